@@ -1,0 +1,39 @@
+"""Constant folding that leaves the source's weights alone."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+from onnxscript.optimizer import fold_constants_ir
+
+FOLDED = "folded"
+
+
+def is_folded(value: ir.Value) -> bool:
+    """Whether `value` is an initializer that constant folding made (and the source does not name)."""
+    return bool(value.meta.get(FOLDED, False))
+
+
+def fold_constants(model: ir.Model) -> None:
+    """Compute what is constant. Dropout, random operators and the source's float weights stay."""
+    weights = {
+        value
+        for graph in model.graphs()
+        for value in graph.initializers.values()
+        if value.dtype is not None and value.dtype.is_floating_point() and value.shape != ir.Shape([])
+    }
+    before = {value for graph in model.graphs() for value in graph.initializers.values()}
+    dropouts = [node for node in ir.traversal.RecursiveGraphIterator(model.graph) if node.op_type == "Dropout"]
+    for node in dropouts:
+        node.domain = "converter.kept"
+    fold_constants_ir(
+        model,
+        input_size_limit=1 << 22,
+        output_size_limit=1 << 22,
+        should_fold=lambda node: not any(value in weights for value in node.inputs),
+    )
+    for node in dropouts:
+        node.domain = ""
+    for graph in model.graphs():
+        for value in graph.initializers.values():
+            if value not in before:
+                value.meta[FOLDED] = True
