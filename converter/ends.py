@@ -11,7 +11,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from converter.errors import BadParamError
 from converter.source import Dim
@@ -33,12 +33,14 @@ class Graph:
         outputs: the graph's own outputs, likewise.
         nodes: node name → its output tensors in order; "" where an optional output is left out.
         values: every tensor by its name.
+        shared: a name that several nodes have → the first output of each. `nodes` lacks such names.
     """
 
     inputs: Sequence[str]
     outputs: Sequence[str]
     nodes: Mapping[str, Sequence[str]]
     values: Collection[str]
+    shared: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def inputs_named(self, names: Sequence[str]) -> tuple[str, ...]:
         """The tensors that `--input_nodes` names, in that order.
@@ -81,6 +83,8 @@ class Graph:
         return outputs[index]
 
     def _unknown(self, name: str, kind: str, own: Sequence[str]) -> str:
+        if name in self.shared:
+            return f"{kind} node '{name}' stands for several nodes. Name a tensor: {listed(self.shared[name])}."
         message = f"{kind} node '{name}' is not in the graph."
         if "," in name or ";" in name:
             message += " Separate several nodes by spaces."
@@ -147,9 +151,9 @@ def merge_shapes(given: Sequence[str], declared: Sequence[Declared]) -> list[Ext
     """The shapes of `--shape`, one for each input in order, merged with those that the source declares.
 
     A number is an example: a dimension that is free in the source stays free, under the source's name or one of ours
-    (`N` for axis 0). A letter frees a dimension, also one that the model fixes. Where a free dimension has no number of its
-    own, the example is the number of a dimension of the same name, else the extent that the letter freed, else 1 for
-    axis 0, 224 for the other axes of a tensor of rank 4 (an image), 16 for the rest.
+    (`N` for axis 0). A letter frees a dimension, also one that the model fixes. Where a free dimension has no number of
+    its own, the example is the number of a dimension of the same name, else the extent that the letter freed, else 1
+    for axis 0, 224 for the other axes of a tensor of rank 4 (an image), 16 for the rest.
 
     Args:
         given: none at all, or as many as there are inputs.
@@ -160,8 +164,8 @@ def merge_shapes(given: Sequence[str], declared: Sequence[Declared]) -> list[Ext
     """
     if given and len(given) != len(declared):
         raise BadParamError(
-            f"--shape has {len(given)} shape(s) for {len(declared)} input(s). Give one for each, separated by spaces, in "
-            f"the order {listed(end.name for end in declared)}; - takes the model's own."
+            f"--shape has {len(given)} shape(s) for {len(declared)} input(s). Give one for each, separated by spaces, "
+            f"in the order {listed(end.name for end in declared)}; - takes the model's own."
         )
     wanted = [parse_shape(text) for text in given] or [None] * len(declared)
     names = _FreeNames(dim for shape in (*wanted, *(end.shape for end in declared)) for dim in shape or ())
