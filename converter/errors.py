@@ -56,6 +56,12 @@ class RuntimeIntegrityError(ConverterError):
     code = "1000003"
 
 
+class SourceRunError(ConverterError):
+    """The source does not run on the given inputs, so that nothing can be compared with it."""
+
+    code = "1000004"
+
+
 class FileSaveError(ConverterError):
     """A file of the result could not be written."""
 

@@ -1,0 +1,320 @@
+"""ONNX files: read one, cut it at the user's ends, and run the original."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError, EncodeError
+
+from converter.ends import Declared, Graph, listed, merge_shapes
+from converter.errors import ModelLoadingError, NodeInputTypeNotSupportError, SourceRunError
+from converter.frontends.onnx_cut import cut, initializer_names, subgraphs
+from converter.source import Dim, End, Original, Request, Source
+
+ORT_IR_VERSION = 13
+"""The newest IR version that onnxruntime 1.31 reads. A higher one alone changes no meaning."""
+
+_IR_WITH_OPSETS = 3
+_IR_WITH_CONSTANTS = 4
+_DEFAULT_DOMAINS = ("", "ai.onnx")
+
+
+def load(request: Request) -> Source:
+    """The model of an `.onnx` file, at its own opset, cut at the ends that the user named.
+
+    Weights that lie in other files stay there. `Source.model` and `Original.model` are one object: it is not changed.
+    An element type that neither the model nor shape inference tells is taken to be float32.
+
+    Raises:
+        ModelLoadingError: the file or its external data is missing, unreadable, truncated or invalid.
+        BadParamError, ParamMissingError: nodes or shapes that do not fit the graph.
+        NodeInputTypeNotSupportError: an end is not a tensor.
+    """
+    path = request.model_file
+    model = _read(path)
+    names = graph_names(model.graph)
+    inputs = names.inputs_named(request.input_nodes) if request.input_nodes else tuple(names.inputs)
+    outputs = names.outputs_named(request.output_nodes) if request.output_nodes else tuple(names.outputs)
+
+    types = _types(model, (*inputs, *outputs))
+    declared = [Declared(name, types[name][1]) for name in inputs]
+    extents = merge_shapes(request.shapes, declared)
+    input_ends = tuple(
+        End(name, name, types[name][0], merged.shape, merged.example)
+        for name, merged in zip(inputs, extents, strict=True)
+    )
+    if any(_freed(end, own.shape) for end, own in zip(input_ends, declared, strict=True)):
+        del model.graph.value_info[:]  # they hold the extents that the user freed
+        types |= {name: (types[name][0], None) for name in outputs}
+    output_ends = tuple(End(name, name, *_output_type(*types[name])) for name in outputs)
+
+    description = f"{path.name} ({_producer(model)})"
+    if not model.opset_import:
+        model.opset_import.add(domain="", version=1)
+    model.ir_version = max(model.ir_version, _IR_WITH_CONSTANTS)  # an initializer need no longer be an input
+    cut(model.graph, [_value_info(end) for end in input_ends], [_value_info(end) for end in output_ends])
+    _check_external_data(model, path)
+    original = Original("onnx", path, model, {name: name for name in inputs}, {name: name for name in outputs})
+    return Source(model, input_ends, output_ends, original, description)
+
+
+def _read(path: Path) -> onnx.ModelProto:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelLoadingError(f"'{path}' cannot be read: {error.strerror}. Check --model_file.") from error
+    if not data:
+        raise ModelLoadingError(f"'{path}' is empty. Export or copy the model again.")
+    if data.startswith(b"version https://git-lfs"):
+        raise ModelLoadingError(f"'{path}' is a Git LFS pointer, not the model. Run `git lfs pull` to fetch it.")
+    try:
+        model = onnx.ModelProto.FromString(data)
+    except DecodeError as error:
+        raise ModelLoadingError(f"'{path}' {_damage(data)}") from error
+    if not model.HasField("graph") or not model.graph.output:
+        raise ModelLoadingError(f"'{path}' {_damage(data)}")
+    if model.ir_version >= _IR_WITH_OPSETS and not model.opset_import:
+        raise ModelLoadingError(f"'{path}' names no operator set: it is truncated. Export or copy the model again.")
+    return model
+
+
+def _damage(data: bytes) -> str:
+    """What is wrong with a file that does not parse as a model, told from the fields at its top level."""
+    wire_types = {field.number: _wire_type(field) for field in onnx.ModelProto.DESCRIPTOR.fields}
+    position = 0
+    while position < len(data):
+        tag, position = _varint(data, position)
+        if wire_types.get(tag >> 3) != tag & 7:
+            return "is not an ONNX model. Name a model that was exported to ONNX, or a frozen TensorFlow .pb."
+        size, position = _varint(data, position)
+        if tag & 7 == 2:
+            position += size
+    if position > len(data):
+        return f"is truncated: {position:,} bytes are announced, {len(data):,} are there. Export or copy it again."
+    return "is not a valid ONNX model: its graph is missing or damaged. Export or copy the model again."
+
+
+def _wire_type(field: object) -> int:
+    """0, a number, or 2, a length and its bytes: `ModelProto` has no other fields."""
+    number = field.type in (field.TYPE_INT64, field.TYPE_INT32, field.TYPE_ENUM)  # type: ignore[attr-defined]
+    return 0 if number else 2
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    """A number in protobuf's base-128 form, and the position behind it; a cut one counts as far as it goes."""
+    value = shift = 0
+    while position < len(data):
+        byte = data[position]
+        value |= (byte & 127) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 128 or shift > 63:
+            break
+    return value, position
+
+
+def graph_names(graph: onnx.GraphProto) -> Graph:
+    """The names that an end can have. A constant that is also an input (IR < 4) is none of the graph's own inputs."""
+    constants = initializer_names(graph)
+    nodes: dict[str, list[list[str]]] = defaultdict(list)
+    for node in graph.node:
+        if node.name:
+            nodes[node.name].append(list(node.output))
+    values = {value.name for value in graph.input} | constants
+    values.update(name for node in graph.node for name in node.output if name)
+    return Graph(
+        inputs=[value.name for value in graph.input if value.name not in constants],
+        outputs=list(dict.fromkeys(value.name for value in graph.output)),
+        nodes={name: outputs[0] for name, outputs in nodes.items() if len(outputs) == 1},
+        values=values,
+        shared={name: [first for first, *_ in outputs] for name, outputs in nodes.items() if len(outputs) > 1},
+    )
+
+
+_Type = tuple[np.dtype, tuple[int | str | None, ...] | None]
+
+
+def _types(model: onnx.ModelProto, names: Sequence[str]) -> dict[str, _Type]:
+    """Element type and shape of each of these values."""
+    known = _declared_types(model.graph)
+    if any(name not in known or not known[name].tensor_type.elem_type for name in names):
+        try:
+            inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, EncodeError):
+            pass  # what cannot be inferred stays unknown
+        else:
+            known = _declared_types(inferred.graph)
+    return {name: _tensor_type(name, known.get(name, onnx.TypeProto())) for name in names}
+
+
+def _declared_types(graph: onnx.GraphProto) -> dict[str, onnx.TypeProto]:
+    types = {
+        tensor.name: onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims) for tensor in graph.initializer
+    }
+    return types | {
+        value.name: value.type for field in (graph.value_info, graph.output, graph.input) for value in field
+    }
+
+
+def _tensor_type(name: str, proto: onnx.TypeProto) -> _Type:
+    kind = proto.WhichOneof("value") or "tensor_type"
+    if kind != "tensor_type":
+        raise NodeInputTypeNotSupportError(
+            f"'{name}' is a {kind.removesuffix('_type')}, not a tensor. Cut the graph where tensors flow: "
+            "name them with --input_nodes and --output_nodes."
+        )
+    tensor = proto.tensor_type
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type or onnx.TensorProto.FLOAT)
+    if not tensor.HasField("shape"):
+        return dtype, None
+    return dtype, tuple(_extent(dim) for dim in tensor.shape.dim)
+
+
+def _extent(dim: onnx.TensorShapeProto.Dimension) -> int | str | None:
+    """A number, a name, or None: some exporters write -1 for a free dimension."""
+    if dim.HasField("dim_value"):
+        return dim.dim_value if dim.dim_value >= 0 else None
+    return dim.dim_param or None
+
+
+def _output_type(
+    dtype: np.dtype, shape: tuple[int | str | None, ...] | None
+) -> tuple[np.dtype, tuple[Dim, ...] | None]:
+    return dtype, None if shape is None else tuple("?" if dim is None else dim for dim in shape)
+
+
+def _freed(end: End, own: Sequence[int | str | None] | None) -> bool:
+    return any(isinstance(dim, str) and isinstance(fixed, int) for dim, fixed in zip(end.shape or (), own or ()))
+
+
+def _value_info(end: End) -> onnx.ValueInfoProto:
+    shape = None if end.shape is None else [None if dim == "?" else dim for dim in end.shape]
+    return onnx.helper.make_tensor_value_info(end.value, onnx.helper.np_dtype_to_tensor_dtype(end.dtype), shape)
+
+
+def _producer(model: onnx.ModelProto) -> str:
+    """`CNTK 2.5.1, opset 8`, printable and on one line whatever the file says."""
+    version = next((o.version for o in model.opset_import if o.domain in _DEFAULT_DOMAINS), None)
+    opsets = [f"opset {version}"] if version else [f"{o.domain} {o.version}" for o in model.opset_import] or ["opset 1"]
+    text = ", ".join([f"{model.producer_name} {model.producer_version}", *opsets])
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split()).removeprefix(", ")
+
+
+def tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Every constant of a graph and of its sub-graphs."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+        for body in subgraphs(node):
+            yield from tensors(body)
+
+
+def _external(tensor: onnx.TensorProto) -> dict[str, str]:
+    """Where the tensor lies when it is not in the model's own file: location, offset, length."""
+    if tensor.data_location != onnx.TensorProto.EXTERNAL:
+        return {}
+    return {entry.key: entry.value for entry in tensor.external_data}
+
+
+def _check_external_data(model: onnx.ModelProto, path: Path) -> None:
+    """Raise a ModelLoadingError unless all files that hold weights are there and long enough."""
+    sizes: dict[str, int] = {}
+    for tensor in tensors(model.graph):
+        place = _external(tensor)
+        if not place:
+            continue
+        location = place.get("location", "")
+        if PurePath(location).is_absolute() or ".." in PurePath(location).parts:
+            raise ModelLoadingError(
+                f"the weight '{tensor.name}' lies in '{location}', outside the model's folder: that is not allowed. "
+                "Save the model with its external data beside it."
+            )
+        if location not in sizes:
+            file = path.parent / location
+            if not file.is_file():
+                raise ModelLoadingError(
+                    f"the weights of '{path.name}' lie in '{location}', which is missing. Put it into the folder '{path.parent}'."
+                )
+            sizes[location] = file.stat().st_size
+        end = int(place.get("offset", 0)) + int(place.get("length", 0))
+        if end > sizes[location]:
+            raise ModelLoadingError(
+                f"the weight '{tensor.name}' ends at byte {end:,} of '{location}', which has {sizes[location]:,}: "
+                "the file is truncated. Export or copy it again."
+            )
+
+
+def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Run the original model: onnxruntime, or onnx's own evaluator where onnxruntime refuses the model.
+
+    Args:
+        original: an original of the kind "onnx".
+        feeds: `End.name` → array.
+
+    Returns:
+        The outputs, in the order of `original.outputs`.
+
+    Raises:
+        SourceRunError: neither runs the model, or the model refuses these inputs.
+    """
+    model = original.model
+    assert model is not None, "the original is not an ONNX model"
+    folder = original.file.parent
+    values = {original.inputs[name]: array for name, array in feeds.items()}
+    names = list(original.outputs.values())
+    try:
+        session = _session(model, folder)
+    except Exception as refused:  # onnxruntime's errors have no class in common
+        return _evaluate(model, folder, values, names, refused)
+    try:
+        return [np.asarray(array) for array in session.run(names, values)]
+    except Exception as error:
+        raise SourceRunError(f"onnxruntime refuses these inputs: {_reason(error)}") from error
+
+
+def _session(model: onnx.ModelProto, folder: Path):  # noqa: ANN202
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    # The model goes over as bytes, since it may be cut; its external data is looked for in this folder.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder.absolute()))
+    if model.ir_version > ORT_IR_VERSION:
+        older = onnx.ModelProto()
+        older.CopyFrom(model)
+        older.ir_version = ORT_IR_VERSION
+        model = older
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _evaluate(
+    model: onnx.ModelProto, folder: Path, values: dict[str, np.ndarray], names: list[str], refused: Exception
+) -> list[np.ndarray]:
+    from onnx.reference import ReferenceEvaluator
+
+    whole = onnx.ModelProto()
+    whole.CopyFrom(model)
+    try:
+        onnx.load_external_data_for_model(whole, str(folder))
+        return [np.asarray(array) for array in ReferenceEvaluator(whole).run(names, values)]
+    except Exception as error:  # whatever an operator's Python implementation may raise
+        raise SourceRunError(
+            f"neither onnxruntime ({_reason(refused)}) nor onnx's reference evaluator ({_reason(error)}) runs the model."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The message of an error on one line, without the code position that onnxruntime puts before it."""
+    text = " ".join(str(error).split())
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    text = re.sub(r"/onnxruntime_src/\S+:\d+ .*?\(.*\) ", "", text)
+    return text if len(text) <= 300 else f"{text[:297]}..."
