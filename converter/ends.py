@@ -20,7 +20,7 @@ IMAGE_EXTENT = 224
 OTHER_EXTENT = 16
 
 _IMPORTED = frozenset(sys.stdlib_module_names) | {"mindspore", "numpy"}
-_NAMELESS = frozenset({"", "none", "unknown", "unk", "dynamic"})
+_NAMELESS = re.compile(r"none|unknown|dynamic|unk(__\d+)?", re.IGNORECASE)
 _SHOWN = 8
 
 
@@ -170,13 +170,29 @@ def merge_shapes(given: Sequence[str], declared: Sequence[Declared]) -> list[Ext
     wanted = [parse_shape(text) for text in given] or [None] * len(declared)
     names = _FreeNames(dim for shape in (*wanted, *(end.shape for end in declared)) for dim in shape or ())
     shapes = [_merged(end, shape, names) for end, shape in zip(declared, wanted, strict=True)]
+    known = _known_extents(shapes, (wanted, [end.shape for end in declared]))
+    return [Extents(shape, _example(shape, want, known)) for shape, want in zip(shapes, wanted, strict=True)]
+
+
+_Shapes = Sequence[Sequence[int | str | None] | None]
+
+
+def _known_extents(shapes: _Shapes, numbers: Iterable[_Shapes]) -> dict[str, int]:
+    """Name of a free dimension → the extent that it has as an example wherever it stands."""
     known: dict[str, int] = {}
-    for numbers in (wanted, [end.shape for end in declared]):
-        for shape, extents in zip(shapes, numbers, strict=True):
-            for dim, number in zip(shape or (), extents or (), strict=False):
+    for extents in numbers:
+        for shape, given in zip(shapes, extents, strict=True):
+            for dim, number in zip(shape or (), given or (), strict=False):
                 if isinstance(dim, str) and isinstance(number, int):
                     known.setdefault(dim, number)
-    return [Extents(shape, _example(shape, want, known)) for shape, want in zip(shapes, wanted, strict=True)]
+    for shape in shapes:
+        if shape and isinstance(shape[0], str):
+            known.setdefault(shape[0], 1)
+    for shape in shapes:
+        for dim in shape or ():
+            if isinstance(dim, str):
+                known.setdefault(dim, IMAGE_EXTENT if len(shape or ()) == 4 else OTHER_EXTENT)
+    return known
 
 
 def _merged(end: Declared, wanted: tuple[Dim, ...] | None, names: _FreeNames) -> tuple[Dim, ...] | None:
@@ -207,13 +223,15 @@ def _example(
 ) -> tuple[int, ...] | None:
     if shape is None:
         return None
-    other = IMAGE_EXTENT if len(shape) == 4 else OTHER_EXTENT
-    example = []
-    for axis, (dim, want) in enumerate(zip(shape, wanted or shape, strict=True)):
-        default = 1 if axis == 0 else other
-        numbers = (want, dim, known.get(str(dim), default))
-        example.append(next(number for number in numbers if isinstance(number, int)))
-    return tuple(example)
+    numbers = zip(shape, wanted or shape, strict=True)
+    return tuple(
+        want if isinstance(want, int) else known[dim] if isinstance(dim, str) else dim for dim, want in numbers
+    )
+
+
+def is_named(dim: str) -> bool:
+    """Whether a free dimension's name says something: not `?`, `None` or `unk__12`, as some exporters write."""
+    return dim.isidentifier() and not _NAMELESS.fullmatch(dim)
 
 
 class _FreeNames:
@@ -226,7 +244,7 @@ class _FreeNames:
         """`dim` itself, or a new name where it says nothing (None, `?`, `None`)."""
         if isinstance(dim, int):
             return dim
-        if dim is not None and dim.isidentifier() and dim.lower() not in _NAMELESS:
+        if dim is not None and is_named(dim):
             return dim
         stem = "N" if axis == 0 else f"d{axis}"
         name, count = stem, 1

@@ -1,0 +1,46 @@
+"""Checkpoint: the network's parameters, as MindSpore loads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from converter.errors import CheckPointGenerationError
+from converter.program import Program
+
+Format = Literal["ckpt", "safetensors"]
+LARGE = 2 * 1024**3
+"""Above so many bytes the checkpoint is written as safetensors: a ckpt is one protobuf message."""
+
+
+def format_for(program: Program, wanted: Format | None) -> Format:
+    """Choose the format: as wanted, else ckpt, or safetensors when the parameters are large."""
+    if wanted is not None:
+        return wanted
+    size = sum(weight.nbytes for _, weight in program.parameters())
+    return "safetensors" if size > LARGE else "ckpt"
+
+
+def write(program: Program, path: Path) -> None:
+    """Write every parameter of the program, in the format that the suffix names.
+
+    Raises:
+        CheckPointGenerationError: the file could not be written.
+    """
+    import mindspore as ms
+
+    entries = [{"name": name, "data": _tensor(weight.array())} for name, weight in program.parameters()]
+    try:
+        ms.save_checkpoint(entries, str(path), format=path.suffix.removeprefix("."))
+    except (OSError, ValueError, RuntimeError, TypeError) as error:
+        raise CheckPointGenerationError(f"'{path.name}' could not be written: {error}") from error
+
+
+def _tensor(array: np.ndarray):  # type: ignore[no-untyped-def]
+    import mindspore as ms
+
+    if array.dtype.name == "bfloat16":
+        return ms.Tensor(array.astype(np.float32), ms.bfloat16)
+    return ms.Tensor(array)

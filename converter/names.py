@@ -1,0 +1,48 @@
+"""Names: legal, unique, and as close to the source's as Python allows."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import keyword
+import re
+
+MODULES = frozenset({"ms", "nn", "ops", "np", "math", "mint", "mindspore", "numpy", "Parameter", "Tensor"})
+"""What a script may import: never the name of a variable or an attribute."""
+
+_RESERVED = frozenset(keyword.kwlist) | frozenset(keyword.softkwlist) | frozenset(dir(builtins)) | MODULES | {"self"}
+
+
+def identifier(text: str, default: str = "x") -> str:
+    """Make a lower-case ASCII identifier of any text: `layer1/Conv.0:0` becomes `layer1_conv_0_0`."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", text)
+    name = re.sub(r"[^0-9a-zA-Z]+", "_", words).strip("_").lower()[:64].rstrip("_")
+    if not name:
+        return default
+    return f"{default}{name}" if name[0].isdigit() else name
+
+
+class Names:
+    """The name authority of one scope: gives each hint a legal name that nothing else in the scope has."""
+
+    def __init__(self, reserved: frozenset[str] = frozenset()) -> None:
+        self._taken = set(_RESERVED | reserved)
+        self._next: dict[str, int] = {}
+
+    def new(self, hint: str, default: str = "x") -> str:
+        """Return `hint` as an identifier, with the next free number behind it when it is taken."""
+        name = base = identifier(hint, default)
+        while name in self._taken:
+            number = self._next.get(base, 1)
+            self._next[base] = number + 1
+            name = f"{base}_{number}"
+        self._taken.add(name)
+        return name
+
+
+@functools.cache
+def cell_attributes() -> frozenset[str]:
+    """Attributes that every `nn.Cell` has already, which a member must not hide."""
+    from mindspore import nn
+
+    return frozenset(dir(nn.Cell)) | frozenset(vars(nn.Cell()))

@@ -1,0 +1,46 @@
+"""A written script as a live network: import the module, build the Cell, load the checkpoint."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from converter.errors import ScriptGenerationError
+
+if TYPE_CHECKING:
+    from mindspore import nn
+
+_numbers = itertools.count()
+
+
+def load(script: Path, checkpoint: Path | None) -> nn.Cell:
+    """Import a script, build `MindSporeModel` and load its checkpoint strictly.
+
+    Graph mode compiles from source on disk and looks the module up in `sys.modules`: both are seen to here.
+
+    Raises:
+        ScriptGenerationError: the checkpoint and the network do not have the same parameters.
+    """
+    import mindspore as ms
+
+    name = f"{script.stem}_{next(_numbers)}"
+    spec = importlib.util.spec_from_file_location(name, script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    net = module.MindSporeModel()
+    if checkpoint is not None:
+        kind = checkpoint.suffix.removeprefix(".")
+        parameters = ms.load_checkpoint(str(checkpoint), format=kind)
+        missing, extra = ms.load_param_into_net(net, parameters, strict_load=True)
+        if missing or extra:
+            raise ScriptGenerationError(
+                f"checkpoint and script differ: the script alone has {missing}, the checkpoint {extra}"
+            )
+    net.set_train(False)
+    return net

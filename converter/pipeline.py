@@ -1,0 +1,114 @@
+"""The whole program on one screen: a file goes in; script, checkpoint, weight map and report come out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx_ir as ir
+
+from converter import checkpoint, ends, frontends, report, tables
+from converter.emit import Script, emit
+from converter.normalize import normalize
+from converter.program import Program, Record
+from converter.source import Request, Source
+from converter.translate import translate
+from converter.verify import Comparison, verify
+from converter.weight_map import weight_map
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A model as a program and as a script, nothing written yet."""
+
+    graph: ir.Model
+    program: Program
+    script: Script
+    checkpoint: str | None
+    """The checkpoint's file name; None when the network has no parameters."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a conversion made, and how far it is from the source.
+
+    Attributes:
+        name: NAME, the stem of every file.
+        files: everything written, in the order script, checkpoint, weight map, reports.
+        records: what became of every node.
+        comparison: the proof, or None when verification was turned off.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    records: tuple[Record, ...]
+    comparison: Comparison | None
+
+    @property
+    def nodes_total(self) -> int:
+        """How many nodes the normalised graph has."""
+        return len(self.records)
+
+    @property
+    def unconverted(self) -> tuple[Record, ...]:
+        """The nodes that became stubs."""
+        return tuple(record for record in self.records if not record.converted)
+
+    @property
+    def nodes_converted(self) -> int:
+        """How many nodes were translated."""
+        return self.nodes_total - len(self.unconverted)
+
+    @property
+    def verdict(self) -> str:
+        """`same`, `differs`, `not comparable` or `not verified`."""
+        return "not verified" if self.comparison is None else self.comparison.verdict
+
+
+def convert(
+    model_file: str | Path,
+    *,
+    shape: Sequence[str] = (),
+    input_nodes: Sequence[str] = (),
+    output_nodes: Sequence[str] = (),
+    output: str | Path = "output",
+    report_dir: str | Path | None = None,
+    operator_map: str | Path | None = None,
+    checkpoint_format: checkpoint.Format | None = None,
+    verify_result: bool = True,
+    verify_inputs: str | Path | None = None,
+) -> Result:
+    """Translate a model. The arguments are the command's options.
+
+    Raises:
+        ConverterError: with a code, when the model, an option or a folder is at fault; nothing is written then.
+    """
+    from converter.output import Output
+
+    request = Request(Path(model_file), tuple(input_nodes), tuple(output_nodes), tuple(shape))
+    name = ends.module_name(request.model_file.stem)
+    with Output(name, Path(output), Path(report_dir) if report_dir is not None else None) as out:
+        source = frontends.load(request)
+        rows = tables.load(Path(operator_map) if operator_map is not None else None)
+        made = translate_source(source, rows, name, checkpoint_format)
+        script = out.script(f"{name}.py", made.script.text)
+        weights = None
+        if made.checkpoint is not None:
+            weights = out.checkpoint(made.checkpoint)
+            checkpoint.write(made.program, weights)
+        proof = verify(source, made.graph, script, weights, verify_inputs) if verify_result else None
+        out.report(f"weight_map_of_{name}.json", weight_map(made.program, name))
+        out.report(f"report_of_{name}.txt", report.text(made.program, made.script, proof))
+    return Result(name, out.files, tuple(made.program.records), proof)
+
+
+def translate_source(
+    source: Source, rows: tables.Tables, name: str, checkpoint_format: checkpoint.Format | None = None
+) -> Translation:
+    """Take a source through normalisation, the operator tables and emission."""
+    graph = normalize(source.model, source.original.file.parent)
+    program = translate(graph, rows)
+    kind = checkpoint.format_for(program, checkpoint_format)
+    file = f"{name}.{kind}" if any(program.parameters()) else None
+    return Translation(graph, program, emit(program, report.docstring(source, program, name, file)), file)

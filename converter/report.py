@@ -1,0 +1,65 @@
+"""Report: what became of every node, and the proof. Reads records, never the script's text."""
+
+from __future__ import annotations
+
+from converter.emit import Script
+from converter.program import Program, Record
+from converter.source import End, Source
+from converter.verify import Comparison
+
+
+def docstring(source: Source, program: Program, name: str, checkpoint: str | None) -> str:
+    """The script's docstring: where it came from, its inputs and outputs, how to load the checkpoint.
+
+    Args:
+        source: the model.
+        program: its translation.
+        name: NAME, the script's stem.
+        checkpoint: the checkpoint's file name; None when the network has no parameters.
+    """
+    load = f'ms.load_param_into_net(net, ms.load_checkpoint("{checkpoint}"), strict_load=True)'
+    if checkpoint and not checkpoint.endswith(".ckpt"):
+        kind = checkpoint.rpartition(".")[2]
+        load = f'ms.load_param_into_net(net, ms.load_checkpoint("{checkpoint}", format="{kind}"), strict_load=True)'
+    return "\n".join(
+        [
+            f"{name}, translated from {source.description}.",
+            "",
+            "Inputs",
+            *_ends(source.inputs),
+            "Outputs",
+            *_ends(source.outputs),
+            "",
+            "    net = MindSporeModel()",
+            f"    {load}" if checkpoint else "    # The network has no parameters, so there is no checkpoint to load.",
+        ]
+    )
+
+
+def _ends(ends: tuple[End, ...]) -> list[str]:
+    width = max((len(end.name) for end in ends), default=0)
+    return [f"    {end.name:<{width}}  {end.dtype} {_shape(end)}" for end in ends]
+
+
+def _shape(end: End) -> str:
+    return "of any rank" if end.shape is None else f"({', '.join(map(str, end.shape))})"
+
+
+def text(program: Program, script: Script, proof: Comparison | None) -> str:
+    """Write `report_of_NAME.txt`: a line for every node, the rate, and the proof."""
+    lines = ["[Start Convert]"]
+    lines += [_line(record, script) for record in program.records]
+    converted = sum(record.converted for record in program.records)
+    rate = converted / len(program.records) if program.records else 1.0
+    lines += ["[Convert Over]", f"Converted Rate: {rate:.2%}.", ""]
+    lines += proof.lines() if proof is not None else ["Not verified: verification was turned off."]
+    return "\n".join(lines) + "\n"
+
+
+def _line(record: Record, script: Script) -> str:
+    line, column = script.position(record.anchor) or script.entry
+    node = f"'{record.operator}' ({record.name})"
+    if not record.converted:
+        return f"line {line}:{column}: [UnConvert] {node} didn't convert. {record.became}"
+    note = f" {record.note}" if record.note else ""
+    return f"line {line}:{column}: [Convert] {node} is converted to {record.became}.{note}"

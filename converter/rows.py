@@ -1,0 +1,49 @@
+"""What a table of operators imports: everything that a row is written with."""
+
+from converter.node import Declined, Node, Operand, kind_of
+from converter.program import (
+    Arg,
+    Assign,
+    Block,
+    Branch,
+    Expr,
+    For,
+    Member,
+    Unpacked,
+    Value,
+    While,
+    expr,
+    invoke,
+    unless_default,
+)
+from converter.tables import Call, call
+from converter.weights import Step, Weight, cast, concatenate, part, reshape, transpose
+
+__all__ = [
+    "Arg",
+    "Assign",
+    "Block",
+    "Branch",
+    "Call",
+    "Declined",
+    "Expr",
+    "For",
+    "Member",
+    "Node",
+    "Operand",
+    "Step",
+    "Unpacked",
+    "Value",
+    "Weight",
+    "While",
+    "call",
+    "cast",
+    "concatenate",
+    "expr",
+    "invoke",
+    "kind_of",
+    "part",
+    "reshape",
+    "transpose",
+    "unless_default",
+]

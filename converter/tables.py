@@ -1,0 +1,208 @@
+"""Operator tables: from an ONNX operator's name to the row that translates it.
+
+A table is a module with a dictionary `ROWS`: the operator's name (`"Relu"`; with its domain, `"com.microsoft.Gelu"`)
+to a row. A row is a function
+
+    def leaky_relu(node, x, *, alpha=0.01):
+        return expr("ops.leaky_relu({0}, {1})", x, alpha)
+
+whose positional parameters are the operator's inputs and whose keyword parameters are its attributes with their
+defaults; or, where there is nothing to decide, `call("ops.leaky_relu({0}, {alpha})", alpha=0.01)`. When tables load, the
+attributes are checked against the operator's schema, so that one that nobody thought of is an error, not a silent
+difference.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeAlias
+
+import onnx
+
+from converter.errors import OperatorMapError
+from converter.node import Node
+from converter.normalize import OPSET
+from converter.program import Arg, Expr
+
+RowFunction: TypeAlias = Callable[..., Arg]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A row that is one expression: `{0}` is an input, `{alpha}` an attribute."""
+
+    template: str
+    attributes: Mapping[str, Any]
+    ignored: frozenset[str]
+    only: Mapping[str, Any]
+
+    def __call__(self, node: Node, *inputs: Arg, **attributes: Any) -> Expr:
+        """Fill the template."""
+        for name, wanted in self.only.items():
+            if attributes.get(name, wanted) != wanted:
+                raise node.decline(f"attribute {name} = {attributes[name]!r} has no counterpart (only {wanted!r})")
+        holes = list(dict.fromkeys(re.findall(r"\{(\w+)\}", self.template)))
+        args = tuple(inputs[int(hole)] if hole.isdigit() else attributes[hole] for hole in holes)
+        numbered = re.sub(r"\{(\w+)\}", lambda match: f"{{{holes.index(match[1])}}}", self.template)
+        return Expr(numbered, args)
+
+
+def call(
+    template: str, *, ignored: tuple[str, ...] = (), only: Mapping[str, Any] | None = None, **attributes: Any
+) -> Call:
+    """Write a row as data.
+
+    Args:
+        template: the expression; `{0}` is the first input, `{alpha}` an attribute.
+        ignored: attributes that do not matter to the result.
+        only: attributes that must have this one value; the row declines every other.
+        attributes: the attributes of the template with their defaults.
+    """
+    return Call(template, attributes, frozenset(ignored), dict(only or {}))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row, ready for use.
+
+    Attributes:
+        operator: its name, with the domain when it is not ai.onnx.
+        function: what translates a node.
+        defaults: every attribute that it knows with its default.
+        inputs: how many inputs it takes at the most; None for any number.
+        family: the table that it stands in.
+    """
+
+    operator: str
+    function: RowFunction
+    defaults: Mapping[str, Any]
+    inputs: int | None
+    family: str
+
+    def __call__(self, node: Node, inputs: list[Arg], attributes: Mapping[str, Any]) -> Arg:
+        """Translate a node.
+
+        Raises:
+            Declined: this case has no translation.
+        """
+        unknown = set(attributes) - set(self.defaults)
+        if unknown:
+            raise node.decline(f"unknown attribute {', '.join(sorted(unknown))}")
+        if self.inputs is not None:
+            if len(inputs) > self.inputs:
+                raise node.decline(f"{len(inputs)} inputs, {self.inputs} expected at the most")
+            inputs = inputs + [None] * (self.inputs - len(inputs))
+        known = {name: value for name, value in {**self.defaults, **attributes}.items() if name not in self._ignored}
+        return self.function(node, *inputs, **known)
+
+    @property
+    def _ignored(self) -> frozenset[str]:
+        return self.function.ignored if isinstance(self.function, Call) else frozenset()
+
+
+class Tables(Mapping[str, Row]):
+    """All rows, by operator."""
+
+    def __init__(self, rows: Mapping[str, Row]) -> None:
+        self._rows = dict(rows)
+
+    def __getitem__(self, operator: str) -> Row:
+        return self._rows[operator]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def find(self, domain: str, op_type: str) -> Row | None:
+        """The row of an operator, if there is one."""
+        return self._rows.get(key(domain, op_type))
+
+
+def key(domain: str, op_type: str) -> str:
+    """How a table calls an operator."""
+    return op_type if domain in ("", "ai.onnx") else f"{domain}.{op_type}"
+
+
+def load(operator_map: Path | None = None) -> Tables:
+    """Load the project's tables, and the user's on top.
+
+    Raises:
+        OperatorMapError: a table is malformed, or two of ours have a row for one operator.
+    """
+    package = importlib.import_module("converter.operator_maps")
+    rows: dict[str, Row] = {}
+    for info in pkgutil.iter_modules(package.__path__):
+        for row in _rows_of(importlib.import_module(f"{package.__name__}.{info.name}"), info.name):
+            if row.operator in rows:
+                raise OperatorMapError(f"{row.operator} has a row in {rows[row.operator].family} and in {row.family}")
+            rows[row.operator] = row
+    if operator_map is not None:
+        rows |= {row.operator: row for row in _rows_of(_import_file(operator_map), operator_map.name)}
+    return Tables(rows)
+
+
+def _rows_of(module: ModuleType, family: str) -> Iterator[Row]:
+    table = getattr(module, "ROWS", {})
+    if not isinstance(table, Mapping):
+        raise OperatorMapError(f"ROWS in {family} is a {type(table).__name__}, not a dictionary of operator to row")
+    for operator, function in table.items():
+        if not callable(function):
+            raise OperatorMapError(f"the row of {operator} in {family} is a {type(function).__name__}, not a function")
+        yield _row(operator, function, family)
+
+
+def _row(operator: str, function: RowFunction, family: str) -> Row:
+    if isinstance(function, Call):
+        defaults = {**function.attributes, **function.only, **dict.fromkeys(function.ignored)}
+        inputs: int | None = 1 + max((int(hole) for hole in re.findall(r"\{(\d+)\}", function.template)), default=-1)
+    else:
+        parameters = list(inspect.signature(function).parameters.values())
+        defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        inputs = None if variadic else sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters) - 1
+    _check_schema(operator, defaults, family)
+    return Row(operator, function, defaults, inputs, family)
+
+
+def _check_schema(operator: str, defaults: Mapping[str, Any], family: str) -> None:
+    """Compare a row's attributes with the operator's schema.
+
+    Operators without a schema (com.microsoft, experimental ones) declare theirs in the row itself.
+    """
+    domain, _, op_type = operator.rpartition(".")
+    try:
+        schema = onnx.defs.get_schema(op_type, OPSET, domain) if not domain else onnx.defs.get_schema(op_type, domain)
+    except onnx.defs.SchemaError:
+        return
+    wanted, known = set(schema.attributes), set(defaults)
+    if wanted != known:
+        lacking, surplus = sorted(wanted - known), sorted(known - wanted)
+        raise OperatorMapError(
+            f"the row of {operator} in {family} does not fit the operator's schema:"
+            + (f" it lacks the attribute {', '.join(lacking)};" if lacking else "")
+            + (f" the schema has no attribute {', '.join(surplus)};" if surplus else "")
+        )
+
+
+def _import_file(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"_operator_map_{path.stem}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise OperatorMapError(f"'{path}' is not a Python file; --operator_map takes a file that defines ROWS")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # inspect.getsource of its helper functions needs it there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise OperatorMapError(f"'{path}' cannot be imported: {type(error).__name__}: {error}") from error
+    return module

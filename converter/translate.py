@@ -1,0 +1,348 @@
+"""Translate: walk the graph node by node against the operator tables, and write down a program.
+
+A node becomes what its row says. Shape arithmetic is kept back as Python values (see `lift`) until a row asks for it.
+What has no row, or what its row declines, becomes a stub that raises when it is reached, and a record that says what
+to do. Every node leaves a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from converter import lift, scopes
+from converter.dtypes import mindspore_dtype
+from converter.names import Names, cell_attributes
+from converter.node import Declined, Node, Operand, kind_of
+from converter.normalize import is_folded
+from converter.program import (
+    Arg,
+    Assign,
+    Block,
+    Branch,
+    Cell,
+    Expr,
+    For,
+    Member,
+    Program,
+    Record,
+    Statement,
+    Unpacked,
+    Value,
+    While,
+    expr,
+)
+from converter.stubs import describe, stub
+from converter.tables import Tables
+from converter.weights import Step, Weight
+
+MAX_LITERAL = 16
+"""Constants of more elements are parameters, smaller ones stand in the script."""
+
+
+def translate(model: ir.Model, tables: Tables) -> Program:
+    """Translate a normalised model to a program of one Cell, `MindSporeModel`."""
+    return Translator(tables).program(model.graph)
+
+
+class Translator:
+    """The state of one translation: what every value of the graph has become so far."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+        self.values: dict[ir.Value, Arg] = {}
+        self.python: dict[ir.Value, lift.PyValue] = {}
+        self.cell = Cell("MindSporeModel")
+        self.block = self.cell.body
+        self.records: list[Record] = []
+        self._unclaimed: dict[ir.Node, Record] = {}
+        self._attributes = Names(cell_attributes())
+        self._layers: dict[tuple[Any, ...], Member] = {}
+        self._constants: dict[ir.Value, Arg] = {}
+
+    def program(self, graph: ir.Graph) -> Program:
+        """Translate the main graph."""
+        for value in graph.inputs:
+            variable = Value(value.name or "x")
+            self.values[value] = variable
+            self.cell.inputs.append(variable)
+        for node in graph:
+            self._translate(node)
+        self.block.results = tuple(self.tensor(value) for value in graph.outputs)
+        return Program([self.cell], self.records)
+
+    # One node
+
+    def _translate(self, node: ir.Node) -> None:
+        record = Record(f"{node.domain or 'onnx'}::{node.op_type}", node.name or "", "/".join(scopes.path_of(node)))
+        self.records.append(record)
+        if self._keep_back(node):
+            self._unclaimed[node] = record
+            return
+        statements, members = len(self.block.statements), len(self.cell.members)
+        try:
+            self._write(node, self._result(node), record)
+        except Exception as error:
+            del self.block.statements[statements:]
+            self._forget(self.cell.members[members:])
+            del self.cell.members[members:]
+            reason = str(error) if isinstance(error, Declined) else f"its row failed ({type(error).__name__}: {error})"
+            self._write_stub(node, reason, record)
+        self._claim(node, record)
+
+    def _result(self, node: ir.Node) -> Arg:
+        row = self.tables.find(node.domain, node.op_type)
+        if row is None:
+            raise Declined("there is no row for this operator")
+        inputs = [None if value is None else Operand(self, value) for value in node.inputs]
+        while inputs and inputs[-1] is None:
+            inputs.pop()
+        return row(Node(self, node), inputs, {name: attribute(value) for name, value in node.attributes.items()})
+
+    def _write(self, node: ir.Node, result: Arg, record: Record) -> None:
+        """Write the statements of a row's result: an expression, one for each output, or a control-flow statement."""
+        record.became = describe(result)
+        if isinstance(result, (Branch, While, For)):
+            self.emit(result)
+            record.anchor = result
+            made = result.targets if isinstance(result, Branch) else result.carried
+            self.values.update(zip(node.outputs, made, strict=False))
+            return
+        if isinstance(result, Unpacked):
+            targets = tuple(self._target(node, i) for i in range(len(node.outputs)))
+            statement = Assign(targets, self.resolve(result.value))
+            self.emit(statement)
+            record.anchor = statement
+            return
+        for i, item in enumerate(result if isinstance(result, tuple) else (result,)):
+            output = node.outputs[i]
+            if item is None:
+                if output.uses() or output.is_graph_output():
+                    raise Declined(f"its output {i} ({output.name}) has no counterpart")
+            elif isinstance(item, Expr):
+                statement = Assign((self._target(node, i),), self.resolve(item))
+                self.emit(statement)
+                record.anchor = record.anchor or _anchor(statement)
+            else:  # an input or a variable as it is: nothing to write
+                self.values[output] = self.resolve(item)
+
+    def _target(self, node: ir.Node, index: int) -> Value | None:
+        output = node.outputs[index]
+        if not output.uses() and not output.is_graph_output():
+            return None
+        variable = Value(scopes.variable_hint(node, index))
+        self.values[output] = variable
+        return variable
+
+    def _write_stub(self, node: ir.Node, reason: str, record: Record) -> None:
+        inputs = [value for value in node.inputs if value is not None and value in self.values]
+        value, remedy = stub(node, reason, tuple(self.values[value] for value in inputs))
+        targets = tuple(self._target(node, i) for i in range(len(node.outputs)))
+        statement = Assign(targets, value)
+        self.emit(statement)
+        record.converted, record.became, record.anchor = False, remedy, statement
+
+    # Python values
+
+    def _keep_back(self, node: ir.Node) -> bool:
+        """Whether a node is shape arithmetic: then it is a Python value, and nothing is written for it yet."""
+        if node.domain not in ("", "ai.onnx") or len(node.outputs) != 1:
+            return False
+        lifted = self._lift_node(node)
+        if lifted is None:
+            return False
+        self.python[node.outputs[0]] = lifted
+        return True
+
+    def _lift_node(self, node: ir.Node) -> lift.PyValue | None:
+        if node.op_type in ("Shape", "Size"):
+            source = node.inputs[0]
+            shape = None if source is None else self.shape_of(source)
+            if shape is None or node.op_type == "Size":
+                return shape and lift.LIFTS["ReduceProd"]([shape], {"keepdims": 0})
+            start, end = node.attributes.get_int("start", 0), node.attributes.get_int("end", len(shape.items))
+            items = shape.items[start:end]
+            return shape if items == shape.items else lift.PyValue(items, 1)
+        function = lift.LIFTS.get(node.op_type)
+        if function is None:
+            return None
+        inputs = [None if value is None else self.python_value(value) for value in node.inputs]
+        if not any(value in self.python for value in node.inputs if value is not None):
+            return None
+        return function(inputs, _lift_attributes(node))
+
+    def python_value(self, value: ir.Value) -> lift.PyValue | None:
+        """A value as a Python value, if it is one."""
+        if value in self.python or value.const_value is None:
+            return self.python.get(value)
+        tensor = value.const_value
+        if tensor.size > lift.MAX_ITEMS or len(tensor.shape) > 1 or kind_of(tensor.dtype) not in "iufb":
+            return None
+        return lift.of_array(tensor.numpy())
+
+    def shape_of(self, value: ir.Value) -> lift.PyValue | None:
+        """A value's shape as a Python value; None when its rank is unknown."""
+        if value.shape is None:
+            return None
+        dims = [dim if isinstance(dim, int) else None for dim in value.shape]
+        return lift.shape_of(None if None not in dims else self.tensor(value), dims)
+
+    def _claim(self, node: ir.Node, record: Record) -> None:
+        """Point the records of the shape arithmetic that a node consumed at the statement that holds it now."""
+        pending = [value for value in node.inputs if value is not None]
+        while pending:
+            producer = pending.pop().producer()
+            absorbed = self._unclaimed.pop(producer, None) if producer is not None else None
+            if absorbed is not None:
+                absorbed.became, absorbed.anchor = "Python arithmetic on shapes", record.anchor
+                pending += [value for value in producer.inputs if value is not None]  # type: ignore[union-attr]
+
+    # Tensors
+
+    def resolve(self, item: Arg) -> Arg:
+        """Replace the operands in an expression by variables, parameters and literals."""
+        match item:
+            case Operand():
+                return self.tensor(item.value)
+            case Expr():
+                return Expr(item.template, tuple(self.resolve(arg) for arg in item.args))
+            case tuple():
+                return tuple(self.resolve(part) for part in item)
+            case list():
+                return [self.resolve(part) for part in item]
+            case np.generic():
+                return item.item()
+            case _:
+                return item
+
+    def tensor(self, value: ir.Value) -> Arg:
+        """What a value of the graph is called in the script, as a tensor."""
+        known = self.values.get(value)
+        if known is not None:
+            return known
+        if value in self.python:
+            dtype = mindspore_dtype(value.dtype or ir.DataType.INT64)
+            return expr("ms.Tensor({0}, {1})", self.python[value].arg, dtype)
+        if value.const_value is not None:
+            if value not in self._constants:
+                trainable = kind_of(value.dtype) == "f" and not is_folded(value)
+                self._constants[value] = self.constant(value.const_value, value.name or "constant", trainable)
+            return self._constants[value]
+        raise Declined(f"nothing makes the value '{value.name}'")
+
+    def constant(self, tensor: Any, hint: str, trainable: bool = False) -> Arg:
+        """A constant as a tensor: a parameter, or a literal when it is small and not a weight."""
+        dtype = mindspore_dtype(tensor.dtype)
+        if dtype is None:
+            raise Declined(f"MindSpore has no element type {tensor.dtype.name} ('{tensor.name}')")
+        shape = tuple(int(dim) for dim in tensor.shape)
+        size = int(np.prod(shape, dtype=np.int64))
+        if size == 0:
+            return expr("ops.zeros({0}, {1})", shape, dtype)
+        trainable = trainable and size > 1
+        if kind_of(tensor.dtype) == "c" or (size <= MAX_LITERAL and not trainable):
+            literal = expr("ms.Tensor({0}, {1})", literal_of(tensor.numpy()), dtype)
+            return self._member(literal, {}, hint, tensor.name or "")
+        constructor = expr("ms.Parameter(ops.zeros({0}, {1}))", shape, dtype)
+        if not trainable:
+            constructor = expr("ms.Parameter(ops.zeros({0}, {1}), requires_grad=False)", shape, dtype)
+        return self._member(constructor, {"": Weight(tensor, (), trainable)}, hint, tensor.name or "")
+
+    def weight(self, value: ir.Value, steps: Sequence[Step]) -> Weight:
+        """A constant as a layer's parameter."""
+        if value.const_value is None:
+            raise Declined(f"'{value.name}' is not a constant")
+        return Weight(value.const_value, tuple(steps), kind_of(value.dtype) == "f" and not is_folded(value))
+
+    def layer(self, constructor: Expr, weights: dict[str, Weight], hint: str, source: str) -> Member:
+        """A layer; one that has the same constructor and matrices as an earlier one is that one, as in the source.
+
+        Vectors do not count: exporters merge the equal biases and scales of different layers.
+        """
+        shared = [weight for weight in weights.values() if len(weight.tensor.shape) > 1]
+        key = (constructor, tuple((id(w.tensor), repr(w.steps)) for w in weights.values())) if shared else None
+        if key in self._layers:
+            return self._layers[key]
+        member = self._member(constructor, weights, hint, source)
+        if key is not None:
+            self._layers[key] = member
+        return member
+
+    def _member(self, constructor: Expr, weights: dict[str, Weight], hint: str, source: str) -> Member:
+        member = Member(self._attributes.new(hint, "layer"), constructor, weights, source)
+        self.cell.members.append(member)
+        return member
+
+    def _forget(self, members: Sequence[Member]) -> None:
+        """Drop members of a row that declined after it had made them."""
+        dropped = set(map(id, members))
+        self._layers = {key: member for key, member in self._layers.items() if id(member) not in dropped}
+        self._constants = {key: item for key, item in self._constants.items() if id(item) not in dropped}
+
+    # Blocks
+
+    def emit(self, statement: Statement) -> None:
+        """Append a statement to the block that is being written."""
+        self.block.statements.append(statement)
+
+    def subgraph(self, graph: ir.Graph, inputs: Sequence[Arg] = ()) -> Block:
+        """Translate a sub-graph to a block of its own; what it captures keeps its name."""
+        outer, self.block = self.block, Block()
+        try:
+            for value, name in zip(graph.inputs, inputs, strict=True):
+                self.values[value] = name
+            for node in graph:
+                self._translate(node)
+            self.block.results = tuple(self.tensor(value) for value in graph.outputs)
+            return self.block
+        finally:
+            self.block = outer
+
+
+def attribute(value: ir.Attr) -> Any:
+    """An attribute as a Python value: floats as the shortest decimal, tensors and graphs as onnx_ir's."""
+    match value.type:
+        case ir.AttributeType.FLOAT:
+            return lift.shortest(np.float32(value.value))
+        case ir.AttributeType.FLOATS:
+            return tuple(lift.shortest(np.float32(item)) for item in value.value)
+        case ir.AttributeType.INTS | ir.AttributeType.STRINGS:
+            return tuple(value.value)
+        case _:
+            return value.value
+
+
+def literal_of(array: np.ndarray) -> Any:
+    """A small array as nested lists of Python numbers."""
+    if array.dtype.kind == "V" or str(array.dtype) == "bfloat16":
+        array = array.astype(np.float32)
+    if array.dtype.kind == "f":
+        flat = [lift.shortest(item) for item in array.reshape(-1)]
+        return np.array(flat, np.float64).reshape(array.shape).tolist()
+    return array.tolist()
+
+
+def _anchor(statement: Assign) -> Member | Statement:
+    """Where a reader finds a node: the layer that it calls, else the statement."""
+    value = statement.value
+    if (
+        isinstance(value, Expr)
+        and value.args
+        and isinstance(value.args[0], Member)
+        and value.template.startswith("{0}(")
+    ):
+        return value.args[0]
+    return statement
+
+
+def _lift_attributes(node: ir.Node) -> dict[str, Any]:
+    attributes = {name: value.value for name, value in node.attributes.items()}
+    source = node.inputs[0] if node.inputs else None
+    attributes["kind"] = kind_of(source.dtype if source is not None else None)
+    attributes["integer"] = attributes["kind"] in "iu"
+    if node.op_type == "Cast":
+        attributes["to_kind"] = kind_of(ir.DataType(attributes["to"]))
+    return attributes

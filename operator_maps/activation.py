@@ -1,0 +1,7 @@
+"""Activations."""
+
+from converter.rows import call
+
+ROWS = {
+    "Relu": call("ops.relu({0})"),
+}
