@@ -6,15 +6,19 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError, EncodeError
 
-from converter.ends import Declared, Graph, listed, merge_shapes
+from converter.ends import Declared, Graph, is_named, merge_shapes
 from converter.errors import ModelLoadingError, NodeInputTypeNotSupportError, SourceRunError
 from converter.frontends.onnx_cut import cut, initializer_names, subgraphs
 from converter.source import Dim, End, Original, Request, Source
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 ORT_IR_VERSION = 13
 """The newest IR version that onnxruntime 1.31 reads. A higher one alone changes no meaning."""
@@ -51,7 +55,9 @@ def load(request: Request) -> Source:
     if any(_freed(end, own.shape) for end, own in zip(input_ends, declared, strict=True)):
         del model.graph.value_info[:]  # they hold the extents that the user freed
         types |= {name: (types[name][0], None) for name in outputs}
-    output_ends = tuple(End(name, name, *_output_type(*types[name])) for name in outputs)
+    renamed = _renamed(input_ends, declared)
+    _rename_dimensions(model.graph, renamed)
+    output_ends = tuple(End(name, name, types[name][0], _named(types[name][1], renamed)) for name in outputs)
 
     description = f"{path.name} ({_producer(model)})"
     if not model.opset_import:
@@ -181,14 +187,35 @@ def _extent(dim: onnx.TensorShapeProto.Dimension) -> int | str | None:
     return dim.dim_param or None
 
 
-def _output_type(
-    dtype: np.dtype, shape: tuple[int | str | None, ...] | None
-) -> tuple[np.dtype, tuple[Dim, ...] | None]:
-    return dtype, None if shape is None else tuple("?" if dim is None else dim for dim in shape)
-
-
 def _freed(end: End, own: Sequence[int | str | None] | None) -> bool:
-    return any(isinstance(dim, str) and isinstance(fixed, int) for dim, fixed in zip(end.shape or (), own or ()))
+    dims = zip(end.shape or (), own or (), strict=False)
+    return any(isinstance(dim, str) and isinstance(fixed, int) for dim, fixed in dims)
+
+
+def _renamed(ends: Sequence[End], declared: Sequence[Declared]) -> dict[str, str]:
+    """The source's names of free dimensions → the user's letters."""
+    pairs = (
+        pair
+        for end, own in zip(ends, declared, strict=True)
+        for pair in zip(own.shape or (), end.shape or (), strict=False)
+    )
+    return {own: new for own, new in pairs if isinstance(own, str) and isinstance(new, str) and is_named(own)}
+
+
+def _rename_dimensions(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
+    for value in graph.value_info:
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param in names:
+                dim.dim_param = names[dim.dim_param]
+
+
+def _named(shape: Sequence[int | str | None] | None, names: Mapping[str, str]) -> tuple[Dim, ...] | None:
+    """An output's shape: `?` where a free dimension has no name."""
+    if shape is None:
+        return None
+    return tuple(
+        dim if isinstance(dim, int) else names.get(dim, dim) if dim and is_named(dim) else "?" for dim in shape
+    )
 
 
 def _value_info(end: End) -> onnx.ValueInfoProto:
@@ -242,7 +269,8 @@ def _check_external_data(model: onnx.ModelProto, path: Path) -> None:
             file = path.parent / location
             if not file.is_file():
                 raise ModelLoadingError(
-                    f"the weights of '{path.name}' lie in '{location}', which is missing. Put it into the folder '{path.parent}'."
+                    f"the weights of '{path.name}' lie in '{location}', which is missing. "
+                    f"Put it into the folder '{path.parent}'."
                 )
             sizes[location] = file.stat().st_size
         end = int(place.get("offset", 0)) + int(place.get("length", 0))
@@ -281,7 +309,7 @@ def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]
         raise SourceRunError(f"onnxruntime refuses these inputs: {_reason(error)}") from error
 
 
-def _session(model: onnx.ModelProto, folder: Path):  # noqa: ANN202
+def _session(model: onnx.ModelProto, folder: Path) -> onnxruntime.InferenceSession:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -308,7 +336,8 @@ def _evaluate(
         return [np.asarray(array) for array in ReferenceEvaluator(whole).run(names, values)]
     except Exception as error:  # whatever an operator's Python implementation may raise
         raise SourceRunError(
-            f"neither onnxruntime ({_reason(refused)}) nor onnx's reference evaluator ({_reason(error)}) runs the model."
+            f"neither onnxruntime ({_reason(refused)}) nor onnx's reference evaluator "
+            f"({_reason(error)}) runs the model."
         ) from error
 
 
