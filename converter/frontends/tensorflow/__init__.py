@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from converter.frontends.tensorflow import batch_norm, export, graph
+from converter.frontends.tensorflow import export, graph
 from converter.frontends.tensorflow.cutting import cut
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
 from converter.source import Original, Request, Source
@@ -22,7 +22,6 @@ def load(request: Request) -> Source:
     """
     with quiet_tensorflow() as tensorflow:
         part = cut(graph.read(request.model_file), request)
-        batch_norm.fuse(part.graph)
         model = export.to_onnx(part)
         version = ".".join(tensorflow.__version__.split(".")[:2])
     original = Original(

@@ -67,6 +67,7 @@ def cut(frozen: GraphDef, request: Request) -> Cut:
                     copy.input.append(replaced.get(f"{source}:{index}", name))
                 elif name[1:] in needed:
                     copy.input.append(name)
+    _bypass_identities(result)
     with tf.Graph().as_default() as part:
         tf.import_graph_def(result, name="")
     output_ends = []
@@ -74,7 +75,22 @@ def cut(frozen: GraphDef, request: Request) -> Cut:
         value = replaced.get(tensor.name, tensor.name)
         shape, _ = _shape(part.get_tensor_by_name(value).shape, "-")
         output_ends.append(End(name, value, tensor.dtype.as_numpy_dtype, shape))
-    return Cut(result, tuple(input_ends), tuple(output_ends), tuple(t.name for t in feeds), tuple(t.name for t in fetches))
+    return Cut(
+        result, tuple(input_ends), tuple(output_ends), tuple(t.name for t in feeds), tuple(t.name for t in fetches)
+    )
+
+
+def _bypass_identities(graph: GraphDef) -> None:
+    """Let the consumers of a constant read it directly: a frozen variable is a constant behind an Identity."""
+    constants = {node.name for node in graph.node if node.op == "Const"}
+    behind = {
+        node.name: node.input[0]
+        for node in graph.node
+        if node.op == "Identity" and len(node.input) == 1 and graphs.split(node.input[0])[0] in constants
+    }
+    for node in graph.node:
+        for i, name in enumerate(node.input):
+            node.input[i] = behind.get(name.removesuffix(":0"), name)
 
 
 def _tensor(graph, name: str):
@@ -95,7 +111,9 @@ def _shape(shape, given: str) -> tuple[tuple[Dim, ...] | None, tuple[int, ...] |
         own = [None] * len(dims)
     if len(own) != len(dims):
         raise BadParamError(f"shape {given} has {len(dims)} dimensions, the tensor {len(own)}.")
-    named = tuple(g if isinstance(g, str) else (_free(i) if d is None else d) for i, (d, g) in enumerate(zip(own, dims)))
+    named = tuple(
+        g if isinstance(g, str) else (_free(i) if d is None else d) for i, (d, g) in enumerate(zip(own, dims))
+    )
     return named, tuple(1 if isinstance(d, str) else d for d in dims)
 
 
