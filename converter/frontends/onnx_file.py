@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ORT_IR_VERSION = 13
 """The newest IR version that onnxruntime 1.31 reads. A higher one alone changes no meaning."""
 
+_NUMPY_TYPE = re.compile(r"tensor\((float|double|float16|u?int(8|16|32|64)|bool|string)\)")
 _IR_WITH_OPSETS = 3
 _IR_WITH_CONSTANTS = 4
 _DEFAULT_DOMAINS = ("", "ai.onnx")
@@ -321,7 +322,11 @@ def _session(model: onnx.ModelProto, folder: Path) -> onnxruntime.InferenceSessi
         older.CopyFrom(model)
         older.ir_version = ORT_IR_VERSION
         model = older
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    for end in (*session.get_inputs(), *session.get_outputs()):
+        if not _NUMPY_TYPE.fullmatch(end.type):
+            raise TypeError(f"its Python interface lacks {end.type}")
+    return session
 
 
 def _evaluate(
