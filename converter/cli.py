@@ -1,0 +1,217 @@
+"""The command `mindconverter`: options in, a summary and an exit status out."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import traceback
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from converter import __version__
+from converter.errors import ConverterError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from converter.pipeline import Result
+    from converter.program import Record
+
+EXIT_WRITTEN = 0
+EXIT_ERROR = 1
+EXIT_DIFFERS = 3
+EXIT_INTERRUPTED = 130
+
+_TABLE_WIDTH = 120
+
+_DESCRIPTION = """\
+Translate a frozen TensorFlow graph (.pb) or an ONNX model (.onnx) into a MindSpore script, its checkpoint, a map of
+the weights and a report. The script is then run beside the source on the same inputs, and the report says how far
+their outputs are apart."""
+
+_EPILOG = """\
+examples:
+  An ONNX model, as it is. Files go to ./output:
+    mindconverter --model_file mnist.onnx
+
+  The same for batches of any size, verified on your own inputs (the keys of the .npz are the names of the inputs):
+    mindconverter --model_file mnist.onnx --shape N,1,28,28 --verify_inputs digits.npz --output out
+
+  A frozen TensorFlow graph (needs: pip install "onnx2mindspore[tensorflow]"):
+    mindconverter --model_file frozen.pb --shape 1,224,224,3 --input_nodes input_1:0 --output_nodes Identity:0
+
+  A part of a graph, with two inputs. The second one is a scalar:
+    mindconverter --model_file gru.pb --input_nodes X:0 keep_prob:0 --shape 2,784 - --output_nodes output:0
+
+exit status:
+  0  written; the report says so where a node became a stub or a result could not be compared
+  1  an error, on stderr as: [BadParamError] code: 0000003, msg: what happened and what to do. Nothing is written
+  2  wrong usage of the command
+  3  written, but the script's outputs differ from those of the source
+"""
+
+_HINT = (
+    "Before you run the script on a CPU with AVX-512, set ONEDNN_MAX_CPU_ISA=AVX2 in the environment: MindSpore's "
+    "convolutions are about 70 times slower without it."
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    command = argparse.ArgumentParser(
+        "mindconverter",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
+
+    model = command.add_argument_group("model")
+    model.add_argument("--model_file", required=True, metavar="FILE", help="the model, .onnx or .pb")
+    model.add_argument(
+        "--input_nodes",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NODE",
+        help="where the network begins: a tensor (name:k), a node (its first output) or an ONNX value, also in the "
+        "middle of the graph; what lies before it is cut off. Default: the model's own inputs",
+    )
+    model.add_argument(
+        "--output_nodes",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NODE",
+        help="where the network ends, likewise. Default: the model's own outputs",
+    )
+    model.add_argument(
+        "--shape",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="SHAPE",
+        help="one for each input, in their order: 1,3,224,224; a letter where a dimension is free (N,3,224,224); - for "
+        "the model's own shape, and for a scalar. Numbers serve inference and verification: what is free in the model "
+        "stays free in the script",
+    )
+
+    result = command.add_argument_group("result")
+    result.add_argument(
+        "--output", default="./output", metavar="DIR", help="folder of script and checkpoint. Default: ./output"
+    )
+    result.add_argument("--report", metavar="DIR", help="folder of reports and weight map. Default: that of --output")
+    result.add_argument(
+        "--checkpoint_format",
+        choices=["ckpt", "safetensors"],
+        help="format of the checkpoint. Default: ckpt, above 2 GB safetensors",
+    )
+    result.add_argument(
+        "--operator_map",
+        metavar="FILE",
+        help="a Python file with rows of your own: they add operators or replace what is there",
+    )
+
+    proof = command.add_argument_group("verification").add_mutually_exclusive_group()
+    proof.add_argument("--no_verify", action="store_true", help="do not run the source and the script")
+    proof.add_argument("--verify_inputs", metavar="FILE.npz", help="inputs to run them on. Default: random, seeded")
+
+    other = command.add_argument_group("other")
+    other.add_argument("--verbose", action="store_true", help="show where in the program an error arose")
+    other.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    other.add_argument("-h", "--help", action="help", help="show this text")
+    return command
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status; `argv` are the arguments, by default those of the process."""
+    options = parser().parse_args(argv)
+    if argv is None:
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        result = _convert(options)
+    except ConverterError as error:
+        if options.verbose:
+            traceback.print_exc()
+        _complain(str(error))
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("Interrupted: nothing was written.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        if options.verbose:
+            traceback.print_exc()
+        advice = "Please report it with the traceback" + (" above." if options.verbose else ", which --verbose shows.")
+        reason = f"{type(error).__name__}: {error}".rstrip(".")
+        _complain(f"[BaseConverterError] code: {ConverterError.code}, msg: {reason}. Nothing was written. {advice}")
+        return EXIT_ERROR
+    _summarize(result)
+    return EXIT_DIFFERS if result.verdict == "differs" else EXIT_WRITTEN
+
+
+def _convert(options: argparse.Namespace) -> Result:
+    from converter.pipeline import convert
+
+    return convert(
+        options.model_file,
+        shape=options.shape,
+        input_nodes=options.input_nodes,
+        output_nodes=options.output_nodes,
+        output=options.output,
+        report_dir=options.report,
+        operator_map=options.operator_map,
+        checkpoint_format=options.checkpoint_format,
+        verify_result=not options.no_verify,
+        verify_inputs=options.verify_inputs,
+    )
+
+
+def _terminate(number: int, _: object) -> None:
+    """End through the exception handlers, so that nothing is left behind."""
+    sys.exit(128 + number)
+
+
+def _complain(line: str) -> None:
+    print(_printable(" ".join(line.split())), file=sys.stderr)
+
+
+def _printable(text: str) -> str:
+    """The text without what a hostile name could tell a terminal to do."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _summarize(result: Result) -> None:
+    """Say what was converted, how far it is from the source, and which files there are now."""
+    from rich.console import Console
+
+    console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
+    total, done = result.nodes_total, result.nodes_converted
+    proof = result.comparison.lines() if result.comparison is not None else ["--no_verify was given"]
+    rows = [
+        ("Converted", [f"{done} of {total} nodes ({done / total if total else 1:.2%})"]),
+        ("Verified", [result.verdict, *proof]),
+        ("Written", [str(path) for path in result.files]),
+        ("Hint", [_HINT]),
+    ]
+    for label, lines in rows:
+        for heading, line in zip((label, *[""] * len(lines)), lines, strict=False):
+            console.print(f"{heading:<10} {_printable(line)}".rstrip())
+        if label == "Converted" and result.unconverted:
+            console.print(_unconverted(result.unconverted), width=max(console.width, _TABLE_WIDTH))
+
+
+def _unconverted(records: Sequence[Record]) -> Table:
+    """The nodes that became stubs, by operator: how many, the first, and what to do about it."""
+    from rich import box
+    from rich.table import Table
+
+    by_operator: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        by_operator[record.operator].append(record)
+    table = Table("not converted", "nodes", "the first", "what to do", box=box.SIMPLE_HEAD)
+    for operator, alike in by_operator.items():
+        table.add_row(*map(_printable, (operator, str(len(alike)), alike[0].name, alike[0].became)))
+    return table
