@@ -7,24 +7,26 @@ import signal
 import sys
 import traceback
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from converter import __version__
 from converter.errors import ConverterError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from converter.pipeline import Result
     from converter.program import Record
+    from converter.verify import OutputComparison
 
 EXIT_WRITTEN = 0
 EXIT_ERROR = 1
 EXIT_DIFFERS = 3
 EXIT_INTERRUPTED = 130
 
-_TABLE_WIDTH = 120
+_WIDTH_OF_A_FILE = 120
 
 _DESCRIPTION = """\
 Translate a frozen TensorFlow graph (.pb) or an ONNX model (.onnx) into a MindSpore script, its checkpoint, a map of
@@ -161,10 +163,10 @@ def _convert(options: argparse.Namespace) -> Result:
         input_nodes=options.input_nodes,
         output_nodes=options.output_nodes,
         output=options.output,
-        report_dir=options.report,
+        report=options.report,
         operator_map=options.operator_map,
         checkpoint_format=options.checkpoint_format,
-        verify_result=not options.no_verify,
+        verify=not options.no_verify,
         verify_inputs=options.verify_inputs,
     )
 
@@ -187,31 +189,52 @@ def _summarize(result: Result) -> None:
     """Say what was converted, how far it is from the source, and which files there are now."""
     from rich.console import Console
 
-    console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
+    width = None if sys.stdout.isatty() else _WIDTH_OF_A_FILE
+    console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True, width=width)
     total, done = result.nodes_total, result.nodes_converted
-    proof = result.comparison.lines() if result.comparison is not None else ["--no_verify was given"]
-    rows = [
-        ("Converted", [f"{done} of {total} nodes ({done / total if total else 1:.2%})"]),
-        ("Verified", [result.verdict, *proof]),
-        ("Written", [str(path) for path in result.files]),
-        ("Hint", [_HINT]),
-    ]
-    for label, lines in rows:
-        for heading, line in zip((label, *[""] * len(lines)), lines, strict=False):
-            console.print(f"{heading:<10} {_printable(line)}".rstrip())
-        if label == "Converted" and result.unconverted:
-            console.print(_unconverted(result.unconverted), width=max(console.width, _TABLE_WIDTH))
+    _say(console, "Converted", f"{done} of {total} nodes ({done / total if total else 1:.2%})")
+    if result.unconverted:
+        console.print(_unconverted(result.unconverted))
+    proof = result.comparison
+    _say(console, "Verified", result.verdict + (f": {proof.note}" if proof is not None and proof.note else ""))
+    if proof is not None and proof.outputs:
+        console.print(_errors(proof.outputs))
+    _say(console, "Written", *map(str, result.files))
+    _say(console, "Hint", _HINT)
+
+
+def _say(console: Console, label: str, *lines: str) -> None:
+    for line in lines:
+        console.print(f"{label:<10} {_printable(line)}")
+        label = ""
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(*headings, box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*map(_printable, row))
+    return table
 
 
 def _unconverted(records: Sequence[Record]) -> Table:
     """The nodes that became stubs, by operator: how many, the first, and what to do about it."""
-    from rich import box
-    from rich.table import Table
-
     by_operator: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         by_operator[record.operator].append(record)
-    table = Table("not converted", "nodes", "the first", "what to do", box=box.SIMPLE_HEAD)
-    for operator, alike in by_operator.items():
-        table.add_row(*map(_printable, (operator, str(len(alike)), alike[0].name, alike[0].became)))
-    return table
+    rows = [(operator, str(len(alike)), alike[0].name, alike[0].became) for operator, alike in by_operator.items()]
+    return _table(("not converted", "nodes", "the first", "what to do"), rows)
+
+
+def _errors(outputs: Sequence[OutputComparison]) -> Table:
+    rows = [
+        (each.output, each.mode, each.verdict, *map(_number, (each.max_abs, each.max_rel, each.mean_rel)), each.note)
+        for each in outputs
+    ]
+    return _table(("output", "mode", "verdict", "max. abs. error", "max. rel.", "mean rel.", ""), rows)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.1e}"

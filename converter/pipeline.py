@@ -8,25 +8,28 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from converter import checkpoint, ends, frontends, report, tables
+from converter import checkpoint, ends, frontends, report_text, tables, verification
 from converter.emit import Script, emit
 from converter.normalize import normalize
+from converter.output import Output
 from converter.program import Program, Record
 from converter.source import Request, Source
 from converter.translate import translate
-from converter.verify import Comparison, verify
+from converter.verification import Comparison
 from converter.weight_map import weight_map
 
 
 @dataclass(frozen=True)
 class Translation:
-    """A model as a program and as a script, nothing written yet."""
+    """A model as a program and as a script, nothing written yet.
+
+    `checkpoint` is the checkpoint's file name; None when the network has no parameters.
+    """
 
     graph: ir.Model
     program: Program
     script: Script
     checkpoint: str | None
-    """The checkpoint's file name; None when the network has no parameters."""
 
 
 @dataclass(frozen=True)
@@ -73,33 +76,32 @@ def convert(
     input_nodes: Sequence[str] = (),
     output_nodes: Sequence[str] = (),
     output: str | Path = "output",
-    report_dir: str | Path | None = None,
+    report: str | Path | None = None,
     operator_map: str | Path | None = None,
     checkpoint_format: checkpoint.Format | None = None,
-    verify_result: bool = True,
+    verify: bool = True,
     verify_inputs: str | Path | None = None,
 ) -> Result:
-    """Translate a model. The arguments are the command's options.
+    """Translate a model. The arguments are the command's options; `report` is a folder.
 
     Raises:
         ConverterError: with a code, when the model, an option or a folder is at fault; nothing is written then.
     """
-    from converter.output import Output
-
     request = Request(Path(model_file), tuple(input_nodes), tuple(output_nodes), tuple(shape))
     name = ends.module_name(request.model_file.stem)
-    with Output(name, Path(output), Path(report_dir) if report_dir is not None else None) as out:
+    with Output(name, Path(output), _path(report)) as out:
         source = frontends.load(request)
-        rows = tables.load(Path(operator_map) if operator_map is not None else None)
-        made = translate_source(source, rows, name, checkpoint_format)
+        made = translate_source(source, tables.load(_path(operator_map)), name, checkpoint_format)
         script = out.script(f"{name}.py", made.script.text)
         weights = None
         if made.checkpoint is not None:
             weights = out.checkpoint(made.checkpoint)
             checkpoint.write(made.program, weights)
-        proof = verify(source, made.graph, script, weights, verify_inputs) if verify_result else None
-        out.report(f"weight_map_of_{name}.json", weight_map(made.program, name))
-        out.report(f"report_of_{name}.txt", report.text(made.program, made.script, proof))
+        out.weight_map(f"weight_map_of_{name}.json", weight_map(made.program, name))
+        proof = None
+        if verify:
+            proof = verification.verify(source, made.graph, made.program, script, weights, _path(verify_inputs))
+        out.report(f"report_of_{name}.txt", report_text.write(made.program, made.script, proof))
     return Result(name, out.files, tuple(made.program.records), proof)
 
 
@@ -111,4 +113,8 @@ def translate_source(
     program = translate(graph, rows)
     kind = checkpoint.format_for(program, checkpoint_format)
     file = f"{name}.{kind}" if any(program.parameters()) else None
-    return Translation(graph, program, emit(program, report.docstring(source, program, name, file)), file)
+    return Translation(graph, program, emit(program, report_text.docstring(source, name, file)), file)
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)

@@ -1,4 +1,4 @@
-"""The frontend for frozen TensorFlow graphs (`.pb`): cut at the ends, made ready, and handed to tf2onnx."""
+"""The frontend for frozen TensorFlow graphs (`.pb`): cut at the ends, and handed to tf2onnx."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from converter.errors import SourceRunError
 from converter.frontends.tensorflow import export, graph
 from converter.frontends.tensorflow.cutting import cut
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
@@ -15,38 +16,49 @@ from converter.source import Original, Request, Source
 def load(request: Request) -> Source:
     """Read a frozen TensorFlow graph and translate the part between its ends to ONNX.
 
+    A dimension that is free in the graph stays free. TensorFlow operators without an ONNX form stay as nodes of the
+    domain `tensorflow`.
+
     Raises:
         TfRuntimeError: TensorFlow or tf2onnx is not installed, or refuses the graph.
         ModelLoadingError: the file is missing, unreadable, or not a frozen GraphDef.
         BadParamError, ParamMissingError: nodes or shapes that do not fit the graph.
+        NodeInputTypeNotSupportError: an end is not a tensor.
     """
     with quiet_tensorflow() as tensorflow:
         part = cut(graph.read(request.model_file), request)
-        model = export.to_onnx(part)
+        model, inputs, outputs = export.to_onnx(part)
         version = ".".join(tensorflow.__version__.split(".")[:2])
     original = Original(
-        kind="tensorflow",
-        file=request.model_file,
-        model=None,
-        inputs=dict(zip((end.name for end in part.inputs), part.feeds, strict=True)),
-        outputs=dict(zip((end.name for end in part.outputs), part.fetches, strict=True)),
+        "tensorflow",
+        request.model_file,
+        None,
+        {end.name: end.name for end in inputs},
+        {end.name: end.name for end in outputs},
     )
-    description = f"{request.model_file.name} (frozen TensorFlow graph, read by TensorFlow {version})"
-    return Source(model, part.inputs, part.outputs, original, description)
+    return Source(model, inputs, outputs, original, f"{request.model_file.name} (frozen graph, TensorFlow {version})")
 
 
 def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """Run the frozen graph itself, between any two cuts.
+    """Run the frozen graph itself, between any of its tensors.
 
     Args:
-        original: the graph's file and the names of the tensors at its ends.
-        feeds: a value for each input, by `End.name`.
+        original: an original of the kind "tensorflow".
+        feeds: `End.name` → array.
 
     Returns:
         The outputs, in the order of `original.outputs`.
+
+    Raises:
+        SourceRunError: TensorFlow refuses these inputs.
     """
     with quiet_tensorflow() as tensorflow, tensorflow.Graph().as_default():
-        tensorflow.import_graph_def(graph.read(original.file), name="")
+        whole = graph.read(original.file)
+        ends = (*original.inputs.values(), *original.outputs.values())
+        tensorflow.import_graph_def(graph.part(whole, graph.needed(whole, ends)), name="")
+        values = {original.inputs[name]: array for name, array in feeds.items()}
         with tensorflow.compat.v1.Session() as session:
-            values = {original.inputs[name]: value for name, value in feeds.items()}
-            return session.run(list(original.outputs.values()), values)
+            try:
+                return [np.asarray(array) for array in session.run(list(original.outputs.values()), values)]
+            except (tensorflow.errors.OpError, ValueError, TypeError) as error:
+                raise SourceRunError(f"TensorFlow refuses these inputs: {' '.join(str(error).split())[:300]}") from error

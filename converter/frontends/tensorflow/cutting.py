@@ -1,121 +1,241 @@
-"""Cutting the graph at the ends that the user named."""
+"""Cutting a frozen graph at the ends that the user named, or at its own."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from converter.errors import BadParamError, ParamMissingError
+from converter.ends import Declared, Extents, Graph, listed, merge_shapes
+from converter.errors import NodeInputTypeNotSupportError, ParamMissingError, TfRuntimeError
 from converter.frontends.tensorflow import graph as graphs
-from converter.source import Dim, End, Request
+from converter.source import End, Request
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
 
+_FED = ("Placeholder", "PlaceholderV2", "IteratorGetNext", "QueueDequeueV2", "QueueDequeueManyV2", "QueueDequeueUpToV2")
+"""Operators that bring data from outside."""
+
+_SINGLE = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "SoftmaxCrossEntropyWithLogits", "LRN", "Unique")
+"""Operators whose other outputs are by-products, never the end of a network."""
+
+_NO_TENSOR = ("resource", "variant")
+
 
 @dataclass(frozen=True)
 class Cut:
-    """The part of a graph between its ends. `feeds` and `fetches` are the ends' tensors in the graph as it was."""
+    """The part of a frozen graph between its ends.
+
+    Attributes:
+        graph: each input is a Placeholder of its own, in order, before the other nodes.
+        inputs: `End.value` is the Placeholder's tensor.
+        outputs: likewise; shapes as TensorFlow infers them.
+    """
 
     graph: GraphDef
     inputs: tuple[End, ...]
     outputs: tuple[End, ...]
-    feeds: tuple[str, ...]
-    fetches: tuple[str, ...]
 
 
 def cut(frozen: GraphDef, request: Request) -> Cut:
-    """Cut `frozen` at the ends of the request; each input becomes a Placeholder of its own."""
+    """Cut `frozen` at the ends of the request.
+
+    Raises:
+        BadParamError, ParamMissingError: nodes or shapes that do not fit the graph.
+        ModelLoadingError: the graph is damaged, or not frozen.
+        TfRuntimeError: TensorFlow refuses the graph.
+    """
+    names = _names(frozen)
+    outputs = names.outputs_named(request.output_nodes) if request.output_nodes else _own_outputs(names.outputs)
+    inputs = names.inputs_named(request.input_nodes)
+    if not inputs:
+        inputs = _fed(frozen, outputs, names.inputs)
+    elif missing := set(_fed(frozen, outputs, (*names.inputs, *inputs))) - set(inputs):
+        raise ParamMissingError(_missing(outputs, [name for name in names.inputs if name in missing]))
+    between = graphs.needed(frozen, outputs, {graphs.split(name) for name in inputs})
+
+    whole = graphs.part(frozen, graphs.needed(frozen, (*inputs, *outputs)))
+    graphs.check_frozen(whole)
+    types = _types(whole, (*inputs, *outputs))
+    extents = _extents(request, [Declared(name, types[name].shape) for name in inputs])
+
+    part = graphs.part(frozen, between)
+    placeholders = {name: _placeholder_name(name, between) for name in inputs}
+    _read_from(part, placeholders)
+    result = _with_placeholders(part, [(placeholders[n], types[n].enum, e.shape) for n, e in zip(inputs, extents, strict=True)])
+    values = _end_outputs(result, outputs, placeholders)
+    inferred = _types(result, tuple(values.values()))
+    return Cut(
+        result,
+        tuple(
+            End(name, f"{placeholders[name]}:0", types[name].dtype, e.shape, e.example)
+            for name, e in zip(inputs, extents, strict=True)
+        ),
+        tuple(End(name, values[name], types[name].dtype, _named(inferred[values[name]].shape)) for name in outputs),
+    )
+
+
+def _names(graph: GraphDef) -> Graph:
+    """The names that an end can have; a tensor that nobody reads is an output of the graph's own."""
+    nodes = {node.name: [f"{node.name}:{k}" for k in range(graphs.output_count(graph, node))] for node in graph.node}
+    fed = [tensor for node in graph.node if node.op in _FED for tensor in nodes[node.name]]
+    return Graph(
+        inputs=fed,
+        outputs=_unread(graph, nodes),
+        nodes=nodes,
+        values={tensor for tensors in nodes.values() for tensor in tensors},
+    )
+
+
+def _unread(graph: GraphDef, nodes: Mapping[str, Sequence[str]]) -> list[str]:
+    """The outputs of the nodes that nobody reads and that depend on data from outside."""
+    read = {source for node in graph.node for source, _ in graphs.data_inputs(node)}
+    readers: dict[str, list[str]] = {}
+    for node in graph.node:
+        for source, _ in graphs.data_inputs(node):
+            readers.setdefault(source, []).append(node.name)
+    reached: set[str] = set()
+    waiting = [node.name for node in graph.node if node.op in _FED]
+    while waiting:
+        name = waiting.pop()
+        for reader in readers.get(name, ()):
+            if reader not in reached:
+                reached.add(reader)
+                waiting.append(reader)
+    ends = [node for node in graph.node if node.name in reached - read]
+    return [tensor for node in ends for tensor in nodes[node.name][: 1 if node.op in _SINGLE else None]]
+
+
+def _own_outputs(own: Sequence[str]) -> tuple[str, ...]:
+    """The graph's outputs where they are certain: one node, or `Identity`, `Identity_1`, … of a traced function."""
+    if not own:
+        raise ParamMissingError("the graph has no outputs of its own. Name them with --output_nodes.")
+    identities = [re.fullmatch(r"Identity(?:_(\d+))?:0", name) for name in own]
+    if all(identities):
+        return tuple(name for _, name in sorted((int(m[1] or 0), m.string) for m in identities if m))
+    if len({graphs.split(name)[0] for name in own}) > 1:
+        raise ParamMissingError(
+            f"the graph does not say which are its outputs. Name them with --output_nodes; nothing reads {listed(own)}."
+        )
+    return tuple(own)
+
+
+def _fed(graph: GraphDef, outputs: Sequence[str], candidates: Sequence[str]) -> tuple[str, ...]:
+    """The candidates that the outputs need, where the graph is cut at all of them."""
+    ends = {graphs.split(name): name for name in candidates}
+    between = graphs.needed(graph, outputs, ends)
+    read = {source for node in graph.node if node.name in between for source in graphs.data_inputs(node)}
+    read.update(graphs.split(name) for name in outputs)
+    return tuple(name for tensor, name in ends.items() if tensor in read)
+
+
+def _missing(outputs: Sequence[str], inputs: Sequence[str]) -> str:
+    return (
+        f"the outputs {listed(outputs)} need the input(s) {listed(inputs)}, which --input_nodes does not list. "
+        f"Add {'it' if len(inputs) == 1 else 'them'}, or name a tensor behind."
+    )
+
+
+@dataclass(frozen=True)
+class _Type:
+    enum: int
+    dtype: np.dtype
+    shape: tuple[int | None, ...] | None
+
+
+def _types(graph: GraphDef, tensors: Sequence[str]) -> dict[str, _Type]:
+    """Element types and static shapes, by TensorFlow's shape inference."""
     import tensorflow as tf
 
-    with tf.Graph().as_default() as whole:
-        tf.import_graph_def(frozen, name="")
-    used = {name.lstrip("^").partition(":")[0] for node in frozen.node for name in node.input}
-    inputs = request.input_nodes or tuple(n.name for n in frozen.node if n.op == "Placeholder")
-    outputs = request.output_nodes or tuple(n.name for n in frozen.node if n.name not in used)
-    feeds = [_tensor(whole, name) for name in inputs]
-    fetches = [_tensor(whole, name) for name in outputs]
-    stop = frozenset(graphs.split(tensor.name) for tensor in feeds)
-    needed = graphs.closure(frozen, [tensor.name for tensor in fetches], stop)
-    missing = [node.name for node in frozen.node if node.name in needed and node.op == "Placeholder"]
-    if missing:
-        raise ParamMissingError(f"the outputs need '{missing[0]}:0', which is not listed in --input_nodes.")
-
-    result = tf.compat.v1.GraphDef(versions=frozen.versions, library=frozen.library)
-    replaced: dict[str, str] = {}
-    input_ends = []
-    for i, (name, tensor) in enumerate(zip(inputs, feeds, strict=True)):
-        shape, example = _shape(tensor.shape, request.shapes[i] if i < len(request.shapes) else "-")
-        placeholder = result.node.add(op="Placeholder", name=tensor.op.name)
-        if tensor.op.name in needed:
-            placeholder.name = tensor.name.replace(":", "_")
-        placeholder.attr["dtype"].type = tensor.dtype.as_datatype_enum
-        dims = None if shape is None else [d if isinstance(d, int) else None for d in shape]
-        placeholder.attr["shape"].shape.CopyFrom(tf.TensorShape(dims).as_proto())
-        replaced[tensor.name] = f"{placeholder.name}:0"
-        input_ends.append(End(name, f"{placeholder.name}:0", tensor.dtype.as_numpy_dtype, shape, example))
-    for node in frozen.node:
-        if node.name in needed:
-            copy = result.node.add()
-            copy.CopyFrom(node)
-            del copy.input[:]
-            for name in node.input:
-                if not name.startswith("^"):
-                    source, index = graphs.split(name)
-                    copy.input.append(replaced.get(f"{source}:{index}", name))
-                elif name[1:] in needed:
-                    copy.input.append(name)
-    _bypass_identities(result)
-    with tf.Graph().as_default() as part:
-        tf.import_graph_def(result, name="")
-    output_ends = []
-    for name, tensor in zip(outputs, fetches, strict=True):
-        value = replaced.get(tensor.name, tensor.name)
-        shape, _ = _shape(part.get_tensor_by_name(value).shape, "-")
-        output_ends.append(End(name, value, tensor.dtype.as_numpy_dtype, shape))
-    return Cut(
-        result, tuple(input_ends), tuple(output_ends), tuple(t.name for t in feeds), tuple(t.name for t in fetches)
-    )
+    with tf.Graph().as_default() as imported:
+        try:
+            tf.import_graph_def(graph, name="")
+        except Exception as error:  # whatever an operator's shape function may raise
+            raise TfRuntimeError(f"TensorFlow refuses the graph: {' '.join(str(error).split())[:300]}") from error
+    return {name: _type(imported.get_tensor_by_name(name)) for name in tensors}
 
 
-def _bypass_identities(graph: GraphDef) -> None:
-    """Let the consumers of a constant read it directly: a frozen variable is a constant behind an Identity."""
-    constants = {node.name for node in graph.node if node.op == "Const"}
-    behind = {
-        node.name: node.input[0]
-        for node in graph.node
-        if node.op == "Identity" and len(node.input) == 1 and graphs.split(node.input[0])[0] in constants
-    }
+def _type(tensor: Any) -> _Type:
+    if tensor.dtype.name in _NO_TENSOR:
+        raise NodeInputTypeNotSupportError(
+            f"'{tensor.name}' is a {tensor.dtype.name}, not a tensor. Cut the graph where tensors flow: name them with "
+            "--input_nodes and --output_nodes."
+        )
+    shape = None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
+    return _Type(tensor.dtype.as_datatype_enum, np.dtype(tensor.dtype.as_numpy_dtype), shape)
+
+
+def _extents(request: Request, declared: Sequence[Declared]) -> list[Extents]:
+    """The inputs' shapes. Where the graph knows no rank the user's shape gives it, `-` being a scalar.
+
+    Raises:
+        ParamMissingError: a shape that neither the graph nor the user tells.
+    """
+    merged = merge_shapes(request.shapes, declared)
+    unknown = [end.name for end, extents in zip(declared, merged, strict=True) if extents.shape is None]
+    if unknown and not request.shapes:
+        raise ParamMissingError(
+            f"the graph does not say the shape of {listed(unknown)}. Give it with --shape: numbers, or - for a scalar."
+        )
+    return [extents if extents.shape is not None else Extents((), ()) for extents in merged]
+
+
+def _placeholder_name(tensor: str, taken: set[str]) -> str:
+    """The node's own name, unless the node itself is still needed, for another of its outputs."""
+    node, index = graphs.split(tensor)
+    name = node if index == 0 else f"{node}_{index}"
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
+
+
+def _read_from(graph: GraphDef, placeholders: Mapping[str, str]) -> None:
+    """Let all nodes read the ends from their placeholders."""
     for node in graph.node:
         for i, name in enumerate(node.input):
-            node.input[i] = behind.get(name.removesuffix(":0"), name)
+            if not name.startswith("^"):
+                source, index = graphs.split(name)
+                node.input[i] = placeholders.get(f"{source}:{index}", name)
 
 
-def _tensor(graph, name: str):
-    try:
-        return graph.get_tensor_by_name(name if ":" in name else f"{name}:0")
-    except (KeyError, ValueError) as error:
-        raise BadParamError(f"the graph has no tensor '{name}'.") from error
+def _with_placeholders(graph: GraphDef, inputs: Sequence[tuple[str, int, Sequence[int | str] | None]]) -> GraphDef:
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+    result = GraphDef(versions=graph.versions, library=graph.library)
+    for name, dtype, shape in inputs:
+        node = result.node.add(op="Placeholder", name=name)
+        node.attr["dtype"].type = dtype
+        for dim in shape or ():
+            node.attr["shape"].shape.dim.add(size=dim if isinstance(dim, int) else -1)
+        node.attr["shape"].shape.SetInParent()
+    for node in graph.node:
+        node.attr.pop("_output_shapes", None)
+        if node.op == "PlaceholderWithDefault":  # nobody feeds it: it is its default
+            node.op = "Identity"
+            node.attr["T"].type = node.attr.pop("dtype").type
+            node.attr.pop("shape")
+    result.node.extend(graph.node)
+    return result
 
 
-def _shape(shape, given: str) -> tuple[tuple[Dim, ...] | None, tuple[int, ...] | None]:
-    own = None if shape.rank is None else shape.as_list()
-    if given == "-":
-        if own is None:
-            return None, None
-        return tuple(_free(i) if d is None else d for i, d in enumerate(own)), None
-    dims: list[Dim] = [d if d.isalpha() else int(d) for d in given.split(",")]
-    if own is None:
-        own = [None] * len(dims)
-    if len(own) != len(dims):
-        raise BadParamError(f"shape {given} has {len(dims)} dimensions, the tensor {len(own)}.")
-    named = tuple(
-        g if isinstance(g, str) else (_free(i) if d is None else d) for i, (d, g) in enumerate(zip(own, dims))
-    )
-    return named, tuple(1 if isinstance(d, str) else d for d in dims)
+def _end_outputs(graph: GraphDef, outputs: Sequence[str], placeholders: Mapping[str, str]) -> dict[str, str]:
+    """The tensor of the cut graph for each output: an output that is also an input gets a node of its own."""
+    values = {}
+    for name in outputs:
+        if name in placeholders:
+            source = next(node for node in graph.node if node.name == placeholders[name])
+            node = graph.node.add(op="Identity", name=f"{source.name}/output", input=[source.name])
+            node.attr["T"].type = source.attr["dtype"].type
+            values[name] = f"{node.name}:0"
+        else:
+            values[name] = name
+    return values
 
 
-def _free(axis: int) -> str:
-    return "N" if axis == 0 else f"d{axis}"
+def _named(shape: tuple[int | None, ...] | None) -> tuple[int | str, ...] | None:
+    return None if shape is None else tuple("?" if dim is None else dim for dim in shape)

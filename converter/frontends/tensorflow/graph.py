@@ -1,7 +1,8 @@
-"""Reading a frozen graph, and the plain questions that one asks of it."""
+"""Reading a frozen graph, and plain questions about its nodes."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,21 @@ from converter.errors import ModelLoadingError
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
+    from tensorflow.core.framework.node_def_pb2 import NodeDef
+    from tensorflow.core.framework.op_def_pb2 import OpDef
+
+_FREEZE = (
+    "Freeze it: tensorflow.python.framework.convert_to_constants.convert_variables_to_constants_v2(function), then "
+    "write .graph.as_graph_def().SerializeToString()."
+)
+_VARIABLES = ("Variable", "VariableV2", "VarHandleOp", "VarIsInitializedOp", "TemporaryVariable")
 
 
 def read(file: Path) -> GraphDef:
-    """The graph in `file`.
+    """Read the graph of `file`, without what ties it to devices.
 
     Raises:
-        ModelLoadingError: the file is missing, unreadable, or not a frozen GraphDef.
+        ModelLoadingError: the file is missing, unreadable, or not a GraphDef.
     """
     from google.protobuf.message import DecodeError
     from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -23,15 +32,39 @@ def read(file: Path) -> GraphDef:
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise ModelLoadingError(f"'{file}' cannot be read: {error.strerror}.") from error
-    graph = GraphDef()
+        raise ModelLoadingError(f"'{file}' cannot be read: {error.strerror}. Check --model_file.") from error
     try:
-        graph.ParseFromString(data)
+        graph = GraphDef.FromString(data)
     except DecodeError as error:
-        raise ModelLoadingError(f"'{file}' is not a frozen TensorFlow graph, or it is truncated.") from error
+        raise ModelLoadingError(f"'{file}' {_damage(data)}") from error
     if not graph.node:
-        raise ModelLoadingError(f"'{file}' holds no nodes: it is not a frozen TensorFlow graph.")
+        raise ModelLoadingError(f"'{file}' {_damage(data)}")
+    for node in graph.node:
+        node.device = ""
+        node.attr.pop("_class", None)
     return graph
+
+
+def _damage(data: bytes) -> str:
+    """What is wrong with a file that holds no graph."""
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    if not data:
+        return "is empty. Export or copy the model again."
+    if data.startswith(b"version https://git-lfs"):
+        return "is a Git LFS pointer, not the model. Run `git lfs pull` to fetch it."
+    if data.lstrip().startswith((b"node {", b"node{", b"versions {", b"library {")):
+        return "is a graph in text form. Write it in binary: tf.io.write_graph(graph, folder, name, as_text=False)."
+    try:
+        saved = SavedModel.FromString(data)
+    except DecodeError:
+        saved = SavedModel()
+    if any(meta.graph_def.node for meta in saved.meta_graphs):
+        return f"is a SavedModel, whose weights lie in other files. {_FREEZE}"
+    if data.startswith(b"\n"):  # the first node of a GraphDef
+        return "is truncated or damaged. Export or copy the model again."
+    return "is not a frozen TensorFlow graph (a binary GraphDef). Name one, or an .onnx model."
 
 
 def split(tensor: str) -> tuple[str, int]:
@@ -40,15 +73,75 @@ def split(tensor: str) -> tuple[str, int]:
     return node, int(index or 0)
 
 
-def closure(graph: GraphDef, outputs: list[str], stop: frozenset[tuple[str, int]]) -> set[str]:
-    """Names of the nodes that compute `outputs`, not looking behind the tensors in `stop`. Data edges only."""
+def data_inputs(node: NodeDef) -> list[tuple[str, int]]:
+    """The tensors that a node reads."""
+    return [split(name) for name in node.input if not name.startswith("^")]
+
+
+def needed(graph: GraphDef, outputs: Iterable[str], stop: Collection[tuple[str, int]] = ()) -> set[str]:
+    """Name the nodes that compute `outputs`, without looking behind the tensors in `stop`.
+
+    Raises:
+        ModelLoadingError: a node reads what is not in the graph.
+    """
     nodes = {node.name: node for node in graph.node}
     found: set[str] = set()
-    waiting = [split(name) for name in outputs]
+    waiting = [(split(name), "an output") for name in outputs]
     while waiting:
-        tensor = waiting.pop()
+        tensor, reader = waiting.pop()
         if tensor in stop or tensor[0] in found:
             continue
+        if tensor[0] not in nodes:
+            raise ModelLoadingError(
+                f"the graph is damaged: {reader} reads '{tensor[0]}', which is not in the file. Export or copy it again."
+            )
         found.add(tensor[0])
-        waiting += [split(name) for name in nodes[tensor[0]].input if not name.startswith("^")]
+        waiting += [(source, f"node '{tensor[0]}'") for source in data_inputs(nodes[tensor[0]])]
     return found
+
+
+def part(graph: GraphDef, names: Collection[str]) -> GraphDef:
+    """Copy these nodes of the graph, in its order. Control edges to other nodes are dropped."""
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+    result = GraphDef(versions=graph.versions, library=graph.library)
+    for node in graph.node:
+        if node.name in names:
+            copy = result.node.add()
+            copy.CopyFrom(node)
+            copy.input[:] = [name for name in node.input if not name.startswith("^") or name[1:] in names]
+    return result
+
+
+def check_frozen(graph: GraphDef) -> None:
+    """Raise a ModelLoadingError if the graph has variables: their values lie in other files."""
+    for node in graph.node:
+        if node.op in _VARIABLES:
+            raise ModelLoadingError(f"the graph is not frozen: '{node.name}' is a variable without a value. {_FREEZE}")
+
+
+def output_count(graph: GraphDef, node: NodeDef) -> int:
+    """How many outputs a node has; one where its operator is unknown."""
+    definition = _definition(graph, node.op)
+    if definition is None:
+        return 1
+    defaults = {attribute.name: attribute.default_value for attribute in definition.attr}
+    count = 0
+    for output in definition.output_arg:
+        if output.number_attr:
+            count += node.attr[output.number_attr].i if output.number_attr in node.attr else defaults[output.number_attr].i
+        elif output.type_list_attr:
+            attributes = node.attr if output.type_list_attr in node.attr else defaults
+            count += len(attributes[output.type_list_attr].list.type)
+        else:
+            count += 1
+    return count
+
+
+def _definition(graph: GraphDef, operator: str) -> OpDef | None:
+    from tensorflow.python.framework import op_def_registry
+
+    known = op_def_registry.get(operator)
+    if known is not None:
+        return known
+    return next((f.signature for f in graph.library.function if f.signature.name == operator), None)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from converter.emit import Script
 from converter.program import Program, Record
 from converter.source import End, Source
-from converter.verify import Comparison
+from converter.verification import Comparison
 
 
-def docstring(source: Source, program: Program, name: str, checkpoint: str | None) -> str:
+def docstring(source: Source, name: str, checkpoint: str | None) -> str:
     """The script's docstring: where it came from, its inputs and outputs, how to load the checkpoint.
 
     Args:
         source: the model.
-        program: its translation.
         name: NAME, the script's stem.
         checkpoint: the checkpoint's file name; None when the network has no parameters.
     """
@@ -45,14 +44,14 @@ def _shape(end: End) -> str:
     return "of any rank" if end.shape is None else f"({', '.join(map(str, end.shape))})"
 
 
-def text(program: Program, script: Script, proof: Comparison | None) -> str:
+def write(program: Program, script: Script, proof: Comparison | None) -> str:
     """Write `report_of_NAME.txt`: a line for every node, the rate, and the proof."""
     lines = ["[Start Convert]"]
     lines += [_line(record, script) for record in program.records]
     converted = sum(record.converted for record in program.records)
     rate = converted / len(program.records) if program.records else 1.0
     lines += ["[Convert Over]", f"Converted Rate: {rate:.2%}.", ""]
-    lines += proof.lines() if proof is not None else ["Not verified: verification was turned off."]
+    lines += ["[Verification] not verified."] if proof is None else [f"[Verification] {proof.verdict}.", *proof.lines()]
     return "\n".join(lines) + "\n"
 
 
