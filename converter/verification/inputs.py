@@ -1,0 +1,120 @@
+"""Inputs for verification: seeded, or the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.errors import BadParamError
+from converter.source import End
+
+SEED = 0
+INDEXED_AXIS = {"Gather": 0, "GatherElements": 0, "ScatterElements": 0, "Scatter": 0}
+"""Operators whose second input counts positions on one axis of the first → the axis' default."""
+_TRANSPARENT = frozenset(
+    "Add Cast Clip Concat Expand Flatten Gather Identity Max Min Mod Pad Reshape Slice Split Squeeze Sub Tile Transpose "
+    "Unsqueeze Where".split()
+)
+"""Operators through which indices are followed."""
+
+
+def verification_inputs(graph: ir.Graph, ends: Sequence[End], file: Path | None) -> dict[str, np.ndarray]:
+    """A value for every input: the user's where `file` has one, else a seeded one of the example shape.
+
+    Floats are standard normal, bools coin tosses; integers stay within the smallest axis that they index, or are 0
+    and 1 when they index nothing.
+
+    Raises:
+        BadParamError: the file is not an .npz, names no input, or an array does not fit.
+    """
+    given = {} if file is None else _read(file, ends)
+    generator = np.random.default_rng(SEED)
+    values = {}
+    for end, value in zip(ends, graph.inputs, strict=True):
+        made = _random(generator, end, value)
+        values[end.name] = _fitted(given[end.name], end) if end.name in given else made
+    return values
+
+
+def _random(generator: np.random.Generator, end: End, value: ir.Value) -> np.ndarray:
+    shape = end.example or ()
+    match end.dtype.kind:
+        case "b":
+            return generator.integers(0, 2, shape).astype(bool)
+        case "i" | "u":
+            return generator.integers(0, index_bound(value) or 2, shape).astype(end.dtype)
+        case "c":
+            return (generator.standard_normal(shape) + 1j * generator.standard_normal(shape)).astype(end.dtype)
+        case "O" | "U" | "S":
+            return np.full(shape, "", dtype=object)
+        case _:
+            return generator.standard_normal(shape).astype(end.dtype)
+
+
+def index_bound(value: ir.Value) -> int | None:
+    """The smallest known axis that an integer input indexes, wherever its elements go; None when it indexes nothing."""
+    bounds: list[int] = []
+    pending, seen = [value], {value}
+    while pending:
+        for node, position in pending.pop().uses():
+            bound = _indexed(node, position)
+            if bound is not None:
+                bounds.append(bound)
+            elif node.op_type in _TRANSPARENT:
+                fresh = [output for output in node.outputs if output not in seen]
+                seen.update(fresh)
+                pending += fresh
+    return min(bounds, default=None)
+
+
+def _indexed(node: ir.Node, position: int) -> int | None:
+    """The extent that this input of the node counts positions on."""
+    if position == 1 and node.op_type in INDEXED_AXIS:
+        data, axis = node.inputs[0], node.attributes.get_int("axis", INDEXED_AXIS[node.op_type])
+    elif position == 1 and node.op_type in ("GatherND", "ScatterND"):
+        data, axis = node.inputs[0], 0
+        if data is not None and data.shape is not None:
+            known = [dim for dim in data.shape if isinstance(dim, int)]
+            return min(known, default=None)
+    elif position == 0 and node.op_type == "OneHot":
+        depth = node.inputs[1].const_value if node.inputs[1] is not None else None
+        return None if depth is None else int(depth.numpy().reshape(-1)[0])
+    else:
+        return None
+    if data is None or data.shape is None:
+        return None
+    dim = data.shape[axis]
+    return dim if isinstance(dim, int) else None
+
+
+def _read(file: Path, ends: Sequence[End]) -> Mapping[str, np.ndarray]:
+    names = [end.name for end in ends]
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            given = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, AttributeError) as error:
+        raise BadParamError(f"--verify_inputs '{file}' cannot be read as an .npz file: {error}") from error
+    unknown = sorted(set(given) - set(names))
+    if unknown:
+        raise BadParamError(
+            f"--verify_inputs '{file}' has arrays for {', '.join(unknown)}, which are no inputs. "
+            f"Its keys are the input names: {', '.join(names)}."
+        )
+    return given
+
+
+def _fitted(array: np.ndarray, end: End) -> np.ndarray:
+    """The user's array in the input's element type, when its shape fits."""
+    fixed = end.shape
+    fits = fixed is None or (
+        len(fixed) == array.ndim
+        and all(not isinstance(dim, int) or dim == extent for dim, extent in zip(fixed, array.shape, strict=True))
+    )
+    if not fits:
+        raise BadParamError(f"--verify_inputs: '{end.name}' has shape {array.shape}, the model's is {fixed}")
+    if not np.can_cast(array.dtype, end.dtype, "same_kind") and array.dtype.kind not in "iu":
+        raise BadParamError(f"--verify_inputs: '{end.name}' is {array.dtype}, the model's input is {end.dtype}")
+    return array.astype(end.dtype)
