@@ -112,11 +112,11 @@ class _Folder:
                 path.mkdir()
                 self._made.append(path)
             self.staging = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=self.path))
-            for file in self.earlier:
-                if (self.path / file).is_dir():
-                    raise IsADirectoryError(errno.EISDIR, "a folder has the name of a result", str(self.path / file))
         except OSError as error:
-            raise FileSaveError(_problem(Path(error.filename or self.path), error)) from error
+            raise FileSaveError(_problem(self.path, error)) from error
+        for file in self.earlier:
+            if (self.path / file).is_dir():
+                raise FileSaveError(f"a folder has the name of a result, '{self.path / file}'. Rename it.")
 
     def waiting(self, file: str) -> Path:
         """Where a file lies until it is placed."""

@@ -90,7 +90,7 @@ def test_file_in_the_way_of_a_folder(tmp_path, in_the_way):
 
 def test_folder_in_the_way_of_a_file(tmp_path):
     (tmp_path / "net.py").mkdir()
-    with pytest.raises(FileSaveError, match=r"net\.py.*a folder has the name of a result"), Output("net", tmp_path):
+    with pytest.raises(FileSaveError, match=r"a folder has the name of a result.*net\.py"), Output("net", tmp_path):
         pytest.fail("the conversion must not begin")
     assert tree(tmp_path) == ["net.py"]
 
