@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx_ir as ir
 
-from converter import scopes
+from converter import lift, scopes
 from converter.dtypes import mindspore_dtype
 from converter.program import Arg, Assign, Block, Expr, Member, Statement, Value, expr
 from converter.weights import Step, Weight
@@ -99,12 +99,13 @@ class Operand:
         return None if lifted is None else lifted.items
 
     def number_or_tensor(self) -> Arg:
-        """A Python number when it is a scalar that is one, for `x * 0.5`; else itself, a tensor."""
-        if self.rank == 0 or (self.size == 1 and self.rank == 1):
-            lifted = self._translator.python_value(self.value)
-            if lifted is not None and len(lifted.items) == 1:
-                return lifted.items[0]
-        return self
+        """A Python number when it is one element that is known as one, for `x * 0.5`; else itself, a tensor."""
+        if self.size != 1:
+            return self
+        lifted = self._translator.python_value(self.value)
+        if lifted is None and self.constant is not None:
+            lifted = lift.of_array(self.constant.reshape(()))
+        return self if lifted is None else lifted.items[0]
 
     def weight(self, *steps: Step) -> Weight:
         """Use it as a parameter, its array taken through `steps`. Trainable when it is a float that the source holds."""

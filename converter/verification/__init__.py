@@ -40,12 +40,12 @@ class Comparison:
 
     Attributes:
         outputs: every output in every mode that ran.
-        inputs: what was fed: `x float32 (1, 3, 224, 224)`.
+        feeds: what was fed, by the inputs' names.
         note: why there is nothing to compare, or what else to know.
     """
 
     outputs: tuple[OutputComparison, ...]
-    inputs: tuple[str, ...]
+    feeds: Mapping[str, np.ndarray]
     note: str = ""
 
     @property
@@ -59,7 +59,7 @@ class Comparison:
     def lines(self) -> list[str]:
         """The proof for a reader: what stands in the way, the inputs, and a line for every output in every mode."""
         lines = [self.note] if self.note else []
-        lines += [f"input {item}" for item in self.inputs]
+        lines += [f"input {name}, {array.dtype} {array.shape}" for name, array in self.feeds.items()]
         return lines + [output.line() for output in self.outputs]
 
 
@@ -77,10 +77,9 @@ def verify(
         BadParamError: the user's inputs do not fit the model.
     """
     feeds = verification_inputs(graph.graph, source.inputs, inputs_file)
-    described = tuple(f"{name} {array.dtype} {array.shape}" for name, array in feeds.items())
     stubs = sum(not record.converted for record in program.records)
     if stubs:
-        return Comparison((), described, f"{stubs} {'node is' if stubs == 1 else 'nodes are'} not converted")
+        return Comparison((), feeds, f"{stubs} {'node is' if stubs == 1 else 'nodes are'} not converted")
     with tempfile.TemporaryDirectory(prefix="onnx2mindspore-") as name:
         folder = Path(name)
         job = _job(source, graph, script, checkpoint)
@@ -96,7 +95,7 @@ def verify(
             errors="replace",
             check=False,
         )
-        return _comparison(job, folder / "results.jsonl", done, described)
+        return _comparison(job, folder / "results.jsonl", done, feeds)
 
 
 def _job(source: Source, graph: ir.Model, script: Path, checkpoint: Path | None) -> dict[str, Any]:
@@ -132,22 +131,22 @@ def _inner_nodes(node: ir.Node) -> Iterator[ir.Node]:
 
 
 def _comparison(
-    job: Mapping[str, Any], results: Path, done: subprocess.CompletedProcess[str], inputs: tuple[str, ...]
+    job: Mapping[str, Any], results: Path, done: subprocess.CompletedProcess[str], feeds: Mapping[str, np.ndarray]
 ) -> Comparison:
     """Read what the process noted, and what it did not come to."""
     facts = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()] if results.exists() else []
     refused = next((fact["refused"] for fact in facts if "refused" in fact), None)
     if refused is not None:
-        return Comparison((), inputs, f"the source refuses the inputs: {refused}")
+        return Comparison((), feeds, f"the source refuses the inputs: {refused}")
     outputs = [OutputComparison(**fact["compared"]) for fact in facts if "compared" in fact]
     started = [fact["started"] for fact in facts if "started" in fact]
     if not started or started == ["source"]:
-        return Comparison((), inputs, f"the source could not be run: {_death(done)}")
+        return Comparison((), feeds, f"the source could not be run: {_death(done)}")
     for mode in MODES:
         if not any(output.mode == mode for output in outputs):
             why = f"the script's process ended: {_death(done)}" if mode in started else "an earlier mode ended the process"
             outputs += [OutputComparison(name, mode, "differs", note=why) for name in job["outputs"]]
-    return Comparison(tuple(outputs), inputs)
+    return Comparison(tuple(outputs), feeds)
 
 
 def _death(done: subprocess.CompletedProcess[str]) -> str:

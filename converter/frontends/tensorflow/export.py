@@ -6,16 +6,18 @@ result is trained on, so each weight of the source stays an initializer of its o
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-from unittest import mock
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 
-from converter.frontends.tensorflow.batch_norm import rewrite_batch_norm
+from converter.errors import TfRuntimeError
+from converter.frontends.tensorflow import constants, weights
 from converter.frontends.tensorflow.cutting import Cut
+from converter.frontends.tensorflow.tf2onnx_session import DOMAIN, Session
+from converter.source import End
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -24,27 +26,75 @@ OPSET = 18
 """The newest opset that tf2onnx writes."""
 
 
-def to_onnx(cut: Cut) -> onnx.ModelProto:
-    """Translate the cut graph; its ends become the ends of the ONNX model, in order."""
-    import tensorflow as tf
-    from tf2onnx import optimizer, tfonnx
+def to_onnx(cut: Cut) -> tuple[onnx.ModelProto, tuple[End, ...], tuple[End, ...]]:
+    """Translate the cut graph; return the model with its inputs and outputs.
 
-    inputs = [end.value for end in cut.inputs]
-    outputs = [end.value for end in cut.outputs]
-    inlined = _inline_functions(cut.graph, inputs + outputs)
-    with _for_training(), tf.Graph().as_default() as graph:
-        tf.import_graph_def(inlined, name="")
-        converted = tfonnx.process_tf_graph(
-            graph,
-            opset=OPSET,
-            input_names=inputs,
-            output_names=outputs,
-            custom_rewriter=[rewrite_batch_norm],
-        )
-        return optimizer.optimize_graph(converted, catch_errors=False, optimizers=_optimizers()).make_model("")
+    Free dimensions stay free as long as tf2onnx can do with that. Where it cannot translate a node, the other
+    dimensions are fixed to their example, the batch last; what stays untranslated even so keeps its TensorFlow operator.
+
+    Raises:
+        TfRuntimeError: tf2onnx refuses the graph as a whole.
+    """
+    best, failure = None, None
+    for inputs in _fixed_step_by_step(cut.inputs):
+        try:
+            model, failed = _convert(cut.graph, inputs, cut.outputs)
+        except Exception as error:  # tf2onnx raises whatever its handlers raise
+            failure = failure or error
+            continue
+        if best is None or failed < best[2]:
+            best = model, inputs, failed
+        if not failed:
+            break
+    if best is None:
+        raise TfRuntimeError(
+            f"tf2onnx cannot translate the graph: {' '.join(str(failure).split())[:300]}. "
+            "Cut it around the node, with --input_nodes and --output_nodes."
+        ) from failure
+    model, inputs, _ = best
+    return model, inputs, _output_ends(model, cut.outputs)
 
 
-def _inline_functions(graph: GraphDef, ends: list[str]) -> GraphDef:
+def _fixed_step_by_step(inputs: tuple[End, ...]) -> Iterator[tuple[End, ...]]:
+    """The inputs as they are; with all free dimensions but the batch fixed; with all fixed."""
+    given = inputs
+    yield given
+    for first in (1, 0):
+        fixed = tuple(replace(end, shape=_fix(end, first)) for end in inputs)
+        if fixed != given:
+            yield fixed
+        given = fixed
+
+
+def _fix(end: End, first: int) -> tuple[int | str, ...]:
+    pairs = zip(end.shape or (), end.example or (), strict=True)
+    return tuple(example if axis >= first else dim for axis, (dim, example) in enumerate(pairs))
+
+
+def _convert(graph: GraphDef, inputs: Sequence[End], outputs: Sequence[End]) -> tuple[onnx.ModelProto, int]:
+    """Translate the graph with these shapes; also return how many nodes tf2onnx failed on."""
+    ready = _with_shapes(graph, inputs)
+    constants.bypass(ready)
+    input_names, output_names = [end.value for end in inputs], [end.value for end in outputs]
+    session = Session(_inline_functions(ready, input_names + output_names), input_names, output_names, OPSET)
+    model = session.convert()
+    weights.restore(model.graph, _float_constants(ready))
+    _set_ends(model, inputs, outputs)
+    return model, len(session.failed)
+
+
+def _with_shapes(graph: GraphDef, inputs: Sequence[End]) -> GraphDef:
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+    result = GraphDef()
+    result.CopyFrom(graph)
+    for node, end in zip(result.node, inputs, strict=False):
+        for dim, extent in zip(node.attr["shape"].shape.dim, end.shape or (), strict=True):
+            dim.size = extent if isinstance(extent, int) else -1
+    return result
+
+
+def _inline_functions(graph: GraphDef, ends: Sequence[str]) -> GraphDef:
     """Expand function calls and drop what only orders execution, by TensorFlow's own optimizer."""
     import tensorflow as tf
     from tensorflow.core.protobuf.config_pb2 import ConfigProto
@@ -58,75 +108,42 @@ def _inline_functions(graph: GraphDef, ends: list[str]) -> GraphDef:
     return tf_optimizer.OptimizeGraph(config, meta_graph)
 
 
-def _optimizers() -> dict[str, Any]:
-    """tf2onnx's optimizers, in their order, without the ones that make one weight of several."""
-    from tf2onnx import optimizer
-    from tf2onnx.optimizer.const_fold_optimizer import ConstFoldOptimizer
-    from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
-
-    class FoldConstants(ConstFoldOptimizer):
-        """Fold what is not computed from a weight."""
-
-        @staticmethod
-        def _should_skip(node: Any) -> bool:
-            return ConstFoldOptimizer._should_skip(node) or any(
-                n is not None and n.is_const() and _is_weight(n.get_tensor_value(as_list=False)) for n in node.inputs
-            )
-
-    class Transposes(TransposeOptimizer):
-        """Move transposes, and leave those of single-channel tensors transposes."""
-
-        def post_optimize_action(self) -> None:
-            pass
-
-    kept = dict(optimizer._get_optimizers())
-    del kept["merge_duplication"]
-    kept.update(fold_constants=FoldConstants, optimize_transpose=Transposes)
-    return kept
-
-
-def _is_weight(value: np.ndarray) -> bool:
-    return value.dtype.kind == "f" and value.size > 1
-
-
-@contextlib.contextmanager
-def _for_training() -> Iterator[None]:
-    """Stop tf2onnx from folding weights, and leave its modules as they were."""
-    from tf2onnx import tf_loader, tfonnx, utils
-    from tf2onnx.optimizer import back_to_back_optimizer
-
-    fold = tfonnx.compute_const_folding_using_tf
-
-    def fold_all_but_weights(graph: Any, *args: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        values, dtypes = fold(graph, *args)
-        weights = _computed_from_weights(graph)
-        return {name: value for name, value in values.items() if name not in weights}, dtypes
-
-    with (
-        mock.patch.object(tfonnx, "compute_const_folding_using_tf", fold_all_but_weights),
-        mock.patch.object(tfonnx, "rewrite_constant_fold", lambda graph, ops: ops),
-        mock.patch.object(utils, "INTERNAL_NAME", 0),
-        mock.patch.dict(back_to_back_optimizer._func_map),
-    ):
-        del back_to_back_optimizer._func_map["Conv", "BatchNormalization"]
-        try:
-            yield
-        finally:
-            tf_loader.clear_functions()
-
-
-def _computed_from_weights(graph: Any) -> set[str]:
-    """Tensors whose values depend on a float constant of more than one element."""
+def _float_constants(graph: GraphDef) -> dict[str, np.ndarray]:
     import tensorflow as tf
 
-    found: set[str] = set()
-    for op in graph.get_operations():
-        if op.type == "Const":
-            tensor = op.outputs[0]
-            weight = tensor.dtype.is_floating and tensor.shape.num_elements() != 1
-        else:
-            weight = op.type not in ("Shape", "Size", "Rank") and any(t.name in found for t in op.inputs)
-        if weight:
-            found.update(t.name for t in op.outputs)
-    del tf
+    found = {}
+    for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
+        for node in nodes:
+            if node.op == "Const" and tf.dtypes.as_dtype(node.attr["dtype"].type).is_floating:
+                found[node.name] = tf.make_ndarray(node.attr["value"].tensor)
     return found
+
+
+def _set_ends(model: onnx.ModelProto, inputs: Sequence[End], outputs: Sequence[End]) -> None:
+    """Name the free dimensions of the inputs, and let ONNX infer those of the outputs."""
+    model.graph.name = "graph"
+    del model.graph.input[:]
+    for end in inputs:
+        dtype = onnx.helper.np_dtype_to_tensor_dtype(end.dtype)
+        model.graph.input.append(onnx.helper.make_tensor_value_info(end.value, dtype, end.shape))
+    for value in model.graph.output:
+        for dim in value.type.tensor_type.shape.dim:
+            dim.ClearField("dim_param")
+    opsets = {node.domain for node in model.graph.node}
+    used = [opset for opset in model.opset_import if opset.domain in ("", *opsets)]
+    del model.opset_import[:]
+    model.opset_import.extend(used)
+    if DOMAIN in opsets:
+        model.opset_import.add(domain=DOMAIN, version=1)
+
+
+def _output_ends(model: onnx.ModelProto, outputs: Sequence[End]) -> tuple[End, ...]:
+    """The outputs with the names of their free dimensions, as far as ONNX can follow them."""
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    ends = []
+    for end, value in zip(outputs, inferred.graph.output, strict=True):
+        named = [dim.dim_value or dim.dim_param or "?" for dim in value.type.tensor_type.shape.dim]
+        if end.shape is not None and len(end.shape) == len(named):
+            end = replace(end, shape=tuple(b if a == "?" and not b.startswith("unk") else a for a, b in zip(end.shape, map(str, named))))
+        ends.append(end)
+    return tuple(ends)

@@ -10,32 +10,36 @@ from types import ModuleType
 
 from converter.errors import TfRuntimeError
 
-_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
+"""Environment while TensorFlow is imported: no messages of its C++ part, nor the one that oneDNN is on."""
+
 _LOGGERS = ("tensorflow", "tf2onnx", "absl")
 
 
 @contextlib.contextmanager
 def quiet_tensorflow() -> Iterator[ModuleType]:
-    """Import TensorFlow and silence it, and tf2onnx, for the length of the block, unless logging is enabled for them.
+    """Import TensorFlow and silence it, and tf2onnx, for the length of the block, unless their logging is enabled.
 
     Raises:
         TfRuntimeError: TensorFlow or tf2onnx is not installed.
     """
+    added = {name: value for name, value in _QUIET.items() if name not in os.environ}
+    os.environ.update(added)
     loggers = [logging.getLogger(name) for name in _LOGGERS]
-    levels = [logger.level for logger in loggers]
-    environment = os.environ.get(_LOG_LEVEL)
-    os.environ.setdefault(_LOG_LEVEL, "3")
     try:
         tensorflow = _import()
+        levels = [logger.level for logger in loggers]
         for logger in loggers:
-            if logger.level == logging.NOTSET or logger.level > logging.DEBUG:
+            if logger.level != logging.DEBUG:
                 logger.setLevel(logging.CRITICAL + 1)
-        yield tensorflow
+        try:
+            yield tensorflow
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-        if environment is None:
-            os.environ.pop(_LOG_LEVEL, None)
+        for name in added:
+            os.environ.pop(name, None)
 
 
 def _import() -> ModuleType:
@@ -44,6 +48,6 @@ def _import() -> ModuleType:
         import tf2onnx  # noqa: F401
     except ImportError as error:
         raise TfRuntimeError(
-            f'a .pb needs TensorFlow and tf2onnx ({error}). Install them with: pip install "onnx2mindspore[tensorflow]"'
+            f"a .pb needs TensorFlow and tf2onnx ({error}). Install them: pip install \"onnx2mindspore[tensorflow]\""
         ) from error
     return tensorflow

@@ -1,0 +1,238 @@
+"""Models in plain torch, of the kinds that people convert, with every parameter and buffer random; and their exports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class Bottleneck(nn.Module):
+    def __init__(self, inplanes: int, planes: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inplanes, planes, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = nn.Conv2d(planes, planes, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.conv3 = nn.Conv2d(planes, planes * 4, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(planes * 4)
+        self.relu = nn.ReLU()
+        self.downsample = None
+        if stride != 1 or inplanes != planes * 4:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inplanes, planes * 4, 1, stride, bias=False), nn.BatchNorm2d(planes * 4)
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        identity = x if self.downsample is None else self.downsample(x)
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        return self.relu(self.bn3(self.conv3(out)) + identity)
+
+
+class ResNet(nn.Module):
+    def __init__(self, blocks: tuple[int, ...] = (2, 2, 2, 2), width: int = 16, classes: int = 10) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        channels = width
+        for stage, count in enumerate(blocks):
+            planes = width * 2**stage
+            layers = []
+            for i in range(count):
+                layers.append(Bottleneck(channels, planes, 2 if stage and not i else 1))
+                channels = planes * 4
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*layers))
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(channels, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.maxpool(functional.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(torch.flatten(self.avgpool(x), 1))
+
+
+class Attention(nn.Module):
+    def __init__(self, hidden: int, heads: int, causal: bool = False) -> None:
+        super().__init__()
+        self.heads, self.causal = heads, causal
+        self.qkv = nn.Linear(hidden, 3 * hidden)
+        self.proj = nn.Linear(hidden, hidden)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        n, s, c = x.shape
+        q, k, v = self.qkv(x).reshape(n, s, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        out = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal)
+        return self.proj(out.transpose(1, 2).reshape(n, s, c))
+
+
+class Mlp(nn.Module):
+    def __init__(self, hidden: int, inner: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(hidden, inner)
+        self.act = nn.GELU()
+        self.fc2 = nn.Linear(inner, hidden)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc2(self.act(self.fc1(x)))
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block."""
+
+    def __init__(self, hidden: int, heads: int, causal: bool = False) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(hidden)
+        self.attn = Attention(hidden, heads, causal)
+        self.norm2 = nn.LayerNorm(hidden)
+        self.mlp = Mlp(hidden, hidden * 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class ViT(nn.Module):
+    def __init__(self, hidden: int = 48, depth: int = 3, heads: int = 4, image: int = 32, patch: int = 8) -> None:
+        super().__init__()
+        self.patch_embed = nn.Conv2d(3, hidden, patch, patch)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, hidden))
+        self.pos_embed = nn.Parameter(torch.zeros(1, (image // patch) ** 2 + 1, hidden))
+        self.blocks = nn.Sequential(*[Block(hidden, heads) for _ in range(depth)])
+        self.norm = nn.LayerNorm(hidden)
+        self.head = nn.Linear(hidden, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.patch_embed(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], 1) + self.pos_embed
+        return self.head(self.norm(self.blocks(x))[:, 0])
+
+
+class EncoderLayer(nn.Module):
+    """A post-norm transformer layer, as BERT's."""
+
+    def __init__(self, hidden: int, heads: int) -> None:
+        super().__init__()
+        self.attention = Attention(hidden, heads)
+        self.attention_norm = nn.LayerNorm(hidden, eps=1e-12)
+        self.mlp = Mlp(hidden, hidden * 4)
+        self.output_norm = nn.LayerNorm(hidden, eps=1e-12)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        x = self.attention_norm(x + self.attention(x, mask))
+        return self.output_norm(x + self.mlp(x))
+
+
+class Encoder(nn.Module):
+    def __init__(self, vocabulary: int = 100, hidden: int = 48, depth: int = 3, heads: int = 4) -> None:
+        super().__init__()
+        self.word_embeddings = nn.Embedding(vocabulary, hidden)
+        self.position_embeddings = nn.Embedding(64, hidden)
+        self.norm = nn.LayerNorm(hidden, eps=1e-12)
+        self.layers = nn.ModuleList([EncoderLayer(hidden, heads) for _ in range(depth)])
+        self.pooler = nn.Linear(hidden, hidden)
+
+    def forward(self, ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        positions = torch.arange(ids.shape[1], device=ids.device).unsqueeze(0)
+        x = self.norm(self.word_embeddings(ids) + self.position_embeddings(positions))
+        mask = (1.0 - attention_mask[:, None, None, :].to(x.dtype)) * -10000.0
+        for layer in self.layers:
+            x = layer(x, mask)
+        return x, torch.tanh(self.pooler(x[:, 0]))
+
+
+class Decoder(nn.Module):
+    def __init__(self, vocabulary: int = 100, hidden: int = 48, depth: int = 3, heads: int = 4) -> None:
+        super().__init__()
+        self.wte = nn.Embedding(vocabulary, hidden)
+        self.wpe = nn.Embedding(64, hidden)
+        self.h = nn.ModuleList([Block(hidden, heads, causal=True) for _ in range(depth)])
+        self.ln_f = nn.LayerNorm(hidden)
+        self.lm_head = nn.Linear(hidden, vocabulary, bias=False)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        x = self.wte(ids) + self.wpe(torch.arange(ids.shape[1], device=ids.device))
+        for block in self.h:
+            x = block(x)
+        return self.lm_head(self.ln_f(x))
+
+
+class DoubleConv(nn.Sequential):
+    def __init__(self, inner: int, outer: int) -> None:
+        super().__init__(
+            nn.Conv2d(inner, outer, 3, padding=1, bias=False), nn.BatchNorm2d(outer), nn.ReLU(),
+            nn.Conv2d(outer, outer, 3, padding=1, bias=False), nn.BatchNorm2d(outer), nn.ReLU(),
+        )  # fmt: skip
+
+
+class UNet(nn.Module):
+    def __init__(self, width: int = 8, classes: int = 2) -> None:
+        super().__init__()
+        self.inc = DoubleConv(3, width)
+        self.down1 = nn.Sequential(nn.MaxPool2d(2), DoubleConv(width, width * 2))
+        self.down2 = nn.Sequential(nn.MaxPool2d(2), DoubleConv(width * 2, width * 4))
+        self.up1 = nn.ConvTranspose2d(width * 4, width * 2, 2, 2)
+        self.conv1 = DoubleConv(width * 4, width * 2)
+        self.up2 = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
+        self.conv2 = DoubleConv(width * 3, width)
+        self.outc = nn.Conv2d(width, classes, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        one = self.inc(x)
+        two = self.down1(one)
+        three = self.down2(two)
+        x = self.conv1(torch.cat([two, self.up1(three)], 1))
+        x = self.conv2(torch.cat([one, self.up2(x)], 1))
+        return self.outc(x)
+
+
+MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Any, ...]], list[str]]] = {
+    "resnet": (ResNet, lambda: (torch.randn(2, 3, 64, 64),), ["image"]),
+    "vit": (ViT, lambda: (torch.randn(2, 3, 32, 32),), ["image"]),
+    "encoder": (
+        Encoder,
+        lambda: (torch.randint(0, 100, (2, 12)), torch.ones(2, 12, dtype=torch.int64)),
+        ["ids", "attention_mask"],
+    ),
+    "decoder": (Decoder, lambda: (torch.randint(0, 100, (2, 12)),), ["ids"]),
+    "unet": (UNet, lambda: (torch.randn(2, 3, 32, 32),), ["image"]),
+}
+"""Name → the module's class, its example inputs, the names of its inputs. The first axis of every input is the batch."""
+
+
+def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
+    """Fill every parameter and running statistic with random values, and switch to inference."""
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+            if not tensor.is_floating_point():
+                continue
+            if name.endswith("running_var"):
+                tensor.uniform_(0.5, 1.5)
+            elif tensor.dim() > 1:
+                tensor.normal_(0, (1.0 / tensor[0].numel()) ** 0.5)
+            else:
+                tensor.normal_(1.0 if "norm" in name or "bn" in name or "ln" in name else 0.0, 0.1)
+    return module.eval()
+
+
+def export(name: str, path: Path, dynamo: bool, **options: Any) -> nn.Module:
+    """Export one of `MODELS` with a free batch, by torch's exporter (`dynamo`) or its older one; returns the module."""
+    build, example, names = MODELS[name]
+    module = randomised(build())
+    inputs = example()
+    if dynamo:
+        batch = torch.export.Dim("batch")
+        shapes = tuple({0: batch} for _ in inputs)
+        torch.onnx.export(
+            module, inputs, path, input_names=names, dynamo=True, dynamic_shapes=shapes, verbose=False, **options
+        )
+    else:
+        axes = {key: {0: "batch"} for key in names}
+        torch.onnx.export(module, inputs, path, input_names=names, dynamo=False, dynamic_axes=axes, **options)
+    return module

@@ -1,0 +1,124 @@
+"""Whole models: each converts without a stub, equals its source in both modes, and exports to MINDIR."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import converter
+from converter.pipeline import Result
+
+HERE = Path(__file__).parent
+REAL = sorted(path for path in (HERE / "models").iterdir() if path.suffix in (".onnx", ".pb"))
+LIGHT = sorted((Path(onnx.__file__).parent / "backend" / "test" / "data" / "light").glob("light_*.onnx"))
+KERAS = ("ResNet50", "MobileNetV2", "InceptionV3", "EfficientNetB0", "DenseNet121")
+
+
+def convert_real(path: Path, folder: Path) -> Result:
+    """Convert a model of `tests/models` at the ends and shapes that its .json names."""
+    wanted = json.loads(path.with_suffix(path.suffix + ".json").read_text(encoding="utf-8"))
+    inputs = None
+    if "values" in wanted:
+        inputs = folder / "inputs.npz"
+        np.savez(inputs, **{name: np.asarray(value) for name, value in wanted["values"].items()})
+    return converter.convert(
+        path,
+        shape=[",".join(map(str, shape)) or "-" for shape in wanted["shapes"]],
+        input_nodes=wanted["inputs"],
+        output_nodes=wanted["outputs"],
+        output=folder / "out",
+        verify_inputs=inputs,
+    )
+
+
+def proved(result: Result) -> None:
+    """Assert that everything was converted and is the same in both modes."""
+    assert not result.unconverted, [f"{r.operator} {r.name}: {r.became}" for r in result.unconverted]
+    assert result.comparison is not None
+    assert {output.mode for output in result.comparison.outputs} == {"PyNative", "graph"}
+    assert result.verdict == "same", result.comparison.lines()
+
+
+def export_mindir(result: Result, shapes: list[tuple[int, ...]], dtypes: list[np.dtype], folder: Path) -> None:
+    """Export a converted network to MINDIR."""
+    import mindspore as ms
+
+    from converter import network
+
+    script, *weights = [path for path in result.files if path.suffix in (".py", ".ckpt", ".safetensors")]
+    net = network.load(script, weights[0] if weights else None)
+    inputs = [ms.Tensor(np.ones(shape, dtype)) for shape, dtype in zip(shapes, dtypes, strict=True)]
+    target = folder / "net.mindir"
+    ms.export(net, *inputs, file_name=os.fspath(target), file_format="MINDIR")
+    assert target.exists()
+
+
+@pytest.mark.parametrize("path", REAL, ids=lambda path: path.name)
+def test_real_models(path: Path, tmp_path: Path) -> None:
+    if path.suffix == ".pb":
+        pytest.importorskip("tensorflow")
+    result = convert_real(path, tmp_path)
+    proved(result)
+    export_mindir(result, *_signature(result), tmp_path)
+
+
+@pytest.mark.parametrize("path", LIGHT, ids=lambda path: path.stem)
+def test_light_models(path: Path, tmp_path: Path) -> None:
+    result = converter.convert(path, output=tmp_path / "out")
+    proved(result)
+    export_mindir(result, *_signature(result), tmp_path)
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_keras_applications(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow")
+    from models_keras import frozen
+
+    path = tmp_path / f"{name}.pb"
+    frozen(name, path)
+    result = converter.convert(path, output=tmp_path / "out")
+    proved(result)
+    export_mindir(result, *_signature(result), tmp_path)
+
+
+@pytest.mark.parametrize("dynamo", [True, False], ids=["dynamo", "torchscript"])
+@pytest.mark.parametrize("name", ["resnet", "vit", "encoder", "decoder", "unet"])
+def test_torch_exports(name: str, dynamo: bool, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    import models_torch
+
+    path = tmp_path / f"{name}.onnx"
+    module = models_torch.export(name, path, dynamo)
+    result = converter.convert(path, output=tmp_path / "out")
+    proved(result)
+    export_mindir(result, *_signature(result), tmp_path)
+    inputs = models_torch.MODELS[name][1]()
+    batch = tuple(torch.cat([value] * 3) for value in inputs)  # the batch is free: run it at 6
+    with torch.no_grad():
+        wanted = module(*batch)
+    for got, want in zip(run(result, batch), wanted if isinstance(wanted, tuple) else (wanted,), strict=True):
+        np.testing.assert_allclose(got, want.numpy(), rtol=1e-3, atol=1e-4)
+
+
+def run(result: Result, inputs: tuple) -> list[np.ndarray]:
+    """Run a converted network on torch tensors or arrays."""
+    import mindspore as ms
+
+    from converter import network
+
+    script, *weights = [path for path in result.files if path.suffix in (".py", ".ckpt", ".safetensors")]
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    made = network.load(script, weights[0] if weights else None)(*[ms.Tensor(np.asarray(value)) for value in inputs])
+    return [item.asnumpy() for item in (made if isinstance(made, tuple) else (made,))]
+
+
+def _signature(result: Result) -> tuple[list[tuple[int, ...]], list[np.dtype]]:
+    """Shapes and element types of what verification fed."""
+    assert result.comparison is not None
+    feeds = result.comparison.feeds
+    return [array.shape for array in feeds.values()], [array.dtype for array in feeds.values()]
