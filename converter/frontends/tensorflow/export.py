@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 
+from converter.ends import is_named
 from converter.errors import TfRuntimeError
 from converter.frontends.tensorflow import constants, weights
 from converter.frontends.tensorflow.cutting import Cut
 from converter.frontends.tensorflow.tf2onnx_session import DOMAIN, Session
-from converter.source import End
+from converter.source import Dim, End
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -140,10 +141,15 @@ def _set_ends(model: onnx.ModelProto, inputs: Sequence[End], outputs: Sequence[E
 def _output_ends(model: onnx.ModelProto, outputs: Sequence[End]) -> tuple[End, ...]:
     """The outputs with the names of their free dimensions, as far as ONNX can follow them."""
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    ends = []
-    for end, value in zip(outputs, inferred.graph.output, strict=True):
-        named = [dim.dim_value or dim.dim_param or "?" for dim in value.type.tensor_type.shape.dim]
-        if end.shape is not None and len(end.shape) == len(named):
-            end = replace(end, shape=tuple(b if a == "?" and not b.startswith("unk") else a for a, b in zip(end.shape, map(str, named))))
-        ends.append(end)
-    return tuple(ends)
+    return tuple(
+        replace(end, shape=_merge(end.shape, value.type.tensor_type.shape))
+        for end, value in zip(outputs, inferred.graph.output, strict=True)
+    )
+
+
+def _merge(shape: tuple[Dim, ...] | None, inferred: onnx.TensorShapeProto) -> tuple[Dim, ...] | None:
+    """TensorFlow's shape, with ONNX's extents where it says `?`."""
+    if shape is None or len(shape) != len(inferred.dim):
+        return shape
+    known = (dim.dim_value or (dim.dim_param if is_named(dim.dim_param) else "?") for dim in inferred.dim)
+    return tuple(other if dim == "?" else dim for dim, other in zip(shape, known, strict=True))

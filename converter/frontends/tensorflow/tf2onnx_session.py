@@ -1,0 +1,186 @@
+"""One run of tf2onnx, with the weights left alone, untranslatable nodes kept, and nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import numpy as np
+import onnx
+
+from converter.frontends.tensorflow.batch_norm import rewrite_batch_norm
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+DOMAIN = "tensorflow"
+"""The domain of the nodes that stay TensorFlow's."""
+
+_ATTEMPTS = 4
+
+
+class Session:
+    """A conversion.
+
+    Attributes:
+        failed: the nodes that tf2onnx has a handler for, which failed.
+    """
+
+    def __init__(self, graph: GraphDef, inputs: Sequence[str], outputs: Sequence[str], opset: int) -> None:
+        self._graph = graph
+        self._inputs = list(inputs)
+        self._outputs = list(outputs)
+        self._opset = opset
+        self.failed: set[str] = set()
+
+    def convert(self) -> onnx.ModelProto:
+        """Translate the graph. A handler that fails leaves its node half done: start again without it."""
+        for _ in range(_ATTEMPTS):
+            before = set(self.failed)
+            model = self._attempt()
+            if self.failed == before:
+                return model
+        raise RuntimeError(f"tf2onnx fails on {len(self.failed)} nodes, among them {min(self.failed)}")
+
+    def _attempt(self) -> onnx.ModelProto | None:
+        import tensorflow as tf
+        from tf2onnx import optimizer, tfonnx
+
+        before = set(self.failed)
+        with self._patched(), tf.Graph().as_default() as graph:
+            tf.import_graph_def(self._graph, name="")
+            converted = tfonnx.process_tf_graph(
+                graph,
+                continue_on_error=True,
+                opset=self._opset,
+                input_names=self._inputs,
+                output_names=self._outputs,
+                custom_rewriter=[rewrite_batch_norm, self._keep_failed],
+            )
+            if self.failed != before:
+                return None
+            return optimizer.optimize_graph(converted, catch_errors=False, optimizers=_optimizers()).make_model("")
+
+    def _keep_failed(self, graph: Any, ops: list[Any]) -> list[Any]:
+        """A rewriter for tf2onnx: take the nodes that it fails on out of its hands."""
+        for node in ops:
+            if node.name in self.failed:
+                _keep(graph, node)
+        return ops
+
+    @contextlib.contextmanager
+    def _patched(self) -> Iterator[None]:
+        """Change what tf2onnx does to weights and to nodes that it cannot translate, and restore its modules after."""
+        from tf2onnx import handler, tf_loader, tfonnx, utils
+        from tf2onnx.optimizer import back_to_back_optimizer
+
+        fold, create_mapping = tfonnx.compute_const_folding_using_tf, handler.tf_op.create_mapping
+
+        def fold_all_but_weights(graph: Any, *args: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+            values, dtypes = fold(graph, *args)
+            computed = _computed_from_weights(graph)
+            return {name: value for name, value in values.items() if name not in computed}, dtypes
+
+        def mapping(*args: Any) -> _Handlers:
+            return _Handlers(create_mapping(*args), self.failed)
+
+        with (
+            mock.patch.object(tfonnx, "compute_const_folding_using_tf", fold_all_but_weights),
+            mock.patch.object(tfonnx, "rewrite_constant_fold", lambda graph, ops: ops),
+            mock.patch.object(handler.tf_op, "create_mapping", mapping),
+            mock.patch.object(utils, "INTERNAL_NAME", 0),
+            mock.patch.dict(back_to_back_optimizer._func_map),
+        ):
+            del back_to_back_optimizer._func_map["Conv", "BatchNormalization"]
+            try:
+                yield
+            finally:
+                tf_loader.clear_functions()
+
+
+class _Handlers(dict[str, Any]):
+    """tf2onnx's handlers by operator; one that fails notes its node, and an unknown operator keeps its node."""
+
+    def __init__(self, handlers: dict[str, Any], failed: set[str]) -> None:
+        super().__init__(handlers)
+        self._failed = failed
+
+    def get(self, operator: str, default: Any = None) -> Any:
+        found = super().get(operator)
+        if found is None:
+            return _keep, {}
+        handler, kwargs = found
+        return self._noting(handler), kwargs
+
+    def _noting(self, handler: Callable[..., Any]) -> Callable[..., Any]:
+        def call(graph: Any, node: Any, **kwargs: Any) -> Any:
+            name = node.name
+            try:
+                return handler(graph, node, **kwargs)
+            except Exception:
+                self._failed.add(name)
+                raise
+
+        return call
+
+
+def _keep(graph: Any, node: Any, **kwargs: Any) -> None:
+    """Leave a node as it is, in a domain of its own."""
+    node.domain = DOMAIN
+    node.skip_conversion = True
+
+
+def _optimizers() -> dict[str, Any]:
+    """tf2onnx's optimizers, in their order, without what makes one weight of several."""
+    from tf2onnx import optimizer
+    from tf2onnx.optimizer.const_fold_optimizer import ConstFoldOptimizer
+    from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
+
+    class FoldConstants(ConstFoldOptimizer):
+        """Fold what is not computed from a weight."""
+
+        @staticmethod
+        def _should_skip(node: Any) -> bool:
+            return ConstFoldOptimizer._should_skip(node) or any(
+                n is not None and n.is_const() and _is_weight(n.get_tensor_value(as_list=False)) for n in node.inputs
+            )
+
+    class Transposes(TransposeOptimizer):
+        """Move transposes, not multiplying weights together and not turning transposes into reshapes."""
+
+        def pre_optimize_action(self) -> None:
+            self._output_names = [self._g.get_node_by_output(name).name for name in self._g.outputs]
+
+        def post_optimize_action(self) -> None:
+            pass
+
+        def _mul_handler(self, trans: Any, node: Any) -> Any:
+            factors = [n for n in node.inputs if n is not None and n.is_const()]
+            if any(_is_weight(n.get_tensor_value(as_list=False)) for n in factors):
+                return self._handle_node_having_branches(trans, node)
+            return super()._mul_handler(trans, node)
+
+    kept = dict(optimizer._get_optimizers())
+    del kept["merge_duplication"]
+    kept.update(fold_constants=FoldConstants, optimize_transpose=Transposes)
+    return kept
+
+
+def _is_weight(value: np.ndarray) -> bool:
+    return value.dtype.kind == "f" and value.size > 1
+
+
+def _computed_from_weights(graph: Any) -> set[str]:
+    """Tensors whose values depend on a float constant of more than one element."""
+    found: set[str] = set()
+    for op in graph.get_operations():
+        if op.type == "Const":
+            tensor = op.outputs[0]
+            computed = tensor.dtype.is_floating and tensor.shape.num_elements() != 1
+        else:
+            computed = op.type not in ("Shape", "Size", "Rank") and any(t.name in found for t in op.inputs)
+        if computed:
+            found.update(t.name for t in op.outputs)
+    return found

@@ -1,0 +1,164 @@
+"""The weights of the ONNX model under their source's names, with the way from there.
+
+tf2onnx transposes the kernel of a convolution in place (HWIO → OIHW) and puts others behind nodes. Here every weight
+becomes an initializer that is ready to use, and its metadata tell which tensor it was and the steps from it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from converter.weights import Step, apply, reshape, transpose
+
+SOURCE = "source"
+"""The key in an initializer's metadata: JSON with the `name` and `shape` of the source's tensor, and `transform`."""
+
+_LAYOUT = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity")
+"""Operators that only rearrange."""
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """The constant of the source that an initializer was, and what was done to it."""
+
+    name: str
+    shape: tuple[int, ...]
+    steps: tuple[Step, ...]
+
+
+def restore(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None:
+    """Fold what only rearranges a weight, and note where each weight came from, in sub-graphs too.
+
+    Args:
+        graph: as tf2onnx wrote it, nodes sorted.
+        constants: the float constants of the source, by the name of their node.
+    """
+    for body in _bodies(graph):
+        restore(body, constants)
+    origins = {}
+    for tensor in graph.initializer:
+        origin = _origin(tensor, constants)
+        if origin is not None:
+            origins[tensor.name] = origin
+    _fold(graph, origins)
+    for tensor in graph.initializer:
+        origin = origins.get(tensor.name)
+        if origin is not None and (origin.steps or origin.name != tensor.name):
+            source = {"name": origin.name, "shape": origin.shape, "transform": origin.steps}
+            tensor.metadata_props.add(key=SOURCE, value=json.dumps(source))
+
+
+def _origin(tensor: onnx.TensorProto, constants: Mapping[str, np.ndarray]) -> _Origin | None:
+    """The constant of the source that an initializer is, told by its name and its elements."""
+    name = next((name for name in _names(tensor.name) if name in constants), None)
+    if name is None:
+        return None
+    steps = _steps(constants[name], onnx.numpy_helper.to_array(tensor))
+    return None if steps is None else _Origin(f"{name}:0", constants[name].shape, steps)
+
+
+def _names(name: str) -> Iterator[str]:
+    """The nodes that an initializer may come from: tf2onnx appends `:0`, and `__12` to a copy."""
+    name = name.removesuffix(":0")
+    yield name
+    while (shorter := re.sub(r"__\d+$", "", name)) != name:
+        name = shorter
+        yield name
+
+
+def _steps(source: np.ndarray, array: np.ndarray) -> tuple[Step, ...] | None:
+    """How one array becomes the other by a new shape or a transposition; None when it takes more."""
+    if source.dtype != array.dtype or source.size != array.size:
+        return None
+    if np.array_equal(source.reshape(-1), array.reshape(-1)):
+        return () if source.shape == array.shape else (reshape(*array.shape),)
+    if source.ndim == array.ndim <= 5:
+        for perm in itertools.permutations(range(source.ndim)):
+            if array.shape == tuple(source.shape[i] for i in perm) and np.array_equal(source.transpose(perm), array):
+                return (transpose(*perm),)
+    return None
+
+
+def _fold(graph: onnx.GraphProto, origins: dict[str, _Origin]) -> None:
+    """Compute the nodes that rearrange a weight of known origin."""
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    readers = Counter(_reads(graph))
+    outputs = {value.name for value in graph.output}
+    renamed: dict[str, str] = {}
+    kept = []
+    for node in graph.node:
+        weight, *arguments = (tensors.get(renamed.get(name, name)) for name in node.input or [""])
+        foldable = node.op_type in _LAYOUT and not node.domain and node.output[0] not in outputs
+        if not foldable or weight is None or weight.name not in origins or None in arguments:
+            kept.append(node)
+            continue
+        steps = _layout(node, weight.dims, [onnx.numpy_helper.to_array(t).tolist() for t in arguments if t is not None])
+        array = np.ascontiguousarray(apply(steps, onnx.numpy_helper.to_array(weight)))
+        origin = origins[weight.name]
+        name = weight.name if readers[node.input[0]] == 1 else node.output[0]
+        if name != weight.name:
+            tensors[name] = weight = graph.initializer.add()
+        weight.CopyFrom(onnx.numpy_helper.from_array(array, name))
+        origins[name] = _Origin(origin.name, origin.shape, (*origin.steps, *steps))
+        renamed[node.output[0]] = name
+    _rename(kept, renamed)
+    kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
+    del graph.node[:]
+    graph.node.extend(kept)
+    read = set(_reads(graph))
+    for index in reversed(range(len(graph.initializer))):
+        if graph.initializer[index].name not in read:
+            del graph.initializer[index]
+
+
+def _layout(node: onnx.NodeProto, shape: Sequence[int], arguments: Sequence[list[int]]) -> tuple[Step, ...]:
+    """What a node does to an array of this shape."""
+    if node.op_type == "Identity":
+        return ()
+    if node.op_type == "Transpose":
+        return (transpose(*next(attribute.ints for attribute in node.attribute if attribute.name == "perm")),)
+    argument = arguments[0] if arguments else []
+    if node.op_type == "Reshape":
+        new = [shape[i] if dim == 0 else dim for i, dim in enumerate(argument)]
+        known = math.prod(dim for dim in new if dim != -1)
+        return (reshape(*(math.prod(shape) // known if dim == -1 else dim for dim in new)),)
+    if node.op_type == "Squeeze":
+        axes = {axis % len(shape) for axis in argument} or {i for i, dim in enumerate(shape) if dim == 1}
+        return (reshape(*(dim for i, dim in enumerate(shape) if i not in axes)),)
+    rank = len(shape) + len(argument)
+    rest = iter(shape)
+    new_axes = {axis % rank for axis in argument}
+    return (reshape(*(1 if i in new_axes else next(rest) for i in range(rank))),)
+
+
+def _bodies(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield attribute.g
+
+
+def _reads(graph: onnx.GraphProto) -> Iterator[str]:
+    """Every name that a node reads, or an output is, sub-graphs included."""
+    for node in graph.node:
+        yield from node.input
+    yield from (value.name for value in graph.output)
+    for body in _bodies(graph):
+        yield from _reads(body)
+
+
+def _rename(nodes: Sequence[onnx.NodeProto], names: Mapping[str, str]) -> None:
+    for node in nodes:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                _rename(attribute.g.node, names)
