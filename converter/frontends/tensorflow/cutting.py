@@ -32,23 +32,26 @@ class Cut:
 
     Attributes:
         graph: each input is a Placeholder of its own, in order, before the other nodes.
+        contents: of its large constants, by node; the graph has them without.
         inputs: `End.value` is the Placeholder's tensor.
         outputs: likewise; shapes as TensorFlow infers them.
     """
 
     graph: GraphDef
+    contents: Mapping[str, bytes]
     inputs: tuple[End, ...]
     outputs: tuple[End, ...]
 
 
 def cut(frozen: GraphDef, request: Request) -> Cut:
-    """Cut `frozen` at the ends of the request.
+    """Cut `frozen` at the ends of the request, and take its weights out of it.
 
     Raises:
         BadParamError, ParamMissingError: nodes or shapes that do not fit the graph.
         ModelLoadingError: the graph is damaged, or not frozen.
         TfRuntimeError: TensorFlow refuses the graph.
     """
+    contents = graphs.take_weights(frozen)
     names = _names(frozen)
     outputs = names.outputs_named(request.output_nodes) if request.output_nodes else _own_outputs(names.outputs)
     inputs = names.inputs_named(request.input_nodes)
@@ -71,6 +74,7 @@ def cut(frozen: GraphDef, request: Request) -> Cut:
     inferred = _types(result, tuple(values.values()))
     return Cut(
         result,
+        contents,
         tuple(
             End(name, f"{placeholders[name]}:0", types[name].dtype, e.shape, e.example)
             for name, e in zip(inputs, extents, strict=True)

@@ -39,7 +39,7 @@ def to_onnx(cut: Cut) -> tuple[onnx.ModelProto, tuple[End, ...], tuple[End, ...]
     best, failure = None, None
     for inputs in _fixed_step_by_step(cut.inputs):
         try:
-            model, failed = _convert(cut.graph, inputs, cut.outputs)
+            model, failed = _convert(cut, inputs)
         except Exception as error:  # tf2onnx raises whatever its handlers raise
             failure = failure or error
             continue
@@ -72,15 +72,16 @@ def _fix(end: End, first: int) -> tuple[int | str, ...]:
     return tuple(example if axis >= first else dim for axis, (dim, example) in enumerate(pairs))
 
 
-def _convert(graph: GraphDef, inputs: Sequence[End], outputs: Sequence[End]) -> tuple[onnx.ModelProto, int]:
+def _convert(cut: Cut, inputs: Sequence[End]) -> tuple[onnx.ModelProto, int]:
     """Translate the graph with these shapes; also return how many nodes tf2onnx failed on."""
-    ready = _with_shapes(graph, inputs)
-    constants.bypass(ready)
-    input_names, output_names = [end.value for end in inputs], [end.value for end in outputs]
-    session = Session(_inline_functions(ready, input_names + output_names), input_names, output_names, OPSET)
+    graph = _with_shapes(cut.graph, inputs)
+    constants.bypass(graph)
+    input_names, output_names = [end.value for end in inputs], [end.value for end in cut.outputs]
+    graph = _inline_functions(graph, input_names + output_names)
+    session = Session(graph, cut.contents, input_names, output_names, OPSET)
     model = session.convert()
-    weights.restore(model.graph, _float_constants(ready))
-    _set_ends(model, inputs, outputs)
+    weights.restore(model.graph, _float_constants(cut))
+    _set_ends(model, inputs)
     return model, len(session.failed)
 
 
@@ -109,18 +110,25 @@ def _inline_functions(graph: GraphDef, ends: Sequence[str]) -> GraphDef:
     return tf_optimizer.OptimizeGraph(config, meta_graph)
 
 
-def _float_constants(graph: GraphDef) -> dict[str, np.ndarray]:
+def _float_constants(cut: Cut) -> dict[str, np.ndarray]:
     import tensorflow as tf
 
     found = {}
-    for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
+    for nodes in (cut.graph.node, *(function.node_def for function in cut.graph.library.function)):
         for node in nodes:
-            if node.op == "Const" and tf.dtypes.as_dtype(node.attr["dtype"].type).is_floating:
-                found[node.name] = tf.make_ndarray(node.attr["value"].tensor)
+            tensor = node.attr["value"].tensor if node.op == "Const" else None
+            if tensor is None or not tf.dtypes.as_dtype(tensor.dtype).is_floating:
+                continue
+            if node.name in cut.contents:
+                shape = [dim.size for dim in tensor.tensor_shape.dim]
+                dtype = tf.dtypes.as_dtype(tensor.dtype).as_numpy_dtype
+                found[node.name] = np.frombuffer(cut.contents[node.name], dtype).reshape(shape)
+            else:
+                found[node.name] = tf.make_ndarray(tensor)
     return found
 
 
-def _set_ends(model: onnx.ModelProto, inputs: Sequence[End], outputs: Sequence[End]) -> None:
+def _set_ends(model: onnx.ModelProto, inputs: Sequence[End]) -> None:
     """Name the free dimensions of the inputs, and let ONNX infer those of the outputs."""
     model.graph.name = "graph"
     del model.graph.input[:]

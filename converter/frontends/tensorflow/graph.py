@@ -18,6 +18,8 @@ _FREEZE = (
     "write .graph.as_graph_def().SerializeToString()."
 )
 _VARIABLES = ("Variable", "VariableV2", "VarHandleOp", "VarIsInitializedOp", "TemporaryVariable")
+_LARGE = 1000
+"""Bytes. A constant that TensorFlow's shape inference reads is smaller."""
 
 
 def read(file: Path) -> GraphDef:
@@ -43,6 +45,16 @@ def read(file: Path) -> GraphDef:
         node.device = ""
         node.attr.pop("_class", None)
     return graph
+
+
+def take_weights(graph: GraphDef) -> dict[str, bytes]:
+    """Take the contents of large constants out of the graph: TensorFlow copies a graph many times on the way."""
+    taken = {}
+    for node in graph.node:
+        if node.op == "Const" and len(node.attr["value"].tensor.tensor_content) > _LARGE:
+            taken[node.name] = node.attr["value"].tensor.tensor_content
+            node.attr["value"].tensor.tensor_content = b""
+    return taken
 
 
 def _damage(data: bytes) -> str:

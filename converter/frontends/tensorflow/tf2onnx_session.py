@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -28,8 +29,11 @@ class Session:
         failed: the nodes that tf2onnx has a handler for, which failed.
     """
 
-    def __init__(self, graph: GraphDef, inputs: Sequence[str], outputs: Sequence[str], opset: int) -> None:
+    def __init__(
+        self, graph: GraphDef, contents: Mapping[str, bytes], inputs: Sequence[str], outputs: Sequence[str], opset: int
+    ) -> None:
         self._graph = graph
+        self._contents = dict(contents)
         self._inputs = list(inputs)
         self._outputs = list(outputs)
         self._opset = opset
@@ -57,6 +61,7 @@ class Session:
                 opset=self._opset,
                 input_names=self._inputs,
                 output_names=self._outputs,
+                const_node_values=self._contents,
                 custom_rewriter=[rewrite_batch_norm, self._keep_failed],
             )
             if self.failed != before:
@@ -78,10 +83,9 @@ class Session:
 
         fold, create_mapping = tfonnx.compute_const_folding_using_tf, handler.tf_op.create_mapping
 
-        def fold_all_but_weights(graph: Any, *args: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-            values, dtypes = fold(graph, *args)
-            computed = _computed_from_weights(graph)
-            return {name: value for name, value in values.items() if name not in computed}, dtypes
+        def fold_all_but_weights(graph: Any, *args: Any) -> Any:
+            others = [op for op in graph.get_operations() if not _holds_weight(op)]
+            return fold(SimpleNamespace(get_operations=lambda: others), *args)
 
         def mapping(*args: Any) -> _Handlers:
             return _Handlers(create_mapping(*args), self.failed)
@@ -134,7 +138,7 @@ def _keep(graph: Any, node: Any, **kwargs: Any) -> None:
 
 def _optimizers() -> dict[str, Any]:
     """tf2onnx's optimizers, in their order, without what makes one weight of several."""
-    from tf2onnx import optimizer
+    from tf2onnx import optimizer, utils
     from tf2onnx.optimizer.const_fold_optimizer import ConstFoldOptimizer
     from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
 
@@ -154,7 +158,35 @@ def _optimizers() -> dict[str, Any]:
             self._output_names = [self._g.get_node_by_output(name).name for name in self._g.outputs]
 
         def post_optimize_action(self) -> None:
-            pass
+            for node in list(self._g.get_nodes()):
+                if node.type == "Transpose" and node.inputs[0].type == "Reshape":
+                    self._reshape_at_once(node.inputs[0], node)
+
+        def _reshape_at_once(self, reshape: Any, transpose: Any) -> None:
+            """A Reshape to (N, 1, 1, C) before a Transpose to (N, C, 1, 1) can give that itself."""
+            if not reshape.inputs[1].is_const() or not self._nodes_has_single_consumer_node([reshape]):
+                return
+            shape, perm = reshape.inputs[1].get_tensor_value(), transpose.get_attr_value("perm")
+            if [axis for axis in perm if shape[axis] != 1] != [axis for axis, dim in enumerate(shape) if dim != 1]:
+                return
+            new = self._g.make_const(utils.make_name(reshape.name), np.array([shape[axis] for axis in perm], np.int64))
+            self._g.replace_input(reshape, reshape.input[1], new.output[0], 1)
+            self._g.set_shape(reshape.output[0], self._g.get_shape(transpose.output[0]))
+            self._remove_useless_tranpose(transpose)
+
+        def _reduce_latest_handler(self, trans: Any, node: Any) -> bool:
+            """Also without keepdims, where the axes that stay keep their order."""
+            if node.get_attr_value("keepdims", 1) or not node.inputs[1].is_const():
+                return super()._reduce_latest_handler(trans, node)
+            perm = trans.get_attr_value("perm")
+            axes = [axis % len(perm) for axis in node.inputs[1].get_tensor_value()]
+            rest = [axis for i, axis in enumerate(perm) if i not in axes]
+            if rest != sorted(rest) or not self._nodes_has_single_consumer_node([trans]):
+                return False
+            new = self._g.make_const(utils.make_name(node.name), np.array([perm[i] for i in axes], np.int64))
+            self._g.replace_inputs(node, [trans.input[0], new.output[0]])
+            self._g.remove_node(trans.name)
+            return True
 
         def _mul_handler(self, trans: Any, node: Any) -> Any:
             factors = [n for n in node.inputs if n is not None and n.is_const()]
@@ -172,15 +204,9 @@ def _is_weight(value: np.ndarray) -> bool:
     return value.dtype.kind == "f" and value.size > 1
 
 
-def _computed_from_weights(graph: Any) -> set[str]:
-    """Tensors whose values depend on a float constant of more than one element."""
-    found: set[str] = set()
-    for op in graph.get_operations():
-        if op.type == "Const":
-            tensor = op.outputs[0]
-            computed = tensor.dtype.is_floating and tensor.shape.num_elements() != 1
-        else:
-            computed = op.type not in ("Shape", "Size", "Rank") and any(t.name in found for t in op.inputs)
-        if computed:
-            found.update(t.name for t in op.outputs)
-    return found
+def _holds_weight(op: Any) -> bool:
+    """Whether a TensorFlow operator is a float constant of more than one element."""
+    if op.type != "Const":
+        return False
+    tensor = op.outputs[0]
+    return tensor.dtype.is_floating and tensor.shape.num_elements() != 1
