@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from converter.pipeline import Result
     from converter.program import Record
-    from converter.verify import OutputComparison
+    from converter.verification import OutputComparison
 
 EXIT_WRITTEN = 0
 EXIT_ERROR = 1
