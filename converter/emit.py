@@ -29,6 +29,7 @@ from converter.program import (
     Expr,
     For,
     Member,
+    Option,
     Program,
     Statement,
     Value,
@@ -89,6 +90,10 @@ def _parsed(template: str) -> ast.expr:
         ) from error
 
 
+_LEFT_OUT = ast.Constant(...)
+"""What an option with MindSpore's default becomes."""
+
+
 class _Fill(ast.NodeTransformer):
     """Copies a template's tree with its holes filled."""
 
@@ -104,6 +109,8 @@ class _Fill(ast.NodeTransformer):
             else value
             for name, value in ast.iter_fields(node)
         }
+        if isinstance(node, ast.Call):
+            fields["keywords"] = [keyword for keyword in fields["keywords"] if keyword.value is not _LEFT_OUT]
         return type(node)(**fields)
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
@@ -116,6 +123,8 @@ def tree_of(item: Arg, name: Callable[[Any], str]) -> ast.expr:
     match item:
         case Expr():
             return _Fill([tree_of(arg, name) for arg in item.args]).visit(_parsed(item.template))
+        case Option():
+            return _LEFT_OUT if item.value == item.default else tree_of(item.value, name)
         case tuple():
             return ast.Tuple([tree_of(part, name) for part in item], ast.Load())
         case list():

@@ -198,7 +198,7 @@ class Node:
         The same layer on the same weights is made once, however many nodes use it.
         """
         hint = hint or scopes.layer_hint(self.ir, tuple(weight.source_name for weight in weights.values()))
-        return self._translator.layer(constructor, weights, hint, self.name)
+        return self._translator.layer(constructor, weights, hint)
 
     def apply(self, constructor: Expr, weights: dict[str, Weight], *inputs: Arg) -> Expr:
         """Make a layer and call it: `self.conv1(x)`."""

@@ -46,16 +46,37 @@ def invoke(name: str, *args: Arg, **options: Arg) -> Expr:
     return Expr(f"{name}({', '.join(holes)})", (*args, *options.values()))
 
 
-def unless_default(**options: tuple[Arg, Arg]) -> dict[str, Arg]:
-    """Keep the options that differ from MindSpore's default: `unless_default(stride=(2, 1))` is `{"stride": 2}`."""
-    return {name: value for name, (value, default) in options.items() if value != default}
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A keyword argument that is left out of the script while it has MindSpore's default."""
+
+    value: Arg
+    default: Arg
+
+
+def unless_default(**options: tuple[Arg, Arg]) -> dict[str, Option]:
+    """Options with MindSpore's defaults: of `unless_default(stride=(2, 1), group=(1, 1))` only `stride=2` is written."""
+    return {name: Option(value, default) for name, (value, default) in options.items()}
 
 
 @dataclass(eq=False, slots=True)
 class Value:
-    """A variable of the script. `hint` is the name that the source suggests; `emit` makes it legal and unique."""
+    """A variable of the script.
+
+    Attributes:
+        hint: the name that the source suggests; `emit` makes it legal and unique.
+        dims: the extents of the tensor, a name where one is free; two with the same name are equal. None when unknown.
+    """
 
     hint: str
+    dims: tuple[int | str | None, ...] | None = None
+
+
+class Scope(NamedTuple):
+    """A module call in the source: its name within the one around it, and its class where the source recorded one."""
+
+    name: str
+    kind: str = ""
 
 
 @dataclass(eq=False, slots=True)
@@ -76,13 +97,13 @@ class Member:
         constructor: the right-hand side; its first argument may be a `Cell`.
         weights: checkpoint name below this member (`weight`, `layer1.0.bn1.gamma`, or "" when the member is itself a
             parameter) → where the values come from.
-        source: the scope or node in the source that it stands for.
+        hint: what the source calls it, with the scopes around it.
     """
 
     name: str
     constructor: Expr
     weights: dict[str, Weight] = field(default_factory=dict)
-    source: str = ""
+    hint: str = ""
 
     def parameters(self) -> Iterator[tuple[str, Weight]]:
         """Name every parameter of this member by its path below the owner, in the order of the script."""
@@ -96,6 +117,7 @@ class Assign:
 
     targets: tuple[Value | None, ...]
     value: Arg
+    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(eq=False)
@@ -106,6 +128,7 @@ class Branch:
     condition: Arg
     then: Block
     orelse: Block
+    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(eq=False)
@@ -120,6 +143,7 @@ class While:
     initial: tuple[Arg, ...]
     condition: Arg
     body: Block
+    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(eq=False)
@@ -131,8 +155,10 @@ class For:
     carried: tuple[Value, ...]
     initial: tuple[Arg, ...]
     body: Block
+    scopes: tuple[Scope, ...] = ()
 
 
+# `scopes` of a statement: the module calls around it in the source, outermost first.
 Statement: TypeAlias = Assign | Branch | While | For
 
 
@@ -217,9 +243,21 @@ class Program:
 def arguments_of(item: Arg) -> Iterator[Arg]:
     """Everything that an argument is made of, itself first."""
     yield item
-    inner: Sequence[Arg] = item.args if isinstance(item, Expr) else item if isinstance(item, (tuple, list)) else ()
-    for part in inner:
+    for part in parts_of(item):
         yield from arguments_of(part)
+
+
+def parts_of(item: Arg) -> Sequence[Arg]:
+    """What an argument is made of directly."""
+    match item:
+        case Expr():
+            return item.args
+        case Option():
+            return (item.value,)
+        case tuple() | list():
+            return item
+        case _:
+            return ()
 
 
 def expressions_of(statement: Statement) -> tuple[Arg, ...]:

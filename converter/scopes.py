@@ -7,8 +7,22 @@ import re
 
 import onnx_ir as ir
 
+from converter.program import Scope
+
 TORCH_SCOPES = "pkg.torch.onnx.name_scopes"
 TORCH_CLASSES = "pkg.torch.onnx.class_hierarchy"
+
+
+def scopes_of(node: ir.Node) -> tuple[Scope, ...]:
+    """The module calls around a node, each named within the one around it: `layer1`, `0`, `conv1`."""
+    path, kinds = path_of(node), classes_of(node)
+    kinds = kinds if len(kinds) == len(path) else ("",) * len(path)
+    outer = ""
+    scopes = []
+    for full, kind in zip(path, kinds, strict=True):
+        scopes.append(Scope(full.removeprefix(f"{outer}."), kind.rsplit(".", 1)[-1]))
+        outer = full
+    return tuple(scopes)
 
 
 def path_of(node: ir.Node) -> tuple[str, ...]:
@@ -48,10 +62,7 @@ def layer_hint(node: ir.Node, weights: tuple[str, ...]) -> str:
         owner, dot, last = name.rpartition(".")
         if dot and owner and re.fullmatch(r"[A-Za-z_]\w*", last):
             return owner
-    path = path_of(node)
-    if path:
-        return path[-1]
-    return node.name or node.op_type
+    return ".".join(scope.name for scope in scopes_of(node)) or node.name or node.op_type
 
 
 def variable_hint(node: ir.Node, index: int) -> str:

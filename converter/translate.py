@@ -27,8 +27,10 @@ from converter.program import (
     Expr,
     For,
     Member,
+    Option,
     Program,
     Record,
+    Scope,
     Statement,
     Unpacked,
     Value,
@@ -58,6 +60,7 @@ class Translator:
         self.cell = Cell("MindSporeModel")
         self.block = self.cell.body
         self.records: list[Record] = []
+        self._scopes: tuple[Scope, ...] = ()
         self._unclaimed: dict[ir.Node, Record] = {}
         self._attributes = Names(cell_attributes())
         self._layers: dict[tuple[Any, ...], Member] = {}
@@ -66,7 +69,7 @@ class Translator:
     def program(self, graph: ir.Graph) -> Program:
         """Translate the main graph."""
         for value in graph.inputs:
-            variable = Value(value.name or "x")
+            variable = Value(value.name or "x", dims_of(value))
             self.values[value] = variable
             self.cell.inputs.append(variable)
         for node in graph:
@@ -77,7 +80,9 @@ class Translator:
     # One node
 
     def _translate(self, node: ir.Node) -> None:
-        record = Record(f"{node.domain or 'onnx'}::{node.op_type}", node.name or "", "/".join(scopes.path_of(node)))
+        self._scopes = scopes.scopes_of(node)
+        path = "/".join(scope.name for scope in self._scopes)
+        record = Record(f"{node.domain or 'onnx'}::{node.op_type}", node.name or "", path)
         self.records.append(record)
         if self._keep_back(node):
             self._unclaimed[node] = record
@@ -133,7 +138,7 @@ class Translator:
         output = node.outputs[index]
         if not output.uses() and not output.is_graph_output():
             return None
-        variable = Value(scopes.variable_hint(node, index))
+        variable = Value(scopes.variable_hint(node, index), dims_of(output))
         self.values[output] = variable
         return variable
 
@@ -209,6 +214,8 @@ class Translator:
                 return self.tensor(item.value)
             case Expr():
                 return Expr(item.template, tuple(self.resolve(arg) for arg in item.args))
+            case Option():
+                return Option(self.resolve(item.value), self.resolve(item.default))
             case tuple():
                 return tuple(self.resolve(part) for part in item)
             case list():
@@ -245,11 +252,11 @@ class Translator:
         trainable = trainable and size > 1
         if kind_of(tensor.dtype) == "c" or (size <= MAX_LITERAL and not trainable):
             literal = expr("ms.Tensor({0}, {1})", literal_of(tensor.numpy()), dtype)
-            return self._member(literal, {}, hint, tensor.name or "")
+            return self._member(literal, {}, hint)
         constructor = expr("ms.Parameter(ops.zeros({0}, {1}))", shape, dtype)
         if not trainable:
             constructor = expr("ms.Parameter(ops.zeros({0}, {1}), requires_grad=False)", shape, dtype)
-        return self._member(constructor, {"": Weight(tensor, (), trainable)}, hint, tensor.name or "")
+        return self._member(constructor, {"": Weight(tensor, (), trainable)}, hint)
 
     def weight(self, value: ir.Value, steps: Sequence[Step]) -> Weight:
         """A constant as a layer's parameter."""
@@ -257,7 +264,7 @@ class Translator:
             raise Declined(f"'{value.name}' is not a constant")
         return Weight(value.const_value, tuple(steps), kind_of(value.dtype) == "f" and not is_folded(value))
 
-    def layer(self, constructor: Expr, weights: dict[str, Weight], hint: str, source: str) -> Member:
+    def layer(self, constructor: Expr, weights: dict[str, Weight], hint: str) -> Member:
         """A layer; one that has the same constructor and matrices as an earlier one is that one, as in the source.
 
         Vectors do not count: exporters merge the equal biases and scales of different layers.
@@ -266,13 +273,13 @@ class Translator:
         key = (constructor, tuple((id(w.tensor), repr(w.steps)) for w in weights.values())) if shared else None
         if key in self._layers:
             return self._layers[key]
-        member = self._member(constructor, weights, hint, source)
+        member = self._member(constructor, weights, hint)
         if key is not None:
             self._layers[key] = member
         return member
 
-    def _member(self, constructor: Expr, weights: dict[str, Weight], hint: str, source: str) -> Member:
-        member = Member(self._attributes.new(hint, "layer"), constructor, weights, source)
+    def _member(self, constructor: Expr, weights: dict[str, Weight], hint: str) -> Member:
+        member = Member(self._attributes.new(hint, "layer"), constructor, weights, hint)
         self.cell.members.append(member)
         return member
 
@@ -286,11 +293,13 @@ class Translator:
 
     def emit(self, statement: Statement) -> None:
         """Append a statement to the block that is being written."""
+        statement.scopes = self._scopes
         self.block.statements.append(statement)
 
     def subgraph(self, graph: ir.Graph, inputs: Sequence[Arg] = ()) -> Block:
         """Translate a sub-graph to a block of its own; what it captures keeps its name."""
         outer, self.block = self.block, Block()
+        around = self._scopes
         try:
             for value, name in zip(graph.inputs, inputs, strict=True):
                 self.values[value] = name
@@ -299,7 +308,14 @@ class Translator:
             self.block.results = tuple(self.tensor(value) for value in graph.outputs)
             return self.block
         finally:
-            self.block = outer
+            self.block, self._scopes = outer, around
+
+
+def dims_of(value: ir.Value) -> tuple[int | str | None, ...] | None:
+    """A value's extents: numbers, names where free, None where unknown; None altogether when the rank is unknown."""
+    if value.shape is None:
+        return None
+    return tuple(dim if isinstance(dim, int) else dim.value for dim in value.shape)
 
 
 def attribute(value: ir.Attr) -> Any:

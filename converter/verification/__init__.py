@@ -144,7 +144,11 @@ def _comparison(
         return Comparison((), feeds, f"the source could not be run: {_death(done)}")
     for mode in MODES:
         if not any(output.mode == mode for output in outputs):
-            why = f"the script's process ended: {_death(done)}" if mode in started else "an earlier mode ended the process"
+            why = (
+                f"the script's process ended: {_death(done)}"
+                if mode in started
+                else "an earlier mode ended the process"
+            )
             outputs += [OutputComparison(name, mode, "differs", note=why) for name in job["outputs"]]
     return Comparison(tuple(outputs), feeds)
 

@@ -103,6 +103,8 @@ def _compare_structure(output: str, mode: str, got: Any, want: Any) -> OutputCom
     if len(got) != len(want):
         return OutputComparison(output, mode, "differs", note=f"{len(got)} elements, the source has {len(want)}")
     parts = [compare(output, mode, one, other) for one, other in zip(got, want, strict=True)]
-    return max(parts, key=lambda part: (part.verdict == "differs", part.max_abs or 0.0)) if parts else OutputComparison(
-        output, mode, "same"
+    return (
+        max(parts, key=lambda part: (part.verdict == "differs", part.max_abs or 0.0))
+        if parts
+        else OutputComparison(output, mode, "same")
     )

@@ -61,4 +61,6 @@ def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]
             try:
                 return [np.asarray(array) for array in session.run(list(original.outputs.values()), values)]
             except (tensorflow.errors.OpError, ValueError, TypeError) as error:
-                raise SourceRunError(f"TensorFlow refuses these inputs: {' '.join(str(error).split())[:300]}") from error
+                raise SourceRunError(
+                    f"TensorFlow refuses these inputs: {' '.join(str(error).split())[:300]}"
+                ) from error

@@ -108,7 +108,14 @@ def _vector(node: Any) -> _Vector | None:
 
 
 def _replace(
-    graph: Any, add: Any, x: str, gamma: _Vector | None, beta: _Vector | None, mean: _Vector, variance: _Vector, epsilon: float
+    graph: Any,
+    add: Any,
+    x: str,
+    gamma: _Vector | None,
+    beta: _Vector | None,
+    mean: _Vector,
+    variance: _Vector,
+    epsilon: float,
 ) -> bool:
     vectors = [v for v in (gamma, beta, mean, variance) if v is not None]
     shape = graph.get_shape(x)
@@ -133,11 +140,19 @@ def _replace(
     to_first = [0, axis, *(i for i in range(1, rank) if i != axis)]
     moved = axis != 1
     source = graph.make_node("Transpose", [x], attr={"perm": to_first}).output[0] if moved else x
-    inputs = [source, parameter(gamma, "gamma", 1), parameter(beta, "beta", 0), parameter(mean, "mean", 0), parameter(variance, "variance", 1)]
+    inputs = [
+        source,
+        parameter(gamma, "gamma", 1),
+        parameter(beta, "beta", 0),
+        parameter(mean, "mean", 0),
+        parameter(variance, "variance", 1),
+    ]
     norm = graph.make_node("BatchNormalization", inputs, attr={"epsilon": epsilon}, name=name)
     result = norm.output[0]
     if moved:
-        result = graph.make_node("Transpose", [result], attr={"perm": [to_first.index(i) for i in range(rank)]}).output[0]
+        result = graph.make_node("Transpose", [result], attr={"perm": [to_first.index(i) for i in range(rank)]}).output[
+            0
+        ]
     graph.copy_shape(add.output[0], result)
     graph.copy_dtype(add.output[0], result)
     graph.replace_all_inputs(add.output[0], result)

@@ -69,7 +69,9 @@ def cut(frozen: GraphDef, request: Request) -> Cut:
     part = graphs.part(frozen, between)
     placeholders = {name: _placeholder_name(name, between) for name in inputs}
     _read_from(part, placeholders)
-    result = _with_placeholders(part, [(placeholders[n], types[n].enum, e.shape) for n, e in zip(inputs, extents, strict=True)])
+    result = _with_placeholders(
+        part, [(placeholders[n], types[n].enum, e.shape) for n, e in zip(inputs, extents, strict=True)]
+    )
     values = _end_outputs(result, outputs, placeholders)
     inferred = _types(result, tuple(values.values()))
     return Cut(

@@ -141,7 +141,9 @@ def output_count(graph: GraphDef, node: NodeDef) -> int:
     count = 0
     for output in definition.output_arg:
         if output.number_attr:
-            count += node.attr[output.number_attr].i if output.number_attr in node.attr else defaults[output.number_attr].i
+            count += (
+                node.attr[output.number_attr].i if output.number_attr in node.attr else defaults[output.number_attr].i
+            )
         elif output.type_list_attr:
             attributes = node.attr if output.type_list_attr in node.attr else defaults
             count += len(attributes[output.type_list_attr].list.type)

@@ -48,6 +48,6 @@ def _import() -> ModuleType:
         import tf2onnx  # noqa: F401
     except ImportError as error:
         raise TfRuntimeError(
-            f"a .pb needs TensorFlow and tf2onnx ({error}). Install them: pip install \"onnx2mindspore[tensorflow]\""
+            f'a .pb needs TensorFlow and tf2onnx ({error}). Install them: pip install "onnx2mindspore[tensorflow]"'
         ) from error
     return tensorflow
