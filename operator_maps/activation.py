@@ -1,7 +1,104 @@
-"""Activations."""
+"""Activations.
 
-from converter.rows import call
+Source: https://onnx.ai/onnx/operators/. A NaN in the input comes out of some of MindSpore's CPU kernels as a number
+(Relu gives 0); this is not worked around.
+"""
+
+from __future__ import annotations
+
+from converter.rows import Arg, Node, Operand, call, expr, invoke, reshape
+
+
+def elu(node: Node, x: Operand, *, alpha: float = 1.0) -> Arg:
+    """Elu: `ops.elu`, which knows alpha = 1 only; composed for any other."""
+    return expr("ops.elu({0})", x) if alpha == 1 else _elu(x, alpha)
+
+
+def _elu(x: Operand, alpha: float) -> Arg:
+    """Cut the exponential off at 0, so that a large input does not turn its gradient into NaN."""
+    return expr("ops.relu({0}) + {1} * ops.expm1(ops.clamp({0}, max=0.0))", x, alpha)
+
+
+def selu(node: Node, x: Operand, *, alpha: float = 1.67326319, gamma: float = 1.05070102) -> Arg:
+    """Selu: `ops.selu`, which has the operator's default constants; composed for others."""
+    if abs(alpha - 1.67326324) < 1e-6 and abs(gamma - 1.05070099) < 1e-6:
+        return expr("ops.selu({0})", x)
+    return expr("{1} * ({0})", _elu(x, alpha), gamma)
+
+
+def prelu(node: Node, x: Operand, slope: Operand) -> Arg:
+    """PRelu: `nn.PReLU` for a constant slope per channel (axis 1) or for all; composed for any other slope."""
+    channels = _channels(x, slope)
+    if channels is not None and slope.is_weight:
+        return node.apply(invoke("nn.PReLU", channels), {"w": slope.weight(reshape(channels))}, x)
+    return expr("ops.where({0} > 0, {0}, {0} * {1})", x, slope)
+
+
+def _channels(x: Operand, slope: Operand) -> int | None:
+    """How many slopes there are when they lie along axis 1; 1 for a single one; None for any other layout."""
+    if slope.size == 1:
+        return 1
+    if x.rank is None or slope.shape is None or slope.size is None or x.rank < 2:
+        return None
+    aligned = (1,) * (x.rank - len(slope.shape)) + slope.shape
+    return slope.size if aligned[1] == slope.size else None
+
+
+def hardmax(node: Node, x: Operand, *, axis: int = -1) -> Arg:
+    """Hardmax: 1 at the first largest element along an axis, 0 elsewhere."""
+    shape = x.shape_python()
+    if shape is None:
+        raise node.decline("the rank of its input is unknown")
+    hot = expr("ops.one_hot(ops.argmax({0}, {1}), {2}, 1, 0, {1})", x, axis, shape[axis])
+    return expr("{0}.astype({1})", hot, node.dtype())
+
+
+def gelu(node: Node, x: Operand, *, approximate: str = "none") -> Arg:
+    """Gelu: `ops.gelu`, exact or by tanh."""
+    return invoke("ops.gelu", x, approximate="tanh") if approximate == "tanh" else expr("ops.gelu({0})", x)
+
+
+def swish(node: Node, x: Operand, *, alpha: float = 1.0) -> Arg:
+    """Swish: `ops.silu` for alpha = 1."""
+    return expr("ops.silu({0})", x) if alpha == 1 else expr("{0} * ops.sigmoid({1} * {0})", x, alpha)
+
+
+def hard_sigmoid(node: Node, x: Operand, *, alpha: float = 0.2, beta: float = 0.5) -> Arg:
+    """HardSigmoid: `ops.hardsigmoid`, whose slope is 1/6 and offset 1/2; composed for others."""
+    if abs(alpha - 1 / 6) < 1e-6 and beta == 0.5:
+        return expr("ops.hardsigmoid({0})", x)
+    return expr("ops.clamp({0} * {1} + {2}, 0.0, 1.0)", x, alpha, beta)
+
+
+def shrink(node: Node, x: Operand, *, bias: float = 0.0, lambd: float = 0.5) -> Arg:
+    """Shrink: `ops.softshrink` where bias = lambd, `ops.hardshrink` where bias = 0, else composed."""
+    if x.kind == "f" and bias == lambd:
+        return expr("ops.softshrink({0}, {1})", x, lambd)
+    if x.kind == "f" and bias == 0:
+        return expr("ops.hardshrink({0}, {1})", x, lambd)
+    moved = expr("{0} - ops.sign({0}) * {1}", x, bias)
+    return expr("ops.where(ops.abs({0}) > {1}, {2}, ops.zeros_like({0}))", x, lambd, moved)
+
 
 ROWS = {
+    "Celu": call("ops.celu({0}, {alpha})", alpha=1.0),
+    "Elu": elu,
+    "Gelu": gelu,
+    "HardSigmoid": hard_sigmoid,
+    "HardSwish": call("ops.hardswish({0})"),
+    "Hardmax": hardmax,
+    "LeakyRelu": call("ops.leaky_relu({0}, {alpha})", alpha=0.01),
+    "LogSoftmax": call("ops.log_softmax({0}, {axis})", axis=-1),
+    "Mish": call("ops.mish({0})"),
+    "PRelu": prelu,
     "Relu": call("ops.relu({0})"),
+    "Selu": selu,
+    "Shrink": shrink,
+    "Sigmoid": call("ops.sigmoid({0})"),
+    "Softmax": call("ops.softmax({0}, {axis})", axis=-1),
+    "Softplus": call("ops.softplus({0})"),
+    "Softsign": call("ops.softsign({0})"),
+    "Swish": swish,
+    "Tanh": call("ops.tanh({0})"),
+    "ThresholdedRelu": call("ops.threshold({0}, {alpha}, 0.0)", alpha=1.0),
 }

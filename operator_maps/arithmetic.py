@@ -1,0 +1,134 @@
+"""Arithmetic, element by element.
+
+Source: https://onnx.ai/onnx/operators/. Where one operand of Max or Min is NaN, MindSpore's CPU kernel may give the
+other; this is not worked around.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from converter.operator_maps.scalars import number, numbers
+from converter.rows import Arg, Node, Operand, call, expr, invoke
+
+
+def binary(template: str) -> Callable[..., Arg]:
+    """Row of an operator on two tensors; a constant of one element is a Python number: `x * 0.5`."""
+
+    def row(node: Node, a: Operand, b: Operand) -> Arg:
+        return expr(template, *numbers(a, b))
+
+    return row
+
+
+def div(node: Node, a: Operand, b: Operand) -> Arg:
+    """Div: `/` for floats; integers are divided towards zero."""
+    if a.kind in "iu":
+        return expr("ops.truncate_div({0}, {1})", *numbers(a, b))
+    return expr("{0} / {1}", *numbers(a, b))
+
+
+def mod(node: Node, a: Operand, b: Operand, *, fmod: int = 0) -> Arg:
+    """Mod: `%`, whose sign is the divisor's; with fmod the dividend's, as C's fmod."""
+    if not fmod:
+        return expr("{0} % {1}", *numbers(a, b))
+    if a.kind in "iu":
+        return expr("{0} - ops.truncate_div({0}, {1}) * {1}", a, b)
+    return expr("ops.fmod({0}, {1})", a, b)
+
+
+def power(node: Node, x: Operand, exponent: Operand) -> Arg:
+    """Pow: `x ** 2`. The result has the base's element type, whatever the exponent's."""
+    fixed = exponent.number_or_tensor() if not exponent.rank or exponent.rank <= (x.rank or 0) else exponent
+    if x.kind == "f" and isinstance(fixed, (int, float)):
+        if fixed == 0.5:
+            return expr("ops.sqrt({0})", x)
+        return expr("{0} ** {1}", x, int(fixed) if fixed == int(fixed) else fixed)
+    if exponent.dtype == x.dtype:
+        return expr("ops.pow({0}, {1})", *numbers(x, exponent))
+    return expr("ops.pow({0}, {1}.astype({2}))", x, exponent, node.dtype())
+
+
+def folded(template: str) -> Callable[..., Arg]:
+    """Row of an operator on any number of tensors that combines two at a time."""
+
+    def row(node: Node, *xs: Operand) -> Arg:
+        result: Arg = xs[0]
+        for x in xs[1:]:
+            result = expr(template, result, number(x, xs[0]))
+        return result
+
+    return row
+
+
+def mean(node: Node, *xs: Operand) -> Arg:
+    """Mean of any number of tensors."""
+    return expr("{0} / {1}", folded("{0} + {1}")(node, *xs), len(xs)) if len(xs) > 1 else xs[0]
+
+
+def clip(node: Node, x: Operand, low: Operand | None, high: Operand | None) -> Arg:
+    """Clip: `ops.clamp`, or `ops.relu6` where that is what it is."""
+    bounds = {"min": low and number(low, x), "max": high and number(high, x)}
+    options = {name: bound for name, bound in bounds.items() if bound is not None}
+    if not options:
+        return x
+    if bounds == {"min": 0.0, "max": 6.0} and x.kind == "f":
+        return expr("ops.relu6({0})", x)
+    if len(options) == 2:
+        return invoke("ops.clamp", x, *options.values())
+    return invoke("ops.clamp", x, **options)
+
+
+def cast(node: Node, x: Operand, *, to: int, round_mode: str = "up", saturate: int = 1) -> Arg:
+    """Cast: `x.astype`. `round_mode` and `saturate` concern the 8-bit floats, which MindSpore does not have."""
+    return x if x.dtype == to else expr("{0}.astype({1})", x, node.mindspore_dtype(to))
+
+
+def cast_like(node: Node, x: Operand, like: Operand, *, round_mode: str = "up", saturate: int = 1) -> Arg:
+    """CastLike: to the element type of another tensor."""
+    return x if x.dtype == like.dtype else expr("{0}.astype({1})", x, node.mindspore_dtype(like.dtype))
+
+
+def bit_shift(node: Node, x: Operand, bits: Operand, *, direction: str) -> Arg:
+    """BitShift: `ops.bitwise_left_shift`, `ops.bitwise_right_shift`."""
+    return expr(f"ops.bitwise_{direction.lower()}_shift({{0}}, {{1}})", *numbers(x, bits))
+
+
+ROWS = {
+    "Abs": call("ops.abs({0})"),
+    "Acos": call("ops.acos({0})"),
+    "Acosh": call("ops.acosh({0})"),
+    "Add": binary("{0} + {1}"),
+    "Asin": call("ops.asin({0})"),
+    "Asinh": call("ops.asinh({0})"),
+    "Atan": call("ops.atan({0})"),
+    "Atanh": call("ops.atanh({0})"),
+    "BitShift": bit_shift,
+    "Cast": cast,
+    "CastLike": cast_like,
+    "Ceil": call("ops.ceil({0})"),
+    "Clip": clip,
+    "Cos": call("ops.cos({0})"),
+    "Cosh": call("ops.cosh({0})"),
+    "Div": div,
+    "Erf": call("ops.erf({0})"),
+    "Exp": call("ops.exp({0})"),
+    "Floor": call("ops.floor({0})"),
+    "Log": call("ops.log({0})"),
+    "Max": folded("ops.maximum({0}, {1})"),
+    "Mean": mean,
+    "Min": folded("ops.minimum({0}, {1})"),
+    "Mod": mod,
+    "Mul": binary("{0} * {1}"),
+    "Neg": call("-{0}"),
+    "Pow": power,
+    "Reciprocal": call("ops.reciprocal({0})"),
+    "Round": call("ops.round({0})"),
+    "Sign": call("ops.sign({0})"),
+    "Sin": call("ops.sin({0})"),
+    "Sinh": call("ops.sinh({0})"),
+    "Sqrt": call("ops.sqrt({0})"),
+    "Sub": binary("{0} - {1}"),
+    "Sum": folded("{0} + {1}"),
+    "Tan": call("ops.tan({0})"),
+}
