@@ -8,6 +8,7 @@ in the same order as the program's.
 from __future__ import annotations
 
 import ast
+import dis
 import functools
 import inspect
 import re
@@ -32,11 +33,13 @@ from converter.program import (
     Option,
     Program,
     Statement,
+    Target,
     Value,
     While,
     arguments_of,
     expressions_of,
 )
+from converter.variables import merged_variables
 
 LINE_LENGTH = 120
 Position = tuple[int, int]
@@ -149,6 +152,7 @@ class _CellText:
         self._cell = cell
         self._names = Names(reserved)
         self._variables: dict[Value, str] = {}
+        self._merged = merged_variables(cell)
         self.name = cell.name
         self.doc = docstring_of(cell.doc)
         for value in cell.inputs:
@@ -186,6 +190,7 @@ class _CellText:
         raise ScriptGenerationError(f"cannot write a {type(item).__name__} into a script")
 
     def _variable(self, value: Value) -> str:
+        value = self._merged.get(value, value)
         if value not in self._variables:
             self._variables[value] = self._names.new(value.hint)
         return self._variables[value]
@@ -197,21 +202,34 @@ class _CellText:
     def _statement(self, statement: Statement) -> Iterator[str]:
         match statement:
             case Assign():
-                targets = ["_" if target is None else self._variable(target) for target in statement.targets]
-                yield f"{', '.join(targets)} = {self._write(statement.value)}"
+                targets = ", ".join(map(self._target, statement.targets))
+                yield f"{targets} = {self._write(statement.value)}" if targets else self._write(statement.value)
             case Branch():
                 yield f"if {self._write(statement.condition)}:"
                 yield from self._inner(statement.then, statement.targets)
                 yield "else:"
                 yield from self._inner(statement.orelse, statement.targets)
             case While():
-                yield from self._assign(statement.carried, statement.initial)
+                yield from self._initial(statement)
                 yield f"while {self._write(statement.condition)}:"
                 yield from self._inner(statement.body, statement.carried)
             case For():
-                yield from self._assign(statement.carried, statement.initial)
+                yield from self._initial(statement)
                 yield f"for {self._variable(statement.index)} in range({self._write(statement.count)}):"
                 yield from self._inner(statement.body, statement.carried)
+
+    def _target(self, target: Target) -> str:
+        match target:
+            case None:
+                return "_"
+            case Value():
+                return self._variable(target)
+            case _:
+                return f"({', '.join(map(self._target, target))})"
+
+    def _initial(self, loop: While | For) -> Iterator[str]:
+        for target, value in zip(loop.carried, loop.initial, strict=True):
+            yield from self._assign((target,), (value,))
 
     def _inner(self, block: Block, targets: tuple[Value, ...]) -> Iterator[str]:
         lines = [*self._block(block, 1), *("    " + line for line in self._assign(targets, block.results))]
@@ -219,10 +237,10 @@ class _CellText:
 
     def _assign(self, targets: tuple[Value, ...], values: tuple[Arg, ...]) -> Iterator[str]:
         """Assign several at once, leaving out those that stay what they are."""
-        pairs = [(t, v) for t, v in zip(targets, values, strict=True) if t is not v]
+        written = [(self._variable(target), self._write(value)) for target, value in zip(targets, values, strict=True)]
+        pairs = [(target, value) for target, value in written if target != value]
         if pairs:
-            left = ", ".join(self._variable(target) for target, _ in pairs)
-            yield f"{left} = {', '.join(self._write(value) for _, value in pairs)}"
+            yield f"{', '.join(target for target, _ in pairs)} = {', '.join(value for _, value in pairs)}"
 
     def _return(self, block: Block) -> str:
         return f"return {', '.join(self._write(result) for result in block.results)}"
@@ -267,7 +285,8 @@ def helpers_of(program: Program) -> list[Callable[..., Any]]:
 
 def _global_names(code: Any) -> set[str]:
     inner = [constant for constant in code.co_consts if inspect.iscode(constant)]
-    return set(code.co_names).union(*map(_global_names, inner))
+    names = {step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"}
+    return names.union(*map(_global_names, inner))
 
 
 def _imports(bodies: list[str]) -> list[str]:
@@ -355,7 +374,7 @@ def _match(block: Block, nodes: list[ast.stmt], positions: dict[int, Position]) 
                 _match(statement.then, node.body, positions)  # type: ignore[attr-defined]
                 _match(statement.orelse, node.orelse, positions)  # type: ignore[attr-defined]
             case While() | For():
-                if isinstance(node, ast.Assign):  # the carried variables' first values
+                while isinstance(node, ast.Assign):  # the carried variables' first values
                     node = next(remaining)
                 positions[id(statement)] = _at(node)
                 _match(statement.body, node.body, positions)  # type: ignore[attr-defined]

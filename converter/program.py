@@ -8,7 +8,7 @@ makes it, `structure` rearranges it, `emit` writes it down, and report, checkpoi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -111,11 +111,18 @@ class Member:
             yield (f"{self.name}.{name}" if name else self.name), weight
 
 
+Target: TypeAlias = "Value | tuple[Target, ...] | None"
+"""What an assignment assigns to: a variable, nothing, or the parts of a tuple."""
+
+
 @dataclass(eq=False)
 class Assign:
-    """`a, b = expr`. One target takes the value itself, several unpack it, a target of None is dropped (`_`)."""
+    """`a, (b, _) = expr`, or `expr` alone, for what it does, when there are no targets.
 
-    targets: tuple[Value | None, ...]
+    One target takes the value itself, several unpack it, a target of None is dropped (`_`).
+    """
+
+    targets: tuple[Target, ...]
     value: Arg
     scopes: tuple[Scope, ...] = ()
 
@@ -186,6 +193,25 @@ def blocks_of(statement: Statement) -> tuple[Block, ...]:
             return (statement.body,)
         case _:
             return ()
+
+
+def made_by(statement: Statement) -> tuple[Value, ...]:
+    """The variables that a statement gives to the statements behind it."""
+    match statement:
+        case Assign():
+            return tuple(_variables(statement.targets))
+        case Branch():
+            return statement.targets
+        case _:
+            return statement.carried
+
+
+def _variables(targets: Iterable[Target]) -> Iterator[Value]:
+    for target in targets:
+        if isinstance(target, tuple):
+            yield from _variables(target)
+        elif target is not None:
+            yield target
 
 
 @dataclass(eq=False)

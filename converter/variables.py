@@ -1,0 +1,103 @@
+"""Variables: which of a Cell's variables can be one, so that a loop reads as if written by hand.
+
+A branch's result can be assigned to the branch's target at once; a loop's new value to the carried variable, when
+nothing behind reads the old one; a carried variable can be the one that it starts from, when nothing behind the loop
+reads that. So `h = h0; for …: new_h = tanh(h); h = new_h` becomes `for …: h0 = tanh(h0)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from converter.program import (
+    Arg,
+    Assign,
+    Block,
+    Branch,
+    Cell,
+    For,
+    Statement,
+    Value,
+    While,
+    arguments_of,
+    blocks_of,
+    expressions_of,
+    made_by,
+)
+
+
+def merged_variables(cell: Cell) -> dict[Value, Value]:
+    """Map every variable of a Cell that can share another one's name to that other one."""
+    merger = _Merger()
+    merger.visit(cell.body, set(cell.inputs))
+    return {value: merger.find(value) for value in merger.into}
+
+
+class _Merger:
+    """Merges variables one by one; each time, those that are one already count as one."""
+
+    def __init__(self) -> None:
+        self.into: dict[Value, Value] = {}
+
+    def find(self, value: Value) -> Value:
+        """The variable whose name `value` takes."""
+        while value in self.into:
+            value = self.into[value]
+        return value
+
+    def visit(self, block: Block, own: set[Value]) -> None:
+        """Merge what can be merged in a block; `own` are the variables that only this block reads from here on."""
+        for index, statement in enumerate(block.statements):
+            if isinstance(statement, (While, For)):
+                self._merge_initial(statement, own, [*_inside(statement), *_behind(block, index)])
+            for inner in blocks_of(statement):
+                self.visit(inner, set() if isinstance(statement, Branch) else set(made_by(statement)))
+                self._merge_results(statement, inner)
+            own |= set(made_by(statement))
+
+    def _merge_initial(self, loop: While | For, own: set[Value], later: list[Arg]) -> None:
+        for carried, initial in zip(loop.carried, loop.initial, strict=True):
+            if (
+                isinstance(initial, Value)
+                and initial in own
+                and loop.initial.count(initial) == 1
+                and not self._reads(later, initial)
+            ):
+                self.into[carried] = initial
+
+    def _merge_results(self, statement: Statement, inner: Block) -> None:
+        made = {value: index for index, other in enumerate(inner.statements) for value in made_by(other)}
+        for target, result in zip(made_by(statement), inner.results, strict=True):
+            if not isinstance(result, Value) or inner.results.count(result) > 1:
+                continue
+            first = self.find(result)
+            if first not in made or self.find(target) is first:
+                continue
+            later = [*_inside(inner.statements[made[first]]), *_behind(inner, made[first])]
+            if isinstance(statement, Branch) or not self._reads(later, target):
+                self.into[first] = target
+
+    def _reads(self, items: Iterable[Arg], value: Value) -> bool:
+        wanted = self.find(value)
+        return any(
+            isinstance(part, Value) and self.find(part) is wanted for item in items for part in arguments_of(item)
+        )
+
+
+def _inside(statement: Statement) -> Iterator[Arg]:
+    """What is read in a statement's blocks, and between their rounds."""
+    if isinstance(statement, Assign):
+        return
+    for inner in blocks_of(statement):
+        yield from inner.results
+        for other in inner.walk():
+            yield from expressions_of(other)
+    if isinstance(statement, While):
+        yield statement.condition
+
+
+def _behind(block: Block, index: int) -> Iterator[Arg]:
+    """What is read behind a statement, in the rest of its block."""
+    for later in Block(block.statements[index + 1 :], block.results).walk():
+        yield from expressions_of(later)
+    yield from block.results
