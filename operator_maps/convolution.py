@@ -1,8 +1,16 @@
-"""Convolutions."""
+"""Convolutions: layers where the weights are constants, functions where they are computed."""
 
 from __future__ import annotations
 
-from converter.rows import Arg, Node, Operand, expr
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from converter.operator_maps.windows import Window, pad_first, padding_of, scalar, window_of
+from converter.rows import Arg, Expr, Node, Operand, expr, invoke, reshape, unless_default
+
+if TYPE_CHECKING:
+    from mindspore import ops
 
 
 def conv(
@@ -18,25 +26,197 @@ def conv(
     pads: tuple[int, ...] | None = None,
     strides: tuple[int, ...] | None = None,
 ) -> Arg:
-    """ONNX Conv on images, NCHW."""
-    if not w.is_weight or w.rank != 4:
-        raise node.decline("only 2-D with constant weights")
-    out, channels, *kernel = w.shape
-    pads = pads or (0, 0, 0, 0)
-    layer = expr(
-        "nn.Conv2d({0}, {1}, {2}, stride={3}, pad_mode='pad', padding={4}, group={5}, has_bias={6})",
-        channels * group,
-        out,
-        tuple(kernel),
-        strides or (1, 1),
-        (pads[0], pads[2], pads[1], pads[3]),
-        group,
-        b is not None,
+    """ONNX Conv in one to three dimensions: `nn.Conv2d` on constant weights, else `ops.conv2d`.
+
+    Padding that these do not take (asymmetric in 1-D and on computed weights) is an `ops.pad` before them.
+
+    Raises:
+        Declined: the weights' extents are unknown, the padding is negative, or there are more than three spatial axes.
+    """
+    out, inner, *kernel = _extents(node, w)
+    window = window_of(node, x, kernel, auto_pad, strides, dilations, pads)
+    source: Arg = x
+    takes_four = w.is_weight and window.rank > 1
+    if not (window.symmetric or auto_pad == "SAME_UPPER" or (takes_four and window.known)):
+        source, window = pad_first(x, window), window.without_padding()
+    options = unless_default(stride=(scalar(window.strides), 1)) | _padding(window)
+    options |= unless_default(dilation=(scalar(window.dilations), 1))
+    if w.is_weight:
+        options |= unless_default(group=(group, 1))
+        return _layer(node, f"nn.Conv{window.rank}d", source, w, b, (inner * group, out), options)
+    options |= unless_default(groups=(group, 1))
+    if "padding" in options:
+        options["padding"] = scalar(window.begin)  # type: ignore[arg-type]
+    if options.get("pad_mode") == "valid":  # the function's default, and not the layer's
+        del options["pad_mode"]
+    return invoke(f"ops.conv{window.rank}d", source, w, *([] if b is None else [b]), **options)
+
+
+def conv_transpose(
+    node: Node,
+    x: Operand,
+    w: Operand,
+    b: Operand | None,
+    *,
+    auto_pad: str = "NOTSET",
+    dilations: tuple[int, ...] | None = None,
+    group: int = 1,
+    kernel_shape: tuple[int, ...] | None = None,
+    output_padding: tuple[int, ...] | None = None,
+    output_shape: tuple[int, ...] | None = None,
+    pads: tuple[int, ...] | None = None,
+    strides: tuple[int, ...] | None = None,
+) -> Arg:
+    """ONNX ConvTranspose in one to three dimensions: `nn.Conv2dTranspose` on constant weights, else functions.
+
+    `output_padding` takes less off the end, and that is how it is written: the layer's own option of that name fills
+    the rows with zeros instead of computing them. Rows beyond the whole result hold only the bias.
+
+    Raises:
+        Declined: the weights' extents are unknown, an `output_shape` is given for free extents, the padding is
+            negative, or the depth is dilated, which MindSpore's 3-D operator refuses.
+    """
+    inner, out, *kernel = _extents(node, w)
+    window = window_of(node, x, kernel, "NOTSET", strides, dilations, pads)
+    if window.rank == 3 and window.dilations[0] > 1:
+        raise node.decline("MindSpore's transposed convolution in 3-D does not dilate the depth")
+    window, more = _trim(node, x, window, auto_pad, output_padding or (0,) * window.rank, output_shape)
+    late_bias = b if any(more) or not w.is_weight else None
+    if w.is_weight:
+        y = _transposed_layer(node, x, w, None if late_bias else b, window, group, (inner, out * group))
+    else:
+        helper = (conv_transpose1d, conv_transpose2d, conv_transpose3d)[window.rank - 1]
+        pads_of_all = tuple(pad for pair in zip(window.begin, window.end, strict=True) for pad in pair)
+        y = expr(
+            "{0}({1}, {2}, {3}, {4}, {5}, {6})", helper, x, w, window.strides, pads_of_all, window.dilations, group
+        )
+    if any(more):
+        y = expr("ops.pad({0}, {1})", y, tuple(pad for extra in reversed(more) for pad in (0, extra)))
+    return y if late_bias is None else _plus_bias(y, late_bias, window.rank)
+
+
+def _extents(node: Node, w: Operand) -> tuple[int, ...]:
+    if w.shape is None or None in w.shape:
+        raise node.decline("the extents of its weights are unknown")
+    return w.shape  # type: ignore[return-value]
+
+
+def _padding(window: Window) -> dict[str, Any]:
+    """The options that pad; none for a kernel of one element, which no mode pads."""
+    if window.auto_pad == "SAME_UPPER" or not window.known:
+        return {"pad_mode": "same"}
+    if window.padded:
+        return {"pad_mode": "pad", "padding": padding_of(window)}
+    return {} if set(window.kernel) == {1} else {"pad_mode": "valid"}
+
+
+def _layer(
+    node: Node,
+    name: str,
+    x: Arg,
+    w: Operand,
+    b: Operand | None,
+    channels: tuple[int, int],
+    options: dict[str, Any],
+) -> Expr:
+    """Write a convolution layer on `x`; a bias that is computed is added to its result."""
+    kernel: Sequence[int] = w.shape[2:]  # type: ignore[assignment, index]
+    weights = {"weight": w.weight(reshape(*w.shape[:2], 1, *kernel)) if len(kernel) == 1 else w.weight()}  # type: ignore[index, misc]
+    own_bias = b is not None and b.is_weight
+    if own_bias:
+        weights["bias"] = b.weight()  # type: ignore[union-attr]
+        options = {**options, "has_bias": True}
+    options |= unless_default(dtype=(node.mindspore_dtype(w.dtype), expr("ms.float32")))
+    y = node.apply(invoke(name, *channels, scalar(kernel), **options), weights, x)
+    return y if b is None or own_bias else _plus_bias(y, b, len(kernel))
+
+
+def _plus_bias(y: Arg, b: Operand, rank: int) -> Expr:
+    return expr("{0} + {1}.reshape({2})", y, b, (1, -1, *(1,) * rank))
+
+
+# Transposed convolution
+
+
+def _trim(
+    node: Node,
+    x: Operand,
+    window: Window,
+    auto_pad: str,
+    output_padding: Sequence[int],
+    output_shape: Sequence[int] | None,
+) -> tuple[Window, tuple[int, ...]]:
+    """What to take off the whole result (as the window's padding), and what to append to it after that."""
+    sizes = x.shape[2:] if x.shape is not None else (None,) * window.rank
+    begin, end = list(window.begin), list(window.end)
+    for i in range(window.rank):
+        extent, stride = window.extents[i], window.strides[i]
+        if output_shape:
+            if sizes[i] is None:
+                raise node.decline("output_shape is given for an input of free extents")
+            total = stride * (sizes[i] - 1) + extent + output_padding[i] - output_shape[i - window.rank]  # type: ignore[operator]
+        elif auto_pad.startswith("SAME"):
+            total = max(extent - stride + output_padding[i], 0)
+        else:
+            continue
+        small, large = max(total, 0) // 2, max(total, 0) - max(total, 0) // 2
+        begin[i] = small if auto_pad == "SAME_UPPER" else large
+        end[i] = total - begin[i]  # type: ignore[operator]
+    trimmed = [taken - more for taken, more in zip(end, output_padding, strict=True)]  # type: ignore[operator]
+    window = replace(window, begin=tuple(begin), end=tuple(max(taken, 0) for taken in trimmed))
+    return window, tuple(max(-taken, 0) for taken in trimmed)
+
+
+def _transposed_layer(
+    node: Node, x: Operand, w: Operand, b: Operand | None, window: Window, group: int, channels: tuple[int, int]
+) -> Expr:
+    """`nn.Conv2dTranspose` and its relatives; `nn.Conv1dTranspose`, which pads evenly only, is cut behind."""
+    cut = None
+    if window.rank == 1 and not window.symmetric:
+        cut, window = window, window.without_padding()
+    options: dict[str, Any] = unless_default(stride=(scalar(window.strides), 1)) | {"pad_mode": "pad"}
+    options |= unless_default(padding=(padding_of(window), 0), dilation=(scalar(window.dilations), 1), group=(group, 1))
+    y = _layer(node, f"nn.Conv{window.rank}dTranspose", x, w, b, channels, options)
+    if cut is None:
+        return y
+    if cut.end[0]:
+        return expr("{0}[:, :, {1}:{2}]", y, cut.begin[0], -cut.end[0])
+    return expr("{0}[:, :, {1}:]", y, cut.begin[0])
+
+
+def conv_transpose1d(x, weight, stride, padding, dilation, group):
+    """Transposed convolution in 1-D with computed weights; padding is (begin, end)."""
+    y = conv_transpose2d(x.expand_dims(2), weight.expand_dims(2), (1, *stride), (0, 0, *padding), (1, *dilation), group)
+    return y.squeeze(2)
+
+
+def conv_transpose2d(x, weight, stride, padding, dilation, group):
+    """Transposed convolution in 2-D with computed weights; padding is (top, bottom, left, right)."""
+    kernel = weight.shape[2:]
+    height = (x.shape[2] - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1 - padding[0] - padding[1]
+    width = (x.shape[3] - 1) * stride[1] + (kernel[1] - 1) * dilation[1] + 1 - padding[2] - padding[3]
+    transpose = ops.Conv2DTranspose(
+        weight.shape[0], kernel, pad_mode="pad", pad=padding, stride=stride, dilation=dilation, group=group
     )
-    weights = {"weight": w.weight()}
-    if b is not None:
-        weights["bias"] = b.weight()
-    return node.apply(layer, weights, x)
+    return transpose(x, weight, (x.shape[0], weight.shape[1] * group, height, width))
 
 
-ROWS = {"Conv": conv}
+def conv_transpose3d(x, weight, stride, padding, dilation, group):
+    """Transposed convolution in 3-D with computed weights; padding is (head, tail, top, bottom, left, right)."""
+    transpose = ops.Conv3DTranspose(
+        weight.shape[0],
+        weight.shape[1] * group,
+        weight.shape[2:],
+        pad_mode="pad",
+        pad=padding,
+        stride=stride,
+        dilation=dilation,
+        group=group,
+    )
+    return transpose(x, weight)
+
+
+ROWS = {
+    "Conv": conv,
+    "ConvTranspose": conv_transpose,
+}

@@ -1,0 +1,178 @@
+"""Normalisation: layers where scale, bias and statistics are constants, functions elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from converter.rows import Arg, Expr, Node, Operand, expr, invoke, unless_default
+
+if TYPE_CHECKING:
+    import mindspore as ms
+    from mindspore import ops
+
+BATCH_NORMS = {2: "nn.BatchNorm1d", 3: "nn.BatchNorm1d", 4: "nn.BatchNorm2d", 5: "nn.BatchNorm3d"}
+"""Rank of the input → layer."""
+
+
+def batch_normalization(
+    node: Node,
+    x: Operand,
+    scale: Operand,
+    b: Operand,
+    mean: Operand,
+    variance: Operand,
+    *,
+    epsilon: float = 1e-5,
+    momentum: float = 0.9,
+    training_mode: int = 0,
+) -> Arg:
+    """ONNX BatchNormalization: `nn.BatchNorm2d` on constant vectors, else arithmetic.
+
+    Both momenta are the fraction of the running statistics that is kept. In training mode the layer uses the batch's
+    statistics at all times; where the graph reads the running ones, a function computes all three.
+
+    Raises:
+        Declined: the rank of the input is unknown.
+    """
+    vectors = (scale, b, mean, variance)
+    if x.rank is None:
+        raise node.decline("the rank of its input is unknown")
+    if training_mode and any(node.used[1:]):
+        template = "{0}({1}, {2}, {3}, {4}, {5}, {6}, {7})"
+        results = ("y", "running_mean", "running_variance")
+        return node.unpack(results, expr(template, batch_norm_training, x, *vectors, momentum, epsilon))
+    is_layer = x.rank in BATCH_NORMS and all(v.is_weight and v.shape == scale.shape for v in vectors)
+    if not is_layer or len({v.dtype for v in vectors}) > 1:
+        if training_mode:
+            return expr(
+                "{0}({1}, {2}, {3}, {4}, {5}, {6}, {7})[0]", batch_norm_training, x, *vectors, momentum, epsilon
+            )
+        return expr("{0}({1}, {2}, {3}, {4}, {5}, {6})", batch_norm, x, *vectors, epsilon)
+    options = unless_default(eps=(epsilon, 1e-5), momentum=(momentum, 0.9))
+    if training_mode:
+        options["use_batch_statistics"] = True
+    prefix = "bn2d." if x.rank == 5 else ""
+    weights = {
+        f"{prefix}moving_mean": replace(mean.weight(), trainable=False),
+        f"{prefix}moving_variance": replace(variance.weight(), trainable=False),
+        f"{prefix}gamma": scale.weight(),
+        f"{prefix}beta": b.weight(),
+    }
+    layer = invoke(BATCH_NORMS[x.rank], scale.shape[0], **options, **dtype_of(node, scale))  # type: ignore[index]
+    return node.apply(layer, weights, x)
+
+
+def dtype_of(node: Node, weight: Operand) -> dict[str, Any]:
+    """The option `dtype` of a layer whose parameters are not float32."""
+    return unless_default(dtype=(node.mindspore_dtype(weight.dtype), expr("ms.float32")))
+
+
+def batch_norm(x, scale, bias, mean, variance, epsilon):
+    """Normalise every channel by given statistics."""
+    shape = (-1,) + (1,) * (x.ndim - 2)
+    scale = (scale * ops.rsqrt(variance + epsilon)).reshape(shape)
+    return ((x - mean.reshape(shape)) * scale + bias.reshape(shape)).astype(x.dtype)
+
+
+def batch_norm_training(x, scale, bias, mean, variance, momentum, epsilon):
+    """Normalise every channel by its own statistics, and move the running ones towards them."""
+    axes = (0,) + tuple(range(2, x.ndim))
+    batch_mean = ops.mean(x, axes)
+    shape = (-1,) + (1,) * (x.ndim - 2)
+    batch_variance = ops.mean(ops.square(x - batch_mean.reshape(shape)), axes)
+    y = batch_norm(x, scale, bias, batch_mean, batch_variance, epsilon)
+    mean = mean * momentum + batch_mean.astype(mean.dtype) * (1 - momentum)
+    variance = variance * momentum + batch_variance.astype(variance.dtype) * (1 - momentum)
+    return y, mean, variance
+
+
+def instance_normalization(node: Node, x: Operand, scale: Operand, b: Operand, *, epsilon: float = 1e-5) -> Arg:
+    """ONNX InstanceNormalization: a group norm with a group for each channel (`nn.InstanceNorm2d` has no CPU kernel)."""
+    channels = scale.shape[0] if scale.shape is not None else None
+    if channels is None and x.shape is not None:
+        channels = x.shape[1]
+    if channels is None:
+        raise node.decline("the number of its channels is unknown")
+    return _group_norm(node, x, channels, channels, scale, b, epsilon)
+
+
+def group_normalization(
+    node: Node,
+    x: Operand,
+    scale: Operand,
+    b: Operand,
+    *,
+    epsilon: float = 1e-5,
+    num_groups: int = 1,
+    stash_type: int = 1,
+) -> Arg:
+    """ONNX GroupNormalization: `nn.GroupNorm` on constant vectors, else `ops.group_norm`; both compute wide."""
+    channels = scale.shape[0] if scale.shape is not None else None
+    return _group_norm(node, x, num_groups, channels, scale, b, epsilon)
+
+
+def _group_norm(
+    node: Node, x: Operand, groups: int, channels: int | None, scale: Operand, b: Operand, epsilon: float
+) -> Expr:
+    if scale.is_weight and b.is_weight and scale.shape == b.shape == (channels,):
+        options = unless_default(eps=(epsilon, 1e-5)) | dtype_of(node, scale)
+        weights = {"gamma": scale.weight(), "beta": b.weight()}
+        return node.apply(invoke("nn.GroupNorm", groups, channels, **options), weights, x)
+    return expr("ops.group_norm({0}, {1}, {2}, {3}, {4})", x, groups, scale, b, epsilon)
+
+
+def layer_normalization(
+    node: Node,
+    x: Operand,
+    scale: Operand,
+    b: Operand | None,
+    *,
+    axis: int = -1,
+    epsilon: float = 1e-5,
+    stash_type: int = 1,
+) -> Arg:
+    """ONNX LayerNormalization: `nn.LayerNorm` on a constant scale and bias, else `ops.LayerNorm`.
+
+    Without a bias there is no layer, which would make one up.
+    """
+    if x.rank is None and axis != -1:
+        raise node.decline("the rank of its input is unknown")
+    begin = axis if axis < 0 else axis - x.rank  # type: ignore[operator]
+    shape = scale.shape
+    first = -1 if begin == -1 else begin + x.rank  # type: ignore[operator]
+    fits = shape is not None and None not in shape and len(shape) == -begin and not any(node.used[1:])
+    fits = fits and x.shape is not None and x.shape[begin:] == shape
+    if not fits or (b is not None and b.shape != shape):
+        return _composed_layer_norm(node, x, scale, b, begin, epsilon)
+    if scale.is_weight and b is not None and b.is_weight:
+        options = unless_default(begin_norm_axis=(first, -1), begin_params_axis=(first, -1), epsilon=(epsilon, 1e-7))
+        weights = {"gamma": scale.weight(), "beta": b.weight()}
+        return node.apply(invoke("nn.LayerNorm", shape, **options, **dtype_of(node, scale)), weights, x)
+    bias = expr("ops.zeros_like({0})", scale) if b is None else b
+    return expr("ops.LayerNorm({0}, {0}, {1})({2}, {3}, {4})[0]", first, epsilon, x, scale, bias)
+
+
+def _composed_layer_norm(node: Node, x: Operand, scale: Operand, b: Operand | None, begin: int, epsilon: float) -> Arg:
+    axes = tuple(range(begin, 0))
+    result = node.let("normalized", expr("{0}({1}, {2}, {3})", standardize, x, axes, epsilon))
+    y = expr("{0}[0].astype({1}.dtype) * {2}", result, x, scale)
+    if b is not None:
+        y = expr("{0} + {1}", y, b)
+    return y, expr("{0}[1]", result), expr("{0}[2]", result)
+
+
+def standardize(x, axes, epsilon):
+    """Give `x` mean 0 and variance 1 over `axes`, in float32; also return the mean and the scale."""
+    wide = x.astype(ms.float32)
+    mean = ops.mean(wide, axes, True)
+    scale = ops.rsqrt(ops.mean(ops.square(wide - mean), axes, True) + epsilon)
+    return (wide - mean) * scale, mean, scale
+
+
+ROWS = {
+    "BatchNormalization": batch_normalization,
+    "GroupNormalization": group_normalization,
+    "InstanceNormalization": instance_normalization,
+    "LayerNormalization": layer_normalization,
+}
