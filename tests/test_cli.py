@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 from onnx import parser
 
+import converter
 from converter import cli, pipeline
 
 MODEL = parser.parse_model("""
@@ -285,6 +286,12 @@ def test_the_whole_road(folder, capfd):
     assert {path.name for path in (folder / "out").iterdir()} == {"net.py", "reports"}  # no parameters, no checkpoint
     assert {"report_of_net.txt", "weight_map_of_net.json"} <= {path.name for path in (folder / "out/reports").iterdir()}
     assert "out/net.py\n" in capfd.readouterr().out
+
+
+def test_the_python_call_is_the_same():
+    assert converter.convert is pipeline.convert
+    with pytest.raises(AttributeError, match="no attribute 'konvert'"):
+        converter.konvert  # noqa: B018
 
 
 def test_the_command_starts_without_heavy_imports():
