@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from converter import lift, scopes
 from converter.dtypes import mindspore_dtype
+from converter.lift import PyValue
 from converter.program import Arg, Assign, Block, Expr, Member, Statement, Value, expr
 from converter.weights import Step, Weight
 
@@ -209,6 +210,10 @@ class Node:
         """A tensor that the row computed from constants: a literal when small, else a parameter that is not trained."""
         return self._translator.constant(ir.tensor(np.ascontiguousarray(array), name=f"{self.name}/{hint}"), hint)
 
-    def block(self, graph: ir.Graph, inputs: Sequence[Arg] = ()) -> Block:
-        """Translate a sub-graph to a block; `inputs` are what its formal inputs are called inside."""
+    def block(self, graph: ir.Graph, inputs: Sequence[Arg | PyValue] = ()) -> Block:
+        """Translate a sub-graph to a block; `inputs` are what its formal inputs are inside."""
         return self._translator.subgraph(graph, inputs)
+
+    def inline(self, graph: ir.Graph, inputs: Sequence[Arg | PyValue] = ()) -> tuple[Arg, ...]:
+        """Translate a sub-graph here and now, without a block, and return its results."""
+        return self._translator.inline(graph, inputs)

@@ -59,6 +59,14 @@ def unless_default(**options: tuple[Arg, Arg]) -> dict[str, Option]:
     return {name: Option(value, default) for name, (value, default) in options.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A row's result that is an if, while or for, and what it makes of it for each output."""
+
+    statement: Branch | While | For
+    outputs: tuple[Arg, ...]
+
+
 @dataclass(eq=False, slots=True)
 class Value:
     """A variable of the script.

@@ -1,5 +1,6 @@
 """What a table of operators imports: everything that a row is written with."""
 
+from converter.lift import PyValue
 from converter.node import Declined, Node, Operand, kind_of
 from converter.program import (
     Arg,
@@ -7,6 +8,7 @@ from converter.program import (
     Block,
     Branch,
     Expr,
+    Flow,
     For,
     Member,
     Unpacked,
@@ -27,10 +29,12 @@ __all__ = [
     "Call",
     "Declined",
     "Expr",
+    "Flow",
     "For",
     "Member",
     "Node",
     "Operand",
+    "PyValue",
     "Step",
     "Unpacked",
     "Value",

@@ -7,7 +7,7 @@ to do. Every node leaves a record.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,9 @@ from converter.program import (
     Arg,
     Assign,
     Block,
-    Branch,
     Cell,
     Expr,
-    For,
+    Flow,
     Member,
     Option,
     Program,
@@ -34,7 +33,6 @@ from converter.program import (
     Statement,
     Unpacked,
     Value,
-    While,
     expr,
 )
 from converter.stubs import describe, stub
@@ -87,7 +85,7 @@ class Translator:
         if self._keep_back(node):
             self._unclaimed[node] = record
             return
-        statements, members = len(self.block.statements), len(self.cell.members)
+        statements, members, records = len(self.block.statements), len(self.cell.members), len(self.records)
         try:
             self._write(node, self._result(node), record)
         except Exception as error:
@@ -96,6 +94,9 @@ class Translator:
             del self.cell.members[members:]
             reason = str(error) if isinstance(error, Declined) else f"its row failed ({type(error).__name__}: {error})"
             self._write_stub(node, reason, record)
+            for inner in self.records[records:]:  # of the sub-graphs that it holds
+                inner.converted, inner.anchor = False, record.anchor
+                inner.became = f"It stands in a sub-graph of {record.operator} ({record.name}), which didn't convert."
         self._claim(node, record)
 
     def _result(self, node: ir.Node) -> Arg:
@@ -108,14 +109,12 @@ class Translator:
         return row(Node(self, node), inputs, {name: attribute(value) for name, value in node.attributes.items()})
 
     def _write(self, node: ir.Node, result: Arg, record: Record) -> None:
-        """Write the statements of a row's result: an expression, one for each output, or a control-flow statement."""
+        """Write the statements of a row's result: an expression, one for each output, or control flow before these."""
         record.became = describe(result)
-        if isinstance(result, (Branch, While, For)):
-            self.emit(result)
-            record.anchor = result
-            made = result.targets if isinstance(result, Branch) else result.carried
-            self.values.update(zip(node.outputs, made, strict=False))
-            return
+        if isinstance(result, Flow):
+            self.emit(result.statement)
+            record.anchor = result.statement
+            result = result.outputs
         if isinstance(result, Unpacked):
             targets = tuple(self._target(node, i) for i in range(len(node.outputs)))
             statement = Assign(targets, self.resolve(result.value))
@@ -131,6 +130,8 @@ class Translator:
                 statement = Assign((self._target(node, i),), self.resolve(item))
                 self.emit(statement)
                 record.anchor = record.anchor or _anchor(statement)
+            elif isinstance(item, lift.PyValue):
+                self.python[output] = lift.PyValue(self.resolve(item.items), item.rank)
             else:  # an input or a variable as it is: nothing to write
                 self.values[output] = self.resolve(item)
 
@@ -197,7 +198,8 @@ class Translator:
 
     def _claim(self, node: ir.Node, record: Record) -> None:
         """Point the records of the shape arithmetic that a node consumed at the statement that holds it now."""
-        pending = [value for value in node.inputs if value is not None]
+        results = [value for graph in subgraphs_of(node) for value in graph.outputs]
+        pending = [value for value in (*node.inputs, *results) if value is not None]
         while pending:
             producer = pending.pop().producer()
             absorbed = self._unclaimed.pop(producer, None) if producer is not None else None
@@ -296,19 +298,32 @@ class Translator:
         statement.scopes = self._scopes
         self.block.statements.append(statement)
 
-    def subgraph(self, graph: ir.Graph, inputs: Sequence[Arg] = ()) -> Block:
+    def subgraph(self, graph: ir.Graph, inputs: Sequence[Arg | lift.PyValue] = ()) -> Block:
         """Translate a sub-graph to a block of its own; what it captures keeps its name."""
         outer, self.block = self.block, Block()
-        around = self._scopes
         try:
-            for value, name in zip(graph.inputs, inputs, strict=True):
-                self.values[value] = name
-            for node in graph:
-                self._translate(node)
-            self.block.results = tuple(self.tensor(value) for value in graph.outputs)
+            self.block.results = self.inline(graph, inputs)
             return self.block
         finally:
-            self.block, self._scopes = outer, around
+            self.block = outer
+
+    def inline(self, graph: ir.Graph, inputs: Sequence[Arg | lift.PyValue] = ()) -> tuple[Arg, ...]:
+        """Translate a sub-graph's nodes into the block that is being written, and return the results."""
+        around = self._scopes
+        for value, item in zip(graph.inputs, inputs, strict=True):
+            if isinstance(item, lift.PyValue):
+                self.python[value] = item
+            else:
+                self.values[value] = item
+        for node in graph:
+            self._translate(node)
+        self._scopes = around
+        return tuple(self.tensor(value) for value in graph.outputs)
+
+
+def subgraphs_of(node: ir.Node) -> Iterator[ir.Graph]:
+    """The bodies of an If, Loop or Scan."""
+    return (value.as_graph() for value in node.attributes.values() if value.type == ir.AttributeType.GRAPH)
 
 
 def dims_of(value: ir.Value) -> tuple[int | str | None, ...] | None:
