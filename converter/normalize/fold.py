@@ -5,6 +5,8 @@ from __future__ import annotations
 import onnx_ir as ir
 from onnxscript.optimizer import fold_constants_ir
 
+from converter.normalize.initializers import lift_constants
+
 FOLDED = "folded"
 
 
@@ -33,6 +35,7 @@ def fold_constants(model: ir.Model) -> None:
     )
     for node in dropouts:
         node.domain = ""
+    lift_constants(model)  # the folder leaves what it computes from a Shape as a Constant node
     for graph in model.graphs():
         for value in graph.initializers.values():
             if value not in before:
