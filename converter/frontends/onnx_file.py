@@ -274,7 +274,13 @@ def _check_external_data(model: onnx.ModelProto, path: Path) -> None:
                     f"Put it into the folder '{path.parent}'."
                 )
             sizes[location] = file.stat().st_size
-        end = int(place.get("offset", 0)) + int(place.get("length", 0))
+        offset, length = place.get("offset", "0"), place.get("length", "0")
+        if not (offset.isdecimal() and length.isdecimal()):
+            raise ModelLoadingError(
+                f"the weight '{tensor.name}' has no valid place in '{location}': offset '{offset}', length '{length}'. "
+                "Export the model again."
+            )
+        end = int(offset) + int(length)
         if end > sizes[location]:
             raise ModelLoadingError(
                 f"the weight '{tensor.name}' ends at byte {end:,} of '{location}', which has {sizes[location]:,}: "

@@ -353,6 +353,15 @@ def test_external_data_outside_of_the_folder(external, location):
         load(Request(external))
 
 
+def test_external_data_at_no_valid_place(external):
+    model = onnx.load(external, load_external_data=False)
+    place = {entry.key: entry for entry in model.graph.initializer[0].external_data}
+    place["offset"].value = "-4"
+    external.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelLoadingError, match="'w' has no valid place"):
+        load(Request(external))
+
+
 @pytest.mark.parametrize(("ir_version", "opset"), [(8, 17), (onnx.IR_VERSION, 17), (onnx.IR_VERSION, 28)])
 def test_run_models_that_onnxruntime_does_not_know(save, ir_version, opset):
     model = graph_of(helper.make_node("Relu", ["x"], ["y"]))
