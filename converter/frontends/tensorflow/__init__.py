@@ -55,7 +55,7 @@ def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]
     with quiet_tensorflow() as tensorflow, tensorflow.Graph().as_default():
         whole = graph.read(original.file)
         ends = (*original.inputs.values(), *original.outputs.values())
-        tensorflow.import_graph_def(graph.part(whole, graph.needed(whole, ends)), name="")
+        tensorflow.import_graph_def(graph.part(whole, graph.needed(whole, ends, control=True)), name="")
         values = {original.inputs[name]: array for name, array in feeds.items()}
         with tensorflow.compat.v1.Session() as session:
             try:

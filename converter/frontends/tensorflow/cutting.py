@@ -23,6 +23,9 @@ _FED = ("Placeholder", "PlaceholderV2", "IteratorGetNext", "QueueDequeueV2", "Qu
 _SINGLE = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "SoftmaxCrossEntropyWithLogits", "LRN", "Unique")
 """Operators whose other outputs are by-products, never the end of a network."""
 
+_CONTROL = ("Enter", "Exit", "LoopCond", "Merge", "NextIteration", "Switch")
+"""Operators that steer: an unread one is a loop variable that the network does not need."""
+
 _NO_TENSOR = ("resource", "variant")
 
 
@@ -112,17 +115,17 @@ def _unread(graph: GraphDef, nodes: Mapping[str, Sequence[str]]) -> list[str]:
             if reader not in reached:
                 reached.add(reader)
                 waiting.append(reader)
-    ends = [node for node in graph.node if node.name in reached - read]
+    ends = [node for node in graph.node if node.name in reached - read and node.op not in _CONTROL]
     return [tensor for node in ends for tensor in nodes[node.name][: 1 if node.op in _SINGLE else None]]
 
 
 def _own_outputs(own: Sequence[str]) -> tuple[str, ...]:
-    """The graph's outputs where they are certain: one node, or `Identity`, `Identity_1`, … of a traced function."""
+    """The graph's outputs where they are certain: one node, or the `Identity`, `Identity_1`, … that tracing a function adds."""
     if not own:
         raise ParamMissingError("the graph has no outputs of its own. Name them with --output_nodes.")
-    identities = [re.fullmatch(r"Identity(?:_(\d+))?:0", name) for name in own]
-    if all(identities):
-        return tuple(name for _, name in sorted((int(m[1] or 0), m.string) for m in identities if m))
+    identities = sorted((int(m[1] or 0), m.string) for name in own if (m := re.fullmatch(r"Identity(?:_(\d+))?:0", name)))
+    if identities:
+        return tuple(name for _, name in identities)
     if len({graphs.split(name)[0] for name in own}) > 1:
         raise ParamMissingError(
             f"the graph does not say which are its outputs. Name them with --output_nodes; nothing reads {listed(own)}."

@@ -15,7 +15,7 @@ import onnx
 
 from converter.ends import is_named
 from converter.errors import TfRuntimeError
-from converter.frontends.tensorflow import constants, weights
+from converter.frontends.tensorflow import idioms, weights
 from converter.frontends.tensorflow.cutting import Cut
 from converter.frontends.tensorflow.tf2onnx_session import DOMAIN, Session
 from converter.source import Dim, End
@@ -75,7 +75,7 @@ def _fix(end: End, first: int) -> tuple[int | str, ...]:
 def _convert(cut: Cut, inputs: Sequence[End]) -> tuple[onnx.ModelProto, int]:
     """Translate the graph with these shapes; also return how many nodes tf2onnx failed on."""
     graph = _with_shapes(cut.graph, inputs)
-    constants.bypass(graph)
+    idioms.prepare(graph)
     input_names, output_names = [end.value for end in inputs], [end.value for end in cut.outputs]
     graph = _inline_functions(graph, input_names + output_names)
     session = Session(graph, cut.contents, input_names, output_names, OPSET)
@@ -100,10 +100,14 @@ def _inline_functions(graph: GraphDef, ends: Sequence[str]) -> GraphDef:
     """Expand function calls and drop what only orders execution, by TensorFlow's own optimizer."""
     import tensorflow as tf
     from tensorflow.core.protobuf.config_pb2 import ConfigProto
+    from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
     from tensorflow.python.grappler import tf_optimizer
 
     config = ConfigProto()
-    config.graph_options.rewrite_options.optimizers[:] = ["function", "dependency"]
+    rewrites = config.graph_options.rewrite_options
+    rewrites.optimizers[:] = ["function", "dependency"]
+    rewrites.function_optimization = RewriterConfig.AGGRESSIVE
+    rewrites.min_graph_nodes = -1
     with tf.Graph().as_default():
         meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph)
     meta_graph.collection_def["train_op"].node_list.value.extend(ends)

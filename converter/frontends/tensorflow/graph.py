@@ -90,8 +90,12 @@ def data_inputs(node: NodeDef) -> list[tuple[str, int]]:
     return [split(name) for name in node.input if not name.startswith("^")]
 
 
-def needed(graph: GraphDef, outputs: Iterable[str], stop: Collection[tuple[str, int]] = ()) -> set[str]:
+def needed(
+    graph: GraphDef, outputs: Iterable[str], stop: Collection[tuple[str, int]] = (), *, control: bool = False
+) -> set[str]:
     """Name the nodes that compute `outputs`, without looking behind the tensors in `stop`.
+
+    With `control` also the nodes that must run before them.
 
     Raises:
         ModelLoadingError: a node reads what is not in the graph.
@@ -108,7 +112,10 @@ def needed(graph: GraphDef, outputs: Iterable[str], stop: Collection[tuple[str, 
                 f"the graph is damaged: {reader} reads '{tensor[0]}', which is not in the file. Export or copy it again."
             )
         found.add(tensor[0])
-        waiting += [(source, f"node '{tensor[0]}'") for source in data_inputs(nodes[tensor[0]])]
+        sources = data_inputs(nodes[tensor[0]])
+        if control:
+            sources += [(name[1:], 0) for name in nodes[tensor[0]].input if name.startswith("^")]
+        waiting += [(source, f"node '{tensor[0]}'") for source in sources]
     return found
 
 

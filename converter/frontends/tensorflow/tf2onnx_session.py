@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 
 from converter.frontends.tensorflow.batch_norm import rewrite_batch_norm
+from converter.frontends.tensorflow.handlers import HANDLERS
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -112,10 +113,11 @@ class _Handlers(dict[str, Any]):
         self._failed = failed
 
     def get(self, operator: str, default: Any = None) -> Any:
-        found = super().get(operator)
-        if found is None:
+        if operator in HANDLERS:
+            return HANDLERS[operator], {}
+        handler, kwargs = super().get(operator, (None, {}))
+        if handler is None:
             return _keep, {}
-        handler, kwargs = found
         return self._noting(handler), kwargs
 
     def _noting(self, handler: Callable[..., Any]) -> Callable[..., Any]:
