@@ -55,7 +55,7 @@ class Script:
     entry: Position
     """Where the entry class's `construct` begins."""
 
-    def position(self, anchor: Member | Statement | None) -> Position | None:
+    def position(self, anchor: Member | Statement | Block | None) -> Position | None:
         """Line and column of a member's constructor or of a statement's value."""
         return self.positions.get(id(anchor)) if anchor is not None else None
 
@@ -215,7 +215,9 @@ class _CellText:
                 yield from self._inner(statement.body, statement.carried)
             case For():
                 yield from self._initial(statement)
-                yield f"for {self._variable(statement.index)} in range({self._write(statement.count)}):"
+                over = self._write(statement.count)
+                over = over if isinstance(statement.count, Member) else f"range({over})"
+                yield f"for {self._variable(statement.index)} in {over}:"
                 yield from self._inner(statement.body, statement.carried)
 
     def _target(self, target: Target) -> str:
@@ -378,6 +380,9 @@ def _match(block: Block, nodes: list[ast.stmt], positions: dict[int, Position]) 
                     node = next(remaining)
                 positions[id(statement)] = _at(node)
                 _match(statement.body, node.body, positions)  # type: ignore[attr-defined]
+    end = next(remaining, None)  # the block's results: a return, or an assignment to the targets
+    if isinstance(end, (ast.Return, ast.Assign)) and end.value is not None:
+        positions[id(block)] = _at(end.value)
 
 
 def _at(node: ast.AST) -> Position:

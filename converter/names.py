@@ -29,6 +29,9 @@ class Names:
         self._taken = set(_RESERVED | reserved)
         self._next: dict[str, int] = {}
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._taken
+
     def new(self, hint: str, default: str = "x") -> str:
         """Return `hint` as an identifier, with the next free number behind it when it is taken."""
         name = base = identifier(hint, default)

@@ -14,6 +14,7 @@ from converter.normalize import normalize
 from converter.output import Output
 from converter.program import Program, Record
 from converter.source import Request, Source
+from converter.structure import structure
 from converter.translate import translate
 from converter.verification import Comparison
 from converter.weight_map import weight_map
@@ -110,7 +111,7 @@ def translate_source(
 ) -> Translation:
     """Take a source through normalisation, the operator tables and emission."""
     graph = normalize(source.model, source.original.file.parent)
-    program = translate(graph, rows)
+    program = structure(translate(graph, rows))
     kind = checkpoint.format_for(program, checkpoint_format)
     file = f"{name}.{kind}" if any(program.parameters()) else None
     return Translation(graph, program, emit(program, report_text.docstring(source, name, file)), file)

@@ -163,7 +163,10 @@ class While:
 
 @dataclass(eq=False)
 class For:
-    """`for index in range(count): …` over carried variables, as in `While`."""
+    """`for index in range(count): …` over carried variables, as in `While`; or `for index in self.layers: …`.
+
+    `count` is a number, or a member whose elements `index` goes through.
+    """
 
     index: Value
     count: Arg
@@ -243,7 +246,8 @@ class Record:
         name: the node's name; scope: where in the source it stood.
         converted: whether it was translated; a stub was written otherwise.
         became: `nn.Conv2d`, `ops.relu`, `x + y`; what to do, for a stub.
-        anchor: the member or statement of the script that holds it; None when nothing had to be written.
+        anchor: the member, statement or block (its results) of the script that holds it; None when nothing had to be
+            written.
         note: anything a reviewer should know (an approximation).
     """
 
@@ -252,7 +256,7 @@ class Record:
     scope: str = ""
     converted: bool = True
     became: str = ""
-    anchor: Member | Statement | None = None
+    anchor: Member | Statement | Block | None = None
     note: str = ""
 
 

@@ -1,0 +1,172 @@
+"""Structure: the flat program as a tree of Cells, a class for each block that the source repeats.
+
+Works on statements, names and scopes, and knows nothing of what an operator means.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+from converter.names import Names, cell_attributes
+from converter.program import Assign, Block, Cell, Expr, Member, Program, Value, made_by
+from converter.structure import hoist
+from converter.structure.classes import Group, build, grouped, instance_of, relative
+from converter.structure.inline import inline_single_uses
+from converter.structure.regions import Region, by_scope, inputs_of, members_of, statements_of, used_by
+from converter.structure.sequences import as_chain, call_template, collapse_runs, sequence_of
+
+SMALLEST_CLASS = 3
+"""Fewer statements stand where they are called."""
+SMALLEST_SINGLE = 12
+"""A block that is used once needs so many statements to be a class."""
+
+
+def structure(program: Program) -> Program:
+    """Return the program with its repeated blocks as classes."""
+    return _Structure(program).run()
+
+
+class _Structure:
+    """One run: the tree, the Cells made so far, and what became of the statements that were merged."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._results = program.top.body.results
+        self._root = by_scope(program.top.body.statements)
+        self._cells: list[Cell] = []
+        self._classes: dict[str, int] = {}
+        self._moved: dict[int, Any] = {}
+        self._uses: Counter[Value] = Counter()
+
+    def run(self) -> Program:
+        hoist.hoist_shared_values(self._root)
+        hoist.unshare_members(self._root)
+        while self._root.inner():
+            self._count_uses()
+            parents = {id(region): parent for parent, region in _edges(self._root)}
+            leaves = [region for _, region in _edges(self._root) if not region.inner()]
+            if not any([self._simplify(leaf, parents[id(leaf)]) for leaf in leaves]):
+                self._make_classes(leaves, parents)
+        return self._finish()
+
+    def _count_uses(self) -> None:
+        self._uses = Counter(
+            part for statement in statements_of(self._root) for part in used_by(statement) if isinstance(part, Value)
+        )
+        self._uses.update(part for part in self._results if isinstance(part, Value))
+
+    def _outputs(self, region: Region) -> list[Value]:
+        """What a region makes and something else reads."""
+        inside = Counter(part for s in statements_of(region) for part in used_by(s) if isinstance(part, Value))
+        made = [value for statement in statements_of(region) for value in made_by(statement)]
+        return [value for value in dict.fromkeys(made) if self._uses[value] > inside[value]]
+
+    def _simplify(self, leaf: Region, parent: Region) -> bool:
+        """Dissolve a region that is no block, or make a SequentialCell of a chain of layers."""
+        if len(leaf.items) < 2 or not members_of(leaf):
+            self._dissolve(leaf, parent)
+            return True
+        inputs, outputs = inputs_of(leaf), self._outputs(leaf)
+        layers = as_chain(leaf, inputs, outputs)
+        if layers is None:
+            return False
+        member = sequence_of(layers, "nn.SequentialCell", "", leaf.path)
+        statement = Assign((outputs[0],), Expr(call_template(1), (member, inputs[0])))
+        self._moved |= {id(item): statement for item in leaf.items} | {id(layer): member for layer in layers}
+        _replace(parent, leaf, [statement])
+        return True
+
+    def _dissolve(self, leaf: Region, parent: Region) -> None:
+        if len(leaf.items) == 1:  # the module is this one layer: it has the module's name
+            for member in members_of(leaf):
+                if len(member.hint) < len(leaf.path) or member.hint.startswith(f"{leaf.path}."):
+                    member.hint = leaf.path
+        _replace(parent, leaf, leaf.items)
+
+    def _make_classes(self, leaves: list[Region], parents: dict[int, Region]) -> None:
+        """Make a class of every group of leaves, and put calls in their places."""
+        for leaf in leaves:
+            hoist.localise_extents(leaf)
+        groups = grouped(instance_of(leaf, self._outputs(leaf)) for leaf in leaves)
+        touched: dict[int, Region] = {}
+        for group in groups:
+            size = len(group.model.region.items)
+            small = size < (SMALLEST_SINGLE if len(group.instances) == 1 else SMALLEST_CLASS)
+            for instance in group.instances:
+                parent = parents[id(instance.region)]
+                touched[id(parent)] = parent
+                if small or not instance.outputs:
+                    self._dissolve(instance.region, parent)
+            if not small and group.model.outputs:
+                self._make_class(group, parents)
+        self._count_uses()
+        for parent in touched.values():
+            self._moved |= collapse_runs(parent, self._uses)
+
+    def _make_class(self, group: Group, parents: dict[int, Region]) -> None:
+        built = build(group, self._class_name(group), _doc(group))
+        self._cells.append(built.cell)
+        self._moved |= built.moved
+        for instance, constructor, weights in zip(group.instances, built.constructors, built.weights, strict=True):
+            region = instance.region
+            member = Member("", constructor, weights, region.path)
+            call = Expr(call_template(len(instance.inputs)), (member, *instance.inputs))
+            _replace(parents[id(region)], region, [Assign(tuple(instance.outputs), call)])
+
+    def _class_name(self, group: Group) -> str:
+        """The source's class where it recorded one, else the block's name without its number."""
+        kinds = [instance.region.scope.kind for instance in group.instances if instance.region.scope.kind]
+        name = kinds[0] if kinds else group.model.region.scope.name
+        words = re.sub(r"[^0-9a-zA-Z]+", " ", name).split()
+        words = [word for word in words if not word.isdigit()] or ["block"]
+        name = "".join(word[0].upper() + word[1:] for word in words)
+        name = name if name[0].isalpha() else f"Block{name}"
+        if name in ("MindSporeModel", "Parameter", "Tensor"):
+            name += "Block"
+        count = self._classes[name] = self._classes.get(name, 0) + 1
+        return name if count == 1 else f"{name}{count}"
+
+    def _finish(self) -> Program:
+        """Put the tree's root into the entry class, and name its members."""
+        top = self._program.top
+        self._count_uses()
+        self._moved |= collapse_runs(self._root, self._uses)
+        body = Block(self._root.statements, self._results)
+        members = members_of(self._root)
+        members += [m for r in self._results if isinstance(m := r, Member) and m not in members]
+        names = Names(cell_attributes())
+        prefix = _common_prefix([member.hint for member in members])
+        for member in members:
+            member.name = names.new(relative(member.hint or member.name, prefix) or member.name, "layer")
+        cell = Cell(top.name, top.doc, inputs=top.inputs, members=members, body=body)
+        for each in (*self._cells, cell):
+            self._moved |= inline_single_uses(each.body)
+        for record in self._program.records:
+            while id(record.anchor) in self._moved:
+                record.anchor = self._moved[id(record.anchor)]
+        return Program([*self._cells, cell], self._program.records)
+
+
+def _edges(region: Region) -> list[tuple[Region, Region]]:
+    """Every region with the one that holds it."""
+    return [edge for inner in region.inner() for edge in ((region, inner), *_edges(inner))]
+
+
+def _replace(parent: Region, region: Region, items: list[Any]) -> None:
+    position = next(i for i, item in enumerate(parent.items) if item is region)
+    parent.items[position : position + 1] = items
+
+
+def _common_prefix(hints: list[str]) -> str:
+    """The scope that everything stands in, which says nothing."""
+    heads = {hint.split(".")[0] for hint in hints}
+    return heads.pop() if len(heads) == 1 and all("." in hint for hint in hints) else ""
+
+
+def _doc(group: Group) -> str:
+    paths = [instance.region.path for instance in group.instances]
+    where = paths[0] if len(paths) == 1 else f"{paths[0]} … {paths[-1]}"
+    kind = group.model.region.scope.kind
+    return f"Source: {where}{f' ({kind})' if kind else ''}."

@@ -1,0 +1,189 @@
+"""Hoisting: what several blocks share is computed where they meet, and what a block owns stays in it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from converter.program import Arg, Assign, Expr, Member, Option, Statement, Value, blocks_of, made_by
+from converter.structure.regions import Region, members_of, statements_of, used_by
+
+
+def hoist_shared_values(region: Region) -> None:
+    """Move what two or more of a region's blocks read, and no parameter makes, in front of the block that has it.
+
+    Exporters write mask arithmetic that all layers share into the first layer's scope.
+    """
+    readers: dict[Value, set[int]] = defaultdict(set)
+    for position, item in enumerate(region.items):
+        for statement in statements_of(item):
+            for part in used_by(statement):
+                if isinstance(part, Value):
+                    readers[part].add(position)
+    hoisted: list[list[Statement]] = [[] for _ in region.items]
+    for position, item in enumerate(region.items):
+        if isinstance(item, Region):
+            shared = _shared_statements(item, position, readers)
+            _remove(item, shared)
+            hoisted[position] = shared
+    region.items = [each for extra, item in zip(hoisted, region.items, strict=True) for each in (*extra, item)]
+    for inner in region.inner():
+        hoist_shared_values(inner)
+
+
+def _shared_statements(region: Region, position: int, readers: dict[Value, set[int]]) -> list[Statement]:
+    """The statements of a region that can stand before it and make what two other items read."""
+    statements = list(statements_of(region))
+    made = {value for statement in statements for value in made_by(statement)}
+    free: dict[Value, Statement] = {}
+    for statement in statements:
+        parts = list(used_by(statement))
+        if isinstance(statement, Assign) and all(isinstance(p, Value) and (p not in made or p in free) for p in parts):
+            free |= dict.fromkeys(made_by(statement), statement)
+    wanted = [value for value in free if len(readers[value] - {position}) > 1]
+    needed: set[int] = set()
+    while wanted:
+        statement = free[wanted.pop()]
+        if id(statement) not in needed:
+            needed.add(id(statement))
+            wanted += [part for part in used_by(statement) if isinstance(part, Value) and part in free]
+    return [statement for statement in statements if id(statement) in needed]
+
+
+def _remove(region: Region, statements: list[Statement]) -> None:
+    gone = {id(statement) for statement in statements}
+    if gone:
+        region.items = [item for item in region.items if id(item) not in gone]
+        for inner in region.inner():
+            _remove(inner, statements)
+
+
+def unshare_members(root: Region) -> None:
+    """Let every member belong to one region.
+
+    A literal is repeated in each region that reads it; a layer or parameter that several share is used where they meet:
+    the regions around its uses are dissolved.
+    """
+    while True:
+        owners: dict[Member, list[Region]] = defaultdict(list)
+        for region in _all(root):
+            for statement in region.statements:
+                for part in set(used_by(statement)):
+                    if isinstance(part, Member) and not any(part_of is region for part_of in owners[part]):
+                        owners[part].append(region)
+        shared = {member: regions for member, regions in owners.items() if len(regions) > 1}
+        literals = {member: regions for member, regions in shared.items() if not member.weights}
+        for member, regions in literals.items():
+            for region in regions[1:]:
+                copy = Member(member.name, member.constructor, {}, member.hint)
+                for statement in region.statements:
+                    _replace_member(statement, member, copy)
+        parameters = [regions for member, regions in shared.items() if member.weights]
+        if not parameters:
+            return
+        for regions in parameters:
+            for region in regions:
+                _dissolve_into_parent(root, region)
+
+
+def _all(region: Region) -> Iterator[Region]:
+    yield region
+    for inner in region.inner():
+        yield from _all(inner)
+
+
+def _dissolve_into_parent(root: Region, region: Region) -> None:
+    for parent in _all(root):
+        for position, item in enumerate(parent.items):
+            if item is region:
+                parent.items[position : position + 1] = region.items
+                return
+
+
+def _replace_member(statement: Statement, old: Member, new: Member) -> None:
+    if isinstance(statement, Assign):
+        statement.value = _with_member(statement.value, old, new)
+    for block in blocks_of(statement):
+        for inner in block.statements:
+            _replace_member(inner, old, new)
+        block.results = _with_member(block.results, old, new)
+
+
+def _with_member(item: Arg, old: Member, new: Member) -> Arg:
+    match item:
+        case Expr():
+            return Expr(item.template, tuple(_with_member(arg, old, new) for arg in item.args))
+        case Option():
+            return Option(_with_member(item.value, old, new), item.default)
+        case tuple():
+            return tuple(_with_member(part, old, new) for part in item)
+        case list():
+            return [_with_member(part, old, new) for part in item]
+        case _:
+            return new if item is old else item
+
+
+# Extents
+
+
+def localise_extents(region: Region) -> None:
+    """Read extents from a tensor that the region has anyway, not from one that would have to be passed in for that."""
+    tensors = _tensors_read(region)
+    known = {
+        dim: (value, axis)
+        for value in reversed(tensors)
+        if value.dims is not None
+        for axis, dim in enumerate(value.dims)
+        if isinstance(dim, str)
+    }
+    for statement in region.statements:
+        if isinstance(statement, Assign):
+            statement.value = _localised(statement.value, set(tensors), known)
+
+
+def _tensors_read(region: Region) -> list[Value]:
+    """The variables that come into a region and are read for more than their extents."""
+    made: set[Value] = set()
+    found: dict[Value, None] = {}
+    for statement in region.statements:
+        if isinstance(statement, Assign):
+            found |= {value: None for value in _read_whole(statement.value) if value not in made}
+        made.update(made_by(statement))
+    return list(found)
+
+
+def _read_whole(item: Arg) -> Iterator[Value]:
+    match item:
+        case Value():
+            yield item
+        case Expr() if item.template == "{0}.shape[{1}]":
+            return
+        case Expr():
+            for arg in item.args:
+                yield from _read_whole(arg)
+        case Option():
+            yield from _read_whole(item.value)
+        case tuple() | list():
+            for part in item:
+                yield from _read_whole(part)
+
+
+def _localised(item: Arg, tensors: set[Value], known: dict[str, tuple[Value, int]]) -> Arg:
+    match item:
+        case Expr() if item.template == "{0}.shape[{1}]":
+            value, axis = item.args
+            if isinstance(value, Value) and value not in tensors and value.dims is not None:
+                found = known.get(str(value.dims[axis]))
+                return item if found is None else Expr(item.template, found)
+            return item
+        case Expr():
+            return Expr(item.template, tuple(_localised(arg, tensors, known) for arg in item.args))
+        case tuple():
+            return tuple(_localised(part, tensors, known) for part in item)
+        case list():
+            return [_localised(part, tensors, known) for part in item]
+        case _:
+            return item
+
+
+__all__ = ["hoist_shared_values", "localise_extents", "members_of", "unshare_members"]
