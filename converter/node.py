@@ -173,6 +173,10 @@ class Node:
             raise self.decline(f"MindSpore has no element type {ir.DataType(dtype).name}")
         return written
 
+    def variable(self, index: int) -> Value:
+        """A new variable for an output, named after it."""
+        return self._translator.variable(self.ir, index)
+
     def let(self, hint: str, value: Arg) -> Value:
         """Write `hint = value` before the node's own statement, and return the variable."""
         target = Value(hint)

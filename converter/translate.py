@@ -139,9 +139,12 @@ class Translator:
         output = node.outputs[index]
         if not output.uses() and not output.is_graph_output():
             return None
-        variable = Value(scopes.variable_hint(node, index), dims_of(output))
-        self.values[output] = variable
+        self.values[output] = variable = self.variable(node, index)
         return variable
+
+    def variable(self, node: ir.Node, index: int) -> Value:
+        """A new variable for an output of a node."""
+        return Value(scopes.variable_hint(node, index), dims_of(node.outputs[index]))
 
     def _write_stub(self, node: ir.Node, reason: str, record: Record) -> None:
         inputs = [value for value in node.inputs if value is not None and value in self.values]
@@ -313,6 +316,9 @@ class Translator:
         for value, item in zip(graph.inputs, inputs, strict=True):
             if isinstance(item, lift.PyValue):
                 self.python[value] = item
+            elif isinstance(item, Expr) and len(value.uses()) > 1:
+                self.values[value] = variable = Value(value.name or "x", dims_of(value))
+                self.emit(Assign((variable,), item))
             else:
                 self.values[value] = item
         for node in graph:
