@@ -89,12 +89,14 @@ def dropout(
     """Dropout: `nn.Dropout`, which acts once the network trains; `ops.dropout` where the source drops always."""
     p = 0.5 if ratio is None else ratio.number_or_tensor()
     training = False if training_mode is None else training_mode.number_or_tensor()
+    with_mask = any(node.used[1:])
     if training is False:
-        kept = expr("ops.ones_like({0}, dtype=ms.bool_)", x) if len(node.used) > 1 and node.used[1] else None
-        return (x if isinstance(p, Operand) else node.apply(invoke("nn.Dropout", p=p), {}, x)), kept
-    if training is True and not isinstance(p, Operand) and not any(node.used[1:]):
-        return invoke("ops.dropout", x, p), None
-    return Unpacked(expr("{0}({1}, {2}, {3})", dropout_with_mask, x, p, training_mode))
+        y = x if isinstance(p, Operand) else node.apply(invoke("nn.Dropout", p=p), {}, x)
+        return (y, expr("ops.ones_like({0}, dtype=ms.bool_)", x)) if with_mask else y
+    if training is True and not isinstance(p, Operand) and not with_mask:
+        return invoke("ops.dropout", x, p)
+    both = expr("{0}({1}, {2}, {3})", dropout_with_mask, x, p, training_mode)
+    return Unpacked(both) if len(node.used) > 1 else expr("{0}[0]", both)
 
 
 def dropout_with_mask(x, ratio, training):

@@ -26,6 +26,7 @@ class Reduction:
         after: what happens to the result.
         nothing: the result of reducing no elements.
         widens: whether `function` returns int64 for other integers unless told the element type.
+        needs_axes: whether `function` must be told the axes when it reduces all.
     """
 
     function: str
@@ -34,64 +35,43 @@ class Reduction:
     after: str = "{0}"
     nothing: float = 0.0
     widens: bool = False
+    needs_axes: bool = False
 
     def __call__(
         self, node: Node, data: Operand, axes: Operand | None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
     ) -> Arg:
         """Translate a node; declines when its rank is needed and unknown."""
-        chosen = _axes(axes)
+        result = node.outputs[0]
+        if data.size == 0 and result.size:
+            return _through(self.after, self._nothing_everywhere(node, result))
+        chosen: Arg = () if axes is None or axes.size == 0 else axes.items() or axes
         if chosen == () and (noop_with_empty_axes or data.rank == 0):
             return _through(self.after, _through(self.before, data))
         if chosen == ():
-            chosen = _every_axis(node, data) if keepdims or self.function == "ops.logsumexp" else None
-        if _is_empty(data, chosen):
-            return _through(self.after, self._filled(node, data, chosen, keepdims))
-        options = {self.keep: True} if keepdims else {}
+            chosen = _every_axis(node, data) if keepdims or self.needs_axes else None
+        options: dict[str, Arg] = {self.keep: True} if keepdims else {}
         if self.widens and data.kind in "iu" and data.dtype != ir.DataType.INT64:
-            options |= {"dtype": node.dtype()}
+            options["dtype"] = node.dtype()
         where = () if chosen is None else (chosen[0] if isinstance(chosen, tuple) and len(chosen) == 1 else chosen,)
         return _through(self.after, invoke(self.function, _through(self.before, data), *where, **options))
 
-    def _filled(self, node: Node, data: Operand, axes: Arg, keepdims: int) -> Arg:
-        """The result where there is nothing to reduce: the neutral element everywhere."""
-        reduced = set(range(data.rank or 0)) if axes is None else {axis % (data.rank or 1) for axis in axes}
-        extents = [1 if axis in reduced else extent for axis, extent in enumerate(data.shape_python() or ())]
-        shape = tuple(extent for axis, extent in enumerate(extents) if keepdims or axis not in reduced)
-        return expr("ops.full({0}, {1}, dtype={2})", shape, _as_type(self.nothing, data), node.dtype())
+    def _nothing_everywhere(self, node: Node, result: Operand) -> Arg:
+        """What is left of no elements: an infinity is the extreme of an integer type."""
+        value: float = self.nothing
+        if result.kind in "iu" and result.dtype is not None:
+            limits = np.iinfo(result.dtype.numpy())
+            value = int(max(limits.min, min(limits.max, value)))
+        return expr("ops.full({0}, {1}, dtype={2})", result.shape, value, node.dtype())
 
 
 def _through(template: str, value: Arg) -> Arg:
     return value if template == "{0}" else expr(template, value)
 
 
-def _axes(axes: Operand | None) -> Arg:
-    """The axes as a tuple, empty when there are none; as a tensor when the model does not fix them."""
-    if axes is None:
-        return ()
-    items = axes.items()
-    return axes if items is None else items
-
-
 def _every_axis(node: Node, data: Operand) -> tuple[int, ...]:
     if data.rank is None:
         raise node.decline("the rank of its input is unknown")
     return tuple(range(data.rank))
-
-
-def _is_empty(data: Operand, axes: Arg) -> bool:
-    """Whether an axis that is reduced has extent 0."""
-    if data.shape is None or isinstance(axes, Operand):
-        return False
-    extents = data.shape if axes is None else [data.shape[axis] for axis in axes]
-    return 0 in extents
-
-
-def _as_type(value: float, data: Operand) -> Arg:
-    """An infinity as the extreme of an integer type."""
-    if data.kind not in "iu" or np.isfinite(value) or data.dtype is None:
-        return bool(value) if data.kind == "b" else value
-    limits = np.iinfo(data.dtype.numpy())
-    return int(limits.max if value > 0 else limits.min)
 
 
 def extreme(of_numbers: Reduction, of_bools: Reduction) -> Callable[..., Arg]:
@@ -106,14 +86,26 @@ def extreme(of_numbers: Reduction, of_bools: Reduction) -> Callable[..., Arg]:
     return row
 
 
-def position(function: str, keep: str) -> Callable[..., Arg]:
+LOG_SUM_EXP = Reduction("ops.logsumexp", nothing=float("-inf"), needs_axes=True)
+
+
+def reduce_log_sum_exp(
+    node: Node, data: Operand, axes: Operand | None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
+) -> Arg:
+    """ReduceLogSumExp: `ops.logsumexp`, which cannot drop axes that are a tensor; `ops.sum` then does."""
+    if axes is None or axes.size == 0 or axes.items() or keepdims:
+        return LOG_SUM_EXP(node, data, axes, keepdims=keepdims, noop_with_empty_axes=noop_with_empty_axes)
+    return expr("ops.sum({0}, {1})", LOG_SUM_EXP(node, data, axes), axes)
+
+
+def position(function: str, keep: str, after: str = "{0}") -> Callable[..., Arg]:
     """Row of ArgMax and ArgMin: the first position of the extreme, or the last."""
 
     def row(node: Node, data: Operand, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> Arg:
         options = {keep: True} if keepdims else {}
         if not select_last_index:
-            return invoke(function, data, axis, **options)
-        backward = invoke(function, expr("ops.flip({0}, {1})", data, (axis,)), axis, **options)
+            return _through(after, invoke(function, data, axis, **options))
+        backward = _through(after, invoke(function, expr("ops.flip({0}, {1})", data, (axis,)), axis, **options))
         return expr("{0}.shape[{1}] - 1 - {2}", data, axis, backward)
 
     return row
@@ -140,13 +132,13 @@ INFINITY = float("inf")
 
 ROWS = {
     "ArgMax": position("ops.argmax", "keepdim"),
-    "ArgMin": position("ops.argmin", "keepdims"),
+    "ArgMin": position("ops.argmin", "keepdims", after="{0}.astype(ms.int64)"),
     "CumProd": cumulative("ops.cumprod", "ops.CumProd", widens=True),
     "CumSum": cumulative("ops.cumsum", "ops.CumSum"),
     "ReduceL1": replace(SUM, before="ops.abs({0})"),
     "ReduceL2": replace(SUM, before="ops.square({0})", after="ops.sqrt({0})"),
     "ReduceLogSum": replace(SUM, after="ops.log({0})"),
-    "ReduceLogSumExp": Reduction("ops.logsumexp", nothing=-INFINITY),
+    "ReduceLogSumExp": reduce_log_sum_exp,
     "ReduceMax": extreme(Reduction("ops.amax", "keepdims", nothing=-INFINITY), Reduction("ops.any", "keep_dims")),
     "ReduceMean": Reduction("ops.mean", "keep_dims", nothing=float("nan")),
     "ReduceMin": extreme(
