@@ -15,7 +15,7 @@ import onnx
 
 from converter.ends import is_named
 from converter.errors import TfRuntimeError
-from converter.frontends.tensorflow import idioms, weights
+from converter.frontends.tensorflow import idioms, loops, weights
 from converter.frontends.tensorflow.cutting import Cut
 from converter.frontends.tensorflow.tf2onnx_session import DOMAIN, Session
 from converter.source import Dim, End
@@ -74,9 +74,9 @@ def _fix(end: End, first: int) -> tuple[int | str, ...]:
 
 def _convert(cut: Cut, inputs: Sequence[End]) -> tuple[onnx.ModelProto, int]:
     """Translate the graph with these shapes; also return how many nodes tf2onnx failed on."""
-    graph = _with_shapes(cut.graph, inputs)
-    idioms.prepare(graph)
     input_names, output_names = [end.value for end in inputs], [end.value for end in cut.outputs]
+    graph = loops.raise_loops(_with_shapes(cut.graph, inputs), input_names + output_names)
+    idioms.prepare(graph)
     graph = _inline_functions(graph, input_names + output_names)
     session = Session(graph, cut.contents, input_names, output_names, OPSET)
     model = session.convert()
