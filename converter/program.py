@@ -60,10 +60,10 @@ def unless_default(**options: tuple[Arg, Arg]) -> dict[str, Option]:
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
-    """A row's result that is an if, while or for, and what it makes of it for each output."""
+class Written:
+    """A row's result that is a whole statement (`y, (h, c) = …`, a loop), and what each output is after it."""
 
-    statement: Branch | While | For
+    statement: Statement
     outputs: tuple[Arg, ...]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from converter.program import Arg, Branch, Expr, Flow, For, Member, While, expr
+from converter.program import Arg, Branch, Expr, For, Member, While, Written, expr
 
 
 def unconverted(node, *inputs):
@@ -51,7 +51,7 @@ def _short(value: Any) -> str:
 def describe(result: Arg) -> str:
     """Say in a word what a row wrote: `nn.Conv2d`, `ops.relu`, `x + y`."""
     match result:
-        case Flow():
+        case Written():
             return describe(result.statement)
         case Branch():
             return "if"

@@ -24,7 +24,6 @@ from converter.program import (
     Block,
     Cell,
     Expr,
-    Flow,
     Member,
     Option,
     Program,
@@ -33,6 +32,7 @@ from converter.program import (
     Statement,
     Unpacked,
     Value,
+    Written,
     expr,
 )
 from converter.stubs import describe, stub
@@ -63,6 +63,7 @@ class Translator:
         self._attributes = Names(cell_attributes())
         self._layers: dict[tuple[Any, ...], Member] = {}
         self._constants: dict[ir.Value, Arg] = {}
+        self._absorbed: dict[ir.Node, Arg] = {}
 
     def program(self, graph: ir.Graph) -> Program:
         """Translate the main graph."""
@@ -100,6 +101,8 @@ class Translator:
         self._claim(node, record)
 
     def _result(self, node: ir.Node) -> Arg:
+        if node in self._absorbed:
+            return self._absorbed[node]
         row = self.tables.find(node.domain, node.op_type)
         if row is None:
             raise Declined("there is no row for this operator")
@@ -109,11 +112,11 @@ class Translator:
         return row(Node(self, node), inputs, {name: attribute(value) for name, value in node.attributes.items()})
 
     def _write(self, node: ir.Node, result: Arg, record: Record) -> None:
-        """Write the statements of a row's result: an expression, one for each output, or control flow before these."""
+        """Write the statements of a row's result: the one that it holds, then an expression for each output."""
         record.became = describe(result)
-        if isinstance(result, Flow):
+        if isinstance(result, Written):
             self.emit(result.statement)
-            record.anchor = result.statement
+            record.anchor = _anchor(result.statement)
             result = result.outputs
         if isinstance(result, Unpacked):
             targets = tuple(self._target(node, i) for i in range(len(node.outputs)))
@@ -153,6 +156,10 @@ class Translator:
         statement = Assign(targets, value)
         self.emit(statement)
         record.converted, record.became, record.anchor = False, remedy, statement
+
+    def absorb(self, node: ir.Node, result: Arg) -> None:
+        """Let a node that comes later be nothing but `result`, which a pattern around it has made already."""
+        self._absorbed[node] = result
 
     # Python values
 
@@ -362,9 +369,9 @@ def literal_of(array: np.ndarray) -> Any:
     return array.tolist()
 
 
-def _anchor(statement: Assign) -> Member | Statement:
+def _anchor(statement: Statement) -> Member | Statement:
     """Where a reader finds a node: the layer that it calls, else the statement."""
-    value = statement.value
+    value = getattr(statement, "value", None)
     if (
         isinstance(value, Expr)
         and value.args

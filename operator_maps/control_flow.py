@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import onnx_ir as ir
 
 from converter.operator_maps.rounds import Rounds
-from converter.rows import Arg, Branch, Flow, Node, Operand, PyValue, Value, expr
+from converter.rows import Arg, Branch, Written, Node, Operand, PyValue, Value, expr
 
 _NO_LIMIT = 2**31 - 1
 """A trip count from here on means no limit: exporters write the largest integer."""
@@ -20,7 +20,7 @@ def if_(node: Node, condition: Operand, *, then_branch: ir.Graph, else_branch: i
         return node.inline(then_branch if chosen else else_branch)
     targets = tuple(node.variable(i) for i in range(len(node.ir.outputs)))
     test = node.resolve(condition.number_or_tensor())
-    return Flow(Branch(targets, test, node.block(then_branch), node.block(else_branch)), targets)
+    return Written(Branch(targets, test, node.block(then_branch), node.block(else_branch)), targets)
 
 
 def loop(node: Node, count: Operand | None, condition: Operand | None, *initial: Operand, body: ir.Graph) -> Arg:
@@ -51,13 +51,13 @@ def loop(node: Node, count: Operand | None, condition: Operand | None, *initial:
             outputs.append(rounds.grow(k, results[k], body.outputs[k + 1]))
 
     if counted:
-        return Flow(rounds.for_(index, expr("int({0})", limit) if isinstance(limit, Operand) else limit), tuple(outputs))
+        return Written(rounds.for_(index, expr("int({0})", limit) if isinstance(limit, Operand) else limit), tuple(outputs))
     test: Arg = proceed
     if limit is not None or body.inputs[0].uses():
         rounds.carry(index, 0, expr("{0} + 1", index))
         test = proceed if limit is None else expr("{0} & ({1} < {2})", proceed, index, limit)
     rounds.carry(proceed, condition if condition and keep is None else expr("ms.Tensor(True)"), proceeds)
-    return Flow(rounds.while_(test), tuple(outputs))
+    return Written(rounds.while_(test), tuple(outputs))
 
 
 def scan(
@@ -93,7 +93,7 @@ def scan(
         axis = scan_output_axes[k] if scan_output_axes else 0
         reverse = bool(scan_output_directions) and scan_output_directions[k] == 1
         outputs.append(rounds.stack(carried + k, result, axis, reverse))
-    return Flow(rounds.for_(index, node.resolve(count)), tuple(outputs))
+    return Written(rounds.for_(index, node.resolve(count)), tuple(outputs))
 
 
 def _slice(node: Node, x: Operand, axis: int, position: Arg) -> Arg:
