@@ -91,13 +91,26 @@ def _wrapped(nodes: dict[str, NodeDef], select: NodeDef, imported: Any, size: in
     if condition.input[0] != indices or indices not in added.input:
         return None
     term = added.input[1] if added.input[0] == indices else added.input[0]
-    zero, offset = (_scalar(imported, nodes[graphs.split(name)[0]]) for name in (condition.input[1], term))
-    return indices if zero == 0 and offset is not None and offset == size else None
+    zero, offset = nodes[graphs.split(condition.input[1])[0]], nodes[graphs.split(term)[0]]
+    known = _scalar(imported, offset) if offset.op != "StridedSlice" else _element(nodes, offset, imported)
+    return indices if _scalar(imported, zero) == 0 and known is not None and known == size else None
+
+
+def _element(nodes: dict[str, NodeDef], sliced: NodeDef, imported: Any) -> int | None:
+    """The number that `vector[i]` is, where TensorFlow knows the vector."""
+    vector, begin = (_static(imported, nodes[graphs.split(name)[0]]) for name in sliced.input[:2])
+    if vector is None or begin is None or not sliced.attr["shrink_axis_mask"].i:
+        return None
+    return int(vector[begin[0]])
+
+
+def _static(imported: Any, node: NodeDef) -> Any:
+    """What a node computes, if TensorFlow can tell it without running the graph."""
+    import tensorflow as tf
+
+    return tf.get_static_value(imported.get_tensor_by_name(f"{node.name}:0"))
 
 
 def _scalar(imported: Any, node: NodeDef) -> int | None:
-    """The number that a node computes, if TensorFlow can tell it without running the graph."""
-    import tensorflow as tf
-
-    value = tf.get_static_value(imported.get_tensor_by_name(f"{node.name}:0"))
+    value = _static(imported, node)
     return int(value) if value is not None and value.ndim == 0 else None
