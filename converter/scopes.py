@@ -72,5 +72,5 @@ def variable_hint(node: ir.Node, index: int) -> str:
     if last and not last.isdigit():
         return last
     name = node.outputs[index].name or ""
-    words = re.sub(r"(_output_\d+|:\d+)$", "", name.split("/")[-1])
-    return words if re.match(r"[A-Za-z]", words) else node.op_type
+    words = re.sub(r"(_output_\d+|:\d+|_\d+)+$", "", name.split("/")[-1])
+    return words if re.match(r"[A-Za-z]", words) and words != "val" else node.op_type

@@ -89,6 +89,7 @@ class _Structure:
         """Make a class of every group of leaves, and put calls in their places."""
         for leaf in leaves:
             hoist.localise_extents(leaf)
+        self._count_uses()
         groups = grouped(instance_of(leaf, self._outputs(leaf)) for leaf in leaves)
         touched: dict[int, Region] = {}
         for group in groups:

@@ -112,7 +112,7 @@ def _job(source: Source, graph: ir.Model, script: Path, checkpoint: Path | None)
 
 
 def _random_outputs(source: Source, graph: ir.Graph) -> list[str]:
-    """The outputs that a random operator feeds."""
+    """The outputs that a random operator feeds; whether it matters for these inputs, the process finds out."""
     tainted: set[ir.Value] = set()
     for node in graph:
         nodes = [node, *_inner_nodes(node)]
