@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from converter import checkpoint, ends, frontends, report_text, tables, verification
 from converter.emit import Script, emit
+from converter.idioms import recognise
 from converter.normalize import normalize
 from converter.output import Output
 from converter.program import Program, Record
@@ -111,6 +112,7 @@ def translate_source(
 ) -> Translation:
     """Take a source through normalisation, the operator tables and emission."""
     graph = normalize(source.model, source.original.file.parent)
+    recognise(graph)
     program = structure(translate(graph, rows))
     kind = checkpoint.format_for(program, checkpoint_format)
     file = f"{name}.{kind}" if any(program.parameters()) else None

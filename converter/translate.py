@@ -15,6 +15,7 @@ import onnx_ir as ir
 
 from converter import lift, scopes
 from converter.dtypes import mindspore_dtype
+from converter.idioms import absorbed_of, operator_of
 from converter.names import Names, cell_attributes
 from converter.node import Declined, Node, Operand, kind_of
 from converter.normalize import is_folded
@@ -60,6 +61,7 @@ class Translator:
         self.records: list[Record] = []
         self._scopes: tuple[Scope, ...] = ()
         self._unclaimed: dict[ir.Node, Record] = {}
+        self._twins: list[tuple[Record, Record]] = []
         self._attributes = Names(cell_attributes())
         self._layers: dict[tuple[Any, ...], Member] = {}
         self._constants: dict[ir.Value, Arg] = {}
@@ -74,6 +76,8 @@ class Translator:
         for node in graph:
             self._translate(node)
         self.block.results = tuple(self.tensor(value) for value in graph.outputs)
+        for twin, record in self._twins:
+            twin.converted, twin.became, twin.anchor = record.converted, record.became, record.anchor
         return Program([self.cell], self.records)
 
     # One node
@@ -81,8 +85,10 @@ class Translator:
     def _translate(self, node: ir.Node) -> None:
         self._scopes = scopes.scopes_of(node)
         path = "/".join(scope.name for scope in self._scopes)
-        record = Record(f"{node.domain or 'onnx'}::{node.op_type}", node.name or "", path)
-        self.records.append(record)
+        record = Record(operator_of(node), node.name or "", path)
+        twins = [Record(*absorbed) for absorbed in absorbed_of(node)]
+        self.records += [record, *twins]
+        self._twins += [(twin, record) for twin in twins]
         if self._keep_back(node):
             self._unclaimed[node] = record
             return

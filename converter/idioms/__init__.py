@@ -1,0 +1,24 @@
+"""Idioms: what exporters took apart is put back together, before the operator tables see it.
+
+Each idiom is a pattern beside its replacement, an operator of ONNX where there is one (`LayerNormalization`, `Gelu`),
+else one of the domain `idiom`. A replacement keeps the names of values and weights, stands in the scope of what it
+replaces, and remembers which nodes these were (`absorbed_of`), so that the report lists every one.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from converter.idioms import dense
+from converter.idioms.provenance import absorbed_of, operator_of
+from converter.idioms.rewrite import rewrite
+
+__all__ = ["absorbed_of", "operator_of", "recognise"]
+
+
+def recognise(model: ir.Model) -> None:
+    """Replace what exporters took apart by the operators that it was, in sub-graphs too."""
+    for idioms in (
+        dense.IDIOMS,  # products with a matrix and their biases
+    ):
+        rewrite(model, idioms)

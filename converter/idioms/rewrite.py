@@ -1,0 +1,107 @@
+"""Rewriting: put the operator in the place of its pieces."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import onnx_ir as ir
+
+from converter.idioms.pattern import Found, Pattern, pattern_of, variables_of
+from converter.idioms.provenance import hand_over
+
+DOMAIN = "idiom"
+"""The domain of operators that ONNX does not have."""
+
+
+class Builder:
+    """Makes the nodes of a replacement: `op.Gelu(x, approximate="tanh")` returns the new node's value."""
+
+    def __init__(self) -> None:
+        self.nodes: list[ir.Node] = []
+
+    def __getattr__(self, op_type: str) -> Callable[..., ir.Value]:
+        def make(*inputs: ir.Value | None, domain: str = "", **attributes: Any) -> ir.Value:
+            self.nodes.append(ir.node(op_type, inputs, attributes, domain=domain))
+            return self.nodes[-1].outputs[0]
+
+        return make
+
+
+@dataclass(frozen=True)
+class Idiom:
+    """A pattern, and what makes the operator that it was.
+
+    Attributes:
+        function: writes the pattern over its parameters, the variables.
+        replacement: takes a `Builder` and what the variables stand for, by name; returns the value that takes the
+            place of the pattern's, or None when this case is not the idiom after all.
+    """
+
+    function: Callable[..., Pattern]
+    replacement: Callable[..., ir.Value | None]
+
+    @cached_property
+    def pattern(self) -> Pattern:
+        """The pattern; values inside it must have no other use."""
+        return pattern_of(self.function)
+
+    def find(self, root: ir.Node) -> Iterator[Found]:
+        """Every way to find the idiom ending in `root`."""
+        for found in self.pattern.match(root.outputs[0], Found()):
+            covered = set(found.nodes)
+            if all(node is root or _is_private(node, covered) for node in covered):
+                yield found
+
+    def apply(self, root: ir.Node) -> Sequence[ir.Node]:
+        """Replace the idiom that ends in `root`; returns the new nodes, none when it is not there."""
+        for found in self.find(root):
+            builder = Builder()
+            variables = {name: found.bound.get(name) for name in variables_of(self.function)}
+            result = self.replacement(builder, **variables)
+            if result is not None:
+                replace(root, found.nodes, builder.nodes, result)
+                return builder.nodes
+        return ()
+
+
+def _is_private(node: ir.Node, covered: set[ir.Node]) -> bool:
+    return all(
+        not output.is_graph_output() and all(user in covered for user in output.consumers()) for output in node.outputs
+    )
+
+
+def rewrite(model: ir.Model, idioms: Sequence[Idiom]) -> None:
+    """Replace every occurrence of `idioms`, sub-graphs included; what one leaves, another may take up."""
+    present = {node.op_type for graph in model.graphs() for node in graph}
+    by_root: dict[str, list[Idiom]] = defaultdict(list)
+    for idiom in idioms:
+        for op_type in idiom.pattern.roots:
+            by_root[op_type].append(idiom)
+    for graph in model.graphs():
+        for node in graph:
+            for idiom in by_root.get(node.op_type, ()):
+                if idiom.pattern.needs <= present and (made := idiom.apply(node)):
+                    present.update(new.op_type for new in made)
+                    break
+
+
+def replace(root: ir.Node, old: Iterable[ir.Node], new: Sequence[ir.Node], result: ir.Value) -> None:
+    """Let `result`, which the nodes `new` compute, take the place of the first output of `root`, and drop `old`."""
+    graph = root.graph
+    assert graph is not None
+    old = list(dict.fromkeys(old))
+    hand_over(old, new)
+    take_place(root.outputs[0], result)
+    graph.insert_after(root, new)
+    graph.remove(old, safe=True)
+
+
+def take_place(old: ir.Value, new: ir.Value) -> None:
+    """Let `new` be `old` for everything that uses it: its name, type and shape too."""
+    new.name, new.type, new.shape = old.name, old.type, old.shape
+    new.metadata_props.update(old.metadata_props)
+    old.replace_all_uses_with(new, replace_graph_outputs=True)

@@ -1,0 +1,83 @@
+"""What idioms ask about values and nodes of a graph."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from converter.normalize import OPSET
+
+TOLERANCE = {ir.DataType.FLOAT16: 2.0**-10, ir.DataType.BFLOAT16: 2.0**-7}
+"""Relative difference up to which a constant of this type is a certain number; 1e-6 for all others."""
+SMALL = 64
+"""Constants up to this size are compared element by element."""
+
+
+def is_float(value: ir.Value) -> bool:
+    """Whether a value is known to hold floats."""
+    return value.dtype is not None and value.dtype.is_floating_point()
+
+
+def rank_of(value: ir.Value) -> int | None:
+    """The number of axes, where it is known."""
+    return None if value.shape is None else len(value.shape)
+
+
+def shape_of(value: ir.Value) -> tuple[int | str | None, ...] | None:
+    """The extents: numbers, names where free; None altogether when the rank is unknown."""
+    if value.shape is None:
+        return None
+    return tuple(dim if isinstance(dim, int) else dim.value for dim in value.shape)
+
+
+def is_internal(value: ir.Value) -> bool:
+    """Whether a single input of a single node uses a value."""
+    return not value.is_graph_output() and len(value.uses()) == 1
+
+
+def number_of(value: ir.Value | None) -> float | None:
+    """The number that a constant of one element holds; None for every other value."""
+    tensor = None if value is None else value.const_value
+    if tensor is None or tensor.size != 1 or not (tensor.dtype.is_floating_point() or tensor.dtype.is_integer()):
+        return None
+    return float(tensor.numpy().reshape(()))
+
+
+def numbers_of(value: ir.Value | None) -> tuple[int, ...] | None:
+    """The elements of a small constant of integers: axes, a shape."""
+    tensor = None if value is None else value.const_value
+    if tensor is None or tensor.size > SMALL or not tensor.dtype.is_integer():
+        return None
+    return tuple(tensor.numpy().reshape(-1).tolist())
+
+
+def is_close(number: float, wanted: float, dtype: ir.DataType | None) -> bool:
+    """Whether a constant of a type is a certain number, as exactly as the type can hold it."""
+    return math.isclose(number, wanted, rel_tol=TOLERANCE.get(dtype, 1e-6) if dtype else 1e-6)
+
+
+def is_same(one: Any, other: ir.Value | None) -> bool:
+    """Whether two values are one, or small constants of equal content."""
+    if one is other:
+        return True
+    a = one.const_value if isinstance(one, ir.Value) else None
+    b = None if other is None else other.const_value
+    if a is None or b is None or max(a.size, b.size) > SMALL or a.dtype != b.dtype:
+        return False
+    return np.array_equal(a.numpy(), b.numpy())
+
+
+def attribute(node: ir.Node, name: str) -> Any:
+    """An attribute's value; the schema's default where the node does not say; None where that says nothing either."""
+    given = node.attributes.get(name)
+    if given is not None:
+        return tuple(given.value) if isinstance(given.value, (list, tuple)) else given.value
+    try:
+        default = onnx.defs.get_schema(node.op_type, OPSET, node.domain).attributes[name].default_value
+    except (onnx.defs.SchemaError, KeyError):
+        return None
+    return onnx.helper.get_attribute_value(default) if default.type else None

@@ -1,0 +1,58 @@
+"""Check an idiom: the numbers before and after, and that no node is forgotten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+
+from converter.idioms import absorbed_of, operator_of, recognise
+from converter.normalize import OPSET, normalize
+
+
+class Dense(OpRun):
+    op_domain = "idiom"
+
+    def _run(self, x: Any, weight: Any, bias: Any) -> tuple[Any]:
+        return (x @ weight + bias,)
+
+
+def model_of(text: str, **weights: np.ndarray) -> onnx.ModelProto:
+    """A model from a graph in onnx's text form: `(float[N,4] x) => (float[N,3] y) { y = MatMul(x, w) }`."""
+    graph = onnx.parser.parse_graph(f"test {text}")
+    graph.initializer.extend(onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in weights.items())
+    opsets = [onnx.helper.make_opsetid("", 20)]
+    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10)
+
+
+def run(model: ir.Model, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
+    proto = ir.to_proto(model)
+    proto.opset_import.append(onnx.helper.make_opsetid("idiom", 1))
+    return ReferenceEvaluator(proto, new_ops=[Dense]).run(None, feeds)
+
+
+def recognised(
+    text: str, *feeds: np.ndarray, rtol: float = 1e-5, atol: float = 1e-6, **weights: np.ndarray
+) -> list[str]:
+    """Recognise the idioms of a model, given as for `model_of`: the numbers must stay, and every node be kept in mind.
+
+    Returns the operators that are left.
+    """
+    model = normalize(model_of(text, **weights), Path())
+    assert model.opset_imports[""] == OPSET
+    named = dict(zip([value.name for value in model.graph.inputs], feeds, strict=True))
+    before, wanted = sorted((operator_of(node), node.name) for node in model.graph), run(model, named)
+    outputs = [(value.name, value.dtype, value.shape) for value in model.graph.outputs]
+    recognise(model)
+    for got, want in zip(run(model, named), wanted, strict=True):
+        np.testing.assert_allclose(got, want, rtol, atol)
+    after = [(operator_of(node), node.name) for node in model.graph]
+    after += [absorbed[:2] for node in model.graph for absorbed in absorbed_of(node)]
+    assert sorted(after) == before
+    assert [(value.name, value.dtype, value.shape) for value in model.graph.outputs] == outputs
+    return [node.op_type for node in model.graph]

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from harness import check_model
+from idioms.recognition import model_of, recognised
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(2, 5, 4)).astype(np.float32)
+W = RANDOM.normal(size=(4, 3)).astype(np.float32)
+B = RANDOM.normal(size=3).astype(np.float32)
+
+
+@pytest.mark.parametrize("add", ["Add(t, b)", "Add(b, t)"])
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (1, 1, 3)])
+def test_matmul_and_add_are_a_dense_layer(add, shape):
+    text = f"(float[n,5,4] x) => (float[n,5,3] y) {{ t = MatMul(x, w) y = {add} }}"
+    assert recognised(text, X, w=W, b=B.reshape(shape)) == ["Dense"]
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [
+        ("(float[n,5,4] x) => (float[n,5,3] y, float[n,5,3] t) { t = MatMul(x, w) y = Add(t, b) }", {"w": W, "b": B}),
+        ("(float[n,5,4] x) => (float[n,5,3] y) { t = MatMul(x, w) u = Add(t, b) y = Mul(t, u) }", {"w": W, "b": B}),
+        ("(float[n,5,4] x) => (float[n,5,3] y) { t = MatMul(x, w) y = Add(t, b) }", {"w": W, "b": X[0, :, :3]}),
+        (
+            "(float[n,5,4] x) => (float[n,n,5,3] y) { t = MatMul(x, w) y = Add(t, b) }",
+            {"w": W, "b": B.reshape(1, 1, 1, 3)},
+        ),
+        ("(float[n,5,4] x, float[3] b) => (float[n,5,3] y) { t = MatMul(x, w) y = Add(t, b) }", {"w": W}),
+    ],
+    ids=["output", "used-elsewhere", "matrix", "more-axes", "computed"],
+)
+def test_near_misses_stay(text, weights):
+    feeds = [X, B] if "b" not in weights else [X]
+    assert "Dense" not in recognised(text, *feeds, **weights)
+
+
+def test_script():
+    model = model_of("(float[n,5,4] x) => (float[n,5,3] y) { t = MatMul(x, w) y = Add(b, t) }", w=W, b=B.reshape(1, 3))
+    rep = check_model(model, [X])
+    assert "nn.Dense(4, 3)" in rep.script
+    assert [record.operator for record in rep.translation.program.records] == ["onnx::MatMul", "onnx::Add"]
