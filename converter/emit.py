@@ -226,6 +226,8 @@ class _CellText:
                 return "_"
             case Value():
                 return self._variable(target)
+            case (single,):
+                return f"({self._target(single)},)"
             case _:
                 return f"({', '.join(map(self._target, target))})"
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import onnx_ir as ir
 
 from converter.operator_maps.rounds import Rounds
-from converter.rows import Arg, Branch, Written, Node, Operand, PyValue, Value, expr
+from converter.rows import Arg, Branch, Node, Operand, PyValue, Value, Written, expr
 
 _NO_LIMIT = 2**31 - 1
 """A trip count from here on means no limit: exporters write the largest integer."""
@@ -51,7 +51,9 @@ def loop(node: Node, count: Operand | None, condition: Operand | None, *initial:
             outputs.append(rounds.grow(k, results[k], body.outputs[k + 1]))
 
     if counted:
-        return Written(rounds.for_(index, expr("int({0})", limit) if isinstance(limit, Operand) else limit), tuple(outputs))
+        return Written(
+            rounds.for_(index, expr("int({0})", limit) if isinstance(limit, Operand) else limit), tuple(outputs)
+        )
     test: Arg = proceed
     if limit is not None or body.inputs[0].uses():
         rounds.carry(index, 0, expr("{0} + 1", index))

@@ -44,7 +44,9 @@ class Rounds:
         if not self.node.used[index]:
             return None
         rows = self.node.variable(index)
-        self.carry(rows, self._empty(output, expr("ms.mutable(0)")), expr("ops.cat(({0}, {1}.expand_dims(0)))", rows, item))
+        self.carry(
+            rows, self._empty(output, expr("ms.mutable(0)")), expr("ops.cat(({0}, {1}.expand_dims(0)))", rows, item)
+        )
         return rows
 
     def nothing(self, index: int, output: ir.Value) -> Arg:
