@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from converter.operator_maps.windows import Window, pad_first, padding_of, scalar, window_of
+from converter.operator_maps.windows import Window, pad_first, padding_of, scalar, sizes_of, window_of
 from converter.rows import Arg, Expr, Node, Operand, expr, invoke, reshape, unless_default
 
 if TYPE_CHECKING:
@@ -31,25 +31,27 @@ def conv(
     Padding that these do not take (asymmetric in 1-D and on computed weights) is an `ops.pad` before them.
 
     Raises:
-        Declined: the weights' extents are unknown, the padding is negative, or there are more than three spatial axes.
+        Declined: the kernel's extents are unknown, the padding is negative, or there are more than three spatial axes.
     """
-    out, inner, *kernel = _extents(node, w)
+    kernel = _kernel(node, w, kernel_shape)
     window = window_of(node, x, kernel, auto_pad, strides, dilations, pads)
     source: Arg = x
     takes_four = w.is_weight and window.rank > 1
     if not (window.symmetric or auto_pad == "SAME_UPPER" or (takes_four and window.known)):
         source, window = pad_first(x, window), window.without_padding()
-    options = unless_default(stride=(scalar(window.strides), 1)) | _padding(window)
-    options |= unless_default(dilation=(scalar(window.dilations), 1))
+    mode = "same" if auto_pad == "SAME_UPPER" else "pad" if window.padded else "valid"
+    options = unless_default(stride=(scalar(window.strides), 1))
     if w.is_weight:
-        options |= unless_default(group=(group, 1))
-        return _layer(node, f"nn.Conv{window.rank}d", source, w, b, (inner * group, out), options)
-    options |= unless_default(groups=(group, 1))
-    if "padding" in options:
-        options["padding"] = scalar(window.begin)  # type: ignore[arg-type]
-    if options.get("pad_mode") == "valid":  # the function's default, and not the layer's
-        del options["pad_mode"]
-    return invoke(f"ops.conv{window.rank}d", source, w, *([] if b is None else [b]), **options)
+        never_padded = mode == "valid" and set(kernel) == {1}  # in any mode
+        options |= unless_default(pad_mode=("same" if never_padded else mode, "same" if never_padded else None))
+        padding = padding_of(window) if mode == "pad" else 0
+        options |= unless_default(padding=(padding, 0), dilation=(scalar(window.dilations), 1), group=(group, 1))
+        out, inner = w.shape[:2]  # type: ignore[index, misc]
+        return _layer(node, f"nn.Conv{window.rank}d", source, w, b, (inner * group, out), options)  # type: ignore[operator, arg-type]
+    padding = scalar(window.begin) if mode == "pad" else 0
+    options |= unless_default(pad_mode=(mode, "valid"), padding=(padding, 0), dilation=(scalar(window.dilations), 1))
+    bias = [] if b is None else [b]
+    return invoke(f"ops.conv{window.rank}d", source, w, *bias, **options, **unless_default(groups=(group, 1)))
 
 
 def conv_transpose(
@@ -73,17 +75,16 @@ def conv_transpose(
     the rows with zeros instead of computing them. Rows beyond the whole result hold only the bias.
 
     Raises:
-        Declined: the weights' extents are unknown, an `output_shape` is given for free extents, the padding is
+        Declined: the kernel's extents are unknown, an `output_shape` is given for free extents, the padding is
             negative, or the depth is dilated, which MindSpore's 3-D operator refuses.
     """
-    inner, out, *kernel = _extents(node, w)
-    window = window_of(node, x, kernel, "NOTSET", strides, dilations, pads)
+    window = window_of(node, x, _kernel(node, w, kernel_shape), "NOTSET", strides, dilations, pads)
     if window.rank == 3 and window.dilations[0] > 1:
         raise node.decline("MindSpore's transposed convolution in 3-D does not dilate the depth")
     window, more = _trim(node, x, window, auto_pad, output_padding or (0,) * window.rank, output_shape)
     late_bias = b if any(more) or not w.is_weight else None
     if w.is_weight:
-        y = _transposed_layer(node, x, w, None if late_bias else b, window, group, (inner, out * group))
+        y = _transposed_layer(node, x, w, None if late_bias else b, window, group)
     else:
         helper = (conv_transpose1d, conv_transpose2d, conv_transpose3d)[window.rank - 1]
         pads_of_all = tuple(pad for pair in zip(window.begin, window.end, strict=True) for pad in pair)
@@ -95,19 +96,11 @@ def conv_transpose(
     return y if late_bias is None else _plus_bias(y, late_bias, window.rank)
 
 
-def _extents(node: Node, w: Operand) -> tuple[int, ...]:
-    if w.shape is None or None in w.shape:
-        raise node.decline("the extents of its weights are unknown")
-    return w.shape  # type: ignore[return-value]
-
-
-def _padding(window: Window) -> dict[str, Any]:
-    """The options that pad; none for a kernel of one element, which no mode pads."""
-    if window.auto_pad == "SAME_UPPER" or not window.known:
-        return {"pad_mode": "same"}
-    if window.padded:
-        return {"pad_mode": "pad", "padding": padding_of(window)}
-    return {} if set(window.kernel) == {1} else {"pad_mode": "valid"}
+def _kernel(node: Node, w: Operand, kernel_shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    kernel = kernel_shape or (None if w.shape is None else w.shape[2:])
+    if kernel is None or None in kernel:
+        raise node.decline("the extents of its kernel are unknown")
+    return kernel  # type: ignore[return-value]
 
 
 def _layer(
@@ -125,8 +118,7 @@ def _layer(
     own_bias = b is not None and b.is_weight
     if own_bias:
         weights["bias"] = b.weight()  # type: ignore[union-attr]
-        options = {**options, "has_bias": True}
-    options |= unless_default(dtype=(node.mindspore_dtype(w.dtype), expr("ms.float32")))
+    options |= unless_default(has_bias=(own_bias, False), dtype=(node.mindspore_dtype(w.dtype), expr("ms.float32")))
     y = node.apply(invoke(name, *channels, scalar(kernel), **options), weights, x)
     return y if b is None or own_bias else _plus_bias(y, b, len(kernel))
 
@@ -147,7 +139,7 @@ def _trim(
     output_shape: Sequence[int] | None,
 ) -> tuple[Window, tuple[int, ...]]:
     """What to take off the whole result (as the window's padding), and what to append to it after that."""
-    sizes = x.shape[2:] if x.shape is not None else (None,) * window.rank
+    sizes = sizes_of(x, window.rank)
     begin, end = list(window.begin), list(window.end)
     for i in range(window.rank):
         extent, stride = window.extents[i], window.strides[i]
@@ -167,16 +159,20 @@ def _trim(
     return window, tuple(max(-taken, 0) for taken in trimmed)
 
 
-def _transposed_layer(
-    node: Node, x: Operand, w: Operand, b: Operand | None, window: Window, group: int, channels: tuple[int, int]
-) -> Expr:
+def _transposed_layer(node: Node, x: Operand, w: Operand, b: Operand | None, window: Window, group: int) -> Expr:
     """`nn.Conv2dTranspose` and its relatives; `nn.Conv1dTranspose`, which pads evenly only, is cut behind."""
     cut = None
     if window.rank == 1 and not window.symmetric:
         cut, window = window, window.without_padding()
-    options: dict[str, Any] = unless_default(stride=(scalar(window.strides), 1)) | {"pad_mode": "pad"}
-    options |= unless_default(padding=(padding_of(window), 0), dilation=(scalar(window.dilations), 1), group=(group, 1))
-    y = _layer(node, f"nn.Conv{window.rank}dTranspose", x, w, b, channels, options)
+    options = unless_default(
+        stride=(scalar(window.strides), 1),
+        pad_mode=("pad", "same"),
+        padding=(padding_of(window), 0),
+        dilation=(scalar(window.dilations), 1),
+        group=(group, 1),
+    )
+    inner, out = w.shape[:2]  # type: ignore[index, misc]
+    y = _layer(node, f"nn.Conv{window.rank}dTranspose", x, w, b, (inner, out * group), options)  # type: ignore[operator, arg-type]
     if cut is None:
         return y
     if cut.end[0]:

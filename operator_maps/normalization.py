@@ -49,9 +49,9 @@ def batch_normalization(
                 "{0}({1}, {2}, {3}, {4}, {5}, {6}, {7})[0]", batch_norm_training, x, *vectors, momentum, epsilon
             )
         return expr("{0}({1}, {2}, {3}, {4}, {5}, {6})", batch_norm, x, *vectors, epsilon)
-    options = unless_default(eps=(epsilon, 1e-5), momentum=(momentum, 0.9))
-    if training_mode:
-        options["use_batch_statistics"] = True
+    options = unless_default(
+        eps=(epsilon, 1e-5), momentum=(momentum, 0.9), use_batch_statistics=(True if training_mode else None, None)
+    )
     prefix = "bn2d." if x.rank == 5 else ""
     weights = {
         f"{prefix}moving_mean": replace(mean.weight(), trainable=False),
@@ -77,7 +77,7 @@ def batch_norm(x, scale, bias, mean, variance, epsilon):
 
 def batch_norm_training(x, scale, bias, mean, variance, momentum, epsilon):
     """Normalise every channel by its own statistics, and move the running ones towards them."""
-    axes = (0,) + tuple(range(2, x.ndim))
+    axes = (0, *range(2, x.ndim))
     batch_mean = ops.mean(x, axes)
     shape = (-1,) + (1,) * (x.ndim - 2)
     batch_variance = ops.mean(ops.square(x - batch_mean.reshape(shape)), axes)
@@ -88,7 +88,7 @@ def batch_norm_training(x, scale, bias, mean, variance, momentum, epsilon):
 
 
 def instance_normalization(node: Node, x: Operand, scale: Operand, b: Operand, *, epsilon: float = 1e-5) -> Arg:
-    """ONNX InstanceNormalization: a group norm with a group for each channel (`nn.InstanceNorm2d` has no CPU kernel)."""
+    """ONNX InstanceNormalization: a group norm with a group for each channel (InstanceNorm2d has no CPU kernel)."""
     channels = scale.shape[0] if scale.shape is not None else None
     if channels is None and x.shape is not None:
         channels = x.shape[1]

@@ -50,8 +50,13 @@ class Window:
 
     @property
     def padded(self) -> bool:
-        """Whether there is any padding."""
-        return any(self.begin + self.end)
+        """Whether there is, or may be, any padding."""
+        return not self.known or any(self.begin + self.end)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the kernel is dense and the number of windows rounded down."""
+        return max(self.dilations) == 1 and not self.ceil_mode
 
     @property
     def symmetric(self) -> bool:
@@ -73,6 +78,23 @@ class Window:
             and self.begin == tuple(total // 2 for total in totals)
             and self.end == tuple(total - total // 2 for total in totals)
         )
+
+    def counted(self, sizes: Sequence[int | None]) -> Window | None:
+        """The same windows with the padding that holds just them, so that rounding up and down are one.
+
+        A window that would begin in the padding at the end is not counted. None where an extent is free.
+        """
+        if None in sizes or not self.known:
+            return None
+        ends = []
+        for size, extent, stride, begin, end in zip(
+            sizes, self.extents, self.strides, self.begin, self.end, strict=True
+        ):
+            count = -(-(size + begin + end - extent) // stride) + 1  # type: ignore[operator]
+            if (count - 1) * stride >= size + begin:  # type: ignore[operator]
+                count -= 1
+            ends.append(max((count - 1) * stride + extent - size - begin, 0))  # type: ignore[operator]
+        return replace(self, end=tuple(ends), ceil_mode=False)
 
     def without_padding(self) -> Window:
         """The same window over an input that is padded already."""
@@ -102,21 +124,25 @@ def window_of(
         raise node.decline("negative padding has no counterpart")
     ones = (1,) * rank
     window = Window(tuple(kernel), tuple(strides or ones), tuple(dilations or ones), (0,) * rank, (0,) * rank)
-    window = replace(window, auto_pad=auto_pad, ceil_mode=bool(ceil_mode))
-    if auto_pad == "NOTSET" and pads:
-        return replace(window, begin=tuple(pads[:rank]), end=tuple(pads[rank:]))
     if not auto_pad.startswith("SAME"):
+        window = replace(window, auto_pad=auto_pad, ceil_mode=bool(ceil_mode))
+        if auto_pad == "NOTSET" and pads:
+            window = replace(window, begin=tuple(pads[:rank]), end=tuple(pads[rank:]))
         return window
-    sizes = x.shape[2:] if x.shape is not None else (None,) * rank
-    totals = [
-        _same_total(size, stride, extent)
-        for size, stride, extent in zip(sizes, window.strides, window.extents, strict=True)
-    ]
+    if any(extent < stride - 1 for extent, stride in zip(window.extents, window.strides, strict=True)):
+        raise node.decline(f"{auto_pad} of windows that skip elements crops in ONNX, but not in TensorFlow")
+    axes = zip(sizes_of(x, rank), window.strides, window.extents, strict=True)
+    totals = [_same_total(*axis) for axis in axes]
     lower = [None if total is None else total // 2 for total in totals]
     upper = [None if total is None else total - total // 2 for total in totals]
     if auto_pad == "SAME_LOWER":
         lower, upper = upper, lower
-    return replace(window, begin=tuple(lower), end=tuple(upper))
+    return replace(window, begin=tuple(lower), end=tuple(upper), auto_pad=auto_pad)
+
+
+def sizes_of(x: Operand, rank: int) -> tuple[int | None, ...]:
+    """The extents of the last `rank` axes, None where free."""
+    return x.shape[-rank:] if x.shape is not None else (None,) * rank
 
 
 def _same_total(size: int | None, stride: int, extent: int) -> int | None:
@@ -149,7 +175,7 @@ def pad_same(x, extents, strides, upper, value=0.0):
 
 def padding_of(window: Window) -> int | tuple[int, ...]:
     """The padding as nn's convolutions take it: a number, or before and after, axis by axis from the first."""
-    return scalar([pad for pair in zip(window.begin, window.end, strict=True) for pad in pair])  # type: ignore[arg-type]
+    return scalar([pad or 0 for pair in zip(window.begin, window.end, strict=True) for pad in pair])
 
 
 def scalar(values: Sequence[T]) -> T | tuple[T, ...]:
