@@ -14,9 +14,10 @@ _RESERVED = frozenset(keyword.kwlist) | frozenset(keyword.softkwlist) | frozense
 
 
 def identifier(text: str, default: str = "x") -> str:
-    """Make a lower-case ASCII identifier of any text: `layer1/Conv.0:0` becomes `layer1_conv_0_0`."""
+    """Make a lower-case ASCII identifier of any text: `layer1/Conv.0:0` is `layer1_conv_0_0`, `1_conv` is `conv_1`."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", text)
     name = re.sub(r"[^0-9a-zA-Z]+", "_", words).strip("_").lower()[:64].rstrip("_")
+    name = re.sub(r"^(\d+)_([a-z]\w*)$", r"\2_\1", name)
     if not name:
         return default
     return f"{default}{name}" if name[0].isdigit() else name

@@ -73,11 +73,13 @@ class Value:
 
     Attributes:
         hint: the name that the source suggests; `emit` makes it legal and unique.
+        path: the dotted scopes that it was made in.
         dims: the extents of the tensor, a name where one is free; two with the same name are equal. None when unknown.
     """
 
     hint: str
     dims: tuple[int | str | None, ...] | None = None
+    path: str = ""
 
 
 class Scope(NamedTuple):

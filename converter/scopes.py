@@ -17,12 +17,29 @@ def scopes_of(node: ir.Node) -> tuple[Scope, ...]:
     """The module calls around a node, each named within the one around it: `layer1`, `0`, `conv1`."""
     path, kinds = path_of(node), classes_of(node)
     kinds = kinds if len(kinds) == len(path) else ("",) * len(path)
+    if path and not any(kinds):
+        path = (*path[:-1], *keras_blocks(path[-1]))
+        kinds = ("",) * len(path)
     outer = ""
     scopes = []
     for full, kind in zip(path, kinds, strict=True):
         scopes.append(Scope(full.removeprefix(f"{outer}."), kind.rsplit(".", 1)[-1]))
         outer = full
     return tuple(scopes)
+
+
+def dotted(scopes: tuple[Scope, ...]) -> str:
+    """The path of scopes as one name: `layer1.0.conv1`."""
+    return ".".join(scope.name for scope in scopes)
+
+
+def keras_blocks(name: str) -> tuple[str, ...]:
+    """Split a Keras layer's name at its blocks: `conv2_block1_1_conv` is `conv2`, `block1`, `1_conv`."""
+    parts = []
+    while block := re.match(r"((?:[A-Za-z]+_)*?[A-Za-z]+_?\d+[a-z]?)_(?=\w*[A-Za-z])(\w+)$", name):
+        parts.append(block[1])
+        name = block[2]
+    return (*parts, name)
 
 
 def path_of(node: ir.Node) -> tuple[str, ...]:
@@ -35,7 +52,7 @@ def path_of(node: ir.Node) -> tuple[str, ...]:
     if recorded:
         return tuple(scope for scope in recorded[:-1] if scope)
     parts = (node.name or "").split("/")
-    return tuple(part for part in parts[:-1] if part)
+    return tuple(re.sub(r"\.(?=\d+[^\d.])", "_", part) for part in parts[:-1] if part)
 
 
 def classes_of(node: ir.Node) -> tuple[str, ...]:
@@ -62,15 +79,21 @@ def layer_hint(node: ir.Node, weights: tuple[str, ...]) -> str:
         owner, dot, last = name.rpartition(".")
         if dot and owner and re.fullmatch(r"[A-Za-z_]\w*", last):
             return owner
-    return ".".join(scope.name for scope in scopes_of(node)) or node.name or node.op_type
+    return dotted(scopes_of(node)) or _tensorflow_owner(weights) or node.name or node.op_type
+
+
+def _tensorflow_owner(weights: tuple[str, ...]) -> str:
+    """The layer in a weight's name: `net.conv1_bn` of `net/conv1_bn/Cast_2/ReadVariableOp/resource:0`."""
+    parts = weights[0].split("/")[:-1] if weights else []
+    while parts and re.fullmatch(
+        r"(ReadVariableOp|Read|read|Cast|Reshape|convolution|depthwise|MatMul)(_\d+)?", parts[-1]
+    ):
+        parts.pop()
+    return ".".join(parts)
 
 
 def variable_hint(node: ir.Node, index: int) -> str:
-    """What to call an output of a node: after its layer where the source has scopes, else after the value itself."""
-    path = path_of(node)
-    last = re.split(r"[./]", path[-1])[-1] if path else ""
-    if last and not last.isdigit():
-        return last
+    """What to call an output of a node: after the value where its name says something, else after the operator."""
     name = node.outputs[index].name or ""
-    words = re.sub(r"(_output_\d+|:\d+|_\d+)+$", "", name.split("/")[-1])
+    words = re.sub(r"(_output_\d+|_output|:\d+|_\d+)+$", "", name.split("/")[-1])
     return words if re.match(r"[A-Za-z]", words) and words != "val" else node.op_type

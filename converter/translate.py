@@ -153,7 +153,7 @@ class Translator:
 
     def variable(self, node: ir.Node, index: int) -> Value:
         """A new variable for an output of a node."""
-        return Value(scopes.variable_hint(node, index), dims_of(node.outputs[index]))
+        return Value(scopes.variable_hint(node, index), dims_of(node.outputs[index]), scopes.dotted(self._scopes))
 
     def _write_stub(self, node: ir.Node, reason: str, record: Record) -> None:
         inputs = [value for value in node.inputs if value is not None and value in self.values]

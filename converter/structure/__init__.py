@@ -12,8 +12,9 @@ from typing import Any
 from converter.names import Names, cell_attributes
 from converter.program import Assign, Block, Cell, Expr, Member, Program, Value, made_by
 from converter.structure import hoist
-from converter.structure.classes import Group, build, grouped, instance_of, relative
+from converter.structure.classes import Group, build, grouped, instance_of
 from converter.structure.inline import inline_single_uses
+from converter.structure.naming import common_prefix, name_members, name_values
 from converter.structure.regions import Region, by_scope, inputs_of, members_of, statements_of, used_by
 from converter.structure.sequences import as_chain, call_template, collapse_runs, sequence_of
 
@@ -21,6 +22,9 @@ SMALLEST_CLASS = 3
 """Fewer statements stand where they are called."""
 SMALLEST_SINGLE = 12
 """A block that is used once needs so many statements to be a class."""
+
+UNWRAPPED = 4
+"""A scope with fewer statements than that beside it is the network."""
 
 
 def structure(program: Program) -> Program:
@@ -43,13 +47,20 @@ class _Structure:
     def run(self) -> Program:
         hoist.hoist_shared_values(self._root)
         hoist.unshare_members(self._root)
+        self._unwrap()
         while self._root.inner():
             self._count_uses()
             parents = {id(region): parent for parent, region in _edges(self._root)}
             leaves = [region for _, region in _edges(self._root) if not region.inner()]
-            if not any([self._simplify(leaf, parents[id(leaf)]) for leaf in leaves]):
+            simplified = [self._simplify(leaf, parents[id(leaf)]) for leaf in leaves]
+            if not any(simplified):
                 self._make_classes(leaves, parents)
         return self._finish()
+
+    def _unwrap(self) -> None:
+        """Open the scopes that hold nearly everything: they are the network itself."""
+        while len(self._root.inner()) == 1 and len(self._root.items) <= UNWRAPPED:
+            self._dissolve(self._root.inner()[0], self._root)
 
     def _count_uses(self) -> None:
         self._uses = Counter(
@@ -79,7 +90,7 @@ class _Structure:
         return True
 
     def _dissolve(self, leaf: Region, parent: Region) -> None:
-        if len(leaf.items) == 1:  # the module is this one layer: it has the module's name
+        if len(leaf.items) == 1 and not leaf.inner():  # the module is this one layer: it has the module's name
             for member in members_of(leaf):
                 if len(member.hint) < len(leaf.path) or member.hint.startswith(f"{leaf.path}."):
                     member.hint = leaf.path
@@ -121,7 +132,8 @@ class _Structure:
         kinds = [instance.region.scope.kind for instance in group.instances if instance.region.scope.kind]
         name = kinds[0] if kinds else group.model.region.scope.name
         words = re.sub(r"[^0-9a-zA-Z]+", " ", name).split()
-        words = [word for word in words if not word.isdigit()] or ["block"]
+        words = [re.sub(r"\d+[a-z]?$", "", word) for word in words] if not kinds else words
+        words = [word for word in words if word and not word.isdigit()] or ["block"]
         name = "".join(word[0].upper() + word[1:] for word in words)
         name = name if name[0].isalpha() else f"Block{name}"
         if name in ("MindSporeModel", "Parameter", "Tensor"):
@@ -138,9 +150,9 @@ class _Structure:
         members = members_of(self._root)
         members += [m for r in self._results if isinstance(m := r, Member) and m not in members]
         names = Names(cell_attributes())
-        prefix = _common_prefix([member.hint for member in members])
-        for member in members:
-            member.name = names.new(relative(member.hint or member.name, prefix) or member.name, "layer")
+        prefix = common_prefix([member.hint for member in members])
+        name_members(members, prefix, names)
+        name_values(body, prefix)
         cell = Cell(top.name, top.doc, inputs=top.inputs, members=members, body=body)
         for each in (*self._cells, cell):
             self._moved |= inline_single_uses(each.body)
@@ -158,12 +170,6 @@ def _edges(region: Region) -> list[tuple[Region, Region]]:
 def _replace(parent: Region, region: Region, items: list[Any]) -> None:
     position = next(i for i, item in enumerate(parent.items) if item is region)
     parent.items[position : position + 1] = items
-
-
-def _common_prefix(hints: list[str]) -> str:
-    """The scope that everything stands in, which says nothing."""
-    heads = {hint.split(".")[0] for hint in hints}
-    return heads.pop() if len(heads) == 1 and all("." in hint for hint in hints) else ""
 
 
 def _doc(group: Group) -> str:

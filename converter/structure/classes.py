@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from converter.names import Names, cell_attributes, identifier
 from converter.program import Arg, Argument, Assign, Block, Cell, Expr, Member, Option, Statement, Value, expr, made_by
+from converter.structure.naming import name_members, name_values, relative
 from converter.structure.regions import Region, inputs_of, replace_in, used_by
+from converter.structure.sequences import called, sequence_of
 from converter.structure.signature import Hole, Signature, fill, signature_of
+from converter.weights import Weight
 
 ABSENT = object()
 """The literal of an instance that lacks the statement in which the class has it."""
@@ -53,36 +56,72 @@ def instance_of(region: Region, outputs: list[Value]) -> Instance:
 
 
 def grouped(instances: Iterable[Instance]) -> list[Group]:
-    """Put the instances of one signature together, then those that lack one statement of another's."""
+    """Put the instances of one signature together, then those that lack a statement, or a chain, of another's."""
     groups: dict[tuple[Any, ...], Group] = {}
     for instance in instances:
         groups.setdefault(instance.signature.key, Group()).instances.append(instance)
     for key, group in sorted(groups.items(), key=lambda pair: -len(pair[1].model.signature.statements)):
-        if key in groups:
+        if key in groups and len(group.model.region.items) >= SMALLEST_OPTIONAL:
             _absorb(group, groups)
     return list(groups.values())
 
 
 def _absorb(group: Group, groups: dict[tuple[Any, ...], Group]) -> None:
-    """Take in a group whose instances are this one's with one statement missing."""
+    """Take in a group whose instances are this one's without one statement, or without one chain of layers."""
     model = group.model
-    statements = model.region.statements
-    if len(statements) < SMALLEST_OPTIONAL:
+    for positions, value in _removable(model):
+        run = [model.region.statements[i] for i in positions]
+        key = signature_of(model.region.statements, model.inputs, model.outputs, (run, value)).key
+        other = groups.get(key)
+        if other is None or other is group or other.optional is not None:
+            continue
+        if len(positions) > 1:
+            for instance in group.instances:
+                _join(instance, positions)
+        for instance in other.instances:
+            instance.lacks = True
+        group.instances += other.instances
+        group.optional = (model.region.statements[positions[0]], value)
+        del groups[key]
         return
-    for statement in statements:
+
+
+def _removable(instance: Instance) -> Iterator[tuple[list[int], Value]]:
+    """Runs of statements with one result, by their positions, and a variable that could stand for that result."""
+    statements = instance.region.statements
+    for end, statement in enumerate(statements):
         if not isinstance(statement, Assign) or len(made_by(statement)) != 1 or len(statement.targets) != 1:
             continue
         for value in dict.fromkeys(part for part in used_by(statement) if isinstance(part, Value)):
-            key = signature_of(statements, model.inputs, model.outputs, (statement, value)).key
-            other = groups.get(key)
-            if other is None or other is group or other.optional is not None:
-                continue
-            for instance in other.instances:
-                instance.lacks = True
-            group.instances += other.instances
-            group.optional = (statement, value)
-            del groups[key]
-            return
+            yield [end], value
+        start = end
+        while start and (call := called(statements[start])) and (before := called(statements[start - 1])):
+            if call[1] != (before[2],):
+                break
+            start -= 1
+            if len(before[1]) == 1 and isinstance(before[1][0], Value):
+                yield list(range(start, end + 1)), before[1][0]
+
+
+def _join(instance: Instance, positions: list[int]) -> None:
+    """Make one SequentialCell of a chain of layers."""
+    region = instance.region
+    calls = [called(region.items[i]) for i in positions]
+    layers = [call[0] for call in calls if call is not None]
+    first, last = calls[0], calls[-1]
+    assert first is not None
+    assert last is not None
+    hint = f"{region.path}.{_common_words([relative(layer.hint, region.path) for layer in layers])}"
+    member = sequence_of(layers, "nn.SequentialCell", "", hint)
+    region.items[positions[0] : positions[-1] + 1] = [Assign((last[2],), expr("{0}({1})", member, first[1][0]))]
+    instance.signature = signature_of(region.statements, instance.inputs, instance.outputs)
+
+
+def _common_words(names: list[str]) -> str:
+    """`downsample` for `downsample_conv` and `downsample_bn`; `shortcut` when they have no word in common."""
+    words = [re.split(r"[._]", name) for name in names]
+    shared = [group[0] for group in zip(*words, strict=False) if len(set(group)) == 1]
+    return "_".join(word for word in shared if not word.isdigit()) or "shortcut"
 
 
 # From a group to a Cell
@@ -101,7 +140,7 @@ class Built:
 
     cell: Cell
     constructors: list[Expr]
-    weights: list[dict[str, Any]]
+    weights: list[dict[str, Weight]]
     moved: dict[int, Any]
 
 
@@ -109,10 +148,11 @@ def build(group: Group, name: str, doc: str) -> Built:
     """Make the Cell of a group."""
     model, names = group.model, Names(cell_attributes())
     members = list(model.signature.members)
+    name_members(members, model.region.path, names)
     absent = _absent(group)
     columns = _columns(group, absent)
     owned = [_own_members(group, instance, absent) for instance in group.instances]
-    weights = [_weights(members, own, model.region.path, names) for own in owned]
+    weights = [_weights(members, own) for own in owned]
     choices, values = _arguments(model.signature.holes, columns, names)
     fill(model.region.statements, members, choices)
     cell = Cell(name, doc, members=members, body=Block(model.region.statements, tuple(model.outputs)))
@@ -123,6 +163,7 @@ def build(group: Group, name: str, doc: str) -> Built:
         for i, instance in enumerate(group.instances)
     ]
     _own_inputs(cell, group)
+    name_values(cell.body, model.region.path)
     moved: dict[int, Any] = {}
     for instance, own in zip(group.instances[1:], owned[1:], strict=True):
         kept = [s for s in model.signature.statements if not (instance.lacks and s in absent)]
@@ -136,7 +177,9 @@ def _absent(group: Group) -> set[Any]:
     if group.optional is None:
         return set()
     model = group.model
-    kept = signature_of(model.region.statements, model.inputs, model.outputs, group.optional).members
+    kept = signature_of(
+        model.region.statements, model.inputs, model.outputs, ([group.optional[0]], group.optional[1])
+    ).members
     return {group.optional[0], *(member for member in model.signature.members if member not in kept)}
 
 
@@ -156,11 +199,8 @@ def _own_members(group: Group, instance: Instance, absent: set[Any]) -> list[Mem
     return [None if instance.lacks and m in absent else next(own) for m in group.model.signature.members]
 
 
-def _weights(members: list[Member], own: list[Member | None], path: str, names: Names) -> dict[str, Any]:
-    """An instance's parameters; the class's members get their names when its model comes by."""
-    if any(a is b for a, b in zip(members, own, strict=True)):
-        for member in members:
-            member.name = names.new(relative(member.hint or member.name, path), "layer")
+def _weights(members: list[Member], own: list[Member | None]) -> dict[str, Weight]:
+    """An instance's parameters, by their names in the class."""
     pairs = zip(members, own, strict=True)
     return {
         f"{member.name}.{key}" if key else member.name: weight
@@ -168,14 +208,6 @@ def _weights(members: list[Member], own: list[Member | None], path: str, names: 
         if mine is not None
         for key, weight in mine.weights.items()
     }
-
-
-def relative(hint: str, path: str) -> str:
-    """What the source calls something within the region at `path`."""
-    for prefix in (f"{path}.", f"{path}_"):
-        if path and hint.startswith(prefix):
-            return hint[len(prefix) :]
-    return hint
 
 
 def _arguments(
@@ -244,7 +276,8 @@ def _make_optional(cell: Cell, group: Group, absent: set[Any], names: Names) -> 
 
 def _constructor(cell: Cell, values: dict[Argument, Arg], flag: Argument | None, full: bool) -> Expr:
     """How an instance is made: `Bottleneck(64, 256, stride=2)`."""
-    holes, args = [], []
+    holes: list[str] = []
+    args: list[Arg] = []
     for argument in cell.arguments:
         value = full if argument is flag else values[argument]
         if argument.has_default:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from converter.program import Arg, Assign, Expr, Member, Option, Statement, Value, blocks_of, made_by
-from converter.structure.regions import Region, members_of, statements_of, used_by
+from converter.structure.regions import Region, statements_of, used_by
 
 
 def hoist_shared_values(region: Region) -> None:
@@ -184,6 +184,3 @@ def _localised(item: Arg, tensors: set[Value], known: dict[str, tuple[Value, int
             return [_localised(part, tensors, known) for part in item]
         case _:
             return item
-
-
-__all__ = ["hoist_shared_values", "localise_extents", "members_of", "unshare_members"]

@@ -83,7 +83,8 @@ def _filled(statements: Sequence[Statement]) -> list[tuple[Scope, ...]]:
     for i in range(len(known) - 1, -1, -1):
         following[i] = after
         after = known[i] or after
-    filled, before = [], ()
+    filled: list[tuple[Scope, ...]] = []
+    before: tuple[Scope, ...] = ()
     for scopes, after in zip(known, following, strict=True):
         filled.append(scopes or before[: _common(before, after)])
         before = filled[-1]

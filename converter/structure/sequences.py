@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from converter.names import identifier
@@ -63,7 +62,8 @@ def sequence_of(layers: list[Member], container: str, name: str, hint: str) -> M
 
 def _container(container: str, parts: list[Arg]) -> Expr:
     """`nn.CellList` takes a list, `nn.SequentialCell` its cells one by one."""
-    templates, args = [], []
+    templates: list[str] = []
+    args: list[Arg] = []
     for part in parts:
         if part.template.startswith("*["):
             templates.append(f"*[{{{len(args)}}} for _ in range({{{len(args) + 1}}})]")
@@ -157,6 +157,3 @@ def common_path(hints: list[str]) -> str:
             break
         common.append(parts[0])
     return ".".join(common) or "layers"
-
-
-Uses = Callable[[], dict[Value, int]]

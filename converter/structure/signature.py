@@ -67,17 +67,21 @@ class Signature:
 
 
 def signature_of(
-    statements: list[Statement], inputs: list[Value], outputs: list[Value], skip: tuple[Statement, Value] | None = None
+    statements: list[Statement],
+    inputs: list[Value],
+    outputs: list[Value],
+    skip: tuple[list[Statement], Value] | None = None,
 ) -> Signature:
     """Describe a run of statements with its inputs and outputs.
 
-    `skip` leaves one statement out and takes the given variable in place of its target.
+    `skip` leaves statements out and takes the given variable in place of what the last of them makes.
     """
     made = Signature()
-    walker = _Walker(made, {} if skip is None else {_only_target(skip[0]): skip[1]})
+    left_out = [] if skip is None else skip[0]
+    walker = _Walker(made, {} if skip is None else {_only_target(left_out[-1]): skip[1]})
     for value in inputs:
         made.values[value] = len(made.values)
-    body = [walker.statement(s) for s in statements if skip is None or s is not skip[0]]
+    body = [walker.statement(s) for s in statements if not any(s is each for each in left_out)]
     results = tuple(walker.arg(value) for value in outputs)
     members = []
     for member in made.members:  # the walk of a constructor meets no further members

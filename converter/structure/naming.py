@@ -1,0 +1,48 @@
+"""Naming: what members and variables are called inside the Cell that they have come to."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from converter.names import Names
+from converter.program import Block, Member, made_by
+
+
+def relative(hint: str, path: str) -> str:
+    """What the source calls something within the region at `path`."""
+    for prefix in (f"{path}.", f"{path}_"):
+        if path and hint.startswith(prefix):
+            return hint[len(prefix) :]
+    return "" if hint == path else hint
+
+
+def name_members(members: Sequence[Member], path: str, names: Names) -> None:
+    """Give members their names within the Cell at `path`."""
+    hints = [relative(member.hint, path) or member.hint.rpartition(".")[2] or member.name for member in members]
+    for member, hint in zip(members, without_common_number(hints), strict=True):
+        member.name = names.new(hint, "layer")
+
+
+def name_values(body: Block, path: str) -> None:
+    """Call the last value of every module after the module, and what leads up to it after itself."""
+    values = [value for statement in body.walk() for value in made_by(statement)]
+    last = {value.path: value for value in values}
+    named = [value for value in values if last[value.path] is value and relative(value.path, path)]
+    for value, hint in zip(named, without_common_number([relative(v.path, path) for v in named]), strict=True):
+        value.hint = hint
+
+
+def without_common_number(hints: Sequence[str]) -> list[str]:
+    """Drop the number that most names end in: Keras numbers the layers of a model that was built twice."""
+    endings = Counter(match[0] for hint in hints if (match := re.search(r"_\d+$", hint)))
+    ending, count = max(endings.items(), key=lambda pair: pair[1], default=("", 0))
+    return [hint.removesuffix(ending) for hint in hints] if count > 1 and 2 * count > len(hints) else list(hints)
+
+
+def common_prefix(hints: Iterable[str]) -> str:
+    """The outermost scope that everything with a scope stands in, which says nothing."""
+    heads = Counter(hint.split(".")[0] for hint in hints if "." in hint)
+    (head, count), *others = heads.most_common() or [("", 0)]
+    return head if count > 1 and not others else ""
