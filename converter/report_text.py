@@ -37,7 +37,11 @@ def docstring(source: Source, name: str, checkpoint: str | None) -> str:
 
 def _ends(ends: tuple[End, ...]) -> list[str]:
     width = max((len(end.name) for end in ends), default=0)
-    return [f"    {end.name:<{width}}  {end.dtype} {_shape(end)}" for end in ends]
+    return [f"    {end.name:<{width}}  {_container(end)}{end.dtype} {_shape(end)}" for end in ends]
+
+
+def _container(end: End) -> str:
+    return "".join({"sequence": "list of ", "optional": "None or "}[kind] for kind in end.container)
 
 
 def _shape(end: End) -> str:

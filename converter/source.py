@@ -31,9 +31,10 @@ class End:
     Attributes:
         name: as the user and the source know it (`Mfcc:0`); the key of `--verify_inputs` and of the report.
         value: the name of the value in `Source.model`.
-        dtype: element type of the tensor.
+        dtype: element type of the tensor, or of the tensors of a sequence.
         shape: extents as the source leaves them: a name where free, None when the rank is unknown.
         example: the extents that inference, verification and the docstring use; None when unknown.
+        container: what holds the tensors, outermost first: `("optional", "sequence")`; empty for a tensor.
     """
 
     name: str
@@ -41,6 +42,7 @@ class End:
     dtype: np.dtype
     shape: tuple[Dim, ...] | None
     example: tuple[int, ...] | None = None
+    container: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import onnx
@@ -38,7 +38,7 @@ def load(request: Request) -> Source:
     Raises:
         ModelLoadingError: the file or its external data is missing, unreadable, truncated or invalid.
         BadParamError, ParamMissingError: nodes or shapes that do not fit the graph.
-        NodeInputTypeNotSupportError: an end is not a tensor.
+        NodeInputTypeNotSupportError: an end holds no dense tensors (a map, a sparse tensor).
     """
     path = request.model_file
     model = _read(path)
@@ -47,18 +47,21 @@ def load(request: Request) -> Source:
     outputs = names.outputs_named(request.output_nodes) if request.output_nodes else tuple(names.outputs)
 
     types = _types(model, (*inputs, *outputs))
-    declared = [Declared(name, types[name][1]) for name in inputs]
+    declared = [Declared(name, types[name].shape) for name in inputs]
     extents = merge_shapes(request.shapes, declared)
     input_ends = tuple(
-        End(name, name, types[name][0], merged.shape, merged.example)
+        End(name, name, types[name].dtype, merged.shape, merged.example, types[name].container)
         for name, merged in zip(inputs, extents, strict=True)
     )
     if any(_freed(end, own.shape) for end, own in zip(input_ends, declared, strict=True)):
         del model.graph.value_info[:]  # they hold the extents that the user freed
-        types |= {name: (types[name][0], None) for name in outputs}
+        types |= {name: types[name]._replace(shape=None) for name in outputs}
     renamed = _renamed(input_ends, declared)
     _rename_dimensions(model.graph, renamed)
-    output_ends = tuple(End(name, name, types[name][0], _named(types[name][1], renamed)) for name in outputs)
+    output_ends = tuple(
+        End(name, name, types[name].dtype, _named(types[name].shape, renamed), container=types[name].container)
+        for name in outputs
+    )
 
     description = f"{path.name} ({_producer(model)})"
     if not model.opset_import:
@@ -142,7 +145,12 @@ def graph_names(graph: onnx.GraphProto) -> Graph:
     )
 
 
-_Type = tuple[np.dtype, tuple[int | str | None, ...] | None]
+class _Type(NamedTuple):
+    """A value's type, as in `End`."""
+
+    dtype: np.dtype
+    shape: tuple[int | str | None, ...] | None
+    container: tuple[str, ...] = ()
 
 
 def _types(model: onnx.ModelProto, names: Sequence[str]) -> dict[str, _Type]:
@@ -155,7 +163,7 @@ def _types(model: onnx.ModelProto, names: Sequence[str]) -> dict[str, _Type]:
             pass  # what cannot be inferred stays unknown
         else:
             known = _declared_types(inferred.graph)
-    return {name: _tensor_type(name, known.get(name, onnx.TypeProto())) for name in names}
+    return {name: _type(name, known.get(name, onnx.TypeProto())) for name in names}
 
 
 def _declared_types(graph: onnx.GraphProto) -> dict[str, onnx.TypeProto]:
@@ -167,18 +175,20 @@ def _declared_types(graph: onnx.GraphProto) -> dict[str, onnx.TypeProto]:
     }
 
 
-def _tensor_type(name: str, proto: onnx.TypeProto) -> _Type:
-    kind = proto.WhichOneof("value") or "tensor_type"
-    if kind != "tensor_type":
+def _type(name: str, proto: onnx.TypeProto) -> _Type:
+    container = []
+    while (kind := proto.WhichOneof("value")) in ("sequence_type", "optional_type"):
+        container.append(kind.removesuffix("_type"))
+        proto = getattr(proto, kind).elem_type
+    if kind not in ("tensor_type", None):
         raise NodeInputTypeNotSupportError(
             f"'{name}' is a {kind.removesuffix('_type')}, not a tensor. Cut the graph where tensors flow: "
             "name them with --input_nodes and --output_nodes."
         )
     tensor = proto.tensor_type
     dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type or onnx.TensorProto.FLOAT)
-    if not tensor.HasField("shape"):
-        return dtype, None
-    return dtype, tuple(_extent(dim) for dim in tensor.shape.dim)
+    shape = tuple(_extent(dim) for dim in tensor.shape.dim) if tensor.HasField("shape") else None
+    return _Type(dtype, shape, tuple(container))
 
 
 def _extent(dim: onnx.TensorShapeProto.Dimension) -> int | str | None:
@@ -221,7 +231,11 @@ def _named(shape: Sequence[int | str | None] | None, names: Mapping[str, str]) -
 
 def _value_info(end: End) -> onnx.ValueInfoProto:
     shape = None if end.shape is None else [None if dim == "?" else dim for dim in end.shape]
-    return onnx.helper.make_tensor_value_info(end.value, onnx.helper.np_dtype_to_tensor_dtype(end.dtype), shape)
+    proto = onnx.helper.make_tensor_type_proto(onnx.helper.np_dtype_to_tensor_dtype(end.dtype), shape)
+    for kind in reversed(end.container):
+        wrap = onnx.helper.make_sequence_type_proto if kind == "sequence" else onnx.helper.make_optional_type_proto
+        proto = wrap(proto)
+    return onnx.helper.make_value_info(end.value, proto)
 
 
 def _producer(model: onnx.ModelProto) -> str:

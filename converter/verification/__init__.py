@@ -76,6 +76,9 @@ def verify(
     Raises:
         BadParamError: the user's inputs do not fit the model.
     """
+    containers = [end.name for end in (*source.inputs, *source.outputs) if end.container]
+    if containers:
+        return Comparison((), {}, f"{', '.join(containers)}: lists and optional values are not compared")
     feeds = verification_inputs(graph.graph, source.inputs, inputs_file)
     stubs = sum(not record.converted for record in program.records)
     if stubs:

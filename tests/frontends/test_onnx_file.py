@@ -260,12 +260,22 @@ def test_invalid_graphs(save, nodes, message):
         save(graph_of(*(helper.make_node(*node) for node in nodes)))()
 
 
-def test_ends_that_are_not_tensors(save):
+def test_ends_that_hold_tensors(save):
+    source = save("""
+        <ir_version: 8, opset_import: ["" : 17]>
+        net (optional(seq(float[2, N])) x) => (seq(float[2, N]) y) { y = OptionalGetElement (x) }
+    """)()
+    assert (source.inputs[0].container, source.inputs[0].shape) == (("optional", "sequence"), (2, "N"))
+    assert source.outputs[0].container == ("sequence",)
+    assert source.model.graph.input[0].type.optional_type.elem_type.sequence_type.elem_type.tensor_type.elem_type == 1
+
+
+def test_ends_that_hold_no_tensors(save):
     loaded = save("""
         <ir_version: 8, opset_import: ["" : 17]>
-        net (float[2] x) => (seq(float[2]) y) { mid = Relu (x)   y = SequenceConstruct (mid, x) }
+        net (float[2] x) => (map(int64, float) y) { mid = Relu (x)   y = Identity (mid) }
     """)
-    with pytest.raises(NodeInputTypeNotSupportError, match=r"'y' is a sequence, not a tensor"):
+    with pytest.raises(NodeInputTypeNotSupportError, match=r"'y' is a map, not a tensor"):
         loaded()
     assert operators(loaded(outputs=["mid"])) == ["Relu"]
 
