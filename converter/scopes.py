@@ -62,6 +62,15 @@ def classes_of(node: ir.Node) -> tuple[str, ...]:
     return tuple(kind for kind, scope in zip(recorded[:-1], names[:-1], strict=False) if scope)
 
 
+def network_class(graph: ir.Graph) -> str:
+    """The class of the whole network, where torch's exporter recorded it; else ""."""
+    for node in graph:
+        recorded = _torch_list(node, TORCH_CLASSES)
+        if recorded:
+            return recorded[0]
+    return ""
+
+
 def _torch_list(node: ir.Node, key: str) -> list[str]:
     text = node.metadata_props.get(key)
     if not text:

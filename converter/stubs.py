@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import Any
 
 import onnx_ir as ir
 
 from converter.program import Arg, Branch, Expr, For, Member, While, Written, expr
 
+LINE = 90
+"""Characters in a line of a stub's message."""
 
-def unconverted(node, *inputs):
+
+def unconverted(lines, *inputs):
     """Stand in for a node that has no translation: replace the call by code of your own."""
-    raise NotImplementedError(node)
+    raise NotImplementedError(" ".join(lines))
 
 
 def stub(node: ir.Node, reason: str, inputs: tuple[Arg, ...]) -> tuple[Expr, str]:
@@ -26,7 +30,7 @@ def stub(node: ir.Node, reason: str, inputs: tuple[Arg, ...]) -> tuple[Expr, str
         f"{reason[:1].upper()}{reason[1:]}. Attributes: {attributes}; {shapes}. "
         "Write it at this line, or give a row for it with --operator_map."
     )
-    return expr(f"{{0}}({{1}}{holes})", unconverted, text, *inputs), remedy
+    return expr(f"{{0}}({{1}}{holes})", unconverted, textwrap.wrap(text, LINE), *inputs), remedy
 
 
 def _signature(values: Any) -> str:

@@ -69,6 +69,8 @@ class Translator:
 
     def program(self, graph: ir.Graph) -> Program:
         """Translate the main graph."""
+        kind = scopes.network_class(graph)
+        self.cell.doc = f"The whole network. Source: {kind}." if kind else "The whole network."
         for value in graph.inputs:
             variable = Value(value.name or "x", dims_of(value))
             self.values[value] = variable

@@ -1,0 +1,178 @@
+"""Structure: blocks that the source repeats become classes, and the network stays what it was."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from harness import check_model
+from onnx import TensorProto, helper, numpy_helper
+
+SEED = 7
+
+
+@dataclass
+class Graph:
+    """Builds a model node by node, each in a scope as torch's exporter records it."""
+
+    channels: int = 4
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    weights: list[onnx.TensorProto] = field(default_factory=list)
+    style: str = "torch"
+
+    def __post_init__(self) -> None:
+        self.random = np.random.default_rng(SEED)
+
+    def node(self, op_type: str, inputs: Sequence[str], scope: str, kinds: Sequence[str] = (), **attributes: Any) -> str:
+        output = f"{op_type.lower()}_{len(self.nodes)}"
+        made = helper.make_node(op_type, inputs, [output], f"node_{output}", **attributes)
+        if self.style == "torch":
+            scopes = _prefixes(scope)
+            self._metadata(made, "pkg.torch.onnx.name_scopes", ["", *scopes, output])
+            self._metadata(made, "pkg.torch.onnx.class_hierarchy", ["Net", *(kinds or ["m.Part"] * len(scopes)), "op"])
+        elif self.style == "names":
+            made.name = "/" + "/".join([*_prefixes(scope), op_type])
+        self.nodes.append(made)
+        return output
+
+    @staticmethod
+    def _metadata(node: onnx.NodeProto, key: str, value: list[str]) -> None:
+        entry = node.metadata_props.add()
+        entry.key, entry.value = key, repr(value)
+
+    def weight(self, name: str, *shape: int) -> str:
+        array = self.random.standard_normal(shape).astype(np.float32) / np.sqrt(np.prod(shape[1:]) or 1)
+        self.weights.append(numpy_helper.from_array(array.astype(np.float32), name))
+        return name
+
+    def dense(self, x: str, scope: str, kinds: Sequence[str], inputs: int, outputs: int) -> str:
+        name = scope if self.style != "none" else f"w{len(self.weights)}"
+        weight = self.weight(f"{name}.weight", inputs, outputs)
+        bias = self.weight(f"{name}.bias", outputs)
+        return self.node("Gemm", [x, weight, bias], scope, kinds)
+
+    def model(self, output: str, width: int) -> onnx.ModelProto:
+        inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 8])]
+        outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", width])]
+        graph = helper.make_graph(self.nodes, "net", inputs, outputs, self.weights)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def _prefixes(scope: str) -> list[str]:
+    """`layers.0.fc` is three calls: `layers.0` (a ModuleList is not called) and `layers.0.fc`."""
+    parts = scope.split(".")
+    return [".".join(parts[: i + 1]) for i, part in enumerate(parts) if not (part == "layers" and i == 0)]
+
+
+def mlp_net(style: str, blocks: int = 3) -> onnx.ModelProto:
+    """`x + fc2(relu(fc1(x)))`, several times; the first block widens its input by a projection."""
+    graph = Graph(style=style)
+    x, width = "x", 8
+    for i in range(blocks):
+        scope, kinds = f"layers.{i}", ["m.Block"]
+        hidden = graph.dense(x, f"{scope}.fc1", [*kinds, "torch.Linear"], width, 32)
+        hidden = graph.node("Relu", [hidden], scope, kinds)
+        hidden = graph.dense(hidden, f"{scope}.fc2", [*kinds, "torch.Linear"], 32, 16)
+        if width != 16:
+            x = graph.dense(x, f"{scope}.proj", [*kinds, "torch.Linear"], width, 16)
+        x, width = graph.node("Add", [hidden, x], scope, kinds), 16
+    return graph.model(graph.dense(x, "head", ["torch.Linear"], 16, 5), 5)
+
+
+def shared_mask_net() -> onnx.ModelProto:
+    """Blocks that all read one value, which the exporter wrote into the first block's scope."""
+    graph = Graph()
+    x, width = "x", 8
+    mask = ""
+    for i in range(3):
+        scope, kinds = f"layers.{i}", ["m.Block"]
+        mask = mask or graph.node("Sigmoid", [graph.node("ReduceMean", ["x"], scope, kinds, keepdims=1)], scope, kinds)
+        hidden = graph.dense(x, f"{scope}.fc1", [*kinds, "torch.Linear"], width, 8)
+        hidden = graph.node("Mul", [hidden, mask], scope, kinds)
+        x = graph.node("Add", [graph.node("Tanh", [hidden], scope, kinds), x], scope, kinds)
+    return graph.model(x, 8)
+
+
+FEED = np.random.default_rng(0).standard_normal((3, 8)).astype(np.float32)
+
+
+def classes_in(script: str) -> dict[str, ast.ClassDef]:
+    return {node.name: node for node in ast.parse(script).body if isinstance(node, ast.ClassDef)}
+
+
+@pytest.mark.parametrize("style", ["torch", "names"])
+def test_repeated_blocks_become_one_class(style: str) -> None:
+    rep = check_model(mlp_net(style), [FEED])
+    classes = classes_in(rep.script)
+    assert len(classes) == 2, rep.script
+    if style == "torch":
+        assert list(classes) == ["Block", "MindSporeModel"]
+
+
+def test_what_differs_is_an_argument_and_a_missing_statement_a_flag() -> None:
+    rep = check_model(mlp_net("torch", blocks=4), [FEED])
+    assert "Block(8, proj=True), *[Block(16) for _ in range(3)]" in rep.script
+    assert "self.proj(x) if self.proj is not None else x" in rep.script
+
+
+def test_parameters_are_named_by_their_owner() -> None:
+    rep = check_model(mlp_net("torch"), [FEED])
+    names = [name for name, _ in rep.translation.program.parameters()]
+    assert {"layers.0.fc1.weight", "layers.0.proj.bias", "layers.2.fc2.weight", "head.bias"} <= set(names)
+    assert set(names) == set(rep.net.parameters_dict())
+
+
+def test_every_node_points_into_the_script() -> None:
+    rep = check_model(mlp_net("torch"), [FEED])
+    made = rep.translation
+    lines = made.script.text.splitlines()
+    for record in made.program.records:
+        position = made.script.position(record.anchor)
+        assert position is not None, record
+        line, column = position
+        assert lines[line - 1][column - 1 :].strip(), record
+
+
+def test_a_value_that_blocks_share_is_computed_once_outside() -> None:
+    rep = check_model(shared_mask_net(), [FEED])
+    classes = classes_in(rep.script)
+    assert len(classes) == 2, rep.script
+    assert rep.script.count("ops.sigmoid") == 1
+    assert "for layer in self.layers:" in rep.script
+
+
+def test_the_same_model_gives_the_same_script() -> None:
+    scripts = {check_model(mlp_net("torch"), [FEED]).script for _ in range(2)}
+    assert len(scripts) == 1
+
+
+def random_net(seed: int) -> tuple[onnx.ModelProto, int]:
+    """A net of stages of equal blocks, its shape drawn at random; returns it and the number of different blocks."""
+    random = np.random.default_rng(seed)
+    graph = Graph()
+    x, width = "x", 8
+    kinds_of_block = int(random.integers(1, 4))
+    for stage in range(kinds_of_block):
+        depth = int(random.integers(1, 4))
+        activations = [str(random.choice(["Relu", "Tanh", "Sigmoid", "Softplus"])) for _ in range(depth)]
+        residual = bool(random.integers(0, 2))
+        for i in range(int(random.integers(2, 4))):
+            scope, kinds = f"stage{stage}.{i}", ["torch.Sequential", f"m.Block{stage}"]
+            hidden = x
+            for j, activation in enumerate(activations):
+                hidden = graph.dense(hidden, f"{scope}.fc{j}", [*kinds, "torch.Linear"], width, width)
+                hidden = graph.node(activation, [hidden], scope, kinds)
+            x = graph.node("Add", [hidden, x], scope, kinds) if residual else graph.node("Mul", [hidden, x], scope, kinds)
+    return graph.model(x, width), kinds_of_block
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_architectures(seed: int) -> None:
+    model, kinds = random_net(seed)
+    rep = check_model(model, [FEED])
+    assert len(classes_in(rep.script)) <= kinds + 1, rep.script
