@@ -33,7 +33,7 @@ def loop(node: Node, count: Operand | None, condition: Operand | None, *initial:
     limit = 0 if keep is False else _limit(count)
     counted = keep is False or (keep is True and limit is not None and _stays_true(body))
     in_python = counted and not isinstance(limit, Operand)
-    if not in_python and any(isinstance(start.value.type, ir.SequenceType) for start in initial):
+    if not in_python and not all(isinstance(start.value.type, ir.TensorType) for start in initial):
         raise node.decline("it carries a list, and the number of rounds is computed: graph mode has no such lists")
 
     index, proceed = Value("i"), Value("proceed")
