@@ -11,37 +11,57 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 
-from converter.normalize.clean import clean
-from converter.normalize.fold import fold_constants, is_folded
+from converter.normalize.clean import make_outputs, remove_dead_code, remove_identities, sort
+from converter.normalize.constants import drop_initializer_inputs, lift_constants
+from converter.normalize.fold import fold_constants
 from converter.normalize.functions import inline_functions
-from converter.normalize.initializers import lift_constants, read_model
-from converter.normalize.names import name_nodes
-from converter.normalize.shapes import infer_shapes
-from converter.normalize.upgrade import OPSET, upgrade
+from converter.normalize.marks import OPSET, calls_of, is_folded, is_literal, refusal_of, source_name
+from converter.normalize.names import name_nodes, name_values
+from converter.normalize.read import read_model
+from converter.normalize.shapes import forget_invented_dimensions, infer_shapes, set_declared_shapes_aside
+from converter.normalize.simplify import take_out_opposites
+from converter.normalize.upgrade import upgrade
 
-__all__ = ["OPSET", "is_folded", "normalize"]
+__all__ = ["OPSET", "calls_of", "is_folded", "is_literal", "normalize", "refusal_of", "source_name"]
+
+PASSES = (
+    # One name for each thing. From here on, whatever a pass replaces hands its name and metadata on.
+    name_nodes,
+    name_values,
+    # One form of constant, and one level: no Constant nodes, no constants among the inputs, no local functions.
+    drop_initializer_inputs,
+    inline_functions,
+    lift_constants,
+    # One version of every operator.
+    set_declared_shapes_aside,
+    upgrade,
+    # What is constant is computed, except what is random, and what consumes a float weight that the source names.
+    infer_shapes,
+    fold_constants,
+    infer_shapes,
+    # What contributes nothing goes.
+    remove_identities,
+    take_out_opposites,
+    remove_dead_code,
+    make_outputs,
+    forget_invented_dimensions,
+    sort,
+)
 
 
 def normalize(model: onnx.ModelProto, base_dir: Path) -> ir.Model:
     """Return `model` at opset `OPSET` as a graph of plain nodes.
 
+    The graph's inputs and outputs keep their names and order.
+
     Args:
-        model: at the opset of its file, cut at the user's ends, external data not loaded.
+        model: at the opset of its file, cut at the user's ends, external data not loaded. It stays as it is.
         base_dir: the folder that external data is relative to.
 
     Raises:
-        ModelLoadingError: the model cannot be read as a graph.
+        ModelLoadingError: the model is not a valid graph.
     """
     graph = read_model(model, base_dir)
-    for step in (
-        name_nodes,  # every node gets a name of its own, the source's where it has one
-        inline_functions,  # calls of local functions become their bodies; who called what stays in the metadata
-        upgrade,  # every operator to its meaning at OPSET
-        lift_constants,  # Constant nodes become initializers; initializers leave the inputs
-        infer_shapes,
-        fold_constants,  # whatever is constant, except the float weights that the source names
-        infer_shapes,
-        clean,  # identities and dead code out
-    ):
+    for step in PASSES:
         step(graph)
     return graph

@@ -2,47 +2,114 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import onnx_ir as ir
 from onnxscript.optimizer import fold_constants_ir
 
-from converter.normalize.initializers import lift_constants
+from converter.normalize.constants import lift_constants
+from converter.normalize.marks import FOLDED, is_literal
+from converter.normalize.names import Memory
+from converter.normalize.shapes import infer_shapes
 
-FOLDED = "folded"
+_MAX_ELEMENTS = 1 << 24  # of one folded tensor: a causal mask for 4096 positions
+_MAX_GROWTH = 128 << 20  # bytes that folding may add to a model
+_MAX_ROUNDS = 8  # a shape that folding makes known may let more fold; each up-sampling of a detector takes a round
+_LITERAL_SIZE = 16  # elements; a larger Constant node holds a weight (some exporters write all weights so)
 
-
-def is_folded(value: ir.Value) -> bool:
-    """Whether `value` is an initializer that constant folding made (and the source does not name)."""
-    return bool(value.meta.get(FOLDED, False))
+_KEPT = "converter.kept"  # the domain where Dropouts hide from onnxscript, which takes them out
+_RANDOM = frozenset(
+    ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
+)
+_QUANTIZATION = frozenset(("DequantizeLinear", "QuantizeLinear"))
+_WEIGHT_TYPES = frozenset((ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16))
+_PACKED_TYPES = frozenset(dtype for dtype in ir.DataType if re.match(r"FLOAT[468]E|U?INT[24]$", dtype.name))
+_EXPORTERS_NAME = re.compile(r"val_\d+|scalar_tensor_default.*|onnx::.*|\d+|.*Constant.*|const_fold_opt__\d+")
 
 
 def fold_constants(model: ir.Model) -> None:
-    """Compute what is constant. Dropout, random operators and the source's float weights stay."""
-    weights = {
-        value
-        for graph in model.graphs()
-        for value in graph.initializers.values()
-        if value.dtype is not None and value.dtype.is_floating_point() and value.shape != ir.Shape([])
-    }
-    before = {value for graph in model.graphs() for value in graph.initializers.values()}
-    kept = [node for node in ir.traversal.RecursiveGraphIterator(model.graph) if _is_kept(node)]
-    for node in kept:
-        node.domain = "converter.kept"
-    fold_constants_ir(
-        model,
-        input_size_limit=1 << 22,
-        output_size_limit=1 << 22,
-        should_fold=lambda node: not any(value in weights for value in node.inputs),
-    )
-    for node in kept:
-        node.domain = ""
-    lift_constants(model)  # the folder leaves what it computes from a Shape as a Constant node
+    """Compute what is constant, and mark it (`is_folded`).
+
+    Dropouts and random operators stay. So do operators on a float weight that the source names, such as those of a
+    weight norm: the weight is trained, and what is computed from it follows. Tensors of packed types (4 bits, float8),
+    which frameworks lack, are unpacked.
+    """
+    memory = Memory(model)
+    known = set(_initializers(model))
+    rule = _Rule(model)
+    for _ in range(_MAX_ROUNDS):
+        with _hidden_dropouts(model):
+            modified = fold_constants_ir(
+                model, input_size_limit=_MAX_ELEMENTS, output_size_limit=_MAX_ELEMENTS, should_fold=rule
+            ).modified
+        lift_constants(model)  # the folder leaves what it computes from a Shape as a Constant node
+        if not modified:
+            break
+        infer_shapes(model)
+    for value in _initializers(model):
+        if value not in known:
+            value.meta[FOLDED] = True
+    memory.restore(model)
+
+
+class _Rule:
+    """Which nodes may fold, given that their inputs are constant."""
+
+    def __init__(self, model: ir.Model) -> None:
+        self._weights = {value for value in _initializers(model) if _is_weight(value)}
+        self._growth = 0
+
+    def __call__(self, node: ir.Node) -> bool:
+        inputs = [value for value in node.inputs if value is not None]
+        if node.op_type in _RANDOM:
+            return False
+        if any(value.dtype in _PACKED_TYPES for value in inputs):
+            return True
+        if node.op_type in _QUANTIZATION or any(value in self._weights for value in inputs):
+            return False
+        return self._fits(node, inputs)
+
+    def _fits(self, node: ir.Node, inputs: list[ir.Value]) -> bool:
+        growth = sum(map(_bytes, node.outputs)) - sum(_bytes(value) for value in inputs if len(value.uses()) == 1)
+        if growth > 0 and self._growth + growth > _MAX_GROWTH:
+            return False
+        self._growth += growth
+        return True
+
+
+def _is_weight(value: ir.Value) -> bool:
+    """Whether the source has `value` as a weight, scale or bias, and not as a number in a formula."""
+    size = 0 if value.const_value is None else value.const_value.size
+    if value.dtype not in _WEIGHT_TYPES or size == 0:
+        return False
+    if is_literal(value):
+        return size > _LITERAL_SIZE
+    return size > 1 or not _EXPORTERS_NAME.fullmatch(value.name or "")
+
+
+def _initializers(model: ir.Model) -> Iterator[ir.Value]:
     for graph in model.graphs():
-        for value in graph.initializers.values():
-            if value not in before:
-                value.meta[FOLDED] = True
+        yield from graph.initializers.values()
 
 
-def _is_kept(node: ir.Node) -> bool:
-    """Whether the folder must not see a node: a Dropout, or what it fails on (a SplitToSequence by a computed size)."""
-    sizes = node.inputs[1] if node.op_type == "SplitToSequence" and len(node.inputs) > 1 else None
-    return node.op_type == "Dropout" or (sizes is not None and sizes.const_value is None)
+def _bytes(value: ir.Value) -> int:
+    """The size of a tensor; 0 when it is unknown."""
+    if value.shape is None or value.dtype is None or value.dtype == ir.DataType.STRING:
+        return 0
+    dims = [dim if isinstance(dim, int) else 0 for dim in value.shape]
+    return int(math.prod(dims) * value.dtype.itemsize)
+
+
+@contextmanager
+def _hidden_dropouts(model: ir.Model) -> Iterator[None]:
+    dropouts = [node for node in model.graph.all_nodes() if node.op_type == "Dropout" and node.domain == ""]
+    for node in dropouts:
+        node.domain = _KEPT
+    try:
+        yield
+    finally:
+        for node in dropouts:
+            node.domain = ""
