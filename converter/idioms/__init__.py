@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.idioms import dense
+from converter.idioms import activations, dense
 from converter.idioms.provenance import absorbed_of, operator_of
 from converter.idioms.rewrite import rewrite
 
@@ -20,5 +20,6 @@ def recognise(model: ir.Model) -> None:
     """Replace what exporters took apart by the operators that it was, in sub-graphs too."""
     for idioms in (
         dense.IDIOMS,  # products with a matrix and their biases
+        activations.IDIOMS,
     ):
         rewrite(model, idioms)

@@ -212,7 +212,7 @@ class _Operator(Pattern):
                 if found.bound.get(wanted.name, actual) != actual:
                     return None
                 found = found.bind(wanted.name, actual)
-            elif actual != wanted:
+            elif not (is_close(actual, wanted, None) if isinstance(wanted, float) else actual == wanted):
                 return None
         return found
 
