@@ -9,7 +9,7 @@ from typing import Any
 NAMES = ("ResNet50", "MobileNetV2", "InceptionV3", "EfficientNetB0", "DenseNet121")
 
 
-def model(name: str, input_shape: tuple[int, int, int] = (224, 224, 3), seed: int = 0) -> Any:
+def model(name: str, input_shape: tuple[int, int, int] | None = None, seed: int = 0) -> Any:
     """The Keras model `name`, all its parameters random: an untrained batch norm is an identity and proves nothing."""
     import keras
     import numpy as np
@@ -37,7 +37,7 @@ def freeze(network: Any, path: Path) -> tuple[str, str]:
     return frozen.inputs[0].name, frozen.outputs[0].name
 
 
-def frozen(name: str, path: Path, input_shape: tuple[int, int, int] = (224, 224, 3)) -> tuple[str, str]:
+def frozen(name: str, path: Path, input_shape: tuple[int, int, int] | None = None) -> tuple[str, str]:
     """Write the frozen graph of `keras.applications.<name>` and return the names of its input and output."""
     return freeze(model(name, input_shape), path)
 

@@ -15,7 +15,7 @@ import onnx
 
 from converter.ends import is_named
 from converter.errors import TfRuntimeError
-from converter.frontends.tensorflow import idioms, loops, weights
+from converter.frontends.tensorflow import idioms, loops, order, weights
 from converter.frontends.tensorflow.cutting import Cut
 from converter.frontends.tensorflow.tf2onnx_session import DOMAIN, Session
 from converter.source import Dim, End
@@ -53,7 +53,12 @@ def to_onnx(cut: Cut) -> tuple[onnx.ModelProto, tuple[End, ...], tuple[End, ...]
             "Cut it around the node, with --input_nodes and --output_nodes."
         ) from failure
     model, inputs, _ = best
-    return model, inputs, _output_ends(model, cut.outputs)
+    return model, tuple(_settled(end) for end in inputs), _output_ends(model, [_settled(end) for end in cut.outputs])
+
+
+def _settled(end: End) -> End:
+    """The end as the finished model names it."""
+    return replace(end, value=end.value.removesuffix(":0"))
 
 
 def _fixed_step_by_step(inputs: tuple[End, ...]) -> Iterator[tuple[End, ...]]:
@@ -81,7 +86,8 @@ def _convert(cut: Cut, inputs: Sequence[End]) -> tuple[onnx.ModelProto, int]:
     session = Session(graph, cut.contents, input_names, output_names, OPSET)
     model = session.convert()
     weights.restore(model.graph, _float_constants(cut))
-    _set_ends(model, inputs)
+    order.settle(model.graph, {node.name for node in cut.graph.node})
+    _set_ends(model, [_settled(end) for end in inputs])
     return model, len(session.failed)
 
 
@@ -111,7 +117,11 @@ def _inline_functions(graph: GraphDef, ends: Sequence[str]) -> GraphDef:
     with tf.Graph().as_default():
         meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph)
     meta_graph.collection_def["train_op"].node_list.value.extend(ends)
-    return tf_optimizer.OptimizeGraph(config, meta_graph)
+    optimized = tf_optimizer.OptimizeGraph(config, meta_graph)
+    place = {node.name: index for index, node in enumerate(graph.node)}  # the optimizer's order is random
+    optimized.node.sort(key=lambda node: (place.get(node.name, len(place)), node.name))
+    optimized.library.function.sort(key=lambda function: function.signature.name)
+    return optimized
 
 
 def _float_constants(cut: Cut) -> dict[str, np.ndarray]:
@@ -139,9 +149,6 @@ def _set_ends(model: onnx.ModelProto, inputs: Sequence[End]) -> None:
     for end in inputs:
         dtype = onnx.helper.np_dtype_to_tensor_dtype(end.dtype)
         model.graph.input.append(onnx.helper.make_tensor_value_info(end.value, dtype, end.shape))
-    for value in model.graph.output:
-        for dim in value.type.tensor_type.shape.dim:
-            dim.ClearField("dim_param")
     opsets = {node.domain for node in model.graph.node}
     used = [opset for opset in model.opset_import if opset.domain in ("", *opsets)]
     del model.opset_import[:]

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
+from converter.frontends.tensorflow.order import bodies, reads
 from converter.weights import Step, apply, reshape, transpose
 
 SOURCE = "source"
-"""The key in an initializer's metadata: JSON with the `name` and `shape` of the source's tensor, and `transform`."""
+"""The key in an initializer's metadata: JSON with the `name` and `shape` of the source's constant, and `transform`."""
 
 _LAYOUT = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity")
 """Operators that only rearrange."""
@@ -42,8 +43,9 @@ def restore(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None
         graph: as tf2onnx wrote it, nodes sorted.
         constants: the float constants of the source, by the name of their node.
     """
-    for body in _bodies(graph):
-        restore(body, constants)
+    for node in graph.node:
+        for body in bodies(node):
+            restore(body, constants)
     origins = {}
     for tensor in graph.initializer:
         origin = _origin(tensor, constants)
@@ -52,7 +54,7 @@ def restore(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None
     _fold(graph, origins)
     for tensor in graph.initializer:
         origin = origins.get(tensor.name)
-        if origin is not None and (origin.steps or origin.name != tensor.name):
+        if origin is not None and (origin.steps or origin.name != tensor.name.removesuffix(":0")):
             source = {"name": origin.name, "shape": origin.shape, "transform": origin.steps}
             tensor.metadata_props.add(key=SOURCE, value=json.dumps(source))
 
@@ -63,7 +65,7 @@ def _origin(tensor: onnx.TensorProto, constants: Mapping[str, np.ndarray]) -> _O
     if name is None:
         return None
     steps = _steps(constants[name], onnx.numpy_helper.to_array(tensor))
-    return None if steps is None else _Origin(f"{name}:0", constants[name].shape, steps)
+    return None if steps is None else _Origin(name, constants[name].shape, steps)
 
 
 def _names(name: str) -> Iterator[str]:
@@ -91,7 +93,7 @@ def _steps(source: np.ndarray, array: np.ndarray) -> tuple[Step, ...] | None:
 def _fold(graph: onnx.GraphProto, origins: dict[str, _Origin]) -> None:
     """Compute the nodes that rearrange a weight of known origin."""
     tensors = {tensor.name: tensor for tensor in graph.initializer}
-    readers = Counter(_reads(graph))
+    readers = Counter(name for node in graph.node for name in reads(node))
     outputs = {value.name for value in graph.output}
     renamed: dict[str, str] = {}
     kept = []
@@ -114,7 +116,7 @@ def _fold(graph: onnx.GraphProto, origins: dict[str, _Origin]) -> None:
     kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
     del graph.node[:]
     graph.node.extend(kept)
-    read = set(_reads(graph))
+    read = {name for node in graph.node for name in reads(node)} | outputs
     for index in reversed(range(len(graph.initializer))):
         if graph.initializer[index].name not in read:
             del graph.initializer[index]
@@ -140,25 +142,8 @@ def _layout(node: onnx.NodeProto, shape: Sequence[int], arguments: Sequence[list
     return (reshape(*(1 if i in new_axes else next(rest) for i in range(rank))),)
 
 
-def _bodies(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield attribute.g
-
-
-def _reads(graph: onnx.GraphProto) -> Iterator[str]:
-    """Every name that a node reads, or an output is, sub-graphs included."""
-    for node in graph.node:
-        yield from node.input
-    yield from (value.name for value in graph.output)
-    for body in _bodies(graph):
-        yield from _reads(body)
-
-
 def _rename(nodes: Sequence[onnx.NodeProto], names: Mapping[str, str]) -> None:
     for node in nodes:
         node.input[:] = [names.get(name, name) for name in node.input]
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                _rename(attribute.g.node, names)
+        for body in bodies(node):
+            _rename(body.node, names)
