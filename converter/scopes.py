@@ -88,7 +88,8 @@ def layer_hint(node: ir.Node, weights: tuple[str, ...]) -> str:
         owner, dot, last = name.rpartition(".")
         if dot and owner and re.fullmatch(r"[A-Za-z_]\w*", last):
             return owner
-    return dotted(scopes_of(node)) or _tensorflow_owner(weights) or node.name or node.op_type
+    name = node.name or ""
+    return dotted(scopes_of(node)) or _tensorflow_owner(weights) or (name if _means_something(name) else node.op_type)
 
 
 def _tensorflow_owner(weights: tuple[str, ...]) -> str:
@@ -105,4 +106,9 @@ def variable_hint(node: ir.Node, index: int) -> str:
     """What to call an output of a node: after the value where its name says something, else after the operator."""
     name = node.outputs[index].name or ""
     words = re.sub(r"(_output_\d+|_output|:\d+|_\d+)+$", "", name.split("/")[-1])
-    return words if re.match(r"[A-Za-z]", words) and words != "val" else node.op_type
+    return words if _means_something(words) else node.op_type
+
+
+def _means_something(name: str) -> bool:
+    """Whether a name is more than a letter and a number, as exporters make them (`t12`, `val_3`, `418`)."""
+    return re.match(r"[A-Za-z]", name) is not None and not re.fullmatch(r"[A-Za-z]?_?\d*|val(_\d+)?", name)

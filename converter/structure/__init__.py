@@ -11,10 +11,10 @@ from typing import Any
 
 from converter.names import Names, cell_attributes
 from converter.program import Assign, Block, Cell, Expr, Member, Program, Value, made_by
-from converter.structure import hoist
+from converter.structure import hoist, repeats
 from converter.structure.classes import Group, build, grouped, instance_of
 from converter.structure.inline import inline_single_uses
-from converter.structure.naming import common_prefix, name_members, name_values
+from converter.structure.naming import drop_prefix, hint_within, name_members, name_values, relative
 from converter.structure.regions import Region, by_scope, inputs_of, members_of, statements_of, used_by
 from converter.structure.sequences import as_chain, call_template, collapse_runs, sequence_of
 
@@ -48,6 +48,22 @@ class _Structure:
         hoist.hoist_shared_values(self._root)
         hoist.unshare_members(self._root)
         self._unwrap()
+        self._drop_prefix()
+        self._fold()
+        for find in (repeats.find_chains, repeats.find_segments):
+            self._count_uses()
+            if find(self._root, self._outputs):
+                self._fold()
+        return self._finish()
+
+    def _drop_prefix(self) -> None:
+        statements = self._program.top.body.statements
+        prefix = drop_prefix(members_of(self._root), [value for s in statements for value in made_by(s)])
+        for _, region in _edges(self._root):
+            region.path = relative(region.path, prefix)
+
+    def _fold(self) -> None:
+        """Turn every region below the root into calls of classes, innermost first."""
         while self._root.inner():
             self._count_uses()
             parents = {id(region): parent for parent, region in _edges(self._root)}
@@ -55,7 +71,6 @@ class _Structure:
             simplified = [self._simplify(leaf, parents[id(leaf)]) for leaf in leaves]
             if not any(simplified):
                 self._make_classes(leaves, parents)
-        return self._finish()
 
     def _unwrap(self) -> None:
         """Open the scopes that hold nearly everything: they are the network itself."""
@@ -150,9 +165,8 @@ class _Structure:
         members = members_of(self._root)
         members += [m for r in self._results if isinstance(m := r, Member) and m not in members]
         names = Names(cell_attributes())
-        prefix = common_prefix([member.hint for member in members])
-        name_members(members, prefix, names)
-        name_values(body, prefix)
+        name_members(members, [hint_within(member, "") for member in members], names)
+        name_values(body, "")
         cell = Cell(top.name, top.doc, inputs=top.inputs, members=members, body=body)
         for each in (*self._cells, cell):
             self._moved |= inline_single_uses(each.body)
@@ -174,6 +188,8 @@ def _replace(parent: Region, region: Region, items: list[Any]) -> None:
 
 def _doc(group: Group) -> str:
     paths = [instance.region.path for instance in group.instances]
+    if len(paths) > 1 and len(set(paths)) == 1:
+        return f"Occurs {len(paths)} times in the source."
     where = paths[0] if len(paths) == 1 else f"{paths[0]} … {paths[-1]}"
     kind = group.model.region.scope.kind
     return f"Source: {where}{f' ({kind})' if kind else ''}."

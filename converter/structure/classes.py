@@ -9,7 +9,7 @@ from typing import Any
 
 from converter.names import Names, cell_attributes, identifier
 from converter.program import Arg, Argument, Assign, Block, Cell, Expr, Member, Option, Statement, Value, expr, made_by
-from converter.structure.naming import name_members, name_values, relative
+from converter.structure.naming import hint_within, name_members, name_values, relative, shared_hint
 from converter.structure.regions import Region, inputs_of, replace_in, used_by
 from converter.structure.sequences import called, sequence_of
 from converter.structure.signature import Hole, Signature, fill, signature_of
@@ -148,10 +148,11 @@ def build(group: Group, name: str, doc: str) -> Built:
     """Make the Cell of a group."""
     model, names = group.model, Names(cell_attributes())
     members = list(model.signature.members)
-    name_members(members, model.region.path, names)
     absent = _absent(group)
     columns = _columns(group, absent)
     owned = [_own_members(group, instance, absent) for instance in group.instances]
+    paths = [instance.region.path for instance in group.instances]
+    name_members(members, [_shared_hint(own, paths) for own in zip(*owned, strict=True)], names)
     weights = [_weights(members, own) for own in owned]
     choices, values = _arguments(model.signature.holes, columns, names)
     fill(model.region.statements, members, choices)
@@ -208,6 +209,11 @@ def _weights(members: list[Member], own: list[Member | None]) -> dict[str, Weigh
         if mine is not None
         for key, weight in mine.weights.items()
     }
+
+
+def _shared_hint(own: tuple[Member | None, ...], paths: list[str]) -> str:
+    """What the instances call one of the class's members."""
+    return shared_hint([hint_within(member, path) for member, path in zip(own, paths, strict=True) if member])
 
 
 def _arguments(

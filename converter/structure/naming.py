@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from converter.names import Names
-from converter.program import Block, Member, made_by
+from converter.program import Block, Member, Value, made_by
 
 
 def relative(hint: str, path: str) -> str:
@@ -18,11 +18,20 @@ def relative(hint: str, path: str) -> str:
     return "" if hint == path else hint
 
 
-def name_members(members: Sequence[Member], path: str, names: Names) -> None:
-    """Give members their names within the Cell at `path`."""
-    hints = [relative(member.hint, path) or member.hint.rpartition(".")[2] or member.name for member in members]
+def name_members(members: Sequence[Member], hints: Sequence[str], names: Names) -> None:
+    """Give members their names within a Cell; `hints` are what the source calls them there."""
     for member, hint in zip(members, without_common_number(hints), strict=True):
         member.name = names.new(hint, "layer")
+
+
+def hint_within(member: Member, path: str) -> str:
+    """What the source calls a member of the Cell at `path`."""
+    return relative(member.hint, path) or member.hint.rpartition(".")[2] or member.name
+
+
+def shared_hint(hints: Sequence[str]) -> str:
+    """What instances of one class call the same thing; without the number that varies."""
+    return hints[0] if len(set(hints)) == 1 else re.sub(r"(_?\d+)+$", "", hints[0]) or hints[0]
 
 
 def name_values(body: Block, path: str) -> None:
@@ -32,6 +41,17 @@ def name_values(body: Block, path: str) -> None:
     named = [value for value in values if last[value.path] is value and relative(value.path, path)]
     for value, hint in zip(named, without_common_number([relative(v.path, path) for v in named]), strict=True):
         value.hint = hint
+
+
+def drop_prefix(members: Iterable[Member], values: Iterable[Value]) -> str:
+    """Take the outermost scope, which says nothing, off every name, and return it."""
+    members = list(members)
+    prefix = common_prefix([member.hint for member in members])
+    for member in members:
+        member.hint = relative(member.hint, prefix)
+    for value in values:
+        value.path = relative(value.path, prefix)
+    return prefix
 
 
 def without_common_number(hints: Sequence[str]) -> list[str]:

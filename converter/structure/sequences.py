@@ -156,4 +156,4 @@ def common_path(hints: list[str]) -> str:
         if len(set(parts)) > 1:
             break
         common.append(parts[0])
-    return ".".join(common) or "layers"
+    return ".".join(common) if len(set(hints)) > 1 and common else "layers"

@@ -176,3 +176,22 @@ def test_random_architectures(seed: int) -> None:
     model, kinds = random_net(seed)
     rep = check_model(model, [FEED])
     assert len(classes_in(rep.script)) <= kinds + 1, rep.script
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_architectures_without_names(seed: int) -> None:
+    model, kinds = random_net(seed)
+    for node in model.graph.node:
+        node.name = ""
+        del node.metadata_props[:]
+    for i, initializer in enumerate(model.graph.initializer):
+        for node in model.graph.node:
+            for position, name in enumerate(node.input):
+                if name == initializer.name:
+                    node.input[position] = f"w{i}"
+        initializer.name = f"w{i}"
+    statements = len(model.graph.node)
+    rep = check_model(model, [FEED])
+    classes = classes_in(rep.script)
+    if statements >= 20:
+        assert 2 <= len(classes) <= kinds + 3, rep.script
