@@ -67,12 +67,12 @@ class Operand:
     def is_constant(self) -> bool:
         """Whether the model fixes its elements (an initializer, or arithmetic on fixed extents)."""
         lifted = self._translator.python.get(self.value)
-        return self.value.const_value is not None or (lifted is not None and lifted.literal)
+        return self.is_weight or (lifted is not None and lifted.literal)
 
     @property
     def is_weight(self) -> bool:
-        """Whether it is a constant that can be a layer's parameter: an initializer."""
-        return self.value.const_value is not None
+        """Whether it is a constant that can be a layer's parameter: an initializer, or a view of one."""
+        return self.value.const_value is not None or self.value in self._translator.views
 
     @property
     def constant(self) -> np.ndarray | None:
@@ -80,6 +80,8 @@ class Operand:
         tensor = self.value.const_value
         if tensor is not None:
             return tensor.numpy()
+        if self.value in self._translator.views:
+            return self._translator.views[self.value].array()
         lifted = self._translator.python.get(self.value)
         if lifted is None or not lifted.literal:
             return None

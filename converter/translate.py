@@ -8,6 +8,7 @@ to do. Every node leaves a record.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,10 @@ from converter.program import (
 )
 from converter.stubs import describe, stub
 from converter.tables import Tables
-from converter.weights import Step, Weight
+from converter.weights import Step, Weight, joined, reshape, transpose
 
+VIEWS = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+"""Operators that only give a weight another shape."""
 MAX_LITERAL = 16
 """Constants of more elements are parameters, smaller ones stand in the script."""
 
@@ -56,6 +59,7 @@ class Translator:
         self.tables = tables
         self.values: dict[ir.Value, Arg] = {}
         self.python: dict[ir.Value, lift.PyValue] = {}
+        self.views: dict[ir.Value, Weight] = {}
         self.cell = Cell("MindSporeModel")
         self.block = self.cell.body
         self.records: list[Record] = []
@@ -176,10 +180,12 @@ class Translator:
         if node.domain not in ("", "ai.onnx") or len(node.outputs) != 1:
             return False
         lifted = self._lift_node(node)
-        if lifted is None:
-            return False
-        self.python[node.outputs[0]] = lifted
-        return True
+        view = self._view_of_weight(node) if lifted is None else None
+        if lifted is not None:
+            self.python[node.outputs[0]] = lifted
+        elif view is not None:
+            self.views[node.outputs[0]] = view
+        return not lifted is view is None
 
     def _lift_node(self, node: ir.Node) -> lift.PyValue | None:
         if node.op_type in ("Shape", "Size"):
@@ -197,6 +203,19 @@ class Translator:
         if not any(value in self.python for value in node.inputs if value is not None):
             return None
         return function(inputs, _lift_attributes(node))
+
+    def _view_of_weight(self, node: ir.Node) -> Weight | None:
+        """A weight that is used in another shape only: the shape is a step on the way to the parameter."""
+        source, output = node.inputs[0] if node.inputs else None, node.outputs[0]
+        if node.op_type not in VIEWS or source is None or len(source.uses()) > 1 or output.shape is None:
+            return None
+        known = source.const_value is not None or source in self.views
+        if not known or kind_of(source.dtype) != "f" or not all(isinstance(dim, int) for dim in output.shape):
+            return None
+        if node.op_type == "Transpose":
+            default = tuple(reversed(range(len(output.shape))))
+            return self.weight(source, [transpose(*node.attributes.get_ints("perm", default))])
+        return self.weight(source, [reshape(*output.shape.numpy())])
 
     def python_value(self, value: ir.Value) -> lift.PyValue | None:
         """A value as a Python value, if it is one."""
@@ -222,7 +241,9 @@ class Translator:
             producer = pending.pop().producer()
             absorbed = self._unclaimed.pop(producer, None) if producer is not None else None
             if absorbed is not None:
-                absorbed.became, absorbed.anchor = "Python arithmetic on shapes", record.anchor
+                is_view = producer.outputs[0] in self.views  # type: ignore[union-attr]
+                absorbed.became = "a step on the way to a parameter" if is_view else "Python arithmetic on shapes"
+                absorbed.anchor = record.anchor
                 pending += [value for value in producer.inputs if value is not None]  # type: ignore[union-attr]
 
     # Tensors
@@ -253,33 +274,39 @@ class Translator:
         if value in self.python:
             dtype = mindspore_dtype(value.dtype or ir.DataType.INT64)
             return expr("ms.Tensor({0}, {1})", self.python[value].arg, dtype)
-        if value.const_value is not None:
+        if value.const_value is not None or value in self.views:
             if value not in self._constants:
-                trainable = kind_of(value.dtype) == "f" and not is_folded(value)
-                self._constants[value] = self.constant(value.const_value, value.name or "constant", trainable)
+                self._constants[value] = self._constant(self.weight(value), value.name or "constant")
             return self._constants[value]
         raise Declined(f"nothing makes the value '{value.name}'")
 
-    def constant(self, tensor: Any, hint: str, trainable: bool = False) -> Arg:
-        """A constant as a tensor: a parameter, or a literal when it is small and not a weight."""
+    def constant(self, tensor: Any, hint: str) -> Arg:
+        """A constant that a row computed, as a tensor: a literal when it is small, else a parameter."""
+        return self._constant(Weight(tensor, (), trainable=False), hint)
+
+    def _constant(self, weight: Weight, hint: str) -> Arg:
+        """A constant as a tensor: a parameter, or a literal when it is small and not trained."""
+        tensor, shape = weight.tensor, weight.shape
         dtype = mindspore_dtype(tensor.dtype)
         if dtype is None:
             raise Declined(f"MindSpore has no element type {tensor.dtype.name} ('{tensor.name}')")
-        shape = tuple(int(dim) for dim in tensor.shape)
         size = int(np.prod(shape, dtype=np.int64))
         if size == 0:
             return expr("ops.zeros({0}, {1})", shape, dtype)
-        trainable = trainable and size > 1
+        trainable = weight.trainable and size > 1
         if kind_of(tensor.dtype) == "c" or (size <= MAX_LITERAL and not trainable):
-            literal = expr("ms.Tensor({0}, {1})", literal_of(tensor.numpy()), dtype)
+            literal = expr("ms.Tensor({0}, {1})", literal_of(weight.array()), dtype)
             return self._member(literal, {}, hint)
         constructor = expr("ms.Parameter(ops.zeros({0}, {1}))", shape, dtype)
         if not trainable:
             constructor = expr("ms.Parameter(ops.zeros({0}, {1}), requires_grad=False)", shape, dtype)
-        return self._member(constructor, {"": Weight(tensor, (), trainable)}, hint)
+        return self._member(constructor, {"": replace(weight, trainable=trainable)}, hint)
 
-    def weight(self, value: ir.Value, steps: Sequence[Step]) -> Weight:
-        """A constant as a layer's parameter."""
+    def weight(self, value: ir.Value, steps: Sequence[Step] = ()) -> Weight:
+        """A constant as a parameter."""
+        if value in self.views:
+            view = self.views[value]
+            return replace(view, steps=joined((*view.steps, *steps), view.tensor.shape))
         if value.const_value is None:
             raise Declined(f"'{value.name}' is not a constant")
         return Weight(value.const_value, tuple(steps), kind_of(value.dtype) == "f" and not is_folded(value))

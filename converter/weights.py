@@ -76,6 +76,23 @@ def apply(steps: Sequence[Step], array: np.ndarray) -> np.ndarray:
     return array
 
 
+def joined(steps: Sequence[Step], shape: Sequence[int]) -> tuple[Step, ...]:
+    """Steps on an array of `shape`, those that undo each other left out."""
+    kept: list[Step] = []
+    for step in steps:
+        last = kept[-1] if kept else None
+        if last and step["op"] == last["op"] == "transpose":
+            kept[-1] = transpose(*(last["perm"][axis] for axis in step["perm"]))
+        elif last and step["op"] == last["op"] == "reshape":
+            kept[-1] = step
+        else:
+            kept.append(step)
+        before = shape_after(kept[:-1], shape)
+        if kept[-1] in (reshape(*before), transpose(*range(len(before)))):
+            kept.pop()
+    return tuple(kept)
+
+
 def shape_after(steps: Sequence[Step], shape: Sequence[int]) -> tuple[int, ...]:
     """The shape that steps give an array of `shape`, without its values."""
     return apply(steps, np.broadcast_to(np.int8(0), tuple(shape))).shape if steps else tuple(shape)
