@@ -1,0 +1,33 @@
+"""Make every sample again: `python samples/regenerate.py` after a change that alters what comes out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import converter
+
+HERE = Path(__file__).parent
+
+SAMPLES: dict[str, dict[str, Any]] = {
+    "mnist/mnist.onnx": {},
+    "super_resolution/super_resolution.onnx": {"shape": ["N,1,224,224"]},
+    "keyword_spotting/ds_cnn_s.pb": {
+        "shape": ["1,49,10"],
+        "input_nodes": ["Mfcc:0"],
+        "output_nodes": ["labels_softmax:0"],
+    },
+}
+"""A model → the options that it is converted with."""
+
+
+def main() -> None:
+    """Convert each model into its own folder."""
+    for model, options in SAMPLES.items():
+        path = HERE / model
+        result = converter.convert(path, output=path.parent, **options)
+        print(f"{model}: {result.nodes_converted} of {result.nodes_total} nodes, {result.verdict}")
+
+
+if __name__ == "__main__":
+    main()

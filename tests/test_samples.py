@@ -1,0 +1,46 @@
+"""The samples are what the converter makes now."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import converter
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+
+
+def _listed() -> dict:
+    spec = importlib.util.spec_from_file_location("regenerate", SAMPLES / "regenerate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.SAMPLES
+
+
+@pytest.mark.parametrize("model", _listed())
+def test_sample_is_current(model: str, tmp_path: Path) -> None:
+    import mindspore as ms
+
+    if model.endswith(".pb"):
+        pytest.importorskip("tensorflow")
+    source = SAMPLES / model
+    result = converter.convert(source, output=tmp_path, verify=False, **_listed()[model])
+    for made in result.files:
+        kept = source.parent / made.name
+        if made.suffix == ".ckpt":
+            new, old = (ms.load_checkpoint(str(path)) for path in (made, kept))
+            assert list(new) == list(old)
+            for name, parameter in new.items():
+                np.testing.assert_array_equal(parameter.asnumpy(), old[name].asnumpy())
+        else:
+            assert _without_proof(made) == _without_proof(kept)
+
+
+def _without_proof(path: Path) -> str:
+    """A file's text; a report's without its last part, whose errors depend on the machine."""
+    return path.read_text(encoding="utf-8").partition("[Verification]")[0]
