@@ -92,6 +92,13 @@ def layer_hint(node: ir.Node, weights: tuple[str, ...]) -> str:
     return dotted(scopes_of(node)) or _tensorflow_owner(weights) or (name if _means_something(name) else node.op_type)
 
 
+def constant_hint(name: str | None) -> str:
+    """What to call a constant, with its scopes: `net.block.bias` for `net/block/bias:0`."""
+    path = re.sub(r":\d+$", "", name or "")
+    path = re.sub(r"(/(ReadVariableOp|[Rr]ead|resource))+$", "", path)
+    return path.strip("/").replace("/", ".") if _means_something(path) else "constant"
+
+
 def _tensorflow_owner(weights: tuple[str, ...]) -> str:
     """The layer in a weight's name: `net.conv1_bn` of `net/conv1_bn/Cast_2/ReadVariableOp/resource:0`."""
     parts = weights[0].split("/")[:-1] if weights else []

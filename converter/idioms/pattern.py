@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import onnx_ir as ir
 
-from converter.idioms.values import attribute, is_close, is_float, is_internal, is_same, number_of
+from converter.idioms.values import attribute, is_close, is_float, is_internal, is_same, is_weight, number_of
 
 PatternLike: TypeAlias = "Pattern | float | None"
 
@@ -41,6 +41,11 @@ def scalar(variable: Pattern) -> Pattern:
     """Want a constant of one element, and let the variable stand for the number."""
     assert isinstance(variable, _Variable)
     return _Scalar(variable.name)
+
+
+def named(variable: Pattern, pattern: Pattern) -> Pattern:
+    """Let the variable stand for the value of the pattern."""
+    return _Named(variable, pattern)
 
 
 def either(*patterns: Pattern) -> Pattern:
@@ -138,7 +143,7 @@ class _Constant(Pattern):
     inner: Pattern
 
     def match(self, value: ir.Value | None, found: Found) -> Iterator[Found]:
-        if value is not None and value.const_value is not None:
+        if value is not None and is_weight(value):
             yield from self.inner.match(value, found)
 
 
@@ -150,6 +155,20 @@ class _Scalar(Pattern):
         number = number_of(value)
         if number is not None and found.bound.get(self.name, number) == number:
             yield found.bind(self.name, number)
+
+
+@dataclass(frozen=True)
+class _Named(Pattern):
+    variable: Pattern
+    pattern: Pattern
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "roots", self.pattern.roots)
+        object.__setattr__(self, "needs", self.pattern.needs)
+
+    def match(self, value: ir.Value | None, found: Found) -> Iterator[Found]:
+        for inner in self.pattern.match(value, found):
+            yield from self.variable.match(value, inner)
 
 
 @dataclass(frozen=True)

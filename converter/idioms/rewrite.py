@@ -30,6 +30,13 @@ class Builder:
 
         return make
 
+    def reshaped(self, value: ir.Value, *shape: int) -> ir.Value:
+        """Give a value another shape, unless it has that."""
+        if shape_of(value) == shape:
+            return value
+        extents = ir.tensor(np.array(shape, np.int64), name=f"{value.name}/shape")
+        result = self.Reshape(value, ir.Value(name=extents.name, const_value=extents, ...))
+
 
 @dataclass(frozen=True)
 class Idiom:

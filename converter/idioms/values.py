@@ -34,6 +34,19 @@ def shape_of(value: ir.Value) -> tuple[int | str | None, ...] | None:
     return tuple(dim if isinstance(dim, int) else dim.value for dim in value.shape)
 
 
+VIEWS = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+"""Operators that only give a value another shape."""
+
+
+def is_weight(value: ir.Value) -> bool:
+    """Whether a value is a constant, or one that is only used in another shape: a row can make a parameter of both."""
+    if value.const_value is not None:
+        return True
+    node = value.producer()
+    source = node.inputs[0] if node is not None and node.op_type in VIEWS and not node.domain else None
+    return source is not None and value.shape is not None and value.shape.is_static() and is_internal(source) and is_weight(source)
+
+
 def is_internal(value: ir.Value) -> bool:
     """Whether a single input of a single node uses a value."""
     return not value.is_graph_output() and len(value.uses()) == 1

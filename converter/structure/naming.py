@@ -26,7 +26,10 @@ def name_members(members: Sequence[Member], hints: Sequence[str], names: Names) 
 
 def hint_within(member: Member, path: str) -> str:
     """What the source calls a member of the Cell at `path`."""
-    return relative(member.hint, path) or member.hint.rpartition(".")[2] or member.name
+    own = relative(member.hint, path)
+    if own == member.hint and path:  # it comes from elsewhere in the source
+        own = own.rpartition(".")[2]
+    return own or member.hint.rpartition(".")[2] or member.name
 
 
 def shared_hint(hints: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ import onnx
 
 from converter.frontends.tensorflow.batch_norm import rewrite_batch_norm
 from converter.frontends.tensorflow.handlers import HANDLERS
+from converter.frontends.tensorflow.recurrent import rewrite_recurrent
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -63,11 +64,15 @@ class Session:
                 input_names=self._inputs,
                 output_names=self._outputs,
                 const_node_values=self._contents,
-                custom_rewriter=[rewrite_batch_norm, self._keep_failed],
+                custom_rewriter=[rewrite_batch_norm, self._rewrite_recurrent, self._keep_failed],
             )
             if self.failed != before:
                 return None
             return optimizer.optimize_graph(converted, catch_errors=False, optimizers=_optimizers()).make_model("")
+
+    def _rewrite_recurrent(self, graph: Any, ops: list[Any]) -> list[Any]:
+        rewrite_recurrent(graph, [node for node in ops if node.is_while()], self._graph.library)
+        return graph.get_nodes()
 
     def _keep_failed(self, graph: Any, ops: list[Any]) -> list[Any]:
         """A rewriter for tf2onnx: take the nodes that it fails on out of its hands."""
