@@ -201,19 +201,19 @@ def _where(inputs: Sequence[PyValue | None], attributes: Attributes) -> PyValue 
 
 
 def _equal(inputs: Sequence[PyValue | None], attributes: Attributes) -> PyValue | None:
-    """Equal, when it is known: an extent is never negative, so `shape == -1` is false."""
+    """Equal: known where an extent is compared with a negative number, which it never is."""
     a, b = inputs
     pair = a and b and _same_shape(a, b)
     if not pair:
         return None
-    items: list[bool] = []
+    items: list[Arg] = []
     for left, right in zip(pair[0], pair[1], strict=True):
         if _known(left) and _known(right):
             items.append(left == right)
         elif (_extent(left) and _known(right) and right < 0) or (_extent(right) and _known(left) and left < 0):  # type: ignore[operator]
             items.append(False)
         else:
-            return None
+            items.append(expr("{0} == {1}", left, right))
     return PyValue(tuple(items), pair[2])
 
 
@@ -257,6 +257,7 @@ def _product(inputs: Sequence[PyValue | None], attributes: Attributes) -> PyValu
 LIFTS: Mapping[str, Lift] = {
     "Abs": _unary("abs({0})", abs),
     "Add": _binary("{0} + {1}", operator.add, 0),
+    "And": _binary("{0} and {1}", lambda x, y: x and y),
     "Cast": _cast,
     "Ceil": _unary("math.ceil({0})", math.ceil),
     "Concat": _concat,
@@ -266,12 +267,18 @@ LIFTS: Mapping[str, Lift] = {
     "Expand": _expand,
     "Floor": _unary("math.floor({0})", math.floor),
     "Gather": _gather,
+    "Greater": _binary("{0} > {1}", operator.gt),
+    "GreaterOrEqual": _binary("{0} >= {1}", operator.ge),
     "Identity": lambda inputs, attributes: inputs[0],
+    "Less": _binary("{0} < {1}", operator.lt),
+    "LessOrEqual": _binary("{0} <= {1}", operator.le),
     "Max": _binary("max({0}, {1})", max),
     "Min": _binary("min({0}, {1})", min),
     "Mod": _binary("{0} % {1}", lambda x, y: x % y if y else 0),
     "Mul": _binary("{0} * {1}", operator.mul, 1),
     "Neg": _unary("-{0}", operator.neg),
+    "Not": _unary("not {0}", operator.not_),
+    "Or": _binary("{0} or {1}", lambda x, y: x or y),
     "ReduceProd": _product,
     "Reshape": _reshape,
     "Slice": _slice,
