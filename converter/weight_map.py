@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from converter.program import Program
-from converter.weights import Weight
+from converter.weights import SOURCE, Step, Weight
 
 
 def weight_map(program: Program, name: str) -> str:
@@ -15,14 +15,20 @@ def weight_map(program: Program, name: str) -> str:
 
 
 def _entry(parameter: str, weight: Weight) -> dict[str, object]:
+    name, shape, steps = _origin(weight)
     entry: dict[str, object] = {
         "converted_weight": {"name": parameter, "shape": list(weight.shape), "data_type": weight.dtype.title()},
-        "source_weight": {
-            "name": weight.source_name,
-            "shape": [int(dim) for dim in weight.tensor.shape],
-            "data_type": weight.tensor.dtype.numpy().name,
-        },
+        "source_weight": {"name": name, "shape": shape, "data_type": weight.tensor.dtype.numpy().name},
     }
-    if weight.steps:
-        entry["transform"] = list(weight.steps)
+    if steps:
+        entry["transform"] = steps
     return entry
+
+
+def _origin(weight: Weight) -> tuple[str, list[int], list[Step]]:
+    """Name and shape of the source's tensor, and all steps from there: a frontend may have rearranged it already."""
+    note = getattr(weight.tensor, "metadata_props", {}).get(SOURCE)
+    if note is None:
+        return weight.source_name, [int(dim) for dim in weight.tensor.shape], list(weight.steps)
+    origin = json.loads(note)
+    return origin["name"], origin["shape"], [*origin["transform"], *weight.steps]

@@ -15,6 +15,11 @@ Step: TypeAlias = Mapping[str, Any]
 """One of `transpose`, `reshape`, `slice`, `concatenate`, `cast` below, as plain data."""
 
 
+SOURCE = "source"
+"""A key of a tensor's metadata: JSON with the `name` and `shape` of the tensor that a frontend made it of, and the
+steps from there (`transform`)."""
+
+
 class Tensor(Protocol):
     """An array that may still be on disk (an onnx_ir tensor)."""
 

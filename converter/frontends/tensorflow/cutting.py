@@ -123,7 +123,9 @@ def _own_outputs(own: Sequence[str]) -> tuple[str, ...]:
     """The graph's outputs where they are certain: one node, or the `Identity`, `Identity_1`, … that tracing a function adds."""
     if not own:
         raise ParamMissingError("the graph has no outputs of its own. Name them with --output_nodes.")
-    identities = sorted((int(m[1] or 0), m.string) for name in own if (m := re.fullmatch(r"Identity(?:_(\d+))?:0", name)))
+    identities = sorted(
+        (int(m[1] or 0), m.string) for name in own if (m := re.fullmatch(r"Identity(?:_(\d+))?:0", name))
+    )
     if identities:
         return tuple(name for _, name in identities)
     if len({graphs.split(name)[0] for name in own}) > 1:

@@ -15,7 +15,7 @@ import onnx
 
 from converter.ends import is_named
 from converter.errors import TfRuntimeError
-from converter.frontends.tensorflow import idioms, loops, order, weights
+from converter.frontends.tensorflow import idioms, layers, loops, order, weights
 from converter.frontends.tensorflow.cutting import Cut
 from converter.frontends.tensorflow.tf2onnx_session import DOMAIN, Session
 from converter.source import Dim, End
@@ -85,6 +85,7 @@ def _convert(cut: Cut, inputs: Sequence[End]) -> tuple[onnx.ModelProto, int]:
     graph = _inline_functions(graph, input_names + output_names)
     session = Session(graph, cut.contents, input_names, output_names, OPSET)
     model = session.convert()
+    layers.tidy(model.graph)
     weights.restore(model.graph, _float_constants(cut))
     order.settle(model.graph, {node.name for node in cut.graph.node})
     _set_ends(model, [_settled(end) for end in inputs])

@@ -14,7 +14,7 @@ _GENERATED = re.compile(r"(?P<stem>.*?)(__\d+)+(?P<port>:\d+)?")
 
 
 def settle(graph: onnx.GraphProto, source: Collection[str]) -> None:
-    """Sort nodes and initializers by their use, and number generated names (`Reshape__541`) in this order.
+    """Sort nodes and initializers by their use, drop what has none, and number generated names (`Reshape__541`) in this order.
 
     The first output of a node gets the node's name, without `:0`.
 
@@ -48,8 +48,12 @@ def _sort(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         for body in bodies(node):
             _sort(body)
-    first = {name: place for place, name in reversed(list(enumerate(n for node in graph.node for n in reads(node))))}
-    graph.initializer.sort(key=lambda tensor: first.get(tensor.name, len(first)))
+    used = [*(name for node in graph.node for name in reads(node)), *(value.name for value in graph.output)]
+    first = {name: place for place, name in reversed(list(enumerate(used)))}
+    for index in reversed(range(len(graph.initializer))):
+        if graph.initializer[index].name not in first:
+            del graph.initializer[index]
+    graph.initializer.sort(key=lambda tensor: first[tensor.name])
 
 
 def bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:

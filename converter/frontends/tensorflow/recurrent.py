@@ -117,10 +117,16 @@ def _candidates(shapes: dict[int, tuple[int, ...]]) -> Iterator[tuple[_Layer, in
         bias = rest[0] if rest else None
         if width == 3 * hidden:
             for before in (1, 0):
-                yield _Layer("GRU", {"hidden_size": hidden, "linear_before_reset": before}, kernel, recurrent, bias), hidden
+                yield (
+                    _Layer("GRU", {"hidden_size": hidden, "linear_before_reset": before}, kernel, recurrent, bias),
+                    hidden,
+                )
         elif width == hidden:
             for activation in ("Tanh", "Relu"):
-                yield _Layer("RNN", {"hidden_size": hidden, "activations": [activation]}, kernel, recurrent, bias), hidden
+                yield (
+                    _Layer("RNN", {"hidden_size": hidden, "activations": [activation]}, kernel, recurrent, bias),
+                    hidden,
+                )
 
 
 def _formula(layer: _Layer, x: np.ndarray, h: np.ndarray, w: np.ndarray, r: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -131,9 +137,7 @@ def _formula(layer: _Layer, x: np.ndarray, h: np.ndarray, w: np.ndarray, r: np.n
         total = from_x + from_h
         return np.tanh(total) if layer.attributes["activations"] == ["Tanh"] else np.maximum(total, 0)
     size = layer.attributes["hidden_size"]
-    update, reset = (
-        1 / (1 + np.exp(-(from_x + from_h)[:, k * size : (k + 1) * size])) for k in (0, 1)
-    )
+    update, reset = (1 / (1 + np.exp(-(from_x + from_h)[:, k * size : (k + 1) * size])) for k in (0, 1))
     if layer.attributes["linear_before_reset"]:
         candidate = reset * from_h[:, 2 * size :]
     else:

@@ -18,10 +18,10 @@ import numpy as np
 import onnx
 
 from converter.frontends.tensorflow.order import bodies, reads
-from converter.weights import Step, apply, reshape, transpose
+from converter.weights import SOURCE, Step, apply, concatenate, part, reshape, transpose
 
-SOURCE = "source"
-"""The key in an initializer's metadata: JSON with the `name` and `shape` of the source's constant, and `transform`."""
+_GATES = 4
+"""Of an LSTM."""
 
 _LAYOUT = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity")
 """Operators that only rearrange."""
@@ -61,11 +61,17 @@ def restore(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None
 
 def _origin(tensor: onnx.TensorProto, constants: Mapping[str, np.ndarray]) -> _Origin | None:
     """The constant of the source that an initializer is, told by its name and its elements."""
+    array = onnx.numpy_helper.to_array(tensor)
     name = next((name for name in _names(tensor.name) if name in constants), None)
-    if name is None:
-        return None
-    steps = _steps(constants[name], onnx.numpy_helper.to_array(tensor))
-    return None if steps is None else _Origin(name, constants[name].shape, steps)
+    if name is not None:
+        steps = _steps(constants[name], array)
+        return None if steps is None else _Origin(name, constants[name].shape, steps)
+    if array.ndim == 3 and array.shape[0] == 1 and array.shape[1] % _GATES == 0 and array.dtype.kind == "f":
+        for name, source in constants.items():
+            steps = _gate_steps(source, array[0])
+            if steps is not None:
+                return _Origin(name, source.shape, (*steps, reshape(*array.shape)))
+    return None
 
 
 def _names(name: str) -> Iterator[str]:
@@ -87,6 +93,27 @@ def _steps(source: np.ndarray, array: np.ndarray) -> tuple[Step, ...] | None:
         for perm in itertools.permutations(range(source.ndim)):
             if array.shape == tuple(source.shape[i] for i in perm) and np.array_equal(source.transpose(perm), array):
                 return (transpose(*perm),)
+    return None
+
+
+def _gate_steps(source: np.ndarray, array: np.ndarray) -> tuple[Step, ...] | None:
+    """How a kernel of an LSTM, (inputs, 4 * hidden), becomes ONNX's, (4 * hidden, inputs), its gates in another order.
+
+    TensorFlow 1 has the recurrent kernel below the kernel, in one matrix.
+    """
+    width, inputs = array.shape
+    if source.ndim != 2 or source.shape[1] != width or source.shape[0] < inputs or source.dtype != array.dtype:
+        return None
+    hidden = width // _GATES
+    for start in {0, source.shape[0] - inputs}:
+        turned = source[start : start + inputs].T
+        blocks = [turned[k * hidden : (k + 1) * hidden] for k in range(_GATES)]
+        wanted = [array[k * hidden : (k + 1) * hidden] for k in range(_GATES)]
+        order = [next((k for k, b in enumerate(blocks) if np.array_equal(b, block)), None) for block in wanted]
+        if None not in order:
+            taken = () if inputs == source.shape[0] else (part(0, start, start + inputs),)
+            gates = [(part(0, k * hidden, (k + 1) * hidden),) for k in order if k is not None]
+            return (*taken, transpose(1, 0), concatenate(0, *gates))
     return None
 
 
@@ -116,10 +143,6 @@ def _fold(graph: onnx.GraphProto, origins: dict[str, _Origin]) -> None:
     kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
     del graph.node[:]
     graph.node.extend(kept)
-    read = {name for node in graph.node for name in reads(node)} | outputs
-    for index in reversed(range(len(graph.initializer))):
-        if graph.initializer[index].name not in read:
-            del graph.initializer[index]
 
 
 def _layout(node: onnx.NodeProto, shape: Sequence[int], arguments: Sequence[list[int]]) -> tuple[Step, ...]:

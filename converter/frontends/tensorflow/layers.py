@@ -1,0 +1,74 @@
+"""Recurrent layers as tf2onnx leaves them: without a scope, states that are zero spelt out, weights renamed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+
+from converter.frontends.tensorflow.order import reads
+
+_RECURRENT = ("LSTM", "GRU", "RNN")
+_STATES = (5, 6)
+"""Inputs of these operators: initial_h and, of an LSTM, initial_c."""
+
+_PARAMETERS = {1: "W", 2: "R", 3: "B", 7: "P"}
+
+_ZERO_IF_FIRST_IS = ("Unsqueeze", "Squeeze", "Reshape", "Identity", "Cast", "Expand", "Tile", "Transpose", "Slice")
+
+
+def tidy(graph: onnx.GraphProto) -> None:
+    """Name recurrent layers and their parameters after the scope of their input; leave out initial states of zero.
+
+    Call it before nodes are sorted, which drops what computed the states.
+    """
+    makers = {name: node for node in graph.node for name in node.output}
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    renamed: dict[str, str] = {}
+    for node in graph.node:
+        if node.op_type not in _RECURRENT or node.domain:
+            continue
+        for index in _STATES:
+            if len(node.input) > index and node.input[index] and _is_zero(node.input[index], makers, constants):
+                node.input[index] = ""
+        while not node.input[-1]:
+            del node.input[-1]
+        maker = makers.get(node.input[0])
+        scope = node.name.rpartition("/")[0] or (maker.name.rpartition("/")[0] if maker is not None else "")
+        if not scope:
+            continue
+        if "/" not in node.name:
+            node.name = f"{scope}/{node.op_type.lower()}"
+        for index, kind in _PARAMETERS.items():
+            name = node.input[index] if len(node.input) > index else ""
+            if name in constants and "/" not in name:
+                renamed[name] = f"{scope}/{kind}__0"  # numbered later, where one scope holds several
+    _rename(graph, constants, renamed)
+
+
+def _is_zero(name: str, makers: Mapping[str, onnx.NodeProto], constants: Mapping[str, onnx.TensorProto]) -> bool:
+    """Whether a value is zero everywhere, whatever its extents."""
+    if name in constants:
+        return not np.any(onnx.numpy_helper.to_array(constants[name]))
+    maker = makers.get(name)
+    if maker is None or maker.domain:
+        return False
+    if maker.op_type == "ConstantOfShape":
+        return all(not np.any(onnx.numpy_helper.to_array(attribute.t)) for attribute in maker.attribute)
+    if maker.op_type == "Concat":
+        return all(_is_zero(source, makers, constants) for source in maker.input)
+    return maker.op_type in _ZERO_IF_FIRST_IS and _is_zero(maker.input[0], makers, constants)
+
+
+def _rename(graph: onnx.GraphProto, constants: Mapping[str, onnx.TensorProto], names: Mapping[str, str]) -> None:
+    taken = {name for node in graph.node for name in (*reads(node), *node.output)}
+    for old, wanted in names.items():
+        new, number = wanted, 0
+        while new in taken:
+            number += 1
+            new = f"{wanted.removesuffix('__0')}__{number}"
+        taken.add(new)
+        constants[old].name = new
+        for node in graph.node:
+            node.input[:] = [new if name == old else name for name in node.input]
