@@ -93,7 +93,7 @@ class Translator:
         path = "/".join(scope.name for scope in self._scopes)
         record = Record(operator_of(node), node.name or "", path)
         twins = [Record(*absorbed) for absorbed in absorbed_of(node)]
-        self.records += [record, *twins]
+        self.records += [record, *twins] if record.operator else []  # an idiom may need nodes that the source lacks
         self._twins += [(twin, record) for twin in twins]
         if self._keep_back(node):
             self._unclaimed[node] = record

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from converter.rows import Arg, Node, Operand, invoke, reshape, transpose
+from typing import TYPE_CHECKING
+
+from converter.rows import Arg, Node, Operand, expr, invoke, reshape, transpose
+
+if TYPE_CHECKING:
+    from mindspore import ops
 
 
 def dense(node: Node, x: Operand, weight: Operand, bias: Operand) -> Arg:
@@ -13,6 +18,18 @@ def dense(node: Node, x: Operand, weight: Operand, bias: Operand) -> Arg:
     return node.apply(invoke("nn.Dense", channels, units), weights, x)
 
 
+def standardize(node: Node, x: Operand, *, axes: tuple[int, ...] = (), epsilon: float = 1e-5) -> Arg:
+    """A norm without scale and bias (`nn.LayerNorm` always has both)."""
+    return expr("{0}({1}, {2}, {3})", zero_mean_unit_variance, x, axes, epsilon)
+
+
+def zero_mean_unit_variance(x, axes, epsilon):
+    """Shift and scale `x` over `axes`."""
+    x = x - ops.mean(x, axes, True)
+    return x * ops.rsqrt(ops.mean(ops.square(x), axes, True) + epsilon)
+
+
 ROWS = {
     "idiom.Dense": dense,
+    "idiom.Standardize": standardize,
 }

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.idioms import activations, dense
+from converter.idioms import activations, dense, norms
 from converter.idioms.provenance import absorbed_of, operator_of
 from converter.idioms.rewrite import rewrite
+from converter.normalize.names import Names
 
 __all__ = ["absorbed_of", "operator_of", "recognise"]
 
 
 def recognise(model: ir.Model) -> None:
     """Replace what exporters took apart by the operators that it was, in sub-graphs too."""
+    names = Names.of(model)
     for idioms in (
         dense.IDIOMS,  # products with a matrix and their biases
         activations.IDIOMS,
+        norms.IDIOMS,
+        norms.WITHOUT_BIAS,  # a part of those above
+        norms.WITHOUT_SCALE,
     ):
-        rewrite(model, idioms)
+        rewrite(model, idioms, names)

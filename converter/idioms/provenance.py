@@ -27,16 +27,26 @@ def absorbed_of(node: ir.Node) -> list[tuple[str, str, str]]:
 
 
 def hand_over(old: Sequence[ir.Node], new: Sequence[ir.Node]) -> None:
-    """Give the names, scopes and metadata of `old` to `new`: each takes over one node, the last also all others."""
-    left = list(old)
+    """Give the names, scopes and metadata of `old` to `new`.
+
+    The last of `new` is named after the most telling node; one before it takes over a node of its own operator, or,
+    where there is none, stands for nothing in the source (`operator_of` is empty).
+    """
+    last, left = new[-1], list(old)
     for node in reversed(new):
-        origin = _most_telling(node, left)
-        left.remove(origin)
-        node.name = origin.name
-        node.metadata_props.update(origin.metadata_props)
-        node.metadata_props[OPERATOR] = operator_of(origin)
-    _widen_scope(new[-1], old)
-    absorb(new[-1], left)
+        origins = left if node is last else [other for other in left if _is_alike(node, other)]
+        if origins:
+            origin = _most_telling(node, origins)
+            left.remove(origin)
+            node.name = origin.name
+            node.metadata_props.update(origin.metadata_props)
+            node.metadata_props[OPERATOR] = operator_of(origin)
+        else:
+            node.metadata_props.update(last.metadata_props)
+            node.metadata_props.pop(ABSORBED, None)
+            node.metadata_props[OPERATOR] = ""
+    _widen_scope(last, old)
+    absorb(last, left)
 
 
 def absorb(node: ir.Node, others: Iterable[ir.Node]) -> None:
@@ -54,9 +64,13 @@ def _most_telling(new: ir.Node, old: Sequence[ir.Node]) -> ir.Node:
 
     def rank(node: ir.Node) -> tuple[bool, int]:
         sizes = [value.const_value.size for value in node.inputs if value is not None and value.const_value is not None]
-        return (node.domain, node.op_type) == (new.domain, new.op_type), max([1, *sizes])
+        return _is_alike(node, new), max([1, *sizes])
 
     return max(old, key=rank)
+
+
+def _is_alike(node: ir.Node, other: ir.Node) -> bool:
+    return (node.domain, node.op_type) == (other.domain, other.op_type)
 
 
 def _widen_scope(node: ir.Node, old: Iterable[ir.Node]) -> None:

@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 
 from converter.idioms.pattern import Found, Pattern, pattern_of, variables_of
 from converter.idioms.provenance import hand_over
+from converter.idioms.values import shape_of
+from converter.normalize.constants import new_initializer
+from converter.normalize.marks import FOLDED
+from converter.normalize.names import Names
+from converter.normalize.shapes import infer_node
 
 DOMAIN = "idiom"
 """The domain of operators that ONNX does not have."""
@@ -20,22 +26,34 @@ DOMAIN = "idiom"
 class Builder:
     """Makes the nodes of a replacement: `op.Gelu(x, approximate="tanh")` returns the new node's value."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: ir.Node, names: Names) -> None:
         self.nodes: list[ir.Node] = []
+        self._root = root
+        self._names = names
 
     def __getattr__(self, op_type: str) -> Callable[..., ir.Value]:
         def make(*inputs: ir.Value | None, domain: str = "", **attributes: Any) -> ir.Value:
-            self.nodes.append(ir.node(op_type, inputs, attributes, domain=domain))
-            return self.nodes[-1].outputs[0]
+            name = self._names.fresh(f"{self._root.name}/{op_type}")
+            node = ir.node(op_type, inputs, attributes, domain=domain, name=name)
+            node.outputs[0].name = name
+            infer_node(node)
+            self.nodes.append(node)
+            return node.outputs[0]
 
         return make
 
-    def reshaped(self, value: ir.Value, *shape: int) -> ir.Value:
-        """Give a value another shape, unless it has that."""
+    def constant(self, role: str, array: np.ndarray) -> ir.Value:
+        """A new initializer."""
+        assert isinstance(self._root.graph, ir.Graph)
+        value = new_initializer(self._root.graph, self._names.fresh(f"{self._root.name}/{role}"), ir.tensor(array))
+        value.meta[FOLDED] = True
+        return value
+
+    def reshaped(self, value: ir.Value, shape: Sequence[int | str | None]) -> ir.Value:
+        """A value in another shape, whose extents are numbers; itself when it has that."""
         if shape_of(value) == shape:
             return value
-        extents = ir.tensor(np.array(shape, np.int64), name=f"{value.name}/shape")
-        result = self.Reshape(value, ir.Value(name=extents.name, const_value=extents, ...))
+        return self.Reshape(value, self.constant("shape", np.array(shape, np.int64)))
 
 
 @dataclass(frozen=True)
@@ -63,10 +81,10 @@ class Idiom:
             if all(node is root or _is_private(node, covered) for node in covered):
                 yield found
 
-    def apply(self, root: ir.Node) -> Sequence[ir.Node]:
+    def apply(self, root: ir.Node, names: Names) -> Sequence[ir.Node]:
         """Replace the idiom that ends in `root`; returns the new nodes, none when it is not there."""
         for found in self.find(root):
-            builder = Builder()
+            builder = Builder(root, names)
             variables = {name: found.bound.get(name) for name in variables_of(self.function)}
             result = self.replacement(builder, **variables)
             if result is not None:
@@ -81,8 +99,14 @@ def _is_private(node: ir.Node, covered: set[ir.Node]) -> bool:
     )
 
 
-def rewrite(model: ir.Model, idioms: Sequence[Idiom]) -> None:
-    """Replace every occurrence of `idioms`, sub-graphs included; what one leaves, another may take up."""
+def rewrite(model: ir.Model, idioms: Sequence[Idiom], names: Names) -> None:
+    """Replace every occurrence of `idioms`, sub-graphs included; what one leaves, another may take up.
+
+    Args:
+        model: at the opset of normalisation.
+        idioms: in the order in which they are tried.
+        names: the names that are taken.
+    """
     present = {node.op_type for graph in model.graphs() for node in graph}
     by_root: dict[str, list[Idiom]] = defaultdict(list)
     for idiom in idioms:
@@ -91,7 +115,7 @@ def rewrite(model: ir.Model, idioms: Sequence[Idiom]) -> None:
     for graph in model.graphs():
         for node in graph:
             for idiom in by_root.get(node.op_type, ()):
-                if idiom.pattern.needs <= present and (made := idiom.apply(node)):
+                if idiom.pattern.needs <= present and (made := idiom.apply(node, names)):
                     present.update(new.op_type for new in made)
                     break
 

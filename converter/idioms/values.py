@@ -44,7 +44,13 @@ def is_weight(value: ir.Value) -> bool:
         return True
     node = value.producer()
     source = node.inputs[0] if node is not None and node.op_type in VIEWS and not node.domain else None
-    return source is not None and value.shape is not None and value.shape.is_static() and is_internal(source) and is_weight(source)
+    return (
+        source is not None
+        and value.shape is not None
+        and value.shape.is_static()
+        and is_internal(source)
+        and is_weight(source)
+    )
 
 
 def is_internal(value: ir.Value) -> bool:
@@ -66,6 +72,39 @@ def numbers_of(value: ir.Value | None) -> tuple[int, ...] | None:
     if tensor is None or tensor.size > SMALL or not tensor.dtype.is_integer():
         return None
     return tuple(tensor.numpy().reshape(-1).tolist())
+
+
+def axes_of(axes: ir.Value | None, x: ir.Value) -> tuple[int, ...] | None:
+    """Constant axes of `x`, in order, counted from the first; None when they are computed or the rank is unknown."""
+    numbers, rank = numbers_of(axes), rank_of(x)
+    return None if numbers is None or rank is None else tuple(sorted(axis % rank for axis in numbers))
+
+
+def spans(value: ir.Value, extents: tuple[int | str | None, ...]) -> bool:
+    """Whether a value has these extents, all fixed, but for axes of 1 before them on either side."""
+    own = shape_of(value)
+    return own is not None and _stripped(own) == _stripped(extents) and all(isinstance(dim, int) for dim in own)
+
+
+def _stripped(extents: tuple[int | str | None, ...]) -> tuple[int | str | None, ...]:
+    first = next((i for i, dim in enumerate(extents) if dim != 1), len(extents))
+    return extents[first:]
+
+
+def has_shape_of(y: ir.Value, x: ir.Value) -> bool:
+    """Whether `y`, a reshape of a value with the batch of `x`, has the shape of `x`."""
+    node = y.producer()
+    shape = node.inputs[1].producer() if node is not None and node.op_type == "Reshape" and node.inputs[1] else None
+    if shape is not None and shape.op_type == "Shape" and shape.inputs[0] is x:
+        return not shape.attributes.get_int("start", 0) and "end" not in shape.attributes
+    ours, theirs = shape_of(y), shape_of(x)
+    fixed = ours is not None and all(isinstance(dim, int) for dim in ours[1:])
+    return fixed and theirs is not None and ours[1:] == theirs[1:]  # type: ignore[index]
+
+
+def is_filled(value: ir.Value, number: float) -> bool:
+    """Whether a constant has this number everywhere."""
+    return value.const_value is not None and bool((value.const_value.numpy() == number).all())
 
 
 def is_close(number: float, wanted: float, dtype: ir.DataType | None) -> bool:

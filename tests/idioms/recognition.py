@@ -15,6 +15,14 @@ from converter.idioms import absorbed_of, operator_of, recognise
 from converter.normalize import OPSET, normalize
 
 
+class Standardize(OpRun):
+    op_domain = "idiom"
+
+    def _run(self, x: Any, axes: Any = (), epsilon: float = 0.0) -> tuple[Any]:
+        deviation = x - x.mean(tuple(axes), keepdims=True)
+        return (deviation / np.sqrt((deviation**2).mean(tuple(axes), keepdims=True) + epsilon),)
+
+
 class Dense(OpRun):
     op_domain = "idiom"
 
@@ -33,7 +41,7 @@ def model_of(text: str, **weights: np.ndarray) -> onnx.ModelProto:
 def run(model: ir.Model, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
     proto = ir.to_proto(model)
     proto.opset_import.append(onnx.helper.make_opsetid("idiom", 1))
-    return ReferenceEvaluator(proto, new_ops=[Dense]).run(None, feeds)
+    return ReferenceEvaluator(proto, new_ops=[Dense, Standardize]).run(None, feeds)
 
 
 def recognised(
@@ -51,7 +59,7 @@ def recognised(
     recognise(model)
     for got, want in zip(run(model, named), wanted, strict=True):
         np.testing.assert_allclose(got, want, rtol, atol)
-    after = [(operator_of(node), node.name) for node in model.graph]
+    after = [(operator_of(node), node.name) for node in model.graph if operator_of(node)]
     after += [absorbed[:2] for node in model.graph for absorbed in absorbed_of(node)]
     assert sorted(after) == before
     assert [(value.name, value.dtype, value.shape) for value in model.graph.outputs] == outputs
