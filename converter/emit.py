@@ -83,9 +83,11 @@ def emit(program: Program, docstring: str) -> Script:
 
 @functools.lru_cache(maxsize=4096)
 def _parsed(template: str) -> ast.expr:
-    """A template's syntax tree, its holes as names."""
+    """A template's syntax tree, its holes as names; `*{0}` stands for several elements of a tuple."""
     source = re.sub(r"\{(\d+)\}", r"_hole_\1_", template).replace("{{", "{").replace("}}", "}")
     try:
+        if source.startswith("*"):
+            return ast.Starred(ast.parse(source[1:], mode="eval").body, ast.Load())
         return ast.parse(source, mode="eval").body
     except SyntaxError as error:
         raise ScriptGenerationError(

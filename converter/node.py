@@ -86,38 +86,43 @@ class Operand:
         if lifted is None or not lifted.literal:
             return None
         dtype = self.value.dtype.numpy() if self.value.dtype else None
-        return np.array(lifted.items if lifted.rank else lifted.items[0], dtype)
+        return np.array(lifted.items, dtype).reshape(lifted.shape)
 
-    def python(self) -> Any:
-        """Its elements as Python values: a scalar (rank 0) or a tuple, of literals and expressions; None if it has none.
+    def python(self, computed: bool = False) -> Any:
+        """Its elements as Python values: a scalar (rank 0) or a tuple, of literals and expressions; None if not any.
 
-        Shape arithmetic (`x.shape[0] * 2`) and small constants are Python values.
+        Shape arithmetic (`x.shape[0] * 2`) and small constants are Python values; with `computed` every number of
+        rank 0 or 1 is, read when the network runs: `int(y[0])`.
         """
-        lifted = self._translator.python_value(self.value)
+        lifted = self._lifted(computed)
         return None if lifted is None else lifted.arg
 
-    def items(self) -> tuple[Any, ...] | None:
-        """Like `python`, but always a tuple, element by element."""
+    def items(self, computed: bool = False) -> tuple[Any, ...] | None:
+        """Like `python`, but always a tuple, element by element; None when their number is unknown."""
+        lifted = self._lifted(computed)
+        return None if lifted is None or lifted.spread else lifted.items
+
+    def _lifted(self, computed: bool) -> PyValue | None:
         lifted = self._translator.python_value(self.value)
-        return None if lifted is None else lifted.items
+        if lifted is None and computed:
+            lifted = lift.read(self, self.kind, self.shape)
+        return None if lifted is None or lifted.rank > 1 else lifted
 
     def number_or_tensor(self) -> Arg:
         """A Python number when it is one element that is known as one, for `x * 0.5`; else itself, a tensor."""
         if self.size != 1:
             return self
         lifted = self._translator.python_value(self.value)
-        if lifted is None and self.constant is not None:
-            lifted = lift.of_array(self.constant.reshape(()))
         return self if lifted is None else lifted.items[0]
 
     def weight(self, *steps: Step) -> Weight:
-        """Use it as a parameter, its array taken through `steps`. Trainable when it is a float that the source holds."""
+        """Use it as a parameter, its array taken through `steps`; trainable when it is a float that the source holds."""
         return self._translator.weight(self.value, steps)
 
     def shape_python(self) -> tuple[Any, ...] | None:
         """Its shape as Python values: numbers where fixed, `x.shape[i]` where free; None when the rank is unknown."""
         lifted = self._translator.shape_of(self.value)
-        return None if lifted is None else lifted.items
+        return None if lifted.spread else lifted.items
 
 
 def kind_of(dtype: ir.DataType | None) -> str:

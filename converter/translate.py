@@ -146,7 +146,7 @@ class Translator:
                 self.emit(statement)
                 record.anchor = record.anchor or _anchor(statement)
             elif isinstance(item, lift.PyValue):
-                self.python[output] = lift.PyValue(self.resolve(item.items), item.rank)
+                self.python[output] = lift.PyValue(self.resolve(item.items), item.shape)
             else:  # an input or a variable as it is: nothing to write
                 self.values[output] = self.resolve(item)
 
@@ -177,32 +177,29 @@ class Translator:
 
     def _keep_back(self, node: ir.Node) -> bool:
         """Whether a node is shape arithmetic: then it is a Python value, and nothing is written for it yet."""
-        if node.domain not in ("", "ai.onnx") or len(node.outputs) != 1:
+        if node.domain not in ("", "ai.onnx"):
             return False
-        lifted = self._lift_node(node)
+        lifted = self._lift(node)
         view = self._view_of_weight(node) if lifted is None else None
         if lifted is not None:
-            self.python[node.outputs[0]] = lifted
+            self.python.update(zip(node.outputs, lifted, strict=False))
         elif view is not None:
             self.views[node.outputs[0]] = view
         return not lifted is view is None
 
-    def _lift_node(self, node: ir.Node) -> lift.PyValue | None:
-        if node.op_type in ("Shape", "Size"):
-            source = node.inputs[0]
-            shape = None if source is None else self.shape_of(source)
-            if shape is None or node.op_type == "Size":
-                return shape and lift.LIFTS["ReduceProd"]([shape], {"keepdims": 0})
-            start, end = node.attributes.get_int("start", 0), node.attributes.get_int("end", len(shape.items))
-            items = shape.items[start:end]
-            return shape if items == shape.items else lift.PyValue(items, 1)
-        function = lift.LIFTS.get(node.op_type)
-        if function is None:
-            return None
+    def _lift(self, node: ir.Node) -> tuple[lift.PyValue, ...] | None:
+        source = node.inputs[0] if node.inputs else None
+        if node.op_type == "Shape" and source is not None:
+            start, end = node.attributes.get_int("start", 0), node.attributes.get_int("end", lift.FAR)
+            return (lift.slice_of(self.shape_of(source), start, end),)
+        if node.op_type == "Size" and source is not None:
+            return (lift.size_of(*self._extents(source)),)
         inputs = [None if value is None else self.python_value(value) for value in node.inputs]
         if not any(value in self.python for value in node.inputs if value is not None):
             return None
-        return function(inputs, _lift_attributes(node))
+        if any(value is not None and item is None for value, item in zip(node.inputs, inputs, strict=True)):
+            return None
+        return lift.lift(node.op_type, inputs, _lift_attributes(node))
 
     def _view_of_weight(self, node: ir.Node) -> Weight | None:
         """A weight that is used in another shape only: the shape is a step on the way to the parameter."""
@@ -222,16 +219,20 @@ class Translator:
         if value in self.python or value.const_value is None:
             return self.python.get(value)
         tensor = value.const_value
-        if tensor.size > lift.MAX_ITEMS or len(tensor.shape) > 1 or kind_of(tensor.dtype) not in "iufb":
+        if tensor.size > lift.MAX_ITEMS or kind_of(tensor.dtype) not in "iufb":
             return None
         return lift.of_array(tensor.numpy())
 
-    def shape_of(self, value: ir.Value) -> lift.PyValue | None:
-        """A value's shape as a Python value; None when its rank is unknown."""
+    def shape_of(self, value: ir.Value) -> lift.PyValue:
+        """A value's shape as a Python value."""
+        return lift.shape_of(*self._extents(value))
+
+    def _extents(self, value: ir.Value) -> tuple[Arg, list[int | None] | None]:
+        """A value as a tensor, when its shape is not fixed, and its extents, None where free."""
         if value.shape is None:
-            return None
+            return self.tensor(value), None
         dims = [dim if isinstance(dim, int) else None for dim in value.shape]
-        return lift.shape_of(None if None not in dims else self.tensor(value), dims)
+        return (self.tensor(value) if None in dims else None), dims
 
     def _claim(self, node: ir.Node, record: Record) -> None:
         """Point the records of the shape arithmetic that a node consumed at the statement that holds it now."""
@@ -421,7 +422,7 @@ def _lift_attributes(node: ir.Node) -> dict[str, Any]:
     attributes = {name: value.value for name, value in node.attributes.items()}
     source = node.inputs[0] if node.inputs else None
     attributes["kind"] = kind_of(source.dtype if source is not None else None)
-    attributes["integer"] = attributes["kind"] in "iu"
+    attributes["outputs"] = len(node.outputs)
     if node.op_type == "Cast":
         attributes["to_kind"] = kind_of(ir.DataType(attributes["to"]))
     return attributes

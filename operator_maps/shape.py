@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import TYPE_CHECKING
 
-from converter.rows import Arg, Expr, Node, Operand, expr
-
-if TYPE_CHECKING:
-    import mindspore as ms
-    from mindspore import ops
+from converter.rows import Arg, Node, Operand, call, expr
 
 
 def reshape(node: Node, x: Operand, shape: Operand, *, allowzero: int = 0) -> Arg:
-    """ONNX Reshape: `x.reshape((x.shape[0], -1))`; a 0 keeps the axis unless `allowzero`."""
-    target = shape.items()
-    if target is None:
-        return expr("{0}.reshape({1})", x, shape) if allowzero else expr("{0}({1}, {2})", reshape_by, x, shape)
+    """ONNX Reshape: `x.reshape((x.shape[0], -1))`; a 0 keeps the extent of its axis unless `allowzero`."""
     output = node.outputs[0].shape
-    if output is not None and None not in output:
-        if output == x.shape:
-            return x
-        if 0 in output:  # what -1 stands for is not determined
-            return expr("{0}.reshape({1})", x, output)
-    if not allowzero and 0 in target:
-        target = tuple(_extent(x, i) if item == 0 else item for i, item in enumerate(target))
-        return expr("{0}.reshape({1})", x, target)
-    return expr("{0}.reshape({1})", x, shape.python())
+    if output is not None and None not in output and (0 in output or output == x.shape):
+        return _to_fixed(x, output)  # with an extent of 0, what -1 stands for is not determined
+    target = shape.items()
+    if target is None and shape.python() is None:
+        known = _to_known(node, x)
+        return expr("{0}.reshape({1})", x, _computed(node, x, shape, allowzero)) if known is None else known
+    if target is None or allowzero or 0 not in target:
+        return expr("{0}.reshape({1})", x, shape.python())
+    kept = tuple(_extent(x, axis) if item == 0 else item for axis, item in enumerate(target))
+    return expr("{0}.reshape({1})", x, kept)
 
 
-def reshape_by(x, shape):
-    """Reshape to a computed shape, in which 0 keeps the extent of that axis."""
-    kept = ms.Tensor((x.shape + (0,) * shape.shape[0])[: shape.shape[0]], shape.dtype)
-    return x.reshape(ops.where(shape == 0, kept, shape))
+def _computed(node: Node, x: Operand, shape: Operand, allowzero: int) -> Arg:
+    """A target that is known when the network runs; a 0 in it is the extent of `x`."""
+    target = shape.items(computed=True)
+    if target is None or allowzero:
+        return shape.python(computed=True)
+    rank = x.rank
+    if rank is None:
+        raise node.decline("its shape is computed and the rank of its input unknown")
+    return tuple(
+        expr("{0} or {1}", item, _extent(x, axis)) if axis < rank else item for axis, item in enumerate(target)
+    )
+
+
+def _to_fixed(x: Operand, shape: tuple[int | None, ...]) -> Arg:
+    return x if shape == x.shape else expr("{0}.reshape({1})", x, shape)
+
+
+def _to_known(node: Node, x: Operand) -> Arg:
+    """Give `x` the shape of the node's output when at most one of its extents is free; else None."""
+    shape = node.outputs[0].shape
+    if shape is None or shape.count(None) > 1:
+        return None
+    return (
+        _to_fixed(x, shape) if None not in shape else _to_fixed(x, tuple(-1 if dim is None else dim for dim in shape))
+    )
 
 
 def _extent(x: Operand, axis: int) -> Arg:
@@ -43,30 +58,24 @@ def _extent(x: Operand, axis: int) -> Arg:
 
 def flatten(node: Node, x: Operand, *, axis: int = 1) -> Arg:
     """ONNX Flatten: `ops.flatten(x)` from axis 1, a reshape to two axes otherwise."""
-    if x.rank is None:
-        if axis == 1:
-            return expr("ops.flatten({0})", x)
+    if axis == 1 and x.rank != 1:
+        return x if x.rank == 2 else expr("ops.flatten({0})", x)
+    extents = x.shape_python()
+    if extents is None:
         raise node.decline("the rank of its input is unknown")
-    axis = axis + x.rank if axis < 0 else axis
-    if axis == 1 and x.rank > 1:
-        return expr("ops.flatten({0})", x)
-    extents = x.shape_python() or ()
+    axis = axis + len(extents) if axis < 0 else axis
     rows, columns = _product(extents[:axis]), _product(extents[axis:])
-    if isinstance(rows, int) and isinstance(columns, int):
-        return x if x.shape == (rows, columns) else expr("{0}.reshape({1})", x, (rows, columns))
-    return expr("{0}.reshape({1})", x, (-1, columns) if isinstance(columns, int) and columns else (rows, -1))
+    if isinstance(columns, int) and columns:
+        return _to_fixed(x, (rows if isinstance(rows, int) else -1, columns))
+    return _to_fixed(x, (rows, columns if columns == 0 else -1))
 
 
-def _product(items: tuple[Arg, ...]) -> Arg:
-    """The product of extents as a Python value."""
-    known = math.prod(item for item in items if isinstance(item, int))
-    free = [item for item in items if not isinstance(item, int)]
-    if not free or not known:
-        return known
-    result = free[0]
-    for item in free[1:]:
-        result = expr("{0} * {1}", result, item)
-    return result if known == 1 else expr("{0} * {1}", result, known)
+def _product(extents: tuple[Arg, ...]) -> Arg:
+    """The number of elements: a number, or an expression."""
+    known = math.prod(extent for extent in extents if isinstance(extent, int))
+    free = [extent for extent in extents if not isinstance(extent, int)]
+    factors = [*free, *[known] * (known != 1 or not free)]
+    return functools.reduce(lambda a, b: expr("{0} * {1}", a, b), factors) if known else 0
 
 
 def transpose(node: Node, x: Operand, *, perm: tuple[int, ...] | None = None) -> Arg:
@@ -75,16 +84,17 @@ def transpose(node: Node, x: Operand, *, perm: tuple[int, ...] | None = None) ->
         if x.rank is None:
             raise node.decline("the rank of its input is unknown")
         perm = tuple(reversed(range(x.rank)))
-    if perm == tuple(range(len(perm))):
-        return x
-    return expr("{0}.transpose({1})", x, tuple(axis % len(perm) for axis in perm))
+    return x if perm == tuple(range(len(perm))) else expr("{0}.transpose({1})", x, perm)
 
 
 def squeeze(node: Node, x: Operand, axes: Operand | None) -> Arg:
     """ONNX Squeeze: `x.squeeze(1)`; without axes all axes of extent 1."""
     if axes is None:
         return expr("{0}.squeeze()", x)
-    which = _literal_axes(node, axes)
+    which = axes.items()
+    if which is None:
+        known = _to_known(node, x)
+        return expr("{0}.squeeze({1})", x, axes.python(computed=True)) if known is None else known
     if not which:
         return x
     return expr("{0}.squeeze({1})", x, which[0] if len(which) == 1 else which)
@@ -92,89 +102,55 @@ def squeeze(node: Node, x: Operand, axes: Operand | None) -> Arg:
 
 def unsqueeze(node: Node, x: Operand, axes: Operand) -> Arg:
     """ONNX Unsqueeze: `ops.expand_dims(x, 1)`, once for every axis; the axes count in the result."""
-    which = _literal_axes(node, axes)
-    if any(axis < 0 for axis in which) and len(which) > 1:
+    which = axes.items()
+    if which is None:
+        known, which = _to_known(node, x), axes.items(computed=True)
+        if known is not None:
+            return known
+        if which is None or len(which) > 1:
+            raise node.decline("its axes are computed, and the shape of its output is unknown")
+    if len(which) > 1 and any(axis < 0 for axis in which):
         if x.rank is None:
             raise node.decline("the rank of its input is unknown")
         which = tuple(axis % (x.rank + len(which)) for axis in which)
     result: Arg = x
-    for axis in sorted(which):
+    for axis in sorted(which) if len(which) > 1 else which:
         result = expr("ops.expand_dims({0}, {1})", result, axis)
     return result
 
 
-def _literal_axes(node: Node, axes: Operand) -> tuple[int, ...]:
-    """Axes that the model fixes.
-
-    Raises:
-        Declined: they are computed.
-    """
-    items = axes.items()
-    if items is None or not all(isinstance(item, int) for item in items):
-        raise node.decline("its axes are computed; MindSpore needs them when the network is built")
-    return items
-
-
 def expand(node: Node, x: Operand, shape: Operand) -> Arg:
-    """ONNX Expand: `ops.broadcast_to(x, (x.shape[0], 4, 3))`; where `shape` says 1, the axis stays as it is."""
-    target = shape.items()
-    if target is None:
-        return expr("{0}({1}, {2})", expand_by, x, shape)
-    if x.shape is None:
-        raise node.decline("the rank of its input is unknown")
-    if shape.is_constant and x.shape == node.outputs[0].shape and None not in x.shape:
-        return x
-    more = len(target) - len(x.shape)
-    target = (1,) * -more + target
-    result = tuple(
-        item if axis < 0 else _broadcast(x, axis, item) for axis, item in enumerate(target, start=-max(more, 0))
-    )
-    if result == (-1,) * len(x.shape):
-        return x
-    return expr("ops.broadcast_to({0}, {1})", x, result)
+    """ONNX Expand: `ops.broadcast_to(x, (x.shape[0], 4, 3))`; either side may have the 1 of an axis."""
+    output = node.outputs[0].shape
+    if output is not None and None not in output:
+        return x if output == x.shape else expr("ops.broadcast_to({0}, {1})", x, output)
+    target, extents = shape.items(computed=True), x.shape
+    if extents is None or target is None:
+        raise node.decline("the rank of its input or of its output is unknown")
+    missing = len(target) - len(extents)
+    pairs = zip((1,) * missing + extents, (1,) * -missing + target, strict=True)
+    result = tuple(_broadcast(x, axis - missing, extent, item) for axis, (extent, item) in enumerate(pairs))
+    return x if result == (-1,) * len(extents) else expr("ops.broadcast_to({0}, {1})", x, result)
 
 
-def _broadcast(x: Operand, axis: int, item: Arg) -> Arg:
-    """What ops.broadcast_to needs for an axis that is broadcast against `item`; -1 leaves it alone."""
-    extent = x.shape[axis] if x.shape is not None else None
+def _broadcast(x: Operand, axis: int, extent: int | None, item: Arg) -> Arg:
+    """What ops.broadcast_to needs for an axis whose extent meets `item`; -1 leaves it alone."""
     if extent == 1:
         return item
     if extent is not None or item == 1:
         return -1
-    return item
-
-
-def expand_by(x, shape):
-    """Broadcast against a computed shape, as ONNX Expand does: either side may have the 1."""
-    return ops.broadcast_to(x, ops.shape(x))
-
-
-def shape_of(node: Node, x: Operand, *, start: int = 0, end: int | None = None) -> Arg:
-    """ONNX Shape of a tensor of unknown rank (a known one is a Python value): `ms.Tensor(x.shape, ms.int64)`."""
-    if start == 0 and end is None:
-        return expr("ms.Tensor({0}.shape, ms.int64)", x)
-    if end is None:
-        return expr("ms.Tensor({0}.shape[{1}:], ms.int64)", x, start)
-    return expr("ms.Tensor({0}.shape[{1}:{2}], ms.int64)", x, start, end)
-
-
-def size_of(node: Node, x: Operand) -> Expr:
-    """ONNX Size of a tensor of unknown rank (a known one is a Python value)."""
-    return expr("ms.Tensor({0}.size, ms.int64)", x)
-
-
-def identity(node: Node, x: Operand) -> Arg:
-    """ONNX Identity: its input."""
-    return x
+    if isinstance(item, int) or item == _extent(x, axis):
+        return item
+    return expr("max({0}, {1})", _extent(x, axis), item)
 
 
 ROWS = {
     "Expand": expand,
     "Flatten": flatten,
-    "Identity": identity,
+    "Identity": lambda node, x: x,
     "Reshape": reshape,
-    "Shape": shape_of,
-    "Size": size_of,
+    "Shape": call("ms.Tensor({0}.shape, ms.int64)", ignored=("start", "end")),  # always a Python value: see lift
+    "Size": call("ms.Tensor({0}.size, ms.int64)"),
     "Squeeze": squeeze,
     "Transpose": transpose,
     "Unsqueeze": unsqueeze,
