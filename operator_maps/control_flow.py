@@ -38,7 +38,7 @@ def loop(node: Node, count: Operand | None, condition: Operand | None, *initial:
 
     index, proceed = Value("i"), Value("proceed")
     states = tuple(node.variable(k) for k in range(len(initial)))
-    block = node.block(body, (PyValue((index,), 0), PyValue((True,), 0) if counted else proceed, *states))
+    block = node.block(body, (PyValue((index,), ()), PyValue((True,), ()) if counted else proceed, *states))
     proceeds, *results = block.results
     rounds = Rounds(node, block)
     for state, start, result in zip(states, initial, results, strict=False):
