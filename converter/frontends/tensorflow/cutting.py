@@ -120,14 +120,12 @@ def _unread(graph: GraphDef, nodes: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def _own_outputs(own: Sequence[str]) -> tuple[str, ...]:
-    """The graph's outputs where they are certain: one node, or the `Identity`, `Identity_1`, … that tracing a function adds."""
+    """The graph's outputs where they are certain: one node, or `Identity`, `Identity_1`, …, which tracing adds."""
     if not own:
         raise ParamMissingError("the graph has no outputs of its own. Name them with --output_nodes.")
-    identities = sorted(
-        (int(m[1] or 0), m.string) for name in own if (m := re.fullmatch(r"Identity(?:_(\d+))?:0", name))
-    )
-    if identities:
-        return tuple(name for _, name in identities)
+    matches = [match for name in own if (match := re.fullmatch(r"Identity(?:_(\d+))?:0", name))]
+    if matches:
+        return tuple(match.string for match in sorted(matches, key=lambda match: int(match[1] or 0)))
     if len({graphs.split(name)[0] for name in own}) > 1:
         raise ParamMissingError(
             f"the graph does not say which are its outputs. Name them with --output_nodes; nothing reads {listed(own)}."

@@ -30,8 +30,8 @@ OPSET = 18
 def to_onnx(cut: Cut) -> tuple[onnx.ModelProto, tuple[End, ...], tuple[End, ...]]:
     """Translate the cut graph; return the model with its inputs and outputs.
 
-    Free dimensions stay free as long as tf2onnx can do with that. Where it cannot translate a node, the other
-    dimensions are fixed to their example, the batch last; what stays untranslated even so keeps its TensorFlow operator.
+    Free dimensions stay free as long as tf2onnx can do with that. Where it fails on a node, they are fixed to their
+    example, the batch last; a node that it fails on even so keeps its TensorFlow operator.
 
     Raises:
         TfRuntimeError: tf2onnx refuses the graph as a whole.

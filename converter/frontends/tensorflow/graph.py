@@ -109,7 +109,8 @@ def needed(
             continue
         if tensor[0] not in nodes:
             raise ModelLoadingError(
-                f"the graph is damaged: {reader} reads '{tensor[0]}', which is not in the file. Export or copy it again."
+                f"the graph is damaged: {reader} reads '{tensor[0]}', which is not in the file. "
+                "Export or copy it again."
             )
         found.add(tensor[0])
         sources = data_inputs(nodes[tensor[0]])

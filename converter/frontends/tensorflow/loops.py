@@ -180,7 +180,7 @@ def _function(graph: GraphDef, starts: Sequence[str], ends: Sequence[str], specs
         node.attr["dtype"].type = spec.dtype.as_datatype_enum
 
     def body(*values: Any) -> list[Any]:
-        own = {start: value for start, value in zip(starts, values, strict=True)}
+        own = dict(zip(starts, values, strict=True))
         computed = [end for end in ends if end not in own]
         mapping = {f"argument_{i}:0": value for i, value in enumerate(values)}
         results = tf.import_graph_def(part, mapping, [_full(end) for end in computed], name="")

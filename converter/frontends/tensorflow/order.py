@@ -14,9 +14,10 @@ _GENERATED = re.compile(r"(?P<stem>.*?)(__\d+)+(?P<port>:\d+)?")
 
 
 def settle(graph: onnx.GraphProto, source: Collection[str]) -> None:
-    """Sort nodes and initializers by their use, drop what has none, and number generated names (`Reshape__541`) in this order.
+    """Sort nodes and initializers by their use, and drop what has none.
 
-    The first output of a node gets the node's name, without `:0`.
+    Generated names (`Reshape__541`) are numbered in this order. The first output of a node gets the node's name,
+    without `:0`.
 
     Args:
         graph: changed in place, sub-graphs too.

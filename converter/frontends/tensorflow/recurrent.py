@@ -115,18 +115,13 @@ def _candidates(shapes: dict[int, tuple[int, ...]]) -> Iterator[tuple[_Layer, in
         if shapes[kernel][1] != width or len(rest) > 1 or any(shapes[i] not in ((width,), (2, width)) for i in rest):
             continue
         bias = rest[0] if rest else None
+        choices: list[tuple[str, dict[str, Any]]] = []
         if width == 3 * hidden:
-            for before in (1, 0):
-                yield (
-                    _Layer("GRU", {"hidden_size": hidden, "linear_before_reset": before}, kernel, recurrent, bias),
-                    hidden,
-                )
+            choices = [("GRU", {"linear_before_reset": before}) for before in (1, 0)]
         elif width == hidden:
-            for activation in ("Tanh", "Relu"):
-                yield (
-                    _Layer("RNN", {"hidden_size": hidden, "activations": [activation]}, kernel, recurrent, bias),
-                    hidden,
-                )
+            choices = [("RNN", {"activations": [activation]}) for activation in ("Tanh", "Relu")]
+        for operator, attributes in choices:
+            yield _Layer(operator, {"hidden_size": hidden, **attributes}, kernel, recurrent, bias), hidden
 
 
 def _formula(layer: _Layer, x: np.ndarray, h: np.ndarray, w: np.ndarray, r: np.ndarray, bias: np.ndarray) -> np.ndarray:

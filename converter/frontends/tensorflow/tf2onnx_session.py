@@ -44,13 +44,13 @@ class Session:
     def convert(self) -> onnx.ModelProto:
         """Translate the graph. A handler that fails leaves its node half done: start again without it."""
         for _ in range(_ATTEMPTS):
-            before = set(self.failed)
             model = self._attempt()
-            if self.failed == before:
+            if model is not None:
                 return model
         raise RuntimeError(f"tf2onnx fails on {len(self.failed)} nodes, among them {min(self.failed)}")
 
     def _attempt(self) -> onnx.ModelProto | None:
+        """Translate the graph, without the nodes of `failed`; None when there are new ones."""
         import tensorflow as tf
         from tf2onnx import optimizer, tfonnx
 
