@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
+from converter.normalize import varying_axes
 from converter.operator_maps.rounds import Rounds
 from converter.rows import Arg, Branch, Node, Operand, PyValue, Value, Written, expr
 
@@ -41,8 +42,8 @@ def loop(node: Node, count: Operand | None, condition: Operand | None, *initial:
     block = node.block(body, (PyValue((index,), ()), PyValue((True,), ()) if counted else proceed, *states))
     proceeds, *results = block.results
     rounds = Rounds(node, block)
-    for state, start, result in zip(states, initial, results, strict=False):
-        rounds.carry(state, start, result)
+    for state, start, formal, result in zip(states, initial, body.inputs[2:], results, strict=False):
+        rounds.carry(state, start if in_python else _resizable(start, varying_axes(formal)), result)
     outputs: list[Arg] = list(states)
     for k in range(len(states), len(results)):
         if in_python:
@@ -119,6 +120,15 @@ def _limit(count: Operand | None) -> Arg:
     if items is None:
         return count
     return None if isinstance(items[0], int) and items[0] >= _NO_LIMIT else items[0]
+
+
+def _resizable(x: Operand, axes: Sequence[int]) -> Arg:
+    """What a loop starts from, when rounds change some extents: graph mode must not take these for fixed."""
+    if not axes:
+        return x
+    extents = x.shape_python() or ()
+    bounds = ", ".join(f":ms.mutable({{{axis + 1}}})" if axis in axes else ":" for axis in range(max(axes) + 1))
+    return expr(f"{{0}}[{bounds}]", x, *extents[: max(axes) + 1])
 
 
 def _stays_true(body: ir.Graph) -> bool:
