@@ -10,6 +10,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from converter.idioms import activations, dense, norms
+from converter.idioms.extents import sharpen
 from converter.idioms.provenance import absorbed_of, operator_of
 from converter.idioms.rewrite import rewrite
 from converter.normalize.names import Names
@@ -19,6 +20,7 @@ __all__ = ["absorbed_of", "operator_of", "recognise"]
 
 def recognise(model: ir.Model) -> None:
     """Replace what exporters took apart by the operators that it was, in sub-graphs too."""
+    sharpen(model)
     names = Names.of(model)
     for idioms in (
         dense.IDIOMS,  # products with a matrix and their biases

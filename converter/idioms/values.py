@@ -22,6 +22,15 @@ def is_float(value: ir.Value) -> bool:
     return value.dtype is not None and value.dtype.is_floating_point()
 
 
+def dtype_kind(value: ir.Value | None) -> str:
+    """NumPy's letter for a value's element type: i, u, f, b; "O" for all others."""
+    if value is None or value.dtype is None or value.dtype == ir.DataType.STRING:
+        return "O"
+    if value.dtype.is_floating_point():
+        return "f"
+    return "b" if value.dtype == ir.DataType.BOOL else "i" if value.dtype.is_signed() else "u"
+
+
 def rank_of(value: ir.Value) -> int | None:
     """The number of axes, where it is known."""
     return None if value.shape is None else len(value.shape)
