@@ -63,6 +63,11 @@ def swish(node: Node, x: Operand, *, alpha: float = 1.0) -> Arg:
     return expr("ops.silu({0})", x) if alpha == 1 else expr("{0} * ops.sigmoid({1} * {0})", x, alpha)
 
 
+def swiglu(node: Node, gate: Operand, x: Operand, *, alpha: float = 1.0) -> Arg:
+    """SwiGLU: the product of a Swish and a tensor."""
+    return expr("{0} * {1}", swish(node, gate, alpha=alpha), x)
+
+
 def hard_sigmoid(node: Node, x: Operand, *, alpha: float = 0.2, beta: float = 0.5) -> Arg:
     """HardSigmoid: `ops.hardsigmoid`, whose slope is 1/6 and offset 1/2; composed for others."""
     if abs(alpha - 1 / 6) < 1e-6 and beta == 0.5:
@@ -98,6 +103,7 @@ ROWS = {
     "Softmax": call("ops.softmax({0}, {axis})", axis=-1),
     "Softplus": call("ops.softplus({0})"),
     "Softsign": call("ops.softsign({0})"),
+    "SwiGLU": swiglu,
     "Swish": swish,
     "Tanh": call("ops.tanh({0})"),
     "ThresholdedRelu": call("ops.threshold({0}, {alpha}, 0.0)", alpha=1.0),

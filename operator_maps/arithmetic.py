@@ -7,9 +7,16 @@ other; this is not worked around.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import onnx_ir as ir
 
 from converter.operator_maps.scalars import number, numbers
-from converter.rows import Arg, Node, Operand, call, expr, invoke
+from converter.rows import Arg, Node, Operand, call, expr, invoke, kind_of
+
+if TYPE_CHECKING:
+    import mindspore as ms
+    from mindspore import ops
 
 
 def binary(template: str) -> Callable[..., Arg]:
@@ -89,9 +96,38 @@ def cast_like(node: Node, x: Operand, like: Operand, *, round_mode: str = "up", 
     return x if x.dtype == like.dtype else expr("{0}.astype({1})", x, node.mindspore_dtype(like.dtype))
 
 
+def bit_cast(node: Node, x: Operand, *, to: int) -> Arg:
+    """BitCast between integers, which is a cast; MindSpore reinterprets no floats in graph mode."""
+    if x.kind not in "iub" or kind_of(ir.DataType(to)) not in "iu":
+        raise node.decline("MindSpore does not reinterpret the bits of floats")
+    return expr("{0}.astype({1})", x, node.mindspore_dtype(to))
+
+
 def bit_shift(node: Node, x: Operand, bits: Operand, *, direction: str) -> Arg:
-    """BitShift: `ops.bitwise_left_shift`, `ops.bitwise_right_shift`."""
-    return expr(f"ops.bitwise_{direction.lower()}_shift({{0}}, {{1}})", *numbers(x, bits))
+    """BitShift: `ops.bitwise_left_shift` or `ops.bitwise_right_shift`, which shift by less than the width only."""
+    if x.dtype is None:
+        raise node.decline("the element type is unknown")
+    width = 8 * x.dtype.itemsize
+    if bits.constant is not None and (bits.constant >= 0).all() and (bits.constant < width).all():
+        return expr(f"ops.bitwise_{direction.lower()}_shift({{0}}, {{1}})", *numbers(x, bits))
+    return expr("{0}({1}, {2}, {3})", shift_left if direction == "LEFT" else shift_right, x, bits, width)
+
+
+def shift_left(x, bits, width):
+    """Shift the bits of an integer to the left; all go when there are more than its width."""
+    count = bits.astype(ms.int32)
+    inside = ops.logical_and(count >= 0, count < width)
+    return ops.where(inside, ops.bitwise_left_shift(x, bits), ops.zeros_like(x))
+
+
+def shift_right(x, bits, width):
+    """Shift the bits of an integer to the right; only its sign stays when there are more than its width."""
+    count = bits.astype(ms.int32)
+    inside = ops.logical_and(count >= 0, count < width)
+    half = ops.bitwise_right_shift(x, ops.full_like(x, width // 2))
+    return ops.where(
+        inside, ops.bitwise_right_shift(x, bits), ops.bitwise_right_shift(half, ops.full_like(x, width // 2))
+    )
 
 
 ROWS = {
@@ -103,6 +139,7 @@ ROWS = {
     "Asinh": call("ops.asinh({0})"),
     "Atan": call("ops.atan({0})"),
     "Atanh": call("ops.atanh({0})"),
+    "BitCast": bit_cast,
     "BitShift": bit_shift,
     "Cast": cast,
     "CastLike": cast_like,
