@@ -193,6 +193,7 @@ class UNet(nn.Module):
 
 MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Any, ...]], list[str]]] = {
     "resnet": (ResNet, lambda: (torch.randn(2, 3, 64, 64),), ["image"]),
+    "small_resnet": (lambda: ResNet((2, 1, 1, 1), 8), lambda: (torch.randn(4, 3, 32, 32),), ["image"]),
     "vit": (ViT, lambda: (torch.randn(2, 3, 32, 32),), ["image"]),
     "encoder": (
         Encoder,
