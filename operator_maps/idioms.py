@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from converter.rows import Arg, Node, Operand, expr, invoke, reshape, transpose
+from converter.rows import Arg, Node, Operand, Unpacked, expr, invoke, reshape, transpose
 
 if TYPE_CHECKING:
     from mindspore import ops
@@ -29,7 +29,13 @@ def zero_mean_unit_variance(x, axes, epsilon):
     return x * ops.rsqrt(ops.mean(ops.square(x), axes, True) + epsilon)
 
 
+def unbind(node: Node, x: Operand, *, axis: int = 0) -> Arg:
+    """All elements along an axis: `q, k, v = ops.unbind(x)`."""
+    return Unpacked(invoke("ops.unbind", x, *((axis,) if axis else ())))
+
+
 ROWS = {
     "idiom.Dense": dense,
     "idiom.Standardize": standardize,
+    "idiom.Unbind": unbind,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -88,7 +88,7 @@ class Idiom:
             variables = {name: found.bound.get(name) for name in variables_of(self.function)}
             result = self.replacement(builder, **variables)
             if result is not None:
-                replace(root, found.nodes, builder.nodes, result)
+                replace(found.nodes, builder.nodes, {root.outputs[0]: result}, at=root)
                 return builder.nodes
         return ()
 
@@ -120,14 +120,15 @@ def rewrite(model: ir.Model, idioms: Sequence[Idiom], names: Names) -> None:
                     break
 
 
-def replace(root: ir.Node, old: Iterable[ir.Node], new: Sequence[ir.Node], result: ir.Value) -> None:
-    """Let `result`, which the nodes `new` compute, take the place of the first output of `root`, and drop `old`."""
-    graph = root.graph
+def replace(old: Iterable[ir.Node], new: Sequence[ir.Node], results: Mapping[ir.Value, ir.Value], at: ir.Node) -> None:
+    """Put the nodes `new` where `at` stands and drop `old`; `results` are the old values and what takes their place."""
+    graph = at.graph
     assert graph is not None
     old = list(dict.fromkeys(old))
     hand_over(old, new)
-    take_place(root.outputs[0], result)
-    graph.insert_after(root, new)
+    for value, result in results.items():
+        take_place(value, result)
+    graph.insert_after(at, new)
     graph.remove(old, safe=True)
 
 

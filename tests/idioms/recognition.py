@@ -30,6 +30,13 @@ class Dense(OpRun):
         return (x @ weight + bias,)
 
 
+class Unbind(OpRun):
+    op_domain = "idiom"
+
+    def _run(self, x: Any, axis: int = 0) -> tuple[Any, ...]:
+        return tuple(np.moveaxis(x, axis, 0))
+
+
 def model_of(text: str, **weights: np.ndarray) -> onnx.ModelProto:
     """A model from a graph in onnx's text form: `(float[N,4] x) => (float[N,3] y) { y = MatMul(x, w) }`."""
     graph = onnx.parser.parse_graph(f"test {text}")
@@ -41,7 +48,7 @@ def model_of(text: str, **weights: np.ndarray) -> onnx.ModelProto:
 def run(model: ir.Model, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
     proto = ir.to_proto(model)
     proto.opset_import.append(onnx.helper.make_opsetid("idiom", 1))
-    return ReferenceEvaluator(proto, new_ops=[Dense, Standardize]).run(None, feeds)
+    return ReferenceEvaluator(proto, new_ops=[Dense, Standardize, Unbind]).run(None, feeds)
 
 
 def recognised(

@@ -23,7 +23,7 @@ CASES = {
     "range": ("s = Shape(x) n = Gather(s, i0) y = Range(i0, n, i1)", ("n",)),
     "follows": (READ + "t = Concat <axis=0> (nv, any, v4, dv) r = Reshape(x, t) y = Abs(r)", ("n", "m", 4, 12)),
     "slice": (READ + "y = Slice(z, v0, dv, v1)", ("n", 12)),
-    "free slice": (READ + "y = Slice(z, v0, nv, v1)", ("n", None)),
+    "free slice": (READ + "y = Slice(z, v0, nv, v1)", (None, None)),
 }  # fmt: skip
 
 

@@ -1,0 +1,122 @@
+"""Views: other shapes, orders and parts of a tensor, which exporters write in small steps."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import onnx_ir as ir
+
+from converter import scopes
+from converter.idioms.pattern import Pattern, either, op
+from converter.idioms.provenance import absorb
+from converter.idioms.rewrite import DOMAIN, Builder, Idiom, replace
+from converter.idioms.values import attribute, numbers_of, rank_of, shape_of
+from converter.normalize.names import Names
+
+FAR = np.iinfo(np.int32).max
+"""ONNX writes "to the end" as this number or a larger one."""
+
+# One element of an axis
+
+
+def slice_of_one(x: Pattern, start: Pattern, end: Pattern, axes: Pattern, squeezed: Pattern) -> Pattern:
+    """`x[i:i+1]`, and the axis taken out."""
+    return op.Squeeze(either(op.Slice(x, start, end, axes), op.Slice(x, start, end, axes, 1)), squeezed)
+
+
+def element(
+    builder: Builder, x: ir.Value, start: ir.Value, end: ir.Value, axes: ir.Value, squeezed: ir.Value
+) -> ir.Value | None:
+    """Gather with one index: `x[i]`."""
+    rank, extents = rank_of(x), shape_of(x)
+    bounds = [numbers_of(value) for value in (start, end, axes, squeezed)]
+    if rank is None or extents is None or any(numbers is None or len(numbers) != 1 for numbers in bounds):
+        return None
+    first, last, axis, squeezed_axis = (numbers[0] for numbers in bounds if numbers)
+    axis %= rank
+    extent = extents[axis]
+    if isinstance(extent, int):
+        first, last, _ = slice(first, last).indices(extent)
+    elif first == -1 and last >= FAR:
+        last = 0
+    if axis != squeezed_axis % rank or last != first + 1:
+        return None
+    return builder.Gather(x, builder.constant("index", np.array(first)), axis=axis)
+
+
+IDIOMS = (Idiom(slice_of_one, element),)
+
+
+def unbind(model: ir.Model, names: Names) -> None:
+    """Elements that are all there are along an axis: `idiom.Unbind`, `q, k, v = ops.unbind(x)`.
+
+    Before, the parts of a Split into ones, their axis taken out, become elements too.
+    """
+    for graph in model.graphs():
+        for node in graph:
+            if node.op_type == "Split" and not node.domain:
+                _split_to_elements(node, names)
+        elements: dict[tuple[ir.Value, int, int], dict[int, ir.Node]] = defaultdict(dict)
+        for node in graph:
+            if (found := _element(node)) is not None:
+                x, axis, extent, index = found
+                elements[x, axis, extent].setdefault(index, node)
+        for (x, axis, extent), nodes in elements.items():
+            if (
+                len(nodes) > 1
+                and nodes.keys() == set(range(extent))
+                and len({scopes.path_of(node) for node in nodes.values()}) == 1
+            ):
+                _unbind(x, axis, nodes)
+
+
+def _split_to_elements(split: ir.Node, names: Names) -> None:
+    """Turn `a, b = split(x)`, `a.squeeze()`, `b.squeeze()` into `x[0]`, `x[1]`."""
+    x = split.inputs[0]
+    rank = None if x is None else rank_of(x)
+    if x is None or rank is None:
+        return
+    axis = attribute(split, "axis") % rank
+    squeezes = []
+    for output in split.outputs:
+        users = list(output.consumers())
+        extents = shape_of(output) or (None,) * rank
+        if len(users) != 1 or output.is_graph_output() or extents[axis] != 1 or not _takes_out(users[0], axis, rank):
+            return
+        squeezes.append(users[0])
+    made = []
+    for index, squeeze in enumerate(squeezes):
+        builder = Builder(squeeze, names)
+        result = builder.Gather(x, builder.constant("index", np.array(index)), axis=axis)
+        replace([squeeze], builder.nodes, {squeeze.outputs[0]: result}, at=squeeze)
+        made += builder.nodes
+    absorb(made[0], [split])
+    assert split.graph is not None
+    split.graph.remove(split, safe=True)
+
+
+def _takes_out(node: ir.Node, axis: int, rank: int) -> bool:
+    axes = numbers_of(node.inputs[1]) if node.op_type == "Squeeze" and len(node.inputs) > 1 else None
+    return axes is not None and [other % rank for other in axes] == [axis]
+
+
+def _element(node: ir.Node) -> tuple[ir.Value, int, int, int] | None:
+    """The tensor, axis, extent and index of a Gather of one element along an axis whose extent is fixed."""
+    if node.op_type != "Gather" or node.domain:
+        return None
+    x, index = node.inputs
+    extents = None if x is None or x.const_value is not None else shape_of(x)
+    number = numbers_of(index)
+    if x is None or extents is None or number is None or rank_of(index) != 0 or len(extents) < 2:  # type: ignore[arg-type]
+        return None
+    axis = attribute(node, "axis") % len(extents)
+    extent = extents[axis]
+    return (x, axis, extent, number[0] % extent) if isinstance(extent, int) else None
+
+
+def _unbind(x: ir.Value, axis: int, nodes: dict[int, ir.Node]) -> None:
+    """Make one node of the elements, which come in the graph's order."""
+    new = ir.node("Unbind", [x], {"axis": axis}, domain=DOMAIN, num_outputs=len(nodes))
+    results = {node.outputs[0]: new.outputs[index] for index, node in nodes.items()}
+    replace(nodes.values(), [new], results, at=next(iter(nodes.values())))

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from harness import check_model
+from idioms.recognition import model_of, recognised
+
+X = np.random.default_rng(0).normal(size=(2, 3, 5)).astype(np.float32)
+FAR = np.iinfo(np.int64).max
+
+
+def left_of(body: str, **weights) -> list[str]:
+    return recognised(f"(float[n,3,5] x) => (float[n,5] y) {{ {body} }}", X, **weights)
+
+
+def vectors(**numbers):
+    return {name: np.array([number]) for name, number in numbers.items()}
+
+
+SLICE = "a = Slice(x, start, end, axis, step) y = Squeeze(a, axis)"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "axis"), [(1, 2, 1), (2, FAR, 1), (-1, FAR, 1), (-2, -1, 1), (1, 2, -2)], ids=str
+)
+def test_a_slice_of_one_is_an_element(start, end, axis):
+    assert left_of(SLICE, **vectors(start=start, end=end, axis=axis, step=1)) == ["Gather"]
+
+
+def test_the_last_along_a_free_axis_is_an_element():
+    text = f"(float[3,n,5] x) => (float[3,5] y) {{ {SLICE} }}"
+    assert recognised(text, X, **vectors(start=-1, end=FAR, axis=1, step=1)) == ["Gather"]
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 2), (1, FAR)], ids=str)
+def test_slices_of_more_stay(start, end):
+    body = "a = Slice(x, start, end, axis) b = ReduceSum(a, axis) y = Squeeze(b, axis)"
+    assert left_of(body, **vectors(start=start, end=end, axis=1))[0] == "Slice"
+
+
+SPLIT = "a, b, c = Split <axis=1> (x, sizes) p = Squeeze(a, axis) q = Squeeze(b, axis) r = Squeeze(c, axis) "
+GATHER = "p = Gather <axis=1> (x, i0) q = Gather <axis=1> (x, i1) r = Gather <axis=1> (x, i2) "
+INDICES = {f"i{i}": np.array(i) for i in range(3)}
+SUM = "s = Mul(p, q) y = Sub(s, r)"
+
+
+@pytest.mark.parametrize("parts", [SPLIT, GATHER], ids=["split", "gather"])
+def test_all_elements_are_unbound(parts):
+    weights = {"sizes": np.array([1, 1, 1]), "axis": np.array([1]), **INDICES}
+    weights = {name: array for name, array in weights.items() if name in parts}
+    assert left_of(parts + SUM, **weights) == ["Unbind", "Mul", "Sub"]
+
+
+def test_one_element_of_each_is_not_unbound():
+    assert "Unbind" not in left_of("p = Gather <axis=1> (x, i0) q = Gather <axis=1> (x, i2) y = Mul(p, q)", **INDICES)
+
+
+def test_a_split_whose_parts_are_used_otherwise_stays():
+    body = SPLIT + "t = Add(p, q) s = ReduceSum(b, axis) u = Squeeze(s, axis) v = Add(t, u) y = Sub(v, r)"
+    left = left_of(body, sizes=np.array([1, 1, 1]), axis=np.array([1]))
+    assert "Split" in left
+    assert "Unbind" not in left
+
+
+def test_script():
+    text = f"(float[n,3,5] x) => (float[n,5] y) {{ {SPLIT + SUM} }}"
+    rep = check_model(model_of(text, sizes=np.array([1, 1, 1]), axis=np.array([1])), [X])
+    assert "= ops.unbind(x, 1)" in rep.script
+    assert len(rep.translation.program.records) == 6
