@@ -35,23 +35,41 @@ def conv(
     """
     kernel = _kernel(node, w, kernel_shape)
     window = window_of(node, x, kernel, auto_pad, strides, dilations, pads)
+    if not w.is_weight:
+        return convolve(x, w, window, group, *([] if b is None else [b]))
     source: Arg = x
-    takes_four = w.is_weight and window.rank > 1
-    if not (window.symmetric or auto_pad == "SAME_UPPER" or (takes_four and window.known)):
+    if not (window.symmetric or auto_pad == "SAME_UPPER" or (window.rank > 1 and window.known)):
         source, window = pad_first(x, window), window.without_padding()
-    mode = "same" if auto_pad == "SAME_UPPER" else "pad" if window.padded else "valid"
-    options = unless_default(stride=(scalar(window.strides), 1))
-    if w.is_weight:
-        never_padded = mode == "valid" and set(kernel) == {1}  # in any mode
-        options |= unless_default(pad_mode=("same" if never_padded else mode, "same" if never_padded else None))
-        padding = padding_of(window) if mode == "pad" else 0
-        options |= unless_default(padding=(padding, 0), dilation=(scalar(window.dilations), 1), group=(group, 1))
-        out, inner = w.shape[:2]  # type: ignore[index, misc]
-        return _layer(node, f"nn.Conv{window.rank}d", source, w, b, (inner * group, out), options)  # type: ignore[operator, arg-type]
-    padding = scalar(window.begin) if mode == "pad" else 0
-    options |= unless_default(pad_mode=(mode, "valid"), padding=(padding, 0), dilation=(scalar(window.dilations), 1))
-    bias = [] if b is None else [b]
-    return invoke(f"ops.conv{window.rank}d", source, w, *bias, **options, **unless_default(groups=(group, 1)))
+    mode = _pad_mode(window)
+    never_padded = mode == "valid" and set(kernel) == {1}  # in any mode
+    options = unless_default(
+        stride=(scalar(window.strides), 1),
+        pad_mode=("same" if never_padded else mode, "same" if never_padded else None),
+        padding=(padding_of(window) if mode == "pad" else 0, 0),
+        dilation=(scalar(window.dilations), 1),
+        group=(group, 1),
+    )
+    out, inner = w.shape[:2]  # type: ignore[index, misc]
+    return _layer(node, f"nn.Conv{window.rank}d", source, w, b, (inner * group, out), options)  # type: ignore[operator, arg-type]
+
+
+def convolve(x: Arg, w: Arg, window: Window, group: int, *bias: Arg) -> Expr:
+    """Write a convolution with computed weights: `ops.conv2d`, after an `ops.pad` where the padding is asymmetric."""
+    if not (window.symmetric or window.auto_pad == "SAME_UPPER"):
+        x, window = pad_first(x, window), window.without_padding()
+    mode = _pad_mode(window)
+    options = unless_default(
+        stride=(scalar(window.strides), 1),
+        pad_mode=(mode, "valid"),
+        padding=(scalar(window.begin) if mode == "pad" else 0, 0),
+        dilation=(scalar(window.dilations), 1),
+        groups=(group, 1),
+    )
+    return invoke(f"ops.conv{window.rank}d", x, w, *bias, **options)
+
+
+def _pad_mode(window: Window) -> str:
+    return "same" if window.auto_pad == "SAME_UPPER" else "pad" if window.padded else "valid"
 
 
 def conv_transpose(
