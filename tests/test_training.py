@@ -16,6 +16,8 @@ torch = pytest.importorskip("torch")
 
 TOLERANCE = 1e-3
 """Of the largest value of a parameter's gradient."""
+NOTHING = 1e-4
+"""Of the largest gradient of all: a smaller one is zero but for rounding (a shift that the next batch norm takes out)."""
 
 
 @pytest.fixture(scope="module", params=["small_resnet", "encoder"])
@@ -79,11 +81,12 @@ def test_gradients_equal_torch(exported: tuple[Any, Result, tuple], training: bo
     entries = json.loads(next(path for path in result.files if path.name.startswith("weight_map")).read_text())
     sources = {e["converted_weight"]["name"]: e for e in next(iter(entries.values()))}
     assert {sources[name]["source_weight"]["name"] for name in got} == set(wanted)
+    scale = max(np.abs(gradient).max() for gradient in wanted.values())
     for name, gradient in got.items():
         entry = sources[name]
         source = apply(entry.get("transform", []), wanted[entry["source_weight"]["name"]])
-        largest = np.abs(source).max()
-        assert np.abs(gradient - source).max() <= TOLERANCE * max(largest, 1e-6), name
+        largest = max(np.abs(source).max(), NOTHING * scale)
+        assert np.abs(gradient - source).max() <= TOLERANCE * largest, name
 
 
 def test_fine_tuning_lowers_the_loss(exported: tuple[Any, Result, tuple]) -> None:
