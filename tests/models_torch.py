@@ -218,7 +218,7 @@ def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
             elif tensor.dim() > 1:
                 tensor.normal_(0, (1.0 / tensor[0].numel()) ** 0.5)
             else:
-                tensor.normal_(1.0 if "norm" in name or "bn" in name or "ln" in name else 0.0, 0.1)
+                tensor.normal_(1.0 if name.endswith("weight") else 0.0, 0.1)
     return module.eval()
 
 
