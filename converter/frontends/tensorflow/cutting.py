@@ -23,8 +23,8 @@ _FED = ("Placeholder", "PlaceholderV2", "IteratorGetNext", "QueueDequeueV2", "Qu
 _SINGLE = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "SoftmaxCrossEntropyWithLogits", "LRN", "Unique")
 """Operators whose other outputs are by-products, never the end of a network."""
 
-_CONTROL = ("Enter", "Exit", "LoopCond", "Merge", "NextIteration", "Switch")
-"""Operators that steer: an unread one is a loop variable that the network does not need."""
+_STEERING = ("Enter", "Exit", "LoopCond", "NextIteration", "Switch")
+"""Operators that steer: an unread one, or an Identity of a Switch, is most likely what the network does not need."""
 
 _NO_TENSOR = ("resource", "variant")
 
@@ -115,7 +115,10 @@ def _unread(graph: GraphDef, nodes: Mapping[str, Sequence[str]]) -> list[str]:
             if reader not in reached:
                 reached.add(reader)
                 waiting.append(reader)
-    ends = [node for node in graph.node if node.name in reached - read and node.op not in _CONTROL]
+    unread = [node for node in graph.node if node.name in reached - read]
+    switches = {node.name for node in graph.node if node.op == "Switch"}
+    steering = [n for n in unread if n.op in _STEERING or (n.op == "Identity" and n.input[0].split(":")[0] in switches)]
+    ends = [node for node in unread if node not in steering] or unread
     return [tensor for node in ends for tensor in nodes[node.name][: 1 if node.op in _SINGLE else None]]
 
 

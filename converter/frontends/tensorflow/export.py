@@ -169,7 +169,9 @@ def _output_ends(model: onnx.ModelProto, outputs: Sequence[End]) -> tuple[End, .
 
 def _merge(shape: tuple[Dim, ...] | None, inferred: onnx.TensorShapeProto) -> tuple[Dim, ...] | None:
     """TensorFlow's shape, with ONNX's extents where it says `?`."""
-    if shape is None or len(shape) != len(inferred.dim):
+    known = tuple(dim.dim_value or (dim.dim_param if is_named(dim.dim_param) else "?") for dim in inferred.dim)
+    if shape is None:
+        return known or None  # no extents: a scalar, or nothing known
+    if len(shape) != len(known):
         return shape
-    known = (dim.dim_value or (dim.dim_param if is_named(dim.dim_param) else "?") for dim in inferred.dim)
     return tuple(other if dim == "?" else dim for dim, other in zip(shape, known, strict=True))

@@ -1,4 +1,4 @@
-"""TensorFlow operators that tf2onnx lacks and ONNX can say.
+"""TensorFlow operators that tf2onnx lacks, or says in a roundabout way, and ONNX can say.
 
 Handlers in tf2onnx's form: they change `node`, of its graph `graph`, to the last operator of the composition.
 """
@@ -27,6 +27,15 @@ def _erfc(graph: Any, node: Any, **kwargs: Any) -> None:
     erf = _make(graph, node, "Erf", node.input[0])
     node.type = "Sub"
     graph.replace_inputs(node, [_number(graph, node, 1), erf])
+
+
+def _select(graph: Any, node: Any, **kwargs: Any) -> None:
+    """Where. A vector as the condition of Select chooses rows."""
+    condition, rank = node.input[0], graph.get_rank(node.input[1])
+    if node.type == "Select" and graph.get_rank(condition) == 1 and rank and rank > 1:
+        shape = graph.make_const(f"{node.name}/rows", np.array([-1] + [1] * (rank - 1), np.int64)).output[0]
+        graph.replace_inputs(node, [_make(graph, node, "Reshape", condition, shape), *node.input[1:]])
+    node.type = "Where"
 
 
 def _expm1(graph: Any, node: Any, **kwargs: Any) -> None:
@@ -90,6 +99,8 @@ HANDLERS: Mapping[str, Handler] = {
     "Inv": _becomes("Reciprocal"),
     "Log1p": _log1p,
     "MulNoNan": _zero_where(1, _product),
+    "Select": _select,
+    "SelectV2": _select,
     "Snapshot": _becomes("Identity"),
     "Xdivy": _zero_where(0, _quotient),
     "Xlogy": _zero_where(0, _times_log),

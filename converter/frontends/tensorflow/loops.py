@@ -1,8 +1,9 @@
-"""Loops over tensor lists, put back together.
+"""Loops, put back together.
 
 Freezing a function of TensorFlow 2 lowers its While nodes to Enter, Merge, Switch, NextIteration and Exit. tf2onnx
-follows these for TensorArrays only, and recognises an LSTM or GRU of Keras by its While. So a frame that carries a
-tensor list becomes a While again, its condition and body functions of the library.
+follows no tensor list through these, loses shapes, and recognises an LSTM of Keras by its While. So a frame becomes a
+While again, its condition and body functions of the library; but for loops of TensorFlow 1 over TensorArrays, which are
+resources: those tf2onnx knows as they are.
 
 How a While is lowered: tensorflow/core/common_runtime/lower_while_op.h.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from converter.frontends.tensorflow import graph as graphs
@@ -40,16 +41,16 @@ class _Frame:
 
 
 def raise_loops(graph: GraphDef, ends: Sequence[str]) -> GraphDef:
-    """Turn the frames that carry tensor lists into While nodes, inner frames first; drop what `ends` do not need."""
+    """Turn the frames into While nodes, inner ones first; drop what `ends` do not need."""
     while (frame := _innermost(graph)) is not None:
-        _replace(graph, frame)
+        _replace(graph, frame if _is_counted(graph, frame) else _counted(graph, frame))
         graph = graphs.part(graph, graphs.needed(graph, ends))
     return graph
 
 
 def _innermost(graph: GraphDef) -> _Frame | None:
-    """A frame that carries a tensor list and has no other frame inside."""
-    from tensorflow.core.framework.types_pb2 import DT_VARIANT
+    """A frame that has no other inside."""
+    from tensorflow.core.framework.types_pb2 import DT_RESOURCE
 
     nodes = {node.name: node for node in graph.node}
     readers = _readers(graph)
@@ -58,7 +59,7 @@ def _innermost(graph: GraphDef) -> _Frame | None:
         if node.op == "Enter":
             enters.setdefault(node.attr["frame_name"].s.decode(), []).append(node)
     for name, members in enters.items():
-        if all(node.attr["T"].type != DT_VARIANT for node in members):
+        if any(node.attr["T"].type == DT_RESOURCE for node in members):
             continue
         frame = _frame(name, sorted(members, key=_position), nodes, readers)
         if frame is None:
@@ -104,12 +105,56 @@ def _frame(
                 enter.input[0],
                 f"{merge.name}:0",
                 f"{switch.name}:1",
-                back.input[0],
+                _full(back.input[0]),
                 None if leaving is None else leaving.name,
             )
         )
         condition = nodes[graphs.split(switch.input[1])[0]]
-    return None if condition is None else _Frame(name, tuple(variables), condition.input[0])
+    return None if condition is None else _Frame(name, tuple(variables), _full(condition.input[0]))
+
+
+def _is_counted(graph: GraphDef, frame: _Frame) -> bool:
+    """Whether the first variable counts the turns and the second is their limit, as tf2onnx expects."""
+    from tensorflow.core.framework.types_pb2 import DT_INT32
+
+    if len(frame.variables) < 2:
+        return False
+    nodes = {node.name: node for node in graph.node}
+    counter, limit = frame.variables[:2]
+    step = nodes.get(graphs.split(_behind(nodes, counter.next or counter.inside))[0])
+    return (
+        step is not None
+        and step.op in ("Add", "AddV2")
+        and step.attr["T"].type == DT_INT32
+        and _behind(nodes, step.input[0]) == counter.inside
+        and _behind(nodes, limit.next or limit.inside) == limit.inside
+    )
+
+
+def _behind(nodes: Mapping[str, NodeDef], tensor: str) -> str:
+    """The tensor that Identity nodes pass on."""
+    while (node := nodes.get(graphs.split(tensor)[0])) is not None and node.op == "Identity":
+        tensor = node.input[0]
+    return _full(tensor)
+
+
+def _counted(graph: GraphDef, frame: _Frame) -> _Frame:
+    """The frame with a counter and a limit (none) before its variables."""
+    from tensorflow.core.framework.types_pb2 import DT_INT32
+
+    for name, value in (("counter", 0), ("limit", -1), ("one", 1)):
+        constant = graph.node.add(op="Const", name=f"{frame.name}/{name}")
+        constant.attr["dtype"].type = constant.attr["value"].tensor.dtype = DT_INT32
+        constant.attr["value"].tensor.tensor_shape.SetInParent()
+        constant.attr["value"].tensor.int_val.append(value)
+    counter, limit = (f"{frame.name}/{name}_inside:0" for name in ("counter", "limit"))
+    step = graph.node.add(op="AddV2", name=f"{frame.name}/count", input=[counter, f"{frame.name}/one"])
+    step.attr["T"].type = DT_INT32
+    added = (
+        _Variable(f"{frame.name}/counter:0", counter, counter, f"{step.name}:0", None),
+        _Variable(f"{frame.name}/limit:0", limit, limit, None, None),
+    )
+    return replace(frame, variables=(*added, *frame.variables))
 
 
 def _starts(frame: _Frame) -> list[str]:
@@ -124,19 +169,20 @@ def _replace(graph: GraphDef, frame: _Frame) -> None:
     """Put a While in the place of the frame's Exits."""
     import tensorflow as tf
 
+    initial = [_full(variable.initial) for variable in frame.variables]
     with tf.Graph().as_default() as imported:
-        tf.import_graph_def(graph, name="")
+        tf.import_graph_def(graphs.part(graph, graphs.needed(graph, initial)), name="")
     merged = [variable.merged for variable in frame.variables]
     inside = [variable.inside for variable in frame.variables]
     after = [variable.next or variable.inside for variable in frame.variables]
-    specs = [_spec(imported.get_tensor_by_name(_full(variable.initial))) for variable in frame.variables]
-    body = _function(graph, inside, after, specs)
+    specs = [_spec(imported.get_tensor_by_name(name)) for name in initial]
+    body = _function(f"{frame.name}/body", graph, inside, after, specs)
     while (general := [_common(spec, result) for spec, result in zip(specs, body.outputs, strict=True)]) != specs:
         specs = general
-        body = _function(graph, inside, after, specs)
-    condition = _function(graph, merged, [frame.condition], specs)
+        body = _function(f"{frame.name}/body", graph, inside, after, specs)
+    condition = _function(f"{frame.name}/cond", graph, merged, [frame.condition], specs)
 
-    loop = graph.node.add(op="While", name=frame.name, input=[variable.initial for variable in frame.variables])
+    loop = graph.node.add(op="While", name=frame.name, input=initial)
     for kind, function in (("cond", condition), ("body", body)):
         definition = graph.library.function.add()
         definition.CopyFrom(function.function_def)
@@ -165,29 +211,25 @@ def _common(spec: Any, tensor: Any) -> Any:
     return tf.TensorSpec(spec.shape.most_specific_compatible_shape(tensor.shape), spec.dtype)
 
 
-def _function(graph: GraphDef, starts: Sequence[str], ends: Sequence[str], specs: Sequence[Any]) -> Any:
-    """The part of the graph between these tensors, as a concrete function."""
+def _function(scope: str, graph: GraphDef, starts: Sequence[str], ends: Sequence[str], specs: Sequence[Any]) -> Any:
+    """The part of the graph between these tensors, as a concrete function; the names of its own begin with `scope`."""
     import tensorflow as tf
 
-    inside = graphs.needed(graph, ends, {graphs.split(start) for start in starts})
-    part = graphs.part(graph, inside)
-    arguments = {start: f"argument_{i}:0" for i, start in enumerate(starts)}
-    for node in part.node:
-        data = [source for source in node.input if not source.startswith("^")]
-        node.input[:] = [arguments.get(_full(source), source) for source in data]
-    for i, spec in enumerate(specs):
-        node = part.node.add(op="Placeholder", name=f"argument_{i}")
-        node.attr["dtype"].type = spec.dtype.as_datatype_enum
+    inside = graphs.part(graph, graphs.needed(graph, ends, {graphs.split(start) for start in starts}))
+    for node in inside.node:
+        node.input[:] = [_full(source) for source in node.input if not source.startswith("^")]
+    read = {source for node in inside.node for source in node.input}
+    named = [tf.TensorSpec(spec.shape, spec.dtype, f"{scope}/argument_{i}") for i, spec in enumerate(specs)]
 
     def body(*values: Any) -> list[Any]:
-        own = dict(zip(starts, values, strict=True))
-        computed = [end for end in ends if end not in own]
-        mapping = {f"argument_{i}:0": value for i, value in enumerate(values)}
-        results = tf.import_graph_def(part, mapping, [_full(end) for end in computed], name="")
-        own.update(zip(computed, results, strict=True))
-        return [tf.identity(own[end]) for end in ends]
+        known = dict(zip(starts, values, strict=True))
+        computed = [end for end in ends if end not in known]
+        arguments = {start: value for start, value in known.items() if start in read}
+        results = tf.import_graph_def(inside, arguments, computed, name="")
+        known.update(zip(computed, results, strict=True))
+        return [tf.identity(known[end], name=f"{scope}/result_{i}") for i, end in enumerate(ends)]
 
-    return tf.compat.v1.wrap_function(body, list(specs))
+    return tf.compat.v1.wrap_function(body, named)
 
 
 def _rewire(graph: GraphDef, outputs: Mapping[str, str]) -> None:

@@ -44,13 +44,19 @@ class Session:
     def convert(self) -> onnx.ModelProto:
         """Translate the graph. A handler that fails leaves its node half done: start again without it."""
         for _ in range(_ATTEMPTS):
-            model = self._attempt()
+            try:
+                model = self._attempt(careful=False)
+            except Exception:  # an optimizer of tf2onnx; it may have spoilt the graph
+                model = self._attempt(careful=True)
             if model is not None:
                 return model
         raise RuntimeError(f"tf2onnx fails on {len(self.failed)} nodes, among them {min(self.failed)}")
 
-    def _attempt(self) -> onnx.ModelProto | None:
-        """Translate the graph, without the nodes of `failed`; None when there are new ones."""
+    def _attempt(self, careful: bool) -> onnx.ModelProto | None:
+        """Translate the graph, without the nodes of `failed`; None when there are new ones.
+
+        A careful attempt passes over optimizers that fail. It copies the graph for each.
+        """
         import tensorflow as tf
         from tf2onnx import optimizer, tfonnx
 
@@ -68,7 +74,7 @@ class Session:
             )
             if self.failed != before:
                 return None
-            return optimizer.optimize_graph(converted, catch_errors=False, optimizers=_optimizers()).make_model("")
+            return optimizer.optimize_graph(converted, careful, _optimizers()).make_model("")
 
     def _rewrite_recurrent(self, graph: Any, ops: list[Any]) -> list[Any]:
         rewrite_recurrent(graph, [node for node in ops if node.is_while()], self._graph.library)
@@ -118,9 +124,7 @@ class _Handlers(dict[str, Any]):
         self._failed = failed
 
     def get(self, operator: str, default: Any = None) -> Any:
-        if operator in HANDLERS:
-            return HANDLERS[operator], {}
-        handler, kwargs = super().get(operator, (None, {}))
+        handler, kwargs = (HANDLERS[operator], {}) if operator in HANDLERS else super().get(operator, (None, {}))
         if handler is None:
             return _keep, {}
         return self._noting(handler), kwargs
