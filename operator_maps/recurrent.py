@@ -7,6 +7,7 @@ every step gives is (sequence, D, batch, hidden) in ONNX and (sequence, batch, D
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,10 +60,12 @@ def lstm(
     plain = p is None and not input_forget
     if plain and not clip and names == ["sigmoid", "tanh", "tanh"] * (len(names) // 3) and layer.fits:
         return layer.call("nn.LSTM")
-    functions = _functions(node, names, activation_alpha, activation_beta, clip)
+    functions = _functions(node, names, activation_alpha, activation_beta, (clip, clip, None))
     if plain:
         return layer.run(steps.lstm_step, functions)
-    return layer.run(steps.coupled_lstm_step if input_forget else steps.peephole_lstm_step, functions, p)
+    zeros = expr("ops.zeros({0}, {1})", (layer.directions, 3 * layer.hidden), node.mindspore_dtype(x.dtype))
+    step = steps.coupled_lstm_step if input_forget else steps.peephole_lstm_step
+    return layer.run(step, functions, zeros if p is None else p)
 
 
 def gru(
@@ -88,7 +91,7 @@ def gru(
     names = [name.lower() for name in activations]
     if linear_before_reset and not clip and names == ["sigmoid", "tanh"] * (len(names) // 2) and layer.fits:
         return layer.call("nn.GRU")
-    functions = _functions(node, names, activation_alpha, activation_beta, clip)
+    functions = _functions(node, names, activation_alpha, activation_beta, (clip,))
     return layer.run(steps.reset_after_gru_step if linear_before_reset else steps.gru_step, functions)
 
 
@@ -114,7 +117,7 @@ def rnn(
     names = [name.lower() for name in activations]
     if not clip and set(names) in ({"tanh"}, {"relu"}) and layer.fits:
         return layer.call("nn.RNN", **unless_default(nonlinearity=(names[0], "tanh")))
-    return layer.run(steps.rnn_step, _functions(node, names, activation_alpha, activation_beta, clip))
+    return layer.run(steps.rnn_step, _functions(node, names, activation_alpha, activation_beta, (clip,)))
 
 
 @dataclass
@@ -198,10 +201,13 @@ class Recurrence:
 
     def _initial(self) -> Arg:
         """What the layer starts from: None for zeros, a tensor, or a tuple of two."""
-        given = next((state for state in self.states if state is not None), None)
-        if given is None:
-            return None
-        return _packed([self._swapped(expr("ops.zeros_like({0})", given) if s is None else s) for s in self.states])
+        return None if self.states == (None,) * len(self.states) else _packed(self._given_states())
+
+    def _given_states(self) -> tuple[Arg, ...]:
+        """The initial states, in MindSpore's layout; zeros for one that is missing beside the other."""
+        given = next(state for state in self.states if state is not None)
+        states = [expr("ops.zeros_like({0})", given) if state is None else state for state in self.states]
+        return tuple(map(self._swapped, states))
 
     # As steps
 
@@ -209,42 +215,46 @@ class Recurrence:
         """Run a step function over the sequence, once for each direction."""
         x = self.node.let("x", self._swapped(self.x)) if self.layout else self.x
         share = len(self.states) + (len(self.gates) > 1)  # activations of one direction
-        calls, every, last = [], [], []
+        calls, outputs, states = [], [], []
         for i in range(self.directions):
             backward = self.direction == "reverse" or i == 1
             run = expr(
                 "{0}({1}, {2}, {3}, {4}, {5}, lengths={6}, backward={7})",
-                *(steps.recurrent, step, x, self._states_of(i), self._weights_of(i, peepholes)),
+                *(steps.recurrent, step, x, self._state_of(i), self._weights_of(i, peepholes)),
                 tuple(functions[-share:] if i else functions[:share]),
                 *unless_default(lengths=(self.lengths, None), backward=(backward, False)).values(),
             )
-            output, *states = self._targets()
-            calls.append(Assign((output, tuple(states)), self.node.resolve(run)))
-            every.append(output)
-            last.append(states)
+            outputs.append(Value("output") if self.node.used[0] else None)
+            states.append(Value("state") if any(self.node.used[1:]) else None)
+            calls.append(Assign((outputs[-1], states[-1]), self.node.resolve(run)))
         for call in calls[:-1]:
             self.node.emit(call)
-        states = [self._joined(state) for state in zip(*last, strict=True)]
-        if every[0] is None:
-            return self._written(calls[-1], None, states)
-        together = every[0] if self.directions == 1 else expr("ops.cat({0}, 2)", tuple(every))
-        return self._written(calls[-1], self._every_step(self._swapped(together)), states)
+        last = [self._swapped(self._last(k, states)) for k in range(len(self.node.used) - 1)]
+        merged = outputs[0] if self.directions == 1 else expr("ops.cat({0}, 2)", tuple(outputs))
+        every = self._every_step(self._swapped(merged)) if self.node.used[0] else None
+        return self._written(calls[-1], every, last)
 
-    def _joined(self, states: Sequence[Value | None]) -> Arg:
-        """A last state of every direction, as one tensor."""
-        if states[0] is None:
+    def _state_of(self, index: int) -> Arg:
+        """The initial state of one direction: hidden, and cell behind it."""
+        if self.states == (None,) * len(self.states):
+            shape = self.x.shape_python()
+            batch = expr("{0}.shape[{1}]", self.x, 1 - self.layout) if shape is None else shape[1 - self.layout]
+            dtype = self.node.mindspore_dtype(self.x.dtype)
+            return expr("ops.zeros({0}, {1})", (len(self.states), batch, self.hidden), dtype)
+        states = self._given_states()
+        if self.directions == 2:
+            states = tuple(expr("{0}[{1}:{2}]", state, index, index + 1) for state in states)
+        return states[0] if len(states) == 1 else expr("ops.cat({0})", states)
+
+    def _last(self, index: int, states: Sequence[Value | None]) -> Arg:
+        """The last hidden (0) or cell (1) state of all directions."""
+        if not self.node.used[1 + index]:
             return None
-        if len(states) == 1:
-            return expr("{0}.expand_dims({1})", states[0], self.layout)
-        return expr("ops.stack({0}, {1})", tuple(states), self.layout)
-
-    def _states_of(self, index: int) -> tuple[Arg, ...]:
-        """The initial states of one direction."""
-        shape = self.x.shape_python()
-        batch = expr("{0}.shape[{1}]", self.x, 1 - self.layout) if shape is None else shape[1 - self.layout]
-        zeros = expr("ops.zeros({0}, {1})", (batch, self.hidden), self.node.mindspore_dtype(self.x.dtype))
-        picked = "{0}[:, {1}]" if self.layout else "{0}[{1}]"
-        return tuple(zeros if state is None else expr(picked, state, index) for state in self.states)
+        if len(self.states) == 1:
+            return states[0] if self.directions == 1 else expr("ops.cat({0})", tuple(states))
+        if self.directions == 1:
+            return expr("{0}[1:]" if index else "{0}[:1]", states[0])
+        return expr("ops.stack(({0}[{2}], {1}[{2}]))", *states, index)
 
     def _weights_of(self, index: int, peepholes: Arg) -> tuple[Arg, ...]:
         """The weights of one direction: input, hidden, their biases, and the peepholes where there are some."""
@@ -363,22 +373,22 @@ _FUNCTIONS: dict[str, tuple[str, tuple[float, ...]]] = {
 
 
 def _functions(
-    node: Node, names: Sequence[str], alphas: Sequence[float], betas: Sequence[float], clip: float | None
+    node: Node, names: Sequence[str], alphas: Sequence[float], betas: Sequence[float], clips: Sequence[float | None]
 ) -> list[Arg]:
-    """The activations as functions of one argument; clipping is a part of each."""
-    alpha, beta = iter(alphas), iter(betas)
+    """The activations as functions of one argument, which some clip first (onnxruntime does not clip the cell state)."""
+    alpha, beta, clip = iter(alphas), iter(betas), itertools.cycle(clips)
     functions: list[Arg] = []
     for name in names:
         if name not in _FUNCTIONS:
             raise node.decline(f"the activation {name} is unknown")
         formula, defaults = _FUNCTIONS[name]
         values = [next(given, default) for given, default in zip((alpha, beta), defaults, strict=False)]
-        if not values and not clip:
-            functions.append(Expr(formula.removesuffix("({z})")))
-            continue
-        z = f"ops.clamp(z, {{{len(values)}}}, {{{len(values) + 1}}})" if clip else "z"
-        body = formula.replace("{z}", z)
-        functions.append(expr(f"lambda z: {body}", *values, *((-clip, clip) if clip else ())))
+        bound = next(clip)
+        if bound:
+            formula = formula.replace("{z}", f"ops.clamp({{z}}, {{{len(values)}}}, {{{len(values) + 1}}})")
+            values += [-bound, bound]
+        formula = formula.replace("{z}", "z")
+        functions.append(expr(f"lambda z: {formula}", *values) if values else Expr(formula.removesuffix("(z)")))
     return functions
 
 

@@ -1,68 +1,71 @@
-"""Recurrence step by step, for what MindSpore's layers lack: functions that are copied into scripts."""
+"""Recurrence step by step, for what MindSpore's layers lack: functions that are copied into scripts.
+
+A step takes one slice of the sequence and the state, (1, batch, hidden) or, with a cell state, (2, batch, hidden), and
+returns the next state. Its weights are those of ONNX: input weights, hidden weights, their biases, peepholes.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import mindspore as ms
     from mindspore import ops
 
 
 def recurrent(step, x, state, weights, activations, lengths=None, backward=False):
     """Run `step` along the first axis of x; return the hidden state after every step, and the last state.
 
-    Beyond a sequence's length the output is zero and its state stays.
+    Beyond a sequence's length the output is zero and the state stays.
     """
-    outputs = []
-    for i in range(x.shape[0]):
+    output = ops.zeros((ms.mutable(0), *state.shape[1:]), state.dtype)
+    for i in range(ms.mutable(x.shape[0])):  # mutable: graph mode compiles one round, not every one
         t = x.shape[0] - 1 - i if backward else i
         new = step(x[t], state, weights, activations)
-        output = new[0]
+        hidden = new[:1]
         if lengths is not None:
             inside = (t < lengths).expand_dims(1)
-            output = ops.where(inside, output, ops.zeros_like(output))
-            new = [ops.where(inside, new[k], state[k]) for k in range(len(state))]
-        outputs.append(output)
+            new, hidden = ops.where(inside, new, state), ops.where(inside, hidden, ops.zeros_like(hidden))
+        output = ops.cat((hidden, output)) if backward else ops.cat((output, hidden))
         state = new
-    return ops.stack(outputs[::-1] if backward else outputs), state
+    return output, state
 
 
 def lstm_step(x, state, weights, activations):
-    """One step of an LSTM, gates in the order input, output, forget, cell."""
-    h, c = state
+    """One step of an LSTM; gates in the order input, output, forget, cell."""
+    h, c = state[0], state[1]
     w, r, b_w, b_r = weights
     gate, squash, expose = activations
     i, o, f, g = ops.chunk(ops.matmul(x, w.T) + b_w + ops.matmul(h, r.T) + b_r, 4, 1)
     c = gate(f) * c + gate(i) * squash(g)
-    return gate(o) * expose(c), c
+    return ops.stack((gate(o) * expose(c), c))
 
 
 def peephole_lstm_step(x, state, weights, activations):
     """One step of an LSTM whose gates also see the cell state, through the weights p."""
-    h, c = state
+    h, c = state[0], state[1]
     w, r, b_w, b_r, p = weights
     gate, squash, expose = activations
     i, o, f, g = ops.chunk(ops.matmul(x, w.T) + b_w + ops.matmul(h, r.T) + b_r, 4, 1)
     p_i, p_o, p_f = ops.chunk(p, 3)
-    c_before = c
-    c = gate(f + p_f * c_before) * c_before + gate(i + p_i * c_before) * squash(g)
-    return gate(o + p_o * c) * expose(c), c
+    c = gate(f + p_f * c) * c + gate(i + p_i * c) * squash(g)
+    return ops.stack((gate(o + p_o * c) * expose(c), c))
 
 
 def coupled_lstm_step(x, state, weights, activations):
     """One step of an LSTM that forgets as much as it lets in."""
-    h, c = state
+    h, c = state[0], state[1]
     w, r, b_w, b_r, p = weights
     gate, squash, expose = activations
     i, o, _, g = ops.chunk(ops.matmul(x, w.T) + b_w + ops.matmul(h, r.T) + b_r, 4, 1)
     p_i, p_o, _ = ops.chunk(p, 3)
     i = gate(i + p_i * c)
     c = (1 - i) * c + i * squash(g)
-    return gate(o + p_o * c) * expose(c), c
+    return ops.stack((gate(o + p_o * c) * expose(c), c))
 
 
 def gru_step(x, state, weights, activations):
-    """One step of a GRU, gates in the order update, reset, hidden; the reset comes before the recurrent product."""
+    """One step of a GRU whose reset comes before the recurrent product; gates in the order update, reset, hidden."""
     h = state[0]
     w, r, b_w, b_r = weights
     gate, squash = activations
@@ -72,11 +75,11 @@ def gru_step(x, state, weights, activations):
     z = gate(x_z + ops.matmul(h, r_z.T) + b_z)
     reset = gate(x_r + ops.matmul(h, r_r.T) + b_r)
     new = squash(x_h + ops.matmul(reset * h, r_h.T) + b_h)
-    return ((1 - z) * new + z * h,)
+    return ((1 - z) * new + z * h).expand_dims(0)
 
 
 def reset_after_gru_step(x, state, weights, activations):
-    """One step of a GRU, gates in the order update, reset, hidden; the reset comes after the recurrent product."""
+    """One step of a GRU whose reset comes after the recurrent product; gates in the order update, reset, hidden."""
     h = state[0]
     w, r, b_w, b_r = weights
     gate, squash = activations
@@ -84,10 +87,11 @@ def reset_after_gru_step(x, state, weights, activations):
     h_z, h_r, h_h = ops.chunk(ops.matmul(h, r.T) + b_r, 3, 1)
     z = gate(x_z + h_z)
     new = squash(x_h + gate(x_r + h_r) * h_h)
-    return ((1 - z) * new + z * h,)
+    return ((1 - z) * new + z * h).expand_dims(0)
 
 
 def rnn_step(x, state, weights, activations):
     """One step of a plain recurrent layer."""
     w, r, b_w, b_r = weights
-    return (activations[0](ops.matmul(x, w.T) + b_w + ops.matmul(state[0], r.T) + b_r),)
+    h = activations[0](ops.matmul(x, w.T) + b_w + ops.matmul(state[0], r.T) + b_r)
+    return h.expand_dims(0)
