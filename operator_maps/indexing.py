@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from converter.rows import Arg, Node, Operand, expr, invoke, unless_default
-from converter.operator_maps.slicing import index
+from converter.rows import Arg, Node, Operand, expr, invoke
+from converter.operator_maps.slicing import subscript
 
 
 def gather(node: Node, x: Operand, indices: Operand, *, axis: int = 0) -> Arg:
@@ -15,7 +15,7 @@ def gather(node: Node, x: Operand, indices: Operand, *, axis: int = 0) -> Arg:
     if indices.rank == 0:
         position = indices.python()
         if position is not None:
-            return index(node, x, {axis: position})
+            return subscript(x, {axis: position})
     return expr("ops.gather({0}, {1}, {2})", x, indices, axis)
 
 
