@@ -136,30 +136,29 @@ def layer_normalization(
 
     Without a bias there is no layer, which would make one up.
     """
-    if x.rank is None and axis != -1:
-        raise node.decline("the rank of its input is unknown")
-    begin = axis if axis < 0 else axis - x.rank  # type: ignore[operator]
-    shape = scale.shape
-    first = -1 if begin == -1 else begin + x.rank  # type: ignore[operator]
-    fits = shape is not None and None not in shape and len(shape) == -begin and not any(node.used[1:])
-    fits = fits and x.shape is not None and x.shape[begin:] == shape
-    if not fits or (b is not None and b.shape != shape):
-        return _composed_layer_norm(node, x, scale, b, begin, epsilon)
-    if scale.is_weight and b is not None and b.is_weight:
-        options = unless_default(begin_norm_axis=(first, -1), begin_params_axis=(first, -1), epsilon=(epsilon, 1e-7))
+    axes = _axes_from(node, x, axis)
+    if any(node.used[1:]) or not _covers(scale, x, axes) or (b is not None and b.shape != scale.shape):
+        template = "{0}({1}, {2}, {3})"
+        y, mean, deviation = node.unpack(
+            ("normalized", "mean", "inverse_deviation"), expr(template, standardize, x, axes, epsilon)
+        )
+        y = expr("{0}.astype({1}.dtype) * {2}", y, x, scale)
+        return y if b is None else expr("{0} + {1}", y, b), mean, deviation
+    begin = -1 if len(axes) == 1 else x.rank - len(axes)  # type: ignore[operator]
+    if b is not None and scale.is_weight and b.is_weight:
+        options = unless_default(begin_norm_axis=(begin, -1), begin_params_axis=(begin, -1), epsilon=(epsilon, 1e-7))
         weights = {"gamma": scale.weight(), "beta": b.weight()}
-        return node.apply(invoke("nn.LayerNorm", shape, **options, **dtype_of(node, scale)), weights, x)
+        return node.apply(invoke("nn.LayerNorm", scale.shape, **options, **dtype_of(node, scale)), weights, x)
     bias = expr("ops.zeros_like({0})", scale) if b is None else b
-    return expr("ops.LayerNorm({0}, {0}, {1})({2}, {3}, {4})[0]", first, epsilon, x, scale, bias)
+    return expr("ops.LayerNorm({0}, {0}, {1})({2}, {3}, {4})[0]", begin, epsilon, x, scale, bias)
 
 
-def _composed_layer_norm(node: Node, x: Operand, scale: Operand, b: Operand | None, begin: int, epsilon: float) -> Arg:
-    axes = tuple(range(begin, 0))
-    result = node.let("normalized", expr("{0}({1}, {2}, {3})", standardize, x, axes, epsilon))
-    y = expr("{0}[0].astype({1}.dtype) * {2}", result, x, scale)
-    if b is not None:
-        y = expr("{0} + {1}", y, b)
-    return y, expr("{0}[1]", result), expr("{0}[2]", result)
+def _covers(scale: Operand, x: Operand, axes: tuple[int, ...]) -> bool:
+    """Whether the scale has an element for each that is normalised together, rather than being broadcast."""
+    if scale.shape is None or None in scale.shape or len(scale.shape) != len(axes):
+        return False
+    extents = (None,) * len(axes) if x.shape is None else x.shape[-len(axes) :]
+    return all(s == extent or (extent is None and s != 1) for s, extent in zip(scale.shape, extents, strict=True))
 
 
 def standardize(x, axes, epsilon):
@@ -170,9 +169,75 @@ def standardize(x, axes, epsilon):
     return (wide - mean) * scale, mean, scale
 
 
+def rms_normalization(
+    node: Node, x: Operand, scale: Operand, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1
+) -> Arg:
+    """ONNX RMSNormalization: a function (`ops.rms_norm` has no CPU kernel), in float32 within."""
+    return expr("{0}({1}, {2}, {3}, {4})", rms_norm, x, scale, _axes_from(node, x, axis), epsilon)
+
+
+def _axes_from(node: Node, x: Operand, axis: int) -> tuple[int, ...]:
+    """The axes from `axis` to the last, counted from the end."""
+    if axis >= 0 and x.rank is None:
+        raise node.decline("the rank of its input is unknown")
+    return tuple(range(axis if axis < 0 else axis - x.rank, 0))  # type: ignore[operator]
+
+
+def rms_norm(x, scale, axes, epsilon):
+    """Divide by the root of the mean square over `axes`, in float32, then scale."""
+    wide = x.astype(ms.float32)
+    wide = wide * ops.rsqrt(ops.mean(ops.square(wide), axes, True) + epsilon)
+    return wide.astype(x.dtype) * scale
+
+
+def lp_normalization(node: Node, x: Operand, *, axis: int = -1, p: int = 2) -> Arg:
+    """ONNX LpNormalization: division by the 1- or 2-norm along an axis; zeros stay zeros."""
+    return expr("{0}({1}, {2}, {3})", lp_normalize, x, p, axis)
+
+
+def lp_normalize(x, p, axis):
+    """Divide by the p-norm along `axis`; p is 1 or 2."""
+    norm = ops.abs(x).sum(axis, keepdims=True) if p == 1 else ops.sqrt(ops.square(x).sum(axis, keepdims=True))
+    return x / ops.where(norm == 0, ops.ones_like(norm), norm)
+
+
+def mean_variance_normalization(node: Node, x: Operand, *, axes: tuple[int, ...] = (0, 2, 3)) -> Arg:
+    """ONNX MeanVarianceNormalization: a function; 1e-9 is added to the deviation, as the specification says."""
+    return expr("{0}({1}, {2})", mean_variance_normalize, x, tuple(axes))
+
+
+def mean_variance_normalize(x, axes):
+    """Subtract the mean over `axes` and divide by the standard deviation."""
+    centred = x - ops.mean(x, axes, True)
+    return centred / (ops.sqrt(ops.mean(ops.square(centred), axes, True)) + 1e-9)
+
+
+def local_response_normalization(
+    node: Node, x: Operand, *, alpha: float = 0.0001, beta: float = 0.75, bias: float = 1.0, size: int = 1
+) -> Arg:
+    """ONNX LRN: a function, since `nn.LRN` knows neither Ascend nor an even number of channels."""
+    if x.rank is None:
+        raise node.decline("the rank of its input is unknown")
+    return expr("{0}({1}, {2}, {3}, {4}, {5})", local_response_norm, x, size, alpha, beta, bias)
+
+
+def local_response_norm(x, size, alpha, beta, bias):
+    """Divide by a power of the sum of squares over `size` neighbouring channels."""
+    channels = x.shape[1]
+    squares = ops.pad(ops.square(x), (0, 0) * (x.ndim - 2) + ((size - 1) // 2, size // 2))
+    total = squares[:, :channels]
+    for i in range(1, size):
+        total = total + squares[:, i : channels + i]
+    return x / ops.pow(bias + alpha / size * total, beta)
+
+
 ROWS = {
     "BatchNormalization": batch_normalization,
     "GroupNormalization": group_normalization,
     "InstanceNormalization": instance_normalization,
+    "LRN": local_response_normalization,
     "LayerNormalization": layer_normalization,
+    "LpNormalization": lp_normalization,
+    "MeanVarianceNormalization": mean_variance_normalization,
+    "RMSNormalization": rms_normalization,
 }

@@ -1,0 +1,401 @@
+"""Resizing: MindSpore's own functions where they compute exactly ONNX's Resize, axis by axis elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from converter.rows import Arg, Expr, Node, Operand, expr
+
+if TYPE_CHECKING:
+    import mindspore as ms
+    from mindspore import ops
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis that is resized. Extents, scale and bounds are numbers where the model fixes them, else expressions.
+
+    Attributes:
+        index: which one it is.
+        size, out: its extent before and after.
+        scale: the factor that the model gives; None when it gives the extent.
+        start, end: what part of it is taken, for `tf_crop_and_resize`.
+    """
+
+    index: int
+    size: Arg
+    out: Arg
+    scale: Arg
+    start: Arg = 0.0
+    end: Arg = 1.0
+
+    @property
+    def fixed(self) -> bool:
+        """Whether everything is a number."""
+        return not any(isinstance(item, Expr) for item in (self.size, self.out, self.scale, self.start, self.end))
+
+    @property
+    def proportional(self) -> bool:
+        """Whether the factor is just the ratio of the extents, which is what MindSpore's functions take."""
+        if self.scale is None or isinstance(self.scale, Expr):
+            return self.scale is None
+        return self.size * self.scale == self.out if self.fixed else self.scale.is_integer()
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether the result has, or may have, fewer elements."""
+        if isinstance(self.scale, float):
+            return self.scale < 1
+        return not self.fixed or self.out < self.size
+
+
+@dataclass(frozen=True)
+class Method:
+    """How to interpolate: Resize's attributes; `a` is `cubic_coeff_a`, `fill` is `extrapolation_value`."""
+
+    mode: str
+    transformation: str
+    nearest_mode: str
+    a: float
+    antialias: bool
+    exclude_outside: bool
+    fill: float
+
+    @property
+    def crops(self) -> bool:
+        """Whether a part of the image is resized, and what is sampled outside it filled."""
+        return self.transformation == "tf_crop_and_resize"
+
+
+def resize(
+    node: Node,
+    x: Operand,
+    roi: Operand | None,
+    scales: Operand | None,
+    sizes: Operand | None,
+    *,
+    antialias: int = 0,
+    axes: tuple[int, ...] | None = None,
+    coordinate_transformation_mode: str = "half_pixel",
+    cubic_coeff_a: float = -0.75,
+    exclude_outside: int = 0,
+    extrapolation_value: float = 0.0,
+    keep_aspect_ratio_policy: str = "stretch",
+    mode: str = "nearest",
+    nearest_mode: str = "round_prefer_floor",
+) -> Arg:
+    """ONNX Resize: `ops.interpolate` where it is exact, else a resampling of every axis by itself.
+
+    Raises:
+        Declined: the rank of the input is unknown; the scales, sizes or regions are computed on tensors; free extents
+            meet a factor that is no simple fraction, an aspect ratio to keep, or antialiasing; or integers are to be
+            interpolated.
+    """
+    method = Method(
+        mode,
+        coordinate_transformation_mode,
+        nearest_mode,
+        cubic_coeff_a,
+        bool(antialias),
+        bool(exclude_outside),
+        extrapolation_value,
+    )
+    if x.rank is None:
+        raise node.decline("the rank of its input is unknown")
+    indices = [axis % x.rank for axis in axes] if axes else list(range(x.rank))
+    if scales is not None and scales.size != 0:
+        resized = _axes_by_scale(node, x, indices, scales)
+    else:
+        resized = _axes_by_size(node, x, indices, sizes, keep_aspect_ratio_policy)
+    if method.crops:
+        resized = _cropped(node, resized, roi)
+    resized = [axis for axis in resized if not _unchanged(node, x, axis)]
+    if mode != "nearest" and x.kind != "f":
+        raise node.decline("integers are interpolated, which is rounded differently everywhere")
+    whole = _interpolate(x, resized, method)
+    if whole is not None:
+        return whole
+    y: Arg = x
+    for axis in resized:
+        y = _resize_axis(node, y, axis, method)
+    return y
+
+
+def upsample(node: Node, x: Operand, scales: Operand, *, mode: str = "nearest") -> Arg:
+    """ONNX Upsample (deprecated): Resize from the corner, rounding down."""
+    return resize(
+        node, x, None, scales, None, mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode="floor"
+    )
+
+
+# What is resized
+
+
+def _axes_by_scale(node: Node, x: Operand, indices: Sequence[int], scales: Operand) -> list[Axis]:
+    factors = scales.items()
+    shape = x.shape_python() or ()
+    if factors is None or any(isinstance(factor, Expr) for factor in factors):
+        factors = tuple(expr("{0}[{1}]", scales, i) for i in range(len(indices)))
+        return [Axis(i, shape[i], _inferred(node, i), factor) for i, factor in zip(indices, factors, strict=True)]
+    return [
+        Axis(i, shape[i], _scaled(node, shape[i], float(factor)), float(factor))
+        for i, factor in zip(indices, factors, strict=True)
+    ]
+
+
+def _axes_by_size(node: Node, x: Operand, indices: Sequence[int], sizes: Operand | None, policy: str) -> list[Axis]:
+    outs = None if sizes is None else sizes.items()
+    if outs is None and policy != "stretch":
+        raise node.decline("its sizes are computed on tensors")
+    shape = x.shape_python() or ()
+    axes = [Axis(i, shape[i], outs[k] if outs else _inferred(node, i), None) for k, i in enumerate(indices)]
+    if policy == "stretch":
+        return axes
+    if not all(axis.fixed for axis in axes):
+        raise node.decline("an aspect ratio is kept over free extents")
+    choose = min if policy == "not_larger" else max
+    scale = float(choose(np.float32(axis.out) / np.float32(axis.size) for axis in axes))
+    return [replace(axis, out=math.floor(scale * axis.size + 0.5), scale=scale) for axis in axes]
+
+
+def _inferred(node: Node, axis: int) -> int:
+    """An extent of the result that the model states, when it does not say how it is computed."""
+    shape = node.outputs[0].shape
+    if shape is None or shape[axis] is None:
+        raise node.decline("its scales or sizes are computed on tensors")
+    return shape[axis]  # type: ignore[return-value]
+
+
+def _scaled(node: Node, size: Arg, factor: float) -> Arg:
+    """floor(size * factor), in float32 as runtimes compute it; where the size is free, by an equal fraction."""
+    if isinstance(size, int):
+        return int(np.float32(size) * np.float32(factor))
+    sizes = np.arange(1, 4097)
+    floors = (sizes.astype(np.float32) * np.float32(factor)).astype(np.int64)
+    for denominator in range(1, 65):
+        numerator = round(factor * denominator)
+        if np.array_equal(sizes * numerator // denominator, floors):
+            product = size if numerator == 1 else expr("{0} * {1}", size, numerator)
+            return product if denominator == 1 else expr("{0} // {1}", product, denominator)
+    raise node.decline(f"a free extent is scaled by {factor}, which is no simple fraction")
+
+
+def _cropped(node: Node, axes: Sequence[Axis], roi: Operand | None) -> list[Axis]:
+    if roi is None:
+        raise node.decline("it has no region of interest")
+    bounds = roi.items()
+    if bounds is None or any(isinstance(bound, Expr) for bound in bounds):
+        bounds = tuple(expr("{0}[{1}]", roi, i) for i in range(2 * len(axes)))
+    if any(isinstance(extent, Expr) for axis in axes for extent in (axis.size, axis.out) if axis.index > 1):
+        raise node.decline("a part of free extents is resized")
+    halves = zip(axes, bounds[: len(axes)], bounds[len(axes) :], strict=True)
+    return [replace(axis, start=start, end=end) for axis, start, end in halves]
+
+
+def _unchanged(node: Node, x: Operand, axis: Axis) -> bool:
+    """Whether an axis keeps its extent: by value, or because shape inference gives it the same name."""
+    if axis.size == axis.out:
+        if (axis.start, axis.end) != (0, 1) and axis.index > 1:
+            raise node.decline("a part is taken of an axis that keeps its extent, which onnxruntime ignores")
+        return axis.scale in (None, 1) or isinstance(axis.scale, Expr)
+    before, after = x.value.shape, node.ir.outputs[0].shape
+    if axis.scale is not None or isinstance(axis.out, int) or before is None or after is None:
+        return False
+    same = str(before[axis.index])
+    return same == str(after[axis.index]) and same.isidentifier() and same != "None"
+
+
+# By MindSpore's functions
+
+
+def _interpolate(x: Operand, axes: Sequence[Axis], method: Method) -> Expr | None:
+    """Write the function of MindSpore that computes just this, if there is one."""
+    if x.rank not in (3, 4, 5) or not axes or axes[0].index < 2 or method.crops:
+        return None
+    size = list((x.shape_python() or ())[2:])
+    for axis in axes:
+        size[axis.index - 2] = axis.out
+    if method.mode == "nearest":
+        for mode, transformation, nearest_mode in NEAREST:
+            same = all(_same_neighbours(axis, method, transformation, nearest_mode) for axis in axes)
+            if same and (x.kind == "f" and (mode == "nearest" or x.rank < 5)):
+                return expr("ops.interpolate({0}, {1}, mode={2})", x, tuple(size), mode)
+        return None
+    if method.mode != "linear" or (method.antialias and any(axis.shrinks for axis in axes)):
+        return None
+    mode = LINEAR[x.rank]
+    if method.transformation == "align_corners":
+        return expr("ops.interpolate({0}, {1}, mode={2}, align_corners=True)", x, tuple(size), mode)
+    if not all(axis.proportional for axis in axes):
+        return None
+    if method.transformation == "asymmetric" and x.rank == 4:
+        return expr("ops.ResizeBilinearV2()({0}, {1})", x, tuple(size))
+    if "half_pixel" in method.transformation and all(axis.out != 1 for axis in axes):
+        return expr("ops.interpolate({0}, {1}, mode={2})", x, tuple(size), mode)
+    return None
+
+
+LINEAR = {3: "linear", 4: "bilinear", 5: "trilinear"}
+"""Rank → what `ops.interpolate` calls linear."""
+
+NEAREST = (("nearest", "asymmetric", "floor"), ("nearest-exact", "half_pixel", "round_prefer_ceil"))
+"""What `ops.interpolate` calls nearest, as ONNX calls it."""
+
+
+def _same_neighbours(axis: Axis, method: Method, transformation: str, nearest_mode: str) -> bool:
+    """Whether the attributes pick the same elements as these."""
+    if axis.scale is None and not axis.fixed:
+        return (method.transformation, method.nearest_mode) == (transformation, nearest_mode)
+    if not axis.fixed:
+        if not axis.proportional or isinstance(axis.scale, Expr):
+            return False
+        axis = replace(axis, size=256, out=int(256 * axis.scale))  # type: ignore[operator]
+    wanted = _neighbours(axis, method)
+    by_ratio = replace(axis, scale=None)
+    return np.array_equal(
+        wanted, _neighbours(by_ratio, replace(method, transformation=transformation, nearest_mode=nearest_mode))
+    )
+
+
+def _neighbours(axis: Axis, method: Method) -> np.ndarray:
+    """The nearest element for every element of the result, in float32 as runtimes compute it."""
+    lead, numerator, denominator, shift = (np.float32(item) for item in _positions(axis, method.transformation))
+    points = (np.arange(axis.out, dtype=np.float32) + lead) * numerator / denominator + shift
+    match method.nearest_mode:
+        case "floor":
+            points = np.floor(points)
+        case "ceil":
+            points = np.ceil(points)
+        case "round_prefer_floor":
+            points = np.ceil(points - np.float32(0.5))
+        case _:
+            points = np.floor(points + np.float32(0.5))
+    return np.clip(points, 0, axis.size - 1).astype(np.int32)
+
+
+# Axis by axis
+
+
+def _resize_axis(node: Node, x: Arg, axis: Axis, method: Method) -> Arg:
+    grid = _positions(axis, method.transformation)
+    points = expr("{0}({1}, {2}, {3}, {4}, {5})", sample_points, axis.out, *grid)
+    if method.mode != "nearest":
+        stretch = 1.0
+        if method.antialias and axis.shrinks:
+            if not axis.fixed:
+                raise node.decline("free extents are resized with antialiasing")
+            stretch = axis.size / axis.out if axis.scale is None else 1 / axis.scale
+        a = method.a if method.mode == "cubic" else None
+        args = (x, points, axis.index, a, stretch, not method.exclude_outside)
+        y = expr("{0}({1}, {2}, {3}, {4}, {5}, {6})", resample, *args)
+    elif axis.fixed:
+        y = expr("ops.gather({0}, {1}, {2})", x, node.constant(_neighbours(axis, method), "neighbours"), axis.index)
+    else:
+        y = expr("{0}({1}, {2}, {3}, {4})", take_nearest, x, points, axis.index, method.nearest_mode)
+    if method.crops:
+        y = expr("{0}({1}, {2}, {3}, {4}, {5})", fill_outside, y, points, axis.index, axis.size, method.fill)
+    return node.let("resized", y)
+
+
+def _positions(axis: Axis, transformation: str) -> tuple[Arg, Arg, Arg, Arg]:
+    """From index i of the result to a position in the input: (i + lead) * numerator / denominator + shift.
+
+    A free extent of one element after `pytorch_half_pixel` is taken from the middle, not the beginning.
+    """
+    size, out = axis.size, axis.out
+    scale = axis.scale
+    if scale is None:
+        scale = float(np.float32(out) / np.float32(size)) if axis.fixed else expr("{0} / {1}", out, size)
+    match transformation:
+        case "pytorch_half_pixel" if out == 1:
+            return 0.0, 0.0, 1.0, 0.0
+        case "half_pixel" | "pytorch_half_pixel":
+            return 0.5, 1.0, scale, -0.5
+        case "half_pixel_symmetric" if axis.fixed:
+            ratio = np.float32(out) / (np.float32(scale) * np.float32(size))
+            return 0.5, 1.0, scale, float(size / 2 * (1 - ratio) - 0.5)
+        case "half_pixel_symmetric" if axis.scale is None:
+            return 0.5, 1.0, scale, -0.5
+        case "half_pixel_symmetric":
+            return 0.5, 1.0, scale, expr("({0} - {1} / {2}) / 2 - 0.5", size, out, scale)
+        case "asymmetric":
+            return 0.0, 1.0, scale, 0.0
+        case "align_corners":
+            last = expr("max({0} - 1, 1)", out) if isinstance(out, Expr) else max(out - 1, 1)
+            return 0.0, _less_one(size), last, 0.0
+    start, end, last = axis.start, axis.end, _less_one(size)
+    if axis.fixed:
+        shift, part = (start if out > 1 else (start + end) / 2) * last, (end - start) * last
+    else:
+        shift = expr("{0} * {1}", start if out > 1 else expr("({0} + {1}) / 2", start, end), last)
+        part = expr("({0} - {1}) * {2}", end, start, last)
+    return 0.0, part, max(out - 1, 1), shift
+
+
+def _less_one(extent: Arg) -> Arg:
+    return expr("{0} - 1", extent) if isinstance(extent, Expr) else extent - 1
+
+
+def sample_points(count, lead, numerator, denominator, shift):
+    """The positions in the input that the elements 0, 1, … of the result are taken from."""
+    return (ops.arange(count).astype(ms.float32) + lead) * numerator / denominator + shift
+
+
+def resample(x, points, axis, a, stretch, repeat_border):
+    """Interpolate along an axis: linearly, or by cubic convolution with the coefficient `a`.
+
+    With antialiasing the kernel is stretched. Beyond the border its elements repeat, or do not count.
+    """
+    length = x.shape[axis]
+    shape = (-1,) + (1,) * (x.ndim - 1 - axis)
+    reach = math.ceil((1 if a is None else 2) * stretch)
+    lower = ops.floor(points)
+    total, weights = 0, ops.zeros_like(points)
+    for tap in range(1 - reach, reach + 1):
+        index = lower + tap
+        weight = kernel_weight(ops.abs(points - index) / stretch, a)
+        if not repeat_border:
+            weight = weight * ops.logical_and(index >= 0, index < length).astype(weight.dtype)
+        taken = ops.gather(x, ops.clamp(index, 0, length - 1).astype(ms.int32), axis)
+        total = total + taken * weight.astype(x.dtype).reshape(shape)
+        weights = weights + weight
+    return total / weights.astype(x.dtype).reshape(shape)
+
+
+def kernel_weight(distance, a):
+    """The weight of an element at a distance: a triangle, or Keys' cubic with the coefficient `a`."""
+    if a is None:
+        return ops.relu(1 - distance)
+    near = ((a + 2) * distance - (a + 3)) * distance * distance + 1
+    far = ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
+    return ops.where(distance <= 1, near, ops.where(distance < 2, far, ops.zeros_like(far)))
+
+
+def take_nearest(x, points, axis, rounding):
+    """Take the nearest element along an axis."""
+    if rounding == "floor":
+        index = ops.floor(points)
+    elif rounding == "ceil":
+        index = ops.ceil(points)
+    elif rounding == "round_prefer_floor":
+        index = ops.ceil(points - 0.5)
+    else:
+        index = ops.floor(points + 0.5)
+    return ops.gather(x, ops.clamp(index, 0, x.shape[axis] - 1).astype(ms.int32), axis)
+
+
+def fill_outside(y, points, axis, length, value):
+    """Put `value` where positions lie outside an axis of the input that had `length` elements."""
+    outside = ops.logical_or(points < 0, points > length - 1).reshape((-1,) + (1,) * (y.ndim - 1 - axis))
+    return ops.where(outside, ops.full_like(y, value), y)
+
+
+ROWS = {
+    "Resize": resize,
+    "Upsample": upsample,
+}
