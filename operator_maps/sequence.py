@@ -45,7 +45,7 @@ def at(node: Node, items: Operand, position: Operand) -> Arg:
 
 def length(node: Node, items: Operand) -> Arg:
     """ONNX SequenceLength: `len(items)`, a Python number."""
-    return PyValue((expr("len({0})", items),), 0)
+    return PyValue((expr("len({0})", items),), ())
 
 
 def split(node: Node, x: Operand, sizes: Operand | None, *, axis: int = 0, keepdims: int = 1) -> Arg:
@@ -79,8 +79,8 @@ def sequence_map(node: Node, *inputs: Operand, body: ir.Graph) -> Arg:
 def has_element(node: Node, x: Operand | None) -> Arg:
     """ONNX OptionalHasElement: `x is not None`, or what is known of it."""
     if x is None:
-        return PyValue((False,), 0)
-    return PyValue((expr("{0} is not None", x) if isinstance(x.value.type, ir.OptionalType) else True,), 0)
+        return PyValue((False,), ())
+    return PyValue((expr("{0} is not None", x) if isinstance(x.value.type, ir.OptionalType) else True,), ())
 
 
 def optional(node: Node, x: Operand | None, *, type: ir.TypeAndShape | None = None) -> Arg:

@@ -77,7 +77,7 @@ def slice_(node: Node, x: Operand, starts: Operand, ends: Operand, axes: Operand
 
 
 def _has_python_form(stop: Arg, step: Arg) -> bool:
-    """Whether Python's slice means it: one backwards to a bound before the first element stops short in PyNative mode."""
+    """Whether a Python slice means it: backwards to a bound before the first element, PyNative mode stops short."""
     return isinstance(step, int) and (step > 0 or isinstance(stop, int))
 
 
