@@ -24,7 +24,8 @@ _SINGLE = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "SoftmaxCro
 """Operators whose other outputs are by-products, never the end of a network."""
 
 _STEERING = ("Enter", "Exit", "LoopCond", "NextIteration", "Switch")
-"""Operators that steer: an unread one, or an Identity of a Switch, is most likely what the network does not need."""
+_CONTROL = ("Switch", "While", "StatelessWhile", "If", "StatelessIf")
+"""Operators that steer: an unread one of the first, or an Identity of one of the second, is a by-product."""
 
 _NO_TENSOR = ("resource", "variant")
 
@@ -116,8 +117,8 @@ def _unread(graph: GraphDef, nodes: Mapping[str, Sequence[str]]) -> list[str]:
                 reached.add(reader)
                 waiting.append(reader)
     unread = [node for node in graph.node if node.name in reached - read]
-    switches = {node.name for node in graph.node if node.op == "Switch"}
-    steering = [n for n in unread if n.op in _STEERING or (n.op == "Identity" and n.input[0].split(":")[0] in switches)]
+    control = {node.name for node in graph.node if node.op in _CONTROL}
+    steering = [n for n in unread if n.op in _STEERING or (n.op == "Identity" and n.input[0].split(":")[0] in control)]
     ends = [node for node in unread if node not in steering] or unread
     return [tensor for node in ends for tensor in nodes[node.name][: 1 if node.op in _SINGLE else None]]
 

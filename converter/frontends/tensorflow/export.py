@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 OPSET = 18
 """The newest opset that tf2onnx writes."""
 
+_NOT_INLINED = ("_XlaMustCompile", "_noinline", "api_implements")
+"""Attributes that keep TensorFlow from expanding a call: it is to be compiled, or has another form for a GPU."""
+
 
 def to_onnx(cut: Cut) -> tuple[onnx.ModelProto, tuple[End, ...], tuple[End, ...]]:
     """Translate the cut graph; return the model with its inputs and outputs.
@@ -80,9 +83,9 @@ def _fix(end: End, first: int) -> tuple[int | str, ...]:
 def _convert(cut: Cut, inputs: Sequence[End]) -> tuple[onnx.ModelProto, int]:
     """Translate the graph with these shapes; also return how many nodes tf2onnx failed on."""
     input_names, output_names = [end.value for end in inputs], [end.value for end in cut.outputs]
-    graph = loops.raise_loops(_with_shapes(cut.graph, inputs), input_names + output_names)
+    graph = _inline_functions(_with_shapes(cut.graph, inputs), input_names + output_names)
+    graph = loops.raise_loops(graph, input_names + output_names)
     idioms.prepare(graph)
-    graph = _inline_functions(graph, input_names + output_names)
     session = Session(graph, cut.contents, input_names, output_names, OPSET)
     model = session.convert()
     layers.tidy(model.graph)
@@ -104,12 +107,18 @@ def _with_shapes(graph: GraphDef, inputs: Sequence[End]) -> GraphDef:
 
 
 def _inline_functions(graph: GraphDef, ends: Sequence[str]) -> GraphDef:
-    """Expand function calls and drop what only orders execution, by TensorFlow's own optimizer."""
+    """Expand function calls and drop what only orders execution, by TensorFlow's own optimizer.
+
+    It lowers control flow, too.
+    """
     import tensorflow as tf
     from tensorflow.core.protobuf.config_pb2 import ConfigProto
     from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
     from tensorflow.python.grappler import tf_optimizer
 
+    for holder in (*graph.node, *graph.library.function, *(n for f in graph.library.function for n in f.node_def)):
+        for name in _NOT_INLINED:
+            holder.attr.pop(name, None)
     config = ConfigProto()
     rewrites = config.graph_options.rewrite_options
     rewrites.optimizers[:] = ["function", "dependency"]

@@ -23,7 +23,7 @@ _LARGE = 1000
 
 
 def read(file: Path) -> GraphDef:
-    """Read the graph of `file`, without what ties it to devices.
+    """Read the graph of `file`, without the devices that its nodes ran on.
 
     Raises:
         ModelLoadingError: the file is missing, unreadable, or not a GraphDef.
@@ -43,7 +43,6 @@ def read(file: Path) -> GraphDef:
         raise ModelLoadingError(f"'{file}' {_damage(data)}")
     for node in graph.node:
         node.device = ""
-        node.attr.pop("_class", None)
     return graph
 
 
@@ -129,6 +128,7 @@ def part(graph: GraphDef, names: Collection[str]) -> GraphDef:
         if node.name in names:
             copy = result.node.add()
             copy.CopyFrom(node)
+            copy.attr.pop("_class", None)  # a wish to run beside another node
             copy.input[:] = [name for name in node.input if not name.startswith("^") or name[1:] in names]
     return result
 

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 _SAME_VALUES = ("Identity", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "Snapshot")
 """Operators that give the elements of their first input, in the same order."""
 
-_NOT_INLINED = ("_XlaMustCompile", "_noinline", "api_implements")
-"""Attributes that keep TensorFlow from expanding a call: it is to be compiled, or has another form for a GPU."""
-
 
 def prepare(graph: GraphDef) -> None:
     """Apply all of them."""
@@ -29,9 +26,6 @@ def prepare(graph: GraphDef) -> None:
         tf.import_graph_def(graph, name="")
     _read_constants(graph, imported)
     _read_indices(graph, imported)
-    for holder in (*graph.node, *graph.library.function, *(n for f in graph.library.function for n in f.node_def)):
-        for name in _NOT_INLINED:
-            holder.attr.pop(name, None)
 
 
 def _read_constants(graph: GraphDef, imported: Any) -> None:
