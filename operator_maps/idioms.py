@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from converter.rows import Arg, Node, Operand, Unpacked, expr, invoke, reshape, transpose
+from converter.rows import Arg, Node, Operand, Unpacked, call, expr, invoke, reshape, transpose
 
 if TYPE_CHECKING:
     from mindspore import ops
@@ -34,8 +34,28 @@ def unbind(node: Node, x: Operand, *, axis: int = 0) -> Arg:
     return Unpacked(invoke("ops.unbind", x, *((axis,) if axis else ())))
 
 
+def repeat_interleave(node: Node, x: Operand, *, repeats: int = 1, axis: int = 0) -> Arg:
+    """Each element along an axis, several times."""
+    return expr("ops.repeat_interleave({0}, {1}, {2})", x, repeats, axis)
+
+
+def rotate_half_row(node: Node, x: Operand) -> Arg:
+    """The turn of rotary position embeddings."""
+    return expr("{0}({1})", rotate_half, x)
+
+
+def rotate_half(x):
+    """Take the two halves of the last axis as coordinates, and turn every point by a right angle."""
+    a, b = ops.chunk(x, 2, -1)
+    return ops.cat((-b, a), -1)
+
+
 ROWS = {
+    "idiom.ChannelShuffle": call("ops.channel_shuffle({0}, {groups})", groups=1),
     "idiom.Dense": dense,
+    "idiom.PixelUnshuffle": call("ops.pixel_unshuffle({0}, {factor})", factor=1),
+    "idiom.RepeatInterleave": repeat_interleave,
+    "idiom.RotateHalf": rotate_half_row,
     "idiom.Standardize": standardize,
     "idiom.Unbind": unbind,
 }

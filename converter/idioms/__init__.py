@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.idioms import activations, dense, norms, views
+from converter.idioms import activations, attention, dense, norms, shuffles, views
 from converter.idioms.extents import sharpen
 from converter.idioms.provenance import absorbed_of, operator_of
 from converter.idioms.rewrite import rewrite
@@ -29,6 +29,8 @@ def recognise(model: ir.Model) -> None:
         norms.WITHOUT_BIAS,  # a part of those above
         norms.WITHOUT_SCALE,
         views.IDIOMS,
+        shuffles.IDIOMS,
+        attention.IDIOMS,
     ):
         rewrite(model, idioms, names)
     views.unbind(model, names)

@@ -12,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.idioms.pattern import Found, Pattern, pattern_of, variables_of
-from converter.idioms.provenance import hand_over
+from converter.idioms.provenance import absorb, hand_over
 from converter.idioms.values import shape_of
 from converter.normalize.constants import new_initializer
 from converter.normalize.marks import FOLDED
@@ -81,16 +81,16 @@ class Idiom:
             if all(node is root or _is_private(node, covered) for node in covered):
                 yield found
 
-    def apply(self, root: ir.Node, names: Names) -> Sequence[ir.Node]:
-        """Replace the idiom that ends in `root`; returns the new nodes, none when it is not there."""
+    def apply(self, root: ir.Node, names: Names) -> Sequence[ir.Node] | None:
+        """Replace the idiom that ends in `root`; returns the new nodes, None when it is not there."""
         for found in self.find(root):
             builder = Builder(root, names)
             variables = {name: found.bound.get(name) for name in variables_of(self.function)}
             result = self.replacement(builder, **variables)
-            if result is not None:
+            if result is not None and (builder.nodes or not root.outputs[0].is_graph_output()):
                 replace(found.nodes, builder.nodes, {root.outputs[0]: result}, at=root)
                 return builder.nodes
-        return ()
+        return None
 
 
 def _is_private(node: ir.Node, covered: set[ir.Node]) -> bool:
@@ -115,25 +115,57 @@ def rewrite(model: ir.Model, idioms: Sequence[Idiom], names: Names) -> None:
     for graph in model.graphs():
         for node in graph:
             for idiom in by_root.get(node.op_type, ()):
-                if idiom.pattern.needs <= present and (made := idiom.apply(node, names)):
+                if idiom.pattern.needs <= present and (made := idiom.apply(node, names)) is not None:
                     present.update(new.op_type for new in made)
                     break
 
 
 def replace(old: Iterable[ir.Node], new: Sequence[ir.Node], results: Mapping[ir.Value, ir.Value], at: ir.Node) -> None:
-    """Put the nodes `new` where `at` stands and drop `old`; `results` are the old values and what takes their place."""
+    """Put the nodes `new` where `at` stands and drop `old`, and what only these used.
+
+    Args:
+        old: the nodes that go.
+        new: the nodes that come; there need be none when the results are there already.
+        results: the values that others use, and what takes their place.
+        at: one of `old`, behind all that `new` needs.
+    """
     graph = at.graph
     assert graph is not None
     old = list(dict.fromkeys(old))
-    hand_over(old, new)
+    if new:
+        hand_over(old, new)
+    heir = new[-1] if new else _neighbour(at.outputs[0], results[at.outputs[0]])
     for value, result in results.items():
         take_place(value, result)
     graph.insert_after(at, new)
+    sources = [value.producer() for node in old for value in node.inputs if value is not None]
     graph.remove(old, safe=True)
+    unused = _remove_unused(sources)
+    absorb(heir, unused if new else [*old, *unused])
+
+
+def _neighbour(gone: ir.Value, stays: ir.Value) -> ir.Node:
+    """Who stands for a node that did nothing: what made the value, else what uses it."""
+    return stays.producer() or gone.consumers()[0]
+
+
+def _remove_unused(nodes: Iterable[ir.Node | None]) -> list[ir.Node]:
+    """Remove those of `nodes` that nothing uses, and what only they used; returns them."""
+    pending, gone = list(nodes), []
+    while pending:
+        node = pending.pop()
+        if node is None or node.graph is None or any(v.uses() or v.is_graph_output() for v in node.outputs):
+            continue
+        pending += [value.producer() for value in node.inputs if value is not None]
+        node.graph.remove(node, safe=True)
+        gone.append(node)
+    return gone
 
 
 def take_place(old: ir.Value, new: ir.Value) -> None:
-    """Let `new` be `old` for everything that uses it: its name, type and shape too."""
-    new.name, new.type, new.shape = old.name, old.type, old.shape
-    new.metadata_props.update(old.metadata_props)
+    """Let `new` be `old` for everything that uses it; a value that is new itself gets its name, type and shape too."""
+    producer = new.producer()
+    if producer is not None and producer.graph is None:
+        new.name, new.type, new.shape = old.name, old.type, old.shape
+        new.metadata_props.update(old.metadata_props)
     old.replace_all_uses_with(new, replace_graph_outputs=True)

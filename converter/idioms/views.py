@@ -8,8 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter import scopes
-from converter.idioms.pattern import Pattern, either, op
-from converter.idioms.provenance import absorb
+from converter.idioms.pattern import Pattern, either, named, op
 from converter.idioms.rewrite import DOMAIN, Builder, Idiom, replace
 from converter.idioms.values import attribute, numbers_of, rank_of, shape_of
 from converter.normalize.names import Names
@@ -45,7 +44,33 @@ def element(
     return builder.Gather(x, builder.constant("index", np.array(first)), axis=axis)
 
 
-IDIOMS = (Idiom(slice_of_one, element),)
+# Nothing new
+
+
+def reshape_of_view(x: Pattern, first: Pattern, shape: Pattern) -> Pattern:
+    """A Reshape of what another has reshaped."""
+    return op.Reshape(
+        either(op.Reshape(x, first), op.Unsqueeze(x, first), op.Squeeze(x, first), op.Squeeze(x), op.Flatten(x)), shape
+    )
+
+
+def reshape_once(builder: Builder, x: ir.Value, first: ir.Value | None, shape: ir.Value) -> ir.Value | None:
+    """One Reshape."""
+    return None if 0 in (numbers_of(shape) or (0,)) else builder.Reshape(x, shape)
+
+
+def same_shape(x: Pattern, shape: Pattern, y: Pattern) -> Pattern:
+    """A Reshape or an Expand."""
+    return named(y, either(op.Reshape(x, shape), op.Expand(x, shape)))
+
+
+def nothing(builder: Builder, x: ir.Value, shape: ir.Value, y: ir.Value) -> ir.Value | None:
+    """The tensor itself, when its shape is the wanted one."""
+    extents = shape_of(x)
+    return x if extents is not None and None not in extents and extents == shape_of(y) else None
+
+
+IDIOMS = (Idiom(slice_of_one, element), Idiom(reshape_of_view, reshape_once), Idiom(same_shape, nothing))
 
 
 def unbind(model: ir.Model, names: Names) -> None:
@@ -85,15 +110,10 @@ def _split_to_elements(split: ir.Node, names: Names) -> None:
         if len(users) != 1 or output.is_graph_output() or extents[axis] != 1 or not _takes_out(users[0], axis, rank):
             return
         squeezes.append(users[0])
-    made = []
     for index, squeeze in enumerate(squeezes):
         builder = Builder(squeeze, names)
         result = builder.Gather(x, builder.constant("index", np.array(index)), axis=axis)
         replace([squeeze], builder.nodes, {squeeze.outputs[0]: result}, at=squeeze)
-        made += builder.nodes
-    absorb(made[0], [split])
-    assert split.graph is not None
-    split.graph.remove(split, safe=True)
 
 
 def _takes_out(node: ir.Node, axis: int, rank: int) -> bool:

@@ -62,6 +62,30 @@ def test_a_split_whose_parts_are_used_otherwise_stays():
     assert "Unbind" not in left
 
 
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        ("a = Reshape(x, flat) y = Reshape(a, shape)", ["Reshape"]),
+        ("a = Unsqueeze(x, axis) y = Reshape(a, shape)", ["Reshape"]),
+        ("a = Flatten(x) b = Reshape(a, flat) y = Reshape(b, shape)", ["Reshape"]),
+        ("a = Reshape(x, flat) y = Reshape(a, zero)", ["Reshape", "Reshape"]),
+        ("s = Shape(x) a = Abs(x) b = Reshape(a, s) y = Reshape(b, shape)", ["Abs", "Reshape"]),
+        ("s = Shape(x) a = Reshape(x, s) b = Abs(a) y = Reshape(b, shape)", ["Abs", "Reshape"]),
+        ("s = Shape(x) a = Expand(x, s) b = Abs(a) y = Reshape(b, shape)", ["Abs", "Reshape"]),
+        ("s = Shape(x) a = Abs(x) b = Reshape(a, shape) y = Reshape(b, shape)", ["Abs", "Reshape"]),
+    ],
+)
+def test_what_changes_nothing_goes(body, left):
+    shapes = {
+        "flat": np.array([-1, 15]),
+        "shape": np.array([-1, 5]),
+        "zero": np.array([0, 3, 5]),
+        "axis": np.array([1]),
+    }
+    text = f"(float[n,3,5] x) => (float[a,b] y) {{ {body} }}"
+    assert recognised(text, X, **{name: array for name, array in shapes.items() if name in body}) == left
+
+
 def test_script():
     text = f"(float[n,3,5] x) => (float[n,5] y) {{ {SPLIT + SUM} }}"
     rep = check_model(model_of(text, sizes=np.array([1, 1, 1]), axis=np.array([1])), [X])

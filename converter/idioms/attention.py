@@ -1,0 +1,106 @@
+"""What exporters make of attention around its two products."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.idioms.pattern import Pattern, named, op, scalar
+from converter.idioms.rewrite import DOMAIN, Builder, Idiom
+from converter.idioms.values import axes_of, numbers_of, rank_of, shape_of
+
+
+def transpose_in_three_axes(x: Pattern, flat: Pattern, shape: Pattern, matrices: Pattern, y: Pattern) -> Pattern:
+    """The last two axes changed over with all others flattened into one, which torch does to the keys."""
+    return named(y, op.Reshape(op.Transpose(named(matrices, op.Reshape(x, flat)), perm=(0, 2, 1)), shape))
+
+
+def transpose_of_last_two(
+    builder: Builder, x: ir.Value, flat: ir.Value, shape: ir.Value, matrices: ir.Value, y: ir.Value
+) -> ir.Value | None:
+    """Transpose."""
+    before, middle, after = shape_of(x), shape_of(matrices), shape_of(y)
+    if before is None or middle is None or after is None or None in before or len(before) < 3:
+        return None
+    *batch, rows, columns = before
+    if middle[1:] != (rows, columns) or after != (*batch, columns, rows):
+        return None
+    rank = len(before)
+    return builder.Transpose(x, perm=[*range(rank - 2), rank - 1, rank - 2])
+
+
+def product_of_scaled(a: Pattern, b: Pattern, c: Pattern, d: Pattern) -> Pattern:
+    """A matrix product of two tensors that are both scaled by a number, as torch does to queries and keys."""
+    return op.MatMul(op.Mul(a, scalar(c)), op.Mul(b, scalar(d)))
+
+
+def scaled_product(builder: Builder, a: ir.Value, b: ir.Value, c: float, d: float) -> ir.Value | None:
+    """One scale, of the product: the square of a root."""
+    if a.dtype is None:
+        return None
+    return builder.Mul(builder.MatMul(a, b), builder.constant("scale", np.array(c * d, a.dtype.numpy())))
+
+
+def product_of_scaled_by_roots(a: Pattern, b: Pattern, square: Pattern) -> Pattern:
+    """The same with a scale that is computed from the shape."""
+    return op.MatMul(op.Mul(a, op.Sqrt(square)), op.Mul(b, op.Sqrt(square)))
+
+
+def product_scaled_by_square(builder: Builder, a: ir.Value, b: ir.Value, square: ir.Value) -> ir.Value | None:
+    """One scale, of the product."""
+    return builder.Mul(builder.MatMul(a, b), square) if set(shape_of(square) or ()) <= {1} else None
+
+
+def expanded_and_merged(
+    x: Pattern, axes: Pattern, shape: Pattern, merged: Pattern, wide: Pattern, y: Pattern
+) -> Pattern:
+    """A new axis of copies, merged with the axis before it."""
+    return named(y, op.Reshape(named(wide, op.Expand(op.Unsqueeze(x, axes), shape)), merged))
+
+
+def repeated_heads(
+    builder: Builder, x: ir.Value, axes: ir.Value, shape: ir.Value, merged: ir.Value, wide: ir.Value, y: ir.Value
+) -> ir.Value | None:
+    """`idiom.RepeatInterleave`: the heads of keys and values in grouped-query attention, one for several queries."""
+    before, expanded, after, new = shape_of(x), shape_of(wide), shape_of(y), axes_of(axes, wide)
+    if before is None or expanded is None or new is None or len(new) != 1 or not new[0]:
+        return None
+    axis = new[0] - 1
+    repeats, heads = expanded[axis + 1], before[axis]
+    if not isinstance(repeats, int) or not isinstance(heads, int) or None in before:
+        return None
+    if expanded != (*before[: axis + 1], repeats, *before[axis + 1 :]):
+        return None
+    if after != (*before[:axis], heads * repeats, *before[axis + 1 :]):
+        return None
+    return builder.RepeatInterleave(x, domain=DOMAIN, repeats=repeats, axis=axis)
+
+
+def negated_and_swapped(
+    x: Pattern, zero: Pattern, half: Pattern, end: Pattern, axes: Pattern, axis: Pattern
+) -> Pattern:
+    """The second half negated, before the first half."""
+    return op.Concat(op.Neg(op.Slice(x, half, end, axes, 1)), op.Slice(x, zero, half, axes, 1), axis=axis)
+
+
+def rotate_half(
+    builder: Builder, x: ir.Value, zero: ir.Value, half: ir.Value, end: ir.Value, axes: ir.Value, axis: int
+) -> ir.Value | None:
+    """`idiom.RotateHalf`: the turn of a rotary position embedding."""
+    rank, extents, along = rank_of(x), shape_of(x), axes_of(axes, x)
+    bounds = [numbers_of(value) for value in (zero, half, end)]
+    if rank is None or extents is None or along != (rank - 1,) or axis % rank != rank - 1:
+        return None
+    width = extents[-1]
+    if not isinstance(width, int) or bounds[:2] != [(0,), (width // 2,)] or width % 2 or (bounds[2] or (0,))[0] < width:
+        return None
+    return builder.RotateHalf(x, domain=DOMAIN)
+
+
+IDIOMS = (
+    Idiom(transpose_in_three_axes, transpose_of_last_two),
+    Idiom(product_of_scaled, scaled_product),
+    Idiom(product_of_scaled_by_roots, product_scaled_by_square),
+    Idiom(expanded_and_merged, repeated_heads),
+    Idiom(negated_and_swapped, rotate_half),
+)

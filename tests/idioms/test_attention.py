@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from harness import check_model
+from idioms.recognition import model_of, recognised
+
+RANDOM = np.random.default_rng(0)
+Q, K = (RANDOM.normal(size=(2, 4, 5, 6)).astype(np.float32) for _ in range(2))
+SHAPE = "(float[n,4,5,6] q, float[n,4,5,6] k) => (float[n,4,5,5] y) "
+C = {"c": np.array([0.5], np.float32), "d": np.float32(0.5)}
+KEYS = "s = Shape(k) a = Slice(s, m2, m1) b = Slice(s, m1, far) r = Slice(s, zero, m2) "
+KEYS += "t1 = Concat <axis=0> (m1, a, b) t2 = Concat <axis=0> (r, b, a) "
+KEYS += "k1 = Reshape(k, t1) k2 = Transpose <perm=[0,2,1]> (k1) kt = Reshape(k2, t2) "
+BOUNDS = {name: np.array([n]) for name, n in {"m1": -1, "m2": -2, "zero": 0, "far": np.iinfo(np.int64).max}.items()}
+
+
+def test_keys_are_transposed_at_once():
+    left = recognised(SHAPE + "{" + KEYS + "y = MatMul(q, kt) }", Q, K, **BOUNDS)
+    assert left == ["Transpose", "MatMul"]
+
+
+def test_other_transposes_in_three_axes_stay():
+    body = "k1 = Reshape(k, t1) k2 = Transpose <perm=[0,2,1]> (k1) y = Reshape(k2, t2)"
+    left = recognised(
+        f"(float[n,4,5,6] k) => (float[m,4,6] y) {{ {body} }}", K, t1=np.array([-1, 10, 6]), t2=np.array([-1, 4, 6])
+    )
+    assert left == ["Reshape", "Transpose", "Reshape"]
+
+
+def test_two_scales_become_one():
+    text = SHAPE + "{ kt = Transpose <perm=[0,1,3,2]> (k) a = Mul(q, c) b = Mul(d, kt) y = MatMul(a, b) }"
+    assert recognised(text, Q, K, **C) == ["Transpose", "MatMul", "Mul"]
+
+
+def test_two_roots_become_their_square():
+    body = (
+        "kt = Transpose <perm=[0,1,3,2]> (k) r1 = Sqrt(s) r2 = Sqrt(s) a = Mul(q, r1) b = Mul(kt, r2) y = MatMul(a, b)"
+    )
+    text = SHAPE.replace("k) =>", "k, float[1] s) =>") + f"{{ {body} }}"
+    assert recognised(text, Q, K, np.array([0.3], np.float32)) == ["Transpose", "MatMul", "Mul"]
+
+
+def test_scales_that_are_no_numbers_stay():
+    text = SHAPE + "{ kt = Transpose <perm=[0,1,3,2]> (k) a = Mul(q, c) b = Mul(kt, d) y = MatMul(a, b) }"
+    left = recognised(text, Q, K, c=np.float32([1, 2, 3, 4, 5, 6]), d=np.float32(0.5))
+    assert left == ["Transpose", "Mul", "Mul", "MatMul"]
+
+
+REPEAT = (
+    "(float[n,2,5,6] x) => (float[n,m,5,6] y) { u = Unsqueeze(x, axes) e = Expand(u, wide) y = Reshape(e, merged) }"
+)
+
+
+@pytest.mark.parametrize(
+    ("axis", "wide", "merged", "operator"),
+    [
+        (2, [1, 2, 3, 5, 6], [-1, 6, 5, 6], "RepeatInterleave"),
+        (1, [1, 3, 2, 5, 6], [-1, 6, 5, 6], "Reshape"),  # the whole repeated, not each head
+    ],
+)
+def test_heads_are_repeated(axis, wide, merged, operator):
+    weights = {"axes": np.array([axis]), "wide": np.array(wide), "merged": np.array(merged)}
+    assert recognised(REPEAT, K[:, :2], **weights)[-1] == operator
+
+
+ROTATE = (
+    "(float[n,5,6] x) => (float[n,5,6] y) { a = Slice(x, half, far, axes, one) b = Slice(x, zero, half, axes, one) "
+)
+ROTATE += "c = Neg(a) y = Concat <axis=-1> (c, b) }"
+
+
+@pytest.mark.parametrize(("half", "operator"), [(3, "RotateHalf"), (2, "Concat")])
+def test_rotary_embedding(half, operator):
+    weights = {"half": np.array([half]), "axes": np.array([2]), "one": np.array([1])}
+    weights |= {name: BOUNDS[name] for name in ("far", "zero")}
+    assert recognised(ROTATE, K[:, 0], **weights)[-1] == operator
+
+
+def test_script():
+    text = SHAPE + "{" + KEYS + "e = Mul(q, c) f = Mul(kt, d) y = MatMul(e, f) }"
+    rep = check_model(model_of(text, **BOUNDS, **C), [Q, K])
+    assert "return ops.matmul(q, k.transpose((0, 1, 3, 2))) * 0.25" in rep.script
+    weights = {"half": np.array([3]), "axes": np.array([2]), "one": np.array([1]), **BOUNDS}
+    del weights["m1"], weights["m2"]
+    assert "return rotate_half(x)" in check_model(model_of(ROTATE, **weights), [K[:, 0]]).script
+    weights = {"axes": np.array([2]), "wide": np.array([1, 2, 3, 5, 6]), "merged": np.array([-1, 6, 5, 6])}
+    assert "ops.repeat_interleave(x, 3, 1)" in check_model(model_of(REPEAT, **weights), [K[:, :2]]).script
