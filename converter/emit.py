@@ -37,6 +37,7 @@ from converter.program import (
     Value,
     While,
     arguments_of,
+    expr,
     expressions_of,
 )
 from converter.variables import merged_variables
@@ -220,6 +221,9 @@ class _CellText:
                 over = self._write(statement.count)
                 over = over if isinstance(statement.count, Member) else f"range({over})"
                 yield f"for {self._variable(statement.index)} in {over}:"
+                if statement.condition is not None:
+                    yield f"    if {self._write(expr('not {0}', statement.condition))}:"
+                    yield "        break"
                 yield from self._inner(statement.body, statement.carried)
 
     def _target(self, target: Target) -> str:
@@ -383,7 +387,8 @@ def _match(block: Block, nodes: list[ast.stmt], positions: dict[int, Position]) 
                 while isinstance(node, ast.Assign):  # the carried variables' first values
                     node = next(remaining)
                 positions[id(statement)] = _at(node)
-                _match(statement.body, node.body, positions)  # type: ignore[attr-defined]
+                ends_early = isinstance(statement, For) and statement.condition is not None
+                _match(statement.body, node.body[ends_early:], positions)  # type: ignore[attr-defined]
     end = next(remaining, None)  # the block's results: a return, or an assignment to the targets
     if isinstance(end, (ast.Return, ast.Assign)) and end.value is not None:
         positions[id(block)] = _at(end.value)

@@ -155,6 +155,11 @@ class Node:
         return f"{self.ir.domain or 'onnx'}::{self.ir.op_type}"
 
     @property
+    def inputs(self) -> tuple[Operand, ...]:
+        """The inputs that are there."""
+        return tuple(Operand(self._translator, value) for value in self.ir.inputs if value is not None)
+
+    @property
     def outputs(self) -> tuple[Operand, ...]:
         """The outputs, for their shapes and dtypes."""
         return tuple(Operand(self._translator, output) for output in self.ir.outputs)

@@ -167,7 +167,8 @@ class While:
 class For:
     """`for index in range(count): …` over carried variables, as in `While`; or `for index in self.layers: …`.
 
-    `count` is a number, or a member whose elements `index` goes through.
+    `count` is a number, or a member whose elements `index` goes through. Where there is a `condition`, the loop ends
+    before the first round for which it is false.
     """
 
     index: Value
@@ -176,6 +177,7 @@ class For:
     initial: tuple[Arg, ...]
     body: Block
     scopes: tuple[Scope, ...] = ()
+    condition: Arg = None
 
 
 # `scopes` of a statement: the module calls around it in the source, outermost first.
@@ -310,4 +312,4 @@ def expressions_of(statement: Statement) -> tuple[Arg, ...]:
         case While():
             return (*statement.initial, statement.condition, *statement.body.results)
         case For():
-            return (*statement.initial, statement.count, *statement.body.results)
+            return (*statement.initial, statement.count, statement.condition, *statement.body.results)

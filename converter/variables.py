@@ -92,7 +92,7 @@ def _inside(statement: Statement) -> Iterator[Arg]:
         yield from inner.results
         for other in inner.walk():
             yield from expressions_of(other)
-    if isinstance(statement, While):
+    if isinstance(statement, (While, For)):
         yield statement.condition
 
 

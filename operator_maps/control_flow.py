@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from converter.normalize import varying_axes
-from converter.operator_maps.rounds import Rounds
+from converter.operator_maps.rounds import UNROLLED, Rounds, extents
 from converter.rows import Arg, Branch, Node, Operand, PyValue, Value, Written, expr
 
 _NO_LIMIT = 2**31 - 1
@@ -25,42 +24,35 @@ def if_(node: Node, condition: Operand, *, then_branch: ir.Graph, else_branch: i
 
 
 def loop(node: Node, count: Operand | None, condition: Operand | None, *initial: Operand, body: ir.Graph) -> Arg:
-    """ONNX Loop: `for i in range(n)` when only the count ends it, else a while statement.
+    """ONNX Loop: `for i in range(n)`, with a break where a condition can end it before; while, where only that can.
 
-    Scan outputs are collected in a list when the number of rounds is a Python value, else in a tensor that grows.
-    Declines a list that is carried through a loop whose number of rounds is computed: graph mode has no such lists.
+    Declines a list that grows, and a stack of what has no known shape, when the number of rounds is computed: graph
+    mode must compile one round for all.
     """
     keep = True if condition is None else _known(condition)
-    limit = 0 if keep is False else _limit(count)
+    limit: Arg = 0 if keep is False else _limit(count)
     counted = keep is False or (keep is True and limit is not None and _stays_true(body))
-    in_python = counted and not isinstance(limit, Operand)
-    if not in_python and not all(isinstance(start.value.type, ir.TensorType) for start in initial):
-        raise node.decline("it carries a list, and the number of rounds is computed: graph mode has no such lists")
+    scanned = list(zip(node.used, body.outputs[1:], strict=True))[len(initial) :]
+    lists = [x.name for x in initial if not isinstance(x.value.type, ir.TensorType)]
+    unknown = any(used and extents(node, output) is None for used, output in scanned)
+    rolled = not (counted and _in_python(limit, bool(lists) or unknown))
+    if rolled and lists:
+        raise node.decline(f"it carries the list '{lists[0]}', and its number of rounds is computed")
 
     index, proceed = Value("i"), Value("proceed")
     states = tuple(node.variable(k) for k in range(len(initial)))
     block = node.block(body, (PyValue((index,), ()), PyValue((True,), ()) if counted else proceed, *states))
     proceeds, *results = block.results
-    rounds = Rounds(node, block)
+    rounds = Rounds(node, block, rolled)
     for state, start, formal, result in zip(states, initial, body.inputs[2:], results, strict=False):
-        rounds.carry(state, start if in_python else _resizable(start, varying_axes(formal)), result)
-    outputs: list[Arg] = list(states)
-    for k in range(len(states), len(results)):
-        if in_python:
-            outputs.append(rounds.stack(k, results[k]) if limit != 0 else rounds.nothing(k, body.outputs[k + 1]))
-        else:
-            outputs.append(rounds.grow(k, results[k], body.outputs[k + 1]))
-
+        rounds.carry(state, rounds.resizable(start, formal), result)
+    stacks = [rounds.stack(k, results[k], body.outputs[k + 1]) for k in range(len(states), len(results))]
     if counted:
-        return Written(
-            rounds.for_(index, expr("int({0})", limit) if isinstance(limit, Operand) else limit), tuple(outputs)
-        )
-    test: Arg = proceed
-    if limit is not None or body.inputs[0].uses():
-        rounds.carry(index, 0, expr("{0} + 1", index))
-        test = proceed if limit is None else expr("{0} & ({1} < {2})", proceed, index, limit)
-    rounds.carry(proceed, condition if condition and keep is None else expr("ms.Tensor(True)"), proceeds)
-    return Written(rounds.while_(test), tuple(outputs))
+        return Written(rounds.for_(index, limit), (*states, *stacks))
+    rounds.carry(proceed, expr("ms.Tensor(True)") if keep else condition, proceeds)
+    if limit is None and not body.inputs[0].uses():
+        return Written(rounds.while_(proceed), (*states, *stacks))
+    return Written(rounds.for_(index, _NO_LIMIT if limit is None else limit, proceed), (*states, *stacks))
 
 
 def scan(
@@ -77,9 +69,12 @@ def scan(
     carried = len(inputs) - num_scan_inputs
     axes = tuple(scan_input_axes) or (0,) * num_scan_inputs
     backward = tuple(scan_input_directions) or (0,) * num_scan_inputs
-    first = inputs[carried]
-    extents = first.shape_python()
-    count = expr("len({0})", first) if extents is None else extents[axes[0]]
+    extent = inputs[carried].shape_python()
+    count = expr("len({0})", inputs[carried]) if extent is None else extent[axes[0]]
+    outputs = body.outputs[carried:]
+    unknown = any(
+        used and extents(node, output) is None for used, output in zip(node.used[carried:], outputs, strict=True)
+    )
 
     index = Value("i")
     slices = [
@@ -87,16 +82,24 @@ def scan(
         for x, axis, reverse in zip(inputs[carried:], axes, backward, strict=True)
     ]
     states = tuple(node.variable(k) for k in range(carried))
-    rounds = Rounds(node, node.block(body, (*states, *slices)))
+    rounds = Rounds(node, node.block(body, (*states, *slices)), rolled=not _in_python(count, unknown))
     results = rounds.block.results
-    for state, start, result in zip(states, inputs, results, strict=False):
-        rounds.carry(state, start, result)
-    outputs: list[Arg] = list(states)
-    for k, result in enumerate(results[carried:]):
-        axis = scan_output_axes[k] if scan_output_axes else 0
-        reverse = bool(scan_output_directions) and scan_output_directions[k] == 1
-        outputs.append(rounds.stack(carried + k, result, axis, reverse))
-    return Written(rounds.for_(index, node.resolve(count)), tuple(outputs))
+    for state, start, formal, result in zip(states, inputs, body.inputs, results, strict=False):
+        rounds.carry(state, rounds.resizable(start, formal), result)
+    out_axes = tuple(scan_output_axes) or (0,) * len(outputs)
+    out_backward = tuple(scan_output_directions) or (0,) * len(outputs)
+    stacks = [
+        rounds.stack(k, results[k], outputs[k - carried], out_axes[k - carried], bool(out_backward[k - carried]))
+        for k in range(carried, len(results))
+    ]
+    return Written(rounds.for_(index, count), (*states, *stacks))
+
+
+def _in_python(count: Arg, only_so: bool) -> bool:
+    """Whether graph mode is to unroll a loop: a short one, or one that can be compiled only so."""
+    if isinstance(count, Operand):
+        return False
+    return only_so or (isinstance(count, int) and 0 < count <= UNROLLED)
 
 
 def _slice(node: Node, x: Operand, axis: int, position: Arg) -> Arg:
@@ -120,15 +123,6 @@ def _limit(count: Operand | None) -> Arg:
     if items is None:
         return count
     return None if isinstance(items[0], int) and items[0] >= _NO_LIMIT else items[0]
-
-
-def _resizable(x: Operand, axes: Sequence[int]) -> Arg:
-    """What a loop starts from, when rounds change some extents: graph mode must not take these for fixed."""
-    if not axes:
-        return x
-    extents = x.shape_python() or ()
-    bounds = ", ".join(f":ms.mutable({{{axis + 1}}})" if axis in axes else ":" for axis in range(max(axes) + 1))
-    return expr(f"{{0}}[{bounds}]", x, *extents[: max(axes) + 1])
 
 
 def _stays_true(body: ir.Graph) -> bool:

@@ -375,7 +375,7 @@ _FUNCTIONS: dict[str, tuple[str, tuple[float, ...]]] = {
 def _functions(
     node: Node, names: Sequence[str], alphas: Sequence[float], betas: Sequence[float], clips: Sequence[float | None]
 ) -> list[Arg]:
-    """The activations as functions of one argument, which some clip first (onnxruntime does not clip the cell state)."""
+    """The activations as functions of one argument, after clipping (of the gates only, as onnxruntime does)."""
     alpha, beta, clip = iter(alphas), iter(betas), itertools.cycle(clips)
     functions: list[Arg] = []
     for name in names:

@@ -70,9 +70,9 @@ def sequence_map(node: Node, *inputs: Operand, body: ir.Graph) -> Arg:
         node.resolve(expr("{0}[{1}]", x, index)) if isinstance(x.value.type, ir.SequenceType) else node.resolve(x)
         for x in inputs
     ]
-    rounds = Rounds(node, node.block(body, items))
+    rounds = Rounds(node, node.block(body, items), rolled=False)
     results = rounds.block.results
-    lists = tuple(rounds.collect(i, result) if node.used[i] else None for i, result in enumerate(results))
+    lists = tuple(rounds.collect(i, result) for i, result in enumerate(results))
     return Written(rounds.for_(index, expr("len({0})", inputs[0])), lists)
 
 

@@ -171,6 +171,7 @@ def replace_in(statement: Statement, names: dict[Value, Arg]) -> None:
         case For():
             statement.initial = substituted(statement.initial, names)
             statement.count = substituted(statement.count, names)
+            statement.condition = substituted(statement.condition, names)
     for block in blocks_of(statement):
         for inner in block.statements:
             replace_in(inner, names)

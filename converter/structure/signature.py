@@ -118,7 +118,7 @@ class _Walker:
                 head += (self.arg(statement.condition),)
             case For():
                 head = ("for", self.arg(statement.count), self.arg(statement.initial), self._value(statement.index))
-                head += tuple(map(self._value, statement.carried))
+                head += (*map(self._value, statement.carried), self.arg(statement.condition))
         inner = tuple(self._block(block) for block in blocks_of(statement))
         return (*head, inner, tuple(map(self._value, made_by(statement))))
 
@@ -237,6 +237,7 @@ def fill(statements: list[Statement], members: Iterable[Member], literals: Itera
             case For():
                 statement.count = filled(statement.count)
                 statement.initial = filled(statement.initial)
+                statement.condition = filled(statement.condition)
         for block in blocks_of(statement):
             for inner in block.statements:
                 fill_statement(inner)
