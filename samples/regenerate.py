@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 
 SAMPLES: dict[str, dict[str, Any]] = {
     "mnist/mnist.onnx": {},
-    "super_resolution/super_resolution.onnx": {"shape": ["N,1,224,224"]},
+    "super_resolution/super_resolution.onnx": {"shape": ["N,1,H,W"]},
     "keyword_spotting/ds_cnn_s.pb": {
         "shape": ["1,49,10"],
         "input_nodes": ["Mfcc:0"],
