@@ -20,7 +20,7 @@ _MAX_GROWTH = 128 << 20  # bytes that folding may add to a model
 _MAX_ROUNDS = 8  # a shape that folding makes known may let more fold; each up-sampling of a detector takes a round
 _LITERAL_SIZE = 16  # elements; a larger Constant node holds a weight (some exporters write all weights so)
 
-_KEPT = "converter.kept"  # the domain where Dropouts hide from onnxscript, which takes them out
+_HIDDEN = "converter.hidden"  # the domain of nodes that onnxscript's folder must not see
 _RANDOM = frozenset(
     ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
 )
@@ -41,7 +41,7 @@ def fold_constants(model: ir.Model) -> None:
     known = set(_initializers(model))
     rule = _Rule(model)
     for _ in range(_MAX_ROUNDS):
-        with _hidden_dropouts(model):
+        with _hidden(model):
             modified = fold_constants_ir(
                 model, input_size_limit=_MAX_ELEMENTS, output_size_limit=_MAX_ELEMENTS, should_fold=rule
             ).modified
@@ -104,12 +104,22 @@ def _bytes(value: ir.Value) -> int:
 
 
 @contextmanager
-def _hidden_dropouts(model: ir.Model) -> Iterator[None]:
-    dropouts = [node for node in model.graph.all_nodes() if node.op_type == "Dropout" and node.domain == ""]
-    for node in dropouts:
-        node.domain = _KEPT
+def _hidden(model: ir.Model) -> Iterator[None]:
+    nodes = [node for node in model.graph.all_nodes() if node.domain == "" and _is_mistaken(node)]
+    for node in nodes:
+        node.domain = _HIDDEN
     try:
         yield
     finally:
-        for node in dropouts:
+        for node in nodes:
             node.domain = ""
+
+
+def _is_mistaken(node: ir.Node) -> bool:
+    """Whether onnxscript's folder gets a node wrong.
+
+    It takes out every Dropout, makes a vector of OptionalHasElement, and fails on a SplitToSequence by a computed size.
+    """
+    if node.op_type == "SplitToSequence":
+        return len(node.inputs) > 1 and node.inputs[1] is not None and node.inputs[1].const_value is None
+    return node.op_type in ("Dropout", "OptionalHasElement")
