@@ -5,8 +5,9 @@ from __future__ import annotations
 import onnx
 import onnx_ir as ir
 
-from converter.normalize.marks import OPSET, is_folded
-from converter.normalize.names import Names
+from converter.normalize.marks import OPSET
+from converter.normalize.names import Names, rename
+from converter.normalize.walk import all_graphs, all_nodes, subgraphs
 
 
 def replace_value(old: ir.Value, new: ir.Value) -> bool:
@@ -28,7 +29,7 @@ def replace_value(old: ir.Value, new: ir.Value) -> bool:
 
 def remove_identities(model: ir.Model) -> None:
     """Remove Identity nodes, except those that stand between an input, or a constant, and an output."""
-    for node in list(model.graph.all_nodes()):
+    for node in list(all_nodes(model.graph)):
         if node.op_type != "Identity" or node.domain != "" or (data := node.inputs[0]) is None:
             continue
         if replace_value(node.outputs[0], data):
@@ -36,25 +37,10 @@ def remove_identities(model: ir.Model) -> None:
             node.graph.remove(node, safe=True)
 
 
-BIASED = {"Conv": 2, "ConvTranspose": 2, "Gemm": 2}
-"""Operators with an optional bias, and which input that is."""
-
-
-def drop_invented_biases(model: ir.Model) -> None:
-    """Remove biases that folding made and that are zero: torch's exporter expands one for a layer that has none."""
-    for node in model.graph.all_nodes():
-        position = BIASED.get(node.op_type) if node.domain == "" else None
-        bias = node.inputs[position] if position is not None and len(node.inputs) > position else None
-        if bias is None or bias.const_value is None or not is_folded(bias):
-            continue
-        if not bias.const_value.numpy().any():
-            node.replace_input_with(2, None)
-
-
 def remove_dead_code(model: ir.Model) -> None:
     """Remove nodes and initializers that no output needs, and trailing outputs that may be left out and nobody uses."""
     needed = _needed(model.graph)
-    for graph in list(model.graphs()):
+    for graph in list(all_graphs(model)):
         graph.remove([node for node in graph if node not in needed])
         for name, value in list(graph.initializers.items()):
             if value not in needed and not value.is_graph_input():
@@ -63,7 +49,7 @@ def remove_dead_code(model: ir.Model) -> None:
         for use in list(value.uses()):
             if use.node not in needed:  # it may also stand in the branch of an If that folding left out
                 use.node.replace_input_with(use.idx, None)
-    for node in model.graph.all_nodes():
+    for node in all_nodes(model.graph):
         _leave_out_unused_outputs(node)
 
 
@@ -73,7 +59,7 @@ def make_outputs(model: ir.Model) -> None:
     for index, value in enumerate(model.graph.outputs):
         if value.is_initializer():
             wanted = value.name or ""
-            value.name = names.fresh(f"{wanted}/value")
+            rename(value, names.fresh(f"{wanted}/value"))
             made = ir.Value(name=wanted, type=value.type, shape=value.shape)
             node = ir.node("Identity", [value], outputs=[made], name=names.fresh(f"{wanted}/Identity"))
             node.metadata_props.update(value.metadata_props)
@@ -100,11 +86,7 @@ def _needed(graph: ir.Graph) -> set[ir.Node | ir.Value]:
             continue
         needed.add(node)
         pending.extend(source for source in node.inputs if source is not None)
-        for attribute in node.attributes.values():
-            if attribute.type == ir.AttributeType.GRAPH:
-                pending.extend(attribute.as_graph().outputs)
-            elif attribute.type == ir.AttributeType.GRAPHS:
-                pending.extend(value for inner in attribute.as_graphs() for value in inner.outputs)
+        pending.extend(value for inner in subgraphs(node) for value in inner.outputs)
     return needed
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.normalize.marks import LITERAL
+from converter.normalize.names import named_tensor
+from converter.normalize.walk import all_graphs, all_nodes
 
 
 def new_initializer(graph: ir.Graph, name: str, tensor: ir.TensorProtocol) -> ir.Value:
@@ -19,13 +21,13 @@ def new_initializer(graph: ir.Graph, name: str, tensor: ir.TensorProtocol) -> ir
 
 def lift_constants(model: ir.Model) -> None:
     """Turn Constant nodes into initializers, which inherit the nodes' metadata; in sub-graphs too."""
-    for node in list(model.graph.all_nodes()):
+    for node in list(all_nodes(model.graph)):
         if node.op_type != "Constant" or node.domain != "" or (tensor := _tensor(node)) is None:
             continue
         made = node.outputs[0]
         graph = node.graph
         assert isinstance(graph, ir.Graph)
-        value = new_initializer(graph, made.name or "", tensor)
+        value = new_initializer(graph, made.name or "", named_tensor(tensor, made.name or ""))
         value.metadata_props.update(node.metadata_props | made.metadata_props)
         value.meta[LITERAL] = True
         made.replace_all_uses_with(value, replace_graph_outputs=True)
@@ -34,7 +36,7 @@ def lift_constants(model: ir.Model) -> None:
 
 def drop_initializer_inputs(model: ir.Model) -> None:
     """Take the initializers out of the graph's inputs, where models of IR version 3 list them."""
-    for graph in model.graphs():
+    for graph in all_graphs(model):
         inputs = [value for value in graph.inputs if not value.is_initializer()]
         if len(inputs) < len(graph.inputs):
             graph.inputs[:] = inputs

@@ -44,13 +44,20 @@ class Edit:
         """The input at `index`, or None when it is left out."""
         return self.node.inputs[index] if index < len(self.node.inputs) else None
 
-    def shape(self, value: ir.Value | None) -> tuple[int | None, ...]:
-        """The extents of `value`, None where free. Refused when the rank is unknown."""
+    def find_shape(self, value: ir.Value | None) -> tuple[int | None, ...] | None:
+        """The extents of `value`, None where free; None when the rank is unknown."""
         if value is not None and value.shape is None:
             _infer_towards(value)
         if value is None or value.shape is None:
-            raise RefusedError(f"the rank of '{value.name if value else ''}' is unknown")
+            return None
         return tuple(dim if isinstance(dim, int) else None for dim in value.shape)
+
+    def shape(self, value: ir.Value | None) -> tuple[int | None, ...]:
+        """The extents of `value`, None where free. Refused when the rank is unknown."""
+        shape = self.find_shape(value)
+        if shape is None:
+            raise RefusedError(f"the rank of '{value.name if value else ''}' is unknown")
+        return shape
 
     def array(self, value: ir.Value | None) -> np.ndarray:
         """The constant that `value` holds. Refused when it is computed."""
@@ -112,7 +119,7 @@ class Edit:
         old = self.node.outputs[output]
         new = self._new(op_type, inputs, attributes)
         made = new.outputs[0]
-        made.type, made.shape = old.type, old.shape
+        (made.type, made.shape), (old.type, old.shape) = (old.type, old.shape), (None, None)
         for use in list(old.uses()):
             if use.node is not new:
                 use.node.replace_input_with(use.idx, made)
@@ -123,6 +130,7 @@ class Edit:
                 graph.outputs[index] = made
         made.name, old.name = old.name, made.name
         self.node.append(new)
+        infer_node(self.node)
 
     def _new(self, op_type: str, inputs: Sequence[ir.Value | None], attributes: dict[str, Any]) -> ir.Node:
         name = self.fresh(op_type)

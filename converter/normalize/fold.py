@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Iterator
@@ -14,13 +15,14 @@ from converter.normalize.constants import lift_constants
 from converter.normalize.marks import FOLDED, is_literal
 from converter.normalize.names import Memory
 from converter.normalize.shapes import infer_shapes
+from converter.normalize.walk import all_graphs, all_nodes
 
 _MAX_ELEMENTS = 1 << 24  # of one folded tensor: a causal mask for 4096 positions
 _MAX_GROWTH = 128 << 20  # bytes that folding may add to a model
 _MAX_ROUNDS = 8  # a shape that folding makes known may let more fold; each up-sampling of a detector takes a round
 _LITERAL_SIZE = 16  # elements; a larger Constant node holds a weight (some exporters write all weights so)
 
-_HIDDEN = "converter.hidden"  # the domain of nodes that onnxscript's folder must not see
+_HIDDEN = "converter.hidden"  # a domain of which onnxscript knows nothing
 _RANDOM = frozenset(
     ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
 )
@@ -41,7 +43,7 @@ def fold_constants(model: ir.Model) -> None:
     known = set(_initializers(model))
     rule = _Rule(model)
     for _ in range(_MAX_ROUNDS):
-        with _hidden(model):
+        with _hidden_from_folder(model), _silent_folder():
             modified = fold_constants_ir(
                 model, input_size_limit=_MAX_ELEMENTS, output_size_limit=_MAX_ELEMENTS, should_fold=rule
             ).modified
@@ -91,7 +93,7 @@ def _is_weight(value: ir.Value) -> bool:
 
 
 def _initializers(model: ir.Model) -> Iterator[ir.Value]:
-    for graph in model.graphs():
+    for graph in all_graphs(model):
         yield from graph.initializers.values()
 
 
@@ -104,8 +106,9 @@ def _bytes(value: ir.Value) -> int:
 
 
 @contextmanager
-def _hidden(model: ir.Model) -> Iterator[None]:
-    nodes = [node for node in model.graph.all_nodes() if node.domain == "" and _is_mistaken(node)]
+def _hidden_from_folder(model: ir.Model) -> Iterator[None]:
+    """Hide the nodes that onnxscript must not touch: Dropouts, which it takes out, and what it gets wrong."""
+    nodes = [node for node in all_nodes(model.graph) if node.domain == "" and _must_hide(node)]
     for node in nodes:
         node.domain = _HIDDEN
     try:
@@ -115,11 +118,25 @@ def _hidden(model: ir.Model) -> Iterator[None]:
             node.domain = ""
 
 
-def _is_mistaken(node: ir.Node) -> bool:
-    """Whether onnxscript's folder gets a node wrong.
+def _must_hide(node: ir.Node) -> bool:
+    match node.op_type:
+        case "Dropout":
+            return True
+        case "CastLike":  # becomes a Cast without the attributes
+            return bool(node.attributes)
+        case "SplitToSequence":  # fails when the sizes are computed
+            sizes = node.inputs[1] if len(node.inputs) > 1 else None
+            return sizes is not None and sizes.const_value is None
+    return False
 
-    It takes out every Dropout, makes a vector of OptionalHasElement, and fails on a SplitToSequence by a computed size.
-    """
-    if node.op_type == "SplitToSequence":
-        return len(node.inputs) > 1 and node.inputs[1] is not None and node.inputs[1].const_value is None
-    return node.op_type in ("Dropout", "OptionalHasElement")
+
+@contextmanager
+def _silent_folder() -> Iterator[None]:
+    """Keep warnings about operators that cannot be folded from the user's terminal."""
+    logger = logging.getLogger("onnxscript.optimizer._constant_folding")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

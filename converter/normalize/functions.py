@@ -8,7 +8,8 @@ import onnx_ir as ir
 
 from converter.errors import ModelLoadingError
 from converter.normalize.marks import CALLS, calls_of
-from converter.normalize.names import Names
+from converter.normalize.names import Names, rename
+from converter.normalize.walk import all_nodes
 
 _LOCAL_NAME = "local_name"
 _NODE_LIMIT = 2_000_000  # a file of a few kilobytes can describe functions that unfold to more than fits into memory
@@ -25,8 +26,8 @@ def inline_functions(model: ir.Model) -> None:
         ModelLoadingError: functions call each other in a circle, or unfold to too many nodes.
     """
     names = Names.of(model)
-    size = sum(1 for _ in model.graph.all_nodes())
-    pending = [node for node in model.graph.all_nodes() if node.op_identifier() in model.functions]
+    size = sum(1 for _ in all_nodes(model.graph))
+    pending = [node for node in all_nodes(model.graph) if node.op_identifier() in model.functions]
     while pending:
         call = pending.pop()
         nodes = _expand(call, model, names)
@@ -48,7 +49,7 @@ def _expand(call: ir.Node, model: ir.Model, names: Names) -> list[ir.Node]:
 
     body = function.clone()
     _separate_outputs(body)
-    nodes = list(body.all_nodes())
+    nodes = list(all_nodes(body))
     for node in nodes:
         node.version = function.opset_imports.get(node.domain)
         _resolve_attributes(node, call, function)
@@ -93,12 +94,12 @@ def _label(node: ir.Node, call: ir.Node, calls: list[tuple[str, str]]) -> None:
 def _rename(body: ir.Function, call: ir.Node, names: Names) -> None:
     """Put the caller's name before the names of nodes and values."""
     values = [value for graph in body.subgraphs() for value in (*graph.inputs, *graph.initializers.values())]
-    for node in body.all_nodes():
+    for node in all_nodes(body):
         node.name = names.fresh(f"{call.name}/{node.name}")
         values.extend(node.outputs)
     for value in values:
         if value.name:
-            value.name = names.fresh(f"{call.name}/{value.name}")
+            rename(value, names.fresh(f"{call.name}/{value.name}"))
 
 
 def _connect(body: ir.Function, call: ir.Node) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from converter.normalize.marks import SOURCE_NAME
+from converter.normalize.walk import all_nodes, all_values
 
 
 class Names:
@@ -21,8 +22,7 @@ class Names:
     @classmethod
     def of(cls, model: ir.Model) -> Names:
         """The names of all nodes and values of `model`."""
-        nodes = {node.name for node in all_nodes(model)}
-        return cls(nodes | {value.name for value in all_values(model)})
+        return cls({node.name for node in _nodes(model)} | {value.name for value in all_values(model)})
 
     def fresh(self, wanted: str) -> str:
         """Return `wanted`, with a number when it is taken, and take it."""
@@ -39,7 +39,7 @@ def name_nodes(model: ir.Model) -> None:
 
     An unnamed node is called after its first output, which is what a reader of the source knows it by.
     """
-    nodes = list(all_nodes(model))
+    nodes = list(_nodes(model))
     names = Names(node.name for node in nodes)
     seen: set[str] = set()
     for node in nodes:
@@ -60,24 +60,21 @@ def name_values(model: ir.Model) -> None:
             name = names.fresh(value.name)
             if name != value.name:
                 value.metadata_props.setdefault(SOURCE_NAME, value.name)
-                value.name = name
+                rename(value, name)
 
 
-def all_nodes(model: ir.Model) -> Iterator[ir.Node]:
-    """Every node of the graph, its sub-graphs and the local functions."""
-    yield from model.graph.all_nodes()
-    for function in model.functions.values():
-        yield from function.all_nodes()
+def rename(value: ir.Value, name: str) -> None:
+    """Give `value`, and the tensor that it holds, another name."""
+    tensor, value.const_value = value.const_value, None
+    value.name = name
+    if tensor is not None:
+        value.const_value = named_tensor(tensor, name)
 
 
-def all_values(model: ir.Model) -> Iterator[ir.Value]:
-    """Every value of the graph and its sub-graphs, some of them twice; the ends and initializers come first."""
-    for graph in model.graphs():
-        yield from graph.inputs
-        yield from graph.outputs
-        yield from graph.initializers.values()
-    for node in model.graph.all_nodes():
-        yield from node.outputs
+def named_tensor(tensor: ir.TensorProtocol, name: str) -> ir.TensorProtocol:
+    """`tensor` by another name; to rename the tensor itself would rename it in the protobuf that it comes from."""
+    shape = ir.Shape(tensor.shape.numpy())
+    return ir.LazyTensor(lambda: tensor, tensor.dtype, shape, name=name, metadata_props=dict(tensor.metadata_props))
 
 
 @dataclass(frozen=True)
@@ -92,10 +89,10 @@ class Memory:
     """The origins of a model's nodes, to give to the nodes that a library's pass puts in their place."""
 
     def __init__(self, model: ir.Model) -> None:
-        self._names = {node: node.name for node in model.graph.all_nodes()}
+        self._names = {node: node.name for node in all_nodes(model.graph)}
         self._makers = {
             value.name or "": Origin(node.name or "", dict(node.metadata_props))
-            for node in model.graph.all_nodes()
+            for node in all_nodes(model.graph)
             for value in node.outputs
             if value.name
         }
@@ -120,6 +117,12 @@ class Memory:
         made: Iterable[Origin | None] = (self._makers.get(value.name or "") for value in node.outputs)
         used: Iterable[Origin | None] = (origins.get(user) for user in node.successors())
         return next((origin for origin in (*made, *used) if origin), None)
+
+
+def _nodes(model: ir.Model) -> Iterator[ir.Node]:
+    """The nodes of the graph and of the local functions."""
+    for graph in (model.graph, *model.functions.values()):
+        yield from all_nodes(graph)
 
 
 def _named_output(node: ir.Node) -> str | None:

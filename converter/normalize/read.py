@@ -11,6 +11,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.errors import ModelLoadingError
+from converter.normalize.walk import all_graphs, all_nodes
 
 
 def read_model(model: onnx.ModelProto, base_dir: Path) -> ir.Model:
@@ -36,9 +37,9 @@ def read_model(model: onnx.ModelProto, base_dir: Path) -> ir.Model:
 
 def _check_sources(model: ir.Model) -> None:
     """Raise when a node or an output needs a value that nothing makes."""
-    known = {value for graph in model.graphs() for value in (*graph.inputs, *graph.initializers.values())}
-    needed = [(f"node '{node.name}'", value) for node in model.graph.all_nodes() for value in node.inputs]
-    needed += [("the graph's outputs", value) for graph in model.graphs() for value in graph.outputs]
+    known = {value for graph in all_graphs(model) for value in (*graph.inputs, *graph.initializers.values())}
+    needed = [(f"node '{node.name}'", value) for node in all_nodes(model.graph) for value in node.inputs]
+    needed += [("the graph's outputs", value) for graph in all_graphs(model) for value in graph.outputs]
     for user, value in needed:
         if value is not None and value.producer() is None and value not in known:
             raise ModelLoadingError(f"Nothing makes the value '{value.name}' that {user} need{'s' * ('node' in user)}.")

@@ -10,7 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.normalize.marks import DECLARED, OPSET
-from converter.normalize.names import all_values
+from converter.normalize.walk import all_graphs, all_nodes, all_values
 
 _SMALL = 1024  # bytes
 _INVENTED = re.compile(r"unk__\d+")  # what ONNX calls a dimension that it knows nothing about
@@ -21,7 +21,7 @@ def set_declared_shapes_aside(model: ir.Model) -> None:
 
     Whoever frees the batch size of a model's inputs rarely corrects them. What cannot be inferred is taken from them.
     """
-    for node in model.graph.all_nodes():
+    for node in all_nodes(model.graph):
         for value in node.outputs:
             value.meta[DECLARED], value.shape = value.shape, None
 
@@ -46,7 +46,7 @@ def infer_node(node: ir.Node) -> None:
     data = {name: ir.serde.serialize_tensor(tensor) for name, tensor in constants.items() if tensor is not None}
     try:
         schema = onnx.defs.get_schema(node.op_type, OPSET, "")
-        inferred = onnx.shape_inference.infer_node_outputs(schema, ir.to_proto(node), types, data)
+        inferred = onnx.shape_inference.infer_node_outputs(schema, ir.serde.serialize_node(node), types, data)
     except (onnx.defs.SchemaError, onnx.shape_inference.InferenceError, RuntimeError):
         return
     for value in node.outputs:
@@ -72,11 +72,11 @@ def _infer(model: ir.Model) -> None:
     try:
         proto = onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=False, data_prop=True)
     except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
-        for node in model.graph.all_nodes():
+        for node in all_nodes(model.graph):
             infer_node(node)
         return
     inferred = {info.name: info.type for info in _value_infos(proto.graph)}
-    for node in model.graph.all_nodes():
+    for node in all_nodes(model.graph):
         for value in node.outputs:
             if value.name in inferred:
                 _merge(value, inferred[value.name])
@@ -95,12 +95,17 @@ def _value_infos(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:
 
 def _merge(value: ir.Value, proto: onnx.TypeProto) -> None:
     """Add what `proto` says to what is known of `value`: numbers before names, the source's names before ours."""
-    inferred_type = ir.serde.deserialize_type_proto_for_type(proto)
-    if inferred_type is not None:
-        value.type = inferred_type
-    inferred = ir.serde.deserialize_type_proto_for_shape(proto)
-    if inferred is None:
+    tensor = proto.tensor_type
+    if not proto.HasField("tensor_type"):
+        value.type = ir.serde.deserialize_type_proto_for_type(proto) or value.type
         return
+    if tensor.elem_type and (value.type is None or value.type.dtype != tensor.elem_type):
+        value.type = ir.TensorType(ir.DataType(tensor.elem_type))
+    if not tensor.HasField("shape"):
+        return
+    inferred = ir.Shape(
+        dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim
+    )
     if value.shape is None or len(value.shape) != len(inferred):
         value.shape = inferred
     else:
@@ -126,7 +131,7 @@ def _fill_from_declared(model: ir.Model) -> bool:
     """
     static = all(value.shape is not None and value.shape.is_static() for value in model.graph.inputs)
     ranks = False
-    for node in model.graph.all_nodes():
+    for node in all_nodes(model.graph):
         for value in node.outputs:
             declared = value.meta.pop(DECLARED, None)
             if declared is None:
@@ -156,7 +161,7 @@ def _without_large_tensors(model: ir.Model) -> Iterator[None]:
     """Let large initializers stand for data in a file that nobody opens."""
     large = {
         value: value.const_value
-        for graph in model.graphs()
+        for graph in all_graphs(model)
         for value in graph.initializers.values()
         if value.const_value is not None and not is_small(value.const_value)
     }

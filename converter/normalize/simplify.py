@@ -8,6 +8,7 @@ all metadata, fails on operators that it does not know, and takes time that grow
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import onnx
 import onnx_ir as ir
@@ -18,6 +19,7 @@ from converter.normalize.constants import new_initializer
 from converter.normalize.marks import OPSET
 from converter.normalize.names import Names
 from converter.normalize.shapes import infer_node, is_small
+from converter.normalize.walk import all_graphs
 
 # None that would cost a layer: onnxoptimizer also folds batch norms and drops Dropouts.
 OPTIMISATIONS = (
@@ -28,13 +30,14 @@ OPTIMISATIONS = (
 )
 _REDUCTIONS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
 _OPERATORS = frozenset(("Pad", "Transpose", "Unsqueeze", *(f"Reduce{name}" for name in _REDUCTIONS)))
+_ALONE = frozenset(("Pad", "Transpose"))  # a single one may do nothing
 _USE = "converter.use"  # an operator that the optimizer does not know: it stands for whoever uses the run's values
 
 
 def take_out_opposites(model: ir.Model) -> None:
     """Apply `OPTIMISATIONS` to every graph of the model. What is left over is dead code."""
     names = Names.of(model)
-    for graph in list(model.graphs()):
+    for graph in list(all_graphs(model)):
         for run in _runs(graph):
             run.optimise(names)
 
@@ -49,7 +52,7 @@ def _runs(graph: ir.Graph) -> Iterator[_Run]:
             group.append(node)
             groups[node] = group
     for first, group in groups.items():
-        if first is group[0]:
+        if first is group[0] and (len(group) > 1 or group[0].op_type in _ALONE):
             yield _Run(graph, group)
 
 
@@ -81,7 +84,7 @@ class _Run:
 
     def _as_model(self) -> onnx.ModelProto:
         graph = onnx.GraphProto(name="run")
-        graph.node.extend(ir.to_proto(node) for node in self.nodes.values())
+        graph.node.extend(ir.serde.serialize_node(node) for node in self.nodes.values())
         graph.node.add(op_type="Use", domain=_USE, input=[value.name or "" for value in self.used], output=["end"])
         for name, value in self.taken.items():
             tensor = value.const_value
@@ -106,9 +109,8 @@ def _users(value: ir.Value) -> set[ir.Node]:
 
 def _change(node: ir.Node, proto: onnx.NodeProto, inputs: list[ir.Value | None]) -> None:
     """Give `node` the attributes of `proto`, and these inputs."""
-    attributes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in proto.attribute}
-    before = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in ir.to_proto(node).attribute}
-    if attributes == before and list(node.inputs) == inputs:
+    before = _attributes(ir.serde.serialize_node(node))
+    if _attributes(proto) == before and list(node.inputs) == inputs:
         return
     for attribute in proto.attribute:
         node.attributes.add(ir.from_proto(attribute))
@@ -117,6 +119,10 @@ def _change(node: ir.Node, proto: onnx.NodeProto, inputs: list[ir.Value | None])
         node.replace_input_with(index, value)
     node.outputs[0].shape = None
     infer_node(node)
+
+
+def _attributes(proto: onnx.NodeProto) -> dict[str, Any]:
+    return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in proto.attribute}
 
 
 def _hand_through(value: ir.Value, end: ir.Value) -> None:

@@ -16,6 +16,7 @@ from converter.normalize.marks import OPSET, ORIGINAL, REASON, REFUSED
 from converter.normalize.names import Names
 from converter.normalize.rewrites import EXPERIMENTAL, REWRITES
 from converter.normalize.shapes import infer_node, infer_shapes
+from converter.normalize.walk import all_nodes
 
 
 def upgrade(model: ir.Model) -> None:
@@ -25,24 +26,33 @@ def upgrade(model: ir.Model) -> None:
     and why. An opset newer than `OPSET` is taken for `OPSET`.
     """
     version = model.opset_imports[""]
-    nodes = [node for node in model.graph.all_nodes() if node.domain == ""]
-    if any(_needs_rewrite(node, version) for node in nodes):
-        if all(node.version in (None, version) for node in nodes):
-            infer_shapes(model)  # the rewrites ask for ranks
-        names = Names.of(model)
-        for node in nodes:
-            _upgrade_node(node, node.version or version, names)
+    nodes = [node for node in all_nodes(model.graph) if node.domain == ""]
+    changed = {node for node in nodes if _has_changed(node.op_type, node.version or version)}
+    if changed and all(node.version in (None, version) for node in nodes):
+        infer_shapes(model)  # the rewrites ask for ranks
+    names = Names.of(model)
+    for node in nodes:
+        if node in changed:
+            _rewrite(node, node.version or version, names)
+        if changed and any(value.shape is None for value in node.outputs):
+            infer_node(node)
+        node.version = None
     model.opset_imports[""] = OPSET
     model.opset_imports[REFUSED] = 1
 
 
-def _needs_rewrite(node: ir.Node, version: int) -> bool:
-    versions = range((node.version or version) + 1, OPSET + 1)
-    return not onnx.defs.has(node.op_type) or any((node.op_type, step) in REWRITES for step in versions)
+def _has_changed(op_type: str, version: int) -> bool:
+    if op_type not in _CHANGED and onnx.defs.has(op_type):
+        return False
+    return not _exists(op_type) or any((op_type, step) in REWRITES for step in range(version + 1, OPSET + 1))
 
 
-def _upgrade_node(node: ir.Node, version: int, names: Names) -> None:
-    original = f"{node.op_type}-{version}"
+def _exists(op_type: str) -> bool:
+    return onnx.defs.has(op_type) and not onnx.defs.get_schema(op_type, OPSET).deprecated
+
+
+def _rewrite(node: ir.Node, version: int, names: Names) -> None:
+    op_type, attributes, inputs = node.op_type, list(node.attributes.values()), list(node.inputs)
     edit = Edit(node, names)
     try:
         for step in range(version + 1, OPSET + 1):
@@ -50,11 +60,14 @@ def _upgrade_node(node: ir.Node, version: int, names: Names) -> None:
                 rewrite(edit)
         if rewrite := EXPERIMENTAL.get(node.op_type):
             rewrite(edit)
-        if not onnx.defs.has(node.op_type) or onnx.defs.get_schema(node.op_type, OPSET).deprecated:
+        if not _exists(node.op_type):
             raise RefusedError(f"ONNX {OPSET} has no such operator")
     except RefusedError as refusal:
+        edit.become(op_type, inputs)
+        node.attributes.update({attribute.name: attribute for attribute in attributes})
         node.domain = REFUSED
-        node.metadata_props[ORIGINAL] = original
+        node.metadata_props[ORIGINAL] = f"{op_type}-{version}"
         node.metadata_props[REASON] = str(refusal)
-    node.version = None
-    infer_node(node)
+
+
+_CHANGED = {op_type for op_type, _ in REWRITES}

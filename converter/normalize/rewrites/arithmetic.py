@@ -34,15 +34,24 @@ def prelu_7(edit: Edit) -> None:
 def softmax_13(edit: Edit) -> None:
     """Before version 13, all axes from `axis` on are one; since then `axis` is a single one."""
     axis, data = edit.take("axis", 1), edit.input(0)
-    shape = edit.shape(data)
-    wide = [index for index in range(axis % len(shape), len(shape)) if shape[index] != 1]
-    if len(wide) <= 1:
-        edit.set(axis=wide[0] if wide else len(shape) - 1)
+    single = _single_axis(axis, edit.find_shape(data))
+    if single is not None:
+        edit.set(axis=single)
         return
     old_shape = edit.before("Shape", data)
     edit.set_input(0, edit.before("Flatten", data, axis=axis))
     edit.set(axis=-1)
     edit.after("Reshape", edit.node.outputs[0], old_shape)
+
+
+def _single_axis(axis: int, shape: tuple[int | None, ...] | None) -> int | None:
+    """The one axis from `axis` on that has an extent, if there is but one."""
+    if shape is None:
+        return axis if axis == -1 else None
+    wide = [index for index in range(axis % len(shape), len(shape)) if shape[index] != 1]
+    if len(wide) > 1:
+        return None
+    return wide[0] if wide else len(shape) - 1
 
 
 def through_float(edit: Edit) -> None:

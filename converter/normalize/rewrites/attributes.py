@@ -53,6 +53,15 @@ def respell(name: str, spellings: Mapping[str, str]) -> Rewrite:
     return rewrite
 
 
+def rename(op_type: str) -> Rewrite:
+    """The operator is called `op_type`."""
+
+    def rewrite(edit: Edit) -> None:
+        edit.node.op_type = op_type
+
+    return rewrite
+
+
 def clip_11(edit: Edit) -> None:
     """Clip-6 takes its limits as attributes."""
     for index, name in ((1, "min"), (2, "max")):
@@ -158,6 +167,7 @@ REWRITES: dict[tuple[str, int], Rewrite] = {
     ("Pad", 11): pad_11,
     ("Reshape", 5): reshape_5,
     ("RoiAlign", 16): spell_out(coordinate_transformation_mode="output_half_pixel"),
+    ("Scatter", 11): rename("ScatterElements"),
     ("Selu", 6): selu_6,
     ("Slice", 10): slice_10,
     ("Split", 2): split_2,

@@ -28,6 +28,11 @@ def crop(edit: Edit) -> None:
     edit.become("Slice", [edit.input(0), starts, edit.ints("ends", ends), axes])
 
 
+def dynamic_slice(edit: Edit) -> None:
+    """DynamicSlice: Slice, before it took its bounds as inputs itself."""
+    edit.node.op_type = "Slice"
+
+
 def image_scaler(edit: Edit) -> None:
     """ImageScaler: scale x + bias of the channel."""
     data = edit.input(0)
@@ -62,6 +67,7 @@ def _scaled(edit: Edit, op_type: str) -> None:
 REWRITES: dict[str, Rewrite] = {
     "Affine": affine,
     "Crop": crop,
+    "DynamicSlice": dynamic_slice,
     "ImageScaler": image_scaler,
     "ParametricSoftplus": parametric_softplus,
     "Scale": scale,

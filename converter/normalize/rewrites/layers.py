@@ -63,6 +63,16 @@ def dropout_12(edit: Edit) -> None:
         edit.set_input(1, edit.like("ratio", ratio, None))
 
 
+def mean_variance_normalization_9(edit: Edit) -> None:
+    """Before it had a definition, attributes said whether the channels are one, and whether to divide at all."""
+    axes = [0, 1, 2, 3] if edit.take("across_channels", 0) else [0, 2, 3]
+    if edit.take("normalize_variance", 1):
+        edit.set(axes=axes)
+        return
+    data = edit.input(0)
+    edit.become("Sub", [data, edit.before("ReduceMean", data, edit.ints("axes", axes))])
+
+
 def without_is_test(edit: Edit) -> None:
     """Up to version 6, `is_test` tells training from inference; a model that is given away is for inference."""
     edit.take("is_test")
@@ -76,4 +86,5 @@ REWRITES: dict[tuple[str, int], Rewrite] = {
     ("Dropout", 10): dropout_10,
     ("Dropout", 12): dropout_12,
     ("GroupNormalization", 21): group_normalization_21,
+    ("MeanVarianceNormalization", 9): mean_variance_normalization_9,
 }

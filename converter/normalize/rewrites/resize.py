@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from converter.normalize.edit import Edit, RefusedError
+from converter.normalize.rewrites.attributes import rename
 
 Rewrite = Callable[[Edit], None]
 
@@ -24,11 +25,6 @@ def upsample_9(edit: Edit) -> None:
     edit.set_input(1, edit.constant("scales", np.array(edit.take("scales"), np.float32)))
 
 
-def upsample_10(edit: Edit) -> None:
-    """Upsample is called Resize."""
-    edit.node.op_type = "Resize"
-
-
 def resize_11(edit: Edit) -> None:
     """Resize-10 measures from the corner, and takes the nearest pixel below when it enlarges, above when it shrinks."""
     mode = edit.get("mode", "nearest")
@@ -38,6 +34,15 @@ def resize_11(edit: Edit) -> None:
     scales = edit.input(1)
     edit.set_input(2, scales)
     edit.set_input(1, None)
+
+
+def resize_13(edit: Edit) -> None:
+    """Resize-11 has a mode of its own for TensorFlow's nearest neighbour, which is half a pixel off `half_pixel`."""
+    if edit.get("coordinate_transformation_mode") != "tf_half_pixel_for_nn":
+        return
+    if edit.get("mode", "nearest") != "nearest" or edit.get("nearest_mode") != "floor":
+        raise RefusedError("tf_half_pixel_for_nn has a meaning only for the nearest pixel below")
+    edit.set(coordinate_transformation_mode="half_pixel", nearest_mode="round_prefer_ceil")
 
 
 def _enlarges(edit: Edit) -> bool:
@@ -52,7 +57,8 @@ def _enlarges(edit: Edit) -> bool:
 
 REWRITES: dict[tuple[str, int], Rewrite] = {
     ("Resize", 11): resize_11,
+    ("Resize", 13): resize_13,
     ("Upsample", 7): upsample_7,
     ("Upsample", 9): upsample_9,
-    ("Upsample", 10): upsample_10,
+    ("Upsample", 10): rename("Resize"),
 }

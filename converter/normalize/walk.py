@@ -1,0 +1,44 @@
+"""Every graph, node and value of a model, sub-graphs included.
+
+As onnx_ir's own iterators, and several times as fast: half of the passes do little else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import onnx_ir as ir
+
+_GRAPHS = frozenset((ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS))
+
+
+def subgraphs(node: ir.Node) -> list[ir.Graph]:
+    """The graphs that `node` runs: branches, the body of a loop."""
+    found: list[ir.Graph] = []
+    for attribute in node.attributes.data.values():
+        if attribute.type in _GRAPHS and not attribute.is_ref():
+            found += [attribute.value] if attribute.type == ir.AttributeType.GRAPH else attribute.value
+    return found
+
+
+def all_nodes(graph: Iterable[ir.Node]) -> Iterator[ir.Node]:
+    """The nodes of `graph`, each before those of its sub-graphs."""
+    for node in graph:
+        yield node
+        for inner in subgraphs(node):
+            yield from all_nodes(inner)
+
+
+def all_graphs(model: ir.Model) -> list[ir.Graph]:
+    """The graph of `model` and its sub-graphs."""
+    return [model.graph, *(inner for node in all_nodes(model.graph) for inner in subgraphs(node))]
+
+
+def all_values(model: ir.Model) -> Iterator[ir.Value]:
+    """Every value, some of them twice; the ends and initializers of the graphs come first."""
+    for graph in all_graphs(model):
+        yield from graph.inputs
+        yield from graph.outputs
+        yield from graph.initializers.values()
+    for node in all_nodes(model.graph):
+        yield from node.outputs
