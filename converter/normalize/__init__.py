@@ -11,18 +11,19 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 
-from converter.normalize.clean import make_outputs, remove_dead_code, remove_identities, sort
+from converter.normalize.clean import drop_invented_biases, make_outputs, remove_dead_code, remove_identities, sort
 from converter.normalize.constants import drop_initializer_inputs, lift_constants
 from converter.normalize.fold import fold_constants
 from converter.normalize.functions import inline_functions
-from converter.normalize.marks import OPSET, calls_of, is_folded, is_literal, refusal_of, source_name
+from converter.normalize.loops import infer_loop_shapes
+from converter.normalize.marks import OPSET, calls_of, is_folded, is_literal, refusal_of, source_name, varying_axes
 from converter.normalize.names import name_nodes, name_values
 from converter.normalize.read import read_model
 from converter.normalize.shapes import forget_invented_dimensions, infer_shapes, set_declared_shapes_aside
 from converter.normalize.simplify import take_out_opposites
 from converter.normalize.upgrade import upgrade
 
-__all__ = ["OPSET", "calls_of", "is_folded", "is_literal", "normalize", "refusal_of", "source_name"]
+__all__ = ["OPSET", "calls_of", "is_folded", "is_literal", "normalize", "refusal_of", "source_name", "varying_axes"]
 
 PASSES = (
     # One name for each thing. From here on, whatever a pass replaces hands its name and metadata on.
@@ -38,8 +39,10 @@ PASSES = (
     # What is constant is computed, except what is random, and what consumes a float weight that the source names.
     infer_shapes,
     fold_constants,
+    infer_loop_shapes,
     # What contributes nothing goes.
     remove_identities,
+    drop_invented_biases,
     take_out_opposites,
     remove_dead_code,
     make_outputs,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 import onnx_ir as ir
 
-from converter.normalize.marks import OPSET
+from converter.normalize.marks import OPSET, is_folded
 from converter.normalize.names import Names, rename
 from converter.normalize.walk import all_graphs, all_nodes, subgraphs
 
@@ -35,6 +35,21 @@ def remove_identities(model: ir.Model) -> None:
         if replace_value(node.outputs[0], data):
             assert node.graph is not None
             node.graph.remove(node, safe=True)
+
+
+BIASED = {"Conv": 2, "ConvTranspose": 2, "Gemm": 2}
+"""Operators with an optional bias, and which input that is."""
+
+
+def drop_invented_biases(model: ir.Model) -> None:
+    """Remove biases that folding made and that are zero: torch's exporter expands one for a layer that has none."""
+    for node in all_nodes(model.graph):
+        position = BIASED.get(node.op_type) if node.domain == "" else None
+        bias = node.inputs[position] if position is not None and len(node.inputs) > position else None
+        if bias is None or bias.const_value is None or not is_folded(bias):
+            continue
+        if not bias.const_value.numpy().any():
+            node.replace_input_with(2, None)
 
 
 def remove_dead_code(model: ir.Model) -> None:

@@ -107,7 +107,7 @@ def _bytes(value: ir.Value) -> int:
 
 @contextmanager
 def _hidden_from_folder(model: ir.Model) -> Iterator[None]:
-    """Hide the nodes that onnxscript must not touch: Dropouts, which it takes out, and what it gets wrong."""
+    """Hide the nodes that onnxscript gets wrong."""
     nodes = [node for node in all_nodes(model.graph) if node.domain == "" and _must_hide(node)]
     for node in nodes:
         node.domain = _HIDDEN
@@ -120,7 +120,9 @@ def _hidden_from_folder(model: ir.Model) -> Iterator[None]:
 
 def _must_hide(node: ir.Node) -> bool:
     match node.op_type:
-        case "Dropout":
+        case "Dropout":  # taken out
+            return True
+        case "OptionalHasElement":  # becomes a vector
             return True
         case "CastLike":  # becomes a Cast without the attributes
             return bool(node.attributes)

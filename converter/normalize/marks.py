@@ -20,6 +20,7 @@ ORIGINAL = "converter.original"
 LITERAL = "literal"
 FOLDED = "folded"
 DECLARED = "declared"
+VARYING = "varying"
 
 
 def is_folded(value: ir.Value) -> bool:
@@ -30,6 +31,11 @@ def is_folded(value: ir.Value) -> bool:
 def is_literal(value: ir.Value) -> bool:
     """Whether `value` is an initializer that was a Constant node in the source."""
     return bool(value.meta.get(LITERAL))
+
+
+def varying_axes(formal: ir.Value) -> tuple[int, ...]:
+    """The axes of what a loop carries that a round changes."""
+    return formal.meta.get(VARYING, ())
 
 
 def source_name(value: ir.Value) -> str:
