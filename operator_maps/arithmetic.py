@@ -46,13 +46,15 @@ def mod(node: Node, a: Operand, b: Operand, *, fmod: int = 0) -> Arg:
 
 def power(node: Node, x: Operand, exponent: Operand) -> Arg:
     """Pow: `x ** 2`. The result has the base's element type, whatever the exponent's."""
-    fixed = exponent.number_or_tensor() if not exponent.rank or exponent.rank <= (x.rank or 0) else exponent
+    fixed = exponent.number_or_tensor() if (exponent.rank or 0) <= (x.rank or 0) else exponent
+    if isinstance(fixed, float) and fixed.is_integer():
+        fixed = int(fixed)
     if x.kind == "f" and isinstance(fixed, (int, float)):
-        if fixed == 0.5:
-            return expr("ops.sqrt({0})", x)
-        return expr("{0} ** {1}", x, int(fixed) if fixed == int(fixed) else fixed)
+        return expr("ops.sqrt({0})", x) if fixed == 0.5 else expr("{0} ** {1}", x, fixed)
     if exponent.dtype == x.dtype:
         return expr("ops.pow({0}, {1})", *numbers(x, exponent))
+    if x.kind in "iu" and exponent.kind == "f":
+        return expr("ops.pow({0}.astype(ms.float64), {1}).astype({2})", x, exponent, node.dtype())
     return expr("ops.pow({0}, {1}.astype({2}))", x, exponent, node.dtype())
 
 

@@ -227,7 +227,7 @@ def _convolved(
     pads: Sequence[int] | None,
     strides: Sequence[int] | None,
 ) -> Expr:
-    if w.shape is None or None in w.shape:
+    if w.shape is None or None in w.shape[2:]:
         raise node.decline("the extents of its kernel are unknown")
     window = window_of(node, x, w.shape[2:], auto_pad, strides, dilations, pads)  # type: ignore[arg-type]
     x_zero, w_zero = (_number(zero_point) for zero_point in zero_points)
