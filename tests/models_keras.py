@@ -1,4 +1,4 @@
-"""Frozen graphs of keras.applications, with random weights and random batch-norm statistics."""
+"""Frozen graphs of keras.applications and other Keras models, all parameters random."""
 
 from __future__ import annotations
 
@@ -8,38 +8,55 @@ from typing import Any
 
 NAMES = ("ResNet50", "MobileNetV2", "InceptionV3", "EfficientNetB0", "DenseNet121")
 
+_FROM_NOUGHT = ("gamma", "moving_variance", "variance")
 
-def model(name: str, input_shape: tuple[int, int, int] | None = None, seed: int = 0) -> Any:
-    """The Keras model `name`, all its parameters random: an untrained batch norm is an identity and proves nothing."""
+
+def application(name: str, input_shape: tuple[int, int, int] | None = None) -> Any:
+    """The network `keras.applications.<name>`, not trained."""
     import keras
+
+    return getattr(keras.applications, name)(weights=None, input_shape=input_shape)
+
+
+def randomize(network: Any, seed: int = 0) -> None:
+    """Make all vectors random: a batch norm that was not trained is the identity, a bias zero, and proves nothing.
+
+    The last matrix gets larger numbers, so that the classes come out different.
+    """
     import numpy as np
 
-    keras.utils.set_random_seed(seed)
-    network = getattr(keras.applications, name)(weights=None, input_shape=input_shape)
     random = np.random.default_rng(seed)
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            for weight in layer.weights:
-                low, high = (0.5, 1.5) if weight.name in ("gamma", "moving_variance") else (-0.2, 0.2)
-                weight.assign(random.uniform(low, high, weight.shape))
-    return network
+    for weight in network.weights:
+        if len(weight.shape) == 1:
+            low, high = (0.5, 1.5) if weight.name in _FROM_NOUGHT else (-0.2, 0.2)
+            weight.assign(random.uniform(low, high, weight.shape))
+        elif "seed" not in weight.name:
+            weight.assign(random.normal(0, 1 / np.sqrt(np.prod(weight.shape[:-1])), weight.shape))
+    last = [weight for weight in network.weights if len(weight.shape) == 2]
+    if last:
+        last[-1].assign(10 * last[-1])
 
 
 def freeze(network: Any, path: Path) -> tuple[str, str]:
-    """Write `network` as a frozen graph with a free batch, and return the names of its input and output."""
+    """Write `network` as a frozen graph with a free batch, and return the names of its first input and output."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    signature = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=tensor.name) for tensor in network.inputs]
-    function = tf.function(lambda *args: network(list(args), training=False)).get_concrete_function(*signature)
-    frozen = convert_variables_to_constants_v2(function)
+    signature = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, tensor.name) for tensor in network.inputs]
+    function = tf.function(lambda *args: network(list(args) if len(args) > 1 else args[0], training=False))
+    frozen = convert_variables_to_constants_v2(function.get_concrete_function(*signature))
     path.write_bytes(frozen.graph.as_graph_def().SerializeToString())
     return frozen.inputs[0].name, frozen.outputs[0].name
 
 
 def frozen(name: str, path: Path, input_shape: tuple[int, int, int] | None = None) -> tuple[str, str]:
     """Write the frozen graph of `keras.applications.<name>` and return the names of its input and output."""
-    return freeze(model(name, input_shape), path)
+    import keras
+
+    keras.utils.set_random_seed(0)
+    network = application(name, input_shape)
+    randomize(network)
+    return freeze(network, path)
 
 
 if __name__ == "__main__":

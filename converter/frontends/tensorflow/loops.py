@@ -168,10 +168,12 @@ def _ends(frame: _Frame) -> list[str]:
 def _replace(graph: GraphDef, frame: _Frame) -> None:
     """Put a While in the place of the frame's Exits."""
     import tensorflow as tf
+    from tf2onnx.shape_inference import infer_shape
 
     initial = [_full(variable.initial) for variable in frame.variables]
     with tf.Graph().as_default() as imported:
         tf.import_graph_def(graphs.part(graph, graphs.needed(graph, initial)), name="")
+    imported = infer_shape(imported, {})  # also behind a Merge, where TensorFlow gives up
     merged = [variable.merged for variable in frame.variables]
     inside = [variable.inside for variable in frame.variables]
     after = [variable.next or variable.inside for variable in frame.variables]

@@ -59,6 +59,7 @@ class Session:
         """
         import tensorflow as tf
         from tf2onnx import optimizer, tfonnx
+        from tf2onnx.graph import Graph
 
         before = set(self.failed)
         with self._patched(), tf.Graph().as_default() as graph:
@@ -74,7 +75,9 @@ class Session:
             )
             if self.failed != before:
                 return None
-            return optimizer.optimize_graph(converted, careful, _optimizers()).make_model("")
+            with mock.patch.object(Graph, "update_proto", lambda graph: None):  # after every step: 4 of 15 s in all
+                converted = optimizer.optimize_graph(converted, careful, _optimizers())
+            return converted.make_model("")
 
     def _rewrite_recurrent(self, graph: Any, ops: list[Any]) -> list[Any]:
         rewrite_recurrent(graph, [node for node in ops if node.is_while()], self._graph.library)
