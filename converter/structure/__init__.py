@@ -14,8 +14,17 @@ from converter.program import Assign, Block, Cell, Expr, Member, Program, Value,
 from converter.structure import hoist, repeats
 from converter.structure.classes import Group, build, grouped, instance_of
 from converter.structure.inline import inline_single_uses
-from converter.structure.naming import drop_prefix, hint_within, name_members, name_values, relative
-from converter.structure.regions import Region, by_scope, inputs_of, members_of, statements_of, used_by
+from converter.structure.naming import hint_within, name_members, name_values, relative
+from converter.structure.regions import (
+    Region,
+    by_scope,
+    inputs_of,
+    members_of,
+    replace_in,
+    statements_of,
+    substituted,
+    used_by,
+)
 from converter.structure.sequences import as_chain, call_template, collapse_runs, sequence_of
 
 SMALLEST_CLASS = 3
@@ -47,8 +56,7 @@ class _Structure:
     def run(self) -> Program:
         hoist.hoist_shared_values(self._root)
         hoist.unshare_members(self._root)
-        self._unwrap()
-        self._drop_prefix()
+        self._drop_prefix(self._unwrap())
         self._fold()
         for find in (repeats.find_chains, repeats.find_segments):
             self._count_uses()
@@ -56,9 +64,21 @@ class _Structure:
                 self._fold()
         return self._finish()
 
-    def _drop_prefix(self) -> None:
-        statements = self._program.top.body.statements
-        prefix = drop_prefix(members_of(self._root), [value for s in statements for value in made_by(s)])
+    def _unwrap(self) -> str:
+        """Open the scopes that hold nearly everything, which are the network itself; returns their path."""
+        path = ""
+        while len(self._root.inner()) == 1 and len(self._root.items) <= UNWRAPPED:
+            path = self._root.inner()[0].path
+            _replace(self._root, self._root.inner()[0], self._root.inner()[0].items)
+        return path
+
+    def _drop_prefix(self, prefix: str) -> None:
+        """Take the network's own scope, which says nothing, off every name."""
+        for member in members_of(self._root):
+            member.hint = relative(member.hint, prefix)
+        for statement in self._program.top.body.statements:
+            for value in made_by(statement):
+                value.path = relative(value.path, prefix)
         for _, region in _edges(self._root):
             region.path = relative(region.path, prefix)
 
@@ -71,11 +91,6 @@ class _Structure:
             simplified = [self._simplify(leaf, parents[id(leaf)]) for leaf in leaves]
             if not any(simplified):
                 self._make_classes(leaves, parents)
-
-    def _unwrap(self) -> None:
-        """Open the scopes that hold nearly everything: they are the network itself."""
-        while len(self._root.inner()) == 1 and len(self._root.items) <= UNWRAPPED:
-            self._dissolve(self._root.inner()[0], self._root)
 
     def _count_uses(self) -> None:
         self._uses = Counter(
@@ -99,6 +114,7 @@ class _Structure:
         if layers is None:
             return False
         member = sequence_of(layers, "nn.SequentialCell", "", leaf.path)
+        outputs[0].path = leaf.path
         statement = Assign((outputs[0],), Expr(call_template(1), (member, inputs[0])))
         self._moved |= {id(item): statement for item in leaf.items} | {id(layer): member for layer in layers}
         _replace(parent, leaf, [statement])
@@ -118,6 +134,7 @@ class _Structure:
         self._count_uses()
         groups = grouped(instance_of(leaf, self._outputs(leaf)) for leaf in leaves)
         touched: dict[int, Region] = {}
+        fresh: dict[Value, Value] = {}
         for group in groups:
             size = len(group.model.region.items)
             small = size < (SMALLEST_SINGLE if len(group.instances) == 1 else SMALLEST_CLASS)
@@ -127,20 +144,27 @@ class _Structure:
                 if small or not instance.outputs:
                     self._dissolve(instance.region, parent)
             if not small and group.model.outputs:
-                self._make_class(group, parents)
+                fresh |= self._make_class(group, parents)
+        for statement in statements_of(self._root):
+            replace_in(statement, fresh)
+        self._results = substituted(self._results, fresh)
         self._count_uses()
         for parent in touched.values():
             self._moved |= collapse_runs(parent, self._uses)
 
-    def _make_class(self, group: Group, parents: dict[int, Region]) -> None:
+    def _make_class(self, group: Group, parents: dict[int, Region]) -> dict[Value, Value]:
+        """Make one class and call it; returns the variables that stand outside for what its instances return."""
         built = build(group, self._class_name(group), _doc(group))
         self._cells.append(built.cell)
         self._moved |= built.moved
+        fresh: dict[Value, Value] = {}
         for instance, constructor, weights in zip(group.instances, built.constructors, built.weights, strict=True):
             region = instance.region
             member = Member("", constructor, weights, region.path)
             call = Expr(call_template(len(instance.inputs)), (member, *instance.inputs))
-            _replace(parents[id(region)], region, [Assign(tuple(instance.outputs), call)])
+            fresh |= {value: Value(value.hint, value.dims, region.path) for value in instance.outputs}
+            _replace(parents[id(region)], region, [Assign(tuple(fresh[value] for value in instance.outputs), call)])
+        return fresh
 
     def _class_name(self, group: Group) -> str:
         """The source's class where it recorded one, else the block's name without its number."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from converter.names import Names
-from converter.program import Block, Member, Value, made_by
+from converter.program import Block, Expr, Member, made_by
 
 
 def relative(hint: str, path: str) -> str:
@@ -29,7 +29,14 @@ def hint_within(member: Member, path: str) -> str:
     own = relative(member.hint, path)
     if own == member.hint and path:  # it comes from elsewhere in the source
         own = own.rpartition(".")[2]
-    return own or member.hint.rpartition(".")[2] or member.name
+    own = own or member.hint.rpartition(".")[2] or member.name
+    return made_from(member.constructor) or own if own.isdigit() else own
+
+
+def made_from(constructor: Expr) -> str:
+    """What a constructor makes: `conv` of `nn.Conv2d(…)`."""
+    called = re.match(r"\w+\.(\w+?)(\dd)?\(", constructor.template)
+    return called[1] if called else ""
 
 
 def shared_hint(hints: Sequence[str]) -> str:
@@ -46,26 +53,8 @@ def name_values(body: Block, path: str) -> None:
         value.hint = hint
 
 
-def drop_prefix(members: Iterable[Member], values: Iterable[Value]) -> str:
-    """Take the outermost scope, which says nothing, off every name, and return it."""
-    members = list(members)
-    prefix = common_prefix([member.hint for member in members])
-    for member in members:
-        member.hint = relative(member.hint, prefix)
-    for value in values:
-        value.path = relative(value.path, prefix)
-    return prefix
-
-
 def without_common_number(hints: Sequence[str]) -> list[str]:
     """Drop the number that most names end in: Keras numbers the layers of a model that was built twice."""
     endings = Counter(match[0] for hint in hints if (match := re.search(r"_\d+$", hint)))
     ending, count = max(endings.items(), key=lambda pair: pair[1], default=("", 0))
     return [hint.removesuffix(ending) for hint in hints] if count > 1 and 2 * count > len(hints) else list(hints)
-
-
-def common_prefix(hints: Iterable[str]) -> str:
-    """The outermost scope that everything with a scope stands in, which says nothing."""
-    heads = Counter(hint.split(".")[0] for hint in hints if "." in hint)
-    (head, count), *others = heads.most_common() or [("", 0)]
-    return head if count > 1 and not others else ""
