@@ -164,7 +164,7 @@ class _CellText:
         self.inputs = [self._variables[value] for value in cell.inputs]
         self.kept = [argument.name for argument in cell.arguments if argument in _used_in_body(cell)]
         self.members = [f"self.{member.name} = {self._write(member.constructor, False)}" for member in cell.members]
-        self.body = list(self._block(cell.body, 0)) + [self._return(cell.body)]
+        self.body = [*self._block(cell.body, 0), self._return(cell.body)]
 
     @property
     def source(self) -> str:

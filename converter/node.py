@@ -116,7 +116,7 @@ class Operand:
         return self if lifted is None else lifted.items[0]
 
     def weight(self, *steps: Step) -> Weight:
-        """Use it as a parameter, its array taken through `steps`; trainable when it is a float that the source holds."""
+        """Use it as a parameter, its array taken through `steps`; trainable when it is a float of the source."""
         return self._translator.weight(self.value, steps)
 
     def shape_python(self) -> tuple[Any, ...] | None:

@@ -55,7 +55,7 @@ class Option:
 
 
 def unless_default(**options: tuple[Arg, Arg]) -> dict[str, Option]:
-    """Options with MindSpore's defaults: of `unless_default(stride=(2, 1), group=(1, 1))` only `stride=2` is written."""
+    """Options and their defaults: of `unless_default(stride=(2, 1), group=(1, 1))` only `stride=2` is written."""
     return {name: Option(value, default) for name, (value, default) in options.items()}
 
 

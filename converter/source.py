@@ -1,4 +1,4 @@
-"""What a frontend hands on: an ONNX model, the ends of the graph as the user knows them, and how to run the original."""
+"""What a frontend hands on: an ONNX model, the ends of the graph as the user knows them, how to run the original."""
 
 from __future__ import annotations
 

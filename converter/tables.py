@@ -7,8 +7,8 @@ to a row. A row is a function
         return expr("ops.leaky_relu({0}, {1})", x, alpha)
 
 whose positional parameters are the operator's inputs and whose keyword parameters are its attributes with their
-defaults; or, where there is nothing to decide, `call("ops.leaky_relu({0}, {alpha})", alpha=0.01)`. When tables load, the
-attributes are checked against the operator's schema, so that one that nobody thought of is an error, not a silent
+defaults; or, where there is nothing to decide, `call("ops.leaky_relu({0}, {alpha})", alpha=0.01)`. When tables load,
+the attributes are checked against the operator's schema, so that one that nobody thought of is an error, not a silent
 difference.
 """
 

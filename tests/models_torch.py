@@ -1,4 +1,4 @@
-"""Models in plain torch, of the kinds that people convert, with every parameter and buffer random; and their exports."""
+"""Models in plain torch, of the kinds that people convert, every parameter and buffer random; and their exports."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def export(name: str, path: Path, dynamo: bool, **options: Any) -> nn.Module:
-    """Export one of `MODELS` with a free batch, by torch's exporter (`dynamo`) or its older one; returns the module."""
+    """Export one of `MODELS` with a free batch, by torch's exporter (`dynamo`) or its older one; return it."""
     build, example, names = MODELS[name]
     module = randomised(build())
     inputs = example()

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 TOLERANCE = 1e-3
 """Of the largest value of a parameter's gradient."""
 NOTHING = 1e-4
-"""Of the largest gradient of all: a smaller one is zero but for rounding (a shift that the next batch norm takes out)."""
+"""Of the largest gradient of all: a smaller one is zero but for rounding (the next batch norm takes it out)."""
 
 
 @pytest.fixture(scope="module", params=["small_resnet", "encoder"])
@@ -128,4 +128,3 @@ def test_running_statistics_move_in_training_only(exported: tuple[Any, Result, t
     net.set_train(True)
     net(*values)
     assert not any(np.array_equal(p.asnumpy(), old) for p, old in zip(statistics, before, strict=True))
-

@@ -15,6 +15,8 @@ TOLERANCES = {"float16": 2e-3, "bfloat16": 2e-2}
 TOLERANCE = 1e-4
 """The same for every other floating type; integers, bools and strings must be equal."""
 
+TINY = float(np.finfo(np.float32).tiny)
+
 
 @dataclass(frozen=True)
 class OutputComparison:
@@ -61,7 +63,7 @@ def compare(output: str, mode: str, got: Any, want: Any) -> OutputComparison:
     if want.dtype.kind not in "fcV":
         return _compare_exactly(output, mode, got, want)
     wide = np.complex128 if want.dtype.kind == "c" else np.float64
-    tolerance: float = TOLERANCES.get(want.dtype.name, TOLERANCE)
+    tolerance = TOLERANCES.get(want.dtype.name, TOLERANCE)
     got, want = got.astype(wide), want.astype(wide)
     alike = (got == want) | (np.isnan(got) & np.isnan(want))  # infinities and NaN in the same places
     with np.errstate(invalid="ignore"):
@@ -69,9 +71,9 @@ def compare(output: str, mode: str, got: Any, want: Any) -> OutputComparison:
     if not np.isfinite(error).all():
         return OutputComparison(output, mode, "differs", note="one has NaN or infinities where the other has numbers")
     largest = float(np.abs(want[np.isfinite(want)]).max(initial=0.0))
-    relative = error / np.maximum(np.where(np.isfinite(want), np.abs(want), 1.0), np.finfo(np.float32).tiny)
+    relative = error / np.maximum(np.where(np.isfinite(want), np.abs(want), 1.0), TINY)
     max_abs = float(error.max(initial=0.0))
-    same = max_abs <= tolerance * max(largest, np.finfo(np.float32).tiny)
+    same = max_abs <= tolerance * max(largest, TINY)
     mean = float(relative.mean()) if relative.size else 0.0
     return OutputComparison(
         output, mode, "same" if same else "differs", max_abs, float(relative.max(initial=0.0)), mean

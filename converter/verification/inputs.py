@@ -15,8 +15,29 @@ SEED = 0
 INDEXED_AXIS = {"Gather": 0, "GatherElements": 0, "ScatterElements": 0, "Scatter": 0}
 """Operators whose second input counts positions on one axis of the first → the axis' default."""
 _TRANSPARENT = frozenset(
-    "Add Cast Clip Concat Expand Flatten Gather Identity Max Min Mod Pad Reshape Slice Split Squeeze Sub Tile Transpose "
-    "Unsqueeze Where".split()
+    {
+        "Add",
+        "Cast",
+        "Clip",
+        "Concat",
+        "Expand",
+        "Flatten",
+        "Gather",
+        "Identity",
+        "Max",
+        "Min",
+        "Mod",
+        "Pad",
+        "Reshape",
+        "Slice",
+        "Split",
+        "Squeeze",
+        "Sub",
+        "Tile",
+        "Transpose",
+        "Unsqueeze",
+        "Where",
+    }
 )
 """Operators through which indices are followed."""
 

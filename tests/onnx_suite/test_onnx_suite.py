@@ -42,7 +42,7 @@ def test_case(name: str) -> None:
             assert ms.get_context("mode") == mode
             assert len(got) == len(outputs)
             for one, other in zip(got, outputs, strict=True):
-                compare(one, other, RTOL, ATOL, f"{'PyNative' if mode == ms.PYNATIVE_MODE else 'graph'} mode\n{rep.script}")
+                compare(one, other, RTOL, ATOL, f"mode {mode}\n{rep.script}")
 
 
 def test_listed_cases_exist_once() -> None:

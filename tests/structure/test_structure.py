@@ -28,9 +28,9 @@ class Graph:
     def __post_init__(self) -> None:
         self.random = np.random.default_rng(SEED)
 
-    def node(self, op_type: str, inputs: Sequence[str], scope: str, kinds: Sequence[str] = (), **attributes: Any) -> str:
+    def node(self, op_type: str, inputs: Sequence[str], scope: str, kinds: Sequence[str] = (), **options: Any) -> str:
         output = f"{op_type.lower()}_{len(self.nodes)}"
-        made = helper.make_node(op_type, inputs, [output], f"node_{output}", **attributes)
+        made = helper.make_node(op_type, inputs, [output], f"node_{output}", **options)
         if self.style == "torch":
             scopes = _prefixes(scope)
             self._metadata(made, "pkg.torch.onnx.name_scopes", ["", *scopes, output])
@@ -167,7 +167,7 @@ def random_net(seed: int) -> tuple[onnx.ModelProto, int]:
             for j, activation in enumerate(activations):
                 hidden = graph.dense(hidden, f"{scope}.fc{j}", [*kinds, "torch.Linear"], width, width)
                 hidden = graph.node(activation, [hidden], scope, kinds)
-            x = graph.node("Add", [hidden, x], scope, kinds) if residual else graph.node("Mul", [hidden, x], scope, kinds)
+            x = graph.node("Add" if residual else "Mul", [hidden, x], scope, kinds)
     return graph.model(x, width), kinds_of_block
 
 
