@@ -10,9 +10,11 @@ import onnx_ir as ir
 from converter import scopes
 from converter.idioms.pattern import Pattern, either, named, op
 from converter.idioms.rewrite import DOMAIN, Builder, Idiom, replace
-from converter.idioms.values import attribute, numbers_of, rank_of, shape_of
+from converter.idioms.values import attribute, axes_of, numbers_of, rank_of, shape_of
 from converter.normalize.names import Names
 
+EXTENTS = frozenset({"Add", "Cast", "Div", "Gather", "Mul", "Shape", "Slice", "Squeeze", "Sub", "Unsqueeze"})
+"""What computes extents from extents."""
 FAR = np.iinfo(np.int32).max
 """ONNX writes "to the end" as this number or a larger one."""
 
@@ -56,7 +58,15 @@ def reshape_of_view(x: Pattern, first: Pattern, shape: Pattern) -> Pattern:
 
 def reshape_once(builder: Builder, x: ir.Value, first: ir.Value | None, shape: ir.Value) -> ir.Value | None:
     """One Reshape."""
-    return None if 0 in (numbers_of(shape) or (0,)) else builder.Reshape(x, shape)
+    return builder.Reshape(x, shape) if _names_all(shape) else None
+
+
+def _names_all(shape: ir.Value) -> bool:
+    """Whether a shape has no 0, which would take an extent over from the tensor before."""
+    numbers, node = numbers_of(shape), shape.producer()
+    if node is not None and node.op_type == "Concat":
+        return all(value is not None and _names_all(value) for value in node.inputs)
+    return 0 not in numbers if numbers is not None else node is not None and node.op_type in EXTENTS
 
 
 def same_shape(x: Pattern, shape: Pattern, y: Pattern) -> Pattern:
@@ -70,7 +80,35 @@ def nothing(builder: Builder, x: ir.Value, shape: ir.Value, y: ir.Value) -> ir.V
     return x if extents is not None and None not in extents and extents == shape_of(y) else None
 
 
-IDIOMS = (Idiom(slice_of_one, element), Idiom(reshape_of_view, reshape_once), Idiom(same_shape, nothing))
+# The end before the beginning
+
+
+def end_and_beginning(x: Pattern, zero: Pattern, start: Pattern, end: Pattern, axes: Pattern, axis: Pattern) -> Pattern:
+    """A tensor cut in two along an axis, and joined the other way round."""
+    behind = either(op.Slice(x, start, end, axes), op.Slice(x, start, end, axes, 1))
+    before = either(op.Slice(x, zero, start, axes), op.Slice(x, zero, start, axes, 1))
+    return op.Concat(behind, before, axis=axis)
+
+
+def roll(
+    builder: Builder, x: ir.Value, zero: ir.Value, start: ir.Value, end: ir.Value, axes: ir.Value, axis: int
+) -> ir.Value | None:
+    """`idiom.Roll`: elements that leave at one side come in at the other."""
+    rank, first, cut, last = rank_of(x), numbers_of(zero), numbers_of(start), numbers_of(end)
+    if rank is None or axes_of(axes, x) != (axis % rank,) or first != (0,) or cut is None or last is None:
+        return None
+    extent = (shape_of(x) or ())[axis % rank]
+    if last[0] < (extent if isinstance(extent, int) else FAR):
+        return None
+    return builder.Roll(x, domain=DOMAIN, shift=-cut[0], axis=axis % rank)
+
+
+IDIOMS = (
+    Idiom(slice_of_one, element),
+    Idiom(reshape_of_view, reshape_once),
+    Idiom(same_shape, nothing),
+    Idiom(end_and_beginning, roll),
+)
 
 
 def unbind(model: ir.Model, names: Names) -> None:

@@ -54,6 +54,13 @@ class RepeatInterleave(OpRun):
         return (np.repeat(x, repeats, axis),)
 
 
+class Roll(OpRun):
+    op_domain = "idiom"
+
+    def _run(self, x: Any, shift: int = 0, axis: int = 0) -> tuple[Any]:
+        return (np.roll(x, shift, axis),)
+
+
 class RotateHalf(OpRun):
     op_domain = "idiom"
 
@@ -69,7 +76,7 @@ class Unbind(OpRun):
         return tuple(np.moveaxis(x, axis, 0))
 
 
-OPERATORS = [ChannelShuffle, Dense, PixelUnshuffle, RepeatInterleave, RotateHalf, Standardize, Unbind]
+OPERATORS = [ChannelShuffle, Dense, PixelUnshuffle, RepeatInterleave, Roll, RotateHalf, Standardize, Unbind]
 
 
 def model_of(text: str, **weights: np.ndarray) -> onnx.ModelProto:

@@ -68,6 +68,10 @@ def test_a_split_whose_parts_are_used_otherwise_stays():
         ("a = Reshape(x, flat) y = Reshape(a, shape)", ["Reshape"]),
         ("a = Unsqueeze(x, axis) y = Reshape(a, shape)", ["Reshape"]),
         ("a = Flatten(x) b = Reshape(a, flat) y = Reshape(b, shape)", ["Reshape"]),
+        (
+            "s = Shape(x) n = Slice(s, first, axis) t = Concat <axis=0> (n, rest) a = Reshape(x, t) y = Reshape(a, t)",
+            ["Shape", "Slice", "Concat", "Reshape"],
+        ),
         ("a = Reshape(x, flat) y = Reshape(a, zero)", ["Reshape", "Reshape"]),
         ("s = Shape(x) a = Abs(x) b = Reshape(a, s) y = Reshape(b, shape)", ["Abs", "Reshape"]),
         ("s = Shape(x) a = Reshape(x, s) b = Abs(a) y = Reshape(b, shape)", ["Abs", "Reshape"]),
@@ -76,14 +80,25 @@ def test_a_split_whose_parts_are_used_otherwise_stays():
     ],
 )
 def test_what_changes_nothing_goes(body, left):
-    shapes = {
-        "flat": np.array([-1, 15]),
-        "shape": np.array([-1, 5]),
-        "zero": np.array([0, 3, 5]),
-        "axis": np.array([1]),
-    }
-    text = f"(float[n,3,5] x) => (float[a,b] y) {{ {body} }}"
-    assert recognised(text, X, **{name: array for name, array in shapes.items() if name in body}) == left
+    shapes = {"flat": [-1, 15], "shape": [-1, 5], "zero": [0, 3, 5], "axis": [1], "first": [0], "rest": [15]}
+    text = f"(float[n,3,5] x) => (float[a,b,c] y) {{ {body} }}"
+    assert recognised(text, X, **{name: np.array(shapes[name]) for name in shapes if name in body}) == left
+
+
+ROLL = "(float[n,3,5] x) => (float[n,3,5] y) { a = Slice(x, cut, far, axis) b = Slice(x, zero, cut, axis) "
+ROLL += "y = Concat <axis=1> (a, b) }"
+
+
+@pytest.mark.parametrize(("cut", "axis"), [(1, 1), (-1, -2)])
+def test_the_end_before_the_beginning_is_a_roll(cut, axis):
+    weights = vectors(cut=cut, axis=axis, zero=0, far=FAR)
+    assert recognised(ROLL, X, **weights) == ["Roll"]
+    assert "return roll(x, " in check_model(model_of(ROLL, **weights), [X]).script
+
+
+def test_an_end_that_is_cut_is_no_roll():
+    text = ROLL.replace("float[n,3,5] y", "float[n,2,5] y")
+    assert "Roll" not in recognised(text, X, **vectors(cut=1, axis=1, zero=0, far=2))
 
 
 def test_script():
