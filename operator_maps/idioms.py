@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from converter.operator_maps import linear_algebra
 from converter.rows import Arg, Node, Operand, Unpacked, call, expr, invoke, reshape, transpose
 
 if TYPE_CHECKING:
@@ -12,10 +13,8 @@ if TYPE_CHECKING:
 
 def dense(node: Node, x: Operand, weight: Operand, bias: Operand) -> Arg:
     """A product with a constant matrix, plus a vector: nn.Dense."""
-    channels, units = weight.shape or ()
-    steps = () if bias.rank == 1 else (reshape(units),)  # type: ignore[arg-type]
-    weights = {"weight": weight.weight(transpose(1, 0)), "bias": bias.weight(*steps)}
-    return node.apply(invoke("nn.Dense", channels, units), weights, x)
+    steps = () if bias.rank == 1 else (reshape(-1),)
+    return linear_algebra.dense(node, x, weight.weight(transpose(1, 0)), bias.weight(*steps))
 
 
 def standardize(node: Node, x: Operand, *, axes: tuple[int, ...] = (), epsilon: float = 1e-5) -> Arg:
@@ -39,18 +38,6 @@ def repeat_interleave(node: Node, x: Operand, *, repeats: int = 1, axis: int = 0
     return expr("ops.repeat_interleave({0}, {1}, {2})", x, repeats, axis)
 
 
-def roll_row(node: Node, x: Operand, *, shift: int = 0, axis: int = 0) -> Arg:
-    """Elements moved along an axis, from its end to its beginning (`ops.roll` has no CPU kernel)."""
-    return expr("{0}({1}, {2}, {3})", roll, x, shift, axis)
-
-
-def roll(x, shift, axis):
-    """Move the elements along an axis; those that leave at one side come in at the other."""
-    cut = -shift % x.shape[axis]
-    before, behind = ops.split(x, [cut, x.shape[axis] - cut], axis)
-    return ops.cat((behind, before), axis)
-
-
 def rotate_half_row(node: Node, x: Operand) -> Arg:
     """The turn of rotary position embeddings."""
     return expr("{0}({1})", rotate_half, x)
@@ -67,7 +54,6 @@ ROWS = {
     "idiom.Dense": dense,
     "idiom.PixelUnshuffle": call("ops.pixel_unshuffle({0}, {factor})", factor=1),
     "idiom.RepeatInterleave": repeat_interleave,
-    "idiom.Roll": roll_row,
     "idiom.RotateHalf": rotate_half_row,
     "idiom.Standardize": standardize,
     "idiom.Unbind": unbind,
