@@ -226,10 +226,6 @@ class Node:
         """A tensor that the row computed from constants: a literal when small, else a parameter that is not trained."""
         return self._translator.constant(ir.tensor(np.ascontiguousarray(array), name=f"{self.name}/{hint}"), hint)
 
-    def absorb(self, node: ir.Node, result: Value) -> None:
-        """Let a node behind this one, which undoes a part of this one's meaning, be nothing but `result`."""
-        self._translator.absorb(node, result)
-
     def block(self, graph: ir.Graph, inputs: Sequence[Arg | PyValue] = ()) -> Block:
         """Translate a sub-graph to a block; `inputs` are what its formal inputs are inside."""
         return self._translator.subgraph(graph, inputs)

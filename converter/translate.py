@@ -69,7 +69,6 @@ class Translator:
         self._attributes = Names(cell_attributes())
         self._layers: dict[tuple[Any, ...], Member] = {}
         self._constants: dict[ir.Value, Arg] = {}
-        self._absorbed: dict[ir.Node, Arg] = {}
 
     def program(self, graph: ir.Graph) -> Program:
         """Translate the main graph."""
@@ -113,8 +112,6 @@ class Translator:
         self._claim(node, record)
 
     def _result(self, node: ir.Node) -> Arg:
-        if node in self._absorbed:
-            return self._absorbed[node]
         row = self.tables.find(node.domain, node.op_type)
         if row is None:
             raise Declined("there is no row for this operator")
@@ -168,10 +165,6 @@ class Translator:
         statement = Assign(targets, value)
         self.emit(statement)
         record.converted, record.became, record.anchor = False, remedy, statement
-
-    def absorb(self, node: ir.Node, result: Arg) -> None:
-        """Let a node that comes later be nothing but `result`, which a pattern around it has made already."""
-        self._absorbed[node] = result
 
     # Python values
 

@@ -1,8 +1,7 @@
-"""Recurrent layers: nn.LSTM, nn.GRU and nn.RNN where their meaning fits, else steps in a loop.
+"""Recurrent layers: nn.LSTM, nn.GRU and nn.RNN where MindSpore's mean the same, else steps in a loop.
 
-For D directions, ONNX and MindSpore both take x as (sequence, batch, input) and states as (D, batch, hidden). What
-every step gives is (sequence, D, batch, hidden) in ONNX and (sequence, batch, D * hidden) in MindSpore. With `layout=1`
-(`batch_first`) the batch comes first, in ONNX's states too.
+`converter.idioms.recurrent` has sorted them: what reaches the operators of ONNX here has computed weights or options
+that no layer has.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from converter.idioms.recurrent import GATES
 from converter.operator_maps import recurrent_steps as steps
 from converter.rows import (
     Arg,
@@ -32,6 +32,146 @@ from converter.rows import (
     reshape,
     unless_default,
 )
+
+# Layers
+
+
+def lstm_layer(
+    node: Node,
+    x: Operand,
+    lengths: Operand | None,
+    h: Operand | None,
+    c: Operand | None,
+    *weights: Operand,
+    direction: str = "forward",
+    batch_first: int = 0,
+) -> Arg:
+    """An LSTM with constant weights: nn.LSTM, `output, (hidden, cell) = self.lstm(x, (h0, c0))`."""
+    return _layer(node, "LSTM", x, lengths, (h, c), weights, direction, batch_first)
+
+
+def gru_layer(
+    node: Node,
+    x: Operand,
+    lengths: Operand | None,
+    h: Operand | None,
+    *weights: Operand,
+    direction: str = "forward",
+    batch_first: int = 0,
+) -> Arg:
+    """A GRU with constant weights that resets after the recurrent product: nn.GRU."""
+    return _layer(node, "GRU", x, lengths, (h,), weights, direction, batch_first)
+
+
+def rnn_layer(
+    node: Node,
+    x: Operand,
+    lengths: Operand | None,
+    h: Operand | None,
+    *weights: Operand,
+    direction: str = "forward",
+    batch_first: int = 0,
+    nonlinearity: str = "tanh",
+) -> Arg:
+    """A plain recurrent layer with constant weights, of tanh or relu: nn.RNN."""
+    options = unless_default(nonlinearity=(nonlinearity, "tanh"))
+    return _layer(node, "RNN", x, lengths, (h,), weights, direction, batch_first, **options)
+
+
+def _layer(
+    node: Node,
+    kind: str,
+    x: Operand,
+    lengths: Operand | None,
+    states: Sequence[Operand | None],
+    weights: Sequence[Operand],
+    direction: str,
+    batch_first: int,
+    **options: Arg,
+) -> Arg:
+    """Make the layer and call it; one that runs backward gets its sequence turned round, and turns its output back."""
+    directions = 2 if direction == "bidirectional" else 1
+    parameters = _parameters(weights, GATES[kind], directions)
+    rows, features = parameters["weight_ih_l0"].shape
+    options |= unless_default(
+        has_bias=("bias_ih_l0" in parameters, True),
+        batch_first=(bool(batch_first), False),
+        bidirectional=(directions == 2, False),
+    )
+    if x.dtype == ir.DataType.FLOAT16:
+        options["dtype"] = expr("ms.float16")
+    layer = node.layer(invoke(f"nn.{kind}", features, rows // len(GATES[kind]), **options), parameters)
+
+    def turned(sequence: Arg) -> Arg:
+        if direction != "reverse":
+            return sequence
+        if lengths is None:
+            return expr("ops.flip({0}, {1})", sequence, (batch_first,))
+        return expr("ops.reverse_sequence({0}, {1}, {2}, {3})", sequence, lengths, batch_first, 1 - batch_first)
+
+    args = [turned(x), _initial(states), lengths]
+    while args[-1] is None:
+        args.pop()
+    holes = ", ".join(f"{{{i + 1}}}" for i in range(len(args)))
+    names = zip(("output", "hidden", "cell"), node.used, strict=False)
+    output, *last = (Value(name) if used else None for name, used in names)
+    last += [None] * (len(states) - len(last))
+    call = Assign((output, _packed(last)), node.resolve(expr(f"{{0}}({holes})", layer, *args)))
+    return Written(call, (output and turned(output), *last)[: len(node.used)])
+
+
+def _initial(states: Sequence[Operand | None]) -> Arg:
+    """What the layer starts from: None for zeros, a tensor, or a tuple of two."""
+    given = next((state for state in states if state is not None), None)
+    return _packed([expr("ops.zeros_like({0})", given) if state is None and given else state for state in states])
+
+
+def _packed(items: Sequence[Arg]) -> Arg:
+    """One thing as it is, several as a tuple, nothing but None as None."""
+    if all(item is None for item in items):
+        return None
+    return items[0] if len(items) == 1 else tuple(items)
+
+
+def _parameters(weights: Sequence[Operand], gates: Sequence[int], directions: int) -> dict[str, Weight]:
+    """The layer's parameters, in its order: input and hidden weights of each direction, then the biases."""
+    ways = ("", "_reverse")[:directions]
+    if weights[0].rank == 2:  # MindSpore's own
+        names = [name + way for name in (*_MATRICES, *_BIASES) for way in ways]
+        return dict(zip(names, (weight.weight() for weight in weights), strict=False))
+    w, r, *biases = weights
+    rows = (w.shape or ())[1] or 0
+    sources = [*zip(_MATRICES, (w, r), (0, 0), strict=True)]
+    sources += [(name, b, first) for b in biases for name, first in zip(_BIASES, (0, rows), strict=True)]
+    return {
+        name + way: source.weight(
+            *_of_direction(source, i, directions), *_in_order(first, rows, gates, source.rank == 2)
+        )
+        for name, source, first in sources
+        for i, way in enumerate(ways)
+    }
+
+
+_MATRICES = ("weight_ih_l0", "weight_hh_l0")
+_BIASES = ("bias_ih_l0", "bias_hh_l0")
+
+
+def _of_direction(source: Operand, index: int, directions: int) -> tuple[Step, ...]:
+    shape = reshape(*(dim or 0 for dim in (source.shape or ())[1:]))
+    return (shape,) if directions == 1 else (part(0, index, index + 1), shape)
+
+
+def _in_order(first: int, rows: int, gates: Sequence[int], is_part: bool) -> tuple[Step, ...]:
+    """Bring the gates, which stand in the `rows` from `first` on, into MindSpore's order."""
+    hidden = rows // len(gates)
+    starts = [first + gate * hidden for gate in gates]
+    blocks = [(part(0, start, start + hidden),) for start in starts]
+    if len(blocks) > 1:
+        return (concatenate(0, *blocks),)
+    return blocks[0] if is_part else ()
+
+
+# Steps
 
 
 def lstm(
@@ -54,18 +194,14 @@ def lstm(
     input_forget: int = 0,
     layout: int = 0,
 ) -> Arg:
-    """ONNX LSTM: nn.LSTM; steps in a loop for peepholes, coupled gates, clipping and other activations."""
-    layer = Recurrence(node, x, w, r, b, lengths, (h, c), (0, 2, 3, 1), direction, layout)
-    names = [name.lower() for name in activations]
-    plain = p is None and not input_forget
-    if plain and not clip and names == ["sigmoid", "tanh", "tanh"] * (len(names) // 3) and layer.fits:
-        return layer.call("nn.LSTM")
-    functions = _functions(node, names, activation_alpha, activation_beta, (clip, clip, None))
-    if plain:
-        return layer.run(steps.lstm_step, functions)
-    zeros = expr("ops.zeros({0}, {1})", (layer.directions, 3 * layer.hidden), node.mindspore_dtype(x.dtype))
-    step = steps.coupled_lstm_step if input_forget else steps.peephole_lstm_step
-    return layer.run(step, functions, zeros if p is None else p)
+    """ONNX LSTM: nn.LSTM; steps in a loop for peepholes, coupled gates, clipping, odd activations, computed weights."""
+    # onnxruntime clips what goes into the gates, not the cell state
+    functions = _functions(node, activations, activation_alpha, activation_beta, (clip, clip, None))
+    run = _Run(node, x, w, r, b, lengths, (h, c), direction, layout, functions)
+    if p is None and not input_forget:
+        return run.of(steps.lstm_step)
+    zeros = expr("ops.zeros({0}, {1})", (run.directions, 3 * run.hidden), node.mindspore_dtype(x.dtype))
+    return run.of(steps.coupled_lstm_step if input_forget else steps.peephole_lstm_step, zeros if p is None else p)
 
 
 def gru(
@@ -86,13 +222,10 @@ def gru(
     layout: int = 0,
     linear_before_reset: int = 0,
 ) -> Arg:
-    """ONNX GRU: nn.GRU, which resets after the recurrent product (`linear_before_reset=1`); else steps in a loop."""
-    layer = Recurrence(node, x, w, r, b, lengths, (h,), (1, 0, 2), direction, layout)
-    names = [name.lower() for name in activations]
-    if linear_before_reset and not clip and names == ["sigmoid", "tanh"] * (len(names) // 2) and layer.fits:
-        return layer.call("nn.GRU")
-    functions = _functions(node, names, activation_alpha, activation_beta, (clip,))
-    return layer.run(steps.reset_after_gru_step if linear_before_reset else steps.gru_step, functions)
+    """ONNX GRU: nn.GRU with `linear_before_reset=1`; steps in a loop for the rest, as for LSTM."""
+    functions = _functions(node, activations, activation_alpha, activation_beta, (clip,))
+    run = _Run(node, x, w, r, b, lengths, (h,), direction, layout, functions)
+    return run.of(steps.reset_after_gru_step if linear_before_reset else steps.gru_step)
 
 
 def rnn(
@@ -112,22 +245,14 @@ def rnn(
     hidden_size: int | None = None,
     layout: int = 0,
 ) -> Arg:
-    """ONNX RNN: nn.RNN with tanh or relu; steps in a loop for clipping and other activations."""
-    layer = Recurrence(node, x, w, r, b, lengths, (h,), (0,), direction, layout)
-    names = [name.lower() for name in activations]
-    if not clip and set(names) in ({"tanh"}, {"relu"}) and layer.fits:
-        return layer.call("nn.RNN", **unless_default(nonlinearity=(names[0], "tanh")))
-    return layer.run(steps.rnn_step, _functions(node, names, activation_alpha, activation_beta, (clip,)))
+    """ONNX RNN: nn.RNN with tanh or relu; steps in a loop for the rest, as for LSTM."""
+    functions = _functions(node, activations, activation_alpha, activation_beta, (clip,))
+    return _Run(node, x, w, r, b, lengths, (h,), direction, layout, functions).of(steps.rnn_step)
 
 
 @dataclass
-class Recurrence:
-    """A recurrent node: what the three operators have in common.
-
-    Attributes:
-        states: the initial hidden (and cell) state; None for zeros.
-        gates: where among ONNX's gates MindSpore's stand.
-    """
+class _Run:
+    """A recurrent node of ONNX that runs step by step."""
 
     node: Node
     x: Operand
@@ -136,224 +261,83 @@ class Recurrence:
     b: Operand | None
     lengths: Operand | None
     states: tuple[Operand | None, ...]
-    gates: tuple[int, ...]
     direction: str
     layout: int
+    functions: Sequence[Arg]
 
     def __post_init__(self) -> None:
-        shape = self.w.shape
-        if shape is None or shape[1] is None:
+        shape = self.r.shape
+        if shape is None or len(shape) != 3 or shape[1] is None or shape[2] is None:
             raise self.node.decline("the shape of its weights is unknown")
-        self.hidden = shape[1] // len(self.gates)
+        self.rows: int = shape[1]
+        self.hidden: int = shape[2]
         self.directions = 2 if self.direction == "bidirectional" else 1
-        self.states = tuple(None if state is None or _is_zero(state) else state for state in self.states)
 
-    # As a layer
-
-    @property
-    def fits(self) -> bool:
-        """Whether MindSpore's layers take the weights and the element type."""
-        weights = [self.w, self.r] if self.b is None else [self.w, self.r, self.b]
-        return self.x.dtype in (ir.DataType.FLOAT, ir.DataType.FLOAT16) and all(w.is_weight for w in weights)
-
-    def call(self, name: str, **options: Arg) -> Arg:
-        """Make the layer and call it: `output, (hidden, cell) = self.lstm(x, (h0, c0))`."""
-        assert self.w.shape is not None
-        options |= unless_default(
-            has_bias=(self.b is not None, True),
-            batch_first=(self.layout == 1, False),
-            bidirectional=(self.directions == 2, False),
-        )
-        if self.x.dtype == ir.DataType.FLOAT16:
-            options["dtype"] = expr("ms.float16")
-        layer = self.node.layer(invoke(name, self.w.shape[2], self.hidden, **options), self._weights())
-        args = [self._turned(self.x), self._initial(), self.lengths]
-        while args[-1] is None:
-            args.pop()
-        holes = ", ".join(f"{{{i + 1}}}" for i in range(len(args)))
-        output, *last = self._targets()
-        call = Assign((output, _packed(last)), self.node.resolve(expr(f"{{0}}({holes})", layer, *args)))
-        every = None if output is None else self._every_step(self._turned(output))
-        return self._written(call, every, [self._swapped(state) for state in last])
-
-    def _weights(self) -> dict[str, Weight]:
-        """The layer's parameters, in its order: all input weights, all hidden weights, then the biases."""
-        sources = [("weight_ih_l0", self.w, 0), ("weight_hh_l0", self.r, 0)]
-        if self.b is not None:
-            sources += [("bias_ih_l0", self.b, 0), ("bias_hh_l0", self.b, self.hidden * len(self.gates))]
-        return {
-            name + suffix: operand.weight(*self._of_direction(i, operand), *self._in_order(first, operand))
-            for name, operand, first in sources
-            for i, suffix in enumerate(("", "_reverse")[: self.directions])
-        }
-
-    def _of_direction(self, index: int, operand: Operand) -> tuple[Step, ...]:
-        shape = reshape(*(dim or 0 for dim in (operand.shape or ())[1:]))
-        return (part(0, index, index + 1), shape) if self.directions == 2 else (shape,)
-
-    def _in_order(self, first: int, operand: Operand) -> tuple[Step, ...]:
-        """Bring the gates of a weight, the rows from `first` on, into MindSpore's order."""
-        starts = [first + gate * self.hidden for gate in self.gates]
-        blocks = [(part(0, start, start + self.hidden),) for start in starts]
-        if len(blocks) > 1:
-            return (concatenate(0, *blocks),)
-        return blocks[0] if operand is self.b else ()
-
-    def _initial(self) -> Arg:
-        """What the layer starts from: None for zeros, a tensor, or a tuple of two."""
-        return None if self.states == (None,) * len(self.states) else _packed(self._given_states())
-
-    def _given_states(self) -> tuple[Arg, ...]:
-        """The initial states, in MindSpore's layout; zeros for one that is missing beside the other."""
-        given = next(state for state in self.states if state is not None)
-        states = [expr("ops.zeros_like({0})", given) if state is None else state for state in self.states]
-        return tuple(map(self._swapped, states))
-
-    # As steps
-
-    def run(self, step: Callable[..., Any], functions: Sequence[Arg], peepholes: Arg = None) -> Arg:
+    def of(self, step: Callable[..., Any], peepholes: Arg = None) -> Arg:
         """Run a step function over the sequence, once for each direction."""
-        x = self.node.let("x", self._swapped(self.x)) if self.layout else self.x
-        share = len(self.states) + (len(self.gates) > 1)  # activations of one direction
-        calls, outputs, states = [], [], []
+        node, used = self.node, (*self.node.used, False, False)
+        x = node.let("x", self._swapped(self.x)) if self.layout else self.x
+        calls = []
         for i in range(self.directions):
             backward = self.direction == "reverse" or i == 1
             run = expr(
                 "{0}({1}, {2}, {3}, {4}, {5}, lengths={6}, backward={7})",
-                *(steps.recurrent, step, x, self._state_of(i), self._weights_of(i, peepholes)),
-                tuple(functions[-share:] if i else functions[:share]),
+                *(steps.recurrent, step, x, self._state_of(i), self._weights_of(i, peepholes), self._functions_of(i)),
                 *unless_default(lengths=(self.lengths, None), backward=(backward, False)).values(),
             )
-            outputs.append(Value("output") if self.node.used[0] else None)
-            states.append(Value("state") if any(self.node.used[1:]) else None)
-            calls.append(Assign((outputs[-1], states[-1]), self.node.resolve(run)))
+            targets = (Value("output") if used[0] else None, Value("state") if any(used[1:]) else None)
+            calls.append(Assign(targets, node.resolve(run)))
         for call in calls[:-1]:
-            self.node.emit(call)
-        last = [self._swapped(self._last(k, states)) for k in range(len(self.node.used) - 1)]
-        merged = outputs[0] if self.directions == 1 else expr("ops.cat({0}, 2)", tuple(outputs))
-        every = self._every_step(self._swapped(merged)) if self.node.used[0] else None
-        return self._written(calls[-1], every, last)
+            node.emit(call)
+        outputs, states = zip(*(call.targets for call in calls), strict=True)
+        axis = 1 + self.layout
+        every = expr("ops.stack({0}, {1})", outputs, axis) if len(calls) == 2 else _widened(outputs[0], axis)
+        last = [self._swapped(self._last(k, states)) if used[1 + k] else None for k in range(len(self.states))]
+        return Written(calls[-1], (self._swapped(every) if used[0] else None, *last)[: len(node.used)])
+
+    def _swapped(self, x: Arg) -> Arg:
+        """A sequence or a state in the other layout, when the node's is not ours."""
+        return expr("{0}.swapaxes(0, 1)", x) if self.layout else x
 
     def _state_of(self, index: int) -> Arg:
         """The initial state of one direction: hidden, and cell behind it."""
-        if self.states == (None,) * len(self.states):
-            shape = self.x.shape_python()
-            batch = expr("{0}.shape[{1}]", self.x, 1 - self.layout) if shape is None else shape[1 - self.layout]
+        given = next((state for state in self.states if state is not None), None)
+        if given is None:
+            batch = (self.x.shape_python() or ())[1 - self.layout]
             dtype = self.node.mindspore_dtype(self.x.dtype)
             return expr("ops.zeros({0}, {1})", (len(self.states), batch, self.hidden), dtype)
-        states = self._given_states()
+        states = [expr("ops.zeros_like({0})", given) if state is None else state for state in self.states]
+        parts = tuple(map(self._swapped, states))
         if self.directions == 2:
-            states = tuple(expr("{0}[{1}:{2}]", state, index, index + 1) for state in states)
-        return states[0] if len(states) == 1 else expr("ops.cat({0})", states)
-
-    def _last(self, index: int, states: Sequence[Value | None]) -> Arg:
-        """The last hidden (0) or cell (1) state of all directions."""
-        if not self.node.used[1 + index]:
-            return None
-        if len(self.states) == 1:
-            return states[0] if self.directions == 1 else expr("ops.cat({0})", tuple(states))
-        if self.directions == 1:
-            return expr("{0}[1:]" if index else "{0}[:1]", states[0])
-        return expr("ops.stack(({0}[{2}], {1}[{2}]))", *states, index)
+            parts = tuple(expr("{0}[{1}:{2}]", each, index, index + 1) for each in parts)
+        return parts[0] if len(parts) == 1 else expr("ops.cat({0})", parts)
 
     def _weights_of(self, index: int, peepholes: Arg) -> tuple[Arg, ...]:
         """The weights of one direction: input, hidden, their biases, and the peepholes where there are some."""
-        rows = self.hidden * len(self.gates)
         weights: list[Arg] = [expr("{0}[{1}]", operand, index) for operand in (self.w, self.r)]
         if self.b is None:
-            weights += [expr("ops.zeros({0}, {1})", rows, self.node.mindspore_dtype(self.x.dtype))] * 2
+            weights += [expr("ops.zeros({0}, {1})", self.rows, self.node.mindspore_dtype(self.x.dtype))] * 2
         else:
-            weights += [expr("{0}[{1}, :{2}]", self.b, index, rows), expr("{0}[{1}, {2}:]", self.b, index, rows)]
+            bounds = expr("{0}[{1}, :{2}]", self.b, index, self.rows), expr("{0}[{1}, {2}:]", self.b, index, self.rows)
+            weights += bounds
         return (*weights, expr("{0}[{1}]", peepholes, index)) if peepholes is not None else tuple(weights)
 
-    # Both
+    def _functions_of(self, index: int) -> tuple[Arg, ...]:
+        """The activations of one direction; both have the same when there are no more."""
+        share = len(self.states) + (self.rows > self.hidden)
+        return tuple(self.functions[-share:] if index else self.functions[:share])
 
-    def _targets(self) -> list[Value | None]:
-        """Variables for what every step gives and for the last states; None for what nobody reads."""
-        names = ("output", "hidden", "cell")[: len(self.states) + 1]
-        used = (*self.node.used, False, False)
-        return [Value(name) if wanted else None for name, wanted in zip(names, used, strict=False)]
-
-    def _turned(self, x: Arg) -> Arg:
-        """A sequence from its end to its beginning, when that is the layer's direction."""
-        if self.direction != "reverse":
-            return x
-        if self.lengths is None:
-            return expr("ops.flip({0}, {1})", x, (self.layout,))
-        return expr("ops.reverse_sequence({0}, {1}, {2}, {3})", x, self.lengths, self.layout, 1 - self.layout)
-
-    def _swapped(self, x: Arg) -> Arg:
-        """A state or a sequence in the other layout, when the node's is not MindSpore's."""
-        return expr("{0}.swapaxes(0, 1)", x) if self.layout and x is not None else x
-
-    def _every_step(self, merged: Arg) -> Arg:
-        """What every step gives, in ONNX's layout; nodes behind that bring it into MindSpore's are absorbed."""
-        if self._absorb(merged):
-            return merged
-        if self.directions == 1:
-            return expr("{0}.expand_dims({1})", merged, 1 + self.layout)
-        shape = self.x.shape_python()
-        first = [expr("{0}.shape[{1}]", self.x, i) for i in range(2)] if shape is None else shape[:2]
-        split = expr("{0}.reshape({1})", merged, (*first, 2, self.hidden))
-        return split if self.layout else expr("{0}.swapaxes(1, 2)", split)
-
-    def _absorb(self, merged: Arg) -> bool:
-        """Absorb the nodes that bring the output into MindSpore's layout; whether nothing else reads it."""
-        output = self.node.ir.outputs[0]
-        left = output.is_graph_output()
-        for user, _ in output.uses():
-            chain = self._undoing(user)
-            for undone in chain:
-                self.node.absorb(undone, merged)
-            left = left or not chain
-        return not left
-
-    def _undoing(self, user: ir.Node) -> tuple[ir.Node, ...]:
-        """The nodes, from one that reads the output on, that together merge the directions into the features."""
-        if user.op_type == "Squeeze" and self.directions == 1:
-            axes = _integers(user, 1)
-            return (user,) if axes in ((1 + self.layout,), (self.layout - 3,)) else ()
-        if user.op_type == "Transpose" and not self.layout:
-            behind = [node for node, _ in user.outputs[0].uses()]
-            if _permutation(user) == (0, 2, 1, 3) and len(behind) == 1 and self._merges(behind[0]):
-                return user, behind[0]
-        return (user,) if self.layout and self._merges(user) else ()
-
-    def _merges(self, user: ir.Node) -> bool:
-        """Whether a node is a Reshape of (a, b, D, hidden) to (a, b, D * hidden)."""
-        shape = _integers(user, 1) if user.op_type == "Reshape" else None
-        before, features = user.inputs[0].shape if user.inputs[0] is not None else None, self.directions * self.hidden
-        if shape is None or before is None or len(shape) != 3 or shape[2] not in (-1, features):
-            return False
-        return all(
-            new == 0 or (isinstance(old, int) and new == old) for new, old in zip(shape[:2], before, strict=False)
-        )
-
-    def _written(self, call: Assign, every: Arg, last: Sequence[Arg]) -> Written:
-        return Written(call, (every, *last)[: len(self.node.used)])
+    def _last(self, index: int, states: Sequence[Value]) -> Arg:
+        """The last hidden (0) or cell (1) state of all directions."""
+        if self.directions == 2:
+            return expr("ops.stack(({0}[{2}], {1}[{2}]))", *states, index)
+        if len(self.states) == 1:
+            return states[0]
+        return expr("{0}[1:]" if index else "{0}[:1]", states[0])
 
 
-def _packed(items: Sequence[Arg]) -> Arg:
-    """One thing as it is, several as a tuple, nothing but None as None."""
-    if all(item is None for item in items):
-        return None
-    return items[0] if len(items) == 1 else tuple(items)
-
-
-def _is_zero(state: Operand) -> bool:
-    return state.is_weight and state.constant is not None and not state.constant.any()
-
-
-def _permutation(node: ir.Node) -> tuple[int, ...]:
-    return tuple(node.attributes.get_ints("perm", ()))
-
-
-def _integers(node: ir.Node, index: int) -> tuple[int, ...] | None:
-    """A constant input's elements."""
-    value = node.inputs[index] if len(node.inputs) > index else None
-    if value is None or value.const_value is None:
-        return None
-    return tuple(value.const_value.numpy().reshape(-1).tolist())
+def _widened(x: Arg, axis: int) -> Arg:
+    return expr("{0}.expand_dims({1})", x, axis)
 
 
 _FUNCTIONS: dict[str, tuple[str, tuple[float, ...]]] = {
@@ -378,7 +362,7 @@ def _functions(
     """The activations as functions of one argument, after clipping (of the gates only, as onnxruntime does)."""
     alpha, beta, clip = iter(alphas), iter(betas), itertools.cycle(clips)
     functions: list[Arg] = []
-    for name in names:
+    for name in map(str.lower, names):
         if name not in _FUNCTIONS:
             raise node.decline(f"the activation {name} is unknown")
         formula, defaults = _FUNCTIONS[name]
@@ -396,4 +380,7 @@ ROWS = {
     "GRU": gru,
     "LSTM": lstm,
     "RNN": rnn,
+    "idiom.GRU": gru_layer,
+    "idiom.LSTM": lstm_layer,
+    "idiom.RNN": rnn_layer,
 }

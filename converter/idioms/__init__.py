@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.idioms import activations, attention, dense, norms, shuffles, views
+from converter.idioms import activations, attention, dense, norms, recurrent, shuffles, views
 from converter.idioms.extents import sharpen
 from converter.idioms.provenance import absorbed_of, operator_of
 from converter.idioms.rewrite import rewrite
@@ -22,6 +22,7 @@ def recognise(model: ir.Model) -> None:
     """Replace what exporters took apart by the operators that it was, in sub-graphs too."""
     sharpen(model)
     names = Names.of(model)
+    recurrent.recognise_layers(model, names)  # before their weights look like something else
     for idioms in (
         dense.IDIOMS,  # products with a matrix and their biases
         activations.IDIOMS,

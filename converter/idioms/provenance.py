@@ -70,7 +70,7 @@ def _most_telling(new: ir.Node, old: Sequence[ir.Node]) -> ir.Node:
 
 
 def _is_alike(node: ir.Node, other: ir.Node) -> bool:
-    return (node.domain, node.op_type) == (other.domain, other.op_type)
+    return node.op_type == other.op_type
 
 
 def _widen_scope(node: ir.Node, old: Iterable[ir.Node]) -> None:
