@@ -97,7 +97,8 @@ def max_roi_pool(
 def pool_regions(x, rois, pooled, scale):
     """Maxima over the bins of regions (R, 5: batch, left, top, right, bottom) of images; 0 over empty bins."""
     images = ops.gather(x, rois[:, 0].astype(ms.int32), 0)
-    corners = ops.floor(rois[:, 1:] * scale + 0.5)
+    corners = rois[:, 1:] * scale
+    corners = ops.sign(corners) * ops.floor(ops.abs(corners) + 0.5)
     in_row = bins_of(corners[:, 1], corners[:, 3], pooled[0], x.shape[2])
     in_column = bins_of(corners[:, 0], corners[:, 2], pooled[1], x.shape[3])
     lowest = ops.full_like(images, -3e38)

@@ -230,7 +230,63 @@ def conv_transpose3d(x, weight, stride, padding, dilation, group):
     return transpose(x, weight)
 
 
+# Deformable convolution
+
+
+def deform_conv(
+    node: Node,
+    x: Operand,
+    w: Operand,
+    offset: Operand,
+    b: Operand | None,
+    mask: Operand | None,
+    *,
+    dilations: tuple[int, ...] | None = None,
+    group: int = 1,
+    kernel_shape: tuple[int, ...] | None = None,
+    offset_group: int = 1,
+    pads: tuple[int, ...] | None = None,
+    strides: tuple[int, ...] | None = None,
+) -> Arg:
+    """ONNX DeformConv in 2-D: every tap of the kernel samples the image by itself, then one product with the weights.
+
+    Raises:
+        Declined: the kernel's extents are unknown, the padding is negative, or there are not two spatial axes.
+    """
+    window = window_of(node, x, _kernel(node, w, kernel_shape), "NOTSET", strides, dilations, pads)
+    if window.rank != 2:
+        raise node.decline(f"it has {window.rank} spatial axes (2 are supported)")
+    options = (window.kernel, window.strides, window.dilations, window.begin, group, offset_group)
+    template = "{0}({1}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {9}, {10})"
+    y = expr(template, deformable_conv, x, w, offset, mask, *options)
+    return y if b is None else _plus_bias(y, b, 2)
+
+
+def deformable_conv(x, weight, offset, mask, kernel, strides, dilations, padding, groups, offset_groups):
+    """Convolve images (N, C, H, W) where every tap of the kernel is moved by its offset (vertical, horizontal)."""
+    batch, channels, height, width = x.shape
+    taps = kernel[0] * kernel[1]
+    out_height, out_width = offset.shape[2:]
+    offset = offset.reshape((batch * offset_groups, taps, 2, out_height, out_width))
+    rows = (ops.arange(out_height) * strides[0] - padding[0]).reshape((-1, 1))
+    columns = ops.arange(out_width) * strides[1] - padding[1]
+    images = x.reshape((batch * offset_groups, channels // offset_groups, height, width))
+    samples = []
+    for tap in range(taps):
+        y = offset[:, tap, 0] + (rows + tap // kernel[1] * dilations[0])
+        z = offset[:, tap, 1] + (columns + tap % kernel[1] * dilations[1])
+        grid = ops.stack(((2 * z + 1) / width - 1, (2 * y + 1) / height - 1), -1)
+        sample = ops.grid_sample(images, grid, align_corners=False)
+        if mask is not None:
+            sample = sample * mask.reshape((batch * offset_groups, taps, 1, out_height, out_width))[:, tap]
+        samples.append(sample.reshape((batch, groups, channels // groups, 1, -1)))
+    matrix = ops.cat(samples, 3).reshape((batch, groups, channels // groups * taps, -1))
+    weight = weight.reshape((groups, weight.shape[0] // groups, -1))
+    return ops.matmul(weight, matrix).reshape((batch, -1, out_height, out_width))
+
+
 ROWS = {
     "Conv": conv,
     "ConvTranspose": conv_transpose,
+    "DeformConv": deform_conv,
 }
