@@ -251,6 +251,16 @@ def test_a_dimension_is_fixed_only_where_tf2onnx_needs_it(build):
     check(source)
 
 
+def test_padding_is_a_number_where_it_does_not_depend_on_the_extents(build):
+    def network():
+        tf.nn.conv2d(image(size=None), tf.constant(values(3, 3, 3, 2)), 1, "SAME", dilations=2)
+
+    source = build(network)()
+    (conv,) = (node for node in source.model.graph.node if node.op_type == "Conv")
+    assert [list(attribute.ints) for attribute in conv.attribute if attribute.name == "pads"] == [[2, 2, 2, 2]]
+    check(source, 7)
+
+
 # Batch norms and weights
 
 

@@ -109,6 +109,33 @@ def test_other_layers(tmp_path, shape, stack):
     check(load(Request(tmp_path / "net.pb")), 3, *shape)
 
 
+@pytest.mark.parametrize(
+    ("shape", "layer", "expected"),
+    [
+        ((4, 6, 3), lambda: layers.UpSampling2D((2, 3)), {"Transpose": 2, "Resize": 1}),
+        ((5, 8), lambda: layers.Dense(6), {"MatMul": 1, "Add": 1}),
+        ((None, 8), lambda: layers.Dense(6), {"MatMul": 1, "Add": 1}),
+    ],
+    ids=["UpSampling2D", "Dense", "Dense, free length"],
+)
+def test_what_keras_writes_with_reshapes_is_one_operator(tmp_path, shape, layer, expected):
+    network = keras.Sequential([keras.Input(shape), layer()])
+    randomize(network)
+    freeze(network, tmp_path / "net.pb")
+    source = load(Request(tmp_path / "net.pb"))
+    assert operators(source) == expected
+    check(source, 3, *(extent or 7 for extent in shape))
+
+
+def test_the_bias_of_a_one_dimensional_convolution_is_its_own(tmp_path):
+    network = keras.Sequential([keras.Input((9, 4)), layers.Conv1D(5, 3)])
+    randomize(network)
+    freeze(network, tmp_path / "net.pb")
+    source = load(Request(tmp_path / "net.pb"))
+    assert [len(node.input) for node in source.model.graph.node if node.op_type == "Conv"] == [3]
+    check(source, 3, 9, 4)
+
+
 def test_attention(tmp_path):
     x = keras.Input((5, 8))
     network = keras.Model(x, layers.MultiHeadAttention(2, 4)(x, x))

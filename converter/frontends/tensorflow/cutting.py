@@ -116,7 +116,7 @@ def _unread(graph: GraphDef, nodes: Mapping[str, Sequence[str]]) -> list[str]:
             if reader not in reached:
                 reached.add(reader)
                 waiting.append(reader)
-    unread = [node for node in graph.node if node.name in reached - read]
+    unread = [node for node in graph.node if node.name in reached - read and graphs.gives_tensors(graph, node)]
     control = {node.name for node in graph.node if node.op in _CONTROL}
     steering = [n for n in unread if n.op in _STEERING or (n.op == "Identity" and n.input[0].split(":")[0] in control)]
     ends = [node for node in unread if node not in steering] or unread

@@ -160,6 +160,14 @@ def output_count(graph: GraphDef, node: NodeDef) -> int:
     return count
 
 
+def gives_tensors(graph: GraphDef, node: NodeDef) -> bool:
+    """Whether the outputs of a node are tensors, not lists of them or handles."""
+    from tensorflow.core.framework.types_pb2 import DT_RESOURCE, DT_VARIANT
+
+    definition = _definition(graph, node.op)
+    return definition is None or all(output.type not in (DT_RESOURCE, DT_VARIANT) for output in definition.output_arg)
+
+
 def _definition(graph: GraphDef, operator: str) -> OpDef | None:
     from tensorflow.python.framework import op_def_registry
 

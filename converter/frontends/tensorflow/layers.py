@@ -1,4 +1,8 @@
-"""Recurrent layers as tf2onnx leaves them: without a scope, states that are zero spelt out, weights renamed."""
+"""Layers as tf2onnx leaves them, in the form that their reader expects.
+
+Recurrent ones have no scope, states of zero spelt out, and weights of new names; a convolution of free extents has a
+padding that is left to the runtime where it could be a number.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +23,29 @@ _ZERO_IF_FIRST_IS = ("Unsqueeze", "Squeeze", "Reshape", "Identity", "Cast", "Exp
 
 
 def tidy(graph: onnx.GraphProto) -> None:
-    """Name recurrent layers and their parameters after the scope of their input; leave out initial states of zero.
+    """Tidy the layers of a graph. Call it before nodes are sorted, which drops what computed the states of zero."""
+    for node in graph.node:
+        _pad(node)
+    _tidy_recurrent(graph)
 
-    Call it before nodes are sorted, which drops what computed the states.
-    """
+
+def _pad(node: onnx.NodeProto) -> None:
+    """Write the padding `SAME` as numbers, where they do not depend on the extents: without strides."""
+    attributes = {attribute.name: attribute for attribute in node.attribute}
+    kernel, automatic = attributes.get("kernel_shape"), attributes.get("auto_pad")
+    if node.op_type not in ("Conv", "MaxPool", "AveragePool") or kernel is None or automatic is None:
+        return
+    strides, dilations = (list(attributes[n].ints) if n in attributes else [] for n in ("strides", "dilations"))
+    if automatic.s != b"SAME_UPPER" or any(stride != 1 for stride in strides):
+        return
+    sizes = [(extent - 1) * (dilations[i] if dilations else 1) for i, extent in enumerate(kernel.ints)]
+    node.attribute.remove(automatic)
+    pads = [size // 2 for size in sizes] + [size - size // 2 for size in sizes]
+    node.attribute.append(onnx.helper.make_attribute("pads", pads))
+
+
+def _tidy_recurrent(graph: onnx.GraphProto) -> None:
+    """Name recurrent layers and their parameters after the scope of their input; leave out initial states of zero."""
     makers = {name: node for node in graph.node for name in node.output}
     constants = {tensor.name: tensor for tensor in graph.initializer}
     renamed: dict[str, str] = {}

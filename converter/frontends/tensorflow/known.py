@@ -1,0 +1,69 @@
+"""A graph and what TensorFlow knows of it without running it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from converter.frontends.tensorflow import graph as graphs
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+    from tensorflow.core.framework.node_def_pb2 import NodeDef
+
+
+class Known:
+    """Nodes by name, static shapes and constant values. It knows the graph as it was when this was made.
+
+    Tensors are named as in a node's inputs: `split:1`, or `relu` for a first output.
+    """
+
+    def __init__(self, graph: GraphDef) -> None:
+        import tensorflow as tf
+
+        self.graph = graph
+        self.nodes: dict[str, NodeDef] = {node.name: node for node in graph.node}
+        with tf.Graph().as_default() as self._imported:
+            tf.import_graph_def(graph, name="")
+
+    def maker(self, tensor: str) -> NodeDef:
+        """The node that makes a tensor."""
+        return self.nodes[graphs.split(tensor)[0]]
+
+    def shape(self, tensor: str) -> list[int | None] | None:
+        """The extents of a tensor, None where free; None when the rank is unknown."""
+        shape = self._tensor(tensor).shape
+        return None if shape.rank is None else shape.as_list()
+
+    def value(self, tensor: str) -> Any:
+        """The elements of a tensor as an array, or None."""
+        import tensorflow as tf
+
+        node = self.maker(tensor)
+        if node.op in ("Identity", "Cast", "Reshape"):  # of numbers that make up a shape
+            value, shape = self.value(node.input[0]), self.shape(tensor)
+            return None if value is None or shape is None or None in shape else value.reshape(shape)
+        if node.op == "Pack" and not node.attr["axis"].i:
+            values = [self.value(name) for name in node.input if not name.startswith("^")]
+            return None if any(value is None for value in values) else np.stack(values)
+        if node.op == "StridedSlice" and node.attr["shrink_axis_mask"].i == 1:
+            vector, begin = (self.value(name) for name in node.input[:2])
+            return None if vector is None or begin is None or vector.ndim != 1 else vector[begin[0]]
+        return tf.get_static_value(self._tensor(tensor))
+
+    def number(self, tensor: str) -> int | None:
+        """The element of a scalar tensor, or None."""
+        value = self.value(tensor)
+        return int(value) if value is not None and value.ndim == 0 else None
+
+    def readers(self) -> dict[str, list[NodeDef]]:
+        """For each node, who reads any of its outputs."""
+        readers: dict[str, list[NodeDef]] = {}
+        for node in self.graph.node:
+            for source, _ in graphs.data_inputs(node):
+                readers.setdefault(source, []).append(node)
+        return readers
+
+    def _tensor(self, tensor: str) -> Any:
+        return self._imported.get_tensor_by_name("{}:{}".format(*graphs.split(tensor)))
