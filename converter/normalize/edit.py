@@ -114,6 +114,19 @@ class Edit:
         infer_node(new)
         return new.outputs[0]
 
+    def before_all(self, op_type: str, outputs: int, *inputs: ir.Value | None) -> Sequence[ir.Value]:
+        """Put a new node of several outputs before this one; return them."""
+        new = self._new(op_type, inputs, {}, outputs)
+        self.node.prepend(new)
+        infer_node(new)
+        return new.outputs
+
+    def replace_output(self, output: int, value: ir.Value) -> None:
+        """Let `value` take over an output of the node: its name and whoever uses it."""
+        old = self.node.outputs[output]
+        ir.convenience.replace_all_uses_with(old, value, replace_graph_outputs=True)
+        value.name, old.name = old.name, value.name
+
     def after(self, op_type: str, *inputs: ir.Value | None, output: int = 0, **attributes: Any) -> None:
         """Put a new node after this one, which takes over an output of this one: its name and whoever uses it."""
         old = self.node.outputs[output]
@@ -132,10 +145,15 @@ class Edit:
         self.node.append(new)
         infer_node(self.node)
 
-    def _new(self, op_type: str, inputs: Sequence[ir.Value | None], attributes: dict[str, Any]) -> ir.Node:
+    def _new(
+        self, op_type: str, inputs: Sequence[ir.Value | None], attributes: dict[str, Any], outputs: int = 1
+    ) -> ir.Node:
         name = self.fresh(op_type)
-        node = ir.node(op_type, inputs, attributes, name=name, metadata_props=dict(self.node.metadata_props))
+        metadata = dict(self.node.metadata_props)
+        node = ir.node(op_type, inputs, attributes, name=name, num_outputs=outputs, metadata_props=metadata)
         node.outputs[0].name = name
+        for output in node.outputs[1:]:
+            output.name = self.fresh(op_type)
         return node
 
 

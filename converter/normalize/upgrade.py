@@ -14,21 +14,21 @@ import onnx_ir as ir
 from converter.normalize.edit import Edit, RefusedError
 from converter.normalize.marks import OPSET, ORIGINAL, REASON, REFUSED
 from converter.normalize.names import Names
-from converter.normalize.rewrites import EXPERIMENTAL, REWRITES
+from converter.normalize.rewrites import EXPERIMENTAL, RELATIVES, RELATIVES_DOMAIN, REWRITES
 from converter.normalize.shapes import infer_node, infer_shapes
 from converter.normalize.walk import all_nodes
 
 
 def upgrade(model: ir.Model) -> None:
-    """Bring every node of ONNX's own domain to `OPSET`; other domains stay as they are.
+    """Bring every node of ONNX's own domain to `OPSET`, and what onnxruntime wrote instead of them; others stay.
 
     A node that cannot be brought there moves to the domain `REFUSED` and keeps all else; `refusal_of` says what it was
     and why. An opset newer than `OPSET` is taken for `OPSET`.
     """
     version = model.opset_imports[""]
-    nodes = [node for node in all_nodes(model.graph) if node.domain == ""]
-    changed = {node for node in nodes if _has_changed(node.op_type, node.version or version)}
-    if changed and all(node.version in (None, version) for node in nodes):
+    nodes = [node for node in all_nodes(model.graph) if node.domain == "" or _is_relative(node)]
+    changed = {node for node in nodes if _is_relative(node) or _has_changed(node.op_type, node.version or version)}
+    if changed and all(node.domain or node.version in (None, version) for node in nodes):
         infer_shapes(model)  # the rewrites ask for ranks
     names = Names.of(model)
     for node in nodes:
@@ -39,6 +39,10 @@ def upgrade(model: ir.Model) -> None:
         node.version = None
     model.opset_imports[""] = OPSET
     model.opset_imports[REFUSED] = 1
+
+
+def _is_relative(node: ir.Node) -> bool:
+    return node.domain == RELATIVES_DOMAIN and node.op_type in RELATIVES
 
 
 def _has_changed(op_type: str, version: int) -> bool:
@@ -53,8 +57,12 @@ def _exists(op_type: str) -> bool:
 
 def _rewrite(node: ir.Node, version: int, names: Names) -> None:
     op_type, attributes, inputs = node.op_type, list(node.attributes.values()), list(node.inputs)
+    original = f"{RELATIVES_DOMAIN}.{op_type}" if _is_relative(node) else f"{op_type}-{version}"
     edit = Edit(node, names)
     try:
+        if _is_relative(node):
+            RELATIVES[op_type](edit)
+            node.domain, version = "", OPSET
         for step in range(version + 1, OPSET + 1):
             if rewrite := REWRITES.get((node.op_type, step)):
                 rewrite(edit)
@@ -66,7 +74,7 @@ def _rewrite(node: ir.Node, version: int, names: Names) -> None:
         edit.become(op_type, inputs)
         node.attributes.update({attribute.name: attribute for attribute in attributes})
         node.domain = REFUSED
-        node.metadata_props[ORIGINAL] = f"{op_type}-{version}"
+        node.metadata_props[ORIGINAL] = original
         node.metadata_props[REASON] = str(refusal)
 
 

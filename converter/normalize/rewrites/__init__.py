@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from converter.normalize.edit import Edit
-from converter.normalize.rewrites import arithmetic, attributes, experimental, layers, resize, scan
+from converter.normalize.rewrites import arithmetic, attributes, experimental, layers, microsoft, resize, scan
 
 Rewrite = Callable[[Edit], None]
 
@@ -22,3 +22,8 @@ REWRITES: dict[tuple[str, int], Rewrite] = {
 
 EXPERIMENTAL: dict[str, Rewrite] = experimental.REWRITES
 """Operators that ONNX had before version 10 without a definition."""
+
+RELATIVES: dict[str, Rewrite] = microsoft.REWRITES
+"""Operators of onnxruntime's own domain, `RELATIVES_DOMAIN`."""
+
+RELATIVES_DOMAIN = microsoft.DOMAIN
