@@ -199,7 +199,7 @@ def differing(path: Path) -> float:
     return float((np.abs(got - wanted) > 0.1 * step).mean())
 
 
-@pytest.mark.parametrize("form", [QuantFormat.QDQ])
+@pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator])
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize("activations", [QuantType.QUInt8, QuantType.QInt8])
 def test_static_quantisation(network: Path, form: QuantFormat, per_channel: bool, activations: QuantType) -> None:
