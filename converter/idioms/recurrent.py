@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from converter.idioms.rewrite import DOMAIN, Builder, replace
 from converter.idioms.trace import Trace
-from converter.idioms.values import attribute, number_of, numbers_of, shape_of
+from converter.idioms.values import attribute, numbers_of, shape_of
 from converter.normalize.names import Names
 
 GATES = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
@@ -186,10 +186,13 @@ def _is_read(value: ir.Value) -> bool:
 
 def _is_zero(state: ir.Value) -> bool:
     """Whether a state is zeros: a constant, or one that is as large as the batch."""
+    if state.const_value is not None:
+        return not state.const_value.numpy().any()
     producer = state.producer()
-    if producer is None or producer.op_type not in ("ConstantOfShape", "Expand"):
-        return state.const_value is not None and not state.const_value.numpy().any()
-    if producer.op_type == "Expand":
-        return number_of(producer.inputs[0]) == 0
-    value = producer.attributes.get_tensor("value", None)
-    return value is None or not value.numpy().any()
+    if producer is None:
+        return False
+    if producer.op_type == "ConstantOfShape":
+        value = producer.attributes.get_tensor("value", None)
+        return value is None or not value.numpy().any()
+    source = producer.inputs[0] if producer.op_type in ("Expand", "Slice", "Split", "Transpose") else None
+    return source is not None and _is_zero(source)
