@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.idioms import activations, attention, dense, norms, recurrent, shuffles, views
+from converter.idioms import activations, attention, dense, norms, padding, recurrent, shuffles, views
 from converter.idioms.extents import sharpen
 from converter.idioms.provenance import absorbed_of, operator_of
 from converter.idioms.rewrite import rewrite
@@ -32,6 +32,7 @@ def recognise(model: ir.Model) -> None:
         views.IDIOMS,
         shuffles.IDIOMS,
         attention.IDIOMS,
+        padding.IDIOMS,
     ):
         rewrite(model, idioms, names)
     views.unbind(model, names)

@@ -141,4 +141,5 @@ def attribute(node: ir.Node, name: str) -> Any:
         default = onnx.defs.get_schema(node.op_type, OPSET, node.domain).attributes[name].default_value
     except (onnx.defs.SchemaError, KeyError):
         return None
-    return onnx.helper.get_attribute_value(default) if default.type else None
+    value = onnx.helper.get_attribute_value(default) if default.type else None
+    return value.decode() if isinstance(value, bytes) else value

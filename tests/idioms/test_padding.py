@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from harness import check_model
+from idioms.recognition import model_of, recognised
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(2, 3, 6, 5)).astype(np.float32)
+W = RANDOM.normal(size=(4, 3, 3, 3)).astype(np.float32)
+B = RANDOM.normal(size=4).astype(np.float32)
+TEXT = "(float[n,3,6,5] x) => (float[n,a,b,c] y) {{ p = Pad{} y = {} }}"
+AROUND = [0, 0, 0, 1, 0, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        "Conv <strides=[2,2]> (p, w)",
+        "Conv <pads=[1,1,0,1]> (p, w, b)",
+        'Conv <auto_pad="VALID"> (p, w)',
+        "AveragePool <kernel_shape=[3,3]> (p)",
+        "AveragePool <kernel_shape=[2,2], pads=[1,0,0,1], count_include_pad=1> (p)",
+    ],
+)
+@pytest.mark.parametrize("pad", ["(x, pads)", "(x, pads, zero)"])
+def test_zeros_become_the_pads_of_the_layer(layer, pad):
+    weights = {"w": W, "b": B, "pads": np.array(AROUND), "zero": np.float32(0)}
+    used = {
+        name: array
+        for name, array in weights.items()
+        if name in ("pads",) or f"{name})" in pad + layer or f" {name}," in layer
+    }
+    assert recognised(TEXT.format(pad, layer), X, **used) == [layer.split()[0]]
+
+
+@pytest.mark.parametrize(
+    ("pad", "layer", "pads"),
+    [
+        ("(x, pads)", 'Conv <auto_pad="SAME_UPPER"> (p, w)', AROUND),
+        ("(x, pads, one)", "Conv (p, w)", AROUND),
+        ('<mode="edge"> (x, pads)', "Conv (p, w)", AROUND),
+        ("(x, pads)", "AveragePool <kernel_shape=[2,2], pads=[1,0,0,1]> (p)", AROUND),
+        ("(x, pads)", "AveragePool <kernel_shape=[2,2], strides=[2,2], ceil_mode=1> (p)", AROUND),
+        ("(x, pads)", "MaxPool <kernel_shape=[2,2]> (p)", AROUND),
+        ("(x, pads)", "AveragePool <kernel_shape=[2,2]> (p)", [1, 0, 0, 0, 0, 0, 0, 0]),
+    ],
+)
+def test_other_padding_stays(pad, layer, pads):
+    weights = {"w": W, "one": np.float32(1)}
+    used = {name: array for name, array in weights.items() if f"{name})" in pad + layer}
+    left = recognised(TEXT.format(pad, layer), X, pads=np.array(pads), **used)
+    assert left == ["Pad", layer.split()[0]]
+
+
+def test_script():
+    model = model_of(
+        TEXT.format("(x, pads)", "Conv <strides=[2,2]> (p, w)"), w=W, pads=np.array([0, 0, 0, 0, 0, 0, 1, 1])
+    )
+    assert "pad(" not in check_model(model, [X]).script
