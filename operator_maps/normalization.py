@@ -139,10 +139,10 @@ def layer_normalization(
     axes = _axes_from(node, x, axis)
     if any(node.used[1:]) or not _covers(scale, x, axes) or (b is not None and b.shape != scale.shape):
         template = "{0}({1}, {2}, {3})"
-        y, mean, deviation = node.unpack(
+        normalized, mean, deviation = node.unpack(
             ("normalized", "mean", "inverse_deviation"), expr(template, standardize, x, axes, epsilon)
         )
-        y = expr("{0}.astype({1}.dtype) * {2}", y, x, scale)
+        y = expr("{0}.astype({1}.dtype) * {2}", normalized, x, scale)
         return y if b is None else expr("{0} + {1}", y, b), mean, deviation
     begin = -1 if len(axes) == 1 else x.rank - len(axes)  # type: ignore[operator]
     if b is not None and scale.is_weight and b.is_weight:

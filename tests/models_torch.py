@@ -203,7 +203,7 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Any, ...]], 
     "decoder": (Decoder, lambda: (torch.randint(0, 100, (2, 12)),), ["ids"]),
     "unet": (UNet, lambda: (torch.randn(2, 3, 32, 32),), ["image"]),
 }
-"""Name → the module's class, its example inputs, the names of its inputs. The first axis of every input is the batch."""
+"""Name → the module's class, its example inputs, the inputs' names. The first axis of every input is the batch."""
 
 
 def randomised(module: nn.Module, seed: int = 0) -> nn.Module:

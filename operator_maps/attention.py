@@ -1,0 +1,206 @@
+"""Attention: products of queries, keys and values, and rotary position embeddings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from converter.rows import Arg, Expr, Node, Operand, expr
+
+if TYPE_CHECKING:
+    import mindspore as ms
+    from mindspore import ops
+
+
+def attention(
+    node: Node,
+    query: Operand,
+    key: Operand,
+    value: Operand,
+    mask: Operand | None,
+    past_key: Operand | None,
+    past_value: Operand | None,
+    key_counts: Operand | None,
+    *,
+    is_causal: int = 0,
+    kv_num_heads: int | None = None,
+    left_window_size: int = -1,
+    q_num_heads: int | None = None,
+    qk_matmul_output_mode: int = 0,
+    right_window_size: int = -1,
+    scale: float | None = None,
+    softcap: float = 0.0,
+    softmax_precision: int | None = None,
+) -> Arg:
+    """ONNX Attention: two products and a softmax between them, with masks where it has any.
+
+    Raises:
+        Declined: the rank of the queries or the number of heads is unknown.
+    """
+    if query.rank not in (3, 4):
+        raise node.decline("the rank of its queries is unknown")
+    heads, key_heads = q_num_heads, kv_num_heads
+    if query.rank == 4:
+        heads, key_heads = (operand.shape[1] if operand.shape else None for operand in (query, key))
+    if heads is None or key_heads is None:
+        raise node.decline("the number of its heads is unknown")
+    q, k, v = _heads(node, query, heads), _heads(node, key, key_heads), _heads(node, value, key_heads)
+    if past_key is not None:
+        k = node.let("keys", expr("ops.cat(({0}, {1}), 2)", past_key, k))
+        v = node.let("values", expr("ops.cat(({0}, {1}), 2)", past_value, v))
+    present = (k, v)
+    if heads != key_heads:
+        k, v = (expr("ops.repeat_interleave({0}, {1}, 1)", item, heads // key_heads) for item in (k, v))
+    factor = scale if scale is not None else _default_scale(query, heads)
+    scores = expr("ops.matmul({0}, {1}.swapaxes(2, 3)) * {2}", q, k, factor)
+    stages: list[Arg] = [node.let("scores", scores)]
+    stages.append(stages[-1] if not softcap else node.let("scores", _capped(stages[-1], softcap)))
+    bounds = (bool(is_causal), left_window_size, right_window_size)
+    offset: Arg = 0 if past_key is None else expr("{0}.shape[2]", past_key)
+    stages.append(_masked(node, stages[-1], mask, key_counts, bounds, offset))
+    stages.append(_softmax(node, stages[-1], softmax_precision, guarded=mask is not None or key_counts is not None))
+    y = expr("ops.matmul({0}, {1})", stages[-1], v)
+    if query.rank == 3:
+        y = expr("{0}({1})", merge_heads, y)
+    return (y, *present, stages[qk_matmul_output_mode])[: len(node.outputs)]
+
+
+def _heads(node: Node, x: Operand, heads: int) -> Arg:
+    return x if x.rank == 4 else node.let("heads", expr("{0}({1}, {2})", split_heads, x, heads))
+
+
+def _default_scale(query: Operand, heads: int) -> Arg:
+    """One over the root of the size of a head."""
+    size = query.shape[-1] if query.shape else None
+    if size is None:
+        return (
+            expr("{0}.shape[-1] ** -0.5", query)
+            if query.rank == 4
+            else expr("({0}.shape[-1] // {1}) ** -0.5", query, heads)
+        )
+    return (size if query.rank == 4 else size // heads) ** -0.5
+
+
+def _capped(scores: Arg, cap: float) -> Expr:
+    return expr("ops.tanh({0} / {1}) * {1}", scores, cap)
+
+
+def _masked(
+    node: Node,
+    scores: Arg,
+    mask: Operand | None,
+    key_counts: Operand | None,
+    bounds: tuple[bool, int, int],
+    offset: Arg,
+) -> Arg:
+    """Add a mask of floats, and set to -inf what a mask of bools, the causal order, or the padding excludes."""
+    if mask is not None and mask.kind == "b":
+        scores = node.let(
+            "scores", expr("{0}({1}, {2})", keep_allowed, scores, expr("{0}({1}, {2})", pad_mask, mask, scores))
+        )
+    elif mask is not None:
+        scores = node.let("scores", expr("{0} + {1}({2}, {0})", scores, pad_mask, mask))
+    if key_counts is not None:
+        counts = node.let("counts", expr("{0}.reshape((-1, 1, 1, 1))", key_counts))
+        offset = expr("{0} - {1}.shape[2]", counts, scores)
+        allowed = expr("ops.arange({0}.shape[3]) < {1}", scores, counts)
+        scores = node.let("scores", expr("{0}({1}, {2})", keep_allowed, scores, allowed))
+    if bounds != (False, -1, -1):
+        allowed = expr("{0}({1}, {2}, {3}, {4}, {5})", allowed_keys, scores, offset, *bounds)
+        scores = node.let("scores", expr("{0}({1}, {2})", keep_allowed, scores, allowed))
+    return scores
+
+
+def _softmax(node: Node, scores: Arg, precision: int | None, guarded: bool) -> Arg:
+    wide = scores if precision is None else expr("{0}.astype({1})", scores, node.mindspore_dtype(precision))
+    weights = expr("{0}({1})", softmax_of_allowed, wide) if guarded else expr("ops.softmax({0}, -1)", wide)
+    return node.let("weights", weights if precision is None else expr("{0}.astype({1})", weights, node.dtype()))
+
+
+def split_heads(x, heads):
+    """From (batch, length, heads * size) to (batch, heads, length, size)."""
+    return x.reshape((x.shape[0], x.shape[1], heads, -1)).swapaxes(1, 2)
+
+
+def merge_heads(x):
+    """From (batch, heads, length, size) to (batch, length, heads * size)."""
+    return x.swapaxes(1, 2).reshape((x.shape[0], x.shape[2], -1))
+
+
+def allowed_keys(scores, offset, causal, left, right):
+    """Which keys every query may see: none that comes later, none farther than the window, where these are given."""
+    ahead = ops.arange(scores.shape[3]) - (ops.arange(scores.shape[2]).reshape((-1, 1)) + offset)
+    allowed = ahead == ahead
+    if causal:
+        allowed = ahead <= 0
+    if left >= 0:
+        allowed = ops.logical_and(allowed, ahead >= -left)
+    if right >= 0:
+        allowed = ops.logical_and(allowed, ahead <= right)
+    return allowed
+
+
+def keep_allowed(scores, allowed):
+    """Set the scores that do not count to -inf."""
+    return ops.where(allowed, scores, ops.full_like(scores, float("-inf")))
+
+
+def pad_mask(mask, scores):
+    """Lengthen a mask to all keys; it excludes those that it does not mention."""
+    missing = scores.shape[3] - mask.shape[-1]
+    if missing == 0:
+        return mask
+    excluded = ops.zeros((*mask.shape[:-1], missing), mask.dtype)
+    return ops.cat((mask, excluded if mask.dtype == ms.bool_ else excluded - float("inf")), -1)
+
+
+def softmax_of_allowed(scores):
+    """Softmax over the last axis; zeros where no score counts."""
+    counts = ops.amax(scores, -1, True) > float("-inf")
+    zeros = ops.zeros_like(scores)
+    return ops.where(counts, ops.softmax(ops.where(counts, scores, zeros), -1), zeros)
+
+
+def rotary_embedding(
+    node: Node,
+    x: Operand,
+    cosines: Operand,
+    sines: Operand,
+    positions: Operand | None,
+    *,
+    interleaved: int = 0,
+    num_heads: int | None = None,
+    rotary_embedding_dim: int = 0,
+) -> Arg:
+    """ONNX RotaryEmbedding: pairs of elements turned by the angle of their position.
+
+    Raises:
+        Declined: the rank of the input, or the number of its heads, is unknown.
+    """
+    if x.rank not in (3, 4) or (x.rank == 3 and not num_heads):
+        raise node.decline("the number of its heads is unknown")
+    heads = x if x.rank == 4 else expr("{0}({1}, {2})", split_heads, x, num_heads)
+    tables = [
+        item if positions is None else expr("ops.gather({0}, {1}, 0)", item, positions) for item in (cosines, sines)
+    ]
+    y = expr("{0}({1}, {2}, {3}, {4}, {5})", rotate, heads, *tables, rotary_embedding_dim, bool(interleaved))
+    return y if x.rank == 4 else expr("{0}({1})", merge_heads, y)
+
+
+def rotate(x, cosines, sines, size, interleaved):
+    """Turn pairs among the first `size` elements (0: all) of every head (batch, heads, length, size)."""
+    size = size or x.shape[-1]
+    turned, rest = x[..., :size], x[..., size:]
+    if interleaved:
+        a, b = turned[..., ::2], turned[..., 1::2]
+    else:
+        a, b = turned[..., : size // 2], turned[..., size // 2 :]
+    cosines, sines = cosines.expand_dims(1), sines.expand_dims(1)
+    a, b = a * cosines - b * sines, a * sines + b * cosines
+    turned = ops.stack((a, b), -1).reshape(turned.shape) if interleaved else ops.cat((a, b), -1)
+    return turned if size == x.shape[-1] else ops.cat((turned, rest), -1)
+
+
+ROWS = {
+    "Attention": attention,
+    "RotaryEmbedding": rotary_embedding,
+}
