@@ -38,6 +38,18 @@ def repeat_interleave(node: Node, x: Operand, *, repeats: int = 1, axis: int = 0
     return expr("ops.repeat_interleave({0}, {1}, {2})", x, repeats, axis)
 
 
+def roll_row(node: Node, x: Operand, *, shift: int = 0, axis: int = 0) -> Arg:
+    """Elements moved along an axis, from its end to its beginning (`ops.roll` has no CPU kernel)."""
+    return expr("{0}({1}, {2}, {3})", roll, x, shift, axis)
+
+
+def roll(x, shift, axis):
+    """Move the elements along an axis; those that leave at one side come in at the other."""
+    cut = -shift % x.shape[axis]
+    before, behind = ops.split(x, [cut, x.shape[axis] - cut], axis)
+    return ops.cat((behind, before), axis)
+
+
 def rotate_half_row(node: Node, x: Operand) -> Arg:
     """The turn of rotary position embeddings."""
     return expr("{0}({1})", rotate_half, x)
@@ -54,6 +66,7 @@ ROWS = {
     "idiom.Dense": dense,
     "idiom.PixelUnshuffle": call("ops.pixel_unshuffle({0}, {factor})", factor=1),
     "idiom.RepeatInterleave": repeat_interleave,
+    "idiom.Roll": roll_row,
     "idiom.RotateHalf": rotate_half_row,
     "idiom.Standardize": standardize,
     "idiom.Unbind": unbind,
