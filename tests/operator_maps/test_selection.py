@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from harness import check
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(2, 6, 5)).astype(np.float32)
+
+
+def one(k: int) -> np.ndarray:
+    return np.array([k], np.int64)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({}, "ops.topk(x0, 3)"),
+        ({"axis": 1}, "ops.topk(x0, 3, dim=1)"),
+        ({"axis": 2, "largest": 0}, "ops.topk(x0, 3, dim=2, largest=False)"),
+    ],
+)
+def test_top_k(options: dict[str, Any], text: str) -> None:
+    assert text in check("TopK", X, one(3), outputs=2, constants=(1,), free=True, **options).script
+
+
+@pytest.mark.parametrize("largest", [0, 1])
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8, np.uint32, np.float16])
+def test_top_k_takes_the_first_of_equal_ones(dtype: Any, largest: int) -> None:
+    ties = RNG.integers(0, 4, (2, 40)).astype(dtype)
+    expect = np.argsort(ties.astype(np.float64) * (-1 if largest else 1), axis=1, kind="stable")[:, :7]
+    values = np.take_along_axis(ties, expect, 1)
+    check("TopK", ties, one(7), outputs=2, constants=(1,), largest=largest, expect=[values, expect])
+
+
+def test_top_k_of_a_computed_number() -> None:
+    check("TopK", X, one(2), outputs=2, axis=1)
+
+
+@pytest.mark.parametrize("x", [X > 0, (X * 2).astype(np.int64), X[0], X[:0]])
+def test_nonzero(x: np.ndarray) -> None:
+    check("NonZero", x, expect=[np.stack(np.nonzero(x))])
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1, None])
+def test_compress(axis: int | None) -> None:
+    options = {} if axis is None else {"axis": axis}
+    check("Compress", X, np.array([False, True]), constants=(), **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"sorted": 0}, {"axis": 0}, {"axis": 1, "sorted": 0}, {"axis": -1}])
+@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+def test_unique(options: dict[str, Any], dtype: Any) -> None:
+    x = RNG.integers(0, 2, (7, 2)).astype(dtype)
+    check("Unique", x, outputs=4, **options)

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from harness import check, check_model
+from onnx import TensorProto, helper, numpy_helper
+
+X = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+ONES = X[:, :1]
+
+
+def ints(*items: int) -> np.ndarray:
+    return np.array(items, np.int64)
+
+
+CASES = [
+    ("Reshape", (X, ints(0, -1)), {}, "x0.reshape((x0.shape[0], -1))"),
+    ("Reshape", (X, ints(-1, 2, 2)), {}, "x0.reshape((-1, 2, 2))"),
+    ("Reshape", (X, ints(0, 0, 2, 2)), {}, "x0.reshape((x0.shape[0], 3, 2, 2))"),
+    ("Transpose", (X,), {"perm": (0, 2, 1)}, "x0.transpose((0, 2, 1))"),
+    ("Transpose", (X,), {}, "x0.transpose((2, 1, 0))"),
+    ("Transpose", (X,), {"perm": (0, 1, 2)}, "return x0"),
+    ("Squeeze", (ONES, ints(1)), {}, "x0.squeeze(1)"),
+    ("Squeeze", (ONES[..., :1], ints(-1, 1)), {}, "x0.squeeze((-1, 1))"),
+    ("Squeeze", (ONES,), {}, "x0.squeeze()"),
+    ("Unsqueeze", (X, ints(1)), {}, "ops.expand_dims(x0, 1)"),
+    ("Unsqueeze", (X, ints(-1)), {}, "ops.expand_dims(x0, -1)"),
+    ("Unsqueeze", (X, ints(-1, 0)), {}, "ops.expand_dims(ops.expand_dims(x0, 0), 4)"),
+    ("Flatten", (X,), {}, "ops.flatten(x0)"),
+    ("Flatten", (X,), {"axis": 2}, "x0.reshape((-1, 4))"),
+    ("Flatten", (X,), {"axis": 0}, "x0.reshape((1, -1))"),
+    ("Flatten", (X,), {"axis": -1}, "x0.reshape((-1, 4))"),
+    ("Flatten", (X[0, 0],), {"axis": 1}, "x0.reshape((-1, 1))"),
+    ("Expand", (ONES, ints(1, 5, 1)), {}, "ops.broadcast_to(x0, (-1, 5, -1))"),
+    ("Expand", (X, ints(2, 1, 1, 1)), {}, "ops.broadcast_to(x0, (2, -1, -1, -1))"),
+    ("Expand", (X, ints(1)), {}, "return x0"),
+    ("Identity", (X,), {}, "return x0"),
+    ("Shape", (X,), {}, "ms.Tensor((x0.shape[0], 3, 4), ms.int64)"),
+    ("Shape", (X,), {"start": -2}, "ms.Tensor([3, 4], ms.int64)"),
+    ("Size", (X,), {}, "ms.Tensor(x0.shape[0] * 12, ms.int64)"),
+]
+
+
+@pytest.mark.parametrize(("operator", "inputs", "attributes", "text"), CASES, ids=[f"{c[0]}-{c[3]}" for c in CASES])
+def test_becomes(operator: str, inputs: tuple[np.ndarray, ...], attributes: dict[str, Any], text: str) -> None:
+    assert text in check(operator, *inputs, free=True, constants=(1,), **attributes).script
+
+
+def test_no_batch_size_is_written() -> None:
+    rep = check("Reshape", X, ints(0, -1), free=True, constants=(1,))
+    (result,) = rep.run([np.zeros((5, 3, 4), np.float32)])
+    assert result.shape == (5, 12)
+
+
+@pytest.mark.parametrize(
+    ("operator", "x", "other", "attributes"),
+    [
+        ("Reshape", X, ints(4, 0, -1), {}),
+        ("Reshape", X[:0], ints(3, 4, 0), {"allowzero": 1}),
+        ("Squeeze", ONES, ints(1), {}),
+        ("Unsqueeze", X, ints(2), {}),
+        ("Expand", ONES, ints(2, 5, 4), {}),
+    ],
+)
+def test_takes_what_is_computed(operator: str, x: np.ndarray, other: np.ndarray, attributes: dict[str, Any]) -> None:
+    check(operator, x, other, **attributes)
+
+
+@pytest.mark.parametrize("target", [(-1, 2, 2), (0, 12), (24,)])
+def test_reshapes_to_a_shape_that_only_the_run_knows(target: tuple[int, ...]) -> None:
+    graph = helper.make_graph(
+        [helper.make_node("Reshape", ["x", "s"], ["y"])],
+        "g",
+        [
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 4]),
+            helper.make_tensor_value_info("s", TensorProto.INT64, [len(target)]),
+        ],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * len(target))],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    check_model(model, [X, ints(*target)])
+
+
+def test_an_empty_tensor_gets_the_shape_that_is_known() -> None:
+    check("Reshape", X[:0], ints(0, 12), constants=(1,))
+    check("Flatten", X[:0])
+
+
+def test_expand_meets_the_free_extents_of_another_tensor() -> None:
+    graph = helper.make_graph(
+        [
+            helper.make_node("Shape", ["x"], ["s"]),
+            helper.make_node("Expand", ["token", "s"], ["y"]),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", "t", 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", "t", 4])],
+        [numpy_helper.from_array(X[:1, :1], "token")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    rep = check_model(model, [X])
+    assert "ops.broadcast_to(self.token, (x.shape[0], x.shape[1], -1))" in rep.script
