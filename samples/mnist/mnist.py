@@ -1,0 +1,36 @@
+"""mnist, translated from mnist.onnx (CNTK 2.5.1, opset 7).
+
+Inputs
+    Input3  float32 (1, 1, 28, 28)
+Outputs
+    Plus214_Output_0  float32 (1, 10)
+
+    net = MindSporeModel()
+    ms.load_param_into_net(net, ms.load_checkpoint("mnist.ckpt"), strict_load=True)
+"""
+
+import mindspore as ms
+from mindspore import nn, ops
+
+
+class MindSporeModel(nn.Cell):
+    """The whole network."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution28 = nn.Conv2d(1, 8, 5, pad_mode="same")
+        self.parameter6 = ms.Parameter(ops.zeros((8, 1, 1), ms.float32))
+        self.pooling66 = nn.MaxPool2d(2, 2)
+        self.convolution110 = nn.Conv2d(8, 16, 5, pad_mode="same")
+        self.parameter88 = ms.Parameter(ops.zeros((16, 1, 1), ms.float32))
+        self.pooling160 = nn.MaxPool2d(3, 3)
+        self.plus214 = nn.Dense(256, 10)
+
+    def construct(self, input3):
+        convolution110_output = self.convolution110(
+            self.pooling66(ops.relu(self.convolution28(input3) + self.parameter6))
+        )
+        pooling160_output_0_reshape0 = self.pooling160(ops.relu(convolution110_output + self.parameter88)).reshape(
+            (1, 256)
+        )
+        return self.plus214(pooling160_output_0_reshape0)

@@ -1,0 +1,27 @@
+"""super_resolution, translated from super_resolution.onnx (pytorch 1.11.0, opset 15).
+
+Inputs
+    input  float32 (N, 1, H, W)
+Outputs
+    output  float32 of any rank
+
+    net = MindSporeModel()
+    ms.load_param_into_net(net, ms.load_checkpoint("super_resolution.ckpt"), strict_load=True)
+"""
+
+from mindspore import nn, ops
+
+
+class MindSporeModel(nn.Cell):
+    """The whole network."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 64, 5, pad_mode="pad", padding=2, has_bias=True)
+        self.conv2 = nn.Conv2d(64, 64, 3, pad_mode="pad", padding=1, has_bias=True)
+        self.conv3 = nn.Conv2d(64, 32, 3, pad_mode="pad", padding=1, has_bias=True)
+        self.conv4 = nn.Conv2d(32, 9, 3, pad_mode="pad", padding=1, has_bias=True)
+
+    def construct(self, input_1):
+        input_20 = ops.relu(self.conv3(ops.relu(self.conv2(ops.relu(self.conv1(input_1))))))
+        return ops.pixel_shuffle(self.conv4(input_20), 3)
