@@ -135,11 +135,11 @@ def tree_of(item: Arg, name: Callable[[Any], str]) -> ast.expr:
             return ast.Tuple([tree_of(part, name) for part in item], ast.Load())
         case list():
             return ast.List([tree_of(part, name) for part in item], ast.Load())
-        case bool() | None | str() | bytes() | int() | complex():
-            return ast.Constant(item)
-        case float():
-            if item != item or item in (float("inf"), float("-inf")):
-                return ast.Call(ast.Name("float"), [ast.Constant(str(item))], [])
+        case float() if item != item or item in (float("inf"), float("-inf")):
+            return ast.Call(ast.Name("float"), [ast.Constant(str(item))], [])
+        case int() | float() if str(item).startswith("-"):  # as Python reads it: `(-1) ** 2` needs its parentheses
+            return ast.UnaryOp(ast.USub(), ast.Constant(-item))
+        case bool() | None | str() | bytes() | int() | float() | complex():
             return ast.Constant(item)
         case _:
             return ast.Name(name(item))
