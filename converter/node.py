@@ -224,7 +224,7 @@ class Node:
 
     def constant(self, array: np.ndarray, hint: str = "constant") -> Arg:
         """A tensor that the row computed from constants: a literal when small, else a parameter that is not trained."""
-        return self._translator.constant(ir.tensor(np.ascontiguousarray(array), name=f"{self.name}/{hint}"), hint)
+        return self._translator.constant(ir.tensor(np.asarray(array, order="C"), name=f"{self.name}/{hint}"), hint)
 
     def block(self, graph: ir.Graph, inputs: Sequence[Arg | PyValue] = ()) -> Block:
         """Translate a sub-graph to a block; `inputs` are what its formal inputs are inside."""

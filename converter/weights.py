@@ -137,4 +137,4 @@ class Weight:
 
     def array(self) -> np.ndarray:
         """Load the source's values and take them through the steps."""
-        return np.ascontiguousarray(apply(self.steps, self.tensor.numpy()))
+        return np.asarray(apply(self.steps, self.tensor.numpy()), order="C")

@@ -44,7 +44,7 @@ def constant_of_shape(node: Node, shape: Operand, *, value: Any = None) -> Arg:
     number = 0 if value is None else of_array(value.numpy()).items[0]
     if number in (0, 1):
         return expr(f"ops.{'ones' if number else 'zeros'}({{0}}, {{1}})", extents, dtype)
-    if np.float32(number) != number and not np.isnan(number):  # graph mode rounds it, or cuts it to 32 bits
+    if float(np.float32(number)) != number and not np.isnan(number):  # graph mode rounds it, or cuts it to 32 bits
         return expr("ops.broadcast_to(ms.Tensor({0}, {1}), {2})", number, dtype, extents)
     return expr("ops.full({0}, {1}, dtype={2})", extents, number, dtype)
 

@@ -131,7 +131,7 @@ def _fold(graph: onnx.GraphProto, origins: dict[str, _Origin]) -> None:
             kept.append(node)
             continue
         steps = _layout(node, weight.dims, [onnx.numpy_helper.to_array(t).tolist() for t in arguments if t is not None])
-        array = np.ascontiguousarray(apply(steps, onnx.numpy_helper.to_array(weight)))
+        array = np.asarray(apply(steps, onnx.numpy_helper.to_array(weight)), order="C")
         origin = origins[weight.name]
         name = weight.name if readers[node.input[0]] == 1 else node.output[0]
         if name != weight.name:

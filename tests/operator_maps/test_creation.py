@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from harness import check, check_model
+from onnx import TensorProto, helper, numpy_helper
+from onnx.shape_inference import infer_shapes
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "ops.zeros((int(x0[0]), int(x0[1])), ms.float32)"),
+        (np.array([1], np.int64), "ops.ones((int(x0[0]), int(x0[1])), ms.int64)"),
+        (np.array([2.5], np.float16), "ops.full((int(x0[0]), int(x0[1])), 2.5, dtype=ms.float16)"),
+        (np.array([True]), "ms.bool_"),
+        (np.array([-np.inf], np.float32), 'float("-inf")'),
+        (np.array([2**53 + 1], np.int64), "ms.Tensor(9007199254740993, ms.int64)"),
+        (np.array([0.1], np.float64), "ms.Tensor(0.1, ms.float64)"),
+    ],
+)
+def test_fills_a_computed_shape(value: np.ndarray | None, text: str) -> None:
+    options = {} if value is None else {"value": numpy_helper.from_array(value)}
+    assert text in check("ConstantOfShape", np.array([2, 3], np.int64), **options).script
+
+
+def test_fills_the_shape_of_a_tensor() -> None:
+    graph = helper.make_graph(
+        [helper.make_node("Shape", ["x"], ["s"]), helper.make_node("ConstantOfShape", ["s"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    rep = check_model(model, [np.ones((2, 3), np.float32)])
+    assert "ops.zeros((x.shape[0], 3), ms.float32)" in rep.script
+
+
+@pytest.mark.parametrize(
+    ("bounds", "text"),
+    [
+        (np.array([1, 7, 2], np.int64), "ops.arange(int(x0), int(x1), int(x2))"),
+        (np.array([9, 1, -3], np.int32), "dtype=ms.int32"),
+        (np.array([0, 2, 0.5], np.float32), "dtype=ms.float32"),
+    ],
+)
+def test_counts(bounds: np.ndarray, text: str) -> None:
+    assert text in check("Range", *bounds).script
+
+
+def test_counts_an_extent() -> None:
+    graph = helper.make_graph(
+        [
+            helper.make_node("Shape", ["x"], ["s"], start=0, end=1),
+            helper.make_node("Squeeze", ["s"], ["n"]),
+            helper.make_node("Range", ["zero", "n", "one"], ["y"]),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_tensor_value_info("y", TensorProto.INT64, ["n"])],
+        [numpy_helper.from_array(np.int64(0), "zero"), numpy_helper.from_array(np.int64(1), "one")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    assert "ops.arange(x.shape[0])" in check_model(model, [np.ones((4, 3), np.float32)]).script
+
+
+@pytest.mark.parametrize("k", [0, 1, -2])
+@pytest.mark.parametrize("dtype", [None, TensorProto.INT64, TensorProto.BOOL])
+def test_eye(k: int, dtype: int | None) -> None:
+    options: dict[str, Any] = {} if dtype is None else {"dtype": dtype}
+    check("EyeLike", np.ones((3, 5), np.float32), k=k, free=True, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"value_ints": [1, 2, 3]},
+        {"value_int": 4},
+        {"value_float": 0.5},
+        {"value_floats": [0.5, 1.5]},
+        {"value": numpy_helper.from_array(np.arange(40, dtype=np.float32))},
+    ],
+)
+def test_a_constant_is_an_output(options: dict[str, Any]) -> None:
+    node = helper.make_node("Constant", [], ["y"], **options)
+    graph = helper.make_graph([node], "g", [], [helper.make_empty_tensor_value_info("y")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    check_model(infer_shapes(model), [])
