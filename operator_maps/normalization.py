@@ -41,7 +41,8 @@ def batch_normalization(
     if training_mode and any(node.used[1:]):
         template = "{0}({1}, {2}, {3}, {4}, {5}, {6}, {7})"
         results = ("y", "running_mean", "running_variance")
-        return node.unpack(results, expr(template, batch_norm_training, x, *vectors, momentum, epsilon))
+        moved = node.unpack(results, expr(template, batch_norm_training, x, *vectors, momentum, epsilon))
+        return moved[: len(node.outputs)]
     is_layer = x.rank in BATCH_NORMS and all(v.is_weight and v.shape == scale.shape for v in vectors)
     if not is_layer or len({v.dtype for v in vectors}) > 1:
         if training_mode:
@@ -143,7 +144,8 @@ def layer_normalization(
             ("normalized", "mean", "inverse_deviation"), expr(template, standardize, x, axes, epsilon)
         )
         y = expr("{0}.astype({1}.dtype) * {2}", normalized, x, scale)
-        return y if b is None else expr("{0} + {1}", y, b), mean, deviation
+        y = y if b is None else expr("{0} + {1}", y, b)
+        return (y, mean, deviation)[: len(node.outputs)]
     begin = -1 if len(axes) == 1 else x.rank - len(axes)  # type: ignore[operator]
     if b is not None and scale.is_weight and b.is_weight:
         options = unless_default(begin_norm_axis=(begin, -1), begin_params_axis=(begin, -1), epsilon=(epsilon, 1e-7))

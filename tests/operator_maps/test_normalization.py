@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from harness import check, compare, expected_of, model_of
+
+random = np.random.default_rng(0)
+
+
+def normal(*shape: int) -> np.ndarray:
+    return random.normal(size=shape).astype(np.float32)
+
+
+X = normal(2, 4, 5, 6)
+SCALE, BIAS, MEAN, VARIANCE = normal(4), normal(4), normal(4), np.abs(normal(4)) + 0.1
+
+
+def same_at_another_batch(rep: Any, operator: str, x: np.ndarray, *vectors: np.ndarray, **attributes: Any) -> None:
+    more = np.concatenate([x, 2 * x, x[:1]])
+    wanted = expected_of(model_of(operator, [more, *vectors], **attributes), [more, *vectors])
+    compare(rep.run([more])[0], wanted[0], 1e-4, 1e-5, rep.script)
+
+
+@pytest.mark.parametrize(
+    ("x", "attributes", "text"),
+    [
+        (X, {}, "nn.BatchNorm2d(4)"),
+        (X, {"epsilon": 1e-3, "momentum": 0.99}, "nn.BatchNorm2d(4, eps=0.001, momentum=0.99)"),
+        (X[:, :, 0, 0], {}, "nn.BatchNorm1d(4)"),
+        (X[:, :, 0], {}, "nn.BatchNorm1d(4)"),
+        (X[:, :, None], {}, "nn.BatchNorm3d(4)"),
+    ],
+    ids=["2-D", "options", "vectors", "1-D", "3-D"],
+)
+def test_batch_norm_is_a_layer(x: np.ndarray, attributes: dict[str, Any], text: str) -> None:
+    vectors = (SCALE, BIAS, MEAN, VARIANCE)
+    rep = check("BatchNormalization", x, *vectors, constants=(1, 2, 3, 4), free=True, **attributes)
+    assert text in rep.script
+    trained = {p.name.rsplit(".", 1)[-1]: p.requires_grad for p in rep.net.get_parameters()}
+    assert trained == {"moving_mean": False, "moving_variance": False, "gamma": True, "beta": True}
+    same_at_another_batch(rep, "BatchNormalization", x, *vectors, **attributes)
+
+
+def test_batch_norm_with_computed_vectors_is_a_function() -> None:
+    rep = check("BatchNormalization", X, SCALE, BIAS, MEAN, VARIANCE, epsilon=0.1)
+    assert "batch_norm(x0, x1, x2, x3, x4, 0.1)" in rep.script
+
+
+def test_batch_norm_in_training_moves_the_statistics() -> None:
+    # onnxruntime runs no training on the CPU; what it should be, by the operator's specification
+    mean, variance = X.mean((0, 2, 3)), X.var((0, 2, 3))
+    shape = (1, 4, 1, 1)
+    y = (X - mean.reshape(shape)) / np.sqrt(variance.reshape(shape) + 1e-5) * SCALE.reshape(shape) + BIAS.reshape(shape)
+    expect = [y, MEAN * 0.8 + mean * 0.2, VARIANCE * 0.8 + variance * 0.2]
+    vectors = (SCALE, BIAS, MEAN, VARIANCE)
+    check("BatchNormalization", X, *vectors, outputs=3, training_mode=1, momentum=0.8, expect=expect)
+
+
+@pytest.mark.parametrize(
+    ("operator", "x", "attributes", "text"),
+    [
+        ("InstanceNormalization", X, {"epsilon": 0.1}, "nn.GroupNorm(4, 4, eps=0.1)"),
+        ("InstanceNormalization", X[:, :, 0], {}, "nn.GroupNorm(4, 4)"),
+        ("GroupNormalization", X, {"num_groups": 2}, "nn.GroupNorm(2, 4)"),
+        ("GroupNormalization", X, {"num_groups": 4, "epsilon": 0.1}, "nn.GroupNorm(4, 4, eps=0.1)"),
+    ],
+)
+def test_group_norm(operator: str, x: np.ndarray, attributes: dict[str, Any], text: str) -> None:
+    rep = check(operator, x, SCALE, BIAS, constants=(1, 2), free=True, **attributes)
+    assert text in rep.script
+    same_at_another_batch(rep, operator, x, SCALE, BIAS, **attributes)
+    groups = attributes.get("num_groups", 4)
+    computed = check(operator, x, SCALE, BIAS, **attributes).script
+    assert f"ops.group_norm(x0, {groups}, x1, x2" in computed
+
+
+@pytest.mark.parametrize(
+    ("shape", "attributes", "text"),
+    [
+        ((6,), {}, "nn.LayerNorm((6,), epsilon=1e-05)"),
+        ((6,), {"axis": 3, "epsilon": 0.1}, "nn.LayerNorm((6,), epsilon=0.1)"),
+        ((5, 6), {"axis": 2}, "nn.LayerNorm((5, 6), begin_norm_axis=2, begin_params_axis=2"),
+        ((4, 5, 6), {"axis": -3}, "nn.LayerNorm((4, 5, 6), begin_norm_axis=1"),
+    ],
+)
+def test_layer_norm_is_a_layer(shape: tuple[int, ...], attributes: dict[str, Any], text: str) -> None:
+    scale, bias = normal(*shape), normal(*shape)
+    rep = check("LayerNormalization", X, scale, bias, constants=(1, 2), free=True, **attributes)
+    assert text in rep.script
+    same_at_another_batch(rep, "LayerNormalization", X, scale, bias, **attributes)
+
+
+@pytest.mark.parametrize(
+    ("bias", "constants", "text"),
+    [
+        (normal(6), (), "ops.LayerNorm(-1, -1, 1e-05)(x0, x1, x2)[0]"),
+        (None, (), "ops.zeros_like(x1)"),
+        (normal(1, 6), (1, 2), "standardize(x0, (-1,), 1e-05)"),
+    ],
+    ids=["computed", "no bias", "bias of another shape"],
+)
+def test_layer_norm_elsewhere_is_a_function(bias: np.ndarray | None, constants: tuple[int, ...], text: str) -> None:
+    assert text in check("LayerNormalization", X, normal(6), bias, constants=constants).script
+
+
+@pytest.mark.parametrize("outputs", [2, 3])
+def test_layer_norm_also_gives_mean_and_deviation(outputs: int) -> None:
+    check("LayerNormalization", X, normal(5, 6), normal(5, 6), constants=(1, 2), outputs=outputs, axis=2)
+
+
+@pytest.mark.parametrize("attributes", [{}, {"axis": 2, "epsilon": 0.1}])
+def test_rms_norm(attributes: dict[str, Any]) -> None:
+    scale = normal(5, 6) if attributes else normal(6)
+    check("RMSNormalization", X, scale, constants=(1,), free=True, opset=23, **attributes)
+
+
+def test_rms_norm_computes_half_precision_wide() -> None:
+    x = np.full((1, 8), 1000, np.float16)  # whose squares are beyond float16
+    check("RMSNormalization", x, np.ones(8, np.float16), constants=(1,), opset=23, expect=[np.ones_like(x)])
+
+
+@pytest.mark.parametrize("attributes", [{}, {"p": 1}, {"axis": 1}, {"axis": 0, "p": 1}])
+def test_lp_normalization(attributes: dict[str, Any]) -> None:
+    x = X.copy()
+    x[:, :, 0, :] = 0  # zeros stay zeros
+    check("LpNormalization", x, free=True, opset=21, **attributes)
+
+
+@pytest.mark.parametrize("attributes", [{}, {"axes": (1, 3)}])
+def test_mean_variance_normalization(attributes: dict[str, Any]) -> None:
+    check("MeanVarianceNormalization", X, free=True, **attributes)
+
+
+@pytest.mark.parametrize(
+    "attributes", [{"size": 3}, {"size": 5, "alpha": 0.5, "beta": 0.6, "bias": 2.0}, {"size": 7, "alpha": 1.0}]
+)
+def test_local_response_norm(attributes: dict[str, Any]) -> None:
+    rep = check("LRN", X, free=True, **attributes)
+    same_at_another_batch(rep, "LRN", X, **attributes)
