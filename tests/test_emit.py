@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,9 @@ RANDOM = np.random.default_rng(0)
 POSITIVE = np.abs(RANDOM.normal(size=(2, 3))).astype(np.float32) + 0.5
 
 
-def one_cell(inputs: list[Value], statements: list[Statement], *results: Arg, members: list[Member] = ()) -> Program:
+def one_cell(
+    inputs: list[Value], statements: list[Statement], *results: Arg, members: Sequence[Member] = ()
+) -> Program:
     return Program([Cell("MindSporeModel", "", [], list(members), inputs, Block(statements, results))], [])
 
 
