@@ -116,7 +116,7 @@ def translate_source(
     program = structure(translate(graph, rows))
     kind = checkpoint.format_for(program, checkpoint_format)
     file = f"{name}.{kind}" if any(program.parameters()) else None
-    return Translation(graph, program, emit(program, report_text.docstring(source, name, file)), file)
+    return Translation(graph, program, emit(program, report_text.docstring(source, graph.graph, name, file)), file)
 
 
 def _path(given: str | Path | None) -> Path | None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+import onnx_ir as ir
+
 from converter.emit import Script
 from converter.program import Program, Record
 from converter.source import End, Source
 from converter.verification import Comparison
 
 
-def docstring(source: Source, name: str, checkpoint: str | None) -> str:
+def docstring(source: Source, graph: ir.Graph, name: str, checkpoint: str | None) -> str:
     """The script's docstring: where it came from, its inputs and outputs, how to load the checkpoint.
 
     Args:
         source: the model.
+        graph: its normalised graph, for the outputs' shapes.
         name: NAME, the script's stem.
         checkpoint: the checkpoint's file name; None when the network has no parameters.
     """
@@ -27,7 +33,7 @@ def docstring(source: Source, name: str, checkpoint: str | None) -> str:
             "Inputs",
             *_ends(source.inputs),
             "Outputs",
-            *_ends(source.outputs),
+            *_ends([_inferred(end, value) for end, value in zip(source.outputs, graph.outputs, strict=True)]),
             "",
             "    net = MindSporeModel()",
             f"    {load}" if checkpoint else "    # The network has no parameters, so there is no checkpoint to load.",
@@ -35,7 +41,14 @@ def docstring(source: Source, name: str, checkpoint: str | None) -> str:
     )
 
 
-def _ends(ends: tuple[End, ...]) -> list[str]:
+def _inferred(end: End, value: ir.Value) -> End:
+    """An output with the shape that the normalised graph has for it."""
+    if value.shape is None:
+        return end
+    return replace(end, shape=tuple(dim if isinstance(dim, int) else dim.value or "?" for dim in value.shape))
+
+
+def _ends(ends: Sequence[End]) -> list[str]:
     width = max((len(end.name) for end in ends), default=0)
     return [f"    {end.name:<{width}}  {_container(end)}{end.dtype} {_shape(end)}" for end in ends]
 

@@ -83,13 +83,19 @@ def _torch_list(node: ir.Node, key: str) -> list[str]:
 
 
 def layer_hint(node: ir.Node, weights: tuple[str, ...]) -> str:
-    """What the source calls the layer that a node is: from its weights' names, its scope, or its own name."""
+    """What the source calls the layer that a node is: from its weights' names, its scope, or its own name.
+
+    A weight's name says which layer of a module it is when an exporter has fused two; it misleads when an exporter has
+    merged the equal weights of different modules.
+    """
+    path = dotted(scopes_of(node))
     for name in weights:
         owner, dot, last = name.rpartition(".")
-        if dot and owner and re.fullmatch(r"[A-Za-z_]\w*", last):
+        beside = not path or owner.rpartition(".")[0] == path.rpartition(".")[0]
+        if dot and owner and beside and re.fullmatch(r"[A-Za-z_]\w*", last):
             return owner
     name = node.name or ""
-    return dotted(scopes_of(node)) or _tensorflow_owner(weights) or (name if _means_something(name) else node.op_type)
+    return path or _tensorflow_owner(weights) or (name if _means_something(name) else node.op_type)
 
 
 def constant_hint(name: str | None) -> str:
