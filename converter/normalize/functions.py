@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 import onnx_ir as ir
 
@@ -25,27 +26,43 @@ def inline_functions(model: ir.Model) -> None:
     Raises:
         ModelLoadingError: functions call each other in a circle, or unfold to too many nodes.
     """
+    _check_size(model)
     names = Names.of(model)
-    size = sum(1 for _ in all_nodes(model.graph))
     pending = [node for node in all_nodes(model.graph) if node.op_identifier() in model.functions]
     while pending:
-        call = pending.pop()
-        nodes = _expand(call, model, names)
-        size += len(nodes)
-        if size > _NODE_LIMIT:
-            raise ModelLoadingError(f"The model's local functions unfold to more than {_NODE_LIMIT} nodes.")
+        nodes = _expand(pending.pop(), model, names)
         pending.extend(node for node in nodes if node.op_identifier() in model.functions)
     model.functions.clear()
+
+
+def _check_size(model: ir.Model) -> None:
+    """Raise when functions call each other in a circle, or would unfold to too many nodes; nothing is unfolded."""
+    sizes: dict[ir.OperatorIdentifier, int] = {}
+    open_functions: set[ir.OperatorIdentifier] = set()
+
+    def size_of(nodes: Iterable[ir.Node]) -> int:
+        return sum(size_of_call(node.op_identifier()) for node in all_nodes(nodes))
+
+    def size_of_call(key: ir.OperatorIdentifier) -> int:
+        if key not in model.functions:
+            return 1
+        if key in open_functions:
+            raise ModelLoadingError(f"The local function '{key[0]}::{key[1]}' calls itself, which ONNX does not allow.")
+        if key not in sizes:
+            open_functions.add(key)
+            sizes[key] = size_of(model.functions[key])
+            open_functions.remove(key)
+        return sizes[key]
+
+    if model.functions and size_of(model.graph) > _NODE_LIMIT:
+        raise ModelLoadingError(f"The model's local functions unfold to more than {_NODE_LIMIT} nodes.")
 
 
 def _expand(call: ir.Node, model: ir.Model, names: Names) -> list[ir.Node]:
     """Put the body of its function in place of `call`; return the new nodes, those of sub-graphs included."""
     function = model.functions[call.op_identifier()]
     title = f"{function.domain}::{function.name}" + (f":{function.overload}" if function.overload else "")
-    calls = calls_of(call)
-    if title in (called for called, _ in calls):
-        raise ModelLoadingError(f"The local function '{title}' calls itself, which ONNX does not allow.")
-    calls.append((title, call.meta.get(_LOCAL_NAME, call.name)))
+    calls = [*calls_of(call), (title, call.meta.get(_LOCAL_NAME, call.name))]
 
     body = function.clone()
     _separate_outputs(body)

