@@ -52,6 +52,7 @@ class _Structure:
         self._classes: dict[str, int] = {}
         self._moved: dict[int, Any] = {}
         self._uses: Counter[Value] = Counter()
+        self._instead: dict[Region, list[Any]] = {}  # what is to take the place of a region
 
     def run(self) -> Program:
         hoist.hoist_shared_values(self._root)
@@ -68,8 +69,9 @@ class _Structure:
         """Open the scopes that hold nearly everything, which are the network itself; returns their path."""
         path = ""
         while len(self._root.inner()) == 1 and len(self._root.items) <= UNWRAPPED:
-            path = self._root.inner()[0].path
-            _replace(self._root, self._root.inner()[0], self._root.inner()[0].items)
+            (inner,) = self._root.inner()
+            path = inner.path
+            _replace(self._root, {inner: inner.items})
         return path
 
     def _drop_prefix(self, prefix: str) -> None:
@@ -88,9 +90,16 @@ class _Structure:
             self._count_uses()
             parents = {id(region): parent for parent, region in _edges(self._root)}
             leaves = [region for _, region in _edges(self._root) if not region.inner()]
-            simplified = [self._simplify(leaf, parents[id(leaf)]) for leaf in leaves]
+            simplified = [self._simplify(leaf) for leaf in leaves]
+            self._replace_all(parents)
             if not any(simplified):
                 self._make_classes(leaves, parents)
+
+    def _replace_all(self, parents: dict[int, Region]) -> None:
+        """Put what was found in the places of regions there, in one pass over each parent."""
+        for parent in dict.fromkeys(parents[id(region)] for region in self._instead):
+            _replace(parent, self._instead)
+        self._instead = {}
 
     def _count_uses(self) -> None:
         self._uses = Counter(
@@ -104,10 +113,10 @@ class _Structure:
         made = [value for statement in statements_of(region) for value in made_by(statement)]
         return [value for value in dict.fromkeys(made) if self._uses[value] > inside[value]]
 
-    def _simplify(self, leaf: Region, parent: Region) -> bool:
+    def _simplify(self, leaf: Region) -> bool:
         """Dissolve a region that is no block, or make a SequentialCell of a chain of layers."""
         if len(leaf.items) < 2 or not members_of(leaf):
-            self._dissolve(leaf, parent)
+            self._dissolve(leaf)
             return True
         inputs, outputs = inputs_of(leaf), self._outputs(leaf)
         layers = as_chain(leaf, inputs, outputs)
@@ -117,15 +126,15 @@ class _Structure:
         outputs[0].path = leaf.path
         statement = Assign((outputs[0],), Expr(call_template(1), (member, inputs[0])))
         self._moved |= {id(item): statement for item in leaf.items} | {id(layer): member for layer in layers}
-        _replace(parent, leaf, [statement])
+        self._instead[leaf] = [statement]
         return True
 
-    def _dissolve(self, leaf: Region, parent: Region) -> None:
+    def _dissolve(self, leaf: Region) -> None:
         if len(leaf.items) == 1 and not leaf.inner():  # the module is this one layer: it has the module's name
             for member in members_of(leaf):
                 if len(member.hint) < len(leaf.path) or member.hint.startswith(f"{leaf.path}."):
                     member.hint = leaf.path
-        _replace(parent, leaf, leaf.items)
+        self._instead[leaf] = leaf.items
 
     def _make_classes(self, leaves: list[Region], parents: dict[int, Region]) -> None:
         """Make a class of every group of leaves, and put calls in their places."""
@@ -142,9 +151,10 @@ class _Structure:
                 parent = parents[id(instance.region)]
                 touched[id(parent)] = parent
                 if small or not instance.outputs:
-                    self._dissolve(instance.region, parent)
+                    self._dissolve(instance.region)
             if not small and group.model.outputs:
-                fresh |= self._make_class(group, parents)
+                fresh |= self._make_class(group)
+        self._replace_all(parents)
         for statement in statements_of(self._root):
             replace_in(statement, fresh)
         self._results = substituted(self._results, fresh)
@@ -152,7 +162,7 @@ class _Structure:
         for parent in touched.values():
             self._moved |= collapse_runs(parent, self._uses)
 
-    def _make_class(self, group: Group, parents: dict[int, Region]) -> dict[Value, Value]:
+    def _make_class(self, group: Group) -> dict[Value, Value]:
         """Make one class and call it; returns the variables that stand outside for what its instances return."""
         built = build(group, self._class_name(group), _doc(group))
         self._cells.append(built.cell)
@@ -163,7 +173,7 @@ class _Structure:
             member = Member("", constructor, weights, region.path)
             call = Expr(call_template(len(instance.inputs)), (member, *instance.inputs))
             fresh |= {value: Value(value.hint, value.dims, region.path) for value in instance.outputs}
-            _replace(parents[id(region)], region, [Assign(tuple(fresh[value] for value in instance.outputs), call)])
+            self._instead[region] = [Assign(tuple(fresh[value] for value in instance.outputs), call)]
         return fresh
 
     def _class_name(self, group: Group) -> str:
@@ -205,9 +215,10 @@ def _edges(region: Region) -> list[tuple[Region, Region]]:
     return [edge for inner in region.inner() for edge in ((region, inner), *_edges(inner))]
 
 
-def _replace(parent: Region, region: Region, items: list[Any]) -> None:
-    position = next(i for i, item in enumerate(parent.items) if item is region)
-    parent.items[position : position + 1] = items
+def _replace(parent: Region, instead: dict[Region, list[Any]]) -> None:
+    parent.items = [
+        each for item in parent.items for each in (instead.get(item, [item]) if isinstance(item, Region) else [item])
+    ]
 
 
 def _doc(group: Group) -> str:
