@@ -109,7 +109,8 @@ Run = list[tuple[Assign, tuple[Member, tuple[Arg, ...], Value]]]
 def _run_at(items: list[Item], start: int, uses: dict[Value, int]) -> Run:
     """The longest run that begins at `start`."""
     run: Run = []
-    for item in items[start:]:
+    for position in range(start, len(items)):
+        item = items[position]
         call = called(item)
         if call is None or not isinstance(call[0].constructor.args[:1], tuple) or _class_of(call[0]) is None:
             break
