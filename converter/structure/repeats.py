@@ -42,7 +42,7 @@ def find_chains(region: Region, outputs: Outputs) -> bool:
         word = [letters[id(statement)] for statement in chain]
         for start, period, count in tandem_repeats(word):
             motifs[tuple(word[start : start + period])] += count
-    wanted = sorted((m for m in motifs if len(m) > 1), key=lambda motif: (-len(motif), motif))
+    wanted = {motif for motif in motifs if len(motif) > 1}
     runs = [run for chain in chains for run in _occurrences(chain, letters, wanted)]
     enough = Counter(tuple(letters[id(s)] for s in run) for run in runs)
     runs = [run for run in runs if enough[tuple(letters[id(s)] for s in run)] >= FEWEST]
@@ -123,12 +123,15 @@ def _chains(statements: list[Statement]) -> list[list[Statement]]:
 
 
 def _occurrences(
-    chain: list[Statement], letters: dict[int, int], motifs: list[tuple[int, ...]]
+    chain: list[Statement], letters: dict[int, int], motifs: set[tuple[int, ...]]
 ) -> list[list[Statement]]:
+    """The motifs in a chain, the longest first wherever several begin."""
+    lengths = sorted({len(motif) for motif in motifs}, reverse=True)
     word = tuple(letters[id(statement)] for statement in chain)
     runs, position = [], 0
     while position < len(word):
-        motif = next((m for m in motifs if word[position : position + len(m)] == m), None)
+        here = (word[position : position + length] for length in lengths)
+        motif = next((run for run in here if run in motifs), None)
         if motif is not None:
             runs.append(chain[position : position + len(motif)])
         position += len(motif) if motif is not None else 1
