@@ -60,16 +60,19 @@ def grouped(instances: Iterable[Instance]) -> list[Group]:
     groups: dict[tuple[Any, ...], Group] = {}
     for instance in instances:
         groups.setdefault(instance.signature.key, Group()).instances.append(instance)
+    sizes = {len(group.model.region.items) for group in groups.values()}
     for key, group in sorted(groups.items(), key=lambda pair: -len(pair[1].model.signature.statements)):
         if key in groups and len(group.model.region.items) >= SMALLEST_OPTIONAL:
-            _absorb(group, groups)
+            _absorb(group, groups, sizes)
     return list(groups.values())
 
 
-def _absorb(group: Group, groups: dict[tuple[Any, ...], Group]) -> None:
+def _absorb(group: Group, groups: dict[tuple[Any, ...], Group], sizes: set[int]) -> None:
     """Take in a group whose instances are this one's without one statement, or without one chain of layers."""
     model = group.model
     for positions, value in _removable(model):
+        if len(model.region.items) - len(positions) not in sizes:
+            continue
         run = [model.region.statements[i] for i in positions]
         key = signature_of(model.region.statements, model.inputs, model.outputs, (run, value)).key
         other = groups.get(key)

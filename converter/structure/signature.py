@@ -77,11 +77,11 @@ def signature_of(
     `skip` leaves statements out and takes the given variable in place of what the last of them makes.
     """
     made = Signature()
-    left_out = [] if skip is None else skip[0]
-    walker = _Walker(made, {} if skip is None else {_only_target(left_out[-1]): skip[1]})
+    left_out = set() if skip is None else {id(statement) for statement in skip[0]}
+    walker = _Walker(made, {} if skip is None else {_only_target(skip[0][-1]): skip[1]})
     for value in inputs:
         made.values[value] = len(made.values)
-    body = [walker.statement(s) for s in statements if not any(s is each for each in left_out)]
+    body = [walker.statement(s) for s in statements if id(s) not in left_out]
     results = tuple(walker.arg(value) for value in outputs)
     members = []
     for member in made.members:  # the walk of a constructor meets no further members
