@@ -65,25 +65,23 @@ def unshare_members(root: Region) -> None:
     the regions around its uses are dissolved.
     """
     while True:
-        owners: dict[Member, list[Region]] = defaultdict(list)
+        owners: dict[Member, dict[Region, None]] = defaultdict(dict)
         for region in _all(root):
             for statement in region.statements:
                 for part in set(used_by(statement)):
-                    if isinstance(part, Member) and not any(part_of is region for part_of in owners[part]):
-                        owners[part].append(region)
-        shared = {member: regions for member, regions in owners.items() if len(regions) > 1}
+                    if isinstance(part, Member):
+                        owners[part][region] = None
+        shared = {member: list(regions) for member, regions in owners.items() if len(regions) > 1}
         literals = {member: regions for member, regions in shared.items() if not member.weights}
         for member, regions in literals.items():
             for region in regions[1:]:
                 copy = Member(member.name, member.constructor, {}, member.hint)
                 for statement in region.statements:
                     _replace_member(statement, member, copy)
-        parameters = [regions for member, regions in shared.items() if member.weights]
-        if not parameters:
+        dissolved = {region for member, regions in shared.items() if member.weights for region in regions}
+        if not dissolved:
             return
-        for regions in parameters:
-            for region in regions:
-                _dissolve_into_parent(root, region)
+        _dissolve(root, dissolved)
 
 
 def _all(region: Region) -> Iterator[Region]:
@@ -92,12 +90,11 @@ def _all(region: Region) -> Iterator[Region]:
         yield from _all(inner)
 
 
-def _dissolve_into_parent(root: Region, region: Region) -> None:
-    for parent in _all(root):
-        for position, item in enumerate(parent.items):
-            if item is region:
-                parent.items[position : position + 1] = region.items
-                return
+def _dissolve(region: Region, dissolved: set[Region]) -> None:
+    """Put the items of the regions that are to go in their places, at any depth."""
+    for inner in region.inner():
+        _dissolve(inner, dissolved)
+    region.items = [each for item in region.items for each in (item.items if item in dissolved else [item])]
 
 
 def _replace_member(statement: Statement, old: Member, new: Member) -> None:
