@@ -21,6 +21,9 @@ from converter.idioms.values import attribute, is_close, is_float, is_internal, 
 
 PatternLike: TypeAlias = "Pattern | float | None"
 
+LONGEST_PRODUCT = 32
+"""No operator is a product of so many nodes: a longer one is not taken apart to its end."""
+
 
 def pattern_of(function: Callable[..., Pattern]) -> Pattern:
     """The pattern that a function writes over its parameters."""
@@ -291,7 +294,7 @@ class _Terms:
         number = number_of(value)
         if number:
             self.number *= 1 / number if divide else number
-        elif root or (_is_product(value) and is_internal(value)):
+        elif root or (len(self.nodes) < LONGEST_PRODUCT and _is_product(value) and is_internal(value)):
             node = value.producer()
             assert node is not None
             self.nodes.append(node)
