@@ -98,6 +98,11 @@ def layer_hint(node: ir.Node, weights: tuple[str, ...]) -> str:
     return path or _tensorflow_owner(weights) or (name if _means_something(name) else node.op_type)
 
 
+def is_made_up(name: str | None) -> bool:
+    """Whether torch's exporter named a value that is no parameter of the module by itself: `val_12`."""
+    return re.fullmatch(r"val_\d+", name or "") is not None
+
+
 def constant_hint(name: str | None) -> str:
     """What to call a constant, with its scopes: `net.block.bias` for `net/block/bias:0`."""
     path = re.sub(r":\d+$", "", name or "")

@@ -270,7 +270,10 @@ class Translator:
             return expr("ms.Tensor({0}, {1})", self.python[value].arg, dtype)
         if value.const_value is not None or value in self.views:
             if value not in self._constants:
-                self._constants[value] = self._constant(self.weight(value), scopes.constant_hint(value.name))
+                weight = self.weight(value)
+                if scopes.is_made_up(value.name):  # a table that the exporter computed, such as a mask
+                    weight = replace(weight, trainable=False)
+                self._constants[value] = self._constant(weight, scopes.constant_hint(value.name))
             return self._constants[value]
         raise Declined(f"nothing makes the value '{value.name}'")
 

@@ -61,14 +61,14 @@ def _remove(region: Region, statements: list[Statement]) -> None:
 def unshare_members(root: Region) -> None:
     """Let every member belong to one region.
 
-    A literal is repeated in each region that reads it; a layer or parameter that several share is used where they meet:
-    the regions around its uses are dissolved.
+    A literal is repeated in each region that reads it. A parameter that several read is passed to them. A layer that
+    several call is used where they meet: the regions around its uses are dissolved.
     """
     while True:
         owners: dict[Member, dict[Region, None]] = defaultdict(dict)
         for region in _all(root):
             for statement in region.statements:
-                for part in set(used_by(statement)):
+                for part in used_by(statement):
                     if isinstance(part, Member):
                         owners[part][region] = None
         shared = {member: list(regions) for member, regions in owners.items() if len(regions) > 1}
@@ -78,10 +78,23 @@ def unshare_members(root: Region) -> None:
                 copy = Member(member.name, member.constructor, {}, member.hint)
                 for statement in region.statements:
                     _replace_member(statement, member, copy)
-        dissolved = {region for member, regions in shared.items() if member.weights for region in regions}
+        parameters = {member: regions for member, regions in shared.items() if "" in member.weights}
+        for member, regions in parameters.items():
+            _pass_in(root, member, [region for region in regions if region is not root])
+        layers = [member for member in shared if member.weights and member not in parameters]
+        dissolved = {region for member in layers for region in shared[member]}
         if not dissolved:
             return
         _dissolve(root, dissolved)
+
+
+def _pass_in(root: Region, parameter: Member, regions: list[Region]) -> None:
+    """Read a parameter once, in front of everything, and let regions take it from there."""
+    value = Value(parameter.hint)
+    for region in regions:
+        for statement in region.statements:
+            _replace_member(statement, parameter, value)
+    root.items.insert(0, Assign((value,), parameter))
 
 
 def _all(region: Region) -> Iterator[Region]:
@@ -97,7 +110,7 @@ def _dissolve(region: Region, dissolved: set[Region]) -> None:
     region.items = [each for item in region.items for each in (item.items if item in dissolved else [item])]
 
 
-def _replace_member(statement: Statement, old: Member, new: Member) -> None:
+def _replace_member(statement: Statement, old: Member, new: Member | Value) -> None:
     if isinstance(statement, Assign):
         statement.value = _with_member(statement.value, old, new)
     for block in blocks_of(statement):
@@ -106,7 +119,7 @@ def _replace_member(statement: Statement, old: Member, new: Member) -> None:
         block.results = _with_member(block.results, old, new)
 
 
-def _with_member(item: Arg, old: Member, new: Member) -> Arg:
+def _with_member(item: Arg, old: Member, new: Member | Value) -> Arg:
     match item:
         case Expr():
             return Expr(item.template, tuple(_with_member(arg, old, new) for arg in item.args))

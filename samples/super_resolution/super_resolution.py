@@ -3,7 +3,7 @@
 Inputs
     input  float32 (N, 1, H, W)
 Outputs
-    output  float32 of any rank
+    output  float32 (N, 1, ?, ?)
 
     net = MindSporeModel()
     ms.load_param_into_net(net, ms.load_checkpoint("super_resolution.ckpt"), strict_load=True)
