@@ -18,14 +18,22 @@ REAL = sorted(path for path in (HERE / "models").iterdir() if path.suffix in (".
 LIGHT = sorted((Path(onnx.__file__).parent / "backend" / "test" / "data" / "light").glob("light_*.onnx"))
 KERAS = ("ResNet50", "MobileNetV2", "InceptionV3", "EfficientNetB0", "DenseNet121")
 
+IMAGES = {"candy.onnx"}
+"""Models that want pixels from 0 to 255. Candy takes a mean of about 110 off its input: on standard normal numbers its
+first norm sees a variance so small that onnxruntime's own InstanceNormalization is 1e-4 off (against float64, where the
+script is 4e-8 off)."""
+
 
 def convert_real(path: Path, folder: Path) -> Result:
     """Convert a model of `tests/models` at the ends and shapes that its .json names."""
     wanted = json.loads(path.with_suffix(path.suffix + ".json").read_text(encoding="utf-8"))
-    inputs = None
-    if "values" in wanted:
-        inputs = folder / "inputs.npz"
-        np.savez(inputs, **{name: np.asarray(value) for name, value in wanted["values"].items()})
+    values = {name: np.asarray(value) for name, value in wanted.get("values", {}).items()}
+    if path.name in IMAGES:
+        shape = wanted["shapes"][0]
+        values[wanted["inputs"][0]] = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
+    inputs = folder / "inputs.npz" if values else None
+    if inputs is not None:
+        np.savez(inputs, **values)
     return converter.convert(
         path,
         shape=[",".join(map(str, shape)) or "-" for shape in wanted["shapes"]],

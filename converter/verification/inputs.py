@@ -103,6 +103,10 @@ def _indexed(node: ir.Node, position: int) -> int | None:
     elif position == 0 and node.op_type == "OneHot":
         depth = node.inputs[1].const_value if node.inputs[1] is not None else None
         return None if depth is None else int(depth.numpy().reshape(-1)[0])
+    elif node.op_type == "Equal":  # a one-hot code is made by comparing with 0, 1, 2, …
+        other = node.inputs[1 - position]
+        table = other.const_value.numpy() if other is not None and other.const_value is not None else np.zeros(0)
+        return int(table.max()) + 1 if table.size > 2 and table.dtype.kind in "iu" else None
     else:
         return None
     if data is None or data.shape is None:
