@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -22,6 +23,9 @@ IMAGES = {"candy.onnx"}
 """Models that want pixels from 0 to 255. Candy takes a mean of about 110 off its input: on standard normal numbers its
 first norm sees a variance so small that onnxruntime's own InstanceNormalization is 1e-4 off (against float64, where the
 script is 4e-8 off)."""
+
+HALF_PRECISION = {"squeezenet_fp16.onnx"}
+"""onnxruntime computes these in 32 bits between the layers on a CPU, MindSpore rounds every layer to 16."""
 
 
 def convert_real(path: Path, folder: Path) -> Result:
@@ -52,14 +56,39 @@ def proved(result: Result) -> None:
     assert result.verdict == "same", result.comparison.lines()
 
 
+def proved_in_float32(result: Result, path: Path) -> None:
+    """Assert that a 16-bit network is the same when it computes in 32 bits, and close when it rounds every layer."""
+    import mindspore as ms
+    import onnxruntime
+
+    assert not result.unconverted
+    assert result.comparison is not None
+    (feed,) = result.comparison.feeds.values()
+    session = onnxruntime.InferenceSession(path)
+    wanted = session.run(None, {session.get_inputs()[0].name: feed})[0].astype(np.float32)
+    net = network_of(result)
+    for parameter in net.get_parameters():
+        parameter.set_dtype(ms.float32)
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    got = net(ms.Tensor(feed.astype(np.float32))).asnumpy()
+    largest = np.abs(wanted).max()
+    assert np.abs(got - wanted).max() <= 2e-3 * largest
+    assert all((output.max_abs or 0.0) <= 2e-2 * largest for output in result.comparison.outputs)
+
+
+def network_of(result: Result) -> Any:
+    """Import a conversion's script and load its checkpoint."""
+    from converter import network
+
+    script, *weights = [path for path in result.files if path.suffix in (".py", ".ckpt", ".safetensors")]
+    return network.load(script, weights[0] if weights else None)
+
+
 def export_mindir(result: Result, shapes: list[tuple[int, ...]], dtypes: list[np.dtype], folder: Path) -> None:
     """Export a converted network to MINDIR."""
     import mindspore as ms
 
-    from converter import network
-
-    script, *weights = [path for path in result.files if path.suffix in (".py", ".ckpt", ".safetensors")]
-    net = network.load(script, weights[0] if weights else None)
+    net = network_of(result)
     inputs = [ms.Tensor(np.ones(shape, dtype)) for shape, dtype in zip(shapes, dtypes, strict=True)]
     target = folder / "net.mindir"
     ms.export(net, *inputs, file_name=os.fspath(target), file_format="MINDIR")
@@ -71,7 +100,10 @@ def test_real_models(path: Path, tmp_path: Path) -> None:
     if path.suffix == ".pb":
         pytest.importorskip("tensorflow")
     result = convert_real(path, tmp_path)
-    proved(result)
+    if path.name in HALF_PRECISION:
+        proved_in_float32(result, path)
+    else:
+        proved(result)
     export_mindir(result, *_signature(result), tmp_path)
 
 
@@ -117,11 +149,8 @@ def run(result: Result, inputs: tuple) -> list[np.ndarray]:
     """Run a converted network on torch tensors or arrays."""
     import mindspore as ms
 
-    from converter import network
-
-    script, *weights = [path for path in result.files if path.suffix in (".py", ".ckpt", ".safetensors")]
     ms.set_context(mode=ms.PYNATIVE_MODE)
-    made = network.load(script, weights[0] if weights else None)(*[ms.Tensor(np.asarray(value)) for value in inputs])
+    made = network_of(result)(*[ms.Tensor(np.asarray(value)) for value in inputs])
     return [item.asnumpy() for item in (made if isinstance(made, tuple) else (made,))]
 
 
