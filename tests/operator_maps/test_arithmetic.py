@@ -45,7 +45,7 @@ SCALARS = [
     ("Max", X, np.float32(0.1), "ops.maximum(x0, 0.1)"),
     ("Pow", X, np.float32(2), "x0**2"),
     ("Pow", X, np.int64(3), "x0**3"),
-    ("Pow", POSITIVE, np.float32(-1.5), "x0**-1.5"),
+    ("Pow", POSITIVE, np.float32(-1.5), "x0 ** (-1.5)"),
     ("Pow", POSITIVE, np.float32(0.5), "ops.sqrt(x0)"),
     ("Add", INTEGERS, np.int64(3), "x0 + 3"),
     ("Mul", INTEGERS.astype(np.int32), np.int32(3), "x0 * 3"),
