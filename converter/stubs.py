@@ -8,6 +8,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from converter.idioms.provenance import operator_of
 from converter.program import Arg, Branch, Expr, For, Member, While, Written, expr
 
 LINE = 90
@@ -21,14 +22,15 @@ def unconverted(lines, *inputs):
 
 def stub(node: ir.Node, reason: str, inputs: tuple[Arg, ...]) -> tuple[Expr, str]:
     """Write a stub for a node: the call that raises, and what the report tells the reader to do."""
-    operator = f"{node.domain or 'onnx'}::{node.op_type}"
+    operator = operator_of(node)
+    row = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
     attributes = ", ".join(f"{name}={_short(value.value)}" for name, value in node.attributes.items()) or "none"
     shapes = f"inputs {_signature(node.inputs)}; outputs {_signature(node.outputs)}"
     text = f"{operator} '{node.name}' is not converted: {reason}. Attributes: {attributes}; {shapes}."
     holes = "".join(f", {{{i + 2}}}" for i in range(len(inputs)))
     remedy = (
         f"{reason[:1].upper()}{reason[1:]}. Attributes: {attributes}; {shapes}. "
-        "Write it at this line, or give a row for it with --operator_map."
+        f"Write it at this line, or give a row for {row} with --operator_map."
     )
     return expr(f"{{0}}({{1}}{holes})", unconverted, textwrap.wrap(text, LINE), *inputs), remedy
 

@@ -19,7 +19,7 @@ from converter.dtypes import mindspore_dtype
 from converter.idioms import absorbed_of, operator_of
 from converter.names import Names, cell_attributes
 from converter.node import Declined, Node, Operand, kind_of
-from converter.normalize import is_folded
+from converter.normalize import is_folded, refusal_of
 from converter.program import (
     Arg,
     Assign,
@@ -114,7 +114,8 @@ class Translator:
     def _result(self, node: ir.Node) -> Arg:
         row = self.tables.find(node.domain, node.op_type)
         if row is None:
-            raise Declined("there is no row for this operator")
+            refusal = refusal_of(node)
+            raise Declined(refusal[1] if refusal else "there is no row for this operator")
         inputs = [None if value is None else Operand(self, value) for value in node.inputs]
         while inputs and inputs[-1] is None:
             inputs.pop()

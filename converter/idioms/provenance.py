@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import onnx_ir as ir
 
 from converter import scopes
+from converter.normalize.marks import refusal_of
 
 ABSORBED = "converter.absorbed"
 """Metadata: a list of [operator, name, scope] of the nodes that a node stands for beside the one it is named after."""
@@ -18,7 +19,8 @@ OPERATOR = "converter.operator"
 
 def operator_of(node: ir.Node) -> str:
     """The operator that a node was in the source: `onnx::MatMul`."""
-    return node.metadata_props.get(OPERATOR, f"{node.domain or 'onnx'}::{node.op_type}")
+    domain = "onnx" if refusal_of(node) else node.domain or "onnx"
+    return node.metadata_props.get(OPERATOR, f"{domain}::{node.op_type}")
 
 
 def absorbed_of(node: ir.Node) -> list[tuple[str, str, str]]:
