@@ -15,6 +15,7 @@ from converter.normalize import normalize
 from converter.output import Output
 from converter.program import Program, Record
 from converter.source import Request, Source
+from converter.stages import Observer, Stages
 from converter.structure import structure
 from converter.translate import translate
 from converter.verification import Comparison
@@ -83,40 +84,61 @@ def convert(
     checkpoint_format: checkpoint.Format | None = None,
     verify: bool = True,
     verify_inputs: str | Path | None = None,
+    observer: Observer | None = None,
 ) -> Result:
     """Translate a model. The arguments are the command's options; `report` is a folder.
+
+    `observer` is told which stage the conversion is in, and how far.
 
     Raises:
         ConverterError: with a code, when the model, an option or a folder is at fault; nothing is written then.
     """
     request = Request(Path(model_file), tuple(input_nodes), tuple(output_nodes), tuple(shape))
     name = ends.module_name(request.model_file.stem)
+    stages = Stages(observer)
     with Output(name, Path(output), _path(report)) as out:
-        source = frontends.load(request)
-        made = translate_source(source, tables.load(_path(operator_map)), name, checkpoint_format)
+        with stages.stage("load"):
+            source = frontends.load(request)
+            rows = tables.load(_path(operator_map))
+        made = translate_source(source, rows, name, checkpoint_format, stages)
         script = out.script(f"{name}.py", made.script.text)
-        weights = None
-        if made.checkpoint is not None:
-            weights = out.checkpoint(made.checkpoint)
-            checkpoint.write(made.program, weights)
-        out.weight_map(f"weight_map_of_{name}.json", weight_map(made.program, name))
+        with stages.stage("checkpoint"):
+            weights = None
+            if made.checkpoint is not None:
+                weights = out.checkpoint(made.checkpoint)
+                checkpoint.write(made.program, weights)
+            out.weight_map(f"weight_map_of_{name}.json", weight_map(made.program, name))
         proof = None
         if verify:
-            proof = verification.verify(source, made.graph, made.program, script, weights, _path(verify_inputs))
-        out.report(f"report_of_{name}.txt", report_text.write(made.program, made.script, proof))
+            with stages.stage("verify"):
+                proof = verification.verify(source, made.graph, made.program, script, weights, _path(verify_inputs))
+        with stages.stage("report"):
+            out.report(f"report_of_{name}.txt", report_text.write(made.program, made.script, proof))
     return Result(name, out.files, tuple(made.program.records), proof)
 
 
 def translate_source(
-    source: Source, rows: tables.Tables, name: str, checkpoint_format: checkpoint.Format | None = None
+    source: Source,
+    rows: tables.Tables,
+    name: str,
+    checkpoint_format: checkpoint.Format | None = None,
+    stages: Stages | None = None,
 ) -> Translation:
     """Take a source through normalisation, the operator tables and emission."""
-    graph = normalize(source.model, source.original.file.parent)
-    recognise(graph)
-    program = structure(translate(graph, rows))
+    stages = stages or Stages()
+    with stages.stage("normalize"):
+        graph = normalize(source.model, source.original.file.parent, stages.each)
+    with stages.stage("recognise idioms"):
+        recognise(graph)
+    with stages.stage("translate"):
+        flat = translate(graph, rows, stages.each)
+    with stages.stage("structure"):
+        program = structure(flat)
     kind = checkpoint.format_for(program, checkpoint_format)
     file = f"{name}.{kind}" if any(program.parameters()) else None
-    return Translation(graph, program, emit(program, report_text.docstring(source, graph.graph, name, file)), file)
+    with stages.stage("emit"):
+        script = emit(program, report_text.docstring(source, graph.graph, name, file))
+    return Translation(graph, program, script, file)
 
 
 def _path(given: str | Path | None) -> Path | None:

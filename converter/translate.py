@@ -37,6 +37,7 @@ from converter.program import (
     Written,
     expr,
 )
+from converter.stages import Each
 from converter.stubs import describe, stub
 from converter.tables import Tables
 from converter.weights import Step, Weight, joined, reshape, transpose
@@ -47,9 +48,9 @@ MAX_LITERAL = 16
 """Constants of more elements are parameters, smaller ones stand in the script."""
 
 
-def translate(model: ir.Model, tables: Tables) -> Program:
-    """Translate a normalised model to a program of one Cell, `MindSporeModel`."""
-    return Translator(tables).program(model.graph)
+def translate(model: ir.Model, tables: Tables, each: Each = iter) -> Program:
+    """Translate a normalised model to a program of one Cell, `MindSporeModel`; `each` goes through the nodes."""
+    return Translator(tables).program(model.graph, each)
 
 
 class Translator:
@@ -70,7 +71,7 @@ class Translator:
         self._layers: dict[tuple[Any, ...], Member] = {}
         self._constants: dict[ir.Value, Arg] = {}
 
-    def program(self, graph: ir.Graph) -> Program:
+    def program(self, graph: ir.Graph, each: Each = iter) -> Program:
         """Translate the main graph."""
         kind = scopes.network_class(graph)
         self.cell.doc = f"The whole network. Source: {kind}." if kind else "The whole network."
@@ -78,7 +79,7 @@ class Translator:
             variable = Value(value.name or "x", dims_of(value))
             self.values[value] = variable
             self.cell.inputs.append(variable)
-        for node in graph:
+        for node in each(graph):
             self._translate(node)
         self.block.results = tuple(self.tensor(value) for value in graph.outputs)
         for twin, record in self._twins:

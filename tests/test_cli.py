@@ -169,7 +169,7 @@ def test_help_names_every_option(capfd):
     with pytest.raises(SystemExit):
         cli.main(["--help"])
     text = capfd.readouterr().out
-    for name in set(inspect.signature(pipeline.convert).parameters) - {"verify"} | {"no_verify", "version", "verbose"}:
+    for name in set(inspect.signature(pipeline.convert).parameters) - {"verify", "observer"} | {"no_verify", "version", "verbose"}:
         assert f"--{name}" in text
 
 

@@ -22,6 +22,7 @@ from converter.normalize.read import read_model
 from converter.normalize.shapes import forget_invented_dimensions, infer_shapes, set_declared_shapes_aside
 from converter.normalize.simplify import take_out_opposites
 from converter.normalize.upgrade import upgrade
+from converter.stages import Each
 
 __all__ = ["OPSET", "calls_of", "is_folded", "is_literal", "normalize", "refusal_of", "source_name", "varying_axes"]
 
@@ -51,7 +52,7 @@ PASSES = (
 )
 
 
-def normalize(model: onnx.ModelProto, base_dir: Path) -> ir.Model:
+def normalize(model: onnx.ModelProto, base_dir: Path, each: Each = iter) -> ir.Model:
     """Return `model` at opset `OPSET` as a graph of plain nodes.
 
     The graph's inputs and outputs keep their names and order.
@@ -59,13 +60,14 @@ def normalize(model: onnx.ModelProto, base_dir: Path) -> ir.Model:
     Args:
         model: at the opset of its file, cut at the user's ends, external data not loaded. It stays as it is.
         base_dir: the folder that external data is relative to.
+        each: goes through the passes, and may tell somebody how far it is.
 
     Raises:
         ModelLoadingError: the model is not a valid graph.
     """
     graph = read_model(model, base_dir)
     ends = _ends(graph)
-    for step in PASSES:
+    for step in each(PASSES):
         step(graph)
     assert _ends(graph) == ends
     return graph
