@@ -8,12 +8,13 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from converter import checkpoint, ends, frontends, report_text, tables, verification
+from converter import checkpoint, ends, frontends, tables, verification
 from converter.emit import Script, emit
 from converter.idioms import recognise
 from converter.normalize import normalize
 from converter.output import Output
 from converter.program import Program, Record
+from converter.report import docstring, text_report
 from converter.source import Request, Source
 from converter.stages import Observer, Stages
 from converter.structure import structure
@@ -113,7 +114,7 @@ def convert(
             with stages.stage("verify"):
                 proof = verification.verify(source, made.graph, made.program, script, weights, _path(verify_inputs))
         with stages.stage("report"):
-            out.report(f"report_of_{name}.txt", report_text.write(made.program, made.script, proof))
+            out.report(f"report_of_{name}.txt", text_report(made.program, made.script, proof))
     return Result(name, out.files, tuple(made.program.records), proof)
 
 
@@ -137,7 +138,7 @@ def translate_source(
     kind = checkpoint.format_for(program, checkpoint_format)
     file = f"{name}.{kind}" if any(program.parameters()) else None
     with stages.stage("emit"):
-        script = emit(program, report_text.docstring(source, graph.graph, name, file))
+        script = emit(program, docstring(source, graph.graph, name, file))
     return Translation(graph, program, script, file)
 
 

@@ -1,4 +1,4 @@
-"""Report: what became of every node, and the proof. Reads records, never the script's text."""
+"""The report as text: a line for every node, the rate, the proof; and the docstring of the script."""
 
 from __future__ import annotations
 
