@@ -19,11 +19,11 @@ import onnx_ir as ir
 
 from converter.program import Program
 from converter.source import Source
-from converter.verification.compare import OutputComparison, Verdict
+from converter.verification.compare import NodeComparison, OutputComparison, Verdict
 from converter.verification.inputs import verification_inputs
 from converter.verification.process import MODES
 
-__all__ = ["Comparison", "OutputComparison", "Verdict", "verify"]
+__all__ = ["Comparison", "NodeComparison", "OutputComparison", "Verdict", "verify"]
 
 RANDOM = frozenset(
     {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
@@ -42,11 +42,13 @@ class Comparison:
         outputs: every output in every mode that ran.
         feeds: what was fed, by the inputs' names.
         note: why there is nothing to compare, or what else to know.
+        nodes: the nodes that were compared, in the order in which they ran; those of a loop's body before the loop.
     """
 
     outputs: tuple[OutputComparison, ...]
     feeds: Mapping[str, np.ndarray]
     note: str = ""
+    nodes: tuple[NodeComparison, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -56,11 +58,18 @@ class Comparison:
             return "differs"
         return "same" if "same" in verdicts else "not comparable"
 
+    @property
+    def first_difference(self) -> NodeComparison | None:
+        """The first node that differs by itself: on inputs that are the source's."""
+        return next((node for node in self.nodes if node.verdict == "differs"), None)
+
     def lines(self) -> list[str]:
-        """The proof for a reader: what stands in the way, the inputs, and a line for every output in every mode."""
+        """The proof for a reader: what stands in the way, the inputs, every output, the first node that differs."""
         lines = [self.note] if self.note else []
         lines += [f"input {name}, {array.dtype} {array.shape}" for name, array in self.feeds.items()]
-        return lines + [output.line() for output in self.outputs]
+        lines += [output.line() for output in self.outputs]
+        first = self.first_difference
+        return [*lines, f"the first node that differs on identical inputs: {first.line()}"] if first else lines
 
 
 def verify(
@@ -152,7 +161,7 @@ def _comparison(
                 if mode in started
                 else "an earlier mode ended the process"
             )
-            outputs += [OutputComparison(name, mode, "differs", note=why) for name in job["outputs"]]
+            outputs += [OutputComparison("differs", output=name, mode=mode, note=why) for name in job["outputs"]]
     return Comparison(tuple(outputs), feeds)
 
 

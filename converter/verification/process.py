@@ -18,7 +18,7 @@ import onnx
 
 from converter.errors import ConverterError
 from converter.source import Original
-from converter.verification.compare import OutputComparison, compare
+from converter.verification.compare import Difference, OutputComparison, difference
 
 MODES = ("PyNative", "graph")
 
@@ -86,13 +86,13 @@ def _run_script(
         again = results(seed=2) if job["random"] else got
     except Exception as error:
         why = f"the script raises {type(error).__name__}: {_first_line(error)}"
-        return [OutputComparison(name, mode, "differs", note=why) for name in names]
-    return [
-        OutputComparison(name, mode, "not comparable", note="a random operator feeds it")
-        if name in job["random"] and compare(name, mode, two, one).max_abs != 0.0
-        else compare(name, mode, one, other)
+        return [OutputComparison("differs", output=name, mode=mode, note=why) for name in names]
+    random = Difference("not comparable", note="a random operator feeds it")
+    found = [
+        random if name in job["random"] and difference(two, one).max_abs != 0.0 else difference(one, other)
         for name, one, two, other in zip(names, got, again, wanted, strict=True)
     ]
+    return [OutputComparison(output=name, mode=mode, **each.as_dict()) for name, each in zip(names, found, strict=True)]
 
 
 def _first_line(error: Exception) -> str:
