@@ -7,6 +7,8 @@ to do. Every node leaves a record.
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -35,7 +37,9 @@ from converter.program import (
     Unpacked,
     Value,
     Written,
+    arguments_of,
     expr,
+    expressions_of,
 )
 from converter.stages import Each
 from converter.stubs import describe, stub
@@ -84,6 +88,7 @@ class Translator:
         self.block.results = tuple(self.tensor(value) for value in graph.outputs)
         for twin, record in self._twins:
             twin.converted, twin.became, twin.anchor = record.converted, record.became, record.anchor
+            twin.composed = record.composed
         return Program([self.cell], self.records)
 
     # One node
@@ -101,6 +106,7 @@ class Translator:
         statements, members, records = len(self.block.statements), len(self.cell.members), len(self.records)
         try:
             self._write(node, self._result(node), record)
+            record.composed = _is_composed(self.block.statements[statements:])
         except Exception as error:
             del self.block.statements[statements:]
             self._forget(self.cell.members[members:])
@@ -414,6 +420,13 @@ def _anchor(statement: Statement) -> Member | Statement:
     ):
         return value.args[0]
     return statement
+
+
+def _is_composed(statements: Sequence[Statement]) -> bool:
+    """Whether several calls, or a helper function, stand for a node."""
+    parts = [part for s in statements for item in expressions_of(s) for part in arguments_of(item)]
+    calls = sum(isinstance(part, Expr) and re.search(r"[\w}]\(", part.template) is not None for part in parts)
+    return calls > 1 or any(map(inspect.isfunction, parts))
 
 
 def _lift_attributes(node: ir.Node) -> dict[str, Any]:

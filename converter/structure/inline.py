@@ -12,13 +12,13 @@ WIDEST = 12
 """The largest expression, counted in variables, literals and calls, that inlining makes."""
 
 
-def inline_single_uses(block: Block) -> dict[int, Any]:
+def inline_single_uses(block: Block) -> dict[Any, Any]:
     """Inline within a block and its inner ones.
 
     Returns:
-        The statement that holds each inlined one now, by `id`.
+        The statement that holds each inlined one now.
     """
-    moved: dict[int, Any] = {}
+    moved: dict[Any, Any] = {}
     uses = _uses(block)
     kept: list[Statement] = []
     for statement in block.statements:
@@ -26,13 +26,13 @@ def inline_single_uses(block: Block) -> dict[int, Any]:
             moved |= inline_single_uses(inner)
         while kept and _takes(statement, kept[-1], uses):
             before = kept.pop()
-            moved[id(before)] = statement
+            moved[before] = statement
             replace_in(statement, {before.targets[0]: before.value})  # type: ignore[union-attr, dict-item]
         kept.append(statement)
     while kept and len(block.results) == 1 and _ends_in(block.results[0], kept[-1], uses):
         before = kept.pop()
         block.results = substituted(block.results, {before.targets[0]: before.value})  # type: ignore[union-attr, dict-item]
-        moved[id(before)] = block
+        moved[before] = block
     block.statements = kept
     return moved
 
