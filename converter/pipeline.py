@@ -14,7 +14,7 @@ from converter.idioms import recognise
 from converter.normalize import normalize
 from converter.output import Output
 from converter.program import Program, Record
-from converter.report import docstring, text_report
+from converter.report import Facts, SourceGraph, docstring, reports, source_graph
 from converter.source import Request, Source
 from converter.stages import Observer, Stages
 from converter.structure import structure
@@ -27,9 +27,11 @@ from converter.weight_map import weight_map
 class Translation:
     """A model as a program and as a script, nothing written yet.
 
+    `graph` is the normalised graph, `source_graph` the same as plain data, before patterns were recognised in it.
     `checkpoint` is the checkpoint's file name; None when the network has no parameters.
     """
 
+    source_graph: SourceGraph
     graph: ir.Model
     program: Program
     script: Script
@@ -114,7 +116,19 @@ def convert(
             with stages.stage("verify"):
                 proof = verification.verify(source, made.graph, made.program, script, weights, _path(verify_inputs))
         with stages.stage("report"):
-            out.report(f"report_of_{name}.txt", text_report(made.program, made.script, proof))
+            options = {
+                "input_nodes": request.input_nodes,
+                "output_nodes": request.output_nodes,
+                "shape": request.shapes,
+                "operator_map": operator_map,
+                "checkpoint_format": checkpoint_format,
+                "verify": verify,
+                "verify_inputs": verify_inputs,
+            }
+            times, memory = stages.timings, stages.peak_memory
+            parts = (made.source_graph, made.program, made.script, proof)
+            for file, text in reports(Facts(name, source, *parts, options, times, memory, out.files)):
+                out.report(file, text)
     return Result(name, out.files, tuple(made.program.records), proof)
 
 
@@ -129,6 +143,7 @@ def translate_source(
     stages = stages or Stages()
     with stages.stage("normalize"):
         graph = normalize(source.model, source.original.file.parent, stages.each)
+        before = source_graph(graph)
     with stages.stage("recognise idioms"):
         recognise(graph)
     with stages.stage("translate"):
@@ -139,7 +154,7 @@ def translate_source(
     file = f"{name}.{kind}" if any(program.parameters()) else None
     with stages.stage("emit"):
         script = emit(program, docstring(source, graph.graph, name, file))
-    return Translation(graph, program, script, file)
+    return Translation(before, graph, program, script, file)
 
 
 def _path(given: str | Path | None) -> Path | None:
