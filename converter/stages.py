@@ -10,6 +10,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, Protocol, TypeVar, get_args
 
+from converter.errors import (
+    REPORT_IT,
+    BaseConverterError,
+    CheckPointGenerationError,
+    ConverterError,
+    GeneratorError,
+    GraphInitError,
+    ReportGenerationError,
+    ScriptGenerationError,
+    SubGraphSearchingError,
+    package_error,
+    unforeseen,
+)
+
 Item = TypeVar("Item")
 
 Stage = Literal[
@@ -17,6 +31,19 @@ Stage = Literal[
 ]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 """In the order in which a conversion goes through them."""
+
+_FAILURES: Mapping[Stage, type[ConverterError]] = {
+    "load": GraphInitError,
+    "normalize": GraphInitError,
+    "recognise idioms": SubGraphSearchingError,
+    "translate": GeneratorError,
+    "structure": SubGraphSearchingError,
+    "emit": ScriptGenerationError,
+    "checkpoint": CheckPointGenerationError,
+    "verify": BaseConverterError,
+    "report": ReportGenerationError,
+}
+"""What a stage fails with when nobody foresaw why."""
 
 _STATUS = Path("/proc/self/status")
 
@@ -57,12 +84,23 @@ class Stages:
 
     @contextmanager
     def stage(self, name: Stage) -> Iterator[None]:
-        """The block inside is this stage, or a part of it."""
+        """The block inside is this stage, or a part of it.
+
+        Raises:
+            RuntimeIntegrityError: a package cannot be imported.
+            ConverterError: what the block raises; what nobody foresaw gets the class that belongs to the stage.
+        """
         if self._observer is not None:
             self._observer.begin(name)
         began = time.perf_counter()
         try:
             yield
+        except ConverterError:
+            raise
+        except ImportError as error:
+            raise package_error(error) from error
+        except Exception as error:
+            raise _FAILURES[name](f"{unforeseen(error)}, at the stage '{name}'. {REPORT_IT}") from error
         finally:
             self._timings[name] = self._timings.get(name, 0.0) + time.perf_counter() - began
 

@@ -9,6 +9,7 @@ import pytest
 from harness import model_of
 
 from converter import stages
+from converter.errors import ConverterError, RuntimeIntegrityError, UnknownModelError
 from converter.stages import STAGES, Stages, peak_memory
 
 MEGABYTE = 2**20
@@ -50,11 +51,30 @@ def test_times_add_up_and_survive_an_error(monkeypatch):
     record = Stages()
     with record.stage("emit"):
         pass
-    with pytest.raises(ValueError, match="odd"), record.stage("emit"):
-        raise ValueError("odd")
+    with pytest.raises(UnknownModelError, match="odd"), record.stage("emit"):
+        raise UnknownModelError("odd")
     assert record.timings == {"emit": 1.75}
     with pytest.raises(TypeError):
         record.timings["emit"] = 0.0  # type: ignore[index]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("error", [ValueError, OSError, RecursionError, MemoryError])
+def test_what_nobody_foresaw_gets_a_code(stage, error):
+    message = rf"msg: {error.__name__}: odd thing, at the stage '{stage}'\. Nothing was written\."
+    with pytest.raises(ConverterError, match=message), Stages().stage(stage):
+        raise error("odd\nthing.")
+
+
+def test_a_missing_package_is_named():
+    with pytest.raises(RuntimeIntegrityError, match="No module named 'nothing_like_it'"), Stages().stage("checkpoint"):
+        import nothing_like_it  # noqa: F401
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
+def test_interrupts_pass(interrupt):
+    with pytest.raises(interrupt), Stages().stage("load"):
+        raise interrupt
 
 
 @pytest.mark.parametrize("without_status", [False, True])

@@ -63,7 +63,7 @@ def normalize(model: onnx.ModelProto, base_dir: Path, each: Each = iter) -> ir.M
         each: goes through the passes, and may tell somebody how far it is.
 
     Raises:
-        ModelLoadingError: the model is not a valid graph.
+        GraphInitError: the model is not a valid graph.
     """
     graph = read_model(model, base_dir)
     ends = _ends(graph)
