@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from converter.errors import OnnxModelSaveError
 from converter.program import Program
 from converter.source import Source
 from converter.verification.compare import NodeComparison, OutputComparison, Verdict
@@ -84,6 +86,7 @@ def verify(
 
     Raises:
         BadParamError: the user's inputs do not fit the model.
+        OnnxModelSaveError: there is no space for what the process needs.
     """
     containers = [end.name for end in (*source.inputs, *source.outputs) if end.container]
     if containers:
@@ -95,10 +98,7 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="onnx2mindspore-") as name:
         folder = Path(name)
         job = _job(source, graph, script, checkpoint)
-        (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        np.savez(folder / "inputs.npz", **{f"input_{i}": array for i, array in enumerate(feeds.values())})
-        if source.original.model is not None:
-            onnx.save(source.original.model, folder / "source.onnx")
+        _hand_over(folder, job, feeds, source.original.model)
         done = subprocess.run(
             [sys.executable, "-m", "converter.verification.process", name],
             env={**ONEDNN_ISA, "GLOG_v": "4", **os.environ},
@@ -107,7 +107,23 @@ def verify(
             errors="replace",
             check=False,
         )
+        logging.getLogger(__name__).info("%s%s", done.stdout, done.stderr)  # what --verbose shows
         return _comparison(job, folder / "results.jsonl", done, feeds)
+
+
+def _hand_over(
+    folder: Path, job: Mapping[str, Any], feeds: Mapping[str, np.ndarray], model: onnx.ModelProto | None
+) -> None:
+    """Write down what the process needs."""
+    try:
+        (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+        np.savez(folder / "inputs.npz", **{f"input_{i}": array for i, array in enumerate(feeds.values())})
+        if model is not None:
+            onnx.save(model, folder / "source.onnx")
+    except OSError as error:
+        raise OnnxModelSaveError(
+            f"the temporary folder cannot hold the source: {error.strerror}. Set TMPDIR to another folder."
+        ) from error
 
 
 def _job(source: Source, graph: ir.Model, script: Path, checkpoint: Path | None) -> dict[str, Any]:
