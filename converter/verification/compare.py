@@ -16,6 +16,8 @@ TOLERANCE = 1e-4
 """The same for every other floating type; integers, bools and strings must be equal."""
 
 TINY = float(np.finfo(np.float32).tiny)
+BLOCK = 2**16
+"""Elements that are compared at a time."""
 
 
 @dataclass(frozen=True)
@@ -97,55 +99,63 @@ def difference(got: Any, want: Any) -> Difference:
     got, want = np.asarray(got), np.asarray(want)
     if got.shape != want.shape:
         return Difference("differs", note=f"its shape is {got.shape}, the source's {want.shape}")
-    if want.dtype.kind not in "fcV":
-        return _exact_difference(got, want)
-    wide = np.complex128 if want.dtype.kind == "c" else np.float64
-    tolerance = TOLERANCES.get(want.dtype.name, TOLERANCE)
-    got, want = got.astype(wide), want.astype(wide)
-    alike = (got == want) | (np.isnan(got) & np.isnan(want))  # infinities and NaN in the same places
-    with np.errstate(invalid="ignore"):
-        error = np.where(alike, 0.0, np.abs(got - want))
-    if not np.isfinite(error).all():
+    if want.dtype.kind not in "fciubV":
+        return Difference("same" if bool((got == want).all()) else "differs")
+    exact = want.dtype.kind in "iub"
+    errors = _Errors(1.0 if exact else TINY)
+    for start in range(0, want.size, BLOCK):
+        errors.add(*(_wide(array.reshape(-1)[start : start + BLOCK]) for array in (got, want)))
+    if not np.isfinite(errors.largest_error):
         return Difference("differs", note="one has NaN or infinities where the other has numbers")
-    finite = np.isfinite(want)
-    largest = float(np.abs(want[finite]).max(initial=0.0))
-    relative = error / np.maximum(np.where(finite, np.abs(want), 1.0), TINY)
-    max_abs = float(error.max(initial=0.0))
+    tolerance = 0.0 if exact else TOLERANCES.get(want.dtype.name, TOLERANCE)
     return Difference(
-        "same" if max_abs <= tolerance * max(largest, TINY) else "differs",
-        max_abs,
-        float(relative.max(initial=0.0)),
-        float(relative.mean()) if relative.size else 0.0,
-        _cosine(got[finite], want[finite]),
+        "same" if errors.largest_error <= tolerance * max(errors.largest, TINY) else "differs",
+        errors.largest_error,
+        errors.largest_relative,
+        errors.relative / want.size if want.size else 0.0,
+        errors.cosine,
+        f"{errors.unequal} of {want.size} elements are unequal" if exact and errors.unequal else "",
     )
 
 
-def _cosine(one: np.ndarray, other: np.ndarray) -> float | None:
-    """Cosine similarity of two vectors of one length; None when one is all zeros."""
-    scales = [float(np.abs(vector).max(initial=0.0)) for vector in (one, other)]
-    if 0.0 in scales:
-        return None
-    one, other = one / scales[0], other / scales[1]  # squares of large numbers overflow
-    cosine = np.vdot(one, other).real / (np.linalg.norm(one) * np.linalg.norm(other))
-    return float(np.clip(cosine, -1.0, 1.0))
+def _wide(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
 
 
-def _exact_difference(got: np.ndarray, want: np.ndarray) -> Difference:
-    unequal = int((got != want).sum())
-    note = f"{unequal} of {want.size} elements are unequal" if unequal else ""
-    if want.dtype.kind not in "iub":
-        return Difference("differs" if unequal else "same", note=note)
-    got, want = got.astype(np.float64).reshape(-1), want.astype(np.float64).reshape(-1)
-    error = np.abs(got - want)
-    relative = error / np.maximum(np.abs(want), 1.0)
-    return Difference(
-        "differs" if unequal else "same",
-        float(error.max(initial=0.0)),
-        float(relative.max(initial=0.0)),
-        float(relative.mean()) if relative.size else 0.0,
-        _cosine(got, want),
-        note,
-    )
+class _Errors:
+    """What is summed up block by block, so that large values need little memory."""
+
+    def __init__(self, floor: float) -> None:
+        self._floor = floor  # relative errors of smaller numbers are relative to this one
+        self.largest = self.largest_error = self.largest_relative = self.relative = 0.0
+        self.unequal = 0
+        self._products = np.zeros(3)  # of got and want, got and got, want and want
+
+    def add(self, got: np.ndarray, want: np.ndarray) -> None:
+        """Add a block of numbers."""
+        finite = np.isfinite(want)
+        if finite.all():
+            error, numbers = np.abs(got - want), np.abs(want)
+        else:  # infinities and NaN must stand in the same places
+            alike = (got == want) | (np.isnan(got) & np.isnan(want))
+            with np.errstate(invalid="ignore"):
+                error, numbers = np.where(alike, 0.0, np.abs(got - want)), np.where(finite, np.abs(want), 1.0)
+            error = np.where(alike | finite, error, np.inf)
+        relative = error / np.maximum(numbers, self._floor)
+        self.largest_error = max(self.largest_error, float(np.nan_to_num(error, nan=np.inf).max()))
+        self.largest = max(self.largest, float(numbers[finite].max(initial=0.0)))
+        self.largest_relative = max(self.largest_relative, float(relative.max()))
+        self.relative += float(relative.sum())
+        self.unequal += int(np.count_nonzero(error))
+        one, other = got[finite], want[finite]
+        self._products += [np.vdot(one, other).real, np.vdot(one, one).real, np.vdot(other, other).real]
+
+    @property
+    def cosine(self) -> float | None:
+        """Cosine similarity; None when one is all zeros, or too large to be squared."""
+        both, one, other = (float(product) for product in self._products)
+        scale = np.sqrt(one) * np.sqrt(other)
+        return float(np.clip(both / scale, -1.0, 1.0)) if 0.0 < scale < np.inf else None
 
 
 def _structure_difference(got: Any, want: Any) -> Difference:
@@ -155,8 +165,9 @@ def _structure_difference(got: Any, want: Any) -> Difference:
     if len(got) != len(want):
         return Difference("differs", note=f"{len(got)} elements, the source has {len(want)}")
     parts = [difference(one, other) for one, other in zip(got, want, strict=True)]
-    return max(parts, key=_badness, default=Difference("same"))
+    return max(parts, key=badness, default=Difference("same"))
 
 
-def _badness(part: Difference) -> tuple[bool, float]:
-    return part.verdict == "differs", part.max_abs or 0.0
+def badness(found: Difference) -> tuple[bool, float]:
+    """By what of several differences the worst is chosen."""
+    return found.verdict == "differs", found.max_abs or 0.0
