@@ -69,7 +69,7 @@ class ParamMissingError(ConverterError):
     code = "0000002"
     example = (
         "the outputs 'scores' need the input(s) 'features', which --input_nodes does not list. "
-        "Add it, or cut behind the node that reads 'features': Add (its output is 'sum')."
+        "Add it, or cut behind the node that reads 'features': the Add that makes 'sum'."
     )
     remedy = "Add what the message names to the command."
 
@@ -89,7 +89,7 @@ class GraphInitError(ConverterError):
     """The file can be read, but no graph can be made of it: a cycle, a value made twice, a malformed tensor."""
 
     code = "1000000"
-    example = "the model is invalid: Add (its output is 'sum') is part of a cycle."
+    example = "the model is invalid: the Relu that makes 'scores' is part of a cycle."
     remedy = "Export the model again; `onnx.checker.check_model` says more about an ONNX model."
 
 
@@ -137,7 +137,11 @@ class SourceRunError(GraphInitError):
     """The source does not run on the inputs, so that nothing can be compared with it."""
 
     code = "1000004"
-    example = "the source refuses the inputs: onnxruntime refuses these inputs: indices element out of data bounds"
+    example = (
+        "the source refuses the inputs: onnxruntime refuses these inputs: Non-zero status code returned while running "
+        "Gather node. Name:'' Status Message: indices element out of data bounds, idx=7 must be within the inclusive "
+        "range [-3,2]"
+    )
     remedy = "Ends no command: the result is written, and the report says `not comparable`. Give `--verify_inputs`."
     exit_status = 0
 
@@ -146,7 +150,7 @@ class NodeInputMissingError(GraphInitError):
     """A node reads a value that nothing in the graph makes."""
 
     code = "1000005"
-    example = "the model is invalid: Add (its output is 'sum') reads 'lost', which nothing in the graph makes."
+    example = "the model is invalid: the Add that makes 'sum' reads 'lost', which nothing in the graph makes."
     remedy = "Export or copy the model again."
 
 
@@ -154,7 +158,7 @@ class FileSaveError(ConverterError):
     """A folder or a file of the result cannot be written."""
 
     code = "2000000"
-    example = "'text.txt' cannot be written: file exists. Choose another --output or --report."
+    example = "'text.txt' cannot be written: not a directory. Choose another --output or --report."
     remedy = "Choose another folder, free some space, or correct its rights."
 
 
@@ -195,7 +199,7 @@ class CheckPointGenerationError(FileSaveError):
     """The checkpoint cannot be written."""
 
     code = "2000004"
-    example = "'net.ckpt' could not be written: No space left on device"
+    example = "'net.ckpt' cannot be written: no space left on device. Free some space, or choose another --output."
     remedy = "Free some space or choose another folder; above 2 GB use `--checkpoint_format safetensors`."
 
 
@@ -233,7 +237,7 @@ class OperatorMapError(GeneratorError):
     """A table of operators (ours, or a file given by `--operator_map`) is malformed."""
 
     code = "3000001"
-    example = "'missing.py' cannot be read: No such file or directory."
+    example = "'missing.py' is not a Python file; --operator_map takes a file that defines ROWS"
     remedy = "Correct the row that the message names; the README shows the form of a row."
 
 
