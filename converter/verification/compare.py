@@ -26,8 +26,8 @@ class Difference:
 
     Attributes:
         verdict: whether it equals the reference within its tolerance.
-        max_abs, max_rel, mean_rel: errors, absolute and relative to the reference's element; None when there is no
-            number.
+        max_abs, max_rel, mean_rel: errors, absolute and relative to the reference's element where that is not 0; None
+            when there is no number.
         cosine: cosine similarity of the two as vectors; None when there is no number or one of them is all zeros.
         note: why it differs or is not comparable, when the numbers do not say so.
     """
@@ -102,7 +102,7 @@ def difference(got: Any, want: Any) -> Difference:
     if want.dtype.kind not in "fciubV":
         return Difference("same" if bool((got == want).all()) else "differs")
     exact = want.dtype.kind in "iub"
-    errors = _Errors(1.0 if exact else TINY)
+    errors = _Errors()
     for start in range(0, want.size, BLOCK):
         errors.add(*(_wide(array.reshape(-1)[start : start + BLOCK]) for array in (got, want)))
     if not np.isfinite(errors.largest_error):
@@ -125,8 +125,7 @@ def _wide(array: np.ndarray) -> np.ndarray:
 class _Errors:
     """What is summed up block by block, so that large values need little memory."""
 
-    def __init__(self, floor: float) -> None:
-        self._floor = floor  # relative errors of smaller numbers are relative to this one
+    def __init__(self) -> None:
         self.largest = self.largest_error = self.largest_relative = self.relative = 0.0
         self.unequal = 0
         self._products = np.zeros(3)  # of got and want, got and got, want and want
@@ -141,7 +140,7 @@ class _Errors:
             with np.errstate(invalid="ignore"):
                 error, numbers = np.where(alike, 0.0, np.abs(got - want)), np.where(finite, np.abs(want), 1.0)
             error = np.where(alike | finite, error, np.inf)
-        relative = error / np.maximum(numbers, self._floor)
+        relative = np.divide(error, numbers, out=np.zeros_like(error), where=numbers > 0)
         self.largest_error = max(self.largest_error, float(np.nan_to_num(error, nan=np.inf).max()))
         self.largest = max(self.largest, float(numbers[finite].max(initial=0.0)))
         self.largest_relative = max(self.largest_relative, float(relative.max()))

@@ -176,8 +176,18 @@ class Prober:
         results = list(made)
         wanted = number in self._chosen and self._rounds[number] <= ROUNDS
         if wanted or any(item is RAISED for item in made):
-            results = self._judge(number, inputs, made)
+            results = self._judge(number, inputs, [self._settled(number, item) for item in made])
         return results[0] if len(results) == 1 else results
+
+    def _settled(self, number: int, item: Any) -> Any:
+        """A value once it is there: PyNative mode computes behind, and tells of errors when somebody reads."""
+        try:
+            if item is not RAISED:
+                _array(item, None)
+        except Exception as error:
+            self._errors.setdefault(number, error)
+            return RAISED
+        return item
 
     def _judge(self, number: int, inputs: Sequence[Any], made: Sequence[Any]) -> list[Any]:
         probe = self._probes[number]

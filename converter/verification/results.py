@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,8 @@ class Results:
             return Comparison((), feeds, f"the source refuses the inputs: {refused[0]}")
         if self._started in ([], ["source"]):
             return Comparison((), feeds, f"the source could not be run: {_death(self.process)}")
-        outputs, nodes = self._outputs(), self._nodes()
+        nodes = self._nodes()
+        outputs = self._outputs(nodes)
         stubs = self._job["stubs"]
         note = f"{stubs} {'node is' if stubs == 1 else 'nodes are'} not converted" if stubs else ""
         proof = Comparison(outputs, feeds, note, nodes)
@@ -65,14 +66,14 @@ class Results:
             return Comparison(outputs, feeds, self._explanation(outputs, nodes), nodes)
         return proof
 
-    def _outputs(self) -> tuple[OutputComparison, ...]:
+    def _outputs(self, nodes: Sequence[NodeComparison]) -> tuple[OutputComparison, ...]:
         if self._job["stubs"]:
             return ()
         outputs = []
         for fact in self._facts:
             if "compared" in fact:
                 compared = fact["compared"]
-                note = "; at ".join(filter(None, [compared["note"], self._where(fact["lines"])]))
+                note = "; at ".join(filter(None, [compared["note"], self._where(fact["lines"], nodes)]))
                 outputs.append(OutputComparison(**{**compared, "note": note}))
         for mode in MODES:
             if not any(output.mode == mode for output in outputs):
@@ -81,10 +82,12 @@ class Results:
                 outputs += [OutputComparison("differs", output=n, mode=mode, note=why) for n in self._job["outputs"]]
         return tuple(outputs)
 
-    def _where(self, lines: list[int]) -> str:
-        """The innermost line of the script that nodes stand at, and these."""
+    def _where(self, lines: Sequence[int], nodes: Sequence[NodeComparison]) -> str:
+        """The innermost line that nodes stand at, and these; of several, those that differ by themselves."""
+        wrong = {(node.node, node.operator) for node in nodes if node.verdict == "differs"}
         for line in lines:
-            found = records_at(line, self._made.script, self._made.program.records)
+            here = records_at(line, self._made.script, self._made.program.records)
+            found = [record for record in here if (record.name, record.operator) in wrong] or here
             if found:
                 names = ", ".join(f"'{record.operator}' ({record.name})" for record in found[:3])
                 return f"line {line}: {names}{' …' if len(found) > 3 else ''}"
@@ -113,7 +116,8 @@ class Results:
         every = "every node that can be compared is the same on identical inputs (in PyNative mode)"
         if all(output.verdict != "differs" for output in outputs if output.mode == MODES[0]):
             return f"only graph mode differs; {every}"
-        off = [name for name, same in zip(self._job["outputs"], *self._all("graph")[:1], strict=False) if not same]
+        graph = next(iter(self._all("graph")), [])
+        off = [name for name, same in zip(self._job["outputs"], graph, strict=False) if not same]
         if off:
             return f"{every}; the normalised graph itself is off the source at {', '.join(off)}: suspect normalisation"
         return f"{every}: suspect how the script joins them, or errors that add up"
