@@ -102,8 +102,8 @@ def _run_source(job: Mapping[str, Any], folder: Path, feeds: Mapping[str, np.nda
 
 def _run_script(
     job: Mapping[str, Any], mode: str, feeds: Mapping[str, np.ndarray], wanted: list[Any]
-) -> tuple[list[Difference], list[int]]:
-    """Every output's difference; and, when the script raises, the lines that the error passed through."""
+) -> tuple[list[Difference], list[int] | None]:
+    """Every output's difference; and the lines of the script that an error passed through, None when there is none."""
     import mindspore as ms
 
     from converter import network
@@ -128,7 +128,7 @@ def _run_script(
     return [
         random if name in job["random"] and difference(two, one).max_abs != 0.0 else difference(one, other)
         for name, one, two, other in zip(job["outputs"], got, again, wanted, strict=True)
-    ], []
+    ], None
 
 
 if __name__ == "__main__":

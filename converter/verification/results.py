@@ -73,7 +73,9 @@ class Results:
         for fact in self._facts:
             if "compared" in fact:
                 compared = fact["compared"]
-                note = "; at ".join(filter(None, [compared["note"], self._where(fact["lines"], nodes)]))
+                raised = fact["lines"] is not None
+                where = self._where(compared["mode"], fact["lines"], nodes) if raised else ""
+                note = "; at ".join(filter(None, [compared["note"], where]))
                 outputs.append(OutputComparison(**{**compared, "note": note}))
         for mode in MODES:
             if not any(output.mode == mode for output in outputs):
@@ -82,11 +84,19 @@ class Results:
                 outputs += [OutputComparison("differs", output=n, mode=mode, note=why) for n in self._job["outputs"]]
         return tuple(outputs)
 
-    def _where(self, lines: Sequence[int], nodes: Sequence[NodeComparison]) -> str:
-        """The innermost line that nodes stand at, and these; of several, those that differ by themselves."""
-        wrong = {(node.node, node.operator) for node in nodes if node.verdict == "differs"}
+    def _where(self, mode: str, lines: Sequence[int], nodes: Sequence[NodeComparison]) -> str:
+        """The line where the script raised, and the nodes that stand there; of several, those that differ.
+
+        In PyNative mode, which runs ahead and raises late, the first node that differs by itself says more.
+        """
+        script, records = self._made.script, self._made.program.records
+        wrong = [(node.node, node.operator) for node in nodes if node.verdict == "differs"]
+        placed = {(record.name, record.operator): script.position(record.anchor) for record in records}
+        first = next((position for name in wrong if (position := placed.get(name))), None)
+        if first and (mode == MODES[0] or not lines):
+            lines = [first[0]]
         for line in lines:
-            here = records_at(line, self._made.script, self._made.program.records)
+            here = records_at(line, script, records)
             found = [record for record in here if (record.name, record.operator) in wrong] or here
             if found:
                 names = ", ".join(f"'{record.operator}' ({record.name})" for record in found[:3])
@@ -116,7 +126,7 @@ class Results:
         every = "every node that can be compared is the same on identical inputs (in PyNative mode)"
         if all(output.verdict != "differs" for output in outputs if output.mode == MODES[0]):
             return f"only graph mode differs; {every}"
-        graph = next(iter(self._all("graph")), [])
+        graph: list[bool] = next(iter(self._all("graph")), [])
         off = [name for name, same in zip(self._job["outputs"], graph, strict=False) if not same]
         if off:
             return f"{every}; the normalised graph itself is off the source at {', '.join(off)}: suspect normalisation"
