@@ -35,20 +35,10 @@ LIBRARIES = (
 """In the order in which they need each other."""
 
 OWN = (
-    "dom",
-    "model",
-    "virtual",
-    "layout",
-    "cards",
-    "graph",
-    "script",
-    "details",
-    "search",
-    "table",
-    "overview",
-    "plot",
+    *("dom", "model", "virtual", "layout", "cards", "graph"),
+    *("script", "details", "search", "table", "plot", "overview", "main"),
 )
-"""Our own scripts; `main` comes last."""
+"""Our own scripts; `main` starts the page."""
 
 # Prism would highlight the whole page by itself, and a worker's scope has no document.
 _BEFORE = "window.Prism = { manual: true, disableWorkerMessageHandler: true };"

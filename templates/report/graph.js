@@ -151,7 +151,7 @@ class GraphView {
     const { width, height } = layoutOf(this.model.root);
     const { clientWidth, clientHeight } = this.canvas;
     const k = Math.min(1, (clientWidth - 48) / width, (clientHeight - 48) / height);
-    const legible = Math.max(k, 0.5);
+    const legible = Math.max(k, 0.75);
     const y = legible > k && height * legible > clientHeight ? 24 : (clientHeight - height * legible) / 2;
     this.#move(d3.zoomIdentity.translate((clientWidth - width * legible) / 2, y).scale(legible), animated);
   }

@@ -131,15 +131,12 @@ function drawLegend() {
 function followTheme() {
   const root = document.documentElement;
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const isDark = () => (root.dataset.theme || (dark.matches ? "dark" : "light")) === "dark";
-  const show = () => {
-    byId("theme").textContent = isDark() ? "☀" : "☾";
+  const show = (isDark) => {
+    root.dataset.theme = isDark ? "dark" : "light";
+    byId("theme").textContent = isDark ? "☀" : "☾";
     plot?.draw();
   };
-  byId("theme").addEventListener("click", () => {
-    root.dataset.theme = isDark() ? "light" : "dark";
-    show();
-  });
-  dark.addEventListener("change", show);
-  show();
+  byId("theme").addEventListener("click", () => show(root.dataset.theme !== "dark"));
+  dark.addEventListener("change", () => show(dark.matches));
+  show(dark.matches);
 }

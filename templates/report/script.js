@@ -41,7 +41,7 @@ class ScriptView {
       onclick: () => this.choose(line),
     });
     row.append(
-      el("span", { class: "number", text: line }),
+      el("span", { class: "no", text: line }),
       el("span", { class: `mark ${worst || ""}` }),
       el("code", {}, ...this.#content(index)),
     );
