@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from converter.program import Record
 from converter.verification.compare import NodeComparison, OutputComparison
 from converter.verification.comparison import Comparison
 from converter.verification.process import MODES
@@ -91,16 +92,16 @@ class Results:
         """
         script, records = self._made.script, self._made.program.records
         wrong = [(node.node, node.operator) for node in nodes if node.verdict == "differs"]
-        placed = {(record.name, record.operator): script.position(record.anchor) for record in records}
-        first = next((position for name in wrong if (position := placed.get(name))), None)
-        if first and (mode == MODES[0] or not lines):
-            lines = [first[0]]
+        placed = {(record.name, record.operator): record for record in records}
+        first = next((record for name in wrong if (record := placed.get(name))), None)
+        position = script.position(first.anchor) if first else None
+        if first and position and (mode == MODES[0] or not lines):
+            return _named(position[0], [first])
         for line in lines:
             here = records_at(line, script, records)
             found = [record for record in here if (record.name, record.operator) in wrong] or here
             if found:
-                names = ", ".join(f"'{record.operator}' ({record.name})" for record in found[:3])
-                return f"line {line}: {names}{' …' if len(found) > 3 else ''}"
+                return _named(line, found)
         return ""
 
     def _nodes(self) -> tuple[NodeComparison, ...]:
@@ -131,6 +132,11 @@ class Results:
         if off:
             return f"{every}; the normalised graph itself is off the source at {', '.join(off)}: suspect normalisation"
         return f"{every}: suspect how the script joins them, or errors that add up"
+
+
+def _named(line: int, records: Sequence[Record]) -> str:
+    names = ", ".join(f"'{record.operator}' ({record.name})" for record in records[:3])
+    return f"line {line}: {names}{' …' if len(records) > 3 else ''}"
 
 
 def _death(process: subprocess.CompletedProcess[str]) -> str:
