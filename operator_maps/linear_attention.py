@@ -100,7 +100,7 @@ def causal_conv_with_state(
     if weight.shape is None or None in weight.shape:
         raise node.decline("the extents of its kernel are unknown")
     if activation not in ("none", "silu", "swish"):
-        raise node.decline(f"its activation '{activation}' is unknown")
+        raise node.decline(f"the activation '{activation}' is unknown")
     kernel = weight.shape[2] or 0
     window = Window((kernel,), (1,), (1,), (0,), (0,))
     padded: Arg = x

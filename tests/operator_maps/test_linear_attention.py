@@ -80,5 +80,5 @@ def test_causal_conv_of_a_kernel_of_one() -> None:
 
 
 def test_causal_conv_with_an_unknown_activation_is_declined() -> None:
-    with pytest.raises(Unconverted, match="its activation 'tanh' is unknown"):
+    with pytest.raises(Unconverted, match="activation 'tanh' is unknown"):
         check("CausalConvWithState", X, W, constants=(1,), opset=OPSET, outputs=2, activation="tanh", expect=[])
