@@ -45,8 +45,14 @@ function leafText(node, height, by) {
   ];
 }
 
+/** What a group is called: `nodes 1–40`, `layer1[0]` for an element of a sequence, `attention`. */
+function titleOf({ name, kind, parent }) {
+  if (kind === "part") return `nodes ${name}`;
+  return /^\d+$/.test(name) && parent.name ? `${parent.name}[${name}]` : name;
+}
+
 function groupText(group, width, height, by) {
-  const label = group.kind === "part" ? `nodes ${group.name}` : group.name;
+  const label = titleOf(group);
   const below = group.kind === "part" ? count(group.size, "node") : `${group.kind.replace(/^nn\./, "")} · ${count(group.size, "node")}`;
   return [
     svg("path", { class: "chevron", d: "M14,17l5,5l-5,5" }),
@@ -72,7 +78,7 @@ function statusBar(group, width, height) {
 function frame(placed) {
   const { item, x, y, width, height } = placed;
   const kind = item.kind === "part" ? "" : ` ${item.kind.replace(/^nn\./, "")}`;
-  const title = text("name", 30, 22, item.kind === "part" ? `nodes ${item.name}` : item.name);
+  const title = text("name", 30, 22, titleOf(item));
   title.append(svg("tspan", { class: "kind", text: kind, dx: 4 }));
   return svg(
     "g",

@@ -10,13 +10,13 @@ class Details {
   /** What there is to see before anything is chosen: the network as a whole. */
   welcome() {
     const { network, summary } = this.model;
-    const ends = (side) => network[side].flatMap((end) => [el("span", { text: end.name }), el("code", { class: "muted", text: signature(end) })]);
+    const ends = (side) => el("span", {}, ...network[side].map((end) => el("span", { class: "end" }, el("span", { text: end.name }), el("code", { class: "muted", text: signature(end) }))));
     const cls = ({ name, line }) => el("button", { class: "link", text: name, title: `line ${line}`, onclick: () => this.go.line(line) });
     const hint = (keys, text) => el("span", {}, ...keys.map((key) => el("kbd", { text: key })), ` ${text}`);
     this.#show(
       el("h2", { text: network.name }),
-      fact("inputs", ...ends("inputs")),
-      fact("outputs", ...ends("outputs")),
+      fact("inputs", ends("inputs")),
+      fact("outputs", ends("outputs")),
       fact("weights", el("span", { text: `${count(summary.parameters, "parameter")}, ${count(summary.elements, "element")}` })),
       fact(network.classes.length === 1 ? "class" : "classes", ...[...network.classes].reverse().map(cls)),
       el("p", { class: "muted invitation", text: "Choose a card in the graph, or a line of the script that has a mark beside it." }),

@@ -28,10 +28,11 @@ const byId = (id) => document.getElementById(id);
 /** A number of things: `1 node`, `20,000 nodes`. */
 const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
-/** An error as people write it: `3.1e-6`; a dash where there is none. */
+/** An error as people write it: `3.1e-6`, `0.25`; a dash where there is none. */
 function scientific(value) {
   if (value === null || value === undefined) return "–";
-  return value === 0 ? "0" : value.toExponential(1).replace("e+", "e");
+  if (value === 0) return "0";
+  return value >= 0.01 && value < 1000 ? value.toPrecision(2) : value.toExponential(1).replace("e+", "e");
 }
 
 /** A tensor's type and shape: `float32 [N, 3, 224, 224]`. */

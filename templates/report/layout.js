@@ -1,8 +1,8 @@
 // Where everything stands: each open group is laid out by itself, innermost first, so that only what is open costs.
 
 const SIZE = {
-  leaf: { width: 168, height: 46 },
-  group: { width: 196, height: 62 },
+  leaf: { width: 182, height: 46 },
+  group: { width: 208, height: 62 },
   end: { width: 150, height: 34 },
   head: 34, // of an open group
   padding: 18,
@@ -24,11 +24,11 @@ function layoutOf(group) {
     graph.setEdge(String(itemId(from)), String(itemId(to)), { values });
   ports(group, graph, add);
   dagre.layout(graph, { disableOptimalOrderHeuristic: group.children.length > 60 });
-  group.layout = collected(graph, items, group);
+  group.layout = collected(graph, items);
   return group.layout;
 }
 
-/** What enters a group comes from a point at its top, what leaves it goes to one at its bottom. */
+/** What enters a group comes from the middle of its top, what leaves it goes to the middle of its bottom. */
 function ports(group, graph, add) {
   const size = { width: SIZE.port, height: SIZE.port };
   if (group.entries.size) {
@@ -49,7 +49,7 @@ function sizeOf(item) {
   return { width: Math.max(width + 2 * SIZE.padding, 220), height: height + SIZE.head + 2 * SIZE.padding };
 }
 
-function collected(graph, items, group) {
+function collected(graph, items) {
   const boxes = [];
   for (const id of graph.nodes()) {
     const { x, y, width, height } = graph.node(id);
@@ -61,7 +61,11 @@ function collected(graph, items, group) {
     return { points, values: values || [], port, from: items.get(edge.v), to: items.get(edge.w) };
   });
   const { width, height } = graph.graph();
-  return { boxes, edges, width: Math.max(width, 0) || 0, height: Math.max(height, 0) || 0, group };
+  for (const { points, from, to } of edges) {
+    if (from.port) points[0] = { x: width / 2, y: -SIZE.padding };
+    if (to.port) points[points.length - 1] = { x: width / 2, y: height + SIZE.padding };
+  }
+  return { boxes, edges, width, height };
 }
 
 /** Opens or closes a group; what is around it must be laid out again. */

@@ -143,12 +143,12 @@ const itemId = (item) => (item.item ??= ++itemCount);
 function split(group) {
   for (const child of group.children) if (child instanceof Group) split(child);
   if (group.children.length <= MOST_CHILDREN) return;
-  const children = group.children;
+  const children = group.children.filter((child) => !child.side);
   const size = Math.max(PART, Math.ceil(children.length / PART));
-  group.children = [];
+  group.children = group.children.filter((child) => child.side);
   for (let i = 0; i < children.length; i += size) {
     const some = children.slice(i, i + size);
-    const part = new Group(`${i + 1}–${i + some.length}`, "part", group);
+    const part = new Group(`${first(some[0]).id}–${last(some[some.length - 1]).id}`, "part", group);
     part.path = group.path;
     part.children = some;
     for (const child of some) {
@@ -159,6 +159,9 @@ function split(group) {
     split(part);
   }
 }
+
+const first = (item) => (item instanceof Group ? first(item.children[0]) : item);
+const last = (item) => (item instanceof Group ? last(item.children[item.children.length - 1]) : item);
 
 function deepen(group) {
   group.depth = group.parent.depth + 1;

@@ -14,7 +14,7 @@ function showVerdict(model, element, go) {
   element.classList.add(kind);
   element.append(
     el("div", { class: "seal", "aria-hidden": "true", text: mark }),
-    el("div", { class: "headline" }, el("p", { class: "muted", text: `${source.description} → ${network.name}.py` }), el("h1", { text: headline }), el("p", { class: "muted", text: basis(model) })),
+    el("div", { class: "headline" }, el("p", { class: "muted", text: `${source.description} → ${network.name}.py` }), el("h1", { text: headline }), el("p", { class: "muted basis", title: basis(model), text: basis(model) })),
     tile("converted", percent(summary.rate), `${(summary.nodes - summary.unconverted).toLocaleString("en")} of ${count(summary.nodes, "node")}`, shareBar(summary)),
     tile("worst error", scientific(summary.worst_error), summary.worst_error === null ? "nothing was measured" : worstOutput(verification)),
     el("div", { class: "tile todo" }, el("p", { class: "key", text: "left to do" }), ...todo(model, go)),

@@ -2,6 +2,15 @@
 
 const SMALLEST = 1e-12; // where the logarithmic axis begins
 
+/** Where the axis has lines: at every second power of ten. */
+function decades(_, axis, low, high) {
+  const powers = [];
+  for (let power = Math.ceil(Math.log10(low)); power <= Math.log10(high); power++) if (power % 2 === 0) powers.push(10 ** power);
+  return powers;
+}
+
+const tickText = (tick) => (tick <= SMALLEST * 1.01 ? "0" : `1e${Math.round(Math.log10(tick))}`);
+
 class ErrorPlot {
   constructor(model, element, choose) {
     this.nodes = model.nodes.filter((node) => node.error);
@@ -29,10 +38,10 @@ class ErrorPlot {
         height: 320,
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false } },
-        scales: { x: { time: false, range: [-0.5, Math.max(this.nodes.length - 0.5, 0.5)] }, y: { distr: 3 } },
+        scales: { x: { time: false, range: [-0.5, Math.max(this.nodes.length - 0.5, 0.5)] }, y: { distr: 3, range: (_, low, high) => [low / 3, high * 3] } },
         axes: [
           { ...axis, label: "depth", labelSize: 22 },
-          { ...axis, size: 70, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : scientific(tick))) },
+          { ...axis, size: 70, splits: decades, filter: (_, ticks) => ticks, values: (_, ticks) => ticks.map(tickText) },
         ],
         series: [{}, dots("same", colour("--converted")), dots("differs", colour("--unconverted"))],
         hooks: { setCursor: [({ cursor }) => this.#point(cursor.idx)] },

@@ -31,7 +31,8 @@ class ScriptView {
   #row(index) {
     const line = index + 1;
     const nodes = this.model.byLine.get(line) || [];
-    const worst = STATUSES.findLast((status) => nodes.some((node) => node.status === status));
+    const differs = nodes.some(({ error }) => error?.verdict === "differs");
+    const worst = differs ? "unconverted" : STATUSES.findLast((status) => nodes.some((node) => node.status === status));
     const row = el("div", {
       class: `line${line === this.current ? " current" : ""}${nodes.length ? " linked" : ""}`,
       role: "option",
