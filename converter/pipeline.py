@@ -142,7 +142,7 @@ def translate_source(
     """Take a source through normalisation, the operator tables and emission."""
     stages = stages or Stages()
     with stages.stage("normalize"):
-        graph = normalize(source.model, source.original.file.parent, stages.each)
+        graph = normalize(source.model, source.original.file.parent, stages.each, rows.own)
         before = source_graph(graph)
     with stages.stage("recognise idioms"):
         recognise(graph)
