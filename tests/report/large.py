@@ -38,7 +38,10 @@ def report_of(count: int, *, blocks: bool = True, name: str = "large") -> dict[s
             "name": name,
             "inputs": [{"name": "x", "value": "v0", **end}],
             "outputs": [{"name": "y", "value": f"v{count}", **end}],
-            "classes": [{"name": "Block", "line": 1, "doc": "A block."}, {"name": "MindSporeModel", "line": 2, "doc": ""}],
+            "classes": [
+                {"name": "Block", "line": 1, "doc": "A block."},
+                {"name": "MindSporeModel", "line": 2, "doc": ""},
+            ],
             "script_lines": count,
         },
         "nodes": nodes,
