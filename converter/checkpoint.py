@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -27,11 +28,20 @@ def write(program: Program, path: Path) -> None:
     """Write every parameter of the program, in the format that the suffix names.
 
     Raises:
-        CheckPointGenerationError: the file could not be written.
+        CheckPointGenerationError: the file cannot be written.
+    """
+    save(((name, weight.array()) for name, weight in program.parameters()), path)
+
+
+def save(parameters: Iterable[tuple[str, np.ndarray]], path: Path) -> None:
+    """Write parameters, by their names, in the format that the suffix names.
+
+    Raises:
+        CheckPointGenerationError: the file cannot be written.
     """
     import mindspore as ms
 
-    entries = [{"name": name, "data": _tensor(weight.array())} for name, weight in program.parameters()]
+    entries = [{"name": name, "data": _tensor(array)} for name, array in parameters]
     try:
         ms.save_checkpoint(entries, str(path), format=path.suffix.removeprefix("."))
     except (OSError, ValueError, RuntimeError, TypeError) as error:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
-from converter.stages import STAGES, Observer, Stage
+from converter.stages import STAGES, Observer
 
 PATIENCE = 1.0
 """Seconds that a stage may take before the bar appears."""
 
 
 @contextmanager
-def progress_bar(stream: TextIO) -> Iterator[Observer | None]:
-    """Give an observer that draws on `stream` until the block ends; None when that is not a terminal."""
+def progress_bar(stream: TextIO, stages: Sequence[str] = STAGES) -> Iterator[Observer | None]:
+    """Give an observer that draws on `stream` until the block ends; None when that is not a terminal.
+
+    `stages` are those that there will be, in order.
+    """
     if not stream.isatty():
         yield None
         return
-    bar = _Bar(stream)
+    bar = _Bar(stream, stages)
     try:
         yield bar
     finally:
@@ -30,7 +33,7 @@ def progress_bar(stream: TextIO) -> Iterator[Observer | None]:
 class _Bar:
     """The stage with its count, from when one of them takes longer than a moment until the end."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, stages: Sequence[str]) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -45,10 +48,11 @@ class _Bar:
         )
         self._task = self._progress.add_task("", total=None, count="")
         self._timer: threading.Timer | None = None
+        self._stages = stages
 
-    def begin(self, stage: Stage) -> None:
+    def begin(self, stage: str) -> None:
         self._forget()
-        place = f"{STAGES.index(stage) + 1}/{len(STAGES)}"
+        place = f"{self._stages.index(stage) + 1}/{len(self._stages)}"
         self._progress.reset(self._task, total=None, description=f"{place} {stage}", count="")
         self._timer = threading.Timer(PATIENCE, self._progress.start)
         self._timer.daemon = True
@@ -75,7 +79,7 @@ class Lines:
         self._stream = stream
         self._began = time.perf_counter()
 
-    def begin(self, stage: Stage) -> None:
+    def begin(self, stage: str) -> None:
         """Write the seconds since the start, and the stage."""
         print(f"{time.perf_counter() - self._began:8.2f} s  {stage}", file=self._stream, flush=True)
 

@@ -32,7 +32,7 @@ Stage = Literal[
 STAGES: tuple[Stage, ...] = get_args(Stage)
 """In the order in which a conversion goes through them."""
 
-_FAILURES: Mapping[Stage, type[ConverterError]] = {
+_FAILURES: Mapping[str, type[ConverterError]] = {
     "load": GraphInitError,
     "normalize": GraphInitError,
     "recognise idioms": SubGraphSearchingError,
@@ -40,7 +40,6 @@ _FAILURES: Mapping[Stage, type[ConverterError]] = {
     "structure": SubGraphSearchingError,
     "emit": ScriptGenerationError,
     "checkpoint": CheckPointGenerationError,
-    "verify": BaseConverterError,
     "report": ReportGenerationError,
 }
 """What a stage fails with when nobody foresaw why."""
@@ -51,7 +50,7 @@ _STATUS = Path("/proc/self/status")
 class Observer(Protocol):
     """Whoever wants to know how far a conversion is, such as a progress bar."""
 
-    def begin(self, stage: Stage) -> None:
+    def begin(self, stage: str) -> None:
         """A stage begins; the one before it, if any, is over."""
 
     def count(self, done: int, total: int) -> None:
@@ -83,7 +82,7 @@ class Stages:
         return peak_memory()
 
     @contextmanager
-    def stage(self, name: Stage) -> Iterator[None]:
+    def stage(self, name: str) -> Iterator[None]:
         """The block inside is this stage, or a part of it.
 
         Raises:
@@ -100,7 +99,8 @@ class Stages:
         except ImportError as error:
             raise package_error(error) from error
         except Exception as error:
-            raise _FAILURES[name](f"{unforeseen(error)}, at the stage '{name}'. {REPORT_IT}") from error
+            failure = _FAILURES.get(name, BaseConverterError)
+            raise failure(f"{unforeseen(error)}, at the stage '{name}'. {REPORT_IT}") from error
         finally:
             self._timings[name] = self._timings.get(name, 0.0) + time.perf_counter() - began
 

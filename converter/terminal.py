@@ -88,3 +88,14 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     for row in rows:
         result.add_row(*map(printable, row))
     return result
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on stdout: fitted to a terminal, else one line for each row, in columns."""
+    if sys.stdout.isatty():
+        console().print(table(headings, rows))
+        return
+    lines = [[printable(cell) for cell in row] for row in (headings, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(map(str.ljust, line, widths)).rstrip())

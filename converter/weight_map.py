@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from converter.errors import BadParamError
 from converter.program import Program
 from converter.weights import SOURCE, Step, Weight
+
+
+@dataclass(frozen=True)
+class Array:
+    """What is known of an array without its values; `dtype` is NumPy's name."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One parameter: `steps` make it of the source's tensor."""
+
+    converted: Array
+    source: Array
+    steps: tuple[Step, ...] = ()
 
 
 def weight_map(program: Program, name: str) -> str:
@@ -25,6 +47,33 @@ def entry_of(parameter: str, weight: Weight) -> dict[str, Any]:
     if steps:
         entry["transform"] = steps
     return entry
+
+
+def read(file: Path) -> tuple[Entry, ...]:
+    """Read back what `weight_map` has written.
+
+    Raises:
+        BadParamError: the file is missing or holds no weight map.
+    """
+    try:
+        (entries,) = json.loads(file.read_text(encoding="utf-8")).values()
+        return tuple(_entry(entry) for entry in entries)
+    except OSError as error:
+        raise BadParamError(f"the weight map '{file}' cannot be read: {error.strerror}. Check --weight_map.") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BadParamError(
+            f"'{file}' is not a weight map ({type(error).__name__}: {error}). Name a weight_map_of_NAME.json."
+        ) from error
+
+
+def _entry(entry: Mapping[str, Any]) -> Entry:
+    return Entry(
+        _array(entry["converted_weight"]), _array(entry["source_weight"]), tuple(map(dict, entry.get("transform", ())))
+    )
+
+
+def _array(text: Mapping[str, Any]) -> Array:
+    return Array(str(text["name"]), tuple(map(int, text["shape"])), str(text["data_type"]).lower())
 
 
 def _origin(weight: Weight) -> tuple[str, list[int], list[Step]]:

@@ -43,7 +43,7 @@ def load(request: Request) -> Source:
         NodeInputTypeNotSupportError: an end holds no dense tensors (a map, a sparse tensor).
     """
     path = request.model_file
-    model = _read(path)
+    model = read(path)
     names = graph_names(model.graph)
     inputs = names.inputs_named(request.input_nodes) if request.input_nodes else tuple(names.inputs)
     outputs = names.outputs_named(request.output_nodes) if request.output_nodes else tuple(names.outputs)
@@ -70,12 +70,17 @@ def load(request: Request) -> Source:
         model.opset_import.add(domain="", version=1)
     model.ir_version = max(model.ir_version, _IR_WITH_CONSTANTS)  # an initializer need no longer be an input
     cut(model.graph, [_value_info(end) for end in input_ends], [_value_info(end) for end in output_ends])
-    _check_external_data(model, path)
+    check_external_data(model, path)
     original = Original("onnx", path, model, {name: name for name in inputs}, {name: name for name in outputs})
     return Source(model, input_ends, output_ends, original, description)
 
 
-def _read(path: Path) -> onnx.ModelProto:
+def read(path: Path) -> onnx.ModelProto:
+    """Parse a file; weights that lie in other files stay there.
+
+    Raises:
+        ModelLoadingError: the file is missing, unreadable, truncated or no ONNX model.
+    """
     check_readable(path)
     data = path.read_bytes()
     try:
@@ -263,7 +268,7 @@ def _external(tensor: onnx.TensorProto) -> dict[str, str]:
     return {entry.key: entry.value for entry in tensor.external_data}
 
 
-def _check_external_data(model: onnx.ModelProto, path: Path) -> None:
+def check_external_data(model: onnx.ModelProto, path: Path) -> None:
     """Raise a ModelLoadingError unless all files that hold weights are there and long enough."""
     sizes: dict[str, int] = {}
     for tensor in tensors(model.graph):

@@ -1,0 +1,1 @@
+"""Weights by hand: the command `mindconverter-weights`."""
