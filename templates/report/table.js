@@ -28,7 +28,6 @@ class Table {
     );
     this.list = new VirtualList(this.body, ROW, (index) => this.#row(index));
     this.body.addEventListener("keydown", (event) => this.#key(event));
-    this.body.addEventListener("focus", () => this.#redraw());
     this.update();
   }
 
