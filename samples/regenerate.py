@@ -26,6 +26,8 @@ def main() -> None:
     for model, options in SAMPLES.items():
         path = HERE / model
         result = converter.convert(path, output=path.parent, **options)
+        for kind in ("html", "json"):  # they tell of the machine and the time
+            (path.parent / f"report_of_{result.name}.{kind}").unlink()
         print(f"{model}: {result.nodes_converted} of {result.nodes_total} nodes, {result.verdict}")
 
 

@@ -31,6 +31,8 @@ def test_sample_is_current(model: str, tmp_path: Path) -> None:
     source = SAMPLES / model
     result = converter.convert(source, output=tmp_path, verify=False, **_listed()[model])
     for made in result.files:
+        if made.suffix in (".html", ".json") and made.name.startswith("report_of_"):
+            continue  # they tell of the machine and the time: the samples go without
         kept = source.parent / made.name
         if made.suffix == ".ckpt":
             new, old = (ms.load_checkpoint(str(path)) for path in (made, kept))

@@ -49,9 +49,16 @@ def test_nothing_but_the_package_reaches_site_packages(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"converter", "onnx2mindspore"}
     assert not [name for name in names if name.endswith(".pyc")]
-    for folder in ("operator_maps", "templates"):
-        packed = {Path(name).name for name in names if name.startswith(f"converter/{folder}/")}
-        assert packed == {path.name for path in (ROOT / folder).iterdir() if path.is_file()}
+    for folder, source in (
+        ("operator_maps", ROOT / "operator_maps"),
+        ("templates", ROOT / "templates"),
+        ("report/vendor", ROOT / "converter" / "report" / "vendor"),
+    ):
+        packed = {
+            name.removeprefix(f"converter/{folder}/") for name in names if name.startswith(f"converter/{folder}/")
+        }
+        here = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
+        assert packed == {name for name in here if not name.endswith(".pyc")}
 
 
 def test_the_installed_command_converts(site, tmp_path):
@@ -63,10 +70,19 @@ def test_the_installed_command_converts(site, tmp_path):
         sys.executable, command, "--model_file", "net.onnx", "--output", "out", cwd=tmp_path, PYTHONPATH=str(site)
     )
     assert "2 of 2 nodes" in out
-    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"net.py", "net.ckpt", "report_of_net.txt"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {
+        *("net.py", "net.ckpt", "report_of_net.txt", "report_of_net.json", "report_of_net.html"),
+    }
 
 
 def test_the_version_is_that_of_the_package(wheel):
     from converter import __version__
 
     assert wheel.name == f"onnx2mindspore-{__version__}-py3-none-any.whl"
+
+
+def test_the_installed_command_lists_weights(site, tmp_path):
+    onnx.save(parser.parse_model(MODEL), tmp_path / "net.onnx")
+    command = site / "bin" / "mindconverter-weights"
+    out = run(sys.executable, command, "list", "net.onnx", cwd=tmp_path, PYTHONPATH=str(site))
+    assert "net.onnx, ONNX model: 2 tensors, 9 elements" in out
