@@ -256,5 +256,5 @@ class WeightMatchError(ConverterError):
     """The tensors of a source do not fit a weight map: some are missing, or have another shape or type."""
 
     code = "5000000"
-    example = "1 of 2 weights of 'map.json' cannot be made from 'new.onnx'. Nothing was written."
+    example = "1 of 3 weights of 'weight_map_of_net.json' cannot be made from 'newer.ckpt'. Nothing was written."
     remedy = "Match the names with `--rename`, take what the source lacks from `--base`, or translate the new model."

@@ -111,7 +111,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Prepare]] = {
 }
 ELSEWHERE = {
     "SourceRunError": "ends no command: see test_a_source_that_does_not_run",
-    "WeightMatchError": "of the other command: see tests/weights_cli/test_remap.py",
+    "WeightMatchError": "of the other command: see tests/weights_cli/test_command.py",
 }
 
 

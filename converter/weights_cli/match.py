@@ -60,6 +60,7 @@ def _fits(dtype: str, wanted: str) -> bool:
 
 def _candidates(wanted: Array, free: Sequence[Array]) -> str:
     """The tensors that nobody else takes, nearest by shape, then by name."""
+    free = [array for array in free if ("float" in array.dtype) == ("float" in wanted.dtype)]
     alike = [array for array in free if array.shape == wanted.shape]
     alike = alike or [array for array in free if math.prod(array.shape) == math.prod(wanted.shape)]
     names = {array.name: array for array in alike or free}

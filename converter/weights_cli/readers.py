@@ -191,7 +191,7 @@ def _safetensors(file: Path) -> Contents:
 
     try:
         archive = safe_open(file, framework="numpy")
-        slices = {name: archive.get_slice(name) for name in archive.offset_keys()}
+        slices = {name: archive.get_slice(name) for name in archive.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise _damaged(file, error) from error
     return contents(
