@@ -11,7 +11,31 @@ from torch import nn
 from torch.nn import functional
 
 
+class BasicBlock(nn.Module):
+    """Two convolutions: ResNet18's and ResNet34's block."""
+
+    expansion = 1
+
+    def __init__(self, inplanes: int, planes: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inplanes, planes, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = nn.Conv2d(planes, planes, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.relu = nn.ReLU()
+        self.downsample = shortcut(inplanes, planes * self.expansion, stride)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        identity = x if self.downsample is None else self.downsample(x)
+        out = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(out)) + identity)
+
+
 class Bottleneck(nn.Module):
+    """Three convolutions, the outer two 1x1: the block of ResNet50 and deeper."""
+
+    expansion = 4
+
     def __init__(self, inplanes: int, planes: int, stride: int = 1) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inplanes, planes, 1, bias=False)
@@ -21,11 +45,7 @@ class Bottleneck(nn.Module):
         self.conv3 = nn.Conv2d(planes, planes * 4, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(planes * 4)
         self.relu = nn.ReLU()
-        self.downsample = None
-        if stride != 1 or inplanes != planes * 4:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(inplanes, planes * 4, 1, stride, bias=False), nn.BatchNorm2d(planes * 4)
-            )
+        self.downsample = shortcut(inplanes, planes * self.expansion, stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         identity = x if self.downsample is None else self.downsample(x)
@@ -34,8 +54,21 @@ class Bottleneck(nn.Module):
         return self.relu(self.bn3(self.conv3(out)) + identity)
 
 
+def shortcut(inplanes: int, outplanes: int, stride: int) -> nn.Module | None:
+    """A projection where a block changes the shape, else nothing."""
+    if stride == 1 and inplanes == outplanes:
+        return None
+    return nn.Sequential(nn.Conv2d(inplanes, outplanes, 1, stride, bias=False), nn.BatchNorm2d(outplanes))
+
+
 class ResNet(nn.Module):
-    def __init__(self, blocks: tuple[int, ...] = (2, 2, 2, 2), width: int = 16, classes: int = 10) -> None:
+    def __init__(
+        self,
+        block: type[BasicBlock] | type[Bottleneck] = Bottleneck,
+        blocks: tuple[int, ...] = (2, 2, 2, 2),
+        width: int = 16,
+        classes: int = 10,
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -45,8 +78,8 @@ class ResNet(nn.Module):
             planes = width * 2**stage
             layers = []
             for i in range(count):
-                layers.append(Bottleneck(channels, planes, 2 if stage and not i else 1))
-                channels = planes * 4
+                layers.append(block(channels, planes, 2 if stage and not i else 1))
+                channels = planes * block.expansion
             setattr(self, f"layer{stage + 1}", nn.Sequential(*layers))
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, classes)
@@ -193,7 +226,7 @@ class UNet(nn.Module):
 
 MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Any, ...]], list[str]]] = {
     "resnet": (ResNet, lambda: (torch.randn(2, 3, 64, 64),), ["image"]),
-    "small_resnet": (lambda: ResNet((2, 1, 1, 1), 8), lambda: (torch.randn(4, 3, 32, 32),), ["image"]),
+    "resnet18": (lambda: ResNet(BasicBlock, width=8), lambda: (torch.randn(4, 3, 64, 64),), ["image"]),
     "vit": (ViT, lambda: (torch.randn(2, 3, 32, 32),), ["image"]),
     "encoder": (
         Encoder,
