@@ -35,7 +35,10 @@ def write(program: Program, path: Path) -> None:
     try:
         ms.save_checkpoint(entries, str(path), format=path.suffix.removeprefix("."))
     except (OSError, ValueError, RuntimeError, TypeError) as error:
-        raise CheckPointGenerationError(f"'{path.name}' could not be written: {error}") from error
+        reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
+        raise CheckPointGenerationError(
+            f"'{path.name}' cannot be written: {reason}. Free some space, or choose another --output."
+        ) from error
 
 
 def _tensor(array: np.ndarray):  # type: ignore[no-untyped-def]

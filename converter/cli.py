@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
-import traceback
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from converter import __version__
-from converter.errors import ConverterError
+from converter import __version__, terminal
+from converter.errors import package_error
+from converter.progress import Lines, progress_bar
+from converter.quiet import quiet, verbose
+from converter.terminal import EXIT_DIFFERS, EXIT_DONE, add_verbosity, end_on_terminate, guarded, printable, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,14 +19,8 @@ if TYPE_CHECKING:
 
     from converter.pipeline import Result
     from converter.program import Record
+    from converter.stages import Observer
     from converter.verification import OutputComparison
-
-EXIT_WRITTEN = 0
-EXIT_ERROR = 1
-EXIT_DIFFERS = 3
-EXIT_INTERRUPTED = 130
-
-_WIDTH_OF_A_FILE = 120
 
 _DESCRIPTION = """\
 Translate a frozen TensorFlow graph (.pb) or an ONNX model (.onnx) into a MindSpore script, its checkpoint, a map of
@@ -122,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
     proof.add_argument("--verify_inputs", metavar="FILE.npz", help="inputs to run them on. Default: random, seeded")
 
     other = command.add_argument_group("other")
-    other.add_argument("--verbose", action="store_true", help="show where in the program an error arose")
+    add_verbosity(other)
     other.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     other.add_argument("-h", "--help", action="help", help="show this text")
     return command
@@ -132,30 +126,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; `argv` are the arguments, by default those of the process."""
     options = parser().parse_args(argv)
     if argv is None:
-        signal.signal(signal.SIGTERM, _terminate)
+        end_on_terminate()
+    return guarded(lambda: _run(options), verbose=options.verbose)
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.verbose:
+        with verbose() as stderr:
+            result = _convert(options, Lines(stderr))
+    else:
+        with quiet() as stderr, progress_bar(stderr) as observer:
+            result = _convert(options, None if options.quiet else observer)
+    if not options.quiet:
+        _summarize(result)
+    return EXIT_DIFFERS if result.verdict == "differs" else EXIT_DONE
+
+
+def _convert(options: argparse.Namespace, observer: Observer | None) -> Result:
     try:
-        result = _convert(options)
-    except ConverterError as error:
-        if options.verbose:
-            traceback.print_exc()
-        _complain(str(error))
-        return EXIT_ERROR
-    except KeyboardInterrupt:
-        print("Interrupted: nothing was written.", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except Exception as error:
-        if options.verbose:
-            traceback.print_exc()
-        advice = "Please report it with the traceback" + (" above." if options.verbose else ", which --verbose shows.")
-        reason = f"{type(error).__name__}: {error}".rstrip(".")
-        _complain(f"[BaseConverterError] code: {ConverterError.code}, msg: {reason}. Nothing was written. {advice}")
-        return EXIT_ERROR
-    _summarize(result)
-    return EXIT_DIFFERS if result.verdict == "differs" else EXIT_WRITTEN
-
-
-def _convert(options: argparse.Namespace) -> Result:
-    from converter.pipeline import convert
+        from converter.pipeline import convert
+    except ImportError as error:
+        raise package_error(error) from error
 
     return convert(
         options.model_file,
@@ -168,29 +159,13 @@ def _convert(options: argparse.Namespace) -> Result:
         checkpoint_format=options.checkpoint_format,
         verify=not options.no_verify,
         verify_inputs=options.verify_inputs,
+        observer=observer,
     )
-
-
-def _terminate(number: int, _: object) -> None:
-    """End through the exception handlers, so that nothing is left behind."""
-    sys.exit(128 + number)
-
-
-def _complain(line: str) -> None:
-    print(_printable(" ".join(line.split())), file=sys.stderr)
-
-
-def _printable(text: str) -> str:
-    """The text without what a hostile name could tell a terminal to do."""
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _summarize(result: Result) -> None:
     """Say what was converted, how far it is from the source, and which files there are now."""
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else _WIDTH_OF_A_FILE
-    console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True, width=width)
+    console = terminal.console()
     total, done = result.nodes_total, result.nodes_converted
     _say(console, "Converted", f"{done} of {total} nodes ({done / total if total else 1:.2%})")
     if result.unconverted:
@@ -205,18 +180,8 @@ def _summarize(result: Result) -> None:
 
 def _say(console: Console, label: str, *lines: str) -> None:
     for line in lines:
-        console.print(f"{label:<10} {_printable(line)}")
+        console.print(f"{label:<10} {printable(line)}")
         label = ""
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(*headings, box=box.SIMPLE_HEAD)
-    for row in rows:
-        table.add_row(*map(_printable, row))
-    return table
 
 
 def _unconverted(records: Sequence[Record]) -> Table:
@@ -225,7 +190,7 @@ def _unconverted(records: Sequence[Record]) -> Table:
     for record in records:
         by_operator[record.operator].append(record)
     rows = [(operator, str(len(alike)), alike[0].name, alike[0].became) for operator, alike in by_operator.items()]
-    return _table(("not converted", "nodes", "the first", "what to do"), rows)
+    return table(("not converted", "nodes", "the first", "what to do"), rows)
 
 
 def _errors(outputs: Sequence[OutputComparison]) -> Table:
@@ -233,7 +198,7 @@ def _errors(outputs: Sequence[OutputComparison]) -> Table:
         (each.output, each.mode, each.verdict, *map(_number, (each.max_abs, each.max_rel, each.mean_rel)), each.note)
         for each in outputs
     ]
-    return _table(("output", "mode", "verdict", "max. abs. error", "max. rel.", "mean rel.", ""), rows)
+    return table(("output", "mode", "verdict", "max. abs. error", "max. rel.", "mean rel.", ""), rows)
 
 
 def _number(value: float | None) -> str:

@@ -1,104 +1,260 @@
 """What can go wrong, each with a code: every error that a user sees is one of these.
 
 The codes are MindConverter's, continued. An error says what happened, to what, and what to do about it, in one or
-two lines.
+two lines. `docs/errors.md` is made from this module: a class's docstring is the meaning of its code.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import ClassVar
+
+REPORT_IT = "Nothing was written. Please report it with the traceback, which --verbose shows."
+"""Behind the message of an error that nobody foresaw."""
+
+
+def unforeseen(error: Exception) -> str:
+    """An error of somebody else's class on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".: ")
+
 
 class ConverterError(Exception):
-    """An error with a code. `str(error)` is the line that the command prints on stderr."""
+    """An error with a code. `str(error)` is the line that the command prints on stderr.
 
-    code = "0000000"
+    Attributes:
+        code: seven digits; the first is the family.
+        example: a message of this class, as it is printed behind `msg:`.
+        remedy: what to do about any error of this class.
+        exit_status: of a command that ends with it.
+        message: what happened, to what, and what to do.
+        details: lines to print below it, where several things are wrong at once.
+    """
 
-    def __init__(self, message: str) -> None:
+    code: ClassVar[str]
+    example: ClassVar[str]
+    remedy: ClassVar[str]
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, message: str, details: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.message = message
+        self.details = tuple(details)
 
     def __str__(self) -> str:
         return f"[{type(self).__name__}] code: {self.code}, msg: {self.message}"
 
 
+class BaseConverterError(ConverterError):
+    """Something that nobody foresaw: a defect of this program, or the machine is out of memory."""
+
+    code = "0000000"
+    example = "ValueError: odd. Nothing was written. Please report it with the traceback, which --verbose shows."
+    remedy = "Report it, with what `--verbose` prints."
+
+
 class UnknownModelError(ConverterError):
-    """The file is neither a frozen TensorFlow graph nor an ONNX model."""
+    """The file is not of a kind that the command reads."""
 
     code = "0000001"
+    example = (
+        "'net.h5' is neither an .onnx model nor a frozen TensorFlow .pb. "
+        "Export the model to one of the two and name that file."
+    )
+    remedy = "Export the model to ONNX, or freeze it, and name that file."
 
 
 class ParamMissingError(ConverterError):
     """Something that the conversion needs was not given, such as an input that the chosen outputs need."""
 
     code = "0000002"
+    example = (
+        "the outputs 'scores' need the input(s) 'features', which --input_nodes does not list. "
+        "Add it, or cut behind the node that reads 'features': the Add that makes 'sum'."
+    )
+    remedy = "Add what the message names to the command."
 
 
 class BadParamError(ConverterError):
-    """Something that was given does not fit the model: an unknown node, a shape of the wrong rank or count."""
+    """Something that was given does not fit: an unknown node, a shape of the wrong rank or count, a malformed file."""
 
     code = "0000003"
+    example = (
+        "--shape has 1 shape(s) for 2 input(s). Give one for each, separated by spaces, in the order "
+        "'features', 'mask'; - takes the model's own."
+    )
+    remedy = "Correct the option that the message names."
 
 
-class ModelLoadingError(ConverterError):
-    """The model file is missing, unreadable, truncated or invalid."""
+class GraphInitError(ConverterError):
+    """The file can be read, but no graph can be made of it: a cycle, a value made twice, a malformed tensor."""
+
+    code = "1000000"
+    example = "the model is invalid: the Relu that makes 'scores' is part of a cycle."
+    remedy = "Export the model again; `onnx.checker.check_model` says more about an ONNX model."
+
+
+class ModelLoadingError(GraphInitError):
+    """The model or checkpoint file is missing, unreadable, truncated or invalid."""
 
     code = "1000001"
+    example = "'missing.onnx' cannot be read: No such file or directory. Check the name."
+    remedy = "Check the name and the rights of the file; else export or copy it again."
 
 
-class TfRuntimeError(ConverterError):
+class TfRuntimeError(GraphInitError):
     """TensorFlow or tf2onnx is missing, or refused the graph."""
 
     code = "1000002"
+    example = (
+        "a .pb needs TensorFlow and tf2onnx (No module named 'tensorflow'). "
+        'Install them: pip install "onnx2mindspore[tensorflow]"'
+    )
+    remedy = (
+        "Install them; where they refuse a node, cut the graph around it with `--input_nodes` and `--output_nodes`."
+    )
 
 
-class RuntimeIntegrityError(ConverterError):
-    """A package that the conversion needs is missing or does not fit the others."""
+class RuntimeIntegrityError(GraphInitError):
+    """A package that the command needs is missing, or does not fit the others."""
 
     code = "1000003"
+    example = (
+        "a package is missing or does not fit the others: No module named 'mindspore'. "
+        "Install onnx2mindspore again, in an environment of its own."
+    )
+    remedy = "Install what the message names, in a virtual environment of its own."
 
 
-class SourceRunError(ConverterError):
-    """The source does not run on the given inputs, so that nothing can be compared with it."""
+def package_error(error: ImportError) -> RuntimeIntegrityError:
+    """The error for a package of ours that cannot be imported."""
+    return RuntimeIntegrityError(
+        f"a package is missing or does not fit the others: {error}. "
+        "Install onnx2mindspore again, in an environment of its own."
+    )
+
+
+class SourceRunError(GraphInitError):
+    """The source does not run on the inputs, so that nothing can be compared with it."""
 
     code = "1000004"
+    example = (
+        "the source refuses the inputs: onnxruntime refuses these inputs: Non-zero status code returned while running "
+        "Gather node. Name:'' Status Message: indices element out of data bounds, idx=7 must be within the inclusive "
+        "range [-3,2]"
+    )
+    remedy = "Ends no command: the result is written, and the report says `not comparable`. Give `--verify_inputs`."
+    exit_status = 0
+
+
+class NodeInputMissingError(GraphInitError):
+    """A node reads a value that nothing in the graph makes."""
+
+    code = "1000005"
+    example = "the model is invalid: the Add that makes 'sum' reads 'lost', which nothing in the graph makes."
+    remedy = "Export or copy the model again."
 
 
 class FileSaveError(ConverterError):
-    """A file of the result could not be written."""
+    """A folder or a file of the result cannot be written."""
 
     code = "2000000"
+    example = "'text.txt' cannot be written: not a directory. Choose another --output or --report."
+    remedy = "Choose another folder, free some space, or correct its rights."
 
 
 class NodeInputTypeNotSupportError(FileSaveError):
-    """An input of a node has a type that cannot be translated."""
+    """An input or output of the network has a type that cannot be translated, such as a map."""
 
     code = "2000001"
+    example = (
+        "'scores' is a map, not a tensor. Cut the graph where tensors flow: "
+        "name them with --input_nodes and --output_nodes."
+    )
+    remedy = "Cut the graph where tensors flow, with `--input_nodes` and `--output_nodes`."
 
 
 class ScriptGenerationError(FileSaveError):
-    """The script could not be generated or written."""
+    """The script cannot be generated or written."""
 
     code = "2000002"
+    example = (
+        "'out/net.py' cannot be written: no space left on device. "
+        "Free some space, or choose another --output or --report."
+    )
+    remedy = "Free some space or choose another folder. Where the generation failed, report it with `--verbose`."
 
 
 class ReportGenerationError(FileSaveError):
-    """The report could not be written."""
+    """The report cannot be generated or written."""
 
     code = "2000003"
+    example = (
+        "'out/report_of_net.txt' cannot be written: no space left on device. "
+        "Free some space, or choose another --output or --report."
+    )
+    remedy = "Free some space, or choose another folder with `--report`."
 
 
 class CheckPointGenerationError(FileSaveError):
-    """The checkpoint could not be written."""
+    """The checkpoint cannot be written."""
 
     code = "2000004"
+    example = "'net.ckpt' cannot be written: no space left on device. Free some space, or choose another --output."
+    remedy = "Free some space or choose another folder; above 2 GB use `--checkpoint_format safetensors`."
 
 
 class WeightMapGenerationError(FileSaveError):
-    """The weight map could not be written."""
+    """The weight map cannot be written."""
 
     code = "2000005"
+    example = (
+        "'out/weight_map_of_net.json' cannot be written: no space left on device. "
+        "Free some space, or choose another --output or --report."
+    )
+    remedy = "Free some space, or choose another folder with `--report`."
 
 
-class OperatorMapError(ConverterError):
+class OnnxModelSaveError(FileSaveError):
+    """The ONNX model that verification runs cannot be written to the temporary folder."""
+
+    code = "2000006"
+    example = "the temporary folder cannot hold the source: No space left on device. Set TMPDIR to another folder."
+    remedy = "Set `TMPDIR` to a folder with space, or use `--no_verify`."
+
+
+class GeneratorError(ConverterError):
+    """The translation of the graph failed as a whole; a node alone that cannot be translated becomes a stub instead."""
+
+    code = "3000000"
+    example = (
+        "ValueError: odd, at the stage 'translate'. Nothing was written. "
+        "Please report it with the traceback, which --verbose shows."
+    )
+    remedy = "Report it, with what `--verbose` prints."
+
+
+class OperatorMapError(GeneratorError):
     """A table of operators (ours, or a file given by `--operator_map`) is malformed."""
 
     code = "3000001"
+    example = "'missing.py' is not a Python file; --operator_map takes a file that defines ROWS"
+    remedy = "Correct the row that the message names; the README shows the form of a row."
+
+
+class SubGraphSearchingError(ConverterError):
+    """The search for known patterns or for repeated blocks in the graph failed."""
+
+    code = "4000000"
+    example = (
+        "ValueError: odd, at the stage 'structure'. Nothing was written. "
+        "Please report it with the traceback, which --verbose shows."
+    )
+    remedy = "Report it, with what `--verbose` prints."
+
+
+class WeightMatchError(ConverterError):
+    """The tensors of a source do not fit a weight map: some are missing, or have another shape or type."""
+
+    code = "5000000"
+    example = "1 of 2 weights of 'map.json' cannot be made from 'new.onnx'. Nothing was written."
+    remedy = "Match the names with `--rename`, take what the source lacks from `--base`, or translate the new model."

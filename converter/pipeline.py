@@ -8,13 +8,15 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from converter import checkpoint, ends, frontends, report_text, tables, verification
+from converter import checkpoint, ends, frontends, tables, verification
 from converter.emit import Script, emit
 from converter.idioms import recognise
 from converter.normalize import normalize
 from converter.output import Output
 from converter.program import Program, Record
+from converter.report import Facts, SourceGraph, docstring, reports, source_graph
 from converter.source import Request, Source
+from converter.stages import Observer, Stages
 from converter.structure import structure
 from converter.translate import translate
 from converter.verification import Comparison
@@ -25,9 +27,11 @@ from converter.weight_map import weight_map
 class Translation:
     """A model as a program and as a script, nothing written yet.
 
+    `graph` is the normalised graph, `source_graph` the same as plain data, before patterns were recognised in it.
     `checkpoint` is the checkpoint's file name; None when the network has no parameters.
     """
 
+    source_graph: SourceGraph
     graph: ir.Model
     program: Program
     script: Script
@@ -83,40 +87,74 @@ def convert(
     checkpoint_format: checkpoint.Format | None = None,
     verify: bool = True,
     verify_inputs: str | Path | None = None,
+    observer: Observer | None = None,
 ) -> Result:
     """Translate a model. The arguments are the command's options; `report` is a folder.
+
+    `observer` is told which stage the conversion is in, and how far.
 
     Raises:
         ConverterError: with a code, when the model, an option or a folder is at fault; nothing is written then.
     """
     request = Request(Path(model_file), tuple(input_nodes), tuple(output_nodes), tuple(shape))
     name = ends.module_name(request.model_file.stem)
+    stages = Stages(observer)
     with Output(name, Path(output), _path(report)) as out:
-        source = frontends.load(request)
-        made = translate_source(source, tables.load(_path(operator_map)), name, checkpoint_format)
+        with stages.stage("load"):
+            source = frontends.load(request)
+            rows = tables.load(_path(operator_map))
+        made = translate_source(source, rows, name, checkpoint_format, stages)
         script = out.script(f"{name}.py", made.script.text)
-        weights = None
-        if made.checkpoint is not None:
-            weights = out.checkpoint(made.checkpoint)
-            checkpoint.write(made.program, weights)
-        out.weight_map(f"weight_map_of_{name}.json", weight_map(made.program, name))
+        with stages.stage("checkpoint"):
+            weights = None
+            if made.checkpoint is not None:
+                weights = out.checkpoint(made.checkpoint)
+                checkpoint.write(made.program, weights)
+            out.weight_map(f"weight_map_of_{name}.json", weight_map(made.program, name))
         proof = None
         if verify:
-            proof = verification.verify(source, made.graph, made.program, script, weights, _path(verify_inputs))
-        out.report(f"report_of_{name}.txt", report_text.write(made.program, made.script, proof))
+            with stages.stage("verify"):
+                proof = verification.verify(source, made, rows, script, weights, _path(verify_inputs))
+        with stages.stage("report"):
+            options = {
+                "input_nodes": request.input_nodes,
+                "output_nodes": request.output_nodes,
+                "shape": request.shapes,
+                "operator_map": operator_map,
+                "checkpoint_format": checkpoint_format,
+                "verify": verify,
+                "verify_inputs": verify_inputs,
+            }
+            times, memory = stages.timings, stages.peak_memory
+            parts = (made.source_graph, made.program, made.script, proof)
+            for file, text in reports(Facts(name, source, *parts, options, times, memory, out.files)):
+                out.report(file, text)
     return Result(name, out.files, tuple(made.program.records), proof)
 
 
 def translate_source(
-    source: Source, rows: tables.Tables, name: str, checkpoint_format: checkpoint.Format | None = None
+    source: Source,
+    rows: tables.Tables,
+    name: str,
+    checkpoint_format: checkpoint.Format | None = None,
+    stages: Stages | None = None,
 ) -> Translation:
     """Take a source through normalisation, the operator tables and emission."""
-    graph = normalize(source.model, source.original.file.parent)
-    recognise(graph)
-    program = structure(translate(graph, rows))
+    stages = stages or Stages()
+    with stages.stage("normalize"):
+        graph = normalize(source.model, source.original.file.parent, stages.each, rows.own)
+        before = source_graph(graph)
+    with stages.stage("recognise idioms"):
+        recognise(graph)
+    with stages.stage("translate"):
+        flat = translate(graph, rows, stages.each)
+    with stages.stage("structure"):
+        program = structure(flat)
     kind = checkpoint.format_for(program, checkpoint_format)
     file = f"{name}.{kind}" if any(program.parameters()) else None
-    return Translation(graph, program, emit(program, report_text.docstring(source, graph.graph, name, file)), file)
+    with stages.stage("emit"):
+        script = emit(program, docstring(source, graph.graph, name, file))
+    return Translation(before, graph, program, script, file)
 
 
 def _path(given: str | Path | None) -> Path | None:

@@ -108,12 +108,14 @@ class Member:
         weights: checkpoint name below this member (`weight`, `layer1.0.bn1.gamma`, or "" when the member is itself a
             parameter) → where the values come from.
         hint: what the source calls it, with the scopes around it.
+        owner: the member that holds it: an instance of its Cell, or the sequence that it is an element of.
     """
 
     name: str
     constructor: Expr
     weights: dict[str, Weight] = field(default_factory=dict)
     hint: str = ""
+    owner: Member | None = None
 
     def parameters(self) -> Iterator[tuple[str, Weight]]:
         """Name every parameter of this member by its path below the owner, in the order of the script."""
@@ -253,6 +255,9 @@ class Record:
         anchor: the member, statement or block (its results) of the script that holds it; None when nothing had to be
             written.
         note: anything a reviewer should know (an approximation).
+        calls: the Cells around it in the script, outermost first, by attribute and class: `layer1`, `0` (`Bottleneck`).
+        parameters: the parameters that it uses, by their names in the checkpoint.
+        composed: whether several statements, or a helper function, were needed for it.
     """
 
     operator: str
@@ -262,6 +267,9 @@ class Record:
     became: str = ""
     anchor: Member | Statement | Block | None = None
     note: str = ""
+    calls: tuple[Scope, ...] = ()
+    parameters: tuple[str, ...] = ()
+    composed: bool = False
 
 
 @dataclass(eq=False)

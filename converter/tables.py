@@ -20,7 +20,7 @@ import inspect
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -110,10 +110,11 @@ class Row:
 
 
 class Tables(Mapping[str, Row]):
-    """All rows, by operator."""
+    """All rows, by operator; `own` names those that the user gave."""
 
-    def __init__(self, rows: Mapping[str, Row]) -> None:
+    def __init__(self, rows: Mapping[str, Row], own: Collection[str] = ()) -> None:
         self._rows = dict(rows)
+        self.own = frozenset(own)
 
     def __getitem__(self, operator: str) -> Row:
         return self._rows[operator]
@@ -148,7 +149,8 @@ def load(operator_map: Path | None = None) -> Tables:
                 raise OperatorMapError(f"{row.operator} has a row in {rows[row.operator].family} and in {row.family}")
             rows[row.operator] = row
     if operator_map is not None:
-        rows |= {row.operator: row for row in _rows_of(_import_file(operator_map), operator_map.name)}
+        own = {row.operator: row for row in _rows_of(_import_file(operator_map), operator_map.name)}
+        return Tables(rows | own, own)
     return Tables(rows)
 
 

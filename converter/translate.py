@@ -7,6 +7,8 @@ to do. Every node leaves a record.
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -35,8 +37,11 @@ from converter.program import (
     Unpacked,
     Value,
     Written,
+    arguments_of,
     expr,
+    expressions_of,
 )
+from converter.stages import Each
 from converter.stubs import describe, stub
 from converter.tables import Tables
 from converter.weights import Step, Weight, joined, reshape, transpose
@@ -47,9 +52,9 @@ MAX_LITERAL = 16
 """Constants of more elements are parameters, smaller ones stand in the script."""
 
 
-def translate(model: ir.Model, tables: Tables) -> Program:
-    """Translate a normalised model to a program of one Cell, `MindSporeModel`."""
-    return Translator(tables).program(model.graph)
+def translate(model: ir.Model, tables: Tables, each: Each = iter) -> Program:
+    """Translate a normalised model to a program of one Cell, `MindSporeModel`; `each` goes through the nodes."""
+    return Translator(tables).program(model.graph, each)
 
 
 class Translator:
@@ -70,7 +75,7 @@ class Translator:
         self._layers: dict[tuple[Any, ...], Member] = {}
         self._constants: dict[ir.Value, Arg] = {}
 
-    def program(self, graph: ir.Graph) -> Program:
+    def program(self, graph: ir.Graph, each: Each = iter) -> Program:
         """Translate the main graph."""
         kind = scopes.network_class(graph)
         self.cell.doc = f"The whole network. Source: {kind}." if kind else "The whole network."
@@ -78,11 +83,12 @@ class Translator:
             variable = Value(value.name or "x", dims_of(value))
             self.values[value] = variable
             self.cell.inputs.append(variable)
-        for node in graph:
+        for node in each(graph):
             self._translate(node)
         self.block.results = tuple(self.tensor(value) for value in graph.outputs)
         for twin, record in self._twins:
             twin.converted, twin.became, twin.anchor = record.converted, record.became, record.anchor
+            twin.composed = record.composed
         return Program([self.cell], self.records)
 
     # One node
@@ -100,6 +106,7 @@ class Translator:
         statements, members, records = len(self.block.statements), len(self.cell.members), len(self.records)
         try:
             self._write(node, self._result(node), record)
+            record.composed = _is_composed(self.block.statements[statements:])
         except Exception as error:
             del self.block.statements[statements:]
             self._forget(self.cell.members[members:])
@@ -413,6 +420,13 @@ def _anchor(statement: Statement) -> Member | Statement:
     ):
         return value.args[0]
     return statement
+
+
+def _is_composed(statements: Sequence[Statement]) -> bool:
+    """Whether several calls, or a helper function, stand for a node."""
+    parts = [part for s in statements for item in expressions_of(s) for part in arguments_of(item)]
+    calls = sum(isinstance(part, Expr) and re.search(r"[\w}]\(", part.template) is not None for part in parts)
+    return calls > 1 or any(map(inspect.isfunction, parts))
 
 
 def _lift_attributes(node: ir.Node) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from converter.program import Program
 from converter.weights import SOURCE, Step, Weight
@@ -10,13 +11,14 @@ from converter.weights import SOURCE, Step, Weight
 
 def weight_map(program: Program, name: str) -> str:
     """Write the weight map of a network as JSON, one entry for each parameter, in the checkpoint's order."""
-    entries = [_entry(parameter, weight) for parameter, weight in program.parameters()]
+    entries = [entry_of(parameter, weight) for parameter, weight in program.parameters()]
     return json.dumps({name: entries}, indent=2) + "\n"
 
 
-def _entry(parameter: str, weight: Weight) -> dict[str, object]:
+def entry_of(parameter: str, weight: Weight) -> dict[str, Any]:
+    """One parameter: its name, shape and type, those of the tensor it came from, and the steps between them."""
     name, shape, steps = _origin(weight)
-    entry: dict[str, object] = {
+    entry: dict[str, Any] = {
         "converted_weight": {"name": parameter, "shape": list(weight.shape), "data_type": weight.dtype.title()},
         "source_weight": {"name": name, "shape": shape, "data_type": weight.tensor.dtype.numpy().name},
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import onnx_ir as ir
+
 from converter.rows import Arg, Expr, Node, Operand, expr
 
 if TYPE_CHECKING:
@@ -200,7 +202,47 @@ def rotate(x, cosines, sines, size, interleaved):
     return turned if size == x.shape[-1] else ops.cat((turned, rest), -1)
 
 
+def flex_attention(
+    node: Node,
+    query: Operand,
+    key: Operand,
+    value: Operand,
+    *,
+    prob_mod: ir.Graph | None = None,
+    scale: float | None = None,
+    score_mod: ir.Graph | None = None,
+    softmax_precision: int | None = None,
+) -> Arg:
+    """FlexAttention of ai.onnx.preview: attention with sub-graphs that change the scores and their softmax.
+
+    Raises:
+        Declined: the number of heads is unknown.
+    """
+    heads, key_heads = (operand.shape[1] if operand.shape else None for operand in (query, key))
+    if heads is None or key_heads is None:
+        raise node.decline("the number of its heads is unknown")
+    k, v = (
+        x if heads == key_heads else expr("ops.repeat_interleave({0}, {1}, 1)", x, heads // key_heads)
+        for x in (key, value)
+    )
+    factor = scale if scale is not None else _default_scale(query, heads)
+    double = ir.DataType.DOUBLE
+    precision = ir.DataType(softmax_precision or (double if query.dtype == double else ir.DataType.FLOAT))
+    scores = expr("ops.matmul({0}, {1}.swapaxes(2, 3)) * {2}", query, k, factor)
+    if precision != query.dtype:
+        scores = expr("({0}).astype({1})", scores, node.mindspore_dtype(precision))
+    if score_mod is not None:
+        (scores,) = node.inline(score_mod, (node.let("scores", scores),))
+    weights: Arg = expr("ops.softmax({0}, -1)", scores)
+    if prob_mod is not None:
+        (weights,) = node.inline(prob_mod, (node.let("weights", weights),))
+    if precision != query.dtype:
+        weights = expr("{0}.astype({1})", weights, node.dtype())
+    return expr("ops.matmul({0}, {1})", weights, v)
+
+
 ROWS = {
     "Attention": attention,
+    "ai.onnx.preview.FlexAttention": flex_attention,
     "RotaryEmbedding": rotary_embedding,
 }

@@ -34,14 +34,17 @@ def conv(
         Declined: the kernel's extents are unknown, the padding is negative, or there are more than three spatial axes.
     """
     kernel = _kernel(node, w, kernel_shape)
-    window = window_of(node, x, kernel, auto_pad, strides, dilations, pads)
+    return convolution(node, x, w, b, window_of(node, x, kernel, auto_pad, strides, dilations, pads), group)
+
+
+def convolution(node: Node, x: Arg, w: Operand, b: Operand | None, window: Window, group: int) -> Expr:
+    """Write a convolution: a layer on constant weights, else a function."""
     if not w.is_weight:
         return convolve(x, w, window, group, *([] if b is None else [b]))
-    source: Arg = x
-    if not (window.symmetric or auto_pad == "SAME_UPPER" or (window.rank > 1 and window.known)):
-        source, window = pad_first(x, window), window.without_padding()
+    if not (window.symmetric or window.auto_pad == "SAME_UPPER" or (window.rank > 1 and window.known)):
+        x, window = pad_first(x, window), window.without_padding()
     mode = _pad_mode(window)
-    never_padded = mode == "valid" and set(kernel) == {1}  # in any mode
+    never_padded = mode == "valid" and set(window.kernel) == {1}  # in any mode
     options = unless_default(
         stride=(scalar(window.strides), 1),
         pad_mode=("same" if never_padded else mode, "same" if never_padded else None),
@@ -50,7 +53,7 @@ def conv(
         group=(group, 1),
     )
     out, inner = w.shape[:2]  # type: ignore[index, misc]
-    return _layer(node, f"nn.Conv{window.rank}d", source, w, b, (inner * group, out), options)  # type: ignore[operator, arg-type]
+    return _layer(node, f"nn.Conv{window.rank}d", x, w, b, (inner * group, out), options)  # type: ignore[operator, arg-type]
 
 
 def convolve(x: Arg, w: Arg, window: Window, group: int, *bias: Arg) -> Expr:

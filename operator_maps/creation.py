@@ -58,9 +58,8 @@ def range_(node: Node, start: Operand, limit: Operand, delta: Operand, *, stash_
     if bounds[0] == 0 and len(bounds) == 2:
         bounds = bounds[1:]
     holes = ", ".join(f"{{{i}}}" for i in range(len(bounds)))
-    dtype = node.dtype()
-    kind = start.kind
-    if kind == "i" and dtype == node.mindspore_dtype(7):
+    dtype = node.mindspore_dtype(start.dtype)
+    if start.kind == "i" and dtype == node.mindspore_dtype(7):
         return expr(f"ops.arange({holes})", *bounds)
     return expr(f"ops.arange({holes}, dtype={{{len(bounds)}}})", *bounds, dtype)
 

@@ -39,3 +39,12 @@ def test_the_report_names_the_operator_and_its_row_fills_it(
     filled = converter.convert(source, output=tmp_path, verify=False, operator_map=rows)
     assert not filled.unconverted
     assert "ops.relu(x)" in (tmp_path / "odd.py").read_text()
+
+
+def test_a_row_of_the_user_wins_over_what_normalisation_makes_of_an_operator(tmp_path: Path) -> None:
+    source = model(tmp_path / "odd.onnx", "QuickGelu", "com.microsoft")
+    rows = tmp_path / "rows.py"
+    rows.write_text("from converter.rows import call\n\nROWS = {'com.microsoft.QuickGelu': call('ops.gelu({0})')}\n")
+    for operator_map, text in ((None, "ops.sigmoid("), (rows, "ops.gelu(x)")):
+        converter.convert(source, output=tmp_path, verify=False, operator_map=operator_map)
+        assert text in (tmp_path / "odd.py").read_text()

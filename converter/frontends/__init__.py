@@ -12,6 +12,7 @@ def load(request: Request) -> Source:
     Raises:
         UnknownModelError: the suffix is neither `.onnx` nor `.pb`.
         ModelLoadingError: the file is missing, unreadable or not what its suffix says.
+        GraphInitError, NodeInputMissingError: what it holds is no graph.
         BadParamError, ParamMissingError: nodes or shapes that do not fit the graph.
     """
     suffix = request.model_file.suffix.lower()

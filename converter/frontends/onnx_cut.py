@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 
 from converter.ends import listed
-from converter.errors import ModelLoadingError, ParamMissingError
+from converter.errors import GraphInitError, NodeInputMissingError, ParamMissingError
 
 
 def cut(graph: onnx.GraphProto, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]) -> None:
@@ -24,7 +24,8 @@ def cut(graph: onnx.GraphProto, inputs: Sequence[onnx.ValueInfoProto], outputs: 
 
     Raises:
         ParamMissingError: an output needs an input of the graph that `inputs` lacks.
-        ModelLoadingError: the graph is invalid: a value that nothing makes, or that two nodes make, or a cycle.
+        NodeInputMissingError: a node reads a value that nothing makes.
+        GraphInitError: the graph is invalid: two nodes make one value, or there is a cycle.
     """
     ends = {value.name for value in inputs}
     order = _needed(graph, ends, [value.name for value in outputs])
@@ -91,7 +92,9 @@ def _needed(graph: onnx.GraphProto, ends: set[str], outputs: Sequence[str]) -> l
         elif name in own_inputs:
             missing[name] = reader
         else:
-            raise ModelLoadingError(f"the model is invalid: {reader} reads '{name}', which nothing in the graph makes.")
+            raise NodeInputMissingError(
+                f"the model is invalid: {reader} reads '{name}', which nothing in the graph makes."
+            )
     if missing:
         own = [value.name for value in graph.input if value.name in missing]
         raise ParamMissingError(
@@ -107,7 +110,7 @@ def _makers(graph: onnx.GraphProto) -> dict[str, int]:
     for index, node in enumerate(graph.node):
         for name in node.output:
             if name and name in makers:
-                raise ModelLoadingError(
+                raise GraphInitError(
                     f"the model is invalid: '{name}' is made twice, by {_text(graph.node[makers[name]])} and by "
                     f"{_text(node)}."
                 )
@@ -137,7 +140,7 @@ def _sorted(graph: onnx.GraphProto, indices: Sequence[int], makers: Mapping[str,
             placed[index] = False
             waiting = [maker for maker in before[index] if not placed.get(maker)]
             if any(maker in placed for maker in waiting):
-                raise ModelLoadingError(f"the model is invalid: {_text(graph.node[index])} is part of a cycle.")
+                raise GraphInitError(f"the model is invalid: {_text(graph.node[index])} is part of a cycle.")
             stack += waiting
     return order
 

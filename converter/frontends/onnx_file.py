@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError, EncodeError
 
 from converter.ends import Declared, Graph, is_named, merge_shapes
 from converter.errors import ModelLoadingError, NodeInputTypeNotSupportError, SourceRunError
+from converter.frontends.files import check_readable
 from converter.frontends.onnx_cut import cut, initializer_names, subgraphs
 from converter.source import Dim, End, Original, Request, Source
 
@@ -37,6 +38,7 @@ def load(request: Request) -> Source:
 
     Raises:
         ModelLoadingError: the file or its external data is missing, unreadable, truncated or invalid.
+        GraphInitError, NodeInputMissingError: the file is whole, but what it holds is no graph.
         BadParamError, ParamMissingError: nodes or shapes that do not fit the graph.
         NodeInputTypeNotSupportError: an end holds no dense tensors (a map, a sparse tensor).
     """
@@ -74,14 +76,8 @@ def load(request: Request) -> Source:
 
 
 def _read(path: Path) -> onnx.ModelProto:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelLoadingError(f"'{path}' cannot be read: {error.strerror}. Check --model_file.") from error
-    if not data:
-        raise ModelLoadingError(f"'{path}' is empty. Export or copy the model again.")
-    if data.startswith(b"version https://git-lfs"):
-        raise ModelLoadingError(f"'{path}' is a Git LFS pointer, not the model. Run `git lfs pull` to fetch it.")
+    check_readable(path)
+    data = path.read_bytes()
     try:
         model = onnx.ModelProto.FromString(data)
     except DecodeError as error:

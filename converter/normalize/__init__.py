@@ -6,6 +6,7 @@ meant to be trained.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import onnx
@@ -16,16 +17,37 @@ from converter.normalize.constants import drop_initializer_inputs, lift_constant
 from converter.normalize.fold import fold_constants
 from converter.normalize.functions import inline_functions
 from converter.normalize.loops import infer_loop_shapes
-from converter.normalize.marks import OPSET, calls_of, is_folded, is_literal, refusal_of, source_name, varying_axes
+from converter.normalize.marks import (
+    KEPT,
+    OPSET,
+    calls_of,
+    is_folded,
+    is_literal,
+    refusal_of,
+    source_name,
+    varying_axes,
+)
 from converter.normalize.names import name_nodes, name_values
 from converter.normalize.read import read_model
 from converter.normalize.shapes import forget_invented_dimensions, infer_shapes, set_declared_shapes_aside
 from converter.normalize.simplify import take_out_opposites
 from converter.normalize.upgrade import upgrade
+from converter.normalize.walk import all_graphs
+from converter.stages import Each
 
-__all__ = ["OPSET", "calls_of", "is_folded", "is_literal", "normalize", "refusal_of", "source_name", "varying_axes"]
+__all__ = [
+    "OPSET",
+    "calls_of",
+    "constants",
+    "is_folded",
+    "is_literal",
+    "normalize",
+    "refusal_of",
+    "source_name",
+    "varying_axes",
+]
 
-PASSES = (
+TO_ONE_FORM = (
     # One name for each thing. From here on, whatever a pass replaces hands its name and metadata on.
     name_nodes,
     name_values,
@@ -33,6 +55,10 @@ PASSES = (
     drop_initializer_inputs,
     inline_functions,
     lift_constants,
+)
+
+PASSES = (
+    *TO_ONE_FORM,
     # One version of every operator.
     set_declared_shapes_aside,
     upgrade,
@@ -51,7 +77,7 @@ PASSES = (
 )
 
 
-def normalize(model: onnx.ModelProto, base_dir: Path) -> ir.Model:
+def normalize(model: onnx.ModelProto, base_dir: Path, each: Each = iter, kept: Collection[str] = ()) -> ir.Model:
     """Return `model` at opset `OPSET` as a graph of plain nodes.
 
     The graph's inputs and outputs keep their names and order.
@@ -59,16 +85,34 @@ def normalize(model: onnx.ModelProto, base_dir: Path) -> ir.Model:
     Args:
         model: at the opset of its file, cut at the user's ends, external data not loaded. It stays as it is.
         base_dir: the folder that external data is relative to.
+        each: goes through the passes, and may tell somebody how far it is.
+        kept: operators (`com.microsoft.Gelu`) that stay as they are: whoever translates them has rows of its own.
 
     Raises:
-        ModelLoadingError: the model is not a valid graph.
+        GraphInitError: the model is not a valid graph.
     """
     graph = read_model(model, base_dir)
+    graph.meta[KEPT] = frozenset(kept)
     ends = _ends(graph)
-    for step in PASSES:
+    for step in each(PASSES):
         step(graph)
     assert _ends(graph) == ends
     return graph
+
+
+def constants(model: onnx.ModelProto, base_dir: Path) -> Iterator[ir.TensorProtocol]:
+    """The tensors that `model` holds, by the names that weight maps have for them; external data stays on disk.
+
+    Raises:
+        GraphInitError: the model is not a valid graph.
+    """
+    graph = read_model(model, base_dir)
+    for step in TO_ONE_FORM:
+        step(graph)
+    for each in all_graphs(graph):
+        for value in each.initializers.values():
+            if value.const_value is not None:
+                yield value.const_value
 
 
 def _ends(model: ir.Model) -> tuple[list[str | None], list[str | None]]:

@@ -34,6 +34,10 @@ class Edit:
         """The value of an attribute, or `default`."""
         return self.node.attributes[attribute].value if attribute in self.node.attributes else default
 
+    def given(self, *names: str) -> dict[str, Any]:
+        """Those of the attributes `names` that the node has."""
+        return {name: self.get(name) for name in names if self.get(name) is not None}
+
     def take(self, attribute: str, default: Any = None) -> Any:
         """The value of an attribute, or `default`; the attribute goes."""
         value = self.get(attribute, default)
@@ -114,9 +118,9 @@ class Edit:
         infer_node(new)
         return new.outputs[0]
 
-    def before_all(self, op_type: str, outputs: int, *inputs: ir.Value | None) -> Sequence[ir.Value]:
+    def before_all(self, op_type: str, outputs: int, *inputs: ir.Value | None, **attributes: Any) -> Sequence[ir.Value]:
         """Put a new node of several outputs before this one; return them."""
-        new = self._new(op_type, inputs, {}, outputs)
+        new = self._new(op_type, inputs, attributes, outputs)
         self.node.prepend(new)
         infer_node(new)
         return new.outputs

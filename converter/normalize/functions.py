@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import onnx_ir as ir
 
-from converter.errors import ModelLoadingError
+from converter.errors import GraphInitError
 from converter.normalize.marks import CALLS, calls_of
 from converter.normalize.names import Names, rename
 from converter.normalize.walk import all_nodes
@@ -24,7 +24,7 @@ def inline_functions(model: ir.Model) -> None:
     be the model's.
 
     Raises:
-        ModelLoadingError: functions call each other in a circle, or unfold to too many nodes.
+        GraphInitError: functions call each other in a circle, or unfold to too many nodes.
     """
     _check_size(model)
     names = Names.of(model)
@@ -47,7 +47,7 @@ def _check_size(model: ir.Model) -> None:
         if key not in model.functions:
             return 1
         if key in open_functions:
-            raise ModelLoadingError(f"The local function '{key[0]}::{key[1]}' calls itself, which ONNX does not allow.")
+            raise GraphInitError(f"The local function '{key[0]}::{key[1]}' calls itself, which ONNX does not allow.")
         if key not in sizes:
             open_functions.add(key)
             sizes[key] = size_of(model.functions[key])
@@ -55,7 +55,7 @@ def _check_size(model: ir.Model) -> None:
         return sizes[key]
 
     if model.functions and size_of(model.graph) > _NODE_LIMIT:
-        raise ModelLoadingError(f"The model's local functions unfold to more than {_NODE_LIMIT} nodes.")
+        raise GraphInitError(f"The model's local functions unfold to more than {_NODE_LIMIT} nodes.")
 
 
 def _expand(call: ir.Node, model: ir.Model, names: Names) -> list[ir.Node]:

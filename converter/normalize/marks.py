@@ -17,6 +17,7 @@ CALLS = "converter.calls"
 REASON = "converter.reason"
 ORIGINAL = "converter.original"
 
+KEPT = "kept"
 LITERAL = "literal"
 FOLDED = "folded"
 DECLARED = "declared"

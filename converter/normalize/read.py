@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from converter.errors import ModelLoadingError
+from converter.errors import GraphInitError, NodeInputMissingError
 from converter.normalize.walk import all_graphs, all_nodes
 
 
@@ -18,7 +18,8 @@ def read_model(model: onnx.ModelProto, base_dir: Path) -> ir.Model:
     """Return `model` as a graph of its own; tensors are shared, external data stays on disk, found in `base_dir`.
 
     Raises:
-        ModelLoadingError: the protobuf does not describe a graph.
+        GraphInitError: the protobuf does not describe a graph.
+        NodeInputMissingError: a node reads a value that nothing makes.
     """
     try:
         graph = ir.from_proto(_without_sparse_tensors(model))
@@ -26,9 +27,7 @@ def read_model(model: onnx.ModelProto, base_dir: Path) -> ir.Model:
         graph.graph.sort()
     except Exception as error:  # whatever a malformed file makes the library stumble over
         reason = str(error.__cause__ or error).splitlines()[0]
-        raise ModelLoadingError(
-            f"The model cannot be read as a graph: {reason}. Check it with onnx.checker."
-        ) from error
+        raise GraphInitError(f"The model cannot be read as a graph: {reason}. Check it with onnx.checker.") from error
     _check_sources(graph)
     versions = graph.opset_imports
     versions[""] = versions.pop("ai.onnx", versions.get("", 1))  # two names of one domain; no version means the first
@@ -42,7 +41,9 @@ def _check_sources(model: ir.Model) -> None:
     needed += [("the graph's outputs", value) for graph in all_graphs(model) for value in graph.outputs]
     for user, value in needed:
         if value is not None and value.producer() is None and value not in known:
-            raise ModelLoadingError(f"Nothing makes the value '{value.name}' that {user} need{'s' * ('node' in user)}.")
+            raise NodeInputMissingError(
+                f"Nothing makes the value '{value.name}' that {user} need{'s' * ('node' in user)}."
+            )
 
 
 def _without_sparse_tensors(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -12,7 +12,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.normalize.edit import Edit, RefusedError
-from converter.normalize.marks import OPSET, ORIGINAL, REASON, REFUSED
+from converter.normalize.marks import KEPT, OPSET, ORIGINAL, REASON, REFUSED
 from converter.normalize.names import Names
 from converter.normalize.rewrites import EXPERIMENTAL, RELATIVES, RELATIVES_DOMAIN, REWRITES
 from converter.normalize.shapes import infer_node, infer_shapes
@@ -23,10 +23,14 @@ def upgrade(model: ir.Model) -> None:
     """Bring every node of ONNX's own domain to `OPSET`, and what onnxruntime wrote instead of them; others stay.
 
     A node that cannot be brought there moves to the domain `REFUSED` and keeps all else; `refusal_of` says what it was
-    and why. An opset newer than `OPSET` is taken for `OPSET`.
+    and why. An opset newer than `OPSET` is taken for `OPSET`. Operators that the caller keeps stay.
     """
-    version = model.opset_imports[""]
-    nodes = [node for node in all_nodes(model.graph) if node.domain == "" or _is_relative(node)]
+    version, kept = model.opset_imports[""], model.meta.get(KEPT, ())
+    nodes = [
+        node
+        for node in all_nodes(model.graph)
+        if node.domain == "" or (_is_relative(node) and f"{node.domain}.{node.op_type}" not in kept)
+    ]
     changed = {node for node in nodes if _is_relative(node) or _has_changed(node.op_type, node.version or version)}
     if changed and all(node.domain or node.version in (None, version) for node in nodes):
         infer_shapes(model)  # the rewrites ask for ranks

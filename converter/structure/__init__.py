@@ -7,10 +7,25 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from converter.names import Names, cell_attributes
-from converter.program import Assign, Block, Cell, Expr, Member, Program, Value, made_by
+from converter.program import (
+    Assign,
+    Block,
+    Branch,
+    Cell,
+    Expr,
+    For,
+    Member,
+    Program,
+    Scope,
+    Statement,
+    Value,
+    While,
+    made_by,
+)
 from converter.structure import hoist, repeats
 from converter.structure.classes import Group, build, grouped, instance_of
 from converter.structure.inline import inline_single_uses
@@ -55,7 +70,8 @@ class _Structure:
         self._root = by_scope(program.top.body.statements)
         self._cells: list[Cell] = []
         self._classes: dict[str, int] = {}
-        self._moved: dict[int, Any] = {}
+        self._moved: dict[Any, Any] = {}
+        self._owners: dict[Statement, Member] = {}  # the instance of a class that a statement stood in
         self._uses: Counter[Value] = Counter()
         self._instead: dict[Region, list[Any]] = {}  # what is to take the place of a region
 
@@ -133,7 +149,7 @@ class _Structure:
         member = sequence_of(layers, "nn.SequentialCell", "", leaf.path)
         outputs[0].path = leaf.path
         statement = Assign((outputs[0],), Expr(call_template(1), (member, inputs[0])))
-        self._moved |= {id(item): statement for item in leaf.items} | {id(layer): member for layer in layers}
+        self._moved |= dict.fromkeys(leaf.items, statement) | dict.fromkeys(layers, member)
         self._instead[leaf] = [statement]
         return True
 
@@ -181,6 +197,9 @@ class _Structure:
         for instance, constructor, weights in zip(group.instances, built.constructors, built.weights, strict=True):
             region = instance.region
             member = Member("", constructor, weights, region.path)
+            self._owners |= dict.fromkeys(instance.signature.statements, member)
+            for part in instance.signature.members:
+                part.owner = member
             call = Expr(call_template(len(instance.inputs)), (member, *instance.inputs))
             fresh |= {value: Value(value.hint, value.dims, region.path) for value in instance.outputs}
             self._instead[region] = [Assign(tuple(fresh[value] for value in instance.outputs), call)]
@@ -213,12 +232,54 @@ class _Structure:
         name_members(members, [hint_within(member, "") for member in members], names)
         name_values(body, "")
         cell = Cell(top.name, top.doc, inputs=top.inputs, members=members, body=body)
+        for record in self._program.records:
+            record.calls = self._calls(record.anchor)
+            record.parameters = tuple(self._parameters(record.anchor))
         for each in (*self._cells, cell):
             self._moved |= inline_single_uses(each.body)
         for record in self._program.records:
-            while id(record.anchor) in self._moved:
-                record.anchor = self._moved[id(record.anchor)]
+            while record.anchor in self._moved:
+                record.anchor = self._moved[record.anchor]
         return Program([*self._cells, cell], self._program.records)
+
+    def _calls(self, anchor: Any) -> tuple[Scope, ...]:
+        """The Cells around a member or statement as it was before it was merged with others, outermost first."""
+        calls: list[Scope] = []
+        while anchor is not None:
+            owner = anchor.owner if isinstance(anchor, Member) else self._owners.get(anchor)
+            if owner is None:
+                anchor = self._moved.get(anchor)
+            else:
+                calls.append(Scope(self._attribute(owner), _class_of(owner)))
+                anchor = owner
+        return tuple(reversed(calls))
+
+    def _attribute(self, member: Member) -> str:
+        """What a member is called in the Cell that makes it, or its number in a sequence."""
+        while self._moved.get(member, member.owner) is not member.owner:
+            member = self._moved[member]
+        return member.name
+
+    def _parameters(self, anchor: Any) -> Iterator[str]:
+        """The names that the parameters of a member, or of all that a statement reads, have in the checkpoint."""
+        parts = (
+            (anchor,)
+            if isinstance(anchor, Member)
+            else used_by(anchor)
+            if isinstance(anchor, (Assign, Branch, While, For))
+            else ()
+        )
+        for member in parts:
+            if isinstance(member, Member):
+                path = ".".join([*(scope.name for scope in self._calls(member)), self._attribute(member)])
+                yield from (f"{path}.{key}" if key else path for key in member.weights)
+
+
+def _class_of(member: Member) -> str:
+    """What a member is an instance of: `Bottleneck`, `nn.SequentialCell`."""
+    first = member.constructor.args[0] if member.constructor.args else None
+    is_call = member.constructor.template.startswith("{0}(")
+    return first.name if is_call and isinstance(first, Cell) else member.constructor.template.partition("(")[0]
 
 
 def _edges(region: Region) -> list[tuple[Region, Region]]:

@@ -136,13 +136,13 @@ class Built:
         cell: the class.
         constructors: how each instance is made.
         weights: the parameters of each instance, by their path within it.
-        moved: a statement or member of another instance → the class's, by `id`.
+        moved: a statement or member of another instance → the class's.
     """
 
     cell: Cell
     constructors: list[Expr]
     weights: list[dict[str, Weight]]
-    moved: dict[int, Any]
+    moved: dict[Any, Any]
 
 
 def build(group: Group, name: str, doc: str) -> Built:
@@ -168,11 +168,11 @@ def build(group: Group, name: str, doc: str) -> Built:
     ]
     _own_inputs(cell, group)
     name_values(cell.body, model.region.path)
-    moved: dict[int, Any] = {}
+    moved: dict[Any, Any] = {}
     for instance, own in zip(group.instances[1:], owned[1:], strict=True):
         kept = [s for s in model.signature.statements if not (instance.lacks and s in absent)]
-        moved |= {id(a): b for a, b in zip(instance.signature.statements, kept, strict=True)}
-        moved |= {id(a): b for a, b in zip(own, members, strict=True) if a is not None}
+        moved |= dict(zip(instance.signature.statements, kept, strict=True))
+        moved |= {a: b for a, b in zip(own, members, strict=True) if a is not None}
     return Built(cell, constructors, weights, moved)
 
 

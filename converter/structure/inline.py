@@ -29,13 +29,13 @@ DEEPEST = 5
 """The most calls and operators in it."""
 
 
-def inline_single_uses(block: Block) -> dict[int, Any]:
+def inline_single_uses(block: Block) -> dict[Any, Any]:
     """Inline within a block and its inner ones.
 
     Returns:
-        The statement that holds each inlined one now, by `id`.
+        The statement that holds each inlined one now.
     """
-    moved: dict[int, Any] = {}
+    moved: dict[Any, Any] = {}
     uses = _uses(block)
     kept: list[Statement] = []
     for statement in block.statements:
@@ -43,7 +43,7 @@ def inline_single_uses(block: Block) -> dict[int, Any]:
             moved |= inline_single_uses(inner)
         while kept and _takes(statement, kept[-1], uses):
             before = kept.pop()
-            moved[id(before)] = statement
+            moved[before] = statement
             if _keeps_name(statement, before):
                 statement.targets[0].hint = before.targets[0].hint  # type: ignore[union-attr]
             replace_in(statement, {before.targets[0]: before.value})  # type: ignore[union-attr, dict-item]
@@ -51,7 +51,7 @@ def inline_single_uses(block: Block) -> dict[int, Any]:
     while kept and len(block.results) == 1 and _ends_in(block.results[0], kept[-1], uses):
         before = kept.pop()
         block.results = substituted(block.results, {before.targets[0]: before.value})  # type: ignore[union-attr, dict-item]
-        moved[id(before)] = block
+        moved[before] = block
     block.statements = kept
     return moved
 

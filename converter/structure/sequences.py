@@ -57,7 +57,10 @@ def sequence_of(layers: list[Member], container: str, name: str, hint: str) -> M
         for i, layer in enumerate(layers)
         for key, weight in layer.weights.items()
     }
-    return Member(name, _container(container, parts), weights, hint)
+    sequence = Member(name, _container(container, parts), weights, hint)
+    for i, layer in enumerate(layers):
+        layer.name, layer.owner = str(i), sequence
+    return sequence
 
 
 def _container(container: str, parts: list[Arg]) -> Expr:
@@ -78,13 +81,13 @@ def _container(container: str, parts: list[Arg]) -> Expr:
     return Expr(f"{container}([{', '.join(templates)}])", tuple(args))
 
 
-def collapse_runs(region: Region, uses: dict[Value, int]) -> dict[int, Any]:
+def collapse_runs(region: Region, uses: dict[Value, int]) -> dict[Any, Any]:
     """Replace runs of calls of one class, each on the result of the one before it, by a loop or a SequentialCell.
 
     Returns:
-        What the statements and members of the runs have become, by `id`.
+        What the statements and members of the runs have become.
     """
-    moved: dict[int, Any] = {}
+    moved: dict[Any, Any] = {}
     items: list[Item] = []
     position = 0
     while position < len(region.items):
@@ -95,8 +98,8 @@ def collapse_runs(region: Region, uses: dict[Value, int]) -> dict[int, Any]:
             continue
         statement, member = _loop(region, run)
         for item, (layer, _, _) in run:
-            moved[id(item)] = statement
-            moved[id(layer)] = member
+            moved[item] = statement
+            moved[layer] = member
         items.append(statement)
         position += len(run)
     region.items = items

@@ -1,107 +1,94 @@
-"""Verify: run the source and the script on the same inputs, and say how far apart their outputs are."""
+"""Verify: run the source and the script on the same inputs, and say how far apart their outputs are, and where."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 import onnx_ir as ir
 
-from converter.program import Program
+import converter
+from converter.errors import OnnxModelSaveError
 from converter.source import Source
-from converter.verification.compare import OutputComparison, Verdict
+from converter.tables import Tables
+from converter.verification.compare import NodeComparison, OutputComparison, Verdict
+from converter.verification.comparison import Comparison
 from converter.verification.inputs import verification_inputs
-from converter.verification.process import MODES
+from converter.verification.instrument import instrument
+from converter.verification.reference import is_random, values_read_by
+from converter.verification.results import Results
 
-__all__ = ["Comparison", "OutputComparison", "Verdict", "verify"]
+if TYPE_CHECKING:
+    from converter.pipeline import Translation
 
-RANDOM = frozenset(
-    {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
-)
-"""Operators whose outputs nobody can compare."""
+__all__ = ["Comparison", "NodeComparison", "OutputComparison", "Verdict", "verify"]
 
 ONEDNN_ISA = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
 """Without it, MindSpore's 3x3 convolutions fall to reference code on CPUs that have AVX-512: about 70 times slower."""
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """The proof.
-
-    Attributes:
-        outputs: every output in every mode that ran.
-        feeds: what was fed, by the inputs' names.
-        note: why there is nothing to compare, or what else to know.
-    """
-
-    outputs: tuple[OutputComparison, ...]
-    feeds: Mapping[str, np.ndarray]
-    note: str = ""
-
-    @property
-    def verdict(self) -> Verdict:
-        """`differs` when any output does, `same` when all that can be compared are, else `not comparable`."""
-        verdicts = {output.verdict for output in self.outputs}
-        if "differs" in verdicts:
-            return "differs"
-        return "same" if "same" in verdicts else "not comparable"
-
-    def lines(self) -> list[str]:
-        """The proof for a reader: what stands in the way, the inputs, and a line for every output in every mode."""
-        lines = [self.note] if self.note else []
-        lines += [f"input {name}, {array.dtype} {array.shape}" for name, array in self.feeds.items()]
-        return lines + [output.line() for output in self.outputs]
-
-
 def verify(
     source: Source,
-    graph: ir.Model,
-    program: Program,
+    made: Translation,
+    rows: Tables,
     script: Path,
     checkpoint: Path | None,
     inputs_file: Path | None = None,
 ) -> Comparison:
-    """Compare a script with its source, in PyNative and graph mode, in a process of its own.
+    """Compare a script with its source, in PyNative and graph mode, and each of its nodes, in a process of its own.
+
+    Args:
+        source: the model.
+        made: its translation.
+        rows: the operator tables that made it.
+        script: the script.
+        checkpoint: its checkpoint; None when it has no parameters.
+        inputs_file: the user's inputs, an .npz file.
 
     Raises:
         BadParamError: the user's inputs do not fit the model.
+        OnnxModelSaveError: there is no space for what the process needs.
     """
     containers = [end.name for end in (*source.inputs, *source.outputs) if end.container]
     if containers:
         return Comparison((), {}, f"{', '.join(containers)}: lists and optional values are not compared")
-    feeds = verification_inputs(graph.graph, source.inputs, inputs_file)
-    stubs = sum(not record.converted for record in program.records)
-    if stubs:
-        return Comparison((), feeds, f"{stubs} {'node is' if stubs == 1 else 'nodes are'} not converted")
+    feeds = verification_inputs(made.graph.graph, source.inputs, inputs_file)
     with tempfile.TemporaryDirectory(prefix="onnx2mindspore-") as name:
         folder = Path(name)
-        job = _job(source, graph, script, checkpoint)
+        job = _job(source, made, script, checkpoint)
+        job["nodes"] = _plan(source, made.graph, rows, folder)
+        _hand_over(folder, job, feeds, source.original.model)
+        results = Results(job, made, folder / "results.jsonl", _run(folder, "outputs"))
+        if results.ended_early:
+            results = Results(job, made, folder / "results.jsonl", results.process, _run(folder, "nodes"))
+        return results.comparison(feeds)
+
+
+def _hand_over(
+    folder: Path, job: Mapping[str, Any], feeds: Mapping[str, np.ndarray], model: onnx.ModelProto | None
+) -> None:
+    """Write down what the process needs."""
+    try:
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         np.savez(folder / "inputs.npz", **{f"input_{i}": array for i, array in enumerate(feeds.values())})
-        if source.original.model is not None:
-            onnx.save(source.original.model, folder / "source.onnx")
-        done = subprocess.run(
-            [sys.executable, "-m", "converter.verification.process", name],
-            env={**ONEDNN_ISA, "GLOG_v": "4", **os.environ},
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        return _comparison(job, folder / "results.jsonl", done, feeds)
+        if model is not None:
+            onnx.save(model, folder / "source.onnx")
+    except OSError as error:
+        raise OnnxModelSaveError(
+            f"the temporary folder cannot hold the source: {error.strerror}. Set TMPDIR to another folder."
+        ) from error
 
 
-def _job(source: Source, graph: ir.Model, script: Path, checkpoint: Path | None) -> dict[str, Any]:
+def _job(source: Source, made: Translation, script: Path, checkpoint: Path | None) -> dict[str, Any]:
     original = source.original
     return {
         "kind": original.kind,
@@ -110,53 +97,40 @@ def _job(source: Source, graph: ir.Model, script: Path, checkpoint: Path | None)
         "outputs": dict(original.outputs),
         "script": str(script.absolute()),
         "checkpoint": str(checkpoint.absolute()) if checkpoint is not None else None,
-        "random": _random_outputs(source, graph.graph),
+        "random": _random_outputs(source, made.graph.graph),
+        "stubs": sum(not record.converted for record in made.program.records),
     }
+
+
+def _plan(source: Source, graph: ir.Model, rows: Tables, folder: Path) -> Mapping[str, Any] | str:
+    """Write the script that compares node by node; returns what the process must know, or why there is none."""
+    try:
+        written = instrument(graph, rows).write(folder)
+    except Exception as error:  # the outputs are compared without it
+        return f"the nodes cannot be compared: {type(error).__name__}: {error}"[:300]
+    return {**written, "base": str(source.original.file.parent.absolute())}
 
 
 def _random_outputs(source: Source, graph: ir.Graph) -> list[str]:
     """The outputs that a random operator feeds; whether it matters for these inputs, the process finds out."""
     tainted: set[ir.Value] = set()
     for node in graph:
-        nodes = [node, *_inner_nodes(node)]
-        inputs = {value for each in nodes for value in each.inputs if value is not None}
-        if tainted & inputs or any(each.op_type in RANDOM for each in nodes):
+        if is_random(node) or not tainted.isdisjoint(values_read_by(node)):
             tainted.update(node.outputs)
     return [end.name for end, value in zip(source.outputs, graph.outputs, strict=True) if value in tainted]
 
 
-def _inner_nodes(node: ir.Node) -> Iterator[ir.Node]:
-    """The nodes of a node's sub-graphs, and of theirs."""
-    for attribute in node.attributes.values():
-        graphs = attribute.value if attribute.type == ir.AttributeType.GRAPHS else [attribute.value]
-        for graph in graphs if attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) else ():
-            yield from ir.traversal.RecursiveGraphIterator(graph)
-
-
-def _comparison(
-    job: Mapping[str, Any], results: Path, done: subprocess.CompletedProcess[str], feeds: Mapping[str, np.ndarray]
-) -> Comparison:
-    """Read what the process noted, and what it did not come to."""
-    facts = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()] if results.exists() else []
-    refused = next((fact["refused"] for fact in facts if "refused" in fact), None)
-    if refused is not None:
-        return Comparison((), feeds, f"the source refuses the inputs: {refused}")
-    outputs = [OutputComparison(**fact["compared"]) for fact in facts if "compared" in fact]
-    started = [fact["started"] for fact in facts if "started" in fact]
-    if not started or started == ["source"]:
-        return Comparison((), feeds, f"the source could not be run: {_death(done)}")
-    for mode in MODES:
-        if not any(output.mode == mode for output in outputs):
-            why = (
-                f"the script's process ended: {_death(done)}"
-                if mode in started
-                else "an earlier mode ended the process"
-            )
-            outputs += [OutputComparison(name, mode, "differs", note=why) for name in job["outputs"]]
-    return Comparison(tuple(outputs), feeds)
-
-
-def _death(done: subprocess.CompletedProcess[str]) -> str:
-    if done.returncode < 0:
-        return f"signal {signal.Signals(-done.returncode).name}"
-    return (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1][:300]
+def _run(folder: Path, part: str) -> subprocess.CompletedProcess[str]:
+    """Run a part of the job; in its folder, where MindSpore leaves its dumps."""
+    path = os.pathsep.join([str(Path(converter.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-m", "converter.verification.process", ".", part],
+        cwd=folder,
+        env={**ONEDNN_ISA, "GLOG_v": "4", **os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    logging.getLogger(__name__).info("%s%s", done.stdout, done.stderr)  # what --verbose shows
+    return done

@@ -1,4 +1,4 @@
-"""Compare: how far an output of the script is from the source's."""
+"""Compare: how far what the script computes is from what the source computes."""
 
 from __future__ import annotations
 
@@ -16,36 +16,39 @@ TOLERANCE = 1e-4
 """The same for every other floating type; integers, bools and strings must be equal."""
 
 TINY = float(np.finfo(np.float32).tiny)
+BLOCK = 2**16
+"""Elements that are compared at a time."""
 
 
 @dataclass(frozen=True)
-class OutputComparison:
-    """One output in one mode.
+class Difference:
+    """How far a value is from its reference.
 
     Attributes:
-        output: its name in the source.
-        mode: `PyNative` or `graph`.
-        verdict: whether it equals the source's within its tolerance.
-        max_abs, max_rel, mean_rel: errors, absolute and relative to the source's element; None when there is no number.
+        verdict: whether it equals the reference within its tolerance.
+        max_abs, max_rel, mean_rel: errors, absolute and relative to the reference's element where that is not 0; None
+            when there is no number.
+        cosine: cosine similarity of the two as vectors; None when there is no number or one of them is all zeros.
         note: why it differs or is not comparable, when the numbers do not say so.
     """
 
-    output: str
-    mode: str
     verdict: Verdict
     max_abs: float | None = None
     max_rel: float | None = None
     mean_rel: float | None = None
+    cosine: float | None = None
     note: str = ""
 
     def line(self) -> str:
-        """The comparison for a reader."""
-        line = f"output {self.output}, {self.mode} mode: {self.verdict}"
+        """The difference for a reader."""
+        line: str = self.verdict
         if self.max_abs is not None:
             line += (
                 f"; maximum absolute error {self.max_abs:.2e}, maximum relative error {self.max_rel:.2e}, "
                 f"mean relative error {self.mean_rel:.2e}"
             )
+        if self.cosine is not None:
+            line += f", cosine similarity {self.cosine:.6f}"
         return f"{line}; {self.note}" if self.note else line
 
     def as_dict(self) -> Mapping[str, Any]:
@@ -53,60 +56,117 @@ class OutputComparison:
         return asdict(self)
 
 
-def compare(output: str, mode: str, got: Any, want: Any) -> OutputComparison:
-    """Compare one output with the source's. Sequences and absent values are compared element by element."""
+@dataclass(frozen=True, kw_only=True)
+class OutputComparison(Difference):
+    """One output in one mode.
+
+    Attributes:
+        output: its name in the source.
+        mode: `PyNative` or `graph`.
+    """
+
+    output: str
+    mode: str
+
+    def line(self) -> str:
+        """The comparison for a reader."""
+        return f"output {self.output}, {self.mode} mode: {super().line()}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeComparison(Difference):
+    """One output of one node, computed by script and source from identical inputs.
+
+    Attributes:
+        node: the name of the node's record.
+        operator: `onnx::Conv`.
+        value: the output's name in ONNX.
+    """
+
+    node: str
+    operator: str
+    value: str
+
+    def line(self) -> str:
+        """The comparison for a reader."""
+        return f"'{self.operator}' ({self.node}), its output {self.value}: {super().line()}"
+
+
+def difference(got: Any, want: Any) -> Difference:
+    """Compare a value with its reference. Sequences and absent values are compared element by element."""
     if isinstance(want, (list, tuple)) or want is None:
-        return _compare_structure(output, mode, got, want)
+        return _structure_difference(got, want)
     got, want = np.asarray(got), np.asarray(want)
     if got.shape != want.shape:
-        return OutputComparison(output, mode, "differs", note=f"its shape is {got.shape}, the source's {want.shape}")
-    if want.dtype.kind not in "fcV":
-        return _compare_exactly(output, mode, got, want)
-    wide = np.complex128 if want.dtype.kind == "c" else np.float64
-    tolerance = TOLERANCES.get(want.dtype.name, TOLERANCE)
-    got, want = got.astype(wide), want.astype(wide)
-    alike = (got == want) | (np.isnan(got) & np.isnan(want))  # infinities and NaN in the same places
-    with np.errstate(invalid="ignore"):
-        error = np.where(alike, 0.0, np.abs(got - want))
-    if not np.isfinite(error).all():
-        return OutputComparison(output, mode, "differs", note="one has NaN or infinities where the other has numbers")
-    largest = float(np.abs(want[np.isfinite(want)]).max(initial=0.0))
-    relative = error / np.maximum(np.where(np.isfinite(want), np.abs(want), 1.0), TINY)
-    max_abs = float(error.max(initial=0.0))
-    same = max_abs <= tolerance * max(largest, TINY)
-    mean = float(relative.mean()) if relative.size else 0.0
-    return OutputComparison(
-        output, mode, "same" if same else "differs", max_abs, float(relative.max(initial=0.0)), mean
+        return Difference("differs", note=f"its shape is {got.shape}, the source's {want.shape}")
+    if want.dtype.kind not in "fciubV":
+        return Difference("same" if bool((got == want).all()) else "differs")
+    exact = want.dtype.kind in "iub"
+    errors = _Errors()
+    for start in range(0, want.size, BLOCK):
+        errors.add(*(_wide(array.reshape(-1)[start : start + BLOCK]) for array in (got, want)))
+    if not np.isfinite(errors.largest_error):
+        return Difference("differs", note="one has NaN or infinities where the other has numbers")
+    tolerance = 0.0 if exact else TOLERANCES.get(want.dtype.name, TOLERANCE)
+    return Difference(
+        "same" if errors.largest_error <= tolerance * max(errors.largest, TINY) else "differs",
+        errors.largest_error,
+        errors.largest_relative,
+        errors.relative / want.size if want.size else 0.0,
+        errors.cosine,
+        f"{errors.unequal} of {want.size} elements are unequal" if exact and errors.unequal else "",
     )
 
 
-def _compare_exactly(output: str, mode: str, got: np.ndarray, want: np.ndarray) -> OutputComparison:
-    if want.dtype.kind not in "iub":
-        same = bool((got == want).all())
-        return OutputComparison(output, mode, "same" if same else "differs")
-    error = np.abs(got.astype(np.float64) - want.astype(np.float64))
-    relative = error / np.maximum(np.abs(want.astype(np.float64)), 1.0)
-    unequal = int((got != want).sum())
-    return OutputComparison(
-        output,
-        mode,
-        "differs" if unequal else "same",
-        float(error.max(initial=0.0)),
-        float(relative.max(initial=0.0)),
-        float(relative.mean()) if relative.size else 0.0,
-        f"{unequal} of {want.size} elements are unequal" if unequal else "",
-    )
+def _wide(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
 
 
-def _compare_structure(output: str, mode: str, got: Any, want: Any) -> OutputComparison:
+class _Errors:
+    """What is summed up block by block, so that large values need little memory."""
+
+    def __init__(self) -> None:
+        self.largest = self.largest_error = self.largest_relative = self.relative = 0.0
+        self.unequal = 0
+        self._products = np.zeros(3)  # of got and want, got and got, want and want
+
+    def add(self, got: np.ndarray, want: np.ndarray) -> None:
+        """Add a block of numbers."""
+        finite = np.isfinite(want)
+        if finite.all():
+            error, numbers = np.abs(got - want), np.abs(want)
+        else:  # infinities and NaN must stand in the same places
+            alike = (got == want) | (np.isnan(got) & np.isnan(want))
+            with np.errstate(invalid="ignore"):
+                error, numbers = np.where(alike, 0.0, np.abs(got - want)), np.where(finite, np.abs(want), 1.0)
+            error = np.where(alike | finite, error, np.inf)
+        relative = np.divide(error, numbers, out=np.zeros_like(error), where=numbers > 0)
+        self.largest_error = max(self.largest_error, float(np.nan_to_num(error, nan=np.inf).max()))
+        self.largest = max(self.largest, float(numbers[finite].max(initial=0.0)))
+        self.largest_relative = max(self.largest_relative, float(relative.max()))
+        self.relative += float(relative.sum())
+        self.unequal += int(np.count_nonzero(error))
+        one, other = got[finite], want[finite]
+        self._products += [np.vdot(one, other).real, np.vdot(one, one).real, np.vdot(other, other).real]
+
+    @property
+    def cosine(self) -> float | None:
+        """Cosine similarity; None when one is all zeros, or too large to be squared."""
+        both, one, other = (float(product) for product in self._products)
+        scale = np.sqrt(one) * np.sqrt(other)
+        return float(np.clip(both / scale, -1.0, 1.0)) if 0.0 < scale < np.inf else None
+
+
+def _structure_difference(got: Any, want: Any) -> Difference:
     if want is None or got is None:
         same = want is None and got is None
-        return OutputComparison(output, mode, "same" if same else "differs", note="" if same else "one is absent")
+        return Difference("same" if same else "differs", note="" if same else "one is absent")
     if len(got) != len(want):
-        return OutputComparison(output, mode, "differs", note=f"{len(got)} elements, the source has {len(want)}")
-    parts = [compare(output, mode, one, other) for one, other in zip(got, want, strict=True)]
-    return (
-        max(parts, key=lambda part: (part.verdict == "differs", part.max_abs or 0.0))
-        if parts
-        else OutputComparison(output, mode, "same")
-    )
+        return Difference("differs", note=f"{len(got)} elements, the source has {len(want)}")
+    parts = [difference(one, other) for one, other in zip(got, want, strict=True)]
+    return max(parts, key=badness, default=Difference("same"))
+
+
+def badness(found: Difference) -> tuple[bool, float]:
+    """By what of several differences the worst is chosen."""
+    return found.verdict == "differs", found.max_abs or 0.0

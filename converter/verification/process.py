@@ -1,4 +1,4 @@
-"""The process that runs source and script on the same inputs: `python -m converter.verification.process FOLDER`.
+"""The process that runs source and script on the same inputs: `python -m converter.verification.process FOLDER PART`.
 
 It is a process of its own so that a kernel that kills it does not take the conversion with it, and so that oneDNN reads
 its environment afresh. The folder holds `job.json`, `inputs.npz` and the source's model; every result is appended to
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,15 @@ import onnx
 
 from converter.errors import ConverterError
 from converter.source import Original
-from converter.verification.compare import OutputComparison, compare
+from converter.verification.compare import Difference, OutputComparison, difference
+from converter.verification.nodes import Note, compare_nodes, first_line
+from converter.verification.where import lines_of
 
 MODES = ("PyNative", "graph")
 
 
-def main(folder: Path) -> None:
-    """Run a job; see the module."""
+def main(folder: Path, part: str) -> None:
+    """Run a job: the `outputs`, then the nodes; or the `nodes` alone, where the script had ended the process."""
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     with np.load(folder / "inputs.npz", allow_pickle=True) as archive:
         feeds = {name: archive[f"input_{i}"] for i, name in enumerate(job["inputs"])}
@@ -34,17 +36,51 @@ def main(folder: Path) -> None:
             results.write(json.dumps(fact) + "\n")
             results.flush()
 
-        wanted = _run_source(job, folder, feeds, note)
-        if wanted is not None:
-            for mode in MODES:
-                note(started=mode)
-                for comparison in _run_script(job, mode, feeds, wanted):
-                    note(compared=comparison.as_dict())
+        wanted, same = None, False
+        if part == "outputs":
+            wanted = _run_source(job, folder, feeds, note)
+            if wanted is None:
+                return
+            modes = () if job["stubs"] else MODES
+            alike = [_compare_mode(job, mode, feeds, wanted, note) for mode in modes]  # both, whatever the first says
+            same = all(alike)
+        if not isinstance(job["nodes"], str):
+            _compare_nodes(job, folder, feeds, None if same else wanted, same, note)
 
 
-def _run_source(
-    job: Mapping[str, Any], folder: Path, feeds: Mapping[str, np.ndarray], note: Callable[..., None]
-) -> list[Any] | None:
+def _compare_mode(
+    job: Mapping[str, Any], mode: str, feeds: Mapping[str, np.ndarray], wanted: list[Any], note: Note
+) -> bool:
+    """Compare the outputs in one mode; returns whether none differs."""
+    note(started=mode)
+    found, lines = _run_script(job, mode, feeds, wanted)
+    for name, each in zip(job["outputs"], found, strict=True):
+        compared = OutputComparison(output=name, mode=mode, **each.as_dict())
+        note(compared=compared.as_dict(), lines=lines)
+    return all(each.verdict != "differs" for each in found)
+
+
+def _compare_nodes(
+    job: Mapping[str, Any],
+    folder: Path,
+    feeds: Mapping[str, np.ndarray],
+    wanted: list[Any] | None,
+    sampled: bool,
+    note: Note,
+) -> None:
+    """Compare the nodes; and the graph as a whole with the source, where the outputs differ."""
+    note(started="nodes")
+    try:
+        made = compare_nodes(folder, job["nodes"], list(feeds.values()), sampled, note)
+    except Exception as error:
+        note(failed=f"the nodes cannot be compared: {first_line(error)}")
+    else:
+        if made is not None and wanted is not None:
+            note(graph=[difference(one, other).verdict == "same" for one, other in zip(made, wanted, strict=True)])
+    note(started="done")
+
+
+def _run_source(job: Mapping[str, Any], folder: Path, feeds: Mapping[str, np.ndarray], note: Note) -> list[Any] | None:
     """What the source gives; None, and a note, when it refuses the inputs."""
     note(started="source")
     model = None if job["kind"] == "tensorflow" else onnx.load(folder / "source.onnx", load_external_data=False)
@@ -60,20 +96,21 @@ def _run_source(
     except ConverterError as error:
         note(refused=error.message)
     except Exception as error:
-        note(refused=f"{type(error).__name__}: {_first_line(error)}")
+        note(refused=f"{first_line(error)}")
     return None
 
 
 def _run_script(
     job: Mapping[str, Any], mode: str, feeds: Mapping[str, np.ndarray], wanted: list[Any]
-) -> list[OutputComparison]:
+) -> tuple[list[Difference], list[int] | None]:
+    """Every output's difference; and the lines of the script that an error passed through, None when there is none."""
     import mindspore as ms
 
     from converter import network
     from converter.backend import to_mindspore, to_numpy
 
     ms.set_context(mode=ms.PYNATIVE_MODE if mode == "PyNative" else ms.GRAPH_MODE)
-    names = list(job["outputs"])
+    script = Path(job["script"])
 
     def results(seed: int) -> list[Any]:
         ms.set_seed(seed)
@@ -81,24 +118,18 @@ def _run_script(
         return [to_numpy(item) for item in (result if isinstance(result, tuple) else (result,))]
 
     try:
-        net = network.load(Path(job["script"]), job["checkpoint"] and Path(job["checkpoint"]))
+        net = network.load(script, job["checkpoint"] and Path(job["checkpoint"]))
         got = results(seed=1)
         again = results(seed=2) if job["random"] else got
     except Exception as error:
-        why = f"the script raises {type(error).__name__}: {_first_line(error)}"
-        return [OutputComparison(name, mode, "differs", note=why) for name in names]
+        raised = Difference("differs", note=f"the script raises {first_line(error)}")
+        return [raised] * len(wanted), lines_of(error, script)
+    random = Difference("not comparable", note="a random operator feeds it")
     return [
-        OutputComparison(name, mode, "not comparable", note="a random operator feeds it")
-        if name in job["random"] and compare(name, mode, two, one).max_abs != 0.0
-        else compare(name, mode, one, other)
-        for name, one, two, other in zip(names, got, again, wanted, strict=True)
-    ]
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines()]
-    return next((line for line in lines if line and not line.startswith("-")), "")[:300]
+        random if name in job["random"] and difference(two, one).max_abs != 0.0 else difference(one, other)
+        for name, one, two, other in zip(job["outputs"], got, again, wanted, strict=True)
+    ], None
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]).absolute(), sys.argv[2])

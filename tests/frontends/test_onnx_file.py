@@ -9,6 +9,7 @@ from onnx import helper, numpy_helper, parser
 
 from converter.errors import (
     BadParamError,
+    GraphInitError,
     ModelLoadingError,
     NodeInputTypeNotSupportError,
     ParamMissingError,
@@ -256,7 +257,7 @@ def test_nodes_come_into_order(save):
     ],
 )
 def test_invalid_graphs(save, nodes, message):
-    with pytest.raises(ModelLoadingError, match=message):
+    with pytest.raises(GraphInitError, match=message):
         save(graph_of(*(helper.make_node(*node) for node in nodes)))()
 
 

@@ -18,7 +18,14 @@ pytest.importorskip("tensorflow", reason="the extra 'tensorflow' is not installe
 
 import onnxruntime
 
-from converter.errors import BadParamError, ModelLoadingError, ParamMissingError, SourceRunError, TfRuntimeError
+from converter.errors import (
+    BadParamError,
+    ModelLoadingError,
+    NodeInputMissingError,
+    ParamMissingError,
+    SourceRunError,
+    TfRuntimeError,
+)
 from converter.frontends.tensorflow import load, run
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
 from converter.source import Request, Source
@@ -519,16 +526,21 @@ def with_a_variable(path):
         (text_graph, "in text form.*as_text=False"),
         (saved_model, "is a SavedModel.*convert_variables_to_constants_v2"),
         (truncated, "truncated or damaged"),
-        (without_a_node, "which is not in the file"),
         (with_a_variable, "not frozen: 'w' is a variable"),
     ],
-    ids=["missing", "empty", "lfs", "other", "text", "SavedModel", "truncated", "incomplete", "variable"],
+    ids=["missing", "empty", "lfs", "other", "text", "SavedModel", "truncated", "variable"],
 )
 def test_bad_files(tmp_path, write, message):
     path = tmp_path / "net.pb"
     write(path)
     with pytest.raises(ModelLoadingError, match=message):
         load(Request(path))
+
+
+def test_a_graph_that_lacks_a_node(tmp_path):
+    without_a_node(tmp_path / "net.pb")
+    with pytest.raises(NodeInputMissingError, match="which is not in the file"):
+        load(Request(tmp_path / "net.pb"))
 
 
 @pytest.mark.parametrize("missing", ["tensorflow", "tf2onnx"])

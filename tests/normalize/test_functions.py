@@ -9,7 +9,7 @@ import onnx
 import pytest
 from normalize.harness import assert_equals_original, assert_same, find, normalized, operators, parse, run_normalized
 
-from converter.errors import ModelLoadingError
+from converter.errors import GraphInitError
 from converter.normalize import calls_of
 
 BLOCK = """
@@ -120,7 +120,7 @@ def test_functions_that_call_each_other_in_a_circle() -> None:
     text = """g (float[3] x) => (float[3] y) { y = lib.F (x) }
     <domain: "lib", opset_import: ["lib": 1]> F (a) => (b) { b = lib.G (a) }
     <domain: "lib", opset_import: ["lib": 1]> G (a) => (b) { b = lib.F (a) }"""
-    with pytest.raises(ModelLoadingError, match="calls itself"):
+    with pytest.raises(GraphInitError, match="calls itself"):
         normalized(parse(text, 17, '"lib": 1'))
 
 
@@ -130,7 +130,7 @@ def test_functions_that_unfold_to_too_many_nodes() -> None:
     )
     text = "g (float[3] x) => (float[3] y) { y = lib.F0 (x) }" + functions
     text += '\n<domain: "lib", opset_import: ["": 17]> F40 (a) => (b) { b = Neg(a) }'
-    with pytest.raises(ModelLoadingError, match="unfold to more than"):
+    with pytest.raises(GraphInitError, match="unfold to more than"):
         normalized(parse(text, 17, '"lib": 1'))
 
 

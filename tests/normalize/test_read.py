@@ -7,7 +7,7 @@ import onnx
 import pytest
 from normalize.harness import normalized, operators, parse
 
-from converter.errors import ModelLoadingError
+from converter.errors import GraphInitError
 
 
 def sparse(name: str) -> onnx.SparseTensorProto:
@@ -65,7 +65,7 @@ def test_initializers_are_no_inputs() -> None:
     ],
 )
 def test_graphs_that_are_none(text: str, message: str) -> None:
-    with pytest.raises(ModelLoadingError, match=message):
+    with pytest.raises(GraphInitError, match=message):
         normalized(parse(text, 20))
 
 

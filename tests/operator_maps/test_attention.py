@@ -3,8 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
-from harness import check, compare, expected_of, model_of
+from harness import check, check_model, compare, expected_of, model_of
+from onnx import TensorProto, helper
 
 from converter.backend import Unconverted
 
@@ -94,3 +96,31 @@ def test_rotary_embedding(x: np.ndarray, attributes: dict[str, Any]) -> None:
 
 def test_rotary_embedding_with_tables_for_each_place() -> None:
     check("RotaryEmbedding", Q, normal(2, 3, 4), normal(2, 3, 4), opset=23, free=True)
+
+
+def flex(attributes: dict[str, Any], key_heads: int = 4, dtype: type = np.float32) -> tuple[Any, list[Any]]:
+    inputs: list[Any] = [x.astype(dtype) for x in (Q, K[:, :key_heads], V[:, :key_heads])]
+    model = model_of("FlexAttention", inputs, domain="ai.onnx.preview", opset=26, **attributes)
+    return model, inputs
+
+
+def modifier(name: str) -> onnx.GraphProto:
+    values = [helper.make_tensor_value_info(x, TensorProto.FLOAT, [None] * 4) for x in ("x", "y")]
+    return helper.make_graph([helper.make_node(name, ["x"], ["y"])], name, values[:1], values[1:])
+
+
+@pytest.mark.parametrize(
+    ("attributes", "key_heads", "dtype"),
+    [
+        ({}, 4, np.float32),
+        ({"scale": 0.3}, 2, np.float32),
+        ({"score_mod": modifier("Abs")}, 4, np.float32),
+        ({"prob_mod": modifier("Sqrt")}, 4, np.float32),
+        ({}, 4, np.float16),
+        ({}, 1, np.float64),
+    ],
+)
+def test_flex_attention(attributes: dict[str, Any], key_heads: int, dtype: type) -> None:
+    model, inputs = flex(attributes, key_heads, dtype)
+    rounding = 1e-2 if dtype == np.float16 else 1e-4
+    check_model(model, inputs, rtol=rounding, atol=rounding / 10)

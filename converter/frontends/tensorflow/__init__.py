@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from converter.errors import SourceRunError
+from converter.frontends.files import check_readable
 from converter.frontends.tensorflow import export, graph
 from converter.frontends.tensorflow.cutting import cut
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
@@ -22,9 +23,11 @@ def load(request: Request) -> Source:
     Raises:
         TfRuntimeError: TensorFlow or tf2onnx is not installed, or refuses the graph.
         ModelLoadingError: the file is missing, unreadable, or not a frozen GraphDef.
+        NodeInputMissingError: a node reads what is not in the file.
         BadParamError, ParamMissingError: nodes or shapes that do not fit the graph.
         NodeInputTypeNotSupportError: an end is not a tensor.
     """
+    check_readable(request.model_file)  # TensorFlow takes seconds to import
     with quiet_tensorflow() as tensorflow:
         part = cut(graph.read(request.model_file), request)
         model, inputs, outputs = export.to_onnx(part)

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.errors import ModelLoadingError
+from converter.errors import ModelLoadingError, NodeInputMissingError
+from converter.frontends.files import check_readable
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -31,10 +32,8 @@ def read(file: Path) -> GraphDef:
     from google.protobuf.message import DecodeError
     from tensorflow.core.framework.graph_pb2 import GraphDef
 
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise ModelLoadingError(f"'{file}' cannot be read: {error.strerror}. Check --model_file.") from error
+    check_readable(file)
+    data = file.read_bytes()
     try:
         graph = GraphDef.FromString(data)
     except DecodeError as error:
@@ -61,10 +60,6 @@ def _damage(data: bytes) -> str:
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-    if not data:
-        return "is empty. Export or copy the model again."
-    if data.startswith(b"version https://git-lfs"):
-        return "is a Git LFS pointer, not the model. Run `git lfs pull` to fetch it."
     if data.lstrip().startswith((b"node {", b"node{", b"versions {", b"library {")):
         return "is a graph in text form. Write it in binary: tf.io.write_graph(graph, folder, name, as_text=False)."
     try:
@@ -97,7 +92,7 @@ def needed(
     With `control` also the nodes that must run before them.
 
     Raises:
-        ModelLoadingError: a node reads what is not in the graph.
+        NodeInputMissingError: a node reads what is not in the graph.
     """
     nodes = {node.name: node for node in graph.node}
     found: set[str] = set()
@@ -107,7 +102,7 @@ def needed(
         if tensor in stop or tensor[0] in found:
             continue
         if tensor[0] not in nodes:
-            raise ModelLoadingError(
+            raise NodeInputMissingError(
                 f"the graph is damaged: {reader} reads '{tensor[0]}', which is not in the file. "
                 "Export or copy it again."
             )

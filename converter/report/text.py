@@ -1,4 +1,4 @@
-"""Report: what became of every node, and the proof. Reads records, never the script's text."""
+"""The report as text: a line for every node, the rate, the proof; and the docstring of the script."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
-from converter.emit import Script
-from converter.program import Program, Record
+from converter.program import Record
+from converter.report.facts import Facts
 from converter.source import End, Source
-from converter.verification import Comparison
 
 
 def docstring(source: Source, graph: ir.Graph, name: str, checkpoint: str | None) -> str:
@@ -61,19 +60,22 @@ def _shape(end: End) -> str:
     return "of any rank" if end.shape is None else f"({', '.join(map(str, end.shape))})"
 
 
-def write(program: Program, script: Script, proof: Comparison | None) -> str:
+def text_report(facts: Facts) -> str:
     """Write `report_of_NAME.txt`: a line for every node, the rate, and the proof."""
-    lines = ["[Start Convert]"]
-    lines += [_line(record, script) for record in program.records]
-    converted = sum(record.converted for record in program.records)
-    rate = converted / len(program.records) if program.records else 1.0
-    lines += ["[Convert Over]", f"Converted Rate: {rate:.2%}.", ""]
-    lines += ["[Verification] not verified."] if proof is None else [f"[Verification] {proof.verdict}.", *proof.lines()]
+    proof = facts.proof
+    lines = ["[Start Convert]", *(_line(record, facts) for record in facts.program.records)]
+    lines += ["[Convert Over]", f"Converted Rate: {facts.rate:.2%}.", ""]
+    lines += [f"[Verification] {facts.verdict}.", *(proof.lines() if proof else ())]
+    first = proof.first_difference if proof else None
+    record = facts.record_of(first) if first else None
+    if record is not None:
+        line, column = facts.position(record)
+        lines.append(f"it stands in the script at line {line}:{column}")
     return "\n".join(lines) + "\n"
 
 
-def _line(record: Record, script: Script) -> str:
-    line, column = script.position(record.anchor) or script.entry
+def _line(record: Record, facts: Facts) -> str:
+    line, column = facts.position(record)
     node = f"'{record.operator}' ({record.name})"
     if not record.converted:
         return f"line {line}:{column}: [UnConvert] {node} didn't convert. {record.became}"

@@ -1,0 +1,26 @@
+"""Whether a file can be read at all: asked before anything slow begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from converter.errors import ModelLoadingError
+
+_LFS = b"version https://git-lfs"
+
+
+def check_readable(file: Path) -> None:
+    """Open a file and look at its beginning.
+
+    Raises:
+        ModelLoadingError: it is missing, unreadable or empty, or Git has left a pointer in its place.
+    """
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(len(_LFS))
+    except OSError as error:
+        raise ModelLoadingError(f"'{file}' cannot be read: {error.strerror}. Check the name.") from error
+    if not head:
+        raise ModelLoadingError(f"'{file}' is empty. Export or copy it again.")
+    if head == _LFS:
+        raise ModelLoadingError(f"'{file}' is a Git LFS pointer, not the file itself. Run `git lfs pull` to fetch it.")

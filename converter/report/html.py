@@ -1,0 +1,118 @@
+"""The report as a page for a browser: one file that opens offline, and fetches nothing.
+
+Names of a model are somebody else's text. They reach the page as JSON in which no `<` stands, the page sets them as
+text only, and its policy lets no script run but those that are written here, by their hashes.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+VENDOR = Path(__file__).parent / "vendor"
+"""The libraries, unchanged, each in a folder with its licence."""
+
+LIBRARIES = (
+    "d3-color/d3-color.min.js",
+    "d3-dispatch/d3-dispatch.min.js",
+    "d3-ease/d3-ease.min.js",
+    "d3-interpolate/d3-interpolate.min.js",
+    "d3-selection/d3-selection.min.js",
+    "d3-timer/d3-timer.min.js",
+    "d3-drag/d3-drag.min.js",
+    "d3-transition/d3-transition.min.js",
+    "d3-zoom/d3-zoom.min.js",
+    "dagre/dagre.min.js",
+    "prism/prism-core.min.js",
+    "prism/prism-python.min.js",
+    "uplot/uPlot.iife.min.js",
+)
+"""In the order in which they need each other."""
+
+OWN = (
+    *("dom", "model", "virtual", "layout", "cards", "graph"),
+    *("script", "details", "search", "table", "plot", "overview", "main"),
+)
+"""Our own scripts; `main` starts the page."""
+
+# Prism would highlight the whole page by itself, and a worker's scope has no document.
+_BEFORE = "window.Prism = { manual: true, disableWorkerMessageHandler: true };"
+
+
+def html_report(data: Mapping[str, Any], script: str) -> str:
+    """Write `report_of_NAME.html`.
+
+    Args:
+        data: the report as data.
+        script: the text of the script.
+    """
+    scripts = _scripts()
+    page = {**data, "script": script, "licences": _licences()}
+    return (
+        _environment()
+        .get_template("report.html.jinja")
+        .render(
+            title=f"report_of_{data['network']['name']}",
+            styles=_styles(),
+            data=_escaped(json.dumps(page, ensure_ascii=False, allow_nan=False, separators=(",", ":"))),
+            scripts=scripts,
+            policy=" ".join(map(_hash, scripts)),
+        )
+    )
+
+
+def _escaped(text: str) -> str:
+    """JSON that can stand in a `script` element: nothing in it can end the element or begin a comment."""
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _hash(script: str) -> str:
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+@functools.cache
+def _scripts() -> tuple[str, ...]:
+    """Every script of the page: the libraries, then ours as one."""
+    libraries = [(VENDOR / file).read_text(encoding="utf-8") for file in LIBRARIES]
+    own = "\n".join(_template(f"report/{name}.js") for name in OWN)
+    return _BEFORE, *libraries, f'(() => {{\n"use strict";\n{own}\n}})();'
+
+
+@functools.cache
+def _styles() -> str:
+    return (VENDOR / "uplot" / "uPlot.min.css").read_text(encoding="utf-8") + _template("report/style.css")
+
+
+@functools.cache
+def _licences() -> list[dict[str, str]]:
+    """The licence of every library in the page."""
+    return [
+        {"name": folder.name, "text": (folder / "LICENSE").read_text(encoding="utf-8")}
+        for folder in sorted(VENDOR.iterdir())
+        if folder.is_dir()
+    ]
+
+
+def _template(name: str) -> str:
+    """The text of one of our files, as it is."""
+    environment = _environment()
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+@functools.cache
+def _environment() -> Any:
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("converter", "templates"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+    )

@@ -1,0 +1,90 @@
+"""What our commands have in common: how they fail, and how they write tables."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from converter.errors import REPORT_IT, BaseConverterError, ConverterError, unforeseen
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+EXIT_DONE = 0
+EXIT_DIFFERS = 3
+EXIT_INTERRUPTED = 130
+
+_WIDTH_OF_A_FILE = 120
+
+
+def add_verbosity(command: argparse._ActionsContainer) -> None:
+    """Add the options `--quiet` and `--verbose`."""
+    how_much = command.add_mutually_exclusive_group()
+    how_much.add_argument("--quiet", action="store_true", help="print errors only")
+    how_much.add_argument(
+        "--verbose",
+        action="store_true",
+        help="print everything: warnings and logs of the libraries, and where in the program an error arose",
+    )
+
+
+def guarded(action: Callable[[], int], *, verbose: bool) -> int:
+    """Run a command; returns its exit status. An error becomes a line on stderr."""
+    try:
+        return action()
+    except ConverterError as error:
+        return _fail(error, verbose=verbose)
+    except KeyboardInterrupt:
+        print("Interrupted: nothing was written.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        coded = BaseConverterError(f"{unforeseen(error)}. {REPORT_IT}")
+        coded.__cause__ = error
+        return _fail(coded, verbose=verbose)
+
+
+def end_on_terminate() -> None:
+    """Let SIGTERM end the process through the exception handlers, so that nothing is left behind."""
+
+    def terminate(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, terminate)
+
+
+def _fail(error: ConverterError, *, verbose: bool) -> int:
+    if verbose:
+        traceback.print_exception(error)
+    print(printable(str(error)), file=sys.stderr)
+    for detail in error.details:
+        print(f"  {printable(detail)}", file=sys.stderr)
+    return error.exit_status
+
+
+def printable(text: str) -> str:
+    """The text on one line, without what a hostile name could tell a terminal to do."""
+    return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
+
+
+def console() -> Console:
+    """Stdout, as wide as the terminal, without markup."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else _WIDTH_OF_A_FILE
+    return Console(markup=False, highlight=False, emoji=False, soft_wrap=True, width=width)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """A table for `console()`."""
+    from rich import box
+    from rich.table import Table
+
+    result = Table(*headings, box=box.SIMPLE_HEAD)
+    for row in rows:
+        result.add_row(*map(printable, row))
+    return result

@@ -1,0 +1,159 @@
+"""Instrument: a script in which every node hands its inputs and what it made of them to a probe.
+
+It is the flat program, written again with two statements around those of every node:
+
+    _before_(7, (x,))
+    y = ops.relu(x)
+    y_1 = _after_(7, (y,))
+
+What `_after_` returns is what the later nodes get. `nodes` gives it the reference, so that every node computes from
+inputs that are right, whatever the nodes before it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+
+from converter.emit import emit
+from converter.idioms import operator_of
+from converter.lift import PyValue
+from converter.normalize.walk import subgraphs
+from converter.program import Arg, Assign, Program, Value, expr
+from converter.tables import Tables
+from converter.translate import Translator
+from converter.verification.reference import values_read_by
+from converter.weights import Weight
+
+BEFORE, AFTER = "_before_", "_after_"
+"""The probe's two functions; no variable of a script begins with an underscore."""
+
+SCRIPT, MODEL = "nodes.py", "nodes.onnx"
+"""The files of an instrumented script: itself, and the graph that it comes from."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One node: what it is, and what the script hands over.
+
+    Attributes:
+        node, operator: of its record.
+        value: the name of its first output, by which the graph finds it.
+        inputs: the values that it needs and that are not constants, with their element types (None for a sequence).
+        outputs: which of its outputs the script has, with their names.
+        converted: whether it is more than a stub.
+    """
+
+    node: str
+    operator: str
+    value: str
+    inputs: tuple[tuple[str, int | None], ...]
+    outputs: tuple[tuple[int, str], ...] = ()
+    converted: bool = True
+
+
+@dataclass(frozen=True)
+class Instrumented:
+    """A script with probes, ready to be written.
+
+    Attributes:
+        program: the program.
+        probes: by their numbers in the script.
+        graph: the graph that it comes from.
+    """
+
+    program: Program
+    probes: tuple[Probe, ...]
+    graph: ir.Model
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Write script and graph; returns what the process must know beside them."""
+        (folder / SCRIPT).write_text(emit(self.program, "Every node with a probe.").text, encoding="utf-8")
+        proto = ir.to_proto(self.graph)
+        names = {id(tensor): name for name, tensor in _constants(self.graph.graph)}
+        weights = {}
+        for parameter, weight in self.program.parameters():
+            if id(weight.tensor) not in names:  # a row computed it
+                names[id(weight.tensor)] = name = f"{parameter} of a row"
+                proto.graph.initializer.append(_proto(weight, name))
+            weights[parameter] = {"tensor": names[id(weight.tensor)], "steps": list(weight.steps)}
+        (folder / MODEL).write_bytes(proto.SerializeToString())
+        return {"weights": weights, "probes": [asdict(probe) for probe in self.probes]}
+
+
+def instrument(graph: ir.Model, rows: Tables) -> Instrumented:
+    """Translate a normalised graph once more, with a probe around every node."""
+    translator = _Instrumenter(rows)
+    program = translator.program(graph.graph)
+    return Instrumented(program, tuple(translator.probes), graph)
+
+
+class _Instrumenter(Translator):
+    """A translator that writes probes."""
+
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables)
+        self.probes: list[Probe] = []
+
+    def _translate(self, node: ir.Node) -> None:
+        number, records = len(self.probes), len(self.records)
+        operator, name = _record_of(node)
+        read = {value: item for value in values_read_by(node) if (item := self._written(value)) is not None}
+        inputs = tuple((value.name or "", _element_type(value)) for value in read)
+        probe = Probe(name, operator, node.outputs[0].name or "", inputs)
+        self.probes.append(probe)
+        before = Assign((), expr(f"{BEFORE}({{0}}, {{1}})", number, tuple(read.values())))
+        self.emit(before)
+        super()._translate(node)
+        made = {i: item for i, value in enumerate(node.outputs) if (item := self._written(value)) is not None}
+        if not made:  # a step on the way to a parameter, or nothing reads it
+            self.block.statements.remove(before)
+            return
+        converted = all(record.converted for record in self.records[records : records + 1])
+        names = tuple((i, node.outputs[i].name or "") for i in made)
+        self.probes[number] = replace(probe, outputs=names, converted=converted)
+        targets = {i: Value(name or "y") for i, name in names if node.outputs[i] in self.values}
+        after = expr(f"{AFTER}({{0}}, {{1}})", number, tuple(made.values()))
+        self.emit(Assign(tuple(targets.get(i) for i in made) if targets else (), after))
+        self.values.update({node.outputs[i]: variable for i, variable in targets.items()})
+
+    def _written(self, value: ir.Value) -> Arg:
+        """What the script calls a value; None for a constant, and for what it does not have."""
+        if value in self.values:
+            return self.resolve(self.values[value])
+        python: PyValue | None = self.python.get(value)
+        return None if python is None else python.arg
+
+
+def _record_of(node: ir.Node) -> tuple[str, str]:
+    """Operator and name of a node's record; a node that stands for nothing in the source counts to what uses it."""
+    while not operator_of(node):
+        users = [user for output in node.outputs for user, _ in output.uses()]
+        if not users:
+            break
+        node = users[0]
+    return operator_of(node), node.name or ""
+
+
+def _element_type(value: ir.Value) -> int | None:
+    is_tensor = value.type is None or isinstance(value.type, ir.TensorType)
+    return value.dtype.value if is_tensor and value.dtype is not None else None
+
+
+def _constants(graph: ir.Graph) -> Iterator[tuple[str, Any]]:
+    """Every constant with its name, those of sub-graphs included."""
+    for name, value in graph.initializers.items():
+        yield name, value.const_value
+    for node in graph:
+        for inner in subgraphs(node):
+            yield from _constants(inner)
+
+
+def _proto(weight: Weight, name: str) -> Any:
+    proto = ir.serde.serialize_tensor(weight.tensor)  # type: ignore[arg-type]
+    proto.name = name
+    return proto

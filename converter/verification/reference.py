@@ -1,0 +1,168 @@
+"""Reference: what one node of a normalised graph is to compute, by onnxruntime or onnx's own evaluator.
+
+A node becomes a model of its own. It declares the lowest opset that has the node's operator as it is defined today,
+since onnxruntime does not know the newest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from onnx import helper, numpy_helper
+
+from converter.frontends.onnx_file import ORT_IR_VERSION
+from converter.idioms.rewrite import DOMAIN
+from converter.normalize.walk import all_nodes, subgraphs
+from converter.verification.evaluate import NoReference, Runner, by_onnx, runner_of
+from converter.verification.idioms import IDIOMS, operators
+
+ORT_OPSET = 26
+"""The newest opset that onnxruntime 1.31 runs. Later ones only widen what its operators accept, or add operators."""
+
+RANDOM = frozenset(
+    {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
+)
+"""Operators whose outputs nobody can compare."""
+
+
+def values_read_by(node: ir.Node) -> list[ir.Value]:
+    """The values that a node reads, those that its sub-graphs capture included, each once."""
+    reads, own = list(node.inputs), set()
+    for graph in subgraphs(node):
+        own.update([*graph.inputs, *graph.initializers.values()])
+        reads.extend(graph.outputs)
+        for inner in graph:
+            own.update(inner.outputs)
+            reads += values_read_by(inner)
+    return [value for value in dict.fromkeys(reads) if value is not None and value not in own]
+
+
+def is_random(node: ir.Node) -> bool:
+    """Whether a node's outputs are random, or those of a node in its sub-graphs."""
+    return any(each.op_type in RANDOM or _drops(each) for each in all_nodes([node]))
+
+
+def _drops(node: ir.Node) -> bool:
+    """Whether a node is a Dropout that is on."""
+    training = node.inputs[2] if node.op_type == "Dropout" and len(node.inputs) > 2 else None
+    return training is not None and (training.const_value is None or bool(training.const_value.numpy().all()))
+
+
+class Reference:
+    """The nodes of a graph, each by itself."""
+
+    def __init__(self, model: ir.Model) -> None:
+        self._model = model
+        self._nodes = {node.outputs[0].name: node for node in all_nodes(model.graph)}
+        self._kept: dict[str, Runner] = {}
+
+    def outputs(self, value: str, inputs: Mapping[str, Any]) -> list[Any]:
+        """Run the node whose first output is `value` on the values that it reads and that are not constants.
+
+        Raises:
+            NoReference: it is random, or neither evaluator runs it.
+        """
+        node = self._nodes[value]
+        if is_random(node):
+            raise NoReference("it is random")
+        if node.domain == DOMAIN:
+            return _idiom(node, [None if x is None else self._array(x, inputs) for x in node.inputs])
+        if node.graph is self._model.graph:
+            return self._runner(node, inputs)(inputs)
+        if value not in self._kept:  # it runs in every round of a loop
+            self._kept[value] = self._runner(node, inputs)
+        return self._kept[value](inputs)
+
+    def _array(self, value: ir.Value, inputs: Mapping[str, Any]) -> Any:
+        if value.name is not None and value.name in inputs:
+            return inputs[value.name]
+        if value.const_value is not None:
+            return value.const_value.numpy()
+        producer = value.producer()
+        if producer is None:
+            raise NoReference(f"the script does not have its input {value.name}")
+        made = self.outputs(producer.outputs[0].name or "", {})  # a step on the way from a constant
+        return made[producer.outputs.index(value)]
+
+    def _runner(self, node: ir.Node, inputs: Mapping[str, Any]) -> Runner:
+        constants = {value.name: self._array(value, inputs) for value in _missing(node, inputs)}
+        model = self._model_of(node, inputs, constants)
+        return _aligned(node, runner_of(model, operators()))
+
+    def in_float64(self, value: str, inputs: Mapping[str, Any]) -> list[Any]:
+        """The same by onnx's own evaluator, floating numbers in 64 bits: a second opinion.
+
+        Raises:
+            NoReference: the evaluator does not run it.
+        """
+        node = self._nodes[value]
+        if node.domain == DOMAIN:
+            raise NoReference("it was computed in 64 bits")
+        given = dict(inputs)
+        given.update({read.name or "": self._array(read, inputs) for read in _missing(node, inputs)})
+        wide = {name: _widened(array) for name, array in given.items()}
+        return _aligned(node, by_onnx(self._model_of(node, wide, {}), operators()))(wide)
+
+    def _model_of(self, node: ir.Node, inputs: Mapping[str, Any], constants: Mapping[Any, Any]) -> onnx.ModelProto:
+        graph = helper.make_graph(
+            [ir.to_proto(node)],
+            "node",
+            [_declared(value) for value in values_read_by(node) if value.name in inputs],
+            [_declared(output) for output in node.outputs if output.name],
+            [numpy_helper.from_array(array, name) for name, array in constants.items()],
+        )
+        return helper.make_model(graph, opset_imports=self._opsets(node), ir_version=ORT_IR_VERSION)
+
+    def _opsets(self, node: ir.Node) -> list[onnx.OperatorSetIdProto]:
+        versions = dict(self._model.opset_imports)
+        own = [each.op_type for each in all_nodes([node]) if each.domain in ("", "ai.onnx")]
+        since = [onnx.defs.get_schema(op_type, versions[""]).since_version for op_type in own]
+        versions[""] = min(max(since, default=1), ORT_OPSET)
+        versions[DOMAIN] = 1
+        used = {"", *(each.domain for each in all_nodes([node]))}
+        return [helper.make_opsetid(domain, versions.get(domain, 1)) for domain in sorted(used)]
+
+
+def _missing(node: ir.Node, inputs: Mapping[str, Any]) -> list[ir.Value]:
+    """What a node reads and is not given: constants, and what is made of them."""
+    return [value for value in values_read_by(node) if value.name not in inputs]
+
+
+def _aligned(node: ir.Node, run: Runner) -> Runner:
+    """A runner that has a place for every output of the node, those without a name too."""
+    positions = [i for i, output in enumerate(node.outputs) if output.name]
+
+    def outputs(given: Mapping[str, Any]) -> list[Any]:
+        made = dict(zip(positions, run(given), strict=True))
+        return [made.get(i) for i in range(len(node.outputs))]
+
+    return outputs
+
+
+def _widened(item: Any) -> Any:
+    if isinstance(item, list):
+        return [_widened(part) for part in item]
+    is_float = isinstance(item, np.ndarray) and (item.dtype.kind == "f" or item.dtype.name == "bfloat16")
+    return item.astype(np.float64) if is_float else item
+
+
+def _declared(value: ir.Value) -> onnx.ValueInfoProto:
+    """A value's name and type, any shape."""
+    proto = ir.serde.serialize_value(value)
+    kind = proto.type
+    while kind.WhichOneof("value") in ("sequence_type", "optional_type"):
+        kind = getattr(kind, kind.WhichOneof("value")).elem_type
+    kind.tensor_type.ClearField("shape")
+    return proto
+
+
+def _idiom(node: ir.Node, inputs: Sequence[Any]) -> list[Any]:
+    attributes = {name: value.value for name, value in node.attributes.items()}
+    if node.op_type not in IDIOMS:
+        raise NoReference("it has no counterpart in ONNX")
+    made = IDIOMS[node.op_type](*inputs, **attributes)
+    return [np.asarray(item) for item in (made if isinstance(made, tuple) else (made,))]

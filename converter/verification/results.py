@@ -1,0 +1,145 @@
+"""Results: what the process noted, as a comparison."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from converter.program import Record
+from converter.verification.compare import NodeComparison, OutputComparison
+from converter.verification.comparison import Comparison
+from converter.verification.process import MODES
+from converter.verification.where import records_at
+
+if TYPE_CHECKING:
+    from converter.pipeline import Translation
+
+
+class Results:
+    """What a job's process noted before it ended.
+
+    Attributes:
+        process: how the process ended that ran source and script.
+    """
+
+    def __init__(
+        self,
+        job: Mapping[str, Any],
+        made: Translation,
+        file: Path,
+        process: subprocess.CompletedProcess[str],
+        nodes_process: subprocess.CompletedProcess[str] | None = None,
+    ) -> None:
+        self.process = process
+        self._job = job
+        self._made = made
+        self._last = nodes_process or process
+        self._facts = [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []
+        self._started = self._all("started")
+
+    def _all(self, kind: str) -> list[Any]:
+        return [fact[kind] for fact in self._facts if kind in fact]
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether a mode of the script ended the process before the nodes could be compared."""
+        return not isinstance(self._job["nodes"], str) and self._started[1:] in (["PyNative"], ["PyNative", "graph"])
+
+    def comparison(self, feeds: Mapping[str, np.ndarray]) -> Comparison:
+        """Read what the process noted, and what it did not come to."""
+        refused = self._all("refused")
+        if refused:
+            return Comparison((), feeds, f"the source refuses the inputs: {refused[0]}")
+        if self._started in ([], ["source"]):
+            return Comparison((), feeds, f"the source could not be run: {_death(self.process)}")
+        nodes = self._nodes()
+        outputs = self._outputs(nodes)
+        stubs = self._job["stubs"]
+        note = f"{stubs} {'node is' if stubs == 1 else 'nodes are'} not converted" if stubs else ""
+        proof = Comparison(outputs, feeds, note, nodes)
+        if proof.verdict == "differs" and proof.first_difference is None:
+            return Comparison(outputs, feeds, self._explanation(outputs, nodes), nodes)
+        return proof
+
+    def _outputs(self, nodes: Sequence[NodeComparison]) -> tuple[OutputComparison, ...]:
+        if self._job["stubs"]:
+            return ()
+        outputs = []
+        for fact in self._facts:
+            if "compared" in fact:
+                compared = fact["compared"]
+                raised = fact["lines"] is not None
+                where = self._where(compared["mode"], fact["lines"], nodes) if raised else ""
+                note = "; at ".join(filter(None, [compared["note"], where]))
+                outputs.append(OutputComparison(**{**compared, "note": note}))
+        for mode in MODES:
+            if not any(output.mode == mode for output in outputs):
+                ended = f"the script's process ended: {_death(self.process)}"
+                why = ended if mode in self._started else "an earlier mode ended the process"
+                outputs += [OutputComparison("differs", output=n, mode=mode, note=why) for n in self._job["outputs"]]
+        return tuple(outputs)
+
+    def _where(self, mode: str, lines: Sequence[int], nodes: Sequence[NodeComparison]) -> str:
+        """The line where the script raised, and the nodes that stand there; of several, those that differ.
+
+        In PyNative mode, which runs ahead and raises late, the first node that differs by itself says more.
+        """
+        script, records = self._made.script, self._made.program.records
+        wrong = [(node.node, node.operator) for node in nodes if node.verdict == "differs"]
+        placed = {(record.name, record.operator): record for record in records}
+        first = next((record for name in wrong if (record := placed.get(name))), None)
+        position = script.position(first.anchor) if first else None
+        if first and position and (mode == MODES[0] or not lines):
+            return _named(position[0], [first])
+        for line in lines:
+            here = records_at(line, script, records)
+            found = [record for record in here if (record.name, record.operator) in wrong] or here
+            if found:
+                return _named(line, found)
+        return ""
+
+    def _nodes(self) -> tuple[NodeComparison, ...]:
+        found: dict[tuple[int, str], NodeComparison] = {}
+        for fact in self._facts:
+            if "node" in fact:  # a later round of a loop takes the place of an earlier one
+                found[fact["number"], fact["node"]["value"]] = NodeComparison(**fact["node"])
+        reached = self._all("reached")
+        if reached and "done" not in self._started:  # this node ended the process
+            probe = self._job["nodes"]["probes"][reached[-1]]
+            note = f"it ends the process: {_death(self._last)}"
+            _, value = probe["outputs"][0]
+            found[reached[-1], value] = NodeComparison(
+                "differs", note=note, node=probe["node"], operator=probe["operator"], value=value
+            )
+        return tuple(found.values())
+
+    def _explanation(self, outputs: tuple[OutputComparison, ...], nodes: tuple[NodeComparison, ...]) -> str:
+        """Why outputs differ although no node does by itself."""
+        if not nodes:
+            plan = self._job["nodes"]
+            return plan if isinstance(plan, str) else next(iter(self._all("failed")), "the nodes were not compared")
+        every = "every node that can be compared is the same on identical inputs (in PyNative mode)"
+        if all(output.verdict != "differs" for output in outputs if output.mode == MODES[0]):
+            return f"only graph mode differs; {every}"
+        graph: list[bool] = next(iter(self._all("graph")), [])
+        off = [name for name, same in zip(self._job["outputs"], graph, strict=False) if not same]
+        if off:
+            return f"{every}; the normalised graph itself is off the source at {', '.join(off)}: suspect normalisation"
+        return f"{every}: suspect how the script joins them, or errors that add up"
+
+
+def _named(line: int, records: Sequence[Record]) -> str:
+    names = ", ".join(f"'{record.operator}' ({record.name})" for record in records[:3])
+    return f"line {line}: {names}{' …' if len(records) > 3 else ''}"
+
+
+def _death(process: subprocess.CompletedProcess[str]) -> str:
+    if process.returncode < 0:
+        return f"signal {signal.Signals(-process.returncode).name}"
+    return (process.stderr.strip().splitlines() or [f"exit status {process.returncode}"])[-1][:300]

@@ -1,0 +1,179 @@
+"""Signals: Fourier transforms, the windows put over their frames, and the mel scale.
+
+Source: https://onnx.ai/onnx/operators/. ONNX keeps a complex tensor as a real one whose last axis holds the real and
+the imaginary part; that of a real tensor has one element.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import onnx_ir as ir
+
+from converter.rows import Arg, Expr, Node, Operand, expr
+
+if TYPE_CHECKING:
+    import mindspore as ms
+    import numpy as np
+    from mindspore import ops
+
+
+def dft(
+    node: Node, x: Operand, length: Operand | None, axis: Operand | None, *, inverse: int = 0, onesided: int = 0
+) -> Arg:
+    """ONNX DFT: `ops.fft` or `ops.ifft`; `ops.rfft` or `ops.irfft` for one side of the spectrum of a real signal.
+
+    Raises:
+        Declined: the last extent of the input is unknown, or one side is asked of a complex signal.
+    """
+    signal = _signal(node, x, onesided=bool(onesided), inverse=bool(inverse))
+    transform = f"ops.{'i' if inverse else ''}{'r' if onesided else ''}fft"
+    rank = x.rank or 0
+    place = -2 if axis is None else _number(axis)
+    options: dict[str, Arg] = {} if length is None else {"n": _number(length)}
+    if isinstance(place, int):
+        options |= {} if place % rank == rank - 2 else {"dim": place % rank}
+        holes = "".join(f", {option}={{{i}}}" for i, option in enumerate(options, 1))
+        y = expr(f"{transform}({{0}}{holes})", signal, *options.values())
+    else:
+        y = expr(f"{{0}}({transform}, {{1}}, {{2}}, {{3}} % {rank})", transform_along, signal, options.get("n"), place)
+    real = expr("{0}.expand_dims(-1)", y) if onesided and inverse else expr("{0}({1})", as_real, y)
+    return _result(node, x, real)
+
+
+def stft(
+    node: Node, x: Operand, step: Operand, window: Operand | None, length: Operand | None, *, onesided: int = 1
+) -> Arg:
+    """ONNX STFT: the frames of a signal, put under a window, and `ops.rfft` of these, or `ops.fft` for both sides.
+
+    Raises:
+        Declined: as for DFT.
+    """
+    signal = _signal(node, x, onesided=bool(onesided))
+    size = _number(length) if length is not None else _extent(x, 1) if window is None else _extent(window, 0)
+    framed = expr("{0}({1}, {2}, {3})", frames, signal, size, _number(step))
+    if window is not None:
+        framed = expr("{0} * {1}", framed, window)
+    return _result(node, x, expr("{0}({1})", as_real, expr("ops.rfft({0})" if onesided else "ops.fft({0})", framed)))
+
+
+def _signal(node: Node, x: Operand, onesided: bool = False, inverse: bool = False) -> Expr:
+    """A signal without its last axis: a real tensor, or a complex one."""
+    last = x.shape[-1] if x.shape else None
+    if last not in (1, 2):
+        raise node.decline("whether its input is real or complex is unknown")
+    if onesided and (last == 2) != inverse:
+        raise node.decline("one side of a spectrum stands for real numbers, and its signal is complex")
+    if last == 1:
+        return expr("{0}.squeeze(-1)", x)
+    return expr("{0}({1})", as_complex, x if x.dtype in _COMPLEX_PARTS else expr("{0}.astype(ms.float32)", x))
+
+
+_COMPLEX_PARTS = (ir.DataType.FLOAT, ir.DataType.DOUBLE)
+
+
+def _result(node: Node, x: Operand, y: Expr) -> Expr:
+    return y if x.dtype in _COMPLEX_PARTS else expr("{0}.astype({1})", y, node.dtype())
+
+
+def _number(scalar: Operand) -> Arg:
+    """A scalar as a Python value, computed if need be."""
+    items = scalar.items(computed=True)
+    return expr("int({0})", scalar) if items is None else items[0]
+
+
+def _extent(x: Operand, axis: int) -> Arg:
+    shape = x.shape_python()
+    return expr(f"{{0}}.shape[{axis}]", x) if shape is None else shape[axis]
+
+
+def as_complex(x):
+    """A complex tensor of the real and imaginary parts that the last axis holds."""
+    return ops.Complex()(x[..., 0], x[..., 1])
+
+
+def as_real(x):
+    """The real and imaginary parts of a complex tensor, along a new last axis."""
+    return ops.stack((ops.real(x), ops.imag(x)), -1)
+
+
+def transform_along(transform, x, length, axis):
+    """Apply a Fourier transform along an axis that is known only when the network runs."""
+    y = transform(x, length, -1)
+    for i in range(x.ndim - 1):
+        if axis == i:
+            y = transform(x, length, i)
+    return y
+
+
+def frames(x, size, step):
+    """Cut (batch, length) into (batch, frames, size), with `step` from the beginning of one frame to the next."""
+    starts = ops.arange(0, x.shape[1] - size + 1, step)
+    return ops.gather(x, starts.expand_dims(1) + ops.arange(size), 1)
+
+
+# Windows
+
+
+def window(a0: float, a1: float, a2: float):  # type: ignore[no-untyped-def]
+    """The row of a window that is a sum of cosines: `cosine_window(400, True, (0.5, 0.5, 0.0))`."""
+
+    def row(node: Node, size: Operand, *, output_datatype: int = 1, periodic: int = 1) -> Arg:
+        """HannWindow, HammingWindow, BlackmanWindow: a0 - a1 cos(2 pi n / N) + a2 cos(4 pi n / N).
+
+        Composed, since MindSpore's windows are Hann's in float64 and Hamming's with other coefficients.
+        """
+        y = expr("{0}({1}, {2}, {3})", cosine_window, _number(size), bool(periodic), (a0, a1, a2))
+        if output_datatype == ir.DataType.FLOAT:
+            return y
+        return expr("{0}.astype({1})", y, node.mindspore_dtype(output_datatype))
+
+    return row
+
+
+def cosine_window(size, periodic, coefficients):
+    """A window of `size` elements; a periodic one is a symmetric one of one more element without its last."""
+    angles = ops.arange(size).astype(ms.float32) * (2 * np.pi) / (size if periodic else size - 1)
+    return coefficients[0] - coefficients[1] * ops.cos(angles) + coefficients[2] * ops.cos(2 * angles)
+
+
+def mel_weight_matrix(
+    node: Node,
+    bands: Operand,
+    dft_length: Operand,
+    sample_rate: Operand,
+    lower_edge: Operand,
+    upper_edge: Operand,
+    *,
+    output_datatype: int = 1,
+) -> Arg:
+    """ONNX MelWeightMatrix: triangles over the bins of a spectrum, at equal distances on the mel scale."""
+    edges = [item.number_or_tensor() for item in (sample_rate, lower_edge, upper_edge)]
+    y = expr("{0}({1}, {2}, {3}, {4}, {5})", mel_weights, _number(bands), _number(dft_length), *edges)
+    if output_datatype == ir.DataType.FLOAT:
+        return y
+    return expr("{0}.astype({1})", y, node.mindspore_dtype(output_datatype))
+
+
+def mel_weights(bands, dft_length, sample_rate, lower_edge, upper_edge):
+    """Weights from (dft_length // 2 + 1) bins of a spectrum to bands of the mel scale."""
+    low = 2595 * ops.log10(1 + ops.full((1,), lower_edge, dtype=ms.float32) / 700)
+    high = 2595 * ops.log10(1 + ops.full((1,), upper_edge, dtype=ms.float32) / 700)
+    mels = low + ops.arange(bands + 2) * ((high - low) / (bands + 2))
+    edges = ops.floor((dft_length + 1) * 700 * (ops.pow(10, mels / 2595) - 1) / sample_rate)
+    left, peak, right = edges[:-2], edges[1:-1], edges[2:]
+    bins = ops.arange(dft_length // 2 + 1).astype(ms.float32).expand_dims(1)
+    rising = (bins - left) / ops.clamp(peak - left, 1)
+    falling = (right - bins) / ops.clamp(right - peak, 1)
+    slopes = ops.where(bins < peak, rising, ops.where(bins > peak, falling, ops.ones_like(falling)))
+    return ops.clamp(slopes, 0)
+
+
+ROWS = {
+    "BlackmanWindow": window(0.42, 0.5, 0.08),
+    "DFT": dft,
+    "HammingWindow": window(25 / 46, 21 / 46, 0.0),
+    "HannWindow": window(0.5, 0.5, 0.0),
+    "MelWeightMatrix": mel_weight_matrix,
+    "STFT": stft,
+}

@@ -1,0 +1,142 @@
+// Puts the parts together: one choice, which all of them show.
+
+const model = new Model(JSON.parse(byId("report-data").textContent));
+const TABS = ["graph", "nodes", "weights", "errors", "run"];
+
+const go = {
+  node(node, from) {
+    openTab("graph");
+    if (from !== "graph") graph.reveal(node);
+    graph.mark([]);
+    details.node(node);
+    script.show(node.line);
+    history.replaceState(null, "", `#node=${node.id}`);
+  },
+  group(group, from) {
+    openTab("graph");
+    if (from !== "graph") graph.reveal(group);
+    details.group(group);
+    const { line } = model.network.classes.find(({ name }) => name === group.kind) || {};
+    if (line) script.show(line);
+  },
+  end(end) {
+    details.end(end);
+  },
+  line(line) {
+    openTab("graph");
+    script.show(line);
+    const nodes = model.byLine.get(line) || [];
+    if (nodes.length === 1) return go.node(nodes[0]);
+    graph.mark(nodes);
+    if (nodes.length) {
+      graph.reveal(nodes[0]);
+      details.line(line, nodes);
+    }
+    return undefined;
+  },
+  weight(weight) {
+    openTab("weights");
+    weights.reveal(weight);
+  },
+  status(status) {
+    openTab("nodes");
+    nodes.press(nodes.chips.find(({ button }) => button.classList.contains(status)).test);
+  },
+  tab: (name) => openTab(name),
+};
+
+function openTab(name) {
+  for (const tab of TABS) {
+    const button = byId(`tab-${tab}`);
+    button.setAttribute("aria-selected", String(tab === name));
+    button.tabIndex = tab === name ? 0 : -1;
+    byId(tab).hidden = tab !== name;
+  }
+}
+
+function chosen(item) {
+  if (item.side) go.end(item);
+  else if (item instanceof Group) go.group(item, "graph");
+  else go.node(item, "graph");
+}
+
+showVerdict(model, byId("verdict"), go);
+const details = new Details(model, byId("details"), go);
+const script = new ScriptView(model, byId("script"), go.line);
+const graph = new GraphView(model, byId("canvas"), chosen);
+const nodes = nodeTable(model, byId("nodes"), go.node);
+const weights = weightTable(model, byId("weights"), (weight) => {
+  const users = model.users.get(weight.name);
+  if (users) go.node(users[0]);
+});
+const plot = showErrors(model, byId("errors"), go);
+showRun(model, byId("run"), model.licences);
+const search = new Search(model, byId("search"), byId("found"), (node) => {
+  go.node(node);
+  graph.svg.focus({ preventScroll: true });
+});
+drawToolbar();
+drawLegend();
+followTheme();
+
+for (const tab of TABS) byId(`tab-${tab}`).addEventListener("click", () => openTab(tab));
+document.querySelector(".tabs").addEventListener("keydown", (event) => {
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!step || event.target.role !== "tab") return;
+  const next = TABS[(TABS.indexOf(event.target.id.slice(4)) + step + TABS.length) % TABS.length];
+  openTab(next);
+  byId(`tab-${next}`).focus();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.target.matches("input")) return;
+  byId("search").focus();
+  byId("search").select();
+  event.preventDefault();
+});
+const linked = /^#node=(\d+)$/.exec(location.hash);
+if (linked && model.nodes[linked[1]]) go.node(model.nodes[linked[1]]);
+
+function drawToolbar() {
+  const button = (text, title, onclick) => el("button", { class: "icon", title, "aria-label": title, text, onclick });
+  const colours = ["status", "error"].map((by) => {
+    const title = by === "error" && !model.hasErrors ? "The nodes were not compared one by one" : `Colour by ${by === "error" ? "error" : "outcome"}`;
+    return el("button", { class: "chip", "aria-pressed": String(by === "status"), disabled: by === "error" && !model.hasErrors, title, text: by === "error" ? "Error" : "Outcome", onclick: () => colour(by) });
+  });
+  const colour = (by) => {
+    colours.forEach((each, i) => each.setAttribute("aria-pressed", String((by === "error") === Boolean(i))));
+    graph.colour(by);
+    drawLegend();
+  };
+  byId("toolbar").append(
+    el("span", { class: "muted", text: "Colour by" }),
+    ...colours,
+    el("span", { class: "space" }),
+    button("Open all", "Open all groups", () => graph.setAll(true)),
+    button("Close all", "Close all groups", () => graph.setAll(false)),
+    button("−", "Zoom out", () => graph.zoomBy(1 / 1.3)),
+    button("+", "Zoom in", () => graph.zoomBy(1.3)),
+    button("Fit", "See everything", () => graph.fitAll()),
+  );
+}
+
+function drawLegend() {
+  const entry = (tone, text, title) => el("span", { class: `entry ${tone}`, title }, el("i"), text);
+  const entries =
+    graph.by === "error"
+      ? [["error-1", "≤ 1e-7"], ["error-2", "≤ 1e-6"], ["error-3", "≤ 1e-5"], ["error-4", "larger, but same"], ["error-5", "differs"], ["unmeasured", "not measured"]].map(([tone, text]) => entry(tone, text))
+      : STATUSES.filter((status) => model.summary[status]).map((status) => entry(status, `${status} ${model.summary[status].toLocaleString("en")}`, MEANING[status]));
+  byId("legend").replaceChildren(...entries);
+}
+
+function followTheme() {
+  const root = document.documentElement;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const show = (isDark) => {
+    root.dataset.theme = isDark ? "dark" : "light";
+    byId("theme").textContent = isDark ? "☀" : "☾";
+    plot?.draw();
+  };
+  byId("theme").addEventListener("click", () => show(root.dataset.theme !== "dark"));
+  dark.addEventListener("change", () => show(dark.matches));
+  show(dark.matches);
+}

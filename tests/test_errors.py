@@ -1,0 +1,178 @@
+"""Every code is raised by the command, with the message that its page shows."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import parser
+
+from converter import cli, error_catalogue, errors, pipeline
+from converter.errors import ConverterError
+
+TWO_INPUTS = """
+    <ir_version: 8, opset_import: ["" : 17]>
+    net (float[N,4] features, float[N,4] mask) => (float[N,4] scores)
+    { sum = Add (features, mask)   scores = Relu (sum) }
+"""
+CYCLE = TWO_INPUTS.replace("Add (features, mask)", "Add (features, scores)")
+LOST = TWO_INPUTS.replace("Add (features, mask)", "Add (features, lost)")
+MAP = """
+    <ir_version: 8, opset_import: ["" : 17]>
+    net (float[2] x) => (map(int64, float) scores) { scores = Identity(x) }
+"""
+GATHER = """
+    <ir_version: 8, opset_import: ["" : 17]>
+    net (float[3] x, int64[2] i) => (float[2] y) { y = Gather(x, i) }
+"""
+WITH_A_WEIGHT = """
+    <ir_version: 8, opset_import: ["" : 17]>
+    net (float[2] x) => (float[2] y) <float[2] w = {1, 2}> { y = Mul(x, w) }
+"""
+
+Prepare = Callable[[pytest.MonkeyPatch], None]
+
+
+def missing(package: str) -> Prepare:
+    """As if the package were not installed."""
+
+    class Finder:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == package:
+                raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+
+    def prepare(patch: pytest.MonkeyPatch) -> None:
+        patch.delitem(sys.modules, package, raising=False)
+        patch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+
+    return prepare
+
+
+def odd(*place: Any) -> Prepare:
+    """As if a function of ours had a defect."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("odd")
+
+    return lambda patch: patch.setattr(*place, fail)
+
+
+def full(suffix: str) -> Prepare:
+    """As if the disk were full when a file is written whose name ends so."""
+    write = Path.write_text
+
+    def write_text(path: Path, *text: Any, **options: Any) -> int:
+        if path.name.endswith(suffix):
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write(path, *text, **options)
+
+    return lambda patch: patch.setattr(Path, "write_text", write_text)
+
+
+def full_for_mindspore(patch: pytest.MonkeyPatch) -> None:
+    import mindspore
+
+    def save(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    patch.setattr(mindspore, "save_checkpoint", save)
+
+
+def nothing(_: pytest.MonkeyPatch) -> None:
+    """As it is."""
+
+
+ONNX = ("--model_file", "net.onnx", "--output", "out")
+CASES: dict[str, tuple[str, tuple[str, ...], Prepare]] = {
+    "BaseConverterError": (TWO_INPUTS, ONNX, odd(pipeline, "convert")),
+    "UnknownModelError": (TWO_INPUTS, ("--model_file", "net.h5"), nothing),
+    "ParamMissingError": (TWO_INPUTS, (*ONNX, "--input_nodes", "mask"), nothing),
+    "BadParamError": (TWO_INPUTS, (*ONNX, "--shape", "1,4"), nothing),
+    "GraphInitError": (CYCLE, ONNX, nothing),
+    "ModelLoadingError": (TWO_INPUTS, ("--model_file", "missing.onnx"), nothing),
+    "TfRuntimeError": (TWO_INPUTS, ("--model_file", "net.pb"), missing("tensorflow")),
+    "RuntimeIntegrityError": (TWO_INPUTS, ONNX, missing("mindspore")),
+    "NodeInputMissingError": (LOST, ONNX, nothing),
+    "FileSaveError": (TWO_INPUTS, (*ONNX, "--report", "text.txt"), nothing),
+    "NodeInputTypeNotSupportError": (MAP, ONNX, nothing),
+    "ScriptGenerationError": (TWO_INPUTS, ONNX, full("net.py")),
+    "ReportGenerationError": (TWO_INPUTS, (*ONNX, "--no_verify"), full("report_of_net.txt")),
+    "CheckPointGenerationError": (WITH_A_WEIGHT, ONNX, full_for_mindspore),
+    "WeightMapGenerationError": (TWO_INPUTS, ONNX, full("weight_map_of_net.json")),
+    "OnnxModelSaveError": (TWO_INPUTS, ONNX, full("job.json")),
+    "GeneratorError": (TWO_INPUTS, ONNX, odd(pipeline, "translate")),
+    "OperatorMapError": (TWO_INPUTS, (*ONNX, "--operator_map", "missing.py"), nothing),
+    "SubGraphSearchingError": (TWO_INPUTS, ONNX, odd(pipeline, "structure")),
+}
+ELSEWHERE = {
+    "SourceRunError": "ends no command: see test_a_source_that_does_not_run",
+    "WeightMatchError": "of the other command: see tests/weights_cli/test_remap.py",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "text.txt").write_text("no folder")
+    (tmp_path / "net.pb").write_bytes(b"\n\x03abc")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_command_raises_it(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any, name: str) -> None:
+    text, arguments, prepare = CASES[name]
+    (folder / "net.onnx").write_bytes(parser.parse_model(text).SerializeToString())
+    before = set(folder.rglob("*"))
+    kind = getattr(errors, name)
+    with monkeypatch.context() as patch:
+        prepare(patch)
+        status = cli.main(list(arguments))
+    assert capfd.readouterr() == ("", f"[{name}] code: {kind.code}, msg: {kind.example}\n")
+    assert status == kind.exit_status == 1
+    assert set(folder.rglob("*")) == before
+
+
+def test_every_code_is_tried() -> None:
+    assert [kind.__name__ for kind in error_catalogue.classes()] == [*sorted({*CASES, *ELSEWHERE}, key=code_of)]
+
+
+def code_of(name: str) -> str:
+    code: str = getattr(errors, name).code
+    return code
+
+
+def test_a_source_that_does_not_run(folder: Path, capfd: Any) -> None:
+    (folder / "net.onnx").write_bytes(parser.parse_model(GATHER).SerializeToString())
+    np.savez(folder / "inputs.npz", x=np.ones(3, np.float32), i=np.array([7, 8]))
+    assert cli.main([*ONNX, "--verify_inputs", "inputs.npz"]) == errors.SourceRunError.exit_status
+    out, err = capfd.readouterr()
+    assert err == ""
+    assert errors.SourceRunError.example in out
+    assert errors.SourceRunError.example in (folder / "out" / "report_of_net.txt").read_text()
+
+
+@pytest.mark.parametrize("kind", error_catalogue.classes())
+def test_a_class_has_all_that_its_row_needs(kind: type[ConverterError]) -> None:
+    assert len(kind.code) == 7
+    assert kind.code.isdecimal()
+    assert kind.__doc__ is not None
+    for text in (kind.__doc__, kind.remedy):
+        assert text.rstrip().endswith(".")
+    assert {"code", "example", "remedy", "__doc__"} <= set(vars(kind))  # none is inherited
+
+
+def test_codes_are_unique() -> None:
+    codes = [kind.code for kind in error_catalogue.classes()]
+    assert len(codes) == len(set(codes))
+
+
+def test_the_page_is_current() -> None:
+    page = Path(__file__).parents[1] / "docs" / "errors.md"
+    assert page.read_text(encoding="utf-8") == error_catalogue.page(), (
+        "run: python -m converter.error_catalogue > docs/errors.md"
+    )

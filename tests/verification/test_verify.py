@@ -1,0 +1,160 @@
+"""The whole comparison, in a process of its own: outputs that differ, a script that raises, a process that dies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+import converter
+from converter.pipeline import Result
+
+NETWORK = ("Sin", "Cos", "Neg", "Exp")
+
+
+def convert(folder: Path, rows: str) -> Result:
+    """Convert a chain of four operators with a table of one's own."""
+    names = [f"x{i}" for i in range(len(NETWORK) + 1)]
+    nodes = [
+        helper.make_node(op_type, [names[i]], [names[i + 1]], f"chain/{op_type}") for i, op_type in enumerate(NETWORK)
+    ]
+    ends = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 3])] for name in (names[0], names[-1])]
+    model = helper.make_model(
+        helper.make_graph(nodes, "chain", *ends), opset_imports=[helper.make_opsetid("", 21)], ir_version=10
+    )
+    onnx.save(model, folder / "chain.onnx")
+    table = folder / "rows.py"
+    table.write_text(f"import os\nfrom converter.rows import *\n\n{rows}\n", encoding="utf-8")
+    return converter.convert(folder / "chain.onnx", output=folder / "out", operator_map=table)
+
+
+def report(folder: Path) -> str:
+    return (folder / "out" / "report_of_chain.txt").read_text(encoding="utf-8")
+
+
+def line_of(folder: Path, part: str) -> int:
+    lines = (folder / "out" / "chain.py").read_text(encoding="utf-8").splitlines()
+    return next(number for number, line in enumerate(lines, 1) if part in line)
+
+
+def test_a_wrong_node_is_named_with_its_line(tmp_path: Path) -> None:
+    result = convert(tmp_path, 'ROWS = {"Cos": call("ops.tan({0})")}')
+    assert result.comparison is not None
+    assert result.verdict == "differs"
+    first = result.comparison.first_difference
+    assert first is not None
+    assert (first.node, first.operator, first.value) == ("chain/Cos", "onnx::Cos", "x2")
+    assert [node.verdict for node in result.comparison.nodes] == ["same", "differs", "same", "same"]
+    assert "the first node that differs by itself: 'onnx::Cos' (chain/Cos)" in report(tmp_path)
+    assert f"line {line_of(tmp_path, 'ops.tan')}:" in report(tmp_path)
+
+
+def test_a_network_that_raises_says_where(tmp_path: Path) -> None:
+    result = convert(tmp_path, 'ROWS = {"Neg": call("ops.matmul({0}, ops.ones((4, 5)))")}')
+    assert result.comparison is not None
+    line = line_of(tmp_path, "ops.matmul")
+    for output in result.comparison.outputs:
+        assert output.verdict == "differs"
+        assert "raises" in output.note
+        assert output.note.endswith(f"at line {line}: 'onnx::Neg' (chain/Neg)"), output.note
+    assert result.comparison.first_difference is not None
+    assert result.comparison.first_difference.node == "chain/Neg"
+    assert [node.verdict for node in result.comparison.nodes] == ["same", "same", "differs", "same"]
+
+
+def test_a_network_that_ends_the_process_says_where(tmp_path: Path) -> None:
+    rows = """
+def killer(node, x):
+    return expr("{0}({1})", kill, x)
+
+def kill(x):
+    import os
+    os.kill(os.getpid(), 11)
+    return x
+
+ROWS = {"Neg": killer}
+"""
+    result = convert(tmp_path, rows)
+    assert result.comparison is not None
+    assert result.verdict == "differs"
+    assert "SIGSEGV" in result.comparison.outputs[0].note
+    first = result.comparison.first_difference
+    assert first is not None
+    assert first.node == "chain/Neg"
+    assert "SIGSEGV" in first.note
+
+
+def test_the_nodes_beside_a_stub_are_compared(tmp_path: Path) -> None:
+    rows = """
+def declined(node, x):
+    raise node.decline("it is a test")
+
+ROWS = {"Cos": declined}
+"""
+    result = convert(tmp_path, rows)
+    assert result.comparison is not None
+    assert result.verdict == "not comparable"
+    assert result.comparison.note == "1 node is not converted"
+    assert [node.verdict for node in result.comparison.nodes] == ["same", "not comparable", "same", "same"]
+
+
+def test_a_difference_in_graph_mode_alone_is_said(tmp_path: Path) -> None:
+    rows = """
+def row(node, x):
+    return expr("{0}({1})", mode_dependent, x)
+
+def mode_dependent(x):
+    return ops.sin(x) if ms.get_context("mode") == ms.PYNATIVE_MODE else ops.tan(x)
+
+ROWS = {"Sin": row}
+"""
+    result = convert(tmp_path, rows)
+    assert result.comparison is not None
+    assert {output.mode: output.verdict for output in result.comparison.outputs} == {
+        "PyNative": "same",
+        "graph": "differs",
+    }
+    assert result.comparison.note.startswith("only graph mode differs")
+    assert result.comparison.first_difference is None
+
+
+def test_a_random_node_is_not_comparable_and_those_behind_it_are(tmp_path: Path) -> None:
+    shape = helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 3])
+    nodes = [
+        helper.make_node("RandomNormalLike", ["x"], ["noise"], "noise"),
+        helper.make_node("Add", ["x", "noise"], ["sum"], "sum"),
+        helper.make_node("Tanh", ["sum"], ["y"], "tanh"),
+    ]
+    ends = helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 3])
+    model = helper.make_model(
+        helper.make_graph(nodes, "noisy", [ends], [shape]), opset_imports=[helper.make_opsetid("", 21)], ir_version=10
+    )
+    onnx.save(model, tmp_path / "noisy.onnx")
+    result = converter.convert(tmp_path / "noisy.onnx", output=tmp_path / "out")
+    assert result.comparison is not None
+    assert result.verdict == "not comparable"
+    assert {node.node: node.verdict for node in result.comparison.nodes} == {
+        "noise": "not comparable",
+        "sum": "same",
+        "tanh": "same",
+    }
+
+
+@pytest.mark.parametrize(
+    ("got", "want", "cosine"),
+    [
+        ([1.0, 2.0], [2.0, 4.0], 1.0),
+        ([1.0, 0.0], [0.0, 1.0], 0.0),
+        ([1.0], [-1.0], -1.0),
+        ([0.0], [1.0], None),
+        ([1e30, 1e30], [1e30, 1e30], 1.0),
+    ],
+)
+def test_cosine_similarity(got: list[float], want: list[float], cosine: float | None) -> None:
+    from converter.verification.compare import difference
+
+    found = difference(np.array(got, np.float32), np.array(want, np.float32)).cosine
+    assert found == (None if cosine is None else pytest.approx(cosine))
