@@ -66,7 +66,7 @@ def network_class(graph: ir.Graph) -> str:
     """The class of the whole network, where torch's exporter recorded it; else ""."""
     for node in graph:
         recorded = _torch_list(node, TORCH_CLASSES)
-        if recorded:
+        if recorded and not recorded[0].startswith("_"):  # the exporter's own words for a node that it made
             return recorded[0]
     return ""
 
@@ -91,8 +91,8 @@ def layer_hint(node: ir.Node, weights: tuple[str, ...]) -> str:
     path = dotted(scopes_of(node))
     for name in weights:
         owner, dot, last = name.rpartition(".")
-        beside = not path or owner.rpartition(".")[0] == path.rpartition(".")[0]
-        if dot and owner and beside and re.fullmatch(r"[A-Za-z_]\w*", last):
+        near = not path or owner.startswith(f"{path}.") or owner.rpartition(".")[0] == path.rpartition(".")[0]
+        if dot and owner and near and re.fullmatch(r"[A-Za-z_]\w*", last):
             return owner
     name = node.name or ""
     return path or _tensorflow_owner(weights) or (name if _means_something(name) else node.op_type)

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from converter.backend import MindSporeBackend, MindSporeRep, to_mindspore, to_numpy
+from converter.pipeline import Result
 
 ORT_OPSET = 26
 """The newest opset that onnxruntime runs; tests of operators newer than that name theirs."""
@@ -139,3 +140,19 @@ def compare(got: Any, want: Any, rtol: float, atol: float, message: str) -> None
         np.testing.assert_allclose(got, want, rtol, atol, err_msg=message)
     else:
         np.testing.assert_array_equal(got, want, err_msg=message)
+
+
+def proved(result: Result) -> None:
+    """Assert that everything was converted and is the same in both modes."""
+    assert not result.unconverted, [f"{r.operator} {r.name}: {r.became}" for r in result.unconverted]
+    assert result.comparison is not None
+    assert {output.mode for output in result.comparison.outputs} == {"PyNative", "graph"}
+    assert result.verdict == "same", result.comparison.lines()
+
+
+def assert_short(result: Result, classes: int, lines: int) -> None:
+    """Assert that a script has so many classes and non-blank lines at most."""
+    written = [line for line in result.files[0].read_text(encoding="utf-8").splitlines() if line.strip()]
+    found = sum(line.startswith("class ") for line in written), len(written)
+    assert found[0] <= classes, found
+    assert found[1] <= lines, found

@@ -224,6 +224,132 @@ class UNet(nn.Module):
         return self.outc(x)
 
 
+class ConvNormAct(nn.Sequential):
+    def __init__(self, inner: int, outer: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(inner, outer, kernel, stride, (kernel - 1) // 2, groups=groups, bias=False),
+            nn.BatchNorm2d(outer),
+            nn.ReLU6(),
+        )
+
+
+class InvertedResidual(nn.Module):
+    def __init__(self, inner: int, outer: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        hidden = inner * expansion
+        layers = [ConvNormAct(inner, hidden, 1)] if expansion > 1 else []
+        layers += [ConvNormAct(hidden, hidden, 3, stride, hidden), nn.Conv2d(hidden, outer, 1, bias=False)]
+        self.conv = nn.Sequential(*layers, nn.BatchNorm2d(outer))
+        self.residual = stride == 1 and inner == outer
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.conv(x) if self.residual else self.conv(x)
+
+
+class MobileNetV2(nn.Module):
+    STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [ConvNormAct(3, 32, 3, 2)]
+        inner = 32
+        for expansion, outer, count, stride in self.STAGES:
+            for i in range(count):
+                layers.append(InvertedResidual(inner, outer, stride if i == 0 else 1, expansion))
+                inner = outer
+        self.features = nn.Sequential(*layers, ConvNormAct(inner, 1280, 1))
+        self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, classes))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.features(x).mean((2, 3)))
+
+
+class WindowAttention(nn.Module):
+    """Attention within windows of a picture, which is moved by `shift` before."""
+
+    def __init__(self, width: int, heads: int, size: int, window: int, shift: int) -> None:
+        super().__init__()
+        self.heads, self.window, self.shift = heads, window, shift
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        self.position = nn.Parameter(torch.zeros(1, heads, window**2, window**2))
+        part = torch.zeros(size)
+        part[-window:-shift], part[-shift:] = 1, 2
+        parts = self.windows((3 * part[:, None] + part[None, :])[None, :, :, None]).squeeze(-1)
+        mask = (parts[:, None, :] != parts[:, :, None]).float() * -100.0
+        self.register_buffer("mask", mask[:, None] if shift else None)
+
+    def windows(self, x: torch.Tensor) -> torch.Tensor:
+        n, h, w, c = x.shape
+        size = self.window
+        return x.reshape(n, h // size, size, w // size, size, c).transpose(2, 3).reshape(-1, size * size, c)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        n, h, w, c = x.shape
+        if self.shift:
+            x = x.roll((-self.shift, -self.shift), (1, 2))
+        x = self.windows(x)
+        count, length, _ = x.shape
+        q, k, v = self.qkv(x).reshape(count, length, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        scores = (q * (c // self.heads) ** -0.5) @ k.transpose(-2, -1) + self.position
+        if self.mask is not None:
+            each = len(self.mask)
+            scores = scores.reshape(-1, each, self.heads, length, length) + self.mask
+            scores = scores.reshape(-1, self.heads, length, length)
+        x = self.proj((scores.softmax(-1) @ v).transpose(1, 2).reshape(count, length, c))
+        size = self.window
+        x = x.reshape(n, h // size, w // size, size, size, c).transpose(2, 3).reshape(n, h, w, c)
+        return x.roll((self.shift, self.shift), (1, 2)) if self.shift else x
+
+
+class WindowBlock(nn.Module):
+    def __init__(self, width: int, heads: int, size: int, window: int, shift: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width)
+        self.attn = WindowAttention(width, heads, size, window, shift if size > window else 0)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = Mlp(width, 4 * width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class PatchMerging(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(4 * width)
+        self.reduction = nn.Linear(4 * width, 2 * width, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        parts = [x[:, i::2, j::2] for j in (0, 1) for i in (0, 1)]
+        return self.reduction(self.norm(torch.cat(parts, -1)))
+
+
+class Swin(nn.Module):
+    """A shifted-window transformer (Liu et al. 2021) with the depths of Swin-T."""
+
+    def __init__(self, width: int = 24, depths: tuple[int, ...] = (2, 2, 6, 2), image: int = 224) -> None:
+        super().__init__()
+        self.patch_embed = nn.Conv2d(3, width, 4, 4)
+        self.norm_embed = nn.LayerNorm(width)
+        stages: list[nn.Module] = []
+        size, heads, window = image // 4, 3, 7
+        for i, depth in enumerate(depths):
+            if i:
+                stages.append(PatchMerging(width))
+                width, heads, size = 2 * width, 2 * heads, size // 2
+            shifts = [0 if j % 2 == 0 else window // 2 for j in range(depth)]
+            stages.append(nn.Sequential(*[WindowBlock(width, heads, size, window, shift) for shift in shifts]))
+        self.features = nn.Sequential(*stages)
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.norm_embed(self.patch_embed(x).permute(0, 2, 3, 1))
+        return self.head(self.norm(self.features(x)).mean((1, 2)))
+
+
 MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Any, ...]], list[str]]] = {
     "resnet": (ResNet, lambda: (torch.randn(2, 3, 64, 64),), ["image"]),
     "resnet18": (lambda: ResNet(BasicBlock, width=8), lambda: (torch.randn(4, 3, 64, 64),), ["image"]),
@@ -235,6 +361,16 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Any, ...]], 
     ),
     "decoder": (Decoder, lambda: (torch.randint(0, 100, (2, 12)),), ["ids"]),
     "unet": (UNet, lambda: (torch.randn(2, 3, 32, 32),), ["image"]),
+    "resnet50": (lambda: ResNet((3, 4, 6, 3), 64), lambda: (torch.randn(2, 3, 64, 64),), ["image"]),
+    "mobilenet_v2": (MobileNetV2, lambda: (torch.randn(2, 3, 64, 64),), ["image"]),
+    "vit12": (lambda: ViT(depth=12), lambda: (torch.randn(2, 3, 32, 32),), ["image"]),
+    "encoder12": (
+        lambda: Encoder(depth=12),
+        lambda: (torch.randint(0, 100, (2, 12)), torch.ones(2, 12, dtype=torch.int64)),
+        ["ids", "attention_mask"],
+    ),
+    "decoder12": (lambda: Decoder(depth=12), lambda: (torch.randint(0, 100, (2, 12)),), ["ids"]),
+    "swin": (Swin, lambda: (torch.randn(2, 3, 224, 224),), ["image"]),
 }
 """Name → the module's class, its example inputs, the inputs' names. The first axis of every input is the batch."""
 

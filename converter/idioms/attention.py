@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx_ir as ir
 
 from converter.idioms.pattern import Pattern, named, op, scalar
 from converter.idioms.rewrite import DOMAIN, Builder, Idiom
-from converter.idioms.values import axes_of, numbers_of, rank_of, shape_of
+from converter.idioms.values import axes_of, number_of, numbers_of, rank_of, shape_of
+
+_LARGEST_MASK = 1 << 24  # elements that are looked at: 4096 positions
 
 
 def transpose_in_three_axes(x: Pattern, flat: Pattern, shape: Pattern, matrices: Pattern, y: Pattern) -> Pattern:
@@ -97,10 +101,37 @@ def rotate_half(
     return builder.RotateHalf(x, domain=DOMAIN)
 
 
+def guarded_softmax(scores: Pattern, mask: Pattern, zero: Pattern) -> Pattern:
+    """Softmax of masked scores, with zeros for the rows that a mask forbids altogether, where it gives NaN."""
+    weights = op.Softmax(op.Add(scores, mask), axis=-1)
+    return op.Where(op.IsNaN(weights), scalar(zero), weights)
+
+
+def softmax_of_finite(builder: Builder, scores: ir.Value, mask: ir.Value, zero: float) -> ir.Value | None:
+    """Softmax, when the mask leaves something in every row."""
+    if zero != 0 or not _allows_something(mask):
+        return None
+    return builder.Softmax(builder.Add(scores, mask), axis=-1)
+
+
+def _allows_something(mask: ir.Value) -> bool:
+    """Whether every row of a mask that is added to scores has a finite number."""
+    node = mask.producer()
+    if node is not None and node.op_type in ("Expand", "Reshape", "Unsqueeze"):
+        return node.op_type != "Reshape" and node.inputs[0] is not None and _allows_something(node.inputs[0])
+    if node is not None and node.op_type == "Where":
+        chosen = [number_of(value) for value in node.inputs[1:]]
+        return all(number is not None and math.isfinite(number) for number in chosen)
+    if mask.const_value is None or not mask.const_value.shape or mask.const_value.size > _LARGEST_MASK:
+        return False
+    return bool(np.isfinite(mask.const_value.numpy()).any(-1).all())
+
+
 IDIOMS = (
     Idiom(transpose_in_three_axes, transpose_of_last_two),
     Idiom(product_of_scaled, scaled_product),
     Idiom(product_of_scaled_by_roots, product_scaled_by_square),
     Idiom(expanded_and_merged, repeated_heads),
     Idiom(negated_and_swapped, rotate_half),
+    Idiom(guarded_softmax, softmax_of_finite),
 )

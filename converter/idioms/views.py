@@ -49,6 +49,21 @@ def element(
 # Nothing new
 
 
+def gathered_in_order(x: Pattern, flat: Pattern, index: Pattern) -> Pattern:
+    """Elements of a flattened tensor by their numbers, which is how torch's strides are exported."""
+    return op.Gather(op.Reshape(x, flat), index)
+
+
+def reshape_of_all(builder: Builder, x: ir.Value, flat: ir.Value, index: ir.Value) -> ir.Value | None:
+    """Reshape, when these are all elements in their order."""
+    if numbers_of(flat) != (-1,) or index.const_value is None or x.shape is None or not x.shape.is_static():
+        return None
+    numbers = index.const_value.numpy()
+    if numbers.size != np.prod(x.shape.numpy()) or not np.array_equal(numbers.ravel(), np.arange(numbers.size)):
+        return None
+    return builder.Reshape(x, builder.constant("shape", np.array(numbers.shape)))
+
+
 def reshape_of_view(x: Pattern, first: Pattern, shape: Pattern) -> Pattern:
     """A Reshape of what another has reshaped."""
     return op.Reshape(
@@ -105,6 +120,7 @@ def roll(
 
 IDIOMS = (
     Idiom(slice_of_one, element),
+    Idiom(gathered_in_order, reshape_of_all),
     Idiom(reshape_of_view, reshape_once),
     Idiom(same_shape, nothing),
     Idiom(end_and_beginning, roll),

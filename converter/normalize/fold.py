@@ -87,9 +87,17 @@ def _is_weight(value: ir.Value) -> bool:
     size = 0 if value.const_value is None else value.const_value.size
     if value.dtype not in _WEIGHT_TYPES or size == 0:
         return False
-    if is_literal(value):
-        return size > _LITERAL_SIZE
-    return size > 1 or not _EXPORTERS_NAME.fullmatch(value.name or "")
+    if is_literal(value) and size <= _LITERAL_SIZE:
+        return False
+    return not _EXPORTERS_NAME.fullmatch(value.name or "") or not _is_uniform(value)
+
+
+def _is_uniform(value: ir.Value) -> bool:
+    """Whether all elements are equal, as in what a mask is made of; a trained weight's are not."""
+    if value.const_value is None or value.const_value.size > _MAX_ELEMENTS:
+        return False
+    elements = value.const_value.numpy().ravel()
+    return bool((elements == elements[0]).all())
 
 
 def _initializers(model: ir.Model) -> Iterator[ir.Value]:

@@ -47,6 +47,11 @@ SMALLEST_CLASS = 3
 SMALLEST_SINGLE = 12
 """A block that is used once needs so many statements to be a class."""
 
+CONTAINERS = frozenset({"ModuleDict", "ModuleList", "Sequential"})
+"""Classes of a source that say nothing of what their instances are."""
+MOST_AROUND = 2
+"""A block that holds one inner block and no more statements than that is one block with it."""
+
 UNWRAPPED = 4
 """A scope with fewer statements than that beside it is the network."""
 
@@ -106,7 +111,7 @@ class _Structure:
             self._count_uses()
             parents = {id(region): parent for parent, region in _edges(self._root)}
             leaves = [region for _, region in _edges(self._root) if not region.inner()]
-            simplified = [self._simplify(leaf) for leaf in leaves]
+            simplified = [self._simplify(leaf, parents[id(leaf)]) for leaf in leaves]
             self._replace_all(parents)
             if not any(simplified):
                 self._make_classes(leaves, parents)
@@ -129,14 +134,17 @@ class _Structure:
         made = [value for statement in statements_of(region) for value in made_by(statement)]
         return [value for value in dict.fromkeys(made) if self._uses[value] > inside[value]]
 
-    def _simplify(self, leaf: Region) -> bool:
-        """Dissolve a region that is no block, or make a SequentialCell of a chain of layers."""
+    def _simplify(self, leaf: Region, parent: Region) -> bool:
+        """Dissolve a region that is no block of its own, or make a SequentialCell of a chain of layers."""
         if len(leaf.items) < 2 or not members_of(leaf):
             self._dissolve(leaf)
             return True
         inputs, outputs = inputs_of(leaf), self._outputs(leaf)
         layers = as_chain(leaf, inputs, outputs)
         if layers is None:
+            if leaf.scope.kind in CONTAINERS and parent is not self._root and len(parent.items) <= 1 + MOST_AROUND:
+                self._dissolve(leaf)
+                return True
             return False
         member = sequence_of(layers, "nn.SequentialCell", "", leaf.path)
         outputs[0].path = leaf.path
@@ -162,7 +170,9 @@ class _Structure:
         fresh: dict[Value, Value] = {}
         for group in groups:
             size = len(group.model.region.items)
-            small = size < (SMALLEST_SINGLE if len(group.instances) == 1 else SMALLEST_CLASS)
+            single = len(group.instances) == 1
+            small = size < (SMALLEST_SINGLE if single else SMALLEST_CLASS)
+            small |= single and group.model.region.scope.kind in CONTAINERS
             for instance in group.instances:
                 parent = parents[id(instance.region)]
                 touched[id(parent)] = parent
@@ -197,7 +207,8 @@ class _Structure:
 
     def _class_name(self, group: Group) -> str:
         """The source's class where it recorded one, else the block's name without its number."""
-        kinds = [instance.region.scope.kind for instance in group.instances if instance.region.scope.kind]
+        kinds = [instance.region.scope.kind for instance in group.instances]
+        kinds = [kind for kind in kinds if kind and kind not in CONTAINERS]
         name = kinds[0] if kinds else group.model.region.scope.name
         words = re.sub(r"[^0-9a-zA-Z]+", " ", name).split()
         words = [re.sub(r"\d+[a-z]?$", "", word) for word in words] if not kinds else words
@@ -283,9 +294,14 @@ def _replace(parent: Region, instead: dict[Region, list[Any]]) -> None:
 
 
 def _doc(group: Group) -> str:
-    paths = [instance.region.path for instance in group.instances]
+    paths = sorted((instance.region.path for instance in group.instances), key=_natural)
     if len(paths) > 1 and len(set(paths)) == 1:
         return f"Occurs {len(paths)} times in the source."
     where = paths[0] if len(paths) == 1 else f"{paths[0]} … {paths[-1]}"
     kind = group.model.region.scope.kind
     return f"Source: {where}{f' ({kind})' if kind else ''}."
+
+
+def _natural(path: str) -> list[tuple[str, int]]:
+    """Sorts `layer.2` before `layer.10`."""
+    return [(text, int(number or 0)) for text, number in re.findall(r"(\D*)(\d*)", path)]

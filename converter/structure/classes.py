@@ -9,14 +9,12 @@ from typing import Any
 
 from converter.names import Names, cell_attributes, identifier
 from converter.program import Arg, Argument, Assign, Block, Cell, Expr, Member, Option, Statement, Value, expr, made_by
+from converter.structure.arguments import ABSENT, arguments_for
 from converter.structure.naming import hint_within, name_members, name_values, relative, shared_hint
 from converter.structure.regions import Region, inputs_of, replace_in, used_by
 from converter.structure.sequences import called, sequence_of
-from converter.structure.signature import Hole, Signature, fill, signature_of
+from converter.structure.signature import Signature, fill, signature_of
 from converter.weights import Weight
-
-ABSENT = object()
-"""The literal of an instance that lacks the statement in which the class has it."""
 
 SMALLEST_OPTIONAL = 4
 """A class needs that many statements before one of them may be optional."""
@@ -157,13 +155,15 @@ def build(group: Group, name: str, doc: str) -> Built:
     paths = [instance.region.path for instance in group.instances]
     name_members(members, [_shared_hint(own, paths) for own in zip(*owned, strict=True)], names)
     weights = [_weights(members, own) for own in owned]
-    choices, values = _arguments(model.signature.holes, columns, names)
-    fill(model.region.statements, members, choices)
+    arguments = arguments_for(model.signature.holes, columns, names)
+    fill(model.region.statements, members, arguments.choices)
     cell = Cell(name, doc, members=members, body=Block(model.region.statements, tuple(model.outputs)))
-    cell.arguments = sorted(values, key=lambda argument: argument.has_default)
+    cell.arguments = sorted(arguments.values, key=lambda argument: argument.has_default)
     flag = _make_optional(cell, group, absent, names)
     constructors = [
-        _constructor(cell, {argument: column[i] for argument, column in values.items()}, flag, not instance.lacks)
+        _constructor(
+            cell, {argument: column[i] for argument, column in arguments.values.items()}, flag, not instance.lacks
+        )
         for i, instance in enumerate(group.instances)
     ]
     _own_inputs(cell, group)
@@ -217,51 +217,6 @@ def _weights(members: list[Member], own: list[Member | None]) -> dict[str, Weigh
 def _shared_hint(own: tuple[Member | None, ...], paths: list[str]) -> str:
     """What the instances call one of the class's members."""
     return shared_hint([hint_within(member, path) for member, path in zip(own, paths, strict=True) if member])
-
-
-def _arguments(
-    holes: list[Hole], columns: list[list[Arg]], names: Names
-) -> tuple[list[Arg], dict[Argument, list[Arg]]]:
-    """What to write into every hole, and the arguments with their value for each instance.
-
-    A literal that all instances share stays; columns that agree become one argument.
-    """
-    values: dict[Argument, list[Arg]] = {}
-    choices: list[Arg] = []
-    for hole, column in zip(holes, columns, strict=True):
-        if len({_typed(value) for value in column} - {_typed(ABSENT)}) <= 1:
-            choices.append(hole.value)
-            continue
-        argument = next((a for a, known in values.items() if _agree(known, column)), None)
-        if argument is None:
-            argument = Argument(names.new(_argument_name(hole, names)), hole.default, hole.default is not ...)
-            values[argument] = list(column)
-        else:
-            values[argument] = [b if a is ABSENT else a for a, b in zip(values[argument], column, strict=True)]
-            if hole.default != argument.default:
-                argument.has_default = False
-        choices.append(argument)
-    for argument, column in values.items():
-        if any(value is ABSENT for value in column) and not argument.has_default:
-            argument.default, argument.has_default = None, True
-    return choices, values
-
-
-def _typed(value: Arg) -> tuple[type, str]:
-    return type(value), "" if value is ABSENT else repr(value)
-
-
-def _agree(a: list[Arg], b: list[Arg]) -> bool:
-    return all(x is ABSENT or y is ABSENT or _typed(x) == _typed(y) for x, y in zip(a, b, strict=True))
-
-
-def _argument_name(hole: Hole, names: Names) -> str:
-    if hole.name not in names:
-        return hole.name
-    if isinstance(hole.place, Member):
-        return f"{hole.place.name}_{hole.name}"
-    target = next(iter(made_by(hole.place)), None)
-    return f"{identifier(target.hint)}_{hole.name}" if target is not None else hole.name
 
 
 def _make_optional(cell: Cell, group: Group, absent: set[Any], names: Names) -> Argument | None:

@@ -38,7 +38,7 @@ def _shared_statements(region: Region, position: int, readers: dict[Value, set[i
     free: dict[Value, Statement] = {}
     for statement in statements:
         parts = list(used_by(statement))
-        if isinstance(statement, Assign) and all(isinstance(p, Value) and (p not in made or p in free) for p in parts):
+        if isinstance(statement, Assign) and all(_stands_before(part, made - free.keys()) for part in parts):
             free |= dict.fromkeys(made_by(statement), statement)
     wanted = [value for value in free if len(readers[value] - {position}) > 1]
     needed: set[int] = set()
@@ -48,6 +48,11 @@ def _shared_statements(region: Region, position: int, readers: dict[Value, set[i
             needed.add(id(statement))
             wanted += [part for part in used_by(statement) if isinstance(part, Value) and part in free]
     return [statement for statement in statements if id(statement) in needed]
+
+
+def _stands_before(part: Value | Member, made: set[Value]) -> bool:
+    """Whether something can be read in front of the region that makes `made`; a literal can, a parameter stays."""
+    return part not in made if isinstance(part, Value) else not part.weights
 
 
 def _remove(region: Region, statements: list[Statement]) -> None:

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
-from converter.program import Arg, Assign, Block, Expr, Statement, Value, arguments_of, blocks_of, expressions_of
+from converter.names import identifier
+from converter.program import (
+    Arg,
+    Argument,
+    Assign,
+    Block,
+    Expr,
+    Member,
+    Option,
+    Statement,
+    Value,
+    arguments_of,
+    blocks_of,
+    expressions_of,
+)
 from converter.structure.regions import replace_in, substituted
 
-WIDEST = 12
-"""The largest expression, counted in variables, literals and calls, that inlining makes."""
+WIDEST = 108
+"""The widest expression that inlining makes, in characters."""
+DEEPEST = 5
+"""The most calls and operators in it."""
 
 
 def inline_single_uses(block: Block) -> dict[Any, Any]:
@@ -27,6 +44,8 @@ def inline_single_uses(block: Block) -> dict[Any, Any]:
         while kept and _takes(statement, kept[-1], uses):
             before = kept.pop()
             moved[before] = statement
+            if _keeps_name(statement, before):
+                statement.targets[0].hint = before.targets[0].hint  # type: ignore[union-attr]
             replace_in(statement, {before.targets[0]: before.value})  # type: ignore[union-attr, dict-item]
         kept.append(statement)
     while kept and len(block.results) == 1 and _ends_in(block.results[0], kept[-1], uses):
@@ -57,19 +76,57 @@ def _takes(statement: Statement, before: Statement, uses: Counter[Value]) -> boo
     target = _single_target(before)
     if target is None or uses[target] != 1 or not isinstance(statement, Assign):
         return False
-    parts = list(arguments_of(statement.value))
-    if not any(part is target for part in parts):
+    if not any(part is target for part in arguments_of(statement.value)):
         return False
-    return len(parts) + _size(before) <= WIDEST
+    return _fits(statement.value, before)
 
 
 def _ends_in(result: Arg, before: Statement, uses: Counter[Value]) -> bool:
     target = _single_target(before)
     if target is None or uses[target] != 1 or not any(part is target for part in arguments_of(result)):
         return False
-    return result is target or _size(before) + sum(1 for _ in arguments_of(result)) <= WIDEST
+    return result is target or _fits(result, before)
 
 
-def _size(statement: Statement) -> int:
+def _fits(item: Arg, before: Statement) -> bool:
+    """Whether an expression stays easy to read with what a statement makes inside."""
+    assert isinstance(before, Assign)
+    return _width(item) + _width(before.value) <= WIDEST and _depth(item) + _depth(before.value) <= DEEPEST
+
+
+def _width(item: Arg) -> int:
+    """About how many characters an expression takes."""
+    match item:
+        case Expr():
+            return len(re.sub(r"\{\d+\}", "", item.template)) + sum(map(_width, item.args))
+        case Option():
+            return 10 + _width(item.value)
+        case tuple() | list():
+            return sum(_width(part) + 2 for part in item)
+        case Value():
+            return len(identifier(item.hint))
+        case Member() | Argument():
+            return 5 + len(item.name)
+    return len(getattr(item, "__name__", "") or repr(item))
+
+
+def _depth(item: Arg) -> int:
+    """How many calls and operators an expression holds; reading an extent is neither."""
+    return sum(isinstance(part, Expr) and part.template != "{0}.shape[{1}]" for part in arguments_of(item))
+
+
+def _keeps_name(statement: Statement, before: Statement) -> bool:
+    """Whether a statement is only a method of what a member's call returns, as in `self.query(x).reshape(…)`."""
     assert isinstance(statement, Assign)
-    return sum(1 for _ in arguments_of(statement.value)) if isinstance(statement.value, Expr) else 1
+    assert isinstance(before, Assign)
+    value, made = statement.value, before.value
+    while isinstance(made, Expr) and made.template.startswith("{0}."):
+        made = made.args[0]
+    return (
+        isinstance(value, Expr)
+        and value.template.startswith("{0}.")
+        and value.args[0] is before.targets[0]
+        and isinstance(made, Expr)
+        and bool(made.args)
+        and isinstance(made.args[0], Member)
+    )

@@ -86,3 +86,19 @@ def test_script():
     assert "return rotate_half(x)" in check_model(model_of(ROTATE, **weights), [K[:, 0]]).script
     weights = {"axes": np.array([2]), "wide": np.array([1, 2, 3, 5, 6]), "merged": np.array([-1, 6, 5, 6])}
     assert "ops.repeat_interleave(x, 3, 1)" in check_model(model_of(REPEAT, **weights), [K[:, :2]]).script
+
+
+GUARDED = "s = Add(q, m) w = Softmax <axis=-1> (s) n = IsNaN(w) y = Where(n, zero, w) "
+CAUSAL = np.where(np.tri(6, dtype=bool), 0, -np.inf).astype(np.float32)
+NOTHING = np.concatenate([np.full((1, 6), -np.inf, np.float32), CAUSAL[1:]])
+
+
+@pytest.mark.parametrize(
+    ("mask", "left"),
+    [(CAUSAL, ["Add", "Softmax"]), (NOTHING, ["Add", "Softmax", "IsNaN", "Where"])],
+    ids=["some", "none"],
+)
+def test_a_guard_against_rows_of_nothing_goes_where_there_are_none(mask, left):
+    scores = RANDOM.normal(size=(2, 4, 6, 6)).astype(np.float32)
+    text = f"(float[n,4,6,6] q) => (float[n,4,6,6] y) {{ {GUARDED} }}"
+    assert recognised(text, scores, m=mask, zero=np.float32(0)) == left

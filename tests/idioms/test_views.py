@@ -106,3 +106,14 @@ def test_script():
     rep = check_model(model_of(text, sizes=np.array([1, 1, 1]), axis=np.array([1])), [X])
     assert "= ops.unbind(x, 1)" in rep.script
     assert len(rep.translation.program.records) == 6
+
+
+@pytest.mark.parametrize(
+    ("numbers", "left"),
+    [(np.arange(30).reshape(2, 1, 15), ["Reshape"]), (np.arange(30)[::-1].copy(), ["Reshape", "Gather"])],
+    ids=["in order", "reversed"],
+)
+def test_all_elements_in_order_are_a_reshape(numbers, left):
+    shape = ",".join(map(str, numbers.shape))
+    text = f"(float[2,3,5] x) => (float[{shape}] y) {{ a = Reshape(x, flat) y = Gather(a, index) }}"
+    assert recognised(text, X, flat=np.array([-1]), index=numbers) == left

@@ -32,12 +32,18 @@ def model_of(case: TestCase) -> onnx.ModelProto:
 def data_of(case: TestCase, model: onnx.ModelProto) -> Iterator[tuple[list[Any], list[Any]]]:
     """Pairs of inputs and expected outputs. Old cases feed their weights as inputs too."""
     if case.data_sets:
-        yield from ((list(inputs), list(outputs)) for inputs, outputs in case.data_sets)
+        for inputs, outputs in case.data_sets:
+            yield [*map(_plain, inputs)], [*map(_plain, outputs)]
         return
     for folder in sorted(Path(case.model_dir).glob("test_data_set_*")):
         count = len(list(folder.glob("input_*.pb")))
         inputs = [_read(folder / f"input_{i}.pb", value.type) for i, value in enumerate(model.graph.input[:count])]
         yield inputs, [_read(folder / f"output_{i}.pb", value.type) for i, value in enumerate(model.graph.output)]
+
+
+def _plain(value: Any) -> Any:
+    """A value as NumPy has it: some cases hold their tensors as messages."""
+    return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
 
 
 def _read(path: Path, kind: onnx.TypeProto) -> Any:
