@@ -18,6 +18,7 @@ import onnx_ir as ir
 
 import converter
 from converter.errors import OnnxModelSaveError
+from converter.normalize.walk import all_nodes
 from converter.source import Source
 from converter.tables import Tables
 from converter.verification.compare import NodeComparison, OutputComparison, Verdict
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from converter.pipeline import Translation
 
 __all__ = ["Comparison", "NodeComparison", "OutputComparison", "Verdict", "verify"]
+
+SAMPLE = 1000
+"""So many nodes are compared at the most, evenly spread, when the outputs are the same; all when they are not."""
 
 ONEDNN_ISA = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
 """Without it, MindSpore's 3x3 convolutions fall to reference code on CPUs that have AVX-512: about 70 times slower."""
@@ -65,11 +69,16 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="onnx2mindspore-") as name:
         folder = Path(name)
         job = _job(source, made, script, checkpoint)
-        job["nodes"] = _plan(source, made.graph, rows, folder)
+        count = sum(1 for _ in all_nodes(made.graph.graph))
+        if count <= SAMPLE:
+            job["nodes"] = _plan(source, made.graph, rows, 1, folder)
         _hand_over(folder, job, feeds, source.original.model)
-        results = Results(job, made, folder / "results.jsonl", _run(folder, "outputs"))
-        if results.ended_early:
-            results = Results(job, made, folder / "results.jsonl", results.process, _run(folder, "nodes"))
+        results = Results(job, made, folder, _run(folder, "outputs"))
+        if results.wants_nodes:
+            step = 1 if results.differ else -(-count // SAMPLE)
+            job["nodes"] = job["nodes"] or _plan(source, made.graph, rows, step, folder)
+            _hand_over(folder, job, feeds, None)
+            results = Results(job, made, folder, results.process, _run(folder, "nodes"))
         return results.comparison(feeds)
 
 
@@ -98,14 +107,15 @@ def _job(source: Source, made: Translation, script: Path, checkpoint: Path | Non
         "script": str(script.absolute()),
         "checkpoint": str(checkpoint.absolute()) if checkpoint is not None else None,
         "random": _random_outputs(source, made.graph.graph),
+        "nodes": None,
         "stubs": sum(not record.converted for record in made.program.records),
     }
 
 
-def _plan(source: Source, graph: ir.Model, rows: Tables, folder: Path) -> Mapping[str, Any] | str:
-    """Write the script that compares node by node; returns what the process must know, or why there is none."""
+def _plan(source: Source, graph: ir.Model, rows: Tables, step: int, folder: Path) -> dict[str, Any] | str:
+    """Write the script that compares every `step`th node; returns what the process must know, or why there is none."""
     try:
-        written = instrument(graph, rows).write(folder)
+        written = instrument(graph, rows, step).write(folder)
     except Exception as error:  # the outputs are compared without it
         return f"the nodes cannot be compared: {type(error).__name__}: {error}"[:300]
     return {**written, "base": str(source.original.file.parent.absolute())}

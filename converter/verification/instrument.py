@@ -1,4 +1,4 @@
-"""Instrument: a script in which every node hands its inputs and what it made of them to a probe.
+"""Instrument: a script in which nodes hand their inputs and what they made of them to a probe.
 
 It is the flat program, written again with two statements around those of every node:
 
@@ -85,9 +85,9 @@ class Instrumented:
         return {"weights": weights, "probes": [asdict(probe) for probe in self.probes]}
 
 
-def instrument(graph: ir.Model, rows: Tables) -> Instrumented:
-    """Translate a normalised graph once more, with a probe around every node."""
-    translator = _Instrumenter(rows)
+def instrument(graph: ir.Model, rows: Tables, step: int = 1) -> Instrumented:
+    """Translate a normalised graph once more, with a probe around every `step`th node."""
+    translator = _Instrumenter(rows, step)
     program = translator.program(graph.graph)
     return Instrumented(program, tuple(translator.probes), graph)
 
@@ -95,11 +95,20 @@ def instrument(graph: ir.Model, rows: Tables) -> Instrumented:
 class _Instrumenter(Translator):
     """A translator that writes probes."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, step: int) -> None:
         super().__init__(tables)
         self.probes: list[Probe] = []
+        self._step = step
+        self._count = 0
 
     def _translate(self, node: ir.Node) -> None:
+        self._count += 1
+        if self._count % self._step:
+            super()._translate(node)
+        else:
+            self._probe(node)
+
+    def _probe(self, node: ir.Node) -> None:
         number, records = len(self.probes), len(self.records)
         operator, name = _record_of(node)
         read = {value: item for value in values_read_by(node) if (item := self._written(value)) is not None}

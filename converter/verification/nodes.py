@@ -22,8 +22,6 @@ from converter.verification.instrument import AFTER, BEFORE, MODEL, SCRIPT, Prob
 from converter.verification.reference import Reference
 from converter.weights import apply
 
-SAMPLE = 1000
-"""So many nodes are compared when the outputs are the same, evenly spread over the network; all when they are not."""
 ROUNDS = 16
 """In so many rounds of a loop the nodes of its body are compared."""
 NEAR = 0.99
@@ -39,20 +37,18 @@ class Raised:
 RAISED = Raised()
 
 
-def compare_nodes(
-    folder: Path, plan: Mapping[str, Any], feeds: Sequence[Any], sampled: bool, note: Note
-) -> list[Any] | None:
+def compare_nodes(folder: Path, plan: Mapping[str, Any], feeds: Sequence[Any], note: Note) -> list[Any] | None:
     """Compare the nodes of an instrumented script in PyNative mode, noting each comparison as it is made.
 
     Args:
         folder: holds the script and its graph.
         plan: what `Instrumented.write` returned, and the `base` folder of external data.
         feeds: the inputs, in order.
-        sampled: compare `SAMPLE` nodes at the most.
         note: is told `reached`, a node's number before it runs, and `node`, its comparison.
 
     Returns:
-        What the graph itself computes from the inputs; None when only a sample was compared or a node raised.
+        What the script computes from the inputs with the references in the places of the nodes that were compared;
+        None when it cannot, since a node raised.
     """
     import mindspore as ms
 
@@ -62,15 +58,14 @@ def compare_nodes(
     model = ir.load(folder / MODEL)
     ir.external_data.set_base_dir(model.graph, plan["base"])
     probes = [Probe(**probe) for probe in plan["probes"]]
-    step = max(1, -(-len(probes) // SAMPLE)) if sampled else 1
-    prober = Prober(probes, Reference(model), range(0, len(probes), step), note)
+    prober = Prober(probes, Reference(model), note)
     module, net = _network(folder / SCRIPT, plan["weights"], model)
     namespace = {**vars(module), "self": net, BEFORE: prober.before, AFTER: prober.after}
     construct = _construct(folder / SCRIPT)
     names = [argument.arg for argument in construct.args.args[1:]]
     namespace.update(zip(names, map(to_mindspore, feeds), strict=True))
     results = _run(construct.body, namespace, prober)
-    if step > 1 or any(result is RAISED for result in results):
+    if any(result is RAISED for result in results):
         return None
     return [to_numpy(result) for result in results]
 
@@ -146,10 +141,9 @@ def _after(statement: ast.stmt, namespace: dict[str, Any], prober: Prober) -> No
 class Prober:
     """Takes what the nodes read and make, compares, and hands the references on."""
 
-    def __init__(self, probes: Sequence[Probe], reference: Reference, chosen: range, note: Note) -> None:
+    def __init__(self, probes: Sequence[Probe], reference: Reference, note: Note) -> None:
         self._probes = probes
         self._reference = reference
-        self._chosen = chosen
         self._note = note
         self._running: list[tuple[int, Sequence[Any]]] = []
         self._errors: dict[int, Exception] = {}
@@ -174,8 +168,7 @@ class Prober:
             self._raised_within(self._running.pop()[0])
         _, inputs = self._running.pop()
         results = list(made)
-        wanted = number in self._chosen and self._rounds[number] <= ROUNDS
-        if wanted or any(item is RAISED for item in made):
+        if self._rounds[number] <= ROUNDS or any(item is RAISED for item in made):
             results = self._judge(number, inputs, [self._settled(number, item) for item in made])
         return results[0] if len(results) == 1 else results
 

@@ -8,6 +8,7 @@ its environment afresh. The folder holds `job.json`, `inputs.npz` and the source
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +27,7 @@ MODES = ("PyNative", "graph")
 
 
 def main(folder: Path, part: str) -> None:
-    """Run a job: the `outputs`, then the nodes; or the `nodes` alone, where the script had ended the process."""
+    """Run a part of a job: the `outputs`, and with them the nodes where these are planned; or the `nodes` alone."""
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     with np.load(folder / "inputs.npz", allow_pickle=True) as archive:
         feeds = {name: archive[f"input_{i}"] for i, name in enumerate(job["inputs"])}
@@ -36,46 +37,36 @@ def main(folder: Path, part: str) -> None:
             results.write(json.dumps(fact) + "\n")
             results.flush()
 
-        wanted, same = None, False
         if part == "outputs":
             wanted = _run_source(job, folder, feeds, note)
             if wanted is None:
                 return
-            modes = () if job["stubs"] else MODES
-            alike = [_compare_mode(job, mode, feeds, wanted, note) for mode in modes]  # both, whatever the first says
-            same = all(alike)
-        if not isinstance(job["nodes"], str):
-            _compare_nodes(job, folder, feeds, None if same else wanted, same, note)
+            (folder / "wanted.pickle").write_bytes(pickle.dumps(wanted))
+            for mode in MODES if not job["stubs"] else ():
+                _compare_mode(job, mode, feeds, wanted, note)
+        if isinstance(job["nodes"], dict):
+            _compare_nodes(job, folder, feeds, note)
 
 
 def _compare_mode(
     job: Mapping[str, Any], mode: str, feeds: Mapping[str, np.ndarray], wanted: list[Any], note: Note
-) -> bool:
-    """Compare the outputs in one mode; returns whether none differs."""
+) -> None:
     note(started=mode)
     found, lines = _run_script(job, mode, feeds, wanted)
     for name, each in zip(job["outputs"], found, strict=True):
-        compared = OutputComparison(output=name, mode=mode, **each.as_dict())
-        note(compared=compared.as_dict(), lines=lines)
-    return all(each.verdict != "differs" for each in found)
+        note(compared=OutputComparison(output=name, mode=mode, **each.as_dict()).as_dict(), lines=lines)
 
 
-def _compare_nodes(
-    job: Mapping[str, Any],
-    folder: Path,
-    feeds: Mapping[str, np.ndarray],
-    wanted: list[Any] | None,
-    sampled: bool,
-    note: Note,
-) -> None:
-    """Compare the nodes; and the graph as a whole with the source, where the outputs differ."""
+def _compare_nodes(job: Mapping[str, Any], folder: Path, feeds: Mapping[str, np.ndarray], note: Note) -> None:
+    """Compare the nodes; and with the source, what all of them together give when each is right."""
     note(started="nodes")
     try:
-        made = compare_nodes(folder, job["nodes"], list(feeds.values()), sampled, note)
+        made = compare_nodes(folder, job["nodes"], list(feeds.values()), note)
     except Exception as error:
         note(failed=f"the nodes cannot be compared: {first_line(error)}")
     else:
-        if made is not None and wanted is not None:
+        wanted = pickle.loads((folder / "wanted.pickle").read_bytes())
+        if made is not None:
             note(graph=[difference(one, other).verdict == "same" for one, other in zip(made, wanted, strict=True)])
     note(started="done")
 

@@ -32,7 +32,7 @@ class Results:
         self,
         job: Mapping[str, Any],
         made: Translation,
-        file: Path,
+        folder: Path,
         process: subprocess.CompletedProcess[str],
         nodes_process: subprocess.CompletedProcess[str] | None = None,
     ) -> None:
@@ -40,6 +40,8 @@ class Results:
         self._job = job
         self._made = made
         self._last = nodes_process or process
+        self._folder = folder
+        file = folder / "results.jsonl"
         self._facts = [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []
         self._started = self._all("started")
 
@@ -47,16 +49,25 @@ class Results:
         return [fact[kind] for fact in self._facts if kind in fact]
 
     @property
-    def ended_early(self) -> bool:
-        """Whether a mode of the script ended the process before the nodes could be compared."""
-        return not isinstance(self._job["nodes"], str) and self._started[1:] in (["PyNative"], ["PyNative", "graph"])
+    def wants_nodes(self) -> bool:
+        """Whether the nodes are still to be compared: there are many, or the script ended the process before."""
+        return self._has_source and "nodes" not in self._started and not isinstance(self._job["nodes"], str)
+
+    @property
+    def _has_source(self) -> bool:
+        return (self._folder / "wanted.pickle").exists()
+
+    @property
+    def differ(self) -> bool:
+        """Whether any output differs."""
+        return any(output.verdict == "differs" for output in self._outputs(()))
 
     def comparison(self, feeds: Mapping[str, np.ndarray]) -> Comparison:
         """Read what the process noted, and what it did not come to."""
         refused = self._all("refused")
         if refused:
             return Comparison((), feeds, f"the source refuses the inputs: {refused[0]}")
-        if self._started in ([], ["source"]):
+        if not self._has_source:
             return Comparison((), feeds, f"the source could not be run: {_death(self.process)}")
         nodes = self._nodes()
         outputs = self._outputs(nodes)

@@ -184,7 +184,7 @@ def compared(model: onnx.ModelProto, rows: Tables, folder: Path) -> Compared:
             found = NodeComparison(**fact["node"])
             nodes[found.node, found.value] = found
 
-    compare_nodes(folder, {**plan, "base": str(folder)}, list(feeds.values()), False, note)
+    compare_nodes(folder, {**plan, "base": str(folder)}, list(feeds.values()), note)
     return Compared(made, nodes)
 
 
