@@ -2,7 +2,15 @@
 
 function arrowHead() {
   const head = svg("path", { d: "M0,0L8,4L0,8Z", class: "head" });
-  return svg("defs", {}, svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" }, head));
+  return svg(
+    "defs",
+    {},
+    svg(
+      "marker",
+      { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" },
+      head,
+    ),
+  );
 }
 
 function edgeElement(edge, dx, dy) {
@@ -12,6 +20,16 @@ function edgeElement(edge, dx, dy) {
   line.edge = edge;
   if (edge.values.length) line.append(svg("title", { text: edge.values.join("\n") }));
   return line;
+}
+
+/** Short lines at the sides of what also reads from outside its group, or is also read there. */
+function stubs({ width, height, reads, isRead }) {
+  const y = Math.min(height / 2, 24);
+  const line = (d, end, text) => svg("path", { class: "stub", d, "marker-end": end }, svg("title", { text }));
+  return [
+    reads && line(`M-22,${y}L0,${y}`, "url(#arrow)", "reads something from outside this group"),
+    isRead && line(`M${width},${y}h20`, null, "is read outside this group, too"),
+  ].filter(Boolean);
 }
 
 /** A node, a closed group, or an end of the network. */
@@ -53,7 +71,10 @@ function titleOf({ name, kind, parent }) {
 
 function groupText(group, width, height, by) {
   const label = titleOf(group);
-  const below = group.kind === "part" ? count(group.size, "node") : `${group.kind.replace(/^nn\./, "")} · ${count(group.size, "node")}`;
+  const below =
+    group.kind === "part"
+      ? count(group.size, "node")
+      : `${group.kind.replace(/^nn\./, "")} · ${count(group.size, "node")}`;
   return [
     svg("path", { class: "chevron", d: "M14,17l5,5l-5,5" }),
     text("name", 30, 26, shortened(label, 20)),
@@ -68,7 +89,14 @@ function statusBar(group, width, height) {
   const whole = width - 28;
   return STATUSES.filter((status) => group.statuses[status]).map((status) => {
     const share = Math.max(3, (whole * group.statuses[status]) / group.size);
-    const segment = svg("rect", { class: `bar ${status}`, x, y: height - 11, width: Math.min(share, whole + 14 - x), height: 4, rx: 2 });
+    const segment = svg("rect", {
+      class: `bar ${status}`,
+      x,
+      y: height - 11,
+      width: Math.min(share, whole + 14 - x),
+      height: 4,
+      rx: 2,
+    });
     x += share;
     return segment;
   });

@@ -10,30 +10,72 @@ class Details {
   /** What there is to see before anything is chosen: the network as a whole. */
   welcome() {
     const { network, summary } = this.model;
-    const ends = (side) => el("span", {}, ...network[side].map((end) => el("span", { class: "end" }, el("span", { text: end.name }), el("code", { class: "muted", text: signature(end) }))));
-    const cls = ({ name, line }) => el("button", { class: "link", text: name, title: `line ${line}`, onclick: () => this.go.line(line) });
+    const ends = (side) =>
+      el(
+        "span",
+        {},
+        ...network[side].map((end) =>
+          el(
+            "span",
+            { class: "end" },
+            el("span", { text: end.name }),
+            el("code", { class: "muted", text: signature(end) }),
+          ),
+        ),
+      );
+    const cls = ({ name, line }) =>
+      el("button", { class: "link", text: name, title: `line ${line}`, onclick: () => this.go.line(line) });
     const hint = (keys, text) => el("span", {}, ...keys.map((key) => el("kbd", { text: key })), ` ${text}`);
     this.#show(
       el("h2", { text: network.name }),
       fact("inputs", ends("inputs")),
       fact("outputs", ends("outputs")),
-      fact("weights", el("span", { text: `${count(summary.parameters, "parameter")}, ${count(summary.elements, "element")}` })),
+      fact(
+        "weights",
+        el("span", { text: `${count(summary.parameters, "parameter")}, ${count(summary.elements, "element")}` }),
+      ),
       fact(network.classes.length === 1 ? "class" : "classes", ...[...network.classes].reverse().map(cls)),
-      el("p", { class: "muted invitation", text: "Choose a card in the graph, or a line of the script that has a mark beside it." }),
-      el("p", { class: "hints" }, hint(["/"], "search"), hint(["←", "↑", "↓", "→"], "move"), hint(["Enter"], "open"), hint(["Esc"], "close"), hint(["0"], "see everything")),
+      el("p", {
+        class: "muted invitation",
+        text: "Choose a card in the graph, or a line of the script that has a mark beside it.",
+      }),
+      el(
+        "p",
+        { class: "hints" },
+        hint(["/"], "search"),
+        hint(["←", "↑", "↓", "→"], "move"),
+        hint(["Enter"], "open"),
+        hint(["Esc"], "close"),
+        hint(["0"], "see everything"),
+      ),
     );
   }
 
   node(node) {
     const error = node.error;
     this.#show(
-      el("div", { class: "title" }, el("h2", { text: node.operatorName }), el("span", { class: `pill ${node.status}`, text: node.status })),
+      el(
+        "div",
+        { class: "title" },
+        el("h2", { text: node.operatorName }),
+        el("span", { class: `pill ${node.status}`, text: node.status }),
+      ),
       el("p", { class: "name" }, el("span", { text: node.name }), copyButton(node.name)),
       node.converted
         ? fact("became", el("code", { text: node.became }), this.#line(node))
         : el("div", { class: "remedy" }, el("p", { text: node.became }), this.#line(node)),
       node.note ? el("p", { class: "remedy soft", text: node.note }) : null,
-      error ? fact("error", el("span", { class: error.verdict === "differs" ? "bad" : "", text: `${error.verdict}, at most ${scientific(error.max_abs)}` }), error.cosine === null ? null : el("span", { class: "muted", text: `cosine ${error.cosine.toFixed(6)}` }), error.note ? el("span", { class: "muted", text: error.note }) : null) : null,
+      error
+        ? fact(
+            "error",
+            el("span", {
+              class: error.verdict === "differs" ? "bad" : "",
+              text: `${error.verdict}, at most ${scientific(error.max_abs)}`,
+            }),
+            error.cosine === null ? null : el("span", { class: "muted", text: `cosine ${error.cosine.toFixed(6)}` }),
+            error.note ? el("span", { class: "muted", text: error.note }) : null,
+          )
+        : null,
       node.path ? fact("stands in", this.#groupLink(node)) : null,
       node.scope ? fact("source scope", el("span", { text: node.scope })) : null,
       this.#ends("inputs", node.inputs, (value) => [this.model.makers.get(value)]),
@@ -49,11 +91,29 @@ class Details {
     const weights = this.model.weights.filter(({ name }) => name.startsWith(prefix));
     const elements = weights.reduce((sum, weight) => sum + weight.elements, 0);
     this.#show(
-      el("div", { class: "title" }, el("h2", { text: group.path || group.name || "The network" }), group.kind === "part" ? null : el("span", { class: "pill", text: group.kind })),
+      el(
+        "div",
+        { class: "title" },
+        el("h2", { text: group.path || group.name || "The network" }),
+        group.kind === "part" ? null : el("span", { class: "pill", text: group.kind }),
+      ),
       cls ? el("p", { class: "muted", text: cls.doc }) : null,
-      fact("holds", el("span", { text: count(group.size, "node") }), ...STATUSES.filter((status) => group.statuses[status]).map((status) => el("span", { class: `pill ${status}`, text: `${group.statuses[status]} ${status}` }))),
-      group.kind !== "part" && weights.length ? fact("weights", el("span", { text: `${count(weights.length, "parameter")}, ${count(elements, "element")}` })) : null,
-      cls ? fact("class", el("button", { class: "link", text: `line ${cls.line}`, onclick: () => this.go.line(cls.line) })) : null,
+      fact(
+        "holds",
+        el("span", { text: count(group.size, "node") }),
+        ...STATUSES.filter((status) => group.statuses[status]).map((status) =>
+          el("span", { class: `pill ${status}`, text: `${group.statuses[status]} ${status}` }),
+        ),
+      ),
+      group.kind !== "part" && weights.length
+        ? fact("weights", el("span", { text: `${count(weights.length, "parameter")}, ${count(elements, "element")}` }))
+        : null,
+      cls
+        ? fact(
+            "class",
+            el("button", { class: "link", text: `line ${cls.line}`, onclick: () => this.go.line(cls.line) }),
+          )
+        : null,
       group.worst ? fact("worst error", this.#link(group.worst), el("span", { text: errorText(group.worst) })) : null,
     );
   }
@@ -61,8 +121,17 @@ class Details {
   line(line, nodes) {
     this.#show(
       el("h2", { text: `Line ${line}` }),
-      el("p", { class: "muted", text: `${count(nodes.length, "node")} of the source ${nodes.length === 1 ? "became" : "became a part of"} this line.` }),
-      el("ul", { class: "links" }, ...nodes.slice(0, 200).map((node) => el("li", {}, this.#link(node), el("span", { class: "muted", text: ` ${node.path}` })))),
+      el("p", {
+        class: "muted",
+        text: `${count(nodes.length, "node")} of the source ${nodes.length === 1 ? "became" : "became a part of"} this line.`,
+      }),
+      el(
+        "ul",
+        { class: "links" },
+        ...nodes
+          .slice(0, 200)
+          .map((node) => el("li", {}, this.#link(node), el("span", { class: "muted", text: ` ${node.path}` }))),
+      ),
       nodes.length > 200 ? el("p", { class: "muted", text: `… and ${nodes.length - 200} more` }) : null,
     );
   }
@@ -70,9 +139,20 @@ class Details {
   end({ end, side }) {
     const nodes = side === "input" ? this.model.readers.get(end.value) || [] : [this.model.makers.get(end.value)];
     this.#show(
-      el("div", { class: "title" }, el("h2", { text: end.name }), el("span", { class: "pill", text: `${side} of the network` })),
+      el(
+        "div",
+        { class: "title" },
+        el("h2", { text: end.name }),
+        el("span", { class: "pill", text: `${side} of the network` }),
+      ),
       fact("type", el("code", { text: signature(end) })),
-      fact(side === "input" ? "read by" : "made by", ...nodes.filter(Boolean).slice(0, 12).map((node) => this.#link(node))),
+      fact(
+        side === "input" ? "read by" : "made by",
+        ...nodes
+          .filter(Boolean)
+          .slice(0, 12)
+          .map((node) => this.#link(node)),
+      ),
     );
   }
 
@@ -82,17 +162,28 @@ class Details {
   }
 
   #link(node) {
-    return el("button", { class: "link", text: `${node.operatorName} ${shortened(node.name, 60)}`, onclick: () => this.go.node(node) });
+    return el("button", {
+      class: "link",
+      text: `${node.operatorName} ${shortened(node.name, 60)}`,
+      onclick: () => this.go.node(node),
+    });
   }
 
   #line(node) {
-    return el("button", { class: "link", text: `line ${node.line}:${node.column}`, onclick: () => this.go.line(node.line) });
+    return el("button", {
+      class: "link",
+      text: `line ${node.line}:${node.column}`,
+      onclick: () => this.go.line(node.line),
+    });
   }
 
   #groupLink(node) {
     let group = node.parent;
     while (group.kind === "part") group = group.parent;
-    return [el("button", { class: "link", text: node.path, onclick: () => this.go.group(group) }), el("span", { class: "muted", text: group.kind })];
+    return [
+      el("button", { class: "link", text: node.path, onclick: () => this.go.group(group) }),
+      el("span", { class: "muted", text: group.kind }),
+    ];
   }
 
   #ends(title, values, nodesOf) {
@@ -102,8 +193,14 @@ class Details {
       const known = this.model.values[value];
       const nodes = nodesOf(value).filter(Boolean);
       const more = nodes.length > 4 ? el("span", { class: "muted", text: `and ${nodes.length - 4} more` }) : null;
-      const beside = known?.constant ? [el("span", { class: "muted", text: "constant" })] : [...nodes.slice(0, 4).map((node) => this.#link(node)), more];
-      return [el("td", { class: "value", text: value }), el("td", {}, el("code", { text: signature(known) })), el("td", {}, ...beside)];
+      const beside = known?.constant
+        ? [el("span", { class: "muted", text: "constant" })]
+        : [...nodes.slice(0, 4).map((node) => this.#link(node)), more];
+      return [
+        el("td", { class: "value", text: value }),
+        el("td", {}, el("code", { text: signature(known) })),
+        el("td", {}, ...beside),
+      ];
     };
     return section(title, el("table", { class: "ends" }, ...present.map((value) => el("tr", {}, ...row(value)))));
   }
@@ -111,7 +208,9 @@ class Details {
   #attributes(node) {
     const pairs = Object.entries(node.attributes);
     if (!pairs.length) return null;
-    const rows = pairs.map(([name, value]) => el("tr", {}, el("td", { class: "value", text: name }), el("td", {}, el("code", { text: value }))));
+    const rows = pairs.map(([name, value]) =>
+      el("tr", {}, el("td", { class: "value", text: name }), el("td", {}, el("code", { text: value }))),
+    );
     return section("attributes", el("table", { class: "ends" }, ...rows));
   }
 
@@ -119,7 +218,17 @@ class Details {
     const weights = names.map((name) => this.model.weightsByName.get(name)).filter(Boolean);
     if (!weights.length) return null;
     const row = (weight) =>
-      el("tr", {}, el("td", { class: "value" }, el("button", { class: "link", text: weight.name, onclick: () => this.go.weight(weight) })), el("td", {}, el("code", { text: signature(weight) })), el("td", { class: "muted", text: `from ${weight.source.name}` }));
+      el(
+        "tr",
+        {},
+        el(
+          "td",
+          { class: "value" },
+          el("button", { class: "link", text: weight.name, onclick: () => this.go.weight(weight) }),
+        ),
+        el("td", {}, el("code", { text: signature(weight) })),
+        el("td", { class: "muted", text: `from ${weight.source.name}` }),
+      );
     return section("weights", el("table", { class: "ends" }, ...weights.map(row)));
   }
 }

@@ -16,10 +16,13 @@ class GraphView {
     });
     this.svg.append(arrowHead(), this.layer);
     canvas.append(this.svg);
-    this.zoom = d3.zoom().scaleExtent([0.02, 3]).on("zoom", ({ transform }) => {
-      this.layer.setAttribute("transform", transform);
-      this.svg.classList.toggle("far", transform.k < 0.35);
-    });
+    this.zoom = d3
+      .zoom()
+      .scaleExtent([0.02, 3])
+      .on("zoom", ({ transform }) => {
+        this.layer.setAttribute("transform", transform);
+        this.svg.classList.toggle("far", transform.k < 0.35);
+      });
     this.selection = d3.select(this.svg).call(this.zoom).on("dblclick.zoom", null);
     this.svg.addEventListener("keydown", (event) => this.#key(event));
     this.svg.addEventListener("focus", () => this.svg.classList.add("focused"));
@@ -54,6 +57,7 @@ class GraphView {
       const placed = { ...box, x: box.x + dx, y: box.y + dy };
       const isOpen = item instanceof Group && item.open;
       placed.element = isOpen ? frame(placed) : card(placed, this.by);
+      placed.element.append(...stubs(placed));
       placed.element.classList.toggle("marked", this.marked.has(item));
       placed.element.addEventListener("click", (event) => this.#click(event, item));
       this.layer.append(placed.element);
@@ -161,7 +165,10 @@ class GraphView {
     const { width, height } = layoutOf(this.model.root);
     const { clientWidth, clientHeight } = this.canvas;
     const k = Math.min(1, (clientWidth - 48) / width, (clientHeight - 48) / height);
-    this.#move(d3.zoomIdentity.translate((clientWidth - width * k) / 2, (clientHeight - height * k) / 2).scale(k), true);
+    this.#move(
+      d3.zoomIdentity.translate((clientWidth - width * k) / 2, (clientHeight - height * k) / 2).scale(k),
+      true,
+    );
   }
 
   /** Brings a card into the middle, at a size that can be read. */
@@ -199,7 +206,10 @@ class GraphView {
   /** Goes to the nearest card in a direction. */
   #go(dx, dy) {
     const here = this.cards.get(this.current);
-    const centre = (placed) => [placed.x + placed.width / 2, placed.y + (isFrame(placed.item) ? 17 : placed.height / 2)];
+    const centre = (placed) => [
+      placed.x + placed.width / 2,
+      placed.y + (isFrame(placed.item) ? 17 : placed.height / 2),
+    ];
     let best = null;
     let least = Infinity;
     for (const placed of this.cards.values()) {

@@ -9,6 +9,8 @@ const SIZE = {
   port: 6,
 };
 
+const MOST_JOINED = 3; // children of one group that are joined with what is outside
+
 /** Boxes and edges of a group's inside, and its size; kept until the group or one inside it opens or closes. */
 function layoutOf(group) {
   if (group.layout) return group.layout;
@@ -24,20 +26,28 @@ function layoutOf(group) {
     graph.setEdge(String(itemId(from)), String(itemId(to)), { values });
   ports(group, graph, add);
   dagre.layout(graph, { disableOptimalOrderHeuristic: group.children.length > 60 });
-  group.layout = collected(graph, items);
+  group.layout = collected(graph, items, group);
   return group.layout;
 }
 
-/** What enters a group comes from the middle of its top, what leaves it goes to the middle of its bottom. */
+/**
+ * What enters a group comes from the middle of its top, what leaves it goes to the middle of its bottom. Where most of
+ * a chain reads the same from outside, such as a mask, or is read from there, only its ends are joined: the others get
+ * a stub, and do not push the chain aside.
+ */
 function ports(group, graph, add) {
   const size = { width: SIZE.port, height: SIZE.port };
+  const reached = new Set([...group.edges.values()].map(({ to }) => to));
+  const leading = new Set([...group.edges.values()].map(({ from }) => from));
+  const joined = (children, others) =>
+    [...children].filter((child) => children.size <= MOST_JOINED || !others.has(child));
   if (group.entries.size) {
     add("in", { port: "in" }, size);
-    for (const child of group.entries) graph.setEdge("in", String(itemId(child)), { port: true });
+    for (const child of joined(group.entries, reached)) graph.setEdge("in", String(itemId(child)), { port: true });
   }
   if (group.exits.size) {
     add("out", { port: "out" }, size);
-    for (const child of group.exits) graph.setEdge(String(itemId(child)), "out", { port: true });
+    for (const child of joined(group.exits, leading)) graph.setEdge(String(itemId(child)), "out", { port: true });
   }
 }
 
@@ -49,12 +59,15 @@ function sizeOf(item) {
   return { width: Math.max(width + 2 * SIZE.padding, 220), height: height + SIZE.head + 2 * SIZE.padding };
 }
 
-function collected(graph, items) {
+function collected(graph, items, group) {
   const boxes = [];
   for (const id of graph.nodes()) {
     const { x, y, width, height } = graph.node(id);
     const item = items.get(id);
-    if (!item.port) boxes.push({ item, x: x - width / 2, y: y - height / 2, width, height });
+    if (item.port) continue;
+    const reads = group.entries.has(item) && !graph.hasEdge("in", id);
+    const isRead = group.exits.has(item) && !graph.hasEdge(id, "out");
+    boxes.push({ item, x: x - width / 2, y: y - height / 2, width, height, reads, isRead });
   }
   const edges = graph.edges().map((edge) => {
     const { points, values, port } = graph.edge(edge);

@@ -71,7 +71,7 @@ const weights = weightTable(model, byId("weights"), (weight) => {
 });
 const plot = showErrors(model, byId("errors"), go);
 showRun(model, byId("run"), model.licences);
-const search = new Search(model, byId("search"), byId("found"), (node) => {
+new Search(model, byId("search"), byId("found"), (node) => {
   go.node(node);
   graph.svg.focus({ preventScroll: true });
 });
@@ -99,8 +99,18 @@ if (linked && model.nodes[linked[1]]) go.node(model.nodes[linked[1]]);
 function drawToolbar() {
   const button = (text, title, onclick) => el("button", { class: "icon", title, "aria-label": title, text, onclick });
   const colours = ["status", "error"].map((by) => {
-    const title = by === "error" && !model.hasErrors ? "The nodes were not compared one by one" : `Colour by ${by === "error" ? "error" : "outcome"}`;
-    return el("button", { class: "chip", "aria-pressed": String(by === "status"), disabled: by === "error" && !model.hasErrors, title, text: by === "error" ? "Error" : "Outcome", onclick: () => colour(by) });
+    const title =
+      by === "error" && !model.hasErrors
+        ? "The nodes were not compared one by one"
+        : `Colour by ${by === "error" ? "error" : "outcome"}`;
+    return el("button", {
+      class: "chip",
+      "aria-pressed": String(by === "status"),
+      disabled: by === "error" && !model.hasErrors,
+      title,
+      text: by === "error" ? "Error" : "Outcome",
+      onclick: () => colour(by),
+    });
   });
   const colour = (by) => {
     colours.forEach((each, i) => each.setAttribute("aria-pressed", String((by === "error") === Boolean(i))));
@@ -123,8 +133,17 @@ function drawLegend() {
   const entry = (tone, text, title) => el("span", { class: `entry ${tone}`, title }, el("i"), text);
   const entries =
     graph.by === "error"
-      ? [["error-1", "≤ 1e-7"], ["error-2", "≤ 1e-6"], ["error-3", "≤ 1e-5"], ["error-4", "larger, but same"], ["error-5", "differs"], ["unmeasured", "not measured"]].map(([tone, text]) => entry(tone, text))
-      : STATUSES.filter((status) => model.summary[status]).map((status) => entry(status, `${status} ${model.summary[status].toLocaleString("en")}`, MEANING[status]));
+      ? [
+          ["error-1", "≤ 1e-7"],
+          ["error-2", "≤ 1e-6"],
+          ["error-3", "≤ 1e-5"],
+          ["error-4", "larger, but same"],
+          ["error-5", "differs"],
+          ["unmeasured", "not measured"],
+        ].map(([tone, text]) => entry(tone, text))
+      : STATUSES.filter((status) => model.summary[status]).map((status) =>
+          entry(status, `${status} ${model.summary[status].toLocaleString("en")}`, MEANING[status]),
+        );
   byId("legend").replaceChildren(...entries);
 }
 

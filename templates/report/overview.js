@@ -14,9 +14,24 @@ function showVerdict(model, element, go) {
   element.classList.add(kind);
   element.append(
     el("div", { class: "seal", "aria-hidden": "true", text: mark }),
-    el("div", { class: "headline" }, el("p", { class: "muted", text: `${source.description} → ${network.name}.py` }), el("h1", { text: headline }), el("p", { class: "muted basis", title: basis(model), text: basis(model) })),
-    tile("converted", percent(summary.rate), `${(summary.nodes - summary.unconverted).toLocaleString("en")} of ${count(summary.nodes, "node")}`, shareBar(summary)),
-    tile("worst error", scientific(summary.worst_error), summary.worst_error === null ? "nothing was measured" : worstOutput(verification)),
+    el(
+      "div",
+      { class: "headline" },
+      el("p", { class: "muted", text: `${source.description} → ${network.name}.py` }),
+      el("h1", { text: headline }),
+      el("p", { class: "muted basis", title: basis(model), text: basis(model) }),
+    ),
+    tile(
+      "converted",
+      percent(summary.rate),
+      `${(summary.nodes - summary.unconverted).toLocaleString("en")} of ${count(summary.nodes, "node")}`,
+      shareBar(summary),
+    ),
+    tile(
+      "worst error",
+      scientific(summary.worst_error),
+      summary.worst_error === null ? "nothing was measured" : worstOutput(verification),
+    ),
     el("div", { class: "tile todo" }, el("p", { class: "key", text: "left to do" }), ...todo(model, go)),
   );
   element.title = `${tool.name} ${tool.version}`;
@@ -40,10 +55,22 @@ function worstOutput({ outputs }) {
 
 function shareBar(summary) {
   const parts = STATUSES.filter((status) => summary[status]);
-  return el("div", { class: "share", "aria-hidden": "true" }, ...parts.map((status) => el("i", { class: status, style: `flex-grow: ${summary[status]}` })));
+  return el(
+    "div",
+    { class: "share", "aria-hidden": "true" },
+    ...parts.map((status) => el("i", { class: status, style: `flex-grow: ${summary[status]}` })),
+  );
 }
 
-const tile = (name, value, below, ...more) => el("div", { class: "tile" }, el("p", { class: "key", text: name }), el("p", { class: "value", text: value }), el("p", { class: "muted", text: below }), ...more);
+const tile = (name, value, below, ...more) =>
+  el(
+    "div",
+    { class: "tile" },
+    el("p", { class: "key", text: name }),
+    el("p", { class: "value", text: value }),
+    el("p", { class: "muted", text: below }),
+    ...more,
+  );
 
 /** What an engineer has to do next, in words; each goes to where it is to be done. */
 function todo(model, go) {
@@ -51,36 +78,85 @@ function todo(model, go) {
   const items = [];
   const first = verification.first_difference;
   if (summary.unconverted) {
-    const kinds = [...groupBy(unconverted, ({ operator }) => operator)].map(([operator, some]) => `${some.length} × ${operatorName(operator)}`);
-    items.push([`Write ${count(summary.unconverted, "node")}: ${shortened(kinds.join(", "), 60)}`, () => go.status("unconverted")]);
+    const kinds = [...groupBy(unconverted, ({ operator }) => operator)].map(
+      ([operator, some]) => `${some.length} × ${operatorName(operator)}`,
+    );
+    items.push([
+      `Write ${count(summary.unconverted, "node")}: ${shortened(kinds.join(", "), 60)}`,
+      () => go.status("unconverted"),
+    ]);
   }
   if (first) {
     const text = `Look at ${operatorName(first.operator)} ${shortened(first.name, 34)}, line ${first.line}: the first that differs`;
     items.push([text, () => (first.node === null ? go.line(first.line) : go.node(model.nodes[first.node]))]);
   } else if (summary.verdict === "differs") items.push(["Find out why the outputs differ", () => go.tab("errors")]);
-  if (summary.approximate) items.push([`Review ${count(summary.approximate, "approximation")}`, () => go.status("approximate")]);
+  if (summary.approximate)
+    items.push([`Review ${count(summary.approximate, "approximation")}`, () => go.status("approximate")]);
   if (summary.verdict === "not verified") items.push(["Run it again without --no_verify", () => go.tab("run")]);
-  else if (summary.verdict === "not comparable" && !summary.unconverted) items.push(["Compare it on inputs of your own: --verify_inputs", () => go.tab("errors")]);
-  if (!items.length) return [el("p", { class: "value", text: "Nothing" }), el("p", { class: "muted", text: "Load the checkpoint and go on." })];
-  return [el("ul", {}, ...items.map(([text, onclick]) => el("li", {}, el("button", { class: "link", text, onclick }))))];
+  else if (summary.verdict === "not comparable" && !summary.unconverted)
+    items.push(["Compare it on inputs of your own: --verify_inputs", () => go.tab("errors")]);
+  if (!items.length)
+    return [
+      el("p", { class: "value", text: "Nothing" }),
+      el("p", { class: "muted", text: "Load the checkpoint and go on." }),
+    ];
+  return [
+    el("ul", {}, ...items.map(([text, onclick]) => el("li", {}, el("button", { class: "link", text, onclick })))),
+  ];
 }
 
 /** The tab of errors: every output, the inputs, and the plot. */
 function showErrors(model, element, go) {
   const { verification } = model;
-  const head = (...titles) => el("tr", {}, ...titles.map((title) => el("th", { text: title })));
+  const numbers = ["max. absolute", "max. relative", "mean relative", "cosine"];
+  const head = (...titles) =>
+    el("tr", {}, ...titles.map((title) => el("th", { class: numbers.includes(title) ? "right" : "", text: title })));
   const row = (output) =>
-    el("tr", {}, el("td", { text: output.name }), el("td", { text: output.mode }), el("td", {}, el("span", { class: `pill ${output.verdict.replace(" ", "-")}`, text: output.verdict })), ...[output.max_abs, output.max_rel, output.mean_rel].map((value) => el("td", { class: "right", text: scientific(value) })), el("td", { class: "right", text: output.cosine === null ? "–" : output.cosine.toFixed(8) }), el("td", { class: "muted", text: output.note }));
+    el(
+      "tr",
+      {},
+      el("td", { text: output.name }),
+      el("td", { text: output.mode }),
+      el("td", {}, el("span", { class: `pill ${output.verdict.replace(" ", "-")}`, text: output.verdict })),
+      ...[output.max_abs, output.max_rel, output.mean_rel].map((value) =>
+        el("td", { class: "right", text: scientific(value) }),
+      ),
+      el("td", { class: "right", text: output.cosine === null ? "–" : output.cosine.toFixed(8) }),
+      el("td", { class: "muted", text: output.note }),
+    );
   element.append(el("h2", { text: "Outputs" }));
-  if (verification.outputs.length) element.append(el("table", { class: "plain" }, head("output", "mode", "verdict", "max. absolute", "max. relative", "mean relative", "cosine", ""), ...verification.outputs.map(row)));
+  if (verification.outputs.length)
+    element.append(
+      el(
+        "table",
+        { class: "plain" },
+        head("output", "mode", "verdict", "max. absolute", "max. relative", "mean relative", "cosine", ""),
+        ...verification.outputs.map(row),
+      ),
+    );
   else element.append(el("p", { text: basis(model) }));
   if (verification.inputs.length) {
-    const input = ({ name, minimum, maximum, ...value }) => el("tr", {}, el("td", { text: name }), el("td", {}, el("code", { text: signature(value) })), el("td", { class: "muted", text: minimum === null ? "" : `${minimum.toPrecision(4)} … ${maximum.toPrecision(4)}` }));
-    element.append(el("h2", { text: "Inputs that were fed" }), el("table", { class: "plain" }, head("input", "type", "range"), ...verification.inputs.map(input)));
+    const input = ({ name, minimum, maximum, ...value }) =>
+      el(
+        "tr",
+        {},
+        el("td", { text: name }),
+        el("td", {}, el("code", { text: signature(value) })),
+        el("td", {
+          class: "muted",
+          text: minimum === null ? "" : `${minimum.toPrecision(4)} … ${maximum.toPrecision(4)}`,
+        }),
+      );
+    element.append(
+      el("h2", { text: "Inputs that were fed" }),
+      el("table", { class: "plain" }, head("input", "type", "range"), ...verification.inputs.map(input)),
+    );
   }
   element.append(el("h2", { text: "Error by depth" }));
   if (model.hasErrors) return new ErrorPlot(model, element, go.node);
-  const why = verification.outputs.length ? "The outputs agree, so the nodes were not compared one by one." : "No node was measured.";
+  const why = verification.outputs.length
+    ? "The outputs agree, so the nodes were not compared one by one."
+    : "No node was measured.";
   element.append(el("p", { class: "muted", text: why }));
   return null;
 }
@@ -91,19 +167,61 @@ function showRun(model, element, licences) {
   const pair = ([name, value]) => el("tr", {}, el("th", { text: name }), el("td", { text: value }));
   const plain = (value) => (Array.isArray(value) ? value.join(" ") || "–" : value === null ? "–" : String(value));
   const longest = Math.max(...Object.values(timings), 1e-9);
-  const bar = ([stage, seconds]) => el("tr", {}, el("th", { text: stage }), el("td", { class: "right", text: `${seconds.toFixed(2)} s` }), el("td", { class: "wide" }, el("i", { class: "time", style: `width: ${(100 * seconds) / longest}%` })));
+  const bar = ([stage, seconds]) =>
+    el(
+      "tr",
+      {},
+      el("th", { text: stage }),
+      el("td", { class: "right", text: `${seconds.toFixed(2)} s` }),
+      el("td", { class: "wide" }, el("i", { class: "time", style: `width: ${(100 * seconds) / longest}%` })),
+    );
   const whole = Object.values(timings).reduce((a, b) => a + b, 0);
   const part = (title, ...content) => el("div", { class: "part" }, el("h2", { text: title }), ...content);
   element.append(
     el(
       "div",
       { class: "columns" },
-      part("Source", el("table", { class: "pairs" }, ...[["file", source.file], ["what", source.description], ["size", bytes(source.bytes)], ["SHA-256", source.sha256], ["runs on", source.runtime === "tensorflow" ? "TensorFlow" : "onnxruntime"]].map(pair))),
-      part(`Time: ${whole.toFixed(1)} s, memory: ${bytes(model.peak_memory)}`, el("table", { class: "pairs" }, ...Object.entries(timings).map(bar))),
-      part("Versions", el("table", { class: "pairs" }, ...[[tool.name, tool.version], ["Python", environment.python], ...Object.entries(environment.packages), ["platform", environment.platform]].map(pair))),
-      part("Options", el("table", { class: "pairs" }, ...Object.entries(options).map(([name, value]) => pair([name, plain(value)])))),
+      part(
+        "Source",
+        el(
+          "table",
+          { class: "pairs" },
+          ...[
+            ["file", source.file],
+            ["what", source.description],
+            ["size", bytes(source.bytes)],
+            ["SHA-256", source.sha256],
+            ["runs on", source.runtime === "tensorflow" ? "TensorFlow" : "onnxruntime"],
+          ].map(pair),
+        ),
+      ),
+      part(
+        `Time: ${whole.toFixed(1)} s, memory: ${bytes(model.peak_memory)}`,
+        el("table", { class: "pairs" }, ...Object.entries(timings).map(bar)),
+      ),
+      part(
+        "Versions",
+        el(
+          "table",
+          { class: "pairs" },
+          ...[
+            [tool.name, tool.version],
+            ["Python", environment.python],
+            ...Object.entries(environment.packages),
+            ["platform", environment.platform],
+          ].map(pair),
+        ),
+      ),
+      part(
+        "Options",
+        el("table", { class: "pairs" }, ...Object.entries(options).map(([name, value]) => pair([name, plain(value)]))),
+      ),
       part("Files", el("ul", {}, ...files.map((file) => el("li", {}, el("code", { text: file }))))),
-      part("This page", el("p", { class: "muted", text: "It needs nothing but this file. These libraries are in it, unchanged:" }), ...licences.map(({ name, text }) => el("details", {}, el("summary", { text: name }), el("pre", { text })))),
+      part(
+        "This page",
+        el("p", { class: "muted", text: "It needs nothing but this file. These libraries are in it, unchanged:" }),
+        ...licences.map(({ name, text }) => el("details", {}, el("summary", { text: name }), el("pre", { text }))),
+      ),
     ),
   );
 }

@@ -5,7 +5,8 @@ const SMALLEST = 1e-12; // where the logarithmic axis begins
 /** Where the axis has lines: at every second power of ten. */
 function decades(_, axis, low, high) {
   const powers = [];
-  for (let power = Math.ceil(Math.log10(low)); power <= Math.log10(high); power++) if (power % 2 === 0) powers.push(10 ** power);
+  for (let power = Math.ceil(Math.log10(low)); power <= Math.log10(high); power++)
+    if (power % 2 === 0) powers.push(10 ** power);
   return powers;
 }
 
@@ -15,10 +16,25 @@ class ErrorPlot {
   constructor(model, element, choose) {
     this.nodes = model.nodes.filter((node) => node.error);
     this.choose = choose;
-    this.caption = el("p", { class: "muted", "aria-live": "polite", text: "Maximum absolute error of every node on its source's inputs. A click, or Enter, goes to the node." });
-    this.holder = el("div", { class: "plot", tabindex: 0, role: "slider", "aria-label": "Error by depth", "aria-valuemin": 0, "aria-valuemax": this.nodes.length - 1, "aria-valuenow": 0 });
+    this.caption = el("p", {
+      class: "muted",
+      "aria-live": "polite",
+      text: "Maximum absolute error of every node on its source's inputs. A click, or Enter, goes to the node.",
+    });
+    this.holder = el("div", {
+      class: "plot",
+      tabindex: 0,
+      role: "slider",
+      "aria-label": "Error by depth",
+      "aria-valuemin": 0,
+      "aria-valuemax": this.nodes.length - 1,
+      "aria-valuenow": 0,
+    });
     element.append(this.holder, this.caption);
-    this.at = Math.max(0, this.nodes.findIndex((node) => node.error.verdict === "differs"));
+    this.at = Math.max(
+      0,
+      this.nodes.findIndex((node) => node.error.verdict === "differs"),
+    );
     this.holder.addEventListener("keydown", (event) => this.#key(event));
     new ResizeObserver(() => this.draw()).observe(this.holder);
   }
@@ -29,19 +45,39 @@ class ErrorPlot {
     this.plot?.destroy();
     const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
     const size = (node) => Math.max(node.error.max_abs ?? SMALLEST, SMALLEST);
-    const of = (differs) => this.nodes.map((node) => ((node.error.verdict === "differs") === differs ? size(node) : null));
-    const dots = (label, tone) => ({ label, stroke: tone, fill: tone, paths: () => null, points: { show: true, size: 7, fill: tone, stroke: tone } });
-    const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line") } };
+    const of = (differs) =>
+      this.nodes.map((node) => ((node.error.verdict === "differs") === differs ? size(node) : null));
+    const dots = (label, tone) => ({
+      label,
+      stroke: tone,
+      fill: tone,
+      paths: () => null,
+      points: { show: true, size: 7, fill: tone, stroke: tone },
+    });
+    const axis = {
+      stroke: colour("--muted"),
+      grid: { stroke: colour("--line"), width: 1 },
+      ticks: { stroke: colour("--line") },
+    };
     this.plot = new uPlot(
       {
         width,
         height: 320,
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false } },
-        scales: { x: { time: false, range: [-0.5, Math.max(this.nodes.length - 0.5, 0.5)] }, y: { distr: 3, range: (_, low, high) => [low / 3, high * 3] } },
+        scales: {
+          x: { time: false, range: [-0.5, Math.max(this.nodes.length - 0.5, 0.5)] },
+          y: { distr: 3, range: (_, low, high) => [low / 3, high * 3] },
+        },
         axes: [
           { ...axis, label: "depth", labelSize: 22 },
-          { ...axis, size: 70, splits: decades, filter: (_, ticks) => ticks, values: (_, ticks) => ticks.map(tickText) },
+          {
+            ...axis,
+            size: 70,
+            splits: decades,
+            filter: (_, ticks) => ticks,
+            values: (_, ticks) => ticks.map(tickText),
+          },
         ],
         series: [{}, dots("same", colour("--converted")), dots("differs", colour("--unconverted"))],
         hooks: { setCursor: [({ cursor }) => this.#point(cursor.idx)] },

@@ -11,7 +11,12 @@ class ScriptView {
     this.scroller = el("div", { class: "code", tabindex: 0, role: "listbox", "aria-label": `${name}, the script` });
     const text = model.script;
     element.append(
-      el("div", { class: "caption" }, el("b", { text: name }), el("span", { class: "muted", text: count(model.lines.length - 1, "line") })),
+      el(
+        "div",
+        { class: "caption" },
+        el("b", { text: name }),
+        el("span", { class: "muted", text: count(model.lines.length - 1, "line") }),
+      ),
       this.scroller,
     );
     this.tokens = text.length <= LARGEST ? tokensByLine(text) : null;

@@ -22,7 +22,9 @@ class Search {
     this.at = this.found.length ? 0 : -1;
     this.list.hidden = false;
     this.field.setAttribute("aria-expanded", "true");
-    this.summary.textContent = this.found.length ? `${count(this.found.length, "node")}` : "No node has that in its name, operator, scope or result.";
+    this.summary.textContent = this.found.length
+      ? `${count(this.found.length, "node")}`
+      : "No node has that in its name, operator, scope or result.";
     this.scroller.style.height = `${Math.min(this.found.length, 9) * 44}px`;
     this.scroller.scrollTop = 0;
     this.rows.reset(this.found.length);
@@ -37,7 +39,13 @@ class Search {
 
   #row(index) {
     const node = this.found[index];
-    const row = el("div", { class: `result${index === this.at ? " at" : ""}`, role: "option", id: `found-${index}`, "aria-selected": index === this.at ? "true" : "false", onclick: () => this.#choose(index) });
+    const row = el("div", {
+      class: `result${index === this.at ? " at" : ""}`,
+      role: "option",
+      id: `found-${index}`,
+      "aria-selected": index === this.at ? "true" : "false",
+      onclick: () => this.#choose(index),
+    });
     row.append(
       el("span", { class: `dot ${node.status}` }),
       el("span", { class: "what" }, el("b", { text: node.operatorName }), ` ${node.name}`),

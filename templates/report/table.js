@@ -11,20 +11,37 @@ class Table {
    */
   constructor(element, rows, columns, { name, words, chips = [], open }) {
     Object.assign(this, { all: rows, rows, columns, words, open, sortedBy: null, ascending: true, at: 0, chip: null });
-    this.filter = el("input", { type: "search", placeholder: `Filter ${name}`, "aria-label": `Filter ${name}`, oninput: () => this.update() });
+    this.filter = el("input", {
+      type: "search",
+      placeholder: `Filter ${name}`,
+      "aria-label": `Filter ${name}`,
+      oninput: () => this.update(),
+    });
     this.total = el("span", { class: "muted total", "aria-live": "polite" });
     this.chips = chips.map(({ title, test, kind }) => {
       const button = el("button", { class: `chip ${kind || ""}`, "aria-pressed": "false", text: title });
       button.addEventListener("click", () => this.press(this.chip === test ? null : test));
       return { button, test };
     });
-    this.heads = columns.map((column) => el("button", { role: "columnheader", class: column.right ? "right" : "", text: column.title, onclick: () => this.sort(column) }));
+    this.heads = columns.map((column) =>
+      el("button", {
+        role: "columnheader",
+        class: column.right ? "right" : "",
+        text: column.title,
+        onclick: () => this.sort(column),
+      }),
+    );
     this.body = el("div", { class: "body", tabindex: 0, role: "rowgroup", "aria-label": name });
     const style = `grid-template-columns: ${columns.map(({ width }) => width).join(" ")}`;
     this.style = style;
     element.append(
       el("div", { class: "controls" }, this.filter, ...this.chips.map(({ button }) => button), this.total),
-      el("div", { class: "table", role: "table", "aria-label": name }, el("div", { class: "head", role: "row", style }, ...this.heads), this.body),
+      el(
+        "div",
+        { class: "table", role: "table", "aria-label": name },
+        el("div", { class: "head", role: "row", style }, ...this.heads),
+        this.body,
+      ),
     );
     this.list = new VirtualList(this.body, ROW, (index) => this.#row(index));
     this.body.addEventListener("keydown", (event) => this.#key(event));
@@ -40,20 +57,30 @@ class Table {
   sort(column) {
     this.ascending = this.sortedBy === column ? !this.ascending : !column.right;
     this.sortedBy = column;
-    this.columns.forEach((each, i) => this.heads[i].setAttribute("aria-sort", each === column ? (this.ascending ? "ascending" : "descending") : "none"));
+    this.columns.forEach((each, i) =>
+      this.heads[i].setAttribute("aria-sort", each === column ? (this.ascending ? "ascending" : "descending") : "none"),
+    );
     this.update();
   }
 
   update() {
     const words = this.filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    this.rows = this.all.filter((row) => (!this.chip || this.chip(row)) && words.every((word) => this.words(row).includes(word)));
+    this.rows = this.all.filter(
+      (row) => (!this.chip || this.chip(row)) && words.every((word) => this.words(row).includes(word)),
+    );
     if (this.sortedBy) {
       const { value } = this.sortedBy;
       const sign = this.ascending ? 1 : -1;
-      const less = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true }));
+      const less = (a, b) =>
+        typeof a === "number" && typeof b === "number"
+          ? a - b
+          : String(a).localeCompare(String(b), "en", { numeric: true });
       this.rows = [...this.rows].sort((a, b) => sign * less(value(a), value(b)));
     }
-    this.total.textContent = this.rows.length === this.all.length ? `${this.all.length.toLocaleString("en")} in all` : `${this.rows.length.toLocaleString("en")} of ${this.all.length.toLocaleString("en")}`;
+    this.total.textContent =
+      this.rows.length === this.all.length
+        ? `${this.all.length.toLocaleString("en")} in all`
+        : `${this.rows.length.toLocaleString("en")} of ${this.all.length.toLocaleString("en")}`;
     this.at = 0;
     this.body.scrollTop = 0;
     this.#redraw();
@@ -82,7 +109,11 @@ class Table {
       if (!(value instanceof Node)) cell.title = String(value);
       return cell;
     });
-    const element = el("div", { class: `row${index === this.at ? " at" : ""}`, role: "row", style: this.style }, ...cells);
+    const element = el(
+      "div",
+      { class: `row${index === this.at ? " at" : ""}`, role: "row", style: this.style },
+      ...cells,
+    );
     element.addEventListener("click", () => {
       this.at = index;
       this.open(row);
@@ -111,24 +142,61 @@ function nodeTable(model, element, open) {
     { title: "stands in", width: "minmax(90px, 1.3fr)", value: (node) => node.path },
     { title: "outcome", width: "124px", value: (node) => STATUSES.indexOf(node.status), show: pill },
     { title: "became", width: "minmax(90px, 1.3fr)", value: (node) => node.became },
-    { title: "line", width: "76px", right: true, value: (node) => node.line + node.column / 1000, show: (node) => document.createTextNode(`${node.line}:${node.column}`) },
+    {
+      title: "line",
+      width: "76px",
+      right: true,
+      value: (node) => node.line + node.column / 1000,
+      show: (node) => document.createTextNode(`${node.line}:${node.column}`),
+    },
   ];
   if (model.hasErrors)
-    columns.push({ title: "error", width: "96px", right: true, value: (node) => severity(node.error && node), show: (node) => document.createTextNode(node.error ? errorText(node) : "") });
-  const chips = STATUSES.filter((status) => model.summary[status]).map((status) => ({ title: `${status} ${model.summary[status].toLocaleString("en")}`, kind: status, test: (node) => node.status === status }));
+    columns.push({
+      title: "error",
+      width: "96px",
+      right: true,
+      value: (node) => severity(node.error && node),
+      show: (node) => document.createTextNode(node.error ? errorText(node) : ""),
+    });
+  const chips = STATUSES.filter((status) => model.summary[status]).map((status) => ({
+    title: `${status} ${model.summary[status].toLocaleString("en")}`,
+    kind: status,
+    test: (node) => node.status === status,
+  }));
   return new Table(element, model.nodes, columns, { name: "nodes", words: (node) => node.words, chips, open });
 }
 
 function weightTable(model, element, open) {
   const columns = [
     { title: "parameter", width: "minmax(150px, 2fr)", value: (weight) => weight.name },
-    { title: "shape", width: "minmax(90px, 1fr)", value: (weight) => weight.elements, show: (weight) => document.createTextNode(`[${weight.shape.join(", ")}]`) },
+    {
+      title: "shape",
+      width: "minmax(90px, 1fr)",
+      value: (weight) => weight.elements,
+      show: (weight) => document.createTextNode(`[${weight.shape.join(", ")}]`),
+    },
     { title: "type", width: "84px", value: (weight) => weight.dtype },
-    { title: "elements", width: "104px", right: true, value: (weight) => weight.elements, show: (weight) => document.createTextNode(weight.elements.toLocaleString("en")) },
-    { title: "size", width: "84px", right: true, value: (weight) => weight.bytes, show: (weight) => document.createTextNode(bytes(weight.bytes)) },
+    {
+      title: "elements",
+      width: "104px",
+      right: true,
+      value: (weight) => weight.elements,
+      show: (weight) => document.createTextNode(weight.elements.toLocaleString("en")),
+    },
+    {
+      title: "size",
+      width: "84px",
+      right: true,
+      value: (weight) => weight.bytes,
+      show: (weight) => document.createTextNode(bytes(weight.bytes)),
+    },
     { title: "trained", width: "76px", value: (weight) => (weight.trainable ? "yes" : "no") },
     { title: "comes from", width: "minmax(150px, 2fr)", value: (weight) => weight.source.name },
-    { title: "through", width: "minmax(80px, 1fr)", value: (weight) => weight.transform.map(({ op }) => op).join(", ") },
+    {
+      title: "through",
+      width: "minmax(80px, 1fr)",
+      value: (weight) => weight.transform.map(({ op }) => op).join(", "),
+    },
   ];
   const chips = [
     { title: "trained", test: (weight) => weight.trainable },
