@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from converter import __version__, terminal
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from converter.program import Record
     from converter.stages import Observer
     from converter.verification import OutputComparison
+
+_MOST_ROWS = 10
 
 _DESCRIPTION = """\
 Translate a frozen TensorFlow graph (.pb) or an ONNX model (.onnx) into a MindSpore script, its checkpoint, a map of
@@ -170,12 +172,36 @@ def _summarize(result: Result) -> None:
     _say(console, "Converted", f"{done} of {total} nodes ({done / total if total else 1:.2%})")
     if result.unconverted:
         console.print(_unconverted(result.unconverted))
-    proof = result.comparison
-    _say(console, "Verified", result.verdict + (f": {proof.note}" if proof is not None and proof.note else ""))
-    if proof is not None and proof.outputs:
-        console.print(_errors(proof.outputs))
+    _say(console, "Verified", *_verified(result))
+    if result.comparison is not None:
+        wrong = [output for output in result.comparison.outputs if output.verdict != "same"]
+        if wrong:
+            console.print(_errors(wrong[:_MOST_ROWS]))
+        if len(wrong) > _MOST_ROWS:
+            _say(console, "", f"and {len(wrong) - _MOST_ROWS} more: see the report")
     _say(console, "Written", *map(str, result.files))
     _say(console, "Hint", _HINT)
+
+
+def _verified(result: Result) -> Iterator[str]:
+    """The verdict, the worst error, and where the first one arises."""
+    proof = result.comparison
+    yield f"{result.verdict}: {proof.note}" if proof is not None and proof.note else result.verdict
+    if proof is None:
+        return
+    worst = max((output for output in proof.outputs if output.max_abs is not None), key=_error, default=None)
+    if worst is not None:
+        yield (
+            f"worst error {_number(worst.max_abs)} absolute, {_number(worst.max_rel)} relative: output {worst.output}, "
+            f"{worst.mode} mode"
+        )
+    if proof.first_difference is not None:
+        first = proof.first_difference
+        yield f"the first node that differs by itself: {first.node} ({first.operator})"
+
+
+def _error(output: OutputComparison) -> float:
+    return output.max_abs or 0.0
 
 
 def _say(console: Console, label: str, *lines: str) -> None:

@@ -84,7 +84,9 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     from rich import box
     from rich.table import Table
 
-    result = Table(*headings, box=box.SIMPLE_HEAD)
+    result = Table(box=box.SIMPLE_HEAD)
+    for heading in headings:
+        result.add_column(heading, overflow="fold")
     for row in rows:
         result.add_row(*map(printable, row))
     return result

@@ -18,6 +18,7 @@ from onnx import parser
 
 import converter
 from converter import cli, pipeline
+from converter.verification import Comparison, OutputComparison
 
 MODEL = parser.parse_model("""
     <ir_version: 8, opset_import: ["" : 17]>
@@ -260,6 +261,38 @@ def test_exit_status_and_summary(converted, capfd, verdict, status):
     ):
         assert text in out
     assert "\x1b" not in out
+
+
+def compared(*errors: float | None) -> Comparison:
+    outputs = (
+        OutputComparison(
+            "same" if error is not None and error < 1e-4 else "differs",
+            error,
+            error,
+            error,
+            output=f"y{i}",
+            mode="graph",
+        )
+        for i, error in enumerate(errors)
+    )
+    return Comparison(tuple(outputs), {})
+
+
+@pytest.mark.parametrize(
+    ("comparison", "texts", "absent"),
+    [
+        (compared(1e-6, 2e-6), ["worst error 2.0e-06 absolute, 2.0e-06 relative: output y1, graph mode"], ["y0"]),
+        (compared(1e-6, 0.5), ["worst error 5.0e-01 absolute", "y1", "5.0e-01"], ["y0", "more"]),
+        (compared(None), ["y0"], ["worst"]),
+        (compared(*[0.5] * 30), ["y9", "and 20 more: see the report"], ["y10"]),
+    ],
+)
+def test_summary_of_the_verification(converted, capfd, comparison, texts, absent):
+    converted(result(comparison.verdict, comparison=comparison))
+    cli.main(ONNX)
+    out = capfd.readouterr().out
+    assert all(text in out for text in texts)
+    assert not any(text in out for text in absent)
 
 
 @pytest.mark.parametrize(

@@ -245,15 +245,15 @@ def _difference(each: Difference) -> dict[str, Any]:
 def _print_compared(found: Sequence[Difference]) -> None:
     differing = [each for each in found if not each.same]
     if differing:
-        headings = ("name", "first", "second", "max. abs. difference", "max. rel.", "")
+        headings = ("name", "type and shape", "max. abs. difference", "max. rel.", "")
         terminal.print_table(headings, list(map(_row, differing)))
     print(f"{len(found) - len(differing)} of {len(found)} parameters are the same")
 
 
 def _row(each: Difference) -> tuple[str, ...]:
-    arrays = [f"{array.dtype} {_shape(array)}" if array else "" for array in (each.first, each.second)]
+    arrays = dict.fromkeys(f"{array.dtype} {_shape(array)}" for array in (each.first, each.second) if array)
     numbers = ["" if number is None else f"{number:.1e}" for number in (each.max_abs, each.max_rel)]
-    return each.name, *arrays, *numbers, each.note
+    return each.name, " / ".join(arrays), *numbers, each.note
 
 
 def _plain(array: Array) -> dict[str, Any]:
