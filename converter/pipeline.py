@@ -114,7 +114,7 @@ def convert(
         proof = None
         if verify:
             with stages.stage("verify"):
-                proof = verification.verify(source, made, rows, script, weights, _path(verify_inputs))
+                proof = verification.verify(source, made, rows, script, weights, _path(verify_inputs), stages.count)
         with stages.stage("report"):
             options = {
                 "input_nodes": request.input_nodes,

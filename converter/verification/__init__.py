@@ -23,6 +23,7 @@ from converter.source import Source
 from converter.tables import Tables
 from converter.verification.compare import NodeComparison, OutputComparison, Verdict
 from converter.verification.comparison import Comparison
+from converter.verification.follow import Count, followed
 from converter.verification.inputs import verification_inputs
 from converter.verification.instrument import instrument
 from converter.verification.reference import is_random, values_read_by
@@ -47,6 +48,7 @@ def verify(
     script: Path,
     checkpoint: Path | None,
     inputs_file: Path | None = None,
+    count: Count = lambda done, total: None,
 ) -> Comparison:
     """Compare a script with its source, in PyNative and graph mode, and each of its nodes, in a process of its own.
 
@@ -57,6 +59,7 @@ def verify(
         script: the script.
         checkpoint: its checkpoint; None when it has no parameters.
         inputs_file: the user's inputs, an .npz file.
+        count: is told how many nodes have been compared, and how many there are.
 
     Raises:
         BadParamError: the user's inputs do not fit the model.
@@ -69,16 +72,16 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="onnx2mindspore-") as name:
         folder = Path(name)
         job = _job(source, made, script, checkpoint)
-        count = sum(1 for _ in all_nodes(made.graph.graph))
-        if count <= SAMPLE:
+        total = sum(1 for _ in all_nodes(made.graph.graph))
+        if total <= SAMPLE:
             job["nodes"] = _plan(source, made.graph, rows, 1, folder)
         _hand_over(folder, job, feeds, source.original.model)
-        results = Results(job, made, folder, _run(folder, "outputs"))
+        results = Results(job, made, folder, _run(folder, "outputs", job, count))
         if results.wants_nodes:
-            step = 1 if results.differ else -(-count // SAMPLE)
+            step = 1 if results.differ else -(-total // SAMPLE)
             job["nodes"] = job["nodes"] or _plan(source, made.graph, rows, step, folder)
             _hand_over(folder, job, feeds, None)
-            results = Results(job, made, folder, results.process, _run(folder, "nodes"))
+            results = Results(job, made, folder, results.process, _run(folder, "nodes", job, count))
         return results.comparison(feeds)
 
 
@@ -130,17 +133,19 @@ def _random_outputs(source: Source, graph: ir.Graph) -> list[str]:
     return [end.name for end, value in zip(source.outputs, graph.outputs, strict=True) if value in tainted]
 
 
-def _run(folder: Path, part: str) -> subprocess.CompletedProcess[str]:
+def _run(folder: Path, part: str, job: Mapping[str, Any], count: Count) -> subprocess.CompletedProcess[str]:
     """Run a part of the job; in its folder, where MindSpore leaves its dumps."""
     path = os.pathsep.join([str(Path(converter.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = subprocess.run(
-        [sys.executable, "-m", "converter.verification.process", ".", part],
-        cwd=folder,
-        env={**ONEDNN_ISA, "GLOG_v": "4", **os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    nodes = len(job["nodes"]["probes"]) if isinstance(job["nodes"], dict) else 0
+    with followed(folder / "results.jsonl", nodes, count):
+        done = subprocess.run(
+            [sys.executable, "-m", "converter.verification.process", ".", part],
+            cwd=folder,
+            env={**ONEDNN_ISA, "GLOG_v": "4", **os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
     logging.getLogger(__name__).info("%s%s", done.stdout, done.stderr)  # what --verbose shows
     return done

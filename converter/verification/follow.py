@@ -1,0 +1,38 @@
+"""Follow: how far the process is, told while it runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+Count = Callable[[int, int], None]
+"""Takes how many nodes the process has reached, and how many there are."""
+
+PERIOD = 0.2
+"""Seconds."""
+
+_REACHED = b'{"reached":'
+
+
+@contextmanager
+def followed(results: Path, total: int, count: Count) -> Iterator[None]:
+    """Count the nodes that the process notes in `results`, while the block waits for it.
+
+    `count` is called from a thread.
+    """
+    over = threading.Event()
+
+    def follow() -> None:
+        while not over.wait(PERIOD):
+            if total and results.exists():
+                count(results.read_bytes().count(_REACHED), total)
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
