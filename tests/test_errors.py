@@ -96,7 +96,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Prepare]] = {
     "GraphInitError": (CYCLE, ONNX, nothing),
     "ModelLoadingError": (TWO_INPUTS, ("--model_file", "missing.onnx"), nothing),
     "TfRuntimeError": (TWO_INPUTS, ("--model_file", "net.pb"), missing("tensorflow")),
-    "RuntimeIntegrityError": (TWO_INPUTS, ONNX, missing("mindspore")),
+    "RuntimeIntegrityError": (WITH_A_WEIGHT, ONNX, missing("mindspore")),
     "NodeInputMissingError": (LOST, ONNX, nothing),
     "FileSaveError": (TWO_INPUTS, (*ONNX, "--report", "text.txt"), nothing),
     "NodeInputTypeNotSupportError": (MAP, ONNX, nothing),
