@@ -141,7 +141,7 @@ class _Errors:
                 error, numbers = np.where(alike, 0.0, np.abs(got - want)), np.where(finite, np.abs(want), 1.0)
             error = np.where(alike | finite, error, np.inf)
         relative = np.divide(error, numbers, out=np.zeros_like(error), where=numbers > 0)
-        self.largest_error = max(self.largest_error, float(np.nan_to_num(error, nan=np.inf).max()))
+        self.largest_error = max(self.largest_error, float(np.nan_to_num(error, nan=np.inf, posinf=np.inf).max()))
         self.largest = max(self.largest, float(numbers[finite].max(initial=0.0)))
         self.largest_relative = max(self.largest_relative, float(relative.max()))
         self.relative += float(relative.sum())

@@ -118,17 +118,18 @@ class _Instrumenter(Translator):
         before = Assign((), expr(f"{BEFORE}({{0}}, {{1}})", number, tuple(read.values())))
         self.emit(before)
         super()._translate(node)
-        made = {i: item for i, value in enumerate(node.outputs) if (item := self._written(value)) is not None}
+        outputs = {i: value for i, value in enumerate(node.outputs) if value.name}
+        made = {i: item for i, value in outputs.items() if (item := self._written(value)) is not None}
         if not made:  # a step on the way to a parameter, or nothing reads it
             self.block.statements.remove(before)
             return
         converted = all(record.converted for record in self.records[records : records + 1])
-        names = tuple((i, node.outputs[i].name or "") for i in made)
+        names = tuple((i, outputs[i].name or "") for i in made)
         self.probes[number] = replace(probe, outputs=names, converted=converted)
-        targets = {i: Value(name or "y") for i, name in names if node.outputs[i] in self.values}
+        targets = {i: Value(name or "y") for i, name in names if outputs[i] in self.values}
         after = expr(f"{AFTER}({{0}}, {{1}})", number, tuple(made.values()))
         self.emit(Assign(tuple(targets.get(i) for i in made) if targets else (), after))
-        self.values.update({node.outputs[i]: variable for i, variable in targets.items()})
+        self.values.update({outputs[i]: variable for i, variable in targets.items()})
 
     def _written(self, value: ir.Value) -> Arg:
         """What the script calls a value; None for a constant, and for what it does not have."""
