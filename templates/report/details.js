@@ -70,7 +70,7 @@ class Details {
             "error",
             el("span", {
               class: error.verdict === "differs" ? "bad" : "",
-              text: `${error.verdict}, at most ${scientific(error.max_abs)}`,
+              text: error.max_abs === null ? error.verdict : `${error.verdict}, at most ${scientific(error.max_abs)}`,
             }),
             error.cosine === null ? null : el("span", { class: "muted", text: `cosine ${error.cosine.toFixed(6)}` }),
             error.note ? el("span", { class: "muted", text: error.note }) : null,
