@@ -50,11 +50,11 @@ def quiet() -> Iterator[TextIO]:
 def verbose() -> Iterator[TextIO]:
     """Let libraries say what they have to say, for the length of the block; gives stderr."""
     handler = logging.StreamHandler()
-    loggers = {logging.root: logging.INFO, **dict.fromkeys(map(logging.getLogger, _LOGGERS), logging.DEBUG)}
+    loggers = [logging.root, *map(logging.getLogger, _LOGGERS)]
     before = {logger: logger.level for logger in loggers}
     logging.root.addHandler(handler)
-    for logger, level in loggers.items():
-        logger.setLevel(level)
+    for logger in loggers:
+        logger.setLevel(logging.INFO)
     try:
         with _environment(_VERBOSE):
             yield sys.stderr

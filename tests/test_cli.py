@@ -341,6 +341,13 @@ def test_libraries_say_nothing(tmp_path, arguments):
     assert re.match(r"Converted  \d+ of \d+ nodes", done.stdout)
 
 
+def test_libraries_speak_when_asked(tmp_path):
+    command = [sys.executable, "-m", "converter", "--output", str(tmp_path), "--no_verify", "--verbose", "--model_file"]
+    done = subprocess.run([*command, str(MODELS / "mnist_tf.pb")], capture_output=True, text=True, check=True)
+    assert "Using opset <onnx" in done.stderr  # tf2onnx
+    assert re.search(r"^ +\d+\.\d\d s  structure$", done.stderr, re.MULTILINE)
+
+
 def test_quiet_says_nothing(folder, capfd):
     assert cli.main([*ONNX, "--no_verify", "--quiet"]) == 0
     assert capfd.readouterr() == ("", "")

@@ -18,7 +18,7 @@ _LOGGERS = ("tensorflow", "tf2onnx", "absl")
 
 @contextlib.contextmanager
 def quiet_tensorflow() -> Iterator[ModuleType]:
-    """Import TensorFlow and silence it, and tf2onnx, for the length of the block, unless their logging is enabled.
+    """Import TensorFlow and silence it, and tf2onnx, for the length of the block, unless they log at the level INFO.
 
     Raises:
         TfRuntimeError: TensorFlow or tf2onnx is not installed.
@@ -30,7 +30,7 @@ def quiet_tensorflow() -> Iterator[ModuleType]:
         tensorflow = _import()
         levels = [logger.level for logger in loggers]
         for logger in loggers:
-            if logger.level != logging.DEBUG:
+            if not logger.isEnabledFor(logging.INFO):
                 logger.setLevel(logging.CRITICAL + 1)
         try:
             yield tensorflow
