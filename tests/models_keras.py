@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,25 @@ def application(name: str, input_shape: tuple[int, int, int] | None = None) -> A
     import keras
 
     return getattr(keras.applications, name)(weights=None, input_shape=input_shape)
+
+
+def _mobilenet() -> tuple[Any, tuple[int, ...]]:
+    import keras
+
+    network = keras.applications.MobileNetV2(weights=None, input_shape=(64, 64, 3), alpha=0.35, classes=10)
+    return network, (4, 64, 64, 3)
+
+
+def _lstm() -> tuple[Any, tuple[int, ...]]:
+    import keras
+    from keras import layers
+
+    stack = [layers.LSTM(6, return_sequences=True), layers.LSTM(5), layers.Dense(3)]
+    return keras.Sequential([keras.Input((None, 8)), *stack]), (4, 9, 8)
+
+
+TRAINED: dict[str, Callable[[], tuple[Any, tuple[int, ...]]]] = {"MobileNetV2": _mobilenet, "LSTM": _lstm}
+"""Name → a network without Dropout, not trained, and a shape of its input."""
 
 
 def randomize(network: Any, seed: int = 0) -> None:
@@ -47,6 +67,16 @@ def freeze(network: Any, path: Path) -> tuple[str, str]:
     frozen = convert_variables_to_constants_v2(function.get_concrete_function(*signature))
     path.write_bytes(frozen.graph.as_graph_def().SerializeToString())
     return frozen.inputs[0].name, frozen.outputs[0].name
+
+
+def constants(path: Path) -> dict[str, Any]:
+    """The float constants of a frozen graph, by the names of their nodes."""
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+    from tensorflow.python.framework.tensor_util import MakeNdarray
+
+    graph = GraphDef.FromString(path.read_bytes())
+    arrays = {node.name: MakeNdarray(node.attr["value"].tensor) for node in graph.node if node.op == "Const"}
+    return {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
 
 
 def frozen(name: str, path: Path, input_shape: tuple[int, int, int] | None = None) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -350,6 +350,41 @@ class Swin(nn.Module):
         return self.head(self.norm(self.features(x)).mean((1, 2)))
 
 
+class Tagger(nn.Module):
+    """A label for every token, by a recurrent layer in both directions."""
+
+    def __init__(self, vocabulary: int = 50, hidden: int = 12, labels: int = 5) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, hidden)
+        self.lstm = nn.LSTM(hidden, hidden, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(2 * hidden, labels)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.head(self.lstm(self.embedding(ids))[0])
+
+
+class Pyramid(nn.Module):
+    """Pooling and resizing by factors and to another map's size, flattened to one vector of scores for each place."""
+
+    def __init__(self, width: int = 8) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, width, 3, 2, 1)
+        self.deep = nn.Conv2d(width, width, 3, 2, 1)
+        self.score = nn.Conv2d(width, 4, 1)
+        self.gate = nn.Linear(width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        fine = functional.hardswish(self.stem(x))
+        coarse = functional.silu(self.deep(fine))
+        coarse = (
+            coarse * torch.sigmoid(self.gate(functional.adaptive_avg_pool2d(coarse, 1).flatten(1)))[:, :, None, None]
+        )
+        fine = fine + functional.interpolate(coarse, size=fine.shape[2:], mode="nearest")
+        fine = functional.interpolate(fine, scale_factor=2.0, mode="bilinear", align_corners=False)
+        scores = self.score(functional.avg_pool2d(fine, 2))
+        return scores.permute(0, 2, 3, 1).reshape(x.shape[0], -1, 2)
+
+
 MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Any, ...]], list[str]]] = {
     "resnet": (ResNet, lambda: (torch.randn(2, 3, 64, 64),), ["image"]),
     "resnet18": (lambda: ResNet(BasicBlock, width=8), lambda: (torch.randn(4, 3, 64, 64),), ["image"]),
@@ -360,6 +395,8 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Any, ...]], 
         ["ids", "attention_mask"],
     ),
     "decoder": (Decoder, lambda: (torch.randint(0, 100, (2, 12)),), ["ids"]),
+    "tagger": (Tagger, lambda: (torch.randint(0, 50, (2, 12)),), ["ids"]),
+    "pyramid": (Pyramid, lambda: (torch.randn(2, 3, 32, 32),), ["image"]),
     "unet": (UNet, lambda: (torch.randn(2, 3, 32, 32),), ["image"]),
     "resnet50": (lambda: ResNet((3, 4, 6, 3), 64), lambda: (torch.randn(2, 3, 64, 64),), ["image"]),
     "mobilenet_v2": (MobileNetV2, lambda: (torch.randn(2, 3, 64, 64),), ["image"]),
@@ -391,18 +428,19 @@ def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
     return module.eval()
 
 
-def export(name: str, path: Path, dynamo: bool, **options: Any) -> nn.Module:
-    """Export one of `MODELS` with a free batch, by torch's exporter (`dynamo`) or its older one; return it."""
+def export(name: str, path: Path, dynamo: bool, free: Sequence[int] = (0,), **options: Any) -> nn.Module:
+    """Export one of `MODELS` by torch's exporter (`dynamo`) or its older one, with free axes; return it.
+
+    `free` are the axes of every input that have no fixed extent.
+    """
     build, example, names = MODELS[name]
     module = randomised(build())
     inputs = example()
     if dynamo:
         batch = torch.export.Dim("batch")
-        shapes = tuple({0: batch} for _ in inputs)
-        torch.onnx.export(
-            module, inputs, path, input_names=names, dynamo=True, dynamic_shapes=shapes, verbose=False, **options
-        )
+        axes = {axis: torch.export.Dim.AUTO if axis else batch for axis in free}
+        options |= {"dynamic_shapes": tuple(axes for _ in inputs), "verbose": False}
     else:
-        axes = {key: {0: "batch"} for key in names}
-        torch.onnx.export(module, inputs, path, input_names=names, dynamo=False, dynamic_axes=axes, **options)
+        options["dynamic_axes"] = {key: {axis: f"axis{axis}" for axis in free} for key in names}
+    torch.onnx.export(module, inputs, path, input_names=names, dynamo=dynamo, **options)
     return module

@@ -1,0 +1,151 @@
+"""What the source leaves free stays free: a script runs at other batch sizes, lengths and image sizes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import converter
+
+IMAGE = (0, 2, 3)
+"""The batch, the height and the width."""
+TEXT = (0, 1)
+"""The batch and the length."""
+
+TORCH: dict[str, tuple[Sequence[int], list[tuple[int, ...]]]] = {
+    "resnet18": (IMAGE, [(1, 3, 32, 96), (7, 3, 75, 41)]),
+    "unet": (IMAGE, [(1, 3, 32, 64), (7, 3, 20, 24)]),
+    "pyramid": (IMAGE, [(1, 3, 32, 64), (7, 3, 25, 39)]),
+    "vit": ((0,), [(1, 3, 32, 32), (7, 3, 32, 32)]),
+    "encoder": (TEXT, [(1, 12), (7, 5)]),
+    "decoder": (TEXT, [(1, 12), (7, 5)]),
+    "tagger": (TEXT, [(1, 12), (7, 5)]),
+}
+"""Model → the axes that are free in the export, and shapes to run it at; the first is the one it is converted at."""
+
+KERAS: dict[str, tuple[tuple[int | None, ...], list[tuple[int, ...]], Callable[[Any], list[Any]]]] = {
+    "images": (
+        (None, None, 3),
+        [(1, 32, 48, 3), (7, 27, 41, 3)],
+        lambda layers: [
+            layers.Conv2D(6, 3, strides=2, padding="same", use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(6.0),
+            layers.DepthwiseConv2D(3, padding="same"),
+            layers.MaxPooling2D(3, 2, padding="same"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(4, activation="softmax"),
+        ],
+    ),
+    "maps": (
+        (None, None, 3),
+        [(1, 16, 24, 3), (7, 11, 9, 3)],
+        lambda layers: [
+            layers.Conv2DTranspose(5, 3, strides=2, padding="same"),
+            layers.AveragePooling2D(2, padding="same"),
+            layers.UpSampling2D(2),
+            layers.Conv2D(4, 3, padding="same", dilation_rate=2, activation="swish"),
+        ],
+    ),
+    "sequences": (
+        (None, 8),
+        [(1, 9, 8), (7, 14, 8)],
+        lambda layers: [
+            layers.Conv1D(6, 3, padding="causal"),
+            layers.Bidirectional(layers.LSTM(5, return_sequences=True)),
+            layers.GRU(4, return_sequences=True),
+            layers.LayerNormalization(),
+            layers.Dense(3),
+            layers.GlobalMaxPooling1D(),
+        ],
+    ),
+}
+"""Stack of layers → the shape of its input without the batch, shapes to run it at, and the layers."""
+
+
+def inputs_of(name: str, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    """Random inputs of a model of `TORCH`; a mask hides the ends of some sequences."""
+    random = np.random.default_rng(0)
+    if len(shape) == 4:
+        return (random.standard_normal(shape).astype(np.float32),)
+    ids = random.integers(0, 50, shape)
+    if name != "encoder":
+        return (ids,)
+    lengths = random.integers(1, shape[1] + 1, (shape[0], 1))
+    return ids, (np.arange(shape[1]) < lengths).astype(np.int64)
+
+
+def network_of(path: Path, **options: Any) -> Any:
+    """Convert a model and load the script."""
+    from converter import network
+
+    result = converter.convert(path, output=path.parent / "out", verify=False, **options)
+    assert not result.unconverted, [f"{r.operator} {r.name}: {r.became}" for r in result.unconverted]
+    script, weights = (path for path in result.files if path.suffix in (".py", ".ckpt"))
+    return network.load(script, weights)
+
+
+def check(net: Any, inputs: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> None:
+    """Compare a network with the source in PyNative and in graph mode."""
+    import mindspore as ms
+
+    for mode in (ms.PYNATIVE_MODE, ms.GRAPH_MODE):
+        ms.set_context(mode=mode)
+        made = net(*[ms.Tensor(value) for value in inputs])
+        for got, want in zip(made if isinstance(made, tuple) else (made,), wanted, strict=True):
+            np.testing.assert_allclose(got.asnumpy(), want, rtol=1e-3, atol=1e-4 * np.abs(want).max())
+
+
+@pytest.mark.parametrize("dynamo", [True, False], ids=["dynamo", "torchscript"])
+@pytest.mark.parametrize("name", TORCH)
+def test_torch_at_another_shape_than_the_given_one(name: str, dynamo: bool, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    import models_torch
+
+    free, shapes = TORCH[name]
+    module = models_torch.export(name, tmp_path / "model.onnx", dynamo, free)
+    given = ",".join(map(str, shapes[0]))
+    net = network_of(tmp_path / "model.onnx", shape=[given] * len(inputs_of(name, shapes[0])))
+    for shape in shapes:
+        inputs = inputs_of(name, shape)
+        with torch.no_grad():
+            outputs = module(*map(torch.from_numpy, inputs))
+        check(net, inputs, [output.numpy() for output in (outputs if isinstance(outputs, tuple) else (outputs,))])
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_keras_at_another_shape_than_the_given_one(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow", reason="the extra 'tensorflow' is not installed")
+    import keras
+    import models_keras
+
+    fixed, shapes, stack = KERAS[name]
+    network = keras.Sequential([keras.Input(fixed), *stack(keras.layers)])
+    models_keras.randomize(network)
+    models_keras.freeze(network, tmp_path / "model.pb")
+    net = network_of(tmp_path / "model.pb", shape=[",".join(map(str, shapes[0]))])
+    for shape in shapes:
+        x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+        check(net, [x], [network(x, training=False).numpy()])
+
+
+def test_a_letter_frees_a_fixed_dimension(tmp_path: Path) -> None:
+    path = Path(shutil.copy(Path(__file__).parents[1] / "samples/super_resolution/super_resolution.onnx", tmp_path))
+    model = onnx.load(path)
+    (value,) = model.graph.input
+    assert [dim.dim_value for dim in value.type.tensor_type.shape.dim][2:] == [224, 224]
+    for axis in (2, 3):
+        value.type.tensor_type.shape.dim[axis].dim_param = f"axis{axis}"
+    del model.graph.value_info[:]
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    source = onnxruntime.InferenceSession(model.SerializeToString())
+    net = network_of(path, shape=["N,1,H,W"])
+    x = np.random.default_rng(0).uniform(0, 1, (7, 1, 20, 31)).astype(np.float32)
+    check(net, [x], source.run(None, {value.name: x}))
