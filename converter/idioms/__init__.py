@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.idioms import activations, attention, dense, norms, padding, recurrent, shuffles, views
+from converter.idioms import activations, attention, concatenations, dense, norms, padding, recurrent, shuffles, views
 from converter.idioms.extents import sharpen
 from converter.idioms.provenance import absorbed_of, operator_of
 from converter.idioms.rewrite import rewrite
@@ -29,6 +29,7 @@ def recognise(model: ir.Model) -> None:
         norms.IDIOMS,
         norms.WITHOUT_BIAS,  # a part of those above
         norms.WITHOUT_SCALE,
+        attention.HEADS,  # before views merges their reshapes with others
         views.IDIOMS,
         shuffles.IDIOMS,
         attention.IDIOMS,
@@ -36,3 +37,4 @@ def recognise(model: ir.Model) -> None:
     ):
         rewrite(model, idioms, names)
     views.unbind(model, names)
+    concatenations.nest(model)

@@ -131,7 +131,8 @@ IDIOMS = (
     Idiom(transpose_in_three_axes, transpose_of_last_two),
     Idiom(product_of_scaled, scaled_product),
     Idiom(product_of_scaled_by_roots, product_scaled_by_square),
-    Idiom(expanded_and_merged, repeated_heads),
     Idiom(negated_and_swapped, rotate_half),
     Idiom(guarded_softmax, softmax_of_finite),
 )
+HEADS = (Idiom(expanded_and_merged, repeated_heads),)
+"""Those that must see the reshapes of single steps."""

@@ -190,7 +190,7 @@ class _Structure:
 
     def _make_class(self, group: Group) -> dict[Value, Value]:
         """Make one class and call it; returns the variables that stand outside for what its instances return."""
-        built = build(group, self._class_name(group), _doc(group))
+        built = build(group, self._class_name(group), _doc(group), self._program.top.inputs)
         self._cells.append(built.cell)
         self._moved |= built.moved
         fresh: dict[Value, Value] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,8 +145,8 @@ class Built:
     moved: dict[Any, Any]
 
 
-def build(group: Group, name: str, doc: str) -> Built:
-    """Make the Cell of a group."""
+def build(group: Group, name: str, doc: str, sources: Collection[Value]) -> Built:
+    """Make the Cell of a group; `sources` are the network's inputs, which keep their names."""
     model, names = group.model, Names(cell_attributes())
     members = list(model.signature.members)
     absent = _absent(group)
@@ -166,7 +166,7 @@ def build(group: Group, name: str, doc: str) -> Built:
         )
         for i, instance in enumerate(group.instances)
     ]
-    _own_inputs(cell, group)
+    _own_inputs(cell, group, sources)
     name_values(cell.body, model.region.path)
     moved: dict[Any, Any] = {}
     for instance, own in zip(group.instances[1:], owned[1:], strict=True):
@@ -253,13 +253,16 @@ def _constructor(cell: Cell, values: dict[Argument, Arg], flag: Argument | None,
     return Expr(f"{{0}}({', '.join(holes)})", (cell, *args))
 
 
-def _own_inputs(cell: Cell, group: Group) -> None:
-    """Give the class variables of its own for what comes in; `x` where the instances' differ."""
+def _own_inputs(cell: Cell, group: Group, sources: Collection[Value]) -> None:
+    """Give the class variables of its own for what comes in: `x` for what flows through the network."""
     fresh: dict[Value, Arg] = {}
     for i, value in enumerate(group.model.inputs):
         hints = {identifier(instance.inputs[i].hint) for instance in group.instances}
         stems = {re.sub(r"_?\d+$", "", hint) for hint in hints}
-        hint = hints.pop() if len(hints) == 1 else "x" if i == 0 or len(stems) > 1 else stems.pop()
+        if i == 0 and value not in sources:
+            hint = "x"
+        else:
+            hint = hints.pop() if len(hints) == 1 else "x" if len(stems) > 1 else stems.pop()
         fresh[value] = Value(hint, value.dims)
     cell.inputs = list(fresh.values())
     for statement in cell.body.statements:

@@ -10,9 +10,10 @@ from converter.structure.regions import Region, statements_of, used_by
 
 
 def hoist_shared_values(region: Region) -> None:
-    """Move what two or more of a region's blocks read, and no parameter makes, in front of the block that has it.
+    """Move what a region's blocks share, and no parameter makes, in front of the block that has it.
 
-    Exporters write mask arithmetic that all layers share into the first layer's scope.
+    Exporters write mask arithmetic that all layers share into the first layer's scope, and the concatenation that a
+    densely connected layer hands on into the layer that reads it first.
     """
     readers: dict[Value, set[int]] = defaultdict(set)
     for position, item in enumerate(region.items):
@@ -32,7 +33,7 @@ def hoist_shared_values(region: Region) -> None:
 
 
 def _shared_statements(region: Region, position: int, readers: dict[Value, set[int]]) -> list[Statement]:
-    """The statements of a region that can stand before it and make what two other items read."""
+    """The statements of a region that can stand before it and make what other items read."""
     statements = list(statements_of(region))
     made = {value for statement in statements for value in made_by(statement)}
     free: dict[Value, Statement] = {}
@@ -40,7 +41,7 @@ def _shared_statements(region: Region, position: int, readers: dict[Value, set[i
         parts = list(used_by(statement))
         if isinstance(statement, Assign) and all(_stands_before(part, made - free.keys()) for part in parts):
             free |= dict.fromkeys(made_by(statement), statement)
-    wanted = [value for value in free if len(readers[value] - {position}) > 1]
+    wanted = [value for value in free if readers[value] - {position}]
     needed: set[int] = set()
     while wanted:
         statement = free[wanted.pop()]
