@@ -47,7 +47,7 @@ def convolution(node: Node, x: Arg, w: Operand, b: Operand | None, window: Windo
     never_padded = mode == "valid" and set(window.kernel) == {1}  # in any mode
     options = unless_default(
         stride=(scalar(window.strides), 1),
-        pad_mode=("same" if never_padded else mode, "same" if never_padded else None),
+        pad_mode=("same", "same") if never_padded else (mode, ...),
         padding=(padding_of(window) if mode == "pad" else 0, 0),
         dilation=(scalar(window.dilations), 1),
         group=(group, 1),

@@ -6,6 +6,7 @@ Works on statements, names and scopes, and knows nothing of what an operator mea
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -51,6 +52,9 @@ CONTAINERS = frozenset({"ModuleDict", "ModuleList", "Sequential"})
 """Classes of a source that say nothing of what their instances are."""
 MOST_AROUND = 2
 """A block that holds one inner block and no more statements than that is one block with it."""
+
+WIDEST_LINE = 105
+"""Characters of a docstring's line; the rest of 120 is indentation and quotes."""
 
 UNWRAPPED = 4
 """A scope with fewer statements than that beside it is the network."""
@@ -299,7 +303,7 @@ def _doc(group: Group) -> str:
         return f"Occurs {len(paths)} times in the source."
     where = paths[0] if len(paths) == 1 else f"{paths[0]} … {paths[-1]}"
     kind = group.model.region.scope.kind
-    return f"Source: {where}{f' ({kind})' if kind else ''}."
+    return textwrap.fill(f"Source: {where}{f' ({kind})' if kind else ''}.", WIDEST_LINE, subsequent_indent="    ")
 
 
 def _natural(path: str) -> list[tuple[str, int]]:
