@@ -218,9 +218,7 @@ class _CellText:
                 yield from self._inner(statement.body, statement.carried)
             case For():
                 yield from self._initial(statement)
-                over = self._write(statement.count)
-                over = over if isinstance(statement.count, Member) else f"range({over})"
-                yield f"for {self._variable(statement.index)} in {over}:"
+                yield f"for {self._variable(statement.index)} in {self._write(statement.over)}:"
                 if statement.condition is not None:
                     yield f"    if {self._write(expr('not {0}', statement.condition))}:"
                     yield "        break"

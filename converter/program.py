@@ -167,14 +167,14 @@ class While:
 
 @dataclass(eq=False)
 class For:
-    """`for index in range(count): …` over carried variables, as in `While`; or `for index in self.layers: …`.
+    """`for index in range(3): …` over carried variables, as in `While`; or `for index in self.layers: …`.
 
-    `count` is a number, or a member whose elements `index` goes through. Where there is a `condition`, the loop ends
-    before the first round for which it is false.
+    `over` is what `index` goes through: an expression of a range, a member or a variable that holds several. Where
+    there is a `condition`, the loop ends before the first round for which it is false.
     """
 
     index: Value
-    count: Arg
+    over: Arg
     carried: tuple[Value, ...]
     initial: tuple[Arg, ...]
     body: Block
@@ -320,4 +320,4 @@ def expressions_of(statement: Statement) -> tuple[Arg, ...]:
         case While():
             return (*statement.initial, statement.condition, *statement.body.results)
         case For():
-            return (*statement.initial, statement.count, statement.condition, *statement.body.results)
+            return (*statement.initial, statement.over, statement.condition, *statement.body.results)

@@ -88,7 +88,7 @@ class Rounds:
         elif self.rolled:
             count = expr("ms.mutable({0})", count)
         carried, initial, self.block.results = self._columns()
-        loop = For(index, self.node.resolve(count), carried, initial, self.block)
+        loop = For(index, self.node.resolve(expr("range({0})", count)), carried, initial, self.block)
         loop.condition = condition
         return loop
 

@@ -154,14 +154,16 @@ def test_a_while_loop_assigns_its_variables_at_once(read_behind: bool, tmp_path:
 
 def test_a_for_loop_counts(tmp_path: Path) -> None:
     x, i, h = Value("x"), Value("i"), Value("h")
-    loop = For(i, 4, (h,), (x,), Block([], (expr("{0} * ({1} + 1)", h, i),)))
+    loop = For(i, expr("range({0})", 4), (h,), (x,), Block([], (expr("{0} * ({1} + 1)", h, i),)))
     text, _ = run(one_cell([x], [loop], h), tmp_path, [POSITIVE], POSITIVE * 24)
     assert "for i in range(4):\n            x = x * (i + 1)" in text
 
 
 def test_a_for_loop_ends_early(tmp_path: Path) -> None:
     x, i, h = Value("x"), Value("i"), Value("h")
-    loop = For(i, 10, (h,), (x,), Block([], (expr("{0} * 2", h),)), condition=expr("{0}.sum() < 50", h))
+    loop = For(
+        i, expr("range({0})", 10), (h,), (x,), Block([], (expr("{0} * 2", h),)), condition=expr("{0}.sum() < 50", h)
+    )
     want = POSITIVE
     while want.sum() < 50:
         want = want * 2
@@ -323,7 +325,14 @@ def test_positions_are_where_values_begin() -> None:
     deep = Assign((w,), expr("ops.tanh({0})", y))
     branch = Branch((z,), expr("{0}.sum() > 0", y), Block([deep], (w,)), Block([], (expr("ops.abs({0})", y),)))
     in_loop = Assign((t,), expr("ops.exp({0})", h))
-    loop = For(i, 3, (h,), (z,), Block([in_loop], (expr("{0} + {1}", t, h),)), condition=expr("{0}.all()", h))
+    loop = For(
+        i,
+        expr("range({0})", 3),
+        (h,),
+        (z,),
+        Block([in_loop], (expr("{0} + {1}", t, h),)),
+        condition=expr("{0}.all()", h),
+    )
     in_while = Assign((), expr("ops.print_({0})", h))
     rounds = While((Value("k"),), (0,), expr("{0}.any()", h), Block([in_while], (expr("{0}.mean()", h),)))
     first = Assign((y,), expr("{0}({1})", conv, x))

@@ -27,7 +27,7 @@ from converter.program import (
     While,
     made_by,
 )
-from converter.structure import hoist, repeats
+from converter.structure import hoist, recurrences, repeats
 from converter.structure.classes import Group, build, grouped, instance_of
 from converter.structure.inline import inline_single_uses
 from converter.structure.naming import hint_within, name_members, name_values, relative
@@ -69,12 +69,13 @@ class _Structure:
     """One run: the tree, the Cells made so far, and what became of the statements that were merged."""
 
     def __init__(self, program: Program) -> None:
+        body = program.top.body
         self._program = program
-        self._results = program.top.body.results
-        self._root = by_scope(program.top.body.statements)
+        self._moved: dict[Any, Any] = recurrences.roll(body)
+        self._results = body.results
+        self._root = by_scope(body.statements)
         self._cells: list[Cell] = []
         self._classes: dict[str, int] = {}
-        self._moved: dict[Any, Any] = {}
         self._owners: dict[Statement, Member] = {}  # the instance of a class that a statement stood in
         self._uses: Counter[Value] = Counter()
         self._instead: dict[Region, list[Any]] = {}  # what is to take the place of a region

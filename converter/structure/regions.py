@@ -170,7 +170,7 @@ def replace_in(statement: Statement, names: dict[Value, Arg]) -> None:
             statement.condition = substituted(statement.condition, names)
         case For():
             statement.initial = substituted(statement.initial, names)
-            statement.count = substituted(statement.count, names)
+            statement.over = substituted(statement.over, names)
             statement.condition = substituted(statement.condition, names)
     for block in blocks_of(statement):
         for inner in block.statements:

@@ -117,7 +117,7 @@ class _Walker:
                 head = ("while", self.arg(statement.initial), *map(self._value, statement.carried))
                 head += (self.arg(statement.condition),)
             case For():
-                head = ("for", self.arg(statement.count), self.arg(statement.initial), self._value(statement.index))
+                head = ("for", self.arg(statement.over), self.arg(statement.initial), self._value(statement.index))
                 head += (*map(self._value, statement.carried), self.arg(statement.condition))
         inner = tuple(self._block(block) for block in blocks_of(statement))
         return (*head, inner, tuple(map(self._value, made_by(statement))))
@@ -235,7 +235,7 @@ def fill(statements: list[Statement], members: Iterable[Member], literals: Itera
                 statement.initial = filled(statement.initial)
                 statement.condition = filled(statement.condition)
             case For():
-                statement.count = filled(statement.count)
+                statement.over = filled(statement.over)
                 statement.initial = filled(statement.initial)
                 statement.condition = filled(statement.condition)
         for block in blocks_of(statement):

@@ -61,7 +61,7 @@ def only(name: str, operator: str, wrong: Callable[..., Arg]) -> Callable[..., A
 def one_round_less(node: Node, count: Operand, *others: Operand, **attributes: Any) -> Arg:
     """ONNX Loop with a wrong number of rounds."""
     written = tables.load()["Loop"].function(node, count, *others, **attributes)
-    written.statement.count -= 1
+    written.statement.over = expr("{0}[:-1]", written.statement.over)
     return written
 
 
@@ -126,7 +126,7 @@ MUTANTS = {
     "another function in a loop": Mutant("Tanh", wrote("ops.sigmoid({0})"), "ops.sigmoid(", ("/loop/Tanh",)),
     "a sum in a loop": Mutant("Mul", wrote("{0} + {1}"), "+ self.scale", ("/loop/Mul",)),
     "an error in a loop": Mutant("Tanh", wrote("ops.matmul({0}, ops.ones((3, 7)))"), "ops.matmul(", ("/loop/Tanh",)),
-    "a round less": Mutant("Loop", one_round_less, "in range(2)"),
+    "a round less": Mutant("Loop", one_round_less, "in range(3)[:-1]"),
     "another function in a branch": Mutant("Exp", wrote("ops.log({0})"), "ops.log(", ("/branch/Exp",)),
 }
 
