@@ -19,6 +19,7 @@ import onnx_ir as ir
 from converter.verification.compare import Difference, NodeComparison, badness, difference
 from converter.verification.evaluate import NoReference
 from converter.verification.instrument import AFTER, BEFORE, MODEL, SCRIPT, Probe
+from converter.verification.pieces import PIECE, in_pieces
 from converter.verification.reference import Reference
 from converter.weights import apply
 
@@ -37,14 +38,17 @@ class Raised:
 RAISED = Raised()
 
 
-def compare_nodes(folder: Path, plan: Mapping[str, Any], feeds: Sequence[Any], note: Note) -> list[Any] | None:
-    """Compare the nodes of an instrumented script in PyNative mode, noting each comparison as it is made.
+def compare_nodes(
+    folder: Path, plan: Mapping[str, Any], feeds: Sequence[Any], note: Note, graph_mode: bool = False
+) -> list[Any] | None:
+    """Compare the nodes of an instrumented script, noting each comparison as it is made.
 
     Args:
         folder: holds the script and its graph.
         plan: what `Instrumented.write` returned, and the `base` folder of external data.
         feeds: the inputs, in order.
         note: is told `reached`, a node's number before it runs, and `node`, its comparison.
+        graph_mode: compile each node by itself, instead of running it in PyNative mode.
 
     Returns:
         What the script computes from the inputs with the references in the places of the nodes that were compared;
@@ -54,14 +58,22 @@ def compare_nodes(folder: Path, plan: Mapping[str, Any], feeds: Sequence[Any], n
 
     from converter.backend import to_mindspore, to_numpy
 
-    ms.set_context(mode=ms.PYNATIVE_MODE)
+    ms.set_context(mode=ms.GRAPH_MODE if graph_mode else ms.PYNATIVE_MODE)
     model = ir.load(folder / MODEL)
     ir.external_data.set_base_dir(model.graph, plan["base"])
     probes = [Probe(**probe) for probe in plan["probes"]]
     prober = Prober(probes, Reference(model), note)
-    module, net = _network(folder / SCRIPT, plan["weights"], model)
-    namespace = {**vars(module), "self": net, BEFORE: prober.before, AFTER: prober.after}
-    construct = _construct(folder / SCRIPT)
+    script = folder / SCRIPT
+    if graph_mode:
+        script = script.with_stem("pieces")
+        script.write_text(in_pieces((folder / SCRIPT).read_text(encoding="utf-8")), encoding="utf-8")
+    module, net = _network(script, plan["weights"], model)
+
+    def piece(number: int, *inputs: Any) -> Any:
+        return getattr(module, f"Piece{number}")(net)(*inputs)
+
+    namespace = {**vars(module), "self": net, BEFORE: prober.before, AFTER: prober.after, PIECE: piece}
+    construct = _construct(script)
     names = [argument.arg for argument in construct.args.args[1:]]
     namespace.update(zip(names, map(to_mindspore, feeds), strict=True))
     results = _run(construct.body, namespace, prober)
@@ -88,7 +100,7 @@ def _network(script: Path, weights: Mapping[str, Any], model: ir.Model) -> tuple
 
 def _construct(script: Path) -> ast.FunctionDef:
     tree = ast.parse(script.read_text(encoding="utf-8"))
-    (network,) = (node for node in tree.body if isinstance(node, ast.ClassDef))
+    network = next(node for node in tree.body if isinstance(node, ast.ClassDef))  # the only one, or before its pieces
     return next(node for node in network.body if isinstance(node, ast.FunctionDef) and node.name == "construct")
 
 
@@ -116,7 +128,7 @@ def _run(body: Sequence[ast.stmt], namespace: dict[str, Any], prober: Prober) ->
     return result if isinstance(result, tuple) else (result,)
 
 
-_KEPT = frozenset({"self", BEFORE, AFTER})
+_KEPT = frozenset({"self", BEFORE, AFTER, PIECE})
 
 
 def _names(statement: ast.stmt) -> Iterator[ast.Name]:

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,12 @@ class Results:
     def differ(self) -> bool:
         """Whether any output differs."""
         return any(output.verdict == "differs" for output in self._outputs(()))
+
+    @property
+    def only_graph_mode_differs(self) -> bool:
+        """Whether PyNative mode, and every node in it, is the same, and graph mode is not."""
+        differs = {output.mode for output in self._outputs(()) if output.verdict == "differs"}
+        return differs == {MODES[1]} and all(node.verdict != "differs" for node in self._nodes())
 
     def comparison(self, feeds: Mapping[str, np.ndarray]) -> Comparison:
         """Read what the process noted, and what it did not come to."""
@@ -120,8 +127,10 @@ class Results:
         for fact in self._facts:
             if "node" in fact:  # a later round of a loop takes the place of an earlier one
                 found[fact["number"], fact["node"]["value"]] = NodeComparison(**fact["node"])
+        if "graph nodes" in self._started:
+            found = {key: _in_graph_mode(node) for key, node in found.items()}
         reached = self._all("reached")
-        if reached and "done" not in self._started:  # this node ended the process
+        if reached and self._started[-1] != "done":  # this node ended the process
             probe = self._job["nodes"]["probes"][reached[-1]]
             note = f"it ends the process: {_death(self._last)}"
             _, value = probe["outputs"][0]
@@ -135,14 +144,20 @@ class Results:
         if not nodes:
             plan = self._job["nodes"]
             return plan if isinstance(plan, str) else next(iter(self._all("failed")), "the nodes were not compared")
-        every = "every node that can be compared is the same on identical inputs (in PyNative mode)"
+        every = "every node that can be compared is the same on identical inputs"
         if all(output.verdict != "differs" for output in outputs if output.mode == MODES[0]):
-            return f"only graph mode differs; {every}"
+            return f"only graph mode differs; {every}, in PyNative mode and compiled by itself in graph mode"
         graph: list[bool] = next(iter(self._all("graph")), [])
         off = [name for name, same in zip(self._job["outputs"], graph, strict=False) if not same]
         if off:
             return f"{every}; the normalised graph itself is off the source at {', '.join(off)}: suspect normalisation"
         return f"{every}: suspect how the script joins them, or errors that add up"
+
+
+def _in_graph_mode(node: NodeComparison) -> NodeComparison:
+    """A node's comparison, which says that it was made in graph mode where that matters."""
+    note = "; ".join(filter(None, ["in graph mode", node.note]))
+    return replace(node, note=note) if node.verdict == "differs" else node
 
 
 def _named(line: int, records: Sequence[Record]) -> str:
