@@ -64,10 +64,10 @@ def shortcut(inplanes: int, outplanes: int, stride: int) -> nn.Module | None:
 class ResNet(nn.Module):
     def __init__(
         self,
-        block: type[BasicBlock] | type[Bottleneck] = Bottleneck,
         blocks: tuple[int, ...] = (2, 2, 2, 2),
         width: int = 16,
         classes: int = 10,
+        block: type[BasicBlock] | type[Bottleneck] = Bottleneck,
     ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
@@ -387,7 +387,7 @@ class Pyramid(nn.Module):
 
 MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Any, ...]], list[str]]] = {
     "resnet": (ResNet, lambda: (torch.randn(2, 3, 64, 64),), ["image"]),
-    "resnet18": (lambda: ResNet(BasicBlock, width=8), lambda: (torch.randn(4, 3, 64, 64),), ["image"]),
+    "resnet18": (lambda: ResNet(width=8, block=BasicBlock), lambda: (torch.randn(4, 3, 64, 64),), ["image"]),
     "vit": (ViT, lambda: (torch.randn(2, 3, 32, 32),), ["image"]),
     "encoder": (
         Encoder,
