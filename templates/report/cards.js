@@ -75,7 +75,8 @@ function leafText(node, height, by) {
 /** What a group is called: `nodes 1–40`, `layer1[0]` for an element of a sequence, `attention`. */
 function titleOf({ name, kind, parent }) {
   if (kind === "part") return `nodes ${name}`;
-  return /^\d+$/.test(name) && parent.name ? `${parent.name}[${name}]` : name;
+  const whole = parent.kind === "part" ? parent.parent : parent;
+  return /^\d+$/.test(name) && whole.name ? `${whole.name}[${name}]` : name;
 }
 
 function groupText(group, width, height, by) {
