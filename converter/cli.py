@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from converter import __version__, terminal
-from converter.errors import package_error
 from converter.progress import Lines, progress_bar
 from converter.quiet import quiet, verbose
 from converter.terminal import EXIT_DIFFERS, EXIT_DONE, add_verbosity, end_on_terminate, guarded, printable, table
@@ -145,10 +144,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _convert(options: argparse.Namespace, observer: Observer | None) -> Result:
-    try:
-        from converter.pipeline import convert
-    except ImportError as error:
-        raise package_error(error) from error
+    from converter.pipeline import convert
 
     return convert(
         options.model_file,
