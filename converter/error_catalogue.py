@@ -15,8 +15,8 @@ Made from `converter/errors.py` by `python -m converter.error_catalogue > docs/e
 stale.
 
 An error is one line on stderr, `[NAME] code: CODE, msg: MESSAGE`, and nothing is written; behind a WeightMatchError
-stands a line for each weight. Python callers of `convert` get the class of that name, from `converter.errors`. The codes
-are MindConverter's, and continue them; its codes 4000001 to 4000003 belong to a step that this program does not have.
+stands a line for each weight. Python callers of `convert` get the class of that name, from `converter.errors`. The
+codes are MindConverter's, and continue them; its codes 4000001 to 4000003 belong to a step that this program lacks.
 
 """
 
