@@ -125,9 +125,18 @@ def convert(
                 "verify": verify,
                 "verify_inputs": verify_inputs,
             }
-            times, memory = stages.timings, stages.peak_memory
-            parts = (made.source_graph, made.program, made.script, proof)
-            for file, text in reports(Facts(name, source, *parts, options, times, memory, out.files)):
+            facts = Facts(
+                name=name,
+                source=source,
+                graph=made.source_graph,
+                program=made.program,
+                script=made.script,
+                proof=proof,
+                options=options,
+                stages=stages,
+                written=out.files,
+            )
+            for file, text in reports(facts):
                 out.report(file, text)
     return Result(name, out.files, tuple(made.program.records), proof)
 
