@@ -22,13 +22,21 @@ function arrowHead() {
   );
 }
 
-function edgeElement(edge, dx, dy) {
+/** A line between two cards; the shape that goes along it is shown while one of them is chosen. */
+function edgeElement(edge, dx, dy, values) {
   const points = edge.points.map(({ x, y }) => ({ x: x + dx, y: y + dy }));
   const end = edge.to.port ? null : "url(#arrow)";
-  const line = svg("path", { class: `edge${edge.port ? " port" : ""}`, d: path(points), "marker-end": end });
-  line.edge = edge;
-  if (edge.values.length) line.append(svg("title", { text: edge.values.join("\n") }));
-  return line;
+  const group = svg("g", { class: `edge${edge.port ? " port" : ""}` });
+  group.edge = edge;
+  group.append(svg("path", { d: path(points), "marker-end": end }));
+  const [first] = edge.values;
+  if (first === undefined) return group;
+  const { x, y } = points[Math.floor(points.length / 2)];
+  const shape = values[first]?.shape?.map((extent) => extent ?? "?").join(" × ");
+  const more = edge.values.length > 1 ? ` and ${edge.values.length - 1} more` : "";
+  if (shape) group.append(text("shape", x + 8, y + 4, shape + more));
+  group.append(svg("title", { text: edge.values.map((value) => `${value}  ${signature(values[value])}`).join("\n") }));
+  return group;
 }
 
 /** Short lines at the sides of what also reads from outside its group, or is also read there. */

@@ -75,6 +75,8 @@ new Search(model, byId("search"), byId("found"), (node) => {
   go.node(node);
   graph.svg.focus({ preventScroll: true });
 });
+splitter(byId("split-graph"), "--left");
+splitter(byId("split-details"), "--top");
 drawToolbar();
 drawLegend();
 followTheme();

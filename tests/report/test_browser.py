@@ -191,6 +191,26 @@ def test_keyboard(open_page, files):
     expect(page.locator("#details .name")).to_contain_text("_1599")
 
 
+@pytest.mark.parametrize(
+    ("bar", "pane", "side"), [("#split-graph", ".picture", "width"), ("#split-details", "#details", "height")]
+)
+def test_panes_take_another_size(open_page, files, bar, pane, side):
+    page = open_page(files["blocks"])
+    before = page.locator(pane).bounding_box()[side]
+    page.locator(bar).focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowUp")
+    assert page.locator(pane).bounding_box()[side] == pytest.approx(before - 80, abs=2)
+    box = page.locator(bar).bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 56, box["y"] + 56)
+    page.mouse.up()
+    assert page.locator(pane).bounding_box()[side] == pytest.approx(before - 24, abs=4)
+    page.locator(bar).dblclick()
+    assert page.locator(pane).bounding_box()[side] == pytest.approx(before, abs=2)
+
+
 def test_focus_is_seen(open_page, files):
     page = open_page(files["blocks"])
     for _ in range(3):
