@@ -69,6 +69,23 @@ def test_columns_are_summed_into_an_image(columns: int, attributes: dict[str, An
     check("Col2Im", normal(2, 3 * 4, columns), *constants, constants=(1, 2), **attributes)
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["known", "computed"])
+@pytest.mark.parametrize(
+    ("image", "block", "columns", "attributes"),
+    [
+        ((7,), (3,), 4, {"strides": (2,), "pads": (1, 1)}),
+        ((4, 5), (2, 3), 4, {"pads": (0, 1, 1, 0), "strides": (2, 2)}),
+        ((3, 4, 5), (1, 2, 3), 8, {"dilations": (1, 2, 1), "strides": (2, 1, 2)}),
+    ],
+)
+def test_columns_of_any_rank(
+    image: tuple[int, ...], block: tuple[int, ...], columns: int, attributes: dict[str, Any], known: bool
+) -> None:
+    constants = (1, 2) if known else ()
+    shapes = np.array(image), np.array(block)
+    check("Col2Im", normal(2, 3 * int(np.prod(block)), columns), *shapes, constants=constants, **attributes)
+
+
 @pytest.mark.parametrize("align_corners", [0, 1])
 @pytest.mark.parametrize("size", [(2, 3, 4, 5), (2, 3, 4, 5, 6)], ids=["2-D", "3-D"])
 def test_affine_grid(size: tuple[int, ...], align_corners: int) -> None:
