@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import converter
+import converter.verification
 from converter.pipeline import Result
 
 NETWORK = ("Sin", "Cos", "Neg", "Exp")
@@ -99,6 +100,17 @@ ROWS = {"Cos": declined}
     assert result.verdict == "not comparable"
     assert result.comparison.note == "1 node is not converted"
     assert [node.verdict for node in result.comparison.nodes] == ["same", "not comparable", "same", "same"]
+
+
+@pytest.mark.parametrize(("rows", "compared"), [("ROWS = {}", 2), ('ROWS = {"Cos": call("ops.tan({0})")}', 4)])
+def test_a_large_network_is_sampled_unless_it_differs(
+    rows: str, compared: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(converter.verification, "SAMPLE", 2)
+    result = convert(tmp_path, rows)
+    assert result.comparison is not None
+    assert len(result.comparison.nodes) == compared
+    assert result.verdict == ("same" if compared == 2 else "differs")
 
 
 def test_a_node_that_fails_in_graph_mode_alone_is_named(tmp_path: Path) -> None:
