@@ -134,7 +134,7 @@ def _tensorflow(what: str) -> ModuleType:
 
 def _onnx_model(file: Path) -> Contents:
     from converter.frontends import onnx_file
-    from converter.normalize import constants
+    from converter.normalize import tensors_of
 
     model = onnx_file.read(file)
     onnx_file.check_external_data(model, file)
@@ -145,7 +145,7 @@ def _onnx_model(file: Path) -> Contents:
                 Array(tensor.name or "", tuple(tensor.shape.numpy()), tensor.dtype.numpy().name),
                 _safely(file, tensor.numpy),
             )
-            for tensor in constants(model, file.parent)
+            for tensor in tensors_of(model, file.parent)
         ),
     )
 
