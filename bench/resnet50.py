@@ -45,46 +45,47 @@ def by_hand() -> Any:
     return resnet50(num_classes=10)
 
 
-def forward(net: Any, images: Any) -> Callable[[], Any]:
+def forward(net: Any, images: Any) -> Callable[[], None]:
     """The forward pass, in inference mode."""
 
-    def run() -> Any:
+    def run() -> None:
         net.set_train(False)
-        return net(images)
+        net(images).asnumpy()
 
     return run
 
 
-def training_step(net: Any, images: Any, graph: bool) -> Callable[[], Any]:
+def training_step(net: Any, images: Any, graph: bool) -> Callable[[], None]:
     """Loss, gradients and an update of every parameter, in training mode."""
     import mindspore as ms
     from mindspore import nn, ops
 
     labels = ms.Tensor(np.arange(len(images)), ms.int32)
     optimizer = nn.SGD(net.trainable_params(), 1e-6)
-    step = ms.value_and_grad(lambda x: ops.cross_entropy(net(x), labels), None, optimizer.parameters)
+
+    def loss_of(x: Any) -> Any:
+        return ops.cross_entropy(net(x), labels)
+
+    step = ms.value_and_grad(loss_of, None, optimizer.parameters)
     step = ms.jit(step) if graph else step
 
-    def run() -> Any:
+    def run() -> None:
         net.set_train(True)
-        loss, gradients = step(images)
+        _, gradients = step(images)
         optimizer(gradients)
-        return loss
+        optimizer.parameters[0].asnumpy()  # its gradient is the last to be known
 
     return run
 
 
-def seconds(runs: list[Callable[[], Any]], repetitions: int) -> list[list[float]]:
+def seconds(runs: list[Callable[[], None]], repetitions: int) -> list[list[float]]:
     """The time of every run of each function; they take turns, the order turned round every time."""
-    import mindspore as ms
-
     times: list[list[float]] = [[] for _ in runs]
     for repetition in range(-1, repetitions):  # the first one compiles and is not counted
         order = range(len(runs)) if repetition % 2 else reversed(range(len(runs)))
         for i in order:
             start = time.perf_counter()
             runs[i]()
-            ms.runtime.synchronize()
             if repetition >= 0:
                 times[i].append(time.perf_counter() - start)
     return times

@@ -19,6 +19,7 @@ from converter.source import Request, Source
 from converter.stages import Observer, Stages
 from converter.structure import structure
 from converter.translate import translate
+from converter.unread import drop_unread
 from converter.verification import Comparison
 from converter.weight_map import weight_map
 
@@ -158,7 +159,7 @@ def translate_source(
     with stages.stage("translate"):
         flat = translate(graph, rows, stages.each)
     with stages.stage("structure"):
-        program = structure(flat)
+        program = drop_unread(structure(flat))
     kind = checkpoint.format_for(program, checkpoint_format)
     file = f"{name}.{kind}" if any(program.parameters()) else None
     with stages.stage("emit"):
