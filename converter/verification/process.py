@@ -20,7 +20,8 @@ import onnx
 from converter.errors import ConverterError
 from converter.source import Original
 from converter.verification.compare import Difference, OutputComparison, difference
-from converter.verification.nodes import Note, compare_nodes, first_line
+from converter.verification.nodes import compare_nodes
+from converter.verification.prober import Note, first_line
 from converter.verification.where import lines_of
 
 MODES = ("PyNative", "graph")
