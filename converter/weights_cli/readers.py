@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from converter.errors import ModelLoadingError, RuntimeIntegrityError, UnknownModelError
-from converter.frontends.files import check_readable
+from converter.files import check_readable
 from converter.weight_map import Array
 from converter.weights_cli.stored import Contents, Stored, contents
 
