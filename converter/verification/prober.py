@@ -158,4 +158,5 @@ def _instead(got: Any, want: Any) -> Any:
 def first_line(error: Exception) -> str:
     """What an error is and what it says, without MindSpore's headings."""
     lines = [line.strip() for line in str(error).splitlines()]
-    return f"{type(error).__name__}: {next((line for line in lines if line and not line.startswith('-')), '')}"[:300]
+    message = next((line for line in lines if line and not line.startswith("-")), "")
+    return f"{type(error).__name__}: {message.rstrip('.')}"[:300]

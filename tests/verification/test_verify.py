@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 from onnx import TensorProto, helper
 
 import converter
 import converter.verification
 from converter.pipeline import Result
+from converter.program import Program, expr
+from converter.structure import structure
 
 NETWORK = ("Sin", "Cos", "Neg", "Exp")
 
@@ -100,6 +103,31 @@ ROWS = {"Cos": declined}
     assert result.verdict == "not comparable"
     assert result.comparison.note == "1 node is not converted"
     assert [node.verdict for node in result.comparison.nodes] == ["same", "not comparable", "same", "same"]
+
+
+def test_a_graph_that_is_not_the_source_is_suspected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def replaces_wrongly(graph: ir.Model) -> None:
+        for node in graph.graph:
+            node.op_type = {"Neg": "Abs"}.get(node.op_type, node.op_type)
+
+    monkeypatch.setattr(converter.pipeline, "recognise", replaces_wrongly)
+    result = convert(tmp_path, "ROWS = {}")
+    assert result.comparison is not None
+    assert result.comparison.first_difference is None
+    assert result.comparison.note.endswith("the normalised graph itself is off the source at x4: suspect normalisation")
+
+
+def test_a_script_that_joins_nodes_wrongly_is_suspected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def joins_wrongly(program: Program) -> Program:
+        made = structure(program)
+        made.top.body.results = tuple(expr("{0} + 1.0", result) for result in made.top.body.results)
+        return made
+
+    monkeypatch.setattr(converter.pipeline, "structure", joins_wrongly)
+    result = convert(tmp_path, "ROWS = {}")
+    assert result.comparison is not None
+    assert result.comparison.first_difference is None
+    assert "suspect how the script joins them" in result.comparison.note
 
 
 @pytest.mark.parametrize(("rows", "compared"), [("ROWS = {}", 2), ('ROWS = {"Cos": call("ops.tan({0})")}', 4)])
