@@ -9,6 +9,8 @@ function showVerdict(model, element, go) {
     "not comparable": ["?", "Script and source could not be compared"],
     "not verified": ["–", "Written, but not verified"],
   }[summary.verdict];
+  const left = summary.unconverted;
+  const partial = left && `${count(left, "node")} ${left === 1 ? "is" : "are"} left to write`;
   const kind = summary.verdict.replace(" ", "-");
   document.title = `${network.name}: ${summary.verdict}`;
   element.classList.add(kind);
@@ -18,7 +20,7 @@ function showVerdict(model, element, go) {
       "div",
       { class: "headline" },
       el("p", { class: "muted", text: `${source.description} → ${network.name}.py` }),
-      el("h1", { text: headline }),
+      el("h1", { text: partial || headline }),
       el("p", { class: "muted basis", title: basis(model), text: basis(model) }),
     ),
     tile(

@@ -91,7 +91,7 @@ def search(page, text: str) -> None:
 
 def test_verdict(open_page, files):
     page = open_page(files["stubs"])
-    expect(page.locator("h1")).to_have_text("Written, but not verified")
+    expect(page.locator("h1")).to_have_text("1 node is left to write")
     expect(page.locator(".tile").first).to_contain_text("66.66%")
     page.locator(".todo button").first.click()
     expect(page.locator("#nodes .row")).to_have_count(1)
