@@ -15,7 +15,7 @@ function showVerdict(model, element, go) {
   document.title = `${network.name}: ${summary.verdict}`;
   element.classList.add(kind);
   element.append(
-    el("div", { class: "seal", "aria-hidden": "true", text: mark }),
+    el("div", { class: "seal", "aria-hidden": "true", text: partial ? "!" : mark }),
     el(
       "div",
       { class: "headline" },
