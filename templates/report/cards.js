@@ -159,7 +159,7 @@ function toneOf(item) {
 /** What colour stands for an error: one of five steps, or that there is none. */
 function errorTone(node) {
   const error = node?.error;
-  if (!error) return "unmeasured";
+  if (!error || error.verdict === "not comparable") return "unmeasured";
   if (error.verdict === "differs") return "error-5";
   const size = error.max_abs ?? 0;
   return size <= 1e-7 ? "error-1" : size <= 1e-6 ? "error-2" : size <= 1e-5 ? "error-3" : "error-4";

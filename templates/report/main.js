@@ -103,7 +103,7 @@ function drawToolbar() {
   const colours = ["status", "error"].map((by) => {
     const title =
       by === "error" && !model.hasErrors
-        ? "The nodes were not compared one by one"
+        ? "No node was compared by itself"
         : `Colour by ${by === "error" ? "error" : "outcome"}`;
     return el("button", {
       class: "chip",
