@@ -15,6 +15,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from converter.normalize.walk import all_graphs
 from converter.verification.instrument import AFTER, BEFORE, MODEL, SCRIPT, Probe
 from converter.verification.pieces import PIECE, in_pieces
 from converter.verification.prober import RAISED, Note, Prober
@@ -72,9 +73,10 @@ def _network(script: Path, weights: Mapping[str, Any], model: ir.Model) -> tuple
     from converter.backend import to_mindspore
 
     net = network.load(script, None)
+    constants = {name: value for graph in all_graphs(model) for name, value in graph.initializers.items()}
     for parameter in net.get_parameters():
         weight = weights[parameter.name]
-        tensor = model.graph.initializers[weight["tensor"]].const_value
+        tensor = constants[weight["tensor"]].const_value
         assert tensor is not None
         parameter.set_data(to_mindspore(apply(weight["steps"], tensor.numpy())))
     return sys.modules[type(net).__module__], net
