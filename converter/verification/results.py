@@ -79,12 +79,17 @@ class Results:
             return Comparison((), feeds, f"the source could not be run: {_death(self.process)}")
         nodes = self._nodes()
         outputs = self._outputs(nodes)
-        stubs = self._job["stubs"]
-        note = f"{stubs} {'node is' if stubs == 1 else 'nodes are'} not converted" if stubs else ""
-        proof = Comparison(outputs, feeds, note, nodes)
-        if proof.verdict == "differs" and proof.first_difference is None:
-            return Comparison(outputs, feeds, self._explanation(outputs, nodes), nodes)
-        return proof
+        proof = Comparison(outputs, feeds, nodes=nodes)
+        notes = self._obstacles()
+        if not notes and proof.verdict == "differs" and proof.first_difference is None:
+            notes = [self._explanation(outputs)]
+        return replace(proof, note="; ".join(notes))
+
+    def _obstacles(self) -> list[str]:
+        """What stood in the way of the outputs or the nodes."""
+        stubs, plan = self._job["stubs"], self._job["nodes"]
+        notes = [f"{stubs} {'node is' if stubs == 1 else 'nodes are'} not converted"] if stubs else []
+        return [*notes, *([plan] if isinstance(plan, str) else self._all("failed"))]
 
     def _outputs(self, nodes: Sequence[NodeComparison]) -> tuple[OutputComparison, ...]:
         if self._job["stubs"]:
@@ -140,20 +145,19 @@ class Results:
             )
         return tuple(found.values())
 
-    def _explanation(self, outputs: tuple[OutputComparison, ...], nodes: tuple[NodeComparison, ...]) -> str:
+    def _explanation(self, outputs: tuple[OutputComparison, ...]) -> str:
         """Why outputs differ although no node does by itself."""
-        if not nodes:
-            plan = self._job["nodes"]
-            return plan if isinstance(plan, str) else next(iter(self._all("failed")), "the nodes were not compared")
         every = "every node that can be compared is the same on identical inputs"
         if all(output.verdict != "differs" for output in outputs if output.mode == MODES[0]):
-            return f"only graph mode differs; {every}, in PyNative mode and compiled by itself in graph mode"
+            compiled = ", compiled by itself too" if "graph nodes" in self._started else ""
+            return f"only graph mode differs; {every}{compiled}"
         graph: list[bool] = next(iter(self._all("graph")), [])
         off = [name for name, same in zip(self._job["outputs"], graph, strict=False) if not same]
         if off and self._rounds_coarsely():
             return f"{every}: the network computes in 16 bits, and what every layer rounds adds up"
         if off:
-            return f"{every}; the normalised graph itself is off the source at {', '.join(off)}: suspect normalisation"
+            suspect = "its translation to ONNX" if self._job["kind"] == "tensorflow" else "normalisation"
+            return f"{every}; the normalised graph itself is off the source at {', '.join(off)}: suspect {suspect}"
         return f"{every}: suspect how the script joins them, or errors that add up"
 
     def _rounds_coarsely(self) -> bool:
