@@ -9,11 +9,11 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from posixpath import commonpath
 
 import numpy as np
 import onnx
@@ -140,7 +140,7 @@ def _split_biases(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray], o
         found = [name for name, array in constants.items() if _becomes(array, steps, own[0])]
         if state.any() or not found:
             continue
-        nearest = max(found, key=lambda name: len(os.path.commonprefix([name, tensor.name])))
+        nearest = max(found, key=lambda name: len(commonpath([name, tensor.name])))
         names = [f"{tensor.name}_{part}" for part in ("input", "state")]
         graph.initializer.extend(map(onnx.numpy_helper.from_array, (own, state), names))
         origins[names[0]] = _Origin(nearest, constants[nearest].shape, (*steps, reshape(*own.shape)))
