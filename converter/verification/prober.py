@@ -78,7 +78,7 @@ class Prober:
         try:
             feeds = self._feeds(probe, inputs)
             wanted = self._reference.outputs(probe.value, feeds)
-        except (NoReference, ValueError, TypeError, RuntimeError) as reason:
+        except (NoReference, LookupError, ValueError, TypeError, RuntimeError) as reason:
             for _, name in probe.outputs:
                 self._found(number, name, Difference("not comparable", note=str(reason)))
             return list(made)
