@@ -40,11 +40,12 @@ def save(parameters: Iterable[tuple[str, np.ndarray]], path: Path) -> None:
         CheckPointGenerationError: the file cannot be written.
     """
     import mindspore as ms
+    from safetensors import SafetensorError
 
     entries = [{"name": name, "data": _tensor(array)} for name, array in parameters]
     try:
         ms.save_checkpoint(entries, str(path), format=path.suffix.removeprefix("."))
-    except (OSError, ValueError, RuntimeError, TypeError) as error:
+    except (OSError, ValueError, RuntimeError, TypeError, SafetensorError) as error:
         reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
         raise CheckPointGenerationError(
             f"'{path.name}' cannot be written: {reason}. Free some space, or choose another --output."

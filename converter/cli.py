@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter import __version__, terminal
-from converter.errors import package_error
+from converter.files import check_readable
 from converter.progress import Lines, progress_bar
 from converter.quiet import quiet, verbose
 from converter.terminal import EXIT_DIFFERS, EXIT_DONE, add_verbosity, end_on_terminate, guarded, printable, table
@@ -133,6 +134,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    file = Path(options.model_file)
+    if not file.is_dir():
+        check_readable(file)  # at once: what the conversion imports takes seconds
     if options.verbose:
         with verbose() as stderr:
             result = _convert(options, Lines(stderr))
@@ -145,10 +149,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _convert(options: argparse.Namespace, observer: Observer | None) -> Result:
-    try:
-        from converter.pipeline import convert
-    except ImportError as error:
-        raise package_error(error) from error
+    from converter.pipeline import convert
 
     return convert(
         options.model_file,

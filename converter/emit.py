@@ -72,7 +72,10 @@ def emit(program: Program, docstring: str) -> Script:
     cells = [_CellText(cell, reserved) for cell in program.cells]
     bodies = [inspect.getsource(helper).rstrip() for helper in helpers] + [text.source for text in cells]
     text = _template("script.py.jinja").render(
-        docstring=docstring_of(docstring), imports=_imports(bodies), helpers=bodies[: len(helpers)], cells=cells
+        docstring=_wrapped(docstring_of(docstring)),
+        imports=_imports(bodies),
+        helpers=bodies[: len(helpers)],
+        cells=cells,
     )
     text = _format(text)
     positions = _positions(program, text)
@@ -157,7 +160,8 @@ class _CellText:
         self._variables: dict[Value, str] = {}
         self._merged = merged_variables(cell)
         self.name = cell.name
-        self.doc = docstring_of(cell.doc)
+        lines = textwrap.wrap(docstring_of(cell.doc), LINE_LENGTH - len('    """"""'), break_on_hyphens=False)
+        self.doc = "\n    ".join(lines)
         for value in cell.inputs:
             self._variable(value)
         self.arguments = [self._argument(argument) for argument in cell.arguments]
@@ -316,6 +320,16 @@ def _names_in(body: str) -> Iterator[ast.Name]:
     except SyntaxError as error:
         raise ScriptGenerationError(f"the generated code is not Python: {error.msg}: {error.text}") from error
     return (node for node in ast.walk(tree) if isinstance(node, ast.Name))
+
+
+def _wrapped(text: str) -> str:
+    """Lines that are too long, continued on the next, further in; names stay whole."""
+    lines = []
+    for line in text.splitlines():
+        indent = line[: len(line) - len(line.lstrip())] + "    "
+        options = {"subsequent_indent": indent, "break_long_words": False, "break_on_hyphens": False}
+        lines += textwrap.wrap(line, LINE_LENGTH, **options) if len(line) > LINE_LENGTH else [line]  # type: ignore[arg-type]
+    return "\n".join(lines)
 
 
 def docstring_of(text: str) -> str:

@@ -11,11 +11,12 @@ from converter.errors import ConverterError
 _HEAD = """\
 # Errors
 
-Made from `converter/errors.py` by `python -m converter.error_catalogue > docs/errors.md`; a test fails when it is stale.
+Made from `converter/errors.py` by `python -m converter.error_catalogue > docs/errors.md`; a test fails when it is
+stale.
 
-An error is one line on stderr, `[NAME] code: CODE, msg: MESSAGE`, and nothing is written. Python callers of `convert`
-get the class of that name, from `converter.errors`. The codes are MindConverter's, and continue them; its codes 4000001
-to 4000003 belong to a step that this program does not have.
+An error is one line on stderr, `[NAME] code: CODE, msg: MESSAGE`, and nothing is written; behind a WeightMatchError
+stands a line for each weight. Python callers of `convert` get the class of that name, from `converter.errors`. The
+codes are MindConverter's, and continue them; its codes 4000001 to 4000003 belong to a step that this program lacks.
 
 """
 
@@ -24,11 +25,12 @@ _EXIT_STATUSES = """
 
 | status | `mindconverter` | `mindconverter-weights` |
 |---|---|---|
-| 0 | written; the report says so where a node became a stub or a result could not be compared | done; the checkpoints are the same |
+| 0 | written; the report says so where a node became a stub or nothing could be compared | done; compare: the same |
 | 1 | an error with a code | an error with a code |
 | 2 | wrong usage | wrong usage |
-| 3 | written, but the script's outputs differ from the source's | the checkpoints differ |
+| 3 | written, but the script's outputs differ from the source's | compare: they differ |
 | 130, 143 | interrupted, terminated: nothing is written | interrupted, terminated: nothing is written |
+| 141 | nobody reads what is printed; written all the same | nobody reads what is printed |
 """
 
 

@@ -19,6 +19,7 @@ from converter.source import Request, Source
 from converter.stages import Observer, Stages
 from converter.structure import structure
 from converter.translate import translate
+from converter.unread import drop_unread
 from converter.verification import Comparison
 from converter.weight_map import weight_map
 
@@ -125,9 +126,18 @@ def convert(
                 "verify": verify,
                 "verify_inputs": verify_inputs,
             }
-            times, memory = stages.timings, stages.peak_memory
-            parts = (made.source_graph, made.program, made.script, proof)
-            for file, text in reports(Facts(name, source, *parts, options, times, memory, out.files)):
+            facts = Facts(
+                name=name,
+                source=source,
+                graph=made.source_graph,
+                program=made.program,
+                script=made.script,
+                proof=proof,
+                options=options,
+                stages=stages,
+                written=out.files,
+            )
+            for file, text in reports(facts):
                 out.report(file, text)
     return Result(name, out.files, tuple(made.program.records), proof)
 
@@ -149,7 +159,7 @@ def translate_source(
     with stages.stage("translate"):
         flat = translate(graph, rows, stages.each)
     with stages.stage("structure"):
-        program = structure(flat)
+        program = drop_unread(structure(flat))
     kind = checkpoint.format_for(program, checkpoint_format)
     file = f"{name}.{kind}" if any(program.parameters()) else None
     with stages.stage("emit"):

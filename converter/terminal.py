@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from converter.errors import REPORT_IT, BaseConverterError, ConverterError, unforeseen
+from converter.errors import REPORT_IT, BaseConverterError, ConverterError, package_error, unforeseen
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 EXIT_DONE = 0
 EXIT_DIFFERS = 3
 EXIT_INTERRUPTED = 130
+EXIT_NOBODY_READS = 141
 
 _WIDTH_OF_A_FILE = 120
 
@@ -36,16 +38,21 @@ def add_verbosity(command: argparse._ActionsContainer) -> None:
 def guarded(action: Callable[[], int], *, verbose: bool) -> int:
     """Run a command; returns its exit status. An error becomes a line on stderr."""
     try:
-        return action()
+        status = action()
+        sys.stdout.flush()
     except ConverterError as error:
         return _fail(error, verbose=verbose)
+    except ImportError as error:
+        return _fail(package_error(error), error, verbose=verbose)
+    except BrokenPipeError:  # nobody reads on: `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_NOBODY_READS
     except KeyboardInterrupt:
         print("Interrupted: nothing was written.", file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception as error:
-        coded = BaseConverterError(f"{unforeseen(error)}. {REPORT_IT}")
-        coded.__cause__ = error
-        return _fail(coded, verbose=verbose)
+        return _fail(BaseConverterError(f"{unforeseen(error)}. {REPORT_IT}"), error, verbose=verbose)
+    return status
 
 
 def end_on_terminate() -> None:
@@ -57,9 +64,9 @@ def end_on_terminate() -> None:
     signal.signal(signal.SIGTERM, terminate)
 
 
-def _fail(error: ConverterError, *, verbose: bool) -> int:
+def _fail(error: ConverterError, cause: Exception | None = None, *, verbose: bool) -> int:
     if verbose:
-        traceback.print_exception(error)
+        traceback.print_exception(cause or error)
     print(printable(str(error)), file=sys.stderr)
     for detail in error.details:
         print(f"  {printable(detail)}", file=sys.stderr)

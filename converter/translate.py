@@ -74,6 +74,7 @@ class Translator:
         self._attributes = Names(cell_attributes())
         self._layers: dict[tuple[Any, ...], Member] = {}
         self._constants: dict[ir.Value, Arg] = {}
+        self._held: dict[int, tuple[Member, str]] = {}
 
     def program(self, graph: ir.Graph, each: Each = iter) -> Program:
         """Translate the main graph."""
@@ -276,6 +277,9 @@ class Translator:
         if value in self.python:
             dtype = mindspore_dtype(value.dtype or ir.DataType.INT64)
             return expr("ms.Tensor({0}, {1})", self.python[value].arg, dtype)
+        if id(value.const_value) in self._held:  # a matrix that a layer has, such as an embedding's table
+            member, name = self._held[id(value.const_value)]
+            return expr(f"{{0}}.{name}", member)
         if value.const_value is not None or value in self.views:
             if value not in self._constants:
                 weight = self.weight(value)
@@ -319,6 +323,7 @@ class Translator:
     def layer(self, constructor: Expr, weights: dict[str, Weight], hint: str) -> Member:
         """A layer; one that has the same constructor and matrices as an earlier one is that one, as in the source.
 
+        A matrix that is used as a tensor besides (GPT-2's embedding is its head too) is read from the layer.
         Vectors do not count: exporters merge the equal biases and scales of different layers.
         """
         shared = [weight for weight in weights.values() if len(weight.tensor.shape) > 1]
@@ -328,6 +333,8 @@ class Translator:
         member = self._member(constructor, weights, hint)
         if key is not None:
             self._layers[key] = member
+            whole = {name: weight for name, weight in weights.items() if len(weight.shape) > 1 and not weight.steps}
+            self._held |= {id(weight.tensor): (member, name) for name, weight in whole.items()}
         return member
 
     def _member(self, constructor: Expr, weights: dict[str, Weight], hint: str) -> Member:
@@ -340,6 +347,7 @@ class Translator:
         dropped = set(map(id, members))
         self._layers = {key: member for key, member in self._layers.items() if id(member) not in dropped}
         self._constants = {key: item for key, item in self._constants.items() if id(item) not in dropped}
+        self._held = {key: item for key, item in self._held.items() if id(item[0]) not in dropped}
 
     # Blocks
 

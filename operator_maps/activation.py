@@ -6,7 +6,14 @@ Source: https://onnx.ai/onnx/operators/. A NaN in the input comes out of some of
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import onnx_ir as ir
+
 from converter.rows import Arg, Node, Operand, call, expr, invoke, reshape
+
+if TYPE_CHECKING:
+    from mindspore import ops
 
 
 def elu(node: Node, x: Operand, *, alpha: float = 1.0) -> Arg:
@@ -85,6 +92,27 @@ def shrink(node: Node, x: Operand, *, bias: float = 0.0, lambd: float = 0.5) -> 
     return expr("ops.where(ops.abs({0}) > {1}, {2}, ops.zeros_like({0}))", x, lambd, moved)
 
 
+def softmax(node: Node, x: Operand, *, axis: int = -1) -> Arg:
+    """Softmax: `ops.softmax`; a safe one where the model replaces what it gives for elements that all are -inf."""
+    if _is_guarded(node.ir.outputs[0]):
+        return expr("{0}({1}, {2})", softmax_or_nan, x, axis)
+    return expr("ops.softmax({0}, {1})", x, axis)
+
+
+def _is_guarded(value: ir.Value) -> bool:
+    uses = [use.node for use in value.uses()]
+    return any(
+        use.op_type in ("IsNaN", "Where") or (use.op_type == "Cast" and _is_guarded(use.outputs[0])) for use in uses
+    )
+
+
+def softmax_or_nan(x, axis):
+    """Softmax; NaN where every element is -inf, at which MindSpore's CPU kernel stops."""
+    known = ops.amax(x, axis, True) > float("-inf")
+    y = ops.softmax(ops.where(known, x, ops.zeros_like(x)), axis)
+    return ops.where(known, y, ops.full_like(x, float("nan")))
+
+
 ROWS = {
     "Celu": call("ops.celu({0}, {alpha})", alpha=1.0),
     "Elu": elu,
@@ -100,7 +128,7 @@ ROWS = {
     "Selu": selu,
     "Shrink": shrink,
     "Sigmoid": call("ops.sigmoid({0})"),
-    "Softmax": call("ops.softmax({0}, {axis})", axis=-1),
+    "Softmax": softmax,
     "Softplus": call("ops.softplus({0})"),
     "Softsign": call("ops.softsign({0})"),
     "SwiGLU": swiglu,

@@ -6,7 +6,7 @@ other; this is not worked around.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import onnx_ir as ir
@@ -18,14 +18,32 @@ if TYPE_CHECKING:
     import mindspore as ms
     from mindspore import ops
 
+_UNSIGNED = (ir.DataType.UINT16, ir.DataType.UINT32, ir.DataType.UINT64)
 
-def binary(template: str) -> Callable[..., Arg]:
-    """Row of an operator on two tensors; a constant of one element is a Python number: `x * 0.5`."""
+
+def binary(template: str, *wide: ir.DataType) -> Callable[..., Arg]:
+    """Row of an operator on two tensors; a constant of one element is a Python number: `x * 0.5`.
+
+    Args:
+        template: the expression.
+        wide: element types that MindSpore's function does not take; they are computed in int64.
+    """
 
     def row(node: Node, a: Operand, b: Operand) -> Arg:
-        return expr(template, *numbers(a, b))
+        return _in_int64(node, template, a, b) if a.dtype in wide else expr(template, *numbers(a, b))
 
     return row
+
+
+def _in_int64(node: Node, template: str, *xs: Operand) -> Arg:
+    return expr("{0}.astype({1})", _folded(template, [expr("{0}.astype(ms.int64)", x) for x in xs]), node.dtype())
+
+
+def _folded(template: str, xs: Sequence[Arg]) -> Arg:
+    result, *others = xs
+    for x in others:
+        result = expr(template, result, x)
+    return result
 
 
 def div(node: Node, a: Operand, b: Operand) -> Arg:
@@ -37,11 +55,24 @@ def div(node: Node, a: Operand, b: Operand) -> Arg:
 
 def mod(node: Node, a: Operand, b: Operand, *, fmod: int = 0) -> Arg:
     """Mod: `%`, whose sign is the divisor's; with fmod the dividend's, as C's fmod."""
-    if not fmod:
-        return expr("{0} % {1}", *numbers(a, b))
-    if a.kind in "iu":
-        return expr("{0} - ops.truncate_div({0}, {1}) * {1}", a, b)
-    return expr("ops.fmod({0}, {1})", a, b)
+    if a.kind == "f" and b.constant is None:
+        return expr("{0}({1}, {2})", fmod_of_any if fmod else mod_of_any, a, b)
+    if a.kind == "f":
+        return expr("ops.fmod({0}, {1})" if fmod else "{0} % {1}", *((a, b) if fmod else numbers(a, b)))
+    if a.dtype in _UNSIGNED:
+        return _in_int64(node, "{0} % {1}", a, b)
+    return expr("{0} - ops.truncate_div({0}, {1}) * {1}", a, b) if fmod else expr("{0} % {1}", *numbers(a, b))
+
+
+def mod_of_any(x, y):
+    """The rest of x / y with the sign of y; also for an infinite y, of which MindSpore makes NaN."""
+    nearest = ops.where(ops.logical_or(x == 0, (x < 0) == (y < 0)), x, y)
+    return ops.where(ops.logical_and(ops.isinf(y), ops.isfinite(x)), nearest, x % y)
+
+
+def fmod_of_any(x, y):
+    """The rest of x / y with the sign of x; also for an infinite y, of which MindSpore makes NaN."""
+    return ops.where(ops.logical_and(ops.isinf(y), ops.isfinite(x)), x, ops.fmod(x, y))
 
 
 def power(node: Node, x: Operand, exponent: Operand) -> Arg:
@@ -58,14 +89,13 @@ def power(node: Node, x: Operand, exponent: Operand) -> Arg:
     return expr("ops.pow({0}, {1}.astype({2}))", x, exponent, node.dtype())
 
 
-def folded(template: str) -> Callable[..., Arg]:
-    """Row of an operator on any number of tensors that combines two at a time."""
+def folded(template: str, *wide: ir.DataType) -> Callable[..., Arg]:
+    """Row of an operator on any number of tensors that combines two at a time; arguments as in `binary`."""
 
     def row(node: Node, *xs: Operand) -> Arg:
-        result: Arg = xs[0]
-        for x in xs[1:]:
-            result = expr(template, result, number(x, xs[0]))
-        return result
+        if xs[0].dtype in wide and len(xs) > 1:
+            return _in_int64(node, template, *xs)
+        return _folded(template, [xs[0], *(number(x, xs[0]) for x in xs[1:])])
 
     return row
 
@@ -154,9 +184,9 @@ ROWS = {
     "Exp": call("ops.exp({0})"),
     "Floor": call("ops.floor({0})"),
     "Log": call("ops.log({0})"),
-    "Max": folded("ops.maximum({0}, {1})"),
+    "Max": folded("ops.maximum({0}, {1})", ir.DataType.UINT16),
     "Mean": mean,
-    "Min": folded("ops.minimum({0}, {1})"),
+    "Min": folded("ops.minimum({0}, {1})", ir.DataType.UINT16),
     "Mod": mod,
     "Mul": binary("{0} * {1}"),
     "Neg": call("-{0}"),
@@ -167,7 +197,7 @@ ROWS = {
     "Sin": call("ops.sin({0})"),
     "Sinh": call("ops.sinh({0})"),
     "Sqrt": call("ops.sqrt({0})"),
-    "Sub": binary("{0} - {1}"),
+    "Sub": binary("{0} - {1}", ir.DataType.UINT32, ir.DataType.UINT64),
     "Sum": folded("{0} + {1}"),
     "Tan": call("ops.tan({0})"),
 }

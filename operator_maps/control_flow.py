@@ -14,13 +14,24 @@ _NO_LIMIT = 2**31 - 1
 
 
 def if_(node: Node, condition: Operand, *, then_branch: ir.Graph, else_branch: ir.Graph) -> Arg:
-    """ONNX If: an if statement; only the branch that is taken when the condition is known."""
+    """ONNX If: an if statement; only the branch that is taken when the condition is known.
+
+    Declines an optional value that only one branch has: graph mode must know whether there is one.
+    """
     chosen = _known(condition)
     if chosen is not None:
         return node.inline(then_branch if chosen else else_branch)
     targets = tuple(node.variable(i) for i in range(len(node.ir.outputs)))
     test = node.resolve(condition.number_or_tensor())
+    if any(_is_none(a) != _is_none(b) for a, b in zip(then_branch.outputs, else_branch.outputs, strict=True)):
+        raise node.decline("only one of its branches gives a value, and its condition is computed")
     return Written(Branch(targets, test, node.block(then_branch), node.block(else_branch)), targets)
+
+
+def _is_none(value: ir.Value) -> bool:
+    """Whether an optional value is known to be absent."""
+    producer = value.producer()
+    return producer is not None and producer.op_type == "Optional" and not any(producer.inputs)
 
 
 def loop(node: Node, count: Operand | None, condition: Operand | None, *initial: Operand, body: ir.Graph) -> Arg:

@@ -68,17 +68,20 @@ def col2im(
     pads: tuple[int, ...] | None = None,
     strides: tuple[int, ...] | None = None,
 ) -> Arg:
-    """ONNX Col2Im: `ops.fold` in 2-D, cut from a larger image where the padding is asymmetric.
+    """ONNX Col2Im: `ops.fold` in 2-D, cut from a larger image where the padding is asymmetric; else composed.
 
     Raises:
-        Declined: the shapes of image and block are computed, or there are not two spatial axes.
+        Declined: the number of spatial axes is unknown.
     """
-    image, block = image_shape.items(), block_shape.items()
-    if image is None or block is None or not all(isinstance(extent, int) for extent in (*image, *block)):
-        raise node.decline("the shapes of its image and block are computed")
+    image, block = image_shape.items(computed=True), block_shape.items(computed=True)
+    if image is None or block is None:
+        raise node.decline("the number of its spatial axes is unknown")
+    rank = len(block)
+    if rank != 2 or not all(isinstance(extent, int) for extent in (*image, *block)):
+        ones = (1,) * rank
+        options = (strides or ones, dilations or ones, (pads or (0,) * rank)[:rank], (pads or (0,) * 2 * rank)[rank:])
+        return expr("{0}({1}, {2}, {3}, {4}, {5}, {6}, {7})", add_blocks, x, image, block, *options)
     window = window_of(node, x, block, "NOTSET", strides, dilations, pads)
-    if window.rank != 2:
-        raise node.decline(f"it has {window.rank} spatial axes (2 are supported)")
     padding = window.begin
     if not window.symmetric:
         padding = (0, 0)
@@ -90,6 +93,30 @@ def col2im(
         return y
     bounds = zip((2, 3), window.begin, window.end, image, strict=True)
     return subscript(y, {axis: slice(begin, extent - end) for axis, begin, end, extent in bounds})  # type: ignore[operator]
+
+
+def add_blocks(x, image, block, strides, dilations, begins, ends):
+    """Add up the blocks (batch, channels * elements of a block, blocks) where they stand in an image."""
+    places, inside = ops.zeros((1, 1, 1, 1), ms.int64), ops.ones((1, 1, 1, 1), ms.bool_)
+    elements, blocks = 1, 1
+    for i in range(len(image)):
+        count = (image[i] + begins[i] + ends[i] - (block[i] - 1) * dilations[i] - 1) // strides[i] + 1
+        within = ops.arange(block[i]).reshape((-1, 1)) * dilations[i] - begins[i]
+        place = within + ops.arange(count) * strides[i]
+        place = place.reshape((1, block[i], 1, count))
+        there = ops.logical_and(place >= 0, place < image[i])
+        shape = (elements * block[i], 1, blocks * count, 1)
+        places = (places.reshape((elements, 1, blocks, 1)) * image[i] + place).reshape(shape)
+        inside = ops.logical_and(inside.reshape((elements, 1, blocks, 1)), there).reshape(shape)
+        elements, blocks = elements * block[i], blocks * count
+    size = 1
+    for extent in image:
+        size = size * extent
+    places = ops.where(inside, places, size).reshape((-1, 1))
+    rows = x.reshape((-1, elements * blocks)).T
+    sums = ops.zeros((size + 1, rows.shape[1]), x.dtype)
+    sums = ops.tensor_scatter_elements(sums, ops.broadcast_to(places, rows.shape), rows, 0, "add")
+    return sums[:size].T.reshape((x.shape[0], -1, *image))
 
 
 def affine_grid(node: Node, theta: Operand, size: Operand, *, align_corners: int = 0) -> Arg:

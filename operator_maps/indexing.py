@@ -58,13 +58,11 @@ def _from_the_front(node: Node, x: Operand, indices: Operand, axis: int) -> Arg:
 
 
 def gather_nd(node: Node, x: Operand, indices: Operand, *, batch_dims: int = 0) -> Arg:
-    """ONNX GatherND: ops.gather_nd, with the batch's own index in front where there are batch axes.
-
-    An index that counts from the back is an error when the network runs.
-    """
+    """ONNX GatherND: ops.gather_nd, with the batch's own index in front where there are batch axes."""
+    places = _places(node, x, indices, batch_dims)
     if not batch_dims:
-        return expr("ops.gather_nd({0}, {1})", x, indices)
-    return expr("{0}({1}, {2}, {3})", gather_nd_of_batch, x, indices, batch_dims)
+        return expr("ops.gather_nd({0}, {1})", x, places)
+    return expr("{0}({1}, {2}, {3})", gather_nd_of_batch, x, places, batch_dims)
 
 
 def gather_nd_of_batch(x, indices, batch_dims):
@@ -101,22 +99,43 @@ def count_along(axis, extent, rank):
 
 
 def scatter_nd(node: Node, x: Operand, indices: Operand, updates: Operand, *, reduction: str = "none") -> Arg:
-    """ONNX ScatterND: ops.tensor_scatter_update, or ops.tensor_scatter_add, mul, max or min.
-
-    An index that counts from the back is an error when the network runs, unless it is a constant.
-    """
+    """ONNX ScatterND: ops.tensor_scatter_update, or ops.tensor_scatter_add, mul, max or min."""
     if updates.size == 0:
         return x
     name = "update" if reduction == "none" else reduction
-    return expr(f"ops.tensor_scatter_{name}({{0}}, {{1}}, {{2}})", x, _wrapped(node, x, indices), updates)
+    return expr(f"ops.tensor_scatter_{name}({{0}}, {{1}}, {{2}})", x, _places(node, x, indices), updates)
 
 
-def _wrapped(node: Node, x: Operand, indices: Operand) -> Arg:
-    """Constant places with every index counted from the front."""
+def _places(node: Node, x: Operand, indices: Operand, batch_dims: int = 0) -> Arg:
+    """Places with every index counted from the front, which is all that MindSpore's functions take."""
     array, shape = indices.constant, x.shape
-    if array is None or shape is None or not (array < 0).any() or None in shape[: array.shape[-1]]:
+    if _never_negative(indices.value) or (array is not None and not (array < 0).any()):
         return indices
-    return node.constant(np.where(array < 0, array + np.array(shape[: array.shape[-1]], array.dtype), array), "indices")
+    if array is not None and shape is not None:
+        extents = shape[batch_dims : batch_dims + array.shape[-1]]
+        if None not in extents:
+            return node.constant(np.where(array < 0, array + np.array(extents, array.dtype), array), "indices")
+    return expr("{0}({1}, {2}, {3})", from_the_front, indices, x, batch_dims)
+
+
+def _never_negative(value: ir.Value | None) -> bool:
+    """Whether indices are known not to count from the back: what found them counts from the front."""
+    producer = None if value is None else value.producer()
+    if producer is None:
+        known = None if value is None else value.const_value
+        return known is not None and known.size < 64 and not (known.numpy() < 0).any()
+    if producer.op_type in ("NonZero", "ArgMax", "ArgMin", "TopK", "Shape"):
+        return True
+    if producer.op_type == "Concat":
+        return all(_never_negative(part) for part in producer.inputs)
+    moves = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Expand", "Slice", "Cast", "Identity", "Gather")
+    return producer.op_type in moves and _never_negative(producer.inputs[0])
+
+
+def from_the_front(indices, x, first):
+    """Places in `x`, the last axis of `indices`, from its axis `first` on; none counts from the back any more."""
+    parts = [indices[..., i] for i in range(indices.shape[-1])]
+    return ops.stack([ops.where(part < 0, part + x.shape[first + i], part) for i, part in enumerate(parts)], -1)
 
 
 def tensor_scatter(

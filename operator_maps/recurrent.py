@@ -142,10 +142,12 @@ def _parameters(weights: Sequence[Operand], gates: Sequence[int], directions: in
     w, r, *biases = weights
     rows = (w.shape or ())[1] or 0
     sources = [*zip(_MATRICES, (w, r), (0, 0), strict=True)]
-    sources += [(name, b, first) for b in biases for name, first in zip(_BIASES, (0, rows), strict=True)]
+    joined = len(biases) == 1
+    if biases:
+        sources += zip(_BIASES, biases * 2 if joined else biases, (0, rows if joined else 0), strict=True)
     return {
         name + way: source.weight(
-            *_of_direction(source, i, directions), *_in_order(first, rows, gates, source.rank == 2)
+            *_of_direction(source, i, directions), *_in_order(first, rows, gates, joined and source.rank == 2)
         )
         for name, source, first in sources
         for i, way in enumerate(ways)

@@ -25,13 +25,13 @@ def top_k(
 ) -> Arg:
     """ONNX TopK: `values, indices = ops.topk(x, 5)`, the indices as int64.
 
-    Of equal elements ONNX takes the first ones, ops.topk any: of the types in which elements are often equal (integers,
-    float16), the first ones of a stable sort are taken.
+    Of equal elements ONNX takes the first ones, ops.topk any: where the indices matter, the first ones of a stable
+    sort are taken. (That of float64 sorts in float32, which is no better.)
     """
     count = k.items(computed=True)
     if count is None:
         raise node.decline("its number of elements is not one number")
-    if x.dtype in (ir.DataType.FLOAT, ir.DataType.DOUBLE):
+    if x.dtype == ir.DataType.DOUBLE or (x.dtype == ir.DataType.FLOAT and not node.used[1]):
         last = axis == -1 or axis + 1 == x.rank
         options = "" if last and largest else ", dim={2}" if largest else ", dim={2}, largest=False"
         found = expr(f"ops.topk({{0}}, {{1}}{options})", x, count[0], axis)

@@ -53,9 +53,27 @@ def split(node: Node, x: Operand, sizes: Operand | None, *, axis: int = 0, keepd
     if sizes is None:
         return expr("list(ops.split({0}, 1, {1}))" if keepdims else "list(ops.unbind({0}, {1}))", x, axis)
     known = sizes.python()
-    if known is None:
-        raise node.decline("its sizes are computed: graph mode must know how many parts there are")
-    return expr("list(ops.split({0}, {1}, {2}))", x, known, axis)
+    if known is not None:
+        return expr("list(ops.split({0}, {1}, {2}))", x, known, axis)
+    return _slices(node, x, sizes, axis)
+
+
+def _slices(node: Node, x: Operand, sizes: Operand, axis: int) -> list[Arg]:
+    """Parts of computed sizes: `[x[: int(sizes[0])], x[int(sizes[0]) :]]`."""
+    items = sizes.items(computed=True)
+    if items is None or not sizes.rank or x.rank is None:
+        raise node.decline("the number of parts is computed, and graph mode must know it")
+    before, parts = ":, " * (axis % x.rank), []
+    end: Arg = None
+    for i, size in enumerate(items):
+        begin, end = end, node.let("end", size if end is None else expr("{0} + {1}", end, size))
+        if begin is None:
+            parts.append(expr(f"{{0}}[{before}:{{1}}]", x, end))
+        elif i < len(items) - 1:
+            parts.append(expr(f"{{0}}[{before}{{1}}:{{2}}]", x, begin, end))
+        else:
+            parts.append(expr(f"{{0}}[{before}{{1}}:]", x, begin))
+    return parts
 
 
 def concatenated(node: Node, items: Operand, *, axis: int, new_axis: int = 0) -> Arg:

@@ -62,7 +62,7 @@ def empty(node: Node, index: int = 0) -> Expr:
 
 def slice_(node: Node, x: Operand, starts: Operand, ends: Operand, axes: Operand | None, steps: Operand | None) -> Arg:
     """ONNX Slice: `x[:, 1:3]`, its bounds literals, Python values, or computed ones read when the network runs."""
-    if x.size == 0:
+    if x.size == 0 or node.outputs[0].size == 0:
         return empty(node)
     first, last = starts.items(computed=True), ends.items(computed=True)
     if first is None or last is None:
@@ -85,12 +85,14 @@ def _bounds(x: Operand, axis: int, start: Arg, stop: Arg, step: Arg) -> slice:
     """One axis's bounds as Python writes them; None where nothing need be written."""
     extent = None if x.shape is None else x.shape[axis]
     forward = not isinstance(step, int) or step > 0
+    limit = FAR if extent is None else extent
+    start, stop = (max(min(b, limit), -limit - 1) if isinstance(b, int) else b for b in (start, stop))
     if isinstance(start, int) and (start in (0, -FAR) or start < -FAR if forward else start >= FAR):
         start = None
     if isinstance(stop, int) and (stop >= FAR if forward else stop < -FAR):
         stop = None
     if extent is not None and isinstance(step, int):
-        if isinstance(start, int) and start == (-extent if forward else extent - 1):
+        if isinstance(start, int) and (start <= -extent if forward else start >= extent - 1):
             start = None
         if isinstance(stop, int) and (stop >= extent if forward else stop < -extent):
             stop = None

@@ -64,10 +64,10 @@ def shortcut(inplanes: int, outplanes: int, stride: int) -> nn.Module | None:
 class ResNet(nn.Module):
     def __init__(
         self,
-        block: type[BasicBlock] | type[Bottleneck] = Bottleneck,
         blocks: tuple[int, ...] = (2, 2, 2, 2),
         width: int = 16,
         classes: int = 10,
+        block: type[BasicBlock] | type[Bottleneck] = Bottleneck,
     ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
@@ -180,13 +180,17 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    def __init__(self, vocabulary: int = 100, hidden: int = 48, depth: int = 3, heads: int = 4) -> None:
+    def __init__(
+        self, vocabulary: int = 100, hidden: int = 48, depth: int = 3, heads: int = 4, tied: bool = False
+    ) -> None:
         super().__init__()
         self.wte = nn.Embedding(vocabulary, hidden)
         self.wpe = nn.Embedding(64, hidden)
         self.h = nn.ModuleList([Block(hidden, heads, causal=True) for _ in range(depth)])
         self.ln_f = nn.LayerNorm(hidden)
         self.lm_head = nn.Linear(hidden, vocabulary, bias=False)
+        if tied:
+            self.lm_head.weight = self.wte.weight
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         x = self.wte(ids) + self.wpe(torch.arange(ids.shape[1], device=ids.device))
@@ -387,7 +391,7 @@ class Pyramid(nn.Module):
 
 MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Any, ...]], list[str]]] = {
     "resnet": (ResNet, lambda: (torch.randn(2, 3, 64, 64),), ["image"]),
-    "resnet18": (lambda: ResNet(BasicBlock, width=8), lambda: (torch.randn(4, 3, 64, 64),), ["image"]),
+    "resnet18": (lambda: ResNet(width=8, block=BasicBlock), lambda: (torch.randn(4, 3, 64, 64),), ["image"]),
     "vit": (ViT, lambda: (torch.randn(2, 3, 32, 32),), ["image"]),
     "encoder": (
         Encoder,
@@ -395,6 +399,7 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Any, ...]], 
         ["ids", "attention_mask"],
     ),
     "decoder": (Decoder, lambda: (torch.randint(0, 100, (2, 12)),), ["ids"]),
+    "tied_decoder": (lambda: Decoder(tied=True), lambda: (torch.randint(0, 100, (2, 12)),), ["ids"]),
     "tagger": (Tagger, lambda: (torch.randint(0, 50, (2, 12)),), ["ids"]),
     "pyramid": (Pyramid, lambda: (torch.randn(2, 3, 32, 32),), ["image"]),
     "unet": (UNet, lambda: (torch.randn(2, 3, 32, 32),), ["image"]),

@@ -192,8 +192,9 @@ def result(verdict: str = "same", **changes) -> SimpleNamespace:
 
 
 @pytest.fixture
-def converted(monkeypatch):
+def converted(folder, monkeypatch):
     """Put a function in the place of the conversion; the arguments that it gets are in the list returned."""
+    (folder / "net.pb").write_bytes(GRAPH_DEF)
 
     def put(outcome: object) -> list[dict]:
         calls: list[dict] = []
@@ -354,14 +355,15 @@ def test_quiet_says_nothing(folder, capfd):
     assert (folder / "output" / "net.py").exists()
 
 
-def test_a_missing_pb_does_not_wait_for_tensorflow(folder):
+@pytest.mark.parametrize("name", ["missing.pb", "missing.onnx", "empty.onnx"])
+def test_a_missing_file_is_noticed_at_once(folder, name):
     program = (
         "import sys; from converter import cli\n"
-        "status = cli.main(['--model_file', 'missing.pb'])\n"
-        "print(status, 'tensorflow' in sys.modules)"
+        f"status = cli.main(['--model_file', '{name}'])\n"
+        "print(status, [each for each in ('tensorflow', 'mindspore', 'onnx', 'numpy') if each in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "1 False\n"
+    assert done.stdout == "1 []\n"
 
 
 def test_the_python_call_is_the_same():

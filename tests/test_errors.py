@@ -119,6 +119,7 @@ ELSEWHERE = {
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "text.txt").write_text("no folder")
     (tmp_path / "net.pb").write_bytes(b"\n\x03abc")
+    (tmp_path / "net.h5").write_bytes(b"\x89HDF")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

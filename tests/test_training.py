@@ -22,7 +22,7 @@ NOTHING = 1e-3
 EXTRA = "bias_hh_l0"
 """MindSpore's recurrent layers have two biases, Keras's LSTM has one: the other is zero and has no tensor there."""
 
-TORCH = ("resnet18", "encoder", "decoder")
+TORCH = ("resnet18", "encoder", "decoder", "tied_decoder")
 KERAS = ("MobileNetV2", "LSTM")
 
 Gradients = dict[str, np.ndarray]
@@ -65,6 +65,7 @@ def of_torch(name: str, folder: Path) -> Trained:
     module = models_torch.export(name, folder / "model.onnx", dynamo=True, optimize=False)
     torch.manual_seed(1)
     inputs = models_torch.MODELS[name][1]()
+    names = {id(p): key for key, p in module.named_parameters(remove_duplicate=False)}  # the last one, as in the export
 
     def run(training: bool) -> None:
         module.train(training)
@@ -78,7 +79,7 @@ def of_torch(name: str, folder: Path) -> Trained:
         buffers = {key: tensor.clone() for key, tensor in module.named_buffers()}
         run(training)
         module.load_state_dict(buffers, strict=False)
-        return {key: p.grad.numpy() for key, p in module.named_parameters() if p.grad is not None}
+        return {names[id(p)]: p.grad.numpy() for p in module.parameters() if p.grad is not None}
 
     def moved() -> Gradients:
         buffers = {key: tensor.clone() for key, tensor in module.named_buffers()}

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError, EncodeError
 
 from converter.ends import Declared, Graph, is_named, merge_shapes
 from converter.errors import ModelLoadingError, NodeInputTypeNotSupportError, SourceRunError
-from converter.frontends.files import check_readable
+from converter.files import check_readable
 from converter.frontends.onnx_cut import cut, initializer_names, subgraphs
 from converter.source import Dim, End, Original, Request, Source
 

@@ -29,8 +29,9 @@ _ACTIVATIONS = {
 def recognise_layers(model: ir.Model, names: Names) -> None:
     """Replace the recurrent nodes that mean a layer of MindSpore by `idiom.LSTM`, `idiom.GRU` and `idiom.RNN`.
 
-    Inputs: x, lengths, the initial hidden (and cell) state, None for zeros; then ONNX's W, R and B, or the layer's
-    weights in MindSpore's order. Outputs: what every step gives, the last states; all in MindSpore's layout.
+    Inputs: x, lengths, the initial hidden (and cell) state, None for zeros; then ONNX's W, R and B (or its two halves),
+    or the layer's weights in MindSpore's order. Outputs: what every step gives, the last states; all in MindSpore's
+    layout.
     Attributes: `direction`, `batch_first`, for RNN `nonlinearity`.
     """
     for graph in model.graphs():
@@ -61,9 +62,10 @@ def _activations(node: ir.Node) -> tuple[str, ...] | None:
 
 def _weights(node: ir.Node) -> list[ir.Value] | None:
     """The weights: ONNX's when they are constants, else those that ONNX's were made of; None when they are computed."""
-    given = [value for value in node.inputs[1:4] if value is not None]
+    given = [part for value in node.inputs[1:4] if value is not None for part in _parts(value)]
     if all(value.const_value is not None for value in given):
         return given
+    given = [value for value in node.inputs[1:4] if value is not None]
     trace = Trace()
     traced = [numbers for value in given if (numbers := trace.numbers(value)) is not None]
     if len(traced) < len(given):
@@ -76,6 +78,20 @@ def _weights(node: ir.Node) -> list[ir.Value] | None:
             found.append(trace.weight(np.concatenate([blocks[gate] for gate in gates])))
     weights = [weight for weight in found if weight is not None]
     return weights if len(weights) == len(found) else None
+
+
+def _parts(value: ir.Value) -> Sequence[ir.Value]:
+    """The two biases that a bias was joined of, else the value itself."""
+    producer = value.producer()
+    if (
+        producer is None
+        or producer.op_type != "Concat"
+        or attribute(producer, "axis") != 1
+        or len(producer.inputs) != 2
+    ):
+        return (value,)
+    parts = [part for part in producer.inputs if part is not None and part.const_value is not None]
+    return parts if len(parts) == 2 and _shape(parts[0]) == _shape(parts[1]) else (value,)
 
 
 class _Layer:

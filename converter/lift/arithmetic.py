@@ -59,10 +59,15 @@ def _commutative(template: str, compute: Callable[[Any, Any], Any], neutral: Any
     return lambda left, right: right if is_number(left) and left == neutral else lifted(left, right)
 
 
+def _extreme(template: str, compute: Callable[[Any, Any], Any]) -> Callable[[Arg, Arg], Arg]:
+    lifted = _binary(template, compute)
+    return lambda left, right: left if left == right else lifted(left, right)
+
+
 _add = _commutative("{0} + {1}", operator.add, 0)
 _multiply = _commutative("{0} * {1}", operator.mul, 1)
-_minimum = _binary("min({0}, {1})", min)
-_maximum = _binary("max({0}, {1})", max)
+_minimum = _extreme("min({0}, {1})", min)
+_maximum = _extreme("max({0}, {1})", max)
 _quotient = _binary("{0} / {1}", operator.truediv, 1)
 
 

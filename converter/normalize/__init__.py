@@ -38,12 +38,12 @@ from converter.stages import Each
 __all__ = [
     "OPSET",
     "calls_of",
-    "constants",
     "is_folded",
     "is_literal",
     "normalize",
     "refusal_of",
     "source_name",
+    "tensors_of",
     "varying_axes",
 ]
 
@@ -100,7 +100,7 @@ def normalize(model: onnx.ModelProto, base_dir: Path, each: Each = iter, kept: C
     return graph
 
 
-def constants(model: onnx.ModelProto, base_dir: Path) -> Iterator[ir.TensorProtocol]:
+def tensors_of(model: onnx.ModelProto, base_dir: Path) -> Iterator[ir.TensorProtocol]:
     """The tensors that `model` holds, by the names that weight maps have for them; external data stays on disk.
 
     Raises:

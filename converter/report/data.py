@@ -8,7 +8,6 @@ import math
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 from converter import __version__
 from converter.program import Cell, Record
 from converter.report.facts import Facts, status_of
+from converter.report.source_graph import SourceValue
 from converter.source import End
 from converter.verification import Comparison, NodeComparison
 from converter.verification.compare import Difference
@@ -44,11 +44,11 @@ def report_data(facts: Facts) -> dict[str, Any]:
         "options": {name: _plain(value) for name, value in facts.options.items()},
         "summary": _summary(facts, nodes),
         "files": [str(path) for path in facts.files],
-        "timings": {stage: round(seconds, 4) for stage, seconds in facts.timings.items()},
-        "peak_memory": facts.peak_memory,
+        "timings": {stage: round(seconds, 4) for stage, seconds in facts.stages.timings.items()},
+        "peak_memory": facts.stages.peak_memory,
         "network": _network(facts),
         "nodes": nodes,
-        "values": {name: asdict(value) for name, value in facts.graph.values.items()},
+        "values": {name: _value(value) for name, value in facts.graph.values.items()},
         "weights": [_weight(name, weight) for name, weight in facts.program.parameters()],
         "unconverted": [
             {"node": node["id"], "name": node["name"], "operator": node["operator"], "remedy": node["became"]}
@@ -154,6 +154,14 @@ def _nodes(facts: Facts) -> list[dict[str, Any]]:
         key = (compared.operator, compared.node)
         errors[key] = max((errors.get(key, compared), compared), key=_severity)
     return [_node(i, record, facts, numbers, errors) for i, record in enumerate(records)]
+
+
+def _value(value: SourceValue) -> dict[str, Any]:
+    return {
+        "dtype": value.dtype,
+        "shape": None if value.shape is None else list(value.shape),
+        "constant": value.constant,
+    }
 
 
 def _severity(compared: NodeComparison) -> tuple[bool, float]:

@@ -11,13 +11,14 @@ from converter.emit import Position, Script
 from converter.program import Program, Record
 from converter.report.source_graph import SourceGraph
 from converter.source import Source
+from converter.stages import Stages
 from converter.verification import Comparison, NodeComparison
 
 KINDS = ("txt", "json", "html")
 """The reports, by their suffixes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """A conversion, for its reports.
 
@@ -27,7 +28,7 @@ class Facts:
         program: what it became; script: the same as text.
         proof: the verification; None when it was turned off.
         options: the arguments of the conversion, by name.
-        timings: seconds that every stage took; peak_memory: bytes.
+        stages: how long each stage took, and the memory.
         written: the files before the reports, the weight map last, at their destination.
     """
 
@@ -38,8 +39,7 @@ class Facts:
     script: Script
     proof: Comparison | None
     options: Mapping[str, Any]
-    timings: Mapping[str, float]
-    peak_memory: int
+    stages: Stages
     written: Sequence[Path]
 
     @property

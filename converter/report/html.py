@@ -36,7 +36,7 @@ LIBRARIES = (
 
 OWN = (
     *("dom", "model", "virtual", "layout", "cards", "graph"),
-    *("script", "details", "search", "table", "plot", "overview", "main"),
+    *("script", "details", "search", "table", "plot", "overview", "split", "main"),
 )
 """Our own scripts; `main` starts the page."""
 

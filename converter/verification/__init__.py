@@ -78,10 +78,12 @@ def verify(
         _hand_over(folder, job, feeds, source.original.model)
         results = Results(job, made, folder, _run(folder, "outputs", job, count))
         if results.wants_nodes:
-            step = 1 if results.differ else -(-total // SAMPLE)
+            step = 1 if results.differ or job["stubs"] else -(-total // SAMPLE)
             job["nodes"] = job["nodes"] or _plan(source, made.graph, rows, step, folder)
             _hand_over(folder, job, feeds, None)
             results = Results(job, made, folder, results.process, _run(folder, "nodes", job, count))
+        if results.only_graph_mode_differs and total <= SAMPLE and isinstance(job["nodes"], dict):
+            results = Results(job, made, folder, results.process, _run(folder, "graph", job, count))
         return results.comparison(feeds)
 
 

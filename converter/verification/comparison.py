@@ -52,10 +52,11 @@ class Comparison:
         verdicts = {node.node: "same" for node in self.nodes}
         verdicts |= {node.node: node.verdict for node in self.nodes if node.verdict != "same"}
         verdicts |= {node.node: node.verdict for node in self.nodes if node.verdict == "differs"}
-        counts = [f"{count} {kind}" for kind in _KINDS if (count := list(verdicts.values()).count(kind))]
+        found = list(verdicts.values())
+        counts = [f"{found.count(verdict)} {word}" for verdict, word in _WORDS.items() if verdict in found]
         lines = [f"{len(verdicts)} nodes on identical inputs: {', '.join(counts)}"]
         first = self.first_difference
         return [*lines, f"the first node that differs by itself: {first.line()}"] if first else lines
 
 
-_KINDS: tuple[Verdict, ...] = ("same", "differs", "not comparable")
+_WORDS: dict[Verdict, str] = {"same": "same", "differs": "differ", "not comparable": "not comparable"}

@@ -42,7 +42,7 @@ class Probe:
 
     Attributes:
         node, operator: of its record.
-        value: the name of its first output, by which the graph finds it.
+        value: the name of an output, by which the graph finds it.
         inputs: the values that it needs and that are not constants, with their element types (None for a sequence).
         outputs: which of its outputs the script has, with their names.
         converted: whether it is more than a stub.
@@ -113,7 +113,7 @@ class _Instrumenter(Translator):
         operator, name = _record_of(node)
         read = {value: item for value in values_read_by(node) if (item := self._written(value)) is not None}
         inputs = tuple((value.name or "", _element_type(value)) for value in read)
-        probe = Probe(name, operator, node.outputs[0].name or "", inputs)
+        probe = Probe(name, operator, next((value.name for value in node.outputs if value.name), ""), inputs)
         self.probes.append(probe)
         before = Assign((), expr(f"{BEFORE}({{0}}, {{1}})", number, tuple(read.values())))
         self.emit(before)

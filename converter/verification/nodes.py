@@ -8,43 +8,32 @@ more, so that memory does not grow with the model's depth.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx_ir as ir
 
-from converter.verification.compare import Difference, NodeComparison, badness, difference
-from converter.verification.evaluate import NoReference
+from converter.normalize.walk import all_graphs
 from converter.verification.instrument import AFTER, BEFORE, MODEL, SCRIPT, Probe
+from converter.verification.pieces import PIECE, in_pieces
+from converter.verification.prober import RAISED, Note, Prober
 from converter.verification.reference import Reference
 from converter.weights import apply
 
-ROUNDS = 16
-"""In so many rounds of a loop the nodes of its body are compared."""
-NEAR = 0.99
-"""From this cosine similarity on, or where there is none, a difference may be onnxruntime's own: 64 bits decide."""
 
-Note = Callable[..., None]
-
-
-class Raised:
-    """Stands for a value that the script could not compute."""
-
-
-RAISED = Raised()
-
-
-def compare_nodes(folder: Path, plan: Mapping[str, Any], feeds: Sequence[Any], note: Note) -> list[Any] | None:
-    """Compare the nodes of an instrumented script in PyNative mode, noting each comparison as it is made.
+def compare_nodes(
+    folder: Path, plan: Mapping[str, Any], feeds: Sequence[Any], note: Note, graph_mode: bool = False
+) -> list[Any] | None:
+    """Compare the nodes of an instrumented script, noting each comparison as it is made.
 
     Args:
         folder: holds the script and its graph.
         plan: what `Instrumented.write` returned, and the `base` folder of external data.
         feeds: the inputs, in order.
         note: is told `reached`, a node's number before it runs, and `node`, its comparison.
+        graph_mode: compile each node by itself, instead of running it in PyNative mode.
 
     Returns:
         What the script computes from the inputs with the references in the places of the nodes that were compared;
@@ -54,14 +43,22 @@ def compare_nodes(folder: Path, plan: Mapping[str, Any], feeds: Sequence[Any], n
 
     from converter.backend import to_mindspore, to_numpy
 
-    ms.set_context(mode=ms.PYNATIVE_MODE)
+    ms.set_context(mode=ms.GRAPH_MODE if graph_mode else ms.PYNATIVE_MODE)
     model = ir.load(folder / MODEL)
     ir.external_data.set_base_dir(model.graph, plan["base"])
     probes = [Probe(**probe) for probe in plan["probes"]]
     prober = Prober(probes, Reference(model), note)
-    module, net = _network(folder / SCRIPT, plan["weights"], model)
-    namespace = {**vars(module), "self": net, BEFORE: prober.before, AFTER: prober.after}
-    construct = _construct(folder / SCRIPT)
+    script = folder / SCRIPT
+    if graph_mode:
+        script = script.with_stem("pieces")
+        script.write_text(in_pieces((folder / SCRIPT).read_text(encoding="utf-8")), encoding="utf-8")
+    module, net = _network(script, plan["weights"], model)
+
+    def piece(number: int, *inputs: Any) -> Any:
+        return getattr(module, f"Piece{number}")(net)(*inputs)
+
+    namespace = {**vars(module), "self": net, BEFORE: prober.before, AFTER: prober.after, PIECE: piece}
+    construct = _construct(script)
     names = [argument.arg for argument in construct.args.args[1:]]
     namespace.update(zip(names, map(to_mindspore, feeds), strict=True))
     results = _run(construct.body, namespace, prober)
@@ -72,15 +69,14 @@ def compare_nodes(folder: Path, plan: Mapping[str, Any], feeds: Sequence[Any], n
 
 def _network(script: Path, weights: Mapping[str, Any], model: ir.Model) -> tuple[Any, Any]:
     """The script's module and its network, with the graph's constants as parameters."""
-    import sys
-
     from converter import network
     from converter.backend import to_mindspore
 
     net = network.load(script, None)
+    constants = {name: value for graph in all_graphs(model) for name, value in graph.initializers.items()}
     for parameter in net.get_parameters():
         weight = weights[parameter.name]
-        tensor = model.graph.initializers[weight["tensor"]].const_value
+        tensor = constants[weight["tensor"]].const_value
         assert tensor is not None
         parameter.set_data(to_mindspore(apply(weight["steps"], tensor.numpy())))
     return sys.modules[type(net).__module__], net
@@ -88,7 +84,7 @@ def _network(script: Path, weights: Mapping[str, Any], model: ir.Model) -> tuple
 
 def _construct(script: Path) -> ast.FunctionDef:
     tree = ast.parse(script.read_text(encoding="utf-8"))
-    (network,) = (node for node in tree.body if isinstance(node, ast.ClassDef))
+    network = next(node for node in tree.body if isinstance(node, ast.ClassDef))  # the only one, or before its pieces
     return next(node for node in network.body if isinstance(node, ast.FunctionDef) and node.name == "construct")
 
 
@@ -116,7 +112,7 @@ def _run(body: Sequence[ast.stmt], namespace: dict[str, Any], prober: Prober) ->
     return result if isinstance(result, tuple) else (result,)
 
 
-_KEPT = frozenset({"self", BEFORE, AFTER})
+_KEPT = frozenset({"self", BEFORE, AFTER, PIECE})
 
 
 def _names(statement: ast.stmt) -> Iterator[ast.Name]:
@@ -136,135 +132,3 @@ def _after(statement: ast.stmt, namespace: dict[str, Any], prober: Prober) -> No
     results = prober.after(number, [RAISED] * len(made.elts))  # type: ignore[attr-defined]
     targets = list(_stored(statement))
     namespace.update(zip(targets, results if len(targets) > 1 else [results], strict=False))
-
-
-class Prober:
-    """Takes what the nodes read and make, compares, and hands the references on."""
-
-    def __init__(self, probes: Sequence[Probe], reference: Reference, note: Note) -> None:
-        self._probes = probes
-        self._reference = reference
-        self._note = note
-        self._running: list[tuple[int, Sequence[Any]]] = []
-        self._errors: dict[int, Exception] = {}
-        self._rounds: dict[int, int] = {}
-        self._worst: dict[tuple[int, str], Difference] = {}
-
-    def before(self, number: int, inputs: Sequence[Any]) -> None:
-        """Begin a node."""
-        if number not in self._rounds:
-            self._note(reached=number)
-        self._rounds[number] = self._rounds.get(number, 0) + 1
-        self._running.append((number, inputs))
-
-    def failed(self, error: Exception) -> None:
-        """Note that the innermost node that runs has raised."""
-        if self._running:
-            self._errors.setdefault(self._running[-1][0], error)
-
-    def after(self, number: int, made: Sequence[Any]) -> Any:
-        """End a node; returns what the later ones get: one value, or a list of several."""
-        while self._running[-1][0] != number:  # nodes of its body that raised
-            self._raised_within(self._running.pop()[0])
-        _, inputs = self._running.pop()
-        results = list(made)
-        if self._rounds[number] <= ROUNDS or any(item is RAISED for item in made):
-            results = self._judge(number, inputs, [self._settled(number, item) for item in made])
-        return results[0] if len(results) == 1 else results
-
-    def _settled(self, number: int, item: Any) -> Any:
-        """A value once it is there: PyNative mode computes behind, and tells of errors when somebody reads."""
-        try:
-            if item is not RAISED:
-                _array(item, None)
-        except Exception as error:
-            self._errors.setdefault(number, error)
-            return RAISED
-        return item
-
-    def _judge(self, number: int, inputs: Sequence[Any], made: Sequence[Any]) -> list[Any]:
-        probe = self._probes[number]
-        try:
-            feeds = self._feeds(probe, inputs)
-            wanted = self._reference.outputs(probe.value, feeds)
-        except (NoReference, ValueError, TypeError, RuntimeError) as reason:
-            for _, name in probe.outputs:
-                self._found(number, name, Difference("not comparable", note=str(reason)))
-            return list(made)
-        results = []
-        for (index, name), got in zip(probe.outputs, made, strict=True):
-            found = self._difference(number, got, wanted[index])
-            if found.verdict == "differs" and got is not RAISED and (found.cosine is None or found.cosine > NEAR):
-                found = self._second_opinion(probe, feeds, index, got, wanted[index]) or found
-            self._found(number, name, found)
-            results.append(_instead(got, wanted[index]))
-        return results
-
-    def _feeds(self, probe: Probe, inputs: Sequence[Any]) -> dict[str, Any]:
-        if any(item is RAISED for item in inputs):
-            raise NoReference("an input of it could not be computed")
-        return {name: _array(item, dtype) for (name, dtype), item in zip(probe.inputs, inputs, strict=True)}
-
-    def _second_opinion(
-        self, probe: Probe, feeds: Mapping[str, Any], index: int, got: Any, want: Any
-    ) -> Difference | None:
-        """The comparison with what the node gives in 64 bits, when it is `same`: then onnxruntime is off."""
-        if not isinstance(want, np.ndarray) or want.dtype.kind != "f":
-            return None
-        try:
-            exact = self._reference.in_float64(probe.value, feeds)[index]
-        except NoReference:
-            return None
-        found = difference(_array(got, None), np.asarray(exact).astype(want.dtype))
-        return replace(found, note="compared in 64 bits") if found.verdict == "same" else None
-
-    def _difference(self, number: int, got: Any, want: Any) -> Difference:
-        if got is not RAISED:
-            return difference(_array(got, None), want)
-        error = self._errors.get(number)
-        if not self._probes[number].converted:
-            return Difference("not comparable", note="it is not converted")
-        if error is None:
-            return Difference("not comparable", note="a node of its body raises")
-        return Difference("differs", note=f"the script raises {first_line(error)}")
-
-    def _raised_within(self, number: int) -> None:
-        """A node that raised inside a body, where nothing can stand in for it."""
-        for _, name in self._probes[number].outputs:
-            self._found(number, name, self._difference(number, RAISED, None))
-
-    def _found(self, number: int, value: str, found: Difference) -> None:
-        """Note a comparison that is worse than those of earlier rounds."""
-        known = self._worst.get((number, value))
-        if known is None or badness(found) > badness(known):
-            self._worst[number, value] = found
-            probe = self._probes[number]
-            each = NodeComparison(**found.as_dict(), node=probe.node, operator=probe.operator, value=value)
-            self._note(node=each.as_dict(), number=number)
-
-
-def _array(item: Any, dtype: int | None) -> Any:
-    """A tensor, a Python value of a known element type, a list of tensors or None, as NumPy has it."""
-    import mindspore as ms
-
-    from converter.backend import to_numpy
-
-    array = to_numpy(item) if dtype is None or isinstance(item, ms.Tensor) or item is None else np.asarray(item)
-    return array if dtype is None or array is None else array.astype(ir.DataType(dtype).numpy(), copy=False)
-
-
-def _instead(got: Any, want: Any) -> Any:
-    """The reference in the form that the script has the value in."""
-    import mindspore as ms
-
-    from converter.backend import to_mindspore, to_numpy
-
-    if isinstance(got, ms.Tensor):
-        return to_mindspore(np.asarray(want).astype(to_numpy(got).dtype))
-    return to_mindspore(want) if isinstance(got, (list, tuple, Raised)) else got
-
-
-def first_line(error: Exception) -> str:
-    """What an error is and what it says, without MindSpore's headings."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    return f"{type(error).__name__}: {next((line for line in lines if line and not line.startswith('-')), '')}"[:300]

@@ -20,14 +20,18 @@ import onnx
 from converter.errors import ConverterError
 from converter.source import Original
 from converter.verification.compare import Difference, OutputComparison, difference
-from converter.verification.nodes import Note, compare_nodes, first_line
+from converter.verification.nodes import compare_nodes
+from converter.verification.prober import Note, first_line
 from converter.verification.where import lines_of
 
 MODES = ("PyNative", "graph")
 
 
 def main(folder: Path, part: str) -> None:
-    """Run a part of a job: the `outputs`, and with them the nodes where these are planned; or the `nodes` alone."""
+    """Run a part of a job: the `outputs`, and with them the nodes where these are planned; or the `nodes` alone.
+
+    `graph` compares the nodes in graph mode.
+    """
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     with np.load(folder / "inputs.npz", allow_pickle=True) as archive:
         feeds = {name: archive[f"input_{i}"] for i, name in enumerate(job["inputs"])}
@@ -45,7 +49,7 @@ def main(folder: Path, part: str) -> None:
             for mode in MODES if not job["stubs"] else ():
                 _compare_mode(job, mode, feeds, wanted, note)
         if isinstance(job["nodes"], dict):
-            _compare_nodes(job, folder, feeds, note)
+            _compare_nodes(job, folder, feeds, part == "graph", note)
 
 
 def _compare_mode(
@@ -57,16 +61,18 @@ def _compare_mode(
         note(compared=OutputComparison(output=name, mode=mode, **each.as_dict()).as_dict(), lines=lines)
 
 
-def _compare_nodes(job: Mapping[str, Any], folder: Path, feeds: Mapping[str, np.ndarray], note: Note) -> None:
+def _compare_nodes(
+    job: Mapping[str, Any], folder: Path, feeds: Mapping[str, np.ndarray], graph_mode: bool, note: Note
+) -> None:
     """Compare the nodes; and with the source, what all of them together give when each is right."""
-    note(started="nodes")
+    note(started="graph nodes" if graph_mode else "nodes")
     try:
-        made = compare_nodes(folder, job["nodes"], list(feeds.values()), note)
+        made = compare_nodes(folder, job["nodes"], list(feeds.values()), note, graph_mode)
     except Exception as error:
         note(failed=f"the nodes cannot be compared: {first_line(error)}")
     else:
         wanted = pickle.loads((folder / "wanted.pickle").read_bytes())
-        if made is not None:
+        if made is not None and not graph_mode:
             note(graph=[difference(one, other).verdict == "same" for one, other in zip(made, wanted, strict=True)])
     note(started="done")
 

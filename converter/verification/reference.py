@@ -57,11 +57,11 @@ class Reference:
 
     def __init__(self, model: ir.Model) -> None:
         self._model = model
-        self._nodes = {node.outputs[0].name: node for node in all_nodes(model.graph)}
+        self._nodes = {output.name: node for node in all_nodes(model.graph) for output in node.outputs if output.name}
         self._kept: dict[str, Runner] = {}
 
     def outputs(self, value: str, inputs: Mapping[str, Any]) -> list[Any]:
-        """Run the node whose first output is `value` on the values that it reads and that are not constants.
+        """Run the node that makes `value` on what it reads, constants aside; returns all its outputs.
 
         Raises:
             NoReference: it is random, or neither evaluator runs it.
@@ -85,7 +85,7 @@ class Reference:
         producer = value.producer()
         if producer is None:
             raise NoReference(f"the script does not have its input {value.name}")
-        made = self.outputs(producer.outputs[0].name or "", {})  # a step on the way from a constant
+        made = self.outputs(value.name or "", {})  # a step on the way from a constant
         return made[producer.outputs.index(value)]
 
     def _runner(self, node: ir.Node, inputs: Mapping[str, Any]) -> Runner:

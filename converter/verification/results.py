@@ -6,10 +6,12 @@ import json
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnx_ir as ir
 
 from converter.program import Record
 from converter.verification.compare import NodeComparison, OutputComparison
@@ -62,6 +64,12 @@ class Results:
         """Whether any output differs."""
         return any(output.verdict == "differs" for output in self._outputs(()))
 
+    @property
+    def only_graph_mode_differs(self) -> bool:
+        """Whether PyNative mode, and every node in it, is the same, and graph mode is not."""
+        differs = {output.mode for output in self._outputs(()) if output.verdict == "differs"}
+        return differs == {MODES[1]} and all(node.verdict != "differs" for node in self._nodes())
+
     def comparison(self, feeds: Mapping[str, np.ndarray]) -> Comparison:
         """Read what the process noted, and what it did not come to."""
         refused = self._all("refused")
@@ -71,12 +79,17 @@ class Results:
             return Comparison((), feeds, f"the source could not be run: {_death(self.process)}")
         nodes = self._nodes()
         outputs = self._outputs(nodes)
-        stubs = self._job["stubs"]
-        note = f"{stubs} {'node is' if stubs == 1 else 'nodes are'} not converted" if stubs else ""
-        proof = Comparison(outputs, feeds, note, nodes)
-        if proof.verdict == "differs" and proof.first_difference is None:
-            return Comparison(outputs, feeds, self._explanation(outputs, nodes), nodes)
-        return proof
+        proof = Comparison(outputs, feeds, nodes=nodes)
+        notes = self._obstacles()
+        if not notes and proof.verdict == "differs" and proof.first_difference is None:
+            notes = [self._explanation(outputs)]
+        return replace(proof, note="; ".join(notes))
+
+    def _obstacles(self) -> list[str]:
+        """What stood in the way of the outputs or the nodes."""
+        stubs, plan = self._job["stubs"], self._job["nodes"]
+        notes = [f"{stubs} {'node is' if stubs == 1 else 'nodes are'} not converted"] if stubs else []
+        return [*notes, *([plan] if isinstance(plan, str) else self._all("failed"))]
 
     def _outputs(self, nodes: Sequence[NodeComparison]) -> tuple[OutputComparison, ...]:
         if self._job["stubs"]:
@@ -120,8 +133,10 @@ class Results:
         for fact in self._facts:
             if "node" in fact:  # a later round of a loop takes the place of an earlier one
                 found[fact["number"], fact["node"]["value"]] = NodeComparison(**fact["node"])
+        if "graph nodes" in self._started:
+            found = {key: _in_graph_mode(node) for key, node in found.items()}
         reached = self._all("reached")
-        if reached and "done" not in self._started:  # this node ended the process
+        if reached and self._started[-1] != "done":  # this node ended the process
             probe = self._job["nodes"]["probes"][reached[-1]]
             note = f"it ends the process: {_death(self._last)}"
             _, value = probe["outputs"][0]
@@ -130,19 +145,31 @@ class Results:
             )
         return tuple(found.values())
 
-    def _explanation(self, outputs: tuple[OutputComparison, ...], nodes: tuple[NodeComparison, ...]) -> str:
+    def _explanation(self, outputs: tuple[OutputComparison, ...]) -> str:
         """Why outputs differ although no node does by itself."""
-        if not nodes:
-            plan = self._job["nodes"]
-            return plan if isinstance(plan, str) else next(iter(self._all("failed")), "the nodes were not compared")
-        every = "every node that can be compared is the same on identical inputs (in PyNative mode)"
+        every = "every node that can be compared is the same on identical inputs"
         if all(output.verdict != "differs" for output in outputs if output.mode == MODES[0]):
-            return f"only graph mode differs; {every}"
+            compiled = ", compiled by itself too" if "graph nodes" in self._started else ""
+            return f"only graph mode differs; {every}{compiled}"
         graph: list[bool] = next(iter(self._all("graph")), [])
         off = [name for name, same in zip(self._job["outputs"], graph, strict=False) if not same]
+        if off and self._rounds_coarsely():
+            return f"{every}: the network computes in 16 bits, and what every layer rounds adds up"
         if off:
-            return f"{every}; the normalised graph itself is off the source at {', '.join(off)}: suspect normalisation"
+            suspect = "its translation to ONNX" if self._job["kind"] == "tensorflow" else "normalisation"
+            return f"{every}; the normalised graph itself is off the source at {', '.join(off)}: suspect {suspect}"
         return f"{every}: suspect how the script joins them, or errors that add up"
+
+    def _rounds_coarsely(self) -> bool:
+        """Whether the network computes in 16 bits, where onnxruntime on a CPU does not round between layers."""
+        made = (value for node in self._made.graph.graph for value in node.outputs)
+        return any(value.dtype in (ir.DataType.FLOAT16, ir.DataType.BFLOAT16) for value in made)
+
+
+def _in_graph_mode(node: NodeComparison) -> NodeComparison:
+    """A node's comparison, which says that it was made in graph mode where that matters."""
+    note = "; ".join(filter(None, ["in graph mode", node.note]))
+    return replace(node, note=note) if node.verdict == "differs" else node
 
 
 def _named(line: int, records: Sequence[Record]) -> str:

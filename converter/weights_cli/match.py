@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,8 +12,6 @@ from converter.errors import WeightMatchError
 from converter.weight_map import Array, Entry
 
 _NEAREST = 3
-_SIMILAR = 0.3
-"""Least similarity of two names, of 0 to 1, that is worth mentioning."""
 
 
 def check(entries: Sequence[Entry], arrays: Mapping[str, Array], what: str, hints: Sequence[str] = ()) -> None:
@@ -29,9 +27,9 @@ def check(entries: Sequence[Entry], arrays: Mapping[str, Array], what: str, hint
         WeightMatchError: a tensor is missing, has another shape, or a type that does not fit into the map's.
     """
     taken = {entry.source.name for entry in entries if _problem(entry.source, arrays.get(entry.source.name)) is None}
-    free = [array for name, array in arrays.items() if name not in taken]
+    candidates = _Candidates([array for name, array in arrays.items() if name not in taken])
     details = [
-        f"{entry.converted.name}: {problem}{_candidates(entry.source, free)}"
+        f"{entry.converted.name}: {problem}{candidates.nearest(entry)}"
         for entry in entries
         if (problem := _problem(entry.source, arrays.get(entry.source.name)))
     ]
@@ -58,16 +56,32 @@ def _fits(dtype: str, wanted: str) -> bool:
         return False
 
 
-def _candidates(wanted: Array, free: Sequence[Array]) -> str:
-    """The tensors that nobody else takes, nearest by shape, then by name."""
-    free = [array for array in free if ("float" in array.dtype) == ("float" in wanted.dtype)]
-    alike = [array for array in free if array.shape == wanted.shape]
-    alike = alike or [array for array in free if math.prod(array.shape) == math.prod(wanted.shape)]
-    names = {array.name: array for array in alike or free}
-    similarity = 0.0 if alike else _SIMILAR
-    nearest = difflib.get_close_matches(wanted.name, names, _NEAREST, similarity)
-    listed = ", ".join(f"'{name}' {_text(names[name])}" for name in nearest)
-    return f". Nearest: {listed}" if nearest else ""
+class _Candidates:
+    """The tensors that no weight takes."""
+
+    def __init__(self, arrays: Sequence[Array]) -> None:
+        self._arrays = [(array, _words(array.name)) for array in arrays]
+
+    def nearest(self, entry: Entry) -> str:
+        """Those that come nearest to a weight by shape, then by the words of their names."""
+        wanted, words = entry.source, _words(entry.source.name) | _words(entry.converted.name)
+        free = [pair for pair in self._arrays if ("float" in pair[0].dtype) == ("float" in wanted.dtype)]
+        alike = [pair for pair in free if pair[0].shape == wanted.shape]
+        alike = alike or [pair for pair in free if math.prod(pair[0].shape) == math.prod(wanted.shape)]
+        near = alike or [pair for pair in free if words & pair[1]]
+        near.sort(key=lambda pair: (-_weight(words & pair[1]), len(pair[1])))
+        listed = ", ".join(f"'{array.name}' {_text(array)}" for array, _ in near[:_NEAREST])
+        return f". Nearest: {listed}" if listed else ""
+
+
+def _words(name: str) -> set[str]:
+    """`layer1/conv2d_12/kernel` → layer, 1, conv, 2, d, 12, kernel."""
+    return set(re.findall(r"[a-z]+|\d+", name.lower()))
+
+
+def _weight(words: set[str]) -> int:
+    """How much it says that two names have these words in common: a number says less."""
+    return sum(1 if word.isdecimal() else 2 for word in words)
 
 
 def _text(array: Array) -> str:

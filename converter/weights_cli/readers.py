@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from converter.errors import ModelLoadingError, RuntimeIntegrityError, UnknownModelError
-from converter.frontends.files import check_readable
+from converter.files import check_readable
 from converter.weight_map import Array
 from converter.weights_cli.stored import Contents, Stored, contents
 
@@ -85,7 +85,7 @@ def _tensorflow_checkpoint(prefix: Path) -> Contents:
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-    except (tf.errors.OpError, ValueError) as error:
+    except Exception as error:  # OpError, and whatever else a damaged file makes it stumble over
         raise _damaged(prefix, error) from error
     return contents(
         "TensorFlow checkpoint",
@@ -107,15 +107,18 @@ def _frozen_graph(file: Path) -> Contents:
     functions = (node for function in whole.library.function for node in function.node_def)
     return contents(
         "frozen TensorFlow graph",
-        *(_constant(tf, node) for node in (*whole.node, *functions) if node.op == "Const"),
+        *(_constant(tf, file, node) for node in (*whole.node, *functions) if node.op == "Const"),
     )
 
 
-def _constant(tf: ModuleType, node: Any) -> Stored:
+def _constant(tf: ModuleType, file: Path, node: Any) -> Stored:
     tensor = node.attr["value"].tensor
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
-    array = Array(node.name, shape, tf.dtypes.as_dtype(tensor.dtype).name)
-    return Stored(array, partial(tf.make_ndarray, tensor))
+    try:
+        dtype = tf.dtypes.as_dtype(tensor.dtype).name
+    except TypeError as error:
+        raise _damaged(file, error) from error
+    return Stored(Array(node.name, shape, dtype), _safely(file, partial(tf.make_ndarray, tensor)))
 
 
 def _tensorflow(what: str) -> ModuleType:
@@ -131,7 +134,7 @@ def _tensorflow(what: str) -> ModuleType:
 
 def _onnx_model(file: Path) -> Contents:
     from converter.frontends import onnx_file
-    from converter.normalize import constants
+    from converter.normalize import tensors_of
 
     model = onnx_file.read(file)
     onnx_file.check_external_data(model, file)
@@ -142,7 +145,7 @@ def _onnx_model(file: Path) -> Contents:
                 Array(tensor.name or "", tuple(tensor.shape.numpy()), tensor.dtype.numpy().name),
                 _safely(file, tensor.numpy),
             )
-            for tensor in constants(model, file.parent)
+            for tensor in tensors_of(model, file.parent)
         ),
     )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
-import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -124,16 +124,18 @@ def _value(entry: Entry, tensors: Mapping[str, Stored], kept: Mapping[str, Store
 
 
 def _save(parameters: Iterable[tuple[str, np.ndarray]], output: Path) -> None:
-    """Write a checkpoint beside its place, then move it there."""
+    """Write a checkpoint beside its place, then move it there; a folder that is made for it goes again on failure."""
+    made = [folder for folder in (output.parent, *output.parent.parents) if not folder.exists()]
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{output.stem}.", dir=output.parent))
-        try:
-            checkpoint.save(parameters, folder / output.name)
-            (folder / output.name).replace(output)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    except OSError as error:
-        raise FileSaveError(
-            f"'{output}' cannot be written: {(error.strerror or str(error)).lower()}. Choose another --output."
-        ) from error
+        with tempfile.TemporaryDirectory(prefix=f".{output.stem}.", dir=output.parent) as staging:
+            checkpoint.save(parameters, Path(staging) / output.name)
+            (Path(staging) / output.name).replace(output)
+    except BaseException as error:
+        with contextlib.suppress(OSError):  # somebody else uses it by now
+            for folder in made:
+                folder.rmdir()
+        if isinstance(error, OSError):
+            reason = (error.strerror or str(error)).lower()
+            raise FileSaveError(f"'{output}' cannot be written: {reason}. Choose another --output.") from error
+        raise

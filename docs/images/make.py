@@ -15,9 +15,9 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
 BESIDE = """
-    .verdict, .tabs, .toolbar, .legend, .details, kbd { display: none !important; }
+    .verdict, .tabs, .toolbar, .legend, #split-details, .details, kbd { display: none !important; }
     main { padding: 12px !important; }
-    .workspace { grid-template-columns: 300px minmax(0, 1fr) !important; }
+    .workspace { grid-template-columns: 300px 12px minmax(0, 1fr) !important; }
     .side { grid-template-rows: 1fr !important; }
     .graph { outline: none !important; }
 """

@@ -1,7 +1,9 @@
 """Fine-tune the converted super-resolution network on small synthetic images, in less than a minute on a CPU.
 
+Alone, or on two processes whose gradients are averaged:
+
     python fine_tune.py
-    msrun --worker_num=2 --local_worker_num=2 fine_tune.py --data_parallel    # two processes, gradients averaged
+    msrun --worker_num=2 --local_worker_num=2 fine_tune.py --data_parallel
 """
 
 import argparse
@@ -18,7 +20,7 @@ BATCH = 4
 
 
 def images(generator, count):
-    """Smooth random images, and the same images averaged down to a third of the size: (count, 1, 72, 72), (…, 24, 24)."""
+    """Smooth random images, (count, 1, 72, 72), and the same averaged down to a third of the size, (…, 24, 24)."""
     y, x = np.mgrid[0 : PATCH * SCALE, 0 : PATCH * SCALE] / (PATCH * SCALE)
     waves = generator.uniform(0, 6, (count, 3, 1, 1))
     large = 0.5 + 0.5 * np.sin(waves[:, 0] * 6 * x + waves[:, 1] * 6 * y + waves[:, 2])

@@ -22,13 +22,21 @@ function arrowHead() {
   );
 }
 
-function edgeElement(edge, dx, dy) {
+/** A line between two cards; the shape that goes along it is shown while one of them is chosen. */
+function edgeElement(edge, dx, dy, values) {
   const points = edge.points.map(({ x, y }) => ({ x: x + dx, y: y + dy }));
   const end = edge.to.port ? null : "url(#arrow)";
-  const line = svg("path", { class: `edge${edge.port ? " port" : ""}`, d: path(points), "marker-end": end });
-  line.edge = edge;
-  if (edge.values.length) line.append(svg("title", { text: edge.values.join("\n") }));
-  return line;
+  const group = svg("g", { class: `edge${edge.port ? " port" : ""}` });
+  group.edge = edge;
+  group.append(svg("path", { d: path(points), "marker-end": end }));
+  const [first] = edge.values;
+  if (first === undefined) return group;
+  const { x, y } = points[Math.floor(points.length / 2)];
+  const shape = values[first]?.shape?.map((extent) => extent ?? "?").join(" × ");
+  const more = edge.values.length > 1 ? ` and ${edge.values.length - 1} more` : "";
+  if (shape) group.append(text("shape", x + 8, y + 4, shape + more));
+  group.append(svg("title", { text: edge.values.map((value) => `${value}  ${signature(values[value])}`).join("\n") }));
+  return group;
 }
 
 /** Short lines at the sides of what also reads from outside its group, or is also read there. */
@@ -75,7 +83,8 @@ function leafText(node, height, by) {
 /** What a group is called: `nodes 1–40`, `layer1[0]` for an element of a sequence, `attention`. */
 function titleOf({ name, kind, parent }) {
   if (kind === "part") return `nodes ${name}`;
-  return /^\d+$/.test(name) && parent.name ? `${parent.name}[${name}]` : name;
+  const whole = parent.kind === "part" ? parent.parent : parent;
+  return /^\d+$/.test(name) && whole.name ? `${whole.name}[${name}]` : name;
 }
 
 function groupText(group, width, height, by) {
@@ -150,7 +159,7 @@ function toneOf(item) {
 /** What colour stands for an error: one of five steps, or that there is none. */
 function errorTone(node) {
   const error = node?.error;
-  if (!error) return "unmeasured";
+  if (!error || error.verdict === "not comparable") return "unmeasured";
   if (error.verdict === "differs") return "error-5";
   const size = error.max_abs ?? 0;
   return size <= 1e-7 ? "error-1" : size <= 1e-6 ? "error-2" : size <= 1e-5 ? "error-3" : "error-4";

@@ -56,11 +56,12 @@ const shortened = (text, length) => (text.length > length ? `${text.slice(0, len
 /** Drops the domain that nearly every operator has. */
 const operatorName = (operator) => operator.replace(/^onnx::/, "");
 
-/** Copies a text, and says so on the button that was pressed. */
+/** Copies a text, and says so on the button that was pressed; nothing where a page may not. */
 function copyButton(text) {
+  if (!navigator.clipboard) return null;
   const button = el("button", { class: "link copy", text: "Copy" });
   button.addEventListener("click", () => {
-    navigator.clipboard?.writeText(text).then(() => {
+    navigator.clipboard.writeText(text).then(() => {
       button.textContent = "Copied";
     });
   });

@@ -51,7 +51,7 @@ class GraphView {
   #drawInside(layout, dx, dy) {
     const edges = svg("g", { class: "edges" });
     this.layer.append(edges);
-    for (const edge of layout.edges) edges.append(edgeElement(edge, dx, dy));
+    for (const edge of layout.edges) edges.append(edgeElement(edge, dx, dy, this.model.values));
     for (const box of layout.boxes) {
       const { item } = box;
       const placed = { ...box, x: box.x + dx, y: box.y + dy };

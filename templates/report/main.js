@@ -75,6 +75,8 @@ new Search(model, byId("search"), byId("found"), (node) => {
   go.node(node);
   graph.svg.focus({ preventScroll: true });
 });
+splitter(byId("split-graph"), "--left");
+splitter(byId("split-details"), "--top");
 drawToolbar();
 drawLegend();
 followTheme();
@@ -101,7 +103,7 @@ function drawToolbar() {
   const colours = ["status", "error"].map((by) => {
     const title =
       by === "error" && !model.hasErrors
-        ? "The nodes were not compared one by one"
+        ? "No node was compared by itself"
         : `Colour by ${by === "error" ? "error" : "outcome"}`;
     return el("button", {
       class: "chip",

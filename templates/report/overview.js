@@ -9,16 +9,18 @@ function showVerdict(model, element, go) {
     "not comparable": ["?", "Script and source could not be compared"],
     "not verified": ["–", "Written, but not verified"],
   }[summary.verdict];
+  const left = summary.unconverted;
+  const partial = left && `${count(left, "node")} ${left === 1 ? "is" : "are"} left to write`;
   const kind = summary.verdict.replace(" ", "-");
   document.title = `${network.name}: ${summary.verdict}`;
   element.classList.add(kind);
   element.append(
-    el("div", { class: "seal", "aria-hidden": "true", text: mark }),
+    el("div", { class: "seal", "aria-hidden": "true", text: partial ? "!" : mark }),
     el(
       "div",
       { class: "headline" },
       el("p", { class: "muted", text: `${source.description} → ${network.name}.py` }),
-      el("h1", { text: headline }),
+      el("h1", { text: partial || headline }),
       el("p", { class: "muted basis", title: basis(model), text: basis(model) }),
     ),
     tile(
@@ -154,10 +156,7 @@ function showErrors(model, element, go) {
   }
   element.append(el("h2", { text: "Error by depth" }));
   if (model.hasErrors) return new ErrorPlot(model, element, go.node);
-  const why = verification.outputs.length
-    ? "The outputs agree, so the nodes were not compared one by one."
-    : "No node was measured.";
-  element.append(el("p", { class: "muted", text: why }));
+  element.append(el("p", { class: "muted", text: "No node was compared by itself." }));
   return null;
 }
 

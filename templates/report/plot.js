@@ -14,7 +14,7 @@ const tickText = (tick) => (tick <= SMALLEST * 1.01 ? "0" : `1e${Math.round(Math
 
 class ErrorPlot {
   constructor(model, element, choose) {
-    this.nodes = model.nodes.filter((node) => node.error);
+    this.nodes = model.nodes.filter(({ error }) => error && error.verdict !== "not comparable");
     this.choose = choose;
     this.caption = el("p", {
       class: "muted",
@@ -44,7 +44,9 @@ class ErrorPlot {
     if (!width) return;
     this.plot?.destroy();
     const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-    const size = (node) => Math.max(node.error.max_abs ?? SMALLEST, SMALLEST);
+    const largest = this.nodes.reduce((most, { error }) => Math.max(most, error.max_abs ?? 0), 0) || 1;
+    const unnumbered = ({ error }) => (error.verdict === "differs" ? largest : 0); // it raises, or has another shape
+    const size = (node) => Math.max(node.error.max_abs ?? unnumbered(node), SMALLEST);
     const of = (differs) =>
       this.nodes.map((node) => ((node.error.verdict === "differs") === differs ? size(node) : null));
     const dots = (label, tone) => ({

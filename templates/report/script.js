@@ -21,7 +21,7 @@ class ScriptView {
     );
     this.tokens = text.length <= LARGEST ? tokensByLine(text) : null;
     this.list = new VirtualList(this.scroller, LINE, (index) => this.#row(index));
-    this.list.content.style.minWidth = `calc(${Math.max(...model.lines.map((line) => line.length))}ch + 90px)`;
+    this.list.content.style.minWidth = `calc(${model.lines.reduce((most, { length }) => Math.max(most, length), 0)}ch + 90px)`;
     this.list.reset(model.lines.length - 1);
     this.scroller.addEventListener("keydown", (event) => this.#key(event));
   }

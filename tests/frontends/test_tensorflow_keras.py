@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 pytest.importorskip("tensorflow", reason="the extra 'tensorflow' is not installed")
 
 import onnxruntime
-from models_keras import freeze, frozen, randomize
+from models_keras import constants, freeze, frozen, randomize
+from onnx.numpy_helper import to_array
 
 from converter.frontends.tensorflow import load, run
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
 from converter.source import Request, Source
+from converter.weights import SOURCE, apply
 
 with quiet_tensorflow():
     import keras
@@ -80,6 +83,32 @@ def test_a_recurrent_layer_comes_back(tmp_path, layer, operator):
     assert not count["Loop"]
     assert not count["Expand"]  # the initial state, which is zero
     check(source, 4, 7, 3)
+
+
+@pytest.mark.parametrize("layer", [layers.LSTM, layers.SimpleRNN], ids=["LSTM", "RNN"])
+def test_the_bias_of_a_recurrent_layer_is_its_own(tmp_path, layer):
+    """ONNX has two biases in one vector; the other is zero. Both layers have the same untrained bias."""
+    network = keras.Sequential([keras.Input((7, 5)), layer(5, return_sequences=True), layer(5)])
+    freeze(network, tmp_path / "net.pb")
+    source = load(Request(tmp_path / "net.pb"))
+    notes = {
+        tensor.name: json.loads(entry.value)
+        for tensor in source.model.graph.initializer
+        for entry in tensor.metadata_props
+        if entry.key == SOURCE
+    }
+    tensors = {tensor.name: tensor for tensor in source.model.graph.initializer}
+    known = constants(tmp_path / "net.pb")
+    nodes = [node for node in source.model.graph.node if node.op_type in ("LSTM", "RNN")]
+    joined = {node.output[0]: node.input for node in source.model.graph.node if node.op_type == "Concat"}
+    for node in nodes:
+        own, state = joined[node.input[3]]
+        note = notes[own]
+        assert note["name"].startswith(notes[node.input[1]]["name"].partition("_cell")[0])
+        np.testing.assert_array_equal(apply(note["transform"], known[note["name"]]), to_array(tensors[own]))
+        assert not to_array(tensors[state]).any()
+    assert len({notes[joined[node.input[3]][0]]["name"] for node in nodes}) == len(nodes) == 2
+    check(source, 4, 7, 5)
 
 
 def test_a_recurrent_layer_of_another_formula_stays_a_loop(tmp_path):

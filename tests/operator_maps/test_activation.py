@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
-from harness import check
+from harness import check, check_model
 
 X = np.random.default_rng(0).normal(scale=3, size=(2, 3, 4)).astype(np.float32)
 SLOPE = np.array([0.1, -0.2, 1.5], np.float32)
@@ -76,3 +77,14 @@ def test_elu_has_a_finite_gradient_at_large_inputs() -> None:
     rep = check("Elu", X, alpha=2.0)
     gradient = ops.grad(rep.net)(ms.Tensor(np.array([[[200.0, -1.0]]], np.float32)))
     np.testing.assert_allclose(gradient.asnumpy().reshape(-1), [1, 2 * np.exp(-1)], 1e-5)
+
+
+@pytest.mark.parametrize("guard", ["n = IsNaN(s) y = Where(n, zero, s)", "y = Where(c, s, zero)"])
+def test_softmax_of_nothing_that_the_model_replaces(guard: str) -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 17]> g (float[N,4] x, bool[N,1] c) => (float[N,4] y) '
+        f"<float zero = {{0}}> {{ s = Softmax(x) {guard} }}"
+    )
+    x = np.array([[-np.inf] * 4, [1, -np.inf, 2, 3]], np.float32)
+    rep = check_model(model, [x, np.array([[False], [True]])])
+    assert "softmax_or_nan" in rep.script

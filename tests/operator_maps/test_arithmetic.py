@@ -186,3 +186,23 @@ def test_bit_cast_between_integers() -> None:
 def test_bit_cast_of_floats_declines() -> None:
     with pytest.raises(Unconverted, match="bits of floats"):
         check_model(model_of("BitCast", [X], to=TensorProto.INT32), [X], expect=[])
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [("Sub", "uint32"), ("Sub", "uint64"), ("Max", "uint16"), ("Min", "uint16")]
+    + [("Mod", dtype) for dtype in ("uint16", "uint32", "uint64")],
+)
+def test_unsigned_types_that_kernels_lack(name: str, dtype: str) -> None:
+    x, y = np.array([7, 1, 65535, 0], dtype), np.array([3, 2, 5, 1], dtype)
+    wanted = {"Sub": x - y, "Max": np.maximum(x, y), "Min": np.minimum(x, y), "Mod": x % y}[name]
+    assert f".astype(ms.{dtype})" in check(name, x, y, expect=[wanted]).script
+
+
+@pytest.mark.parametrize("fmod", [0, 1])
+def test_rest_of_a_division_by_infinity(fmod: int) -> None:
+    x = np.array([3, 3, -1, -1, 0, np.inf, np.nan, 5.5], np.float32)
+    y = np.array([np.inf, -np.inf, np.inf, -np.inf, np.inf, 2, 1, -2], np.float32)
+    with np.errstate(invalid="ignore"):
+        wanted = np.fmod(x, y) if fmod else np.mod(x, y)
+    check("Mod", x, y, fmod=fmod, opset=13, expect=[wanted])

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from harness import check, compare, expected_of, model_of
+from onnx.reference import ReferenceEvaluator
 
 from converter.backend import Unconverted
 
@@ -67,6 +68,26 @@ def test_a_free_extent_has_no_centre() -> None:
 def test_columns_are_summed_into_an_image(columns: int, attributes: dict[str, Any]) -> None:
     constants = np.array([4, 5]), np.array([2, 2])
     check("Col2Im", normal(2, 3 * 4, columns), *constants, constants=(1, 2), **attributes)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "computed"])
+@pytest.mark.parametrize(
+    ("image", "block", "columns", "attributes"),
+    [
+        ((7,), (3,), 4, {"strides": (2,), "pads": (1, 1)}),
+        ((4, 5), (2, 3), 4, {"pads": (0, 1, 1, 0), "strides": (2, 2)}),
+        ((3, 4, 5), (1, 2, 3), 8, {"dilations": (1, 2, 1), "strides": (2, 1, 2)}),
+    ],
+)
+def test_columns_of_any_rank(
+    image: tuple[int, ...], block: tuple[int, ...], columns: int, attributes: dict[str, Any], known: bool
+) -> None:
+    constants = (1, 2) if known else ()
+    shapes = np.array(image), np.array(block)
+    inputs = normal(2, 3 * int(np.prod(block)), columns), *shapes
+    model = model_of("Col2Im", inputs, **attributes)  # onnxruntime's result is wrong where 3-D blocks are dilated
+    wanted = ReferenceEvaluator(model).run(None, dict(zip(("x0", "x1", "x2"), inputs, strict=True)))
+    check("Col2Im", *inputs, constants=constants, expect=wanted, **attributes)
 
 
 @pytest.mark.parametrize("align_corners", [0, 1])

@@ -82,7 +82,8 @@ def test_scatter_is_scatter_elements() -> None:
 def test_scatters_places(reduction: str) -> None:
     name = "update" if reduction == "none" else reduction
     rep = check("ScatterND", X, ints([0, 1], [2, 3]), X[0, :2], reduction=reduction, constants=())
-    assert f"ops.tensor_scatter_{name}(x0, x1, x2)" in rep.script
+    assert f"ops.tensor_scatter_{name}(x0, from_the_front(x1, x0, 0), x2)" in rep.script
+    check("ScatterND", X, ints([0, -1], [-2, 3]), X[0, :2], reduction=reduction, constants=())
 
 
 def test_scatters_constant_places_that_count_from_the_back() -> None:
@@ -137,3 +138,10 @@ def test_a_token_and_its_position_are_parameters() -> None:
     weights = dict(rep.translation.program.parameters())
     assert set(weights) == {"token", "position"}
     assert all(weight.trainable for weight in weights.values())
+
+
+@pytest.mark.parametrize("batch_dims", [0, 1])
+@pytest.mark.parametrize("constants", [(), (1,)], ids=["computed", "constant"])
+def test_places_that_count_from_the_back(batch_dims: int, constants: tuple[int, ...]) -> None:
+    places = ints(*([[-1], [1]] * X.shape[0]))[: X.shape[0]]
+    check("GatherND", X, places, batch_dims=batch_dims, constants=constants, free=True)

@@ -8,6 +8,8 @@ import pytest
 from harness import check_model
 from onnx import numpy_helper
 
+from converter.backend import Unconverted
+
 X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 BODIES = [
     ("s = SequenceConstruct(x, b) y = SequenceAt(s, one)", "x * 2"),
@@ -66,3 +68,35 @@ def test_a_map_is_a_loop() -> None:
     )
     rep = check_model(model_of(f"{body} y = ConcatFromSequence<axis=0>(t)"), [X])
     assert "for i in range(" in rep.script
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_parts_of_computed_sizes(axis: int, count: int) -> None:
+    model = onnx.parser.parse_model(
+        f'<ir_version: 9, opset_import: ["": 18]> g (float[4, 3] x, int64[{count}] n) => (float[a, b] y) '
+        f"<int64 last = {{-1}}> {{ s = SplitToSequence <axis = {axis}> (x, n) y = SequenceAt(s, last) }}"
+    )
+    sizes = {1: [X.shape[axis]], 2: [1, X.shape[axis] - 1], 3: [1, 1, X.shape[axis] - 2]}[count]
+    check_model(model, [X, np.array(sizes)])
+
+
+def test_a_computed_number_of_parts_is_declined() -> None:
+    text = "s = SplitToSequence(x, n) y = SequenceAt(s, last)"
+    model = onnx.parser.parse_model(
+        '<ir_version: 9, opset_import: ["": 18]> g (float[4, 3] x, int64 n) => (float[a, b] y) '
+        f"<int64 last = {{-1}}> {{ {text} }}"
+    )
+    with pytest.raises(Unconverted, match="number of parts is computed"):
+        check_model(model, [X, np.array(2)])
+
+
+def test_a_value_in_one_branch_only_is_declined() -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 9, opset_import: ["": 18]> g (float[4, 3] x, bool c) => (bool y) { '
+        "o = If (c) <then_branch = t () => (optional(float[4, 3]) u) "
+        "{ u = Optional <type: type_proto = float[4, 3]> () }, "
+        "else_branch = e () => (optional(float[4, 3]) v) { v = Optional(x) }> y = OptionalHasElement(o) }"
+    )
+    with pytest.raises(Unconverted, match="nly one of its branches gives a value"):
+        check_model(model, [X, np.array(True)], expect=[])

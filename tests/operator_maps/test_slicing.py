@@ -107,3 +107,13 @@ def test_reverses_sequences(axes: tuple[int, int]) -> None:
     batch, time = axes
     lengths = ints(*range(1, X.shape[batch] + 1)) % X.shape[time] + 1
     check("ReverseSequence", X, lengths, batch_axis=batch, time_axis=time, constants=())
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "step"),
+    [(-(2**63), 2**63 - 1, 1), (2**63 - 1, -(2**63), -1), (100, -100, -2), (-100, 3, 2), (2, 1, 1), (-(2**63), 0, 1)],
+)
+def test_bounds_far_outside(start: int, stop: int, step: int) -> None:
+    x = np.arange(12, dtype=np.float32).reshape(3, 4)
+    bounds = [np.array([value], np.int64) for value in (start, stop, 1, step)]
+    check("Slice", x, *bounds, constants=(1, 2, 3, 4), expect=[x[:, slice(start, stop, step)]])

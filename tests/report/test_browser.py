@@ -91,7 +91,7 @@ def search(page, text: str) -> None:
 
 def test_verdict(open_page, files):
     page = open_page(files["stubs"])
-    expect(page.locator("h1")).to_have_text("Written, but not verified")
+    expect(page.locator("h1")).to_have_text("1 node is left to write")
     expect(page.locator(".tile").first).to_contain_text("66.66%")
     page.locator(".todo button").first.click()
     expect(page.locator("#nodes .row")).to_have_count(1)
@@ -189,6 +189,26 @@ def test_keyboard(open_page, files):
     page.keyboard.press("End")
     page.keyboard.press("Enter")
     expect(page.locator("#details .name")).to_contain_text("_1599")
+
+
+@pytest.mark.parametrize(
+    ("bar", "pane", "side"), [("#split-graph", ".picture", "width"), ("#split-details", "#details", "height")]
+)
+def test_panes_take_another_size(open_page, files, bar, pane, side):
+    page = open_page(files["blocks"])
+    before = page.locator(pane).bounding_box()[side]
+    page.locator(bar).focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowUp")
+    assert page.locator(pane).bounding_box()[side] == pytest.approx(before - 80, abs=2)
+    box = page.locator(bar).bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 56, box["y"] + 56)
+    page.mouse.up()
+    assert page.locator(pane).bounding_box()[side] == pytest.approx(before - 24, abs=4)
+    page.locator(bar).dblclick()
+    assert page.locator(pane).bounding_box()[side] == pytest.approx(before, abs=2)
 
 
 def test_focus_is_seen(open_page, files):

@@ -108,7 +108,7 @@ def _block(make: _Builder, x: str, scope: str) -> str:
 
 
 def _loop(make: _Builder, x: str) -> str:
-    """Three rounds of `x = tanh(x) * 1.5 + i`."""
+    """Three rounds of `x = sin(tanh(x) * scale) + i`, the scales a parameter of the body."""
     body = helper.make_graph(
         [
             helper.make_node("Tanh", ["h"], ["t"], "/loop/Tanh"),
@@ -128,7 +128,7 @@ def _loop(make: _Builder, x: str) -> str:
             helper.make_tensor_value_info("going", TensorProto.BOOL, []),
             helper.make_tensor_value_info("next", TensorProto.FLOAT, [2, 12]),
         ],
-        [numpy_helper.from_array(np.float32(1.5), "scale")],
+        [numpy_helper.from_array(np.linspace(1.0, 2.0, 24, dtype=np.float32).reshape(2, 12), "scale")],
     )
     return make.node("Loop", make.constant(3), "", x, body=body)
 

@@ -91,3 +91,12 @@ def test_64_bits_decide_where_onnxruntime_is_off(tmp_path: Path) -> None:
     wide = x.astype(np.float64)
     want = (wide - wide.mean()) / np.sqrt(wide.var() + 1e-5)
     np.testing.assert_allclose(exact, want, rtol=1e-6, atol=1e-6)
+
+
+def test_a_node_whose_first_output_has_no_name_is_found(tmp_path: Path) -> None:
+    feeds = floats(5, 2, 3), floats(1, 16, 3), floats(1, 16, 4)
+    model = model_of("LSTM", feeds, constants=(1, 2), outputs=2, hidden_size=4)
+    model.graph.node[0].output[0] = ""
+    del model.graph.output[0]
+    found = compared(model, tables.load(), tmp_path)
+    assert {node.verdict for node in found.nodes.values()} == {"same"}

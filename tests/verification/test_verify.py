@@ -6,11 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 from onnx import TensorProto, helper
 
 import converter
+import converter.verification
 from converter.pipeline import Result
+from converter.program import Program, expr
+from converter.structure import structure
 
 NETWORK = ("Sin", "Cos", "Neg", "Exp")
 
@@ -101,15 +105,51 @@ ROWS = {"Cos": declined}
     assert [node.verdict for node in result.comparison.nodes] == ["same", "not comparable", "same", "same"]
 
 
-def test_a_difference_in_graph_mode_alone_is_said(tmp_path: Path) -> None:
+def test_a_graph_that_is_not_the_source_is_suspected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def replaces_wrongly(graph: ir.Model) -> None:
+        for node in graph.graph:
+            node.op_type = {"Neg": "Abs"}.get(node.op_type, node.op_type)
+
+    monkeypatch.setattr(converter.pipeline, "recognise", replaces_wrongly)
+    result = convert(tmp_path, "ROWS = {}")
+    assert result.comparison is not None
+    assert result.comparison.first_difference is None
+    assert result.comparison.note.endswith("the normalised graph itself is off the source at x4: suspect normalisation")
+
+
+def test_a_script_that_joins_nodes_wrongly_is_suspected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def joins_wrongly(program: Program) -> Program:
+        made = structure(program)
+        made.top.body.results = tuple(expr("{0} + 1.0", result) for result in made.top.body.results)
+        return made
+
+    monkeypatch.setattr(converter.pipeline, "structure", joins_wrongly)
+    result = convert(tmp_path, "ROWS = {}")
+    assert result.comparison is not None
+    assert result.comparison.first_difference is None
+    assert "suspect how the script joins them" in result.comparison.note
+
+
+@pytest.mark.parametrize(("rows", "compared"), [("ROWS = {}", 2), ('ROWS = {"Cos": call("ops.tan({0})")}', 4)])
+def test_a_large_network_is_sampled_unless_it_differs(
+    rows: str, compared: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(converter.verification, "SAMPLE", 2)
+    result = convert(tmp_path, rows)
+    assert result.comparison is not None
+    assert len(result.comparison.nodes) == compared
+    assert result.verdict == ("same" if compared == 2 else "differs")
+
+
+def test_a_node_that_fails_in_graph_mode_alone_is_named(tmp_path: Path) -> None:
     rows = """
 def row(node, x):
     return expr("{0}({1})", mode_dependent, x)
 
 def mode_dependent(x):
-    return ops.sin(x) if ms.get_context("mode") == ms.PYNATIVE_MODE else ops.tan(x)
+    return ops.cos(x) if ms.get_context("mode") == ms.PYNATIVE_MODE else x  # graph mode does not compile it
 
-ROWS = {"Sin": row}
+ROWS = {"Cos": row}
 """
     result = convert(tmp_path, rows)
     assert result.comparison is not None
@@ -117,8 +157,10 @@ ROWS = {"Sin": row}
         "PyNative": "same",
         "graph": "differs",
     }
-    assert result.comparison.note.startswith("only graph mode differs")
-    assert result.comparison.first_difference is None
+    first = result.comparison.first_difference
+    assert first is not None
+    assert first.node == "chain/Cos"
+    assert first.note.startswith("in graph mode; the script raises")
 
 
 def test_a_random_node_is_not_comparable_and_those_behind_it_are(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import numpy_helper, parser
 
-from converter import checkpoint, convert
+from converter import convert
 from converter.errors import (
     BadParamError,
     CheckPointGenerationError,
@@ -314,16 +314,16 @@ def test_files_that_are_missing(known, tmp_path, changes, error, message):
     assert set(tmp_path.rglob("*")) == before
 
 
-def test_a_failed_write_leaves_the_earlier_file(known, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["new.ckpt", "new.safetensors", "deep/er/new.safetensors"])
+def test_a_failed_write_leaves_the_earlier_file(known, tmp_path, name):
+    resource = pytest.importorskip("resource", reason="only Unix limits the size of files")
     (tmp_path / "new.ckpt").write_text("earlier")
-
-    def fail(parameters, path):
-        path.write_text("half")
-        raise CheckPointGenerationError("no space")
-
-    monkeypatch.setattr(checkpoint, "save", fail)
-    before = set(tmp_path.rglob("*"))
-    with pytest.raises(CheckPointGenerationError):
-        remap(known[0], tmp_path / "net.onnx", tmp_path / "new.ckpt", None, None, Stages())
+    before, limits = set(tmp_path.rglob("*")), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(CheckPointGenerationError, match=r"(?i)cannot be written: .*file too large"):
+            remap(known[0], tmp_path / "net.onnx", tmp_path / name, None, None, Stages())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (tmp_path / "new.ckpt").read_text() == "earlier"
     assert set(tmp_path.rglob("*")) == before

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from converter.errors import SourceRunError
-from converter.frontends.files import check_readable
+from converter.files import check_readable
 from converter.frontends.tensorflow import export, graph
 from converter.frontends.tensorflow.cutting import cut
 from converter.frontends.tensorflow.runtime import quiet_tensorflow

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.errors import ModelLoadingError, NodeInputMissingError
-from converter.frontends.files import check_readable
+from converter.files import check_readable
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from posixpath import commonpath
 
 import numpy as np
 import onnx
@@ -22,6 +23,10 @@ from converter.weights import SOURCE, Step, apply, concatenate, part, reshape, t
 
 _GATES = 4
 """Of an LSTM."""
+
+_RECURRENT = ("LSTM", "GRU", "RNN")
+_BIAS = 3
+"""Which of their inputs is the bias; the kernel is 1."""
 
 _LAYOUT = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity")
 """Operators that only rearrange."""
@@ -52,6 +57,7 @@ def restore(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None
         if origin is not None:
             origins[tensor.name] = origin
     _fold(graph, origins)
+    _split_biases(graph, constants, origins)
     for tensor in graph.initializer:
         origin = origins.get(tensor.name)
         if origin is not None and (origin.steps or origin.name != tensor.name.removesuffix(":0")):
@@ -115,6 +121,40 @@ def _gate_steps(source: np.ndarray, array: np.ndarray) -> tuple[Step, ...] | Non
             gates = [(part(0, k * hidden, (k + 1) * hidden),) for k in order if k is not None]
             return (*taken, transpose(1, 0), concatenate(0, *gates))
     return None
+
+
+def _split_biases(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray], origins: dict[str, _Origin]) -> None:
+    """Take the biases of recurrent nodes apart: ONNX's has two in one vector, the source one, and the other is zero.
+
+    The gates are in the order that the kernel's came in.
+    """
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    for i, node in reversed(list(enumerate(graph.node))):
+        if node.op_type not in _RECURRENT or len(node.input) <= _BIAS or node.input[1] not in origins:
+            continue
+        tensor = tensors.get(node.input[_BIAS])
+        if tensor is None or tensor.name in origins:
+            continue
+        own, state = np.split(onnx.numpy_helper.to_array(tensor), 2, axis=1)
+        steps = tuple(step for step in origins[node.input[1]].steps if step["op"] == "concatenate")
+        found = [name for name, array in constants.items() if _becomes(array, steps, own[0])]
+        if state.any() or not found:
+            continue
+        nearest = max(found, key=lambda name: len(commonpath([name, tensor.name])))
+        names = [f"{tensor.name}_{part}" for part in ("input", "state")]
+        graph.initializer.extend(map(onnx.numpy_helper.from_array, (own, state), names))
+        origins[names[0]] = _Origin(nearest, constants[nearest].shape, (*steps, reshape(*own.shape)))
+        joined = f"{tensor.name}_joined"
+        graph.node.insert(i, onnx.helper.make_node("Concat", names, [joined], f"{node.name}/bias", axis=1))
+        graph.node[i + 1].input[_BIAS] = joined
+        if not any(tensor.name in reads(other) for other in graph.node):
+            graph.initializer.remove(tensor)
+
+
+def _becomes(source: np.ndarray, steps: Sequence[Step], array: np.ndarray) -> bool:
+    """Whether steps make one array of the other."""
+    fits = source.shape == array.shape and source.dtype == array.dtype
+    return fits and np.array_equal(apply(steps, source), array)
 
 
 def _fold(graph: onnx.GraphProto, origins: dict[str, _Origin]) -> None:

@@ -1,4 +1,4 @@
-"""Operators that ONNX had before version 10 without a definition; exporters of the time wrote them all the same."""
+"""Operators of ONNX's domain without a definition: what exporters wrote before version 10, and onnxruntime writes."""
 
 from __future__ import annotations
 
@@ -58,6 +58,12 @@ def scaled_tanh(edit: Edit) -> None:
     _scaled(edit, "Tanh")
 
 
+def simplified_layer_normalization(edit: Edit) -> None:
+    """SimplifiedLayerNormalization of onnxruntime: RMSNormalization."""
+    edit.become("RMSNormalization", edit.node.inputs[:2], **edit.given("axis", "epsilon", "stash_type"))
+    edit.node.resize_outputs(1)
+
+
 def _scaled(edit: Edit, op_type: str) -> None:
     data = edit.input(0)
     alpha, beta = (edit.like(name, edit.get(name, 1.0), data) for name in ("alpha", "beta"))
@@ -72,4 +78,5 @@ REWRITES: dict[str, Rewrite] = {
     "ParametricSoftplus": parametric_softplus,
     "Scale": scale,
     "ScaledTanh": scaled_tanh,
+    "SimplifiedLayerNormalization": simplified_layer_normalization,
 }

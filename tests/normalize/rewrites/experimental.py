@@ -41,4 +41,11 @@ CASES = [
         f"{IMAGE} (float[N,3,6,7] y) {{ y = ScaledTanh <alpha = 2.0, beta = 3.0> (x) }}",
         "Mul Tanh Mul",
     ),
+    Case(
+        "SimplifiedLayerNormalization",
+        17,
+        "(float[N,3,4] x) => (float[N,3,4] y) <float[4] g = {1.0, 2.0, -1.0, 0.5}> "
+        "{ y = SimplifiedLayerNormalization <epsilon = 0.1, axis = -1> (x, g) }",
+        "RMSNormalization",
+    ),
 ]

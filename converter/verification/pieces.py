@@ -1,0 +1,112 @@
+"""Pieces: every node of an instrumented script as a Cell of its own, so that graph mode compiles it by itself.
+
+    _before_(7, (x,))
+    y = ops.relu(x)
+    y_1 = _after_(7, (y,))
+
+becomes
+
+    class Piece7(nn.Cell):
+        def __init__(self, net):
+            super().__init__()
+
+        def construct(self, x):
+            y = ops.relu(x)
+            return y
+
+    _before_(7, (x,))
+    y = _piece_(7, x)
+    y_1 = _after_(7, (y,))
+
+What stands in the body of a loop or a branch is compiled with it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from converter.verification.instrument import AFTER, BEFORE
+
+PIECE = "_piece_"
+"""The function that runs a piece."""
+
+
+def in_pieces(text: str) -> str:
+    """Rewrite an instrumented script."""
+    tree = ast.parse(text)
+    (network,) = (node for node in tree.body if isinstance(node, ast.ClassDef))
+    construct = next(node for node in network.body if isinstance(node, ast.FunctionDef) and node.name == "construct")
+    pieces, body = [], []
+    known = {argument.arg for argument in construct.args.args}
+    remaining = list(construct.body)
+    while remaining:
+        number = _number(remaining[0], BEFORE)
+        end = next((i for i, other in enumerate(remaining) if _number(other, AFTER) == number), 0) if number else 0
+        inner = [_Plain().visit(statement) for statement in remaining[1:end]]
+        if number is None or not inner:
+            body.append(remaining.pop(0))
+        else:
+            piece, call = _piece(number, inner, known, remaining[end:])
+            pieces.append(piece)
+            body += [remaining[0], call]
+            del remaining[:end]
+        known |= set(_names(body[-1:], ast.Store))
+    construct.body = body
+    return ast.unparse(ast.fix_missing_locations(ast.Module([*tree.body, *pieces], [])))
+
+
+def _piece(number: str, body: list[ast.stmt], known: set[str], later: Sequence[ast.stmt]) -> tuple[ast.stmt, ast.stmt]:
+    """A node's Cell, and the statement that calls it."""
+    needed = set(_names(later, ast.Load))
+    inputs = [name for name in dict.fromkeys(_names(body, ast.Load)) if name in known and name != "self"]
+    outputs = [name for name in dict.fromkeys(_names(body, ast.Store)) if name in needed]
+    members = dict.fromkeys(
+        node.attr
+        for statement in body
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
+    )
+    (cell,) = ast.parse(f"""
+class Piece{number}(nn.Cell):
+    def __init__(self, net):
+        super().__init__()
+        {"; ".join(f"self.{member} = net.{member}" for member in members)}
+
+    def construct({", ".join(["self", *inputs])}):
+        return {", ".join(outputs)}
+""").body
+    assert isinstance(cell, ast.ClassDef)
+    construct = cell.body[-1]
+    assert isinstance(construct, ast.FunctionDef)
+    construct.body = [*body, *construct.body]
+    (call,) = ast.parse(f"{', '.join(outputs) or '_'} = {PIECE}({', '.join([number, *inputs])})").body
+    return cell, call
+
+
+class _Plain(ast.NodeTransformer):
+    """Takes the probes out of inner blocks."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if _number(node, BEFORE) or _number(node, AFTER) else node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.Assign:
+        if _number(node, AFTER):
+            values = node.value.args[1]  # type: ignore[attr-defined]
+            node.value = values if isinstance(node.targets[0], ast.Tuple) else values.elts[0]
+        return node
+
+
+def _number(statement: ast.stmt, function: str) -> str | None:
+    """The number of the node that a statement begins or ends."""
+    call = getattr(statement, "value", None)
+    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == function:
+        return ast.unparse(call.args[0])
+    return None
+
+
+def _names(statements: Sequence[ast.stmt], kind: type[ast.expr_context]) -> Iterator[str]:
+    for statement in statements:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, kind):
+                yield node.id

@@ -1,0 +1,162 @@
+"""Prober: takes what the nodes of an instrumented script read and make, compares, and hands the references on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.verification.compare import Difference, NodeComparison, badness, difference
+from converter.verification.evaluate import NoReference
+from converter.verification.instrument import Probe
+from converter.verification.reference import Reference
+
+ROUNDS = 16
+"""In so many rounds of a loop the nodes of its body are compared."""
+NEAR = 0.99
+"""From this cosine similarity on, or where there is none, a difference may be onnxruntime's own: 64 bits decide."""
+
+Note = Callable[..., None]
+
+
+class Raised:
+    """Stands for a value that the script could not compute."""
+
+
+RAISED = Raised()
+
+
+class Prober:
+    """The probe: `before` and `after` are what the script calls."""
+
+    def __init__(self, probes: Sequence[Probe], reference: Reference, note: Note) -> None:
+        self._probes = probes
+        self._reference = reference
+        self._note = note
+        self._running: list[tuple[int, Sequence[Any]]] = []
+        self._errors: dict[int, Exception] = {}
+        self._rounds: dict[int, int] = {}
+        self._worst: dict[tuple[int, str], Difference] = {}
+
+    def before(self, number: int, inputs: Sequence[Any]) -> None:
+        """Begin a node."""
+        if number not in self._rounds:
+            self._note(reached=number)
+        self._rounds[number] = self._rounds.get(number, 0) + 1
+        self._running.append((number, inputs))
+
+    def failed(self, error: Exception) -> None:
+        """Note that the innermost node that runs has raised."""
+        if self._running:
+            self._errors.setdefault(self._running[-1][0], error)
+
+    def after(self, number: int, made: Sequence[Any]) -> Any:
+        """End a node; returns what the later ones get: one value, or a list of several."""
+        while self._running[-1][0] != number:  # nodes of its body that raised
+            self._raised_within(self._running.pop()[0])
+        _, inputs = self._running.pop()
+        results = list(made)
+        if self._rounds[number] <= ROUNDS or any(item is RAISED for item in made):
+            results = self._judge(number, inputs, [self._settled(number, item) for item in made])
+        return results[0] if len(results) == 1 else results
+
+    def _settled(self, number: int, item: Any) -> Any:
+        """A value once it is there: PyNative mode computes behind, and tells of errors when somebody reads."""
+        try:
+            if item is not RAISED:
+                _array(item, None)
+        except Exception as error:
+            self._errors.setdefault(number, error)
+            return RAISED
+        return item
+
+    def _judge(self, number: int, inputs: Sequence[Any], made: Sequence[Any]) -> list[Any]:
+        probe = self._probes[number]
+        try:
+            feeds = self._feeds(probe, inputs)
+            wanted = self._reference.outputs(probe.value, feeds)
+        except (NoReference, LookupError, ValueError, TypeError, RuntimeError) as reason:
+            for _, name in probe.outputs:
+                self._found(number, name, Difference("not comparable", note=str(reason)))
+            return list(made)
+        results = []
+        for (index, name), got in zip(probe.outputs, made, strict=True):
+            found = self._difference(number, got, wanted[index])
+            if found.verdict == "differs" and got is not RAISED and (found.cosine is None or found.cosine > NEAR):
+                found = self._second_opinion(probe, feeds, index, got, wanted[index]) or found
+            self._found(number, name, found)
+            results.append(_instead(got, wanted[index]))
+        return results
+
+    def _feeds(self, probe: Probe, inputs: Sequence[Any]) -> dict[str, Any]:
+        if any(item is RAISED for item in inputs):
+            raise NoReference("an input of it could not be computed")
+        return {name: _array(item, dtype) for (name, dtype), item in zip(probe.inputs, inputs, strict=True)}
+
+    def _second_opinion(
+        self, probe: Probe, feeds: Mapping[str, Any], index: int, got: Any, want: Any
+    ) -> Difference | None:
+        """The comparison with what the node gives in 64 bits, when it is `same`: then onnxruntime is off."""
+        if not isinstance(want, np.ndarray) or want.dtype.kind != "f":
+            return None
+        try:
+            exact = self._reference.in_float64(probe.value, feeds)[index]
+        except NoReference:
+            return None
+        found = difference(_array(got, None), np.asarray(exact).astype(want.dtype))
+        return replace(found, note="compared in 64 bits") if found.verdict == "same" else None
+
+    def _difference(self, number: int, got: Any, want: Any) -> Difference:
+        if got is not RAISED:
+            return difference(_array(got, None), want)
+        error = self._errors.get(number)
+        if not self._probes[number].converted:
+            return Difference("not comparable", note="it is not converted")
+        if error is None:
+            return Difference("not comparable", note="a node of its body raises")
+        return Difference("differs", note=f"the script raises {first_line(error)}")
+
+    def _raised_within(self, number: int) -> None:
+        """A node that raised inside a body, where nothing can stand in for it."""
+        for _, name in self._probes[number].outputs:
+            self._found(number, name, self._difference(number, RAISED, None))
+
+    def _found(self, number: int, value: str, found: Difference) -> None:
+        """Note a comparison that is worse than those of earlier rounds."""
+        known = self._worst.get((number, value))
+        if known is None or badness(found) > badness(known):
+            self._worst[number, value] = found
+            probe = self._probes[number]
+            each = NodeComparison(**found.as_dict(), node=probe.node, operator=probe.operator, value=value)
+            self._note(node=each.as_dict(), number=number)
+
+
+def _array(item: Any, dtype: int | None) -> Any:
+    """A tensor, a Python value of a known element type, a list of tensors or None, as NumPy has it."""
+    import mindspore as ms
+
+    from converter.backend import to_numpy
+
+    array = to_numpy(item) if dtype is None or isinstance(item, ms.Tensor) or item is None else np.asarray(item)
+    return array if dtype is None or array is None else array.astype(ir.DataType(dtype).numpy(), copy=False)
+
+
+def _instead(got: Any, want: Any) -> Any:
+    """The reference in the form that the script has the value in."""
+    import mindspore as ms
+
+    from converter.backend import to_mindspore, to_numpy
+
+    if isinstance(got, ms.Tensor):
+        return to_mindspore(np.asarray(want).astype(to_numpy(got).dtype))
+    return to_mindspore(want) if isinstance(got, (list, tuple, Raised)) else got
+
+
+def first_line(error: Exception) -> str:
+    """What an error is and what it says, without MindSpore's headings."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    message = next((line for line in lines if line and not line.startswith("-")), "")
+    return f"{type(error).__name__}: {message.rstrip('.')}"[:300]
