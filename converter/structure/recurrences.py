@@ -49,18 +49,23 @@ def roll(body: Block) -> dict[Any, Any]:
     """
     moved: dict[Any, Any] = {}
     tried: set[Member] = set()
+    loops: list[For] = []
     while (steps := _find(body, tried)) is not None:
-        loop, after = _loop(body, steps)
+        loop, after = _loop(steps)
+        loops.append(loop)
         for later in steps.rounds[1:]:
             moved |= dict(zip(later, steps.rounds[0], strict=True))
         end = steps.start + sum(map(len, steps.rounds))
-        body.statements[steps.start : end] = []
-        for statement in body.statements:
-            replace_in(statement, after)
-        loop.initial = substituted(loop.initial, after)
-        body.statements.insert(steps.start, loop)
-        body.results = substituted(body.results, after)
+        body.statements[steps.start : end] = [loop]
+        _substitute(body, after)
+    _keep_together(body, loops)
     return moved
+
+
+def _substitute(body: Block, names: dict[Value, Arg]) -> None:
+    for statement in body.statements:
+        replace_in(statement, names)
+    body.results = substituted(body.results, names)
 
 
 # Finding
@@ -157,56 +162,50 @@ def _escapes_are_carried(body: Block, steps: Steps, made: list[list[Value]]) -> 
 # Writing
 
 
-def _loop(body: Block, steps: Steps) -> tuple[For, dict[Value, Arg]]:
-    """The loop, and what stands in other statements for the last step's results and the elements."""
+def _loop(steps: Steps) -> tuple[For, dict[Value, Arg]]:
+    """The loop, and what stands for the last step's results in other statements."""
     first, last = steps.made(0), steps.made(-1)
     carried = {position: Value(first[position].hint, first[position].dims) for position in steps.carried}
-    elements = _elements(body, steps)
-    index = Value("x" if steps.elements else "step", steps.elements[0].dims if steps.elements else None)
-    after: dict[Value, Arg] = {last[position]: value for position, value in carried.items()} | elements.others
+    over: Arg = tuple(steps.elements) or expr("range({0})", len(steps.rounds))
+    index = Value("x", steps.elements[0].dims) if steps.elements else Value("step")
     inner: dict[Value, Arg] = {
         value: index if slot == "element" else carried[slot]  # type: ignore[index]
         for value, slot in steps.slots.items()
     }
     for statement in steps.rounds[0]:
         replace_in(statement, inner)
-    results = tuple(first[position] for position in steps.carried)
-    scopes = steps.rounds[0][0].scopes
-    block = Block(steps.rounds[0], results)
-    loop = For(index, elements.over, tuple(carried.values()), tuple(steps.carried.values()), block, scopes)
-    return loop, after
+    block = Block(steps.rounds[0], tuple(first[position] for position in steps.carried))
+    initial = tuple(steps.carried.values())
+    loop = For(index, over, tuple(carried.values()), initial, block, steps.rounds[0][0].scopes)
+    return loop, {last[position]: value for position, value in carried.items()}
 
 
-@dataclass(frozen=True)
-class Elements:
-    """What a loop goes through, and what stands for single elements elsewhere."""
-
-    over: Arg
-    others: dict[Value, Arg] = field(default_factory=dict)
-
-
-def _elements(body: Block, steps: Steps) -> Elements:
-    if not steps.elements:
-        return Elements(expr("range({0})", len(steps.rounds)))
-    first = steps.elements[0]
-    for statement in reversed(body.statements[: steps.start]):
-        if isinstance(statement, Assign) and first in made_by(statement):
-            parts = statement.targets[0] if isinstance(statement.targets[0], tuple) else statement.targets
-            if not isinstance(statement.value, Expr) or (place := _place(steps.elements, list(parts))) is None:
-                break
-            whole = Value(first.hint)
-            statement.targets = (whole,)
-            others = {part: expr("{0}[{1}]", whole, i) for i, part in enumerate(parts) if isinstance(part, Value)}
-            return Elements(expr(f"{{0}}[{place}]", whole) if place != ":" else whole, others)
-    return Elements(tuple(steps.elements))
+def _keep_together(body: Block, loops: list[For]) -> None:
+    """Let loops go through what one statement makes, `for x in ops.unbind(…)`, instead of through its parts by name."""
+    for statement in body.statements:
+        if not isinstance(statement, Assign) or not isinstance(statement.value, Expr) or not statement.targets:
+            continue
+        targets = statement.targets[0] if isinstance(statement.targets[0], tuple) else statement.targets
+        parts = [target for target in targets if isinstance(target, Value)]
+        if len(parts) < max(len(targets), FEWEST):
+            continue
+        places = {loop: _place(loop.over, parts) for loop in loops if isinstance(loop.over, tuple)}
+        if not any(places.values()):
+            continue
+        whole = Value(parts[0].hint)
+        for loop, place in places.items():
+            if place is not None:
+                loop.over = whole if place == ":" else expr(f"{{0}}[{place}]", whole)
+        statement.targets = (whole,)
+        _substitute(body, {part: expr("{0}[{1}]", whole, i) for i, part in enumerate(parts)})
 
 
-def _place(elements: list[Value], parts: list[Any]) -> str | None:
+def _place(elements: tuple[Value, ...], parts: list[Value]) -> str | None:
     """Where among the parts the elements are, as a slice."""
-    if elements == parts[::-1]:
+    if list(elements) == parts[::-1]:
         return "::-1"
-    start = parts.index(elements[0])
-    if elements != parts[start : start + len(elements)]:
-        return None
+    start = parts.index(elements[0]) if elements[0] in parts else 0
     end = start + len(elements)
+    if list(elements) != parts[start:end]:
+        return None
     return f"{start or ''}:{end if end < len(parts) else ''}"
