@@ -56,7 +56,8 @@ def hardmax(node: Node, x: Operand, *, axis: int = -1) -> Arg:
     shape = x.shape_python()
     if shape is None:
         raise node.decline("the rank of its input is unknown")
-    hot = expr("ops.one_hot(ops.argmax({0}, {1}), {2}, 1, 0, {1})", x, axis, shape[axis])
+    place = axis if axis == -1 else axis % len(shape)  # all that ops.one_hot takes
+    hot = expr("ops.one_hot(ops.argmax({0}, {1}), {2}, 1, 0, {1})", x, place, shape[axis])
     return expr("{0}.astype({1})", hot, node.dtype())
 
 

@@ -41,6 +41,13 @@ class Reduction:
         self, node: Node, data: Operand, axes: Operand | None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
     ) -> Arg:
         """Translate a node; declines when its rank is needed and unknown."""
+        reduced = self._reduced(node, data, axes, keepdims, noop_with_empty_axes)
+        makes_floats = data.kind in "iu" and self.after != "{0}"  # of integers, too, and ONNX wants integers
+        return expr("{0}.astype({1})", reduced, node.dtype()) if makes_floats else reduced
+
+    def _reduced(
+        self, node: Node, data: Operand, axes: Operand | None, keepdims: int, noop_with_empty_axes: int
+    ) -> Arg:
         result = node.outputs[0]
         if data.size == 0 and result.size:
             return _through(self.after, self._nothing_everywhere(node, result))

@@ -21,8 +21,8 @@ class ConvDs(nn.Cell):
         self.pointwise_conv = nn.Conv2d(64, 64, 1, has_bias=True)
         self.pw_batch_norm = nn.BatchNorm2d(64, eps=0.001)
 
-    def construct(self, conv):
-        return ops.relu(self.pw_batch_norm(self.pointwise_conv(ops.relu(self.dw_batch_norm(conv)))))
+    def construct(self, x):
+        return ops.relu(self.pw_batch_norm(self.pointwise_conv(ops.relu(self.dw_batch_norm(x)))))
 
 
 class MindSporeModel(nn.Cell):
@@ -44,11 +44,7 @@ class MindSporeModel(nn.Cell):
         self.fc1 = nn.Dense(64, 12)
 
     def construct(self, mfcc):
-        fused_batch_norm = self.conv_1_batch_norm(self.conv_1(mfcc.reshape((-1, 1, 49, 10))))
-        conv_ds_2 = self.conv_ds_2(
-            self.conv_ds_2_depthwise_conv(self.conv_ds_1(self.conv_ds_1_depthwise_conv(ops.relu(fused_batch_norm))))
-        )
-        avg_pool = self.avg_pool(
-            self.conv_ds_4(self.conv_ds_4_depthwise_conv(self.conv_ds_3(self.conv_ds_3_depthwise_conv(conv_ds_2))))
-        )
-        return ops.softmax(self.fc1(avg_pool.squeeze((2, 3))), -1)
+        conv_1_batch_norm = ops.relu(self.conv_1_batch_norm(self.conv_1(mfcc.reshape((-1, 1, 49, 10)))))
+        conv = self.conv_ds_2_depthwise_conv(self.conv_ds_1(self.conv_ds_1_depthwise_conv(conv_1_batch_norm)))
+        conv_1 = self.conv_ds_4_depthwise_conv(self.conv_ds_3(self.conv_ds_3_depthwise_conv(self.conv_ds_2(conv))))
+        return ops.softmax(self.fc1(self.avg_pool(self.conv_ds_4(conv_1)).squeeze((2, 3))), -1)

@@ -30,7 +30,5 @@ class MindSporeModel(nn.Cell):
         convolution110_output = self.convolution110(
             self.pooling66(ops.relu(self.convolution28(input3) + self.parameter6))
         )
-        pooling160_output_0_reshape0 = self.pooling160(ops.relu(convolution110_output + self.parameter88)).reshape(
-            (1, 256)
-        )
-        return self.plus214(pooling160_output_0_reshape0)
+        pooling160_output = self.pooling160(ops.relu(convolution110_output + self.parameter88)).reshape((1, 256))
+        return self.plus214(pooling160_output)

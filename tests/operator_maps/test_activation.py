@@ -36,6 +36,7 @@ CASES = [
     ("Softmax", {"axis": 1}, "ops.softmax(x0, 1)"),
     ("LogSoftmax", {"axis": 0}, "ops.log_softmax(x0, 0)"),
     ("Hardmax", {"axis": 0}, "x0.shape[0]"),
+    ("Hardmax", {"axis": -2}, "ops.argmax(x0, 1)"),
     ("Shrink", {"bias": 0.5, "lambd": 0.5}, "ops.softshrink(x0, 0.5)"),
     ("Shrink", {"lambd": 1.5}, "ops.hardshrink(x0, 1.5)"),
     ("Shrink", {"bias": 0.2, "lambd": 1.5}, "ops.where(ops.abs(x0) > 1.5"),

@@ -105,3 +105,8 @@ def test_cumulative(operator: str, exclusive: int, reverse: int) -> None:
 @pytest.mark.parametrize("constants", [(), (1,)])
 def test_cumulative_integers(operator: str, dtype: str, constants: tuple[int, ...]) -> None:
     check(operator, np.array([[1, 2, 3], [4, 5, 6]], dtype), np.int64(1), constants=constants)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_root_of_integers_is_one(dtype: str) -> None:
+    check("ReduceL2", np.array([[3, 4], [1, 1]], dtype), np.array([1]), constants=(1,), opset=18)
