@@ -134,9 +134,9 @@ def _derived(columns: Sequence[Column]) -> dict[Column, tuple[Column, str, int]]
     return found
 
 
-def _rank(column: Column) -> int:
-    """Channels come first, and the numbers of shapes last."""
-    return 0 if _channels(column) else 2 if column.size else 1
+def _rank(column: Column) -> tuple[int, int]:
+    """Channels come first, and the numbers of shapes last; small ones before large ones."""
+    return 0 if _channels(column) else 2 if column.size else 1, sum(column.numbers())
 
 
 def _ratio(numbers: list[int], base: list[int]) -> tuple[str, int] | None:

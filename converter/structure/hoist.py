@@ -193,7 +193,9 @@ def _localised(item: Arg, tensors: set[Value], known: dict[str, tuple[Value, int
                 return item if found is None else Expr(item.template, found)
             return item
         case Expr():
-            return Expr(item.template, tuple(_localised(arg, tensors, known) for arg in item.args))
+            args = tuple(_localised(arg, tensors, known) for arg in item.args)
+            same = item.template == "max({0}, {1})" and args[0] == args[1]
+            return args[0] if same else Expr(item.template, args)
         case tuple():
             return tuple(_localised(part, tensors, known) for part in item)
         case list():
