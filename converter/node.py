@@ -215,7 +215,7 @@ class Node:
         The same layer on the same weights is made once, however many nodes use it.
         """
         hint = hint or scopes.layer_hint(self.ir, tuple(weight.source_name for weight in weights.values()))
-        return self._translator.layer(constructor, weights, hint)
+        return self._translator.members.layer(constructor, weights, hint)
 
     def apply(self, constructor: Expr, weights: dict[str, Weight], *inputs: Arg) -> Expr:
         """Make a layer and call it: `self.conv1(x)`."""
@@ -224,7 +224,8 @@ class Node:
 
     def constant(self, array: np.ndarray, hint: str = "constant") -> Arg:
         """A tensor that the row computed from constants: a literal when small, else a parameter that is not trained."""
-        return self._translator.constant(ir.tensor(np.asarray(array, order="C"), name=f"{self.name}/{hint}"), hint)
+        tensor = ir.tensor(np.asarray(array, order="C"), name=f"{self.name}/{hint}")
+        return self._translator.members.constant(Weight(tensor, (), trainable=False), hint)
 
     def block(self, graph: ir.Graph, inputs: Sequence[Arg | PyValue] = ()) -> Block:
         """Translate a sub-graph to a block; `inputs` are what its formal inputs are inside."""

@@ -19,7 +19,7 @@ import onnx_ir as ir
 from converter import lift, scopes
 from converter.dtypes import mindspore_dtype
 from converter.idioms import absorbed_of, operator_of
-from converter.names import Names, cell_attributes
+from converter.members import Members
 from converter.node import Declined, Node, Operand, kind_of
 from converter.normalize import is_folded, refusal_of
 from converter.program import (
@@ -48,8 +48,6 @@ from converter.weights import Step, Weight, joined, reshape, transpose
 
 VIEWS = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 """Operators that only give a weight another shape."""
-MAX_LITERAL = 16
-"""Constants of more elements are parameters, smaller ones stand in the script."""
 
 
 def translate(model: ir.Model, tables: Tables, each: Each = iter) -> Program:
@@ -71,10 +69,7 @@ class Translator:
         self._scopes: tuple[Scope, ...] = ()
         self._unclaimed: dict[ir.Node, Record] = {}
         self._twins: list[tuple[Record, Record]] = []
-        self._attributes = Names(cell_attributes())
-        self._layers: dict[tuple[Any, ...], Member] = {}
-        self._constants: dict[ir.Value, Arg] = {}
-        self._held: dict[int, tuple[Member, str]] = {}
+        self.members = Members(self.cell.members)
 
     def program(self, graph: ir.Graph, each: Each = iter) -> Program:
         """Translate the main graph."""
@@ -104,14 +99,13 @@ class Translator:
         if self._keep_back(node):
             self._unclaimed[node] = record
             return
-        statements, members, records = len(self.block.statements), len(self.cell.members), len(self.records)
+        statements, members, records = len(self.block.statements), len(self.members), len(self.records)
         try:
             self._write(node, self._result(node), record)
             record.composed = _is_composed(self.block.statements[statements:])
         except Exception as error:
             del self.block.statements[statements:]
-            self._forget(self.cell.members[members:])
-            del self.cell.members[members:]
+            self.members.drop_from(members)
             reason = str(error) if isinstance(error, Declined) else f"its row failed ({type(error).__name__}: {error})"
             self._write_stub(node, reason, record)
             for inner in self.records[records:]:  # of the sub-graphs that it holds
@@ -277,39 +271,14 @@ class Translator:
         if value in self.python:
             dtype = mindspore_dtype(value.dtype or ir.DataType.INT64)
             return expr("ms.Tensor({0}, {1})", self.python[value].arg, dtype)
-        if id(value.const_value) in self._held:  # a matrix that a layer has, such as an embedding's table
-            member, name = self._held[id(value.const_value)]
-            return expr(f"{{0}}.{name}", member)
+        if (held := self.members.held(value.const_value)) is not None:
+            return held
         if value.const_value is not None or value in self.views:
-            if value not in self._constants:
-                weight = self.weight(value)
-                if scopes.is_made_up(value.name):  # a table that the exporter computed, such as a mask
-                    weight = replace(weight, trainable=False)
-                self._constants[value] = self._constant(weight, scopes.constant_hint(value.name))
-            return self._constants[value]
+            weight = self.weight(value)
+            if scopes.is_made_up(value.name):  # a table that the exporter computed, such as a mask
+                weight = replace(weight, trainable=False)
+            return self.members.constant_of(value, weight, scopes.constant_hint(value.name))
         raise Declined(f"nothing makes the value '{value.name}'")
-
-    def constant(self, tensor: Any, hint: str) -> Arg:
-        """A constant that a row computed, as a tensor: a literal when it is small, else a parameter."""
-        return self._constant(Weight(tensor, (), trainable=False), hint)
-
-    def _constant(self, weight: Weight, hint: str) -> Arg:
-        """A constant as a tensor: a parameter, or a literal when it is small and not trained."""
-        tensor, shape = weight.tensor, weight.shape
-        dtype = mindspore_dtype(tensor.dtype)
-        if dtype is None:
-            raise Declined(f"MindSpore has no element type {tensor.dtype.name} ('{tensor.name}')")
-        size = int(np.prod(shape, dtype=np.int64))
-        if size == 0:
-            return expr("ops.zeros({0}, {1})", shape, dtype)
-        trainable = weight.trainable and size > 1
-        if kind_of(tensor.dtype) == "c" or (size <= MAX_LITERAL and not trainable):
-            literal = expr("ms.Tensor({0}, {1})", literal_of(weight.array()), dtype)
-            return self._member(literal, {}, hint)
-        constructor = expr("ms.Parameter(ops.zeros({0}, {1}))", shape, dtype)
-        if not trainable:
-            constructor = expr("ms.Parameter(ops.zeros({0}, {1}), requires_grad=False)", shape, dtype)
-        return self._member(constructor, {"": replace(weight, trainable=trainable)}, hint)
 
     def weight(self, value: ir.Value, steps: Sequence[Step] = ()) -> Weight:
         """A constant as a parameter."""
@@ -319,35 +288,6 @@ class Translator:
         if value.const_value is None:
             raise Declined(f"'{value.name}' is not a constant")
         return Weight(value.const_value, tuple(steps), kind_of(value.dtype) == "f" and not is_folded(value))
-
-    def layer(self, constructor: Expr, weights: dict[str, Weight], hint: str) -> Member:
-        """A layer; one that has the same constructor and matrices as an earlier one is that one, as in the source.
-
-        A matrix that is used as a tensor besides (GPT-2's embedding is its head too) is read from the layer.
-        Vectors do not count: exporters merge the equal biases and scales of different layers.
-        """
-        shared = [weight for weight in weights.values() if len(weight.tensor.shape) > 1]
-        key = (constructor, tuple((id(w.tensor), repr(w.steps)) for w in weights.values())) if shared else None
-        if key in self._layers:
-            return self._layers[key]
-        member = self._member(constructor, weights, hint)
-        if key is not None:
-            self._layers[key] = member
-            whole = {name: weight for name, weight in weights.items() if len(weight.shape) > 1 and not weight.steps}
-            self._held |= {id(weight.tensor): (member, name) for name, weight in whole.items()}
-        return member
-
-    def _member(self, constructor: Expr, weights: dict[str, Weight], hint: str) -> Member:
-        member = Member(self._attributes.new(hint, "layer"), constructor, weights, hint)
-        self.cell.members.append(member)
-        return member
-
-    def _forget(self, members: Sequence[Member]) -> None:
-        """Drop members of a row that declined after it had made them."""
-        dropped = set(map(id, members))
-        self._layers = {key: member for key, member in self._layers.items() if id(member) not in dropped}
-        self._constants = {key: item for key, item in self._constants.items() if id(item) not in dropped}
-        self._held = {key: item for key, item in self._held.items() if id(item[0]) not in dropped}
 
     # Blocks
 
@@ -405,16 +345,6 @@ def attribute(value: ir.Attr) -> Any:
             return tuple(value.value)
         case _:
             return value.value
-
-
-def literal_of(array: np.ndarray) -> Any:
-    """A small array as nested lists of Python numbers."""
-    if array.dtype.kind == "V" or str(array.dtype) == "bfloat16":
-        array = array.astype(np.float32)
-    if array.dtype.kind == "f":
-        flat = [lift.shortest(item) for item in array.reshape(-1)]
-        return np.array(flat, np.float64).reshape(array.shape).tolist()
-    return array.tolist()
 
 
 def _anchor(statement: Statement) -> Member | Statement:

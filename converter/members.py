@@ -1,0 +1,109 @@
+"""Members: the layers, parameters and literals that the entry class's constructor makes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from converter import lift
+from converter.dtypes import mindspore_dtype
+from converter.names import Names, cell_attributes
+from converter.node import Declined, kind_of
+from converter.program import Arg, Expr, Member, expr
+from converter.weights import Weight
+
+MAX_LITERAL = 16
+"""Constants of more elements are parameters, smaller ones stand in the script."""
+
+
+class Members:
+    """The members of a Cell while it is being written; what is asked for twice is made once."""
+
+    def __init__(self, members: list[Member]) -> None:
+        self._members = members
+        self._names = Names(cell_attributes())
+        self._layers: dict[tuple[Any, ...], Member] = {}
+        self._held: dict[int, tuple[Member, str]] = {}
+        self._constants: dict[ir.Value, Arg] = {}
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def layer(self, constructor: Expr, weights: dict[str, Weight], hint: str) -> Member:
+        """A layer; one that has the same constructor and matrices as an earlier one is that one, as in the source.
+
+        Vectors do not count: exporters merge the equal biases and scales of different layers.
+        """
+        shared = [weight for weight in weights.values() if len(weight.tensor.shape) > 1]
+        key = (constructor, tuple((id(w.tensor), repr(w.steps)) for w in weights.values())) if shared else None
+        if key in self._layers:
+            return self._layers[key]
+        member = self._add(constructor, weights, hint)
+        if key is not None:
+            self._layers[key] = member
+            whole = {name: weight for name, weight in weights.items() if len(weight.shape) > 1 and not weight.steps}
+            self._held |= {id(weight.tensor): (member, name) for name, weight in whole.items()}
+        return member
+
+    def held(self, tensor: Any) -> Expr | None:
+        """A matrix that a layer has, and that is used as a tensor besides: GPT-2's embedding is its head too."""
+        if id(tensor) not in self._held:
+            return None
+        member, name = self._held[id(tensor)]
+        return expr(f"{{0}}.{name}", member)
+
+    def constant_of(self, value: ir.Value, weight: Weight, hint: str) -> Arg:
+        """A constant of the graph as a tensor."""
+        if value not in self._constants:
+            self._constants[value] = self.constant(weight, hint)
+        return self._constants[value]
+
+    def constant(self, weight: Weight, hint: str) -> Arg:
+        """A constant as a tensor: a parameter, or a literal when it is small and not trained.
+
+        Raises:
+            Declined: MindSpore lacks its element type.
+        """
+        tensor, shape = weight.tensor, weight.shape
+        dtype = mindspore_dtype(tensor.dtype)
+        if dtype is None:
+            raise Declined(f"MindSpore has no element type {tensor.dtype.name} ('{tensor.name}')")
+        size = int(np.prod(shape, dtype=np.int64))
+        if size == 0:
+            return expr("ops.zeros({0}, {1})", shape, dtype)
+        trainable = weight.trainable and size > 1
+        if kind_of(tensor.dtype) == "c" or (size <= MAX_LITERAL and not trainable):
+            literal = expr("ms.Tensor({0}, {1})", literal_of(weight.array()), dtype)
+            return self._add(literal, {}, hint)
+        constructor = expr("ms.Parameter(ops.zeros({0}, {1}))", shape, dtype)
+        if not trainable:
+            constructor = expr("ms.Parameter(ops.zeros({0}, {1}), requires_grad=False)", shape, dtype)
+        return self._add(constructor, {"": replace(weight, trainable=trainable)}, hint)
+
+    def _add(self, constructor: Expr, weights: dict[str, Weight], hint: str) -> Member:
+        member = Member(self._names.new(hint, "layer"), constructor, weights, hint)
+        self._members.append(member)
+        return member
+
+    def drop_from(self, count: int) -> None:
+        """Keep the first `count` members: a row declined after it had made the others."""
+        dropped: Sequence[Member] = self._members[count:]
+        del self._members[count:]
+        gone = set(map(id, dropped))
+        self._layers = {key: member for key, member in self._layers.items() if id(member) not in gone}
+        self._constants = {key: item for key, item in self._constants.items() if id(item) not in gone}
+        self._held = {key: item for key, item in self._held.items() if id(item[0]) not in gone}
+
+
+def literal_of(array: np.ndarray) -> Any:
+    """A small array as nested lists of Python numbers."""
+    if array.dtype.kind == "V" or str(array.dtype) == "bfloat16":
+        array = array.astype(np.float32)
+    if array.dtype.kind == "f":
+        flat = [lift.shortest(item) for item in array.reshape(-1)]
+        return np.array(flat, np.float64).reshape(array.shape).tolist()
+    return array.tolist()
