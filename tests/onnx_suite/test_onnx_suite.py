@@ -14,8 +14,6 @@ from harness import compare
 from onnx_suite.cases import cases, data_of, model_of
 from onnx_suite.expected_failures import CRASHES, FAILURES
 
-pytestmark = pytest.mark.suite
-
 RTOL, ATOL = 1e-3, 1e-5
 REASONS = {name: reason for reason, names in FAILURES.items() for name in names}
 

@@ -1,0 +1,16 @@
+"""What holds for all tests."""
+
+from __future__ import annotations
+
+import gc
+
+
+def pytest_collection_finish() -> None:
+    """Take all that is loaded out of the garbage collector's sight: MindSpore collects before it compiles a network.
+
+    That took 0.55 s of 0.95 s for every network of the ONNX project's cases.
+    """
+    import mindspore  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
