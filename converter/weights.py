@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 Step: TypeAlias = Mapping[str, Any]
-"""One of `transpose`, `reshape`, `slice`, `concatenate`, `cast` below, as plain data."""
+"""One of `transpose`, `reshape`, `slice`, `concatenate`, `zeros`, `cast` below, as plain data."""
 
 
 SOURCE = "source"
@@ -51,6 +51,11 @@ def concatenate(axis: int, *parts: Sequence[Step]) -> Step:
     return {"op": "concatenate", "axis": axis, "parts": [list(steps) for steps in parts]}
 
 
+def zeros(*shape: int) -> Step:
+    """Zeros, whatever the array is: the source has nothing there."""
+    return {"op": "zeros", "shape": list(shape)}
+
+
 def cast(dtype: str) -> Step:
     """Convert to another element type, by its NumPy name."""
     return {"op": "cast", "dtype": dtype}
@@ -74,6 +79,8 @@ def apply(steps: Sequence[Step], array: np.ndarray) -> np.ndarray:
                 array = array[tuple(index)]
             case "concatenate":
                 array = np.concatenate([apply(inner, array) for inner in step["parts"]], step["axis"])
+            case "zeros":
+                array = np.zeros(step["shape"], array.dtype)
             case "cast":
                 array = array.astype(step["dtype"])
             case unknown:

@@ -256,16 +256,16 @@ def max_unpool(
     With an output shape the indices count within that shape, as in onnxruntime, and as MaxPool gives them.
 
     Raises:
-        Declined: the rank of the input is unknown, or the output shape is computed on tensors.
+        Declined: the rank of the input, or that of the output, is unknown.
     """
     shape = x.shape_python()
     if shape is None:
         raise node.decline("the rank of its input is unknown")
     window = window_of(node, x, kernel_shape, "NOTSET", strides, None, pads)
     if output_shape is not None:
-        result = output_shape.items()
+        result = output_shape.items(computed=True)
         if result is None:
-            raise node.decline("its output shape is computed on tensors")
+            raise node.decline("the rank of its output is unknown")
     else:
         result = shape[:2]
         axes = zip(shape[2:], window.kernel, window.strides, window.begin, window.end, strict=True)

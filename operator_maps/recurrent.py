@@ -139,6 +139,10 @@ def _parameters(weights: Sequence[Operand], gates: Sequence[int], directions: in
     if weights[0].rank == 2:  # MindSpore's own
         names = [name + way for name in (*_MATRICES, *_BIASES) for way in ways]
         return dict(zip(names, (weight.weight() for weight in weights), strict=False))
+    if directions == 2 and (weights[0].shape or ())[0] == 1:  # those of one direction behind those of the other
+        half = len(weights) // 2
+        each = [_parameters(some, gates, 1) for some in (weights[:half], weights[half:])]
+        return {name + way: each[i][name] for name in each[0] for i, way in enumerate(ways)}
     w, r, *biases = weights
     rows = (w.shape or ())[1] or 0
     sources = [*zip(_MATRICES, (w, r), (0, 0), strict=True)]

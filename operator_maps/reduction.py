@@ -50,25 +50,34 @@ class Reduction:
     ) -> Arg:
         result = node.outputs[0]
         if data.size == 0 and result.size:
-            return _through(self.after, self._nothing_everywhere(node, result))
+            return _through(self.after, self._nothing(node, result, result.shape))
         chosen: Arg = () if axes is None or axes.size == 0 else axes.items() or axes
         if chosen == () and (noop_with_empty_axes or data.rank == 0):
             return _through(self.after, _through(self.before, data))
         if chosen == ():
             chosen = _every_axis(node, data) if keepdims or self.needs_axes else None
+        reduced = _through(self.before, data)
+        if data.size == 0 and result.size is None and data.shape:
+            neutral = self._nothing(node, result, tuple(extent or 1 for extent in data.shape))
+            if data.shape.count(0) > 1:
+                raise node.decline("several axes of no elements are reduced, and the axes are computed")
+            reduced = expr("ops.cat(({0}, {1}), {2})", reduced, neutral, data.shape.index(0))
         options: dict[str, Arg] = {self.keep: True} if keepdims else {}
         if self.widens and data.kind in "iu" and data.dtype != ir.DataType.INT64:
             options["dtype"] = node.dtype()
         where = () if chosen is None else (chosen[0] if isinstance(chosen, tuple) and len(chosen) == 1 else chosen,)
-        return _through(self.after, invoke(self.function, _through(self.before, data), *where, **options))
+        return _through(self.after, invoke(self.function, reduced, *where, **options))
 
-    def _nothing_everywhere(self, node: Node, result: Operand) -> Arg:
-        """What is left of no elements: an infinity is the extreme of an integer type."""
+    def _nothing(self, node: Node, result: Operand, shape: tuple[int | None, ...] | None) -> Arg:
+        """What is left of no elements, in a shape: an infinity is the extreme of an integer type.
+
+        Reducing it again changes nothing: where the axes are computed, it is put into the one that has no elements.
+        """
         value: float = self.nothing
         if result.kind in "iu" and result.dtype is not None:
             limits = np.iinfo(result.dtype.numpy())
             value = int(max(limits.min, min(limits.max, value)))
-        return expr("ops.full({0}, {1}, dtype={2})", result.shape, value, node.dtype())
+        return expr("ops.full({0}, {1}, dtype={2})", shape, value, node.dtype())
 
 
 def _through(template: str, value: Arg) -> Arg:
@@ -93,13 +102,20 @@ def extreme(of_numbers: Reduction, of_bools: Reduction) -> Callable[..., Arg]:
     return row
 
 
-LOG_SUM_EXP = Reduction("ops.logsumexp", nothing=float("-inf"), needs_axes=True)
+SUM = Reduction("ops.sum", widens=True)
+LOG_SUM_EXP = Reduction("ops.logsumexp", needs_axes=True)
 
 
 def reduce_log_sum_exp(
     node: Node, data: Operand, axes: Operand | None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
 ) -> Arg:
-    """ReduceLogSumExp: `ops.logsumexp`, which cannot drop axes that are a tensor; `ops.sum` then does."""
+    """ReduceLogSumExp: `ops.logsumexp`, which cannot drop axes that are a tensor; `ops.sum` then does.
+
+    No elements are reduced by the formula itself: `ops.logsumexp` of minus infinity is not a number.
+    """
+    if data.size == 0:
+        formula = replace(SUM, before="ops.exp({0})", after="ops.log({0})")
+        return formula(node, data, axes, keepdims=keepdims, noop_with_empty_axes=noop_with_empty_axes)
     if axes is None or axes.size == 0 or axes.items() or keepdims:
         return LOG_SUM_EXP(node, data, axes, keepdims=keepdims, noop_with_empty_axes=noop_with_empty_axes)
     return expr("ops.sum({0}, {1})", LOG_SUM_EXP(node, data, axes), axes)
@@ -134,7 +150,6 @@ def cumulative(function: str, primitive: str, widens: bool = False) -> Callable[
     return row
 
 
-SUM = Reduction("ops.sum", widens=True)
 INFINITY = float("inf")
 
 ROWS = {

@@ -150,16 +150,19 @@ def _axes_by_scale(node: Node, x: Operand, indices: Sequence[int], scales: Opera
 
 def _axes_by_size(node: Node, x: Operand, indices: Sequence[int], sizes: Operand | None, policy: str) -> list[Axis]:
     outs = None if sizes is None else sizes.items()
-    if outs is None and policy != "stretch":
-        raise node.decline("its sizes are computed on tensors")
     shape = x.shape_python() or ()
     axes = [Axis(i, shape[i], outs[k] if outs else _inferred(node, i), None) for k, i in enumerate(indices)]
     if policy == "stretch":
         return axes
     if not all(axis.fixed for axis in axes):
         raise node.decline("an aspect ratio is kept over free extents")
-    choose = min if policy == "not_larger" else max
-    scale = float(choose(np.float32(axis.out) / np.float32(axis.size) for axis in axes))
+    if outs is None:
+        extents = node.constant(np.array([axis.size for axis in axes], np.float32), "extents")
+        choose = "ops.amin({0} / {1})" if policy == "not_larger" else "ops.amax({0} / {1})"
+        common = expr("{0}", node.let("scale", expr(choose, sizes, extents)))
+        return [replace(axis, scale=common) for axis in axes]
+    extreme = min if policy == "not_larger" else max
+    scale = float(extreme(np.float32(axis.out) / np.float32(axis.size) for axis in axes))
     return [replace(axis, out=math.floor(scale * axis.size + 0.5), scale=scale) for axis in axes]
 
 
@@ -202,7 +205,7 @@ def _unchanged(node: Node, x: Operand, axis: Axis) -> bool:
     if axis.size == axis.out:
         if (axis.start, axis.end) != (0, 1) and axis.index > 1:
             raise node.decline("a part is taken of an axis that keeps its extent, which onnxruntime ignores")
-        return axis.scale in (None, 1) or isinstance(axis.scale, Expr)
+        return axis.scale in (None, 1) or (axis.index < 2 and isinstance(axis.scale, Expr))
     before, after = x.value.shape, node.ir.outputs[0].shape
     if axis.scale is not None or isinstance(axis.out, int) or before is None or after is None:
         return False
@@ -285,14 +288,11 @@ def _resize_axis(node: Node, x: Arg, axis: Axis, method: Method) -> Arg:
     grid = _positions(axis, method.transformation)
     points = expr("{0}({1}, {2}, {3}, {4}, {5})", sample_points, axis.out, *grid)
     if method.mode != "nearest":
-        stretch = 1.0
-        if method.antialias and axis.shrinks:
-            if not axis.fixed:
-                raise node.decline("free extents are resized with antialiasing")
-            stretch = axis.size / axis.out if axis.scale is None else 1 / axis.scale
         a = method.a if method.mode == "cubic" else None
-        args = (x, points, axis.index, a, stretch, not method.exclude_outside)
-        y = expr("{0}({1}, {2}, {3}, {4}, {5}, {6})", resample, *args)
+        stretch, most = _stretch(node, axis) if method.antialias and axis.shrinks else (1.0, 1.0)
+        reach = math.ceil(most if a is None else 2 * most)
+        args = (x, points, axis.index, a, reach, stretch, not method.exclude_outside)
+        y = expr("{0}({1}, {2}, {3}, {4}, {5}, {6}, {7})", resample, *args)
     elif axis.fixed:
         y = expr("ops.gather({0}, {1}, {2})", x, node.constant(_neighbours(axis, method), "neighbours"), axis.index)
     else:
@@ -302,9 +302,23 @@ def _resize_axis(node: Node, x: Arg, axis: Axis, method: Method) -> Arg:
     return node.let("resized", y)
 
 
+def _stretch(node: Node, axis: Axis) -> tuple[Arg, float]:
+    """How far antialiasing stretches the kernel, and the most that it can be when the scale is a tensor."""
+    if isinstance(axis.size, Expr) or isinstance(axis.out, Expr):
+        raise node.decline("free extents are resized with antialiasing")
+    most = max(axis.size / axis.out, 1.0)
+    if axis.scale is None:
+        return most, most
+    if isinstance(axis.scale, Expr):
+        return (expr("1 / {0}", axis.scale), most) if most > 1 else (1.0, 1.0)
+    return 1 / axis.scale, 1 / axis.scale
+
+
 def _positions(axis: Axis, transformation: str) -> tuple[Arg, Arg, Arg, Arg]:
     """From index i of the result to a position in the input: (i + lead) * numerator / denominator + shift.
 
+    `align_corners` takes the length of the result, a whole number, as the specification, onnxruntime and PyTorch do;
+    onnx's own evaluator takes size * scale, which puts no sample on the last element.
     A free extent of one element after `pytorch_half_pixel` is taken from the middle, not the beginning.
     """
     size, out = axis.size, axis.out
@@ -346,14 +360,14 @@ def sample_points(count, lead, numerator, denominator, shift):
     return (ops.arange(count).astype(ms.float32) + lead) * numerator / denominator + shift
 
 
-def resample(x, points, axis, a, stretch, repeat_border):
+def resample(x, points, axis, a, reach, stretch, repeat_border):
     """Interpolate along an axis: linearly, or by cubic convolution with the coefficient `a`.
 
-    With antialiasing the kernel is stretched. Beyond the border its elements repeat, or do not count.
+    The kernel reaches `reach` elements to either side; with antialiasing it is stretched. Beyond the border the
+    elements of `x` repeat, or do not count.
     """
     length = x.shape[axis]
     shape = (-1,) + (1,) * (x.ndim - 1 - axis)
-    reach = math.ceil((1 if a is None else 2) * stretch)
     lower = ops.floor(points)
     total, weights = 0, ops.zeros_like(points)
     for tap in range(1 - reach, reach + 1):

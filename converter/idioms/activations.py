@@ -12,8 +12,8 @@ from converter.idioms.values import numbers_of
 
 
 def gelu_by_erf(x: Pattern) -> Pattern:
-    """Gelu, exact."""
-    return 0.5 * x * (1 + op.Erf(x / sqrt(2)))
+    """Gelu, exact; by the complement of erf it is Keras's."""
+    return 0.5 * x * either(1 + op.Erf(x / sqrt(2)), 1 - op.Erf(op.Neg(x) / sqrt(2)))
 
 
 def gelu(builder: Builder, x: ir.Value) -> ir.Value:

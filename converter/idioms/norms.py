@@ -35,7 +35,8 @@ def factor_and_rest(x: Pattern, axes: Pattern, epsilon: Pattern, gamma: Pattern,
     """The same as `x * factor + rest`, which is how TensorFlow and Keras write it."""
     mean = _mean(x, axes)
     factor = _over_root(constant(gamma), _mean_square(x - mean, axes) + scalar(epsilon))
-    return op.Mul(x, factor) + (constant(beta) - op.Mul(mean, factor))
+    rest = either(constant(beta) - op.Mul(mean, factor), op.Mul(op.Neg(mean), factor) + constant(beta))
+    return op.Mul(x, factor) + rest
 
 
 def scaled_deviation_over_root(x: Pattern, axes: Pattern, epsilon: Pattern, gamma: Pattern) -> Pattern:

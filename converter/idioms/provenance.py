@@ -31,8 +31,9 @@ def absorbed_of(node: ir.Node) -> list[tuple[str, str, str]]:
 def hand_over(old: Sequence[ir.Node], new: Sequence[ir.Node]) -> None:
     """Give the names, scopes and metadata of `old` to `new`.
 
-    The last of `new` is named after the most telling node; one before it takes over a node of its own operator, or,
-    where there is none, stands for nothing in the source (`operator_of` is empty).
+    The last of `new` is named after the most telling node. It stands where that stood when it is the same operator, a
+    convolution that takes in its padding; else where all of `old` stood. One before it takes over a node of its own
+    operator, or, where there is none, stands for nothing in the source (`operator_of` is empty).
     """
     last, left = new[-1], list(old)
     for node in reversed(new):
@@ -47,7 +48,8 @@ def hand_over(old: Sequence[ir.Node], new: Sequence[ir.Node]) -> None:
             node.metadata_props.update(last.metadata_props)
             node.metadata_props.pop(ABSORBED, None)
             node.metadata_props[OPERATOR] = ""
-    _widen_scope(last, old)
+    if not any(_is_alike(last, node) for node in old):
+        _widen_scope(last, old)
     absorb(last, left)
 
 

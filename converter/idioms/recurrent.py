@@ -30,8 +30,8 @@ def recognise_layers(model: ir.Model, names: Names) -> None:
     """Replace the recurrent nodes that mean a layer of MindSpore by `idiom.LSTM`, `idiom.GRU` and `idiom.RNN`.
 
     Inputs: x, lengths, the initial hidden (and cell) state, None for zeros; then ONNX's W, R and B (or its two halves),
-    or the layer's weights in MindSpore's order. Outputs: what every step gives, the last states; all in MindSpore's
-    layout.
+    of both directions or of one behind those of the other; or the layer's weights in MindSpore's order. Outputs: what
+    every step gives, the last states; all in MindSpore's layout.
     Attributes: `direction`, `batch_first`, for RNN `nonlinearity`.
     """
     for graph in model.graphs():
@@ -62,10 +62,10 @@ def _activations(node: ir.Node) -> tuple[str, ...] | None:
 
 def _weights(node: ir.Node) -> list[ir.Value] | None:
     """The weights: ONNX's when they are constants, else those that ONNX's were made of; None when they are computed."""
-    given = [part for value in node.inputs[1:4] if value is not None for part in _parts(value)]
-    if all(value.const_value is not None for value in given):
-        return given
     given = [value for value in node.inputs[1:4] if value is not None]
+    apart = _taken_apart(given)
+    if all(value.const_value is not None for value in apart):
+        return apart
     trace = Trace()
     traced = [numbers for value in given if (numbers := trace.numbers(value)) is not None]
     if len(traced) < len(given):
@@ -80,17 +80,24 @@ def _weights(node: ir.Node) -> list[ir.Value] | None:
     return weights if len(weights) == len(found) else None
 
 
-def _parts(value: ir.Value) -> Sequence[ir.Value]:
-    """The two biases that a bias was joined of, else the value itself."""
+def _taken_apart(given: Sequence[ir.Value]) -> list[ir.Value]:
+    """W, R and B, where they were joined: those of each direction, the bias in two halves."""
+    directions = list(zip(*(_parts(value, 0) for value in given), strict=False))
+    ordered = []
+    for values in directions if len(directions) == 2 else [given]:
+        *matrices, last = values
+        ordered.append([*matrices, *(_parts(last, 1) if len(given) == 3 else (last,))])
+    if len({len(values) for values in ordered}) > 1:
+        return list(given)
+    return [value for values in ordered for value in values]
+
+
+def _parts(value: ir.Value, axis: int) -> Sequence[ir.Value]:
+    """The two values of one shape that a value was joined of along an axis, else the value itself."""
     producer = value.producer()
-    if (
-        producer is None
-        or producer.op_type != "Concat"
-        or attribute(producer, "axis") != 1
-        or len(producer.inputs) != 2
-    ):
+    if producer is None or producer.op_type != "Concat" or attribute(producer, "axis") != axis:
         return (value,)
-    parts = [part for part in producer.inputs if part is not None and part.const_value is not None]
+    parts = [part for part in producer.inputs if part is not None]
     return parts if len(parts) == 2 and _shape(parts[0]) == _shape(parts[1]) else (value,)
 
 

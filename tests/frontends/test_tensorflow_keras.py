@@ -111,6 +111,21 @@ def test_the_bias_of_a_recurrent_layer_is_its_own(tmp_path, layer):
     check(source, 4, 7, 5)
 
 
+def test_every_weight_of_both_directions_has_its_own_origin(tmp_path):
+    network = keras.Sequential([keras.Input((7, 3)), layers.Bidirectional(layers.LSTM(5))])
+    freeze(network, tmp_path / "net.pb")  # untrained: the biases of both directions are equal
+    known = constants(tmp_path / "net.pb")
+    source = load(Request(tmp_path / "net.pb"))
+    found = set()
+    for tensor in source.model.graph.initializer:
+        for note in (json.loads(entry.value) for entry in tensor.metadata_props if entry.key == SOURCE):
+            np.testing.assert_array_equal(apply(note["transform"], known[note["name"]]), to_array(tensor))
+            found.add(note["name"])
+    assert found == {name for name in known if "lstm_cell" in name}
+    assert len(found) == 6
+    check(source, 4, 7, 3)
+
+
 def test_a_recurrent_layer_of_another_formula_stays_a_loop(tmp_path):
     network = keras.Sequential([keras.Input((7, 3)), layers.GRU(5, recurrent_activation="tanh")])
     randomize(network)

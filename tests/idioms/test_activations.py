@@ -26,6 +26,10 @@ CASES = {
     "gelu: x * 0.5 first": ("a = Div(x, r2) b = Erf(a) c1 = Add(b, one) d = Mul(x, half) y = Mul(d, c1)", "Gelu"),
     "gelu: 0.5 last": ("a = Mul(x, r1_2) b = Erf(a) c1 = Add(one, b) d = Mul(x, c1) y = Mul(d, half)", "Gelu"),
     "gelu: 0.5 with erf": ("a = Mul(r1_2, x) b = Erf(a) c1 = Add(b, one) d = Div(c1, two) y = Mul(x, d)", "Gelu"),
+    "gelu: complement of erf": (
+        "n = Neg(x) a = Mul(n, r1_2) b = Erf(a) c1 = Sub(one, b) d = Mul(half, x) y = Mul(d, c1)",
+        "Gelu",
+    ),
     "gelu: tanh, Pow": (
         (
             "a = Pow(x, three) b = Mul(c, a) d = Add(x, b) e = Mul(r2_pi, d) f = Tanh(e) g = Add(f, one) "

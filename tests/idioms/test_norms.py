@@ -31,6 +31,8 @@ FORMS = {
     + "h = Constant <value_float=-0.5> () s = Pow(e, h) z = Mul(d, s) w = Mul(z, gamma) y = Add(w, beta)",
     "factor and rest": VARIANCE
     + "s = Sqrt(e) r = Reciprocal(s) f = Mul(r, gamma) w = Mul(x, f) u = Mul(m, f) b = Sub(beta, u) y = Add(w, b)",
+    "factor and negative mean": VARIANCE + "s = Sqrt(e) r = Reciprocal(s) f = Mul(r, gamma) w = Mul(x, f) n = Neg(m) "
+    "u = Mul(n, f) b = Add(u, beta) y = Add(w, b)",
 }
 PARAMETERS = {  # axes of the statistics, shape of scale and bias, operator
     "last axis": ((-1,), (W,), "LayerNormalization"),

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from harness import check_model
 from idioms.recognition import model_of, recognised
+
+from converter.idioms import recognise
+from converter.normalize import normalize
+from converter.scopes import path_of
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(2, 3, 6, 5)).astype(np.float32)
@@ -51,6 +57,15 @@ def test_other_padding_stays(pad, layer, pads):
     used = {name: array for name, array in weights.items() if f"{name})" in pad + layer}
     left = recognised(TEXT.format(pad, layer), X, pads=np.array(pads), **used)
     assert left == ["Pad", layer.split()[0]]
+
+
+def test_the_layer_stays_in_its_own_scope():
+    model = model_of(TEXT.format("(x, pads)", "Conv (p, w)"), w=W, pads=np.array(AROUND))
+    for node, name in zip(model.graph.node, ("net/block_1_pad/Pad", "net/block_1_depthwise/Conv"), strict=True):
+        node.name = name
+    graph = normalize(model, Path())
+    recognise(graph)
+    assert [path_of(node) for node in graph.graph] == [("net", "block_1_depthwise")]
 
 
 def test_script():

@@ -112,8 +112,9 @@ def test_whole_images_are_reductions(operator: str, attributes: dict[str, Any], 
     same_at_another_batch(operator, X, rep, attributes)
 
 
+@pytest.mark.parametrize("constants", [(), (2,)])
 @pytest.mark.parametrize("shape", [None, np.array([1, 1, 5, 5])])
-def test_unpooling_puts_values_back(shape: np.ndarray | None) -> None:
+def test_unpooling_puts_values_back(shape: np.ndarray | None, constants: tuple[int, ...]) -> None:
     x = np.array([[[[1, 2], [3, 4]]]], np.float32)
     indices = np.array([[[[5, 7], [13, 15]]]])
-    check("MaxUnpool", x, indices, shape, constants=(2,), kernel_shape=(2, 2), strides=(2, 2))
+    check("MaxUnpool", x, indices, shape, constants=constants, kernel_shape=(2, 2), strides=(2, 2))

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from harness import check
 
+from converter.backend import Unconverted
+
 X = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
 SUMS = ["ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum"]
 REDUCTIONS = [*SUMS, "ReduceLogSum", "ReduceSumSquare"]
@@ -71,6 +73,17 @@ NOTHING = {
 def test_nothing_to_reduce(operator: str) -> None:
     expect = [np.full((2, 1, 4), NOTHING[operator], np.float32)]
     check(operator, np.zeros((2, 0, 4), np.float32), ONE, constants=(1,), expect=expect)
+
+
+@pytest.mark.parametrize("operator", NOTHING)
+def test_nothing_to_reduce_along_computed_axes(operator: str) -> None:
+    expect = [np.full((2, 1, 4), NOTHING[operator], np.float32)]
+    check(operator, np.zeros((2, 0, 4), np.float32), ONE, expect=expect)
+
+
+def test_nothing_to_reduce_along_several_computed_axes() -> None:
+    with pytest.raises(Unconverted, match="Several axes of no elements"):
+        check("ReduceSum", np.zeros((2, 0, 0), np.float32), ONE, expect=[])
 
 
 def test_nothing_to_reduce_among_integers() -> None:

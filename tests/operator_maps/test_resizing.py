@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness import check, compare, expected_of, model_of
+from harness import check, check_model, compare, expected_of, model_of
 
 from converter.backend import Unconverted
 
@@ -30,6 +30,8 @@ BY_SCALE = [
     (X, DOUBLE, LINEAR, 'ops.interpolate(x0, (12, 10), mode="bilinear")'),
     (X, DOUBLE, LINEAR | TORCH, 'ops.interpolate(x0, (12, 10), mode="bilinear")'),
     (X, DOUBLE, LINEAR | ALIGNED, 'mode="bilinear", align_corners=True)'),
+    (X, UNEVEN, LINEAR | ALIGNED, 'mode="bilinear", align_corners=True)'),
+    (X, UNEVEN, CUBIC | ALIGNED, "resample("),
     (X, DOUBLE, LINEAR | CORNER, "ops.ResizeBilinearV2()(x0, (12, 10))"),
     (X, UNEVEN, LINEAR, "resample("),
     (X, UNEVEN, LINEAR | SYMMETRIC, "resample("),
@@ -68,6 +70,26 @@ def test_scales(x: np.ndarray, factors: np.ndarray, attributes: dict[str, Any], 
 )
 def test_sizes(sizes: tuple[int, ...], attributes: dict[str, Any]) -> None:
     check("Resize", X, None, None, np.array(sizes), constants=(3,), atol=1e-4, **attributes)
+
+
+COMPUTED = [
+    (2, scales(1, 1, 0.55, 0.4), LINEAR | {"antialias": 1}),
+    (2, scales(1, 1, 0.55, 1.7), CUBIC | {"antialias": 1}),
+    (2, scales(1, 1, 1.1, 1.7), LINEAR),
+    (3, np.array([4, 9]), {"axes": (2, 3), "keep_aspect_ratio_policy": "not_larger"}),
+    (3, np.array([4, 9]), {"axes": (2, 3), "keep_aspect_ratio_policy": "not_smaller"}),
+    (3, np.array([5, 7]), LINEAR | {"axes": (2, 3), "keep_aspect_ratio_policy": "not_larger"}),
+]
+
+
+@pytest.mark.parametrize(("position", "factors", "attributes"), COMPUTED, ids=[f"{c[1]}-{c[2]}" for c in COMPUTED])
+def test_computed_scales_and_sizes(position: int, factors: np.ndarray, attributes: dict[str, Any]) -> None:
+    inputs = [X, *[None] * (position - 1), factors]
+    model = model_of("Resize", inputs, **attributes)
+    wanted = expected_of(model, [X, factors])
+    for dim, extent in zip(model.graph.output[0].type.tensor_type.shape.dim, wanted[0].shape, strict=True):
+        dim.dim_value = extent  # the model states the shape of the result
+    check_model(model, [X, factors], expect=wanted, atol=1e-4)
 
 
 @pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])

@@ -151,7 +151,7 @@ def _keep(graph: Any, node: Any, **kwargs: Any) -> None:
 
 
 def _optimizers() -> dict[str, Any]:
-    """tf2onnx's optimizers, in their order, without what makes one weight of several."""
+    """tf2onnx's optimizers, in their order, without what makes one weight of several, or takes an Einsum apart."""
     from tf2onnx import optimizer, utils
     from tf2onnx.optimizer.const_fold_optimizer import ConstFoldOptimizer
     from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
@@ -209,7 +209,7 @@ def _optimizers() -> dict[str, Any]:
             return super()._mul_handler(trans, node)
 
     kept = dict(optimizer._get_optimizers())
-    del kept["merge_duplication"]
+    del kept["merge_duplication"], kept["einsum_optimizer"]
     kept.update(fold_constants=FoldConstants, optimize_transpose=Transposes)
     return kept
 

@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 
 from converter.frontends.tensorflow.order import bodies, reads
-from converter.weights import SOURCE, Step, apply, concatenate, part, reshape, transpose
+from converter.weights import SOURCE, Step, apply, concatenate, part, reshape, transpose, zeros
 
 _GATES = 4
 """Of an LSTM."""
@@ -57,7 +57,7 @@ def restore(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None
         if origin is not None:
             origins[tensor.name] = origin
     _fold(graph, origins)
-    _split_biases(graph, constants, origins)
+    _take_apart(graph, constants, origins)
     for tensor in graph.initializer:
         origin = origins.get(tensor.name)
         if origin is not None and (origin.steps or origin.name != tensor.name.removesuffix(":0")):
@@ -72,6 +72,11 @@ def _origin(tensor: onnx.TensorProto, constants: Mapping[str, np.ndarray]) -> _O
     if name is not None:
         steps = _steps(constants[name], array)
         return None if steps is None else _Origin(name, constants[name].shape, steps)
+    return _kernel_origin(array, constants)
+
+
+def _kernel_origin(array: np.ndarray, constants: Mapping[str, np.ndarray]) -> _Origin | None:
+    """The constant of the source that the kernel of an LSTM's one direction is, told by its elements."""
     if array.ndim == 3 and array.shape[0] == 1 and array.shape[1] % _GATES == 0 and array.dtype.kind == "f":
         for name, source in constants.items():
             steps = _gate_steps(source, array[0])
@@ -123,32 +128,83 @@ def _gate_steps(source: np.ndarray, array: np.ndarray) -> tuple[Step, ...] | Non
     return None
 
 
-def _split_biases(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray], origins: dict[str, _Origin]) -> None:
-    """Take the biases of recurrent nodes apart: ONNX's has two in one vector, the source one, and the other is zero.
+@dataclass(frozen=True)
+class _Joined:
+    """An array that was joined along an axis, each part with the constant that it was."""
 
-    The gates are in the order that the kernel's came in.
+    axis: int
+    parts: Sequence[_Joined | tuple[np.ndarray, _Origin]]
+
+
+def _take_apart(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray], origins: dict[str, _Origin]) -> None:
+    """Join the weights of recurrent nodes by nodes, where they are several tensors of the source.
+
+    ONNX stacks the weights of two directions, and has two biases in one vector: the source has one, the other is zero.
     """
-    tensors = {tensor.name: tensor for tensor in graph.initializer}
-    for i, node in reversed(list(enumerate(graph.node))):
-        if node.op_type not in _RECURRENT or len(node.input) <= _BIAS or node.input[1] not in origins:
-            continue
-        tensor = tensors.get(node.input[_BIAS])
-        if tensor is None or tensor.name in origins:
-            continue
-        own, state = np.split(onnx.numpy_helper.to_array(tensor), 2, axis=1)
-        steps = tuple(step for step in origins[node.input[1]].steps if step["op"] == "concatenate")
-        found = [name for name, array in constants.items() if _becomes(array, steps, own[0])]
+    tensors = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.node:
+        if node.op_type in _RECURRENT:
+            kernels = [origins[name] for name in node.input[1:2] if name in origins]
+            for i, name in enumerate(node.input[1 : _BIAS + 1], start=1):
+                if name not in tensors or name in origins:
+                    continue
+                if i == _BIAS:
+                    joined = _bias(tensors[name], kernels, constants)
+                else:
+                    joined, found = _kernels(tensors[name], constants)
+                    kernels = kernels or found
+                if joined is not None:
+                    node.input[i] = f"{name}_joined"
+                    nodes += _written(joined, node.input[i], name, graph, origins)
+        nodes.append(node)
+    _set_nodes(graph, nodes)
+    read = {name for node in graph.node for name in reads(node)} | {value.name for value in graph.output}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
+        graph.initializer.remove(tensor)
+
+
+def _kernels(array: np.ndarray, constants: Mapping[str, np.ndarray]) -> tuple[_Joined | None, list[_Origin]]:
+    """The kernels of all directions, and their origins; None when one is no constant of the source."""
+    directions = np.split(array, len(array))
+    found = [_kernel_origin(direction, constants) for direction in directions]
+    known = [origin for origin in found if origin is not None]
+    if len(known) < len(found):
+        return None, []
+    return _Joined(0, tuple(zip(directions, known, strict=True))), known
+
+
+def _bias(array: np.ndarray, kernels: Sequence[_Origin], constants: Mapping[str, np.ndarray]) -> _Joined | None:
+    """The biases of each direction, that of the input in the order of gates that its kernel came in."""
+    directions = []
+    for row, kernel in zip(np.split(array, len(array)), kernels, strict=False):
+        own, state = np.split(row, 2, axis=1)
+        steps = tuple(step for step in kernel.steps if step["op"] == "concatenate")
+        found = [name for name, constant in constants.items() if _becomes(constant, steps, own[0])]
         if state.any() or not found:
+            return None
+        nearest = max(found, key=lambda name: len(commonpath([name, kernel.name])))
+        ways = (*steps, reshape(*own.shape)), (zeros(*state.shape),)
+        origins = [_Origin(nearest, constants[nearest].shape, way) for way in ways]
+        directions.append(_Joined(1, tuple(zip((own, state), origins, strict=True))))
+    if len(directions) != len(array):
+        return None
+    return directions[0] if len(array) == 1 else _Joined(0, directions)
+
+
+def _written(
+    joined: _Joined, output: str, name: str, graph: onnx.GraphProto, origins: dict[str, _Origin]
+) -> Iterator[onnx.NodeProto]:
+    """The nodes that make `output`; their initializers go into the graph."""
+    names = [f"{name}_{k}" for k in range(len(joined.parts))]
+    for part_name, item in zip(names, joined.parts, strict=True):
+        if isinstance(item, _Joined):
+            yield from _written(item, part_name, part_name, graph, origins)
             continue
-        nearest = max(found, key=lambda name: len(commonpath([name, tensor.name])))
-        names = [f"{tensor.name}_{part}" for part in ("input", "state")]
-        graph.initializer.extend(map(onnx.numpy_helper.from_array, (own, state), names))
-        origins[names[0]] = _Origin(nearest, constants[nearest].shape, (*steps, reshape(*own.shape)))
-        joined = f"{tensor.name}_joined"
-        graph.node.insert(i, onnx.helper.make_node("Concat", names, [joined], f"{node.name}/bias", axis=1))
-        graph.node[i + 1].input[_BIAS] = joined
-        if not any(tensor.name in reads(other) for other in graph.node):
-            graph.initializer.remove(tensor)
+        array, origin = item
+        graph.initializer.append(onnx.numpy_helper.from_array(array, part_name))
+        origins[part_name] = origin
+    yield onnx.helper.make_node("Concat", names, [output], f"{output}/Concat", axis=joined.axis)
 
 
 def _becomes(source: np.ndarray, steps: Sequence[Step], array: np.ndarray) -> bool:
@@ -180,9 +236,14 @@ def _fold(graph: onnx.GraphProto, origins: dict[str, _Origin]) -> None:
         origins[name] = _Origin(origin.name, origin.shape, (*origin.steps, *steps))
         renamed[node.output[0]] = name
     _rename(kept, renamed)
-    kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
+    _set_nodes(graph, kept)
+
+
+def _set_nodes(graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto]) -> None:
+    """Let `nodes`, some of them the graph's own, be all of its nodes."""
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
-    graph.node.extend(kept)
+    graph.node.extend(copies)
 
 
 def _layout(node: onnx.NodeProto, shape: Sequence[int], arguments: Sequence[list[int]]) -> tuple[Step, ...]:

@@ -1,0 +1,253 @@
+"""Operators of classical machine learning, the domain ai.onnx.ml: features, labels and linear models of numbers.
+
+Source: https://onnx.ai/onnx/operators/#ai-onnx-ml. MindSpore has no strings, so labels and categories that are strings
+are declined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.rows import Arg, Node, Operand, expr
+
+if TYPE_CHECKING:
+    import mindspore as ms
+    from mindspore import ops
+
+
+def array_feature_extractor(node: Node, x: Operand, y: Operand) -> Arg:
+    """ArrayFeatureExtractor: elements of the last axis; of a vector, one row of them."""
+    if x.rank is None:
+        raise node.decline("the rank of its input is unknown")
+    indices = y if y.rank == 1 else expr("{0}.reshape(-1)", y)
+    picked = expr("ops.gather({0}, {1}, {2})", x, indices, x.rank - 1)
+    return expr("ops.expand_dims({0}, 0)", picked) if x.rank == 1 else picked
+
+
+def binarizer(node: Node, x: Operand, *, threshold: float = 0.0) -> Arg:
+    """Binarizer: 1 above the threshold, 0 elsewhere."""
+    return expr("({0} > {1}).astype({2})", x, threshold, node.dtype())
+
+
+def scaler(
+    node: Node, x: Operand, *, offset: tuple[float, ...] | None = None, scale: tuple[float, ...] | None = None
+) -> Arg:
+    """Scaler: (x - offset) * scale, each for all features or for every one."""
+    y = _as_float(x)
+    if offset and any(offset):
+        y = expr("{0} - {1}", y, _per_feature(node, offset, "offset"))
+    if scale and any(factor != 1 for factor in scale):
+        y = expr("{0} * {1}", y, _per_feature(node, scale, "scale"))
+    return y
+
+
+def normalizer(node: Node, x: Operand, *, norm: str = "MAX") -> Arg:
+    """Normalizer: every row divided by its largest element, by its L1 norm or by its L2 norm.
+
+    Raises:
+        Declined: the input is neither a vector nor a matrix.
+    """
+    if x.rank not in (1, 2):
+        raise node.decline("only a vector and the rows of a matrix have a norm")
+    y = x if x.dtype == ir.DataType.FLOAT else node.let("x", _as_float(x))
+    divisor = node.let("norm", expr(NORMS[norm], y))
+    return expr("{0} / ops.where({1} == 0, ops.ones_like({1}), {1})", y, divisor)
+
+
+NORMS = {
+    "MAX": "ops.amax({0}, -1, keepdims=True)",
+    "L1": "ops.sum(ops.abs({0}), -1, keepdim=True)",
+    "L2": "ops.sqrt(ops.sum(ops.square({0}), -1, keepdim=True))",
+}
+
+
+def imputer(
+    node: Node,
+    x: Operand,
+    *,
+    imputed_value_floats: tuple[float, ...] | None = None,
+    imputed_value_int64s: tuple[int, ...] | None = None,
+    replaced_value_float: float = 0.0,
+    replaced_value_int64: int = 0,
+) -> Arg:
+    """Imputer: a value that stands for missing ones replaced, by one for all features or by one for each."""
+    replaced = replaced_value_float if x.kind == "f" else replaced_value_int64
+    values = imputed_value_floats if x.kind == "f" else imputed_value_int64s
+    if not values or x.dtype is None:
+        raise node.decline("it has no values of its input's type")
+    missing = expr("ops.isnan({0})", x) if replaced != replaced else expr("{0} == {1}", x, replaced)
+    if len(values) == 1:
+        return expr("ops.masked_fill({0}, {1}, {2})", x, missing, values[0])
+    imputed = node.constant(np.array(values, x.dtype.numpy()), "imputed")
+    return expr("ops.where({0}, {1}, {2})", missing, imputed, x)
+
+
+def label_encoder(
+    node: Node,
+    x: Operand,
+    *,
+    default_float: float = -0.0,
+    default_int64: int = -1,
+    default_string: str = "_Unused",
+    default_tensor: ir.TensorProtocol | None = None,
+    keys_floats: tuple[float, ...] | None = None,
+    keys_int64s: tuple[int, ...] | None = None,
+    keys_strings: tuple[str, ...] | None = None,
+    keys_tensor: ir.TensorProtocol | None = None,
+    values_floats: tuple[float, ...] | None = None,
+    values_int64s: tuple[int, ...] | None = None,
+    values_strings: tuple[str, ...] | None = None,
+    values_tensor: ir.TensorProtocol | None = None,
+) -> Arg:
+    """LabelEncoder of numbers: the value of the last key that an element equals, or the default.
+
+    Raises:
+        Declined: keys or values are strings.
+    """
+    keys = _array(keys_tensor, keys_floats, keys_int64s)
+    values = _array(values_tensor, values_floats, values_int64s)
+    if keys is None or values is None or keys.dtype.kind not in "fiu" or values.dtype.kind not in "fiu":
+        raise node.decline("its labels are strings, which MindSpore does not have")
+    default = default_float if values.dtype.kind == "f" else default_int64
+    if default_tensor is not None:
+        default = default_tensor.numpy().item()
+    numbers = keys == keys
+    mapping = dict(zip(keys[numbers].tolist(), values[numbers], strict=True))
+    table = node.constant(np.array(list(mapping), keys.dtype), "keys")
+    results = node.constant(np.array([*mapping.values(), default], values.dtype), "values")
+    found = expr("{0}({1}, {2}, {3})", look_up, x, table, results)
+    if numbers.all():
+        return found
+    of_nan = expr("ops.full_like({0}, {1}, dtype={2})", x, values[~numbers][-1].item(), node.dtype())
+    return expr("ops.where(ops.isnan({0}), {1}, {2})", x, of_nan, found)
+
+
+def look_up(x, keys, values):
+    """The value of the key that each element of `x` equals; the last value where it equals none."""
+    same = (ops.expand_dims(x, -1) == keys).astype(ms.int32)
+    index = ops.argmax(same, -1)
+    return ops.gather(values, ops.where(ops.sum(same, -1) > 0, index, ops.full_like(index, keys.shape[0])), 0)
+
+
+def one_hot_encoder(
+    node: Node,
+    x: Operand,
+    *,
+    cats_int64s: tuple[int, ...] | None = None,
+    cats_strings: tuple[str, ...] | None = None,
+    zeros: int = 1,
+) -> Arg:
+    """OneHotEncoder of numbers: 1 at the category that an element equals, zeros where it equals none.
+
+    Raises:
+        Declined: the categories are strings, or an element outside them has to be an error.
+    """
+    if cats_int64s is None:
+        raise node.decline("its categories are strings, which MindSpore does not have")
+    if not zeros:
+        raise node.decline("an element that is in no category has to be an error")
+    whole = x if x.dtype == ir.DataType.INT64 else expr("{0}.astype(ms.int64)", x)
+    categories = node.constant(np.array(cats_int64s), "categories")
+    return expr("(ops.expand_dims({0}, -1) == {1}).astype(ms.float32)", whole, categories)
+
+
+def linear_regressor(
+    node: Node,
+    x: Operand,
+    *,
+    coefficients: tuple[float, ...] | None = None,
+    intercepts: tuple[float, ...] | None = None,
+    post_transform: str = "NONE",
+    targets: int = 1,
+) -> Arg:
+    """LinearRegressor: a product with the coefficients, plus the intercepts."""
+    return _transformed(node, _scores(node, x, coefficients or (), intercepts, targets), post_transform)
+
+
+def linear_classifier(
+    node: Node,
+    x: Operand,
+    *,
+    classlabels_ints: tuple[int, ...] | None = None,
+    classlabels_strings: tuple[str, ...] | None = None,
+    coefficients: tuple[float, ...] | None = None,
+    intercepts: tuple[float, ...] | None = None,
+    multi_class: int = 0,
+    post_transform: str = "NONE",
+) -> Arg:
+    """LinearClassifier: the label with the highest score, and the scores.
+
+    Raises:
+        Declined: the labels are strings and needed, or two classes share one row of coefficients.
+    """
+    if classlabels_ints is None and node.used[0]:
+        raise node.decline("its labels are strings, which MindSpore does not have")
+    labels = classlabels_ints or classlabels_strings or ()
+    if intercepts is not None and len(intercepts) != len(labels):
+        raise node.decline(f"{len(labels)} classes have {len(intercepts)} rows of coefficients")
+    scores = node.let("scores", _scores(node, x, coefficients or (), intercepts, len(labels)))
+    chosen: Arg = None
+    if node.used[0]:
+        chosen = expr("ops.argmax({0}, -1)", scores)
+        if labels != tuple(range(len(labels))):
+            chosen = expr("ops.gather({0}, {1}, 0)", node.constant(np.array(labels), "labels"), chosen)
+    return chosen, _transformed(node, scores, post_transform)
+
+
+def _scores(
+    node: Node, x: Operand, coefficients: Sequence[float], intercepts: Sequence[float] | None, rows: int
+) -> Arg:
+    if x.rank != 2 or len(coefficients) % max(rows, 1):
+        raise node.decline("its input is no matrix, or its coefficients are not as many for every row")
+    weight = np.array(coefficients, np.float32).reshape(rows, -1).T
+    product = expr("ops.matmul({0}, {1})", _as_float(x), node.constant(weight, "coefficients"))
+    if not intercepts or not any(intercepts):
+        return product
+    return expr("{0} + {1}", product, node.constant(np.array(intercepts, np.float32), "intercepts"))
+
+
+def _transformed(node: Node, scores: Arg, post_transform: str) -> Arg:
+    match post_transform:
+        case "NONE":
+            return scores
+        case "SOFTMAX":
+            return expr("ops.softmax({0}, -1)", scores)
+        case "LOGISTIC":
+            return expr("ops.sigmoid({0})", scores)
+    raise node.decline(f"post_transform {post_transform} has no counterpart")
+
+
+def _as_float(x: Operand) -> Arg:
+    return x if x.dtype == ir.DataType.FLOAT else expr("{0}.astype(ms.float32)", x)
+
+
+def _per_feature(node: Node, values: Sequence[float], hint: str) -> Arg:
+    return values[0] if len(values) == 1 else node.constant(np.array(values, np.float32), hint)
+
+
+def _array(
+    tensor: ir.TensorProtocol | None, floats: Sequence[float] | None, integers: Sequence[int] | None
+) -> np.ndarray | None:
+    """Whichever of the three is given."""
+    if tensor is not None:
+        return tensor.numpy()
+    if floats is not None:
+        return np.array(floats, np.float32)
+    return None if integers is None else np.array(integers)
+
+
+ROWS = {
+    "ai.onnx.ml.ArrayFeatureExtractor": array_feature_extractor,
+    "ai.onnx.ml.Binarizer": binarizer,
+    "ai.onnx.ml.Imputer": imputer,
+    "ai.onnx.ml.LabelEncoder": label_encoder,
+    "ai.onnx.ml.LinearClassifier": linear_classifier,
+    "ai.onnx.ml.LinearRegressor": linear_regressor,
+    "ai.onnx.ml.Normalizer": normalizer,
+    "ai.onnx.ml.OneHotEncoder": one_hot_encoder,
+    "ai.onnx.ml.Scaler": scaler,
+}
