@@ -18,7 +18,7 @@ def scopes_of(node: ir.Node) -> tuple[Scope, ...]:
     path, kinds = path_of(node), classes_of(node)
     kinds = kinds if len(kinds) == len(path) else ("",) * len(path)
     if path and not any(kinds):
-        path = (*path[:-1], *keras_blocks(path[-1]))
+        path = tuple(part for name in path for part in keras_blocks(name))
         kinds = ("",) * len(path)
     outer = ""
     scopes = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import onnx_ir as ir
@@ -53,8 +54,7 @@ def attention(
     if heads != key_heads:
         k, v = (expr("ops.repeat_interleave({0}, {1}, 1)", item, heads // key_heads) for item in (k, v))
     factor = scale if scale is not None else _default_scale(query, heads)
-    scores = expr("ops.matmul({0}, {1}.swapaxes(2, 3)) * {2}", q, k, factor)
-    stages: list[Arg] = [node.let("scores", scores)]
+    stages: list[Arg] = [node.let("scores", _scores(query, q, k, factor))]
     stages.append(stages[-1] if not softcap else node.let("scores", _capped(stages[-1], softcap)))
     bounds = (bool(is_causal), left_window_size, right_window_size)
     offset: Arg = 0 if past_key is None else expr("{0}.shape[2]", past_key)
@@ -80,6 +80,13 @@ def _default_scale(query: Operand, heads: int) -> Arg:
             else expr("({0}.shape[-1] // {1}) ** -0.5", query, heads)
         )
     return (size if query.rank == 4 else size // heads) ** -0.5
+
+
+def _scores(query: Operand, q: Arg, k: Arg, factor: Arg) -> Expr:
+    """The scaled products; in float16 both sides are scaled by the root, as ONNX has it, to stay in range."""
+    if query.dtype == ir.DataType.FLOAT16 and isinstance(factor, float) and factor > 0:
+        return expr("ops.matmul({0} * {2}, ({1} * {2}).swapaxes(2, 3))", q, k, math.sqrt(factor))
+    return expr("ops.matmul({0}, {1}.swapaxes(2, 3)) * {2}", q, k, factor)
 
 
 def _capped(scores: Arg, cap: float) -> Expr:

@@ -54,6 +54,8 @@ def test_metadata_that_is_no_list_is_left_alone(broken: str) -> None:
         ("/layer1/layer1.0/conv1/Conv", "layer1.0.conv1"),  # torch's exporter by tracing
         ("MobilenetV1/Conv2d_0/convolution", "MobilenetV1.Conv2d_0"),  # TensorFlow
         ("resnet50/conv2_block1_1_conv/Conv2D", "resnet50.conv2.block1.1_conv"),  # Keras
+        ("net/block_0_attention/Softmax", "net.block_0.attention"),
+        ("net/block_0_attention/query/MatMul", "net.block_0.attention.query"),
         ("net/fire.1x1/Conv", "net.fire_1x1"),
         ("Conv_12", ""),
         ("", ""),

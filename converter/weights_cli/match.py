@@ -63,14 +63,21 @@ class _Candidates:
         self._arrays = [(array, _words(array.name)) for array in arrays]
 
     def nearest(self, entry: Entry) -> str:
-        """Those that come nearest to a weight by shape, then by the words of their names."""
+        """Those that come nearest to a weight by shape, then by the words of their names.
+
+        A matrix may be transposed: torch's exporter does that to the weight of a linear layer, and makes up a name.
+        """
         wanted, words = entry.source, _words(entry.source.name) | _words(entry.converted.name)
         free = [pair for pair in self._arrays if ("float" in pair[0].dtype) == ("float" in wanted.dtype)]
-        alike = [pair for pair in free if pair[0].shape == wanted.shape]
+        shapes = (wanted.shape, wanted.shape[::-1]) if len(wanted.shape) == 2 else (wanted.shape,)
+        alike = [pair for pair in free if pair[0].shape in shapes]
         alike = alike or [pair for pair in free if math.prod(pair[0].shape) == math.prod(wanted.shape)]
         near = alike or [pair for pair in free if words & pair[1]]
-        near.sort(key=lambda pair: (-_weight(words & pair[1]), len(pair[1])))
-        listed = ", ".join(f"'{array.name}' {_text(array)}" for array, _ in near[:_NEAREST])
+        near.sort(key=lambda pair: (-_weight(words & pair[1]), pair[0].shape != wanted.shape, len(pair[1])))
+        listed = ", ".join(
+            f"'{array.name}' {_text(array)}" + ", transposed" * (array.shape in shapes and array.shape != wanted.shape)
+            for array, _ in near[:_NEAREST]
+        )
         return f". Nearest: {listed}" if listed else ""
 
 

@@ -126,6 +126,17 @@ def test_every_weight_of_both_directions_has_its_own_origin(tmp_path):
     check(source, 4, 7, 3)
 
 
+def test_attention_keeps_its_products(tmp_path):
+    x = keras.Input((7, 6))
+    network = keras.Model(x, layers.MultiHeadAttention(2, 3)(x, x))
+    randomize(network)
+    freeze(network, tmp_path / "net.pb")
+    source = load(Request(tmp_path / "net.pb"))
+    count = operators(source)
+    assert (count["Einsum"], count["MatMul"], count["Transpose"]) == (2, 4, 0)
+    check(source, 4, 7, 6)
+
+
 def test_a_recurrent_layer_of_another_formula_stays_a_loop(tmp_path):
     network = keras.Sequential([keras.Input((7, 3)), layers.GRU(5, recurrent_activation="tanh")])
     randomize(network)

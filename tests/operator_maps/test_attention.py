@@ -40,6 +40,12 @@ def test_mask(mask: np.ndarray) -> None:
     check("Attention", Q, K, V, mask, opset=23)
 
 
+def test_half_precision_stays_in_range() -> None:
+    q, k = (np.full((1, 2, length, 64), 45, np.float16) for length in (3, 5))  # 64 * 45 * 45 is beyond float16
+    rep = check("Attention", q, k, normal(1, 2, 5, 6).astype(np.float16), opset=23, rtol=1e-3, atol=1e-3)
+    assert "x0 * 0.35" in rep.script
+
+
 def test_fewer_heads_of_keys() -> None:
     check("Attention", Q, K[:, :2], V[:, :2], opset=23)
 

@@ -60,6 +60,14 @@ def test_shapes_come_before_names(arrays, nearest):
     assert line.endswith(f"Nearest: {nearest}")
 
 
+def test_the_owner_of_a_matrix_comes_before_one_that_is_not_transposed():
+    other, own = vector("layers.0.linear2.weight", 2, 4), vector("layers.0.linear1.weight", 4, 2)
+    (line,) = details([entry("val_5", "layers.0.linear1.weight", (2, 4))], other, own)
+    assert line.endswith(
+        "Nearest: 'layers.0.linear1.weight' float32 (4, 2), transposed, 'layers.0.linear2.weight' float32 (2, 4)"
+    )
+
+
 def test_nothing_is_offered_that_another_weight_needs_or_that_is_unlike():
     lines = details([entry("a", "a"), entry("b", "b")], vector("a"), vector("z", 9))
     assert lines == ("b: 'b' float32 (4) is missing",)
