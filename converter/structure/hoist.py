@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from converter.program import Arg, Assign, Expr, Member, Option, Statement, Value, blocks_of, made_by
 from converter.structure.regions import Region, statements_of, used_by
@@ -81,9 +81,7 @@ def unshare_members(root: Region) -> None:
         literals = {member: regions for member, regions in shared.items() if not member.weights}
         for member, regions in literals.items():
             for region in regions[1:]:
-                copy = Member(member.name, member.constructor, {}, member.hint)
-                for statement in region.statements:
-                    _replace_member(statement, member, copy)
+                copy_literal(member, region.statements)
         parameters = {member: regions for member, regions in shared.items() if "" in member.weights}
         for member, regions in parameters.items():
             _pass_in(root, member, [region for region in regions if region is not root])
@@ -92,6 +90,13 @@ def unshare_members(root: Region) -> None:
         if not dissolved:
             return
         _dissolve(root, dissolved)
+
+
+def copy_literal(literal: Member, statements: Iterable[Statement]) -> None:
+    """Give statements a literal of their own."""
+    copy = Member(literal.name, literal.constructor, {}, literal.hint)
+    for statement in statements:
+        _replace_member(statement, literal, copy)
 
 
 def _pass_in(root: Region, parameter: Member, regions: list[Region]) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from converter.names import identifier
 from converter.program import Assign, Expr, Member, Scope, Statement, Value, made_by
 from converter.structure.classes import grouped, instance_of
+from converter.structure.hoist import copy_literal
 from converter.structure.regions import Item, Region, members_of, used_by
 
 SHORTEST_RUN = 20
@@ -46,8 +47,7 @@ def find_chains(region: Region, outputs: Outputs) -> bool:
     runs = [run for chain in chains for run in _occurrences(chain, letters, wanted)]
     enough = Counter(tuple(letters[id(s)] for s in run) for run in runs)
     runs = [run for run in runs if enough[tuple(letters[id(s)] for s in run)] >= FEWEST]
-    _wrap(region, runs)
-    return bool(runs)
+    return _wrap(region, runs)
 
 
 def find_segments(region: Region, outputs: Outputs) -> bool:
@@ -62,8 +62,7 @@ def find_segments(region: Region, outputs: Outputs) -> bool:
             run = [s for segment in segments[start + i * period : start + (i + 1) * period] for s in segment]
             if len(run) > 1 and len(run) < len(region.items):
                 runs.append(run)
-    _wrap(region, runs)
-    return bool(runs)
+    return _wrap(region, runs)
 
 
 def tandem_repeats(word: Sequence[int]) -> list[tuple[int, int, int]]:
@@ -166,19 +165,38 @@ def _segments(statements: list[Statement]) -> list[list[Statement]]:
     return [segment for segment in segments if segment]
 
 
-def _wrap(region: Region, runs: list[list[Statement]]) -> None:
-    """Put a region in the place of the last statement of every run."""
+def _wrap(region: Region, runs: list[list[Statement]]) -> bool:
+    """Put a region in the place of the last statement of every run. Says whether there are any.
+
+    A member belongs to one region: a literal is repeated, and a run with a layer that is called outside of it too stays
+    as it is.
+    """
+    calls = Counter(_members_in(region.statements))
+    runs = [run for run in runs if not any(member.weights for member in _shared(run, calls))]
+    for run in runs:
+        for literal in _shared(run, calls):
+            copy_literal(literal, run)
     inside = {id(statement): run for run in runs for statement in run}
     items: list[Item] = []
     for item in region.items:
-        run = inside.get(id(item))
-        if run is None:
+        wrapped = inside.get(id(item))
+        if wrapped is None:
             items.append(item)
-        elif item is run[-1]:
-            block = Region(Scope(_content_name(run)), items=list(run))
+        elif item is wrapped[-1]:
+            block = Region(Scope(_content_name(wrapped)), items=list(wrapped))
             block.path = next((member.hint for member in members_of(block)), "")
             items.append(block)
     region.items = items
+    return bool(runs)
+
+
+def _shared(run: list[Statement], calls: Counter[Member]) -> list[Member]:
+    """The members of a run that are used outside of it too."""
+    return [member for member, count in Counter(_members_in(run)).items() if calls[member] > count]
+
+
+def _members_in(statements: Sequence[Statement]) -> list[Member]:
+    return [part for statement in statements for part in used_by(statement) if isinstance(part, Member)]
 
 
 def _content_name(run: list[Statement]) -> str:

@@ -195,3 +195,25 @@ def test_random_architectures_without_names(seed: int) -> None:
     classes = classes_in(rep.script)
     if statements >= 20:
         assert 2 <= len(classes) <= kinds + 3, rep.script
+
+
+def shared_by_blocks(layers: int, what: str) -> onnx.ModelProto:
+    """A network without names whose repeated blocks share a layer, or a literal."""
+    graph = Graph(style="none")
+    x = "x"
+    shared = graph.weight("shared", 8, 8)
+    vector = np.arange(6, dtype=np.float32).reshape(1, 6)[:, :1] * np.ones((1, 8), np.float32) + 0.5
+    graph.weights.append(numpy_helper.from_array(vector.astype(np.int32), "numbers"))
+    numbers = graph.node("Cast", ["numbers"], "", to=TensorProto.FLOAT)
+    for _ in range(layers):
+        y = graph.node("Relu", [graph.dense(x, "", (), 8, 8)], "")
+        y = graph.node("MatMul", [y, shared], "") if what == "layer" else graph.node("Mul", [y, numbers], "")
+        x = graph.node("Add", [x, graph.node("Tanh", [y], "")], "")
+    return graph.model(x, 8)
+
+
+@pytest.mark.parametrize("what", ["layer", "literal"])
+def test_blocks_without_names_may_share(what: str) -> None:
+    x = np.random.default_rng(0).normal(size=(2, 8)).astype(np.float32)
+    rep = check_model(shared_by_blocks(8, what), [x])
+    assert ("class Block" in rep.script) == (what == "literal"), rep.script
