@@ -77,7 +77,7 @@ def arguments_for(holes: Sequence[Hole], rows: Sequence[Sequence[Arg]], names: N
             written[column] = argument
             values[argument] = column.values
     for column, (base, template, factor) in derived.items():
-        written[column] = Expr(template, (written[base], factor))
+        written[column] = written[base] if factor == 1 else Expr(template, (written[base], factor))
     return Arguments([_choice(plan, written) for plan in plans], values)
 
 

@@ -13,8 +13,10 @@ PLACE = Assign((Value("y"),), Expr("{0}", (1,)))
 
 
 def written(*holes):
-    """What stands in each hole, as text, and the values of each argument; a hole is its name and its literals."""
-    made = arguments_for([Hole(None, name, PLACE) for name, _ in holes], [row for _, row in holes], Names())
+    """What stands in each hole, as text, and the values of each argument; a hole is name, literals, default."""
+    made = arguments_for(
+        [Hole(None, name, PLACE, *default) for name, _, *default in holes], [row for _, row, *_ in holes], Names()
+    )
     return [text(choice) for choice in made.choices], {argument.name: row for argument, row in made.values.items()}
 
 
@@ -76,3 +78,7 @@ def test_an_instance_without_the_statement_takes_part():
     choices, values = written(("in_channels", [8, 16, 8]), ("num_features", [8, 16, ABSENT]))
     assert choices == ["in_channels", "in_channels"]
     assert values == {"in_channels": [8, 16, 8]}
+
+
+def test_equal_to_one_that_has_no_default_is_that_one():
+    assert written(("in_channels", [8, 16, 32]), ("group", [8, 16, 32], 1))[0] == ["in_channels", "in_channels"]
