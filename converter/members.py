@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -56,10 +56,10 @@ class Members:
         member, name = self._held[id(tensor)]
         return expr(f"{{0}}.{name}", member)
 
-    def constant_of(self, value: ir.Value, weight: Weight, hint: str) -> Arg:
-        """A constant of the graph as a tensor."""
+    def constant_of(self, value: ir.Value, weight: Callable[[], Weight], hint: str) -> Arg:
+        """A constant of the graph as a tensor; `weight` is asked for the first time only."""
         if value not in self._constants:
-            self._constants[value] = self.constant(weight, hint)
+            self._constants[value] = self.constant(weight(), hint)
         return self._constants[value]
 
     def constant(self, weight: Weight, hint: str) -> Arg:
@@ -91,9 +91,8 @@ class Members:
 
     def drop_from(self, count: int) -> None:
         """Keep the first `count` members: a row declined after it had made the others."""
-        dropped: Sequence[Member] = self._members[count:]
+        gone = set(map(id, self._members[count:]))
         del self._members[count:]
-        gone = set(map(id, dropped))
         self._layers = {key: member for key, member in self._layers.items() if id(member) not in gone}
         self._constants = {key: item for key, item in self._constants.items() if id(item) not in gone}
         self._held = {key: item for key, item in self._held.items() if id(item[0]) not in gone}

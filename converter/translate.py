@@ -274,11 +274,13 @@ class Translator:
         if (held := self.members.held(value.const_value)) is not None:
             return held
         if value.const_value is not None or value in self.views:
-            weight = self.weight(value)
-            if scopes.is_made_up(value.name):  # a table that the exporter computed, such as a mask
-                weight = replace(weight, trainable=False)
-            return self.members.constant_of(value, weight, scopes.constant_hint(value.name))
+            return self.members.constant_of(value, lambda: self._as_tensor(value), scopes.constant_hint(value.name))
         raise Declined(f"nothing makes the value '{value.name}'")
+
+    def _as_tensor(self, value: ir.Value) -> Weight:
+        """A constant that no layer has; what the exporter computed, such as a mask, is not trained."""
+        weight = self.weight(value)
+        return replace(weight, trainable=False) if scopes.is_made_up(value.name) else weight
 
     def weight(self, value: ir.Value, steps: Sequence[Step] = ()) -> Weight:
         """A constant as a parameter."""

@@ -41,7 +41,7 @@ from converter.structure.regions import (
     substituted,
     used_by,
 )
-from converter.structure.sequences import as_chain, call_template, collapse_runs, sequence_of
+from converter.structure.sequences import as_chain, call_template, class_of, collapse_runs, sequence_of
 
 SMALLEST_CLASS = 3
 """Fewer statements stand where they are called."""
@@ -255,7 +255,7 @@ class _Structure:
             if owner is None:
                 anchor = self._moved.get(anchor)
             else:
-                calls.append(Scope(self._attribute(owner), _class_of(owner)))
+                calls.append(Scope(self._attribute(owner), _class_name_of(owner)))
                 anchor = owner
         return tuple(reversed(calls))
 
@@ -280,11 +280,10 @@ class _Structure:
                 yield from (f"{path}.{key}" if key else path for key in member.weights)
 
 
-def _class_of(member: Member) -> str:
+def _class_name_of(member: Member) -> str:
     """What a member is an instance of: `Bottleneck`, `nn.SequentialCell`."""
-    first = member.constructor.args[0] if member.constructor.args else None
-    is_call = member.constructor.template.startswith("{0}(")
-    return first.name if is_call and isinstance(first, Cell) else member.constructor.template.partition("(")[0]
+    cell = class_of(member)
+    return member.constructor.template.partition("(")[0] if cell is None else cell.name
 
 
 def _edges(region: Region) -> list[tuple[Region, Region]]:

@@ -115,17 +115,18 @@ def _run_at(items: list[Item], start: int, uses: dict[Value, int]) -> Run:
     for position in range(start, len(items)):
         item = items[position]
         call = called(item)
-        if call is None or not isinstance(call[0].constructor.args[:1], tuple) or _class_of(call[0]) is None:
+        if call is None or class_of(call[0]) is None:
             break
         if run:
             before = run[-1][1]
-            if _class_of(call[0]) is not _class_of(before[0]) or uses[before[2]] != 1 or not _follows(before, call):
+            if class_of(call[0]) is not class_of(before[0]) or uses[before[2]] != 1 or not _follows(before, call):
                 break
         run.append((item, call))  # type: ignore[arg-type]
     return run
 
 
-def _class_of(member: Member) -> Cell | None:
+def class_of(member: Member) -> Cell | None:
+    """The class that a member is an instance of; None when it is not one of the script's."""
     first = member.constructor.args[0] if member.constructor.args else None
     return first if isinstance(first, Cell) else None
 

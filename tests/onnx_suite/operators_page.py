@@ -11,12 +11,12 @@ if __name__ == "__main__":
 
 from converter import catalogue, tables
 from onnx_suite.cases import cases, model_of
-from onnx_suite.expected_failures import CRASHES, FAILURES
+from onnx_suite.expected_failures import FAILURES
 
 
 def counts() -> dict[str, tuple[int, int]]:
     """Operator → its cases that pass in both modes, and all of them; cases of several operators do not count."""
-    failing = {name for names in FAILURES.values() for name in names} | set(CRASHES)
+    failing = {name for names in FAILURES.values() for name in names}
     passed: Counter[str] = Counter()
     known: Counter[str] = Counter()
     for name, case in cases().items():
@@ -32,13 +32,12 @@ def total() -> str:
     """What all cases came to, and why some fail."""
     lines = [f"Of the {len(cases())} cases of the onnx package, {len(cases()) - failing()} pass in both modes.", ""]
     lines += [f"- {len(names)}: {reason}" for reason, names in FAILURES.items()]
-    lines += [f"- {len(CRASHES)}: MindSpore's kernel ends the process"] if CRASHES else []
     return "\n".join(lines) + "\n"
 
 
 def failing() -> int:
     """How many cases are expected to fail."""
-    return sum(map(len, FAILURES.values())) + len(CRASHES)
+    return sum(map(len, FAILURES.values()))
 
 
 def page() -> str:

@@ -12,15 +12,13 @@ import pytest
 from harness import compare
 
 from onnx_suite.cases import cases, data_of, model_of
-from onnx_suite.expected_failures import CRASHES, FAILURES
+from onnx_suite.expected_failures import FAILURES
 
 RTOL, ATOL = 1e-3, 1e-5
 REASONS = {name: reason for reason, names in FAILURES.items() for name in names}
 
 
 def _parameter(name: str) -> Any:
-    if name in CRASHES:
-        return pytest.param(name, marks=pytest.mark.skip(reason=CRASHES[name]))
     if name in REASONS:
         return pytest.param(name, marks=pytest.mark.xfail(reason=REASONS[name], strict=True))
     return name
@@ -46,6 +44,6 @@ def test_case(name: str) -> None:
 
 
 def test_listed_cases_exist_once() -> None:
-    listed = [name for names in FAILURES.values() for name in names] + list(CRASHES)
+    listed = [name for names in FAILURES.values() for name in names]
     assert len(listed) == len(set(listed))
     assert not set(listed) - set(cases())
