@@ -122,11 +122,12 @@ def _constant(tf: ModuleType, file: Path, node: Any) -> Stored:
 
 
 def _tensorflow(what: str) -> ModuleType:
+    from converter.frontends.tensorflow.runtime import import_tensorflow
+
     try:
-        import tensorflow
+        return import_tensorflow()
     except ImportError as error:
         raise _missing(what, "TensorFlow", "tensorflow", error) from error
-    return tensorflow
 
 
 # Others

@@ -631,3 +631,15 @@ def test_a_real_model_equals_tensorflow(path):
     outputs = session.run(None, {end.value: feeds[end.name] for end in source.inputs})
     for one, other in zip(outputs, run(source.original, feeds), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4 * np.abs(other).max())
+
+
+def test_triton_comes_before_tensorflow(tmp_path):
+    """MindSpore imports it; behind TensorFlow, its library kills the process."""
+    (tmp_path / "triton.py").write_text("import sys\nassert 'tensorflow' not in sys.modules\n")
+    program = """
+from converter.frontends.tensorflow.runtime import quiet_tensorflow
+with quiet_tensorflow():
+    import triton
+"""
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": path}, check=True)

@@ -42,9 +42,21 @@ def quiet_tensorflow() -> Iterator[ModuleType]:
             os.environ.pop(name, None)
 
 
+def import_tensorflow() -> ModuleType:
+    """Import TensorFlow, behind Triton where that is installed (it comes with PyTorch for CUDA).
+
+    MindSpore imports Triton, and a process that has TensorFlow's libraries already dies of it.
+    """
+    with contextlib.suppress(ImportError):
+        import triton  # noqa: F401
+    import tensorflow
+
+    return tensorflow
+
+
 def _import() -> ModuleType:
     try:
-        import tensorflow
+        tensorflow = import_tensorflow()
         import tf2onnx  # noqa: F401
     except ImportError as error:
         raise TfRuntimeError(
