@@ -75,11 +75,13 @@ class Value:
         hint: the name that the source suggests; `emit` makes it legal and unique.
         path: the dotted scopes that it was made in.
         dims: the extents of the tensor, a name where one is free; two with the same name are equal. None when unknown.
+        assigned: whether the source's own code assigns it to a variable of that name, as it may do again and again.
     """
 
     hint: str
     dims: tuple[int | str | None, ...] | None = None
     path: str = ""
+    assigned: bool = False
 
 
 class Scope(NamedTuple):

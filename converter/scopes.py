@@ -8,6 +8,7 @@ import re
 import onnx_ir as ir
 
 from converter.program import Scope
+from converter.source_lines import read_name
 
 TORCH_SCOPES = "pkg.torch.onnx.name_scopes"
 TORCH_CLASSES = "pkg.torch.onnx.class_hierarchy"
@@ -103,9 +104,11 @@ def is_made_up(name: str | None) -> bool:
     return re.fullmatch(r"val_\d+", name or "") is not None
 
 
-def constant_hint(name: str | None) -> str:
+def constant_hint(value: ir.Value) -> str:
     """What to call a constant, with its scopes: `net.block.bias` for `net/block/bias:0`."""
-    path = re.sub(r":\d+$", "", name or "")
+    if read := read_name(value):
+        return ".".join((*path_of(value.consumers()[0])[-1:], read))
+    path = re.sub(r":\d+$", "", value.name or "")
     path = re.sub(r"(/(ReadVariableOp|[Rr]ead|resource))+$", "", path)
     return path.strip("/").replace("/", ".") if _means_something(path) else "constant"
 

@@ -41,6 +41,7 @@ from converter.program import (
     expr,
     expressions_of,
 )
+from converter.source_lines import assigned_name
 from converter.stages import Each
 from converter.stubs import describe, stub
 from converter.tables import Tables
@@ -159,7 +160,9 @@ class Translator:
 
     def variable(self, node: ir.Node, index: int) -> Value:
         """A new variable for an output of a node."""
-        return Value(scopes.variable_hint(node, index), dims_of(node.outputs[index]), scopes.dotted(self._scopes))
+        name, path = assigned_name(node, index), scopes.dotted(self._scopes)
+        hint = name or scopes.variable_hint(node, index)
+        return Value(hint, dims_of(node.outputs[index]), path, assigned=name is not None)
 
     def _write_stub(self, node: ir.Node, reason: str, record: Record) -> None:
         inputs = [value for value in node.inputs if value is not None and value in self.values]
@@ -274,7 +277,7 @@ class Translator:
         if (held := self.members.held(value.const_value)) is not None:
             return held
         if value.const_value is not None or value in self.views:
-            return self.members.constant_of(value, lambda: self._as_tensor(value), scopes.constant_hint(value.name))
+            return self.members.constant_of(value, lambda: self._as_tensor(value), scopes.constant_hint(value))
         raise Declined(f"nothing makes the value '{value.name}'")
 
     def _as_tensor(self, value: ir.Value) -> Weight:

@@ -2,13 +2,15 @@
 
 A branch's result can be assigned to the branch's target at once; a loop's new value to the carried variable, when
 nothing behind reads the old one; a carried variable can be the one that it starts from, when nothing behind the loop
-reads that. So `h = h0; for …: new_h = tanh(h); h = new_h` becomes `for …: h0 = tanh(h0)`.
+reads that. So `h = h0; for …: new_h = tanh(h); h = new_h` becomes `for …: h0 = tanh(h0)`. What the source assigns to
+one variable again and again, `x = norm(x); x = x + y`, is one variable again, when nothing reads the older value later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from converter.names import identifier
 from converter.program import (
     Arg,
     Assign,
@@ -30,6 +32,7 @@ def merged_variables(cell: Cell) -> dict[Value, Value]:
     """Map every variable of a Cell that can share another one's name to that other one."""
     merger = _Merger()
     merger.visit(cell.body, set(cell.inputs))
+    merger.reassign(cell)
     return {value: merger.find(value) for value in merger.into}
 
 
@@ -54,6 +57,33 @@ class _Merger:
                 self.visit(inner, set() if isinstance(statement, Branch) else set(made_by(statement)))
                 self._merge_results(statement, inner)
             own |= set(made_by(statement))
+
+    def reassign(self, cell: Cell) -> None:
+        """Let a value that the source assigns take the variable of that name, when nothing reads that any more."""
+        read = self._last_reads(cell.body)
+        holders = {identifier(value.hint): value for value in reversed(cell.inputs)}
+        made = dict.fromkeys(cell.inputs, -1)
+        for index, statement in enumerate(cell.body.statements):
+            for value in map(self.find, made_by(statement)):
+                holder = holders.get(identifier(value.hint))
+                known = value in made or not isinstance(statement, Assign)
+                if not known and value.assigned and holder is not None and read.get(holder, -1) <= index > made[holder]:
+                    self.into[value] = holder
+                    read[holder] = read.get(value, index)
+                else:
+                    holders[identifier(value.hint)] = holder = value
+                made[holder] = index
+
+    def _last_reads(self, body: Block) -> dict[Value, int]:
+        """Where each variable is read last: the number of a statement, or that behind all of them."""
+        last: dict[Value, int] = {}
+        for index, statement in enumerate(body.statements):
+            for item in (*expressions_of(statement), *_inside(statement)):
+                last.update((self.find(part), index) for part in arguments_of(item) if isinstance(part, Value))
+        end = len(body.statements)
+        for item in body.results:
+            last.update((self.find(part), end) for part in arguments_of(item) if isinstance(part, Value))
+        return last
 
     def _merge_initial(self, loop: While | For, own: set[Value], later: list[Arg]) -> None:
         for carried, initial in zip(loop.carried, loop.initial, strict=True):

@@ -103,6 +103,26 @@ def nested(kernels: list[np.ndarray]) -> Program:
     return Program([conv, stage, Cell("MindSporeModel", "", [], stages, [x], body)], [])
 
 
+def test_what_the_source_assigns_again_is_one_variable(tmp_path: Path) -> None:
+    x, scaled, root, total = Value("x"), Value("x", assigned=True), Value("y"), Value("x", assigned=True)
+    result = Value("x", assigned=True)
+    program = one_cell(
+        [x],
+        [
+            Assign((scaled,), expr("{0} * 2", x)),
+            Assign((root,), expr("ops.sqrt({0})", scaled)),
+            Assign((total,), expr("{0} + {1}", scaled, root)),
+            Assign((result,), expr("{0} + 1", root)),
+        ],
+        total,
+        result,
+    )
+    y = np.sqrt(POSITIVE * 2)
+    text, _ = run(program, tmp_path, [POSITIVE], POSITIVE * 2 + y, y + 1)
+    lines = ["x = x * 2", "y = ops.sqrt(x)", "x = x + y", "x_1 = y + 1", "return x, x_1"]
+    assert [line.strip() for line in text.splitlines()[-5:]] == lines
+
+
 def test_cells_in_cells(tmp_path: Path) -> None:
     kernels = [RANDOM.normal(size=size).astype(np.float32) for size in [(8, 3), (3, 8), (9, 3), (3, 9)]]
     x = RANDOM.normal(size=(2, 3, 8, 8)).astype(np.float32)

@@ -109,7 +109,7 @@ def test_layers_are_called_what_the_source_calls_them(name: str, weights: tuple[
     ],
 )
 def test_constants_are_called_what_the_source_calls_them(name: str | None, hint: str) -> None:
-    assert constant_hint(name) == hint
+    assert constant_hint(ir.Value(name=name)) == hint
 
 
 @pytest.mark.parametrize(

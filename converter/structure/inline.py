@@ -119,7 +119,9 @@ def _keeps_name(statement: Statement, before: Statement) -> bool:
     """Whether a statement is only a method of what a member's call returns, as in `self.query(x).reshape(…)`."""
     assert isinstance(statement, Assign)
     assert isinstance(before, Assign)
-    value, made = statement.value, before.value
+    target, value, made = statement.targets[0], statement.value, before.value
+    if isinstance(target, Value) and target.assigned:
+        return False
     while isinstance(made, Expr) and made.template.startswith("{0}."):
         made = made.args[0]
     return (

@@ -45,12 +45,13 @@ def shared_hint(hints: Sequence[str]) -> str:
 
 
 def name_values(body: Block, path: str) -> None:
-    """Call the last value of every module after the module, and what leads up to it after itself."""
+    """Call the last value of every module after the module, unless the source has a word for it."""
     values = [value for statement in body.walk() for value in made_by(statement)]
     last = {value.path: value for value in values}
     named = [value for value in values if last[value.path] is value and relative(value.path, path)]
     for value, hint in zip(named, without_common_number([relative(v.path, path) for v in named]), strict=True):
-        value.hint = hint
+        if not value.assigned or len(value.hint) == 1:  # `x = …` says nothing about what it is
+            value.hint, value.assigned = hint, False
 
 
 def without_common_number(hints: Sequence[str]) -> list[str]:
