@@ -9,7 +9,18 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.idioms import activations, attention, concatenations, dense, norms, padding, recurrent, shuffles, views
+from converter.idioms import (
+    activations,
+    attention,
+    broadcasts,
+    concatenations,
+    dense,
+    norms,
+    padding,
+    recurrent,
+    shuffles,
+    views,
+)
 from converter.idioms.extents import sharpen
 from converter.idioms.provenance import absorbed_of, operator_of
 from converter.idioms.rewrite import rewrite
@@ -23,6 +34,7 @@ def recognise(model: ir.Model) -> None:
     sharpen(model)
     names = Names.of(model)
     recurrent.recognise_layers(model, names)  # before their weights look like something else
+    broadcasts.drop_expansions(model)
     for idioms in (
         dense.IDIOMS,  # products with a matrix and their biases
         activations.IDIOMS,

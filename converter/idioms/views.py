@@ -46,6 +46,21 @@ def element(
     return builder.Gather(x, builder.constant("index", np.array(first)), axis=axis)
 
 
+def gathered_by_one_number(x: Pattern, places: Pattern) -> Pattern:
+    """Parts of a tensor by places that have one number each, as torch's indexing is exported."""
+    return op.GatherND(x, places, batch_dims=0)
+
+
+def gather(builder: Builder, x: ir.Value, places: ir.Value) -> ir.Value | None:
+    """Gather along the first axis."""
+    extents = shape_of(places)
+    if not extents or extents[-1] != 1 or None in extents:
+        return None
+    if places.const_value is not None:
+        return builder.Gather(x, builder.constant("index", places.const_value.numpy()[..., 0]), axis=0)
+    return builder.Gather(x, builder.Squeeze(places, builder.constant("last", np.array([-1]))), axis=0)
+
+
 # Nothing new
 
 
@@ -115,10 +130,14 @@ def roll(
     extent = (shape_of(x) or ())[axis % rank]
     if last[0] < (extent if isinstance(extent, int) else FAR):
         return None
-    return builder.Roll(x, domain=DOMAIN, shift=-cut[0], axis=axis % rank)
+    shift = -cut[0]
+    if isinstance(extent, int):  # the shorter way round
+        shift = (shift + extent // 2) % extent - extent // 2
+    return builder.Roll(x, domain=DOMAIN, shift=shift, axis=axis % rank)
 
 
 IDIOMS = (
+    Idiom(gathered_by_one_number, gather),
     Idiom(slice_of_one, element),
     Idiom(gathered_in_order, reshape_of_all),
     Idiom(reshape_of_view, reshape_once),

@@ -96,6 +96,26 @@ def test_the_end_before_the_beginning_is_a_roll(cut, axis):
     assert "return roll(x, " in check_model(model_of(ROLL, **weights), [X]).script
 
 
+def test_a_roll_goes_the_shorter_way():
+    weights = vectors(cut=-1, axis=2, zero=0, far=FAR)
+    assert "return roll(x, 1, 2)" in check_model(model_of(ROLL.replace("axis=1", "axis=2"), **weights), [X]).script
+
+
+@pytest.mark.parametrize("index", [[[2], [0], [-1]], [[[1], [2]]]], ids=["vector", "matrix"])
+def test_places_of_one_number_are_an_index(index):
+    rank = np.ndim(index)
+    text = f"(float[n,3,5] x) => (float[{','.join('abcd'[: rank + 1])}] y) {{ y = GatherND(x, places) }}"
+    x = np.concatenate([X, X + 1])
+    assert recognised(text, x, places=np.array(index)) == ["Gather"]
+    text = text.replace("(float[n,3,5] x)", f"(float[n,3,5] x, int64[{','.join(map(str, np.shape(index)))}] places)")
+    assert recognised(text, x, np.array(index)) == ["Squeeze", "Gather"]
+
+
+def test_places_of_two_numbers_stay():
+    text = "(float[n,3,5] x) => (float[a,5] y) { y = GatherND(x, places) }"
+    assert recognised(text, X, places=np.array([[0, 1], [1, 2]])) == ["GatherND"]
+
+
 def test_an_end_that_is_cut_is_no_roll():
     text = ROLL.replace("float[n,3,5] y", "float[n,2,5] y")
     assert "Roll" not in recognised(text, X, **vectors(cut=1, axis=1, zero=0, far=2))
