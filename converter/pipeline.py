@@ -110,7 +110,7 @@ def convert(
             weights = None
             if made.checkpoint is not None:
                 weights = out.checkpoint(made.checkpoint)
-                checkpoint.write(made.program, weights)
+                checkpoint.write(made.program, weights, stages.each)
             out.weight_map(f"weight_map_of_{name}.json", weight_map(made.program, name))
         proof = None
         if verify:

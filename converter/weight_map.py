@@ -10,16 +10,8 @@ from typing import Any
 
 from converter.errors import BadParamError
 from converter.program import Program
+from converter.stored import Array
 from converter.weights import SOURCE, Step, Weight
-
-
-@dataclass(frozen=True)
-class Array:
-    """What is known of an array without its values; `dtype` is NumPy's name."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from converter import checkpoint
 from converter.backend import MindSporeBackend, MindSporeRep, to_mindspore, to_numpy
 from converter.pipeline import Result
+from converter.stored import Array, Stored
 
 ORT_OPSET = 26
 """The newest opset that onnxruntime runs; tests of operators newer than that name theirs."""
@@ -156,3 +159,9 @@ def assert_short(result: Result, classes: int, lines: int) -> None:
     found = sum(line.startswith("class ") for line in written), len(written)
     assert found[0] <= classes, found
     assert found[1] <= lines, found
+
+
+def save(arrays: Mapping[str, np.ndarray], file: Path) -> None:
+    """Write arrays as a checkpoint."""
+    stored = [Stored(Array(name, array.shape, array.dtype.name), array.copy) for name, array in arrays.items()]
+    checkpoint.save(stored, file)

@@ -64,23 +64,14 @@ def odd(*place: Any) -> Prepare:
 
 def full(suffix: str) -> Prepare:
     """As if the disk were full when a file is written whose name ends so."""
-    write = Path.write_text
+    original = Path.open
 
-    def write_text(path: Path, *text: Any, **options: Any) -> int:
+    def open_file(path: Path, *arguments: Any, **options: Any) -> Any:
         if path.name.endswith(suffix):
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
-        return write(path, *text, **options)
+        return original(path, *arguments, **options)
 
-    return lambda patch: patch.setattr(Path, "write_text", write_text)
-
-
-def full_for_mindspore(patch: pytest.MonkeyPatch) -> None:
-    import mindspore
-
-    def save(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    patch.setattr(mindspore, "save_checkpoint", save)
+    return lambda patch: patch.setattr(Path, "open", open_file)
 
 
 def nothing(_: pytest.MonkeyPatch) -> None:
@@ -102,7 +93,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Prepare]] = {
     "NodeInputTypeNotSupportError": (MAP, ONNX, nothing),
     "ScriptGenerationError": (TWO_INPUTS, ONNX, full("net.py")),
     "ReportGenerationError": (TWO_INPUTS, (*ONNX, "--no_verify"), full("report_of_net.txt")),
-    "CheckPointGenerationError": (WITH_A_WEIGHT, ONNX, full_for_mindspore),
+    "CheckPointGenerationError": (WITH_A_WEIGHT, ONNX, full("net.ckpt")),
     "WeightMapGenerationError": (TWO_INPUTS, ONNX, full("weight_map_of_net.json")),
     "OnnxModelSaveError": (TWO_INPUTS, ONNX, full("job.json")),
     "GeneratorError": (TWO_INPUTS, ONNX, odd(pipeline, "translate")),

@@ -11,6 +11,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.errors import GraphInitError, NodeInputMissingError
+from converter.normalize.external import map_external_data
 from converter.normalize.walk import all_graphs, all_nodes
 
 
@@ -23,7 +24,7 @@ def read_model(model: onnx.ModelProto, base_dir: Path) -> ir.Model:
     """
     try:
         graph = ir.from_proto(_without_sparse_tensors(model))
-        ir.external_data.set_base_dir(graph.graph, base_dir)
+        map_external_data(graph, base_dir)
         graph.graph.sort()
     except Exception as error:  # whatever a malformed file makes the library stumble over
         reason = str(error.__cause__ or error).splitlines()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import os
@@ -64,7 +65,10 @@ def verify(
     Raises:
         BadParamError: the user's inputs do not fit the model.
         OnnxModelSaveError: there is no space for what the process needs.
+        ModuleNotFoundError: MindSpore is missing.
     """
+    if importlib.util.find_spec("mindspore") is None:
+        raise ModuleNotFoundError("No module named 'mindspore'", name="mindspore")
     containers = [end.name for end in (*source.inputs, *source.outputs) if end.container]
     if containers:
         return Comparison((), {}, f"{', '.join(containers)}: lists and optional values are not compared")

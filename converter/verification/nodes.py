@@ -15,6 +15,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from converter.normalize.external import map_external_data
 from converter.normalize.walk import all_graphs
 from converter.verification.instrument import AFTER, BEFORE, MODEL, SCRIPT, Probe
 from converter.verification.pieces import PIECE, in_pieces
@@ -45,7 +46,7 @@ def compare_nodes(
 
     ms.set_context(mode=ms.GRAPH_MODE if graph_mode else ms.PYNATIVE_MODE)
     model = ir.load(folder / MODEL)
-    ir.external_data.set_base_dir(model.graph, plan["base"])
+    map_external_data(model, Path(plan["base"]))
     probes = [Probe(**probe) for probe in plan["probes"]]
     prober = Prober(probes, Reference(model), note)
     script = folder / SCRIPT

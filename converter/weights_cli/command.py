@@ -17,7 +17,7 @@ from converter.stages import Stages
 from converter.terminal import EXIT_DIFFERS, EXIT_DONE
 
 if TYPE_CHECKING:
-    from converter.weight_map import Array
+    from converter.stored import Array
     from converter.weights_cli.compare import Difference
     from converter.weights_cli.remap import Remapped
 

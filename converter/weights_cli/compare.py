@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from converter.stages import Each
-from converter.weight_map import Array
-from converter.weights_cli.stored import Stored
+from converter.stored import Array, Stored
 
 
 @dataclass(frozen=True)

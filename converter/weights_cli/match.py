@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from converter.errors import WeightMatchError
-from converter.weight_map import Array, Entry
+from converter.stored import Array
+from converter.weight_map import Entry
 
 _NEAREST = 3
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from converter.errors import ModelLoadingError, RuntimeIntegrityError, UnknownModelError
 from converter.files import check_readable
-from converter.weight_map import Array
-from converter.weights_cli.stored import Contents, Stored, contents
+from converter.stored import Array, Stored
+from converter.weights_cli.contents import Contents, contents
 
 _KINDS = ".onnx, .pb, .pt, .pth, .bin, .safetensors, .ckpt, or a TensorFlow checkpoint (its prefix, .index or folder)"
 _PART_OF_A_BUNDLE = re.compile(r"\.(index|data-\d{5}-of-\d{5})$")

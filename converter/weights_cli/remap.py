@@ -6,19 +6,20 @@ import contextlib
 import math
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from converter import checkpoint, weight_map, weights
 from converter.errors import BadParamError, FileSaveError
-from converter.stages import Stages
-from converter.weight_map import Array, Entry
+from converter.stages import Each, Stages
+from converter.stored import Array, Stored
+from converter.weight_map import Entry
 from converter.weights_cli import match, readers
 from converter.weights_cli.rename import read_rules, renamed
-from converter.weights_cli.stored import Stored
 
 _STATISTICS = re.compile(r"(running|moving)_(mean|var)")
 """In the names that frameworks give to the statistics of a batch norm."""
@@ -83,7 +84,8 @@ def remap(
         [f"--rename, line {rule.line}, matches no name" for rule in rules if not any(map(rule.apply, found))],
     )
     with stages.stage("write"):
-        _save(((entry.converted.name, _value(entry, tensors, kept)) for entry in stages.each(entries)), output)
+        parameters = [Stored(entry.converted, partial(_value, entry, tensors, kept)) for entry in entries]
+        _save(parameters, output, stages.each)
     used = {entry.source.name for entry in entries}
     unused = (name for name, tensor in tensors.items() if name not in used and _may_be_weight(tensor.array))
     return Remapped(len(entries) - len(kept), tuple(kept), tuple(unused))
@@ -123,13 +125,13 @@ def _value(entry: Entry, tensors: Mapping[str, Stored], kept: Mapping[str, Store
     return made
 
 
-def _save(parameters: Iterable[tuple[str, np.ndarray]], output: Path) -> None:
+def _save(parameters: Sequence[Stored], output: Path, each: Each) -> None:
     """Write a checkpoint beside its place, then move it there; a folder that is made for it goes again on failure."""
     made = [folder for folder in (output.parent, *output.parent.parents) if not folder.exists()]
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{output.stem}.", dir=output.parent) as staging:
-            checkpoint.save(parameters, Path(staging) / output.name)
+            checkpoint.save(parameters, Path(staging) / output.name, each)
             (Path(staging) / output.name).replace(output)
     except BaseException as error:
         with contextlib.suppress(OSError):  # somebody else uses it by now

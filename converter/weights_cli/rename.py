@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from converter.errors import BadParamError
-from converter.weights_cli.stored import Stored
+from converter.stored import Stored
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness import save
 
-from converter import checkpoint
 from converter.errors import WeightMatchError
 from converter.weights_cli.command import main
 
@@ -47,9 +47,9 @@ REMAP = ["remap", "--weight_map", "weight_map_of_net.json", "--source", "newer.c
 def folder(tmp_path, monkeypatch):
     """`newer.ckpt`, which lacks a mask, `other.ckpt` and `old.ckpt`, which have one, and a weight map."""
     monkeypatch.chdir(tmp_path)
-    checkpoint.save(ARRAYS.items(), tmp_path / "newer.ckpt")
-    checkpoint.save((ARRAYS | {"conv.bias": np.float32([1, 1, 1, 3])}).items(), tmp_path / "other.safetensors")
-    checkpoint.save([("mask", np.zeros(4, np.float32))], tmp_path / "old.ckpt")
+    save(ARRAYS, tmp_path / "newer.ckpt")
+    save(ARRAYS | {"conv.bias": np.float32([1, 1, 1, 3])}, tmp_path / "other.safetensors")
+    save({"mask": np.zeros(4, np.float32)}, tmp_path / "old.ckpt")
     (tmp_path / "weight_map_of_net.json").write_text(json.dumps(MAP))
     return tmp_path
 

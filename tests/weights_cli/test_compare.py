@@ -6,9 +6,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from converter.weight_map import Array
+from converter.stored import Array, Stored
 from converter.weights_cli.compare import compare
-from converter.weights_cli.stored import Stored
 
 
 def stored(**arrays: np.ndarray) -> dict[str, Stored]:

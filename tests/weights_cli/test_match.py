@@ -7,7 +7,8 @@ import time
 import pytest
 
 from converter.errors import WeightMatchError
-from converter.weight_map import Array, Entry
+from converter.stored import Array
+from converter.weight_map import Entry
 from converter.weights_cli.match import check
 
 

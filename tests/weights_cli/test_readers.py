@@ -10,7 +10,7 @@ import ml_dtypes
 import numpy as np
 import onnx
 import pytest
-from harness import model_of
+from harness import model_of, save
 from onnx import numpy_helper, parser
 
 from converter.errors import ConverterError, ModelLoadingError, RuntimeIntegrityError, UnknownModelError
@@ -67,9 +67,7 @@ def legacy_torch_state(folder: Path) -> Path:
 
 
 def mindspore_checkpoint(folder: Path, kind: str = "ckpt") -> Path:
-    from converter import checkpoint
-
-    checkpoint.save(ARRAYS.items(), folder / f"net.{kind}")
+    save(ARRAYS, folder / f"net.{kind}")
     return folder / f"net.{kind}"
 
 

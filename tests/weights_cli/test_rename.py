@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from converter.errors import BadParamError
-from converter.weight_map import Array
+from converter.stored import Array, Stored
 from converter.weights_cli.rename import read_rules, renamed
-from converter.weights_cli.stored import Stored
 
 
 def stored(*names: str) -> dict[str, Stored]:

@@ -1,21 +1,11 @@
-"""Tensors that lie in a file: what is known of them at once, and their values when they are asked for."""
+"""What a file holds, tensor by tensor."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from converter.weight_map import Array
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A tensor in a file; `load` reads its values."""
-
-    array: Array
-    load: Callable[[], np.ndarray]
+from converter.stored import Stored
 
 
 @dataclass(frozen=True)
