@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePath
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,7 +15,8 @@ from google.protobuf.message import DecodeError, EncodeError
 from converter.ends import Declared, Graph, is_named, merge_shapes
 from converter.errors import ModelLoadingError, NodeInputTypeNotSupportError, SourceRunError
 from converter.files import check_readable
-from converter.frontends.onnx_cut import cut, initializer_names, subgraphs
+from converter.frontends.onnx_cut import cut, initializer_names
+from converter.frontends.onnx_external import check_external_data, following_links
 from converter.source import Dim, End, Original, Request, Source
 
 if TYPE_CHECKING:
@@ -247,62 +248,6 @@ def _producer(model: onnx.ModelProto) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text).split()).removeprefix(", ")
 
 
-def tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """Every constant of a graph and of its sub-graphs."""
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-        for body in subgraphs(node):
-            yield from tensors(body)
-
-
-def _external(tensor: onnx.TensorProto) -> dict[str, str]:
-    """Where the tensor lies when it is not in the model's own file: location, offset, length."""
-    if tensor.data_location != onnx.TensorProto.EXTERNAL:
-        return {}
-    return {entry.key: entry.value for entry in tensor.external_data}
-
-
-def check_external_data(model: onnx.ModelProto, path: Path) -> None:
-    """Raise a ModelLoadingError unless all files that hold weights are there and long enough."""
-    sizes: dict[str, int] = {}
-    for tensor in tensors(model.graph):
-        place = _external(tensor)
-        if not place:
-            continue
-        location = place.get("location", "")
-        if PurePath(location).is_absolute() or ".." in PurePath(location).parts:
-            raise ModelLoadingError(
-                f"the weight '{tensor.name}' lies in '{location}', outside the model's folder: that is not allowed. "
-                "Save the model with its external data beside it."
-            )
-        if location not in sizes:
-            file = path.parent / location
-            if not file.is_file():
-                raise ModelLoadingError(
-                    f"the weights of '{path.name}' lie in '{location}', which is missing. "
-                    f"Put it into the folder '{path.parent}'."
-                )
-            sizes[location] = file.stat().st_size
-        offset, length = place.get("offset", "0"), place.get("length", "0")
-        if not (offset.isdecimal() and length.isdecimal()):
-            raise ModelLoadingError(
-                f"the weight '{tensor.name}' has no valid place in '{location}': offset '{offset}', length '{length}'. "
-                "Export the model again."
-            )
-        end = int(offset) + int(length)
-        if end > sizes[location]:
-            raise ModelLoadingError(
-                f"the weight '{tensor.name}' ends at byte {end:,} of '{location}', which has {sizes[location]:,}: "
-                "the file is truncated. Export or copy it again."
-            )
-
-
 def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     """Run the original model: onnxruntime, or onnx's own evaluator where onnxruntime refuses the model.
 
@@ -318,7 +263,7 @@ def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]
     """
     model = original.model
     assert model is not None, "the original is not an ONNX model"
-    folder = original.file.parent
+    model, folder = following_links(model, original.file.parent)
     values = {original.inputs[name]: array for name, array in feeds.items()}
     names = list(original.outputs.values())
     try:

@@ -134,11 +134,11 @@ def _tensorflow(what: str) -> ModuleType:
 
 
 def _onnx_model(file: Path) -> Contents:
-    from converter.frontends import onnx_file
+    from converter.frontends import onnx_external, onnx_file
     from converter.normalize import tensors_of
 
     model = onnx_file.read(file)
-    onnx_file.check_external_data(model, file)
+    onnx_external.check_external_data(model, file)
     return contents(
         "ONNX model",
         *(

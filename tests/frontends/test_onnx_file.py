@@ -364,13 +364,36 @@ def test_external_data_outside_of_the_folder(external, location):
         load(Request(external))
 
 
-def test_external_data_at_no_valid_place(external):
+@pytest.mark.parametrize(("key", "value"), [("offset", "-4"), ("length", "4"), ("length", "x")])
+def test_external_data_at_no_valid_place(external, key, value):
     model = onnx.load(external, load_external_data=False)
     place = {entry.key: entry for entry in model.graph.initializer[0].external_data}
-    place["offset"].value = "-4"
+    place[key].value = value
     external.write_bytes(model.SerializeToString())
     with pytest.raises(ModelLoadingError, match="'w' has no valid place"):
         load(Request(external))
+
+
+def test_external_data_of_unknown_length(external):
+    model = onnx.load(external, load_external_data=False)
+    del model.graph.initializer[0].external_data[1:]
+    external.write_bytes(model.SerializeToString())
+    assert run(load(Request(external)).original, {"x": np.ones(2, np.float32)})[0].tolist() == [1, 2]
+    (external.parent / "net.data").write_bytes(b"1234")
+    with pytest.raises(ModelLoadingError, match="'w' ends at byte 8"):
+        load(Request(external))
+
+
+@pytest.mark.parametrize("opset", [17, 28])
+def test_external_data_behind_a_link(external, tmp_path, opset):
+    """As a cache holds it: every file is a link to one of another name."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for file in ("net.onnx", "net.data"):
+        (cache / file).symlink_to((tmp_path / file).rename(tmp_path / f"blob of {file}"))
+    source = load(Request(cache / "net.onnx"))
+    source.model.opset_import[0].version = opset  # of 28, onnx's evaluator runs it
+    assert run(source.original, {"x": np.ones(2, np.float32)})[0].tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(("ir_version", "opset"), [(8, 17), (onnx.IR_VERSION, 17), (onnx.IR_VERSION, 28)])

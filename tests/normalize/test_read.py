@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 from normalize.harness import normalized, operators, parse
 
 from converter.errors import GraphInitError
+from converter.normalize import normalize
 
 
 def sparse(name: str) -> onnx.SparseTensorProto:
@@ -71,3 +74,20 @@ def test_graphs_that_are_none(text: str, message: str) -> None:
 
 def test_a_model_without_nodes() -> None:
     assert operators(normalized(parse("g (float[2] x) => (float[2] y) { y = Identity(x) }", 20))) == ["Identity"]
+
+
+def test_external_data_is_mapped_while_somebody_reads_it(tmp_path: Path) -> None:
+    tensors = [
+        onnx.numpy_helper.from_array(np.array([number, 2], np.float32), name) for number, name in enumerate("wc")
+    ]
+    model = parse("g (float[2] x) => (float[2] y) { b = Add(x, w) y = Add(b, c) }", 13)
+    model.graph.initializer.append(tensors[0])
+    model.graph.node.insert(0, onnx.helper.make_node("Constant", [], ["c"], value=tensors[1]))
+    options = {"location": "net.data", "size_threshold": 0, "convert_attribute": True}
+    onnx.save(model, tmp_path / "net.onnx", save_as_external_data=True, **options)
+    graph = normalize(onnx.load(tmp_path / "net.onnx", load_external_data=False), tmp_path).graph
+    arrays = [graph.initializers[name].const_value.numpy() for name in "wc"]
+    assert [array.tolist() for array in arrays] == [[0, 2], [1, 2]]
+    assert [graph.initializers[name].const_value.tobytes() for name in "wc"] == [array.tobytes() for array in arrays]
+    del arrays
+    assert "net.data" not in Path("/proc/self/maps").read_text(encoding="utf-8")
