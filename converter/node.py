@@ -11,6 +11,7 @@ import onnx_ir as ir
 from converter import lift, scopes
 from converter.dtypes import mindspore_dtype
 from converter.lift import PyValue
+from converter.origins import is_fixed
 from converter.program import Arg, Assign, Block, Expr, Member, Statement, Value, expr
 from converter.weights import Step, Weight
 
@@ -73,6 +74,11 @@ class Operand:
     def is_weight(self) -> bool:
         """Whether it is a constant that can be a layer's parameter: an initializer, or a view of one."""
         return self.value.const_value is not None or self.value in self._translator.views
+
+    @property
+    def is_buffer(self) -> bool:
+        """Whether the source says that it is a constant which is not trained, such as the kernel of a blur."""
+        return self.value.const_value is not None and is_fixed(self.value)
 
     @property
     def constant(self) -> np.ndarray | None:

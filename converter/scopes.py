@@ -7,6 +7,7 @@ import re
 
 import onnx_ir as ir
 
+from converter.origins import origin_of
 from converter.program import Scope
 from converter.source_lines import read_name
 
@@ -106,8 +107,11 @@ def is_made_up(name: str | None) -> bool:
 
 def constant_hint(value: ir.Value) -> str:
     """What to call a constant, with its scopes: `net.block.bias` for `net/block/bias:0`."""
-    if read := read_name(value):
+    origin, alone = origin_of(value)
+    if not alone and (read := read_name(value)):
         return ".".join((*path_of(value.consumers()[0])[-1:], read))
+    if origin:
+        return origin
     path = re.sub(r":\d+$", "", value.name or "")
     path = re.sub(r"(/(ReadVariableOp|[Rr]ead|resource))+$", "", path)
     return path.strip("/").replace("/", ".") if _means_something(path) else "constant"

@@ -18,15 +18,16 @@ from typing import NamedTuple
 
 import onnx_ir as ir
 
+from converter.origins import is_original
+
 TORCH_LINES = "pkg.torch.onnx.stack_trace"
-_TORCH_KIND = "pkg.torch.export.graph_signature.InputSpec.kind"
 
 _FRAME = re.compile(r'File "(?P<file>[^"\n]*)", (?P<place>line \d+, in \S+)\n[ \t]*(?P<text>[^\n]*)')
 _TORCH = re.compile(r"[\\/](site|dist)-packages[\\/]torch[\\/]")
 _ASSIGNMENT = re.compile(r"(?P<targets>[A-Za-z_]\w*(?:, ?[A-Za-z_]\w*)*),? [-+*/@]?= ")
 _GETTER = re.compile(r"_*get_(\w+)")
 _LIBRARIES = ("torch", "F", "nn", "math", "np")
-_ARITHMETIC = re.compile(r"(add|addcmul|div|matmul|maximum|minimum|mul|sub|where)_?")
+_ARITHMETIC = re.compile(r"(add|addcmul|cat|div|matmul|maximum|minimum|mul|sub|where)_?")
 
 
 class Line(NamedTuple):
@@ -64,7 +65,7 @@ def read_name(value: ir.Value) -> str | None:
     The exporter computes `self.gamma.reshape(1, -1, 1, 1)` itself and calls the result `view_3`; what it took from the
     module as it is has that name already.
     """
-    if _TORCH_KIND in value.metadata_props:
+    if is_original(value):
         return None
     names: set[str] = set()
     for user in value.consumers():
@@ -137,7 +138,7 @@ def _roots(item: ast.expr) -> Iterator[str]:
                 yield from _roots(operand)
         case ast.Subscript():
             yield from _roots(item.value)
-        case ast.Tuple():  # the arguments of a call over several lines
+        case ast.Tuple() | ast.List():  # the arguments of a call over several lines, what is concatenated
             for operand in item.elts:
                 yield from _roots(operand)
         case ast.Attribute(value=ast.Name(id="self")):

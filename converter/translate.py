@@ -22,6 +22,7 @@ from converter.idioms import absorbed_of, operator_of
 from converter.members import Members
 from converter.node import Declined, Node, Operand, kind_of
 from converter.normalize import is_folded, refusal_of
+from converter.origins import is_fixed, origin_of
 from converter.program import (
     Arg,
     Assign,
@@ -283,7 +284,8 @@ class Translator:
     def _as_tensor(self, value: ir.Value) -> Weight:
         """A constant that no layer has; what the exporter computed, such as a mask, is not trained."""
         weight = self.weight(value)
-        return replace(weight, trainable=False) if scopes.is_made_up(value.name) else weight
+        unknown = scopes.is_made_up(value.name) and not origin_of(value)[0]
+        return replace(weight, trainable=False) if unknown else weight
 
     def weight(self, value: ir.Value, steps: Sequence[Step] = ()) -> Weight:
         """A constant as a parameter."""
@@ -292,7 +294,8 @@ class Translator:
             return replace(view, steps=joined((*view.steps, *steps), view.tensor.shape))
         if value.const_value is None:
             raise Declined(f"'{value.name}' is not a constant")
-        return Weight(value.const_value, tuple(steps), kind_of(value.dtype) == "f" and not is_folded(value))
+        trained = kind_of(value.dtype) == "f" and not is_folded(value) and not is_fixed(value)
+        return Weight(value.const_value, tuple(steps), trained)
 
     # Blocks
 

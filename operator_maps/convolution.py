@@ -38,8 +38,8 @@ def conv(
 
 
 def convolution(node: Node, x: Arg, w: Operand, b: Operand | None, window: Window, group: int) -> Expr:
-    """Write a convolution: a layer on constant weights, else a function."""
-    if not w.is_weight:
+    """Write a convolution: a layer on weights, else a function."""
+    if not w.is_weight or w.is_buffer:
         return convolve(x, w, window, group, *([] if b is None else [b]))
     if not (window.symmetric or window.auto_pad == "SAME_UPPER" or (window.rank > 1 and window.known)):
         x, window = pad_first(x, window), window.without_padding()
@@ -57,7 +57,7 @@ def convolution(node: Node, x: Arg, w: Operand, b: Operand | None, window: Windo
 
 
 def convolve(x: Arg, w: Arg, window: Window, group: int, *bias: Arg) -> Expr:
-    """Write a convolution with computed weights: `ops.conv2d`, after an `ops.pad` where the padding is asymmetric."""
+    """Write a convolution whose weights are computed or never trained: `ops.conv2d`, after an `ops.pad`."""
     if not (window.symmetric or window.auto_pad == "SAME_UPPER"):
         x, window = pad_first(x, window), window.without_padding()
     mode = _pad_mode(window)

@@ -36,11 +36,12 @@ def cut(graph: onnx.GraphProto, inputs: Sequence[onnx.ValueInfoProto], outputs: 
     read = bounds.union(*(reads(node) for node in graph.node))
     _rename_made(graph.node, ends, read)
     made = {name for node in graph.node for name in node.output}
-    constants, inner = read - ends - made, made - bounds
-    _keep(graph.initializer, lambda tensor: tensor.name in constants)
-    _keep(graph.sparse_initializer, lambda tensor: tensor.values.name in constants)
-    _keep(graph.value_info, lambda value: value.name in inner)
-    _keep(graph.quantization_annotation, lambda note: note.tensor_name in read)
+    constants = read - ends - made
+    noted = constants | (made - bounds)
+    keep(graph.initializer, lambda tensor: tensor.name in constants)
+    keep(graph.sparse_initializer, lambda tensor: tensor.values.name in constants)
+    keep(graph.value_info, lambda value: value.name in noted)
+    keep(graph.quantization_annotation, lambda note: note.tensor_name in read)
     for field, values in ((graph.input, inputs), (graph.output, outputs)):
         del field[:]
         field.extend(values)
@@ -158,7 +159,7 @@ def _rename_made(nodes: Iterable[onnx.NodeProto], ends: set[str], read: set[str]
                 node.output[index] = fresh
 
 
-def _keep(field: Any, wanted: Callable[[Any], bool]) -> None:
+def keep(field: Any, wanted: Callable[[Any], bool]) -> None:
     """Drop the other messages of a repeated field."""
     flags = [wanted(message) for message in field]
     _arrange(field, [position if flag else None for position, flag in enumerate(flags)])

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError, EncodeError
 from converter.ends import Declared, Graph, is_named, merge_shapes
 from converter.errors import ModelLoadingError, NodeInputTypeNotSupportError, SourceRunError
 from converter.files import check_readable
-from converter.frontends.onnx_cut import cut, initializer_names
+from converter.frontends.onnx_cut import cut, initializer_names, keep
 from converter.frontends.onnx_external import check_external_data, following_links
 from converter.source import Dim, End, Original, Request, Source
 
@@ -57,7 +57,8 @@ def load(request: Request) -> Source:
         for name, merged in zip(inputs, extents, strict=True)
     )
     if any(_freed(end, own.shape) for end, own in zip(input_ends, declared, strict=True)):
-        del model.graph.value_info[:]  # they hold the extents that the user freed
+        constants = initializer_names(model.graph)  # the others have the extents that the user freed
+        keep(model.graph.value_info, lambda value: value.name in constants)
         types |= {name: types[name]._replace(shape=None) for name in outputs}
     renamed = _renamed(input_ends, declared)
     _rename_dimensions(model.graph, renamed)

@@ -57,7 +57,9 @@ def gather(builder: Builder, x: ir.Value, places: ir.Value) -> ir.Value | None:
     if not extents or extents[-1] != 1 or None in extents:
         return None
     if places.const_value is not None:
-        return builder.Gather(x, builder.constant("index", places.const_value.numpy()[..., 0]), axis=0)
+        index = builder.constant("index", places.const_value.numpy()[..., 0])
+        index.metadata_props.update(places.metadata_props)
+        return builder.Gather(x, index, axis=0)
     return builder.Gather(x, builder.Squeeze(places, builder.constant("last", np.array([-1]))), axis=0)
 
 
