@@ -29,6 +29,7 @@ from converter.program import (
 )
 from converter.structure import hoist, recurrences, repeats
 from converter.structure.classes import Group, build, grouped, instance_of
+from converter.structure.flow import name_flow
 from converter.structure.inline import inline_single_uses
 from converter.structure.naming import hint_within, name_members, name_values, relative
 from converter.structure.regions import (
@@ -242,6 +243,7 @@ class _Structure:
             record.parameters = tuple(self._parameters(record.anchor))
         for each in (*self._cells, cell):
             self._moved |= inline_single_uses(each.body)
+            name_flow(each.body, each.inputs, begun=each is not cell)
         for record in self._program.records:
             while record.anchor in self._moved:
                 record.anchor = self._moved[record.anchor]

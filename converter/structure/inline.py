@@ -22,11 +22,14 @@ from converter.program import (
     expressions_of,
 )
 from converter.structure.regions import replace_in, substituted
+from converter.structure.sequences import class_of
 
 WIDEST = 108
 """The widest expression that inlining makes, in characters."""
 DEEPEST = 5
 """The most calls and operators in it."""
+LONGEST = 3
+"""So many of them with a function at their end, `relu(norm(conv(x)))`, and the next layer begins a line of its own."""
 
 
 def inline_single_uses(block: Block) -> dict[Any, Any]:
@@ -78,20 +81,39 @@ def _takes(statement: Statement, before: Statement, uses: Counter[Value]) -> boo
         return False
     if not any(part is target for part in arguments_of(statement.value)):
         return False
-    return _fits(statement.value, before)
+    return _fits(statement.value, target, before)
 
 
 def _ends_in(result: Arg, before: Statement, uses: Counter[Value]) -> bool:
     target = _single_target(before)
     if target is None or uses[target] != 1 or not any(part is target for part in arguments_of(result)):
         return False
-    return result is target or _fits(result, before)
+    return result is target or _fits(result, target, before)
 
 
-def _fits(item: Arg, before: Statement) -> bool:
-    """Whether an expression stays easy to read with what a statement makes inside."""
+def _fits(item: Arg, target: Value, before: Statement) -> bool:
+    """Whether an expression stays easy to read with what a statement makes in the place of its target."""
     assert isinstance(before, Assign)
-    return _width(item) + _width(before.value) <= WIDEST and _depth(item) + _depth(before.value) <= DEEPEST
+    if _width(item) + _width(before.value) > WIDEST or _depth(item) + _depth(before.value) > DEEPEST:
+        return False
+    reader = next((part for part in arguments_of(item) if isinstance(part, Expr) and target in part.args), None)
+    layer, inner = _layer(reader), _layer(before.value)
+    if layer is None:
+        return True
+    if inner is None:
+        return _depth(before.value) < LONGEST
+    return not (_is_block(layer) and _is_block(inner))
+
+
+def _layer(item: Arg) -> Member | None:
+    """The member with parameters that an expression calls."""
+    called = item.args[0] if isinstance(item, Expr) and item.template.startswith("{0}(") and item.args else None
+    return called if isinstance(called, Member) and called.weights else None
+
+
+def _is_block(member: Member) -> bool:
+    """Whether a member holds layers: an instance of one of the script's classes, or a sequence."""
+    return class_of(member) is not None or "SequentialCell(" in member.constructor.template
 
 
 def _width(item: Arg) -> int:

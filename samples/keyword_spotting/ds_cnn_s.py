@@ -44,7 +44,8 @@ class MindSporeModel(nn.Cell):
         self.fc1 = nn.Dense(64, 12)
 
     def construct(self, mfcc):
-        conv_1_batch_norm = ops.relu(self.conv_1_batch_norm(self.conv_1(mfcc.reshape((-1, 1, 49, 10)))))
-        conv = self.conv_ds_2_depthwise_conv(self.conv_ds_1(self.conv_ds_1_depthwise_conv(conv_1_batch_norm)))
-        conv_1 = self.conv_ds_4_depthwise_conv(self.conv_ds_3(self.conv_ds_3_depthwise_conv(self.conv_ds_2(conv))))
-        return ops.softmax(self.fc1(self.avg_pool(self.conv_ds_4(conv_1)).squeeze((2, 3))), -1)
+        x = ops.relu(self.conv_1_batch_norm(self.conv_1(mfcc.reshape((-1, 1, 49, 10)))))
+        x = self.conv_ds_2_depthwise_conv(self.conv_ds_1(self.conv_ds_1_depthwise_conv(x)))
+        x = self.conv_ds_4_depthwise_conv(self.conv_ds_3(self.conv_ds_3_depthwise_conv(self.conv_ds_2(x))))
+        x = self.avg_pool(self.conv_ds_4(x)).squeeze((2, 3))
+        return ops.softmax(self.fc1(x), -1)

@@ -27,8 +27,6 @@ class MindSporeModel(nn.Cell):
         self.plus214 = nn.Dense(256, 10)
 
     def construct(self, input3):
-        convolution110_output = self.convolution110(
-            self.pooling66(ops.relu(self.convolution28(input3) + self.parameter6))
-        )
-        pooling160_output = self.pooling160(ops.relu(convolution110_output + self.parameter88)).reshape((1, 256))
-        return self.plus214(pooling160_output)
+        x = self.pooling66(ops.relu(self.convolution28(input3) + self.parameter6))
+        x = self.pooling160(ops.relu(self.convolution110(x) + self.parameter88))
+        return self.plus214(x.reshape((1, 256)))

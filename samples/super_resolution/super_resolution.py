@@ -23,5 +23,5 @@ class MindSporeModel(nn.Cell):
         self.conv4 = nn.Conv2d(32, 9, 3, pad_mode="pad", padding=1, has_bias=True)
 
     def construct(self, input_1):
-        input_16 = self.conv3(ops.relu(self.conv2(ops.relu(self.conv1(input_1)))))
-        return ops.pixel_shuffle(self.conv4(ops.relu(input_16)), 3)
+        x = ops.relu(self.conv2(ops.relu(self.conv1(input_1))))
+        return ops.pixel_shuffle(self.conv4(ops.relu(self.conv3(x))), 3)

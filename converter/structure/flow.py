@@ -1,0 +1,44 @@
+"""Flow: what goes through a Cell from layer to layer is one variable, `x = self.norm(x)`, as an engineer writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from converter.program import Block, Member, Value, arguments_of, made_by
+from converter.structure.regions import used_by
+
+
+def name_flow(body: Block, inputs: Sequence[Value], begun: bool) -> None:
+    """Call a value what its predecessor is called, where nothing reads that any more and nothing else is alive.
+
+    What the source itself has a name for keeps it. The flow begins with the first input where it has `begun` there,
+    else with the result of the first layer: a network's inputs have names of their own.
+    """
+    last = _last_reads(body)
+    flowing = inputs[0] if begun and inputs else None
+    alive: set[Value] = set()
+    for index, statement in enumerate(body.statements):
+        made = made_by(statement)
+        alive = {value for value in (*alive, *made) if last.get(value, -1) > index}
+        read = list(used_by(statement))
+        goes_on = flowing in read and last[flowing] == index if flowing is not None else _has_layer(read)
+        if len(made) == 1 and alive == set(made) and goes_on:
+            if not made[0].assigned:
+                made[0].hint, made[0].assigned = flowing.hint if flowing is not None else "x", True
+            flowing = made[0]
+        elif flowing is not None and last.get(flowing, -1) <= index:
+            flowing = None
+
+
+def _has_layer(read: Sequence[Value | Member]) -> bool:
+    return any(isinstance(part, Member) and part.weights for part in read)
+
+
+def _last_reads(body: Block) -> dict[Value, int]:
+    """The number of the statement that reads a value last; that behind all of them for what the block returns."""
+    last: dict[Value, int] = {}
+    for index, statement in enumerate(body.statements):
+        last.update((part, index) for part in used_by(statement) if isinstance(part, Value))
+    end = len(body.statements)
+    last.update((part, end) for item in body.results for part in arguments_of(item) if isinstance(part, Value))
+    return last
