@@ -14,6 +14,7 @@ from converter.idioms import (
     attention,
     broadcasts,
     concatenations,
+    convolution,
     dense,
     norms,
     padding,
@@ -37,6 +38,7 @@ def recognise(model: ir.Model) -> None:
     broadcasts.drop_expansions(model)
     for idioms in (
         dense.IDIOMS,  # products with a matrix and their biases
+        convolution.IDIOMS,
         activations.IDIOMS,
         norms.IDIOMS,
         norms.WITHOUT_BIAS,  # a part of those above

@@ -9,7 +9,6 @@ Outputs
     ms.load_param_into_net(net, ms.load_checkpoint("mnist.ckpt"), strict_load=True)
 """
 
-import mindspore as ms
 from mindspore import nn, ops
 
 
@@ -18,15 +17,13 @@ class MindSporeModel(nn.Cell):
 
     def __init__(self):
         super().__init__()
-        self.convolution28 = nn.Conv2d(1, 8, 5, pad_mode="same")
-        self.parameter6 = ms.Parameter(ops.zeros((8, 1, 1), ms.float32))
+        self.convolution28 = nn.Conv2d(1, 8, 5, pad_mode="same", has_bias=True)
         self.pooling66 = nn.MaxPool2d(2, 2)
-        self.convolution110 = nn.Conv2d(8, 16, 5, pad_mode="same")
-        self.parameter88 = ms.Parameter(ops.zeros((16, 1, 1), ms.float32))
+        self.convolution110 = nn.Conv2d(8, 16, 5, pad_mode="same", has_bias=True)
         self.pooling160 = nn.MaxPool2d(3, 3)
         self.plus214 = nn.Dense(256, 10)
 
     def construct(self, input3):
-        x = self.pooling66(ops.relu(self.convolution28(input3) + self.parameter6))
-        x = self.pooling160(ops.relu(self.convolution110(x) + self.parameter88))
-        return self.plus214(x.reshape((1, 256)))
+        x = self.pooling66(ops.relu(self.convolution28(input3)))
+        x = self.pooling160(ops.relu(self.convolution110(x))).reshape((1, 256))
+        return self.plus214(x)
