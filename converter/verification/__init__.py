@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import logging
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,18 +13,18 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-import converter
 from converter.errors import OnnxModelSaveError
 from converter.normalize.walk import all_nodes
 from converter.source import Source
 from converter.tables import Tables
 from converter.verification.compare import NodeComparison, OutputComparison, Verdict
 from converter.verification.comparison import Comparison
-from converter.verification.follow import Count, followed
+from converter.verification.follow import Count
 from converter.verification.inputs import verification_inputs
 from converter.verification.instrument import instrument
 from converter.verification.reference import is_random, values_read_by
 from converter.verification.results import Results
+from converter.verification.supervise import lack_of_memory, run
 
 if TYPE_CHECKING:
     from converter.pipeline import Translation
@@ -37,9 +33,6 @@ __all__ = ["Comparison", "NodeComparison", "OutputComparison", "Verdict", "verif
 
 SAMPLE = 1000
 """So many nodes are compared at the most, evenly spread, when the outputs are the same; all when they are not."""
-
-ONEDNN_ISA = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
-"""Without it, MindSpore's 3x3 convolutions fall to reference code on CPUs that have AVX-512: about 70 times slower."""
 
 
 def verify(
@@ -73,6 +66,8 @@ def verify(
     if containers:
         return Comparison((), {}, f"{', '.join(containers)}: lists and optional values are not compared")
     feeds = verification_inputs(made.graph.graph, source.inputs, inputs_file)
+    if lacking := lack_of_memory(checkpoint):
+        return Comparison((), feeds, lacking, stopped=True)
     with tempfile.TemporaryDirectory(prefix="onnx2mindspore-") as name:
         folder = Path(name)
         job = _job(source, made, script, checkpoint)
@@ -80,14 +75,14 @@ def verify(
         if total <= SAMPLE:
             job["nodes"] = _plan(source, made.graph, rows, 1, folder)
         _hand_over(folder, job, feeds, source.original.model)
-        results = Results(job, made, folder, _run(folder, "outputs", job, count))
+        results = Results(job, made, folder, run(folder, "outputs", job, count))
         if results.wants_nodes:
             step = 1 if results.differ or job["stubs"] else -(-total // SAMPLE)
             job["nodes"] = job["nodes"] or _plan(source, made.graph, rows, step, folder)
             _hand_over(folder, job, feeds, None)
-            results = Results(job, made, folder, results.process, _run(folder, "nodes", job, count))
+            results = Results(job, made, folder, results.ending, run(folder, "nodes", job, count))
         if results.only_graph_mode_differs and total <= SAMPLE and isinstance(job["nodes"], dict):
-            results = Results(job, made, folder, results.process, _run(folder, "graph", job, count))
+            results = Results(job, made, folder, results.ending, run(folder, "graph", job, count))
         return results.comparison(feeds)
 
 
@@ -137,21 +132,3 @@ def _random_outputs(source: Source, graph: ir.Graph) -> list[str]:
         if is_random(node) or not tainted.isdisjoint(values_read_by(node)):
             tainted.update(node.outputs)
     return [end.name for end, value in zip(source.outputs, graph.outputs, strict=True) if value in tainted]
-
-
-def _run(folder: Path, part: str, job: Mapping[str, Any], count: Count) -> subprocess.CompletedProcess[str]:
-    """Run a part of the job; in its folder, where MindSpore leaves its dumps."""
-    path = os.pathsep.join([str(Path(converter.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
-    nodes = len(job["nodes"]["probes"]) if isinstance(job["nodes"], dict) else 0
-    with followed(folder / "results.jsonl", nodes, count):
-        done = subprocess.run(
-            [sys.executable, "-m", "converter.verification.process", ".", part],
-            cwd=folder,
-            env={**ONEDNN_ISA, "GLOG_v": "4", **os.environ, "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-    logging.getLogger(__name__).info("%s%s", done.stdout, done.stderr)  # what --verbose shows
-    return done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -19,20 +20,24 @@ class Comparison:
         feeds: what was fed, by the inputs' names.
         note: why there is nothing to compare, or what else to know.
         nodes: the nodes that were compared, in the order in which they ran; those of a loop's body before the loop.
+        stopped: whether there was not enough memory or time.
     """
 
     outputs: tuple[OutputComparison, ...]
     feeds: Mapping[str, np.ndarray]
     note: str = ""
     nodes: tuple[NodeComparison, ...] = ()
+    stopped: bool = False
 
     @property
-    def verdict(self) -> Verdict:
-        """`differs` when any output does, `same` when all that can be compared are, else `not comparable`."""
+    def verdict(self) -> Verdict | Literal["not verified"]:
+        """`differs` when any output does, `same` when all that can be compared are; else why there is nothing."""
         verdicts = {output.verdict for output in self.outputs}
         if "differs" in verdicts:
             return "differs"
-        return "same" if "same" in verdicts else "not comparable"
+        if "same" in verdicts:
+            return "same"
+        return "not verified" if self.stopped else "not comparable"
 
     @property
     def first_difference(self) -> NodeComparison | None:

@@ -22,6 +22,7 @@ from converter.source import Original
 from converter.verification.compare import Difference, OutputComparison, difference
 from converter.verification.nodes import compare_nodes
 from converter.verification.prober import Note, first_line
+from converter.verification.supervise import be_ended_first
 from converter.verification.where import lines_of
 
 MODES = ("PyNative", "graph")
@@ -32,6 +33,7 @@ def main(folder: Path, part: str) -> None:
 
     `graph` compares the nodes in graph mode.
     """
+    be_ended_first()
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     with np.load(folder / "inputs.npz", allow_pickle=True) as archive:
         feeds = {name: archive[f"input_{i}"] for i, name in enumerate(job["inputs"])}
@@ -118,6 +120,8 @@ def _run_script(
         net = network.load(script, job["checkpoint"] and Path(job["checkpoint"]))
         got = results(seed=1)
         again = results(seed=2) if job["random"] else got
+    except MemoryError as error:
+        return [Difference("not comparable", note=f"memory ran out: {error}")] * len(wanted), None
     except Exception as error:
         raised = Difference("differs", note=f"the script raises {first_line(error)}")
         return [raised] * len(wanted), lines_of(error, script)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +12,10 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.program import Record
-from converter.verification.compare import NodeComparison, OutputComparison
+from converter.verification.compare import NodeComparison, OutputComparison, Verdict
 from converter.verification.comparison import Comparison
 from converter.verification.process import MODES
+from converter.verification.supervise import Ending
 from converter.verification.where import records_at
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ class Results:
     """What a job's process noted before it ended.
 
     Attributes:
-        process: how the process ended that ran source and script.
+        ending: how the process ended that ran source and script.
     """
 
     def __init__(
@@ -35,13 +34,13 @@ class Results:
         job: Mapping[str, Any],
         made: Translation,
         folder: Path,
-        process: subprocess.CompletedProcess[str],
-        nodes_process: subprocess.CompletedProcess[str] | None = None,
+        ending: Ending,
+        nodes_ending: Ending | None = None,
     ) -> None:
-        self.process = process
+        self.ending = ending
         self._job = job
         self._made = made
-        self._last = nodes_process or process
+        self._last = nodes_ending or ending
         self._folder = folder
         file = folder / "results.jsonl"
         self._facts = [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []
@@ -53,6 +52,8 @@ class Results:
     @property
     def wants_nodes(self) -> bool:
         """Whether the nodes are still to be compared: there are many, or the script ended the process before."""
+        if not self.ending.by_itself:
+            return False
         return self._has_source and "nodes" not in self._started and not isinstance(self._job["nodes"], str)
 
     @property
@@ -76,10 +77,11 @@ class Results:
         if refused:
             return Comparison((), feeds, f"the source refuses the inputs: {refused[0]}")
         if not self._has_source:
-            return Comparison((), feeds, f"the source could not be run: {_death(self.process)}")
+            stopped = not self.ending.by_itself
+            return Comparison((), feeds, f"the source could not be run: {self.ending.reason}", stopped=stopped)
         nodes = self._nodes()
         outputs = self._outputs(nodes)
-        proof = Comparison(outputs, feeds, nodes=nodes)
+        proof = Comparison(outputs, feeds, nodes=nodes, stopped=not self.ending.by_itself)
         notes = self._obstacles()
         if not notes and proof.verdict == "differs" and proof.first_difference is None:
             notes = [self._explanation(outputs)]
@@ -89,6 +91,7 @@ class Results:
         """What stood in the way of the outputs or the nodes."""
         stubs, plan = self._job["stubs"], self._job["nodes"]
         notes = [f"{stubs} {'node is' if stubs == 1 else 'nodes are'} not converted"] if stubs else []
+        notes += [] if self._last.by_itself else [self._last.reason]
         return [*notes, *([plan] if isinstance(plan, str) else self._all("failed"))]
 
     def _outputs(self, nodes: Sequence[NodeComparison]) -> tuple[OutputComparison, ...]:
@@ -104,9 +107,10 @@ class Results:
                 outputs.append(OutputComparison(**{**compared, "note": note}))
         for mode in MODES:
             if not any(output.mode == mode for output in outputs):
-                ended = f"the script's process ended: {_death(self.process)}"
+                ended = f"the script's process ended: {self.ending.reason}"
                 why = ended if mode in self._started else "an earlier mode ended the process"
-                outputs += [OutputComparison("differs", output=n, mode=mode, note=why) for n in self._job["outputs"]]
+                verdict = _verdict(self.ending)
+                outputs += [OutputComparison(verdict, output=n, mode=mode, note=why) for n in self._job["outputs"]]
         return tuple(outputs)
 
     def _where(self, mode: str, lines: Sequence[int], nodes: Sequence[NodeComparison]) -> str:
@@ -138,10 +142,10 @@ class Results:
         reached = self._all("reached")
         if reached and self._started[-1] != "done":  # this node ended the process
             probe = self._job["nodes"]["probes"][reached[-1]]
-            note = f"it ends the process: {_death(self._last)}"
+            note = f"it ends the process: {self._last.reason}" if self._last.by_itself else self._last.reason
             _, value = probe["outputs"][0]
             found[reached[-1], value] = NodeComparison(
-                "differs", note=note, node=probe["node"], operator=probe["operator"], value=value
+                _verdict(self._last), note=note, node=probe["node"], operator=probe["operator"], value=value
             )
         return tuple(found.values())
 
@@ -177,7 +181,6 @@ def _named(line: int, records: Sequence[Record]) -> str:
     return f"line {line}: {names}{' …' if len(records) > 3 else ''}"
 
 
-def _death(process: subprocess.CompletedProcess[str]) -> str:
-    if process.returncode < 0:
-        return f"signal {signal.Signals(-process.returncode).name}"
-    return (process.stderr.strip().splitlines() or [f"exit status {process.returncode}"])[-1][:300]
+def _verdict(ending: Ending) -> Verdict:
+    """On what ran when the process ended: it is at fault when it ended the process."""
+    return "differs" if ending.by_itself else "not comparable"

@@ -94,8 +94,11 @@ function todo(model, go) {
   } else if (summary.verdict === "differs") items.push(["Find out why the outputs differ", () => go.tab("errors")]);
   if (summary.approximate)
     items.push([`Review ${count(summary.approximate, "approximation")}`, () => go.status("approximate")]);
-  if (summary.verdict === "not verified") items.push(["Run it again without --no_verify", () => go.tab("run")]);
-  else if (summary.verdict === "not comparable" && !summary.unconverted)
+  if (summary.verdict === "not verified") {
+    const how = verification.note ? "where there is enough memory and time" : "without --no_verify";
+    items.push([`Run it again ${how}`, () => go.tab("run")]);
+  }
+  if (summary.verdict === "not comparable" && !summary.unconverted)
     items.push(["Compare it on inputs of your own: --verify_inputs", () => go.tab("errors")]);
   if (!items.length)
     return [

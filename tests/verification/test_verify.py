@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import converter.verification
 from converter.pipeline import Result
 from converter.program import Program, expr
 from converter.structure import structure
+from converter.verification import supervise
 
 NETWORK = ("Sin", "Cos", "Neg", "Exp")
 
@@ -69,19 +71,23 @@ def test_a_network_that_raises_says_where(tmp_path: Path) -> None:
     assert [node.verdict for node in result.comparison.nodes] == ["same", "same", "differs", "same"]
 
 
-def test_a_network_that_ends_the_process_says_where(tmp_path: Path) -> None:
-    rows = """
+def killed_by(number: int) -> str:
+    """Rows of which one ends the process by a signal."""
+    return f"""
 def killer(node, x):
-    return expr("{0}({1})", kill, x)
+    return expr("{{0}}({{1}})", kill, x)
 
 def kill(x):
     import os
-    os.kill(os.getpid(), 11)
+    os.kill(os.getpid(), {number})
     return x
 
-ROWS = {"Neg": killer}
+ROWS = {{"Neg": killer}}
 """
-    result = convert(tmp_path, rows)
+
+
+def test_a_network_that_ends_the_process_says_where(tmp_path: Path) -> None:
+    result = convert(tmp_path, killed_by(signal.SIGSEGV))
     assert result.comparison is not None
     assert result.verdict == "differs"
     assert "SIGSEGV" in result.comparison.outputs[0].note
@@ -89,6 +95,34 @@ ROWS = {"Neg": killer}
     assert first is not None
     assert first.node == "chain/Neg"
     assert "SIGSEGV" in first.note
+
+
+def test_a_process_that_the_system_ends_says_nothing_about_the_network(tmp_path: Path) -> None:
+    result = convert(tmp_path, killed_by(signal.SIGKILL))
+    assert result.comparison is not None
+    assert result.verdict == "not verified"
+    assert {output.verdict for output in result.comparison.outputs} == {"not comparable"}
+    assert "[Verification] not verified.\nthe system ended it, most likely since memory ran out\n" in report(tmp_path)
+
+
+def test_a_process_that_takes_too_long_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "LIMIT", 0.36)
+    assert convert(tmp_path, "ROWS = {}").verdict == "not verified"
+    assert "the source could not be run: it was stopped after 0.0001 hours" in report(tmp_path)
+
+
+def test_a_network_that_does_not_fit_into_memory_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "free_memory", lambda: 10**8)
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [20]) for name in "xy")
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [20], list(range(20)))
+    graph = helper.make_graph([helper.make_node("Mul", ["x", "w"], ["y"])], "net", [x], [y], [weight])
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), tmp_path / "net.onnx"
+    )
+    result = converter.convert(tmp_path / "net.onnx", output=tmp_path / "out")
+    assert result.verdict == "not verified"
+    assert result.comparison is not None
+    assert result.comparison.note == "to run source and script takes about 1.1 GB of memory, 0.1 GB are free"
 
 
 def test_the_nodes_beside_a_stub_are_compared(tmp_path: Path) -> None:
