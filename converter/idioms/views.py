@@ -168,7 +168,7 @@ def unbind(model: ir.Model, names: Names) -> None:
                 and nodes.keys() == set(range(extent))
                 and len({scopes.path_of(node) for node in nodes.values()}) == 1
             ):
-                _unbind(x, axis, nodes)
+                _unbind(axis, nodes)
 
 
 def _split_to_elements(split: ir.Node, names: Names) -> None:
@@ -210,8 +210,9 @@ def _element(node: ir.Node) -> tuple[ir.Value, int, int, int] | None:
     return (x, axis, extent, number[0] % extent) if isinstance(extent, int) else None
 
 
-def _unbind(x: ir.Value, axis: int, nodes: dict[int, ir.Node]) -> None:
+def _unbind(axis: int, nodes: dict[int, ir.Node]) -> None:
     """Make one node of the elements, which come in the graph's order."""
+    x = next(iter(nodes.values())).inputs[0]  # an element itself, it may be an output of another such node by now
     new = ir.node("Unbind", [x], {"axis": axis}, domain=DOMAIN, num_outputs=len(nodes))
     results = {node.outputs[0]: new.outputs[index] for index, node in nodes.items()}
     replace(nodes.values(), [new], results, at=next(iter(nodes.values())))

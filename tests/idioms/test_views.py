@@ -51,6 +51,12 @@ def test_all_elements_are_unbound(parts):
     assert left_of(parts + SUM, **weights) == ["Unbind", "Mul", "Sub"]
 
 
+def test_elements_of_elements_are_unbound():
+    body = "a = Gather (x, i0) b = Gather (x, i1) p = Gather (a, i0) q = Gather (a, i1) r = Gather (a, i2) "
+    text = f"(float[2,3,5] x) => (float[3,5] y) {{ {body} s = Mul(p, q) t = Sub(s, r) y = Add(t, b) }}"
+    assert recognised(text, X, **INDICES) == ["Unbind", "Unbind", "Mul", "Sub", "Add"]
+
+
 def test_one_element_of_each_is_not_unbound():
     assert "Unbind" not in left_of("p = Gather <axis=1> (x, i0) q = Gather <axis=1> (x, i2) y = Mul(p, q)", **INDICES)
 
