@@ -82,10 +82,10 @@ def _names_by_readers(node: ir.Node) -> list[str | None]:
         words = [_operands(_text_of(user)) - _names_of_others(user, output) for user in output.consumers()]
         left[index] = {word for word in set().union(*words) if "." not in word}
     names: list[str | None] = [None] * len(left)
-    for _ in names:
-        for index in [index for index, words in left.items() if len(words) == 1]:
-            (names[index],) = found = left.pop(index)
-            left = {other: words - found for other, words in left.items()}
+    while singles := [index for index, words in left.items() if len(words) == 1]:
+        found = left.pop(singles[0])
+        (names[singles[0]],) = found
+        left = {other: words - found for other, words in left.items()}
     return names
 
 

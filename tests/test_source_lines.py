@@ -75,6 +75,13 @@ def test_outputs_of_a_node_without_lines_are_called_what_their_readers_call_them
     assert [assigned_name(split, i) for i in range(3)] == ["q", "k", "v"]
 
 
+def test_one_word_names_one_output() -> None:
+    split = node((), op_type="Split", outputs=2)
+    for output in split.outputs:
+        node(("y = part * 2",), output)
+    assert [assigned_name(split, i) for i in range(2)] == ["part", None]
+
+
 @pytest.mark.parametrize(
     ("line", "name"),
     [

@@ -162,7 +162,7 @@ def unbind(model: ir.Model, names: Names) -> None:
             if (found := _element(node)) is not None:
                 x, axis, extent, index = found
                 elements[x, axis, extent].setdefault(index, node)
-        for (x, axis, extent), nodes in elements.items():
+        for (_, axis, extent), nodes in elements.items():
             if (
                 len(nodes) > 1
                 and nodes.keys() == set(range(extent))
