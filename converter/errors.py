@@ -28,6 +28,7 @@ class ConverterError(Exception):
         exit_status: of a command that ends with it.
         message: what happened, to what, and what to do.
         details: lines to print below it, where several things are wrong at once.
+        foreseen: whether somebody thought of this; else its cause is the error that came out of the program.
     """
 
     code: ClassVar[str]
@@ -35,10 +36,11 @@ class ConverterError(Exception):
     remedy: ClassVar[str]
     exit_status: ClassVar[int] = 1
 
-    def __init__(self, message: str, details: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, details: Sequence[str] = (), *, foreseen: bool = True) -> None:
         super().__init__(message)
         self.message = message
         self.details = tuple(details)
+        self.foreseen = foreseen
 
     def __str__(self) -> str:
         return f"[{type(self).__name__}] code: {self.code}, msg: {self.message}"

@@ -100,7 +100,7 @@ def convert(
     request = Request(Path(model_file), tuple(input_nodes), tuple(output_nodes), tuple(shape))
     name = ends.module_name(request.model_file.stem)
     stages = Stages(observer)
-    with Output(name, Path(output), _path(report)) as out:
+    with Output(name, Path(output), _path(report)) as out, frontends.blaming(request.model_file):
         with stages.stage("load"):
             source = frontends.load(request)
             rows = tables.load(_path(operator_map))

@@ -100,7 +100,8 @@ class Stages:
             raise package_error(error) from error
         except Exception as error:
             failure = _FAILURES.get(name, BaseConverterError)
-            raise failure(f"{unforeseen(error)}, at the stage '{name}'. {REPORT_IT}") from error
+            message = f"{unforeseen(error)}, at the stage '{name}'. {REPORT_IT}"
+            raise failure(message, foreseen=False) from error
         finally:
             self._timings[name] = self._timings.get(name, 0.0) + time.perf_counter() - began
 

@@ -138,8 +138,8 @@ class Translator:
             self.emit(statement)
             record.anchor = statement
             return
-        for i, item in enumerate(result if isinstance(result, tuple) else (result,)):
-            output = node.outputs[i]
+        items = result if isinstance(result, tuple) else (result,)
+        for i, (item, output) in enumerate(zip(items, node.outputs, strict=False)):  # the last outputs may be left out
             if item is None:
                 if output.uses() or output.is_graph_output():
                     raise Declined(f"its output {i} ({output.name}) has no counterpart")

@@ -106,9 +106,12 @@ def mean(node: Node, *xs: Operand) -> Arg:
 
 
 def clip(node: Node, x: Operand, low: Operand | None, high: Operand | None) -> Arg:
-    """Clip: `ops.clamp`, or `ops.relu6` where that is what it is."""
-    bounds = {"min": low and number(low, x), "max": high and number(high, x)}
+    """Clip: `ops.clamp` with two numbers or two tensors, not one of each; `ops.relu6` where that is what it is."""
+    given = {"min": low, "max": high}
+    bounds = {name: bound and number(bound, x) for name, bound in given.items()}
     options = {name: bound for name, bound in bounds.items() if bound is not None}
+    if any(isinstance(bound, Operand) for bound in options.values()):
+        options = {name: bound for name, bound in given.items() if bound is not None}
     if not options:
         return x
     if bounds == {"min": 0.0, "max": 6.0} and x.kind == "f":

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.operator_maps.slicing import subscript
-from converter.rows import Arg, Node, Operand, call, expr, invoke
+from converter.rows import Arg, Node, Operand, expr, invoke
 
 if TYPE_CHECKING:
     import math
@@ -55,6 +55,15 @@ def _from_the_front(node: Node, x: Operand, indices: Operand, axis: int) -> Arg:
     if array is None or extent is None or not (array < 0).any():
         return indices
     return node.constant(np.where(array < 0, array + extent, array), "indices")
+
+
+def gather_elements(node: Node, x: Operand, indices: Operand, *, axis: int = 0) -> Arg:
+    """ONNX GatherElements: `ops.gather_elements`, which writes over indices that count from the back: it gets none."""
+    places, array = _from_the_front(node, x, indices, axis), indices.constant
+    counted = _never_negative(indices.value) if array is None else not (array < 0).any()
+    if places is indices and not counted:
+        places = expr("ops.where({0} < 0, {0} + {1}.shape[{2}], {0})", indices, x, axis)
+    return expr("ops.gather_elements({0}, {1}, {2})", x, axis, places)
 
 
 def gather_nd(node: Node, x: Operand, indices: Operand, *, batch_dims: int = 0) -> Arg:
@@ -128,6 +137,8 @@ def _never_negative(value: ir.Value | None) -> bool:
         return True
     if producer.op_type == "Concat":
         return all(_never_negative(part) for part in producer.inputs)
+    if producer.op_type == "Clip":
+        return len(producer.inputs) > 1 and producer.inputs[1] is not None and _never_negative(producer.inputs[1])
     moves = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Expand", "Slice", "Cast", "Identity", "Gather")
     return producer.op_type in moves and _never_negative(producer.inputs[0])
 
@@ -164,6 +175,7 @@ def one_hot(node: Node, indices: Operand, depth: Operand, values: Operand, *, ax
     count = depth.items(computed=True)
     if count is None or indices.rank is None:
         raise node.decline("its depth is not one number, or the rank of its indices is unknown")
+    count = tuple(int(item) if isinstance(item, float) else item for item in count)
     which: Arg = indices if indices.dtype in (INT32, INT64) else expr("{0}.astype(ms.int64)", indices)
     if indices.kind != "u":  # ops.one_hot gives nothing for an index that counts from the back
         which = expr("ops.where({0} < 0, {0} + {1}, {0})", which, count[0])
@@ -182,7 +194,7 @@ FLOAT, FLOAT16, INT32, INT64 = ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataTy
 
 ROWS = {
     "Gather": gather,
-    "GatherElements": call("ops.gather_elements({0}, {axis}, {1})", axis=0),
+    "GatherElements": gather_elements,
     "GatherND": gather_nd,
     "OneHot": one_hot,
     "Scatter": lambda node, x, indices, updates, *, axis=0: scatter_elements(node, x, indices, updates, axis=axis),

@@ -71,9 +71,10 @@ def _axes_of_mode(x: Operand, around: dict[int, tuple[Arg, Arg]], mode: str) -> 
         for axis, both in around.items()
         for amount in both
     )
-    if x.kind == "b" or short or not 2 <= rank <= (4 if mode == "reflect" else 5):
+    most = 2 if mode == "reflect" else 3
+    if x.kind == "b" or short or not 2 <= rank <= most + 2:
         return None
-    return next((count for count in (rank - 2, rank - 1) if max(needed, 1) <= count <= 3), None)
+    return next((count for count in (rank - 2, rank - 1) if max(needed, 1) <= count <= most), None)
 
 
 def _by_index(node: Node, x: Operand, around: dict[int, tuple[Arg, Arg]], mode: str) -> Arg:

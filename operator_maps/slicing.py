@@ -7,11 +7,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from converter.lift import FAR
-from converter.rows import Arg, Expr, Node, Operand, Unpacked, call, expr
+from converter.rows import Arg, Declined, Expr, Node, Operand, Unpacked, call, expr
 
 if TYPE_CHECKING:
     import mindspore as ms
     from mindspore import ops
+
+_MOST_AXES = 64
+"""More than any tensor has; a damaged model may ask for a billion."""
 
 
 def concat(node: Node, *xs: Operand, axis: int) -> Arg:
@@ -126,11 +129,16 @@ def subscript(x: Arg, along: dict[int, Any]) -> Expr:
 
     Axes count from the front or, all of them, from the back (`x[..., 0]`), which is also the shorter form of the last
     axis of many.
+
+    Raises:
+        Declined: no tensor has so many axes.
     """
     rank = x.rank if isinstance(x, Operand) else None
     if rank is not None:
         along = {axis % rank: item for axis, item in along.items()}
     first, last = min(along), max(along)
+    if not -_MOST_AXES <= first <= last < _MOST_AXES:
+        raise Declined(f"it has no axis {first if first < 0 else last}")
     from_back = first < 0 or (rank is not None and first > 1 and last == rank - 1)
     axes = range(first, 0 if first < 0 else last + 1) if from_back else range(last + 1)
     args: list[Arg] = [x]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from converter.errors import UnknownModelError
+from converter.frontends.onnx_fault import blaming
 from converter.source import Request, Source
+
+__all__ = ["blaming", "load"]
 
 
 def load(request: Request) -> Source:

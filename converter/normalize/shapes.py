@@ -47,7 +47,7 @@ def infer_node(node: ir.Node) -> None:
     try:
         schema = onnx.defs.get_schema(node.op_type, OPSET, "")
         inferred = onnx.shape_inference.infer_node_outputs(schema, ir.serde.serialize_node(node), types, data)
-    except (onnx.defs.SchemaError, onnx.shape_inference.InferenceError, RuntimeError):
+    except (onnx.defs.SchemaError, onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError):
         return
     for value in node.outputs:
         if value.name in inferred:

@@ -127,6 +127,7 @@ CLIPS = [
     ((X, np.float32(0), np.float32(6)), (1, 2), "ops.relu6(x0)"),
     ((X, HIGH, LOW), (1, 2), "ops.clamp(x0, 1.25, -0.5)"),
     ((X, LOW, HIGH), (), "ops.clamp(x0, x1, x2)"),
+    ((X, LOW, HIGH), (2,), "ops.clamp(x0, x1, self."),
     ((INTEGERS, np.int64(-1), np.int64(7)), (1, 2), "ops.clamp(x0, -1, 7)"),
     ((X,), (), "return x0"),
 ]

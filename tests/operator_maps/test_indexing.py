@@ -48,11 +48,45 @@ def test_other_tables_stay_parameters(table: np.ndarray) -> None:
     assert "nn.Embedding" not in check("Gather", table, ints(0, 8, 1), constants=(0,)).script
 
 
-def test_gathers_along_an_axis() -> None:
-    indices = RNG.integers(-4, 4, (3, 2, 5))
-    assert (
-        "ops.gather_elements(x0, 1, x1)" in check("GatherElements", X, indices, axis=1, constants=(), free=True).script
-    )
+@pytest.mark.parametrize(
+    ("lowest", "constants", "free", "text"),
+    [
+        (-4, (), True, "ops.gather_elements(x0, 1, ops.where(x1 < 0, x1 + x0.shape[1], x1))"),
+        (-4, (1,), False, "ops.gather_elements(x0, 1, self.indices)"),
+        (-4, (1,), True, "ops.gather_elements(x0, 1, self.indices)"),
+        (0, (1,), True, "ops.gather_elements(x0, 1, self."),
+    ],
+)
+def test_gathers_along_an_axis(lowest: int, constants: tuple[int, ...], free: bool, text: str) -> None:
+    indices = RNG.integers(lowest, 4, (3, 2, 5))
+    assert text in check("GatherElements", X, indices, axis=1, constants=constants, free=free).script
+
+
+def test_gathering_leaves_the_indices_as_they_are() -> None:
+    nodes = [
+        helper.make_node("GatherElements", ["x", "i"], ["y"], axis=1),
+        helper.make_node("Identity", ["i"], ["same"]),
+    ]
+    indices = ints([[-1, 0, 1, -2, -4]])
+    ends = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4, 5])]
+    ends.append(helper.make_tensor_value_info("i", TensorProto.INT64, [1, 1, 5]))
+    results = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 5])]
+    results.append(helper.make_tensor_value_info("same", TensorProto.INT64, [1, 1, 5]))
+    graph = helper.make_graph(nodes, "g", ends, results)
+    check_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), [X[:1], indices])
+
+
+def test_indices_that_never_count_from_the_back_are_taken_as_they_are() -> None:
+    nodes = [
+        helper.make_node("Clip", ["i", "zero"], ["clipped"]),
+        helper.make_node("GatherElements", ["x", "clipped"], ["y"], axis=1),
+    ]
+    ends = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4, 5])]
+    ends.append(helper.make_tensor_value_info("i", TensorProto.INT64, [1, 1, 5]))
+    results = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 5])]
+    graph = helper.make_graph(nodes, "g", ends, results, [numpy_helper.from_array(np.int64(0), "zero")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    assert "where" not in check_model(model, [X[:1], ints([[-1, 0, 1, -2, 3]])]).script
 
 
 @pytest.mark.parametrize(
@@ -115,6 +149,7 @@ def test_one_hot(values: np.ndarray, options: dict[str, Any], text: str) -> None
 
 def test_one_hot_of_computed_depth_and_values() -> None:
     check("OneHot", ints(0, 3, -1), np.int64(4), np.array([0, 1], np.float32), constants=())
+    check("OneHot", ints(0, 3, -1), np.float32(4), np.array([0, 1], np.float32), constants=(1, 2))
     check("OneHot", np.array([0, 3, 1], np.float32), ints(4), np.array([0, 1], np.float32), constants=(1, 2))
 
 

@@ -10,6 +10,7 @@ from converter.operator_maps.padding import _indices
 
 X = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
 SPATIAL = np.array([0, 0, 1, 2, 0, 0, 1, 0], np.int64)
+CHANNELS = np.array([0, 2, 1, 0, 0, 1, 0, 1], np.int64)
 ALL = np.array([1, 1, 1, 2, 1, 0, 1, 0], np.int64)
 NEGATIVE = np.array([0, 0, -1, 2, 0, 0, 1, -1], np.int64)
 
@@ -23,6 +24,8 @@ CASES = [
     (SPATIAL, None, {"mode": "reflect"}, 'ops.pad(x0, (2, 0, 1, 1), "reflect")'),
     (SPATIAL, None, {"mode": "edge"}, 'ops.pad(x0, (2, 0, 1, 1), "replicate")'),
     (SPATIAL, None, {"mode": "wrap"}, 'ops.pad(x0, (2, 0, 1, 1), "circular")'),
+    (CHANNELS, None, {"mode": "reflect"}, "ops.gather("),
+    (CHANNELS, None, {"mode": "edge"}, '"replicate")'),
     (ALL, None, {"mode": "reflect"}, "ops.gather("),
     (ALL, None, {"mode": "edge"}, "ops.gather("),
     (ALL, None, {"mode": "wrap"}, "padded_indices("),

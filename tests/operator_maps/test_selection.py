@@ -55,3 +55,4 @@ def test_compress(axis: int | None) -> None:
 def test_unique(options: dict[str, Any], dtype: Any) -> None:
     x = RNG.integers(0, 2, (7, 2)).astype(dtype)
     check("Unique", x, outputs=4, **options)
+    check("Unique", x, **options)

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from harness import check
 
+from converter.operator_maps.slicing import subscript
+from converter.rows import Declined, Value
+
 X = np.random.default_rng(0).normal(size=(2, 6, 5)).astype(np.float32)
 FAR = 2**63 - 1
 
@@ -117,3 +120,9 @@ def test_bounds_far_outside(start: int, stop: int, step: int) -> None:
     x = np.arange(12, dtype=np.float32).reshape(3, 4)
     bounds = [np.array([value], np.int64) for value in (start, stop, 1, step)]
     check("Slice", x, *bounds, constants=(1, 2, 3, 4), expect=[x[:, slice(start, stop, step)]])
+
+
+@pytest.mark.parametrize("axis", [10**12, -(10**12)])
+def test_no_tensor_has_so_many_axes(axis: int) -> None:
+    with pytest.raises(Declined, match=f"no axis {axis}"):
+        subscript(Value("x"), {axis: slice(None, 2)})
