@@ -13,7 +13,7 @@ from converter.rows import Arg, Node, Operand, PyValue, Value, Written, expr
 
 def construct(node: Node, *items: Operand) -> Arg:
     """ONNX SequenceConstruct: `[a, b]`."""
-    return expr("{0}", list(items))
+    return expr("{0}", [_item(item) for item in items])
 
 
 def empty(node: Node, *, dtype: int = ir.DataType.FLOAT) -> Arg:
@@ -24,9 +24,14 @@ def empty(node: Node, *, dtype: int = ir.DataType.FLOAT) -> Arg:
 def insert(node: Node, items: Operand, item: Operand, position: Operand | None) -> Arg:
     """ONNX SequenceInsert: `items + [item]`, or in the middle."""
     if position is None:
-        return expr("{0} + [{1}]", items, item)
+        return expr("{0} + [{1}]", items, _item(item))
     place = _position(position)
-    return expr("{0}[:{1}] + [{2}] + {0}[{1}:]", items, place, item)
+    return expr("{0}[:{1}] + [{2}] + {0}[{1}:]", items, place, _item(item))
+
+
+def _item(item: Operand) -> Arg:
+    """What stands in a list: of a parameter its value, for ops.stack takes no parameters beside tensors."""
+    return expr("{0}.value()", item) if item.is_constant else item
 
 
 def erase(node: Node, items: Operand, position: Operand | None) -> Arg:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import onnx
 import pytest
@@ -26,9 +28,14 @@ BODIES = [
     ("s = SplitToSequence<axis=1, keepdims=0>(x) y = SequenceAt(s, last)", "list(ops.unbind(x, 1))"),
     ("s = SplitToSequence<axis=1>(x, sizes) y = SequenceAt(s, last)", "ops.split(x, [1, 2], 1)"),
     ("s = SplitToSequence<axis=0>(x, two_each) y = SequenceAt(s, last)", "list(ops.split(x, 2, 0))"),
+    (
+        "s = SplitToSequence<axis=1>(x) t = SequenceInsert(s, w) y = ConcatFromSequence<axis=1, new_axis=1>(t)",
+        "value()",
+    ),
     ("o = Optional(x) y = OptionalGetElement(o)", "return x"),
 ]
-CONSTANTS = {"zero": 0, "one": 1, "last": -1, "sizes": [1, 2], "two_each": 2}
+INTEGERS = {"zero": 0, "one": 1, "last": -1, "sizes": [1, 2], "two_each": 2}
+CONSTANTS = {name: np.array(value, np.int64) for name, value in INTEGERS.items()} | {"w": np.ones((4, 1), np.float32)}
 
 
 def model_of(body: str, result: str = "float[n, m] y") -> onnx.ModelProto:
@@ -36,8 +43,8 @@ def model_of(body: str, result: str = "float[n, m] y") -> onnx.ModelProto:
     start = "a = Neg(x) two = Constant<value_float=2.0>() b = Mul(x, two)"
     text = f'<ir_version: 9, opset_import: ["": 18]> g (float[n, 3] x) => ({result}) {{ {start} {body} }}'
     model = onnx.parser.parse_model(text)
-    initializers = [numpy_helper.from_array(np.array(v, np.int64), name) for name, v in CONSTANTS.items()]
-    model.graph.initializer.extend(one for one in initializers if one.name in body)
+    initializers = [numpy_helper.from_array(value, name) for name, value in CONSTANTS.items()]
+    model.graph.initializer.extend(one for one in initializers if re.search(rf"\b{one.name}\b", body))
     return model
 
 
