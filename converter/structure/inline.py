@@ -141,8 +141,8 @@ def _keeps_name(statement: Statement, before: Statement) -> bool:
     """Whether a statement is only a method of what a member's call returns, as in `self.query(x).reshape(…)`."""
     assert isinstance(statement, Assign)
     assert isinstance(before, Assign)
-    target, value, made = statement.targets[0], statement.value, before.value
-    if isinstance(target, Value) and target.assigned:
+    value, made = statement.value, before.value
+    if not statement.targets or (isinstance(statement.targets[0], Value) and statement.targets[0].assigned):
         return False
     while isinstance(made, Expr) and made.template.startswith("{0}."):
         made = made.args[0]
