@@ -21,6 +21,7 @@ from converter.idioms import (
     recurrent,
     shuffles,
     views,
+    windows,
 )
 from converter.idioms.extents import sharpen
 from converter.idioms.provenance import absorbed_of, operator_of
@@ -36,6 +37,7 @@ def recognise(model: ir.Model) -> None:
     names = Names.of(model)
     recurrent.recognise_layers(model, names)  # before their weights look like something else
     broadcasts.drop_expansions(model)
+    windows.stack(model, names)
     for idioms in (
         dense.IDIOMS,  # products with a matrix and their biases
         convolution.IDIOMS,
