@@ -45,6 +45,7 @@ from converter.program import (
 from converter.source_lines import assigned_name
 from converter.stages import Each
 from converter.stubs import describe, stub
+from converter.symbols import extents_by_name
 from converter.tables import Tables
 from converter.weights import Step, Weight, joined, reshape, transpose
 
@@ -337,9 +338,7 @@ def subgraphs_of(node: ir.Node) -> Iterator[ir.Graph]:
 
 def dims_of(value: ir.Value) -> tuple[int | str | None, ...] | None:
     """A value's extents: numbers, names where free, None where unknown; None altogether when the rank is unknown."""
-    if value.shape is None:
-        return None
-    return tuple(dim if isinstance(dim, int) else dim.value for dim in value.shape)
+    return None if value.shape is None else extents_by_name(value.shape)
 
 
 def attribute(value: ir.Attr) -> Any:

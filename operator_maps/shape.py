@@ -101,7 +101,7 @@ def squeeze(node: Node, x: Operand, axes: Operand | None) -> Arg:
 
 
 def unsqueeze(node: Node, x: Operand, axes: Operand) -> Arg:
-    """ONNX Unsqueeze: `ops.expand_dims(x, 1)`, once for every axis; the axes count in the result."""
+    """ONNX Unsqueeze: `ops.expand_dims(x, 1)`, `x[:, None, None]` for several axes; they count in the result."""
     which = axes.items()
     if which is None:
         known, which = _to_known(node, x), axes.items(computed=True)
@@ -109,14 +109,13 @@ def unsqueeze(node: Node, x: Operand, axes: Operand) -> Arg:
             return known
         if which is None or len(which) > 1:
             raise node.decline("its axes are computed, and the shape of its output is unknown")
-    if len(which) > 1 and any(axis < 0 for axis in which):
-        if x.rank is None:
-            raise node.decline("the rank of its input is unknown")
-        which = tuple(axis % (x.rank + len(which)) for axis in which)
-    result: Arg = x
-    for axis in sorted(which) if len(which) > 1 else which:
-        result = expr("ops.expand_dims({0}, {1})", result, axis)
-    return result
+    if len(which) == 1:
+        return expr("ops.expand_dims({0}, {1})", x, which[0])
+    if x.rank is None:
+        raise node.decline("the rank of its input is unknown")
+    new = {axis % (x.rank + len(which)) for axis in which}
+    index = ("None" if axis in new else ":" for axis in range(max(new, default=-1) + 1))
+    return expr(f"{{0}}[{', '.join(index)}]", x) if new else x
 
 
 def expand(node: Node, x: Operand, shape: Operand) -> Arg:

@@ -16,6 +16,7 @@ from converter.idioms import (
     concatenations,
     convolution,
     dense,
+    masks,
     norms,
     padding,
     recurrent,
@@ -39,6 +40,7 @@ def recognise(model: ir.Model) -> None:
     broadcasts.drop_expansions(model)
     windows.stack(model, names)
     for idioms in (
+        masks.IDIOMS,  # before their shapes are anybody's
         dense.IDIOMS,  # products with a matrix and their biases
         convolution.IDIOMS,
         activations.IDIOMS,
@@ -46,6 +48,7 @@ def recognise(model: ir.Model) -> None:
         norms.WITHOUT_BIAS,  # a part of those above
         norms.WITHOUT_SCALE,
         attention.HEADS,  # before views merges their reshapes with others
+        masks.NEW_AXES,
         views.IDIOMS,
         shuffles.IDIOMS,
         attention.IDIOMS,

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from converter.idioms.pattern import Pattern, named, op, scalar
 from converter.idioms.rewrite import DOMAIN, Builder, Idiom
 from converter.idioms.values import axes_of, number_of, numbers_of, rank_of, shape_of
+from converter.idioms.views import names_all
 
 _LARGEST_MASK = 1 << 24  # elements that are looked at: 4096 positions
 
@@ -65,7 +66,10 @@ def expanded_and_merged(
 def repeated_heads(
     builder: Builder, x: ir.Value, axes: ir.Value, shape: ir.Value, merged: ir.Value, wide: ir.Value, y: ir.Value
 ) -> ir.Value | None:
-    """`idiom.RepeatInterleave`: the heads of keys and values in grouped-query attention, one for several queries."""
+    """`idiom.RepeatInterleave`: the heads of keys and values in grouped-query attention, one for several queries.
+
+    Where the batch and the heads become one axis at once, for a product of matrices, that is a step of its own.
+    """
     before, expanded, after, new = shape_of(x), shape_of(wide), shape_of(y), axes_of(axes, wide)
     if before is None or expanded is None or new is None or len(new) != 1 or not new[0]:
         return None
@@ -75,9 +79,14 @@ def repeated_heads(
         return None
     if expanded != (*before[: axis + 1], repeats, *before[axis + 1 :]):
         return None
-    if after != (*before[:axis], heads * repeats, *before[axis + 1 :]):
+    repeated = (*before[:axis], heads * repeats, *before[axis + 1 :])
+    if after == repeated:
+        return builder.RepeatInterleave(x, domain=DOMAIN, repeats=repeats, axis=axis)
+    if after is None or len(after) != len(before) - 1 or after[1:] != repeated[2:] or not names_all(merged):
         return None
-    return builder.RepeatInterleave(x, domain=DOMAIN, repeats=repeats, axis=axis)
+    result = builder.RepeatInterleave(x, domain=DOMAIN, repeats=repeats, axis=axis)
+    result.shape = ir.Shape(repeated)
+    return builder.Reshape(result, merged)
 
 
 def negated_and_swapped(

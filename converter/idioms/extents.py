@@ -6,6 +6,7 @@ extents of x known, all elements of that vector are.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -14,9 +15,10 @@ import onnx_ir as ir
 
 from converter import lift
 from converter.idioms.values import dtype_kind
-from converter.lift.arithmetic import product
+from converter.lift.arithmetic import add, product
 from converter.normalize.shapes import infer_node
 from converter.program import Arg, Expr, expr
+from converter.symbols import canonical
 
 Extent = Arg
 """A number; or an expression that stands for a free extent, equal to that of an equal extent."""
@@ -125,7 +127,13 @@ def _expanded(node: ir.Node, extents: Extents) -> Sequence[Extent] | None:
         return None
     rank = max(len(source), len(target))
     pairs = zip((1,) * (rank - len(source)) + source, (1,) * (rank - len(target)) + target, strict=True)
-    return tuple(b if a == 1 else a if b in (1, a) or isinstance(a, int) else None for a, b in pairs)
+    return tuple(b if a == 1 else a if b == 1 or isinstance(a, int) or _are_equal(a, b) else None for a, b in pairs)
+
+
+def _are_equal(a: Extent, b: Extent) -> bool:
+    """Whether two extents are one: sums may have been computed in another order."""
+    names = [_dimension(each) for each in (a, b)]
+    return a == b or (isinstance(names[0], str) and isinstance(names[1], str) and len({*map(canonical, names)}) == 1)
 
 
 def _range(node: ir.Node, extents: Extents) -> Sequence[Extent] | None:
@@ -134,8 +142,18 @@ def _range(node: ir.Node, extents: Extents) -> Sequence[Extent] | None:
     return limit if start == (0,) and delta == (1,) else None
 
 
-_SHAPED = {"Expand": _expanded, "Range": _range, "Reshape": _reshaped}
-"""Operators whose result has the shape that an input says."""
+def _concatenated(node: ir.Node, extents: Extents) -> Sequence[Extent] | None:
+    """The extents of a Concat's result: a cache of keys grows by those of the new positions."""
+    parts = [extents_of(value) for value in node.inputs]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    axis = node.attributes.get_int("axis", 0) % len(known[0])
+    return (*known[0][:axis], functools.reduce(add, (part[axis] for part in known)), *known[0][axis + 1 :])
+
+
+_SHAPED = {"Concat": _concatenated, "Expand": _expanded, "Range": _range, "Reshape": _reshaped}
+"""Operators whose result has a shape that ONNX's inference does not say to the end."""
 
 
 def _quotient(source: Sequence[Extent], others: Sequence[Extent]) -> Extent:

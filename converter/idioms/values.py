@@ -10,6 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.normalize import OPSET
+from converter.symbols import extents_by_name
 
 TOLERANCE = {ir.DataType.FLOAT16: 2.0**-10, ir.DataType.BFLOAT16: 2.0**-7}
 """Relative difference up to which a constant of this type is a certain number; 1e-6 for all others."""
@@ -38,9 +39,7 @@ def rank_of(value: ir.Value) -> int | None:
 
 def shape_of(value: ir.Value) -> tuple[int | str | None, ...] | None:
     """The extents: numbers, names where free; None altogether when the rank is unknown."""
-    if value.shape is None:
-        return None
-    return tuple(dim if isinstance(dim, int) else dim.value for dim in value.shape)
+    return None if value.shape is None else extents_by_name(value.shape)
 
 
 VIEWS = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})

@@ -90,14 +90,14 @@ def reshape_of_view(x: Pattern, first: Pattern, shape: Pattern) -> Pattern:
 
 def reshape_once(builder: Builder, x: ir.Value, first: ir.Value | None, shape: ir.Value) -> ir.Value | None:
     """One Reshape."""
-    return builder.Reshape(x, shape) if _names_all(shape) else None
+    return builder.Reshape(x, shape) if names_all(shape) else None
 
 
-def _names_all(shape: ir.Value) -> bool:
+def names_all(shape: ir.Value) -> bool:
     """Whether a shape has no 0, which would take an extent over from the tensor before."""
     numbers, node = numbers_of(shape), shape.producer()
     if node is not None and node.op_type == "Concat":
-        return all(value is not None and _names_all(value) for value in node.inputs)
+        return all(value is not None and names_all(value) for value in node.inputs)
     return 0 not in numbers if numbers is not None else node is not None and node.op_type in EXTENTS
 
 

@@ -64,7 +64,7 @@ def _extreme(template: str, compute: Callable[[Any, Any], Any]) -> Callable[[Arg
     return lambda left, right: left if left == right else lifted(left, right)
 
 
-_add = _commutative("{0} + {1}", operator.add, 0)
+add = _commutative("{0} + {1}", operator.add, 0)
 _multiply = _commutative("{0} * {1}", operator.mul, 1)
 _minimum = _extreme("min({0}, {1})", min)
 _maximum = _extreme("max({0}, {1})", max)
@@ -192,7 +192,7 @@ def product(items: Sequence[Arg]) -> Arg:
 
 ARITHMETIC: Mapping[str, Operator] = {
     "Abs": elementwise(_absolute),
-    "Add": elementwise(_add),
+    "Add": elementwise(add),
     "And": elementwise(_binary("{0} and {1}", lambda a, b: a and b)),
     "Cast": _cast,
     "Ceil": elementwise(_unary("math.ceil({0})", math.ceil)),
@@ -215,7 +215,7 @@ ARITHMETIC: Mapping[str, Operator] = {
     "ReduceMax": _reduction(lambda items: functools.reduce(_maximum, items)),
     "ReduceMin": _reduction(lambda items: functools.reduce(_minimum, items)),
     "ReduceProd": _reduction(product),
-    "ReduceSum": _reduction(lambda items: functools.reduce(_add, items, 0)),
+    "ReduceSum": _reduction(lambda items: functools.reduce(add, items, 0)),
     "Sqrt": elementwise(_unary("math.sqrt({0})", math.sqrt)),
     "Sub": elementwise(_binary("{0} - {1}", operator.sub, 0)),
     "Where": _where,

@@ -148,7 +148,7 @@ def _with_member(item: Arg, old: Member, new: Member | Value) -> Arg:
 
 
 def localise_extents(region: Region) -> None:
-    """Read extents from a tensor that the region has anyway, not from one that would have to be passed in for that."""
+    """Read equal extents from one tensor, which the region has anyway: others would have to be passed in for that."""
     tensors = _tensors_read(region)
     known = {
         dim: (value, axis)
@@ -159,7 +159,7 @@ def localise_extents(region: Region) -> None:
     }
     for statement in region.statements:
         if isinstance(statement, Assign):
-            statement.value = _localised(statement.value, set(tensors), known)
+            statement.value = _localised(statement.value, known)
 
 
 def _tensors_read(region: Region) -> list[Value]:
@@ -189,21 +189,21 @@ def _read_whole(item: Arg) -> Iterator[Value]:
                 yield from _read_whole(part)
 
 
-def _localised(item: Arg, tensors: set[Value], known: dict[str, tuple[Value, int]]) -> Arg:
+def _localised(item: Arg, known: dict[str, tuple[Value, int]]) -> Arg:
     match item:
         case Expr() if item.template == "{0}.shape[{1}]":
             value, axis = item.args
-            if isinstance(value, Value) and value not in tensors and value.dims is not None:
+            if isinstance(value, Value) and value.dims is not None:
                 found = known.get(str(value.dims[axis]))
                 return item if found is None else Expr(item.template, found)
             return item
         case Expr():
-            args = tuple(_localised(arg, tensors, known) for arg in item.args)
+            args = tuple(_localised(arg, known) for arg in item.args)
             same = item.template == "max({0}, {1})" and args[0] == args[1]
             return args[0] if same else Expr(item.template, args)
         case tuple():
-            return tuple(_localised(part, tensors, known) for part in item)
+            return tuple(_localised(part, known) for part in item)
         case list():
-            return [_localised(part, tensors, known) for part in item]
+            return [_localised(part, known) for part in item]
         case _:
             return item

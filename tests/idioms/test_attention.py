@@ -56,12 +56,26 @@ REPEAT = (
     ("axis", "wide", "merged", "operator"),
     [
         (2, [1, 2, 3, 5, 6], [-1, 6, 5, 6], "RepeatInterleave"),
+        (2, [1, 2, 3, 5, 6], [12, 5, 6], "RepeatInterleave, Reshape"),  # batch and heads one axis
+        (2, [1, 2, 3, 5, 6], [2, 6, 30], "Reshape"),
         (1, [1, 3, 2, 5, 6], [-1, 6, 5, 6], "Reshape"),  # the whole repeated, not each head
     ],
 )
 def test_heads_are_repeated(axis, wide, merged, operator):
     weights = {"axes": np.array([axis]), "wide": np.array(wide), "merged": np.array(merged)}
-    assert recognised(REPEAT, K[:, :2], **weights)[-1] == operator
+    text = REPEAT.replace("n,m,5,6", ",".join("abcd"[: len(merged)]))
+    assert ", ".join(recognised(text, K[:, :2], **weights)).endswith(operator)
+    assert ("RepeatInterleave" in recognised(text, K[:, :2], **weights)) == ("RepeatInterleave" in operator)
+
+
+def test_heads_of_a_cache_are_repeated():
+    text = "(float[n,2,p,6] past, float[n,2,s,6] x) => (float[n,6,t,6] y) { c = Concat <axis=2> (past, x) "
+    text += "s1 = Shape <start=2, end=3> (x) s2 = Shape <start=2, end=3> (past) s = Add(s1, s2) "
+    text += "n = Shape <start=0, end=1> (x) wide = Concat <axis=0> (n, a, s, b) merged = Concat <axis=0> (n, d, s, e) "
+    text += "u = Unsqueeze(c, axes) e1 = Expand(u, wide) y = Reshape(e1, merged) }"
+    numbers = {"axes": [2], "a": [2, 3], "b": [6], "d": [6], "e": [6]}
+    left = recognised(text, K[:, :2], Q[:, :2, :3], **{name: np.array(each) for name, each in numbers.items()})
+    assert left == ["Concat", "RepeatInterleave"]
 
 
 ROTATE = (

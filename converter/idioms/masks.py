@@ -1,0 +1,223 @@
+"""Masks of attention: which positions may look at which others, as exporters write what is `mask[:, None, None]`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.idioms.pattern import Pattern, named, op
+from converter.idioms.rewrite import Builder, Idiom
+from converter.idioms.values import attribute, axes_of, number_of, numbers_of, rank_of, shape_of
+
+_LARGEST = 1 << 22  # elements of a constant that are looked at
+
+
+@dataclass(frozen=True)
+class Count:
+    """A tensor that counts 0, 1, 2, … along one of its axes, and along no other.
+
+    `axis` counts from the last one, which is -1; `limit` is the value that it stops at, None where that is known.
+    """
+
+    axis: int
+    extent: int | str | None
+    limit: ir.Value | None = None
+
+
+def count_of(value: ir.Value | None) -> Count | None:
+    """How a value counts; None when it does not."""
+    if value is None:
+        return None
+    if value.const_value is not None:
+        return _count_of_constant(value.const_value)
+    node = value.producer()
+    if node is None or node.domain:
+        return None
+    if node.op_type == "Range":
+        start, limit, step = node.inputs
+        plain = number_of(start) == 0 and number_of(step) == 1
+        return Count(-1, (shape_of(value) or (None,))[0], limit) if plain else None
+    inner = count_of(node.inputs[0]) if node.op_type in ("Cast", "Expand", "Identity", "Unsqueeze") else None
+    if inner is None or node.op_type != "Unsqueeze":
+        return inner
+    axes, rank = axes_of(node.inputs[1], value), rank_of(value)
+    if axes is None or rank is None:
+        return None
+    kept = [axis for axis in range(rank) if axis not in axes]
+    return Count(kept[inner.axis] - rank, inner.extent, inner.limit)
+
+
+def _count_of_constant(tensor: ir.TensorProtocol) -> Count | None:
+    if tensor.size > _LARGEST or not tensor.dtype.is_integer() or not tensor.shape:
+        return None
+    numbers = tensor.numpy()
+    for axis in range(-numbers.ndim, 0):
+        steps = np.arange(numbers.shape[axis]).reshape(-1, *[1] * (-axis - 1))
+        if np.array_equal(numbers, np.broadcast_to(steps, numbers.shape)):
+            return Count(axis, numbers.shape[axis])
+    return None
+
+
+# A tensor indexed by a grid
+
+
+def gathered_by_grid(x: Pattern, indices: Pattern) -> Pattern:
+    """`x[i[:, None], j]`, as torch's masks look up who is padding."""
+    return op.GatherND(x, indices, batch_dims=0)
+
+
+def view_with_new_axes(builder: Builder, x: ir.Value, indices: ir.Value) -> ir.Value | None:
+    """`x[:n, None, :m]`, when every index counts along an axis of its own and these are in order."""
+    extents, grid, rank = shape_of(x), shape_of(indices), rank_of(indices)
+    counts = _counts(indices)
+    if extents is None or grid is None or rank is None or len(counts) != len(extents):
+        return None
+    places = [rank - 1 + count.axis for count in counts]
+    new = [axis for axis in range(rank - 1) if axis not in places]
+    if places != sorted(set(places)) or any(grid[axis] != 1 for axis in new):
+        return None
+    cut = [axis for axis, count in enumerate(counts) if count.extent is None or count.extent != extents[axis]]
+    if cut:
+        x = _beginning(builder, x, cut, [counts[axis] for axis in cut])
+    return builder.Unsqueeze(x, builder.constant("axes", np.array(new))) if new else x
+
+
+def _counts(indices: ir.Value) -> list[Count]:
+    """How every index counts, in the grid without the last axis; empty when one does not."""
+    if indices.const_value is not None and indices.const_value.size <= _LARGEST and indices.const_value.shape:
+        parts = np.moveaxis(indices.const_value.numpy(), -1, 0)
+        counts = [_count_of_constant(ir.tensor(np.ascontiguousarray(part))) for part in parts]
+    else:
+        node = indices.producer()
+        rank = rank_of(indices) or 0
+        if node is None or node.op_type != "Concat" or attribute(node, "axis") not in (-1, rank - 1):
+            return []
+        inner = [count_of(value) for value in node.inputs]
+        counts = [count and Count(count.axis + 1, count.extent, count.limit) for count in inner]
+    known = [count for count in counts if count is not None and count.axis < 0]
+    return known if len(known) == len(counts) else []
+
+
+def _beginning(builder: Builder, x: ir.Value, axes: list[int], counts: list[Count]) -> ir.Value:
+    """`x[:n, :m]`."""
+    first = builder.constant("axis", np.array([0]))
+    ends = [
+        builder.constant("end", np.array([count.extent]))
+        if count.limit is None
+        else builder.Unsqueeze(count.limit, first)
+        for count in counts
+    ]
+    end = builder.Concat(*ends, axis=0) if len(ends) > 1 else ends[0]
+    return builder.Slice(
+        x, builder.constant("start", np.zeros(len(axes), int)), end, builder.constant("axes", np.array(axes))
+    )
+
+
+# What is true everywhere
+
+
+def both(a: Pattern, b: Pattern, y: Pattern) -> Pattern:
+    """And."""
+    return named(y, op.And(a, b))
+
+
+def the_other(builder: Builder, a: ir.Value, b: ir.Value, y: ir.Value) -> ir.Value | None:
+    """One condition, when the other is true everywhere, and no shape behind depends on it."""
+    return b if is_true(a) and narrow(y, shape_of(b)) else None
+
+
+def is_true(value: ir.Value | None) -> bool:
+    """Whether a condition holds everywhere: a constant, or that a position is not negative."""
+    if value is None:
+        return False
+    if value.const_value is not None:
+        tensor = value.const_value
+        return tensor.dtype == ir.DataType.BOOL and 0 < tensor.size <= _LARGEST and bool(tensor.numpy().all())
+    node = value.producer()
+    if node is None or node.domain:
+        return False
+    match node.op_type:
+        case "GreaterOrEqual":
+            return number_of(node.inputs[1]) == 0 and count_of(node.inputs[0]) is not None
+        case "And":
+            return all(map(is_true, node.inputs))
+        case "Expand" | "Identity" | "Unsqueeze":
+            return is_true(node.inputs[0])
+    return False
+
+
+_ELEMENTWISE = frozenset(("Add", "And", "Cast", "Mul", "Not", "Or", "Where"))
+
+
+def narrow(value: ir.Value, shape: tuple[int | str | None, ...] | None) -> bool:
+    """Give a value another shape, and what is made of it element by element, when the ends keep theirs."""
+    shapes: dict[ir.Value, tuple[int | str | None, ...]] = {}
+    if shape is None or None in shape or not _narrow(value, shape, shapes):
+        return False
+    for each, extents in shapes.items():
+        each.shape = ir.Shape(extents)
+    return True
+
+
+def _narrow(
+    value: ir.Value, shape: tuple[int | str | None, ...], shapes: dict[ir.Value, tuple[int | str | None, ...]]
+) -> bool:
+    if shape == shape_of(value):
+        return True
+    if value.is_graph_output():
+        return False
+    shapes[value] = shape
+    for use in value.uses():
+        node = use.node
+        if node.domain or node.op_type not in _ELEMENTWISE:
+            return False
+        result = _broadcast([shapes.get(each, shape_of(each)) for each in node.inputs if each is not None])
+        if result is None or not _narrow(node.outputs[0], result, shapes):
+            return False
+    return True
+
+
+def _broadcast(shapes: list[tuple[int | str | None, ...] | None]) -> tuple[int | str | None, ...] | None:
+    """The shape that shapes have together; None when that is unknown."""
+    known = [shape for shape in shapes if shape is not None and None not in shape]
+    if len(known) < len(shapes):
+        return None
+    rank = max(map(len, known))
+    result: list[int | str | None] = []
+    for extents in zip(*((1,) * (rank - len(shape)) + shape for shape in known), strict=True):
+        more = {extent for extent in extents if extent != 1}
+        if len(more) > 1:
+            return None
+        result.append(more.pop() if more else 1)
+    return tuple(result)
+
+
+# Several new axes
+
+
+def axes_in_steps(x: Pattern, first: Pattern, second: Pattern) -> Pattern:
+    """Unsqueeze, twice."""
+    return op.Unsqueeze(op.Unsqueeze(x, first), second)
+
+
+def axes_at_once(builder: Builder, x: ir.Value, first: ir.Value, second: ir.Value) -> ir.Value | None:
+    """Unsqueeze, once."""
+    rank, inner, outer = rank_of(x), numbers_of(first), numbers_of(second)
+    if rank is None or inner is None or outer is None:
+        return None
+    middle = rank + len(inner)
+    final = middle + len(outer)
+    new = {axis % final for axis in outer}
+    kept = [axis for axis in range(final) if axis not in new]
+    axes = sorted(new | {kept[axis % middle] for axis in inner})
+    return builder.Unsqueeze(x, builder.constant("axes", np.array(axes)))
+
+
+IDIOMS = (
+    Idiom(gathered_by_grid, view_with_new_axes),
+    Idiom(both, the_other),
+)
+NEW_AXES = (Idiom(axes_in_steps, axes_at_once),)
+"""Those that the idioms above need in single steps."""
