@@ -7,28 +7,58 @@ import onnx_ir as ir
 from converter.idioms.rewrite import replace
 from converter.idioms.values import shape_of
 
-_BROADCASTING = frozenset(
-    ("Add", "And", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Mod", "Mul", "Or", "Sub", "Xor")
-)
+_COMPARISONS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
+_ARITHMETIC = ("Add", "Cast", "Div", "Mod", "Mul", "Sub", "Where")
+_BROADCASTING = frozenset((*_COMPARISONS, *_ARITHMETIC, "And", "Not", "Or", "Xor"))
 
 
 def drop_expansions(model: ir.Model) -> None:
-    """Take an Expand out where all that read it have the wanted shape from another input (`expand_as` in torch)."""
+    """Take an Expand out where what is made of it has the wanted shape from another input (`expand_as` in torch)."""
     for graph in model.graphs():
         for node in graph:
-            if node.op_type == "Expand" and not node.domain and node.inputs[0] is not None and _is_needless(node):
-                replace([node], [], {node.outputs[0]: node.inputs[0]}, at=node)
+            source = node.inputs[0] if node.op_type == "Expand" and not node.domain else None
+            if source is not None and node.outputs[0].uses() and narrow(node.outputs[0], shape_of(source)):
+                replace([node], [], {node.outputs[0]: source}, at=node)
 
 
-def _is_needless(expand: ir.Node) -> bool:
-    wide = expand.outputs[0]
-    readers = wide.consumers()
-    if not readers or wide.is_graph_output() or wide.shape is None or None in (shape_of(wide) or (None,)):
+def narrow(value: ir.Value, shape: tuple[int | str | None, ...] | None) -> bool:
+    """Give a value another shape, and what is made of it element by element, when the ends keep theirs."""
+    shapes: dict[ir.Value, tuple[int | str | None, ...]] = {}
+    if shape is None or None in shape or not _narrow(value, shape, shapes):
         return False
-    for reader in readers:
-        others = [other for other in reader.inputs if other is not None and other is not wide]
-        if reader.op_type not in _BROADCASTING or reader.domain:
+    for each, extents in shapes.items():
+        each.shape = ir.Shape(extents)
+    return True
+
+
+def _narrow(
+    value: ir.Value, shape: tuple[int | str | None, ...], shapes: dict[ir.Value, tuple[int | str | None, ...]]
+) -> bool:
+    if shape == shape_of(value):
+        return True
+    if value.is_graph_output():
+        return False
+    shapes[value] = shape
+    for use in value.uses():
+        node = use.node
+        if node.domain or node.op_type not in _BROADCASTING:
             return False
-        if not any(shape_of(other) == shape_of(wide) for other in others):
+        result = _broadcast([shapes.get(each, shape_of(each)) for each in node.inputs if each is not None])
+        if result is None or not _narrow(node.outputs[0], result, shapes):
             return False
     return True
+
+
+def _broadcast(shapes: list[tuple[int | str | None, ...] | None]) -> tuple[int | str | None, ...] | None:
+    """The shape that shapes have together; None when that is unknown."""
+    known = [shape for shape in shapes if shape is not None and None not in shape]
+    if len(known) < len(shapes):
+        return None
+    rank = max(map(len, known))
+    result: list[int | str | None] = []
+    for extents in zip(*((1,) * (rank - len(shape)) + shape for shape in known), strict=True):
+        more = {extent for extent in extents if extent != 1}
+        if len(more) > 1:
+            return None
+        result.append(more.pop() if more else 1)
+    return tuple(result)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from converter.idioms.broadcasts import narrow
 from converter.idioms.pattern import Pattern, named, op
 from converter.idioms.rewrite import Builder, Idiom
 from converter.idioms.values import attribute, axes_of, number_of, numbers_of, rank_of, shape_of
@@ -146,52 +147,6 @@ def is_true(value: ir.Value | None) -> bool:
         case "Expand" | "Identity" | "Unsqueeze":
             return is_true(node.inputs[0])
     return False
-
-
-_ELEMENTWISE = frozenset(("Add", "And", "Cast", "Mul", "Not", "Or", "Where"))
-
-
-def narrow(value: ir.Value, shape: tuple[int | str | None, ...] | None) -> bool:
-    """Give a value another shape, and what is made of it element by element, when the ends keep theirs."""
-    shapes: dict[ir.Value, tuple[int | str | None, ...]] = {}
-    if shape is None or None in shape or not _narrow(value, shape, shapes):
-        return False
-    for each, extents in shapes.items():
-        each.shape = ir.Shape(extents)
-    return True
-
-
-def _narrow(
-    value: ir.Value, shape: tuple[int | str | None, ...], shapes: dict[ir.Value, tuple[int | str | None, ...]]
-) -> bool:
-    if shape == shape_of(value):
-        return True
-    if value.is_graph_output():
-        return False
-    shapes[value] = shape
-    for use in value.uses():
-        node = use.node
-        if node.domain or node.op_type not in _ELEMENTWISE:
-            return False
-        result = _broadcast([shapes.get(each, shape_of(each)) for each in node.inputs if each is not None])
-        if result is None or not _narrow(node.outputs[0], result, shapes):
-            return False
-    return True
-
-
-def _broadcast(shapes: list[tuple[int | str | None, ...] | None]) -> tuple[int | str | None, ...] | None:
-    """The shape that shapes have together; None when that is unknown."""
-    known = [shape for shape in shapes if shape is not None and None not in shape]
-    if len(known) < len(shapes):
-        return None
-    rank = max(map(len, known))
-    result: list[int | str | None] = []
-    for extents in zip(*((1,) * (rank - len(shape)) + shape for shape in known), strict=True):
-        more = {extent for extent in extents if extent != 1}
-        if len(more) > 1:
-            return None
-        result.append(more.pop() if more else 1)
-    return tuple(result)
 
 
 # Several new axes
