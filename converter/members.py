@@ -27,22 +27,30 @@ class Members:
         self._members = members
         self._names = Names(cell_attributes())
         self._layers: dict[tuple[Any, ...], Member] = {}
+        self._called: dict[tuple[Any, ...], list[Member]] = {}
         self._held: dict[int, tuple[Member, str]] = {}
         self._constants: dict[ir.Value, Arg] = {}
 
     def __len__(self) -> int:
         return len(self._members)
 
-    def layer(self, constructor: Expr, weights: dict[str, Weight], hint: str) -> Member:
+    def layer(self, constructor: Expr, weights: dict[str, Weight], hint: str, module: str = "") -> Member:
         """A layer; one that has the same constructor and matrices as an earlier one is that one, as in the source.
 
-        Vectors do not count: exporters merge the equal biases and scales of different layers.
+        Vectors do not count: exporters merge the equal biases and scales of different layers. Where the source says
+        which of its modules calls the layer, one of this module with equal values is the same: exporters copy a matrix
+        that they transpose for each call.
         """
         shared = [weight for weight in weights.values() if len(weight.tensor.shape) > 1]
         key = (constructor, tuple((id(w.tensor), repr(w.steps)) for w in weights.values())) if shared else None
         if key in self._layers:
             return self._layers[key]
+        called = self._called.setdefault((constructor, module), []) if module and weights else []
+        same = next((member for member in called if _equal(member.weights, weights)), None)
+        if same is not None:
+            return same
         member = self._add(constructor, weights, hint)
+        called.append(member)
         if key is not None:
             self._layers[key] = member
             whole = {name: weight for name, weight in weights.items() if len(weight.shape) > 1 and not weight.steps}
@@ -94,8 +102,22 @@ class Members:
         gone = set(map(id, self._members[count:]))
         del self._members[count:]
         self._layers = {key: member for key, member in self._layers.items() if id(member) not in gone}
+        self._called = {
+            key: [member for member in members if id(member) not in gone] for key, members in self._called.items()
+        }
         self._constants = {key: item for key, item in self._constants.items() if id(item) not in gone}
         self._held = {key: item for key, item in self._held.items() if id(item[0]) not in gone}
+
+
+def _equal(a: dict[str, Weight], b: dict[str, Weight]) -> bool:
+    """Whether two layers have the same vectors, and the same matrices or equal copies of them."""
+
+    def same(mine: Weight, other: Weight) -> bool:
+        if mine.tensor is other.tensor or len(mine.shape) < 2 or mine.shape != other.shape:
+            return mine.tensor is other.tensor
+        return np.array_equal(mine.tensor.numpy(), other.tensor.numpy())
+
+    return a.keys() == b.keys() and all(a[name].steps == b[name].steps and same(a[name], b[name]) for name in a)
 
 
 def literal_of(array: np.ndarray) -> Any:

@@ -221,7 +221,8 @@ class Node:
         The same layer on the same weights is made once, however many nodes use it.
         """
         hint = hint or scopes.layer_hint(self.ir, tuple(weight.source_name for weight in weights.values()))
-        return self._translator.members.layer(constructor, weights, hint)
+        module = scopes.dotted(scopes.scopes_of(self.ir))
+        return self._translator.members.layer(constructor, weights, hint, module)
 
     def apply(self, constructor: Expr, weights: dict[str, Weight], *inputs: Arg) -> Expr:
         """Make a layer and call it: `self.conv1(x)`."""

@@ -7,31 +7,27 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
 from typing import Any
 
 from converter.names import Names, cell_attributes
 from converter.program import (
     Assign,
     Block,
-    Branch,
     Cell,
     Expr,
-    For,
     Member,
     Program,
-    Scope,
-    Statement,
     Value,
-    While,
     made_by,
 )
-from converter.structure import hoist, recurrences, repeats
-from converter.structure.classes import Group, build, grouped, instance_of
+from converter.structure import hoist, recurrences, repeats, sharing
+from converter.structure.calls import split_calls
+from converter.structure.classes import Group, Instance, build, grouped, instance_of
 from converter.structure.flow import name_flow
 from converter.structure.inline import inline_single_uses
 from converter.structure.naming import hint_within, name_members, name_values, relative
+from converter.structure.places import Places
 from converter.structure.regions import (
     Region,
     by_scope,
@@ -42,7 +38,7 @@ from converter.structure.regions import (
     substituted,
     used_by,
 )
-from converter.structure.sequences import as_chain, call_template, class_of, collapse_runs, sequence_of
+from converter.structure.sequences import as_chain, call_template, collapse_runs, sequence_of
 
 SMALLEST_CLASS = 3
 """Fewer statements stand where they are called."""
@@ -72,23 +68,26 @@ class _Structure:
     def __init__(self, program: Program) -> None:
         body = program.top.body
         self._program = program
-        self._moved: dict[Any, Any] = recurrences.roll(body)
+        self._places = Places()
         self._results = body.results
         self._root = by_scope(body.statements)
         self._cells: list[Cell] = []
         self._classes: dict[str, int] = {}
-        self._owners: dict[Statement, Member] = {}  # the instance of a class that a statement stood in
-        self._uses: Counter[Value] = Counter()
+        self._uses: Counter[Value | Member] = Counter()
         self._instead: dict[Region, list[Any]] = {}  # what is to take the place of a region
+        self._sequences: dict[tuple[Member, ...], Member] = {}
 
     def run(self) -> Program:
+        split_calls(self._root)
         hoist.hoist_shared_values(self._root)
-        hoist.unshare_members(self._root)
+        sharing.copy_shared_literals(self._root)
         self._drop_prefix(self._unwrap())
         self._fold()
+        self._roll(self._root, {part for part in self._results if isinstance(part, Value)})
         for find in (repeats.find_chains, repeats.find_segments):
             self._count_uses()
             if find(self._root, self._outputs):
+                sharing.copy_shared_literals(self._root)
                 self._fold()
         return self._finish()
 
@@ -115,23 +114,44 @@ class _Structure:
         """Turn every region below the root into calls of classes, innermost first."""
         while self._root.inner():
             self._count_uses()
-            parents = {id(region): parent for parent, region in _edges(self._root)}
-            leaves = [region for _, region in _edges(self._root) if not region.inner()]
-            simplified = [self._simplify(leaf, parents[id(leaf)]) for leaf in leaves]
+            parents = {region: parent for parent, region in _edges(self._root)}
+            leaves = [region for region in parents if not region.inner()]
+            for leaf in leaves:
+                hoist.localise_extents(leaf)
+            ready, torn = sharing.split(self._root, leaves)
+            self._part(torn, parents)
+            simplified = [self._simplify(leaf, parents[leaf]) for leaf in ready]
             self._replace_all(parents)
-            if not any(simplified):
-                self._make_classes(leaves, parents)
+            if ready and not any(simplified):
+                self._make_classes(ready, parents)
 
-    def _replace_all(self, parents: dict[int, Region]) -> None:
+    def _part(self, torn: dict[Region, set[Member]], parents: dict[Region, Region]) -> None:
+        """Let regions that share members with others, but are no calls of one module, do without them."""
+        shared = dict.fromkeys(member for members in torn.values() for member in members)
+        passed = [member for member in shared if "" in member.weights]
+        for member in passed:
+            sharing.pass_in(self._root, member)
+        for leaf, members in torn.items():
+            layers = members.difference(passed)
+            if layers != members and not layers:
+                continue
+            if not (layers and hoist.lift_calls(leaf, parents[leaf], layers)):
+                self._dissolve(leaf)
+
+    def _roll(self, region: Region, results: set[Value]) -> None:
+        """Turn unrolled steps within a region without inner regions into loops."""
+        statements = region.statements
+        self._places.moved |= recurrences.roll(statements, results)
+        region.items = list(statements)
+
+    def _replace_all(self, parents: dict[Region, Region]) -> None:
         """Put what was found in the places of regions there, in one pass over each parent."""
-        for parent in dict.fromkeys(parents[id(region)] for region in self._instead):
+        for parent in dict.fromkeys(parents[region] for region in self._instead):
             _replace(parent, self._instead)
         self._instead = {}
 
     def _count_uses(self) -> None:
-        self._uses = Counter(
-            part for statement in statements_of(self._root) for part in used_by(statement) if isinstance(part, Value)
-        )
+        self._uses = Counter(part for statement in statements_of(self._root) for part in used_by(statement))
         self._uses.update(part for part in self._results if isinstance(part, Value))
 
     def _outputs(self, region: Region) -> list[Value]:
@@ -146,33 +166,36 @@ class _Structure:
             self._dissolve(leaf)
             return True
         inputs, outputs = inputs_of(leaf), self._outputs(leaf)
+        self._roll(leaf, set(outputs))
         layers = as_chain(leaf, inputs, outputs)
         if layers is None:
             if leaf.scope.kind in CONTAINERS and parent is not self._root and len(parent.items) <= 1 + MOST_AROUND:
                 self._dissolve(leaf)
                 return True
             return False
-        member = sequence_of(layers, "nn.SequentialCell", "", leaf.path)
+        key = tuple(layer for layer in layers if layer.weights) or tuple(layers)
+        if key not in self._sequences:
+            self._sequences[key] = sequence_of(layers, "nn.SequentialCell", "", leaf.path)
+        member = self._sequences[key]
         outputs[0].path = leaf.path
         statement = Assign((outputs[0],), Expr(call_template(1), (member, inputs[0])))
-        self._moved |= dict.fromkeys(leaf.items, statement) | dict.fromkeys(layers, member)
+        self._places.moved |= dict.fromkeys(leaf.items, statement) | dict.fromkeys(layers, member)
         self._instead[leaf] = [statement]
         return True
 
     def _dissolve(self, leaf: Region) -> None:
         if len(leaf.items) == 1 and not leaf.inner():  # the module is this one layer: it has the module's name
             for member in members_of(leaf):
+                if self._uses[member] > 1:  # of its modules, the first gave it the name
+                    continue
                 if len(member.hint) < len(leaf.path) or member.hint.startswith(f"{leaf.path}."):
                     member.hint = leaf.path
         self._instead[leaf] = leaf.items
 
-    def _make_classes(self, leaves: list[Region], parents: dict[int, Region]) -> None:
+    def _make_classes(self, leaves: list[Region], parents: dict[Region, Region]) -> None:
         """Make a class of every group of leaves, and put calls in their places."""
-        for leaf in leaves:
-            hoist.localise_extents(leaf)
-        self._count_uses()
-        groups = grouped(instance_of(leaf, self._outputs(leaf)) for leaf in leaves)
-        touched: dict[int, Region] = {}
+        groups = grouped(self._instances(leaves))
+        touched: dict[Region, None] = {}
         fresh: dict[Value, Value] = {}
         for group in groups:
             size = len(group.model.region.items)
@@ -180,8 +203,7 @@ class _Structure:
             small = size < (SMALLEST_SINGLE if single else SMALLEST_CLASS)
             small |= single and group.model.region.scope.kind in CONTAINERS
             for instance in group.instances:
-                parent = parents[id(instance.region)]
-                touched[id(parent)] = parent
+                touched[parents[instance.region]] = None
                 if small or not instance.outputs:
                     self._dissolve(instance.region)
             if not small and group.model.outputs:
@@ -191,22 +213,35 @@ class _Structure:
             replace_in(statement, fresh)
         self._results = substituted(self._results, fresh)
         self._count_uses()
-        for parent in touched.values():
-            self._moved |= collapse_runs(parent, self._uses)
+        for parent in touched:
+            self._places.moved |= collapse_runs(parent, self._uses)
+
+    def _instances(self, leaves: list[Region]) -> list[Instance]:
+        """Describe leaves; several calls of one module return what any of them has to."""
+        described = [instance_of(leaf, self._outputs(leaf)) for leaf in leaves]
+        calls: dict[tuple[Any, ...], list[Instance]] = defaultdict(list)
+        for instance in described:
+            calls[sharing.identity(instance.signature)].append(instance)
+        for same in calls.values():
+            if len(same) > 1:
+                wanted = {instance.signature.values[value] for instance in same for value in instance.outputs}
+                for instance in same:
+                    instance.read([value for value, number in instance.signature.values.items() if number in wanted])
+        return described
 
     def _make_class(self, group: Group) -> dict[Value, Value]:
         """Make one class and call it; returns the variables that stand outside for what its instances return."""
         built = build(group, self._class_name(group), _doc(group), self._program.top.inputs)
         self._cells.append(built.cell)
-        self._moved |= built.moved
+        self._places.moved |= built.moved
         fresh: dict[Value, Value] = {}
-        for instance, constructor, weights in zip(group.instances, built.constructors, built.weights, strict=True):
+        for instance, member, extra in zip(group.instances, built.members, built.extra, strict=True):
             region = instance.region
-            member = Member("", constructor, weights, region.path)
-            self._owners |= dict.fromkeys(instance.signature.statements, member)
+            self._places.owners |= dict.fromkeys(instance.signature.statements, member)
             for part in instance.signature.members:
                 part.owner = member
-            call = Expr(call_template(len(instance.inputs)), (member, *instance.inputs))
+            inputs = (*instance.inputs, *extra)
+            call = Expr(call_template(len(inputs)), (member, *inputs))
             fresh |= {value: Value(value.hint, value.dims, region.path) for value in instance.outputs}
             self._instead[region] = [Assign(tuple(fresh[value] for value in instance.outputs), call)]
         return fresh
@@ -230,7 +265,7 @@ class _Structure:
         """Put the tree's root into the entry class, and name its members."""
         top = self._program.top
         self._count_uses()
-        self._moved |= collapse_runs(self._root, self._uses)
+        self._places.moved |= collapse_runs(self._root, self._uses)
         body = Block(self._root.statements, self._results)
         members = members_of(self._root)
         members += [m for r in self._results if isinstance(m := r, Member) and m not in members]
@@ -239,53 +274,13 @@ class _Structure:
         name_values(body, "")
         cell = Cell(top.name, top.doc, inputs=top.inputs, members=members, body=body)
         for record in self._program.records:
-            record.calls = self._calls(record.anchor)
-            record.parameters = tuple(self._parameters(record.anchor))
+            self._places.note_calls(record)
         for each in (*self._cells, cell):
-            self._moved |= inline_single_uses(each.body)
+            self._places.moved |= inline_single_uses(each.body)
             name_flow(each.body, each.inputs, begun=each is not cell)
         for record in self._program.records:
-            while record.anchor in self._moved:
-                record.anchor = self._moved[record.anchor]
+            self._places.follow(record)
         return Program([*self._cells, cell], self._program.records)
-
-    def _calls(self, anchor: Any) -> tuple[Scope, ...]:
-        """The Cells around a member or statement as it was before it was merged with others, outermost first."""
-        calls: list[Scope] = []
-        while anchor is not None:
-            owner = anchor.owner if isinstance(anchor, Member) else self._owners.get(anchor)
-            if owner is None:
-                anchor = self._moved.get(anchor)
-            else:
-                calls.append(Scope(self._attribute(owner), _class_name_of(owner)))
-                anchor = owner
-        return tuple(reversed(calls))
-
-    def _attribute(self, member: Member) -> str:
-        """What a member is called in the Cell that makes it, or its number in a sequence."""
-        while self._moved.get(member, member.owner) is not member.owner:
-            member = self._moved[member]
-        return member.name
-
-    def _parameters(self, anchor: Any) -> Iterator[str]:
-        """The names that the parameters of a member, or of all that a statement reads, have in the checkpoint."""
-        parts = (
-            (anchor,)
-            if isinstance(anchor, Member)
-            else used_by(anchor)
-            if isinstance(anchor, (Assign, Branch, While, For))
-            else ()
-        )
-        for member in parts:
-            if isinstance(member, Member):
-                path = ".".join([*(scope.name for scope in self._calls(member)), self._attribute(member)])
-                yield from (f"{path}.{key}" if key else path for key in member.weights)
-
-
-def _class_name_of(member: Member) -> str:
-    """What a member is an instance of: `Bottleneck`, `nn.SequentialCell`."""
-    cell = class_of(member)
-    return member.constructor.template.partition("(")[0] if cell is None else cell.name
 
 
 def _edges(region: Region) -> list[tuple[Region, Region]]:
@@ -301,10 +296,10 @@ def _replace(parent: Region, instead: dict[Region, list[Any]]) -> None:
 
 def _doc(group: Group) -> str:
     paths = sorted((instance.region.path for instance in group.instances), key=_natural)
-    if len(paths) > 1 and len(set(paths)) == 1:
-        return f"Occurs {len(paths)} times in the source."
-    where = paths[0] if len(paths) == 1 else f"{paths[0]} … {paths[-1]}"
     kind = group.model.region.scope.kind
+    if len(paths) > 1 and len(set(paths)) == 1 and not kind:
+        return f"Occurs {len(paths)} times in the source."
+    where = paths[0] if len(set(paths)) == 1 else f"{paths[0]} … {paths[-1]}"
     return textwrap.fill(f"Source: {where}{f' ({kind})' if kind else ''}.", WIDEST_LINE, subsequent_indent="    ")
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from converter.names import Names, identifier
-from converter.program import Arg, Argument, Expr, Member, made_by
+from converter.program import Arg, Argument, Expr, Member, Value, made_by
 from converter.structure.signature import Hole
 
 ABSENT = object()
@@ -44,18 +44,21 @@ class Column:
 
 @dataclass(frozen=True)
 class Arguments:
-    """What a constructor takes.
+    """What a constructor takes, and `construct` besides its inputs.
 
     Attributes:
         choices: what to write into every hole.
-        values: the arguments, in the order of their appearance, with their value in each instance.
+        values: the arguments, in the order of their appearance, with their value in each instance; a variable where
+            the calls of one instance differ.
     """
 
     choices: list[Arg]
-    values: dict[Argument, list[Arg]]
+    values: dict[Argument | Value, list[Arg]]
 
 
-def arguments_for(holes: Sequence[Hole], rows: Sequence[Sequence[Arg]], names: Names) -> Arguments:
+def arguments_for(
+    holes: Sequence[Hole], rows: Sequence[Sequence[Arg]], names: Names, called: Sequence[Hashable] | None = None
+) -> Arguments:
     """Find the arguments for a block.
 
     A literal that all instances share stays. What differs within tuples, differs number by number. Columns that agree
@@ -65,20 +68,29 @@ def arguments_for(holes: Sequence[Hole], rows: Sequence[Sequence[Arg]], names: N
         holes: the literals of the class.
         rows: for every hole, its literal in each instance, or `ABSENT`.
         names: what is taken in the class.
+        called: equal for several calls of one instance; left out when there are none.
     """
+    calls = called or range(len(rows[0]) if rows else 0)
     columns: list[Column] = []
     plans = [_plan(hole, list(row), columns) for hole, row in zip(holes, rows, strict=True)]
     derived = _derived(columns)
     written: dict[Column, Arg] = {}
-    values: dict[Argument, list[Arg]] = {}
+    values: dict[Argument | Value, list[Arg]] = {}
     for column in columns:
         if column not in derived:
-            argument = _argument(column, names)
+            known = _argument(column, names)
+            argument = Value(known.name) if _varies(column, calls) else known
             written[column] = argument
             values[argument] = column.values
     for column, (base, template, factor) in derived.items():
         written[column] = written[base] if factor == 1 else Expr(template, (written[base], factor))
     return Arguments([_choice(plan, written) for plan in plans], values)
+
+
+def _varies(column: Column, called: Sequence[Hashable]) -> bool:
+    """Whether a literal differs between the calls of one instance."""
+    first: dict[Hashable, Arg] = {}
+    return any(_typed(first.setdefault(call, v)) != _typed(v) for call, v in zip(called, column.values, strict=True))
 
 
 def _plan(hole: Hole, row: list[Arg], columns: list[Column], size: bool = False) -> Arg:

@@ -13,6 +13,7 @@ from converter.structure.arguments import ABSENT, arguments_for
 from converter.structure.naming import hint_within, name_members, name_values, relative, shared_hint
 from converter.structure.regions import Region, inputs_of, replace_in, used_by
 from converter.structure.sequences import called, sequence_of
+from converter.structure.sharing import identity
 from converter.structure.signature import Signature, fill, signature_of
 from converter.weights import Weight
 
@@ -29,6 +30,11 @@ class Instance:
     outputs: list[Value]
     signature: Signature
     lacks: bool = False
+
+    def read(self, outputs: list[Value]) -> None:
+        """Let the class return other variables."""
+        self.outputs = outputs
+        self.signature = signature_of(self.region.statements, self.inputs, outputs)
 
 
 @dataclass(eq=False)
@@ -134,14 +140,14 @@ class Built:
 
     Attributes:
         cell: the class.
-        constructors: how each instance is made.
-        weights: the parameters of each instance, by their path within it.
+        members: the instance of the class that stands for each of the group; one for several calls of a module.
+        extra: what each call has to be given besides its inputs.
         moved: a statement or member of another instance → the class's.
     """
 
     cell: Cell
-    constructors: list[Expr]
-    weights: list[dict[str, Weight]]
+    members: list[Member]
+    extra: list[list[Arg]]
     moved: dict[Any, Any]
 
 
@@ -155,25 +161,29 @@ def build(group: Group, name: str, doc: str, sources: Collection[Value]) -> Buil
     paths = [instance.region.path for instance in group.instances]
     name_members(members, [_shared_hint(own, paths) for own in zip(*owned, strict=True)], names)
     weights = [_weights(members, own) for own in owned]
-    arguments = arguments_for(model.signature.holes, columns, names)
+    called = [identity(instance.signature) for instance in group.instances]
+    arguments = arguments_for(model.signature.holes, columns, names, called)
     fill(model.region.statements, members, arguments.choices)
     cell = Cell(name, doc, members=members, body=Block(model.region.statements, tuple(model.outputs)))
-    cell.arguments = sorted(arguments.values, key=lambda argument: argument.has_default)
+    constructed = [item for item in arguments.values if isinstance(item, Argument)]
+    cell.arguments = sorted(constructed, key=lambda argument: argument.has_default)
     flag = _make_optional(cell, group, absent, names)
-    constructors = [
-        _constructor(
-            cell, {argument: column[i] for argument, column in arguments.values.items()}, flag, not instance.lacks
-        )
-        for i, instance in enumerate(group.instances)
-    ]
+    rows = [{item: column[i] for item, column in arguments.values.items()} for i in range(len(group.instances))]
+    made: dict[tuple[Any, ...], Member] = {}
+    for call, row, instance, parameters in zip(called, rows, group.instances, weights, strict=True):
+        if call not in made:
+            constructor = _constructor(cell, row, flag, not instance.lacks)
+            made[call] = Member("", constructor, parameters, instance.region.path)
     _own_inputs(cell, group, sources)
+    given = [item for item in arguments.values if isinstance(item, Value)]
+    cell.inputs += given
     name_values(cell.body, model.region.path)
     moved: dict[Any, Any] = {}
     for instance, own in zip(group.instances[1:], owned[1:], strict=True):
         kept = [s for s in model.signature.statements if not (instance.lacks and s in absent)]
         moved |= dict(zip(instance.signature.statements, kept, strict=True))
-        moved |= {a: b for a, b in zip(own, members, strict=True) if a is not None}
-    return Built(cell, constructors, weights, moved)
+        moved |= {a: b for a, b in zip(own, members, strict=True) if a is not None and a is not b}
+    return Built(cell, [made[call] for call in called], [[row[item] for item in given] for row in rows], moved)
 
 
 def _absent(group: Group) -> set[Any]:
@@ -238,7 +248,7 @@ def _make_optional(cell: Cell, group: Group, absent: set[Any], names: Names) -> 
     return flag
 
 
-def _constructor(cell: Cell, values: dict[Argument, Arg], flag: Argument | None, full: bool) -> Expr:
+def _constructor(cell: Cell, values: dict[Argument | Value, Arg], flag: Argument | None, full: bool) -> Expr:
     """How an instance is made: `Bottleneck(64, 256, stride=2)`."""
     holes: list[str] = []
     args: list[Arg] = []

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator
 from converter.program import Arg, Assign, Expr, Member, Option, Statement, Value, blocks_of, made_by
 from converter.structure.regions import Region, statements_of, used_by
 
+SMALLEST_LEFT = 3
+"""A region of fewer statements is not worth to be kept by taking others out."""
+
 
 def hoist_shared_values(region: Region) -> None:
     """Move what a region's blocks share, and no parameter makes, in front of the block that has it.
@@ -42,13 +45,20 @@ def _shared_statements(region: Region, position: int, readers: dict[Value, set[i
         if isinstance(statement, Assign) and all(_stands_before(part, made - free.keys()) for part in parts):
             free |= dict.fromkeys(made_by(statement), statement)
     wanted = [value for value in free if readers[value] - {position}]
+    needed = _needed(wanted, free)
+    return [statement for statement in statements if id(statement) in needed]
+
+
+def _needed(wanted: list[Value], free: dict[Value, Statement]) -> set[int]:
+    """The statements, by id, that make the wanted values and what those are made of."""
     needed: set[int] = set()
-    while wanted:
-        statement = free[wanted.pop()]
+    pending = list(wanted)
+    while pending:
+        statement = free[pending.pop()]
         if id(statement) not in needed:
             needed.add(id(statement))
-            wanted += [part for part in used_by(statement) if isinstance(part, Value) and part in free]
-    return [statement for statement in statements if id(statement) in needed]
+            pending += [part for part in used_by(statement) if isinstance(part, Value) and part in free]
+    return needed
 
 
 def _stands_before(part: Value | Member, made: set[Value]) -> bool:
@@ -64,69 +74,43 @@ def _remove(region: Region, statements: list[Statement]) -> None:
             _remove(inner, statements)
 
 
-def unshare_members(root: Region) -> None:
-    """Let every member belong to one region.
-
-    A literal is repeated in each region that reads it. A parameter that several read is passed to them. A layer that
-    several call is used where they meet: the regions around its uses are dissolved.
-    """
-    while True:
-        owners: dict[Member, dict[Region, None]] = defaultdict(dict)
-        for region in _all(root):
-            for statement in region.statements:
-                for part in used_by(statement):
-                    if isinstance(part, Member):
-                        owners[part][region] = None
-        shared = {member: list(regions) for member, regions in owners.items() if len(regions) > 1}
-        literals = {member: regions for member, regions in shared.items() if not member.weights}
-        for member, regions in literals.items():
-            for region in regions[1:]:
-                copy_literal(member, region.statements)
-        parameters = {member: regions for member, regions in shared.items() if "" in member.weights}
-        for member, regions in parameters.items():
-            _pass_in(root, member, [region for region in regions if region is not root])
-        layers = [member for member in shared if member.weights and member not in parameters]
-        dissolved = {region for member in layers for region in shared[member]}
-        if not dissolved:
-            return
-        _dissolve(root, dissolved)
+def lift_calls(region: Region, parent: Region, layers: set[Member]) -> bool:
+    """Move the calls of layers in front of a region that calls them first. Says whether that is all of its calls."""
+    free: dict[Value, Statement] = {}
+    made = {value for statement in region.statements for value in made_by(statement)}
+    for statement in region.statements:
+        parts = list(used_by(statement))
+        if isinstance(statement, Assign) and all(
+            part in layers or _stands_before(part, made - free.keys()) for part in parts
+        ):
+            free |= dict.fromkeys(made_by(statement), statement)
+    calling = [statement for statement in region.statements if not layers.isdisjoint(used_by(statement))]
+    wanted = [value for statement in calling for value in made_by(statement)]
+    if not free.keys() >= set(wanted):
+        return False
+    moved = _needed(wanted, free)
+    if len(region.items) - len(moved) < SMALLEST_LEFT:
+        return False
+    region.items = [item for item in region.items if id(item) not in moved]
+    place = parent.items.index(region)
+    parent.items[place:place] = [statement for statement in free.values() if id(statement) in moved]
+    return True
 
 
 def copy_literal(literal: Member, statements: Iterable[Statement]) -> None:
     """Give statements a literal of their own."""
     copy = Member(literal.name, literal.constructor, {}, literal.hint)
     for statement in statements:
-        _replace_member(statement, literal, copy)
+        replace_member(statement, literal, copy)
 
 
-def _pass_in(root: Region, parameter: Member, regions: list[Region]) -> None:
-    """Read a parameter once, in front of everything, and let regions take it from there."""
-    value = Value(parameter.hint)
-    for region in regions:
-        for statement in region.statements:
-            _replace_member(statement, parameter, value)
-    root.items.insert(0, Assign((value,), parameter))
-
-
-def _all(region: Region) -> Iterator[Region]:
-    yield region
-    for inner in region.inner():
-        yield from _all(inner)
-
-
-def _dissolve(region: Region, dissolved: set[Region]) -> None:
-    """Put the items of the regions that are to go in their places, at any depth."""
-    for inner in region.inner():
-        _dissolve(inner, dissolved)
-    region.items = [each for item in region.items for each in (item.items if item in dissolved else [item])]
-
-
-def _replace_member(statement: Statement, old: Member, new: Member | Value) -> None:
+def replace_member(statement: Statement, old: Member, new: Member | Value) -> None:
+    """Let a statement read something else in the place of a member."""
     if isinstance(statement, Assign):
         statement.value = _with_member(statement.value, old, new)
     for block in blocks_of(statement):
         for inner in block.statements:
-            _replace_member(inner, old, new)
+            replace_member(inner, old, new)
         block.results = _with_member(block.results, old, new)
 
 

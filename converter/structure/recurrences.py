@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Any
 
 from converter.program import Arg, Assign, Block, Expr, For, Member, Statement, Value, expr, made_by
-from converter.structure.regions import replace_in, substituted, used_by
+from converter.structure.regions import replace_in, used_by
 from converter.structure.signature import Signature, signature_of
 
 FEWEST = 3
@@ -41,8 +42,8 @@ class Steps:
         return [value for statement in self.rounds[step] for value in made_by(statement)]
 
 
-def roll(body: Block) -> dict[Any, Any]:
-    """Put loops in the places of unrolled steps.
+def roll(statements: list[Statement], results: AbstractSet[Value]) -> dict[Any, Any]:
+    """Put loops in the places of unrolled steps; `results` are the variables that are read behind the statements.
 
     Returns:
         The statement of the first step that stands for each of a later one.
@@ -50,43 +51,49 @@ def roll(body: Block) -> dict[Any, Any]:
     moved: dict[Any, Any] = {}
     tried: set[Member] = set()
     loops: list[For] = []
-    while (steps := _find(body, tried)) is not None:
-        loop, after = _loop(steps)
+    while (steps := _find(statements, results, tried)) is not None:
+        loop = _loop(steps)
         loops.append(loop)
         for later in steps.rounds[1:]:
             moved |= dict(zip(later, steps.rounds[0], strict=True))
         end = steps.start + sum(map(len, steps.rounds))
-        body.statements[steps.start : end] = [loop]
-        _substitute(body, after)
-    _keep_together(body, loops)
+        statements[steps.start : end] = [loop]
+    _keep_together(statements, results, loops)
     return moved
-
-
-def _substitute(body: Block, names: dict[Value, Arg]) -> None:
-    for statement in body.statements:
-        replace_in(statement, names)
-    body.results = substituted(body.results, names)
 
 
 # Finding
 
 
-def _find(body: Block, tried: set[Member]) -> Steps | None:
+def _find(statements: list[Statement], results: AbstractSet[Value], tried: set[Member]) -> Steps | None:
     """The next steps, by a layer that is called at equal distances."""
     places: dict[Member, list[int]] = defaultdict(list)
-    for position, statement in enumerate(body.statements):
-        for part in set(used_by(statement)):
-            if isinstance(part, Member) and part.weights:
-                places[part].append(position)
-    for member, positions in places.items():
-        if len(positions) < FEWEST or member in tried:
+    for position, statement in enumerate(statements):
+        for part in _layers(statement) - tried:
+            places[part].append(position)
+    often = {member: positions for member, positions in places.items() if len(positions) >= FEWEST}
+    numbers: dict[tuple[Any, ...], int] = {}
+    letters = [numbers.setdefault(_letter(s), len(numbers)) for s in statements] if often else []
+    for member, positions in often.items():
+        if member in tried:
             continue
         for first, length, count in _progressions(positions):
-            found = [steps for steps in _steps_at(body, first, length, count) if steps is not None]
+            found = [s for s in _steps_at(statements, results, letters, first, length, count) if s is not None]
             if found:
                 return min(found, key=lambda steps: (-len(steps.rounds), len(steps.carried)))
+            tried |= {layer for statement in statements[first : first + length] for layer in _layers(statement)}
         tried.add(member)
     return None
+
+
+def _layers(statement: Statement) -> set[Member]:
+    return {part for part in used_by(statement) if isinstance(part, Member) and part.weights}
+
+
+def _letter(statement: Statement) -> tuple[Any, ...]:
+    """The same for statements that call the same members with the same literals."""
+    shape = signature_of([statement], [], [])
+    return shape.key, tuple(map(id, shape.members)), tuple(repr(hole.value) for hole in shape.holes)
 
 
 def _progressions(positions: list[int]) -> Iterator[tuple[int, int, int]]:
@@ -94,28 +101,40 @@ def _progressions(positions: list[int]) -> Iterator[tuple[int, int, int]]:
     start = 0
     for length, run in groupby(b - a for a, b in pairwise(positions)):
         count = len(list(run))
-        if 1 < length <= LONGEST and count + 1 >= FEWEST:
+        if length <= LONGEST and count + 1 >= FEWEST:
             yield positions[start], length, count + 1
         start += count
 
 
-def _steps_at(body: Block, position: int, length: int, count: int) -> Iterator[Steps | None]:
+def _steps_at(
+    statements: list[Statement],
+    results: AbstractSet[Value],
+    letters: list[int],
+    position: int,
+    length: int,
+    count: int,
+) -> Iterator[Steps | None]:
     """Every way to cut the statements around a position into steps.
 
     The first step may stay outside: it often has a constant where the others have what is carried.
     """
     for start in range(max(position - length + 1, 0), position + 1):
-        rounds = [body.statements[at : at + length] for at in range(start, start + count * length, length)]
+        rounds = [letters[at : at + length] for at in range(start, start + count * length, length)]
         while rounds and len(rounds[-1]) < length:
             rounds.pop()
         for skipped in (0, 1):
-            if len(rounds) - skipped >= FEWEST:
-                yield _steps(body, rounds[skipped:], start + skipped * length)
+            alike = rounds[skipped:]
+            if len(alike) >= FEWEST and all(other == alike[0] for other in alike[1:]):
+                begin = start + skipped * length
+                cut = [statements[at : at + length] for at in range(begin, begin + len(alike) * length, length)]
+                yield _steps(statements, results, cut, begin)
 
 
-def _steps(body: Block, rounds: list[list[Statement]], start: int) -> Steps | None:
+def _steps(
+    statements: list[Statement], results: AbstractSet[Value], rounds: list[list[Statement]], start: int
+) -> Steps | None:
     """The steps, when they differ in nothing but what they carry and one element each."""
-    shapes = [signature_of(statements, [], []) for statements in rounds]
+    shapes = [signature_of(round_, [], []) for round_ in rounds]
     first = shapes[0]
     if any(not _alike(first, other) for other in shapes[1:]):
         return None
@@ -139,7 +158,7 @@ def _steps(body: Block, rounds: list[list[Statement]], start: int) -> Steps | No
         else:
             steps.elements = list(column)
             steps.slots[column[0]] = "element"
-    return steps if steps.carried and _escapes_are_carried(body, steps, made) else None
+    return steps if steps.carried and _escapes_are_carried(statements, results, steps, made) else None
 
 
 def _alike(a: Signature, b: Signature) -> bool:
@@ -151,21 +170,23 @@ def _alike(a: Signature, b: Signature) -> bool:
     )
 
 
-def _escapes_are_carried(body: Block, steps: Steps, made: list[list[Value]]) -> bool:
-    """Whether what the rest of the network reads of the steps is what the last of them hands on."""
+def _escapes_are_carried(
+    statements: list[Statement], results: AbstractSet[Value], steps: Steps, made: list[list[Value]]
+) -> bool:
+    """Whether what is read behind the steps is what the last of them hands on."""
     inside = {value for values in made for value in values}
     end = steps.start + sum(map(len, steps.rounds))
-    read = {part for statement in body.statements[end:] for part in used_by(statement)} | set(body.results)
+    read = {part for statement in statements[end:] for part in used_by(statement)} | set(results)
     return (read & inside) <= {made[-1][position] for position in steps.carried}
 
 
 # Writing
 
 
-def _loop(steps: Steps) -> tuple[For, dict[Value, Arg]]:
-    """The loop, and what stands for the last step's results in other statements."""
+def _loop(steps: Steps) -> For:
+    """The loop; what it carries is, behind it, what the last step made."""
     first, last = steps.made(0), steps.made(-1)
-    carried = {position: Value(first[position].hint, first[position].dims) for position in steps.carried}
+    carried = {position: last[position] for position in steps.carried}
     over: Arg = tuple(steps.elements) or expr("range({0})", len(steps.rounds))
     index = Value("x", steps.elements[0].dims) if steps.elements else Value("step")
     inner: dict[Value, Arg] = {
@@ -175,19 +196,20 @@ def _loop(steps: Steps) -> tuple[For, dict[Value, Arg]]:
     for statement in steps.rounds[0]:
         replace_in(statement, inner)
     block = Block(steps.rounds[0], tuple(first[position] for position in steps.carried))
+    for position, value in carried.items():
+        value.hint = first[position].hint
     initial = tuple(steps.carried.values())
-    loop = For(index, over, tuple(carried.values()), initial, block, steps.rounds[0][0].scopes)
-    return loop, {last[position]: value for position, value in carried.items()}
+    return For(index, over, tuple(carried.values()), initial, block, steps.rounds[0][0].scopes)
 
 
-def _keep_together(body: Block, loops: list[For]) -> None:
+def _keep_together(statements: list[Statement], results: AbstractSet[Value], loops: list[For]) -> None:
     """Let loops go through what one statement makes, `for x in ops.unbind(…)`, instead of through its parts by name."""
-    for statement in body.statements:
+    for statement in statements if loops else ():
         if not isinstance(statement, Assign) or not isinstance(statement.value, Expr) or not statement.targets:
             continue
         targets = statement.targets[0] if isinstance(statement.targets[0], tuple) else statement.targets
         parts = [target for target in targets if isinstance(target, Value)]
-        if len(parts) < max(len(targets), FEWEST):
+        if len(parts) < max(len(targets), FEWEST) or not results.isdisjoint(parts):
             continue
         places = {loop: _place(loop.over, parts) for loop in loops if isinstance(loop.over, tuple)}
         if not any(places.values()):
@@ -197,7 +219,9 @@ def _keep_together(body: Block, loops: list[For]) -> None:
             if place is not None:
                 loop.over = whole if place == ":" else expr(f"{{0}}[{place}]", whole)
         statement.targets = (whole,)
-        _substitute(body, {part: expr("{0}[{1}]", whole, i) for i, part in enumerate(parts)})
+        names: dict[Value, Arg] = {part: expr("{0}[{1}]", whole, i) for i, part in enumerate(parts)}
+        for other in statements:
+            replace_in(other, names)
 
 
 def _place(elements: tuple[Value, ...], parts: list[Value]) -> str | None:

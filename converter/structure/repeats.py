@@ -18,7 +18,6 @@ from collections.abc import Callable, Sequence
 from converter.names import identifier
 from converter.program import Assign, Expr, Member, Scope, Statement, Value, made_by
 from converter.structure.classes import grouped, instance_of
-from converter.structure.hoist import copy_literal
 from converter.structure.regions import Item, Region, members_of, used_by
 
 SHORTEST_RUN = 20
@@ -166,16 +165,7 @@ def _segments(statements: list[Statement]) -> list[list[Statement]]:
 
 
 def _wrap(region: Region, runs: list[list[Statement]]) -> bool:
-    """Put a region in the place of the last statement of every run. Says whether there are any.
-
-    A member belongs to one region: a literal is repeated, and a run with a layer that is called outside of it too stays
-    as it is.
-    """
-    calls = Counter(_members_in(region.statements))
-    runs = [run for run in runs if not any(member.weights for member in _shared(run, calls))]
-    for run in runs:
-        for literal in _shared(run, calls):
-            copy_literal(literal, run)
+    """Put a region in the place of the last statement of every run. Says whether there are any."""
     inside = {id(statement): run for run in runs for statement in run}
     items: list[Item] = []
     for item in region.items:
@@ -188,15 +178,6 @@ def _wrap(region: Region, runs: list[list[Statement]]) -> bool:
             items.append(block)
     region.items = items
     return bool(runs)
-
-
-def _shared(run: list[Statement], calls: Counter[Member]) -> list[Member]:
-    """The members of a run that are used outside of it too."""
-    return [member for member, count in Counter(_members_in(run)).items() if calls[member] > count]
-
-
-def _members_in(statements: Sequence[Statement]) -> list[Member]:
-    return [part for statement in statements for part in used_by(statement) if isinstance(part, Member)]
 
 
 def _content_name(run: list[Statement]) -> str:

@@ -16,7 +16,7 @@ def as_chain(region: Region, inputs: list[Value], outputs: list[Value]) -> list[
     layers, current = [], inputs[0]
     for item in region.items:
         call = called(item)
-        if call is None or call[1] != (current,):
+        if call is None or call[1] != (current,) or call[0] in layers:
             return None
         layers.append(call[0])
         current = call[2]
@@ -81,7 +81,7 @@ def _container(container: str, parts: list[Arg]) -> Expr:
     return Expr(f"{container}([{', '.join(templates)}])", tuple(args))
 
 
-def collapse_runs(region: Region, uses: dict[Value, int]) -> dict[Any, Any]:
+def collapse_runs(region: Region, uses: dict[Value | Member, int]) -> dict[Any, Any]:
     """Replace runs of calls of one class, each on the result of the one before it, by a loop or a SequentialCell.
 
     Returns:
@@ -109,13 +109,13 @@ def collapse_runs(region: Region, uses: dict[Value, int]) -> dict[Any, Any]:
 Run = list[tuple[Assign, tuple[Member, tuple[Arg, ...], Value]]]
 
 
-def _run_at(items: list[Item], start: int, uses: dict[Value, int]) -> Run:
+def _run_at(items: list[Item], start: int, uses: dict[Value | Member, int]) -> Run:
     """The longest run that begins at `start`."""
     run: Run = []
     for position in range(start, len(items)):
         item = items[position]
         call = called(item)
-        if call is None or class_of(call[0]) is None:
+        if call is None or class_of(call[0]) is None or uses[call[0]] != 1:
             break
         if run:
             before = run[-1][1]
