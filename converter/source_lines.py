@@ -42,11 +42,11 @@ def assigned_name(node: ir.Node, index: int) -> str | None:
     """The variable of the source that an output of a node is assigned to; None for what a larger expression reads.
 
     Where a function returns it at once, it is what its caller assigns it to. Lines of torch itself say nothing. A node
-    that the exporter put in the place of others has no lines: its outputs are what those who read them call them.
+    that the exporter put in the place of others has no lines: its parts are what those who read them call them.
     """
     lines = _lines_of(node)
     if not lines:
-        return _names_by_readers(node)[index]
+        return _names_by_readers(node)[index] if len(node.outputs) > 1 else None
     users = [_lines_of(user) for user in node.outputs[index].consumers()]
     for depth in range(len(lines), 0, -1):
         path = lines[:depth]

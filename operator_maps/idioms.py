@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from converter.operator_maps import linear_algebra
-from converter.rows import Arg, Node, Operand, Unpacked, call, expr, invoke, reshape, transpose
+from converter.operator_maps.windows import scalar
+from converter.rows import Arg, Node, Operand, Unpacked, call, expr, invoke, reshape, transpose, unless_default
 
 if TYPE_CHECKING:
     from mindspore import ops
@@ -61,7 +62,22 @@ def rotate_half(x):
     return ops.cat((-b, a), -1)
 
 
+def unfold(
+    node: Node,
+    x: Operand,
+    *,
+    kernel: tuple[int, ...] = (1, 1),
+    dilation: tuple[int, ...] = (1, 1),
+    padding: tuple[int, ...] = (0, 0),
+    stride: tuple[int, ...] = (1, 1),
+) -> Arg:
+    """The patches of an image as columns."""
+    options = unless_default(dilation=(scalar(dilation), 1), padding=(scalar(padding), 0), stride=(scalar(stride), 1))
+    return invoke("ops.unfold", x, scalar(kernel), **options)
+
+
 ROWS = {
+    "idiom.AdaptiveAvgPool": call("ops.adaptive_avg_pool2d({0}, {output_size})", output_size=(1, 1)),
     "idiom.ChannelShuffle": call("ops.channel_shuffle({0}, {groups})", groups=1),
     "idiom.Dense": dense,
     "idiom.PixelUnshuffle": call("ops.pixel_unshuffle({0}, {factor})", factor=1),
@@ -70,4 +86,5 @@ ROWS = {
     "idiom.RotateHalf": rotate_half_row,
     "idiom.Standardize": standardize,
     "idiom.Unbind": unbind,
+    "idiom.Unfold": unfold,
 }

@@ -19,6 +19,7 @@ from converter.idioms import (
     masks,
     norms,
     padding,
+    patches,
     recurrent,
     shuffles,
     views,
@@ -39,6 +40,7 @@ def recognise(model: ir.Model) -> None:
     recurrent.recognise_layers(model, names)  # before their weights look like something else
     broadcasts.drop_expansions(model)
     windows.stack(model, names)
+    patches.pool_adaptively(model, names)
     for idioms in (
         masks.IDIOMS,  # before their shapes are anybody's
         dense.IDIOMS,  # products with a matrix and their biases
@@ -47,7 +49,8 @@ def recognise(model: ir.Model) -> None:
         norms.IDIOMS,
         norms.WITHOUT_BIAS,  # a part of those above
         norms.WITHOUT_SCALE,
-        attention.HEADS,  # before views merges their reshapes with others
+        patches.IDIOMS,  # before views merges their reshapes with others
+        attention.HEADS,  # likewise
         masks.NEW_AXES,
         views.IDIOMS,
         shuffles.IDIOMS,

@@ -69,6 +69,29 @@ class RotateHalf(OpRun):
         return (np.concatenate((-b, a), -1),)
 
 
+class AdaptiveAvgPool(OpRun):
+    op_domain = "idiom"
+
+    def _run(self, x: Any, output_size: Any = (1, 1)) -> tuple[Any]:
+        for axis, count in zip((2, 3), output_size, strict=True):
+            extent = x.shape[axis]
+            ends = [(i * extent // count, -(-(i + 1) * extent // count)) for i in range(count)]
+            x = np.stack([x.take(range(a, b), axis).mean(axis) for a, b in ends], axis)
+        return (x,)
+
+
+class Unfold(OpRun):
+    op_domain = "idiom"
+
+    def _run(self, x: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> tuple[Any]:
+        x = np.pad(x, [(0, 0), (0, 0), *((pad, pad) for pad in padding)])
+        window = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+        patches = np.lib.stride_tricks.sliding_window_view(x, window, (2, 3))
+        patches = patches[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
+        n, channels, rows, columns = patches.shape[:4]
+        return (patches.transpose(0, 1, 4, 5, 2, 3).reshape(n, channels * np.prod(kernel), rows * columns),)
+
+
 class Unbind(OpRun):
     op_domain = "idiom"
 
@@ -76,7 +99,18 @@ class Unbind(OpRun):
         return tuple(np.moveaxis(x, axis, 0))
 
 
-OPERATORS = [ChannelShuffle, Dense, PixelUnshuffle, RepeatInterleave, Roll, RotateHalf, Standardize, Unbind]
+OPERATORS = [
+    AdaptiveAvgPool,
+    ChannelShuffle,
+    Dense,
+    PixelUnshuffle,
+    RepeatInterleave,
+    Roll,
+    RotateHalf,
+    Standardize,
+    Unbind,
+    Unfold,
+]
 
 
 def model_of(text: str, **weights: np.ndarray) -> onnx.ModelProto:
