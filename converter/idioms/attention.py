@@ -43,7 +43,14 @@ def scaled_product(builder: Builder, a: ir.Value, b: ir.Value, c: float, d: floa
     """One scale, of the product: the square of a root."""
     if a.dtype is None:
         return None
-    return builder.Mul(builder.MatMul(a, b), builder.constant("scale", np.array(c * d, a.dtype.numpy())))
+    scale = np.array(_root_of_head(c * d), a.dtype.numpy())
+    return builder.Mul(builder.MatMul(a, b), builder.constant("scale", scale))
+
+
+def _root_of_head(scale: float) -> float:
+    """One over the root of a whole number, the size of a head, where a scale is that but for what rounding left."""
+    size = round(1 / scale**2) if scale else 0
+    return size**-0.5 if size and math.isclose(scale, size**-0.5, rel_tol=3e-7) else scale
 
 
 def product_of_scaled_by_roots(a: Pattern, b: Pattern, square: Pattern) -> Pattern:

@@ -33,6 +33,13 @@ def test_two_scales_become_one():
     assert recognised(text, Q, K, **C) == ["Transpose", "MatMul", "Mul"]
 
 
+@pytest.mark.parametrize(("size", "scale"), [(64, "0.125"), (32, "0.17677669"), (0.3, "1.82574")])
+def test_what_rounding_left_of_two_scales_goes(size, scale):
+    text = SHAPE + "{ kt = Transpose <perm=[0,1,3,2]> (k) a = Mul(q, c) b = Mul(c, kt) y = MatMul(a, b) }"
+    root = np.sqrt(1 / np.sqrt(np.float32(size)), dtype=np.float32)
+    assert f" * {scale}" in check_model(model_of(text, c=root), [Q, K]).script
+
+
 def test_two_roots_become_their_square():
     body = (
         "kt = Transpose <perm=[0,1,3,2]> (k) r1 = Sqrt(s) r2 = Sqrt(s) a = Mul(q, r1) b = Mul(kt, r2) y = MatMul(a, b)"
