@@ -13,11 +13,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from converter.frontends.tensorflow import graph as graphs
 
 if TYPE_CHECKING:
+    from tensorflow.core.framework.function_pb2 import FunctionDef
     from tensorflow.core.framework.graph_pb2 import GraphDef
     from tensorflow.core.framework.node_def_pb2 import NodeDef
 
@@ -179,7 +180,7 @@ def _replace(graph: GraphDef, frame: _Frame) -> None:
     after = [variable.next or variable.inside for variable in frame.variables]
     specs = [_spec(imported.get_tensor_by_name(name)) for name in initial]
     body = _function(f"{frame.name}/body", graph, inside, after, specs)
-    while (general := [_common(spec, result) for spec, result in zip(specs, body.outputs, strict=True)]) != specs:
+    while (general := [_common(spec, result) for spec, result in zip(specs, body.results, strict=True)]) != specs:
         specs = general
         body = _function(f"{frame.name}/body", graph, inside, after, specs)
     condition = _function(f"{frame.name}/cond", graph, merged, [frame.condition], specs)
@@ -187,7 +188,7 @@ def _replace(graph: GraphDef, frame: _Frame) -> None:
     loop = graph.node.add(op="While", name=frame.name, input=initial)
     for kind, function in (("cond", condition), ("body", body)):
         definition = graph.library.function.add()
-        definition.CopyFrom(function.function_def)
+        definition.CopyFrom(function.definition)
         definition.signature.name = f"{re.sub('[^A-Za-z0-9_]', '_', frame.name)}_{kind}"
         loop.attr[kind].func.name = definition.signature.name
     loop.attr["T"].list.type.extend(spec.dtype.as_datatype_enum for spec in specs)
@@ -213,25 +214,38 @@ def _common(spec: Any, tensor: Any) -> Any:
     return tf.TensorSpec(spec.shape.most_specific_compatible_shape(tensor.shape), spec.dtype)
 
 
-def _function(scope: str, graph: GraphDef, starts: Sequence[str], ends: Sequence[str], specs: Sequence[Any]) -> Any:
-    """The part of the graph between these tensors, as a concrete function; the names of its own begin with `scope`."""
+class _Function(NamedTuple):
+    """A function of the library, and the tensors that it gives."""
+
+    definition: FunctionDef
+    results: Sequence[Any]
+
+
+def _function(
+    scope: str, graph: GraphDef, starts: Sequence[str], ends: Sequence[str], specs: Sequence[Any]
+) -> _Function:
+    """The part of the graph between these tensors, as a function; the names of its own begin with `scope`.
+
+    TensorFlow's own `wrap_function` would register the loops inside for as long as the process lives.
+    """
     import tensorflow as tf
+    from tensorflow.python.framework.graph_to_function_def import graph_to_function_def
 
     inside = graphs.part(graph, graphs.needed(graph, ends, {graphs.split(start) for start in starts}))
     for node in inside.node:
         node.input[:] = [_full(source) for source in node.input if not source.startswith("^")]
     read = {source for node in inside.node for source in node.input}
-    named = [tf.TensorSpec(spec.shape, spec.dtype, f"{scope}/argument_{i}") for i, spec in enumerate(specs)]
-
-    def body(*values: Any) -> list[Any]:
+    with tf.Graph().as_default() as body:
+        values = [
+            tf.compat.v1.placeholder(spec.dtype, spec.shape, f"{scope}/argument_{i}") for i, spec in enumerate(specs)
+        ]
         known = dict(zip(starts, values, strict=True))
         computed = [end for end in ends if end not in known]
         arguments = {start: value for start, value in known.items() if start in read}
         results = tf.import_graph_def(inside, arguments, computed, name="")
         known.update(zip(computed, results, strict=True))
-        return [tf.identity(known[end], name=f"{scope}/result_{i}") for i, end in enumerate(ends)]
-
-    return tf.compat.v1.wrap_function(body, named)
+        given = [tf.identity(known[end], name=f"{scope}/result_{i}") for i, end in enumerate(ends)]
+    return _Function(graph_to_function_def(body, body.get_operations(), values, given), given)
 
 
 def _rewire(graph: GraphDef, outputs: Mapping[str, str]) -> None:
