@@ -21,6 +21,7 @@ from converter.idioms import (
     padding,
     patches,
     recurrent,
+    sequences,
     shuffles,
     views,
     windows,
@@ -44,6 +45,7 @@ def recognise(model: ir.Model) -> None:
     for idioms in (
         masks.IDIOMS,  # before their shapes are anybody's
         dense.IDIOMS,  # products with a matrix and their biases
+        sequences.IDIOMS,
         convolution.IDIOMS,
         activations.IDIOMS,
         norms.IDIOMS,
