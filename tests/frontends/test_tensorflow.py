@@ -387,6 +387,53 @@ def test_a_node_that_tf2onnx_fails_on_keeps_its_operator(build):
     assert source.inputs[0].shape == ("N", 4)
 
 
+def soft_suppression():
+    boxes, scores = v1.placeholder(tf.float32, [9, 4], "boxes"), v1.placeholder(tf.float32, [9], "scores")
+    suppress = tf.raw_ops.NonMaxSuppressionV5
+    kept = suppress(
+        boxes=boxes, scores=scores, max_output_size=3, iou_threshold=0.3, score_threshold=0.1, soft_nms_sigma=0.5
+    )
+    tf.identity(kept.selected_indices, "y")
+
+
+def parts_of_pixels():
+    tf.identity(tf.raw_ops.ResizeArea(images=image(), size=[3, 3]), "y")
+
+
+@pytest.mark.parametrize(
+    ("network", "operator"), [(soft_suppression, "NonMaxSuppressionV5"), (parts_of_pixels, "ResizeArea")]
+)
+def test_what_tf2onnx_takes_for_something_else_keeps_its_operator(build, network, operator):
+    assert operators(build(network)(outputs=["y"]))[f"tensorflow::{operator}"] == 1
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        lambda h, w: (2 * h, 2 * w),
+        lambda h, w: (2 * (h - 1) + 3, (w - 1) * 2 + 3),
+        lambda h, w: (h + h, w * 2),
+        lambda h, w: (3 * h, 2 * w),
+    ],
+    ids=["same", "valid", "sums", "another stride"],
+)
+def test_a_transposed_convolution_of_images_of_any_size(build, size):
+    def network():
+        x, weight = image(size=None), values(3, 3, 5, 3)
+        shape = tf.shape(x)
+        height, width = size(shape[1], shape[2])
+        padding = "VALID" if size(9, 9) == (19, 19) else "SAME"
+        y = tf.nn.conv2d_transpose(x, weight, tf.stack([shape[0], height, width, 5]), [height_stride(size), 2], padding)
+        tf.nn.relu(tf.nn.bias_add(y, values(5)), "y")
+
+    def height_stride(size):
+        return size(10, 0)[0] - size(9, 0)[0]
+
+    source = build(network)()
+    assert operators(source) == {"Transpose": 2, "ConvTranspose": 1, "Relu": 1}
+    check(source, 3, 8)
+
+
 @pytest.mark.parametrize(
     "compute",
     [
@@ -401,6 +448,10 @@ def test_a_node_that_tf2onnx_fails_on_keeps_its_operator(build):
         lambda x: tf.gather(values(9, 3), tf.where(tf.cast(x, tf.int32) < 0, tf.cast(x, tf.int32) + 9, 2)),
         lambda x: tf.einsum("ij,kj->ik", x, x),
         lambda x: tf.reduce_mean(tf.reshape(x, [-1, 2, 2]), 1),
+        lambda x: tf.cast(x * 9, tf.int32) // 4 * 10 + tf.math.floormod(tf.cast(x * 9, tf.int32), 4),
+        lambda x: x // 0.3 + tf.math.floormod(x, 0.3),
+        lambda x: tf.raw_ops.ResizeArea(images=tf.reshape(x, [-1, 2, 2, 1]), size=[1, 2]),
+        lambda x: tf.raw_ops.ResizeBicubic(images=tf.reshape(x, [-1, 4, 1, 1]), size=[7, 1], align_corners=True),
     ],
 )
 def test_operators(build, compute):
@@ -480,6 +531,20 @@ def test_control_flow(build, compute):
     assert [end.name for end in source.outputs] == ["y:0"]
     assert operators(source).keys() & {"Loop", "If"}
     check(source)
+
+
+@pytest.mark.usefixtures("control_flow")
+def test_loops_of_one_name_in_two_graphs(build):
+    for factor in (1.5, 2.5):  # TensorFlow keeps functions by their names
+
+        def network(factor=factor):
+            def outer(i, y):
+                return i + 1, v1.while_loop(lambda j, _: j < i, lambda j, z: (j + 1, z * factor), [0, y])[1]
+
+            x = v1.placeholder(tf.float32, [None, 4], "x")
+            tf.identity(v1.while_loop(lambda i, _: i < 4, outer, [0, x])[1], "y")
+
+        check(build(network)())
 
 
 # Files

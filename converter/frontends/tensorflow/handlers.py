@@ -1,4 +1,4 @@
-"""TensorFlow operators that tf2onnx lacks, or says in a roundabout way, and ONNX can say.
+"""TensorFlow operators that tf2onnx lacks, gets wrong, or says in a roundabout way, and ONNX can say.
 
 Handlers in tf2onnx's form: they change `node`, of its graph `graph`, to the last operator of the composition.
 """
@@ -11,6 +11,12 @@ from typing import Any
 import numpy as np
 
 Handler = Callable[..., None]
+
+_OF_EXTENTS = ("Add", "AddV2", "ConcatV2", "Concat", "Max", "Maximum", "Mul", "Pack")
+"""Operators that give nothing negative for what is not negative."""
+
+_PARTS = ("Cast", "Gather", "GatherV2", "Identity", "Reshape", "Slice", "Squeeze", "StridedSlice", "Unsqueeze")
+"""Operators that give elements of their first input."""
 
 
 def _becomes(operator: str) -> Handler:
@@ -36,6 +42,83 @@ def _select(graph: Any, node: Any, **kwargs: Any) -> None:
         shape = graph.make_const(f"{node.name}/rows", np.array([-1] + [1] * (rank - 1), np.int64)).output[0]
         graph.replace_inputs(node, [_make(graph, node, "Reshape", condition, shape), *node.input[1:]])
     node.type = "Where"
+
+
+def _floor_mod(graph: Any, node: Any, **kwargs: Any) -> None:
+    """Mod, whose sign is the divisor's; of floats x - floor(x / y) * y."""
+    if not _is_integer(graph, node):
+        rounded = _make(graph, node, "Floor", _quotient(graph, node))
+        product = _make(graph, node, "Mul", rounded, node.input[1])
+        node.type = "Sub"
+        graph.replace_inputs(node, [node.input[0], product])
+    else:
+        node.type = "Mod"
+
+
+def _floor_div(graph: Any, node: Any, **kwargs: Any) -> None:
+    """Division towards minus infinity: ONNX divides integers towards zero, which is the same for extents."""
+    if not _is_integer(graph, node):
+        quotient = _quotient(graph, node)
+        node.type = "Floor"
+        graph.replace_inputs(node, [quotient])
+        return
+    x, y = node.input
+    if not all(_is_extent(source) for source in node.inputs):
+        x = _make(graph, node, "Sub", x, _make(graph, node, "Mod", x, y))
+    node.type = "Div"
+    graph.replace_inputs(node, [x, y])
+
+
+def _is_integer(graph: Any, node: Any) -> bool:
+    from tf2onnx import utils
+
+    return np.dtype(utils.map_onnx_to_numpy_type(graph.get_dtype(node.input[0]))).kind in "iu"
+
+
+def _is_extent(node: Any) -> bool:
+    """Whether a value is computed from a shape, and never negative."""
+    if node.is_const():
+        return bool((node.get_tensor_value(as_list=False) >= 0).all())
+    if node.type in _OF_EXTENTS:
+        return all(_is_extent(source) for source in node.inputs)
+    return node.type in ("Shape", "Size") or (node.type in _PARTS and _is_extent(node.inputs[0]))
+
+
+def _area(graph: Any, node: Any, **kwargs: Any) -> None:
+    """The mean of each pixel's area, where that is of whole pixels."""
+    shape, size = graph.get_shape(node.input[0]), node.inputs[1]
+    wanted = size.get_tensor_value() if size.is_const() else (0, 0)
+    if not shape or -1 in shape[1:3] or any(not n or extent % n for extent, n in zip(shape[1:3], wanted, strict=True)):
+        raise NotImplementedError("areas of parts of pixels")
+    window = [extent // n for extent, n in zip(shape[1:3], wanted, strict=True)]
+    image = graph.make_node("Transpose", [node.input[0]], attr={"perm": [0, 3, 1, 2]}).output[0]
+    pool = graph.make_node(
+        "AveragePool", [image], attr={"kernel_shape": window, "strides": window}, name=node.name + "/pool"
+    )
+    node.type = "Transpose"
+    node.set_attr("perm", [0, 2, 3, 1])
+    graph.replace_inputs(node, pool.output)
+
+
+def _bicubic(graph: Any, node: Any, **kwargs: Any) -> None:
+    """Resize. Without half pixels TensorFlow has another curve, and repeats the pixels at the border."""
+    from tf2onnx.onnx_opset.nn import Resize
+
+    name, half = node.name, node.get_attr_value("half_pixel_centers")
+    Resize.version_11(graph, node, **kwargs)
+    if not half:
+        resize = graph.get_node_by_name(name).inputs[0]
+        resize.set_attr("cubic_coeff_a", -0.75)
+        resize.set_attr("exclude_outside", 0)
+
+
+def _non_max_suppression(graph: Any, node: Any, **kwargs: Any) -> None:
+    """As tf2onnx has it, which passes over a deviation below 1."""
+    from tf2onnx.onnx_opset.tensor import NonMaxSuppression
+
+    if not node.inputs[5].is_const() or node.inputs[5].get_tensor_value():
+        raise NotImplementedError("scores that fall where boxes overlap")
+    NonMaxSuppression.any_version(graph.opset, graph, node, **kwargs)
 
 
 def _expm1(graph: Any, node: Any, **kwargs: Any) -> None:
@@ -95,10 +178,15 @@ HANDLERS: Mapping[str, Handler] = {
     "AccumulateNV2": _becomes("Sum"),
     "Erfc": _erfc,
     "Expm1": _expm1,
+    "FloorDiv": _floor_div,
+    "FloorMod": _floor_mod,
     "GuaranteeConst": _becomes("Identity"),
     "Inv": _becomes("Reciprocal"),
     "Log1p": _log1p,
     "MulNoNan": _zero_where(1, _product),
+    "NonMaxSuppressionV5": _non_max_suppression,
+    "ResizeArea": _area,
+    "ResizeBicubic": _bicubic,
     "Select": _select,
     "SelectV2": _select,
     "Snapshot": _becomes("Identity"),
