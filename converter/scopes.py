@@ -53,8 +53,13 @@ def path_of(node: ir.Node) -> tuple[str, ...]:
     recorded = _torch_list(node, TORCH_SCOPES)
     if recorded:
         return tuple(scope for scope in recorded[:-1] if scope)
-    parts = (node.name or "").split("/")
+    parts = _source_path(node.name or "").split("/")
     return tuple(re.sub(r"\.(?=\d+[^\d.])", "_", part) for part in parts[:-1] if part)
+
+
+def _source_path(name: str) -> str:
+    """A name as it was before TensorFlow expanded the call that holds it: `while/body/_1/while/add` is `while/add`."""
+    return re.sub(r".*/_\d+/", "", name)
 
 
 def classes_of(node: ir.Node) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter import scopes
-from converter.idioms.pattern import Pattern, either, named, op
+from converter.idioms.pattern import Pattern, constant, either, named, op
 from converter.idioms.rewrite import DOMAIN, Builder, Idiom, replace
 from converter.idioms.values import attribute, axes_of, numbers_of, rank_of, shape_of
 from converter.normalize.names import Names
@@ -61,6 +61,37 @@ def gather(builder: Builder, x: ir.Value, places: ir.Value) -> ir.Value | None:
         index.metadata_props.update(places.metadata_props)
         return builder.Gather(x, index, axis=0)
     return builder.Gather(x, builder.Squeeze(places, builder.constant("last", np.array([-1]))), axis=0)
+
+
+def gather_of_one(x: Pattern, index: Pattern, new: Pattern, axis: Pattern, squeezed: Pattern) -> Pattern:
+    """A gather of one number, given as a vector, and the axis taken out."""
+    return op.Squeeze(op.Gather(x, op.Unsqueeze(index, new), axis=axis), squeezed)
+
+
+def gathered_element(
+    builder: Builder, x: ir.Value, index: ir.Value, new: ir.Value, axis: int, squeezed: ir.Value
+) -> ir.Value | None:
+    """Gather with the number itself: `x[i]`."""
+    rank = rank_of(x)
+    if rank is None or rank_of(index) != 0 or numbers_of(squeezed) not in ((axis % rank,), (axis % rank - rank,)):
+        return None
+    return builder.Gather(x, index, axis=axis)
+
+
+# One number everywhere
+
+
+def expanded_number(number: Pattern, shape: Pattern) -> Pattern:
+    """A scalar constant in another shape."""
+    return op.Expand(constant(number), shape)
+
+
+def filled(builder: Builder, number: ir.Value, shape: ir.Value) -> ir.Value | None:
+    """ConstantOfShape: `ops.zeros(shape)`."""
+    tensor = number.const_value
+    if tensor is None or len(tensor.shape):
+        return None
+    return builder.ConstantOfShape(shape, value=ir.tensor(tensor.numpy().reshape(1)))
 
 
 # Nothing new
@@ -141,6 +172,8 @@ def roll(
 IDIOMS = (
     Idiom(gathered_by_one_number, gather),
     Idiom(slice_of_one, element),
+    Idiom(expanded_number, filled),
+    Idiom(gather_of_one, gathered_element),
     Idiom(gathered_in_order, reshape_of_all),
     Idiom(reshape_of_view, reshape_once),
     Idiom(same_shape, nothing),

@@ -14,6 +14,7 @@ import onnx_ir as ir
 
 from converter.normalize.clean import drop_invented_biases, make_outputs, remove_dead_code, remove_identities, sort
 from converter.normalize.constants import drop_initializer_inputs, lift_constants
+from converter.normalize.counted import count_rounds
 from converter.normalize.fold import fold_constants
 from converter.normalize.functions import inline_functions
 from converter.normalize.loops import infer_loop_shapes
@@ -65,6 +66,8 @@ PASSES = (
     # What is constant is computed, except what is random, and what consumes a float weight that the source names.
     infer_shapes,
     fold_constants,
+    # A loop knows how often it runs, and what it carries has a shape.
+    count_rounds,
     infer_loop_shapes,
     # What contributes nothing goes.
     remove_identities,

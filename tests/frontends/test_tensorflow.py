@@ -449,6 +449,7 @@ def test_a_transposed_convolution_of_images_of_any_size(build, size):
         lambda x: tf.einsum("ij,kj->ik", x, x),
         lambda x: tf.reduce_mean(tf.reshape(x, [-1, 2, 2]), 1),
         lambda x: tf.cast(x * 9, tf.int32) // 4 * 10 + tf.math.floormod(tf.cast(x * 9, tf.int32), 4),
+        lambda x: v1.Print(x, [x]) + 1.0,
         lambda x: x // 0.3 + tf.math.floormod(x, 0.3),
         lambda x: tf.raw_ops.ResizeArea(images=tf.reshape(x, [-1, 2, 2, 1]), size=[1, 2]),
         lambda x: tf.raw_ops.ResizeBicubic(images=tf.reshape(x, [-1, 4, 1, 1]), size=[7, 1], align_corners=True),
@@ -517,12 +518,17 @@ def writing_loop(x):
     return write[1].stack()
 
 
+def count(x):
+    turns, _ = v1.while_loop(lambda i, y: i < 9, lambda i, y: (i + 2, y * 1.5), [0, x])
+    return tf.cast(turns, tf.float32) + x
+
+
 def condition(x):
     return v1.cond(tf.reduce_sum(x) > 0, lambda: x * 2.0, lambda: x - 1.0)
 
 
 @pytest.mark.usefixtures("control_flow")
-@pytest.mark.parametrize("compute", [while_loop, nested_loops, growing_state, writing_loop, condition])
+@pytest.mark.parametrize("compute", [while_loop, nested_loops, growing_state, writing_loop, count, condition])
 def test_control_flow(build, compute):
     def network():
         tf.identity(compute(v1.placeholder(tf.float32, [None, 4], "x")), "y")

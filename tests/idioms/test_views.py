@@ -27,6 +27,19 @@ def test_a_slice_of_one_is_an_element(start, end, axis):
     assert left_of(SLICE, **vectors(start=start, end=end, axis=axis, step=1)) == ["Gather"]
 
 
+def test_a_gather_of_one_is_an_element():
+    text = (
+        "(float[n,3,5] x, int64 i) => (float[n,5] y)"
+        "{ v = Unsqueeze(i, zero) a = Gather <axis=1> (x, v) y = Squeeze(a, one) }"
+    )
+    assert recognised(text, X, np.array(2), **vectors(zero=0, one=1)) == ["Gather"]
+
+
+def test_one_number_in_another_shape_is_made_at_once():
+    body = "s = Shape(x) f = Expand(number, s) t = Add(x, f) y = ReduceSum <keepdims=0> (t, one)"
+    assert "ConstantOfShape" in left_of(body, number=np.float32(0.5), **vectors(one=1))
+
+
 def test_the_last_along_a_free_axis_is_an_element():
     text = f"(float[3,n,5] x) => (float[3,5] y) {{ {SLICE} }}"
     assert recognised(text, X, **vectors(start=-1, end=FAR, axis=1, step=1)) == ["Gather"]

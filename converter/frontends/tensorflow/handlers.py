@@ -28,6 +28,12 @@ def _becomes(operator: str) -> Handler:
     return handle
 
 
+def _print(graph: Any, node: Any, **kwargs: Any) -> None:
+    """What it passes on; the text that it writes goes."""
+    node.type = "Identity"
+    graph.replace_inputs(node, node.input[:1])
+
+
 def _erfc(graph: Any, node: Any, **kwargs: Any) -> None:
     """1 - erf(x)."""
     erf = _make(graph, node, "Erf", node.input[0])
@@ -185,6 +191,7 @@ HANDLERS: Mapping[str, Handler] = {
     "Log1p": _log1p,
     "MulNoNan": _zero_where(1, _product),
     "NonMaxSuppressionV5": _non_max_suppression,
+    "Print": _print,
     "ResizeArea": _area,
     "ResizeBicubic": _bicubic,
     "Select": _select,

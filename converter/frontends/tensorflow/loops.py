@@ -115,10 +115,13 @@ def _frame(
 
 
 def _is_counted(graph: GraphDef, frame: _Frame) -> bool:
-    """Whether the first variable counts the turns and the second is their limit, as tf2onnx expects."""
+    """Whether the first variable counts the turns and the second is their limit, as tf2onnx expects.
+
+    It gives neither to anybody outside.
+    """
     from tensorflow.core.framework.types_pb2 import DT_INT32
 
-    if len(frame.variables) < 2:
+    if len(frame.variables) < 2 or any(variable.leaving for variable in frame.variables[:2]):
         return False
     nodes = {node.name: node for node in graph.node}
     counter, limit = frame.variables[:2]
