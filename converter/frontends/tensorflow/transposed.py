@@ -122,8 +122,10 @@ def _source(graph: Any, tensor: str) -> str:
 
 
 def _slice(node: Any, items: list[_Extent | None] | None) -> list[_Extent | None] | None:
-    bounds = [source.get_tensor_value() if source.is_const() else None for source in node.inputs[1:]]
-    if items is None or any(bound is None or len(bound) != 1 for bound in bounds):
+    if items is None or not all(source.is_const() for source in node.inputs[1:]):
+        return None
+    bounds = [source.get_tensor_value() for source in node.inputs[1:]]
+    if any(len(bound) != 1 for bound in bounds):
         return None
     begin, end, step = (bound[0] for bound in bounds)
     if node.get_attr_value("shrink_axis_mask"):
