@@ -36,7 +36,7 @@ def test_a_gather_of_one_is_an_element():
 
 
 def test_one_number_in_another_shape_is_made_at_once():
-    body = "s = Shape(x) f = Expand(number, s) t = Add(x, f) y = ReduceSum <keepdims=0> (t, one)"
+    body = "s = Shape(x) f = Expand(number, s) t = Concat <axis=1> (x, f) y = ReduceSum <keepdims=0> (t, one)"
     assert "ConstantOfShape" in left_of(body, number=np.float32(0.5), **vectors(one=1))
 
 
