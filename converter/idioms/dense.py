@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.idioms.pattern import Pattern, constant, op
+from converter.idioms.pattern import Pattern, constant, named, op
 from converter.idioms.rewrite import DOMAIN, Builder, Idiom
 from converter.idioms.values import is_float, rank_of, shape_of
 
@@ -24,4 +24,30 @@ def dense(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value) -> ir
     return builder.Dense(x, weight, bias, domain=DOMAIN)
 
 
-IDIOMS = (Idiom(product_plus_bias, dense),)
+def product_of_rows(
+    x: Pattern, flat: Pattern, weight: Pattern, bias: Pattern, trans: Pattern, shape: Pattern, y: Pattern
+) -> Pattern:
+    """All rows of a tensor as one matrix through Gemm, which takes no other, and back: torch's `addmm` of a view."""
+    rows = op.Gemm(op.Reshape(x, flat), constant(weight), constant(bias), alpha=1.0, beta=1.0, transA=0, transB=trans)
+    return named(y, op.Reshape(rows, shape))
+
+
+def dense_of_rows(
+    builder: Builder,
+    x: ir.Value,
+    flat: ir.Value,
+    weight: ir.Value,
+    bias: ir.Value,
+    trans: int,
+    shape: ir.Value,
+    y: ir.Value,
+) -> ir.Value | None:
+    """`idiom.Dense` over the last axis."""
+    matrix = builder.Transpose(weight, perm=[1, 0]) if trans else weight
+    before, extents = shape_of(x), shape_of(matrix) or (None, None)
+    if before is None or None in before or before[-1] != extents[0] or shape_of(y) != (*before[:-1], extents[1]):
+        return None
+    return dense(builder, x, matrix, bias)
+
+
+IDIOMS = (Idiom(product_plus_bias, dense), Idiom(product_of_rows, dense_of_rows))

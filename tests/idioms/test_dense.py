@@ -37,6 +37,20 @@ def test_near_misses_stay(text, weights):
     assert "Dense" not in recognised(text, *feeds, **weights)
 
 
+ROWS = "(float[n,5,4] x) => (float[n,5,3] y) { a = Reshape(x, flat) b = Gemm <transB=%d> (a, w, c) y = Reshape(b, to) }"
+
+
+@pytest.mark.parametrize("trans", [0, 1])
+def test_gemm_of_all_rows_is_a_dense_layer(trans):
+    shapes = {"flat": np.array([-1, 4]), "to": np.array([-1, 5, 3])}
+    assert recognised(ROWS % trans, X, w=W.T if trans else W, c=B, **shapes)[-1] == "Dense"
+
+
+def test_gemm_of_other_rows_stays():
+    shapes = {"flat": np.array([-1, 4]), "to": np.array([-1, 3, 5])}
+    assert "Gemm" in recognised((ROWS % 0).replace("float[n,5,3] y", "float[n,3,5] y"), X, w=W, c=B, **shapes)
+
+
 def test_script():
     model = model_of("(float[n,5,4] x) => (float[n,5,3] y) { t = MatMul(x, w) y = Add(b, t) }", w=W, b=B.reshape(1, 3))
     rep = check_model(model, [X])

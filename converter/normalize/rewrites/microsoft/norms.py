@@ -28,9 +28,8 @@ def _sum_of_skip(edit: Edit, bias: ir.Value | None) -> ir.Value:
     outputs = edit.node.outputs
     if any(value.uses() or value.is_graph_output() for value in outputs[1:3]):
         raise RefusedError("its outputs mean and inv_std_var are used")
-    total = edit.before("Add", edit.input(0), edit.input(1))
-    if bias is not None:
-        total = edit.before("Add", total, bias)
+    x = edit.input(0) if bias is None else edit.before("Add", edit.input(0), bias)  # of the product in front
+    total = edit.before("Add", x, edit.input(1))
     if len(outputs) > 3:
         edit.replace_output(3, total)
     edit.node.resize_outputs(1)
