@@ -72,16 +72,22 @@ def slice_(node: Node, x: Operand, starts: Operand, ends: Operand, axes: Operand
         raise node.decline("the number of its axes is unknown")
     which = tuple(range(len(first))) if axes is None else axes.items()
     by = (1,) * len(first) if steps is None else steps.items()
-    if which is None or by is None or not all(map(_has_python_form, last, by)):
+    bounds = None if which is None or by is None else list(zip(which, first, last, by, strict=True))
+    if bounds is None or not all(_has_python_form(x, *each) for each in bounds):
         return _slice_computed(node, x, starts, ends, axes, steps)
-    along = {axis: _bounds(x, axis, *bounds) for axis, *bounds in zip(which, first, last, by, strict=True)}
-    along = {axis: bounds for axis, bounds in along.items() if bounds != slice(None)}
+    along = {axis: _bounds(x, axis, *each) for axis, *each in bounds}
+    along = {axis: part for axis, part in along.items() if part != slice(None)}
     return subscript(x, along) if along else x
 
 
-def _has_python_form(stop: Arg, step: Arg) -> bool:
-    """Whether a Python slice means it: backwards to a bound before the first element, PyNative mode stops short."""
-    return isinstance(step, int) and (step > 0 or isinstance(stop, int))
+def _has_python_form(x: Operand, axis: int, start: Arg, stop: Arg, step: Arg) -> bool:
+    """Whether a Python slice means it: backwards, MindSpore does not bring bounds beyond the ends back to them."""
+    if not isinstance(step, int) or step > 0:
+        return isinstance(step, int)
+    if x.shape is not None and x.shape[axis] is not None:
+        return isinstance(stop, int)
+    beyond = isinstance(start, int) and 0 <= start < FAR
+    return isinstance(stop, int) and not beyond and not -FAR <= stop < 0
 
 
 def _bounds(x: Operand, axis: int, start: Arg, stop: Arg, step: Arg) -> slice:

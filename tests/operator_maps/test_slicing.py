@@ -37,6 +37,15 @@ def test_slices(bounds: tuple[np.ndarray, ...], text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("start", "stop"),
+    [(9, 1), (9, -FAR), (5, 1), (9, 0), (5, -6), (-1, -9), (2, -7), (-1, -FAR), (FAR, 1), (FAR, -FAR)],
+)
+def test_slices_backwards_along_a_free_axis(start: int, stop: int) -> None:
+    script = check("Slice", X, ints(start), ints(stop), ints(0), ints(-1), constants=(1, 2, 3, 4), free=True).script
+    assert ("slice_by" in script) == (0 <= start < FAR or -FAR < stop < 0)
+
+
+@pytest.mark.parametrize(
     ("bounds", "constants"),
     [
         ((ints(1), ints(3), ints(1)), (3,)),
