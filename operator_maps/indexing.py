@@ -11,8 +11,6 @@ from converter.operator_maps.slicing import subscript
 from converter.rows import Arg, Node, Operand, expr, invoke
 
 if TYPE_CHECKING:
-    import math
-
     import mindspore as ms
     from mindspore import ops
 
@@ -76,10 +74,11 @@ def gather_nd(node: Node, x: Operand, indices: Operand, *, batch_dims: int = 0) 
 
 def gather_nd_of_batch(x, indices, batch_dims):
     """Gather from every element of a batch by its own indices."""
-    batch = math.prod(x.shape[:batch_dims])
+    flat = x.reshape((-1, *x.shape[batch_dims:]))
+    batch = flat.shape[0]  # not math.prod of extents: graph mode counts to no product of free ones
     items = indices.reshape((batch, -1, indices.shape[-1]))
     which = ops.broadcast_to(ops.arange(batch).reshape((-1, 1, 1)), (batch, items.shape[1], 1)).astype(items.dtype)
-    found = ops.gather_nd(x.reshape((batch, *x.shape[batch_dims:])), ops.cat((which, items), 2))
+    found = ops.gather_nd(flat, ops.cat((which, items), 2))
     return found.reshape(indices.shape[:-1] + x.shape[batch_dims + indices.shape[-1] :])
 
 

@@ -102,6 +102,16 @@ def test_gathers_places(indices: np.ndarray, batch_dims: int) -> None:
     check("GatherND", X, indices, batch_dims=batch_dims, constants=())
 
 
+def test_gathers_places_of_a_batch_that_graph_mode_does_not_know() -> None:
+    import mindspore as ms
+
+    indices = ints([[0, 1]], [[3, 2]], [[1, 4]])
+    rep = check("GatherND", X, indices, batch_dims=1, constants=(1,), free=True)
+    ms.set_context(mode=ms.GRAPH_MODE)
+    rep.net.set_inputs(ms.Tensor(shape=[None, *X.shape[1:]], dtype=ms.float32))
+    np.testing.assert_array_equal(rep.run([X])[0], [[X[0, 0, 1]], [X[1, 3, 2]], [X[2, 1, 4]]])
+
+
 @pytest.mark.parametrize("reduction", ["none", "add", "mul", "max", "min"])
 def test_scatters_along_an_axis(reduction: str) -> None:
     indices = np.argsort(RNG.normal(size=(3, 2, 5)), axis=1) - 2
