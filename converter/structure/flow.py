@@ -31,7 +31,8 @@ def name_flow(body: Block, inputs: Sequence[Value], begun: bool) -> None:
 
 
 def _has_layer(read: Sequence[Value | Member]) -> bool:
-    return any(isinstance(part, Member) and part.weights for part in read)
+    """Whether there is a member with parameters that is not one itself."""
+    return any(isinstance(part, Member) and part.weights and "" not in part.weights for part in read)
 
 
 def _last_reads(body: Block) -> dict[Value, int]:
