@@ -20,6 +20,10 @@ MAX_LITERAL = 16
 """Constants of more elements are parameters, smaller ones stand in the script."""
 
 
+MOST_NUMBERS = 4
+"""Of more equal numbers nobody wants to read each."""
+
+
 class Members:
     """The members of a Cell while it is being written; what is asked for twice is made once."""
 
@@ -85,8 +89,7 @@ class Members:
             return expr("ops.zeros({0}, {1})", shape, dtype)
         trainable = weight.trainable and size > 1
         if kind_of(tensor.dtype) == "c" or (size <= MAX_LITERAL and not trainable):
-            literal = expr("ms.Tensor({0}, {1})", literal_of(weight.array()), dtype)
-            return self._add(literal, {}, hint)
+            return self._add(_literal(weight.array(), dtype), {}, hint)
         constructor = expr("ms.Parameter(ops.zeros({0}, {1}))", shape, dtype)
         if not trainable:
             constructor = expr("ms.Parameter(ops.zeros({0}, {1}), requires_grad=False)", shape, dtype)
@@ -118,6 +121,15 @@ def _equal(a: dict[str, Weight], b: dict[str, Weight]) -> bool:
         return np.array_equal(mine.tensor.numpy(), other.tensor.numpy())
 
     return a.keys() == b.keys() and all(a[name].steps == b[name].steps and same(a[name], b[name]) for name in a)
+
+
+def _literal(array: np.ndarray, dtype: Expr) -> Expr:
+    """A small constant: by its numbers, or by what makes many of them."""
+    if array.size > MOST_NUMBERS and array.dtype.kind in "bif":
+        for number, function in ((0, "ops.zeros"), (1, "ops.ones")):
+            if (array == number).all():
+                return expr(f"{function}({{0}}, {{1}})", array.shape, dtype)
+    return expr("ms.Tensor({0}, {1})", literal_of(array), dtype)
 
 
 def literal_of(array: np.ndarray) -> Any:

@@ -112,6 +112,26 @@ def reshape_of_all(builder: Builder, x: ir.Value, flat: ir.Value, index: ir.Valu
     return builder.Reshape(x, builder.constant("shape", np.array(numbers.shape)))
 
 
+def gathered_in_a_row(x: Pattern, index: Pattern, axis: Pattern) -> Pattern:
+    """Elements by their numbers, which exporters compute where positions are counted."""
+    return op.Gather(x, index, axis=axis)
+
+
+def part(builder: Builder, x: ir.Value, index: ir.Value, axis: int) -> ir.Value | None:
+    """`x[first:last]`, when the numbers are one after the other; `x` itself, when these are all."""
+    numbers, extents = numbers_of(index), shape_of(x)
+    if numbers is None or extents is None or len(numbers) < 2 or numbers[0] < 0:
+        return None
+    *outer, count = shape_of(index) or ()
+    first, last, axis = numbers[0], numbers[-1] + 1, axis % len(extents)
+    if count != len(numbers) or numbers != tuple(range(first, last)):
+        return None
+    bounds = (builder.constant(name, np.array([n])) for name, n in (("first", first), ("last", last), ("axis", axis)))
+    taken = x if (first, last) == (0, extents[axis]) else builder.Slice(x, *bounds)
+    axes = np.arange(axis, axis + len(outer))
+    return builder.Unsqueeze(taken, builder.constant("axes", axes)) if outer else taken
+
+
 def reshape_of_view(x: Pattern, first: Pattern, shape: Pattern) -> Pattern:
     """A Reshape of what another has reshaped."""
     return op.Reshape(
@@ -175,6 +195,7 @@ IDIOMS = (
     Idiom(expanded_number, filled),
     Idiom(gather_of_one, gathered_element),
     Idiom(gathered_in_order, reshape_of_all),
+    Idiom(gathered_in_a_row, part),
     Idiom(reshape_of_view, reshape_once),
     Idiom(same_shape, nothing),
     Idiom(end_and_beginning, roll),

@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import onnx_ir as ir
 from onnxscript.optimizer import fold_constants_ir
 
-from converter.normalize.constants import lift_constants
+from converter.normalize.constants import lift_constants, new_initializer
 from converter.normalize.marks import FOLDED, is_literal
-from converter.normalize.names import Memory
+from converter.normalize.names import Memory, named_tensor
 from converter.normalize.shapes import infer_shapes
 from converter.normalize.walk import all_graphs, all_nodes
 
@@ -43,6 +44,7 @@ def fold_constants(model: ir.Model) -> None:
     known = set(_initializers(model))
     rule = _Rule(model)
     for _ in range(_MAX_ROUNDS):
+        _gather_elements(model, rule)
         with _hidden_from_folder(model), _silent_folder():
             modified = fold_constants_ir(
                 model, input_size_limit=_MAX_ELEMENTS, output_size_limit=_MAX_ELEMENTS, should_fold=rule
@@ -55,6 +57,26 @@ def fold_constants(model: ir.Model) -> None:
         if value not in known:
             value.meta[FOLDED] = True
     memory.restore(model)
+
+
+def _gather_elements(model: ir.Model, rule: _Rule) -> None:
+    """Fold GatherElements, whose evaluation fails in onnx where the index is smaller than the data (seen in 1.23)."""
+    for node in list(all_nodes(model.graph)):
+        if node.op_type != "GatherElements" or node.domain or not rule(node):
+            continue
+        data, index = (value.const_value if value is not None else None for value in node.inputs)
+        if data is None or index is None or max(data.size, index.size) > _MAX_ELEMENTS:
+            continue
+        axis = node.attributes.get_int("axis", 0)
+        cut = tuple(
+            slice(None) if i == axis % len(index.shape) else slice(n) for i, n in enumerate(index.shape.numpy())
+        )
+        made = node.outputs[0]
+        taken = named_tensor(ir.tensor(np.take_along_axis(data.numpy()[cut], index.numpy(), axis)), made.name or "")
+        assert isinstance(node.graph, ir.Graph)
+        value = new_initializer(node.graph, made.name or "", taken)
+        made.replace_all_uses_with(value, replace_graph_outputs=True)
+        node.graph.remove(node, safe=True)
 
 
 class _Rule:

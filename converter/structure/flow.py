@@ -12,17 +12,21 @@ def name_flow(body: Block, inputs: Sequence[Value], begun: bool) -> None:
     """Call a value what its predecessor is called, where nothing reads that any more and nothing else is alive.
 
     What the source itself has a name for keeps it. The flow begins with the first input where it has `begun` there,
-    else with the result of the first layer: a network's inputs have names of their own.
+    else with the result of the first layer: a network's inputs have names of their own, and what is made before, such
+    as a mask, lives beside it.
     """
     last = _last_reads(body)
     flowing = inputs[0] if begun and inputs else None
     alive: set[Value] = set()
     for index, statement in enumerate(body.statements):
         made = made_by(statement)
+        if flowing is None and not begun:
+            alive = set()
         alive = {value for value in (*alive, *made) if last.get(value, -1) > index}
         read = list(used_by(statement))
         goes_on = flowing in read and last[flowing] == index if flowing is not None else _has_layer(read)
         if len(made) == 1 and alive == set(made) and goes_on:
+            begun = True
             if not made[0].assigned:
                 made[0].hint, made[0].assigned = flowing.hint if flowing is not None else "x", True
             flowing = made[0]

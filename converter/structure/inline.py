@@ -39,6 +39,7 @@ def inline_single_uses(block: Block) -> dict[Any, Any]:
         The statement that holds each inlined one now.
     """
     moved: dict[Any, Any] = {}
+    _read_in_place(block)
     uses = _uses(block)
     kept: list[Statement] = []
     for statement in block.statements:
@@ -57,6 +58,22 @@ def inline_single_uses(block: Block) -> dict[Any, Any]:
         moved[before] = block
     block.statements = kept
     return moved
+
+
+def _read_in_place(block: Block) -> None:
+    """Read a parameter wherever it is needed, and keep it in no variable."""
+    read = {
+        target: statement.value
+        for statement in block.statements
+        if (target := _single_target(statement)) is not None
+        and isinstance(statement, Assign)
+        and isinstance(statement.value, Member)
+    }
+    if read:
+        block.statements = [s for s in block.statements if _single_target(s) not in read]
+        for statement in block.statements:
+            replace_in(statement, read)
+        block.results = substituted(block.results, read)
 
 
 def _uses(block: Block) -> Counter[Value]:
