@@ -60,5 +60,6 @@ def recognise(model: ir.Model) -> None:
         padding.IDIOMS,
     ):
         rewrite(model, idioms, names)
+    broadcasts.drop_expansions(model)  # of what views has taken in a row
     views.unbind(model, names)
     concatenations.nest(model)

@@ -1,11 +1,11 @@
-"""Broadcasts: an Expand in front of an operator that would expand its input by itself."""
+"""Broadcasts: an Expand, or axes put first, in front of an operator that would do so with its input by itself."""
 
 from __future__ import annotations
 
 import onnx_ir as ir
 
 from converter.idioms.rewrite import replace
-from converter.idioms.values import shape_of
+from converter.idioms.values import axes_of, shape_of
 
 _COMPARISONS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
 _ARITHMETIC = ("Add", "Cast", "Div", "Mod", "Mul", "Sub", "Where")
@@ -13,12 +13,20 @@ _BROADCASTING = frozenset((*_COMPARISONS, *_ARITHMETIC, "And", "Not", "Or", "Xor
 
 
 def drop_expansions(model: ir.Model) -> None:
-    """Take an Expand out where what is made of it has the wanted shape from another input (`expand_as` in torch)."""
+    """Take them out where what is made of them has the wanted shape from another input (`expand_as` in torch)."""
     for graph in model.graphs():
         for node in graph:
-            source = node.inputs[0] if node.op_type == "Expand" and not node.domain else None
+            source = node.inputs[0] if _expands(node) else None
             if source is not None and node.outputs[0].uses() and narrow(node.outputs[0], shape_of(source)):
                 replace([node], [], {node.outputs[0]: source}, at=node)
+
+
+def _expands(node: ir.Node) -> bool:
+    """Whether broadcasting could do a node's work."""
+    if node.domain or node.op_type not in ("Expand", "Unsqueeze"):
+        return False
+    axes = axes_of(node.inputs[1], node.outputs[0]) if node.op_type == "Unsqueeze" else ()
+    return axes is not None and axes == tuple(range(len(axes)))
 
 
 def narrow(value: ir.Value, shape: tuple[int | str | None, ...] | None) -> bool:

@@ -25,3 +25,12 @@ def test_an_expansion_that_happens_by_itself_goes(body: str, left: list[str], ba
     if batch == "n":
         text, shape = text.replace("e = Expand", "shape = Shape(x) e = Expand"), {}
     assert [op for op in recognised(text, X, axes=np.array([1, 2]), **shape) if op != "Shape"] == left
+
+
+@pytest.mark.parametrize(
+    ("body", "goes"), [("y = Add(x, e)", True), ("y = Mul(e, e)", False), ("a = Relu(e) y = Add(x, a)", False)]
+)
+def test_an_axis_in_front_goes(body: str, goes: bool) -> None:
+    text = f"(float[2,3,5] x) => (float[r,3,5] y) {{ p = Add(w, w) e = Unsqueeze(p, axes) {body} }}"
+    weights = {"w": X[0], "axes": np.array([0])}
+    assert ("Unsqueeze" in recognised(text, X, **weights)) != goes

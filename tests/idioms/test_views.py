@@ -120,7 +120,7 @@ def test_a_roll_goes_the_shorter_way():
     assert "return roll(x, 1, 2)" in check_model(model_of(ROLL.replace("axis=1", "axis=2"), **weights), [X]).script
 
 
-@pytest.mark.parametrize("index", [[[2], [0], [-1]], [[[1], [2]]]], ids=["vector", "matrix"])
+@pytest.mark.parametrize("index", [[[2], [0], [-1]], [[[2], [1]]]], ids=["vector", "matrix"])
 def test_places_of_one_number_are_an_index(index):
     rank = np.ndim(index)
     text = f"(float[n,3,5] x) => (float[{','.join('abcd'[: rank + 1])}] y) {{ y = GatherND(x, places) }}"
@@ -156,3 +156,23 @@ def test_all_elements_in_order_are_a_reshape(numbers, left):
     shape = ",".join(map(str, numbers.shape))
     text = f"(float[2,3,5] x) => (float[{shape}] y) {{ a = Reshape(x, flat) y = Gather(a, index) }}"
     assert recognised(text, X, flat=np.array([-1]), index=numbers) == left
+
+
+@pytest.mark.parametrize(
+    ("index", "left"),
+    [
+        ([0, 1], ["Slice"]),
+        ([2, 3, 4], ["Slice"]),
+        ([[1, 2, 3]], ["Slice", "Unsqueeze"]),
+        ([0, 1, 2, 3, 4], []),
+        ([[0, 1, 2, 3, 4]], ["Unsqueeze"]),
+        ([1, 0], ["Gather"]),
+        ([[0, 1], [2, 3]], ["Gather"]),
+        ([-2, -1], ["Gather"]),
+    ],
+    ids=str,
+)
+def test_elements_in_a_row_are_a_slice(index, left):
+    body = "a = Gather <axis=2> (x, index) y = Relu(a)"
+    text = f"(float[n,3,5] x) => (float[{','.join('nabcd'[: 2 + np.ndim(index)])}] y) {{ {body} }}"
+    assert recognised(text, X, index=np.array(index)) == [*left, "Relu"]

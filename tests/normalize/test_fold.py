@@ -64,6 +64,17 @@ def test_masks_and_tables_fold_and_are_marked() -> None:
     assert is_folded(graph.graph.initializers["mask"])
 
 
+def test_elements_of_a_buffer_fold() -> None:
+    """onnx's evaluator fails where the index is smaller than the buffer."""
+    text = """g (float[2,3] x) => (float[2,3] y) {
+        i = GatherElements <axis = -1> (buffer, index)
+        f = Cast <to = 1> (i)
+        y = Add(x, f)
+    }"""
+    buffer, index = np.arange(80).reshape(2, 40), np.array([[5, -1, 0], [39, 7, 7]])
+    assert operators(assert_equals_original(with_initializers(text, buffer=buffer, index=index))) == ["Add"]
+
+
 def test_ranges_and_shapes_of_fixed_inputs_fold() -> None:
     text = """g (float[2,5] x) => (int64[5] y) {
         s = Shape <start = 1> (x)
