@@ -22,6 +22,10 @@ PACKED = "(float[N,3,8] x, float[8,24] w, float[24] b)"
 HEADS = "(float[N,3,8] q, float[N,5,8] k, float[N,5,8] v)"
 ROTARY = "(float[N,3,8] x, int64[N,3] p, float[9,2] c, float[9,2] s) => (float[N,3,8] y)"
 SKIP = "float[4] g = {1.0,2.0,-1.0,0.5}, float[4] b = {0.1,0.2,0.3,-0.4}"
+GROUPED = "(float[N,1,64] q, float[N,1,32] k, float[N,1,32] v, float[N,2,5,16] pk, float[N,2,5,16] pv, "
+GROUPED += "float[12,8] c, float[12,8] s) => (float[N,1,64] y, float[N,2,6,16] kk, float[N,2,6,16] kv) "
+GROUPED += "<int32[2] last = {{{0}}}, int32 total = {{6}}> "
+GROUPED += "{{ y, kk, kv = com.microsoft.GroupQueryAttention <num_heads = 4, kv_num_heads = 2> "
 
 
 def few_bits(bits: int, more: str = "") -> str:
@@ -134,6 +138,12 @@ CASES = {
     "RotaryEmbedding from a place on": ROTARY + "<int64[1] o = {2}> { y = com.microsoft.RotaryEmbedding(x, o, c, s) }",
     "RotaryEmbedding of a part": "(float[N,2,3,8] x, int64[N,3] p, float[9,2] c, float[9,2] s) => (float[N,2,3,8] y)"
     "{ y = com.microsoft.RotaryEmbedding <interleaved = 1, rotary_embedding_dim = 4, num_heads = 2> (x, p, c, s) }",
+    "GroupQueryAttention": GROUPED.format("5, 5") + "(q, k, v, pk, pv, last, total) }",
+    "GroupQueryAttention to pasts of two lengths, with places and a window": GROUPED.format("5, 3").replace(
+        "= 2>", "= 2, do_rotary = 1, local_window_size = 2, scale = 0.3>") + "(q, k, v, pk, pv, last, total, c, s) }",
+    "GroupQueryAttention of packed beginnings": "(float[N,3,64] x) => "
+    "(float[N,3,32] y, float[N,2,3,8] kk, float[N,2,3,8] kv) <int32[2] last = {2, 2}, int32 total = {3}> "
+    "{ y, kk, kv = com.microsoft.GroupQueryAttention <num_heads = 4, kv_num_heads = 2> (x, , , , , last, total) }",
     "MatMulNBits": few_bits(4),
     "MatMulNBits with zero points": few_bits(4, ", z"),
     "MatMulNBits of 8 bits": few_bits(8, ", z, , b"),

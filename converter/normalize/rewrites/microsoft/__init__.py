@@ -6,7 +6,7 @@ Source: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators
 
 from __future__ import annotations
 
-from converter.normalize.rewrites.microsoft import attention, fused, norms, quantised, weights
+from converter.normalize.rewrites.microsoft import attention, fused, grouped, norms, quantised, weights
 from converter.normalize.rewrites.microsoft.quantised import Rewrite
 
 DOMAIN = "com.microsoft"
@@ -22,6 +22,7 @@ REWRITES: dict[str, Rewrite] = {
     "FusedGemm": fused.fused_gemm,
     "FusedMatMul": fused.fused_mat_mul,
     "Gelu": fused.gelu,
+    "GroupQueryAttention": grouped.group_query_attention,
     "MatMulIntegerToFloat": quantised.mat_mul_integer_to_float,
     "MatMulNBits": weights.mat_mul_n_bits,
     "MultiHeadAttention": attention.multi_head_attention,
