@@ -119,10 +119,13 @@ class Declared:
 
 @dataclass(frozen=True)
 class Extents:
-    """The shape of an input (`End.shape`), and the extents that inference and verification use (`End.example`)."""
+    """The shape of an input (`End.shape`), the extents that inference and verification use (`End.example`), and the
+    names of those that nobody has given (`End.guessed`).
+    """
 
     shape: tuple[Dim, ...] | None
     example: tuple[int, ...] | None
+    guessed: frozenset[str] = frozenset()
 
 
 def parse_shape(text: str) -> tuple[Dim, ...] | None:
@@ -171,7 +174,11 @@ def merge_shapes(given: Sequence[str], declared: Sequence[Declared]) -> list[Ext
     names = _FreeNames(dim for shape in (*wanted, *(end.shape for end in declared)) for dim in shape or ())
     shapes = [_merged(end, shape, names) for end, shape in zip(declared, wanted, strict=True)]
     known = _known_extents(shapes, (wanted, [end.shape for end in declared]))
-    return [Extents(shape, _example(shape, want, known)) for shape, want in zip(shapes, wanted, strict=True)]
+    guesses = _guesses(shapes, known)
+    return [
+        Extents(shape, _example(shape, want, known | guesses), frozenset(guesses).intersection(shape or ()))
+        for shape, want in zip(shapes, wanted, strict=True)
+    ]
 
 
 _Shapes = Sequence[Sequence[int | str | None] | None]
@@ -188,11 +195,17 @@ def _known_extents(shapes: _Shapes, numbers: Iterable[_Shapes]) -> dict[str, int
     for shape in shapes:
         if shape and isinstance(shape[0], str):
             known.setdefault(shape[0], 1)
+    return known
+
+
+def _guesses(shapes: _Shapes, known: Collection[str]) -> dict[str, int]:
+    """Name of every other free dimension → an extent that many models take."""
+    guesses: dict[str, int] = {}
     for shape in shapes:
         for dim in shape or ():
-            if isinstance(dim, str):
-                known.setdefault(dim, IMAGE_EXTENT if len(shape or ()) == 4 else OTHER_EXTENT)
-    return known
+            if isinstance(dim, str) and dim not in known:
+                guesses.setdefault(dim, IMAGE_EXTENT if len(shape or ()) == 4 else OTHER_EXTENT)
+    return guesses
 
 
 def _merged(end: Declared, wanted: tuple[Dim, ...] | None, names: _FreeNames) -> tuple[Dim, ...] | None:

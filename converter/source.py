@@ -35,6 +35,7 @@ class End:
         shape: extents as the source leaves them: a name where free, None when the rank is unknown.
         example: the extents that inference, verification and the docstring use; None when unknown.
         container: what holds the tensors, outermost first: `("optional", "sequence")`; empty for a tensor.
+        guessed: the names of the free extents for which nobody has given a number.
     """
 
     name: str
@@ -43,6 +44,7 @@ class End:
     shape: tuple[Dim, ...] | None
     example: tuple[int, ...] | None = None
     container: tuple[str, ...] = ()
+    guessed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def load(request: Request) -> Source:
     declared = [Declared(name, types[name].shape) for name in inputs]
     extents = merge_shapes(request.shapes, declared)
     input_ends = tuple(
-        End(name, name, types[name].dtype, merged.shape, merged.example, types[name].container)
+        End(name, name, types[name].dtype, merged.shape, merged.example, types[name].container, merged.guessed)
         for name, merged in zip(inputs, extents, strict=True)
     )
     if any(_freed(end, own.shape) for end, own in zip(input_ends, declared, strict=True)):

@@ -20,7 +20,7 @@ from converter.tables import Tables
 from converter.verification.compare import NodeComparison, OutputComparison, Verdict
 from converter.verification.comparison import Comparison
 from converter.verification.follow import Count
-from converter.verification.inputs import verification_inputs
+from converter.verification.inputs import other_inputs, verification_inputs
 from converter.verification.instrument import instrument
 from converter.verification.reference import is_random, values_read_by
 from converter.verification.results import Results
@@ -76,6 +76,8 @@ def verify(
             job["nodes"] = _plan(source, made.graph, rows, 1, folder)
         _hand_over(folder, job, feeds, source.original.model)
         results = Results(job, made, folder, run(folder, "outputs", job, count))
+        if results.refused and (other := _accepted(source, made, inputs_file, job, folder, count)):
+            feeds, results = other
         if results.wants_nodes:
             step = 1 if results.differ or job["stubs"] else -(-total // SAMPLE)
             job["nodes"] = job["nodes"] or _plan(source, made.graph, rows, step, folder)
@@ -84,6 +86,22 @@ def verify(
         if results.only_graph_mode_differs and total <= SAMPLE and isinstance(job["nodes"], dict):
             results = Results(job, made, folder, results.ending, run(folder, "graph", job, count))
         return results.comparison(feeds)
+
+
+def _accepted(
+    source: Source, made: Translation, inputs_file: Path | None, job: Mapping[str, Any], folder: Path, count: Count
+) -> tuple[dict[str, np.ndarray], Results] | None:
+    """Inputs that the source takes, of other extents where it leaves them free and nobody has said, and the results.
+
+    A source may fix an extent inside that it leaves free outside, or need more than a few steps of a sequence.
+    """
+    for feeds in other_inputs(made.graph.graph, source.inputs, inputs_file):
+        (folder / "results.jsonl").unlink()
+        _hand_over(folder, job, feeds, None)
+        results = Results(job, made, folder, run(folder, "outputs", job, count))
+        if not results.refused:
+            return feeds, results
+    return None
 
 
 def _hand_over(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,11 @@ from converter.errors import BadParamError
 from converter.source import End
 
 SEED = 0
+EXTENTS = (64, 128, 256, 384, 512, 640, 1024, 16384)
+"""What else is tried for free extents, where the source refuses those that were guessed: sides of images, lengths of
+texts and of sounds."""
+LARGEST = 1 << 24
+"""Elements of an input that is made of these."""
 INDEXED_AXIS = {"Gather": 0, "GatherElements": 0, "ScatterElements": 0, "Scatter": 0}
 """Operators whose second input counts positions on one axis of the first → the axis' default."""
 _TRANSPARENT = frozenset(
@@ -58,6 +65,21 @@ def verification_inputs(graph: ir.Graph, ends: Sequence[End], file: Path | None)
         made = _random(generator, end, value)
         values[end.name] = _fitted(given[end.name], end) if end.name in given else made
     return values
+
+
+def other_inputs(graph: ir.Graph, ends: Sequence[End], file: Path | None) -> Iterator[dict[str, np.ndarray]]:
+    """Inputs with other extents than those that were guessed; all of these are the same."""
+    guessed = frozenset[str]().union(*(end.guessed for end in ends))
+    for extent in EXTENTS if guessed else ():
+        others = [replace(end, example=_example(end, guessed, extent)) for end in ends]
+        if all(math.prod(end.example or ()) <= LARGEST for end in others):
+            yield verification_inputs(graph, others, file)
+
+
+def _example(end: End, guessed: Collection[str], extent: int) -> tuple[int, ...] | None:
+    if end.shape is None or end.example is None:
+        return end.example
+    return tuple(extent if dim in guessed else known for dim, known in zip(end.shape, end.example, strict=True))
 
 
 def _random(generator: np.random.Generator, end: End, value: ir.Value) -> np.ndarray:

@@ -61,6 +61,11 @@ class Results:
         return (self._folder / "wanted.pickle").exists()
 
     @property
+    def refused(self) -> list[str]:
+        """Why the source refuses the inputs, if it does."""
+        return self._all("refused")
+
+    @property
     def differ(self) -> bool:
         """Whether any output differs."""
         return any(output.verdict == "differs" for output in self._outputs(()))
@@ -73,9 +78,8 @@ class Results:
 
     def comparison(self, feeds: Mapping[str, np.ndarray]) -> Comparison:
         """Read what the process noted, and what it did not come to."""
-        refused = self._all("refused")
-        if refused:
-            return Comparison((), feeds, f"the source refuses the inputs: {refused[0]}")
+        if self.refused:
+            return Comparison((), feeds, f"the source refuses the inputs: {self.refused[0]}")
         if not self._has_source:
             stopped = not self.ending.by_itself
             return Comparison((), feeds, f"the source could not be run: {self.ending.reason}", stopped=stopped)

@@ -234,3 +234,27 @@ def test_cosine_similarity(got: list[float], want: list[float], cosine: float | 
 
     found = difference(np.array(got, np.float32), np.array(want, np.float32)).cosine
     assert found == (None if cosine is None else pytest.approx(cosine))
+
+
+# Extents that nobody gave
+
+
+def convert_frames(folder: Path, **options) -> Result:
+    """Convert a model that cuts a sequence of any length into frames of 320."""
+    text = '<ir_version: 10, opset_import: ["" : 20]> g (float[n, length] x) => (float[n, frames, 320] y)'
+    body = "{ shape = Constant <value_ints = [0, -1, 320]> () r = Reshape(x, shape) y = Relu(r) }"
+    onnx.save(onnx.parser.parse_model(text + body), folder / "frames.onnx")
+    return converter.convert(folder / "frames.onnx", output=folder, **options)
+
+
+def test_an_extent_that_the_source_takes_is_found(tmp_path: Path) -> None:
+    result = convert_frames(tmp_path)
+    assert result.verdict == "same"
+    assert result.comparison is not None
+    assert [feed.shape for feed in result.comparison.feeds.values()] == [(1, 640)]
+
+
+def test_an_extent_that_the_user_gave_is_kept(tmp_path: Path) -> None:
+    result = convert_frames(tmp_path, shape=["1,30"])
+    assert result.verdict == "not comparable"
+    assert "the source refuses the inputs" in (tmp_path / "report_of_frames.txt").read_text(encoding="utf-8")

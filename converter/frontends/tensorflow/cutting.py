@@ -82,7 +82,7 @@ def cut(frozen: GraphDef, request: Request) -> Cut:
         result,
         contents,
         tuple(
-            End(name, f"{placeholders[name]}:0", types[name].dtype, e.shape, e.example)
+            End(name, f"{placeholders[name]}:0", types[name].dtype, e.shape, e.example, guessed=e.guessed)
             for name, e in zip(inputs, extents, strict=True)
         ),
         tuple(End(name, values[name], types[name].dtype, _named(inferred[values[name]].shape)) for name in outputs),
