@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from converter import checkpoint, ends, frontends, tables, verification
 from converter.emit import Script, emit
+from converter.garbage import rarely_collected
 from converter.idioms import recognise
 from converter.normalize import normalize
 from converter.output import Output
@@ -100,7 +101,7 @@ def convert(
     request = Request(Path(model_file), tuple(input_nodes), tuple(output_nodes), tuple(shape))
     name = ends.module_name(request.model_file.stem)
     stages = Stages(observer)
-    with Output(name, Path(output), _path(report)) as out, frontends.blaming(request.model_file):
+    with Output(name, Path(output), _path(report)) as out, frontends.blaming(request.model_file), rarely_collected():
         with stages.stage("load"):
             source = frontends.load(request)
             rows = tables.load(_path(operator_map))

@@ -294,9 +294,11 @@ class Program:
 
 def arguments_of(item: Arg) -> Iterator[Arg]:
     """Everything that an argument is made of, itself first."""
-    yield item
-    for part in parts_of(item):
-        yield from arguments_of(part)
+    pending = [item]
+    while pending:
+        part = pending.pop()
+        yield part
+        pending.extend(reversed(parts_of(part)))
 
 
 def parts_of(item: Arg) -> Sequence[Arg]:

@@ -70,7 +70,7 @@ def read_name(value: ir.Value) -> str | None:
     names: set[str] = set()
     for user in value.consumers():
         text = _text_of(user)
-        words = _operands(text) - _names_of_others(user, value) - set(_targets(text))
+        words = _left_for(user, value) - set(_targets(text))
         names |= {word.removeprefix("self.") for word in words}
     return names.pop() if len(names) == 1 else None
 
@@ -79,7 +79,7 @@ def _names_by_readers(node: ir.Node) -> list[str | None]:
     """A name for each output of a node, where its readers' lines leave one: no two outputs have the same."""
     left: dict[int, set[str]] = {}
     for index, output in enumerate(node.outputs):
-        words = [_operands(_text_of(user)) - _names_of_others(user, output) for user in output.consumers()]
+        words = [_left_for(user, output) for user in output.consumers()]
         left[index] = {word for word in set().union(*words) if "." not in word}
     names: list[str | None] = [None] * len(left)
     while singles := [index for index, words in left.items() if len(words) == 1]:
@@ -87,6 +87,12 @@ def _names_by_readers(node: ir.Node) -> list[str | None]:
         (names[singles[0]],) = found
         left = {other: words - found for other, words in left.items()}
     return names
+
+
+def _left_for(node: ir.Node, value: ir.Value) -> set[str]:
+    """The words of a node's line that can mean `value`."""
+    words = _operands(_text_of(node))
+    return {*words} - _names_of_others(node, value) if words else set()
 
 
 def _names_of_others(node: ir.Node, value: ir.Value) -> set[str | None]:

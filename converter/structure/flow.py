@@ -19,11 +19,11 @@ def name_flow(body: Block, inputs: Sequence[Value], begun: bool) -> None:
     flowing = inputs[0] if begun and inputs else None
     alive: set[Value] = set()
     for index, statement in enumerate(body.statements):
-        made = made_by(statement)
+        made, read = made_by(statement), list(used_by(statement))
         if flowing is None and not begun:
-            alive = set()
-        alive = {value for value in (*alive, *made) if last.get(value, -1) > index}
-        read = list(used_by(statement))
+            alive.clear()
+        alive.difference_update([part for part in read if isinstance(part, Value) and last[part] == index])
+        alive.update(value for value in made if last.get(value, -1) > index)
         goes_on = flowing in read and last[flowing] == index if flowing is not None else _has_layer(read)
         if len(made) == 1 and alive == set(made) and goes_on:
             begun = True

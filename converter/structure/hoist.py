@@ -38,12 +38,13 @@ def hoist_shared_values(region: Region) -> None:
 def _shared_statements(region: Region, position: int, readers: dict[Value, set[int]]) -> list[Statement]:
     """The statements of a region that can stand before it and make what other items read."""
     statements = list(statements_of(region))
-    made = {value for statement in statements for value in made_by(statement)}
+    bound = {value for statement in statements for value in made_by(statement)}
     free: dict[Value, Statement] = {}
     for statement in statements:
         parts = list(used_by(statement))
-        if isinstance(statement, Assign) and all(_stands_before(part, made - free.keys()) for part in parts):
+        if isinstance(statement, Assign) and all(_stands_before(part, bound) for part in parts):
             free |= dict.fromkeys(made_by(statement), statement)
+            bound.difference_update(made_by(statement))
     wanted = [value for value in free if readers[value] - {position}]
     needed = _needed(wanted, free)
     return [statement for statement in statements if id(statement) in needed]
@@ -61,9 +62,9 @@ def _needed(wanted: list[Value], free: dict[Value, Statement]) -> set[int]:
     return needed
 
 
-def _stands_before(part: Value | Member, made: set[Value]) -> bool:
-    """Whether something can be read in front of the region that makes `made`; a literal can, a parameter stays."""
-    return part not in made if isinstance(part, Value) else not part.weights
+def _stands_before(part: Value | Member, bound: set[Value]) -> bool:
+    """Whether something can be read in front of the region that `bound` stays in; a literal can, a parameter stays."""
+    return part not in bound if isinstance(part, Value) else not part.weights
 
 
 def _remove(region: Region, statements: list[Statement]) -> None:

@@ -102,6 +102,9 @@ def statements_of(item: Item) -> Iterator[Statement]:
 
 def used_by(statement: Statement) -> Iterator[Value | Member]:
     """The variables and members that a statement reads, inner blocks included, those of its own inside left out."""
+    if isinstance(statement, Assign):  # most are, and this is asked for again and again
+        yield from (part for part in arguments_of(statement.value) if isinstance(part, (Value, Member)))
+        return
     own: set[Value] = set()
     for one in _with_inner(statement):
         if one is not statement:
