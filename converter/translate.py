@@ -79,7 +79,8 @@ class Translator:
         kind = scopes.network_class(graph)
         self.cell.doc = f"The whole network. Source: {kind}." if kind else "The whole network."
         for value in graph.inputs:
-            variable = Value(value.name or "x", dims_of(value))
+            name = "x" if value.name == "input" else value.name  # a function of Python's
+            variable = Value(name or "x", dims_of(value))
             self.values[value] = variable
             self.cell.inputs.append(variable)
         for node in each(graph):

@@ -75,3 +75,13 @@ def test_a_kernel_that_is_not_trained_is_no_layer(trained: bool) -> None:
     assert ("nn.Conv2d(6, 3, 3" in rep.script) == trained
     assert ("ops.conv2d(x, self.blur_kernel)" in rep.script) != trained
     assert [parameter.requires_grad for parameter in rep.net.get_parameters()] == [trained]
+
+
+@pytest.mark.parametrize("origin", ["norm.gamma", "attn.mask", "val_2"])
+def test_only_what_is_trained_is_computed_again(origin: str) -> None:
+    model = model_with("view_1", PLANES, "Mul", folded=f"['{origin}']")
+    model.graph.node[0].input[1] = "wave"
+    model.graph.node.insert(0, helper.make_node("Sin", ["view_1"], ["wave"]))
+    rep = check_model(model, [X])
+    assert ("ops.sin(" in rep.script) == (origin == "norm.gamma")
+    assert [parameter.requires_grad for parameter in rep.net.get_parameters()] == [origin == "norm.gamma"]

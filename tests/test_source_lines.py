@@ -9,6 +9,8 @@ import pytest
 
 from converter.scopes import TORCH_SCOPES, constant_hint
 from converter.source_lines import TORCH_LINES, assigned_name, read_name
+from converter.tables import Tables
+from converter.translate import Translator
 
 TORCH_FILE = "/usr/lib/python3/site-packages/torch/nn/modules/container.py"
 
@@ -105,3 +107,9 @@ def test_a_parameter_of_the_module_keeps_its_name() -> None:
     table = ir.Value(name="table", metadata_props=kind)
     node(("attn = attn + self.bias",), table)
     assert constant_hint(table) == "table"
+
+
+def test_a_function_of_python_is_no_name_of_an_input() -> None:
+    graph = ir.Graph([ir.Value(name="input")], [], nodes=[])
+    program = Translator(Tables({})).program(graph)
+    assert [value.hint for value in program.top.inputs] == ["x"]

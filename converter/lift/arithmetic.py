@@ -64,7 +64,31 @@ def _extreme(template: str, compute: Callable[[Any, Any], Any]) -> Callable[[Arg
     return lambda left, right: left if left == right else lifted(left, right)
 
 
-add = _commutative("{0} + {1}", operator.add, 0)
+def add(left: Arg, right: Arg) -> Arg:
+    """A sum, a number behind the rest, and but one: `n // 2 + 1`, `n - 1`."""
+    if is_number(left):
+        left, right = right, left
+    if not is_number(right):
+        return expr("{0} + {1}", left, right)
+    if is_number(left):
+        return left + right
+    base, offset = _taken_apart(left)
+    if (total := offset + right) == 0:
+        return base
+    return expr("{0} - {1}", base, -total) if total < 0 else expr("{0} + {1}", base, total)
+
+
+def _taken_apart(item: Arg) -> tuple[Arg, Any]:
+    """What a number is added to, and the number."""
+    if isinstance(item, Expr) and item.template in ("{0} + {1}", "{0} - {1}") and is_number(item.args[1]):
+        return item.args[0], item.args[1] if item.template == "{0} + {1}" else -item.args[1]
+    return item, 0
+
+
+def _subtract(left: Arg, right: Arg) -> Arg:
+    return add(left, -right) if is_number(right) else expr("{0} - {1}", left, right)
+
+
 _multiply = _commutative("{0} * {1}", operator.mul, 1)
 _minimum = _extreme("min({0}, {1})", min)
 _maximum = _extreme("max({0}, {1})", max)
@@ -77,7 +101,9 @@ def _integer_quotient(a: Arg, b: Arg) -> Arg:
         return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
     if is_number(b) and b == 1:
         return a
-    return expr("{0} // {1}" if not_negative(a) and not_negative(b) else "int({0} / {1})", a, b)
+    base, offset = _taken_apart(a)
+    rounds_down = not_negative(b) and (not_negative(a) or (not_negative(base) and offset == -1))  # no extent is 0
+    return expr("{0} // {1}" if rounds_down else "int({0} / {1})", a, b)
 
 
 def _divide(attributes: Attributes, *arrays: np.ndarray) -> Any:
@@ -217,7 +243,7 @@ ARITHMETIC: Mapping[str, Operator] = {
     "ReduceProd": _reduction(product),
     "ReduceSum": _reduction(lambda items: functools.reduce(add, items, 0)),
     "Sqrt": elementwise(_unary("math.sqrt({0})", math.sqrt)),
-    "Sub": elementwise(_binary("{0} - {1}", operator.sub, 0)),
+    "Sub": elementwise(_subtract),
     "Where": _where,
 }
 """ONNX operator → how it computes on arrays of Python values."""

@@ -17,6 +17,7 @@ from converter.normalize.marks import FOLDED, is_literal
 from converter.normalize.names import Memory, named_tensor
 from converter.normalize.shapes import infer_shapes
 from converter.normalize.walk import all_graphs, all_nodes
+from converter.origins import is_fixed
 
 _MAX_ELEMENTS = 1 << 24  # of one folded tensor: a causal mask for 4096 positions
 _MAX_GROWTH = 128 << 20  # bytes that folding may add to a model
@@ -107,7 +108,7 @@ class _Rule:
 def _is_weight(value: ir.Value) -> bool:
     """Whether the source has `value` as a weight, scale or bias, and not as a number in a formula."""
     size = 0 if value.const_value is None else value.const_value.size
-    if value.dtype not in _WEIGHT_TYPES or size == 0:
+    if value.dtype not in _WEIGHT_TYPES or size == 0 or is_fixed(value):
         return False
     if is_literal(value) and size <= _LITERAL_SIZE:
         return False

@@ -22,6 +22,6 @@ class MindSporeModel(nn.Cell):
         self.conv3 = nn.Conv2d(64, 32, 3, pad_mode="pad", padding=1, has_bias=True)
         self.conv4 = nn.Conv2d(32, 9, 3, pad_mode="pad", padding=1, has_bias=True)
 
-    def construct(self, input_1):
-        x = ops.relu(self.conv2(ops.relu(self.conv1(input_1))))
+    def construct(self, x):
+        x = ops.relu(self.conv2(ops.relu(self.conv1(x))))
         return ops.pixel_shuffle(self.conv4(ops.relu(self.conv3(x))), 3)
