@@ -135,7 +135,7 @@ def layer_normalization(
 ) -> Arg:
     """ONNX LayerNormalization: `nn.LayerNorm` on a constant scale and bias, else `ops.LayerNorm`.
 
-    Without a bias there is no layer, which would make one up.
+    Without a bias there is no layer, which would make one up, but a function.
     """
     axes = _axes_from(node, x, axis)
     if any(node.used[1:]) or not _covers(scale, x, axes) or (b is not None and b.shape != scale.shape):
@@ -151,8 +151,14 @@ def layer_normalization(
         options = unless_default(begin_norm_axis=(begin, -1), begin_params_axis=(begin, -1), epsilon=(epsilon, 1e-7))
         weights = {"gamma": scale.weight(), "beta": b.weight()}
         return node.apply(invoke("nn.LayerNorm", scale.shape, **options, **dtype_of(node, scale)), weights, x)
-    bias = expr("ops.zeros_like({0})", scale) if b is None else b
-    return expr("ops.LayerNorm({0}, {0}, {1})({2}, {3}, {4})[0]", begin, epsilon, x, scale, bias)
+    if b is None:
+        return expr("{0}({1}, {2}, {3}, {4})", layer_norm, x, scale, begin, epsilon)
+    return expr("ops.LayerNorm({0}, {0}, {1})({2}, {3}, {4})[0]", begin, epsilon, x, scale, b)
+
+
+def layer_norm(x, scale, begin, epsilon):
+    """Give `x` mean 0 and variance 1 from the axis `begin` on, then scale: nn.LayerNorm without a bias."""
+    return ops.LayerNorm(begin, begin, epsilon)(x, scale, ops.zeros_like(scale))[0]
 
 
 def _covers(scale: Operand, x: Operand, axes: tuple[int, ...]) -> bool:

@@ -53,7 +53,6 @@ def recognise(model: ir.Model) -> None:
         norms.WITHOUT_SCALE,
         patches.IDIOMS,  # before views merges their reshapes with others
         attention.HEADS,  # likewise
-        masks.NEW_AXES,
         views.IDIOMS,
         shuffles.IDIOMS,
         attention.IDIOMS,
@@ -61,5 +60,6 @@ def recognise(model: ir.Model) -> None:
     ):
         rewrite(model, idioms, names)
     broadcasts.drop_expansions(model)  # of what views has taken in a row
+    views.merge_new_axes(model, names)
     views.unbind(model, names)
     concatenations.nest(model)

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from converter.idioms.broadcasts import narrow
 from converter.idioms.pattern import Pattern, named, op
 from converter.idioms.rewrite import Builder, Idiom
-from converter.idioms.values import attribute, axes_of, number_of, numbers_of, rank_of, shape_of
+from converter.idioms.values import attribute, axes_of, number_of, rank_of, shape_of
 
 _LARGEST = 1 << 22  # elements of a constant that are looked at
 
@@ -149,30 +149,7 @@ def is_true(value: ir.Value | None) -> bool:
     return False
 
 
-# Several new axes
-
-
-def axes_in_steps(x: Pattern, first: Pattern, second: Pattern) -> Pattern:
-    """Unsqueeze, twice."""
-    return op.Unsqueeze(op.Unsqueeze(x, first), second)
-
-
-def axes_at_once(builder: Builder, x: ir.Value, first: ir.Value, second: ir.Value) -> ir.Value | None:
-    """Unsqueeze, once."""
-    rank, inner, outer = rank_of(x), numbers_of(first), numbers_of(second)
-    if rank is None or inner is None or outer is None:
-        return None
-    middle = rank + len(inner)
-    final = middle + len(outer)
-    new = {axis % final for axis in outer}
-    kept = [axis for axis in range(final) if axis not in new]
-    axes = sorted(new | {kept[axis % middle] for axis in inner})
-    return builder.Unsqueeze(x, builder.constant("axes", np.array(axes)))
-
-
 IDIOMS = (
     Idiom(gathered_by_grid, view_with_new_axes),
     Idiom(both, the_other),
 )
-NEW_AXES = (Idiom(axes_in_steps, axes_at_once),)
-"""Those that the idioms above need in single steps."""

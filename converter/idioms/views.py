@@ -202,6 +202,27 @@ IDIOMS = (
 )
 
 
+def merge_new_axes(model: ir.Model, names: Names) -> None:
+    """Put new axes in at once where steps put them in, though other steps may begin in the same way."""
+    for graph in model.graphs():
+        for node in graph:
+            inner = node.inputs[0].producer() if _is_unsqueeze(node) and node.inputs[0] is not None else None
+            if inner is None or not _is_unsqueeze(inner) or inner.inputs[0] is None:
+                continue
+            first, second = (axes_of(each.inputs[1], each.outputs[0]) for each in (inner, node))
+            rank = rank_of(node.outputs[0])
+            if first is None or second is None or rank is None:
+                continue
+            kept = [axis for axis in range(rank) if axis not in second]
+            builder = Builder(node, names)
+            axes = builder.constant("axes", np.array(sorted((*second, *(kept[axis] for axis in first)))))
+            replace([node], builder.nodes, {node.outputs[0]: builder.Unsqueeze(inner.inputs[0], axes)}, at=node)
+
+
+def _is_unsqueeze(node: ir.Node) -> bool:
+    return node.op_type == "Unsqueeze" and not node.domain
+
+
 def unbind(model: ir.Model, names: Names) -> None:
     """Elements that are all there are along an axis: `idiom.Unbind`, `q, k, v = ops.unbind(x)`.
 

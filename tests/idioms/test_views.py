@@ -176,3 +176,12 @@ def test_elements_in_a_row_are_a_slice(index, left):
     body = "a = Gather <axis=2> (x, index) y = Relu(a)"
     text = f"(float[n,3,5] x) => (float[{','.join('nabcd'[: 2 + np.ndim(index)])}] y) {{ {body} }}"
     assert recognised(text, X, index=np.array(index)) == [*left, "Relu"]
+
+
+def test_new_axes_are_put_in_at_once():
+    text = "(float[n,5] x) => (float[1,1,n,1,5] a, float[1,1,n,5,1] b) { "
+    text += "s = Unsqueeze(x, front) t = Unsqueeze(s, first) a = Unsqueeze(t, three) b = Unsqueeze(t, back) }"
+    axes = {"front": np.array([0]), "first": np.array([0]), "three": np.array([3]), "back": np.array([-1])}
+    x = np.arange(10, dtype=np.float32).reshape(2, 5)
+    assert recognised(text, x, **axes) == ["Unsqueeze", "Unsqueeze"]
+    assert "x[None, None, :, None]" in check_model(model_of(text, **axes), [x]).script
