@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from converter.operator_maps.slicing import subscript
 from converter.rows import Arg, Node, Operand, expr
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 MODES = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}
 """ONNX's name → MindSpore's."""
+
+_Amounts = dict[int, tuple[Arg, Arg]]
+"""Axis → how many elements come before it and after it."""
 
 
 def pad(
@@ -31,12 +35,27 @@ def pad(
     around = {axis: both for axis, both in sorted(around.items()) if both != (0, 0)}
     if not around:
         return x
+    last = (x.rank or 0) - min(around) if mode == "constant" else _axes_of_mode(x, around, mode)
+    if last is None:
+        return _by_index(node, x, around, mode)
+    cropped, around = _crop(x, around)
+    if not around:
+        return cropped
     if mode == "constant":
-        return _constant(x, _flat(around, x.rank or 0, (x.rank or 0) - min(around)), value)
-    last = _axes_of_mode(x, around, mode)
-    if last is not None:
-        return expr("ops.pad({0}, {1}, {2})", x, _flat(around, x.rank or 0, last), MODES[mode])
-    return _by_index(node, x, around, mode)
+        return _constant(cropped, _flat(around, x.rank or 0, (x.rank or 0) - min(around)), value)
+    return expr("ops.pad({0}, {1}, {2})", cropped, _flat(around, x.rank or 0, last), MODES[mode])
+
+
+def _crop(x: Operand, around: _Amounts) -> tuple[Arg, _Amounts]:
+    """Slice off what negative amounts take away, and leave the others: ops.pad forgets such ones in PyNative mode."""
+    slices, added = {}, {}
+    for axis, both in around.items():
+        before, after = (amount if isinstance(amount, int) and amount < 0 else 0 for amount in both)
+        if before or after:
+            slices[axis] = slice(-before or None, after or None)
+        added[axis] = tuple(0 if taken else amount for taken, amount in zip((before, after), both, strict=True))
+    left = {axis: (first, second) for axis, (first, second) in added.items() if (first, second) != (0, 0)}
+    return subscript(x, slices) if slices else x, left
 
 
 def _axes(x: Operand, axes: Operand | None) -> tuple[int, ...] | None:
@@ -47,12 +66,12 @@ def _axes(x: Operand, axes: Operand | None) -> tuple[int, ...] | None:
     return None if items is None else tuple(axis % x.rank for axis in items)
 
 
-def _flat(around: dict[int, tuple[Arg, Arg]], rank: int, count: int) -> tuple[Arg, ...]:
+def _flat(around: _Amounts, rank: int, count: int) -> tuple[Arg, ...]:
     """The amounts of the last `count` axes, the last one first."""
     return tuple(amount for axis in range(rank - 1, rank - 1 - count, -1) for amount in around.get(axis, (0, 0)))
 
 
-def _constant(x: Operand, amounts: Arg, value: Operand | None) -> Arg:
+def _constant(x: Arg, amounts: Arg, value: Operand | None) -> Arg:
     if value is None:
         return expr("ops.pad({0}, {1})", x, amounts)
     fill = value if value.dtype == value.dtype.DOUBLE else value.number_or_tensor()  # type: ignore[union-attr]
@@ -61,7 +80,7 @@ def _constant(x: Operand, amounts: Arg, value: Operand | None) -> Arg:
     )
 
 
-def _axes_of_mode(x: Operand, around: dict[int, tuple[Arg, Arg]], mode: str) -> int | None:
+def _axes_of_mode(x: Operand, around: _Amounts, mode: str) -> int | None:
     """How many of the last axes ops.pad takes when it repeats elements; None when it cannot."""
     rank = x.rank or 0
     needed = rank - min(around)
@@ -77,7 +96,7 @@ def _axes_of_mode(x: Operand, around: dict[int, tuple[Arg, Arg]], mode: str) -> 
     return next((count for count in (rank - 2, rank - 1) if max(needed, 1) <= count <= most), None)
 
 
-def _by_index(node: Node, x: Operand, around: dict[int, tuple[Arg, Arg]], mode: str) -> Arg:
+def _by_index(node: Node, x: Operand, around: _Amounts, mode: str) -> Arg:
     """Pick the elements along every axis by their indices."""
     result: Arg = x
     for axis, (before, after) in around.items():
