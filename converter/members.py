@@ -11,7 +11,8 @@ import onnx_ir as ir
 
 from converter import lift
 from converter.dtypes import mindspore_dtype
-from converter.names import Names, cell_attributes
+from converter.mindspore_api import CELL_ATTRIBUTES
+from converter.names import Names
 from converter.node import Declined, kind_of
 from converter.program import Arg, Expr, Member, expr
 from converter.weights import Weight
@@ -29,7 +30,7 @@ class Members:
 
     def __init__(self, members: list[Member]) -> None:
         self._members = members
-        self._names = Names(cell_attributes())
+        self._names = Names(CELL_ATTRIBUTES)
         self._layers: dict[tuple[Any, ...], Member] = {}
         self._called: dict[tuple[Any, ...], list[Member]] = {}
         self._held: dict[int, tuple[Member, str]] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import functools
 import keyword
 import re
 
@@ -42,11 +41,3 @@ class Names:
             name = f"{base}_{number}"
         self._taken.add(name)
         return name
-
-
-@functools.cache
-def cell_attributes() -> frozenset[str]:
-    """Attributes that every `nn.Cell` has already, which a member must not hide."""
-    from mindspore import nn
-
-    return frozenset(dir(nn.Cell)) | frozenset(vars(nn.Cell()))

@@ -10,7 +10,8 @@ import textwrap
 from collections import Counter, defaultdict
 from typing import Any
 
-from converter.names import Names, cell_attributes
+from converter.mindspore_api import CELL_ATTRIBUTES
+from converter.names import Names
 from converter.program import (
     Assign,
     Block,
@@ -269,7 +270,7 @@ class _Structure:
         body = Block(self._root.statements, self._results)
         members = members_of(self._root)
         members += [m for r in self._results if isinstance(m := r, Member) and m not in members]
-        names = Names(cell_attributes())
+        names = Names(CELL_ATTRIBUTES)
         name_members(members, [hint_within(member, "") for member in members], names)
         name_values(body, "")
         cell = Cell(top.name, top.doc, inputs=top.inputs, members=members, body=body)

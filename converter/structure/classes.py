@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from converter.names import Names, cell_attributes, identifier
+from converter.mindspore_api import CELL_ATTRIBUTES
+from converter.names import Names, identifier
 from converter.program import Arg, Argument, Assign, Block, Cell, Expr, Member, Option, Statement, Value, expr, made_by
 from converter.structure.arguments import ABSENT, arguments_for
 from converter.structure.naming import hint_within, name_members, name_values, relative, shared_hint
@@ -153,7 +154,7 @@ class Built:
 
 def build(group: Group, name: str, doc: str, sources: Collection[Value]) -> Built:
     """Make the Cell of a group; `sources` are the network's inputs, which keep their names."""
-    model, names = group.model, Names(cell_attributes())
+    model, names = group.model, Names(CELL_ATTRIBUTES)
     members = list(model.signature.members)
     absent = _absent(group)
     columns = _columns(group, absent)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from converter.mindspore_api import PARAMETERS
 from converter.program import (
     Arg,
     Assign,
@@ -33,20 +34,34 @@ from converter.program import (
 
 
 @dataclass(frozen=True)
+class Argued:
+    """Where an argument stands in a call: which of its template, and what that calls when it is `{0}`."""
+
+    template: str = "{0}"
+    position: int = 0
+    called: Arg = None
+
+
+@dataclass(frozen=True)
 class Hole:
     """A literal of a region.
 
     Attributes:
         value: the literal.
-        name: what the call that it is an argument of calls it.
+        argued: which argument of a call it is, or a part of.
         place: the statement or member that it stands in.
         default: what it is when it is left out; `...` when it cannot be.
     """
 
     value: Arg
-    name: str
+    argued: Argued
     place: Statement | Member
     default: Arg = ...
+
+    @property
+    def name(self) -> str:
+        """What the call that it is an argument of calls it."""
+        return parameter_name(self.argued.template, self.argued.position, self.argued.called)
 
 
 @dataclass
@@ -134,7 +149,7 @@ class _Walker:
         value = self._aliases.get(value, value)
         return self._made.values.setdefault(value, len(self._made.values))
 
-    def arg(self, item: Arg, name: str = "value", default: Arg = ...) -> tuple[Any, ...]:
+    def arg(self, item: Arg, argued: Argued = Argued(), default: Arg = ...) -> tuple[Any, ...]:
         match item:
             case Value():
                 return "v", self._value(item)
@@ -145,17 +160,17 @@ class _Walker:
                 return (
                     "e",
                     item.template,
-                    tuple(self.arg(arg, parameter_name(item.template, i, first)) for i, arg in enumerate(item.args)),
+                    tuple(self.arg(arg, Argued(item.template, i, first)) for i, arg in enumerate(item.args)),
                 )
             case Option():
-                return self.arg(item.value, name, item.default)
+                return self.arg(item.value, argued, item.default)
             case tuple() | list() if not is_literal(item):
-                return type(item).__name__, tuple(self.arg(part, name) for part in item)
+                return type(item).__name__, tuple(self.arg(part, argued) for part in item)
             case Cell():
                 return "c", id(item)
         if callable(item):
             return "f", item.__qualname__
-        self._made.holes.append(Hole(item, name, self.place, default))
+        self._made.holes.append(Hole(item, argued, self.place, default))
         return ("h",)
 
 
@@ -197,7 +212,9 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
 
 @functools.cache
 def _mindspore_parameters(name: str) -> tuple[str, ...]:
-    """The parameter names of an API, by introspection: `nn.Conv2d` has `in_channels`, `out_channels`, …"""
+    """The parameter names of an API: `nn.Conv2d` has `in_channels`, `out_channels`, …; by introspection if need be."""
+    if name in PARAMETERS:
+        return tuple(PARAMETERS[name].split())
     import mindspore
     from mindspore import nn, ops
 

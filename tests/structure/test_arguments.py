@@ -7,15 +7,16 @@ import pytest
 from converter.names import Names
 from converter.program import Argument, Assign, Expr, Value
 from converter.structure.arguments import ABSENT, arguments_for
-from converter.structure.signature import Hole
+from converter.structure.signature import Argued, Hole
 
 PLACE = Assign((Value("y"),), Expr("{0}", (1,)))
 
 
 def written(*holes):
     """What stands in each hole, as text, and the values of each argument; a hole is name, literals, default."""
+    argued = [(Argued(f"call({name}={{0}})"), *default) for name, _, *default in holes]
     made = arguments_for(
-        [Hole(None, name, PLACE, *default) for name, _, *default in holes], [row for _, row, *_ in holes], Names()
+        [Hole(None, each, PLACE, *default) for each, *default in argued], [row for _, row, *_ in holes], Names()
     )
     return [text(choice) for choice in made.choices], {argument.name: row for argument, row in made.values.items()}
 
