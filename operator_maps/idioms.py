@@ -62,6 +62,11 @@ def rotate_half(x):
     return ops.cat((-b, a), -1)
 
 
+def stack(node: Node, *parts: Operand, axis: int = 0) -> Arg:
+    """Tensors along a new axis: `ops.stack((a, b), 1)`."""
+    return invoke("ops.stack", parts, *((axis,) if axis else ()))
+
+
 def unfold(
     node: Node,
     x: Operand,
@@ -84,6 +89,7 @@ ROWS = {
     "idiom.RepeatInterleave": repeat_interleave,
     "idiom.Roll": roll_row,
     "idiom.RotateHalf": rotate_half_row,
+    "idiom.Stack": stack,
     "idiom.Standardize": standardize,
     "idiom.Unbind": unbind,
     "idiom.Unfold": unfold,

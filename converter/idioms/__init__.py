@@ -41,6 +41,7 @@ def recognise(model: ir.Model) -> None:
     recurrent.recognise_layers(model, names)  # before their weights look like something else
     broadcasts.drop_expansions(model)
     windows.stack(model, names)
+    concatenations.stack(model)
     patches.pool_adaptively(model, names)
     for idioms in (
         masks.IDIOMS,  # before their shapes are anybody's

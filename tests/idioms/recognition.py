@@ -92,6 +92,13 @@ class Unfold(OpRun):
         return (patches.transpose(0, 1, 4, 5, 2, 3).reshape(n, channels * np.prod(kernel), rows * columns),)
 
 
+class Stack(OpRun):
+    op_domain = "idiom"
+
+    def _run(self, *parts: Any, axis: int = 0) -> tuple[Any]:
+        return (np.stack(parts, axis),)
+
+
 class Unbind(OpRun):
     op_domain = "idiom"
 
@@ -107,6 +114,7 @@ OPERATORS = [
     RepeatInterleave,
     Roll,
     RotateHalf,
+    Stack,
     Standardize,
     Unbind,
     Unfold,
