@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from converter.mindspore_api import CELL_ATTRIBUTES
@@ -24,7 +25,7 @@ from converter.program import (
 )
 from converter.structure import hoist, recurrences, repeats, sharing
 from converter.structure.calls import split_calls
-from converter.structure.classes import Group, Instance, build, grouped, instance_of
+from converter.structure.classes import Group, Instance, arguments_of, build, grouped, instance_of, strangers
 from converter.structure.flow import name_flow
 from converter.structure.inline import inline_single_uses
 from converter.structure.naming import hint_within, name_members, name_values, relative
@@ -45,6 +46,10 @@ SMALLEST_CLASS = 3
 """Fewer statements stand where they are called."""
 SMALLEST_SINGLE = 12
 """A block that is used once needs so many statements to be a class."""
+FEW, MANY = 3, 64
+MOST_ARGUMENTS = 5
+"""A class that the source does not know needs more instances than `FEW` to take more arguments than this; of more
+than `MANY` instances none is looked at by itself."""
 
 CONTAINERS = frozenset({"ModuleDict", "ModuleList", "Sequential"})
 """Classes of a source that say nothing of what their instances are."""
@@ -84,13 +89,21 @@ class _Structure:
         sharing.copy_shared_literals(self._root)
         self._drop_prefix(self._unwrap())
         self._fold()
+        self._count_uses()
         self._roll(self._root, {part for part in self._results if isinstance(part, Value)})
-        for find in (repeats.find_chains, repeats.find_segments):
-            self._count_uses()
-            if find(self._root, self._outputs):
-                sharing.copy_shared_literals(self._root)
-                self._fold()
+        self._find(repeats.find_chains)
+        while self._find(repeats.find_segments):
+            pass
         return self._finish()
+
+    def _find(self, find: Callable[[Region, repeats.Outputs], bool]) -> bool:
+        """Look for blocks that the source recorded no scopes for. Says whether the network has become shorter."""
+        self._count_uses()
+        before = len(self._root.items)
+        if find(self._root, self._outputs):
+            sharing.copy_shared_literals(self._root)
+            self._fold()
+        return len(self._root.items) < before
 
     def _unwrap(self) -> str:
         """Open the scopes that hold nearly everything, which are the network itself; returns their path."""
@@ -142,7 +155,7 @@ class _Structure:
     def _roll(self, region: Region, results: set[Value]) -> None:
         """Turn unrolled steps within a region without inner regions into loops."""
         statements = region.statements
-        self._places.moved |= recurrences.roll(statements, results)
+        self._places.moved |= recurrences.roll(statements, results, self._uses)
         region.items = list(statements)
 
     def _replace_all(self, parents: dict[Region, Region]) -> None:
@@ -199,10 +212,12 @@ class _Structure:
         touched: dict[Region, None] = {}
         fresh: dict[Value, Value] = {}
         for group in groups:
-            size = len(group.model.region.items)
-            single = len(group.instances) == 1
-            small = size < (SMALLEST_SINGLE if single else SMALLEST_CLASS)
-            small |= single and group.model.region.scope.kind in CONTAINERS
+            if not group.model.region.scope.kind and FEW <= len(group.instances) <= MANY:
+                for instance in strangers(group) if arguments_of(group) > MOST_ARGUMENTS else ():
+                    group.instances.remove(instance)
+                    self._dissolve(instance.region)
+                    touched[parents[instance.region]] = None
+            small = _is_small(group)
             for instance in group.instances:
                 touched[parents[instance.region]] = None
                 if small or not instance.outputs:
@@ -260,7 +275,7 @@ class _Structure:
         if name in ("MindSporeModel", "Parameter", "Tensor"):
             name += "Block"
         count = self._classes[name] = self._classes.get(name, 0) + 1
-        return name if count == 1 else f"{name}{count}"
+        return name if count == 1 else f"{name}_{count}" if name[-1].isdigit() else f"{name}{count}"
 
     def _finish(self) -> Program:
         """Put the tree's root into the entry class, and name its members."""
@@ -284,6 +299,17 @@ class _Structure:
         return Program([*self._cells, cell], self._program.records)
 
 
+def _is_small(group: Group) -> bool:
+    """Whether a class would say no more than its statements, where they are called."""
+    single = len(group.instances) == 1
+    if len(group.model.region.items) < (SMALLEST_SINGLE if single else SMALLEST_CLASS):
+        return True
+    kind = group.model.region.scope.kind
+    if kind and not (single and kind in CONTAINERS):
+        return False
+    return (kind in CONTAINERS and single) or (len(group.instances) <= FEW and arguments_of(group) > MOST_ARGUMENTS)
+
+
 def _edges(region: Region) -> list[tuple[Region, Region]]:
     """Every region with the one that holds it."""
     return [edge for inner in region.inner() for edge in ((region, inner), *_edges(inner))]
@@ -300,6 +326,8 @@ def _doc(group: Group) -> str:
     kind = group.model.region.scope.kind
     if len(paths) > 1 and len(set(paths)) == 1 and not kind:
         return f"Occurs {len(paths)} times in the source."
+    if not any(paths):
+        return "Occurs once in the source."
     where = paths[0] if len(set(paths)) == 1 else f"{paths[0]} … {paths[-1]}"
     return textwrap.fill(f"Source: {where}{f' ({kind})' if kind else ''}.", WIDEST_LINE, subsequent_indent="    ")
 

@@ -130,15 +130,12 @@ def _typed(value: Arg) -> tuple[type, str]:
 
 
 def _derived(columns: Sequence[Column]) -> dict[Column, tuple[Column, str, int]]:
-    """The columns that others are multiples of: column → the one to compute it from, how, and the factor."""
+    """The columns that follow from others: column → the one to compute it from, how, and the factor."""
     found: dict[Column, tuple[Column, str, int]] = {}
     bases: list[Column] = []
     for column in sorted(columns, key=_rank):
-        numbers = column.numbers()
-        if len(set(numbers)) < FEWEST_TO_DERIVE:
-            continue
         for base in bases:
-            if (how := _ratio(numbers, base.numbers())) is not None:
+            if (how := _ratio(column.numbers(), base.numbers()) or _half(column.values, base.values)) is not None:
                 found[column] = (base, *how)
                 break
         else:
@@ -146,18 +143,27 @@ def _derived(columns: Sequence[Column]) -> dict[Column, tuple[Column, str, int]]
     return found
 
 
-def _rank(column: Column) -> tuple[int, int]:
-    """Channels come first, and the numbers of shapes last; small ones before large ones."""
-    return 0 if _channels(column) else 2 if column.size else 1, sum(column.numbers())
+def _rank(column: Column) -> int:
+    """Channels come first, and the numbers of shapes last; among equals the one that is used first."""
+    return 0 if _channels(column) else 2 if column.size else 1
 
 
 def _ratio(numbers: list[int], base: list[int]) -> tuple[str, int] | None:
+    if len(set(numbers)) < FEWEST_TO_DERIVE or not base:
+        return None
     pairs = list(zip(numbers, base, strict=True))
     (number, first), *_ = pairs
     factor = max(number, first) // min(number, first)
     if all(a == factor * b for a, b in pairs):
         return "{1} * {0}", factor
     return ("{0} // {1}", factor) if all(factor * a == b for a, b in pairs) else None
+
+
+def _half(values: list[Arg], base: list[Arg]) -> tuple[str, int] | None:
+    """Whether one is half of the other, which is odd: the padding that keeps a size, `kernel_size // 2`."""
+    if not all(type(a) is type(b) is int and b == 2 * a + 1 for a, b in zip(values, base, strict=True)):
+        return None
+    return ("{0} // {1}", 2) if len(set(values)) > 1 else None
 
 
 # Names

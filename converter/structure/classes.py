@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +18,13 @@ from converter.structure.sharing import identity
 from converter.structure.signature import Signature, fill, signature_of
 from converter.weights import Weight
 
-SMALLEST_OPTIONAL = 4
-"""A class needs that many statements before one of them may be optional."""
+SMALLEST_OPTIONAL, LONGEST_OPTIONAL = 4, 40
+"""A class needs that many statements before one may be optional; in longer ones none is looked for elsewhere."""
+MOST_NEW = 2
+"""What would need so many more arguments than the others is no instance of their class."""
+
+UNNAMED = "block"
+"""What an instance of a class is called when the source does not know it."""
 
 
 @dataclass(eq=False)
@@ -111,6 +116,16 @@ def _removable(instance: Instance) -> Iterator[tuple[list[int], Value]]:
                 yield list(range(start, end + 1)), before[1][0]
 
 
+def variants_of(instance: Instance) -> Iterator[tuple[list[int], Signature]]:
+    """The signatures of an instance as it is, and without each run of statements that could be optional."""
+    statements = instance.region.statements
+    yield [], instance.signature
+    if SMALLEST_OPTIONAL <= len(statements) <= LONGEST_OPTIONAL:
+        for positions, value in _removable(instance):
+            run = [statements[i] for i in positions]
+            yield positions, signature_of(statements, instance.inputs, instance.outputs, (run, value))
+
+
 def _join(instance: Instance, positions: list[int]) -> None:
     """Make one SequentialCell of a chain of layers."""
     region = instance.region
@@ -152,6 +167,31 @@ class Built:
     moved: dict[Any, Any]
 
 
+def differences(signatures: Sequence[Signature]) -> int:
+    """How many arguments a class would take of which these are the instances."""
+    columns = zip(*(signature.holes for signature in signatures), strict=True)
+    rows = [[hole.value for hole in column] for column in columns]
+    return len(arguments_for(signatures[0].holes, rows, Names(), [identity(s) for s in signatures]).values)
+
+
+def strangers(group: Group) -> list[Instance]:
+    """The instances that only look like the others, and need arguments of their own: a stem before the blocks."""
+    found: list[Instance] = []
+    remaining = Group(list(group.instances), group.optional)
+    for instance in group.instances if group.optional is None else group.instances[1:]:
+        fewer = Group([other for other in remaining.instances if other is not instance], group.optional)
+        if len(fewer.instances) > 1 and arguments_of(fewer) + MOST_NEW < arguments_of(remaining):
+            found.append(instance)
+            remaining = fewer
+    return found
+
+
+def arguments_of(group: Group) -> int:
+    """How many arguments the class of a group would take."""
+    called = [identity(instance.signature) for instance in group.instances]
+    return len(arguments_for(group.model.signature.holes, _columns(group, _absent(group)), Names(), called).values)
+
+
 def build(group: Group, name: str, doc: str, sources: Collection[Value]) -> Built:
     """Make the Cell of a group; `sources` are the network's inputs, which keep their names."""
     model, names = group.model, Names(CELL_ATTRIBUTES)
@@ -174,7 +214,7 @@ def build(group: Group, name: str, doc: str, sources: Collection[Value]) -> Buil
     for call, row, instance, parameters in zip(called, rows, group.instances, weights, strict=True):
         if call not in made:
             constructor = _constructor(cell, row, flag, not instance.lacks)
-            made[call] = Member("", constructor, parameters, instance.region.path)
+            made[call] = Member("", constructor, parameters, instance.region.path or UNNAMED)
     _own_inputs(cell, group, sources)
     given = [item for item in arguments.values if isinstance(item, Value)]
     cell.inputs += given

@@ -1,16 +1,21 @@
-"""Recurrences: steps that a source unrolled, the same layers again and again on what they made, become a loop."""
+"""Recurrences: steps that a source unrolled become a loop.
+
+The same layers again and again on what they made, or one instance of a class after the other.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Any
 
-from converter.program import Arg, Assign, Block, Expr, For, Member, Statement, Value, expr, made_by
+from converter.program import Arg, Assign, Block, Cell, Expr, For, Member, Statement, Value, expr, made_by
+from converter.structure.hoist import replace_member
 from converter.structure.regions import replace_in, used_by
+from converter.structure.sequences import class_of, list_of
 from converter.structure.signature import Signature, signature_of
 
 FEWEST = 3
@@ -27,6 +32,7 @@ class Steps:
         rounds: the statements of each.
         start: where the first begins.
         elements: what each takes that no step makes; empty when there is nothing.
+        layers: what each calls that no other does: instances of one class; empty when they call the same.
         carried: position in a step's results → what the first step has in the place of the step before.
         slots: what comes into the first step: the variable → "element", or the position that is carried.
     """
@@ -34,6 +40,7 @@ class Steps:
     rounds: list[list[Statement]]
     start: int
     elements: list[Value] = field(default_factory=list)
+    layers: list[Member] = field(default_factory=list)
     carried: dict[int, Value] = field(default_factory=dict)
     slots: dict[Value, int | str] = field(default_factory=dict)
 
@@ -42,17 +49,23 @@ class Steps:
         return [value for statement in self.rounds[step] for value in made_by(statement)]
 
 
-def roll(statements: list[Statement], results: AbstractSet[Value]) -> dict[Any, Any]:
-    """Put loops in the places of unrolled steps; `results` are the variables that are read behind the statements.
+def roll(statements: list[Statement], results: AbstractSet[Value], uses: Counter[Any]) -> dict[Any, Any]:
+    """Put loops in the places of unrolled steps.
+
+    Args:
+        statements: the statements, which are changed.
+        results: the variables that are read behind them.
+        uses: how often every variable and member is used in the whole network.
 
     Returns:
-        The statement of the first step that stands for each of a later one.
+        The statement of the first step that stands for each of a later one, and the list that holds each layer.
     """
     moved: dict[Any, Any] = {}
-    tried: set[Member] = set()
+    tried: set[Member | Cell] = set()
     loops: list[For] = []
-    while (steps := _find(statements, results, tried)) is not None:
+    while (steps := _find(statements, results, uses, tried)) is not None:
         loop = _loop(steps)
+        moved |= dict.fromkeys(steps.layers, loop.over)
         loops.append(loop)
         for later in steps.rounds[1:]:
             moved |= dict(zip(later, steps.rounds[0], strict=True))
@@ -65,9 +78,11 @@ def roll(statements: list[Statement], results: AbstractSet[Value]) -> dict[Any, 
 # Finding
 
 
-def _find(statements: list[Statement], results: AbstractSet[Value], tried: set[Member]) -> Steps | None:
-    """The next steps, by a layer that is called at equal distances."""
-    places: dict[Member, list[int]] = defaultdict(list)
+def _find(
+    statements: list[Statement], results: AbstractSet[Value], uses: Counter[Any], tried: set[Member | Cell]
+) -> Steps | None:
+    """The next steps, by a layer that is called, or a class of which instances are called, at equal distances."""
+    places: dict[Member | Cell, list[int]] = defaultdict(list)
     for position, statement in enumerate(statements):
         for part in _layers(statement) - tried:
             places[part].append(position)
@@ -79,6 +94,7 @@ def _find(statements: list[Statement], results: AbstractSet[Value], tried: set[M
             continue
         for first, length, count in _progressions(positions):
             found = [s for s in _steps_at(statements, results, letters, first, length, count) if s is not None]
+            found = [steps for steps in found if all(uses[layer] == 1 for layer in steps.layers)]
             if found:
                 return min(found, key=lambda steps: (-len(steps.rounds), len(steps.carried)))
             tried |= {layer for statement in statements[first : first + length] for layer in _layers(statement)}
@@ -86,14 +102,19 @@ def _find(statements: list[Statement], results: AbstractSet[Value], tried: set[M
     return None
 
 
-def _layers(statement: Statement) -> set[Member]:
-    return {part for part in used_by(statement) if isinstance(part, Member) and part.weights}
+def _layers(statement: Statement) -> set[Member | Cell]:
+    return {class_of(part) or part for part in used_by(statement) if isinstance(part, Member) and part.weights}
 
 
 def _letter(statement: Statement) -> tuple[Any, ...]:
-    """The same for statements that call the same members with the same literals."""
-    shape = signature_of([statement], [], [])
-    return shape.key, tuple(map(id, shape.members)), tuple(repr(hole.value) for hole in shape.holes)
+    """The same for statements that call the same members, or instances of one class, with the same literals."""
+    return _called(signature_of([statement], [], []))
+
+
+def _called(shape: Signature) -> tuple[Any, ...]:
+    kinds = tuple(id(class_of(member) or member) for member in shape.members)
+    instances = {member for member in shape.members if class_of(member) is not None}
+    return shape.key, kinds, tuple(repr(hole.value) for hole in shape.holes if hole.place not in instances)
 
 
 def _progressions(positions: list[int]) -> Iterator[tuple[int, int, int]]:
@@ -135,10 +156,14 @@ def _steps(
 ) -> Steps | None:
     """The steps, when they differ in nothing but what they carry and one element each."""
     shapes = [signature_of(round_, [], []) for round_ in rounds]
-    first = shapes[0]
-    if any(not _alike(first, other) for other in shapes[1:]):
+    first = _called(shapes[0])
+    if any(_called(other) != first for other in shapes[1:]):
         return None
     steps = Steps(rounds, start)
+    changing = [column for column in zip(*(shape.members for shape in shapes), strict=True) if len(set(column)) > 1]
+    if len(changing) > 1 or any(len(set(column)) < len(rounds) for column in changing):
+        return None
+    steps.layers = [layer for column in changing for layer in column]
     made = [steps.made(i) for i in range(len(rounds))]
     before = {value for values in made for value in values}
     inputs = [
@@ -153,21 +178,12 @@ def _steps(
             if not same or steps.carried.setdefault(position, column[0]) is not column[0]:
                 return None
             steps.slots[column[0]] = position
-        elif steps.elements or before & set(column):
+        elif steps.elements or steps.layers or before & set(column):
             return None
         else:
             steps.elements = list(column)
             steps.slots[column[0]] = "element"
     return steps if steps.carried and _escapes_are_carried(statements, results, steps, made) else None
-
-
-def _alike(a: Signature, b: Signature) -> bool:
-    """Whether two runs of statements are the same calls of the same members with the same literals."""
-    return (
-        a.key == b.key
-        and list(a.members) == list(b.members)
-        and [repr(hole.value) for hole in a.holes] == [repr(hole.value) for hole in b.holes]
-    )
 
 
 def _escapes_are_carried(
@@ -189,6 +205,10 @@ def _loop(steps: Steps) -> For:
     carried = {position: last[position] for position in steps.carried}
     over: Arg = tuple(steps.elements) or expr("range({0})", len(steps.rounds))
     index = Value("x", steps.elements[0].dims) if steps.elements else Value("step")
+    if steps.layers:
+        over, index = list_of(steps.layers), Value("layer")
+        for statement in steps.rounds[0]:
+            replace_member(statement, steps.layers[0], index)
     inner: dict[Value, Arg] = {
         value: index if slot == "element" else carried[slot]  # type: ignore[index]
         for value, slot in steps.slots.items()

@@ -3,7 +3,7 @@
 Two kinds of run are looked for, both in near-linear time:
 
 - chains, in which each statement's result is read by the next one only (`conv, norm, relu`);
-- segments between two places at which a single value crosses: a residual block, an inception module.
+- segments between two places at which a single value crosses, or a few: a residual block, an inception module.
 
 Statements and segments become letters, by their signatures; tandem repeats in the string, shortest period first, become
 regions.
@@ -14,16 +14,24 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from converter.names import identifier
 from converter.program import Assign, Expr, Member, Scope, Statement, Value, made_by
-from converter.structure.classes import grouped, instance_of
+from converter.structure.classes import MOST_NEW, Instance, differences, grouped, instance_of, variants_of
 from converter.structure.regions import Item, Region, members_of, used_by
+from converter.structure.signature import Signature
 
 SHORTEST_RUN = 20
 """Fewer statements are read as they stand."""
-LONGEST_PERIOD = 12
+LONGEST_PERIOD = 24
 """In letters: chains of more statements, or blocks of more segments, are not looked for."""
+SHORTEST_BLOCK = 3
+"""Repeats of fewer statements are no reason to stop looking."""
+MOST_CROSSING = 3
+"""So many values may go from one segment to the next, where fewer show no repeats."""
+MOST_MODELS = 8
+"""So many instances of a block are models for those elsewhere."""
 FEWEST = 3
 """A chain has to occur so often to be a block."""
 
@@ -53,19 +61,76 @@ def find_segments(region: Region, outputs: Outputs) -> bool:
     """Wrap the repeats in a sequence of segments. Says whether there were any."""
     if len(region.items) < SHORTEST_RUN:
         return False
-    segments = _segments(region.statements)
-    word = _letters(segments, outputs)
-    runs = []
-    for start, period, count in tandem_repeats(word):
-        for i in range(count):
-            run = [s for segment in segments[start + i * period : start + (i + 1) * period] for s in segment]
-            if len(run) > 1 and len(run) < len(region.items):
-                runs.append(run)
-    return _wrap(region, runs)
+    for crossing in range(1, MOST_CROSSING + 1):
+        segments = _segments(region.statements, crossing)
+        word = _letters(segments, outputs)
+        runs = []
+        for start, period, count in tandem_repeats(word, [len(segment) for segment in segments], SHORTEST_BLOCK):
+            cuts = range(start, start + count * period, period)
+            runs += [[s for segment in segments[at : at + period] for s in segment] for at in cuts]
+        if runs:
+            return _wrap(region, runs + _elsewhere(region.statements, runs, outputs))
+    return False
 
 
-def tandem_repeats(word: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Runs of a word repeated at once, `(start, period, count)`, not overlapping; the shortest period wins."""
+def _elsewhere(statements: list[Statement], runs: list[list[Statement]], outputs: Outputs) -> list[list[Statement]]:
+    """Where the blocks of the runs occur besides, some with an optional statement missing."""
+    letters = _letters([[statement] for statement in statements], outputs)
+    places = {id(statement): position for position, statement in enumerate(statements)}
+    wanted: dict[tuple[int, ...], dict[Any, list[Signature]]] = defaultdict(lambda: defaultdict(list))
+    described: Counter[Any] = Counter()
+    for run in runs:
+        instance = _described(run, outputs)
+        described[instance.signature.key] += 1
+        if described[instance.signature.key] > MOST_MODELS:
+            continue
+        for left_out, signature in variants_of(instance):
+            word = tuple(letters[places[id(s)]] for i, s in enumerate(run) if i not in left_out)
+            if len(word) >= SHORTEST_BLOCK:
+                _note(wanted[word][signature.key], signature)
+    lengths = sorted({len(word) for word in wanted}, reverse=True)
+    taken = {id(statement) for run in runs for statement in run}
+    found: list[list[Statement]] = []
+    end = len(statements)
+    while end > 0:
+        for length in lengths:
+            run = statements[max(end - length, 0) : end]
+            alike = wanted.get(tuple(letters[max(end - length, 0) : end]))
+            if alike is not None and taken.isdisjoint(map(id, run)):
+                signature = _described(run, outputs).signature
+                known = alike.get(signature.key)
+                if known and differences([*known, signature]) <= differences(known) + MOST_NEW:
+                    _note(known, signature)
+                    found.append(run)
+                    end -= length
+                    break
+        else:
+            end -= 1
+    return found
+
+
+def _described(run: list[Statement], outputs: Outputs) -> Instance:
+    block = Region(Scope(""), items=list(run))
+    return instance_of(block, outputs(block))
+
+
+def _note(known: list[Signature], signature: Signature) -> None:
+    """Add a signature to those of a class unless one is there with the same literals."""
+    if all(_literals(other) != _literals(signature) for other in known):
+        known.append(signature)
+
+
+def _literals(signature: Signature) -> list[str]:
+    return [repr(hole.value) for hole in signature.holes]
+
+
+def tandem_repeats(
+    word: Sequence[int], sizes: Sequence[int] | None = None, smallest: int = 0
+) -> list[tuple[int, int, int]]:
+    """Runs of a word repeated at once, `(start, period, count)`, not overlapping; the shortest period wins.
+
+    With `sizes` of the letters, a period has to be `smallest` at least.
+    """
     found: list[tuple[int, int, int]] = []
     taken = [False] * len(word)
     for period in range(1, min(LONGEST_PERIOD, len(word) // 2) + 1):
@@ -75,7 +140,8 @@ def tandem_repeats(word: Sequence[int]) -> list[tuple[int, int, int]]:
             while end + period < len(word) and word[end] == word[end + period]:
                 end += 1
             count = (end - start) // period + 1
-            if count > 1 and not any(taken[start : start + count * period]):
+            small = sizes is not None and sum(sizes[start : start + period]) < smallest
+            if count > 1 and not small and not any(taken[start : start + count * period]):
                 found.append((start, period, count))
                 taken[start : start + count * period] = [True] * (count * period)
                 start += count * period
@@ -136,8 +202,8 @@ def _occurrences(
     return runs
 
 
-def _segments(statements: list[Statement]) -> list[list[Statement]]:
-    """Cut a run of statements wherever one value alone crosses; values that many places read do not count."""
+def _segments(statements: list[Statement], most: int) -> list[list[Statement]]:
+    """Cut a run of statements wherever so few values cross; values that many places read do not count."""
     last_read: dict[Value, int] = {}
     readers: Counter[Value] = Counter()
     for position, statement in enumerate(statements):
@@ -159,7 +225,7 @@ def _segments(statements: list[Statement]) -> list[list[Statement]]:
                 crossing += 1
                 opened[end] += 1
         crossing -= opened.pop(position, 0)
-        if crossing <= 1:
+        if crossing <= most:
             segments.append([])
     return [segment for segment in segments if segment]
 
@@ -174,7 +240,7 @@ def _wrap(region: Region, runs: list[list[Statement]]) -> bool:
             items.append(item)
         elif item is wrapped[-1]:
             block = Region(Scope(_content_name(wrapped)), items=list(wrapped))
-            block.path = next((member.hint for member in members_of(block)), "")
+            block.path = next((member.hint.rpartition(".")[0] for member in members_of(block)), "")
             items.append(block)
     region.items = items
     return bool(runs)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from converter.names import identifier
-from converter.program import Arg, Assign, Block, Cell, Expr, For, Member, Value, expr
+from converter.program import Arg, Assign, Block, Cell, Expr, For, Member, Option, Value, arguments_of, expr
 from converter.structure.regions import Item, Region
+
+FEWEST_TO_COUNT = 3
+"""So many constructors with evenly growing numbers are written as one."""
 
 
 def as_chain(region: Region, inputs: list[Value], outputs: list[Value]) -> list[Member] | None:
@@ -43,42 +46,75 @@ def call_template(count: int) -> str:
 
 def sequence_of(layers: list[Member], container: str, name: str, hint: str) -> Member:
     """One member for a run of layers: `nn.SequentialCell(Block(64, 128), *[Block(128, 128) for _ in range(3)])`."""
-    runs: list[tuple[Expr, int]] = []
-    for layer in layers:
-        if runs and runs[-1][0] == layer.constructor:
-            runs[-1] = (layer.constructor, runs[-1][1] + 1)
-        else:
-            runs.append((layer.constructor, 1))
-    parts: list[Arg] = []
-    for constructor, count in runs:
-        parts.append(constructor if count == 1 else expr("*[{0} for _ in range({1})]", constructor, count))
+    templates: list[str] = []
+    args: list[Arg] = []
+    for constructor, count in _runs([layer.constructor for layer in layers]):
+        one = f"{{{len(args)}}}"
+        index = "i" if _depends(constructor) else "_"
+        templates.append(one if count == 1 else f"*[{one} for {index} in range({{{len(args) + 1}}})]")
+        args += [constructor] if count == 1 else [constructor, count]
+    if container == "nn.SequentialCell":
+        template = f"{container}({', '.join(templates)})"
+    elif len(templates) == 1:
+        template = f"{container}({templates[0].removeprefix('*')})"
+    else:
+        template = f"{container}([{', '.join(templates)}])"
     weights = {
         f"{i}.{key}" if key else str(i): weight
         for i, layer in enumerate(layers)
         for key, weight in layer.weights.items()
     }
-    sequence = Member(name, _container(container, parts), weights, hint)
+    sequence = Member(name, Expr(template, tuple(args)), weights, hint)
     for i, layer in enumerate(layers):
         layer.name, layer.owner = str(i), sequence
     return sequence
 
 
-def _container(container: str, parts: list[Arg]) -> Expr:
-    """`nn.CellList` takes a list, `nn.SequentialCell` its cells one by one."""
-    templates: list[str] = []
-    args: list[Arg] = []
-    for part in parts:
-        if part.template.startswith("*["):
-            templates.append(f"*[{{{len(args)}}} for _ in range({{{len(args) + 1}}})]")
-            args += list(part.args)
-        else:
-            templates.append(f"{{{len(args)}}}")
-            args.append(part)
-    if container == "nn.SequentialCell":
-        return Expr(f"{container}({', '.join(templates)})", tuple(args))
-    if len(parts) == 1:
-        return Expr(f"{container}({templates[0].removeprefix('*')})", tuple(args))
-    return Expr(f"{container}([{', '.join(templates)}])", tuple(args))
+def list_of(layers: list[Member]) -> Member:
+    """An `nn.CellList` of layers, called what their names have in common."""
+    hint = common_path([layer.hint for layer in layers])
+    return sequence_of(layers, "nn.CellList", identifier(hint, "layers"), hint)
+
+
+def _runs(constructors: list[Expr]) -> list[tuple[Expr, int]]:
+    """Runs of equal constructors, and of those whose numbers grow evenly: `DenseLayer(64 + 32 * i)`."""
+    runs: list[tuple[Expr, int]] = []
+    start = 0
+    while start < len(constructors):
+        first, count = constructors[start], 1
+        while start + count < len(constructors) and constructors[start + count] == first:
+            count += 1
+        if count == 1 and start + 1 < len(constructors):
+            second = constructors[start + 1]
+            while start + count < len(constructors) and _grown(first, second, count) == constructors[start + count]:
+                count += 1
+            count = count if count >= FEWEST_TO_COUNT else 1
+            first = first if count == 1 else _grown(first, second, None)
+        runs.append((first, count))
+        start += count
+    return runs
+
+
+GROWTH = "{0} + {1} * i"
+
+
+def _grown(first: Arg, second: Arg, steps: int | None) -> Arg:
+    """What comes so many steps after `first` when `second` is one step after it; for any number of steps when None."""
+    match first:
+        case Expr() if isinstance(second, Expr) and len(first.args) == len(second.args):
+            parts = zip(first.args, second.args, strict=True)
+            return Expr(first.template, tuple(_grown(a, b, steps) for a, b in parts))
+        case Option() if isinstance(second, Option):
+            return Option(_grown(first.value, second.value, steps), first.default)
+        case int() if type(first) is type(second) is int and first != second:
+            growth = second - first
+            return Expr(GROWTH, (first, growth)) if steps is None else first + growth * steps
+    return first
+
+
+def _depends(constructor: Expr) -> bool:
+    """Whether a constructor is written with the number of its place."""
+    return any(isinstance(part, Expr) and part.template == GROWTH for part in arguments_of(constructor))
 
 
 def collapse_runs(region: Region, uses: dict[Value | Member, int]) -> dict[Any, Any]:
@@ -139,14 +175,13 @@ def _follows(before: tuple[Member, tuple[Arg, ...], Value], call: tuple[Member, 
 def _loop(region: Region, run: Run) -> tuple[Assign | For, Member]:
     layers = [call[0] for _, call in run]
     first, last = run[0][1], run[-1][1]
-    hint = common_path([layer.hint for layer in layers])
-    name = identifier(hint, "layers")
     statement: Assign | For
     if len(first[1]) == 1:
-        member = sequence_of(layers, "nn.SequentialCell", name, hint)
+        hint = common_path([layer.hint for layer in layers])
+        member = sequence_of(layers, "nn.SequentialCell", identifier(hint, "layers"), hint)
         statement = Assign((last[2],), expr("{0}({1})", member, first[1][0]), run[0][0].scopes)
     else:
-        member = sequence_of(layers, "nn.CellList", name, hint)
+        member = list_of(layers)
         index = Value("layer")
         body = Block([], (Expr(call_template(len(first[1])), (index, last[2], *first[1][1:])),))
         statement = For(index, member, (last[2],), (first[1][0],), body, run[0][0].scopes)

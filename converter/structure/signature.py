@@ -101,9 +101,14 @@ def signature_of(
     members = []
     for member in made.members:  # the walk of a constructor meets no further members
         walker.place = member
-        members.append((walker.arg(member.constructor), tuple(member.weights)))
+        members.append((walker.arg(member.constructor), _kinds(member.weights)))
     made.key = (len(inputs), tuple(body), results, tuple(members))
     return made
+
+
+def _kinds(weights: Iterable[str]) -> tuple[str, ...]:
+    """The names of parameters, without the number in a sequence: sequences may differ in their length."""
+    return tuple(dict.fromkeys(re.sub(r"^\d+\.", "", name) for name in weights))
 
 
 def _only_target(statement: Statement) -> Value:
@@ -157,11 +162,10 @@ class _Walker:
                 return "m", self._made.members.setdefault(item, len(self._made.members))
             case Expr():
                 first = item.args[0] if item.args else None
-                return (
-                    "e",
-                    item.template,
-                    tuple(self.arg(arg, Argued(item.template, i, first)) for i, arg in enumerate(item.args)),
-                )
+                known: list[Any] = [Argued(item.template, i, first) for i in range(len(item.args))]
+                if "(" not in item.template:  # arithmetic on what a call takes
+                    known = [argued] * len(item.args)
+                return "e", item.template, tuple(map(self.arg, item.args, known))
             case Option():
                 return self.arg(item.value, argued, item.default)
             case tuple() | list() if not is_literal(item):
@@ -183,18 +187,26 @@ def is_literal(item: Arg) -> bool:
 
 def parameter_name(template: str, hole: int, called: Arg) -> str:
     """What the function that a template calls calls the argument in a hole: `in_channels` in `nn.Conv2d({0}, …)`."""
+    name, position = _parameter(template, hole)
+    if position is None:
+        return name
+    names = _names_of(called) if name == "{0}" else _mindspore_parameters(name)
+    return names[position] if position < len(names) else "value"
+
+
+@functools.cache
+def _parameter(template: str, hole: int) -> tuple[str, int | None]:
+    """The name of an argument, or the function and which of its arguments it is."""
     keyword = re.search(rf"(\w+)=\{{{hole}\}}", template)
     if keyword:
-        return keyword[1]
+        return keyword[1], None
+    if f"range({{{hole}}})" in template:
+        return "count", None
     arguments = re.match(r"([\w.]+|\{0\})\(([^()]*)\)$", template)
-    if arguments is None:
-        return "value"
-    positions = [part.strip() for part in arguments[2].split(",")]
-    if f"{{{hole}}}" not in positions:
-        return "value"
-    names = _names_of(called) if arguments[1] == "{0}" else _mindspore_parameters(arguments[1])
-    position = positions.index(f"{{{hole}}}")
-    return names[position] if position < len(names) else "value"
+    positions = [part.strip() for part in arguments[2].split(",")] if arguments else []
+    if arguments is None or f"{{{hole}}}" not in positions:
+        return "value", None
+    return arguments[1], positions.index(f"{{{hole}}}")
 
 
 def _names_of(called: Arg) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ def text(item):
     match item:
         case Argument():
             return item.name
+        case Value():
+            return item.hint
         case Expr():
             return item.template.format(*map(text, item.args))
         case tuple():
@@ -69,6 +71,25 @@ def test_tuples_of_other_forms_differ_whole(rows):
 def test_a_multiple_is_computed(column, expected):
     channels = ("in_channels", [8, 16, 32]), ("out_channels", [8, 16, 32])
     assert written(*channels, ("value", column))[0][2] == expected
+
+
+def test_the_first_that_comes_in_is_the_base():
+    holes = ("in_channels", [16, 24, 40]), ("in_channels", [4, 6, 10]), ("out_channels", [96, 144, 240])
+    assert written(*holes)[0] == ["in_channels", "in_channels // 4", "6 * in_channels"]
+
+
+@pytest.mark.parametrize(
+    ("padding", "expected"), [([1, 2], "kernel_size // 2"), ([1, 1], "1"), ([0, 2], "padding")], ids=str
+)
+def test_the_padding_that_keeps_a_size_is_computed(padding, expected):
+    assert written(("kernel_size", [3, 5]), ("padding", padding, 0))[0][1] == expected
+
+
+def test_what_calls_of_one_instance_differ_in_is_a_variable():
+    rows = [("value", [8, 4, 8]), ("stride", [1, 1, 2])]
+    holes = [Hole(None, Argued(f"call({name}={{0}})"), PLACE) for name, _ in rows]
+    made = arguments_for(holes, [row for _, row in rows], Names(), ["a", "a", "b"])
+    assert list(map(type, made.values)) == [Value, Argument]
 
 
 def test_two_values_may_be_in_a_ratio_by_chance():
