@@ -182,6 +182,39 @@ def test_what_keras_writes_with_reshapes_is_one_operator(tmp_path, shape, layer,
     check(source, 3, *(extent or 7 for extent in shape))
 
 
+@pytest.mark.parametrize(
+    ("shape", "layer", "expected"),
+    [
+        ((5, 8), lambda: layers.LayerNormalization(), {"LayerNormalization": 1}),
+        ((4, 4, 8), lambda: layers.LayerNormalization(axis=(2, 3), center=False), {"LayerNormalization": 1}),
+        ((5, 8), lambda: layers.LayerNormalization(scale=False), {"LayerNormalization": 1}),
+        ((4, 4, 8), lambda: layers.GroupNormalization(2), {"InstanceNormalization": 1}),
+        ((5, 8), lambda: layers.GroupNormalization(-1, scale=False), {"InstanceNormalization": 1}),
+        ((8, 8), lambda: layers.LayerNormalization(axis=1), {"ReduceMean": 2}),
+    ],
+    ids=["layer", "two axes", "no scale", "group", "instance", "another axis"],
+)
+def test_a_norm_of_the_sample_comes_back(tmp_path, shape, layer, expected):
+    network = keras.Sequential([keras.Input(shape), layer()])
+    randomize(network)
+    freeze(network, tmp_path / "net.pb")
+    source = load(Request(tmp_path / "net.pb"))
+    assert {name: operators(source)[name] for name in expected} == expected
+    noted = [json.loads(p.value)["name"] for t in source.model.graph.initializer for p in t.metadata_props]
+    assert set(noted) <= set(constants(tmp_path / "net.pb"))
+    check(source, 3, *shape)
+
+
+def test_a_norm_between_convolutions_leaves_the_layout_alone(tmp_path):
+    stack = [layers.Conv2D(8, 3), layers.GroupNormalization(4), layers.ReLU(), layers.Conv2D(4, 3)]
+    network = keras.Sequential([keras.Input((8, 8, 3)), *stack])
+    randomize(network)
+    freeze(network, tmp_path / "net.pb")
+    source = load(Request(tmp_path / "net.pb"))
+    assert operators(source)["Transpose"] == 2
+    check(source, 3, 8, 8, 3)
+
+
 def test_the_bias_of_a_one_dimensional_convolution_is_its_own(tmp_path):
     network = keras.Sequential([keras.Input((9, 4)), layers.Conv1D(5, 3)])
     randomize(network)

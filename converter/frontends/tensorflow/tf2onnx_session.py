@@ -14,6 +14,7 @@ import onnx
 from converter.frontends.tensorflow.batch_norm import rewrite_batch_norm
 from converter.frontends.tensorflow.handlers import HANDLERS
 from converter.frontends.tensorflow.recurrent import rewrite_recurrent
+from converter.frontends.tensorflow.sample_norm import rewrite_sample_norm
 from converter.frontends.tensorflow.transposed import rewrite_transposed
 
 if TYPE_CHECKING:
@@ -72,7 +73,13 @@ class Session:
                 input_names=self._inputs,
                 output_names=self._outputs,
                 const_node_values=self._contents,
-                custom_rewriter=[rewrite_batch_norm, rewrite_transposed, self._rewrite_recurrent, self._keep_failed],
+                custom_rewriter=[
+                    rewrite_batch_norm,
+                    rewrite_sample_norm,
+                    rewrite_transposed,
+                    self._rewrite_recurrent,
+                    self._keep_failed,
+                ],
             )
             if self.failed != before:
                 return None
