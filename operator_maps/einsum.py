@@ -47,6 +47,8 @@ def einsum(node: Node, *xs: Operand, equation: str) -> Arg:
     inputs, output = parse(node, equation, [x.rank for x in xs])
     terms = [_term(x, labels) for x, labels in zip(xs, inputs, strict=True)]
     terms = [_alone(node, term, _needed(terms[:i] + terms[i + 1 :], output)) for i, term in enumerate(terms)]
+    if len(terms) == 2:
+        terms = _in_order(*terms, output)
     result = terms[0]
     for i, term in enumerate(terms[1:], start=1):
         result = _contract(node, result, term, _needed(terms[i + 1 :], output))
@@ -117,6 +119,13 @@ def _summed(node: Node, term: Term, over: Sequence[Label]) -> Term:
     if node.outputs[0].kind in "iu":
         tensor = expr("{0}.astype({1})", tensor, node.dtype())
     return Term(tensor, tuple(kept), tuple(map(term.extent, kept)))
+
+
+def _in_order(a: Term, b: Term, output: Sequence[Label]) -> list[Term]:
+    """Two tensors, first the one whose own axes come first in the output, which need not be transposed then."""
+    rows, columns = ([output.index(x) for x in set(one.labels) - set(other.labels)] for one, other in ((a, b), (b, a)))
+    swapped = a.weight is None and b.weight is None and rows and columns and max(columns) < min(rows)
+    return [b, a] if swapped else [a, b]
 
 
 def _contract(node: Node, a: Term, b: Term, needed: set[Label]) -> Term:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from converter.operator_maps import linear_algebra
@@ -12,10 +13,16 @@ if TYPE_CHECKING:
     from mindspore import ops
 
 
-def dense(node: Node, x: Operand, weight: Operand, bias: Operand) -> Arg:
-    """A product with a constant matrix, plus a vector: nn.Dense."""
-    steps = () if bias.rank == 1 else (reshape(-1),)
-    return linear_algebra.dense(node, x, weight.weight(transpose(1, 0)), bias.weight(*steps))
+def dense(node: Node, x: Operand, weight: Operand, bias: Operand, *, axes: int = 1) -> Arg:
+    """A product with a constant matrix, plus a vector: nn.Dense; the last `axes` of x are one for it."""
+    summed, brought = weight.shape[:axes], weight.shape[axes:]  # type: ignore[index]
+    sizes = math.prod(summed), math.prod(brought)  # type: ignore[arg-type]
+    matrix = weight.weight(*([] if weight.rank == 2 else [reshape(*sizes)]), transpose(1, 0))
+    vector = bias.weight(*([] if bias.rank == 1 else [reshape(-1)]))
+    extents = (x.shape_python() or ())[:-axes]
+    flat = x if axes == 1 else expr("{0}.reshape({1})", x, (*extents, sizes[0]))
+    y = linear_algebra.dense(node, flat, matrix, vector)
+    return y if len(brought) == 1 else expr("{0}.reshape({1})", y, (*extents, *brought))
 
 
 def standardize(node: Node, x: Operand, *, axes: tuple[int, ...] = (), epsilon: float = 1e-5) -> Arg:

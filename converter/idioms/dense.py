@@ -50,4 +50,36 @@ def dense_of_rows(
     return dense(builder, x, matrix, bias)
 
 
-IDIOMS = (Idiom(product_plus_bias, dense), Idiom(product_of_rows, dense_of_rows))
+def einsum_plus_bias(x: Pattern, weight: Pattern, bias: Pattern, equation: Pattern) -> Pattern:
+    """Einsum with a weight, then Add of a bias of several axes: heads of an attention."""
+    return op.Einsum(x, constant(weight), equation=equation) + constant(bias)
+
+
+def dense_of_axes(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value, equation: str) -> ir.Value | None:
+    """`idiom.Dense`: the axes that are summed over are taken as one, and so are those that the weight brings."""
+    count = _summed(equation)
+    extents, sizes = shape_of(x), shape_of(weight)
+    if count is None or extents is None or sizes is None or not is_float(weight) or None in sizes:
+        return None
+    new, biases = sizes[count:], shape_of(bias) or ()
+    if biases[len(biases) - len(new) :] != new or any(extent != 1 for extent in biases[: len(biases) - len(new)]):
+        return None
+    return builder.Dense(x, weight, bias, domain=DOMAIN, axes=count)
+
+
+def _summed(equation: str) -> int | None:
+    """How many axes, the last of x and the first of the weight, are summed over: 1 in `abc,cde->abde`."""
+    left, _, output = equation.replace(" ", "").partition("->")
+    x, _, weight = left.partition(",")
+    for count in range(1, min(len(x), len(weight) - 1) + 1):
+        distinct = len(set(x + weight)) == len(x + weight) - count
+        if distinct and x[-count:] == weight[:count] and output == x[:-count] + weight[count:]:
+            return count if (x + weight).isalpha() else None
+    return None
+
+
+IDIOMS = (
+    Idiom(product_plus_bias, dense),
+    Idiom(product_of_rows, dense_of_rows),
+    Idiom(einsum_plus_bias, dense_of_axes),
+)

@@ -33,7 +33,8 @@ class Builder:
 
     def __getattr__(self, op_type: str) -> Callable[..., ir.Value]:
         def make(*inputs: ir.Value | None, domain: str = "", **attributes: Any) -> ir.Value:
-            name = self._names.fresh(f"{self._root.name}/{op_type}")
+            scope = (self._root.name or "").rpartition("/")[0] or self._root.name
+            name = self._names.fresh(f"{scope}/{op_type}")
             node = ir.node(op_type, inputs, attributes, domain=domain, name=name)
             node.outputs[0].name = name
             infer_node(node)

@@ -26,8 +26,8 @@ class Standardize(OpRun):
 class Dense(OpRun):
     op_domain = "idiom"
 
-    def _run(self, x: Any, weight: Any, bias: Any) -> tuple[Any]:
-        return (x @ weight + bias,)
+    def _run(self, x: Any, weight: Any, bias: Any, axes: int = 1) -> tuple[Any]:
+        return (np.tensordot(x, weight, axes or 1) + bias,)
 
 
 class ChannelShuffle(OpRun):

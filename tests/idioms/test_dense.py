@@ -56,3 +56,31 @@ def test_script():
     rep = check_model(model, [X])
     assert "nn.Dense(4, 3)" in rep.script
     assert [record.operator for record in rep.translation.program.records] == ["onnx::MatMul", "onnx::Add"]
+
+
+@pytest.mark.parametrize(
+    ("equation", "x", "weight", "bias", "layer"),
+    [
+        ("abc,cde->abde", (2, 5, 4), (4, 2, 3), (2, 3), "nn.Dense(4, 6)"),
+        ("abcd,cde->abe", (2, 5, 2, 3), (2, 3, 4), (4,), "nn.Dense(6, 4)"),
+        ("abcd,cdef->abef", (2, 5, 2, 3), (2, 3, 4, 2), (1, 1, 4, 2), "nn.Dense(6, 8)"),
+    ],
+)
+def test_an_einsum_with_a_bias_is_a_dense_layer(equation, x, weight, bias, layer):
+    x, w, b = (RANDOM.normal(size=shape).astype(np.float32) for shape in (x, weight, bias))
+    shape = ",".join(["n", "m", *map(str, x.shape[2:])])
+    result = ",".join("nmcdefgh"[: len(equation.partition("->")[2])])
+    text = f'(float[{shape}] x) => (float[{result}] y) {{ t = Einsum <equation="{equation}"> (x, w) y = Add(t, b) }}'
+    assert recognised(text, x, w=w, b=b) == ["Dense"]
+    assert layer in check_model(model_of(text, w=w, b=b), [x]).script
+
+
+@pytest.mark.parametrize(
+    ("equation", "weight", "bias"),
+    [("abc,dc->abd", (3, 4), (3,)), ("abc,cd->adb", (4, 3), (5,)), ("abc,cd->abd", (4, 3), (5, 1))],
+    ids=["turned", "another order", "another axis"],
+)
+def test_another_einsum_stays(equation, weight, bias):
+    w, b = (RANDOM.normal(size=shape).astype(np.float32) for shape in (weight, bias))
+    text = f'(float[n,5,4] x) => (float[n,f,g] y) {{ t = Einsum <equation="{equation}"> (x, w) y = Add(t, b) }}'
+    assert recognised(text, X, w=w, b=b) == ["Einsum", "Add"]

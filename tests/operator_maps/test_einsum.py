@@ -20,6 +20,11 @@ CASES = [
     ),
     ("bhqk,bkhd->bqhd", [(2, 2, 3, 5), (2, 5, 2, 4)], ".transpose((0, 2, 1, 3))"),
     ("...ij,...jk", [(2, 3, 4), (4, 5)], "ops.matmul(x0, x1)"),
+    (
+        "aecd,abcd->acbe",
+        [(2, 5, 3, 4), (2, 6, 3, 4)],
+        "ops.matmul(x1.transpose((0, 2, 1, 3)), x0.transpose((0, 2, 3, 1)))",
+    ),
     ("bhwc,hkc->bhwk", [(2, 3, 4, 5), (3, 6, 5)], "x0.shape[0] * 4"),
     ("bij,bj->bi", [(2, 3, 4), (2, 4)], ".squeeze(-1)"),
     ("j,ij->i", [(3,), (2, 3)], "ops.matmul(x1, x0)"),
