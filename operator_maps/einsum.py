@@ -48,7 +48,7 @@ def einsum(node: Node, *xs: Operand, equation: str) -> Arg:
     terms = [_term(x, labels) for x, labels in zip(xs, inputs, strict=True)]
     terms = [_alone(node, term, _needed(terms[:i] + terms[i + 1 :], output)) for i, term in enumerate(terms)]
     if len(terms) == 2:
-        terms = _in_order(*terms, output)
+        terms = _in_order(terms[0], terms[1], output)
     result = terms[0]
     for i, term in enumerate(terms[1:], start=1):
         result = _contract(node, result, term, _needed(terms[i + 1 :], output))
