@@ -25,6 +25,7 @@ from converter.verification.instrument import instrument
 from converter.verification.reference import is_random, values_read_by
 from converter.verification.results import Results
 from converter.verification.supervise import lack_of_memory, run
+from converter.verification.widen import can_widen, widened, widened_script
 
 if TYPE_CHECKING:
     from converter.pipeline import Translation
@@ -65,16 +66,21 @@ def verify(
     containers = [end.name for end in (*source.inputs, *source.outputs) if end.container]
     if containers:
         return Comparison((), {}, f"{', '.join(containers)}: lists and optional values are not compared")
+    original = source.original
     feeds = verification_inputs(made.graph.graph, source.inputs, inputs_file)
     if lacking := lack_of_memory(checkpoint):
         return Comparison((), feeds, lacking, stopped=True)
     with tempfile.TemporaryDirectory(prefix="onnx2mindspore-") as name:
         folder = Path(name)
         job = _job(source, made, script, checkpoint)
+        model = original.model
+        if model is not None and can_widen(model):
+            model = widened(model, original.file.parent)
+            job |= _widened_script(script, folder)
         total = sum(1 for _ in all_nodes(made.graph.graph))
-        if total <= SAMPLE:
+        if total <= SAMPLE and not job["wide"]:
             job["nodes"] = _plan(source, made.graph, rows, 1, folder)
-        _hand_over(folder, job, feeds, source.original.model)
+        _hand_over(folder, job, feeds, model)
         results = Results(job, made, folder, run(folder, "outputs", job, count))
         if results.refused and (other := _accepted(source, made, inputs_file, job, folder, count)):
             feeds, results = other
@@ -130,8 +136,18 @@ def _job(source: Source, made: Translation, script: Path, checkpoint: Path | Non
         "checkpoint": str(checkpoint.absolute()) if checkpoint is not None else None,
         "random": _random_outputs(source, made.graph.graph),
         "nodes": None,
+        "wide": False,
         "stubs": sum(not record.converted for record in made.program.records),
     }
+
+
+def _widened_script(script: Path, folder: Path) -> dict[str, Any]:
+    """Write the script down in float32; returns what changes in the job."""
+    wide = folder / "float32" / script.name
+    wide.parent.mkdir()
+    wide.write_text(widened_script(script.read_text(encoding="utf-8")), encoding="utf-8")
+    note = "compared in float32, for want of bfloat16 on a CPU; no node was compared by itself"
+    return {"script": str(wide), "wide": True, "nodes": note}
 
 
 def _plan(source: Source, graph: ir.Model, rows: Tables, step: int, folder: Path) -> dict[str, Any] | str:

@@ -92,10 +92,13 @@ class NodeComparison(Difference):
         return f"'{self.operator}' ({self.node}), its output {self.value}: {super().line()}"
 
 
-def difference(got: Any, want: Any) -> Difference:
-    """Compare a value with its reference. Sequences and absent values are compared element by element."""
+def difference(got: Any, want: Any, precision: str = "") -> Difference:
+    """Compare a value with its reference. Sequences and absent values are compared element by element.
+
+    `precision` is the element type in which they were computed, where that is not their own.
+    """
     if isinstance(want, (list, tuple)) or want is None:
-        return _structure_difference(got, want)
+        return _structure_difference(got, want, precision)
     got, want = np.asarray(got), np.asarray(want)
     if got.shape != want.shape:
         return Difference("differs", note=f"its shape is {got.shape}, the source's {want.shape}")
@@ -107,7 +110,7 @@ def difference(got: Any, want: Any) -> Difference:
         errors.add(*(_wide(array.reshape(-1)[start : start + BLOCK]) for array in (got, want)))
     if not np.isfinite(errors.largest_error):
         return Difference("differs", note="one has NaN or infinities where the other has numbers")
-    tolerance = 0.0 if exact else TOLERANCES.get(want.dtype.name, TOLERANCE)
+    tolerance = 0.0 if exact else TOLERANCES.get(precision or want.dtype.name, TOLERANCE)
     return Difference(
         "same" if errors.largest_error <= tolerance * max(errors.largest, TINY) else "differs",
         errors.largest_error,
@@ -157,13 +160,13 @@ class _Errors:
         return float(np.clip(both / scale, -1.0, 1.0)) if 0.0 < scale < np.inf else None
 
 
-def _structure_difference(got: Any, want: Any) -> Difference:
+def _structure_difference(got: Any, want: Any, precision: str) -> Difference:
     if want is None or got is None:
         same = want is None and got is None
         return Difference("same" if same else "differs", note="" if same else "one is absent")
     if len(got) != len(want):
         return Difference("differs", note=f"{len(got)} elements, the source has {len(want)}")
-    parts = [difference(one, other) for one, other in zip(got, want, strict=True)]
+    parts = [difference(one, other, precision) for one, other in zip(got, want, strict=True)]
     return max(parts, key=badness, default=Difference("same"))
 
 

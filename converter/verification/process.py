@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx
 
@@ -36,7 +37,7 @@ def main(folder: Path, part: str) -> None:
     be_ended_first()
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     with np.load(folder / "inputs.npz", allow_pickle=True) as archive:
-        feeds = {name: archive[f"input_{i}"] for i, name in enumerate(job["inputs"])}
+        feeds = {name: _read(archive[f"input_{i}"], job["wide"]) for i, name in enumerate(job["inputs"])}
     with (folder / "results.jsonl").open("a", encoding="utf-8") as results:
 
         def note(**fact: Any) -> None:
@@ -52,6 +53,12 @@ def main(folder: Path, part: str) -> None:
                 _compare_mode(job, mode, feeds, wanted, note)
         if isinstance(job["nodes"], dict):
             _compare_nodes(job, folder, feeds, part == "graph", note)
+
+
+def _read(array: np.ndarray, wide: bool) -> np.ndarray:
+    """An input; NumPy's files do not know bfloat16."""
+    array = array.view(ml_dtypes.bfloat16) if array.dtype.str == "|V2" else array
+    return array.astype(np.float32) if wide and array.dtype.name == "bfloat16" else array
 
 
 def _compare_mode(
@@ -117,7 +124,7 @@ def _run_script(
         return [to_numpy(item) for item in (result if isinstance(result, tuple) else (result,))]
 
     try:
-        net = network.load(script, job["checkpoint"] and Path(job["checkpoint"]))
+        net = network.load(script, job["checkpoint"] and Path(job["checkpoint"]), job["wide"])
         got = results(seed=1)
         again = results(seed=2) if job["random"] else got
     except MemoryError as error:
@@ -126,8 +133,9 @@ def _run_script(
         raised = Difference("differs", note=f"the script raises {first_line(error)}")
         return [raised] * len(wanted), lines_of(error, script)
     random = Difference("not comparable", note="a random operator feeds it")
+    precision = "bfloat16" if job["wide"] else ""
     return [
-        random if name in job["random"] and difference(two, one).max_abs != 0.0 else difference(one, other)
+        random if name in job["random"] and difference(two, one).max_abs != 0.0 else difference(one, other, precision)
         for name, one, two, other in zip(job["outputs"], got, again, wanted, strict=True)
     ], None
 

@@ -1,0 +1,58 @@
+"""Widen: what nothing on a CPU runs in bfloat16 runs in float32, the source and the script alike.
+
+Neither onnxruntime nor MindSpore multiplies matrices of bfloat16 on a CPU. What is compared instead differs from the
+originals in the element type alone, and in what was computed from constants in bfloat16 before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+from google.protobuf.message import Message
+from onnx import AttributeProto, TensorProto, TypeProto, numpy_helper
+
+_NARROW, _WIDE = TensorProto.BFLOAT16, TensorProto.FLOAT
+_NAME_TYPES = ("dtype", "output_dtype", "precision", "stash_type", "to")
+"""Attributes that name an element type."""
+_LARGEST = 2**30
+"""Bytes of bfloat16 in one file; the file in float32 is a message of protobuf's, which has 2 GB at most."""
+
+
+def can_widen(model: onnx.ModelProto) -> bool:
+    """Whether there is bfloat16 in a model, and not too much of it."""
+    narrow = [part for part in _parts(model) if isinstance(part, TensorProto) and part.data_type == _NARROW]
+    typed = any(isinstance(part, TypeProto.Tensor) and part.elem_type == _NARROW for part in _parts(model))
+    return (bool(narrow) or typed) and sum(2 * int(np.prod(tensor.dims)) for tensor in narrow) < _LARGEST
+
+
+def widened(model: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
+    """The model in float32; its external data, in `folder`, becomes part of it."""
+    wide = onnx.ModelProto()
+    wide.CopyFrom(model)
+    onnx.external_data_helper.load_external_data_for_model(wide, str(folder))
+    for part in list(_parts(wide)):
+        match part:
+            case TensorProto() if part.data_type == _NARROW:
+                part.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(part).astype(np.float32), part.name))
+            case TypeProto.Tensor() if part.elem_type == _NARROW:
+                part.elem_type = _WIDE
+            case AttributeProto() if part.name in _NAME_TYPES and part.i == _NARROW:
+                part.i = _WIDE
+    return wide
+
+
+def widened_script(text: str) -> str:
+    """The script in float32, line by line."""
+    return text.replace("ms.bfloat16", "ms.float32")
+
+
+def _parts(message: Message) -> Iterator[Message]:
+    """A message, and all that it holds."""
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for inner in [value] if isinstance(value, Message) else value:
+                yield from _parts(inner)
