@@ -137,6 +137,7 @@ def _job(source: Source, made: Translation, script: Path, checkpoint: Path | Non
         "random": _random_outputs(source, made.graph.graph),
         "nodes": None,
         "wide": False,
+        "precision": _lowest_precision(made.graph),
         "stubs": sum(not record.converted for record in made.program.records),
     }
 
@@ -147,7 +148,7 @@ def _widened_script(script: Path, folder: Path) -> dict[str, Any]:
     wide.parent.mkdir()
     wide.write_text(widened_script(script.read_text(encoding="utf-8")), encoding="utf-8")
     note = "compared in float32, for want of bfloat16 on a CPU; no node was compared by itself"
-    return {"script": str(wide), "wide": True, "nodes": note}
+    return {"script": str(wide), "wide": True, "precision": "bfloat16", "nodes": note}
 
 
 def _plan(source: Source, graph: ir.Model, rows: Tables, step: int, folder: Path) -> dict[str, Any] | str:
@@ -157,6 +158,12 @@ def _plan(source: Source, graph: ir.Model, rows: Tables, step: int, folder: Path
     except Exception as error:  # the outputs are compared without it
         return f"the nodes cannot be compared: {type(error).__name__}: {error}"[:300]
     return {**written, "base": str(source.original.file.parent.absolute())}
+
+
+def _lowest_precision(graph: ir.Model) -> str:
+    """`float16` when a part of the network computes in it: its roundings add up whatever the outputs are."""
+    half = any(value.dtype == ir.DataType.FLOAT16 for node in all_nodes(graph.graph) for value in node.outputs)
+    return "float16" if half else ""
 
 
 def _random_outputs(source: Source, graph: ir.Graph) -> list[str]:

@@ -133,9 +133,10 @@ def _run_script(
         raised = Difference("differs", note=f"the script raises {first_line(error)}")
         return [raised] * len(wanted), lines_of(error, script)
     random = Difference("not comparable", note="a random operator feeds it")
-    precision = "bfloat16" if job["wide"] else ""
     return [
-        random if name in job["random"] and difference(two, one).max_abs != 0.0 else difference(one, other, precision)
+        random
+        if name in job["random"] and difference(two, one).max_abs != 0.0
+        else difference(one, other, job["precision"])
         for name, one, two, other in zip(job["outputs"], got, again, wanted, strict=True)
     ], None
 

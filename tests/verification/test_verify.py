@@ -258,3 +258,23 @@ def test_an_extent_that_the_user_gave_is_kept(tmp_path: Path) -> None:
     result = convert_frames(tmp_path, shape=["1,30"])
     assert result.verdict == "not comparable"
     assert "the source refuses the inputs" in (tmp_path / "report_of_frames.txt").read_text(encoding="utf-8")
+
+
+# Element types
+
+
+def test_an_output_is_as_exact_as_what_it_comes_from(tmp_path: Path) -> None:
+    """A softmax of float16 between float32 ends: its rounding is seen in float32."""
+    text = """<ir_version: 10, opset_import: ["" : 20]> g (float[4, 8] x) => (float[4, 8] y) {
+        h = Cast <to = 10> (x)
+        e = Exp(h)
+        s = ReduceSum(e, axis)
+        t = Div(e, s)
+        y = Cast <to = 1> (t)
+    }"""
+    model = onnx.parser.parse_model(text)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1]), "axis"))
+    onnx.save(model, tmp_path / "half.onnx")
+    rows = tmp_path / "rows.py"
+    rows.write_text('from converter.rows import *\nROWS = {"Exp": call("ops.exp({0} * 1.001)")}\n', encoding="utf-8")
+    assert converter.convert(tmp_path / "half.onnx", output=tmp_path, operator_map=rows).verdict == "same"
