@@ -31,7 +31,10 @@ class Trace:
         feeds = {each.name or "": self._input(each) for each in node.inputs if each is not None}
         if any(array is None for array in feeds.values()):
             return None
-        moved: list[np.ndarray] = ReferenceEvaluator(ir.to_proto(node)).run(None, feeds)  # type: ignore[assignment]
+        try:
+            moved: list[np.ndarray] = ReferenceEvaluator(ir.to_proto(node)).run(None, feeds)  # type: ignore[assignment]
+        except ValueError:  # shapes that do not fit: the exporter's mistake, which is reported where the node is
+            return None
         return moved[node.outputs.index(value)]
 
     def weight(self, numbers: np.ndarray) -> ir.Value | None:
