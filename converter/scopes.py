@@ -14,6 +14,9 @@ from converter.source_lines import read_name
 TORCH_SCOPES = "pkg.torch.onnx.name_scopes"
 TORCH_CLASSES = "pkg.torch.onnx.class_hierarchy"
 
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+"""Scopes of TensorFlow that only say that a function was called."""
+
 
 def scopes_of(node: ir.Node) -> tuple[Scope, ...]:
     """The module calls around a node, each named within the one around it: `layer1`, `0`, `conv1`."""
@@ -38,7 +41,9 @@ def dotted(scopes: tuple[Scope, ...]) -> str:
 def keras_blocks(name: str) -> tuple[str, ...]:
     """Split a Keras layer's name at its blocks: `conv2_block1_1_conv` is `conv2`, `block1`, `1_conv`."""
     parts = []
-    while block := re.match(r"((?:[A-Za-z]+_)*?[A-Za-z]+_?\d+[a-z]?)_(?=\w*[A-Za-z])(\w+)$", name):
+    layer = r"(?!(?<=conv[123]d_)transpose)(?=\w*[A-Za-z])\w+"  # conv2d_transpose is one
+    pattern = rf"((?:[A-Za-z]+_)*?[A-Za-z]+_?\d+[a-z]?)_({layer})$"
+    while block := re.match(pattern, name):
         parts.append(block[1])
         name = block[2]
     return (*parts, name)
@@ -54,7 +59,7 @@ def path_of(node: ir.Node) -> tuple[str, ...]:
     if recorded:
         return tuple(scope for scope in recorded[:-1] if scope)
     parts = _source_path(node.name or "").split("/")
-    return tuple(re.sub(r"\.(?=\d+[^\d.])", "_", part) for part in parts[:-1] if part)
+    return tuple(re.sub(r"\.(?=\d+[^\d.])", "_", part) for part in parts[:-1] if part and part not in _CALLS)
 
 
 def _source_path(name: str) -> str:

@@ -57,6 +57,8 @@ def test_metadata_that_is_no_list_is_left_alone(broken: str) -> None:
         ("net/block_0_attention/Softmax", "net.block_0.attention"),
         ("net/block_0_attention/query/MatMul", "net.block_0.attention.query"),
         ("net/fire.1x1/Conv", "net.fire_1x1"),
+        ("net/dense/StatefulPartitionedCall/MatMul", "net.dense"),
+        ("net/lstm/while/body/_12/net/lstm/while/cell/MatMul", "net.lstm.while.cell"),
         ("Conv_12", ""),
         ("", ""),
     ],
@@ -73,6 +75,8 @@ def test_names_hold_scopes(name: str, path: str) -> None:
         ("block2a_dwconv", ("block2a", "dwconv")),
         ("conv1_bn", ("conv1", "bn")),
         ("conv2d_4", ("conv2d_4",)),
+        ("conv2d_transpose_1", ("conv2d_transpose_1",)),
+        ("up1_conv2d_transpose", ("up1", "conv2d_transpose")),
         ("dense", ("dense",)),
     ],
 )

@@ -28,6 +28,44 @@ def _becomes(operator: str) -> Handler:
     return handle
 
 
+def _fake_quant(graph: Any, node: Any, **kwargs: Any) -> None:
+    """Rounds to the numbers that so many bits can hold between two limits, which move so that 0 is one of them."""
+    if node.type == "FakeQuantWithMinMaxArgs":
+        low, high = (np.array(node.get_attr_value(name), np.float32) for name in ("min", "max"))
+    elif all(source.is_const() for source in node.inputs[1:]):
+        low, high = (source.get_tensor_value(as_list=False) for source in node.inputs[1:])
+    else:
+        raise NotImplementedError("limits that are computed")
+    first = 1 if node.get_attr_value("narrow_range") else 0
+    last = 2 ** (node.get_attr_value("num_bits") or 8) - 1
+    scale = (high - low) / np.float32(last - first)
+    zero = np.clip(np.floor(first - low / scale + np.float32(0.5)), first, last)
+    low, high = (first - zero) * scale, (last - zero) * scale
+
+    def number(value: Any) -> str:
+        return _constant(graph, node, np.asarray(value, np.float32))
+
+    inside = _make(graph, node, "Min", _make(graph, node, "Max", node.input[0], number(low)), number(high))
+    steps = _make(graph, node, "Div", _make(graph, node, "Sub", inside, number(low)), number(scale))
+    whole = _make(graph, node, "Floor", _make(graph, node, "Add", steps, number(0.5)))
+    node.type = "Add"
+    graph.replace_inputs(node, [_make(graph, node, "Mul", whole, number(scale)), number(low)])
+
+
+def _bucketize(graph: Any, node: Any, **kwargs: Any) -> None:
+    """How many boundaries are not above each element."""
+    from tf2onnx import utils
+
+    last = _constant(graph, node, np.array([-1], np.int64))
+    dtype = utils.map_onnx_to_numpy_type(graph.get_dtype(node.input[0]))
+    boundaries = _constant(graph, node, np.array(node.get_attr("boundaries").floats, dtype))
+    reached = _make(graph, node, "GreaterOrEqual", _make(graph, node, "Unsqueeze", node.input[0], last), boundaries)
+    counted = graph.make_node("Cast", [reached], attr={"to": graph.get_dtype(node.output[0])}).output[0]
+    node.type = "ReduceSum"
+    node.set_attr("keepdims", 0)
+    graph.replace_inputs(node, [counted, last])
+
+
 def _print(graph: Any, node: Any, **kwargs: Any) -> None:
     """What it passes on; the text that it writes goes."""
     node.type = "Identity"
@@ -176,14 +214,23 @@ def _make(graph: Any, node: Any, operator: str, *inputs: str) -> str:
 def _number(graph: Any, node: Any, value: float) -> str:
     from tf2onnx import utils
 
-    dtype = utils.map_onnx_to_numpy_type(graph.get_dtype(node.output[0]))
-    return graph.make_const(utils.make_name(f"{node.name}/number"), np.array(value, dtype)).output[0]
+    return _constant(graph, node, np.array(value, utils.map_onnx_to_numpy_type(graph.get_dtype(node.output[0]))))
+
+
+def _constant(graph: Any, node: Any, array: np.ndarray) -> str:
+    from tf2onnx import utils
+
+    return graph.make_const(utils.make_name(f"{node.name}/number"), array).output[0]
 
 
 HANDLERS: Mapping[str, Handler] = {
     "AccumulateNV2": _becomes("Sum"),
+    "Bucketize": _bucketize,
     "Erfc": _erfc,
     "Expm1": _expm1,
+    "FakeQuantWithMinMaxArgs": _fake_quant,
+    "FakeQuantWithMinMaxVars": _fake_quant,
+    "FakeQuantWithMinMaxVarsPerChannel": _fake_quant,
     "FloorDiv": _floor_div,
     "FloorMod": _floor_mod,
     "GuaranteeConst": _becomes("Identity"),
