@@ -16,6 +16,8 @@ TORCH_CLASSES = "pkg.torch.onnx.class_hierarchy"
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 """Scopes of TensorFlow that only say that a function was called."""
+_FUNCTIONS = ("convolution", "conv_transpose", "einsum", "Tensordot")
+"""Scopes that TensorFlow's own functions open inside of a layer."""
 
 
 def scopes_of(node: ir.Node) -> tuple[Scope, ...]:
@@ -58,8 +60,10 @@ def path_of(node: ir.Node) -> tuple[str, ...]:
     recorded = _torch_list(node, TORCH_SCOPES)
     if recorded:
         return tuple(scope for scope in recorded[:-1] if scope)
-    parts = _source_path(node.name or "").split("/")
-    return tuple(re.sub(r"\.(?=\d+[^\d.])", "_", part) for part in parts[:-1] if part and part not in _CALLS)
+    parts = [part for part in _source_path(node.name or "").split("/")[:-1] if part and part not in _CALLS]
+    if parts[1:] and parts[-1] in _FUNCTIONS:
+        parts.pop()
+    return tuple(re.sub(r"\.(?=\d+[^\d.])", "_", part) for part in parts)
 
 
 def _source_path(name: str) -> str:

@@ -58,6 +58,7 @@ def test_metadata_that_is_no_list_is_left_alone(broken: str) -> None:
         ("net/block_0_attention/query/MatMul", "net.block_0.attention.query"),
         ("net/fire.1x1/Conv", "net.fire_1x1"),
         ("net/dense/StatefulPartitionedCall/MatMul", "net.dense"),
+        ("net/conv1d_1/convolution/Squeeze", "net.conv1d_1"),
         ("net/lstm/while/body/_12/net/lstm/while/cell/MatMul", "net.lstm.while.cell"),
         ("Conv_12", ""),
         ("", ""),
