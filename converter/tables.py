@@ -21,7 +21,7 @@ import pkgutil
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -80,6 +80,7 @@ class Row:
         defaults: every attribute that it knows with its default.
         inputs: how many inputs it takes at the most; None for any number.
         family: the table that it stands in.
+        required: position → name of the inputs that every node must have.
     """
 
     operator: str
@@ -87,6 +88,7 @@ class Row:
     defaults: Mapping[str, Any]
     inputs: int | None
     family: str
+    required: Mapping[int, str] = field(default_factory=dict)
 
     def __call__(self, node: Node, inputs: list[Arg], attributes: Mapping[str, Any]) -> Arg:
         """Translate a node.
@@ -101,7 +103,13 @@ class Row:
             if len(inputs) > self.inputs:
                 raise node.decline(f"{len(inputs)} inputs, {self.inputs} expected at the most")
             inputs = inputs + [None] * (self.inputs - len(inputs))
+        for position, name in self.required.items():
+            if position >= len(inputs) or inputs[position] is None:
+                raise node.decline(f"its input {name} is missing")
         known = {name: value for name, value in {**self.defaults, **attributes}.items() if name not in self._ignored}
+        if inspect.Parameter.empty in known.values():
+            lacking = [name for name, value in known.items() if value is inspect.Parameter.empty]
+            raise node.decline(f"its attribute {', '.join(lacking)} is missing")
         return self.function(node, *inputs, **known)
 
     @property
@@ -173,20 +181,26 @@ def _row(operator: str, function: RowFunction, family: str) -> Row:
         defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
         variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         inputs = None if variadic else sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters) - 1
-    _check_schema(operator, defaults, family)
-    return Row(operator, function, defaults, inputs, family)
+    schema = _schema(operator)
+    if schema is None:
+        return Row(operator, function, defaults, inputs, family)
+    _check_schema(schema, operator, defaults, family)
+    single = onnx.defs.OpSchema.FormalParameterOption.Single
+    required = {i: formal.name for i, formal in enumerate(schema.inputs) if formal.option == single}
+    return Row(operator, function, defaults, inputs, family, required)
 
 
-def _check_schema(operator: str, defaults: Mapping[str, Any], family: str) -> None:
-    """Compare a row's attributes with the operator's schema.
-
-    Operators without a schema (com.microsoft, experimental ones) declare theirs in the row itself.
-    """
+def _schema(operator: str) -> onnx.defs.OpSchema | None:
+    """The operator's schema; those of com.microsoft and experimental ones are not known."""
     domain, _, op_type = operator.rpartition(".")
     try:
-        schema = onnx.defs.get_schema(op_type, OPSET, domain) if not domain else onnx.defs.get_schema(op_type, domain)
+        return onnx.defs.get_schema(op_type, OPSET, domain) if not domain else onnx.defs.get_schema(op_type, domain)
     except onnx.defs.SchemaError:
-        return
+        return None
+
+
+def _check_schema(schema: onnx.defs.OpSchema, operator: str, defaults: Mapping[str, Any], family: str) -> None:
+    """Compare a row's attributes with the operator's schema; without one, the row itself declares them."""
     wanted, known = set(schema.attributes), set(defaults)
     if wanted != known:
         lacking, surplus = sorted(wanted - known), sorted(known - wanted)
@@ -205,6 +219,6 @@ def _import_file(path: Path) -> ModuleType:
     sys.modules[spec.name] = module  # inspect.getsource of its helper functions needs it there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise OperatorMapError(f"'{path}' cannot be imported: {type(error).__name__}: {error}") from error
     return module

@@ -18,6 +18,8 @@ def if_(node: Node, condition: Operand, *, then_branch: ir.Graph, else_branch: i
 
     Declines an optional value that only one branch has: graph mode must know whether there is one.
     """
+    if not len(then_branch.outputs) == len(else_branch.outputs) == len(node.ir.outputs):
+        raise node.decline("its branches give another number of values than it has outputs")
     chosen = _known(condition)
     if chosen is not None:
         return node.inline(then_branch if chosen else else_branch)

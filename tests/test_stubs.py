@@ -41,6 +41,25 @@ def test_the_report_names_the_operator_and_its_row_fills_it(
     assert "ops.relu(x)" in (tmp_path / "odd.py").read_text()
 
 
+@pytest.mark.parametrize(
+    ("node", "reason"),
+    [
+        (helper.make_node("Relu", [""], ["y"]), "Its input X is missing."),
+        (helper.make_node("Add", ["x"], ["y"]), "Its input B is missing."),
+        (helper.make_node("Concat", ["x", "x"], ["y"]), "Its attribute axis is missing."),
+        (helper.make_node("If", ["flag"], ["y"]), "Its attribute then_branch, else_branch is missing."),
+    ],
+)
+def test_a_node_that_lacks_what_its_operator_requires(node: onnx.NodeProto, reason: str, tmp_path: Path) -> None:
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3]) for name in "xy"]
+    flag = helper.make_tensor_value_info("flag", TensorProto.BOOL, [])
+    graph = helper.make_graph([node], "g", [ends[0], flag], ends[1:])
+    file = tmp_path / "odd.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), file)
+    (record,) = converter.convert(file, output=tmp_path, verify=False).unconverted
+    assert record.became.startswith(reason)
+
+
 def test_a_row_of_the_user_wins_over_what_normalisation_makes_of_an_operator(tmp_path: Path) -> None:
     source = model(tmp_path / "odd.onnx", "QuickGelu", "com.microsoft")
     rows = tmp_path / "rows.py"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,8 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError, EncodeError
 
-from converter.ends import Declared, Graph, is_named, merge_shapes
-from converter.errors import ModelLoadingError, NodeInputTypeNotSupportError, SourceRunError
+from converter.ends import Declared, Graph, is_named, merge_shapes, shape_text
+from converter.errors import GraphInitError, ModelLoadingError, NodeInputTypeNotSupportError, SourceRunError
 from converter.files import check_readable
 from converter.frontends.onnx_cut import cut, initializer_names, keep
 from converter.frontends.onnx_external import check_external_data, following_links
@@ -72,6 +73,7 @@ def load(request: Request) -> Source:
         model.opset_import.add(domain="", version=1)
     model.ir_version = max(model.ir_version, _IR_WITH_CONSTANTS)  # an initializer need no longer be an input
     cut(model.graph, [_value_info(end) for end in input_ends], [_value_info(end) for end in output_ends])
+    _check_extents(model.graph)
     check_external_data(model, path)
     original = Original("onnx", path, model, {name: name for name in inputs}, {name: name for name in outputs})
     return Source(model, input_ends, output_ends, original, description)
@@ -94,6 +96,21 @@ def read(path: Path) -> onnx.ModelProto:
     if model.ir_version >= _IR_WITH_OPSETS and not model.opset_import:
         raise ModelLoadingError(f"'{path}' names no operator set: it is truncated. Export or copy the model again.")
     return model
+
+
+def _check_extents(graph: onnx.GraphProto) -> None:
+    """Raise where a constant's shape cannot be: negative, or of more elements than there are (2 bits at least) for it.
+
+    Raises:
+        GraphInitError: there is such a constant.
+    """
+    for tensor in graph.initializer:
+        there = tensor.data_location == onnx.TensorProto.EXTERNAL or math.prod(tensor.dims) <= 4 * tensor.ByteSize()
+        if not there or any(extent < 0 for extent in tensor.dims):
+            raise GraphInitError(
+                f"the model is invalid: the constant '{tensor.name}' is too short for its shape "
+                f"{shape_text(tensor.dims)}. Export or copy the model again."
+            )
 
 
 def _damage(data: bytes) -> str:

@@ -12,6 +12,7 @@ import onnx_ir as ir
 
 from converter.errors import GraphInitError, NodeInputMissingError
 from converter.normalize.external import map_external_data
+from converter.normalize.marks import OPSET
 from converter.normalize.walk import all_graphs, all_nodes
 
 
@@ -19,7 +20,7 @@ def read_model(model: onnx.ModelProto, base_dir: Path) -> ir.Model:
     """Return `model` as a graph of its own; tensors are shared, external data stays on disk, found in `base_dir`.
 
     Raises:
-        GraphInitError: the protobuf does not describe a graph.
+        GraphInitError: the protobuf does not describe a graph, or one of an operator set that nobody knows.
         NodeInputMissingError: a node reads a value that nothing makes.
     """
     try:
@@ -27,11 +28,16 @@ def read_model(model: onnx.ModelProto, base_dir: Path) -> ir.Model:
         map_external_data(graph, base_dir)
         graph.graph.sort()
     except Exception as error:  # whatever a malformed file makes the library stumble over
-        reason = str(error.__cause__ or error).splitlines()[0]
-        raise GraphInitError(f"The model cannot be read as a graph: {reason}. Check it with onnx.checker.") from error
+        reason = " ".join(str(error.__cause__ or error).split()[:50]) or type(error).__name__
+        raise GraphInitError(f"the model cannot be read as a graph: {reason}. Check it with onnx.checker.") from error
     _check_sources(graph)
     versions = graph.opset_imports
     versions[""] = versions.pop("ai.onnx", versions.get("", 1))  # two names of one domain; no version means the first
+    if not 0 <= versions[""] <= OPSET:
+        raise GraphInitError(
+            f"the model is written in operator set {versions['']}, and the sets 1 to {OPSET} are known. "
+            "Export it for one of these, or install a newer version of onnx2mindspore."
+        )
     return graph
 
 

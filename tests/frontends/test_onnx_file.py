@@ -261,6 +261,16 @@ def test_invalid_graphs(save, nodes, message):
         save(graph_of(*(helper.make_node(*node) for node in nodes)))()
 
 
+@pytest.mark.parametrize("dims", [(-4,), (2**40, 2**40), (2**62, 4), (1000, 1000)])
+def test_constants_that_are_too_short(save, dims):
+    model = parser.parse_model(TWO_INPUTS)
+    model.graph.initializer[0].ClearField("dims")
+    model.graph.initializer[0].dims.extend(dims)
+    with pytest.raises(GraphInitError, match="the constant 'w' is too short for its shape") as error:
+        save(model)()
+    assert error.value.foreseen
+
+
 def test_ends_that_hold_tensors(save):
     source = save("""
         <ir_version: 8, opset_import: ["" : 17]>

@@ -91,3 +91,11 @@ def test_external_data_is_mapped_while_somebody_reads_it(tmp_path: Path) -> None
     assert [graph.initializers[name].const_value.tobytes() for name in "wc"] == [array.tobytes() for array in arrays]
     del arrays
     assert "net.data" not in Path("/proc/self/maps").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("version", [-3, 29, 999])
+def test_an_operator_set_that_nobody_knows(version: int) -> None:
+    model = parse("g (float[2] x) => (float[2] y) { y = Relu(x) }", 17)
+    model.opset_import[0].version = version
+    with pytest.raises(GraphInitError, match=f"in operator set {version}, and the sets 1 to 28 are known"):
+        normalize(model, Path())

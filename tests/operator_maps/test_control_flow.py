@@ -7,6 +7,8 @@ import onnx
 import pytest
 from harness import check_model
 
+from converter.backend import MindSporeBackend, Unconverted
+
 X = np.arange(6, dtype=np.float32).reshape(2, 3) / 10
 
 
@@ -150,6 +152,12 @@ def test_states_that_change_places():
                 => (bool k2, float[2,3] p2, float[2,3] q2) { k2 = Identity(k)   p2 = Identity(q)   q2 = Add(p, q) }>
     }"""
     assert "add = x + z\n            x, z = z, add" in translated(text, X, X + 1)
+
+
+def test_a_branch_without_a_value_is_declined():
+    text = IF.replace("e () => (float[P,Q] b)", "e () => ()")
+    with pytest.raises(Unconverted, match="another number of values"):
+        MindSporeBackend.prepare(onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> g {text}'))
 
 
 SCAN = """(float[2,3] h, float[4,2,3] x) => (float[2,3] y, float[A,B,C] s) {
