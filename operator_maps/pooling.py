@@ -133,6 +133,9 @@ def average_pool(
     same = window.same_upper and not include and window.rank < 3  # in 3-D MindSpore's includes the padding
     if window.plain and (same or not window.padded):
         mode = unless_default(pad_mode=("same" if window.padded else "valid", "valid"))
+        if window.rank == 1 and window.padded and not _is_longer(x, window):
+            layer = invoke("nn.AvgPool2d", (1, *window.kernel), (1, *window.strides), **mode)
+            return expr("ops.squeeze({0}, 2)", node.apply(layer, {}, expr("ops.expand_dims({0}, 2)", x)))
         return node.apply(invoke(f"nn.AvgPool{window.rank}d", *size, **mode), {}, x)
     if max(window.dilations) > 1 or not _takes_padding(window):
         return _window_means(node, x, window, include)
@@ -141,6 +144,12 @@ def average_pool(
         padding = padding_of(window)
     options = unless_default(ceil_mode=(window.ceil_mode, False), count_include_pad=(include, True))
     return invoke(f"ops.avg_pool{window.rank}d", x, *size, padding, **options)
+
+
+def _is_longer(x: Operand, window: Window) -> bool:
+    """Whether there is more than one window even without padding; else `nn.AvgPool1d` makes one, whatever the mode."""
+    (size,), (kernel,), (stride,) = sizes_of(x, 1), window.kernel, window.strides
+    return size is not None and size - kernel >= stride
 
 
 def _takes_padding(window: Window) -> bool:

@@ -86,7 +86,7 @@ def _has_python_form(x: Operand, axis: int, start: Arg, stop: Arg, step: Arg) ->
         return isinstance(step, int)
     if x.shape is not None and x.shape[axis] is not None:
         return isinstance(stop, int)
-    beyond = isinstance(start, int) and 0 <= start < FAR
+    beyond = isinstance(start, int) and start != -1 and start < FAR
     return isinstance(stop, int) and not beyond and not -FAR <= stop < 0
 
 
@@ -95,7 +95,10 @@ def _bounds(x: Operand, axis: int, start: Arg, stop: Arg, step: Arg) -> slice:
     extent = None if x.shape is None else x.shape[axis]
     forward = not isinstance(step, int) or step > 0
     limit = FAR if extent is None else extent
-    start, stop = (max(min(b, limit), -limit - 1) if isinstance(b, int) else b for b in (start, stop))
+    lowest = (-limit - forward, -limit - 1)  # backwards, ONNX begins at the first element at least
+    start, stop = (
+        max(min(b, limit), low) if isinstance(b, int) else b for b, low in zip((start, stop), lowest, strict=True)
+    )
     if isinstance(start, int) and (start in (0, -FAR) or start < -FAR if forward else start >= FAR):
         start = None
     if isinstance(stop, int) and (stop >= FAR if forward else stop < -FAR):
@@ -126,7 +129,7 @@ def slice_by(x, starts, ends, axes, steps):
     first = ops.tensor_scatter_update(ops.zeros_like(extents), where, starts.astype(ms.int64))
     last = ops.tensor_scatter_update(extents, where, ends.astype(ms.int64))
     step = ops.tensor_scatter_update(ops.ones_like(extents), where, steps.astype(ms.int64))
-    first = ops.where(step < 0, ops.minimum(first, extents - 1), first)
+    first = ops.where(step < 0, ops.maximum(ops.minimum(first, extents - 1), -extents), first)
     return ops.strided_slice(x, first, ops.maximum(last, -extents - 1), step)
 
 

@@ -24,7 +24,7 @@ from converter.verification.inputs import other_inputs, verification_inputs
 from converter.verification.instrument import instrument
 from converter.verification.reference import is_random, values_read_by
 from converter.verification.results import Results
-from converter.verification.supervise import lack_of_memory, run
+from converter.verification.supervise import lack_of_memory, lack_of_memory_for, run
 from converter.verification.widen import can_widen, widened, widened_script
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def verify(
     if containers:
         return Comparison((), {}, f"{', '.join(containers)}: lists and optional values are not compared")
     original = source.original
+    if lacking := lack_of_memory_for(source.inputs):
+        return Comparison((), {}, lacking, stopped=True)
     feeds = verification_inputs(made.graph.graph, source.inputs, inputs_file)
     if lacking := lack_of_memory(checkpoint):
         return Comparison((), feeds, lacking, stopped=True)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import converter
+from converter.source import End
 from converter.verification.follow import Count, followed
 
 ONEDNN_ISA = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
@@ -26,6 +28,8 @@ COPIES = {".ckpt": 4.0, ".safetensors": 1.6}
 """How often a process has the weights in memory at once, by the checkpoint's format. MindSpore maps a safetensors."""
 BASE = 1 << 30
 """Bytes that a process needs besides."""
+NUMBER = 8
+"""Bytes of a random number, which an input's elements are made of."""
 
 _MEMORY = Path("/proc/meminfo")
 _GROUP = Path("/sys/fs/cgroup")
@@ -83,6 +87,15 @@ def lack_of_memory(checkpoint: Path | None) -> str:
     if free is None or needed <= free:
         return ""
     return f"to run source and script takes about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
+
+
+def lack_of_memory_for(ends: Sequence[End]) -> str:
+    """Why inputs cannot be made: they would not fit into the memory that there is. Empty when they do."""
+    needed = sum(math.prod(end.example or ()) * max(end.dtype.itemsize, NUMBER) for end in ends)
+    free = free_memory()
+    if free is None or needed <= free:
+        return ""
+    return f"the inputs take {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; smaller ones: --shape"
 
 
 def free_memory() -> int | None:

@@ -74,6 +74,9 @@ MEANS = [
     (X, {"kernel_shape": (3, 3), "strides": (2, 2), "auto_pad": "SAME_LOWER"}, "avg_pool2d("),
     (LINE, {"kernel_shape": (3,), "strides": (2,), "pads": (1, 1)}, "ops.avg_pool1d("),
     (LINE, {"kernel_shape": (3,), "pads": (2, 0), "count_include_pad": 1}, "window_sums"),
+    (LINE[..., :3], {"kernel_shape": (2,), "strides": (2,), "auto_pad": "SAME_UPPER"}, "nn.AvgPool2d((1, 2), (1, 2)"),
+    (LINE[..., :4], {"kernel_shape": (4,), "auto_pad": "SAME_UPPER"}, "nn.AvgPool2d((1, 4), (1, 1)"),
+    (LINE, {"kernel_shape": (2,), "strides": (2,), "auto_pad": "SAME_UPPER"}, "nn.AvgPool1d(2, 2"),
     (VOLUME, {"kernel_shape": (2, 2, 3), "pads": (1, 0, 1, 1, 0, 1)}, "ops.avg_pool3d("),
 ]
 

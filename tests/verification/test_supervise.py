@@ -1,0 +1,23 @@
+"""What a job needs is looked at before it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+import converter
+
+
+@pytest.mark.parametrize("extents", [(2**40, 3), (2**62, 2**62)])
+def test_inputs_that_do_not_fit_into_memory(extents: tuple[int, ...], tmp_path: Path) -> None:
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, extents) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", ends[:1], ends[1:])
+    file = tmp_path / "huge.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), file)
+    result = converter.convert(file, output=tmp_path)
+    assert result.verdict == "not verified"
+    assert result.comparison is not None
+    assert "the inputs take" in result.comparison.note
