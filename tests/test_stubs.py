@@ -46,7 +46,7 @@ def test_the_report_names_the_operator_and_its_row_fills_it(
     [
         (helper.make_node("Relu", [""], ["y"]), "Its input X is missing."),
         (helper.make_node("Add", ["x"], ["y"]), "Its input B is missing."),
-        (helper.make_node("Concat", ["x", "x"], ["y"]), "Its attribute axis is missing."),
+        (helper.make_node("Einsum", ["x", "x"], ["y"]), "Its attribute equation is missing."),
         (helper.make_node("If", ["flag"], ["y"]), "Its attribute then_branch, else_branch is missing."),
     ],
 )
