@@ -46,6 +46,8 @@ SMALLEST_CLASS = 3
 """Fewer statements stand where they are called."""
 SMALLEST_SINGLE = 12
 """A block that is used once needs so many statements to be a class."""
+SMALLEST_SIBLING = 6
+"""So many, when the source has its class elsewhere too, in another form."""
 FEW, MANY = 3, 64
 MOST_ARGUMENTS = 5
 """A class that the source does not know needs more instances than `FEW` to take more arguments than this; of more
@@ -209,6 +211,8 @@ class _Structure:
     def _make_classes(self, leaves: list[Region], parents: dict[Region, Region]) -> None:
         """Make a class of every group of leaves, and put calls in their places."""
         groups = grouped(self._instances(leaves))
+        known = {group.model.region.scope.kind for group in groups if len(group.instances) > 1}
+        known |= self._classes.keys()
         touched: dict[Region, None] = {}
         fresh: dict[Value, Value] = {}
         for group in groups:
@@ -217,7 +221,7 @@ class _Structure:
                     group.instances.remove(instance)
                     self._dissolve(instance.region)
                     touched[parents[instance.region]] = None
-            small = _is_small(group)
+            small = _is_small(group, group.model.region.scope.kind in known)
             for instance in group.instances:
                 touched[parents[instance.region]] = None
                 if small or not instance.outputs:
@@ -299,10 +303,14 @@ class _Structure:
         return Program([*self._cells, cell], self._program.records)
 
 
-def _is_small(group: Group) -> bool:
-    """Whether a class would say no more than its statements, where they are called."""
+def _is_small(group: Group, known: bool) -> bool:
+    """Whether a class would say no more than its statements, where they are called.
+
+    `known` says that others of the source's class become one.
+    """
     single = len(group.instances) == 1
-    if len(group.model.region.items) < (SMALLEST_SINGLE if single else SMALLEST_CLASS):
+    smallest = (SMALLEST_SIBLING if known else SMALLEST_SINGLE) if single else SMALLEST_CLASS
+    if len(group.model.region.items) < smallest:
         return True
     kind = group.model.region.scope.kind
     if kind and not (single and kind in CONTAINERS):
