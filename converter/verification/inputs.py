@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import onnx_ir as ir
@@ -140,9 +142,9 @@ def _indexed(node: ir.Node, position: int) -> int | None:
 def _read(file: Path, ends: Sequence[End]) -> Mapping[str, np.ndarray]:
     names = [end.name for end in ends]
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with np.load(file, allow_pickle=False) as archive:  # a TypeError: it holds one array, with no name
             given = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise BadParamError(f"--verify_inputs '{file}' cannot be read as an .npz file: {error}") from error
     unknown = sorted(set(given) - set(names))
     if unknown:

@@ -1,0 +1,44 @@
+"""The user's inputs: what is no .npz file is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from converter.errors import BadParamError
+from converter.source import End
+from converter.verification.inputs import verification_inputs
+
+X = np.ones((2, 3), np.float32)
+
+
+def truncated(path: Path) -> None:
+    np.savez(path.with_suffix(".npz"), x=X)
+    path.write_bytes(path.with_suffix(".npz").read_bytes()[:-40])
+
+
+def damaged(path: Path) -> None:
+    np.savez_compressed(path.with_suffix(".npz"), x=np.arange(600, dtype=np.float32).reshape(200, 3))
+    data = bytearray(path.with_suffix(".npz").read_bytes())
+    data[120:160] = bytes(40)
+    path.write_bytes(data)
+
+
+def one_array(path: Path) -> None:
+    with path.open("wb") as stream:
+        np.save(stream, X)
+
+
+@pytest.mark.parametrize(
+    "write", [truncated, damaged, one_array, lambda path: path.write_bytes(b""), lambda path: path.write_text("x")]
+)
+def test_a_file_that_is_no_archive(write, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "inputs"
+    write(file)
+    ends = [End("x", "x", np.dtype(np.float32), (2, 3), (2, 3))]
+    graph = ir.Graph([ir.val("x", ir.DataType.FLOAT, (2, 3))], [], nodes=[])
+    with pytest.raises(BadParamError, match=r"cannot be read as an \.npz file"):
+        verification_inputs(graph, ends, file)
