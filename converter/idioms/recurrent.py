@@ -112,6 +112,8 @@ class _Layer:
         self._directions = 2 if self._direction == "bidirectional" else 1
         self._hidden = int(_shape(node.inputs[2])[2] or 0)
         self._layout = attribute(node, "layout")
+        self._apart: list[ir.Value] = []
+        """What has the directions in an axis of their own behind the batch, and is read beside its merged form."""
 
     def replace(self, weights: Sequence[ir.Value]) -> None:
         """Put the layer in the node's place, with what brings it into the layout that is expected."""
@@ -122,7 +124,7 @@ class _Layer:
         ends, others, gone = self._merged()
         batch_first = bool(self._layout)
         turns = [turn for end in ends for turn in end.consumers()]
-        inner = not others and not any(end.is_graph_output() for end in ends)
+        inner = not others and not self._apart and not any(end.is_graph_output() for end in ends)
         if source is not None and inner and all(map(_is_turn, [source, *turns])):
             x, ends, batch_first = source.inputs[0], [turn.outputs[0] for turn in turns], True
             gone += turns
@@ -132,6 +134,7 @@ class _Layer:
         results = dict.fromkeys(ends, output)
         if others:
             results[node.outputs[0]] = self._every_step(output)
+        results |= {value: self._split(output) for value in self._apart}
         results |= {old: self._in_layout(new) for old, new in zip(node.outputs[1:], last, strict=True) if _is_read(old)}
         replace(gone, self._builder.nodes, results, at=node)
 
@@ -171,7 +174,12 @@ class _Layer:
             return [user] if numbers_of(user.inputs[1]) in ((1 + self._layout,), (self._layout - 3,)) else []
         if user.op_type == "Transpose" and not self._layout and attribute(user, "perm") == (0, 2, 1, 3):
             behind = list(user.outputs[0].consumers())
-            return [user, behind[0]] if len(behind) == 1 and self._merges(behind[0]) else []
+            merging = [node for node in behind if self._merges(node)]
+            if len(merging) != 1:
+                return []
+            if len(behind) > 1:
+                self._apart.append(user.outputs[0])
+            return [user, *merging]
         return [user] if self._layout and self._merges(user) else []
 
     def _merges(self, user: ir.Node) -> bool:
@@ -185,8 +193,13 @@ class _Layer:
         op = self._builder
         if self._directions == 1:
             return op.Unsqueeze(merged, op.constant("axes", np.array([1 + self._layout])))
-        split = op.Reshape(merged, op.constant("shape", np.array([0, 0, 2, self._hidden])))
+        split = self._split(merged)
         return split if self._layout else op.Transpose(split, perm=(0, 2, 1, 3))
+
+    def _split(self, merged: ir.Value) -> ir.Value:
+        """The two directions in an axis of their own behind the first two."""
+        shape = np.array([0, 0, self._directions, self._hidden])
+        return self._builder.Reshape(merged, self._builder.constant("shape", shape))
 
     def _in_layout(self, state: ir.Value) -> ir.Value:
         """A state in the other's layout."""
