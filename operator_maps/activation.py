@@ -94,9 +94,14 @@ def shrink(node: Node, x: Operand, *, bias: float = 0.0, lambd: float = 0.5) -> 
 
 
 def softmax(node: Node, x: Operand, *, axis: int = -1) -> Arg:
-    """Softmax: `ops.softmax`; a safe one where the model replaces what it gives for elements that all are -inf."""
+    """Softmax: `ops.softmax`; a safe one where the model replaces what it gives for elements that all are -inf.
+
+    Of a single element it is 1: there the gradient of MindSpore's CPU kernel makes all that follow it wrong.
+    """
     if _is_guarded(node.ir.outputs[0]):
         return expr("{0}({1}, {2})", softmax_or_nan, x, axis)
+    if x.shape is not None and x.shape and x.shape[axis] == 1:
+        return expr("ops.ones_like({0})", x)
     return expr("ops.softmax({0}, {1})", x, axis)
 
 

@@ -89,3 +89,17 @@ def test_softmax_of_nothing_that_the_model_replaces(guard: str) -> None:
     x = np.array([[-np.inf] * 4, [1, -np.inf, 2, 3]], np.float32)
     rep = check_model(model, [x, np.array([[False], [True]])])
     assert "softmax_or_nan" in rep.script
+
+
+def test_the_gradients_behind_a_softmax_of_single_elements_are_right() -> None:
+    import mindspore as ms
+    from mindspore import ops
+
+    single, several = (check("Softmax", x).net for x in (X[:, :, :1], X))
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    ms.grad(lambda x: ops.square(single(x)).sum())(ms.Tensor(X[:, :, :1]))
+    weight = ms.Tensor(X[..., ::-1].copy())
+    gradient = ms.grad(lambda x: (several(x) * weight).sum())(ms.Tensor(X)).asnumpy()
+    y = np.exp(X) / np.exp(X).sum(-1, keepdims=True)
+    product = y * weight.asnumpy()
+    np.testing.assert_allclose(gradient, product - y * product.sum(-1, keepdims=True), 1e-4, 1e-5)
