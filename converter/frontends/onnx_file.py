@@ -206,6 +206,11 @@ def _type(name: str, proto: onnx.TypeProto) -> _Type:
             "name them with --input_nodes and --output_nodes."
         )
     tensor = proto.tensor_type
+    if tensor.elem_type not in onnx.TensorProto.DataType.values():
+        raise GraphInitError(
+            f"the model is invalid: '{name}' has the element type {tensor.elem_type}, which ONNX does not have. "
+            "Export or copy the model again."
+        )
     dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type or onnx.TensorProto.FLOAT)
     shape = tuple(_extent(dim) for dim in tensor.shape.dim) if tensor.HasField("shape") else None
     return _Type(dtype, shape, tuple(container))

@@ -13,6 +13,7 @@ from converter.normalize.marks import DECLARED, OPSET
 from converter.normalize.walk import all_graphs, all_nodes, all_values
 
 _SMALL = 1024  # bytes
+_MOST_JOINED = 1 << 16  # numbers; shapes are short
 _INVENTED = re.compile(r"unk__\d+")  # what ONNX calls a dimension that it knows nothing about
 
 
@@ -69,8 +70,9 @@ def forget_invented_dimensions(model: ir.Model) -> None:
 def _infer(model: ir.Model) -> None:
     with _without_large_tensors(model):
         proto = ir.to_proto(model)
+    follow = not _joins_endlessly(model)
     try:
-        proto = onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=False, data_prop=True)
+        proto = onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=False, data_prop=follow)
     except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
         for node in all_nodes(model.graph):
             infer_node(node)
@@ -80,6 +82,16 @@ def _infer(model: ir.Model) -> None:
         for value in node.outputs:
             if value.name in inferred:
                 _merge(value, inferred[value.name])
+
+
+def _joins_endlessly(model: ir.Model) -> bool:
+    """Whether following shape arithmetic takes no end: joined with itself 40 times, one number is a terabyte."""
+    sizes: dict[ir.Value, int] = {}
+    for node in all_nodes(model.graph):
+        if node.op_type == "Concat":
+            parts = [value for value in node.inputs if value is not None]
+            sizes[node.outputs[0]] = sum(sizes.get(part, 1) for part in parts)
+    return max(sizes.values(), default=0) > _MOST_JOINED
 
 
 def _value_infos(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:

@@ -271,6 +271,13 @@ def test_constants_that_are_too_short(save, dims):
     assert error.value.foreseen
 
 
+def test_ends_of_no_element_type(save):
+    model = parser.parse_model(TWO_INPUTS)
+    model.graph.input[1].type.tensor_type.elem_type = 99
+    with pytest.raises(GraphInitError, match="'b' has the element type 99, which ONNX does not have"):
+        save(model)()
+
+
 def test_ends_that_hold_tensors(save):
     source = save("""
         <ir_version: 8, opset_import: ["" : 17]>

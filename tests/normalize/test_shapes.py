@@ -90,3 +90,11 @@ def test_large_tensors_are_not_serialised(monkeypatch: pytest.MonkeyPatch) -> No
     assert sizes
     assert max(sizes) < 5_000
     assert graph.graph.initializers["w"].const_value.nbytes == 4_000_000
+
+
+def test_a_number_joined_with_itself_forty_times_fills_no_memory() -> None:
+    joins = " ".join(f"c{i + 1} = Concat <axis = 0> (c{i}, c{i})" for i in range(40))
+    text = f"""g (float[N] x) => (float[N] y) {{
+        c0 = Constant <value_ints = [1]> () {joins} s = ReduceSum(c40) t = Cast <to = 1> (s) [y] y = Add(x, t)
+    }}"""
+    assert dims(normalized(parse(text, 20)), "y") == ["N"]
