@@ -49,6 +49,10 @@ from converter.symbols import extents_by_name
 from converter.tables import Tables
 from converter.weights import Step, Weight, joined, reshape, transpose
 
+FORBIDDEN = -1e9
+"""What is added to scores to forbid a place is this number or a lower one."""
+LARGEST_MASK = 1 << 24
+"""Elements of a constant that are looked at: a mask of 4096 positions."""
 VIEWS = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 """Operators that only give a weight another shape."""
 
@@ -287,7 +291,7 @@ class Translator:
         """A constant that no layer has; what the exporter computed, such as a mask, is not trained."""
         weight = self.weight(value)
         unknown = scopes.is_made_up(value.name) and not origin_of(value)[0]
-        return replace(weight, trainable=False) if unknown else weight
+        return replace(weight, trainable=False) if unknown or (weight.trainable and _is_mask(weight)) else weight
 
     def weight(self, value: ir.Value, steps: Sequence[Step] = ()) -> Weight:
         """A constant as a parameter."""
@@ -330,6 +334,12 @@ class Translator:
             self._translate(node)
         self._scopes = around
         return tuple(self.tensor(value) for value in graph.outputs)
+
+
+def _is_mask(weight: Weight) -> bool:
+    """Whether a constant has numbers that forbid, when they are added to scores; no weight is so large."""
+    size = int(np.prod([int(extent) for extent in weight.tensor.shape], dtype=np.int64))
+    return 1 < size <= LARGEST_MASK and bool((weight.tensor.numpy() <= FORBIDDEN).any())
 
 
 def subgraphs_of(node: ir.Node) -> Iterator[ir.Graph]:

@@ -88,6 +88,14 @@ def test_a_constant_vector_is_a_trainable_parameter() -> None:
     assert parameter.shape == (3, 1)
 
 
+@pytest.mark.parametrize("never", [-1e9, -np.inf, np.finfo(np.float32).min])
+def test_a_mask_is_not_trained(never: float) -> None:
+    mask = np.triu(np.full((5, 5), never, np.float32), 1)
+    scores = np.zeros((2, 5, 5), np.float32)
+    (parameter,) = check("Add", scores, mask, constants=(1,), free=True).net.get_parameters()
+    assert not parameter.requires_grad
+
+
 def test_any_batch() -> None:
     rep = check("Sub", X, Y, constants=(1,), free=True)
     np.testing.assert_allclose(rep.run([np.repeat(X, 3, 0)])[0], np.repeat(X, 3, 0) - Y, 1e-5)
