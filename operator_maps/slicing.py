@@ -35,8 +35,9 @@ def split(node: Node, x: Operand, sizes: Operand | None, *, axis: int = 0, num_o
         equal = len(set(parts)) == 1
         return Unpacked(expr("ops.split({0}, {1}, {2})", x, parts[0] if equal else list(parts), axis))
     ends: list[Arg] = [None, parts[0]]
-    for part in parts[1:-1]:
-        ends.append(expr("{0} + {1}", ends[-1], part))
+    alike = all(part is parts[0] for part in parts)
+    for i, part in enumerate(parts[1:-1], 2):
+        ends.append(expr("{0} * {1}", part, i) if alike else expr("{0} + {1}", ends[-1], part))
     return tuple(subscript(x, {axis: slice(*bounds)}) for bounds in pairwise([*ends, None]))
 
 

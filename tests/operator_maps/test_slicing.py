@@ -80,6 +80,12 @@ def test_splits(sizes: tuple[np.ndarray, ...], options: dict[str, Any], text: st
     assert text in check("Split", X, *sizes, constants=(1,), free=True, **options).script
 
 
+def test_splits_a_free_axis_into_many() -> None:
+    x = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
+    script = check("Split", x, axis=0, num_outputs=4, outputs=4, free=True).script
+    assert "x0[size * 2 : size * 3]" in script
+
+
 def test_splits_by_computed_sizes() -> None:
     check("Split", X, ints(1, 4, 1), axis=1, outputs=3)
 
