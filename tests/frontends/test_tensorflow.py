@@ -450,6 +450,7 @@ def test_a_transposed_convolution_of_images_of_any_size(build, size):
         lambda x: tf.reduce_mean(tf.reshape(x, [-1, 2, 2]), 1),
         lambda x: tf.cast(x * 9, tf.int32) // 4 * 10 + tf.math.floormod(tf.cast(x * 9, tf.int32), 4),
         lambda x: v1.Print(x, [x]) + 1.0,
+        lambda x: tf.scatter_nd([[1], [0], [1]], tf.transpose(x)[:3], tf.stack([3, tf.shape(x)[0]])),
         lambda x: tf.raw_ops.Bucketize(input=x, boundaries=[-0.5, 0.0, 0.5]),
         lambda x: tf.quantization.fake_quant_with_min_max_args(x, -0.3, 0.8, num_bits=4),
         lambda x: tf.quantization.fake_quant_with_min_max_vars(x, -0.8, 0.7, narrow_range=True),

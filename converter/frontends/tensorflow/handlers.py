@@ -79,6 +79,22 @@ def _erfc(graph: Any, node: Any, **kwargs: Any) -> None:
     graph.replace_inputs(node, [_number(graph, node, 1), erf])
 
 
+def _scatter(graph: Any, node: Any, **kwargs: Any) -> None:
+    """ScatterND into zeros; where places come twice, TensorFlow adds."""
+    import onnx
+
+    indices, updates, shape = node.input
+    dtype = graph.get_dtype(updates)
+    zero = onnx.helper.make_tensor("value", dtype, [1], [0])
+    int64 = {"to": onnx.TensorProto.INT64}
+    extents = graph.make_node("Cast", [shape], attr=int64).output[0]
+    zeros = graph.make_node("ConstantOfShape", [extents], attr={"value": zero}, dtypes=[dtype]).output[0]
+    places = graph.make_node("Cast", [indices], attr=int64).output[0]
+    node.type = "ScatterND"
+    node.set_attr("reduction", "add")
+    graph.replace_inputs(node, [zeros, places, updates])
+
+
 def _select(graph: Any, node: Any, **kwargs: Any) -> None:
     """Where. A vector as the condition of Select chooses rows."""
     condition, rank = node.input[0], graph.get_rank(node.input[1])
@@ -241,6 +257,7 @@ HANDLERS: Mapping[str, Handler] = {
     "Print": _print,
     "ResizeArea": _area,
     "ResizeBicubic": _bicubic,
+    "ScatterNd": _scatter,
     "Select": _select,
     "SelectV2": _select,
     "Snapshot": _becomes("Identity"),
