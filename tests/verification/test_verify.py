@@ -278,3 +278,20 @@ def test_an_output_is_as_exact_as_what_it_comes_from(tmp_path: Path) -> None:
     rows = tmp_path / "rows.py"
     rows.write_text('from converter.rows import *\nROWS = {"Exp": call("ops.exp({0} * 1.001)")}\n', encoding="utf-8")
     assert converter.convert(tmp_path / "half.onnx", output=tmp_path, operator_map=rows).verdict == "same"
+
+
+# Two runs
+
+
+def test_a_second_run_is_compared_too(tmp_path: Path) -> None:
+    """Some kernels change what they read, or keep what they should not."""
+    rows = """
+def once(x, kept=[]):
+    kept.append(0)
+    return ops.cos(x) if len(kept) == 1 else x
+
+ROWS = {"Cos": lambda node, x: expr("{0}({1})", once, x)}"""
+    result = convert(tmp_path, rows)
+    assert result.verdict == "differs"
+    assert "PyNative mode: differs" in report(tmp_path)
+    assert "a second run differs from the first" in report(tmp_path)
