@@ -96,16 +96,26 @@ def _takes(statement: Statement, before: Statement, uses: Counter[Value]) -> boo
     target = _single_target(before)
     if target is None or uses[target] != 1 or not isinstance(statement, Assign):
         return False
-    if not any(part is target for part in arguments_of(statement.value)):
-        return False
-    return _fits(statement.value, target, before)
+    return _written(statement.value, target) == 1 and _fits(statement.value, target, before)
 
 
 def _ends_in(result: Arg, before: Statement, uses: Counter[Value]) -> bool:
     target = _single_target(before)
-    if target is None or uses[target] != 1 or not any(part is target for part in arguments_of(result)):
+    if target is None or uses[target] != 1 or _written(result, target) != 1:
         return False
     return result is target or _fits(result, target, before)
+
+
+def _written(item: Arg, target: Value) -> int:
+    """How often an expression's text has a variable: a template may have one hole in several places."""
+    match item:
+        case Expr():
+            return sum(item.template.count(f"{{{i}}}") * _written(arg, target) for i, arg in enumerate(item.args))
+        case Option():
+            return _written(item.value, target)
+        case tuple() | list():
+            return sum(_written(part, target) for part in item)
+    return int(item is target)
 
 
 def _fits(item: Arg, target: Value, before: Statement) -> bool:

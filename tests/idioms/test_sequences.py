@@ -14,7 +14,7 @@ LAYERS = {
     "without bias": "Conv <strides=[2,2]> (r, w)",
     "ConvTranspose": "ConvTranspose <strides=[1,2], output_padding=[0,1]> (r, w, b)",
     "MaxPool": "MaxPool <kernel_shape=[1,2], strides=[1,2], pads=[0,0,0,1]> (r)",
-    "AveragePool": "AveragePool <kernel_shape=[1,3], pads=[0,1,0,1]> (r)",
+    "AveragePool": "AveragePool <kernel_shape=[1,3]> (r)",
 }
 
 

@@ -137,11 +137,6 @@ def test_no_opset_means_the_first() -> None:
     assert not next(iter(normalized(model).graph)).attributes
 
 
-def test_an_opset_that_is_not_known_yet_is_taken_for_the_newest() -> None:
-    graph = normalized(parse("g (float[3] x) => (float[3] y) { y = Relu(x) }", OPSET + 5))
-    assert graph.opset_imports[""] == OPSET
-
-
 def test_subgraphs_are_upgraded_with_what_they_capture() -> None:
     text = """g (float[3,4,5] x, bool c) => (float[3,4,5] y) {
         z = Clip <max = 0.5> (x)

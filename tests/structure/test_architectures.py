@@ -115,6 +115,7 @@ def outputs_of(program: Program, inputs: list[np.ndarray]) -> tuple[list[np.ndar
     """What a program computes in PyNative, and its script."""
     import mindspore as ms
 
+    ms.set_context(mode=ms.PYNATIVE_MODE)  # graph mode wants a file
     parameters = {name: weight.array() for name, weight in program.parameters()}
     text = emit(program, "").text
     names: dict[str, Any] = {}

@@ -49,6 +49,11 @@ def construct(body: str) -> list[str]:
             ],
             id="two at once keep their names",
         ),
+        pytest.param(
+            "a = Gemm(image, wa, ba) out = Elu <alpha = 0.5> (a)",
+            ["x = self.gemm(image)", "return ops.relu(x) + 0.5 * ops.expm1(ops.clamp(x, max=0.0))"],
+            id="what an expression has twice is computed once",
+        ),
     ],
 )
 def test_names_and_lines(body, lines):

@@ -25,12 +25,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Translation:
 @pytest.mark.parametrize(
     ("text", "nodes"),
     [
-        ("where = ops.where(", {"/head/Greater", "/head/Where"}),
+        ("x = ops.where(", {"/head/Greater", "/head/Where"}),
         ("return x + ops.leaky_relu(", {f"/blocks/blocks.{i}/{n}" for i in range(3) for n in (
             "conv/Conv", "norm/BatchNormalization", "act/LeakyRelu", "Add"
         )}),
-        ("cos = ops.sin(", {"/loop/Tanh", "/loop/Mul", "/loop/Cast", "/loop/Sin", "/loop/Add"}),
-        ("if_1 = ops.abs(", {"/branch/Abs"}),
+        ("x = ops.sin(", {"/loop/Tanh", "/loop/Mul", "/loop/Cast", "/loop/Sin", "/loop/Add"}),
+        ("x_1 = ops.abs(", {"/branch/Abs"}),
         ("import mindspore", set()),
     ],
 )  # fmt: skip
