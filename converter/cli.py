@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from converter import __version__, terminal
 from converter.files import check_readable
-from converter.progress import Lines, progress_bar
-from converter.quiet import quiet, verbose
 from converter.terminal import EXIT_DIFFERS, EXIT_DONE, add_verbosity, end_on_terminate, guarded, printable, table
+from converter.terminal.progress import Lines, progress_bar
+from converter.terminal.quiet import quiet, verbose
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -19,8 +19,8 @@ from converter.report import Facts, SourceGraph, docstring, reports, source_grap
 from converter.source import Request, Source
 from converter.stages import Observer, Stages
 from converter.structure import structure
-from converter.translate import translate
-from converter.unread import drop_unread
+from converter.translate.translator import translate
+from converter.translate.unread import drop_unread
 from converter.verification import Comparison
 from converter.weight_map import weight_map
 

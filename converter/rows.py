@@ -1,7 +1,6 @@
 """What a table of operators imports: everything that a row is written with."""
 
 from converter.lift import PyValue
-from converter.node import Declined, Node, Operand, kind_of
 from converter.program import (
     Arg,
     Assign,
@@ -19,6 +18,7 @@ from converter.program import (
     unless_default,
 )
 from converter.tables import Call, call
+from converter.translate.node import Declined, Node, Operand, kind_of
 from converter.weights import Step, Weight, cast, concatenate, part, reshape, transpose
 
 __all__ = [

@@ -29,9 +29,9 @@ from typing import Any, TypeAlias
 import onnx
 
 from converter.errors import OperatorMapError
-from converter.node import Node
 from converter.normalize import OPSET
 from converter.program import Arg, Expr
+from converter.translate.node import Node
 
 RowFunction: TypeAlias = Callable[..., Arg]
 

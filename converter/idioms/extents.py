@@ -14,11 +14,11 @@ import numpy as np
 import onnx_ir as ir
 
 from converter import lift
+from converter.hints.symbols import canonical
 from converter.idioms.values import dtype_kind
 from converter.lift.arithmetic import add, product
 from converter.normalize.shapes import infer_node
 from converter.program import Arg, Expr, expr
-from converter.symbols import canonical
 
 Extent = Arg
 """A number; or an expression that stands for a free extent, equal to that of an equal extent."""

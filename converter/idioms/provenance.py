@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import onnx_ir as ir
 
-from converter import scopes
+from converter.hints import scopes
 from converter.normalize.marks import refusal_of
 
 ABSORBED = "converter.absorbed"

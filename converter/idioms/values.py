@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from converter.hints.symbols import extents_by_name
 from converter.normalize import OPSET
-from converter.symbols import extents_by_name
 
 TOLERANCE = {ir.DataType.FLOAT16: 2.0**-10, ir.DataType.BFLOAT16: 2.0**-7}
 """Relative difference up to which a constant of this type is a certain number; 1e-6 for all others."""

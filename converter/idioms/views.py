@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 import onnx_ir as ir
 
-from converter import scopes
+from converter.hints import scopes
 from converter.idioms.pattern import Pattern, constant, either, named, op
 from converter.idioms.rewrite import DOMAIN, Builder, Idiom, replace
 from converter.idioms.values import attribute, axes_of, numbers_of, rank_of, shape_of

@@ -12,12 +12,12 @@ import numpy as np
 import onnx_ir as ir
 from onnxscript.optimizer import fold_constants_ir
 
+from converter.hints.origins import is_fixed
 from converter.normalize.constants import lift_constants, new_initializer
 from converter.normalize.marks import FOLDED, is_literal
 from converter.normalize.names import Memory, named_tensor
 from converter.normalize.shapes import infer_shapes
 from converter.normalize.walk import all_graphs, all_nodes
-from converter.origins import is_fixed
 
 _MAX_ELEMENTS = 1 << 24  # of one folded tensor: a causal mask for 4096 positions
 _MAX_GROWTH = 128 << 20  # bytes that folding may add to a model

@@ -25,7 +25,7 @@ from converter.lift import PyValue
 from converter.normalize.walk import subgraphs
 from converter.program import Arg, Assign, Program, Value, expr
 from converter.tables import Tables
-from converter.translate import Translator
+from converter.translate.translator import Translator
 from converter.verification.reference import values_read_by
 from converter.weights import Weight
 

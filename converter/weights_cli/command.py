@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from converter import __version__, terminal
-from converter.progress import Lines, progress_bar
-from converter.quiet import quiet, verbose
 from converter.stages import Stages
 from converter.terminal import EXIT_DIFFERS, EXIT_DONE
+from converter.terminal.progress import Lines, progress_bar
+from converter.terminal.quiet import quiet, verbose
 
 if TYPE_CHECKING:
     from converter.stored import Array

@@ -7,9 +7,9 @@ import pytest
 from harness import check_model
 from idioms.recognition import model_of, recognised
 
+from converter.hints.scopes import path_of
 from converter.idioms import recognise
 from converter.normalize import normalize
-from converter.scopes import path_of
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(2, 3, 6, 5)).astype(np.float32)

@@ -19,7 +19,7 @@ from converter.normalize import normalize
 from converter.program import Program
 from converter.source import Request
 from converter.structure import structure
-from converter.translate import translate
+from converter.translate.translator import translate
 
 SEEDS = 6
 ACTIVATIONS = ("Relu", "Sigmoid", "Softplus", "Elu")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 import pytest
 
-from converter.program import Scope
-from converter.scopes import (
+from converter.hints.scopes import (
     TORCH_CLASSES,
     TORCH_SCOPES,
     constant_hint,
@@ -18,6 +17,7 @@ from converter.scopes import (
     scopes_of,
     variable_hint,
 )
+from converter.program import Scope
 
 
 def node_of(name: str = "", metadata: dict[str, str] | None = None, output: str = "y") -> ir.Node:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import onnx_ir as ir
 import pytest
 
-from converter.scopes import TORCH_SCOPES, constant_hint
-from converter.source_lines import TORCH_LINES, assigned_name, read_name
+from converter.hints.scopes import TORCH_SCOPES, constant_hint
+from converter.hints.source_lines import TORCH_LINES, assigned_name, read_name
 from converter.tables import Tables
-from converter.translate import Translator
+from converter.translate.translator import Translator
 
 TORCH_FILE = "/usr/lib/python3/site-packages/torch/nn/modules/container.py"
 

@@ -7,9 +7,9 @@ import re
 
 import onnx_ir as ir
 
-from converter.origins import origin_of
+from converter.hints.origins import origin_of
+from converter.hints.source_lines import read_name
 from converter.program import Scope
-from converter.source_lines import read_name
 
 TORCH_SCOPES = "pkg.torch.onnx.name_scopes"
 TORCH_CLASSES = "pkg.torch.onnx.class_hierarchy"

@@ -11,7 +11,7 @@ import warnings
 
 import pytest
 
-from converter.quiet import quiet, verbose
+from converter.terminal.quiet import quiet, verbose
 
 TALK = """
 import ctypes, logging, os, sys, warnings
@@ -41,7 +41,7 @@ def run(program: str, **options) -> subprocess.CompletedProcess[str]:
 
 def test_nothing_is_heard_but_our_own_words():
     done = run("""
-from converter.quiet import quiet
+from converter.terminal.quiet import quiet
 print("before")
 with quiet() as stderr:
     talk()
@@ -53,7 +53,7 @@ print("behind, stderr", file=sys.stderr)
 
 
 def test_everything_is_heard_when_asked_for():
-    done = run("from converter.quiet import verbose\nwith verbose(): talk()")
+    done = run("from converter.terminal.quiet import verbose\nwith verbose(): talk()")
     assert done.stdout.count("from") == 4
     assert done.stderr.count("from") >= 7
 
@@ -68,7 +68,7 @@ def test_everything_is_heard_when_asked_for():
 )
 def test_a_crash_is_heard(death, number):
     done = run(f"""
-from converter.quiet import quiet
+from converter.terminal.quiet import quiet
 with quiet():
     os.write(2, b"a kernel's last words\\n")
     {death}
@@ -79,7 +79,7 @@ with quiet():
 
 
 def test_an_error_is_heard():
-    done = run("from converter.quiet import quiet\nwith quiet():\n    talk()\n    raise ValueError('odd')")
+    done = run("from converter.terminal.quiet import quiet\nwith quiet():\n    talk()\n    raise ValueError('odd')")
     assert done.returncode == 1
     assert done.stderr.endswith("ValueError: odd\n")
     assert "from" not in done.stdout
@@ -87,7 +87,7 @@ def test_an_error_is_heard():
 
 @pytest.mark.parametrize("closed", [1, 2])
 def test_a_closed_descriptor_is_no_reason_to_stop(closed):
-    program = "from converter.quiet import quiet\nwith quiet(): print('x')\nsys.exit(5)"
+    program = "from converter.terminal.quiet import quiet\nwith quiet(): print('x')\nsys.exit(5)"
     assert run(program, preexec_fn=lambda: os.close(closed)).returncode == 5
 
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import onnx_ir as ir
 
-from converter.origins import is_original
+from converter.hints.origins import is_original
 
 TORCH_LINES = "pkg.torch.onnx.stack_trace"
 

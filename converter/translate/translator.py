@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from converter import lift, scopes
+from converter import lift
 from converter.dtypes import mindspore_dtype
+from converter.hints import scopes
+from converter.hints.origins import is_fixed, origin_of
+from converter.hints.source_lines import assigned_name
+from converter.hints.symbols import extents_by_name
 from converter.idioms import absorbed_of, operator_of
-from converter.members import Members
-from converter.node import Declined, Node, Operand, kind_of
 from converter.normalize import is_folded, refusal_of
-from converter.origins import is_fixed, origin_of
 from converter.program import (
     Arg,
     Assign,
@@ -42,11 +43,11 @@ from converter.program import (
     expr,
     expressions_of,
 )
-from converter.source_lines import assigned_name
 from converter.stages import Each
-from converter.stubs import describe, stub
-from converter.symbols import extents_by_name
 from converter.tables import Tables
+from converter.translate.members import Members
+from converter.translate.node import Declined, Node, Operand, kind_of
+from converter.translate.stubs import describe, stub
 from converter.weights import Step, Weight, joined, reshape, transpose
 
 FORBIDDEN = -1e9

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from converter.symbols import canonical
+from converter.hints.symbols import canonical
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from converter.program import Assign, Block, Branch, Cell, Member, Program, Record, Value, expr
-from converter.unread import drop_unread
+from converter.translate.unread import drop_unread
 
 
 def test_what_nothing_reads_goes() -> None:

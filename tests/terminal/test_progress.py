@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from converter import progress
-from converter.progress import Lines, progress_bar
 from converter.stages import STAGES
+from converter.terminal import progress
+from converter.terminal.progress import Lines, progress_bar
 
 
 class Screen(io.StringIO):
@@ -70,7 +70,7 @@ def test_lines(capfd):
 def on_a_terminal(arguments: list[str], folder) -> str:
     """What a terminal gets from the command with a slow stage."""
     program = (
-        "import sys, time; from converter import cli, pipeline, progress\n"
+        "import sys, time; from converter import cli, pipeline; from converter.terminal import progress\n"
         "def slow(model, rows, each, inner=pipeline.translate):\n"
         "    for _ in each(range(3)): time.sleep(0.3)\n"
         "    return inner(model, rows)\n"

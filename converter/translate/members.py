@@ -13,8 +13,8 @@ from converter import lift
 from converter.dtypes import mindspore_dtype
 from converter.mindspore_api import CELL_ATTRIBUTES
 from converter.names import Names
-from converter.node import Declined, kind_of
 from converter.program import Arg, Expr, Member, expr
+from converter.translate.node import Declined, kind_of
 from converter.weights import Weight
 
 MAX_LITERAL = 16

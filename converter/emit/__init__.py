@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from converter.emit.variables import merged_variables
 from converter.errors import ScriptGenerationError
 from converter.names import Names
 from converter.program import (
@@ -40,7 +41,6 @@ from converter.program import (
     expr,
     expressions_of,
 )
-from converter.variables import merged_variables
 
 LINE_LENGTH = 120
 Position = tuple[int, int]

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx_ir as ir
 
-from converter import lift, scopes
+from converter import lift
 from converter.dtypes import mindspore_dtype
+from converter.hints import scopes
+from converter.hints.origins import is_fixed
 from converter.lift import PyValue
-from converter.origins import is_fixed
 from converter.program import Arg, Assign, Block, Expr, Member, Statement, Value, expr
 from converter.weights import Step, Weight
 
 if TYPE_CHECKING:
-    from converter.translate import Translator
+    from converter.translate.translator import Translator
 
 
 class Declined(Exception):  # noqa: N818 - it is an answer, not an error
