@@ -41,6 +41,11 @@ def origin_of(value: ir.Value) -> tuple[str, bool]:
     return (names[0], len(origins) == 1) if len(names) == 1 else ("", False)
 
 
+def steps_of(value: ir.Value) -> frozenset[str]:
+    """The values that a constant was computed from, or by way of, as the exporter calls them."""
+    return frozenset(_names_in(value.metadata_props.get(_FOLDED_FROM, "")) or ())
+
+
 def _origins_of(value: ir.Value) -> dict[str, str] | None:
     """The parameters and buffers that a constant was computed from, and which they are; None when nobody noted it."""
     noted = _names_in(value.metadata_props.get(_FOLDED_FROM, ""))

@@ -7,8 +7,8 @@ import re
 
 import onnx_ir as ir
 
-from converter.hints.origins import origin_of
-from converter.hints.source_lines import read_name
+from converter.hints.origins import is_fixed, origin_of, steps_of
+from converter.hints.source_lines import read_name, words_read
 from converter.program import Scope
 
 TORCH_SCOPES = "pkg.torch.onnx.name_scopes"
@@ -122,6 +122,8 @@ def is_made_up(name: str | None) -> bool:
 def constant_hint(value: ir.Value) -> str:
     """What to call a constant, with its scopes: `net.block.bias` for `net/block/bias:0`."""
     origin, alone = origin_of(value)
+    if origin and is_fixed(value) and len(step := words_read(value) & steps_of(value)) == 1:
+        return f"{origin.rpartition('.')[0]}.{step.pop()}"  # a table: `rotary_emb.cos`, computed from a buffer
     if not alone and (read := read_name(value)):
         return ".".join((*path_of(value.consumers()[0])[-1:], read))
     if origin:

@@ -25,6 +25,7 @@ TORCH_LINES = "pkg.torch.onnx.stack_trace"
 _FRAME = re.compile(r'File "(?P<file>[^"\n]*)", (?P<place>line \d+, in \S+)\n[ \t]*(?P<text>[^\n]*)')
 _TORCH = re.compile(r"[\\/](site|dist)-packages[\\/]torch[\\/]")
 _ASSIGNMENT = re.compile(r"(?P<targets>[A-Za-z_]\w*(?:, ?[A-Za-z_]\w*)*),? [-+*/@]?= ")
+_VARIABLE = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?![\w(])")
 _GETTER = re.compile(r"_*get_(\w+)")
 _LIBRARIES = ("torch", "F", "nn", "math", "np")
 _ARITHMETIC = re.compile(r"(add|addcmul|cat|div|matmul|maximum|minimum|mul|sub|where)_?")
@@ -73,6 +74,11 @@ def read_name(value: ir.Value) -> str | None:
         words = _left_for(user, value) - set(_targets(text))
         names |= {word.removeprefix("self.") for word in words}
     return names.pop() if len(names) == 1 else None
+
+
+def words_read(value: ir.Value) -> set[str]:
+    """The variables in the lines that read a value, whatever they mean."""
+    return {word for user in value.consumers() for word in _VARIABLE.findall(_text_of(user))}
 
 
 def _names_by_readers(node: ir.Node) -> list[str | None]:

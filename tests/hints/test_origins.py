@@ -85,3 +85,14 @@ def test_only_what_is_trained_is_computed_again(origin: str) -> None:
     rep = check_model(model, [X])
     assert ("ops.sin(" in rep.script) == (origin == "norm.gamma")
     assert [parameter.requires_grad for parameter in rep.net.get_parameters()] == [origin == "norm.gamma"]
+
+
+@pytest.mark.parametrize("table", ["cos", "sin"])
+def test_a_table_is_called_what_it_is(table: str) -> None:
+    """What torch's exporter folds of a rotary embedding comes from one buffer: its steps tell the tables apart."""
+    model = model_with("view_1", PLANES, "Mul", folded=f"['attn.index', 'arange', 'mul', '{table}']")
+    entry = model.graph.node[0].metadata_props.add()
+    entry.key = "pkg.torch.onnx.stack_trace"
+    entry.value = 'File "/m.py", line 3, in forward\n    q, k = rotated.mul(x, k, cos, sin)'
+    rep = check_model(model, [X])
+    assert f"self.attn_{table} = ms.Parameter" in rep.script
