@@ -139,6 +139,35 @@ def group_norm(
     return builder.GroupNormalization(x, scale, bias, epsilon=epsilon, num_groups=groups)
 
 
+def norm_of_channels(
+    x: Pattern, ones: Pattern, zeros: Pattern, epsilon: Pattern, gamma: Pattern, beta: Pattern
+) -> Pattern:
+    """An InstanceNormalization without a scale and a bias of its own, which stand behind it."""
+    return op.InstanceNormalization(x, ones, zeros, epsilon=epsilon) * constant(gamma) + constant(beta)
+
+
+def instance_norm(
+    builder: Builder,
+    x: ir.Value,
+    ones: ir.Value,
+    zeros: ir.Value,
+    epsilon: float,
+    gamma: ir.Value,
+    beta: ir.Value,
+) -> ir.Value | None:
+    """InstanceNormalization with these."""
+    rank, channels = rank_of(x) or 0, (shape_of(x) or ())[1:2]
+    per_channel = channels + (1,) * (rank - 2)
+    if (
+        not is_filled(ones, 1)
+        or not is_filled(zeros, 0)
+        or not (spans(gamma, per_channel) and spans(beta, per_channel))
+    ):
+        return None
+    scale, bias = builder.reshaped(gamma, channels), builder.reshaped(beta, channels)
+    return builder.InstanceNormalization(x, scale, bias, epsilon=epsilon)
+
+
 # Given statistics
 
 
@@ -179,6 +208,7 @@ IDIOMS = (
     Idiom(deviation_over_root, sample_norm),
     Idiom(factor_and_rest, sample_norm),
     Idiom(norm_of_groups, group_norm),
+    Idiom(norm_of_channels, instance_norm),
     Idiom(running_deviation_over_root, batch_norm),
     Idiom(running_factor_and_rest, batch_norm),
 )

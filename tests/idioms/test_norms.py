@@ -104,6 +104,17 @@ def test_groups_with_scales_of_their_own_stay():
     assert "GroupNormalization" not in recognised(text(GROUPS), X, atol=1e-5, **weights)
 
 
+CHANNELS = "i = InstanceNormalization <epsilon=0.01> (x, ones, zeros) w = Mul(i, gamma) y = Add(w, beta)"
+
+
+@pytest.mark.parametrize(("ones", "goes"), [(np.ones(C, np.float32), True), (positive(C), False)])
+def test_a_norm_of_channels_takes_its_scale(ones, goes):
+    weights = {name: array for name, array in group_weights(C).items() if name != "split"} | {"ones": ones}
+    left = recognised(text(CHANNELS), X, atol=1e-5, **weights)
+    assert "InstanceNormalization" in left
+    assert ("Mul" in left) != goes
+
+
 def test_no_scale():
     left = recognised(text(VARIANCE + "s = Sqrt(e) y = Div(d, s)"), X, atol=1e-5, axes=np.array([1]), eps=EPSILON)
     assert left == ["Standardize"]
