@@ -18,6 +18,7 @@ from converter.program import (
     Branch,
     Cell,
     For,
+    Member,
     Statement,
     Value,
     While,
@@ -63,7 +64,12 @@ class _Merger:
         read = self._last_reads(cell.body)
         holders = {identifier(value.hint): value for value in reversed(cell.inputs)}
         made = dict.fromkeys(cell.inputs, -1)
+        layers: dict[str, Value] = {}  # a layer that a loop is at, nothing reads behind it
         for index, statement in enumerate(cell.body.statements):
+            if isinstance(statement, For) and isinstance(statement.over, Member):
+                first = layers.setdefault(identifier(statement.index.hint), statement.index)
+                if first is not statement.index:
+                    self.into[statement.index] = first
             for value in map(self.find, made_by(statement)):
                 holder = holders.get(identifier(value.hint))
                 known = value in made or not isinstance(statement, Assign)

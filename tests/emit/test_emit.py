@@ -202,6 +202,15 @@ def test_a_for_loop_goes_through_layers(tmp_path: Path) -> None:
     text, net = run(one_cell([x], [loop], h, members=[layers]), tmp_path, [POSITIVE], want)
     assert "for layer in self.layers:\n            x = layer(x)" in text
     assert list(net.parameters_dict()) == [f"layers.{i}.weight" for i in range(3)]
+    again, y = Value("layer"), Value("y")
+    loops = [loop, For(again, layers, (y,), (h,), Block([], (expr("{0}({1})", again, y),)))]
+    text, _ = run(
+        one_cell([x], loops, y, members=[layers]),
+        tmp_path,
+        [POSITIVE],
+        np.linalg.multi_dot([want, *(m.T for m in matrices)]),
+    )
+    assert text.count("for layer in self.layers:") == 2
 
 
 def test_targets_are_unpacked(tmp_path: Path) -> None:
