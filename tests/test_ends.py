@@ -102,7 +102,22 @@ def one(given: str | None, declared) -> Extents:
     ],
 )
 def test_one_shape(given, declared, shape, example):
-    assert one(given, declared) == Extents(shape, example)
+    found = one(given, declared)
+    assert (found.shape, found.example) == (shape, example)
+
+
+@pytest.mark.parametrize(
+    ("given", "declared", "guessed"),
+    [
+        (None, (None, 3, None, "side"), {"d2", "side"}),
+        ("2,3,64,S", (None, 3, None, None), {"S"}),
+        ("2,3,64,64", (None, 3, None, None), set()),
+        ("N,3,H,H", (8, 3, 64, 64), set()),
+        (None, ("batch", 4), set()),
+    ],
+)
+def test_extents_that_nobody_gave_are_named(given, declared, guessed):
+    assert one(given, declared).guessed == guessed
 
 
 def test_dimensions_of_one_name_have_one_example():

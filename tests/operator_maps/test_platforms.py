@@ -21,8 +21,10 @@ METHOD = re.compile(r"[})\]]\.([a-z_]+)\(")
 
 _RUNS = "it runs on the CPU all the same, as the tests of convolution show; nothing else takes computed weights"
 _ALONE = "deprecated, yet still there, and nothing else scatters with this reduction"
+_HOST = "it hands over the tensor that a parameter holds; nothing is computed"
 _UNUSED = "not written: only the pattern of the template admits it"
 EXCEPTIONS = {
+    "Tensor.value": _HOST,
     "ops.conv1d": _RUNS,
     "ops.conv2d": _RUNS,
     "ops.conv3d": _RUNS,
