@@ -143,9 +143,13 @@ def _derived(columns: Sequence[Column]) -> dict[Column, tuple[Column, str, int]]
     return found
 
 
-def _rank(column: Column) -> int:
-    """Channels come first, and the numbers of shapes last; among equals the one that is used first."""
-    return 0 if _channels(column) else 2 if column.size else 1
+def _rank(column: Column) -> tuple[int, int]:
+    """What comes first can be a base: channels that come in, in the order of their use, then others, small ones first;
+    then all else, the numbers of shapes last.
+    """
+    if _channels(column):
+        return (0, 0) if column.holes[0].name == "in_channels" else (1, sum(column.numbers()))
+    return (3, 0) if column.size else (2, 0)
 
 
 def _ratio(numbers: list[int], base: list[int]) -> tuple[str, int] | None:

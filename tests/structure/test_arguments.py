@@ -78,6 +78,12 @@ def test_the_first_that_comes_in_is_the_base():
     assert written(*holes)[0] == ["in_channels", "in_channels // 4", "6 * in_channels"]
 
 
+def test_the_smallest_that_is_made_is_the_base():
+    """A shortcut that comes first makes what the block makes at last, which is the multiple."""
+    holes = ("out_channels", [256, 512, 1024]), ("out_channels", [64, 128, 256]), ("in_channels", [64, 256, 512])
+    assert written(*holes)[0] == ["4 * out_channels", "out_channels", "in_channels"]
+
+
 @pytest.mark.parametrize(
     ("padding", "expected"), [([1, 2], "kernel_size // 2"), ([1, 1], "1"), ([0, 2], "padding")], ids=str
 )
