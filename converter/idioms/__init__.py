@@ -16,6 +16,7 @@ from converter.idioms import (
     concatenations,
     convolution,
     dense,
+    layout,
     masks,
     norms,
     padding,
@@ -40,6 +41,7 @@ def recognise(model: ir.Model) -> None:
     names = Names.of(model)
     recurrent.recognise_layers(model, names)  # before their weights look like something else
     broadcasts.drop_expansions(model)
+    layout.sink_transposes(model, names)
     windows.stack(model, names)
     concatenations.stack(model)
     patches.pool_adaptively(model, names)

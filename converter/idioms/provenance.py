@@ -58,7 +58,8 @@ def absorb(node: ir.Node, others: Iterable[ir.Node]) -> None:
     known = absorbed_of(node)
     for other in others:
         scope = "/".join(scope.name for scope in scopes.scopes_of(other))
-        known += [(operator_of(other), other.name or "", scope), *absorbed_of(other)]
+        own = [(operator_of(other), other.name or "", scope)] if operator_of(other) else []
+        known += [*own, *absorbed_of(other)]
     if known:
         node.metadata_props[ABSORBED] = json.dumps(known)
 
