@@ -11,9 +11,9 @@ from converter.idioms.rewrite import Builder, replace
 from converter.idioms.values import attribute, numbers_of
 from converter.normalize.names import Names
 
-_UNARY = ("Abs", "Clip", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Neg", "Relu")
-_MORE = ("Sigmoid", "Softplus", "Sqrt", "Tanh", "Add", "Div", "Max", "Min", "Mul", "Pow", "Sub")
-_ELEMENTWISE = frozenset((*_UNARY, *_MORE))
+_ACTIVATIONS = ("Clip", "Elu", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Relu", "Sigmoid", "Softplus", "Tanh")
+_ARITHMETIC = ("Abs", "Add", "Div", "Erf", "Exp", "Log", "Max", "Min", "Mul", "Neg", "Pow", "Sqrt", "Sub")
+_ELEMENTWISE = frozenset((*_ACTIVATIONS, *_ARITHMETIC))
 _BY_AXIS = frozenset(("Pad", "ReduceMean"))
 """What names axes, in a constant behind the tensor."""
 
@@ -27,7 +27,7 @@ def sink_transposes(model: ir.Model, names: Names) -> None:
             if _can_sink(node):
                 _sink(node, names)
             elif node.op_type == "Transpose":
-                _join(node, names)
+                _join(node)
 
 
 def _can_sink(node: ir.Node) -> bool:
@@ -84,7 +84,7 @@ def _is_larger(constant: ir.Value, rank: int) -> bool:
     return tensor is None or tensor.size > 1 or len(tensor.shape) > rank
 
 
-def _join(node: ir.Node, names: Names) -> None:
+def _join(node: ir.Node) -> None:
     """Take out a transpose that undoes the one before it."""
     before = _layout(node.inputs[0])
     if before is None or before.inputs[0] is None:
@@ -116,9 +116,9 @@ def _moved(node: ir.Node, perm: Sequence[int]) -> list[int] | None:
     """The axes, or the amounts for each, that a node names of a transposed tensor as those of the tensor itself."""
     numbers = numbers_of(node.inputs[1]) if 1 < len(node.inputs) < 4 else None
     rank = len(perm)
-    if numbers is None or node.op_type == "ReduceMean":
-        return None if numbers is None else sorted(perm[axis % rank] for axis in numbers)
-    if len(numbers) != 2 * rank:
+    if numbers is not None and node.op_type == "ReduceMean":
+        return sorted(perm[axis % rank] for axis in numbers)
+    if numbers is None or len(numbers) != 2 * rank:
         return None
     moved = [0] * len(numbers)
     for axis, source in enumerate(perm):

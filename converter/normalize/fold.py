@@ -63,10 +63,10 @@ def fold_constants(model: ir.Model) -> None:
 def _gather_elements(model: ir.Model, rule: _Rule) -> None:
     """Fold GatherElements, whose evaluation fails in onnx where the index is smaller than the data (seen in 1.23)."""
     for node in list(all_nodes(model.graph)):
-        if node.op_type != "GatherElements" or node.domain or not rule(node):
+        if node.op_type != "GatherElements" or node.domain:
             continue
         data, index = (value.const_value if value is not None else None for value in node.inputs)
-        if data is None or index is None or max(data.size, index.size) > _MAX_ELEMENTS:
+        if data is None or index is None or max(data.size, index.size) > _MAX_ELEMENTS or not rule(node):
             continue
         axis = node.attributes.get_int("axis", 0)
         cut = tuple(
