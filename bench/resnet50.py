@@ -32,7 +32,7 @@ def converted(folder: Path) -> Any:
     import models_torch
 
     import converter
-    from converter import network
+    from converter.verification import network
 
     models_torch.export("resnet50", folder / "resnet50.onnx", dynamo=True, free=(0, 2, 3), optimize=False)
     result = converter.convert(folder / "resnet50.onnx", output=folder, verify=False)

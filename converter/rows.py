@@ -1,7 +1,9 @@
 """What a table of operators imports: everything that a row is written with."""
 
-from converter.lift import PyValue
-from converter.program import (
+from converter.base.weight_steps import Step, cast, concatenate, part, reshape, transpose
+from converter.lowering.node import Declined, Node, Operand, kind_of
+from converter.lowering.tables import Call, call
+from converter.script.program import (
     Arg,
     Assign,
     Block,
@@ -17,9 +19,8 @@ from converter.program import (
     invoke,
     unless_default,
 )
-from converter.tables import Call, call
-from converter.translate.node import Declined, Node, Operand, kind_of
-from converter.weights import Step, Weight, cast, concatenate, part, reshape, transpose
+from converter.script.weights import Weight
+from converter.shapes import PyValue
 
 __all__ = [
     "Arg",

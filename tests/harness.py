@@ -12,11 +12,12 @@ import onnx_ir as ir
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from onnx_backend import MindSporeBackend, MindSporeRep
 
-from converter import checkpoint
-from converter.backend import MindSporeBackend, MindSporeRep, to_mindspore, to_numpy
-from converter.pipeline import Result
-from converter.stored import Array, Stored
+from converter.api import Result
+from converter.artifacts import checkpoint
+from converter.artifacts.tensors import Array, Stored
+from converter.verification.arrays import to_mindspore, to_numpy
 
 ORT_OPSET = 26
 """The newest opset that onnxruntime runs; tests of operators newer than that name theirs."""

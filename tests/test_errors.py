@@ -8,11 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import errors_page
 import numpy as np
 import pytest
 from onnx import parser
+from paths import ROOT
 
-from converter import cli, error_catalogue, errors, pipeline
+from converter import api, errors
+from converter.commands import mindconverter
 from converter.errors import ConverterError
 
 TWO_INPUTS = """
@@ -80,7 +83,7 @@ def nothing(_: pytest.MonkeyPatch) -> None:
 
 ONNX = ("--model_file", "net.onnx", "--output", "out")
 CASES: dict[str, tuple[str, tuple[str, ...], Prepare]] = {
-    "BaseConverterError": (TWO_INPUTS, ONNX, odd(pipeline, "convert")),
+    "BaseConverterError": (TWO_INPUTS, ONNX, odd(api, "convert")),
     "UnknownModelError": (TWO_INPUTS, ("--model_file", "net.h5"), nothing),
     "ParamMissingError": (TWO_INPUTS, (*ONNX, "--input_nodes", "mask"), nothing),
     "BadParamError": (TWO_INPUTS, (*ONNX, "--shape", "1,4"), nothing),
@@ -96,9 +99,9 @@ CASES: dict[str, tuple[str, tuple[str, ...], Prepare]] = {
     "CheckPointGenerationError": (WITH_A_WEIGHT, ONNX, full("net.ckpt")),
     "WeightMapGenerationError": (TWO_INPUTS, ONNX, full("weight_map_of_net.json")),
     "OnnxModelSaveError": (TWO_INPUTS, ONNX, full("job.json")),
-    "GeneratorError": (TWO_INPUTS, ONNX, odd(pipeline, "translate")),
+    "GeneratorError": (TWO_INPUTS, ONNX, odd(api, "translate")),
     "OperatorMapError": (TWO_INPUTS, (*ONNX, "--operator_map", "missing.py"), nothing),
-    "SubGraphSearchingError": (TWO_INPUTS, ONNX, odd(pipeline, "structure")),
+    "SubGraphSearchingError": (TWO_INPUTS, ONNX, odd(api, "structure")),
 }
 ELSEWHERE = {
     "SourceRunError": "ends no command: see test_a_source_that_does_not_run",
@@ -123,14 +126,14 @@ def test_the_command_raises_it(folder: Path, monkeypatch: pytest.MonkeyPatch, ca
     kind = getattr(errors, name)
     with monkeypatch.context() as patch:
         prepare(patch)
-        status = cli.main(list(arguments))
+        status = mindconverter.main(list(arguments))
     assert capfd.readouterr() == ("", f"[{name}] code: {kind.code}, msg: {kind.example}\n")
     assert status == kind.exit_status == 1
     assert set(folder.rglob("*")) == before
 
 
 def test_every_code_is_tried() -> None:
-    assert [kind.__name__ for kind in error_catalogue.classes()] == [*sorted({*CASES, *ELSEWHERE}, key=code_of)]
+    assert [kind.__name__ for kind in errors_page.classes()] == [*sorted({*CASES, *ELSEWHERE}, key=code_of)]
 
 
 def code_of(name: str) -> str:
@@ -141,14 +144,14 @@ def code_of(name: str) -> str:
 def test_a_source_that_does_not_run(folder: Path, capfd: Any) -> None:
     (folder / "net.onnx").write_bytes(parser.parse_model(GATHER).SerializeToString())
     np.savez(folder / "inputs.npz", x=np.ones(3, np.float32), i=np.array([7, 8]))
-    assert cli.main([*ONNX, "--verify_inputs", "inputs.npz"]) == errors.SourceRunError.exit_status
+    assert mindconverter.main([*ONNX, "--verify_inputs", "inputs.npz"]) == errors.SourceRunError.exit_status
     out, err = capfd.readouterr()
     assert err == ""
     assert errors.SourceRunError.example in out
     assert errors.SourceRunError.example in (folder / "out" / "report_of_net.txt").read_text()
 
 
-@pytest.mark.parametrize("kind", error_catalogue.classes())
+@pytest.mark.parametrize("kind", errors_page.classes())
 def test_a_class_has_all_that_its_row_needs(kind: type[ConverterError]) -> None:
     assert len(kind.code) == 7
     assert kind.code.isdecimal()
@@ -159,12 +162,10 @@ def test_a_class_has_all_that_its_row_needs(kind: type[ConverterError]) -> None:
 
 
 def test_codes_are_unique() -> None:
-    codes = [kind.code for kind in error_catalogue.classes()]
+    codes = [kind.code for kind in errors_page.classes()]
     assert len(codes) == len(set(codes))
 
 
 def test_the_page_is_current() -> None:
-    page = Path(__file__).parents[1] / "docs" / "errors.md"
-    assert page.read_text(encoding="utf-8") == error_catalogue.page(), (
-        "run: python -m converter.error_catalogue > docs/errors.md"
-    )
+    page = ROOT / "docs" / "errors.md"
+    assert page.read_text(encoding="utf-8") == errors_page.page(), "run: python tests/errors_page.py > docs/errors.md"

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
-SAMPLE = Path(__file__).parents[1] / "samples" / "super_resolution"
+SAMPLE = ROOT / "samples" / "super_resolution"
 MSRUN = Path(sys.executable).with_name("msrun")
 
 

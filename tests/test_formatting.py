@@ -8,15 +8,17 @@ import sys
 from pathlib import Path
 
 import onnx
+import paths
 import pytest
 from onnx import TensorProto, helper
+from paths import MODELS
 
-from converter import frontends, tables
-from converter.pipeline import translate_source
-from converter.source import Request
+from converter import frontends
+from converter.api import translate_source
+from converter.frontends.source import Request
+from operator_maps import registry
 
-HERE = Path(__file__).parent
-SAMPLES = sorted((HERE.parent / "samples").glob("*/*.py"))
+SAMPLES = sorted(paths.SAMPLES.glob("*/*.py"))
 REAL = ("candy", "fastest_det", "magika", "silero_vad_16k", "silero_vad_ifless", "tiny_time_mixer", "ultraface_rfb_320")
 """Of `tests/models`: with control flow, helper functions, tables, long scopes."""
 TORCH = ("resnet18", "encoder", "decoder", "pyramid")
@@ -27,7 +29,7 @@ RULES = "E,F,W,I,UP,N,D101"
 
 def script_of(model: Path) -> str:
     """The script of a model, at the model's own ends."""
-    return translate_source(frontends.load(Request(model)), tables.load(), "model").script.text
+    return translate_source(frontends.load(Request(model)), registry.load(), "model").script.text
 
 
 def check(*paths: Path) -> None:
@@ -53,7 +55,7 @@ def test_samples() -> None:
 
 def test_real_models(tmp_path: Path) -> None:
     for name in REAL:
-        (tmp_path / f"{name}.py").write_text(script_of(HERE / "models" / f"{name}.onnx"), encoding="utf-8")
+        (tmp_path / f"{name}.py").write_text(script_of(MODELS / f"{name}.onnx"), encoding="utf-8")
     check(*tmp_path.glob("*.py"))
 
 

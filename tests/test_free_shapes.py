@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from paths import ROOT
 
 import converter
 
@@ -84,7 +85,7 @@ def inputs_of(name: str, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
 
 def network_of(path: Path, **options: Any) -> Any:
     """Convert a model and load the script."""
-    from converter import network
+    from converter.verification import network
 
     result = converter.convert(path, output=path.parent / "out", verify=False, **options)
     assert not result.unconverted, [f"{r.operator} {r.name}: {r.became}" for r in result.unconverted]
@@ -137,7 +138,7 @@ def test_keras_at_another_shape_than_the_given_one(name: str, tmp_path: Path) ->
 
 
 def test_a_letter_frees_a_fixed_dimension(tmp_path: Path) -> None:
-    path = Path(shutil.copy(Path(__file__).parents[1] / "samples/super_resolution/super_resolution.onnx", tmp_path))
+    path = Path(shutil.copy(ROOT / "samples/super_resolution/super_resolution.onnx", tmp_path))
     model = onnx.load(path)
     (value,) = model.graph.input
     assert [dim.dim_value for dim in value.type.tensor_type.shape.dim][2:] == [224, 224]

@@ -11,12 +11,12 @@ import numpy as np
 import onnx
 import pytest
 from harness import assert_short, proved
+from paths import MODELS
 
 import converter
-from converter.pipeline import Result
+from converter.api import Result
 
-HERE = Path(__file__).parent
-REAL = sorted(path for path in (HERE / "models").iterdir() if path.suffix in (".onnx", ".pb"))
+REAL = sorted(path for path in MODELS.iterdir() if path.suffix in (".onnx", ".pb"))
 LIGHT = sorted((Path(onnx.__file__).parent / "backend" / "test" / "data" / "light").glob("light_*.onnx"))
 KERAS = {
     "ResNet50": (5, 130),
@@ -78,7 +78,7 @@ def proved_in_float32(result: Result, path: Path) -> None:
 
 def network_of(result: Result) -> Any:
     """Import a conversion's script and load its checkpoint."""
-    from converter import network
+    from converter.verification import network
 
     script, *weights = [path for path in result.files if path.suffix in (".py", ".ckpt", ".safetensors")]
     return network.load(script, weights[0] if weights else None)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import ROOT
 
 import converter
 
-SAMPLES = Path(__file__).parents[1] / "samples"
+SAMPLES = ROOT / "samples"
 
 
 def _listed() -> dict:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import converter
-from converter.pipeline import Result
-from converter.weights import apply
+from converter.api import Result
+from converter.base.weight_steps import apply
 
 TOLERANCE = 1e-3
 """Of the largest value of a parameter's gradient."""
@@ -46,7 +46,7 @@ class Trained:
 
     def network(self) -> Any:
         """The script as a network, its checkpoint loaded."""
-        from converter import network
+        from converter.verification import network
 
         script, *weights = [path for path in self.result.files if path.suffix in (".py", ".ckpt")]
         return network.load(script, weights[0])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from graph.fusions.recognition import model_of
 from harness import check_model
-from idioms.recognition import model_of
 
-from converter.weights import joined, reshape, transpose
+from converter.base.weight_steps import joined, reshape, transpose
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(2, 5, 4)).astype(np.float32)

@@ -11,8 +11,7 @@ from pathlib import Path
 import onnx
 import pytest
 from onnx import parser
-
-ROOT = Path(__file__).parent.parent
+from paths import ROOT
 
 MODEL = """
     <ir_version: 8, opset_import: ["" : 17]>
@@ -45,18 +44,18 @@ def site(wheel, tmp_path_factory) -> Path:
     return folder
 
 
-def test_nothing_but_the_package_reaches_site_packages(wheel):
+def test_nothing_but_the_packages_reaches_site_packages(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0].split("-")[0] for name in names} == {"converter", "onnx2mindspore"}
+    assert {name.split("/")[0].split("-")[0] for name in names} == {
+        *("converter", "operator_maps", "templates", "onnx2mindspore"),
+    }
     assert not [name for name in names if name.endswith(".pyc")]
     for folder, source in (
         ("operator_maps", ROOT / "operator_maps"),
         ("templates", ROOT / "templates"),
-        ("report/vendor", ROOT / "converter" / "report" / "vendor"),
+        ("converter/report/vendor", ROOT / "converter" / "report" / "vendor"),
     ):
-        packed = {
-            name.removeprefix(f"converter/{folder}/") for name in names if name.startswith(f"converter/{folder}/")
-        }
+        packed = {name.removeprefix(f"{folder}/") for name in names if name.startswith(f"{folder}/")}
         here = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
         assert packed == {name for name in here if not name.endswith(".pyc")}
 

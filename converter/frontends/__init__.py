@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from converter.errors import UnknownModelError
-from converter.frontends.onnx_fault import blaming
-from converter.source import Request, Source
+from converter.frontends.onnx.diagnose import blaming
+from converter.frontends.source import Request, Source
 
 __all__ = ["blaming", "load"]
 
@@ -20,9 +20,9 @@ def load(request: Request) -> Source:
     """
     suffix = request.model_file.suffix.lower()
     if suffix == ".onnx":
-        from converter.frontends import onnx_file
+        from converter.frontends.onnx import model_file
 
-        return onnx_file.load(request)
+        return model_file.load(request)
     if suffix == ".pb":
         from converter.frontends import tensorflow
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from converter.graph.snapshot import SourceGraph, source_graph
 from converter.report.data import json_report, report_data
 from converter.report.facts import Facts
 from converter.report.html import html_report
-from converter.report.source_graph import SourceGraph, source_graph
 from converter.report.text import docstring, text_report
 
 __all__ = ["Facts", "SourceGraph", "docstring", "reports", "source_graph"]

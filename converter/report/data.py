@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from converter import __version__
-from converter.program import Cell, Record
+from converter.artifacts.weight_map import entry_of
+from converter.frontends.source import End
+from converter.graph.snapshot import SourceValue
 from converter.report.facts import Facts, status_of
-from converter.report.source_graph import SourceValue
-from converter.source import End
+from converter.script.program import Cell, Record
+from converter.script.weights import Weight
 from converter.verification import Comparison, NodeComparison
-from converter.verification.compare import Difference
-from converter.weight_map import entry_of
-from converter.weights import Weight
+from converter.verification.metrics import Difference
 
 SCHEMA = 1
 """Version of the report's form. It grows when a reader of the form before it would be misled."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converter.emit import Position, Script
-from converter.program import Program, Record
-from converter.report.source_graph import SourceGraph
-from converter.source import Source
-from converter.stages import Stages
+from converter.base.stages import Stages
+from converter.frontends.source import Source
+from converter.graph.snapshot import SourceGraph
+from converter.script.emit import Position, Script
+from converter.script.program import Program, Record
 from converter.verification import Comparison, NodeComparison
 
 KINDS = ("txt", "json", "html")

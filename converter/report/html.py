@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import templates
+
 VENDOR = Path(__file__).parent / "vendor"
 """The libraries, unchanged, each in a folder with its licence."""
 
@@ -111,7 +113,7 @@ def _environment() -> Any:
     import jinja2
 
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("converter", "templates"),
+        loader=jinja2.FileSystemLoader(templates.FOLDER),
         undefined=jinja2.StrictUndefined,
         autoescape=False,
         trim_blocks=True,

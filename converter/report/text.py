@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
-from converter.program import Record
+from converter.frontends.source import End, Source
 from converter.report.facts import Facts
-from converter.source import End, Source
+from converter.script.program import Record
 
 
 def docstring(source: Source, graph: ir.Graph, name: str, checkpoint: str | None) -> str:

@@ -14,21 +14,21 @@ import onnx
 import onnx_ir as ir
 
 from converter.errors import OnnxModelSaveError
-from converter.normalize.walk import all_nodes
-from converter.source import Source
-from converter.tables import Tables
-from converter.verification.compare import NodeComparison, OutputComparison, Verdict
-from converter.verification.comparison import Comparison
-from converter.verification.follow import Count
+from converter.frontends.source import Source
+from converter.graph.walk import all_nodes
+from converter.lowering.tables import Tables
 from converter.verification.inputs import other_inputs, verification_inputs
 from converter.verification.instrument import instrument
+from converter.verification.journal import Results
+from converter.verification.metrics import NodeComparison, OutputComparison, Verdict
 from converter.verification.reference import is_random, values_read_by
-from converter.verification.results import Results
+from converter.verification.result import Comparison
 from converter.verification.supervise import lack_of_memory, lack_of_memory_for, run
-from converter.verification.widen import can_widen, widened, widened_script
+from converter.verification.tail_progress import Count
+from converter.verification.upcast import can_widen, widened, widened_script
 
 if TYPE_CHECKING:
-    from converter.pipeline import Translation
+    from converter.lowering.translation import Translation
 
 __all__ = ["Comparison", "NodeComparison", "OutputComparison", "Verdict", "verify"]
 

@@ -19,15 +19,15 @@ from typing import Any
 
 import onnx_ir as ir
 
-from converter.emit import emit
-from converter.idioms import operator_of
-from converter.lift import PyValue
-from converter.normalize.walk import subgraphs
-from converter.program import Arg, Assign, Program, Value, expr
-from converter.tables import Tables
-from converter.translate.translator import Translator
+from converter.graph.provenance import operator_of
+from converter.graph.walk import subgraphs
+from converter.lowering.tables import Tables
+from converter.lowering.translator import Translator
+from converter.script.emit import emit
+from converter.script.program import Arg, Assign, Program, Value, expr
+from converter.script.weights import Weight
+from converter.shapes import PyValue
 from converter.verification.reference import values_read_by
-from converter.weights import Weight
 
 BEFORE, AFTER = "_before_", "_after_"
 """The probe's two functions; no variable of a script begins with an underscore."""

@@ -15,13 +15,13 @@ from typing import Any
 
 import onnx_ir as ir
 
-from converter.normalize.external import map_external_data
-from converter.normalize.walk import all_graphs
+from converter.base.weight_steps import apply
+from converter.graph.external_data import map_external_data
+from converter.graph.walk import all_graphs
 from converter.verification.instrument import AFTER, BEFORE, MODEL, SCRIPT, Probe
-from converter.verification.pieces import PIECE, in_pieces
+from converter.verification.per_node_cells import PIECE, in_pieces
 from converter.verification.prober import RAISED, Note, Prober
 from converter.verification.reference import Reference
-from converter.weights import apply
 
 
 def compare_nodes(
@@ -42,7 +42,7 @@ def compare_nodes(
     """
     import mindspore as ms
 
-    from converter.backend import to_mindspore, to_numpy
+    from converter.verification.arrays import to_mindspore, to_numpy
 
     ms.set_context(mode=ms.GRAPH_MODE if graph_mode else ms.PYNATIVE_MODE)
     model = ir.load(folder / MODEL)
@@ -70,8 +70,8 @@ def compare_nodes(
 
 def _network(script: Path, weights: Mapping[str, Any], model: ir.Model) -> tuple[Any, Any]:
     """The script's module and its network, with the graph's constants as parameters."""
-    from converter import network
-    from converter.backend import to_mindspore
+    from converter.verification import network
+    from converter.verification.arrays import to_mindspore
 
     net = network.load(script, None)
     constants = {name: value for graph in all_graphs(model) for name, value in graph.initializers.items()}

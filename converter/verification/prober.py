@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from converter.verification.compare import Difference, NodeComparison, badness, difference
 from converter.verification.evaluate import NoReference
 from converter.verification.instrument import Probe
+from converter.verification.metrics import Difference, NodeComparison, badness, difference
 from converter.verification.reference import Reference
 
 ROUNDS = 16
@@ -138,7 +138,7 @@ def _array(item: Any, dtype: int | None) -> Any:
     """A tensor, a Python value of a known element type, a list of tensors or None, as NumPy has it."""
     import mindspore as ms
 
-    from converter.backend import to_numpy
+    from converter.verification.arrays import to_numpy
 
     array = to_numpy(item) if dtype is None or isinstance(item, ms.Tensor) or item is None else np.asarray(item)
     return array if dtype is None or array is None else array.astype(ir.DataType(dtype).numpy(), copy=False)
@@ -148,7 +148,7 @@ def _instead(got: Any, want: Any) -> Any:
     """The reference in the form that the script has the value in."""
     import mindspore as ms
 
-    from converter.backend import to_mindspore, to_numpy
+    from converter.verification.arrays import to_mindspore, to_numpy
 
     if isinstance(got, ms.Tensor):
         return to_mindspore(np.asarray(want).astype(to_numpy(got).dtype))

@@ -21,12 +21,12 @@ import numpy as np
 import onnx
 
 from converter.errors import ConverterError
-from converter.source import Original
-from converter.verification.compare import Difference, OutputComparison, difference
+from converter.frontends.source import Original
+from converter.verification.locate import lines_of
+from converter.verification.metrics import Difference, OutputComparison, difference
 from converter.verification.nodes import compare_nodes
 from converter.verification.prober import Note, first_line
 from converter.verification.supervise import be_ended_first
-from converter.verification.where import lines_of
 
 MODES = ("PyNative", "graph")
 
@@ -109,9 +109,9 @@ def _run_source(job: Mapping[str, Any], folder: Path, feeds: Mapping[str, np.nda
             from converter.frontends import tensorflow
 
             return tensorflow.run(original, feeds)
-        from converter.frontends import onnx_file
+        from converter.frontends.onnx import model_file
 
-        return onnx_file.run(original, feeds)
+        return model_file.run(original, feeds)
     except ConverterError as error:
         note(refused=error.message)
     except Exception as error:
@@ -125,8 +125,8 @@ def _run_script(
     """Every output's difference; and the lines of the script that an error passed through, None when there is none."""
     import mindspore as ms
 
-    from converter import network
-    from converter.backend import to_mindspore, to_numpy
+    from converter.verification import network
+    from converter.verification.arrays import to_mindspore, to_numpy
 
     ms.set_context(mode=ms.PYNATIVE_MODE if mode == "PyNative" else ms.GRAPH_MODE)
     script = Path(job["script"])

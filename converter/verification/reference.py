@@ -14,11 +14,11 @@ import onnx
 import onnx_ir as ir
 from onnx import helper, numpy_helper
 
-from converter.frontends.onnx_file import ORT_IR_VERSION
-from converter.idioms.rewrite import DOMAIN
-from converter.normalize.walk import all_nodes, subgraphs
+from converter.frontends.onnx.model_file import ORT_IR_VERSION
+from converter.graph.fusions.rewrite import DOMAIN
+from converter.graph.walk import all_nodes, subgraphs
 from converter.verification.evaluate import NoReference, Runner, by_onnx, runner_of
-from converter.verification.idioms import IDIOMS, operators
+from converter.verification.fusions import IDIOMS, operators
 
 ORT_OPSET = 26
 """The newest opset that onnxruntime 1.31 runs. Later ones only widen what its operators accept, or add operators."""

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import converter
-from converter.source import End
-from converter.verification.follow import Count, followed
+from converter.frontends.source import End
+from converter.verification.tail_progress import Count, followed
 
 ONEDNN_ISA = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
 """Without it, MindSpore's 3x3 convolutions fall to reference code on CPUs that have AVX-512: about 70 times slower."""

@@ -9,9 +9,10 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
-from converter import catalogue, tables
+from onnx_suite import catalogue
 from onnx_suite.cases import cases, model_of
 from onnx_suite.expected_failures import FAILURES
+from operator_maps import registry
 
 
 def counts() -> dict[str, tuple[int, int]]:
@@ -42,7 +43,7 @@ def failing() -> int:
 
 def page() -> str:
     """The page."""
-    return catalogue.page(tables.load(), counts(), total())
+    return catalogue.page(registry.load(), counts(), total())
 
 
 if __name__ == "__main__":

@@ -27,8 +27,7 @@ def _parameter(name: str) -> Any:
 @pytest.mark.parametrize("name", [_parameter(name) for name in cases()])
 def test_case(name: str) -> None:
     import mindspore as ms
-
-    from converter.backend import MindSporeBackend
+    from onnx_backend import MindSporeBackend
 
     case = cases()[name]
     model = model_of(case)

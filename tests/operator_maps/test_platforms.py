@@ -13,7 +13,7 @@ from typing import Any
 import mindspore
 import pytest
 
-from converter import tables
+from converter.lowering import tables
 
 TABLES = sorted((Path(tables.__file__).parents[1] / "operator_maps").glob("*.py"))
 FUNCTION = re.compile(r"\b(?:ops|nn|mint)\.[A-Za-z_*][\w.*]*")

@@ -9,12 +9,13 @@ from typing import Any
 
 import jsonschema
 import pytest
+from paths import ROOT
 from report.conversions import BARE, BRANCHES, HOSTILE, PLAIN, STUBS, WRONG_RELU, convert
 from report.large import report_of
 
 from converter.report.data import SCHEMA, json_report, sha256
 
-FORM = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text(encoding="utf-8"))
+FORM = json.loads((ROOT / "docs" / "report.schema.json").read_text(encoding="utf-8"))
 
 
 def data_of(folder: Path, *args: Any, **options: Any) -> dict[str, Any]:

@@ -12,14 +12,16 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from converter import frontends, tables
-from converter.pipeline import Translation, translate_source
-from converter.source import Request
-from converter.tables import RowFunction, Tables
+from converter import frontends
+from converter.api import translate_source
+from converter.frontends.source import Request
+from converter.lowering.tables import RowFunction, Tables
+from converter.lowering.translation import Translation
 from converter.verification import NodeComparison
 from converter.verification.inputs import verification_inputs
 from converter.verification.instrument import instrument
 from converter.verification.nodes import compare_nodes
+from operator_maps import registry
 
 BLOCKS = 3
 CHANNELS = 8
@@ -190,5 +192,5 @@ def compared(model: onnx.ModelProto, rows: Tables, folder: Path) -> Compared:
 
 def with_row(operator: str, function: RowFunction) -> Tables:
     """The project's tables with one operator translated otherwise."""
-    rows = tables.load()
+    rows = registry.load()
     return Tables({**rows, operator: replace(rows[operator], function=function)})

@@ -9,7 +9,7 @@ import onnx_ir as ir
 import pytest
 
 from converter.errors import BadParamError
-from converter.source import End
+from converter.frontends.source import End
 from converter.verification.inputs import verification_inputs
 
 X = np.ones((2, 3), np.float32)

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import pytest
 from verification.network import BLOCKS, Compared, compared, network, with_row
 
-from converter import tables
 from converter.rows import Arg, Node, Operand, expr, invoke
+from operator_maps import registry
 
 LAST_BLOCK = f"/blocks/blocks.{BLOCKS - 1}"
 
@@ -38,19 +38,19 @@ def wrote(template: str) -> Callable[..., Arg]:
 
 def given(operator: str, **wrong: Any) -> Callable[..., Arg]:
     """The right row with a wrong attribute."""
-    right = tables.load()[operator].function
+    right = registry.load()[operator].function
     return lambda node, *inputs, **attributes: right(node, *inputs, **{**attributes, **wrong})
 
 
 def swapped(operator: str) -> Callable[..., Arg]:
     """The right row with its operands in the wrong order."""
-    right = tables.load()[operator].function
+    right = registry.load()[operator].function
     return lambda node, *inputs, **attributes: right(node, *reversed(inputs), **attributes)
 
 
 def only(name: str, operator: str, wrong: Callable[..., Arg]) -> Callable[..., Arg]:
     """The right row, except for one node."""
-    right = tables.load()[operator].function
+    right = registry.load()[operator].function
 
     def row(node: Node, *inputs: Operand, **attributes: Any) -> Arg:
         return (wrong if node.name == name else right)(node, *inputs, **attributes)
@@ -60,7 +60,7 @@ def only(name: str, operator: str, wrong: Callable[..., Arg]) -> Callable[..., A
 
 def one_round_less(node: Node, count: Operand, *others: Operand, **attributes: Any) -> Arg:
     """ONNX Loop with a wrong number of rounds."""
-    written = tables.load()["Loop"].function(node, count, *others, **attributes)
+    written = registry.load()["Loop"].function(node, count, *others, **attributes)
     written.statement.over = expr("{0}[:-1]", written.statement.over)
     return written
 
@@ -141,7 +141,7 @@ def test_the_wrong_node_is_named(mutant: Mutant, tmp_path: Path) -> None:
 
 
 def test_a_healthy_table_has_no_wrong_node(tmp_path: Path) -> None:
-    found = compared(network(), tables.load(), tmp_path)
+    found = compared(network(), registry.load(), tmp_path)
     assert {node.verdict for node in found.nodes.values()} == {"same"}
     assert {node.node for node in found.nodes.values()} == _records(found)
 

@@ -12,9 +12,9 @@ import pytest
 from harness import model_of
 from verification.network import compared
 
-from converter import tables
 from converter.verification.evaluate import NoReference
 from converter.verification.reference import Reference
+from operator_maps import registry
 
 RANDOM = np.random.default_rng(0)
 
@@ -38,7 +38,7 @@ IDIOMS: dict[str, tuple[tuple[np.ndarray, ...], dict[str, Any]]] = {
 def test_an_idiom_has_a_reference(name: str, tmp_path: Path) -> None:
     inputs, attributes = IDIOMS[name]
     model = model_of(name, inputs, domain="idiom", constants=range(1, len(inputs)), **attributes)
-    found = compared(model, tables.load(), tmp_path)
+    found = compared(model, registry.load(), tmp_path)
     assert [(node.verdict, node.cosine is not None) for node in found.nodes.values()] == [("same", True)]
 
 
@@ -55,7 +55,7 @@ def test_a_recurrent_layer_has_a_reference(operator: str, gates: int, direction:
     if operator == "GRU":
         options["linear_before_reset"] = 1
     model = model_of(operator, (floats(5, 2, features), *weights), constants=(1, 2, 3), outputs=2, **options)
-    found = compared(model, tables.load(), tmp_path)
+    found = compared(model, registry.load(), tmp_path)
     assert f"nn.{operator}(" in found.made.script.text
     assert {node.verdict for node in found.nodes.values()} == {"same"}
 
@@ -98,5 +98,5 @@ def test_a_node_whose_first_output_has_no_name_is_found(tmp_path: Path) -> None:
     model = model_of("LSTM", feeds, constants=(1, 2), outputs=2, hidden_size=4)
     model.graph.node[0].output[0] = ""
     del model.graph.output[0]
-    found = compared(model, tables.load(), tmp_path)
+    found = compared(model, registry.load(), tmp_path)
     assert {node.verdict for node in found.nodes.values()} == {"same"}

@@ -13,9 +13,9 @@ from onnx import TensorProto, helper
 
 import converter
 import converter.verification
-from converter.pipeline import Result
-from converter.program import Program, expr
-from converter.structure import structure
+from converter.api import Result
+from converter.script.program import Program, expr
+from converter.script.structure import structure
 from converter.verification import supervise
 
 NETWORK = ("Sin", "Cos", "Neg", "Exp")
@@ -144,7 +144,7 @@ def test_a_graph_that_is_not_the_source_is_suspected(tmp_path: Path, monkeypatch
         for node in graph.graph:
             node.op_type = {"Neg": "Abs"}.get(node.op_type, node.op_type)
 
-    monkeypatch.setattr(converter.pipeline, "recognise", replaces_wrongly)
+    monkeypatch.setattr(converter.api, "recognise", replaces_wrongly)
     result = convert(tmp_path, "ROWS = {}")
     assert result.comparison is not None
     assert result.comparison.first_difference is None
@@ -157,7 +157,7 @@ def test_a_script_that_joins_nodes_wrongly_is_suspected(tmp_path: Path, monkeypa
         made.top.body.results = tuple(expr("{0} + 1.0", result) for result in made.top.body.results)
         return made
 
-    monkeypatch.setattr(converter.pipeline, "structure", joins_wrongly)
+    monkeypatch.setattr(converter.api, "structure", joins_wrongly)
     result = convert(tmp_path, "ROWS = {}")
     assert result.comparison is not None
     assert result.comparison.first_difference is None
@@ -230,7 +230,7 @@ def test_a_random_node_is_not_comparable_and_those_behind_it_are(tmp_path: Path)
     ],
 )
 def test_cosine_similarity(got: list[float], want: list[float], cosine: float | None) -> None:
-    from converter.verification.compare import difference
+    from converter.verification.metrics import difference
 
     found = difference(np.array(got, np.float32), np.array(want, np.float32)).cosine
     assert found == (None if cosine is None else pytest.approx(cosine))

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from converter.base.files import check_readable
 from converter.errors import SourceRunError
-from converter.files import check_readable
+from converter.frontends.source import Original, Request, Source
 from converter.frontends.tensorflow import export, graph
 from converter.frontends.tensorflow.cutting import cut
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
-from converter.source import Original, Request, Source
 
 
 def load(request: Request) -> Source:

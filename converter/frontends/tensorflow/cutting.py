@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from converter.ends import Declared, Extents, Graph, listed, merge_shapes
 from converter.errors import NodeInputTypeNotSupportError, ParamMissingError, TfRuntimeError
+from converter.frontends.endpoints import Declared, Extents, Graph, listed, merge_shapes
+from converter.frontends.source import End, Request
 from converter.frontends.tensorflow import graph as graphs
-from converter.source import End, Request
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 
-from converter.ends import is_named
 from converter.errors import TfRuntimeError
-from converter.frontends.tensorflow import idioms, layers, loops, order, weights
+from converter.frontends.endpoints import is_named
+from converter.frontends.source import Dim, End
+from converter.frontends.tensorflow import layers, loops, order, rewrites, weights
 from converter.frontends.tensorflow.cutting import Cut
 from converter.frontends.tensorflow.tf2onnx_session import DOMAIN, Session
-from converter.source import Dim, End
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -85,7 +85,7 @@ def _convert(cut: Cut, inputs: Sequence[End]) -> tuple[onnx.ModelProto, int]:
     input_names, output_names = [end.value for end in inputs], [end.value for end in cut.outputs]
     graph = _inline_functions(_with_shapes(cut.graph, inputs), input_names + output_names)
     graph = loops.raise_loops(graph, input_names + output_names)
-    idioms.prepare(graph)
+    rewrites.prepare(graph)
     session = Session(graph, cut.contents, input_names, output_names, OPSET)
     model = session.convert()
     layers.tidy(model.graph)

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from converter.base.files import check_readable
 from converter.errors import ModelLoadingError, NodeInputMissingError
-from converter.files import check_readable
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef

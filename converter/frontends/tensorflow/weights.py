@@ -18,8 +18,8 @@ from posixpath import commonpath
 import numpy as np
 import onnx
 
+from converter.base.weight_steps import SOURCE, Step, apply, concatenate, part, reshape, transpose, zeros
 from converter.frontends.tensorflow.order import bodies, reads
-from converter.weights import SOURCE, Step, apply, concatenate, part, reshape, transpose, zeros
 
 _GATES = 4
 """Of an LSTM."""

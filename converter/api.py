@@ -1,0 +1,161 @@
+"""The whole program on one screen: a file goes in; script, checkpoint, weight map and report come out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from converter import frontends, verification
+from converter.artifacts import checkpoint
+from converter.artifacts.weight_map import weight_map
+from converter.base.output import Output
+from converter.base.relaxed_gc import rarely_collected
+from converter.base.stages import Observer, Stages
+from converter.frontends import endpoints
+from converter.frontends.source import Request, Source
+from converter.graph.fusions import recognise
+from converter.graph.normalize import normalize
+from converter.graph.snapshot import source_graph
+from converter.lowering import tables
+from converter.lowering.translation import Translation
+from converter.lowering.translator import translate
+from converter.report import Facts, docstring, reports
+from converter.script.dead_code import drop_unread
+from converter.script.emit import emit
+from converter.script.program import Record
+from converter.script.structure import structure
+from converter.verification import Comparison
+from operator_maps import registry
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a conversion made, and how far it is from the source.
+
+    Attributes:
+        name: NAME, the stem of every file.
+        files: everything written, in the order script, checkpoint, weight map, reports.
+        records: what became of every node.
+        comparison: the proof, or None when verification was turned off.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    records: tuple[Record, ...]
+    comparison: Comparison | None
+
+    @property
+    def nodes_total(self) -> int:
+        """How many nodes the normalised graph has."""
+        return len(self.records)
+
+    @property
+    def unconverted(self) -> tuple[Record, ...]:
+        """The nodes that became stubs."""
+        return tuple(record for record in self.records if not record.converted)
+
+    @property
+    def nodes_converted(self) -> int:
+        """How many nodes were translated."""
+        return self.nodes_total - len(self.unconverted)
+
+    @property
+    def verdict(self) -> str:
+        """`same`, `differs`, `not comparable` or `not verified`."""
+        return "not verified" if self.comparison is None else self.comparison.verdict
+
+
+def convert(
+    model_file: str | Path,
+    *,
+    shape: Sequence[str] = (),
+    input_nodes: Sequence[str] = (),
+    output_nodes: Sequence[str] = (),
+    output: str | Path = "output",
+    report: str | Path | None = None,
+    operator_map: str | Path | None = None,
+    checkpoint_format: checkpoint.Format | None = None,
+    verify: bool = True,
+    verify_inputs: str | Path | None = None,
+    observer: Observer | None = None,
+) -> Result:
+    """Translate a model. The arguments are the command's options; `report` is a folder.
+
+    `observer` is told which stage the conversion is in, and how far.
+
+    Raises:
+        ConverterError: with a code, when the model, an option or a folder is at fault; nothing is written then.
+    """
+    request = Request(Path(model_file), tuple(input_nodes), tuple(output_nodes), tuple(shape))
+    name = endpoints.module_name(request.model_file.stem)
+    stages = Stages(observer)
+    with Output(name, Path(output), _path(report)) as out, frontends.blaming(request.model_file), rarely_collected():
+        with stages.stage("load"):
+            source = frontends.load(request)
+            rows = registry.load(_path(operator_map))
+        made = translate_source(source, rows, name, checkpoint_format, stages)
+        script = out.script(f"{name}.py", made.script.text)
+        with stages.stage("checkpoint"):
+            weights = None
+            if made.checkpoint is not None:
+                weights = out.checkpoint(made.checkpoint)
+                checkpoint.write(made.program, weights, stages.each)
+            out.weight_map(f"weight_map_of_{name}.json", weight_map(made.program, name))
+        proof = None
+        if verify:
+            with stages.stage("verify"):
+                proof = verification.verify(source, made, rows, script, weights, _path(verify_inputs), stages.count)
+        with stages.stage("report"):
+            options = {
+                "input_nodes": request.input_nodes,
+                "output_nodes": request.output_nodes,
+                "shape": request.shapes,
+                "operator_map": operator_map,
+                "checkpoint_format": checkpoint_format,
+                "verify": verify,
+                "verify_inputs": verify_inputs,
+            }
+            facts = Facts(
+                name=name,
+                source=source,
+                graph=made.source_graph,
+                program=made.program,
+                script=made.script,
+                proof=proof,
+                options=options,
+                stages=stages,
+                written=out.files,
+            )
+            for file, text in reports(facts):
+                out.report(file, text)
+    return Result(name, out.files, tuple(made.program.records), proof)
+
+
+def translate_source(
+    source: Source,
+    rows: tables.Tables,
+    name: str,
+    checkpoint_format: checkpoint.Format | None = None,
+    stages: Stages | None = None,
+) -> Translation:
+    """Take a source through normalisation, the operator tables and emission."""
+    stages = stages or Stages()
+    with stages.stage("normalize"):
+        graph = normalize(source.model, source.original.file.parent, stages.each, rows.own)
+        before = source_graph(graph)
+    with stages.stage("recognise idioms"):
+        recognise(graph)
+    with stages.stage("translate"):
+        flat = translate(graph, rows, stages.each)
+    with stages.stage("structure"):
+        program = drop_unread(structure(flat))
+    kind = checkpoint.format_for(program, checkpoint_format)
+    file = f"{name}.{kind}" if any(program.parameters()) else None
+    with stages.stage("emit"):
+        script = emit(program, docstring(source, graph.graph, name, file))
+    return Translation(before, graph, program, script, file)
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)

@@ -1,0 +1,1 @@
+"""Artifacts: the files that hold tensors: the checkpoint and the weight map."""

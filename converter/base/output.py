@@ -1,0 +1,162 @@
+"""The files of a result: they appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import shutil
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+from converter.errors import FileSaveError, ReportGenerationError, ScriptGenerationError, WeightMapGenerationError
+
+_OUTPUT_FILES = ("{}.py", "{}.ckpt", "{}.safetensors")
+_REPORT_FILES = ("report_of_{}.txt", "report_of_{}.json", "report_of_{}.html", "weight_map_of_{}.json")
+
+
+class Output:
+    """A context manager: what is written inside it comes to its place when it ends well, and is gone otherwise.
+
+    The files are written to a hidden folder inside their destination, so that moving them is a rename on one file
+    system. All files of an earlier result of the same NAME go. Folders are made when missing, and go again when the
+    conversion fails.
+
+    Raises:
+        FileSaveError: on entry when a folder cannot be made or written, on exit when a file cannot be placed.
+    """
+
+    def __init__(self, name: str, output: Path, report: Path | None = None) -> None:
+        self._name = name
+        self._output = _Folder(output, [pattern.format(name) for pattern in _OUTPUT_FILES])
+        self._report = _Folder(report if report is not None else output, [p.format(name) for p in _REPORT_FILES])
+        self._files: list[Path] = []
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files, in the order in which they were written, at their destination and as the user spelled it."""
+        return tuple(self._files)
+
+    def __enter__(self) -> Output:
+        try:
+            self._output.open(self._name)
+            self._report.open(self._name)
+        except BaseException:
+            self._close(placed=False)
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        placed = False
+        try:
+            if kind is None:
+                _place(self._output, self._report)
+                placed = True
+        finally:
+            self._close(placed=placed)
+
+    def _close(self, *, placed: bool) -> None:
+        self._report.close(placed=placed)
+        self._output.close(placed=placed)
+
+    def script(self, file: str, text: str) -> Path:
+        """Write the script; returns where it lies for now."""
+        return self._write(self._output, file, text, ScriptGenerationError)
+
+    def checkpoint(self, file: str) -> Path:
+        """Where to write the checkpoint."""
+        return self._reserve(self._output, file)
+
+    def weight_map(self, file: str, text: str) -> Path:
+        """Write the weight map; returns where it lies for now."""
+        return self._write(self._report, file, text, WeightMapGenerationError)
+
+    def report(self, file: str, text: str) -> Path:
+        """Write a report; returns where it lies for now."""
+        return self._write(self._report, file, text, ReportGenerationError)
+
+    def _reserve(self, folder: _Folder, file: str) -> Path:
+        self._files.append(folder.path / file)
+        folder.files.append(file)
+        return folder.waiting(file)
+
+    def _write(self, folder: _Folder, file: str, text: str, error_class: type[FileSaveError]) -> Path:
+        path = self._reserve(folder, file)
+        try:
+            path.write_text(text, encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise error_class(_problem(folder.path / file, error)) from error
+        return path
+
+
+class _Folder:
+    """A destination, and the hidden folder inside it where its files wait."""
+
+    def __init__(self, path: Path, earlier: list[str]) -> None:
+        self.path = path
+        self.earlier = earlier
+        self.files: list[str] = []
+        self.staging: Path | None = None
+        self._made: list[Path] = []
+
+    def open(self, name: str) -> None:
+        """Make the folder, and look whether files can be written there before the long work begins."""
+        try:
+            missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
+            for path in reversed(missing):
+                path.mkdir()
+                self._made.append(path)
+            self.staging = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=self.path))
+        except OSError as error:
+            raise FileSaveError(_problem(self.path, error)) from error
+        for file in self.earlier:
+            if (self.path / file).is_dir():
+                raise FileSaveError(f"a folder has the name of a result, '{self.path / file}'. Rename it.")
+
+    def waiting(self, file: str) -> Path:
+        """Where a file lies until it is placed."""
+        assert self.staging is not None, "the folder is not open"
+        return self.staging / file
+
+    def close(self, *, placed: bool) -> None:
+        if self.staging is not None:
+            shutil.rmtree(self.staging, ignore_errors=True)
+            self.staging = None
+        if not placed:
+            with contextlib.suppress(OSError):  # somebody else uses it by now
+                for path in reversed(self._made):
+                    path.rmdir()
+        self._made.clear()
+
+
+def _place(*folders: _Folder) -> None:
+    """Rename every file into its place and drop the earlier result, or leave everything as it was."""
+    undo: list[tuple[Path, Path]] = []  # (where it is now, where it was)
+    target = Path()
+    try:
+        for folder in folders:
+            before = folder.waiting("earlier")
+            before.mkdir()
+            for file in dict.fromkeys((*folder.earlier, *folder.files)):
+                target = folder.path / file
+                if target.is_symlink() or target.exists():
+                    undo.append((before / file, target))
+                    target.rename(before / file)
+        for folder in folders:
+            for file in folder.files:
+                target = folder.path / file
+                undo.append((target, folder.waiting(file)))
+                folder.waiting(file).rename(target)
+    except BaseException as error:
+        for now, was in reversed(undo):
+            if now.is_symlink() or now.exists():
+                now.rename(was)
+        if isinstance(error, OSError):
+            raise FileSaveError(_problem(target, error)) from error
+        raise
+
+
+def _problem(path: Path, error: OSError) -> str:
+    reason = (error.strerror or str(error)).lower()
+    remedy = "Free some space, or choose" if error.errno == errno.ENOSPC else "Choose"
+    return f"'{path}' cannot be written: {reason}. {remedy} another --output or --report."

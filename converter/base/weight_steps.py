@@ -1,0 +1,99 @@
+"""Weight steps: how a tensor of the source becomes a parameter, as plain data.
+
+The checkpoint is written by running the steps, the weight map lists them, and `mindconverter-weights remap` runs them
+again on another checkpoint of the same source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Step: TypeAlias = Mapping[str, Any]
+"""One of `transpose`, `reshape`, `slice`, `concatenate`, `zeros`, `cast` below, as plain data."""
+
+
+SOURCE = "source"
+"""A key of a tensor's metadata: JSON with the `name` and `shape` of the tensor that a frontend made it of, and the
+steps from there (`transform`)."""
+
+
+def transpose(*perm: int) -> Step:
+    """Permute the axes."""
+    return {"op": "transpose", "perm": list(perm)}
+
+
+def reshape(*shape: int) -> Step:
+    """Give the array another shape of the same size."""
+    return {"op": "reshape", "shape": list(shape)}
+
+
+def part(axis: int, start: int, stop: int) -> Step:
+    """Take `[start:stop]` along one axis."""
+    return {"op": "slice", "axis": axis, "start": start, "stop": stop}
+
+
+def concatenate(axis: int, *parts: Sequence[Step]) -> Step:
+    """Apply each list of steps to the same array and join the results along `axis`."""
+    return {"op": "concatenate", "axis": axis, "parts": [list(steps) for steps in parts]}
+
+
+def zeros(*shape: int) -> Step:
+    """Zeros, whatever the array is: the source has nothing there."""
+    return {"op": "zeros", "shape": list(shape)}
+
+
+def cast(dtype: str) -> Step:
+    """Convert to another element type, by its NumPy name."""
+    return {"op": "cast", "dtype": dtype}
+
+
+def apply(steps: Sequence[Step], array: np.ndarray) -> np.ndarray:
+    """Run steps on an array.
+
+    Raises:
+        ValueError: a step does not fit the array, or is unknown.
+    """
+    for step in steps:
+        match step["op"]:
+            case "transpose":
+                array = np.transpose(array, step["perm"])
+            case "reshape":
+                array = np.reshape(array, step["shape"])
+            case "slice":
+                index = [slice(None)] * array.ndim
+                index[step["axis"]] = slice(step["start"], step["stop"])
+                array = array[tuple(index)]
+            case "concatenate":
+                array = np.concatenate([apply(inner, array) for inner in step["parts"]], step["axis"])
+            case "zeros":
+                array = np.zeros(step["shape"], array.dtype)
+            case "cast":
+                array = array.astype(step["dtype"])
+            case unknown:
+                raise ValueError(f"unknown transform '{unknown}'")
+    return array
+
+
+def joined(steps: Sequence[Step], shape: Sequence[int]) -> tuple[Step, ...]:
+    """Steps on an array of `shape`, those that undo each other left out."""
+    kept: list[Step] = []
+    for step in steps:
+        last = kept[-1] if kept else None
+        if last and step["op"] == last["op"] == "transpose":
+            kept[-1] = transpose(*(last["perm"][axis] for axis in step["perm"]))
+        elif last and step["op"] == last["op"] == "reshape":
+            kept[-1] = step
+        else:
+            kept.append(step)
+        before = shape_after(kept[:-1], shape)
+        if kept[-1] in (reshape(*before), transpose(*range(len(before)))):
+            kept.pop()
+    return tuple(kept)
+
+
+def shape_after(steps: Sequence[Step], shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape that steps give an array of `shape`, without its values."""
+    return apply(steps, np.broadcast_to(np.int8(0), tuple(shape))).shape if steps else tuple(shape)

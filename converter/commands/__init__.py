@@ -1,0 +1,1 @@
+"""Commands: `mindconverter`, `mindconverter-weights`, and what they show on a terminal."""

@@ -1,0 +1,241 @@
+"""The command `mindconverter`: options in, a summary and an exit status out."""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from converter import __version__
+from converter.base.files import check_readable
+from converter.commands import terminal
+from converter.commands.terminal import (
+    EXIT_DIFFERS,
+    EXIT_DONE,
+    add_verbosity,
+    end_on_terminate,
+    guarded,
+    printable,
+    table,
+)
+from converter.commands.terminal.progress import Lines, progress_bar
+from converter.commands.terminal.quiet import quiet, verbose
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from converter.api import Result
+    from converter.base.stages import Observer
+    from converter.script.program import Record
+    from converter.verification import OutputComparison
+
+_MOST_ROWS = 10
+
+_DESCRIPTION = """\
+Translate a frozen TensorFlow graph (.pb) or an ONNX model (.onnx) into a MindSpore script, its checkpoint, a map of
+the weights and a report. The script is then run beside the source on the same inputs, and the report says how far
+their outputs are apart."""
+
+_EPILOG = """\
+examples:
+  An ONNX model, as it is. Files go to ./output:
+    mindconverter --model_file mnist.onnx
+
+  The same for batches of any size, verified on your own inputs (the keys of the .npz are the names of the inputs):
+    mindconverter --model_file mnist.onnx --shape N,1,28,28 --verify_inputs digits.npz --output out
+
+  A frozen TensorFlow graph (needs: pip install "onnx2mindspore[tensorflow]"):
+    mindconverter --model_file frozen.pb --shape 1,224,224,3 --input_nodes input_1:0 --output_nodes Identity:0
+
+  A part of a graph, with two inputs. The second one is a scalar:
+    mindconverter --model_file gru.pb --input_nodes X:0 keep_prob:0 --shape 2,784 - --output_nodes output:0
+
+exit status:
+  0  written; the report says so where a node became a stub or a result could not be compared
+  1  an error, on stderr as: [BadParamError] code: 0000003, msg: what happened and what to do. Nothing is written
+  2  wrong usage of the command
+  3  written, but the script's outputs differ from those of the source
+"""
+
+_HINT = (
+    "Before you run the script on a CPU with AVX-512, set ONEDNN_MAX_CPU_ISA=AVX2 in the environment: MindSpore's "
+    "convolutions are about 70 times slower without it."
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    command = argparse.ArgumentParser(
+        "mindconverter",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
+
+    model = command.add_argument_group("model")
+    model.add_argument("--model_file", required=True, metavar="FILE", help="the model, .onnx or .pb")
+    model.add_argument(
+        "--input_nodes",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NODE",
+        help="where the network begins: a tensor (name:k), a node (its first output) or an ONNX value, also in the "
+        "middle of the graph; what lies before it is cut off. Default: the model's own inputs",
+    )
+    model.add_argument(
+        "--output_nodes",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NODE",
+        help="where the network ends, likewise. Default: the model's own outputs",
+    )
+    model.add_argument(
+        "--shape",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="SHAPE",
+        help="one for each input, in their order: 1,3,224,224; a letter where a dimension is free (N,3,224,224); - for "
+        "the model's own shape, and for a scalar. Numbers serve inference and verification: what is free in the model "
+        "stays free in the script",
+    )
+
+    result = command.add_argument_group("result")
+    result.add_argument(
+        "--output", default="./output", metavar="DIR", help="folder of script and checkpoint. Default: ./output"
+    )
+    result.add_argument("--report", metavar="DIR", help="folder of reports and weight map. Default: that of --output")
+    result.add_argument(
+        "--checkpoint_format",
+        choices=["ckpt", "safetensors"],
+        help="format of the checkpoint. Default: ckpt, above 2 GB safetensors",
+    )
+    result.add_argument(
+        "--operator_map",
+        metavar="FILE",
+        help="a Python file with rows of your own: they add operators or replace what is there",
+    )
+
+    proof = command.add_argument_group("verification").add_mutually_exclusive_group()
+    proof.add_argument("--no_verify", action="store_true", help="do not run the source and the script")
+    proof.add_argument("--verify_inputs", metavar="FILE.npz", help="inputs to run them on. Default: random, seeded")
+
+    other = command.add_argument_group("other")
+    add_verbosity(other)
+    other.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    other.add_argument("-h", "--help", action="help", help="show this text")
+    return command
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status; `argv` are the arguments, by default those of the process."""
+    options = parser().parse_args(argv)
+    if argv is None:
+        end_on_terminate()
+    return guarded(lambda: _run(options), verbose=options.verbose)
+
+
+def _run(options: argparse.Namespace) -> int:
+    file = Path(options.model_file)
+    if not file.is_dir():
+        check_readable(file)  # at once: what the conversion imports takes seconds
+    if options.verbose:
+        with verbose() as stderr:
+            result = _convert(options, Lines(stderr))
+    else:
+        with quiet() as stderr, progress_bar(stderr) as observer:
+            result = _convert(options, None if options.quiet else observer)
+    if not options.quiet:
+        _summarize(result)
+    return EXIT_DIFFERS if result.verdict == "differs" else EXIT_DONE
+
+
+def _convert(options: argparse.Namespace, observer: Observer | None) -> Result:
+    from converter.api import convert
+
+    return convert(
+        options.model_file,
+        shape=options.shape,
+        input_nodes=options.input_nodes,
+        output_nodes=options.output_nodes,
+        output=options.output,
+        report=options.report,
+        operator_map=options.operator_map,
+        checkpoint_format=options.checkpoint_format,
+        verify=not options.no_verify,
+        verify_inputs=options.verify_inputs,
+        observer=observer,
+    )
+
+
+def _summarize(result: Result) -> None:
+    """Say what was converted, how far it is from the source, and which files there are now."""
+    console = terminal.console()
+    total, done = result.nodes_total, result.nodes_converted
+    _say(console, "Converted", f"{done} of {total} nodes ({done / total if total else 1:.2%})")
+    if result.unconverted:
+        console.print(_unconverted(result.unconverted))
+    _say(console, "Verified", *_verified(result))
+    if result.comparison is not None:
+        wrong = [output for output in result.comparison.outputs if output.verdict != "same"]
+        if wrong:
+            console.print(_errors(wrong[:_MOST_ROWS]))
+        if len(wrong) > _MOST_ROWS:
+            _say(console, "", f"and {len(wrong) - _MOST_ROWS} more: see the report")
+    _say(console, "Written", *map(str, result.files))
+    _say(console, "Hint", _HINT)
+
+
+def _verified(result: Result) -> Iterator[str]:
+    """The verdict, the worst error, and where the first one arises."""
+    proof = result.comparison
+    yield f"{result.verdict}: {proof.note}" if proof is not None and proof.note else result.verdict
+    if proof is None:
+        return
+    worst = max((output for output in proof.outputs if output.max_abs is not None), key=_error, default=None)
+    if worst is not None:
+        yield (
+            f"worst error {_number(worst.max_abs)} absolute, {_number(worst.max_rel)} relative: output {worst.output}, "
+            f"{worst.mode} mode"
+        )
+    if proof.first_difference is not None:
+        first = proof.first_difference
+        yield f"the first node that differs by itself: {first.node} ({first.operator})"
+
+
+def _error(output: OutputComparison) -> float:
+    return output.max_abs or 0.0
+
+
+def _say(console: Console, label: str, *lines: str) -> None:
+    for line in lines:
+        console.print(f"{label:<10} {printable(line)}")
+        label = ""
+
+
+def _unconverted(records: Sequence[Record]) -> Table:
+    """The nodes that became stubs, by operator: how many, the first, and what to do about it."""
+    by_operator: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        by_operator[record.operator].append(record)
+    rows = [(operator, str(len(alike)), alike[0].name, alike[0].became) for operator, alike in by_operator.items()]
+    return table(("not converted", "nodes", "the first", "what to do"), rows)
+
+
+def _errors(outputs: Sequence[OutputComparison]) -> Table:
+    rows = [
+        (each.output, each.mode, each.verdict, *map(_number, (each.max_abs, each.max_rel, each.mean_rel)), each.note)
+        for each in outputs
+    ]
+    return table(("output", "mode", "verdict", "max. abs. error", "max. rel.", "mean rel.", ""), rows)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.1e}"

@@ -1,0 +1,87 @@
+"""Progress: what a conversion is doing right now, on a terminal."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TextIO
+
+from converter.base.stages import STAGES, Observer
+
+PATIENCE = 1.0
+"""Seconds that a stage may take before the bar appears."""
+
+
+@contextmanager
+def progress_bar(stream: TextIO, stages: Sequence[str] = STAGES) -> Iterator[Observer | None]:
+    """Give an observer that draws on `stream` until the block ends; None when that is not a terminal.
+
+    `stages` are those that there will be, in order.
+    """
+    if not stream.isatty():
+        yield None
+        return
+    bar = _Bar(stream, stages)
+    try:
+        yield bar
+    finally:
+        bar.close()
+
+
+class _Bar:
+    """The stage with its count, from when one of them takes longer than a moment until the end."""
+
+    def __init__(self, stream: TextIO, stages: Sequence[str]) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), "{task.description:<20}", BarColumn(), TextColumn("{task.fields[count]:>11}"))
+        self._progress = Progress(
+            *columns,
+            TimeElapsedColumn(),
+            console=Console(file=stream),
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._task = self._progress.add_task("", total=None, count="")
+        self._timer: threading.Timer | None = None
+        self._stages = stages
+
+    def begin(self, stage: str) -> None:
+        self._forget()
+        place = f"{self._stages.index(stage) + 1}/{len(self._stages)}"
+        self._progress.reset(self._task, total=None, description=f"{place} {stage}", count="")
+        self._timer = threading.Timer(PATIENCE, self._progress.start)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def count(self, done: int, total: int) -> None:
+        self._progress.update(self._task, completed=done, total=total, count=f"{done}/{total}")
+
+    def close(self) -> None:
+        self._forget()
+        self._progress.stop()
+
+    def _forget(self) -> None:
+        """Let the timer not go off any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
+
+
+class Lines:
+    """An observer that writes a line when a stage begins, among what the libraries say."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._began = time.perf_counter()
+
+    def begin(self, stage: str) -> None:
+        """Write the seconds since the start, and the stage."""
+        print(f"{time.perf_counter() - self._began:8.2f} s  {stage}", file=self._stream, flush=True)
+
+    def count(self, done: int, total: int) -> None:
+        """Say nothing: there are many."""

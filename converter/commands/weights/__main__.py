@@ -1,0 +1,8 @@
+"""`python -m converter.commands.weights`: the command, where it is not on the PATH."""
+
+import sys
+
+from converter.commands.weights.command import main
+
+if __name__ == "__main__":
+    sys.exit(main())

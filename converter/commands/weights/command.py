@@ -1,0 +1,278 @@
+"""The command `mindconverter-weights`: options in, a table and an exit status out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from converter import __version__
+from converter.base.stages import Stages
+from converter.commands import terminal
+from converter.commands.terminal import EXIT_DIFFERS, EXIT_DONE
+from converter.commands.terminal.progress import Lines, progress_bar
+from converter.commands.terminal.quiet import quiet, verbose
+
+if TYPE_CHECKING:
+    from converter.artifacts.tensors import Array
+    from converter.commands.weights.compare import Difference
+    from converter.commands.weights.remap import Remapped
+
+_Outcome: TypeAlias = tuple[int, Callable[[], None]]
+"""An exit status, and what prints the result."""
+
+_MOST_NAMES = 10
+
+_FOLDED = (
+    "The source has statistics of batch norms that are not used. Where these norms were folded into layers when the "
+    "model was exported, the checkpoint is wrong: export the newer weights in the same way, and remap from that file."
+)
+
+_DESCRIPTION = "Weights by hand: what a file holds, a checkpoint from newer weights, two checkpoints side by side."
+
+_EPILOG = """\
+exit status:
+  0  done; for compare: the checkpoints are the same
+  1  an error, on stderr as: [WeightMatchError] code: 5000000, msg: what happened. Nothing is written
+  2  wrong usage of the command
+  3  compare: the checkpoints differ
+
+`mindconverter-weights COMMAND --help` has examples.
+"""
+
+_KINDS = """\
+FILE is one of
+  .onnx                  an ONNX model (its external data beside it)
+  .pb                    a frozen TensorFlow graph
+  PREFIX, .index, folder a TensorFlow checkpoint, or a SavedModel's variables
+  .pt, .pth, .bin        tensors that torch.save wrote; no code of the file is run
+  .safetensors
+  .ckpt                  a checkpoint of MindSpore's
+"""
+
+_LIST = f"""\
+{_KINDS}
+examples:
+  mindconverter-weights list resnet50.onnx
+  mindconverter-weights list training/model.ckpt-20000
+  mindconverter-weights list --json out/resnet50.ckpt
+"""
+
+_REMAP = f"""\
+The weight map that mindconverter wrote beside the script says which tensor each parameter comes from, and through which
+steps. Here they are done again on newer weights of the same network.
+
+{_KINDS}
+--rename names a file with lines of the form: pattern -> replacement. The pattern is a regular expression that must
+match a whole name of the source; the replacement is the name in the weight map, where \\1 is the pattern's first group.
+The first line that matches counts; a name that none matches stays. # begins a comment.
+  # the names of training -> the names in the frozen graph
+  (.*)/kernel/ExponentialMovingAverage -> \\1/kernel
+  state_dict\\.model\\.(.*) -> \\1
+
+examples:
+  mindconverter-weights remap --weight_map out/weight_map_of_net.json --source newer.onnx --output newer.ckpt
+  mindconverter-weights remap --weight_map out/weight_map_of_net.json --source training/model.ckpt-20000 \\
+      --rename names.txt --output newer.ckpt
+  mindconverter-weights remap --weight_map out/weight_map_of_net.json --source net.pth --base out/net.ckpt \\
+      --output newer.ckpt
+"""
+
+_COMPARE = """\
+Both are checkpoints of MindSpore's, .ckpt or .safetensors. Relative differences are relative to the larger of the two
+magnitudes.
+
+exit status: 0 the same, 3 they differ
+
+examples:
+  mindconverter-weights compare out/net.ckpt newer.ckpt
+  mindconverter-weights compare --json out/net.ckpt out/net.safetensors
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    command = argparse.ArgumentParser(
+        "mindconverter-weights",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = command.add_subparsers(metavar="COMMAND", required=True)
+
+    listing = _subcommand(commands, "list", "list the tensors of a file", _LIST, _list, ("read",))
+    listing.add_argument("file", type=Path, metavar="FILE")
+    _add_output_options(listing)
+
+    purpose = "make a MindSpore checkpoint of newer weights"
+    again = _subcommand(commands, "remap", purpose, _REMAP, _remap, ("read", "write"))
+    again.add_argument("--weight_map", type=Path, required=True, metavar="MAP.json", help="weight_map_of_NAME.json")
+    again.add_argument("--source", type=Path, required=True, metavar="FILE", help="the newer weights")
+    again.add_argument(
+        "--output", type=Path, required=True, metavar="NEW", help="the checkpoint to write, .ckpt or .safetensors"
+    )
+    again.add_argument("--rename", type=Path, metavar="FILE", help="matches the source's names to those in the map")
+    again.add_argument(
+        "--base",
+        type=Path,
+        metavar="OLD",
+        help="a checkpoint of the network: what the source lacks, such as a mask, is taken from it",
+    )
+    terminal.add_verbosity(again)
+
+    purpose = "compare two MindSpore checkpoints"
+    pair = _subcommand(commands, "compare", purpose, _COMPARE, _compare, ("read", "compare"))
+    pair.add_argument("first", type=Path, metavar="A")
+    pair.add_argument("second", type=Path, metavar="B")
+    _add_output_options(pair)
+    return command
+
+
+def _subcommand(
+    commands: Any,
+    name: str,
+    purpose: str,
+    epilog: str,
+    action: Callable[[argparse.Namespace, Stages], _Outcome],
+    stages: Sequence[str],
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=purpose,
+        description=f"{purpose[0].upper()}{purpose[1:]}.",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.set_defaults(action=action, stages=stages)
+    return command
+
+
+def _add_output_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON")
+    terminal.add_verbosity(command)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status; `argv` are the arguments, by default those of the process."""
+    options = parser().parse_args(argv)
+    if argv is None:
+        terminal.end_on_terminate()
+    return terminal.guarded(lambda: _run(options), verbose=options.verbose)
+
+
+def _run(options: argparse.Namespace) -> int:
+    status: int
+    if options.verbose:
+        with verbose() as stderr:
+            status, show = options.action(options, Stages(Lines(stderr)))
+    else:
+        with quiet() as stderr, progress_bar(stderr, options.stages) as observer:
+            status, show = options.action(options, Stages(None if options.quiet else observer))
+    if not options.quiet:
+        show()
+    return status
+
+
+def _list(options: argparse.Namespace, stages: Stages) -> _Outcome:
+    from converter.commands.weights import readers
+
+    with stages.stage("read"):
+        contents = readers.read(options.file)
+    arrays = [tensor.array for tensor in contents.tensors.values()]
+    if options.json:
+        found = {"file": str(options.file), "kind": contents.kind, "tensors": list(map(_plain, arrays))}
+        return EXIT_DONE, partial(_print_json, found)
+    return EXIT_DONE, partial(_print_list, f"{options.file}, {contents.kind}", arrays)
+
+
+def _print_list(what: str, arrays: Sequence[Array]) -> None:
+    elements = sum(math.prod(array.shape) for array in arrays)
+    terminal.print_table(("name", "shape", "type"), [(array.name, _shape(array), array.dtype) for array in arrays])
+    print(terminal.printable(f"{what}: {_count(len(arrays), 'tensor')}, {_count(elements, 'element')}"))
+
+
+def _remap(options: argparse.Namespace, stages: Stages) -> _Outcome:
+    from converter.commands.weights.remap import remap
+
+    done = remap(options.weight_map, options.source, options.output, options.rename, options.base, stages)
+    return EXIT_DONE, partial(_print_remapped, options, done)
+
+
+def _print_remapped(options: argparse.Namespace, done: Remapped) -> None:
+    lines = [("Made", f"{_count(done.made, 'parameter')} of {options.source}")]
+    if done.kept:
+        lines.append(("Kept", f"{_count(len(done.kept), 'parameter')} of {options.base}: {_some(done.kept)}"))
+    if done.unused:
+        lines.append(("Not used", f"{_count(len(done.unused), 'tensor')} of the source: {_some(done.unused)}"))
+    if done.statistics:
+        lines.append(("Beware", _FOLDED))
+    for label, text in (*lines, ("Written", str(options.output))):
+        print(f"{label:<10} {terminal.printable(text)}")
+
+
+def _compare(options: argparse.Namespace, stages: Stages) -> _Outcome:
+    from converter.commands.weights import readers
+    from converter.commands.weights.compare import compare
+
+    with stages.stage("read"):
+        first, second = (readers.read_mindspore(file).tensors for file in (options.first, options.second))
+    with stages.stage("compare"):
+        found = compare(first, second, stages.each)
+    status = EXIT_DONE if all(each.same for each in found) else EXIT_DIFFERS
+    if options.json:
+        return status, partial(_print_json, [_difference(each) for each in found])
+    return status, partial(_print_compared, found)
+
+
+def _difference(each: Difference) -> dict[str, Any]:
+    return {
+        "name": each.name,
+        "same": each.same,
+        "first": each.first and _plain(each.first),
+        "second": each.second and _plain(each.second),
+        "max_abs": each.max_abs,
+        "max_rel": each.max_rel,
+        "note": each.note,
+    }
+
+
+def _print_compared(found: Sequence[Difference]) -> None:
+    differing = [each for each in found if not each.same]
+    if differing:
+        headings = ("name", "type and shape", "max. abs. difference", "max. rel.", "")
+        terminal.print_table(headings, list(map(_row, differing)))
+    print(f"{len(found) - len(differing)} of {len(found)} parameters are the same")
+
+
+def _row(each: Difference) -> tuple[str, ...]:
+    arrays = dict.fromkeys(f"{array.dtype} {_shape(array)}" for array in (each.first, each.second) if array)
+    numbers = ["" if number is None else f"{number:.1e}" for number in (each.max_abs, each.max_rel)]
+    return each.name, " / ".join(arrays), *numbers, each.note
+
+
+def _plain(array: Array) -> dict[str, Any]:
+    return {"name": array.name, "shape": list(array.shape), "data_type": array.dtype}
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=2))
+
+
+def _shape(array: Array) -> str:
+    return ", ".join(map(str, array.shape)) or "scalar"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")

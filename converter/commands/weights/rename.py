@@ -1,0 +1,77 @@
+r"""Rename: a file that matches the names in a checkpoint to those in a weight map.
+
+A line is `pattern -> replacement`: a regular expression that must match a whole name, and the new name, in which `\1`
+is the first group. The first line that matches counts; a name that none matches stays. Empty lines, and what begins
+with `#`, say nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from converter.artifacts.tensors import Stored
+from converter.errors import BadParamError
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of a file."""
+
+    line: int
+    pattern: re.Pattern[str]
+    replacement: str
+
+    def apply(self, name: str) -> str | None:
+        """The new name; None when the pattern does not match."""
+        match = self.pattern.fullmatch(name)
+        return None if match is None else match.expand(self.replacement)
+
+
+def read_rules(file: Path) -> tuple[Rule, ...]:
+    """Read a file of rules.
+
+    Raises:
+        BadParamError: the file cannot be read, or a line is malformed.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise BadParamError(f"'{file}' cannot be read: {reason}. Check --rename.") from error
+    return tuple(
+        _rule(file, number, line)
+        for number, line in enumerate(lines, start=1)
+        if line.strip() and not line.lstrip().startswith("#")
+    )
+
+
+def _rule(file: Path, number: int, line: str) -> Rule:
+    pattern, arrow, replacement = line.partition("->")
+    if not arrow:
+        raise BadParamError(f"'{file}', line {number}: '{line.strip()}' is not of the form: pattern -> replacement.")
+    try:
+        compiled = re.compile(pattern.strip())
+        re.sub(compiled, replacement.strip(), "")  # checks the groups that it names
+    except (re.error, IndexError) as error:
+        raise BadParamError(f"'{file}', line {number}: {error}. Write a regular expression of Python's.") from error
+    return Rule(number, compiled, replacement.strip())
+
+
+def renamed(tensors: Mapping[str, Stored], rules: Sequence[Rule]) -> dict[str, Stored]:
+    """The tensors by their new names.
+
+    Raises:
+        BadParamError: two tensors get one name.
+    """
+    result: dict[str, Stored] = {}
+    before: dict[str, str] = {}
+    for name, tensor in tensors.items():
+        new = next((new for rule in rules if (new := rule.apply(name)) is not None), name)
+        if new in result:
+            raise BadParamError(f"--rename gives '{before[new]}' and '{name}' one name, '{new}'. Change a line.")
+        before[new] = name
+        result[new] = replace(tensor, array=replace(tensor.array, name=new))
+    return result

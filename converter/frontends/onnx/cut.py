@@ -1,0 +1,177 @@
+"""Cut an ONNX graph at any of its values: what lies before an input or behind an output goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import onnx
+
+from converter.errors import GraphInitError, NodeInputMissingError, ParamMissingError
+from converter.frontends.endpoints import listed
+
+
+def cut(graph: onnx.GraphProto, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]) -> None:
+    """Make `inputs` and `outputs` the ends of `graph`, in place, and drop everything that is not between them.
+
+    Nodes come into an order in which each reads only what was made before it. A node that makes an input, and
+    something else that is needed, stays; its output of that name gets another.
+
+    Args:
+        graph: holds none of the messages `inputs` and `outputs` themselves.
+        inputs: the new inputs, in order, with their types.
+        outputs: the new outputs, likewise.
+
+    Raises:
+        ParamMissingError: an output needs an input of the graph that `inputs` lacks.
+        NodeInputMissingError: a node reads a value that nothing makes.
+        GraphInitError: the graph is invalid: two nodes make one value, or there is a cycle.
+    """
+    ends = {value.name for value in inputs}
+    order = _needed(graph, ends, [value.name for value in outputs])
+    place = {index: position for position, index in enumerate(order)}
+    _arrange(graph.node, [place.get(index) for index in range(len(graph.node))])
+
+    bounds = ends | {value.name for value in outputs}
+    read = bounds.union(*(reads(node) for node in graph.node))
+    _rename_made(graph.node, ends, read)
+    made = {name for node in graph.node for name in node.output}
+    constants = read - ends - made
+    noted = constants | (made - bounds)
+    keep(graph.initializer, lambda tensor: tensor.name in constants)
+    keep(graph.sparse_initializer, lambda tensor: tensor.values.name in constants)
+    keep(graph.value_info, lambda value: value.name in noted)
+    keep(graph.quantization_annotation, lambda note: note.tensor_name in read)
+    for field, values in ((graph.input, inputs), (graph.output, outputs)):
+        del field[:]
+        field.extend(values)
+
+
+def initializer_names(graph: onnx.GraphProto) -> set[str]:
+    """The names of the constants that the graph holds, dense and sparse."""
+    return {tensor.name for tensor in graph.initializer} | {tensor.values.name for tensor in graph.sparse_initializer}
+
+
+def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """The bodies of an If, Loop or Scan."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def reads(node: onnx.NodeProto) -> set[str]:
+    """The values that a node reads: its inputs, and what its sub-graphs take from the graph around them."""
+    names = {name for name in node.input if name}
+    for body in subgraphs(node):
+        inner = {value.name for value in body.input} | initializer_names(body)
+        used = {value.name for value in body.output}
+        for child in body.node:
+            used |= reads(child)
+            inner.update(child.output)
+        names |= used - inner
+    return names
+
+
+def _needed(graph: onnx.GraphProto, ends: set[str], outputs: Sequence[str]) -> list[int]:
+    """The nodes between the ends, by index, sorted so that a value is made before it is read."""
+    makers = _makers(graph)
+    own_inputs = {value.name for value in graph.input}
+    constants = initializer_names(graph)
+    needed: set[int] = set()
+    missing: dict[str, str] = {}
+    pending = [(name, "the graph's output") for name in reversed(outputs)]
+    while pending:
+        name, reader = pending.pop()
+        if name in ends or name in constants:
+            continue
+        if name in makers:
+            if makers[name] not in needed:
+                needed.add(makers[name])
+                node = graph.node[makers[name]]
+                pending += [(value, _text(node)) for value in sorted(reads(node))]
+        elif name in own_inputs:
+            missing[name] = reader
+        else:
+            raise NodeInputMissingError(
+                f"the model is invalid: {reader} reads '{name}', which nothing in the graph makes."
+            )
+    if missing:
+        own = [value.name for value in graph.input if value.name in missing]
+        raise ParamMissingError(
+            f"the outputs {listed(outputs)} need the input(s) {listed(own)}, which --input_nodes does not list. "
+            f"Add {'it' if len(own) == 1 else 'them'}, or cut behind the node that reads '{own[0]}': {missing[own[0]]}."
+        )
+    return _sorted(graph, sorted(needed), {name: maker for name, maker in makers.items() if name not in ends})
+
+
+def _makers(graph: onnx.GraphProto) -> dict[str, int]:
+    """Value → the index of the node that makes it."""
+    makers: dict[str, int] = {}
+    for index, node in enumerate(graph.node):
+        for name in node.output:
+            if name and name in makers:
+                raise GraphInitError(
+                    f"the model is invalid: '{name}' is made twice, by {_text(graph.node[makers[name]])} and by "
+                    f"{_text(node)}."
+                )
+            if name:
+                makers[name] = index
+    return makers
+
+
+def _sorted(graph: onnx.GraphProto, indices: Sequence[int], makers: Mapping[str, int]) -> list[int]:
+    """Each node behind those that make what it reads (depth first, without recursion), else in the graph's order."""
+    before = {
+        index: sorted({makers[name] for name in reads(graph.node[index]) if name in makers}, reverse=True)
+        for index in indices
+    }
+    order: list[int] = []
+    placed: dict[int, bool] = {}  # False from when a node is met until what it reads has its place
+    for start in indices:
+        stack = [start]
+        while stack:
+            index = stack[-1]
+            if index in placed:
+                stack.pop()
+                if not placed[index]:
+                    placed[index] = True
+                    order.append(index)
+                continue
+            placed[index] = False
+            waiting = [maker for maker in before[index] if not placed.get(maker)]
+            if any(maker in placed for maker in waiting):
+                raise GraphInitError(f"the model is invalid: {_text(graph.node[index])} is part of a cycle.")
+            stack += waiting
+    return order
+
+
+def _rename_made(nodes: Iterable[onnx.NodeProto], ends: set[str], read: set[str]) -> None:
+    """Give an output that bears the name of an input another one: the value now comes from outside."""
+    taken = ends | read | {name for node in nodes for name in node.output}
+    for node in nodes:
+        for index, name in enumerate(node.output):
+            if name in ends:
+                fresh = f"{name}_unused"
+                while fresh in taken:
+                    fresh += "_"
+                taken.add(fresh)
+                node.output[index] = fresh
+
+
+def keep(field: Any, wanted: Callable[[Any], bool]) -> None:
+    """Drop the other messages of a repeated field."""
+    flags = [wanted(message) for message in field]
+    _arrange(field, [position if flag else None for position, flag in enumerate(flags)])
+
+
+def _arrange(field: Any, places: Sequence[int | None]) -> None:
+    """Sort a repeated field by the place of each message and drop those without one, in place: nothing is copied."""
+    last = len(places)
+    keys = iter(last if place is None else place for place in places)
+    field.sort(key=lambda _: next(keys))
+    del field[last - places.count(None) :]
+
+
+def _text(node: onnx.NodeProto) -> str:
+    return f"node '{node.name}' ({node.op_type})" if node.name else f"the {node.op_type} that makes '{node.output[0]}'"

@@ -1,0 +1,343 @@
+"""ONNX files: read one, cut it at the user's ends, and run the original."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError, EncodeError
+
+from converter.base.files import check_readable
+from converter.errors import GraphInitError, ModelLoadingError, NodeInputTypeNotSupportError, SourceRunError
+from converter.frontends.endpoints import Declared, Graph, is_named, merge_shapes, shape_text
+from converter.frontends.onnx.cut import cut, initializer_names, keep
+from converter.frontends.onnx.external_data import check_external_data, following_links
+from converter.frontends.source import Dim, End, Original, Request, Source
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+ORT_IR_VERSION = 13
+"""The newest IR version that onnxruntime 1.31 reads. A higher one alone changes no meaning."""
+
+_NUMPY_TYPE = re.compile(r"tensor\((float|double|float16|u?int(8|16|32|64)|bool|string)\)")
+_IR_WITH_OPSETS = 3
+_IR_WITH_CONSTANTS = 4
+_DEFAULT_DOMAINS = ("", "ai.onnx")
+
+
+def load(request: Request) -> Source:
+    """The model of an `.onnx` file, at its own opset, cut at the ends that the user named.
+
+    Weights that lie in other files stay there. `Source.model` and `Original.model` are one object: it is not changed.
+    An element type that neither the model nor shape inference tells is taken to be float32.
+
+    Raises:
+        ModelLoadingError: the file or its external data is missing, unreadable, truncated or invalid.
+        GraphInitError, NodeInputMissingError: the file is whole, but what it holds is no graph.
+        BadParamError, ParamMissingError: nodes or shapes that do not fit the graph.
+        NodeInputTypeNotSupportError: an end holds no dense tensors (a map, a sparse tensor).
+    """
+    path = request.model_file
+    model = read(path)
+    names = graph_names(model.graph)
+    inputs = names.inputs_named(request.input_nodes) if request.input_nodes else tuple(names.inputs)
+    outputs = names.outputs_named(request.output_nodes) if request.output_nodes else tuple(names.outputs)
+
+    types = _types(model, (*inputs, *outputs))
+    declared = [Declared(name, types[name].shape) for name in inputs]
+    extents = merge_shapes(request.shapes, declared)
+    input_ends = tuple(
+        End(name, name, types[name].dtype, merged.shape, merged.example, types[name].container, merged.guessed)
+        for name, merged in zip(inputs, extents, strict=True)
+    )
+    if any(_freed(end, own.shape) for end, own in zip(input_ends, declared, strict=True)):
+        constants = initializer_names(model.graph)  # the others have the extents that the user freed
+        keep(model.graph.value_info, lambda value: value.name in constants)
+        types |= {name: types[name]._replace(shape=None) for name in outputs}
+    renamed = _renamed(input_ends, declared)
+    _rename_dimensions(model.graph, renamed)
+    output_ends = tuple(
+        End(name, name, types[name].dtype, _named(types[name].shape, renamed), container=types[name].container)
+        for name in outputs
+    )
+
+    description = f"{path.name} ({_producer(model)})"
+    if not model.opset_import:
+        model.opset_import.add(domain="", version=1)
+    model.ir_version = max(model.ir_version, _IR_WITH_CONSTANTS)  # an initializer need no longer be an input
+    cut(model.graph, [_value_info(end) for end in input_ends], [_value_info(end) for end in output_ends])
+    _check_extents(model.graph)
+    check_external_data(model, path)
+    original = Original("onnx", path, model, {name: name for name in inputs}, {name: name for name in outputs})
+    return Source(model, input_ends, output_ends, original, description)
+
+
+def read(path: Path) -> onnx.ModelProto:
+    """Parse a file; weights that lie in other files stay there.
+
+    Raises:
+        ModelLoadingError: the file is missing, unreadable, truncated or no ONNX model.
+    """
+    check_readable(path)
+    data = path.read_bytes()
+    try:
+        model = onnx.ModelProto.FromString(data)
+    except DecodeError as error:
+        raise ModelLoadingError(f"'{path}' {_damage(data)}") from error
+    if not model.HasField("graph") or not model.graph.output:
+        raise ModelLoadingError(f"'{path}' {_damage(data)}")
+    if model.ir_version >= _IR_WITH_OPSETS and not model.opset_import:
+        raise ModelLoadingError(f"'{path}' names no operator set: it is truncated. Export or copy the model again.")
+    return model
+
+
+def _check_extents(graph: onnx.GraphProto) -> None:
+    """Raise where a constant's shape cannot be: negative, or of more elements than there are (2 bits at least) for it.
+
+    Raises:
+        GraphInitError: there is such a constant.
+    """
+    for tensor in graph.initializer:
+        there = tensor.data_location == onnx.TensorProto.EXTERNAL or math.prod(tensor.dims) <= 4 * tensor.ByteSize()
+        if not there or any(extent < 0 for extent in tensor.dims):
+            raise GraphInitError(
+                f"the model is invalid: the constant '{tensor.name}' is too short for its shape "
+                f"{shape_text(tensor.dims)}. Export or copy the model again."
+            )
+
+
+def _damage(data: bytes) -> str:
+    """What is wrong with a file that does not parse as a model, told from the fields at its top level."""
+    wire_types = {field.number: _wire_type(field) for field in onnx.ModelProto.DESCRIPTOR.fields}
+    position = 0
+    while position < len(data):
+        tag, position = _varint(data, position)
+        if wire_types.get(tag >> 3) != tag & 7:
+            return "is not an ONNX model. Name a model that was exported to ONNX, or a frozen TensorFlow .pb."
+        size, position = _varint(data, position)
+        if tag & 7 == 2:
+            position += size
+    if position > len(data):
+        return f"is truncated: {position:,} bytes are announced, {len(data):,} are there. Export or copy it again."
+    return "is not a valid ONNX model: its graph is missing or damaged. Export or copy the model again."
+
+
+def _wire_type(field: object) -> int:
+    """0, a number, or 2, a length and its bytes: `ModelProto` has no other fields."""
+    number = field.type in (field.TYPE_INT64, field.TYPE_INT32, field.TYPE_ENUM)  # type: ignore[attr-defined]
+    return 0 if number else 2
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    """A number in protobuf's base-128 form, and the position behind it; a cut one counts as far as it goes."""
+    value = shift = 0
+    while position < len(data):
+        byte = data[position]
+        value |= (byte & 127) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 128 or shift > 63:
+            break
+    return value, position
+
+
+def graph_names(graph: onnx.GraphProto) -> Graph:
+    """The names that an end can have. A constant that is also an input (IR < 4) is none of the graph's own inputs."""
+    constants = initializer_names(graph)
+    nodes: dict[str, list[list[str]]] = defaultdict(list)
+    for node in graph.node:
+        if node.name:
+            nodes[node.name].append(list(node.output))
+    values = {value.name for value in graph.input} | constants
+    values.update(name for node in graph.node for name in node.output if name)
+    return Graph(
+        inputs=[value.name for value in graph.input if value.name not in constants],
+        outputs=list(dict.fromkeys(value.name for value in graph.output)),
+        nodes={name: outputs[0] for name, outputs in nodes.items() if len(outputs) == 1},
+        values=values,
+        shared={name: [first for first, *_ in outputs] for name, outputs in nodes.items() if len(outputs) > 1},
+    )
+
+
+class _Type(NamedTuple):
+    """A value's type, as in `End`."""
+
+    dtype: np.dtype
+    shape: tuple[int | str | None, ...] | None
+    container: tuple[str, ...] = ()
+
+
+def _types(model: onnx.ModelProto, names: Sequence[str]) -> dict[str, _Type]:
+    """Element type and shape of each of these values."""
+    known = _declared_types(model.graph)
+    if any(name not in known or not known[name].tensor_type.elem_type for name in names):
+        try:
+            inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, EncodeError):
+            pass  # what cannot be inferred stays unknown
+        else:
+            known = _declared_types(inferred.graph)
+    return {name: _type(name, known.get(name, onnx.TypeProto())) for name in names}
+
+
+def _declared_types(graph: onnx.GraphProto) -> dict[str, onnx.TypeProto]:
+    types = {
+        tensor.name: onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims) for tensor in graph.initializer
+    }
+    return types | {
+        value.name: value.type for field in (graph.value_info, graph.output, graph.input) for value in field
+    }
+
+
+def _type(name: str, proto: onnx.TypeProto) -> _Type:
+    container = []
+    while (kind := proto.WhichOneof("value")) in ("sequence_type", "optional_type"):
+        container.append(kind.removesuffix("_type"))
+        proto = getattr(proto, kind).elem_type
+    if kind not in ("tensor_type", None):
+        raise NodeInputTypeNotSupportError(
+            f"'{name}' is a {kind.removesuffix('_type')}, not a tensor. Cut the graph where tensors flow: "
+            "name them with --input_nodes and --output_nodes."
+        )
+    tensor = proto.tensor_type
+    if tensor.elem_type not in onnx.TensorProto.DataType.values():
+        raise GraphInitError(
+            f"the model is invalid: '{name}' has the element type {tensor.elem_type}, which ONNX does not have. "
+            "Export or copy the model again."
+        )
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type or onnx.TensorProto.FLOAT)
+    shape = tuple(_extent(dim) for dim in tensor.shape.dim) if tensor.HasField("shape") else None
+    return _Type(dtype, shape, tuple(container))
+
+
+def _extent(dim: onnx.TensorShapeProto.Dimension) -> int | str | None:
+    """A number, a name, or None: some exporters write -1 for a free dimension."""
+    if dim.HasField("dim_value"):
+        return dim.dim_value if dim.dim_value >= 0 else None
+    return dim.dim_param or None
+
+
+def _freed(end: End, own: Sequence[int | str | None] | None) -> bool:
+    dims = zip(end.shape or (), own or (), strict=False)
+    return any(isinstance(dim, str) and isinstance(fixed, int) for dim, fixed in dims)
+
+
+def _renamed(ends: Sequence[End], declared: Sequence[Declared]) -> dict[str, str]:
+    """The source's names of free dimensions → the user's letters."""
+    pairs = (
+        pair
+        for end, own in zip(ends, declared, strict=True)
+        for pair in zip(own.shape or (), end.shape or (), strict=False)
+    )
+    return {own: new for own, new in pairs if isinstance(own, str) and isinstance(new, str) and is_named(own)}
+
+
+def _rename_dimensions(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
+    for value in graph.value_info:
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param in names:
+                dim.dim_param = names[dim.dim_param]
+
+
+def _named(shape: Sequence[int | str | None] | None, names: Mapping[str, str]) -> tuple[Dim, ...] | None:
+    """An output's shape: `?` where a free dimension has no name."""
+    if shape is None:
+        return None
+    return tuple(
+        dim if isinstance(dim, int) else names.get(dim, dim) if dim and is_named(dim) else "?" for dim in shape
+    )
+
+
+def _value_info(end: End) -> onnx.ValueInfoProto:
+    shape = None if end.shape is None else [None if dim == "?" else dim for dim in end.shape]
+    proto = onnx.helper.make_tensor_type_proto(onnx.helper.np_dtype_to_tensor_dtype(end.dtype), shape)
+    for kind in reversed(end.container):
+        wrap = onnx.helper.make_sequence_type_proto if kind == "sequence" else onnx.helper.make_optional_type_proto
+        proto = wrap(proto)
+    return onnx.helper.make_value_info(end.value, proto)
+
+
+def _producer(model: onnx.ModelProto) -> str:
+    """`CNTK 2.5.1, opset 8`, printable and on one line whatever the file says."""
+    version = next((o.version for o in model.opset_import if o.domain in _DEFAULT_DOMAINS), None)
+    opsets = [f"opset {version}"] if version else [f"{o.domain} {o.version}" for o in model.opset_import] or ["opset 1"]
+    text = ", ".join([f"{model.producer_name} {model.producer_version}", *opsets])
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split()).removeprefix(", ")
+
+
+def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Run the original model: onnxruntime, or onnx's own evaluator where onnxruntime refuses the model.
+
+    Args:
+        original: an original of the kind "onnx".
+        feeds: `End.name` → array.
+
+    Returns:
+        The outputs, in the order of `original.outputs`.
+
+    Raises:
+        SourceRunError: neither runs the model, or the model refuses these inputs.
+    """
+    model = original.model
+    assert model is not None, "the original is not an ONNX model"
+    model, folder = following_links(model, original.file.parent)
+    values = {original.inputs[name]: array for name, array in feeds.items()}
+    names = list(original.outputs.values())
+    try:
+        session = _session(model, folder)
+    except Exception as refused:  # onnxruntime's errors have no class in common
+        return _evaluate(model, folder, values, names, refused)
+    try:
+        return [np.asarray(array) for array in session.run(names, values)]
+    except Exception as error:
+        raise SourceRunError(f"onnxruntime refuses these inputs: {_reason(error)}") from error
+
+
+def _session(model: onnx.ModelProto, folder: Path) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    # The model goes over as bytes, since it may be cut; its external data is looked for in this folder.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder.absolute()))
+    if model.ir_version > ORT_IR_VERSION:
+        older = onnx.ModelProto()
+        older.CopyFrom(model)
+        older.ir_version = ORT_IR_VERSION
+        model = older
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    for end in (*session.get_inputs(), *session.get_outputs()):
+        if not _NUMPY_TYPE.fullmatch(end.type):
+            raise TypeError(f"its Python interface lacks {end.type}")
+    return session
+
+
+def _evaluate(
+    model: onnx.ModelProto, folder: Path, values: dict[str, np.ndarray], names: list[str], refused: Exception
+) -> list[np.ndarray]:
+    from onnx.reference import ReferenceEvaluator
+
+    whole = onnx.ModelProto()
+    whole.CopyFrom(model)
+    try:
+        onnx.load_external_data_for_model(whole, str(folder))
+        return [np.asarray(array) for array in ReferenceEvaluator(whole).run(names, values)]
+    except Exception as error:  # whatever an operator's Python implementation may raise
+        raise SourceRunError(
+            f"neither onnxruntime ({_reason(refused)}) nor onnx's reference evaluator "
+            f"({_reason(error)}) runs the model."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The message of an error on one line, without the code position that onnxruntime puts before it."""
+    text = " ".join(str(error).split())
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    text = re.sub(r"/onnxruntime_src/\S+:\d+ .*?\(.*\) ", "", text)
+    return text if len(text) <= 300 else f"{text[:297]}..."

@@ -1,0 +1,72 @@
+"""Broadcasts: an Expand, or axes put first, in front of an operator that would do so with its input by itself."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from converter.graph.fusions.rewrite import replace
+from converter.graph.queries import axes_of, shape_of
+
+_COMPARISONS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
+_ARITHMETIC = ("Add", "Cast", "Div", "Mod", "Mul", "Sub", "Where")
+_BROADCASTING = frozenset((*_COMPARISONS, *_ARITHMETIC, "And", "Not", "Or", "Xor"))
+
+
+def drop_expansions(model: ir.Model) -> None:
+    """Take them out where what is made of them has the wanted shape from another input (`expand_as` in torch)."""
+    for graph in model.graphs():
+        for node in graph:
+            source = node.inputs[0] if _expands(node) else None
+            if source is not None and node.outputs[0].uses() and narrow(node.outputs[0], shape_of(source)):
+                replace([node], [], {node.outputs[0]: source}, at=node)
+
+
+def _expands(node: ir.Node) -> bool:
+    """Whether broadcasting could do a node's work."""
+    if node.domain or node.op_type not in ("Expand", "Unsqueeze"):
+        return False
+    axes = axes_of(node.inputs[1], node.outputs[0]) if node.op_type == "Unsqueeze" else ()
+    return axes is not None and axes == tuple(range(len(axes)))
+
+
+def narrow(value: ir.Value, shape: tuple[int | str | None, ...] | None) -> bool:
+    """Give a value another shape, and what is made of it element by element, when the ends keep theirs."""
+    shapes: dict[ir.Value, tuple[int | str | None, ...]] = {}
+    if shape is None or None in shape or not _narrow(value, shape, shapes):
+        return False
+    for each, extents in shapes.items():
+        each.shape = ir.Shape(extents)
+    return True
+
+
+def _narrow(
+    value: ir.Value, shape: tuple[int | str | None, ...], shapes: dict[ir.Value, tuple[int | str | None, ...]]
+) -> bool:
+    if shape == shape_of(value):
+        return True
+    if value.is_graph_output():
+        return False
+    shapes[value] = shape
+    for use in value.uses():
+        node = use.node
+        if node.domain or node.op_type not in _BROADCASTING:
+            return False
+        result = _broadcast([shapes.get(each, shape_of(each)) for each in node.inputs if each is not None])
+        if result is None or not _narrow(node.outputs[0], result, shapes):
+            return False
+    return True
+
+
+def _broadcast(shapes: list[tuple[int | str | None, ...] | None]) -> tuple[int | str | None, ...] | None:
+    """The shape that shapes have together; None when that is unknown."""
+    known = [shape for shape in shapes if shape is not None and None not in shape]
+    if len(known) < len(shapes):
+        return None
+    rank = max(map(len, known))
+    result: list[int | str | None] = []
+    for extents in zip(*((1,) * (rank - len(shape)) + shape for shape in known), strict=True):
+        more = {extent for extent in extents if extent != 1}
+        if len(more) > 1:
+            return None
+        result.append(more.pop() if more else 1)
+    return tuple(result)

@@ -1,0 +1,36 @@
+"""Convolutions: the bias that is added behind one is its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.graph.fusions.pattern import Pattern, constant, named, op
+from converter.graph.fusions.rewrite import Builder, Idiom
+from converter.graph.queries import is_float, shape_of
+
+
+def convolution_plus_bias(x: Pattern, weight: Pattern, bias: Pattern, y: Pattern) -> Pattern:
+    """Conv without a bias, then Add of a number for each channel."""
+    return named(y, op.Conv(x, constant(weight))) + constant(bias)
+
+
+def transposed_plus_bias(x: Pattern, weight: Pattern, bias: Pattern, y: Pattern) -> Pattern:
+    """ConvTranspose without a bias, then Add of a number for each channel."""
+    return named(y, op.ConvTranspose(x, constant(weight))) + constant(bias)
+
+
+def with_bias(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value, y: ir.Value) -> ir.Value | None:
+    """The same convolution with the bias; where other nodes read that too, it stays theirs."""
+    node, extents, biases = y.producer(), shape_of(y), shape_of(bias)
+    if node is None or not extents or not biases or not is_float(bias) or len(bias.uses()) > 1:
+        return None
+    channels, around = extents[1], len(extents) - 2
+    if not isinstance(channels, int) or biases not in ((channels, *(1,) * around), (1, channels, *(1,) * around)):
+        return None
+    vector = builder.Reshape(bias, builder.constant("shape", np.array([channels])))
+    attributes = {name: attribute.value for name, attribute in node.attributes.items()}
+    return getattr(builder, node.op_type)(x, weight, vector, **attributes)
+
+
+IDIOMS = (Idiom(convolution_plus_bias, with_bias), Idiom(transposed_plus_bias, with_bias))

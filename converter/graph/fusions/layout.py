@@ -1,0 +1,126 @@
+"""Layout: transposes between channels first and last sink through what works element by element, to their inverse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.graph.fusions.rewrite import Builder, replace
+from converter.graph.queries import attribute, numbers_of
+from converter.graph.unique_names import Names
+
+_ACTIVATIONS = ("Clip", "Elu", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Relu", "Sigmoid", "Softplus", "Tanh")
+_ARITHMETIC = ("Abs", "Add", "Div", "Erf", "Exp", "Log", "Max", "Min", "Mul", "Neg", "Pow", "Sqrt", "Sub")
+_ELEMENTWISE = frozenset((*_ACTIVATIONS, *_ARITHMETIC))
+_BY_AXIS = frozenset(("Pad", "ReduceMean"))
+"""What names axes, in a constant behind the tensor."""
+
+
+def sink_transposes(model: ir.Model, names: Names) -> None:
+    """Move what changes the layout behind such operators; two that meet are one, or none."""
+    for graph in model.graphs():
+        for node in graph:
+            if node.domain:
+                continue
+            if _can_sink(node):
+                _sink(node, names)
+            elif node.op_type == "Transpose":
+                _join(node)
+
+
+def _can_sink(node: ir.Node) -> bool:
+    """Whether a node does the same in either layout."""
+    if node.op_type == "ReduceMean" and attribute(node, "keepdims") != 1:
+        return False
+    return not node.domain and node.op_type in _ELEMENTWISE | _BY_AXIS and len(node.outputs) == 1
+
+
+def _sink(node: ir.Node, names: Names) -> None:
+    """Let a node work on what its inputs are transposed from, when all are transposed alike, or are single numbers."""
+    perms: set[tuple[int, ...]] = set()
+    sources: list[ir.Value | None] = []
+    for value in node.inputs:
+        transpose = _layout(value)
+        if transpose is not None:
+            perms.add(attribute(transpose, "perm"))
+            sources.append(transpose.inputs[0])
+        elif value is None or (value.const_value is not None and (value.const_value.size == 1 or sources)):
+            sources.append(value)
+        else:
+            return
+    if len(perms) != 1:
+        return
+    (perm,) = perms
+    builder = Builder(node, names)
+    if node.op_type in _BY_AXIS:
+        numbers = _moved(node, perm)
+        if numbers is None:
+            return
+        sources[1] = builder.constant("axes", np.array(numbers))
+    elif any(_is_larger(value, len(perm)) for value in sources if value is not None and value.const_value is not None):
+        return
+    attributes = {name: value.value for name, value in node.attributes.items()}
+    made = getattr(builder, node.op_type)(*sources, **attributes)
+    result = builder.Transpose(made, perm=list(perm))
+    replace([node], builder.nodes, {node.outputs[0]: result}, at=node)
+    worker, transpose = builder.nodes
+    _swap_origins(worker, transpose)
+
+
+def _swap_origins(one: ir.Node, other: ir.Node) -> None:
+    """Let each stand for what the other stood for: the new node does the old one's work, and not its transpose."""
+    one.name, other.name = other.name, one.name
+    mine, theirs = dict(one.metadata_props), dict(other.metadata_props)
+    for node, origins in ((one, theirs), (other, mine)):
+        node.metadata_props.clear()
+        node.metadata_props.update(origins)
+
+
+def _is_larger(constant: ir.Value, rank: int) -> bool:
+    """Whether a constant is more than a number, or has more axes than a tensor of this rank."""
+    tensor = constant.const_value
+    return tensor is None or tensor.size > 1 or len(tensor.shape) > rank
+
+
+def _join(node: ir.Node) -> None:
+    """Take out a transpose that undoes the one before it."""
+    before = _layout(node.inputs[0])
+    if before is None or before.inputs[0] is None:
+        return
+    first, second = attribute(before, "perm"), attribute(node, "perm")
+    if tuple(first[axis] for axis in second) == tuple(range(len(first))) and not node.outputs[0].is_graph_output():
+        replace([node], [], {node.outputs[0]: before.inputs[0]}, at=node)
+
+
+def _layout(value: ir.Value | None) -> ir.Node | None:
+    """The transpose between channels first and last that makes a value, when it can sink through all that reads it."""
+    node = None if value is None else value.producer()
+    if value is None or node is None or node.op_type != "Transpose" or node.domain or value.is_graph_output():
+        return None
+    perm = attribute(node, "perm") or ()
+    rank = len(perm)
+    last, first = (0, *range(2, rank), 1), (0, rank - 1, *range(1, rank - 1))
+    if rank < 4 or perm not in (last, first):
+        return None
+    inverse = first if perm == last else last
+    undone = all(
+        (user.op_type == "Transpose" and attribute(user, "perm") == inverse) or _can_sink(user)
+        for user in value.consumers()
+    )
+    return node if undone else None
+
+
+def _moved(node: ir.Node, perm: Sequence[int]) -> list[int] | None:
+    """The axes, or the amounts for each, that a node names of a transposed tensor as those of the tensor itself."""
+    numbers = numbers_of(node.inputs[1]) if 1 < len(node.inputs) < 4 else None
+    rank = len(perm)
+    if numbers is not None and node.op_type == "ReduceMean":
+        return sorted(perm[axis % rank] for axis in numbers)
+    if numbers is None or len(numbers) != 2 * rank:
+        return None
+    moved = [0] * len(numbers)
+    for axis, source in enumerate(perm):
+        moved[source], moved[source + rank] = numbers[axis], numbers[axis + rank]
+    return moved

@@ -1,0 +1,155 @@
+"""Masks of attention: which positions may look at which others, as exporters write what is `mask[:, None, None]`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.graph.fusions.broadcasts import narrow
+from converter.graph.fusions.pattern import Pattern, named, op
+from converter.graph.fusions.rewrite import Builder, Idiom
+from converter.graph.queries import attribute, axes_of, number_of, rank_of, shape_of
+
+_LARGEST = 1 << 22  # elements of a constant that are looked at
+
+
+@dataclass(frozen=True)
+class Count:
+    """A tensor that counts 0, 1, 2, … along one of its axes, and along no other.
+
+    `axis` counts from the last one, which is -1; `limit` is the value that it stops at, None where that is known.
+    """
+
+    axis: int
+    extent: int | str | None
+    limit: ir.Value | None = None
+
+
+def count_of(value: ir.Value | None) -> Count | None:
+    """How a value counts; None when it does not."""
+    if value is None:
+        return None
+    if value.const_value is not None:
+        return _count_of_constant(value.const_value)
+    node = value.producer()
+    if node is None or node.domain:
+        return None
+    if node.op_type == "Range":
+        start, limit, step = node.inputs
+        plain = number_of(start) == 0 and number_of(step) == 1
+        return Count(-1, (shape_of(value) or (None,))[0], limit) if plain else None
+    inner = count_of(node.inputs[0]) if node.op_type in ("Cast", "Expand", "Identity", "Unsqueeze") else None
+    if inner is None or node.op_type != "Unsqueeze":
+        return inner
+    axes, rank = axes_of(node.inputs[1], value), rank_of(value)
+    if axes is None or rank is None:
+        return None
+    kept = [axis for axis in range(rank) if axis not in axes]
+    return Count(kept[inner.axis] - rank, inner.extent, inner.limit)
+
+
+def _count_of_constant(tensor: ir.TensorProtocol) -> Count | None:
+    if tensor.size > _LARGEST or not tensor.dtype.is_integer() or not tensor.shape:
+        return None
+    numbers = tensor.numpy()
+    for axis in range(-numbers.ndim, 0):
+        steps = np.arange(numbers.shape[axis]).reshape(-1, *[1] * (-axis - 1))
+        if np.array_equal(numbers, np.broadcast_to(steps, numbers.shape)):
+            return Count(axis, numbers.shape[axis])
+    return None
+
+
+# A tensor indexed by a grid
+
+
+def gathered_by_grid(x: Pattern, indices: Pattern) -> Pattern:
+    """`x[i[:, None], j]`, as torch's masks look up who is padding."""
+    return op.GatherND(x, indices, batch_dims=0)
+
+
+def view_with_new_axes(builder: Builder, x: ir.Value, indices: ir.Value) -> ir.Value | None:
+    """`x[:n, None, :m]`, when every index counts along an axis of its own and these are in order."""
+    extents, grid, rank = shape_of(x), shape_of(indices), rank_of(indices)
+    counts = _counts(indices)
+    if extents is None or grid is None or rank is None or len(counts) != len(extents):
+        return None
+    places = [rank - 1 + count.axis for count in counts]
+    new = [axis for axis in range(rank - 1) if axis not in places]
+    if places != sorted(set(places)) or any(grid[axis] != 1 for axis in new):
+        return None
+    cut = [axis for axis, count in enumerate(counts) if count.extent is None or count.extent != extents[axis]]
+    if cut:
+        x = _beginning(builder, x, cut, [counts[axis] for axis in cut])
+    return builder.Unsqueeze(x, builder.constant("axes", np.array(new))) if new else x
+
+
+def _counts(indices: ir.Value) -> list[Count]:
+    """How every index counts, in the grid without the last axis; empty when one does not."""
+    if indices.const_value is not None and indices.const_value.size <= _LARGEST and indices.const_value.shape:
+        parts = np.moveaxis(indices.const_value.numpy(), -1, 0)
+        counts = [_count_of_constant(ir.tensor(np.ascontiguousarray(part))) for part in parts]
+    else:
+        node = indices.producer()
+        rank = rank_of(indices) or 0
+        if node is None or node.op_type != "Concat" or attribute(node, "axis") not in (-1, rank - 1):
+            return []
+        inner = [count_of(value) for value in node.inputs]
+        counts = [count and Count(count.axis + 1, count.extent, count.limit) for count in inner]
+    known = [count for count in counts if count is not None and count.axis < 0]
+    return known if len(known) == len(counts) else []
+
+
+def _beginning(builder: Builder, x: ir.Value, axes: list[int], counts: list[Count]) -> ir.Value:
+    """`x[:n, :m]`."""
+    first = builder.constant("axis", np.array([0]))
+    ends = [
+        builder.constant("end", np.array([count.extent]))
+        if count.limit is None
+        else builder.Unsqueeze(count.limit, first)
+        for count in counts
+    ]
+    end = builder.Concat(*ends, axis=0) if len(ends) > 1 else ends[0]
+    return builder.Slice(
+        x, builder.constant("start", np.zeros(len(axes), int)), end, builder.constant("axes", np.array(axes))
+    )
+
+
+# What is true everywhere
+
+
+def both(a: Pattern, b: Pattern, y: Pattern) -> Pattern:
+    """And."""
+    return named(y, op.And(a, b))
+
+
+def the_other(builder: Builder, a: ir.Value, b: ir.Value, y: ir.Value) -> ir.Value | None:
+    """One condition, when the other is true everywhere, and no shape behind depends on it."""
+    return b if is_true(a) and narrow(y, shape_of(b)) else None
+
+
+def is_true(value: ir.Value | None) -> bool:
+    """Whether a condition holds everywhere: a constant, or that a position is not negative."""
+    if value is None:
+        return False
+    if value.const_value is not None:
+        tensor = value.const_value
+        return tensor.dtype == ir.DataType.BOOL and 0 < tensor.size <= _LARGEST and bool(tensor.numpy().all())
+    node = value.producer()
+    if node is None or node.domain:
+        return False
+    match node.op_type:
+        case "GreaterOrEqual":
+            return number_of(node.inputs[1]) == 0 and count_of(node.inputs[0]) is not None
+        case "And":
+            return all(map(is_true, node.inputs))
+        case "Expand" | "Identity" | "Unsqueeze":
+            return is_true(node.inputs[0])
+    return False
+
+
+IDIOMS = (
+    Idiom(gathered_by_grid, view_with_new_axes),
+    Idiom(both, the_other),
+)

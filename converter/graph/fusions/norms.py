@@ -1,0 +1,216 @@
+"""Normalisation that exporters write as arithmetic."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from converter.graph.fusions.pattern import Pattern, constant, either, named, op, scalar
+from converter.graph.fusions.rewrite import DOMAIN, Builder, Idiom
+from converter.graph.queries import axes_of, has_shape_of, is_filled, numbers_of, rank_of, shape_of, spans
+
+
+def _over_root(x: Pattern, square: Pattern) -> Pattern:
+    return either(x / op.Sqrt(square), x / op.Pow(square, 0.5), x * op.Pow(square, -0.5))
+
+
+def _mean(x: Pattern, axes: Pattern) -> Pattern:
+    return op.ReduceMean(x, axes, keepdims=1)
+
+
+def _mean_square(x: Pattern, axes: Pattern) -> Pattern:
+    return _mean(either(x * x, op.Pow(x, 2)), axes)
+
+
+# Statistics of the sample
+
+
+def deviation_over_root(x: Pattern, axes: Pattern, epsilon: Pattern, gamma: Pattern, beta: Pattern) -> Pattern:
+    """The deviation from the mean over the standard deviation, times a scale, plus a bias."""
+    deviation = x - _mean(x, axes)
+    variance = _mean_square(deviation, axes)
+    return _over_root(deviation * constant(gamma), variance + scalar(epsilon)) + constant(beta)
+
+
+def factor_and_rest(x: Pattern, axes: Pattern, epsilon: Pattern, gamma: Pattern, beta: Pattern) -> Pattern:
+    """The same as `x * factor + rest`, which is how TensorFlow and Keras write it."""
+    mean = _mean(x, axes)
+    factor = _over_root(constant(gamma), _mean_square(x - mean, axes) + scalar(epsilon))
+    rest = either(constant(beta) - op.Mul(mean, factor), op.Mul(op.Neg(mean), factor) + constant(beta))
+    return op.Mul(x, factor) + rest
+
+
+def scaled_deviation_over_root(x: Pattern, axes: Pattern, epsilon: Pattern, gamma: Pattern) -> Pattern:
+    """The deviation from the mean over the standard deviation, times a scale."""
+    deviation = x - _mean(x, axes)
+    return _over_root(deviation * constant(gamma), _mean_square(deviation, axes) + scalar(epsilon))
+
+
+def sample_norm(
+    builder: Builder, x: ir.Value, axes: ir.Value, epsilon: float, gamma: ir.Value, beta: ir.Value | None = None
+) -> ir.Value | None:
+    """LayerNormalization; with a number for each channel Instance- or GroupNormalization."""
+    rank, extents, count = rank_of(x) or 0, shape_of(x) or (), _trailing(x, axes)
+    normal, channels = extents[rank - count :], extents[1:2]
+    if not count:
+        return None
+    if spans(gamma, normal) and (beta is None or spans(beta, normal)):
+        vectors = [builder.reshaped(vector, normal) for vector in (gamma, beta) if vector is not None]
+        return builder.LayerNormalization(x, *vectors, axis=-count, epsilon=epsilon)
+    per_channel = channels + (1,) * (rank - 2)
+    if beta is None or rank < 3 or count < rank - 2 or not (spans(gamma, per_channel) and spans(beta, per_channel)):
+        return None
+    scale, bias = builder.reshaped(gamma, channels), builder.reshaped(beta, channels)
+    if count == rank - 2:
+        return builder.InstanceNormalization(x, scale, bias, epsilon=epsilon)
+    return builder.GroupNormalization(x, scale, bias, epsilon=epsilon, num_groups=1)
+
+
+def _trailing(x: ir.Value, axes: ir.Value) -> int:
+    """How many axes from the last one on `axes` are; 0 when it is others, or the rank is unknown."""
+    positive, rank = axes_of(axes, x), rank_of(x)
+    if not positive or rank is None or positive != tuple(range(rank - len(positive), rank)):
+        return 0
+    return len(positive)
+
+
+def deviation_alone(x: Pattern, axes: Pattern, epsilon: Pattern) -> Pattern:
+    """The deviation from the mean over the standard deviation, and no scale."""
+    deviation = x - _mean(x, axes)
+    return _over_root(deviation, _mean_square(deviation, axes) + scalar(epsilon))
+
+
+def standardize(builder: Builder, x: ir.Value, axes: ir.Value, epsilon: float) -> ir.Value | None:
+    """`idiom.Standardize`: ONNX's norms want a scale, which the source does not have."""
+    numbers = numbers_of(axes)
+    return builder.Standardize(x, domain=DOMAIN, axes=numbers, epsilon=epsilon) if numbers else None
+
+
+def over_root_mean_square(x: Pattern, axes: Pattern, epsilon: Pattern, gamma: Pattern) -> Pattern:
+    """A value over the root of its mean square, times a scale."""
+    return _over_root(x * constant(gamma), _mean_square(x, axes) + scalar(epsilon))
+
+
+def rms_norm(builder: Builder, x: ir.Value, axes: ir.Value, epsilon: float, gamma: ir.Value) -> ir.Value | None:
+    """RMSNormalization."""
+    count = _trailing(x, axes)
+    normal = (shape_of(x) or ())[-count:]
+    if not count or not spans(gamma, normal):
+        return None
+    return builder.RMSNormalization(x, builder.reshaped(gamma, normal), axis=-count, epsilon=epsilon)
+
+
+def norm_of_groups(
+    x: Pattern,
+    split: Pattern,
+    ones: Pattern,
+    zeros: Pattern,
+    epsilon: Pattern,
+    shape: Pattern,
+    y: Pattern,
+    gamma: Pattern,
+    beta: Pattern,
+) -> Pattern:
+    """An InstanceNormalization whose channels are groups of channels."""
+    groups = op.InstanceNormalization(op.Reshape(x, split), ones, zeros, epsilon=epsilon)
+    return named(y, op.Reshape(groups, shape)) * constant(gamma) + constant(beta)
+
+
+def group_norm(
+    builder: Builder,
+    x: ir.Value,
+    split: ir.Value,
+    ones: ir.Value,
+    zeros: ir.Value,
+    epsilon: float,
+    shape: ir.Value,
+    y: ir.Value,
+    gamma: ir.Value,
+    beta: ir.Value,
+) -> ir.Value | None:
+    """GroupNormalization."""
+    rank, channels = rank_of(x) or 0, (shape_of(x) or ())[1:2]
+    batch, groups, *rest = numbers_of(split) or (None, None)
+    if batch != 0 or len(rest) != 1 or not is_filled(ones, 1) or not is_filled(zeros, 0) or not has_shape_of(y, x):
+        return None
+    per_channel = channels + (1,) * (rank - 2)
+    if not (spans(gamma, per_channel) and spans(beta, per_channel)):
+        return None
+    scale, bias = builder.reshaped(gamma, channels), builder.reshaped(beta, channels)
+    return builder.GroupNormalization(x, scale, bias, epsilon=epsilon, num_groups=groups)
+
+
+def norm_of_channels(
+    x: Pattern, ones: Pattern, zeros: Pattern, epsilon: Pattern, gamma: Pattern, beta: Pattern
+) -> Pattern:
+    """An InstanceNormalization without a scale and a bias of its own, which stand behind it."""
+    return op.InstanceNormalization(x, ones, zeros, epsilon=epsilon) * constant(gamma) + constant(beta)
+
+
+def instance_norm(
+    builder: Builder,
+    x: ir.Value,
+    ones: ir.Value,
+    zeros: ir.Value,
+    epsilon: float,
+    gamma: ir.Value,
+    beta: ir.Value,
+) -> ir.Value | None:
+    """InstanceNormalization with these."""
+    rank, channels = rank_of(x) or 0, (shape_of(x) or ())[1:2]
+    per_channel = channels + (1,) * (rank - 2)
+    if (
+        not is_filled(ones, 1)
+        or not is_filled(zeros, 0)
+        or not (spans(gamma, per_channel) and spans(beta, per_channel))
+    ):
+        return None
+    scale, bias = builder.reshaped(gamma, channels), builder.reshaped(beta, channels)
+    return builder.InstanceNormalization(x, scale, bias, epsilon=epsilon)
+
+
+# Given statistics
+
+
+def running_deviation_over_root(
+    x: Pattern, mean: Pattern, variance: Pattern, epsilon: Pattern, gamma: Pattern, beta: Pattern
+) -> Pattern:
+    """The deviation from a constant mean over a constant standard deviation, times a scale, plus a bias."""
+    deviation = (x - constant(mean)) * constant(gamma)
+    return _over_root(deviation, constant(variance) + scalar(epsilon)) + constant(beta)
+
+
+def running_factor_and_rest(
+    x: Pattern, mean: Pattern, variance: Pattern, epsilon: Pattern, gamma: Pattern, beta: Pattern
+) -> Pattern:
+    """The same as `x * factor + rest`."""
+    factor = _over_root(constant(gamma), constant(variance) + scalar(epsilon))
+    return op.Mul(x, factor) + (constant(beta) - op.Mul(constant(mean), factor))
+
+
+def batch_norm(
+    builder: Builder,
+    x: ir.Value,
+    mean: ir.Value,
+    variance: ir.Value,
+    epsilon: float,
+    gamma: ir.Value,
+    beta: ir.Value,
+) -> ir.Value | None:
+    """BatchNormalization."""
+    rank, channels = rank_of(x) or 0, (shape_of(x) or ())[1:2]
+    vectors = (gamma, beta, mean, variance)
+    if rank < 2 or not all(spans(vector, channels + (1,) * (rank - 2)) for vector in vectors):
+        return None
+    return builder.BatchNormalization(x, *(builder.reshaped(v, channels) for v in vectors), epsilon=epsilon)
+
+
+IDIOMS = (
+    Idiom(deviation_over_root, sample_norm),
+    Idiom(factor_and_rest, sample_norm),
+    Idiom(norm_of_groups, group_norm),
+    Idiom(norm_of_channels, instance_norm),
+    Idiom(running_deviation_over_root, batch_norm),
+    Idiom(running_factor_and_rest, batch_norm),
+)
+WITHOUT_BIAS = (Idiom(scaled_deviation_over_root, sample_norm), Idiom(over_root_mean_square, rms_norm))
+WITHOUT_SCALE = (Idiom(deviation_alone, standardize),)

@@ -1,0 +1,73 @@
+"""Padding with zeros that stands before the layer it belongs to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx_ir as ir
+
+from converter.graph.fusions.pattern import Pattern, either, named, op
+from converter.graph.fusions.rewrite import Builder, Idiom
+from converter.graph.queries import attribute, numbers_of
+
+
+def _zeros_around(x: Pattern, pads: Pattern) -> Pattern:
+    return either(op.Pad(x, pads, mode="constant"), op.Pad(x, pads, 0, mode="constant"))
+
+
+def padded_convolution(x: Pattern, pads: Pattern, weight: Pattern, y: Pattern) -> Pattern:
+    """A convolution of a padded tensor."""
+    return named(y, op.Conv(_zeros_around(x, pads), weight))
+
+
+def padded_convolution_with_bias(x: Pattern, pads: Pattern, weight: Pattern, bias: Pattern, y: Pattern) -> Pattern:
+    """A convolution of a padded tensor, with a bias."""
+    return named(y, op.Conv(_zeros_around(x, pads), weight, bias))
+
+
+def convolution(
+    builder: Builder, x: ir.Value, pads: ir.Value, weight: ir.Value, y: ir.Value, bias: ir.Value | None = None
+) -> ir.Value | None:
+    """Conv with pads of its own."""
+    attributes = _with_pads(y, pads)
+    inputs = (x, weight) if bias is None else (x, weight, bias)
+    return None if attributes is None else builder.Conv(*inputs, **attributes)
+
+
+def padded_average(x: Pattern, pads: Pattern, y: Pattern) -> Pattern:
+    """An average pool of a padded tensor, without a rest at the end that is rounded up."""
+    return named(y, op.AveragePool(_zeros_around(x, pads), ceil_mode=0))
+
+
+def average_pool(builder: Builder, x: ir.Value, pads: ir.Value, y: ir.Value) -> ir.Value | None:
+    """AveragePool that counts its padding, as it counted the zeros."""
+    attributes, node = _with_pads(y, pads), y.producer()
+    if attributes is None or node is None or (any(attribute(node, "pads") or ()) and not _counts_padding(node)):
+        return None
+    return builder.AveragePool(x, **attributes | {"count_include_pad": 1})
+
+
+def _counts_padding(node: ir.Node) -> bool:
+    return attribute(node, "count_include_pad") == 1
+
+
+def _with_pads(y: ir.Value, pads: ir.Value) -> dict[str, Any] | None:
+    """The attributes of the layer that makes `y`, `pads` added to its own; None where that is another meaning."""
+    node, more = y.producer(), numbers_of(pads)
+    if node is None or more is None or attribute(node, "auto_pad") not in ("NOTSET", "VALID"):
+        return None
+    rank = len(more) // 2
+    begins, ends = more[:rank], more[rank:]
+    if any((*begins[:2], *ends[:2])) or min(more) < 0:  # samples and channels, or a crop
+        return None
+    around = (*begins[2:], *ends[2:])
+    own = attribute(node, "pads") or (0,) * len(around)
+    attributes = {name: value.value for name, value in node.attributes.items() if name != "auto_pad"}
+    return attributes | {"pads": [a + b for a, b in zip(own, around, strict=True)]}
+
+
+IDIOMS = (
+    Idiom(padded_convolution, convolution),
+    Idiom(padded_convolution_with_bias, convolution),
+    Idiom(padded_average, average_pool),
+)

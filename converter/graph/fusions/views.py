@@ -1,0 +1,293 @@
+"""Views: other shapes, orders and parts of a tensor, which exporters write in small steps."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.graph.fusions.pattern import Pattern, constant, either, named, op
+from converter.graph.fusions.rewrite import DOMAIN, Builder, Idiom, replace
+from converter.graph.hints import scopes
+from converter.graph.queries import attribute, axes_of, numbers_of, rank_of, shape_of
+from converter.graph.unique_names import Names
+
+EXTENTS = frozenset({"Add", "Cast", "Div", "Gather", "Mul", "Shape", "Slice", "Squeeze", "Sub", "Unsqueeze"})
+"""What computes extents from extents."""
+FAR = np.iinfo(np.int32).max
+"""ONNX writes "to the end" as this number or a larger one."""
+
+# One element of an axis
+
+
+def slice_of_one(x: Pattern, start: Pattern, end: Pattern, axes: Pattern, squeezed: Pattern) -> Pattern:
+    """`x[i:i+1]`, and the axis taken out."""
+    return op.Squeeze(either(op.Slice(x, start, end, axes), op.Slice(x, start, end, axes, 1)), squeezed)
+
+
+def element(
+    builder: Builder, x: ir.Value, start: ir.Value, end: ir.Value, axes: ir.Value, squeezed: ir.Value
+) -> ir.Value | None:
+    """Gather with one index: `x[i]`."""
+    rank, extents = rank_of(x), shape_of(x)
+    bounds = [numbers_of(value) for value in (start, end, axes, squeezed)]
+    if rank is None or extents is None or any(numbers is None or len(numbers) != 1 for numbers in bounds):
+        return None
+    first, last, axis, squeezed_axis = (numbers[0] for numbers in bounds if numbers)
+    axis %= rank
+    extent = extents[axis]
+    if isinstance(extent, int):
+        first, last, _ = slice(first, last).indices(extent)
+    elif first == -1 and last >= FAR:
+        last = 0
+    if axis != squeezed_axis % rank or last != first + 1:
+        return None
+    return builder.Gather(x, builder.constant("index", np.array(first)), axis=axis)
+
+
+def gathered_by_one_number(x: Pattern, places: Pattern) -> Pattern:
+    """Parts of a tensor by places that have one number each, as torch's indexing is exported."""
+    return op.GatherND(x, places, batch_dims=0)
+
+
+def gather(builder: Builder, x: ir.Value, places: ir.Value) -> ir.Value | None:
+    """Gather along the first axis."""
+    extents = shape_of(places)
+    if not extents or extents[-1] != 1 or None in extents:
+        return None
+    if places.const_value is not None:
+        index = builder.constant("index", places.const_value.numpy()[..., 0])
+        index.metadata_props.update(places.metadata_props)
+        return builder.Gather(x, index, axis=0)
+    return builder.Gather(x, builder.Squeeze(places, builder.constant("last", np.array([-1]))), axis=0)
+
+
+def gather_of_one(x: Pattern, index: Pattern, new: Pattern, axis: Pattern, squeezed: Pattern) -> Pattern:
+    """A gather of one number, given as a vector, and the axis taken out."""
+    return op.Squeeze(op.Gather(x, op.Unsqueeze(index, new), axis=axis), squeezed)
+
+
+def gathered_element(
+    builder: Builder, x: ir.Value, index: ir.Value, new: ir.Value, axis: int, squeezed: ir.Value
+) -> ir.Value | None:
+    """Gather with the number itself: `x[i]`."""
+    rank = rank_of(x)
+    if rank is None or rank_of(index) != 0 or numbers_of(squeezed) not in ((axis % rank,), (axis % rank - rank,)):
+        return None
+    return builder.Gather(x, index, axis=axis)
+
+
+# One number everywhere
+
+
+def expanded_number(number: Pattern, shape: Pattern) -> Pattern:
+    """A scalar constant in another shape."""
+    return op.Expand(constant(number), shape)
+
+
+def filled(builder: Builder, number: ir.Value, shape: ir.Value) -> ir.Value | None:
+    """ConstantOfShape: `ops.zeros(shape)`."""
+    tensor = number.const_value
+    if tensor is None or len(tensor.shape):
+        return None
+    return builder.ConstantOfShape(shape, value=ir.tensor(tensor.numpy().reshape(1)))
+
+
+# Nothing new
+
+
+def gathered_in_order(x: Pattern, flat: Pattern, index: Pattern) -> Pattern:
+    """Elements of a flattened tensor by their numbers, which is how torch's strides are exported."""
+    return op.Gather(op.Reshape(x, flat), index)
+
+
+def reshape_of_all(builder: Builder, x: ir.Value, flat: ir.Value, index: ir.Value) -> ir.Value | None:
+    """Reshape, when these are all elements in their order."""
+    if numbers_of(flat) != (-1,) or index.const_value is None or x.shape is None or not x.shape.is_static():
+        return None
+    numbers = index.const_value.numpy()
+    if numbers.size != np.prod(x.shape.numpy()) or not np.array_equal(numbers.ravel(), np.arange(numbers.size)):
+        return None
+    return builder.Reshape(x, builder.constant("shape", np.array(numbers.shape)))
+
+
+def gathered_in_a_row(x: Pattern, index: Pattern, axis: Pattern) -> Pattern:
+    """Elements by their numbers, which exporters compute where positions are counted."""
+    return op.Gather(x, index, axis=axis)
+
+
+def part(builder: Builder, x: ir.Value, index: ir.Value, axis: int) -> ir.Value | None:
+    """`x[first:last]`, when the numbers are one after the other; `x` itself, when these are all."""
+    numbers, extents = numbers_of(index), shape_of(x)
+    if numbers is None or extents is None or len(numbers) < 2 or numbers[0] < 0:
+        return None
+    *outer, count = shape_of(index) or ()
+    first, last, axis = numbers[0], numbers[-1] + 1, axis % len(extents)
+    if count != len(numbers) or numbers != tuple(range(first, last)):
+        return None
+    bounds = (builder.constant(name, np.array([n])) for name, n in (("first", first), ("last", last), ("axis", axis)))
+    taken = x if (first, last) == (0, extents[axis]) else builder.Slice(x, *bounds)
+    axes = np.arange(axis, axis + len(outer))
+    return builder.Unsqueeze(taken, builder.constant("axes", axes)) if outer else taken
+
+
+def reshape_of_view(x: Pattern, first: Pattern, shape: Pattern) -> Pattern:
+    """A Reshape of what another has reshaped."""
+    return op.Reshape(
+        either(op.Reshape(x, first), op.Unsqueeze(x, first), op.Squeeze(x, first), op.Squeeze(x), op.Flatten(x)), shape
+    )
+
+
+def reshape_once(builder: Builder, x: ir.Value, first: ir.Value | None, shape: ir.Value) -> ir.Value | None:
+    """One Reshape."""
+    return builder.Reshape(x, shape) if names_all(shape) else None
+
+
+def names_all(shape: ir.Value) -> bool:
+    """Whether a shape has no 0, which would take an extent over from the tensor before."""
+    numbers, node = numbers_of(shape), shape.producer()
+    if node is not None and node.op_type == "Concat":
+        return all(value is not None and names_all(value) for value in node.inputs)
+    return 0 not in numbers if numbers is not None else node is not None and node.op_type in EXTENTS
+
+
+def same_shape(x: Pattern, shape: Pattern, y: Pattern) -> Pattern:
+    """A Reshape or an Expand."""
+    return named(y, either(op.Reshape(x, shape), op.Expand(x, shape)))
+
+
+def nothing(builder: Builder, x: ir.Value, shape: ir.Value, y: ir.Value) -> ir.Value | None:
+    """The tensor itself, when its shape is the wanted one."""
+    extents = shape_of(x)
+    return x if extents is not None and None not in extents and extents == shape_of(y) else None
+
+
+# The end before the beginning
+
+
+def end_and_beginning(x: Pattern, zero: Pattern, start: Pattern, end: Pattern, axes: Pattern, axis: Pattern) -> Pattern:
+    """A tensor cut in two along an axis, and joined the other way round."""
+    behind = either(op.Slice(x, start, end, axes), op.Slice(x, start, end, axes, 1))
+    before = either(op.Slice(x, zero, start, axes), op.Slice(x, zero, start, axes, 1))
+    return op.Concat(behind, before, axis=axis)
+
+
+def roll(
+    builder: Builder, x: ir.Value, zero: ir.Value, start: ir.Value, end: ir.Value, axes: ir.Value, axis: int
+) -> ir.Value | None:
+    """`idiom.Roll`: elements that leave at one side come in at the other."""
+    rank, first, cut, last = rank_of(x), numbers_of(zero), numbers_of(start), numbers_of(end)
+    if rank is None or axes_of(axes, x) != (axis % rank,) or first != (0,) or cut is None or last is None:
+        return None
+    extent = (shape_of(x) or ())[axis % rank]
+    if last[0] < (extent if isinstance(extent, int) else FAR):
+        return None
+    shift = -cut[0]
+    if isinstance(extent, int):  # the shorter way round
+        shift = (shift + extent // 2) % extent - extent // 2
+    return builder.Roll(x, domain=DOMAIN, shift=shift, axis=axis % rank)
+
+
+IDIOMS = (
+    Idiom(gathered_by_one_number, gather),
+    Idiom(slice_of_one, element),
+    Idiom(expanded_number, filled),
+    Idiom(gather_of_one, gathered_element),
+    Idiom(gathered_in_order, reshape_of_all),
+    Idiom(gathered_in_a_row, part),
+    Idiom(reshape_of_view, reshape_once),
+    Idiom(same_shape, nothing),
+    Idiom(end_and_beginning, roll),
+)
+
+
+def merge_new_axes(model: ir.Model, names: Names) -> None:
+    """Put new axes in at once where steps put them in, though other steps may begin in the same way."""
+    for graph in model.graphs():
+        for node in graph:
+            inner = node.inputs[0].producer() if _is_unsqueeze(node) and node.inputs[0] is not None else None
+            if inner is None or not _is_unsqueeze(inner) or inner.inputs[0] is None:
+                continue
+            first, second = (axes_of(each.inputs[1], each.outputs[0]) for each in (inner, node))
+            rank = rank_of(node.outputs[0])
+            if first is None or second is None or rank is None:
+                continue
+            kept = [axis for axis in range(rank) if axis not in second]
+            builder = Builder(node, names)
+            axes = builder.constant("axes", np.array(sorted((*second, *(kept[axis] for axis in first)))))
+            replace([node], builder.nodes, {node.outputs[0]: builder.Unsqueeze(inner.inputs[0], axes)}, at=node)
+
+
+def _is_unsqueeze(node: ir.Node) -> bool:
+    return node.op_type == "Unsqueeze" and not node.domain
+
+
+def unbind(model: ir.Model, names: Names) -> None:
+    """Elements that are all there are along an axis: `idiom.Unbind`, `q, k, v = ops.unbind(x)`.
+
+    Before, the parts of a Split into ones, their axis taken out, become elements too.
+    """
+    for graph in model.graphs():
+        for node in graph:
+            if node.op_type == "Split" and not node.domain:
+                _split_to_elements(node, names)
+        elements: dict[tuple[ir.Value, int, int], dict[int, ir.Node]] = defaultdict(dict)
+        for node in graph:
+            if (found := _element(node)) is not None:
+                x, axis, extent, index = found
+                elements[x, axis, extent].setdefault(index, node)
+        for (_, axis, extent), nodes in elements.items():
+            if (
+                len(nodes) > 1
+                and nodes.keys() == set(range(extent))
+                and len({scopes.path_of(node) for node in nodes.values()}) == 1
+            ):
+                _unbind(axis, nodes)
+
+
+def _split_to_elements(split: ir.Node, names: Names) -> None:
+    """Turn `a, b = split(x)`, `a.squeeze()`, `b.squeeze()` into `x[0]`, `x[1]`."""
+    x = split.inputs[0]
+    rank = None if x is None else rank_of(x)
+    if x is None or rank is None:
+        return
+    axis = attribute(split, "axis") % rank
+    squeezes = []
+    for output in split.outputs:
+        users = list(output.consumers())
+        extents = shape_of(output) or (None,) * rank
+        if len(users) != 1 or output.is_graph_output() or extents[axis] != 1 or not _takes_out(users[0], axis, rank):
+            return
+        squeezes.append(users[0])
+    for index, squeeze in enumerate(squeezes):
+        builder = Builder(squeeze, names)
+        result = builder.Gather(x, builder.constant("index", np.array(index)), axis=axis)
+        replace([squeeze], builder.nodes, {squeeze.outputs[0]: result}, at=squeeze)
+
+
+def _takes_out(node: ir.Node, axis: int, rank: int) -> bool:
+    axes = numbers_of(node.inputs[1]) if node.op_type == "Squeeze" and len(node.inputs) > 1 else None
+    return axes is not None and [other % rank for other in axes] == [axis]
+
+
+def _element(node: ir.Node) -> tuple[ir.Value, int, int, int] | None:
+    """The tensor, axis, extent and index of a Gather of one element along an axis whose extent is fixed."""
+    if node.op_type != "Gather" or node.domain:
+        return None
+    x, index = node.inputs
+    extents = None if x is None or x.const_value is not None else shape_of(x)
+    number = numbers_of(index)
+    if x is None or extents is None or number is None or rank_of(index) != 0 or len(extents) < 2:  # type: ignore[arg-type]
+        return None
+    axis = attribute(node, "axis") % len(extents)
+    extent = extents[axis]
+    return (x, axis, extent, number[0] % extent) if isinstance(extent, int) else None
+
+
+def _unbind(axis: int, nodes: dict[int, ir.Node]) -> None:
+    """Make one node of the elements, which come in the graph's order."""
+    x = next(iter(nodes.values())).inputs[0]  # an element itself, it may be an output of another such node by now
+    new = ir.node("Unbind", [x], {"axis": axis}, domain=DOMAIN, num_outputs=len(nodes))
+    results = {node.outputs[0]: new.outputs[index] for index, node in nodes.items()}
+    replace(nodes.values(), [new], results, at=next(iter(nodes.values())))

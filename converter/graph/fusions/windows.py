@@ -1,0 +1,93 @@
+"""Windows: slices of one length, stacked one by one, as an exporter writes `x.unfold(dimension, size, step)`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.graph.fusions.rewrite import Builder, replace
+from converter.graph.queries import attribute, axes_of, is_internal, numbers_of, rank_of, shape_of
+from converter.graph.unique_names import Names
+
+FEWEST = 3
+"""Fewer slices are read as they stand."""
+
+
+class _Window(NamedTuple):
+    """`unsqueeze(transpose(x[start : start + size], perm), new)`; equal `form`s differ in their start only."""
+
+    nodes: tuple[ir.Node, ...]
+    start: int
+    form: tuple[ir.Value, int, int, tuple[int, ...]]
+
+
+def stack(model: ir.Model, names: Names) -> None:
+    """Make one Reshape of windows that lie side by side, and one Gather of all others."""
+    for graph in model.graphs():
+        for node in graph:
+            if node.op_type == "Concat" and not node.domain and len(node.inputs) >= FEWEST:
+                windows = [_window(value, node) for value in node.inputs]
+                known = [window for window in windows if window is not None]
+                if len(known) == len(windows) and len({window.form for window in known}) == 1:
+                    _stack(node, known, names)
+
+
+def _stack(concat: ir.Node, windows: list[_Window], names: Names) -> None:
+    (x, axis, size, perm), starts = windows[0].form, np.array([window.start for window in windows])
+    builder = Builder(concat, names)
+    end = int(starts[-1]) + size
+    extents = shape_of(x) or ()
+    behind = extents[axis + 1 :]
+    if starts.tolist() == list(range(0, end, size)) and all(isinstance(extent, int) for extent in behind):
+        bounds = (
+            builder.constant(role, np.array([value])) for role, value in (("start", 0), ("end", end), ("axis", axis))
+        )
+        whole = x if extents[axis] == end else builder.Slice(x, *bounds)
+        shape = (*(0,) * axis, len(starts), size, *behind)
+        stacked = builder.Reshape(whole, builder.constant("shape", np.array(shape, np.int64)))
+    else:
+        index = starts[:, None] + np.arange(size)
+        stacked = builder.Gather(x, builder.constant("index", index), axis=axis)
+    new = attribute(concat, "axis") % (len(perm) + 1)
+    order = [other + (other >= axis) for other in perm]  # the axis of windows stands before that within them
+    order.insert(new, axis)
+    if order != sorted(order):
+        stacked = builder.Transpose(stacked, perm=order)
+    old = [node for window in windows for node in window.nodes]
+    replace([*old, concat], builder.nodes, {concat.outputs[0]: stacked}, at=concat)
+
+
+def _window(value: ir.Value | None, concat: ir.Node) -> _Window | None:
+    """The window that a value is; None when it is anything else, or used elsewhere."""
+    nodes = []
+    producer = _private(value, "Unsqueeze")
+    if producer is None:
+        return None
+    nodes.append(producer)
+    rank = rank_of(producer.outputs[0]) or 0
+    if axes_of(producer.inputs[1], producer.outputs[0]) != (attribute(concat, "axis") % max(rank, 1),):
+        return None
+    perm = tuple(range(rank - 1))
+    if (transpose := _private(producer.inputs[0], "Transpose")) is not None:
+        nodes.append(transpose)
+        perm, producer = attribute(transpose, "perm") or tuple(reversed(perm)), transpose
+    cut = _private(producer.inputs[0], "Slice")
+    if cut is None or cut.inputs[0] is None:
+        return None
+    start, end, axis, step = (numbers_of(item) for item in (*cut.inputs[1:], None, None)[:4])
+    if start is None or end is None or axis is None or len(start) != 1 or step not in (None, (1,)):
+        return None
+    if not 0 <= start[0] < end[0]:
+        return None
+    size = (shape_of(cut.outputs[0]) or (None,) * rank)[axis[0]]
+    if isinstance(size, int) and size != end[0] - start[0]:
+        return None
+    return _Window((*nodes, cut), start[0], (cut.inputs[0], axis[0] % (rank - 1), end[0] - start[0], perm))
+
+
+def _private(value: ir.Value | None, op_type: str) -> ir.Node | None:
+    """The node of this operator that makes a value, when nothing else uses it."""
+    node = None if value is None else value.producer()
+    return node if node is not None and node.op_type == op_type and not node.domain and is_internal(value) else None  # type: ignore[arg-type]

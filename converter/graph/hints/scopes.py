@@ -1,0 +1,155 @@
+"""Scopes: where in the source a node stood, and what that calls it."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import onnx_ir as ir
+
+from converter.base.scope import Scope
+from converter.graph.hints.origins import is_fixed, origin_of, steps_of
+from converter.graph.hints.source_lines import read_name, words_read
+
+TORCH_SCOPES = "pkg.torch.onnx.name_scopes"
+TORCH_CLASSES = "pkg.torch.onnx.class_hierarchy"
+
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+"""Scopes of TensorFlow that only say that a function was called."""
+_FUNCTIONS = ("convolution", "conv_transpose", "einsum", "Tensordot")
+"""Scopes that TensorFlow's own functions open inside of a layer."""
+
+
+def scopes_of(node: ir.Node) -> tuple[Scope, ...]:
+    """The module calls around a node, each named within the one around it: `layer1`, `0`, `conv1`."""
+    path, kinds = path_of(node), classes_of(node)
+    kinds = kinds if len(kinds) == len(path) else ("",) * len(path)
+    if path and not any(kinds):
+        path = tuple(part for name in path for part in keras_blocks(name))
+        kinds = ("",) * len(path)
+    outer = ""
+    scopes = []
+    for full, kind in zip(path, kinds, strict=True):
+        scopes.append(Scope(full.removeprefix(f"{outer}."), kind.rsplit(".", 1)[-1]))
+        outer = full
+    return tuple(scopes)
+
+
+def dotted(scopes: tuple[Scope, ...]) -> str:
+    """The path of scopes as one name: `layer1.0.conv1`."""
+    return ".".join(scope.name for scope in scopes)
+
+
+def keras_blocks(name: str) -> tuple[str, ...]:
+    """Split a Keras layer's name at its blocks: `conv2_block1_1_conv` is `conv2`, `block1`, `1_conv`."""
+    parts = []
+    layer = r"(?!(?<=conv[123]d_)transpose)(?=\w*[A-Za-z])\w+"  # conv2d_transpose is one
+    pattern = rf"((?:[A-Za-z]+_)*?[A-Za-z]+_?\d+[a-z]?)_({layer})$"
+    while block := re.match(pattern, name):
+        parts.append(block[1])
+        name = block[2]
+    return (*parts, name)
+
+
+def path_of(node: ir.Node) -> tuple[str, ...]:
+    """The scopes around a node, outermost first; empty when the source recorded none.
+
+    Sources: torch's exporter (`pkg.torch.onnx.name_scopes`: every level's dotted path, then the node), torch's older
+    exporter and TensorFlow (`a/b/op` as the node's name).
+    """
+    recorded = _torch_list(node, TORCH_SCOPES)
+    if recorded:
+        return tuple(scope for scope in recorded[:-1] if scope)
+    parts = [part for part in _source_path(node.name or "").split("/")[:-1] if part and part not in _CALLS]
+    if parts[1:] and parts[-1] in _FUNCTIONS:
+        parts.pop()
+    return tuple(re.sub(r"\.(?=\d+[^\d.])", "_", part) for part in parts)
+
+
+def _source_path(name: str) -> str:
+    """A name as it was before TensorFlow expanded the call that holds it: `while/body/_1/while/add` is `while/add`."""
+    return re.sub(r".*/_\d+/", "", name)
+
+
+def classes_of(node: ir.Node) -> tuple[str, ...]:
+    """The class of every scope of `path_of`, where torch's exporter recorded it."""
+    recorded = _torch_list(node, TORCH_CLASSES)
+    names = _torch_list(node, TORCH_SCOPES)
+    return tuple(kind for kind, scope in zip(recorded[:-1], names[:-1], strict=False) if scope)
+
+
+def network_class(graph: ir.Graph) -> str:
+    """The class of the whole network, where torch's exporter recorded it; else ""."""
+    for node in graph:
+        recorded = _torch_list(node, TORCH_CLASSES)
+        if recorded and not recorded[0].startswith("_"):  # the exporter's own words for a node that it made
+            return recorded[0]
+    return ""
+
+
+def _torch_list(node: ir.Node, key: str) -> list[str]:
+    text = node.metadata_props.get(key)
+    if not text:
+        return []
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return []
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def layer_hint(node: ir.Node, weights: tuple[str, ...]) -> str:
+    """What the source calls the layer that a node is: from its weights' names, its scope, or its own name.
+
+    A weight's name says which layer of a module it is when an exporter has fused two; it misleads when an exporter has
+    merged the equal weights of different modules.
+    """
+    path = dotted(scopes_of(node))
+    for name in weights:
+        owner, dot, last = name.rpartition(".")
+        near = not path or owner.startswith(f"{path}.") or owner.rpartition(".")[0] == path.rpartition(".")[0]
+        if dot and owner and near and re.fullmatch(r"[A-Za-z_]\w*", last):
+            return owner
+    name = node.name or ""
+    return path or _tensorflow_owner(weights) or (name if _means_something(name) else node.op_type)
+
+
+def is_made_up(name: str | None) -> bool:
+    """Whether torch's exporter named a value that is no parameter of the module by itself: `val_12`."""
+    return re.fullmatch(r"val_\d+", name or "") is not None
+
+
+def constant_hint(value: ir.Value) -> str:
+    """What to call a constant, with its scopes: `net.block.bias` for `net/block/bias:0`."""
+    origin, alone = origin_of(value)
+    if origin and is_fixed(value) and len(step := words_read(value) & steps_of(value)) == 1:
+        return f"{origin.rpartition('.')[0]}.{step.pop()}"  # a table: `rotary_emb.cos`, computed from a buffer
+    if not alone and (read := read_name(value)):
+        return ".".join((*path_of(value.consumers()[0])[-1:], read))
+    if origin:
+        return origin
+    path = re.sub(r":\d+$", "", value.name or "")
+    path = re.sub(r"(/(ReadVariableOp|[Rr]ead|resource))+$", "", path)
+    return path.strip("/").replace("/", ".") if _means_something(path) else "constant"
+
+
+def _tensorflow_owner(weights: tuple[str, ...]) -> str:
+    """The layer in a weight's name: `net.conv1_bn` of `net/conv1_bn/Cast_2/ReadVariableOp/resource:0`."""
+    parts = weights[0].split("/")[:-1] if weights else []
+    while parts and re.fullmatch(
+        r"(ReadVariableOp|Read|read|Cast|Reshape|convolution|depthwise|MatMul)(_\d+)?", parts[-1]
+    ):
+        parts.pop()
+    return ".".join(parts)
+
+
+def variable_hint(node: ir.Node, index: int) -> str:
+    """What to call an output of a node: after the value where its name says something, else after the operator."""
+    name = node.outputs[index].name or ""
+    words = re.sub(r"(_output_\d+|_output|:\d+|_\d+)+$", "", name.split("/")[-1])
+    return words if _means_something(words) else node.op_type
+
+
+def _means_something(name: str) -> bool:
+    """Whether a name is more than a letter and a number, as exporters make them (`t12`, `val_3`, `418`)."""
+    return re.match(r"[A-Za-z]", name) is not None and not re.fullmatch(r"[A-Za-z]?_?\d*|val(_\d+)?", name)

@@ -1,0 +1,119 @@
+"""What contributes nothing goes, and the result is in order."""
+
+from __future__ import annotations
+
+import onnx
+import onnx_ir as ir
+
+from converter.graph.annotations import OPSET, is_folded
+from converter.graph.unique_names import Names, rename
+from converter.graph.walk import all_graphs, all_nodes, subgraphs
+
+
+def replace_value(old: ir.Value, new: ir.Value) -> bool:
+    """Let whoever uses `old` use `new`, which is the same; return False where both must stay.
+
+    When `old` is an output of its graph, `new` takes its name and place. It cannot when it is an end of a graph itself,
+    a constant, or made in another graph.
+    """
+    if old.is_graph_output():
+        maker, owner = new.producer(), old.producer()
+        if new.is_graph_output() or maker is None or owner is None or maker.graph is not owner.graph:
+            return False
+        old.name, new.name = new.name, old.name
+    new.shape = new.shape or old.shape
+    new.type = new.type or old.type
+    old.replace_all_uses_with(new, replace_graph_outputs=True)
+    return True
+
+
+def remove_identities(model: ir.Model) -> None:
+    """Remove Identity nodes, except those that stand between an input, or a constant, and an output."""
+    for node in list(all_nodes(model.graph)):
+        if node.op_type != "Identity" or node.domain != "" or (data := node.inputs[0]) is None:
+            continue
+        if replace_value(node.outputs[0], data):
+            assert node.graph is not None
+            node.graph.remove(node, safe=True)
+
+
+BIASED = {"Conv": 2, "ConvTranspose": 2, "Gemm": 2}
+"""Operators with an optional bias, and which input that is."""
+
+
+def drop_invented_biases(model: ir.Model) -> None:
+    """Remove biases that folding made and that are zero: torch's exporter expands one for a layer that has none."""
+    for node in all_nodes(model.graph):
+        position = BIASED.get(node.op_type) if node.domain == "" else None
+        bias = node.inputs[position] if position is not None and len(node.inputs) > position else None
+        if bias is None or bias.const_value is None or not is_folded(bias):
+            continue
+        if not bias.const_value.numpy().any():
+            node.replace_input_with(2, None)
+
+
+def remove_dead_code(model: ir.Model) -> None:
+    """Remove nodes and initializers that no output needs, and trailing outputs that may be left out and nobody uses."""
+    needed = _needed(model.graph)
+    for graph in list(all_graphs(model)):
+        graph.remove([node for node in graph if node not in needed])
+        for name, value in list(graph.initializers.items()):
+            if value not in needed and not value.is_graph_input():
+                del graph.initializers[name]
+    for value in [value for value in needed if isinstance(value, ir.Value)]:
+        for use in list(value.uses()):
+            if use.node not in needed:  # it may also stand in the branch of an If that folding left out
+                use.node.replace_input_with(use.idx, None)
+    for node in all_nodes(model.graph):
+        _leave_out_unused_outputs(node)
+
+
+def make_outputs(model: ir.Model) -> None:
+    """Let a node make every output of the graph: an Identity where the output is a constant."""
+    names = Names.of(model)
+    for index, value in enumerate(model.graph.outputs):
+        if value.is_initializer():
+            wanted = value.name or ""
+            rename(value, names.fresh(f"{wanted}/value"))
+            made = ir.Value(name=wanted, type=value.type, shape=value.shape)
+            node = ir.node("Identity", [value], outputs=[made], name=names.fresh(f"{wanted}/Identity"))
+            node.metadata_props.update(value.metadata_props)
+            model.graph.append(node)
+            model.graph.outputs[index] = made
+
+
+def sort(model: ir.Model) -> None:
+    """Put every node behind those that it needs."""
+    model.graph.sort()
+
+
+def _needed(graph: ir.Graph) -> set[ir.Node | ir.Value]:
+    """The nodes and values that the outputs of `graph` are computed from, those in sub-graphs included."""
+    needed: set[ir.Node | ir.Value] = set()
+    pending: list[ir.Value] = list(graph.outputs)
+    while pending:
+        value = pending.pop()
+        if value in needed:
+            continue
+        needed.add(value)
+        node = value.producer()
+        if node is None or node in needed:
+            continue
+        needed.add(node)
+        pending.extend(source for source in node.inputs if source is not None)
+        pending.extend(value for inner in subgraphs(node) for value in inner.outputs)
+    return needed
+
+
+def _leave_out_unused_outputs(node: ir.Node) -> None:
+    if node.domain != "" or not onnx.defs.has(node.op_type) or len(node.outputs) == 1:
+        return
+    formal = onnx.defs.get_schema(node.op_type, OPSET).outputs
+    count = len(node.outputs)
+    while count > 1 and count <= len(formal):
+        value = node.outputs[count - 1]
+        optional = formal[count - 1].option == onnx.defs.OpSchema.FormalParameterOption.Optional
+        if not optional or value.uses() or value.is_graph_output():
+            break
+        count -= 1
+    node.resize_outputs(count)

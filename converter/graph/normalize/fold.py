@@ -1,0 +1,175 @@
+"""Constant folding that leaves the source's weights alone."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import onnx_ir as ir
+from onnxscript.optimizer import fold_constants_ir
+
+from converter.graph.annotations import FOLDED, is_literal
+from converter.graph.constants import lift_constants, new_initializer
+from converter.graph.hints.origins import is_fixed
+from converter.graph.shape_inference import infer_shapes
+from converter.graph.unique_names import Memory, named_tensor
+from converter.graph.walk import all_graphs, all_nodes
+
+_MAX_ELEMENTS = 1 << 24  # of one folded tensor: a causal mask for 4096 positions
+_MAX_GROWTH = 128 << 20  # bytes that folding may add to a model
+_MAX_ROUNDS = 8  # a shape that folding makes known may let more fold; each up-sampling of a detector takes a round
+_LITERAL_SIZE = 16  # elements; a larger Constant node holds a weight (some exporters write all weights so)
+
+_HIDDEN = "converter.hidden"  # a domain of which onnxscript knows nothing
+_RANDOM = frozenset(
+    ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
+)
+_QUANTIZATION = frozenset(("DequantizeLinear", "QuantizeLinear"))
+_WEIGHT_TYPES = frozenset((ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16))
+_PACKED_TYPES = frozenset(dtype for dtype in ir.DataType if re.match(r"FLOAT[468]E|U?INT[24]$", dtype.name))
+_EXPORTERS_NAME = re.compile(r"val_\d+|scalar_tensor_default.*|onnx::.*|\d+|.*Constant.*|const_fold_opt__\d+")
+
+
+def fold_constants(model: ir.Model) -> None:
+    """Compute what is constant, and mark it (`is_folded`).
+
+    Dropouts and random operators stay. So do operators on a float weight that the source names, such as those of a
+    weight norm: the weight is trained, and what is computed from it follows. Tensors of packed types (4 bits, float8),
+    which frameworks lack, are unpacked.
+    """
+    memory = Memory(model)
+    known = set(_initializers(model))
+    rule = _Rule(model)
+    for _ in range(_MAX_ROUNDS):
+        _gather_elements(model, rule)
+        with _hidden_from_folder(model), _silent_folder():
+            modified = fold_constants_ir(
+                model, input_size_limit=_MAX_ELEMENTS, output_size_limit=_MAX_ELEMENTS, should_fold=rule
+            ).modified
+        lift_constants(model)  # the folder leaves what it computes from a Shape as a Constant node
+        if not modified:
+            break
+        infer_shapes(model)
+    for value in _initializers(model):
+        if value not in known:
+            value.meta[FOLDED] = True
+    memory.restore(model)
+
+
+def _gather_elements(model: ir.Model, rule: _Rule) -> None:
+    """Fold GatherElements, whose evaluation fails in onnx where the index is smaller than the data (seen in 1.23)."""
+    for node in list(all_nodes(model.graph)):
+        if node.op_type != "GatherElements" or node.domain:
+            continue
+        data, index = (value.const_value if value is not None else None for value in node.inputs)
+        if data is None or index is None or max(data.size, index.size) > _MAX_ELEMENTS or not rule(node):
+            continue
+        axis = node.attributes.get_int("axis", 0)
+        cut = tuple(
+            slice(None) if i == axis % len(index.shape) else slice(n) for i, n in enumerate(index.shape.numpy())
+        )
+        made = node.outputs[0]
+        taken = named_tensor(ir.tensor(np.take_along_axis(data.numpy()[cut], index.numpy(), axis)), made.name or "")
+        assert isinstance(node.graph, ir.Graph)
+        value = new_initializer(node.graph, made.name or "", taken)
+        made.replace_all_uses_with(value, replace_graph_outputs=True)
+        node.graph.remove(node, safe=True)
+
+
+class _Rule:
+    """Which nodes may fold, given that their inputs are constant."""
+
+    def __init__(self, model: ir.Model) -> None:
+        self._weights = {value for value in _initializers(model) if _is_weight(value)}
+        self._growth = 0
+
+    def __call__(self, node: ir.Node) -> bool:
+        inputs = [value for value in node.inputs if value is not None]
+        if node.op_type in _RANDOM:
+            return False
+        if any(value.dtype in _PACKED_TYPES for value in inputs):
+            return True
+        if node.op_type in _QUANTIZATION or any(value in self._weights for value in inputs):
+            return False
+        return self._fits(node, inputs)
+
+    def _fits(self, node: ir.Node, inputs: list[ir.Value]) -> bool:
+        growth = sum(map(_bytes, node.outputs)) - sum(_bytes(value) for value in inputs if len(value.uses()) == 1)
+        if growth > 0 and self._growth + growth > _MAX_GROWTH:
+            return False
+        self._growth += growth
+        return True
+
+
+def _is_weight(value: ir.Value) -> bool:
+    """Whether the source has `value` as a weight, scale or bias, and not as a number in a formula."""
+    size = 0 if value.const_value is None else value.const_value.size
+    if value.dtype not in _WEIGHT_TYPES or size == 0 or is_fixed(value):
+        return False
+    if is_literal(value) and size <= _LITERAL_SIZE:
+        return False
+    return not _EXPORTERS_NAME.fullmatch(value.name or "") or not _is_uniform(value)
+
+
+def _is_uniform(value: ir.Value) -> bool:
+    """Whether all elements are equal, as in what a mask is made of; a trained weight's are not."""
+    if value.const_value is None or value.const_value.size > _MAX_ELEMENTS:
+        return False
+    elements = value.const_value.numpy().ravel()
+    return bool((elements == elements[0]).all())
+
+
+def _initializers(model: ir.Model) -> Iterator[ir.Value]:
+    for graph in all_graphs(model):
+        yield from graph.initializers.values()
+
+
+def _bytes(value: ir.Value) -> int:
+    """The size of a tensor; 0 when it is unknown."""
+    if value.shape is None or value.dtype is None or value.dtype == ir.DataType.STRING:
+        return 0
+    dims = [dim if isinstance(dim, int) else 0 for dim in value.shape]
+    return int(math.prod(dims) * value.dtype.itemsize)
+
+
+@contextmanager
+def _hidden_from_folder(model: ir.Model) -> Iterator[None]:
+    """Hide the nodes that onnxscript gets wrong."""
+    nodes = [node for node in all_nodes(model.graph) if node.domain == "" and _must_hide(node)]
+    for node in nodes:
+        node.domain = _HIDDEN
+    try:
+        yield
+    finally:
+        for node in nodes:
+            node.domain = ""
+
+
+def _must_hide(node: ir.Node) -> bool:
+    match node.op_type:
+        case "Dropout":  # taken out
+            return True
+        case "OptionalHasElement":  # becomes a vector
+            return True
+        case "CastLike":  # becomes a Cast without the attributes
+            return bool(node.attributes)
+        case "SplitToSequence":  # fails when the sizes are computed
+            sizes = node.inputs[1] if len(node.inputs) > 1 else None
+            return sizes is not None and sizes.const_value is None
+    return False
+
+
+@contextmanager
+def _silent_folder() -> Iterator[None]:
+    """Keep warnings about operators that cannot be folded from the user's terminal."""
+    logger = logging.getLogger("onnxscript.optimizer._constant_folding")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,134 @@
+"""Local functions become their bodies, and every node remembers which function it came from and who called it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import onnx_ir as ir
+
+from converter.errors import GraphInitError
+from converter.graph.annotations import CALLS, calls_of
+from converter.graph.unique_names import Names, rename
+from converter.graph.walk import all_nodes
+
+_LOCAL_NAME = "local_name"
+_NODE_LIMIT = 2_000_000  # a file of a few kilobytes can describe functions that unfold to more than fits into memory
+
+
+def inline_functions(model: ir.Model) -> None:
+    """Replace every call of a local function, in sub-graphs and functions too, by the function's nodes.
+
+    An inlined node is called `caller/node`. It keeps its metadata, inherits its caller's where it has none, and knows
+    the calls that lead to it (`calls_of`). Its `version` is the opset that the function is written for, which need not
+    be the model's.
+
+    Raises:
+        GraphInitError: functions call each other in a circle, or unfold to too many nodes.
+    """
+    _check_size(model)
+    names = Names.of(model)
+    pending = [node for node in all_nodes(model.graph) if node.op_identifier() in model.functions]
+    while pending:
+        nodes = _expand(pending.pop(), model, names)
+        pending.extend(node for node in nodes if node.op_identifier() in model.functions)
+    model.functions.clear()
+
+
+def _check_size(model: ir.Model) -> None:
+    """Raise when functions call each other in a circle, or would unfold to too many nodes; nothing is unfolded."""
+    sizes: dict[ir.OperatorIdentifier, int] = {}
+    open_functions: set[ir.OperatorIdentifier] = set()
+
+    def size_of(nodes: Iterable[ir.Node]) -> int:
+        return sum(size_of_call(node.op_identifier()) for node in all_nodes(nodes))
+
+    def size_of_call(key: ir.OperatorIdentifier) -> int:
+        if key not in model.functions:
+            return 1
+        if key in open_functions:
+            raise GraphInitError(f"The local function '{key[0]}::{key[1]}' calls itself, which ONNX does not allow.")
+        if key not in sizes:
+            open_functions.add(key)
+            sizes[key] = size_of(model.functions[key])
+            open_functions.remove(key)
+        return sizes[key]
+
+    if model.functions and size_of(model.graph) > _NODE_LIMIT:
+        raise GraphInitError(f"The model's local functions unfold to more than {_NODE_LIMIT} nodes.")
+
+
+def _expand(call: ir.Node, model: ir.Model, names: Names) -> list[ir.Node]:
+    """Put the body of its function in place of `call`; return the new nodes, those of sub-graphs included."""
+    function = model.functions[call.op_identifier()]
+    title = f"{function.domain}::{function.name}" + (f":{function.overload}" if function.overload else "")
+    calls = [*calls_of(call), (title, call.meta.get(_LOCAL_NAME, call.name))]
+
+    body = function.clone()
+    _separate_outputs(body)
+    nodes = list(all_nodes(body))
+    for node in nodes:
+        node.version = function.opset_imports.get(node.domain)
+        _resolve_attributes(node, call, function)
+        _label(node, call, calls)
+    _rename(body, call, names)
+    _connect(body, call)
+    for domain, version in function.opset_imports.items():
+        model.opset_imports.setdefault(domain, version)
+    return nodes
+
+
+def _separate_outputs(body: ir.Function) -> None:
+    """Let a node of its own make every output, where the function returns an input, or a result twice."""
+    seen = set(body.inputs)
+    for index, value in enumerate(body.outputs):
+        if value in seen:
+            copy = ir.node("Identity", [value], name="Identity")
+            body.append(copy)
+            body.outputs[index] = copy.outputs[0]
+        seen.add(value)
+
+
+def _resolve_attributes(node: ir.Node, call: ir.Node, function: ir.Function) -> None:
+    """Replace references to the function's attributes by what the call gives, else by the function's default."""
+    for key, attribute in list(node.attributes.items()):
+        if attribute.is_ref():
+            name = attribute.ref_attr_name or ""
+            given = call.attributes.get(name) or function.attributes.get(name)
+            del node.attributes[key]
+            if given is not None and given.value is not None:
+                node.attributes[key] = ir.Attr(key, given.type, given.value)
+
+
+def _label(node: ir.Node, call: ir.Node, calls: list[tuple[str, str]]) -> None:
+    """Let `node` inherit the metadata of `call`, and note the calls that lead to it."""
+    for key, value in call.metadata_props.items():
+        node.metadata_props.setdefault(key, value)
+    node.metadata_props[CALLS] = json.dumps(calls)
+    node.meta[_LOCAL_NAME] = node.name
+
+
+def _rename(body: ir.Function, call: ir.Node, names: Names) -> None:
+    """Put the caller's name before the names of nodes and values."""
+    values = [value for graph in body.subgraphs() for value in (*graph.inputs, *graph.initializers.values())]
+    for node in all_nodes(body):
+        node.name = names.fresh(f"{call.name}/{node.name}")
+        values.extend(node.outputs)
+    for value in values:
+        if value.name:
+            rename(value, names.fresh(f"{call.name}/{value.name}"))
+
+
+def _connect(body: ir.Function, call: ir.Node) -> None:
+    """Move the nodes of `body` to where `call` stands, between its inputs and its outputs."""
+    for index, formal in enumerate(body.inputs):
+        actual = call.inputs[index] if index < len(call.inputs) else None
+        for use in list(formal.uses()):
+            use.node.replace_input_with(use.idx, actual)
+    results = [(old, new) for old, new in zip(call.outputs, body.outputs, strict=False) if old.name]
+    nodes = list(body)
+    body.outputs.clear()
+    body.remove(nodes)
+    assert call.graph is not None
+    old_values, new_values = [old for old, _ in results], [new for _, new in results]
+    ir.convenience.replace_nodes_and_values(call.graph, call, [call], nodes, old_values, new_values)

@@ -1,0 +1,108 @@
+"""Shapes inside loops. ONNX infers none for what a loop carries, since a round may change it; few rounds do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import onnx_ir as ir
+
+from converter.graph.annotations import VARYING
+from converter.graph.shape_inference import infer_shapes
+from converter.graph.walk import all_nodes
+
+_ATTEMPTS = 20
+"""Each takes back what turned out wrong; nested loops need a few."""
+_OURS = 10**6
+"""Our names for dimensions look like those that ONNX invents, with numbers that it does not reach."""
+
+
+class _Carried(NamedTuple):
+    """What a loop carries: where it starts, what the body calls it, what a round makes of it, what the loop gives."""
+
+    initial: ir.Value
+    formal: ir.Value
+    result: ir.Value
+    final: ir.Value
+
+
+def infer_loop_shapes(model: ir.Model) -> None:
+    """Give what a loop carries the shape that it starts with, as far as the body keeps it.
+
+    An axis that the body changes is free, and noted (`varying_axes`). Where a body's results have no known shape, what
+    the file declares stands.
+    """
+    loops = [node for node in all_nodes(model.graph) if node.op_type in ("Loop", "Scan") and node.domain == ""]
+    carried = [item for node in loops for item in _carried(node)]
+    inferred = {value: value.shape for node in all_nodes(model.graph) for value in node.outputs}
+    declared = {item: item.formal.shape for item in carried}
+    starts: dict[_Carried, ir.Shape] = {}
+    shapes: dict[_Carried, ir.Shape | None] = {}
+    for _ in range(_ATTEMPTS if loops else 0):
+        growing = True
+        while growing:  # the start of an inner loop may only now be known
+            fresh = {
+                item: _named(shape, number)
+                for number, item in enumerate(carried)
+                if item not in starts and (shape := item.initial.shape) is not None
+            }
+            starts |= fresh
+            shapes |= fresh
+            for item, shape in shapes.items():
+                item.formal.type = item.formal.type or item.initial.type
+                item.formal.shape = item.final.shape = declared[item] if shape is None else shape
+            for node in loops:
+                _set_others(node)
+            infer_shapes(model)
+            growing = bool(fresh)
+        common = {item: _common(shape, item.result.shape) for item, shape in shapes.items()}
+        if common == shapes:
+            break
+        shapes = common
+        for value, known in inferred.items():
+            value.shape = known
+    for item, shape in shapes.items():
+        pairs = enumerate(zip(starts[item], shape or (), strict=shape is not None))
+        item.formal.meta[VARYING] = tuple(axis for axis, (first, later) in pairs if first != later)
+
+
+def _carried(node: ir.Node) -> Iterator[_Carried]:
+    body = node.attributes["body"].as_graph()
+    inputs, formals, results = list(node.inputs), list(body.inputs), list(body.outputs)
+    if node.op_type == "Loop":  # the trip count and the condition come first
+        inputs, formals, results = inputs[2:], formals[2:], results[1:]
+    else:
+        inputs = inputs[: len(inputs) - node.attributes.get_int("num_scan_inputs")]
+    for initial, formal, result, final in zip(inputs, formals, results, node.outputs, strict=False):
+        if initial is not None and isinstance(initial.type, ir.TensorType):
+            yield _Carried(initial, formal, result, final)
+
+
+def _set_others(node: ir.Node) -> None:
+    """Give a Loop's counter, and the slices that a Scan's body sees, their types and shapes."""
+    formals = list(node.attributes["body"].as_graph().inputs)
+    if node.op_type == "Loop":
+        formals[0].type, formals[0].shape = ir.TensorType(ir.DataType.INT64), ir.Shape(())
+        return
+    count = node.attributes.get_int("num_scan_inputs")
+    axes = node.attributes.get_ints("scan_input_axes", ()) or (0,) * count
+    for whole, formal, axis in zip(list(node.inputs)[-count:], formals[-count:], axes, strict=True):
+        if whole is not None and whole.shape is not None:
+            dims = list(whole.shape)
+            del dims[axis]
+            formal.type, formal.shape = formal.type or whole.type, ir.Shape(dims)
+
+
+def _named(shape: ir.Shape, number: int) -> ir.Shape:
+    """Name the extents that have no name, so that it can be told whether they stay."""
+    return ir.Shape(
+        f"unk__{_OURS + 100 * number + axis}" if isinstance(dim, ir.SymbolicDim) and dim.value is None else dim
+        for axis, dim in enumerate(shape)
+    )
+
+
+def _common(one: ir.Shape | None, other: ir.Shape | None) -> ir.Shape | None:
+    """What two shapes agree on."""
+    if one is None or other is None or len(one) != len(other):
+        return None
+    return ir.Shape(a if a == b else None for a, b in zip(one, other, strict=True))

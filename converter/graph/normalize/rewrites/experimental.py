@@ -1,0 +1,82 @@
+"""Operators of ONNX's domain without a definition: what exporters wrote before version 10, and onnxruntime writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from converter.graph.edit import Edit
+
+Rewrite = Callable[[Edit], None]
+
+
+def affine(edit: Edit) -> None:
+    """Affine: alpha x + beta."""
+    data = edit.input(0)
+    scale, shift = edit.like("alpha", edit.get("alpha", 1.0), data), edit.like("beta", edit.get("beta", 0.0), data)
+    edit.become("Add", [edit.before("Mul", data, scale), shift])
+
+
+def crop(edit: Edit) -> None:
+    """Crop: takes `border` (left, top, right, bottom) off an image, or cuts `scale` (height, width) out behind it."""
+    left, top, right, bottom = edit.get("border")
+    ends = [-bottom or np.iinfo(np.int64).max, -right or np.iinfo(np.int64).max]
+    if size := edit.get("scale"):
+        ends = [top + size[0], left + size[1]]
+    starts, axes = edit.ints("starts", [top, left]), edit.ints("axes", [2, 3])
+    edit.become("Slice", [edit.input(0), starts, edit.ints("ends", ends), axes])
+
+
+def dynamic_slice(edit: Edit) -> None:
+    """DynamicSlice: Slice, before it took its bounds as inputs itself."""
+    edit.node.op_type = "Slice"
+
+
+def image_scaler(edit: Edit) -> None:
+    """ImageScaler: scale x + bias of the channel."""
+    data = edit.input(0)
+    dtype = data.dtype.numpy() if data is not None and data.dtype is not None else np.float32
+    bias = edit.constant("bias", np.array(edit.get("bias"), dtype).reshape(-1, 1, 1))
+    scaled = edit.before("Mul", data, edit.like("scale", edit.get("scale", 1.0), data))
+    edit.become("Add", [scaled, bias])
+
+
+def parametric_softplus(edit: Edit) -> None:
+    """ParametricSoftplus: alpha softplus(beta x)."""
+    _scaled(edit, "Softplus")
+
+
+def scale(edit: Edit) -> None:
+    """Scale: scale x."""
+    data = edit.input(0)
+    edit.become("Mul", [data, edit.like("scale", edit.get("scale", 1.0), data)])
+
+
+def scaled_tanh(edit: Edit) -> None:
+    """ScaledTanh: alpha tanh(beta x)."""
+    _scaled(edit, "Tanh")
+
+
+def simplified_layer_normalization(edit: Edit) -> None:
+    """SimplifiedLayerNormalization of onnxruntime: RMSNormalization."""
+    edit.become("RMSNormalization", edit.node.inputs[:2], **edit.given("axis", "epsilon", "stash_type"))
+    edit.node.resize_outputs(1)
+
+
+def _scaled(edit: Edit, op_type: str) -> None:
+    data = edit.input(0)
+    alpha, beta = (edit.like(name, edit.get(name, 1.0), data) for name in ("alpha", "beta"))
+    edit.become("Mul", [edit.before(op_type, edit.before("Mul", data, beta)), alpha])
+
+
+REWRITES: dict[str, Rewrite] = {
+    "Affine": affine,
+    "Crop": crop,
+    "DynamicSlice": dynamic_slice,
+    "ImageScaler": image_scaler,
+    "ParametricSoftplus": parametric_softplus,
+    "Scale": scale,
+    "ScaledTanh": scaled_tanh,
+    "SimplifiedLayerNormalization": simplified_layer_normalization,
+}

@@ -1,0 +1,48 @@
+"""Operators of onnxruntime's own domain, com.microsoft, which its optimiser and its quantiser write.
+
+Each is put together from ONNX's operators, so that what follows knows types and shapes, and one row serves both.
+Source: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md.
+"""
+
+from __future__ import annotations
+
+from converter.graph.normalize.rewrites.microsoft import attention, fused, grouped, norms, quantised, weights
+from converter.graph.normalize.rewrites.microsoft.quantised import Rewrite
+
+DOMAIN = "com.microsoft"
+
+REWRITES: dict[str, Rewrite] = {
+    "Attention": attention.attention,
+    "BiasGelu": fused.bias_gelu,
+    "DequantizeLinear": quantised.same("DequantizeLinear"),
+    "DynamicQuantizeMatMul": quantised.dynamic_quantize_mat_mul,
+    "EmbedLayerNormalization": norms.embed_layer_normalization,
+    "FastGelu": fused.fast_gelu,
+    "FusedConv": fused.fused_conv,
+    "FusedGemm": fused.fused_gemm,
+    "FusedMatMul": fused.fused_mat_mul,
+    "Gelu": fused.gelu,
+    "GroupQueryAttention": grouped.group_query_attention,
+    "MatMulIntegerToFloat": quantised.mat_mul_integer_to_float,
+    "MatMulNBits": weights.mat_mul_n_bits,
+    "MultiHeadAttention": attention.multi_head_attention,
+    "QAttention": attention.qattention,
+    "QGemm": quantised.qgemm,
+    "QLinearAdd": quantised.qlinear_binary("Add"),
+    "QLinearAveragePool": quantised.qlinear_unary(
+        "AveragePool", "auto_pad", "ceil_mode", "count_include_pad", "kernel_shape", "pads", "strides"
+    ),
+    "QLinearConcat": quantised.qlinear_concat,
+    "QLinearGlobalAveragePool": quantised.qlinear_unary("GlobalAveragePool"),
+    "QLinearLeakyRelu": quantised.qlinear_unary("LeakyRelu", "alpha"),
+    "QLinearMul": quantised.qlinear_binary("Mul"),
+    "QLinearSigmoid": quantised.qlinear_unary("Sigmoid"),
+    "QLinearSoftmax": quantised.qlinear_softmax,
+    "QLinearWhere": quantised.qlinear_where,
+    "QuantizeLinear": quantised.same("QuantizeLinear"),
+    "QuickGelu": fused.quick_gelu,
+    "RotaryEmbedding": attention.rotary_embedding,
+    "SkipLayerNormalization": norms.skip_layer_normalization,
+    "SkipSimplifiedLayerNormalization": norms.skip_simplified_layer_normalization,
+    "TransposeMatMul": fused.fused_mat_mul,
+}

@@ -1,0 +1,109 @@
+"""Activations and products, and what onnxruntime's optimiser fuses into them."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from converter.graph.edit import Edit, RefusedError
+
+# Activations
+
+
+def gelu(edit: Edit) -> None:
+    """Gelu: the exact one."""
+    edit.become("Gelu", [edit.input(0)])
+
+
+def bias_gelu(edit: Edit) -> None:
+    """BiasGelu: Gelu of a sum."""
+    edit.become("Gelu", [edit.before("Add", edit.input(0), edit.input(1))])
+
+
+def fast_gelu(edit: Edit) -> None:
+    """FastGelu: Gelu by tanh, of a sum where there is a bias."""
+    x, bias = edit.input(0), edit.input(1)
+    edit.become("Gelu", [x if bias is None else edit.before("Add", x, bias)], approximate="tanh")
+
+
+def quick_gelu(edit: Edit) -> None:
+    """QuickGelu: x sigmoid(alpha x)."""
+    edit.become("Swish", [edit.input(0)], alpha=edit.get("alpha", 1.702))
+
+
+# Products
+
+
+def fused_mat_mul(edit: Edit) -> None:
+    """FusedMatMul: a scaled product, either side transposed, or with its batch behind its rows."""
+    factors = [
+        _turned(edit, edit.input(index), edit.get(f"trans{side}", 0), edit.get(f"transBatch{side}", 0))
+        for index, side in enumerate("AB")
+    ]
+    alpha = edit.get("alpha", 1.0)
+    if alpha == 1:
+        edit.become("MatMul", factors)
+    else:
+        edit.become("Mul", [edit.before("MatMul", *factors), edit.like("alpha", alpha, edit.input(0))])
+
+
+def _turned(edit: Edit, value: ir.Value | None, swap: int, batch_behind: int) -> ir.Value | None:
+    """Bring a factor's first axis behind its batch, and swap its last two axes."""
+    if not swap and not batch_behind:
+        return value
+    axes = [*range(len(edit.shape(value)))]
+    if len(axes) < 2:
+        return value
+    if batch_behind:
+        axes = [*axes[1:-1], axes[0], axes[-1]]
+    if swap:
+        axes = [*axes[:-2], axes[-1], axes[-2]]
+    return edit.before("Transpose", value, perm=axes)
+
+
+def fused_gemm(edit: Edit) -> None:
+    """FusedGemm: Gemm and an activation."""
+    _activated(edit, "Gemm", ("alpha", "beta", "transA", "transB"))
+
+
+def fused_conv(edit: Edit) -> None:
+    """FusedConv: Conv, plus a tensor, and an activation."""
+    if edit.input(3) is None:
+        _activated(edit, "Conv", _WINDOW)
+        return
+    inputs = edit.node.inputs[:3]
+    summed = edit.before("Add", edit.before("Conv", *inputs, **edit.given(*_WINDOW)), edit.input(3))
+    _activate(edit, summed)
+
+
+_WINDOW = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
+_PARAMETERS = {
+    "Clip": ("min", "max"),
+    "Elu": ("alpha",),
+    "HardSigmoid": ("alpha", "beta"),
+    "LeakyRelu": ("alpha",),
+    "Relu": (),
+    "Selu": ("alpha", "gamma"),
+    "Sigmoid": (),
+    "Softplus": (),
+    "Softsign": (),
+    "Tanh": (),
+    "ThresholdedRelu": ("alpha",),
+}
+
+
+def _activated(edit: Edit, op_type: str, attributes: tuple[str, ...]) -> None:
+    _activate(edit, edit.before(op_type, *edit.node.inputs, **edit.given(*attributes)))
+
+
+def _activate(edit: Edit, x: ir.Value) -> None:
+    """Let the node be its activation of `x`: FusedConv has a list of parameters, FusedGemm an attribute for each."""
+    name = edit.get("activation", "")
+    if name not in _PARAMETERS:
+        raise RefusedError(f"its activation '{name}' is unknown")
+    names = _PARAMETERS[name]
+    values = edit.get("activation_params") or [edit.get(f"activation_{name}") for name in names]
+    given = {name: value for name, value in zip(names, values, strict=False) if value is not None}
+    if name == "Clip":  # ONNX's takes its bounds as inputs
+        edit.become(name, [x, *(edit.like(bound, number, x) for bound, number in given.items())])
+    else:
+        edit.become(name, [x], **given)

@@ -1,0 +1,67 @@
+"""Norms of sums, and of the embeddings of tokens, positions and segments."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.graph.edit import Edit, RefusedError
+
+# Norms
+
+
+def skip_layer_normalization(edit: Edit) -> None:
+    """SkipLayerNormalization: LayerNormalization of a sum."""
+    total = _sum_of_skip(edit, edit.input(4))
+    inputs = [total, edit.input(2), *([] if edit.input(3) is None else [edit.input(3)])]
+    edit.become("LayerNormalization", inputs, epsilon=edit.get("epsilon", 1e-12))
+
+
+def skip_simplified_layer_normalization(edit: Edit) -> None:
+    """SkipSimplifiedLayerNormalization: RMSNormalization of a sum."""
+    total = _sum_of_skip(edit, edit.input(3))
+    edit.become("RMSNormalization", [total, edit.input(2)], epsilon=edit.get("epsilon", 1e-5))
+
+
+def _sum_of_skip(edit: Edit, bias: ir.Value | None) -> ir.Value:
+    """The sum that is normalised; it is the node's fourth output too."""
+    outputs = edit.node.outputs
+    if any(value.uses() or value.is_graph_output() for value in outputs[1:3]):
+        raise RefusedError("its outputs mean and inv_std_var are used")
+    x = edit.input(0) if bias is None else edit.before("Add", edit.input(0), bias)  # of the product in front
+    total = edit.before("Add", x, edit.input(1))
+    if len(outputs) > 3:
+        edit.replace_output(3, total)
+    edit.node.resize_outputs(1)
+    return total
+
+
+def embed_layer_normalization(edit: Edit) -> None:
+    """EmbedLayerNormalization: LayerNormalization of the sum of a token's embeddings; its mask is counted too."""
+    tokens, segments, words, places, kinds, gamma, beta, mask, positions = (edit.input(i) for i in range(9))
+    if edit.get("mask_index_type", 1) == 0 and mask is not None:
+        mask = None
+    total = edit.before("Gather", words, tokens, axis=0)
+    if positions is None:
+        length = edit.before("Shape", tokens, start=1, end=2)
+        near = edit.before("Slice", places, edit.ints("starts", [0]), length, edit.ints("axes", [0]))
+    else:
+        near = edit.before("Gather", places, positions, axis=0)
+    total = edit.before("Add", total, near)
+    if segments is not None:
+        total = edit.before("Add", total, edit.before("Gather", kinds, segments, axis=0))
+    outputs = edit.node.outputs
+    if len(outputs) > 2:
+        edit.replace_output(2, total)
+    if len(outputs) > 1 and (outputs[1].uses() or outputs[1].is_graph_output()):
+        edit.replace_output(1, _counts(edit, tokens, mask))
+    edit.node.resize_outputs(1)
+    edit.become("LayerNormalization", [total, gamma, beta], epsilon=edit.get("epsilon", 1e-12))
+
+
+def _counts(edit: Edit, tokens: ir.Value | None, mask: ir.Value | None) -> ir.Value:
+    """How many tokens of each row the mask lets count; 0 without one."""
+    if mask is not None:
+        return edit.before("ReduceSum", mask, edit.ints("axes", [1]), keepdims=0)
+    batch = edit.before("Shape", tokens, start=0, end=1)
+    return edit.before("ConstantOfShape", batch, value=ir.tensor(np.zeros(1, np.int32)))

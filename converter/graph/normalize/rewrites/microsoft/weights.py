@@ -1,0 +1,43 @@
+"""Products with weights of a few bits: the weights become floats, which can be trained."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from converter.graph.edit import Edit, RefusedError
+
+
+def mat_mul_n_bits(edit: Edit) -> None:
+    """MatMulNBits: the product with a matrix of 2, 4 or 8 bits, in blocks along its columns with a scale each."""
+    bits, size = edit.get("bits", 4), edit.get("block_size")
+    rows, columns = edit.get("N"), edit.get("K")
+    if bits not in (2, 4, 8):
+        raise RefusedError(f"its weights have {bits} bits")
+    if edit.get("weight_prepacked", 0):
+        raise RefusedError("its weights are packed for one kind of processor")
+    scales = edit.array(edit.input(2))
+    blocks = -(-columns // size)
+    weight = _unpacked(edit.array(edit.input(1)).reshape(rows, -1), bits)[:, : blocks * size]
+    zeros: np.ndarray | int = 2 ** (bits - 1)
+    if edit.input(3) is not None:
+        points = edit.array(edit.input(3))
+        if points.dtype == np.uint8:
+            points = _unpacked(points.reshape(rows, -1), bits)
+        zeros = points.reshape(rows, -1)[:, :blocks].astype(np.float32)
+    groups = np.arange(columns) // size
+    if edit.input(4) is not None:
+        groups = edit.array(edit.input(4))[:columns]
+    steps = scales.reshape(rows, blocks).astype(np.float32)[:, groups]
+    zeros = zeros[:, groups] if isinstance(zeros, np.ndarray) else zeros
+    real = ((weight[:, :columns].astype(np.float32) - zeros) * steps).astype(scales.dtype)
+    inputs = [edit.input(0), edit.constant("weight", np.ascontiguousarray(real.T))]
+    if edit.input(5) is None:
+        edit.become("MatMul", inputs)
+    else:
+        edit.become("Add", [edit.before("MatMul", *inputs), edit.input(5)])
+
+
+def _unpacked(packed: np.ndarray, bits: int) -> np.ndarray:
+    """The numbers that stand in each byte, the lowest bits first."""
+    shifts = np.arange(0, 8, bits, dtype=np.uint8)
+    return ((packed[..., None] >> shifts) & (2**bits - 1)).reshape(*packed.shape[:-1], -1)

@@ -1,0 +1,64 @@
+"""Upsample, and the Resize that came after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from converter.graph.edit import Edit, RefusedError
+from converter.graph.normalize.rewrites.attributes import rename
+
+Rewrite = Callable[[Edit], None]
+
+
+def upsample_7(edit: Edit) -> None:
+    """Upsample-1 scales height and width."""
+    height, width = edit.take("height_scale"), edit.take("width_scale")
+    edit.set(scales=[1.0, 1.0, height, width])
+    if edit.get("mode") == "bilinear":
+        edit.set(mode="linear")
+
+
+def upsample_9(edit: Edit) -> None:
+    """Upsample-7 takes the scales as an attribute."""
+    edit.set_input(1, edit.constant("scales", np.array(edit.take("scales"), np.float32)))
+
+
+def resize_11(edit: Edit) -> None:
+    """Resize-10 measures from the corner, and takes the nearest pixel below when it enlarges, above when it shrinks."""
+    mode = edit.get("mode", "nearest")
+    edit.set(mode=mode, coordinate_transformation_mode="asymmetric")
+    if mode == "nearest":
+        edit.set(nearest_mode="floor" if _enlarges(edit) else "ceil")
+    scales = edit.input(1)
+    edit.set_input(2, scales)
+    edit.set_input(1, None)
+
+
+def resize_13(edit: Edit) -> None:
+    """Resize-11 has a mode of its own for TensorFlow's nearest neighbour, which is half a pixel off `half_pixel`."""
+    if edit.get("coordinate_transformation_mode") != "tf_half_pixel_for_nn":
+        return
+    if edit.get("mode", "nearest") != "nearest" or edit.get("nearest_mode") != "floor":
+        raise RefusedError("tf_half_pixel_for_nn has a meaning only for the nearest pixel below")
+    edit.set(coordinate_transformation_mode="half_pixel", nearest_mode="round_prefer_ceil")
+
+
+def _enlarges(edit: Edit) -> bool:
+    scales = edit.input(1)
+    if scales is None or scales.const_value is None:
+        return True  # computed scales are those of an up-sampling
+    numbers = scales.const_value.numpy()
+    if (numbers < 1).any() and (numbers > 1).any():
+        raise RefusedError("it enlarges one axis and shrinks another to the nearest pixel, which ONNX now does one way")
+    return bool((numbers >= 1).all())
+
+
+REWRITES: dict[tuple[str, int], Rewrite] = {
+    ("Resize", 11): resize_11,
+    ("Resize", 13): resize_13,
+    ("Upsample", 7): upsample_7,
+    ("Upsample", 9): upsample_9,
+    ("Upsample", 10): rename("Resize"),
+}

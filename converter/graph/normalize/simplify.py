@@ -1,0 +1,135 @@
+"""Operators that undo each other, taken out by onnxoptimizer.
+
+The optimizer is asked about runs of the operators that its optimisations are about, and about nothing else: it drops
+all metadata, fails on operators that it does not know, and takes time that grows with the square of the graph
+(1 s for 4,000 nodes). What it finds is then done on the graph, where nothing is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import onnx
+import onnx_ir as ir
+import onnxoptimizer
+
+from converter.graph.annotations import OPSET
+from converter.graph.constants import new_initializer
+from converter.graph.normalize.clean import replace_value
+from converter.graph.shape_inference import infer_node, is_small
+from converter.graph.unique_names import Names
+from converter.graph.walk import all_graphs
+
+# None that would cost a layer: onnxoptimizer also folds batch norms and drops Dropouts.
+OPTIMISATIONS = (
+    "fuse_consecutive_transposes",  # [0, 2, 3, 1] then [0, 3, 1, 2]: converters between layouts leave them
+    "eliminate_nop_transpose",
+    "eliminate_nop_pad",  # by zero on all sides
+    "fuse_consecutive_reduce_unsqueeze",  # a mean over an axis that is put back: keepdims
+)
+_REDUCTIONS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
+_OPERATORS = frozenset(("Pad", "Transpose", "Unsqueeze", *(f"Reduce{name}" for name in _REDUCTIONS)))
+_ALONE = frozenset(("Pad", "Transpose"))  # a single one may do nothing
+_USE = "converter.use"  # an operator that the optimizer does not know: it stands for whoever uses the run's values
+
+
+def take_out_opposites(model: ir.Model) -> None:
+    """Apply `OPTIMISATIONS` to every graph of the model. What is left over is dead code."""
+    names = Names.of(model)
+    for graph in list(all_graphs(model)):
+        for run in _runs(graph):
+            run.optimise(names)
+
+
+def _runs(graph: ir.Graph) -> Iterator[_Run]:
+    """The connected groups of nodes that the optimisations may change, each in the graph's order."""
+    groups: dict[ir.Node | None, list[ir.Node]] = {}
+    for node in graph:
+        data = node.inputs[0] if node.inputs else None
+        if node.op_type in _OPERATORS and node.domain == "" and data is not None:
+            group = groups.get(data.producer(), [])
+            group.append(node)
+            groups[node] = group
+    for first, group in groups.items():
+        if first is group[0] and (len(group) > 1 or group[0].op_type in _ALONE):
+            yield _Run(graph, group)
+
+
+class _Run:
+    """Connected nodes, what they take from the graph, and what the graph takes from them."""
+
+    def __init__(self, graph: ir.Graph, nodes: list[ir.Node]) -> None:
+        self.graph = graph
+        members = set(nodes)
+        self.nodes = {node.name: node for node in nodes}
+        self.made = {value.name: value for node in nodes for value in node.outputs}
+        inputs = {value.name: value for node in nodes for value in node.inputs if value is not None}
+        self.taken = {name: value for name, value in inputs.items() if name not in self.made}
+        self.used = [value for value in self.made.values() if value.is_graph_output() or _users(value) - members]
+
+    def optimise(self, names: Names) -> None:
+        """Ask onnxoptimizer what is left of the nodes standing alone, and do it to them."""
+        try:
+            graph = onnxoptimizer.optimize(self._as_model(), list(OPTIMISATIONS)).graph
+        except RuntimeError:
+            return  # it does not know a type or a form of the operator: all stays
+        values = self.taken | self.made | self._new_constants(graph, names)
+        *nodes, use = graph.node
+        for proto in nodes:
+            _change(self.nodes[proto.name], proto, [values[name] if name else None for name in proto.input])
+        for old, name in zip(self.used, use.input, strict=True):
+            if name != old.name and not replace_value(old, values[name]):
+                _hand_through(values[name], old)
+
+    def _as_model(self) -> onnx.ModelProto:
+        graph = onnx.GraphProto(name="run")
+        graph.node.extend(ir.serde.serialize_node(node) for node in self.nodes.values())
+        graph.node.add(op_type="Use", domain=_USE, input=[value.name or "" for value in self.used], output=["end"])
+        for name, value in self.taken.items():
+            tensor = value.const_value
+            if value.is_initializer() and tensor is not None and is_small(tensor):
+                graph.initializer.append(ir.serde.serialize_tensor(tensor))
+                graph.initializer[-1].name = name or ""
+            else:
+                graph.input.append(ir.to_proto(value))
+        graph.output.add(name="end")
+        opsets = [onnx.helper.make_opsetid("", OPSET), onnx.helper.make_opsetid(_USE, 1)]
+        return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10)
+
+    def _new_constants(self, graph: onnx.GraphProto, names: Names) -> dict[str, ir.Value]:
+        """Initializers that the optimizer made, such as the axes of two operators in one."""
+        new = {tensor.name: ir.from_proto(tensor) for tensor in graph.initializer if tensor.name not in self.taken}
+        return {name: new_initializer(self.graph, names.fresh(name), tensor) for name, tensor in new.items()}
+
+
+def _users(value: ir.Value) -> set[ir.Node]:
+    return {use.node for use in value.uses()}
+
+
+def _change(node: ir.Node, proto: onnx.NodeProto, inputs: list[ir.Value | None]) -> None:
+    """Give `node` the attributes of `proto`, and these inputs."""
+    before = _attributes(ir.serde.serialize_node(node))
+    if _attributes(proto) == before and list(node.inputs) == inputs:
+        return
+    for attribute in proto.attribute:
+        node.attributes.add(ir.from_proto(attribute))
+    node.resize_inputs(len(inputs))
+    for index, value in enumerate(inputs):
+        node.replace_input_with(index, value)
+    node.outputs[0].shape = None
+    infer_node(node)
+
+
+def _attributes(proto: onnx.NodeProto) -> dict[str, Any]:
+    return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in proto.attribute}
+
+
+def _hand_through(value: ir.Value, end: ir.Value) -> None:
+    """Make `end` a copy of `value`: both are ends of the graph."""
+    node = end.producer()
+    assert node is not None
+    node.op_type = "Identity"
+    node.attributes.clear()
+    node.resize_inputs(1)
+    node.replace_input_with(0, value)

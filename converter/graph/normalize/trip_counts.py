@@ -1,0 +1,271 @@
+"""Loops that count their rounds: TensorFlow's while loops ask after each whether the counter is below a limit.
+
+Such a loop gets the number of its rounds, and what it carries without changing it, or only to count, goes. Then its
+row can write `for i in range(n)`, and what every round gives can be stacked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.graph.constants import new_initializer
+from converter.graph.shape_inference import infer_node
+from converter.graph.unique_names import Names
+from converter.graph.walk import all_nodes
+
+_INT32, _INT64 = ir.DataType.INT32, ir.DataType.INT64
+_NO_LIMIT = 2**31 - 1
+"""A trip count from here on means no limit: exporters write the largest integer."""
+
+
+class _Term(NamedTuple):
+    """`counter + offset < limit`: the loop ends where this is false after a round.
+
+    `start` is where the counter begins, None for the loop's own; `limit` is computed outside of the loop. With an
+    offset of 1 it asks whether there is a round of the next number; without, only after that round.
+    """
+
+    start: ir.Value | None
+    limit: ir.Value
+    offset: int
+
+
+def count_rounds(model: ir.Model) -> None:
+    """Give every loop that counts its rounds their number."""
+    names = Names.of(model)
+    for node in list(all_nodes(model.graph)):
+        if node.op_type == "Loop" and not node.domain:
+            _Loop(node, names).simplify()
+
+
+class _Loop:
+    """A loop: `formals` and `results` are what it carries, inside, `initial` outside."""
+
+    def __init__(self, node: ir.Node, names: Names) -> None:
+        self.node = node
+        self.names = names
+        self.body = node.attributes["body"].as_graph()
+        self.round, self.proceed, *self.formals = self.body.inputs
+        self.results = list(self.body.outputs)[1 : len(self.formals) + 1]
+        self.initial = list(node.inputs)[2:]
+
+    def simplify(self) -> None:
+        """Count the rounds, and take out what needs no carrying."""
+        self._take_out_constants()
+        terms, others = [], []
+        for value in _conjuncts(self.body.outputs[0]):
+            if value is self.proceed or (value.const_value is not None and value.const_value.numpy().all()):
+                continue
+            term = self._term(value)
+            if term is not None and self._begins(term):
+                terms.append((term, value))
+            else:
+                others.append(value)
+        if terms:
+            others += self._limit(terms)
+            self._set_condition(others)
+        self._take_out_counters()
+
+    def _take_out_constants(self) -> None:
+        """Let the body read from outside what no round changes."""
+        for formal, result, initial in zip(self.formals, self.results, self.initial, strict=True):
+            if _behind(result) is formal and initial is not None:
+                formal.replace_all_uses_with(initial)
+
+    def _term(self, value: ir.Value) -> _Term | None:
+        node = value.producer()
+        if node is None or node.op_type not in ("Less", "Greater") or node.domain:
+            return None
+        counter, limit = (_root(x) for x in (node.inputs if node.op_type == "Less" else reversed(node.inputs)) if x)
+        if not self._is_outside(limit) or limit.shape is None or len(limit.shape):
+            return None
+        if counter is self.round:
+            return _Term(None, limit, 0)
+        for formal, result, initial in zip(self.formals, self.results, self.initial, strict=True):
+            if initial is not None and self._steps_by_one(formal, result) and counter in (formal, _behind(result)):
+                return _Term(initial, limit, int(counter is not formal))
+        return None
+
+    def _steps_by_one(self, formal: ir.Value, result: ir.Value) -> bool:
+        node = _behind(result).producer()
+        if node is None or node.op_type != "Add" or node.domain or formal.dtype not in (_INT32, _INT64):
+            return False
+        left, right = (_behind(x) for x in node.inputs if x is not None)
+        step = right if left is formal else left
+        return formal in (left, right) and _number(step) == 1
+
+    def _is_outside(self, value: ir.Value) -> bool:
+        """Whether a value is the same in every round."""
+        node = value.producer()
+        if value.const_value is not None:
+            return True
+        return value not in self.body.inputs if node is None else node.graph is not self.body
+
+    def _begins(self, term: _Term) -> bool:
+        """Whether the condition before the first round asks the same."""
+        start, limit = _first(term.start), _number(term.limit)
+        if start is not None and limit is not None:
+            return start < limit
+        condition = self.node.inputs[1]
+        return condition is not None and any(_asks(value, term.start, term.limit) for value in _conjuncts(condition))
+
+    def _limit(self, terms: Sequence[tuple[_Term, ir.Value]]) -> list[ir.Value]:
+        """Let the loop run as often as all terms allow, and no more often than before; return those that stay."""
+        given = self.node.inputs[0]
+        counts = {} if given is None or (_number(given) or 0) >= _NO_LIMIT else {_root(given): given}
+        for (start, limit, offset), _ in terms:
+            first, last = _first(start), _number(limit)
+            if first is not None and last is not None:
+                count = self._constant(np.array(last - first + 1 - offset))
+                counts[count] = count
+            elif offset:
+                counts[limit if first == 0 else ir.Value()] = self._rounds(start, limit)
+        known = [number for value in counts.values() if (number := _number(value)) is not None]
+        computed = [value for value in counts.values() if _number(value) is None]
+        if known:
+            computed.append(self._constant(np.array(min(known))))
+        if computed:
+            least = computed[0] if len(computed) == 1 else self._outside("Min", *computed)
+            self.node.replace_input_with(0, least)
+        late = [(term, value) for term, value in terms if not term.offset and _number(term.limit) is None]
+        return [value for (start, limit, _), value in late if limit not in counts or _first(start) != 0]
+
+    def _rounds(self, start: ir.Value | None, limit: ir.Value) -> ir.Value:
+        count, first = self._as_int64(limit), _first(start)
+        if first is None and start is not None:
+            return self._outside("Sub", count, self._as_int64(start))
+        return self._outside("Sub", count, self._constant(np.array(first))) if first else count
+
+    def _as_int64(self, value: ir.Value) -> ir.Value:
+        return value if value.dtype == _INT64 else self._outside("Cast", value, to=_INT64.value)
+
+    def _constant(self, array: np.ndarray) -> ir.Value:
+        graph = self.node.graph
+        assert isinstance(graph, ir.Graph)
+        return new_initializer(graph, self.names.fresh(f"{self.node.name}/count"), ir.tensor(array))
+
+    def _outside(self, op_type: str, *inputs: ir.Value, **attributes: int) -> ir.Value:
+        return self._add(op_type, inputs, attributes, before=self.node)
+
+    def _add(
+        self, op_type: str, inputs: Sequence[ir.Value], attributes: Mapping[str, int], before: ir.Node | None = None
+    ) -> ir.Value:
+        """Add a node, before another one or at the end of the body."""
+        name = self.names.fresh(f"{self.node.name}/{op_type}")
+        made = ir.node(op_type, inputs, attributes, name=name)
+        made.outputs[0].name = name
+        if before is None:
+            self.body.append(made)
+        elif before.graph is not None:
+            before.graph.insert_before(before, made)
+        infer_node(made)
+        return made.outputs[0]
+
+    def _set_condition(self, others: Sequence[ir.Value]) -> None:
+        """Let the loop go on while all of `others` are true; nothing asks for that when there are none."""
+        if not others:
+            self.node.replace_input_with(1, self._constant(np.array(True)))
+            others = [self.proceed]
+        condition = others[0]
+        for other in others[1:]:
+            condition = self._add("And", (condition, other), {})
+        self.body.outputs[0] = condition if condition is not self.proceed else self._add("Identity", (condition,), {})
+
+    def _take_out_counters(self) -> None:
+        """Let the body read the number of the round where it counts itself; carry nothing that nobody reads."""
+        finals = self.node.outputs[: len(self.formals)]
+        unread = [not final.uses() and not final.is_graph_output() for final in finals]
+        for k, (formal, result, start) in enumerate(zip(self.formals, self.results, self.initial, strict=True)):
+            if unread[k] and start is not None and _number(start) == 0 and self._steps_by_one(formal, result):
+                counter, node = self.round, self.body[0]
+                if formal.dtype == _INT32:
+                    counter = self._add("Cast", (counter,), {"to": _INT32.value}, before=node)
+                formal.replace_all_uses_with(counter)
+        gone = [
+            k
+            for k, formal in enumerate(self.formals)
+            if unread[k] and not formal.uses() and not formal.is_graph_output()
+        ]
+        if gone:
+            self._carry_no_more(gone)
+
+    def _carry_no_more(self, gone: Sequence[int]) -> None:
+        """Replace the node by one that does not carry what stands at these places."""
+        old = self.node
+        for k in reversed(gone):
+            del self.body.inputs[k + 2]
+            del self.body.outputs[k + 1]
+        inputs = [value for k, value in enumerate(old.inputs) if k - 2 not in gone]
+        finals = [value for k, value in enumerate(old.outputs) if k not in gone]
+        body = old.attributes.pop("body")
+        new = ir.node("Loop", inputs, num_outputs=len(finals), name=old.name)
+        new.attributes.add(body)
+        new.metadata_props.update(old.metadata_props)
+        assert old.graph is not None
+        old.graph.insert_before(old, new)
+        for one, other in zip(finals, new.outputs, strict=True):
+            other.name, other.type, other.shape = one.name, one.type, one.shape
+            other.metadata_props.update(one.metadata_props)
+            one.replace_all_uses_with(other, replace_graph_outputs=True)
+        old.graph.remove(old, safe=True)
+
+
+def _conjuncts(value: ir.Value) -> Iterator[ir.Value]:
+    """What `a and b and c` joins."""
+    value = _behind(value)
+    node = value.producer()
+    if node is not None and node.op_type == "And" and not node.domain:
+        for part in node.inputs:
+            if part is not None:
+                yield from _conjuncts(part)
+    else:
+        yield value
+
+
+def _asks(value: ir.Value, start: ir.Value | None, limit: ir.Value) -> bool:
+    """Whether a value is `start < limit`."""
+    node = value.producer()
+    if node is None or node.op_type not in ("Less", "Greater") or node.domain:
+        return False
+    small, large = (_root(x) for x in (node.inputs if node.op_type == "Less" else reversed(node.inputs)) if x)
+    wanted = _first(start)
+    same = small is _root(start) if wanted is None and start is not None else _number(small) == wanted
+    return same and large is limit
+
+
+def _behind(value: ir.Value) -> ir.Value:
+    """What Identity nodes pass on."""
+    node = value.producer()
+    while node is not None and node.op_type == "Identity" and not node.domain and node.inputs[0] is not None:
+        value = node.inputs[0]
+        node = value.producer()
+    return value
+
+
+def _root(value: ir.Value) -> ir.Value:
+    """An integer behind casts: comparisons of them come as comparisons of floats."""
+    value = _behind(value)
+    node = value.producer()
+    if node is not None and node.op_type == "Cast" and not node.domain and node.inputs[0] is not None:
+        source = _root(node.inputs[0])
+        if source.dtype in (_INT32, _INT64):
+            return source
+    return value
+
+
+def _number(value: ir.Value) -> int | None:
+    """The number that a scalar constant holds, where it is a whole one."""
+    tensor = _root(value).const_value
+    if tensor is None or tensor.size != 1 or not (tensor.dtype.is_integer() or tensor.dtype.is_floating_point()):
+        return None
+    number = float(tensor.numpy().reshape(()))
+    return int(number) if number.is_integer() else None
+
+
+def _first(start: ir.Value | None) -> int | None:
+    """Where a counter begins, the loop's own with 0; None where that is computed."""
+    return 0 if start is None else _number(start)

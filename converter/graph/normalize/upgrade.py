@@ -1,0 +1,85 @@
+"""Every operator to its meaning at one opset, node by node.
+
+onnx's own version converter is not used: it drops metadata and function names, serialises the weights, refuses a whole
+model for one node, and changes the meaning of a dozen operators without a word (`tests/normalize/test_upgrade.py`
+compares each with the original). Of ONNX's 426 changes of operators, all but those in `REWRITES` only widen what an
+operator accepts; a test compares the schemas and fails when one is neither.
+"""
+
+from __future__ import annotations
+
+import onnx
+import onnx_ir as ir
+
+from converter.graph.annotations import KEPT, OPSET, ORIGINAL, REASON, REFUSED
+from converter.graph.edit import Edit, RefusedError
+from converter.graph.normalize.rewrites import EXPERIMENTAL, RELATIVES, RELATIVES_DOMAIN, REWRITES
+from converter.graph.shape_inference import infer_node, infer_shapes
+from converter.graph.unique_names import Names
+from converter.graph.walk import all_nodes
+
+
+def upgrade(model: ir.Model) -> None:
+    """Bring every node of ONNX's own domain to `OPSET`, and what onnxruntime wrote instead of them; others stay.
+
+    A node that cannot be brought there moves to the domain `REFUSED` and keeps all else; `refusal_of` says what it was
+    and why. An opset newer than `OPSET` is taken for `OPSET`. Operators that the caller keeps stay.
+    """
+    version, kept = model.opset_imports[""], model.meta.get(KEPT, ())
+    nodes = [
+        node
+        for node in all_nodes(model.graph)
+        if node.domain == "" or (_is_relative(node) and f"{node.domain}.{node.op_type}" not in kept)
+    ]
+    changed = {node for node in nodes if _is_relative(node) or _has_changed(node.op_type, node.version or version)}
+    if changed and all(node.domain or node.version in (None, version) for node in nodes):
+        infer_shapes(model)  # the rewrites ask for ranks
+    names = Names.of(model)
+    for node in nodes:
+        if node in changed:
+            _rewrite(node, node.version or version, names)
+        if changed and any(value.shape is None for value in node.outputs):
+            infer_node(node)
+        node.version = None
+    model.opset_imports[""] = OPSET
+    model.opset_imports[REFUSED] = 1
+
+
+def _is_relative(node: ir.Node) -> bool:
+    return node.domain == RELATIVES_DOMAIN and node.op_type in RELATIVES
+
+
+def _has_changed(op_type: str, version: int) -> bool:
+    if op_type not in _CHANGED and onnx.defs.has(op_type):
+        return False
+    return not _exists(op_type) or any((op_type, step) in REWRITES for step in range(version + 1, OPSET + 1))
+
+
+def _exists(op_type: str) -> bool:
+    return onnx.defs.has(op_type) and not onnx.defs.get_schema(op_type, OPSET).deprecated
+
+
+def _rewrite(node: ir.Node, version: int, names: Names) -> None:
+    op_type, attributes, inputs = node.op_type, list(node.attributes.values()), list(node.inputs)
+    original = f"{RELATIVES_DOMAIN}.{op_type}" if _is_relative(node) else f"{op_type}-{version}"
+    edit = Edit(node, names)
+    try:
+        if _is_relative(node):
+            RELATIVES[op_type](edit)
+            node.domain, version = "", OPSET
+        for step in range(version + 1, OPSET + 1):
+            if rewrite := REWRITES.get((node.op_type, step)):
+                rewrite(edit)
+        if rewrite := EXPERIMENTAL.get(node.op_type):
+            rewrite(edit)
+        if not _exists(node.op_type):
+            raise RefusedError(f"ONNX {OPSET} has no such operator")
+    except RefusedError as refusal:
+        edit.become(op_type, inputs)
+        node.attributes.update({attribute.name: attribute for attribute in attributes})
+        node.domain = REFUSED
+        node.metadata_props[ORIGINAL] = original
+        node.metadata_props[REASON] = str(refusal)
+
+
+_CHANGED = {op_type for op_type, _ in REWRITES}

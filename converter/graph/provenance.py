@@ -1,0 +1,95 @@
+"""Provenance: a node that replaces others keeps what the source says about them."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterable, Sequence
+
+import onnx_ir as ir
+
+from converter.graph.annotations import refusal_of
+from converter.graph.hints import scopes
+
+ABSORBED = "converter.absorbed"
+"""Metadata: a list of [operator, name, scope] of the nodes that a node stands for beside the one it is named after."""
+OPERATOR = "converter.operator"
+"""Metadata: the operator of the node that it is named after."""
+
+
+def operator_of(node: ir.Node) -> str:
+    """The operator that a node was in the source: `onnx::MatMul`."""
+    domain = "onnx" if refusal_of(node) else node.domain or "onnx"
+    return node.metadata_props.get(OPERATOR, f"{domain}::{node.op_type}")
+
+
+def absorbed_of(node: ir.Node) -> list[tuple[str, str, str]]:
+    """Operator, name and scope of the nodes that a node stands for beside the one it is named after."""
+    return [(operator, name, scope) for operator, name, scope in json.loads(node.metadata_props.get(ABSORBED, "[]"))]
+
+
+def hand_over(old: Sequence[ir.Node], new: Sequence[ir.Node]) -> None:
+    """Give the names, scopes and metadata of `old` to `new`.
+
+    The last of `new` is named after the most telling node. It stands where that stood when it is the same operator, a
+    convolution that takes in its padding; else where all of `old` stood. One before it takes over a node of its own
+    operator, or, where there is none, stands for nothing in the source (`operator_of` is empty).
+    """
+    last, left = new[-1], list(old)
+    for node in reversed(new):
+        origins = left if node is last else [other for other in left if _is_alike(node, other)]
+        if origins:
+            origin = _most_telling(node, origins)
+            left.remove(origin)
+            node.name = origin.name
+            node.metadata_props.update(origin.metadata_props)
+            node.metadata_props[OPERATOR] = operator_of(origin)
+        else:
+            node.metadata_props.update(last.metadata_props)
+            node.metadata_props.pop(ABSORBED, None)
+            node.metadata_props[OPERATOR] = ""
+    if not any(_is_alike(last, node) for node in old):
+        _widen_scope(last, old)
+    absorb(last, left)
+
+
+def absorb(node: ir.Node, others: Iterable[ir.Node]) -> None:
+    """Note that `node` stands for `others` too."""
+    known = absorbed_of(node)
+    for other in others:
+        scope = "/".join(scope.name for scope in scopes.scopes_of(other))
+        own = [(operator_of(other), other.name or "", scope)] if operator_of(other) else []
+        known += [*own, *absorbed_of(other)]
+    if known:
+        node.metadata_props[ABSORBED] = json.dumps(known)
+
+
+def _most_telling(new: ir.Node, old: Sequence[ir.Node]) -> ir.Node:
+    """The node that a new one is named after: of its operator, or with the largest constant, or else the first."""
+
+    def rank(node: ir.Node) -> tuple[bool, int]:
+        sizes = [value.const_value.size for value in node.inputs if value is not None and value.const_value is not None]
+        return _is_alike(node, new), max([1, *sizes])
+
+    return max(old, key=rank)
+
+
+def _is_alike(node: ir.Node, other: ir.Node) -> bool:
+    return node.op_type == other.op_type
+
+
+def _widen_scope(node: ir.Node, old: Iterable[ir.Node]) -> None:
+    """Let `node` stand in the deepest scope that holds all of `old`; nodes without any scope have no say."""
+    path = scopes.path_of(node)
+    depth = len(path)
+    for other in old:
+        if scopes.TORCH_SCOPES in other.metadata_props or "/" in (other.name or ""):
+            theirs = scopes.path_of(other)
+            depth = next((i for i in range(depth) if theirs[i : i + 1] != path[i : i + 1]), depth)
+    if depth == len(path):
+        return
+    for key in (scopes.TORCH_SCOPES, scopes.TORCH_CLASSES):
+        if key == scopes.TORCH_SCOPES or key in node.metadata_props:
+            recorded = ast.literal_eval(node.metadata_props.get(key, str([*path, node.name])))
+            del recorded[len(recorded) - 1 - (len(path) - depth) : -1]
+            node.metadata_props[key] = str(recorded)

@@ -1,0 +1,144 @@
+"""What idioms ask about values and nodes of a graph."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from converter.graph.annotations import OPSET
+from converter.shapes.symbols import extents_by_name
+
+TOLERANCE = {ir.DataType.FLOAT16: 2.0**-10, ir.DataType.BFLOAT16: 2.0**-7}
+"""Relative difference up to which a constant of this type is a certain number; 1e-6 for all others."""
+SMALL = 64
+"""Constants up to this size are compared element by element."""
+
+
+def is_float(value: ir.Value) -> bool:
+    """Whether a value is known to hold floats."""
+    return value.dtype is not None and value.dtype.is_floating_point()
+
+
+def dtype_kind(value: ir.Value | None) -> str:
+    """NumPy's letter for a value's element type: i, u, f, b; "O" for all others."""
+    if value is None or value.dtype is None or value.dtype == ir.DataType.STRING:
+        return "O"
+    if value.dtype.is_floating_point():
+        return "f"
+    return "b" if value.dtype == ir.DataType.BOOL else "i" if value.dtype.is_signed() else "u"
+
+
+def rank_of(value: ir.Value) -> int | None:
+    """The number of axes, where it is known."""
+    return None if value.shape is None else len(value.shape)
+
+
+def shape_of(value: ir.Value) -> tuple[int | str | None, ...] | None:
+    """The extents: numbers, names where free; None altogether when the rank is unknown."""
+    return None if value.shape is None else extents_by_name(value.shape)
+
+
+VIEWS = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+"""Operators that only give a value another shape."""
+
+
+def is_weight(value: ir.Value) -> bool:
+    """Whether a value is a constant, or one that is only used in another shape: a row can make a parameter of both."""
+    if value.const_value is not None:
+        return True
+    node = value.producer()
+    source = node.inputs[0] if node is not None and node.op_type in VIEWS and not node.domain else None
+    return (
+        source is not None
+        and value.shape is not None
+        and value.shape.is_static()
+        and is_internal(source)
+        and is_weight(source)
+    )
+
+
+def is_internal(value: ir.Value) -> bool:
+    """Whether a single input of a single node uses a value."""
+    return not value.is_graph_output() and len(value.uses()) == 1
+
+
+def number_of(value: ir.Value | None) -> float | None:
+    """The number that a constant of one element holds; None for every other value."""
+    tensor = None if value is None else value.const_value
+    if tensor is None or tensor.size != 1 or not (tensor.dtype.is_floating_point() or tensor.dtype.is_integer()):
+        return None
+    return float(tensor.numpy().reshape(()))
+
+
+def numbers_of(value: ir.Value | None) -> tuple[int, ...] | None:
+    """The elements of a small constant of integers: axes, a shape."""
+    tensor = None if value is None else value.const_value
+    if tensor is None or tensor.size > SMALL or not tensor.dtype.is_integer():
+        return None
+    return tuple(tensor.numpy().reshape(-1).tolist())
+
+
+def axes_of(axes: ir.Value | None, x: ir.Value) -> tuple[int, ...] | None:
+    """Constant axes of `x`, in order, counted from the first; None when they are computed or the rank is unknown."""
+    numbers, rank = numbers_of(axes), rank_of(x)
+    return None if numbers is None or rank is None else tuple(sorted(axis % rank for axis in numbers))
+
+
+def spans(value: ir.Value, extents: tuple[int | str | None, ...]) -> bool:
+    """Whether a value has these extents, all fixed, but for axes of 1 before them on either side."""
+    own = shape_of(value)
+    return own is not None and _stripped(own) == _stripped(extents) and all(isinstance(dim, int) for dim in own)
+
+
+def _stripped(extents: tuple[int | str | None, ...]) -> tuple[int | str | None, ...]:
+    first = next((i for i, dim in enumerate(extents) if dim != 1), len(extents))
+    return extents[first:]
+
+
+def has_shape_of(y: ir.Value, x: ir.Value) -> bool:
+    """Whether `y`, a reshape of a value with the batch of `x`, has the shape of `x`."""
+    node = y.producer()
+    shape = node.inputs[1].producer() if node is not None and node.op_type == "Reshape" and node.inputs[1] else None
+    if shape is not None and shape.op_type == "Shape" and shape.inputs[0] is x:
+        return not shape.attributes.get_int("start", 0) and "end" not in shape.attributes
+    ours, theirs = shape_of(y), shape_of(x)
+    fixed = ours is not None and all(isinstance(dim, int) for dim in ours[1:])
+    return fixed and theirs is not None and ours[1:] == theirs[1:]  # type: ignore[index]
+
+
+def is_filled(value: ir.Value, number: float) -> bool:
+    """Whether a constant has this number everywhere."""
+    return value.const_value is not None and bool((value.const_value.numpy() == number).all())
+
+
+def is_close(number: float, wanted: float, dtype: ir.DataType | None) -> bool:
+    """Whether a constant of a type is a certain number, as exactly as the type can hold it."""
+    return math.isclose(number, wanted, rel_tol=TOLERANCE.get(dtype, 1e-6) if dtype else 1e-6)
+
+
+def is_same(one: Any, other: ir.Value | None) -> bool:
+    """Whether two values are one, or small constants of equal content."""
+    if one is other:
+        return True
+    a = one.const_value if isinstance(one, ir.Value) else None
+    b = None if other is None else other.const_value
+    if a is None or b is None or max(a.size, b.size) > SMALL or a.dtype != b.dtype:
+        return False
+    return np.array_equal(a.numpy(), b.numpy())
+
+
+def attribute(node: ir.Node, name: str) -> Any:
+    """An attribute's value; the schema's default where the node does not say; None where that says nothing either."""
+    given = node.attributes.get(name)
+    if given is not None:
+        return tuple(given.value) if isinstance(given.value, (list, tuple)) else given.value
+    try:
+        default = onnx.defs.get_schema(node.op_type, OPSET, node.domain).attributes[name].default_value
+    except (onnx.defs.SchemaError, KeyError):
+        return None
+    value = onnx.helper.get_attribute_value(default) if default.type else None
+    return value.decode() if isinstance(value, bytes) else value

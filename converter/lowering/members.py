@@ -1,0 +1,143 @@
+"""Members: the layers, parameters and literals that the entry class's constructor makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from converter import shapes
+from converter.base.names import Names
+from converter.lowering.node import Declined, kind_of
+from converter.script.dtypes import mindspore_dtype
+from converter.script.mindspore_api import CELL_ATTRIBUTES
+from converter.script.program import Arg, Expr, Member, expr
+from converter.script.weights import Weight
+
+MAX_LITERAL = 16
+"""Constants of more elements are parameters, smaller ones stand in the script."""
+
+
+MOST_NUMBERS = 4
+"""Of more equal numbers nobody wants to read each."""
+
+
+class Members:
+    """The members of a Cell while it is being written; what is asked for twice is made once."""
+
+    def __init__(self, members: list[Member]) -> None:
+        self._members = members
+        self._names = Names(CELL_ATTRIBUTES)
+        self._layers: dict[tuple[Any, ...], Member] = {}
+        self._called: dict[tuple[Any, ...], list[Member]] = {}
+        self._held: dict[int, tuple[Member, str]] = {}
+        self._constants: dict[ir.Value, Arg] = {}
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def layer(self, constructor: Expr, weights: dict[str, Weight], hint: str, module: str = "") -> Member:
+        """A layer; one that has the same constructor and matrices as an earlier one is that one, as in the source.
+
+        Vectors do not count: exporters merge the equal biases and scales of different layers. Where the source says
+        which of its modules calls the layer, one of this module with equal values is the same: exporters copy a matrix
+        that they transpose for each call.
+        """
+        shared = [weight for weight in weights.values() if len(weight.tensor.shape) > 1]
+        key = (constructor, tuple((id(w.tensor), repr(w.steps)) for w in weights.values())) if shared else None
+        if key in self._layers:
+            return self._layers[key]
+        called = self._called.setdefault((constructor, module), []) if module and weights else []
+        same = next((member for member in called if _equal(member.weights, weights)), None)
+        if same is not None:
+            return same
+        member = self._add(constructor, weights, hint)
+        called.append(member)
+        if key is not None:
+            self._layers[key] = member
+            whole = {name: weight for name, weight in weights.items() if len(weight.shape) > 1 and not weight.steps}
+            self._held |= {id(weight.tensor): (member, name) for name, weight in whole.items()}
+        return member
+
+    def held(self, tensor: Any) -> Expr | None:
+        """A matrix that a layer has, and that is used as a tensor besides: GPT-2's embedding is its head too."""
+        if id(tensor) not in self._held:
+            return None
+        member, name = self._held[id(tensor)]
+        return expr(f"{{0}}.{name}", member)
+
+    def constant_of(self, value: ir.Value, weight: Callable[[], Weight], hint: str) -> Arg:
+        """A constant of the graph as a tensor; `weight` is asked for the first time only."""
+        if value not in self._constants:
+            self._constants[value] = self.constant(weight(), hint)
+        return self._constants[value]
+
+    def constant(self, weight: Weight, hint: str) -> Arg:
+        """A constant as a tensor: a parameter, or a literal when it is small and not trained.
+
+        Raises:
+            Declined: MindSpore lacks its element type.
+        """
+        tensor, shape = weight.tensor, weight.shape
+        dtype = mindspore_dtype(tensor.dtype)
+        if dtype is None:
+            raise Declined(f"MindSpore has no element type {tensor.dtype.name} ('{tensor.name}')")
+        size = int(np.prod(shape, dtype=np.int64))
+        if size == 0:
+            return expr("ops.zeros({0}, {1})", shape, dtype)
+        trainable = weight.trainable and size > 1
+        if kind_of(tensor.dtype) == "c" or (size <= MAX_LITERAL and not trainable):
+            return self._add(_literal(weight.array(), dtype), {}, hint)
+        constructor = expr("ms.Parameter(ops.zeros({0}, {1}))", shape, dtype)
+        if not trainable:
+            constructor = expr("ms.Parameter(ops.zeros({0}, {1}), requires_grad=False)", shape, dtype)
+        return self._add(constructor, {"": replace(weight, trainable=trainable)}, hint)
+
+    def _add(self, constructor: Expr, weights: dict[str, Weight], hint: str) -> Member:
+        member = Member(self._names.new(hint, "layer"), constructor, weights, hint)
+        self._members.append(member)
+        return member
+
+    def drop_from(self, count: int) -> None:
+        """Keep the first `count` members: a row declined after it had made the others."""
+        gone = set(map(id, self._members[count:]))
+        del self._members[count:]
+        self._layers = {key: member for key, member in self._layers.items() if id(member) not in gone}
+        self._called = {
+            key: [member for member in members if id(member) not in gone] for key, members in self._called.items()
+        }
+        self._constants = {key: item for key, item in self._constants.items() if id(item) not in gone}
+        self._held = {key: item for key, item in self._held.items() if id(item[0]) not in gone}
+
+
+def _equal(a: dict[str, Weight], b: dict[str, Weight]) -> bool:
+    """Whether two layers have the same vectors, and the same matrices or equal copies of them."""
+
+    def same(mine: Weight, other: Weight) -> bool:
+        if mine.tensor is other.tensor or len(mine.shape) < 2 or mine.shape != other.shape:
+            return mine.tensor is other.tensor
+        return np.array_equal(mine.tensor.numpy(), other.tensor.numpy())
+
+    return a.keys() == b.keys() and all(a[name].steps == b[name].steps and same(a[name], b[name]) for name in a)
+
+
+def _literal(array: np.ndarray, dtype: Expr) -> Expr:
+    """A small constant: by its numbers, or by what makes many of them."""
+    if array.size > MOST_NUMBERS and array.dtype.kind in "bif":
+        for number, function in ((0, "ops.zeros"), (1, "ops.ones")):
+            if (array == number).all():
+                return expr(f"{function}({{0}}, {{1}})", array.shape, dtype)
+    return expr("ms.Tensor({0}, {1})", literal_of(array), dtype)
+
+
+def literal_of(array: np.ndarray) -> Any:
+    """A small array as nested lists of Python numbers."""
+    if array.dtype.kind == "V" or str(array.dtype) == "bfloat16":
+        array = array.astype(np.float32)
+    if array.dtype.kind == "f":
+        flat = [shapes.shortest(item) for item in array.reshape(-1)]
+        return np.array(flat, np.float64).reshape(array.shape).tolist()
+    return array.tolist()

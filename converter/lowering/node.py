@@ -1,0 +1,245 @@
+"""What a row of an operator table sees: one node, and its inputs as operands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx_ir as ir
+
+from converter import shapes
+from converter.base.weight_steps import Step
+from converter.graph.hints import scopes
+from converter.graph.hints.origins import is_fixed
+from converter.script.dtypes import mindspore_dtype
+from converter.script.program import Arg, Assign, Block, Expr, Member, Statement, Value, expr
+from converter.script.weights import Weight
+from converter.shapes import PyValue
+
+if TYPE_CHECKING:
+    from converter.lowering.translator import Translator
+
+
+class Declined(Exception):  # noqa: N818 - it is an answer, not an error
+    """A row's way to say that it cannot translate this case; the node becomes a stub with the reason."""
+
+
+class Operand:
+    """An input of a node. Used as an argument of an expression, it is a tensor; it can also be asked for more."""
+
+    def __init__(self, translator: Translator, value: ir.Value) -> None:
+        self._translator = translator
+        self.value = value
+
+    @property
+    def name(self) -> str:
+        """The value's name in the source."""
+        return self.value.name or ""
+
+    @property
+    def shape(self) -> tuple[int | None, ...] | None:
+        """Extents, None where free; None altogether when the rank is unknown."""
+        shape = self.value.shape
+        return None if shape is None else tuple(dim if isinstance(dim, int) else None for dim in shape)
+
+    @property
+    def rank(self) -> int | None:
+        """The number of axes, or None when unknown."""
+        return None if self.value.shape is None else len(self.value.shape)
+
+    @property
+    def size(self) -> int | None:
+        """The number of elements, or None when an extent is free."""
+        shape = self.shape
+        if shape is None or None in shape:
+            return None
+        return int(np.prod([dim or 0 for dim in shape], dtype=np.int64))
+
+    @property
+    def dtype(self) -> ir.DataType | None:
+        """The element type, or None when unknown."""
+        return self.value.dtype
+
+    @property
+    def kind(self) -> str:
+        """NumPy's letter for the element type: f, i, u, b, c; "f" for bfloat16 and unknown ones, "O" for strings."""
+        return kind_of(self.value.dtype)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the model fixes its elements (an initializer, or arithmetic on fixed extents)."""
+        lifted = self._translator.python.get(self.value)
+        return self.is_weight or (lifted is not None and lifted.literal)
+
+    @property
+    def is_weight(self) -> bool:
+        """Whether it is a constant that can be a layer's parameter: an initializer, or a view of one."""
+        return self.value.const_value is not None or self.value in self._translator.views
+
+    @property
+    def is_buffer(self) -> bool:
+        """Whether the source says that it is a constant which is not trained, such as the kernel of a blur."""
+        return self.value.const_value is not None and is_fixed(self.value)
+
+    @property
+    def constant(self) -> np.ndarray | None:
+        """Its elements when the model fixes them, else None. Loads them: ask only for what is small."""
+        tensor = self.value.const_value
+        if tensor is not None:
+            return tensor.numpy()
+        if self.value in self._translator.views:
+            return self._translator.views[self.value].array()
+        lifted = self._translator.python.get(self.value)
+        if lifted is None or not lifted.literal:
+            return None
+        dtype = self.value.dtype.numpy() if self.value.dtype else None
+        return np.array(lifted.items, dtype).reshape(lifted.shape)
+
+    def python(self, computed: bool = False) -> Any:
+        """Its elements as Python values: a scalar (rank 0) or a tuple, of literals and expressions; None if not any.
+
+        Shape arithmetic (`x.shape[0] * 2`) and small constants are Python values; with `computed` every number of
+        rank 0 or 1 is, read when the network runs: `int(y[0])`.
+        """
+        lifted = self._lifted(computed)
+        return None if lifted is None else lifted.arg
+
+    def items(self, computed: bool = False) -> tuple[Any, ...] | None:
+        """Like `python`, but always a tuple, element by element; None when their number is unknown."""
+        lifted = self._lifted(computed)
+        return None if lifted is None or lifted.spread else lifted.items
+
+    def _lifted(self, computed: bool) -> PyValue | None:
+        lifted = self._translator.python_value(self.value)
+        if lifted is None and computed:
+            lifted = shapes.read(self, self.kind, self.shape)
+        return None if lifted is None or lifted.rank > 1 else lifted
+
+    def number_or_tensor(self) -> Arg:
+        """A Python number when it is one element that is known as one, for `x * 0.5`; else itself, a tensor."""
+        if self.size != 1:
+            return self
+        lifted = self._translator.python_value(self.value)
+        return self if lifted is None else lifted.items[0]
+
+    def weight(self, *steps: Step) -> Weight:
+        """Use it as a parameter, its array taken through `steps`; trainable when it is a float of the source."""
+        return self._translator.weight(self.value, steps)
+
+    def shape_python(self) -> tuple[Any, ...] | None:
+        """Its shape as Python values: numbers where fixed, `x.shape[i]` where free; None when the rank is unknown."""
+        lifted = self._translator.shape_of(self.value)
+        return None if lifted.spread else lifted.items
+
+
+def kind_of(dtype: ir.DataType | None) -> str:
+    """NumPy's letter for an element type (see `Operand.kind`)."""
+    if dtype is None or dtype == ir.DataType.BFLOAT16:
+        return "f"
+    try:
+        return dtype.numpy().kind
+    except TypeError:
+        return "O"
+
+
+class Node:
+    """One node, as a row sees it: what it is, and how to write what is more than one expression."""
+
+    def __init__(self, translator: Translator, node: ir.Node) -> None:
+        self._translator = translator
+        self.ir = node
+        self.used = tuple(bool(output.uses()) or output.is_graph_output() for output in node.outputs)
+        """For every output: whether anything needs it."""
+
+    @property
+    def name(self) -> str:
+        """The node's name in the source."""
+        return self.ir.name or ""
+
+    @property
+    def operator(self) -> str:
+        """`onnx::Conv`, `com.microsoft::Gelu`."""
+        return f"{self.ir.domain or 'onnx'}::{self.ir.op_type}"
+
+    @property
+    def inputs(self) -> tuple[Operand, ...]:
+        """The inputs that are there."""
+        return tuple(Operand(self._translator, value) for value in self.ir.inputs if value is not None)
+
+    @property
+    def outputs(self) -> tuple[Operand, ...]:
+        """The outputs, for their shapes and dtypes."""
+        return tuple(Operand(self._translator, output) for output in self.ir.outputs)
+
+    def decline(self, reason: str) -> Declined:
+        """Give the reason why this case has no translation: `raise node.decline("…")`."""
+        return Declined(reason)
+
+    def dtype(self, index: int = 0) -> Expr:
+        """Write the element type of an output: `ms.float32`."""
+        return self.mindspore_dtype(self.ir.outputs[index].dtype)
+
+    def mindspore_dtype(self, dtype: ir.DataType | int | None) -> Expr:
+        """Write an element type as MindSpore's.
+
+        Raises:
+            Declined: MindSpore has no such type.
+        """
+        if dtype is None:
+            raise self.decline("the element type is unknown")
+        written = mindspore_dtype(ir.DataType(dtype))
+        if written is None:
+            raise self.decline(f"MindSpore has no element type {ir.DataType(dtype).name}")
+        return written
+
+    def variable(self, index: int) -> Value:
+        """A new variable for an output, named after it."""
+        return self._translator.variable(self.ir, index)
+
+    def let(self, hint: str, value: Arg) -> Value:
+        """Write `hint = value` before the node's own statement, and return the variable."""
+        target = Value(hint)
+        self.emit(Assign((target,), self._translator.resolve(value)))
+        return target
+
+    def unpack(self, hints: Sequence[str], value: Arg) -> tuple[Value, ...]:
+        """Write `a, b = value` and return the variables."""
+        targets = tuple(Value(hint) for hint in hints)
+        self.emit(Assign(targets, self._translator.resolve(value)))
+        return targets
+
+    def emit(self, statement: Statement) -> None:
+        """Append a statement; its expressions are already resolved."""
+        self._translator.emit(statement)
+
+    def resolve(self, value: Arg) -> Arg:
+        """Replace operands in an expression by variables, parameters and literals."""
+        return self._translator.resolve(value)
+
+    def layer(self, constructor: Expr, weights: dict[str, Weight], hint: str = "") -> Member:
+        """Make a member of the Cell: `layer(expr("nn.Dense({0}, {1})", 8, 4), {"weight": w.weight(), …})`.
+
+        The same layer on the same weights is made once, however many nodes use it.
+        """
+        hint = hint or scopes.layer_hint(self.ir, tuple(weight.source_name for weight in weights.values()))
+        module = scopes.dotted(scopes.scopes_of(self.ir))
+        return self._translator.members.layer(constructor, weights, hint, module)
+
+    def apply(self, constructor: Expr, weights: dict[str, Weight], *inputs: Arg) -> Expr:
+        """Make a layer and call it: `self.conv1(x)`."""
+        holes = ", ".join(f"{{{i + 1}}}" for i in range(len(inputs)))
+        return expr(f"{{0}}({holes})", self.layer(constructor, weights), *inputs)
+
+    def constant(self, array: np.ndarray, hint: str = "constant") -> Arg:
+        """A tensor that the row computed from constants: a literal when small, else a parameter that is not trained."""
+        tensor = ir.tensor(np.asarray(array, order="C"), name=f"{self.name}/{hint}")
+        return self._translator.members.constant(Weight(tensor, (), trainable=False), hint)
+
+    def block(self, graph: ir.Graph, inputs: Sequence[Arg | PyValue] = ()) -> Block:
+        """Translate a sub-graph to a block; `inputs` are what its formal inputs are inside."""
+        return self._translator.subgraph(graph, inputs)
+
+    def inline(self, graph: ir.Graph, inputs: Sequence[Arg | PyValue] = ()) -> tuple[Arg, ...]:
+        """Translate a sub-graph here and now, without a block, and return its results."""
+        return self._translator.inline(graph, inputs)

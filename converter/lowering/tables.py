@@ -1,0 +1,223 @@
+"""Operator tables: from an ONNX operator's name to the row that translates it.
+
+A table is a module with a dictionary `ROWS`: the operator's name (`"Relu"`; with its domain, `"com.microsoft.Gelu"`)
+to a row. A row is a function
+
+    def leaky_relu(node, x, *, alpha=0.01):
+        return expr("ops.leaky_relu({0}, {1})", x, alpha)
+
+whose positional parameters are the operator's inputs and whose keyword parameters are its attributes with their
+defaults; or, where there is nothing to decide, `call("ops.leaky_relu({0}, {alpha})", alpha=0.01)`. When tables load,
+the attributes are checked against the operator's schema, so that one that nobody thought of is an error, not a silent
+difference.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeAlias
+
+import onnx
+
+from converter.errors import OperatorMapError
+from converter.graph.annotations import OPSET
+from converter.lowering.node import Node
+from converter.script.program import Arg, Expr
+
+RowFunction: TypeAlias = Callable[..., Arg]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A row that is one expression: `{0}` is an input, `{alpha}` an attribute."""
+
+    template: str
+    attributes: Mapping[str, Any]
+    ignored: frozenset[str]
+    only: Mapping[str, Any]
+
+    def __call__(self, node: Node, *inputs: Arg, **attributes: Any) -> Expr:
+        """Fill the template."""
+        for name, wanted in self.only.items():
+            if attributes.get(name, wanted) != wanted:
+                raise node.decline(f"attribute {name} = {attributes[name]!r} has no counterpart (only {wanted!r})")
+        holes = list(dict.fromkeys(re.findall(r"\{(\w+)\}", self.template)))
+        args = tuple(inputs[int(hole)] if hole.isdigit() else attributes[hole] for hole in holes)
+        numbered = re.sub(r"\{(\w+)\}", lambda match: f"{{{holes.index(match[1])}}}", self.template)
+        return Expr(numbered, args)
+
+
+def call(
+    template: str, *, ignored: tuple[str, ...] = (), only: Mapping[str, Any] | None = None, **attributes: Any
+) -> Call:
+    """Write a row as data.
+
+    Args:
+        template: the expression; `{0}` is the first input, `{alpha}` an attribute.
+        ignored: attributes that do not matter to the result.
+        only: attributes that must have this one value; the row declines every other.
+        attributes: the attributes of the template with their defaults.
+    """
+    return Call(template, attributes, frozenset(ignored), dict(only or {}))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row, ready for use.
+
+    Attributes:
+        operator: its name, with the domain when it is not ai.onnx.
+        function: what translates a node.
+        defaults: every attribute that it knows with its default.
+        inputs: how many inputs it takes at the most; None for any number.
+        family: the table that it stands in.
+        required: position → name of the inputs that every node must have.
+    """
+
+    operator: str
+    function: RowFunction
+    defaults: Mapping[str, Any]
+    inputs: int | None
+    family: str
+    required: Mapping[int, str] = field(default_factory=dict)
+
+    def __call__(self, node: Node, inputs: list[Arg], attributes: Mapping[str, Any]) -> Arg:
+        """Translate a node.
+
+        Raises:
+            Declined: this case has no translation.
+        """
+        unknown = set(attributes) - set(self.defaults)
+        if unknown:
+            raise node.decline(f"unknown attribute {', '.join(sorted(unknown))}")
+        if self.inputs is not None:
+            if len(inputs) > self.inputs:
+                raise node.decline(f"{len(inputs)} inputs, {self.inputs} expected at the most")
+            inputs = inputs + [None] * (self.inputs - len(inputs))
+        for position, name in self.required.items():
+            if position >= len(inputs) or inputs[position] is None:
+                raise node.decline(f"its input {name} is missing")
+        known = {name: value for name, value in {**self.defaults, **attributes}.items() if name not in self._ignored}
+        if inspect.Parameter.empty in known.values():
+            lacking = [name for name, value in known.items() if value is inspect.Parameter.empty]
+            raise node.decline(f"its attribute {', '.join(lacking)} is missing")
+        return self.function(node, *inputs, **known)
+
+    @property
+    def _ignored(self) -> frozenset[str]:
+        return self.function.ignored if isinstance(self.function, Call) else frozenset()
+
+
+class Tables(Mapping[str, Row]):
+    """All rows, by operator; `own` names those that the user gave."""
+
+    def __init__(self, rows: Mapping[str, Row], own: Collection[str] = ()) -> None:
+        self._rows = dict(rows)
+        self.own = frozenset(own)
+
+    def __getitem__(self, operator: str) -> Row:
+        return self._rows[operator]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def find(self, domain: str, op_type: str) -> Row | None:
+        """The row of an operator, if there is one."""
+        return self._rows.get(key(domain, op_type))
+
+
+def key(domain: str, op_type: str) -> str:
+    """How a table calls an operator."""
+    return op_type if domain in ("", "ai.onnx") else f"{domain}.{op_type}"
+
+
+def tables_of(modules: Mapping[str, ModuleType], operator_map: Path | None = None) -> Tables:
+    """Collect the rows of tables, by their families, and those of the user's file on top.
+
+    Raises:
+        OperatorMapError: a table is malformed, or two of ours have a row for one operator.
+    """
+    rows: dict[str, Row] = {}
+    for family, module in modules.items():
+        for row in _rows_of(module, family):
+            if row.operator in rows:
+                raise OperatorMapError(f"{row.operator} has a row in {rows[row.operator].family} and in {row.family}")
+            rows[row.operator] = row
+    if operator_map is not None:
+        own = {row.operator: row for row in _rows_of(_import_file(operator_map), operator_map.name)}
+        return Tables(rows | own, own)
+    return Tables(rows)
+
+
+def _rows_of(module: ModuleType, family: str) -> Iterator[Row]:
+    table = getattr(module, "ROWS", None)
+    if table is None:
+        raise OperatorMapError(f"{family} has no ROWS: a table is a dictionary of operator to row")
+    if not isinstance(table, Mapping):
+        raise OperatorMapError(f"ROWS in {family} is a {type(table).__name__}, not a dictionary of operator to row")
+    for operator, function in table.items():
+        if not callable(function):
+            raise OperatorMapError(f"the row of {operator} in {family} is a {type(function).__name__}, not a function")
+        yield _row(operator, function, family)
+
+
+def _row(operator: str, function: RowFunction, family: str) -> Row:
+    if isinstance(function, Call):
+        defaults = {**function.attributes, **function.only, **dict.fromkeys(function.ignored)}
+        inputs: int | None = 1 + max((int(hole) for hole in re.findall(r"\{(\d+)\}", function.template)), default=-1)
+    else:
+        parameters = list(inspect.signature(function).parameters.values())
+        defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        inputs = None if variadic else sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters) - 1
+    schema = _schema(operator)
+    if schema is None:
+        return Row(operator, function, defaults, inputs, family)
+    _check_schema(schema, operator, defaults, family)
+    single = onnx.defs.OpSchema.FormalParameterOption.Single
+    required = {i: formal.name for i, formal in enumerate(schema.inputs) if formal.option == single}
+    return Row(operator, function, defaults, inputs, family, required)
+
+
+def _schema(operator: str) -> onnx.defs.OpSchema | None:
+    """The operator's schema; those of com.microsoft and experimental ones are not known."""
+    domain, _, op_type = operator.rpartition(".")
+    try:
+        return onnx.defs.get_schema(op_type, OPSET, domain) if not domain else onnx.defs.get_schema(op_type, domain)
+    except onnx.defs.SchemaError:
+        return None
+
+
+def _check_schema(schema: onnx.defs.OpSchema, operator: str, defaults: Mapping[str, Any], family: str) -> None:
+    """Compare a row's attributes with the operator's schema; without one, the row itself declares them."""
+    wanted, known = set(schema.attributes), set(defaults)
+    if wanted != known:
+        lacking, surplus = sorted(wanted - known), sorted(known - wanted)
+        raise OperatorMapError(
+            f"the row of {operator} in {family} does not fit the operator's schema:"
+            + (f" it lacks the attribute {', '.join(lacking)};" if lacking else "")
+            + (f" the schema has no attribute {', '.join(surplus)};" if surplus else "")
+        )
+
+
+def _import_file(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"_operator_map_{path.stem}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise OperatorMapError(f"'{path}' is not a Python file; --operator_map takes a file that defines ROWS")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # inspect.getsource of its helper functions needs it there
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise OperatorMapError(f"'{path}' cannot be imported: {type(error).__name__}: {error}") from error
+    return module

@@ -1,0 +1,26 @@
+"""Translation: a model that was lowered to a program and written as a script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from converter.graph.snapshot import SourceGraph
+from converter.script.emit import Script
+from converter.script.program import Program
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A model as a program and as a script, nothing written yet.
+
+    `graph` is the normalised graph, `source_graph` the same as plain data, before patterns were recognised in it.
+    `checkpoint` is the checkpoint's file name; None when the network has no parameters.
+    """
+
+    source_graph: SourceGraph
+    graph: ir.Model
+    program: Program
+    script: Script
+    checkpoint: str | None

@@ -1,0 +1,397 @@
+"""Translate: walk the graph node by node against the operator tables, and write down a program.
+
+A node becomes what its row says. Shape arithmetic is kept back as Python values (see `lift`) until a row asks for it.
+What has no row, or what its row declines, becomes a stub that raises when it is reached, and a record that says what
+to do. Every node leaves a record.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from converter import shapes
+from converter.base.scope import Scope
+from converter.base.stages import Each
+from converter.base.weight_steps import Step, joined, reshape, transpose
+from converter.graph.annotations import is_folded, refusal_of
+from converter.graph.hints import scopes
+from converter.graph.hints.origins import is_fixed, origin_of
+from converter.graph.hints.source_lines import assigned_name
+from converter.graph.provenance import absorbed_of, operator_of
+from converter.lowering.members import Members
+from converter.lowering.node import Declined, Node, Operand, kind_of
+from converter.lowering.stubs import describe, stub
+from converter.lowering.tables import Tables
+from converter.script.dtypes import mindspore_dtype
+from converter.script.program import (
+    Arg,
+    Assign,
+    Block,
+    Cell,
+    Expr,
+    Member,
+    Option,
+    Program,
+    Record,
+    Statement,
+    Unpacked,
+    Value,
+    Written,
+    arguments_of,
+    expr,
+    expressions_of,
+)
+from converter.script.weights import Weight
+from converter.shapes.symbols import extents_by_name
+
+FORBIDDEN = -1e9
+"""What is added to scores to forbid a place is this number or a lower one."""
+LARGEST_MASK = 1 << 24
+"""Elements of a constant that are looked at: a mask of 4096 positions."""
+VIEWS = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+"""Operators that only give a weight another shape."""
+
+
+def translate(model: ir.Model, tables: Tables, each: Each = iter) -> Program:
+    """Translate a normalised model to a program of one Cell, `MindSporeModel`; `each` goes through the nodes."""
+    return Translator(tables).program(model.graph, each)
+
+
+class Translator:
+    """The state of one translation: what every value of the graph has become so far."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+        self.values: dict[ir.Value, Arg] = {}
+        self.python: dict[ir.Value, shapes.PyValue] = {}
+        self.views: dict[ir.Value, Weight] = {}
+        self.cell = Cell("MindSporeModel")
+        self.block = self.cell.body
+        self.records: list[Record] = []
+        self._scopes: tuple[Scope, ...] = ()
+        self._unclaimed: dict[ir.Node, Record] = {}
+        self._twins: list[tuple[Record, Record]] = []
+        self.members = Members(self.cell.members)
+
+    def program(self, graph: ir.Graph, each: Each = iter) -> Program:
+        """Translate the main graph."""
+        kind = scopes.network_class(graph)
+        self.cell.doc = f"The whole network. Source: {kind}." if kind else "The whole network."
+        for value in graph.inputs:
+            name = "x" if value.name == "input" else value.name  # a function of Python's
+            variable = Value(name or "x", dims_of(value))
+            self.values[value] = variable
+            self.cell.inputs.append(variable)
+        for node in each(graph):
+            self._translate(node)
+        self.block.results = tuple(self.tensor(value) for value in graph.outputs)
+        for twin, record in self._twins:
+            twin.converted, twin.became, twin.anchor = record.converted, record.became, record.anchor
+            twin.composed = record.composed
+        return Program([self.cell], self.records)
+
+    # One node
+
+    def _translate(self, node: ir.Node) -> None:
+        self._scopes = scopes.scopes_of(node)
+        path = "/".join(scope.name for scope in self._scopes)
+        record = Record(operator_of(node), node.name or "", path)
+        twins = [Record(*absorbed) for absorbed in absorbed_of(node)]
+        self.records += [record, *twins] if record.operator else []  # an idiom may need nodes that the source lacks
+        self._twins += [(twin, record) for twin in twins]
+        if self._keep_back(node):
+            self._unclaimed[node] = record
+            return
+        statements, members, records = len(self.block.statements), len(self.members), len(self.records)
+        try:
+            self._write(node, self._result(node), record)
+            record.composed = _is_composed(self.block.statements[statements:])
+        except Exception as error:
+            del self.block.statements[statements:]
+            self.members.drop_from(members)
+            reason = str(error) if isinstance(error, Declined) else f"its row failed ({type(error).__name__}: {error})"
+            self._write_stub(node, reason, record)
+            for inner in self.records[records:]:  # of the sub-graphs that it holds
+                inner.converted, inner.anchor = False, record.anchor
+                inner.became = f"It stands in a sub-graph of {record.operator} ({record.name}), which didn't convert."
+        self._claim(node, record)
+
+    def _result(self, node: ir.Node) -> Arg:
+        row = self.tables.find(node.domain, node.op_type)
+        if row is None:
+            refusal = refusal_of(node)
+            raise Declined(refusal[1] if refusal else "there is no row for this operator")
+        inputs = [None if value is None else Operand(self, value) for value in node.inputs]
+        while inputs and inputs[-1] is None:
+            inputs.pop()
+        return row(Node(self, node), inputs, {name: attribute(value) for name, value in node.attributes.items()})
+
+    def _write(self, node: ir.Node, result: Arg, record: Record) -> None:
+        """Write the statements of a row's result: the one that it holds, then an expression for each output."""
+        record.became = describe(result)
+        if isinstance(result, Written):
+            self.emit(result.statement)
+            record.anchor = _anchor(result.statement)
+            result = result.outputs
+        if isinstance(result, Unpacked):
+            targets = tuple(self._target(node, i) for i in range(len(node.outputs)))
+            statement = Assign(targets, self.resolve(result.value))
+            self.emit(statement)
+            record.anchor = statement
+            return
+        items = result if isinstance(result, tuple) else (result,)
+        for i, (item, output) in enumerate(zip(items, node.outputs, strict=False)):  # the last outputs may be left out
+            if item is None:
+                if output.uses() or output.is_graph_output():
+                    raise Declined(f"its output {i} ({output.name}) has no counterpart")
+            elif isinstance(item, Expr):
+                statement = Assign((self._target(node, i),), self.resolve(item))
+                self.emit(statement)
+                record.anchor = record.anchor or _anchor(statement)
+            elif isinstance(item, shapes.PyValue):
+                self.python[output] = shapes.PyValue(self.resolve(item.items), item.shape)
+            else:  # an input or a variable as it is: nothing to write
+                self.values[output] = self.resolve(item)
+
+    def _target(self, node: ir.Node, index: int) -> Value | None:
+        output = node.outputs[index]
+        if not output.uses() and not output.is_graph_output():
+            return None
+        self.values[output] = variable = self.variable(node, index)
+        return variable
+
+    def variable(self, node: ir.Node, index: int) -> Value:
+        """A new variable for an output of a node."""
+        name, path = assigned_name(node, index), scopes.dotted(self._scopes)
+        hint = name or scopes.variable_hint(node, index)
+        return Value(hint, dims_of(node.outputs[index]), path, assigned=name is not None)
+
+    def _write_stub(self, node: ir.Node, reason: str, record: Record) -> None:
+        inputs = [value for value in node.inputs if value is not None and value in self.values]
+        value, remedy = stub(node, reason, tuple(self.values[value] for value in inputs))
+        targets = tuple(self._target(node, i) for i in range(len(node.outputs)))
+        statement = Assign(targets, value)
+        self.emit(statement)
+        record.converted, record.became, record.anchor = False, remedy, statement
+
+    # Python values
+
+    def _keep_back(self, node: ir.Node) -> bool:
+        """Whether a node is shape arithmetic: then it is a Python value, and nothing is written for it yet."""
+        if node.domain not in ("", "ai.onnx"):
+            return False
+        lifted = self._lift(node)
+        view = self._view_of_weight(node) if lifted is None else None
+        if lifted is not None:
+            self.python.update(zip(node.outputs, lifted, strict=False))
+        elif view is not None:
+            self.views[node.outputs[0]] = view
+        return not lifted is view is None
+
+    def _lift(self, node: ir.Node) -> tuple[shapes.PyValue, ...] | None:
+        source = node.inputs[0] if node.inputs else None
+        if node.op_type == "Shape" and source is not None:
+            start, end = node.attributes.get_int("start", 0), node.attributes.get_int("end", shapes.FAR)
+            return (shapes.slice_of(self.shape_of(source), start, end),)
+        if node.op_type == "Size" and source is not None:
+            return (shapes.size_of(*self._extents(source)),)
+        inputs = [None if value is None else self.python_value(value) for value in node.inputs]
+        if not any(value in self.python for value in node.inputs if value is not None):
+            return None
+        if any(value is not None and item is None for value, item in zip(node.inputs, inputs, strict=True)):
+            return None
+        return shapes.lift(node.op_type, inputs, _lift_attributes(node))
+
+    def _view_of_weight(self, node: ir.Node) -> Weight | None:
+        """A weight that is used in another shape only: the shape is a step on the way to the parameter."""
+        source, output = node.inputs[0] if node.inputs else None, node.outputs[0]
+        if node.op_type not in VIEWS or source is None or len(source.uses()) > 1 or output.shape is None:
+            return None
+        known = source.const_value is not None or source in self.views
+        if not known or kind_of(source.dtype) != "f" or not all(isinstance(dim, int) for dim in output.shape):
+            return None
+        if node.op_type == "Transpose":
+            default = tuple(reversed(range(len(output.shape))))
+            return self.weight(source, [transpose(*node.attributes.get_ints("perm", default))])
+        return self.weight(source, [reshape(*output.shape.numpy())])
+
+    def python_value(self, value: ir.Value) -> shapes.PyValue | None:
+        """A value as a Python value, if it is one."""
+        if value in self.python or value.const_value is None:
+            return self.python.get(value)
+        tensor = value.const_value
+        if tensor.size > shapes.MAX_ITEMS or kind_of(tensor.dtype) not in "iufb":
+            return None
+        return shapes.of_array(tensor.numpy())
+
+    def shape_of(self, value: ir.Value) -> shapes.PyValue:
+        """A value's shape as a Python value."""
+        return shapes.shape_of(*self._extents(value))
+
+    def _extents(self, value: ir.Value) -> tuple[Arg, list[int | None] | None]:
+        """A value as a tensor, when its shape is not fixed, and its extents, None where free."""
+        if value.shape is None:
+            return self.tensor(value), None
+        dims = [dim if isinstance(dim, int) else None for dim in value.shape]
+        return (self.tensor(value) if None in dims else None), dims
+
+    def _claim(self, node: ir.Node, record: Record) -> None:
+        """Point the records of the shape arithmetic that a node consumed at the statement that holds it now."""
+        results = [value for graph in subgraphs_of(node) for value in graph.outputs]
+        pending = [value for value in (*node.inputs, *results) if value is not None]
+        while pending:
+            producer = pending.pop().producer()
+            absorbed = self._unclaimed.pop(producer, None) if producer is not None else None
+            if absorbed is not None:
+                is_view = producer.outputs[0] in self.views  # type: ignore[union-attr]
+                absorbed.became = "a step on the way to a parameter" if is_view else "Python arithmetic on shapes"
+                absorbed.anchor = record.anchor
+                pending += [value for value in producer.inputs if value is not None]  # type: ignore[union-attr]
+
+    # Tensors
+
+    def resolve(self, item: Arg) -> Arg:
+        """Replace the operands in an expression by variables, parameters and literals."""
+        match item:
+            case Operand():
+                return self.tensor(item.value)
+            case Expr():
+                return Expr(item.template, tuple(self.resolve(arg) for arg in item.args))
+            case Option():
+                return Option(self.resolve(item.value), self.resolve(item.default))
+            case tuple():
+                return tuple(self.resolve(part) for part in item)
+            case list():
+                return [self.resolve(part) for part in item]
+            case np.generic():
+                return item.item()
+            case _:
+                return item
+
+    def tensor(self, value: ir.Value) -> Arg:
+        """What a value of the graph is called in the script, as a tensor."""
+        known = self.values.get(value)
+        if known is not None:
+            return known
+        if value in self.python:
+            dtype = mindspore_dtype(value.dtype or ir.DataType.INT64)
+            return expr("ms.Tensor({0}, {1})", self.python[value].arg, dtype)
+        if (held := self.members.held(value.const_value)) is not None:
+            return held
+        if value.const_value is not None or value in self.views:
+            return self.members.constant_of(value, lambda: self._as_tensor(value), scopes.constant_hint(value))
+        raise Declined(f"nothing makes the value '{value.name}'")
+
+    def _as_tensor(self, value: ir.Value) -> Weight:
+        """A constant that no layer has; what the exporter computed, such as a mask, is not trained."""
+        weight = self.weight(value)
+        unknown = scopes.is_made_up(value.name) and not origin_of(value)[0]
+        return replace(weight, trainable=False) if unknown or (weight.trainable and _is_mask(weight)) else weight
+
+    def weight(self, value: ir.Value, steps: Sequence[Step] = ()) -> Weight:
+        """A constant as a parameter."""
+        if value in self.views:
+            view = self.views[value]
+            return replace(view, steps=joined((*view.steps, *steps), view.tensor.shape))
+        if value.const_value is None:
+            raise Declined(f"'{value.name}' is not a constant")
+        trained = kind_of(value.dtype) == "f" and not is_folded(value) and not is_fixed(value)
+        return Weight(value.const_value, tuple(steps), trained)
+
+    # Blocks
+
+    def emit(self, statement: Statement) -> None:
+        """Append a statement to the block that is being written."""
+        statement.scopes = self._scopes
+        self.block.statements.append(statement)
+
+    def subgraph(self, graph: ir.Graph, inputs: Sequence[Arg | shapes.PyValue] = ()) -> Block:
+        """Translate a sub-graph to a block of its own; what it captures keeps its name."""
+        outer, self.block = self.block, Block()
+        try:
+            self.block.results = self.inline(graph, inputs)
+            return self.block
+        finally:
+            self.block = outer
+
+    def inline(self, graph: ir.Graph, inputs: Sequence[Arg | shapes.PyValue] = ()) -> tuple[Arg, ...]:
+        """Translate a sub-graph's nodes into the block that is being written, and return the results."""
+        around = self._scopes
+        for value, item in zip(graph.inputs, inputs, strict=True):
+            if isinstance(item, shapes.PyValue):
+                self.python[value] = item
+            elif isinstance(item, Expr) and len(value.uses()) > 1:
+                self.values[value] = variable = Value(value.name or "x", dims_of(value))
+                self.emit(Assign((variable,), item))
+            else:
+                self.values[value] = item
+        for node in graph:
+            self._translate(node)
+        self._scopes = around
+        return tuple(self.tensor(value) for value in graph.outputs)
+
+
+def _is_mask(weight: Weight) -> bool:
+    """Whether a constant has numbers that forbid, when they are added to scores; no weight is so large."""
+    size = int(np.prod([int(extent) for extent in weight.tensor.shape], dtype=np.int64))
+    return 1 < size <= LARGEST_MASK and bool((weight.tensor.numpy() <= FORBIDDEN).any())
+
+
+def subgraphs_of(node: ir.Node) -> Iterator[ir.Graph]:
+    """The bodies of an If, Loop or Scan."""
+    return (value.as_graph() for value in node.attributes.values() if value.type == ir.AttributeType.GRAPH)
+
+
+def dims_of(value: ir.Value) -> tuple[int | str | None, ...] | None:
+    """A value's extents: numbers, names where free, None where unknown; None altogether when the rank is unknown."""
+    return None if value.shape is None else extents_by_name(value.shape)
+
+
+def attribute(value: ir.Attr) -> Any:
+    """An attribute as a Python value: floats as the shortest decimal, tensors and graphs as onnx_ir's."""
+    match value.type:
+        case ir.AttributeType.FLOAT:
+            return shapes.shortest(np.float32(value.value))
+        case ir.AttributeType.FLOATS:
+            return tuple(shapes.shortest(np.float32(item)) for item in value.value)
+        case ir.AttributeType.INTS | ir.AttributeType.STRINGS:
+            return tuple(value.value)
+        case _:
+            return value.value
+
+
+def _anchor(statement: Statement) -> Member | Statement:
+    """Where a reader finds a node: the layer that it calls, else the statement."""
+    value = getattr(statement, "value", None)
+    if (
+        isinstance(value, Expr)
+        and value.args
+        and isinstance(value.args[0], Member)
+        and value.template.startswith("{0}(")
+    ):
+        return value.args[0]
+    return statement
+
+
+def _is_composed(statements: Sequence[Statement]) -> bool:
+    """Whether several calls, or a helper function, stand for a node."""
+    parts = [part for s in statements for item in expressions_of(s) for part in arguments_of(item)]
+    calls = sum(isinstance(part, Expr) and re.search(r"[\w}]\(", part.template) is not None for part in parts)
+    return calls > 1 or any(map(inspect.isfunction, parts))
+
+
+def _lift_attributes(node: ir.Node) -> dict[str, Any]:
+    attributes = {name: value.value for name, value in node.attributes.items()}
+    source = node.inputs[0] if node.inputs else None
+    attributes["kind"] = kind_of(source.dtype if source is not None else None)
+    attributes["outputs"] = len(node.outputs)
+    if node.op_type == "Cast":
+        attributes["to_kind"] = kind_of(ir.DataType(attributes["to"]))
+    return attributes

@@ -1,0 +1,1 @@
+"""Script: the program that is written, as a typed tree, and how it becomes text."""

@@ -1,0 +1,55 @@
+"""Take out what nothing reads: a value of which only the shape was asked, when the shape is known without it."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Any
+
+from converter.script.program import (
+    Arg,
+    Assign,
+    Block,
+    Member,
+    Program,
+    Statement,
+    Value,
+    arguments_of,
+    blocks_of,
+    expressions_of,
+    made_by,
+)
+
+
+def drop_unread(program: Program) -> Program:
+    """Take unread statements out of every Cell; calls of layers and stubs stay, for what they hold."""
+    stubs = {record.anchor for record in program.records if not record.converted}
+    dropped = {statement for cell in program.cells for statement in _drop(cell.body, stubs)}
+    for record in program.records:
+        if record.anchor in dropped:
+            record.anchor, record.became, record.composed = None, "nothing: only its shape is read", False
+    return program
+
+
+def _drop(body: Block, stubs: Container[Any]) -> set[Statement]:
+    """Take the unread statements out of a body, and return them."""
+    read = {part for result in body.results for part in arguments_of(result) if isinstance(part, Value)}
+    kept: list[Statement] = []
+    for statement in reversed(body.statements):
+        parts = [part for item in _expressions_within(statement) for part in arguments_of(item)]
+        needed = not isinstance(statement, Assign) or statement in stubs or not read.isdisjoint(made_by(statement))
+        if needed or any(isinstance(part, Member) for part in parts):
+            kept.append(statement)
+            read.update(part for part in parts if isinstance(part, Value))
+    dropped = set(body.statements).difference(kept)
+    body.statements[:] = reversed(kept)
+    return dropped
+
+
+def _expressions_within(statement: Statement) -> list[Arg]:
+    """The expressions of a statement and of the blocks that it holds, their results included."""
+    found = list(expressions_of(statement))
+    for block in blocks_of(statement):
+        for inner in block.statements:
+            found += _expressions_within(inner)
+        found += block.results
+    return found

@@ -1,0 +1,139 @@
+"""Variables: which of a Cell's variables can be one, so that a loop reads as if written by hand.
+
+A branch's result can be assigned to the branch's target at once; a loop's new value to the carried variable, when
+nothing behind reads the old one; a carried variable can be the one that it starts from, when nothing behind the loop
+reads that. So `h = h0; for …: new_h = tanh(h); h = new_h` becomes `for …: h0 = tanh(h0)`. What the source assigns to
+one variable again and again, `x = norm(x); x = x + y`, is one variable again, when nothing reads the older value later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from converter.base.names import identifier
+from converter.script.program import (
+    Arg,
+    Assign,
+    Block,
+    Branch,
+    Cell,
+    For,
+    Member,
+    Statement,
+    Value,
+    While,
+    arguments_of,
+    blocks_of,
+    expressions_of,
+    made_by,
+)
+
+
+def merged_variables(cell: Cell) -> dict[Value, Value]:
+    """Map every variable of a Cell that can share another one's name to that other one."""
+    merger = _Merger()
+    merger.visit(cell.body, set(cell.inputs))
+    merger.reassign(cell)
+    return {value: merger.find(value) for value in merger.into}
+
+
+class _Merger:
+    """Merges variables one by one; each time, those that are one already count as one."""
+
+    def __init__(self) -> None:
+        self.into: dict[Value, Value] = {}
+
+    def find(self, value: Value) -> Value:
+        """The variable whose name `value` takes."""
+        while value in self.into:
+            value = self.into[value]
+        return value
+
+    def visit(self, block: Block, own: set[Value]) -> None:
+        """Merge what can be merged in a block; `own` are the variables that only this block reads from here on."""
+        for index, statement in enumerate(block.statements):
+            if isinstance(statement, (While, For)):
+                self._merge_initial(statement, own, [*_inside(statement), *_behind(block, index)])
+            for inner in blocks_of(statement):
+                self.visit(inner, set() if isinstance(statement, Branch) else set(made_by(statement)))
+                self._merge_results(statement, inner)
+            own |= set(made_by(statement))
+
+    def reassign(self, cell: Cell) -> None:
+        """Let a value that the source assigns take the variable of that name, when nothing reads that any more."""
+        read = self._last_reads(cell.body)
+        holders = {identifier(value.hint): value for value in reversed(cell.inputs)}
+        made = dict.fromkeys(cell.inputs, -1)
+        layers: dict[str, Value] = {}  # a layer that a loop is at, nothing reads behind it
+        for index, statement in enumerate(cell.body.statements):
+            if isinstance(statement, For) and isinstance(statement.over, Member):
+                first = layers.setdefault(identifier(statement.index.hint), statement.index)
+                if first is not statement.index:
+                    self.into[statement.index] = first
+            for value in map(self.find, made_by(statement)):
+                holder = holders.get(identifier(value.hint))
+                known = value in made or not isinstance(statement, Assign)
+                if not known and value.assigned and holder is not None and read.get(holder, -1) <= index > made[holder]:
+                    self.into[value] = holder
+                    read[holder] = read.get(value, index)
+                else:
+                    holders[identifier(value.hint)] = holder = value
+                made[holder] = index
+
+    def _last_reads(self, body: Block) -> dict[Value, int]:
+        """Where each variable is read last: the number of a statement, or that behind all of them."""
+        last: dict[Value, int] = {}
+        for index, statement in enumerate(body.statements):
+            for item in (*expressions_of(statement), *_inside(statement)):
+                last.update((self.find(part), index) for part in arguments_of(item) if isinstance(part, Value))
+        end = len(body.statements)
+        for item in body.results:
+            last.update((self.find(part), end) for part in arguments_of(item) if isinstance(part, Value))
+        return last
+
+    def _merge_initial(self, loop: While | For, own: set[Value], later: list[Arg]) -> None:
+        for carried, initial in zip(loop.carried, loop.initial, strict=True):
+            if (
+                isinstance(initial, Value)
+                and initial in own
+                and loop.initial.count(initial) == 1
+                and not self._reads(later, initial)
+            ):
+                self.into[carried] = initial
+
+    def _merge_results(self, statement: Statement, inner: Block) -> None:
+        made = {value: index for index, other in enumerate(inner.statements) for value in made_by(other)}
+        for target, result in zip(made_by(statement), inner.results, strict=True):
+            if not isinstance(result, Value) or inner.results.count(result) > 1:
+                continue
+            first = self.find(result)
+            if first not in made or self.find(target) is first:
+                continue
+            later = [*_inside(inner.statements[made[first]]), *_behind(inner, made[first])]
+            if isinstance(statement, Branch) or not self._reads(later, target):
+                self.into[first] = target
+
+    def _reads(self, items: Iterable[Arg], value: Value) -> bool:
+        wanted = self.find(value)
+        return any(
+            isinstance(part, Value) and self.find(part) is wanted for item in items for part in arguments_of(item)
+        )
+
+
+def _inside(statement: Statement) -> Iterator[Arg]:
+    """What is read in a statement's blocks, and between their rounds."""
+    if isinstance(statement, Assign):
+        return
+    for inner in blocks_of(statement):
+        yield from inner.results
+        for other in inner.walk():
+            yield from expressions_of(other)
+    if isinstance(statement, (While, For)):
+        yield statement.condition
+
+
+def _behind(block: Block, index: int) -> Iterator[Arg]:
+    """What is read behind a statement, in the rest of its block."""
+    for later in Block(block.statements[index + 1 :], block.results).walk():
+        yield from expressions_of(later)
+    yield from block.results

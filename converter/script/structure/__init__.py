@@ -1,0 +1,336 @@
+"""Structure: the flat program as a tree of Cells, a class for each block that the source repeats.
+
+Works on statements, names and scopes, and knows nothing of what an operator means.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from converter.base.names import Names
+from converter.script.mindspore_api import CELL_ATTRIBUTES
+from converter.script.program import Assign, Block, Cell, Expr, Member, Program, Value, made_by
+from converter.script.structure import hoist, repeats, reroll, sharing
+from converter.script.structure.calls import split_calls
+from converter.script.structure.classes import Group, Instance, arguments_of, build, grouped, instance_of, strangers
+from converter.script.structure.flow import name_flow
+from converter.script.structure.inline import inline_single_uses
+from converter.script.structure.locations import Places
+from converter.script.structure.naming import hint_within, name_members, name_values, relative
+from converter.script.structure.regions import (
+    Region,
+    by_scope,
+    inputs_of,
+    members_of,
+    replace_in,
+    statements_of,
+    substituted,
+    used_by,
+)
+from converter.script.structure.sequences import as_chain, call_template, collapse_runs, sequence_of
+
+SMALLEST_CLASS = 3
+"""Fewer statements stand where they are called."""
+SMALLEST_SINGLE = 12
+"""A block that is used once needs so many statements to be a class."""
+SMALLEST_SIBLING = 6
+"""So many, when the source has its class elsewhere too, in another form."""
+FEW, MANY = 3, 64
+MOST_ARGUMENTS = 5
+"""A class that the source does not know needs more instances than `FEW` to take more arguments than this; of more
+than `MANY` instances none is looked at by itself."""
+
+CONTAINERS = frozenset({"ModuleDict", "ModuleList", "Sequential"})
+"""Classes of a source that say nothing of what their instances are."""
+MOST_AROUND = 2
+"""A block that holds one inner block and no more statements than that is one block with it."""
+
+WIDEST_LINE = 105
+"""Characters of a docstring's line; the rest of 120 is indentation and quotes."""
+
+UNWRAPPED = 4
+"""A scope with fewer statements than that beside it is the network."""
+
+
+def structure(program: Program) -> Program:
+    """Return the program with its repeated blocks as classes."""
+    return _Structure(program).run()
+
+
+class _Structure:
+    """One run: the tree, the Cells made so far, and what became of the statements that were merged."""
+
+    def __init__(self, program: Program) -> None:
+        body = program.top.body
+        self._program = program
+        self._places = Places()
+        self._results = body.results
+        self._root = by_scope(body.statements)
+        self._cells: list[Cell] = []
+        self._classes: dict[str, int] = {}
+        self._uses: Counter[Value | Member] = Counter()
+        self._instead: dict[Region, list[Any]] = {}  # what is to take the place of a region
+        self._sequences: dict[tuple[Member, ...], Member] = {}
+
+    def run(self) -> Program:
+        split_calls(self._root)
+        hoist.hoist_shared_values(self._root)
+        sharing.copy_shared_literals(self._root)
+        self._drop_prefix(self._unwrap())
+        self._fold()
+        self._count_uses()
+        self._roll(self._root, {part for part in self._results if isinstance(part, Value)})
+        self._find(repeats.find_chains)
+        while self._find(repeats.find_segments):
+            pass
+        return self._finish()
+
+    def _find(self, find: Callable[[Region, repeats.Outputs], bool]) -> bool:
+        """Look for blocks that the source recorded no scopes for. Says whether the network has become shorter."""
+        self._count_uses()
+        before = len(self._root.items)
+        if find(self._root, self._outputs):
+            sharing.copy_shared_literals(self._root)
+            self._fold()
+        return len(self._root.items) < before
+
+    def _unwrap(self) -> str:
+        """Open the scopes that hold nearly everything, which are the network itself; returns their path."""
+        path = ""
+        while len(self._root.inner()) == 1 and len(self._root.items) <= UNWRAPPED:
+            (inner,) = self._root.inner()
+            path = inner.path
+            _replace(self._root, {inner: inner.items})
+        return path
+
+    def _drop_prefix(self, prefix: str) -> None:
+        """Take the network's own scope, which says nothing, off every name."""
+        for member in members_of(self._root):
+            member.hint = relative(member.hint, prefix)
+        for statement in self._program.top.body.statements:
+            for value in made_by(statement):
+                value.path = relative(value.path, prefix)
+        for _, region in _edges(self._root):
+            region.path = relative(region.path, prefix)
+
+    def _fold(self) -> None:
+        """Turn every region below the root into calls of classes, innermost first."""
+        while self._root.inner():
+            self._count_uses()
+            parents = {region: parent for parent, region in _edges(self._root)}
+            leaves = [region for region in parents if not region.inner()]
+            for leaf in leaves:
+                hoist.localise_extents(leaf)
+            ready, torn = sharing.split(self._root, leaves)
+            self._part(torn, parents)
+            simplified = [self._simplify(leaf, parents[leaf]) for leaf in ready]
+            self._replace_all(parents)
+            if ready and not any(simplified):
+                self._make_classes(ready, parents)
+
+    def _part(self, torn: dict[Region, set[Member]], parents: dict[Region, Region]) -> None:
+        """Let regions that share members with others, but are no calls of one module, do without them."""
+        shared = dict.fromkeys(member for members in torn.values() for member in members)
+        passed = [member for member in shared if "" in member.weights]
+        for member in passed:
+            sharing.pass_in(self._root, member)
+        for leaf, members in torn.items():
+            layers = members.difference(passed)
+            if layers != members and not layers:
+                continue
+            if not (layers and hoist.lift_calls(leaf, parents[leaf], layers)):
+                self._dissolve(leaf)
+
+    def _roll(self, region: Region, results: set[Value]) -> None:
+        """Turn unrolled steps within a region without inner regions into loops."""
+        statements = region.statements
+        self._places.moved |= reroll.roll(statements, results, self._uses)
+        region.items = list(statements)
+
+    def _replace_all(self, parents: dict[Region, Region]) -> None:
+        """Put what was found in the places of regions there, in one pass over each parent."""
+        for parent in dict.fromkeys(parents[region] for region in self._instead):
+            _replace(parent, self._instead)
+        self._instead = {}
+
+    def _count_uses(self) -> None:
+        self._uses = Counter(part for statement in statements_of(self._root) for part in used_by(statement))
+        self._uses.update(part for part in self._results if isinstance(part, Value))
+
+    def _outputs(self, region: Region) -> list[Value]:
+        """What a region makes and something else reads."""
+        inside = Counter(part for s in statements_of(region) for part in used_by(s) if isinstance(part, Value))
+        made = [value for statement in statements_of(region) for value in made_by(statement)]
+        return [value for value in dict.fromkeys(made) if self._uses[value] > inside[value]]
+
+    def _simplify(self, leaf: Region, parent: Region) -> bool:
+        """Dissolve a region that is no block of its own, or make a SequentialCell of a chain of layers."""
+        if len(leaf.items) < 2 or not members_of(leaf):
+            self._dissolve(leaf)
+            return True
+        inputs, outputs = inputs_of(leaf), self._outputs(leaf)
+        self._roll(leaf, set(outputs))
+        layers = as_chain(leaf, inputs, outputs)
+        if layers is None:
+            if leaf.scope.kind in CONTAINERS and parent is not self._root and len(parent.items) <= 1 + MOST_AROUND:
+                self._dissolve(leaf)
+                return True
+            return False
+        key = tuple(layer for layer in layers if layer.weights) or tuple(layers)
+        if key not in self._sequences:
+            self._sequences[key] = sequence_of(layers, "nn.SequentialCell", "", leaf.path)
+        member = self._sequences[key]
+        outputs[0].path = leaf.path
+        statement = Assign((outputs[0],), Expr(call_template(1), (member, inputs[0])))
+        self._places.moved |= dict.fromkeys(leaf.items, statement) | dict.fromkeys(layers, member)
+        self._instead[leaf] = [statement]
+        return True
+
+    def _dissolve(self, leaf: Region) -> None:
+        if len(leaf.items) == 1 and not leaf.inner():  # the module is this one layer: it has the module's name
+            for member in members_of(leaf):
+                if self._uses[member] > 1:  # of its modules, the first gave it the name
+                    continue
+                if len(member.hint) < len(leaf.path) or member.hint.startswith(f"{leaf.path}."):
+                    member.hint = leaf.path
+        self._instead[leaf] = leaf.items
+
+    def _make_classes(self, leaves: list[Region], parents: dict[Region, Region]) -> None:
+        """Make a class of every group of leaves, and put calls in their places."""
+        groups = grouped(self._instances(leaves))
+        known = {group.model.region.scope.kind for group in groups if len(group.instances) > 1}
+        known |= self._classes.keys()
+        touched: dict[Region, None] = {}
+        fresh: dict[Value, Value] = {}
+        for group in groups:
+            if not group.model.region.scope.kind and FEW <= len(group.instances) <= MANY:
+                for instance in strangers(group) if arguments_of(group) > MOST_ARGUMENTS else ():
+                    group.instances.remove(instance)
+                    self._dissolve(instance.region)
+                    touched[parents[instance.region]] = None
+            small = _is_small(group, group.model.region.scope.kind in known)
+            for instance in group.instances:
+                touched[parents[instance.region]] = None
+                if small or not instance.outputs:
+                    self._dissolve(instance.region)
+            if not small and group.model.outputs:
+                fresh |= self._make_class(group)
+        self._replace_all(parents)
+        for statement in statements_of(self._root):
+            replace_in(statement, fresh)
+        self._results = substituted(self._results, fresh)
+        self._count_uses()
+        for parent in touched:
+            self._places.moved |= collapse_runs(parent, self._uses)
+
+    def _instances(self, leaves: list[Region]) -> list[Instance]:
+        """Describe leaves; several calls of one module return what any of them has to."""
+        described = [instance_of(leaf, self._outputs(leaf)) for leaf in leaves]
+        calls: dict[tuple[Any, ...], list[Instance]] = defaultdict(list)
+        for instance in described:
+            calls[sharing.identity(instance.signature)].append(instance)
+        for same in calls.values():
+            if len(same) > 1:
+                wanted = {instance.signature.values[value] for instance in same for value in instance.outputs}
+                for instance in same:
+                    instance.read([value for value, number in instance.signature.values.items() if number in wanted])
+        return described
+
+    def _make_class(self, group: Group) -> dict[Value, Value]:
+        """Make one class and call it; returns the variables that stand outside for what its instances return."""
+        built = build(group, self._class_name(group), _doc(group), self._program.top.inputs)
+        self._cells.append(built.cell)
+        self._places.moved |= built.moved
+        fresh: dict[Value, Value] = {}
+        for instance, member, extra in zip(group.instances, built.members, built.extra, strict=True):
+            region = instance.region
+            self._places.owners |= dict.fromkeys(instance.signature.statements, member)
+            for part in instance.signature.members:
+                part.owner = member
+            inputs = (*instance.inputs, *extra)
+            call = Expr(call_template(len(inputs)), (member, *inputs))
+            fresh |= {value: Value(value.hint, value.dims, region.path) for value in instance.outputs}
+            self._instead[region] = [Assign(tuple(fresh[value] for value in instance.outputs), call)]
+        return fresh
+
+    def _class_name(self, group: Group) -> str:
+        """The source's class where it recorded one, else the block's name without its number."""
+        kinds = [instance.region.scope.kind for instance in group.instances]
+        kinds = [kind for kind in kinds if kind and kind not in CONTAINERS]
+        name = kinds[0] if kinds else group.model.region.scope.name
+        words = re.sub(r"[^0-9a-zA-Z]+", " ", name).split()
+        words = [re.sub(r"\d+[a-z]?$", "", word) for word in words] if not kinds else words
+        words = [word for word in words if word and not word.isdigit()] or ["block"]
+        name = "".join(word[0].upper() + word[1:] for word in words)
+        name = name if name[0].isalpha() else f"Block{name}"
+        if name in ("MindSporeModel", "Parameter", "Tensor"):
+            name += "Block"
+        count = self._classes[name] = self._classes.get(name, 0) + 1
+        return name if count == 1 else f"{name}_{count}" if name[-1].isdigit() else f"{name}{count}"
+
+    def _finish(self) -> Program:
+        """Put the tree's root into the entry class, and name its members."""
+        top = self._program.top
+        self._count_uses()
+        self._places.moved |= collapse_runs(self._root, self._uses)
+        body = Block(self._root.statements, self._results)
+        members = members_of(self._root)
+        members += [m for r in self._results if isinstance(m := r, Member) and m not in members]
+        names = Names(CELL_ATTRIBUTES)
+        name_members(members, [hint_within(member, "") for member in members], names)
+        name_values(body, "")
+        cell = Cell(top.name, top.doc, inputs=top.inputs, members=members, body=body)
+        for record in self._program.records:
+            self._places.note_calls(record)
+        for each in (*self._cells, cell):
+            self._places.moved |= inline_single_uses(each.body)
+            name_flow(each.body, each.inputs, begun=each is not cell)
+        for record in self._program.records:
+            self._places.follow(record)
+        return Program([*self._cells, cell], self._program.records)
+
+
+def _is_small(group: Group, known: bool) -> bool:
+    """Whether a class would say no more than its statements, where they are called.
+
+    `known` says that others of the source's class become one.
+    """
+    single = len(group.instances) == 1
+    smallest = (SMALLEST_SIBLING if known else SMALLEST_SINGLE) if single else SMALLEST_CLASS
+    if len(group.model.region.items) < smallest:
+        return True
+    kind = group.model.region.scope.kind
+    if kind and not (single and kind in CONTAINERS):
+        return False
+    return (kind in CONTAINERS and single) or (len(group.instances) <= FEW and arguments_of(group) > MOST_ARGUMENTS)
+
+
+def _edges(region: Region) -> list[tuple[Region, Region]]:
+    """Every region with the one that holds it."""
+    return [edge for inner in region.inner() for edge in ((region, inner), *_edges(inner))]
+
+
+def _replace(parent: Region, instead: dict[Region, list[Any]]) -> None:
+    parent.items = [
+        each for item in parent.items for each in (instead.get(item, [item]) if isinstance(item, Region) else [item])
+    ]
+
+
+def _doc(group: Group) -> str:
+    paths = sorted((instance.region.path for instance in group.instances), key=_natural)
+    kind = group.model.region.scope.kind
+    if len(paths) > 1 and len(set(paths)) == 1 and not kind:
+        return f"Occurs {len(paths)} times in the source."
+    if not any(paths):
+        return "Occurs once in the source."
+    where = paths[0] if len(set(paths)) == 1 else f"{paths[0]} … {paths[-1]}"
+    return textwrap.fill(f"Source: {where}{f' ({kind})' if kind else ''}.", WIDEST_LINE, subsequent_indent="    ")
+
+
+def _natural(path: str) -> list[tuple[str, int]]:
+    """Sorts `layer.2` before `layer.10`."""
+    return [(text, int(number or 0)) for text, number in re.findall(r"(\D*)(\d*)", path)]

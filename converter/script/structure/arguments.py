@@ -1,0 +1,202 @@
+"""Arguments: which literals of a block's instances differ, and what its constructor takes for them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+
+from converter.base.names import Names, identifier
+from converter.script.program import Arg, Argument, Expr, Member, Value, made_by
+from converter.script.structure.signature import Hole
+
+ABSENT = object()
+"""The literal of an instance that lacks the statement in which the class has it."""
+
+FEWEST_TO_DERIVE = 3
+"""So many different values have a constant ratio because the source computes one from the other, not by chance."""
+
+
+@dataclass(eq=False)
+class Column:
+    """A literal that differs between instances, and everything that the source's calls know it as.
+
+    Attributes:
+        values: its value in each instance, or `ABSENT`.
+        holes: where it stands; the first gives it its name when no other knows it better.
+        size: whether it is one number of a tuple, such as a shape's.
+    """
+
+    values: list[Arg]
+    holes: list[Hole] = field(default_factory=list)
+    size: bool = False
+
+    def agrees(self, values: Sequence[Arg]) -> bool:
+        """Whether the literals are the same ones, as far as the instances have them."""
+        return all(
+            a is ABSENT or b is ABSENT or _typed(a) == _typed(b) for a, b in zip(self.values, values, strict=True)
+        )
+
+    def numbers(self) -> list[int]:
+        """The values when all are positive integers, else nothing."""
+        found = [value for value in self.values if type(value) is int and value > 0]
+        return found if len(found) == len(self.values) else []
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a constructor takes, and `construct` besides its inputs.
+
+    Attributes:
+        choices: what to write into every hole.
+        values: the arguments, in the order of their appearance, with their value in each instance; a variable where
+            the calls of one instance differ.
+    """
+
+    choices: list[Arg]
+    values: dict[Argument | Value, list[Arg]]
+
+
+def arguments_for(
+    holes: Sequence[Hole], rows: Sequence[Sequence[Arg]], names: Names, called: Sequence[Hashable] | None = None
+) -> Arguments:
+    """Find the arguments for a block.
+
+    A literal that all instances share stays. What differs within tuples, differs number by number. Columns that agree
+    become one argument, and one that is a multiple of another is computed from it: `4 * channels`.
+
+    Args:
+        holes: the literals of the class.
+        rows: for every hole, its literal in each instance, or `ABSENT`.
+        names: what is taken in the class.
+        called: equal for several calls of one instance; left out when there are none.
+    """
+    calls = called or range(len(rows[0]) if rows else 0)
+    columns: list[Column] = []
+    plans = [_plan(hole, list(row), columns) for hole, row in zip(holes, rows, strict=True)]
+    derived = _derived(columns)
+    written: dict[Column, Arg] = {}
+    values: dict[Argument | Value, list[Arg]] = {}
+    for column in columns:
+        if column not in derived:
+            known = _argument(column, names)
+            argument = Value(known.name) if _varies(column, calls) else known
+            written[column] = argument
+            values[argument] = column.values
+    for column, (base, template, factor) in derived.items():
+        written[column] = written[base] if factor == 1 else Expr(template, (written[base], factor))
+    return Arguments([_choice(plan, written) for plan in plans], values)
+
+
+def _varies(column: Column, called: Sequence[Hashable]) -> bool:
+    """Whether a literal differs between the calls of one instance."""
+    first: dict[Hashable, Arg] = {}
+    return any(_typed(first.setdefault(call, v)) != _typed(v) for call, v in zip(called, column.values, strict=True))
+
+
+def _plan(hole: Hole, row: list[Arg], columns: list[Column], size: bool = False) -> Arg:
+    """What to write into a hole, with columns where arguments will stand."""
+    present = [value for value in row if value is not ABSENT]
+    if len({_typed(value) for value in present}) <= 1:
+        return present[0]
+    if hole.default is ... and (lengths := {_length(value) for value in present}) != {None} and len(lengths) == 1:
+        parts = [[ABSENT if value is ABSENT else value[i] for value in row] for i in range(len(present[0]))]  # type: ignore[index,arg-type]
+        return tuple(_plan(hole, part, columns, True) for part in parts)
+    for column in columns:
+        if column.agrees(row) and (column.holes[0].default is ...) == (hole.default is ...):
+            column.values = [b if a is ABSENT else a for a, b in zip(column.values, row, strict=True)]
+            break
+    else:
+        column = Column(row, size=size)
+        columns.append(column)
+    column.holes.append(hole)
+    return column
+
+
+def _length(value: Arg) -> int | None:
+    return len(value) if isinstance(value, tuple) and all(type(part) is int for part in value) else None
+
+
+def _choice(plan: Arg, written: dict[Column, Arg]) -> Arg:
+    if isinstance(plan, Column):
+        return written[plan]
+    return tuple(_choice(part, written) for part in plan) if isinstance(plan, tuple) else plan
+
+
+def _typed(value: Arg) -> tuple[type, str]:
+    return type(value), "" if value is ABSENT else repr(value)
+
+
+# One from another
+
+
+def _derived(columns: Sequence[Column]) -> dict[Column, tuple[Column, str, int]]:
+    """The columns that follow from others: column → the one to compute it from, how, and the factor."""
+    found: dict[Column, tuple[Column, str, int]] = {}
+    bases: list[Column] = []
+    for column in sorted(columns, key=_rank):
+        for base in bases:
+            if (how := _ratio(column.numbers(), base.numbers()) or _half(column.values, base.values)) is not None:
+                found[column] = (base, *how)
+                break
+        else:
+            bases.append(column)
+    return found
+
+
+def _rank(column: Column) -> tuple[int, int]:
+    """What comes first can be a base: channels that come in, in the order of their use, then others, small ones first;
+    then all else, the numbers of shapes last.
+    """
+    if _channels(column):
+        return (0, 0) if column.holes[0].name == "in_channels" else (1, sum(column.numbers()))
+    return (3, 0) if column.size else (2, 0)
+
+
+def _ratio(numbers: list[int], base: list[int]) -> tuple[str, int] | None:
+    if len(set(numbers)) < FEWEST_TO_DERIVE or not base:
+        return None
+    pairs = list(zip(numbers, base, strict=True))
+    (number, first), *_ = pairs
+    factor = max(number, first) // min(number, first)
+    if all(a == factor * b for a, b in pairs):
+        return "{1} * {0}", factor
+    return ("{0} // {1}", factor) if all(factor * a == b for a, b in pairs) else None
+
+
+def _half(values: list[Arg], base: list[Arg]) -> tuple[str, int] | None:
+    """Whether one is half of the other, which is odd: the padding that keeps a size, `kernel_size // 2`."""
+    if not all(type(a) is type(b) is int and b == 2 * a + 1 for a, b in zip(values, base, strict=True)):
+        return None
+    return ("{0} // {1}", 2) if len(set(values)) > 1 else None
+
+
+# Names
+
+
+def _channels(column: Column) -> list[str]:
+    return [name for name in dict.fromkeys(hole.name for hole in column.holes) if name.endswith("channels")]
+
+
+def _argument(column: Column, names: Names) -> Argument:
+    """The argument for a column; it may be left out where every call that knows it has the same default."""
+    known = [hole.name for hole in column.holes if hole.name != "value"]
+    channels = _channels(column)
+    first = column.holes[0]
+    if len(channels) > 1 and "channels" not in names:
+        name = "channels"
+    else:
+        name = (channels or known or ["size" if column.size else "value"])[0]
+    defaults = {_typed(hole.default) for hole in column.holes}
+    default = first.default if len(defaults) == 1 else ...
+    if default is ... and any(value is ABSENT for value in column.values):
+        default = None
+    taken = name in names
+    return Argument(names.new(_qualified(first, name) if taken else name), default, default is not ...)
+
+
+def _qualified(hole: Hole, name: str) -> str:
+    """The name with that of the statement or member that it is for."""
+    if isinstance(hole.place, Member):
+        return f"{hole.place.name}_{name}"
+    target = next(iter(made_by(hole.place)), None)
+    return f"{identifier(target.hint)}_{name}" if target is not None else name

@@ -1,0 +1,334 @@
+"""Classes: regions of one signature become one Cell, and what differs between them its constructor's arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from converter.base.names import Names, identifier
+from converter.script.mindspore_api import CELL_ATTRIBUTES
+from converter.script.program import (
+    Arg,
+    Argument,
+    Assign,
+    Block,
+    Cell,
+    Expr,
+    Member,
+    Option,
+    Statement,
+    Value,
+    expr,
+    made_by,
+)
+from converter.script.structure.arguments import ABSENT, arguments_for
+from converter.script.structure.naming import hint_within, name_members, name_values, relative, shared_hint
+from converter.script.structure.regions import Region, inputs_of, replace_in, used_by
+from converter.script.structure.sequences import called, sequence_of
+from converter.script.structure.sharing import identity
+from converter.script.structure.signature import Signature, fill, signature_of
+from converter.script.weights import Weight
+
+SMALLEST_OPTIONAL, LONGEST_OPTIONAL = 4, 40
+"""A class needs that many statements before one may be optional; in longer ones none is looked for elsewhere."""
+MOST_NEW = 2
+"""What would need so many more arguments than the others is no instance of their class."""
+
+UNNAMED = "block"
+"""What an instance of a class is called when the source does not know it."""
+
+
+@dataclass(eq=False)
+class Instance:
+    """A region that is a call of a class. `lacks` says that the class's optional statement is missing in it."""
+
+    region: Region
+    inputs: list[Value]
+    outputs: list[Value]
+    signature: Signature
+    lacks: bool = False
+
+    def read(self, outputs: list[Value]) -> None:
+        """Let the class return other variables."""
+        self.outputs = outputs
+        self.signature = signature_of(self.region.statements, self.inputs, outputs)
+
+
+@dataclass(eq=False)
+class Group:
+    """Instances of one class; the first is its model.
+
+    `optional` is a statement that some instances lack, and the variable that stands for its target there.
+    """
+
+    instances: list[Instance] = field(default_factory=list)
+    optional: tuple[Statement, Value] | None = None
+
+    @property
+    def model(self) -> Instance:
+        """The instance whose statements become the class's body."""
+        return self.instances[0]
+
+
+def instance_of(region: Region, outputs: list[Value]) -> Instance:
+    """Describe a region without inner regions."""
+    inputs = inputs_of(region)
+    return Instance(region, inputs, outputs, signature_of(region.statements, inputs, outputs))
+
+
+def grouped(instances: Iterable[Instance]) -> list[Group]:
+    """Put the instances of one signature together, then those that lack a statement, or a chain, of another's."""
+    groups: dict[tuple[Any, ...], Group] = {}
+    for instance in instances:
+        groups.setdefault(instance.signature.key, Group()).instances.append(instance)
+    sizes = {len(group.model.region.items) for group in groups.values()}
+    for key, group in sorted(groups.items(), key=lambda pair: -len(pair[1].model.signature.statements)):
+        if key in groups and len(group.model.region.items) >= SMALLEST_OPTIONAL:
+            _absorb(group, groups, sizes)
+    return list(groups.values())
+
+
+def _absorb(group: Group, groups: dict[tuple[Any, ...], Group], sizes: set[int]) -> None:
+    """Take in a group whose instances are this one's without one statement, or without one chain of layers."""
+    model = group.model
+    for positions, value in _removable(model):
+        if len(model.region.items) - len(positions) not in sizes:
+            continue
+        run = [model.region.statements[i] for i in positions]
+        key = signature_of(model.region.statements, model.inputs, model.outputs, (run, value)).key
+        other = groups.get(key)
+        if other is None or other is group or other.optional is not None:
+            continue
+        if len(positions) > 1:
+            for instance in group.instances:
+                _join(instance, positions)
+        for instance in other.instances:
+            instance.lacks = True
+        group.instances += other.instances
+        group.optional = (model.region.statements[positions[0]], value)
+        del groups[key]
+        return
+
+
+def _removable(instance: Instance) -> Iterator[tuple[list[int], Value]]:
+    """Runs of statements with one result, by their positions, and a variable that could stand for that result."""
+    statements = instance.region.statements
+    for end, statement in enumerate(statements):
+        if not isinstance(statement, Assign) or len(made_by(statement)) != 1 or len(statement.targets) != 1:
+            continue
+        for value in dict.fromkeys(part for part in used_by(statement) if isinstance(part, Value)):
+            yield [end], value
+        start = end
+        while start and (call := called(statements[start])) and (before := called(statements[start - 1])):
+            if call[1] != (before[2],):
+                break
+            start -= 1
+            if len(before[1]) == 1 and isinstance(before[1][0], Value):
+                yield list(range(start, end + 1)), before[1][0]
+
+
+def variants_of(instance: Instance) -> Iterator[tuple[list[int], Signature]]:
+    """The signatures of an instance as it is, and without each run of statements that could be optional."""
+    statements = instance.region.statements
+    yield [], instance.signature
+    if SMALLEST_OPTIONAL <= len(statements) <= LONGEST_OPTIONAL:
+        for positions, value in _removable(instance):
+            run = [statements[i] for i in positions]
+            yield positions, signature_of(statements, instance.inputs, instance.outputs, (run, value))
+
+
+def _join(instance: Instance, positions: list[int]) -> None:
+    """Make one SequentialCell of a chain of layers."""
+    region = instance.region
+    calls = [called(region.items[i]) for i in positions]
+    layers = [call[0] for call in calls if call is not None]
+    first, last = calls[0], calls[-1]
+    assert first is not None
+    assert last is not None
+    hint = f"{region.path}.{_common_words([relative(layer.hint, region.path) for layer in layers])}"
+    member = sequence_of(layers, "nn.SequentialCell", "", hint)
+    region.items[positions[0] : positions[-1] + 1] = [Assign((last[2],), expr("{0}({1})", member, first[1][0]))]
+    instance.signature = signature_of(region.statements, instance.inputs, instance.outputs)
+
+
+def _common_words(names: list[str]) -> str:
+    """`downsample` for `downsample_conv` and `downsample_bn`; `shortcut` when they have no word in common."""
+    words = [re.split(r"[._]", name) for name in names]
+    shared = [group[0] for group in zip(*words, strict=False) if len(set(group)) == 1]
+    return "_".join(word for word in shared if not word.isdigit()) or "shortcut"
+
+
+# From a group to a Cell
+
+
+@dataclass(eq=False)
+class Built:
+    """A Cell made of a group.
+
+    Attributes:
+        cell: the class.
+        members: the instance of the class that stands for each of the group; one for several calls of a module.
+        extra: what each call has to be given besides its inputs.
+        moved: a statement or member of another instance → the class's.
+    """
+
+    cell: Cell
+    members: list[Member]
+    extra: list[list[Arg]]
+    moved: dict[Any, Any]
+
+
+def differences(signatures: Sequence[Signature]) -> int:
+    """How many arguments a class would take of which these are the instances."""
+    columns = zip(*(signature.holes for signature in signatures), strict=True)
+    rows = [[hole.value for hole in column] for column in columns]
+    return len(arguments_for(signatures[0].holes, rows, Names(), [identity(s) for s in signatures]).values)
+
+
+def strangers(group: Group) -> list[Instance]:
+    """The instances that only look like the others, and need arguments of their own: a stem before the blocks."""
+    found: list[Instance] = []
+    remaining = Group(list(group.instances), group.optional)
+    for instance in group.instances if group.optional is None else group.instances[1:]:
+        fewer = Group([other for other in remaining.instances if other is not instance], group.optional)
+        if len(fewer.instances) > 1 and arguments_of(fewer) + MOST_NEW < arguments_of(remaining):
+            found.append(instance)
+            remaining = fewer
+    return found
+
+
+def arguments_of(group: Group) -> int:
+    """How many arguments the class of a group would take."""
+    called = [identity(instance.signature) for instance in group.instances]
+    return len(arguments_for(group.model.signature.holes, _columns(group, _absent(group)), Names(), called).values)
+
+
+def build(group: Group, name: str, doc: str, sources: Collection[Value]) -> Built:
+    """Make the Cell of a group; `sources` are the network's inputs, which keep their names."""
+    model, names = group.model, Names(CELL_ATTRIBUTES)
+    members = list(model.signature.members)
+    absent = _absent(group)
+    columns = _columns(group, absent)
+    owned = [_own_members(group, instance, absent) for instance in group.instances]
+    paths = [instance.region.path for instance in group.instances]
+    name_members(members, [_shared_hint(own, paths) for own in zip(*owned, strict=True)], names)
+    weights = [_weights(members, own) for own in owned]
+    called = [identity(instance.signature) for instance in group.instances]
+    arguments = arguments_for(model.signature.holes, columns, names, called)
+    fill(model.region.statements, members, arguments.choices)
+    cell = Cell(name, doc, members=members, body=Block(model.region.statements, tuple(model.outputs)))
+    constructed = [item for item in arguments.values if isinstance(item, Argument)]
+    cell.arguments = sorted(constructed, key=lambda argument: argument.has_default)
+    flag = _make_optional(cell, group, absent, names)
+    rows = [{item: column[i] for item, column in arguments.values.items()} for i in range(len(group.instances))]
+    made: dict[tuple[Any, ...], Member] = {}
+    for call, row, instance, parameters in zip(called, rows, group.instances, weights, strict=True):
+        if call not in made:
+            constructor = _constructor(cell, row, flag, not instance.lacks)
+            made[call] = Member("", constructor, parameters, instance.region.path or UNNAMED)
+    _own_inputs(cell, group, sources)
+    given = [item for item in arguments.values if isinstance(item, Value)]
+    cell.inputs += given
+    name_values(cell.body, model.region.path)
+    moved: dict[Any, Any] = {}
+    for instance, own in zip(group.instances[1:], owned[1:], strict=True):
+        kept = [s for s in model.signature.statements if not (instance.lacks and s in absent)]
+        moved |= dict(zip(instance.signature.statements, kept, strict=True))
+        moved |= {a: b for a, b in zip(own, members, strict=True) if a is not None and a is not b}
+    return Built(cell, [made[call] for call in called], [[row[item] for item in given] for row in rows], moved)
+
+
+def _absent(group: Group) -> set[Any]:
+    """The optional statement, and the members that only it uses."""
+    if group.optional is None:
+        return set()
+    model = group.model
+    kept = signature_of(
+        model.region.statements, model.inputs, model.outputs, ([group.optional[0]], group.optional[1])
+    ).members
+    return {group.optional[0], *(member for member in model.signature.members if member not in kept)}
+
+
+def _columns(group: Group, absent: set[Any]) -> list[list[Arg]]:
+    """For every hole of the class, its literal in each instance."""
+    rows = []
+    for instance in group.instances:
+        own = iter(instance.signature.holes)
+        row = [ABSENT if instance.lacks and h.place in absent else next(own).value for h in group.model.signature.holes]
+        rows.append(row)
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _own_members(group: Group, instance: Instance, absent: set[Any]) -> list[Member | None]:
+    """An instance's own member in the place of each of the class's."""
+    own = iter(instance.signature.members)
+    return [None if instance.lacks and m in absent else next(own) for m in group.model.signature.members]
+
+
+def _weights(members: list[Member], own: list[Member | None]) -> dict[str, Weight]:
+    """An instance's parameters, by their names in the class."""
+    pairs = zip(members, own, strict=True)
+    return {
+        f"{member.name}.{key}" if key else member.name: weight
+        for member, mine in pairs
+        if mine is not None
+        for key, weight in mine.weights.items()
+    }
+
+
+def _shared_hint(own: tuple[Member | None, ...], paths: list[str]) -> str:
+    """What the instances call one of the class's members."""
+    return shared_hint([hint_within(member, path) for member, path in zip(own, paths, strict=True) if member])
+
+
+def _make_optional(cell: Cell, group: Group, absent: set[Any], names: Names) -> Argument | None:
+    """Write the optional statement: `y = self.downsample(x) if self.downsample is not None else x`."""
+    if group.optional is None:
+        return None
+    statement, value = group.optional
+    assert isinstance(statement, Assign)
+    owned = [member for member in cell.members if member in absent]
+    (target,) = made_by(statement)
+    flag = Argument(owned[0].name if owned else names.new(f"with_{identifier(target.hint)}"), False, True)
+    for member in owned:
+        member.constructor = expr("{0} if {1} else None", member.constructor, flag)
+    if owned:
+        statement.value = expr("{0} if {1} is not None else {2}", statement.value, owned[0], value)
+    else:
+        statement.value = expr("{0} if {1} else {2}", statement.value, flag, value)
+    cell.arguments.append(flag)
+    return flag
+
+
+def _constructor(cell: Cell, values: dict[Argument | Value, Arg], flag: Argument | None, full: bool) -> Expr:
+    """How an instance is made: `Bottleneck(64, 256, stride=2)`."""
+    holes: list[str] = []
+    args: list[Arg] = []
+    for argument in cell.arguments:
+        value = full if argument is flag else values[argument]
+        if argument.has_default:
+            holes.append(f"{argument.name}={{{len(args) + 1}}}")
+            args.append(Option(argument.default if value is ABSENT else value, argument.default))
+        else:
+            holes.append(f"{{{len(args) + 1}}}")
+            args.append(value)
+    return Expr(f"{{0}}({', '.join(holes)})", (cell, *args))
+
+
+def _own_inputs(cell: Cell, group: Group, sources: Collection[Value]) -> None:
+    """Give the class variables of its own for what comes in: `x` for what flows through the network."""
+    fresh: dict[Value, Arg] = {}
+    for i, value in enumerate(group.model.inputs):
+        hints = {identifier(instance.inputs[i].hint) for instance in group.instances}
+        stems = {re.sub(r"_?\d+$", "", hint) for hint in hints}
+        if i == 0 and value not in sources:
+            hint = "x"
+        else:
+            hint = hints.pop() if len(hints) == 1 else "x" if len(stems) > 1 else stems.pop()
+        fresh[value] = Value(hint, value.dims)
+    cell.inputs = list(fresh.values())
+    for statement in cell.body.statements:
+        replace_in(statement, fresh)
+    cell.body.results = tuple(fresh.get(result, result) for result in cell.body.results)

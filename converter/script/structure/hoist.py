@@ -1,0 +1,194 @@
+"""Hoisting: what several blocks share is computed where they meet, and what a block owns stays in it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from converter.script.program import Arg, Assign, Expr, Member, Option, Statement, Value, blocks_of, made_by
+from converter.script.structure.regions import Region, statements_of, used_by
+
+SMALLEST_LEFT = 3
+"""A region of fewer statements is not worth to be kept by taking others out."""
+
+
+def hoist_shared_values(region: Region) -> None:
+    """Move what a region's blocks share, and no parameter makes, in front of the block that has it.
+
+    Exporters write mask arithmetic that all layers share into the first layer's scope, and the concatenation that a
+    densely connected layer hands on into the layer that reads it first.
+    """
+    readers: dict[Value, set[int]] = defaultdict(set)
+    for position, item in enumerate(region.items):
+        for statement in statements_of(item):
+            for part in used_by(statement):
+                if isinstance(part, Value):
+                    readers[part].add(position)
+    hoisted: list[list[Statement]] = [[] for _ in region.items]
+    for position, item in enumerate(region.items):
+        if isinstance(item, Region):
+            shared = _shared_statements(item, position, readers)
+            _remove(item, shared)
+            hoisted[position] = shared
+    region.items = [each for extra, item in zip(hoisted, region.items, strict=True) for each in (*extra, item)]
+    for inner in region.inner():
+        hoist_shared_values(inner)
+
+
+def _shared_statements(region: Region, position: int, readers: dict[Value, set[int]]) -> list[Statement]:
+    """The statements of a region that can stand before it and make what other items read."""
+    statements = list(statements_of(region))
+    bound = {value for statement in statements for value in made_by(statement)}
+    free: dict[Value, Statement] = {}
+    for statement in statements:
+        parts = list(used_by(statement))
+        if isinstance(statement, Assign) and all(_stands_before(part, bound) for part in parts):
+            free |= dict.fromkeys(made_by(statement), statement)
+            bound.difference_update(made_by(statement))
+    wanted = [value for value in free if readers[value] - {position}]
+    needed = _needed(wanted, free)
+    return [statement for statement in statements if id(statement) in needed]
+
+
+def _needed(wanted: list[Value], free: dict[Value, Statement]) -> set[int]:
+    """The statements, by id, that make the wanted values and what those are made of."""
+    needed: set[int] = set()
+    pending = list(wanted)
+    while pending:
+        statement = free[pending.pop()]
+        if id(statement) not in needed:
+            needed.add(id(statement))
+            pending += [part for part in used_by(statement) if isinstance(part, Value) and part in free]
+    return needed
+
+
+def _stands_before(part: Value | Member, bound: set[Value]) -> bool:
+    """Whether something can be read in front of the region that `bound` stays in; a literal can, a parameter stays."""
+    return part not in bound if isinstance(part, Value) else not part.weights
+
+
+def _remove(region: Region, statements: list[Statement]) -> None:
+    gone = {id(statement) for statement in statements}
+    if gone:
+        region.items = [item for item in region.items if id(item) not in gone]
+        for inner in region.inner():
+            _remove(inner, statements)
+
+
+def lift_calls(region: Region, parent: Region, layers: set[Member]) -> bool:
+    """Move the calls of layers in front of a region that calls them first. Says whether that is all of its calls."""
+    free: dict[Value, Statement] = {}
+    made = {value for statement in region.statements for value in made_by(statement)}
+    for statement in region.statements:
+        parts = list(used_by(statement))
+        if isinstance(statement, Assign) and all(
+            part in layers or _stands_before(part, made - free.keys()) for part in parts
+        ):
+            free |= dict.fromkeys(made_by(statement), statement)
+    calling = [statement for statement in region.statements if not layers.isdisjoint(used_by(statement))]
+    wanted = [value for statement in calling for value in made_by(statement)]
+    if not free.keys() >= set(wanted):
+        return False
+    moved = _needed(wanted, free)
+    if len(region.items) - len(moved) < SMALLEST_LEFT:
+        return False
+    region.items = [item for item in region.items if id(item) not in moved]
+    place = parent.items.index(region)
+    parent.items[place:place] = [statement for statement in free.values() if id(statement) in moved]
+    return True
+
+
+def copy_literal(literal: Member, statements: Iterable[Statement]) -> None:
+    """Give statements a literal of their own."""
+    copy = Member(literal.name, literal.constructor, {}, literal.hint)
+    for statement in statements:
+        replace_member(statement, literal, copy)
+
+
+def replace_member(statement: Statement, old: Member, new: Member | Value) -> None:
+    """Let a statement read something else in the place of a member."""
+    if isinstance(statement, Assign):
+        statement.value = _with_member(statement.value, old, new)
+    for block in blocks_of(statement):
+        for inner in block.statements:
+            replace_member(inner, old, new)
+        block.results = _with_member(block.results, old, new)
+
+
+def _with_member(item: Arg, old: Member, new: Member | Value) -> Arg:
+    match item:
+        case Expr():
+            return Expr(item.template, tuple(_with_member(arg, old, new) for arg in item.args))
+        case Option():
+            return Option(_with_member(item.value, old, new), item.default)
+        case tuple():
+            return tuple(_with_member(part, old, new) for part in item)
+        case list():
+            return [_with_member(part, old, new) for part in item]
+        case _:
+            return new if item is old else item
+
+
+# Extents
+
+
+def localise_extents(region: Region) -> None:
+    """Read equal extents from one tensor, which the region has anyway: others would have to be passed in for that."""
+    tensors = _tensors_read(region)
+    known = {
+        dim: (value, axis)
+        for value in reversed(tensors)
+        if value.dims is not None
+        for axis, dim in enumerate(value.dims)
+        if isinstance(dim, str)
+    }
+    for statement in region.statements:
+        if isinstance(statement, Assign):
+            statement.value = _localised(statement.value, known)
+
+
+def _tensors_read(region: Region) -> list[Value]:
+    """The variables that come into a region and are read for more than their extents."""
+    made: set[Value] = set()
+    found: dict[Value, None] = {}
+    for statement in region.statements:
+        if isinstance(statement, Assign):
+            found |= {value: None for value in _read_whole(statement.value) if value not in made}
+        made.update(made_by(statement))
+    return list(found)
+
+
+def _read_whole(item: Arg) -> Iterator[Value]:
+    match item:
+        case Value():
+            yield item
+        case Expr() if item.template == "{0}.shape[{1}]":
+            return
+        case Expr():
+            for arg in item.args:
+                yield from _read_whole(arg)
+        case Option():
+            yield from _read_whole(item.value)
+        case tuple() | list():
+            for part in item:
+                yield from _read_whole(part)
+
+
+def _localised(item: Arg, known: dict[str, tuple[Value, int]]) -> Arg:
+    match item:
+        case Expr() if item.template == "{0}.shape[{1}]":
+            value, axis = item.args
+            if isinstance(value, Value) and value.dims is not None:
+                found = known.get(str(value.dims[axis]))
+                return item if found is None else Expr(item.template, found)
+            return item
+        case Expr():
+            args = tuple(_localised(arg, known) for arg in item.args)
+            same = item.template == "max({0}, {1})" and args[0] == args[1]
+            return args[0] if same else Expr(item.template, args)
+        case tuple():
+            return tuple(_localised(part, known) for part in item)
+        case list():
+            return [_localised(part, known) for part in item]
+        case _:
+            return item

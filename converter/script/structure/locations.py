@@ -1,0 +1,72 @@
+"""Places: where in the tree of Cells a node has come to, and what its parameters are called from there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from converter.base.scope import Scope
+from converter.script.program import Assign, Branch, For, Member, Record, Statement, While
+from converter.script.structure.regions import used_by
+from converter.script.structure.sequences import class_of
+
+
+class Places:
+    """What became of the statements and members that were merged.
+
+    Attributes:
+        moved: a statement or member → what stands for it now.
+        owners: a statement → the instance of a class that it stood in.
+    """
+
+    def __init__(self) -> None:
+        self.moved: dict[Any, Any] = {}
+        self.owners: dict[Statement, Member] = {}
+
+    def note_calls(self, record: Record) -> None:
+        """Note the Cells around a record's anchor, and the parameters of it, while all members have their names."""
+        record.calls = self._calls(record.anchor)
+        record.parameters = tuple(self._parameters(record.anchor))
+
+    def follow(self, record: Record) -> None:
+        """Let a record point at what its anchor has become."""
+        while record.anchor in self.moved:
+            record.anchor = self.moved[record.anchor]
+
+    def _calls(self, anchor: Any) -> tuple[Scope, ...]:
+        """The Cells around a member or statement as it was before it was merged with others, outermost first."""
+        calls: list[Scope] = []
+        while anchor is not None:
+            owner = anchor.owner if isinstance(anchor, Member) else self.owners.get(anchor)
+            if owner is None:
+                anchor = self.moved.get(anchor)
+            else:
+                calls.append(Scope(self._attribute(owner), _class_name(owner)))
+                anchor = owner
+        return tuple(reversed(calls))
+
+    def _attribute(self, member: Member) -> str:
+        """What a member is called in the Cell that makes it, or its number in a sequence."""
+        while self.moved.get(member, member.owner) is not member.owner:
+            member = self.moved[member]
+        return member.name
+
+    def _parameters(self, anchor: Any) -> Iterator[str]:
+        """The names that the parameters of a member, or of all that a statement reads, have in the checkpoint."""
+        parts = (
+            (anchor,)
+            if isinstance(anchor, Member)
+            else used_by(anchor)
+            if isinstance(anchor, (Assign, Branch, While, For))
+            else ()
+        )
+        for member in parts:
+            if isinstance(member, Member):
+                path = ".".join([*(scope.name for scope in self._calls(member)), self._attribute(member)])
+                yield from (f"{path}.{key}" if key else path for key in member.weights)
+
+
+def _class_name(member: Member) -> str:
+    """What a member is an instance of: `Bottleneck`, `nn.SequentialCell`."""
+    cell = class_of(member)
+    return member.constructor.template.partition("(")[0] if cell is None else cell.name

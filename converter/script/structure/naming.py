@@ -1,0 +1,61 @@
+"""Naming: what members and variables are called inside the Cell that they have come to."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from converter.base.names import Names
+from converter.script.program import Block, Expr, Member, made_by
+
+
+def relative(hint: str, path: str) -> str:
+    """What the source calls something within the region at `path`."""
+    for prefix in (f"{path}.", f"{path}_"):
+        if path and hint.startswith(prefix):
+            return hint[len(prefix) :]
+    return "" if hint == path else hint
+
+
+def name_members(members: Sequence[Member], hints: Sequence[str], names: Names) -> None:
+    """Give members their names within a Cell; `hints` are what the source calls them there."""
+    for member, hint in zip(members, without_common_number(hints), strict=True):
+        member.name = names.new(hint, "layer")
+
+
+def hint_within(member: Member, path: str) -> str:
+    """What the source calls a member of the Cell at `path`."""
+    own = relative(member.hint, path)
+    if own == member.hint and path:  # it comes from elsewhere in the source
+        own = own.rpartition(".")[2]
+    own = own or member.hint.rpartition(".")[2] or member.name
+    return made_from(member.constructor) or own if own.isdigit() else own
+
+
+def made_from(constructor: Expr) -> str:
+    """What a constructor makes: `conv` of `nn.Conv2d(…)`."""
+    called = re.match(r"\w+\.(\w+?)(\dd)?\(", constructor.template)
+    return called[1] if called else ""
+
+
+def shared_hint(hints: Sequence[str]) -> str:
+    """What instances of one class call the same thing; without the number that varies."""
+    return hints[0] if len(set(hints)) == 1 else re.sub(r"(_?\d+)+$", "", hints[0]) or hints[0]
+
+
+def name_values(body: Block, path: str) -> None:
+    """Call the last value of every module after the module, unless the source has a word for it."""
+    values = [value for statement in body.walk() for value in made_by(statement)]
+    last = {value.path: value for value in values}
+    named = [value for value in values if last[value.path] is value and relative(value.path, path)]
+    for value, hint in zip(named, without_common_number([relative(v.path, path) for v in named]), strict=True):
+        if not value.assigned or len(value.hint) == 1:  # `x = …` says nothing about what it is
+            value.hint, value.assigned = hint, False
+
+
+def without_common_number(hints: Sequence[str]) -> list[str]:
+    """Drop the number that most names end in: Keras numbers the layers of a model that was built twice."""
+    endings = Counter(match[0] for hint in hints if (match := re.search(r"_\d+$", hint)))
+    ending, count = max(endings.items(), key=lambda pair: pair[1], default=("", 0))
+    return [hint.removesuffix(ending) for hint in hints] if count > 1 and 2 * count > len(hints) else list(hints)

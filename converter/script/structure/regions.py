@@ -1,0 +1,181 @@
+"""Regions: the flat list of statements as a tree of module calls, by the scopes that the source recorded.
+
+A call of a module is a contiguous run of statements of one scope, in the source's order. A region has no idea what its
+statements mean; it knows which values come in and which go out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias, Union
+
+from converter.base.scope import Scope
+from converter.script.program import (
+    Arg,
+    Assign,
+    Branch,
+    Expr,
+    For,
+    Member,
+    Option,
+    Statement,
+    Value,
+    While,
+    arguments_of,
+    blocks_of,
+    expressions_of,
+    made_by,
+)
+
+Item: TypeAlias = Union[Statement, "Region"]
+
+
+@dataclass(eq=False)
+class Region:
+    """A run of statements and inner regions that is one module call in the source.
+
+    Attributes:
+        scope: its name within the region around it, and its class.
+        path: the dotted names from the outermost scope to this one.
+        items: statements and regions, in order.
+    """
+
+    scope: Scope
+    path: str = ""
+    items: list[Item] = field(default_factory=list)
+
+    def inner(self) -> list[Region]:
+        """The regions directly inside."""
+        return [item for item in self.items if isinstance(item, Region)]
+
+    @property
+    def statements(self) -> list[Statement]:
+        """The statements directly inside."""
+        return [item for item in self.items if not isinstance(item, Region)]
+
+
+def by_scope(statements: Sequence[Statement]) -> Region:
+    """Group statements into a tree of regions by their scopes."""
+    root = Region(Scope(""))
+    stack = [root]
+    for statement, scopes in zip(statements, _filled(statements), strict=True):
+        depth = _common(scopes, [region.scope for region in stack[1:]])
+        del stack[depth + 1 :]
+        for scope in scopes[depth:]:
+            path = f"{stack[-1].path}.{scope.name}" if stack[-1].path else scope.name
+            region = Region(scope, path)
+            stack[-1].items.append(region)
+            stack.append(region)
+        stack[-1].items.append(statement)
+    return root
+
+
+def _common(a: Sequence[Scope], b: Sequence[Scope]) -> int:
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+def _filled(statements: Sequence[Statement]) -> list[tuple[Scope, ...]]:
+    """The scopes of every statement; one without takes what its neighbours share: exporters drop some."""
+    known = [statement.scopes for statement in statements]
+    following: list[tuple[Scope, ...]] = [()] * len(known)
+    after: tuple[Scope, ...] = ()
+    for i in range(len(known) - 1, -1, -1):
+        following[i] = after
+        after = known[i] or after
+    filled: list[tuple[Scope, ...]] = []
+    before: tuple[Scope, ...] = ()
+    for scopes, after in zip(known, following, strict=True):
+        filled.append(scopes or before[: _common(before, after)])
+        before = filled[-1]
+    return filled
+
+
+def statements_of(item: Item) -> Iterator[Statement]:
+    """Every statement in an item, without those of inner blocks."""
+    if isinstance(item, Region):
+        for inner in item.items:
+            yield from statements_of(inner)
+    else:
+        yield item
+
+
+def used_by(statement: Statement) -> Iterator[Value | Member]:
+    """The variables and members that a statement reads, inner blocks included, those of its own inside left out."""
+    if isinstance(statement, Assign):  # most are, and this is asked for again and again
+        yield from (part for part in arguments_of(statement.value) if isinstance(part, (Value, Member)))
+        return
+    own: set[Value] = set()
+    for one in _with_inner(statement):
+        if one is not statement:
+            own.update(made_by(one))
+        if isinstance(one, (While, For)):
+            own.update(one.carried)
+        if isinstance(one, For):
+            own.add(one.index)
+    for one in _with_inner(statement):
+        for item in expressions_of(one):
+            for part in arguments_of(item):
+                if isinstance(part, (Value, Member)) and part not in own:
+                    yield part
+
+
+def _with_inner(statement: Statement) -> Iterator[Statement]:
+    yield statement
+    for block in blocks_of(statement):
+        yield from block.walk()
+
+
+def inputs_of(region: Region) -> list[Value]:
+    """The variables that a region reads and does not make, in the order of their first use."""
+    made: set[Value] = set()
+    found: dict[Value, None] = {}
+    for statement in statements_of(region):
+        for part in used_by(statement):
+            if isinstance(part, Value) and part not in made:
+                found[part] = None
+        made.update(made_by(statement))
+    return list(found)
+
+
+def members_of(region: Region) -> list[Member]:
+    """The members that a region uses, in the order of their first use."""
+    found = {part: None for s in statements_of(region) for part in used_by(s) if isinstance(part, Member)}
+    return list(found)
+
+
+def substituted(item: Arg, names: dict[Value, Arg]) -> Arg:
+    """An expression with variables replaced."""
+    match item:
+        case Value():
+            return names.get(item, item)
+        case Expr():
+            return Expr(item.template, tuple(substituted(arg, names) for arg in item.args))
+        case Option():
+            return Option(substituted(item.value, names), item.default)
+        case tuple():
+            return tuple(substituted(part, names) for part in item)
+        case list():
+            return [substituted(part, names) for part in item]
+        case _:
+            return item
+
+
+def replace_in(statement: Statement, names: dict[Value, Arg]) -> None:
+    """Replace variables in a statement and in its inner blocks."""
+    match statement:
+        case Assign():
+            statement.value = substituted(statement.value, names)
+        case Branch():
+            statement.condition = substituted(statement.condition, names)
+        case While():
+            statement.initial = substituted(statement.initial, names)
+            statement.condition = substituted(statement.condition, names)
+        case For():
+            statement.initial = substituted(statement.initial, names)
+            statement.over = substituted(statement.over, names)
+            statement.condition = substituted(statement.condition, names)
+    for block in blocks_of(statement):
+        for inner in block.statements:
+            replace_in(inner, names)
+        block.results = substituted(block.results, names)

@@ -1,0 +1,267 @@
+"""Repeats: blocks in a run of statements for which the source recorded no scopes.
+
+Two kinds of run are looked for, both in near-linear time:
+
+- chains, in which each statement's result is read by the next one only (`conv, norm, relu`);
+- segments between two places at which a single value crosses, or a few: a residual block, an inception module.
+
+Statements and segments become letters, by their signatures; tandem repeats in the string, shortest period first, become
+regions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from converter.base.names import identifier
+from converter.base.scope import Scope
+from converter.script.program import Assign, Expr, Member, Statement, Value, made_by
+from converter.script.structure.classes import MOST_NEW, Instance, differences, grouped, instance_of, variants_of
+from converter.script.structure.regions import Item, Region, members_of, used_by
+from converter.script.structure.signature import Signature
+
+SHORTEST_RUN = 20
+"""Fewer statements are read as they stand."""
+LONGEST_PERIOD = 24
+"""In letters: chains of more statements, or blocks of more segments, are not looked for."""
+SHORTEST_BLOCK = 3
+"""Repeats of fewer statements are no reason to stop looking."""
+MOST_CROSSING = 3
+"""So many values may go from one segment to the next, where fewer show no repeats."""
+MOST_MODELS = 8
+"""So many instances of a block are models for those elsewhere."""
+FEWEST = 3
+"""A chain has to occur so often to be a block."""
+
+Outputs = Callable[[Region], list[Value]]
+
+
+def find_chains(region: Region, outputs: Outputs) -> bool:
+    """Wrap the chains that repeat in tandem somewhere, wherever they occur. Says whether there were any."""
+    if len(region.items) < SHORTEST_RUN:
+        return False
+    statements = region.statements
+    letters = dict(zip(map(id, statements), _letters([[s] for s in statements], outputs), strict=True))
+    chains = _chains(statements)
+    motifs: Counter[tuple[int, ...]] = Counter()
+    for chain in chains:
+        word = [letters[id(statement)] for statement in chain]
+        for start, period, count in tandem_repeats(word):
+            motifs[tuple(word[start : start + period])] += count
+    wanted = {motif for motif in motifs if len(motif) > 1}
+    runs = [run for chain in chains for run in _occurrences(chain, letters, wanted)]
+    enough = Counter(tuple(letters[id(s)] for s in run) for run in runs)
+    runs = [run for run in runs if enough[tuple(letters[id(s)] for s in run)] >= FEWEST]
+    return _wrap(region, runs)
+
+
+def find_segments(region: Region, outputs: Outputs) -> bool:
+    """Wrap the repeats in a sequence of segments. Says whether there were any."""
+    if len(region.items) < SHORTEST_RUN:
+        return False
+    for crossing in range(1, MOST_CROSSING + 1):
+        segments = _segments(region.statements, crossing)
+        word = _letters(segments, outputs)
+        runs = []
+        for start, period, count in tandem_repeats(word, [len(segment) for segment in segments], SHORTEST_BLOCK):
+            cuts = range(start, start + count * period, period)
+            runs += [[s for segment in segments[at : at + period] for s in segment] for at in cuts]
+        if runs:
+            return _wrap(region, runs + _elsewhere(region.statements, runs, outputs))
+    return False
+
+
+def _elsewhere(statements: list[Statement], runs: list[list[Statement]], outputs: Outputs) -> list[list[Statement]]:
+    """Where the blocks of the runs occur besides, some with an optional statement missing."""
+    letters = _letters([[statement] for statement in statements], outputs)
+    places = {id(statement): position for position, statement in enumerate(statements)}
+    wanted: dict[tuple[int, ...], dict[Any, list[Signature]]] = defaultdict(lambda: defaultdict(list))
+    described: Counter[Any] = Counter()
+    for run in runs:
+        instance = _described(run, outputs)
+        described[instance.signature.key] += 1
+        if described[instance.signature.key] > MOST_MODELS:
+            continue
+        for left_out, signature in variants_of(instance):
+            word = tuple(letters[places[id(s)]] for i, s in enumerate(run) if i not in left_out)
+            if len(word) >= SHORTEST_BLOCK:
+                _note(wanted[word][signature.key], signature)
+    lengths = sorted({len(word) for word in wanted}, reverse=True)
+    taken = {id(statement) for run in runs for statement in run}
+    found: list[list[Statement]] = []
+    end = len(statements)
+    while end > 0:
+        for length in lengths:
+            run = statements[max(end - length, 0) : end]
+            alike = wanted.get(tuple(letters[max(end - length, 0) : end]))
+            if alike is not None and taken.isdisjoint(map(id, run)):
+                signature = _described(run, outputs).signature
+                known = alike.get(signature.key)
+                if known and differences([*known, signature]) <= differences(known) + MOST_NEW:
+                    _note(known, signature)
+                    found.append(run)
+                    end -= length
+                    break
+        else:
+            end -= 1
+    return found
+
+
+def _described(run: list[Statement], outputs: Outputs) -> Instance:
+    block = Region(Scope(""), items=list(run))
+    return instance_of(block, outputs(block))
+
+
+def _note(known: list[Signature], signature: Signature) -> None:
+    """Add a signature to those of a class unless one is there with the same literals."""
+    if all(_literals(other) != _literals(signature) for other in known):
+        known.append(signature)
+
+
+def _literals(signature: Signature) -> list[str]:
+    return [repr(hole.value) for hole in signature.holes]
+
+
+def tandem_repeats(
+    word: Sequence[int], sizes: Sequence[int] | None = None, smallest: int = 0
+) -> list[tuple[int, int, int]]:
+    """Runs of a word repeated at once, `(start, period, count)`, not overlapping; the shortest period wins.
+
+    With `sizes` of the letters, a period has to be `smallest` at least.
+    """
+    found: list[tuple[int, int, int]] = []
+    taken = [False] * len(word)
+    for period in range(1, min(LONGEST_PERIOD, len(word) // 2) + 1):
+        start = 0
+        while start + 2 * period <= len(word):
+            end = start
+            while end + period < len(word) and word[end] == word[end + period]:
+                end += 1
+            count = (end - start) // period + 1
+            small = sizes is not None and sum(sizes[start : start + period]) < smallest
+            if count > 1 and not small and not any(taken[start : start + count * period]):
+                found.append((start, period, count))
+                taken[start : start + count * period] = [True] * (count * period)
+                start += count * period
+            else:
+                start = max(end - period + 1, start) + 1 if end > start else start + 1
+    return sorted(found)
+
+
+def _letters(runs: list[list[Statement]], outputs: Outputs) -> list[int]:
+    """A number for every run of statements, the same for runs that could be calls of one class."""
+    regions = [Region(Scope(""), items=list(run)) for run in runs]
+    numbers: dict[int, int] = {}
+    for number, group in enumerate(grouped(instance_of(region, outputs(region)) for region in regions)):
+        for instance in group.instances:
+            numbers[id(instance.region)] = number
+    return [numbers[id(region)] for region in regions]
+
+
+def _chains(statements: list[Statement]) -> list[list[Statement]]:
+    """Statements in which each one's result is read by the next one and by nothing else."""
+    readers: dict[Value, list[Statement]] = defaultdict(list)
+    for statement in statements:
+        for part in dict.fromkeys(used_by(statement)):
+            if isinstance(part, Value):
+                readers[part].append(statement)
+    following: dict[int, Statement] = {}
+    led_to: set[int] = set()
+    for statement in statements:
+        made = made_by(statement)
+        if isinstance(statement, Assign) and len(made) == 1 and len(readers[made[0]]) == 1:
+            reader = readers[made[0]][0]
+            if isinstance(reader, Assign) and id(reader) not in led_to:
+                following[id(statement)] = reader
+                led_to.add(id(reader))
+    chains = []
+    for statement in statements:
+        if id(statement) not in led_to:
+            chain = [statement]
+            while id(chain[-1]) in following:
+                chain.append(following[id(chain[-1])])
+            chains.append(chain)
+    return chains
+
+
+def _occurrences(
+    chain: list[Statement], letters: dict[int, int], motifs: set[tuple[int, ...]]
+) -> list[list[Statement]]:
+    """The motifs in a chain, the longest first wherever several begin."""
+    lengths = sorted({len(motif) for motif in motifs}, reverse=True)
+    word = tuple(letters[id(statement)] for statement in chain)
+    runs, position = [], 0
+    while position < len(word):
+        here = (word[position : position + length] for length in lengths)
+        motif = next((run for run in here if run in motifs), None)
+        if motif is not None:
+            runs.append(chain[position : position + len(motif)])
+        position += len(motif) if motif is not None else 1
+    return runs
+
+
+def _segments(statements: list[Statement], most: int) -> list[list[Statement]]:
+    """Cut a run of statements wherever so few values cross; values that many places read do not count."""
+    last_read: dict[Value, int] = {}
+    readers: Counter[Value] = Counter()
+    for position, statement in enumerate(statements):
+        for part in dict.fromkeys(used_by(statement)):
+            if isinstance(part, Value):
+                last_read[part] = position
+                readers[part] += 1
+    made = {value: position for position, s in enumerate(statements) for value in made_by(s)}
+    spans = [last_read[v] - made[v] for v in made if v in last_read]
+    longest = max(8 * sorted(spans)[len(spans) * 9 // 10], 64) if spans else 0
+    crossing = 0
+    opened: dict[int, int] = defaultdict(int)
+    segments: list[list[Statement]] = [[]]
+    for position, statement in enumerate(statements):
+        segments[-1].append(statement)
+        for value in made_by(statement):
+            end = last_read.get(value, len(statements))
+            if end - position <= longest:
+                crossing += 1
+                opened[end] += 1
+        crossing -= opened.pop(position, 0)
+        if crossing <= most:
+            segments.append([])
+    return [segment for segment in segments if segment]
+
+
+def _wrap(region: Region, runs: list[list[Statement]]) -> bool:
+    """Put a region in the place of the last statement of every run. Says whether there are any."""
+    inside = {id(statement): run for run in runs for statement in run}
+    items: list[Item] = []
+    for item in region.items:
+        wrapped = inside.get(id(item))
+        if wrapped is None:
+            items.append(item)
+        elif item is wrapped[-1]:
+            block = Region(Scope(_content_name(wrapped)), items=list(wrapped))
+            block.path = next((member.hint.rpartition(".")[0] for member in members_of(block)), "")
+            items.append(block)
+    region.items = items
+    return bool(runs)
+
+
+def _content_name(run: list[Statement]) -> str:
+    """What is in a block, when that is short: `ConvBatchNormRelu`."""
+    names = [_called_name(statement) for statement in run]
+    return "".join(names) if len(names) <= 4 and all(names) else "Block"
+
+
+def _called_name(statement: Statement) -> str:
+    value = statement.value if isinstance(statement, Assign) else None
+    if not isinstance(value, Expr):
+        return ""
+    if value.args and isinstance(value.args[0], Member):
+        value = value.args[0].constructor
+    called = re.match(r"\w+\.(\w+)\(", value.template)
+    return (
+        "".join(word.capitalize() for word in identifier(re.sub(r"\d[dD]$", "", called[1])).split("_"))
+        if called
+        else ""
+    )

@@ -1,0 +1,199 @@
+"""Sequences: a chain of layers becomes an `nn.SequentialCell`, equal neighbours a loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from converter.base.names import identifier
+from converter.script.program import Arg, Assign, Block, Cell, Expr, For, Member, Option, Value, arguments_of, expr
+from converter.script.structure.regions import Item, Region
+
+FEWEST_TO_COUNT = 3
+"""So many constructors with evenly growing numbers are written as one."""
+
+
+def as_chain(region: Region, inputs: list[Value], outputs: list[Value]) -> list[Member] | None:
+    """The layers of a region in which each takes the result of the one before it and nothing else, else None."""
+    if len(inputs) != 1 or len(outputs) != 1 or len(region.items) < 2:
+        return None
+    layers, current = [], inputs[0]
+    for item in region.items:
+        call = called(item)
+        if call is None or call[1] != (current,) or call[0] in layers:
+            return None
+        layers.append(call[0])
+        current = call[2]
+    return layers if current is outputs[0] else None
+
+
+def called(item: Item) -> tuple[Member, tuple[Arg, ...], Value] | None:
+    """The member that a statement calls, with what, and its one result; None when it is anything else."""
+    if not isinstance(item, Assign) or len(item.targets) != 1 or not isinstance(item.targets[0], Value):
+        return None
+    value = item.value
+    if not isinstance(value, Expr) or not value.args or not isinstance(value.args[0], Member):
+        return None
+    count = len(value.args) - 1
+    if value.template != call_template(count):
+        return None
+    return value.args[0], value.args[1:], item.targets[0]
+
+
+def call_template(count: int) -> str:
+    """A call with so many arguments."""
+    return f"{{0}}({', '.join(f'{{{i + 1}}}' for i in range(count))})"
+
+
+def sequence_of(layers: list[Member], container: str, name: str, hint: str) -> Member:
+    """One member for a run of layers: `nn.SequentialCell(Block(64, 128), *[Block(128, 128) for _ in range(3)])`."""
+    templates: list[str] = []
+    args: list[Arg] = []
+    for constructor, count in _runs([layer.constructor for layer in layers]):
+        one = f"{{{len(args)}}}"
+        index = "i" if _depends(constructor) else "_"
+        templates.append(one if count == 1 else f"*[{one} for {index} in range({{{len(args) + 1}}})]")
+        args += [constructor] if count == 1 else [constructor, count]
+    if container == "nn.SequentialCell":
+        template = f"{container}({', '.join(templates)})"
+    elif len(templates) == 1:
+        template = f"{container}({templates[0].removeprefix('*')})"
+    else:
+        template = f"{container}([{', '.join(templates)}])"
+    weights = {
+        f"{i}.{key}" if key else str(i): weight
+        for i, layer in enumerate(layers)
+        for key, weight in layer.weights.items()
+    }
+    sequence = Member(name, Expr(template, tuple(args)), weights, hint)
+    for i, layer in enumerate(layers):
+        layer.name, layer.owner = str(i), sequence
+    return sequence
+
+
+def list_of(layers: list[Member]) -> Member:
+    """An `nn.CellList` of layers, called what their names have in common."""
+    hint = common_path([layer.hint for layer in layers])
+    return sequence_of(layers, "nn.CellList", identifier(hint, "layers"), hint)
+
+
+def _runs(constructors: list[Expr]) -> list[tuple[Expr, int]]:
+    """Runs of equal constructors, and of those whose numbers grow evenly: `DenseLayer(64 + 32 * i)`."""
+    runs: list[tuple[Expr, int]] = []
+    start = 0
+    while start < len(constructors):
+        first, count = constructors[start], 1
+        while start + count < len(constructors) and constructors[start + count] == first:
+            count += 1
+        if count == 1 and start + 1 < len(constructors):
+            second = constructors[start + 1]
+            while start + count < len(constructors) and _grown(first, second, count) == constructors[start + count]:
+                count += 1
+            count = count if count >= FEWEST_TO_COUNT else 1
+            first = first if count == 1 else _grown(first, second, None)
+        runs.append((first, count))
+        start += count
+    return runs
+
+
+GROWTH = "{0} + {1} * i"
+
+
+def _grown(first: Arg, second: Arg, steps: int | None) -> Arg:
+    """What comes so many steps after `first` when `second` is one step after it; for any number of steps when None."""
+    match first:
+        case Expr() if isinstance(second, Expr) and len(first.args) == len(second.args):
+            parts = zip(first.args, second.args, strict=True)
+            return Expr(first.template, tuple(_grown(a, b, steps) for a, b in parts))
+        case Option() if isinstance(second, Option):
+            return Option(_grown(first.value, second.value, steps), first.default)
+        case int() if type(first) is type(second) is int and first != second:
+            growth = second - first
+            return Expr(GROWTH, (first, growth)) if steps is None else first + growth * steps
+    return first
+
+
+def _depends(constructor: Expr) -> bool:
+    """Whether a constructor is written with the number of its place."""
+    return any(isinstance(part, Expr) and part.template == GROWTH for part in arguments_of(constructor))
+
+
+def collapse_runs(region: Region, uses: dict[Value | Member, int]) -> dict[Any, Any]:
+    """Replace runs of calls of one class, each on the result of the one before it, by a loop or a SequentialCell.
+
+    Returns:
+        What the statements and members of the runs have become.
+    """
+    moved: dict[Any, Any] = {}
+    items: list[Item] = []
+    position = 0
+    while position < len(region.items):
+        run = _run_at(region.items, position, uses)
+        if len(run) < 2:
+            items.append(region.items[position])
+            position += 1
+            continue
+        statement, member = _loop(region, run)
+        for item, (layer, _, _) in run:
+            moved[item] = statement
+            moved[layer] = member
+        items.append(statement)
+        position += len(run)
+    region.items = items
+    return moved
+
+
+Run = list[tuple[Assign, tuple[Member, tuple[Arg, ...], Value]]]
+
+
+def _run_at(items: list[Item], start: int, uses: dict[Value | Member, int]) -> Run:
+    """The longest run that begins at `start`."""
+    run: Run = []
+    for position in range(start, len(items)):
+        item = items[position]
+        call = called(item)
+        if call is None or class_of(call[0]) is None or uses[call[0]] != 1:
+            break
+        if run:
+            before = run[-1][1]
+            if class_of(call[0]) is not class_of(before[0]) or uses[before[2]] != 1 or not _follows(before, call):
+                break
+        run.append((item, call))  # type: ignore[arg-type]
+    return run
+
+
+def class_of(member: Member) -> Cell | None:
+    """The class that a member is an instance of; None when it is not one of the script's."""
+    first = member.constructor.args[0] if member.constructor.args else None
+    return first if isinstance(first, Cell) else None
+
+
+def _follows(before: tuple[Member, tuple[Arg, ...], Value], call: tuple[Member, tuple[Arg, ...], Value]) -> bool:
+    """Whether a call takes the result of the one before it in its first argument, and the same others."""
+    return bool(call[1]) and call[1][0] is before[2] and call[1][1:] == before[1][1:]
+
+
+def _loop(region: Region, run: Run) -> tuple[Assign | For, Member]:
+    layers = [call[0] for _, call in run]
+    first, last = run[0][1], run[-1][1]
+    statement: Assign | For
+    if len(first[1]) == 1:
+        hint = common_path([layer.hint for layer in layers])
+        member = sequence_of(layers, "nn.SequentialCell", identifier(hint, "layers"), hint)
+        statement = Assign((last[2],), expr("{0}({1})", member, first[1][0]), run[0][0].scopes)
+    else:
+        member = list_of(layers)
+        index = Value("layer")
+        body = Block([], (Expr(call_template(len(first[1])), (index, last[2], *first[1][1:])),))
+        statement = For(index, member, (last[2],), (first[1][0],), body, run[0][0].scopes)
+    return statement, member
+
+
+def common_path(hints: list[str]) -> str:
+    """The dotted path that names have in common: `encoder.layer` of `encoder.layer.0` and `encoder.layer.1`."""
+    split = [hint.split(".") for hint in hints]
+    common = []
+    for parts in zip(*split, strict=False):
+        if len(set(parts)) > 1:
+            break
+        common.append(parts[0])
+    return ".".join(common) if len(set(hints)) > 1 and common else "layers"

@@ -1,0 +1,249 @@
+"""Arithmetic on Python values, element by element, and reductions of vectors.
+
+An operator is a function of the node's attributes and of arrays of objects (numbers and expressions).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from converter.script.program import Arg, Expr, expr
+from converter.shapes.value import Unliftable, is_number
+
+Attributes: TypeAlias = Mapping[str, Any]
+Operator: TypeAlias = Callable[..., Any]
+
+
+def numbers(array: np.ndarray) -> list[Any]:
+    """The elements of an operand that must be known now.
+
+    Raises:
+        Unliftable: they are not.
+    """
+    items = array.reshape(-1).tolist()
+    if not all(map(is_number, items)):
+        raise Unliftable
+    return items
+
+
+def elementwise(compute: Callable[..., Arg]) -> Operator:
+    """An operator that computes its elements one by one, after broadcasting."""
+    return lambda attributes, *arrays: np.frompyfunc(compute, len(arrays), 1)(*arrays)
+
+
+def _unary(template: str, compute: Callable[[Any], Any]) -> Callable[[Arg], Arg]:
+    return lambda item: compute(item) if is_number(item) else expr(template, item)
+
+
+def _binary(template: str, compute: Callable[[Any, Any], Any], neutral: Any = None) -> Callable[[Arg, Arg], Arg]:
+    """A function of two elements; `neutral` is the right operand that changes nothing."""
+
+    def lifted(left: Arg, right: Arg) -> Arg:
+        if is_number(left) and is_number(right):
+            return compute(left, right)
+        if neutral is not None and is_number(right) and right == neutral:
+            return left
+        return expr(template, left, right)
+
+    return lifted
+
+
+def _commutative(template: str, compute: Callable[[Any, Any], Any], neutral: Any) -> Callable[[Arg, Arg], Arg]:
+    lifted = _binary(template, compute, neutral)
+    return lambda left, right: right if is_number(left) and left == neutral else lifted(left, right)
+
+
+def _extreme(template: str, compute: Callable[[Any, Any], Any]) -> Callable[[Arg, Arg], Arg]:
+    lifted = _binary(template, compute)
+    return lambda left, right: left if left == right else lifted(left, right)
+
+
+def add(left: Arg, right: Arg) -> Arg:
+    """A sum, a number behind the rest, and but one: `n // 2 + 1`, `n - 1`."""
+    if is_number(left):
+        left, right = right, left
+    if not is_number(right):
+        return expr("{0} + {1}", left, right)
+    if is_number(left):
+        return left + right
+    base, offset = _taken_apart(left)
+    if (total := offset + right) == 0:
+        return base
+    return expr("{0} - {1}", base, -total) if total < 0 else expr("{0} + {1}", base, total)
+
+
+def _taken_apart(item: Arg) -> tuple[Arg, Any]:
+    """What a number is added to, and the number."""
+    if isinstance(item, Expr) and item.template in ("{0} + {1}", "{0} - {1}") and is_number(item.args[1]):
+        return item.args[0], item.args[1] if item.template == "{0} + {1}" else -item.args[1]
+    return item, 0
+
+
+def _subtract(left: Arg, right: Arg) -> Arg:
+    return add(left, -right) if is_number(right) else expr("{0} - {1}", left, right)
+
+
+_multiply = _commutative("{0} * {1}", operator.mul, 1)
+_minimum = _extreme("min({0}, {1})", min)
+_maximum = _extreme("max({0}, {1})", max)
+_quotient = _binary("{0} / {1}", operator.truediv, 1)
+
+
+def _integer_quotient(a: Arg, b: Arg) -> Arg:
+    """Division towards zero, which is `//` for what is not negative."""
+    if is_number(a) and is_number(b):
+        return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
+    if is_number(b) and b == 1:
+        return a
+    base, offset = _taken_apart(a)
+    rounds_down = not_negative(b) and (not_negative(a) or (not_negative(base) and offset == -1))  # no extent is 0
+    return expr("{0} // {1}" if rounds_down else "int({0} / {1})", a, b)
+
+
+def _divide(attributes: Attributes, *arrays: np.ndarray) -> Any:
+    return elementwise(_integer_quotient if attributes["kind"] in "iu" else _quotient)(attributes, *arrays)
+
+
+def _modulo(attributes: Attributes, *arrays: np.ndarray) -> Any:
+    """Mod: Python's `%` has the divisor's sign; `fmod` asks for the dividend's."""
+    if attributes.get("fmod") and not all(not_negative(item) for array in arrays for item in array.reshape(-1)):
+        raise Unliftable
+    return elementwise(_binary("{0} % {1}", operator.mod))(attributes, *arrays)
+
+
+def _absolute(item: Arg) -> Arg:
+    if is_number(item):
+        return abs(item)
+    return item if not_negative(item) else expr("max({0}, -{0})", item)
+
+
+def _compare(template: str, compute: Callable[[Any, Any], bool]) -> Operator:
+    """A comparison; what is never negative is known to differ from a negative number."""
+
+    def lifted(left: Arg, right: Arg) -> Arg:
+        if is_number(left) and is_number(right):
+            return compute(left, right)
+        if is_number(right) and right < 0 and not_negative(left):
+            return compute(0, right)
+        if is_number(left) and left < 0 and not_negative(right):
+            return compute(left, 0)
+        return compute(0, 0) if left == right else expr(template, left, right)
+
+    return elementwise(lifted)
+
+
+def not_negative(item: Arg) -> bool:
+    """Whether a value is certainly at least 0: an extent, and what is made of extents without subtraction."""
+    if is_number(item):
+        return item >= 0
+    if not isinstance(item, Expr):
+        return False
+    match item.template:
+        case "{0}.shape[{1}]" | "{0}.size" | "math.prod({0})" | "math.sqrt({0})":
+            return True
+        case "max({0}, {1})":
+            return any(map(not_negative, item.args))
+        case "{0} % {1}":
+            return not_negative(item.args[1])
+        case "{0} + {1}" | "{0} * {1}" | "{0} / {1}" | "{0} // {1}" | "min({0}, {1})":
+            return all(map(not_negative, item.args))
+        case "int({0})" | "math.floor({0})" | "math.ceil({0})":
+            return not_negative(item.args[0])
+    return False
+
+
+def _cast(attributes: Attributes, array: np.ndarray) -> Any:
+    """Cast: an integer stands for the float that equals it, until it becomes a tensor of its type."""
+    kind, was = attributes["to_kind"], attributes["kind"]
+    if kind == was or (kind in "iu" and was in "iu"):
+        return array
+    if kind in "iu":
+        return elementwise(_unary("int({0})", int))(attributes, array)
+    if kind == "f" and was in "iu":
+        return elementwise(lambda item: float(item) if is_number(item) else item)(attributes, array)
+    if kind == "b":
+        return elementwise(_unary("bool({0})", bool))(attributes, array)
+    raise Unliftable
+
+
+def _where(attributes: Attributes, condition: np.ndarray, a: np.ndarray, b: np.ndarray) -> Any:
+    """Where, when the condition is known: a conditional expression on extents is wrong in graph mode."""
+
+    def choose(chosen: Arg, left: Arg, right: Arg) -> Arg:
+        if not is_number(chosen) and left != right:
+            raise Unliftable
+        return left if chosen else right
+
+    return elementwise(choose)(attributes, condition, a, b)
+
+
+def _clip(attributes: Attributes, array: np.ndarray, *bounds: np.ndarray | None) -> Any:
+    for bound, limit in zip(bounds, (_maximum, _minimum), strict=False):
+        if bound is not None:
+            array = np.asarray(elementwise(limit)(attributes, array, bound), object)
+    return array
+
+
+def _among(function: Callable[[Arg, Arg], Arg]) -> Operator:
+    """An operator of any number of operands."""
+    return lambda attributes, *arrays: functools.reduce(np.frompyfunc(function, 2, 1), arrays)
+
+
+def _reduction(function: Callable[[Sequence[Arg]], Arg]) -> Operator:
+    """A reduction of a vector to one number."""
+
+    def lifted(attributes: Attributes, array: np.ndarray, axes: np.ndarray | None = None) -> Any:
+        if array.ndim != 1 or (axes is not None and numbers(axes) not in ([0], [-1], [])):
+            raise Unliftable
+        if attributes.get("noop_with_empty_axes") and (axes is None or not axes.size):
+            return array
+        result = np.asarray(function(array.tolist()), object)
+        return result.reshape((1,) if attributes.get("keepdims", 1) else ())
+
+    return lifted
+
+
+def product(items: Sequence[Arg]) -> Arg:
+    """The product of numbers and expressions, a literal factor behind the others."""
+    factor = math.prod(item for item in items if is_number(item))
+    free = [item for item in items if not is_number(item)]
+    return functools.reduce(_multiply, [*free, factor]) if factor else 0
+
+
+ARITHMETIC: Mapping[str, Operator] = {
+    "Abs": elementwise(_absolute),
+    "Add": elementwise(add),
+    "And": elementwise(_binary("{0} and {1}", lambda a, b: a and b)),
+    "Cast": _cast,
+    "Ceil": elementwise(_unary("math.ceil({0})", math.ceil)),
+    "Clip": _clip,
+    "Div": _divide,
+    "Equal": _compare("{0} == {1}", operator.eq),
+    "Floor": elementwise(_unary("math.floor({0})", math.floor)),
+    "Greater": _compare("{0} > {1}", operator.gt),
+    "GreaterOrEqual": _compare("{0} >= {1}", operator.ge),
+    "Less": _compare("{0} < {1}", operator.lt),
+    "LessOrEqual": _compare("{0} <= {1}", operator.le),
+    "Max": _among(_maximum),
+    "Min": _among(_minimum),
+    "Mod": _modulo,
+    "Mul": elementwise(_multiply),
+    "Neg": elementwise(_unary("-{0}", operator.neg)),
+    "Not": elementwise(_unary("not {0}", operator.not_)),
+    "Or": elementwise(_binary("{0} or {1}", lambda a, b: a or b)),
+    "Pow": elementwise(_binary("{0} ** {1}", operator.pow, 1)),
+    "ReduceMax": _reduction(lambda items: functools.reduce(_maximum, items)),
+    "ReduceMin": _reduction(lambda items: functools.reduce(_minimum, items)),
+    "ReduceProd": _reduction(product),
+    "ReduceSum": _reduction(lambda items: functools.reduce(add, items, 0)),
+    "Sqrt": elementwise(_unary("math.sqrt({0})", math.sqrt)),
+    "Sub": elementwise(_subtract),
+    "Where": _where,
+}
+"""ONNX operator → how it computes on arrays of Python values."""

@@ -1,0 +1,135 @@
+"""A small tensor as Python values: what it is, and where such values come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from converter.script.program import Arg, Expr, expr
+
+FAR = 2**31 - 1
+"""ONNX writes "to the end" as any large number; exporters take the largest of int32 or int64."""
+
+
+class Unliftable(Exception):  # noqa: N818 - it is an answer, not an error
+    """A case that stays with tensors."""
+
+
+@dataclass(frozen=True)
+class PyValue:
+    """A small tensor as Python values.
+
+    Attributes:
+        items: its elements in order, each a number or an expression; one may stand for several (`*x.shape`).
+        shape: its extents; () for a scalar.
+        whole: an expression for all of them (`x.shape`), when there is a shorter one than the tuple.
+    """
+
+    items: tuple[Arg, ...]
+    shape: tuple[int, ...]
+    whole: Expr | None = None
+
+    @property
+    def rank(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def array(self) -> np.ndarray:
+        """The elements as an array of objects."""
+        return np.array(self.items, object).reshape(self.shape)
+
+    @property
+    def arg(self) -> Arg:
+        """What to write: a scalar, a tuple, or nested tuples."""
+        return _nested(self.array) if self.whole is None else self.whole
+
+    @property
+    def literal(self) -> bool:
+        """Whether every element is known now."""
+        return all(is_number(item) for item in self.items)
+
+    @property
+    def spread(self) -> bool:
+        """Whether the number of elements is not known, for one of them is `*x.shape`."""
+        return any(isinstance(item, Expr) and item.template.startswith("*") for item in self.items)
+
+
+def is_number(item: Arg) -> bool:
+    """Whether an element is known now."""
+    return isinstance(item, (bool, int, float))
+
+
+def shortest(number: np.floating) -> float:
+    """The shortest decimal that is the same number in its own type: float32 0.1 is 0.1, not 0.10000000149."""
+    return float(str(number)) if np.isfinite(number) else float(number)
+
+
+def of_array(array: np.ndarray) -> PyValue:
+    """A small array as a Python value: numbers, or objects as they are."""
+    if array.dtype.name == "bfloat16":
+        array = array.astype(np.float32)
+    if array.dtype.kind == "f":
+        return PyValue(tuple(shortest(item) for item in array.reshape(-1)), array.shape)
+    return PyValue(tuple(array.reshape(-1).tolist()), array.shape)
+
+
+def shape_of(tensor: Arg, shape: Sequence[int | None] | None) -> PyValue:
+    """The shape of a tensor: numbers where the model fixes them, `x.shape[i]` elsewhere, `*x.shape` of unknown rank."""
+    whole = expr("{0}.shape", tensor)
+    if shape is None:
+        return spread_of(whole)
+    items = tuple(expr("{0}.shape[{1}]", tensor, i) if dim is None else dim for i, dim in enumerate(shape))
+    return PyValue(items, (len(items),), whole if items and not any(map(is_number, items)) else None)
+
+
+def read(tensor: Arg, kind: str, shape: Sequence[int | None] | None) -> PyValue | None:
+    """Read a tensor's elements as Python values when the network runs: `int(y[0])`.
+
+    Both modes compile it, and it waits for the tensor, which MindSpore's view operators (`reshape`, `broadcast_to`) do
+    not in PyNative mode when their shape is a tensor that is still being computed.
+    """
+    number = {"i": "int", "u": "int", "f": "float", "b": "bool"}.get(kind)
+    if number is None or shape is None or len(shape) > 1:
+        return None
+    if not shape:
+        return PyValue((expr(f"{number}({{0}})", tensor),), ())
+    if shape[0] is None:
+        return spread_of(expr(f"tuple([{number}(item) for item in {{0}}])", tensor))
+    return PyValue(tuple(expr(f"{number}({{0}}[{{1}}])", tensor, i) for i in range(shape[0])), (shape[0],))
+
+
+def spread_of(whole: Expr) -> PyValue:
+    """All elements of a tuple, however many they are."""
+    return PyValue((expr("*{0}", whole),), (1,), whole)
+
+
+def slice_of(data: PyValue, start: int, stop: int, step: int = 1) -> PyValue:
+    """A part of a vector: `x.shape[1:]`.
+
+    Raises:
+        Unliftable: it is a part of a vector of unknown length that has no short form.
+    """
+    bounds = python_slice(start, stop, step)
+    if not data.spread:
+        part = data.array[bounds]
+        return data if part.size == len(data.items) and step == 1 else of_array(part)
+    if data.whole is None or step != 1:
+        raise Unliftable
+    if not bounds.start:
+        return data if bounds.stop is None else spread_of(expr("{0}[:{1}]", data.whole, bounds.stop))
+    if bounds.stop is None:
+        return spread_of(expr("{0}[{1}:]", data.whole, bounds.start))
+    return spread_of(expr("{0}[{1}:{2}]", data.whole, bounds.start, bounds.stop))
+
+
+def python_slice(start: int, stop: int, step: int) -> slice:
+    """A slice of Python, to whose ends ONNX may go by any far number."""
+    return slice(start if abs(start) < FAR else None, stop if abs(stop) < FAR else None, step)
+
+
+def _nested(array: np.ndarray) -> Any:
+    return array.item() if array.ndim == 0 else tuple(_nested(np.asarray(part, object)) for part in array)

@@ -1,0 +1,67 @@
+"""Comparison: the proof, and what it says to a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from converter.verification.metrics import NodeComparison, OutputComparison, Verdict
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The proof.
+
+    Attributes:
+        outputs: every output in every mode that ran.
+        feeds: what was fed, by the inputs' names.
+        note: why there is nothing to compare, or what else to know.
+        nodes: the nodes that were compared, in the order in which they ran; those of a loop's body before the loop.
+        stopped: whether there was not enough memory or time.
+    """
+
+    outputs: tuple[OutputComparison, ...]
+    feeds: Mapping[str, np.ndarray]
+    note: str = ""
+    nodes: tuple[NodeComparison, ...] = ()
+    stopped: bool = False
+
+    @property
+    def verdict(self) -> Verdict | Literal["not verified"]:
+        """`differs` when any output does, `same` when all that can be compared are; else why there is nothing."""
+        verdicts = {output.verdict for output in self.outputs}
+        if "differs" in verdicts:
+            return "differs"
+        if "same" in verdicts:
+            return "same"
+        return "not verified" if self.stopped else "not comparable"
+
+    @property
+    def first_difference(self) -> NodeComparison | None:
+        """The first node that differs by itself: on inputs that are the source's."""
+        return next((node for node in self.nodes if node.verdict == "differs"), None)
+
+    def lines(self) -> list[str]:
+        """The proof for a reader: what stands in the way, the inputs, every output, the nodes."""
+        lines = [self.note] if self.note else []
+        lines += [f"input {name}, {array.dtype} {array.shape}" for name, array in self.feeds.items()]
+        lines += [output.line() for output in self.outputs]
+        return lines + self._node_lines()
+
+    def _node_lines(self) -> list[str]:
+        if not self.nodes:
+            return []
+        verdicts = {node.node: "same" for node in self.nodes}
+        verdicts |= {node.node: node.verdict for node in self.nodes if node.verdict != "same"}
+        verdicts |= {node.node: node.verdict for node in self.nodes if node.verdict == "differs"}
+        found = list(verdicts.values())
+        counts = [f"{found.count(verdict)} {word}" for verdict, word in _WORDS.items() if verdict in found]
+        lines = [f"{len(verdicts)} nodes on identical inputs: {', '.join(counts)}"]
+        first = self.first_difference
+        return [*lines, f"the first node that differs by itself: {first.line()}"] if first else lines
+
+
+_WORDS: dict[Verdict, str] = {"same": "same", "differs": "differ", "not comparable": "not comparable"}

@@ -1,0 +1,1 @@
+"""Tables of the operators that fusion makes and ONNX does not have."""

@@ -1,0 +1,181 @@
+"""The windows of convolutions and pools: kernel, strides, dilations, and where the padding comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from converter.rows import Arg, Expr, Node, Operand, expr
+
+if TYPE_CHECKING:
+    from mindspore import ops
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window over the spatial axes of an input of shape (N, C, …); every field has one entry per spatial axis.
+
+    Attributes:
+        kernel, strides, dilations: as in ONNX.
+        begin, end: padding before and after, None where `auto_pad` makes it depend on a free extent.
+        auto_pad: NOTSET, VALID, SAME_UPPER or SAME_LOWER.
+        ceil_mode: whether the number of windows is rounded up.
+    """
+
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    begin: tuple[int | None, ...]
+    end: tuple[int | None, ...]
+    auto_pad: str = "NOTSET"
+    ceil_mode: bool = False
+
+    @property
+    def rank(self) -> int:
+        """The number of spatial axes."""
+        return len(self.kernel)
+
+    @property
+    def extents(self) -> tuple[int, ...]:
+        """What the kernel spans, its dilations included."""
+        return tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilations, strict=True))
+
+    @property
+    def known(self) -> bool:
+        """Whether the padding is known."""
+        return None not in self.begin + self.end
+
+    @property
+    def padded(self) -> bool:
+        """Whether there is, or may be, any padding."""
+        return not self.known or any(self.begin + self.end)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the kernel is dense and the number of windows rounded down."""
+        return max(self.dilations) == 1 and not self.ceil_mode
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether the padding is known and the same on both sides of every axis."""
+        return self.known and self.begin == self.end
+
+    @property
+    def same_upper(self) -> bool:
+        """Whether the padding is what MindSpore's `same` computes: enough for ceil(extent / stride) windows, an odd
+        one at the end.
+
+        So is the padding of any mode that comes to the same at stride 1, whatever the input's extent.
+        """
+        if self.auto_pad == "SAME_UPPER":
+            return True
+        totals = [extent - 1 for extent in self.extents]
+        return (
+            set(self.strides) == {1}
+            and self.begin == tuple(total // 2 for total in totals)
+            and self.end == tuple(total - total // 2 for total in totals)
+        )
+
+    def counted(self, sizes: Sequence[int | None]) -> Window | None:
+        """The same windows with the padding that holds just them, so that rounding up and down are one.
+
+        A window that would begin in the padding at the end is not counted. None where an extent is free.
+        """
+        if None in sizes or not self.known:
+            return None
+        ends = []
+        for size, extent, stride, begin, end in zip(
+            sizes, self.extents, self.strides, self.begin, self.end, strict=True
+        ):
+            count = -(-(size + begin + end - extent) // stride) + 1  # type: ignore[operator]
+            if (count - 1) * stride >= size + begin:  # type: ignore[operator]
+                count -= 1
+            ends.append(max((count - 1) * stride + extent - size - begin, 0))  # type: ignore[operator]
+        return replace(self, end=tuple(ends), ceil_mode=False)
+
+    def without_padding(self) -> Window:
+        """The same window over an input that is padded already."""
+        zeros = (0,) * self.rank
+        return replace(self, begin=zeros, end=zeros, auto_pad="VALID")
+
+
+def window_of(
+    node: Node,
+    x: Operand,
+    kernel: Sequence[int],
+    auto_pad: str,
+    strides: Sequence[int] | None,
+    dilations: Sequence[int] | None,
+    pads: Sequence[int] | None,
+    ceil_mode: int = 0,
+) -> Window:
+    """Read the attributes that ONNX's convolutions and pools share.
+
+    Raises:
+        Declined: there are not one to three spatial axes, or the padding is negative.
+    """
+    rank = len(kernel)
+    if not 1 <= rank <= 3:
+        raise node.decline(f"it has {rank} spatial axes (1 to 3 are supported)")
+    if min(pads or (0,)) < 0:
+        raise node.decline("negative padding has no counterpart")
+    ones = (1,) * rank
+    window = Window(tuple(kernel), tuple(strides or ones), tuple(dilations or ones), (0,) * rank, (0,) * rank)
+    if not auto_pad.startswith("SAME"):
+        window = replace(window, auto_pad=auto_pad, ceil_mode=bool(ceil_mode))
+        if auto_pad == "NOTSET" and pads:
+            window = replace(window, begin=tuple(pads[:rank]), end=tuple(pads[rank:]))
+        return window
+    if any(extent < stride - 1 for extent, stride in zip(window.extents, window.strides, strict=True)):
+        raise node.decline(f"{auto_pad} of windows that skip elements crops in ONNX, but not in TensorFlow")
+    axes = zip(sizes_of(x, rank), window.strides, window.extents, strict=True)
+    totals = [_same_total(*axis) for axis in axes]
+    lower = [None if total is None else total // 2 for total in totals]
+    upper = [None if total is None else total - total // 2 for total in totals]
+    if auto_pad == "SAME_LOWER":
+        lower, upper = upper, lower
+    return replace(window, begin=tuple(lower), end=tuple(upper), auto_pad=auto_pad)
+
+
+def sizes_of(x: Operand, rank: int) -> tuple[int | None, ...]:
+    """The extents of the last `rank` axes, None where free."""
+    return x.shape[-rank:] if x.shape is not None else (None,) * rank
+
+
+def _same_total(size: int | None, stride: int, extent: int) -> int | None:
+    """The padding for ceil(size / stride) windows; None when it depends on a free extent."""
+    if stride == 1:
+        return extent - 1
+    return None if size is None else max((-(-size // stride) - 1) * stride + extent - size, 0)
+
+
+def pad_first(x: Arg, window: Window, value: float | None = None) -> Expr:
+    """Pad the input by itself, for layers that cannot; `value` is 0 unless given."""
+    fill = () if value is None else (value,)
+    if not window.known:
+        args = (pad_same, x, window.extents, window.strides, window.auto_pad == "SAME_UPPER")
+        return expr("{0}({1}, {2}, {3}, {4}, {5})" if fill else "{0}({1}, {2}, {3}, {4})", *args, *fill)
+    pairs = [*zip(window.begin, window.end, strict=True)]
+    pads = tuple(pad for pair in reversed(pairs) for pad in pair)
+    return expr("ops.pad({0}, {1}, value={2})" if fill else "ops.pad({0}, {1})", x, pads, *fill)
+
+
+def pad_same(x, extents, strides, upper, value=0.0):
+    """Pad every spatial axis for ceil(extent / stride) windows; an odd one goes to the end (upper) or the beginning."""
+    pads = []
+    for i in range(len(extents) - 1, -1, -1):
+        size = x.shape[i + 2]
+        total = max((-(-size // strides[i]) - 1) * strides[i] + extents[i] - size, 0)
+        pads += [total // 2, total - total // 2] if upper else [total - total // 2, total // 2]
+    return ops.pad(x, pads, value=value)
+
+
+def padding_of(window: Window) -> int | tuple[int, ...]:
+    """The padding as nn's convolutions take it: a number, or before and after, axis by axis from the first."""
+    return scalar([pad or 0 for pair in zip(window.begin, window.end, strict=True) for pad in pair])
+
+
+def scalar(values: Sequence[Arg]) -> Arg:
+    """One number where all are equal, as nn takes it: (3, 3) is 3."""
+    return values[0] if len(set(values)) == 1 else tuple(values)

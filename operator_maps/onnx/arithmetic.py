@@ -1,0 +1,206 @@
+"""Arithmetic, element by element.
+
+Source: https://onnx.ai/onnx/operators/. Where one operand of Max or Min is NaN, MindSpore's CPU kernel may give the
+other; this is not worked around.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import onnx_ir as ir
+
+from converter.rows import Arg, Node, Operand, call, expr, invoke, kind_of
+from operator_maps.lib.scalars import number, numbers
+
+if TYPE_CHECKING:
+    import mindspore as ms
+    from mindspore import ops
+
+_UNSIGNED = (ir.DataType.UINT16, ir.DataType.UINT32, ir.DataType.UINT64)
+
+
+def binary(template: str, *wide: ir.DataType) -> Callable[..., Arg]:
+    """Row of an operator on two tensors; a constant of one element is a Python number: `x * 0.5`.
+
+    Args:
+        template: the expression.
+        wide: element types that MindSpore's function does not take; they are computed in int64.
+    """
+
+    def row(node: Node, a: Operand, b: Operand) -> Arg:
+        return _in_int64(node, template, a, b) if a.dtype in wide else expr(template, *numbers(a, b))
+
+    return row
+
+
+def _in_int64(node: Node, template: str, *xs: Operand) -> Arg:
+    return expr("{0}.astype({1})", _folded(template, [expr("{0}.astype(ms.int64)", x) for x in xs]), node.dtype())
+
+
+def _folded(template: str, xs: Sequence[Arg]) -> Arg:
+    result, *others = xs
+    for x in others:
+        result = expr(template, result, x)
+    return result
+
+
+def div(node: Node, a: Operand, b: Operand) -> Arg:
+    """Div: `/` for floats; integers are divided towards zero."""
+    if a.kind in "iu":
+        return expr("ops.truncate_div({0}, {1})", *numbers(a, b))
+    return expr("{0} / {1}", *numbers(a, b))
+
+
+def mod(node: Node, a: Operand, b: Operand, *, fmod: int = 0) -> Arg:
+    """Mod: `%`, whose sign is the divisor's; with fmod the dividend's, as C's fmod."""
+    if a.kind == "f" and b.constant is None:
+        return expr("{0}({1}, {2})", fmod_of_any if fmod else mod_of_any, a, b)
+    if a.kind == "f":
+        return expr("ops.fmod({0}, {1})" if fmod else "{0} % {1}", *((a, b) if fmod else numbers(a, b)))
+    if a.dtype in _UNSIGNED:
+        return _in_int64(node, "{0} % {1}", a, b)
+    return expr("{0} - ops.truncate_div({0}, {1}) * {1}", a, b) if fmod else expr("{0} % {1}", *numbers(a, b))
+
+
+def mod_of_any(x, y):
+    """The rest of x / y with the sign of y; also for an infinite y, of which MindSpore makes NaN."""
+    nearest = ops.where(ops.logical_or(x == 0, (x < 0) == (y < 0)), x, y)
+    return ops.where(ops.logical_and(ops.isinf(y), ops.isfinite(x)), nearest, x % y)
+
+
+def fmod_of_any(x, y):
+    """The rest of x / y with the sign of x; also for an infinite y, of which MindSpore makes NaN."""
+    return ops.where(ops.logical_and(ops.isinf(y), ops.isfinite(x)), x, ops.fmod(x, y))
+
+
+def power(node: Node, x: Operand, exponent: Operand) -> Arg:
+    """Pow: `x ** 2`. The result has the base's element type, whatever the exponent's."""
+    fixed = exponent.number_or_tensor() if (exponent.rank or 0) <= (x.rank or 0) else exponent
+    if isinstance(fixed, float) and fixed.is_integer():
+        fixed = int(fixed)
+    if x.kind == "f" and isinstance(fixed, (int, float)):
+        return expr("ops.sqrt({0})", x) if fixed == 0.5 else expr("{0} ** {1}", x, fixed)
+    if exponent.dtype == x.dtype:
+        return expr("ops.pow({0}, {1})", *numbers(x, exponent))
+    if x.kind in "iu" and exponent.kind == "f":
+        return expr("ops.pow({0}.astype(ms.float64), {1}).astype({2})", x, exponent, node.dtype())
+    return expr("ops.pow({0}, {1}.astype({2}))", x, exponent, node.dtype())
+
+
+def folded(template: str, *wide: ir.DataType) -> Callable[..., Arg]:
+    """Row of an operator on any number of tensors that combines two at a time; arguments as in `binary`."""
+
+    def row(node: Node, *xs: Operand) -> Arg:
+        if xs[0].dtype in wide and len(xs) > 1:
+            return _in_int64(node, template, *xs)
+        return _folded(template, [xs[0], *(number(x, xs[0]) for x in xs[1:])])
+
+    return row
+
+
+def mean(node: Node, *xs: Operand) -> Arg:
+    """Mean of any number of tensors."""
+    return expr("{0} / {1}", folded("{0} + {1}")(node, *xs), len(xs)) if len(xs) > 1 else xs[0]
+
+
+def clip(node: Node, x: Operand, low: Operand | None, high: Operand | None) -> Arg:
+    """Clip: `ops.clamp` with two numbers or two tensors, not one of each; `ops.relu6` where that is what it is."""
+    given = {"min": low, "max": high}
+    bounds = {name: bound and number(bound, x) for name, bound in given.items()}
+    options = {name: bound for name, bound in bounds.items() if bound is not None}
+    if any(isinstance(bound, Operand) for bound in options.values()):
+        options = {name: bound for name, bound in given.items() if bound is not None}
+    if not options:
+        return x
+    if bounds == {"min": 0.0, "max": 6.0} and x.kind == "f":
+        return expr("ops.relu6({0})", x)
+    if len(options) == 2:
+        return invoke("ops.clamp", x, *options.values())
+    return invoke("ops.clamp", x, **options)
+
+
+def cast(node: Node, x: Operand, *, to: int, round_mode: str = "up", saturate: int = 1) -> Arg:
+    """Cast: `x.astype`. `round_mode` and `saturate` concern the 8-bit floats, which MindSpore does not have."""
+    return x if x.dtype == to else expr("{0}.astype({1})", x, node.mindspore_dtype(to))
+
+
+def cast_like(node: Node, x: Operand, like: Operand, *, round_mode: str = "up", saturate: int = 1) -> Arg:
+    """CastLike: to the element type of another tensor."""
+    return x if x.dtype == like.dtype else expr("{0}.astype({1})", x, node.mindspore_dtype(like.dtype))
+
+
+def bit_cast(node: Node, x: Operand, *, to: int) -> Arg:
+    """BitCast between integers, which is a cast; MindSpore reinterprets no floats in graph mode."""
+    if x.kind not in "iub" or kind_of(ir.DataType(to)) not in "iu":
+        raise node.decline("MindSpore does not reinterpret the bits of floats")
+    return expr("{0}.astype({1})", x, node.mindspore_dtype(to))
+
+
+def bit_shift(node: Node, x: Operand, bits: Operand, *, direction: str) -> Arg:
+    """BitShift: `ops.bitwise_left_shift` or `ops.bitwise_right_shift`, which shift by less than the width only."""
+    if x.dtype is None:
+        raise node.decline("the element type is unknown")
+    width = 8 * x.dtype.itemsize
+    if bits.constant is not None and (bits.constant >= 0).all() and (bits.constant < width).all():
+        return expr(f"ops.bitwise_{direction.lower()}_shift({{0}}, {{1}})", *numbers(x, bits))
+    return expr("{0}({1}, {2}, {3})", shift_left if direction == "LEFT" else shift_right, x, bits, width)
+
+
+def shift_left(x, bits, width):
+    """Shift the bits of an integer to the left; all go when there are more than its width."""
+    count = bits.astype(ms.int32)
+    inside = ops.logical_and(count >= 0, count < width)
+    return ops.where(inside, ops.bitwise_left_shift(x, bits), ops.zeros_like(x))
+
+
+def shift_right(x, bits, width):
+    """Shift the bits of an integer to the right; only its sign stays when there are more than its width."""
+    count = bits.astype(ms.int32)
+    inside = ops.logical_and(count >= 0, count < width)
+    half = ops.bitwise_right_shift(x, ops.full_like(x, width // 2))
+    return ops.where(
+        inside, ops.bitwise_right_shift(x, bits), ops.bitwise_right_shift(half, ops.full_like(x, width // 2))
+    )
+
+
+ROWS = {
+    "Abs": call("ops.abs({0})"),
+    "Acos": call("ops.acos({0})"),
+    "Acosh": call("ops.acosh({0})"),
+    "Add": binary("{0} + {1}"),
+    "Asin": call("ops.asin({0})"),
+    "Asinh": call("ops.asinh({0})"),
+    "Atan": call("ops.atan({0})"),
+    "Atanh": call("ops.atanh({0})"),
+    "BitCast": bit_cast,
+    "BitShift": bit_shift,
+    "Cast": cast,
+    "CastLike": cast_like,
+    "Ceil": call("ops.ceil({0})"),
+    "Clip": clip,
+    "Cos": call("ops.cos({0})"),
+    "Cosh": call("ops.cosh({0})"),
+    "Div": div,
+    "Erf": call("ops.erf({0})"),
+    "Exp": call("ops.exp({0})"),
+    "Floor": call("ops.floor({0})"),
+    "Log": call("ops.log({0})"),
+    "Max": folded("ops.maximum({0}, {1})", ir.DataType.UINT16),
+    "Mean": mean,
+    "Min": folded("ops.minimum({0}, {1})", ir.DataType.UINT16),
+    "Mod": mod,
+    "Mul": binary("{0} * {1}"),
+    "Neg": call("-{0}"),
+    "Pow": power,
+    "Reciprocal": call("ops.reciprocal({0})"),
+    "Round": call("ops.round({0})"),
+    "Sign": call("ops.sign({0})"),
+    "Sin": call("ops.sin({0})"),
+    "Sinh": call("ops.sinh({0})"),
+    "Sqrt": call("ops.sqrt({0})"),
+    "Sub": binary("{0} - {1}", ir.DataType.UINT32, ir.DataType.UINT64),
+    "Sum": folded("{0} + {1}"),
+    "Tan": call("ops.tan({0})"),
+}

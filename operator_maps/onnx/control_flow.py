@@ -1,0 +1,155 @@
+"""Control flow: If, Loop and Scan as Python's if, while and for, which run in PyNative and in graph mode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx_ir as ir
+
+from converter.rows import Arg, Branch, Node, Operand, PyValue, Value, Written, expr
+from operator_maps.lib.iterations import UNROLLED, Rounds, extents
+
+_NO_LIMIT = 2**31 - 1
+"""A trip count from here on means no limit: exporters write the largest integer."""
+
+
+def if_(node: Node, condition: Operand, *, then_branch: ir.Graph, else_branch: ir.Graph) -> Arg:
+    """ONNX If: an if statement; only the branch that is taken when the condition is known.
+
+    Declines an optional value that only one branch has: graph mode must know whether there is one.
+    """
+    if not len(then_branch.outputs) == len(else_branch.outputs) == len(node.ir.outputs):
+        raise node.decline("its branches give another number of values than it has outputs")
+    chosen = _known(condition)
+    if chosen is not None:
+        return node.inline(then_branch if chosen else else_branch)
+    targets = tuple(node.variable(i) for i in range(len(node.ir.outputs)))
+    test = node.resolve(condition.number_or_tensor())
+    if any(_is_none(a) != _is_none(b) for a, b in zip(then_branch.outputs, else_branch.outputs, strict=True)):
+        raise node.decline("only one of its branches gives a value, and its condition is computed")
+    return Written(Branch(targets, test, node.block(then_branch), node.block(else_branch)), targets)
+
+
+def _is_none(value: ir.Value) -> bool:
+    """Whether an optional value is known to be absent."""
+    producer = value.producer()
+    return producer is not None and producer.op_type == "Optional" and not any(producer.inputs)
+
+
+def loop(node: Node, count: Operand | None, condition: Operand | None, *initial: Operand, body: ir.Graph) -> Arg:
+    """ONNX Loop: `for i in range(n)`, with a break where a condition can end it before; while, where only that can.
+
+    Declines a list that grows, and a stack of what has no known shape, when the number of rounds is computed: graph
+    mode must compile one round for all.
+    """
+    keep = True if condition is None else _known(condition)
+    limit: Arg = 0 if keep is False else _limit(count)
+    counted = keep is False or (keep is True and limit is not None and _stays_true(body))
+    scanned = list(zip(node.used, body.outputs[1:], strict=True))[len(initial) :]
+    lists = [x.name for x in initial if not isinstance(x.value.type, ir.TensorType)]
+    unknown = any(used and extents(node, output) is None for used, output in scanned)
+    rolled = not (counted and _in_python(limit, bool(lists) or unknown))
+    if rolled and lists:
+        raise node.decline(f"it carries the list '{lists[0]}', and its number of rounds is computed")
+
+    index, proceed = Value("i"), Value("proceed")
+    states = tuple(node.variable(k) for k in range(len(initial)))
+    block = node.block(body, (PyValue((index,), ()), PyValue((True,), ()) if counted else proceed, *states))
+    proceeds, *results = block.results
+    rounds = Rounds(node, block, rolled)
+    for state, start, formal, result in zip(states, initial, body.inputs[2:], results, strict=False):
+        rounds.carry(state, rounds.resizable(start, formal), result)
+    stacks = [rounds.stack(k, results[k], body.outputs[k + 1]) for k in range(len(states), len(results))]
+    if counted:
+        return Written(rounds.for_(index, limit), (*states, *stacks))
+    rounds.carry(proceed, expr("ms.Tensor(True)") if keep else condition, proceeds)
+    if limit is None and not body.inputs[0].uses():
+        return Written(rounds.while_(proceed), (*states, *stacks))
+    return Written(rounds.for_(index, _NO_LIMIT if limit is None else limit, proceed), (*states, *stacks))
+
+
+def scan(
+    node: Node,
+    *inputs: Operand,
+    body: ir.Graph,
+    num_scan_inputs: int,
+    scan_input_axes: Sequence[int] = (),
+    scan_input_directions: Sequence[int] = (),
+    scan_output_axes: Sequence[int] = (),
+    scan_output_directions: Sequence[int] = (),
+) -> Arg:
+    """ONNX Scan: a for statement over the slices of its last inputs; what the rounds give is stacked."""
+    carried = len(inputs) - num_scan_inputs
+    axes = tuple(scan_input_axes) or (0,) * num_scan_inputs
+    backward = tuple(scan_input_directions) or (0,) * num_scan_inputs
+    extent = inputs[carried].shape_python()
+    count = expr("len({0})", inputs[carried]) if extent is None else extent[axes[0]]
+    outputs = body.outputs[carried:]
+    unknown = any(
+        used and extents(node, output) is None for used, output in zip(node.used[carried:], outputs, strict=True)
+    )
+
+    index = Value("i")
+    slices = [
+        _slice(node, x, axis, expr("{0} - 1 - {1}", count, index) if reverse else index)
+        for x, axis, reverse in zip(inputs[carried:], axes, backward, strict=True)
+    ]
+    states = tuple(node.variable(k) for k in range(carried))
+    rounds = Rounds(node, node.block(body, (*states, *slices)), rolled=not _in_python(count, unknown))
+    results = rounds.block.results
+    for state, start, formal, result in zip(states, inputs, body.inputs, results, strict=False):
+        rounds.carry(state, rounds.resizable(start, formal), result)
+    out_axes = tuple(scan_output_axes) or (0,) * len(outputs)
+    out_backward = tuple(scan_output_directions) or (0,) * len(outputs)
+    stacks = [
+        rounds.stack(k, results[k], outputs[k - carried], out_axes[k - carried], bool(out_backward[k - carried]))
+        for k in range(carried, len(results))
+    ]
+    return Written(rounds.for_(index, count), (*states, *stacks))
+
+
+def _in_python(count: Arg, only_so: bool) -> bool:
+    """Whether graph mode is to unroll a loop: a short one, or one that can be compiled only so."""
+    if isinstance(count, Operand):
+        return False
+    return only_so or (isinstance(count, int) and 0 < count <= UNROLLED)
+
+
+def _slice(node: Node, x: Operand, axis: int, position: Arg) -> Arg:
+    """`x[i]`, `x[:, i]`: one slice along an axis."""
+    if axis < 0:
+        if x.rank is None:
+            raise node.decline(f"the rank of '{x.name}' is unknown")
+        axis += x.rank
+    return node.resolve(expr(f"{{0}}[{':, ' * axis}{{1}}]", x, position))
+
+
+def _known(condition: Operand) -> bool | None:
+    """The condition's value when the model fixes it."""
+    items = condition.items()
+    return items[0] if items is not None and isinstance(items[0], bool) else None
+
+
+def _limit(count: Operand | None) -> Arg:
+    """The largest number of rounds, a Python value or a tensor; None when there is no limit."""
+    items = None if count is None else count.items()
+    if items is None:
+        return count
+    return None if isinstance(items[0], int) and items[0] >= _NO_LIMIT else items[0]
+
+
+def _stays_true(body: ir.Graph) -> bool:
+    """Whether a loop's body hands its condition on as it is, or a fixed True."""
+    value = body.outputs[0]
+    producer = value.producer()
+    while producer is not None and producer.op_type == "Identity" and producer.inputs[0] is not None:
+        value = producer.inputs[0]
+        producer = value.producer()
+    return value is body.inputs[1] or (value.const_value is not None and bool(value.const_value.numpy().all()))
+
+
+ROWS = {
+    "If": if_,
+    "Loop": loop,
+    "Scan": scan,
+}

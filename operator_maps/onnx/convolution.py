@@ -1,0 +1,295 @@
+"""Convolutions: layers where the weights are constants, functions where they are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from converter.rows import Arg, Expr, Node, Operand, expr, invoke, reshape, unless_default
+from operator_maps.lib.windows import Window, pad_first, padding_of, scalar, sizes_of, window_of
+
+if TYPE_CHECKING:
+    from mindspore import ops
+
+
+def conv(
+    node: Node,
+    x: Operand,
+    w: Operand,
+    b: Operand | None,
+    *,
+    auto_pad: str = "NOTSET",
+    dilations: tuple[int, ...] | None = None,
+    group: int = 1,
+    kernel_shape: tuple[int, ...] | None = None,
+    pads: tuple[int, ...] | None = None,
+    strides: tuple[int, ...] | None = None,
+) -> Arg:
+    """ONNX Conv in one to three dimensions: `nn.Conv2d` on constant weights, else `ops.conv2d`.
+
+    Padding that these do not take (asymmetric in 1-D and on computed weights) is an `ops.pad` before them.
+
+    Raises:
+        Declined: the kernel's extents are unknown, the padding is negative, or there are more than three spatial axes.
+    """
+    kernel = _kernel(node, w, kernel_shape)
+    return convolution(node, x, w, b, window_of(node, x, kernel, auto_pad, strides, dilations, pads), group)
+
+
+def convolution(node: Node, x: Arg, w: Operand, b: Operand | None, window: Window, group: int) -> Expr:
+    """Write a convolution: a layer on weights, else a function."""
+    if not w.is_weight or w.is_buffer:
+        return convolve(x, w, window, group, *([] if b is None else [b]))
+    if not (window.symmetric or window.auto_pad == "SAME_UPPER" or (window.rank > 1 and window.known)):
+        x, window = pad_first(x, window), window.without_padding()
+    mode = _pad_mode(window)
+    never_padded = mode == "valid" and set(window.kernel) == {1}  # in any mode
+    options = unless_default(
+        stride=(scalar(window.strides), 1),
+        pad_mode=("same", "same") if never_padded else (mode, ...),
+        padding=(padding_of(window) if mode == "pad" else 0, 0),
+        dilation=(scalar(window.dilations), 1),
+        group=(group, 1),
+    )
+    out, inner = w.shape[:2]  # type: ignore[index, misc]
+    return _layer(node, f"nn.Conv{window.rank}d", x, w, b, (inner * group, out), options)  # type: ignore[operator, arg-type]
+
+
+def convolve(x: Arg, w: Arg, window: Window, group: int, *bias: Arg) -> Expr:
+    """Write a convolution whose weights are computed or never trained: `ops.conv2d`, after an `ops.pad`."""
+    if not (window.symmetric or window.auto_pad == "SAME_UPPER"):
+        x, window = pad_first(x, window), window.without_padding()
+    mode = _pad_mode(window)
+    options = unless_default(
+        stride=(scalar(window.strides), 1),
+        pad_mode=(mode, "valid"),
+        padding=(scalar(window.begin) if mode == "pad" else 0, 0),
+        dilation=(scalar(window.dilations), 1),
+        groups=(group, 1),
+    )
+    return invoke(f"ops.conv{window.rank}d", x, w, *bias, **options)
+
+
+def _pad_mode(window: Window) -> str:
+    return "same" if window.auto_pad == "SAME_UPPER" else "pad" if window.padded else "valid"
+
+
+def conv_transpose(
+    node: Node,
+    x: Operand,
+    w: Operand,
+    b: Operand | None,
+    *,
+    auto_pad: str = "NOTSET",
+    dilations: tuple[int, ...] | None = None,
+    group: int = 1,
+    kernel_shape: tuple[int, ...] | None = None,
+    output_padding: tuple[int, ...] | None = None,
+    output_shape: tuple[int, ...] | None = None,
+    pads: tuple[int, ...] | None = None,
+    strides: tuple[int, ...] | None = None,
+) -> Arg:
+    """ONNX ConvTranspose in one to three dimensions: `nn.Conv2dTranspose` on constant weights, else functions.
+
+    `output_padding` takes less off the end, and that is how it is written: the layer's own option of that name fills
+    the rows with zeros instead of computing them. Rows beyond the whole result hold only the bias.
+
+    Raises:
+        Declined: the kernel's extents are unknown, an `output_shape` is given for free extents, the padding is
+            negative, or the depth is dilated, which MindSpore's 3-D operator refuses.
+    """
+    window = window_of(node, x, _kernel(node, w, kernel_shape), "NOTSET", strides, dilations, pads)
+    if window.rank == 3 and window.dilations[0] > 1:
+        raise node.decline("MindSpore's transposed convolution in 3-D does not dilate the depth")
+    window, more = _trim(node, x, window, auto_pad, output_padding or (0,) * window.rank, output_shape)
+    late_bias = b if any(more) or not w.is_weight else None
+    if w.is_weight:
+        y = _transposed_layer(node, x, w, None if late_bias else b, window, group)
+    else:
+        helper = (conv_transpose1d, conv_transpose2d, conv_transpose3d)[window.rank - 1]
+        pads_of_all = tuple(pad for pair in zip(window.begin, window.end, strict=True) for pad in pair)
+        y = expr(
+            "{0}({1}, {2}, {3}, {4}, {5}, {6})", helper, x, w, window.strides, pads_of_all, window.dilations, group
+        )
+    if any(more):
+        y = expr("ops.pad({0}, {1})", y, tuple(pad for extra in reversed(more) for pad in (0, extra)))
+    return y if late_bias is None else _plus_bias(y, late_bias, window.rank)
+
+
+def _kernel(node: Node, w: Operand, kernel_shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    kernel = kernel_shape or (None if w.shape is None else w.shape[2:])
+    if kernel is None or None in kernel:
+        raise node.decline("the extents of its kernel are unknown")
+    return kernel  # type: ignore[return-value]
+
+
+def _layer(
+    node: Node,
+    name: str,
+    x: Arg,
+    w: Operand,
+    b: Operand | None,
+    channels: tuple[int, int],
+    options: dict[str, Any],
+) -> Expr:
+    """Write a convolution layer on `x`; a bias that is computed is added to its result."""
+    kernel: Sequence[int] = w.shape[2:]  # type: ignore[assignment, index]
+    weights = {"weight": w.weight(reshape(*w.shape[:2], 1, *kernel)) if len(kernel) == 1 else w.weight()}  # type: ignore[index, misc]
+    own_bias = b is not None and b.is_weight
+    if own_bias:
+        weights["bias"] = b.weight()  # type: ignore[union-attr]
+    options |= unless_default(has_bias=(own_bias, False), dtype=(node.mindspore_dtype(w.dtype), expr("ms.float32")))
+    y = node.apply(invoke(name, *channels, scalar(kernel), **options), weights, x)
+    return y if b is None or own_bias else _plus_bias(y, b, len(kernel))
+
+
+def _plus_bias(y: Arg, b: Operand, rank: int) -> Expr:
+    return expr("{0} + {1}.reshape({2})", y, b, (1, -1, *(1,) * rank))
+
+
+# Transposed convolution
+
+
+def _trim(
+    node: Node,
+    x: Operand,
+    window: Window,
+    auto_pad: str,
+    output_padding: Sequence[int],
+    output_shape: Sequence[int] | None,
+) -> tuple[Window, tuple[int, ...]]:
+    """What to take off the whole result (as the window's padding), and what to append to it after that."""
+    sizes = sizes_of(x, window.rank)
+    begin, end = list(window.begin), list(window.end)
+    for i in range(window.rank):
+        extent, stride = window.extents[i], window.strides[i]
+        if output_shape:
+            if sizes[i] is None:
+                raise node.decline("output_shape is given for an input of free extents")
+            total = stride * (sizes[i] - 1) + extent + output_padding[i] - output_shape[i - window.rank]  # type: ignore[operator]
+        elif auto_pad.startswith("SAME"):
+            total = max(extent - stride + output_padding[i], 0)
+        else:
+            continue
+        small, large = max(total, 0) // 2, max(total, 0) - max(total, 0) // 2
+        begin[i] = small if auto_pad == "SAME_UPPER" else large
+        end[i] = total - begin[i]  # type: ignore[operator]
+    trimmed = [taken - more for taken, more in zip(end, output_padding, strict=True)]  # type: ignore[operator]
+    window = replace(window, begin=tuple(begin), end=tuple(max(taken, 0) for taken in trimmed))
+    return window, tuple(max(-taken, 0) for taken in trimmed)
+
+
+def _transposed_layer(node: Node, x: Operand, w: Operand, b: Operand | None, window: Window, group: int) -> Expr:
+    """`nn.Conv2dTranspose` and its relatives; `nn.Conv1dTranspose`, which pads evenly only, is cut behind."""
+    cut = None
+    if window.rank == 1 and not window.symmetric:
+        cut, window = window, window.without_padding()
+    options = unless_default(
+        stride=(scalar(window.strides), 1),
+        pad_mode=("pad", "same"),
+        padding=(padding_of(window), 0),
+        dilation=(scalar(window.dilations), 1),
+        group=(group, 1),
+    )
+    inner, out = w.shape[:2]  # type: ignore[index, misc]
+    y = _layer(node, f"nn.Conv{window.rank}dTranspose", x, w, b, (inner, out * group), options)  # type: ignore[operator, arg-type]
+    if cut is None:
+        return y
+    if cut.end[0]:
+        return expr("{0}[:, :, {1}:{2}]", y, cut.begin[0], -cut.end[0])
+    return expr("{0}[:, :, {1}:]", y, cut.begin[0])
+
+
+def conv_transpose1d(x, weight, stride, padding, dilation, group):
+    """Transposed convolution in 1-D with computed weights; padding is (begin, end)."""
+    y = conv_transpose2d(x.expand_dims(2), weight.expand_dims(2), (1, *stride), (0, 0, *padding), (1, *dilation), group)
+    return y.squeeze(2)
+
+
+def conv_transpose2d(x, weight, stride, padding, dilation, group):
+    """Transposed convolution in 2-D with computed weights; padding is (top, bottom, left, right)."""
+    kernel = weight.shape[2:]
+    height = (x.shape[2] - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1 - padding[0] - padding[1]
+    width = (x.shape[3] - 1) * stride[1] + (kernel[1] - 1) * dilation[1] + 1 - padding[2] - padding[3]
+    transpose = ops.Conv2DTranspose(
+        weight.shape[0], kernel, pad_mode="pad", pad=padding, stride=stride, dilation=dilation, group=group
+    )
+    return transpose(x, weight, (x.shape[0], weight.shape[1] * group, height, width))
+
+
+def conv_transpose3d(x, weight, stride, padding, dilation, group):
+    """Transposed convolution in 3-D with computed weights; padding is (head, tail, top, bottom, left, right)."""
+    transpose = ops.Conv3DTranspose(
+        weight.shape[0],
+        weight.shape[1] * group,
+        weight.shape[2:],
+        pad_mode="pad",
+        pad=padding,
+        stride=stride,
+        dilation=dilation,
+        group=group,
+    )
+    return transpose(x, weight)
+
+
+# Deformable convolution
+
+
+def deform_conv(
+    node: Node,
+    x: Operand,
+    w: Operand,
+    offset: Operand,
+    b: Operand | None,
+    mask: Operand | None,
+    *,
+    dilations: tuple[int, ...] | None = None,
+    group: int = 1,
+    kernel_shape: tuple[int, ...] | None = None,
+    offset_group: int = 1,
+    pads: tuple[int, ...] | None = None,
+    strides: tuple[int, ...] | None = None,
+) -> Arg:
+    """ONNX DeformConv in 2-D: every tap of the kernel samples the image by itself, then one product with the weights.
+
+    Raises:
+        Declined: the kernel's extents are unknown, the padding is negative, or there are not two spatial axes.
+    """
+    window = window_of(node, x, _kernel(node, w, kernel_shape), "NOTSET", strides, dilations, pads)
+    if window.rank != 2:
+        raise node.decline(f"it has {window.rank} spatial axes (2 are supported)")
+    options = (window.kernel, window.strides, window.dilations, window.begin, group, offset_group)
+    template = "{0}({1}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {9}, {10})"
+    y = expr(template, deformable_conv, x, w, offset, mask, *options)
+    return y if b is None else _plus_bias(y, b, 2)
+
+
+def deformable_conv(x, weight, offset, mask, kernel, strides, dilations, padding, groups, offset_groups):
+    """Convolve images (N, C, H, W) where every tap of the kernel is moved by its offset (vertical, horizontal)."""
+    batch, channels, height, width = x.shape
+    taps = kernel[0] * kernel[1]
+    out_height, out_width = offset.shape[2:]
+    offset = offset.reshape((batch * offset_groups, taps, 2, out_height, out_width))
+    rows = (ops.arange(out_height) * strides[0] - padding[0]).reshape((-1, 1))
+    columns = ops.arange(out_width) * strides[1] - padding[1]
+    images = x.reshape((batch * offset_groups, channels // offset_groups, height, width))
+    samples = []
+    for tap in range(taps):
+        y = offset[:, tap, 0] + (rows + tap // kernel[1] * dilations[0])
+        z = offset[:, tap, 1] + (columns + tap % kernel[1] * dilations[1])
+        grid = ops.stack(((2 * z + 1) / width - 1, (2 * y + 1) / height - 1), -1)
+        sample = ops.grid_sample(images, grid, align_corners=False)
+        if mask is not None:
+            sample = sample * mask.reshape((batch * offset_groups, taps, 1, out_height, out_width))[:, tap]
+        samples.append(sample.reshape((batch, groups, channels // groups, 1, -1)))
+    matrix = ops.cat(samples, 3).reshape((batch, groups, channels // groups * taps, -1))
+    weight = weight.reshape((groups, weight.shape[0] // groups, -1))
+    return ops.matmul(weight, matrix).reshape((batch, -1, out_height, out_width))
+
+
+ROWS = {
+    "Conv": conv,
+    "ConvTranspose": conv_transpose,
+    "DeformConv": deform_conv,
+}

@@ -1,0 +1,232 @@
+"""Images: sampling at any position, and moving pixels between space, channels and columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from converter.rows import Arg, Node, Operand, expr, invoke, unless_default
+from operator_maps.lib.windows import scalar, window_of
+from operator_maps.onnx.slicing import subscript
+
+if TYPE_CHECKING:
+    import mindspore as ms
+    from mindspore import ops
+
+
+def depth_to_space(node: Node, x: Operand, *, blocksize: int = 1, mode: str = "DCR") -> Arg:
+    """ONNX DepthToSpace: `ops.DepthToSpace`, or `ops.pixel_shuffle` where the block's pixels lie within a channel."""
+    if mode == "CRD":
+        return expr("ops.pixel_shuffle({0}, {1})", x, blocksize)
+    return expr("ops.DepthToSpace({0})({1})", blocksize, x)
+
+
+def space_to_depth(node: Node, x: Operand, *, blocksize: int = 1, mode: str = "DCR") -> Arg:
+    """ONNX SpaceToDepth: `ops.SpaceToDepth`, or `ops.pixel_unshuffle` where the block's pixels go within a channel."""
+    if mode == "CRD":
+        return expr("ops.pixel_unshuffle({0}, {1})", x, blocksize)
+    return expr("ops.SpaceToDepth({0})({1})", blocksize, x)
+
+
+def center_crop_pad(node: Node, x: Operand, shape: Operand, *, axes: tuple[int, ...] | None = None) -> Arg:
+    """ONNX CenterCropPad: a slice of what is longer, zeros around what is shorter.
+
+    Raises:
+        Declined: an extent, before or after, is free or computed.
+    """
+    wanted = shape.items() if shape.items() is not None else _inferred(node, axes)
+    if x.shape is None or wanted is None or not all(isinstance(extent, int) for extent in wanted):
+        raise node.decline("it needs fixed extents")
+    cropped, pads = {}, [(0, 0)] * len(x.shape)
+    for axis, extent in zip(axes or range(len(x.shape)), wanted, strict=True):
+        size = x.shape[axis]
+        if size is None:
+            raise node.decline("it needs fixed extents")
+        before = abs(size - extent) // 2
+        if extent < size:
+            cropped[axis % len(x.shape)] = slice(before, before + extent)
+        else:
+            pads[axis] = (before, extent - size - before)
+    y: Arg = subscript(x, cropped) if cropped else x
+    while pads and pads[0] == (0, 0):
+        del pads[0]
+    return expr("ops.pad({0}, {1})", y, tuple(pad for pair in reversed(pads) for pad in pair)) if pads else y
+
+
+def _inferred(node: Node, axes: tuple[int, ...] | None) -> tuple[int | None, ...] | None:
+    """The extents that the model states for the result."""
+    shape = node.outputs[0].shape
+    return shape if shape is None or axes is None else tuple(shape[axis] for axis in axes)
+
+
+def col2im(
+    node: Node,
+    x: Operand,
+    image_shape: Operand,
+    block_shape: Operand,
+    *,
+    dilations: tuple[int, ...] | None = None,
+    pads: tuple[int, ...] | None = None,
+    strides: tuple[int, ...] | None = None,
+) -> Arg:
+    """ONNX Col2Im: `ops.fold` in 2-D, cut from a larger image where the padding is asymmetric; else composed.
+
+    Raises:
+        Declined: the number of spatial axes is unknown.
+    """
+    image, block = image_shape.items(computed=True), block_shape.items(computed=True)
+    if image is None or block is None:
+        raise node.decline("the number of its spatial axes is unknown")
+    rank = len(block)
+    if rank != 2 or not all(isinstance(extent, int) for extent in (*image, *block)):
+        ones = (1,) * rank
+        options = (strides or ones, dilations or ones, (pads or (0,) * rank)[:rank], (pads or (0,) * 2 * rank)[rank:])
+        return expr("{0}({1}, {2}, {3}, {4}, {5}, {6}, {7})", add_blocks, x, image, block, *options)
+    window = window_of(node, x, block, "NOTSET", strides, dilations, pads)
+    padding = window.begin
+    if not window.symmetric:
+        padding = (0, 0)
+        image = tuple(sum(extents) for extents in zip(image, window.begin, window.end, strict=True))  # type: ignore[arg-type]
+    size = expr("ms.Tensor({0}, ms.int32)", list(image))
+    sizes = [scalar(each) for each in (window.kernel, window.dilations, padding, window.strides)]
+    y = expr("ops.fold({0}, {1}, {2}, {3}, {4}, {5})", x, size, *sizes)
+    if window.symmetric:
+        return y
+    bounds = zip((2, 3), window.begin, window.end, image, strict=True)
+    return subscript(y, {axis: slice(begin, extent - end) for axis, begin, end, extent in bounds})  # type: ignore[operator]
+
+
+def add_blocks(x, image, block, strides, dilations, begins, ends):
+    """Add up the blocks (batch, channels * elements of a block, blocks) where they stand in an image."""
+    places, inside = ops.zeros((1, 1, 1, 1), ms.int64), ops.ones((1, 1, 1, 1), ms.bool_)
+    elements, blocks = 1, 1
+    for i in range(len(image)):
+        count = (image[i] + begins[i] + ends[i] - (block[i] - 1) * dilations[i] - 1) // strides[i] + 1
+        within = ops.arange(block[i]).reshape((-1, 1)) * dilations[i] - begins[i]
+        place = within + ops.arange(count) * strides[i]
+        place = place.reshape((1, block[i], 1, count))
+        there = ops.logical_and(place >= 0, place < image[i])
+        shape = (elements * block[i], 1, blocks * count, 1)
+        places = (places.reshape((elements, 1, blocks, 1)) * image[i] + place).reshape(shape)
+        inside = ops.logical_and(inside.reshape((elements, 1, blocks, 1)), there).reshape(shape)
+        elements, blocks = elements * block[i], blocks * count
+    size = 1
+    for extent in image:
+        size = size * extent
+    places = ops.where(inside, places, size).reshape((-1, 1))
+    rows = x.reshape((-1, elements * blocks)).T
+    sums = ops.zeros((size + 1, rows.shape[1]), x.dtype)
+    sums = ops.tensor_scatter_elements(sums, ops.broadcast_to(places, rows.shape), rows, 0, "add")
+    return sums[:size].T.reshape((x.shape[0], -1, *image))
+
+
+def affine_grid(node: Node, theta: Operand, size: Operand, *, align_corners: int = 0) -> Arg:
+    """ONNX AffineGrid: `ops.affine_grid`.
+
+    Raises:
+        Declined: the size is computed on tensors, and the model does not state the grid's extents.
+    """
+    extents = size.items()
+    if extents is None:
+        shape = node.outputs[0].shape
+        if shape is None or None in shape:
+            raise node.decline("its size is computed on tensors")
+        extents = (shape[0], 1, *shape[1:-1])  # the number of channels does not matter
+    options = unless_default(align_corners=(bool(align_corners), False))
+    return invoke("ops.affine_grid", theta, extents, **options)
+
+
+def grid_sample(
+    node: Node, x: Operand, grid: Operand, *, align_corners: int = 0, mode: str = "linear", padding_mode: str = "zeros"
+) -> Arg:
+    """ONNX GridSample: `ops.grid_sample`; functions where that differs (nearest: ties) or lacks the mode (cubic).
+
+    Raises:
+        Declined: the rank of the input is unknown or not 4 or 5, or it is 5 with cubic interpolation.
+    """
+    if x.rank not in ((4,) if mode == "cubic" else (4, 5)):
+        raise node.decline(f"its input has rank {x.rank}")
+    if mode != "linear":
+        helper = grid_sample_cubic if mode == "cubic" else grid_sample_nearest
+        return expr("{0}({1}, {2}, {3}, {4})", helper, x, grid, padding_mode, bool(align_corners))
+    options = unless_default(padding_mode=(padding_mode, "zeros"))
+    return invoke("ops.grid_sample", x, grid, **options, align_corners=bool(align_corners))
+
+
+def grid_sample_nearest(x, grid, padding_mode, align_corners):
+    """Sample images (N, C, …) at relative positions (N, …, axes): the nearest element, of two the even one."""
+    index, counts = ops.zeros_like(grid[..., 0]), ops.ones_like(grid[..., 0])
+    for axis in range(2, x.ndim):
+        positions = grid_positions(grid[..., x.ndim - 1 - axis], x.shape[axis], align_corners)
+        nearest, inside = inner_index(ops.round(positions), x.shape[axis], padding_mode, align_corners)
+        index, counts = index * x.shape[axis] + nearest, counts * inside
+    return take_pixels(x, index) * counts.expand_dims(1).astype(x.dtype)
+
+
+def grid_sample_cubic(x, grid, padding_mode, align_corners):
+    """Sample images (N, C, H, W) at relative positions (N, h, w, 2) by cubic convolution, a = -0.75."""
+    columns = grid_positions(grid[..., 0], x.shape[3], align_corners)
+    rows = grid_positions(grid[..., 1], x.shape[2], align_corners)
+    left, top = ops.floor(columns), ops.floor(rows)
+    total = 0
+    for i in range(-1, 3):
+        row, row_counts = inner_index(top + i, x.shape[2], padding_mode, align_corners)
+        row_weight = cubic_weight(ops.abs(rows - top - i)) * row_counts
+        for j in range(-1, 3):
+            column, column_counts = inner_index(left + j, x.shape[3], padding_mode, align_corners)
+            weight = row_weight * cubic_weight(ops.abs(columns - left - j)) * column_counts
+            total = total + take_pixels(x, row * x.shape[3] + column) * weight.expand_dims(1).astype(x.dtype)
+    return total
+
+
+def take_pixels(x, index):
+    """Take from every channel the elements at flat positions (N, …) in its plane."""
+    planes = x.reshape((x.shape[0], x.shape[1], -1))
+    flat = ops.tile(index.astype(ms.int32).reshape((x.shape[0], 1, -1)), (1, x.shape[1], 1))
+    return ops.gather_elements(planes, 2, flat).reshape((x.shape[0], x.shape[1], *index.shape[1:]))
+
+
+def grid_positions(relative, size, align_corners):
+    """From -1 to 1 over an axis to its elements' positions, 0 to size - 1."""
+    return (relative + 1) * (size - 1) / 2 if align_corners else ((relative + 1) * size - 1) / 2
+
+
+def inner_index(index, size, padding_mode, align_corners):
+    """Bring indices into an axis; also return whether they count."""
+    counts = ops.ones_like(index)
+    if padding_mode == "zeros":
+        counts = ops.logical_and(index >= 0, index <= size - 1).astype(index.dtype)
+    elif padding_mode == "reflection":
+        low, span = (0, size - 1) if align_corners else (-0.5, size)
+        offset = ops.abs(index - low)
+        turns = ops.floor(offset / max(span, 1))
+        rest = offset - turns * span
+        even = turns - ops.floor(turns / 2) * 2 == 0
+        index = ops.where(even, rest, span - rest) + low
+    return ops.clamp(index, 0, size - 1), counts
+
+
+def cubic_weight(distance):
+    """Keys' cubic convolution kernel with a = -0.75."""
+    near = (1.25 * distance - 2.25) * distance * distance + 1
+    far = ((-0.75 * distance + 3.75) * distance - 6) * distance + 3
+    return ops.where(distance <= 1, near, ops.where(distance < 2, far, ops.zeros_like(far)))
+
+
+def image_decoder(node: Node, data: Operand, *, pixel_format: str = "RGB") -> Arg:
+    """ONNX ImageDecoder: declined; a network has no decoder of image files.
+
+    Raises:
+        Declined: always.
+    """
+    raise node.decline("it decodes an image file; decode before the network and cut the model behind this node")
+
+
+ROWS = {
+    "AffineGrid": affine_grid,
+    "CenterCropPad": center_crop_pad,
+    "Col2Im": col2im,
+    "DepthToSpace": depth_to_space,
+    "GridSample": grid_sample,
+    "ImageDecoder": image_decoder,
+    "SpaceToDepth": space_to_depth,
+}

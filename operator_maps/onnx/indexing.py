@@ -1,0 +1,203 @@
+"""Indexing: elements picked or placed by their indices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.rows import Arg, Node, Operand, expr, invoke
+from operator_maps.onnx.slicing import subscript
+
+if TYPE_CHECKING:
+    import mindspore as ms
+    from mindspore import ops
+
+
+def gather(node: Node, x: Operand, indices: Operand, *, axis: int = 0) -> Arg:
+    """ONNX Gather: nn.Embedding where rows of a weight are looked up, `x[:, 0]` for one index, else ops.gather."""
+    if _is_table(x, axis) and not indices.is_constant:
+        vocabulary, width = x.shape or ()
+        return node.apply(invoke("nn.Embedding", vocabulary, width), {"embedding_table": x.weight()}, indices)
+    positions = indices.items()
+    if positions is not None and indices.rank == 0:
+        return subscript(x, {axis: positions[0]})
+    if positions is not None and indices.rank == 1:
+        part = _as_slice(positions)
+        if part is not None:
+            return subscript(x, {axis: part})
+    return expr("ops.gather({0}, {1}, {2})", x, _from_the_front(node, x, indices, axis), axis)
+
+
+def _is_table(x: Operand, axis: int) -> bool:
+    """Whether it is an embedding's table: a trainable matrix of float32, the only type that nn.Embedding makes."""
+    return x.is_weight and x.rank == 2 and x.dtype == ir.DataType.FLOAT and axis in (0, -2) and x.weight().trainable
+
+
+def _as_slice(positions: tuple[Arg, ...]) -> slice | None:
+    """Indices that go up by equal steps, as a slice."""
+    if not positions or not all(isinstance(position, int) and position >= 0 for position in positions):
+        return None
+    steps = {int(step) for step in np.diff(positions)} or {1}
+    step = steps.pop()
+    if steps or step < 1:
+        return None
+    return slice(positions[0] or None, positions[-1] + 1, None if step == 1 else step)
+
+
+def _from_the_front(node: Node, x: Operand, indices: Operand, axis: int) -> Arg:
+    """The indices; constant ones that count from the back are made to count from the front, as Ascend needs them."""
+    extent = None if x.shape is None else x.shape[axis]
+    array = indices.constant
+    if array is None or extent is None or not (array < 0).any():
+        return indices
+    return node.constant(np.where(array < 0, array + extent, array), "indices")
+
+
+def gather_elements(node: Node, x: Operand, indices: Operand, *, axis: int = 0) -> Arg:
+    """ONNX GatherElements: `ops.gather_elements`, which writes over indices that count from the back: it gets none."""
+    places, array = _from_the_front(node, x, indices, axis), indices.constant
+    counted = _never_negative(indices.value) if array is None else not (array < 0).any()
+    if places is indices and not counted:
+        places = expr("ops.where({0} < 0, {0} + {1}.shape[{2}], {0})", indices, x, axis)
+    return expr("ops.gather_elements({0}, {1}, {2})", x, axis, places)
+
+
+def gather_nd(node: Node, x: Operand, indices: Operand, *, batch_dims: int = 0) -> Arg:
+    """ONNX GatherND: ops.gather_nd, with the batch's own index in front where there are batch axes."""
+    places = _places(node, x, indices, batch_dims)
+    if not batch_dims:
+        return expr("ops.gather_nd({0}, {1})", x, places)
+    return expr("{0}({1}, {2}, {3})", gather_nd_of_batch, x, places, batch_dims)
+
+
+def gather_nd_of_batch(x, indices, batch_dims):
+    """Gather from every element of a batch by its own indices."""
+    flat = x.reshape((-1, *x.shape[batch_dims:]))
+    batch = flat.shape[0]  # not math.prod of extents: graph mode counts to no product of free ones
+    items = indices.reshape((batch, -1, indices.shape[-1]))
+    which = ops.broadcast_to(ops.arange(batch).reshape((-1, 1, 1)), (batch, items.shape[1], 1)).astype(items.dtype)
+    found = ops.gather_nd(flat, ops.cat((which, items), 2))
+    return found.reshape(indices.shape[:-1] + x.shape[batch_dims + indices.shape[-1] :])
+
+
+def scatter_elements(
+    node: Node, x: Operand, indices: Operand, updates: Operand, *, axis: int = 0, reduction: str = "none"
+) -> Arg:
+    """ONNX ScatterElements (and Scatter): ops.tensor_scatter_elements, or ops.tensor_scatter_mul, max or min."""
+    if reduction == "none":
+        return expr("ops.tensor_scatter_elements({0}, {1}, {2}, {3})", x, indices, updates, axis)
+    if reduction == "add":
+        return expr('ops.tensor_scatter_elements({0}, {1}, {2}, {3}, "add")', x, indices, updates, axis)
+    places = expr("{0}({1}, {2}, {3})", places_along, x, indices, axis)
+    return expr(f"ops.tensor_scatter_{reduction}({{0}}, {{1}}, {{2}})", x, places, updates)
+
+
+def places_along(x, indices, axis):
+    """The place of every element that scattering along an axis changes: its index on every axis."""
+    places = [ops.broadcast_to(count_along(i, indices.shape[i], x.ndim), indices.shape) for i in range(x.ndim)]
+    places[axis] = ops.where(indices < 0, indices + x.shape[axis], indices).astype(ms.int64)
+    return ops.stack(places, -1)
+
+
+def count_along(axis, extent, rank):
+    """Count from 0 along one axis of many."""
+    return ops.arange(extent).reshape((1,) * axis + (-1,) + (1,) * (rank - 1 - axis))
+
+
+def scatter_nd(node: Node, x: Operand, indices: Operand, updates: Operand, *, reduction: str = "none") -> Arg:
+    """ONNX ScatterND: ops.tensor_scatter_update, or ops.tensor_scatter_add, mul, max or min."""
+    if updates.size == 0:
+        return x
+    name = "update" if reduction == "none" else reduction
+    return expr(f"ops.tensor_scatter_{name}({{0}}, {{1}}, {{2}})", x, _places(node, x, indices), updates)
+
+
+def _places(node: Node, x: Operand, indices: Operand, batch_dims: int = 0) -> Arg:
+    """Places with every index counted from the front, which is all that MindSpore's functions take."""
+    array, shape = indices.constant, x.shape
+    if _never_negative(indices.value) or (array is not None and not (array < 0).any()):
+        return indices
+    if array is not None and shape is not None:
+        extents = shape[batch_dims : batch_dims + array.shape[-1]]
+        if None not in extents:
+            return node.constant(np.where(array < 0, array + np.array(extents, array.dtype), array), "indices")
+    return expr("{0}({1}, {2}, {3})", from_the_front, indices, x, batch_dims)
+
+
+def _never_negative(value: ir.Value | None) -> bool:
+    """Whether indices are known not to count from the back: what found them counts from the front."""
+    producer = None if value is None else value.producer()
+    if producer is None:
+        known = None if value is None else value.const_value
+        return known is not None and known.size < 64 and not (known.numpy() < 0).any()
+    if producer.op_type in ("NonZero", "ArgMax", "ArgMin", "TopK", "Shape"):
+        return True
+    if producer.op_type == "Concat":
+        return all(_never_negative(part) for part in producer.inputs)
+    if producer.op_type == "Clip":
+        return len(producer.inputs) > 1 and producer.inputs[1] is not None and _never_negative(producer.inputs[1])
+    moves = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Expand", "Slice", "Cast", "Identity", "Gather")
+    return producer.op_type in moves and _never_negative(producer.inputs[0])
+
+
+def from_the_front(indices, x, first):
+    """Places in `x`, the last axis of `indices`, from its axis `first` on; none counts from the back any more."""
+    parts = [indices[..., i] for i in range(indices.shape[-1])]
+    return ops.stack([ops.where(part < 0, part + x.shape[first + i], part) for i, part in enumerate(parts)], -1)
+
+
+def tensor_scatter(
+    node: Node, cache: Operand, update: Operand, starts: Operand | None, *, axis: int = -2, mode: str = "linear"
+) -> Arg:
+    """ONNX TensorScatter: write an update into a cache, from a start of its own in every element of the batch."""
+    if starts is None:
+        positions = expr("ops.arange({0}.shape[{1}])", update, axis)
+    else:
+        positions = expr("ops.expand_dims({0}, 1) + ops.arange({1}.shape[{2}])", starts, update, axis)
+    if mode == "circular":
+        positions = expr("({0}) % {1}.shape[{2}]", positions, cache, axis)
+    return expr("{0}({1}, {2}, {3}, {4})", write_along, cache, update, positions, axis)
+
+
+def write_along(cache, update, positions, axis):
+    """Write an update at positions along an axis; the positions may differ along the first axis, the batch."""
+    axis = axis % cache.ndim
+    batch = positions.shape[0] if positions.ndim == 2 else 1
+    places = positions.reshape((batch,) + (1,) * (axis - 1) + (-1,) + (1,) * (cache.ndim - 1 - axis))
+    return ops.tensor_scatter_elements(cache, ops.broadcast_to(places, update.shape), update, axis)
+
+
+def one_hot(node: Node, indices: Operand, depth: Operand, values: Operand, *, axis: int = -1) -> Arg:
+    """ONNX OneHot: `ops.one_hot(x, 10, 1.0, 0.0)`; by comparison for types that this cannot hold."""
+    count = depth.items(computed=True)
+    if count is None or indices.rank is None:
+        raise node.decline("its depth is not one number, or the rank of its indices is unknown")
+    count = tuple(int(item) if isinstance(item, float) else item for item in count)
+    which: Arg = indices if indices.dtype in (INT32, INT64) else expr("{0}.astype(ms.int64)", indices)
+    if indices.kind != "u":  # ops.one_hot gives nothing for an index that counts from the back
+        which = expr("ops.where({0} < 0, {0} + {1}, {0})", which, count[0])
+    written, axis = values.items(), axis % (indices.rank + 1)
+    if written is None or values.dtype not in (FLOAT, FLOAT16, INT32, INT64):
+        places = tuple(-1 if i == axis else 1 for i in range(indices.rank + 1))
+        hot = expr("ops.expand_dims({0}, {1}) == ops.arange({2}).reshape({3})", which, axis, count[0], places)
+        return expr("ops.where({0}, {1}[1], {1}[0])", hot, values)
+    if values.dtype in (FLOAT16, INT32):
+        written = tuple(expr("ms.Tensor({0}, {1})", number, node.dtype()) for number in written)
+    last = () if axis == indices.rank else (axis,)
+    return invoke("ops.one_hot", which, count[0], written[1], written[0], *last)
+
+
+FLOAT, FLOAT16, INT32, INT64 = ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.INT32, ir.DataType.INT64
+
+ROWS = {
+    "Gather": gather,
+    "GatherElements": gather_elements,
+    "GatherND": gather_nd,
+    "OneHot": one_hot,
+    "Scatter": lambda node, x, indices, updates, *, axis=0: scatter_elements(node, x, indices, updates, axis=axis),
+    "ScatterElements": scatter_elements,
+    "ScatterND": scatter_nd,
+    "TensorScatter": tensor_scatter,
+}

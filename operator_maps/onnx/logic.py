@@ -1,0 +1,51 @@
+"""Comparisons, logical and bitwise operators, and selection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from converter.rows import Arg, Node, Operand, call, expr
+from operator_maps.lib.scalars import numbers
+
+
+def comparison(template: str) -> Callable[..., Arg]:
+    """Row of an operator that compares two tensors; a constant of one element is a Python number."""
+
+    def row(node: Node, a: Operand, b: Operand) -> Arg:
+        return expr(template, *numbers(a, b))
+
+    return row
+
+
+def where(node: Node, condition: Operand, x: Operand, y: Operand) -> Arg:
+    """Where: `ops.where`; a constant of one element is a Python number."""
+    return expr("ops.where({0}, {1}, {2})", condition, *numbers(x, y))
+
+
+def is_inf(node: Node, x: Operand, *, detect_negative: int = 1, detect_positive: int = 1) -> Arg:
+    """IsInf: `ops.isinf`, or a comparison where only one sign counts."""
+    if detect_negative and detect_positive:
+        return expr("ops.isinf({0})", x)
+    if not detect_negative and not detect_positive:
+        return expr("ops.zeros_like({0}, dtype=ms.bool_)", x)
+    return expr("{0} == {1}", x, float("inf") if detect_positive else float("-inf"))
+
+
+ROWS = {
+    "And": call("ops.logical_and({0}, {1})"),
+    "BitwiseAnd": call("ops.bitwise_and({0}, {1})"),
+    "BitwiseNot": call("ops.invert({0})"),
+    "BitwiseOr": call("ops.bitwise_or({0}, {1})"),
+    "BitwiseXor": call("ops.bitwise_xor({0}, {1})"),
+    "Equal": comparison("{0} == {1}"),
+    "Greater": comparison("{0} > {1}"),
+    "GreaterOrEqual": comparison("{0} >= {1}"),
+    "IsInf": is_inf,
+    "IsNaN": call("ops.isnan({0})"),
+    "Less": comparison("{0} < {1}"),
+    "LessOrEqual": comparison("{0} <= {1}"),
+    "Not": call("ops.logical_not({0})"),
+    "Or": call("ops.logical_or({0}, {1})"),
+    "Where": where,
+    "Xor": call("ops.logical_xor({0}, {1})"),
+}

@@ -1,0 +1,136 @@
+"""Padding: elements added around a tensor, or taken away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from converter.rows import Arg, Node, Operand, expr
+from operator_maps.onnx.slicing import subscript
+
+if TYPE_CHECKING:
+    import mindspore as ms
+    from mindspore import ops
+
+MODES = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}
+"""ONNX's name → MindSpore's."""
+
+_Amounts = dict[int, tuple[Arg, Arg]]
+"""Axis → how many elements come before it and after it."""
+
+
+def pad(
+    node: Node, x: Operand, pads: Operand, value: Operand | None, axes: Operand | None, *, mode: str = "constant"
+) -> Arg:
+    """ONNX Pad: `ops.pad(x, (0, 0, 1, 1))`, the last axis first; elements picked by index where it has no such mode."""
+    amounts, which = pads.items(computed=mode != "constant"), _axes(x, axes)
+    if mode == "constant" and (amounts is None or which is None):
+        chosen = expr("ops.arange({0}.ndim)", x) if axes is None else axes
+        return _constant(x, expr("{0}({1}, {2}, {3})", last_axis_first, x, pads, chosen), value)
+    if which is None or amounts is None:
+        raise node.decline("its axes are computed, or the rank of its input is unknown")
+    count = len(which)
+    around = dict(zip(which, zip(amounts[:count], amounts[count:], strict=True), strict=True))
+    around = {axis: both for axis, both in sorted(around.items()) if both != (0, 0)}
+    if not around:
+        return x
+    last = (x.rank or 0) - min(around) if mode == "constant" else _axes_of_mode(x, around, mode)
+    if last is None:
+        return _by_index(node, x, around, mode)
+    cropped, around = _crop(x, around)
+    if not around:
+        return cropped
+    if mode == "constant":
+        return _constant(cropped, _flat(around, x.rank or 0, (x.rank or 0) - min(around)), value)
+    return expr("ops.pad({0}, {1}, {2})", cropped, _flat(around, x.rank or 0, last), MODES[mode])
+
+
+def _crop(x: Operand, around: _Amounts) -> tuple[Arg, _Amounts]:
+    """Slice off what negative amounts take away, and leave the others: ops.pad forgets such ones in PyNative mode."""
+    slices, added = {}, {}
+    for axis, both in around.items():
+        before, after = (amount if isinstance(amount, int) and amount < 0 else 0 for amount in both)
+        if before or after:
+            slices[axis] = slice(-before or None, after or None)
+        added[axis] = tuple(0 if taken else amount for taken, amount in zip((before, after), both, strict=True))
+    left = {axis: (first, second) for axis, (first, second) in added.items() if (first, second) != (0, 0)}
+    return subscript(x, slices) if slices else x, left
+
+
+def _axes(x: Operand, axes: Operand | None) -> tuple[int, ...] | None:
+    """The axes that are padded, counted from the front; None when they are not known."""
+    if x.rank is None or axes is None:
+        return None if x.rank is None else tuple(range(x.rank))
+    items = axes.items()
+    return None if items is None else tuple(axis % x.rank for axis in items)
+
+
+def _flat(around: _Amounts, rank: int, count: int) -> tuple[Arg, ...]:
+    """The amounts of the last `count` axes, the last one first."""
+    return tuple(amount for axis in range(rank - 1, rank - 1 - count, -1) for amount in around.get(axis, (0, 0)))
+
+
+def _constant(x: Arg, amounts: Arg, value: Operand | None) -> Arg:
+    if value is None:
+        return expr("ops.pad({0}, {1})", x, amounts)
+    fill = value if value.dtype == value.dtype.DOUBLE else value.number_or_tensor()  # type: ignore[union-attr]
+    return (
+        expr("ops.pad({0}, {1})", x, amounts) if fill == 0 else expr("ops.pad({0}, {1}, value={2})", x, amounts, fill)
+    )
+
+
+def _axes_of_mode(x: Operand, around: _Amounts, mode: str) -> int | None:
+    """How many of the last axes ops.pad takes when it repeats elements; None when it cannot."""
+    rank = x.rank or 0
+    needed = rank - min(around)
+    extents = x.shape or ()
+    short = mode == "wrap" and any(
+        not isinstance(amount, int) or extents[axis] is None or amount > extents[axis]  # type: ignore[operator]
+        for axis, both in around.items()
+        for amount in both
+    )
+    most = 2 if mode == "reflect" else 3
+    if x.kind == "b" or short or not 2 <= rank <= most + 2:
+        return None
+    return next((count for count in (rank - 2, rank - 1) if max(needed, 1) <= count <= most), None)
+
+
+def _by_index(node: Node, x: Operand, around: _Amounts, mode: str) -> Arg:
+    """Pick the elements along every axis by their indices."""
+    result: Arg = x
+    for axis, (before, after) in around.items():
+        extent = (x.shape or ())[axis]
+        if extent is not None and isinstance(before, int) and isinstance(after, int):
+            picked = node.constant(_indices(extent, before, after, mode), "indices")
+        else:
+            extents = x.shape_python() or ()
+            picked = expr("{0}({1}, {2}, {3}, {4})", padded_indices, extents[axis], before, after, mode)
+        result = expr("ops.gather({0}, {1}, {2})", result, picked, axis)
+    return result
+
+
+def _indices(extent: int, before: int, after: int, mode: str) -> np.ndarray:
+    """Which elements stand along a padded axis; negative amounts take some away."""
+    indices = np.pad(np.arange(extent), (max(before, 0), max(after, 0)), mode)  # type: ignore[call-overload]
+    return indices[max(-before, 0) : len(indices) - max(-after, 0)]
+
+
+def padded_indices(extent, before, after, mode):
+    """Which elements stand along a padded axis: mirrored ("reflect"), the outermost ("edge") or the others ("wrap")."""
+    indices = ops.arange(-before, extent + after)
+    if mode == "edge":
+        return ops.clamp(indices, 0, extent - 1)
+    if mode == "wrap":
+        return indices % extent
+    return extent - 1 - ops.abs(extent - 1 - indices % (2 * extent - 2))
+
+
+def last_axis_first(x, pads, axes):
+    """The amounts of padding as ops.pad takes them, from ONNX's: all those before, then all those after, by axis."""
+    where = ops.expand_dims(ops.where(axes < 0, axes + x.ndim, axes), 1)
+    both = ops.tensor_scatter_update(ops.zeros((x.ndim, 2), ms.int64), where, pads.reshape((2, -1)).transpose((1, 0)))
+    return ops.flip(both, (0,)).reshape((-1,))
+
+
+ROWS = {"Pad": pad}

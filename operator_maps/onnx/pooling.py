@@ -1,0 +1,305 @@
+"""Pooling: layers where they compute exactly ONNX's windows, compositions elsewhere, reductions for whole images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import onnx_ir as ir
+
+from converter.rows import Arg, Expr, Node, Operand, expr, invoke, unless_default
+from operator_maps.lib.windows import Window, pad_first, padding_of, scalar, sizes_of, window_of
+
+if TYPE_CHECKING:
+    from mindspore import ops
+
+LOWEST = {
+    ir.DataType.FLOAT16: -65504.0,
+    ir.DataType.FLOAT: -3.4028234663852886e38,
+    ir.DataType.DOUBLE: -1.7976931348623157e308,
+}
+"""What never is a maximum, by element type."""
+
+
+def _window(node: Node, x: Operand, kernel: Sequence[int], auto_pad: str, *rest: Any) -> Window:
+    window = window_of(node, x, kernel, auto_pad, *rest)
+    if auto_pad.startswith("SAME") and max(window.dilations) > 1:
+        raise node.decline(f"onnxruntime and ONNX's specification differ on {auto_pad} with dilations")
+    return window
+
+
+def max_pool(
+    node: Node,
+    x: Operand,
+    *,
+    auto_pad: str = "NOTSET",
+    ceil_mode: int = 0,
+    dilations: tuple[int, ...] | None = None,
+    kernel_shape: tuple[int, ...] = (),
+    pads: tuple[int, ...] | None = None,
+    storage_order: int = 0,
+    strides: tuple[int, ...] | None = None,
+) -> Arg:
+    """ONNX MaxPool in one to three dimensions: `nn.MaxPool2d`.
+
+    Padding that the layer does not take (asymmetric, more than half the kernel) is an `ops.pad` before it. Integers
+    go through float32, since MindSpore's kernels pad them with 0. The layer's indices count within a plane, ONNX's
+    within the whole tensor.
+
+    Raises:
+        Declined: the windows depend on a free extent in a way that the layer does not follow, the padding is negative,
+            or there are more than three spatial axes.
+    """
+    window = _window(node, x, kernel_shape, auto_pad, strides, dilations, pads, ceil_mode)
+    integer, indexed = x.kind in "iu", len(node.used) > 1 and node.used[1]
+    source: Arg = expr("{0}.astype(ms.float32)", x) if integer else x
+    same = window.plain and window.auto_pad == "SAME_UPPER" and not indexed
+    begin = (0,) * window.rank
+    if not same and not _layer_takes(window):
+        if window.ceil_mode:
+            window = _counted(node, x, window)
+        source = pad_first(source, window, LOWEST[ir.DataType.FLOAT if integer else x.dtype])  # type: ignore[index]
+        source = node.let("padded", source) if indexed else source
+        begin, window = window.begin, window.without_padding()  # type: ignore[assignment]
+    bare = window.plain and not window.padded and not indexed
+    options = unless_default(
+        pad_mode=("same" if same else "valid" if bare else "pad", "valid"),
+        padding=(0 if same else scalar(window.begin), 0),
+        dilation=(scalar(window.dilations), 1),
+        return_indices=(indexed, False),
+        ceil_mode=(window.ceil_mode, False),
+    )
+    layer = invoke(f"nn.MaxPool{window.rank}d", scalar(window.kernel), scalar(window.strides), **options)
+    y: Arg = node.apply(layer, {}, source)
+    if not indexed:
+        return expr("{0}.astype({1})", y, node.dtype()) if integer else y
+    y, found = node.unpack(("values", "indices"), y)
+    if None in begin:
+        raise node.decline("its indices count from padding that depends on a free extent")
+    template = "{0}({1}, {2}.shape, {3}.shape, {4}, {5})"
+    indices = expr(template, whole_indices, found, x, source, begin, bool(storage_order))
+    return expr("{0}.astype({1})", y, node.dtype()) if integer else y, indices
+
+
+def _layer_takes(window: Window) -> bool:
+    """Whether `nn.MaxPool2d` takes the padding: symmetric, at most half the kernel."""
+    return window.symmetric and all(2 * pad <= k for pad, k in zip(window.begin, window.kernel, strict=True))  # type: ignore[operator]
+
+
+def _counted(node: Node, x: Operand, window: Window) -> Window:
+    counted = window.counted(sizes_of(x, window.rank))
+    if counted is None:
+        raise node.decline("ceil_mode with padding that MindSpore does not take needs fixed extents")
+    return counted
+
+
+def whole_indices(indices, shape, padded, begin, column_major):
+    """Turn indices into (padded) planes into indices into the whole tensor, its rows or its columns in sequence."""
+    whole = ops.arange(shape[0] * shape[1]).reshape((shape[0], shape[1]) + (1,) * (len(shape) - 2))
+    order = range(len(shape) - 1, 1, -1) if column_major else range(2, len(shape))
+    for axis in order:
+        inner = 1
+        for size in padded[axis + 1 :]:
+            inner = inner * size
+        whole = whole * shape[axis] + indices // inner % padded[axis] - begin[axis - 2]
+    return whole
+
+
+def average_pool(
+    node: Node,
+    x: Operand,
+    *,
+    auto_pad: str = "NOTSET",
+    ceil_mode: int = 0,
+    count_include_pad: int = 0,
+    dilations: tuple[int, ...] | None = None,
+    kernel_shape: tuple[int, ...] = (),
+    pads: tuple[int, ...] | None = None,
+    strides: tuple[int, ...] | None = None,
+) -> Arg:
+    """ONNX AveragePool in one to three dimensions: `nn.AvgPool2d`; with padding `ops.avg_pool2d`.
+
+    (The layer refuses padding on some Ascend devices.) Dilations and padding that the function does not take are sums
+    over windows, divided by the number of elements that count.
+
+    Raises:
+        Declined: as for MaxPool.
+    """
+    window = _window(node, x, kernel_shape, auto_pad, strides, dilations, pads, ceil_mode)
+    include = bool(count_include_pad)
+    size = scalar(window.kernel), scalar(window.strides)
+    same = window.same_upper and not include and window.rank < 3  # in 3-D MindSpore's includes the padding
+    if window.plain and (same or not window.padded):
+        mode = unless_default(pad_mode=("same" if window.padded else "valid", "valid"))
+        if window.rank == 1 and window.padded and not _is_longer(x, window):
+            layer = invoke("nn.AvgPool2d", (1, *window.kernel), (1, *window.strides), **mode)
+            return expr("ops.squeeze({0}, 2)", node.apply(layer, {}, expr("ops.expand_dims({0}, 2)", x)))
+        return node.apply(invoke(f"nn.AvgPool{window.rank}d", *size, **mode), {}, x)
+    if max(window.dilations) > 1 or not _takes_padding(window):
+        return _window_means(node, x, window, include)
+    padding: Any = scalar(window.begin)
+    if isinstance(padding, tuple) or not window.symmetric:
+        padding = padding_of(window)
+    options = unless_default(ceil_mode=(window.ceil_mode, False), count_include_pad=(include, True))
+    return invoke(f"ops.avg_pool{window.rank}d", x, *size, padding, **options)
+
+
+def _is_longer(x: Operand, window: Window) -> bool:
+    """Whether there is more than one window even without padding; else `nn.AvgPool1d` makes one, whatever the mode."""
+    (size,), (kernel,), (stride,) = sizes_of(x, 1), window.kernel, window.strides
+    return size is not None and size - kernel >= stride
+
+
+def _takes_padding(window: Window) -> bool:
+    """Whether `ops.avg_pool2d` takes the padding: known, symmetric in 1-D, not more than the kernel."""
+    if not window.known or (window.rank == 1 and not window.symmetric):
+        return False
+    return all(b + e <= k for b, e, k in zip(window.begin, window.end, window.kernel, strict=True))  # type: ignore[operator]
+
+
+def _window_means(node: Node, x: Operand, window: Window, count_include_pad: bool) -> Expr:
+    """Sums over the windows by how many elements count; what rounding up adds to the padding never does."""
+    full = _counted(node, x, window) if window.ceil_mode else window
+    size = (window.kernel, window.strides, window.dilations)
+    sums = expr("{0}({1}, {2}, {3}, {4})", window_sums, pad_first(x, full) if full.padded else x, *size)
+    ends = zip(full.end, window.end, strict=True) if window.known else ()
+    beyond = [max(more - pad, 0) for more, pad in ends if more is not None and pad is not None]
+    if (count_include_pad or not full.padded) and not any(beyond):
+        return expr("{0} / {1}", sums, math.prod(window.kernel))
+    counted: Arg = expr("ops.ones_like({0}[:1, :1])", x)
+    if count_include_pad:
+        inside = tuple(end - more for end, more in zip(full.end, beyond, strict=True))  # type: ignore[operator]
+        counted = pad_first(counted, replace(full, end=inside), 1.0)
+        full = replace(full, begin=(0,) * window.rank, end=tuple(beyond))
+    return expr("{0} / {1}({2}, {3}, {4}, {5})", sums, window_sums, pad_first(counted, full), *size)
+
+
+def window_sums(x, kernel, strides, dilations):
+    """Sum over the windows of every channel: a convolution with ones."""
+    planes = x.reshape((-1, 1, *x.shape[2:]))
+    ones = ops.ones((1, 1, *kernel), x.dtype)
+    if x.ndim == 3:
+        sums = ops.conv1d(planes, ones, stride=strides[0], dilation=dilations[0])
+    elif x.ndim == 4:
+        sums = ops.conv2d(planes, ones, stride=strides, dilation=dilations)
+    else:
+        sums = ops.conv3d(planes, ones, stride=strides, dilation=dilations)
+    return sums.reshape((*x.shape[:2], *sums.shape[2:]))
+
+
+def lp_pool(
+    node: Node,
+    x: Operand,
+    *,
+    auto_pad: str = "NOTSET",
+    ceil_mode: int = 0,
+    dilations: tuple[int, ...] | None = None,
+    kernel_shape: tuple[int, ...] = (),
+    p: int = 2,
+    pads: tuple[int, ...] | None = None,
+    strides: tuple[int, ...] | None = None,
+) -> Arg:
+    """ONNX LpPool: the p-norm of every window (`ops.lp_pool2d` leaves out the absolute value).
+
+    Raises:
+        Declined: as for MaxPool.
+    """
+    window = _window(node, x, kernel_shape, auto_pad, strides, dilations, pads, ceil_mode)
+    if window.ceil_mode:
+        window = _counted(node, x, window)
+    powers = _power(x, p)
+    if window.padded:
+        powers = pad_first(powers, window)
+    sums = expr("{0}({1}, {2}, {3}, {4})", window_sums, powers, window.kernel, window.strides, window.dilations)
+    return _root(sums, p)
+
+
+def _power(x: Arg, p: int) -> Expr:
+    return (
+        expr("ops.square({0})", x)
+        if p == 2
+        else expr("ops.pow(ops.abs({0}), {1})", x, p)
+        if p > 1
+        else expr("ops.abs({0})", x)
+    )
+
+
+def _root(x: Expr, p: int) -> Expr:
+    return expr("ops.sqrt({0})", x) if p == 2 else expr("ops.pow({0}, 1 / {1})", x, p) if p > 1 else x
+
+
+def global_average_pool(node: Node, x: Operand) -> Arg:
+    """ONNX GlobalAveragePool: the mean over the spatial axes."""
+    return expr("ops.mean({0}, {1}, keep_dims=True)", x, _spatial_axes(node, x))
+
+
+def global_max_pool(node: Node, x: Operand) -> Arg:
+    """ONNX GlobalMaxPool: the maximum over the spatial axes."""
+    return expr("ops.amax({0}, {1}, keepdims=True)", x, _spatial_axes(node, x))
+
+
+def global_lp_pool(node: Node, x: Operand, *, p: int = 2) -> Arg:
+    """ONNX GlobalLpPool: the p-norm over the spatial axes."""
+    return _root(expr("ops.sum({0}, {1}, keepdim=True)", _power(x, p), _spatial_axes(node, x)), p)
+
+
+def _spatial_axes(node: Node, x: Operand) -> tuple[int, ...]:
+    if x.rank is None:
+        raise node.decline("the rank of its input is unknown")
+    return tuple(range(2, x.rank))
+
+
+def max_unpool(
+    node: Node,
+    x: Operand,
+    indices: Operand,
+    output_shape: Operand | None,
+    *,
+    kernel_shape: tuple[int, ...] = (),
+    pads: tuple[int, ...] | None = None,
+    strides: tuple[int, ...] | None = None,
+) -> Arg:
+    """ONNX MaxUnpool: the values put back at their indices into the whole result, zeros elsewhere.
+
+    With an output shape the indices count within that shape, as in onnxruntime, and as MaxPool gives them.
+
+    Raises:
+        Declined: the rank of the input, or that of the output, is unknown.
+    """
+    shape = x.shape_python()
+    if shape is None:
+        raise node.decline("the rank of its input is unknown")
+    window = window_of(node, x, kernel_shape, "NOTSET", strides, None, pads)
+    if output_shape is not None:
+        result = output_shape.items(computed=True)
+        if result is None:
+            raise node.decline("the rank of its output is unknown")
+    else:
+        result = shape[:2]
+        axes = zip(shape[2:], window.kernel, window.strides, window.begin, window.end, strict=True)
+        for size, kernel, stride, begin, end in axes:
+            more = kernel - stride - begin - end  # type: ignore[operator]
+            result += (size * stride + more if isinstance(size, int) else expr("{0} * {1} + {2}", size, stride, more),)
+    return expr("{0}({1}, {2}, {3})", scatter_flat, x, indices, result)
+
+
+def scatter_flat(x, indices, shape):
+    """Put the elements of `x` at flat indices into zeros of `shape`."""
+    size = 1
+    for extent in shape:
+        size = size * extent
+    zeros = ops.zeros((size,), x.dtype)
+    return ops.tensor_scatter_elements(zeros, indices.reshape(-1), x.reshape(-1)).reshape(shape)
+
+
+ROWS = {
+    "AveragePool": average_pool,
+    "GlobalAveragePool": global_average_pool,
+    "GlobalLpPool": global_lp_pool,
+    "GlobalMaxPool": global_max_pool,
+    "LpPool": lp_pool,
+    "MaxPool": max_pool,
+    "MaxUnpool": max_unpool,
+}

@@ -1,0 +1,269 @@
+"""Quantisation: to integers and back, and products of integers.
+
+Source: https://onnx.ai/onnx/operators/. Integers are carried as such (uint8, int8, int32), so that a script computes
+what the source computes, to the last bit. MindSpore convolves floats only: integer convolutions run in float32, which
+is exact as long as their sums stay below 2**24.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.rows import Arg, Expr, Node, Operand, Unpacked, expr
+from operator_maps.lib.windows import window_of
+from operator_maps.onnx.convolution import convolve
+
+if TYPE_CHECKING:
+    import mindspore as ms
+    from mindspore import ops
+
+
+def quantize_linear(
+    node: Node,
+    x: Operand,
+    scale: Operand,
+    zero_point: Operand | None,
+    *,
+    axis: int = 1,
+    block_size: int = 0,
+    output_dtype: int = 0,
+    precision: int = 0,
+    saturate: int = 1,
+) -> Arg:
+    """QuantizeLinear per tensor, per axis or per block, to 8 or 16 bits.
+
+    Raises:
+        Declined: MindSpore lacks the integer type, or the last block is incomplete.
+    """
+    divisor = _aligned(node, scale, x, axis, block_size)
+    working = ir.DataType(precision) if precision else scale.dtype
+    value: Arg = x if x.dtype == working else expr("{0}.astype({1})", x, node.mindspore_dtype(working))
+    if scale.dtype != working and isinstance(divisor, (Operand, Expr)):
+        divisor = expr("{0}.astype({1})", divisor, node.mindspore_dtype(working))
+    quotient = expr("{0} / {1}", value, divisor)
+    return _quantized(node, quotient, _aligned(node, zero_point, x, axis, block_size))
+
+
+def dequantize_linear(
+    node: Node,
+    x: Operand,
+    scale: Operand,
+    zero_point: Operand | None,
+    *,
+    axis: int = 1,
+    block_size: int = 0,
+    output_dtype: int = 0,
+) -> Arg:
+    """DequantizeLinear per tensor, per axis or per block.
+
+    Raises:
+        Declined: the last block is incomplete.
+    """
+    dtype = node.outputs[0].dtype
+    factor = _aligned(node, scale, x, axis, block_size)
+    if scale.dtype != dtype and isinstance(factor, (Operand, Expr)):
+        factor = expr("{0}.astype({1})", factor, node.dtype())
+    shifted = _shifted(x, _aligned(node, zero_point, x, axis, block_size), node.dtype())
+    return expr("{0} * {1}", shifted, factor)
+
+
+def dynamic_quantize_linear(node: Node, x: Operand) -> Arg:
+    """DynamicQuantizeLinear: to uint8, over the range that the input has."""
+    return Unpacked(expr("{0}({1})", quantize_dynamically, x))
+
+
+def mat_mul_integer(
+    node: Node, a: Operand, b: Operand, a_zero_point: Operand | None, b_zero_point: Operand | None
+) -> Arg:
+    """MatMulInteger: a product in int32."""
+    return _integer_product(a, b, a_zero_point, b_zero_point)
+
+
+def qlinear_mat_mul(
+    node: Node,
+    a: Operand,
+    a_scale: Operand,
+    a_zero_point: Operand,
+    b: Operand,
+    b_scale: Operand,
+    b_zero_point: Operand,
+    y_scale: Operand,
+    y_zero_point: Operand,
+) -> Arg:
+    """QLinearMatMul: a product in int32, scaled and quantised again."""
+    product = expr("{0}.astype({1})", _integer_product(a, b, a_zero_point, b_zero_point), _float(y_scale))
+    scale = _combined(_rows(a_scale), _number(b_scale), _number(y_scale))
+    return _quantized(node, expr("{0} * {1}", product, scale), _number(y_zero_point))
+
+
+def conv_integer(
+    node: Node,
+    x: Operand,
+    w: Operand,
+    x_zero_point: Operand | None,
+    w_zero_point: Operand | None,
+    *,
+    auto_pad: str = "NOTSET",
+    dilations: Sequence[int] | None = None,
+    group: int = 1,
+    kernel_shape: Sequence[int] | None = None,
+    pads: Sequence[int] | None = None,
+    strides: Sequence[int] | None = None,
+) -> Arg:
+    """ConvInteger: a convolution of the shifted integers, in float32."""
+    y = _convolved(node, x, w, (x_zero_point, w_zero_point), auto_pad, dilations, group, pads, strides)
+    return expr("{0}.astype({1})", y, node.dtype())
+
+
+def qlinear_conv(
+    node: Node,
+    x: Operand,
+    x_scale: Operand,
+    x_zero_point: Operand,
+    w: Operand,
+    w_scale: Operand,
+    w_zero_point: Operand,
+    y_scale: Operand,
+    y_zero_point: Operand,
+    b: Operand | None,
+    *,
+    auto_pad: str = "NOTSET",
+    dilations: Sequence[int] | None = None,
+    group: int = 1,
+    kernel_shape: Sequence[int] | None = None,
+    pads: Sequence[int] | None = None,
+    strides: Sequence[int] | None = None,
+) -> Arg:
+    """QLinearConv: a convolution of the shifted integers, in float32, scaled and quantised again."""
+    y = _convolved(node, x, w, (x_zero_point, w_zero_point), auto_pad, dilations, group, pads, strides)
+    rank = w.rank or 0
+    if b is not None:
+        y = expr("{0} + {1}", y, _channels(expr("{0}.astype(ms.float32)", b), rank))
+    scale = _combined(_number(x_scale), _number(w_scale), _number(y_scale))
+    if isinstance(scale, Expr) and w_scale.size != 1:
+        scale = _channels(scale, rank)
+    return _quantized(node, expr("{0} * {1}", y, scale), _number(y_zero_point))
+
+
+# What they have in common
+
+
+def _quantized(node: Node, value: Arg, zero_point: Arg) -> Expr:
+    return expr("{0}({1}, {2}, {3})", quantize, value, zero_point, node.dtype())
+
+
+def _shifted(x: Operand, zero_point: Arg, dtype: Arg) -> Expr:
+    """An integer tensor less its zero point, in a wider type."""
+    wide = expr("{0}.astype({1})", x, dtype)
+    return wide if zero_point == 0 else expr("{0} - {1}", wide, zero_point)
+
+
+def _number(value: Operand | None) -> Arg:
+    """A scale or zero point: a Python number when it is one, 0 for a zero point that is absent or zero everywhere."""
+    if value is None or (value.kind in "iu" and value.constant is not None and not value.constant.any()):
+        return 0
+    return value.number_or_tensor()
+
+
+def _aligned(node: Node, value: Operand | None, x: Operand, axis: int, block_size: int) -> Arg:
+    """A scale or zero point in the form in which it broadcasts against `x`."""
+    found = _number(value)
+    if value is not None and value.dtype == ir.DataType.UINT16 and isinstance(found, Operand):
+        found = expr("{0}.astype(ms.float32)", found)  # MindSpore mixes uint16 with no other type
+    if value is None or not isinstance(found, (Operand, Expr)) or value.rank == 0:
+        return found
+    if x.rank is None:
+        raise node.decline("the rank of its input is unknown")
+    axis %= x.rank
+    if value.rank == 1 and not block_size:
+        return found if axis == x.rank - 1 else expr("{0}.reshape({1})", found, (-1, *(1,) * (x.rank - 1 - axis)))
+    if x.shape is None or x.shape[axis] is None or x.shape[axis] % block_size:  # type: ignore[operator]
+        raise node.decline("its last block is incomplete")
+    return expr("{0}.repeat_interleave({1}, {2})", found, block_size, axis)
+
+
+def _rows(value: Operand) -> Arg:
+    """A scale or zero point of the left factor of a product: one, or one for each row."""
+    found = _number(value)
+    return expr("{0}.expand_dims(-1)", found) if isinstance(found, Operand) and value.rank else found
+
+
+def _channels(value: Arg, rank: int) -> Expr:
+    """A vector with an entry for each channel, as it broadcasts against (N, C, …)."""
+    return expr("{0}.reshape({1})", value, (-1, *(1,) * (rank - 2)))
+
+
+def _combined(a_scale: Arg, b_scale: Arg, y_scale: Arg) -> Arg:
+    """The factor from integer products to quantised results, rounded to float32 as the operators' definitions do."""
+    scales = (a_scale, b_scale, y_scale)
+    if all(isinstance(scale, float) for scale in scales):
+        a, b, y = map(np.float32, scales)
+        return float(str(a * b / y))
+    return expr("{0} * {1} / {2}", *scales)
+
+
+def _float(scale: Operand) -> Expr:
+    return expr("ms.float16") if scale.dtype == ir.DataType.FLOAT16 else expr("ms.float32")
+
+
+def _integer_product(a: Operand, b: Operand, a_zero_point: Operand | None, b_zero_point: Operand | None) -> Expr:
+    wide = expr("ms.int32")
+    rows = 0 if a_zero_point is None else _rows(a_zero_point)
+    return expr("ops.matmul({0}, {1})", _shifted(a, rows, wide), _shifted(b, _number(b_zero_point), wide))
+
+
+def _convolved(
+    node: Node,
+    x: Operand,
+    w: Operand,
+    zero_points: tuple[Operand | None, Operand | None],
+    auto_pad: str,
+    dilations: Sequence[int] | None,
+    group: int,
+    pads: Sequence[int] | None,
+    strides: Sequence[int] | None,
+) -> Expr:
+    if w.shape is None or None in w.shape[2:]:
+        raise node.decline("the extents of its kernel are unknown")
+    window = window_of(node, x, w.shape[2:], auto_pad, strides, dilations, pads)  # type: ignore[arg-type]
+    x_zero, w_zero = (_number(zero_point) for zero_point in zero_points)
+    if isinstance(w_zero, Operand) and w_zero.rank:
+        w_zero = _channels(w_zero, len(w.shape) + 1)
+    wide = expr("ms.float32")
+    return convolve(_shifted(x, x_zero, wide), _shifted(w, w_zero, wide), window, group)
+
+
+def quantize(x, zero_point, dtype):
+    """Round to integers, half to even, move by the zero point, and saturate to the range of `dtype`."""
+    if dtype == ms.uint8:
+        low, high = 0, 255
+    elif dtype == ms.int8:
+        low, high = -128, 127
+    elif dtype == ms.uint16:
+        low, high = 0, 65535
+    else:
+        low, high = -32768, 32767
+    return ops.clamp(ops.round(x) + zero_point, low, high).astype(dtype)
+
+
+def quantize_dynamically(x):
+    """Quantise to uint8 over the range of `x` and 0; return also the scale and the zero point."""
+    low, high = ops.clamp(ops.amin(x), max=0.0), ops.clamp(ops.amax(x), 0.0)
+    scale = ops.where(high > low, (high - low) / 255, ops.ones_like(low))
+    zero_point = quantize(-low / scale, 0, ms.uint8)
+    return quantize(x / scale, zero_point, ms.uint8), scale, zero_point
+
+
+ROWS = {
+    "ConvInteger": conv_integer,
+    "DequantizeLinear": dequantize_linear,
+    "DynamicQuantizeLinear": dynamic_quantize_linear,
+    "MatMulInteger": mat_mul_integer,
+    "QLinearConv": qlinear_conv,
+    "QLinearMatMul": qlinear_mat_mul,
+    "QuantizeLinear": quantize_linear,
+}

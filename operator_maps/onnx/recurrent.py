@@ -1,0 +1,392 @@
+"""Recurrent layers: nn.LSTM, nn.GRU and nn.RNN where MindSpore's mean the same, else steps in a loop.
+
+`converter.graph.fusions.recurrent` has sorted them: what reaches the operators of ONNX here has computed weights or
+options that no layer has.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import onnx_ir as ir
+
+from converter.graph.fusions.recurrent import GATES
+from converter.rows import (
+    Arg,
+    Assign,
+    Expr,
+    Node,
+    Operand,
+    Step,
+    Value,
+    Weight,
+    Written,
+    concatenate,
+    expr,
+    invoke,
+    part,
+    reshape,
+    unless_default,
+)
+from operator_maps.lib import recurrent_steps as steps
+
+# Layers
+
+
+def lstm_layer(
+    node: Node,
+    x: Operand,
+    lengths: Operand | None,
+    h: Operand | None,
+    c: Operand | None,
+    *weights: Operand,
+    direction: str = "forward",
+    batch_first: int = 0,
+) -> Arg:
+    """An LSTM with constant weights: nn.LSTM, `output, (hidden, cell) = self.lstm(x, (h0, c0))`."""
+    return _layer(node, "LSTM", x, lengths, (h, c), weights, direction, batch_first)
+
+
+def gru_layer(
+    node: Node,
+    x: Operand,
+    lengths: Operand | None,
+    h: Operand | None,
+    *weights: Operand,
+    direction: str = "forward",
+    batch_first: int = 0,
+) -> Arg:
+    """A GRU with constant weights that resets after the recurrent product: nn.GRU."""
+    return _layer(node, "GRU", x, lengths, (h,), weights, direction, batch_first)
+
+
+def rnn_layer(
+    node: Node,
+    x: Operand,
+    lengths: Operand | None,
+    h: Operand | None,
+    *weights: Operand,
+    direction: str = "forward",
+    batch_first: int = 0,
+    nonlinearity: str = "tanh",
+) -> Arg:
+    """A plain recurrent layer with constant weights, of tanh or relu: nn.RNN."""
+    options = unless_default(nonlinearity=(nonlinearity, "tanh"))
+    return _layer(node, "RNN", x, lengths, (h,), weights, direction, batch_first, **options)
+
+
+def _layer(
+    node: Node,
+    kind: str,
+    x: Operand,
+    lengths: Operand | None,
+    states: Sequence[Operand | None],
+    weights: Sequence[Operand],
+    direction: str,
+    batch_first: int,
+    **options: Arg,
+) -> Arg:
+    """Make the layer and call it; one that runs backward gets its sequence turned round, and turns its output back."""
+    directions = 2 if direction == "bidirectional" else 1
+    parameters = _parameters(weights, GATES[kind], directions)
+    rows, features = parameters["weight_ih_l0"].shape
+    options |= unless_default(
+        has_bias=("bias_ih_l0" in parameters, True),
+        batch_first=(bool(batch_first), False),
+        bidirectional=(directions == 2, False),
+    )
+    if x.dtype == ir.DataType.FLOAT16:
+        options["dtype"] = expr("ms.float16")
+    layer = node.layer(invoke(f"nn.{kind}", features, rows // len(GATES[kind]), **options), parameters)
+
+    def turned(sequence: Arg) -> Arg:
+        if direction != "reverse":
+            return sequence
+        if lengths is None:
+            return expr("ops.flip({0}, {1})", sequence, (batch_first,))
+        return expr("ops.reverse_sequence({0}, {1}, {2}, {3})", sequence, lengths, batch_first, 1 - batch_first)
+
+    args = [turned(x), _initial(states), lengths]
+    while args[-1] is None:
+        args.pop()
+    holes = ", ".join(f"{{{i + 1}}}" for i in range(len(args)))
+    names = zip(("output", "hidden", "cell"), node.used, strict=False)
+    output, *last = (Value(name) if used else None for name, used in names)
+    last += [None] * (len(states) - len(last))
+    call = Assign((output, _packed(last)), node.resolve(expr(f"{{0}}({holes})", layer, *args)))
+    return Written(call, (output and turned(output), *last)[: len(node.used)])
+
+
+def _initial(states: Sequence[Operand | None]) -> Arg:
+    """What the layer starts from: None for zeros, a tensor, or a tuple of two."""
+    given = next((state for state in states if state is not None), None)
+    return _packed([expr("ops.zeros_like({0})", given) if state is None and given else state for state in states])
+
+
+def _packed(items: Sequence[Arg]) -> Arg:
+    """One thing as it is, several as a tuple, nothing but None as None."""
+    if all(item is None for item in items):
+        return None
+    return items[0] if len(items) == 1 else tuple(items)
+
+
+def _parameters(weights: Sequence[Operand], gates: Sequence[int], directions: int) -> dict[str, Weight]:
+    """The layer's parameters, in its order: input and hidden weights of each direction, then the biases."""
+    ways = ("", "_reverse")[:directions]
+    if weights[0].rank == 2:  # MindSpore's own
+        names = [name + way for name in (*_MATRICES, *_BIASES) for way in ways]
+        return dict(zip(names, (weight.weight() for weight in weights), strict=False))
+    if directions == 2 and (weights[0].shape or ())[0] == 1:  # those of one direction behind those of the other
+        half = len(weights) // 2
+        each = [_parameters(some, gates, 1) for some in (weights[:half], weights[half:])]
+        return {name + way: each[i][name] for name in each[0] for i, way in enumerate(ways)}
+    w, r, *biases = weights
+    rows = (w.shape or ())[1] or 0
+    sources = [*zip(_MATRICES, (w, r), (0, 0), strict=True)]
+    joined = len(biases) == 1
+    if biases:
+        sources += zip(_BIASES, biases * 2 if joined else biases, (0, rows if joined else 0), strict=True)
+    return {
+        name + way: source.weight(
+            *_of_direction(source, i, directions), *_in_order(first, rows, gates, joined and source.rank == 2)
+        )
+        for name, source, first in sources
+        for i, way in enumerate(ways)
+    }
+
+
+_MATRICES = ("weight_ih_l0", "weight_hh_l0")
+_BIASES = ("bias_ih_l0", "bias_hh_l0")
+
+
+def _of_direction(source: Operand, index: int, directions: int) -> tuple[Step, ...]:
+    shape = reshape(*(dim or 0 for dim in (source.shape or ())[1:]))
+    return (shape,) if directions == 1 else (part(0, index, index + 1), shape)
+
+
+def _in_order(first: int, rows: int, gates: Sequence[int], is_part: bool) -> tuple[Step, ...]:
+    """Bring the gates, which stand in the `rows` from `first` on, into MindSpore's order."""
+    hidden = rows // len(gates)
+    starts = [first + gate * hidden for gate in gates]
+    blocks = [(part(0, start, start + hidden),) for start in starts]
+    if len(blocks) > 1:
+        return (concatenate(0, *blocks),)
+    return blocks[0] if is_part else ()
+
+
+# Steps
+
+
+def lstm(
+    node: Node,
+    x: Operand,
+    w: Operand,
+    r: Operand,
+    b: Operand | None,
+    lengths: Operand | None,
+    h: Operand | None,
+    c: Operand | None,
+    p: Operand | None,
+    *,
+    activation_alpha: Sequence[float] = (),
+    activation_beta: Sequence[float] = (),
+    activations: Sequence[str] = ("Sigmoid", "Tanh", "Tanh"),
+    clip: float | None = None,
+    direction: str = "forward",
+    hidden_size: int | None = None,
+    input_forget: int = 0,
+    layout: int = 0,
+) -> Arg:
+    """ONNX LSTM: nn.LSTM; steps in a loop for peepholes, coupled gates, clipping, odd activations, computed weights."""
+    # onnxruntime clips what goes into the gates, not the cell state
+    functions = _functions(node, activations, activation_alpha, activation_beta, (clip, clip, None))
+    run = _Run(node, x, w, r, b, lengths, (h, c), direction, layout, functions)
+    if p is None and not input_forget:
+        return run.of(steps.lstm_step)
+    zeros = expr("ops.zeros({0}, {1})", (run.directions, 3 * run.hidden), node.mindspore_dtype(x.dtype))
+    return run.of(steps.coupled_lstm_step if input_forget else steps.peephole_lstm_step, zeros if p is None else p)
+
+
+def gru(
+    node: Node,
+    x: Operand,
+    w: Operand,
+    r: Operand,
+    b: Operand | None,
+    lengths: Operand | None,
+    h: Operand | None,
+    *,
+    activation_alpha: Sequence[float] = (),
+    activation_beta: Sequence[float] = (),
+    activations: Sequence[str] = ("Sigmoid", "Tanh"),
+    clip: float | None = None,
+    direction: str = "forward",
+    hidden_size: int | None = None,
+    layout: int = 0,
+    linear_before_reset: int = 0,
+) -> Arg:
+    """ONNX GRU: nn.GRU with `linear_before_reset=1`; steps in a loop for the rest, as for LSTM."""
+    functions = _functions(node, activations, activation_alpha, activation_beta, (clip,))
+    run = _Run(node, x, w, r, b, lengths, (h,), direction, layout, functions)
+    return run.of(steps.reset_after_gru_step if linear_before_reset else steps.gru_step)
+
+
+def rnn(
+    node: Node,
+    x: Operand,
+    w: Operand,
+    r: Operand,
+    b: Operand | None,
+    lengths: Operand | None,
+    h: Operand | None,
+    *,
+    activation_alpha: Sequence[float] = (),
+    activation_beta: Sequence[float] = (),
+    activations: Sequence[str] = ("Tanh",),
+    clip: float | None = None,
+    direction: str = "forward",
+    hidden_size: int | None = None,
+    layout: int = 0,
+) -> Arg:
+    """ONNX RNN: nn.RNN with tanh or relu; steps in a loop for the rest, as for LSTM."""
+    functions = _functions(node, activations, activation_alpha, activation_beta, (clip,))
+    return _Run(node, x, w, r, b, lengths, (h,), direction, layout, functions).of(steps.rnn_step)
+
+
+@dataclass
+class _Run:
+    """A recurrent node of ONNX that runs step by step."""
+
+    node: Node
+    x: Operand
+    w: Operand
+    r: Operand
+    b: Operand | None
+    lengths: Operand | None
+    states: tuple[Operand | None, ...]
+    direction: str
+    layout: int
+    functions: Sequence[Arg]
+
+    def __post_init__(self) -> None:
+        shape = self.r.shape
+        if shape is None or len(shape) != 3 or shape[1] is None or shape[2] is None:
+            raise self.node.decline("the shape of its weights is unknown")
+        self.rows: int = shape[1]
+        self.hidden: int = shape[2]
+        self.directions = 2 if self.direction == "bidirectional" else 1
+
+    def of(self, step: Callable[..., Any], peepholes: Arg = None) -> Arg:
+        """Run a step function over the sequence, once for each direction."""
+        node, used = self.node, (*self.node.used, False, False)
+        x = node.let("x", self._swapped(self.x)) if self.layout else self.x
+        calls = []
+        for i in range(self.directions):
+            backward = self.direction == "reverse" or i == 1
+            run = expr(
+                "{0}({1}, {2}, {3}, {4}, {5}, lengths={6}, backward={7})",
+                *(steps.recurrent, step, x, self._state_of(i), self._weights_of(i, peepholes), self._functions_of(i)),
+                *unless_default(lengths=(self.lengths, None), backward=(backward, False)).values(),
+            )
+            targets = (Value("output") if used[0] else None, Value("state") if any(used[1:]) else None)
+            calls.append(Assign(targets, node.resolve(run)))
+        for call in calls[:-1]:
+            node.emit(call)
+        outputs, states = zip(*(call.targets for call in calls), strict=True)
+        axis = 1 + self.layout
+        every = expr("ops.stack({0}, {1})", outputs, axis) if len(calls) == 2 else _widened(outputs[0], axis)
+        last = [self._swapped(self._last(k, states)) if used[1 + k] else None for k in range(len(self.states))]
+        return Written(calls[-1], (self._swapped(every) if used[0] else None, *last)[: len(node.used)])
+
+    def _swapped(self, x: Arg) -> Arg:
+        """A sequence or a state in the other layout, when the node's is not ours."""
+        return expr("{0}.swapaxes(0, 1)", x) if self.layout else x
+
+    def _state_of(self, index: int) -> Arg:
+        """The initial state of one direction: hidden, and cell behind it."""
+        given = next((state for state in self.states if state is not None), None)
+        if given is None:
+            batch = (self.x.shape_python() or ())[1 - self.layout]
+            dtype = self.node.mindspore_dtype(self.x.dtype)
+            return expr("ops.zeros({0}, {1})", (len(self.states), batch, self.hidden), dtype)
+        states = [expr("ops.zeros_like({0})", given) if state is None else state for state in self.states]
+        parts = tuple(map(self._swapped, states))
+        if self.directions == 2:
+            parts = tuple(expr("{0}[{1}:{2}]", each, index, index + 1) for each in parts)
+        return parts[0] if len(parts) == 1 else expr("ops.cat({0})", parts)
+
+    def _weights_of(self, index: int, peepholes: Arg) -> tuple[Arg, ...]:
+        """The weights of one direction: input, hidden, their biases, and the peepholes where there are some."""
+        weights: list[Arg] = [expr("{0}[{1}]", operand, index) for operand in (self.w, self.r)]
+        if self.b is None:
+            weights += [expr("ops.zeros({0}, {1})", self.rows, self.node.mindspore_dtype(self.x.dtype))] * 2
+        else:
+            bounds = expr("{0}[{1}, :{2}]", self.b, index, self.rows), expr("{0}[{1}, {2}:]", self.b, index, self.rows)
+            weights += bounds
+        return (*weights, expr("{0}[{1}]", peepholes, index)) if peepholes is not None else tuple(weights)
+
+    def _functions_of(self, index: int) -> tuple[Arg, ...]:
+        """The activations of one direction; both have the same when there are no more."""
+        share = len(self.states) + (self.rows > self.hidden)
+        return tuple(self.functions[-share:] if index else self.functions[:share])
+
+    def _last(self, index: int, states: Sequence[Value]) -> Arg:
+        """The last hidden (0) or cell (1) state of all directions."""
+        if self.directions == 2:
+            return expr("ops.stack(({0}[{2}], {1}[{2}]))", *states, index)
+        if len(self.states) == 1:
+            return states[0]
+        return expr("{0}[1:]" if index else "{0}[:1]", states[0])
+
+
+def _widened(x: Arg, axis: int) -> Arg:
+    return expr("{0}.expand_dims({1})", x, axis)
+
+
+_FUNCTIONS: dict[str, tuple[str, tuple[float, ...]]] = {
+    "relu": ("ops.relu({z})", ()),
+    "tanh": ("ops.tanh({z})", ()),
+    "sigmoid": ("ops.sigmoid({z})", ()),
+    "softsign": ("ops.softsign({z})", ()),
+    "softplus": ("ops.softplus({z})", ()),
+    "affine": ("{0} * {z} + {1}", (1.0, 0.0)),
+    "leakyrelu": ("ops.leaky_relu({z}, {0})", (0.01,)),
+    "thresholdedrelu": ("ops.where({z} > {0}, {z}, 0)", (1.0,)),
+    "scaledtanh": ("{0} * ops.tanh({1} * {z})", (1.0, 1.0)),
+    "hardsigmoid": ("ops.clamp({0} * {z} + {1}, 0, 1)", (0.2, 0.5)),
+    "elu": ("ops.where({z} > 0, {z}, {0} * (ops.exp({z}) - 1))", (1.0,)),
+}
+"""Activation → its formula, and the defaults of its alpha and beta: those of the operator of the same name."""
+
+
+def _functions(
+    node: Node, names: Sequence[str], alphas: Sequence[float], betas: Sequence[float], clips: Sequence[float | None]
+) -> list[Arg]:
+    """The activations as functions of one argument, after clipping (of the gates only, as onnxruntime does)."""
+    alpha, beta, clip = iter(alphas), iter(betas), itertools.cycle(clips)
+    functions: list[Arg] = []
+    for name in map(str.lower, names):
+        if name not in _FUNCTIONS:
+            raise node.decline(f"the activation {name} is unknown")
+        formula, defaults = _FUNCTIONS[name]
+        values = [next(given, default) for given, default in zip((alpha, beta), defaults, strict=False)]
+        bound = next(clip)
+        if bound:
+            formula = formula.replace("{z}", f"ops.clamp({{z}}, {{{len(values)}}}, {{{len(values) + 1}}})")
+            values += [-bound, bound]
+        formula = formula.replace("{z}", "z")
+        functions.append(expr(f"lambda z: {formula}", *values) if values else Expr(formula.removesuffix("(z)")))
+    return functions
+
+
+ROWS = {
+    "GRU": gru,
+    "LSTM": lstm,
+    "RNN": rnn,
+    "idiom.GRU": gru_layer,
+    "idiom.LSTM": lstm_layer,
+    "idiom.RNN": rnn_layer,
+}

@@ -1,0 +1,121 @@
+"""Selection: elements found by their value or their order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import onnx_ir as ir
+
+from converter.rows import Arg, Node, Operand, Unpacked, Value, expr
+from operator_maps.onnx.slicing import subscript
+
+if TYPE_CHECKING:
+    import mindspore as ms
+    from mindspore import ops
+
+
+def top_k(
+    node: Node,
+    x: Operand,
+    k: Operand,
+    *,
+    axis: int = -1,
+    largest: int = 1,
+    sorted: int = 1,
+) -> Arg:
+    """ONNX TopK: `values, indices = ops.topk(x, 5)`, the indices as int64.
+
+    Of equal elements ONNX takes the first ones, ops.topk any: where the indices matter, the first ones of a stable
+    sort are taken. (That of float64 sorts in float32, which is no better.)
+    """
+    count = k.items(computed=True)
+    if count is None:
+        raise node.decline("its number of elements is not one number")
+    if x.dtype == ir.DataType.DOUBLE or (x.dtype == ir.DataType.FLOAT and not node.used[1]):
+        last = axis == -1 or axis + 1 == x.rank
+        options = "" if last and largest else ", dim={2}" if largest else ", dim={2}, largest=False"
+        found = expr(f"ops.topk({{0}}, {{1}}{options})", x, count[0], axis)
+        if not node.used[1]:
+            return Unpacked(found)
+        values, indices = _both(node, found)
+        return values, expr("{0}.astype(ms.int64)", indices)
+    sortable = expr("{0}.astype(ms.int64)", x) if x.kind == "u" else x
+    ordered, order = _both(node, expr("ops.sort({0}, {1}, {2})", sortable, axis, bool(largest)))
+    first, places = (subscript(item, {axis: slice(None, count[0])}) for item in (ordered, order))
+    same = expr("{0}.astype({1})", first, node.dtype()) if x.kind == "u" else first
+    return same if node.used[0] else None, expr("{0}.astype(ms.int64)", places) if node.used[1] else None
+
+
+def _both(node: Node, pair: Arg) -> tuple[Value, Value]:
+    values, indices = node.unpack(("values", "indices"), pair)
+    return values, indices
+
+
+def nonzero(node: Node, x: Operand) -> Arg:
+    """ONNX NonZero: `ops.nonzero(x).T`, a row of indices for every axis."""
+    if x.rank == 0:
+        raise node.decline("its input has no axes")
+    if x.size == 0:
+        return expr("ops.zeros({0}, ms.int64)", (x.rank, 0))
+    return expr("ops.nonzero({0}).T", x)
+
+
+def compress(node: Node, x: Operand, condition: Operand, *, axis: int | None = None) -> Arg:
+    """ONNX Compress: what a mask, which may be shorter than the axis, picks along it, or of all elements in a row."""
+    flat = axis is None and x.rank != 1
+    return expr(
+        "ops.gather({0}, ops.nonzero({1}).reshape((-1,)), {2})",
+        expr("{0}.reshape((-1,))", x) if flat else x,
+        condition,
+        axis or 0,
+    )
+
+
+def unique(node: Node, x: Operand, *, axis: int | None = None, sorted: int = 1) -> Arg:
+    """ONNX Unique: different elements, or different parts along an axis, with their indices and counts."""
+    if x.size == 0:
+        raise node.decline("its input has no elements")
+    rows = expr("{0}.reshape((-1, 1))", x) if axis is None else expr("{0}({1}, {2})", rows_along, x, axis)
+    first, inverse, counts = node.unpack(
+        ("first", "inverse", "counts"), expr("{0}({1}, {2})", unique_rows, rows, bool(sorted))
+    )
+    source = expr("{0}.reshape((-1,))", x) if axis is None and x.rank != 1 else x
+    return expr("ops.gather({0}, {1}, {2})", source, first, axis or 0), first, inverse, counts
+
+
+def rows_along(x, axis):
+    """A matrix that has the parts of a tensor along an axis as its rows."""
+    axis = axis % x.ndim
+    order = (axis, *[i for i in range(x.ndim) if i != axis])
+    return x.transpose(order).reshape((x.shape[axis], -1))
+
+
+def unique_rows(rows, in_order):
+    """The different rows of a matrix: where each is first, which of them every row is, and how often each stands.
+
+    They come in their order (the first column counts most), or in the order of their first places.
+    """
+    count = rows.shape[0]
+    order = ops.arange(count)
+    for column in range(rows.shape[1] - 1, -1, -1):
+        order = order[ops.sort(rows[order][:, column])[1]]
+    ordered = rows[order]
+    differs = (ordered[1:] != ordered[:-1]).astype(ms.int64).sum(1) > 0
+    begins = ops.cat((ms.Tensor([1], ms.int64), differs.astype(ms.int64)))
+    starts = ops.nonzero(begins).reshape((-1,))
+    groups = ops.cumsum(begins, 0) - 1
+    first = order[starts]
+    counts = ops.cat((starts[1:], ms.Tensor([count], ms.int64))) - starts
+    inverse = ops.tensor_scatter_elements(groups, order, groups)
+    if in_order:
+        return first, inverse, counts
+    first, places = ops.sort(first)
+    return first, ops.sort(places)[1].astype(ms.int64)[inverse], counts[places]
+
+
+ROWS = {
+    "Compress": compress,
+    "NonZero": nonzero,
+    "TopK": top_k,
+    "Unique": unique,
+}

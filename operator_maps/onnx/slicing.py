@@ -1,0 +1,201 @@
+"""Slicing: parts of a tensor, and tensors put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from converter.rows import Arg, Declined, Expr, Node, Operand, Unpacked, call, expr
+from converter.shapes import FAR
+
+if TYPE_CHECKING:
+    import mindspore as ms
+    from mindspore import ops
+
+_MOST_AXES = 64
+"""More than any tensor has; a damaged model may ask for a billion."""
+
+
+def concat(node: Node, *xs: Operand, axis: int) -> Arg:
+    """ONNX Concat: `ops.cat((a, b), 1)`; of one tensor, the tensor."""
+    return xs[0] if len(xs) == 1 else expr("ops.cat({0}, {1})", xs, axis)
+
+
+def split(node: Node, x: Operand, sizes: Operand | None, *, axis: int = 0, num_outputs: int | None = None) -> Arg:
+    """ONNX Split: `a, b = ops.split(x, 64, 1)`; slices where an extent is free, which ops.split does not take."""
+    count = len(node.outputs)
+    if count == 1:
+        return x
+    if x.size == 0:
+        return tuple(empty(node, i) for i in range(count))
+    extents = [None if output.shape is None else output.shape[axis] for output in node.outputs]
+    parts = extents if None not in extents else _parts(node, x, sizes, axis, count)
+    if all(isinstance(part, int) for part in parts):
+        equal = len(set(parts)) == 1
+        return Unpacked(expr("ops.split({0}, {1}, {2})", x, parts[0] if equal else list(parts), axis))
+    ends: list[Arg] = [None, parts[0]]
+    alike = all(part is parts[0] for part in parts)
+    for i, part in enumerate(parts[1:-1], 2):
+        ends.append(expr("{0} * {1}", part, i) if alike else expr("{0} + {1}", ends[-1], part))
+    return tuple(subscript(x, {axis: slice(*bounds)}) for bounds in pairwise([*ends, None]))
+
+
+def _parts(node: Node, x: Operand, sizes: Operand | None, axis: int, count: int) -> tuple[Arg, ...]:
+    """The extent of every part; the last one may be smaller when only their number is given."""
+    if sizes is not None:
+        known = sizes.items(computed=True)
+        if known is None:
+            raise node.decline("the number of its parts is unknown")
+        return known
+    extent = expr("{0}.shape[{1}]", x, axis)
+    return (node.let("size", expr("({0} + {1}) // {2}", extent, count - 1, count)),) * count
+
+
+def empty(node: Node, index: int = 0) -> Expr:
+    """A tensor without elements, as which slicing one kills graph mode on the CPU.
+
+    Raises:
+        Declined: its shape is not fixed.
+    """
+    shape = node.outputs[index].shape
+    if shape is None or None in shape:
+        raise node.decline("its input has no elements, and the shape of its output is unknown")
+    return expr("ops.zeros({0}, {1})", shape, node.dtype(index))
+
+
+def slice_(node: Node, x: Operand, starts: Operand, ends: Operand, axes: Operand | None, steps: Operand | None) -> Arg:
+    """ONNX Slice: `x[:, 1:3]`, its bounds literals, Python values, or computed ones read when the network runs."""
+    if x.size == 0 or node.outputs[0].size == 0:
+        return empty(node)
+    first, last = starts.items(computed=True), ends.items(computed=True)
+    if first is None or last is None:
+        raise node.decline("the number of its axes is unknown")
+    which = tuple(range(len(first))) if axes is None else axes.items()
+    by = (1,) * len(first) if steps is None else steps.items()
+    bounds = None if which is None or by is None else list(zip(which, first, last, by, strict=True))
+    if bounds is None or not all(_has_python_form(x, *each) for each in bounds):
+        return _slice_computed(node, x, starts, ends, axes, steps)
+    along = {axis: _bounds(x, axis, *each) for axis, *each in bounds}
+    along = {axis: part for axis, part in along.items() if part != slice(None)}
+    return subscript(x, along) if along else x
+
+
+def _has_python_form(x: Operand, axis: int, start: Arg, stop: Arg, step: Arg) -> bool:
+    """Whether a Python slice means it: backwards, MindSpore does not bring bounds beyond the ends back to them."""
+    if not isinstance(step, int) or step > 0:
+        return isinstance(step, int)
+    if x.shape is not None and x.shape[axis] is not None:
+        return isinstance(stop, int)
+    beyond = isinstance(start, int) and start != -1 and start < FAR
+    return isinstance(stop, int) and not beyond and not -FAR <= stop < 0
+
+
+def _bounds(x: Operand, axis: int, start: Arg, stop: Arg, step: Arg) -> slice:
+    """One axis's bounds as Python writes them; None where nothing need be written."""
+    extent = None if x.shape is None else x.shape[axis]
+    forward = not isinstance(step, int) or step > 0
+    limit = FAR if extent is None else extent
+    lowest = (-limit - forward, -limit - 1)  # backwards, ONNX begins at the first element at least
+    start, stop = (
+        max(min(b, limit), low) if isinstance(b, int) else b for b, low in zip((start, stop), lowest, strict=True)
+    )
+    if isinstance(start, int) and (start in (0, -FAR) or start < -FAR if forward else start >= FAR):
+        start = None
+    if isinstance(stop, int) and (stop >= FAR if forward else stop < -FAR):
+        stop = None
+    if extent is not None and isinstance(step, int):
+        if isinstance(start, int) and (start <= -extent if forward else start >= extent - 1):
+            start = None
+        if isinstance(stop, int) and (stop >= extent if forward else stop < -extent):
+            stop = None
+    return slice(start, stop, None if step == 1 else step)
+
+
+def _slice_computed(
+    node: Node, x: Operand, starts: Operand, ends: Operand, axes: Operand | None, steps: Operand | None
+) -> Arg:
+    """Slice along axes, or by steps, that are computed."""
+    if x.rank is None:
+        raise node.decline("its axes or steps are computed, and the rank of its input is unknown")
+    which = expr("ops.arange({0}.shape[0])", starts) if axes is None else axes
+    by = expr("ops.ones_like({0})", starts) if steps is None else steps
+    return expr("{0}({1}, {2}, {3}, {4}, {5})", slice_by, x, starts, ends, which, by)
+
+
+def slice_by(x, starts, ends, axes, steps):
+    """Slice along axes that are computed, as ONNX Slice does."""
+    extents = ms.Tensor(x.shape, ms.int64)
+    where = ops.expand_dims(ops.where(axes < 0, axes + x.ndim, axes), 1)
+    first = ops.tensor_scatter_update(ops.zeros_like(extents), where, starts.astype(ms.int64))
+    last = ops.tensor_scatter_update(extents, where, ends.astype(ms.int64))
+    step = ops.tensor_scatter_update(ops.ones_like(extents), where, steps.astype(ms.int64))
+    first = ops.where(step < 0, ops.maximum(ops.minimum(first, extents - 1), -extents), first)
+    return ops.strided_slice(x, first, ops.maximum(last, -extents - 1), step)
+
+
+def subscript(x: Arg, along: dict[int, Any]) -> Expr:
+    """Write `x[:, 1:3]`: for each axis a slice (of Python values), a number or a tensor.
+
+    Axes count from the front or, all of them, from the back (`x[..., 0]`), which is also the shorter form of the last
+    axis of many.
+
+    Raises:
+        Declined: no tensor has so many axes.
+    """
+    rank = x.rank if isinstance(x, Operand) else None
+    if rank is not None:
+        along = {axis % rank: item for axis, item in along.items()}
+    first, last = min(along), max(along)
+    if not -_MOST_AXES <= first <= last < _MOST_AXES:
+        raise Declined(f"it has no axis {first if first < 0 else last}")
+    from_back = first < 0 or (rank is not None and first > 1 and last == rank - 1)
+    axes = range(first, 0 if first < 0 else last + 1) if from_back else range(last + 1)
+    args: list[Arg] = [x]
+    places = [*["..."] * from_back, *(_place(along.get(axis, slice(None)), args) for axis in axes)]
+    return Expr(f"{{0}}[{', '.join(places)}]", tuple(args))
+
+
+def _place(item: Any, args: list[Arg]) -> str:
+    """The text for one axis; its values become arguments."""
+    if not isinstance(item, slice):
+        args.append(item)
+        return f"{{{len(args) - 1}}}"
+    return ":".join(_bound_texts(item, args))
+
+
+def _bound_texts(item: slice, args: list[Arg]) -> Iterator[str]:
+    for bound in (item.start, item.stop, *[item.step] * (item.step is not None)):
+        if bound is not None:
+            args.append(bound)
+        yield "" if bound is None else f"{{{len(args) - 1}}}"
+
+
+def tile(node: Node, x: Operand, repeats: Operand) -> Arg:
+    """ONNX Tile: `ops.tile(x, (1, 2))`."""
+    times = repeats.items()
+    if times is not None and all(item == 1 for item in times):
+        return x
+    known = repeats.python(computed=True)
+    return expr("ops.tile({0}, {1})", x, repeats if known is None else known)
+
+
+def trilu(node: Node, x: Operand, k: Operand | None, *, upper: int = 1) -> Arg:
+    """ONNX Trilu: `ops.triu(x, 1)` or ops.tril; a mask when the diagonal is computed."""
+    name = "ops.triu" if upper else "ops.tril"
+    diagonal = (0,) if k is None else k.items()
+    if diagonal is not None and isinstance(diagonal[0], int):
+        return expr(f"{name}({{0}}, {{1}})" if diagonal[0] else f"{name}({{0}})", x, diagonal[0])
+    mask = "ops.arange({0}.shape[-1]) {1} ops.expand_dims(ops.arange({0}.shape[-2]), 1) + {2}"
+    comparison = mask.replace("{1}", ">=" if upper else "<=").replace("{2}", "{1}")
+    return expr(f"ops.where({comparison}, {{0}}, ops.zeros_like({{0}}))", x, k)
+
+
+ROWS = {
+    "Concat": concat,
+    "ReverseSequence": call("ops.reverse_sequence({0}, {1}, {time_axis}, {batch_axis})", time_axis=0, batch_axis=1),
+    "Slice": slice_,
+    "Split": split,
+    "Tile": tile,
+    "Trilu": trilu,
+}

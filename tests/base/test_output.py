@@ -1,0 +1,113 @@
+"""Files of a result: whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from converter.base.output import Output
+from converter.errors import FileSaveError, ReportGenerationError, ScriptGenerationError
+
+
+def write(out: Output, *, checkpoint: str = "net.ckpt", text: str = "new") -> None:
+    out.script("net.py", text)
+    out.checkpoint(checkpoint).write_text(text)
+    out.report("report_of_net.txt", text)
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_files_appear_at_the_end(tmp_path):
+    with Output("net", tmp_path / "a" / "b", tmp_path / "c") as out:
+        write(out)
+        assert not any(path.exists() for path in out.files)
+    assert out.files == (tmp_path / "a/b/net.py", tmp_path / "a/b/net.ckpt", tmp_path / "c/report_of_net.txt")
+    assert tree(tmp_path) == ["a", "a/b", "a/b/net.ckpt", "a/b/net.py", "c", "c/report_of_net.txt"]
+    assert all(path.read_text() == "new" for path in out.files)
+
+
+def test_paths_stay_relative(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Output("net", Path("out")) as out:
+        write(out)
+    assert [str(path) for path in out.files] == ["out/net.py", "out/net.ckpt", "out/report_of_net.txt"]
+
+
+def test_earlier_result_is_replaced(tmp_path):
+    for stale in ("net.py", "net.ckpt", "report_of_net.html", "weight_map_of_net.json", "network.py"):
+        (tmp_path / stale).write_text("old")
+    (tmp_path / "net.ckpt").chmod(0o400)
+    with Output("net", tmp_path) as out:
+        write(out, checkpoint="net.safetensors")
+    assert tree(tmp_path) == ["net.py", "net.safetensors", "network.py", "report_of_net.txt"]
+    assert (tmp_path / "network.py").read_text() == "old"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_nothing_is_left_behind(tmp_path, error):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "net.py").write_text("old")
+    with pytest.raises(error), Output("net", tmp_path / "kept", tmp_path / "kept" / "new" / "deep") as out:
+        write(out)
+        raise error
+    assert tree(tmp_path) == ["kept", "kept/net.py"]
+    assert (tmp_path / "kept" / "net.py").read_text() == "old"
+
+
+def test_interrupted_placement_restores_the_earlier_result(tmp_path, monkeypatch):
+    with Output("net", tmp_path) as out:
+        write(out, text="old")
+    rename, calls = Path.rename, []
+
+    def failing(self, target):
+        calls.append(self)
+        if len(calls) == 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return rename(self, target)
+
+    with pytest.raises(FileSaveError, match=r"no space left.*Free some space"), Output("net", tmp_path) as out:
+        write(out)
+        monkeypatch.setattr(Path, "rename", failing)
+    assert len(calls) > 5
+    assert tree(tmp_path) == ["net.ckpt", "net.py", "report_of_net.txt"]
+    assert (tmp_path / "net.py").read_text() == "old"
+
+
+@pytest.mark.parametrize("in_the_way", ["out", "out/deep"])
+def test_file_in_the_way_of_a_folder(tmp_path, in_the_way):
+    path = tmp_path / in_the_way
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("a file")
+    before = tree(tmp_path)
+    with pytest.raises(FileSaveError, match="cannot be written"), Output("net", tmp_path / "out" / "deep" / "er"):
+        pytest.fail("the conversion must not begin")
+    assert tree(tmp_path) == before
+
+
+def test_folder_in_the_way_of_a_file(tmp_path):
+    (tmp_path / "net.py").mkdir()
+    with pytest.raises(FileSaveError, match=r"a folder has the name of a result.*net\.py"), Output("net", tmp_path):
+        pytest.fail("the conversion must not begin")
+    assert tree(tmp_path) == ["net.py"]
+
+
+def test_folders_go_when_the_second_one_fails(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileSaveError), Output("net", tmp_path / "new" / "output", tmp_path / "file" / "report"):
+        pytest.fail("the conversion must not begin")
+    assert tree(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(("method", "error"), [("script", ScriptGenerationError), ("report", ReportGenerationError)])
+def test_disk_full(tmp_path, monkeypatch, method, error):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(error, match="no space left"), Output("net", tmp_path / "out") as out:
+        getattr(out, method)("net.txt", "text")
+    assert tree(tmp_path) == []

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from graph.fusions.recognition import recognised
+
+X = np.random.default_rng(0).normal(size=(2, 3, 5)).astype(np.float32)
+MEAN = "m = ReduceMean(x, axes) e = Expand(m, shape) "
+
+
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        ("y = Mul(x, e)", ["ReduceMean", "Mul"]),
+        ("a = Sub(e, x) y = Div(a, e)", ["ReduceMean", "Sub", "Div"]),
+        ("y = Mul(e, e)", ["ReduceMean", "Expand", "Mul"]),  # nothing else is as large
+        ("a = Mul(x, e) b = Relu(e) y = Add(a, b)", ["ReduceMean", "Expand", "Mul", "Relu", "Add"]),
+        ("y = Concat <axis=2> (x, e)", ["ReduceMean", "Expand", "Concat"]),
+    ],
+)
+@pytest.mark.parametrize("batch", ["2", "n"])
+def test_an_expansion_that_happens_by_itself_goes(body: str, left: list[str], batch: str) -> None:
+    text = f"(float[{batch},3,5] x) => (float[{batch},3,c] y) {{ {MEAN + body} }}"
+    shape = {"shape": np.array([2, 3, 5])}
+    if batch == "n":
+        text, shape = text.replace("e = Expand", "shape = Shape(x) e = Expand"), {}
+    assert [op for op in recognised(text, X, axes=np.array([1, 2]), **shape) if op != "Shape"] == left
+
+
+@pytest.mark.parametrize(
+    ("body", "goes"), [("y = Add(x, e)", True), ("y = Mul(e, e)", False), ("a = Relu(e) y = Add(x, a)", False)]
+)
+def test_an_axis_in_front_goes(body: str, goes: bool) -> None:
+    text = f"(float[2,3,5] x) => (float[r,3,5] y) {{ p = Add(w, w) e = Unsqueeze(p, axes) {body} }}"
+    weights = {"w": X[0], "axes": np.array([0])}
+    assert ("Unsqueeze" in recognised(text, X, **weights)) != goes

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from graph.fusions.recognition import model_of, recognised
+from harness import check_model
+
+X = np.random.default_rng(0).normal(size=(2, 3, 5)).astype(np.float32)
+FAR = np.iinfo(np.int64).max
+
+
+def left_of(body: str, **weights) -> list[str]:
+    return recognised(f"(float[n,3,5] x) => (float[n,5] y) {{ {body} }}", X, **weights)
+
+
+def vectors(**numbers):
+    return {name: np.array([number]) for name, number in numbers.items()}
+
+
+SLICE = "a = Slice(x, start, end, axis, step) y = Squeeze(a, axis)"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "axis"), [(1, 2, 1), (2, FAR, 1), (-1, FAR, 1), (-2, -1, 1), (1, 2, -2)], ids=str
+)
+def test_a_slice_of_one_is_an_element(start, end, axis):
+    assert left_of(SLICE, **vectors(start=start, end=end, axis=axis, step=1)) == ["Gather"]
+
+
+def test_a_gather_of_one_is_an_element():
+    text = (
+        "(float[n,3,5] x, int64 i) => (float[n,5] y)"
+        "{ v = Unsqueeze(i, zero) a = Gather <axis=1> (x, v) y = Squeeze(a, one) }"
+    )
+    assert recognised(text, X, np.array(2), **vectors(zero=0, one=1)) == ["Gather"]
+
+
+def test_one_number_in_another_shape_is_made_at_once():
+    body = "s = Shape(x) f = Expand(number, s) t = Concat <axis=1> (x, f) y = ReduceSum <keepdims=0> (t, one)"
+    assert "ConstantOfShape" in left_of(body, number=np.float32(0.5), **vectors(one=1))
+
+
+def test_the_last_along_a_free_axis_is_an_element():
+    text = f"(float[3,n,5] x) => (float[3,5] y) {{ {SLICE} }}"
+    assert recognised(text, X, **vectors(start=-1, end=FAR, axis=1, step=1)) == ["Gather"]
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 2), (1, FAR)], ids=str)
+def test_slices_of_more_stay(start, end):
+    body = "a = Slice(x, start, end, axis) b = ReduceSum(a, axis) y = Squeeze(b, axis)"
+    assert left_of(body, **vectors(start=start, end=end, axis=1))[0] == "Slice"
+
+
+SPLIT = "a, b, c = Split <axis=1> (x, sizes) p = Squeeze(a, axis) q = Squeeze(b, axis) r = Squeeze(c, axis) "
+GATHER = "p = Gather <axis=1> (x, i0) q = Gather <axis=1> (x, i1) r = Gather <axis=1> (x, i2) "
+INDICES = {f"i{i}": np.array(i) for i in range(3)}
+SUM = "s = Mul(p, q) y = Sub(s, r)"
+
+
+@pytest.mark.parametrize("parts", [SPLIT, GATHER], ids=["split", "gather"])
+def test_all_elements_are_unbound(parts):
+    weights = {"sizes": np.array([1, 1, 1]), "axis": np.array([1]), **INDICES}
+    weights = {name: array for name, array in weights.items() if name in parts}
+    assert left_of(parts + SUM, **weights) == ["Unbind", "Mul", "Sub"]
+
+
+def test_elements_of_elements_are_unbound():
+    body = "a = Gather (x, i0) b = Gather (x, i1) p = Gather (a, i0) q = Gather (a, i1) r = Gather (a, i2) "
+    text = f"(float[2,3,5] x) => (float[3,5] y) {{ {body} s = Mul(p, q) t = Sub(s, r) y = Add(t, b) }}"
+    assert recognised(text, X, **INDICES) == ["Unbind", "Unbind", "Mul", "Sub", "Add"]
+
+
+def test_one_element_of_each_is_not_unbound():
+    assert "Unbind" not in left_of("p = Gather <axis=1> (x, i0) q = Gather <axis=1> (x, i2) y = Mul(p, q)", **INDICES)
+
+
+def test_a_split_whose_parts_are_used_otherwise_stays():
+    body = SPLIT + "t = Add(p, q) s = ReduceSum(b, axis) u = Squeeze(s, axis) v = Add(t, u) y = Sub(v, r)"
+    left = left_of(body, sizes=np.array([1, 1, 1]), axis=np.array([1]))
+    assert "Split" in left
+    assert "Unbind" not in left
+
+
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        ("a = Reshape(x, flat) y = Reshape(a, shape)", ["Reshape"]),
+        ("a = Unsqueeze(x, axis) y = Reshape(a, shape)", ["Reshape"]),
+        ("a = Flatten(x) b = Reshape(a, flat) y = Reshape(b, shape)", ["Reshape"]),
+        (
+            "s = Shape(x) n = Slice(s, first, axis) t = Concat <axis=0> (n, rest) a = Reshape(x, t) y = Reshape(a, t)",
+            ["Shape", "Slice", "Concat", "Reshape"],
+        ),
+        ("a = Reshape(x, flat) y = Reshape(a, zero)", ["Reshape", "Reshape"]),
+        ("s = Shape(x) a = Abs(x) b = Reshape(a, s) y = Reshape(b, shape)", ["Abs", "Reshape"]),
+        ("s = Shape(x) a = Reshape(x, s) b = Abs(a) y = Reshape(b, shape)", ["Abs", "Reshape"]),
+        ("s = Shape(x) a = Expand(x, s) b = Abs(a) y = Reshape(b, shape)", ["Abs", "Reshape"]),
+        ("s = Shape(x) a = Abs(x) b = Reshape(a, shape) y = Reshape(b, shape)", ["Abs", "Reshape"]),
+    ],
+)
+def test_what_changes_nothing_goes(body, left):
+    shapes = {"flat": [-1, 15], "shape": [-1, 5], "zero": [0, 3, 5], "axis": [1], "first": [0], "rest": [15]}
+    text = f"(float[n,3,5] x) => (float[a,b,c] y) {{ {body} }}"
+    assert recognised(text, X, **{name: np.array(shapes[name]) for name in shapes if name in body}) == left
+
+
+ROLL = "(float[n,3,5] x) => (float[n,3,5] y) { a = Slice(x, cut, far, axis) b = Slice(x, zero, cut, axis) "
+ROLL += "y = Concat <axis=1> (a, b) }"
+
+
+@pytest.mark.parametrize(("cut", "axis"), [(1, 1), (-1, -2)])
+def test_the_end_before_the_beginning_is_a_roll(cut, axis):
+    weights = vectors(cut=cut, axis=axis, zero=0, far=FAR)
+    assert recognised(ROLL, X, **weights) == ["Roll"]
+    assert "return roll(x, " in check_model(model_of(ROLL, **weights), [X]).script
+
+
+def test_a_roll_goes_the_shorter_way():
+    weights = vectors(cut=-1, axis=2, zero=0, far=FAR)
+    assert "return roll(x, 1, 2)" in check_model(model_of(ROLL.replace("axis=1", "axis=2"), **weights), [X]).script
+
+
+@pytest.mark.parametrize("index", [[[2], [0], [-1]], [[[2], [1]]]], ids=["vector", "matrix"])
+def test_places_of_one_number_are_an_index(index):
+    rank = np.ndim(index)
+    text = f"(float[n,3,5] x) => (float[{','.join('abcd'[: rank + 1])}] y) {{ y = GatherND(x, places) }}"
+    x = np.concatenate([X, X + 1])
+    assert recognised(text, x, places=np.array(index)) == ["Gather"]
+    text = text.replace("(float[n,3,5] x)", f"(float[n,3,5] x, int64[{','.join(map(str, np.shape(index)))}] places)")
+    assert recognised(text, x, np.array(index)) == ["Squeeze", "Gather"]
+
+
+def test_places_of_two_numbers_stay():
+    text = "(float[n,3,5] x) => (float[a,5] y) { y = GatherND(x, places) }"
+    assert recognised(text, X, places=np.array([[0, 1], [1, 2]])) == ["GatherND"]
+
+
+def test_an_end_that_is_cut_is_no_roll():
+    text = ROLL.replace("float[n,3,5] y", "float[n,2,5] y")
+    assert "Roll" not in recognised(text, X, **vectors(cut=1, axis=1, zero=0, far=2))
+
+
+def test_script():
+    text = f"(float[n,3,5] x) => (float[n,5] y) {{ {SPLIT + SUM} }}"
+    rep = check_model(model_of(text, sizes=np.array([1, 1, 1]), axis=np.array([1])), [X])
+    assert "= ops.unbind(x, 1)" in rep.script
+    assert len(rep.translation.program.records) == 6
+
+
+@pytest.mark.parametrize(
+    ("numbers", "left"),
+    [(np.arange(30).reshape(2, 1, 15), ["Reshape"]), (np.arange(30)[::-1].copy(), ["Reshape", "Gather"])],
+    ids=["in order", "reversed"],
+)
+def test_all_elements_in_order_are_a_reshape(numbers, left):
+    shape = ",".join(map(str, numbers.shape))
+    text = f"(float[2,3,5] x) => (float[{shape}] y) {{ a = Reshape(x, flat) y = Gather(a, index) }}"
+    assert recognised(text, X, flat=np.array([-1]), index=numbers) == left
+
+
+@pytest.mark.parametrize(
+    ("index", "left"),
+    [
+        ([0, 1], ["Slice"]),
+        ([2, 3, 4], ["Slice"]),
+        ([[1, 2, 3]], ["Slice", "Unsqueeze"]),
+        ([0, 1, 2, 3, 4], []),
+        ([[0, 1, 2, 3, 4]], ["Unsqueeze"]),
+        ([1, 0], ["Gather"]),
+        ([[0, 1], [2, 3]], ["Gather"]),
+        ([-2, -1], ["Gather"]),
+    ],
+    ids=str,
+)
+def test_elements_in_a_row_are_a_slice(index, left):
+    body = "a = Gather <axis=2> (x, index) y = Relu(a)"
+    text = f"(float[n,3,5] x) => (float[{','.join('nabcd'[: 2 + np.ndim(index)])}] y) {{ {body} }}"
+    assert recognised(text, X, index=np.array(index)) == [*left, "Relu"]
+
+
+def test_new_axes_are_put_in_at_once():
+    text = "(float[n,5] x) => (float[1,1,n,1,5] a, float[1,1,n,5,1] b) { "
+    text += "s = Unsqueeze(x, front) t = Unsqueeze(s, first) a = Unsqueeze(t, three) b = Unsqueeze(t, back) }"
+    axes = {"front": np.array([0]), "first": np.array([0]), "three": np.array([3]), "back": np.array([-1])}
+    x = np.arange(10, dtype=np.float32).reshape(2, 5)
+    assert recognised(text, x, **axes) == ["Unsqueeze", "Unsqueeze"]
+    assert "x[None, None, :, None]" in check_model(model_of(text, **axes), [x]).script

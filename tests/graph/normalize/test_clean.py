@@ -1,0 +1,79 @@
+"""What contributes nothing goes; what the graph's ends need stays."""
+
+from __future__ import annotations
+
+from graph.normalize.harness import assert_equals_original, find, normalized, operators, parse
+
+
+def names_of_outputs(graph) -> list[str]:
+    return [value.name for value in graph.graph.outputs]
+
+
+def test_identities_go() -> None:
+    text = "g (float[3] x) => (float[3] y) { a = Identity(x) b = Neg(a) c = Identity(b) y = Identity(c) }"
+    graph = assert_equals_original(parse(text, 20))
+    assert operators(graph) == ["Neg"]
+    assert names_of_outputs(graph) == ["y"]
+
+
+def test_identities_between_ends_stay() -> None:
+    text = "g (float[3] x) => (float[3] y, float[3] z, float[3] w) { y = Identity(x) z = Neg(x) w = Identity(z) }"
+    graph = assert_equals_original(parse(text, 20))
+    assert operators(graph) == ["Identity", "Neg", "Identity"]
+    assert names_of_outputs(graph) == ["y", "z", "w"]
+
+
+def test_identities_in_branches_that_capture() -> None:
+    text = """g (float[3] x, bool c) => (float[3] y) {
+        z = Neg(x)
+        y = If (c) <
+            then_branch = t () => (float[3] a) { a = Identity(z) },
+            else_branch = e () => (float[3] b) { d = Abs(z) f = Identity(d) b = Identity(f) }
+        >
+    }"""
+    assert operators(assert_equals_original(parse(text, 20))) == ["Neg", "If", "Identity", "Abs"]
+
+
+def test_a_constant_output_has_a_node() -> None:
+    text = "g (float[3] x) => (float[3] y, int64[2] z) { y = Neg(x) z = Constant <value_ints = [1, 2]> () }"
+    graph = assert_equals_original(parse(text, 20))
+    assert operators(graph) == ["Neg", "Identity"]
+    assert names_of_outputs(graph) == ["y", "z"]
+
+
+def test_dead_code_goes_from_branches_too() -> None:
+    text = """g (float[3] x, bool c) => (float[3] y) <float[3] unused = {1.0, 2.0, 3.0}> {
+        dead = Exp(x)
+        onlyfordead = Abs(x)
+        y = If (c) <
+            then_branch = t () => (float[3] a) <float w = {1.0}> { q = Sin(onlyfordead) a = Neg(x) },
+            else_branch = e () => (float[3] b) { b = Floor(x) }
+        >
+    }"""
+    graph = assert_equals_original(parse(text, 20))
+    assert operators(graph) == ["If", "Neg", "Floor"]
+    assert not graph.graph.initializers
+
+
+def test_a_branch_that_folding_leaves_out_uses_nothing_any_more() -> None:
+    text = """g (float[3] x) => (float[3] y) {
+        never = Exp(x)
+        c = Constant <value = bool {1}> ()
+        y = If (c) <
+            then_branch = t () => (float[3] a) { a = Neg(x) },
+            else_branch = e () => (float[3] b) { b = Floor(never) }
+        >
+    }"""
+    graph = assert_equals_original(parse(text, 20))
+    assert operators(graph) == ["Neg"]
+    assert [use.node.op_type for use in graph.graph.inputs[0].uses()] == ["Neg"]
+
+
+def test_outputs_that_nobody_uses_are_left_out() -> None:
+    text = "g (float[1,1,4] x) => (float[1,1,3] y) { [pool] y, i = MaxPool <kernel_shape = [2]> (x) }"
+    assert len(find(normalized(parse(text, 20)), "pool").outputs) == 1
+
+
+def test_nodes_are_in_order_whatever_the_file_s() -> None:
+    graph = normalized(parse("g (float[3] x) => (float[3] y) { y = Neg(b) b = Abs(a) a = Exp(x) }", 20))
+    assert operators(graph) == ["Exp", "Abs", "Neg"]

@@ -1,0 +1,180 @@
+"""If, Loop and Scan against onnxruntime, in both modes."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from harness import check_model
+from onnx_backend import MindSporeBackend, Unconverted
+
+X = np.arange(6, dtype=np.float32).reshape(2, 3) / 10
+
+
+def translated(text: str, *feeds: np.ndarray) -> str:
+    """Check a model in onnx's text form; returns the network's class."""
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> g {text}')
+    script = check_model(model, [np.asarray(feed) for feed in feeds]).script
+    return script[script.index("class MindSporeModel") :]
+
+
+IF = """(bool c, float[N,3] x) => (float[A,B] y) {
+    y = If (c) <then_branch = t () => (float[A,B] a) { a = Relu(x) },
+                else_branch = e () => (float[P,Q] b) { s = Exp(x)  b = Concat<axis=0>(s, x) }>
+}"""
+
+
+@pytest.mark.parametrize("condition", [True, False])
+def test_branches_of_different_shapes(condition):
+    script = translated(IF, np.array(condition), X)
+    assert "if c:\n            if_1 = ops.relu(x)\n        else:\n            if_1 = ops.cat(" in script
+
+
+def test_branch_on_an_extent():
+    text = """(float[N,3] x) => (float[A,B] y) {
+        one = Constant<value = int64 {1}>()   s = Shape<start=0, end=1>(x)   k = Squeeze(s)   c = Equal(k, one)
+        y = If (c) <then_branch = t () => (float[A,B] a) { a = Relu(x) },
+                    else_branch = e () => (float[P,Q] b) { b = Exp(x) }>
+    }"""
+    assert "if x.shape[0] == 1:" in translated(text, X)
+
+
+def test_known_condition_leaves_one_branch():
+    text = """(float[2,3] x) => (float[2,3] y) {
+        two = Constant<value = int64 {2}>()   s = Shape<start=0, end=1>(x)   k = Squeeze(s)   c = Equal(k, two)
+        y = If (c) <then_branch = t () => (float[2,3] a) { a = Relu(x) },
+                    else_branch = e () => (float[2,3] b) { b = Exp(x) }>
+    }"""
+    script = translated(text, X)
+    assert "if " not in script
+    assert "ops.exp" not in script
+
+
+def test_nested_branches_see_outer_values():
+    text = """(bool c, bool d, float[2,3] x) => (float[2,3] y) {
+        z = Tanh(x)
+        y = If (c) <then_branch = t () => (float[2,3] a) {
+                a = If (d) <then_branch = u () => (float[2,3] p) { p = Add(z, x) },
+                            else_branch = v () => (float[2,3] q) { q = Sub(z, x) }> },
+                    else_branch = e () => (float[2,3] b) { b = Identity(z) }>
+    }"""
+    for condition in (True, False):
+        translated(text, np.array(True), np.array(condition), X)
+
+
+COUNTED = """(float[2,3] x) => (float[2,3] y, float[K,2,3] s) {
+    n = Constant<value = int64 {COUNT}>()   c = Constant<value = bool {1}>()
+    y, s = Loop (n, c, x) <body = b (int64 i, bool k, float[2,3] h) => (bool k2, float[2,3] h2, float[2,3] o) {
+        k2 = Identity(k)   f = Cast<to=1>(i)   h2 = Add(h, f)   o = Relu(h2)
+    }>
+}"""
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(3, "for i in range(3):"), (60, "for i in range(ms.mutable(60)):"), (0, "range(ms.mutable(0))")]
+)
+def test_fixed_number_of_rounds(count, text):
+    assert text in translated(COUNTED.replace("COUNT", str(count)), X)
+
+
+@pytest.mark.parametrize("rounds", [3, 0])
+def test_computed_number_of_rounds(rounds):
+    text = COUNTED.replace("(float[2,3] x)", "(int64 n, float[2,3] x)").replace(
+        "n = Constant<value = int64 {COUNT}>()", ""
+    )
+    assert "for i in range(int(n)):" in translated(text, np.array(rounds), X)
+
+
+WHILE = """(LIMIT float[2,3] x, float limit) => (float[2,3] y STACK) {
+    t = ReduceSum<keepdims=0>(x)   c = Less(t, limit)
+    y STACKED = Loop (COUNT, c, x) <body = b (int64 i, bool k, float[2,3] h) => (bool k2, float[2,3] h2 ITEM) {
+        one = Constant<value = float {1.0}>()   h2 = Add(h, one)
+        t2 = ReduceSum<keepdims=0>(h2)   k2 = Less(t2, limit)   LAST
+    }>
+}"""
+
+
+def loop_text(limit: bool, stack: bool) -> str:
+    words = {
+        "LIMIT": "int64 n," if limit else "",
+        "COUNT": "n" if limit else "",
+        "STACKED": ", s" if stack else "",
+        "STACK": ", float[K,2,3] s" if stack else "",
+        "ITEM": ", float[2,3] o" if stack else "",
+        "LAST": "o = Identity(h2)" if stack else "",
+    }
+    text = WHILE
+    for word, content in words.items():
+        text = text.replace(word, content)
+    return text
+
+
+@pytest.mark.parametrize("limit", [20.0, -1.0])
+def test_condition_alone(limit):
+    assert "while less:" in translated(loop_text(False, True), X, np.float32(limit))
+
+
+@pytest.mark.parametrize("limit", [20.0, 1e6, -1.0])
+def test_condition_and_count(limit):
+    script = translated(loop_text(True, True), np.array(4), X, np.float32(limit))
+    assert "if not less:\n                break" in script
+
+
+def test_slices_by_the_counter():
+    """Graph mode takes the counter of a while statement for fixed in a slice; a for statement's it does not."""
+    text = """(int64 n, float limit, float[5,3] w, float[2,3] x) => (float[2,3] y) {
+        t = ReduceSum<keepdims=0>(x)   c = Less(t, limit)
+        y = Loop (n, c, x) <body = b (int64 i, bool k, float[2,3] h) => (bool k2, float[2,3] h2) {
+            axis = Constant<value = int64[1] {0}>()   two = Constant<value = int64[1] {2}>()
+            first = Unsqueeze(i, axis)   last = Add(first, two)   part = Slice(w, first, last, axis)
+            h2 = Add(h, part)   t2 = ReduceSum<keepdims=0>(h2)   k2 = Less(t2, limit)
+        }>
+    }"""
+    w = np.arange(15, dtype=np.float32).reshape(5, 3)
+    translated(text, np.array(3), np.float32(1e6), w, X)
+
+
+def test_shape_that_rounds_change():
+    text = """(int64 n, float[2,3] x) => (float[M,3] y) {
+        c = Constant<value = bool {1}>()
+        y = Loop (n, c, x) <body = b (int64 i, bool k, float[P,3] h) => (bool k2, float[Q,3] h2) {
+            k2 = Identity(k)   h2 = Concat<axis=0>(h, x)
+        }>
+    }"""
+    assert "x[:ms.mutable(2)]" in translated(text, np.array(3), X).replace(": ms", ":ms")
+
+
+def test_states_that_change_places():
+    text = """(float[2,3] x, float[2,3] z) => (float[2,3] y, float[2,3] w) {
+        n = Constant<value = int64 {3}>()   c = Constant<value = bool {1}>()
+        y, w = Loop (n, c, x, z) <body = b (int64 i, bool k, float[2,3] p, float[2,3] q)
+                => (bool k2, float[2,3] p2, float[2,3] q2) { k2 = Identity(k)   p2 = Identity(q)   q2 = Add(p, q) }>
+    }"""
+    assert "add = x + z\n            x, z = z, add" in translated(text, X, X + 1)
+
+
+def test_a_branch_without_a_value_is_declined():
+    text = IF.replace("e () => (float[P,Q] b)", "e () => ()")
+    with pytest.raises(Unconverted, match="another number of values"):
+        MindSporeBackend.prepare(onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> g {text}'))
+
+
+SCAN = """(float[2,3] h, float[4,2,3] x) => (float[2,3] y, float[A,B,C] s) {
+    y, s = Scan <num_scan_inputs = 1 OPTIONS, body = b (float[2,3] p, float[2,3] v) => (float[2,3] p2, float[2,3] o) {
+        p2 = Add(p, v)   o = Tanh(p2)
+    }> (h, x)
+}"""
+
+
+@pytest.mark.parametrize(
+    "options", ["", ", scan_input_directions = [1]", ", scan_output_directions = [1]", ", scan_output_axes = [1]"]
+)
+def test_scan(options):
+    x = np.random.default_rng(0).standard_normal((4, 2, 3)).astype(np.float32)
+    assert "for i in range(4):" in translated(SCAN.replace("OPTIONS", options), X, x)
+
+
+def test_scan_along_a_free_axis():
+    text = SCAN.replace("OPTIONS", ", scan_input_axes = [1]").replace("float[4,2,3] x", "float[2,T,3] x")
+    x = np.random.default_rng(0).standard_normal((2, 4, 3)).astype(np.float32)
+    assert "range(ms.mutable(x.shape[1]))" in translated(text, X, x)

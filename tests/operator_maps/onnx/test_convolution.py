@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from harness import check, check_model, compare, expected_of, model_of
+from onnx import TensorProto, helper, numpy_helper
+from onnx_backend import Unconverted
+
+random = np.random.default_rng(0)
+
+
+def normal(*shape: int) -> np.ndarray:
+    return random.normal(size=shape).astype(np.float32)
+
+
+X = normal(2, 4, 9, 8)
+W, B = normal(6, 4, 3, 3), normal(6)
+
+LAYERS = [
+    (X, W, {}, "nn.Conv2d(4, 6, 3, pad_mode="),
+    (
+        X,
+        W,
+        {"pads": (1, 1, 1, 1), "strides": (2, 2)},
+        'nn.Conv2d(4, 6, 3, stride=2, pad_mode="pad", padding=1, has_bias=True)',
+    ),
+    (X, W, {"pads": (1, 0, 2, 1)}, "padding=(1, 2, 0, 1)"),
+    (X, W, {"strides": (2, 1), "dilations": (1, 2)}, "stride=(2, 1)"),
+    (X, W, {"dilations": (2, 2)}, "dilation=2"),
+    (X, W[:, :2], {"group": 2}, "group=2"),
+    (X, W[:, :, :1, :1], {"kernel_shape": (1, 1)}, "nn.Conv2d(4, 6, 1, has_bias=True)"),
+    (X, W, {"auto_pad": "SAME_UPPER", "strides": (2, 2)}, 'pad_mode="same"'),
+    (X, W[:, :, :2], {"auto_pad": "SAME_LOWER"}, 'pad_mode="pad"'),
+    (X, W, {"auto_pad": "VALID"}, 'pad_mode="valid"'),
+    (X[:, :, 0], W[:, :, 0], {"pads": (1, 1)}, 'nn.Conv1d(4, 6, 3, pad_mode="pad", padding=1, has_bias=True)'),
+    (X[:, :, 0], W[:, :, 0], {"pads": (2, 0)}, "ops.pad(x0, (2, 0))"),
+    (
+        normal(1, 2, 4, 5, 6),
+        normal(6, 2, 2, 3, 3),
+        {"pads": (0, 1, 1, 1, 1, 1)},
+        "nn.Conv3d(2, 6, (2, 3, 3)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("x", "w", "attributes", "text"), LAYERS, ids=[f"{c[0].ndim - 2}-{c[2]}" for c in LAYERS])
+def test_constant_weights_are_a_layer_for_any_batch(
+    x: np.ndarray, w: np.ndarray, attributes: dict[str, Any], text: str
+) -> None:
+    rep = check("Conv", x, w, B, constants=(1, 2), free=True, **attributes)
+    assert text in rep.script
+    assert [p.requires_grad for p in rep.net.get_parameters()] == [True, True]
+    more = np.concatenate([x, 2 * x, x[:1]])
+    wanted = expected_of(model_of("Conv", (more, w, B), constants=(1, 2), **attributes), [more])
+    compare(rep.run([more])[0], wanted[0], 1e-4, 1e-5, rep.script)
+
+
+def test_no_bias_is_a_layer_without_one() -> None:
+    rep = check("Conv", X[:, :3], normal(4, 3, 3, 3), constants=(1,), pads=(1, 1, 1, 1), strides=(2, 2))
+    assert 'nn.Conv2d(3, 4, 3, stride=2, pad_mode="pad", padding=1)' in rep.script
+    assert len(list(rep.net.get_parameters())) == 1
+
+
+def test_half_precision_is_the_layers_dtype() -> None:
+    half = [a.astype(np.float16) for a in (X, W, B)]
+    rep = check("Conv", *half, constants=(1, 2), pads=(1, 1, 1, 1), rtol=1e-2, atol=2e-2)
+    assert "dtype=ms.float16" in rep.script
+
+
+def test_a_computed_bias_is_added_to_the_layer() -> None:
+    rep = check("Conv", X, W, B, constants=(1,))
+    assert "has_bias" not in rep.script
+    assert "+ x2.reshape((1, -1, 1, 1))" in rep.script
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "attributes", "text"),
+    [
+        (X, W, {"pads": (1, 1, 1, 1), "strides": (2, 2)}, 'ops.conv2d(x0, x1, x2, stride=2, pad_mode="pad"'),
+        (X, W, {"pads": (0, 1, 1, 0), "dilations": (2, 1)}, "ops.conv2d(ops.pad(x0, (1, 0, 0, 1)), x1, x2"),
+        (X, W[:, :1], {"group": 4, "auto_pad": "SAME_UPPER", "strides": (2, 2)}, 'pad_mode="same", groups=4'),
+        (X[:, :, 0], W[:, :, 0], {"dilations": (3,)}, "ops.conv1d(x0, x1, x2, dilation=3)"),
+        (normal(1, 2, 3, 4, 5), normal(6, 2, 2, 2, 2), {"strides": (1, 2, 1)}, "ops.conv3d(x0, x1, x2, stride="),
+    ],
+)
+def test_computed_weights_are_a_function(x: np.ndarray, w: np.ndarray, attributes: dict[str, Any], text: str) -> None:
+    if "group" in attributes:
+        w = np.concatenate([w, w[:2]])  # eight channels, two for each group
+    assert text in check("Conv", x, w, np.resize(B, len(w)), **attributes).script
+
+
+def test_auto_pad_follows_a_free_extent() -> None:
+    image = np.moveaxis(X, 2, 0)  # the free axis is the height
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["t"], "turn", perm=(1, 2, 0, 3)),
+        helper.make_node("Conv", ["t", "w"], ["y"], "conv", auto_pad="SAME_LOWER", strides=(2, 3)),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "free",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["height", 2, 4, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(W, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+    rep = check_model(model, [image])
+    (wanted,) = expected_of(model, [image[:6]])
+    compare(rep.run([image[:6]])[0], wanted, 1e-4, 1e-5, rep.script)
+
+
+def test_four_spatial_axes_are_declined() -> None:
+    with pytest.raises(Unconverted, match="4 spatial axes"):
+        check("Conv", normal(1, 1, 3, 3, 3, 3), normal(1, 1, 2, 2, 2, 2), constants=(1,), expect=[])
+
+
+V = normal(4, 3, 3, 3)  # (in, out, height, width)
+
+TRANSPOSED = [
+    (X, V, {"strides": (2, 2), "pads": (1, 1, 1, 1)}, "nn.Conv2dTranspose(4, 3, 3, stride=2, pad_mode="),
+    (X, V, {"strides": (2, 2), "pads": (1, 1, 1, 1), "output_padding": (1, 1)}, "padding=(1, 0, 1, 0)"),
+    (X, V, {"strides": (2, 3), "output_padding": (0, 2)}, "ops.pad("),
+    (X, V, {"strides": (2, 2), "output_shape": (17, 18)}, "nn.Conv2dTranspose("),
+    (X, V, {"strides": (2, 2), "auto_pad": "SAME_UPPER"}, "nn.Conv2dTranspose("),
+    (X, V, {"strides": (2, 2), "auto_pad": "SAME_LOWER"}, "nn.Conv2dTranspose("),
+    (X, V, {"group": 2, "dilations": (2, 1)}, "group=2"),
+    (X[:, :, 0], V[:, :, 0], {"strides": (2,), "pads": (0, 1)}, "nn.Conv1dTranspose(4, 3, 3, stride=2"),
+    (normal(1, 4, 2, 3, 4), normal(4, 3, 2, 2, 2), {"strides": (1, 2, 1)}, "nn.Conv3dTranspose(4, 3, 2"),
+]
+
+
+@pytest.mark.parametrize(
+    ("x", "v", "attributes", "text"), TRANSPOSED, ids=[f"{c[0].ndim - 2}-{c[2]}" for c in TRANSPOSED]
+)
+def test_transposed_convolution(x: np.ndarray, v: np.ndarray, attributes: dict[str, Any], text: str) -> None:
+    bias = normal(v.shape[1] * attributes.get("group", 1))
+    assert text in check("ConvTranspose", x, v, bias, constants=(1, 2), atol=2e-5, **attributes).script
+
+
+@pytest.mark.parametrize(
+    ("x", "v", "attributes"),
+    [
+        (X, V, {"strides": (2, 2), "pads": (1, 0, 0, 1)}),
+        (X[:, :, 0], V[:, :, 0], {"dilations": (2,)}),
+        (normal(1, 4, 2, 3, 4), normal(4, 3, 2, 2, 2), {"strides": (1, 2, 1)}),
+    ],
+)
+def test_transposed_convolution_with_computed_weights(x: np.ndarray, v: np.ndarray, attributes: dict[str, Any]) -> None:
+    rep = check("ConvTranspose", x, v, B[:3], atol=2e-5, **attributes)
+    assert f"conv_transpose{x.ndim - 2}d(x0, x1" in rep.script
+
+
+def test_a_dilated_depth_is_declined() -> None:
+    with pytest.raises(Unconverted, match="does not dilate the depth"):
+        x, v = normal(1, 1, 3, 3, 3), normal(1, 1, 2, 2, 2)
+        check("ConvTranspose", x, v, constants=(1,), dilations=(2, 1, 1), expect=[])
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_deformable_convolution(masked: bool) -> None:
+    offset = normal(2, 2 * 2 * 9, 5, 4)
+    mask = np.abs(normal(2, 2 * 9, 5, 4)) if masked else None
+    options = {"pads": (1, 1, 1, 1), "strides": (2, 2), "group": 2, "offset_group": 2}
+    check("DeformConv", X, W[:, :2], offset, B if masked else None, mask, constants=(1, 3), atol=1e-4, **options)

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from harness import check, expected_of, model_of
+
+from operator_maps.onnx.padding import _indices
+
+X = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
+SPATIAL = np.array([0, 0, 1, 2, 0, 0, 1, 0], np.int64)
+CHANNELS = np.array([0, 2, 1, 0, 0, 1, 0, 1], np.int64)
+ALL = np.array([1, 1, 1, 2, 1, 0, 1, 0], np.int64)
+NEGATIVE = np.array([0, 0, -1, 2, 0, 0, 1, -1], np.int64)
+
+CASES = [
+    (SPATIAL, None, {}, "ops.pad(x0, (2, 0, 1, 1))"),
+    (SPATIAL, np.float32(1.5), {}, "ops.pad(x0, (2, 0, 1, 1), value=1.5)"),
+    (SPATIAL, np.float32(0), {}, "ops.pad(x0, (2, 0, 1, 1))"),
+    (ALL, None, {}, "ops.pad(x0, (2, 0, 1, 1, 1, 0, 1, 1))"),
+    (NEGATIVE, None, {}, "ops.pad(x0[..., 1:, :-1], (2, 0, 0, 1))"),
+    (np.minimum(NEGATIVE, 0), None, {}, "return x0[..., 1:, :-1]"),
+    (0 * ALL, None, {}, "return x0"),
+    (SPATIAL, None, {"mode": "reflect"}, 'ops.pad(x0, (2, 0, 1, 1), "reflect")'),
+    (SPATIAL, None, {"mode": "edge"}, 'ops.pad(x0, (2, 0, 1, 1), "replicate")'),
+    (SPATIAL, None, {"mode": "wrap"}, 'ops.pad(x0, (2, 0, 1, 1), "circular")'),
+    (CHANNELS, None, {"mode": "reflect"}, "ops.gather("),
+    (CHANNELS, None, {"mode": "edge"}, '"replicate")'),
+    (ALL, None, {"mode": "reflect"}, "ops.gather("),
+    (ALL, None, {"mode": "edge"}, "ops.gather("),
+    (ALL, None, {"mode": "wrap"}, "padded_indices("),
+    (NEGATIVE, None, {"mode": "edge"}, '"replicate")'),
+]
+
+
+@pytest.mark.parametrize(("pads", "value", "options", "text"), CASES, ids=[c[3] for c in CASES])
+def test_pads(pads: np.ndarray, value: Any, options: dict[str, Any], text: str) -> None:
+    inputs = (X, pads) if value is None else (X, pads, value)
+    assert text in check("Pad", *inputs, constants=(1, 2), free=True, **options).script
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "edge", "wrap"])
+def test_takes_away_again_and_again(mode: str) -> None:
+    """ops.pad with a negative amount is right the first time only in PyNative mode."""
+    import mindspore as ms
+
+    rep = check("Pad", X, NEGATIVE, mode=mode, constants=(1,))
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    for x in (X + 1, X - 1):
+        np.testing.assert_array_equal(
+            rep.run([x])[0], expected_of(model_of("Pad", [x, NEGATIVE], mode=mode), [x, NEGATIVE])[0]
+        )
+
+
+@pytest.mark.parametrize("axes", [(2, 3), (-1, 1)])
+def test_pads_along_axes(axes: tuple[int, ...]) -> None:
+    pads = np.array([1, 0, 2, 1], np.int64)
+    check("Pad", X, pads, None, np.array(axes, np.int64), constants=(1, 3), free=True)
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "edge", "wrap"])
+def test_pads_by_computed_amounts(mode: str) -> None:
+    check("Pad", X, SPATIAL, mode=mode)
+
+
+def test_pads_along_computed_axes() -> None:
+    check("Pad", X, np.array([1, 0, 2, 1], np.int64), None, np.array([1, -1], np.int64), opset=18)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8, np.bool_, np.float16, np.float64])
+@pytest.mark.parametrize("mode", ["constant", "edge"])
+def test_pads_types(dtype: Any, mode: str) -> None:
+    check("Pad", (X * 4).astype(dtype), SPATIAL, mode=mode, constants=(1,))
+
+
+def test_mirrors_more_than_once() -> None:
+    assert _indices(3, 4, 0, "reflect").tolist() == [0, 1, 2, 1, 0, 1, 2]
+    assert _indices(4, -1, 2, "edge").tolist() == [1, 2, 3, 3, 3]
+
+
+@pytest.mark.parametrize("mode", ["reflect", "edge", "wrap"])
+@pytest.mark.parametrize(("extent", "before", "after"), [(4, 2, 3), (2, 3, 3), (5, 0, 1)])
+def test_finds_indices_when_the_network_runs(mode: str, extent: int, before: int, after: int) -> None:
+    """The helper that goes into scripts, against NumPy."""
+    from mindspore import ops
+
+    from operator_maps.onnx import padding
+
+    padding.ops = ops  # type: ignore[attr-defined]
+    try:
+        found = padding.padded_indices(extent, before, after, mode).asnumpy()
+    finally:
+        del padding.ops  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(found, np.pad(np.arange(extent), (before, after), mode))  # type: ignore[call-overload]

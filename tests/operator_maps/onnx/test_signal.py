@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from harness import check
+from onnx_backend import Unconverted
+
+random = np.random.default_rng(0)
+
+
+def normal(*shape: int) -> np.ndarray:
+    return random.normal(size=shape).astype(np.float32)
+
+
+REAL, COMPLEX = normal(2, 5, 6, 1), normal(2, 5, 6, 2)
+
+
+def number(value: int) -> np.ndarray:
+    return np.array(value, np.int64)
+
+
+def spectrum(x: np.ndarray, length: int | None, axis: int, inverse: int = 0, onesided: int = 0) -> np.ndarray:
+    """What ONNX defines; onnxruntime's own DFT crashes on some of these."""
+    transform = getattr(np.fft, f"{'i' * inverse}{'r' * onesided}fft")
+    y = transform(x[..., 0] + (1j * x[..., 1] if x.shape[-1] == 2 else 0), length, axis % x.ndim)
+    return (np.stack((y.real, y.imag), -1) if y.dtype.kind == "c" else y[..., None]).astype(x.dtype)
+
+
+@pytest.mark.parametrize(
+    ("x", "length", "axis", "attributes", "text"),
+    [
+        (REAL, None, None, {}, "as_real(ops.fft(x0.squeeze(-1)))"),
+        (REAL, None, 1, {}, "ops.fft(x0.squeeze(-1), dim=1)"),
+        (REAL, None, -2, {"onesided": 1}, "as_real(ops.rfft(x0.squeeze(-1)))"),
+        (REAL, 4, 1, {"onesided": 1}, "ops.rfft(x0.squeeze(-1), n=4, dim=1)"),
+        (REAL, 9, 2, {}, "ops.fft(x0.squeeze(-1), n=9)"),
+        (REAL.astype(np.float64), None, 1, {}, "dim=1"),
+        (COMPLEX, None, 1, {}, "ops.fft(as_complex(x0), dim=1)"),
+        (COMPLEX, 3, -3, {"inverse": 1}, "ops.ifft(as_complex(x0), n=3, dim=1)"),
+        (COMPLEX.astype(np.float64), None, 2, {"inverse": 1}, "ops.ifft(as_complex(x0))"),
+        (COMPLEX, None, 1, {"inverse": 1, "onesided": 1}, "ops.irfft(as_complex(x0), dim=1).expand_dims(-1)"),
+        (COMPLEX, 7, 1, {"inverse": 1, "onesided": 1}, "n=7"),
+        (COMPLEX, 14, 2, {"inverse": 1, "onesided": 1}, "n=14"),
+    ],
+    ids=str,
+)
+def test_dft(x: np.ndarray, length: int | None, axis: int | None, attributes: dict[str, Any], text: str) -> None:
+    more = [None if value is None else number(value) for value in (length, axis)]
+    want = spectrum(x, length, -2 if axis is None else axis, **attributes)
+    rep = check("DFT", x, *more, constants=(1, 2), opset=20, free=True, expect=[want], **attributes)
+    assert text in rep.script
+
+
+@pytest.mark.parametrize("attributes", [{}, {"onesided": 1}], ids=str)
+@pytest.mark.parametrize("axis", [0, 1, -2])
+def test_dft_along_a_computed_axis(axis: int, attributes: dict[str, int]) -> None:
+    want = spectrum(REAL, None, axis, **attributes)
+    check("DFT", REAL, None, number(axis), opset=20, expect=[want], **attributes)
+
+
+def test_dft_of_16_bits() -> None:
+    x = COMPLEX.astype(np.float16)
+    check("DFT", x, opset=20, expect=[spectrum(x, None, -2)], rtol=1e-2, atol=1e-2)
+
+
+def test_one_side_of_a_complex_signal_is_declined() -> None:
+    with pytest.raises(Unconverted, match="its signal is complex"):
+        check("DFT", COMPLEX, opset=20, onesided=1, expect=[])
+
+
+SIGNAL = normal(2, 40, 1)
+
+
+@pytest.mark.parametrize("constants", [(1, 2, 3), ()], ids=["known", "computed"])
+@pytest.mark.parametrize(
+    ("x", "window", "length", "attributes"),
+    [
+        (SIGNAL, None, 16, {}),
+        (SIGNAL, normal(15), None, {}),
+        (SIGNAL, normal(16), 16, {"onesided": 0}),
+        (normal(2, 40, 2), None, 9, {"onesided": 0}),
+    ],
+    ids=["one side", "odd window", "both sides", "complex"],
+)
+def test_stft(
+    x: np.ndarray, window: np.ndarray | None, length: int | None, attributes: dict[str, int], constants: tuple[int, ...]
+) -> None:
+    size = None if length is None else number(length)
+    check("STFT", x, number(6), window, size, constants=constants, opset=17, **attributes)
+
+
+@pytest.mark.parametrize("name", ["HannWindow", "HammingWindow", "BlackmanWindow"])
+@pytest.mark.parametrize("attributes", [{}, {"periodic": 0}, {"output_datatype": 10}, {"output_datatype": 11}], ids=str)
+def test_window(name: str, attributes: dict[str, int]) -> None:
+    check(name, np.array(11, np.int32), opset=17, rtol=1e-3 if "output_datatype" in attributes else 1e-5, **attributes)
+
+
+@pytest.mark.parametrize(
+    ("bands", "length", "rate", "low", "high"),
+    [(8, 16, 8192, 0.0, 4096.0), (20, 64, 16000, 80.0, 7600.0), (40, 64, 16000, 0.0, 8000.0)],
+)
+def test_mel_weight_matrix(bands: int, length: int, rate: int, low: float, high: float) -> None:
+    inputs = number(bands), number(length), number(rate), np.float32(low), np.float32(high)
+    check("MelWeightMatrix", *inputs, opset=17)

@@ -1,0 +1,112 @@
+"""Arguments: what differs between the instances of a block."""
+
+from __future__ import annotations
+
+import pytest
+
+from converter.base.names import Names
+from converter.script.program import Argument, Assign, Expr, Value
+from converter.script.structure.arguments import ABSENT, arguments_for
+from converter.script.structure.signature import Argued, Hole
+
+PLACE = Assign((Value("y"),), Expr("{0}", (1,)))
+
+
+def written(*holes):
+    """What stands in each hole, as text, and the values of each argument; a hole is name, literals, default."""
+    argued = [(Argued(f"call({name}={{0}})"), *default) for name, _, *default in holes]
+    made = arguments_for(
+        [Hole(None, each, PLACE, *default) for each, *default in argued], [row for _, row, *_ in holes], Names()
+    )
+    return [text(choice) for choice in made.choices], {argument.name: row for argument, row in made.values.items()}
+
+
+def text(item):
+    match item:
+        case Argument():
+            return item.name
+        case Value():
+            return item.hint
+        case Expr():
+            return item.template.format(*map(text, item.args))
+        case tuple():
+            return f"({', '.join(map(text, item))})"
+    return repr(item)
+
+
+def test_what_all_share_stays():
+    assert written(("stride", [2, 2]), ("bias", [True, True])) == (["2", "True"], {})
+
+
+def test_equal_columns_are_one_argument():
+    choices, values = written(("in_channels", [8, 16]), ("out_channels", [16, 32]), ("num_features", [16, 32]))
+    assert choices == ["in_channels", "out_channels", "out_channels"]
+    assert values == {"in_channels": [8, 16], "out_channels": [16, 32]}
+
+
+def test_one_that_goes_in_and_out_is_channels():
+    assert written(("out_channels", [16, 32]), ("in_channels", [16, 32]))[0] == ["channels", "channels"]
+
+
+def test_tuples_differ_number_by_number():
+    choices, values = written(("value", [(1, 8, 7), (1, 4, 7)]))
+    assert choices == ["(1, size, 7)"]
+    assert values == {"size": [8, 4]}
+
+
+@pytest.mark.parametrize("rows", [[(1, 2), (1, 2, 3)], [(1, 2), 3]], ids=["lengths", "kinds"])
+def test_tuples_of_other_forms_differ_whole(rows):
+    assert written(("padding", rows)) == (["padding"], {"padding": rows})
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        ([32, 64, 128], "4 * channels"),
+        ([4, 8, 16], "channels // 2"),
+        ([32, 64, 129], "value"),
+        ([8, 16, 32], "channels"),
+    ],
+)
+def test_a_multiple_is_computed(column, expected):
+    channels = ("in_channels", [8, 16, 32]), ("out_channels", [8, 16, 32])
+    assert written(*channels, ("value", column))[0][2] == expected
+
+
+def test_the_first_that_comes_in_is_the_base():
+    holes = ("in_channels", [16, 24, 40]), ("in_channels", [4, 6, 10]), ("out_channels", [96, 144, 240])
+    assert written(*holes)[0] == ["in_channels", "in_channels // 4", "6 * in_channels"]
+
+
+def test_the_smallest_that_is_made_is_the_base():
+    """A shortcut that comes first makes what the block makes at last, which is the multiple."""
+    holes = ("out_channels", [256, 512, 1024]), ("out_channels", [64, 128, 256]), ("in_channels", [64, 256, 512])
+    assert written(*holes)[0] == ["4 * out_channels", "out_channels", "in_channels"]
+
+
+@pytest.mark.parametrize(
+    ("padding", "expected"), [([1, 2], "kernel_size // 2"), ([1, 1], "1"), ([0, 2], "padding")], ids=str
+)
+def test_the_padding_that_keeps_a_size_is_computed(padding, expected):
+    assert written(("kernel_size", [3, 5]), ("padding", padding, 0))[0][1] == expected
+
+
+def test_what_calls_of_one_instance_differ_in_is_a_variable():
+    rows = [("value", [8, 4, 8]), ("stride", [1, 1, 2])]
+    holes = [Hole(None, Argued(f"call({name}={{0}})"), PLACE) for name, _ in rows]
+    made = arguments_for(holes, [row for _, row in rows], Names(), ["a", "a", "b"])
+    assert list(map(type, made.values)) == [Value, Argument]
+
+
+def test_two_values_may_be_in_a_ratio_by_chance():
+    assert written(("in_channels", [8, 16]), ("value", [24, 48]))[0] == ["in_channels", "value"]
+
+
+def test_an_instance_without_the_statement_takes_part():
+    choices, values = written(("in_channels", [8, 16, 8]), ("num_features", [8, 16, ABSENT]))
+    assert choices == ["in_channels", "in_channels"]
+    assert values == {"in_channels": [8, 16, 8]}
+
+
+def test_equal_to_one_that_has_no_default_is_that_one():
+    assert written(("in_channels", [8, 16, 32]), ("group", [8, 16, 32], 1))[0] == ["in_channels", "in_channels"]

@@ -1,0 +1,26 @@
+"""Statements that nothing reads are taken out, with those that only they read; layers and stubs stay."""
+
+from __future__ import annotations
+
+from converter.script.dead_code import drop_unread
+from converter.script.program import Assign, Block, Branch, Cell, Member, Program, Record, Value, expr
+
+
+def test_what_nothing_reads_goes() -> None:
+    x, y, z, used, inner, chosen, of_layer, of_stub = (
+        Value(name) for name in ["x", "y", "z", "used", "inner", "chosen", "layer", "stub"]
+    )
+    layer = Member("dense", expr("nn.Dense(2, 2)"), {}, "dense")
+    first, second = Assign((y,), expr("{0} + 1", x)), Assign((z,), expr("{0} * 2", y))
+    read = Assign((used,), expr("{0} + 3", x))
+    read_within = Assign((inner,), expr("{0} + 4", x))
+    branch = Branch((chosen,), expr("{0} > 0", used), Block([], (inner,)), Block([], (used,)))
+    called, stub = Assign((of_layer,), expr("{0}({1})", layer, x)), Assign((of_stub,), expr("unconverted({0})", x))
+    kept = [read, read_within, branch, called, stub]
+    body = Block([first, second, *kept], (chosen,))
+    cell = Cell("MindSporeModel", members=[layer], inputs=[x], body=body)
+    records = [Record("onnx::Add", "a", anchor=first), Record("made::Up", "b", converted=False, anchor=stub)]
+    drop_unread(Program([cell], records))
+    assert body.statements == kept
+    assert records[0].anchor is None
+    assert records[1].anchor is stub
