@@ -10,22 +10,22 @@ from converter import frontends, verification
 from converter.artifacts import checkpoint
 from converter.artifacts.weight_map import weight_map
 from converter.base.output import Output
-from converter.base.relaxed_gc import rarely_collected
+from converter.base.relaxed_gc import relaxed_gc
 from converter.base.stages import Observer, Stages
 from converter.frontends import endpoints
 from converter.frontends.source import Request, Source
-from converter.graph.fusions import recognise
+from converter.graph.fusions import fuse_operators
 from converter.graph.normalize import normalize
 from converter.graph.snapshot import source_graph
 from converter.lowering import tables
 from converter.lowering.translation import Translation
 from converter.lowering.translator import translate
 from converter.report import Facts, docstring, reports
-from converter.script.dead_code import drop_unread
+from converter.script.dead_code import eliminate_dead_code
 from converter.script.emit import emit
 from converter.script.program import Record
 from converter.script.structure import structure
-from converter.verification import Comparison
+from converter.verification import VerificationResult
 from operator_maps import registry
 
 
@@ -43,7 +43,7 @@ class Result:
     name: str
     files: tuple[Path, ...]
     records: tuple[Record, ...]
-    comparison: Comparison | None
+    comparison: VerificationResult | None
 
     @property
     def nodes_total(self) -> int:
@@ -90,7 +90,11 @@ def convert(
     request = Request(Path(model_file), tuple(input_nodes), tuple(output_nodes), tuple(shape))
     name = endpoints.module_name(request.model_file.stem)
     stages = Stages(observer)
-    with Output(name, Path(output), _path(report)) as out, frontends.blaming(request.model_file), rarely_collected():
+    with (
+        Output(name, Path(output), _path(report)) as out,
+        frontends.diagnose_invalid_model(request.model_file),
+        relaxed_gc(),
+    ):
         with stages.stage("load"):
             source = frontends.load(request)
             rows = registry.load(_path(operator_map))
@@ -144,12 +148,12 @@ def translate_source(
     with stages.stage("normalize"):
         graph = normalize(source.model, source.original.file.parent, stages.each, rows.own)
         before = source_graph(graph)
-    with stages.stage("recognise idioms"):
-        recognise(graph)
+    with stages.stage("fuse operators"):
+        fuse_operators(graph)
     with stages.stage("translate"):
         flat = translate(graph, rows, stages.each)
     with stages.stage("structure"):
-        program = drop_unread(structure(flat))
+        program = eliminate_dead_code(structure(flat))
     kind = checkpoint.format_for(program, checkpoint_format)
     file = f"{name}.{kind}" if any(program.parameters()) else None
     with stages.stage("emit"):

@@ -1,7 +1,7 @@
 """What a table of operators imports: everything that a row is written with."""
 
-from converter.base.weight_steps import Step, cast, concatenate, part, reshape, transpose
-from converter.lowering.node import Declined, Node, Operand, kind_of
+from converter.base.weight_steps import Step, cast, concatenate, reshape, slice_axis, transpose
+from converter.lowering.node import Node, Operand, Unsupported, kind_of
 from converter.lowering.tables import Call, call
 from converter.script.program import (
     Arg,
@@ -12,7 +12,7 @@ from converter.script.program import (
     For,
     Member,
     Unpacked,
-    Value,
+    Variable,
     While,
     Written,
     expr,
@@ -28,7 +28,6 @@ __all__ = [
     "Block",
     "Branch",
     "Call",
-    "Declined",
     "Expr",
     "For",
     "Member",
@@ -37,7 +36,8 @@ __all__ = [
     "PyValue",
     "Step",
     "Unpacked",
-    "Value",
+    "Unsupported",
+    "Variable",
     "Weight",
     "While",
     "Written",
@@ -47,8 +47,8 @@ __all__ = [
     "expr",
     "invoke",
     "kind_of",
-    "part",
     "reshape",
+    "slice_axis",
     "transpose",
     "unless_default",
 ]

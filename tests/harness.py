@@ -16,7 +16,7 @@ from onnx_backend import MindSporeBackend, MindSporeRep
 
 from converter.api import Result
 from converter.artifacts import checkpoint
-from converter.artifacts.tensors import Array, Stored
+from converter.artifacts.tensors import LazyTensor, TensorSpec
 from converter.verification.arrays import to_mindspore, to_numpy
 
 ORT_OPSET = 26
@@ -164,5 +164,5 @@ def assert_short(result: Result, classes: int, lines: int) -> None:
 
 def save(arrays: Mapping[str, np.ndarray], file: Path) -> None:
     """Write arrays as a checkpoint."""
-    stored = [Stored(Array(name, array.shape, array.dtype.name), array.copy) for name, array in arrays.items()]
+    stored = [LazyTensor(TensorSpec(name, array.shape, array.dtype.name), array.copy) for name, array in arrays.items()]
     checkpoint.save(stored, file)

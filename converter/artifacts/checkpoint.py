@@ -14,7 +14,7 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 
-from converter.artifacts.tensors import Array, Stored
+from converter.artifacts.tensors import LazyTensor, TensorSpec
 from converter.base.stages import Each
 from converter.errors import CheckPointGenerationError
 from converter.script.program import Program
@@ -60,10 +60,12 @@ def write(program: Program, path: Path, each: Each = iter) -> None:
         CheckPointGenerationError: the file cannot be written.
     """
     weights = program.parameters()
-    save([Stored(Array(name, weight.shape, weight.dtype), weight.array) for name, weight in weights], path, each)
+    save(
+        [LazyTensor(TensorSpec(name, weight.shape, weight.dtype), weight.array) for name, weight in weights], path, each
+    )
 
 
-def save(parameters: Sequence[Stored], path: Path, each: Each = iter) -> None:
+def save(parameters: Sequence[LazyTensor], path: Path, each: Each = iter) -> None:
     """Write parameters, by their names, in the format that the suffix names; one at a time is in memory.
 
     Raises:
@@ -81,7 +83,7 @@ def save(parameters: Sequence[Stored], path: Path, each: Each = iter) -> None:
         ) from error
 
 
-def _write_safetensors(parameters: Sequence[Stored], file: BinaryIO, each: Each) -> None:
+def _write_safetensors(parameters: Sequence[LazyTensor], file: BinaryIO, each: Each) -> None:
     """A header that says where every tensor lies, then the tensors."""
     ordered = sorted(parameters, key=lambda parameter: (_ORDER[parameter.array.dtype], parameter.array.name))
     header: dict[str, object] = {"__metadata__": {"format": "ms"}}
@@ -97,7 +99,7 @@ def _write_safetensors(parameters: Sequence[Stored], file: BinaryIO, each: Each)
         file.write(_bytes(parameter))
 
 
-def _write_ckpt(parameters: Sequence[Stored], file: BinaryIO, each: Each) -> None:
+def _write_ckpt(parameters: Sequence[LazyTensor], file: BinaryIO, each: Each) -> None:
     """A message for every piece of a parameter; behind each other they are one message with all of them."""
     for parameter in each(parameters):
         array, data = parameter.array, _bytes(parameter)
@@ -110,7 +112,7 @@ def _write_ckpt(parameters: Sequence[Stored], file: BinaryIO, each: Each) -> Non
             file.write(piece)
 
 
-def _bytes(parameter: Stored) -> memoryview:
+def _bytes(parameter: LazyTensor) -> memoryview:
     """The values of a parameter, as they lie in the file.
 
     Raises:
@@ -123,7 +125,7 @@ def _bytes(parameter: Stored) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
-def _nbytes(array: Array) -> int:
+def _nbytes(array: TensorSpec) -> int:
     return math.prod(array.shape) * (2 if array.dtype == "bfloat16" else np.dtype(array.dtype).itemsize)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Array:
+class TensorSpec:
     """What is known of an array without its values; `dtype` is NumPy's name."""
 
     name: str
@@ -18,8 +18,8 @@ class Array:
 
 
 @dataclass(frozen=True)
-class Stored:
+class LazyTensor:
     """An array and how to get its values: `load` reads them, each time anew."""
 
-    array: Array
+    array: TensorSpec
     load: Callable[[], np.ndarray]

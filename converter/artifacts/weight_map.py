@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converter.artifacts.tensors import Array
+from converter.artifacts.tensors import TensorSpec
 from converter.base.weight_steps import SOURCE, Step
 from converter.errors import BadParamError
 from converter.script.program import Program
@@ -19,8 +19,8 @@ from converter.script.weights import Weight
 class Entry:
     """One parameter: `steps` make it of the source's tensor."""
 
-    converted: Array
-    source: Array
+    converted: TensorSpec
+    source: TensorSpec
     steps: tuple[Step, ...] = ()
 
 
@@ -65,8 +65,8 @@ def _entry(entry: Mapping[str, Any]) -> Entry:
     )
 
 
-def _array(text: Mapping[str, Any]) -> Array:
-    return Array(str(text["name"]), tuple(map(int, text["shape"])), str(text["data_type"]).lower())
+def _array(text: Mapping[str, Any]) -> TensorSpec:
+    return TensorSpec(str(text["name"]), tuple(map(int, text["shape"])), str(text["data_type"]).lower())
 
 
 def _origin(weight: Weight) -> tuple[str, list[int], list[Step]]:

@@ -22,7 +22,7 @@ def identifier(text: str, default: str = "x") -> str:
     return f"{default}{name}" if name[0].isdigit() else name
 
 
-class Names:
+class Namespace:
     """The name authority of one scope: gives each hint a legal name that nothing else in the scope has."""
 
     def __init__(self, reserved: frozenset[str] = frozenset()) -> None:

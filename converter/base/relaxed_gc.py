@@ -12,7 +12,7 @@ at 100,000 nodes, and found nothing."""
 
 
 @contextmanager
-def rarely_collected() -> Iterator[None]:
+def relaxed_gc() -> Iterator[None]:
     """Let the collector of cyclic garbage hardly run in the block."""
     before = gc.get_threshold()
     gc.set_threshold(*_RARELY)

@@ -27,7 +27,7 @@ from converter.errors import (
 Item = TypeVar("Item")
 
 Stage = Literal[
-    "load", "normalize", "recognise idioms", "translate", "structure", "emit", "checkpoint", "verify", "report"
+    "load", "normalize", "fuse operators", "translate", "structure", "emit", "checkpoint", "verify", "report"
 ]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 """In the order in which a conversion goes through them."""
@@ -35,7 +35,7 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 _FAILURES: Mapping[str, type[ConverterError]] = {
     "load": GraphInitError,
     "normalize": GraphInitError,
-    "recognise idioms": SubGraphSearchingError,
+    "fuse operators": SubGraphSearchingError,
     "translate": GeneratorError,
     "structure": SubGraphSearchingError,
     "emit": ScriptGenerationError,

@@ -30,7 +30,7 @@ def reshape(*shape: int) -> Step:
     return {"op": "reshape", "shape": list(shape)}
 
 
-def part(axis: int, start: int, stop: int) -> Step:
+def slice_axis(axis: int, start: int, stop: int) -> Step:
     """Take `[start:stop]` along one axis."""
     return {"op": "slice", "axis": axis, "start": start, "stop": stop}
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from converter.errors import UnknownModelError
-from converter.frontends.onnx.diagnose import blaming
+from converter.frontends.onnx.diagnose import diagnose_invalid_model
 from converter.frontends.source import Request, Source
 
-__all__ = ["blaming", "load"]
+__all__ = ["diagnose_invalid_model", "load"]
 
 
 def load(request: Request) -> Source:

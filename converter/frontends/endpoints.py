@@ -25,7 +25,7 @@ _SHOWN = 8
 
 
 @dataclass(frozen=True)
-class Graph:
+class TensorNames:
     """The names that an end can have.
 
     Attributes:

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from converter.graph.constants import new_initializer
 from converter.graph.shape_inference import infer_node
-from converter.graph.unique_names import Names
+from converter.graph.unique_names import UniqueNames
 
 
 class RefusedError(Exception):
@@ -24,7 +24,7 @@ class Edit:
     `node/what they are` and inherit the metadata.
     """
 
-    def __init__(self, node: ir.Node, names: Names) -> None:
+    def __init__(self, node: ir.Node, names: UniqueNames) -> None:
         self.node = node
         self._names = names
 

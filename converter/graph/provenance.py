@@ -11,7 +11,7 @@ import onnx_ir as ir
 from converter.graph.annotations import refusal_of
 from converter.graph.hints import scopes
 
-ABSORBED = "converter.absorbed"
+MERGED_NODES = "converter.absorbed"
 """Metadata: a list of [operator, name, scope] of the nodes that a node stands for beside the one it is named after."""
 OPERATOR = "converter.operator"
 """Metadata: the operator of the node that it is named after."""
@@ -23,12 +23,14 @@ def operator_of(node: ir.Node) -> str:
     return node.metadata_props.get(OPERATOR, f"{domain}::{node.op_type}")
 
 
-def absorbed_of(node: ir.Node) -> list[tuple[str, str, str]]:
+def merged_nodes_of(node: ir.Node) -> list[tuple[str, str, str]]:
     """Operator, name and scope of the nodes that a node stands for beside the one it is named after."""
-    return [(operator, name, scope) for operator, name, scope in json.loads(node.metadata_props.get(ABSORBED, "[]"))]
+    return [
+        (operator, name, scope) for operator, name, scope in json.loads(node.metadata_props.get(MERGED_NODES, "[]"))
+    ]
 
 
-def hand_over(old: Sequence[ir.Node], new: Sequence[ir.Node]) -> None:
+def transfer_provenance(old: Sequence[ir.Node], new: Sequence[ir.Node]) -> None:
     """Give the names, scopes and metadata of `old` to `new`.
 
     The last of `new` is named after the most telling node. It stands where that stood when it is the same operator, a
@@ -46,22 +48,22 @@ def hand_over(old: Sequence[ir.Node], new: Sequence[ir.Node]) -> None:
             node.metadata_props[OPERATOR] = operator_of(origin)
         else:
             node.metadata_props.update(last.metadata_props)
-            node.metadata_props.pop(ABSORBED, None)
+            node.metadata_props.pop(MERGED_NODES, None)
             node.metadata_props[OPERATOR] = ""
     if not any(_is_alike(last, node) for node in old):
         _widen_scope(last, old)
-    absorb(last, left)
+    merge_provenance(last, left)
 
 
-def absorb(node: ir.Node, others: Iterable[ir.Node]) -> None:
+def merge_provenance(node: ir.Node, others: Iterable[ir.Node]) -> None:
     """Note that `node` stands for `others` too."""
-    known = absorbed_of(node)
+    known = merged_nodes_of(node)
     for other in others:
         scope = "/".join(scope.name for scope in scopes.scopes_of(other))
         own = [(operator_of(other), other.name or "", scope)] if operator_of(other) else []
-        known += [*own, *absorbed_of(other)]
+        known += [*own, *merged_nodes_of(other)]
     if known:
-        node.metadata_props[ABSORBED] = json.dumps(known)
+        node.metadata_props[MERGED_NODES] = json.dumps(known)
 
 
 def _most_telling(new: ir.Node, old: Sequence[ir.Node]) -> ir.Node:

@@ -33,7 +33,7 @@ class Extents:
     def read(self, node: ir.Node) -> None:
         """Note what a node computes, if it is shape arithmetic; nodes come in the graph's order."""
         if not node.domain:
-            self._known.update(zip(node.outputs, self._lift(node) or (), strict=False))
+            self._known.update(zip(node.outputs, self._evaluate_shapes(node) or (), strict=False))
 
     def tensor(self, value: ir.Value) -> ir.TensorProtocol | None:
         """The elements of shape arithmetic as a tensor, when all are numbers."""
@@ -47,7 +47,7 @@ class Extents:
         known = None if value is None else self._python(value)
         return None if known is None else known.items
 
-    def _lift(self, node: ir.Node) -> tuple[shapes.PyValue, ...] | None:
+    def _evaluate_shapes(self, node: ir.Node) -> tuple[shapes.PyValue, ...] | None:
         if node.op_type == "Shape":
             extents = extents_of(node.inputs[0])
             start, end = node.attributes.get_int("start", 0), node.attributes.get_int("end", shapes.FAR)
@@ -59,7 +59,7 @@ class Extents:
         attributes |= {"kind": dtype_kind(node.inputs[0]), "outputs": len(node.outputs)}
         if node.op_type == "Cast":
             attributes["to_kind"] = dtype_kind(node.outputs[0])
-        return shapes.lift(node.op_type, inputs, attributes)
+        return shapes.evaluate(node.op_type, inputs, attributes)
 
     def _python(self, value: ir.Value) -> shapes.PyValue | None:
         tensor = value.const_value
@@ -80,10 +80,10 @@ def extents_of(value: ir.Value | None) -> tuple[Extent, ...] | None:
     )
 
 
-def sharpen(model: ir.Model) -> None:
+def refine_shapes(model: ir.Model) -> None:
     """Fill in the extents that shape arithmetic tells, and those that follow from them."""
     extents = Extents()
-    sharpened: set[ir.Value] = set()
+    refined: set[ir.Value] = set()
     lent: list[ir.Value] = []
     for graph in model.graphs():
         for node in graph:
@@ -92,18 +92,18 @@ def sharpen(model: ir.Model) -> None:
                 value.const_value = extents.tensor(value)  # for the inference of what takes it
                 lent.append(value)
             if not all(value.shape is not None and value.shape.is_static() for value in node.outputs):
-                sharpened.update(_sharpen(node, extents, sharpened))
+                refined.update(_refine(node, extents, refined))
     for value in lent:
         value.const_value = None
 
 
-def _sharpen(node: ir.Node, extents: Extents, sharpened: set[ir.Value]) -> list[ir.Value]:
+def _refine(node: ir.Node, extents: Extents, refined: set[ir.Value]) -> list[ir.Value]:
     """Infer the outputs of one node; returns those of which more is known than before."""
     before = [str(value.shape) for value in node.outputs]
-    if any(value in sharpened or (value is not None and value.const_value is not None) for value in node.inputs):
+    if any(value in refined or (value is not None and value.const_value is not None) for value in node.inputs):
         infer_node(node)
-    if node.op_type in _SHAPED and not node.domain:
-        _fill(node.outputs[0], _SHAPED[node.op_type](node, extents))
+    if node.op_type in _SHAPE_RULES and not node.domain:
+        _fill(node.outputs[0], _SHAPE_RULES[node.op_type](node, extents))
     return [value for value, old in zip(node.outputs, before, strict=True) if str(value.shape) != old]
 
 
@@ -152,7 +152,7 @@ def _concatenated(node: ir.Node, extents: Extents) -> Sequence[Extent] | None:
     return (*known[0][:axis], functools.reduce(add, (part[axis] for part in known)), *known[0][axis + 1 :])
 
 
-_SHAPED = {"Concat": _concatenated, "Expand": _expanded, "Range": _range, "Reshape": _reshaped}
+_SHAPE_RULES = {"Concat": _concatenated, "Expand": _expanded, "Range": _range, "Reshape": _reshaped}
 """Operators whose result has a shape that ONNX's inference does not say to the end."""
 
 

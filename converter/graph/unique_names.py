@@ -12,7 +12,7 @@ from converter.graph.annotations import SOURCE_NAME
 from converter.graph.walk import all_nodes, all_values
 
 
-class Names:
+class UniqueNames:
     """Names that are taken, and new ones that are not."""
 
     def __init__(self, taken: Iterable[str | None]) -> None:
@@ -20,7 +20,7 @@ class Names:
         self._counts: Counter[str] = Counter()
 
     @classmethod
-    def of(cls, model: ir.Model) -> Names:
+    def of(cls, model: ir.Model) -> UniqueNames:
         """The names of all nodes and values of `model`."""
         return cls({node.name for node in _nodes(model)} | {value.name for value in all_values(model)})
 
@@ -40,7 +40,7 @@ def name_nodes(model: ir.Model) -> None:
     An unnamed node is called after its first output, which is what a reader of the source knows it by.
     """
     nodes = list(_nodes(model))
-    names = Names(node.name for node in nodes)
+    names = UniqueNames(node.name for node in nodes)
     seen: set[str] = set()
     for node in nodes:
         if not node.name or node.name in seen:
@@ -54,7 +54,7 @@ def name_values(model: ir.Model) -> None:
     The ends of the graph come first and keep their names; a value that loses its name keeps it in its metadata
     (`source_name`). An omitted output has no name and gets none.
     """
-    names = Names(())
+    names = UniqueNames(())
     for value in dict.fromkeys(all_values(model)):
         if value.name:
             name = names.fresh(value.name)

@@ -10,8 +10,8 @@ import numpy as np
 import onnx_ir as ir
 
 from converter import shapes
-from converter.base.names import Names
-from converter.lowering.node import Declined, kind_of
+from converter.base.names import Namespace
+from converter.lowering.node import Unsupported, kind_of
 from converter.script.dtypes import mindspore_dtype
 from converter.script.mindspore_api import CELL_ATTRIBUTES
 from converter.script.program import Arg, Expr, Member, expr
@@ -30,7 +30,7 @@ class Members:
 
     def __init__(self, members: list[Member]) -> None:
         self._members = members
-        self._names = Names(CELL_ATTRIBUTES)
+        self._names = Namespace(CELL_ATTRIBUTES)
         self._layers: dict[tuple[Any, ...], Member] = {}
         self._called: dict[tuple[Any, ...], list[Member]] = {}
         self._held: dict[int, tuple[Member, str]] = {}
@@ -84,7 +84,7 @@ class Members:
         tensor, shape = weight.tensor, weight.shape
         dtype = mindspore_dtype(tensor.dtype)
         if dtype is None:
-            raise Declined(f"MindSpore has no element type {tensor.dtype.name} ('{tensor.name}')")
+            raise Unsupported(f"MindSpore has no element type {tensor.dtype.name} ('{tensor.name}')")
         size = int(np.prod(shape, dtype=np.int64))
         if size == 0:
             return expr("ops.zeros({0}, {1})", shape, dtype)

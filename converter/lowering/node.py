@@ -13,7 +13,7 @@ from converter.base.weight_steps import Step
 from converter.graph.hints import scopes
 from converter.graph.hints.origins import is_fixed
 from converter.script.dtypes import mindspore_dtype
-from converter.script.program import Arg, Assign, Block, Expr, Member, Statement, Value, expr
+from converter.script.program import Arg, Assign, Block, Expr, Member, Statement, Variable, expr
 from converter.script.weights import Weight
 from converter.shapes import PyValue
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from converter.lowering.translator import Translator
 
 
-class Declined(Exception):  # noqa: N818 - it is an answer, not an error
+class Unsupported(Exception):  # noqa: N818 - it is an answer, not an error
     """A row's way to say that it cannot translate this case; the node becomes a stub with the reason."""
 
 
@@ -69,8 +69,8 @@ class Operand:
     @property
     def is_constant(self) -> bool:
         """Whether the model fixes its elements (an initializer, or arithmetic on fixed extents)."""
-        lifted = self._translator.python.get(self.value)
-        return self.is_weight or (lifted is not None and lifted.literal)
+        evaluated = self._translator.python.get(self.value)
+        return self.is_weight or (evaluated is not None and evaluated.literal)
 
     @property
     def is_weight(self) -> bool:
@@ -90,11 +90,11 @@ class Operand:
             return tensor.numpy()
         if self.value in self._translator.views:
             return self._translator.views[self.value].array()
-        lifted = self._translator.python.get(self.value)
-        if lifted is None or not lifted.literal:
+        evaluated = self._translator.python.get(self.value)
+        if evaluated is None or not evaluated.literal:
             return None
         dtype = self.value.dtype.numpy() if self.value.dtype else None
-        return np.array(lifted.items, dtype).reshape(lifted.shape)
+        return np.array(evaluated.items, dtype).reshape(evaluated.shape)
 
     def python(self, computed: bool = False) -> Any:
         """Its elements as Python values: a scalar (rank 0) or a tuple, of literals and expressions; None if not any.
@@ -102,26 +102,26 @@ class Operand:
         Shape arithmetic (`x.shape[0] * 2`) and small constants are Python values; with `computed` every number of
         rank 0 or 1 is, read when the network runs: `int(y[0])`.
         """
-        lifted = self._lifted(computed)
-        return None if lifted is None else lifted.arg
+        evaluated = self._evaluated(computed)
+        return None if evaluated is None else evaluated.arg
 
     def items(self, computed: bool = False) -> tuple[Any, ...] | None:
         """Like `python`, but always a tuple, element by element; None when their number is unknown."""
-        lifted = self._lifted(computed)
-        return None if lifted is None or lifted.spread else lifted.items
+        evaluated = self._evaluated(computed)
+        return None if evaluated is None or evaluated.unknown_length else evaluated.items
 
-    def _lifted(self, computed: bool) -> PyValue | None:
-        lifted = self._translator.python_value(self.value)
-        if lifted is None and computed:
-            lifted = shapes.read(self, self.kind, self.shape)
-        return None if lifted is None or lifted.rank > 1 else lifted
+    def _evaluated(self, computed: bool) -> PyValue | None:
+        evaluated = self._translator.python_value(self.value)
+        if evaluated is None and computed:
+            evaluated = shapes.read(self, self.kind, self.shape)
+        return None if evaluated is None or evaluated.rank > 1 else evaluated
 
     def number_or_tensor(self) -> Arg:
         """A Python number when it is one element that is known as one, for `x * 0.5`; else itself, a tensor."""
         if self.size != 1:
             return self
-        lifted = self._translator.python_value(self.value)
-        return self if lifted is None else lifted.items[0]
+        evaluated = self._translator.python_value(self.value)
+        return self if evaluated is None else evaluated.items[0]
 
     def weight(self, *steps: Step) -> Weight:
         """Use it as a parameter, its array taken through `steps`; trainable when it is a float of the source."""
@@ -129,8 +129,8 @@ class Operand:
 
     def shape_python(self) -> tuple[Any, ...] | None:
         """Its shape as Python values: numbers where fixed, `x.shape[i]` where free; None when the rank is unknown."""
-        lifted = self._translator.shape_of(self.value)
-        return None if lifted.spread else lifted.items
+        evaluated = self._translator.shape_of(self.value)
+        return None if evaluated.unknown_length else evaluated.items
 
 
 def kind_of(dtype: ir.DataType | None) -> str:
@@ -172,9 +172,9 @@ class Node:
         """The outputs, for their shapes and dtypes."""
         return tuple(Operand(self._translator, output) for output in self.ir.outputs)
 
-    def decline(self, reason: str) -> Declined:
+    def decline(self, reason: str) -> Unsupported:
         """Give the reason why this case has no translation: `raise node.decline("…")`."""
-        return Declined(reason)
+        return Unsupported(reason)
 
     def dtype(self, index: int = 0) -> Expr:
         """Write the element type of an output: `ms.float32`."""
@@ -193,19 +193,19 @@ class Node:
             raise self.decline(f"MindSpore has no element type {ir.DataType(dtype).name}")
         return written
 
-    def variable(self, index: int) -> Value:
+    def variable(self, index: int) -> Variable:
         """A new variable for an output, named after it."""
         return self._translator.variable(self.ir, index)
 
-    def let(self, hint: str, value: Arg) -> Value:
+    def let(self, hint: str, value: Arg) -> Variable:
         """Write `hint = value` before the node's own statement, and return the variable."""
-        target = Value(hint)
+        target = Variable(hint)
         self.emit(Assign((target,), self._translator.resolve(value)))
         return target
 
-    def unpack(self, hints: Sequence[str], value: Arg) -> tuple[Value, ...]:
+    def unpack(self, hints: Sequence[str], value: Arg) -> tuple[Variable, ...]:
         """Write `a, b = value` and return the variables."""
-        targets = tuple(Value(hint) for hint in hints)
+        targets = tuple(Variable(hint) for hint in hints)
         self.emit(Assign(targets, self._translator.resolve(value)))
         return targets
 

@@ -1,8 +1,8 @@
 """Translate: walk the graph node by node against the operator tables, and write down a program.
 
-A node becomes what its row says. Shape arithmetic is kept back as Python values (see `lift`) until a row asks for it.
-What has no row, or what its row declines, becomes a stub that raises when it is reached, and a record that says what
-to do. Every node leaves a record.
+A node becomes what its row says. Shape arithmetic is deferred: it is evaluated as Python values (`converter.shapes`),
+and written when a row asks for it. What has no row, or what its row declines, becomes a stub that raises when it is
+reached, and a record that says what to do. Every node leaves a record.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from converter.graph.annotations import is_folded, refusal_of
 from converter.graph.hints import scopes
 from converter.graph.hints.origins import is_fixed, origin_of
 from converter.graph.hints.source_lines import assigned_name
-from converter.graph.provenance import absorbed_of, operator_of
+from converter.graph.provenance import merged_nodes_of, operator_of
 from converter.lowering.members import Members
-from converter.lowering.node import Declined, Node, Operand, kind_of
+from converter.lowering.node import Node, Operand, Unsupported, kind_of
 from converter.lowering.stubs import describe, stub
 from converter.lowering.tables import Tables
 from converter.script.dtypes import mindspore_dtype
@@ -42,7 +42,7 @@ from converter.script.program import (
     Record,
     Statement,
     Unpacked,
-    Value,
+    Variable,
     Written,
     arguments_of,
     expr,
@@ -76,7 +76,7 @@ class Translator:
         self.block = self.cell.body
         self.records: list[Record] = []
         self._scopes: tuple[Scope, ...] = ()
-        self._unclaimed: dict[ir.Node, Record] = {}
+        self._deferred: dict[ir.Node, Record] = {}
         self._twins: list[tuple[Record, Record]] = []
         self.members = Members(self.cell.members)
 
@@ -86,7 +86,7 @@ class Translator:
         self.cell.doc = f"The whole network. Source: {kind}." if kind else "The whole network."
         for value in graph.inputs:
             name = "x" if value.name == "input" else value.name  # a function of Python's
-            variable = Value(name or "x", dims_of(value))
+            variable = Variable(name or "x", dims_of(value))
             self.values[value] = variable
             self.cell.inputs.append(variable)
         for node in each(graph):
@@ -103,11 +103,11 @@ class Translator:
         self._scopes = scopes.scopes_of(node)
         path = "/".join(scope.name for scope in self._scopes)
         record = Record(operator_of(node), node.name or "", path)
-        twins = [Record(*absorbed) for absorbed in absorbed_of(node)]
+        twins = [Record(*absorbed) for absorbed in merged_nodes_of(node)]
         self.records += [record, *twins] if record.operator else []  # an idiom may need nodes that the source lacks
         self._twins += [(twin, record) for twin in twins]
-        if self._keep_back(node):
-            self._unclaimed[node] = record
+        if self._defer_shape_arithmetic(node):
+            self._deferred[node] = record
             return
         statements, members, records = len(self.block.statements), len(self.members), len(self.records)
         try:
@@ -116,18 +116,20 @@ class Translator:
         except Exception as error:
             del self.block.statements[statements:]
             self.members.drop_from(members)
-            reason = str(error) if isinstance(error, Declined) else f"its row failed ({type(error).__name__}: {error})"
+            reason = (
+                str(error) if isinstance(error, Unsupported) else f"its row failed ({type(error).__name__}: {error})"
+            )
             self._write_stub(node, reason, record)
             for inner in self.records[records:]:  # of the sub-graphs that it holds
                 inner.converted, inner.anchor = False, record.anchor
                 inner.became = f"It stands in a sub-graph of {record.operator} ({record.name}), which didn't convert."
-        self._claim(node, record)
+        self._attribute_to_consumer(node, record)
 
     def _result(self, node: ir.Node) -> Arg:
         row = self.tables.find(node.domain, node.op_type)
         if row is None:
             refusal = refusal_of(node)
-            raise Declined(refusal[1] if refusal else "there is no row for this operator")
+            raise Unsupported(refusal[1] if refusal else "there is no row for this operator")
         inputs = [None if value is None else Operand(self, value) for value in node.inputs]
         while inputs and inputs[-1] is None:
             inputs.pop()
@@ -150,7 +152,7 @@ class Translator:
         for i, (item, output) in enumerate(zip(items, node.outputs, strict=False)):  # the last outputs may be left out
             if item is None:
                 if output.uses() or output.is_graph_output():
-                    raise Declined(f"its output {i} ({output.name}) has no counterpart")
+                    raise Unsupported(f"its output {i} ({output.name}) has no counterpart")
             elif isinstance(item, Expr):
                 statement = Assign((self._target(node, i),), self.resolve(item))
                 self.emit(statement)
@@ -160,18 +162,18 @@ class Translator:
             else:  # an input or a variable as it is: nothing to write
                 self.values[output] = self.resolve(item)
 
-    def _target(self, node: ir.Node, index: int) -> Value | None:
+    def _target(self, node: ir.Node, index: int) -> Variable | None:
         output = node.outputs[index]
         if not output.uses() and not output.is_graph_output():
             return None
         self.values[output] = variable = self.variable(node, index)
         return variable
 
-    def variable(self, node: ir.Node, index: int) -> Value:
+    def variable(self, node: ir.Node, index: int) -> Variable:
         """A new variable for an output of a node."""
         name, path = assigned_name(node, index), scopes.dotted(self._scopes)
         hint = name or scopes.variable_hint(node, index)
-        return Value(hint, dims_of(node.outputs[index]), path, assigned=name is not None)
+        return Variable(hint, dims_of(node.outputs[index]), path, assigned=name is not None)
 
     def _write_stub(self, node: ir.Node, reason: str, record: Record) -> None:
         inputs = [value for value in node.inputs if value is not None and value in self.values]
@@ -183,19 +185,19 @@ class Translator:
 
     # Python values
 
-    def _keep_back(self, node: ir.Node) -> bool:
+    def _defer_shape_arithmetic(self, node: ir.Node) -> bool:
         """Whether a node is shape arithmetic: then it is a Python value, and nothing is written for it yet."""
         if node.domain not in ("", "ai.onnx"):
             return False
-        lifted = self._lift(node)
-        view = self._view_of_weight(node) if lifted is None else None
-        if lifted is not None:
-            self.python.update(zip(node.outputs, lifted, strict=False))
+        evaluated = self._evaluate_shapes(node)
+        view = self._view_of_weight(node) if evaluated is None else None
+        if evaluated is not None:
+            self.python.update(zip(node.outputs, evaluated, strict=False))
         elif view is not None:
             self.views[node.outputs[0]] = view
-        return not lifted is view is None
+        return not evaluated is view is None
 
-    def _lift(self, node: ir.Node) -> tuple[shapes.PyValue, ...] | None:
+    def _evaluate_shapes(self, node: ir.Node) -> tuple[shapes.PyValue, ...] | None:
         source = node.inputs[0] if node.inputs else None
         if node.op_type == "Shape" and source is not None:
             start, end = node.attributes.get_int("start", 0), node.attributes.get_int("end", shapes.FAR)
@@ -207,7 +209,7 @@ class Translator:
             return None
         if any(value is not None and item is None for value, item in zip(node.inputs, inputs, strict=True)):
             return None
-        return shapes.lift(node.op_type, inputs, _lift_attributes(node))
+        return shapes.evaluate(node.op_type, inputs, _shape_attributes(node))
 
     def _view_of_weight(self, node: ir.Node) -> Weight | None:
         """A weight that is used in another shape only: the shape is a step on the way to the parameter."""
@@ -242,13 +244,13 @@ class Translator:
         dims = [dim if isinstance(dim, int) else None for dim in value.shape]
         return (self.tensor(value) if None in dims else None), dims
 
-    def _claim(self, node: ir.Node, record: Record) -> None:
+    def _attribute_to_consumer(self, node: ir.Node, record: Record) -> None:
         """Point the records of the shape arithmetic that a node consumed at the statement that holds it now."""
         results = [value for graph in subgraphs_of(node) for value in graph.outputs]
         pending = [value for value in (*node.inputs, *results) if value is not None]
         while pending:
             producer = pending.pop().producer()
-            absorbed = self._unclaimed.pop(producer, None) if producer is not None else None
+            absorbed = self._deferred.pop(producer, None) if producer is not None else None
             if absorbed is not None:
                 is_view = producer.outputs[0] in self.views  # type: ignore[union-attr]
                 absorbed.became = "a step on the way to a parameter" if is_view else "Python arithmetic on shapes"
@@ -287,7 +289,7 @@ class Translator:
             return held
         if value.const_value is not None or value in self.views:
             return self.members.constant_of(value, lambda: self._as_tensor(value), scopes.constant_hint(value))
-        raise Declined(f"nothing makes the value '{value.name}'")
+        raise Unsupported(f"nothing makes the value '{value.name}'")
 
     def _as_tensor(self, value: ir.Value) -> Weight:
         """A constant that no layer has; what the exporter computed, such as a mask, is not trained."""
@@ -301,7 +303,7 @@ class Translator:
             view = self.views[value]
             return replace(view, steps=joined((*view.steps, *steps), view.tensor.shape))
         if value.const_value is None:
-            raise Declined(f"'{value.name}' is not a constant")
+            raise Unsupported(f"'{value.name}' is not a constant")
         trained = kind_of(value.dtype) == "f" and not is_folded(value) and not is_fixed(value)
         return Weight(value.const_value, tuple(steps), trained)
 
@@ -328,7 +330,7 @@ class Translator:
             if isinstance(item, shapes.PyValue):
                 self.python[value] = item
             elif isinstance(item, Expr) and len(value.uses()) > 1:
-                self.values[value] = variable = Value(value.name or "x", dims_of(value))
+                self.values[value] = variable = Variable(value.name or "x", dims_of(value))
                 self.emit(Assign((variable,), item))
             else:
                 self.values[value] = item
@@ -387,7 +389,7 @@ def _is_composed(statements: Sequence[Statement]) -> bool:
     return calls > 1 or any(map(inspect.isfunction, parts))
 
 
-def _lift_attributes(node: ir.Node) -> dict[str, Any]:
+def _shape_attributes(node: ir.Node) -> dict[str, Any]:
     attributes = {name: value.value for name, value in node.attributes.items()}
     source = node.inputs[0] if node.inputs else None
     attributes["kind"] = kind_of(source.dtype if source is not None else None)

@@ -21,7 +21,7 @@ from converter.graph.snapshot import SourceValue
 from converter.report.facts import Facts, status_of
 from converter.script.program import Cell, Record
 from converter.script.weights import Weight
-from converter.verification import Comparison, NodeComparison
+from converter.verification import NodeComparison, VerificationResult
 from converter.verification.metrics import Difference
 
 SCHEMA = 1
@@ -230,7 +230,7 @@ def _verification(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _feeds(proof: Comparison | None) -> Iterable[tuple[str, np.ndarray]]:
+def _feeds(proof: VerificationResult | None) -> Iterable[tuple[str, np.ndarray]]:
     return proof.feeds.items() if proof else ()
 
 

@@ -12,7 +12,7 @@ from converter.frontends.source import Source
 from converter.graph.snapshot import SourceGraph
 from converter.script.emit import Position, Script
 from converter.script.program import Program, Record
-from converter.verification import Comparison, NodeComparison
+from converter.verification import NodeComparison, VerificationResult
 
 KINDS = ("txt", "json", "html")
 """The reports, by their suffixes."""
@@ -37,7 +37,7 @@ class Facts:
     graph: SourceGraph
     program: Program
     script: Script
-    proof: Comparison | None
+    proof: VerificationResult | None
     options: Mapping[str, Any]
     stages: Stages
     written: Sequence[Path]

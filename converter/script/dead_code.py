@@ -12,15 +12,15 @@ from converter.script.program import (
     Member,
     Program,
     Statement,
-    Value,
+    Variable,
     arguments_of,
     blocks_of,
+    defined_by,
     expressions_of,
-    made_by,
 )
 
 
-def drop_unread(program: Program) -> Program:
+def eliminate_dead_code(program: Program) -> Program:
     """Take unread statements out of every Cell; calls of layers and stubs stay, for what they hold."""
     stubs = {record.anchor for record in program.records if not record.converted}
     dropped = {statement for cell in program.cells for statement in _drop(cell.body, stubs)}
@@ -32,14 +32,14 @@ def drop_unread(program: Program) -> Program:
 
 def _drop(body: Block, stubs: Container[Any]) -> set[Statement]:
     """Take the unread statements out of a body, and return them."""
-    read = {part for result in body.results for part in arguments_of(result) if isinstance(part, Value)}
+    read = {part for result in body.results for part in arguments_of(result) if isinstance(part, Variable)}
     kept: list[Statement] = []
     for statement in reversed(body.statements):
         parts = [part for item in _expressions_within(statement) for part in arguments_of(item)]
-        needed = not isinstance(statement, Assign) or statement in stubs or not read.isdisjoint(made_by(statement))
+        needed = not isinstance(statement, Assign) or statement in stubs or not read.isdisjoint(defined_by(statement))
         if needed or any(isinstance(part, Member) for part in parts):
             kept.append(statement)
-            read.update(part for part in parts if isinstance(part, Value))
+            read.update(part for part in parts if isinstance(part, Variable))
     dropped = set(body.statements).difference(kept)
     body.statements[:] = reversed(kept)
     return dropped

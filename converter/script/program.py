@@ -16,7 +16,7 @@ from converter.base.scope import Scope
 from converter.script.weights import Weight
 
 Arg: TypeAlias = Any
-"""What can fill a hole: a literal (bool, int, float, str, None), an `Expr`, a `Value` (a variable), a `Member`
+"""What can fill a hole: a literal (bool, int, float, str, None), an `Expr`, a `Variable` (a variable), a `Member`
 (`self.conv1`), an `Argument`, a `Cell` (its class), a helper function (its name), or a tuple or list of these."""
 
 
@@ -69,7 +69,7 @@ class Written:
 
 
 @dataclass(eq=False, slots=True)
-class Value:
+class Variable:
     """A variable of the script.
 
     Attributes:
@@ -119,7 +119,7 @@ class Member:
             yield (f"{self.name}.{name}" if name else self.name), weight
 
 
-Target: TypeAlias = "Value | tuple[Target, ...] | None"
+Target: TypeAlias = "Variable | tuple[Target, ...] | None"
 """What an assignment assigns to: a variable, nothing, or the parts of a tuple."""
 
 
@@ -139,7 +139,7 @@ class Assign:
 class Branch:
     """`if condition: … else: …`; both blocks end by assigning their results to `targets`."""
 
-    targets: tuple[Value, ...]
+    targets: tuple[Variable, ...]
     condition: Arg
     then: Block
     orelse: Block
@@ -154,7 +154,7 @@ class While:
     once. `condition` is evaluated before each round.
     """
 
-    carried: tuple[Value, ...]
+    carried: tuple[Variable, ...]
     initial: tuple[Arg, ...]
     condition: Arg
     body: Block
@@ -169,9 +169,9 @@ class For:
     there is a `condition`, the loop ends before the first round for which it is false.
     """
 
-    index: Value
+    index: Variable
     over: Arg
-    carried: tuple[Value, ...]
+    carried: tuple[Variable, ...]
     initial: tuple[Arg, ...]
     body: Block
     scopes: tuple[Scope, ...] = ()
@@ -208,7 +208,7 @@ def blocks_of(statement: Statement) -> tuple[Block, ...]:
             return ()
 
 
-def made_by(statement: Statement) -> tuple[Value, ...]:
+def defined_by(statement: Statement) -> tuple[Variable, ...]:
     """The variables that a statement gives to the statements behind it."""
     match statement:
         case Assign():
@@ -219,7 +219,7 @@ def made_by(statement: Statement) -> tuple[Value, ...]:
             return statement.carried
 
 
-def _variables(targets: Iterable[Target]) -> Iterator[Value]:
+def _variables(targets: Iterable[Target]) -> Iterator[Variable]:
     for target in targets:
         if isinstance(target, tuple):
             yield from _variables(target)
@@ -235,7 +235,7 @@ class Cell:
     doc: str = ""
     arguments: list[Argument] = field(default_factory=list)
     members: list[Member] = field(default_factory=list)
-    inputs: list[Value] = field(default_factory=list)
+    inputs: list[Variable] = field(default_factory=list)
     body: Block = field(default_factory=Block)
 
 

@@ -1,8 +1,8 @@
 """Python values: shape arithmetic lifted out of the tensor world.
 
 `Shape → Gather → Mul → Concat → Reshape` is five tensor operators in a graph and `x.reshape((x.shape[0] * 2, -1))` in
-a script. A tensor whose elements are all literals or Python expressions over shapes is a `PyValue`; `lift` computes on
-such values what an ONNX operator computes on tensors. Nothing here emits a statement: a row asks for a Python value
+a script. A tensor whose elements are all literals or Python expressions over shapes is a `PyValue`; `evaluate` computes
+on such values what an ONNX operator computes on tensors. Nothing here emits a statement: a row asks for a Python value
 when it wants one.
 """
 
@@ -14,14 +14,14 @@ import numpy as np
 
 from converter.script.program import Arg, expr
 from converter.shapes.arithmetic import ARITHMETIC, Attributes, product
-from converter.shapes.data_movement import MAX_ITEMS, MOVEMENT
-from converter.shapes.unknown_rank import SPREAD
-from converter.shapes.value import FAR, PyValue, Unliftable, of_array, read, shape_of, shortest, slice_of
+from converter.shapes.data_movement import DATA_MOVEMENT, MAX_ITEMS
+from converter.shapes.unknown_rank import UNKNOWN_RANK
+from converter.shapes.value import FAR, NotEvaluable, PyValue, of_array, read, shape_of, shortest, slice_of
 
 __all__ = ["FAR", "MAX_ITEMS", "PyValue", "lift", "of_array", "read", "shape_of", "shortest", "size_of", "slice_of"]
 
 
-def lift(op_type: str, inputs: Sequence[PyValue | None], attributes: Attributes) -> tuple[PyValue, ...] | None:
+def evaluate(op_type: str, inputs: Sequence[PyValue | None], attributes: Attributes) -> tuple[PyValue, ...] | None:
     """Compute an operator on Python values: a value for each output, or None when it has to stay with tensors.
 
     Args:
@@ -31,13 +31,13 @@ def lift(op_type: str, inputs: Sequence[PyValue | None], attributes: Attributes)
             Cast's result; `outputs`, how many outputs the node has.
     """
     try:
-        if any(value is not None and value.spread for value in inputs):
-            return (SPREAD[op_type](attributes, *inputs),) if op_type in SPREAD else None
-        function = ARITHMETIC.get(op_type) or MOVEMENT.get(op_type)
+        if any(value is not None and value.unknown_length for value in inputs):
+            return (UNKNOWN_RANK[op_type](attributes, *inputs),) if op_type in UNKNOWN_RANK else None
+        function = ARITHMETIC.get(op_type) or DATA_MOVEMENT.get(op_type)
         if function is None:
             return None
         result = function(attributes, *(None if value is None else value.array for value in inputs))
-    except (Unliftable, ArithmeticError, IndexError, ValueError):  # what NumPy refuses, the source refuses as well
+    except (NotEvaluable, ArithmeticError, IndexError, ValueError):  # what NumPy refuses, the source refuses as well
         return None
     values = [of_array(np.asarray(item, object)) for item in (result if isinstance(result, list) else [result])]
     return None if any(len(value.items) > MAX_ITEMS for value in values) else tuple(_short(v, inputs) for v in values)

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from converter.script.program import Arg, Expr, expr
-from converter.shapes.value import Unliftable, is_number
+from converter.shapes.value import NotEvaluable, is_number
 
 Attributes: TypeAlias = Mapping[str, Any]
 Operator: TypeAlias = Callable[..., Any]
@@ -28,7 +28,7 @@ def numbers(array: np.ndarray) -> list[Any]:
     """
     items = array.reshape(-1).tolist()
     if not all(map(is_number, items)):
-        raise Unliftable
+        raise NotEvaluable
     return items
 
 
@@ -44,24 +44,24 @@ def _unary(template: str, compute: Callable[[Any], Any]) -> Callable[[Arg], Arg]
 def _binary(template: str, compute: Callable[[Any, Any], Any], neutral: Any = None) -> Callable[[Arg, Arg], Arg]:
     """A function of two elements; `neutral` is the right operand that changes nothing."""
 
-    def lifted(left: Arg, right: Arg) -> Arg:
+    def evaluated(left: Arg, right: Arg) -> Arg:
         if is_number(left) and is_number(right):
             return compute(left, right)
         if neutral is not None and is_number(right) and right == neutral:
             return left
         return expr(template, left, right)
 
-    return lifted
+    return evaluated
 
 
 def _commutative(template: str, compute: Callable[[Any, Any], Any], neutral: Any) -> Callable[[Arg, Arg], Arg]:
-    lifted = _binary(template, compute, neutral)
-    return lambda left, right: right if is_number(left) and left == neutral else lifted(left, right)
+    evaluated = _binary(template, compute, neutral)
+    return lambda left, right: right if is_number(left) and left == neutral else evaluated(left, right)
 
 
 def _extreme(template: str, compute: Callable[[Any, Any], Any]) -> Callable[[Arg, Arg], Arg]:
-    lifted = _binary(template, compute)
-    return lambda left, right: left if left == right else lifted(left, right)
+    evaluated = _binary(template, compute)
+    return lambda left, right: left if left == right else evaluated(left, right)
 
 
 def add(left: Arg, right: Arg) -> Arg:
@@ -113,7 +113,7 @@ def _divide(attributes: Attributes, *arrays: np.ndarray) -> Any:
 def _modulo(attributes: Attributes, *arrays: np.ndarray) -> Any:
     """Mod: Python's `%` has the divisor's sign; `fmod` asks for the dividend's."""
     if attributes.get("fmod") and not all(not_negative(item) for array in arrays for item in array.reshape(-1)):
-        raise Unliftable
+        raise NotEvaluable
     return elementwise(_binary("{0} % {1}", operator.mod))(attributes, *arrays)
 
 
@@ -126,7 +126,7 @@ def _absolute(item: Arg) -> Arg:
 def _compare(template: str, compute: Callable[[Any, Any], bool]) -> Operator:
     """A comparison; what is never negative is known to differ from a negative number."""
 
-    def lifted(left: Arg, right: Arg) -> Arg:
+    def evaluated(left: Arg, right: Arg) -> Arg:
         if is_number(left) and is_number(right):
             return compute(left, right)
         if is_number(right) and right < 0 and not_negative(left):
@@ -135,7 +135,7 @@ def _compare(template: str, compute: Callable[[Any, Any], bool]) -> Operator:
             return compute(left, 0)
         return compute(0, 0) if left == right else expr(template, left, right)
 
-    return elementwise(lifted)
+    return elementwise(evaluated)
 
 
 def not_negative(item: Arg) -> bool:
@@ -169,7 +169,7 @@ def _cast(attributes: Attributes, array: np.ndarray) -> Any:
         return elementwise(lambda item: float(item) if is_number(item) else item)(attributes, array)
     if kind == "b":
         return elementwise(_unary("bool({0})", bool))(attributes, array)
-    raise Unliftable
+    raise NotEvaluable
 
 
 def _where(attributes: Attributes, condition: np.ndarray, a: np.ndarray, b: np.ndarray) -> Any:
@@ -177,7 +177,7 @@ def _where(attributes: Attributes, condition: np.ndarray, a: np.ndarray, b: np.n
 
     def choose(chosen: Arg, left: Arg, right: Arg) -> Arg:
         if not is_number(chosen) and left != right:
-            raise Unliftable
+            raise NotEvaluable
         return left if chosen else right
 
     return elementwise(choose)(attributes, condition, a, b)
@@ -198,15 +198,15 @@ def _among(function: Callable[[Arg, Arg], Arg]) -> Operator:
 def _reduction(function: Callable[[Sequence[Arg]], Arg]) -> Operator:
     """A reduction of a vector to one number."""
 
-    def lifted(attributes: Attributes, array: np.ndarray, axes: np.ndarray | None = None) -> Any:
+    def evaluated(attributes: Attributes, array: np.ndarray, axes: np.ndarray | None = None) -> Any:
         if array.ndim != 1 or (axes is not None and numbers(axes) not in ([0], [-1], [])):
-            raise Unliftable
+            raise NotEvaluable
         if attributes.get("noop_with_empty_axes") and (axes is None or not axes.size):
             return array
         result = np.asarray(function(array.tolist()), object)
         return result.reshape((1,) if attributes.get("keepdims", 1) else ())
 
-    return lifted
+    return evaluated
 
 
 def product(items: Sequence[Arg]) -> Arg:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from converter.shapes.arithmetic import Attributes, Operator, numbers
-from converter.shapes.value import Unliftable, of_array, python_slice
+from converter.shapes.value import NotEvaluable, of_array, python_slice
 
 MAX_ITEMS = 64
 """More elements are a table, not shape arithmetic."""
@@ -78,17 +78,17 @@ def _filled(attributes: Attributes, shape: np.ndarray) -> Any:
 def _range(attributes: Attributes, *bounds: np.ndarray) -> Any:
     start, limit, delta = (numbers(bound)[0] for bound in bounds)
     if attributes["kind"] != "i":
-        raise Unliftable
+        raise NotEvaluable
     return np.array(range(start, limit, delta)[: MAX_ITEMS + 1], object)
 
 
 def _small(shape: tuple[int, ...]) -> tuple[int, ...]:
     if math.prod(shape) > MAX_ITEMS:
-        raise Unliftable
+        raise NotEvaluable
     return shape
 
 
-MOVEMENT: Mapping[str, Operator] = {
+DATA_MOVEMENT: Mapping[str, Operator] = {
     "Concat": _concat,
     "ConstantOfShape": _filled,
     "Expand": _expand,

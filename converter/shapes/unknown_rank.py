@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 from converter.script.program import Expr, expr
 from converter.shapes.arithmetic import Attributes, Operator, numbers
-from converter.shapes.value import PyValue, Unliftable, slice_of
+from converter.shapes.value import NotEvaluable, PyValue, slice_of
 
 
 def _whole(value: PyValue) -> Expr:
     if value.whole is None:
-        raise Unliftable
+        raise NotEvaluable
     return value.whole
 
 
@@ -28,7 +28,7 @@ def _gather(attributes: Attributes, data: PyValue, indices: PyValue) -> PyValue:
 def _slice(attributes: Attributes, data: PyValue, *bounds: PyValue | None) -> PyValue:
     starts, stops, _, steps = (None if bound is None else numbers(bound.array) for bound in (*bounds, None, None)[:4])
     if not starts or not stops:
-        raise Unliftable
+        raise NotEvaluable
     return slice_of(data, starts[0], stops[0], steps[0] if steps else 1)
 
 
@@ -41,7 +41,7 @@ def _product(attributes: Attributes, data: PyValue, axes: PyValue | None = None)
     return PyValue((expr("math.prod({0})", _whole(data)),), (1,) if attributes.get("keepdims", 1) else ())
 
 
-SPREAD: Mapping[str, Operator] = {
+UNKNOWN_RANK: Mapping[str, Operator] = {
     "Concat": _concat,
     "Gather": _gather,
     "Identity": lambda attributes, data: data,

@@ -14,7 +14,7 @@ FAR = 2**31 - 1
 """ONNX writes "to the end" as any large number; exporters take the largest of int32 or int64."""
 
 
-class Unliftable(Exception):  # noqa: N818 - it is an answer, not an error
+class NotEvaluable(Exception):  # noqa: N818 - it is an answer, not an error
     """A case that stays with tensors."""
 
 
@@ -53,7 +53,7 @@ class PyValue:
         return all(is_number(item) for item in self.items)
 
     @property
-    def spread(self) -> bool:
+    def unknown_length(self) -> bool:
         """Whether the number of elements is not known, for one of them is `*x.shape`."""
         return any(isinstance(item, Expr) and item.template.startswith("*") for item in self.items)
 
@@ -81,7 +81,7 @@ def shape_of(tensor: Arg, shape: Sequence[int | None] | None) -> PyValue:
     """The shape of a tensor: numbers where the model fixes them, `x.shape[i]` elsewhere, `*x.shape` of unknown rank."""
     whole = expr("{0}.shape", tensor)
     if shape is None:
-        return spread_of(whole)
+        return of_unknown_length(whole)
     items = tuple(expr("{0}.shape[{1}]", tensor, i) if dim is None else dim for i, dim in enumerate(shape))
     return PyValue(items, (len(items),), whole if items and not any(map(is_number, items)) else None)
 
@@ -98,11 +98,11 @@ def read(tensor: Arg, kind: str, shape: Sequence[int | None] | None) -> PyValue 
     if not shape:
         return PyValue((expr(f"{number}({{0}})", tensor),), ())
     if shape[0] is None:
-        return spread_of(expr(f"tuple([{number}(item) for item in {{0}}])", tensor))
+        return of_unknown_length(expr(f"tuple([{number}(item) for item in {{0}}])", tensor))
     return PyValue(tuple(expr(f"{number}({{0}}[{{1}}])", tensor, i) for i in range(shape[0])), (shape[0],))
 
 
-def spread_of(whole: Expr) -> PyValue:
+def of_unknown_length(whole: Expr) -> PyValue:
     """All elements of a tuple, however many they are."""
     return PyValue((expr("*{0}", whole),), (1,), whole)
 
@@ -114,16 +114,16 @@ def slice_of(data: PyValue, start: int, stop: int, step: int = 1) -> PyValue:
         Unliftable: it is a part of a vector of unknown length that has no short form.
     """
     bounds = python_slice(start, stop, step)
-    if not data.spread:
+    if not data.unknown_length:
         part = data.array[bounds]
         return data if part.size == len(data.items) and step == 1 else of_array(part)
     if data.whole is None or step != 1:
-        raise Unliftable
+        raise NotEvaluable
     if not bounds.start:
-        return data if bounds.stop is None else spread_of(expr("{0}[:{1}]", data.whole, bounds.stop))
+        return data if bounds.stop is None else of_unknown_length(expr("{0}[:{1}]", data.whole, bounds.stop))
     if bounds.stop is None:
-        return spread_of(expr("{0}[{1}:]", data.whole, bounds.start))
-    return spread_of(expr("{0}[{1}:{2}]", data.whole, bounds.start, bounds.stop))
+        return of_unknown_length(expr("{0}[{1}:]", data.whole, bounds.start))
+    return of_unknown_length(expr("{0}[{1}:{2}]", data.whole, bounds.start, bounds.stop))
 
 
 def python_slice(start: int, stop: int, step: int) -> slice:

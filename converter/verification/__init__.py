@@ -19,13 +19,13 @@ from converter.graph.walk import all_nodes
 from converter.lowering.tables import Tables
 from converter.verification.inputs import other_inputs, verification_inputs
 from converter.verification.instrument import instrument
-from converter.verification.journal import Results
+from converter.verification.journal import Journal
 from converter.verification.metrics import NodeComparison, OutputComparison, Verdict
 from converter.verification.reference import is_random, values_read_by
-from converter.verification.result import Comparison
+from converter.verification.result import VerificationResult
 from converter.verification.supervise import lack_of_memory, lack_of_memory_for, run
 from converter.verification.tail_progress import Count
-from converter.verification.upcast import can_widen, widened, widened_script
+from converter.verification.upcast import can_upcast, upcast, upcast_script
 
 if TYPE_CHECKING:
     from converter.lowering.translation import Translation
@@ -44,7 +44,7 @@ def verify(
     checkpoint: Path | None,
     inputs_file: Path | None = None,
     count: Count = lambda done, total: None,
-) -> Comparison:
+) -> VerificationResult:
     """Compare a script with its source, in PyNative and graph mode, and each of its nodes, in a process of its own.
 
     Args:
@@ -65,40 +65,40 @@ def verify(
         raise ModuleNotFoundError("No module named 'mindspore'", name="mindspore")
     containers = [end.name for end in (*source.inputs, *source.outputs) if end.container]
     if containers:
-        return Comparison((), {}, f"{', '.join(containers)}: lists and optional values are not compared")
+        return VerificationResult((), {}, f"{', '.join(containers)}: lists and optional values are not compared")
     original = source.original
     if lacking := lack_of_memory_for(source.inputs):
-        return Comparison((), {}, lacking, stopped=True)
+        return VerificationResult((), {}, lacking, stopped=True)
     feeds = verification_inputs(made.graph.graph, source.inputs, inputs_file)
     if lacking := lack_of_memory(checkpoint):
-        return Comparison((), feeds, lacking, stopped=True)
+        return VerificationResult((), feeds, lacking, stopped=True)
     with tempfile.TemporaryDirectory(prefix="onnx2mindspore-") as name:
         folder = Path(name)
         job = _job(source, made, script, checkpoint)
         model = original.model
-        if model is not None and can_widen(model):
-            model = widened(model, original.file.parent)
-            job |= _widened_script(script, folder)
+        if model is not None and can_upcast(model):
+            model = upcast(model, original.file.parent)
+            job |= _upcast_script(script, folder)
         total = sum(1 for _ in all_nodes(made.graph.graph))
         if total <= SAMPLE and not job["wide"]:
             job["nodes"] = _plan(source, made.graph, rows, 1, folder)
         _hand_over(folder, job, feeds, model)
-        results = Results(job, made, folder, run(folder, "outputs", job, count))
+        results = Journal(job, made, folder, run(folder, "outputs", job, count))
         if results.refused and (other := _accepted(source, made, inputs_file, job, folder, count)):
             feeds, results = other
         if results.wants_nodes:
             step = 1 if results.differ or job["stubs"] else -(-total // SAMPLE)
             job["nodes"] = job["nodes"] or _plan(source, made.graph, rows, step, folder)
             _hand_over(folder, job, feeds, None)
-            results = Results(job, made, folder, results.ending, run(folder, "nodes", job, count))
+            results = Journal(job, made, folder, results.ending, run(folder, "nodes", job, count))
         if results.only_graph_mode_differs and total <= SAMPLE and isinstance(job["nodes"], dict):
-            results = Results(job, made, folder, results.ending, run(folder, "graph", job, count))
+            results = Journal(job, made, folder, results.ending, run(folder, "graph", job, count))
         return results.comparison(feeds)
 
 
 def _accepted(
     source: Source, made: Translation, inputs_file: Path | None, job: Mapping[str, Any], folder: Path, count: Count
-) -> tuple[dict[str, np.ndarray], Results] | None:
+) -> tuple[dict[str, np.ndarray], Journal] | None:
     """Inputs that the source takes, of other extents where it leaves them free and nobody has said, and the results.
 
     A source may fix an extent inside that it leaves free outside, or need more than a few steps of a sequence.
@@ -106,7 +106,7 @@ def _accepted(
     for feeds in other_inputs(made.graph.graph, source.inputs, inputs_file):
         (folder / "results.jsonl").unlink()
         _hand_over(folder, job, feeds, None)
-        results = Results(job, made, folder, run(folder, "outputs", job, count))
+        results = Journal(job, made, folder, run(folder, "outputs", job, count))
         if not results.refused:
             return feeds, results
     return None
@@ -144,11 +144,11 @@ def _job(source: Source, made: Translation, script: Path, checkpoint: Path | Non
     }
 
 
-def _widened_script(script: Path, folder: Path) -> dict[str, Any]:
+def _upcast_script(script: Path, folder: Path) -> dict[str, Any]:
     """Write the script down in float32; returns what changes in the job."""
     wide = folder / "float32" / script.name
     wide.parent.mkdir()
-    wide.write_text(widened_script(script.read_text(encoding="utf-8")), encoding="utf-8")
+    wide.write_text(upcast_script(script.read_text(encoding="utf-8")), encoding="utf-8")
     note = "compared in float32, for want of bfloat16 on a CPU; no node was compared by itself"
     return {"script": str(wide), "wide": True, "precision": "bfloat16", "nodes": note}
 

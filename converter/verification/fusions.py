@@ -109,7 +109,7 @@ def _run(operator: str, feeds: list[Any], attributes: dict[str, Any], outputs: i
     return runner_of(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10))(given)
 
 
-IDIOMS: dict[str, Callable[..., Any]] = {
+FUSIONS: dict[str, Callable[..., Any]] = {
     "ChannelShuffle": channel_shuffle,
     "Dense": dense,
     "GRU": recurrent("GRU"),
@@ -138,6 +138,6 @@ def operators() -> tuple[Any, ...]:
         return _run
 
     members: dict[str, dict[str, Any]] = {
-        name: {"op_domain": DOMAIN, "_run": operator(compute)} for name, compute in IDIOMS.items()
+        name: {"op_domain": DOMAIN, "_run": operator(compute)} for name, compute in FUSIONS.items()
     }
     return tuple(type(name, (OpRun,), attributes) for name, attributes in members.items())

@@ -24,7 +24,7 @@ from converter.graph.walk import subgraphs
 from converter.lowering.tables import Tables
 from converter.lowering.translator import Translator
 from converter.script.emit import emit
-from converter.script.program import Arg, Assign, Program, Value, expr
+from converter.script.program import Arg, Assign, Program, Variable, expr
 from converter.script.weights import Weight
 from converter.shapes import PyValue
 from converter.verification.reference import values_read_by
@@ -126,7 +126,7 @@ class _Instrumenter(Translator):
         converted = all(record.converted for record in self.records[records : records + 1])
         names = tuple((i, outputs[i].name or "") for i in made)
         self.probes[number] = replace(probe, outputs=names, converted=converted)
-        targets = {i: Value(name or "y") for i, name in names if outputs[i] in self.values}
+        targets = {i: Variable(name or "y") for i, name in names if outputs[i] in self.values}
         after = expr(f"{AFTER}({{0}}, {{1}})", number, tuple(made.values()))
         self.emit(Assign(tuple(targets.get(i) for i in made) if targets else (), after))
         self.values.update({outputs[i]: variable for i, variable in targets.items()})

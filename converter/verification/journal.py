@@ -15,14 +15,14 @@ from converter.script.program import Record
 from converter.verification.locate import records_at
 from converter.verification.metrics import NodeComparison, OutputComparison, Verdict
 from converter.verification.process import MODES
-from converter.verification.result import Comparison
+from converter.verification.result import VerificationResult
 from converter.verification.supervise import Ending
 
 if TYPE_CHECKING:
     from converter.lowering.translation import Translation
 
 
-class Results:
+class Journal:
     """What a job's process noted before it ended.
 
     Attributes:
@@ -76,16 +76,16 @@ class Results:
         differs = {output.mode for output in self._outputs(()) if output.verdict == "differs"}
         return differs == {MODES[1]} and all(node.verdict != "differs" for node in self._nodes())
 
-    def comparison(self, feeds: Mapping[str, np.ndarray]) -> Comparison:
+    def comparison(self, feeds: Mapping[str, np.ndarray]) -> VerificationResult:
         """Read what the process noted, and what it did not come to."""
         if self.refused:
-            return Comparison((), feeds, f"the source refuses the inputs: {self.refused[0]}")
+            return VerificationResult((), feeds, f"the source refuses the inputs: {self.refused[0]}")
         if not self._has_source:
             stopped = not self.ending.by_itself
-            return Comparison((), feeds, f"the source could not be run: {self.ending.reason}", stopped=stopped)
+            return VerificationResult((), feeds, f"the source could not be run: {self.ending.reason}", stopped=stopped)
         nodes = self._nodes()
         outputs = self._outputs(nodes)
-        proof = Comparison(outputs, feeds, nodes=nodes, stopped=not self.ending.by_itself)
+        proof = VerificationResult(outputs, feeds, nodes=nodes, stopped=not self.ending.by_itself)
         notes = self._obstacles()
         if not notes and proof.verdict == "differs" and proof.first_difference is None:
             notes = [self._explanation(outputs)]

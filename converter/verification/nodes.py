@@ -19,12 +19,12 @@ from converter.base.weight_steps import apply
 from converter.graph.external_data import map_external_data
 from converter.graph.walk import all_graphs
 from converter.verification.instrument import AFTER, BEFORE, MODEL, SCRIPT, Probe
-from converter.verification.per_node_cells import PIECE, in_pieces
+from converter.verification.per_node_cells import PIECE, split_into_cells
 from converter.verification.prober import RAISED, Note, Prober
 from converter.verification.reference import Reference
 
 
-def compare_nodes(
+def compare_node_outputs(
     folder: Path, plan: Mapping[str, Any], feeds: Sequence[Any], note: Note, graph_mode: bool = False
 ) -> list[Any] | None:
     """Compare the nodes of an instrumented script, noting each comparison as it is made.
@@ -52,7 +52,7 @@ def compare_nodes(
     script = folder / SCRIPT
     if graph_mode:
         script = script.with_stem("pieces")
-        script.write_text(in_pieces((folder / SCRIPT).read_text(encoding="utf-8")), encoding="utf-8")
+        script.write_text(split_into_cells((folder / SCRIPT).read_text(encoding="utf-8")), encoding="utf-8")
     module, net = _network(script, plan["weights"], model)
 
     def piece(number: int, *inputs: Any) -> Any:

@@ -32,7 +32,7 @@ PIECE = "_piece_"
 """The function that runs a piece."""
 
 
-def in_pieces(text: str) -> str:
+def split_into_cells(text: str) -> str:
     """Rewrite an instrumented script."""
     tree = ast.parse(text)
     (network,) = (node for node in tree.body if isinstance(node, ast.ClassDef))

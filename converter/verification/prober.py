@@ -14,7 +14,7 @@ from converter.verification.instrument import Probe
 from converter.verification.metrics import Difference, NodeComparison, badness, difference
 from converter.verification.reference import Reference
 
-ROUNDS = 16
+ITERATIONS = 16
 """In so many rounds of a loop the nodes of its body are compared."""
 NEAR = 0.99
 """From this cosine similarity on, or where there is none, a difference may be onnxruntime's own: 64 bits decide."""
@@ -38,14 +38,14 @@ class Prober:
         self._note = note
         self._running: list[tuple[int, Sequence[Any]]] = []
         self._errors: dict[int, Exception] = {}
-        self._rounds: dict[int, int] = {}
+        self._iterations: dict[int, int] = {}
         self._worst: dict[tuple[int, str], Difference] = {}
 
     def before(self, number: int, inputs: Sequence[Any]) -> None:
         """Begin a node."""
-        if number not in self._rounds:
+        if number not in self._iterations:
             self._note(reached=number)
-        self._rounds[number] = self._rounds.get(number, 0) + 1
+        self._iterations[number] = self._iterations.get(number, 0) + 1
         self._running.append((number, inputs))
 
     def failed(self, error: Exception) -> None:
@@ -59,7 +59,7 @@ class Prober:
             self._raised_within(self._running.pop()[0])
         _, inputs = self._running.pop()
         results = list(made)
-        if self._rounds[number] <= ROUNDS or any(item is RAISED for item in made):
+        if self._iterations[number] <= ITERATIONS or any(item is RAISED for item in made):
             results = self._judge(number, inputs, [self._settled(number, item) for item in made])
         return results[0] if len(results) == 1 else results
 

@@ -24,7 +24,7 @@ from converter.errors import ConverterError
 from converter.frontends.source import Original
 from converter.verification.locate import lines_of
 from converter.verification.metrics import Difference, OutputComparison, difference
-from converter.verification.nodes import compare_nodes
+from converter.verification.nodes import compare_node_outputs
 from converter.verification.prober import Note, first_line
 from converter.verification.supervise import be_ended_first
 
@@ -54,7 +54,7 @@ def main(folder: Path, part: str) -> None:
             for mode in MODES if not job["stubs"] else ():
                 _compare_mode(job, mode, feeds, wanted, note)
         if isinstance(job["nodes"], dict):
-            _compare_nodes(job, folder, feeds, part == "graph", note)
+            _compare_node_outputs(job, folder, feeds, part == "graph", note)
 
 
 def _read(array: np.ndarray, wide: bool) -> np.ndarray:
@@ -82,14 +82,14 @@ def _compare_mode(
         note(compared=OutputComparison(output=name, mode=mode, **each.as_dict()).as_dict(), lines=lines)
 
 
-def _compare_nodes(
+def _compare_node_outputs(
     job: Mapping[str, Any], folder: Path, feeds: Mapping[str, np.ndarray], graph_mode: bool, note: Note
 ) -> None:
     """Compare the nodes; and with the source, what all of them together give when each is right."""
     note(started="graph nodes" if graph_mode else "nodes")
     try:
         _load_mindspore()
-        made = compare_nodes(folder, job["nodes"], list(feeds.values()), note, graph_mode)
+        made = compare_node_outputs(folder, job["nodes"], list(feeds.values()), note, graph_mode)
     except Exception as error:
         note(failed=f"the nodes cannot be compared: {first_line(error)}")
     else:

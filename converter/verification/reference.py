@@ -18,7 +18,7 @@ from converter.frontends.onnx.model_file import ORT_IR_VERSION
 from converter.graph.fusions.rewrite import DOMAIN
 from converter.graph.walk import all_nodes, subgraphs
 from converter.verification.evaluate import NoReference, Runner, by_onnx, runner_of
-from converter.verification.fusions import IDIOMS, operators
+from converter.verification.fusions import FUSIONS, operators
 
 ORT_OPSET = 26
 """The newest opset that onnxruntime 1.31 runs. Later ones only widen what its operators accept, or add operators."""
@@ -104,7 +104,7 @@ class Reference:
             raise NoReference("it was computed in 64 bits")
         given = dict(inputs)
         given.update({read.name or "": self._array(read, inputs) for read in _missing(node, inputs)})
-        wide = {name: _widened(array) for name, array in given.items()}
+        wide = {name: _upcast(array) for name, array in given.items()}
         return _aligned(node, by_onnx(self._model_of(node, wide, {}), operators()))(wide)
 
     def _model_of(self, node: ir.Node, inputs: Mapping[str, Any], constants: Mapping[Any, Any]) -> onnx.ModelProto:
@@ -143,9 +143,9 @@ def _aligned(node: ir.Node, run: Runner) -> Runner:
     return outputs
 
 
-def _widened(item: Any) -> Any:
+def _upcast(item: Any) -> Any:
     if isinstance(item, list):
-        return [_widened(part) for part in item]
+        return [_upcast(part) for part in item]
     is_float = isinstance(item, np.ndarray) and (item.dtype.kind == "f" or item.dtype.name == "bfloat16")
     return item.astype(np.float64) if is_float else item
 
@@ -162,7 +162,7 @@ def _declared(value: ir.Value) -> onnx.ValueInfoProto:
 
 def _idiom(node: ir.Node, inputs: Sequence[Any]) -> list[Any]:
     attributes = {name: value.value for name, value in node.attributes.items()}
-    if node.op_type not in IDIOMS:
+    if node.op_type not in FUSIONS:
         raise NoReference("it has no counterpart in ONNX")
-    made = IDIOMS[node.op_type](*inputs, **attributes)
+    made = FUSIONS[node.op_type](*inputs, **attributes)
     return [np.asarray(item) for item in (made if isinstance(made, tuple) else (made,))]

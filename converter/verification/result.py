@@ -12,7 +12,7 @@ from converter.verification.metrics import NodeComparison, OutputComparison, Ver
 
 
 @dataclass(frozen=True)
-class Comparison:
+class VerificationResult:
     """The proof.
 
     Attributes:

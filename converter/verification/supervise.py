@@ -16,7 +16,7 @@ from typing import Any
 
 import converter
 from converter.frontends.source import End
-from converter.verification.tail_progress import Count, followed
+from converter.verification.tail_progress import Count, tail_progress
 
 ONEDNN_ISA = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
 """Without it, MindSpore's 3x3 convolutions fall to reference code on CPUs that have AVX-512: about 70 times slower."""
@@ -52,7 +52,7 @@ def run(folder: Path, part: str, job: Mapping[str, Any], count: Count) -> Ending
     """Run a part of the job; in its folder, where MindSpore leaves its dumps."""
     path = os.pathsep.join([str(Path(converter.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     nodes = len(job["nodes"]["probes"]) if isinstance(job["nodes"], dict) else 0
-    with followed(folder / "results.jsonl", nodes, count):
+    with tail_progress(folder / "results.jsonl", nodes, count):
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "converter.verification.process", ".", part],

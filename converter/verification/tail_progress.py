@@ -17,7 +17,7 @@ _REACHED = b'{"reached":'
 
 
 @contextmanager
-def followed(results: Path, total: int, count: Count) -> Iterator[None]:
+def tail_progress(results: Path, total: int, count: Count) -> Iterator[None]:
     """Count the nodes that the process notes in `results`, while the block waits for it.
 
     `count` is called from a thread.

@@ -21,14 +21,14 @@ _LARGEST = 2**30
 """Bytes of bfloat16 in one file; the file in float32 is a message of protobuf's, which has 2 GB at most."""
 
 
-def can_widen(model: onnx.ModelProto) -> bool:
+def can_upcast(model: onnx.ModelProto) -> bool:
     """Whether there is bfloat16 in a model, and not too much of it."""
     narrow = [part for part in _parts(model) if isinstance(part, TensorProto) and part.data_type == _NARROW]
     typed = any(isinstance(part, TypeProto.Tensor) and part.elem_type == _NARROW for part in _parts(model))
     return (bool(narrow) or typed) and sum(2 * int(np.prod(tensor.dims)) for tensor in narrow) < _LARGEST
 
 
-def widened(model: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
+def upcast(model: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
     """The model in float32; its external data, in `folder`, becomes part of it."""
     wide = onnx.ModelProto()
     wide.CopyFrom(model)
@@ -44,7 +44,7 @@ def widened(model: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
     return wide
 
 
-def widened_script(text: str) -> str:
+def upcast_script(text: str) -> str:
     """The script in float32, line by line."""
     return text.replace("ms.bfloat16", "ms.float32")
 

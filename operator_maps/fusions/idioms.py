@@ -89,15 +89,15 @@ def unfold(
 
 
 ROWS = {
-    "idiom.AdaptiveAvgPool": call("ops.adaptive_avg_pool2d({0}, {output_size})", output_size=(1, 1)),
-    "idiom.ChannelShuffle": call("ops.channel_shuffle({0}, {groups})", groups=1),
-    "idiom.Dense": dense,
-    "idiom.PixelUnshuffle": call("ops.pixel_unshuffle({0}, {factor})", factor=1),
-    "idiom.RepeatInterleave": repeat_interleave,
-    "idiom.Roll": roll_row,
-    "idiom.RotateHalf": rotate_half_row,
-    "idiom.Stack": stack,
-    "idiom.Standardize": standardize,
-    "idiom.Unbind": unbind,
-    "idiom.Unfold": unfold,
+    "fusion.AdaptiveAvgPool": call("ops.adaptive_avg_pool2d({0}, {output_size})", output_size=(1, 1)),
+    "fusion.ChannelShuffle": call("ops.channel_shuffle({0}, {groups})", groups=1),
+    "fusion.Dense": dense,
+    "fusion.PixelUnshuffle": call("ops.pixel_unshuffle({0}, {factor})", factor=1),
+    "fusion.RepeatInterleave": repeat_interleave,
+    "fusion.Roll": roll_row,
+    "fusion.RotateHalf": rotate_half_row,
+    "fusion.Stack": stack,
+    "fusion.Standardize": standardize,
+    "fusion.Unbind": unbind,
+    "fusion.Unfold": unfold,
 }

@@ -5,13 +5,13 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from converter.graph.annotations import varying_axes
-from converter.rows import Arg, Assign, Block, For, Node, Operand, Value, While, expr
+from converter.rows import Arg, Assign, Block, For, Node, Operand, Variable, While, expr
 
 UNROLLED = 50
 """Graph mode unrolls a loop over a fixed range; so many rounds take it 3 s to compile, and it fails at some 300."""
 
 
-class Rounds:
+class Iterations:
     """A loop that is being written: a body, and the variables that it carries from round to round.
 
     Attributes:
@@ -22,9 +22,9 @@ class Rounds:
         self.node = node
         self.block = body
         self.rolled = rolled
-        self._carried: list[tuple[Value, Arg, Arg]] = []
+        self._carried: list[tuple[Variable, Arg, Arg]] = []
 
-    def carry(self, variable: Value, initial: Arg, result: Arg) -> None:
+    def carry(self, variable: Variable, initial: Arg, result: Arg) -> None:
         """Carry a variable, from `initial` on; each round gives it `result`."""
         self._carried.append((variable, self.node.resolve(initial), self.node.resolve(result)))
 
@@ -75,7 +75,7 @@ class Rounds:
         )
         return rows
 
-    def for_(self, index: Value, count: Arg, condition: Arg = None) -> For:
+    def for_(self, index: Variable, count: Arg, condition: Arg = None) -> For:
         """Write `for index in range(count)`, which ends early where the condition is false.
 
         Args:
@@ -97,7 +97,7 @@ class Rounds:
         carried, initial, self.block.results = self._columns()
         return While(carried, initial, condition, self.block)
 
-    def _columns(self) -> tuple[tuple[Value, ...], tuple[Arg, ...], tuple[Arg, ...]]:
+    def _columns(self) -> tuple[tuple[Variable, ...], tuple[Arg, ...], tuple[Arg, ...]]:
         carried, initial, results = zip(*self._carried, strict=True) if self._carried else ((), (), ())
         return carried, initial, results
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from converter.rows import Arg, Branch, Node, Operand, PyValue, Value, Written, expr
-from operator_maps.lib.iterations import UNROLLED, Rounds, extents
+from converter.rows import Arg, Branch, Node, Operand, PyValue, Variable, Written, expr
+from operator_maps.lib.iterations import UNROLLED, Iterations, extents
 
 _NO_LIMIT = 2**31 - 1
 """A trip count from here on means no limit: exporters write the largest integer."""
@@ -52,20 +52,20 @@ def loop(node: Node, count: Operand | None, condition: Operand | None, *initial:
     if rolled and lists:
         raise node.decline(f"it carries the list '{lists[0]}', and its number of rounds is computed")
 
-    index, proceed = Value("i"), Value("proceed")
+    index, proceed = Variable("i"), Variable("proceed")
     states = tuple(node.variable(k) for k in range(len(initial)))
     block = node.block(body, (PyValue((index,), ()), PyValue((True,), ()) if counted else proceed, *states))
     proceeds, *results = block.results
-    rounds = Rounds(node, block, rolled)
+    iterations = Iterations(node, block, rolled)
     for state, start, formal, result in zip(states, initial, body.inputs[2:], results, strict=False):
-        rounds.carry(state, rounds.resizable(start, formal), result)
-    stacks = [rounds.stack(k, results[k], body.outputs[k + 1]) for k in range(len(states), len(results))]
+        iterations.carry(state, iterations.resizable(start, formal), result)
+    stacks = [iterations.stack(k, results[k], body.outputs[k + 1]) for k in range(len(states), len(results))]
     if counted:
-        return Written(rounds.for_(index, limit), (*states, *stacks))
-    rounds.carry(proceed, expr("ms.Tensor(True)") if keep else condition, proceeds)
+        return Written(iterations.for_(index, limit), (*states, *stacks))
+    iterations.carry(proceed, expr("ms.Tensor(True)") if keep else condition, proceeds)
     if limit is None and not body.inputs[0].uses():
-        return Written(rounds.while_(proceed), (*states, *stacks))
-    return Written(rounds.for_(index, _NO_LIMIT if limit is None else limit, proceed), (*states, *stacks))
+        return Written(iterations.while_(proceed), (*states, *stacks))
+    return Written(iterations.for_(index, _NO_LIMIT if limit is None else limit, proceed), (*states, *stacks))
 
 
 def scan(
@@ -89,23 +89,23 @@ def scan(
         used and extents(node, output) is None for used, output in zip(node.used[carried:], outputs, strict=True)
     )
 
-    index = Value("i")
+    index = Variable("i")
     slices = [
         _slice(node, x, axis, expr("{0} - 1 - {1}", count, index) if reverse else index)
         for x, axis, reverse in zip(inputs[carried:], axes, backward, strict=True)
     ]
     states = tuple(node.variable(k) for k in range(carried))
-    rounds = Rounds(node, node.block(body, (*states, *slices)), rolled=not _in_python(count, unknown))
-    results = rounds.block.results
+    iterations = Iterations(node, node.block(body, (*states, *slices)), rolled=not _in_python(count, unknown))
+    results = iterations.block.results
     for state, start, formal, result in zip(states, inputs, body.inputs, results, strict=False):
-        rounds.carry(state, rounds.resizable(start, formal), result)
+        iterations.carry(state, iterations.resizable(start, formal), result)
     out_axes = tuple(scan_output_axes) or (0,) * len(outputs)
     out_backward = tuple(scan_output_directions) or (0,) * len(outputs)
     stacks = [
-        rounds.stack(k, results[k], outputs[k - carried], out_axes[k - carried], bool(out_backward[k - carried]))
+        iterations.stack(k, results[k], outputs[k - carried], out_axes[k - carried], bool(out_backward[k - carried]))
         for k in range(carried, len(results))
     ]
-    return Written(rounds.for_(index, count), (*states, *stacks))
+    return Written(iterations.for_(index, count), (*states, *stacks))
 
 
 def _in_python(count: Arg, only_so: bool) -> bool:

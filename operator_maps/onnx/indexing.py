@@ -66,7 +66,7 @@ def gather_elements(node: Node, x: Operand, indices: Operand, *, axis: int = 0) 
 
 def gather_nd(node: Node, x: Operand, indices: Operand, *, batch_dims: int = 0) -> Arg:
     """ONNX GatherND: ops.gather_nd, with the batch's own index in front where there are batch axes."""
-    places = _places(node, x, indices, batch_dims)
+    places = _locations(node, x, indices, batch_dims)
     if not batch_dims:
         return expr("ops.gather_nd({0}, {1})", x, places)
     return expr("{0}({1}, {2}, {3})", gather_nd_of_batch, x, places, batch_dims)
@@ -111,10 +111,10 @@ def scatter_nd(node: Node, x: Operand, indices: Operand, updates: Operand, *, re
     if updates.size == 0:
         return x
     name = "update" if reduction == "none" else reduction
-    return expr(f"ops.tensor_scatter_{name}({{0}}, {{1}}, {{2}})", x, _places(node, x, indices), updates)
+    return expr(f"ops.tensor_scatter_{name}({{0}}, {{1}}, {{2}})", x, _locations(node, x, indices), updates)
 
 
-def _places(node: Node, x: Operand, indices: Operand, batch_dims: int = 0) -> Arg:
+def _locations(node: Node, x: Operand, indices: Operand, batch_dims: int = 0) -> Arg:
     """Places with every index counted from the front, which is all that MindSpore's functions take."""
     array, shape = indices.constant, x.shape
     if _never_negative(indices.value) or (array is not None and not (array < 0).any()):

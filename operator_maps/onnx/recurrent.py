@@ -21,14 +21,14 @@ from converter.rows import (
     Node,
     Operand,
     Step,
-    Value,
+    Variable,
     Weight,
     Written,
     concatenate,
     expr,
     invoke,
-    part,
     reshape,
+    slice_axis,
     unless_default,
 )
 from operator_maps.lib import recurrent_steps as steps
@@ -114,7 +114,7 @@ def _layer(
         args.pop()
     holes = ", ".join(f"{{{i + 1}}}" for i in range(len(args)))
     names = zip(("output", "hidden", "cell"), node.used, strict=False)
-    output, *last = (Value(name) if used else None for name, used in names)
+    output, *last = (Variable(name) if used else None for name, used in names)
     last += [None] * (len(states) - len(last))
     call = Assign((output, _packed(last)), node.resolve(expr(f"{{0}}({holes})", layer, *args)))
     return Written(call, (output and turned(output), *last)[: len(node.used)])
@@ -164,14 +164,14 @@ _BIASES = ("bias_ih_l0", "bias_hh_l0")
 
 def _of_direction(source: Operand, index: int, directions: int) -> tuple[Step, ...]:
     shape = reshape(*(dim or 0 for dim in (source.shape or ())[1:]))
-    return (shape,) if directions == 1 else (part(0, index, index + 1), shape)
+    return (shape,) if directions == 1 else (slice_axis(0, index, index + 1), shape)
 
 
 def _in_order(first: int, rows: int, gates: Sequence[int], is_part: bool) -> tuple[Step, ...]:
     """Bring the gates, which stand in the `rows` from `first` on, into MindSpore's order."""
     hidden = rows // len(gates)
     starts = [first + gate * hidden for gate in gates]
-    blocks = [(part(0, start, start + hidden),) for start in starts]
+    blocks = [(slice_axis(0, start, start + hidden),) for start in starts]
     if len(blocks) > 1:
         return (concatenate(0, *blocks),)
     return blocks[0] if is_part else ()
@@ -291,13 +291,13 @@ class _Run:
                 *(steps.recurrent, step, x, self._state_of(i), self._weights_of(i, peepholes), self._functions_of(i)),
                 *unless_default(lengths=(self.lengths, None), backward=(backward, False)).values(),
             )
-            targets = (Value("output") if used[0] else None, Value("state") if any(used[1:]) else None)
+            targets = (Variable("output") if used[0] else None, Variable("state") if any(used[1:]) else None)
             calls.append(Assign(targets, node.resolve(run)))
         for call in calls[:-1]:
             node.emit(call)
         outputs, states = zip(*(call.targets for call in calls), strict=True)
         axis = 1 + self.layout
-        every = expr("ops.stack({0}, {1})", outputs, axis) if len(calls) == 2 else _widened(outputs[0], axis)
+        every = expr("ops.stack({0}, {1})", outputs, axis) if len(calls) == 2 else _upcast(outputs[0], axis)
         last = [self._swapped(self._last(k, states)) if used[1 + k] else None for k in range(len(self.states))]
         return Written(calls[-1], (self._swapped(every) if used[0] else None, *last)[: len(node.used)])
 
@@ -333,7 +333,7 @@ class _Run:
         share = len(self.states) + (self.rows > self.hidden)
         return tuple(self.functions[-share:] if index else self.functions[:share])
 
-    def _last(self, index: int, states: Sequence[Value]) -> Arg:
+    def _last(self, index: int, states: Sequence[Variable]) -> Arg:
         """The last hidden (0) or cell (1) state of all directions."""
         if self.directions == 2:
             return expr("ops.stack(({0}[{2}], {1}[{2}]))", *states, index)
@@ -342,7 +342,7 @@ class _Run:
         return expr("{0}[1:]" if index else "{0}[:1]", states[0])
 
 
-def _widened(x: Arg, axis: int) -> Arg:
+def _upcast(x: Arg, axis: int) -> Arg:
     return expr("{0}.expand_dims({1})", x, axis)
 
 
@@ -386,7 +386,7 @@ ROWS = {
     "GRU": gru,
     "LSTM": lstm,
     "RNN": rnn,
-    "idiom.GRU": gru_layer,
-    "idiom.LSTM": lstm_layer,
-    "idiom.RNN": rnn_layer,
+    "fusion.GRU": gru_layer,
+    "fusion.LSTM": lstm_layer,
+    "fusion.RNN": rnn_layer,
 }

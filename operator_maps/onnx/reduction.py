@@ -144,8 +144,8 @@ def cumulative(function: str, primitive: str, widens: bool = False) -> Callable[
             chosen = {"exclusive": exclusive, "reverse": reverse}
             options = {name: True for name, on in chosen.items() if on}
             return expr("{0}({1}, {2})", invoke(primitive, **options), x, along)
-        widened = widens and x.kind in "iu" and x.dtype != ir.DataType.INT64
-        return invoke(function, x, along, **({"dtype": node.dtype()} if widened else {}))
+        upcast = widens and x.kind in "iu" and x.dtype != ir.DataType.INT64
+        return invoke(function, x, along, **({"dtype": node.dtype()} if upcast else {}))
 
     return row
 

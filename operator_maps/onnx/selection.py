@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
-from converter.rows import Arg, Node, Operand, Unpacked, Value, expr
+from converter.rows import Arg, Node, Operand, Unpacked, Variable, expr
 from operator_maps.onnx.slicing import subscript
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def top_k(
     return same if node.used[0] else None, expr("{0}.astype(ms.int64)", places) if node.used[1] else None
 
 
-def _both(node: Node, pair: Arg) -> tuple[Value, Value]:
+def _both(node: Node, pair: Arg) -> tuple[Variable, Variable]:
     values, indices = node.unpack(("values", "indices"), pair)
     return values, indices
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.rows import Arg, Node, Operand, PyValue, Value, Written, expr
-from operator_maps.lib.iterations import Rounds
+from converter.rows import Arg, Node, Operand, PyValue, Variable, Written, expr
+from operator_maps.lib.iterations import Iterations
 
 
 def construct(node: Node, *items: Operand) -> Arg:
@@ -88,15 +88,15 @@ def concatenated(node: Node, items: Operand, *, axis: int, new_axis: int = 0) ->
 
 def sequence_map(node: Node, *inputs: Operand, body: ir.Graph) -> Arg:
     """ONNX SequenceMap: a for statement over the items of its lists."""
-    index = Value("i")
+    index = Variable("i")
     items = [
         node.resolve(expr("{0}[{1}]", x, index)) if isinstance(x.value.type, ir.SequenceType) else node.resolve(x)
         for x in inputs
     ]
-    rounds = Rounds(node, node.block(body, items), rolled=False)
-    results = rounds.block.results
-    lists = tuple(rounds.collect(i, result) for i, result in enumerate(results))
-    return Written(rounds.for_(index, expr("len({0})", inputs[0])), lists)
+    iterations = Iterations(node, node.block(body, items), rolled=False)
+    results = iterations.block.results
+    lists = tuple(iterations.collect(i, result) for i, result in enumerate(results))
+    return Written(iterations.for_(index, expr("len({0})", inputs[0])), lists)
 
 
 def has_element(node: Node, x: Operand | None) -> Arg:

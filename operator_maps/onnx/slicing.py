@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from converter.rows import Arg, Declined, Expr, Node, Operand, Unpacked, call, expr
+from converter.rows import Arg, Expr, Node, Operand, Unpacked, Unsupported, call, expr
 from converter.shapes import FAR
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def subscript(x: Arg, along: dict[int, Any]) -> Expr:
         along = {axis % rank: item for axis, item in along.items()}
     first, last = min(along), max(along)
     if not -_MOST_AXES <= first <= last < _MOST_AXES:
-        raise Declined(f"it has no axis {first if first < 0 else last}")
+        raise Unsupported(f"it has no axis {first if first < 0 else last}")
     from_back = first < 0 or (rank is not None and first > 1 and last == rank - 1)
     axes = range(first, 0 if first < 0 else last + 1) if from_back else range(last + 1)
     args: list[Arg] = [x]

@@ -14,7 +14,7 @@ import pytest
 from harness import save
 
 from converter.artifacts import checkpoint
-from converter.artifacts.tensors import Array, Stored
+from converter.artifacts.tensors import LazyTensor, TensorSpec
 from converter.errors import CheckPointGenerationError
 
 RANDOM = np.random.default_rng(0)
@@ -55,7 +55,9 @@ def test_it_is_what_mindspore_writes(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("kind", ["ckpt", "safetensors"])
 def test_values_that_are_not_what_is_known_of_them(tmp_path: Path, kind: str) -> None:
     with pytest.raises(ValueError, match=r"'w' is float32 \(2,\), and not float32 \(3,\)"):
-        checkpoint.save([Stored(Array("w", (3,), "float32"), lambda: np.zeros(2, np.float32))], tmp_path / f"w.{kind}")
+        checkpoint.save(
+            [LazyTensor(TensorSpec("w", (3,), "float32"), lambda: np.zeros(2, np.float32))], tmp_path / f"w.{kind}"
+        )
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from harness import model_of
 from onnx import numpy_helper
 
 from converter import convert
-from converter.base.weight_steps import Step, apply, cast, concatenate, part, reshape, shape_after, transpose
+from converter.base.weight_steps import Step, apply, cast, concatenate, reshape, shape_after, slice_axis, transpose
 from converter.script.weights import Weight
 
 ARRAY = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
@@ -25,11 +25,14 @@ STEPS: list[tuple[list[Step], np.ndarray]] = [
     ([], ARRAY),
     ([transpose(2, 0, 1)], ARRAY.transpose(2, 0, 1)),
     ([reshape(4, 6)], ARRAY.reshape(4, 6)),
-    ([part(1, 1, 3)], ARRAY[:, 1:3]),
-    ([part(2, 0, 1), reshape(2, 3)], ARRAY[:, :, 0]),
+    ([slice_axis(1, 1, 3)], ARRAY[:, 1:3]),
+    ([slice_axis(2, 0, 1), reshape(2, 3)], ARRAY[:, :, 0]),
     ([cast("float16")], ARRAY.astype(np.float16)),
-    ([concatenate(0, [part(0, 1, 2)], [part(0, 0, 1), transpose(0, 1, 2)])], ARRAY[::-1]),
-    ([transpose(1, 0, 2), reshape(3, 8), part(0, 2, 3), cast("int32")], ARRAY[:, 2].reshape(1, 8).astype(np.int32)),
+    ([concatenate(0, [slice_axis(0, 1, 2)], [slice_axis(0, 0, 1), transpose(0, 1, 2)])], ARRAY[::-1]),
+    (
+        [transpose(1, 0, 2), reshape(3, 8), slice_axis(0, 2, 3), cast("int32")],
+        ARRAY[:, 2].reshape(1, 8).astype(np.int32),
+    ),
 ]
 
 
@@ -46,7 +49,8 @@ def test_steps(steps: list[Step], want: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-    "step", [{"op": "flip"}, transpose(0, 1), reshape(5, 5), concatenate(0, [part(1, 0, 1)], [part(1, 0, 2)])]
+    "step",
+    [{"op": "flip"}, transpose(0, 1), reshape(5, 5), concatenate(0, [slice_axis(1, 0, 1)], [slice_axis(1, 0, 2)])],
 )
 def test_steps_that_do_not_fit_are_errors(step: Step) -> None:
     with pytest.raises(ValueError, match=r"unknown transform 'flip'|axes|reshape|dimensions"):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from converter.base.names import Names, identifier
+from converter.base.names import Namespace, identifier
 from converter.script.mindspore_api import CELL_ATTRIBUTES
 
 
@@ -33,7 +33,7 @@ def test_the_default_stands_where_nothing_is_left() -> None:
 
 
 def test_names_are_unique() -> None:
-    names = Names()
+    names = Namespace()
     assert [names.new(hint) for hint in ("conv", "conv", "Conv", "conv_1", "conv")] == [
         "conv",
         "conv_1",
@@ -47,7 +47,7 @@ def test_names_are_unique() -> None:
 
 @pytest.mark.parametrize("word", ["lambda", "match", "list", "ops", "np", "ms", "self", "helper"])
 def test_reserved_names_get_a_number(word: str) -> None:
-    assert Names(frozenset({"helper"})).new(word) == f"{word}_1"
+    assert Namespace(frozenset({"helper"})).new(word) == f"{word}_1"
 
 
 @pytest.mark.parametrize("name", ["construct", "training", "param_prefix", "cls_name"])

@@ -20,7 +20,7 @@ from paths import MODELS
 import converter
 from converter import api
 from converter.commands import mindconverter
-from converter.verification import Comparison, OutputComparison
+from converter.verification import OutputComparison, VerificationResult
 
 MODEL = parser.parse_model("""
     <ir_version: 8, opset_import: ["" : 17]>
@@ -265,7 +265,7 @@ def test_exit_status_and_summary(converted, capfd, verdict, status):
     assert "\x1b" not in out
 
 
-def compared(*errors: float | None) -> Comparison:
+def compared(*errors: float | None) -> VerificationResult:
     outputs = (
         OutputComparison(
             "same" if error is not None and error < 1e-4 else "differs",
@@ -277,7 +277,7 @@ def compared(*errors: float | None) -> Comparison:
         )
         for i, error in enumerate(errors)
     )
-    return Comparison(tuple(outputs), {})
+    return VerificationResult(tuple(outputs), {})
 
 
 @pytest.mark.parametrize(

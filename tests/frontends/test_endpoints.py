@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from converter.errors import BadParamError
-from converter.frontends.endpoints import Declared, Extents, Graph, merge_shapes, module_name, parse_shape
+from converter.frontends.endpoints import Declared, Extents, TensorNames, merge_shapes, module_name, parse_shape
 
-GRAPH = Graph(
+GRAPH = TensorNames(
     inputs=["input", "mask:0"],
     outputs=["prob"],
     nodes={"split": ["left", "", "right"], "conv": ["conv_out"], "prob": ["other"], "noop": []},
@@ -56,7 +56,7 @@ def test_a_name_that_does_not_fit(names, message):
 
 def test_suggestions_in_a_large_graph():
     values = {f"layer{i}/weights/read:0" for i in range(20_000)} | {"Identity:0"}
-    graph = Graph(["x:0"], ["Identity:0"], {}, values)
+    graph = TensorNames(["x:0"], ["Identity:0"], {}, values)
     with pytest.raises(BadParamError, match=r"Nearest names: 'Identity:0'.*own outputs: 'Identity:0'"):
         graph.outputs_named(["Idenity:0"])
 

@@ -7,7 +7,7 @@ import pytest
 from graph.fusions.recognition import model_of
 
 from converter.graph.normalize import normalize
-from converter.graph.shape_refinement import sharpen
+from converter.graph.shape_refinement import refine_shapes
 
 INTS = {name: np.array(number) for name, number in {"i0": 0, "i1": 1, "i2": 2, "i4": 4}.items()}
 VECTORS = {name: np.array([number]) for name, number in {"v0": 0, "v1": 1, "v4": 4, "any": -1, "three": 3}.items()}
@@ -33,7 +33,7 @@ def test_shape_arithmetic_tells_the_extents(body, extents):
     model = normalize(model_of(f"({inputs}) => (float[a,b,c] y) {{ {body} }}", **INTS, **VECTORS), Path())
     output = model.graph.outputs[0]
     output.shape = None
-    sharpen(model)
+    refine_shapes(model)
     known = output.shape and tuple(dim if isinstance(dim, int) else dim.value for dim in output.shape)
     assert known == extents
     assert all(value.const_value is None for node in model.graph for value in node.outputs)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from converter.script.dead_code import drop_unread
-from converter.script.program import Assign, Block, Branch, Cell, Member, Program, Record, Value, expr
+from converter.script.dead_code import eliminate_dead_code
+from converter.script.program import Assign, Block, Branch, Cell, Member, Program, Record, Variable, expr
 
 
 def test_what_nothing_reads_goes() -> None:
     x, y, z, used, inner, chosen, of_layer, of_stub = (
-        Value(name) for name in ["x", "y", "z", "used", "inner", "chosen", "layer", "stub"]
+        Variable(name) for name in ["x", "y", "z", "used", "inner", "chosen", "layer", "stub"]
     )
     layer = Member("dense", expr("nn.Dense(2, 2)"), {}, "dense")
     first, second = Assign((y,), expr("{0} + 1", x)), Assign((z,), expr("{0} * 2", y))
@@ -20,7 +20,7 @@ def test_what_nothing_reads_goes() -> None:
     body = Block([first, second, *kept], (chosen,))
     cell = Cell("MindSporeModel", members=[layer], inputs=[x], body=body)
     records = [Record("onnx::Add", "a", anchor=first), Record("made::Up", "b", converted=False, anchor=stub)]
-    drop_unread(Program([cell], records))
+    eliminate_dead_code(Program([cell], records))
     assert body.statements == kept
     assert records[0].anchor is None
     assert records[1].anchor is stub

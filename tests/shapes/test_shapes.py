@@ -10,10 +10,10 @@ from harness import check_model, expected_of
 from onnx import TensorProto, helper, numpy_helper
 
 from converter import shapes
-from converter.script.program import Expr, Value, expr
+from converter.script.program import Expr, Variable, expr
 from converter.shapes import PyValue
 
-X = Value("x")
+X = Variable("x")
 N, C = expr("{0}.shape[{1}]", X, 0), expr("{0}.shape[{1}]", X, 1)
 SHAPE = shapes.shape_of(X, [None, None, 8])
 
@@ -27,7 +27,7 @@ def scalar(item: Any) -> PyValue:
 
 
 def run(operator: str, *inputs: PyValue | None, kind: str = "i", outputs: int = 1, **attributes: Any) -> Any:
-    results = shapes.lift(operator, inputs, {"kind": kind, "outputs": outputs, **attributes})
+    results = shapes.evaluate(operator, inputs, {"kind": kind, "outputs": outputs, **attributes})
     return None if results is None else results[0].arg if outputs == 1 else tuple(result.arg for result in results)
 
 
@@ -122,7 +122,7 @@ def test_a_shape_keeps_its_short_form() -> None:
 )
 def test_slices_a_shape_of_unknown_rank(start: int, stop: int, text: str) -> None:
     part = shapes.slice_of(shapes.shape_of(X, None), start, stop)
-    assert part.spread
+    assert part.unknown_length
     assert part.arg.template == text
 
 
@@ -150,7 +150,7 @@ def test_counts_elements(shape: Any, wanted: Any) -> None:
 def test_reads_computed_elements() -> None:
     assert shapes.read(X, "i", ()).arg == expr("int({0})", X)  # type: ignore[union-attr]
     assert shapes.read(X, "f", (1,)).arg == (expr("float({0}[{1}])", X, 0),)  # type: ignore[union-attr]
-    assert shapes.read(X, "i", (None,)).spread  # type: ignore[union-attr]
+    assert shapes.read(X, "i", (None,)).unknown_length  # type: ignore[union-attr]
     assert shapes.read(X, "i", (2, 2)) is None
     assert shapes.read(X, "c", ()) is None
 

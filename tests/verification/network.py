@@ -20,7 +20,7 @@ from converter.lowering.translation import Translation
 from converter.verification import NodeComparison
 from converter.verification.inputs import verification_inputs
 from converter.verification.instrument import instrument
-from converter.verification.nodes import compare_nodes
+from converter.verification.nodes import compare_node_outputs
 from operator_maps import registry
 
 BLOCKS = 3
@@ -186,7 +186,7 @@ def compared(model: onnx.ModelProto, rows: Tables, folder: Path) -> Compared:
             found = NodeComparison(**fact["node"])
             nodes[found.node, found.value] = found
 
-    compare_nodes(folder, {**plan, "base": str(folder)}, list(feeds.values()), note)
+    compare_node_outputs(folder, {**plan, "base": str(folder)}, list(feeds.values()), note)
     return Compared(made, nodes)
 
 

@@ -23,7 +23,7 @@ def floats(*shape: int) -> np.ndarray:
     return RANDOM.standard_normal(shape).astype(np.float32)
 
 
-IDIOMS: dict[str, tuple[tuple[np.ndarray, ...], dict[str, Any]]] = {
+FUSIONS: dict[str, tuple[tuple[np.ndarray, ...], dict[str, Any]]] = {
     "ChannelShuffle": ((floats(2, 6, 3, 4),), {"groups": 3}),
     "Dense": ((floats(2, 5, 3), floats(3, 4), floats(4)), {}),
     "PixelUnshuffle": ((floats(2, 3, 4, 6),), {"factor": 2}),
@@ -34,10 +34,10 @@ IDIOMS: dict[str, tuple[tuple[np.ndarray, ...], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", IDIOMS)
+@pytest.mark.parametrize("name", FUSIONS)
 def test_an_idiom_has_a_reference(name: str, tmp_path: Path) -> None:
-    inputs, attributes = IDIOMS[name]
-    model = model_of(name, inputs, domain="idiom", constants=range(1, len(inputs)), **attributes)
+    inputs, attributes = FUSIONS[name]
+    model = model_of(name, inputs, domain="fusion", constants=range(1, len(inputs)), **attributes)
     found = compared(model, registry.load(), tmp_path)
     assert [(node.verdict, node.cosine is not None) for node in found.nodes.values()] == [("same", True)]
 

@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 import converter
-from converter.verification.upcast import can_widen, widened
+from converter.verification.upcast import can_upcast, upcast
 
 NET = """<ir_version: 10, opset_import: ["" : 20]>
 net (bfloat16[n, 4] x, float[n, 3] m) => (bfloat16[n, 3] y, float[n, 3] z)
@@ -46,9 +46,9 @@ def test_everything_is_widened() -> None:
                 else_branch = h () => (bfloat16[n, 3] e) { e = Mul(a, k) }> y = Identity(b) z = Cast <to = 1> (y) }"""
     head = NET.partition("{")[0].replace("float[n, 3] m)", "float[n, 3] m, bool t)")
     narrow = model(head + body)
-    assert can_widen(narrow)
-    wide = widened(narrow, Path())
-    assert not can_widen(wide)
-    assert can_widen(narrow)
+    assert can_upcast(narrow)
+    wide = upcast(narrow, Path())
+    assert not can_upcast(wide)
+    assert can_upcast(narrow)
     assert "BFLOAT16" not in str(wide)
     onnx.checker.check_model(wide, full_check=True)

@@ -18,7 +18,7 @@ from converter.commands.terminal.progress import Lines, progress_bar
 from converter.commands.terminal.quiet import quiet, verbose
 
 if TYPE_CHECKING:
-    from converter.artifacts.tensors import Array
+    from converter.artifacts.tensors import TensorSpec
     from converter.commands.weights.compare import Difference
     from converter.commands.weights.remap import Remapped
 
@@ -192,7 +192,7 @@ def _list(options: argparse.Namespace, stages: Stages) -> _Outcome:
     return EXIT_DONE, partial(_print_list, f"{options.file}, {contents.kind}", arrays)
 
 
-def _print_list(what: str, arrays: Sequence[Array]) -> None:
+def _print_list(what: str, arrays: Sequence[TensorSpec]) -> None:
     elements = sum(math.prod(array.shape) for array in arrays)
     terminal.print_table(("name", "shape", "type"), [(array.name, _shape(array), array.dtype) for array in arrays])
     print(terminal.printable(f"{what}: {_count(len(arrays), 'tensor')}, {_count(elements, 'element')}"))
@@ -257,7 +257,7 @@ def _row(each: Difference) -> tuple[str, ...]:
     return each.name, " / ".join(arrays), *numbers, each.note
 
 
-def _plain(array: Array) -> dict[str, Any]:
+def _plain(array: TensorSpec) -> dict[str, Any]:
     return {"name": array.name, "shape": list(array.shape), "data_type": array.dtype}
 
 
@@ -265,7 +265,7 @@ def _print_json(value: object) -> None:
     print(json.dumps(value, indent=2))
 
 
-def _shape(array: Array) -> str:
+def _shape(array: TensorSpec) -> str:
     return ", ".join(map(str, array.shape)) or "scalar"
 
 

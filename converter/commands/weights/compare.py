@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from converter.artifacts.tensors import Array, Stored
+from converter.artifacts.tensors import LazyTensor, TensorSpec
 from converter.base.stages import Each
 
 
@@ -24,8 +24,8 @@ class Difference:
     """
 
     name: str
-    first: Array | None
-    second: Array | None
+    first: TensorSpec | None
+    second: TensorSpec | None
     max_abs: float | None = None
     max_rel: float | None = None
     note: str = ""
@@ -36,7 +36,7 @@ class Difference:
         return self.max_abs == 0.0 and not self.note
 
 
-def compare(first: Mapping[str, Stored], second: Mapping[str, Stored], each: Each = iter) -> list[Difference]:
+def compare(first: Mapping[str, LazyTensor], second: Mapping[str, LazyTensor], each: Each = iter) -> list[Difference]:
     """Compare every parameter of two checkpoints, those of the first in its order, then what only the second has.
 
     `each` goes through their names, and may tell somebody how far it is.
@@ -45,7 +45,7 @@ def compare(first: Mapping[str, Stored], second: Mapping[str, Stored], each: Eac
     return [_difference(name, first.get(name), second.get(name)) for name in each(names)]
 
 
-def _difference(name: str, one: Stored | None, other: Stored | None) -> Difference:
+def _difference(name: str, one: LazyTensor | None, other: LazyTensor | None) -> Difference:
     if one is None or other is None:
         if other is None:
             return Difference(name, one.array if one else None, None, note="only in the first")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from converter.artifacts.tensors import Stored
+from converter.artifacts.tensors import LazyTensor
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,12 @@ class Contents:
     """
 
     kind: str
-    tensors: Mapping[str, Stored]
+    tensors: Mapping[str, LazyTensor]
 
 
-def contents(kind: str, *tensors: Stored) -> Contents:
+def contents(kind: str, *tensors: LazyTensor) -> Contents:
     """The contents of a file; of two tensors of one name the first counts."""
-    by_name: dict[str, Stored] = {}
+    by_name: dict[str, LazyTensor] = {}
     for tensor in tensors:
         by_name.setdefault(tensor.array.name, tensor)
     return Contents(kind, by_name)

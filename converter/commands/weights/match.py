@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from converter.artifacts.tensors import Array
+from converter.artifacts.tensors import TensorSpec
 from converter.artifacts.weight_map import Entry
 from converter.errors import WeightMatchError
 
 _NEAREST = 3
 
 
-def check(entries: Sequence[Entry], arrays: Mapping[str, Array], what: str, hints: Sequence[str] = ()) -> None:
+def check(entries: Sequence[Entry], arrays: Mapping[str, TensorSpec], what: str, hints: Sequence[str] = ()) -> None:
     """Compare the tensors of a source with those that a map names.
 
     Args:
@@ -38,7 +38,7 @@ def check(entries: Sequence[Entry], arrays: Mapping[str, Array], what: str, hint
         raise WeightMatchError(f"{len(details)} {what}. Nothing was written.", (*details, *hints))
 
 
-def _problem(wanted: Array, found: Array | None) -> str | None:
+def _problem(wanted: TensorSpec, found: TensorSpec | None) -> str | None:
     if found is None:
         return f"'{wanted.name}' {_text(wanted)} is missing"
     if found.shape != wanted.shape or not _fits(found.dtype, wanted.dtype):
@@ -50,9 +50,9 @@ def _fits(dtype: str, wanted: str) -> bool:
     """Whether every value of one type has its like in the other."""
     if dtype == wanted:
         return True
-    widened = {"bfloat16": "float32"}.get(dtype, dtype)
+    upcast = {"bfloat16": "float32"}.get(dtype, dtype)
     try:
-        return np.can_cast(np.dtype(widened), np.dtype(wanted), "safe") and np.dtype(wanted).kind == "f"
+        return np.can_cast(np.dtype(upcast), np.dtype(wanted), "safe") and np.dtype(wanted).kind == "f"
     except TypeError:  # a type that NumPy lacks
         return False
 
@@ -60,7 +60,7 @@ def _fits(dtype: str, wanted: str) -> bool:
 class _Candidates:
     """The tensors that no weight takes."""
 
-    def __init__(self, arrays: Sequence[Array]) -> None:
+    def __init__(self, arrays: Sequence[TensorSpec]) -> None:
         self._arrays = [(array, _words(array.name)) for array in arrays]
 
     def nearest(self, entry: Entry) -> str:
@@ -92,5 +92,5 @@ def _weight(words: set[str]) -> int:
     return sum(1 if word.isdecimal() else 2 for word in words)
 
 
-def _text(array: Array) -> str:
+def _text(array: TensorSpec) -> str:
     return f"{array.dtype} ({', '.join(map(str, array.shape))})"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from converter.artifacts.tensors import Array, Stored
+from converter.artifacts.tensors import LazyTensor, TensorSpec
 from converter.base.files import check_readable
 from converter.commands.weights.contents import Contents, contents
 from converter.errors import ModelLoadingError, RuntimeIntegrityError, UnknownModelError
@@ -90,8 +90,9 @@ def _tensorflow_checkpoint(prefix: Path) -> Contents:
     return contents(
         "TensorFlow checkpoint",
         *(
-            Stored(
-                Array(name, tuple(shapes[name]), types[name].name), _safely(prefix, partial(reader.get_tensor, name))
+            LazyTensor(
+                TensorSpec(name, tuple(shapes[name]), types[name].name),
+                _safely(prefix, partial(reader.get_tensor, name)),
             )
             for name in sorted(shapes)
             if types[name] != tf.string  # the graph of objects
@@ -111,14 +112,14 @@ def _frozen_graph(file: Path) -> Contents:
     )
 
 
-def _constant(tf: ModuleType, file: Path, node: Any) -> Stored:
+def _constant(tf: ModuleType, file: Path, node: Any) -> LazyTensor:
     tensor = node.attr["value"].tensor
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
     try:
         dtype = tf.dtypes.as_dtype(tensor.dtype).name
     except TypeError as error:
         raise _damaged(file, error) from error
-    return Stored(Array(node.name, shape, dtype), _safely(file, partial(tf.make_ndarray, tensor)))
+    return LazyTensor(TensorSpec(node.name, shape, dtype), _safely(file, partial(tf.make_ndarray, tensor)))
 
 
 def _tensorflow(what: str) -> ModuleType:
@@ -142,8 +143,8 @@ def _onnx_model(file: Path) -> Contents:
     return contents(
         "ONNX model",
         *(
-            Stored(
-                Array(tensor.name or "", tuple(tensor.shape.numpy()), tensor.dtype.numpy().name),
+            LazyTensor(
+                TensorSpec(tensor.name or "", tuple(tensor.shape.numpy()), tensor.dtype.numpy().name),
                 _safely(file, tensor.numpy),
             )
             for tensor in tensors_of(model, file.parent)
@@ -168,11 +169,11 @@ def _torch_state(file: Path) -> Contents:
     return contents("PyTorch state", *_torch_tensors(torch, file, "", state))
 
 
-def _torch_tensors(torch: ModuleType, file: Path, name: str, item: Any) -> Iterator[Stored]:
+def _torch_tensors(torch: ModuleType, file: Path, name: str, item: Any) -> Iterator[LazyTensor]:
     """All tensors in dictionaries and lists, by their path: `state_dict.conv.weight`."""
     if isinstance(item, torch.Tensor):
         dtype = str(item.dtype).removeprefix("torch.")
-        yield Stored(Array(name, tuple(item.shape), dtype), _safely(file, partial(_torch_array, torch, item)))
+        yield LazyTensor(TensorSpec(name, tuple(item.shape), dtype), _safely(file, partial(_torch_array, torch, item)))
     elif isinstance(item, Mapping):
         for key, inner in item.items():
             yield from _torch_tensors(torch, file, f"{name}.{key}" if name else str(key), inner)
@@ -201,8 +202,10 @@ def _safetensors(file: Path) -> Contents:
     return contents(
         "safetensors",
         *(
-            Stored(
-                Array(name, tuple(piece.get_shape()), _SAFETENSORS_TYPES.get(piece.get_dtype(), piece.get_dtype())),
+            LazyTensor(
+                TensorSpec(
+                    name, tuple(piece.get_shape()), _SAFETENSORS_TYPES.get(piece.get_dtype(), piece.get_dtype())
+                ),
                 _safely(file, partial(archive.get_tensor, name)),
             )
             for name, piece in slices.items()
@@ -220,7 +223,7 @@ def _mindspore_checkpoint(file: Path) -> Contents:
     return contents(
         "MindSpore checkpoint",
         *(
-            Stored(Array(name, tuple(item.shape), str(item.dtype).lower()), item.asnumpy)
+            LazyTensor(TensorSpec(name, tuple(item.shape), str(item.dtype).lower()), item.asnumpy)
             for name, item in parameters.items()
         ),
     )

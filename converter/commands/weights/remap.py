@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from converter.artifacts import checkpoint, weight_map
-from converter.artifacts.tensors import Array, Stored
+from converter.artifacts.tensors import LazyTensor, TensorSpec
 from converter.artifacts.weight_map import Entry
 from converter.base.stages import Each, Stages
 from converter.commands.weights import match, readers
@@ -85,25 +85,25 @@ def remap(
         [f"--rename, line {rule.line}, matches no name" for rule in rules if not any(map(rule.apply, found))],
     )
     with stages.stage("write"):
-        parameters = [Stored(entry.converted, partial(_value, entry, tensors, kept)) for entry in entries]
+        parameters = [LazyTensor(entry.converted, partial(_value, entry, tensors, kept)) for entry in entries]
         _save(parameters, output, stages.each)
     used = {entry.source.name for entry in entries}
     unused = (name for name, tensor in tensors.items() if name not in used and _may_be_weight(tensor.array))
     return Remapped(len(entries) - len(kept), tuple(kept), tuple(unused))
 
 
-def _may_be_weight(array: Array) -> bool:
+def _may_be_weight(array: TensorSpec) -> bool:
     """Whether it is no counter and no number in a formula."""
     return "float" in array.dtype and math.prod(array.shape) > 1
 
 
-def _has(checkpoint: Mapping[str, Stored], entry: Entry) -> bool:
+def _has(checkpoint: Mapping[str, LazyTensor], entry: Entry) -> bool:
     """Whether a checkpoint has the entry's parameter, in its shape and type."""
     found = checkpoint.get(entry.converted.name)
     return found is not None and found.array == entry.converted
 
 
-def _value(entry: Entry, tensors: Mapping[str, Stored], kept: Mapping[str, Stored]) -> np.ndarray:
+def _value(entry: Entry, tensors: Mapping[str, LazyTensor], kept: Mapping[str, LazyTensor]) -> np.ndarray:
     """The values of a parameter.
 
     Raises:
@@ -126,7 +126,7 @@ def _value(entry: Entry, tensors: Mapping[str, Stored], kept: Mapping[str, Store
     return made
 
 
-def _save(parameters: Sequence[Stored], output: Path, each: Each) -> None:
+def _save(parameters: Sequence[LazyTensor], output: Path, each: Each) -> None:
     """Write a checkpoint beside its place, then move it there; a folder that is made for it goes again on failure."""
     made = [folder for folder in (output.parent, *output.parent.parents) if not folder.exists()]
     try:

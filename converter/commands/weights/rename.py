@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from converter.artifacts.tensors import Stored
+from converter.artifacts.tensors import LazyTensor
 from converter.errors import BadParamError
 
 
@@ -60,13 +60,13 @@ def _rule(file: Path, number: int, line: str) -> Rule:
     return Rule(number, compiled, replacement.strip())
 
 
-def renamed(tensors: Mapping[str, Stored], rules: Sequence[Rule]) -> dict[str, Stored]:
+def renamed(tensors: Mapping[str, LazyTensor], rules: Sequence[Rule]) -> dict[str, LazyTensor]:
     """The tensors by their new names.
 
     Raises:
         BadParamError: two tensors get one name.
     """
-    result: dict[str, Stored] = {}
+    result: dict[str, LazyTensor] = {}
     before: dict[str, str] = {}
     for name, tensor in tensors.items():
         new = next((new for rule in rules if (new := rule.apply(name)) is not None), name)

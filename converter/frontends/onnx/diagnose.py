@@ -15,7 +15,7 @@ _LONGEST = 300
 
 
 @contextmanager
-def blaming(file: Path) -> Iterator[None]:
+def diagnose_invalid_model(file: Path) -> Iterator[None]:
     """Name the fault of the model when the block fails for a reason that nobody foresaw.
 
     Checking takes as long as a stage of the conversion and refuses models that run well, so it waits for a failure.

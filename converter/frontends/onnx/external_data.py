@@ -58,13 +58,13 @@ def following_links(model: onnx.ModelProto, folder: Path) -> tuple[onnx.ModelPro
     if all(file == folder.resolve() / location for location, file in files.items()):
         return model, folder
     common = Path(os.path.commonpath([file.parent for file in files.values()]))
-    followed = onnx.ModelProto()
-    followed.CopyFrom(model)
-    for tensor in _external_tensors(followed.graph):
+    tail_progress = onnx.ModelProto()
+    tail_progress.CopyFrom(model)
+    for tensor in _external_tensors(tail_progress.graph):
         for entry in tensor.external_data:
             if entry.key == "location":
                 entry.value = str(files[entry.value].relative_to(common))
-    return followed, common
+    return tail_progress, common
 
 
 def _external_tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError, EncodeError
 
 from converter.base.files import check_readable
 from converter.errors import GraphInitError, ModelLoadingError, NodeInputTypeNotSupportError, SourceRunError
-from converter.frontends.endpoints import Declared, Graph, is_named, merge_shapes, shape_text
+from converter.frontends.endpoints import Declared, TensorNames, is_named, merge_shapes, shape_text
 from converter.frontends.onnx.cut import cut, initializer_names, keep
 from converter.frontends.onnx.external_data import check_external_data, following_links
 from converter.frontends.source import Dim, End, Original, Request, Source
@@ -147,7 +147,7 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
     return value, position
 
 
-def graph_names(graph: onnx.GraphProto) -> Graph:
+def graph_names(graph: onnx.GraphProto) -> TensorNames:
     """The names that an end can have. A constant that is also an input (IR < 4) is none of the graph's own inputs."""
     constants = initializer_names(graph)
     nodes: dict[str, list[list[str]]] = defaultdict(list)
@@ -156,7 +156,7 @@ def graph_names(graph: onnx.GraphProto) -> Graph:
             nodes[node.name].append(list(node.output))
     values = {value.name for value in graph.input} | constants
     values.update(name for node in graph.node for name in node.output if name)
-    return Graph(
+    return TensorNames(
         inputs=[value.name for value in graph.input if value.name not in constants],
         outputs=list(dict.fromkeys(value.name for value in graph.output)),
         nodes={name: outputs[0] for name, outputs in nodes.items() if len(outputs) == 1},

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converter.errors import NodeInputTypeNotSupportError, ParamMissingError, TfRuntimeError
-from converter.frontends.endpoints import Declared, Extents, Graph, listed, merge_shapes
+from converter.frontends.endpoints import Declared, Extents, TensorNames, listed, merge_shapes
 from converter.frontends.source import End, Request
 from converter.frontends.tensorflow import graph as graphs
 
@@ -89,11 +89,11 @@ def cut(frozen: GraphDef, request: Request) -> Cut:
     )
 
 
-def _names(graph: GraphDef) -> Graph:
+def _names(graph: GraphDef) -> TensorNames:
     """The names that an end can have; a tensor that nobody reads is an output of the graph's own."""
     nodes = {node.name: [f"{node.name}:{k}" for k in range(graphs.output_count(graph, node))] for node in graph.node}
     fed = [tensor for node in graph.node if node.op in _FED for tensor in nodes[node.name]]
-    return Graph(
+    return TensorNames(
         inputs=fed,
         outputs=_unread(graph, nodes),
         nodes=nodes,

@@ -18,7 +18,7 @@ from posixpath import commonpath
 import numpy as np
 import onnx
 
-from converter.base.weight_steps import SOURCE, Step, apply, concatenate, part, reshape, transpose, zeros
+from converter.base.weight_steps import SOURCE, Step, apply, concatenate, reshape, slice_axis, transpose, zeros
 from converter.frontends.tensorflow.order import bodies, reads
 
 _GATES = 4
@@ -122,8 +122,8 @@ def _gate_steps(source: np.ndarray, array: np.ndarray) -> tuple[Step, ...] | Non
         wanted = [array[k * hidden : (k + 1) * hidden] for k in range(_GATES)]
         order = [next((k for k, b in enumerate(blocks) if np.array_equal(b, block)), None) for block in wanted]
         if None not in order:
-            taken = () if inputs == source.shape[0] else (part(0, start, start + inputs),)
-            gates = [(part(0, k * hidden, (k + 1) * hidden),) for k in order if k is not None]
+            taken = () if inputs == source.shape[0] else (slice_axis(0, start, start + inputs),)
+            gates = [(slice_axis(0, k * hidden, (k + 1) * hidden),) for k in order if k is not None]
             return (*taken, transpose(1, 0), concatenate(0, *gates))
     return None
 

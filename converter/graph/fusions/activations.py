@@ -7,7 +7,7 @@ from math import pi, sqrt
 import onnx_ir as ir
 
 from converter.graph.fusions.pattern import Pattern, either, op, scalar
-from converter.graph.fusions.rewrite import Builder, Idiom
+from converter.graph.fusions.rewrite import Builder, Fusion
 from converter.graph.queries import numbers_of
 
 
@@ -134,17 +134,17 @@ def softmax(builder: Builder, x: ir.Value, axes: ir.Value) -> ir.Value | None:
     return builder.Softmax(x, axis=axis[0]) if len(axis) == 1 else None
 
 
-IDIOMS = (
-    Idiom(gelu_by_erf, gelu),
-    Idiom(gelu_by_tanh, gelu_tanh),
-    Idiom(silu, swish),
-    Idiom(sigmoid_of_scaled, swish_alpha),
-    Idiom(clip_of_sum, hard_sigmoid),
-    Idiom(clip_of_line, hard_sigmoid),
-    Idiom(hard_swish_by_clip, hard_swish),
-    Idiom(hard_swish_by_sigmoid, hard_swish),
-    Idiom(log_of_exp, softplus),
-    Idiom(linear_above_threshold, softplus_alone),
-    Idiom(tanh_of_softplus, mish),
-    Idiom(exp_over_sum, softmax),
+FUSIONS = (
+    Fusion(gelu_by_erf, gelu),
+    Fusion(gelu_by_tanh, gelu_tanh),
+    Fusion(silu, swish),
+    Fusion(sigmoid_of_scaled, swish_alpha),
+    Fusion(clip_of_sum, hard_sigmoid),
+    Fusion(clip_of_line, hard_sigmoid),
+    Fusion(hard_swish_by_clip, hard_swish),
+    Fusion(hard_swish_by_sigmoid, hard_swish),
+    Fusion(log_of_exp, softplus),
+    Fusion(linear_above_threshold, softplus_alone),
+    Fusion(tanh_of_softplus, mish),
+    Fusion(exp_over_sum, softmax),
 )

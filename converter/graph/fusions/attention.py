@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.graph.fusions.pattern import Pattern, named, op, scalar
-from converter.graph.fusions.rewrite import DOMAIN, Builder, Idiom
+from converter.graph.fusions.rewrite import DOMAIN, Builder, Fusion
 from converter.graph.fusions.views import names_all
 from converter.graph.queries import axes_of, number_of, numbers_of, rank_of, shape_of
 
@@ -73,7 +73,7 @@ def expanded_and_merged(
 def repeated_heads(
     builder: Builder, x: ir.Value, axes: ir.Value, shape: ir.Value, merged: ir.Value, wide: ir.Value, y: ir.Value
 ) -> ir.Value | None:
-    """`idiom.RepeatInterleave`: the heads of keys and values in grouped-query attention, one for several queries.
+    """`fusion.RepeatInterleave`: the heads of keys and values in grouped-query attention, one for several queries.
 
     Where the batch and the heads become one axis at once, for a product of matrices, that is a step of its own.
     """
@@ -106,7 +106,7 @@ def negated_and_swapped(
 def rotate_half(
     builder: Builder, x: ir.Value, zero: ir.Value, half: ir.Value, end: ir.Value, axes: ir.Value, axis: int
 ) -> ir.Value | None:
-    """`idiom.RotateHalf`: the turn of a rotary position embedding."""
+    """`fusion.RotateHalf`: the turn of a rotary position embedding."""
     rank, extents, along = rank_of(x), shape_of(x), axes_of(axes, x)
     bounds = [numbers_of(value) for value in (zero, half, end)]
     if rank is None or extents is None or along != (rank - 1,) or axis % rank != rank - 1:
@@ -143,12 +143,12 @@ def _allows_something(mask: ir.Value) -> bool:
     return bool(np.isfinite(mask.const_value.numpy()).any(-1).all())
 
 
-IDIOMS = (
-    Idiom(transpose_in_three_axes, transpose_of_last_two),
-    Idiom(product_of_scaled, scaled_product),
-    Idiom(product_of_scaled_by_roots, product_scaled_by_square),
-    Idiom(negated_and_swapped, rotate_half),
-    Idiom(guarded_softmax, softmax_of_finite),
+FUSIONS = (
+    Fusion(transpose_in_three_axes, transpose_of_last_two),
+    Fusion(product_of_scaled, scaled_product),
+    Fusion(product_of_scaled_by_roots, product_scaled_by_square),
+    Fusion(negated_and_swapped, rotate_half),
+    Fusion(guarded_softmax, softmax_of_finite),
 )
-HEADS = (Idiom(expanded_and_merged, repeated_heads),)
+HEADS = (Fusion(expanded_and_merged, repeated_heads),)
 """Those that must see the reshapes of single steps."""

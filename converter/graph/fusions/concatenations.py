@@ -9,7 +9,7 @@ from converter.graph.queries import attribute, axes_of, is_internal, rank_of
 
 
 def stack(model: ir.Model) -> None:
-    """Make `idiom.Stack` of a Concat along an axis that each of its parts was given for it."""
+    """Make `fusion.Stack` of a Concat along an axis that each of its parts was given for it."""
     for graph in model.graphs():
         for node in graph:
             if node.op_type == "Concat" and not node.domain and len(node.inputs) > 1:

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.graph.fusions.pattern import Pattern, constant, named, op
-from converter.graph.fusions.rewrite import Builder, Idiom
+from converter.graph.fusions.rewrite import Builder, Fusion
 from converter.graph.queries import is_float, shape_of
 
 
@@ -33,4 +33,4 @@ def with_bias(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value, y
     return getattr(builder, node.op_type)(x, weight, vector, **attributes)
 
 
-IDIOMS = (Idiom(convolution_plus_bias, with_bias), Idiom(transposed_plus_bias, with_bias))
+FUSIONS = (Fusion(convolution_plus_bias, with_bias), Fusion(transposed_plus_bias, with_bias))

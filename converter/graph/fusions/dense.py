@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from converter.graph.fusions.pattern import Pattern, constant, named, op
-from converter.graph.fusions.rewrite import DOMAIN, Builder, Idiom
+from converter.graph.fusions.rewrite import DOMAIN, Builder, Fusion
 from converter.graph.queries import is_float, rank_of, shape_of
 
 
@@ -15,7 +15,7 @@ def product_plus_bias(x: Pattern, weight: Pattern, bias: Pattern) -> Pattern:
 
 
 def dense(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value) -> ir.Value | None:
-    """`idiom.Dense`: ONNX has no operator for more than two axes (Gemm has two)."""
+    """`fusion.Dense`: ONNX has no operator for more than two axes (Gemm has two)."""
     rank, extents, biases = rank_of(x) or 0, shape_of(weight) or (), shape_of(bias) or ()
     if rank < 2 or len(extents) != 2 or not is_float(weight):
         return None
@@ -42,7 +42,7 @@ def dense_of_rows(
     shape: ir.Value,
     y: ir.Value,
 ) -> ir.Value | None:
-    """`idiom.Dense` over the last axis."""
+    """`fusion.Dense` over the last axis."""
     matrix = builder.Transpose(weight, perm=[1, 0]) if trans else weight
     before, extents = shape_of(x), shape_of(matrix) or (None, None)
     if before is None or None in before or before[-1] != extents[0] or shape_of(y) != (*before[:-1], extents[1]):
@@ -56,7 +56,7 @@ def einsum_plus_bias(x: Pattern, weight: Pattern, bias: Pattern, equation: Patte
 
 
 def dense_of_axes(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value, equation: str) -> ir.Value | None:
-    """`idiom.Dense`: the axes that are summed over are taken as one, and so are those that the weight brings."""
+    """`fusion.Dense`: the axes that are summed over are taken as one, and so are those that the weight brings."""
     count = _summed(equation)
     extents, sizes = shape_of(x), shape_of(weight)
     if count is None or extents is None or sizes is None or not is_float(weight) or None in sizes:
@@ -78,8 +78,8 @@ def _summed(equation: str) -> int | None:
     return None
 
 
-IDIOMS = (
-    Idiom(product_plus_bias, dense),
-    Idiom(product_of_rows, dense_of_rows),
-    Idiom(einsum_plus_bias, dense_of_axes),
+FUSIONS = (
+    Fusion(product_plus_bias, dense),
+    Fusion(product_of_rows, dense_of_rows),
+    Fusion(einsum_plus_bias, dense_of_axes),
 )

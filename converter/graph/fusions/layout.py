@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from converter.graph.fusions.rewrite import Builder, replace
 from converter.graph.queries import attribute, numbers_of
-from converter.graph.unique_names import Names
+from converter.graph.unique_names import UniqueNames
 
 _ACTIVATIONS = ("Clip", "Elu", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Relu", "Sigmoid", "Softplus", "Tanh")
 _ARITHMETIC = ("Abs", "Add", "Div", "Erf", "Exp", "Log", "Max", "Min", "Mul", "Neg", "Pow", "Sqrt", "Sub")
@@ -18,7 +18,7 @@ _BY_AXIS = frozenset(("Pad", "ReduceMean"))
 """What names axes, in a constant behind the tensor."""
 
 
-def sink_transposes(model: ir.Model, names: Names) -> None:
+def sink_transposes(model: ir.Model, names: UniqueNames) -> None:
     """Move what changes the layout behind such operators; two that meet are one, or none."""
     for graph in model.graphs():
         for node in graph:
@@ -37,7 +37,7 @@ def _can_sink(node: ir.Node) -> bool:
     return not node.domain and node.op_type in _ELEMENTWISE | _BY_AXIS and len(node.outputs) == 1
 
 
-def _sink(node: ir.Node, names: Names) -> None:
+def _sink(node: ir.Node, names: UniqueNames) -> None:
     """Let a node work on what its inputs are transposed from, when all are transposed alike, or are single numbers."""
     perms: set[tuple[int, ...]] = set()
     sources: list[ir.Value | None] = []

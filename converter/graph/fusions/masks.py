@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from converter.graph.fusions.broadcasts import narrow
 from converter.graph.fusions.pattern import Pattern, named, op
-from converter.graph.fusions.rewrite import Builder, Idiom
+from converter.graph.fusions.rewrite import Builder, Fusion
 from converter.graph.queries import attribute, axes_of, number_of, rank_of, shape_of
 
 _LARGEST = 1 << 22  # elements of a constant that are looked at
@@ -124,7 +124,7 @@ def both(a: Pattern, b: Pattern, y: Pattern) -> Pattern:
     return named(y, op.And(a, b))
 
 
-def the_other(builder: Builder, a: ir.Value, b: ir.Value, y: ir.Value) -> ir.Value | None:
+def keep_other_condition(builder: Builder, a: ir.Value, b: ir.Value, y: ir.Value) -> ir.Value | None:
     """One condition, when the other is true everywhere, and no shape behind depends on it."""
     return b if is_true(a) and narrow(y, shape_of(b)) else None
 
@@ -149,7 +149,7 @@ def is_true(value: ir.Value | None) -> bool:
     return False
 
 
-IDIOMS = (
-    Idiom(gathered_by_grid, view_with_new_axes),
-    Idiom(both, the_other),
+FUSIONS = (
+    Fusion(gathered_by_grid, view_with_new_axes),
+    Fusion(both, keep_other_condition),
 )

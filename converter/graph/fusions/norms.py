@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from converter.graph.fusions.pattern import Pattern, constant, either, named, op, scalar
-from converter.graph.fusions.rewrite import DOMAIN, Builder, Idiom
+from converter.graph.fusions.rewrite import DOMAIN, Builder, Fusion
 from converter.graph.queries import axes_of, has_shape_of, is_filled, numbers_of, rank_of, shape_of, spans
 
 
@@ -80,7 +80,7 @@ def deviation_alone(x: Pattern, axes: Pattern, epsilon: Pattern) -> Pattern:
 
 
 def standardize(builder: Builder, x: ir.Value, axes: ir.Value, epsilon: float) -> ir.Value | None:
-    """`idiom.Standardize`: ONNX's norms want a scale, which the source does not have."""
+    """`fusion.Standardize`: ONNX's norms want a scale, which the source does not have."""
     numbers = numbers_of(axes)
     return builder.Standardize(x, domain=DOMAIN, axes=numbers, epsilon=epsilon) if numbers else None
 
@@ -204,13 +204,13 @@ def batch_norm(
     return builder.BatchNormalization(x, *(builder.reshaped(v, channels) for v in vectors), epsilon=epsilon)
 
 
-IDIOMS = (
-    Idiom(deviation_over_root, sample_norm),
-    Idiom(factor_and_rest, sample_norm),
-    Idiom(norm_of_groups, group_norm),
-    Idiom(norm_of_channels, instance_norm),
-    Idiom(running_deviation_over_root, batch_norm),
-    Idiom(running_factor_and_rest, batch_norm),
+FUSIONS = (
+    Fusion(deviation_over_root, sample_norm),
+    Fusion(factor_and_rest, sample_norm),
+    Fusion(norm_of_groups, group_norm),
+    Fusion(norm_of_channels, instance_norm),
+    Fusion(running_deviation_over_root, batch_norm),
+    Fusion(running_factor_and_rest, batch_norm),
 )
-WITHOUT_BIAS = (Idiom(scaled_deviation_over_root, sample_norm), Idiom(over_root_mean_square, rms_norm))
-WITHOUT_SCALE = (Idiom(deviation_alone, standardize),)
+WITHOUT_BIAS = (Fusion(scaled_deviation_over_root, sample_norm), Fusion(over_root_mean_square, rms_norm))
+WITHOUT_SCALE = (Fusion(deviation_alone, standardize),)

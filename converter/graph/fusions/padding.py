@@ -7,7 +7,7 @@ from typing import Any
 import onnx_ir as ir
 
 from converter.graph.fusions.pattern import Pattern, either, named, op
-from converter.graph.fusions.rewrite import Builder, Idiom
+from converter.graph.fusions.rewrite import Builder, Fusion
 from converter.graph.queries import attribute, numbers_of
 
 
@@ -66,8 +66,8 @@ def _with_pads(y: ir.Value, pads: ir.Value) -> dict[str, Any] | None:
     return attributes | {"pads": [a + b for a, b in zip(own, around, strict=True)]}
 
 
-IDIOMS = (
-    Idiom(padded_convolution, convolution),
-    Idiom(padded_convolution_with_bias, convolution),
-    Idiom(padded_average, average_pool),
+FUSIONS = (
+    Fusion(padded_convolution, convolution),
+    Fusion(padded_convolution_with_bias, convolution),
+    Fusion(padded_average, average_pool),
 )

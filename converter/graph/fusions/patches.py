@@ -8,9 +8,9 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.graph.fusions.pattern import Pattern, either, op
-from converter.graph.fusions.rewrite import DOMAIN, Builder, Idiom, replace
+from converter.graph.fusions.rewrite import DOMAIN, Builder, Fusion, replace
 from converter.graph.queries import attribute, axes_of, is_internal, number_of, numbers_of, shape_of
-from converter.graph.unique_names import Names
+from converter.graph.unique_names import UniqueNames
 
 _LARGEST = 1 << 24  # numbers that are compared
 
@@ -28,7 +28,7 @@ def gathered_patches(x: Pattern, pads: Pattern, rows: Pattern, columns: Pattern,
 def unfold(
     builder: Builder, x: ir.Value, pads: ir.Value | None, rows: ir.Value, columns: ir.Value, shape: ir.Value
 ) -> ir.Value | None:
-    """`idiom.Unfold`, when the tables count in steps and nothing lies beyond the last patch."""
+    """`fusion.Unfold`, when the tables count in steps and nothing lies beyond the last patch."""
     extents, around = shape_of(x), (0,) * 8 if pads is None else numbers_of(pads)
     tables = [table.const_value for table in (rows, columns)]
     if extents is None or len(extents) != 4 or around is None or tables[0] is None or tables[1] is None:
@@ -63,14 +63,14 @@ def _steps(table: np.ndarray) -> tuple[int, int, int, int] | None:
     return kernel, dilation, stride, count
 
 
-IDIOMS = (Idiom(gathered_patches, unfold),)
+FUSIONS = (Fusion(gathered_patches, unfold),)
 
 
 # Pools
 
 
-def pool_adaptively(model: ir.Model, names: Names) -> None:
-    """Make `idiom.AdaptiveAvgPool` of what gathers every window by a table and takes the mean.
+def pool_adaptively(model: ir.Model, names: UniqueNames) -> None:
+    """Make `fusion.AdaptiveAvgPool` of what gathers every window by a table and takes the mean.
 
     Where the windows differ in size, the exporter masks what the smaller ones lack and adds up element by element.
     """
@@ -106,7 +106,7 @@ def _path_from(gather: ir.Node) -> list[ir.Node] | None:
     return path
 
 
-def _replace_pool(path: list[ir.Node], names: Names) -> None:
+def _replace_pool(path: list[ir.Node], names: UniqueNames) -> None:
     before, gather, _, *masks = path
     x, table = before.inputs[0], _array(gather.inputs[1])
     size, extents = (table.shape[0], table.shape[2]), None if x is None else shape_of(x)

@@ -14,7 +14,7 @@ import onnx_ir as ir
 from converter.graph.fusions.rewrite import DOMAIN, Builder, replace
 from converter.graph.fusions.trace import Trace
 from converter.graph.queries import attribute, numbers_of, shape_of
-from converter.graph.unique_names import Names
+from converter.graph.unique_names import UniqueNames
 
 GATES = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
 """Operator → where among ONNX's gates MindSpore's stand."""
@@ -26,8 +26,8 @@ _ACTIVATIONS = {
 """What MindSpore's layers have, for one direction."""
 
 
-def recognise_layers(model: ir.Model, names: Names) -> None:
-    """Replace the recurrent nodes that mean a layer of MindSpore by `idiom.LSTM`, `idiom.GRU` and `idiom.RNN`.
+def fuse_recurrent_layers(model: ir.Model, names: UniqueNames) -> None:
+    """Replace the recurrent nodes that mean a layer of MindSpore by `fusion.LSTM`, `fusion.GRU` and `fusion.RNN`.
 
     Inputs: x, lengths, the initial hidden (and cell) state, None for zeros; then ONNX's W, R and B (or its two halves),
     of both directions or of one behind those of the other; or the layer's weights in MindSpore's order. Outputs: what
@@ -104,7 +104,7 @@ def _parts(value: ir.Value, axis: int) -> Sequence[ir.Value]:
 class _Layer:
     """A node that becomes a layer."""
 
-    def __init__(self, node: ir.Node, names: Names) -> None:
+    def __init__(self, node: ir.Node, names: UniqueNames) -> None:
         self._node = node
         self._names = names
         self._builder = Builder(node, names)

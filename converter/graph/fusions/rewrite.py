@@ -14,19 +14,19 @@ import onnx_ir as ir
 from converter.graph.annotations import FOLDED
 from converter.graph.constants import new_initializer
 from converter.graph.fusions.pattern import Found, Pattern, pattern_of, variables_of
-from converter.graph.provenance import absorb, hand_over
+from converter.graph.provenance import merge_provenance, transfer_provenance
 from converter.graph.queries import shape_of
 from converter.graph.shape_inference import infer_node
-from converter.graph.unique_names import Names
+from converter.graph.unique_names import UniqueNames
 
-DOMAIN = "idiom"
+DOMAIN = "fusion"
 """The domain of operators that ONNX does not have."""
 
 
 class Builder:
     """Makes the nodes of a replacement: `op.Gelu(x, approximate="tanh")` returns the new node's value."""
 
-    def __init__(self, root: ir.Node, names: Names) -> None:
+    def __init__(self, root: ir.Node, names: UniqueNames) -> None:
         self.nodes: list[ir.Node] = []
         self._root = root
         self._names = names
@@ -58,7 +58,7 @@ class Builder:
 
 
 @dataclass(frozen=True)
-class Idiom:
+class Fusion:
     """A pattern, and what makes the operator that it was.
 
     Attributes:
@@ -82,7 +82,7 @@ class Idiom:
             if all(node is root or _is_private(node, covered) for node in covered):
                 yield found
 
-    def apply(self, root: ir.Node, names: Names) -> Sequence[ir.Node] | None:
+    def apply(self, root: ir.Node, names: UniqueNames) -> Sequence[ir.Node] | None:
         """Replace the idiom that ends in `root`; returns the new nodes, None when it is not there."""
         for found in self.find(root):
             builder = Builder(root, names)
@@ -100,7 +100,7 @@ def _is_private(node: ir.Node, covered: set[ir.Node]) -> bool:
     )
 
 
-def rewrite(model: ir.Model, idioms: Sequence[Idiom], names: Names) -> None:
+def rewrite(model: ir.Model, idioms: Sequence[Fusion], names: UniqueNames) -> None:
     """Replace every occurrence of `idioms`, sub-graphs included; what one leaves, another may take up.
 
     Args:
@@ -109,7 +109,7 @@ def rewrite(model: ir.Model, idioms: Sequence[Idiom], names: Names) -> None:
         names: the names that are taken.
     """
     present = {node.op_type for graph in model.graphs() for node in graph}
-    by_root: dict[str, list[Idiom]] = defaultdict(list)
+    by_root: dict[str, list[Fusion]] = defaultdict(list)
     for idiom in idioms:
         for op_type in idiom.pattern.roots:
             by_root[op_type].append(idiom)
@@ -134,7 +134,7 @@ def replace(old: Iterable[ir.Node], new: Sequence[ir.Node], results: Mapping[ir.
     assert graph is not None
     old = list(dict.fromkeys(old))
     if new:
-        hand_over(old, new)
+        transfer_provenance(old, new)
     heir = new[-1] if new else _neighbour(at.outputs[0], results[at.outputs[0]])
     for value, result in results.items():
         take_place(value, result)
@@ -142,7 +142,7 @@ def replace(old: Iterable[ir.Node], new: Sequence[ir.Node], results: Mapping[ir.
     sources = [value.producer() for node in old for value in node.inputs if value is not None]
     graph.remove(old, safe=True)
     unused = _remove_unused(sources)
-    absorb(heir, unused if new else [*old, *unused])
+    merge_provenance(heir, unused if new else [*old, *unused])
 
 
 def _neighbour(gone: ir.Value, stays: ir.Value) -> ir.Node:

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.graph.fusions.pattern import Pattern, either, named, op
-from converter.graph.fusions.rewrite import Builder, Idiom
+from converter.graph.fusions.rewrite import Builder, Fusion
 from converter.graph.queries import attribute, numbers_of, rank_of, shape_of
 
 
@@ -105,7 +105,7 @@ def squeezed_row(x: Pattern, axes: Pattern, squeezed: Pattern) -> Pattern:
     return op.Squeeze(op.Unsqueeze(x, axes), squeezed)
 
 
-def nothing(builder: Builder, x: ir.Value, axes: ir.Value, squeezed: ir.Value) -> ir.Value | None:
+def identity(builder: Builder, x: ir.Value, axes: ir.Value, squeezed: ir.Value) -> ir.Value | None:
     """The tensor itself."""
     rank, new, gone = rank_of(x), numbers_of(axes), numbers_of(squeezed)
     if rank is None or new is None or gone is None:
@@ -114,10 +114,10 @@ def nothing(builder: Builder, x: ir.Value, axes: ir.Value, squeezed: ir.Value) -
     return x if {axis % whole for axis in new} == {axis % whole for axis in gone} else None
 
 
-IDIOMS = (
-    Idiom(transposed_row, row_of_transposed),
-    Idiom(pool_of_row, row_of_layer),
-    Idiom(convolution_of_row, row_of_layer),
-    Idiom(convolution_of_row_with_bias, row_of_layer),
-    Idiom(squeezed_row, nothing),
+FUSIONS = (
+    Fusion(transposed_row, row_of_transposed),
+    Fusion(pool_of_row, row_of_layer),
+    Fusion(convolution_of_row, row_of_layer),
+    Fusion(convolution_of_row_with_bias, row_of_layer),
+    Fusion(squeezed_row, identity),
 )

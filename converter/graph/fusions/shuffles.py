@@ -7,7 +7,7 @@ from typing import TypeAlias
 import onnx_ir as ir
 
 from converter.graph.fusions.pattern import Pattern, named, op
-from converter.graph.fusions.rewrite import DOMAIN, Builder, Idiom
+from converter.graph.fusions.rewrite import DOMAIN, Builder, Fusion
 from converter.graph.queries import shape_of
 
 Extents: TypeAlias = tuple[int | str | None, ...]
@@ -77,4 +77,4 @@ def _times(extent: int | str | None, number: int | str | None) -> int | str | No
     return extent * number if isinstance(extent, int) and isinstance(number, int) else f"({extent} * {number})"
 
 
-IDIOMS = (Idiom(regrouped, shuffle),)
+FUSIONS = (Fusion(regrouped, shuffle),)

@@ -6,7 +6,9 @@ import numpy as np
 import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
 
-MOVEMENT = frozenset(("Concat", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"))
+DATA_MOVEMENT = frozenset(
+    ("Concat", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze")
+)
 """Operators that only move elements."""
 
 
@@ -26,7 +28,7 @@ class Trace:
                 )
             return self._weights[value]
         node = value.producer()
-        if node is None or node.domain or node.op_type not in MOVEMENT:
+        if node is None or node.domain or node.op_type not in DATA_MOVEMENT:
             return None
         feeds = {each.name or "": self._input(each) for each in node.inputs if each is not None}
         if any(array is None for array in feeds.values()):

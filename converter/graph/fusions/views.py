@@ -8,10 +8,10 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.graph.fusions.pattern import Pattern, constant, either, named, op
-from converter.graph.fusions.rewrite import DOMAIN, Builder, Idiom, replace
+from converter.graph.fusions.rewrite import DOMAIN, Builder, Fusion, replace
 from converter.graph.hints import scopes
 from converter.graph.queries import attribute, axes_of, numbers_of, rank_of, shape_of
-from converter.graph.unique_names import Names
+from converter.graph.unique_names import UniqueNames
 
 EXTENTS = frozenset({"Add", "Cast", "Div", "Gather", "Mul", "Shape", "Slice", "Squeeze", "Sub", "Unsqueeze"})
 """What computes extents from extents."""
@@ -26,7 +26,7 @@ def slice_of_one(x: Pattern, start: Pattern, end: Pattern, axes: Pattern, squeez
     return op.Squeeze(either(op.Slice(x, start, end, axes), op.Slice(x, start, end, axes, 1)), squeezed)
 
 
-def element(
+def gather_one_element(
     builder: Builder, x: ir.Value, start: ir.Value, end: ir.Value, axes: ir.Value, squeezed: ir.Value
 ) -> ir.Value | None:
     """Gather with one index: `x[i]`."""
@@ -86,7 +86,7 @@ def expanded_number(number: Pattern, shape: Pattern) -> Pattern:
     return op.Expand(constant(number), shape)
 
 
-def filled(builder: Builder, number: ir.Value, shape: ir.Value) -> ir.Value | None:
+def constant_of_shape(builder: Builder, number: ir.Value, shape: ir.Value) -> ir.Value | None:
     """ConstantOfShape: `ops.zeros(shape)`."""
     tensor = number.const_value
     if tensor is None or len(tensor.shape):
@@ -117,7 +117,7 @@ def gathered_in_a_row(x: Pattern, index: Pattern, axis: Pattern) -> Pattern:
     return op.Gather(x, index, axis=axis)
 
 
-def part(builder: Builder, x: ir.Value, index: ir.Value, axis: int) -> ir.Value | None:
+def slice_of_consecutive(builder: Builder, x: ir.Value, index: ir.Value, axis: int) -> ir.Value | None:
     """`x[first:last]`, when the numbers are one after the other; `x` itself, when these are all."""
     numbers, extents = numbers_of(index), shape_of(x)
     if numbers is None or extents is None or len(numbers) < 2 or numbers[0] < 0:
@@ -157,7 +157,7 @@ def same_shape(x: Pattern, shape: Pattern, y: Pattern) -> Pattern:
     return named(y, either(op.Reshape(x, shape), op.Expand(x, shape)))
 
 
-def nothing(builder: Builder, x: ir.Value, shape: ir.Value, y: ir.Value) -> ir.Value | None:
+def identity(builder: Builder, x: ir.Value, shape: ir.Value, y: ir.Value) -> ir.Value | None:
     """The tensor itself, when its shape is the wanted one."""
     extents = shape_of(x)
     return x if extents is not None and None not in extents and extents == shape_of(y) else None
@@ -176,7 +176,7 @@ def end_and_beginning(x: Pattern, zero: Pattern, start: Pattern, end: Pattern, a
 def roll(
     builder: Builder, x: ir.Value, zero: ir.Value, start: ir.Value, end: ir.Value, axes: ir.Value, axis: int
 ) -> ir.Value | None:
-    """`idiom.Roll`: elements that leave at one side come in at the other."""
+    """`fusion.Roll`: elements that leave at one side come in at the other."""
     rank, first, cut, last = rank_of(x), numbers_of(zero), numbers_of(start), numbers_of(end)
     if rank is None or axes_of(axes, x) != (axis % rank,) or first != (0,) or cut is None or last is None:
         return None
@@ -189,20 +189,20 @@ def roll(
     return builder.Roll(x, domain=DOMAIN, shift=shift, axis=axis % rank)
 
 
-IDIOMS = (
-    Idiom(gathered_by_one_number, gather),
-    Idiom(slice_of_one, element),
-    Idiom(expanded_number, filled),
-    Idiom(gather_of_one, gathered_element),
-    Idiom(gathered_in_order, reshape_of_all),
-    Idiom(gathered_in_a_row, part),
-    Idiom(reshape_of_view, reshape_once),
-    Idiom(same_shape, nothing),
-    Idiom(end_and_beginning, roll),
+FUSIONS = (
+    Fusion(gathered_by_one_number, gather),
+    Fusion(slice_of_one, gather_one_element),
+    Fusion(expanded_number, constant_of_shape),
+    Fusion(gather_of_one, gathered_element),
+    Fusion(gathered_in_order, reshape_of_all),
+    Fusion(gathered_in_a_row, slice_of_consecutive),
+    Fusion(reshape_of_view, reshape_once),
+    Fusion(same_shape, identity),
+    Fusion(end_and_beginning, roll),
 )
 
 
-def merge_new_axes(model: ir.Model, names: Names) -> None:
+def merge_new_axes(model: ir.Model, names: UniqueNames) -> None:
     """Put new axes in at once where steps put them in, though other steps may begin in the same way."""
     for graph in model.graphs():
         for node in graph:
@@ -223,8 +223,8 @@ def _is_unsqueeze(node: ir.Node) -> bool:
     return node.op_type == "Unsqueeze" and not node.domain
 
 
-def unbind(model: ir.Model, names: Names) -> None:
-    """Elements that are all there are along an axis: `idiom.Unbind`, `q, k, v = ops.unbind(x)`.
+def unbind(model: ir.Model, names: UniqueNames) -> None:
+    """Elements that are all there are along an axis: `fusion.Unbind`, `q, k, v = ops.unbind(x)`.
 
     Before, the parts of a Split into ones, their axis taken out, become elements too.
     """
@@ -246,7 +246,7 @@ def unbind(model: ir.Model, names: Names) -> None:
                 _unbind(axis, nodes)
 
 
-def _split_to_elements(split: ir.Node, names: Names) -> None:
+def _split_to_elements(split: ir.Node, names: UniqueNames) -> None:
     """Turn `a, b = split(x)`, `a.squeeze()`, `b.squeeze()` into `x[0]`, `x[1]`."""
     x = split.inputs[0]
     rank = None if x is None else rank_of(x)

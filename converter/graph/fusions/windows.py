@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from converter.graph.fusions.rewrite import Builder, replace
 from converter.graph.queries import attribute, axes_of, is_internal, numbers_of, rank_of, shape_of
-from converter.graph.unique_names import Names
+from converter.graph.unique_names import UniqueNames
 
 FEWEST = 3
 """Fewer slices are read as they stand."""
@@ -23,7 +23,7 @@ class _Window(NamedTuple):
     form: tuple[ir.Value, int, int, tuple[int, ...]]
 
 
-def stack(model: ir.Model, names: Names) -> None:
+def stack(model: ir.Model, names: UniqueNames) -> None:
     """Make one Reshape of windows that lie side by side, and one Gather of all others."""
     for graph in model.graphs():
         for node in graph:
@@ -34,7 +34,7 @@ def stack(model: ir.Model, names: Names) -> None:
                     _stack(node, known, names)
 
 
-def _stack(concat: ir.Node, windows: list[_Window], names: Names) -> None:
+def _stack(concat: ir.Node, windows: list[_Window], names: UniqueNames) -> None:
     (x, axis, size, perm), starts = windows[0].form, np.array([window.start for window in windows])
     builder = Builder(concat, names)
     end = int(starts[-1]) + size

@@ -35,8 +35,8 @@ from converter.graph.normalize.fold import fold_constants
 from converter.graph.normalize.functions import inline_functions
 from converter.graph.normalize.loops import infer_loop_shapes
 from converter.graph.normalize.read import read_model
-from converter.graph.normalize.simplify import take_out_opposites
-from converter.graph.normalize.trip_counts import count_rounds
+from converter.graph.normalize.simplify import cancel_inverses
+from converter.graph.normalize.trip_counts import infer_trip_counts
 from converter.graph.normalize.upgrade import upgrade
 from converter.graph.shape_inference import forget_invented_dimensions, infer_shapes, set_declared_shapes_aside
 from converter.graph.unique_names import name_nodes, name_values
@@ -73,12 +73,12 @@ PASSES = (
     infer_shapes,
     fold_constants,
     # A loop knows how often it runs, and what it carries has a shape.
-    count_rounds,
+    infer_trip_counts,
     infer_loop_shapes,
     # What contributes nothing goes.
     remove_identities,
     drop_invented_biases,
-    take_out_opposites,
+    cancel_inverses,
     remove_dead_code,
     make_outputs,
     forget_invented_dimensions,

@@ -6,7 +6,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.graph.annotations import OPSET, is_folded
-from converter.graph.unique_names import Names, rename
+from converter.graph.unique_names import UniqueNames, rename
 from converter.graph.walk import all_graphs, all_nodes, subgraphs
 
 
@@ -70,7 +70,7 @@ def remove_dead_code(model: ir.Model) -> None:
 
 def make_outputs(model: ir.Model) -> None:
     """Let a node make every output of the graph: an Identity where the output is a constant."""
-    names = Names.of(model)
+    names = UniqueNames.of(model)
     for index, value in enumerate(model.graph.outputs):
         if value.is_initializer():
             wanted = value.name or ""

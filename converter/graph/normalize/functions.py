@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from converter.errors import GraphInitError
 from converter.graph.annotations import CALLS, calls_of
-from converter.graph.unique_names import Names, rename
+from converter.graph.unique_names import UniqueNames, rename
 from converter.graph.walk import all_nodes
 
 _LOCAL_NAME = "local_name"
@@ -27,7 +27,7 @@ def inline_functions(model: ir.Model) -> None:
         GraphInitError: functions call each other in a circle, or unfold to too many nodes.
     """
     _check_size(model)
-    names = Names.of(model)
+    names = UniqueNames.of(model)
     pending = [node for node in all_nodes(model.graph) if node.op_identifier() in model.functions]
     while pending:
         nodes = _expand(pending.pop(), model, names)
@@ -58,7 +58,7 @@ def _check_size(model: ir.Model) -> None:
         raise GraphInitError(f"The model's local functions unfold to more than {_NODE_LIMIT} nodes.")
 
 
-def _expand(call: ir.Node, model: ir.Model, names: Names) -> list[ir.Node]:
+def _expand(call: ir.Node, model: ir.Model, names: UniqueNames) -> list[ir.Node]:
     """Put the body of its function in place of `call`; return the new nodes, those of sub-graphs included."""
     function = model.functions[call.op_identifier()]
     title = f"{function.domain}::{function.name}" + (f":{function.overload}" if function.overload else "")
@@ -108,7 +108,7 @@ def _label(node: ir.Node, call: ir.Node, calls: list[tuple[str, str]]) -> None:
     node.meta[_LOCAL_NAME] = node.name
 
 
-def _rename(body: ir.Function, call: ir.Node, names: Names) -> None:
+def _rename(body: ir.Function, call: ir.Node, names: UniqueNames) -> None:
     """Put the caller's name before the names of nodes and values."""
     values = [value for graph in body.subgraphs() for value in (*graph.inputs, *graph.initializers.values())]
     for node in all_nodes(body):

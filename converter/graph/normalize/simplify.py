@@ -18,7 +18,7 @@ from converter.graph.annotations import OPSET
 from converter.graph.constants import new_initializer
 from converter.graph.normalize.clean import replace_value
 from converter.graph.shape_inference import infer_node, is_small
-from converter.graph.unique_names import Names
+from converter.graph.unique_names import UniqueNames
 from converter.graph.walk import all_graphs
 
 # None that would cost a layer: onnxoptimizer also folds batch norms and drops Dropouts.
@@ -34,9 +34,9 @@ _ALONE = frozenset(("Pad", "Transpose"))  # a single one may do nothing
 _USE = "converter.use"  # an operator that the optimizer does not know: it stands for whoever uses the run's values
 
 
-def take_out_opposites(model: ir.Model) -> None:
+def cancel_inverses(model: ir.Model) -> None:
     """Apply `OPTIMISATIONS` to every graph of the model. What is left over is dead code."""
-    names = Names.of(model)
+    names = UniqueNames.of(model)
     for graph in list(all_graphs(model)):
         for run in _runs(graph):
             run.optimise(names)
@@ -68,7 +68,7 @@ class _Run:
         self.taken = {name: value for name, value in inputs.items() if name not in self.made}
         self.used = [value for value in self.made.values() if value.is_graph_output() or _users(value) - members]
 
-    def optimise(self, names: Names) -> None:
+    def optimise(self, names: UniqueNames) -> None:
         """Ask onnxoptimizer what is left of the nodes standing alone, and do it to them."""
         try:
             graph = onnxoptimizer.optimize(self._as_model(), list(OPTIMISATIONS)).graph
@@ -97,7 +97,7 @@ class _Run:
         opsets = [onnx.helper.make_opsetid("", OPSET), onnx.helper.make_opsetid(_USE, 1)]
         return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
-    def _new_constants(self, graph: onnx.GraphProto, names: Names) -> dict[str, ir.Value]:
+    def _new_constants(self, graph: onnx.GraphProto, names: UniqueNames) -> dict[str, ir.Value]:
         """Initializers that the optimizer made, such as the axes of two operators in one."""
         new = {tensor.name: ir.from_proto(tensor) for tensor in graph.initializer if tensor.name not in self.taken}
         return {name: new_initializer(self.graph, names.fresh(name), tensor) for name, tensor in new.items()}

@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from converter.graph.constants import new_initializer
 from converter.graph.shape_inference import infer_node
-from converter.graph.unique_names import Names
+from converter.graph.unique_names import UniqueNames
 from converter.graph.walk import all_nodes
 
 _INT32, _INT64 = ir.DataType.INT32, ir.DataType.INT64
@@ -34,9 +34,9 @@ class _Term(NamedTuple):
     offset: int
 
 
-def count_rounds(model: ir.Model) -> None:
+def infer_trip_counts(model: ir.Model) -> None:
     """Give every loop that counts its rounds their number."""
-    names = Names.of(model)
+    names = UniqueNames.of(model)
     for node in list(all_nodes(model.graph)):
         if node.op_type == "Loop" and not node.domain:
             _Loop(node, names).simplify()
@@ -45,7 +45,7 @@ def count_rounds(model: ir.Model) -> None:
 class _Loop:
     """A loop: `formals` and `results` are what it carries, inside, `initial` outside."""
 
-    def __init__(self, node: ir.Node, names: Names) -> None:
+    def __init__(self, node: ir.Node, names: UniqueNames) -> None:
         self.node = node
         self.names = names
         self.body = node.attributes["body"].as_graph()
@@ -123,7 +123,7 @@ class _Loop:
                 count = self._constant(np.array(last - first + 1 - offset))
                 counts[count] = count
             elif offset:
-                counts[limit if first == 0 else ir.Value()] = self._rounds(start, limit)
+                counts[limit if first == 0 else ir.Value()] = self._iterations(start, limit)
         known = [number for value in counts.values() if (number := _number(value)) is not None]
         computed = [value for value in counts.values() if _number(value) is None]
         if known:
@@ -134,7 +134,7 @@ class _Loop:
         late = [(term, value) for term, value in terms if not term.offset and _number(term.limit) is None]
         return [value for (start, limit, _), value in late if limit not in counts or _first(start) != 0]
 
-    def _rounds(self, start: ir.Value | None, limit: ir.Value) -> ir.Value:
+    def _iterations(self, start: ir.Value | None, limit: ir.Value) -> ir.Value:
         count, first = self._as_int64(limit), _first(start)
         if first is None and start is not None:
             return self._outside("Sub", count, self._as_int64(start))

@@ -15,7 +15,7 @@ from converter.graph.annotations import KEPT, OPSET, ORIGINAL, REASON, REFUSED
 from converter.graph.edit import Edit, RefusedError
 from converter.graph.normalize.rewrites import EXPERIMENTAL, RELATIVES, RELATIVES_DOMAIN, REWRITES
 from converter.graph.shape_inference import infer_node, infer_shapes
-from converter.graph.unique_names import Names
+from converter.graph.unique_names import UniqueNames
 from converter.graph.walk import all_nodes
 
 
@@ -34,7 +34,7 @@ def upgrade(model: ir.Model) -> None:
     changed = {node for node in nodes if _is_relative(node) or _has_changed(node.op_type, node.version or version)}
     if changed and all(node.domain or node.version in (None, version) for node in nodes):
         infer_shapes(model)  # the rewrites ask for ranks
-    names = Names.of(model)
+    names = UniqueNames.of(model)
     for node in nodes:
         if node in changed:
             _rewrite(node, node.version or version, names)
@@ -59,7 +59,7 @@ def _exists(op_type: str) -> bool:
     return onnx.defs.has(op_type) and not onnx.defs.get_schema(op_type, OPSET).deprecated
 
 
-def _rewrite(node: ir.Node, version: int, names: Names) -> None:
+def _rewrite(node: ir.Node, version: int, names: UniqueNames) -> None:
     op_type, attributes, inputs = node.op_type, list(node.attributes.values()), list(node.inputs)
     original = f"{RELATIVES_DOMAIN}.{op_type}" if _is_relative(node) else f"{op_type}-{version}"
     edit = Edit(node, names)

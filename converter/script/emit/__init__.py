@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import templates
-from converter.base.names import Names
+from converter.base.names import Namespace
 from converter.errors import ScriptGenerationError
-from converter.script.emit.coalescing import merged_variables
+from converter.script.emit.coalescing import coalesced_variables
 from converter.script.program import (
     Arg,
     Argument,
@@ -36,7 +36,7 @@ from converter.script.program import (
     Program,
     Statement,
     Target,
-    Value,
+    Variable,
     While,
     arguments_of,
     expr,
@@ -157,9 +157,9 @@ class _CellText:
 
     def __init__(self, cell: Cell, reserved: frozenset[str]) -> None:
         self._cell = cell
-        self._names = Names(reserved)
-        self._variables: dict[Value, str] = {}
-        self._merged = merged_variables(cell)
+        self._names = Namespace(reserved)
+        self._variables: dict[Variable, str] = {}
+        self._merged = coalesced_variables(cell)
         self.name = cell.name
         lines = textwrap.wrap(docstring_of(cell.doc), LINE_LENGTH - len('    """"""'), break_on_hyphens=False)
         self.doc = "\n    ".join(lines)
@@ -185,7 +185,7 @@ class _CellText:
 
     def _name(self, in_construct: bool, item: Any) -> str:
         match item:
-            case Value():
+            case Variable():
                 return self._variable(item)
             case Member():
                 return f"self.{item.name}"
@@ -197,7 +197,7 @@ class _CellText:
             return item.__name__
         raise ScriptGenerationError(f"cannot write a {type(item).__name__} into a script")
 
-    def _variable(self, value: Value) -> str:
+    def _variable(self, value: Variable) -> str:
         value = self._merged.get(value, value)
         if value not in self._variables:
             self._variables[value] = self._names.new(value.hint)
@@ -233,7 +233,7 @@ class _CellText:
         match target:
             case None:
                 return "_"
-            case Value():
+            case Variable():
                 return self._variable(target)
             case (single,):
                 return f"({self._target(single)},)"
@@ -244,11 +244,11 @@ class _CellText:
         for target, value in zip(loop.carried, loop.initial, strict=True):
             yield from self._assign((target,), (value,))
 
-    def _inner(self, block: Block, targets: tuple[Value, ...]) -> Iterator[str]:
+    def _inner(self, block: Block, targets: tuple[Variable, ...]) -> Iterator[str]:
         lines = [*self._block(block, 1), *("    " + line for line in self._assign(targets, block.results))]
         yield from lines or ["    pass"]
 
-    def _assign(self, targets: tuple[Value, ...], values: tuple[Arg, ...]) -> Iterator[str]:
+    def _assign(self, targets: tuple[Variable, ...], values: tuple[Arg, ...]) -> Iterator[str]:
         """Assign several at once, leaving out those that stay what they are."""
         written = [(self._variable(target), self._write(value)) for target, value in zip(targets, values, strict=True)]
         pairs = [(target, value) for target, value in written if target != value]

@@ -20,16 +20,16 @@ from converter.script.program import (
     For,
     Member,
     Statement,
-    Value,
+    Variable,
     While,
     arguments_of,
     blocks_of,
+    defined_by,
     expressions_of,
-    made_by,
 )
 
 
-def merged_variables(cell: Cell) -> dict[Value, Value]:
+def coalesced_variables(cell: Cell) -> dict[Variable, Variable]:
     """Map every variable of a Cell that can share another one's name to that other one."""
     merger = _Merger()
     merger.visit(cell.body, set(cell.inputs))
@@ -41,36 +41,36 @@ class _Merger:
     """Merges variables one by one; each time, those that are one already count as one."""
 
     def __init__(self) -> None:
-        self.into: dict[Value, Value] = {}
+        self.into: dict[Variable, Variable] = {}
 
-    def find(self, value: Value) -> Value:
+    def find(self, value: Variable) -> Variable:
         """The variable whose name `value` takes."""
         while value in self.into:
             value = self.into[value]
         return value
 
-    def visit(self, block: Block, own: set[Value]) -> None:
+    def visit(self, block: Block, own: set[Variable]) -> None:
         """Merge what can be merged in a block; `own` are the variables that only this block reads from here on."""
         for index, statement in enumerate(block.statements):
             if isinstance(statement, (While, For)):
                 self._merge_initial(statement, own, [*_inside(statement), *_behind(block, index)])
             for inner in blocks_of(statement):
-                self.visit(inner, set() if isinstance(statement, Branch) else set(made_by(statement)))
+                self.visit(inner, set() if isinstance(statement, Branch) else set(defined_by(statement)))
                 self._merge_results(statement, inner)
-            own |= set(made_by(statement))
+            own |= set(defined_by(statement))
 
     def reassign(self, cell: Cell) -> None:
         """Let a value that the source assigns take the variable of that name, when nothing reads that any more."""
         read = self._last_reads(cell.body)
         holders = {identifier(value.hint): value for value in reversed(cell.inputs)}
         made = dict.fromkeys(cell.inputs, -1)
-        layers: dict[str, Value] = {}  # a layer that a loop is at, nothing reads behind it
+        layers: dict[str, Variable] = {}  # a layer that a loop is at, nothing reads behind it
         for index, statement in enumerate(cell.body.statements):
             if isinstance(statement, For) and isinstance(statement.over, Member):
                 first = layers.setdefault(identifier(statement.index.hint), statement.index)
                 if first is not statement.index:
                     self.into[statement.index] = first
-            for value in map(self.find, made_by(statement)):
+            for value in map(self.find, defined_by(statement)):
                 holder = holders.get(identifier(value.hint))
                 known = value in made or not isinstance(statement, Assign)
                 if not known and value.assigned and holder is not None and read.get(holder, -1) <= index > made[holder]:
@@ -80,21 +80,21 @@ class _Merger:
                     holders[identifier(value.hint)] = holder = value
                 made[holder] = index
 
-    def _last_reads(self, body: Block) -> dict[Value, int]:
+    def _last_reads(self, body: Block) -> dict[Variable, int]:
         """Where each variable is read last: the number of a statement, or that behind all of them."""
-        last: dict[Value, int] = {}
+        last: dict[Variable, int] = {}
         for index, statement in enumerate(body.statements):
             for item in (*expressions_of(statement), *_inside(statement)):
-                last.update((self.find(part), index) for part in arguments_of(item) if isinstance(part, Value))
+                last.update((self.find(part), index) for part in arguments_of(item) if isinstance(part, Variable))
         end = len(body.statements)
         for item in body.results:
-            last.update((self.find(part), end) for part in arguments_of(item) if isinstance(part, Value))
+            last.update((self.find(part), end) for part in arguments_of(item) if isinstance(part, Variable))
         return last
 
-    def _merge_initial(self, loop: While | For, own: set[Value], later: list[Arg]) -> None:
+    def _merge_initial(self, loop: While | For, own: set[Variable], later: list[Arg]) -> None:
         for carried, initial in zip(loop.carried, loop.initial, strict=True):
             if (
-                isinstance(initial, Value)
+                isinstance(initial, Variable)
                 and initial in own
                 and loop.initial.count(initial) == 1
                 and not self._reads(later, initial)
@@ -102,9 +102,9 @@ class _Merger:
                 self.into[carried] = initial
 
     def _merge_results(self, statement: Statement, inner: Block) -> None:
-        made = {value: index for index, other in enumerate(inner.statements) for value in made_by(other)}
-        for target, result in zip(made_by(statement), inner.results, strict=True):
-            if not isinstance(result, Value) or inner.results.count(result) > 1:
+        made = {value: index for index, other in enumerate(inner.statements) for value in defined_by(other)}
+        for target, result in zip(defined_by(statement), inner.results, strict=True):
+            if not isinstance(result, Variable) or inner.results.count(result) > 1:
                 continue
             first = self.find(result)
             if first not in made or self.find(target) is first:
@@ -113,10 +113,10 @@ class _Merger:
             if isinstance(statement, Branch) or not self._reads(later, target):
                 self.into[first] = target
 
-    def _reads(self, items: Iterable[Arg], value: Value) -> bool:
+    def _reads(self, items: Iterable[Arg], value: Variable) -> bool:
         wanted = self.find(value)
         return any(
-            isinstance(part, Value) and self.find(part) is wanted for item in items for part in arguments_of(item)
+            isinstance(part, Variable) and self.find(part) is wanted for item in items for part in arguments_of(item)
         )
 
 

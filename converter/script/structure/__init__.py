@@ -11,15 +11,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from converter.base.names import Names
+from converter.base.names import Namespace
 from converter.script.mindspore_api import CELL_ATTRIBUTES
-from converter.script.program import Assign, Block, Cell, Expr, Member, Program, Value, made_by
+from converter.script.program import Assign, Block, Cell, Expr, Member, Program, Variable, defined_by
 from converter.script.structure import hoist, repeats, reroll, sharing
 from converter.script.structure.calls import split_calls
-from converter.script.structure.classes import Group, Instance, arguments_of, build, grouped, instance_of, strangers
-from converter.script.structure.flow import name_flow
+from converter.script.structure.classes import Group, Instance, arguments_of, build, grouped, instance_of, outliers
 from converter.script.structure.inline import inline_single_uses
-from converter.script.structure.locations import Places
+from converter.script.structure.locations import NodeLocations
 from converter.script.structure.naming import hint_within, name_members, name_values, relative
 from converter.script.structure.regions import (
     Region,
@@ -32,6 +31,7 @@ from converter.script.structure.regions import (
     used_by,
 )
 from converter.script.structure.sequences import as_chain, call_template, collapse_runs, sequence_of
+from converter.script.structure.variable_reuse import reuse_variables
 
 SMALLEST_CLASS = 3
 """Fewer statements stand where they are called."""
@@ -67,12 +67,12 @@ class _Structure:
     def __init__(self, program: Program) -> None:
         body = program.top.body
         self._program = program
-        self._places = Places()
+        self._locations = NodeLocations()
         self._results = body.results
         self._root = by_scope(body.statements)
         self._cells: list[Cell] = []
         self._classes: dict[str, int] = {}
-        self._uses: Counter[Value | Member] = Counter()
+        self._uses: Counter[Variable | Member] = Counter()
         self._instead: dict[Region, list[Any]] = {}  # what is to take the place of a region
         self._sequences: dict[tuple[Member, ...], Member] = {}
 
@@ -83,7 +83,7 @@ class _Structure:
         self._drop_prefix(self._unwrap())
         self._fold()
         self._count_uses()
-        self._roll(self._root, {part for part in self._results if isinstance(part, Value)})
+        self._reroll(self._root, {part for part in self._results if isinstance(part, Variable)})
         self._find(repeats.find_chains)
         while self._find(repeats.find_segments):
             pass
@@ -112,7 +112,7 @@ class _Structure:
         for member in members_of(self._root):
             member.hint = relative(member.hint, prefix)
         for statement in self._program.top.body.statements:
-            for value in made_by(statement):
+            for value in defined_by(statement):
                 value.path = relative(value.path, prefix)
         for _, region in _edges(self._root):
             region.path = relative(region.path, prefix)
@@ -124,31 +124,31 @@ class _Structure:
             parents = {region: parent for parent, region in _edges(self._root)}
             leaves = [region for region in parents if not region.inner()]
             for leaf in leaves:
-                hoist.localise_extents(leaf)
-            ready, torn = sharing.split(self._root, leaves)
-            self._part(torn, parents)
+                hoist.localize_dimensions(leaf)
+            ready, conflicting = sharing.split(self._root, leaves)
+            self._part(conflicting, parents)
             simplified = [self._simplify(leaf, parents[leaf]) for leaf in ready]
             self._replace_all(parents)
             if ready and not any(simplified):
                 self._make_classes(ready, parents)
 
-    def _part(self, torn: dict[Region, set[Member]], parents: dict[Region, Region]) -> None:
+    def _part(self, conflicting: dict[Region, set[Member]], parents: dict[Region, Region]) -> None:
         """Let regions that share members with others, but are no calls of one module, do without them."""
-        shared = dict.fromkeys(member for members in torn.values() for member in members)
+        shared = dict.fromkeys(member for members in conflicting.values() for member in members)
         passed = [member for member in shared if "" in member.weights]
         for member in passed:
             sharing.pass_in(self._root, member)
-        for leaf, members in torn.items():
+        for leaf, members in conflicting.items():
             layers = members.difference(passed)
             if layers != members and not layers:
                 continue
             if not (layers and hoist.lift_calls(leaf, parents[leaf], layers)):
                 self._dissolve(leaf)
 
-    def _roll(self, region: Region, results: set[Value]) -> None:
+    def _reroll(self, region: Region, results: set[Variable]) -> None:
         """Turn unrolled steps within a region without inner regions into loops."""
         statements = region.statements
-        self._places.moved |= reroll.roll(statements, results, self._uses)
+        self._locations.moved |= reroll.reroll_loops(statements, results, self._uses)
         region.items = list(statements)
 
     def _replace_all(self, parents: dict[Region, Region]) -> None:
@@ -159,12 +159,12 @@ class _Structure:
 
     def _count_uses(self) -> None:
         self._uses = Counter(part for statement in statements_of(self._root) for part in used_by(statement))
-        self._uses.update(part for part in self._results if isinstance(part, Value))
+        self._uses.update(part for part in self._results if isinstance(part, Variable))
 
-    def _outputs(self, region: Region) -> list[Value]:
+    def _outputs(self, region: Region) -> list[Variable]:
         """What a region makes and something else reads."""
-        inside = Counter(part for s in statements_of(region) for part in used_by(s) if isinstance(part, Value))
-        made = [value for statement in statements_of(region) for value in made_by(statement)]
+        inside = Counter(part for s in statements_of(region) for part in used_by(s) if isinstance(part, Variable))
+        made = [value for statement in statements_of(region) for value in defined_by(statement)]
         return [value for value in dict.fromkeys(made) if self._uses[value] > inside[value]]
 
     def _simplify(self, leaf: Region, parent: Region) -> bool:
@@ -173,7 +173,7 @@ class _Structure:
             self._dissolve(leaf)
             return True
         inputs, outputs = inputs_of(leaf), self._outputs(leaf)
-        self._roll(leaf, set(outputs))
+        self._reroll(leaf, set(outputs))
         layers = as_chain(leaf, inputs, outputs)
         if layers is None:
             if leaf.scope.kind in CONTAINERS and parent is not self._root and len(parent.items) <= 1 + MOST_AROUND:
@@ -186,7 +186,7 @@ class _Structure:
         member = self._sequences[key]
         outputs[0].path = leaf.path
         statement = Assign((outputs[0],), Expr(call_template(1), (member, inputs[0])))
-        self._places.moved |= dict.fromkeys(leaf.items, statement) | dict.fromkeys(layers, member)
+        self._locations.moved |= dict.fromkeys(leaf.items, statement) | dict.fromkeys(layers, member)
         self._instead[leaf] = [statement]
         return True
 
@@ -205,10 +205,10 @@ class _Structure:
         known = {group.model.region.scope.kind for group in groups if len(group.instances) > 1}
         known |= self._classes.keys()
         touched: dict[Region, None] = {}
-        fresh: dict[Value, Value] = {}
+        fresh: dict[Variable, Variable] = {}
         for group in groups:
             if not group.model.region.scope.kind and FEW <= len(group.instances) <= MANY:
-                for instance in strangers(group) if arguments_of(group) > MOST_ARGUMENTS else ():
+                for instance in outliers(group) if arguments_of(group) > MOST_ARGUMENTS else ():
                     group.instances.remove(instance)
                     self._dissolve(instance.region)
                     touched[parents[instance.region]] = None
@@ -225,7 +225,7 @@ class _Structure:
         self._results = substituted(self._results, fresh)
         self._count_uses()
         for parent in touched:
-            self._places.moved |= collapse_runs(parent, self._uses)
+            self._locations.moved |= collapse_runs(parent, self._uses)
 
     def _instances(self, leaves: list[Region]) -> list[Instance]:
         """Describe leaves; several calls of one module return what any of them has to."""
@@ -240,20 +240,20 @@ class _Structure:
                     instance.read([value for value, number in instance.signature.values.items() if number in wanted])
         return described
 
-    def _make_class(self, group: Group) -> dict[Value, Value]:
+    def _make_class(self, group: Group) -> dict[Variable, Variable]:
         """Make one class and call it; returns the variables that stand outside for what its instances return."""
         built = build(group, self._class_name(group), _doc(group), self._program.top.inputs)
         self._cells.append(built.cell)
-        self._places.moved |= built.moved
-        fresh: dict[Value, Value] = {}
+        self._locations.moved |= built.moved
+        fresh: dict[Variable, Variable] = {}
         for instance, member, extra in zip(group.instances, built.members, built.extra, strict=True):
             region = instance.region
-            self._places.owners |= dict.fromkeys(instance.signature.statements, member)
+            self._locations.owners |= dict.fromkeys(instance.signature.statements, member)
             for part in instance.signature.members:
                 part.owner = member
             inputs = (*instance.inputs, *extra)
             call = Expr(call_template(len(inputs)), (member, *inputs))
-            fresh |= {value: Value(value.hint, value.dims, region.path) for value in instance.outputs}
+            fresh |= {value: Variable(value.hint, value.dims, region.path) for value in instance.outputs}
             self._instead[region] = [Assign(tuple(fresh[value] for value in instance.outputs), call)]
         return fresh
 
@@ -276,21 +276,21 @@ class _Structure:
         """Put the tree's root into the entry class, and name its members."""
         top = self._program.top
         self._count_uses()
-        self._places.moved |= collapse_runs(self._root, self._uses)
+        self._locations.moved |= collapse_runs(self._root, self._uses)
         body = Block(self._root.statements, self._results)
         members = members_of(self._root)
         members += [m for r in self._results if isinstance(m := r, Member) and m not in members]
-        names = Names(CELL_ATTRIBUTES)
+        names = Namespace(CELL_ATTRIBUTES)
         name_members(members, [hint_within(member, "") for member in members], names)
         name_values(body, "")
         cell = Cell(top.name, top.doc, inputs=top.inputs, members=members, body=body)
         for record in self._program.records:
-            self._places.note_calls(record)
+            self._locations.note_calls(record)
         for each in (*self._cells, cell):
-            self._places.moved |= inline_single_uses(each.body)
-            name_flow(each.body, each.inputs, begun=each is not cell)
+            self._locations.moved |= inline_single_uses(each.body)
+            reuse_variables(each.body, each.inputs, begun=each is not cell)
         for record in self._program.records:
-            self._places.follow(record)
+            self._locations.follow(record)
         return Program([*self._cells, cell], self._program.records)
 
 

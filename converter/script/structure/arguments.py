@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
-from converter.base.names import Names, identifier
-from converter.script.program import Arg, Argument, Expr, Member, Value, made_by
+from converter.base.names import Namespace, identifier
+from converter.script.program import Arg, Argument, Expr, Member, Variable, defined_by
 from converter.script.structure.signature import Hole
 
 ABSENT = object()
@@ -53,11 +53,11 @@ class Arguments:
     """
 
     choices: list[Arg]
-    values: dict[Argument | Value, list[Arg]]
+    values: dict[Argument | Variable, list[Arg]]
 
 
 def arguments_for(
-    holes: Sequence[Hole], rows: Sequence[Sequence[Arg]], names: Names, called: Sequence[Hashable] | None = None
+    holes: Sequence[Hole], rows: Sequence[Sequence[Arg]], names: Namespace, called: Sequence[Hashable] | None = None
 ) -> Arguments:
     """Find the arguments for a block.
 
@@ -75,11 +75,11 @@ def arguments_for(
     plans = [_plan(hole, list(row), columns) for hole, row in zip(holes, rows, strict=True)]
     derived = _derived(columns)
     written: dict[Column, Arg] = {}
-    values: dict[Argument | Value, list[Arg]] = {}
+    values: dict[Argument | Variable, list[Arg]] = {}
     for column in columns:
         if column not in derived:
             known = _argument(column, names)
-            argument = Value(known.name) if _varies(column, calls) else known
+            argument = Variable(known.name) if _varies(column, calls) else known
             written[column] = argument
             values[argument] = column.values
     for column, (base, template, factor) in derived.items():
@@ -177,7 +177,7 @@ def _channels(column: Column) -> list[str]:
     return [name for name in dict.fromkeys(hole.name for hole in column.holes) if name.endswith("channels")]
 
 
-def _argument(column: Column, names: Names) -> Argument:
+def _argument(column: Column, names: Namespace) -> Argument:
     """The argument for a column; it may be left out where every call that knows it has the same default."""
     known = [hole.name for hole in column.holes if hole.name != "value"]
     channels = _channels(column)
@@ -198,5 +198,5 @@ def _qualified(hole: Hole, name: str) -> str:
     """The name with that of the statement or member that it is for."""
     if isinstance(hole.place, Member):
         return f"{hole.place.name}_{name}"
-    target = next(iter(made_by(hole.place)), None)
+    target = next(iter(defined_by(hole.place)), None)
     return f"{identifier(target.hint)}_{name}" if target is not None else name

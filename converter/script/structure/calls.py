@@ -60,45 +60,47 @@ def _lengths(statements: list[Statement]) -> list[int]:
         return []
     firsts = [position for position, _ in layers[::period]]
     lasts = [position for position, _ in layers[period - 1 :: period]]
-    letters = [_letter(statement) for statement in statements]
+    symbols = [_symbol(statement) for statement in statements]
     ends = [*firsts[1:], len(statements)]
     tail = 0
     while all(last + tail + 1 < end for last, end in zip(lasts, ends, strict=True)) and (
-        len({letters[last + tail + 1] for last in lasts}) == 1
+        len({symbols[last + tail + 1] for last in lasts}) == 1
     ):
         tail += 1
     starts = [0, *(last + tail + 1 for last in lasts[:-1])]
     calls = [statements[a:b] for a, b in zip(starts, [*starts[1:], lasts[-1] + tail + 1], strict=True)]
-    words = [[letters[i] for i in range(start, start + len(call))] for start, call in zip(starts, calls, strict=True)]
-    alike = all(word == words[1] for word in words[2:]) and _is_within(words[1], words[0])
-    if not alike or starts[-1] + len(words[-1]) != len(statements):
+    sequences = [
+        [symbols[i] for i in range(start, start + len(call))] for start, call in zip(starts, calls, strict=True)
+    ]
+    alike = all(sequence == sequences[1] for sequence in sequences[2:]) and _is_within(sequences[1], sequences[0])
+    if not alike or starts[-1] + len(sequences[-1]) != len(statements):
         return []
-    return [len(word) for word in words]
+    return [len(sequence) for sequence in sequences]
 
 
 def _layers(statement: Statement) -> list[Member]:
     return [part for part in dict.fromkeys(used_by(statement)) if isinstance(part, Member) and part.weights]
 
 
-def _period(word: list[Member]) -> int:
+def _period(sequence: list[Member]) -> int:
     """The shortest word that, said again and again, is this one."""
-    border = [0] * len(word)  # of each beginning: its longest proper beginning that is its end too
+    border = [0] * len(sequence)  # of each beginning: its longest proper beginning that is its end too
     length = 0
-    for position in range(1, len(word)):
-        while length and word[position] is not word[length]:
+    for position in range(1, len(sequence)):
+        while length and sequence[position] is not sequence[length]:
             length = border[length - 1]
-        length += word[position] is word[length]
+        length += sequence[position] is sequence[length]
         border[position] = length
-    period = len(word) - (border[-1] if border else 0)
-    return period if period and len(word) % period == 0 else len(word)
+    period = len(sequence) - (border[-1] if border else 0)
+    return period if period and len(sequence) % period == 0 else len(sequence)
 
 
-def _letter(statement: Statement) -> tuple[Any, ...]:
+def _symbol(statement: Statement) -> tuple[Any, ...]:
     """A statement without its literals and variables, but with the layers that it calls."""
     return signature_of([statement], [], []).key, tuple(map(id, _layers(statement)))
 
 
-def _is_within(word: list[Any], other: list[Any]) -> bool:
+def _is_within(sequence: list[Any], other: list[Any]) -> bool:
     """Whether a word is another one with some letters left out: a first call computes what all of them share."""
-    letters = iter(other)
-    return all(letter in letters for letter in word)
+    symbols = iter(other)
+    return all(symbol in symbols for symbol in sequence)

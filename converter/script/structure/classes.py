@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from converter.base.names import Names, identifier
+from converter.base.names import Namespace, identifier
 from converter.script.mindspore_api import CELL_ATTRIBUTES
 from converter.script.program import (
     Arg,
@@ -19,9 +19,9 @@ from converter.script.program import (
     Member,
     Option,
     Statement,
-    Value,
+    Variable,
+    defined_by,
     expr,
-    made_by,
 )
 from converter.script.structure.arguments import ABSENT, arguments_for
 from converter.script.structure.naming import hint_within, name_members, name_values, relative, shared_hint
@@ -45,12 +45,12 @@ class Instance:
     """A region that is a call of a class. `lacks` says that the class's optional statement is missing in it."""
 
     region: Region
-    inputs: list[Value]
-    outputs: list[Value]
+    inputs: list[Variable]
+    outputs: list[Variable]
     signature: Signature
     lacks: bool = False
 
-    def read(self, outputs: list[Value]) -> None:
+    def read(self, outputs: list[Variable]) -> None:
         """Let the class return other variables."""
         self.outputs = outputs
         self.signature = signature_of(self.region.statements, self.inputs, outputs)
@@ -64,7 +64,7 @@ class Group:
     """
 
     instances: list[Instance] = field(default_factory=list)
-    optional: tuple[Statement, Value] | None = None
+    optional: tuple[Statement, Variable] | None = None
 
     @property
     def model(self) -> Instance:
@@ -72,7 +72,7 @@ class Group:
         return self.instances[0]
 
 
-def instance_of(region: Region, outputs: list[Value]) -> Instance:
+def instance_of(region: Region, outputs: list[Variable]) -> Instance:
     """Describe a region without inner regions."""
     inputs = inputs_of(region)
     return Instance(region, inputs, outputs, signature_of(region.statements, inputs, outputs))
@@ -112,20 +112,20 @@ def _absorb(group: Group, groups: dict[tuple[Any, ...], Group], sizes: set[int])
         return
 
 
-def _removable(instance: Instance) -> Iterator[tuple[list[int], Value]]:
+def _removable(instance: Instance) -> Iterator[tuple[list[int], Variable]]:
     """Runs of statements with one result, by their positions, and a variable that could stand for that result."""
     statements = instance.region.statements
     for end, statement in enumerate(statements):
-        if not isinstance(statement, Assign) or len(made_by(statement)) != 1 or len(statement.targets) != 1:
+        if not isinstance(statement, Assign) or len(defined_by(statement)) != 1 or len(statement.targets) != 1:
             continue
-        for value in dict.fromkeys(part for part in used_by(statement) if isinstance(part, Value)):
+        for value in dict.fromkeys(part for part in used_by(statement) if isinstance(part, Variable)):
             yield [end], value
         start = end
         while start and (call := called(statements[start])) and (before := called(statements[start - 1])):
             if call[1] != (before[2],):
                 break
             start -= 1
-            if len(before[1]) == 1 and isinstance(before[1][0], Value):
+            if len(before[1]) == 1 and isinstance(before[1][0], Variable):
                 yield list(range(start, end + 1)), before[1][0]
 
 
@@ -184,10 +184,10 @@ def differences(signatures: Sequence[Signature]) -> int:
     """How many arguments a class would take of which these are the instances."""
     columns = zip(*(signature.holes for signature in signatures), strict=True)
     rows = [[hole.value for hole in column] for column in columns]
-    return len(arguments_for(signatures[0].holes, rows, Names(), [identity(s) for s in signatures]).values)
+    return len(arguments_for(signatures[0].holes, rows, Namespace(), [identity(s) for s in signatures]).values)
 
 
-def strangers(group: Group) -> list[Instance]:
+def outliers(group: Group) -> list[Instance]:
     """The instances that only look like the others, and need arguments of their own: a stem before the blocks."""
     found: list[Instance] = []
     remaining = Group(list(group.instances), group.optional)
@@ -202,12 +202,12 @@ def strangers(group: Group) -> list[Instance]:
 def arguments_of(group: Group) -> int:
     """How many arguments the class of a group would take."""
     called = [identity(instance.signature) for instance in group.instances]
-    return len(arguments_for(group.model.signature.holes, _columns(group, _absent(group)), Names(), called).values)
+    return len(arguments_for(group.model.signature.holes, _columns(group, _absent(group)), Namespace(), called).values)
 
 
-def build(group: Group, name: str, doc: str, sources: Collection[Value]) -> Built:
+def build(group: Group, name: str, doc: str, sources: Collection[Variable]) -> Built:
     """Make the Cell of a group; `sources` are the network's inputs, which keep their names."""
-    model, names = group.model, Names(CELL_ATTRIBUTES)
+    model, names = group.model, Namespace(CELL_ATTRIBUTES)
     members = list(model.signature.members)
     absent = _absent(group)
     columns = _columns(group, absent)
@@ -229,7 +229,7 @@ def build(group: Group, name: str, doc: str, sources: Collection[Value]) -> Buil
             constructor = _constructor(cell, row, flag, not instance.lacks)
             made[call] = Member("", constructor, parameters, instance.region.path or UNNAMED)
     _own_inputs(cell, group, sources)
-    given = [item for item in arguments.values if isinstance(item, Value)]
+    given = [item for item in arguments.values if isinstance(item, Variable)]
     cell.inputs += given
     name_values(cell.body, model.region.path)
     moved: dict[Any, Any] = {}
@@ -283,14 +283,14 @@ def _shared_hint(own: tuple[Member | None, ...], paths: list[str]) -> str:
     return shared_hint([hint_within(member, path) for member, path in zip(own, paths, strict=True) if member])
 
 
-def _make_optional(cell: Cell, group: Group, absent: set[Any], names: Names) -> Argument | None:
+def _make_optional(cell: Cell, group: Group, absent: set[Any], names: Namespace) -> Argument | None:
     """Write the optional statement: `y = self.downsample(x) if self.downsample is not None else x`."""
     if group.optional is None:
         return None
     statement, value = group.optional
     assert isinstance(statement, Assign)
     owned = [member for member in cell.members if member in absent]
-    (target,) = made_by(statement)
+    (target,) = defined_by(statement)
     flag = Argument(owned[0].name if owned else names.new(f"with_{identifier(target.hint)}"), False, True)
     for member in owned:
         member.constructor = expr("{0} if {1} else None", member.constructor, flag)
@@ -302,7 +302,7 @@ def _make_optional(cell: Cell, group: Group, absent: set[Any], names: Names) -> 
     return flag
 
 
-def _constructor(cell: Cell, values: dict[Argument | Value, Arg], flag: Argument | None, full: bool) -> Expr:
+def _constructor(cell: Cell, values: dict[Argument | Variable, Arg], flag: Argument | None, full: bool) -> Expr:
     """How an instance is made: `Bottleneck(64, 256, stride=2)`."""
     holes: list[str] = []
     args: list[Arg] = []
@@ -317,9 +317,9 @@ def _constructor(cell: Cell, values: dict[Argument | Value, Arg], flag: Argument
     return Expr(f"{{0}}({', '.join(holes)})", (cell, *args))
 
 
-def _own_inputs(cell: Cell, group: Group, sources: Collection[Value]) -> None:
+def _own_inputs(cell: Cell, group: Group, sources: Collection[Variable]) -> None:
     """Give the class variables of its own for what comes in: `x` for what flows through the network."""
-    fresh: dict[Value, Arg] = {}
+    fresh: dict[Variable, Arg] = {}
     for i, value in enumerate(group.model.inputs):
         hints = {identifier(instance.inputs[i].hint) for instance in group.instances}
         stems = {re.sub(r"_?\d+$", "", hint) for hint in hints}
@@ -327,7 +327,7 @@ def _own_inputs(cell: Cell, group: Group, sources: Collection[Value]) -> None:
             hint = "x"
         else:
             hint = hints.pop() if len(hints) == 1 else "x" if len(stems) > 1 else stems.pop()
-        fresh[value] = Value(hint, value.dims)
+        fresh[value] = Variable(hint, value.dims)
     cell.inputs = list(fresh.values())
     for statement in cell.body.statements:
         replace_in(statement, fresh)

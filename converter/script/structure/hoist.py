@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from converter.script.program import Arg, Assign, Expr, Member, Option, Statement, Value, blocks_of, made_by
+from converter.script.program import Arg, Assign, Expr, Member, Option, Statement, Variable, blocks_of, defined_by
 from converter.script.structure.regions import Region, statements_of, used_by
 
 SMALLEST_LEFT = 3
@@ -18,11 +18,11 @@ def hoist_shared_values(region: Region) -> None:
     Exporters write mask arithmetic that all layers share into the first layer's scope, and the concatenation that a
     densely connected layer hands on into the layer that reads it first.
     """
-    readers: dict[Value, set[int]] = defaultdict(set)
+    readers: dict[Variable, set[int]] = defaultdict(set)
     for position, item in enumerate(region.items):
         for statement in statements_of(item):
             for part in used_by(statement):
-                if isinstance(part, Value):
+                if isinstance(part, Variable):
                     readers[part].add(position)
     hoisted: list[list[Statement]] = [[] for _ in region.items]
     for position, item in enumerate(region.items):
@@ -35,22 +35,22 @@ def hoist_shared_values(region: Region) -> None:
         hoist_shared_values(inner)
 
 
-def _shared_statements(region: Region, position: int, readers: dict[Value, set[int]]) -> list[Statement]:
+def _shared_statements(region: Region, position: int, readers: dict[Variable, set[int]]) -> list[Statement]:
     """The statements of a region that can stand before it and make what other items read."""
     statements = list(statements_of(region))
-    bound = {value for statement in statements for value in made_by(statement)}
-    free: dict[Value, Statement] = {}
+    bound = {value for statement in statements for value in defined_by(statement)}
+    free: dict[Variable, Statement] = {}
     for statement in statements:
         parts = list(used_by(statement))
         if isinstance(statement, Assign) and all(_stands_before(part, bound) for part in parts):
-            free |= dict.fromkeys(made_by(statement), statement)
-            bound.difference_update(made_by(statement))
+            free |= dict.fromkeys(defined_by(statement), statement)
+            bound.difference_update(defined_by(statement))
     wanted = [value for value in free if readers[value] - {position}]
     needed = _needed(wanted, free)
     return [statement for statement in statements if id(statement) in needed]
 
 
-def _needed(wanted: list[Value], free: dict[Value, Statement]) -> set[int]:
+def _needed(wanted: list[Variable], free: dict[Variable, Statement]) -> set[int]:
     """The statements, by id, that make the wanted values and what those are made of."""
     needed: set[int] = set()
     pending = list(wanted)
@@ -58,13 +58,13 @@ def _needed(wanted: list[Value], free: dict[Value, Statement]) -> set[int]:
         statement = free[pending.pop()]
         if id(statement) not in needed:
             needed.add(id(statement))
-            pending += [part for part in used_by(statement) if isinstance(part, Value) and part in free]
+            pending += [part for part in used_by(statement) if isinstance(part, Variable) and part in free]
     return needed
 
 
-def _stands_before(part: Value | Member, bound: set[Value]) -> bool:
+def _stands_before(part: Variable | Member, bound: set[Variable]) -> bool:
     """Whether something can be read in front of the region that `bound` stays in; a literal can, a parameter stays."""
-    return part not in bound if isinstance(part, Value) else not part.weights
+    return part not in bound if isinstance(part, Variable) else not part.weights
 
 
 def _remove(region: Region, statements: list[Statement]) -> None:
@@ -77,16 +77,16 @@ def _remove(region: Region, statements: list[Statement]) -> None:
 
 def lift_calls(region: Region, parent: Region, layers: set[Member]) -> bool:
     """Move the calls of layers in front of a region that calls them first. Says whether that is all of its calls."""
-    free: dict[Value, Statement] = {}
-    made = {value for statement in region.statements for value in made_by(statement)}
+    free: dict[Variable, Statement] = {}
+    made = {value for statement in region.statements for value in defined_by(statement)}
     for statement in region.statements:
         parts = list(used_by(statement))
         if isinstance(statement, Assign) and all(
             part in layers or _stands_before(part, made - free.keys()) for part in parts
         ):
-            free |= dict.fromkeys(made_by(statement), statement)
+            free |= dict.fromkeys(defined_by(statement), statement)
     calling = [statement for statement in region.statements if not layers.isdisjoint(used_by(statement))]
-    wanted = [value for statement in calling for value in made_by(statement)]
+    wanted = [value for statement in calling for value in defined_by(statement)]
     if not free.keys() >= set(wanted):
         return False
     moved = _needed(wanted, free)
@@ -105,7 +105,7 @@ def copy_literal(literal: Member, statements: Iterable[Statement]) -> None:
         replace_member(statement, literal, copy)
 
 
-def replace_member(statement: Statement, old: Member, new: Member | Value) -> None:
+def replace_member(statement: Statement, old: Member, new: Member | Variable) -> None:
     """Let a statement read something else in the place of a member."""
     if isinstance(statement, Assign):
         statement.value = _with_member(statement.value, old, new)
@@ -115,7 +115,7 @@ def replace_member(statement: Statement, old: Member, new: Member | Value) -> No
         block.results = _with_member(block.results, old, new)
 
 
-def _with_member(item: Arg, old: Member, new: Member | Value) -> Arg:
+def _with_member(item: Arg, old: Member, new: Member | Variable) -> Arg:
     match item:
         case Expr():
             return Expr(item.template, tuple(_with_member(arg, old, new) for arg in item.args))
@@ -132,7 +132,7 @@ def _with_member(item: Arg, old: Member, new: Member | Value) -> Arg:
 # Extents
 
 
-def localise_extents(region: Region) -> None:
+def localize_dimensions(region: Region) -> None:
     """Read equal extents from one tensor, which the region has anyway: others would have to be passed in for that."""
     tensors = _tensors_read(region)
     known = {
@@ -144,23 +144,23 @@ def localise_extents(region: Region) -> None:
     }
     for statement in region.statements:
         if isinstance(statement, Assign):
-            statement.value = _localised(statement.value, known)
+            statement.value = _localized(statement.value, known)
 
 
-def _tensors_read(region: Region) -> list[Value]:
+def _tensors_read(region: Region) -> list[Variable]:
     """The variables that come into a region and are read for more than their extents."""
-    made: set[Value] = set()
-    found: dict[Value, None] = {}
+    made: set[Variable] = set()
+    found: dict[Variable, None] = {}
     for statement in region.statements:
         if isinstance(statement, Assign):
             found |= {value: None for value in _read_whole(statement.value) if value not in made}
-        made.update(made_by(statement))
+        made.update(defined_by(statement))
     return list(found)
 
 
-def _read_whole(item: Arg) -> Iterator[Value]:
+def _read_whole(item: Arg) -> Iterator[Variable]:
     match item:
-        case Value():
+        case Variable():
             yield item
         case Expr() if item.template == "{0}.shape[{1}]":
             return
@@ -174,21 +174,21 @@ def _read_whole(item: Arg) -> Iterator[Value]:
                 yield from _read_whole(part)
 
 
-def _localised(item: Arg, known: dict[str, tuple[Value, int]]) -> Arg:
+def _localized(item: Arg, known: dict[str, tuple[Variable, int]]) -> Arg:
     match item:
         case Expr() if item.template == "{0}.shape[{1}]":
             value, axis = item.args
-            if isinstance(value, Value) and value.dims is not None:
+            if isinstance(value, Variable) and value.dims is not None:
                 found = known.get(str(value.dims[axis]))
                 return item if found is None else Expr(item.template, found)
             return item
         case Expr():
-            args = tuple(_localised(arg, known) for arg in item.args)
+            args = tuple(_localized(arg, known) for arg in item.args)
             same = item.template == "max({0}, {1})" and args[0] == args[1]
             return args[0] if same else Expr(item.template, args)
         case tuple():
-            return tuple(_localised(part, known) for part in item)
+            return tuple(_localized(part, known) for part in item)
         case list():
-            return [_localised(part, known) for part in item]
+            return [_localized(part, known) for part in item]
         case _:
             return item

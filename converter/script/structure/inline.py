@@ -16,7 +16,7 @@ from converter.script.program import (
     Member,
     Option,
     Statement,
-    Value,
+    Variable,
     arguments_of,
     blocks_of,
     expressions_of,
@@ -76,22 +76,22 @@ def _read_in_place(block: Block) -> None:
         block.results = substituted(block.results, read)
 
 
-def _uses(block: Block) -> Counter[Value]:
-    parts: Counter[Value] = Counter()
+def _uses(block: Block) -> Counter[Variable]:
+    parts: Counter[Variable] = Counter()
     for statement in block.walk():
         for item in expressions_of(statement):
-            parts.update(part for part in arguments_of(item) if isinstance(part, Value))
-    parts.update(part for item in block.results for part in arguments_of(item) if isinstance(part, Value))
+            parts.update(part for part in arguments_of(item) if isinstance(part, Variable))
+    parts.update(part for item in block.results for part in arguments_of(item) if isinstance(part, Variable))
     return parts
 
 
-def _single_target(statement: Statement) -> Value | None:
-    if isinstance(statement, Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], Value):
+def _single_target(statement: Statement) -> Variable | None:
+    if isinstance(statement, Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], Variable):
         return statement.targets[0]
     return None
 
 
-def _takes(statement: Statement, before: Statement, uses: Counter[Value]) -> bool:
+def _takes(statement: Statement, before: Statement, uses: Counter[Variable]) -> bool:
     """Whether a statement is the only reader of the one before it, and stays small with it inside."""
     target = _single_target(before)
     if target is None or uses[target] != 1 or not isinstance(statement, Assign):
@@ -99,14 +99,14 @@ def _takes(statement: Statement, before: Statement, uses: Counter[Value]) -> boo
     return _written(statement.value, target) == 1 and _fits(statement.value, target, before)
 
 
-def _ends_in(result: Arg, before: Statement, uses: Counter[Value]) -> bool:
+def _ends_in(result: Arg, before: Statement, uses: Counter[Variable]) -> bool:
     target = _single_target(before)
     if target is None or uses[target] != 1 or _written(result, target) != 1:
         return False
     return result is target or _fits(result, target, before)
 
 
-def _written(item: Arg, target: Value) -> int:
+def _written(item: Arg, target: Variable) -> int:
     """How often an expression's text has a variable: a template may have one hole in several places."""
     match item:
         case Expr():
@@ -118,7 +118,7 @@ def _written(item: Arg, target: Value) -> int:
     return int(item is target)
 
 
-def _fits(item: Arg, target: Value, before: Statement) -> bool:
+def _fits(item: Arg, target: Variable, before: Statement) -> bool:
     """Whether an expression stays easy to read with what a statement makes in the place of its target."""
     assert isinstance(before, Assign)
     if _width(item) + _width(before.value) > WIDEST or _depth(item) + _depth(before.value) > DEEPEST:
@@ -152,7 +152,7 @@ def _width(item: Arg) -> int:
             return 10 + _width(item.value)
         case tuple() | list():
             return sum(_width(part) + 2 for part in item)
-        case Value():
+        case Variable():
             return len(identifier(item.hint))
         case Member() | Argument():
             return 5 + len(item.name)
@@ -169,7 +169,7 @@ def _keeps_name(statement: Statement, before: Statement) -> bool:
     assert isinstance(statement, Assign)
     assert isinstance(before, Assign)
     value, made = statement.value, before.value
-    if not statement.targets or (isinstance(statement.targets[0], Value) and statement.targets[0].assigned):
+    if not statement.targets or (isinstance(statement.targets[0], Variable) and statement.targets[0].assigned):
         return False
     while isinstance(made, Expr) and made.template.startswith("{0}."):
         made = made.args[0]

@@ -11,7 +11,7 @@ from converter.script.structure.regions import used_by
 from converter.script.structure.sequences import class_of
 
 
-class Places:
+class NodeLocations:
     """What became of the statements and members that were merged.
 
     Attributes:

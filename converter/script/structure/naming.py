@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from converter.base.names import Names
-from converter.script.program import Block, Expr, Member, made_by
+from converter.base.names import Namespace
+from converter.script.program import Block, Expr, Member, defined_by
 
 
 def relative(hint: str, path: str) -> str:
@@ -18,7 +18,7 @@ def relative(hint: str, path: str) -> str:
     return "" if hint == path else hint
 
 
-def name_members(members: Sequence[Member], hints: Sequence[str], names: Names) -> None:
+def name_members(members: Sequence[Member], hints: Sequence[str], names: Namespace) -> None:
     """Give members their names within a Cell; `hints` are what the source calls them there."""
     for member, hint in zip(members, without_common_number(hints), strict=True):
         member.name = names.new(hint, "layer")
@@ -46,7 +46,7 @@ def shared_hint(hints: Sequence[str]) -> str:
 
 def name_values(body: Block, path: str) -> None:
     """Call the last value of every module after the module, unless the source has a word for it."""
-    values = [value for statement in body.walk() for value in made_by(statement)]
+    values = [value for statement in body.walk() for value in defined_by(statement)]
     last = {value.path: value for value in values}
     named = [value for value in values if last[value.path] is value and relative(value.path, path)]
     for value, hint in zip(named, without_common_number([relative(v.path, path) for v in named]), strict=True):

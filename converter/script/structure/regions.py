@@ -20,12 +20,12 @@ from converter.script.program import (
     Member,
     Option,
     Statement,
-    Value,
+    Variable,
     While,
     arguments_of,
     blocks_of,
+    defined_by,
     expressions_of,
-    made_by,
 )
 
 Item: TypeAlias = Union[Statement, "Region"]
@@ -100,15 +100,15 @@ def statements_of(item: Item) -> Iterator[Statement]:
         yield item
 
 
-def used_by(statement: Statement) -> Iterator[Value | Member]:
+def used_by(statement: Statement) -> Iterator[Variable | Member]:
     """The variables and members that a statement reads, inner blocks included, those of its own inside left out."""
     if isinstance(statement, Assign):  # most are, and this is asked for again and again
-        yield from (part for part in arguments_of(statement.value) if isinstance(part, (Value, Member)))
+        yield from (part for part in arguments_of(statement.value) if isinstance(part, (Variable, Member)))
         return
-    own: set[Value] = set()
+    own: set[Variable] = set()
     for one in _with_inner(statement):
         if one is not statement:
-            own.update(made_by(one))
+            own.update(defined_by(one))
         if isinstance(one, (While, For)):
             own.update(one.carried)
         if isinstance(one, For):
@@ -116,7 +116,7 @@ def used_by(statement: Statement) -> Iterator[Value | Member]:
     for one in _with_inner(statement):
         for item in expressions_of(one):
             for part in arguments_of(item):
-                if isinstance(part, (Value, Member)) and part not in own:
+                if isinstance(part, (Variable, Member)) and part not in own:
                     yield part
 
 
@@ -126,15 +126,15 @@ def _with_inner(statement: Statement) -> Iterator[Statement]:
         yield from block.walk()
 
 
-def inputs_of(region: Region) -> list[Value]:
+def inputs_of(region: Region) -> list[Variable]:
     """The variables that a region reads and does not make, in the order of their first use."""
-    made: set[Value] = set()
-    found: dict[Value, None] = {}
+    made: set[Variable] = set()
+    found: dict[Variable, None] = {}
     for statement in statements_of(region):
         for part in used_by(statement):
-            if isinstance(part, Value) and part not in made:
+            if isinstance(part, Variable) and part not in made:
                 found[part] = None
-        made.update(made_by(statement))
+        made.update(defined_by(statement))
     return list(found)
 
 
@@ -144,10 +144,10 @@ def members_of(region: Region) -> list[Member]:
     return list(found)
 
 
-def substituted(item: Arg, names: dict[Value, Arg]) -> Arg:
+def substituted(item: Arg, names: dict[Variable, Arg]) -> Arg:
     """An expression with variables replaced."""
     match item:
-        case Value():
+        case Variable():
             return names.get(item, item)
         case Expr():
             return Expr(item.template, tuple(substituted(arg, names) for arg in item.args))
@@ -161,7 +161,7 @@ def substituted(item: Arg, names: dict[Value, Arg]) -> Arg:
             return item
 
 
-def replace_in(statement: Statement, names: dict[Value, Arg]) -> None:
+def replace_in(statement: Statement, names: dict[Variable, Arg]) -> None:
     """Replace variables in a statement and in its inner blocks."""
     match statement:
         case Assign():

@@ -18,7 +18,7 @@ from typing import Any
 
 from converter.base.names import identifier
 from converter.base.scope import Scope
-from converter.script.program import Assign, Expr, Member, Statement, Value, made_by
+from converter.script.program import Assign, Expr, Member, Statement, Variable, defined_by
 from converter.script.structure.classes import MOST_NEW, Instance, differences, grouped, instance_of, variants_of
 from converter.script.structure.regions import Item, Region, members_of, used_by
 from converter.script.structure.signature import Signature
@@ -36,7 +36,7 @@ MOST_MODELS = 8
 FEWEST = 3
 """A chain has to occur so often to be a block."""
 
-Outputs = Callable[[Region], list[Value]]
+Outputs = Callable[[Region], list[Variable]]
 
 
 def find_chains(region: Region, outputs: Outputs) -> bool:
@@ -44,17 +44,17 @@ def find_chains(region: Region, outputs: Outputs) -> bool:
     if len(region.items) < SHORTEST_RUN:
         return False
     statements = region.statements
-    letters = dict(zip(map(id, statements), _letters([[s] for s in statements], outputs), strict=True))
+    symbols = dict(zip(map(id, statements), _symbols([[s] for s in statements], outputs), strict=True))
     chains = _chains(statements)
     motifs: Counter[tuple[int, ...]] = Counter()
     for chain in chains:
-        word = [letters[id(statement)] for statement in chain]
-        for start, period, count in tandem_repeats(word):
-            motifs[tuple(word[start : start + period])] += count
+        sequence = [symbols[id(statement)] for statement in chain]
+        for start, period, count in tandem_repeats(sequence):
+            motifs[tuple(sequence[start : start + period])] += count
     wanted = {motif for motif in motifs if len(motif) > 1}
-    runs = [run for chain in chains for run in _occurrences(chain, letters, wanted)]
-    enough = Counter(tuple(letters[id(s)] for s in run) for run in runs)
-    runs = [run for run in runs if enough[tuple(letters[id(s)] for s in run)] >= FEWEST]
+    runs = [run for chain in chains for run in _occurrences(chain, symbols, wanted)]
+    enough = Counter(tuple(symbols[id(s)] for s in run) for run in runs)
+    runs = [run for run in runs if enough[tuple(symbols[id(s)] for s in run)] >= FEWEST]
     return _wrap(region, runs)
 
 
@@ -64,9 +64,9 @@ def find_segments(region: Region, outputs: Outputs) -> bool:
         return False
     for crossing in range(1, MOST_CROSSING + 1):
         segments = _segments(region.statements, crossing)
-        word = _letters(segments, outputs)
+        sequence = _symbols(segments, outputs)
         runs = []
-        for start, period, count in tandem_repeats(word, [len(segment) for segment in segments], SHORTEST_BLOCK):
+        for start, period, count in tandem_repeats(sequence, [len(segment) for segment in segments], SHORTEST_BLOCK):
             cuts = range(start, start + count * period, period)
             runs += [[s for segment in segments[at : at + period] for s in segment] for at in cuts]
         if runs:
@@ -76,7 +76,7 @@ def find_segments(region: Region, outputs: Outputs) -> bool:
 
 def _elsewhere(statements: list[Statement], runs: list[list[Statement]], outputs: Outputs) -> list[list[Statement]]:
     """Where the blocks of the runs occur besides, some with an optional statement missing."""
-    letters = _letters([[statement] for statement in statements], outputs)
+    symbols = _symbols([[statement] for statement in statements], outputs)
     places = {id(statement): position for position, statement in enumerate(statements)}
     wanted: dict[tuple[int, ...], dict[Any, list[Signature]]] = defaultdict(lambda: defaultdict(list))
     described: Counter[Any] = Counter()
@@ -86,17 +86,17 @@ def _elsewhere(statements: list[Statement], runs: list[list[Statement]], outputs
         if described[instance.signature.key] > MOST_MODELS:
             continue
         for left_out, signature in variants_of(instance):
-            word = tuple(letters[places[id(s)]] for i, s in enumerate(run) if i not in left_out)
-            if len(word) >= SHORTEST_BLOCK:
-                _note(wanted[word][signature.key], signature)
-    lengths = sorted({len(word) for word in wanted}, reverse=True)
+            sequence = tuple(symbols[places[id(s)]] for i, s in enumerate(run) if i not in left_out)
+            if len(sequence) >= SHORTEST_BLOCK:
+                _note(wanted[sequence][signature.key], signature)
+    lengths = sorted({len(sequence) for sequence in wanted}, reverse=True)
     taken = {id(statement) for run in runs for statement in run}
     found: list[list[Statement]] = []
     end = len(statements)
     while end > 0:
         for length in lengths:
             run = statements[max(end - length, 0) : end]
-            alike = wanted.get(tuple(letters[max(end - length, 0) : end]))
+            alike = wanted.get(tuple(symbols[max(end - length, 0) : end]))
             if alike is not None and taken.isdisjoint(map(id, run)):
                 signature = _described(run, outputs).signature
                 known = alike.get(signature.key)
@@ -126,19 +126,19 @@ def _literals(signature: Signature) -> list[str]:
 
 
 def tandem_repeats(
-    word: Sequence[int], sizes: Sequence[int] | None = None, smallest: int = 0
+    sequence: Sequence[int], sizes: Sequence[int] | None = None, smallest: int = 0
 ) -> list[tuple[int, int, int]]:
     """Runs of a word repeated at once, `(start, period, count)`, not overlapping; the shortest period wins.
 
     With `sizes` of the letters, a period has to be `smallest` at least.
     """
     found: list[tuple[int, int, int]] = []
-    taken = [False] * len(word)
-    for period in range(1, min(LONGEST_PERIOD, len(word) // 2) + 1):
+    taken = [False] * len(sequence)
+    for period in range(1, min(LONGEST_PERIOD, len(sequence) // 2) + 1):
         start = 0
-        while start + 2 * period <= len(word):
+        while start + 2 * period <= len(sequence):
             end = start
-            while end + period < len(word) and word[end] == word[end + period]:
+            while end + period < len(sequence) and sequence[end] == sequence[end + period]:
                 end += 1
             count = (end - start) // period + 1
             small = sizes is not None and sum(sizes[start : start + period]) < smallest
@@ -151,7 +151,7 @@ def tandem_repeats(
     return sorted(found)
 
 
-def _letters(runs: list[list[Statement]], outputs: Outputs) -> list[int]:
+def _symbols(runs: list[list[Statement]], outputs: Outputs) -> list[int]:
     """A number for every run of statements, the same for runs that could be calls of one class."""
     regions = [Region(Scope(""), items=list(run)) for run in runs]
     numbers: dict[int, int] = {}
@@ -163,15 +163,15 @@ def _letters(runs: list[list[Statement]], outputs: Outputs) -> list[int]:
 
 def _chains(statements: list[Statement]) -> list[list[Statement]]:
     """Statements in which each one's result is read by the next one and by nothing else."""
-    readers: dict[Value, list[Statement]] = defaultdict(list)
+    readers: dict[Variable, list[Statement]] = defaultdict(list)
     for statement in statements:
         for part in dict.fromkeys(used_by(statement)):
-            if isinstance(part, Value):
+            if isinstance(part, Variable):
                 readers[part].append(statement)
     following: dict[int, Statement] = {}
     led_to: set[int] = set()
     for statement in statements:
-        made = made_by(statement)
+        made = defined_by(statement)
         if isinstance(statement, Assign) and len(made) == 1 and len(readers[made[0]]) == 1:
             reader = readers[made[0]][0]
             if isinstance(reader, Assign) and id(reader) not in led_to:
@@ -188,14 +188,14 @@ def _chains(statements: list[Statement]) -> list[list[Statement]]:
 
 
 def _occurrences(
-    chain: list[Statement], letters: dict[int, int], motifs: set[tuple[int, ...]]
+    chain: list[Statement], symbols: dict[int, int], motifs: set[tuple[int, ...]]
 ) -> list[list[Statement]]:
     """The motifs in a chain, the longest first wherever several begin."""
     lengths = sorted({len(motif) for motif in motifs}, reverse=True)
-    word = tuple(letters[id(statement)] for statement in chain)
+    sequence = tuple(symbols[id(statement)] for statement in chain)
     runs, position = [], 0
-    while position < len(word):
-        here = (word[position : position + length] for length in lengths)
+    while position < len(sequence):
+        here = (sequence[position : position + length] for length in lengths)
         motif = next((run for run in here if run in motifs), None)
         if motif is not None:
             runs.append(chain[position : position + len(motif)])
@@ -205,14 +205,14 @@ def _occurrences(
 
 def _segments(statements: list[Statement], most: int) -> list[list[Statement]]:
     """Cut a run of statements wherever so few values cross; values that many places read do not count."""
-    last_read: dict[Value, int] = {}
-    readers: Counter[Value] = Counter()
+    last_read: dict[Variable, int] = {}
+    readers: Counter[Variable] = Counter()
     for position, statement in enumerate(statements):
         for part in dict.fromkeys(used_by(statement)):
-            if isinstance(part, Value):
+            if isinstance(part, Variable):
                 last_read[part] = position
                 readers[part] += 1
-    made = {value: position for position, s in enumerate(statements) for value in made_by(s)}
+    made = {value: position for position, s in enumerate(statements) for value in defined_by(s)}
     spans = [last_read[v] - made[v] for v in made if v in last_read]
     longest = max(8 * sorted(spans)[len(spans) * 9 // 10], 64) if spans else 0
     crossing = 0
@@ -220,7 +220,7 @@ def _segments(statements: list[Statement], most: int) -> list[list[Statement]]:
     segments: list[list[Statement]] = [[]]
     for position, statement in enumerate(statements):
         segments[-1].append(statement)
-        for value in made_by(statement):
+        for value in defined_by(statement):
             end = last_read.get(value, len(statements))
             if end - position <= longest:
                 crossing += 1
@@ -261,7 +261,7 @@ def _called_name(statement: Statement) -> str:
         value = value.args[0].constructor
     called = re.match(r"\w+\.(\w+)\(", value.template)
     return (
-        "".join(word.capitalize() for word in identifier(re.sub(r"\d[dD]$", "", called[1])).split("_"))
+        "".join(sequence.capitalize() for sequence in identifier(re.sub(r"\d[dD]$", "", called[1])).split("_"))
         if called
         else ""
     )

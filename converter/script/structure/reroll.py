@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Any
 
-from converter.script.program import Arg, Assign, Block, Cell, Expr, For, Member, Statement, Value, expr, made_by
+from converter.script.program import Arg, Assign, Block, Cell, Expr, For, Member, Statement, Variable, defined_by, expr
 from converter.script.structure.hoist import replace_member
 from converter.script.structure.regions import replace_in, used_by
 from converter.script.structure.sequences import class_of, list_of
@@ -37,19 +37,19 @@ class Steps:
         slots: what comes into the first step: the variable → "element", or the position that is carried.
     """
 
-    rounds: list[list[Statement]]
+    iterations: list[list[Statement]]
     start: int
-    elements: list[Value] = field(default_factory=list)
+    elements: list[Variable] = field(default_factory=list)
     layers: list[Member] = field(default_factory=list)
-    carried: dict[int, Value] = field(default_factory=dict)
-    slots: dict[Value, int | str] = field(default_factory=dict)
+    carried: dict[int, Variable] = field(default_factory=dict)
+    slots: dict[Variable, int | str] = field(default_factory=dict)
 
-    def made(self, step: int) -> list[Value]:
+    def made(self, step: int) -> list[Variable]:
         """What a step makes, in order."""
-        return [value for statement in self.rounds[step] for value in made_by(statement)]
+        return [value for statement in self.iterations[step] for value in defined_by(statement)]
 
 
-def roll(statements: list[Statement], results: AbstractSet[Value], uses: Counter[Any]) -> dict[Any, Any]:
+def reroll_loops(statements: list[Statement], results: AbstractSet[Variable], uses: Counter[Any]) -> dict[Any, Any]:
     """Put loops in the places of unrolled steps.
 
     Args:
@@ -67,9 +67,9 @@ def roll(statements: list[Statement], results: AbstractSet[Value], uses: Counter
         loop = _loop(steps)
         moved |= dict.fromkeys(steps.layers, loop.over)
         loops.append(loop)
-        for later in steps.rounds[1:]:
-            moved |= dict(zip(later, steps.rounds[0], strict=True))
-        end = steps.start + sum(map(len, steps.rounds))
+        for later in steps.iterations[1:]:
+            moved |= dict(zip(later, steps.iterations[0], strict=True))
+        end = steps.start + sum(map(len, steps.iterations))
         statements[steps.start : end] = [loop]
     _keep_together(statements, results, loops)
     return moved
@@ -79,7 +79,7 @@ def roll(statements: list[Statement], results: AbstractSet[Value], uses: Counter
 
 
 def _find(
-    statements: list[Statement], results: AbstractSet[Value], uses: Counter[Any], tried: set[Member | Cell]
+    statements: list[Statement], results: AbstractSet[Variable], uses: Counter[Any], tried: set[Member | Cell]
 ) -> Steps | None:
     """The next steps, by a layer that is called, or a class of which instances are called, at equal distances."""
     places: dict[Member | Cell, list[int]] = defaultdict(list)
@@ -88,15 +88,15 @@ def _find(
             places[part].append(position)
     often = {member: positions for member, positions in places.items() if len(positions) >= FEWEST}
     numbers: dict[tuple[Any, ...], int] = {}
-    letters = [numbers.setdefault(_letter(s), len(numbers)) for s in statements] if often else []
+    symbols = [numbers.setdefault(_symbol(s), len(numbers)) for s in statements] if often else []
     for member, positions in often.items():
         if member in tried:
             continue
         for first, length, count in _progressions(positions):
-            found = [s for s in _steps_at(statements, results, letters, first, length, count) if s is not None]
+            found = [s for s in _steps_at(statements, results, symbols, first, length, count) if s is not None]
             found = [steps for steps in found if all(uses[layer] == 1 for layer in steps.layers)]
             if found:
-                return min(found, key=lambda steps: (-len(steps.rounds), len(steps.carried)))
+                return min(found, key=lambda steps: (-len(steps.iterations), len(steps.carried)))
             tried |= {layer for statement in statements[first : first + length] for layer in _layers(statement)}
         tried.add(member)
     return None
@@ -106,7 +106,7 @@ def _layers(statement: Statement) -> set[Member | Cell]:
     return {class_of(part) or part for part in used_by(statement) if isinstance(part, Member) and part.weights}
 
 
-def _letter(statement: Statement) -> tuple[Any, ...]:
+def _symbol(statement: Statement) -> tuple[Any, ...]:
     """The same for statements that call the same members, or instances of one class, with the same literals."""
     return _called(signature_of([statement], [], []))
 
@@ -129,8 +129,8 @@ def _progressions(positions: list[int]) -> Iterator[tuple[int, int, int]]:
 
 def _steps_at(
     statements: list[Statement],
-    results: AbstractSet[Value],
-    letters: list[int],
+    results: AbstractSet[Variable],
+    symbols: list[int],
     position: int,
     length: int,
     count: int,
@@ -140,11 +140,11 @@ def _steps_at(
     The first step may stay outside: it often has a constant where the others have what is carried.
     """
     for start in range(max(position - length + 1, 0), position + 1):
-        rounds = [letters[at : at + length] for at in range(start, start + count * length, length)]
-        while rounds and len(rounds[-1]) < length:
-            rounds.pop()
+        iterations = [symbols[at : at + length] for at in range(start, start + count * length, length)]
+        while iterations and len(iterations[-1]) < length:
+            iterations.pop()
         for skipped in (0, 1):
-            alike = rounds[skipped:]
+            alike = iterations[skipped:]
             if len(alike) >= FEWEST and all(other == alike[0] for other in alike[1:]):
                 begin = start + skipped * length
                 cut = [statements[at : at + length] for at in range(begin, begin + len(alike) * length, length)]
@@ -152,19 +152,19 @@ def _steps_at(
 
 
 def _steps(
-    statements: list[Statement], results: AbstractSet[Value], rounds: list[list[Statement]], start: int
+    statements: list[Statement], results: AbstractSet[Variable], iterations: list[list[Statement]], start: int
 ) -> Steps | None:
     """The steps, when they differ in nothing but what they carry and one element each."""
-    shapes = [signature_of(round_, [], []) for round_ in rounds]
+    shapes = [signature_of(iteration, [], []) for iteration in iterations]
     first = _called(shapes[0])
     if any(_called(other) != first for other in shapes[1:]):
         return None
-    steps = Steps(rounds, start)
+    steps = Steps(iterations, start)
     changing = [column for column in zip(*(shape.members for shape in shapes), strict=True) if len(set(column)) > 1]
-    if len(changing) > 1 or any(len(set(column)) < len(rounds) for column in changing):
+    if len(changing) > 1 or any(len(set(column)) < len(iterations) for column in changing):
         return None
     steps.layers = [layer for column in changing for layer in column]
-    made = [steps.made(i) for i in range(len(rounds))]
+    made = [steps.made(i) for i in range(len(iterations))]
     before = {value for values in made for value in values}
     inputs = [
         [value for value in shape.values if value not in values] for shape, values in zip(shapes, made, strict=True)
@@ -187,11 +187,11 @@ def _steps(
 
 
 def _escapes_are_carried(
-    statements: list[Statement], results: AbstractSet[Value], steps: Steps, made: list[list[Value]]
+    statements: list[Statement], results: AbstractSet[Variable], steps: Steps, made: list[list[Variable]]
 ) -> bool:
     """Whether what is read behind the steps is what the last of them hands on."""
     inside = {value for values in made for value in values}
-    end = steps.start + sum(map(len, steps.rounds))
+    end = steps.start + sum(map(len, steps.iterations))
     read = {part for statement in statements[end:] for part in used_by(statement)} | set(results)
     return (read & inside) <= {made[-1][position] for position in steps.carried}
 
@@ -203,48 +203,48 @@ def _loop(steps: Steps) -> For:
     """The loop; what it carries is, behind it, what the last step made."""
     first, last = steps.made(0), steps.made(-1)
     carried = {position: last[position] for position in steps.carried}
-    over: Arg = tuple(steps.elements) or expr("range({0})", len(steps.rounds))
-    index = Value("x", steps.elements[0].dims) if steps.elements else Value("step")
+    over: Arg = tuple(steps.elements) or expr("range({0})", len(steps.iterations))
+    index = Variable("x", steps.elements[0].dims) if steps.elements else Variable("step")
     if steps.layers:
-        over, index = list_of(steps.layers), Value("layer")
-        for statement in steps.rounds[0]:
+        over, index = list_of(steps.layers), Variable("layer")
+        for statement in steps.iterations[0]:
             replace_member(statement, steps.layers[0], index)
-    inner: dict[Value, Arg] = {
+    inner: dict[Variable, Arg] = {
         value: index if slot == "element" else carried[slot]  # type: ignore[index]
         for value, slot in steps.slots.items()
     }
-    for statement in steps.rounds[0]:
+    for statement in steps.iterations[0]:
         replace_in(statement, inner)
-    block = Block(steps.rounds[0], tuple(first[position] for position in steps.carried))
+    block = Block(steps.iterations[0], tuple(first[position] for position in steps.carried))
     for position, value in carried.items():
         value.hint = first[position].hint
     initial = tuple(steps.carried.values())
-    return For(index, over, tuple(carried.values()), initial, block, steps.rounds[0][0].scopes)
+    return For(index, over, tuple(carried.values()), initial, block, steps.iterations[0][0].scopes)
 
 
-def _keep_together(statements: list[Statement], results: AbstractSet[Value], loops: list[For]) -> None:
+def _keep_together(statements: list[Statement], results: AbstractSet[Variable], loops: list[For]) -> None:
     """Let loops go through what one statement makes, `for x in ops.unbind(…)`, instead of through its parts by name."""
     for statement in statements if loops else ():
         if not isinstance(statement, Assign) or not isinstance(statement.value, Expr) or not statement.targets:
             continue
         targets = statement.targets[0] if isinstance(statement.targets[0], tuple) else statement.targets
-        parts = [target for target in targets if isinstance(target, Value)]
+        parts = [target for target in targets if isinstance(target, Variable)]
         if len(parts) < max(len(targets), FEWEST) or not results.isdisjoint(parts):
             continue
         places = {loop: _place(loop.over, parts) for loop in loops if isinstance(loop.over, tuple)}
         if not any(places.values()):
             continue
-        whole = Value(parts[0].hint)
+        whole = Variable(parts[0].hint)
         for loop, place in places.items():
             if place is not None:
                 loop.over = whole if place == ":" else expr(f"{{0}}[{place}]", whole)
         statement.targets = (whole,)
-        names: dict[Value, Arg] = {part: expr("{0}[{1}]", whole, i) for i, part in enumerate(parts)}
+        names: dict[Variable, Arg] = {part: expr("{0}[{1}]", whole, i) for i, part in enumerate(parts)}
         for other in statements:
             replace_in(other, names)
 
 
-def _place(elements: tuple[Value, ...], parts: list[Value]) -> str | None:
+def _place(elements: tuple[Variable, ...], parts: list[Variable]) -> str | None:
     """Where among the parts the elements are, as a slice."""
     if list(elements) == parts[::-1]:
         return "::-1"

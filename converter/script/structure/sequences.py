@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from converter.base.names import identifier
-from converter.script.program import Arg, Assign, Block, Cell, Expr, For, Member, Option, Value, arguments_of, expr
+from converter.script.program import Arg, Assign, Block, Cell, Expr, For, Member, Option, Variable, arguments_of, expr
 from converter.script.structure.regions import Item, Region
 
 FEWEST_TO_COUNT = 3
 """So many constructors with evenly growing numbers are written as one."""
 
 
-def as_chain(region: Region, inputs: list[Value], outputs: list[Value]) -> list[Member] | None:
+def as_chain(region: Region, inputs: list[Variable], outputs: list[Variable]) -> list[Member] | None:
     """The layers of a region in which each takes the result of the one before it and nothing else, else None."""
     if len(inputs) != 1 or len(outputs) != 1 or len(region.items) < 2:
         return None
@@ -26,9 +26,9 @@ def as_chain(region: Region, inputs: list[Value], outputs: list[Value]) -> list[
     return layers if current is outputs[0] else None
 
 
-def called(item: Item) -> tuple[Member, tuple[Arg, ...], Value] | None:
+def called(item: Item) -> tuple[Member, tuple[Arg, ...], Variable] | None:
     """The member that a statement calls, with what, and its one result; None when it is anything else."""
-    if not isinstance(item, Assign) or len(item.targets) != 1 or not isinstance(item.targets[0], Value):
+    if not isinstance(item, Assign) or len(item.targets) != 1 or not isinstance(item.targets[0], Variable):
         return None
     value = item.value
     if not isinstance(value, Expr) or not value.args or not isinstance(value.args[0], Member):
@@ -117,7 +117,7 @@ def _depends(constructor: Expr) -> bool:
     return any(isinstance(part, Expr) and part.template == GROWTH for part in arguments_of(constructor))
 
 
-def collapse_runs(region: Region, uses: dict[Value | Member, int]) -> dict[Any, Any]:
+def collapse_runs(region: Region, uses: dict[Variable | Member, int]) -> dict[Any, Any]:
     """Replace runs of calls of one class, each on the result of the one before it, by a loop or a SequentialCell.
 
     Returns:
@@ -142,10 +142,10 @@ def collapse_runs(region: Region, uses: dict[Value | Member, int]) -> dict[Any, 
     return moved
 
 
-Run = list[tuple[Assign, tuple[Member, tuple[Arg, ...], Value]]]
+Run = list[tuple[Assign, tuple[Member, tuple[Arg, ...], Variable]]]
 
 
-def _run_at(items: list[Item], start: int, uses: dict[Value | Member, int]) -> Run:
+def _run_at(items: list[Item], start: int, uses: dict[Variable | Member, int]) -> Run:
     """The longest run that begins at `start`."""
     run: Run = []
     for position in range(start, len(items)):
@@ -167,7 +167,7 @@ def class_of(member: Member) -> Cell | None:
     return first if isinstance(first, Cell) else None
 
 
-def _follows(before: tuple[Member, tuple[Arg, ...], Value], call: tuple[Member, tuple[Arg, ...], Value]) -> bool:
+def _follows(before: tuple[Member, tuple[Arg, ...], Variable], call: tuple[Member, tuple[Arg, ...], Variable]) -> bool:
     """Whether a call takes the result of the one before it in its first argument, and the same others."""
     return bool(call[1]) and call[1][0] is before[2] and call[1][1:] == before[1][1:]
 
@@ -182,7 +182,7 @@ def _loop(region: Region, run: Run) -> tuple[Assign | For, Member]:
         statement = Assign((last[2],), expr("{0}({1})", member, first[1][0]), run[0][0].scopes)
     else:
         member = list_of(layers)
-        index = Value("layer")
+        index = Variable("layer")
         body = Block([], (Expr(call_template(len(first[1])), (index, last[2], *first[1][1:])),))
         statement = For(index, member, (last[2],), (first[1][0],), body, run[0][0].scopes)
     return statement, member

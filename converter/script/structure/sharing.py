@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from converter.script.program import Assign, Member, Value
+from converter.script.program import Assign, Member, Variable
 from converter.script.structure.hoist import copy_literal, replace_member
 from converter.script.structure.regions import Region, inputs_of, used_by
 from converter.script.structure.signature import Signature, signature_of
@@ -44,19 +44,21 @@ def split(root: Region, leaves: Sequence[Region]) -> tuple[list[Region], dict[Re
     whole = {leaf for leaf in leaves if len(leaf.items) > 1}
     calls = {leaf: _key(leaf) for leaf in whole if of_leaf[leaf]}
     around = _around(root) if calls else {}
-    torn: dict[Region, set[Member]] = {}
+    conflicting: dict[Region, set[Member]] = {}
     waiting: set[Region] = set()
     for leaf in calls:
         others = {member: [r for r in shared[member] if r is not leaf] for member in of_leaf[leaf]}
         differing = {m for m, regions in others.items() if any(_differs(leaf, r, calls, around) for r in regions)}
         if differing:
-            torn[leaf] = differing
+            conflicting[leaf] = differing
         elif any(region not in whole for regions in others.values() for region in regions):
             waiting.add(leaf)
-    unsettled = waiting.union(torn)
-    waiting |= {leaf for leaf in calls if any(r in unsettled for m in of_leaf[leaf] for r in shared[m])} - torn.keys()
-    ready = [leaf for leaf in leaves if leaf not in waiting and leaf not in torn]
-    return ready, torn or ({} if ready else {leaf: set() for leaf in waiting})
+    unsettled = waiting.union(conflicting)
+    waiting |= {
+        leaf for leaf in calls if any(r in unsettled for m in of_leaf[leaf] for r in shared[m])
+    } - conflicting.keys()
+    ready = [leaf for leaf in leaves if leaf not in waiting and leaf not in conflicting]
+    return ready, conflicting or ({} if ready else {leaf: set() for leaf in waiting})
 
 
 def _differs(leaf: Region, other: Region, calls: dict[Region, Any], around: dict[Region, set[Region]]) -> bool:
@@ -80,7 +82,7 @@ def _around(root: Region) -> dict[Region, set[Region]]:
 
 def pass_in(root: Region, parameter: Member) -> None:
     """Read a parameter once, in front of everything, and let regions take it from there."""
-    value = Value(parameter.hint)
+    value = Variable(parameter.hint)
     for region in all_regions(root):
         if region is not root:
             for statement in region.statements:

@@ -26,10 +26,10 @@ from converter.script.program import (
     Option,
     Statement,
     Target,
-    Value,
+    Variable,
     While,
     blocks_of,
-    made_by,
+    defined_by,
 )
 
 
@@ -76,16 +76,16 @@ class Signature:
 
     key: tuple[Any, ...] = ()
     holes: list[Hole] = field(default_factory=list)
-    values: dict[Value, int] = field(default_factory=dict)
+    values: dict[Variable, int] = field(default_factory=dict)
     members: dict[Member, int] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
 
 
 def signature_of(
     statements: list[Statement],
-    inputs: list[Value],
-    outputs: list[Value],
-    skip: tuple[list[Statement], Value] | None = None,
+    inputs: list[Variable],
+    outputs: list[Variable],
+    skip: tuple[list[Statement], Variable] | None = None,
 ) -> Signature:
     """Describe a run of statements with its inputs and outputs.
 
@@ -111,15 +111,15 @@ def _kinds(weights: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(re.sub(r"^\d+\.", "", name) for name in weights))
 
 
-def _only_target(statement: Statement) -> Value:
-    (target,) = made_by(statement)
+def _only_target(statement: Statement) -> Variable:
+    (target,) = defined_by(statement)
     return target
 
 
 class _Walker:
     """Walks a region, numbering what it meets."""
 
-    def __init__(self, made: Signature, aliases: dict[Value, Value]) -> None:
+    def __init__(self, made: Signature, aliases: dict[Variable, Variable]) -> None:
         self._made = made
         self._aliases = aliases
         self.place: Any = None
@@ -140,7 +140,7 @@ class _Walker:
                 head = ("for", self.arg(statement.over), self.arg(statement.initial), self._value(statement.index))
                 head += (*map(self._value, statement.carried), self.arg(statement.condition))
         inner = tuple(self._block(block) for block in blocks_of(statement))
-        return (*head, inner, tuple(map(self._value, made_by(statement))))
+        return (*head, inner, tuple(map(self._value, defined_by(statement))))
 
     def _block(self, block: Block) -> tuple[Any, ...]:
         return tuple(self.statement(s) for s in block.statements), self.arg(block.results)
@@ -150,13 +150,13 @@ class _Walker:
             None if t is None else self._targets(t) if isinstance(t, tuple) else self._value(t) for t in targets
         )
 
-    def _value(self, value: Value) -> int:
+    def _value(self, value: Variable) -> int:
         value = self._aliases.get(value, value)
         return self._made.values.setdefault(value, len(self._made.values))
 
     def arg(self, item: Arg, argued: Argued = Argued(), default: Arg = ...) -> tuple[Any, ...]:
         match item:
-            case Value():
+            case Variable():
                 return "v", self._value(item)
             case Member():
                 return "m", self._made.members.setdefault(item, len(self._made.members))

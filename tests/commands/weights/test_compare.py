@@ -6,13 +6,13 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from converter.artifacts.tensors import Array, Stored
+from converter.artifacts.tensors import LazyTensor, TensorSpec
 from converter.commands.weights.compare import compare
 
 
-def stored(**arrays: np.ndarray) -> dict[str, Stored]:
+def stored(**arrays: np.ndarray) -> dict[str, LazyTensor]:
     return {
-        name: Stored(Array(name, array.shape, array.dtype.name), lambda array=array: array)
+        name: LazyTensor(TensorSpec(name, array.shape, array.dtype.name), lambda array=array: array)
         for name, array in arrays.items()
     }
 

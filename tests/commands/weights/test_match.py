@@ -6,24 +6,24 @@ import time
 
 import pytest
 
-from converter.artifacts.tensors import Array
+from converter.artifacts.tensors import TensorSpec
 from converter.artifacts.weight_map import Entry
 from converter.commands.weights.match import check
 from converter.errors import WeightMatchError
 
 
 def entry(source: str, converted: str, shape: tuple[int, ...] = (4,)) -> Entry:
-    return Entry(Array(converted, shape, "float32"), Array(source, shape, "float32"))
+    return Entry(TensorSpec(converted, shape, "float32"), TensorSpec(source, shape, "float32"))
 
 
-def details(entries: list[Entry], *arrays: Array) -> tuple[str, ...]:
+def details(entries: list[Entry], *arrays: TensorSpec) -> tuple[str, ...]:
     with pytest.raises(WeightMatchError) as error:
         check(entries, {array.name: array for array in arrays}, "weights do not fit")
     return error.value.details
 
 
-def vector(name: str, *shape: int, dtype: str = "float32") -> Array:
-    return Array(name, shape or (4,), dtype)
+def vector(name: str, *shape: int, dtype: str = "float32") -> TensorSpec:
+    return TensorSpec(name, shape or (4,), dtype)
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from converter.artifacts.tensors import Array, Stored
+from converter.artifacts.tensors import LazyTensor, TensorSpec
 from converter.commands.weights.rename import read_rules, renamed
 from converter.errors import BadParamError
 
 
-def stored(*names: str) -> dict[str, Stored]:
-    return {name: Stored(Array(name, (), "float32"), lambda: np.zeros(())) for name in names}
+def stored(*names: str) -> dict[str, LazyTensor]:
+    return {name: LazyTensor(TensorSpec(name, (), "float32"), lambda: np.zeros(())) for name in names}
 
 
 @pytest.mark.parametrize(

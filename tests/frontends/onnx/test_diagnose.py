@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from converter import convert
 from converter.errors import ConverterError, GraphInitError, SubGraphSearchingError
-from converter.frontends.onnx.diagnose import blaming
+from converter.frontends.onnx.diagnose import diagnose_invalid_model
 
 X = helper.make_tensor_value_info("x", TensorProto.FLOAT, [2])
 Y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
@@ -63,11 +63,11 @@ def test_the_model_is_blamed_where_it_is_invalid(tmp_path: Path, damage, text: s
 def test_a_valid_model_is_not_blamed(tmp_path: Path, foreseen: bool) -> None:
     file = written(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])])
     error = SubGraphSearchingError("odd", foreseen=foreseen)
-    with pytest.raises(ConverterError) as caught, blaming(file):
+    with pytest.raises(ConverterError) as caught, diagnose_invalid_model(file):
         raise error
     assert caught.value is error
 
 
 def test_what_was_foreseen_is_not_looked_into(tmp_path: Path) -> None:
-    with pytest.raises(SubGraphSearchingError), blaming(tmp_path / "missing.onnx"):
+    with pytest.raises(SubGraphSearchingError), diagnose_invalid_model(tmp_path / "missing.onnx"):
         raise SubGraphSearchingError("odd")

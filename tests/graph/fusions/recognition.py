@@ -12,13 +12,13 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
 from converter.graph.annotations import OPSET
-from converter.graph.fusions import recognise
+from converter.graph.fusions import fuse_operators
 from converter.graph.normalize import normalize
-from converter.graph.provenance import absorbed_of, operator_of
+from converter.graph.provenance import merged_nodes_of, operator_of
 
 
 class Standardize(OpRun):
-    op_domain = "idiom"
+    op_domain = "fusion"
 
     def _run(self, x: Any, axes: Any = (), epsilon: float = 0.0) -> tuple[Any]:
         deviation = x - x.mean(tuple(axes), keepdims=True)
@@ -26,14 +26,14 @@ class Standardize(OpRun):
 
 
 class Dense(OpRun):
-    op_domain = "idiom"
+    op_domain = "fusion"
 
     def _run(self, x: Any, weight: Any, bias: Any, axes: int = 1) -> tuple[Any]:
         return (np.tensordot(x, weight, axes or 1) + bias,)
 
 
 class ChannelShuffle(OpRun):
-    op_domain = "idiom"
+    op_domain = "fusion"
 
     def _run(self, x: Any, groups: int = 1) -> tuple[Any]:
         n, channels, *pixels = x.shape
@@ -41,7 +41,7 @@ class ChannelShuffle(OpRun):
 
 
 class PixelUnshuffle(OpRun):
-    op_domain = "idiom"
+    op_domain = "fusion"
 
     def _run(self, x: Any, factor: int = 1) -> tuple[Any]:
         n, channels, height, width = x.shape
@@ -50,21 +50,21 @@ class PixelUnshuffle(OpRun):
 
 
 class RepeatInterleave(OpRun):
-    op_domain = "idiom"
+    op_domain = "fusion"
 
     def _run(self, x: Any, repeats: int = 1, axis: int = 0) -> tuple[Any]:
         return (np.repeat(x, repeats, axis),)
 
 
 class Roll(OpRun):
-    op_domain = "idiom"
+    op_domain = "fusion"
 
     def _run(self, x: Any, shift: int = 0, axis: int = 0) -> tuple[Any]:
         return (np.roll(x, shift, axis),)
 
 
 class RotateHalf(OpRun):
-    op_domain = "idiom"
+    op_domain = "fusion"
 
     def _run(self, x: Any) -> tuple[Any]:
         a, b = np.split(x, 2, -1)
@@ -72,7 +72,7 @@ class RotateHalf(OpRun):
 
 
 class AdaptiveAvgPool(OpRun):
-    op_domain = "idiom"
+    op_domain = "fusion"
 
     def _run(self, x: Any, output_size: Any = (1, 1)) -> tuple[Any]:
         for axis, count in zip((2, 3), output_size, strict=True):
@@ -83,7 +83,7 @@ class AdaptiveAvgPool(OpRun):
 
 
 class Unfold(OpRun):
-    op_domain = "idiom"
+    op_domain = "fusion"
 
     def _run(self, x: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> tuple[Any]:
         x = np.pad(x, [(0, 0), (0, 0), *((pad, pad) for pad in padding)])
@@ -95,14 +95,14 @@ class Unfold(OpRun):
 
 
 class Stack(OpRun):
-    op_domain = "idiom"
+    op_domain = "fusion"
 
     def _run(self, *parts: Any, axis: int = 0) -> tuple[Any]:
         return (np.stack(parts, axis),)
 
 
 class Unbind(OpRun):
-    op_domain = "idiom"
+    op_domain = "fusion"
 
     def _run(self, x: Any, axis: int = 0) -> tuple[Any, ...]:
         return tuple(np.moveaxis(x, axis, 0))
@@ -133,13 +133,11 @@ def model_of(text: str, **weights: np.ndarray) -> onnx.ModelProto:
 
 def run(model: ir.Model, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
     proto = ir.to_proto(model)
-    proto.opset_import.append(onnx.helper.make_opsetid("idiom", 1))
+    proto.opset_import.append(onnx.helper.make_opsetid("fusion", 1))
     return ReferenceEvaluator(proto, new_ops=OPERATORS).run(None, feeds)
 
 
-def recognised(
-    text: str, *feeds: np.ndarray, rtol: float = 1e-5, atol: float = 1e-6, **weights: np.ndarray
-) -> list[str]:
+def fused(text: str, *feeds: np.ndarray, rtol: float = 1e-5, atol: float = 1e-6, **weights: np.ndarray) -> list[str]:
     """Recognise the idioms of a model, given as for `model_of`: the numbers must stay, and every node be kept in mind.
 
     Returns the operators that are left.
@@ -149,11 +147,11 @@ def recognised(
     named = dict(zip([value.name for value in model.graph.inputs], feeds, strict=True))
     before, wanted = sorted((operator_of(node), node.name) for node in model.graph), run(model, named)
     outputs = [(value.name, value.dtype, len(value.shape)) for value in model.graph.outputs]
-    recognise(model)
+    fuse_operators(model)
     for got, want in zip(run(model, named), wanted, strict=True):
         np.testing.assert_allclose(got, want, rtol, atol)
     after = [(operator_of(node), node.name) for node in model.graph if operator_of(node)]
-    after += [absorbed[:2] for node in model.graph for absorbed in absorbed_of(node)]
+    after += [absorbed[:2] for node in model.graph for absorbed in merged_nodes_of(node)]
     assert sorted(after) == before
     assert [(value.name, value.dtype, len(value.shape)) for value in model.graph.outputs] == outputs
     return [node.op_type for node in model.graph]

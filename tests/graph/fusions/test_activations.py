@@ -4,7 +4,7 @@ from math import pi, sqrt
 
 import numpy as np
 import pytest
-from graph.fusions.recognition import model_of, recognised
+from graph.fusions.recognition import fused, model_of
 from harness import check_model
 
 X = np.random.default_rng(0).normal(scale=3, size=(2, 5)).astype(np.float32)
@@ -19,7 +19,7 @@ def left_of(body: str) -> list[str]:
     weights = {name: np.float32(number) for name, number in NUMBERS.items() if name in body} | {
         "axes": np.array([-1], np.int64)
     }
-    return recognised(f"(float[n,5] x) => (float[n,5] y) {{ {body} }}", X, **weights)
+    return fused(f"(float[n,5] x) => (float[n,5] y) {{ {body} }}", X, **weights)
 
 
 CASES = {
@@ -96,7 +96,7 @@ def test_float16_constants_count_as_what_their_type_can_hold():
         "{ a = Mul(x, r) b = Erf(a) c = Add(b, one) d = Mul(x, half) y = Mul(d, c) }"
     )
     weights = {"r": np.float16(1 / sqrt(2)), "one": np.float16(1), "half": np.float16(0.5)}
-    assert recognised(text, X.astype(np.float16), rtol=1e-2, atol=1e-2, **weights) == ["Gelu"]
+    assert fused(text, X.astype(np.float16), rtol=1e-2, atol=1e-2, **weights) == ["Gelu"]
 
 
 def test_script():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graph.fusions.recognition import model_of, recognised
+from graph.fusions.recognition import fused, model_of
 from harness import check_model
 
 RANDOM = np.random.default_rng(0)
@@ -16,13 +16,13 @@ BOUNDS = {name: np.array([n]) for name, n in {"m1": -1, "m2": -2, "zero": 0, "fa
 
 
 def test_keys_are_transposed_at_once():
-    left = recognised(SHAPE + "{" + KEYS + "y = MatMul(q, kt) }", Q, K, **BOUNDS)
+    left = fused(SHAPE + "{" + KEYS + "y = MatMul(q, kt) }", Q, K, **BOUNDS)
     assert left == ["Transpose", "MatMul"]
 
 
 def test_other_transposes_in_three_axes_stay():
     body = "k1 = Reshape(k, t1) k2 = Transpose <perm=[0,2,1]> (k1) y = Reshape(k2, t2)"
-    left = recognised(
+    left = fused(
         f"(float[n,4,5,6] k) => (float[m,4,6] y) {{ {body} }}", K, t1=np.array([-1, 10, 6]), t2=np.array([-1, 4, 6])
     )
     assert left == ["Reshape", "Transpose", "Reshape"]
@@ -30,7 +30,7 @@ def test_other_transposes_in_three_axes_stay():
 
 def test_two_scales_become_one():
     text = SHAPE + "{ kt = Transpose <perm=[0,1,3,2]> (k) a = Mul(q, c) b = Mul(d, kt) y = MatMul(a, b) }"
-    assert recognised(text, Q, K, **C) == ["Transpose", "MatMul", "Mul"]
+    assert fused(text, Q, K, **C) == ["Transpose", "MatMul", "Mul"]
 
 
 @pytest.mark.parametrize(("size", "scale"), [(64, "0.125"), (32, "0.17677669"), (0.3, "1.82574")])
@@ -45,12 +45,12 @@ def test_two_roots_become_their_square():
         "kt = Transpose <perm=[0,1,3,2]> (k) r1 = Sqrt(s) r2 = Sqrt(s) a = Mul(q, r1) b = Mul(kt, r2) y = MatMul(a, b)"
     )
     text = SHAPE.replace("k) =>", "k, float[1] s) =>") + f"{{ {body} }}"
-    assert recognised(text, Q, K, np.array([0.3], np.float32)) == ["Transpose", "MatMul", "Mul"]
+    assert fused(text, Q, K, np.array([0.3], np.float32)) == ["Transpose", "MatMul", "Mul"]
 
 
 def test_scales_that_are_no_numbers_stay():
     text = SHAPE + "{ kt = Transpose <perm=[0,1,3,2]> (k) a = Mul(q, c) b = Mul(kt, d) y = MatMul(a, b) }"
-    left = recognised(text, Q, K, c=np.float32([1, 2, 3, 4, 5, 6]), d=np.float32(0.5))
+    left = fused(text, Q, K, c=np.float32([1, 2, 3, 4, 5, 6]), d=np.float32(0.5))
     assert left == ["Transpose", "Mul", "Mul", "MatMul"]
 
 
@@ -71,8 +71,8 @@ REPEAT = (
 def test_heads_are_repeated(axis, wide, merged, operator):
     weights = {"axes": np.array([axis]), "wide": np.array(wide), "merged": np.array(merged)}
     text = REPEAT.replace("n,m,5,6", ",".join("abcd"[: len(merged)]))
-    assert ", ".join(recognised(text, K[:, :2], **weights)).endswith(operator)
-    assert ("RepeatInterleave" in recognised(text, K[:, :2], **weights)) == ("RepeatInterleave" in operator)
+    assert ", ".join(fused(text, K[:, :2], **weights)).endswith(operator)
+    assert ("RepeatInterleave" in fused(text, K[:, :2], **weights)) == ("RepeatInterleave" in operator)
 
 
 def test_heads_of_a_cache_are_repeated():
@@ -81,7 +81,7 @@ def test_heads_of_a_cache_are_repeated():
     text += "n = Shape <start=0, end=1> (x) wide = Concat <axis=0> (n, a, s, b) merged = Concat <axis=0> (n, d, s, e) "
     text += "u = Unsqueeze(c, axes) e1 = Expand(u, wide) y = Reshape(e1, merged) }"
     numbers = {"axes": [2], "a": [2, 3], "b": [6], "d": [6], "e": [6]}
-    left = recognised(text, K[:, :2], Q[:, :2, :3], **{name: np.array(each) for name, each in numbers.items()})
+    left = fused(text, K[:, :2], Q[:, :2, :3], **{name: np.array(each) for name, each in numbers.items()})
     assert left == ["Concat", "RepeatInterleave"]
 
 
@@ -95,7 +95,7 @@ ROTATE += "c = Neg(a) y = Concat <axis=-1> (c, b) }"
 def test_rotary_embedding(half, operator):
     weights = {"half": np.array([half]), "axes": np.array([2]), "one": np.array([1])}
     weights |= {name: BOUNDS[name] for name in ("far", "zero")}
-    assert recognised(ROTATE, K[:, 0], **weights)[-1] == operator
+    assert fused(ROTATE, K[:, 0], **weights)[-1] == operator
 
 
 def test_script():
@@ -122,4 +122,4 @@ NOTHING = np.concatenate([np.full((1, 6), -np.inf, np.float32), CAUSAL[1:]])
 def test_a_guard_against_rows_of_nothing_goes_where_there_are_none(mask, left):
     scores = RANDOM.normal(size=(2, 4, 6, 6)).astype(np.float32)
     text = f"(float[n,4,6,6] q) => (float[n,4,6,6] y) {{ {GUARDED} }}"
-    assert recognised(text, scores, m=mask, zero=np.float32(0)) == left
+    assert fused(text, scores, m=mask, zero=np.float32(0)) == left

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graph.fusions.recognition import recognised
+from graph.fusions.recognition import fused
 
 X = np.random.default_rng(0).normal(size=(2, 3, 5)).astype(np.float32)
 MEAN = "m = ReduceMean(x, axes) e = Expand(m, shape) "
@@ -24,7 +24,7 @@ def test_an_expansion_that_happens_by_itself_goes(body: str, left: list[str], ba
     shape = {"shape": np.array([2, 3, 5])}
     if batch == "n":
         text, shape = text.replace("e = Expand", "shape = Shape(x) e = Expand"), {}
-    assert [op for op in recognised(text, X, axes=np.array([1, 2]), **shape) if op != "Shape"] == left
+    assert [op for op in fused(text, X, axes=np.array([1, 2]), **shape) if op != "Shape"] == left
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,4 @@ def test_an_expansion_that_happens_by_itself_goes(body: str, left: list[str], ba
 def test_an_axis_in_front_goes(body: str, goes: bool) -> None:
     text = f"(float[2,3,5] x) => (float[r,3,5] y) {{ p = Add(w, w) e = Unsqueeze(p, axes) {body} }}"
     weights = {"w": X[0], "axes": np.array([0])}
-    assert ("Unsqueeze" in recognised(text, X, **weights)) != goes
+    assert ("Unsqueeze" in fused(text, X, **weights)) != goes

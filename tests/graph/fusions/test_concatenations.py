@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graph.fusions.recognition import model_of, recognised
+from graph.fusions.recognition import fused, model_of
 from harness import check_model
 
 X = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)
@@ -20,7 +20,7 @@ def graph(body: str) -> str:
 def test_parts_along_a_new_axis_are_stacked(concat: int, axes: str, text: str) -> None:
     body = f"a = Unsqueeze(x, {axes}) b = Unsqueeze(r, {axes}) y = Concat <axis={concat}> (a, b)"
     weights = {axes: AXES[axes]}
-    assert recognised(graph(body), X, **weights) == ["Relu", "Stack"]
+    assert fused(graph(body), X, **weights) == ["Relu", "Stack"]
     script = check_model(model_of(graph(body), **weights), [X]).script
     assert text.replace("r)", "ops.relu(x))") in script or text in script
 
@@ -37,4 +37,4 @@ def test_parts_along_a_new_axis_are_stacked(concat: int, axes: str, text: str) -
 def test_others_stay(body: str) -> None:
     weights = {"w": X, "c": X[None]} | AXES
     weights = {name: array for name, array in weights.items() if f"({name}," in body or f", {name})" in body}
-    assert "Stack" not in recognised(graph(body), X, **weights)
+    assert "Stack" not in fused(graph(body), X, **weights)

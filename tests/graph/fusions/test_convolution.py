@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graph.fusions.recognition import model_of, recognised
+from graph.fusions.recognition import fused, model_of
 from harness import check_model
 
 RANDOM = np.random.default_rng(0)
@@ -16,7 +16,7 @@ CONV = "t = Conv<strides = [2, 1]>(x, w)"
 @pytest.mark.parametrize("shape", [(4, 1, 1), (1, 4, 1, 1)])
 def test_a_convolution_takes_its_bias(add, shape):
     text = f"(float[n,3,6,6] x) => (float[n,4,2,4] y) {{ {CONV} y = {add} }}"
-    assert recognised(text, X, w=W, b=B.reshape(shape)).count("Conv") == 1
+    assert fused(text, X, w=W, b=B.reshape(shape)).count("Conv") == 1
     model = model_of(text, w=W, b=B.reshape(shape))
     rep = check_model(model, [X])
     assert 'nn.Conv2d(3, 4, 3, stride=(2, 1), pad_mode="valid", has_bias=True)' in rep.script
@@ -40,4 +40,4 @@ def test_a_transposed_convolution_takes_its_bias():
     ids=["output", "bias-used-elsewhere", "along-width", "along-width-4d"],
 )
 def test_near_misses_stay(text, bias):
-    assert "Add" in recognised(text, X, w=W, b=B.reshape(bias))
+    assert "Add" in fused(text, X, w=W, b=B.reshape(bias))

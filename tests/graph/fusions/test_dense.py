@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graph.fusions.recognition import model_of, recognised
+from graph.fusions.recognition import fused, model_of
 from harness import check_model
 
 RANDOM = np.random.default_rng(0)
@@ -15,7 +15,7 @@ B = RANDOM.normal(size=3).astype(np.float32)
 @pytest.mark.parametrize("shape", [(3,), (1, 3), (1, 1, 3)])
 def test_matmul_and_add_are_a_dense_layer(add, shape):
     text = f"(float[n,5,4] x) => (float[n,5,3] y) {{ t = MatMul(x, w) y = {add} }}"
-    assert recognised(text, X, w=W, b=B.reshape(shape)) == ["Dense"]
+    assert fused(text, X, w=W, b=B.reshape(shape)) == ["Dense"]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_matmul_and_add_are_a_dense_layer(add, shape):
 )
 def test_near_misses_stay(text, weights):
     feeds = [X, B] if "b" not in weights else [X]
-    assert "Dense" not in recognised(text, *feeds, **weights)
+    assert "Dense" not in fused(text, *feeds, **weights)
 
 
 ROWS = "(float[n,5,4] x) => (float[n,5,3] y) { a = Reshape(x, flat) b = Gemm <transB=%d> (a, w, c) y = Reshape(b, to) }"
@@ -43,12 +43,12 @@ ROWS = "(float[n,5,4] x) => (float[n,5,3] y) { a = Reshape(x, flat) b = Gemm <tr
 @pytest.mark.parametrize("trans", [0, 1])
 def test_gemm_of_all_rows_is_a_dense_layer(trans):
     shapes = {"flat": np.array([-1, 4]), "to": np.array([-1, 5, 3])}
-    assert recognised(ROWS % trans, X, w=W.T if trans else W, c=B, **shapes)[-1] == "Dense"
+    assert fused(ROWS % trans, X, w=W.T if trans else W, c=B, **shapes)[-1] == "Dense"
 
 
 def test_gemm_of_other_rows_stays():
     shapes = {"flat": np.array([-1, 4]), "to": np.array([-1, 3, 5])}
-    assert "Gemm" in recognised((ROWS % 0).replace("float[n,5,3] y", "float[n,3,5] y"), X, w=W, c=B, **shapes)
+    assert "Gemm" in fused((ROWS % 0).replace("float[n,5,3] y", "float[n,3,5] y"), X, w=W, c=B, **shapes)
 
 
 def test_script():
@@ -71,7 +71,7 @@ def test_an_einsum_with_a_bias_is_a_dense_layer(equation, x, weight, bias, layer
     shape = ",".join(["n", "m", *map(str, x.shape[2:])])
     result = ",".join("nmcdefgh"[: len(equation.partition("->")[2])])
     text = f'(float[{shape}] x) => (float[{result}] y) {{ t = Einsum <equation="{equation}"> (x, w) y = Add(t, b) }}'
-    assert recognised(text, x, w=w, b=b) == ["Dense"]
+    assert fused(text, x, w=w, b=b) == ["Dense"]
     assert layer in check_model(model_of(text, w=w, b=b), [x]).script
 
 
@@ -83,4 +83,4 @@ def test_an_einsum_with_a_bias_is_a_dense_layer(equation, x, weight, bias, layer
 def test_another_einsum_stays(equation, weight, bias):
     w, b = (RANDOM.normal(size=shape).astype(np.float32) for shape in (weight, bias))
     text = f'(float[n,5,4] x) => (float[n,f,g] y) {{ t = Einsum <equation="{equation}"> (x, w) y = Add(t, b) }}'
-    assert recognised(text, X, w=w, b=b) == ["Einsum", "Add"]
+    assert fused(text, X, w=w, b=b) == ["Einsum", "Add"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graph.fusions.recognition import model_of, recognised
+from graph.fusions.recognition import fused, model_of
 from harness import check_model
 
 RANDOM = np.random.default_rng(0)
@@ -16,7 +16,7 @@ LAST, FIRST = "Transpose <perm = [0, 2, 3, 1]>", "Transpose <perm = [0, 3, 1, 2]
 def left_of(body: str, ends: str = "a,b,c,d") -> list[str]:
     text = f"(float[n,3,5,6] x) => (float[{ends}] y) {{ {body} }}"
     weights = {name: array for name, array in {**NUMBERS, "w": W}.items() if f"{name})" in body or f"{name}," in body}
-    return recognised(text, X, **weights)
+    return fused(text, X, **weights)
 
 
 @pytest.mark.parametrize(

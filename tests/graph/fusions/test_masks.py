@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graph.fusions.recognition import model_of, recognised
+from graph.fusions.recognition import fused, model_of
 from harness import check_model
 
 RANDOM = np.random.default_rng(0)
@@ -26,14 +26,14 @@ HEAD = "(float[n,3,s,s] scores, bool[n,s] mask) => (float[n,3,s,s] y) "
 
 
 def test_a_mask_by_computed_indices():
-    left = recognised(HEAD + "{" + COUNTS + GRID + END.format("seen") + "}", SCORES, MASK, **ONE, **AXES)
+    left = fused(HEAD + "{" + COUNTS + GRID + END.format("seen") + "}", SCORES, MASK, **ONE, **AXES)
     assert left == ["Unsqueeze", "Where", "Add"]
 
 
 def test_a_mask_longer_than_the_scores_is_cut():
     text = HEAD.replace("bool[n,s]", "bool[n,t]")
     longer = np.concatenate([MASK, MASK], 1)
-    left = recognised(text + "{" + COUNTS + GRID + END.format("seen") + "}", SCORES, longer, **ONE, **AXES)
+    left = fused(text + "{" + COUNTS + GRID + END.format("seen") + "}", SCORES, longer, **ONE, **AXES)
     assert left[-4:] == ["Slice", "Unsqueeze", "Where", "Add"]
 
 
@@ -43,14 +43,14 @@ def test_a_mask_by_constant_indices(order):
     text = "(float[2,3,4,4] scores, bool[2,4] mask) => (float[2,3,4,4] y) { seen = GatherND(mask, ij) "
     feeds = [SCORES, MASK if order == (0, 1) else np.tile(MASK.T, (1, 2))[:, :2]]
     text = text if order == (0, 1) else text.replace("bool[2,4]", "bool[4,2]")
-    left = recognised(text + END.format("seen") + "}", *feeds, **ONE, ij=grid[..., order])
+    left = fused(text + END.format("seen") + "}", *feeds, **ONE, ij=grid[..., order])
     assert ("GatherND" in left) == (order == (1, 0))
 
 
 def test_a_row_that_is_no_count_stays():
     grid = np.stack(np.broadcast_arrays(np.array([1, 0]).reshape(2, 1, 1, 1), np.arange(4)), -1)
     text = "(float[2,3,4,4] scores, bool[2,4] mask) => (float[2,3,4,4] y) { seen = GatherND(mask, ij) "
-    assert "GatherND" in recognised(text + END.format("seen") + "}", SCORES, MASK, **ONE, ij=grid)
+    assert "GatherND" in fused(text + END.format("seen") + "}", SCORES, MASK, **ONE, ij=grid)
 
 
 TRUE = "k = Unsqueeze(j, first) t = GreaterOrEqual(k, zero) b = And(yes, t) "
@@ -59,14 +59,14 @@ ALWAYS = {"yes": np.bool_(True), "first": np.array([0, 1, 3])}
 
 def test_what_is_true_everywhere_goes():
     body = COUNTS + TRUE + "u = Unsqueeze(mask, axes) both = And(u, b) " + END.format("both")
-    left = recognised(HEAD + "{" + body + "}", SCORES, MASK, **ONE, **ALWAYS, axes=np.array([1, 2]))
+    left = fused(HEAD + "{" + body + "}", SCORES, MASK, **ONE, **ALWAYS, axes=np.array([1, 2]))
     assert left == ["Unsqueeze", "Where", "Add"]
 
 
 def test_what_is_true_everywhere_stays_where_it_makes_the_shape():
     body = COUNTS + TRUE + "u = Unsqueeze(mask, axes) y = And(u, b) "
     head = HEAD.replace("float[n,3,s,s] y", "bool[n,1,s,s] y")
-    left = recognised(head + "{" + body + "}", SCORES, MASK, **ONE, **ALWAYS, axes=np.array([1, 2]))
+    left = fused(head + "{" + body + "}", SCORES, MASK, **ONE, **ALWAYS, axes=np.array([1, 2]))
     assert "And" in left
 
 

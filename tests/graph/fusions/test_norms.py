@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graph.fusions.recognition import model_of, recognised
+from graph.fusions.recognition import fused, model_of
 from harness import check_model
 
 RANDOM = np.random.default_rng(0)
@@ -49,7 +49,7 @@ PARAMETERS = {  # axes of the statistics, shape of scale and bias, operator
 @pytest.mark.parametrize(("axes", "shape", "operator"), PARAMETERS.values(), ids=PARAMETERS)
 def test_statistics_of_the_sample(form, axes, shape, operator):
     weights = {"axes": np.array(axes), "eps": EPSILON, "gamma": positive(*shape), "beta": positive(*shape)}
-    left = recognised(text(form), X, atol=1e-5, **weights)
+    left = fused(text(form), X, atol=1e-5, **weights)
     assert left[-1] == operator
     assert set(left[:-1]) <= {"Reshape"}
 
@@ -67,19 +67,19 @@ RUNNING = {
 @pytest.mark.parametrize("shape", [(C, 1, 1), (1, C, 1, 1)])
 def test_running_statistics(form, shape):
     names = ("gamma", "beta", "mean", "var")
-    left = recognised(text(form), X, atol=1e-5, eps=EPSILON, **{name: positive(*shape) for name in names})
+    left = fused(text(form), X, atol=1e-5, eps=EPSILON, **{name: positive(*shape) for name in names})
     assert left == ["Reshape"] * 4 + ["BatchNormalization"]
 
 
 def test_root_mean_square():
     square = "q = Mul(x, x) v = ReduceMean(q, axes) e = Add(v, eps) s = Sqrt(e) r = Reciprocal(s) "
     weights = {"axes": np.array([-1]), "eps": EPSILON, "gamma": positive(W)}
-    assert recognised(text(square + "z = Mul(x, r) y = Mul(gamma, z)"), X, **weights) == ["RMSNormalization"]
+    assert fused(text(square + "z = Mul(x, r) y = Mul(gamma, z)"), X, **weights) == ["RMSNormalization"]
 
 
 def test_no_bias():
     weights = {"axes": np.array([-1]), "eps": EPSILON, "gamma": positive(W)}
-    left = recognised(text(VARIANCE + "s = Sqrt(e) z = Div(d, s) y = Mul(z, gamma)"), X, atol=1e-5, **weights)
+    left = fused(text(VARIANCE + "s = Sqrt(e) z = Div(d, s) y = Mul(z, gamma)"), X, atol=1e-5, **weights)
     assert left == ["LayerNormalization"]
 
 
@@ -96,12 +96,12 @@ def group_weights(groups=2):
 
 
 def test_groups():
-    assert recognised(text(GROUPS), X, atol=1e-5, **group_weights())[-1] == "GroupNormalization"
+    assert fused(text(GROUPS), X, atol=1e-5, **group_weights())[-1] == "GroupNormalization"
 
 
 def test_groups_with_scales_of_their_own_stay():
     weights = group_weights() | {"ones": np.array([1, 2], np.float32)}
-    assert "GroupNormalization" not in recognised(text(GROUPS), X, atol=1e-5, **weights)
+    assert "GroupNormalization" not in fused(text(GROUPS), X, atol=1e-5, **weights)
 
 
 CHANNELS = "i = InstanceNormalization <epsilon=0.01> (x, ones, zeros) w = Mul(i, gamma) y = Add(w, beta)"
@@ -110,13 +110,13 @@ CHANNELS = "i = InstanceNormalization <epsilon=0.01> (x, ones, zeros) w = Mul(i,
 @pytest.mark.parametrize(("ones", "goes"), [(np.ones(C, np.float32), True), (positive(C), False)])
 def test_a_norm_of_channels_takes_its_scale(ones, goes):
     weights = {name: array for name, array in group_weights(C).items() if name != "split"} | {"ones": ones}
-    left = recognised(text(CHANNELS), X, atol=1e-5, **weights)
+    left = fused(text(CHANNELS), X, atol=1e-5, **weights)
     assert "InstanceNormalization" in left
     assert ("Mul" in left) != goes
 
 
 def test_no_scale():
-    left = recognised(text(VARIANCE + "s = Sqrt(e) y = Div(d, s)"), X, atol=1e-5, axes=np.array([1]), eps=EPSILON)
+    left = fused(text(VARIANCE + "s = Sqrt(e) y = Div(d, s)"), X, atol=1e-5, axes=np.array([1]), eps=EPSILON)
     assert left == ["Standardize"]
 
 
@@ -141,7 +141,7 @@ NEAR_MISSES = {
 
 @pytest.mark.parametrize(("form", "weights"), NEAR_MISSES.values(), ids=NEAR_MISSES)
 def test_near_misses_stay(form, weights):
-    left = recognised(text(form), X, atol=1e-5, **{"eps": EPSILON} | weights)
+    left = fused(text(form), X, atol=1e-5, **{"eps": EPSILON} | weights)
     assert not {"LayerNormalization", "InstanceNormalization", "GroupNormalization"} & set(left)
 
 

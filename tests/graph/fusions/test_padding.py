@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graph.fusions.recognition import model_of, recognised
+from graph.fusions.recognition import fused, model_of
 from harness import check_model
 
-from converter.graph.fusions import recognise
+from converter.graph.fusions import fuse_operators
 from converter.graph.hints.scopes import path_of
 from converter.graph.normalize import normalize
 
@@ -37,7 +37,7 @@ def test_zeros_become_the_pads_of_the_layer(layer, pad):
         for name, array in weights.items()
         if name in ("pads",) or f"{name})" in pad + layer or f" {name}," in layer
     }
-    assert recognised(TEXT.format(pad, layer), X, **used) == [layer.split()[0]]
+    assert fused(TEXT.format(pad, layer), X, **used) == [layer.split()[0]]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_zeros_become_the_pads_of_the_layer(layer, pad):
 def test_other_padding_stays(pad, layer, pads):
     weights = {"w": W, "one": np.float32(1)}
     used = {name: array for name, array in weights.items() if f"{name})" in pad + layer}
-    left = recognised(TEXT.format(pad, layer), X, pads=np.array(pads), **used)
+    left = fused(TEXT.format(pad, layer), X, pads=np.array(pads), **used)
     assert left == ["Pad", layer.split()[0]]
 
 
@@ -64,7 +64,7 @@ def test_the_layer_stays_in_its_own_scope():
     for node, name in zip(model.graph.node, ("net/block_1_pad/Pad", "net/block_1_depthwise/Conv"), strict=True):
         node.name = name
     graph = normalize(model, Path())
-    recognise(graph)
+    fuse_operators(graph)
     assert [path_of(node) for node in graph.graph] == [("net", "block_1_depthwise")]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from graph.fusions.recognition import model_of, recognised
+from graph.fusions.recognition import fused, model_of
 from harness import check_model
 
 RANDOM = np.random.default_rng(0)
@@ -43,7 +43,7 @@ def test_patches_are_unfolded(
         weights["pads"] = np.array([0, 0, *pads, 0, 0, *pads])
     graph = PATCHES.format(h=h, w=w, k=k, l=count, source=source, pad=pad)
     x = RANDOM.normal(size=(2, 2, h, w)).astype(np.float32)
-    assert ("Unfold" in recognised(graph, x, **weights)) == (text is not None)
+    assert ("Unfold" in fused(graph, x, **weights)) == (text is not None)
     if text is not None:
         assert text in check_model(model_of(graph, **weights), [x]).script
 
@@ -90,11 +90,11 @@ def test_windows_of_any_size_are_pooled(extents: tuple[int, int], size: tuple[in
     body, weights = pool(extents, size)
     x = RANDOM.normal(size=(2, 3, *extents)).astype(np.float32)
     text = f"(float[n,3,{extents[0]},{extents[1]}] x) => (float[n,3,a,b] y) {{ {body} }}"
-    assert recognised(text, x, **weights) == ["AdaptiveAvgPool"]
+    assert fused(text, x, **weights) == ["AdaptiveAvgPool"]
     assert f"ops.adaptive_avg_pool2d(x, {size})" in check_model(model_of(text, **weights), [x]).script
 
 
 def test_another_mean_stays() -> None:
     body, weights = pool((5, 7), (3, 4), wrong=True)
     text = f"(float[n,3,5,7] x) => (float[n,3,a,b] y) {{ {body} }}"
-    assert "GatherND" in recognised(text, RANDOM.normal(size=(2, 3, 5, 7)).astype(np.float32), **weights)
+    assert "GatherND" in fused(text, RANDOM.normal(size=(2, 3, 5, 7)).astype(np.float32), **weights)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graph.fusions.recognition import model_of, recognised
+from graph.fusions.recognition import fused, model_of
 from harness import check_model
 
 RANDOM = np.random.default_rng(0)
@@ -30,7 +30,7 @@ def test_a_row_of_an_image_is_a_sequence(layer):
     if layer == "without bias":
         del weights["b"]
     axes = {"one": np.array([1]), "two": np.array([2])}
-    left = recognised(text, SEQUENCE, **weights, **axes)
+    left = fused(text, SEQUENCE, **weights, **axes)
     assert left[0] == "Transpose"
     assert not {"Squeeze", "Unsqueeze"} & set(left)
     rep = check_model(model_of(text, **weights, **axes), [SEQUENCE])
@@ -42,7 +42,7 @@ def test_a_row_that_is_padded_stays():
         "(float[n,4,l] x) => (float[n,a,b,c] y)"
         "{ r = Unsqueeze(x, two) y = Conv <kernel_shape=[1,3], pads=[1,0,1,0]> (r, w) }"
     )
-    left = recognised(text, SEQUENCE.transpose(0, 2, 1).copy(), w=ROW, two=np.array([2]))
+    left = fused(text, SEQUENCE.transpose(0, 2, 1).copy(), w=ROW, two=np.array([2]))
     assert left == ["Unsqueeze", "Conv"]
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graph.fusions.recognition import model_of, recognised
+from graph.fusions.recognition import fused, model_of
 from harness import check_model
 
 X = np.arange(2 * 8 * 4 * 6, dtype=np.float32).reshape(2, 8, 4, 6)
@@ -20,7 +20,7 @@ CASES = {
 @pytest.mark.parametrize(("perm", "split", "merged", "operator", "call"), CASES.values(), ids=CASES)
 def test_a_shuffle_is_one_operator(perm, split, merged, operator, call):
     text, weights = TEXT.format(perm), {"split": np.array(split), "merged": np.array(merged)}
-    assert recognised(text, X, **weights) == [operator]
+    assert fused(text, X, **weights) == [operator]
     if call:
         assert call in check_model(model_of(text, **weights), [X]).script
 
@@ -34,5 +34,5 @@ def test_a_shuffle_is_one_operator(perm, split, merged, operator, call):
     ],
 )
 def test_other_groups_stay(perm, split, merged):
-    left = recognised(TEXT.format(perm), X, split=np.array(split), merged=np.array(merged))
+    left = fused(TEXT.format(perm), X, split=np.array(split), merged=np.array(merged))
     assert left == ["Reshape", "Transpose", "Reshape"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graph.fusions.recognition import model_of, recognised
+from graph.fusions.recognition import fused, model_of
 from harness import check_model
 
 X = np.random.default_rng(0).normal(size=(2, 3, 5)).astype(np.float32)
@@ -10,7 +10,7 @@ FAR = np.iinfo(np.int64).max
 
 
 def left_of(body: str, **weights) -> list[str]:
-    return recognised(f"(float[n,3,5] x) => (float[n,5] y) {{ {body} }}", X, **weights)
+    return fused(f"(float[n,3,5] x) => (float[n,5] y) {{ {body} }}", X, **weights)
 
 
 def vectors(**numbers):
@@ -32,7 +32,7 @@ def test_a_gather_of_one_is_an_element():
         "(float[n,3,5] x, int64 i) => (float[n,5] y)"
         "{ v = Unsqueeze(i, zero) a = Gather <axis=1> (x, v) y = Squeeze(a, one) }"
     )
-    assert recognised(text, X, np.array(2), **vectors(zero=0, one=1)) == ["Gather"]
+    assert fused(text, X, np.array(2), **vectors(zero=0, one=1)) == ["Gather"]
 
 
 def test_one_number_in_another_shape_is_made_at_once():
@@ -42,7 +42,7 @@ def test_one_number_in_another_shape_is_made_at_once():
 
 def test_the_last_along_a_free_axis_is_an_element():
     text = f"(float[3,n,5] x) => (float[3,5] y) {{ {SLICE} }}"
-    assert recognised(text, X, **vectors(start=-1, end=FAR, axis=1, step=1)) == ["Gather"]
+    assert fused(text, X, **vectors(start=-1, end=FAR, axis=1, step=1)) == ["Gather"]
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 2), (1, FAR)], ids=str)
@@ -67,7 +67,7 @@ def test_all_elements_are_unbound(parts):
 def test_elements_of_elements_are_unbound():
     body = "a = Gather (x, i0) b = Gather (x, i1) p = Gather (a, i0) q = Gather (a, i1) r = Gather (a, i2) "
     text = f"(float[2,3,5] x) => (float[3,5] y) {{ {body} s = Mul(p, q) t = Sub(s, r) y = Add(t, b) }}"
-    assert recognised(text, X, **INDICES) == ["Unbind", "Unbind", "Mul", "Sub", "Add"]
+    assert fused(text, X, **INDICES) == ["Unbind", "Unbind", "Mul", "Sub", "Add"]
 
 
 def test_one_element_of_each_is_not_unbound():
@@ -101,7 +101,7 @@ def test_a_split_whose_parts_are_used_otherwise_stays():
 def test_what_changes_nothing_goes(body, left):
     shapes = {"flat": [-1, 15], "shape": [-1, 5], "zero": [0, 3, 5], "axis": [1], "first": [0], "rest": [15]}
     text = f"(float[n,3,5] x) => (float[a,b,c] y) {{ {body} }}"
-    assert recognised(text, X, **{name: np.array(shapes[name]) for name in shapes if name in body}) == left
+    assert fused(text, X, **{name: np.array(shapes[name]) for name in shapes if name in body}) == left
 
 
 ROLL = "(float[n,3,5] x) => (float[n,3,5] y) { a = Slice(x, cut, far, axis) b = Slice(x, zero, cut, axis) "
@@ -111,7 +111,7 @@ ROLL += "y = Concat <axis=1> (a, b) }"
 @pytest.mark.parametrize(("cut", "axis"), [(1, 1), (-1, -2)])
 def test_the_end_before_the_beginning_is_a_roll(cut, axis):
     weights = vectors(cut=cut, axis=axis, zero=0, far=FAR)
-    assert recognised(ROLL, X, **weights) == ["Roll"]
+    assert fused(ROLL, X, **weights) == ["Roll"]
     assert "return roll(x, " in check_model(model_of(ROLL, **weights), [X]).script
 
 
@@ -125,19 +125,19 @@ def test_places_of_one_number_are_an_index(index):
     rank = np.ndim(index)
     text = f"(float[n,3,5] x) => (float[{','.join('abcd'[: rank + 1])}] y) {{ y = GatherND(x, places) }}"
     x = np.concatenate([X, X + 1])
-    assert recognised(text, x, places=np.array(index)) == ["Gather"]
+    assert fused(text, x, places=np.array(index)) == ["Gather"]
     text = text.replace("(float[n,3,5] x)", f"(float[n,3,5] x, int64[{','.join(map(str, np.shape(index)))}] places)")
-    assert recognised(text, x, np.array(index)) == ["Squeeze", "Gather"]
+    assert fused(text, x, np.array(index)) == ["Squeeze", "Gather"]
 
 
 def test_places_of_two_numbers_stay():
     text = "(float[n,3,5] x) => (float[a,5] y) { y = GatherND(x, places) }"
-    assert recognised(text, X, places=np.array([[0, 1], [1, 2]])) == ["GatherND"]
+    assert fused(text, X, places=np.array([[0, 1], [1, 2]])) == ["GatherND"]
 
 
 def test_an_end_that_is_cut_is_no_roll():
     text = ROLL.replace("float[n,3,5] y", "float[n,2,5] y")
-    assert "Roll" not in recognised(text, X, **vectors(cut=1, axis=1, zero=0, far=2))
+    assert "Roll" not in fused(text, X, **vectors(cut=1, axis=1, zero=0, far=2))
 
 
 def test_script():
@@ -155,7 +155,7 @@ def test_script():
 def test_all_elements_in_order_are_a_reshape(numbers, left):
     shape = ",".join(map(str, numbers.shape))
     text = f"(float[2,3,5] x) => (float[{shape}] y) {{ a = Reshape(x, flat) y = Gather(a, index) }}"
-    assert recognised(text, X, flat=np.array([-1]), index=numbers) == left
+    assert fused(text, X, flat=np.array([-1]), index=numbers) == left
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_all_elements_in_order_are_a_reshape(numbers, left):
 def test_elements_in_a_row_are_a_slice(index, left):
     body = "a = Gather <axis=2> (x, index) y = Relu(a)"
     text = f"(float[n,3,5] x) => (float[{','.join('nabcd'[: 2 + np.ndim(index)])}] y) {{ {body} }}"
-    assert recognised(text, X, index=np.array(index)) == [*left, "Relu"]
+    assert fused(text, X, index=np.array(index)) == [*left, "Relu"]
 
 
 def test_new_axes_are_put_in_at_once():
@@ -183,5 +183,5 @@ def test_new_axes_are_put_in_at_once():
     text += "s = Unsqueeze(x, front) t = Unsqueeze(s, first) a = Unsqueeze(t, three) b = Unsqueeze(t, back) }"
     axes = {"front": np.array([0]), "first": np.array([0]), "three": np.array([3]), "back": np.array([-1])}
     x = np.arange(10, dtype=np.float32).reshape(2, 5)
-    assert recognised(text, x, **axes) == ["Unsqueeze", "Unsqueeze"]
+    assert fused(text, x, **axes) == ["Unsqueeze", "Unsqueeze"]
     assert "x[None, None, :, None]" in check_model(model_of(text, **axes), [x]).script

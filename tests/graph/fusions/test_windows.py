@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graph.fusions.recognition import model_of, recognised
+from graph.fusions.recognition import fused, model_of
 from harness import check_model
 
 X = np.random.default_rng(0).normal(size=(2, 12, 3)).astype(np.float32)
@@ -30,7 +30,7 @@ def unfolded(size: int, starts: list[int], new: int, transpose: str, axis: int =
 def test_windows_are_one_view(size, starts, new, transpose, length):
     body, weights = unfolded(size, starts, new, transpose)
     text = f"(float[b,{length},3] x) => (float[p,q,r,s] y) {{ {body} }}"
-    left = recognised(text, X, **weights)
+    left = fused(text, X, **weights)
     assert left.count("Concat") == 0
     assert left.count("Gather") == (starts != list(range(0, starts[-1] + 1, size)))
 
@@ -51,5 +51,5 @@ def test_script():
 )
 def test_near_misses_stay(body):
     weights = unfolded(4, [0, 4, 8], 1, "")[1]
-    left = recognised(f"(float[b,12,3] x) => (float[b,p,4,3] y) {{ {body} }}", X, **weights)
+    left = fused(f"(float[b,12,3] x) => (float[b,p,4,3] y) {{ {body} }}", X, **weights)
     assert {"Concat", "Stack"} & set(left)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from harness import check
 
-from converter.rows import Declined
+from converter.rows import Unsupported
 from operator_maps.onnx.einsum import parse
 
 CASES = [
@@ -66,5 +66,5 @@ def test_integers_stay_what_they_are() -> None:
 
 @pytest.mark.parametrize(("equation", "ranks"), [("ij,jk->ik", [2]), ("ij->i", [3]), ("ij->i", [None])])
 def test_declines_what_does_not_fit(equation: str, ranks: list[Any]) -> None:
-    with pytest.raises(Declined):
-        parse(SimpleNamespace(decline=Declined), equation, ranks)  # type: ignore[arg-type]
+    with pytest.raises(Unsupported):
+        parse(SimpleNamespace(decline=Unsupported), equation, ranks)  # type: ignore[arg-type]

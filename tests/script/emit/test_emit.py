@@ -27,7 +27,7 @@ from converter.script.program import (
     Member,
     Program,
     Statement,
-    Value,
+    Variable,
     While,
     expr,
     invoke,
@@ -47,7 +47,7 @@ POSITIVE = np.abs(RANDOM.normal(size=(2, 3))).astype(np.float32) + 0.5
 
 
 def one_cell(
-    inputs: list[Value], statements: list[Statement], *results: Arg, members: Sequence[Member] = ()
+    inputs: list[Variable], statements: list[Statement], *results: Arg, members: Sequence[Member] = ()
 ) -> Program:
     return Program([Cell("MindSporeModel", "", [], list(members), inputs, Block(statements, results))], [])
 
@@ -81,7 +81,7 @@ def run(program: Program, folder: Path, inputs: list[np.ndarray], *wanted: np.nd
 
 def nested(kernels: list[np.ndarray]) -> Program:
     """Two stages of two convolutions each: what differs between instances are arguments."""
-    x = Value("x")
+    x = Variable("x")
     into, out, stride = Argument("in_channels"), Argument("out_channels"), Argument("stride", 1, True)
     slope = Argument("slope", 0.0, True)
     layer = Member("layer", invoke("nn.Conv2d", into, out, 1, stride=stride))
@@ -90,12 +90,12 @@ def nested(kernels: list[np.ndarray]) -> Program:
         "Conv", "A convolution and its activation.", [into, out, stride, slope], [layer], [x], Block([], (activated,))
     )
 
-    x, width = Value("x"), Argument("width")
+    x, width = Variable("x"), Argument("width")
     first = Member("first", expr("{0}(3, {1}, stride={2})", conv, width, 2))
     second = Member("second", expr("{0}({1}, 3, slope={2})", conv, width, 0.25))
     stage = Cell("Stage", "", [width], [first, second], [x], Block([], (expr("{0}({1}({2}))", second, first, x),)))
 
-    x = Value("x")
+    x = Variable("x")
     stages = []
     for i in range(2):
         pair = {"first.layer.weight": kernels[2 * i], "second.layer.weight": kernels[2 * i + 1]}
@@ -106,8 +106,8 @@ def nested(kernels: list[np.ndarray]) -> Program:
 
 
 def test_what_the_source_assigns_again_is_one_variable(tmp_path: Path) -> None:
-    x, scaled, root, total = Value("x"), Value("x", assigned=True), Value("y"), Value("x", assigned=True)
-    result = Value("x", assigned=True)
+    x, scaled, root, total = Variable("x"), Variable("x", assigned=True), Variable("y"), Variable("x", assigned=True)
+    result = Variable("x", assigned=True)
     program = one_cell(
         [x],
         [
@@ -148,7 +148,7 @@ def test_cells_in_cells(tmp_path: Path) -> None:
 
 
 def test_a_branch(tmp_path: Path) -> None:
-    x, big, doubled, y, z = (Value(hint) for hint in ("x", "big", "doubled", "y", "z"))
+    x, big, doubled, y, z = (Variable(hint) for hint in ("x", "big", "doubled", "y", "z"))
     then = Block([Assign((doubled,), expr("{0} * 2", x))], (doubled, expr("{0} - 1", doubled)))
     branch = Branch((y, z), big, then, Block([], (x, expr("-{0}", x))))
     program = one_cell([x], [Assign((big,), expr("{0}.sum() > 100", x)), branch], y, z)
@@ -158,7 +158,7 @@ def test_a_branch(tmp_path: Path) -> None:
 
 
 def fibonacci(*, read_behind: bool) -> Program:
-    x, y, a, b = (Value(hint) for hint in "xyab")
+    x, y, a, b = (Variable(hint) for hint in "xyab")
     loop = While((a, b), (x, y), expr("{0}.sum() < 100", b), Block([], (b, expr("{0} + {1}", a, b))))
     return one_cell([x, y], [loop], a, b, *([x] if read_behind else []))
 
@@ -175,14 +175,14 @@ def test_a_while_loop_assigns_its_variables_at_once(read_behind: bool, tmp_path:
 
 
 def test_a_for_loop_counts(tmp_path: Path) -> None:
-    x, i, h = Value("x"), Value("i"), Value("h")
+    x, i, h = Variable("x"), Variable("i"), Variable("h")
     loop = For(i, expr("range({0})", 4), (h,), (x,), Block([], (expr("{0} * ({1} + 1)", h, i),)))
     text, _ = run(one_cell([x], [loop], h), tmp_path, [POSITIVE], POSITIVE * 24)
     assert "for i in range(4):\n            x = x * (i + 1)" in text
 
 
 def test_a_for_loop_ends_early(tmp_path: Path) -> None:
-    x, i, h = Value("x"), Value("i"), Value("h")
+    x, i, h = Variable("x"), Variable("i"), Variable("h")
     loop = For(
         i, expr("range({0})", 10), (h,), (x,), Block([], (expr("{0} * 2", h),)), condition=expr("{0}.sum() < 50", h)
     )
@@ -198,13 +198,13 @@ def test_a_for_loop_goes_through_layers(tmp_path: Path) -> None:
     dense = invoke("nn.Dense", 3, 3, has_bias=False)
     weights = {f"{i}.weight": weight(matrix) for i, matrix in enumerate(matrices)}
     layers = Member("layers", expr("nn.CellList([{0} for _ in range({1})])", dense, 3), weights)
-    x, layer, h = Value("x"), Value("layer"), Value("h")
+    x, layer, h = Variable("x"), Variable("layer"), Variable("h")
     loop = For(layer, layers, (h,), (x,), Block([], (expr("{0}({1})", layer, h),)))
     want = POSITIVE @ matrices[0].T @ matrices[1].T @ matrices[2].T
     text, net = run(one_cell([x], [loop], h, members=[layers]), tmp_path, [POSITIVE], want)
     assert "for layer in self.layers:\n            x = layer(x)" in text
     assert list(net.parameters_dict()) == [f"layers.{i}.weight" for i in range(3)]
-    again, y = Value("layer"), Value("y")
+    again, y = Variable("layer"), Variable("y")
     loops = [loop, For(again, layers, (y,), (h,), Block([], (expr("{0}({1})", again, y),)))]
     text, _ = run(
         one_cell([x], loops, y, members=[layers]),
@@ -216,7 +216,7 @@ def test_a_for_loop_goes_through_layers(tmp_path: Path) -> None:
 
 
 def test_targets_are_unpacked(tmp_path: Path) -> None:
-    x, a, b, c, d = (Value(hint) for hint in "xabcd")
+    x, a, b, c, d = (Variable(hint) for hint in "xabcd")
     nested_tuple = (x, (expr("{0} + 1", x), expr("{0} + 2", x)), (expr("{0} + 3", x),))
     statements: list[Statement] = [
         Assign((a, (None, b), (c,)), nested_tuple),
@@ -243,7 +243,7 @@ def volume(radius, height):
 
 
 def test_helpers_are_copied_with_those_that_they_call(tmp_path: Path) -> None:
-    x = Value("x")
+    x = Variable("x")
     program = one_cell([x], [], expr("{0}({1}, {2})", volume, x, 2))
     text, _ = run(program, tmp_path, [POSITIVE], np.float32(2 * np.pi) * POSITIVE * POSITIVE)
     assert [node.name for node in ast.parse(text).body if hasattr(node, "name")] == ["area", "volume", "MindSporeModel"]
@@ -253,7 +253,7 @@ def test_helpers_are_copied_with_those_that_they_call(tmp_path: Path) -> None:
 def test_options_with_their_default_are_left_out() -> None:
     options = unless_default(stride=((2, 1), 1), dilation=(1, 1), group=(1, 1), has_bias=(True, False))
     conv = Member("conv", invoke("nn.Conv2d", 3, 8, 3, **options))
-    x = Value("x")
+    x = Variable("x")
     text = emit(one_cell([x], [], expr("{0}({1})", conv, x), members=[conv]), "").text
     assert "self.conv = nn.Conv2d(3, 8, 3, stride=(2, 1), has_bias=True)" in text
 
@@ -272,7 +272,7 @@ def test_options_with_their_default_are_left_out() -> None:
     ],
 )
 def test_imports_what_the_text_needs(template: str, imports: list[str]) -> None:
-    x = Value("x")
+    x = Variable("x")
     text = emit(one_cell([x], [], expr(template, x)), "Neither np nor ms nor math is needed for this.").text
     nodes = [node for node in ast.parse(text).body if isinstance(node, (ast.Import, ast.ImportFrom))]
     assert [ast.unparse(node) for node in nodes] == imports
@@ -305,14 +305,14 @@ TEXTS = ["it's", 'a "quoted" é', "back\\slash", "two\nlines", '"""', "{0} {{", 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_strings_stay_what_they_are(text: str, tmp_path: Path) -> None:
-    x = Value("x")
+    x = Variable("x")
     written, _ = run(one_cell([x], [], expr("{0} + len({1})", x, text)), tmp_path, [POSITIVE], POSITIVE + len(text))
     assert text in [node.value for node in ast.walk(ast.parse(written)) if isinstance(node, ast.Constant)]
 
 
 @pytest.mark.parametrize("text", [*TEXTS, '"', 'ends with "', "ends with \\", '""""', "'''", "\ud800", ""])
 def test_docstrings_hold_any_text(text: str) -> None:
-    x = Value("x")
+    x = Variable("x")
     program = Program([Cell("MindSporeModel", text, [], [], [x], Block([], (x,)))], [])
     module = ast.parse(emit(program, text).text)
     assert (ast.get_docstring(module) or "").split() == docstring_of(text).split()
@@ -321,7 +321,7 @@ def test_docstrings_hold_any_text(text: str) -> None:
 
 def test_names_are_legal_and_unique(tmp_path: Path) -> None:
     hints = ["lambda", "list", "self", "ops", "x", "x", "X", "x_1", "area", "MindSporeModel", "", "日本", "1x", "a b"]
-    values = [Value(hint) for hint in hints]
+    values = [Variable(hint) for hint in hints]
     statements: list[Statement] = [
         Assign((value,), expr("{0} + {1}", other, i))
         for i, (value, other) in enumerate(zip(values[1:], values, strict=False))
@@ -351,7 +351,7 @@ def test_what_is_not_python_is_an_error(item: Arg, message: str) -> None:
 
 
 def test_positions_are_where_values_begin() -> None:
-    x, y, z, w, i, h, t = (Value(hint) for hint in "xyzwiht")
+    x, y, z, w, i, h, t = (Variable(hint) for hint in "xyzwiht")
     conv = Member("conv", invoke("nn.Conv2d", 3, 3, 1))
     deep = Assign((w,), expr("ops.tanh({0})", y))
     branch = Branch((z,), expr("{0}.sum() > 0", y), Block([deep], (w,)), Block([], (expr("ops.abs({0})", y),)))
@@ -365,7 +365,7 @@ def test_positions_are_where_values_begin() -> None:
         condition=expr("{0}.all()", h),
     )
     in_while = Assign((), expr("ops.print_({0})", h))
-    rounds = While((Value("k"),), (0,), expr("{0}.any()", h), Block([in_while], (expr("{0}.mean()", h),)))
+    rounds = While((Variable("k"),), (0,), expr("{0}.any()", h), Block([in_while], (expr("{0}.mean()", h),)))
     first = Assign((y,), expr("{0}({1})", conv, x))
     program = one_cell([x], [first, branch, loop, rounds], expr("ops.sin({0})", h), members=[conv])
     script = emit(program, "Two\nlines.")

@@ -14,7 +14,7 @@ from scoped import Graph
 
 from converter import frontends
 from converter.frontends.source import Request
-from converter.graph.fusions import recognise
+from converter.graph.fusions import fuse_operators
 from converter.graph.normalize import normalize
 from converter.lowering.translator import translate
 from converter.script.emit import emit
@@ -108,7 +108,7 @@ def program_of(model: onnx.ModelProto, folder: Path) -> Program:
     onnx.save(model, folder / "net.onnx")
     source = frontends.load(Request(folder / "net.onnx"))
     graph = normalize(source.model, folder)
-    recognise(graph)
+    fuse_operators(graph)
     return translate(graph, registry.load(None))
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from converter.base.names import Names
-from converter.script.program import Argument, Assign, Expr, Value
+from converter.base.names import Namespace
+from converter.script.program import Argument, Assign, Expr, Variable
 from converter.script.structure.arguments import ABSENT, arguments_for
 from converter.script.structure.signature import Argued, Hole
 
-PLACE = Assign((Value("y"),), Expr("{0}", (1,)))
+PLACE = Assign((Variable("y"),), Expr("{0}", (1,)))
 
 
 def written(*holes):
     """What stands in each hole, as text, and the values of each argument; a hole is name, literals, default."""
     argued = [(Argued(f"call({name}={{0}})"), *default) for name, _, *default in holes]
     made = arguments_for(
-        [Hole(None, each, PLACE, *default) for each, *default in argued], [row for _, row, *_ in holes], Names()
+        [Hole(None, each, PLACE, *default) for each, *default in argued], [row for _, row, *_ in holes], Namespace()
     )
     return [text(choice) for choice in made.choices], {argument.name: row for argument, row in made.values.items()}
 
@@ -25,7 +25,7 @@ def text(item):
     match item:
         case Argument():
             return item.name
-        case Value():
+        case Variable():
             return item.hint
         case Expr():
             return item.template.format(*map(text, item.args))
@@ -94,8 +94,8 @@ def test_the_padding_that_keeps_a_size_is_computed(padding, expected):
 def test_what_calls_of_one_instance_differ_in_is_a_variable():
     rows = [("value", [8, 4, 8]), ("stride", [1, 1, 2])]
     holes = [Hole(None, Argued(f"call({name}={{0}})"), PLACE) for name, _ in rows]
-    made = arguments_for(holes, [row for _, row in rows], Names(), ["a", "a", "b"])
-    assert list(map(type, made.values)) == [Value, Argument]
+    made = arguments_for(holes, [row for _, row in rows], Namespace(), ["a", "a", "b"])
+    assert list(map(type, made.values)) == [Variable, Argument]
 
 
 def test_two_values_may_be_in_a_ratio_by_chance():

@@ -44,8 +44,8 @@ def group_normalization_21(edit: Edit) -> None:
         return
     for index in (1, 2):
         column = edit.before("Unsqueeze", edit.input(index), edit.ints("axes", [1]))
-        spread = edit.before("Expand", column, edit.ints("shape", [groups, channels // groups]))
-        edit.set_input(index, edit.before("Reshape", spread, edit.ints("channels", [channels])))
+        unknown_length = edit.before("Expand", column, edit.ints("shape", [groups, channels // groups]))
+        edit.set_input(index, edit.before("Reshape", unknown_length, edit.ints("channels", [channels])))
 
 
 def dropout_10(edit: Edit) -> None:

@@ -153,7 +153,7 @@ def _mask(
             raise RefusedError("its mask may hold where the keys begin, or packed sequences")
         counts = edit.before("Cast", mask, to=ir.DataType.INT64)
         counts = edit.before("Unsqueeze", counts, edit.ints("axes", [1, 2, 3]))
-        allowed = edit.before("Less", _places(edit, k, past), counts)
+        allowed = edit.before("Less", _locations(edit, k, past), counts)
     elif rank in (2, 3):
         allowed = edit.before("Cast", mask, to=ir.DataType.BOOL)
         allowed = edit.before("Unsqueeze", allowed, edit.ints("axes", [1, 2] if rank == 2 else [1]))
@@ -161,16 +161,16 @@ def _mask(
         raise RefusedError(f"its mask has {rank} axes")
     added = _filter(edit, allowed, q)
     if edit.take("unidirectional", 0):
-        queries: ir.Value = _places(edit, q)
+        queries: ir.Value = _locations(edit, q)
         if past is not None:
             queries = edit.before("Add", queries, edit.before("Shape", past, start=2, end=3))
         queries = edit.before("Unsqueeze", queries, edit.ints("axes", [1]))
-        earlier = edit.before("LessOrEqual", _places(edit, k, past), queries)
+        earlier = edit.before("LessOrEqual", _locations(edit, k, past), queries)
         added = edit.before("Add", added, _filter(edit, earlier, q))
     return added if bias is None else edit.before("Add", bias, added)
 
 
-def _places(edit: Edit, x: ir.Value | None, past: ir.Value | None = None) -> ir.Value:
+def _locations(edit: Edit, x: ir.Value | None, past: ir.Value | None = None) -> ir.Value:
     """0, 1, … for every element of a sequence (batch, length, …) behind its past (batch, heads, length, …)."""
     length = edit.before("Shape", x, start=1, end=2)
     if past is not None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from converter.script.program import Block, Member, Value, arguments_of, made_by
+from converter.script.program import Block, Member, Variable, arguments_of, defined_by
 from converter.script.structure.regions import used_by
 
 
-def name_flow(body: Block, inputs: Sequence[Value], begun: bool) -> None:
+def reuse_variables(body: Block, inputs: Sequence[Variable], begun: bool) -> None:
     """Call a value what its predecessor is called, where nothing reads that any more and nothing else is alive.
 
     What the source itself has a name for keeps it. The flow begins with the first input where it has `begun` there,
@@ -17,12 +17,12 @@ def name_flow(body: Block, inputs: Sequence[Value], begun: bool) -> None:
     """
     last = _last_reads(body)
     flowing = inputs[0] if begun and inputs else None
-    alive: set[Value] = set()
+    alive: set[Variable] = set()
     for index, statement in enumerate(body.statements):
-        made, read = made_by(statement), list(used_by(statement))
+        made, read = defined_by(statement), list(used_by(statement))
         if flowing is None and not begun:
             alive.clear()
-        alive.difference_update([part for part in read if isinstance(part, Value) and last[part] == index])
+        alive.difference_update([part for part in read if isinstance(part, Variable) and last[part] == index])
         alive.update(value for value in made if last.get(value, -1) > index)
         goes_on = flowing in read and last[flowing] == index if flowing is not None else _has_layer(read)
         if len(made) == 1 and alive == set(made) and goes_on:
@@ -34,16 +34,16 @@ def name_flow(body: Block, inputs: Sequence[Value], begun: bool) -> None:
             flowing = None
 
 
-def _has_layer(read: Sequence[Value | Member]) -> bool:
+def _has_layer(read: Sequence[Variable | Member]) -> bool:
     """Whether there is a member with parameters that is not one itself."""
     return any(isinstance(part, Member) and part.weights and "" not in part.weights for part in read)
 
 
-def _last_reads(body: Block) -> dict[Value, int]:
+def _last_reads(body: Block) -> dict[Variable, int]:
     """The number of the statement that reads a value last; that behind all of them for what the block returns."""
-    last: dict[Value, int] = {}
+    last: dict[Variable, int] = {}
     for index, statement in enumerate(body.statements):
-        last.update((part, index) for part in used_by(statement) if isinstance(part, Value))
+        last.update((part, index) for part in used_by(statement) if isinstance(part, Variable))
     end = len(body.statements)
-    last.update((part, end) for item in body.results for part in arguments_of(item) if isinstance(part, Value))
+    last.update((part, end) for item in body.results for part in arguments_of(item) if isinstance(part, Variable))
     return last
