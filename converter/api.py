@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from converter import frontends, verification
+from converter import frontends
 from converter.artifacts import checkpoint
 from converter.artifacts.weight_map import weight_map
 from converter.base.output import Output
@@ -26,6 +27,7 @@ from converter.script.emit import emit
 from converter.script.program import Record
 from converter.script.structure import structure
 from converter.verification import VerificationResult
+from converter.verification.verify import verify as run_verification
 from operator_maps import registry
 
 
@@ -79,15 +81,17 @@ def convert(
     verify: bool = True,
     verify_inputs: str | Path | None = None,
     observer: Observer | None = None,
+    **options: Any,
 ) -> Result:
     """Translate a model. The arguments are the command's options; `report` is a folder.
 
-    `observer` is told which stage the conversion is in, and how far.
+    `observer` is told which stage the conversion is in, and how far. `options` are those that only some frontends have.
 
     Raises:
         ConverterError: with a code, when the model, an option or a folder is at fault; nothing is written then.
     """
-    request = Request(Path(model_file), tuple(input_nodes), tuple(output_nodes), tuple(shape))
+    given = {name: value for name, value in options.items() if value not in (None, False)}
+    request = Request(Path(model_file), tuple(input_nodes), tuple(output_nodes), tuple(shape), given)
     name = endpoints.module_name(request.model_file.stem)
     stages = Stages(observer)
     with (
@@ -109,9 +113,9 @@ def convert(
         proof = None
         if verify:
             with stages.stage("verify"):
-                proof = verification.verify(source, made, rows, script, weights, _path(verify_inputs), stages.count)
+                proof = run_verification(source, made, rows, script, weights, _path(verify_inputs), stages.count)
         with stages.stage("report"):
-            options = {
+            used = {
                 "input_nodes": request.input_nodes,
                 "output_nodes": request.output_nodes,
                 "shape": request.shapes,
@@ -119,6 +123,7 @@ def convert(
                 "checkpoint_format": checkpoint_format,
                 "verify": verify,
                 "verify_inputs": verify_inputs,
+                **given,
             }
             facts = Facts(
                 name=name,
@@ -127,7 +132,7 @@ def convert(
                 program=made.program,
                 script=made.script,
                 proof=proof,
-                options=options,
+                options=used,
                 stages=stages,
                 written=out.files,
             )
@@ -146,7 +151,7 @@ def translate_source(
     """Take a source through normalisation, the operator tables and emission."""
     stages = stages or Stages()
     with stages.stage("normalize"):
-        graph = normalize(source.model, source.original.file.parent, stages.each, rows.own)
+        graph = normalize(source.model, source.base_dir, stages.each, rows.own)
         before = source_graph(graph)
     with stages.stage("fuse operators"):
         fuse_operators(graph)

@@ -60,7 +60,7 @@ class UnknownModelError(ConverterError):
     code = "0000001"
     example = (
         "'net.h5' is neither an .onnx model nor a frozen TensorFlow .pb. "
-        "Export the model to one of the two and name that file."
+        "Export the model to one of these and name that file."
     )
     remedy = "Export the model to ONNX, or freeze it, and name that file."
 

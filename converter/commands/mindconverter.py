@@ -6,9 +6,9 @@ import argparse
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from converter import __version__
+from converter import __version__, frontends
 from converter.base.files import check_readable
 from converter.commands import terminal
 from converter.commands.terminal import (
@@ -107,6 +107,10 @@ def parser() -> argparse.ArgumentParser:
         "stays free in the script",
     )
 
+    for option in frontends.options().values():
+        how: dict[str, Any] = {"metavar": option.metavar} if option.metavar else {"action": "store_true"}
+        model.add_argument(f"--{option.name}", help=option.help, **how)
+
     result = command.add_argument_group("result")
     result.add_argument(
         "--output", default="./output", metavar="DIR", help="folder of script and checkpoint. Default: ./output"
@@ -172,6 +176,7 @@ def _convert(options: argparse.Namespace, observer: Observer | None) -> Result:
         verify=not options.no_verify,
         verify_inputs=options.verify_inputs,
         observer=observer,
+        **{name: getattr(options, name) for name in frontends.options()},
     )
 
 

@@ -1,33 +1,86 @@
-"""Frontends: one module per kind of file, each makes a `Source` out of a `Request`."""
+"""Frontends: one for each kind of source; each makes a `Source` out of a `Request`. They are listed here."""
 
 from __future__ import annotations
 
-from converter.errors import UnknownModelError
-from converter.frontends.onnx.diagnose import diagnose_invalid_model
-from converter.frontends.source import Request, Source
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["diagnose_invalid_model", "load"]
+from converter.base.kinds import kind_of
+from converter.errors import BadParamError, ConverterError, GraphInitError, UnknownModelError
+from converter.frontends import onnx, tensorflow
+from converter.frontends.frontend import Frontend, Option
+
+if TYPE_CHECKING:
+    from converter.frontends.source import Request, Source
+
+__all__ = ["FRONTENDS", "Frontend", "Option", "diagnose_invalid_model", "frontend_in", "load", "options", "recognise"]
+
+FRONTENDS: tuple[Frontend, ...] = (onnx.FRONTEND, tensorflow.FRONTEND)
+"""Every frontend, in the order in which they are asked whether they recognise a source."""
 
 
 def load(request: Request) -> Source:
     """Read the model that the user named.
 
     Raises:
-        UnknownModelError: the suffix is neither `.onnx` nor `.pb`.
+        UnknownModelError: no frontend knows the file.
         ModelLoadingError: the file is missing, unreadable or not what its suffix says.
         GraphInitError, NodeInputMissingError: what it holds is no graph.
-        BadParamError, ParamMissingError: nodes or shapes that do not fit the graph.
+        BadParamError, ParamMissingError: nodes, shapes or options that do not fit the graph.
     """
-    suffix = request.model_file.suffix.lower()
-    if suffix == ".onnx":
-        from converter.frontends.onnx import model_file
+    frontend = recognise(request.model_file)
+    known = [option.name for option in frontend.options]
+    for name in request.options:
+        if name not in known:
+            raise BadParamError(f"--{name} does not apply to '{request.model_file.name}', {frontend.kind}. Omit it.")
+    return frontend.load(request)
 
-        return model_file.load(request)
-    if suffix == ".pb":
-        from converter.frontends import tensorflow
 
-        return tensorflow.load(request)
-    raise UnknownModelError(
-        f"'{request.model_file.name}' is neither an .onnx model nor a frozen TensorFlow .pb. "
-        "Export the model to one of the two and name that file."
-    )
+def recognise(path: Path) -> Frontend:
+    """The frontend for a file or a folder, by what it holds, else by its suffix.
+
+    Raises:
+        UnknownModelError: no frontend knows it.
+    """
+    frontend = kind_of(path, FRONTENDS)
+    if frontend is None:
+        *kinds, last = (known.kind for known in FRONTENDS)
+        raise UnknownModelError(
+            f"'{path.name}' is neither {', '.join(kinds)} nor {last}. "
+            "Export the model to one of these and name that file."
+        )
+    return frontend
+
+
+def frontend_in(module: str) -> Frontend:
+    """The frontend that a module holds, for a process that knows its name only."""
+    frontend = importlib.import_module(module).FRONTEND
+    assert isinstance(frontend, Frontend)
+    return frontend
+
+
+def options() -> dict[str, Option]:
+    """The options of all frontends by name; those of one name mean the same."""
+    return {option.name: option for frontend in FRONTENDS for option in frontend.options}
+
+
+@contextmanager
+def diagnose_invalid_model(file: Path) -> Iterator[None]:
+    """Name the fault of the model when the block fails for a reason that nobody foresaw.
+
+    Looking for it takes as long as a stage of the conversion and refuses models that run well, so it waits for a
+    failure.
+
+    Raises:
+        GraphInitError: the block fails, and the model is invalid.
+    """
+    try:
+        yield
+    except ConverterError as error:
+        fault = None if error.foreseen else recognise(file).fault_of(file)
+        if fault is None:
+            raise
+        raise GraphInitError(f"the model is invalid: {fault}. Export or copy the model again.") from error.__cause__

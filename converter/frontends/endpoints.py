@@ -1,4 +1,4 @@
-"""The ends of the network as the user gives them: names of nodes, shapes, and the name of the result.
+"""The endpoints of the network as the user gives them: names of nodes, shapes, and the name of the result.
 
 Knows names and extents only, so that it serves TensorFlow tensors and ONNX values alike.
 """
@@ -119,8 +119,8 @@ class Declared:
 
 @dataclass(frozen=True)
 class Extents:
-    """The shape of an input (`End.shape`), the extents that inference and verification use (`End.example`), and the
-    names of those that nobody has given (`End.guessed`).
+    """The shape of an input (`Endpoint.shape`), the extents that inference and verification use (`Endpoint.example`),
+    and the names of those that nobody has given (`Endpoint.guessed`).
     """
 
     shape: tuple[Dim, ...] | None

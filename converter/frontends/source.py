@@ -1,14 +1,16 @@
-"""What a frontend hands on: an ONNX model, the ends of the graph as the user knows them, how to run the original."""
+"""What goes into a frontend, and what it hands on: an ONNX model, its endpoints, how to run the original."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import onnx
+
+from converter.frontends.frontend import Frontend
 
 Dim = int | str
 """An extent: a number, or the name of a dimension that is free (`N`)."""
@@ -16,16 +18,21 @@ Dim = int | str
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for. Nodes and shapes are as typed on the command line (`name:k`, `1,3,224,224`, `-`)."""
+    """What the user asked for.
+
+    Nodes and shapes are as typed on the command line (`name:k`, `1,3,224,224`, `-`), `options` are those that only
+    some frontends have, by name.
+    """
 
     model_file: Path
     input_nodes: tuple[str, ...] = ()
     output_nodes: tuple[str, ...] = ()
     shapes: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class End:
+class Endpoint:
     """An input or an output of the network.
 
     Attributes:
@@ -49,34 +56,45 @@ class End:
 
 @dataclass(frozen=True)
 class Original:
-    """How verification runs the source.
+    """How verification runs the source, in a process of its own.
 
     Attributes:
-        kind: which runtime: onnxruntime on `model` (cut at the ends, never upgraded), or TensorFlow on `file`.
-        file: the file that the user named; external data is found beside it.
-        model: the ONNX model to run when `kind` is "onnx".
-        inputs: `End.name` → the name to feed in that runtime (`x`, `Mfcc:0`).
+        frontend: what runs it.
+        file: the file or folder that the user named.
+        base_dir: the folder that the external data of `model` is relative to.
+        model: the ONNX model to run, cut at the endpoints, never upgraded; None where the frontend runs something else.
+        inputs: `Endpoint.name` → the name to feed in that runtime (`x`, `Mfcc:0`).
         outputs: likewise, the names to fetch.
+        options: `Request.options`: plain data, as the process needs them.
     """
 
-    kind: Literal["onnx", "tensorflow"]
+    frontend: Frontend
     file: Path
-    model: onnx.ModelProto | None
+    base_dir: Path
+    model: onnx.ModelProto | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Source:
     """A model as a frontend understood it.
 
-    `model` is at the opset of its file, its graph inputs and outputs are `inputs` and `outputs` in this order, and its
-    external data, if any, stays on disk (in the folder of `original.file`).
+    Attributes:
+        model: at the opset of its file; its graph inputs and outputs are `inputs` and `outputs` in this order. External
+            data, if any, stays on disk.
+        inputs, outputs: its endpoints.
+        original: how to run what the user has.
+        description: one phrase for the docstring: `resnet50.onnx (torch 2.13, opset 20)`.
+        base_dir: the folder that the external data of `model` is relative to.
+        files: all that the source is made of.
     """
 
     model: onnx.ModelProto
-    inputs: tuple[End, ...]
-    outputs: tuple[End, ...]
+    inputs: tuple[Endpoint, ...]
+    outputs: tuple[Endpoint, ...]
     original: Original
     description: str
-    """One phrase for the docstring: `resnet50.onnx (torch 2.13, opset 20)`."""
+    base_dir: Path
+    files: tuple[Path, ...]

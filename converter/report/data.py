@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import platform
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from converter import __version__
+from converter import __version__, frontends
 from converter.artifacts.weight_map import entry_of
-from converter.frontends.source import End
+from converter.frontends.source import Endpoint
 from converter.graph.snapshot import SourceValue
 from converter.report.facts import Facts, status_of
 from converter.script.program import Cell, Record
@@ -27,8 +28,8 @@ from converter.verification.metrics import Difference
 SCHEMA = 1
 """Version of the report's form. It grows when a reader of the form before it would be misled."""
 
-PACKAGES = ("mindspore", "numpy", "onnx", "onnx_ir", "onnxruntime", "tensorflow-cpu", "tf2onnx")
-"""The packages that take part in a conversion, where they are installed."""
+PACKAGES = ("mindspore", "numpy", "onnx", "onnx_ir", "onnxruntime")
+"""The packages that take part in every conversion; those of the frontends come on top, where they are installed."""
 
 STATUSES = ("converted", "composed", "approximate", "unconverted")
 
@@ -83,7 +84,7 @@ def sha256(file: Path) -> str:
 
 def _environment() -> dict[str, Any]:
     packages = {}
-    for name in PACKAGES:
+    for name in dict.fromkeys((*PACKAGES, *(name for frontend in frontends.FRONTENDS for name in frontend.packages))):
         try:
             packages[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -92,13 +93,40 @@ def _environment() -> dict[str, Any]:
 
 
 def _source(facts: Facts) -> dict[str, Any]:
-    file = facts.source.original.file
+    original = facts.source.original
+    files = _files(facts.source.files)
     return {
-        "file": file.name,
-        "bytes": file.stat().st_size,
-        "sha256": sha256(file),
-        "runtime": facts.source.original.kind,
+        **_whole(original.file, files),
+        "runtime": original.frontend.name,
+        "runs_on": original.frontend.runtime,
         "description": facts.source.description,
+        "files": list(files.values()),
+    }
+
+
+def _files(paths: Sequence[Path]) -> dict[Path, dict[str, Any]]:
+    """Every file of a source, those in its folders included, in the order of the paths."""
+    each = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path]) if file.is_file()]
+    around = os.path.commonpath([file.absolute().parent for file in each])
+    return {
+        file: {
+            "file": file.absolute().relative_to(around).as_posix(),
+            "bytes": file.stat().st_size,
+            "sha256": sha256(file),
+        }
+        for file in each
+    }
+
+
+def _whole(path: Path, files: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any]:
+    """What the user named: one of the files, or a folder, whose hash is that of the list `sha256sum` prints of them."""
+    if path in files:
+        return {**files[path], "file": path.name}
+    listing = "".join(f"{file['sha256']}  {file['file']}\n" for file in files.values())
+    return {
+        "file": path.name,
+        "bytes": sum(file["bytes"] for file in files.values()),
+        "sha256": hashlib.sha256(listing.encode()).hexdigest(),
     }
 
 
@@ -133,7 +161,7 @@ def _class(cell: Cell, facts: Facts) -> dict[str, Any]:
     return {"name": cell.name, "line": line, "doc": cell.doc}
 
 
-def _end(end: End) -> dict[str, Any]:
+def _end(end: Endpoint) -> dict[str, Any]:
     return {
         "name": end.name,
         "value": end.value,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
-from converter.frontends.source import End, Source
+from converter.frontends.source import Endpoint, Source
 from converter.report.facts import Facts
 from converter.script.program import Record
 
@@ -40,23 +40,23 @@ def docstring(source: Source, graph: ir.Graph, name: str, checkpoint: str | None
     )
 
 
-def _inferred(end: End, value: ir.Value) -> End:
+def _inferred(end: Endpoint, value: ir.Value) -> Endpoint:
     """An output with the shape that the normalised graph has for it."""
     if value.shape is None:
         return end
     return replace(end, shape=tuple(dim if isinstance(dim, int) else dim.value or "?" for dim in value.shape))
 
 
-def _ends(ends: Sequence[End]) -> list[str]:
+def _ends(ends: Sequence[Endpoint]) -> list[str]:
     width = max((len(end.name) for end in ends), default=0)
     return [f"    {end.name:<{width}}  {_container(end)}{end.dtype} {_shape(end)}" for end in ends]
 
 
-def _container(end: End) -> str:
+def _container(end: Endpoint) -> str:
     return "".join({"sequence": "list of ", "optional": "None or "}[kind] for kind in end.container)
 
 
-def _shape(end: End) -> str:
+def _shape(end: Endpoint) -> str:
     return "of any rank" if end.shape is None else f"({', '.join(map(str, end.shape))})"
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.errors import BadParamError
-from converter.frontends.source import End
+from converter.frontends.source import Endpoint
 
 SEED = 0
 EXTENTS = (64, 128, 256, 384, 512, 640, 1024, 16384)
@@ -51,7 +51,7 @@ _TRANSPARENT = frozenset(
 """Operators through which indices are followed."""
 
 
-def verification_inputs(graph: ir.Graph, ends: Sequence[End], file: Path | None) -> dict[str, np.ndarray]:
+def verification_inputs(graph: ir.Graph, ends: Sequence[Endpoint], file: Path | None) -> dict[str, np.ndarray]:
     """A value for every input: the user's where `file` has one, else a seeded one of the example shape.
 
     Floats are standard normal, bools coin tosses; integers stay within the smallest axis that they index, or are 0
@@ -69,7 +69,7 @@ def verification_inputs(graph: ir.Graph, ends: Sequence[End], file: Path | None)
     return values
 
 
-def other_inputs(graph: ir.Graph, ends: Sequence[End], file: Path | None) -> Iterator[dict[str, np.ndarray]]:
+def other_inputs(graph: ir.Graph, ends: Sequence[Endpoint], file: Path | None) -> Iterator[dict[str, np.ndarray]]:
     """Inputs with other extents than those that were guessed; all of these are the same."""
     guessed = frozenset[str]().union(*(end.guessed for end in ends))
     for extent in EXTENTS if guessed else ():
@@ -78,13 +78,13 @@ def other_inputs(graph: ir.Graph, ends: Sequence[End], file: Path | None) -> Ite
             yield verification_inputs(graph, others, file)
 
 
-def _example(end: End, guessed: Collection[str], extent: int) -> tuple[int, ...] | None:
+def _example(end: Endpoint, guessed: Collection[str], extent: int) -> tuple[int, ...] | None:
     if end.shape is None or end.example is None:
         return end.example
     return tuple(extent if dim in guessed else known for dim, known in zip(end.shape, end.example, strict=True))
 
 
-def _random(generator: np.random.Generator, end: End, value: ir.Value) -> np.ndarray:
+def _random(generator: np.random.Generator, end: Endpoint, value: ir.Value) -> np.ndarray:
     shape = end.example or ()
     match end.dtype.kind:
         case "b":
@@ -139,7 +139,7 @@ def _indexed(node: ir.Node, position: int) -> int | None:
     return dim if isinstance(dim, int) else None
 
 
-def _read(file: Path, ends: Sequence[End]) -> Mapping[str, np.ndarray]:
+def _read(file: Path, ends: Sequence[Endpoint]) -> Mapping[str, np.ndarray]:
     names = [end.name for end in ends]
     try:
         with np.load(file, allow_pickle=False) as archive:  # a TypeError: it holds one array, with no name
@@ -155,7 +155,7 @@ def _read(file: Path, ends: Sequence[End]) -> Mapping[str, np.ndarray]:
     return given
 
 
-def _fitted(array: np.ndarray, end: End) -> np.ndarray:
+def _fitted(array: np.ndarray, end: Endpoint) -> np.ndarray:
     """The user's array in the input's element type, when its shape fits."""
     fixed = end.shape
     fits = fixed is None or (

@@ -13,7 +13,7 @@ inputs that are right, whatever the nodes before it did.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from converter.script.emit import emit
 from converter.script.program import Arg, Assign, Program, Variable, expr
 from converter.script.weights import Weight
 from converter.shapes import PyValue
+from converter.verification.job import NodePlan, PlannedWeight, Probe
 from converter.verification.reference import values_read_by
 
 BEFORE, AFTER = "_before_", "_after_"
@@ -34,26 +35,6 @@ BEFORE, AFTER = "_before_", "_after_"
 
 SCRIPT, MODEL = "nodes.py", "nodes.onnx"
 """The files of an instrumented script: itself, and the graph that it comes from."""
-
-
-@dataclass(frozen=True)
-class Probe:
-    """One node: what it is, and what the script hands over.
-
-    Attributes:
-        node, operator: of its record.
-        value: the name of an output, by which the graph finds it.
-        inputs: the values that it needs and that are not constants, with their element types (None for a sequence).
-        outputs: which of its outputs the script has, with their names.
-        converted: whether it is more than a stub.
-    """
-
-    node: str
-    operator: str
-    value: str
-    inputs: tuple[tuple[str, int | None], ...]
-    outputs: tuple[tuple[int, str], ...] = ()
-    converted: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,8 +51,11 @@ class Instrumented:
     probes: tuple[Probe, ...]
     graph: ir.Model
 
-    def write(self, folder: Path) -> dict[str, Any]:
-        """Write script and graph; returns what the process must know beside them."""
+    def write(self, folder: Path, base_dir: Path) -> NodePlan:
+        """Write script and graph; returns what the process must know beside them.
+
+        `base_dir` is the folder that the external data of the graph is relative to.
+        """
         (folder / SCRIPT).write_text(emit(self.program, "Every node with a probe.").text, encoding="utf-8")
         proto = ir.to_proto(self.graph)
         names = {id(tensor): name for name, tensor in _constants(self.graph.graph)}
@@ -80,9 +64,9 @@ class Instrumented:
             if id(weight.tensor) not in names:  # a row computed it
                 names[id(weight.tensor)] = name = f"{parameter} of a row"
                 proto.graph.initializer.append(_proto(weight, name))
-            weights[parameter] = {"tensor": names[id(weight.tensor)], "steps": list(weight.steps)}
+            weights[parameter] = PlannedWeight(names[id(weight.tensor)], tuple(weight.steps))
         (folder / MODEL).write_bytes(proto.SerializeToString())
-        return {"weights": weights, "probes": [asdict(probe) for probe in self.probes]}
+        return NodePlan(self.probes, weights, base_dir)
 
 
 def instrument(graph: ir.Model, rows: Tables, step: int = 1) -> Instrumented:

@@ -1,4 +1,4 @@
-"""Results: what the process noted, as a comparison."""
+"""The journal: what the process of a job noted, read as a verification result."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
+from converter.lowering.translation import Translation
 from converter.script.program import Record
+from converter.verification.job import EXPECTED, RESULTS, Job, NodePlan, NoNodePlan
 from converter.verification.locate import records_at
 from converter.verification.metrics import NodeComparison, OutputComparison, Verdict
 from converter.verification.process import MODES
 from converter.verification.result import VerificationResult
 from converter.verification.supervise import Ending
-
-if TYPE_CHECKING:
-    from converter.lowering.translation import Translation
 
 
 class Journal:
@@ -31,18 +30,18 @@ class Journal:
 
     def __init__(
         self,
-        job: Mapping[str, Any],
-        made: Translation,
+        job: Job,
+        translation: Translation,
         folder: Path,
         ending: Ending,
         nodes_ending: Ending | None = None,
     ) -> None:
         self.ending = ending
         self._job = job
-        self._made = made
+        self._translation = translation
         self._last = nodes_ending or ending
         self._folder = folder
-        file = folder / "results.jsonl"
+        file = folder / RESULTS
         self._facts = [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []
         self._started = self._all("started")
 
@@ -54,16 +53,16 @@ class Journal:
         """Whether the nodes are still to be compared: there are many, or the script ended the process before."""
         if not self.ending.by_itself:
             return False
-        return self._has_source and "nodes" not in self._started and not isinstance(self._job["nodes"], str)
+        return self._has_source and "nodes" not in self._started and not isinstance(self._job.nodes, NoNodePlan)
 
     @property
     def _has_source(self) -> bool:
-        return (self._folder / "wanted.pickle").exists()
+        return (self._folder / EXPECTED).exists()
 
     @property
-    def refused(self) -> list[str]:
+    def refusal(self) -> str | None:
         """Why the source refuses the inputs, if it does."""
-        return self._all("refused")
+        return next(iter(self._all("refused")), None)
 
     @property
     def differ(self) -> bool:
@@ -76,53 +75,53 @@ class Journal:
         differs = {output.mode for output in self._outputs(()) if output.verdict == "differs"}
         return differs == {MODES[1]} and all(node.verdict != "differs" for node in self._nodes())
 
-    def comparison(self, feeds: Mapping[str, np.ndarray]) -> VerificationResult:
+    def result(self, feeds: Mapping[str, np.ndarray]) -> VerificationResult:
         """Read what the process noted, and what it did not come to."""
-        if self.refused:
-            return VerificationResult((), feeds, f"the source refuses the inputs: {self.refused[0]}")
+        if self.refusal is not None:
+            return VerificationResult((), feeds, f"the source refuses the inputs: {self.refusal}")
         if not self._has_source:
             stopped = not self.ending.by_itself
             return VerificationResult((), feeds, f"the source could not be run: {self.ending.reason}", stopped=stopped)
         nodes = self._nodes()
         outputs = self._outputs(nodes)
-        proof = VerificationResult(outputs, feeds, nodes=nodes, stopped=not self.ending.by_itself)
+        result = VerificationResult(outputs, feeds, nodes=nodes, stopped=not self.ending.by_itself)
         notes = self._obstacles()
-        if not notes and proof.verdict == "differs" and proof.first_difference is None:
+        if not notes and result.verdict == "differs" and result.first_difference is None:
             notes = [self._explanation(outputs)]
-        return replace(proof, note="; ".join(notes))
+        return replace(result, note="; ".join(notes))
 
     def _obstacles(self) -> list[str]:
         """What stood in the way of the outputs or the nodes."""
-        stubs, plan = self._job["stubs"], self._job["nodes"]
+        stubs, plan = self._job.stubs, self._job.nodes
         notes = [f"{stubs} {'node is' if stubs == 1 else 'nodes are'} not converted"] if stubs else []
         notes += [] if self._last.by_itself else [self._last.reason]
-        return [*notes, *([plan] if isinstance(plan, str) else self._all("failed"))]
+        return [*notes, *([plan.reason] if isinstance(plan, NoNodePlan) else self._all("failed"))]
 
     def _outputs(self, nodes: Sequence[NodeComparison]) -> tuple[OutputComparison, ...]:
-        if self._job["stubs"]:
+        if self._job.stubs:
             return ()
         outputs = []
         for fact in self._facts:
             if "compared" in fact:
                 compared = fact["compared"]
                 raised = fact["lines"] is not None
-                where = self._where(compared["mode"], fact["lines"], nodes) if raised else ""
-                note = "; at ".join(filter(None, [compared["note"], where]))
+                place = self._locate(compared["mode"], fact["lines"], nodes) if raised else ""
+                note = "; at ".join(filter(None, [compared["note"], place]))
                 outputs.append(OutputComparison(**{**compared, "note": note}))
         for mode in MODES:
             if not any(output.mode == mode for output in outputs):
                 ended = f"the script's process ended: {self.ending.reason}"
                 why = ended if mode in self._started else "an earlier mode ended the process"
                 verdict = _verdict(self.ending)
-                outputs += [OutputComparison(verdict, output=n, mode=mode, note=why) for n in self._job["outputs"]]
+                outputs += [OutputComparison(verdict, output=n, mode=mode, note=why) for n in self._job.outputs]
         return tuple(outputs)
 
-    def _where(self, mode: str, lines: Sequence[int], nodes: Sequence[NodeComparison]) -> str:
+    def _locate(self, mode: str, lines: Sequence[int], nodes: Sequence[NodeComparison]) -> str:
         """The line where the script raised, and the nodes that stand there; of several, those that differ.
 
         In PyNative mode, which runs ahead and raises late, the first node that differs by itself says more.
         """
-        script, records = self._made.script, self._made.program.records
+        script, records = self._translation.script, self._translation.program.records
         wrong = [(node.node, node.operator) for node in nodes if node.verdict == "differs"]
         placed = {(record.name, record.operator): record for record in records}
         first = next((record for name in wrong if (record := placed.get(name))), None)
@@ -139,17 +138,17 @@ class Journal:
     def _nodes(self) -> tuple[NodeComparison, ...]:
         found: dict[tuple[int, str], NodeComparison] = {}
         for fact in self._facts:
-            if "node" in fact:  # a later round of a loop takes the place of an earlier one
+            if "node" in fact:  # a later iteration of a loop takes the place of an earlier one
                 found[fact["number"], fact["node"]["value"]] = NodeComparison(**fact["node"])
         if "graph nodes" in self._started:
             found = {key: _in_graph_mode(node) for key, node in found.items()}
-        reached = self._all("reached")
-        if reached and self._started[-1] != "done":  # this node ended the process
-            probe = self._job["nodes"]["probes"][reached[-1]]
+        reached, plan = self._all("reached"), self._job.nodes
+        if reached and isinstance(plan, NodePlan) and self._started[-1] != "done":  # this node ended the process
+            probe = plan.probes[reached[-1]]
             note = f"it ends the process: {self._last.reason}" if self._last.by_itself else self._last.reason
-            _, value = probe["outputs"][0]
+            _, value = probe.outputs[0]
             found[reached[-1], value] = NodeComparison(
-                _verdict(self._last), note=note, node=probe["node"], operator=probe["operator"], value=value
+                _verdict(self._last), note=note, node=probe.node, operator=probe.operator, value=value
             )
         return tuple(found.values())
 
@@ -160,18 +159,18 @@ class Journal:
             compiled = ", compiled by itself too" if "graph nodes" in self._started else ""
             return f"only graph mode differs; {every}{compiled}"
         graph: list[bool] = next(iter(self._all("graph")), [])
-        off = [name for name, same in zip(self._job["outputs"], graph, strict=False) if not same]
+        off = [name for name, same in zip(self._job.outputs, graph, strict=False) if not same]
         if off and self._rounds_coarsely():
             return f"{every}: the network computes in 16 bits, and what every layer rounds adds up"
         if off:
-            suspect = "its translation to ONNX" if self._job["kind"] == "tensorflow" else "normalisation"
+            suspect = self._job.original.frontend.suspect
             return f"{every}; the normalised graph itself is off the source at {', '.join(off)}: suspect {suspect}"
         return f"{every}: suspect how the script joins them, or errors that add up"
 
     def _rounds_coarsely(self) -> bool:
         """Whether the network computes in 16 bits, where onnxruntime on a CPU does not round between layers."""
-        made = (value for node in self._made.graph.graph for value in node.outputs)
-        return any(value.dtype in (ir.DataType.FLOAT16, ir.DataType.BFLOAT16) for value in made)
+        values = (value for node in self._translation.graph.graph for value in node.outputs)
+        return any(value.dtype in (ir.DataType.FLOAT16, ir.DataType.BFLOAT16) for value in values)
 
 
 def _in_graph_mode(node: NodeComparison) -> NodeComparison:

@@ -31,8 +31,8 @@ def _cached_files_not_counted() -> Iterator[None]:
         serialization._get_available_memory = before
 
 
-def load(script: Path, checkpoint: Path | None, wide: bool = False) -> nn.Cell:
-    """Import a script, build `MindSporeModel` and load its checkpoint strictly, bfloat16 as float32 if `wide`.
+def load(script: Path, checkpoint: Path | None, upcast: bool = False) -> nn.Cell:
+    """Import a script, build `MindSporeModel` and load its checkpoint strictly, bfloat16 as float32 if `upcast`.
 
     Graph mode compiles from source on disk and looks the module up in `sys.modules`: both are seen to here.
 
@@ -53,7 +53,7 @@ def load(script: Path, checkpoint: Path | None, wide: bool = False) -> nn.Cell:
         kind = checkpoint.suffix.removeprefix(".")
         with _cached_files_not_counted():
             parameters = ms.load_checkpoint(str(checkpoint), format=kind)
-        if wide:
+        if upcast:
             for name, value in parameters.items():
                 if value.dtype == ms.bfloat16:
                     parameters[name] = ms.Parameter(value.astype(ms.float32), name=name)

@@ -18,20 +18,21 @@ import onnx_ir as ir
 from converter.base.weight_steps import apply
 from converter.graph.external_data import map_external_data
 from converter.graph.walk import all_graphs
-from converter.verification.instrument import AFTER, BEFORE, MODEL, SCRIPT, Probe
+from converter.verification.instrument import AFTER, BEFORE, MODEL, SCRIPT
+from converter.verification.job import NodePlan, PlannedWeight
 from converter.verification.per_node_cells import PIECE, split_into_cells
 from converter.verification.prober import RAISED, Note, Prober
 from converter.verification.reference import Reference
 
 
 def compare_node_outputs(
-    folder: Path, plan: Mapping[str, Any], feeds: Sequence[Any], note: Note, graph_mode: bool = False
+    folder: Path, plan: NodePlan, feeds: Sequence[Any], note: Note, graph_mode: bool = False
 ) -> list[Any] | None:
     """Compare the nodes of an instrumented script, noting each comparison as it is made.
 
     Args:
         folder: holds the script and its graph.
-        plan: what `Instrumented.write` returned, and the `base` folder of external data.
+        plan: what `Instrumented.write` returned.
         feeds: the inputs, in order.
         note: is told `reached`, a node's number before it runs, and `node`, its comparison.
         graph_mode: compile each node by itself, instead of running it in PyNative mode.
@@ -46,14 +47,13 @@ def compare_node_outputs(
 
     ms.set_context(mode=ms.GRAPH_MODE if graph_mode else ms.PYNATIVE_MODE)
     model = ir.load(folder / MODEL)
-    map_external_data(model, Path(plan["base"]))
-    probes = [Probe(**probe) for probe in plan["probes"]]
-    prober = Prober(probes, Reference(model), note)
+    map_external_data(model, plan.base_dir)
+    prober = Prober(plan.probes, Reference(model), note)
     script = folder / SCRIPT
     if graph_mode:
         script = script.with_stem("pieces")
         script.write_text(split_into_cells((folder / SCRIPT).read_text(encoding="utf-8")), encoding="utf-8")
-    module, net = _network(script, plan["weights"], model)
+    module, net = _network(script, plan.weights, model)
 
     def piece(number: int, *inputs: Any) -> Any:
         return getattr(module, f"Piece{number}")(net)(*inputs)
@@ -68,7 +68,7 @@ def compare_node_outputs(
     return [to_numpy(result) for result in results]
 
 
-def _network(script: Path, weights: Mapping[str, Any], model: ir.Model) -> tuple[Any, Any]:
+def _network(script: Path, weights: Mapping[str, PlannedWeight], model: ir.Model) -> tuple[Any, Any]:
     """The script's module and its network, with the graph's constants as parameters."""
     from converter.verification import network
     from converter.verification.arrays import to_mindspore
@@ -77,9 +77,9 @@ def _network(script: Path, weights: Mapping[str, Any], model: ir.Model) -> tuple
     constants = {name: value for graph in all_graphs(model) for name, value in graph.initializers.items()}
     for parameter in net.get_parameters():
         weight = weights[parameter.name]
-        tensor = constants[weight["tensor"]].const_value
+        tensor = constants[weight.tensor].const_value
         assert tensor is not None
-        parameter.set_data(to_mindspore(apply(weight["steps"], tensor.numpy())))
+        parameter.set_data(to_mindspore(apply(weight.steps, tensor.numpy())))
     return sys.modules[type(net).__module__], net
 
 

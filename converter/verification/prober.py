@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.verification.evaluate import NoReference
-from converter.verification.instrument import Probe
+from converter.verification.job import Probe
 from converter.verification.metrics import Difference, NodeComparison, badness, difference
 from converter.verification.reference import Reference
 

@@ -8,14 +8,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import converter
-from converter.frontends.source import End
+from converter.frontends.source import Endpoint
+from converter.verification.job import RESULTS, Job, NodePlan
 from converter.verification.tail_progress import Count, tail_progress
 
 ONEDNN_ISA = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
@@ -48,11 +48,11 @@ class Ending:
     by_itself: bool = True
 
 
-def run(folder: Path, part: str, job: Mapping[str, Any], count: Count) -> Ending:
+def run(folder: Path, part: str, job: Job, count: Count) -> Ending:
     """Run a part of the job; in its folder, where MindSpore leaves its dumps."""
     path = os.pathsep.join([str(Path(converter.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
-    nodes = len(job["nodes"]["probes"]) if isinstance(job["nodes"], dict) else 0
-    with tail_progress(folder / "results.jsonl", nodes, count):
+    nodes = len(job.nodes.probes) if isinstance(job.nodes, NodePlan) else 0
+    with tail_progress(folder / RESULTS, nodes, count):
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "converter.verification.process", ".", part],
@@ -89,7 +89,7 @@ def lack_of_memory(checkpoint: Path | None) -> str:
     return f"to run source and script takes about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
 
 
-def lack_of_memory_for(ends: Sequence[End]) -> str:
+def lack_of_memory_for(ends: Sequence[Endpoint]) -> str:
     """Why inputs cannot be made: they would not fit into the memory that there is. Empty when they do."""
     needed = sum(math.prod(end.example or ()) * max(end.dtype.itemsize, NUMBER) for end in ends)
     free = free_memory()

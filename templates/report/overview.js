@@ -193,7 +193,7 @@ function showRun(model, element, licences) {
             ["what", source.description],
             ["size", bytes(source.bytes)],
             ["SHA-256", source.sha256],
-            ["runs on", source.runtime === "tensorflow" ? "TensorFlow" : "onnxruntime"],
+            ["runs on", source.runs_on],
           ].map(pair),
         ),
       ),

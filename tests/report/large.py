@@ -18,7 +18,15 @@ def report_of(count: int, *, blocks: bool = True, name: str = "large") -> dict[s
         "schema": 1,
         "tool": {"name": "onnx2mindspore", "version": "0.0.0"},
         "environment": {"python": "3.11", "platform": "a machine", "packages": {"mindspore": "2.10.0"}},
-        "source": {"file": f"{name}.onnx", "bytes": 1, "sha256": "0" * 64, "runtime": "onnx", "description": name},
+        "source": {
+            "file": f"{name}.onnx",
+            "bytes": 1,
+            "sha256": "0" * 64,
+            "files": [],
+            "runtime": "onnx",
+            "runs_on": "onnxruntime",
+            "description": name,
+        },
         "options": {"verify": True},
         "summary": {
             "verdict": "same",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -177,7 +176,7 @@ def compared(model: onnx.ModelProto, rows: Tables, folder: Path) -> Compared:
     onnx.save(model, path)
     source = frontends.load(Request(path))
     made = translate_source(source, rows, "network")
-    plan = json.loads(json.dumps(instrument(made.graph, rows).write(folder)))
+    plan = instrument(made.graph, rows).write(folder, folder)
     feeds = verification_inputs(made.graph.graph, source.inputs, None)
     nodes: dict[tuple[str, str], NodeComparison] = {}
 
@@ -186,7 +185,7 @@ def compared(model: onnx.ModelProto, rows: Tables, folder: Path) -> Compared:
             found = NodeComparison(**fact["node"])
             nodes[found.node, found.value] = found
 
-    compare_node_outputs(folder, {**plan, "base": str(folder)}, list(feeds.values()), note)
+    compare_node_outputs(folder, plan, list(feeds.values()), note)
     return Compared(made, nodes)
 
 

@@ -9,7 +9,7 @@ import onnx_ir as ir
 import pytest
 
 from converter.errors import BadParamError
-from converter.frontends.source import End
+from converter.frontends.source import Endpoint
 from converter.verification.inputs import verification_inputs
 
 X = np.ones((2, 3), np.float32)
@@ -38,7 +38,7 @@ def one_array(path: Path) -> None:
 def test_a_file_that_is_no_archive(write, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     file = tmp_path / "inputs"
     write(file)
-    ends = [End("x", "x", np.dtype(np.float32), (2, 3), (2, 3))]
+    ends = [Endpoint("x", "x", np.dtype(np.float32), (2, 3), (2, 3))]
     graph = ir.Graph([ir.val("x", ir.DataType.FLOAT, (2, 3))], [], nodes=[])
     with pytest.raises(BadParamError, match=r"cannot be read as an \.npz file"):
         verification_inputs(graph, ends, file)

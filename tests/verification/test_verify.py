@@ -12,11 +12,10 @@ import pytest
 from onnx import TensorProto, helper
 
 import converter
-import converter.verification
 from converter.api import Result
 from converter.script.program import Program, expr
 from converter.script.structure import structure
-from converter.verification import supervise
+from converter.verification import supervise, verify
 
 NETWORK = ("Sin", "Cos", "Neg", "Exp")
 
@@ -144,7 +143,7 @@ def test_a_graph_that_is_not_the_source_is_suspected(tmp_path: Path, monkeypatch
         for node in graph.graph:
             node.op_type = {"Neg": "Abs"}.get(node.op_type, node.op_type)
 
-    monkeypatch.setattr(converter.api, "recognise", replaces_wrongly)
+    monkeypatch.setattr(converter.api, "fuse_operators", replaces_wrongly)
     result = convert(tmp_path, "ROWS = {}")
     assert result.comparison is not None
     assert result.comparison.first_difference is None
@@ -168,7 +167,7 @@ def test_a_script_that_joins_nodes_wrongly_is_suspected(tmp_path: Path, monkeypa
 def test_a_large_network_is_sampled_unless_it_differs(
     rows: str, compared: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(converter.verification, "SAMPLE", 2)
+    monkeypatch.setattr(verify, "SAMPLE", 2)
     result = convert(tmp_path, rows)
     assert result.comparison is not None
     assert len(result.comparison.nodes) == compared

@@ -139,7 +139,7 @@ def _onnx_model(file: Path) -> Contents:
     from converter.graph.normalize import tensors_of
 
     model = model_file.read(file)
-    external_data.check_external_data(model, file)
+    external_data.check_external_data(model, file.parent)
     return contents(
         "ONNX model",
         *(

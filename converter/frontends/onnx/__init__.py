@@ -1,5 +1,55 @@
-"""The frontend for ONNX files (`.onnx`): checked, cut at the ends, run by onnxruntime."""
+"""The frontend for ONNX files: checked, cut at the endpoints, run by onnxruntime."""
 
-from converter.frontends.onnx.model_file import load, run
+from __future__ import annotations
 
-__all__ = ["load", "run"]
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from converter.frontends.frontend import Frontend
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from converter.frontends.source import Original, Request, Source
+
+_IR_VERSIONS = range(3, 64)
+"""A `SavedModel` begins as an ONNX model of IR version 1 does."""
+_SECOND_FIELDS = b"\x12\x1a\x22\x28\x32\x3a\x42"
+"""Protobuf's tags of what may follow: producer, domain, versions, doc string, graph, opsets."""
+
+
+def _recognises(path: Path, head: bytes) -> bool:
+    return len(head) > 2 and head[0] == 0x08 and head[1] in _IR_VERSIONS and head[2] in _SECOND_FIELDS
+
+
+def _load(request: Request) -> Source:
+    from converter.frontends.onnx import model_file
+
+    return model_file.load(request)
+
+
+def _run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    from converter.frontends.onnx import model_file
+
+    return model_file.run(original, feeds)
+
+
+def _fault_of(file: Path) -> str | None:
+    from converter.frontends.onnx import diagnose
+
+    return diagnose.fault_of(file)
+
+
+FRONTEND = Frontend(
+    module=__name__,
+    name="onnx",
+    runtime="onnxruntime",
+    kind="an .onnx model",
+    suffixes=(".onnx",),
+    load=_load,
+    run=_run,
+    recognises=_recognises,
+    suspect="normalisation",
+    fault_of=_fault_of,
+)

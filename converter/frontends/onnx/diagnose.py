@@ -1,35 +1,14 @@
-"""Whose fault it is: what nobody foresaw is the model's own where ONNX's checker refuses it."""
+"""Diagnose an ONNX model: what ONNX's checker finds wrong with a file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import Message
 
-from converter.errors import ConverterError, GraphInitError
-
 _LONGEST = 300
-
-
-@contextmanager
-def diagnose_invalid_model(file: Path) -> Iterator[None]:
-    """Name the fault of the model when the block fails for a reason that nobody foresaw.
-
-    Checking takes as long as a stage of the conversion and refuses models that run well, so it waits for a failure.
-
-    Raises:
-        GraphInitError: the block fails, and the model is invalid.
-    """
-    try:
-        yield
-    except ConverterError as error:
-        fault = None if error.foreseen or file.suffix.lower() != ".onnx" else fault_of(file)
-        if fault is None:
-            raise
-        raise GraphInitError(f"the model is invalid: {fault}. Export or copy the model again.") from error.__cause__
 
 
 def fault_of(file: Path) -> str | None:

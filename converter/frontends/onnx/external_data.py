@@ -14,8 +14,16 @@ from converter.errors import ModelLoadingError
 from converter.frontends.onnx.cut import subgraphs
 
 
-def check_external_data(model: onnx.ModelProto, path: Path) -> None:
-    """Raise a ModelLoadingError unless all files that hold weights are there and long enough."""
+def check_external_data(model: onnx.ModelProto, base_dir: Path) -> list[Path]:
+    """The files that hold weights of a model.
+
+    Args:
+        model: the model.
+        base_dir: the folder that external data is relative to.
+
+    Raises:
+        ModelLoadingError: one of them is missing, too short, or lies outside the folder.
+    """
     sizes: dict[str, int] = {}
     for tensor in _external_tensors(model.graph):
         place = _place(tensor)
@@ -26,11 +34,10 @@ def check_external_data(model: onnx.ModelProto, path: Path) -> None:
                 "Save the model with its external data beside it."
             )
         if location not in sizes:
-            file = path.parent / location
+            file = base_dir / location
             if not file.is_file():
                 raise ModelLoadingError(
-                    f"the weights of '{path.name}' lie in '{location}', which is missing. "
-                    f"Put it into the folder '{path.parent}'."
+                    f"weights of the model lie in '{location}', which is missing. Put it into the folder '{base_dir}'."
                 )
             sizes[location] = file.stat().st_size
         size = _size(tensor)
@@ -46,6 +53,7 @@ def check_external_data(model: onnx.ModelProto, path: Path) -> None:
                 f"the weight '{tensor.name}' ends at byte {end:,} of '{location}', which has {sizes[location]:,}: "
                 "the file is truncated. Export or copy it again."
             )
+    return [base_dir / location for location in sizes]
 
 
 def following_links(model: onnx.ModelProto, folder: Path) -> tuple[onnx.ModelProto, Path]:
@@ -58,13 +66,13 @@ def following_links(model: onnx.ModelProto, folder: Path) -> tuple[onnx.ModelPro
     if all(file == folder.resolve() / location for location, file in files.items()):
         return model, folder
     common = Path(os.path.commonpath([file.parent for file in files.values()]))
-    tail_progress = onnx.ModelProto()
-    tail_progress.CopyFrom(model)
-    for tensor in _external_tensors(tail_progress.graph):
+    resolved = onnx.ModelProto()
+    resolved.CopyFrom(model)
+    for tensor in _external_tensors(resolved.graph):
         for entry in tensor.external_data:
             if entry.key == "location":
                 entry.value = str(files[entry.value].relative_to(common))
-    return tail_progress, common
+    return resolved, common
 
 
 def _external_tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

@@ -16,9 +16,10 @@ from google.protobuf.message import DecodeError, EncodeError
 from converter.base.files import check_readable
 from converter.errors import GraphInitError, ModelLoadingError, NodeInputTypeNotSupportError, SourceRunError
 from converter.frontends.endpoints import Declared, TensorNames, is_named, merge_shapes, shape_text
+from converter.frontends.onnx import FRONTEND
 from converter.frontends.onnx.cut import cut, initializer_names, keep
 from converter.frontends.onnx.external_data import check_external_data, following_links
-from converter.frontends.source import Dim, End, Original, Request, Source
+from converter.frontends.source import Dim, Endpoint, Original, Request, Source
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -54,7 +55,7 @@ def load(request: Request) -> Source:
     declared = [Declared(name, types[name].shape) for name in inputs]
     extents = merge_shapes(request.shapes, declared)
     input_ends = tuple(
-        End(name, name, types[name].dtype, merged.shape, merged.example, types[name].container, merged.guessed)
+        Endpoint(name, name, types[name].dtype, merged.shape, merged.example, types[name].container, merged.guessed)
         for name, merged in zip(inputs, extents, strict=True)
     )
     if any(_freed(end, own.shape) for end, own in zip(input_ends, declared, strict=True)):
@@ -64,7 +65,7 @@ def load(request: Request) -> Source:
     renamed = _renamed(input_ends, declared)
     _rename_dimensions(model.graph, renamed)
     output_ends = tuple(
-        End(name, name, types[name].dtype, _named(types[name].shape, renamed), container=types[name].container)
+        Endpoint(name, name, types[name].dtype, _named(types[name].shape, renamed), container=types[name].container)
         for name in outputs
     )
 
@@ -74,9 +75,11 @@ def load(request: Request) -> Source:
     model.ir_version = max(model.ir_version, _IR_WITH_CONSTANTS)  # an initializer need no longer be an input
     cut(model.graph, [_value_info(end) for end in input_ends], [_value_info(end) for end in output_ends])
     _check_extents(model.graph)
-    check_external_data(model, path)
-    original = Original("onnx", path, model, {name: name for name in inputs}, {name: name for name in outputs})
-    return Source(model, input_ends, output_ends, original, description)
+    files = (path, *check_external_data(model, path.parent))
+    original = Original(
+        FRONTEND, path, path.parent, model, {name: name for name in inputs}, {name: name for name in outputs}
+    )
+    return Source(model, input_ends, output_ends, original, description, path.parent, files)
 
 
 def read(path: Path) -> onnx.ModelProto:
@@ -166,7 +169,7 @@ def graph_names(graph: onnx.GraphProto) -> TensorNames:
 
 
 class _Type(NamedTuple):
-    """A value's type, as in `End`."""
+    """A value's type, as in `Endpoint`."""
 
     dtype: np.dtype
     shape: tuple[int | str | None, ...] | None
@@ -223,12 +226,12 @@ def _extent(dim: onnx.TensorShapeProto.Dimension) -> int | str | None:
     return dim.dim_param or None
 
 
-def _freed(end: End, own: Sequence[int | str | None] | None) -> bool:
+def _freed(end: Endpoint, own: Sequence[int | str | None] | None) -> bool:
     dims = zip(end.shape or (), own or (), strict=False)
     return any(isinstance(dim, str) and isinstance(fixed, int) for dim, fixed in dims)
 
 
-def _renamed(ends: Sequence[End], declared: Sequence[Declared]) -> dict[str, str]:
+def _renamed(ends: Sequence[Endpoint], declared: Sequence[Declared]) -> dict[str, str]:
     """The source's names of free dimensions → the user's letters."""
     pairs = (
         pair
@@ -254,7 +257,7 @@ def _named(shape: Sequence[int | str | None] | None, names: Mapping[str, str]) -
     )
 
 
-def _value_info(end: End) -> onnx.ValueInfoProto:
+def _value_info(end: Endpoint) -> onnx.ValueInfoProto:
     shape = None if end.shape is None else [None if dim == "?" else dim for dim in end.shape]
     proto = onnx.helper.make_tensor_type_proto(onnx.helper.np_dtype_to_tensor_dtype(end.dtype), shape)
     for kind in reversed(end.container):
@@ -275,8 +278,8 @@ def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]
     """Run the original model: onnxruntime, or onnx's own evaluator where onnxruntime refuses the model.
 
     Args:
-        original: an original of the kind "onnx".
-        feeds: `End.name` → array.
+        original: has a model.
+        feeds: `Endpoint.name` → array.
 
     Returns:
         The outputs, in the order of `original.outputs`.
@@ -285,8 +288,8 @@ def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]
         SourceRunError: neither runs the model, or the model refuses these inputs.
     """
     model = original.model
-    assert model is not None, "the original is not an ONNX model"
-    model, folder = following_links(model, original.file.parent)
+    assert model is not None, "the original has no ONNX model"
+    model, folder = following_links(model, original.base_dir)
     values = {original.inputs[name]: array for name, array in feeds.items()}
     names = list(original.outputs.values())
     try:

@@ -1,69 +1,37 @@
-"""The frontend for frozen TensorFlow graphs (`.pb`): cut at the ends, and handed to tf2onnx."""
+"""The frontend for frozen TensorFlow graphs: cut at the endpoints, translated by tf2onnx, run by TensorFlow."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import numpy as np
+from converter.frontends.frontend import Frontend
 
-from converter.base.files import check_readable
-from converter.errors import SourceRunError
-from converter.frontends.source import Original, Request, Source
-from converter.frontends.tensorflow import export, graph
-from converter.frontends.tensorflow.cutting import cut
-from converter.frontends.tensorflow.runtime import quiet_tensorflow
+if TYPE_CHECKING:
+    import numpy as np
 
-
-def load(request: Request) -> Source:
-    """Read a frozen TensorFlow graph and translate the part between its ends to ONNX.
-
-    A dimension that is free in the graph stays free. TensorFlow operators without an ONNX form stay as nodes of the
-    domain `tensorflow`.
-
-    Raises:
-        TfRuntimeError: TensorFlow or tf2onnx is not installed, or refuses the graph.
-        ModelLoadingError: the file is missing, unreadable, or not a frozen GraphDef.
-        NodeInputMissingError: a node reads what is not in the file.
-        BadParamError, ParamMissingError: nodes or shapes that do not fit the graph.
-        NodeInputTypeNotSupportError: an end is not a tensor.
-    """
-    check_readable(request.model_file)  # TensorFlow takes seconds to import
-    with quiet_tensorflow() as tensorflow:
-        part = cut(graph.read(request.model_file), request)
-        model, inputs, outputs = export.to_onnx(part)
-        version = ".".join(tensorflow.__version__.split(".")[:2])
-    original = Original(
-        "tensorflow",
-        request.model_file,
-        None,
-        {end.name: end.name for end in inputs},
-        {end.name: end.name for end in outputs},
-    )
-    return Source(model, inputs, outputs, original, f"{request.model_file.name} (frozen graph, TensorFlow {version})")
+    from converter.frontends.source import Original, Request, Source
 
 
-def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """Run the frozen graph itself, between any of its tensors.
+def _load(request: Request) -> Source:
+    from converter.frontends.tensorflow import frozen_graph
 
-    Args:
-        original: an original of the kind "tensorflow".
-        feeds: `End.name` → array.
+    return frozen_graph.load(request)
 
-    Returns:
-        The outputs, in the order of `original.outputs`.
 
-    Raises:
-        SourceRunError: TensorFlow refuses these inputs.
-    """
-    with quiet_tensorflow() as tensorflow, tensorflow.Graph().as_default():
-        whole = graph.read(original.file)
-        ends = (*original.inputs.values(), *original.outputs.values())
-        tensorflow.import_graph_def(graph.part(whole, graph.needed(whole, ends, control=True)), name="")
-        values = {original.inputs[name]: array for name, array in feeds.items()}
-        with tensorflow.compat.v1.Session() as session:
-            try:
-                return [np.asarray(array) for array in session.run(list(original.outputs.values()), values)]
-            except (tensorflow.errors.OpError, ValueError, TypeError) as error:
-                raise SourceRunError(
-                    f"TensorFlow refuses these inputs: {' '.join(str(error).split())[:300]}"
-                ) from error
+def _run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    from converter.frontends.tensorflow import frozen_graph
+
+    return frozen_graph.run(original, feeds)
+
+
+FRONTEND = Frontend(
+    module=__name__,
+    name="tensorflow",
+    runtime="TensorFlow",
+    kind="a frozen TensorFlow .pb",
+    suffixes=(".pb",),
+    load=_load,
+    run=_run,
+    packages=("tensorflow-cpu", "tf2onnx"),
+)

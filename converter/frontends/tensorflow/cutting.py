@@ -11,7 +11,7 @@ import numpy as np
 
 from converter.errors import NodeInputTypeNotSupportError, ParamMissingError, TfRuntimeError
 from converter.frontends.endpoints import Declared, Extents, TensorNames, listed, merge_shapes
-from converter.frontends.source import End, Request
+from converter.frontends.source import Endpoint, Request
 from converter.frontends.tensorflow import graph as graphs
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ class Cut:
     Attributes:
         graph: each input is a Placeholder of its own, in order, before the other nodes.
         contents: of its large constants, by node; the graph has them without.
-        inputs: `End.value` is the Placeholder's tensor.
+        inputs: `Endpoint.value` is the Placeholder's tensor.
         outputs: likewise; shapes as TensorFlow infers them.
     """
 
     graph: GraphDef
     contents: Mapping[str, bytes]
-    inputs: tuple[End, ...]
-    outputs: tuple[End, ...]
+    inputs: tuple[Endpoint, ...]
+    outputs: tuple[Endpoint, ...]
 
 
 def cut(frozen: GraphDef, request: Request) -> Cut:
@@ -82,10 +82,12 @@ def cut(frozen: GraphDef, request: Request) -> Cut:
         result,
         contents,
         tuple(
-            End(name, f"{placeholders[name]}:0", types[name].dtype, e.shape, e.example, guessed=e.guessed)
+            Endpoint(name, f"{placeholders[name]}:0", types[name].dtype, e.shape, e.example, guessed=e.guessed)
             for name, e in zip(inputs, extents, strict=True)
         ),
-        tuple(End(name, values[name], types[name].dtype, _named(inferred[values[name]].shape)) for name in outputs),
+        tuple(
+            Endpoint(name, values[name], types[name].dtype, _named(inferred[values[name]].shape)) for name in outputs
+        ),
     )
 
 

@@ -15,7 +15,7 @@ import onnx
 
 from converter.errors import TfRuntimeError
 from converter.frontends.endpoints import is_named
-from converter.frontends.source import Dim, End
+from converter.frontends.source import Dim, Endpoint
 from converter.frontends.tensorflow import layers, loops, order, rewrites, weights
 from converter.frontends.tensorflow.cutting import Cut
 from converter.frontends.tensorflow.tf2onnx_session import DOMAIN, Session
@@ -30,7 +30,7 @@ _NOT_INLINED = ("_XlaMustCompile", "_noinline", "api_implements")
 """Attributes that keep TensorFlow from expanding a call: it is to be compiled, or has another form for a GPU."""
 
 
-def to_onnx(cut: Cut) -> tuple[onnx.ModelProto, tuple[End, ...], tuple[End, ...]]:
+def to_onnx(cut: Cut) -> tuple[onnx.ModelProto, tuple[Endpoint, ...], tuple[Endpoint, ...]]:
     """Translate the cut graph; return the model with its inputs and outputs.
 
     Free dimensions stay free as long as tf2onnx can do with that. Where it fails on a node, they are fixed to their
@@ -59,12 +59,12 @@ def to_onnx(cut: Cut) -> tuple[onnx.ModelProto, tuple[End, ...], tuple[End, ...]
     return model, tuple(_settled(end) for end in inputs), _output_ends(model, [_settled(end) for end in cut.outputs])
 
 
-def _settled(end: End) -> End:
+def _settled(end: Endpoint) -> Endpoint:
     """The end as the finished model names it."""
     return replace(end, value=end.value.removesuffix(":0"))
 
 
-def _fixed_step_by_step(inputs: tuple[End, ...]) -> Iterator[tuple[End, ...]]:
+def _fixed_step_by_step(inputs: tuple[Endpoint, ...]) -> Iterator[tuple[Endpoint, ...]]:
     """The inputs as they are; with all free dimensions but the batch fixed; with all fixed."""
     given = inputs
     yield given
@@ -75,12 +75,12 @@ def _fixed_step_by_step(inputs: tuple[End, ...]) -> Iterator[tuple[End, ...]]:
         given = fixed
 
 
-def _fix(end: End, first: int) -> tuple[int | str, ...]:
+def _fix(end: Endpoint, first: int) -> tuple[int | str, ...]:
     pairs = zip(end.shape or (), end.example or (), strict=True)
     return tuple(example if axis >= first else dim for axis, (dim, example) in enumerate(pairs))
 
 
-def _convert(cut: Cut, inputs: Sequence[End]) -> tuple[onnx.ModelProto, int]:
+def _convert(cut: Cut, inputs: Sequence[Endpoint]) -> tuple[onnx.ModelProto, int]:
     """Translate the graph with these shapes; also return how many nodes tf2onnx failed on."""
     input_names, output_names = [end.value for end in inputs], [end.value for end in cut.outputs]
     graph = _inline_functions(_with_shapes(cut.graph, inputs), input_names + output_names)
@@ -95,7 +95,7 @@ def _convert(cut: Cut, inputs: Sequence[End]) -> tuple[onnx.ModelProto, int]:
     return model, len(session.failed)
 
 
-def _with_shapes(graph: GraphDef, inputs: Sequence[End]) -> GraphDef:
+def _with_shapes(graph: GraphDef, inputs: Sequence[Endpoint]) -> GraphDef:
     from tensorflow.core.framework.graph_pb2 import GraphDef
 
     result = GraphDef()
@@ -152,7 +152,7 @@ def _float_constants(cut: Cut) -> dict[str, np.ndarray]:
     return found
 
 
-def _set_ends(model: onnx.ModelProto, inputs: Sequence[End]) -> None:
+def _set_ends(model: onnx.ModelProto, inputs: Sequence[Endpoint]) -> None:
     """Name the free dimensions of the inputs, and let ONNX infer those of the outputs."""
     model.graph.name = "graph"
     del model.graph.input[:]
@@ -167,7 +167,7 @@ def _set_ends(model: onnx.ModelProto, inputs: Sequence[End]) -> None:
         model.opset_import.add(domain=DOMAIN, version=1)
 
 
-def _output_ends(model: onnx.ModelProto, outputs: Sequence[End]) -> tuple[End, ...]:
+def _output_ends(model: onnx.ModelProto, outputs: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
     """The outputs with the names of their free dimensions, as far as ONNX can follow them."""
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     return tuple(

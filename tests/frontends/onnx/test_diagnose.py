@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from converter import convert
 from converter.errors import ConverterError, GraphInitError, SubGraphSearchingError
-from converter.frontends.onnx.diagnose import diagnose_invalid_model
+from converter.frontends import diagnose_invalid_model
 
 X = helper.make_tensor_value_info("x", TensorProto.FLOAT, [2])
 Y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)

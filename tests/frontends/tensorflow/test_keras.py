@@ -16,7 +16,7 @@ from onnx.numpy_helper import to_array
 
 from converter.base.weight_steps import SOURCE, apply
 from converter.frontends.source import Request, Source
-from converter.frontends.tensorflow import load, run
+from converter.frontends.tensorflow.frozen_graph import load, run
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
 
 with quiet_tensorflow():

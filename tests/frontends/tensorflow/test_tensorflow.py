@@ -28,7 +28,7 @@ from converter.errors import (
     TfRuntimeError,
 )
 from converter.frontends.source import Request, Source
-from converter.frontends.tensorflow import load, run
+from converter.frontends.tensorflow.frozen_graph import load, run
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
 
 with quiet_tensorflow() as tf:
@@ -667,11 +667,11 @@ def test_loading_is_quiet_and_late(tmp_path):
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from converter.frontends import tensorflow\n"
+        "from converter.frontends.tensorflow import frozen_graph\n"
         "from converter.frontends.source import Request\n"
         "assert 'tensorflow' not in sys.modules\n"
-        "source = tensorflow.load(Request(Path(sys.argv[1])))\n"
-        "tensorflow.run(source.original, {})\n"
+        "source = frozen_graph.load(Request(Path(sys.argv[1])))\n"
+        "frozen_graph.run(source.original, {})\n"
     )
     with tf.Graph().as_default() as graph:
         tf.nn.relu(v1.placeholder_with_default(tf.ones([2, 2]), [2, 2], "x"), "y")

@@ -1,0 +1,165 @@
+"""Verify a script: run it and its source on the same inputs, and say how far apart their outputs are, and where."""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.frontends.source import Source
+from converter.graph.walk import all_nodes
+from converter.lowering.tables import Tables
+from converter.lowering.translation import Translation
+from converter.verification.inputs import other_inputs, verification_inputs
+from converter.verification.instrument import instrument
+from converter.verification.job import RESULTS, Job, NodePlan, NoNodePlan
+from converter.verification.journal import Journal
+from converter.verification.reference import is_random, values_read_by
+from converter.verification.result import VerificationResult
+from converter.verification.supervise import Ending, lack_of_memory, lack_of_memory_for, run
+from converter.verification.tail_progress import Count
+from converter.verification.upcast import can_upcast, upcast, upcast_script
+
+SAMPLE = 1000
+"""So many nodes are compared at the most, evenly spread, when the outputs are the same; all when they are not."""
+
+
+def verify(
+    source: Source,
+    translation: Translation,
+    rows: Tables,
+    script: Path,
+    checkpoint: Path | None,
+    inputs_file: Path | None = None,
+    count: Count = lambda done, total: None,
+) -> VerificationResult:
+    """Compare a script with its source, in PyNative and graph mode, and each of its nodes, in a process of its own.
+
+    Args:
+        source: the model.
+        translation: what the script was written from.
+        rows: the operator tables that made it.
+        script: the script.
+        checkpoint: its checkpoint; None when it has no parameters.
+        inputs_file: the user's inputs, an .npz file.
+        count: is told how many nodes have been compared, and how many there are.
+
+    Raises:
+        BadParamError: the user's inputs do not fit the model.
+        OnnxModelSaveError: there is no space for what the process needs.
+        ModuleNotFoundError: MindSpore is missing.
+    """
+    if importlib.util.find_spec("mindspore") is None:
+        raise ModuleNotFoundError("No module named 'mindspore'", name="mindspore")
+    containers = [end.name for end in (*source.inputs, *source.outputs) if end.container]
+    if containers:
+        return VerificationResult((), {}, f"{', '.join(containers)}: lists and optional values are not compared")
+    if lacking := lack_of_memory_for(source.inputs):
+        return VerificationResult((), {}, lacking, stopped=True)
+    feeds = verification_inputs(translation.graph.graph, source.inputs, inputs_file)
+    if lacking := lack_of_memory(checkpoint):
+        return VerificationResult((), feeds, lacking, stopped=True)
+    with tempfile.TemporaryDirectory(prefix="onnx2mindspore-") as name:
+        return _Verification(source, translation, rows, Path(name), count).run(script, checkpoint, feeds, inputs_file)
+
+
+class _Verification:
+    """One verification, in a folder of its own."""
+
+    def __init__(self, source: Source, translation: Translation, rows: Tables, folder: Path, count: Count) -> None:
+        self._source = source
+        self._translation = translation
+        self._graph = translation.graph
+        self._rows = rows
+        self._folder = folder
+        self._count = count
+
+    def run(
+        self, script: Path, checkpoint: Path | None, feeds: dict[str, np.ndarray], inputs_file: Path | None
+    ) -> VerificationResult:
+        """Compare the outputs, then the nodes where the process did not come to them, then these in graph mode."""
+        job = self._job(script, checkpoint)
+        total = sum(1 for _ in all_nodes(self._graph.graph))
+        if total <= SAMPLE and job.nodes is None:
+            job = replace(job, nodes=self._plan(1))
+        journal = self._outputs(job, feeds)
+        if journal.refusal and (accepted := self._accepted(job, inputs_file)):
+            feeds, journal = accepted
+        if journal.wants_nodes:
+            step = 1 if journal.differ or job.stubs else -(-total // SAMPLE)
+            job = replace(job, nodes=job.nodes or self._plan(step))
+            job.write(self._folder)
+            journal = Journal(job, self._translation, self._folder, journal.ending, self._run("nodes", job))
+        if journal.only_graph_mode_differs and total <= SAMPLE and isinstance(job.nodes, NodePlan):
+            journal = Journal(job, self._translation, self._folder, journal.ending, self._run("graph", job))
+        return journal.result(feeds)
+
+    def _job(self, script: Path, checkpoint: Path | None) -> Job:
+        original, records = self._source.original, self._translation.program.records
+        job = Job(
+            original=original,
+            script=script,
+            checkpoint=checkpoint,
+            random=_random_outputs(self._source, self._graph.graph),
+            precision=_lowest_precision(self._graph),
+            stubs=sum(not record.converted for record in records),
+        )
+        if original.model is None or not can_upcast(original.model):
+            return job
+        upcast_file = self._folder / "float32" / script.name
+        upcast_file.parent.mkdir()
+        upcast_file.write_text(upcast_script(script.read_text(encoding="utf-8")), encoding="utf-8")
+        return replace(
+            job,
+            original=replace(original, model=upcast(original.model, original.base_dir)),
+            script=upcast_file,
+            upcast=True,
+            precision="bfloat16",
+            nodes=NoNodePlan("compared in float32, for want of bfloat16 on a CPU; no node was compared by itself"),
+        )
+
+    def _plan(self, step: int) -> NodePlan | NoNodePlan:
+        """Write the script that compares every `step`th node."""
+        try:
+            return instrument(self._graph, self._rows, step).write(self._folder, self._source.base_dir)
+        except Exception as error:  # the outputs are compared without it
+            return NoNodePlan(f"the nodes cannot be compared: {type(error).__name__}: {error}"[:300])
+
+    def _run(self, part: str, job: Job) -> Ending:
+        return run(self._folder, part, job, self._count)
+
+    def _outputs(self, job: Job, feeds: dict[str, np.ndarray]) -> Journal:
+        """Compare the outputs on these inputs."""
+        job.write(self._folder, feeds)
+        (self._folder / RESULTS).unlink(missing_ok=True)
+        return Journal(job, self._translation, self._folder, self._run("outputs", job))
+
+    def _accepted(self, job: Job, inputs_file: Path | None) -> tuple[dict[str, np.ndarray], Journal] | None:
+        """Inputs that the source takes, of other extents where it leaves them free and nobody has said, and the result.
+
+        A source may fix an extent inside that it leaves free outside, or need more than a few steps of a sequence.
+        """
+        for feeds in other_inputs(self._graph.graph, self._source.inputs, inputs_file):
+            journal = self._outputs(job, feeds)
+            if not journal.refusal:
+                return feeds, journal
+        return None
+
+
+def _lowest_precision(graph: ir.Model) -> str:
+    """`float16` when a part of the network computes in it: its roundings add up whatever the outputs are."""
+    half = any(value.dtype == ir.DataType.FLOAT16 for node in all_nodes(graph.graph) for value in node.outputs)
+    return "float16" if half else ""
+
+
+def _random_outputs(source: Source, graph: ir.Graph) -> tuple[str, ...]:
+    """The outputs that a random operator feeds; whether it matters for these inputs, the process finds out."""
+    tainted: set[ir.Value] = set()
+    for node in graph:
+        if is_random(node) or not tainted.isdisjoint(values_read_by(node)):
+            tainted.update(node.outputs)
+    return tuple(end.name for end, value in zip(source.outputs, graph.outputs, strict=True) if value in tainted)
