@@ -154,7 +154,7 @@ def translate_source(
         graph = normalize(source.model, source.base_dir, stages.each, rows.own)
         before = source_graph(graph)
     with stages.stage("fuse operators"):
-        fuse_operators(graph)
+        fuse_operators(graph, rows.fused)
     with stages.stage("translate"):
         flat = translate(graph, rows, stages.each)
     with stages.stage("structure"):

@@ -18,8 +18,9 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -28,6 +29,7 @@ import onnx
 
 from converter.errors import OperatorMapError
 from converter.graph.annotations import OPSET
+from converter.graph.fusions.rewrite import DOMAIN, FusedOperator
 from converter.lowering.node import Node
 from converter.script.program import Arg, Expr
 
@@ -116,11 +118,17 @@ class Row:
 
 
 class Tables(Mapping[str, Row]):
-    """All rows, by operator; `own` names those that the user gave."""
+    """All rows, by operator.
 
-    def __init__(self, rows: Mapping[str, Row], own: Collection[str] = ()) -> None:
+    Attributes:
+        own: the operators whose rows the user gave.
+        fused: the operators that ONNX does not have, which fusion makes.
+    """
+
+    def __init__(self, rows: Mapping[str, Row], own: Collection[str] = (), fused: Sequence[FusedOperator] = ()) -> None:
         self._rows = dict(rows)
         self.own = frozenset(own)
+        self.fused = tuple(fused)
 
     def __getitem__(self, operator: str) -> Row:
         return self._rows[operator]
@@ -141,22 +149,25 @@ def key(domain: str, op_type: str) -> str:
     return op_type if domain in ("", "ai.onnx") else f"{domain}.{op_type}"
 
 
-def tables_of(modules: Mapping[str, ModuleType], operator_map: Path | None = None) -> Tables:
-    """Collect the rows of tables, by their families, and those of the user's file on top.
+def tables_of(
+    modules: Mapping[str, ModuleType], fused: Sequence[FusedOperator] = (), operator_map: Path | None = None
+) -> Tables:
+    """Collect the rows of tables, by their families, those of fused operators, and those of the user's file on top.
 
     Raises:
         OperatorMapError: a table is malformed, or two of ours have a row for one operator.
     """
     rows: dict[str, Row] = {}
-    for family, module in modules.items():
-        for row in _rows_of(module, family):
-            if row.operator in rows:
-                raise OperatorMapError(f"{row.operator} has a row in {rows[row.operator].family} and in {row.family}")
-            rows[row.operator] = row
+    tables = [_rows_of(module, family) for family, module in modules.items()]
+    tables.append(_row(key(DOMAIN, operator.name), operator.row, DOMAIN) for operator in fused)
+    for row in chain.from_iterable(tables):
+        if row.operator in rows:
+            raise OperatorMapError(f"{row.operator} has a row in {rows[row.operator].family} and in {row.family}")
+        rows[row.operator] = row
     if operator_map is not None:
         own = {row.operator: row for row in _rows_of(_import_file(operator_map), operator_map.name)}
-        return Tables(rows | own, own)
-    return Tables(rows)
+        return Tables(rows | own, own, fused)
+    return Tables(rows, (), fused)
 
 
 def _rows_of(module: ModuleType, family: str) -> Iterator[Row]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import onnx_ir as ir
 
 from converter.base.weight_steps import apply
 from converter.graph.external_data import map_external_data
+from converter.graph.fusions.rewrite import FusedOperator
 from converter.graph.walk import all_graphs
 from converter.verification.instrument import AFTER, BEFORE, MODEL, SCRIPT
 from converter.verification.job import NodePlan, PlannedWeight
@@ -26,7 +27,12 @@ from converter.verification.reference import Reference
 
 
 def compare_node_outputs(
-    folder: Path, plan: NodePlan, feeds: Sequence[Any], note: Note, graph_mode: bool = False
+    folder: Path,
+    plan: NodePlan,
+    feeds: Sequence[Any],
+    operators: Iterable[FusedOperator],
+    note: Note,
+    graph_mode: bool = False,
 ) -> list[Any] | None:
     """Compare the nodes of an instrumented script, noting each comparison as it is made.
 
@@ -34,6 +40,7 @@ def compare_node_outputs(
         folder: holds the script and its graph.
         plan: what `Instrumented.write` returned.
         feeds: the inputs, in order.
+        operators: those that ONNX does not have.
         note: is told `reached`, a node's number before it runs, and `node`, its comparison.
         graph_mode: compile each node by itself, instead of running it in PyNative mode.
 
@@ -48,7 +55,7 @@ def compare_node_outputs(
     ms.set_context(mode=ms.GRAPH_MODE if graph_mode else ms.PYNATIVE_MODE)
     model = ir.load(folder / MODEL)
     map_external_data(model, plan.base_dir)
-    prober = Prober(plan.probes, Reference(model), note)
+    prober = Prober(plan.probes, Reference(model, operators), note)
     script = folder / SCRIPT
     if graph_mode:
         script = script.with_stem("pieces")

@@ -25,6 +25,7 @@ from converter.verification.metrics import Difference, OutputComparison, differe
 from converter.verification.nodes import compare_node_outputs
 from converter.verification.prober import Note, first_line
 from converter.verification.supervise import be_ended_first
+from operator_maps import registry
 
 MODES = ("PyNative", "graph")
 
@@ -78,7 +79,8 @@ def _compare_node_outputs(
     note(started="graph nodes" if graph_mode else "nodes")
     try:
         _load_mindspore()
-        computed = compare_node_outputs(folder, plan, list(feeds.values()), note, graph_mode)
+        operators = registry.fused_operators()
+        computed = compare_node_outputs(folder, plan, list(feeds.values()), operators, note, graph_mode)
     except Exception as error:
         note(failed=f"the nodes cannot be compared: {first_line(error)}")
     else:

@@ -6,7 +6,7 @@ since onnxruntime does not know the newest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,9 @@ import onnx_ir as ir
 from onnx import helper, numpy_helper
 
 from converter.frontends.onnx.model_file import ORT_IR_VERSION
-from converter.graph.fusions.rewrite import DOMAIN
+from converter.graph.fusions.rewrite import DOMAIN, FusedOperator
 from converter.graph.walk import all_nodes, subgraphs
 from converter.verification.evaluate import NoReference, Runner, by_onnx, runner_of
-from converter.verification.fusions import FUSIONS, operators
 
 ORT_OPSET = 26
 """The newest opset that onnxruntime 1.31 runs. Later ones only widen what its operators accept, or add operators."""
@@ -53,10 +52,12 @@ def _drops(node: ir.Node) -> bool:
 
 
 class Reference:
-    """The nodes of a graph, each by itself."""
+    """The nodes of a graph, each by itself; `operators` are those that ONNX does not have."""
 
-    def __init__(self, model: ir.Model) -> None:
+    def __init__(self, model: ir.Model, operators: Iterable[FusedOperator] = ()) -> None:
         self._model = model
+        self._operators = {operator.name: operator for operator in operators}
+        self._op_runs = op_runs(self._operators.values())
         self._nodes = {output.name: node for node in all_nodes(model.graph) for output in node.outputs if output.name}
         self._kept: dict[str, Runner] = {}
 
@@ -70,12 +71,19 @@ class Reference:
         if is_random(node):
             raise NoReference("it is random")
         if node.domain == DOMAIN:
-            return _idiom(node, [None if x is None else self._array(x, inputs) for x in node.inputs])
+            return self._fused(node, [None if x is None else self._array(x, inputs) for x in node.inputs])
         if node.graph is self._model.graph:
             return self._runner(node, inputs)(inputs)
         if value not in self._kept:  # it runs in every round of a loop
             self._kept[value] = self._runner(node, inputs)
         return self._kept[value](inputs)
+
+    def _fused(self, node: ir.Node, inputs: Sequence[Any]) -> list[Any]:
+        """What an operator computes that ONNX does not have."""
+        if node.op_type not in self._operators:
+            raise NoReference("it has no counterpart in ONNX")
+        attributes = {name: value.value for name, value in node.attributes.items()}
+        return outputs_of(self._operators[node.op_type], inputs, attributes)
 
     def _array(self, value: ir.Value, inputs: Mapping[str, Any]) -> Any:
         if value.name is not None and value.name in inputs:
@@ -91,7 +99,7 @@ class Reference:
     def _runner(self, node: ir.Node, inputs: Mapping[str, Any]) -> Runner:
         constants = {value.name: self._array(value, inputs) for value in _missing(node, inputs)}
         model = self._model_of(node, inputs, constants)
-        return _aligned(node, runner_of(model, operators()))
+        return _aligned(node, runner_of(model, self._op_runs))
 
     def in_float64(self, value: str, inputs: Mapping[str, Any]) -> list[Any]:
         """The same by onnx's own evaluator, floating numbers in 64 bits: a second opinion.
@@ -105,7 +113,7 @@ class Reference:
         given = dict(inputs)
         given.update({read.name or "": self._array(read, inputs) for read in _missing(node, inputs)})
         wide = {name: _upcast(array) for name, array in given.items()}
-        return _aligned(node, by_onnx(self._model_of(node, wide, {}), operators()))(wide)
+        return _aligned(node, by_onnx(self._model_of(node, wide, {}), self._op_runs))(wide)
 
     def _model_of(self, node: ir.Node, inputs: Mapping[str, Any], constants: Mapping[Any, Any]) -> onnx.ModelProto:
         graph = helper.make_graph(
@@ -160,9 +168,17 @@ def _declared(value: ir.Value) -> onnx.ValueInfoProto:
     return proto
 
 
-def _idiom(node: ir.Node, inputs: Sequence[Any]) -> list[Any]:
-    attributes = {name: value.value for name, value in node.attributes.items()}
-    if node.op_type not in FUSIONS:
-        raise NoReference("it has no counterpart in ONNX")
-    made = FUSIONS[node.op_type](*inputs, **attributes)
+def outputs_of(operator: FusedOperator, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> list[np.ndarray]:
+    """What an operator's reference gives: all outputs, as arrays."""
+    made = operator.reference(*inputs, **attributes)
     return [np.asarray(item) for item in (made if isinstance(made, tuple) else (made,))]
+
+
+def op_runs(operators: Iterable[FusedOperator]) -> list[Any]:
+    """The same operators as classes of onnx's evaluator, for graphs that hold some."""
+    from onnx.reference.op_run import OpRun
+
+    def run_of(operator: FusedOperator) -> Callable[..., tuple[np.ndarray, ...]]:
+        return lambda self, *inputs, **attributes: tuple(outputs_of(operator, inputs, attributes))
+
+    return [type(each.name, (OpRun,), {"op_domain": DOMAIN, "_run": run_of(each)}) for each in operators]

@@ -1,7 +1,7 @@
-"""Recurrent layers: nn.LSTM, nn.GRU and nn.RNN where MindSpore's mean the same, else steps in a loop.
+"""Recurrent operators of ONNX that are no layer of MindSpore: one iteration of a loop for each step.
 
-`converter.graph.fusions.recurrent` has sorted them: what reaches the operators of ONNX here has computed weights or
-options that no layer has.
+`operator_maps.fusions.recurrent` has taken those that are one; what is left has computed weights or options that no
+layer has.
 """
 
 from __future__ import annotations
@@ -11,173 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import onnx_ir as ir
-
-from converter.graph.fusions.recurrent import GATES
 from converter.rows import (
     Arg,
     Assign,
     Expr,
     Node,
     Operand,
-    Step,
     Variable,
-    Weight,
     Written,
-    concatenate,
     expr,
-    invoke,
-    reshape,
-    slice_axis,
     unless_default,
 )
 from operator_maps.lib import recurrent_steps as steps
-
-# Layers
-
-
-def lstm_layer(
-    node: Node,
-    x: Operand,
-    lengths: Operand | None,
-    h: Operand | None,
-    c: Operand | None,
-    *weights: Operand,
-    direction: str = "forward",
-    batch_first: int = 0,
-) -> Arg:
-    """An LSTM with constant weights: nn.LSTM, `output, (hidden, cell) = self.lstm(x, (h0, c0))`."""
-    return _layer(node, "LSTM", x, lengths, (h, c), weights, direction, batch_first)
-
-
-def gru_layer(
-    node: Node,
-    x: Operand,
-    lengths: Operand | None,
-    h: Operand | None,
-    *weights: Operand,
-    direction: str = "forward",
-    batch_first: int = 0,
-) -> Arg:
-    """A GRU with constant weights that resets after the recurrent product: nn.GRU."""
-    return _layer(node, "GRU", x, lengths, (h,), weights, direction, batch_first)
-
-
-def rnn_layer(
-    node: Node,
-    x: Operand,
-    lengths: Operand | None,
-    h: Operand | None,
-    *weights: Operand,
-    direction: str = "forward",
-    batch_first: int = 0,
-    nonlinearity: str = "tanh",
-) -> Arg:
-    """A plain recurrent layer with constant weights, of tanh or relu: nn.RNN."""
-    options = unless_default(nonlinearity=(nonlinearity, "tanh"))
-    return _layer(node, "RNN", x, lengths, (h,), weights, direction, batch_first, **options)
-
-
-def _layer(
-    node: Node,
-    kind: str,
-    x: Operand,
-    lengths: Operand | None,
-    states: Sequence[Operand | None],
-    weights: Sequence[Operand],
-    direction: str,
-    batch_first: int,
-    **options: Arg,
-) -> Arg:
-    """Make the layer and call it; one that runs backward gets its sequence turned round, and turns its output back."""
-    directions = 2 if direction == "bidirectional" else 1
-    parameters = _parameters(weights, GATES[kind], directions)
-    rows, features = parameters["weight_ih_l0"].shape
-    options |= unless_default(
-        has_bias=("bias_ih_l0" in parameters, True),
-        batch_first=(bool(batch_first), False),
-        bidirectional=(directions == 2, False),
-    )
-    if x.dtype == ir.DataType.FLOAT16:
-        options["dtype"] = expr("ms.float16")
-    layer = node.layer(invoke(f"nn.{kind}", features, rows // len(GATES[kind]), **options), parameters)
-
-    def turned(sequence: Arg) -> Arg:
-        if direction != "reverse":
-            return sequence
-        if lengths is None:
-            return expr("ops.flip({0}, {1})", sequence, (batch_first,))
-        return expr("ops.reverse_sequence({0}, {1}, {2}, {3})", sequence, lengths, batch_first, 1 - batch_first)
-
-    args = [turned(x), _initial(states), lengths]
-    while args[-1] is None:
-        args.pop()
-    holes = ", ".join(f"{{{i + 1}}}" for i in range(len(args)))
-    names = zip(("output", "hidden", "cell"), node.used, strict=False)
-    output, *last = (Variable(name) if used else None for name, used in names)
-    last += [None] * (len(states) - len(last))
-    call = Assign((output, _packed(last)), node.resolve(expr(f"{{0}}({holes})", layer, *args)))
-    return Written(call, (output and turned(output), *last)[: len(node.used)])
-
-
-def _initial(states: Sequence[Operand | None]) -> Arg:
-    """What the layer starts from: None for zeros, a tensor, or a tuple of two."""
-    given = next((state for state in states if state is not None), None)
-    return _packed([expr("ops.zeros_like({0})", given) if state is None and given else state for state in states])
-
-
-def _packed(items: Sequence[Arg]) -> Arg:
-    """One thing as it is, several as a tuple, nothing but None as None."""
-    if all(item is None for item in items):
-        return None
-    return items[0] if len(items) == 1 else tuple(items)
-
-
-def _parameters(weights: Sequence[Operand], gates: Sequence[int], directions: int) -> dict[str, Weight]:
-    """The layer's parameters, in its order: input and hidden weights of each direction, then the biases."""
-    ways = ("", "_reverse")[:directions]
-    if weights[0].rank == 2:  # MindSpore's own
-        names = [name + way for name in (*_MATRICES, *_BIASES) for way in ways]
-        return dict(zip(names, (weight.weight() for weight in weights), strict=False))
-    if directions == 2 and (weights[0].shape or ())[0] == 1:  # those of one direction behind those of the other
-        half = len(weights) // 2
-        each = [_parameters(some, gates, 1) for some in (weights[:half], weights[half:])]
-        return {name + way: each[i][name] for name in each[0] for i, way in enumerate(ways)}
-    w, r, *biases = weights
-    rows = (w.shape or ())[1] or 0
-    sources = [*zip(_MATRICES, (w, r), (0, 0), strict=True)]
-    joined = len(biases) == 1
-    if biases:
-        sources += zip(_BIASES, biases * 2 if joined else biases, (0, rows if joined else 0), strict=True)
-    return {
-        name + way: source.weight(
-            *_of_direction(source, i, directions), *_in_order(first, rows, gates, joined and source.rank == 2)
-        )
-        for name, source, first in sources
-        for i, way in enumerate(ways)
-    }
-
-
-_MATRICES = ("weight_ih_l0", "weight_hh_l0")
-_BIASES = ("bias_ih_l0", "bias_hh_l0")
-
-
-def _of_direction(source: Operand, index: int, directions: int) -> tuple[Step, ...]:
-    shape = reshape(*(dim or 0 for dim in (source.shape or ())[1:]))
-    return (shape,) if directions == 1 else (slice_axis(0, index, index + 1), shape)
-
-
-def _in_order(first: int, rows: int, gates: Sequence[int], is_part: bool) -> tuple[Step, ...]:
-    """Bring the gates, which stand in the `rows` from `first` on, into MindSpore's order."""
-    hidden = rows // len(gates)
-    starts = [first + gate * hidden for gate in gates]
-    blocks = [(slice_axis(0, start, start + hidden),) for start in starts]
-    if len(blocks) > 1:
-        return (concatenate(0, *blocks),)
-    return blocks[0] if is_part else ()
-
-
-# Steps
 
 
 def lstm(
@@ -386,7 +231,4 @@ ROWS = {
     "GRU": gru,
     "LSTM": lstm,
     "RNN": rnn,
-    "fusion.GRU": gru_layer,
-    "fusion.LSTM": lstm_layer,
-    "fusion.RNN": rnn_layer,
 }

@@ -13,9 +13,9 @@ from typing import Any
 import mindspore
 import pytest
 
-from converter.lowering import tables
+from operator_maps import registry
 
-TABLES = sorted((Path(tables.__file__).parents[1] / "operator_maps").glob("*.py"))
+TABLES = sorted(Path(registry.__file__).parent.rglob("*.py"))
 FUNCTION = re.compile(r"\b(?:ops|nn|mint)\.[A-Za-z_*][\w.*]*")
 METHOD = re.compile(r"[})\]]\.([a-z_]+)\(")
 

@@ -185,11 +185,11 @@ def compared(model: onnx.ModelProto, rows: Tables, folder: Path) -> Compared:
             found = NodeComparison(**fact["node"])
             nodes[found.node, found.value] = found
 
-    compare_node_outputs(folder, plan, list(feeds.values()), note)
+    compare_node_outputs(folder, plan, list(feeds.values()), rows.fused, note)
     return Compared(made, nodes)
 
 
 def with_row(operator: str, function: RowFunction) -> Tables:
     """The project's tables with one operator translated otherwise."""
     rows = registry.load()
-    return Tables({**rows, operator: replace(rows[operator], function=function)})
+    return Tables({**rows, operator: replace(rows[operator], function=function)}, fused=rows.fused)

@@ -1,11 +1,14 @@
-"""Idioms: what exporters took apart is put back together, before the operator tables see it.
+"""Fusions: nodes that an exporter made of one operator are replaced by that operator, before the operator tables.
 
-Each idiom is a pattern beside its replacement, an operator of ONNX where there is one (`LayerNormalization`, `Gelu`),
-else one of the domain `idiom`. A replacement keeps the names of values and weights, stands in the scope of what it
-replaces, and remembers which nodes these were (`merged_nodes_of`), so that the report lists every one.
+Each fusion is a pattern beside its replacement, an operator of ONNX where there is one (`LayerNormalization`, `Gelu`),
+else one of the domain `fusion` (`FusedOperator`, which `operator_maps.fusions` holds). A replacement keeps the names of
+values and weights, stands in the scope of what it replaces, and records which nodes these were (`merged_nodes_of`), so
+that the report lists every one.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
 
 import onnx_ir as ir
 
@@ -15,53 +18,65 @@ from converter.graph.fusions import (
     broadcasts,
     concatenations,
     convolution,
-    dense,
     layout,
     masks,
     norms,
     padding,
-    patches,
-    recurrent,
     sequences,
     shuffles,
     views,
     windows,
 )
-from converter.graph.fusions.rewrite import rewrite
+from converter.graph.fusions.rewrite import FusedOperator, Fusion, Step, rewrite
 from converter.graph.shape_refinement import refine_shapes
 from converter.graph.unique_names import UniqueNames
 
-__all__ = ["fuse_operators"]
+__all__ = ["PHASES", "fuse_operators"]
+
+PHASES: Mapping[str, Sequence[Step]] = {
+    "recurrent layers": (),  # LSTM, GRU, RNN; before other phases change the nodes that make their weights
+    "broadcasts": (broadcasts.drop_expansions,),
+    "layout": (layout.sink_transposes,),
+    "windows": (windows.stack,),
+    "stacks": (),  # Stack; after windows, whose slices are stacked
+    "pools": (),  # AdaptiveAvgPool
+    "masks": masks.FUSIONS,  # before other phases use their shapes
+    "products": (),  # Dense: products with a matrix and their biases
+    "sequences": sequences.FUSIONS,
+    "convolutions": convolution.FUSIONS,
+    "activations": activations.FUSIONS,
+    "norms": norms.FUSIONS,
+    "norms without a bias": norms.WITHOUT_BIAS,  # a part of the pattern of those above
+    "norms without a scale": (),  # Standardize; a part of the pattern of those above
+    "patches": (),  # Unfold; before views merges their reshapes with others
+    "heads": (),  # RepeatInterleave; before views, likewise
+    "views": views.FUSIONS,  # and Roll
+    "shuffles": shuffles.FUSIONS,  # and ChannelShuffle, PixelUnshuffle
+    "attention": attention.FUSIONS,  # and RotateHalf
+    "padding": padding.FUSIONS,
+    "broadcasts of views": (broadcasts.drop_expansions,),
+    "new axes": (views.merge_new_axes,),
+    "elements": (),  # Unbind
+    "nested concatenations": (concatenations.nest,),
+}
+"""The phases in their order, with the steps that make operators of ONNX; a fused operator names the phase of its own.
+
+Functions run one by one, then all patterns of a phase in one sweep over the graph."""
 
 
-def fuse_operators(model: ir.Model) -> None:
-    """Replace what exporters took apart by the operators that it was, in sub-graphs too."""
+def fuse_operators(model: ir.Model, operators: Iterable[FusedOperator] = ()) -> None:
+    """Replace what exporters took apart by the operators that it was, in sub-graphs too.
+
+    Args:
+        model: at the opset of normalisation; it is changed.
+        operators: those that ONNX does not have.
+    """
     refine_shapes(model)
     names = UniqueNames.of(model)
-    recurrent.fuse_recurrent_layers(model, names)  # before their weights look like something else
-    broadcasts.drop_expansions(model)
-    layout.sink_transposes(model, names)
-    windows.stack(model, names)
-    concatenations.stack(model)
-    patches.pool_adaptively(model, names)
-    for idioms in (
-        masks.FUSIONS,  # before their shapes are anybody's
-        dense.FUSIONS,  # products with a matrix and their biases
-        sequences.FUSIONS,
-        convolution.FUSIONS,
-        activations.FUSIONS,
-        norms.FUSIONS,
-        norms.WITHOUT_BIAS,  # a part of those above
-        norms.WITHOUT_SCALE,
-        patches.FUSIONS,  # before views merges their reshapes with others
-        attention.HEADS,  # likewise
-        views.FUSIONS,
-        shuffles.FUSIONS,
-        attention.FUSIONS,
-        padding.FUSIONS,
-    ):
-        rewrite(model, idioms, names)
-    broadcasts.drop_expansions(model)  # of what views has taken in a row
-    views.merge_new_axes(model, names)
-    views.unbind(model, names)
-    concatenations.nest(model)
+    own = list(operators)
+    for phase, steps in PHASES.items():
+        steps = [*steps, *(step for operator in own if operator.phase == phase for step in operator.steps)]
+        for step in steps:
+            if not isinstance(step, Fusion):
+                step(model, names)
+        rewrite(model, [step for step in steps if isinstance(step, Fusion)], names)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.graph.fusions.rewrite import replace
+from converter.graph.fusions.replacement import replace
 from converter.graph.queries import axes_of, shape_of
+from converter.graph.unique_names import UniqueNames
 
 _COMPARISONS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
 _ARITHMETIC = ("Add", "Cast", "Div", "Mod", "Mul", "Sub", "Where")
 _BROADCASTING = frozenset((*_COMPARISONS, *_ARITHMETIC, "And", "Not", "Or", "Xor"))
 
 
-def drop_expansions(model: ir.Model) -> None:
+def drop_expansions(model: ir.Model, names: UniqueNames) -> None:
     """Take them out where what is made of them has the wanted shape from another input (`expand_as` in torch)."""
     for graph in model.graphs():
         for node in graph:

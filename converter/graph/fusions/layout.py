@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.fusions.rewrite import Builder, replace
+from converter.graph.fusions.replacement import replace
+from converter.graph.fusions.rewrite import Builder
 from converter.graph.queries import attribute, numbers_of
 from converter.graph.unique_names import UniqueNames
 

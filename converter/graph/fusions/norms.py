@@ -5,20 +5,23 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from converter.graph.fusions.pattern import Pattern, constant, either, named, op, scalar
-from converter.graph.fusions.rewrite import DOMAIN, Builder, Fusion
+from converter.graph.fusions.rewrite import Builder, Fusion
 from converter.graph.queries import axes_of, has_shape_of, is_filled, numbers_of, rank_of, shape_of, spans
 
 
-def _over_root(x: Pattern, square: Pattern) -> Pattern:
+def over_root(x: Pattern, square: Pattern) -> Pattern:
+    """A value over a square root."""
     return either(x / op.Sqrt(square), x / op.Pow(square, 0.5), x * op.Pow(square, -0.5))
 
 
-def _mean(x: Pattern, axes: Pattern) -> Pattern:
+def mean(x: Pattern, axes: Pattern) -> Pattern:
+    """The mean over axes that stay."""
     return op.ReduceMean(x, axes, keepdims=1)
 
 
-def _mean_square(x: Pattern, axes: Pattern) -> Pattern:
-    return _mean(either(x * x, op.Pow(x, 2)), axes)
+def mean_square(x: Pattern, axes: Pattern) -> Pattern:
+    """The mean of the squares over axes that stay."""
+    return mean(either(x * x, op.Pow(x, 2)), axes)
 
 
 # Statistics of the sample
@@ -26,23 +29,23 @@ def _mean_square(x: Pattern, axes: Pattern) -> Pattern:
 
 def deviation_over_root(x: Pattern, axes: Pattern, epsilon: Pattern, gamma: Pattern, beta: Pattern) -> Pattern:
     """The deviation from the mean over the standard deviation, times a scale, plus a bias."""
-    deviation = x - _mean(x, axes)
-    variance = _mean_square(deviation, axes)
-    return _over_root(deviation * constant(gamma), variance + scalar(epsilon)) + constant(beta)
+    deviation = x - mean(x, axes)
+    variance = mean_square(deviation, axes)
+    return over_root(deviation * constant(gamma), variance + scalar(epsilon)) + constant(beta)
 
 
 def factor_and_rest(x: Pattern, axes: Pattern, epsilon: Pattern, gamma: Pattern, beta: Pattern) -> Pattern:
     """The same as `x * factor + rest`, which is how TensorFlow and Keras write it."""
-    mean = _mean(x, axes)
-    factor = _over_root(constant(gamma), _mean_square(x - mean, axes) + scalar(epsilon))
-    rest = either(constant(beta) - op.Mul(mean, factor), op.Mul(op.Neg(mean), factor) + constant(beta))
+    center = mean(x, axes)
+    factor = over_root(constant(gamma), mean_square(x - center, axes) + scalar(epsilon))
+    rest = either(constant(beta) - op.Mul(center, factor), op.Mul(op.Neg(center), factor) + constant(beta))
     return op.Mul(x, factor) + rest
 
 
 def scaled_deviation_over_root(x: Pattern, axes: Pattern, epsilon: Pattern, gamma: Pattern) -> Pattern:
     """The deviation from the mean over the standard deviation, times a scale."""
-    deviation = x - _mean(x, axes)
-    return _over_root(deviation * constant(gamma), _mean_square(deviation, axes) + scalar(epsilon))
+    deviation = x - mean(x, axes)
+    return over_root(deviation * constant(gamma), mean_square(deviation, axes) + scalar(epsilon))
 
 
 def sample_norm(
@@ -73,21 +76,9 @@ def _trailing(x: ir.Value, axes: ir.Value) -> int:
     return len(positive)
 
 
-def deviation_alone(x: Pattern, axes: Pattern, epsilon: Pattern) -> Pattern:
-    """The deviation from the mean over the standard deviation, and no scale."""
-    deviation = x - _mean(x, axes)
-    return _over_root(deviation, _mean_square(deviation, axes) + scalar(epsilon))
-
-
-def standardize(builder: Builder, x: ir.Value, axes: ir.Value, epsilon: float) -> ir.Value | None:
-    """`fusion.Standardize`: ONNX's norms want a scale, which the source does not have."""
-    numbers = numbers_of(axes)
-    return builder.Standardize(x, domain=DOMAIN, axes=numbers, epsilon=epsilon) if numbers else None
-
-
 def over_root_mean_square(x: Pattern, axes: Pattern, epsilon: Pattern, gamma: Pattern) -> Pattern:
     """A value over the root of its mean square, times a scale."""
-    return _over_root(x * constant(gamma), _mean_square(x, axes) + scalar(epsilon))
+    return over_root(x * constant(gamma), mean_square(x, axes) + scalar(epsilon))
 
 
 def rms_norm(builder: Builder, x: ir.Value, axes: ir.Value, epsilon: float, gamma: ir.Value) -> ir.Value | None:
@@ -176,14 +167,14 @@ def running_deviation_over_root(
 ) -> Pattern:
     """The deviation from a constant mean over a constant standard deviation, times a scale, plus a bias."""
     deviation = (x - constant(mean)) * constant(gamma)
-    return _over_root(deviation, constant(variance) + scalar(epsilon)) + constant(beta)
+    return over_root(deviation, constant(variance) + scalar(epsilon)) + constant(beta)
 
 
 def running_factor_and_rest(
     x: Pattern, mean: Pattern, variance: Pattern, epsilon: Pattern, gamma: Pattern, beta: Pattern
 ) -> Pattern:
     """The same as `x * factor + rest`."""
-    factor = _over_root(constant(gamma), constant(variance) + scalar(epsilon))
+    factor = over_root(constant(gamma), constant(variance) + scalar(epsilon))
     return op.Mul(x, factor) + (constant(beta) - op.Mul(constant(mean), factor))
 
 
@@ -213,4 +204,3 @@ FUSIONS = (
     Fusion(running_factor_and_rest, batch_norm),
 )
 WITHOUT_BIAS = (Fusion(scaled_deviation_over_root, sample_norm), Fusion(over_root_mean_square, rms_norm))
-WITHOUT_SCALE = (Fusion(deviation_alone, standardize),)

@@ -30,7 +30,7 @@ def pattern_of(function: Callable[..., Pattern]) -> Pattern:
     return function(*map(_Variable, variables_of(function)))
 
 
-def variables_of(function: Callable[..., Pattern]) -> tuple[str, ...]:
+def variables_of(function: Callable[..., object]) -> tuple[str, ...]:
     """The names of a pattern's variables."""
     return tuple(inspect.signature(function).parameters)
 

@@ -1,12 +1,12 @@
-"""Rewriting: put the operator in the place of its pieces."""
+"""Rewriting: find the patterns of a graph and put an operator in the place of each."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx_ir as ir
@@ -14,13 +14,49 @@ import onnx_ir as ir
 from converter.graph.annotations import FOLDED
 from converter.graph.constants import new_initializer
 from converter.graph.fusions.pattern import Found, Pattern, pattern_of, variables_of
-from converter.graph.provenance import merge_provenance, transfer_provenance
+from converter.graph.fusions.replacement import replace
 from converter.graph.queries import shape_of
 from converter.graph.shape_inference import infer_node
 from converter.graph.unique_names import UniqueNames
 
 DOMAIN = "fusion"
 """The domain of operators that ONNX does not have."""
+
+Shape: TypeAlias = "tuple[int | str | None, ...]"
+"""The extents of a tensor: numbers, names where symbolic, None where unknown."""
+
+
+@dataclass(frozen=True)
+class FusedOperator:
+    """An operator that ONNX does not have: how it is found, what it computes, and what it becomes.
+
+    Attributes:
+        name: its name in the domain `fusion`.
+        phase: when its steps run, a key of `converter.graph.fusions.PHASES`.
+        steps: what replaces nodes by it.
+        shape: the shapes of the inputs (None for one that is left out) and the attributes to the shape of the output,
+            a list of shapes when there are several; it is asked only when all ranks are known.
+        reference: the inputs as NumPy arrays (None likewise) and the attributes to the output, a tuple of several.
+        row: the row of the operator tables.
+    """
+
+    name: str
+    phase: str
+    steps: Sequence[Step]
+    shape: Callable[..., Shape | list[Shape]]
+    reference: Callable[..., Any]
+    row: Callable[..., Any]
+
+    def node(self, inputs: Sequence[ir.Value | None], outputs: int = 1, **attributes: Any) -> ir.Node:
+        """A new node; its outputs have the type of the first input, and the shapes that `shape` gives."""
+        node = ir.node(self.name, inputs, attributes, domain=DOMAIN, num_outputs=outputs)
+        shapes = [None if value is None else shape_of(value) for value in inputs]
+        known = all(value is None or shape is not None for value, shape in zip(inputs, shapes, strict=True))
+        found = self.shape(*shapes, **attributes) if known else [None] * outputs
+        for output, shape in zip(node.outputs, found if isinstance(found, list) else [found], strict=False):
+            output.type = inputs[0].type if inputs[0] is not None else None
+            output.shape = None if shape is None else ir.Shape(shape)
+        return node
 
 
 class Builder:
@@ -32,16 +68,23 @@ class Builder:
         self._names = names
 
     def __getattr__(self, op_type: str) -> Callable[..., ir.Value]:
-        def make(*inputs: ir.Value | None, domain: str = "", **attributes: Any) -> ir.Value:
-            scope = (self._root.name or "").rpartition("/")[0] or self._root.name
-            name = self._names.fresh(f"{scope}/{op_type}")
-            node = ir.node(op_type, inputs, attributes, domain=domain, name=name)
-            node.outputs[0].name = name
+        def make(*inputs: ir.Value | None, **attributes: Any) -> ir.Value:
+            node = self._add(ir.node(op_type, inputs, attributes))
             infer_node(node)
-            self.nodes.append(node)
             return node.outputs[0]
 
         return make
+
+    def fused(self, operator: FusedOperator, *inputs: ir.Value | None, **attributes: Any) -> ir.Value:
+        """The output of an operator that ONNX does not have."""
+        return self._add(operator.node(inputs, **attributes)).outputs[0]
+
+    def _add(self, node: ir.Node) -> ir.Node:
+        """Name a new node of one output after where it stands."""
+        scope = (self._root.name or "").rpartition("/")[0] or self._root.name
+        node.name = node.outputs[0].name = self._names.fresh(f"{scope}/{node.op_type}")
+        self.nodes.append(node)
+        return node
 
     def constant(self, role: str, array: np.ndarray) -> ir.Value:
         """A new initializer."""
@@ -63,8 +106,8 @@ class Fusion:
 
     Attributes:
         function: writes the pattern over its parameters, the variables.
-        replacement: takes a `Builder` and what the variables stand for, by name; returns the value that takes the
-            place of the pattern's, or None when this case is not the idiom after all.
+        replacement: takes a `Builder` and what the variables stand for, by their names, those that it wants; returns
+            the value that takes the place of the pattern's, or None when this case is not the operator after all.
     """
 
     function: Callable[..., Pattern]
@@ -75,23 +118,32 @@ class Fusion:
         """The pattern; values inside it must have no other use."""
         return pattern_of(self.function)
 
+    @cached_property
+    def _wanted(self) -> list[str]:
+        """The variables that the replacement takes."""
+        taken = variables_of(self.replacement)
+        return [name for name in variables_of(self.function) if name in taken]
+
     def find(self, root: ir.Node) -> Iterator[Found]:
-        """Every way to find the idiom ending in `root`."""
+        """Every way to match the pattern with the output of `root`."""
         for found in self.pattern.match(root.outputs[0], Found()):
             covered = set(found.nodes)
             if all(node is root or _is_private(node, covered) for node in covered):
                 yield found
 
     def apply(self, root: ir.Node, names: UniqueNames) -> Sequence[ir.Node] | None:
-        """Replace the idiom that ends in `root`; returns the new nodes, None when it is not there."""
+        """Replace the nodes that end in `root`, when they match; returns the new nodes, None when they do not."""
         for found in self.find(root):
             builder = Builder(root, names)
-            variables = {name: found.bound.get(name) for name in variables_of(self.function)}
-            result = self.replacement(builder, **variables)
+            result = self.replacement(builder, **{name: found.bound.get(name) for name in self._wanted})
             if result is not None and (builder.nodes or not root.outputs[0].is_graph_output()):
                 replace(found.nodes, builder.nodes, {root.outputs[0]: result}, at=root)
                 return builder.nodes
         return None
+
+
+Step: TypeAlias = Fusion | Callable[[ir.Model, UniqueNames], None]
+"""A part of a phase: a pattern, or a function that rewrites the model."""
 
 
 def _is_private(node: ir.Node, covered: set[ir.Node]) -> bool:
@@ -100,73 +152,24 @@ def _is_private(node: ir.Node, covered: set[ir.Node]) -> bool:
     )
 
 
-def rewrite(model: ir.Model, idioms: Sequence[Fusion], names: UniqueNames) -> None:
-    """Replace every occurrence of `idioms`, sub-graphs included; what one leaves, another may take up.
+def rewrite(model: ir.Model, fusions: Sequence[Fusion], names: UniqueNames) -> None:
+    """Replace every occurrence of these patterns, sub-graphs included; what one makes, another may use.
 
     Args:
         model: at the opset of normalisation.
-        idioms: in the order in which they are tried.
+        fusions: in the order in which they are tried.
         names: the names that are taken.
     """
+    if not fusions:
+        return
     present = {node.op_type for graph in model.graphs() for node in graph}
     by_root: dict[str, list[Fusion]] = defaultdict(list)
-    for idiom in idioms:
-        for op_type in idiom.pattern.roots:
-            by_root[op_type].append(idiom)
+    for fusion in fusions:
+        for op_type in fusion.pattern.roots:
+            by_root[op_type].append(fusion)
     for graph in model.graphs():
         for node in graph:
-            for idiom in by_root.get(node.op_type, ()):
-                if idiom.pattern.needs <= present and (made := idiom.apply(node, names)) is not None:
+            for fusion in by_root.get(node.op_type, ()):
+                if fusion.pattern.needs <= present and (made := fusion.apply(node, names)) is not None:
                     present.update(new.op_type for new in made)
                     break
-
-
-def replace(old: Iterable[ir.Node], new: Sequence[ir.Node], results: Mapping[ir.Value, ir.Value], at: ir.Node) -> None:
-    """Put the nodes `new` where `at` stands and drop `old`, and what only these used.
-
-    Args:
-        old: the nodes that go.
-        new: the nodes that come; there need be none when the results are there already.
-        results: the values that others use, and what takes their place.
-        at: one of `old`, behind all that `new` needs.
-    """
-    graph = at.graph
-    assert graph is not None
-    old = list(dict.fromkeys(old))
-    if new:
-        transfer_provenance(old, new)
-    heir = new[-1] if new else _neighbour(at.outputs[0], results[at.outputs[0]])
-    for value, result in results.items():
-        take_place(value, result)
-    graph.insert_after(at, new)
-    sources = [value.producer() for node in old for value in node.inputs if value is not None]
-    graph.remove(old, safe=True)
-    unused = _remove_unused(sources)
-    merge_provenance(heir, unused if new else [*old, *unused])
-
-
-def _neighbour(gone: ir.Value, stays: ir.Value) -> ir.Node:
-    """Who stands for a node that did nothing: what made the value, else what uses it."""
-    return stays.producer() or gone.consumers()[0]
-
-
-def _remove_unused(nodes: Iterable[ir.Node | None]) -> list[ir.Node]:
-    """Remove those of `nodes` that nothing uses, and what only they used; returns them."""
-    pending, gone = list(nodes), []
-    while pending:
-        node = pending.pop()
-        if node is None or node.graph is None or any(v.uses() or v.is_graph_output() for v in node.outputs):
-            continue
-        pending += [value.producer() for value in node.inputs if value is not None]
-        node.graph.remove(node, safe=True)
-        gone.append(node)
-    return gone
-
-
-def take_place(old: ir.Value, new: ir.Value) -> None:
-    """Let `new` be `old` for everything that uses it; a value that is new itself gets its name, type and shape too."""
-    producer = new.producer()
-    if producer is not None and producer.graph is None:
-        new.name, new.type, new.shape = old.name, old.type, old.shape
-        new.metadata_props.update(old.metadata_props)
-    old.replace_all_uses_with(new, replace_graph_outputs=True)

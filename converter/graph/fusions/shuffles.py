@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import onnx_ir as ir
 
 from converter.graph.fusions.pattern import Pattern, named, op
-from converter.graph.fusions.rewrite import DOMAIN, Builder, Fusion
+from converter.graph.fusions.rewrite import Builder, Fusion, Shape
 from converter.graph.queries import shape_of
-
-Extents: TypeAlias = tuple[int | str | None, ...]
 
 
 def regrouped(x: Pattern, split: Pattern, perm: Pattern, merged: Pattern, parts: Pattern, y: Pattern) -> Pattern:
@@ -18,7 +14,7 @@ def regrouped(x: Pattern, split: Pattern, perm: Pattern, merged: Pattern, parts:
     return named(y, op.Reshape(op.Transpose(named(parts, op.Reshape(x, split)), perm=perm), merged))
 
 
-def shuffle(
+def depth_or_space(
     builder: Builder,
     x: ir.Value,
     split: ir.Value,
@@ -27,54 +23,48 @@ def shuffle(
     parts: ir.Value,
     y: ir.Value,
 ) -> ir.Value | None:
-    """The shuffle that has this order of the parts, where the extents of all three tensors agree."""
+    """DepthToSpace or SpaceToDepth, by the order of the parts, where the extents of all three tensors agree."""
     before, middle, after = shape_of(x), shape_of(parts), shape_of(y)
     if before is None or middle is None or after is None or None in middle:
         return None
     match perm:
-        case (0, 2, 1, 3, 4):
-            n, groups, each, height, width = middle
-            if before == after == (n, _times(groups, each), height, width):
-                return builder.ChannelShuffle(x, domain=DOMAIN, groups=groups)
         case (0, 1, 4, 2, 5, 3):
             n, channels, block, other, height, width = middle
-            if (before, after) == _sides(n, channels, block, other, height, width):
+            if (before, after) == shapes_of_blocks(n, channels, block, other, height, width):
                 return builder.DepthToSpace(x, blocksize=block, mode="CRD")
         case (0, 3, 4, 1, 5, 2):
             n, block, other, channels, height, width = middle
-            if (before, after) == _sides(n, channels, block, other, height, width):
+            if (before, after) == shapes_of_blocks(n, channels, block, other, height, width):
                 return builder.DepthToSpace(x, blocksize=block, mode="DCR")
-        case (0, 3, 5, 1, 2, 4) | (0, 1, 3, 5, 2, 4):
+        case (0, 3, 5, 1, 2, 4):
             n, channels, height, block, width, other = middle
-            if (after, before) == _sides(n, channels, block, other, height, width):
-                if perm[1] == 3:
-                    return builder.SpaceToDepth(x, blocksize=block)
-                return builder.PixelUnshuffle(x, domain=DOMAIN, factor=block)
+            if (after, before) == shapes_of_blocks(n, channels, block, other, height, width):
+                return builder.SpaceToDepth(x, blocksize=block)
     return None
 
 
-def _sides(
+def shapes_of_blocks(
     n: int | str | None,
     channels: int | str | None,
     block: int | str | None,
     other: int | str | None,
     height: int | str | None,
     width: int | str | None,
-) -> tuple[Extents, Extents] | None:
-    """The shapes of many channels of few pixels, and of few channels of many pixels."""
+) -> tuple[Shape, Shape] | None:
+    """The shapes of an image with blocks as channels, and of one without; None for blocks that are not square."""
     if block != other or not isinstance(block, int):
         return None
-    return (n, _times(channels, block * block), height, width), (
+    return (n, times(channels, block * block), height, width), (
         n,
         channels,
-        _times(height, block),
-        _times(width, block),
+        times(height, block),
+        times(width, block),
     )
 
 
-def _times(extent: int | str | None, number: int | str | None) -> int | str | None:
-    """An extent times a number, written as `extents` writes it."""
+def times(extent: int | str | None, number: int | str | None) -> int | str | None:
+    """An extent times a number, written as shape refinement writes it."""
     return extent * number if isinstance(extent, int) and isinstance(number, int) else f"({extent} * {number})"
 
 
-FUSIONS = (Fusion(regrouped, shuffle),)
+FUSIONS = (Fusion(regrouped, depth_or_space),)

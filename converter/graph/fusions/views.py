@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import numpy as np
 import onnx_ir as ir
 
 from converter.graph.fusions.pattern import Pattern, constant, either, named, op
-from converter.graph.fusions.rewrite import DOMAIN, Builder, Fusion, replace
-from converter.graph.hints import scopes
-from converter.graph.queries import attribute, axes_of, numbers_of, rank_of, shape_of
+from converter.graph.fusions.replacement import replace
+from converter.graph.fusions.rewrite import Builder, Fusion
+from converter.graph.queries import axes_of, numbers_of, rank_of, shape_of
 from converter.graph.unique_names import UniqueNames
 
 EXTENTS = frozenset({"Add", "Cast", "Div", "Gather", "Mul", "Shape", "Slice", "Squeeze", "Sub", "Unsqueeze"})
@@ -163,32 +161,6 @@ def identity(builder: Builder, x: ir.Value, shape: ir.Value, y: ir.Value) -> ir.
     return x if extents is not None and None not in extents and extents == shape_of(y) else None
 
 
-# The end before the beginning
-
-
-def end_and_beginning(x: Pattern, zero: Pattern, start: Pattern, end: Pattern, axes: Pattern, axis: Pattern) -> Pattern:
-    """A tensor cut in two along an axis, and joined the other way round."""
-    behind = either(op.Slice(x, start, end, axes), op.Slice(x, start, end, axes, 1))
-    before = either(op.Slice(x, zero, start, axes), op.Slice(x, zero, start, axes, 1))
-    return op.Concat(behind, before, axis=axis)
-
-
-def roll(
-    builder: Builder, x: ir.Value, zero: ir.Value, start: ir.Value, end: ir.Value, axes: ir.Value, axis: int
-) -> ir.Value | None:
-    """`fusion.Roll`: elements that leave at one side come in at the other."""
-    rank, first, cut, last = rank_of(x), numbers_of(zero), numbers_of(start), numbers_of(end)
-    if rank is None or axes_of(axes, x) != (axis % rank,) or first != (0,) or cut is None or last is None:
-        return None
-    extent = (shape_of(x) or ())[axis % rank]
-    if last[0] < (extent if isinstance(extent, int) else FAR):
-        return None
-    shift = -cut[0]
-    if isinstance(extent, int):  # the shorter way round
-        shift = (shift + extent // 2) % extent - extent // 2
-    return builder.Roll(x, domain=DOMAIN, shift=shift, axis=axis % rank)
-
-
 FUSIONS = (
     Fusion(gathered_by_one_number, gather),
     Fusion(slice_of_one, gather_one_element),
@@ -198,7 +170,6 @@ FUSIONS = (
     Fusion(gathered_in_a_row, slice_of_consecutive),
     Fusion(reshape_of_view, reshape_once),
     Fusion(same_shape, identity),
-    Fusion(end_and_beginning, roll),
 )
 
 
@@ -221,73 +192,3 @@ def merge_new_axes(model: ir.Model, names: UniqueNames) -> None:
 
 def _is_unsqueeze(node: ir.Node) -> bool:
     return node.op_type == "Unsqueeze" and not node.domain
-
-
-def unbind(model: ir.Model, names: UniqueNames) -> None:
-    """Elements that are all there are along an axis: `fusion.Unbind`, `q, k, v = ops.unbind(x)`.
-
-    Before, the parts of a Split into ones, their axis taken out, become elements too.
-    """
-    for graph in model.graphs():
-        for node in graph:
-            if node.op_type == "Split" and not node.domain:
-                _split_to_elements(node, names)
-        elements: dict[tuple[ir.Value, int, int], dict[int, ir.Node]] = defaultdict(dict)
-        for node in graph:
-            if (found := _element(node)) is not None:
-                x, axis, extent, index = found
-                elements[x, axis, extent].setdefault(index, node)
-        for (_, axis, extent), nodes in elements.items():
-            if (
-                len(nodes) > 1
-                and nodes.keys() == set(range(extent))
-                and len({scopes.path_of(node) for node in nodes.values()}) == 1
-            ):
-                _unbind(axis, nodes)
-
-
-def _split_to_elements(split: ir.Node, names: UniqueNames) -> None:
-    """Turn `a, b = split(x)`, `a.squeeze()`, `b.squeeze()` into `x[0]`, `x[1]`."""
-    x = split.inputs[0]
-    rank = None if x is None else rank_of(x)
-    if x is None or rank is None:
-        return
-    axis = attribute(split, "axis") % rank
-    squeezes = []
-    for output in split.outputs:
-        users = list(output.consumers())
-        extents = shape_of(output) or (None,) * rank
-        if len(users) != 1 or output.is_graph_output() or extents[axis] != 1 or not _takes_out(users[0], axis, rank):
-            return
-        squeezes.append(users[0])
-    for index, squeeze in enumerate(squeezes):
-        builder = Builder(squeeze, names)
-        result = builder.Gather(x, builder.constant("index", np.array(index)), axis=axis)
-        replace([squeeze], builder.nodes, {squeeze.outputs[0]: result}, at=squeeze)
-
-
-def _takes_out(node: ir.Node, axis: int, rank: int) -> bool:
-    axes = numbers_of(node.inputs[1]) if node.op_type == "Squeeze" and len(node.inputs) > 1 else None
-    return axes is not None and [other % rank for other in axes] == [axis]
-
-
-def _element(node: ir.Node) -> tuple[ir.Value, int, int, int] | None:
-    """The tensor, axis, extent and index of a Gather of one element along an axis whose extent is fixed."""
-    if node.op_type != "Gather" or node.domain:
-        return None
-    x, index = node.inputs
-    extents = None if x is None or x.const_value is not None else shape_of(x)
-    number = numbers_of(index)
-    if x is None or extents is None or number is None or rank_of(index) != 0 or len(extents) < 2:  # type: ignore[arg-type]
-        return None
-    axis = attribute(node, "axis") % len(extents)
-    extent = extents[axis]
-    return (x, axis, extent, number[0] % extent) if isinstance(extent, int) else None
-
-
-def _unbind(axis: int, nodes: dict[int, ir.Node]) -> None:
-    """Make one node of the elements, which come in the graph's order."""
-    x = next(iter(nodes.values())).inputs[0]  # an element itself, it may be an output of another such node by now
-    new = ir.node("Unbind", [x], {"axis": axis}, domain=DOMAIN, num_outputs=len(nodes))
-    results = {node.outputs[0]: new.outputs[index] for index, node in nodes.items()}
-    replace(nodes.values(), [new], results, at=next(iter(nodes.values())))

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.fusions.rewrite import Builder, replace
+from converter.graph.fusions.replacement import replace
+from converter.graph.fusions.rewrite import Builder
 from converter.graph.queries import attribute, axes_of, is_internal, numbers_of, rank_of, shape_of
 from converter.graph.unique_names import UniqueNames
 

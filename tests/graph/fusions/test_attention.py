@@ -54,59 +54,10 @@ def test_scales_that_are_no_numbers_stay():
     assert left == ["Transpose", "Mul", "Mul", "MatMul"]
 
 
-REPEAT = (
-    "(float[n,2,5,6] x) => (float[n,m,5,6] y) { u = Unsqueeze(x, axes) e = Expand(u, wide) y = Reshape(e, merged) }"
-)
-
-
-@pytest.mark.parametrize(
-    ("axis", "wide", "merged", "operator"),
-    [
-        (2, [1, 2, 3, 5, 6], [-1, 6, 5, 6], "RepeatInterleave"),
-        (2, [1, 2, 3, 5, 6], [12, 5, 6], "RepeatInterleave, Reshape"),  # batch and heads one axis
-        (2, [1, 2, 3, 5, 6], [2, 6, 30], "Reshape"),
-        (1, [1, 3, 2, 5, 6], [-1, 6, 5, 6], "Reshape"),  # the whole repeated, not each head
-    ],
-)
-def test_heads_are_repeated(axis, wide, merged, operator):
-    weights = {"axes": np.array([axis]), "wide": np.array(wide), "merged": np.array(merged)}
-    text = REPEAT.replace("n,m,5,6", ",".join("abcd"[: len(merged)]))
-    assert ", ".join(fused(text, K[:, :2], **weights)).endswith(operator)
-    assert ("RepeatInterleave" in fused(text, K[:, :2], **weights)) == ("RepeatInterleave" in operator)
-
-
-def test_heads_of_a_cache_are_repeated():
-    text = "(float[n,2,p,6] past, float[n,2,s,6] x) => (float[n,6,t,6] y) { c = Concat <axis=2> (past, x) "
-    text += "s1 = Shape <start=2, end=3> (x) s2 = Shape <start=2, end=3> (past) s = Add(s1, s2) "
-    text += "n = Shape <start=0, end=1> (x) wide = Concat <axis=0> (n, a, s, b) merged = Concat <axis=0> (n, d, s, e) "
-    text += "u = Unsqueeze(c, axes) e1 = Expand(u, wide) y = Reshape(e1, merged) }"
-    numbers = {"axes": [2], "a": [2, 3], "b": [6], "d": [6], "e": [6]}
-    left = fused(text, K[:, :2], Q[:, :2, :3], **{name: np.array(each) for name, each in numbers.items()})
-    assert left == ["Concat", "RepeatInterleave"]
-
-
-ROTATE = (
-    "(float[n,5,6] x) => (float[n,5,6] y) { a = Slice(x, half, far, axes, one) b = Slice(x, zero, half, axes, one) "
-)
-ROTATE += "c = Neg(a) y = Concat <axis=-1> (c, b) }"
-
-
-@pytest.mark.parametrize(("half", "operator"), [(3, "RotateHalf"), (2, "Concat")])
-def test_rotary_embedding(half, operator):
-    weights = {"half": np.array([half]), "axes": np.array([2]), "one": np.array([1])}
-    weights |= {name: BOUNDS[name] for name in ("far", "zero")}
-    assert fused(ROTATE, K[:, 0], **weights)[-1] == operator
-
-
 def test_script():
     text = SHAPE + "{" + KEYS + "e = Mul(q, c) f = Mul(kt, d) y = MatMul(e, f) }"
     rep = check_model(model_of(text, **BOUNDS, **C), [Q, K])
     assert "return ops.matmul(q, k.transpose((0, 1, 3, 2))) * 0.25" in rep.script
-    weights = {"half": np.array([3]), "axes": np.array([2]), "one": np.array([1]), **BOUNDS}
-    del weights["m1"], weights["m2"]
-    assert "return rotate_half(x)" in check_model(model_of(ROTATE, **weights), [K[:, 0]]).script
-    weights = {"axes": np.array([2]), "wide": np.array([1, 2, 3, 5, 6]), "merged": np.array([-1, 6, 5, 6])}
-    assert "ops.repeat_interleave(x, 3, 1)" in check_model(model_of(REPEAT, **weights), [K[:, :2]]).script
 
 
 GUARDED = "s = Add(q, m) w = Softmax <axis=-1> (s) n = IsNaN(w) y = Where(n, zero, w) "

@@ -51,36 +51,6 @@ def test_slices_of_more_stay(start, end):
     assert left_of(body, **vectors(start=start, end=end, axis=1))[0] == "Slice"
 
 
-SPLIT = "a, b, c = Split <axis=1> (x, sizes) p = Squeeze(a, axis) q = Squeeze(b, axis) r = Squeeze(c, axis) "
-GATHER = "p = Gather <axis=1> (x, i0) q = Gather <axis=1> (x, i1) r = Gather <axis=1> (x, i2) "
-INDICES = {f"i{i}": np.array(i) for i in range(3)}
-SUM = "s = Mul(p, q) y = Sub(s, r)"
-
-
-@pytest.mark.parametrize("parts", [SPLIT, GATHER], ids=["split", "gather"])
-def test_all_elements_are_unbound(parts):
-    weights = {"sizes": np.array([1, 1, 1]), "axis": np.array([1]), **INDICES}
-    weights = {name: array for name, array in weights.items() if name in parts}
-    assert left_of(parts + SUM, **weights) == ["Unbind", "Mul", "Sub"]
-
-
-def test_elements_of_elements_are_unbound():
-    body = "a = Gather (x, i0) b = Gather (x, i1) p = Gather (a, i0) q = Gather (a, i1) r = Gather (a, i2) "
-    text = f"(float[2,3,5] x) => (float[3,5] y) {{ {body} s = Mul(p, q) t = Sub(s, r) y = Add(t, b) }}"
-    assert fused(text, X, **INDICES) == ["Unbind", "Unbind", "Mul", "Sub", "Add"]
-
-
-def test_one_element_of_each_is_not_unbound():
-    assert "Unbind" not in left_of("p = Gather <axis=1> (x, i0) q = Gather <axis=1> (x, i2) y = Mul(p, q)", **INDICES)
-
-
-def test_a_split_whose_parts_are_used_otherwise_stays():
-    body = SPLIT + "t = Add(p, q) s = ReduceSum(b, axis) u = Squeeze(s, axis) v = Add(t, u) y = Sub(v, r)"
-    left = left_of(body, sizes=np.array([1, 1, 1]), axis=np.array([1]))
-    assert "Split" in left
-    assert "Unbind" not in left
-
-
 @pytest.mark.parametrize(
     ("body", "left"),
     [
@@ -104,22 +74,6 @@ def test_what_changes_nothing_goes(body, left):
     assert fused(text, X, **{name: np.array(shapes[name]) for name in shapes if name in body}) == left
 
 
-ROLL = "(float[n,3,5] x) => (float[n,3,5] y) { a = Slice(x, cut, far, axis) b = Slice(x, zero, cut, axis) "
-ROLL += "y = Concat <axis=1> (a, b) }"
-
-
-@pytest.mark.parametrize(("cut", "axis"), [(1, 1), (-1, -2)])
-def test_the_end_before_the_beginning_is_a_roll(cut, axis):
-    weights = vectors(cut=cut, axis=axis, zero=0, far=FAR)
-    assert fused(ROLL, X, **weights) == ["Roll"]
-    assert "return roll(x, " in check_model(model_of(ROLL, **weights), [X]).script
-
-
-def test_a_roll_goes_the_shorter_way():
-    weights = vectors(cut=-1, axis=2, zero=0, far=FAR)
-    assert "return roll(x, 1, 2)" in check_model(model_of(ROLL.replace("axis=1", "axis=2"), **weights), [X]).script
-
-
 @pytest.mark.parametrize("index", [[[2], [0], [-1]], [[[2], [1]]]], ids=["vector", "matrix"])
 def test_places_of_one_number_are_an_index(index):
     rank = np.ndim(index)
@@ -133,18 +87,6 @@ def test_places_of_one_number_are_an_index(index):
 def test_places_of_two_numbers_stay():
     text = "(float[n,3,5] x) => (float[a,5] y) { y = GatherND(x, places) }"
     assert fused(text, X, places=np.array([[0, 1], [1, 2]])) == ["GatherND"]
-
-
-def test_an_end_that_is_cut_is_no_roll():
-    text = ROLL.replace("float[n,3,5] y", "float[n,2,5] y")
-    assert "Roll" not in fused(text, X, **vectors(cut=1, axis=1, zero=0, far=2))
-
-
-def test_script():
-    text = f"(float[n,3,5] x) => (float[n,5] y) {{ {SPLIT + SUM} }}"
-    rep = check_model(model_of(text, sizes=np.array([1, 1, 1]), axis=np.array([1])), [X])
-    assert "= ops.unbind(x, 1)" in rep.script
-    assert len(rep.translation.program.records) == 6
 
 
 @pytest.mark.parametrize(

@@ -108,8 +108,9 @@ def program_of(model: onnx.ModelProto, folder: Path) -> Program:
     onnx.save(model, folder / "net.onnx")
     source = frontends.load(Request(folder / "net.onnx"))
     graph = normalize(source.model, folder)
-    fuse_operators(graph)
-    return translate(graph, registry.load(None))
+    tables = registry.load()
+    fuse_operators(graph, tables.fused)
+    return translate(graph, tables)
 
 
 def outputs_of(program: Program, inputs: list[np.ndarray]) -> tuple[list[np.ndarray], str]:

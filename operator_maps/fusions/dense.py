@@ -1,30 +1,35 @@
-"""Dense layers: a product with a constant matrix and the bias behind it."""
+"""Dense: a product with a constant matrix and the bias behind it."""
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import onnx_ir as ir
 
 from converter.graph.fusions.pattern import Pattern, constant, named, op
-from converter.graph.fusions.rewrite import DOMAIN, Builder, Fusion
+from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
 from converter.graph.queries import is_float, rank_of, shape_of
+from converter.rows import Arg, Node, Operand, expr, reshape, transpose
+from operator_maps.onnx import linear_algebra
 
 
-def product_plus_bias(x: Pattern, weight: Pattern, bias: Pattern) -> Pattern:
+def matmul_plus_bias(x: Pattern, weight: Pattern, bias: Pattern) -> Pattern:
     """MatMul with a matrix, then Add of a vector."""
     return op.MatMul(x, constant(weight)) + constant(bias)
 
 
-def dense(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value) -> ir.Value | None:
-    """`fusion.Dense`: ONNX has no operator for more than two axes (Gemm has two)."""
+def matrix_dense(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value) -> ir.Value | None:
+    """Dense: ONNX has no operator for more than two axes (Gemm has two)."""
     rank, extents, biases = rank_of(x) or 0, shape_of(weight) or (), shape_of(bias) or ()
     if rank < 2 or len(extents) != 2 or not is_float(weight):
         return None
     if not 1 <= len(biases) <= rank or biases != (1,) * (len(biases) - 1) + extents[-1:]:
         return None
-    return builder.Dense(x, weight, bias, domain=DOMAIN)
+    return builder.fused(DENSE, x, weight, bias)
 
 
-def product_of_rows(
+def gemm_of_rows(
     x: Pattern, flat: Pattern, weight: Pattern, bias: Pattern, trans: Pattern, shape: Pattern, y: Pattern
 ) -> Pattern:
     """All rows of a tensor as one matrix through Gemm, which takes no other, and back: torch's `addmm` of a view."""
@@ -42,12 +47,12 @@ def dense_of_rows(
     shape: ir.Value,
     y: ir.Value,
 ) -> ir.Value | None:
-    """`fusion.Dense` over the last axis."""
+    """Dense over the last axis."""
     matrix = builder.Transpose(weight, perm=[1, 0]) if trans else weight
     before, extents = shape_of(x), shape_of(matrix) or (None, None)
     if before is None or None in before or before[-1] != extents[0] or shape_of(y) != (*before[:-1], extents[1]):
         return None
-    return dense(builder, x, matrix, bias)
+    return matrix_dense(builder, x, matrix, bias)
 
 
 def einsum_plus_bias(x: Pattern, weight: Pattern, bias: Pattern, equation: Pattern) -> Pattern:
@@ -56,7 +61,7 @@ def einsum_plus_bias(x: Pattern, weight: Pattern, bias: Pattern, equation: Patte
 
 
 def dense_of_axes(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value, equation: str) -> ir.Value | None:
-    """`fusion.Dense`: the axes that are summed over are taken as one, and so are those that the weight brings."""
+    """Dense: the axes that are summed over are taken as one, and so are those that the weight brings."""
     count = _summed(equation)
     extents, sizes = shape_of(x), shape_of(weight)
     if count is None or extents is None or sizes is None or not is_float(weight) or None in sizes:
@@ -64,7 +69,7 @@ def dense_of_axes(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Valu
     new, biases = sizes[count:], shape_of(bias) or ()
     if biases[len(biases) - len(new) :] != new or any(extent != 1 for extent in biases[: len(biases) - len(new)]):
         return None
-    return builder.Dense(x, weight, bias, domain=DOMAIN, axes=count)
+    return builder.fused(DENSE, x, weight, bias, axes=count)
 
 
 def _summed(equation: str) -> int | None:
@@ -78,8 +83,37 @@ def _summed(equation: str) -> int | None:
     return None
 
 
-FUSIONS = (
-    Fusion(product_plus_bias, dense),
-    Fusion(product_of_rows, dense_of_rows),
-    Fusion(einsum_plus_bias, dense_of_axes),
+def shape(x: Shape, weight: Shape, bias: Shape, *, axes: int = 1) -> Shape:
+    """The axes of x that are summed over give way to those that the weight brings."""
+    return (*x[:-axes], *weight[axes:])
+
+
+def reference(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, *, axes: int = 1) -> np.ndarray:
+    """The product over the last `axes` of x and the first of the weight, in 64 bits, plus the bias."""
+    return (np.tensordot(x.astype(np.float64), weight, axes) + bias).astype(x.dtype)
+
+
+def row(node: Node, x: Operand, weight: Operand, bias: Operand, *, axes: int = 1) -> Arg:
+    """A product with a constant matrix, plus a vector: nn.Dense; the last `axes` of x are one for it."""
+    summed, brought = weight.shape[:axes], weight.shape[axes:]  # type: ignore[index]
+    sizes = math.prod(summed), math.prod(brought)  # type: ignore[arg-type]
+    matrix = weight.weight(*([] if weight.rank == 2 else [reshape(*sizes)]), transpose(1, 0))
+    vector = bias.weight(*([] if bias.rank == 1 else [reshape(-1)]))
+    extents = (x.shape_python() or ())[:-axes]
+    flat = x if axes == 1 else expr("{0}.reshape({1})", x, (*extents, sizes[0]))
+    y = linear_algebra.dense(node, flat, matrix, vector)
+    return y if len(brought) == 1 else expr("{0}.reshape({1})", y, (*extents, *brought))
+
+
+DENSE = FusedOperator(
+    "Dense",
+    phase="products",
+    steps=(
+        Fusion(matmul_plus_bias, matrix_dense),
+        Fusion(gemm_of_rows, dense_of_rows),
+        Fusion(einsum_plus_bias, dense_of_axes),
+    ),
+    shape=shape,
+    reference=reference,
+    row=row,
 )

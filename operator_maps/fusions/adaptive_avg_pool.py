@@ -1,4 +1,4 @@
-"""Patches: what torch's exporter gathers from an image by constant tables, for an unfold or a pool of any size."""
+"""AdaptiveAvgPool: an average pool to a given size, which torch's exporter gathers by constant tables."""
 
 from __future__ import annotations
 
@@ -7,70 +7,17 @@ import math
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.fusions.pattern import Pattern, either, op
-from converter.graph.fusions.rewrite import DOMAIN, Builder, Fusion, replace
+from converter.graph.fusions.replacement import replace
+from converter.graph.fusions.rewrite import Builder, FusedOperator, Shape
 from converter.graph.queries import attribute, axes_of, is_internal, number_of, numbers_of, shape_of
 from converter.graph.unique_names import UniqueNames
+from converter.rows import call
 
 _LARGEST = 1 << 24  # numbers that are compared
 
 
-# Patches
-
-
-def gathered_patches(x: Pattern, pads: Pattern, rows: Pattern, columns: Pattern, shape: Pattern) -> Pattern:
-    """Rows and columns of every patch, patches last: `unfold`."""
-    source = either(op.Pad(x, pads, mode="constant"), op.Pad(x, pads, 0, mode="constant"), x)
-    gathered = op.Gather(op.Gather(source, rows, axis=2), columns, axis=4)
-    return op.Reshape(op.Transpose(gathered, perm=(0, 1, 2, 4, 3, 5)), shape)
-
-
-def unfold(
-    builder: Builder, x: ir.Value, pads: ir.Value | None, rows: ir.Value, columns: ir.Value, shape: ir.Value
-) -> ir.Value | None:
-    """`fusion.Unfold`, when the tables count in steps and nothing lies beyond the last patch."""
-    extents, around = shape_of(x), (0,) * 8 if pads is None else numbers_of(pads)
-    tables = [table.const_value for table in (rows, columns)]
-    if extents is None or len(extents) != 4 or around is None or tables[0] is None or tables[1] is None:
-        return None
-    padding, (height, width) = around[2:4], extents[2:]
-    if around != (0, 0, *padding, 0, 0, *padding) or not isinstance(height, int) or not isinstance(width, int):
-        return None
-    steps = [_steps(table.numpy()) for table in tables if table is not None]
-    if None in steps:
-        return None
-    (kernel, dilation, stride, counts) = zip(*(step for step in steps if step is not None), strict=True)
-    for extent, pad, k, d, s, count in zip((height, width), padding, kernel, dilation, stride, counts, strict=True):
-        if (extent + 2 * pad - d * (k - 1) - 1) // s + 1 != count:
-            return None
-    wanted, channels = numbers_of(shape), extents[1]
-    if wanted is None or not isinstance(channels, int):
-        return None
-    if wanted[1:] not in ((channels * math.prod(kernel), math.prod(counts)), (channels * math.prod(kernel), -1)):
-        return None
-    return builder.Unfold(x, domain=DOMAIN, kernel=kernel, dilation=dilation, padding=padding, stride=stride)
-
-
-def _steps(table: np.ndarray) -> tuple[int, int, int, int] | None:
-    """Kernel, dilation, stride and count of a table `dilation * i + stride * j`."""
-    if table.ndim != 2 or not table.size or table[0, 0] != 0:
-        return None
-    kernel, count = table.shape
-    dilation = int(table[1, 0]) if kernel > 1 else 1
-    stride = int(table[0, 1]) if count > 1 else 1
-    if min(dilation, stride) < 1 or (table != dilation * np.arange(kernel)[:, None] + stride * np.arange(count)).any():
-        return None
-    return kernel, dilation, stride, count
-
-
-FUSIONS = (Fusion(gathered_patches, unfold),)
-
-
-# Pools
-
-
-def pool_adaptively(model: ir.Model, names: UniqueNames) -> None:
-    """Make `fusion.AdaptiveAvgPool` of what gathers every window by a table and takes the mean.
+def fuse_pools(model: ir.Model, names: UniqueNames) -> None:
+    """Replace what gathers every window by a table and takes the mean by AdaptiveAvgPool.
 
     Where the windows differ in size, the exporter masks what the smaller ones lack and adds up element by element.
     """
@@ -127,7 +74,7 @@ def _replace_pool(path: list[ir.Node], names: UniqueNames) -> None:
     if np.allclose(shares, rows[:, None, :, None] * columns[None, :, None, :], rtol=1e-5, atol=0):
         end = nodes[-1]
         builder = Builder(end, names)
-        pooled = builder.AdaptiveAvgPool(x, domain=DOMAIN, output_size=size)
+        pooled = builder.fused(ADAPTIVE_AVG_POOL, x, output_size=size)
         replace([*path[1:], *nodes], builder.nodes, {end.outputs[0]: pooled}, at=end)
 
 
@@ -177,10 +124,13 @@ def _is_sum(value: ir.Value | None, parts: list[ir.Node]) -> bool:
 
 def _shares(extent: int, count: int) -> np.ndarray:
     """What every element along an axis contributes to each of `count` means."""
-    starts = [i * extent // count for i in range(count)]
-    ends = [-(-(i + 1) * extent // count) for i in range(count)]
     places = np.arange(extent)
-    return np.array([((places >= a) & (places < b)) / (b - a) for a, b in zip(starts, ends, strict=True)])
+    return np.array([((places >= a) & (places < b)) / (b - a) for a, b in _bounds(extent, count)])
+
+
+def _bounds(extent: int, count: int) -> list[tuple[int, int]]:
+    """Where each of `count` windows begins and ends along an axis."""
+    return [(i * extent // count, -(-(i + 1) * extent // count)) for i in range(count)]
 
 
 def _only_user(node: ir.Node) -> ir.Node | None:
@@ -196,3 +146,27 @@ def _array(value: ir.Value | None) -> np.ndarray:
     assert value is not None
     assert value.const_value is not None
     return value.const_value.numpy()
+
+
+def shape(x: Shape, *, output_size: tuple[int, ...] = (1, 1)) -> Shape:
+    """(N, C, H, W) to (N, C, *output_size)."""
+    return (*x[:2], *output_size)
+
+
+def reference(x: np.ndarray, *, output_size: tuple[int, ...] = (1, 1)) -> np.ndarray:
+    """The mean of every window, along one axis after the other, in 64 bits."""
+    made = x.astype(np.float64)
+    for axis, count in zip((2, 3), output_size, strict=True):
+        bounds = _bounds(x.shape[axis], count)
+        made = np.stack([made.take(range(a, b), axis).mean(axis) for a, b in bounds], axis)
+    return made.astype(x.dtype)
+
+
+ADAPTIVE_AVG_POOL = FusedOperator(
+    "AdaptiveAvgPool",
+    phase="pools",
+    steps=(fuse_pools,),
+    shape=shape,
+    reference=reference,
+    row=call("ops.adaptive_avg_pool2d({0}, {output_size})", output_size=(1, 1)),
+)

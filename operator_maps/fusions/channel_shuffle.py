@@ -1,0 +1,51 @@
+"""ChannelShuffle: channels regrouped, so that each group has one of every old group."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
+from converter.graph.fusions.shuffles import regrouped, times
+from converter.graph.queries import shape_of
+from converter.rows import call
+
+
+def channel_shuffle(
+    builder: Builder,
+    x: ir.Value,
+    split: ir.Value,
+    perm: tuple[int, ...],
+    merged: ir.Value,
+    parts: ir.Value,
+    y: ir.Value,
+) -> ir.Value | None:
+    """ChannelShuffle, where two axes that the channels are split into change places."""
+    before, middle = shape_of(x), shape_of(parts)
+    if perm != (0, 2, 1, 3, 4) or middle is None or None in middle:
+        return None
+    n, groups, each, height, width = middle
+    if not before == shape_of(y) == (n, times(groups, each), height, width):
+        return None
+    return builder.fused(CHANNEL_SHUFFLE, x, groups=groups)
+
+
+def shape(x: Shape, *, groups: int = 1) -> Shape:
+    """That of x."""
+    return x
+
+
+def reference(x: np.ndarray, *, groups: int = 1) -> np.ndarray:
+    """Channels of (N, C, H, W) split in two axes, which change places."""
+    n, channels, *rest = x.shape
+    return x.reshape(n, groups, channels // groups, *rest).swapaxes(1, 2).reshape(x.shape)
+
+
+CHANNEL_SHUFFLE = FusedOperator(
+    "ChannelShuffle",
+    phase="shuffles",
+    steps=(Fusion(regrouped, channel_shuffle),),
+    shape=shape,
+    reference=reference,
+    row=call("ops.channel_shuffle({0}, {groups})", groups=1),
+)

@@ -1,0 +1,67 @@
+"""Roll: elements moved along an axis, from its end to its beginning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.graph.fusions.pattern import Pattern, either, op
+from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
+from converter.graph.fusions.views import FAR
+from converter.graph.queries import axes_of, numbers_of, rank_of, shape_of
+from converter.rows import Arg, Node, Operand, expr
+
+if TYPE_CHECKING:
+    from mindspore import ops
+
+
+def end_and_beginning(x: Pattern, zero: Pattern, start: Pattern, end: Pattern, axes: Pattern, axis: Pattern) -> Pattern:
+    """A tensor cut in two along an axis, and joined the other way round."""
+    behind = either(op.Slice(x, start, end, axes), op.Slice(x, start, end, axes, 1))
+    before = either(op.Slice(x, zero, start, axes), op.Slice(x, zero, start, axes, 1))
+    return op.Concat(behind, before, axis=axis)
+
+
+def rolled(
+    builder: Builder, x: ir.Value, zero: ir.Value, start: ir.Value, end: ir.Value, axes: ir.Value, axis: int
+) -> ir.Value | None:
+    """Roll: elements that leave at one side come in at the other."""
+    rank, first, cut, last = rank_of(x), numbers_of(zero), numbers_of(start), numbers_of(end)
+    if rank is None or axes_of(axes, x) != (axis % rank,) or first != (0,) or cut is None or last is None:
+        return None
+    extent = (shape_of(x) or ())[axis % rank]
+    if last[0] < (extent if isinstance(extent, int) else FAR):
+        return None
+    shift = -cut[0]
+    if isinstance(extent, int):  # the shorter way round
+        shift = (shift + extent // 2) % extent - extent // 2
+    return builder.fused(ROLL, x, shift=shift, axis=axis % rank)
+
+
+def shape(x: Shape, *, shift: int = 0, axis: int = 0) -> Shape:
+    """That of x."""
+    return x
+
+
+def reference(x: np.ndarray, *, shift: int = 0, axis: int = 0) -> np.ndarray:
+    """`np.roll`."""
+    return np.roll(x, shift, axis)
+
+
+def row(node: Node, x: Operand, *, shift: int = 0, axis: int = 0) -> Arg:
+    """Elements moved along an axis, from its end to its beginning (`ops.roll` has no CPU kernel)."""
+    return expr("{0}({1}, {2}, {3})", roll, x, shift, axis)
+
+
+def roll(x, shift, axis):
+    """Move the elements along an axis; those that leave at one side come in at the other."""
+    cut = -shift % x.shape[axis]
+    before, behind = ops.split(x, [cut, x.shape[axis] - cut], axis)
+    return ops.cat((behind, before), axis)
+
+
+ROLL = FusedOperator(
+    "Roll", phase="views", steps=(Fusion(end_and_beginning, rolled),), shape=shape, reference=reference, row=row
+)

@@ -1,0 +1,104 @@
+"""Unbind: all elements along an axis."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.graph.fusions.replacement import replace
+from converter.graph.fusions.rewrite import Builder, FusedOperator, Shape
+from converter.graph.hints import scopes
+from converter.graph.queries import attribute, numbers_of, rank_of, shape_of
+from converter.graph.unique_names import UniqueNames
+from converter.rows import Arg, Node, Operand, Unpacked, invoke
+
+
+def fuse_elements(model: ir.Model, names: UniqueNames) -> None:
+    """Replace elements that are all there are along an axis by Unbind: `q, k, v = ops.unbind(x)`.
+
+    Before, the parts of a Split into ones, their axis taken out, become elements too.
+    """
+    for graph in model.graphs():
+        for node in graph:
+            if node.op_type == "Split" and not node.domain:
+                _split_to_elements(node, names)
+        elements: dict[tuple[ir.Value, int, int], dict[int, ir.Node]] = defaultdict(dict)
+        for node in graph:
+            if (found := _element(node)) is not None:
+                x, axis, extent, index = found
+                elements[x, axis, extent].setdefault(index, node)
+        for (_, axis, extent), nodes in elements.items():
+            if (
+                len(nodes) > 1
+                and nodes.keys() == set(range(extent))
+                and len({scopes.path_of(node) for node in nodes.values()}) == 1
+            ):
+                _replace_elements(axis, nodes)
+
+
+def _split_to_elements(split: ir.Node, names: UniqueNames) -> None:
+    """Turn `a, b = split(x)`, `a.squeeze()`, `b.squeeze()` into `x[0]`, `x[1]`."""
+    x = split.inputs[0]
+    rank = None if x is None else rank_of(x)
+    if x is None or rank is None:
+        return
+    axis = attribute(split, "axis") % rank
+    squeezes = []
+    for output in split.outputs:
+        users = list(output.consumers())
+        extents = shape_of(output) or (None,) * rank
+        if len(users) != 1 or output.is_graph_output() or extents[axis] != 1 or not _takes_out(users[0], axis, rank):
+            return
+        squeezes.append(users[0])
+    for index, squeeze in enumerate(squeezes):
+        builder = Builder(squeeze, names)
+        result = builder.Gather(x, builder.constant("index", np.array(index)), axis=axis)
+        replace([squeeze], builder.nodes, {squeeze.outputs[0]: result}, at=squeeze)
+
+
+def _takes_out(node: ir.Node, axis: int, rank: int) -> bool:
+    axes = numbers_of(node.inputs[1]) if node.op_type == "Squeeze" and len(node.inputs) > 1 else None
+    return axes is not None and [other % rank for other in axes] == [axis]
+
+
+def _element(node: ir.Node) -> tuple[ir.Value, int, int, int] | None:
+    """The tensor, axis, extent and index of a Gather of one element along an axis whose extent is fixed."""
+    if node.op_type != "Gather" or node.domain:
+        return None
+    x, index = node.inputs
+    extents = None if x is None or x.const_value is not None else shape_of(x)
+    number = numbers_of(index)
+    if x is None or extents is None or number is None or rank_of(index) != 0 or len(extents) < 2:  # type: ignore[arg-type]
+        return None
+    axis = attribute(node, "axis") % len(extents)
+    extent = extents[axis]
+    return (x, axis, extent, number[0] % extent) if isinstance(extent, int) else None
+
+
+def _replace_elements(axis: int, nodes: dict[int, ir.Node]) -> None:
+    """Make one node of the elements, which come in the graph's order."""
+    x = next(iter(nodes.values())).inputs[0]  # an element itself, it may be an output of another such node by now
+    new = UNBIND.node([x], len(nodes), axis=axis)
+    results = {node.outputs[0]: new.outputs[index] for index, node in nodes.items()}
+    replace(nodes.values(), [new], results, at=next(iter(nodes.values())))
+
+
+def shapes(x: Shape, *, axis: int = 0) -> list[Shape]:
+    """For each element, that of x without the axis."""
+    extent = x[axis]
+    return [(*x[:axis], *x[axis + 1 :])] * (extent if isinstance(extent, int) else 0)
+
+
+def reference(x: np.ndarray, *, axis: int = 0) -> tuple[np.ndarray, ...]:
+    """The elements."""
+    return tuple(np.moveaxis(x, axis, 0))
+
+
+def row(node: Node, x: Operand, *, axis: int = 0) -> Arg:
+    """All elements along an axis: `q, k, v = ops.unbind(x)`."""
+    return Unpacked(invoke("ops.unbind", x, *((axis,) if axis else ())))
+
+
+UNBIND = FusedOperator("Unbind", phase="elements", steps=(fuse_elements,), shape=shapes, reference=reference, row=row)

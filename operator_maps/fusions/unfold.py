@@ -1,0 +1,113 @@
+"""Unfold: the patches of an image as columns, which torch's exporter gathers by constant tables."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.graph.fusions.pattern import Pattern, either, op
+from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
+from converter.graph.queries import numbers_of, shape_of
+from converter.rows import Arg, Node, Operand, invoke, unless_default
+from operator_maps.lib.windows import scalar
+
+
+def gathered_patches(x: Pattern, pads: Pattern, rows: Pattern, columns: Pattern, shape: Pattern) -> Pattern:
+    """Rows and columns of every patch, patches last: `unfold`."""
+    source = either(op.Pad(x, pads, mode="constant"), op.Pad(x, pads, 0, mode="constant"), x)
+    gathered = op.Gather(op.Gather(source, rows, axis=2), columns, axis=4)
+    return op.Reshape(op.Transpose(gathered, perm=(0, 1, 2, 4, 3, 5)), shape)
+
+
+def unfolded(
+    builder: Builder, x: ir.Value, pads: ir.Value | None, rows: ir.Value, columns: ir.Value, shape: ir.Value
+) -> ir.Value | None:
+    """Unfold, when the tables count in steps and nothing lies beyond the last patch."""
+    extents, around = shape_of(x), (0,) * 8 if pads is None else numbers_of(pads)
+    tables = [table.const_value for table in (rows, columns)]
+    if extents is None or len(extents) != 4 or around is None or tables[0] is None or tables[1] is None:
+        return None
+    padding, (height, width) = around[2:4], extents[2:]
+    if around != (0, 0, *padding, 0, 0, *padding) or not isinstance(height, int) or not isinstance(width, int):
+        return None
+    steps = [_steps(table.numpy()) for table in tables if table is not None]
+    if None in steps:
+        return None
+    (kernel, dilation, stride, counts) = zip(*(step for step in steps if step is not None), strict=True)
+    for extent, pad, k, d, s, count in zip((height, width), padding, kernel, dilation, stride, counts, strict=True):
+        if (extent + 2 * pad - d * (k - 1) - 1) // s + 1 != count:
+            return None
+    wanted, channels = numbers_of(shape), extents[1]
+    if wanted is None or not isinstance(channels, int):
+        return None
+    if wanted[1:] not in ((channels * math.prod(kernel), math.prod(counts)), (channels * math.prod(kernel), -1)):
+        return None
+    return builder.fused(UNFOLD, x, kernel=kernel, dilation=dilation, padding=padding, stride=stride)
+
+
+def _steps(table: np.ndarray) -> tuple[int, int, int, int] | None:
+    """Kernel, dilation, stride and count of a table `dilation * i + stride * j`."""
+    if table.ndim != 2 or not table.size or table[0, 0] != 0:
+        return None
+    kernel, count = table.shape
+    dilation = int(table[1, 0]) if kernel > 1 else 1
+    stride = int(table[0, 1]) if count > 1 else 1
+    if min(dilation, stride) < 1 or (table != dilation * np.arange(kernel)[:, None] + stride * np.arange(count)).any():
+        return None
+    return kernel, dilation, stride, count
+
+
+def shape(
+    x: Shape,
+    *,
+    kernel: tuple[int, ...] = (1, 1),
+    dilation: tuple[int, ...] = (1, 1),
+    padding: tuple[int, ...] = (0, 0),
+    stride: tuple[int, ...] = (1, 1),
+) -> Shape:
+    """(N, C, H, W) to (N, C * pixels of a patch, patches)."""
+    n, channels, *extents = x
+    patches = 1
+    for extent, k, d, pad, s in zip(extents, kernel, dilation, padding, stride, strict=True):
+        if not isinstance(extent, int):
+            return (n, None, None)
+        patches *= (extent + 2 * pad - d * (k - 1) - 1) // s + 1
+    return (n, channels * math.prod(kernel) if isinstance(channels, int) else None, patches)
+
+
+def reference(
+    x: np.ndarray,
+    *,
+    kernel: tuple[int, ...] = (1, 1),
+    dilation: tuple[int, ...] = (1, 1),
+    padding: tuple[int, ...] = (0, 0),
+    stride: tuple[int, ...] = (1, 1),
+) -> np.ndarray:
+    """Windows of the padded image, their pixels behind the channels, and one after the other."""
+    x = np.pad(x, [(0, 0), (0, 0), *((pad, pad) for pad in padding)])
+    window = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    patches = np.lib.stride_tricks.sliding_window_view(x, window, (2, 3))  # type: ignore[call-overload]
+    patches = patches[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
+    n, channels, rows, columns = patches.shape[:4]
+    return patches.transpose(0, 1, 4, 5, 2, 3).reshape(n, channels * math.prod(kernel), rows * columns)
+
+
+def row(
+    node: Node,
+    x: Operand,
+    *,
+    kernel: tuple[int, ...] = (1, 1),
+    dilation: tuple[int, ...] = (1, 1),
+    padding: tuple[int, ...] = (0, 0),
+    stride: tuple[int, ...] = (1, 1),
+) -> Arg:
+    """The patches of an image as columns."""
+    options = unless_default(dilation=(scalar(dilation), 1), padding=(scalar(padding), 0), stride=(scalar(stride), 1))
+    return invoke("ops.unfold", x, scalar(kernel), **options)
+
+
+UNFOLD = FusedOperator(
+    "Unfold", phase="patches", steps=(Fusion(gathered_patches, unfolded),), shape=shape, reference=reference, row=row
+)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from graph.fusions.recognition import fused, model_of
+from harness import check_model
+
+X = np.random.default_rng(0).normal(size=(2, 3, 5)).astype(np.float32)
+
+
+def left_of(body: str, **weights) -> list[str]:
+    return fused(f"(float[n,3,5] x) => (float[n,5] y) {{ {body} }}", X, **weights)
+
+
+SPLIT = "a, b, c = Split <axis=1> (x, sizes) p = Squeeze(a, axis) q = Squeeze(b, axis) r = Squeeze(c, axis) "
+GATHER = "p = Gather <axis=1> (x, i0) q = Gather <axis=1> (x, i1) r = Gather <axis=1> (x, i2) "
+INDICES = {f"i{i}": np.array(i) for i in range(3)}
+SUM = "s = Mul(p, q) y = Sub(s, r)"
+
+
+@pytest.mark.parametrize("parts", [SPLIT, GATHER], ids=["split", "gather"])
+def test_all_elements_are_unbound(parts):
+    weights = {"sizes": np.array([1, 1, 1]), "axis": np.array([1]), **INDICES}
+    weights = {name: array for name, array in weights.items() if name in parts}
+    assert left_of(parts + SUM, **weights) == ["Unbind", "Mul", "Sub"]
+
+
+def test_elements_of_elements_are_unbound():
+    body = "a = Gather (x, i0) b = Gather (x, i1) p = Gather (a, i0) q = Gather (a, i1) r = Gather (a, i2) "
+    text = f"(float[2,3,5] x) => (float[3,5] y) {{ {body} s = Mul(p, q) t = Sub(s, r) y = Add(t, b) }}"
+    assert fused(text, X, **INDICES) == ["Unbind", "Unbind", "Mul", "Sub", "Add"]
+
+
+def test_one_element_of_each_is_not_unbound():
+    assert "Unbind" not in left_of("p = Gather <axis=1> (x, i0) q = Gather <axis=1> (x, i2) y = Mul(p, q)", **INDICES)
+
+
+def test_a_split_whose_parts_are_used_otherwise_stays():
+    body = SPLIT + "t = Add(p, q) s = ReduceSum(b, axis) u = Squeeze(s, axis) v = Add(t, u) y = Sub(v, r)"
+    left = left_of(body, sizes=np.array([1, 1, 1]), axis=np.array([1]))
+    assert "Split" in left
+    assert "Unbind" not in left
+
+
+def test_script():
+    text = f"(float[n,3,5] x) => (float[n,5] y) {{ {SPLIT + SUM} }}"
+    rep = check_model(model_of(text, sizes=np.array([1, 1, 1]), axis=np.array([1])), [X])
+    assert "= ops.unbind(x, 1)" in rep.script
+    assert len(rep.translation.program.records) == 6
