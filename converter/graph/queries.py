@@ -10,6 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.graph.annotations import OPSET
+from converter.graph.traits import Trait, has_trait
 from converter.shapes.symbols import extents_by_name
 
 TOLERANCE = {ir.DataType.FLOAT16: 2.0**-10, ir.DataType.BFLOAT16: 2.0**-7}
@@ -42,16 +43,12 @@ def shape_of(value: ir.Value) -> tuple[int | str | None, ...] | None:
     return None if value.shape is None else extents_by_name(value.shape)
 
 
-VIEWS = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
-"""Operators that only give a value another shape."""
-
-
 def is_weight(value: ir.Value) -> bool:
     """Whether a value is a constant, or one that is only used in another shape: a row can make a parameter of both."""
     if value.const_value is not None:
         return True
     node = value.producer()
-    source = node.inputs[0] if node is not None and node.op_type in VIEWS and not node.domain else None
+    source = node.inputs[0] if node is not None and has_trait(node, Trait.VIEW) else None
     return (
         source is not None
         and value.shape is not None

@@ -14,6 +14,7 @@ import onnx_ir as ir
 
 from converter.errors import BadParamError
 from converter.frontends.source import Endpoint
+from converter.graph.traits import Trait, has_trait
 
 SEED = 0
 EXTENTS = (64, 128, 256, 384, 512, 640, 1024, 16384)
@@ -21,34 +22,8 @@ EXTENTS = (64, 128, 256, 384, 512, 640, 1024, 16384)
 texts and of sounds."""
 LARGEST = 1 << 24
 """Elements of an input that is made of these."""
-INDEXED_AXIS = {"Gather": 0, "GatherElements": 0, "ScatterElements": 0, "Scatter": 0}
-"""Operators whose second input counts positions on one axis of the first → the axis' default."""
-_TRANSPARENT = frozenset(
-    {
-        "Add",
-        "Cast",
-        "Clip",
-        "Concat",
-        "Expand",
-        "Flatten",
-        "Gather",
-        "Identity",
-        "Max",
-        "Min",
-        "Mod",
-        "Pad",
-        "Reshape",
-        "Slice",
-        "Split",
-        "Squeeze",
-        "Sub",
-        "Tile",
-        "Transpose",
-        "Unsqueeze",
-        "Where",
-    }
-)
-"""Operators through which indices are followed."""
+_KEEPS_INDICES = frozenset({"Add", "Cast", "Clip", "Max", "Min", "Mod", "Pad", "Sub", "Where"})
+"""Operators that indices go through beside data movement: what clips, shifts and masks them."""
 
 
 def verification_inputs(graph: ir.Graph, ends: Sequence[Endpoint], file: Path | None) -> dict[str, np.ndarray]:
@@ -108,7 +83,7 @@ def index_bound(value: ir.Value) -> int | None:
             bound = _indexed(node, position)
             if bound is not None:
                 bounds.append(bound)
-            elif node.op_type in _TRANSPARENT:
+            elif has_trait(node, Trait.DATA_MOVEMENT) or node.op_type in _KEEPS_INDICES:
                 fresh = [output for output in node.outputs if output not in seen]
                 seen.update(fresh)
                 pending += fresh
@@ -117,9 +92,9 @@ def index_bound(value: ir.Value) -> int | None:
 
 def _indexed(node: ir.Node, position: int) -> int | None:
     """The extent that this input of the node counts positions on."""
-    if position == 1 and node.op_type in INDEXED_AXIS:
-        data, axis = node.inputs[0], node.attributes.get_int("axis", INDEXED_AXIS[node.op_type])
-    elif position == 1 and node.op_type in ("GatherND", "ScatterND"):
+    if position == 1 and has_trait(node, Trait.INDEXES_AXIS):
+        data, axis = node.inputs[0], node.attributes.get_int("axis", 0)
+    elif position == 1 and has_trait(node, Trait.INDEXES_LEADING_AXES):
         data, axis = node.inputs[0], 0
         if data is not None and data.shape is not None:
             known = [dim for dim in data.shape if isinstance(dim, int)]

@@ -16,16 +16,12 @@ from onnx import helper, numpy_helper
 
 from converter.frontends.onnx.model_file import ORT_IR_VERSION
 from converter.graph.fusions.rewrite import DOMAIN, FusedOperator
+from converter.graph.traits import Trait, has_trait
 from converter.graph.walk import all_nodes, subgraphs
 from converter.verification.evaluate import NoReference, Runner, by_onnx, runner_of
 
 ORT_OPSET = 26
 """The newest opset that onnxruntime 1.31 runs. Later ones only widen what its operators accept, or add operators."""
-
-RANDOM = frozenset(
-    {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
-)
-"""Operators whose outputs nobody can compare."""
 
 
 def values_read_by(node: ir.Node) -> list[ir.Value]:
@@ -42,7 +38,7 @@ def values_read_by(node: ir.Node) -> list[ir.Value]:
 
 def is_random(node: ir.Node) -> bool:
     """Whether a node's outputs are random, or those of a node in its sub-graphs."""
-    return any(each.op_type in RANDOM or _drops(each) for each in all_nodes([node]))
+    return any(has_trait(each, Trait.RANDOM) or _drops(each) for each in all_nodes([node]))
 
 
 def _drops(node: ir.Node) -> bool:

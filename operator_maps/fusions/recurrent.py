@@ -20,6 +20,7 @@ from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import Builder, FusedOperator, Shape
 from converter.graph.fusions.trace import Trace
 from converter.graph.queries import attribute, numbers_of, shape_of
+from converter.graph.traits import Trait, has_trait
 from converter.graph.unique_names import UniqueNames
 from converter.rows import Arg, Assign, Node, Operand, Variable, Written, expr, invoke, unless_default
 from operator_maps.lib.recurrent_weights import GATES, PARAMETERS, places_of_parameters
@@ -220,18 +221,28 @@ def _is_read(value: ir.Value) -> bool:
 
 def _is_zero(state: ir.Value) -> bool:
     """Whether a state is zeros: a constant, or one that is as large as the batch."""
-    producer = state.producer()
-    while producer is not None and producer.op_type in ("Expand", "Slice", "Split", "Transpose"):
-        source = producer.inputs[0]
-        if source is None:
-            return False
-        state, producer = source, source.producer()
-    if state.const_value is not None:
-        return not state.const_value.numpy().any()
+    pending, seen = [state], {state}
+    while pending:
+        value = pending.pop()
+        producer = value.producer()
+        if producer is None or not has_trait(producer, Trait.DATA_MOVEMENT):
+            if not _is_constant_zero(value, producer):
+                return False
+            continue
+        sources = producer.inputs if producer.op_type == "Concat" else producer.inputs[:1]
+        fresh = {source for source in sources if source is not None} - seen
+        seen |= fresh
+        pending += fresh
+    return True
+
+
+def _is_constant_zero(value: ir.Value, producer: ir.Node | None) -> bool:
+    if value.const_value is not None:
+        return not value.const_value.numpy().any()
     if producer is None or producer.op_type != "ConstantOfShape":
         return False
-    value = producer.attributes.get_tensor("value", None)
-    return value is None or not value.numpy().any()
+    filled = producer.attributes.get_tensor("value", None)
+    return filled is None or not filled.numpy().any()
 
 
 # What a layer computes

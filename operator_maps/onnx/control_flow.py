@@ -7,10 +7,8 @@ from collections.abc import Sequence
 import onnx_ir as ir
 
 from converter.rows import Arg, Branch, Node, Operand, PyValue, Variable, Written, expr
+from converter.shapes import FAR
 from operator_maps.lib.iterations import UNROLLED, Iterations, extents
-
-_NO_LIMIT = 2**31 - 1
-"""A trip count from here on means no limit: exporters write the largest integer."""
 
 
 def if_(node: Node, condition: Operand, *, then_branch: ir.Graph, else_branch: ir.Graph) -> Arg:
@@ -65,7 +63,7 @@ def loop(node: Node, count: Operand | None, condition: Operand | None, *initial:
     iterations.carry(proceed, expr("ms.Tensor(True)") if keep else condition, proceeds)
     if limit is None and not body.inputs[0].uses():
         return Written(iterations.while_(proceed), (*states, *stacks))
-    return Written(iterations.for_(index, _NO_LIMIT if limit is None else limit, proceed), (*states, *stacks))
+    return Written(iterations.for_(index, FAR if limit is None else limit, proceed), (*states, *stacks))
 
 
 def scan(
@@ -135,7 +133,7 @@ def _limit(count: Operand | None) -> Arg:
     items = None if count is None else count.items()
     if items is None:
         return count
-    return None if isinstance(items[0], int) and items[0] >= _NO_LIMIT else items[0]
+    return None if isinstance(items[0], int) and items[0] >= FAR else items[0]
 
 
 def _stays_true(body: ir.Graph) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph.traits import Trait, has_trait
 from converter.rows import Arg, Node, Operand, expr, invoke
 from operator_maps.onnx.slicing import subscript
 
@@ -133,13 +134,13 @@ def _never_negative(value: ir.Value | None) -> bool:
         known = None if value is None else value.const_value
         return known is not None and known.size < 64 and not (known.numpy() < 0).any()
     if producer.op_type in ("NonZero", "ArgMax", "ArgMin", "TopK", "Shape"):
-        return True
+        return value is producer.outputs[-1]  # the first output of TopK holds elements
     if producer.op_type == "Concat":
         return all(_never_negative(part) for part in producer.inputs)
     if producer.op_type == "Clip":
         return len(producer.inputs) > 1 and producer.inputs[1] is not None and _never_negative(producer.inputs[1])
-    moves = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Expand", "Slice", "Cast", "Identity", "Gather")
-    return producer.op_type in moves and _never_negative(producer.inputs[0])
+    moves = producer.op_type == "Cast" or has_trait(producer, Trait.DATA_MOVEMENT)
+    return moves and _never_negative(producer.inputs[0])
 
 
 def from_the_front(indices, x, first):

@@ -12,14 +12,12 @@ import numpy as np
 import onnx
 
 from converter.frontends.tensorflow.order import reads
+from converter.graph.traits import Trait, operators_with
 
-_RECURRENT = ("LSTM", "GRU", "RNN")
 _STATES = (5, 6)
 """Inputs of these operators: initial_h and, of an LSTM, initial_c."""
 
 _PARAMETERS = {1: "W", 2: "R", 3: "B", 7: "P"}
-
-_ZERO_IF_FIRST_IS = ("Unsqueeze", "Squeeze", "Reshape", "Identity", "Cast", "Expand", "Tile", "Transpose", "Slice")
 
 
 def tidy(graph: onnx.GraphProto) -> None:
@@ -50,7 +48,7 @@ def _tidy_recurrent(graph: onnx.GraphProto) -> None:
     constants = {tensor.name: tensor for tensor in graph.initializer}
     renamed: dict[str, str] = {}
     for node in graph.node:
-        if node.op_type not in _RECURRENT or node.domain:
+        if node.domain or node.op_type not in operators_with(Trait.RECURRENT):
             continue
         for index in _STATES:
             if len(node.input) > index and node.input[index] and _is_zero(node.input[index], makers, constants):
@@ -81,7 +79,8 @@ def _is_zero(name: str, makers: Mapping[str, onnx.NodeProto], constants: Mapping
         return all(not np.any(onnx.numpy_helper.to_array(attribute.t)) for attribute in maker.attribute)
     if maker.op_type == "Concat":
         return all(_is_zero(source, makers, constants) for source in maker.input)
-    return maker.op_type in _ZERO_IF_FIRST_IS and _is_zero(maker.input[0], makers, constants)
+    moves = maker.op_type == "Cast" or maker.op_type in operators_with(Trait.DATA_MOVEMENT)
+    return moves and _is_zero(maker.input[0], makers, constants)
 
 
 def _rename(graph: onnx.GraphProto, constants: Mapping[str, onnx.TensorProto], names: Mapping[str, str]) -> None:

@@ -6,11 +6,8 @@ import onnx_ir as ir
 
 from converter.graph.fusions.replacement import replace
 from converter.graph.queries import axes_of, shape_of
+from converter.graph.traits import Trait, has_trait
 from converter.graph.unique_names import UniqueNames
-
-_COMPARISONS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
-_ARITHMETIC = ("Add", "Cast", "Div", "Mod", "Mul", "Sub", "Where")
-_BROADCASTING = frozenset((*_COMPARISONS, *_ARITHMETIC, "And", "Not", "Or", "Xor"))
 
 
 def drop_expansions(model: ir.Model, names: UniqueNames) -> None:
@@ -50,7 +47,7 @@ def _narrow(
     shapes[value] = shape
     for use in value.uses():
         node = use.node
-        if node.domain or node.op_type not in _BROADCASTING:
+        if not has_trait(node, Trait.ELEMENTWISE):
             return False
         result = _broadcast([shapes.get(each, shape_of(each)) for each in node.inputs if each is not None])
         if result is None or not _narrow(node.outputs[0], result, shapes):

@@ -10,13 +10,11 @@ import onnx_ir as ir
 from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import Builder
 from converter.graph.queries import attribute, numbers_of
+from converter.graph.traits import Trait, has_trait
 from converter.graph.unique_names import UniqueNames
 
-_ACTIVATIONS = ("Clip", "Elu", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Relu", "Sigmoid", "Softplus", "Tanh")
-_ARITHMETIC = ("Abs", "Add", "Div", "Erf", "Exp", "Log", "Max", "Min", "Mul", "Neg", "Pow", "Sqrt", "Sub")
-_ELEMENTWISE = frozenset((*_ACTIVATIONS, *_ARITHMETIC))
-_BY_AXIS = frozenset(("Pad", "ReduceMean"))
-"""What names axes, in a constant behind the tensor."""
+_BY_AXIS = ("Pad", "ReduceMean")
+"""What names axes in a constant behind the tensor, which `_moved` knows how to write for the other layout."""
 
 
 def sink_transposes(model: ir.Model, names: UniqueNames) -> None:
@@ -35,7 +33,7 @@ def _can_sink(node: ir.Node) -> bool:
     """Whether a node does the same in either layout."""
     if node.op_type == "ReduceMean" and attribute(node, "keepdims") != 1:
         return False
-    return not node.domain and node.op_type in _ELEMENTWISE | _BY_AXIS and len(node.outputs) == 1
+    return has_trait(node, Trait.ELEMENTWISE) or (node.op_type in _BY_AXIS and not node.domain)
 
 
 def _sink(node: ir.Node, names: UniqueNames) -> None:

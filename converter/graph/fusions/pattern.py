@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import onnx_ir as ir
 
 from converter.graph.queries import attribute, is_close, is_float, is_internal, is_same, is_weight, number_of
+from converter.graph.traits import Trait, has_trait
 
 PatternLike: TypeAlias = "Pattern | float | None"
 
@@ -207,8 +208,6 @@ class _Either(Pattern):
 
 
 class _Operator(Pattern):
-    COMMUTATIVE = frozenset({"Add", "And", "Equal", "Max", "Min", "Mul", "Or"})
-
     def __init__(self, op_type: str, inputs: Sequence[Pattern], attributes: Mapping[str, Any], domain: str) -> None:
         self._op_type, self._inputs, self._attributes, self._domain = op_type, inputs, attributes, domain
         self.roots = frozenset({op_type})
@@ -224,7 +223,7 @@ class _Operator(Pattern):
         if inner is None or any(item is not None for item in given[count:]):
             return
         yield from _match_all(self._inputs, given, inner)
-        if self._op_type in self.COMMUTATIVE and len(given) == 2:
+        if len(given) == 2 and has_trait(node, Trait.COMMUTATIVE):
             yield from _match_all(self._inputs, given[::-1], inner)
 
     def _match_attributes(self, node: ir.Node, found: Found) -> Found | None:

@@ -6,10 +6,7 @@ import numpy as np
 import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
 
-DATA_MOVEMENT = frozenset(
-    ("Concat", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze")
-)
-"""Operators that only move elements."""
+from converter.graph.traits import Trait, has_trait
 
 
 class Trace:
@@ -28,7 +25,7 @@ class Trace:
                 )
             return self._weights[value]
         node = value.producer()
-        if node is None or node.domain or node.op_type not in DATA_MOVEMENT:
+        if node is None or not has_trait(node, Trait.DATA_MOVEMENT):
             return None
         feeds = {each.name or "": self._input(each) for each in node.inputs if each is not None}
         if any(array is None for array in feeds.values()):

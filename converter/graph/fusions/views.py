@@ -10,11 +10,10 @@ from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import Builder, Fusion
 from converter.graph.queries import axes_of, numbers_of, rank_of, shape_of
 from converter.graph.unique_names import UniqueNames
+from converter.shapes import FAR
 
 EXTENTS = frozenset({"Add", "Cast", "Div", "Gather", "Mul", "Shape", "Slice", "Squeeze", "Sub", "Unsqueeze"})
-"""What computes extents from extents."""
-FAR = np.iinfo(np.int32).max
-"""ONNX writes "to the end" as this number or a larger one."""
+"""What computes extents from extents, none of which is then 0: exporters keep to that, ONNX does not."""
 
 # One element of an axis
 

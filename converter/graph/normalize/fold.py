@@ -16,6 +16,7 @@ from converter.graph.annotations import FOLDED, is_literal
 from converter.graph.constants import lift_constants, new_initializer
 from converter.graph.hints.origins import is_fixed
 from converter.graph.shape_inference import infer_shapes
+from converter.graph.traits import Trait, has_trait
 from converter.graph.unique_names import Memory, named_tensor
 from converter.graph.walk import all_graphs, all_nodes
 
@@ -25,10 +26,6 @@ _MAX_ROUNDS = 8  # a shape that folding makes known may let more fold; each up-s
 _LITERAL_SIZE = 16  # elements; a larger Constant node holds a weight (some exporters write all weights so)
 
 _HIDDEN = "converter.hidden"  # a domain of which onnxscript knows nothing
-_RANDOM = frozenset(
-    ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
-)
-_QUANTIZATION = frozenset(("DequantizeLinear", "QuantizeLinear"))
 _WEIGHT_TYPES = frozenset((ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16))
 _PACKED_TYPES = frozenset(dtype for dtype in ir.DataType if re.match(r"FLOAT[468]E|U?INT[24]$", dtype.name))
 _EXPORTERS_NAME = re.compile(r"val_\d+|scalar_tensor_default.*|onnx::.*|\d+|.*Constant.*|const_fold_opt__\d+")
@@ -89,11 +86,11 @@ class _Rule:
 
     def __call__(self, node: ir.Node) -> bool:
         inputs = [value for value in node.inputs if value is not None]
-        if node.op_type in _RANDOM:
+        if has_trait(node, Trait.RANDOM):
             return False
         if any(value.dtype in _PACKED_TYPES for value in inputs):
             return True
-        if node.op_type in _QUANTIZATION or any(value in self._weights for value in inputs):
+        if has_trait(node, Trait.QUANTIZATION) or any(value in self._weights for value in inputs):
             return False
         return self._fits(node, inputs)
 

@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from converter.graph.annotations import VARYING
 from converter.graph.shape_inference import infer_shapes
+from converter.graph.traits import Trait, has_trait
 from converter.graph.walk import all_nodes
 
 _ATTEMPTS = 20
@@ -32,7 +33,7 @@ def infer_loop_shapes(model: ir.Model) -> None:
     An axis that the body changes is free, and noted (`varying_axes`). Where a body's results have no known shape, what
     the file declares stands.
     """
-    loops = [node for node in all_nodes(model.graph) if node.op_type in ("Loop", "Scan") and node.domain == ""]
+    loops = [node for node in all_nodes(model.graph) if has_trait(node, Trait.LOOP)]
     carried = [item for node in loops for item in _carried(node)]
     inferred = {value: value.shape for node in all_nodes(model.graph) for value in node.outputs}
     declared = {item: item.formal.shape for item in carried}

@@ -18,6 +18,7 @@ from converter.graph.annotations import OPSET
 from converter.graph.constants import new_initializer
 from converter.graph.normalize.clean import replace_value
 from converter.graph.shape_inference import infer_node, is_small
+from converter.graph.traits import Trait, operators_with
 from converter.graph.unique_names import UniqueNames
 from converter.graph.walk import all_graphs
 
@@ -28,8 +29,7 @@ OPTIMISATIONS = (
     "eliminate_nop_pad",  # by zero on all sides
     "fuse_consecutive_reduce_unsqueeze",  # a mean over an axis that is put back: keepdims
 )
-_REDUCTIONS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
-_OPERATORS = frozenset(("Pad", "Transpose", "Unsqueeze", *(f"Reduce{name}" for name in _REDUCTIONS)))
+_OPERATORS = operators_with(Trait.REDUCTION) | {"Pad", "Transpose", "Unsqueeze"}
 _ALONE = frozenset(("Pad", "Transpose"))  # a single one may do nothing
 _USE = "converter.use"  # an operator that the optimizer does not know: it stands for whoever uses the run's values
 

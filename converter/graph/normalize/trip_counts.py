@@ -16,10 +16,9 @@ from converter.graph.constants import new_initializer
 from converter.graph.shape_inference import infer_node
 from converter.graph.unique_names import UniqueNames
 from converter.graph.walk import all_nodes
+from converter.shapes import FAR
 
 _INT32, _INT64 = ir.DataType.INT32, ir.DataType.INT64
-_NO_LIMIT = 2**31 - 1
-"""A trip count from here on means no limit: exporters write the largest integer."""
 
 
 class _Term(NamedTuple):
@@ -116,7 +115,7 @@ class _Loop:
     def _limit(self, terms: Sequence[tuple[_Term, ir.Value]]) -> list[ir.Value]:
         """Let the loop run as often as all terms allow, and no more often than before; return those that stay."""
         given = self.node.inputs[0]
-        counts = {} if given is None or (_number(given) or 0) >= _NO_LIMIT else {_root(given): given}
+        counts = {} if given is None or (_number(given) or 0) >= FAR else {_root(given): given}
         for (start, limit, offset), _ in terms:
             first, last = _first(start), _number(limit)
             if first is not None and last is not None:

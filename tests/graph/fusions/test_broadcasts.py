@@ -14,7 +14,8 @@ MEAN = "m = ReduceMean(x, axes) e = Expand(m, shape) "
         ("y = Mul(x, e)", ["ReduceMean", "Mul"]),
         ("a = Sub(e, x) y = Div(a, e)", ["ReduceMean", "Sub", "Div"]),
         ("y = Mul(e, e)", ["ReduceMean", "Expand", "Mul"]),  # nothing else is as large
-        ("a = Mul(x, e) b = Relu(e) y = Add(a, b)", ["ReduceMean", "Expand", "Mul", "Relu", "Add"]),
+        ("a = Mul(x, e) b = Relu(e) y = Add(a, b)", ["ReduceMean", "Mul", "Relu", "Add"]),
+        ("a = Mul(x, e) b = Softmax(e) y = Add(a, b)", ["ReduceMean", "Expand", "Mul", "Softmax", "Add"]),
         ("y = Concat <axis=2> (x, e)", ["ReduceMean", "Expand", "Concat"]),
     ],
 )
@@ -28,7 +29,7 @@ def test_an_expansion_that_happens_by_itself_goes(body: str, left: list[str], ba
 
 
 @pytest.mark.parametrize(
-    ("body", "goes"), [("y = Add(x, e)", True), ("y = Mul(e, e)", False), ("a = Relu(e) y = Add(x, a)", False)]
+    ("body", "goes"), [("y = Add(x, e)", True), ("y = Mul(e, e)", False), ("a = Softmax(e) y = Add(x, a)", False)]
 )
 def test_an_axis_in_front_goes(body: str, goes: bool) -> None:
     text = f"(float[2,3,5] x) => (float[r,3,5] y) {{ p = Add(w, w) e = Unsqueeze(p, axes) {body} }}"

@@ -29,8 +29,12 @@ def left_of(body: str, ends: str = "a,b,c,d") -> list[str]:
         (f"t = {LAST} (x) p = Pad(t, pads) z = {FIRST} (p)", ["Pad", "Neg"]),
         (f"t = {LAST} (x) m = ReduceMean <keepdims = 1> (t, pixels) z = {FIRST} (m)", ["ReduceMean", "Neg"]),
         (f"t = {LAST} (x) r = Relu(t) z = Tanh(r)", ["Relu", "Tanh", "Neg", "Transpose"]),
+        (
+            f"t = {LAST} (x) g = Greater(t, half) k = Where(g, t, one) f = Cast <to = 10> (k) z = {FIRST} (f)",
+            ["Greater", "Where", "Cast", "Neg"],
+        ),
     ],
-    ids=["unary", "numbers", "used twice", "two branches", "padding", "mean", "to the end"],
+    ids=["unary", "numbers", "used twice", "two branches", "padding", "mean", "to the end", "other types"],
 )
 def test_transposes_sink_to_their_inverse(body: str, left: list[str]) -> None:
     assert left_of(f"{body} y = Neg(z)") == left

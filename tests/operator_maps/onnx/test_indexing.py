@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from graph.fusions.recognition import model_of
 from harness import check, check_model
 from onnx import TensorProto, helper, numpy_helper
 
@@ -190,3 +191,11 @@ def test_a_token_and_its_position_are_parameters() -> None:
 def test_places_that_count_from_the_back(batch_dims: int, constants: tuple[int, ...]) -> None:
     places = ints(*([[-1], [1]] * X.shape[0]))[: X.shape[0]]
     check("GatherND", X, places, batch_dims=batch_dims, constants=constants, free=True)
+
+
+def test_elements_of_a_topk_may_count_from_the_back() -> None:
+    text = """(float[4,5] x, int64[3,3] numbers) => (float[3] y) {
+        elements, places = TopK(numbers, two) y = GatherND(x, elements)
+    }"""
+    numbers = ints([-1, -3, -2], [0, 1, -4], [-2, -2, -3])
+    check_model(model_of(text, two=ints(2)), [X[0], numbers])

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 
 from converter.graph.edit import Edit, RefusedError
+from converter.graph.traits import Trait, operators_with
 
 Rewrite = Callable[[Edit], None]
 
@@ -148,13 +149,12 @@ _CONSUMED = (
     "Sigmoid", "Sqrt", "Sub", "Sum", "Tanh",
 )
 # fmt: on
-_REDUCTIONS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "SumSquare")
 
 REWRITES: dict[tuple[str, int], Rewrite] = {
     **{(name, 6): drop("consumed_inputs") for name in _CONSUMED},
-    **{(f"Reduce{name}", 18): ints_to_input("axes", 1) for name in _REDUCTIONS},
+    **{(name, 18): ints_to_input("axes", 1) for name in operators_with(Trait.REDUCTION) - {"ReduceSum"}},
     **{(name, 13): ints_to_input("axes", 1) for name in ("ReduceSum", "Squeeze", "Unsqueeze")},
-    **{(name, 7): drop("output_sequence") for name in ("GRU", "LSTM", "RNN")},  # the output is there or left out
+    **{(name, 7): drop("output_sequence") for name in operators_with(Trait.RECURRENT)},  # it is there or left out
     ("Cast", 6): cast_6,
     ("Clip", 11): clip_11,
     ("Concat", 4): spell_out(axis=1),
