@@ -1,7 +1,7 @@
-"""What can go wrong, each with a code: every error that a user sees is one of these.
+"""Errors: every error that a user sees is an instance of one of these classes, and each class has a code.
 
-The codes are MindConverter's, continued. An error says what happened, to what, and what to do about it, in one or
-two lines. `docs/errors.md` is made from this module: a class's docstring is the meaning of its code.
+The codes continue MindConverter's. A message says in one or two lines what happened, to which file, node or option, and
+what the user can do. `docs/errors.md` is generated from this module: a class's docstring is the meaning of its code.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 REPORT_IT = "Nothing was written. Please report it with the traceback, which --verbose shows."
-"""Behind the message of an error that nobody foresaw."""
+"""The end of the message of an unexpected error."""
 
 
-def unforeseen(error: Exception) -> str:
-    """An error of somebody else's class on one line."""
+def describe_unexpected(error: Exception) -> str:
+    """The class and the message, on one line, of an exception that is not a ConverterError."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".: ")
 
 
@@ -23,12 +23,13 @@ class ConverterError(Exception):
 
     Attributes:
         code: seven digits; the first is the family.
-        example: a message of this class, as it is printed behind `msg:`.
-        remedy: what to do about any error of this class.
-        exit_status: of a command that ends with it.
-        message: what happened, to what, and what to do.
-        details: lines to print below it, where several things are wrong at once.
-        foreseen: whether somebody thought of this; else its cause is the error that came out of the program.
+        example: a message of this class, as it is printed after `msg:`.
+        remedy: what a user can do about any error of this class.
+        exit_status: of a command that ends with this error.
+        message: what happened, to which file, node or option, and what the user can do.
+        details: further lines, printed below the message when several things are wrong at once.
+        expected: whether the program raised the error itself; else `__cause__` is an exception of another class, and
+            the error reports a defect of the program.
     """
 
     code: ClassVar[str]
@@ -36,18 +37,18 @@ class ConverterError(Exception):
     remedy: ClassVar[str]
     exit_status: ClassVar[int] = 1
 
-    def __init__(self, message: str, details: Sequence[str] = (), *, foreseen: bool = True) -> None:
+    def __init__(self, message: str, details: Sequence[str] = (), *, expected: bool = True) -> None:
         super().__init__(message)
         self.message = message
         self.details = tuple(details)
-        self.foreseen = foreseen
+        self.expected = expected
 
     def __str__(self) -> str:
         return f"[{type(self).__name__}] code: {self.code}, msg: {self.message}"
 
 
 class BaseConverterError(ConverterError):
-    """Something that nobody foresaw: a defect of this program, or the machine is out of memory."""
+    """An unexpected error: a defect of this program, or the machine is out of memory."""
 
     code = "0000000"
     example = "ValueError: odd. Nothing was written. Please report it with the traceback, which --verbose shows."
@@ -128,7 +129,7 @@ class RuntimeIntegrityError(GraphInitError):
 
 
 def package_error(error: ImportError) -> RuntimeIntegrityError:
-    """The error for a package of ours that cannot be imported."""
+    """The error for a package that this program needs and that cannot be imported."""
     return RuntimeIntegrityError(
         f"a package is missing or does not fit the others: {error}. "
         "Install onnx2mindspore again, in an environment of its own."

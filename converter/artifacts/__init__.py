@@ -1,1 +1,1 @@
-"""Artifacts: the files that hold tensors: the checkpoint and the weight map."""
+"""Artifacts: the files of a result that hold or describe tensors, which are the checkpoint and the weight map."""

@@ -1,7 +1,7 @@
-"""Checkpoint: the network's parameters, as MindSpore loads them.
+"""Checkpoint: the network's parameters in a file that MindSpore loads.
 
-The files are byte by byte what `mindspore.save_checkpoint` writes, but one parameter after the other: a model need not
-fit into memory. Sources: `mindspore/train/checkpoint.proto`, and safetensors' `format` page.
+The file is byte for byte the one that `mindspore.save_checkpoint` writes, but only one parameter at a time is loaded, so
+that a model may be larger than memory. Formats: `mindspore/train/checkpoint.proto`, and safetensors' `format` page.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from converter.script.program import Program
 
 Format = Literal["ckpt", "safetensors"]
 LARGE = 2 * 1024**3
-"""Above so many bytes the checkpoint is written as safetensors: a ckpt is one protobuf message."""
+"""Size in bytes above which the checkpoint is written as safetensors: a ckpt is one protobuf message."""
 
 _TYPES = {
     "uint64": ("UInt64", "U64"),
@@ -38,15 +38,15 @@ _TYPES = {
     "uint8": ("UInt8", "U8"),
     "bool": ("Bool", "BOOL"),
 }
-"""NumPy's names of element types → MindSpore's and safetensors', in the order in which a safetensors file has them."""
+"""NumPy's name of an element type → MindSpore's and safetensors' names; tensors are stored in this order of types."""
 
 _ORDER = {dtype: place for place, dtype in enumerate(_TYPES)}
 _PIECE = 512 * 1024**2
-"""Bytes of a parameter in one message: protobuf's own limit is 2 GB."""
+"""Maximum bytes of a parameter in one message; protobuf's own limit is 2 GB."""
 
 
 def format_for(program: Program, wanted: Format | None) -> Format:
-    """Choose the format: as wanted, else ckpt, or safetensors when the parameters are large."""
+    """Choose the format: `wanted` if given; else ckpt, or safetensors when all parameters together exceed `LARGE`."""
     if wanted is not None:
         return wanted
     size = sum(weight.nbytes for _, weight in program.parameters())
@@ -54,7 +54,9 @@ def format_for(program: Program, wanted: Format | None) -> Format:
 
 
 def write(program: Program, path: Path, each: Each = iter) -> None:
-    """Write every parameter of the program, in the format that the suffix names; `each` goes through them.
+    """Write every parameter of the program, in the format of the path's suffix.
+
+    `each` wraps the iteration over the parameters, to report progress.
 
     Raises:
         CheckPointGenerationError: the file cannot be written.
@@ -66,7 +68,7 @@ def write(program: Program, path: Path, each: Each = iter) -> None:
 
 
 def save(parameters: Sequence[LazyTensor], path: Path, each: Each = iter) -> None:
-    """Write parameters, by their names, in the format that the suffix names; one at a time is in memory.
+    """Write named parameters in the format of the path's suffix; only one of them at a time is in memory.
 
     Raises:
         CheckPointGenerationError: the file cannot be written.
@@ -75,7 +77,7 @@ def save(parameters: Sequence[LazyTensor], path: Path, each: Each = iter) -> Non
     try:
         with path.open("wb") as file:
             write_to(parameters, file, each)
-        path.chmod(0o400)  # as MindSpore leaves it
+        path.chmod(0o400)  # as MindSpore's save_checkpoint does
     except OSError as error:
         raise CheckPointGenerationError(
             f"'{path.name}' cannot be written: {(error.strerror or str(error)).lower()}. "
@@ -84,7 +86,7 @@ def save(parameters: Sequence[LazyTensor], path: Path, each: Each = iter) -> Non
 
 
 def _write_safetensors(parameters: Sequence[LazyTensor], file: BinaryIO, each: Each) -> None:
-    """A header that says where every tensor lies, then the tensors."""
+    """Write safetensors: a JSON header with the offsets of every tensor, then the tensors' bytes."""
     ordered = sorted(parameters, key=lambda parameter: (_ORDER[parameter.array.dtype], parameter.array.name))
     header: dict[str, object] = {"__metadata__": {"format": "ms"}}
     end = 0
@@ -100,7 +102,10 @@ def _write_safetensors(parameters: Sequence[LazyTensor], file: BinaryIO, each: E
 
 
 def _write_ckpt(parameters: Sequence[LazyTensor], file: BinaryIO, each: Each) -> None:
-    """A message for every piece of a parameter; behind each other they are one message with all of them."""
+    """Write a ckpt: one protobuf message for every piece of a parameter.
+
+    Protobuf merges concatenated messages, so that the file is one message with all parameters.
+    """
     for parameter in each(parameters):
         array, data = parameter.array, _bytes(parameter)
         about = b"".join(b"\x08" + _varint(dim) for dim in array.shape) + _field(2, _TYPES[array.dtype][0].encode())
@@ -113,10 +118,10 @@ def _write_ckpt(parameters: Sequence[LazyTensor], file: BinaryIO, each: Each) ->
 
 
 def _bytes(parameter: LazyTensor) -> memoryview:
-    """The values of a parameter, as they lie in the file.
+    """Load a parameter and return its bytes in C order.
 
     Raises:
-        ValueError: they are not what is known of them.
+        ValueError: the loaded array has another shape or element type than the parameter's `TensorSpec`.
     """
     array = np.asarray(parameter.load(), order="C")
     known = parameter.array
@@ -130,17 +135,17 @@ def _nbytes(array: TensorSpec) -> int:
 
 
 def _field(number: int, data: bytes) -> bytes:
-    """A field of protobuf's that holds bytes."""
+    """Encode a protobuf field of type bytes."""
     return _prefix(number, len(data)) + data
 
 
 def _prefix(number: int, size: int) -> bytes:
-    """What stands before the bytes of a field."""
+    """The tag and the length of a protobuf field of `size` bytes."""
     return bytes([number << 3 | 2]) + _varint(size)
 
 
 def _varint(number: int) -> bytes:
-    """A number in protobuf's base-128 form."""
+    """Encode a number as a protobuf varint (base 128)."""
     digits = bytearray()
     while number > 127:
         digits.append(number & 127 | 128)

@@ -1,4 +1,4 @@
-"""Arrays that lie somewhere: what is known of one at once, and its values when they are asked for."""
+"""Tensors in files: name, shape and element type are known at once, the values are loaded only when needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """What is known of an array without its values; `dtype` is NumPy's name."""
+    """Name, shape and element type (NumPy's name) of a tensor, without its values."""
 
     name: str
     shape: tuple[int, ...]
@@ -19,7 +19,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class LazyTensor:
-    """An array and how to get its values: `load` reads them, each time anew."""
+    """A tensor whose values are loaded on demand: every call of `load` reads them from the file."""
 
     array: TensorSpec
     load: Callable[[], np.ndarray]

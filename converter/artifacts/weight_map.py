@@ -1,4 +1,4 @@
-"""Weight map: which parameter of the script came from which tensor of the source, and through which steps."""
+"""Weight map: the source's tensor and the weight steps from which each parameter of the script is computed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from converter.script.weights import Weight
 
 @dataclass(frozen=True)
 class Entry:
-    """One parameter: `steps` make it of the source's tensor."""
+    """One parameter: `steps`, run on the tensor `source`, compute the parameter `converted`."""
 
     converted: TensorSpec
     source: TensorSpec
@@ -25,13 +25,13 @@ class Entry:
 
 
 def weight_map(program: Program, name: str) -> str:
-    """Write the weight map of a network as JSON, one entry for each parameter, in the checkpoint's order."""
+    """Return the weight map of a network as JSON text: one entry for each parameter, in the checkpoint's order."""
     entries = [entry_of(parameter, weight) for parameter, weight in program.parameters()]
     return json.dumps({name: entries}, indent=2) + "\n"
 
 
 def entry_of(parameter: str, weight: Weight) -> dict[str, Any]:
-    """One parameter: its name, shape and type, those of the tensor it came from, and the steps between them."""
+    """The entry of one parameter: name, shape and type of the parameter and of its source tensor, and the steps."""
     name, shape, steps = _origin(weight)
     entry: dict[str, Any] = {
         "converted_weight": {"name": parameter, "shape": list(weight.shape), "data_type": weight.dtype.title()},
@@ -43,10 +43,10 @@ def entry_of(parameter: str, weight: Weight) -> dict[str, Any]:
 
 
 def read(file: Path) -> tuple[Entry, ...]:
-    """Read back what `weight_map` has written.
+    """Read a weight map that `weight_map` wrote.
 
     Raises:
-        BadParamError: the file is missing or holds no weight map.
+        BadParamError: the file is missing or is not a weight map.
     """
     try:
         (entries,) = json.loads(file.read_text(encoding="utf-8")).values()
@@ -70,7 +70,7 @@ def _array(text: Mapping[str, Any]) -> TensorSpec:
 
 
 def _origin(weight: Weight) -> tuple[str, list[int], list[Step]]:
-    """Name and shape of the source's tensor, and all steps from there: a frontend may have rearranged it already."""
+    """Name and shape of the source's tensor, and all steps from it, those that a frontend already ran included."""
     note = getattr(weight.tensor, "metadata_props", {}).get(SOURCE)
     if note is None:
         return weight.source_name, [int(dim) for dim in weight.tensor.shape], list(weight.steps)

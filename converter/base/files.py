@@ -1,4 +1,4 @@
-"""Whether a file can be read at all: asked before anything slow begins."""
+"""Files: check that a file can be read before a slow import or conversion begins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LFS = b"version https://git-lfs"
 
 
 def check_readable(file: Path) -> None:
-    """Open a file and look at its beginning.
+    """Open a file and read its first bytes.
 
     Raises:
         ModelLoadingError: it is missing, unreadable or empty, or Git has left a pointer in its place.

@@ -1,4 +1,4 @@
-"""Names: legal, unique, and as close to the source's as Python allows."""
+"""Names of the script's variables, attributes and classes: valid in Python, unique, and close to the source's names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import keyword
 import re
 
 MODULES = frozenset({"ms", "nn", "ops", "np", "math", "mint", "mindspore", "numpy", "Parameter", "Tensor"})
-"""What a script may import: never the name of a variable or an attribute."""
+"""Modules that a script may import; no variable or attribute gets such a name."""
 
 _RESERVED = frozenset(keyword.kwlist) | frozenset(keyword.softkwlist) | frozenset(dir(builtins)) | MODULES | {"self"}
 
@@ -23,7 +23,7 @@ def identifier(text: str, default: str = "x") -> str:
 
 
 class Namespace:
-    """The name authority of one scope: gives each hint a legal name that nothing else in the scope has."""
+    """The names used in one scope: `new` returns a valid identifier that is not yet used there."""
 
     def __init__(self, reserved: frozenset[str] = frozenset()) -> None:
         self._taken = set(_RESERVED | reserved)
@@ -33,7 +33,7 @@ class Namespace:
         return name in self._taken
 
     def new(self, hint: str, default: str = "x") -> str:
-        """Return `hint` as an identifier, with the next free number behind it when it is taken."""
+        """Return `hint` as an identifier; when it is already used, with the next free number appended."""
         name = base = identifier(hint, default)
         while name in self._taken:
             number = self._next.get(base, 1)

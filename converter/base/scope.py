@@ -1,4 +1,4 @@
-"""Scopes: the module calls of the source, such as `layer1.0.conv1`, around a node and around its statement."""
+"""Scopes: the calls of modules in the source that contain a node, such as `layer1.0.conv1`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Scope(NamedTuple):
-    """A module call in the source: its name within the one around it, and its class where the source recorded one."""
+    """A call of a module in the source: its name relative to the enclosing scope, and its class if it was recorded."""
 
     name: str
     kind: str = ""

@@ -20,8 +20,8 @@ from converter.errors import (
     ReportGenerationError,
     ScriptGenerationError,
     SubGraphSearchingError,
+    describe_unexpected,
     package_error,
-    unforeseen,
 )
 
 Item = TypeVar("Item")
@@ -100,8 +100,8 @@ class Stages:
             raise package_error(error) from error
         except Exception as error:
             failure = _FAILURES.get(name, BaseConverterError)
-            message = f"{unforeseen(error)}, at the stage '{name}'. {REPORT_IT}"
-            raise failure(message, foreseen=False) from error
+            message = f"{describe_unexpected(error)}, at the stage '{name}'. {REPORT_IT}"
+            raise failure(message, expected=False) from error
         finally:
             self._timings[name] = self._timings.get(name, 0.0) + time.perf_counter() - began
 

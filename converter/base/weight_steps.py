@@ -1,7 +1,7 @@
-"""Weight steps: how a tensor of the source becomes a parameter, as plain data.
+"""Weight steps: the operations that turn a tensor of the source into a parameter of the script, as plain data (JSON).
 
-The checkpoint is written by running the steps, the weight map lists them, and `mindconverter-weights remap` runs them
-again on another checkpoint of the same source.
+`artifacts/checkpoint` runs the steps to write the checkpoint, `artifacts/weight_map` lists them, and
+`mindconverter-weights remap` runs them again on another checkpoint of the same source.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any, TypeAlias
 import numpy as np
 
 Step: TypeAlias = Mapping[str, Any]
-"""One of `transpose`, `reshape`, `slice`, `concatenate`, `zeros`, `cast` below, as plain data."""
+"""One weight step: a transpose, reshape, slice, concatenate, zeros or cast, as the functions below return it."""
 
 
 SOURCE = "source"
-"""A key of a tensor's metadata: JSON with the `name` and `shape` of the tensor that a frontend made it of, and the
-steps from there (`transform`)."""
+"""Key of a tensor's metadata, its provenance: JSON with the `name` and `shape` of the source's tensor from which a
+frontend computed it, and the steps from there (`transform`)."""
 
 
 def transpose(*perm: int) -> Step:
@@ -41,7 +41,7 @@ def concatenate(axis: int, *parts: Sequence[Step]) -> Step:
 
 
 def zeros(*shape: int) -> Step:
-    """Zeros, whatever the array is: the source has nothing there."""
+    """Zeros of this shape, independent of the array: for a part of a parameter that the source does not have."""
     return {"op": "zeros", "shape": list(shape)}
 
 
@@ -51,10 +51,10 @@ def cast(dtype: str) -> Step:
 
 
 def apply(steps: Sequence[Step], array: np.ndarray) -> np.ndarray:
-    """Run steps on an array.
+    """Run steps, in order, on an array and return the result.
 
     Raises:
-        ValueError: a step does not fit the array, or is unknown.
+        ValueError: a step does not fit the array's shape, or its kind is unknown.
     """
     for step in steps:
         match step["op"]:
@@ -78,7 +78,7 @@ def apply(steps: Sequence[Step], array: np.ndarray) -> np.ndarray:
 
 
 def joined(steps: Sequence[Step], shape: Sequence[int]) -> tuple[Step, ...]:
-    """Steps on an array of `shape`, those that undo each other left out."""
+    """The same steps on an array of `shape`, without pairs that cancel each other."""
     kept: list[Step] = []
     for step in steps:
         last = kept[-1] if kept else None
@@ -95,5 +95,5 @@ def joined(steps: Sequence[Step], shape: Sequence[int]) -> tuple[Step, ...]:
 
 
 def shape_after(steps: Sequence[Step], shape: Sequence[int]) -> tuple[int, ...]:
-    """The shape that steps give an array of `shape`, without its values."""
+    """The shape of the result of steps on an array of `shape`; no values are needed."""
     return apply(steps, np.broadcast_to(np.int8(0), tuple(shape))).shape if steps else tuple(shape)

@@ -80,7 +80,7 @@ def diagnose_invalid_model(file: Path) -> Iterator[None]:
     try:
         yield
     except ConverterError as error:
-        fault = None if error.foreseen else recognise(file).fault_of(file)
+        fault = None if error.expected else recognise(file).fault_of(file)
         if fault is None:
             raise
         raise GraphInitError(f"the model is invalid: {fault}. Export or copy the model again.") from error.__cause__

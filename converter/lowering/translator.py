@@ -294,7 +294,7 @@ class Translator:
     def _as_tensor(self, value: ir.Value) -> Weight:
         """A constant that no layer has; what the exporter computed, such as a mask, is not trained."""
         weight = self.weight(value)
-        unknown = scopes.is_made_up(value.name) and not origin_of(value)[0]
+        unknown = scopes.is_generated(value.name) and not origin_of(value)[0]
         return replace(weight, trainable=False) if unknown or (weight.trainable and _is_mask(weight)) else weight
 
     def weight(self, value: ir.Value, steps: Sequence[Step] = ()) -> Weight:

@@ -108,4 +108,4 @@ def test_its_suffix_is_known_to_the_message(stub):
 def test_its_diagnosis_is_asked_for(stub):
     message = r"the model is invalid: net\.stub is a stub\. Export"
     with pytest.raises(GraphInitError, match=message), frontends.diagnose_invalid_model(stub):
-        raise SubGraphSearchingError("odd", foreseen=False)
+        raise SubGraphSearchingError("odd", expected=False)

@@ -1,4 +1,4 @@
-"""What our commands have in common: how they fail, and how they write tables."""
+"""Terminal: what the commands share, which is exit status, error messages, verbosity options and tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from converter.errors import REPORT_IT, BaseConverterError, ConverterError, package_error, unforeseen
+from converter.errors import REPORT_IT, BaseConverterError, ConverterError, describe_unexpected, package_error
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EXIT_DONE = 0
 EXIT_DIFFERS = 3
 EXIT_INTERRUPTED = 130
-EXIT_NOBODY_READS = 141
+EXIT_BROKEN_PIPE = 141
 
 _WIDTH_OF_A_FILE = 120
 
@@ -36,7 +36,7 @@ def add_verbosity(command: argparse._ActionsContainer) -> None:
 
 
 def guarded(action: Callable[[], int], *, verbose: bool) -> int:
-    """Run a command; returns its exit status. An error becomes a line on stderr."""
+    """Run a command and return its exit status; an exception becomes one line on stderr."""
     try:
         status = action()
         sys.stdout.flush()
@@ -44,19 +44,19 @@ def guarded(action: Callable[[], int], *, verbose: bool) -> int:
         return _fail(error, verbose=verbose)
     except ImportError as error:
         return _fail(package_error(error), error, verbose=verbose)
-    except BrokenPipeError:  # nobody reads on: `| head`
+    except BrokenPipeError:  # stdout was closed, as by `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_NOBODY_READS
+        return EXIT_BROKEN_PIPE
     except KeyboardInterrupt:
         print("Interrupted: nothing was written.", file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception as error:
-        return _fail(BaseConverterError(f"{unforeseen(error)}. {REPORT_IT}"), error, verbose=verbose)
+        return _fail(BaseConverterError(f"{describe_unexpected(error)}. {REPORT_IT}"), error, verbose=verbose)
     return status
 
 
 def end_on_terminate() -> None:
-    """Let SIGTERM end the process through the exception handlers, so that nothing is left behind."""
+    """Let SIGTERM raise SystemExit, so that exception handlers and `finally` blocks remove temporary files."""
 
     def terminate(number: int, _: object) -> None:
         sys.exit(128 + number)
@@ -74,12 +74,12 @@ def _fail(error: ConverterError, cause: Exception | None = None, *, verbose: boo
 
 
 def printable(text: str) -> str:
-    """The text on one line, without what a hostile name could tell a terminal to do."""
+    """The text on one line, without control characters: a name in a model must not control the terminal."""
     return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
 
 
 def console() -> Console:
-    """Stdout, as wide as the terminal, without markup."""
+    """A rich console on stdout, as wide as the terminal, without markup."""
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else _WIDTH_OF_A_FILE
@@ -100,7 +100,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout: fitted to a terminal, else one line for each row, in columns."""
+    """Print a table on stdout: fitted to the width of a terminal; otherwise one line for each row, in columns."""
     if sys.stdout.isatty():
         console().print(table(headings, rows))
         return

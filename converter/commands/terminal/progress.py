@@ -1,4 +1,4 @@
-"""Progress: what a conversion is doing right now, on a terminal."""
+"""Progress: show the current stage of a conversion on a terminal."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import TextIO
 from converter.base.stages import STAGES, Observer
 
 PATIENCE = 1.0
-"""Seconds that a stage may take before the bar appears."""
+"""Seconds after which a stage that still runs makes the bar appear."""
 
 
 @contextmanager
 def progress_bar(stream: TextIO, stages: Sequence[str] = STAGES) -> Iterator[Observer | None]:
-    """Give an observer that draws on `stream` until the block ends; None when that is not a terminal.
+    """Yield an observer that draws a progress bar on `stream` until the block ends; None if it is not a terminal.
 
-    `stages` are those that there will be, in order.
+    `stages` are the names of all stages, in order.
     """
     if not stream.isatty():
         yield None
@@ -31,7 +31,7 @@ def progress_bar(stream: TextIO, stages: Sequence[str] = STAGES) -> Iterator[Obs
 
 
 class _Bar:
-    """The stage with its count, from when one of them takes longer than a moment until the end."""
+    """A bar with the current stage and its count; it appears once a stage takes longer than `PATIENCE`."""
 
     def __init__(self, stream: TextIO, stages: Sequence[str]) -> None:
         from rich.console import Console
@@ -51,7 +51,7 @@ class _Bar:
         self._stages = stages
 
     def begin(self, stage: str) -> None:
-        self._forget()
+        self._cancel_timer()
         place = f"{self._stages.index(stage) + 1}/{len(self._stages)}"
         self._progress.reset(self._task, total=None, description=f"{place} {stage}", count="")
         self._timer = threading.Timer(PATIENCE, self._progress.start)
@@ -62,26 +62,26 @@ class _Bar:
         self._progress.update(self._task, completed=done, total=total, count=f"{done}/{total}")
 
     def close(self) -> None:
-        self._forget()
+        self._cancel_timer()
         self._progress.stop()
 
-    def _forget(self) -> None:
-        """Let the timer not go off any more."""
+    def _cancel_timer(self) -> None:
+        """Cancel the timer that would make the bar appear."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer.join()
 
 
 class Lines:
-    """An observer that writes a line when a stage begins, among what the libraries say."""
+    """An observer that writes a line when a stage begins, for `--verbose`."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._began = time.perf_counter()
 
     def begin(self, stage: str) -> None:
-        """Write the seconds since the start, and the stage."""
+        """Write the seconds since the start, and the name of the stage."""
         print(f"{time.perf_counter() - self._began:8.2f} s  {stage}", file=self._stream, flush=True)
 
     def count(self, done: int, total: int) -> None:
-        """Say nothing: there are many."""
+        """Write nothing: there would be too many lines."""

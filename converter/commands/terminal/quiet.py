@@ -1,8 +1,8 @@
-"""Quiet: what libraries say is kept off the terminal, or shown when it is asked for.
+"""Quiet: suppress the libraries' messages on the terminal, or show them with `--verbose`.
 
-TensorFlow, tf2onnx, MindSpore, oneDNN, protobuf and NumPy talk to a terminal in four ways, and each is met where it
-begins: messages of C++ code by the environment that it reads when it is loaded, Python's warnings by a filter, loggers
-by their level, and what still goes to the file descriptors 1 and 2 by a pipe in their place.
+TensorFlow, tf2onnx, MindSpore, oneDNN, protobuf and NumPy write messages in four ways, and each is suppressed at its
+source: messages of C++ code by environment variables, which are read when a library is loaded; Python's warnings by a
+filter; loggers by their level; and whatever is still written to the file descriptors 1 and 2 by redirecting these.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from typing import TextIO
 
 _SILENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "GLOG_v": "4", "ONEDNN_VERBOSE": "0"}
 _VERBOSE = {"TF_CPP_MIN_LOG_LEVEL": "0", "GLOG_v": "2"}
-"""MindSpore's own default; 1 would be a line for each of its passes."""
+"""GLOG_v: MindSpore's own default is 2; 1 would write a line for each of its passes."""
 
 _LOGGERS = ("tensorflow", "tf2onnx", "absl")
-"""They set a level of their own."""
+"""Loggers that set a level of their own."""
 
-_LAST_WORDS = "8192"
-"""Bytes of the libraries' talk that are shown when they kill the process."""
+_TAIL_BYTES = "8192"
+"""Number of last bytes of the suppressed output that are shown when a library kills the process."""
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[TextIO]:
-    """Keep libraries off stdout and stderr for the length of the block; gives the stderr for our own messages.
+    """Suppress the libraries' output on stdout and stderr inside the block; yield a stderr for our own messages.
 
-    What the user has set in the environment stays. When the process dies inside the block, Python's trace and the last
-    that the libraries said appear on stderr after all.
+    Environment variables that the user has set are kept. When the process dies inside the block, Python's traceback and
+    the last bytes of the suppressed output appear on stderr.
     """
     before = logging.root.manager.disable
     with _environment(_SILENT), warnings.catch_warnings(), _captured() as stderr:
@@ -48,7 +48,7 @@ def quiet() -> Iterator[TextIO]:
 
 @contextlib.contextmanager
 def verbose() -> Iterator[TextIO]:
-    """Let libraries say what they have to say, for the length of the block; gives stderr."""
+    """Show the libraries' messages inside the block; yield stderr."""
     handler = logging.StreamHandler()
     loggers = [logging.root, *map(logging.getLogger, _LOGGERS)]
     before = {logger: logger.level for logger in loggers}
@@ -66,7 +66,7 @@ def verbose() -> Iterator[TextIO]:
 
 @contextlib.contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set the variables that the user has not set."""
+    """Set those of the environment variables that the user has not set, for the length of the block."""
     added = {name: value for name, value in variables.items() if name not in os.environ}
     os.environ.update(added)
     try:
@@ -78,22 +78,22 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _captured() -> Iterator[TextIO]:
-    """Lead the file descriptors 1 and 2 into a process that repeats the end of it all if this one dies.
+    """Redirect the file descriptors 1 and 2 to a `tail` process; yield a stream that writes to the original stderr.
 
-    `tail` waits for the end of its input, which comes when this process dies; when all goes well it is ended before.
+    `tail` prints the last bytes when its input ends, which is when this process dies; otherwise it is killed before.
     """
     with contextlib.ExitStack() as stack:
         try:
             saved = [os.dup(descriptor) for descriptor in (1, 2)]
             tail = subprocess.Popen(
-                ["tail", "-c", _LAST_WORDS], stdin=subprocess.PIPE, stdout=saved[1], start_new_session=True
+                ["tail", "-c", _TAIL_BYTES], stdin=subprocess.PIPE, stdout=saved[1], start_new_session=True
             )
-        except OSError:  # no such descriptor, no tail: then the other ways must do
+        except OSError:  # no such descriptor, or no `tail` on this system: only the other three ways suppress output
             yield sys.stderr
             return
         assert tail.stdin is not None
-        stack.callback(_end, tail)
-        stack.callback(_lead_back, saved)
+        stack.callback(_kill, tail)
+        stack.callback(_restore, saved)
         _flush()
         for descriptor in (1, 2):
             os.dup2(tail.stdin.fileno(), descriptor)
@@ -103,14 +103,14 @@ def _captured() -> Iterator[TextIO]:
         yield stack.enter_context(os.fdopen(os.dup(saved[1]), "w", encoding="utf-8"))
 
 
-def _lead_back(saved: list[int]) -> None:
+def _restore(saved: list[int]) -> None:
     _flush()
     for descriptor, copy in enumerate(saved, start=1):
         os.dup2(copy, descriptor)
         os.close(copy)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _kill(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     assert process.stdin is not None
     process.stdin.close()
@@ -118,7 +118,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _flush() -> None:
-    """Empty the buffers of Python and of C."""
+    """Flush the buffers of Python and of C."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()

@@ -1,4 +1,4 @@
-"""`python -m converter.commands.weights`: the command, where it is not on the PATH."""
+"""`python -m converter.commands.weights`: run `mindconverter-weights` where that command is not on the PATH."""
 
 import sys
 

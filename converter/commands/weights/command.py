@@ -1,4 +1,4 @@
-"""The command `mindconverter-weights`: options in, a table and an exit status out."""
+"""The command `mindconverter-weights`: parse the options, run a subcommand, print its result as a table or JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from converter.commands.weights.remap import Remapped
 
 _Outcome: TypeAlias = tuple[int, Callable[[], None]]
-"""An exit status, and what prints the result."""
+"""An exit status, and a function that prints the result."""
 
 _MOST_NAMES = 10
 
@@ -95,7 +95,7 @@ examples:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options of the command."""
+    """The argument parser of the command."""
     command = argparse.ArgumentParser(
         "mindconverter-weights",
         description=_DESCRIPTION,

@@ -1,4 +1,4 @@
-"""Compare: where two checkpoints differ, parameter by parameter."""
+"""Compare: the differences between two checkpoints, parameter by parameter."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from converter.base.stages import Each
 
 @dataclass(frozen=True)
 class Difference:
-    """One parameter.
+    """The comparison of one parameter.
 
     Attributes:
         name: of the parameter.
-        first, second: what each checkpoint has; None where it lacks the parameter.
+        first, second: shape and type in each checkpoint; None if the checkpoint lacks the parameter.
         max_abs: the largest absolute difference; None when the values cannot be compared.
         max_rel: the largest difference relative to the larger of the two magnitudes, at most 2.
-        note: why there is no number, or what it does not say.
+        note: the reason why there is no number, or a remark on the number.
     """
 
     name: str
@@ -37,9 +37,9 @@ class Difference:
 
 
 def compare(first: Mapping[str, LazyTensor], second: Mapping[str, LazyTensor], each: Each = iter) -> list[Difference]:
-    """Compare every parameter of two checkpoints, those of the first in its order, then what only the second has.
+    """Compare every parameter of two checkpoints: those of the first in its order, then those only in the second.
 
-    `each` goes through their names, and may tell somebody how far it is.
+    `each` wraps the iteration over the names, to report progress.
     """
     names = list(dict.fromkeys((*first, *second)))
     return [_difference(name, first.get(name), second.get(name)) for name in each(names)]
@@ -57,7 +57,10 @@ def _difference(name: str, one: LazyTensor | None, other: LazyTensor | None) -> 
 
 
 def _distance(one: np.ndarray, other: np.ndarray, note: str) -> tuple[float | None, float | None, str]:
-    """The largest absolute and relative difference; equal infinities and NaN in the same places are no difference."""
+    """The largest absolute and relative difference of two arrays of equal shape, and a note.
+
+    Equal infinities, and NaN at the same positions, count as equal.
+    """
     wide = np.clongdouble if "c" in (one.dtype.kind, other.dtype.kind) else np.longdouble  # holds any 64-bit integer
     one, other = one.astype(wide), other.astype(wide)
     differs = ~((one == other) | (np.isnan(one) & np.isnan(other)))

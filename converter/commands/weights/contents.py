@@ -1,4 +1,4 @@
-"""What a file holds, tensor by tensor."""
+"""Contents of a file of weights: its kind, and its tensors by name."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from converter.artifacts.tensors import LazyTensor
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds.
+    """The tensors of a file.
 
     Attributes:
-        kind: what kind of file it is, as a phrase.
+        kind: the kind of the file, as a phrase.
         tensors: by name, in the file's order.
     """
 
@@ -22,7 +22,7 @@ class Contents:
 
 
 def contents(kind: str, *tensors: LazyTensor) -> Contents:
-    """The contents of a file; of two tensors of one name the first counts."""
+    """Make the contents of a file; of two tensors with the same name the first is used."""
     by_name: dict[str, LazyTensor] = {}
     for tensor in tensors:
         by_name.setdefault(tensor.array.name, tensor)

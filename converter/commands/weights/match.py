@@ -1,4 +1,4 @@
-"""Match: whether the tensors of a source are those that a weight map was made of, and which come nearest."""
+"""Match: check that a source has the tensors that a weight map names; suggest the most similar ones if not."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def check(entries: Sequence[Entry], arrays: Mapping[str, TensorSpec], what: str,
     """Compare the tensors of a source with those that a map names.
 
     Args:
-        entries: of the map.
-        arrays: of the source, by name.
-        what: goes on after the number of mismatches.
-        hints: follow the list of mismatches.
+        entries: the entries of the map.
+        arrays: the tensors of the source, by name.
+        what: the error message after the number of mismatches.
+        hints: further lines after the list of mismatches.
 
     Raises:
-        WeightMatchError: a tensor is missing, has another shape, or a type that does not fit into the map's.
+        WeightMatchError: a tensor is missing, has another shape, or a type that cannot be cast to the map's.
     """
     taken = {entry.source.name for entry in entries if _problem(entry.source, arrays.get(entry.source.name)) is None}
     candidates = _Candidates([array for name, array in arrays.items() if name not in taken])
@@ -47,7 +47,7 @@ def _problem(wanted: TensorSpec, found: TensorSpec | None) -> str | None:
 
 
 def _fits(dtype: str, wanted: str) -> bool:
-    """Whether every value of one type has its like in the other."""
+    """Whether every value of element type `dtype` can be cast to the type `wanted` without loss."""
     if dtype == wanted:
         return True
     upcast = {"bfloat16": "float32"}.get(dtype, dtype)
@@ -58,15 +58,15 @@ def _fits(dtype: str, wanted: str) -> bool:
 
 
 class _Candidates:
-    """The tensors that no weight takes."""
+    """The tensors of the source that match no entry of the map."""
 
     def __init__(self, arrays: Sequence[TensorSpec]) -> None:
         self._arrays = [(array, _words(array.name)) for array in arrays]
 
     def nearest(self, entry: Entry) -> str:
-        """Those that come nearest to a weight by shape, then by the words of their names.
+        """The tensors most similar to an entry's, as text: by shape, then by the words of their names.
 
-        A matrix may be transposed: torch's exporter does that to the weight of a linear layer, and makes up a name.
+        A matrix may be transposed: torch's exporter transposes the weight of a linear layer and generates its name.
         """
         wanted, words = entry.source, _words(entry.source.name) | _words(entry.converted.name)
         free = [pair for pair in self._arrays if ("float" in pair[0].dtype) == ("float" in wanted.dtype)]
@@ -74,7 +74,7 @@ class _Candidates:
         alike = [pair for pair in free if pair[0].shape in shapes]
         alike = alike or [pair for pair in free if math.prod(pair[0].shape) == math.prod(wanted.shape)]
         near = alike or [pair for pair in free if words & pair[1]]
-        near.sort(key=lambda pair: (-_weight(words & pair[1]), pair[0].shape != wanted.shape, len(pair[1])))
+        near.sort(key=lambda pair: (-_similarity(words & pair[1]), pair[0].shape != wanted.shape, len(pair[1])))
         listed = ", ".join(
             f"'{array.name}' {_text(array)}" + ", transposed" * (array.shape in shapes and array.shape != wanted.shape)
             for array, _ in near[:_NEAREST]
@@ -83,12 +83,12 @@ class _Candidates:
 
 
 def _words(name: str) -> set[str]:
-    """`layer1/conv2d_12/kernel` → layer, 1, conv, 2, d, 12, kernel."""
+    """The words and numbers in a name: `layer1/conv2d_12/kernel` → layer, 1, conv, 2, d, 12, kernel."""
     return set(re.findall(r"[a-z]+|\d+", name.lower()))
 
 
-def _weight(words: set[str]) -> int:
-    """How much it says that two names have these words in common: a number says less."""
+def _similarity(words: set[str]) -> int:
+    """The similarity of two names that have these words in common: a number counts 1, another word 2."""
     return sum(1 if word.isdecimal() else 2 for word in words)
 
 

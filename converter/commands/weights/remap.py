@@ -1,4 +1,4 @@
-"""Remap: the checkpoint of a translated model from newer weights, through its weight map, without a translation."""
+"""Remap: write the checkpoint of a converted model from newer weights, by running the steps of its weight map again."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from converter.errors import BadParamError, FileSaveError
 from converter.script import weights
 
 _STATISTICS = re.compile(r"(running|moving)_(mean|var)")
-"""In the names that frameworks give to the statistics of a batch norm."""
+"""Matches the names that frameworks give to the running statistics of a batch norm."""
 
 
 @dataclass(frozen=True)
 class Remapped:
-    """What was done.
+    """The result of a remap.
 
     Attributes:
-        made: how many parameters were made of the source.
+        made: the number of parameters that were computed from the source.
         kept: the parameters whose tensor the source lacks, taken from the base.
-        unused: the tensors of the source that may be weights, and that no parameter is made of.
+        unused: the tensors of the source that may be weights and from which no parameter was computed.
     """
 
     made: int
@@ -42,22 +42,22 @@ class Remapped:
 
     @property
     def statistics(self) -> tuple[str, ...]:
-        """Those of the unused tensors that belong to a batch norm: an exporter may have folded it into a layer."""
+        """The unused tensors that are statistics of a batch norm, which an exporter may have folded into a layer."""
         return tuple(name for name in self.unused if _STATISTICS.search(name))
 
 
 def remap(
     map_file: Path, source: Path, output: Path, rename: Path | None, base: Path | None, stages: Stages
 ) -> Remapped:
-    """Write the checkpoint `output`, as the weight map makes it of `source`.
+    """Write the checkpoint `output`: run the weight map's steps on the tensors of `source`.
 
     Args:
         map_file: `weight_map_of_NAME.json`.
         source: a file of any kind that `readers.read` knows.
-        output: `.ckpt` or `.safetensors`; appears whole or not at all.
+        output: `.ckpt` or `.safetensors`; it is written completely or not at all.
         rename: rules that match the source's names to those in the map.
-        base: an earlier checkpoint, to take from it what the source lacks.
-        stages: is told how far it is.
+        base: an earlier checkpoint; parameters whose tensor the source lacks are taken from it.
+        stages: reports progress.
 
     Raises:
         WeightMatchError: the source's tensors do not fit the map; the details list every one.
@@ -93,21 +93,21 @@ def remap(
 
 
 def _may_be_weight(array: TensorSpec) -> bool:
-    """Whether it is no counter and no number in a formula."""
+    """Whether a tensor can be a weight: floats of more than one element, so no counter and no scalar constant."""
     return "float" in array.dtype and math.prod(array.shape) > 1
 
 
 def _has(checkpoint: Mapping[str, LazyTensor], entry: Entry) -> bool:
-    """Whether a checkpoint has the entry's parameter, in its shape and type."""
+    """Whether a checkpoint has the entry's parameter with the same shape and type."""
     found = checkpoint.get(entry.converted.name)
     return found is not None and found.array == entry.converted
 
 
 def _value(entry: Entry, tensors: Mapping[str, LazyTensor], kept: Mapping[str, LazyTensor]) -> np.ndarray:
-    """The values of a parameter.
+    """The values of an entry's parameter: those of `kept`, else the steps run on the source's tensor.
 
     Raises:
-        BadParamError: a step of the map does not fit.
+        BadParamError: a step of the map does not fit the tensor.
     """
     if entry.converted.name in kept:
         return kept[entry.converted.name].load()
@@ -127,7 +127,10 @@ def _value(entry: Entry, tensors: Mapping[str, LazyTensor], kept: Mapping[str, L
 
 
 def _save(parameters: Sequence[LazyTensor], output: Path, each: Each) -> None:
-    """Write a checkpoint beside its place, then move it there; a folder that is made for it goes again on failure."""
+    """Write a checkpoint to a temporary folder beside `output`, then move it there.
+
+    On failure the folders that were made for it are removed again.
+    """
     made = [folder for folder in (output.parent, *output.parent.parents) if not folder.exists()]
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -135,7 +138,7 @@ def _save(parameters: Sequence[LazyTensor], output: Path, each: Each) -> None:
             checkpoint.save(parameters, Path(staging) / output.name, each)
             (Path(staging) / output.name).replace(output)
     except BaseException as error:
-        with contextlib.suppress(OSError):  # somebody else uses it by now
+        with contextlib.suppress(OSError):  # another process uses a folder
             for folder in made:
                 folder.rmdir()
         if isinstance(error, OSError):

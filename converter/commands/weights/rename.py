@@ -1,8 +1,8 @@
-r"""Rename: a file that matches the names in a checkpoint to those in a weight map.
+r"""Rename: rules in a file that map the names in a checkpoint to those in a weight map.
 
 A line is `pattern -> replacement`: a regular expression that must match a whole name, and the new name, in which `\1`
-is the first group. The first line that matches counts; a name that none matches stays. Empty lines, and what begins
-with `#`, say nothing.
+is the first group. The first line that matches is used; a name that no line matches is unchanged. Empty lines and lines
+that begin with `#` are ignored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from converter.errors import BadParamError
 
 @dataclass(frozen=True)
 class Rule:
-    """One line of a file."""
+    """One line of a file of rules."""
 
     line: int
     pattern: re.Pattern[str]
@@ -54,17 +54,17 @@ def _rule(file: Path, number: int, line: str) -> Rule:
         raise BadParamError(f"'{file}', line {number}: '{line.strip()}' is not of the form: pattern -> replacement.")
     try:
         compiled = re.compile(pattern.strip())
-        re.sub(compiled, replacement.strip(), "")  # checks the groups that it names
+        re.sub(compiled, replacement.strip(), "")  # raises if the replacement refers to a group that the pattern lacks
     except (re.error, IndexError) as error:
         raise BadParamError(f"'{file}', line {number}: {error}. Write a regular expression of Python's.") from error
     return Rule(number, compiled, replacement.strip())
 
 
 def renamed(tensors: Mapping[str, LazyTensor], rules: Sequence[Rule]) -> dict[str, LazyTensor]:
-    """The tensors by their new names.
+    """Apply the rules to the names of tensors.
 
     Raises:
-        BadParamError: two tensors get one name.
+        BadParamError: two tensors get the same name.
     """
     result: dict[str, LazyTensor] = {}
     before: dict[str, str] = {}

@@ -1,1 +1,1 @@
-"""Hints: what the source calls things, by its scopes, its lines, its parameters and the names of its extents."""
+"""Hints: names that the source recorded, in scopes, source lines and parameters; names in the script come from them."""

@@ -1,4 +1,4 @@
-"""Scopes: where in the source a node stood, and what that calls it."""
+"""Scopes: read the calls of modules around a node from its metadata or its name, and derive names from them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import re
 import onnx_ir as ir
 
 from converter.base.scope import Scope
-from converter.graph.hints.origins import is_fixed, origin_of, steps_of
+from converter.graph.hints.origins import folded_from, is_fixed, origin_of
 from converter.graph.hints.source_lines import read_name, words_read
 
 TORCH_SCOPES = "pkg.torch.onnx.name_scopes"
 TORCH_CLASSES = "pkg.torch.onnx.class_hierarchy"
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
-"""Scopes of TensorFlow that only say that a function was called."""
+"""Scopes that TensorFlow adds for every call of a function; they name no module."""
 _FUNCTIONS = ("convolution", "conv_transpose", "einsum", "Tensordot")
-"""Scopes that TensorFlow's own functions open inside of a layer."""
+"""Scopes that TensorFlow's own functions open inside a layer; they name no module."""
 
 
 def scopes_of(node: ir.Node) -> tuple[Scope, ...]:
-    """The module calls around a node, each named within the one around it: `layer1`, `0`, `conv1`."""
+    """The scopes around a node, outermost first, each with its name relative to the enclosing one: layer1, 0, conv1."""
     path, kinds = path_of(node), classes_of(node)
     kinds = kinds if len(kinds) == len(path) else ("",) * len(path)
     if path and not any(kinds):
@@ -36,14 +36,14 @@ def scopes_of(node: ir.Node) -> tuple[Scope, ...]:
 
 
 def dotted(scopes: tuple[Scope, ...]) -> str:
-    """The path of scopes as one name: `layer1.0.conv1`."""
+    """Join the names of nested scopes: `layer1.0.conv1`."""
     return ".".join(scope.name for scope in scopes)
 
 
 def keras_blocks(name: str) -> tuple[str, ...]:
-    """Split a Keras layer's name at its blocks: `conv2_block1_1_conv` is `conv2`, `block1`, `1_conv`."""
+    """Split a Keras layer's name into blocks: `conv2_block1_1_conv` gives `conv2`, `block1`, `1_conv`."""
     parts = []
-    layer = r"(?!(?<=conv[123]d_)transpose)(?=\w*[A-Za-z])\w+"  # conv2d_transpose is one
+    layer = r"(?!(?<=conv[123]d_)transpose)(?=\w*[A-Za-z])\w+"  # conv2d_transpose is one word
     pattern = rf"((?:[A-Za-z]+_)*?[A-Za-z]+_?\d+[a-z]?)_({layer})$"
     while block := re.match(pattern, name):
         parts.append(block[1])
@@ -52,10 +52,10 @@ def keras_blocks(name: str) -> tuple[str, ...]:
 
 
 def path_of(node: ir.Node) -> tuple[str, ...]:
-    """The scopes around a node, outermost first; empty when the source recorded none.
+    """The full names of the scopes around a node, outermost first; empty when the source recorded none.
 
-    Sources: torch's exporter (`pkg.torch.onnx.name_scopes`: every level's dotted path, then the node), torch's older
-    exporter and TensorFlow (`a/b/op` as the node's name).
+    They come from the metadata of torch's exporter (`pkg.torch.onnx.name_scopes`: the dotted path of every level, then
+    the node), or from the node's name (`a/b/op`), as torch's older exporter and TensorFlow write it.
     """
     recorded = _torch_list(node, TORCH_SCOPES)
     if recorded:
@@ -67,7 +67,7 @@ def path_of(node: ir.Node) -> tuple[str, ...]:
 
 
 def _source_path(name: str) -> str:
-    """A name as it was before TensorFlow expanded the call that holds it: `while/body/_1/while/add` is `while/add`."""
+    """Remove the prefix that TensorFlow adds when it inlines a call: `while/body/_1/while/add` gives `while/add`."""
     return re.sub(r".*/_\d+/", "", name)
 
 
@@ -82,7 +82,7 @@ def network_class(graph: ir.Graph) -> str:
     """The class of the whole network, where torch's exporter recorded it; else ""."""
     for node in graph:
         recorded = _torch_list(node, TORCH_CLASSES)
-        if recorded and not recorded[0].startswith("_"):  # the exporter's own words for a node that it made
+        if recorded and not recorded[0].startswith("_"):  # a node that the exporter itself added
             return recorded[0]
     return ""
 
@@ -99,10 +99,10 @@ def _torch_list(node: ir.Node, key: str) -> list[str]:
 
 
 def layer_hint(node: ir.Node, weights: tuple[str, ...]) -> str:
-    """What the source calls the layer that a node is: from its weights' names, its scope, or its own name.
+    """The source's name for the layer that a node computes: from its weights' names, its scope, or its own name.
 
-    A weight's name says which layer of a module it is when an exporter has fused two; it misleads when an exporter has
-    merged the equal weights of different modules.
+    When an exporter has fused two layers, a weight's name tells which layer remains. When an exporter has merged equal
+    weights of different modules, the name is that of another module: it is used only if it lies in the node's scope.
     """
     path = dotted(scopes_of(node))
     for name in weights:
@@ -111,30 +111,30 @@ def layer_hint(node: ir.Node, weights: tuple[str, ...]) -> str:
         if dot and owner and near and re.fullmatch(r"[A-Za-z_]\w*", last):
             return owner
     name = node.name or ""
-    return path or _tensorflow_owner(weights) or (name if _means_something(name) else node.op_type)
+    return path or _tensorflow_owner(weights) or (name if _is_meaningful(name) else node.op_type)
 
 
-def is_made_up(name: str | None) -> bool:
-    """Whether torch's exporter named a value that is no parameter of the module by itself: `val_12`."""
+def is_generated(name: str | None) -> bool:
+    """Whether a name was generated by torch's exporter, as `val_12`, and is no name of the module's."""
     return re.fullmatch(r"val_\d+", name or "") is not None
 
 
 def constant_hint(value: ir.Value) -> str:
-    """What to call a constant, with its scopes: `net.block.bias` for `net/block/bias:0`."""
+    """A name for a constant, with its scopes: `net.block.bias` for `net/block/bias:0`."""
     origin, alone = origin_of(value)
-    if origin and is_fixed(value) and len(step := words_read(value) & steps_of(value)) == 1:
-        return f"{origin.rpartition('.')[0]}.{step.pop()}"  # a table: `rotary_emb.cos`, computed from a buffer
+    if origin and is_fixed(value) and len(found := words_read(value) & folded_from(value)) == 1:
+        return f"{origin.rpartition('.')[0]}.{found.pop()}"  # a table folded from a buffer: `rotary_emb.cos`
     if not alone and (read := read_name(value)):
         return ".".join((*path_of(value.consumers()[0])[-1:], read))
     if origin:
         return origin
     path = re.sub(r":\d+$", "", value.name or "")
     path = re.sub(r"(/(ReadVariableOp|[Rr]ead|resource))+$", "", path)
-    return path.strip("/").replace("/", ".") if _means_something(path) else "constant"
+    return path.strip("/").replace("/", ".") if _is_meaningful(path) else "constant"
 
 
 def _tensorflow_owner(weights: tuple[str, ...]) -> str:
-    """The layer in a weight's name: `net.conv1_bn` of `net/conv1_bn/Cast_2/ReadVariableOp/resource:0`."""
+    """The layer in a weight's name: `net.conv1_bn` from `net/conv1_bn/Cast_2/ReadVariableOp/resource:0`."""
     parts = weights[0].split("/")[:-1] if weights else []
     while parts and re.fullmatch(
         r"(ReadVariableOp|Read|read|Cast|Reshape|convolution|depthwise|MatMul)(_\d+)?", parts[-1]
@@ -144,12 +144,12 @@ def _tensorflow_owner(weights: tuple[str, ...]) -> str:
 
 
 def variable_hint(node: ir.Node, index: int) -> str:
-    """What to call an output of a node: after the value where its name says something, else after the operator."""
+    """A name for an output of a node: the value's own name if it is meaningful, else the operator's name."""
     name = node.outputs[index].name or ""
     words = re.sub(r"(_output_\d+|_output|:\d+|_\d+)+$", "", name.split("/")[-1])
-    return words if _means_something(words) else node.op_type
+    return words if _is_meaningful(words) else node.op_type
 
 
-def _means_something(name: str) -> bool:
-    """Whether a name is more than a letter and a number, as exporters make them (`t12`, `val_3`, `418`)."""
+def _is_meaningful(name: str) -> bool:
+    """Whether a name is more than a letter and a number, which is how exporters number values: t12, val_3, 418."""
     return re.match(r"[A-Za-z]", name) is not None and not re.fullmatch(r"[A-Za-z]?_?\d*|val(_\d+)?", name)

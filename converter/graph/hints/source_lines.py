@@ -1,6 +1,6 @@
-"""Source lines: what the code that a node comes from calls its result, and the constants that it reads.
+"""Source lines: names of variables and constants, read from the lines of Python that a node was traced from.
 
-torch's exporter records with every node the lines of Python that led to it, outermost first:
+torch's exporter records a stack trace in the metadata of every node, the outermost call first:
 
     File "…/swin.py", line 260, in forward
         x = self.attn(x)
@@ -32,7 +32,7 @@ _ARITHMETIC = re.compile(r"(add|addcmul|cat|div|matmul|maximum|minimum|mul|sub|w
 
 
 class Line(NamedTuple):
-    """One line of the source, and where it stands."""
+    """One frame of a stack trace: a line of the source, its file and its place in it."""
 
     file: str
     place: str
@@ -40,10 +40,10 @@ class Line(NamedTuple):
 
 
 def assigned_name(node: ir.Node, index: int) -> str | None:
-    """The variable of the source that an output of a node is assigned to; None for what a larger expression reads.
+    """The variable that the source assigns an output of a node to; None when a larger expression of the line reads it.
 
-    Where a function returns it at once, it is what its caller assigns it to. Lines of torch itself say nothing. A node
-    that the exporter put in the place of others has no lines: its parts are what those who read them call them.
+    When a function returns the value at once, the variable is that of the caller. Frames inside torch are ignored. A
+    node that the exporter put in the place of others has no frames: its outputs are named by the lines that read them.
     """
     lines = _lines_of(node)
     if not lines:
@@ -61,10 +61,10 @@ def assigned_name(node: ir.Node, index: int) -> str | None:
 
 
 def read_name(value: ir.Value) -> str | None:
-    """What the lines that read a constant call it, when only one of their words can mean it.
+    """The name by which source lines read a constant, if only one variable or attribute in them can be the constant.
 
-    The exporter computes `self.gamma.reshape(1, -1, 1, 1)` itself and calls the result `view_3`; what it took from the
-    module as it is has that name already.
+    It names what the exporter folded: the result of `self.gamma.reshape(1, -1, 1, 1)` is `view_3` in the graph. For an
+    unchanged parameter or buffer, which already has the module's name, the result is None.
     """
     if is_original(value):
         return None
@@ -77,12 +77,12 @@ def read_name(value: ir.Value) -> str | None:
 
 
 def words_read(value: ir.Value) -> set[str]:
-    """The variables in the lines that read a value, whatever they mean."""
+    """All variables in the source lines of the nodes that read a value."""
     return {word for user in value.consumers() for word in _VARIABLE.findall(_text_of(user))}
 
 
 def _names_by_readers(node: ir.Node) -> list[str | None]:
-    """A name for each output of a node, where its readers' lines leave one: no two outputs have the same."""
+    """A name for each output of a node from the lines that read it, where exactly one is possible; names are unique."""
     left: dict[int, set[str]] = {}
     for index, output in enumerate(node.outputs):
         words = [_left_for(user, output) for user in output.consumers()]
@@ -96,7 +96,7 @@ def _names_by_readers(node: ir.Node) -> list[str | None]:
 
 
 def _left_for(node: ir.Node, value: ir.Value) -> set[str]:
-    """The words of a node's line that can mean `value`."""
+    """The variables and attributes in a node's source line that can be `value`; its other operands are excluded."""
     words = _operands(_text_of(node))
     return {*words} - _names_of_others(node, value) if words else set()
 
@@ -116,23 +116,23 @@ def _names_of_others(node: ir.Node, value: ir.Value) -> set[str | None]:
 
 
 def _text_of(node: ir.Node) -> str:
-    """The line of the source that a node comes from."""
+    """The source line that a node was traced from: the innermost one outside torch."""
     return next((line.text for line in reversed(_lines_of(node)) if not _TORCH.search(line.file)), "")
 
 
 def _targets(text: str) -> list[str]:
-    """The variables that a line assigns."""
+    """The variables that a source line assigns."""
     found = _ASSIGNMENT.match(text)
     return re.split(r", ?", found["targets"]) if found else []
 
 
 @functools.lru_cache(maxsize=1024)
 def _operands(text: str) -> frozenset[str]:
-    """The variables and attributes (`self.x`) that a line computes with; a getter is called after what it gets."""
+    """The variables and attributes (`self.x`) that a line reads; a call `self.get_x()` counts as `self.x`."""
     try:
         statement = ast.parse(text).body[0]
     except (SyntaxError, IndexError):
-        return frozenset()  # a part of a statement
+        return frozenset()  # the line is only a part of a statement
     value = getattr(statement, "value", None)
     return frozenset(_roots(value) if isinstance(value, ast.expr) else ())
 
@@ -150,7 +150,7 @@ def _roots(item: ast.expr) -> Iterator[str]:
                 yield from _roots(operand)
         case ast.Subscript():
             yield from _roots(item.value)
-        case ast.Tuple() | ast.List():  # the arguments of a call over several lines, what is concatenated
+        case ast.Tuple() | ast.List():  # arguments of a call that spans several lines, or items that are concatenated
             for operand in item.elts:
                 yield from _roots(operand)
         case ast.Attribute(value=ast.Name(id="self")):

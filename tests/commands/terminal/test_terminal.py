@@ -57,7 +57,7 @@ def test_no_reader_is_no_error():
     assert process.stdout is not None
     assert process.stdout.readline() == b"0\n"
     process.stdout.close()
-    assert process.wait() == terminal.EXIT_NOBODY_READS
+    assert process.wait() == terminal.EXIT_BROKEN_PIPE
     assert process.stderr is not None
     assert process.stderr.read() == b""
 

@@ -59,15 +59,15 @@ def test_the_model_is_blamed_where_it_is_invalid(tmp_path: Path, damage, text: s
     assert caught.value.message.endswith("Export or copy the model again.")
 
 
-@pytest.mark.parametrize("foreseen", [True, False])
-def test_a_valid_model_is_not_blamed(tmp_path: Path, foreseen: bool) -> None:
+@pytest.mark.parametrize("expected", [True, False])
+def test_a_valid_model_is_not_blamed(tmp_path: Path, expected: bool) -> None:
     file = written(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])])
-    error = SubGraphSearchingError("odd", foreseen=foreseen)
+    error = SubGraphSearchingError("odd", expected=expected)
     with pytest.raises(ConverterError) as caught, diagnose_invalid_model(file):
         raise error
     assert caught.value is error
 
 
-def test_what_was_foreseen_is_not_looked_into(tmp_path: Path) -> None:
+def test_an_expected_error_is_not_diagnosed(tmp_path: Path) -> None:
     with pytest.raises(SubGraphSearchingError), diagnose_invalid_model(tmp_path / "missing.onnx"):
         raise SubGraphSearchingError("odd")

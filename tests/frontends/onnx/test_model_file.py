@@ -268,7 +268,7 @@ def test_constants_that_are_too_short(save, dims):
     model.graph.initializer[0].dims.extend(dims)
     with pytest.raises(GraphInitError, match="the constant 'w' is too short for its shape") as error:
         save(model)()
-    assert error.value.foreseen
+    assert error.value.expected
 
 
 def test_ends_of_no_element_type(save):
