@@ -1,4 +1,4 @@
-"""Batch norms that TensorFlow wrote as arithmetic, found by structure and put back together."""
+"""Recognise the arithmetic that TensorFlow writes for a batch norm, and replace it by BatchNormalization."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class _Vector(NamedTuple):
-    """A constant with one extent of more than 1: its node, and the axis counted from the last (-1: channels last)."""
+    """A constant with one extent larger than 1: its node, and that axis as a negative number (-1: channels last)."""
 
     node: Any
     axis: int
@@ -92,7 +92,7 @@ def _shift(node: Any, inverse: Any) -> tuple[_Vector, _Vector | None] | None:
 
 
 def _vector(node: Any) -> _Vector | None:
-    """The constant behind reshapes, if it extends along one axis only."""
+    """The constant that a chain of reshapes reads, if only one of its extents is larger than 1; else None."""
     if node is None:
         return None
     shape = node.output_shapes[0]

@@ -1,4 +1,4 @@
-"""Cutting a frozen graph at the ends that the user named, or at its own."""
+"""Cut a frozen graph at endpoints: the inputs and outputs that the user named, or the graph's own."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
 
 _FED = ("Placeholder", "PlaceholderV2", "IteratorGetNext", "QueueDequeueV2", "QueueDequeueManyV2", "QueueDequeueUpToV2")
-"""Operators that bring data from outside."""
+"""Operators that are inputs of a graph: they return data from outside."""
 
 _SINGLE = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "SoftmaxCrossEntropyWithLogits", "LRN", "Unique")
-"""Operators whose other outputs are by-products, never the end of a network."""
+"""Operators of which only the first output can be an output of the network."""
 
 _STEERING = ("Enter", "Exit", "LoopCond", "NextIteration", "Switch")
 _CONTROL = ("Switch", "While", "StatelessWhile", "If", "StatelessIf")
-"""Operators that steer: an unread one of the first, or an Identity of one of the second, is a by-product."""
+"""Control flow operators. An unread node of the first, or an unread Identity of one of the second, is no output."""
 
 _NO_TENSOR = ("resource", "variant")
 
 
 @dataclass(frozen=True)
 class Cut:
-    """The part of a frozen graph between its ends.
+    """The part of a frozen graph between its endpoints.
 
     Attributes:
-        graph: each input is a Placeholder of its own, in order, before the other nodes.
-        contents: of its large constants, by node; the graph has them without.
-        inputs: `Endpoint.value` is the Placeholder's tensor.
-        outputs: likewise; shapes as TensorFlow infers them.
+        graph: the nodes; each input is a Placeholder of its own, in order, before the other nodes.
+        contents: the bytes of large constants, by node; they are removed from the graph.
+        inputs: the input endpoints; `Endpoint.value` is the Placeholder's tensor.
+        outputs: the output endpoints, with the shapes that TensorFlow infers.
     """
 
     graph: GraphDef
@@ -48,12 +48,12 @@ class Cut:
 
 
 def cut(frozen: GraphDef, request: Request) -> Cut:
-    """Cut `frozen` at the ends of the request, and take its weights out of it.
+    """Cut `frozen` at the endpoints of the request, and remove the contents of its large constants.
 
     Raises:
-        BadParamError, ParamMissingError: nodes or shapes that do not fit the graph.
+        BadParamError, ParamMissingError: nodes or shapes of the request do not fit the graph.
         ModelLoadingError: the graph is damaged, or not frozen.
-        TfRuntimeError: TensorFlow refuses the graph.
+        TfRuntimeError: TensorFlow cannot import the graph.
     """
     contents = graphs.take_weights(frozen)
     names = _names(frozen)
@@ -92,7 +92,7 @@ def cut(frozen: GraphDef, request: Request) -> Cut:
 
 
 def _names(graph: GraphDef) -> TensorNames:
-    """The names that an end can have; a tensor that nobody reads is an output of the graph's own."""
+    """The tensors that can be endpoints; a tensor that no node reads is an output of the graph."""
     nodes = {node.name: [f"{node.name}:{k}" for k in range(graphs.output_count(graph, node))] for node in graph.node}
     fed = [tensor for node in graph.node if node.op in _FED for tensor in nodes[node.name]]
     return TensorNames(
@@ -104,7 +104,7 @@ def _names(graph: GraphDef) -> TensorNames:
 
 
 def _unread(graph: GraphDef, nodes: Mapping[str, Sequence[str]]) -> list[str]:
-    """The outputs of the nodes that nobody reads and that depend on data from outside."""
+    """The tensors of nodes that no other node reads and that depend on an input."""
     read = {source for node in graph.node for source, _ in graphs.data_inputs(node)}
     readers: dict[str, list[str]] = {}
     for node in graph.node:
@@ -126,7 +126,11 @@ def _unread(graph: GraphDef, nodes: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def _own_outputs(own: Sequence[str]) -> tuple[str, ...]:
-    """The graph's outputs where they are certain: one node, or `Identity`, `Identity_1`, …, which tracing adds."""
+    """The graph's own outputs: those of its one unread node, or of `Identity`, `Identity_1`, …, which tracing adds.
+
+    Raises:
+        ParamMissingError: there are none, or several that may be outputs.
+    """
     if not own:
         raise ParamMissingError("the graph has no outputs of its own. Name them with --output_nodes.")
     matches = [match for name in own if (match := re.fullmatch(r"Identity(?:_(\d+))?:0", name))]
@@ -140,7 +144,7 @@ def _own_outputs(own: Sequence[str]) -> tuple[str, ...]:
 
 
 def _fed(graph: GraphDef, outputs: Sequence[str], candidates: Sequence[str]) -> tuple[str, ...]:
-    """The candidates that the outputs need, where the graph is cut at all of them."""
+    """Those of the candidate inputs on which the outputs depend, when the graph is cut at all candidates."""
     ends = {graphs.split(name): name for name in candidates}
     between = graphs.needed(graph, outputs, ends)
     read = {source for node in graph.node if node.name in between for source in graphs.data_inputs(node)}
@@ -169,7 +173,7 @@ def _types(graph: GraphDef, tensors: Sequence[str]) -> dict[str, _Type]:
     with tf.Graph().as_default() as imported:
         try:
             tf.import_graph_def(graph, name="")
-        except Exception as error:  # whatever an operator's shape function may raise
+        except Exception as error:  # an operator's shape function may raise any class
             raise TfRuntimeError(f"TensorFlow refuses the graph: {' '.join(str(error).split())[:300]}") from error
     return {name: _type(imported.get_tensor_by_name(name)) for name in tensors}
 
@@ -185,10 +189,10 @@ def _type(tensor: Any) -> _Type:
 
 
 def _extents(request: Request, declared: Sequence[Declared]) -> list[Extents]:
-    """The inputs' shapes. Where the graph knows no rank the user's shape gives it, `-` being a scalar.
+    """The inputs' shapes. If the rank is unknown in the graph it comes from the user's shape, where `-` is a scalar.
 
     Raises:
-        ParamMissingError: a shape that neither the graph nor the user tells.
+        ParamMissingError: the rank of an input is unknown in the graph, and the user gave no shapes.
     """
     merged = merge_shapes(request.shapes, declared)
     unknown = [end.name for end, extents in zip(declared, merged, strict=True) if extents.shape is None]
@@ -200,7 +204,7 @@ def _extents(request: Request, declared: Sequence[Declared]) -> list[Extents]:
 
 
 def _placeholder_name(tensor: str, taken: set[str]) -> str:
-    """The node's own name, unless the node itself is still needed, for another of its outputs."""
+    """A name for the Placeholder of a tensor: its node's name, unless the node remains for another of its outputs."""
     node, index = graphs.split(tensor)
     name = node if index == 0 else f"{node}_{index}"
     while name in taken:
@@ -210,7 +214,7 @@ def _placeholder_name(tensor: str, taken: set[str]) -> str:
 
 
 def _read_from(graph: GraphDef, placeholders: Mapping[str, str]) -> None:
-    """Let all nodes read the ends from their placeholders."""
+    """Let all nodes read the input endpoints from their Placeholders."""
     for node in graph.node:
         for i, name in enumerate(node.input):
             if not name.startswith("^"):
@@ -230,7 +234,7 @@ def _with_placeholders(graph: GraphDef, inputs: Sequence[tuple[str, int, Sequenc
         node.attr["shape"].shape.SetInParent()
     for node in graph.node:
         node.attr.pop("_output_shapes", None)
-        if node.op == "PlaceholderWithDefault":  # nobody feeds it: it is its default
+        if node.op == "PlaceholderWithDefault":  # it is not an input: use its default
             node.op = "Identity"
             node.attr["T"].type = node.attr.pop("dtype").type
             node.attr.pop("shape")
@@ -239,7 +243,7 @@ def _with_placeholders(graph: GraphDef, inputs: Sequence[tuple[str, int, Sequenc
 
 
 def _end_outputs(graph: GraphDef, outputs: Sequence[str], placeholders: Mapping[str, str]) -> dict[str, str]:
-    """The tensor of the cut graph for each output: an output that is also an input gets a node of its own."""
+    """The tensor of the cut graph for each output endpoint; for one that is also an input, add an Identity node."""
     values = {}
     for name in outputs:
         if name in placeholders:

@@ -1,7 +1,7 @@
-"""From a cut graph to ONNX, by tf2onnx.
+"""Export a cut graph to ONNX with tf2onnx.
 
-tf2onnx is made for inference: it computes constants together, merges equal ones and folds batch norms. Here the
-result is trained on, so each weight of the source stays an initializer of its own, under its own name.
+tf2onnx optimises for inference: it folds and merges constants, and folds batch norms. The result of a conversion is
+trained, so here each weight of the source stays an initializer of its own, with its own name.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ OPSET = 18
 """The newest opset that tf2onnx writes."""
 
 _NOT_INLINED = ("_XlaMustCompile", "_noinline", "api_implements")
-"""Attributes that keep TensorFlow from expanding a call: it is to be compiled, or has another form for a GPU."""
+"""Attributes that keep TensorFlow from inlining a call: it is to be compiled, or has another form for a GPU."""
 
 
 def to_onnx(cut: Cut) -> tuple[onnx.ModelProto, tuple[Endpoint, ...], tuple[Endpoint, ...]]:
-    """Translate the cut graph; return the model with its inputs and outputs.
+    """Translate the cut graph; return the model with its input and output endpoints.
 
-    Free dimensions stay free as long as tf2onnx can do with that. Where it fails on a node, they are fixed to their
-    example, the batch last; a node that it fails on even so keeps its TensorFlow operator.
+    Dynamic dimensions stay dynamic if tf2onnx supports that. If it fails on a node, they are fixed to their example
+    extents, first all but the batch, then all; a node on which it still fails keeps its TensorFlow operator.
 
     Raises:
-        TfRuntimeError: tf2onnx refuses the graph as a whole.
+        TfRuntimeError: tf2onnx cannot translate the graph as a whole.
     """
     best, failure = None, None
-    for inputs in _fixed_step_by_step(cut.inputs):
+    for inputs in _increasingly_static(cut.inputs):
         try:
             model, failed = _convert(cut, inputs)
-        except Exception as error:  # tf2onnx raises whatever its handlers raise
+        except Exception as error:  # a handler of tf2onnx may raise any class
             failure = failure or error
             continue
         if best is None or failed < best[2]:
@@ -56,16 +56,16 @@ def to_onnx(cut: Cut) -> tuple[onnx.ModelProto, tuple[Endpoint, ...], tuple[Endp
             "Cut it around the node, with --input_nodes and --output_nodes."
         ) from failure
     model, inputs, _ = best
-    return model, tuple(_settled(end) for end in inputs), _output_ends(model, [_settled(end) for end in cut.outputs])
+    return model, tuple(_renamed(end) for end in inputs), _output_ends(model, [_renamed(end) for end in cut.outputs])
 
 
-def _settled(end: Endpoint) -> Endpoint:
-    """The end as the finished model names it."""
+def _renamed(end: Endpoint) -> Endpoint:
+    """The endpoint with the name of its value in the final model."""
     return replace(end, value=end.value.removesuffix(":0"))
 
 
-def _fixed_step_by_step(inputs: tuple[Endpoint, ...]) -> Iterator[tuple[Endpoint, ...]]:
-    """The inputs as they are; with all free dimensions but the batch fixed; with all fixed."""
+def _increasingly_static(inputs: tuple[Endpoint, ...]) -> Iterator[tuple[Endpoint, ...]]:
+    """The inputs unchanged; with all dynamic dimensions but the batch fixed; with all fixed."""
     given = inputs
     yield given
     for first in (1, 0):
@@ -81,7 +81,7 @@ def _fix(end: Endpoint, first: int) -> tuple[int | str, ...]:
 
 
 def _convert(cut: Cut, inputs: Sequence[Endpoint]) -> tuple[onnx.ModelProto, int]:
-    """Translate the graph with these shapes; also return how many nodes tf2onnx failed on."""
+    """Translate the graph with these input shapes; also return the number of nodes on which tf2onnx failed."""
     input_names, output_names = [end.value for end in inputs], [end.value for end in cut.outputs]
     graph = _inline_functions(_with_shapes(cut.graph, inputs), input_names + output_names)
     graph = loops.raise_loops(graph, input_names + output_names)
@@ -90,8 +90,8 @@ def _convert(cut: Cut, inputs: Sequence[Endpoint]) -> tuple[onnx.ModelProto, int
     model = session.convert()
     layers.tidy(model.graph)
     weights.restore(model.graph, _float_constants(cut))
-    order.settle(model.graph, {node.name for node in cut.graph.node})
-    _set_ends(model, [_settled(end) for end in inputs])
+    order.sort_and_number(model.graph, {node.name for node in cut.graph.node})
+    _set_ends(model, [_renamed(end) for end in inputs])
     return model, len(session.failed)
 
 
@@ -107,9 +107,9 @@ def _with_shapes(graph: GraphDef, inputs: Sequence[Endpoint]) -> GraphDef:
 
 
 def _inline_functions(graph: GraphDef, ends: Sequence[str]) -> GraphDef:
-    """Expand function calls and drop what only orders execution, by TensorFlow's own optimizer.
+    """Inline function calls and remove control dependencies, with TensorFlow's own optimizer.
 
-    It lowers control flow, too.
+    It also lowers control flow (While to Enter, Merge, Switch, NextIteration and Exit).
     """
     import tensorflow as tf
     from tensorflow.core.protobuf.config_pb2 import ConfigProto
@@ -153,7 +153,7 @@ def _float_constants(cut: Cut) -> dict[str, np.ndarray]:
 
 
 def _set_ends(model: onnx.ModelProto, inputs: Sequence[Endpoint]) -> None:
-    """Name the free dimensions of the inputs, and let ONNX infer those of the outputs."""
+    """Set the model's inputs, with names for their dynamic dimensions, and its opset imports."""
     model.graph.name = "graph"
     del model.graph.input[:]
     for end in inputs:
@@ -168,7 +168,7 @@ def _set_ends(model: onnx.ModelProto, inputs: Sequence[Endpoint]) -> None:
 
 
 def _output_ends(model: onnx.ModelProto, outputs: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
-    """The outputs with the names of their free dimensions, as far as ONNX can follow them."""
+    """The output endpoints, with the names of dynamic dimensions that ONNX's shape inference finds."""
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     return tuple(
         replace(end, shape=_merge(end.shape, value.type.tensor_type.shape))
@@ -177,10 +177,10 @@ def _output_ends(model: onnx.ModelProto, outputs: Sequence[Endpoint]) -> tuple[E
 
 
 def _merge(shape: tuple[Dim, ...] | None, inferred: onnx.TensorShapeProto) -> tuple[Dim, ...] | None:
-    """TensorFlow's shape, with ONNX's extents where it says `?`."""
+    """TensorFlow's shape, with `?` replaced by the extents that ONNX infers."""
     known = tuple(dim.dim_value or (dim.dim_param if is_named(dim.dim_param) else "?") for dim in inferred.dim)
     if shape is None:
-        return known or None  # no extents: a scalar, or nothing known
+        return known or None  # no extents: a scalar, or an unknown rank
     if len(shape) != len(known):
         return shape
     return tuple(other if dim == "?" else dim for dim, other in zip(shape, known, strict=True))

@@ -1,4 +1,4 @@
-"""Reading a frozen graph, and plain questions about its nodes."""
+"""Read a frozen graph (GraphDef), and query its nodes and edges."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _FREEZE = (
 )
 _VARIABLES = ("Variable", "VariableV2", "VarHandleOp", "VarIsInitializedOp", "TemporaryVariable")
 _LARGE = 1000
-"""Bytes. A constant that TensorFlow's shape inference reads is smaller."""
+"""Size in bytes of a large constant; constants that TensorFlow's shape inference reads are smaller."""
 
 
 def read(file: Path) -> GraphDef:
-    """Read the graph of `file`, without the devices that its nodes ran on.
+    """Read the graph of `file`; the device assignments of its nodes are removed.
 
     Raises:
         ModelLoadingError: the file is missing, unreadable, or not a GraphDef.
@@ -46,7 +46,7 @@ def read(file: Path) -> GraphDef:
 
 
 def take_weights(graph: GraphDef) -> dict[str, bytes]:
-    """Take the contents of large constants out of the graph: TensorFlow copies a graph many times on the way."""
+    """Remove the contents of large constants from the graph and return them by node: TensorFlow copies graphs often."""
     taken = {}
     for node in graph.node:
         if node.op == "Const" and len(node.attr["value"].tensor.tensor_content) > _LARGE:
@@ -56,7 +56,7 @@ def take_weights(graph: GraphDef) -> dict[str, bytes]:
 
 
 def _damage(data: bytes) -> str:
-    """What is wrong with a file that holds no graph."""
+    """The end of an error message: why a file cannot be read as a frozen graph."""
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
@@ -80,19 +80,19 @@ def split(tensor: str) -> tuple[str, int]:
 
 
 def data_inputs(node: NodeDef) -> list[tuple[str, int]]:
-    """The tensors that a node reads."""
+    """The tensors that a node reads, as (node, output index); control inputs are left out."""
     return [split(name) for name in node.input if not name.startswith("^")]
 
 
 def needed(
     graph: GraphDef, outputs: Iterable[str], stop: Collection[tuple[str, int]] = (), *, control: bool = False
 ) -> set[str]:
-    """Name the nodes that compute `outputs`, without looking behind the tensors in `stop`.
+    """The names of all nodes on which `outputs` depend; the search does not continue above the tensors in `stop`.
 
-    With `control` also the nodes that must run before them.
+    With `control`, control dependencies are followed too.
 
     Raises:
-        NodeInputMissingError: a node reads what is not in the graph.
+        NodeInputMissingError: a node reads a tensor of a node that is not in the graph.
     """
     nodes = {node.name: node for node in graph.node}
     found: set[str] = set()
@@ -115,7 +115,7 @@ def needed(
 
 
 def part(graph: GraphDef, names: Collection[str]) -> GraphDef:
-    """Copy these nodes of the graph, in its order. Control edges to other nodes are dropped."""
+    """Copy the sub-graph of these nodes, in the graph's order. Control dependencies on other nodes are removed."""
     from tensorflow.core.framework.graph_pb2 import GraphDef
 
     result = GraphDef(versions=graph.versions, library=graph.library)
@@ -123,20 +123,24 @@ def part(graph: GraphDef, names: Collection[str]) -> GraphDef:
         if node.name in names:
             copy = result.node.add()
             copy.CopyFrom(node)
-            copy.attr.pop("_class", None)  # a wish to run beside another node
+            copy.attr.pop("_class", None)  # a colocation constraint
             copy.input[:] = [name for name in node.input if not name.startswith("^") or name[1:] in names]
     return result
 
 
 def check_frozen(graph: GraphDef) -> None:
-    """Raise a ModelLoadingError if the graph has variables: their values lie in other files."""
+    """Check that the graph has no variables, whose values would be in other files.
+
+    Raises:
+        ModelLoadingError: it has a variable.
+    """
     for node in graph.node:
         if node.op in _VARIABLES:
             raise ModelLoadingError(f"the graph is not frozen: '{node.name}' is a variable without a value. {_FREEZE}")
 
 
 def output_count(graph: GraphDef, node: NodeDef) -> int:
-    """How many outputs a node has; one where its operator is unknown."""
+    """The number of outputs of a node; 1 if its operator is unknown."""
     definition = _definition(graph, node.op)
     if definition is None:
         return 1
@@ -156,7 +160,7 @@ def output_count(graph: GraphDef, node: NodeDef) -> int:
 
 
 def gives_tensors(graph: GraphDef, node: NodeDef) -> bool:
-    """Whether the outputs of a node are tensors, not lists of them or handles."""
+    """Whether all outputs of a node are tensors, not resources or variants (handles, tensor lists)."""
     from tensorflow.core.framework.types_pb2 import DT_RESOURCE, DT_VARIANT
 
     definition = _definition(graph, node.op)

@@ -1,6 +1,7 @@
-"""TensorFlow operators that tf2onnx lacks, gets wrong, or says in a roundabout way, and ONNX can say.
+"""tf2onnx handlers for TensorFlow operators that tf2onnx lacks, translates wrongly, or translates to needless nodes.
 
-Handlers in tf2onnx's form: they change `node`, of its graph `graph`, to the last operator of the composition.
+A handler has tf2onnx's signature: it changes `node`, a node of tf2onnx's `graph`, into the last node of the
+translation, and adds the others before it.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import numpy as np
 Handler = Callable[..., None]
 
 _OF_EXTENTS = ("Add", "AddV2", "ConcatV2", "Concat", "Max", "Maximum", "Mul", "Pack")
-"""Operators that give nothing negative for what is not negative."""
+"""Operators whose result is not negative if no input is negative."""
 
 _PARTS = ("Cast", "Gather", "GatherV2", "Identity", "Reshape", "Slice", "Squeeze", "StridedSlice", "Unsqueeze")
-"""Operators that give elements of their first input."""
+"""Operators whose result consists of elements of their first input."""
 
 
-def _becomes(operator: str) -> Handler:
-    """The same under another name."""
+def _alias(operator: str) -> Handler:
+    """A handler for an operator that ONNX has under another name."""
 
     def handle(graph: Any, node: Any, **kwargs: Any) -> None:
         node.type = operator
@@ -29,7 +30,7 @@ def _becomes(operator: str) -> Handler:
 
 
 def _fake_quant(graph: Any, node: Any, **kwargs: Any) -> None:
-    """Rounds to the numbers that so many bits can hold between two limits, which move so that 0 is one of them."""
+    """Quantise and dequantise: round to 2**num_bits levels between two limits, shifted so that 0 is a level."""
     if node.type == "FakeQuantWithMinMaxArgs":
         low, high = (np.array(node.get_attr_value(name), np.float32) for name in ("min", "max"))
     elif all(source.is_const() for source in node.inputs[1:]):
@@ -53,7 +54,7 @@ def _fake_quant(graph: Any, node: Any, **kwargs: Any) -> None:
 
 
 def _bucketize(graph: Any, node: Any, **kwargs: Any) -> None:
-    """How many boundaries are not above each element."""
+    """The number of boundaries that are less than or equal to each element."""
     from tf2onnx import utils
 
     last = _constant(graph, node, np.array([-1], np.int64))
@@ -67,7 +68,7 @@ def _bucketize(graph: Any, node: Any, **kwargs: Any) -> None:
 
 
 def _print(graph: Any, node: Any, **kwargs: Any) -> None:
-    """What it passes on; the text that it writes goes."""
+    """Identity of the first input; nothing is printed."""
     node.type = "Identity"
     graph.replace_inputs(node, node.input[:1])
 
@@ -80,7 +81,7 @@ def _erfc(graph: Any, node: Any, **kwargs: Any) -> None:
 
 
 def _scatter(graph: Any, node: Any, **kwargs: Any) -> None:
-    """ScatterND into zeros; where places come twice, TensorFlow adds."""
+    """ScatterND into zeros; TensorFlow adds the updates of duplicate indices."""
     import onnx
 
     indices, updates, shape = node.input
@@ -96,7 +97,7 @@ def _scatter(graph: Any, node: Any, **kwargs: Any) -> None:
 
 
 def _select(graph: Any, node: Any, **kwargs: Any) -> None:
-    """Where. A vector as the condition of Select chooses rows."""
+    """Where; if the condition of Select is a vector, it selects rows and is reshaped to (-1, 1, …)."""
     condition, rank = node.input[0], graph.get_rank(node.input[1])
     if node.type == "Select" and graph.get_rank(condition) == 1 and rank and rank > 1:
         shape = graph.make_const(f"{node.name}/rows", np.array([-1] + [1] * (rank - 1), np.int64)).output[0]
@@ -105,7 +106,7 @@ def _select(graph: Any, node: Any, **kwargs: Any) -> None:
 
 
 def _floor_mod(graph: Any, node: Any, **kwargs: Any) -> None:
-    """Mod, whose sign is the divisor's; of floats x - floor(x / y) * y."""
+    """The remainder with the divisor's sign: Mod for integers, x - floor(x / y) * y for floats."""
     if not _is_integer(graph, node):
         rounded = _make(graph, node, "Floor", _quotient(graph, node))
         product = _make(graph, node, "Mul", rounded, node.input[1])
@@ -116,7 +117,7 @@ def _floor_mod(graph: Any, node: Any, **kwargs: Any) -> None:
 
 
 def _floor_div(graph: Any, node: Any, **kwargs: Any) -> None:
-    """Division towards minus infinity: ONNX divides integers towards zero, which is the same for extents."""
+    """Division rounded to minus infinity. ONNX rounds integer division to zero, which is equal for extents (>= 0)."""
     if not _is_integer(graph, node):
         quotient = _quotient(graph, node)
         node.type = "Floor"
@@ -136,7 +137,7 @@ def _is_integer(graph: Any, node: Any) -> bool:
 
 
 def _is_extent(node: Any) -> bool:
-    """Whether a value is computed from a shape, and never negative."""
+    """Whether a value is computed from shapes and constants, and never negative."""
     if node.is_const():
         return bool((node.get_tensor_value(as_list=False) >= 0).all())
     if node.type in _OF_EXTENTS:
@@ -145,7 +146,7 @@ def _is_extent(node: Any) -> bool:
 
 
 def _area(graph: Any, node: Any, **kwargs: Any) -> None:
-    """The mean of each pixel's area, where that is of whole pixels."""
+    """AveragePool, if the area of each pixel of the result consists of whole pixels of the input."""
     shape, size = graph.get_shape(node.input[0]), node.inputs[1]
     wanted = size.get_tensor_value() if size.is_const() else (0, 0)
     if not shape or -1 in shape[1:3] or any(not n or extent % n for extent, n in zip(shape[1:3], wanted, strict=True)):
@@ -161,7 +162,7 @@ def _area(graph: Any, node: Any, **kwargs: Any) -> None:
 
 
 def _bicubic(graph: Any, node: Any, **kwargs: Any) -> None:
-    """Resize. Without half pixels TensorFlow has another curve, and repeats the pixels at the border."""
+    """Resize. Without `half_pixel_centers` TensorFlow's cubic has a = -0.75, and pixels at the border are repeated."""
     from tf2onnx.onnx_opset.nn import Resize
 
     name, half = node.name, node.get_attr_value("half_pixel_centers")
@@ -173,7 +174,7 @@ def _bicubic(graph: Any, node: Any, **kwargs: Any) -> None:
 
 
 def _non_max_suppression(graph: Any, node: Any, **kwargs: Any) -> None:
-    """As tf2onnx has it, which passes over a deviation below 1."""
+    """tf2onnx's own handler, only if soft_nms_sigma is 0, which that handler does not check."""
     from tf2onnx.onnx_opset.tensor import NonMaxSuppression
 
     if not node.inputs[5].is_const() or node.inputs[5].get_tensor_value():
@@ -196,7 +197,7 @@ def _log1p(graph: Any, node: Any, **kwargs: Any) -> None:
 
 
 def _zero_where(index: int, compute: Callable[[Any, Any], str]) -> Handler:
-    """0 where an input is 0, whatever the other one is; else `compute`."""
+    """A handler for an operator that is 0 wherever input `index` is 0, and `compute` elsewhere."""
 
     def handle(graph: Any, node: Any, **kwargs: Any) -> None:
         zero = _number(graph, node, 0)
@@ -240,7 +241,7 @@ def _constant(graph: Any, node: Any, array: np.ndarray) -> str:
 
 
 HANDLERS: Mapping[str, Handler] = {
-    "AccumulateNV2": _becomes("Sum"),
+    "AccumulateNV2": _alias("Sum"),
     "Bucketize": _bucketize,
     "Erfc": _erfc,
     "Expm1": _expm1,
@@ -249,8 +250,8 @@ HANDLERS: Mapping[str, Handler] = {
     "FakeQuantWithMinMaxVarsPerChannel": _fake_quant,
     "FloorDiv": _floor_div,
     "FloorMod": _floor_mod,
-    "GuaranteeConst": _becomes("Identity"),
-    "Inv": _becomes("Reciprocal"),
+    "GuaranteeConst": _alias("Identity"),
+    "Inv": _alias("Reciprocal"),
     "Log1p": _log1p,
     "MulNoNan": _zero_where(1, _product),
     "NonMaxSuppressionV5": _non_max_suppression,
@@ -260,7 +261,7 @@ HANDLERS: Mapping[str, Handler] = {
     "ScatterNd": _scatter,
     "Select": _select,
     "SelectV2": _select,
-    "Snapshot": _becomes("Identity"),
+    "Snapshot": _alias("Identity"),
     "Xdivy": _zero_where(0, _quotient),
     "Xlogy": _zero_where(0, _times_log),
 }

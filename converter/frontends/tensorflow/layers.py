@@ -1,7 +1,7 @@
-"""Layers as tf2onnx leaves them, in the form that their reader expects.
+"""Clean up layers after tf2onnx: recurrent layers and the padding of convolutions and pooling.
 
-Recurrent ones have no scope, states of zero spelt out, and weights of new names; a convolution of free extents has a
-padding that is left to the runtime where it could be a number.
+tf2onnx writes recurrent layers without a scope, with explicit initial states of zero, and with generated names of
+weights. For dynamic extents it writes `auto_pad`, even if the padding does not depend on the extents.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _PARAMETERS = {1: "W", 2: "R", 3: "B", 7: "P"}
 
 
 def tidy(graph: onnx.GraphProto) -> None:
-    """Tidy the layers of a graph. Call it before nodes are sorted, which drops what computed the states of zero."""
+    """Clean up the layers of a graph, in place. Sorting nodes afterwards removes those that computed zero states."""
     for node in graph.node:
         _pad(node)
     _tidy_recurrent(graph)
 
 
 def _pad(node: onnx.NodeProto) -> None:
-    """Write the padding `SAME` as numbers, where they do not depend on the extents: without strides."""
+    """Replace `auto_pad` SAME_UPPER by explicit padding if all strides are 1: it is then independent of the extents."""
     attributes = {attribute.name: attribute for attribute in node.attribute}
     kernel, automatic = attributes.get("kernel_shape"), attributes.get("auto_pad")
     if node.op_type not in ("Conv", "MaxPool", "AveragePool") or kernel is None or automatic is None:
@@ -43,7 +43,7 @@ def _pad(node: onnx.NodeProto) -> None:
 
 
 def _tidy_recurrent(graph: onnx.GraphProto) -> None:
-    """Name recurrent layers and their parameters after the scope of their input; leave out initial states of zero."""
+    """Name recurrent layers and their parameters after the scope of their input; remove initial states of zero."""
     makers = {name: node for node in graph.node for name in node.output}
     constants = {tensor.name: tensor for tensor in graph.initializer}
     renamed: dict[str, str] = {}
@@ -64,12 +64,12 @@ def _tidy_recurrent(graph: onnx.GraphProto) -> None:
         for index, kind in _PARAMETERS.items():
             name = node.input[index] if len(node.input) > index else ""
             if name in constants and "/" not in name:
-                renamed[name] = f"{scope}/{kind}__0"  # numbered later, where one scope holds several
+                renamed[name] = f"{scope}/{kind}__0"  # numbered later, if a scope contains several
     _rename(graph, constants, renamed)
 
 
 def _is_zero(name: str, makers: Mapping[str, onnx.NodeProto], constants: Mapping[str, onnx.TensorProto]) -> bool:
-    """Whether a value is zero everywhere, whatever its extents."""
+    """Whether all elements of a value are zero, for any extents."""
     if name in constants:
         return not np.any(onnx.numpy_helper.to_array(constants[name]))
     maker = makers.get(name)

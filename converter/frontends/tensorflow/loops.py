@@ -1,9 +1,9 @@
-"""Loops, put back together.
+"""Raise lowered loops: turn a frame of Enter, Merge, Switch, NextIteration and Exit into a While node again.
 
-Freezing a function of TensorFlow 2 lowers its While nodes to Enter, Merge, Switch, NextIteration and Exit. tf2onnx
-follows no tensor list through these, loses shapes, and recognises an LSTM of Keras by its While. So a frame becomes a
-While again, its condition and body functions of the library; but for loops of TensorFlow 1 over TensorArrays, which are
-resources: those tf2onnx knows as they are.
+Freezing a function of TensorFlow 2 lowers its While nodes to these five operators. tf2onnx does not follow tensor lists
+through them, loses shapes, and recognises an LSTM of Keras by its While. So a frame becomes a While again, with its
+condition and body as functions of the library. The exception are loops of TensorFlow 1 over TensorArrays, which are
+resources: tf2onnx recognises those in lowered form.
 
 How a While is lowered: tensorflow/core/common_runtime/lower_while_op.h.
 """
@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Variable:
-    """A value that the loop carries. All are names of tensors; `next` is None for one that does not change."""
+    """A loop-carried value. All fields are names of tensors.
+
+    Attributes:
+        initial: the value before the first iteration.
+        merged: the output of Merge, which the condition reads.
+        inside: the output of Switch, which the body reads.
+        next: the value after an iteration; None if the value is loop-invariant.
+        leaving: the Exit node; None if the value is not read after the loop.
+    """
 
     initial: str
     merged: str
@@ -42,15 +50,15 @@ class _Frame:
 
 
 def raise_loops(graph: GraphDef, ends: Sequence[str]) -> GraphDef:
-    """Turn the frames into While nodes, inner ones first; drop what `ends` do not need."""
+    """Replace frames by While nodes, inner loops first; remove nodes on which no tensor in `ends` depends."""
     while (frame := _innermost(graph)) is not None:
-        _replace(graph, frame if _is_counted(graph, frame) else _counted(graph, frame))
+        _replace(graph, frame if _has_trip_counter(graph, frame) else _with_trip_counter(graph, frame))
         graph = graphs.part(graph, graphs.needed(graph, ends))
     return graph
 
 
 def _innermost(graph: GraphDef) -> _Frame | None:
-    """A frame that has no other inside."""
+    """A frame that contains no other; None if there is no frame to replace."""
     from tensorflow.core.framework.types_pb2 import DT_RESOURCE
 
     nodes = {node.name: node for node in graph.node}
@@ -65,14 +73,14 @@ def _innermost(graph: GraphDef) -> _Frame | None:
         frame = _frame(name, sorted(members, key=_position), nodes, readers)
         if frame is None:
             continue
-        inner = graphs.needed(graph, _ends(frame), {graphs.split(v) for v in _starts(frame)})
+        inner = graphs.needed(graph, _body_results(frame), {graphs.split(v) for v in _body_inputs(frame)})
         if not any(nodes[n].op in ("Enter", "Exit") for n in inner):
             return frame
     return None
 
 
 def _position(enter: NodeDef) -> tuple[int, str]:
-    """Lowering numbers the Enters in the order of the While's inputs: `while/enter/_12`."""
+    """Sort key of Enter nodes: lowering numbers them in the order of the While's inputs, `while/enter/_12`."""
     number = re.search(r"\d+$", enter.name)
     return int(number[0]) if number else 0, enter.name
 
@@ -88,7 +96,7 @@ def _readers(graph: GraphDef) -> dict[str, list[NodeDef]]:
 def _frame(
     name: str, enters: Sequence[NodeDef], nodes: Mapping[str, NodeDef], readers: Mapping[str, list[NodeDef]]
 ) -> _Frame | None:
-    """Find the loop's variables from its Enters; None when it is not what lowering a While makes."""
+    """Find the loop-carried values from a frame's Enter nodes; None if it does not have the form of a lowered While."""
     variables = []
     condition = None
     for enter in enters:
@@ -114,10 +122,10 @@ def _frame(
     return None if condition is None else _Frame(name, tuple(variables), _full(condition.input[0]))
 
 
-def _is_counted(graph: GraphDef, frame: _Frame) -> bool:
-    """Whether the first variable counts the turns and the second is their limit, as tf2onnx expects.
+def _has_trip_counter(graph: GraphDef, frame: _Frame) -> bool:
+    """Whether the first value counts iterations and the second is the maximum trip count, as tf2onnx expects.
 
-    It gives neither to anybody outside.
+    Neither may be read after the loop.
     """
     from tensorflow.core.framework.types_pb2 import DT_INT32
 
@@ -125,25 +133,25 @@ def _is_counted(graph: GraphDef, frame: _Frame) -> bool:
         return False
     nodes = {node.name: node for node in graph.node}
     counter, limit = frame.variables[:2]
-    step = nodes.get(graphs.split(_behind(nodes, counter.next or counter.inside))[0])
+    step = nodes.get(graphs.split(_skip_identities(nodes, counter.next or counter.inside))[0])
     return (
         step is not None
         and step.op in ("Add", "AddV2")
         and step.attr["T"].type == DT_INT32
-        and _behind(nodes, step.input[0]) == counter.inside
-        and _behind(nodes, limit.next or limit.inside) == limit.inside
+        and _skip_identities(nodes, step.input[0]) == counter.inside
+        and _skip_identities(nodes, limit.next or limit.inside) == limit.inside
     )
 
 
-def _behind(nodes: Mapping[str, NodeDef], tensor: str) -> str:
-    """The tensor that Identity nodes pass on."""
+def _skip_identities(nodes: Mapping[str, NodeDef], tensor: str) -> str:
+    """The tensor that a chain of Identity nodes reads."""
     while (node := nodes.get(graphs.split(tensor)[0])) is not None and node.op == "Identity":
         tensor = node.input[0]
     return _full(tensor)
 
 
-def _counted(graph: GraphDef, frame: _Frame) -> _Frame:
-    """The frame with a counter and a limit (none) before its variables."""
+def _with_trip_counter(graph: GraphDef, frame: _Frame) -> _Frame:
+    """Add an iteration counter and a maximum trip count of -1 (no limit) before the frame's loop-carried values."""
     from tensorflow.core.framework.types_pb2 import DT_INT32
 
     for name, value in (("counter", 0), ("limit", -1), ("one", 1)):
@@ -161,29 +169,32 @@ def _counted(graph: GraphDef, frame: _Frame) -> _Frame:
     return replace(frame, variables=(*added, *frame.variables))
 
 
-def _starts(frame: _Frame) -> list[str]:
+def _body_inputs(frame: _Frame) -> list[str]:
     return [name for variable in frame.variables for name in (variable.merged, variable.inside)]
 
 
-def _ends(frame: _Frame) -> list[str]:
+def _body_results(frame: _Frame) -> list[str]:
     return [frame.condition, *(variable.next for variable in frame.variables if variable.next)]
 
 
 def _replace(graph: GraphDef, frame: _Frame) -> None:
-    """Put a While in the place of the frame's Exits."""
+    """Add a While node for the frame, and let the readers of the frame's Exit nodes read it.
+
+    The shapes of loop-carried values are generalised until the body's results have the shapes of its inputs.
+    """
     import tensorflow as tf
     from tf2onnx.shape_inference import infer_shape
 
     initial = [_full(variable.initial) for variable in frame.variables]
     with tf.Graph().as_default() as imported:
         tf.import_graph_def(graphs.part(graph, graphs.needed(graph, initial)), name="")
-    imported = infer_shape(imported, {})  # also behind a Merge, where TensorFlow gives up
+    imported = infer_shape(imported, {})  # also after a Merge, where TensorFlow infers no shape
     merged = [variable.merged for variable in frame.variables]
     inside = [variable.inside for variable in frame.variables]
     after = [variable.next or variable.inside for variable in frame.variables]
     specs = [_spec(imported.get_tensor_by_name(name)) for name in initial]
     body = _function(f"{frame.name}/body", graph, inside, after, specs)
-    while (general := [_common(spec, result) for spec, result in zip(specs, body.results, strict=True)]) != specs:
+    while (general := [_generalised(spec, result) for spec, result in zip(specs, body.results, strict=True)]) != specs:
         specs = general
         body = _function(f"{frame.name}/body", graph, inside, after, specs)
     condition = _function(f"{frame.name}/cond", graph, merged, [frame.condition], specs)
@@ -210,15 +221,15 @@ def _spec(tensor: Any) -> Any:
     return tf.TensorSpec(tensor.shape, tensor.dtype)
 
 
-def _common(spec: Any, tensor: Any) -> Any:
-    """The shape of a variable before and after a turn, without the extents that change."""
+def _generalised(spec: Any, tensor: Any) -> Any:
+    """The most specific shape of a loop-carried value before and after an iteration: extents that change are free."""
     import tensorflow as tf
 
     return tf.TensorSpec(spec.shape.most_specific_compatible_shape(tensor.shape), spec.dtype)
 
 
 class _Function(NamedTuple):
-    """A function of the library, and the tensors that it gives."""
+    """A function of the library, and its result tensors."""
 
     definition: FunctionDef
     results: Sequence[Any]
@@ -227,9 +238,9 @@ class _Function(NamedTuple):
 def _function(
     scope: str, graph: GraphDef, starts: Sequence[str], ends: Sequence[str], specs: Sequence[Any]
 ) -> _Function:
-    """The part of the graph between these tensors, as a function; the names of its own begin with `scope`.
+    """Make a function of the sub-graph between the tensors `starts` and `ends`; names of new nodes begin with `scope`.
 
-    TensorFlow's own `wrap_function` would register the loops inside for as long as the process lives.
+    TensorFlow's own `wrap_function` would register inner loops for the lifetime of the process.
     """
     import tensorflow as tf
     from tensorflow.python.framework.graph_to_function_def import graph_to_function_def
@@ -252,7 +263,7 @@ def _function(
 
 
 def _rewire(graph: GraphDef, outputs: Mapping[str, str]) -> None:
-    """Let the readers of the Exits read the While."""
+    """Let the readers of the Exit nodes read the outputs of the While."""
     for node in graph.node:
         if node.op == "Exit" and node.name in outputs:
             continue

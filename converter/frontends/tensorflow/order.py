@@ -1,4 +1,4 @@
-"""The same model for the same graph, every time: tf2onnx numbers names and orders nodes as its sets happen to lie."""
+"""Make tf2onnx's result deterministic: tf2onnx numbers names and orders nodes by the random order of its sets."""
 
 from __future__ import annotations
 
@@ -8,27 +8,26 @@ from collections.abc import Collection, Iterator
 import onnx
 
 _ADDRESS = re.compile(r"(?<=einsum)\d+")
-"""tf2onnx's decomposition of an Einsum numbers it by where it lies in memory."""
+"""tf2onnx's decomposition of an Einsum has the node's memory address in its names."""
 
 _GENERATED = re.compile(r"(?P<stem>.*?)(__\d+)+(?P<port>:\d+)?")
 
 
-def settle(graph: onnx.GraphProto, source: Collection[str]) -> None:
-    """Sort nodes and initializers by their use, and drop what has none.
+def sort_and_number(graph: onnx.GraphProto, source: Collection[str]) -> None:
+    """Sort nodes and initializers by their first use, remove unused ones, and number generated names in this order.
 
-    Generated names (`Reshape__541`) are numbered in this order. The first output of a node gets the node's name,
-    without `:0`.
+    A generated name is one such as `Reshape__541`. The first output of a node gets the node's name, without `:0`.
 
     Args:
-        graph: changed in place, sub-graphs too.
-        source: names of the nodes of the source; these stay.
+        graph: changed in place, sub-graphs included.
+        source: the names of the source's nodes, which are kept.
     """
     _sort(graph)
     _rename(graph, _Numbers(source))
 
 
 def _sort(graph: onnx.GraphProto) -> None:
-    """What an output needs stands before it, depth first, the first input first."""
+    """Sort nodes topologically: depth first from the outputs, the first input first; initializers by first use."""
     makers = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
     order: list[int] = []
     placed: set[int] = set()
@@ -74,7 +73,7 @@ def reads(node: onnx.NodeProto) -> Iterator[str]:
 
 
 class _Numbers:
-    """New names for generated ones, numbered from 1 for each stem."""
+    """Maps a generated name to a new one, numbered from 1 for each stem; other names are unchanged."""
 
     def __init__(self, source: Collection[str]) -> None:
         self._taken = set(source)

@@ -1,7 +1,7 @@
-"""GRU and simple recurrent layers of Keras, recognised in the loop over time that they are written as.
+"""Recognise GRU and simple RNN layers of Keras, which are frozen as loops over time steps.
 
-tf2onnx knows the LSTM's loop. Here a loop counts as a layer when one turn of it, run by TensorFlow on random numbers,
-gives what the layer's formula gives.
+tf2onnx itself recognises the loop of an LSTM. Here a loop is taken for a layer if one iteration, run by TensorFlow on
+random numbers, gives the result of the layer's formula.
 """
 
 from __future__ import annotations
@@ -14,14 +14,19 @@ from typing import Any
 import numpy as np
 
 _TOLERANCE = 1e-4
-"""Numbers of about 1, float32."""
+"""Absolute tolerance for float32 results of magnitude 1."""
 
 
 @dataclass(frozen=True)
-class _Turn:
-    """One turn of a loop: it reads an item of a list, changes the state, and writes it to another list.
+class _Iteration:
+    """One iteration of a loop that reads an item of a list, updates the state, and writes the state to another list.
 
-    The indices are those of the loop's variables.
+    Attributes:
+        function: the loop's body as a TensorFlow graph.
+        item: the tensor read from the list, (batch, inputs).
+        value: the new state, (batch, hidden).
+        items, written, state, weights: indices of loop-carried values: the list that is read, the list that is written,
+            the state, and the loop-invariant floats.
     """
 
     function: Any
@@ -35,7 +40,10 @@ class _Turn:
 
 @dataclass(frozen=True)
 class _Layer:
-    """An ONNX operator, its attributes, and which variables of the loop are its kernel, recurrent kernel and bias."""
+    """An ONNX operator, its attributes, and the indices of the loop-carried values that are its weights.
+
+    `kernel` is (inputs, gates * hidden), `recurrent` (hidden, gates * hidden), `bias` (gates * hidden,) or two rows.
+    """
 
     operator: str
     attributes: dict[str, Any]
@@ -48,57 +56,57 @@ def rewrite_recurrent(graph: Any, loops: Sequence[Any], library: Any) -> None:
     """Replace While nodes of tf2onnx's `graph` that are recurrent layers; `library` holds their bodies."""
     bodies = {function.signature.name: function for function in library.function}
     for loop in loops:
-        turn = _turn(bodies[loop.get_attr_str("body")])
-        if turn is None or not all(graph.is_const(loop.input[i]) for i in turn.weights):
+        iteration = _iteration_of(bodies[loop.get_attr_str("body")])
+        if iteration is None or not all(graph.is_const(loop.input[i]) for i in iteration.weights):
             continue
-        others = [out for i, out in enumerate(loop.output) if i not in (turn.written, turn.state)]
-        shapes = {i: graph.get_tensor_value(loop.input[i], as_list=False).shape for i in turn.weights}
-        layer = _recognise(turn, shapes)
-        readable = loop.inputs[turn.items].type == "TensorListFromTensor"
+        others = [out for i, out in enumerate(loop.output) if i not in (iteration.written, iteration.state)]
+        shapes = {i: graph.get_tensor_value(loop.input[i], as_list=False).shape for i in iteration.weights}
+        layer = _recognise(iteration, shapes)
+        readable = loop.inputs[iteration.items].type == "TensorListFromTensor"
         if layer is not None and readable and not any(graph.find_output_consumers(out) for out in others):
-            _replace(graph, loop, turn, layer)
+            _replace(graph, loop, iteration, layer)
 
 
-def _turn(body: Any) -> _Turn | None:
+def _iteration_of(body: Any) -> _Iteration | None:
     from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
     function = function_def_to_graph(body)
     place = {tensor.name: i for i, tensor in enumerate(function.inputs)}
-    outputs = [_behind(tensor) for tensor in function.outputs]
+    outputs = [_skip_identities(tensor) for tensor in function.outputs]
     writes = [i for i, tensor in enumerate(outputs) if tensor.op.type == "TensorListSetItem"]
     reads = [op for op in function.get_operations() if op.type == "TensorListGetItem"]
-    if len(writes) != 1 or len(reads) != 1 or _behind(reads[0].inputs[0]).name not in place:
+    if len(writes) != 1 or len(reads) != 1 or _skip_identities(reads[0].inputs[0]).name not in place:
         return None
-    value = _behind(outputs[writes[0]].op.inputs[2])
+    value = _skip_identities(outputs[writes[0]].op.inputs[2])
     states = [i for i, tensor in enumerate(outputs) if tensor.name == value.name]
     kept = [i for i, tensor in enumerate(outputs) if tensor.dtype.is_floating and place.get(tensor.name) == i]
     if len(states) != 1:
         return None
-    items = place[_behind(reads[0].inputs[0]).name]
-    return _Turn(function, reads[0].outputs[0], value, items, writes[0], states[0], tuple(kept))
+    items = place[_skip_identities(reads[0].inputs[0]).name]
+    return _Iteration(function, reads[0].outputs[0], value, items, writes[0], states[0], tuple(kept))
 
 
-def _behind(tensor: Any) -> Any:
+def _skip_identities(tensor: Any) -> Any:
     while tensor.op.type == "Identity":
         tensor = tensor.op.inputs[0]
     return tensor
 
 
-def _recognise(turn: _Turn, shapes: dict[int, tuple[int, ...]]) -> _Layer | None:
-    """Try the formulas that the weights' shapes allow."""
+def _recognise(iteration: _Iteration, shapes: dict[int, tuple[int, ...]]) -> _Layer | None:
+    """Compare one iteration with each formula that the weights' shapes allow; return the first equal layer, or None."""
     import tensorflow as tf
 
     random = np.random.default_rng(0)
     for layer, hidden in _candidates(shapes):
         values = {i: random.uniform(-1, 1, shape).astype(np.float32) for i, shape in shapes.items()}
         x, h = (random.uniform(-1, 1, (2, size)).astype(np.float32) for size in (shapes[layer.kernel][0], hidden))
-        feeds = {turn.function.inputs[i].name: value for i, value in values.items()}
-        feeds |= {turn.item.name: x, turn.function.inputs[turn.state].name: h}
+        feeds = {iteration.function.inputs[i].name: value for i, value in values.items()}
+        feeds |= {iteration.item.name: x, iteration.function.inputs[iteration.state].name: h}
         try:
-            with tf.compat.v1.Session(graph=turn.function) as session:
-                computed = session.run(turn.value.name, feeds)
+            with tf.compat.v1.Session(graph=iteration.function) as session:
+                computed = session.run(iteration.value.name, feeds)
         except (tf.errors.OpError, ValueError, TypeError):
-            continue  # it computes something else
+            continue  # the body needs other inputs
         bias = np.zeros(1, np.float32) if layer.bias is None else values[layer.bias]
         expected = _formula(layer, x, h, values[layer.kernel], values[layer.recurrent], bias)
         if computed.shape == expected.shape and np.abs(computed - expected).max() < _TOLERANCE:
@@ -107,7 +115,7 @@ def _recognise(turn: _Turn, shapes: dict[int, tuple[int, ...]]) -> _Layer | None
 
 
 def _candidates(shapes: dict[int, tuple[int, ...]]) -> Iterator[tuple[_Layer, int]]:
-    """The layers that weights of these shapes can belong to, with the size of their state."""
+    """The layers that can have weights of these shapes, each with its hidden size."""
     matrices = [i for i, shape in shapes.items() if len(shape) == 2]
     for kernel, recurrent in itertools.permutations(matrices, 2):
         rest = [i for i in shapes if i not in (kernel, recurrent)]
@@ -125,7 +133,10 @@ def _candidates(shapes: dict[int, tuple[int, ...]]) -> Iterator[tuple[_Layer, in
 
 
 def _formula(layer: _Layer, x: np.ndarray, h: np.ndarray, w: np.ndarray, r: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """One step of the layer, as the ONNX operator defines it; a bias of two rows is that of the input and the state."""
+    """One time step of the layer as the ONNX operator defines it: the new state (batch, hidden).
+
+    A bias of two rows has the bias of the input and that of the state.
+    """
     input_bias, state_bias = bias if bias.ndim == 2 else (bias, np.zeros(1, np.float32))
     from_x, from_h = x @ w + input_bias, h @ r + state_bias
     if layer.operator == "RNN":
@@ -140,8 +151,8 @@ def _formula(layer: _Layer, x: np.ndarray, h: np.ndarray, w: np.ndarray, r: np.n
     return update * h + (1 - update) * np.tanh(from_x[:, 2 * size :] + candidate)
 
 
-def _replace(graph: Any, loop: Any, turn: _Turn, layer: _Layer) -> None:
-    """Put the layer in the place of the loop."""
+def _replace(graph: Any, loop: Any, iteration: _Iteration, layer: _Layer) -> None:
+    """Replace the loop by the layer, in tf2onnx's graph."""
     from tf2onnx.graph_builder import GraphBuilder
 
     build = GraphBuilder(graph)
@@ -152,24 +163,24 @@ def _replace(graph: Any, loop: Any, turn: _Turn, layer: _Layer) -> None:
 
     name = f"{loop.name.rpartition('/')[0] or loop.name}/{layer.operator.lower()}"
     inputs = [
-        loop.inputs[turn.items].input[0],
+        loop.inputs[iteration.items].input[0],
         kernel(layer.kernel),
         kernel(layer.recurrent),
         _bias(graph, loop, layer, name),
         "",
-        build.make_unsqueeze({"data": loop.input[turn.state], "axes": [0]}),
+        build.make_unsqueeze({"data": loop.input[iteration.state], "axes": [0]}),
     ]
     node = graph.make_node(layer.operator, inputs, attr=layer.attributes, output_count=2, name=name)
     sequence = build.make_squeeze({"data": node.output[0], "axes": [1]})
-    for reader in graph.find_output_consumers(loop.output[turn.written]):
+    for reader in graph.find_output_consumers(loop.output[iteration.written]):
         if reader.type == "TensorListStack":
             graph.replace_all_inputs(reader.output[0], sequence)
     last = build.make_squeeze({"data": node.output[1], "axes": [0]})
-    graph.replace_all_inputs(loop.output[turn.state], last)
+    graph.replace_all_inputs(loop.output[iteration.state], last)
 
 
 def _bias(graph: Any, loop: Any, layer: _Layer, name: str) -> str:
-    """The two biases of ONNX in one vector; that of the state is zero where the source has one bias only."""
+    """ONNX's bias (1, 2 * gates * hidden): input bias, then state bias, which is zero if the source has one bias."""
     if layer.bias is None:
         return ""
     value = graph.get_tensor_value(loop.input[layer.bias], as_list=False)

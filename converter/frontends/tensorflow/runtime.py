@@ -1,4 +1,4 @@
-"""TensorFlow and tf2onnx: imported late, kept quiet, and left as they were found."""
+"""Import TensorFlow and tf2onnx only when needed, silence them, and restore their settings."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from types import ModuleType
 from converter.errors import TfRuntimeError
 
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
-"""Environment while TensorFlow is imported: no messages of its C++ part, nor the one that oneDNN is on."""
+"""Environment while TensorFlow is imported: it suppresses the messages of its C++ part and of oneDNN."""
 
 _LOGGERS = ("tensorflow", "tf2onnx", "absl")
 
 
 @contextlib.contextmanager
 def quiet_tensorflow() -> Iterator[ModuleType]:
-    """Import TensorFlow and silence it, and tf2onnx, for the length of the block, unless they log at the level INFO.
+    """Import TensorFlow; silence it and tf2onnx inside the block, unless they log at the level INFO.
 
     Raises:
         TfRuntimeError: TensorFlow or tf2onnx is not installed.
@@ -43,9 +43,9 @@ def quiet_tensorflow() -> Iterator[ModuleType]:
 
 
 def import_tensorflow() -> ModuleType:
-    """Import TensorFlow, behind Triton where that is installed (it comes with PyTorch for CUDA).
+    """Import TensorFlow, after Triton if that is installed (it comes with PyTorch for CUDA).
 
-    MindSpore imports Triton, and a process that has TensorFlow's libraries already dies of it.
+    MindSpore imports Triton, which kills a process that has already loaded TensorFlow's libraries.
     """
     with contextlib.suppress(ImportError):
         import triton  # noqa: F401

@@ -1,6 +1,6 @@
-"""Layer and group norms that Keras wrote as arithmetic, found by structure and put back together.
+"""Recognise the arithmetic that Keras writes for layer and group norms, and replace it by normalisation nodes.
 
-They come back before the layout is changed: tf2onnx moves transposes into their midst, where nobody recognises them.
+This happens before tf2onnx changes the layout: it moves transposes into the arithmetic, which then no pattern matches.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 
 class _Weight(NamedTuple):
-    """A constant, and the extents that it has where it is used, from the first that is not 1 on."""
+    """A constant, and the extents with which it is used, without leading extents of 1."""
 
     node: Any
     extents: list[int]
@@ -42,7 +42,7 @@ def rewrite_sample_norm(graph: Any, ops: Sequence[Any]) -> Sequence[Any]:
 
 
 def _found(graph: Any, add: Any) -> _Norm | None:
-    """The norm whose last node this is: `x * inverse + (beta - mean * inverse)`."""
+    """The norm whose last node is `add`, `x * inverse + (beta - mean * inverse)`; None if it is something else."""
     for product, shift in (add.inputs, add.inputs[::-1]):
         if product.type != "Mul":
             continue
@@ -96,7 +96,7 @@ def _offset(node: Any, inverse: str) -> tuple[Any, _Weight | None] | None:
 
 
 def _weight(node: Any) -> _Weight | None:
-    """The constant behind reshapes."""
+    """The constant that a chain of reshapes reads; None if it is not a constant."""
     extents = [] if node is None else list(node.output_shapes[0] or ())
     while node is not None and node.type in ("Identity", "Reshape", "Squeeze", "ExpandDims"):
         node = node.inputs[0]
@@ -106,7 +106,7 @@ def _weight(node: Any) -> _Weight | None:
 
 
 def _axes(graph: Any, mean: Any, x: str) -> tuple[int, ...] | None:
-    """The axes of a Mean of `x` that keeps them."""
+    """The axes of `mean` if it is a Mean of `x` with `keep_dims`; else None."""
     rank = graph.get_rank(x)
     if mean.type != "Mean" or mean.input[0] != x or not rank or not mean.get_attr_value("keep_dims"):
         return None
@@ -119,20 +119,20 @@ def _axes_of_variance(graph: Any, variance: Any, x: str, mean: Any) -> tuple[int
     if variance.type != "Mean" or variance.inputs[0].type != "SquaredDifference":
         return None
     difference = variance.inputs[0]
-    sources = [_behind(source) for source in difference.inputs]
+    sources = [_skip_identities(source) for source in difference.inputs]
     if x not in difference.input or mean not in sources:
         return None
     return _axes(graph, variance, difference.output[0])
 
 
-def _behind(node: Any) -> Any:
+def _skip_identities(node: Any) -> Any:
     while node.type in ("Identity", "StopGradient"):
         node = node.inputs[0]
     return node
 
 
 def _replace_layer_norm(graph: Any, add: Any, norm: _Norm) -> bool:
-    """A norm over the last axes, with a weight for each element of these."""
+    """Replace a norm over the last axes, whose weights have these axes' extents, by LayerNormalization."""
     shape = graph.get_shape(norm.x)
     count = len(norm.axes)
     normal = shape[len(shape) - count :]
@@ -151,7 +151,7 @@ def _replace_layer_norm(graph: Any, add: Any, norm: _Norm) -> bool:
 
 
 def _replace_group_norm(graph: Any, add: Any, norm: _Norm) -> bool:
-    """A norm over the image and a group of channels, which come last: what torch's exporter makes of one."""
+    """Replace a norm over the image and a group of channels, channels last, by the nodes of torch's exporter for it."""
     split = graph.get_node_by_output(norm.x)
     readers = graph.find_output_consumers(add.output[0])
     shape, extents = graph.get_shape(norm.x), split.type == "Reshape" and graph.get_shape(split.input[0])
@@ -193,7 +193,7 @@ def _replace_group_norm(graph: Any, add: Any, norm: _Norm) -> bool:
 
 
 def _shaped(graph: Any, add: Any, weight: _Weight | None, shape: Sequence[int], kind: str, default: float) -> str:
-    """A weight in this shape; `default` everywhere where the layer has none."""
+    """A weight reshaped to this shape; a constant filled with `default` if the layer has none."""
     from tf2onnx import utils
 
     if weight is None:

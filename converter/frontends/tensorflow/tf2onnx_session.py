@@ -1,4 +1,4 @@
-"""One run of tf2onnx, with the weights left alone, untranslatable nodes kept, and nothing left behind."""
+"""One run of tf2onnx, patched to keep weights unchanged and untranslatable nodes in place; the patches are undone."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
 
 DOMAIN = "tensorflow"
-"""The domain of the nodes that stay TensorFlow's."""
+"""The ONNX domain of nodes that keep their TensorFlow operator."""
 
 _ATTEMPTS = 4
 
 
 class Session:
-    """A conversion.
+    """A conversion of one graph by tf2onnx.
 
     Attributes:
-        failed: the nodes that tf2onnx has a handler for, which failed.
+        failed: the names of the nodes on which their handler in tf2onnx failed.
     """
 
     def __init__(
@@ -44,20 +44,24 @@ class Session:
         self.failed: set[str] = set()
 
     def convert(self) -> onnx.ModelProto:
-        """Translate the graph. A handler that fails leaves its node half done: start again without it."""
+        """Translate the graph. A handler that fails leaves its node half translated: start again without that node.
+
+        Raises:
+            RuntimeError: after several attempts there are still new nodes that fail.
+        """
         for _ in range(_ATTEMPTS):
             try:
                 model = self._attempt(careful=False)
-            except Exception:  # an optimizer of tf2onnx; it may have spoilt the graph
+            except Exception:  # an optimizer of tf2onnx failed, and may have damaged the graph
                 model = self._attempt(careful=True)
             if model is not None:
                 return model
         raise RuntimeError(f"tf2onnx fails on {len(self.failed)} nodes, among them {min(self.failed)}")
 
     def _attempt(self, careful: bool) -> onnx.ModelProto | None:
-        """Translate the graph, without the nodes of `failed`; None when there are new ones.
+        """Translate the graph except the nodes in `failed`; None if further nodes failed.
 
-        A careful attempt passes over optimizers that fail. It copies the graph for each.
+        A careful attempt skips optimizers that fail, for which it copies the graph before each.
         """
         import tensorflow as tf
         from tf2onnx import optimizer, tfonnx
@@ -83,7 +87,7 @@ class Session:
             )
             if self.failed != before:
                 return None
-            with mock.patch.object(Graph, "update_proto"):  # a quarter of all the time
+            with mock.patch.object(Graph, "update_proto"):  # it took a quarter of all the time
                 converted = optimizer.optimize_graph(converted, careful, _optimizers())
             return converted.make_model("")
 
@@ -92,7 +96,7 @@ class Session:
         return graph.get_nodes()
 
     def _keep_failed(self, graph: Any, ops: list[Any]) -> list[Any]:
-        """A rewriter for tf2onnx: take the nodes that it fails on out of its hands."""
+        """A rewriter for tf2onnx: mark the nodes on which it failed, so that it does not translate them."""
         for node in ops:
             if node.name in self.failed:
                 _keep(graph, node)
@@ -100,7 +104,7 @@ class Session:
 
     @contextlib.contextmanager
     def _patched(self) -> Iterator[None]:
-        """Change what tf2onnx does to weights and to nodes that it cannot translate, and restore its modules after."""
+        """Patch tf2onnx's treatment of weights and of nodes that it cannot translate, inside the block."""
         from tf2onnx import handler, tf_loader, tfonnx, utils
         from tf2onnx.optimizer import back_to_back_optimizer
 
@@ -128,7 +132,7 @@ class Session:
 
 
 class _Handlers(dict[str, Any]):
-    """tf2onnx's handlers by operator; one that fails notes its node, and an unknown operator keeps its node."""
+    """tf2onnx's handlers by operator; a handler that fails records its node, nodes of unknown operators are kept."""
 
     def __init__(self, handlers: dict[str, Any], failed: set[str]) -> None:
         super().__init__(handlers)
@@ -138,9 +142,9 @@ class _Handlers(dict[str, Any]):
         handler, kwargs = (HANDLERS[operator], {}) if operator in HANDLERS else super().get(operator, (None, {}))
         if handler is None:
             return _keep, {}
-        return self._noting(handler), kwargs
+        return self._recording(handler), kwargs
 
-    def _noting(self, handler: Callable[..., Any]) -> Callable[..., Any]:
+    def _recording(self, handler: Callable[..., Any]) -> Callable[..., Any]:
         def call(graph: Any, node: Any, **kwargs: Any) -> Any:
             name = node.name
             try:
@@ -153,19 +157,19 @@ class _Handlers(dict[str, Any]):
 
 
 def _keep(graph: Any, node: Any, **kwargs: Any) -> None:
-    """Leave a node as it is, in a domain of its own."""
+    """Keep a node's TensorFlow operator, in the domain `tensorflow`."""
     node.domain = DOMAIN
     node.skip_conversion = True
 
 
 def _optimizers() -> dict[str, Any]:
-    """tf2onnx's optimizers, in their order, without what makes one weight of several, or takes an Einsum apart."""
+    """tf2onnx's optimizers, in their order, except those that merge equal weights or decompose an Einsum."""
     from tf2onnx import optimizer, utils
     from tf2onnx.optimizer.const_fold_optimizer import ConstFoldOptimizer
     from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
 
     class FoldConstants(ConstFoldOptimizer):
-        """Fold what is not computed from a weight."""
+        """Constant folding, except of nodes that read a weight."""
 
         @staticmethod
         def _should_skip(node: Any) -> bool:
@@ -174,7 +178,7 @@ def _optimizers() -> dict[str, Any]:
             )
 
     class Transposes(TransposeOptimizer):
-        """Move transposes, not multiplying weights together and not turning transposes into reshapes."""
+        """Layout optimisation that moves transposes, but neither multiplies weights nor makes transposes reshapes."""
 
         def pre_optimize_action(self) -> None:
             self._output_names = [self._g.get_node_by_output(name).name for name in self._g.outputs]
@@ -182,10 +186,10 @@ def _optimizers() -> dict[str, Any]:
         def post_optimize_action(self) -> None:
             for node in list(self._g.get_nodes()):
                 if node.type == "Transpose" and node.inputs[0].type == "Reshape":
-                    self._reshape_at_once(node.inputs[0], node)
+                    self._merge_into_reshape(node.inputs[0], node)
 
-        def _reshape_at_once(self, reshape: Any, transpose: Any) -> None:
-            """A Reshape to (N, 1, 1, C) before a Transpose to (N, C, 1, 1) can give that itself."""
+        def _merge_into_reshape(self, reshape: Any, transpose: Any) -> None:
+            """Merge a Reshape to (N, 1, 1, C) and a Transpose to (N, C, 1, 1) into a Reshape to (N, C, 1, 1)."""
             if not reshape.inputs[1].is_const() or not self._nodes_has_single_consumer_node([reshape]):
                 return
             shape, perm = reshape.inputs[1].get_tensor_value(), transpose.get_attr_value("perm")
@@ -197,7 +201,7 @@ def _optimizers() -> dict[str, Any]:
             self._remove_useless_tranpose(transpose)
 
         def _reduce_latest_handler(self, trans: Any, node: Any) -> bool:
-            """Also without keepdims, where the axes that stay keep their order."""
+            """Move a transpose past a reduction, also one without keepdims if the remaining axes keep their order."""
             if node.get_attr_value("keepdims", 1) or not node.inputs[1].is_const():
                 return super()._reduce_latest_handler(trans, node)
             perm = trans.get_attr_value("perm")

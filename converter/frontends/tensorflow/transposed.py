@@ -1,7 +1,8 @@
-"""Transposed convolutions whose padding is a number: TensorFlow gives the extents of the result instead.
+"""Replace TensorFlow's transposed convolutions by ConvTranspose with constant padding.
 
-Where these are computed from those of the input, as layers of Keras do for images of any size, tf2onnx cuts the result
-to them step by step. They are `stride * extent + offset`, and then the padding does not depend on the extent.
+TensorFlow gives the extents of the result instead of a padding. If they are computed from the extents of the input, as
+Keras does for images of dynamic size, tf2onnx crops the result to them. They are `stride * extent + offset`, so that
+the padding does not depend on the extent.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class _Extent:
-    """`scale` times the extent of an axis, plus `offset`; a number where the scale is 0."""
+    """A symbolic extent: `scale` times the extent of `axis`, plus `offset`; a number if the scale is 0."""
 
     axis: int
     scale: int
@@ -27,7 +28,7 @@ def _number(value: int) -> _Extent:
 
 
 def rewrite_transposed(graph: Any, ops: Sequence[Any]) -> Sequence[Any]:
-    """Replace transposed convolutions by ConvTranspose nodes, where their padding is a number.
+    """Replace transposed convolutions by ConvTranspose nodes if their padding is constant.
 
     A rewriter for tf2onnx: `graph` is its graph, still with TensorFlow's operators.
     """
@@ -40,7 +41,7 @@ def rewrite_transposed(graph: Any, ops: Sequence[Any]) -> Sequence[Any]:
 
 
 def _attributes(graph: Any, node: Any) -> dict[str, Any] | None:
-    """Those of the ConvTranspose; None where the extents of the result are not known well enough."""
+    """The attributes of the ConvTranspose; None if its padding is not known to be constant."""
     filters, x = graph.get_shape(node.input[1]), node.input[2]
     extents = graph.get_shape(x)
     sizes = _sizes(graph, node.inputs[0], x)
@@ -74,7 +75,7 @@ def _channels_last(node: Any) -> bool:
 
 
 def _spatial(node: Any) -> range:
-    """The axes of the image."""
+    """The spatial axes."""
     rank = 5 if node.type.startswith("Conv3D") else 4
     return range(1, rank - 1) if _channels_last(node) else range(2, rank)
 
@@ -85,7 +86,7 @@ def _axis(node: Any, attribute: str, axis: int) -> int:
 
 
 def _sizes(graph: Any, node: Any, x: str) -> list[_Extent | None] | None:
-    """The elements of a vector of extents, as far as they are computed from the extents of `x`; None for others."""
+    """The elements of a vector of extents, as functions of the extents of `x`; None for elements that are not."""
     kind = node.type
     if kind in ("Identity", "Cast", "Reshape"):
         return _sizes(graph, node.inputs[0], x)
@@ -150,9 +151,9 @@ def _computed(operator: str, one: _Extent | None, other: _Extent | None) -> _Ext
 
 
 def _replace(graph: Any, node: Any, attributes: dict[str, Any]) -> None:
-    """Put the ConvTranspose in the place of the node, with transposes around it where the channels come last.
+    """Replace the node by a ConvTranspose, with transposes around it if the channels are last.
 
-    tf2onnx has made a BiasAdd behind it the node's fourth input.
+    tf2onnx has already merged a following BiasAdd: the bias is the node's fourth input.
     """
     from tf2onnx import utils
 

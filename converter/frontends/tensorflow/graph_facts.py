@@ -1,4 +1,4 @@
-"""A graph and what TensorFlow knows of it without running it."""
+"""Static facts about a TensorFlow graph: nodes, shapes and constant values, found without running it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from tensorflow.core.framework.node_def_pb2 import NodeDef
 
 
-class Known:
-    """Nodes by name, static shapes and constant values. It knows the graph as it was when this was made.
+class GraphFacts:
+    """Nodes by name, static shapes and constant values of a graph; later changes of the graph are not seen.
 
     Tensors are named as in a node's inputs: `split:1`, or `relu` for a first output.
     """
@@ -27,21 +27,21 @@ class Known:
         with tf.Graph().as_default() as self._imported:
             tf.import_graph_def(graph, name="")
 
-    def maker(self, tensor: str) -> NodeDef:
-        """The node that makes a tensor."""
+    def producer(self, tensor: str) -> NodeDef:
+        """The node that computes a tensor."""
         return self.nodes[graphs.split(tensor)[0]]
 
     def shape(self, tensor: str) -> list[int | None] | None:
-        """The extents of a tensor, None where free; None when the rank is unknown."""
+        """The extents of a tensor, None where dynamic; None if the rank is unknown."""
         shape = self._tensor(tensor).shape
         return None if shape.rank is None else shape.as_list()
 
     def value(self, tensor: str) -> Any:
-        """The elements of a tensor as an array, or None."""
+        """The elements of a tensor as an array; None if they are not constant."""
         import tensorflow as tf
 
-        node = self.maker(tensor)
-        if node.op in ("Identity", "Cast", "Reshape"):  # of numbers that make up a shape
+        node = self.producer(tensor)
+        if node.op in ("Identity", "Cast", "Reshape"):  # of the numbers of a shape
             value, shape = self.value(node.input[0]), self.shape(tensor)
             return None if value is None or shape is None or None in shape else value.reshape(shape)
         if node.op == "Pack" and not node.attr["axis"].i:
@@ -53,12 +53,12 @@ class Known:
         return tf.get_static_value(self._tensor(tensor))
 
     def number(self, tensor: str) -> int | None:
-        """The element of a scalar tensor, or None."""
+        """The element of a constant scalar tensor, or None."""
         value = self.value(tensor)
         return int(value) if value is not None and value.ndim == 0 else None
 
     def readers(self) -> dict[str, list[NodeDef]]:
-        """For each node, who reads any of its outputs."""
+        """The nodes that read an output of each node, by the name of that node."""
         readers: dict[str, list[NodeDef]] = {}
         for node in self.graph.node:
             for source, _ in graphs.data_inputs(node):
