@@ -3,8 +3,8 @@
     pip install --no-deps mindcv          # or name an unpacked copy: --mindcv FOLDER
     python bench/resnet50.py
 
-The networks take turns in one process, so that whatever else the machine does falls on all. mindcv's is timed twice: as
-it is, and with the max pooling of the source, which is padded on all sides where mindcv's is padded at two.
+The networks take turns in one process, so that other load of the machine affects all of them equally. mindcv's is timed
+twice: unchanged, and with the max pooling of the source, which is padded on all sides; mindcv's is padded on two.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def converted(folder: Path) -> Any:
 
 
 def by_hand(padded_pool: bool) -> Any:
-    """The same network of mindcv's; with the source's max pooling it computes the same function."""
+    """Mindcv's ResNet50; with the source's max pooling (`padded_pool`) it computes the same function."""
     from mindcv.models.resnet import resnet50
     from mindspore import nn
 
@@ -78,13 +78,13 @@ def training_step(net: Any, images: Any, graph: bool) -> Callable[[], None]:
         net.set_train(True)
         _, gradients = step(images)
         optimizer(gradients)
-        optimizer.parameters[0].asnumpy()  # its gradient is the last to be known
+        optimizer.parameters[0].asnumpy()  # its gradient is computed last
 
     return run
 
 
 def seconds(runs: list[Callable[[], None]], repetitions: int) -> list[list[float]]:
-    """The time of every run of each function; they take turns, the order turned round every time."""
+    """The seconds of every run of each function; they take turns, in reverse order every second time."""
     times: list[list[float]] = [[] for _ in runs]
     for repetition in range(-1, repetitions):  # the first one compiles and is not counted
         order = range(len(runs)) if repetition % 2 else reversed(range(len(runs)))

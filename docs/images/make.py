@@ -21,11 +21,11 @@ BESIDE = """
     .side { grid-template-rows: 1fr !important; }
     .graph { outline: none !important; }
 """
-"""Of the page, the graph and the script only."""
+"""CSS that leaves only the graph and the script of the report's page."""
 
 
 def beside(page: Any) -> None:
-    """The graph of the source beside the script, with a block open."""
+    """Show the graph of the source beside the script, with one block open."""
     page.set_viewport_size({"width": 1330, "height": 1040})
     page.add_style_tag(content=BESIDE)
     page.locator("g.closed", has_text="layer2").dispatch_event("click")
@@ -35,7 +35,7 @@ def beside(page: Any) -> None:
 
 
 def report(page: Any) -> None:
-    """The report with a node chosen, the graph coloured by error."""
+    """Show the report with a node selected and the graph coloured by error."""
     page.set_viewport_size({"width": 1400, "height": 880})
     page.keyboard.press("/")
     page.keyboard.type("layer2.0 conv")
@@ -51,7 +51,7 @@ PICTURES: dict[str, tuple[Callable[[Any], None], str]] = {
     "report.png": (report, "light"),
     "report_dark.png": (report, "dark"),
 }
-"""File → what it shows, and in which colours."""
+"""File → the function that prepares the page, and the colour scheme."""
 
 
 def main() -> None:
@@ -69,7 +69,7 @@ def main() -> None:
             page = browser.new_page(color_scheme=colours)
             page.goto(page_file.resolve().as_uri())
             take(page)
-            page.wait_for_timeout(500)  # the picture has come to rest
+            page.wait_for_timeout(500)  # wait until animations have ended
             page.screenshot(path=HERE / file)
             page.close()
         browser.close()
