@@ -1,1 +1,1 @@
-"""The operator tables: from an ONNX operator to the MindSpore code that it becomes. `lib/` holds what tables share."""
+"""Operator tables: each row maps one ONNX operator to the MindSpore code for it. `lib/` holds shared helpers."""

@@ -1,4 +1,4 @@
-"""The registry of tables: every module below the folders of tables is one, every one below `fusions` has operators."""
+"""Registry of operator tables: every module in `onnx` and `onnx_ml` is a table, every module in `fusions` has operators."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from operator_maps import fusions, onnx, onnx_ml
 
 
 def load(operator_map: Path | None = None) -> Tables:
-    """Load the project's tables, and the user's on top.
+    """Load the project's tables; rows of the user's file `operator_map` replace the project's.
 
     Raises:
-        OperatorMapError: a table is malformed, or two of ours have a row for one operator.
+        OperatorMapError: a table is malformed, or two of the project's tables have a row for the same operator.
     """
     tables = {name: module for folder in (onnx, onnx_ml) for name, module in _modules(folder).items()}
     return tables_of(tables, fused_operators(), operator_map)

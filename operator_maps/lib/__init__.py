@@ -1,1 +1,1 @@
-"""What several tables use; no tables."""
+"""Helpers that several operator tables share; there are no tables here."""

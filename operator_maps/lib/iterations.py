@@ -1,4 +1,4 @@
-"""Rounds: how a loop is written down. Its variables, and what becomes of the values that every round gives."""
+"""Iterations: build a for or while statement from a loop's body, its loop-carried values and its stacked outputs."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import onnx_ir as ir
 from converter.graph.annotations import varying_axes
 from converter.rows import Arg, Assign, Block, For, Node, Operand, Variable, While, expr
 
-UNROLLED = 50
-"""Graph mode unrolls a loop over a fixed range; so many rounds take it 3 s to compile, and it fails at some 300."""
+MAX_UNROLLED = 50
+"""Largest trip count of an unrolled loop. Graph mode unrolls a `for` over a constant range: 50 iterations compile in
+about 3 s, about 300 fail."""
 
 
 class Iterations:
-    """A loop that is being written: a body, and the variables that it carries from round to round.
+    """A loop under construction: its body, a `Block`, and its loop-carried values.
 
     Attributes:
-        rolled: whether graph mode compiles one round for all, so that none may change a list's length or a fixed shape.
+        rolled: whether graph mode compiles one iteration for all. Then no iteration may change the length of a list or
+            a static shape.
     """
 
     def __init__(self, node: Node, body: Block, rolled: bool) -> None:
@@ -25,11 +27,15 @@ class Iterations:
         self._carried: list[tuple[Variable, Arg, Arg]] = []
 
     def carry(self, variable: Variable, initial: Arg, result: Arg) -> None:
-        """Carry a variable, from `initial` on; each round gives it `result`."""
+        """Add a loop-carried value: it is `initial` before the first iteration, and `result` after each iteration."""
         self._carried.append((variable, self.node.resolve(initial), self.node.resolve(result)))
 
     def resizable(self, initial: Operand, formal: ir.Value) -> Arg:
-        """What the body's input `formal` starts from; graph mode must not take extents for fixed that rounds change."""
+        """The initial value for the body's input `formal`.
+
+        In a rolled loop, axes whose extent an iteration changes are made dynamic, or graph mode would take their extent
+        for constant.
+        """
         axes = varying_axes(formal)
         if not self.rolled or not axes:
             return initial
@@ -37,7 +43,7 @@ class Iterations:
         return expr(f"{{0}}[{bounds}]", initial, *(initial.shape_python() or ())[: max(axes) + 1])
 
     def collect(self, index: int, item: Arg) -> Arg:
-        """Collect what every round gives for an output in a list."""
+        """Append the item of every iteration to a list, the value of output `index`; None if the output is not read."""
         if not self.node.used[index]:
             return None
         items = self.node.variable(index)
@@ -46,12 +52,12 @@ class Iterations:
         return items
 
     def stack(self, index: int, item: Arg, output: ir.Value, axis: int = 0, backward: bool = False) -> Arg:
-        """Stack what every round gives for an output along an axis, the last one first when `backward`.
+        """Stack the items of all iterations along `axis` as the value of output `index`, in reverse if `backward`.
 
-        Collected in a list; in a rolled loop, in a tensor that grows.
+        Items are collected in a list; in a rolled loop, in a tensor that grows by concatenation.
 
         Raises:
-            Declined: the loop is rolled, and the shape of what a round gives is not known before it.
+            Unsupported: the loop is rolled, and the shape of an item is not known before the loop.
         """
         if self.rolled and self.node.used[index]:
             return self._grow(index, item, output, axis, backward)
@@ -60,9 +66,9 @@ class Iterations:
         return items and (expr("ops.stack({0}, {1})", items, axis) if axis else expr("ops.stack({0})", items))
 
     def _grow(self, index: int, item: Arg, output: ir.Value, axis: int, backward: bool) -> Arg:
-        shape = extents(self.node, output)
+        shape = extents_before_loop(self.node, output)
         if shape is None:
-            raise self.node.decline(f"the number of rounds is computed, and so is the shape of '{output.name}'")
+            raise self.node.decline(f"its trip count is computed, and so is the shape of '{output.name}'")
         rows = self.node.variable(index)
         axis = axis % (len(shape) + 1)
         empty = (*shape[:axis], expr("ms.mutable(0)"), *shape[axis:])
@@ -76,12 +82,12 @@ class Iterations:
         return rows
 
     def for_(self, index: Variable, count: Arg, condition: Arg = None) -> For:
-        """Write `for index in range(count)`, which ends early where the condition is false.
+        """Make the statement `for index in range(count)`, which ends before an iteration in which `condition` is false.
 
         Args:
-            index: the variable.
-            count: a Python value; or a tensor, which is read once.
-            condition: a tensor.
+            index: the iteration variable.
+            count: the trip count, a Python value or a tensor.
+            condition: a boolean tensor, or None.
         """
         if isinstance(count, Operand):
             count = expr("int({0})", count)
@@ -93,7 +99,7 @@ class Iterations:
         return loop
 
     def while_(self, condition: Arg) -> While:
-        """Write `while condition`."""
+        """Make the statement `while condition`."""
         carried, initial, self.block.results = self._columns()
         return While(carried, initial, condition, self.block)
 
@@ -102,8 +108,8 @@ class Iterations:
         return carried, initial, results
 
 
-def extents(node: Node, value: ir.Value) -> tuple[Arg, ...] | None:
-    """The extents of a value inside a loop, as they can be written before it; None when they cannot."""
+def extents_before_loop(node: Node, value: ir.Value) -> tuple[Arg, ...] | None:
+    """The extents of a value in a loop's body, as expressions that are valid before the loop; None if impossible."""
     if value.shape is None:
         return None
     found = tuple(dim if isinstance(dim, int) else _outside(node, dim) for dim in value.shape)
@@ -111,7 +117,7 @@ def extents(node: Node, value: ir.Value) -> tuple[Arg, ...] | None:
 
 
 def _outside(node: Node, dim: ir.SymbolicDim) -> Arg:
-    """A free extent, read from an input of the loop that has one of this name."""
+    """A symbolic dimension, read from the shape of an input of the loop that has the same symbolic dimension."""
     for x in node.inputs:
         for axis, other in enumerate(x.value.shape or ()):
             if dim.value is not None and other == dim:

@@ -1,7 +1,8 @@
-"""Recurrence step by step, for what MindSpore's layers lack: functions that are copied into scripts.
+"""Recurrent layers as explicit loops, for variants that MindSpore's layers lack: functions copied into scripts.
 
-A step takes one slice of the sequence and the state, (1, batch, hidden) or, with a cell state, (2, batch, hidden), and
-returns the next state. Its weights are those of ONNX: input weights, hidden weights, their biases, peepholes.
+A step takes one time step of the sequence, (batch, input), and the state, (1, batch, hidden) or with a cell state
+(2, batch, hidden), and returns the next state. Its weights are ONNX's: input weights, hidden weights, their biases, and
+peephole weights.
 """
 
 from __future__ import annotations

@@ -8,25 +8,25 @@ import onnx_ir as ir
 from converter.rows import Arg, Operand
 
 _UNMIXED = (ir.DataType.UINT16, ir.DataType.UINT32, ir.DataType.UINT64)
-"""MindSpore refuses a Python number beside a tensor of these."""
+"""Element types of tensors that MindSpore does not combine with a Python number."""
 
 
-def numbers(a: Operand, b: Operand) -> tuple[Arg, Arg]:
-    """Two inputs that are broadcast against each other, at most one of them as a Python number."""
-    right = number(b, a)
-    return (a, right) if right is not b else (number(a, b), b)
+def operands_with_scalar(a: Operand, b: Operand) -> tuple[Arg, Arg]:
+    """The two inputs of a broadcasting operator; at most one of them, if a scalar constant, as a Python number."""
+    right = scalar_or_tensor(b, a)
+    return (a, right) if right is not b else (scalar_or_tensor(a, b), b)
 
 
-def number(value: Operand, beside: Operand) -> Arg:
-    """`value` as a Python number where the result next to the tensor `beside` stays the same; else `value` itself.
+def scalar_or_tensor(value: Operand, other: Operand) -> Arg:
+    """`value` as a Python number if combining it with the tensor `other` gives the same result; else `value` itself.
 
-    MindSpore rounds a Python float beside a float64 tensor to float32, so there only a float that survives this is
-    written as a number.
+    MindSpore rounds a Python float to float32 when the tensor is float64. With such a tensor only a float that float32
+    represents exactly is written as a number.
     """
-    if value.dtype is None or value.dtype != beside.dtype or value.dtype in _UNMIXED or value.kind not in "iuf":
+    if value.dtype is None or value.dtype != other.dtype or value.dtype in _UNMIXED or value.kind not in "iuf":
         return value
-    if value.rank and (beside.rank is None or beside.rank < value.rank):
+    if value.rank and (other.rank is None or other.rank < value.rank):
         return value
     found = value.number_or_tensor()
-    survives = value.dtype != ir.DataType.DOUBLE or (isinstance(found, float) and np.float32(found) == found)
-    return found if survives else value
+    exact = value.dtype != ir.DataType.DOUBLE or (isinstance(found, float) and np.float32(found) == found)
+    return found if exact else value

@@ -1,4 +1,4 @@
-"""The windows of convolutions and pools: kernel, strides, dilations, and where the padding comes from."""
+"""Windows of convolutions and pooling: kernel, strides, dilations and padding, given as numbers or by `auto_pad`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Window:
 
     Attributes:
         kernel, strides, dilations: as in ONNX.
-        begin, end: padding before and after, None where `auto_pad` makes it depend on a free extent.
+        begin, end: padding before and after; None if `auto_pad` makes it depend on a dynamic extent.
         auto_pad: NOTSET, VALID, SAME_UPPER or SAME_LOWER.
         ceil_mode: whether the number of windows is rounded up.
     """
@@ -38,22 +38,22 @@ class Window:
 
     @property
     def extents(self) -> tuple[int, ...]:
-        """What the kernel spans, its dilations included."""
+        """The extents of the kernel, dilations included: (k - 1) * d + 1."""
         return tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilations, strict=True))
 
     @property
     def known(self) -> bool:
-        """Whether the padding is known."""
+        """Whether the padding of every axis is a number."""
         return None not in self.begin + self.end
 
     @property
     def padded(self) -> bool:
-        """Whether there is, or may be, any padding."""
+        """Whether there is padding, or may be."""
         return not self.known or any(self.begin + self.end)
 
     @property
     def plain(self) -> bool:
-        """Whether the kernel is dense and the number of windows rounded down."""
+        """Whether there is no dilation and the number of windows is rounded down."""
         return max(self.dilations) == 1 and not self.ceil_mode
 
     @property
@@ -63,10 +63,10 @@ class Window:
 
     @property
     def same_upper(self) -> bool:
-        """Whether the padding is what MindSpore's `same` computes: enough for ceil(extent / stride) windows, an odd
-        one at the end.
+        """Whether the padding is the one of MindSpore's `pad_mode="same"`: ceil(extent / stride) windows, and of an odd
+        padding the larger part at the end.
 
-        So is the padding of any mode that comes to the same at stride 1, whatever the input's extent.
+        Explicit padding at stride 1 can be equal to it for every extent of the input.
         """
         if self.auto_pad == "SAME_UPPER":
             return True
@@ -77,10 +77,11 @@ class Window:
             and self.end == tuple(total - total // 2 for total in totals)
         )
 
-    def counted(self, sizes: Sequence[int | None]) -> Window | None:
-        """The same windows with the padding that holds just them, so that rounding up and down are one.
+    def without_ceil_mode(self, sizes: Sequence[int | None]) -> Window | None:
+        """The same windows with `ceil_mode` off and the end padding that makes rounding down give as many.
 
-        A window that would begin in the padding at the end is not counted. None where an extent is free.
+        A window that would begin in the padding at the end does not count. `sizes` are the input's spatial extents; the
+        result is None if one of them is dynamic.
         """
         if None in sizes or not self.known:
             return None
@@ -95,7 +96,7 @@ class Window:
         return replace(self, end=tuple(ends), ceil_mode=False)
 
     def without_padding(self) -> Window:
-        """The same window over an input that is padded already."""
+        """The same windows without padding, for an input that is already padded."""
         zeros = (0,) * self.rank
         return replace(self, begin=zeros, end=zeros, auto_pad="VALID")
 
@@ -110,10 +111,10 @@ def window_of(
     pads: Sequence[int] | None,
     ceil_mode: int = 0,
 ) -> Window:
-    """Read the attributes that ONNX's convolutions and pools share.
+    """Make a Window from the attributes that ONNX's convolutions and pooling operators share.
 
     Raises:
-        Declined: there are not one to three spatial axes, or the padding is negative.
+        Unsupported: there are not one to three spatial axes, or the padding is negative.
     """
     rank = len(kernel)
     if not 1 <= rank <= 3:
@@ -139,19 +140,19 @@ def window_of(
 
 
 def sizes_of(x: Operand, rank: int) -> tuple[int | None, ...]:
-    """The extents of the last `rank` axes, None where free."""
+    """The extents of the last `rank` axes; None where dynamic."""
     return x.shape[-rank:] if x.shape is not None else (None,) * rank
 
 
 def _same_total(size: int | None, stride: int, extent: int) -> int | None:
-    """The padding for ceil(size / stride) windows; None when it depends on a free extent."""
+    """The total padding of one axis for ceil(size / stride) windows; None if it depends on a dynamic extent."""
     if stride == 1:
         return extent - 1
     return None if size is None else max((-(-size // stride) - 1) * stride + extent - size, 0)
 
 
-def pad_first(x: Arg, window: Window, value: float | None = None) -> Expr:
-    """Pad the input by itself, for layers that cannot; `value` is 0 unless given."""
+def pad_input(x: Arg, window: Window, value: float | None = None) -> Expr:
+    """Pad `x` (N, C, …) with `ops.pad`, for layers that do not support the padding; `value` is 0 unless given."""
     fill = () if value is None else (value,)
     if not window.known:
         args = (pad_same, x, window.extents, window.strides, window.auto_pad == "SAME_UPPER")
@@ -172,10 +173,10 @@ def pad_same(x, extents, strides, upper, value=0.0):
 
 
 def padding_of(window: Window) -> int | tuple[int, ...]:
-    """The padding as nn's convolutions take it: a number, or before and after, axis by axis from the first."""
+    """The option `padding` of nn's convolutions: one number, or (begin, end) of every axis, from the first axis."""
     return scalar([pad or 0 for pair in zip(window.begin, window.end, strict=True) for pad in pair])
 
 
 def scalar(values: Sequence[Arg]) -> Arg:
-    """One number where all are equal, as nn takes it: (3, 3) is 3."""
+    """One number if all are equal, else a tuple, as nn's layers take it: (3, 3) gives 3."""
     return values[0] if len(set(values)) == 1 else tuple(values)

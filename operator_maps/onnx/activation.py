@@ -1,7 +1,7 @@
 """Activations.
 
-Source: https://onnx.ai/onnx/operators/. A NaN in the input comes out of some of MindSpore's CPU kernels as a number
-(Relu gives 0); this is not worked around.
+Source: https://onnx.ai/onnx/operators/. For an input of NaN some of MindSpore's CPU kernels return a number (Relu: 0);
+there is no workaround.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def elu(node: Node, x: Operand, *, alpha: float = 1.0) -> Arg:
-    """Elu: `ops.elu`, which knows alpha = 1 only; composed for any other."""
+    """Elu: `ops.elu`, which supports alpha = 1 only; composed for any other."""
     return expr("ops.elu({0})", x) if alpha == 1 else _elu(x, alpha)
 
 
 def _elu(x: Operand, alpha: float) -> Arg:
-    """Cut the exponential off at 0, so that a large input does not turn its gradient into NaN."""
+    """Elu from elementary operators; the exponent is clamped to 0, as the gradient of a large input would be NaN."""
     return expr("ops.relu({0}) + {1} * ops.expm1(ops.clamp({0}, max=0.0))", x, alpha)
 
 
@@ -34,15 +34,15 @@ def selu(node: Node, x: Operand, *, alpha: float = 1.67326319, gamma: float = 1.
 
 
 def prelu(node: Node, x: Operand, slope: Operand) -> Arg:
-    """PRelu: `nn.PReLU` for a constant slope per channel (axis 1) or for all; composed for any other slope."""
-    channels = _channels(x, slope)
+    """PRelu: `nn.PReLU` for a constant slope, one per channel (axis 1) or one for all; composed for any other slope."""
+    channels = _slope_count(x, slope)
     if channels is not None and slope.is_weight:
         return node.apply(invoke("nn.PReLU", channels), {"w": slope.weight(reshape(channels))}, x)
     return expr("ops.where({0} > 0, {0}, {0} * {1})", x, slope)
 
 
-def _channels(x: Operand, slope: Operand) -> int | None:
-    """How many slopes there are when they lie along axis 1; 1 for a single one; None for any other layout."""
+def _slope_count(x: Operand, slope: Operand) -> int | None:
+    """The number of slopes if they lie along axis 1, (C, 1, …); 1 for a single slope; None for any other shape."""
     if slope.size == 1:
         return 1
     if x.rank is None or slope.shape is None or slope.size is None or x.rank < 2:
@@ -56,7 +56,7 @@ def hardmax(node: Node, x: Operand, *, axis: int = -1) -> Arg:
     shape = x.shape_python()
     if shape is None:
         raise node.decline("the rank of its input is unknown")
-    place = axis if axis == -1 else axis % len(shape)  # all that ops.one_hot takes
+    place = axis if axis == -1 else axis % len(shape)  # the axes that ops.one_hot supports
     hot = expr("ops.one_hot(ops.argmax({0}, {1}), {2}, 1, 0, {1})", x, place, shape[axis])
     return expr("{0}.astype({1})", hot, node.dtype())
 
@@ -94,9 +94,10 @@ def shrink(node: Node, x: Operand, *, bias: float = 0.0, lambd: float = 0.5) -> 
 
 
 def softmax(node: Node, x: Operand, *, axis: int = -1) -> Arg:
-    """Softmax: `ops.softmax`; a safe one where the model replaces what it gives for elements that all are -inf.
+    """Softmax: `ops.softmax`; where the model replaces NaN in the result, a function that returns NaN for all -inf.
 
-    Of a single element it is 1: there the gradient of MindSpore's CPU kernel makes all that follow it wrong.
+    The softmax of a single element is written as 1: the gradient of MindSpore's CPU kernel for it makes all softmax
+    gradients that are computed later wrong.
     """
     if _is_guarded(node.ir.outputs[0]):
         return expr("{0}({1}, {2})", softmax_or_nan, x, axis)

@@ -1,7 +1,7 @@
-"""Arithmetic, element by element.
+"""Elementwise arithmetic.
 
-Source: https://onnx.ai/onnx/operators/. Where one operand of Max or Min is NaN, MindSpore's CPU kernel may give the
-other; this is not worked around.
+Source: https://onnx.ai/onnx/operators/. If one operand of Max or Min is NaN, MindSpore's CPU kernel may return the
+other one; there is no workaround.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import onnx_ir as ir
 
 from converter.rows import Arg, Node, Operand, call, expr, invoke, kind_of
-from operator_maps.lib.scalars import number, numbers
+from operator_maps.lib.scalars import operands_with_scalar, scalar_or_tensor
 
 if TYPE_CHECKING:
     import mindspore as ms
@@ -22,24 +22,24 @@ _UNSIGNED = (ir.DataType.UINT16, ir.DataType.UINT32, ir.DataType.UINT64)
 
 
 def binary(template: str, *wide: ir.DataType) -> Callable[..., Arg]:
-    """Row of an operator on two tensors; a constant of one element is a Python number: `x * 0.5`.
+    """Make the row of an elementwise operator on two tensors; a scalar constant is a Python number: `x * 0.5`.
 
     Args:
-        template: the expression.
-        wide: element types that MindSpore's function does not take; they are computed in int64.
+        template: the expression, with {0} and {1} for the operands.
+        wide: element types that MindSpore's function does not support; they are computed in int64.
     """
 
     def row(node: Node, a: Operand, b: Operand) -> Arg:
-        return _in_int64(node, template, a, b) if a.dtype in wide else expr(template, *numbers(a, b))
+        return _in_int64(node, template, a, b) if a.dtype in wide else expr(template, *operands_with_scalar(a, b))
 
     return row
 
 
 def _in_int64(node: Node, template: str, *xs: Operand) -> Arg:
-    return expr("{0}.astype({1})", _folded(template, [expr("{0}.astype(ms.int64)", x) for x in xs]), node.dtype())
+    return expr("{0}.astype({1})", _left_fold(template, [expr("{0}.astype(ms.int64)", x) for x in xs]), node.dtype())
 
 
-def _folded(template: str, xs: Sequence[Arg]) -> Arg:
+def _left_fold(template: str, xs: Sequence[Arg]) -> Arg:
     result, *others = xs
     for x in others:
         result = expr(template, result, x)
@@ -47,21 +47,23 @@ def _folded(template: str, xs: Sequence[Arg]) -> Arg:
 
 
 def div(node: Node, a: Operand, b: Operand) -> Arg:
-    """Div: `/` for floats; integers are divided towards zero."""
+    """Div: `/` for floats; for integers `ops.truncate_div`, which rounds towards zero."""
     if a.kind in "iu":
-        return expr("ops.truncate_div({0}, {1})", *numbers(a, b))
-    return expr("{0} / {1}", *numbers(a, b))
+        return expr("ops.truncate_div({0}, {1})", *operands_with_scalar(a, b))
+    return expr("{0} / {1}", *operands_with_scalar(a, b))
 
 
 def mod(node: Node, a: Operand, b: Operand, *, fmod: int = 0) -> Arg:
-    """Mod: `%`, whose sign is the divisor's; with fmod the dividend's, as C's fmod."""
+    """Mod: `%`, where the sign of the result is the divisor's; with `fmod` it is the dividend's, as in C."""
     if a.kind == "f" and b.constant is None:
         return expr("{0}({1}, {2})", fmod_of_any if fmod else mod_of_any, a, b)
     if a.kind == "f":
-        return expr("ops.fmod({0}, {1})" if fmod else "{0} % {1}", *((a, b) if fmod else numbers(a, b)))
+        return expr("ops.fmod({0}, {1})" if fmod else "{0} % {1}", *((a, b) if fmod else operands_with_scalar(a, b)))
     if a.dtype in _UNSIGNED:
         return _in_int64(node, "{0} % {1}", a, b)
-    return expr("{0} - ops.truncate_div({0}, {1}) * {1}", a, b) if fmod else expr("{0} % {1}", *numbers(a, b))
+    return (
+        expr("{0} - ops.truncate_div({0}, {1}) * {1}", a, b) if fmod else expr("{0} % {1}", *operands_with_scalar(a, b))
+    )
 
 
 def mod_of_any(x, y):
@@ -76,39 +78,39 @@ def fmod_of_any(x, y):
 
 
 def power(node: Node, x: Operand, exponent: Operand) -> Arg:
-    """Pow: `x ** 2`. The result has the base's element type, whatever the exponent's."""
+    """Pow: `x ** 2`. The result has the element type of the base, whichever the exponent has."""
     fixed = exponent.number_or_tensor() if (exponent.rank or 0) <= (x.rank or 0) else exponent
     if isinstance(fixed, float) and fixed.is_integer():
         fixed = int(fixed)
     if x.kind == "f" and isinstance(fixed, (int, float)):
         return expr("ops.sqrt({0})", x) if fixed == 0.5 else expr("{0} ** {1}", x, fixed)
     if exponent.dtype == x.dtype:
-        return expr("ops.pow({0}, {1})", *numbers(x, exponent))
+        return expr("ops.pow({0}, {1})", *operands_with_scalar(x, exponent))
     if x.kind in "iu" and exponent.kind == "f":
         return expr("ops.pow({0}.astype(ms.float64), {1}).astype({2})", x, exponent, node.dtype())
     return expr("ops.pow({0}, {1}.astype({2}))", x, exponent, node.dtype())
 
 
-def folded(template: str, *wide: ir.DataType) -> Callable[..., Arg]:
-    """Row of an operator on any number of tensors that combines two at a time; arguments as in `binary`."""
+def variadic(template: str, *wide: ir.DataType) -> Callable[..., Arg]:
+    """Make the row of a variadic operator: a left fold of a binary expression. Arguments as in `binary`."""
 
     def row(node: Node, *xs: Operand) -> Arg:
         if xs[0].dtype in wide and len(xs) > 1:
             return _in_int64(node, template, *xs)
-        return _folded(template, [xs[0], *(number(x, xs[0]) for x in xs[1:])])
+        return _left_fold(template, [xs[0], *(scalar_or_tensor(x, xs[0]) for x in xs[1:])])
 
     return row
 
 
 def mean(node: Node, *xs: Operand) -> Arg:
     """Mean of any number of tensors."""
-    return expr("{0} / {1}", folded("{0} + {1}")(node, *xs), len(xs)) if len(xs) > 1 else xs[0]
+    return expr("{0} / {1}", variadic("{0} + {1}")(node, *xs), len(xs)) if len(xs) > 1 else xs[0]
 
 
 def clip(node: Node, x: Operand, low: Operand | None, high: Operand | None) -> Arg:
-    """Clip: `ops.clamp` with two numbers or two tensors, not one of each; `ops.relu6` where that is what it is."""
+    """Clip: `ops.clamp` with two numbers or two tensors, not one of each; `ops.relu6` for the bounds 0 and 6."""
     given = {"min": low, "max": high}
-    bounds = {name: bound and number(bound, x) for name, bound in given.items()}
+    bounds = {name: bound and scalar_or_tensor(bound, x) for name, bound in given.items()}
     options = {name: bound for name, bound in bounds.items() if bound is not None}
     if any(isinstance(bound, Operand) for bound in options.values()):
         options = {name: bound for name, bound in given.items() if bound is not None}
@@ -132,7 +134,7 @@ def cast_like(node: Node, x: Operand, like: Operand, *, round_mode: str = "up", 
 
 
 def bit_cast(node: Node, x: Operand, *, to: int) -> Arg:
-    """BitCast between integers, which is a cast; MindSpore reinterprets no floats in graph mode."""
+    """BitCast between integers, which is a cast; in graph mode MindSpore cannot reinterpret floats."""
     if x.kind not in "iub" or kind_of(ir.DataType(to)) not in "iu":
         raise node.decline("MindSpore does not reinterpret the bits of floats")
     return expr("{0}.astype({1})", x, node.mindspore_dtype(to))
@@ -144,7 +146,7 @@ def bit_shift(node: Node, x: Operand, bits: Operand, *, direction: str) -> Arg:
         raise node.decline("the element type is unknown")
     width = 8 * x.dtype.itemsize
     if bits.constant is not None and (bits.constant >= 0).all() and (bits.constant < width).all():
-        return expr(f"ops.bitwise_{direction.lower()}_shift({{0}}, {{1}})", *numbers(x, bits))
+        return expr(f"ops.bitwise_{direction.lower()}_shift({{0}}, {{1}})", *operands_with_scalar(x, bits))
     return expr("{0}({1}, {2}, {3})", shift_left if direction == "LEFT" else shift_right, x, bits, width)
 
 
@@ -187,9 +189,9 @@ ROWS = {
     "Exp": call("ops.exp({0})"),
     "Floor": call("ops.floor({0})"),
     "Log": call("ops.log({0})"),
-    "Max": folded("ops.maximum({0}, {1})", ir.DataType.UINT16),
+    "Max": variadic("ops.maximum({0}, {1})", ir.DataType.UINT16),
     "Mean": mean,
-    "Min": folded("ops.minimum({0}, {1})", ir.DataType.UINT16),
+    "Min": variadic("ops.minimum({0}, {1})", ir.DataType.UINT16),
     "Mod": mod,
     "Mul": binary("{0} * {1}"),
     "Neg": call("-{0}"),
@@ -201,6 +203,6 @@ ROWS = {
     "Sinh": call("ops.sinh({0})"),
     "Sqrt": call("ops.sqrt({0})"),
     "Sub": binary("{0} - {1}", ir.DataType.UINT32, ir.DataType.UINT64),
-    "Sum": folded("{0} + {1}"),
+    "Sum": variadic("{0} + {1}"),
     "Tan": call("ops.tan({0})"),
 }

@@ -34,10 +34,12 @@ def attention(
     softcap: float = 0.0,
     softmax_precision: int | None = None,
 ) -> Arg:
-    """ONNX Attention: two products and a softmax between them, with masks where it has any.
+    """ONNX Attention: two matrix products with a softmax between them, and masks if it has any.
+
+    Queries, keys and values are (batch, heads, length, size) or (batch, length, heads * size).
 
     Raises:
-        Declined: the rank of the queries or the number of heads is unknown.
+        Unsupported: the rank of the queries or the number of heads is unknown.
     """
     if query.rank not in (3, 4):
         raise node.decline("the rank of its queries is unknown")
@@ -71,7 +73,7 @@ def _heads(node: Node, x: Operand, heads: int) -> Arg:
 
 
 def _default_scale(query: Operand, heads: int) -> Arg:
-    """One over the root of the size of a head."""
+    """1 / sqrt(size), where size is the last extent of a head."""
     size = query.shape[-1] if query.shape else None
     if size is None:
         return (
@@ -83,7 +85,9 @@ def _default_scale(query: Operand, heads: int) -> Arg:
 
 
 def _scores(query: Operand, q: Arg, k: Arg, factor: Arg) -> Expr:
-    """The scaled products; in float16 both sides are scaled by the root, as ONNX has it, to stay in range."""
+    """The scaled scores (batch, heads, queries, keys); in float16 both factors are scaled by the square root of
+    `factor`, as the ONNX specification does, against overflow.
+    """
     if query.dtype == ir.DataType.FLOAT16 and isinstance(factor, float) and factor > 0:
         return expr("ops.matmul({0} * {2}, ({1} * {2}).swapaxes(2, 3))", q, k, math.sqrt(factor))
     return expr("ops.matmul({0}, {1}.swapaxes(2, 3)) * {2}", q, k, factor)
@@ -101,7 +105,10 @@ def _masked(
     bounds: tuple[bool, int, int],
     offset: Arg,
 ) -> Arg:
-    """Add a mask of floats, and set to -inf what a mask of bools, the causal order, or the padding excludes."""
+    """Apply all masks to scores (batch, heads, queries, keys).
+
+    A float mask is added; scores that a boolean mask, the causal order, the window or the padding excludes become -inf.
+    """
     if mask is not None and mask.kind == "b":
         scores = node.let(
             "scores", expr("{0}({1}, {2})", keep_allowed, scores, expr("{0}({1}, {2})", pad_mask, mask, scores))
@@ -180,10 +187,10 @@ def rotary_embedding(
     num_heads: int | None = None,
     rotary_embedding_dim: int = 0,
 ) -> Arg:
-    """ONNX RotaryEmbedding: pairs of elements turned by the angle of their position.
+    """ONNX RotaryEmbedding: pairs of elements rotated by an angle that depends on their position.
 
     Raises:
-        Declined: the rank of the input, or the number of its heads, is unknown.
+        Unsupported: the rank of the input, or the number of its heads, is unknown.
     """
     if x.rank not in (3, 4) or (x.rank == 3 and not num_heads):
         raise node.decline("the number of its heads is unknown")
@@ -223,7 +230,7 @@ def flex_attention(
     """FlexAttention of ai.onnx.preview: attention with sub-graphs that change the scores and their softmax.
 
     Raises:
-        Declined: the number of heads is unknown.
+        Unsupported: the number of heads is unknown.
     """
     heads, key_heads = (operand.shape[1] if operand.shape else None for operand in (query, key))
     if heads is None or key_heads is None:

@@ -1,4 +1,4 @@
-"""Boxes: pooling over regions of interest, and the choice among overlapping boxes."""
+"""Boxes: pooling over regions of interest (RoI), and non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def roi_align(
     sampling_ratio: int = 0,
     spatial_scale: float = 1.0,
 ) -> Arg:
-    """ONNX RoiAlign: a function; `ops.ROIAlign` widens small regions, and knows no adaptive sampling on the CPU."""
+    """ONNX RoiAlign: a function; `ops.ROIAlign` enlarges small regions, and has no adaptive sampling on the CPU."""
     pooled = (output_height, output_width)
     half_pixel = coordinate_transformation_mode == "half_pixel"
     args = (x, rois, batch_indices, pooled, spatial_scale, sampling_ratio, half_pixel, mode == "max")
@@ -90,7 +90,7 @@ def sample_regions(pixels, first, y, x, size, maximum):
 def max_roi_pool(
     node: Node, x: Operand, rois: Operand, *, pooled_shape: tuple[int, ...] = (), spatial_scale: float = 1.0
 ) -> Arg:
-    """ONNX MaxRoiPool: the maxima over the bins of every region, by a function."""
+    """ONNX MaxRoiPool: a function that takes the maximum over each bin of every region."""
     return expr("{0}({1}, {2}, {3}, {4})", pool_regions, x, rois, tuple(pooled_shape), spatial_scale)
 
 
@@ -138,7 +138,7 @@ def non_max_suppression(
     """ONNX NonMaxSuppression: a function that loops over the selected boxes, all classes at once.
 
     Raises:
-        Declined: it selects nothing.
+        Unsupported: `max_output_boxes_per_class` is missing, so that nothing would be selected.
     """
     if max_output_boxes_per_class is None:
         raise node.decline("without max_output_boxes_per_class it selects nothing")

@@ -1,4 +1,4 @@
-"""Control flow: If, Loop and Scan as Python's if, while and for, which run in PyNative and in graph mode."""
+"""Control flow: If, Loop and Scan as Python's if, while and for statements, which run in PyNative and in graph mode."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ import onnx_ir as ir
 
 from converter.rows import Arg, Branch, Node, Operand, PyValue, Variable, Written, expr
 from converter.shapes import FAR
-from operator_maps.lib.iterations import UNROLLED, Iterations, extents
+from operator_maps.lib.iterations import MAX_UNROLLED, Iterations, extents_before_loop
 
 
 def if_(node: Node, condition: Operand, *, then_branch: ir.Graph, else_branch: ir.Graph) -> Arg:
-    """ONNX If: an if statement; only the branch that is taken when the condition is known.
+    """ONNX If: an if statement; if the condition is a constant, only the branch that is taken.
 
-    Declines an optional value that only one branch has: graph mode must know whether there is one.
+    Raises:
+        Unsupported: the branches have another number of outputs than the node; or only one branch returns an optional
+            value, and the condition is computed: graph mode must know whether there is a value.
     """
     if not len(then_branch.outputs) == len(else_branch.outputs) == len(node.ir.outputs):
         raise node.decline("its branches give another number of values than it has outputs")
-    chosen = _known(condition)
+    chosen = _constant_condition(condition)
     if chosen is not None:
         return node.inline(then_branch if chosen else else_branch)
     targets = tuple(node.variable(i) for i in range(len(node.ir.outputs)))
@@ -35,20 +37,21 @@ def _is_none(value: ir.Value) -> bool:
 
 
 def loop(node: Node, count: Operand | None, condition: Operand | None, *initial: Operand, body: ir.Graph) -> Arg:
-    """ONNX Loop: `for i in range(n)`, with a break where a condition can end it before; while, where only that can.
+    """ONNX Loop: `for i in range(n)`, with a break if it has a condition; `while` if it has only a condition.
 
-    Declines a list that grows, and a stack of what has no known shape, when the number of rounds is computed: graph
-    mode must compile one round for all.
+    Raises:
+        Unsupported: the trip count is computed, and a loop-carried value is a list, or the shape of a stacked output is
+            unknown: graph mode compiles one iteration for all.
     """
-    keep = True if condition is None else _known(condition)
-    limit: Arg = 0 if keep is False else _limit(count)
-    counted = keep is False or (keep is True and limit is not None and _stays_true(body))
+    keep = True if condition is None else _constant_condition(condition)
+    limit: Arg = 0 if keep is False else _trip_count(count)
+    counted = keep is False or (keep is True and limit is not None and _condition_is_invariant(body))
     scanned = list(zip(node.used, body.outputs[1:], strict=True))[len(initial) :]
     lists = [x.name for x in initial if not isinstance(x.value.type, ir.TensorType)]
-    unknown = any(used and extents(node, output) is None for used, output in scanned)
-    rolled = not (counted and _in_python(limit, bool(lists) or unknown))
+    unknown = any(used and extents_before_loop(node, output) is None for used, output in scanned)
+    rolled = not (counted and _is_unrolled(limit, bool(lists) or unknown))
     if rolled and lists:
-        raise node.decline(f"it carries the list '{lists[0]}', and its number of rounds is computed")
+        raise node.decline(f"it carries the list '{lists[0]}', and its trip count is computed")
 
     index, proceed = Variable("i"), Variable("proceed")
     states = tuple(node.variable(k) for k in range(len(initial)))
@@ -76,7 +79,7 @@ def scan(
     scan_output_axes: Sequence[int] = (),
     scan_output_directions: Sequence[int] = (),
 ) -> Arg:
-    """ONNX Scan: a for statement over the slices of its last inputs; what the rounds give is stacked."""
+    """ONNX Scan: a for statement over slices of its scanned inputs; the outputs of all iterations are stacked."""
     carried = len(inputs) - num_scan_inputs
     axes = tuple(scan_input_axes) or (0,) * num_scan_inputs
     backward = tuple(scan_input_directions) or (0,) * num_scan_inputs
@@ -84,7 +87,8 @@ def scan(
     count = expr("len({0})", inputs[carried]) if extent is None else extent[axes[0]]
     outputs = body.outputs[carried:]
     unknown = any(
-        used and extents(node, output) is None for used, output in zip(node.used[carried:], outputs, strict=True)
+        used and extents_before_loop(node, output) is None
+        for used, output in zip(node.used[carried:], outputs, strict=True)
     )
 
     index = Variable("i")
@@ -93,7 +97,7 @@ def scan(
         for x, axis, reverse in zip(inputs[carried:], axes, backward, strict=True)
     ]
     states = tuple(node.variable(k) for k in range(carried))
-    iterations = Iterations(node, node.block(body, (*states, *slices)), rolled=not _in_python(count, unknown))
+    iterations = Iterations(node, node.block(body, (*states, *slices)), rolled=not _is_unrolled(count, unknown))
     results = iterations.block.results
     for state, start, formal, result in zip(states, inputs, body.inputs, results, strict=False):
         iterations.carry(state, iterations.resizable(start, formal), result)
@@ -106,11 +110,11 @@ def scan(
     return Written(iterations.for_(index, count), (*states, *stacks))
 
 
-def _in_python(count: Arg, only_so: bool) -> bool:
-    """Whether graph mode is to unroll a loop: a short one, or one that can be compiled only so."""
+def _is_unrolled(count: Arg, required: bool) -> bool:
+    """Whether graph mode is to unroll a loop: it is short, or unrolling is required to compile it."""
     if isinstance(count, Operand):
         return False
-    return only_so or (isinstance(count, int) and 0 < count <= UNROLLED)
+    return required or (isinstance(count, int) and 0 < count <= MAX_UNROLLED)
 
 
 def _slice(node: Node, x: Operand, axis: int, position: Arg) -> Arg:
@@ -122,22 +126,22 @@ def _slice(node: Node, x: Operand, axis: int, position: Arg) -> Arg:
     return node.resolve(expr(f"{{0}}[{':, ' * axis}{{1}}]", x, position))
 
 
-def _known(condition: Operand) -> bool | None:
-    """The condition's value when the model fixes it."""
+def _constant_condition(condition: Operand) -> bool | None:
+    """The condition's value if it is a constant, else None."""
     items = condition.items()
     return items[0] if items is not None and isinstance(items[0], bool) else None
 
 
-def _limit(count: Operand | None) -> Arg:
-    """The largest number of rounds, a Python value or a tensor; None when there is no limit."""
+def _trip_count(count: Operand | None) -> Arg:
+    """The maximum trip count, a Python value or a tensor; None if there is no limit."""
     items = None if count is None else count.items()
     if items is None:
         return count
     return None if isinstance(items[0], int) and items[0] >= FAR else items[0]
 
 
-def _stays_true(body: ir.Graph) -> bool:
-    """Whether a loop's body hands its condition on as it is, or a fixed True."""
+def _condition_is_invariant(body: ir.Graph) -> bool:
+    """Whether no iteration of a loop can end it: the body returns its condition unchanged, or a constant True."""
     value = body.outputs[0]
     producer = value.producer()
     while producer is not None and producer.op_type == "Identity" and producer.inputs[0] is not None:

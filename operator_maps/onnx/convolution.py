@@ -1,4 +1,4 @@
-"""Convolutions: layers where the weights are constants, functions where they are computed."""
+"""Convolutions: layers (`nn`) if the weights are constants, functions (`ops`) if they are computed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from converter.rows import Arg, Expr, Node, Operand, expr, invoke, reshape, unless_default
-from operator_maps.lib.windows import Window, pad_first, padding_of, scalar, sizes_of, window_of
+from operator_maps.lib.windows import Window, pad_input, padding_of, scalar, sizes_of, window_of
 
 if TYPE_CHECKING:
     from mindspore import ops
@@ -28,23 +28,25 @@ def conv(
 ) -> Arg:
     """ONNX Conv in one to three dimensions: `nn.Conv2d` on constant weights, else `ops.conv2d`.
 
-    Padding that these do not take (asymmetric in 1-D and on computed weights) is an `ops.pad` before them.
+    `x` is (N, C, H, W), `w` (O, C / group, kH, kW), `b` (O,); in one or three dimensions accordingly. Padding that the
+    layer or the function does not support (asymmetric in 1-D or on computed weights) is an `ops.pad` before it.
 
     Raises:
-        Declined: the kernel's extents are unknown, the padding is negative, or there are more than three spatial axes.
+        Unsupported: the kernel's extents are unknown, the padding is negative, or there are more than three spatial
+            axes.
     """
     kernel = _kernel(node, w, kernel_shape)
     return convolution(node, x, w, b, window_of(node, x, kernel, auto_pad, strides, dilations, pads), group)
 
 
 def convolution(node: Node, x: Arg, w: Operand, b: Operand | None, window: Window, group: int) -> Expr:
-    """Write a convolution: a layer on weights, else a function."""
+    """Make a convolution: a layer if `w` is a trainable weight, else a function."""
     if not w.is_weight or w.is_buffer:
         return convolve(x, w, window, group, *([] if b is None else [b]))
     if not (window.symmetric or window.auto_pad == "SAME_UPPER" or (window.rank > 1 and window.known)):
-        x, window = pad_first(x, window), window.without_padding()
+        x, window = pad_input(x, window), window.without_padding()
     mode = _pad_mode(window)
-    never_padded = mode == "valid" and set(window.kernel) == {1}  # in any mode
+    never_padded = mode == "valid" and set(window.kernel) == {1}  # in each pad_mode
     options = unless_default(
         stride=(scalar(window.strides), 1),
         pad_mode=("same", "same") if never_padded else (mode, ...),
@@ -57,9 +59,9 @@ def convolution(node: Node, x: Arg, w: Operand, b: Operand | None, window: Windo
 
 
 def convolve(x: Arg, w: Arg, window: Window, group: int, *bias: Arg) -> Expr:
-    """Write a convolution whose weights are computed or never trained: `ops.conv2d`, after an `ops.pad`."""
+    """Make a convolution whose weights are computed or never trained: `ops.conv2d`, after an `ops.pad` if needed."""
     if not (window.symmetric or window.auto_pad == "SAME_UPPER"):
-        x, window = pad_first(x, window), window.without_padding()
+        x, window = pad_input(x, window), window.without_padding()
     mode = _pad_mode(window)
     options = unless_default(
         stride=(scalar(window.strides), 1),
@@ -92,12 +94,13 @@ def conv_transpose(
 ) -> Arg:
     """ONNX ConvTranspose in one to three dimensions: `nn.Conv2dTranspose` on constant weights, else functions.
 
-    `output_padding` takes less off the end, and that is how it is written: the layer's own option of that name fills
-    the rows with zeros instead of computing them. Rows beyond the whole result hold only the bias.
+    `x` is (N, C, H, W), `w` (C, O / group, kH, kW). `output_padding` is written as less padding at the end: the layer's
+    own option of that name fills the rows with zeros instead of computing them. Rows beyond the full result contain
+    only the bias.
 
     Raises:
-        Declined: the kernel's extents are unknown, an `output_shape` is given for free extents, the padding is
-            negative, or the depth is dilated, which MindSpore's 3-D operator refuses.
+        Unsupported: the kernel's extents are unknown, an `output_shape` is given for dynamic extents, the padding is
+            negative, or the depth is dilated, which MindSpore's 3-D operator does not support.
     """
     window = window_of(node, x, _kernel(node, w, kernel_shape), "NOTSET", strides, dilations, pads)
     if window.rank == 3 and window.dilations[0] > 1:
@@ -133,7 +136,7 @@ def _layer(
     channels: tuple[int, int],
     options: dict[str, Any],
 ) -> Expr:
-    """Write a convolution layer on `x`; a bias that is computed is added to its result."""
+    """Make a convolution layer on `x`; a bias that is not a constant is added to its result."""
     kernel: Sequence[int] = w.shape[2:]  # type: ignore[assignment, index]
     weights = {"weight": w.weight(reshape(*w.shape[:2], 1, *kernel)) if len(kernel) == 1 else w.weight()}  # type: ignore[index, misc]
     own_bias = b is not None and b.is_weight
@@ -159,7 +162,7 @@ def _trim(
     output_padding: Sequence[int],
     output_shape: Sequence[int] | None,
 ) -> tuple[Window, tuple[int, ...]]:
-    """What to take off the whole result (as the window's padding), and what to append to it after that."""
+    """How the full result is cropped (as the window's padding), and how many zeros are then appended to each axis."""
     sizes = sizes_of(x, window.rank)
     begin, end = list(window.begin), list(window.end)
     for i in range(window.rank):
@@ -181,7 +184,9 @@ def _trim(
 
 
 def _transposed_layer(node: Node, x: Operand, w: Operand, b: Operand | None, window: Window, group: int) -> Expr:
-    """`nn.Conv2dTranspose` and its relatives; `nn.Conv1dTranspose`, which pads evenly only, is cut behind."""
+    """Make `nn.Conv2dTranspose` or its 1-D or 3-D form; the result of the 1-D layer, which supports symmetric padding
+    only, is cropped by a slice.
+    """
     cut = None
     if window.rank == 1 and not window.symmetric:
         cut, window = window, window.without_padding()
@@ -251,10 +256,10 @@ def deform_conv(
     pads: tuple[int, ...] | None = None,
     strides: tuple[int, ...] | None = None,
 ) -> Arg:
-    """ONNX DeformConv in 2-D: every tap of the kernel samples the image by itself, then one product with the weights.
+    """ONNX DeformConv in 2-D: sample the image once for each tap of the kernel, then one product with the weights.
 
     Raises:
-        Declined: the kernel's extents are unknown, the padding is negative, or there are not two spatial axes.
+        Unsupported: the kernel's extents are unknown, the padding is negative, or there are not two spatial axes.
     """
     window = window_of(node, x, _kernel(node, w, kernel_shape), "NOTSET", strides, dilations, pads)
     if window.rank != 2:

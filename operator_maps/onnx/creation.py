@@ -1,4 +1,4 @@
-"""Creation: tensors made of their shape or their bounds."""
+"""Creation: tensors from a shape or from bounds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def constant(
     value_string: str | None = None,
     value_strings: tuple[str, ...] | None = None,
 ) -> Arg:
-    """ONNX Constant, where one is left (as an output of the graph): a tensor; sparse ones and strings are declined."""
+    """ONNX Constant, if one remains, as an output of the graph: a tensor; sparse ones and strings are unsupported."""
     floats = value_float if value_floats is None else value_floats
     integers = value_int if value_ints is None else value_ints
     if value is not None:
@@ -44,13 +44,13 @@ def constant_of_shape(node: Node, shape: Operand, *, value: Any = None) -> Arg:
     number = 0 if value is None else of_array(value.numpy()).items[0]
     if number in (0, 1):
         return expr(f"ops.{'ones' if number else 'zeros'}({{0}}, {{1}})", extents, dtype)
-    if float(np.float32(number)) != number and not np.isnan(number):  # graph mode rounds it, or cuts it to 32 bits
+    if float(np.float32(number)) != number and not np.isnan(number):  # graph mode converts it to 32 bits
         return expr("ops.broadcast_to(ms.Tensor({0}, {1}), {2})", number, dtype, extents)
     return expr("ops.full({0}, {1}, dtype={2})", extents, number, dtype)
 
 
 def range_(node: Node, start: Operand, limit: Operand, delta: Operand, *, stash_type: int = 1) -> Arg:
-    """ONNX Range: `ops.arange(x.shape[0])`; of the 16-bit types in float32, as ONNX computes them."""
+    """ONNX Range: `ops.arange(x.shape[0])`; 16-bit types are computed in float32, as in ONNX."""
     first, last, step = (bound.items(computed=True) for bound in (start, limit, delta))
     if first is None or last is None or step is None:
         raise node.decline("its bounds are not scalars")
@@ -65,7 +65,7 @@ def range_(node: Node, start: Operand, limit: Operand, delta: Operand, *, stash_
 
 
 def eye_like(node: Node, x: Operand, *, dtype: int | None = None, k: int = 0) -> Arg:
-    """ONNX EyeLike: `ops.eye(4, 5, ms.float32)`, a diagonal above or below the main one cut out of a larger one."""
+    """ONNX EyeLike: `ops.eye(4, 5, ms.float32)`; another diagonal (k) is a slice of a larger identity matrix."""
     rows, columns = x.shape_python() or (expr("{0}.shape[0]", x), expr("{0}.shape[1]", x))
     kind = node.mindspore_dtype(x.dtype if dtype is None else dtype)
     if k == 0:

@@ -1,4 +1,4 @@
-"""Einsum, taken apart into transposes, products of matrices and sums: MindSpore's ops.einsum has no CPU kernel."""
+"""Einsum, decomposed into transposes, matrix products and sums: MindSpore's ops.einsum has no CPU kernel."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from converter.rows import Arg, Node, Operand, expr, reshape, transpose
 from operator_maps.onnx.linear_algebra import dense
 
 Label = str
-"""A letter, or for an axis of the ellipsis its number from the back: `-1`, `-2`."""
+"""The label of an axis: a letter of the equation, or the number of an axis of the ellipsis, from the end: -1, -2."""
 
 
 @dataclass(frozen=True)
 class Term:
-    """A tensor and what its axes are called.
+    """A tensor with labelled axes.
 
     Attributes:
-        tensor: what to write for it.
-        labels: a label for each axis.
-        extents: for each axis a number, or an expression where it is free.
-        weight: the operand, as long as it is a weight that nothing has been done to.
+        tensor: its expression.
+        labels: the label of each axis.
+        extents: the extent of each axis: a number, or an expression if it is dynamic.
+        weight: the operand, if the tensor is an unchanged weight; else None.
     """
 
     tensor: Arg
@@ -31,11 +31,11 @@ class Term:
     weight: Operand | None = None
 
     def extent(self, label: Label) -> Arg:
-        """The extent of an axis."""
+        """The extent of the axis with this label."""
         return self.extents[self.labels.index(label)]
 
-    def arranged(self, labels: Sequence[Label]) -> Term:
-        """Transpose to this order."""
+    def transposed(self, labels: Sequence[Label]) -> Term:
+        """The term with its axes transposed to this order."""
         if tuple(labels) == self.labels:
             return self
         perm = tuple(self.labels.index(label) for label in labels)
@@ -43,24 +43,26 @@ class Term:
 
 
 def einsum(node: Node, *xs: Operand, equation: str) -> Arg:
-    """ONNX Einsum: for the equation given, what an engineer would write with ops.matmul; nn.Dense for a weight."""
+    """ONNX Einsum: transposes, reshapes, ops.matmul and sums that compute the equation; nn.Dense for a weight."""
     inputs, output = parse(node, equation, [x.rank for x in xs])
     terms = [_term(x, labels) for x, labels in zip(xs, inputs, strict=True)]
-    terms = [_alone(node, term, _needed(terms[:i] + terms[i + 1 :], output)) for i, term in enumerate(terms)]
+    terms = [
+        _reduce_single(node, term, _labels_used(terms[:i] + terms[i + 1 :], output)) for i, term in enumerate(terms)
+    ]
     if len(terms) == 2:
-        terms = _in_order(terms[0], terms[1], output)
+        terms = _order_factors(terms[0], terms[1], output)
     result = terms[0]
     for i, term in enumerate(terms[1:], start=1):
-        result = _contract(node, result, term, _needed(terms[i + 1 :], output))
-    result = _alone(node, result, set(output))
-    return result.arranged(output).tensor
+        result = _contract(node, result, term, _labels_used(terms[i + 1 :], output))
+    result = _reduce_single(node, result, set(output))
+    return result.transposed(output).tensor
 
 
 def parse(node: Node, equation: str, ranks: Sequence[int | None]) -> tuple[list[tuple[Label, ...]], tuple[Label, ...]]:
-    """The labels of every input's axes and of the output's.
+    """Parse an equation: the labels of the axes of every input, and those of the output.
 
     Raises:
-        Declined: a rank is unknown, or the equation does not fit the inputs.
+        Unsupported: a rank is unknown, or the equation does not fit the inputs.
     """
     left, arrow, right = equation.replace(" ", "").partition("->")
     texts = left.split(",")
@@ -74,15 +76,15 @@ def parse(node: Node, equation: str, ranks: Sequence[int | None]) -> tuple[list[
         return inputs, _labels(right, dots + sum(c.isalpha() for c in right))
     counts = Counter(label for labels in inputs for label in labels)
     letters = sorted(label for label, count in counts.items() if label.isalpha() and count == 1)
-    return inputs, (*_dots(dots), *letters)
+    return inputs, (*_ellipsis_labels(dots), *letters)
 
 
 def _labels(text: str, rank: int) -> tuple[Label, ...]:
     before, ellipsis, after = text.partition("...")
-    return (*before, *_dots(rank - len(before) - len(after) if ellipsis else 0), *after)
+    return (*before, *_ellipsis_labels(rank - len(before) - len(after) if ellipsis else 0), *after)
 
 
-def _dots(count: int) -> tuple[Label, ...]:
+def _ellipsis_labels(count: int) -> tuple[Label, ...]:
     return tuple(str(i) for i in range(-count, 0))
 
 
@@ -90,13 +92,13 @@ def _term(x: Operand, labels: tuple[Label, ...]) -> Term:
     return Term(x, labels, x.shape_python() or (), x if x.is_weight and x.kind == "f" else None)
 
 
-def _needed(others: Iterable[Term], output: Sequence[Label]) -> set[Label]:
-    """The labels that later terms or the output have."""
+def _labels_used(others: Iterable[Term], output: Sequence[Label]) -> set[Label]:
+    """The labels that other terms or the output have."""
     return set(output).union(*(term.labels for term in others))
 
 
-def _alone(node: Node, term: Term, needed: set[Label]) -> Term:
-    """What a term does by itself: the diagonal of a label that it has twice, the sum over one that nothing else has."""
+def _reduce_single(node: Node, term: Term, needed: set[Label]) -> Term:
+    """Reduce one term: take the diagonal of a label that occurs twice in it, sum over labels that are not needed."""
     while len(set(term.labels)) < len(term.labels):
         twice = next(label for label, count in Counter(term.labels).items() if count > 1)
         first = term.labels.index(twice)
@@ -107,10 +109,10 @@ def _alone(node: Node, term: Term, needed: set[Label]) -> Term:
             (*(term.labels[i] for i in kept), twice),
             (*(term.extents[i] for i in kept), term.extents[first]),
         )
-    return _summed(node, term, [label for label in term.labels if label not in needed])
+    return _sum_over(node, term, [label for label in term.labels if label not in needed])
 
 
-def _summed(node: Node, term: Term, over: Sequence[Label]) -> Term:
+def _sum_over(node: Node, term: Term, over: Sequence[Label]) -> Term:
     if not over:
         return term
     axes = tuple(term.labels.index(label) for label in over)
@@ -121,43 +123,43 @@ def _summed(node: Node, term: Term, over: Sequence[Label]) -> Term:
     return Term(tensor, tuple(kept), tuple(map(term.extent, kept)))
 
 
-def _in_order(a: Term, b: Term, output: Sequence[Label]) -> list[Term]:
-    """Two tensors, first the one whose own axes come first in the output, which need not be transposed then."""
+def _order_factors(a: Term, b: Term, output: Sequence[Label]) -> list[Term]:
+    """The two factors, ordered so that the axes of the first come first in the output, which saves a transpose."""
     rows, columns = ([output.index(x) for x in set(one.labels) - set(other.labels)] for one, other in ((a, b), (b, a)))
     swapped = a.weight is None and b.weight is None and rows and columns and max(columns) < min(rows)
     return [b, a] if swapped else [a, b]
 
 
 def _contract(node: Node, a: Term, b: Term, needed: set[Label]) -> Term:
-    """Multiply two terms and sum over the labels that they share and nothing else needs."""
+    """Multiply two terms and sum over the labels that both have and that are not needed later."""
     shared = [label for label in a.labels if label in b.labels]
     batch = [label for label in shared if label in needed]
     summed = [label for label in shared if label not in needed]
     rows = [label for label in a.labels if label not in shared]
     columns = [label for label in b.labels if label not in shared]
     if not summed or not (rows or columns):
-        return _summed(node, _multiplied(a, b), summed)
+        return _sum_over(node, _multiply(a, b), summed)
     if not rows or (a.weight is not None and b.weight is None and columns):
         a, b, rows, columns = b, a, columns, rows
     if b.weight is not None and columns and not batch:
-        return _through_layer(node, a, b, b.weight, rows, summed, columns)
-    return _matrices(a, b, batch, rows, summed, columns)
+        return _dense_layer(node, a, b, b.weight, rows, summed, columns)
+    return _matmul(a, b, batch, rows, summed, columns)
 
 
-def _multiplied(a: Term, b: Term) -> Term:
-    """Multiply element by element, the axes of both side by side."""
+def _multiply(a: Term, b: Term) -> Term:
+    """Multiply elementwise, by broadcasting over the union of both terms' labels."""
     if a.labels == b.labels:
         return Term(expr("{0} * {1}", a.tensor, b.tensor), a.labels, tuple(_extent(a, b, label) for label in a.labels))
     labels = sorted(dict.fromkeys((*a.labels, *b.labels)), key=lambda label: 0 if label.isalpha() else int(label))
-    both = [_spread(term, labels) for term in (a, b)]
+    both = [_expand_axes(term, labels) for term in (a, b)]
     extents = tuple(_extent(a, b, label) for label in labels)
     return Term(expr("{0} * {1}", *both), tuple(labels), extents)
 
 
-def _spread(term: Term, labels: Sequence[Label]) -> Arg:
-    """Give a term all axes, with extent 1 where it has none; those in front come by broadcasting."""
+def _expand_axes(term: Term, labels: Sequence[Label]) -> Arg:
+    """Insert an axis of extent 1 for each label that the term lacks, except leading ones, which broadcasting adds."""
     own = [label for label in labels if label in term.labels]
-    tensor = term.arranged(own).tensor
+    tensor = term.transposed(own).tensor
     first = labels.index(own[0]) if own else len(labels)
     for axis, label in enumerate(labels[first:]):
         if label not in term.labels:
@@ -171,15 +173,13 @@ def _extent(a: Term, b: Term, label: Label) -> Arg:
     return known[-1] if known[0] == 1 else known[0]
 
 
-def _matrices(
-    a: Term, b: Term, batch: list[Label], rows: list[Label], summed: list[Label], columns: list[Label]
-) -> Term:
-    """A product of matrices; several labels of one kind become one axis for it, and come apart again."""
-    left, right = a.arranged([*batch, *rows, *summed]), b.arranged([*batch, *summed, *columns])
+def _matmul(a: Term, b: Term, batch: list[Label], rows: list[Label], summed: list[Label], columns: list[Label]) -> Term:
+    """A matrix product: labels of one kind (rows, summed, columns) are merged into one axis before, and split after."""
+    left, right = a.transposed([*batch, *rows, *summed]), b.transposed([*batch, *summed, *columns])
     apart = len(rows) > 1 and bool(batch)
     alone = [[label] for label in batch]
-    x = _merged(left, [*alone, *([rows] if apart else [[row] for row in rows]), summed])
-    y = _merged(right, [*alone, summed, columns])
+    x = _merge_axes(left, [*alone, *([rows] if apart else [[row] for row in rows]), summed])
+    y = _merge_axes(right, [*alone, summed, columns])
     if columns or not batch:
         product = expr("ops.matmul({0}, {1})", x, y)
     else:
@@ -191,8 +191,8 @@ def _matrices(
     return Term(product, labels, extents)
 
 
-def _merged(term: Term, groups: Sequence[Sequence[Label]]) -> Arg:
-    """Make one axis of every group of labels."""
+def _merge_axes(term: Term, groups: Sequence[Sequence[Label]]) -> Arg:
+    """Reshape so that every group of labels is one axis."""
     if all(len(group) == 1 for group in groups if group):
         return term.tensor
     sizes = [_size([term.extent(label) for label in group]) for group in groups if group]
@@ -207,15 +207,15 @@ def _size(extents: Sequence[Arg]) -> Arg:
     return 1 if size is None else size
 
 
-def _through_layer(
+def _dense_layer(
     node: Node, a: Term, b: Term, weight: Operand, rows: list[Label], summed: list[Label], columns: list[Label]
 ) -> Term:
-    """A product with a weight: a layer, whose parameter is arranged as nn.Dense has it."""
+    """A product with a weight as nn.Dense, whose parameter (units, channels) is the weight transposed and reshaped."""
     shape = (_size([b.extent(label) for label in columns]), _size([b.extent(label) for label in summed]))
     perm = [b.labels.index(label) for label in (*columns, *summed)]
     steps = [transpose(*perm)] if perm != sorted(perm) else []
     steps += [reshape(*shape)] if len(perm) != 2 else []
-    x = _merged(a.arranged([*rows, *summed]), [*([label] for label in rows), summed])
+    x = _merge_axes(a.transposed([*rows, *summed]), [*([label] for label in rows), summed])
     extents = (*map(a.extent, rows), *map(b.extent, columns))
     product = dense(node, x, weight.weight(*steps))
     if len(columns) > 1:

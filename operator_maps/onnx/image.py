@@ -1,4 +1,4 @@
-"""Images: sampling at any position, and moving pixels between space, channels and columns."""
+"""Images: interpolation at arbitrary positions, and rearranging pixels between space, channels and columns."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 
 
 def depth_to_space(node: Node, x: Operand, *, blocksize: int = 1, mode: str = "DCR") -> Arg:
-    """ONNX DepthToSpace: `ops.DepthToSpace`, or `ops.pixel_shuffle` where the block's pixels lie within a channel."""
+    """ONNX DepthToSpace: `ops.DepthToSpace` for mode DCR, `ops.pixel_shuffle` for mode CRD."""
     if mode == "CRD":
         return expr("ops.pixel_shuffle({0}, {1})", x, blocksize)
     return expr("ops.DepthToSpace({0})({1})", blocksize, x)
 
 
 def space_to_depth(node: Node, x: Operand, *, blocksize: int = 1, mode: str = "DCR") -> Arg:
-    """ONNX SpaceToDepth: `ops.SpaceToDepth`, or `ops.pixel_unshuffle` where the block's pixels go within a channel."""
+    """ONNX SpaceToDepth: `ops.SpaceToDepth` for mode DCR, `ops.pixel_unshuffle` for mode CRD."""
     if mode == "CRD":
         return expr("ops.pixel_unshuffle({0}, {1})", x, blocksize)
     return expr("ops.SpaceToDepth({0})({1})", blocksize, x)
 
 
 def center_crop_pad(node: Node, x: Operand, shape: Operand, *, axes: tuple[int, ...] | None = None) -> Arg:
-    """ONNX CenterCropPad: a slice of what is longer, zeros around what is shorter.
+    """ONNX CenterCropPad: axes that are too long are sliced, axes that are too short are padded with zeros.
 
     Raises:
-        Declined: an extent, before or after, is free or computed.
+        Unsupported: an extent of the input or of the result is dynamic or computed.
     """
-    wanted = shape.items() if shape.items() is not None else _inferred(node, axes)
+    wanted = shape.items() if shape.items() is not None else _inferred_extents(node, axes)
     if x.shape is None or wanted is None or not all(isinstance(extent, int) for extent in wanted):
         raise node.decline("it needs fixed extents")
     cropped, pads = {}, [(0, 0)] * len(x.shape)
@@ -52,8 +52,8 @@ def center_crop_pad(node: Node, x: Operand, shape: Operand, *, axes: tuple[int, 
     return expr("ops.pad({0}, {1})", y, tuple(pad for pair in reversed(pads) for pad in pair)) if pads else y
 
 
-def _inferred(node: Node, axes: tuple[int, ...] | None) -> tuple[int | None, ...] | None:
-    """The extents that the model states for the result."""
+def _inferred_extents(node: Node, axes: tuple[int, ...] | None) -> tuple[int | None, ...] | None:
+    """The extents of the result on these axes by shape inference; None where unknown."""
     shape = node.outputs[0].shape
     return shape if shape is None or axes is None else tuple(shape[axis] for axis in axes)
 
@@ -68,10 +68,10 @@ def col2im(
     pads: tuple[int, ...] | None = None,
     strides: tuple[int, ...] | None = None,
 ) -> Arg:
-    """ONNX Col2Im: `ops.fold` in 2-D, cut from a larger image where the padding is asymmetric; else composed.
+    """ONNX Col2Im: `ops.fold` in 2-D, a slice of a larger image if the padding is asymmetric; else a function.
 
     Raises:
-        Declined: the number of spatial axes is unknown.
+        Unsupported: the number of spatial axes is unknown.
     """
     image, block = image_shape.items(computed=True), block_shape.items(computed=True)
     if image is None or block is None:
@@ -123,14 +123,14 @@ def affine_grid(node: Node, theta: Operand, size: Operand, *, align_corners: int
     """ONNX AffineGrid: `ops.affine_grid`.
 
     Raises:
-        Declined: the size is computed on tensors, and the model does not state the grid's extents.
+        Unsupported: the size is computed on tensors, and shape inference does not give the grid's extents.
     """
     extents = size.items()
     if extents is None:
         shape = node.outputs[0].shape
         if shape is None or None in shape:
             raise node.decline("its size is computed on tensors")
-        extents = (shape[0], 1, *shape[1:-1])  # the number of channels does not matter
+        extents = (shape[0], 1, *shape[1:-1])  # ops.affine_grid ignores the number of channels
     options = unless_default(align_corners=(bool(align_corners), False))
     return invoke("ops.affine_grid", theta, extents, **options)
 
@@ -138,10 +138,12 @@ def affine_grid(node: Node, theta: Operand, size: Operand, *, align_corners: int
 def grid_sample(
     node: Node, x: Operand, grid: Operand, *, align_corners: int = 0, mode: str = "linear", padding_mode: str = "zeros"
 ) -> Arg:
-    """ONNX GridSample: `ops.grid_sample`; functions where that differs (nearest: ties) or lacks the mode (cubic).
+    """ONNX GridSample: `ops.grid_sample`; a function for nearest, which rounds ties otherwise, and for cubic.
+
+    `x` is (N, C, H, W) and `grid` (N, h, w, 2), or (N, C, D, H, W) and (N, d, h, w, 3).
 
     Raises:
-        Declined: the rank of the input is unknown or not 4 or 5, or it is 5 with cubic interpolation.
+        Unsupported: the rank of the input is unknown or not 4 or 5, or it is 5 with cubic interpolation.
     """
     if x.rank not in ((4,) if mode == "cubic" else (4, 5)):
         raise node.decline(f"its input has rank {x.rank}")
@@ -213,10 +215,10 @@ def cubic_weight(distance):
 
 
 def image_decoder(node: Node, data: Operand, *, pixel_format: str = "RGB") -> Arg:
-    """ONNX ImageDecoder: declined; a network has no decoder of image files.
+    """ONNX ImageDecoder: unsupported, as MindSpore has no operator that decodes image files.
 
     Raises:
-        Declined: always.
+        Unsupported: always.
     """
     raise node.decline("it decodes an image file; decode before the network and cut the model behind this node")
 

@@ -1,4 +1,4 @@
-"""Indexing: elements picked or placed by their indices."""
+"""Indexing: gather and scatter, which read or write elements by index."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def gather(node: Node, x: Operand, indices: Operand, *, axis: int = 0) -> Arg:
-    """ONNX Gather: nn.Embedding where rows of a weight are looked up, `x[:, 0]` for one index, else ops.gather."""
+    """ONNX Gather: nn.Embedding to look up rows of a weight, `x[:, 0]` for one constant index, else ops.gather."""
     if _is_table(x, axis) and not indices.is_constant:
         vocabulary, width = x.shape or ()
         return node.apply(invoke("nn.Embedding", vocabulary, width), {"embedding_table": x.weight()}, indices)
@@ -28,16 +28,16 @@ def gather(node: Node, x: Operand, indices: Operand, *, axis: int = 0) -> Arg:
         part = _as_slice(positions)
         if part is not None:
             return subscript(x, {axis: part})
-    return expr("ops.gather({0}, {1}, {2})", x, _from_the_front(node, x, indices, axis), axis)
+    return expr("ops.gather({0}, {1}, {2})", x, _non_negative(node, x, indices, axis), axis)
 
 
 def _is_table(x: Operand, axis: int) -> bool:
-    """Whether it is an embedding's table: a trainable matrix of float32, the only type that nn.Embedding makes."""
+    """Whether `x` can be the table of an nn.Embedding: a trainable float32 matrix, gathered along axis 0."""
     return x.is_weight and x.rank == 2 and x.dtype == ir.DataType.FLOAT and axis in (0, -2) and x.weight().trainable
 
 
 def _as_slice(positions: tuple[Arg, ...]) -> slice | None:
-    """Indices that go up by equal steps, as a slice."""
+    """Indices with a constant positive step, as a slice; None for other indices."""
     if not positions or not all(isinstance(position, int) and position >= 0 for position in positions):
         return None
     steps = {int(step) for step in np.diff(positions)} or {1}
@@ -47,8 +47,8 @@ def _as_slice(positions: tuple[Arg, ...]) -> slice | None:
     return slice(positions[0] or None, positions[-1] + 1, None if step == 1 else step)
 
 
-def _from_the_front(node: Node, x: Operand, indices: Operand, axis: int) -> Arg:
-    """The indices; constant ones that count from the back are made to count from the front, as Ascend needs them."""
+def _non_negative(node: Node, x: Operand, indices: Operand, axis: int) -> Arg:
+    """The indices; in constant indices negative ones become non-negative, as Ascend requires."""
     extent = None if x.shape is None else x.shape[axis]
     array = indices.constant
     if array is None or extent is None or not (array < 0).any():
@@ -57,8 +57,8 @@ def _from_the_front(node: Node, x: Operand, indices: Operand, axis: int) -> Arg:
 
 
 def gather_elements(node: Node, x: Operand, indices: Operand, *, axis: int = 0) -> Arg:
-    """ONNX GatherElements: `ops.gather_elements`, which writes over indices that count from the back: it gets none."""
-    places, array = _from_the_front(node, x, indices, axis), indices.constant
+    """ONNX GatherElements: `ops.gather_elements` with non-negative indices, as it overwrites negative ones in place."""
+    places, array = _non_negative(node, x, indices, axis), indices.constant
     counted = _never_negative(indices.value) if array is None else not (array < 0).any()
     if places is indices and not counted:
         places = expr("ops.where({0} < 0, {0} + {1}.shape[{2}], {0})", indices, x, axis)
@@ -66,7 +66,7 @@ def gather_elements(node: Node, x: Operand, indices: Operand, *, axis: int = 0) 
 
 
 def gather_nd(node: Node, x: Operand, indices: Operand, *, batch_dims: int = 0) -> Arg:
-    """ONNX GatherND: ops.gather_nd, with the batch's own index in front where there are batch axes."""
+    """ONNX GatherND: ops.gather_nd; if there are batch axes, with the batch index prepended to the indices."""
     places = _locations(node, x, indices, batch_dims)
     if not batch_dims:
         return expr("ops.gather_nd({0}, {1})", x, places)
@@ -116,7 +116,7 @@ def scatter_nd(node: Node, x: Operand, indices: Operand, updates: Operand, *, re
 
 
 def _locations(node: Node, x: Operand, indices: Operand, batch_dims: int = 0) -> Arg:
-    """Places with every index counted from the front, which is all that MindSpore's functions take."""
+    """Non-negative indices (…, axes), the only ones that MindSpore's gather_nd and tensor_scatter functions support."""
     array, shape = indices.constant, x.shape
     if _never_negative(indices.value) or (array is not None and not (array < 0).any()):
         return indices
@@ -152,7 +152,7 @@ def from_the_front(indices, x, first):
 def tensor_scatter(
     node: Node, cache: Operand, update: Operand, starts: Operand | None, *, axis: int = -2, mode: str = "linear"
 ) -> Arg:
-    """ONNX TensorScatter: write an update into a cache, from a start of its own in every element of the batch."""
+    """ONNX TensorScatter: write an update into a cache, at a start index of its own for every element of the batch."""
     if starts is None:
         positions = expr("ops.arange({0}.shape[{1}])", update, axis)
     else:
@@ -171,13 +171,13 @@ def write_along(cache, update, positions, axis):
 
 
 def one_hot(node: Node, indices: Operand, depth: Operand, values: Operand, *, axis: int = -1) -> Arg:
-    """ONNX OneHot: `ops.one_hot(x, 10, 1.0, 0.0)`; by comparison for types that this cannot hold."""
+    """ONNX OneHot: `ops.one_hot(x, 10, 1.0, 0.0)`; a comparison for element types that it does not support."""
     count = depth.items(computed=True)
     if count is None or indices.rank is None:
         raise node.decline("its depth is not one number, or the rank of its indices is unknown")
     count = tuple(int(item) if isinstance(item, float) else item for item in count)
     which: Arg = indices if indices.dtype in (INT32, INT64) else expr("{0}.astype(ms.int64)", indices)
-    if indices.kind != "u":  # ops.one_hot gives nothing for an index that counts from the back
+    if indices.kind != "u":  # ops.one_hot returns zeros for a negative index
         which = expr("ops.where({0} < 0, {0} + {1}, {0})", which, count[0])
     written, axis = values.items(), axis % (indices.rank + 1)
     if written is None or values.dtype not in (FLOAT, FLOAT16, INT32, INT64):

@@ -1,4 +1,4 @@
-"""Linear algebra: products of matrices."""
+"""Linear algebra: matrix products."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from converter.rows import Arg, Node, Operand, Weight, call, expr, invoke, trans
 
 
 def matmul(node: Node, a: Operand, b: Operand) -> Arg:
-    """ONNX MatMul: nn.Dense when the right side is a matrix of weights, else ops.matmul."""
+    """ONNX MatMul: nn.Dense if the right operand is a weight matrix (in, out), else ops.matmul."""
     if b.is_weight and b.rank == 2 and b.kind == "f":
         return dense(node, a, b.weight(transpose(1, 0)))
     return expr("ops.matmul({0}, {1})", a, b)
@@ -23,7 +23,7 @@ def gemm(
     transA: int = 0,  # noqa: N803 - the operator's name for it
     transB: int = 0,  # noqa: N803
 ) -> Arg:
-    """ONNX Gemm: nn.Dense when its matrix (and its bias, a vector) are weights, else ops.matmul."""
+    """ONNX Gemm: nn.Dense if its matrix, and its bias (a vector), are weights; else ops.matmul."""
     x: Arg = expr("{0}.T", a) if transA else a
     plain = alpha == 1 and beta == 1
     if a.kind != "f" and not plain:
@@ -42,10 +42,10 @@ def gemm(
 
 
 def dense(node: Node, x: Arg, weight: Weight, bias: Weight | None = None) -> Arg:
-    """A layer of weights: `self.fc(x)`.
+    """Make an nn.Dense layer: `self.fc(x)`.
 
     Args:
-        node: the node that becomes it.
+        node: the node that the layer translates.
         x: (..., channels).
         weight: (units, channels).
         bias: (units,).

@@ -1,4 +1,4 @@
-"""Linear attention and the convolution in front of it: layers that hand a state on from token to token.
+"""Linear attention, and the causal convolution before it: layers with a state that each token updates.
 
 Source: https://onnx.ai/onnx/operators/.
 """
@@ -34,7 +34,7 @@ def linear_attention(
     scale: float = 0.0,
     update_rule: str = "gated_delta",
 ) -> Arg:
-    """ONNX LinearAttention: a for statement over the tokens, in float32, as ONNX computes it."""
+    """ONNX LinearAttention: a function with a loop over the tokens, in float32, as in ONNX."""
     inputs = (query, key, value, state, decay, beta)
     q, k, v, first, g, rate = (x if x is None or x.dtype == ir.DataType.FLOAT else _wide(x) for x in inputs)
     heads = [
@@ -92,10 +92,10 @@ def causal_conv_with_state(
     *,
     activation: str = "none",
 ) -> Arg:
-    """ONNX CausalConvWithState: `nn.Conv1d` over the input behind the state, which are the last elements before it.
+    """ONNX CausalConvWithState: `nn.Conv1d` over state and input concatenated; the state is the input's past elements.
 
     Raises:
-        Declined: the length of the kernel is unknown, or the activation.
+        Unsupported: the length of the kernel is unknown, or the activation is.
     """
     if weight.shape is None or None in weight.shape:
         raise node.decline("the extents of its kernel are unknown")

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from converter.rows import Arg, Node, Operand, call, expr
-from operator_maps.lib.scalars import numbers
+from operator_maps.lib.scalars import operands_with_scalar
 
 
 def comparison(template: str) -> Callable[..., Arg]:
-    """Row of an operator that compares two tensors; a constant of one element is a Python number."""
+    """Make the row of an operator that compares two tensors; a scalar constant is a Python number."""
 
     def row(node: Node, a: Operand, b: Operand) -> Arg:
-        return expr(template, *numbers(a, b))
+        return expr(template, *operands_with_scalar(a, b))
 
     return row
 
 
 def where(node: Node, condition: Operand, x: Operand, y: Operand) -> Arg:
-    """Where: `ops.where`; a constant of one element is a Python number."""
-    return expr("ops.where({0}, {1}, {2})", condition, *numbers(x, y))
+    """Where: `ops.where`; a scalar constant is a Python number."""
+    return expr("ops.where({0}, {1}, {2})", condition, *operands_with_scalar(x, y))
 
 
 def is_inf(node: Node, x: Operand, *, detect_negative: int = 1, detect_positive: int = 1) -> Arg:
-    """IsInf: `ops.isinf`, or a comparison where only one sign counts."""
+    """IsInf: `ops.isinf`; a comparison if only one sign is detected."""
     if detect_negative and detect_positive:
         return expr("ops.isinf({0})", x)
     if not detect_negative and not detect_positive:

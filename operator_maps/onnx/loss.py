@@ -1,4 +1,4 @@
-"""Losses, and the steps of optimisers that ONNX's training domain takes with a gradient.
+"""Losses, and the optimiser steps of ONNX's training domain.
 
 Source: https://onnx.ai/onnx/operators/.
 """
@@ -37,7 +37,7 @@ def softmax_cross_entropy(
     ignore_index: int | None = None,
     reduction: str = "mean",
 ) -> Arg:
-    """ONNX SoftmaxCrossEntropyLoss: `ops.cross_entropy`; `ops.nll_loss` where the log of the softmax is wanted too."""
+    """ONNX SoftmaxCrossEntropyLoss: `ops.cross_entropy`; `ops.nll_loss` if the log-softmax is an output too."""
     if len(node.outputs) == 1 or not node.used[1]:
         return _loss("ops.cross_entropy", scores, labels, weights, ignore_index, reduction)
     logs = node.let("log_prob", expr("ops.log_softmax({0}, 1)", scores))
@@ -51,7 +51,7 @@ def _loss(name: str, x: Arg, target: Operand, weight: Operand | None, ignore_ind
     return invoke(name, x, target, *([] if weight is None else [weight]), **options)
 
 
-# Optimisers: a step for every tensor that is trained
+# Optimisers: one step for every trained tensor
 
 
 def adagrad(
@@ -93,7 +93,7 @@ def momentum(
     mode: str,
     norm_coefficient: float,
 ) -> Arg:
-    """Momentum of ai.onnx.preview.training, the standard one or Nesterov's."""
+    """Momentum of ai.onnx.preview.training, in standard or Nesterov mode."""
     constants = (norm_coefficient, alpha, beta, mode == "nesterov")
     return _steps(node, momentum_step, rate, count, tensors, 3, constants)
 
@@ -101,7 +101,10 @@ def momentum(
 def _steps(
     node: Node, step: Arg, rate: Operand, count: Operand, tensors: tuple[Operand, ...], kinds: int, constants: Arg
 ) -> Arg:
-    """A step for each tensor: all of one kind stand together, among the inputs as among the outputs."""
+    """Apply `step` to each trained tensor.
+
+    `tensors`, and the outputs, are grouped by kind: all trained tensors, then all gradients, then all of each state.
+    """
     number = len(tensors) // kinds
     holes = ", ".join(f"{{{i}}}" for i in range(1, kinds + 4))
     steps = [expr(f"{{0}}({holes})", step, rate, count, *tensors[i::number], constants) for i in range(number)]

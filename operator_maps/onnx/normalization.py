@@ -1,4 +1,4 @@
-"""Normalisation: layers where scale, bias and statistics are constants, functions elsewhere."""
+"""Normalisation layers (`nn`) if scale, bias and statistics are constants, functions otherwise."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ def batch_normalization(
 ) -> Arg:
     """ONNX BatchNormalization: `nn.BatchNorm2d` on constant vectors, else arithmetic.
 
-    Both momenta are the fraction of the running statistics that is kept. In training mode the layer uses the batch's
-    statistics at all times; where the graph reads the running ones, a function computes all three.
+    `x` is (N, C, …), the others are (C,). In ONNX and in MindSpore `momentum` is the fraction of the running statistics
+    that is kept. In training mode the layer always uses the batch's statistics; if the graph reads the updated running
+    statistics, a function computes all three outputs.
 
     Raises:
-        Declined: the rank of the input is unknown.
+        Unsupported: the rank of the input is unknown.
     """
     vectors = (scale, b, mean, variance)
     if x.rank is None:
@@ -65,7 +66,7 @@ def batch_normalization(
 
 
 def dtype_of(node: Node, weight: Operand) -> dict[str, Any]:
-    """The option `dtype` of a layer whose parameters are not float32."""
+    """The option `dtype` of a layer if its parameters are not float32, else no option."""
     return unless_default(dtype=(node.mindspore_dtype(weight.dtype), expr("ms.float32")))
 
 
@@ -89,7 +90,7 @@ def batch_norm_training(x, scale, bias, mean, variance, momentum, epsilon):
 
 
 def instance_normalization(node: Node, x: Operand, scale: Operand, b: Operand, *, epsilon: float = 1e-5) -> Arg:
-    """ONNX InstanceNormalization: a group norm with a group for each channel (InstanceNorm2d has no CPU kernel)."""
+    """ONNX InstanceNormalization: a group norm with one group per channel (InstanceNorm2d has no CPU kernel)."""
     channels = scale.shape[0] if scale.shape is not None else None
     if channels is None and x.shape is not None:
         channels = x.shape[1]
@@ -108,7 +109,7 @@ def group_normalization(
     num_groups: int = 1,
     stash_type: int = 1,
 ) -> Arg:
-    """ONNX GroupNormalization: `nn.GroupNorm` on constant vectors, else `ops.group_norm`; both compute wide."""
+    """ONNX GroupNormalization: `nn.GroupNorm` on constant vectors, else `ops.group_norm`; both compute in float32."""
     channels = scale.shape[0] if scale.shape is not None else None
     return _group_norm(node, x, num_groups, channels, scale, b, epsilon)
 
@@ -135,7 +136,7 @@ def layer_normalization(
 ) -> Arg:
     """ONNX LayerNormalization: `nn.LayerNorm` on a constant scale and bias, else `ops.LayerNorm`.
 
-    Without a bias there is no layer, which would make one up, but a function.
+    Without a bias it is a function, as the layer always has a bias.
     """
     axes = _axes_from(node, x, axis)
     if any(node.used[1:]) or not _covers(scale, x, axes) or (b is not None and b.shape != scale.shape):
@@ -162,7 +163,7 @@ def layer_norm(x, scale, begin, epsilon):
 
 
 def _covers(scale: Operand, x: Operand, axes: tuple[int, ...]) -> bool:
-    """Whether the scale has an element for each that is normalised together, rather than being broadcast."""
+    """Whether the shape of the scale is that of the normalised axes of `x`, so that it is not broadcast."""
     if scale.shape is None or None in scale.shape or len(scale.shape) != len(axes):
         return False
     extents = (None,) * len(axes) if x.shape is None else x.shape[-len(axes) :]
@@ -180,12 +181,12 @@ def standardize(x, axes, epsilon):
 def rms_normalization(
     node: Node, x: Operand, scale: Operand, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1
 ) -> Arg:
-    """ONNX RMSNormalization: a function (`ops.rms_norm` has no CPU kernel), in float32 within."""
+    """ONNX RMSNormalization: a function (`ops.rms_norm` has no CPU kernel) that computes in float32."""
     return expr("{0}({1}, {2}, {3}, {4})", rms_norm, x, scale, _axes_from(node, x, axis), epsilon)
 
 
 def _axes_from(node: Node, x: Operand, axis: int) -> tuple[int, ...]:
-    """The axes from `axis` to the last, counted from the end."""
+    """The axes from `axis` to the last, as negative numbers."""
     if axis >= 0 and x.rank is None:
         raise node.decline("the rank of its input is unknown")
     return tuple(range(axis if axis < 0 else axis - x.rank, 0))  # type: ignore[operator]
@@ -199,7 +200,7 @@ def rms_norm(x, scale, axes, epsilon):
 
 
 def lp_normalization(node: Node, x: Operand, *, axis: int = -1, p: int = 2) -> Arg:
-    """ONNX LpNormalization: division by the 1- or 2-norm along an axis; zeros stay zeros."""
+    """ONNX LpNormalization: division by the 1-norm or 2-norm along an axis; vectors of zeros stay zeros."""
     return expr("{0}({1}, {2}, {3})", lp_normalize, x, p, axis)
 
 
@@ -210,7 +211,7 @@ def lp_normalize(x, p, axis):
 
 
 def mean_variance_normalization(node: Node, x: Operand, *, axes: tuple[int, ...] = (0, 2, 3)) -> Arg:
-    """ONNX MeanVarianceNormalization: a function; 1e-9 is added to the deviation, as the specification says."""
+    """ONNX MeanVarianceNormalization: a function; 1e-9 is added to the deviation, as in the specification."""
     return expr("{0}({1}, {2})", mean_variance_normalize, x, tuple(axes))
 
 
@@ -223,7 +224,7 @@ def mean_variance_normalize(x, axes):
 def local_response_normalization(
     node: Node, x: Operand, *, alpha: float = 0.0001, beta: float = 0.75, bias: float = 1.0, size: int = 1
 ) -> Arg:
-    """ONNX LRN: a function, since `nn.LRN` knows neither Ascend nor an even number of channels."""
+    """ONNX LRN: a function, as `nn.LRN` supports neither Ascend nor an even number of channels."""
     if x.rank is None:
         raise node.decline("the rank of its input is unknown")
     return expr("{0}({1}, {2}, {3}, {4}, {5})", local_response_norm, x, size, alpha, beta, bias)

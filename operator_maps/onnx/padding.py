@@ -1,4 +1,4 @@
-"""Padding: elements added around a tensor, or taken away."""
+"""Padding: elements added before and after each axis, or cropped where an amount is negative."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from mindspore import ops
 
 MODES = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}
-"""ONNX's name → MindSpore's."""
+"""ONNX's mode → `ops.pad`'s mode."""
 
 _Amounts = dict[int, tuple[Arg, Arg]]
-"""Axis → how many elements come before it and after it."""
+"""Axis → the number of elements added before and after; negative numbers crop."""
 
 
 def pad(
     node: Node, x: Operand, pads: Operand, value: Operand | None, axes: Operand | None, *, mode: str = "constant"
 ) -> Arg:
-    """ONNX Pad: `ops.pad(x, (0, 0, 1, 1))`, the last axis first; elements picked by index where it has no such mode."""
+    """ONNX Pad: `ops.pad(x, (0, 0, 1, 1))`, the last axis first; ops.gather if it lacks the mode for these axes."""
     amounts, which = pads.items(computed=mode != "constant"), _axes(x, axes)
     if mode == "constant" and (amounts is None or which is None):
         chosen = expr("ops.arange({0}.ndim)", x) if axes is None else axes
@@ -35,19 +35,22 @@ def pad(
     around = {axis: both for axis, both in sorted(around.items()) if both != (0, 0)}
     if not around:
         return x
-    last = (x.rank or 0) - min(around) if mode == "constant" else _axes_of_mode(x, around, mode)
+    last = (x.rank or 0) - min(around) if mode == "constant" else _axes_to_pad(x, around, mode)
     if last is None:
         return _by_index(node, x, around, mode)
     cropped, around = _crop(x, around)
     if not around:
         return cropped
     if mode == "constant":
-        return _constant(cropped, _flat(around, x.rank or 0, (x.rank or 0) - min(around)), value)
-    return expr("ops.pad({0}, {1}, {2})", cropped, _flat(around, x.rank or 0, last), MODES[mode])
+        return _constant(cropped, _pad_list(around, x.rank or 0, (x.rank or 0) - min(around)), value)
+    return expr("ops.pad({0}, {1}, {2})", cropped, _pad_list(around, x.rank or 0, last), MODES[mode])
 
 
 def _crop(x: Operand, around: _Amounts) -> tuple[Arg, _Amounts]:
-    """Slice off what negative amounts take away, and leave the others: ops.pad forgets such ones in PyNative mode."""
+    """Crop by a slice where amounts are negative; return the rest of the amounts.
+
+    In PyNative mode ops.pad handles a negative amount correctly in its first call only.
+    """
     slices, added = {}, {}
     for axis, both in around.items():
         before, after = (amount if isinstance(amount, int) and amount < 0 else 0 for amount in both)
@@ -59,15 +62,15 @@ def _crop(x: Operand, around: _Amounts) -> tuple[Arg, _Amounts]:
 
 
 def _axes(x: Operand, axes: Operand | None) -> tuple[int, ...] | None:
-    """The axes that are padded, counted from the front; None when they are not known."""
+    """The padded axes, non-negative; None if they are not known."""
     if x.rank is None or axes is None:
         return None if x.rank is None else tuple(range(x.rank))
     items = axes.items()
     return None if items is None else tuple(axis % x.rank for axis in items)
 
 
-def _flat(around: _Amounts, rank: int, count: int) -> tuple[Arg, ...]:
-    """The amounts of the last `count` axes, the last one first."""
+def _pad_list(around: _Amounts, rank: int, count: int) -> tuple[Arg, ...]:
+    """The amounts of the last `count` axes in the order of ops.pad: the last axis first."""
     return tuple(amount for axis in range(rank - 1, rank - 1 - count, -1) for amount in around.get(axis, (0, 0)))
 
 
@@ -80,8 +83,8 @@ def _constant(x: Arg, amounts: Arg, value: Operand | None) -> Arg:
     )
 
 
-def _axes_of_mode(x: Operand, around: _Amounts, mode: str) -> int | None:
-    """How many of the last axes ops.pad takes when it repeats elements; None when it cannot."""
+def _axes_to_pad(x: Operand, around: _Amounts, mode: str) -> int | None:
+    """The number of last axes for which ops.pad needs amounts in a mode that repeats elements; None if unsupported."""
     rank = x.rank or 0
     needed = rank - min(around)
     extents = x.shape or ()
@@ -97,7 +100,7 @@ def _axes_of_mode(x: Operand, around: _Amounts, mode: str) -> int | None:
 
 
 def _by_index(node: Node, x: Operand, around: _Amounts, mode: str) -> Arg:
-    """Pick the elements along every axis by their indices."""
+    """Pad by an ops.gather along every axis, with the indices of the elements that a padded axis repeats."""
     result: Arg = x
     for axis, (before, after) in around.items():
         extent = (x.shape or ())[axis]
@@ -111,7 +114,7 @@ def _by_index(node: Node, x: Operand, around: _Amounts, mode: str) -> Arg:
 
 
 def _indices(extent: int, before: int, after: int, mode: str) -> np.ndarray:
-    """Which elements stand along a padded axis; negative amounts take some away."""
+    """The indices of the elements along a padded axis; negative amounts crop."""
     indices = np.pad(np.arange(extent), (max(before, 0), max(after, 0)), mode)  # type: ignore[call-overload]
     return indices[max(-before, 0) : len(indices) - max(-after, 0)]
 

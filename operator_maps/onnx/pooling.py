@@ -1,4 +1,4 @@
-"""Pooling: layers where they compute exactly ONNX's windows, compositions elsewhere, reductions for whole images."""
+"""Pooling: layers if they compute exactly ONNX's windows, else compositions; global pooling as reductions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import onnx_ir as ir
 
 from converter.rows import Arg, Expr, Node, Operand, expr, invoke, unless_default
-from operator_maps.lib.windows import Window, pad_first, padding_of, scalar, sizes_of, window_of
+from operator_maps.lib.windows import Window, pad_input, padding_of, scalar, sizes_of, window_of
 
 if TYPE_CHECKING:
     from mindspore import ops
@@ -20,7 +20,7 @@ LOWEST = {
     ir.DataType.FLOAT: -3.4028234663852886e38,
     ir.DataType.DOUBLE: -1.7976931348623157e308,
 }
-"""What never is a maximum, by element type."""
+"""The padding value of max pooling by element type: lower than every element."""
 
 
 def _window(node: Node, x: Operand, kernel: Sequence[int], auto_pad: str, *rest: Any) -> Window:
@@ -44,23 +44,23 @@ def max_pool(
 ) -> Arg:
     """ONNX MaxPool in one to three dimensions: `nn.MaxPool2d`.
 
-    Padding that the layer does not take (asymmetric, more than half the kernel) is an `ops.pad` before it. Integers
-    go through float32, since MindSpore's kernels pad them with 0. The layer's indices count within a plane, ONNX's
-    within the whole tensor.
+    `x` is (N, C, H, W). Padding that the layer does not support (asymmetric, more than half the kernel) is an `ops.pad`
+    before it. Integers are computed in float32, as MindSpore's kernels pad them with 0. The layer's indices are flat
+    indices into a plane (H, W), ONNX's into the whole tensor: a function converts them.
 
     Raises:
-        Declined: the windows depend on a free extent in a way that the layer does not follow, the padding is negative,
-            or there are more than three spatial axes.
+        Unsupported: the windows depend on a dynamic extent in a way that the layer does not support, the padding is
+            negative, or there are more than three spatial axes.
     """
     window = _window(node, x, kernel_shape, auto_pad, strides, dilations, pads, ceil_mode)
     integer, indexed = x.kind in "iu", len(node.used) > 1 and node.used[1]
     source: Arg = expr("{0}.astype(ms.float32)", x) if integer else x
     same = window.plain and window.auto_pad == "SAME_UPPER" and not indexed
     begin = (0,) * window.rank
-    if not same and not _layer_takes(window):
+    if not same and not _layer_supports(window):
         if window.ceil_mode:
-            window = _counted(node, x, window)
-        source = pad_first(source, window, LOWEST[ir.DataType.FLOAT if integer else x.dtype])  # type: ignore[index]
+            window = _without_ceil_mode(node, x, window)
+        source = pad_input(source, window, LOWEST[ir.DataType.FLOAT if integer else x.dtype])  # type: ignore[index]
         source = node.let("padded", source) if indexed else source
         begin, window = window.begin, window.without_padding()  # type: ignore[assignment]
     bare = window.plain and not window.padded and not indexed
@@ -83,13 +83,13 @@ def max_pool(
     return expr("{0}.astype({1})", y, node.dtype()) if integer else y, indices
 
 
-def _layer_takes(window: Window) -> bool:
-    """Whether `nn.MaxPool2d` takes the padding: symmetric, at most half the kernel."""
+def _layer_supports(window: Window) -> bool:
+    """Whether `nn.MaxPool2d` supports the padding: symmetric, at most half the kernel."""
     return window.symmetric and all(2 * pad <= k for pad, k in zip(window.begin, window.kernel, strict=True))  # type: ignore[operator]
 
 
-def _counted(node: Node, x: Operand, window: Window) -> Window:
-    counted = window.counted(sizes_of(x, window.rank))
+def _without_ceil_mode(node: Node, x: Operand, window: Window) -> Window:
+    counted = window.without_ceil_mode(sizes_of(x, window.rank))
     if counted is None:
         raise node.decline("ceil_mode with padding that MindSpore does not take needs fixed extents")
     return counted
@@ -121,23 +121,23 @@ def average_pool(
 ) -> Arg:
     """ONNX AveragePool in one to three dimensions: `nn.AvgPool2d`; with padding `ops.avg_pool2d`.
 
-    (The layer refuses padding on some Ascend devices.) Dilations and padding that the function does not take are sums
-    over windows, divided by the number of elements that count.
+    (The layer does not support padding on some Ascend devices.) For dilations, and padding that the function does not
+    support, the sum over each window is divided by the number of elements that count.
 
     Raises:
-        Declined: as for MaxPool.
+        Unsupported: as for MaxPool.
     """
     window = _window(node, x, kernel_shape, auto_pad, strides, dilations, pads, ceil_mode)
     include = bool(count_include_pad)
     size = scalar(window.kernel), scalar(window.strides)
-    same = window.same_upper and not include and window.rank < 3  # in 3-D MindSpore's includes the padding
+    same = window.same_upper and not include and window.rank < 3  # in 3-D MindSpore's "same" counts the padding
     if window.plain and (same or not window.padded):
         mode = unless_default(pad_mode=("same" if window.padded else "valid", "valid"))
-        if window.rank == 1 and window.padded and not _is_longer(x, window):
+        if window.rank == 1 and window.padded and not _has_several_windows(x, window):
             layer = invoke("nn.AvgPool2d", (1, *window.kernel), (1, *window.strides), **mode)
             return expr("ops.squeeze({0}, 2)", node.apply(layer, {}, expr("ops.expand_dims({0}, 2)", x)))
         return node.apply(invoke(f"nn.AvgPool{window.rank}d", *size, **mode), {}, x)
-    if max(window.dilations) > 1 or not _takes_padding(window):
+    if max(window.dilations) > 1 or not _function_supports(window):
         return _window_means(node, x, window, include)
     padding: Any = scalar(window.begin)
     if isinstance(padding, tuple) or not window.symmetric:
@@ -146,24 +146,24 @@ def average_pool(
     return invoke(f"ops.avg_pool{window.rank}d", x, *size, padding, **options)
 
 
-def _is_longer(x: Operand, window: Window) -> bool:
-    """Whether there is more than one window even without padding; else `nn.AvgPool1d` makes one, whatever the mode."""
+def _has_several_windows(x: Operand, window: Window) -> bool:
+    """Whether there are several windows even without padding; else `nn.AvgPool1d` computes one, whatever `pad_mode`."""
     (size,), (kernel,), (stride,) = sizes_of(x, 1), window.kernel, window.strides
     return size is not None and size - kernel >= stride
 
 
-def _takes_padding(window: Window) -> bool:
-    """Whether `ops.avg_pool2d` takes the padding: known, symmetric in 1-D, not more than the kernel."""
+def _function_supports(window: Window) -> bool:
+    """Whether `ops.avg_pool2d` supports the padding: known, symmetric in 1-D, not larger than the kernel."""
     if not window.known or (window.rank == 1 and not window.symmetric):
         return False
     return all(b + e <= k for b, e, k in zip(window.begin, window.end, window.kernel, strict=True))  # type: ignore[operator]
 
 
 def _window_means(node: Node, x: Operand, window: Window, count_include_pad: bool) -> Expr:
-    """Sums over the windows by how many elements count; what rounding up adds to the padding never does."""
-    full = _counted(node, x, window) if window.ceil_mode else window
+    """The sum over each window divided by its number of counted elements; padding added by `ceil_mode` never counts."""
+    full = _without_ceil_mode(node, x, window) if window.ceil_mode else window
     size = (window.kernel, window.strides, window.dilations)
-    sums = expr("{0}({1}, {2}, {3}, {4})", window_sums, pad_first(x, full) if full.padded else x, *size)
+    sums = expr("{0}({1}, {2}, {3}, {4})", window_sums, pad_input(x, full) if full.padded else x, *size)
     ends = zip(full.end, window.end, strict=True) if window.known else ()
     beyond = [max(more - pad, 0) for more, pad in ends if more is not None and pad is not None]
     if (count_include_pad or not full.padded) and not any(beyond):
@@ -171,9 +171,9 @@ def _window_means(node: Node, x: Operand, window: Window, count_include_pad: boo
     counted: Arg = expr("ops.ones_like({0}[:1, :1])", x)
     if count_include_pad:
         inside = tuple(end - more for end, more in zip(full.end, beyond, strict=True))  # type: ignore[operator]
-        counted = pad_first(counted, replace(full, end=inside), 1.0)
+        counted = pad_input(counted, replace(full, end=inside), 1.0)
         full = replace(full, begin=(0,) * window.rank, end=tuple(beyond))
-    return expr("{0} / {1}({2}, {3}, {4}, {5})", sums, window_sums, pad_first(counted, full), *size)
+    return expr("{0} / {1}({2}, {3}, {4}, {5})", sums, window_sums, pad_input(counted, full), *size)
 
 
 def window_sums(x, kernel, strides, dilations):
@@ -201,17 +201,17 @@ def lp_pool(
     pads: tuple[int, ...] | None = None,
     strides: tuple[int, ...] | None = None,
 ) -> Arg:
-    """ONNX LpPool: the p-norm of every window (`ops.lp_pool2d` leaves out the absolute value).
+    """ONNX LpPool: the p-norm of every window (`ops.lp_pool2d` does not take absolute values).
 
     Raises:
-        Declined: as for MaxPool.
+        Unsupported: as for MaxPool.
     """
     window = _window(node, x, kernel_shape, auto_pad, strides, dilations, pads, ceil_mode)
     if window.ceil_mode:
-        window = _counted(node, x, window)
+        window = _without_ceil_mode(node, x, window)
     powers = _power(x, p)
     if window.padded:
-        powers = pad_first(powers, window)
+        powers = pad_input(powers, window)
     sums = expr("{0}({1}, {2}, {3}, {4})", window_sums, powers, window.kernel, window.strides, window.dilations)
     return _root(sums, p)
 
@@ -261,12 +261,13 @@ def max_unpool(
     pads: tuple[int, ...] | None = None,
     strides: tuple[int, ...] | None = None,
 ) -> Arg:
-    """ONNX MaxUnpool: the values put back at their indices into the whole result, zeros elsewhere.
+    """ONNX MaxUnpool: scatter the values into zeros at their flat indices into the result.
 
-    With an output shape the indices count within that shape, as in onnxruntime, and as MaxPool gives them.
+    If an output shape is given, the indices are flat indices into that shape, as in onnxruntime and as MaxPool returns
+    them.
 
     Raises:
-        Declined: the rank of the input, or that of the output, is unknown.
+        Unsupported: the rank of the input, or that of the output, is unknown.
     """
     shape = x.shape_python()
     if shape is None:

@@ -1,8 +1,8 @@
-"""Quantisation: to integers and back, and products of integers.
+"""Quantisation: quantise and dequantise, and matrix products and convolutions of integers.
 
-Source: https://onnx.ai/onnx/operators/. Integers are carried as such (uint8, int8, int32), so that a script computes
-what the source computes, to the last bit. MindSpore convolves floats only: integer convolutions run in float32, which
-is exact as long as their sums stay below 2**24.
+Source: https://onnx.ai/onnx/operators/. Tensors keep their integer types (uint8, int8, int32), and results are those of
+the source, bit for bit. MindSpore has convolutions of floats only: integer convolutions run in float32, which is exact
+as long as their sums are below 2**24.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ def quantize_linear(
     """QuantizeLinear per tensor, per axis or per block, to 8 or 16 bits.
 
     Raises:
-        Declined: MindSpore lacks the integer type, or the last block is incomplete.
+        Unsupported: MindSpore lacks the integer type, or the last block is incomplete.
     """
-    divisor = _aligned(node, scale, x, axis, block_size)
+    divisor = _broadcastable(node, scale, x, axis, block_size)
     working = ir.DataType(precision) if precision else scale.dtype
     value: Arg = x if x.dtype == working else expr("{0}.astype({1})", x, node.mindspore_dtype(working))
     if scale.dtype != working and isinstance(divisor, (Operand, Expr)):
         divisor = expr("{0}.astype({1})", divisor, node.mindspore_dtype(working))
     quotient = expr("{0} / {1}", value, divisor)
-    return _quantized(node, quotient, _aligned(node, zero_point, x, axis, block_size))
+    return _quantized(node, quotient, _broadcastable(node, zero_point, x, axis, block_size))
 
 
 def dequantize_linear(
@@ -61,25 +61,25 @@ def dequantize_linear(
     """DequantizeLinear per tensor, per axis or per block.
 
     Raises:
-        Declined: the last block is incomplete.
+        Unsupported: the last block is incomplete.
     """
     dtype = node.outputs[0].dtype
-    factor = _aligned(node, scale, x, axis, block_size)
+    factor = _broadcastable(node, scale, x, axis, block_size)
     if scale.dtype != dtype and isinstance(factor, (Operand, Expr)):
         factor = expr("{0}.astype({1})", factor, node.dtype())
-    shifted = _shifted(x, _aligned(node, zero_point, x, axis, block_size), node.dtype())
+    shifted = _minus_zero_point(x, _broadcastable(node, zero_point, x, axis, block_size), node.dtype())
     return expr("{0} * {1}", shifted, factor)
 
 
 def dynamic_quantize_linear(node: Node, x: Operand) -> Arg:
-    """DynamicQuantizeLinear: to uint8, over the range that the input has."""
+    """DynamicQuantizeLinear: to uint8, over the range of the input."""
     return Unpacked(expr("{0}({1})", quantize_dynamically, x))
 
 
 def mat_mul_integer(
     node: Node, a: Operand, b: Operand, a_zero_point: Operand | None, b_zero_point: Operand | None
 ) -> Arg:
-    """MatMulInteger: a product in int32."""
+    """MatMulInteger: a matrix product in int32."""
     return _integer_product(a, b, a_zero_point, b_zero_point)
 
 
@@ -94,10 +94,10 @@ def qlinear_mat_mul(
     y_scale: Operand,
     y_zero_point: Operand,
 ) -> Arg:
-    """QLinearMatMul: a product in int32, scaled and quantised again."""
+    """QLinearMatMul: a matrix product in int32, rescaled and quantised again."""
     product = expr("{0}.astype({1})", _integer_product(a, b, a_zero_point, b_zero_point), _float(y_scale))
-    scale = _combined(_rows(a_scale), _number(b_scale), _number(y_scale))
-    return _quantized(node, expr("{0} * {1}", product, scale), _number(y_zero_point))
+    scale = _requantisation_factor(_per_row(a_scale), _scalar(b_scale), _scalar(y_scale))
+    return _quantized(node, expr("{0} * {1}", product, scale), _scalar(y_zero_point))
 
 
 def conv_integer(
@@ -114,8 +114,8 @@ def conv_integer(
     pads: Sequence[int] | None = None,
     strides: Sequence[int] | None = None,
 ) -> Arg:
-    """ConvInteger: a convolution of the shifted integers, in float32."""
-    y = _convolved(node, x, w, (x_zero_point, w_zero_point), auto_pad, dilations, group, pads, strides)
+    """ConvInteger: a convolution of the integers minus their zero points, in float32."""
+    y = _integer_convolution(node, x, w, (x_zero_point, w_zero_point), auto_pad, dilations, group, pads, strides)
     return expr("{0}.astype({1})", y, node.dtype())
 
 
@@ -138,42 +138,42 @@ def qlinear_conv(
     pads: Sequence[int] | None = None,
     strides: Sequence[int] | None = None,
 ) -> Arg:
-    """QLinearConv: a convolution of the shifted integers, in float32, scaled and quantised again."""
-    y = _convolved(node, x, w, (x_zero_point, w_zero_point), auto_pad, dilations, group, pads, strides)
+    """QLinearConv: a convolution of the integers minus their zero points, in float32, rescaled and quantised again."""
+    y = _integer_convolution(node, x, w, (x_zero_point, w_zero_point), auto_pad, dilations, group, pads, strides)
     rank = w.rank or 0
     if b is not None:
-        y = expr("{0} + {1}", y, _channels(expr("{0}.astype(ms.float32)", b), rank))
-    scale = _combined(_number(x_scale), _number(w_scale), _number(y_scale))
+        y = expr("{0} + {1}", y, _per_channel(expr("{0}.astype(ms.float32)", b), rank))
+    scale = _requantisation_factor(_scalar(x_scale), _scalar(w_scale), _scalar(y_scale))
     if isinstance(scale, Expr) and w_scale.size != 1:
-        scale = _channels(scale, rank)
-    return _quantized(node, expr("{0} * {1}", y, scale), _number(y_zero_point))
+        scale = _per_channel(scale, rank)
+    return _quantized(node, expr("{0} * {1}", y, scale), _scalar(y_zero_point))
 
 
-# What they have in common
+# Shared by the rows
 
 
 def _quantized(node: Node, value: Arg, zero_point: Arg) -> Expr:
     return expr("{0}({1}, {2}, {3})", quantize, value, zero_point, node.dtype())
 
 
-def _shifted(x: Operand, zero_point: Arg, dtype: Arg) -> Expr:
-    """An integer tensor less its zero point, in a wider type."""
+def _minus_zero_point(x: Operand, zero_point: Arg, dtype: Arg) -> Expr:
+    """An integer tensor minus its zero point, in a wider type."""
     wide = expr("{0}.astype({1})", x, dtype)
     return wide if zero_point == 0 else expr("{0} - {1}", wide, zero_point)
 
 
-def _number(value: Operand | None) -> Arg:
-    """A scale or zero point: a Python number when it is one, 0 for a zero point that is absent or zero everywhere."""
+def _scalar(value: Operand | None) -> Arg:
+    """A scale or zero point: a Python number if it is a scalar constant; 0 if it is absent or zero everywhere."""
     if value is None or (value.kind in "iu" and value.constant is not None and not value.constant.any()):
         return 0
     return value.number_or_tensor()
 
 
-def _aligned(node: Node, value: Operand | None, x: Operand, axis: int, block_size: int) -> Arg:
-    """A scale or zero point in the form in which it broadcasts against `x`."""
-    found = _number(value)
+def _broadcastable(node: Node, value: Operand | None, x: Operand, axis: int, block_size: int) -> Arg:
+    """A scale or zero point, reshaped or repeated (per block) so that it broadcasts against `x`."""
+    found = _scalar(value)
     if value is not None and value.dtype == ir.DataType.UINT16 and isinstance(found, Operand):
-        found = expr("{0}.astype(ms.float32)", found)  # MindSpore mixes uint16 with no other type
+        found = expr("{0}.astype(ms.float32)", found)  # MindSpore combines uint16 with no other type
     if value is None or not isinstance(found, (Operand, Expr)) or value.rank == 0:
         return found
     if x.rank is None:
@@ -186,19 +186,19 @@ def _aligned(node: Node, value: Operand | None, x: Operand, axis: int, block_siz
     return expr("{0}.repeat_interleave({1}, {2})", found, block_size, axis)
 
 
-def _rows(value: Operand) -> Arg:
-    """A scale or zero point of the left factor of a product: one, or one for each row."""
-    found = _number(value)
+def _per_row(value: Operand) -> Arg:
+    """A scale or zero point of the left factor of a matrix product: a scalar, or (rows, 1)."""
+    found = _scalar(value)
     return expr("{0}.expand_dims(-1)", found) if isinstance(found, Operand) and value.rank else found
 
 
-def _channels(value: Arg, rank: int) -> Expr:
-    """A vector with an entry for each channel, as it broadcasts against (N, C, …)."""
+def _per_channel(value: Arg, rank: int) -> Expr:
+    """A vector (C,) reshaped so that it broadcasts against (N, C, …) of this rank."""
     return expr("{0}.reshape({1})", value, (-1, *(1,) * (rank - 2)))
 
 
-def _combined(a_scale: Arg, b_scale: Arg, y_scale: Arg) -> Arg:
-    """The factor from integer products to quantised results, rounded to float32 as the operators' definitions do."""
+def _requantisation_factor(a_scale: Arg, b_scale: Arg, y_scale: Arg) -> Arg:
+    """The requantisation factor a_scale * b_scale / y_scale, in float32 as in the operators' definitions."""
     scales = (a_scale, b_scale, y_scale)
     if all(isinstance(scale, float) for scale in scales):
         a, b, y = map(np.float32, scales)
@@ -212,11 +212,15 @@ def _float(scale: Operand) -> Expr:
 
 def _integer_product(a: Operand, b: Operand, a_zero_point: Operand | None, b_zero_point: Operand | None) -> Expr:
     wide = expr("ms.int32")
-    rows = 0 if a_zero_point is None else _rows(a_zero_point)
-    return expr("ops.matmul({0}, {1})", _shifted(a, rows, wide), _shifted(b, _number(b_zero_point), wide))
+    rows = 0 if a_zero_point is None else _per_row(a_zero_point)
+    return expr(
+        "ops.matmul({0}, {1})",
+        _minus_zero_point(a, rows, wide),
+        _minus_zero_point(b, _scalar(b_zero_point), wide),
+    )
 
 
-def _convolved(
+def _integer_convolution(
     node: Node,
     x: Operand,
     w: Operand,
@@ -230,11 +234,11 @@ def _convolved(
     if w.shape is None or None in w.shape[2:]:
         raise node.decline("the extents of its kernel are unknown")
     window = window_of(node, x, w.shape[2:], auto_pad, strides, dilations, pads)  # type: ignore[arg-type]
-    x_zero, w_zero = (_number(zero_point) for zero_point in zero_points)
+    x_zero, w_zero = (_scalar(zero_point) for zero_point in zero_points)
     if isinstance(w_zero, Operand) and w_zero.rank:
-        w_zero = _channels(w_zero, len(w.shape) + 1)
+        w_zero = _per_channel(w_zero, len(w.shape) + 1)
     wide = expr("ms.float32")
-    return convolve(_shifted(x, x_zero, wide), _shifted(w, w_zero, wide), window, group)
+    return convolve(_minus_zero_point(x, x_zero, wide), _minus_zero_point(w, w_zero, wide), window, group)
 
 
 def quantize(x, zero_point, dtype):

@@ -1,6 +1,6 @@
 """Random numbers and dropout.
 
-Shape, element type and distribution are those of the operator; the numbers are not, and its seed is not used: call
+Shape, element type and distribution are those of the ONNX operator; the numbers differ, and its `seed` is ignored: call
 `ms.set_seed` for a reproducible run.
 """
 
@@ -38,7 +38,7 @@ def random_normal_like(
     scale: float = 1.0,
     seed: float | None = None,
 ) -> Arg:
-    """RandomNormalLike: `ops.randn` in the shape of another tensor."""
+    """RandomNormalLike: `ops.randn` with the shape of another tensor."""
     return _scaled(_draw(node, "ops.randn", expr("{0}.shape", x), dtype or x.dtype), scale, mean)
 
 
@@ -58,7 +58,7 @@ def random_uniform(
 def random_uniform_like(
     node: Node, x: Operand, *, dtype: int | None = None, high: float = 1.0, low: float = 0.0, seed: float | None = None
 ) -> Arg:
-    """RandomUniformLike: `ops.rand` in the shape of another tensor."""
+    """RandomUniformLike: `ops.rand` with the shape of another tensor."""
     return _scaled(_draw(node, "ops.rand", expr("{0}.shape", x), dtype or x.dtype), high - low, low)
 
 
@@ -73,20 +73,20 @@ def _scaled(drawn: Expr, scale: float, offset: float) -> Expr:
 
 
 def bernoulli(node: Node, p: Operand, *, dtype: int | None = None, seed: float | None = None) -> Arg:
-    """Bernoulli: 1 with the probability that the input gives, element by element."""
+    """Bernoulli: each element is 1 with the probability that the input has there, else 0."""
     drawn = expr("{0} < {1}", _draw(node, "ops.rand", expr("{0}.shape", p), p.dtype), p)
     return expr("({0}).astype({1})", drawn, node.mindspore_dtype(dtype or p.dtype))
 
 
 def multinomial(node: Node, x: Operand, *, dtype: int = 6, sample_size: int = 1, seed: float | None = None) -> Arg:
-    """Multinomial: draws classes; the input holds unnormalised log-probabilities."""
+    """Multinomial: draws classes from unnormalised log-probabilities (batch, classes)."""
     return invoke("ops.random_categorical", x, sample_size, dtype=node.mindspore_dtype(dtype))
 
 
 def dropout(
     node: Node, x: Operand, ratio: Operand | None, training_mode: Operand | None, *, seed: float | None = None
 ) -> Arg:
-    """Dropout: `nn.Dropout`, which acts once the network trains; `ops.dropout` where the source drops always."""
+    """Dropout: `nn.Dropout`, active in training mode only; a function if `training_mode` is true in the source."""
     p = 0.5 if ratio is None else ratio.number_or_tensor()
     training = False if training_mode is None else training_mode.number_or_tensor()
     with_mask = any(node.used[1:])

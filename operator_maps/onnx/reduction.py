@@ -1,7 +1,7 @@
-"""Reductions, positions of extremes, and cumulative operators.
+"""Reductions, ArgMax and ArgMin, and cumulative operators.
 
-Source: https://onnx.ai/onnx/operators/. A reduction of no elements at all has a fixed value in ONNX and none in
-MindSpore; where the shape shows it, that value is written.
+Source: https://onnx.ai/onnx/operators/. The reduction of an empty tensor is defined in ONNX, but not in MindSpore; if
+the shape shows that a tensor is empty, the value of ONNX is written.
 """
 
 from __future__ import annotations
@@ -17,32 +17,36 @@ from converter.rows import Arg, Node, Operand, expr, invoke
 
 @dataclass(frozen=True)
 class Reduction:
-    """Row of an operator that reduces some or all axes, as constants or as a tensor.
+    """Row of an operator that reduces some or all axes, which are given as constants or as a tensor.
 
     Attributes:
-        function: what reduces: `function(x, axes, keep=True)`.
-        keep: its option that keeps a reduced axis with extent 1.
-        before: what happens to the elements first.
-        after: what happens to the result.
-        nothing: the result of reducing no elements.
-        widens: whether `function` returns int64 for other integers unless told the element type.
-        needs_axes: whether `function` must be told the axes when it reduces all.
+        function: MindSpore's function, called as `function(x, axes, keep=True)`.
+        keep: the name of its option that keeps a reduced axis with extent 1.
+        before: elementwise expression that is applied to the input.
+        after: elementwise expression that is applied to the result.
+        identity: the result of reducing no elements.
+        widens: whether `function` returns int64 for other integer types unless `dtype` is given.
+        needs_axes: whether `function` needs the axes even if it reduces all.
     """
 
     function: str
     keep: str = "keepdim"
     before: str = "{0}"
     after: str = "{0}"
-    nothing: float = 0.0
+    identity: float = 0.0
     widens: bool = False
     needs_axes: bool = False
 
     def __call__(
         self, node: Node, data: Operand, axes: Operand | None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
     ) -> Arg:
-        """Translate a node; declines when its rank is needed and unknown."""
+        """Translate a node.
+
+        Raises:
+            Unsupported: the rank of `data` is needed and unknown; or the axes are computed, and several axes are empty.
+        """
         reduced = self._reduced(node, data, axes, keepdims, noop_with_empty_axes)
-        makes_floats = data.kind in "iu" and self.after != "{0}"  # of integers, too, and ONNX wants integers
+        makes_floats = data.kind in "iu" and self.after != "{0}"  # ONNX's result has the integers' type
         return expr("{0}.astype({1})", reduced, node.dtype()) if makes_floats else reduced
 
     def _reduced(
@@ -50,15 +54,15 @@ class Reduction:
     ) -> Arg:
         result = node.outputs[0]
         if data.size == 0 and result.size:
-            return _through(self.after, self._nothing(node, result, result.shape))
+            return _apply(self.after, self._identity(node, result, result.shape))
         chosen: Arg = () if axes is None or axes.size == 0 else axes.items() or axes
         if chosen == () and (noop_with_empty_axes or data.rank == 0):
-            return _through(self.after, _through(self.before, data))
+            return _apply(self.after, _apply(self.before, data))
         if chosen == ():
             chosen = _every_axis(node, data) if keepdims or self.needs_axes else None
-        reduced = _through(self.before, data)
+        reduced = _apply(self.before, data)
         if data.size == 0 and result.size is None and data.shape:
-            neutral = self._nothing(node, result, tuple(extent or 1 for extent in data.shape))
+            neutral = self._identity(node, result, tuple(extent or 1 for extent in data.shape))
             if data.shape.count(0) > 1:
                 raise node.decline("several axes of no elements are reduced, and the axes are computed")
             reduced = expr("ops.cat(({0}, {1}), {2})", reduced, neutral, data.shape.index(0))
@@ -66,21 +70,21 @@ class Reduction:
         if self.widens and data.kind in "iu" and data.dtype != ir.DataType.INT64:
             options["dtype"] = node.dtype()
         where = () if chosen is None else (chosen[0] if isinstance(chosen, tuple) and len(chosen) == 1 else chosen,)
-        return _through(self.after, invoke(self.function, reduced, *where, **options))
+        return _apply(self.after, invoke(self.function, reduced, *where, **options))
 
-    def _nothing(self, node: Node, result: Operand, shape: tuple[int | None, ...] | None) -> Arg:
-        """What is left of no elements, in a shape: an infinity is the extreme of an integer type.
+    def _identity(self, node: Node, result: Operand, shape: tuple[int | None, ...] | None) -> Arg:
+        """A tensor of this shape filled with the identity element; for integer types infinity is the type's limit.
 
-        Reducing it again changes nothing: where the axes are computed, it is put into the one that has no elements.
+        Concatenated along the empty axis, it does not change the result of a reduction over axes that are computed.
         """
-        value: float = self.nothing
+        value: float = self.identity
         if result.kind in "iu" and result.dtype is not None:
             limits = np.iinfo(result.dtype.numpy())
             value = int(max(limits.min, min(limits.max, value)))
         return expr("ops.full({0}, {1}, dtype={2})", shape, value, node.dtype())
 
 
-def _through(template: str, value: Arg) -> Arg:
+def _apply(template: str, value: Arg) -> Arg:
     return value if template == "{0}" else expr(template, value)
 
 
@@ -91,7 +95,7 @@ def _every_axis(node: Node, data: Operand) -> tuple[int, ...]:
 
 
 def extreme(of_numbers: Reduction, of_bools: Reduction) -> Callable[..., Arg]:
-    """Row of ReduceMax and ReduceMin, which bools have another function for."""
+    """Make the row of ReduceMax or ReduceMin, which for bools is `ops.any` or `ops.all`."""
 
     def row(
         node: Node, data: Operand, axes: Operand | None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
@@ -109,9 +113,9 @@ LOG_SUM_EXP = Reduction("ops.logsumexp", needs_axes=True)
 def reduce_log_sum_exp(
     node: Node, data: Operand, axes: Operand | None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
 ) -> Arg:
-    """ReduceLogSumExp: `ops.logsumexp`, which cannot drop axes that are a tensor; `ops.sum` then does.
+    """ReduceLogSumExp: `ops.logsumexp`; if the axes are a tensor and not kept, `ops.sum` removes them.
 
-    No elements are reduced by the formula itself: `ops.logsumexp` of minus infinity is not a number.
+    An empty tensor is reduced by log(sum(exp(x))) itself, as `ops.logsumexp` of minus infinity is NaN.
     """
     if data.size == 0:
         formula = replace(SUM, before="ops.exp({0})", after="ops.log({0})")
@@ -122,20 +126,20 @@ def reduce_log_sum_exp(
 
 
 def position(function: str, keep: str, after: str = "{0}") -> Callable[..., Arg]:
-    """Row of ArgMax and ArgMin: the first position of the extreme, or the last."""
+    """Make the row of ArgMax or ArgMin: the index of the first extreme element along an axis, or of the last."""
 
     def row(node: Node, data: Operand, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> Arg:
         options = {keep: True} if keepdims else {}
         if not select_last_index:
-            return _through(after, invoke(function, data, axis, **options))
-        backward = _through(after, invoke(function, expr("ops.flip({0}, {1})", data, (axis,)), axis, **options))
+            return _apply(after, invoke(function, data, axis, **options))
+        backward = _apply(after, invoke(function, expr("ops.flip({0}, {1})", data, (axis,)), axis, **options))
         return expr("{0}.shape[{1}] - 1 - {2}", data, axis, backward)
 
     return row
 
 
 def cumulative(function: str, primitive: str, widens: bool = False) -> Callable[..., Arg]:
-    """Row of CumSum and CumProd."""
+    """Make the row of CumSum or CumProd."""
 
     def row(node: Node, x: Operand, axis: Operand, *, exclusive: int = 0, reverse: int = 0) -> Arg:
         items = axis.items()
@@ -161,12 +165,12 @@ ROWS = {
     "ReduceL2": replace(SUM, before="ops.square({0})", after="ops.sqrt({0})"),
     "ReduceLogSum": replace(SUM, after="ops.log({0})"),
     "ReduceLogSumExp": reduce_log_sum_exp,
-    "ReduceMax": extreme(Reduction("ops.amax", "keepdims", nothing=-INFINITY), Reduction("ops.any", "keep_dims")),
-    "ReduceMean": Reduction("ops.mean", "keep_dims", nothing=float("nan")),
+    "ReduceMax": extreme(Reduction("ops.amax", "keepdims", identity=-INFINITY), Reduction("ops.any", "keep_dims")),
+    "ReduceMean": Reduction("ops.mean", "keep_dims", identity=float("nan")),
     "ReduceMin": extreme(
-        Reduction("ops.amin", "keepdims", nothing=INFINITY), Reduction("ops.all", "keep_dims", nothing=1)
+        Reduction("ops.amin", "keepdims", identity=INFINITY), Reduction("ops.all", "keep_dims", identity=1)
     ),
-    "ReduceProd": Reduction("ops.prod", "keep_dims", nothing=1.0, widens=True),
+    "ReduceProd": Reduction("ops.prod", "keep_dims", identity=1.0, widens=True),
     "ReduceSum": SUM,
     "ReduceSumSquare": replace(SUM, before="ops.square({0})"),
 }

@@ -1,4 +1,4 @@
-"""Resizing: MindSpore's own functions where they compute exactly ONNX's Resize, axis by axis elsewhere."""
+"""Resizing: MindSpore's own functions if they compute exactly ONNX's Resize, else interpolation axis by axis."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis that is resized. Extents, scale and bounds are numbers where the model fixes them, else expressions.
+    """An axis that is resized. Extents, scale and bounds are numbers if static, else expressions.
 
     Attributes:
-        index: which one it is.
+        index: the number of the axis.
         size, out: its extent before and after.
-        scale: the factor that the model gives; None when it gives the extent.
-        start, end: what part of it is taken, for `tf_crop_and_resize`.
+        scale: the factor that the model gives; None if the model gives the extent.
+        start, end: the region of interest along it, relative to its extent, for `tf_crop_and_resize`.
     """
 
     index: int
@@ -36,19 +36,19 @@ class Axis:
 
     @property
     def fixed(self) -> bool:
-        """Whether everything is a number."""
+        """Whether all fields are numbers."""
         return not any(isinstance(item, Expr) for item in (self.size, self.out, self.scale, self.start, self.end))
 
     @property
     def proportional(self) -> bool:
-        """Whether the factor is just the ratio of the extents, which is what MindSpore's functions take."""
+        """Whether the scale equals the ratio of the extents, which MindSpore's functions use."""
         if self.scale is None or isinstance(self.scale, Expr):
             return self.scale is None
         return self.size * self.scale == self.out if self.fixed else self.scale.is_integer()
 
     @property
     def shrinks(self) -> bool:
-        """Whether the result has, or may have, fewer elements."""
+        """Whether the result is shorter, or may be."""
         if isinstance(self.scale, float):
             return self.scale < 1
         return not self.fixed or self.out < self.size
@@ -56,7 +56,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Method:
-    """How to interpolate: Resize's attributes; `a` is `cubic_coeff_a`, `fill` is `extrapolation_value`."""
+    """The attributes of Resize that select the interpolation; `a` is `cubic_coeff_a`, `fill` `extrapolation_value`."""
 
     mode: str
     transformation: str
@@ -68,7 +68,7 @@ class Method:
 
     @property
     def crops(self) -> bool:
-        """Whether a part of the image is resized, and what is sampled outside it filled."""
+        """Whether a region of interest is resized; positions outside the image are filled."""
         return self.transformation == "tf_crop_and_resize"
 
 
@@ -89,12 +89,12 @@ def resize(
     mode: str = "nearest",
     nearest_mode: str = "round_prefer_floor",
 ) -> Arg:
-    """ONNX Resize: `ops.interpolate` where it is exact, else a resampling of every axis by itself.
+    """ONNX Resize: `ops.interpolate` if it computes the same, else each axis is interpolated separately.
 
     Raises:
-        Declined: the rank of the input is unknown; the scales, sizes or regions are computed on tensors; free extents
-            meet a factor that is no simple fraction, an aspect ratio to keep, or antialiasing; or integers are to be
-            interpolated.
+        Unsupported: the rank of the input is unknown; the scales, sizes or regions are computed on tensors; an extent
+            is dynamic and the factor is no simple fraction, an aspect ratio is kept, or antialiasing is on; or integers
+            are interpolated.
     """
     method = Method(
         mode,
@@ -113,7 +113,7 @@ def resize(
     else:
         resized = _axes_by_size(node, x, indices, sizes, keep_aspect_ratio_policy)
     if method.crops:
-        resized = _cropped(node, resized, roi)
+        resized = _with_region(node, resized, roi)
     resized = [axis for axis in resized if not _unchanged(node, x, axis)]
     if mode != "nearest" and x.kind != "f":
         raise node.decline("integers are interpolated, which is rounded differently everywhere")
@@ -127,13 +127,13 @@ def resize(
 
 
 def upsample(node: Node, x: Operand, scales: Operand, *, mode: str = "nearest") -> Arg:
-    """ONNX Upsample (deprecated): Resize from the corner, rounding down."""
+    """ONNX Upsample (deprecated): Resize with asymmetric coordinates, rounding down."""
     return resize(
         node, x, None, scales, None, mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode="floor"
     )
 
 
-# What is resized
+# The resized axes
 
 
 def _axes_by_scale(node: Node, x: Operand, indices: Sequence[int], scales: Operand) -> list[Axis]:
@@ -143,7 +143,7 @@ def _axes_by_scale(node: Node, x: Operand, indices: Sequence[int], scales: Opera
         factors = tuple(expr("{0}[{1}]", scales, i) for i in range(len(indices)))
         return [Axis(i, shape[i], _inferred(node, i), factor) for i, factor in zip(indices, factors, strict=True)]
     return [
-        Axis(i, shape[i], _scaled(node, shape[i], float(factor)), float(factor))
+        Axis(i, shape[i], _scaled_extent(node, shape[i], float(factor)), float(factor))
         for i, factor in zip(indices, factors, strict=True)
     ]
 
@@ -167,15 +167,15 @@ def _axes_by_size(node: Node, x: Operand, indices: Sequence[int], sizes: Operand
 
 
 def _inferred(node: Node, axis: int) -> int:
-    """An extent of the result that the model states, when it does not say how it is computed."""
+    """An extent of the result by shape inference, if scales or sizes are computed."""
     shape = node.outputs[0].shape
     if shape is None or shape[axis] is None:
         raise node.decline("its scales or sizes are computed on tensors")
     return shape[axis]  # type: ignore[return-value]
 
 
-def _scaled(node: Node, size: Arg, factor: float) -> Arg:
-    """floor(size * factor), in float32 as runtimes compute it; where the size is free, by an equal fraction."""
+def _scaled_extent(node: Node, size: Arg, factor: float) -> Arg:
+    """floor(size * factor), in float32 as runtimes compute it; a dynamic size is multiplied by an equal fraction."""
     if isinstance(size, int):
         return int(np.float32(size) * np.float32(factor))
     sizes = np.arange(1, 4097)
@@ -188,7 +188,7 @@ def _scaled(node: Node, size: Arg, factor: float) -> Arg:
     raise node.decline(f"a free extent is scaled by {factor}, which is no simple fraction")
 
 
-def _cropped(node: Node, axes: Sequence[Axis], roi: Operand | None) -> list[Axis]:
+def _with_region(node: Node, axes: Sequence[Axis], roi: Operand | None) -> list[Axis]:
     if roi is None:
         raise node.decline("it has no region of interest")
     bounds = roi.items()
@@ -201,7 +201,7 @@ def _cropped(node: Node, axes: Sequence[Axis], roi: Operand | None) -> list[Axis
 
 
 def _unchanged(node: Node, x: Operand, axis: Axis) -> bool:
-    """Whether an axis keeps its extent: by value, or because shape inference gives it the same name."""
+    """Whether an axis keeps its extent: both are the same number or the same symbolic dimension."""
     if axis.size == axis.out:
         if (axis.start, axis.end) != (0, 1) and axis.index > 1:
             raise node.decline("a part is taken of an axis that keeps its extent, which onnxruntime ignores")
@@ -213,11 +213,11 @@ def _unchanged(node: Node, x: Operand, axis: Axis) -> bool:
     return same == str(after[axis.index]) and same.isidentifier() and same != "None"
 
 
-# By MindSpore's functions
+# With MindSpore's functions
 
 
 def _interpolate(x: Operand, axes: Sequence[Axis], method: Method) -> Expr | None:
-    """Write the function of MindSpore that computes just this, if there is one."""
+    """Call the function of MindSpore that computes exactly this resize; None if there is none."""
     if x.rank not in (3, 4, 5) or not axes or axes[0].index < 2 or method.crops:
         return None
     size = list((x.shape_python() or ())[2:])
@@ -244,14 +244,14 @@ def _interpolate(x: Operand, axes: Sequence[Axis], method: Method) -> Expr | Non
 
 
 LINEAR = {3: "linear", 4: "bilinear", 5: "trilinear"}
-"""Rank → what `ops.interpolate` calls linear."""
+"""Rank of the input → `ops.interpolate`'s mode for linear interpolation."""
 
 NEAREST = (("nearest", "asymmetric", "floor"), ("nearest-exact", "half_pixel", "round_prefer_ceil"))
-"""What `ops.interpolate` calls nearest, as ONNX calls it."""
+"""Nearest modes of `ops.interpolate`, each with the equal coordinate transformation and nearest mode of ONNX."""
 
 
 def _same_neighbours(axis: Axis, method: Method, transformation: str, nearest_mode: str) -> bool:
-    """Whether the attributes pick the same elements as these."""
+    """Whether `method` selects the same nearest elements as this transformation and nearest mode."""
     if axis.scale is None and not axis.fixed:
         return (method.transformation, method.nearest_mode) == (transformation, nearest_mode)
     if not axis.fixed:
@@ -266,8 +266,8 @@ def _same_neighbours(axis: Axis, method: Method, transformation: str, nearest_mo
 
 
 def _neighbours(axis: Axis, method: Method) -> np.ndarray:
-    """The nearest element for every element of the result, in float32 as runtimes compute it."""
-    lead, numerator, denominator, shift = (np.float32(item) for item in _positions(axis, method.transformation))
+    """The index of the nearest input element for every element of the result (out,), in float32 as in runtimes."""
+    lead, numerator, denominator, shift = (np.float32(item) for item in _coordinates(axis, method.transformation))
     points = (np.arange(axis.out, dtype=np.float32) + lead) * numerator / denominator + shift
     match method.nearest_mode:
         case "floor":
@@ -285,7 +285,7 @@ def _neighbours(axis: Axis, method: Method) -> np.ndarray:
 
 
 def _resize_axis(node: Node, x: Arg, axis: Axis, method: Method) -> Arg:
-    grid = _positions(axis, method.transformation)
+    grid = _coordinates(axis, method.transformation)
     points = expr("{0}({1}, {2}, {3}, {4}, {5})", sample_points, axis.out, *grid)
     if method.mode != "nearest":
         a = method.a if method.mode == "cubic" else None
@@ -303,7 +303,7 @@ def _resize_axis(node: Node, x: Arg, axis: Axis, method: Method) -> Arg:
 
 
 def _stretch(node: Node, axis: Axis) -> tuple[Arg, float]:
-    """How far antialiasing stretches the kernel, and the most that it can be when the scale is a tensor."""
+    """The factor by which antialiasing stretches the kernel, and its upper bound, for a scale that is a tensor."""
     if isinstance(axis.size, Expr) or isinstance(axis.out, Expr):
         raise node.decline("free extents are resized with antialiasing")
     most = max(axis.size / axis.out, 1.0)
@@ -314,12 +314,13 @@ def _stretch(node: Node, axis: Axis) -> tuple[Arg, float]:
     return 1 / axis.scale, 1 / axis.scale
 
 
-def _positions(axis: Axis, transformation: str) -> tuple[Arg, Arg, Arg, Arg]:
-    """From index i of the result to a position in the input: (i + lead) * numerator / denominator + shift.
+def _coordinates(axis: Axis, transformation: str) -> tuple[Arg, Arg, Arg, Arg]:
+    """The coordinate transformation from index i of the result to a position in the input, as four terms.
 
-    `align_corners` takes the length of the result, a whole number, as the specification, onnxruntime and PyTorch do;
-    onnx's own evaluator takes size * scale, which puts no sample on the last element.
-    A free extent of one element after `pytorch_half_pixel` is taken from the middle, not the beginning.
+    The position is (i + lead) * numerator / denominator + shift. `align_corners` uses the integer length of the result,
+    as the specification, onnxruntime and PyTorch do; onnx's own evaluator uses size * scale, so that no sample lies on
+    the last element. For `pytorch_half_pixel` with a dynamic result of one element the position is the middle of the
+    input, not its beginning.
     """
     size, out = axis.size, axis.out
     scale = axis.scale
@@ -341,8 +342,8 @@ def _positions(axis: Axis, transformation: str) -> tuple[Arg, Arg, Arg, Arg]:
             return 0.0, 1.0, scale, 0.0
         case "align_corners":
             last = expr("max({0} - 1, 1)", out) if isinstance(out, Expr) else max(out - 1, 1)
-            return 0.0, _less_one(size), last, 0.0
-    start, end, last = axis.start, axis.end, _less_one(size)
+            return 0.0, _minus_one(size), last, 0.0
+    start, end, last = axis.start, axis.end, _minus_one(size)
     if axis.fixed:
         shift, part = (start if out > 1 else (start + end) / 2) * last, (end - start) * last
     else:
@@ -351,7 +352,7 @@ def _positions(axis: Axis, transformation: str) -> tuple[Arg, Arg, Arg, Arg]:
     return 0.0, part, max(out - 1, 1), shift
 
 
-def _less_one(extent: Arg) -> Arg:
+def _minus_one(extent: Arg) -> Arg:
     return expr("{0} - 1", extent) if isinstance(extent, Expr) else extent - 1
 
 

@@ -1,4 +1,4 @@
-"""Selection: elements found by their value or their order."""
+"""Selection: elements chosen by their value or rank: TopK, NonZero, Compress, Unique."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def top_k(
 ) -> Arg:
     """ONNX TopK: `values, indices = ops.topk(x, 5)`, the indices as int64.
 
-    Of equal elements ONNX takes the first ones, ops.topk any: where the indices matter, the first ones of a stable
-    sort are taken. (That of float64 sorts in float32, which is no better.)
+    Among equal elements ONNX takes the first ones, ops.topk any. If the indices are read, they are the first ones of a
+    stable sort instead. (For float64 the sort runs in float32, which is no better than ops.topk.)
     """
     count = k.items(computed=True)
     if count is None:
@@ -37,22 +37,22 @@ def top_k(
         found = expr(f"ops.topk({{0}}, {{1}}{options})", x, count[0], axis)
         if not node.used[1]:
             return Unpacked(found)
-        values, indices = _both(node, found)
+        values, indices = _unpack_pair(node, found)
         return values, expr("{0}.astype(ms.int64)", indices)
     sortable = expr("{0}.astype(ms.int64)", x) if x.kind == "u" else x
-    ordered, order = _both(node, expr("ops.sort({0}, {1}, {2})", sortable, axis, bool(largest)))
+    ordered, order = _unpack_pair(node, expr("ops.sort({0}, {1}, {2})", sortable, axis, bool(largest)))
     first, places = (subscript(item, {axis: slice(None, count[0])}) for item in (ordered, order))
     same = expr("{0}.astype({1})", first, node.dtype()) if x.kind == "u" else first
     return same if node.used[0] else None, expr("{0}.astype(ms.int64)", places) if node.used[1] else None
 
 
-def _both(node: Node, pair: Arg) -> tuple[Variable, Variable]:
+def _unpack_pair(node: Node, pair: Arg) -> tuple[Variable, Variable]:
     values, indices = node.unpack(("values", "indices"), pair)
     return values, indices
 
 
 def nonzero(node: Node, x: Operand) -> Arg:
-    """ONNX NonZero: `ops.nonzero(x).T`, a row of indices for every axis."""
+    """ONNX NonZero: `ops.nonzero(x).T`, of shape (rank, count)."""
     if x.rank == 0:
         raise node.decline("its input has no axes")
     if x.size == 0:
@@ -61,7 +61,7 @@ def nonzero(node: Node, x: Operand) -> Arg:
 
 
 def compress(node: Node, x: Operand, condition: Operand, *, axis: int | None = None) -> Arg:
-    """ONNX Compress: what a mask, which may be shorter than the axis, picks along it, or of all elements in a row."""
+    """ONNX Compress: the elements along an axis, or of the flattened tensor, where a (maybe shorter) mask is true."""
     flat = axis is None and x.rank != 1
     return expr(
         "ops.gather({0}, ops.nonzero({1}).reshape((-1,)), {2})",
@@ -72,7 +72,7 @@ def compress(node: Node, x: Operand, condition: Operand, *, axis: int | None = N
 
 
 def unique(node: Node, x: Operand, *, axis: int | None = None, sorted: int = 1) -> Arg:
-    """ONNX Unique: different elements, or different parts along an axis, with their indices and counts."""
+    """ONNX Unique: distinct elements, or distinct slices along an axis, with their indices and counts."""
     if x.size == 0:
         raise node.decline("its input has no elements")
     rows = expr("{0}.reshape((-1, 1))", x) if axis is None else expr("{0}({1}, {2})", rows_along, x, axis)

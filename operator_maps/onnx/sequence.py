@@ -1,6 +1,6 @@
-"""Sequences as Python lists, optional values as themselves or None.
+"""Sequences as Python lists, optional values as the value itself or None.
 
-Every operator makes a new list: `append` would change the caller's too.
+Every operator returns a new list: `append` would change the list that other nodes read.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from operator_maps.lib.iterations import Iterations
 
 def construct(node: Node, *items: Operand) -> Arg:
     """ONNX SequenceConstruct: `[a, b]`."""
-    return expr("{0}", [_item(item) for item in items])
+    return expr("{0}", [_list_item(item) for item in items])
 
 
 def empty(node: Node, *, dtype: int = ir.DataType.FLOAT) -> Arg:
-    """ONNX SequenceEmpty: `[]`, whatever it will hold."""
+    """ONNX SequenceEmpty: `[]`, for every element type."""
     return []
 
 
 def insert(node: Node, items: Operand, item: Operand, position: Operand | None) -> Arg:
-    """ONNX SequenceInsert: `items + [item]`, or in the middle."""
+    """ONNX SequenceInsert: `items + [item]`; with a position, a concatenation of slices."""
     if position is None:
-        return expr("{0} + [{1}]", items, _item(item))
+        return expr("{0} + [{1}]", items, _list_item(item))
     place = _position(position)
-    return expr("{0}[:{1}] + [{2}] + {0}[{1}:]", items, place, _item(item))
+    return expr("{0}[:{1}] + [{2}] + {0}[{1}:]", items, place, _list_item(item))
 
 
-def _item(item: Operand) -> Arg:
-    """What stands in a list: of a parameter its value, for ops.stack takes no parameters beside tensors."""
+def _list_item(item: Operand) -> Arg:
+    """An item of a list; a parameter is read as a tensor, as ops.stack does not combine parameters with tensors."""
     return expr("{0}.value()", item) if item.is_constant else item
 
 
 def erase(node: Node, items: Operand, position: Operand | None) -> Arg:
-    """ONNX SequenceErase: `items[:-1]`, or without one in the middle."""
+    """ONNX SequenceErase: `items[:-1]`; with a position, a concatenation of slices."""
     place = -1 if position is None else _position(position)
     if place in (0, -1):
         return expr("{0}[:-1]" if place else "{0}[1:]", items)
@@ -54,7 +54,7 @@ def length(node: Node, items: Operand) -> Arg:
 
 
 def split(node: Node, x: Operand, sizes: Operand | None, *, axis: int = 0, keepdims: int = 1) -> Arg:
-    """ONNX SplitToSequence: a list of ops.split's parts, or of ops.unbind's when the axis goes."""
+    """ONNX SplitToSequence: a list of the parts of ops.split, or of ops.unbind if the axis is removed."""
     if sizes is None:
         return expr("list(ops.split({0}, 1, {1}))" if keepdims else "list(ops.unbind({0}, {1}))", x, axis)
     known = sizes.python()
@@ -100,7 +100,7 @@ def sequence_map(node: Node, *inputs: Operand, body: ir.Graph) -> Arg:
 
 
 def has_element(node: Node, x: Operand | None) -> Arg:
-    """ONNX OptionalHasElement: `x is not None`, or what is known of it."""
+    """ONNX OptionalHasElement: `x is not None`, or a constant if the type of `x` decides it."""
     if x is None:
         return PyValue((False,), ())
     return PyValue((expr("{0} is not None", x) if isinstance(x.value.type, ir.OptionalType) else True,), ())
@@ -112,7 +112,7 @@ def optional(node: Node, x: Operand | None, *, type: ir.TypeAndShape | None = No
 
 
 def _position(position: Operand) -> Arg:
-    """A place in a list as a Python number."""
+    """A position in a list as a Python number."""
     known = position.items()
     return expr("int({0})", position) if known is None else known[0]
 

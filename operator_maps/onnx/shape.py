@@ -1,4 +1,4 @@
-"""Shape: other extents or another order of the axes, the same elements."""
+"""Shape: operators that change the extents or the order of the axes and keep the elements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def reshape(node: Node, x: Operand, shape: Operand, *, allowzero: int = 0) -> Ar
     """ONNX Reshape: `x.reshape((x.shape[0], -1))`; a 0 keeps the extent of its axis unless `allowzero`."""
     output = node.outputs[0].shape
     if output is not None and None not in output and (0 in output or output == x.shape):
-        return _to_fixed(x, output)  # with an extent of 0, what -1 stands for is not determined
+        return _to_fixed(x, output)  # with an extent of 0, -1 is ambiguous
     target = shape.items()
     if target is None and shape.python() is None:
         known = _to_known(node, x)
@@ -24,7 +24,7 @@ def reshape(node: Node, x: Operand, shape: Operand, *, allowzero: int = 0) -> Ar
 
 
 def _computed(node: Node, x: Operand, shape: Operand, allowzero: int) -> Arg:
-    """A target that is known when the network runs; a 0 in it is the extent of `x`."""
+    """A target shape that is computed when the network runs; an item that is 0 there means the extent of `x`."""
     target = shape.items(computed=True)
     if target is None or allowzero:
         return shape.python(computed=True)
@@ -41,7 +41,7 @@ def _to_fixed(x: Operand, shape: tuple[int | None, ...]) -> Arg:
 
 
 def _to_known(node: Node, x: Operand) -> Arg:
-    """Give `x` the shape of the node's output when at most one of its extents is free; else None."""
+    """Reshape `x` to the inferred shape of the node's output, if at most one of its extents is dynamic; else None."""
     shape = node.outputs[0].shape
     if shape is None or shape.count(None) > 1:
         return None
@@ -51,7 +51,7 @@ def _to_known(node: Node, x: Operand) -> Arg:
 
 
 def _extent(x: Operand, axis: int) -> Arg:
-    """One extent: a number where it is fixed, else `x.shape[axis]`."""
+    """The extent of an axis: a number if it is static, else `x.shape[axis]`."""
     shape = x.shape_python()
     return expr("{0}.shape[{1}]", x, axis) if shape is None else shape[axis]
 
@@ -79,7 +79,7 @@ def _product(extents: tuple[Arg, ...]) -> Arg:
 
 
 def transpose(node: Node, x: Operand, *, perm: tuple[int, ...] | None = None) -> Arg:
-    """ONNX Transpose: `x.transpose((0, 2, 3, 1))`; without `perm` the axes in reverse."""
+    """ONNX Transpose: `x.transpose((0, 2, 3, 1))`; without `perm` the axes are reversed."""
     if perm is None:
         if x.rank is None:
             raise node.decline("the rank of its input is unknown")
@@ -101,7 +101,7 @@ def squeeze(node: Node, x: Operand, axes: Operand | None) -> Arg:
 
 
 def unsqueeze(node: Node, x: Operand, axes: Operand) -> Arg:
-    """ONNX Unsqueeze: `ops.expand_dims(x, 1)`, `x[:, None, None]` for several axes; they count in the result."""
+    """ONNX Unsqueeze: `ops.expand_dims(x, 1)`, or `x[:, None, None]` for several axes."""
     which = axes.items()
     if which is None:
         known, which = _to_known(node, x), axes.items(computed=True)
@@ -119,7 +119,7 @@ def unsqueeze(node: Node, x: Operand, axes: Operand) -> Arg:
 
 
 def expand(node: Node, x: Operand, shape: Operand) -> Arg:
-    """ONNX Expand: `ops.broadcast_to(x, (x.shape[0], 4, 3))`; either side may have the 1 of an axis."""
+    """ONNX Expand: `ops.broadcast_to(x, (x.shape[0], 4, 3))`; extents of 1 in `x` or in the target are broadcast."""
     output = node.outputs[0].shape
     if output is not None and None not in output:
         return x if output == x.shape else expr("ops.broadcast_to({0}, {1})", x, output)
@@ -133,7 +133,7 @@ def expand(node: Node, x: Operand, shape: Operand) -> Arg:
 
 
 def _broadcast(x: Operand, axis: int, extent: int | None, item: Arg) -> Arg:
-    """What ops.broadcast_to needs for an axis whose extent meets `item`; -1 leaves it alone."""
+    """The extent that ops.broadcast_to needs for an axis of extent `extent` and target `item`; -1 keeps the extent."""
     if extent == 1:
         return item
     if extent is not None or item == 1:
@@ -148,7 +148,8 @@ ROWS = {
     "Flatten": flatten,
     "Identity": lambda node, x: x,
     "Reshape": reshape,
-    "Shape": call("ms.Tensor({0}.shape, ms.int64)", ignored=("start", "end")),  # always a Python value: see lift
+    # Usually not reached: `converter/shapes` evaluates Shape as a Python value.
+    "Shape": call("ms.Tensor({0}.shape, ms.int64)", ignored=("start", "end")),
     "Size": call("ms.Tensor({0}.size, ms.int64)"),
     "Squeeze": squeeze,
     "Transpose": transpose,

@@ -1,7 +1,7 @@
-"""Signals: Fourier transforms, the windows put over their frames, and the mel scale.
+"""Signals: Fourier transforms, window functions, and the mel scale.
 
-Source: https://onnx.ai/onnx/operators/. ONNX keeps a complex tensor as a real one whose last axis holds the real and
-the imaginary part; that of a real tensor has one element.
+Source: https://onnx.ai/onnx/operators/. ONNX represents a complex tensor as a real one (…, 2) whose last axis holds the
+real and the imaginary part; a real signal is (…, 1).
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 def dft(
     node: Node, x: Operand, length: Operand | None, axis: Operand | None, *, inverse: int = 0, onesided: int = 0
 ) -> Arg:
-    """ONNX DFT: `ops.fft` or `ops.ifft`; `ops.rfft` or `ops.irfft` for one side of the spectrum of a real signal.
+    """ONNX DFT: `ops.fft` or `ops.ifft`; `ops.rfft` or `ops.irfft` for the one-sided spectrum of a real signal.
 
     Raises:
-        Declined: the last extent of the input is unknown, or one side is asked of a complex signal.
+        Unsupported: the last extent of the input is unknown, or a one-sided spectrum of a complex signal is wanted.
     """
     signal = _signal(node, x, onesided=bool(onesided), inverse=bool(inverse))
     transform = f"ops.{'i' if inverse else ''}{'r' if onesided else ''}fft"
     rank = x.rank or 0
-    place = -2 if axis is None else _number(axis)
-    options: dict[str, Arg] = {} if length is None else {"n": _number(length)}
+    place = -2 if axis is None else _python_number(axis)
+    options: dict[str, Arg] = {} if length is None else {"n": _python_number(length)}
     if isinstance(place, int):
         options |= {} if place % rank == rank - 2 else {"dim": place % rank}
         holes = "".join(f", {option}={{{i}}}" for i, option in enumerate(options, 1))
@@ -44,21 +44,21 @@ def dft(
 def stft(
     node: Node, x: Operand, step: Operand, window: Operand | None, length: Operand | None, *, onesided: int = 1
 ) -> Arg:
-    """ONNX STFT: the frames of a signal, put under a window, and `ops.rfft` of these, or `ops.fft` for both sides.
+    """ONNX STFT: `ops.rfft` of the windowed frames of a signal, or `ops.fft` for the two-sided spectrum.
 
     Raises:
-        Declined: as for DFT.
+        Unsupported: as for DFT.
     """
     signal = _signal(node, x, onesided=bool(onesided))
-    size = _number(length) if length is not None else _extent(x, 1) if window is None else _extent(window, 0)
-    framed = expr("{0}({1}, {2}, {3})", frames, signal, size, _number(step))
+    size = _python_number(length) if length is not None else _extent(x, 1) if window is None else _extent(window, 0)
+    framed = expr("{0}({1}, {2}, {3})", frames, signal, size, _python_number(step))
     if window is not None:
         framed = expr("{0} * {1}", framed, window)
     return _result(node, x, expr("{0}({1})", as_real, expr("ops.rfft({0})" if onesided else "ops.fft({0})", framed)))
 
 
 def _signal(node: Node, x: Operand, onesided: bool = False, inverse: bool = False) -> Expr:
-    """A signal without its last axis: a real tensor, or a complex one."""
+    """The signal as a real or complex tensor, without the last axis of ONNX's representation."""
     last = x.shape[-1] if x.shape else None
     if last not in (1, 2):
         raise node.decline("whether its input is real or complex is unknown")
@@ -76,8 +76,8 @@ def _result(node: Node, x: Operand, y: Expr) -> Expr:
     return y if x.dtype in _COMPLEX_PARTS else expr("{0}.astype({1})", y, node.dtype())
 
 
-def _number(scalar: Operand) -> Arg:
-    """A scalar as a Python value, computed if need be."""
+def _python_number(scalar: Operand) -> Arg:
+    """A scalar as a Python number; read from the tensor when the network runs, if it is not known."""
     items = scalar.items(computed=True)
     return expr("int({0})", scalar) if items is None else items[0]
 
@@ -112,18 +112,18 @@ def frames(x, size, step):
     return ops.gather(x, starts.expand_dims(1) + ops.arange(size), 1)
 
 
-# Windows
+# Window functions
 
 
 def window(a0: float, a1: float, a2: float):  # type: ignore[no-untyped-def]
-    """The row of a window that is a sum of cosines: `cosine_window(400, True, (0.5, 0.5, 0.0))`."""
+    """Make the row of a window function that is a sum of cosines: `cosine_window(400, True, (0.5, 0.5, 0.0))`."""
 
     def row(node: Node, size: Operand, *, output_datatype: int = 1, periodic: int = 1) -> Arg:
         """HannWindow, HammingWindow, BlackmanWindow: a0 - a1 cos(2 pi n / N) + a2 cos(4 pi n / N).
 
-        Composed, since MindSpore's windows are Hann's in float64 and Hamming's with other coefficients.
+        A function, as MindSpore's Hann window is float64 and its Hamming window has other coefficients.
         """
-        y = expr("{0}({1}, {2}, {3})", cosine_window, _number(size), bool(periodic), (a0, a1, a2))
+        y = expr("{0}({1}, {2}, {3})", cosine_window, _python_number(size), bool(periodic), (a0, a1, a2))
         if output_datatype == ir.DataType.FLOAT:
             return y
         return expr("{0}.astype({1})", y, node.mindspore_dtype(output_datatype))
@@ -147,9 +147,9 @@ def mel_weight_matrix(
     *,
     output_datatype: int = 1,
 ) -> Arg:
-    """ONNX MelWeightMatrix: triangles over the bins of a spectrum, at equal distances on the mel scale."""
+    """ONNX MelWeightMatrix: triangular filters over the bins of a spectrum, equally spaced on the mel scale."""
     edges = [item.number_or_tensor() for item in (sample_rate, lower_edge, upper_edge)]
-    y = expr("{0}({1}, {2}, {3}, {4}, {5})", mel_weights, _number(bands), _number(dft_length), *edges)
+    y = expr("{0}({1}, {2}, {3}, {4}, {5})", mel_weights, _python_number(bands), _python_number(dft_length), *edges)
     if output_datatype == ir.DataType.FLOAT:
         return y
     return expr("{0}.astype({1})", y, node.mindspore_dtype(output_datatype))

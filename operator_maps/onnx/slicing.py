@@ -1,4 +1,4 @@
-"""Slicing: parts of a tensor, and tensors put together."""
+"""Slicing and concatenation: Slice, Split, Concat, Tile, Trilu."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from mindspore import ops
 
 _MOST_AXES = 64
-"""More than any tensor has; a damaged model may ask for a billion."""
+"""More axes than any tensor has; in a damaged model an axis may be a billion."""
 
 
 def concat(node: Node, *xs: Operand, axis: int) -> Arg:
-    """ONNX Concat: `ops.cat((a, b), 1)`; of one tensor, the tensor."""
+    """ONNX Concat: `ops.cat((a, b), 1)`; the tensor itself if there is only one."""
     return xs[0] if len(xs) == 1 else expr("ops.cat({0}, {1})", xs, axis)
 
 
 def split(node: Node, x: Operand, sizes: Operand | None, *, axis: int = 0, num_outputs: int | None = None) -> Arg:
-    """ONNX Split: `a, b = ops.split(x, 64, 1)`; slices where an extent is free, which ops.split does not take."""
+    """ONNX Split: `a, b = ops.split(x, 64, 1)`; slices if a size is dynamic, which ops.split does not support."""
     count = len(node.outputs)
     if count == 1:
         return x
     if x.size == 0:
-        return tuple(empty(node, i) for i in range(count))
+        return tuple(empty_tensor(node, i) for i in range(count))
     extents = [None if output.shape is None else output.shape[axis] for output in node.outputs]
     parts = extents if None not in extents else _parts(node, x, sizes, axis, count)
     if all(isinstance(part, int) for part in parts):
@@ -42,7 +42,7 @@ def split(node: Node, x: Operand, sizes: Operand | None, *, axis: int = 0, num_o
 
 
 def _parts(node: Node, x: Operand, sizes: Operand | None, axis: int, count: int) -> tuple[Arg, ...]:
-    """The extent of every part; the last one may be smaller when only their number is given."""
+    """The extent of every part; if only the number of parts is given, the last one may be smaller."""
     if sizes is not None:
         known = sizes.items(computed=True)
         if known is None:
@@ -52,11 +52,11 @@ def _parts(node: Node, x: Operand, sizes: Operand | None, axis: int, count: int)
     return (node.let("size", expr("({0} + {1}) // {2}", extent, count - 1, count)),) * count
 
 
-def empty(node: Node, index: int = 0) -> Expr:
-    """A tensor without elements, as which slicing one kills graph mode on the CPU.
+def empty_tensor(node: Node, index: int = 0) -> Expr:
+    """An output without elements as `ops.zeros`: slicing an empty tensor kills the process in graph mode on the CPU.
 
     Raises:
-        Declined: its shape is not fixed.
+        Unsupported: the output's shape is not static.
     """
     shape = node.outputs[index].shape
     if shape is None or None in shape:
@@ -65,9 +65,9 @@ def empty(node: Node, index: int = 0) -> Expr:
 
 
 def slice_(node: Node, x: Operand, starts: Operand, ends: Operand, axes: Operand | None, steps: Operand | None) -> Arg:
-    """ONNX Slice: `x[:, 1:3]`, its bounds literals, Python values, or computed ones read when the network runs."""
+    """ONNX Slice: `x[:, 1:3]`; the bounds are literals, Python values, or tensors read when the network runs."""
     if x.size == 0 or node.outputs[0].size == 0:
-        return empty(node)
+        return empty_tensor(node)
     first, last = starts.items(computed=True), ends.items(computed=True)
     if first is None or last is None:
         raise node.decline("the number of its axes is unknown")
@@ -82,7 +82,7 @@ def slice_(node: Node, x: Operand, starts: Operand, ends: Operand, axes: Operand
 
 
 def _has_python_form(x: Operand, axis: int, start: Arg, stop: Arg, step: Arg) -> bool:
-    """Whether a Python slice means it: backwards, MindSpore does not bring bounds beyond the ends back to them."""
+    """Whether a Python slice computes it: for a negative step MindSpore does not clamp bounds beyond the axis."""
     if not isinstance(step, int) or step > 0:
         return isinstance(step, int)
     if x.shape is not None and x.shape[axis] is not None:
@@ -92,11 +92,11 @@ def _has_python_form(x: Operand, axis: int, start: Arg, stop: Arg, step: Arg) ->
 
 
 def _bounds(x: Operand, axis: int, start: Arg, stop: Arg, step: Arg) -> slice:
-    """One axis's bounds as Python writes them; None where nothing need be written."""
+    """The bounds of one axis as a Python slice; None for a bound that can be omitted."""
     extent = None if x.shape is None else x.shape[axis]
     forward = not isinstance(step, int) or step > 0
     limit = FAR if extent is None else extent
-    lowest = (-limit - forward, -limit - 1)  # backwards, ONNX begins at the first element at least
+    lowest = (-limit - forward, -limit - 1)  # for a negative step, ONNX clamps the start to the first element
     start, stop = (
         max(min(b, limit), low) if isinstance(b, int) else b for b, low in zip((start, stop), lowest, strict=True)
     )
@@ -115,7 +115,7 @@ def _bounds(x: Operand, axis: int, start: Arg, stop: Arg, step: Arg) -> slice:
 def _slice_computed(
     node: Node, x: Operand, starts: Operand, ends: Operand, axes: Operand | None, steps: Operand | None
 ) -> Arg:
-    """Slice along axes, or by steps, that are computed."""
+    """Slice along axes, or with steps, that are computed when the network runs."""
     if x.rank is None:
         raise node.decline("its axes or steps are computed, and the rank of its input is unknown")
     which = expr("ops.arange({0}.shape[0])", starts) if axes is None else axes
@@ -135,13 +135,13 @@ def slice_by(x, starts, ends, axes, steps):
 
 
 def subscript(x: Arg, along: dict[int, Any]) -> Expr:
-    """Write `x[:, 1:3]`: for each axis a slice (of Python values), a number or a tensor.
+    """Make `x[:, 1:3]`: for each axis in `along` a slice (of Python values), a number or a tensor.
 
-    Axes count from the front or, all of them, from the back (`x[..., 0]`), which is also the shorter form of the last
-    axis of many.
+    Axes are all non-negative or all negative. Negative axes, and the last axis of several, are written with an
+    ellipsis: `x[..., 0]`.
 
     Raises:
-        Declined: no tensor has so many axes.
+        Unsupported: an axis is larger than the rank of any tensor.
     """
     rank = x.rank if isinstance(x, Operand) else None
     if rank is not None:
@@ -152,12 +152,12 @@ def subscript(x: Arg, along: dict[int, Any]) -> Expr:
     from_back = first < 0 or (rank is not None and first > 1 and last == rank - 1)
     axes = range(first, 0 if first < 0 else last + 1) if from_back else range(last + 1)
     args: list[Arg] = [x]
-    places = [*["..."] * from_back, *(_place(along.get(axis, slice(None)), args) for axis in axes)]
+    places = [*["..."] * from_back, *(_subscript_item(along.get(axis, slice(None)), args) for axis in axes)]
     return Expr(f"{{0}}[{', '.join(places)}]", tuple(args))
 
 
-def _place(item: Any, args: list[Arg]) -> str:
-    """The text for one axis; its values become arguments."""
+def _subscript_item(item: Any, args: list[Arg]) -> str:
+    """The template of the subscript of one axis; values in it are appended to `args`."""
     if not isinstance(item, slice):
         args.append(item)
         return f"{{{len(args) - 1}}}"
@@ -181,7 +181,7 @@ def tile(node: Node, x: Operand, repeats: Operand) -> Arg:
 
 
 def trilu(node: Node, x: Operand, k: Operand | None, *, upper: int = 1) -> Arg:
-    """ONNX Trilu: `ops.triu(x, 1)` or ops.tril; a mask when the diagonal is computed."""
+    """ONNX Trilu: `ops.triu(x, 1)` or ops.tril; a mask if the diagonal is computed."""
     name = "ops.triu" if upper else "ops.tril"
     diagonal = (0,) if k is None else k.items()
     if diagonal is not None and isinstance(diagonal[0], int):

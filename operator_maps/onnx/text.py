@@ -1,4 +1,4 @@
-"""Text: what counts tokens that are numbers. Strings themselves are declined, for MindSpore has no tensor of them.
+"""Text: n-gram counts of integer tokens. Operators on strings are unsupported: MindSpore has no string tensors.
 
 Source: https://onnx.ai/onnx/operators/.
 """
@@ -32,13 +32,13 @@ def tf_idf_vectorizer(
     pool_strings: Sequence[str] = (),
     weights: Sequence[float] | None = None,
 ) -> Arg:
-    """ONNX TfIdfVectorizer on integers: how often every n-gram of a table occurs, one length after the other.
+    """ONNX TfIdfVectorizer on integers: the number of occurrences of every n-gram of a table.
 
     Raises:
-        Declined: the n-grams are strings.
+        Unsupported: the n-grams are strings.
     """
     if pool_strings:
-        raise _declined(node)
+        raise _strings_unsupported(node)
     counts, columns, done = [], np.zeros((0, max(ngram_indexes) + 1), np.float32), 0
     for length, (begin, end) in enumerate(pairwise((*ngram_counts, len(pool_int64s))), 1):
         grams = np.array(pool_int64s[begin:end], np.int64).reshape(-1, length)
@@ -76,13 +76,13 @@ def count_grams(x, grams, length, skips):
 
 
 def regex_full_match(node: Node, x: Operand, *, pattern: str | None = None) -> Arg:
-    """ONNX RegexFullMatch: declined."""
-    raise _declined(node)
+    """ONNX RegexFullMatch: unsupported."""
+    raise _strings_unsupported(node)
 
 
 def string_concat(node: Node, x: Operand, y: Operand) -> Arg:
-    """ONNX StringConcat: declined."""
-    raise _declined(node)
+    """ONNX StringConcat: unsupported."""
+    raise _strings_unsupported(node)
 
 
 def string_normalizer(
@@ -94,16 +94,16 @@ def string_normalizer(
     locale: str | None = None,
     stopwords: Sequence[str] = (),
 ) -> Arg:
-    """ONNX StringNormalizer: declined."""
-    raise _declined(node)
+    """ONNX StringNormalizer: unsupported."""
+    raise _strings_unsupported(node)
 
 
 def string_split(node: Node, x: Operand, *, delimiter: str | None = None, maxsplit: int | None = None) -> Arg:
-    """ONNX StringSplit: declined."""
-    raise _declined(node)
+    """ONNX StringSplit: unsupported."""
+    raise _strings_unsupported(node)
 
 
-def _declined(node: Node) -> Any:
+def _strings_unsupported(node: Node) -> Any:
     return node.decline("MindSpore has no tensor of strings; cut the model behind what reads the text")
 
 

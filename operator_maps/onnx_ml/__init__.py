@@ -1,1 +1,1 @@
-"""Tables of the operators of ai.onnx.ml."""
+"""Operator tables for the domain ai.onnx.ml."""

@@ -1,7 +1,7 @@
-"""Operators of classical machine learning, the domain ai.onnx.ml: features, labels and linear models of numbers.
+"""Operators of classical machine learning, the domain ai.onnx.ml: features, labels and linear models.
 
-Source: https://onnx.ai/onnx/operators/#ai-onnx-ml. MindSpore has no strings, so labels and categories that are strings
-are declined.
+Source: https://onnx.ai/onnx/operators/#ai-onnx-ml. MindSpore has no string tensors: labels and categories that are
+strings are unsupported.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def array_feature_extractor(node: Node, x: Operand, y: Operand) -> Arg:
-    """ArrayFeatureExtractor: elements of the last axis; of a vector, one row of them."""
+    """ArrayFeatureExtractor: elements of the last axis, by index; from a vector, a matrix of one row."""
     if x.rank is None:
         raise node.decline("the rank of its input is unknown")
     indices = y if y.rank == 1 else expr("{0}.reshape(-1)", y)
@@ -36,7 +36,7 @@ def binarizer(node: Node, x: Operand, *, threshold: float = 0.0) -> Arg:
 def scaler(
     node: Node, x: Operand, *, offset: tuple[float, ...] | None = None, scale: tuple[float, ...] | None = None
 ) -> Arg:
-    """Scaler: (x - offset) * scale, each for all features or for every one."""
+    """Scaler: (x - offset) * scale; offset and scale have one element, or one per feature."""
     y = _as_float(x)
     if offset and any(offset):
         y = expr("{0} - {1}", y, _per_feature(node, offset, "offset"))
@@ -49,7 +49,7 @@ def normalizer(node: Node, x: Operand, *, norm: str = "MAX") -> Arg:
     """Normalizer: every row divided by its largest element, by its L1 norm or by its L2 norm.
 
     Raises:
-        Declined: the input is neither a vector nor a matrix.
+        Unsupported: the input is neither a vector nor a matrix.
     """
     if x.rank not in (1, 2):
         raise node.decline("only a vector and the rows of a matrix have a norm")
@@ -74,7 +74,7 @@ def imputer(
     replaced_value_float: float = 0.0,
     replaced_value_int64: int = 0,
 ) -> Arg:
-    """Imputer: a value that stands for missing ones replaced, by one for all features or by one for each."""
+    """Imputer: the marker of missing values replaced by one value, or by one per feature."""
     replaced = replaced_value_float if x.kind == "f" else replaced_value_int64
     values = imputed_value_floats if x.kind == "f" else imputed_value_int64s
     if not values or x.dtype is None:
@@ -106,10 +106,10 @@ def label_encoder(
     """LabelEncoder of numbers: the value of the last key that an element equals, or the default.
 
     Raises:
-        Declined: keys or values are strings.
+        Unsupported: keys or values are strings.
     """
-    keys = _array(keys_tensor, keys_floats, keys_int64s)
-    values = _array(values_tensor, values_floats, values_int64s)
+    keys = _given_array(keys_tensor, keys_floats, keys_int64s)
+    values = _given_array(values_tensor, values_floats, values_int64s)
     if keys is None or values is None or keys.dtype.kind not in "fiu" or values.dtype.kind not in "fiu":
         raise node.decline("its labels are strings, which MindSpore does not have")
     default = default_float if values.dtype.kind == "f" else default_int64
@@ -141,10 +141,10 @@ def one_hot_encoder(
     cats_strings: tuple[str, ...] | None = None,
     zeros: int = 1,
 ) -> Arg:
-    """OneHotEncoder of numbers: 1 at the category that an element equals, zeros where it equals none.
+    """OneHotEncoder of numbers: 1 at the category that an element equals, all zeros if it equals none.
 
     Raises:
-        Declined: the categories are strings, or an element outside them has to be an error.
+        Unsupported: the categories are strings, or an element outside them must raise an error.
     """
     if cats_int64s is None:
         raise node.decline("its categories are strings, which MindSpore does not have")
@@ -164,7 +164,7 @@ def linear_regressor(
     post_transform: str = "NONE",
     targets: int = 1,
 ) -> Arg:
-    """LinearRegressor: a product with the coefficients, plus the intercepts."""
+    """LinearRegressor: a matrix product with the coefficients, plus the intercepts."""
     return _transformed(node, _scores(node, x, coefficients or (), intercepts, targets), post_transform)
 
 
@@ -182,7 +182,7 @@ def linear_classifier(
     """LinearClassifier: the label with the highest score, and the scores.
 
     Raises:
-        Declined: the labels are strings and needed, or two classes share one row of coefficients.
+        Unsupported: the labels are strings and read, or two classes share one row of coefficients.
     """
     if classlabels_ints is None and node.used[0]:
         raise node.decline("its labels are strings, which MindSpore does not have")
@@ -229,10 +229,10 @@ def _per_feature(node: Node, values: Sequence[float], hint: str) -> Arg:
     return values[0] if len(values) == 1 else node.constant(np.array(values, np.float32), hint)
 
 
-def _array(
+def _given_array(
     tensor: ir.TensorProtocol | None, floats: Sequence[float] | None, integers: Sequence[int] | None
 ) -> np.ndarray | None:
-    """Whichever of the three is given."""
+    """The one of the three attributes that is given, as an array; None if none is."""
     if tensor is not None:
         return tensor.numpy()
     if floats is not None:

@@ -1,4 +1,4 @@
-"""Ensembles of decision trees, ai.onnx.ml's TreeEnsemble: every row of a matrix walks down all trees at once.
+"""Ensembles of decision trees, ai.onnx.ml's TreeEnsemble: all rows of a matrix descend all trees at the same time.
 
 Source: https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html.
 """
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from mindspore import ops
 
 BRANCHES = ("<=", "<", ">=", ">", "==", "!=")
-"""What a node asks of a feature and its threshold, by mode; the seventh mode asks for membership of a set."""
+"""The comparison of a feature with a node's threshold, by mode; the seventh mode, set membership, is unsupported."""
 
 AGGREGATES = ("ops.mean({0}, 1)", "ops.sum({0}, 1)")
-"""What becomes of the trees' answers, by aggregate_function, for the two that count leaves of other targets as 0."""
+"""Aggregation of the trees' leaf weights (rows, trees, targets), by aggregate_function: average and sum."""
 
 
 def tree_ensemble(
@@ -44,11 +44,11 @@ def tree_ensemble(
     post_transform: int = 0,
     tree_roots: tuple[int, ...] = (),
 ) -> Arg:
-    """TreeEnsemble: the leaves that every row comes to, and the mean or the sum of their weights.
+    """TreeEnsemble: the leaf that every row reaches in each tree, and the mean or the sum of the leaves' weights.
 
     Raises:
-        Declined: nodes ask different questions or for membership of a set; a missing value follows the true branch;
-            or the answers are aggregated or transformed in another way.
+        Unsupported: nodes have different modes, or set membership; a missing value follows the true branch; or the
+            weights are aggregated or transformed in another way.
     """
     if nodes_modes is None or nodes_splits is None or leaf_weights is None:
         raise node.decline("it has no nodes or no leaves")
@@ -57,7 +57,7 @@ def tree_ensemble(
         raise node.decline("its nodes ask different questions, or for membership of a set")
     if aggregate_function >= len(AGGREGATES) or post_transform or any(nodes_missing_value_tracks_true or ()):
         raise node.decline("only a mean or a sum has a counterpart, without a transform and without missing values")
-    # Leaves stand behind the nodes, and are their own children.
+    # Leaves are numbered after the nodes; each leaf is its own child.
     count, leaves = len(nodes_featureids), np.arange(len(leaf_targetids)) + len(nodes_featureids)
     branches = ((nodes_falsenodeids, nodes_falseleafs), (nodes_truenodeids, nodes_trueleafs))
     sides = [np.concatenate([np.add(ids, np.multiply(leaf, count)), leaves]) for ids, leaf in branches]
@@ -82,7 +82,7 @@ def tree_ensemble(
 
 
 def _depth(children: np.ndarray, roots: np.ndarray) -> int:
-    """How many questions the longest way to a leaf has."""
+    """The number of comparisons on the longest path from a root to a leaf."""
     depth, level = 0, roots
     while not np.array_equal(level, below := np.unique(children[level])):
         depth, level = depth + 1, below

@@ -73,16 +73,16 @@ COUNTED = """(float[2,3] x) => (float[2,3] y, float[K,2,3] s) {
 @pytest.mark.parametrize(
     ("count", "text"), [(3, "for i in range(3):"), (60, "for i in range(ms.mutable(60)):"), (0, "range(ms.mutable(0))")]
 )
-def test_fixed_number_of_rounds(count, text):
+def test_fixed_trip_count(count, text):
     assert text in translated(COUNTED.replace("COUNT", str(count)), X)
 
 
-@pytest.mark.parametrize("rounds", [3, 0])
-def test_computed_number_of_rounds(rounds):
+@pytest.mark.parametrize("count", [3, 0])
+def test_computed_trip_count(count):
     text = COUNTED.replace("(float[2,3] x)", "(int64 n, float[2,3] x)").replace(
         "n = Constant<value = int64 {COUNT}>()", ""
     )
-    assert "for i in range(int(n)):" in translated(text, np.array(rounds), X)
+    assert "for i in range(int(n)):" in translated(text, np.array(count), X)
 
 
 WHILE = """(LIMIT float[2,3] x, float limit) => (float[2,3] y STACK) {
