@@ -1,7 +1,7 @@
 """Checkpoint: the network's parameters in a file that MindSpore loads.
 
-The file is byte for byte the one that `mindspore.save_checkpoint` writes, but only one parameter at a time is loaded, so
-that a model may be larger than memory. Formats: `mindspore/train/checkpoint.proto`, and safetensors' `format` page.
+The file is byte for byte the one that `mindspore.save_checkpoint` writes, but only one parameter at a time is loaded: a
+model may be larger than memory. Formats: `mindspore/train/checkpoint.proto`, and safetensors' `format` page.
 """
 
 from __future__ import annotations

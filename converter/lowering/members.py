@@ -79,7 +79,7 @@ class Members:
         """A constant as a tensor: a parameter, or a literal when it is small and not trained.
 
         Raises:
-            Declined: MindSpore lacks its element type.
+            Unsupported: MindSpore lacks its element type.
         """
         tensor, shape = weight.tensor, weight.shape
         dtype = mindspore_dtype(tensor.dtype)

@@ -184,7 +184,7 @@ class Node:
         """Write an element type as MindSpore's.
 
         Raises:
-            Declined: MindSpore has no such type.
+            Unsupported: MindSpore has no such type.
         """
         if dtype is None:
             raise self.decline("the element type is unknown")

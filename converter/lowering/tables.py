@@ -94,7 +94,7 @@ class Row:
         """Translate a node.
 
         Raises:
-            Declined: this case has no translation.
+            Unsupported: this case has no translation.
         """
         unknown = set(attributes) - set(self.defaults)
         if unknown:
