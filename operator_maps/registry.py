@@ -1,4 +1,4 @@
-"""Registry of operator tables: every module in `onnx` and `onnx_ml` is a table, every module in `fusions` has operators."""
+"""Registry of operator tables: every module in `onnx` and `onnx_ml` is one; those in `fusions` have fused operators."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def load(operator_map: Path | None = None) -> Tables:
 
 
 def fused_operators() -> tuple[FusedOperator, ...]:
-    """The operators that ONNX does not have."""
+    """The operators that fusions create and that ONNX does not have."""
     modules = _modules(fusions).values()
     return tuple(item for module in modules for item in vars(module).values() if isinstance(item, FusedOperator))
 
