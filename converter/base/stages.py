@@ -100,7 +100,8 @@ class Stages:
             raise package_error(error) from error
         except Exception as error:
             failure = _FAILURES.get(name, BaseConverterError)
-            message = f"{describe_unexpected(error)}, at the stage '{name}'. {REPORT_IT}"
+            place = ", ".join((*getattr(error, "__notes__", ()), f"at the stage '{name}'"))  # a note names the pass
+            message = f"{describe_unexpected(error)}, {place}. {REPORT_IT}"
             raise failure(message, expected=False) from error
         finally:
             self._timings[name] = self._timings.get(name, 0.0) + time.perf_counter() - began

@@ -1,8 +1,6 @@
-"""What the passes agree on, and the marks that they leave on nodes and values for whoever reads the result."""
+"""Annotations: what the passes write on nodes and values for later stages, and the operator set that they agree on."""
 
 from __future__ import annotations
-
-import json
 
 import onnx_ir as ir
 
@@ -12,12 +10,9 @@ OPSET = 28
 REFUSED = "converter.refused"
 """Domain of nodes whose meaning cannot be expressed at `OPSET`; `refusal_of` says why."""
 
-SOURCE_NAME = "converter.source_name"
-CALLS = "converter.calls"
 REASON = "converter.reason"
 ORIGINAL = "converter.original"
 
-KEPT = "kept"
 LITERAL = "literal"
 FOLDED = "folded"
 DECLARED = "declared"
@@ -35,21 +30,8 @@ def is_literal(value: ir.Value) -> bool:
 
 
 def varying_axes(formal: ir.Value) -> tuple[int, ...]:
-    """The axes of what a loop carries that a round changes."""
+    """The axes of a loop-carried value whose extents an iteration changes."""
     return formal.meta.get(VARYING, ())
-
-
-def source_name(value: ir.Value) -> str:
-    """The name of `value` in the source, which another value may have too (in another branch of an If)."""
-    return value.metadata_props.get(SOURCE_NAME, value.name or "")
-
-
-def calls_of(node: ir.Node) -> list[tuple[str, str]]:
-    """The calls of local functions that led to `node`, outermost first: pairs of function (`domain::name`) and caller.
-
-    The caller is the calling node's name within its own function, so that the calls of one function read alike.
-    """
-    return [(function, caller) for function, caller in json.loads(node.metadata_props.get(CALLS, "[]"))]
 
 
 def refusal_of(node: ir.Node) -> tuple[str, str] | None:

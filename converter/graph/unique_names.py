@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from converter.graph.annotations import SOURCE_NAME
 from converter.graph.walk import all_nodes, all_values
 
 
@@ -37,7 +36,8 @@ class UniqueNames:
 def name_nodes(model: ir.Model) -> None:
     """Name the unnamed nodes and make the names of nodes unique; the first holder of a name keeps it.
 
-    An unnamed node is called after its first output, which is what a reader of the source knows it by.
+    An unnamed node is called after its first output, which is what a reader of the source knows it by. onnx_ir's
+    `NameFixPass` makes names unique within a graph only, and two sub-graphs may share one.
     """
     nodes = list(_nodes(model))
     names = UniqueNames(node.name for node in nodes)
@@ -51,15 +51,14 @@ def name_nodes(model: ir.Model) -> None:
 def name_values(model: ir.Model) -> None:
     """Make the names of values unique: ONNX lets the branches of an If use a name twice.
 
-    The ends of the graph come first and keep their names; a value that loses its name keeps it in its metadata
-    (`source_name`). An omitted output has no name and gets none.
+    The graph's inputs and outputs come first and keep their names. An omitted output has no name and gets none.
+    onnx_ir's `NameFixPass` names omitted outputs, and lets two branches use a name.
     """
     names = UniqueNames(())
     for value in dict.fromkeys(all_values(model)):
         if value.name:
             name = names.fresh(value.name)
             if name != value.name:
-                value.metadata_props.setdefault(SOURCE_NAME, value.name)
                 rename(value, name)
 
 

@@ -7,23 +7,15 @@ meant to be trained.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 import onnx
 import onnx_ir as ir
+from onnx_ir.passes.common import RemoveInitializersFromInputsPass
 
 from converter.base.stages import Each
-from converter.graph.annotations import (
-    KEPT,
-    OPSET,
-    calls_of,
-    is_folded,
-    is_literal,
-    refusal_of,
-    source_name,
-    varying_axes,
-)
-from converter.graph.constants import drop_initializer_inputs, lift_constants
+from converter.graph.constants import lift_constants
 from converter.graph.normalize.clean import (
     drop_invented_biases,
     make_outputs,
@@ -38,52 +30,54 @@ from converter.graph.normalize.read import read_model
 from converter.graph.normalize.simplify import cancel_inverses
 from converter.graph.normalize.trip_counts import infer_trip_counts
 from converter.graph.normalize.upgrade import upgrade
+from converter.graph.passes import Pass, Pipeline, Property
 from converter.graph.shape_inference import forget_invented_dimensions, infer_shapes, set_declared_shapes_aside
 from converter.graph.unique_names import name_nodes, name_values
 from converter.graph.walk import all_graphs
 
-__all__ = [
-    "OPSET",
-    "calls_of",
-    "is_folded",
-    "is_literal",
-    "normalize",
-    "refusal_of",
-    "source_name",
-    "tensors_of",
-    "varying_axes",
-]
+__all__ = ["normalization", "normalize", "tensors_of"]
 
-TO_ONE_FORM = (
+_NAMES = {Property.UNIQUE_NODE_NAMES, Property.UNIQUE_VALUE_NAMES}
+_ONE_LEVEL = {Property.NO_FUNCTIONS, Property.CONSTANTS_ARE_INITIALIZERS}
+
+CANONICAL_FORM = (
     # One name for each thing. From here on, whatever a pass replaces hands its name and metadata on.
-    name_nodes,
-    name_values,
-    # One form of constant, and one level: no Constant nodes, no constants among the inputs, no local functions.
-    drop_initializer_inputs,
-    inline_functions,
-    lift_constants,
+    Pass("name nodes", name_nodes, ensures={Property.UNIQUE_NODE_NAMES}),
+    Pass("name values", name_values, ensures={Property.UNIQUE_VALUE_NAMES}),
+    # One form of constant, and one level: no Constant nodes, no initializers among the inputs, no local functions.
+    Pass("remove initializers from inputs", RemoveInitializersFromInputsPass(), ensures={Property.PLAIN_INPUTS}),
+    Pass("inline functions", inline_functions, requires=_NAMES, ensures={Property.NO_FUNCTIONS}),
+    Pass("lift constants", lift_constants, {Property.NO_FUNCTIONS}, {Property.CONSTANTS_ARE_INITIALIZERS}),
 )
 
-PASSES = (
-    *TO_ONE_FORM,
-    # One version of every operator.
-    set_declared_shapes_aside,
-    upgrade,
-    # What is constant is computed, except what is random, and what consumes a float weight that the source names.
-    infer_shapes,
-    fold_constants,
-    # A loop knows how often it runs, and what it carries has a shape.
-    infer_trip_counts,
-    infer_loop_shapes,
-    # What contributes nothing goes.
-    remove_identities,
-    drop_invented_biases,
-    cancel_inverses,
-    remove_dead_code,
-    make_outputs,
-    forget_invented_dimensions,
-    sort,
-)
+
+def normalization(kept: Collection[str] = ()) -> Pipeline:
+    """The passes of normalisation; `kept` as `normalize` takes it.
+
+    Common subexpressions stay: two layers that are equal in the source are two layers in the script.
+    """
+    return Pipeline(
+        (
+            *CANONICAL_FORM,
+            # One version of every operator. Declared shapes count only where none is inferred.
+            Pass("set declared shapes aside", set_declared_shapes_aside, requires={Property.NO_FUNCTIONS}),
+            Pass("upgrade operators", partial(upgrade, kept=kept), _NAMES | _ONE_LEVEL, {Property.ONE_OPSET}),
+            # What is constant is computed, except what is random or consumes a float weight that the source names.
+            Pass("infer shapes", infer_shapes, {*_NAMES, Property.ONE_OPSET}, {Property.INFERRED}),
+            Pass("fold constants", fold_constants, {*_NAMES, *_ONE_LEVEL, Property.INFERRED}, {Property.FOLDED}),
+            # A loop knows its trip count, and loop-carried values have shapes.
+            Pass("infer trip counts", infer_trip_counts, requires={*_NAMES, Property.FOLDED}),
+            Pass("infer loop shapes", infer_loop_shapes, requires={*_NAMES, Property.INFERRED}),
+            # What contributes nothing goes.
+            Pass("remove identities", remove_identities),
+            Pass("drop invented biases", drop_invented_biases, requires={Property.FOLDED}),
+            Pass("cancel inverses", cancel_inverses, requires={*_NAMES, Property.ONE_OPSET, Property.FOLDED}),
+            Pass("remove dead code", remove_dead_code, {Property.ONE_OPSET}, {Property.NO_DEAD_CODE}),
+            Pass("make outputs", make_outputs, _NAMES, {Property.OUTPUTS_ARE_COMPUTED}, breaks={Property.FOLDED}),
+            Pass("forget invented dimensions", forget_invented_dimensions, requires={Property.INFERRED}),
+            Pass("sort", sort, ensures={Property.SORTED}),
+        )
+    )
 
 
 def normalize(model: onnx.ModelProto, base_dir: Path, each: Each = iter, kept: Collection[str] = ()) -> ir.Model:
@@ -101,10 +95,8 @@ def normalize(model: onnx.ModelProto, base_dir: Path, each: Each = iter, kept: C
         GraphInitError: the model is not a valid graph.
     """
     graph = read_model(model, base_dir)
-    graph.meta[KEPT] = frozenset(kept)
     ends = _ends(graph)
-    for step in each(PASSES):
-        step(graph)
+    normalization(kept).run(graph, each)
     assert _ends(graph) == ends
     return graph
 
@@ -116,8 +108,7 @@ def tensors_of(model: onnx.ModelProto, base_dir: Path) -> Iterator[ir.TensorProt
         GraphInitError: the model is not a valid graph.
     """
     graph = read_model(model, base_dir)
-    for step in TO_ONE_FORM:
-        step(graph)
+    Pipeline(CANONICAL_FORM).run(graph)
     for each in all_graphs(graph):
         for value in each.initializers.values():
             if value.const_value is not None:

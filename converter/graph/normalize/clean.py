@@ -1,4 +1,4 @@
-"""What contributes nothing goes, and the result is in order."""
+"""Remove what contributes nothing: identities, biases of zero, dead code. The result is in topological order."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from converter.graph.walk import all_graphs, all_nodes, subgraphs
 
 
 def replace_value(old: ir.Value, new: ir.Value) -> bool:
-    """Let whoever uses `old` use `new`, which is the same; return False where both must stay.
+    """Replace all uses of `old` by `new`, which is equal; return False where both must stay.
 
-    When `old` is an output of its graph, `new` takes its name and place. It cannot when it is an end of a graph itself,
-    a constant, or made in another graph.
+    When `old` is an output of its graph, `new` takes its name and place. It cannot when it is an input or an output
+    itself, an initializer, or made in another graph.
     """
     if old.is_graph_output():
         maker, owner = new.producer(), old.producer()
@@ -28,7 +28,11 @@ def replace_value(old: ir.Value, new: ir.Value) -> bool:
 
 
 def remove_identities(model: ir.Model) -> None:
-    """Remove Identity nodes, except those that stand between an input, or a constant, and an output."""
+    """Remove Identity nodes, except those that stand between an input, or a constant, and an output.
+
+    onnx_ir's `IdentityEliminationPass` makes a branch return a value of the graph around it, takes the name from an
+    output that was one already, and fails where a declared rank is wrong.
+    """
     for node in list(all_nodes(model.graph)):
         if node.op_type != "Identity" or node.domain != "" or (data := node.inputs[0]) is None:
             continue
@@ -37,23 +41,27 @@ def remove_identities(model: ir.Model) -> None:
             node.graph.remove(node, safe=True)
 
 
-BIASED = {"Conv": 2, "ConvTranspose": 2, "Gemm": 2}
-"""Operators with an optional bias, and which input that is."""
+BIASED = {"Conv": 2, "ConvTranspose": 2, "DeformConv": 3, "Gemm": 2}
+"""Operator with an optional bias → which input that is."""
 
 
 def drop_invented_biases(model: ir.Model) -> None:
     """Remove biases that folding made and that are zero: torch's exporter expands one for a layer that has none."""
     for node in all_nodes(model.graph):
-        position = BIASED.get(node.op_type) if node.domain == "" else None
-        bias = node.inputs[position] if position is not None and len(node.inputs) > position else None
-        if bias is None or bias.const_value is None or not is_folded(bias):
+        position = None if node.domain else BIASED.get(node.op_type)
+        bias = None if position is None or position >= len(node.inputs) else node.inputs[position]
+        if position is None or bias is None or bias.const_value is None or not is_folded(bias):
             continue
         if not bias.const_value.numpy().any():
-            node.replace_input_with(2, None)
+            node.replace_input_with(position, None)
 
 
 def remove_dead_code(model: ir.Model) -> None:
-    """Remove nodes and initializers that no output needs, and trailing outputs that may be left out and nobody uses."""
+    """Remove nodes and initializers that no output needs, and trailing optional outputs that are not used.
+
+    onnx_ir's `RemoveUnusedNodesPass` leaves the initializers of sub-graphs, and what is used by nodes of a branch that
+    folding left out; it needs the nodes in order.
+    """
     needed = _needed(model.graph)
     for graph in list(all_graphs(model)):
         graph.remove([node for node in graph if node not in needed])
@@ -69,7 +77,10 @@ def remove_dead_code(model: ir.Model) -> None:
 
 
 def make_outputs(model: ir.Model) -> None:
-    """Let a node make every output of the graph: an Identity where the output is a constant."""
+    """Let a node make every output of the graph: an Identity where the output is a constant.
+
+    onnx_ir's `OutputFixPass` does this for outputs that are inputs, or twice an output; here neither happens.
+    """
     names = UniqueNames.of(model)
     for index, value in enumerate(model.graph.outputs):
         if value.is_initializer():
@@ -83,7 +94,7 @@ def make_outputs(model: ir.Model) -> None:
 
 
 def sort(model: ir.Model) -> None:
-    """Put every node behind those that it needs."""
+    """Sort the nodes of every graph topologically."""
     model.graph.sort()
 
 

@@ -1,27 +1,24 @@
-"""Local functions become their bodies, and every node remembers which function it came from and who called it."""
+"""Local functions are inlined: every call becomes the nodes of the function."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 import onnx_ir as ir
 
 from converter.errors import GraphInitError
-from converter.graph.annotations import CALLS, calls_of
 from converter.graph.unique_names import UniqueNames, rename
 from converter.graph.walk import all_nodes
 
-_LOCAL_NAME = "local_name"
 _NODE_LIMIT = 2_000_000  # a file of a few kilobytes can describe functions that unfold to more than fits into memory
 
 
 def inline_functions(model: ir.Model) -> None:
     """Replace every call of a local function, in sub-graphs and functions too, by the function's nodes.
 
-    An inlined node is called `caller/node`. It keeps its metadata, inherits its caller's where it has none, and knows
-    the calls that lead to it (`calls_of`). Its `version` is the opset that the function is written for, which need not
-    be the model's.
+    An inlined node is called `caller/node`. It keeps its metadata, and inherits its caller's where it has none. Its
+    `version` is the opset that the function is written for, which need not be the model's: onnx_ir's `InlinePass`
+    refuses such a function, names nodes without their caller, and has no bound for functions that call each other.
 
     Raises:
         GraphInitError: functions call each other in a circle, or unfold to too many nodes.
@@ -61,16 +58,14 @@ def _check_size(model: ir.Model) -> None:
 def _expand(call: ir.Node, model: ir.Model, names: UniqueNames) -> list[ir.Node]:
     """Put the body of its function in place of `call`; return the new nodes, those of sub-graphs included."""
     function = model.functions[call.op_identifier()]
-    title = f"{function.domain}::{function.name}" + (f":{function.overload}" if function.overload else "")
-    calls = [*calls_of(call), (title, call.meta.get(_LOCAL_NAME, call.name))]
-
     body = function.clone()
     _separate_outputs(body)
     nodes = list(all_nodes(body))
     for node in nodes:
         node.version = function.opset_imports.get(node.domain)
         _resolve_attributes(node, call, function)
-        _label(node, call, calls)
+        for key, value in call.metadata_props.items():
+            node.metadata_props.setdefault(key, value)
     _rename(body, call, names)
     _connect(body, call)
     for domain, version in function.opset_imports.items():
@@ -98,14 +93,6 @@ def _resolve_attributes(node: ir.Node, call: ir.Node, function: ir.Function) -> 
             del node.attributes[key]
             if given is not None and given.value is not None:
                 node.attributes[key] = ir.Attr(key, given.type, given.value)
-
-
-def _label(node: ir.Node, call: ir.Node, calls: list[tuple[str, str]]) -> None:
-    """Let `node` inherit the metadata of `call`, and note the calls that lead to it."""
-    for key, value in call.metadata_props.items():
-        node.metadata_props.setdefault(key, value)
-    node.metadata_props[CALLS] = json.dumps(calls)
-    node.meta[_LOCAL_NAME] = node.name
 
 
 def _rename(body: ir.Function, call: ir.Node, names: UniqueNames) -> None:

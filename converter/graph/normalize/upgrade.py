@@ -8,10 +8,12 @@ operator accepts; a test compares the schemas and fails when one is neither.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import onnx
 import onnx_ir as ir
 
-from converter.graph.annotations import KEPT, OPSET, ORIGINAL, REASON, REFUSED
+from converter.graph.annotations import OPSET, ORIGINAL, REASON, REFUSED
 from converter.graph.edit import Edit, RefusedError
 from converter.graph.normalize.rewrites import EXPERIMENTAL, RELATIVES, RELATIVES_DOMAIN, REWRITES
 from converter.graph.shape_inference import infer_node, infer_shapes
@@ -19,13 +21,17 @@ from converter.graph.unique_names import UniqueNames
 from converter.graph.walk import all_nodes
 
 
-def upgrade(model: ir.Model) -> None:
+def upgrade(model: ir.Model, kept: Collection[str] = ()) -> None:
     """Bring every node of ONNX's own domain to `OPSET`, and what onnxruntime wrote instead of them; others stay.
 
     A node that cannot be brought there moves to the domain `REFUSED` and keeps all else; `refusal_of` says what it was
-    and why. An opset newer than `OPSET` is taken for `OPSET`. Operators that the caller keeps stay.
+    and why. An opset newer than `OPSET` is taken for `OPSET`.
+
+    Args:
+        model: without local functions, its constants initializers.
+        kept: operators (`com.microsoft.Gelu`) that stay as they are.
     """
-    version, kept = model.opset_imports[""], model.meta.get(KEPT, ())
+    version = model.opset_imports[""]
     nodes = [
         node
         for node in all_nodes(model.graph)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from graph.normalize.harness import assert_equals_original, find, normalized, operators, parse
 
 
@@ -77,3 +78,25 @@ def test_outputs_that_nobody_uses_are_left_out() -> None:
 def test_nodes_are_in_order_whatever_the_file_s() -> None:
     graph = normalized(parse("g (float[3] x) => (float[3] y) { y = Neg(b) b = Abs(a) a = Exp(x) }", 20))
     assert operators(graph) == ["Exp", "Abs", "Neg"]
+
+
+@pytest.mark.parametrize(
+    ("operator", "others"),
+    [
+        ("Conv(x, w, BIAS)", ["x", "w"]),
+        ("ConvTranspose(x, w, BIAS)", ["x", "w"]),
+        ("DeformConv(x, w, offset, BIAS, mask)", ["x", "w", "offset", "mask"]),
+    ],
+)
+@pytest.mark.parametrize("bias", ["invented", "bias"])
+def test_only_a_bias_of_zeros_that_folding_made_goes(operator: str, others: list[str], bias: str) -> None:
+    inputs = "float[2,2,1,1] w, float[1,2,3,3] offset, float[1,1,3,3] mask"
+    text = f"""g (float[1,2,3,3] x, {inputs}) => (float[1,2,3,3] y)
+    <int64[1] two = {{2}}, float[2] bias = {{0.0, 0.0}}> {{
+        invented = ConstantOfShape(two)
+        y = {operator.replace("BIAS", bias)}
+    }}"""
+    node = next(iter(assert_equals_original(parse(text, 22)).graph))
+    names = [value.name for value in node.inputs if value is not None]
+    assert [name for name in names if name != "bias"] == others
+    assert ("bias" in names) == (bias == "bias")
