@@ -22,6 +22,7 @@ class Property(enum.Enum):
     CONSTANTS_ARE_INITIALIZERS = "there are no Constant nodes"
     ONE_OPSET = "every node of ONNX's own domain is of the operator set that annotations.OPSET names"
     INFERRED = "types and shapes are known as far as inference knows them"
+    REFINED = "extents that shape arithmetic tells are filled in"
     FOLDED = "what is constant is computed"
     NO_DEAD_CODE = "outputs need every node and every initializer"
     OUTPUTS_ARE_COMPUTED = "a node makes every output of the main graph that is not an input"

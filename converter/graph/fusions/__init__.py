@@ -9,6 +9,7 @@ that the report lists every one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import onnx_ir as ir
 
@@ -28,10 +29,12 @@ from converter.graph.fusions import (
     windows,
 )
 from converter.graph.fusions.rewrite import FusedOperator, Fusion, Step, rewrite
+from converter.graph.normalize import normalization
+from converter.graph.passes import Pass, Pipeline, Property
 from converter.graph.shape_refinement import refine_shapes
 from converter.graph.unique_names import UniqueNames
 
-__all__ = ["PHASES", "fuse_operators"]
+__all__ = ["PHASES", "fuse_operators", "pipeline"]
 
 PHASES: Mapping[str, Sequence[Step]] = {
     "recurrent layers": (),  # LSTM, GRU, RNN; before other phases change the nodes that make their weights
@@ -59,24 +62,36 @@ PHASES: Mapping[str, Sequence[Step]] = {
     "elements": (),  # Unbind
     "nested concatenations": (concatenations.nest,),
 }
-"""The phases in their order, with the steps that make operators of ONNX; a fused operator names the phase of its own.
-
-Functions run one by one, then all patterns of a phase in one sweep over the graph."""
+"""The phases in their order, with the steps that make operators of ONNX; a fused operator names its own phase."""
 
 
 def fuse_operators(model: ir.Model, operators: Iterable[FusedOperator] = ()) -> None:
     """Replace what exporters took apart by the operators that it was, in sub-graphs too.
 
     Args:
-        model: at the opset of normalisation; it is changed.
+        model: normalised; it is changed.
         operators: those that ONNX does not have.
     """
-    refine_shapes(model)
-    names = UniqueNames.of(model)
+    pipeline(UniqueNames.of(model), operators).run(model)
+
+
+def pipeline(names: UniqueNames, operators: Iterable[FusedOperator] = ()) -> Pipeline:
+    """The passes of `fuse_operators`, a pass for each phase; `names` are those of the model."""
     own = list(operators)
+    passes = [Pass("refine shapes", refine_shapes, {Property.SORTED, Property.INFERRED}, {Property.REFINED})]
     for phase, steps in PHASES.items():
         steps = [*steps, *(step for operator in own if operator.phase == phase for step in operator.steps)]
-        for step in steps:
-            if not isinstance(step, Fusion):
-                step(model, names)
-        rewrite(model, [step for step in steps if isinstance(step, Fusion)], names)
+        run = partial(_run, steps=steps, names=names)
+        passes.append(Pass(f"fuse {phase}", run, requires=_REQUIRED, breaks={Property.NO_DEAD_CODE}))
+    return Pipeline(passes, given=normalization().ensures)
+
+
+_REQUIRED = {Property.SORTED, Property.UNIQUE_NODE_NAMES, Property.UNIQUE_VALUE_NAMES, Property.REFINED}
+
+
+def _run(model: ir.Model, steps: Sequence[Step], names: UniqueNames) -> None:
+    """Run the functions of a phase one by one, then all its patterns in one sweep."""
+    for step in steps:
+        if not isinstance(step, Fusion):
+            step(model, names)
+    rewrite(model, [step for step in steps if isinstance(step, Fusion)], names)
