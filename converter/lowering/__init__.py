@@ -1,1 +1,1 @@
-"""Translate: the graph, node by node, to a program. `translator` walks, `node` is what a row sees of a node."""
+"""Lowering: translate the graph to a program, node by node, with the rows of the operator tables."""

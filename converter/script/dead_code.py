@@ -1,4 +1,4 @@
-"""Take out what nothing reads: a value of which only the shape was asked, when the shape is known without it."""
+"""Dead code elimination: remove statements whose values nothing reads, such as a tensor only read for its shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Python values: shape arithmetic lifted out of the tensor world.
+"""Shape evaluation: compute shape arithmetic on Python values, not on tensors.
 
 `Shape → Gather → Mul → Concat → Reshape` is five tensor operators in a graph and `x.reshape((x.shape[0] * 2, -1))` in
 a script. A tensor whose elements are all literals or Python expressions over shapes is a `PyValue`; `evaluate` computes

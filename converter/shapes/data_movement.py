@@ -1,4 +1,4 @@
-"""Moving elements of Python values: NumPy's functions on arrays of objects.
+"""Data movement on Python values: NumPy's functions, such as transpose and gather, on arrays of objects.
 
 An operator is a function of the node's attributes and of arrays of objects (numbers and expressions).
 """

@@ -1,4 +1,4 @@
-"""Symbols: the names of free extents, which may be sums: the source, ONNX and ourselves write them differently."""
+"""Symbolic dimensions: names of dynamic extents, and sums of them, which the source, ONNX and we write differently."""
 
 from __future__ import annotations
 

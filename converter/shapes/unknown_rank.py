@@ -1,4 +1,4 @@
-"""Python values of unknown length: the shape of a tensor whose rank nobody knows, as `x.shape[:-1]` or `*x.shape`.
+"""Python values of unknown length: the shape of a tensor of unknown rank, as `x.shape[:-1]` or `*x.shape`.
 
 An operator is a function of the node's attributes and of values, at least one of them of unknown length.
 """

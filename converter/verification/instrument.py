@@ -1,4 +1,4 @@
-"""Instrument: a script in which nodes hand their inputs and what they made of them to a probe.
+"""Instrument a script: a probe receives the inputs and the outputs of every node.
 
 It is the flat program, written again with two statements around those of every node:
 

@@ -1,4 +1,4 @@
-"""Comparison: the proof, and what it says to a reader."""
+"""Verification result: how far the outputs of the script are from the source's, and the sentences that report it."""
 
 from __future__ import annotations
 

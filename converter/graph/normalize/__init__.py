@@ -1,4 +1,4 @@
-"""Bring any ONNX model to one opset, without functions, constants folded, shapes inferred, nothing lost.
+"""Normalisation: passes that bring any ONNX model to one opset, functions inlined, constants folded, shapes inferred.
 
 The passes know ONNX only. A batch norm is never folded into a convolution, a Dropout never dropped: the result is
 meant to be trained.

@@ -1,7 +1,7 @@
-"""Loops that count their rounds: TensorFlow's while loops ask after each whether the counter is below a limit.
+"""Trip counts: find them for loops of TensorFlow, which compare a counter with a limit after each iteration.
 
-Such a loop gets the number of its rounds, and what it carries without changing it, or only to count, goes. Then its
-row can write `for i in range(n)`, and what every round gives can be stacked.
+Such a loop gets a trip count, and loop-carried values that do not change, or only count iterations, are removed. Then
+its row can write `for i in range(n)` and stack the outputs of all iterations.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Variables: which of a Cell's variables can be one, so that a loop reads as if written by hand.
+"""Coalescing: merge variables of a Cell whose lifetimes do not overlap, so that a loop reads as if written by hand.
 
 A branch's result can be assigned to the branch's target at once; a loop's new value to the carried variable, when
 nothing behind reads the old one; a carried variable can be the one that it starts from, when nothing behind the loop

@@ -1,4 +1,4 @@
-"""Recurrences: steps that a source unrolled become a loop.
+"""Re-roll loops: iterations that the source unrolled become a for statement again.
 
 The same layers again and again on what they made, or one instance of a class after the other.
 """

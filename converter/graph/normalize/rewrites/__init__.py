@@ -1,4 +1,4 @@
-"""What an operator's older versions become: `(operator, version that changed its meaning or form) → rewrite`.
+"""Rewrite rules for older versions of operators: `(operator, version that changed its meaning or form) → rewrite rule`.
 
 A rewrite gets a node that has the meaning of the version before and leaves one that has the meaning of this version.
 """
