@@ -14,8 +14,8 @@ _HEAD = """\
 Made from `converter/errors.py` by `python tests/errors_page.py > docs/errors.md`; a test fails when it is
 stale.
 
-An error is one line on stderr, `[NAME] code: CODE, msg: MESSAGE`, and nothing is written; behind a WeightMatchError
-stands a line for each weight. Python callers of `convert` get the class of that name, from `converter.errors`. The
+An error is one line on stderr, `[NAME] code: CODE, msg: MESSAGE`, and nothing is written; after a WeightMatchError
+follows a line for each weight. Python callers of `convert` get the class of that name, from `converter.errors`. The
 codes are MindConverter's, and continue them; its codes 4000001 to 4000003 belong to a step that this program lacks.
 
 """
@@ -30,7 +30,7 @@ _EXIT_STATUSES = """
 | 2 | wrong usage | wrong usage |
 | 3 | written, but the script's outputs differ from the source's | compare: they differ |
 | 130, 143 | interrupted, terminated: nothing is written | interrupted, terminated: nothing is written |
-| 141 | nobody reads what is printed; written all the same | nobody reads what is printed |
+| 141 | stdout was closed, as by `| head`; the result is written | stdout was closed, as by `| head` |
 """
 
 

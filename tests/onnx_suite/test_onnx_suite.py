@@ -1,4 +1,4 @@
-"""The ONNX project's own backend cases, through `converter.backend`, in PyNative and in graph mode.
+"""The ONNX project's own backend cases, through `onnx_backend`, in PyNative and in graph mode.
 
 A case that is expected to fail stands in `expected_failures.py` with its reason; when it starts to pass, its test fails
 until it is taken off the list.
