@@ -105,10 +105,10 @@ def causal_conv_with_state(
     window = Window((kernel,), (1,), (1,), (0,), (0,))
     padded: Arg = x
     if kernel > 1:
-        behind = (
+        with_past = (
             expr("ops.pad({0}, {1})", x, (kernel - 1, 0)) if state is None else expr("ops.cat(({0}, {1}), 2)", state, x)
         )
-        padded = node.let("padded", behind)
+        padded = node.let("padded", with_past)
     y = convolution(node, padded, weight, bias, window, group=weight.shape[0] or 1)
     y = y if activation == "none" else expr("ops.silu({0})", y)
     if len(node.outputs) == 1 or not node.used[1]:
