@@ -2,23 +2,11 @@
 
 from converter.base.weight_steps import Step, cast, concatenate, reshape, slice_axis, transpose
 from converter.lowering.node import Node, Operand, Unsupported, kind_of
-from converter.lowering.tables import Call, call
-from converter.script.program import (
-    Arg,
-    Assign,
-    Block,
-    Branch,
-    Expr,
-    For,
-    Member,
-    Unpacked,
-    Variable,
-    While,
-    Written,
-    expr,
-    invoke,
-    unless_default,
-)
+from converter.lowering.tables import TemplateRow, call
+from converter.script.expressions import Arg, Constant, Expression, Index, Slice, invoke, unless_default
+from converter.script.program import Member, Unpacked, Written
+from converter.script.statements import Assign, Block, Branch, For, Variable, While
+from converter.script.templates import expr
 from converter.script.weights import Weight
 from converter.shapes import PyValue
 
@@ -27,14 +15,17 @@ __all__ = [
     "Assign",
     "Block",
     "Branch",
-    "Call",
-    "Expr",
+    "Constant",
+    "Expression",
     "For",
+    "Index",
     "Member",
     "Node",
     "Operand",
     "PyValue",
+    "Slice",
     "Step",
+    "TemplateRow",
     "Unpacked",
     "Unsupported",
     "Variable",

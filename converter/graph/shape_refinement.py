@@ -16,7 +16,7 @@ import onnx_ir as ir
 from converter import shapes
 from converter.graph.queries import dtype_kind
 from converter.graph.shape_inference import infer_node
-from converter.script.program import Arg, Expr, expr
+from converter.script.expressions import Arg, Binary, Call, Expression, Name, dimension, dimension_read, parts_of
 from converter.shapes.arithmetic import add, product
 from converter.shapes.symbols import canonical
 
@@ -75,7 +75,7 @@ def extents_of(value: ir.Value | None) -> tuple[Extent, ...] | None:
     if value is None or value.shape is None:
         return None
     return tuple(
-        dim if isinstance(dim, int) else expr("{0}.shape[{1}]", dim.value or value, 0 if dim.value else axis)
+        dim if isinstance(dim, int) else dimension(dim.value or value, 0 if dim.value else axis)
         for axis, dim in enumerate(value.shape)
     )
 
@@ -161,7 +161,7 @@ def _quotient(source: Sequence[Extent], others: Sequence[Extent]) -> Extent:
     left = [factor for item in source for factor in _factors(item)]
     divisors = [factor for item in others for factor in _factors(item)]
     for item in divisors:
-        if isinstance(item, Expr):
+        if isinstance(item, Expression):
             if item not in left:
                 return None
             left.remove(item)
@@ -169,12 +169,12 @@ def _quotient(source: Sequence[Extent], others: Sequence[Extent]) -> Extent:
     below = math.prod(item for item in divisors if isinstance(item, int))
     if not below or above % below:
         return None
-    return product([*(item for item in left if isinstance(item, Expr)), above // below])
+    return product([*(item for item in left if isinstance(item, Expression)), above // below])
 
 
 def _factors(item: Extent) -> list[Extent]:
-    if isinstance(item, Expr) and item.template == "{0} * {1}":
-        return [factor for arg in item.args for factor in _factors(arg)]
+    if isinstance(item, Binary) and item.operator == "*":
+        return [factor for arg in parts_of(item) for factor in _factors(arg)]
     return [item]
 
 
@@ -190,9 +190,16 @@ def _fill(value: ir.Value, extents: Sequence[Extent] | None) -> None:
 
 def _dimension(extent: Extent) -> int | str | None:
     """An extent as ONNX writes it: a number, or a name, which is a formula over names; None when it has no name."""
-    if not isinstance(extent, Expr):
+    if not isinstance(extent, Expression):
         return extent
-    if extent.template == "{0}.shape[{1}]":
-        return extent.args[0] if isinstance(extent.args[0], str) else None
-    parts = [_dimension(arg) for arg in extent.args]
-    return None if None in parts else "(" + extent.template.format(*parts) + ")"
+    if (read := dimension_read(extent)) is not None:
+        return read[0] if isinstance(read[0], str) else None
+    parts = [_dimension(part) for part in parts_of(extent) if not isinstance(part, Name)]
+    if None in parts:
+        return None
+    match extent:
+        case Binary():
+            return f"({parts[0]} {extent.operator} {parts[1]})"
+        case Call(function=Name(path)):
+            return f"({path}({', '.join(map(str, parts))}))"
+    return None

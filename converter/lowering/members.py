@@ -13,8 +13,10 @@ from converter import shapes
 from converter.base.names import Namespace
 from converter.lowering.node import Unsupported, kind_of
 from converter.script.dtypes import mindspore_dtype
+from converter.script.expressions import Arg, Attribute, invoke
 from converter.script.mindspore_api import CELL_ATTRIBUTES
-from converter.script.program import Arg, Expr, Member, expr
+from converter.script.program import Member
+from converter.script.templates import expr
 from converter.script.weights import Weight
 
 MAX_LITERAL = 16
@@ -39,7 +41,7 @@ class Members:
     def __len__(self) -> int:
         return len(self._members)
 
-    def layer(self, constructor: Expr, weights: dict[str, Weight], hint: str, module: str = "") -> Member:
+    def layer(self, constructor: Arg, weights: dict[str, Weight], hint: str, module: str = "") -> Member:
         """A layer; one that has the same constructor and matrices as an earlier one is that one, as in the source.
 
         Vectors do not count: exporters merge the equal biases and scales of different layers. Where the source says
@@ -62,12 +64,12 @@ class Members:
             self._held |= {id(weight.tensor): (member, name) for name, weight in whole.items()}
         return member
 
-    def held(self, tensor: Any) -> Expr | None:
+    def held(self, tensor: Any) -> Arg:
         """A matrix that a layer has, and that is used as a tensor besides: GPT-2's embedding is its head too."""
         if id(tensor) not in self._held:
             return None
         member, name = self._held[id(tensor)]
-        return expr(f"{{0}}.{name}", member)
+        return Attribute(member, name)
 
     def constant_of(self, value: ir.Value, weight: Callable[[], Weight], hint: str) -> Arg:
         """A constant of the graph as a tensor; `weight` is asked for the first time only."""
@@ -96,7 +98,7 @@ class Members:
             constructor = expr("ms.Parameter(ops.zeros({0}, {1}), requires_grad=False)", shape, dtype)
         return self._add(constructor, {"": replace(weight, trainable=trainable)}, hint)
 
-    def _add(self, constructor: Expr, weights: dict[str, Weight], hint: str) -> Member:
+    def _add(self, constructor: Arg, weights: dict[str, Weight], hint: str) -> Member:
         member = Member(self._names.new(hint, "layer"), constructor, weights, hint)
         self._members.append(member)
         return member
@@ -124,12 +126,12 @@ def _equal(a: dict[str, Weight], b: dict[str, Weight]) -> bool:
     return a.keys() == b.keys() and all(a[name].steps == b[name].steps and same(a[name], b[name]) for name in a)
 
 
-def _literal(array: np.ndarray, dtype: Expr) -> Expr:
+def _literal(array: np.ndarray, dtype: Arg) -> Arg:
     """A small constant: by its numbers, or by what makes many of them."""
     if array.size > MOST_NUMBERS and array.dtype.kind in "bif":
         for number, function in ((0, "ops.zeros"), (1, "ops.ones")):
             if (array == number).all():
-                return expr(f"{function}({{0}}, {{1}})", array.shape, dtype)
+                return invoke(function, array.shape, dtype)
     return expr("ms.Tensor({0}, {1})", literal_of(array), dtype)
 
 

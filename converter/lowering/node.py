@@ -13,7 +13,9 @@ from converter.base.weight_steps import Step
 from converter.graph.hints import scopes
 from converter.graph.hints.origins import is_fixed
 from converter.script.dtypes import mindspore_dtype
-from converter.script.program import Arg, Assign, Block, Expr, Member, Statement, Variable, expr
+from converter.script.expressions import Arg, Call, Leaf
+from converter.script.program import Member
+from converter.script.statements import Assign, Block, Statement, Variable
 from converter.script.weights import Weight
 from converter.shapes import PyValue
 
@@ -25,7 +27,7 @@ class Unsupported(Exception):  # noqa: N818 - it is an answer, not an error
     """A row's way to say that it cannot translate this case; the node becomes a stub with the reason."""
 
 
-class Operand:
+class Operand(Leaf):
     """An input of a node. Used as an argument of an expression, it is a tensor; it can also be asked for more."""
 
     def __init__(self, translator: Translator, value: ir.Value) -> None:
@@ -36,6 +38,11 @@ class Operand:
     def name(self) -> str:
         """The value's name in the source."""
         return self.value.name or ""
+
+    @property
+    def label(self) -> str:
+        """The value's name in the source."""
+        return self.name
 
     @property
     def shape(self) -> tuple[int | None, ...] | None:
@@ -176,11 +183,11 @@ class Node:
         """Give the reason why this case has no translation: `raise node.decline("…")`."""
         return Unsupported(reason)
 
-    def dtype(self, index: int = 0) -> Expr:
+    def dtype(self, index: int = 0) -> Arg:
         """Write the element type of an output: `ms.float32`."""
         return self.mindspore_dtype(self.ir.outputs[index].dtype)
 
-    def mindspore_dtype(self, dtype: ir.DataType | int | None) -> Expr:
+    def mindspore_dtype(self, dtype: ir.DataType | int | None) -> Arg:
         """Write an element type as MindSpore's.
 
         Raises:
@@ -217,8 +224,8 @@ class Node:
         """Replace operands in an expression by variables, parameters and literals."""
         return self._translator.resolve(value)
 
-    def layer(self, constructor: Expr, weights: dict[str, Weight], hint: str = "") -> Member:
-        """Make a member of the Cell: `layer(expr("nn.Dense({0}, {1})", 8, 4), {"weight": w.weight(), …})`.
+    def layer(self, constructor: Arg, weights: dict[str, Weight], hint: str = "") -> Member:
+        """Make a member of the Cell: `layer(invoke("nn.Dense", 8, 4), {"weight": w.weight(), …})`.
 
         The same layer on the same weights is made once, however many nodes use it.
         """
@@ -226,10 +233,9 @@ class Node:
         module = scopes.dotted(scopes.scopes_of(self.ir))
         return self._translator.members.layer(constructor, weights, hint, module)
 
-    def apply(self, constructor: Expr, weights: dict[str, Weight], *inputs: Arg) -> Expr:
+    def apply(self, constructor: Arg, weights: dict[str, Weight], *inputs: Arg) -> Arg:
         """Make a layer and call it: `self.conv1(x)`."""
-        holes = ", ".join(f"{{{i + 1}}}" for i in range(len(inputs)))
-        return expr(f"{{0}}({holes})", self.layer(constructor, weights), *inputs)
+        return Call(self.layer(constructor, weights), inputs)
 
     def constant(self, array: np.ndarray, hint: str = "constant") -> Arg:
         """A tensor that the row computed from constants: a literal when small, else a parameter that is not trained."""

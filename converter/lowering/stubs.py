@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from typing import Any
 
 import onnx_ir as ir
 
 from converter.graph.provenance import operator_of
-from converter.script.program import Arg, Branch, Expr, For, Member, While, Written, expr
+from converter.script.expressions import Arg, Attribute, Call, Expression, Index, Name, is_literal, map_parts
+from converter.script.printer import text_of
+from converter.script.program import Member, Written
+from converter.script.statements import Branch, For, While
 
 LINE = 90
 """Characters in a line of a stub's message."""
@@ -20,19 +22,18 @@ def unconverted(lines, *inputs):
     raise NotImplementedError(" ".join(lines))
 
 
-def stub(node: ir.Node, reason: str, inputs: tuple[Arg, ...]) -> tuple[Expr, str]:
+def stub(node: ir.Node, reason: str, inputs: tuple[Arg, ...]) -> tuple[Call, str]:
     """Write a stub for a node: the call that raises, and what the report tells the reader to do."""
     operator = operator_of(node)
     row = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
     attributes = ", ".join(f"{name}={_short(value.value)}" for name, value in node.attributes.items()) or "none"
     shapes = f"inputs {_signature(node.inputs)}; outputs {_signature(node.outputs)}"
     text = f"{operator} '{node.name}' is not converted: {reason}. Attributes: {attributes}; {shapes}."
-    holes = "".join(f", {{{i + 2}}}" for i in range(len(inputs)))
     remedy = (
         f"{reason[:1].upper()}{reason[1:]}. Attributes: {attributes}; {shapes}. "
         f"Write it at this line, or give a row for {row} with --operator_map."
     )
-    return expr(f"{{0}}({{1}}{holes})", unconverted, textwrap.wrap(text, LINE), *inputs), remedy
+    return Call(unconverted, (textwrap.wrap(text, LINE), *inputs)), remedy
 
 
 def _signature(values: Any) -> str:
@@ -67,23 +68,32 @@ def describe(result: Arg) -> str:
             return "for"
         case tuple():
             return next((describe(item) for item in result if item is not None), "nothing")
-        case Expr():
+        case Expression():
             return _describe(result)
     value = getattr(result, "value", None)
-    return describe(value) if isinstance(value, Expr) else "its input, unchanged"
+    return describe(value) if isinstance(value, Expression) else "its input, unchanged"
 
 
-def _describe(item: Expr) -> str:
-    first = item.args[0] if item.args else None
-    if item.template.startswith("{0}("):
-        if isinstance(first, Member):
-            return _describe(first.constructor)
-        return getattr(first, "__name__", "a call")
-    if item.template.startswith("{0}.") and "(" in item.template:
-        return "Tensor" + item.template[3:].split("(")[0]
-    called = re.match(r"[A-Za-z_][\w.]*(?=\()", item.template)
-    if called:
-        return called[0]
+def _describe(item: Expression) -> str:
+    called = item
+    while isinstance(called, Index):
+        called = called.value
+    match called:
+        case Call(function=Member() as member):
+            return describe(member.constructor)
+        case Call(function=Attribute(name=method)):
+            return f"Tensor.{method}"
+        case Call(function=Name(path)):
+            return path
+        case Call(function=function):
+            return getattr(function, "__name__", "a call")
     letters = iter("xyzuvw")
-    names: dict[str, str] = {}
-    return re.sub(r"\{(\d+)\}", lambda m: names.setdefault(m[1], next(letters, "a")), item.template)
+    names: dict[Any, Name] = {}
+
+    def lettered(part: Arg) -> Arg:
+        """An expression with a letter for each operand and number."""
+        if isinstance(part, Expression):
+            return map_parts(part, lettered)
+        return names.setdefault(repr(part) if is_literal(part) else part, Name(next(letters, "a")))
+
+    return text_of(lettered(item), str)

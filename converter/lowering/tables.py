@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,13 +30,14 @@ from converter.errors import OperatorMapError
 from converter.graph.annotations import OPSET
 from converter.graph.fusions.rewrite import DOMAIN, FusedOperator
 from converter.lowering.node import Node
-from converter.script.program import Arg, Expr
+from converter.script.expressions import Arg
+from converter.script.templates import filled, holes_of, parsed
 
 RowFunction: TypeAlias = Callable[..., Arg]
 
 
 @dataclass(frozen=True)
-class Call:
+class TemplateRow:
     """A row that is one expression: `{0}` is an input, `{alpha}` an attribute."""
 
     template: str
@@ -45,20 +45,17 @@ class Call:
     ignored: frozenset[str]
     only: Mapping[str, Any]
 
-    def __call__(self, node: Node, *inputs: Arg, **attributes: Any) -> Expr:
+    def __call__(self, node: Node, *inputs: Arg, **attributes: Any) -> Arg:
         """Fill the template."""
         for name, wanted in self.only.items():
             if attributes.get(name, wanted) != wanted:
                 raise node.decline(f"attribute {name} = {attributes[name]!r} has no counterpart (only {wanted!r})")
-        holes = list(dict.fromkeys(re.findall(r"\{(\w+)\}", self.template)))
-        args = tuple(inputs[int(hole)] if hole.isdigit() else attributes[hole] for hole in holes)
-        numbered = re.sub(r"\{(\w+)\}", lambda match: f"{{{holes.index(match[1])}}}", self.template)
-        return Expr(numbered, args)
+        return filled(parsed(self.template), {**dict(enumerate(inputs)), **attributes})
 
 
 def call(
     template: str, *, ignored: tuple[str, ...] = (), only: Mapping[str, Any] | None = None, **attributes: Any
-) -> Call:
+) -> TemplateRow:
     """Write a row as data.
 
     Args:
@@ -67,7 +64,7 @@ def call(
         only: attributes that must have this one value; the row declines every other.
         attributes: the attributes of the template with their defaults.
     """
-    return Call(template, attributes, frozenset(ignored), dict(only or {}))
+    return TemplateRow(template, attributes, frozenset(ignored), dict(only or {}))
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,7 @@ class Row:
 
     @property
     def _ignored(self) -> frozenset[str]:
-        return self.function.ignored if isinstance(self.function, Call) else frozenset()
+        return self.function.ignored if isinstance(self.function, TemplateRow) else frozenset()
 
 
 class Tables(Mapping[str, Row]):
@@ -183,9 +180,10 @@ def _rows_of(module: ModuleType, family: str) -> Iterator[Row]:
 
 
 def _row(operator: str, function: RowFunction, family: str) -> Row:
-    if isinstance(function, Call):
+    if isinstance(function, TemplateRow):
         defaults = {**function.attributes, **function.only, **dict.fromkeys(function.ignored)}
-        inputs: int | None = 1 + max((int(hole) for hole in re.findall(r"\{(\d+)\}", function.template)), default=-1)
+        numbers = [key for key in holes_of(function.template) if isinstance(key, int)]
+        inputs: int | None = 1 + max(numbers, default=-1)
     else:
         parameters = list(inspect.signature(function).parameters.values())
         defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}

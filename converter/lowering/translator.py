@@ -8,7 +8,6 @@ reached, and a record that says what to do. Every node leaves a record.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -30,24 +29,10 @@ from converter.lowering.node import Node, Operand, Unsupported, kind_of
 from converter.lowering.stubs import describe, stub
 from converter.lowering.tables import Tables
 from converter.script.dtypes import mindspore_dtype
-from converter.script.program import (
-    Arg,
-    Assign,
-    Block,
-    Cell,
-    Expr,
-    Member,
-    Option,
-    Program,
-    Record,
-    Statement,
-    Unpacked,
-    Variable,
-    Written,
-    arguments_of,
-    expr,
-    expressions_of,
-)
+from converter.script.expressions import Arg, Call, Expression, map_parts
+from converter.script.program import Cell, Member, Program, Record, Unpacked, Written, called_member
+from converter.script.statements import Assign, Block, Statement, Variable, visit
+from converter.script.templates import expr
 from converter.script.weights import Weight
 from converter.shapes.symbols import extents_by_name
 
@@ -153,7 +138,7 @@ class Translator:
             if item is None:
                 if output.uses() or output.is_graph_output():
                     raise Unsupported(f"its output {i} ({output.name}) has no counterpart")
-            elif isinstance(item, Expr):
+            elif isinstance(item, Expression):
                 statement = Assign((self._target(node, i),), self.resolve(item))
                 self.emit(statement)
                 record.anchor = record.anchor or _anchor(statement)
@@ -261,21 +246,9 @@ class Translator:
 
     def resolve(self, item: Arg) -> Arg:
         """Replace the operands in an expression by variables, parameters and literals."""
-        match item:
-            case Operand():
-                return self.tensor(item.value)
-            case Expr():
-                return Expr(item.template, tuple(self.resolve(arg) for arg in item.args))
-            case Option():
-                return Option(self.resolve(item.value), self.resolve(item.default))
-            case tuple():
-                return tuple(self.resolve(part) for part in item)
-            case list():
-                return [self.resolve(part) for part in item]
-            case np.generic():
-                return item.item()
-            case _:
-                return item
+        if isinstance(item, Operand):
+            return self.tensor(item.value)
+        return item.item() if isinstance(item, np.generic) else map_parts(item, self.resolve)
 
     def tensor(self, value: ir.Value) -> Arg:
         """What a value of the graph is called in the script, as a tensor."""
@@ -329,7 +302,7 @@ class Translator:
         for value, item in zip(graph.inputs, inputs, strict=True):
             if isinstance(item, shapes.PyValue):
                 self.python[value] = item
-            elif isinstance(item, Expr) and len(value.uses()) > 1:
+            elif isinstance(item, Expression) and len(value.uses()) > 1:
                 self.values[value] = variable = Variable(value.name or "x", dims_of(value))
                 self.emit(Assign((variable,), item))
             else:
@@ -371,22 +344,13 @@ def attribute(value: ir.Attr) -> Any:
 
 def _anchor(statement: Statement) -> Member | Statement:
     """Where a reader finds a node: the layer that it calls, else the statement."""
-    value = getattr(statement, "value", None)
-    if (
-        isinstance(value, Expr)
-        and value.args
-        and isinstance(value.args[0], Member)
-        and value.template.startswith("{0}(")
-    ):
-        return value.args[0]
-    return statement
+    return (called_member(statement.value) if isinstance(statement, Assign) else None) or statement
 
 
 def _is_composed(statements: Sequence[Statement]) -> bool:
     """Whether several calls, or a helper function, stand for a node."""
-    parts = [part for s in statements for item in expressions_of(s) for part in arguments_of(item)]
-    calls = sum(isinstance(part, Expr) and re.search(r"[\w}]\(", part.template) is not None for part in parts)
-    return calls > 1 or any(map(inspect.isfunction, parts))
+    parts = [part for statement in statements for part in visit(statement)]
+    return sum(isinstance(part, Call) for part in parts) > 1 or any(map(inspect.isfunction, parts))
 
 
 def _shape_attributes(node: ir.Node) -> dict[str, Any]:

@@ -5,19 +5,9 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Any
 
-from converter.script.program import (
-    Arg,
-    Assign,
-    Block,
-    Member,
-    Program,
-    Statement,
-    Variable,
-    arguments_of,
-    blocks_of,
-    defined_by,
-    expressions_of,
-)
+from converter.script.expressions import walk
+from converter.script.program import Member, Program
+from converter.script.statements import Assign, Block, Statement, Variable, defined_by, visit
 
 
 def eliminate_dead_code(program: Program) -> Program:
@@ -32,10 +22,10 @@ def eliminate_dead_code(program: Program) -> Program:
 
 def _drop(body: Block, stubs: Container[Any]) -> set[Statement]:
     """Take the unread statements out of a body, and return them."""
-    read = {part for result in body.results for part in arguments_of(result) if isinstance(part, Variable)}
+    read = {part for result in body.results for part in walk(result) if isinstance(part, Variable)}
     kept: list[Statement] = []
     for statement in reversed(body.statements):
-        parts = [part for item in _expressions_within(statement) for part in arguments_of(item)]
+        parts = list(visit(statement))
         needed = not isinstance(statement, Assign) or statement in stubs or not read.isdisjoint(defined_by(statement))
         if needed or any(isinstance(part, Member) for part in parts):
             kept.append(statement)
@@ -43,13 +33,3 @@ def _drop(body: Block, stubs: Container[Any]) -> set[Statement]:
     dropped = set(body.statements).difference(kept)
     body.statements[:] = reversed(kept)
     return dropped
-
-
-def _expressions_within(statement: Statement) -> list[Arg]:
-    """The expressions of a statement and of the blocks that it holds, their results included."""
-    found = list(expressions_of(statement))
-    for block in blocks_of(statement):
-        for inner in block.statements:
-            found += _expressions_within(inner)
-        found += block.results
-    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.script.program import Expr
+from converter.script.expressions import Name
 
 _MINDSPORE = {
     ir.DataType.FLOAT: "float32",
@@ -25,7 +25,7 @@ _MINDSPORE = {
 }
 
 
-def mindspore_dtype(dtype: ir.DataType) -> Expr | None:
+def mindspore_dtype(dtype: ir.DataType) -> Name | None:
     """Write an element type as MindSpore's (`ms.float32`); None when MindSpore has none such (strings, 4-bit types)."""
     name = _MINDSPORE.get(dtype)
-    return None if name is None else Expr(f"ms.{name}")
+    return None if name is None else Name(f"ms.{name}")

@@ -135,5 +135,7 @@ PARAMETERS = {
     "nn.MaxPool3d": "kernel_size stride pad_mode padding dilation return_indices ceil_mode",
     "nn.PReLU": "channel w",
     "nn.RNN": "args kwargs",
+    "ops.ones": "shape dtype",
+    "ops.zeros": "size dtype",
 }
 """Layers that the operator tables make, with their leading parameters, in order; what is not here is looked up."""

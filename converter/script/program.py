@@ -1,36 +1,22 @@
 """The program: what the script will say, before it is text.
 
 A program is a list of Cell classes. A Cell has members (layers, parameters, constants, other Cells), which its
-constructor makes, and a body, a block of statements. Statements hold expressions: a template and its arguments, so
-that a later stage can compare, move and rewrite them without reading Python text. Everything here is data; `translate`
-makes it, `structure` rearranges it, `emit` writes it down, and report, checkpoint and weight map read what it records.
+constructor makes, and a body, a block of statements. Statements hold expressions (`converter.script.expressions`).
+Everything here is data; `lowering` makes it, `structure` rearranges it, `emit` writes it down, and report, checkpoint
+and weight map read what it records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
 
+from converter.base.names import Namespace
 from converter.base.scope import Scope
+from converter.script.expressions import Arg, Call, Index, Leaf
+from converter.script.printer import text_of
+from converter.script.statements import Block, Statement, Variable, lines_of, return_line
 from converter.script.weights import Weight
-
-Arg: TypeAlias = Any
-"""What can fill a hole: a literal (bool, int, float, str, None), an `Expr`, a `Variable` (a variable), a `Member`
-(`self.conv1`), an `Argument`, a `Cell` (its class), a helper function (its name), or a tuple or list of these."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expr:
-    """A Python expression: `Expr("ops.relu({0})", (x,))`. Holes are numbered; an argument may be an expression."""
-
-    template: str
-    args: tuple[Arg, ...] = ()
-
-
-def expr(template: str, *args: Arg) -> Expr:
-    """Write an expression: `expr("ops.pad({0}, {1})", x, (0, 1))`."""
-    return Expr(template, args)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +24,6 @@ class Unpacked:
     """A row's result whose value is a tuple with an element for each output: `a, b = ops.split(x, 2)`."""
 
     value: Arg
-
-
-def invoke(name: str, *args: Arg, **options: Arg) -> Expr:
-    """Write a call: `invoke("nn.Conv2d", 3, 64, 7, stride=2)`."""
-    holes = [f"{{{i}}}" for i in range(len(args))]
-    holes += [f"{option}={{{len(args) + i}}}" for i, option in enumerate(options)]
-    return Expr(f"{name}({', '.join(holes)})", (*args, *options.values()))
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """A keyword argument that is left out of the script while it has MindSpore's default."""
-
-    value: Arg
-    default: Arg
-
-
-def unless_default(**options: tuple[Arg, Arg]) -> dict[str, Option]:
-    """Options and their defaults: of `unless_default(stride=(2, 1), group=(1, 1))` only `stride=2` is written."""
-    return {name: Option(value, default) for name, (value, default) in options.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,33 +35,21 @@ class Written:
 
 
 @dataclass(eq=False, slots=True)
-class Variable:
-    """A variable of the script.
-
-    Attributes:
-        hint: the name that the source suggests; `emit` makes it legal and unique.
-        path: the dotted scopes that it was made in.
-        dims: the extents of the tensor, a name where one is free; two with the same name are equal. None when unknown.
-        assigned: whether the source's own code assigns it to a variable of that name, as it may do again and again.
-    """
-
-    hint: str
-    dims: tuple[int | str | None, ...] | None = None
-    path: str = ""
-    assigned: bool = False
-
-
-@dataclass(eq=False, slots=True)
-class Argument:
+class Argument(Leaf):
     """A parameter of a Cell's constructor: written `stride` in `__init__` and `self.stride` in `construct`."""
 
     name: str
     default: Arg = None
     has_default: bool = False
 
+    @property
+    def label(self) -> str:
+        """Its name."""
+        return self.name
+
 
 @dataclass(eq=False)
-class Member:
+class Member(Leaf):
     """What a Cell's constructor makes and keeps: `self.conv1 = nn.Conv2d(3, 64, 7)`.
 
     Attributes:
@@ -108,10 +62,15 @@ class Member:
     """
 
     name: str
-    constructor: Expr
+    constructor: Arg
     weights: dict[str, Weight] = field(default_factory=dict)
     hint: str = ""
     owner: Member | None = None
+
+    @property
+    def label(self) -> str:
+        """`self.conv1`."""
+        return f"self.{self.name}"
 
     def parameters(self) -> Iterator[tuple[str, Weight]]:
         """Name every parameter of this member by its path below the owner, in the order of the script."""
@@ -119,116 +78,21 @@ class Member:
             yield (f"{self.name}.{name}" if name else self.name), weight
 
 
-Target: TypeAlias = "Variable | tuple[Target, ...] | None"
-"""What an assignment assigns to: a variable, nothing, or the parts of a tuple."""
+def class_of(member: Member) -> Cell | None:
+    """The class that a member is an instance of; None when it is not one of the script's."""
+    made = member.constructor
+    return made.function if isinstance(made, Call) and isinstance(made.function, Cell) else None
+
+
+def called_member(item: Arg) -> Member | None:
+    """The member that an expression calls, `self.conv1(x)`, or takes a part of the result of, `self.lstm(x)[0]`."""
+    while isinstance(item, Index):
+        item = item.value
+    return item.function if isinstance(item, Call) and isinstance(item.function, Member) else None
 
 
 @dataclass(eq=False)
-class Assign:
-    """`a, (b, _) = expr`, or `expr` alone, for what it does, when there are no targets.
-
-    One target takes the value itself, several unpack it, a target of None is dropped (`_`).
-    """
-
-    targets: tuple[Target, ...]
-    value: Arg
-    scopes: tuple[Scope, ...] = ()
-
-
-@dataclass(eq=False)
-class Branch:
-    """`if condition: … else: …`; both blocks end by assigning their results to `targets`."""
-
-    targets: tuple[Variable, ...]
-    condition: Arg
-    then: Block
-    orelse: Block
-    scopes: tuple[Scope, ...] = ()
-
-
-@dataclass(eq=False)
-class While:
-    """`while condition: …` over carried variables.
-
-    Before the loop `carried` take `initial`; each round ends by assigning the body's results to `carried`, all at
-    once. `condition` is evaluated before each round.
-    """
-
-    carried: tuple[Variable, ...]
-    initial: tuple[Arg, ...]
-    condition: Arg
-    body: Block
-    scopes: tuple[Scope, ...] = ()
-
-
-@dataclass(eq=False)
-class For:
-    """`for index in range(3): …` over carried variables, as in `While`; or `for index in self.layers: …`.
-
-    `over` is what `index` goes through: an expression of a range, a member or a variable that holds several. Where
-    there is a `condition`, the loop ends before the first round for which it is false.
-    """
-
-    index: Variable
-    over: Arg
-    carried: tuple[Variable, ...]
-    initial: tuple[Arg, ...]
-    body: Block
-    scopes: tuple[Scope, ...] = ()
-    condition: Arg = None
-
-
-# `scopes` of a statement: the module calls around it in the source, outermost first.
-Statement: TypeAlias = Assign | Branch | While | For
-
-
-@dataclass(eq=False)
-class Block:
-    """Statements in order, and what they result in. An inner block sees the variables of the outer ones."""
-
-    statements: list[Statement] = field(default_factory=list)
-    results: tuple[Arg, ...] = ()
-
-    def walk(self) -> Iterator[Statement]:
-        """Every statement, those of inner blocks after the one that holds them."""
-        for statement in self.statements:
-            yield statement
-            for inner in blocks_of(statement):
-                yield from inner.walk()
-
-
-def blocks_of(statement: Statement) -> tuple[Block, ...]:
-    """The blocks that a statement holds, in the order in which they are written."""
-    match statement:
-        case Branch():
-            return statement.then, statement.orelse
-        case While() | For():
-            return (statement.body,)
-        case _:
-            return ()
-
-
-def defined_by(statement: Statement) -> tuple[Variable, ...]:
-    """The variables that a statement gives to the statements behind it."""
-    match statement:
-        case Assign():
-            return tuple(_variables(statement.targets))
-        case Branch():
-            return statement.targets
-        case _:
-            return statement.carried
-
-
-def _variables(targets: Iterable[Target]) -> Iterator[Variable]:
-    for target in targets:
-        if isinstance(target, tuple):
-            yield from _variables(target)
-        elif target is not None:
-            yield target
-
-
-@dataclass(eq=False)
-class Cell:
+class Cell(Leaf):
     """A class of the script. Several members, of several Cells, may be instances of one."""
 
     name: str
@@ -237,6 +101,29 @@ class Cell:
     members: list[Member] = field(default_factory=list)
     inputs: list[Variable] = field(default_factory=list)
     body: Block = field(default_factory=Block)
+
+    @property
+    def label(self) -> str:
+        """Its name."""
+        return self.name
+
+    def __repr__(self) -> str:
+        """Its code. A variable is called after its hint, with a number where another has that name."""
+        names, known = Namespace(), dict[Variable, str]()
+
+        def name(leaf: Leaf) -> str:
+            if isinstance(leaf, Variable):
+                return known.get(leaf) or known.setdefault(leaf, names.new(leaf.hint))
+            return leaf.label if isinstance(leaf, Leaf) else leaf.__name__
+
+        def write(item: Arg) -> str:
+            return text_of(item, name)
+
+        made = [f"    self.{member.name} = {write(member.constructor)}" for member in self.members]
+        arguments, inputs = (", ".join(["self", *map(write, each)]) for each in (self.arguments, self.inputs))
+        body = [*lines_of(self.body, write), return_line(self.body, write)]
+        lines = [f"def __init__({arguments}):", *made, f"def construct({inputs}):", *("    " + line for line in body)]
+        return "\n".join([f"class {self.name}:", *("    " + line for line in lines)])
 
 
 @dataclass(eq=False)
@@ -275,6 +162,9 @@ class Program:
     cells: list[Cell]
     records: list[Record]
 
+    def __repr__(self) -> str:
+        return "\n\n".join(map(repr, self.cells))
+
     @property
     def top(self) -> Cell:
         """The entry class."""
@@ -284,38 +174,3 @@ class Program:
         """Every parameter of the network with its name in the checkpoint, in the order of the script."""
         for member in self.top.members:
             yield from member.parameters()
-
-
-def arguments_of(item: Arg) -> Iterator[Arg]:
-    """Everything that an argument is made of, itself first."""
-    pending = [item]
-    while pending:
-        part = pending.pop()
-        yield part
-        pending.extend(reversed(parts_of(part)))
-
-
-def parts_of(item: Arg) -> Sequence[Arg]:
-    """What an argument is made of directly."""
-    match item:
-        case Expr():
-            return item.args
-        case Option():
-            return (item.value,)
-        case tuple() | list():
-            return item
-        case _:
-            return ()
-
-
-def expressions_of(statement: Statement) -> tuple[Arg, ...]:
-    """The expressions that a statement itself holds, those of its blocks' results included."""
-    match statement:
-        case Assign():
-            return (statement.value,)
-        case Branch():
-            return (statement.condition, *statement.then.results, *statement.orelse.results)
-        case While():
-            return (*statement.initial, statement.condition, *statement.body.results)
-        case For():
-            return (*statement.initial, statement.over, statement.condition, *statement.body.results)

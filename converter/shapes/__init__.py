@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from converter.script.program import Arg, expr
+from converter.script.expressions import Arg
+from converter.script.templates import expr
 from converter.shapes.arithmetic import ARITHMETIC, Attributes, product
 from converter.shapes.data_movement import DATA_MOVEMENT, MAX_ITEMS
 from converter.shapes.unknown_rank import UNKNOWN_RANK

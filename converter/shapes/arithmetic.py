@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from converter.script.program import Arg, Expr, expr
+from converter.script.expressions import Arg, Attribute, Binary, Call, Name, dimension_read, parts_of
+from converter.script.templates import expr
 from converter.shapes.value import NotEvaluable, is_number
 
 Attributes: TypeAlias = Mapping[str, Any]
@@ -80,8 +81,11 @@ def add(left: Arg, right: Arg) -> Arg:
 
 def _taken_apart(item: Arg) -> tuple[Arg, Any]:
     """What a number is added to, and the number."""
-    if isinstance(item, Expr) and item.template in ("{0} + {1}", "{0} - {1}") and is_number(item.args[1]):
-        return item.args[0], item.args[1] if item.template == "{0} + {1}" else -item.args[1]
+    match item:
+        case Binary("+", base, offset) if is_number(offset):
+            return base, offset
+        case Binary("-", base, offset) if is_number(offset):
+            return base, -offset
     return item, 0
 
 
@@ -142,19 +146,19 @@ def not_negative(item: Arg) -> bool:
     """Whether a value is certainly at least 0: an extent, and what is made of extents without subtraction."""
     if is_number(item):
         return item >= 0
-    if not isinstance(item, Expr):
-        return False
-    match item.template:
-        case "{0}.shape[{1}]" | "{0}.size" | "math.prod({0})" | "math.sqrt({0})":
+    if dimension_read(item) is not None:
+        return True
+    match item:
+        case Attribute(name="size") | Call(Name("math.prod" | "math.sqrt")):
             return True
-        case "max({0}, {1})":
-            return any(map(not_negative, item.args))
-        case "{0} % {1}":
-            return not_negative(item.args[1])
-        case "{0} + {1}" | "{0} * {1}" | "{0} / {1}" | "{0} // {1}" | "min({0}, {1})":
-            return all(map(not_negative, item.args))
-        case "int({0})" | "math.floor({0})" | "math.ceil({0})":
-            return not_negative(item.args[0])
+        case Call(Name("max"), args):
+            return any(map(not_negative, args))
+        case Binary("%", _, divisor):
+            return not_negative(divisor)
+        case Binary("+" | "*" | "/" | "//") | Call(Name("min")):
+            return all(map(not_negative, parts_of(item)[-2:]))
+        case Call(Name("int" | "math.floor" | "math.ceil"), (number,)):
+            return not_negative(number)
     return False
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from converter.script.program import Expr, expr
+from converter.script.expressions import Arg, Index
+from converter.script.templates import expr
 from converter.shapes.arithmetic import Attributes, Operator, numbers
 from converter.shapes.value import NotEvaluable, PyValue, slice_of
 
 
-def _whole(value: PyValue) -> Expr:
+def _whole(value: PyValue) -> Arg:
     if value.whole is None:
         raise NotEvaluable
     return value.whole
@@ -20,9 +21,7 @@ def _whole(value: PyValue) -> Expr:
 
 def _gather(attributes: Attributes, data: PyValue, indices: PyValue) -> PyValue:
     whole = _whole(data)
-    of_tensor = whole.template == "{0}.shape"
-    template, base = ("{0}.shape[{1}]", whole.args[0]) if of_tensor else ("{0}[{1}]", whole)
-    return PyValue(tuple(expr(template, base, i) for i in numbers(indices.array)), indices.shape)
+    return PyValue(tuple(Index(whole, i) for i in numbers(indices.array)), indices.shape)
 
 
 def _slice(attributes: Attributes, data: PyValue, *bounds: PyValue | None) -> PyValue:

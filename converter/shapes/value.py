@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from converter.script.program import Arg, Expr, expr
+from converter.script.expressions import Arg, Starred
+from converter.script.templates import expr
 
 FAR = 2**31 - 1
 """ONNX writes "to the end" as any large number; exporters take the largest of int32 or int64."""
@@ -30,7 +31,7 @@ class PyValue:
 
     items: tuple[Arg, ...]
     shape: tuple[int, ...]
-    whole: Expr | None = None
+    whole: Arg = None
 
     @property
     def rank(self) -> int:
@@ -55,7 +56,7 @@ class PyValue:
     @property
     def unknown_length(self) -> bool:
         """Whether the number of elements is not known, for one of them is `*x.shape`."""
-        return any(isinstance(item, Expr) and item.template.startswith("*") for item in self.items)
+        return any(isinstance(item, Starred) for item in self.items)
 
 
 def is_number(item: Arg) -> bool:
@@ -102,7 +103,7 @@ def read(tensor: Arg, kind: str, shape: Sequence[int | None] | None) -> PyValue 
     return PyValue(tuple(expr(f"{number}({{0}}[{{1}}])", tensor, i) for i in range(shape[0])), (shape[0],))
 
 
-def of_unknown_length(whole: Expr) -> PyValue:
+def of_unknown_length(whole: Arg) -> PyValue:
     """All elements of a tuple, however many they are."""
     return PyValue((expr("*{0}", whole),), (1,), whole)
 

@@ -24,7 +24,9 @@ from converter.graph.walk import subgraphs
 from converter.lowering.tables import Tables
 from converter.lowering.translator import Translator
 from converter.script.emit import emit
-from converter.script.program import Arg, Assign, Program, Variable, expr
+from converter.script.expressions import Arg, invoke
+from converter.script.program import Program
+from converter.script.statements import Assign, Variable
 from converter.script.weights import Weight
 from converter.shapes import PyValue
 from converter.verification.job import NodePlan, PlannedWeight, Probe
@@ -99,7 +101,7 @@ class _Instrumenter(Translator):
         inputs = tuple((value.name or "", _element_type(value)) for value in read)
         probe = Probe(name, operator, next((value.name for value in node.outputs if value.name), ""), inputs)
         self.probes.append(probe)
-        before = Assign((), expr(f"{BEFORE}({{0}}, {{1}})", number, tuple(read.values())))
+        before = Assign((), invoke(BEFORE, number, tuple(read.values())))
         self.emit(before)
         super()._translate(node)
         outputs = {i: value for i, value in enumerate(node.outputs) if value.name}
@@ -111,7 +113,7 @@ class _Instrumenter(Translator):
         names = tuple((i, outputs[i].name or "") for i in made)
         self.probes[number] = replace(probe, outputs=names, converted=converted)
         targets = {i: Variable(name or "y") for i, name in names if outputs[i] in self.values}
-        after = expr(f"{AFTER}({{0}}, {{1}})", number, tuple(made.values()))
+        after = invoke(AFTER, number, tuple(made.values()))
         self.emit(Assign(tuple(targets.get(i) for i in made) if targets else (), after))
         self.values.update({outputs[i]: variable for i, variable in targets.items()})
 

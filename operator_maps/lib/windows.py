@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from converter.rows import Arg, Expr, Node, Operand, expr
+from converter.rows import Arg, Expression, Node, Operand, expr
 
 if TYPE_CHECKING:
     from mindspore import ops
@@ -151,7 +151,7 @@ def _same_total(size: int | None, stride: int, extent: int) -> int | None:
     return None if size is None else max((-(-size // stride) - 1) * stride + extent - size, 0)
 
 
-def pad_input(x: Arg, window: Window, value: float | None = None) -> Expr:
+def pad_input(x: Arg, window: Window, value: float | None = None) -> Expression:
     """Pad `x` (N, C, …) with `ops.pad`, for layers that do not support the padding; `value` is 0 unless given."""
     fill = () if value is None else (value,)
     if not window.known:

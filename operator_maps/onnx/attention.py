@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
-from converter.rows import Arg, Expr, Node, Operand, expr
+from converter.rows import Arg, Expression, Node, Operand, expr
 
 if TYPE_CHECKING:
     import mindspore as ms
@@ -84,7 +84,7 @@ def _default_scale(query: Operand, heads: int) -> Arg:
     return (size if query.rank == 4 else size // heads) ** -0.5
 
 
-def _scores(query: Operand, q: Arg, k: Arg, factor: Arg) -> Expr:
+def _scores(query: Operand, q: Arg, k: Arg, factor: Arg) -> Expression:
     """The scaled scores (batch, heads, queries, keys); in float16 both factors are scaled by the square root of
     `factor`, as the ONNX specification does, against overflow.
     """
@@ -93,7 +93,7 @@ def _scores(query: Operand, q: Arg, k: Arg, factor: Arg) -> Expr:
     return expr("ops.matmul({0}, {1}.swapaxes(2, 3)) * {2}", q, k, factor)
 
 
-def _capped(scores: Arg, cap: float) -> Expr:
+def _capped(scores: Arg, cap: float) -> Expression:
     return expr("ops.tanh({0} / {1}) * {1}", scores, cap)
 
 

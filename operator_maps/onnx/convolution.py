@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from converter.rows import Arg, Expr, Node, Operand, expr, invoke, reshape, unless_default
+from converter.rows import Arg, Expression, Node, Operand, expr, invoke, reshape, unless_default
 from operator_maps.lib.windows import Window, pad_input, padding_of, scalar, sizes_of, window_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def conv(
     return convolution(node, x, w, b, window_of(node, x, kernel, auto_pad, strides, dilations, pads), group)
 
 
-def convolution(node: Node, x: Arg, w: Operand, b: Operand | None, window: Window, group: int) -> Expr:
+def convolution(node: Node, x: Arg, w: Operand, b: Operand | None, window: Window, group: int) -> Expression:
     """Make a convolution: a layer if `w` is a trainable weight, else a function."""
     if not w.is_weight or w.is_buffer:
         return convolve(x, w, window, group, *([] if b is None else [b]))
@@ -58,7 +58,7 @@ def convolution(node: Node, x: Arg, w: Operand, b: Operand | None, window: Windo
     return _layer(node, f"nn.Conv{window.rank}d", x, w, b, (inner * group, out), options)  # type: ignore[operator, arg-type]
 
 
-def convolve(x: Arg, w: Arg, window: Window, group: int, *bias: Arg) -> Expr:
+def convolve(x: Arg, w: Arg, window: Window, group: int, *bias: Arg) -> Expression:
     """Make a convolution whose weights are computed or never trained: `ops.conv2d`, after an `ops.pad` if needed."""
     if not (window.symmetric or window.auto_pad == "SAME_UPPER"):
         x, window = pad_input(x, window), window.without_padding()
@@ -135,7 +135,7 @@ def _layer(
     b: Operand | None,
     channels: tuple[int, int],
     options: dict[str, Any],
-) -> Expr:
+) -> Expression:
     """Make a convolution layer on `x`; a bias that is not a constant is added to its result."""
     kernel: Sequence[int] = w.shape[2:]  # type: ignore[assignment, index]
     weights = {"weight": w.weight(reshape(*w.shape[:2], 1, *kernel)) if len(kernel) == 1 else w.weight()}  # type: ignore[index, misc]
@@ -147,7 +147,7 @@ def _layer(
     return y if b is None or own_bias else _plus_bias(y, b, len(kernel))
 
 
-def _plus_bias(y: Arg, b: Operand, rank: int) -> Expr:
+def _plus_bias(y: Arg, b: Operand, rank: int) -> Expression:
     return expr("{0} + {1}.reshape({2})", y, b, (1, -1, *(1,) * rank))
 
 
@@ -183,7 +183,7 @@ def _trim(
     return window, tuple(max(-taken, 0) for taken in trimmed)
 
 
-def _transposed_layer(node: Node, x: Operand, w: Operand, b: Operand | None, window: Window, group: int) -> Expr:
+def _transposed_layer(node: Node, x: Operand, w: Operand, b: Operand | None, window: Window, group: int) -> Expression:
     """Make `nn.Conv2dTranspose` or its 1-D or 3-D form; the result of the 1-D layer, which supports symmetric padding
     only, is cropped by a slice.
     """

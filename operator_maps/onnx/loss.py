@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from converter.rows import Arg, Expr, Node, Operand, Unpacked, expr, invoke, unless_default
+from converter.rows import Arg, Expression, Node, Operand, Unpacked, expr, invoke, unless_default
 
 if TYPE_CHECKING:
     from mindspore import ops
@@ -44,7 +44,9 @@ def softmax_cross_entropy(
     return _loss("ops.nll_loss", logs, labels, weights, ignore_index, reduction), logs
 
 
-def _loss(name: str, x: Arg, target: Operand, weight: Operand | None, ignore_index: int | None, reduction: str) -> Expr:
+def _loss(
+    name: str, x: Arg, target: Operand, weight: Operand | None, ignore_index: int | None, reduction: str
+) -> Expression:
     options = unless_default(
         ignore_index=(-100 if ignore_index is None else ignore_index, -100), reduction=(reduction, "mean")
     )

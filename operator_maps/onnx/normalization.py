@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from converter.rows import Arg, Expr, Node, Operand, expr, invoke, unless_default
+from converter.rows import Arg, Expression, Node, Operand, expr, invoke, unless_default
 
 if TYPE_CHECKING:
     import mindspore as ms
@@ -116,7 +116,7 @@ def group_normalization(
 
 def _group_norm(
     node: Node, x: Operand, groups: int, channels: int | None, scale: Operand, b: Operand, epsilon: float
-) -> Expr:
+) -> Expression:
     if scale.is_weight and b.is_weight and scale.shape == b.shape == (channels,):
         options = unless_default(eps=(epsilon, 1e-5)) | dtype_of(node, scale)
         weights = {"gamma": scale.weight(), "beta": b.weight()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
-from converter.rows import Arg, Expr, Node, Operand, expr, invoke, unless_default
+from converter.rows import Arg, Expression, Node, Operand, expr, invoke, unless_default
 from operator_maps.lib.windows import Window, pad_input, padding_of, scalar, sizes_of, window_of
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _function_supports(window: Window) -> bool:
     return all(b + e <= k for b, e, k in zip(window.begin, window.end, window.kernel, strict=True))  # type: ignore[operator]
 
 
-def _window_means(node: Node, x: Operand, window: Window, count_include_pad: bool) -> Expr:
+def _window_means(node: Node, x: Operand, window: Window, count_include_pad: bool) -> Expression:
     """The sum over each window divided by its number of counted elements; padding added by `ceil_mode` never counts."""
     full = _without_ceil_mode(node, x, window) if window.ceil_mode else window
     size = (window.kernel, window.strides, window.dilations)
@@ -216,7 +216,7 @@ def lp_pool(
     return _root(sums, p)
 
 
-def _power(x: Arg, p: int) -> Expr:
+def _power(x: Arg, p: int) -> Expression:
     return (
         expr("ops.square({0})", x)
         if p == 2
@@ -226,7 +226,7 @@ def _power(x: Arg, p: int) -> Expr:
     )
 
 
-def _root(x: Expr, p: int) -> Expr:
+def _root(x: Expression, p: int) -> Expression:
     return expr("ops.sqrt({0})", x) if p == 2 else expr("ops.pow({0}, 1 / {1})", x, p) if p > 1 else x
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx_ir as ir
 
-from converter.rows import Arg, Expr, Node, Operand, Unpacked, expr
+from converter.rows import Arg, Expression, Node, Operand, Unpacked, expr
 from operator_maps.lib.windows import window_of
 from operator_maps.onnx.convolution import convolve
 
@@ -42,7 +42,7 @@ def quantize_linear(
     divisor = _broadcastable(node, scale, x, axis, block_size)
     working = ir.DataType(precision) if precision else scale.dtype
     value: Arg = x if x.dtype == working else expr("{0}.astype({1})", x, node.mindspore_dtype(working))
-    if scale.dtype != working and isinstance(divisor, (Operand, Expr)):
+    if scale.dtype != working and isinstance(divisor, (Operand, Expression)):
         divisor = expr("{0}.astype({1})", divisor, node.mindspore_dtype(working))
     quotient = expr("{0} / {1}", value, divisor)
     return _quantized(node, quotient, _broadcastable(node, zero_point, x, axis, block_size))
@@ -65,7 +65,7 @@ def dequantize_linear(
     """
     dtype = node.outputs[0].dtype
     factor = _broadcastable(node, scale, x, axis, block_size)
-    if scale.dtype != dtype and isinstance(factor, (Operand, Expr)):
+    if scale.dtype != dtype and isinstance(factor, (Operand, Expression)):
         factor = expr("{0}.astype({1})", factor, node.dtype())
     shifted = _minus_zero_point(x, _broadcastable(node, zero_point, x, axis, block_size), node.dtype())
     return expr("{0} * {1}", shifted, factor)
@@ -144,7 +144,7 @@ def qlinear_conv(
     if b is not None:
         y = expr("{0} + {1}", y, _per_channel(expr("{0}.astype(ms.float32)", b), rank))
     scale = _requantisation_factor(_scalar(x_scale), _scalar(w_scale), _scalar(y_scale))
-    if isinstance(scale, Expr) and w_scale.size != 1:
+    if isinstance(scale, Expression) and w_scale.size != 1:
         scale = _per_channel(scale, rank)
     return _quantized(node, expr("{0} * {1}", y, scale), _scalar(y_zero_point))
 
@@ -152,11 +152,11 @@ def qlinear_conv(
 # Shared by the rows
 
 
-def _quantized(node: Node, value: Arg, zero_point: Arg) -> Expr:
+def _quantized(node: Node, value: Arg, zero_point: Arg) -> Expression:
     return expr("{0}({1}, {2}, {3})", quantize, value, zero_point, node.dtype())
 
 
-def _minus_zero_point(x: Operand, zero_point: Arg, dtype: Arg) -> Expr:
+def _minus_zero_point(x: Operand, zero_point: Arg, dtype: Arg) -> Expression:
     """An integer tensor minus its zero point, in a wider type."""
     wide = expr("{0}.astype({1})", x, dtype)
     return wide if zero_point == 0 else expr("{0} - {1}", wide, zero_point)
@@ -174,7 +174,7 @@ def _broadcastable(node: Node, value: Operand | None, x: Operand, axis: int, blo
     found = _scalar(value)
     if value is not None and value.dtype == ir.DataType.UINT16 and isinstance(found, Operand):
         found = expr("{0}.astype(ms.float32)", found)  # MindSpore combines uint16 with no other type
-    if value is None or not isinstance(found, (Operand, Expr)) or value.rank == 0:
+    if value is None or not isinstance(found, (Operand, Expression)) or value.rank == 0:
         return found
     if x.rank is None:
         raise node.decline("the rank of its input is unknown")
@@ -192,7 +192,7 @@ def _per_row(value: Operand) -> Arg:
     return expr("{0}.expand_dims(-1)", found) if isinstance(found, Operand) and value.rank else found
 
 
-def _per_channel(value: Arg, rank: int) -> Expr:
+def _per_channel(value: Arg, rank: int) -> Expression:
     """A vector (C,) reshaped so that it broadcasts against (N, C, …) of this rank."""
     return expr("{0}.reshape({1})", value, (-1, *(1,) * (rank - 2)))
 
@@ -206,11 +206,11 @@ def _requantisation_factor(a_scale: Arg, b_scale: Arg, y_scale: Arg) -> Arg:
     return expr("{0} * {1} / {2}", *scales)
 
 
-def _float(scale: Operand) -> Expr:
+def _float(scale: Operand) -> Expression:
     return expr("ms.float16") if scale.dtype == ir.DataType.FLOAT16 else expr("ms.float32")
 
 
-def _integer_product(a: Operand, b: Operand, a_zero_point: Operand | None, b_zero_point: Operand | None) -> Expr:
+def _integer_product(a: Operand, b: Operand, a_zero_point: Operand | None, b_zero_point: Operand | None) -> Expression:
     wide = expr("ms.int32")
     rows = 0 if a_zero_point is None else _per_row(a_zero_point)
     return expr(
@@ -230,7 +230,7 @@ def _integer_convolution(
     group: int,
     pads: Sequence[int] | None,
     strides: Sequence[int] | None,
-) -> Expr:
+) -> Expression:
     if w.shape is None or None in w.shape[2:]:
         raise node.decline("the extents of its kernel are unknown")
     window = window_of(node, x, w.shape[2:], auto_pad, strides, dilations, pads)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
-from converter.rows import Arg, Expr, Node, Operand, Unpacked, expr, invoke
+from converter.rows import Arg, Expression, Node, Operand, Unpacked, expr, invoke
 
 if TYPE_CHECKING:
     from mindspore import ops
@@ -62,12 +62,12 @@ def random_uniform_like(
     return _scaled(_draw(node, "ops.rand", expr("{0}.shape", x), dtype or x.dtype), high - low, low)
 
 
-def _draw(node: Node, function: str, shape: Arg, dtype: int | ir.DataType | None) -> Expr:
+def _draw(node: Node, function: str, shape: Arg, dtype: int | ir.DataType | None) -> Expression:
     known = {} if dtype == ir.DataType.FLOAT else {"dtype": node.mindspore_dtype(dtype)}
     return invoke(function, shape, **known)
 
 
-def _scaled(drawn: Expr, scale: float, offset: float) -> Expr:
+def _scaled(drawn: Expression, scale: float, offset: float) -> Expression:
     drawn = drawn if scale == 1 else expr("{0} * {1}", drawn, scale)
     return drawn if offset == 0 else expr("{0} + {1}", drawn, offset)
 

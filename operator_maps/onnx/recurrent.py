@@ -14,7 +14,6 @@ from typing import Any
 from converter.rows import (
     Arg,
     Assign,
-    Expr,
     Node,
     Operand,
     Variable,
@@ -142,7 +141,7 @@ class _Run:
             node.emit(call)
         outputs, states = zip(*(call.targets for call in calls), strict=True)
         axis = 1 + self.layout
-        every = expr("ops.stack({0}, {1})", outputs, axis) if len(calls) == 2 else _upcast(outputs[0], axis)
+        every = expr("ops.stack({0}, {1})", outputs, axis) if len(calls) == 2 else _with_axis(outputs[0], axis)
         last = [self._swapped(self._last(k, states)) if used[1 + k] else None for k in range(len(self.states))]
         return Written(calls[-1], (self._swapped(every) if used[0] else None, *last)[: len(node.used)])
 
@@ -187,7 +186,7 @@ class _Run:
         return expr("{0}[1:]" if index else "{0}[:1]", states[0])
 
 
-def _upcast(x: Arg, axis: int) -> Arg:
+def _with_axis(x: Arg, axis: int) -> Arg:
     return expr("{0}.expand_dims({1})", x, axis)
 
 
@@ -223,7 +222,7 @@ def _functions(
             formula = formula.replace("{z}", f"ops.clamp({{z}}, {{{len(values)}}}, {{{len(values) + 1}}})")
             values += [-bound, bound]
         formula = formula.replace("{z}", "z")
-        functions.append(expr(f"lambda z: {formula}", *values) if values else Expr(formula.removesuffix("(z)")))
+        functions.append(expr(f"lambda z: {formula}", *values) if values else expr(formula.removesuffix("(z)")))
     return functions
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
-from converter.rows import Arg, Expr, Node, Operand, expr
+from converter.rows import Arg, Expression, Node, Operand, expr
 
 if TYPE_CHECKING:
     import mindspore as ms
@@ -57,7 +57,7 @@ def stft(
     return _result(node, x, expr("{0}({1})", as_real, expr("ops.rfft({0})" if onesided else "ops.fft({0})", framed)))
 
 
-def _signal(node: Node, x: Operand, onesided: bool = False, inverse: bool = False) -> Expr:
+def _signal(node: Node, x: Operand, onesided: bool = False, inverse: bool = False) -> Expression:
     """The signal as a real or complex tensor, without the last axis of ONNX's representation."""
     last = x.shape[-1] if x.shape else None
     if last not in (1, 2):
@@ -72,7 +72,7 @@ def _signal(node: Node, x: Operand, onesided: bool = False, inverse: bool = Fals
 _COMPLEX_PARTS = (ir.DataType.FLOAT, ir.DataType.DOUBLE)
 
 
-def _result(node: Node, x: Operand, y: Expr) -> Expr:
+def _result(node: Node, x: Operand, y: Expression) -> Expression:
     return y if x.dtype in _COMPLEX_PARTS else expr("{0}.astype({1})", y, node.dtype())
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from converter.rows import Arg, Expr, Node, Operand, Unpacked, Unsupported, call, expr
+from converter.rows import Arg, Constant, Expression, Index, Node, Operand, Slice, Unpacked, Unsupported, call, expr
 from converter.shapes import FAR
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def _parts(node: Node, x: Operand, sizes: Operand | None, axis: int, count: int)
     return (node.let("size", expr("({0} + {1}) // {2}", extent, count - 1, count)),) * count
 
 
-def empty_tensor(node: Node, index: int = 0) -> Expr:
+def empty_tensor(node: Node, index: int = 0) -> Expression:
     """An output without elements as `ops.zeros`: slicing an empty tensor kills the process in graph mode on the CPU.
 
     Raises:
@@ -134,7 +133,7 @@ def slice_by(x, starts, ends, axes, steps):
     return ops.strided_slice(x, first, ops.maximum(last, -extents - 1), step)
 
 
-def subscript(x: Arg, along: dict[int, Any]) -> Expr:
+def subscript(x: Arg, along: dict[int, Any]) -> Expression:
     """Make `x[:, 1:3]`: for each axis in `along` a slice (of Python values), a number or a tensor.
 
     Axes are all non-negative or all negative. Negative axes, and the last axis of several, are written with an
@@ -151,24 +150,14 @@ def subscript(x: Arg, along: dict[int, Any]) -> Expr:
         raise Unsupported(f"it has no axis {first if first < 0 else last}")
     from_back = first < 0 or (rank is not None and first > 1 and last == rank - 1)
     axes = range(first, 0 if first < 0 else last + 1) if from_back else range(last + 1)
-    args: list[Arg] = [x]
-    places = [*["..."] * from_back, *(_subscript_item(along.get(axis, slice(None)), args) for axis in axes)]
-    return Expr(f"{{0}}[{', '.join(places)}]", tuple(args))
+    places = [_place(along.get(axis, slice(None))) for axis in axes]
+    index = (Constant(...), *places) if from_back else tuple(places)
+    return Index(x, index if len(index) > 1 else index[0])
 
 
-def _subscript_item(item: Any, args: list[Arg]) -> str:
-    """The template of the subscript of one axis; values in it are appended to `args`."""
-    if not isinstance(item, slice):
-        args.append(item)
-        return f"{{{len(args) - 1}}}"
-    return ":".join(_bound_texts(item, args))
-
-
-def _bound_texts(item: slice, args: list[Arg]) -> Iterator[str]:
-    for bound in (item.start, item.stop, *[item.step] * (item.step is not None)):
-        if bound is not None:
-            args.append(bound)
-        yield "" if bound is None else f"{{{len(args) - 1}}}"
+def _place(item: Any) -> Arg:
+    """The index for one axis."""
+    return Slice(item.start, item.stop, item.step) if isinstance(item, slice) else item
 
 
 def tile(node: Node, x: Operand, repeats: Operand) -> Arg:

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 
 import onnx
 
+from converter.graph.annotations import OPSET
 from converter.graph.normalize.rewrites import RELATIVES, RELATIVES_DOMAIN
 from converter.lowering import tables
-from converter.lowering.tables import OPSET, Call, Row
+from converter.lowering.tables import Row, TemplateRow
 
 _HEAD = """\
 # Operators
@@ -64,7 +65,7 @@ def _passed(operator: str, counts: Counts) -> str:
 
 
 def _summary(row: Row) -> str:
-    if isinstance(row.function, Call):
+    if isinstance(row.function, TemplateRow):
         only = ", ".join(f"{name} = {value!r}" for name, value in row.function.only.items())
         return f"`{row.function.template}`" + (f", only {only}" if only else "")
     paragraph = (inspect.getdoc(row.function) or "a function").split("\n\n")[0]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from converter.script.dead_code import eliminate_dead_code
-from converter.script.program import Assign, Block, Branch, Cell, Member, Program, Record, Variable, expr
+from converter.script.program import Cell, Member, Program, Record
+from converter.script.statements import Assign, Block, Branch, Variable
+from converter.script.templates import expr
 
 
 def test_what_nothing_reads_goes() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import onnx
 import pytest
 from graph.normalize.harness import parse
-from mindspore import nn
+from mindspore import nn, ops
 
 from converter.script.mindspore_api import CELL_ATTRIBUTES, PARAMETERS
 
@@ -22,7 +22,7 @@ def test_the_attributes_of_a_cell() -> None:
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_the_parameters_of_a_layer(name: str) -> None:
     module, _, layer = name.partition(".")
-    parameters = inspect.signature(getattr({"nn": nn}[module], layer)).parameters
+    parameters = inspect.signature(getattr({"nn": nn, "ops": ops}[module], layer)).parameters
     assert [*parameters][: len(PARAMETERS[name].split())] == PARAMETERS[name].split()
 
 

@@ -13,8 +13,9 @@ from onnx import TensorProto, helper
 
 import converter
 from converter.api import Result
-from converter.script.program import Program, expr
+from converter.script.program import Program
 from converter.script.structure import structure
+from converter.script.templates import expr
 from converter.verification import supervise, verify
 
 NETWORK = ("Sin", "Cos", "Neg", "Exp")

@@ -11,7 +11,6 @@ import ast
 import dis
 import functools
 import inspect
-import re
 import subprocess
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
@@ -22,25 +21,21 @@ import templates
 from converter.base.names import Namespace
 from converter.errors import ScriptGenerationError
 from converter.script.emit.coalescing import coalesced_variables
-from converter.script.program import (
-    Arg,
-    Argument,
+from converter.script.expressions import Arg, walk
+from converter.script.printer import text_of
+from converter.script.program import Argument, Cell, Member, Program
+from converter.script.statements import (
     Assign,
     Block,
     Branch,
-    Cell,
-    Expr,
     For,
-    Member,
-    Option,
-    Program,
     Statement,
-    Target,
     Variable,
     While,
-    arguments_of,
-    expr,
-    expressions_of,
+    expressions_in,
+    lines_of,
+    return_line,
+    visit_block,
 )
 
 LINE_LENGTH = 120
@@ -83,72 +78,6 @@ def emit(program: Program, docstring: str) -> Script:
     return Script(text, positions, positions[id(program.top)])
 
 
-# Expressions
-
-
-@functools.lru_cache(maxsize=4096)
-def _parsed(template: str) -> ast.expr:
-    """A template's syntax tree, its holes as names; `*{0}` stands for several elements of a tuple."""
-    source = re.sub(r"\{(\d+)\}", r"_hole_\1_", template).replace("{{", "{").replace("}}", "}")
-    try:
-        if source.startswith("*"):
-            return ast.Starred(ast.parse(source[1:], mode="eval").body, ast.Load())
-        return ast.parse(source, mode="eval").body
-    except SyntaxError as error:
-        raise ScriptGenerationError(
-            f"a row wrote '{template}', which is not a Python expression ({error.msg})"
-        ) from error
-
-
-_LEFT_OUT = ast.Constant(...)
-"""What an option with MindSpore's default becomes."""
-
-
-class _Fill(ast.NodeTransformer):
-    """Copies a template's tree with its holes filled."""
-
-    def __init__(self, args: list[ast.expr]) -> None:
-        self._args = args
-
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        fields = {
-            name: [self.visit(item) if isinstance(item, ast.AST) else item for item in value]
-            if isinstance(value, list)
-            else self.visit(value)
-            if isinstance(value, ast.AST)
-            else value
-            for name, value in ast.iter_fields(node)
-        }
-        if isinstance(node, ast.Call):
-            fields["keywords"] = [keyword for keyword in fields["keywords"] if keyword.value is not _LEFT_OUT]
-        return type(node)(**fields)
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        hole = re.fullmatch(r"_hole_(\d+)_", node.id)
-        return self._args[int(hole[1])] if hole else node
-
-
-def tree_of(item: Arg, name: Callable[[Any], str]) -> ast.expr:
-    """Turn an argument into a syntax tree; `name` writes variables, members, arguments, Cells and helpers."""
-    match item:
-        case Expr():
-            return _Fill([tree_of(arg, name) for arg in item.args]).visit(_parsed(item.template))
-        case Option():
-            return _LEFT_OUT if item.value == item.default else tree_of(item.value, name)
-        case tuple():
-            return ast.Tuple([tree_of(part, name) for part in item], ast.Load())
-        case list():
-            return ast.List([tree_of(part, name) for part in item], ast.Load())
-        case float() if item != item or item in (float("inf"), float("-inf")):
-            return ast.Call(ast.Name("float"), [ast.Constant(str(item))], [])
-        case int() | float() if str(item).startswith("-"):  # as Python reads it: `(-1) ** 2` needs its parentheses
-            return ast.UnaryOp(ast.USub(), ast.Constant(-item))
-        case bool() | None | str() | bytes() | int() | float() | complex():
-            return ast.Constant(item)
-        case _:
-            return ast.Name(name(item))
-
-
 # One Cell
 
 
@@ -169,7 +98,7 @@ class _CellText:
         self.inputs = [self._variables[value] for value in cell.inputs]
         self.kept = [argument.name for argument in cell.arguments if argument in _used_in_body(cell)]
         self.members = [f"self.{member.name} = {self._write(member.constructor, False)}" for member in cell.members]
-        self.body = [*self._block(cell.body, 0), self._return(cell.body)]
+        self.body = [*lines_of(cell.body, self._write), return_line(cell.body, self._write)]
 
     @property
     def source(self) -> str:
@@ -181,7 +110,7 @@ class _CellText:
         return argument.name + default
 
     def _write(self, item: Arg, in_construct: bool = True) -> str:
-        return ast.unparse(tree_of(item, functools.partial(self._name, in_construct)))
+        return text_of(item, functools.partial(self._name, in_construct))
 
     def _name(self, in_construct: bool, item: Any) -> str:
         match item:
@@ -203,71 +132,10 @@ class _CellText:
             self._variables[value] = self._names.new(value.hint)
         return self._variables[value]
 
-    def _block(self, block: Block, depth: int) -> Iterator[str]:
-        for statement in block.statements:
-            yield from (("    " * depth) + line for line in self._statement(statement))
-
-    def _statement(self, statement: Statement) -> Iterator[str]:
-        match statement:
-            case Assign():
-                targets = ", ".join(map(self._target, statement.targets))
-                yield f"{targets} = {self._write(statement.value)}" if targets else self._write(statement.value)
-            case Branch():
-                yield f"if {self._write(statement.condition)}:"
-                yield from self._inner(statement.then, statement.targets)
-                yield "else:"
-                yield from self._inner(statement.orelse, statement.targets)
-            case While():
-                yield from self._initial(statement)
-                yield f"while {self._write(statement.condition)}:"
-                yield from self._inner(statement.body, statement.carried)
-            case For():
-                yield from self._initial(statement)
-                yield f"for {self._variable(statement.index)} in {self._write(statement.over)}:"
-                if statement.condition is not None:
-                    yield f"    if {self._write(expr('not {0}', statement.condition))}:"
-                    yield "        break"
-                yield from self._inner(statement.body, statement.carried)
-
-    def _target(self, target: Target) -> str:
-        match target:
-            case None:
-                return "_"
-            case Variable():
-                return self._variable(target)
-            case (single,):
-                return f"({self._target(single)},)"
-            case _:
-                return f"({', '.join(map(self._target, target))})"
-
-    def _initial(self, loop: While | For) -> Iterator[str]:
-        for target, value in zip(loop.carried, loop.initial, strict=True):
-            yield from self._assign((target,), (value,))
-
-    def _inner(self, block: Block, targets: tuple[Variable, ...]) -> Iterator[str]:
-        lines = [*self._block(block, 1), *("    " + line for line in self._assign(targets, block.results))]
-        yield from lines or ["    pass"]
-
-    def _assign(self, targets: tuple[Variable, ...], values: tuple[Arg, ...]) -> Iterator[str]:
-        """Assign several at once, leaving out those that stay what they are."""
-        written = [(self._variable(target), self._write(value)) for target, value in zip(targets, values, strict=True)]
-        pairs = [(target, value) for target, value in written if target != value]
-        if pairs:
-            yield f"{', '.join(target for target, _ in pairs)} = {', '.join(value for _, value in pairs)}"
-
-    def _return(self, block: Block) -> str:
-        return f"return {', '.join(self._write(result) for result in block.results)}"
-
 
 def _used_in_body(cell: Cell) -> set[Argument]:
     """The constructor arguments that `construct` reads, which `__init__` therefore keeps."""
-    return {
-        part
-        for statement in cell.body.walk()
-        for item in expressions_of(statement)
-        for part in arguments_of(item)
-        if isinstance(part, Argument)
-    } | {part for item in cell.body.results for part in arguments_of(item) if isinstance(part, Argument)}
+    return {part for part in visit_block(cell.body) if isinstance(part, Argument)}
 
 
 # The module
@@ -287,19 +155,19 @@ def helpers_of(program: Program) -> list[Callable[..., Any]]:
         found[helper] = None
 
     for cell in program.cells:
-        roots = [member.constructor for member in cell.members] + list(cell.body.results)
-        roots += [item for statement in cell.body.walk() for item in expressions_of(statement)]
-        for root in roots:
-            for part in arguments_of(root):
+        for root in (*(member.constructor for member in cell.members), *expressions_in(cell.body)):
+            for part in walk(root):
                 if inspect.isfunction(part):
                     add(part)
     return list(found)
 
 
-def _global_names(code: Any) -> set[str]:
-    inner = [constant for constant in code.co_consts if inspect.iscode(constant)]
-    names = {step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"}
-    return names.union(*map(_global_names, inner))
+def _global_names(code: Any) -> list[str]:
+    """The global names that a function's code reads, inner functions included, in the order of the code."""
+    names = [step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"]
+    for constant in code.co_consts:
+        names += _global_names(constant) if inspect.iscode(constant) else []
+    return list(dict.fromkeys(names))
 
 
 def _imports(bodies: list[str]) -> list[str]:

@@ -11,20 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from converter.base.names import identifier
-from converter.script.program import (
-    Arg,
+from converter.script.expressions import Arg, walk
+from converter.script.program import Cell, Member
+from converter.script.statements import (
     Assign,
     Block,
     Branch,
-    Cell,
     For,
-    Member,
     Statement,
     Variable,
     While,
-    arguments_of,
     blocks_of,
     defined_by,
+    expressions_in,
     expressions_of,
 )
 
@@ -84,11 +83,11 @@ class _Merger:
         """Where each variable is read last: the number of a statement, or that behind all of them."""
         last: dict[Variable, int] = {}
         for index, statement in enumerate(body.statements):
-            for item in (*expressions_of(statement), *_inside(statement)):
-                last.update((self.find(part), index) for part in arguments_of(item) if isinstance(part, Variable))
+            for item in expressions_of(statement):
+                last.update((self.find(part), index) for part in walk(item) if isinstance(part, Variable))
         end = len(body.statements)
         for item in body.results:
-            last.update((self.find(part), end) for part in arguments_of(item) if isinstance(part, Variable))
+            last.update((self.find(part), end) for part in walk(item) if isinstance(part, Variable))
         return last
 
     def _merge_initial(self, loop: While | For, own: set[Variable], later: list[Arg]) -> None:
@@ -115,25 +114,17 @@ class _Merger:
 
     def _reads(self, items: Iterable[Arg], value: Variable) -> bool:
         wanted = self.find(value)
-        return any(
-            isinstance(part, Variable) and self.find(part) is wanted for item in items for part in arguments_of(item)
-        )
+        return any(isinstance(part, Variable) and self.find(part) is wanted for item in items for part in walk(item))
 
 
 def _inside(statement: Statement) -> Iterator[Arg]:
-    """What is read in a statement's blocks, and between their rounds."""
-    if isinstance(statement, Assign):
-        return
-    for inner in blocks_of(statement):
-        yield from inner.results
-        for other in inner.walk():
-            yield from expressions_of(other)
+    """What is read in a statement's blocks, and between their iterations."""
+    for block in blocks_of(statement):
+        yield from expressions_in(block)
     if isinstance(statement, (While, For)):
         yield statement.condition
 
 
 def _behind(block: Block, index: int) -> Iterator[Arg]:
-    """What is read behind a statement, in the rest of its block."""
-    for later in Block(block.statements[index + 1 :], block.results).walk():
-        yield from expressions_of(later)
-    yield from block.results
+    """What is read after a statement, in the rest of its block."""
+    return expressions_in(Block(block.statements[index + 1 :], block.results))

@@ -11,9 +11,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from converter.base.bounded import bounded
 from converter.base.names import Namespace
+from converter.script.expressions import Call
 from converter.script.mindspore_api import CELL_ATTRIBUTES
-from converter.script.program import Assign, Block, Cell, Expr, Member, Program, Variable, defined_by
+from converter.script.program import Cell, Member, Program
+from converter.script.statements import Assign, Block, Variable, defined_by
 from converter.script.structure import hoist, repeats, reroll, sharing
 from converter.script.structure.calls import split_calls
 from converter.script.structure.classes import Group, Instance, arguments_of, build, grouped, instance_of, outliers
@@ -30,7 +33,7 @@ from converter.script.structure.regions import (
     substituted,
     used_by,
 )
-from converter.script.structure.sequences import as_chain, call_template, collapse_runs, sequence_of
+from converter.script.structure.sequences import as_chain, collapse_runs, sequence_of
 from converter.script.structure.variable_reuse import reuse_variables
 
 SMALLEST_CLASS = 3
@@ -85,8 +88,9 @@ class _Structure:
         self._count_uses()
         self._reroll(self._root, {part for part in self._results if isinstance(part, Variable)})
         self._find(repeats.find_chains)
-        while self._find(repeats.find_segments):
-            pass
+        for _ in bounded(len(self._root.items) + 1, "find repeated segments"):
+            if not self._find(repeats.find_segments):
+                break
         return self._finish()
 
     def _find(self, find: Callable[[Region, repeats.Outputs], bool]) -> bool:
@@ -119,28 +123,33 @@ class _Structure:
 
     def _fold(self) -> None:
         """Turn every region below the root into calls of classes, innermost first."""
-        while self._root.inner():
+        regions = len(_edges(self._root))
+        for _ in bounded(
+            2 * regions + 1, "turn regions into classes"
+        ):  # a turn may pass parameters in, the next one folds
+            if not self._root.inner():
+                break
             self._count_uses()
             parents = {region: parent for parent, region in _edges(self._root)}
             leaves = [region for region in parents if not region.inner()]
             for leaf in leaves:
                 hoist.localize_dimensions(leaf)
             ready, conflicting = sharing.split(self._root, leaves)
-            self._part(conflicting, parents)
+            self._separate(conflicting, parents)
             simplified = [self._simplify(leaf, parents[leaf]) for leaf in ready]
             self._replace_all(parents)
             if ready and not any(simplified):
                 self._make_classes(ready, parents)
 
-    def _part(self, conflicting: dict[Region, set[Member]], parents: dict[Region, Region]) -> None:
+    def _separate(self, conflicting: dict[Region, list[Member]], parents: dict[Region, Region]) -> None:
         """Let regions that share members with others, but are no calls of one module, do without them."""
         shared = dict.fromkeys(member for members in conflicting.values() for member in members)
         passed = [member for member in shared if "" in member.weights]
         for member in passed:
             sharing.pass_in(self._root, member)
         for leaf, members in conflicting.items():
-            layers = members.difference(passed)
-            if layers != members and not layers:
+            layers = {member for member in members if member not in passed}
+            if members and not layers:
                 continue
             if not (layers and hoist.lift_calls(leaf, parents[leaf], layers)):
                 self._dissolve(leaf)
@@ -185,7 +194,7 @@ class _Structure:
             self._sequences[key] = sequence_of(layers, "nn.SequentialCell", "", leaf.path)
         member = self._sequences[key]
         outputs[0].path = leaf.path
-        statement = Assign((outputs[0],), Expr(call_template(1), (member, inputs[0])))
+        statement = Assign((outputs[0],), Call(member, (inputs[0],)))
         self._locations.moved |= dict.fromkeys(leaf.items, statement) | dict.fromkeys(layers, member)
         self._instead[leaf] = [statement]
         return True
@@ -251,8 +260,7 @@ class _Structure:
             self._locations.owners |= dict.fromkeys(instance.signature.statements, member)
             for part in instance.signature.members:
                 part.owner = member
-            inputs = (*instance.inputs, *extra)
-            call = Expr(call_template(len(inputs)), (member, *inputs))
+            call = Call(member, (*instance.inputs, *extra))
             fresh |= {value: Variable(value.hint, value.dims, region.path) for value in instance.outputs}
             self._instead[region] = [Assign(tuple(fresh[value] for value in instance.outputs), call)]
         return fresh

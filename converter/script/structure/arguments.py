@@ -6,8 +6,10 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from converter.base.names import Namespace, identifier
-from converter.script.program import Arg, Argument, Expr, Member, Variable, defined_by
-from converter.script.structure.signature import Hole
+from converter.script.expressions import Arg, Binary
+from converter.script.program import Argument, Member
+from converter.script.statements import Variable, defined_by
+from converter.script.structure.signature import UNNAMED, Slot
 
 ABSENT = object()
 """The literal of an instance that lacks the statement in which the class has it."""
@@ -22,12 +24,12 @@ class Column:
 
     Attributes:
         values: its value in each instance, or `ABSENT`.
-        holes: where it stands; the first gives it its name when no other knows it better.
+        slots: where it stands; the first gives it its name when no other knows it better.
         size: whether it is one number of a tuple, such as a shape's.
     """
 
     values: list[Arg]
-    holes: list[Hole] = field(default_factory=list)
+    slots: list[Slot] = field(default_factory=list)
     size: bool = False
 
     def agrees(self, values: Sequence[Arg]) -> bool:
@@ -47,7 +49,7 @@ class Arguments:
     """What a constructor takes, and `construct` besides its inputs.
 
     Attributes:
-        choices: what to write into every hole.
+        choices: what to write into every slot.
         values: the arguments, in the order of their appearance, with their value in each instance; a variable where
             the calls of one instance differ.
     """
@@ -57,7 +59,7 @@ class Arguments:
 
 
 def arguments_for(
-    holes: Sequence[Hole], rows: Sequence[Sequence[Arg]], names: Namespace, called: Sequence[Hashable] | None = None
+    slots: Sequence[Slot], rows: Sequence[Sequence[Arg]], names: Namespace, called: Sequence[Hashable] | None = None
 ) -> Arguments:
     """Find the arguments for a block.
 
@@ -65,14 +67,14 @@ def arguments_for(
     become one argument, and one that is a multiple of another is computed from it: `4 * channels`.
 
     Args:
-        holes: the literals of the class.
-        rows: for every hole, its literal in each instance, or `ABSENT`.
+        slots: the literals of the class.
+        rows: for every slot, its literal in each instance, or `ABSENT`.
         names: what is taken in the class.
         called: equal for several calls of one instance; left out when there are none.
     """
     calls = called or range(len(rows[0]) if rows else 0)
     columns: list[Column] = []
-    plans = [_plan(hole, list(row), columns) for hole, row in zip(holes, rows, strict=True)]
+    plans = [_plan(slot, list(row), columns) for slot, row in zip(slots, rows, strict=True)]
     derived = _derived(columns)
     written: dict[Column, Arg] = {}
     values: dict[Argument | Variable, list[Arg]] = {}
@@ -82,8 +84,8 @@ def arguments_for(
             argument = Variable(known.name) if _varies(column, calls) else known
             written[column] = argument
             values[argument] = column.values
-    for column, (base, template, factor) in derived.items():
-        written[column] = written[base] if factor == 1 else Expr(template, (written[base], factor))
+    for column, (base, operator, factor) in derived.items():
+        written[column] = _scaled(written[base], operator, factor)
     return Arguments([_choice(plan, written) for plan in plans], values)
 
 
@@ -93,22 +95,22 @@ def _varies(column: Column, called: Sequence[Hashable]) -> bool:
     return any(_typed(first.setdefault(call, v)) != _typed(v) for call, v in zip(called, column.values, strict=True))
 
 
-def _plan(hole: Hole, row: list[Arg], columns: list[Column], size: bool = False) -> Arg:
-    """What to write into a hole, with columns where arguments will stand."""
+def _plan(slot: Slot, row: list[Arg], columns: list[Column], size: bool = False) -> Arg:
+    """What to write into a slot, with columns where arguments will stand."""
     present = [value for value in row if value is not ABSENT]
     if len({_typed(value) for value in present}) <= 1:
         return present[0]
-    if hole.default is ... and (lengths := {_length(value) for value in present}) != {None} and len(lengths) == 1:
+    if slot.default is ... and (lengths := {_length(value) for value in present}) != {None} and len(lengths) == 1:
         parts = [[ABSENT if value is ABSENT else value[i] for value in row] for i in range(len(present[0]))]  # type: ignore[index,arg-type]
-        return tuple(_plan(hole, part, columns, True) for part in parts)
+        return tuple(_plan(slot, part, columns, True) for part in parts)
     for column in columns:
-        if column.agrees(row) and (column.holes[0].default is ...) == (hole.default is ...):
+        if column.agrees(row) and (column.slots[0].default is ...) == (slot.default is ...):
             column.values = [b if a is ABSENT else a for a, b in zip(column.values, row, strict=True)]
             break
     else:
         column = Column(row, size=size)
         columns.append(column)
-    column.holes.append(hole)
+    column.slots.append(slot)
     return column
 
 
@@ -127,6 +129,13 @@ def _typed(value: Arg) -> tuple[type, str]:
 
 
 # One from another
+
+
+def _scaled(base: Arg, operator: str, factor: int) -> Arg:
+    """`4 * channels`, `channels // 4`."""
+    if factor == 1:
+        return base
+    return Binary("*", factor, base) if operator == "*" else Binary(operator, base, factor)
 
 
 def _derived(columns: Sequence[Column]) -> dict[Column, tuple[Column, str, int]]:
@@ -148,7 +157,7 @@ def _rank(column: Column) -> tuple[int, int]:
     then all else, the numbers of shapes last.
     """
     if _channels(column):
-        return (0, 0) if column.holes[0].name == "in_channels" else (1, sum(column.numbers()))
+        return (0, 0) if column.slots[0].name == "in_channels" else (1, sum(column.numbers()))
     return (3, 0) if column.size else (2, 0)
 
 
@@ -159,34 +168,34 @@ def _ratio(numbers: list[int], base: list[int]) -> tuple[str, int] | None:
     (number, first), *_ = pairs
     factor = max(number, first) // min(number, first)
     if all(a == factor * b for a, b in pairs):
-        return "{1} * {0}", factor
-    return ("{0} // {1}", factor) if all(factor * a == b for a, b in pairs) else None
+        return "*", factor
+    return ("//", factor) if all(factor * a == b for a, b in pairs) else None
 
 
 def _half(values: list[Arg], base: list[Arg]) -> tuple[str, int] | None:
     """Whether one is half of the other, which is odd: the padding that keeps a size, `kernel_size // 2`."""
     if not all(type(a) is type(b) is int and b == 2 * a + 1 for a, b in zip(values, base, strict=True)):
         return None
-    return ("{0} // {1}", 2) if len(set(values)) > 1 else None
+    return ("//", 2) if len(set(values)) > 1 else None
 
 
 # Names
 
 
 def _channels(column: Column) -> list[str]:
-    return [name for name in dict.fromkeys(hole.name for hole in column.holes) if name.endswith("channels")]
+    return [name for name in dict.fromkeys(slot.name for slot in column.slots) if name.endswith("channels")]
 
 
 def _argument(column: Column, names: Namespace) -> Argument:
     """The argument for a column; it may be left out where every call that knows it has the same default."""
-    known = [hole.name for hole in column.holes if hole.name != "value"]
+    known = [name for slot in column.slots if (name := slot.name) != UNNAMED]
     channels = _channels(column)
-    first = column.holes[0]
+    first = column.slots[0]
     if len(channels) > 1 and "channels" not in names:
         name = "channels"
     else:
-        name = (channels or known or ["size" if column.size else "value"])[0]
-    defaults = {_typed(hole.default) for hole in column.holes}
+        name = (channels or known or ["size" if column.size else UNNAMED])[0]
+    defaults = {_typed(slot.default) for slot in column.slots}
     default = first.default if len(defaults) == 1 else ...
     if default is ... and any(value is ABSENT for value in column.values):
         default = None
@@ -194,9 +203,9 @@ def _argument(column: Column, names: Namespace) -> Argument:
     return Argument(names.new(_qualified(first, name) if taken else name), default, default is not ...)
 
 
-def _qualified(hole: Hole, name: str) -> str:
+def _qualified(slot: Slot, name: str) -> str:
     """The name with that of the statement or member that it is for."""
-    if isinstance(hole.place, Member):
-        return f"{hole.place.name}_{name}"
-    target = next(iter(defined_by(hole.place)), None)
+    if isinstance(slot.owner, Member):
+        return f"{slot.owner.name}_{name}"
+    target = next(iter(defined_by(slot.owner)), None)
     return f"{identifier(target.hint)}_{name}" if target is not None else name

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from converter.script.program import Member, Statement
+from converter.script.program import Member
+from converter.script.statements import Statement
 from converter.script.structure.regions import Item, Region, statements_of, used_by
 from converter.script.structure.signature import signature_of
 

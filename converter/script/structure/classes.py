@@ -8,27 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from converter.base.names import Namespace, identifier
+from converter.script.expressions import Arg, Call, Option
 from converter.script.mindspore_api import CELL_ATTRIBUTES
-from converter.script.program import (
-    Arg,
-    Argument,
-    Assign,
-    Block,
-    Cell,
-    Expr,
-    Member,
-    Option,
-    Statement,
-    Variable,
-    defined_by,
-    expr,
-)
+from converter.script.program import Argument, Cell, Member
+from converter.script.statements import Assign, Block, Statement, Variable, defined_by
 from converter.script.structure.arguments import ABSENT, arguments_for
 from converter.script.structure.naming import hint_within, name_members, name_values, relative, shared_hint
 from converter.script.structure.regions import Region, inputs_of, replace_in, used_by
 from converter.script.structure.sequences import called, sequence_of
 from converter.script.structure.sharing import identity
 from converter.script.structure.signature import Signature, fill, signature_of
+from converter.script.templates import expr
 from converter.script.weights import Weight
 
 SMALLEST_OPTIONAL, LONGEST_OPTIONAL = 4, 40
@@ -149,7 +139,7 @@ def _join(instance: Instance, positions: list[int]) -> None:
     assert last is not None
     hint = f"{region.path}.{_common_words([relative(layer.hint, region.path) for layer in layers])}"
     member = sequence_of(layers, "nn.SequentialCell", "", hint)
-    region.items[positions[0] : positions[-1] + 1] = [Assign((last[2],), expr("{0}({1})", member, first[1][0]))]
+    region.items[positions[0] : positions[-1] + 1] = [Assign((last[2],), Call(member, (first[1][0],)))]
     instance.signature = signature_of(region.statements, instance.inputs, instance.outputs)
 
 
@@ -182,9 +172,9 @@ class Built:
 
 def differences(signatures: Sequence[Signature]) -> int:
     """How many arguments a class would take of which these are the instances."""
-    columns = zip(*(signature.holes for signature in signatures), strict=True)
-    rows = [[hole.value for hole in column] for column in columns]
-    return len(arguments_for(signatures[0].holes, rows, Namespace(), [identity(s) for s in signatures]).values)
+    columns = zip(*(signature.slots for signature in signatures), strict=True)
+    rows = [[slot.value for slot in column] for column in columns]
+    return len(arguments_for(signatures[0].slots, rows, Namespace(), [identity(s) for s in signatures]).values)
 
 
 def outliers(group: Group) -> list[Instance]:
@@ -202,7 +192,7 @@ def outliers(group: Group) -> list[Instance]:
 def arguments_of(group: Group) -> int:
     """How many arguments the class of a group would take."""
     called = [identity(instance.signature) for instance in group.instances]
-    return len(arguments_for(group.model.signature.holes, _columns(group, _absent(group)), Namespace(), called).values)
+    return len(arguments_for(group.model.signature.slots, _columns(group, _absent(group)), Namespace(), called).values)
 
 
 def build(group: Group, name: str, doc: str, sources: Collection[Variable]) -> Built:
@@ -216,7 +206,7 @@ def build(group: Group, name: str, doc: str, sources: Collection[Variable]) -> B
     name_members(members, [_shared_hint(own, paths) for own in zip(*owned, strict=True)], names)
     weights = [_weights(members, own) for own in owned]
     called = [identity(instance.signature) for instance in group.instances]
-    arguments = arguments_for(model.signature.holes, columns, names, called)
+    arguments = arguments_for(model.signature.slots, columns, names, called)
     fill(model.region.statements, members, arguments.choices)
     cell = Cell(name, doc, members=members, body=Block(model.region.statements, tuple(model.outputs)))
     constructed = [item for item in arguments.values if isinstance(item, Argument)]
@@ -252,11 +242,11 @@ def _absent(group: Group) -> set[Any]:
 
 
 def _columns(group: Group, absent: set[Any]) -> list[list[Arg]]:
-    """For every hole of the class, its literal in each instance."""
+    """For every slot of the class, its literal in each instance."""
     rows = []
     for instance in group.instances:
-        own = iter(instance.signature.holes)
-        row = [ABSENT if instance.lacks and h.place in absent else next(own).value for h in group.model.signature.holes]
+        own = iter(instance.signature.slots)
+        row = [ABSENT if instance.lacks and h.owner in absent else next(own).value for h in group.model.signature.slots]
         rows.append(row)
     return [list(column) for column in zip(*rows, strict=True)]
 
@@ -302,19 +292,17 @@ def _make_optional(cell: Cell, group: Group, absent: set[Any], names: Namespace)
     return flag
 
 
-def _constructor(cell: Cell, values: dict[Argument | Variable, Arg], flag: Argument | None, full: bool) -> Expr:
+def _constructor(cell: Cell, values: dict[Argument | Variable, Arg], flag: Argument | None, full: bool) -> Call:
     """How an instance is made: `Bottleneck(64, 256, stride=2)`."""
-    holes: list[str] = []
     args: list[Arg] = []
-    for argument in cell.arguments:
+    names: list[str] = []
+    for argument in cell.arguments:  # those that have defaults come last
         value = full if argument is flag else values[argument]
         if argument.has_default:
-            holes.append(f"{argument.name}={{{len(args) + 1}}}")
-            args.append(Option(argument.default if value is ABSENT else value, argument.default))
-        else:
-            holes.append(f"{{{len(args) + 1}}}")
-            args.append(value)
-    return Expr(f"{{0}}({', '.join(holes)})", (cell, *args))
+            names.append(argument.name)
+            value = Option(argument.default if value is ABSENT else value, argument.default)
+        args.append(value)
+    return Call(cell, tuple(args), tuple(names))
 
 
 def _own_inputs(cell: Cell, group: Group, sources: Collection[Variable]) -> None:

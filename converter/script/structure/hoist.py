@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from converter.script.program import Arg, Assign, Expr, Member, Option, Statement, Variable, blocks_of, defined_by
+from converter.script.expressions import Arg, Call, Name, dimension, dimension_read, map_parts, parts_of
+from converter.script.program import Member
+from converter.script.statements import Assign, Statement, Variable, defined_by, map_statement
 from converter.script.structure.regions import Region, statements_of, used_by
 
 SMALLEST_LEFT = 3
@@ -107,26 +109,11 @@ def copy_literal(literal: Member, statements: Iterable[Statement]) -> None:
 
 def replace_member(statement: Statement, old: Member, new: Member | Variable) -> None:
     """Let a statement read something else in the place of a member."""
-    if isinstance(statement, Assign):
-        statement.value = _with_member(statement.value, old, new)
-    for block in blocks_of(statement):
-        for inner in block.statements:
-            replace_member(inner, old, new)
-        block.results = _with_member(block.results, old, new)
 
+    def replaced(item: Arg) -> Arg:
+        return new if item is old else map_parts(item, replaced)
 
-def _with_member(item: Arg, old: Member, new: Member | Variable) -> Arg:
-    match item:
-        case Expr():
-            return Expr(item.template, tuple(_with_member(arg, old, new) for arg in item.args))
-        case Option():
-            return Option(_with_member(item.value, old, new), item.default)
-        case tuple():
-            return tuple(_with_member(part, old, new) for part in item)
-        case list():
-            return [_with_member(part, old, new) for part in item]
-        case _:
-            return new if item is old else item
+    map_statement(statement, replaced)
 
 
 # Extents
@@ -159,36 +146,25 @@ def _tensors_read(region: Region) -> list[Variable]:
 
 
 def _read_whole(item: Arg) -> Iterator[Variable]:
-    match item:
-        case Variable():
-            yield item
-        case Expr() if item.template == "{0}.shape[{1}]":
-            return
-        case Expr():
-            for arg in item.args:
-                yield from _read_whole(arg)
-        case Option():
-            yield from _read_whole(item.value)
-        case tuple() | list():
-            for part in item:
-                yield from _read_whole(part)
+    """The variables that an expression reads for more than their extents."""
+    if isinstance(item, Variable):
+        yield item
+    elif dimension_read(item) is None:
+        for part in parts_of(item):
+            yield from _read_whole(part)
 
 
 def _localized(item: Arg, known: dict[str, tuple[Variable, int]]) -> Arg:
-    match item:
-        case Expr() if item.template == "{0}.shape[{1}]":
-            value, axis = item.args
-            if isinstance(value, Variable) and value.dims is not None:
-                found = known.get(str(value.dims[axis]))
-                return item if found is None else Expr(item.template, found)
-            return item
-        case Expr():
-            args = tuple(_localized(arg, known) for arg in item.args)
-            same = item.template == "max({0}, {1})" and args[0] == args[1]
-            return args[0] if same else Expr(item.template, args)
-        case tuple():
-            return tuple(_localized(part, known) for part in item)
-        case list():
-            return [_localized(part, known) for part in item]
-        case _:
-            return item
+    """An expression that reads each extent from the variable that `known` has for its name."""
+    read = dimension_read(item)
+    if read is not None:
+        value, axis = read
+        if isinstance(value, Variable) and value.dims is not None and isinstance(axis, int):
+            found = known.get(str(value.dims[axis]))
+            return item if found is None else dimension(*found)
+        return item
+    mapped = map_parts(item, lambda part: _localized(part, known))
+    match mapped:
+        case Call(function=Name(path="max"), args=(left, right)) if left == right:
+            return left
+    return mapped

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import Any
 
 from converter.base.names import identifier
-from converter.script.program import (
+from converter.script.expressions import (
     Arg,
-    Argument,
-    Assign,
-    Block,
-    Expr,
-    Member,
+    Attribute,
+    Binary,
+    Call,
+    Comprehension,
+    Conditional,
+    Constant,
+    Expression,
+    Index,
+    Lambda,
+    Name,
     Option,
-    Statement,
-    Variable,
-    arguments_of,
-    blocks_of,
-    expressions_of,
+    Raw,
+    Slice,
+    Starred,
+    Unary,
+    dimension_read,
+    parts_of,
+    walk,
 )
+from converter.script.program import Argument, Cell, Member
+from converter.script.statements import Assign, Block, Statement, Variable, blocks_of, map_block, visit_block
 from converter.script.structure.regions import replace_in, substituted
-from converter.script.structure.sequences import class_of
 
 WIDEST = 108
 """The widest expression that inlining makes, in characters."""
@@ -40,7 +47,7 @@ def inline_single_uses(block: Block) -> dict[Any, Any]:
     """
     moved: dict[Any, Any] = {}
     _read_in_place(block)
-    uses = _uses(block)
+    uses = Counter(part for part in visit_block(block) if isinstance(part, Variable))
     kept: list[Statement] = []
     for statement in block.statements:
         for inner in blocks_of(statement):
@@ -71,18 +78,7 @@ def _read_in_place(block: Block) -> None:
     }
     if read:
         block.statements = [s for s in block.statements if _single_target(s) not in read]
-        for statement in block.statements:
-            replace_in(statement, read)
-        block.results = substituted(block.results, read)
-
-
-def _uses(block: Block) -> Counter[Variable]:
-    parts: Counter[Variable] = Counter()
-    for statement in block.walk():
-        for item in expressions_of(statement):
-            parts.update(part for part in arguments_of(item) if isinstance(part, Variable))
-    parts.update(part for item in block.results for part in arguments_of(item) if isinstance(part, Variable))
-    return parts
+        map_block(block, lambda item: substituted(item, read))
 
 
 def _single_target(statement: Statement) -> Variable | None:
@@ -96,34 +92,27 @@ def _takes(statement: Statement, before: Statement, uses: Counter[Variable]) -> 
     target = _single_target(before)
     if target is None or uses[target] != 1 or not isinstance(statement, Assign):
         return False
-    return _written(statement.value, target) == 1 and _fits(statement.value, target, before)
+    return _count(statement.value, target) == 1 and _fits(statement.value, target, before)
 
 
 def _ends_in(result: Arg, before: Statement, uses: Counter[Variable]) -> bool:
     target = _single_target(before)
-    if target is None or uses[target] != 1 or _written(result, target) != 1:
+    if target is None or uses[target] != 1 or _count(result, target) != 1:
         return False
     return result is target or _fits(result, target, before)
 
 
-def _written(item: Arg, target: Variable) -> int:
-    """How often an expression's text has a variable: a template may have one hole in several places."""
-    match item:
-        case Expr():
-            return sum(item.template.count(f"{{{i}}}") * _written(arg, target) for i, arg in enumerate(item.args))
-        case Option():
-            return _written(item.value, target)
-        case tuple() | list():
-            return sum(_written(part, target) for part in item)
-    return int(item is target)
+def _count(item: Arg, target: Variable) -> int:
+    """How often an expression reads a variable."""
+    return sum(part is target for part in walk(item))
 
 
 def _fits(item: Arg, target: Variable, before: Statement) -> bool:
-    """Whether an expression stays easy to read with what a statement makes in the place of its target."""
+    """Whether an expression stays easy to read with what a statement computes in the place of its target."""
     assert isinstance(before, Assign)
-    if _width(item) + _width(before.value) > WIDEST or _depth(item) + _depth(before.value) > DEEPEST:
+    if width(item) + width(before.value) > WIDEST or _depth(item) + _depth(before.value) > DEEPEST:
         return False
-    reader = next((part for part in arguments_of(item) if isinstance(part, Expr) and target in part.args), None)
+    reader = next((p for p in walk(item) if isinstance(p, Expression) and any(q is target for q in parts_of(p))), None)
     layer, inner = _layer(reader), _layer(before.value)
     if layer is None:
         return True
@@ -134,50 +123,85 @@ def _fits(item: Arg, target: Variable, before: Statement) -> bool:
 
 def _layer(item: Arg) -> Member | None:
     """The member with parameters that an expression calls."""
-    called = item.args[0] if isinstance(item, Expr) and item.template.startswith("{0}(") and item.args else None
+    called = item.function if isinstance(item, Call) else None
     return called if isinstance(called, Member) and called.weights else None
 
 
 def _is_block(member: Member) -> bool:
     """Whether a member holds layers: an instance of one of the script's classes, or a sequence."""
-    return class_of(member) is not None or "SequentialCell(" in member.constructor.template
+    made = member.constructor
+    return isinstance(made, Call) and (isinstance(made.function, Cell) or made.function == Name("nn.SequentialCell"))
 
 
-def _width(item: Arg) -> int:
+def width(item: Arg) -> int:
     """About how many characters an expression takes."""
+    inner = sum(map(width, parts_of(item)))
     match item:
-        case Expr():
-            return len(re.sub(r"\{\d+\}", "", item.template)) + sum(map(_width, item.args))
         case Option():
-            return 10 + _width(item.value)
+            return inner + 10
+        case Call():
+            return inner + 2 * len(item.args) + sum(len(name) + 1 for name in item.names)
+        case Name():
+            return len(item.path)
+        case Constant():
+            return 3 if item.value is ... else len(repr(item.value))
+        case Attribute():
+            return inner + 1 + len(item.name)
+        case Unary():
+            return inner + len(item.operator)
+        case Binary():
+            return inner + 2 + len(item.operator)
+        case Conditional():
+            return inner + len(" if  else ")
+        case Comprehension():
+            return inner + len("[ for  in ]") + len(item.variable)
+        case Lambda():
+            return inner + len("lambda : ") + len(", ".join(item.parameters))
+        case Index():
+            return inner + (0 if isinstance(item.index, tuple) else 2)
+        case Slice():
+            return inner + (1 if item.step is None else 2)
+        case Starred():
+            return inner + 1
+        case Raw():
+            return inner + len(item.text)
         case tuple() | list():
-            return sum(_width(part) + 2 for part in item)
+            return inner + 2 * len(item)
         case Variable():
             return len(identifier(item.hint))
         case Member() | Argument():
-            return 5 + len(item.name)
+            return len("self.") + len(item.name)
     return len(getattr(item, "__name__", "") or repr(item))
 
 
 def _depth(item: Arg) -> int:
-    """How many calls and operators an expression holds; reading an extent is neither."""
-    return sum(isinstance(part, Expr) and part.template != "{0}.shape[{1}]" for part in arguments_of(item))
+    """How many calls, operators and names an expression holds; reading an extent and a test for None are none."""
+    if (read := dimension_read(item)) is not None:
+        return _depth(read[0])
+    parts = parts_of(item)
+    if isinstance(item, Call) and isinstance(item.function, (Attribute, Name)):
+        parts = (*parts_of(item.function), *item.args)
+    free = isinstance(item, (Constant, Option, Slice)) or (isinstance(item, Binary) and item.operator == "is not")
+    return (isinstance(item, Expression) and not free) + sum(map(_depth, parts))
 
 
 def _keeps_name(statement: Statement, before: Statement) -> bool:
-    """Whether a statement is only a method of what a member's call returns, as in `self.query(x).reshape(…)`."""
+    """Whether a statement only takes a method of what a member's call returns, as in `self.query(x).reshape(…)`."""
     assert isinstance(statement, Assign)
     assert isinstance(before, Assign)
-    value, made = statement.value, before.value
     if not statement.targets or (isinstance(statement.targets[0], Variable) and statement.targets[0].assigned):
         return False
-    while isinstance(made, Expr) and made.template.startswith("{0}."):
-        made = made.args[0]
-    return (
-        isinstance(value, Expr)
-        and value.template.startswith("{0}.")
-        and value.args[0] is before.targets[0]
-        and isinstance(made, Expr)
-        and bool(made.args)
-        and isinstance(made.args[0], Member)
+    made = before.value
+    while (receiver := _receiver(made)) is not None:
+        made = receiver
+    first = (
+        made.positional[:1] if isinstance(made, Call) and not isinstance(made.function, Member) else parts_of(made)[:1]
     )
+    return _receiver(statement.value) is before.targets[0] and bool(first) and isinstance(first[0], Member)
+
+
+def _receiver(item: Arg) -> Arg | None:
+    """The object whose method or attribute an expression is: `x` of `x.reshape(shape)`."""
+    if isinstance(item, Call):
+        item = item.function
+    return item.value if isinstance(item, Attribute) else None

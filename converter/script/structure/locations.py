@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from converter.base.scope import Scope
-from converter.script.program import Assign, Branch, For, Member, Record, Statement, While
+from converter.script.expressions import Call, Name
+from converter.script.program import Member, Record, class_of
+from converter.script.statements import Assign, Branch, For, Statement, While
 from converter.script.structure.regions import used_by
-from converter.script.structure.sequences import class_of
 
 
 class NodeLocations:
@@ -69,4 +70,7 @@ class NodeLocations:
 def _class_name(member: Member) -> str:
     """What a member is an instance of: `Bottleneck`, `nn.SequentialCell`."""
     cell = class_of(member)
-    return member.constructor.template.partition("(")[0] if cell is None else cell.name
+    if cell is not None:
+        return cell.name
+    made = member.constructor
+    return made.function.path if isinstance(made, Call) and isinstance(made.function, Name) else ""

@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from converter.base.names import Namespace
-from converter.script.program import Block, Expr, Member, defined_by
+from converter.script.expressions import Arg, Call, Name
+from converter.script.program import Member
+from converter.script.statements import Block, defined_by
 
 
 def relative(hint: str, path: str) -> str:
@@ -33,9 +35,10 @@ def hint_within(member: Member, path: str) -> str:
     return made_from(member.constructor) or own if own.isdigit() else own
 
 
-def made_from(constructor: Expr) -> str:
+def made_from(constructor: Arg) -> str:
     """What a constructor makes: `conv` of `nn.Conv2d(…)`."""
-    called = re.match(r"\w+\.(\w+?)(\dd)?\(", constructor.template)
+    path = constructor.function.path if isinstance(constructor, Call) and isinstance(constructor.function, Name) else ""
+    called = re.fullmatch(r"\w+\.(\w+?)(\dd)?", path)
     return called[1] if called else ""
 
 

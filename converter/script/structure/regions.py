@@ -6,26 +6,22 @@ statements mean; it knows which values come in and which go out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, Union
 
 from converter.base.scope import Scope
-from converter.script.program import (
-    Arg,
+from converter.script.expressions import Arg, map_parts, walk
+from converter.script.program import Member
+from converter.script.statements import (
     Assign,
-    Branch,
-    Expr,
-    For,
-    Member,
-    Option,
     Statement,
     Variable,
-    While,
-    arguments_of,
     blocks_of,
+    bound_within,
     defined_by,
-    expressions_of,
+    map_statement,
+    visit,
 )
 
 Item: TypeAlias = Union[Statement, "Region"]
@@ -101,29 +97,17 @@ def statements_of(item: Item) -> Iterator[Statement]:
 
 
 def used_by(statement: Statement) -> Iterator[Variable | Member]:
-    """The variables and members that a statement reads, inner blocks included, those of its own inside left out."""
+    """The variables and members that a statement reads, those that its own blocks define left out."""
     if isinstance(statement, Assign):  # most are, and this is asked for again and again
-        yield from (part for part in arguments_of(statement.value) if isinstance(part, (Variable, Member)))
+        yield from (part for part in walk(statement.value) if isinstance(part, (Variable, Member)))
         return
-    own: set[Variable] = set()
-    for one in _with_inner(statement):
-        if one is not statement:
-            own.update(defined_by(one))
-        if isinstance(one, (While, For)):
-            own.update(one.carried)
-        if isinstance(one, For):
-            own.add(one.index)
-    for one in _with_inner(statement):
-        for item in expressions_of(one):
-            for part in arguments_of(item):
-                if isinstance(part, (Variable, Member)) and part not in own:
-                    yield part
-
-
-def _with_inner(statement: Statement) -> Iterator[Statement]:
-    yield statement
+    own = set(bound_within(statement))
     for block in blocks_of(statement):
-        yield from block.walk()
+        for inner in block.walk():
+            own.update(defined_by(inner), bound_within(inner))
+    for part in visit(statement):
+        if isinstance(part, (Variable, Member)) and part not in own:
+            yield part
 
 
 def inputs_of(region: Region) -> list[Variable]:
@@ -144,38 +128,13 @@ def members_of(region: Region) -> list[Member]:
     return list(found)
 
 
-def substituted(item: Arg, names: dict[Variable, Arg]) -> Arg:
+def substituted(item: Arg, names: Mapping[Variable, Arg]) -> Arg:
     """An expression with variables replaced."""
-    match item:
-        case Variable():
-            return names.get(item, item)
-        case Expr():
-            return Expr(item.template, tuple(substituted(arg, names) for arg in item.args))
-        case Option():
-            return Option(substituted(item.value, names), item.default)
-        case tuple():
-            return tuple(substituted(part, names) for part in item)
-        case list():
-            return [substituted(part, names) for part in item]
-        case _:
-            return item
+    if isinstance(item, Variable):
+        return names.get(item, item)
+    return map_parts(item, lambda part: substituted(part, names))
 
 
-def replace_in(statement: Statement, names: dict[Variable, Arg]) -> None:
-    """Replace variables in a statement and in its inner blocks."""
-    match statement:
-        case Assign():
-            statement.value = substituted(statement.value, names)
-        case Branch():
-            statement.condition = substituted(statement.condition, names)
-        case While():
-            statement.initial = substituted(statement.initial, names)
-            statement.condition = substituted(statement.condition, names)
-        case For():
-            statement.initial = substituted(statement.initial, names)
-            statement.over = substituted(statement.over, names)
-            statement.condition = substituted(statement.condition, names)
-    for block in blocks_of(statement):
-        for inner in block.statements:
-            replace_in(inner, names)
-        block.results = substituted(block.results, names)
+def replace_in(statement: Statement, names: Mapping[Variable, Arg]) -> None:
+    """Replace variables in a statement and in its blocks."""
+    map_statement(statement, lambda item: substituted(item, names))

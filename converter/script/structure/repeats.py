@@ -18,7 +18,9 @@ from typing import Any
 
 from converter.base.names import identifier
 from converter.base.scope import Scope
-from converter.script.program import Assign, Expr, Member, Statement, Variable, defined_by
+from converter.script.expressions import Call, Name
+from converter.script.program import called_member
+from converter.script.statements import Assign, Statement, Variable, defined_by
 from converter.script.structure.classes import MOST_NEW, Instance, differences, grouped, instance_of, variants_of
 from converter.script.structure.regions import Item, Region, members_of, used_by
 from converter.script.structure.signature import Signature
@@ -122,7 +124,7 @@ def _note(known: list[Signature], signature: Signature) -> None:
 
 
 def _literals(signature: Signature) -> list[str]:
-    return [repr(hole.value) for hole in signature.holes]
+    return [repr(slot.value) for slot in signature.slots]
 
 
 def tandem_repeats(
@@ -254,14 +256,12 @@ def _content_name(run: list[Statement]) -> str:
 
 
 def _called_name(statement: Statement) -> str:
+    """What a statement calls: `Conv` for a member made by `nn.Conv2d(…)`, `Relu` for `ops.relu(x)`."""
     value = statement.value if isinstance(statement, Assign) else None
-    if not isinstance(value, Expr):
+    member = called_member(value)
+    call = value if member is None else member.constructor
+    path = call.function.path if isinstance(call, Call) and isinstance(call.function, Name) else ""
+    called = re.fullmatch(r"\w+\.(\w+)", path)
+    if called is None:
         return ""
-    if value.args and isinstance(value.args[0], Member):
-        value = value.args[0].constructor
-    called = re.match(r"\w+\.(\w+)\(", value.template)
-    return (
-        "".join(sequence.capitalize() for sequence in identifier(re.sub(r"\d[dD]$", "", called[1])).split("_"))
-        if called
-        else ""
-    )
+    return "".join(word.capitalize() for word in identifier(re.sub(r"\d[dD]$", "", called[1])).split("_"))

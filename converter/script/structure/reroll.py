@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Any
 
-from converter.script.program import Arg, Assign, Block, Cell, Expr, For, Member, Statement, Variable, defined_by, expr
+from converter.base.bounded import bounded
+from converter.script.expressions import Arg, Constant, Expression, Index, Slice, invoke
+from converter.script.program import Cell, Member, class_of
+from converter.script.statements import Assign, Block, For, Statement, Variable, defined_by
 from converter.script.structure.hoist import replace_member
 from converter.script.structure.regions import replace_in, used_by
-from converter.script.structure.sequences import class_of, list_of
+from converter.script.structure.sequences import list_of
 from converter.script.structure.signature import Signature, signature_of
 
 FEWEST = 3
@@ -63,7 +66,10 @@ def reroll_loops(statements: list[Statement], results: AbstractSet[Variable], us
     moved: dict[Any, Any] = {}
     tried: set[Member | Cell] = set()
     loops: list[For] = []
-    while (steps := _find(statements, results, uses, tried)) is not None:
+    for _ in bounded(len(statements) + 1, "re-roll loops"):
+        steps = _find(statements, results, uses, tried)
+        if steps is None:
+            break
         loop = _loop(steps)
         moved |= dict.fromkeys(steps.layers, loop.over)
         loops.append(loop)
@@ -84,8 +90,9 @@ def _find(
     """The next steps, by a layer that is called, or a class of which instances are called, at equal distances."""
     places: dict[Member | Cell, list[int]] = defaultdict(list)
     for position, statement in enumerate(statements):
-        for part in _layers(statement) - tried:
-            places[part].append(position)
+        for part in _layers(statement):
+            if part not in tried:
+                places[part].append(position)
     often = {member: positions for member, positions in places.items() if len(positions) >= FEWEST}
     numbers: dict[tuple[Any, ...], int] = {}
     symbols = [numbers.setdefault(_symbol(s), len(numbers)) for s in statements] if often else []
@@ -102,8 +109,10 @@ def _find(
     return None
 
 
-def _layers(statement: Statement) -> set[Member | Cell]:
-    return {class_of(part) or part for part in used_by(statement) if isinstance(part, Member) and part.weights}
+def _layers(statement: Statement) -> list[Member | Cell]:
+    """The layers that a statement calls, each once; for an instance of a class, the class."""
+    layers = (part for part in used_by(statement) if isinstance(part, Member) and part.weights)
+    return list(dict.fromkeys(class_of(layer) or layer for layer in layers))
 
 
 def _symbol(statement: Statement) -> tuple[Any, ...]:
@@ -114,7 +123,7 @@ def _symbol(statement: Statement) -> tuple[Any, ...]:
 def _called(shape: Signature) -> tuple[Any, ...]:
     kinds = tuple(id(class_of(member) or member) for member in shape.members)
     instances = {member for member in shape.members if class_of(member) is not None}
-    return shape.key, kinds, tuple(repr(hole.value) for hole in shape.holes if hole.place not in instances)
+    return shape.key, kinds, tuple(repr(slot.value) for slot in shape.slots if slot.owner not in instances)
 
 
 def _progressions(positions: list[int]) -> Iterator[tuple[int, int, int]]:
@@ -203,7 +212,7 @@ def _loop(steps: Steps) -> For:
     """The loop; what it carries is, behind it, what the last step made."""
     first, last = steps.made(0), steps.made(-1)
     carried = {position: last[position] for position in steps.carried}
-    over: Arg = tuple(steps.elements) or expr("range({0})", len(steps.iterations))
+    over: Arg = tuple(steps.elements) or invoke("range", len(steps.iterations))
     index = Variable("x", steps.elements[0].dims) if steps.elements else Variable("step")
     if steps.layers:
         over, index = list_of(steps.layers), Variable("layer")
@@ -225,7 +234,7 @@ def _loop(steps: Steps) -> For:
 def _keep_together(statements: list[Statement], results: AbstractSet[Variable], loops: list[For]) -> None:
     """Let loops go through what one statement makes, `for x in ops.unbind(…)`, instead of through its parts by name."""
     for statement in statements if loops else ():
-        if not isinstance(statement, Assign) or not isinstance(statement.value, Expr) or not statement.targets:
+        if not isinstance(statement, Assign) or not isinstance(statement.value, Expression) or not statement.targets:
             continue
         targets = statement.targets[0] if isinstance(statement.targets[0], tuple) else statement.targets
         parts = [target for target in targets if isinstance(target, Variable)]
@@ -237,19 +246,19 @@ def _keep_together(statements: list[Statement], results: AbstractSet[Variable], 
         whole = Variable(parts[0].hint)
         for loop, place in places.items():
             if place is not None:
-                loop.over = whole if place == ":" else expr(f"{{0}}[{place}]", whole)
+                loop.over = whole if place == Slice() else Index(whole, place)
         statement.targets = (whole,)
-        names: dict[Variable, Arg] = {part: expr("{0}[{1}]", whole, i) for i, part in enumerate(parts)}
+        names: dict[Variable, Arg] = {part: Index(whole, i) for i, part in enumerate(parts)}
         for other in statements:
             replace_in(other, names)
 
 
-def _place(elements: tuple[Variable, ...], parts: list[Variable]) -> str | None:
+def _place(elements: tuple[Variable, ...], parts: list[Variable]) -> Slice | None:
     """Where among the parts the elements are, as a slice."""
     if list(elements) == parts[::-1]:
-        return "::-1"
+        return Slice(step=Constant(-1))
     start = parts.index(elements[0]) if elements[0] in parts else 0
     end = start + len(elements)
     if list(elements) != parts[start:end]:
         return None
-    return f"{start or ''}:{end if end < len(parts) else ''}"
+    return Slice(Constant(start) if start else None, Constant(end) if end < len(parts) else None)

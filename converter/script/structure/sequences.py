@@ -5,7 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from converter.base.names import identifier
-from converter.script.program import Arg, Assign, Block, Cell, Expr, For, Member, Option, Variable, arguments_of, expr
+from converter.script.expressions import (
+    Arg,
+    Binary,
+    Call,
+    Comprehension,
+    Expression,
+    Name,
+    Starred,
+    invoke,
+    map_parts,
+    parts_of,
+    walk,
+)
+from converter.script.program import Member, class_of
+from converter.script.statements import Assign, Block, For, Variable
 from converter.script.structure.regions import Item, Region
 
 FEWEST_TO_COUNT = 3
@@ -27,44 +41,31 @@ def as_chain(region: Region, inputs: list[Variable], outputs: list[Variable]) ->
 
 
 def called(item: Item) -> tuple[Member, tuple[Arg, ...], Variable] | None:
-    """The member that a statement calls, with what, and its one result; None when it is anything else."""
-    if not isinstance(item, Assign) or len(item.targets) != 1 or not isinstance(item.targets[0], Variable):
-        return None
-    value = item.value
-    if not isinstance(value, Expr) or not value.args or not isinstance(value.args[0], Member):
-        return None
-    count = len(value.args) - 1
-    if value.template != call_template(count):
-        return None
-    return value.args[0], value.args[1:], item.targets[0]
-
-
-def call_template(count: int) -> str:
-    """A call with so many arguments."""
-    return f"{{0}}({', '.join(f'{{{i + 1}}}' for i in range(count))})"
+    """The member that a statement calls, its arguments, and its one result; None when it is anything else."""
+    match item:
+        case Assign(targets=(Variable() as target,), value=Call(function=Member() as member, names=()) as call):
+            return member, call.args, target
+    return None
 
 
 def sequence_of(layers: list[Member], container: str, name: str, hint: str) -> Member:
     """One member for a run of layers: `nn.SequentialCell(Block(64, 128), *[Block(128, 128) for _ in range(3)])`."""
-    templates: list[str] = []
-    args: list[Arg] = []
+    elements: list[Arg] = []
     for constructor, count in _runs([layer.constructor for layer in layers]):
-        one = f"{{{len(args)}}}"
-        index = "i" if _depends(constructor) else "_"
-        templates.append(one if count == 1 else f"*[{one} for {index} in range({{{len(args) + 1}}})]")
-        args += [constructor] if count == 1 else [constructor, count]
+        repeated = Comprehension(constructor, "i" if _depends(constructor) else "_", invoke("range", count))
+        elements.append(constructor if count == 1 else Starred(repeated))
     if container == "nn.SequentialCell":
-        template = f"{container}({', '.join(templates)})"
-    elif len(templates) == 1:
-        template = f"{container}({templates[0].removeprefix('*')})"
+        made = invoke(container, *elements)
+    elif len(elements) == 1 and isinstance(elements[0], Starred):
+        made = invoke(container, elements[0].value)
     else:
-        template = f"{container}([{', '.join(templates)}])"
+        made = invoke(container, elements)
     weights = {
         f"{i}.{key}" if key else str(i): weight
         for i, layer in enumerate(layers)
         for key, weight in layer.weights.items()
     }
-    sequence = Member(name, Expr(template, tuple(args)), weights, hint)
+    sequence = Member(name, made, weights, hint)
     for i, layer in enumerate(layers):
         layer.name, layer.owner = str(i), sequence
     return sequence
@@ -76,9 +77,9 @@ def list_of(layers: list[Member]) -> Member:
     return sequence_of(layers, "nn.CellList", identifier(hint, "layers"), hint)
 
 
-def _runs(constructors: list[Expr]) -> list[tuple[Expr, int]]:
+def _runs(constructors: list[Arg]) -> list[tuple[Arg, int]]:
     """Runs of equal constructors, and of those whose numbers grow evenly: `DenseLayer(64 + 32 * i)`."""
-    runs: list[tuple[Expr, int]] = []
+    runs: list[tuple[Arg, int]] = []
     start = 0
     while start < len(constructors):
         first, count = constructors[start], 1
@@ -95,26 +96,25 @@ def _runs(constructors: list[Expr]) -> list[tuple[Expr, int]]:
     return runs
 
 
-GROWTH = "{0} + {1} * i"
+_PLACE = Name("i")
+"""The number of an element in a comprehension."""
 
 
 def _grown(first: Arg, second: Arg, steps: int | None) -> Arg:
     """What comes so many steps after `first` when `second` is one step after it; for any number of steps when None."""
     match first:
-        case Expr() if isinstance(second, Expr) and len(first.args) == len(second.args):
-            parts = zip(first.args, second.args, strict=True)
-            return Expr(first.template, tuple(_grown(a, b, steps) for a, b in parts))
-        case Option() if isinstance(second, Option):
-            return Option(_grown(first.value, second.value, steps), first.default)
+        case Expression() if type(first) is type(second) and len(parts_of(first)) == len(parts_of(second)):
+            others = iter(parts_of(second))
+            return map_parts(first, lambda part: _grown(part, next(others), steps))
         case int() if type(first) is type(second) is int and first != second:
             growth = second - first
-            return Expr(GROWTH, (first, growth)) if steps is None else first + growth * steps
+            return Binary("+", first, Binary("*", growth, _PLACE)) if steps is None else first + growth * steps
     return first
 
 
-def _depends(constructor: Expr) -> bool:
+def _depends(constructor: Arg) -> bool:
     """Whether a constructor is written with the number of its place."""
-    return any(isinstance(part, Expr) and part.template == GROWTH for part in arguments_of(constructor))
+    return any(part == _PLACE for part in walk(constructor))
 
 
 def collapse_runs(region: Region, uses: dict[Variable | Member, int]) -> dict[Any, Any]:
@@ -161,12 +161,6 @@ def _run_at(items: list[Item], start: int, uses: dict[Variable | Member, int]) -
     return run
 
 
-def class_of(member: Member) -> Cell | None:
-    """The class that a member is an instance of; None when it is not one of the script's."""
-    first = member.constructor.args[0] if member.constructor.args else None
-    return first if isinstance(first, Cell) else None
-
-
 def _follows(before: tuple[Member, tuple[Arg, ...], Variable], call: tuple[Member, tuple[Arg, ...], Variable]) -> bool:
     """Whether a call takes the result of the one before it in its first argument, and the same others."""
     return bool(call[1]) and call[1][0] is before[2] and call[1][1:] == before[1][1:]
@@ -179,11 +173,11 @@ def _loop(region: Region, run: Run) -> tuple[Assign | For, Member]:
     if len(first[1]) == 1:
         hint = common_path([layer.hint for layer in layers])
         member = sequence_of(layers, "nn.SequentialCell", identifier(hint, "layers"), hint)
-        statement = Assign((last[2],), expr("{0}({1})", member, first[1][0]), run[0][0].scopes)
+        statement = Assign((last[2],), Call(member, (first[1][0],)), run[0][0].scopes)
     else:
         member = list_of(layers)
         index = Variable("layer")
-        body = Block([], (Expr(call_template(len(first[1])), (index, last[2], *first[1][1:])),))
+        body = Block([], (Call(index, (last[2], *first[1][1:])),))
         statement = For(index, member, (last[2],), (first[1][0],), body, run[0][0].scopes)
     return statement, member
 

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from converter.script.program import Assign, Member, Variable
+from converter.script.program import Member
+from converter.script.statements import Assign, Variable
 from converter.script.structure.hoist import copy_literal, replace_member
 from converter.script.structure.regions import Region, inputs_of, used_by
 from converter.script.structure.signature import Signature, signature_of
@@ -23,11 +24,11 @@ def copy_shared_literals(root: Region) -> None:
 def identity(signature: Signature) -> tuple[Any, ...]:
     """The same for two calls of one module: its layers, and what its other members are made with."""
     layers = tuple(id(member) for member in signature.members if member.weights)
-    made = tuple(repr(hole.value) for hole in signature.holes if isinstance(hole.place, Member))
+    made = tuple(repr(slot.value) for slot in signature.slots if isinstance(slot.owner, Member))
     return (layers, made) if layers else (id(signature),)
 
 
-def split(root: Region, leaves: Sequence[Region]) -> tuple[list[Region], dict[Region, set[Member]]]:
+def split(root: Region, leaves: Sequence[Region]) -> tuple[list[Region], dict[Region, list[Member]]]:
     """Sort leaves by what they share.
 
     Returns:
@@ -41,14 +42,14 @@ def split(root: Region, leaves: Sequence[Region]) -> tuple[list[Region], dict[Re
     for member, regions in shared.items():
         for region in regions:
             of_leaf[region].append(member)
-    whole = {leaf for leaf in leaves if len(leaf.items) > 1}
+    whole = dict.fromkeys(leaf for leaf in leaves if len(leaf.items) > 1)
     calls = {leaf: _key(leaf) for leaf in whole if of_leaf[leaf]}
     around = _around(root) if calls else {}
-    conflicting: dict[Region, set[Member]] = {}
+    conflicting: dict[Region, list[Member]] = {}
     waiting: set[Region] = set()
     for leaf in calls:
         others = {member: [r for r in shared[member] if r is not leaf] for member in of_leaf[leaf]}
-        differing = {m for m, regions in others.items() if any(_differs(leaf, r, calls, around) for r in regions)}
+        differing = [m for m, regions in others.items() if any(_differs(leaf, r, calls, around) for r in regions)]
         if differing:
             conflicting[leaf] = differing
         elif any(region not in whole for regions in others.values() for region in regions):
@@ -58,7 +59,7 @@ def split(root: Region, leaves: Sequence[Region]) -> tuple[list[Region], dict[Re
         leaf for leaf in calls if any(r in unsettled for m in of_leaf[leaf] for r in shared[m])
     } - conflicting.keys()
     ready = [leaf for leaf in leaves if leaf not in waiting and leaf not in conflicting]
-    return ready, conflicting or ({} if ready else {leaf: set() for leaf in waiting})
+    return ready, conflicting or ({} if ready else {leaf: [] for leaf in leaves if leaf in waiting})
 
 
 def _differs(leaf: Region, other: Region, calls: dict[Region, Any], around: dict[Region, set[Region]]) -> bool:

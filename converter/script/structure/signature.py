@@ -1,4 +1,4 @@
-"""Signatures: what a region looks like when names are forgotten and literals are holes.
+"""Signatures: what a region looks like when names are forgotten and literals are slots.
 
 Two regions with one signature are two calls of one class; the literals that differ between them become arguments of its
 constructor.
@@ -9,59 +9,80 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from converter.script.mindspore_api import PARAMETERS
-from converter.script.program import (
+from converter.script.expressions import (
     Arg,
+    Attribute,
+    Binary,
+    Call,
+    Constant,
+    Expression,
+    Name,
+    Option,
+    Unary,
+    is_literal,
+    map_parts,
+    parts_of,
+)
+from converter.script.mindspore_api import PARAMETERS
+from converter.script.program import Cell, Member
+from converter.script.statements import (
     Assign,
     Block,
-    Branch,
-    Cell,
-    Expr,
-    For,
-    Member,
-    Option,
     Statement,
     Target,
     Variable,
-    While,
     blocks_of,
+    bound_within,
     defined_by,
+    map_statement,
+    operands_of,
 )
 
+UNNAMED = "value"
+"""What an argument is called that no call knows by a name."""
+
 
 @dataclass(frozen=True)
-class Argued:
-    """Where an argument stands in a call: which of its template, and what that calls when it is `{0}`."""
+class Place:
+    """Where a literal stands: in the argument of a call that has this position, or this keyword."""
 
-    template: str = "{0}"
+    function: Arg = None
     position: int = 0
-    called: Arg = None
+    keyword: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the function calls the argument: `in_channels` for the first one of `nn.Conv2d`."""
+        if self.keyword:
+            return self.keyword
+        names = _parameters_of(self.function)
+        return names[self.position] if self.position < len(names) else UNNAMED
 
 
 @dataclass(frozen=True)
-class Hole:
+class Slot:
     """A literal of a region.
 
     Attributes:
         value: the literal.
-        argued: which argument of a call it is, or a part of.
-        place: the statement or member that it stands in.
+        place: which argument of a call it is, or is a part of.
+        owner: the statement or member that it stands in.
         default: what it is when it is left out; `...` when it cannot be.
     """
 
     value: Arg
-    argued: Argued
-    place: Statement | Member
+    place: Place
+    owner: Statement | Member
     default: Arg = ...
 
     @property
     def name(self) -> str:
         """What the call that it is an argument of calls it."""
-        return parameter_name(self.argued.template, self.argued.position, self.argued.called)
+        return self.place.name
 
 
 @dataclass
@@ -70,26 +91,26 @@ class Signature:
 
     Attributes:
         key: equal for regions of one class.
-        holes: its literals, in order.
+        slots: its literals, in order.
         values: its variables in the order of their appearance; members, statements likewise.
     """
 
     key: tuple[Any, ...] = ()
-    holes: list[Hole] = field(default_factory=list)
+    slots: list[Slot] = field(default_factory=list)
     values: dict[Variable, int] = field(default_factory=dict)
     members: dict[Member, int] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
 
 
 def signature_of(
-    statements: list[Statement],
-    inputs: list[Variable],
-    outputs: list[Variable],
-    skip: tuple[list[Statement], Variable] | None = None,
+    statements: Sequence[Statement],
+    inputs: Sequence[Variable],
+    outputs: Sequence[Variable],
+    skip: tuple[Sequence[Statement], Variable] | None = None,
 ) -> Signature:
     """Describe a run of statements with its inputs and outputs.
 
-    `skip` leaves statements out and takes the given variable in place of what the last of them makes.
+    `skip` leaves statements out and takes the given variable in place of what the last of them defines.
     """
     made = Signature()
     left_out = set() if skip is None else {id(statement) for statement in skip[0]}
@@ -100,7 +121,7 @@ def signature_of(
     results = tuple(walker.arg(value) for value in outputs)
     members = []
     for member in made.members:  # the walk of a constructor meets no further members
-        walker.place = member
+        walker.owner = member
         members.append((walker.arg(member.constructor), _kinds(member.weights)))
     made.key = (len(inputs), tuple(body), results, tuple(members))
     return made
@@ -122,28 +143,20 @@ class _Walker:
     def __init__(self, made: Signature, aliases: dict[Variable, Variable]) -> None:
         self._made = made
         self._aliases = aliases
-        self.place: Any = None
+        self.owner: Any = None
 
     def statement(self, statement: Statement) -> tuple[Any, ...]:
         self._made.statements.append(statement)
-        self.place = statement
-        match statement:
-            case Assign():
-                value = self.arg(statement.value)
-                return "assign", value, self._targets(statement.targets)
-            case Branch():
-                head: tuple[Any, ...] = ("if", self.arg(statement.condition))
-            case While():
-                head = ("while", self.arg(statement.initial), *map(self._value, statement.carried))
-                head += (self.arg(statement.condition),)
-            case For():
-                head = ("for", self.arg(statement.over), self.arg(statement.initial), self._value(statement.index))
-                head += (*map(self._value, statement.carried), self.arg(statement.condition))
-        inner = tuple(self._block(block) for block in blocks_of(statement))
-        return (*head, inner, tuple(map(self._value, defined_by(statement))))
+        self.owner = statement
+        operands = tuple(map(self.arg, operands_of(statement)))
+        if isinstance(statement, Assign):
+            return Assign, operands, self._targets(statement.targets)
+        bound = tuple(map(self._value, bound_within(statement)))
+        inner = tuple(map(self._block, blocks_of(statement)))
+        return type(statement), operands, bound, inner, tuple(map(self._value, defined_by(statement)))
 
     def _block(self, block: Block) -> tuple[Any, ...]:
-        return tuple(self.statement(s) for s in block.statements), self.arg(block.results)
+        return tuple(map(self.statement, block.statements)), tuple(map(self.arg, block.results))
 
     def _targets(self, targets: tuple[Target, ...]) -> tuple[Any, ...]:
         return tuple(
@@ -154,65 +167,69 @@ class _Walker:
         value = self._aliases.get(value, value)
         return self._made.values.setdefault(value, len(self._made.values))
 
-    def arg(self, item: Arg, argued: Argued = Argued(), default: Arg = ...) -> tuple[Any, ...]:
+    def arg(self, item: Arg, place: Place = Place(), default: Arg = ...) -> tuple[Any, ...]:
         match item:
             case Variable():
                 return "v", self._value(item)
             case Member():
                 return "m", self._made.members.setdefault(item, len(self._made.members))
-            case Expr():
-                first = item.args[0] if item.args else None
-                known: list[Any] = [Argued(item.template, i, first) for i in range(len(item.args))]
-                if "(" not in item.template:  # arithmetic on what a call takes
-                    known = [argued] * len(item.args)
-                return "e", item.template, tuple(map(self.arg, item.args, known))
             case Option():
-                return self.arg(item.value, argued, item.default)
+                return self.arg(item.value, place, item.default)
+            case Expression():
+                return self._expression(item, place)
             case tuple() | list() if not is_literal(item):
-                return type(item).__name__, tuple(self.arg(part, argued) for part in item)
+                return type(item), tuple(self.arg(part, place) for part in item)
             case Cell():
                 return "c", id(item)
         if callable(item):
             return "f", item.__qualname__
-        self._made.holes.append(Hole(item, argued, self.place, default))
+        self._made.slots.append(Slot(item, place, self.owner, default))
         return ("h",)
 
-
-def is_literal(item: Arg) -> bool:
-    """Whether an argument is written out as it is: a number, a string, None, or a tuple or list of such."""
-    if isinstance(item, (tuple, list)):
-        return all(is_literal(part) for part in item)
-    return item is None or isinstance(item, (bool, int, float, complex, str, bytes))
-
-
-def parameter_name(template: str, hole: int, called: Arg) -> str:
-    """What the function that a template calls calls the argument in a hole: `in_channels` in `nn.Conv2d({0}, …)`."""
-    name, position = _parameter(template, hole)
-    if position is None:
-        return name
-    names = _names_of(called) if name == "{0}" else _mindspore_parameters(name)
-    return names[position] if position < len(names) else "value"
-
-
-@functools.cache
-def _parameter(template: str, hole: int) -> tuple[str, int | None]:
-    """The name of an argument, or the function and which of its arguments it is."""
-    keyword = re.search(rf"(\w+)=\{{{hole}\}}", template)
-    if keyword:
-        return keyword[1], None
-    if f"range({{{hole}}})" in template:
-        return "count", None
-    arguments = re.match(r"([\w.]+|\{0\})\(([^()]*)\)$", template)
-    positions = [part.strip() for part in arguments[2].split(",")] if arguments else []
-    if arguments is None or f"{{{hole}}}" not in positions:
-        return "value", None
-    return arguments[1], positions.index(f"{{{hole}}}")
+    def _expression(self, item: Expression, place: Place) -> tuple[Any, ...]:
+        match item:
+            case Name():
+                return Name, item.path
+            case Constant():
+                return Constant, type(item.value), item.value
+            case Call():
+                count = len(item.positional)
+                places = [Place(item.function, i) for i in range(count)]
+                places += [Place(item.function, keyword=name) for name in item.names]
+                return Call, self.arg(item.function), item.names, tuple(map(self.arg, item.args, places))
+            case Attribute():
+                return Attribute, item.name, self.arg(item.value, place)
+            case Unary() | Binary():
+                return type(item), item.operator, tuple(self.arg(part, place) for part in parts_of(item))
+        return type(item), tuple(self.arg(part, place) for part in parts_of(item))
 
 
-def _names_of(called: Arg) -> tuple[str, ...]:
-    if isinstance(called, Cell):
-        return tuple(argument.name for argument in called.arguments)
-    return _parameters(called) if inspect.isfunction(called) else ()
+def fill(statements: Iterable[Statement], members: Iterable[Member], literals: Iterable[Arg]) -> None:
+    """Put an argument into every slot, in the order in which `signature_of` finds them."""
+    remaining = iter(literals)
+
+    def replaced(item: Arg) -> Arg:
+        return next(remaining) if is_literal(item) else map_parts(item, replaced)
+
+    for statement in statements:
+        map_statement(statement, replaced)
+    for member in members:
+        member.constructor = replaced(member.constructor)
+
+
+# What functions call their arguments
+
+
+def _parameters_of(function: Arg) -> tuple[str, ...]:
+    """The names of a function's parameters, in order; empty when they are not known."""
+    match function:
+        case Name(path="range"):
+            return ("count",)
+        case Name():
+            return _mindspore_parameters(function.path)
+        case Cell():
+            return tuple(argument.name for argument in function.arguments)
+    return _parameters(function) if inspect.isfunction(function) else ()
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
@@ -236,43 +253,3 @@ def _mindspore_parameters(name: str) -> tuple[str, ...]:
     if found is None:
         return ()
     return _parameters(found.__init__ if inspect.isclass(found) else found)
-
-
-def fill(statements: list[Statement], members: Iterable[Member], literals: Iterable[Arg]) -> None:
-    """Put one argument into every hole, in the order in which `signature_of` finds them."""
-    remaining = iter(literals)
-
-    def filled(item: Arg) -> Arg:
-        match item:
-            case Expr():
-                return Expr(item.template, tuple(filled(arg) for arg in item.args))
-            case Option():
-                return Option(filled(item.value), item.default)
-            case tuple() if not is_literal(item):
-                return tuple(filled(part) for part in item)
-            case list() if not is_literal(item):
-                return [filled(part) for part in item]
-        return next(remaining) if is_literal(item) else item
-
-    def fill_statement(statement: Statement) -> None:
-        match statement:
-            case Assign():
-                statement.value = filled(statement.value)
-            case Branch():
-                statement.condition = filled(statement.condition)
-            case While():
-                statement.initial = filled(statement.initial)
-                statement.condition = filled(statement.condition)
-            case For():
-                statement.over = filled(statement.over)
-                statement.initial = filled(statement.initial)
-                statement.condition = filled(statement.condition)
-        for block in blocks_of(statement):
-            for inner in block.statements:
-                fill_statement(inner)
-            block.results = filled(block.results)
-
-    for statement in statements:
-        fill_statement(statement)
-    for member in members:
-        member.constructor = filled(member.constructor)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from converter.script.program import Block, Member, Variable, arguments_of, defined_by
+from converter.script.expressions import walk
+from converter.script.program import Member
+from converter.script.statements import Block, Variable, defined_by
 from converter.script.structure.regions import used_by
 
 
@@ -45,5 +47,5 @@ def _last_reads(body: Block) -> dict[Variable, int]:
     for index, statement in enumerate(body.statements):
         last.update((part, index) for part in used_by(statement) if isinstance(part, Variable))
     end = len(body.statements)
-    last.update((part, end) for item in body.results for part in arguments_of(item) if isinstance(part, Variable))
+    last.update((part, end) for item in body.results for part in walk(item) if isinstance(part, Variable))
     return last

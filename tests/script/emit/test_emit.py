@@ -16,23 +16,10 @@ from converter.artifacts import checkpoint
 from converter.base.weight_steps import reshape
 from converter.errors import ScriptGenerationError
 from converter.script.emit import docstring_of, emit
-from converter.script.program import (
-    Arg,
-    Argument,
-    Assign,
-    Block,
-    Branch,
-    Cell,
-    For,
-    Member,
-    Program,
-    Statement,
-    Variable,
-    While,
-    expr,
-    invoke,
-    unless_default,
-)
+from converter.script.expressions import Arg, invoke, unless_default
+from converter.script.program import Argument, Cell, Member, Program
+from converter.script.statements import Assign, Block, Branch, For, Statement, Variable, While
+from converter.script.templates import expr
 from converter.script.weights import Weight
 from converter.verification import network
 from converter.verification.arrays import to_mindspore, to_numpy
@@ -334,17 +321,15 @@ def test_names_are_legal_and_unique(tmp_path: Path) -> None:
     assert names >= {"lambda_1", "list_1", "self_1", "ops_1", "x", "x_1", "x_2", "area_1", "a_b"}
 
 
-@pytest.mark.parametrize(
-    ("item", "message"),
-    [
-        (expr("ops.relu("), "not a Python expression"),
-        (expr("y = {0}", 1), "not a Python expression"),
-        (object(), "cannot write a object"),
-    ],
-)
-def test_what_is_not_python_is_an_error(item: Arg, message: str) -> None:
-    with pytest.raises(ScriptGenerationError, match=message):
-        emit(one_cell([], [], item), "")
+@pytest.mark.parametrize("template", ["ops.relu(", "y = {0}"])
+def test_a_template_that_is_not_python_is_an_error(template: str) -> None:
+    with pytest.raises(ScriptGenerationError, match="not a Python expression"):
+        expr(template, 1)
+
+
+def test_what_no_script_can_hold_is_an_error() -> None:
+    with pytest.raises(ScriptGenerationError, match="cannot write a object"):
+        emit(one_cell([], [], object()), "")
 
 
 # Positions

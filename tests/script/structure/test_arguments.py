@@ -5,33 +5,27 @@ from __future__ import annotations
 import pytest
 
 from converter.base.names import Namespace
-from converter.script.program import Argument, Assign, Expr, Variable
+from converter.script.expressions import Name
+from converter.script.printer import text_of
+from converter.script.program import Argument
+from converter.script.statements import Assign, Variable
 from converter.script.structure.arguments import ABSENT, arguments_for
-from converter.script.structure.signature import Argued, Hole
+from converter.script.structure.signature import Place, Slot
 
-PLACE = Assign((Variable("y"),), Expr("{0}", (1,)))
+OWNER = Assign((Variable("y"),), 1)
 
 
-def written(*holes):
-    """What stands in each hole, as text, and the values of each argument; a hole is name, literals, default."""
-    argued = [(Argued(f"call({name}={{0}})"), *default) for name, _, *default in holes]
+def written(*slots):
+    """What stands in each slot, as text, and the values of each argument; a slot is name, literals, default."""
+    places = [(Place(Name("call"), keyword=name), *default) for name, _, *default in slots]
     made = arguments_for(
-        [Hole(None, each, PLACE, *default) for each, *default in argued], [row for _, row, *_ in holes], Namespace()
+        [Slot(None, place, OWNER, *default) for place, *default in places], [row for _, row, *_ in slots], Namespace()
     )
     return [text(choice) for choice in made.choices], {argument.name: row for argument, row in made.values.items()}
 
 
 def text(item):
-    match item:
-        case Argument():
-            return item.name
-        case Variable():
-            return item.hint
-        case Expr():
-            return item.template.format(*map(text, item.args))
-        case tuple():
-            return f"({', '.join(map(text, item))})"
-    return repr(item)
+    return text_of(item, lambda leaf: leaf.name if isinstance(leaf, Argument) else leaf.hint)
 
 
 def test_what_all_share_stays():
@@ -93,8 +87,8 @@ def test_the_padding_that_keeps_a_size_is_computed(padding, expected):
 
 def test_what_calls_of_one_instance_differ_in_is_a_variable():
     rows = [("value", [8, 4, 8]), ("stride", [1, 1, 2])]
-    holes = [Hole(None, Argued(f"call({name}={{0}})"), PLACE) for name, _ in rows]
-    made = arguments_for(holes, [row for _, row in rows], Namespace(), ["a", "a", "b"])
+    slots = [Slot(None, Place(Name("call"), keyword=name), OWNER) for name, _ in rows]
+    made = arguments_for(slots, [row for _, row in rows], Namespace(), ["a", "a", "b"])
     assert list(map(type, made.values)) == [Variable, Argument]
 
 

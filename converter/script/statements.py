@@ -1,0 +1,315 @@
+"""Statements: the lines of a Cell's `construct`, as data, in blocks.
+
+`operands_of`, `map_statement`, `expressions_of` and `visit` are the only traversals; a kind of statement that one of
+them forgets is an error of the type checker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias, assert_never
+
+from converter.base.scope import Scope
+from converter.script.expressions import Arg, Leaf, Unary, walk
+from converter.script.printer import text_of
+
+
+@dataclass(eq=False, slots=True)
+class Variable(Leaf):
+    """A variable of the script.
+
+    Attributes:
+        hint: the name that the source suggests; `emit` makes it legal and unique.
+        path: the dotted scopes that it was made in.
+        dims: the extents of the tensor, a name where one is free; two with the same name are equal. None when unknown.
+        assigned: whether the source's own code assigns it to a variable of that name, as it may do again and again.
+    """
+
+    hint: str
+    dims: tuple[int | str | None, ...] | None = None
+    path: str = ""
+    assigned: bool = False
+
+    @property
+    def label(self) -> str:
+        """Its hint."""
+        return self.hint
+
+
+Target: TypeAlias = "Variable | tuple[Target, ...] | None"
+"""What an assignment assigns to: a variable, nothing, or the parts of a tuple."""
+
+
+class _Listed:
+    """A statement whose representation is its code."""
+
+    def __repr__(self) -> str:
+        return "\n".join(_lines(self, plain_text))  # type: ignore[arg-type]
+
+
+@dataclass(eq=False, repr=False)
+class Assign(_Listed):
+    """`a, (b, _) = expr`, or `expr` alone, for what it does, when there are no targets.
+
+    One target takes the value itself, several unpack it, a target of None is dropped (`_`).
+    """
+
+    targets: tuple[Target, ...]
+    value: Arg
+    scopes: tuple[Scope, ...] = ()
+
+
+@dataclass(eq=False, repr=False)
+class Branch(_Listed):
+    """`if condition: … else: …`; both blocks end by assigning their results to `targets`."""
+
+    targets: tuple[Variable, ...]
+    condition: Arg
+    then: Block
+    orelse: Block
+    scopes: tuple[Scope, ...] = ()
+
+
+@dataclass(eq=False, repr=False)
+class While(_Listed):
+    """`while condition: …` over carried variables.
+
+    Before the loop `carried` take `initial`; each round ends by assigning the body's results to `carried`, all at
+    once. `condition` is evaluated before each round.
+    """
+
+    carried: tuple[Variable, ...]
+    initial: tuple[Arg, ...]
+    condition: Arg
+    body: Block
+    scopes: tuple[Scope, ...] = ()
+
+
+@dataclass(eq=False, repr=False)
+class For(_Listed):
+    """`for index in range(3): …` over carried variables, as in `While`; or `for index in self.layers: …`.
+
+    `over` is what `index` goes through: an expression of a range, a member or a variable that holds several. Where
+    there is a `condition`, the loop ends before the first round for which it is false.
+    """
+
+    index: Variable
+    over: Arg
+    carried: tuple[Variable, ...]
+    initial: tuple[Arg, ...]
+    body: Block
+    scopes: tuple[Scope, ...] = ()
+    condition: Arg = None
+
+
+# `scopes` of a statement: the module calls around it in the source, outermost first.
+Statement: TypeAlias = Assign | Branch | While | For
+
+
+@dataclass(eq=False)
+class Block:
+    """Statements in order, and what they result in. An inner block sees the variables of the outer ones."""
+
+    statements: list[Statement] = field(default_factory=list)
+    results: tuple[Arg, ...] = ()
+
+    def __repr__(self) -> str:
+        return "\n".join([*lines_of(self, plain_text), return_line(self, plain_text)])
+
+    def walk(self) -> Iterator[Statement]:
+        """Every statement, those of inner blocks after the one that holds them."""
+        for statement in self.statements:
+            yield statement
+            for inner in blocks_of(statement):
+                yield from inner.walk()
+
+
+def blocks_of(statement: Statement) -> tuple[Block, ...]:
+    """The blocks that a statement holds, in the order in which they are written."""
+    match statement:
+        case Assign():
+            return ()
+        case Branch():
+            return statement.then, statement.orelse
+        case While() | For():
+            return (statement.body,)
+    assert_never(statement)
+
+
+def defined_by(statement: Statement) -> tuple[Variable, ...]:
+    """The variables that a statement defines for the statements after it."""
+    match statement:
+        case Assign():
+            return tuple(_variables(statement.targets))
+        case Branch():
+            return statement.targets
+        case While() | For():
+            return statement.carried
+    assert_never(statement)
+
+
+def bound_within(statement: Statement) -> tuple[Variable, ...]:
+    """The variables that only the blocks of a statement read: what a loop carries, and its index."""
+    match statement:
+        case Assign() | Branch():
+            return ()
+        case While():
+            return statement.carried
+        case For():
+            return (*statement.carried, statement.index)
+    assert_never(statement)
+
+
+def operands_of(statement: Statement) -> tuple[Arg, ...]:
+    """The expressions that a statement itself has, those of its blocks left out, in the order of the text."""
+    match statement:
+        case Assign():
+            return (statement.value,)
+        case Branch():
+            return (statement.condition,)
+        case While():
+            return (*statement.initial, statement.condition)
+        case For():
+            return (*statement.initial, statement.over, statement.condition)
+    assert_never(statement)
+
+
+def map_statement(statement: Statement, function: Callable[[Arg], Arg]) -> None:
+    """Replace every expression of a statement by `function` of it, those of its blocks and their results included."""
+    match statement:
+        case Assign():
+            statement.value = function(statement.value)
+        case Branch():
+            statement.condition = function(statement.condition)
+        case While():
+            statement.initial = tuple(map(function, statement.initial))
+            statement.condition = function(statement.condition)
+        case For():
+            statement.initial = tuple(map(function, statement.initial))
+            statement.over = function(statement.over)
+            statement.condition = function(statement.condition)
+        case _:
+            assert_never(statement)
+    for block in blocks_of(statement):
+        map_block(block, function)
+
+
+def map_block(block: Block, function: Callable[[Arg], Arg]) -> None:
+    """`map_statement` of every statement of a block, and `function` of its results."""
+    for statement in block.statements:
+        map_statement(statement, function)
+    block.results = tuple(map(function, block.results))
+
+
+def expressions_of(statement: Statement) -> Iterator[Arg]:
+    """Every expression of a statement, those of its blocks and their results included, in the order of the text."""
+    yield from operands_of(statement)
+    for block in blocks_of(statement):
+        yield from expressions_in(block)
+
+
+def expressions_in(block: Block) -> Iterator[Arg]:
+    """Every expression of a block, its results last."""
+    for statement in block.statements:
+        yield from expressions_of(statement)
+    yield from block.results
+
+
+def visit(statement: Statement) -> Iterator[Arg]:
+    """Everything that the expressions of a statement are made of, in the order of the text."""
+    for item in expressions_of(statement):
+        yield from walk(item)
+
+
+def visit_block(block: Block) -> Iterator[Arg]:
+    """Everything that the expressions of a block are made of, in the order of the text."""
+    for item in expressions_in(block):
+        yield from walk(item)
+
+
+def _variables(targets: Iterable[Target]) -> Iterator[Variable]:
+    for target in targets:
+        if isinstance(target, tuple):
+            yield from _variables(target)
+        elif target is not None:
+            yield target
+
+
+# Text
+
+
+Write = Callable[[Arg], str]
+"""Writes an expression as Python."""
+
+
+def plain_text(item: Arg) -> str:
+    """An expression as Python, for a listing: variables are called after their hints."""
+    return text_of(item, lambda leaf: leaf.label if isinstance(leaf, Leaf) else leaf.__name__)
+
+
+def lines_of(block: Block, write: Write) -> Iterator[str]:
+    """The lines of a block's statements, without its results."""
+    for statement in block.statements:
+        yield from _lines(statement, write)
+
+
+def _lines(statement: Statement, write: Write) -> Iterator[str]:
+    match statement:
+        case Assign():
+            targets = ", ".join(_target(target, write) for target in statement.targets)
+            yield f"{targets} = {write(statement.value)}" if targets else write(statement.value)
+        case Branch():
+            yield f"if {write(statement.condition)}:"
+            yield from _indented(statement.then, statement.targets, write)
+            yield "else:"
+            yield from _indented(statement.orelse, statement.targets, write)
+        case While():
+            yield from _initial(statement, write)
+            yield f"while {write(statement.condition)}:"
+            yield from _indented(statement.body, statement.carried, write)
+        case For():
+            yield from _initial(statement, write)
+            yield f"for {write(statement.index)} in {write(statement.over)}:"
+            if statement.condition is not None:
+                yield f"    if {write(Unary('not', statement.condition))}:"
+                yield "        break"
+            yield from _indented(statement.body, statement.carried, write)
+        case _:
+            assert_never(statement)
+
+
+def _target(target: Target, write: Write) -> str:
+    match target:
+        case None:
+            return "_"
+        case Variable():
+            return write(target)
+        case (single,):
+            return f"({_target(single, write)},)"
+        case _:
+            return f"({', '.join(_target(part, write) for part in target)})"
+
+
+def _initial(loop: While | For, write: Write) -> Iterator[str]:
+    for target, value in zip(loop.carried, loop.initial, strict=True):
+        yield from _assignment((target,), (value,), write)
+
+
+def _indented(block: Block, targets: Sequence[Variable], write: Write) -> Iterator[str]:
+    """The lines of an inner block, and the assignment of its results."""
+    lines = [*lines_of(block, write), *_assignment(targets, block.results, write)]
+    yield from ("    " + line for line in lines or ["pass"])
+
+
+def _assignment(targets: Sequence[Variable], values: Sequence[Arg], write: Write) -> Iterator[str]:
+    """Assign several at once, leaving out those that stay what they are."""
+    written = [(write(target), write(value)) for target, value in zip(targets, values, strict=True)]
+    pairs = [(target, value) for target, value in written if target != value]
+    if pairs:
+        yield f"{', '.join(target for target, _ in pairs)} = {', '.join(value for _, value in pairs)}"
+
+
+def return_line(block: Block, write: Write) -> str:
+    """The statement that returns a block's results."""
+    return f"return {', '.join(map(write, block.results))}"
