@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import inspect
 import textwrap
 from typing import Any
 
 import onnx_ir as ir
 
 from converter.graph.provenance import operator_of
-from converter.script.expressions import Arg, Attribute, Call, Expression, Index, Name, is_literal, map_parts
+from converter.script.expressions import (
+    Arg,
+    Attribute,
+    Call,
+    Constant,
+    Expression,
+    Index,
+    Leaf,
+    Name,
+    Slice,
+    is_literal,
+    map_parts,
+)
 from converter.script.printer import text_of
 from converter.script.program import Member, Written
 from converter.script.statements import Branch, For, While
 
 LINE = 90
 """Characters in a line of a stub's message."""
+LONGEST_FORMULA, DEEPEST_FORMULA = 40, 4
+"""Characters, and operators within operators, of a formula that says what a node became."""
 
 
 def unconverted(lines, *inputs):
@@ -75,9 +90,8 @@ def describe(result: Arg) -> str:
 
 
 def _describe(item: Expression) -> str:
-    called = item
-    while isinstance(called, Index):
-        called = called.value
+    """What is called first, else the formula, with a letter for each operand and number."""
+    called = _leading_call(item)
     match called:
         case Call(function=Member() as member):
             return describe(member.constructor)
@@ -87,13 +101,38 @@ def _describe(item: Expression) -> str:
             return path
         case Call(function=function):
             return getattr(function, "__name__", "a call")
+    formulas = [_with_letters(item, depth) for depth in range(DEEPEST_FORMULA, 0, -1)]
+    return next((formula for formula in formulas if len(formula) <= LONGEST_FORMULA), formulas[-1])
+
+
+def _leading_call(item: Arg) -> Arg:
+    """The call that an expression begins with, `ops.argmax(x)` of `ops.argmax(x).astype(ms.int64)`; itself when none."""
+    found = item
+    while True:
+        match item:
+            case Call(function=Attribute(value=value)):
+                found, item = item, value
+            case Call(function=Call() as inner):
+                item = inner
+            case Call():
+                return item
+            case Index(value=value):
+                item = value
+            case _:
+                return found
+
+
+def _with_letters(item: Expression, depth: int) -> str:
+    """An expression as text, so many operators deep: a letter stands for each operand, and for what is deeper."""
     letters = iter("xyzuvw")
     names: dict[Any, Name] = {}
 
-    def lettered(part: Arg) -> Arg:
-        """An expression with a letter for each operand and number."""
-        if isinstance(part, Expression):
-            return map_parts(part, lettered)
-        return names.setdefault(repr(part) if is_literal(part) else part, Name(next(letters, "a")))
+    def lettered(part: Arg, depth: int) -> Arg:
+        if inspect.isfunction(part):
+            return Name(part.__name__)
+        inner = depth - isinstance(part, Expression) * (not isinstance(part, (Attribute, Name, Constant, Slice)))
+        if inner >= 0 and (isinstance(part, Expression) or (isinstance(part, (tuple, list)) and not is_literal(part))):
+            return map_parts(part, lambda each: lettered(each, inner))
+        return names.setdefault(part if isinstance(part, Leaf) else repr(part), Name(next(letters, "a")))
 
-    return text_of(lettered(item), str)
+    return text_of(lettered(item, depth), str)
