@@ -106,7 +106,7 @@ def _describe(item: Expression) -> str:
 
 
 def _leading_call(item: Arg) -> Arg:
-    """The call that an expression begins with, `ops.argmax(x)` of `ops.argmax(x).astype(ms.int64)`; itself when none."""
+    """The call that an expression begins with, `ops.argmax(x)` of `ops.argmax(x).astype(ms.int64)`; else itself."""
     found = item
     while True:
         match item:
