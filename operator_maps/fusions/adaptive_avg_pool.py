@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.replacement import replace
-from converter.graph.fusions.rewrite import Builder, FusedOperator, Shape
+from converter.graph.fusions.rewrite import Builder, FusedOperator, NodeFusion, Shape
 from converter.graph.queries import attribute, axes_of, is_internal, number_of, numbers_of, shape_of
 from converter.graph.unique_names import UniqueNames
 from converter.rows import call
@@ -16,85 +17,90 @@ from converter.rows import call
 _LARGEST = 1 << 24  # numbers that are compared
 
 
-def fuse_pools(model: ir.Model, names: UniqueNames) -> None:
-    """Replace what gathers every window by a table and takes the mean by AdaptiveAvgPool.
+def adaptive_avg_pool(gather: ir.Node, names: UniqueNames) -> bool:
+    """Replace what gathers every window by a table, (rows, in a window, columns, in a window, 2), and takes the mean.
 
     Where the windows differ in size, the exporter masks what the smaller ones lack and adds up element by element.
     """
-    for graph in model.graphs():
-        for node in graph:
-            if node.op_type == "GatherND" and not node.domain and (path := _path_from(node)) is not None:
-                _replace_pool(path, names)
-
-
-def _path_from(gather: ir.Node) -> list[ir.Node] | None:
-    """The gathering of all windows between two Transposes, and masks; None when it is something else."""
-    source, table = gather.inputs
+    source, indices = gather.inputs
     before = None if source is None else source.producer()
-    if before is None or _permutation(before) != (2, 3, 0, 1) or table is None or table.const_value is None:
-        return None
-    path = [before, gather]
-    if len(table.const_value.shape) != 5 or table.const_value.shape[4] != 2:
-        return None
-    after = _only_user(gather)
-    if after is None or _permutation(after) != (4, 5, 0, 1, 2, 3):
-        return None
-    path.append(after)
+    table = None if indices is None or indices.const_value is None else indices.const_value
+    if before is None or _permutation(before) != (2, 3, 0, 1) or table is None or table.shape.numpy()[4:] != (2,):
+        return False
+    path = [gather, *_transpose_and_masks(gather)]
+    rows, in_row, columns, in_column, _ = table.shape.numpy()
+    counts, mean = _mean_of_windows(path[-1], in_row, in_column)
+    x = before.inputs[0]
+    *_, height, width = (None, None) if x is None else shape_of(x) or (None, None)
+    if not isinstance(height, int) or not isinstance(width, int):
+        raise NoMatch("the height or the width of its input is not fixed")
+    if rows * columns * height * width > _LARGEST:
+        raise NoMatch("its windows are too many to be compared")
+    shares = _shares_of_table(table.numpy(), path[2:], counts, (height, width))
+    in_rows, in_columns = _shares(height, rows), _shares(width, columns)
+    if not np.allclose(shares, in_rows[:, None, :, None] * in_columns[None, :, None, :], rtol=1e-5, atol=0):
+        raise NoMatch("its windows are not those of an adaptive pool, or it divides by other numbers than their sizes")
+    builder = Builder(mean[-1], names)
+    pooled = builder.fused(ADAPTIVE_AVG_POOL, x, output_size=(rows, columns))
+    replace([*path, *mean], builder.nodes, {mean[-1].outputs[0]: pooled}, at=mean[-1])
+    return True
+
+
+def _transpose_and_masks(gather: ir.Node) -> list[ir.Node]:
+    """The Transpose that brings samples and channels before the windows, and the nodes that mask windows with zeros.
+
+    Raises:
+        NoMatch: something else reads the windows.
+    """
+    transpose = _only_user(gather)
+    if transpose is None or _permutation(transpose) != (4, 5, 0, 1, 2, 3):
+        raise NoMatch("its windows are read elsewhere, or in another layout")
+    path = [transpose]
     while (mask := _only_user(path[-1])) is not None and mask.op_type == "Where":
         condition, zero, value = mask.inputs
-        if (
-            condition is None
-            or condition.const_value is None
-            or number_of(zero) != 0
-            or value is not path[-1].outputs[0]
-        ):
-            return None
+        if condition is None or condition.const_value is None or number_of(zero) != 0:
+            raise NoMatch("its windows are masked by what is no constant, or with another number than zero", mask)
+        if value is not path[-1].outputs[0]:
+            raise NoMatch("its windows stand where the mask is true", mask)
         path.append(mask)
     return path
 
 
-def _replace_pool(path: list[ir.Node], names: UniqueNames) -> None:
-    before, gather, _, *masks = path
-    x, table = before.inputs[0], _array(gather.inputs[1])
-    size, extents = (table.shape[0], table.shape[2]), None if x is None else shape_of(x)
-    mean = _mean_of_all(path[-1], table.shape[1], table.shape[3])
-    if x is None or extents is None or mean is None:
-        return
-    height, width = extents[2:]
-    if not isinstance(height, int) or not isinstance(width, int) or math.prod(size) * height * width > _LARGEST:
-        return
-    counts, nodes = mean
+def _shares_of_table(
+    table: np.ndarray, masks: Sequence[ir.Node], counts: np.ndarray, extents: tuple[int, int]
+) -> np.ndarray:
+    """What every element contributes to each mean: (rows, columns, height, width)."""
     allowed = np.ones(table.shape[:4], bool)
     for mask in masks:
         allowed = allowed & ~_array(mask.inputs[0])
-    shares = np.zeros((*size, height, width))
+    shares = np.zeros((table.shape[0], table.shape[2], *extents))
     i, _, j, _ = np.indices(allowed.shape)
     np.add.at(shares, (i, j, table[..., 0], table[..., 1]), allowed / counts[:, None, :, None])
-    rows, columns = (_shares(extent, count) for extent, count in zip((height, width), size, strict=True))
-    if np.allclose(shares, rows[:, None, :, None] * columns[None, :, None, :], rtol=1e-5, atol=0):
-        end = nodes[-1]
-        builder = Builder(end, names)
-        pooled = builder.fused(ADAPTIVE_AVG_POOL, x, output_size=size)
-        replace([*path[1:], *nodes], builder.nodes, {end.outputs[0]: pooled}, at=end)
+    return shares
 
 
-def _mean_of_all(windows: ir.Node, rows: int, columns: int) -> tuple[np.ndarray, list[ir.Node]] | None:
-    """By what the sum over each window is divided, and the nodes that do it, the last one last."""
+def _mean_of_windows(windows: ir.Node, rows: int, columns: int) -> tuple[np.ndarray, list[ir.Node]]:
+    """By what the sum over each window is divided, and the nodes that do it, the last one last.
+
+    Raises:
+        NoMatch: something else than the mean is taken.
+    """
     user = _only_user(windows)
     if user is not None and user.op_type == "ReduceMean":
         axes = axes_of(user.inputs[1] if len(user.inputs) > 1 else None, windows.outputs[0])
-        kept = user.attributes.get_int("keepdims", 1)
-        return (np.full((1, 1), rows * columns), [user]) if axes == (3, 5) and not kept else None
+        if axes != (3, 5) or attribute(user, "keepdims"):
+            raise NoMatch(f"the mean is over the axes {axes}, or keeps them", user)
+        return np.full((1, 1), rows * columns), [user]
     parts = [part for row in _elements(windows, 3) or () for part in _elements(row, 4) or ()]
     nodes = [*windows.outputs[0].consumers(), *parts]
     if len(parts) != rows * columns or len(set(nodes)) != rows + rows * columns:
-        return None
+        raise NoMatch("not all elements of its windows are added up")
     total = parts[0]
     while (total := _only_user(total)) is not None and total.op_type == "Add":  # type: ignore[assignment]
         nodes.append(total)
     counts = None if total is None or total.op_type != "Div" else total.inputs[1]
     if total is None or counts is None or counts.const_value is None or not _is_sum(total.inputs[0], parts):
-        return None
+        raise NoMatch("the sum over its windows is not divided by a constant")
     return _array(counts), [*nodes, total]
 
 
@@ -165,7 +171,7 @@ def reference(x: np.ndarray, *, output_size: tuple[int, ...] = (1, 1)) -> np.nda
 ADAPTIVE_AVG_POOL = FusedOperator(
     "AdaptiveAvgPool",
     phase="pools",
-    steps=(fuse_pools,),
+    steps=(NodeFusion("GatherND", adaptive_avg_pool),),
     shape=shape,
     reference=reference,
     row=call("ops.adaptive_avg_pool2d({0}, {output_size})", output_size=(1, 1)),

@@ -5,28 +5,22 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
-from converter.graph.fusions.shuffles import regrouped, times
+from converter.graph.fusions.shuffles import known_shape, regrouped, times
 from converter.graph.queries import shape_of
 from converter.rows import call
 
 
 def channel_shuffle(
-    builder: Builder,
-    x: ir.Value,
-    split: ir.Value,
-    perm: tuple[int, ...],
-    merged: ir.Value,
-    parts: ir.Value,
-    y: ir.Value,
+    builder: Builder, x: ir.Value, perm: tuple[int, ...], parts: ir.Value, y: ir.Value
 ) -> ir.Value | None:
     """ChannelShuffle, where two axes that the channels are split into change places."""
-    before, middle = shape_of(x), shape_of(parts)
-    if perm != (0, 2, 1, 3, 4) or middle is None or None in middle:
+    if perm != (0, 2, 1, 3, 4):
         return None
-    n, groups, each, height, width = middle
-    if not before == shape_of(y) == (n, times(groups, each), height, width):
-        return None
+    n, groups, each, height, width = known_shape(parts)
+    if not shape_of(x) == shape_of(y) == (n, times(groups, each), height, width):
+        raise NoMatch(f"{shape_of(x)} is split to {shape_of(parts)} and merged to {shape_of(y)}")
     return builder.fused(CHANNEL_SHUFFLE, x, groups=groups)
 
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, constant, named, op
 from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
 from converter.graph.queries import is_float, rank_of, shape_of
@@ -19,13 +20,13 @@ def matmul_plus_bias(x: Pattern, weight: Pattern, bias: Pattern) -> Pattern:
     return op.MatMul(x, constant(weight)) + constant(bias)
 
 
-def matrix_dense(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value) -> ir.Value | None:
+def dense(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value) -> ir.Value:
     """Dense: ONNX has no operator for more than two axes (Gemm has two)."""
     rank, extents, biases = rank_of(x) or 0, shape_of(weight) or (), shape_of(bias) or ()
     if rank < 2 or len(extents) != 2 or not is_float(weight):
-        return None
+        raise NoMatch(f"its input has rank {rank}, its weight shape {extents} and type {weight.dtype}")
     if not 1 <= len(biases) <= rank or biases != (1,) * (len(biases) - 1) + extents[-1:]:
-        return None
+        raise NoMatch(f"its bias has shape {biases}, its weight {extents}")
     return builder.fused(DENSE, x, weight, bias)
 
 
@@ -37,22 +38,13 @@ def gemm_of_rows(
     return named(y, op.Reshape(rows, shape))
 
 
-def dense_of_rows(
-    builder: Builder,
-    x: ir.Value,
-    flat: ir.Value,
-    weight: ir.Value,
-    bias: ir.Value,
-    trans: int,
-    shape: ir.Value,
-    y: ir.Value,
-) -> ir.Value | None:
+def dense_of_rows(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value, trans: int, y: ir.Value) -> ir.Value:
     """Dense over the last axis."""
     matrix = builder.Transpose(weight, perm=[1, 0]) if trans else weight
     before, extents = shape_of(x), shape_of(matrix) or (None, None)
     if before is None or None in before or before[-1] != extents[0] or shape_of(y) != (*before[:-1], extents[1]):
-        return None
-    return matrix_dense(builder, x, matrix, bias)
+        raise NoMatch(f"its reshapes go from {before} to {shape_of(y)}, its weight has shape {extents}")
+    return dense(builder, x, matrix, bias)
 
 
 def einsum_plus_bias(x: Pattern, weight: Pattern, bias: Pattern, equation: Pattern) -> Pattern:
@@ -60,15 +52,17 @@ def einsum_plus_bias(x: Pattern, weight: Pattern, bias: Pattern, equation: Patte
     return op.Einsum(x, constant(weight), equation=equation) + constant(bias)
 
 
-def dense_of_axes(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value, equation: str) -> ir.Value | None:
+def dense_of_axes(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value, equation: str) -> ir.Value:
     """Dense: the axes that are summed over are taken as one, and so are those that the weight brings."""
     count = _summed(equation)
     extents, sizes = shape_of(x), shape_of(weight)
-    if count is None or extents is None or sizes is None or not is_float(weight) or None in sizes:
-        return None
+    if count is None:
+        raise NoMatch(f"the equation {equation} does not sum over the last axes of x and the first of the weight")
+    if extents is None or sizes is None or not is_float(weight) or None in sizes:
+        raise NoMatch(f"its input has shape {extents}, its weight shape {sizes} and type {weight.dtype}")
     new, biases = sizes[count:], shape_of(bias) or ()
     if biases[len(biases) - len(new) :] != new or any(extent != 1 for extent in biases[: len(biases) - len(new)]):
-        return None
+        raise NoMatch(f"its bias has shape {biases}, the axes that its weight brings {new}")
     return builder.fused(DENSE, x, weight, bias, axes=count)
 
 
@@ -109,7 +103,7 @@ DENSE = FusedOperator(
     "Dense",
     phase="products",
     steps=(
-        Fusion(matmul_plus_bias, matrix_dense),
+        Fusion(matmul_plus_bias, dense),
         Fusion(gemm_of_rows, dense_of_rows),
         Fusion(einsum_plus_bias, dense_of_axes),
     ),

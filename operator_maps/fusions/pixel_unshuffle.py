@@ -5,28 +5,22 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
-from converter.graph.fusions.shuffles import regrouped, shapes_of_blocks
+from converter.graph.fusions.shuffles import known_shape, regrouped, shapes_of_blocks
 from converter.graph.queries import shape_of
 from converter.rows import call
 
 
 def pixel_unshuffle(
-    builder: Builder,
-    x: ir.Value,
-    split: ir.Value,
-    perm: tuple[int, ...],
-    merged: ir.Value,
-    parts: ir.Value,
-    y: ir.Value,
+    builder: Builder, x: ir.Value, perm: tuple[int, ...], parts: ir.Value, y: ir.Value
 ) -> ir.Value | None:
     """PixelUnshuffle, where the pixels of a block go behind their channel."""
-    middle = shape_of(parts)
-    if perm != (0, 1, 3, 5, 2, 4) or middle is None or None in middle:
+    if perm != (0, 1, 3, 5, 2, 4):
         return None
-    n, channels, height, block, width, other = middle
+    n, channels, height, block, width, other = known_shape(parts)
     if (shape_of(y), shape_of(x)) != shapes_of_blocks(n, channels, block, other, height, width):
-        return None
+        raise NoMatch(f"{shape_of(x)} is split to {shape_of(parts)} and merged to {shape_of(y)}")
     return builder.fused(PIXEL_UNSHUFFLE, x, factor=block)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, named, op
 from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
 from converter.graph.fusions.views import names_all
@@ -19,27 +20,27 @@ def expanded_and_merged(
     return named(y, op.Reshape(named(wide, op.Expand(op.Unsqueeze(x, axes), shape)), merged))
 
 
-def repeated_heads(
-    builder: Builder, x: ir.Value, axes: ir.Value, shape: ir.Value, merged: ir.Value, wide: ir.Value, y: ir.Value
-) -> ir.Value | None:
+def repeat_interleave(
+    builder: Builder, x: ir.Value, axes: ir.Value, merged: ir.Value, wide: ir.Value, y: ir.Value
+) -> ir.Value:
     """RepeatInterleave: the heads of keys and values in grouped-query attention, one for several queries.
 
     Where the batch and the heads become one axis at once, for a product of matrices, that is a step of its own.
     """
     before, expanded, after, new = shape_of(x), shape_of(wide), shape_of(y), axes_of(axes, wide)
     if before is None or expanded is None or new is None or len(new) != 1 or not new[0]:
-        return None
+        raise NoMatch("its shapes are unknown, or its new axis is not one behind another")
     axis = new[0] - 1
     repeats, heads = expanded[axis + 1], before[axis]
     if not isinstance(repeats, int) or not isinstance(heads, int) or None in before:
-        return None
+        raise NoMatch(f"extents of {before} are unknown")
     if expanded != (*before[: axis + 1], repeats, *before[axis + 1 :]):
-        return None
+        raise NoMatch(f"{before} is expanded to {expanded} along other axes than the new one")
     repeated = shape_of_repeated(before, repeats=repeats, axis=axis)
     if after == repeated:
         return builder.fused(REPEAT_INTERLEAVE, x, repeats=repeats, axis=axis)
     if after is None or len(after) != len(before) - 1 or after[1:] != repeated[2:] or not names_all(merged):
-        return None
+        raise NoMatch(f"{expanded} is reshaped to {after}, copies are not merged with the axis before them")
     return builder.Reshape(builder.fused(REPEAT_INTERLEAVE, x, repeats=repeats, axis=axis), merged)
 
 
@@ -62,7 +63,7 @@ def row(node: Node, x: Operand, *, repeats: int = 1, axis: int = 0) -> Arg:
 REPEAT_INTERLEAVE = FusedOperator(
     "RepeatInterleave",
     phase="heads",
-    steps=(Fusion(expanded_and_merged, repeated_heads),),
+    steps=(Fusion(expanded_and_merged, repeat_interleave),),
     shape=shape_of_repeated,
     reference=reference,
     row=row,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, either, op
 from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
 from converter.graph.fusions.views import FAR
@@ -24,16 +25,16 @@ def end_and_beginning(x: Pattern, zero: Pattern, start: Pattern, end: Pattern, a
     return op.Concat(behind, before, axis=axis)
 
 
-def rolled(
+def roll_by_slices(
     builder: Builder, x: ir.Value, zero: ir.Value, start: ir.Value, end: ir.Value, axes: ir.Value, axis: int
-) -> ir.Value | None:
+) -> ir.Value:
     """Roll: elements that leave at one side come in at the other."""
     rank, first, cut, last = rank_of(x), numbers_of(zero), numbers_of(start), numbers_of(end)
     if rank is None or axes_of(axes, x) != (axis % rank,) or first != (0,) or cut is None or last is None:
-        return None
+        raise NoMatch("its slices are along another axis, or their bounds are computed")
     extent = (shape_of(x) or ())[axis % rank]
     if last[0] < (extent if isinstance(extent, int) else FAR):
-        return None
+        raise NoMatch(f"the end, {last[0]}, leaves elements out")
     shift = -cut[0]
     if isinstance(extent, int):  # the shorter way round
         shift = (shift + extent // 2) % extent - extent // 2
@@ -63,5 +64,5 @@ def roll(x, shift, axis):
 
 
 ROLL = FusedOperator(
-    "Roll", phase="views", steps=(Fusion(end_and_beginning, rolled),), shape=shape, reference=reference, row=row
+    "Roll", phase="views", steps=(Fusion(end_and_beginning, roll_by_slices),), shape=shape, reference=reference, row=row
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, op
 from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
 from converter.graph.queries import axes_of, numbers_of, rank_of, shape_of
@@ -23,17 +24,17 @@ def negated_and_swapped(
     return op.Concat(op.Neg(op.Slice(x, half, end, axes, 1)), op.Slice(x, zero, half, axes, 1), axis=axis)
 
 
-def rotation(
+def rotate_half_by_slices(
     builder: Builder, x: ir.Value, zero: ir.Value, half: ir.Value, end: ir.Value, axes: ir.Value, axis: int
-) -> ir.Value | None:
+) -> ir.Value:
     """RotateHalf, as a rotary position embedding has it."""
     rank, extents, along = rank_of(x), shape_of(x), axes_of(axes, x)
     bounds = [numbers_of(value) for value in (zero, half, end)]
     if rank is None or extents is None or along != (rank - 1,) or axis % rank != rank - 1:
-        return None
+        raise NoMatch("its halves are not those of the last axis")
     width = extents[-1]
     if not isinstance(width, int) or bounds[:2] != [(0,), (width // 2,)] or width % 2 or (bounds[2] or (0,))[0] < width:
-        return None
+        raise NoMatch(f"its slices of {width} elements, {bounds}, are no halves")
     return builder.fused(ROTATE_HALF, x)
 
 
@@ -62,7 +63,7 @@ def rotate_half(x):
 ROTATE_HALF = FusedOperator(
     "RotateHalf",
     phase="attention",
-    steps=(Fusion(negated_and_swapped, rotation),),
+    steps=(Fusion(negated_and_swapped, rotate_half_by_slices),),
     shape=shape,
     reference=reference,
     row=row,

@@ -5,39 +5,38 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.replacement import replace
-from converter.graph.fusions.rewrite import FusedOperator, Shape
+from converter.graph.fusions.rewrite import FusedOperator, NodeFusion, Shape
 from converter.graph.queries import attribute, axes_of, is_internal, rank_of
 from converter.graph.unique_names import UniqueNames
 from converter.rows import Arg, Node, Operand, invoke
 
 
-def fuse_new_axes(model: ir.Model, names: UniqueNames) -> None:
-    """Replace a Concat along an axis that each of its parts was given for it by Stack."""
-    for graph in model.graphs():
-        for node in graph:
-            if node.op_type == "Concat" and not node.domain and len(node.inputs) > 1:
-                axis = attribute(node, "axis") % max(rank_of(node.outputs[0]) or 1, 1)
-                parts = [_before_new_axis(value, axis) for value in node.inputs]
-                if None not in parts:
-                    new = STACK.node(parts, axis=axis)
-                    absorbed = [value.producer() for value in node.inputs if value is not None and is_internal(value)]
-                    replace([*filter(None, absorbed), node], [new], {node.outputs[0]: new.outputs[0]}, at=node)
+def stack(concat: ir.Node, names: UniqueNames) -> bool:
+    """Replace a Concat along an axis that each of its parts was given for it."""
+    axis = attribute(concat, "axis") % max(rank_of(concat.outputs[0]) or 1, 1)
+    parts = [part for value in concat.inputs if (part := _before_new_axis(value, axis)) is not None]
+    if not 1 < len(parts) == len(concat.inputs):
+        return False
+    for part in parts:
+        if part.const_value is not None:
+            raise NoMatch(f"'{part.name}' is a parameter, which ops.stack does not take beside tensors")
+        if part.dtype in (None, ir.DataType.BFLOAT16):
+            raise NoMatch(f"'{part.name}' is of type {part.dtype}, for which ops.stack has no kernel")
+    new = STACK.node(parts, axis=axis)
+    merged = [value.producer() for value in concat.inputs if value is not None and is_internal(value)]
+    replace([*filter(None, merged), concat], [new], {concat.outputs[0]: new.outputs[0]}, at=concat)
+    return True
 
 
 def _before_new_axis(value: ir.Value | None, axis: int) -> ir.Value | None:
-    """What was unsqueezed along an axis.
-
-    It is no single number, which may be an extent, no parameter, which `ops.stack` does not take beside tensors, and no
-    bfloat16, for which it has no kernel.
-    """
+    """What was unsqueezed along an axis, unless that is a single number, which may be an extent."""
     node = None if value is None else value.producer()
     if node is None or value is None or node.op_type != "Unsqueeze" or axes_of(node.inputs[1], value) != (axis,):
         return None
     source = node.inputs[0]
-    if source is None or not rank_of(source) or source.const_value is not None:
-        return None
-    return None if source.dtype in (None, ir.DataType.BFLOAT16) else source
+    return source if source is not None and rank_of(source) else None
 
 
 def shape(x: Shape, *others: Shape, axis: int = 0) -> Shape:
@@ -55,4 +54,6 @@ def row(node: Node, *parts: Operand, axis: int = 0) -> Arg:
     return invoke("ops.stack", parts, *((axis,) if axis else ()))
 
 
-STACK = FusedOperator("Stack", phase="stacks", steps=(fuse_new_axes,), shape=shape, reference=reference, row=row)
+STACK = FusedOperator(
+    "Stack", phase="stacks", steps=(NodeFusion("Concat", stack),), shape=shape, reference=reference, row=row
+)

@@ -7,15 +7,15 @@ from collections import defaultdict
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.replacement import replace
-from converter.graph.fusions.rewrite import Builder, FusedOperator, Shape
+from converter.graph.fusions.rewrite import Builder, Context, FusedOperator, Shape
 from converter.graph.hints import scopes
 from converter.graph.queries import attribute, numbers_of, rank_of, shape_of
-from converter.graph.unique_names import UniqueNames
 from converter.rows import Arg, Node, Operand, Unpacked, invoke
 
 
-def fuse_elements(model: ir.Model, names: UniqueNames) -> None:
+def fuse_elements(model: ir.Model, context: Context) -> None:
     """Replace elements that are all there are along an axis by Unbind: `q, k, v = ops.unbind(x)`.
 
     Before, the parts of a Split into ones, their axis taken out, become elements too.
@@ -23,22 +23,24 @@ def fuse_elements(model: ir.Model, names: UniqueNames) -> None:
     for graph in model.graphs():
         for node in graph:
             if node.op_type == "Split" and not node.domain:
-                _split_to_elements(node, names)
+                _split_to_elements(node, context)
         elements: dict[tuple[ir.Value, int, int], dict[int, ir.Node]] = defaultdict(dict)
         for node in graph:
             if (found := _element(node)) is not None:
                 x, axis, extent, index = found
                 elements[x, axis, extent].setdefault(index, node)
         for (_, axis, extent), nodes in elements.items():
-            if (
-                len(nodes) > 1
-                and nodes.keys() == set(range(extent))
-                and len({scopes.path_of(node) for node in nodes.values()}) == 1
-            ):
+            if len(nodes) == 1 or nodes.keys() != set(range(extent)):
+                continue
+            if len({scopes.path_of(node) for node in nodes.values()}) == 1:
                 _replace_elements(axis, nodes)
+                context.log.match("unbind")
+            else:
+                reason = NoMatch("its elements are taken in more than one scope")
+                context.log.miss("unbind", reason, next(iter(nodes.values())))
 
 
-def _split_to_elements(split: ir.Node, names: UniqueNames) -> None:
+def _split_to_elements(split: ir.Node, context: Context) -> None:
     """Turn `a, b = split(x)`, `a.squeeze()`, `b.squeeze()` into `x[0]`, `x[1]`."""
     x = split.inputs[0]
     rank = None if x is None else rank_of(x)
@@ -53,7 +55,7 @@ def _split_to_elements(split: ir.Node, names: UniqueNames) -> None:
             return
         squeezes.append(users[0])
     for index, squeeze in enumerate(squeezes):
-        builder = Builder(squeeze, names)
+        builder = Builder(squeeze, context.names)
         result = builder.Gather(x, builder.constant("index", np.array(index)), axis=axis)
         replace([squeeze], builder.nodes, {squeeze.outputs[0]: result}, at=squeeze)
 
@@ -78,7 +80,7 @@ def _element(node: ir.Node) -> tuple[ir.Value, int, int, int] | None:
 
 
 def _replace_elements(axis: int, nodes: dict[int, ir.Node]) -> None:
-    """Make one node of the elements, which come in the graph's order."""
+    """Make one node of the elements, which are in the graph's order."""
     x = next(iter(nodes.values())).inputs[0]  # an element itself, it may be an output of another such node by now
     new = UNBIND.node([x], len(nodes), axis=axis)
     results = {node.outputs[0]: new.outputs[index] for index, node in nodes.items()}

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, either, op
 from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
 from converter.graph.queries import numbers_of, shape_of
@@ -21,41 +22,41 @@ def gathered_patches(x: Pattern, pads: Pattern, rows: Pattern, columns: Pattern,
     return op.Reshape(op.Transpose(gathered, perm=(0, 1, 2, 4, 3, 5)), shape)
 
 
-def unfolded(
+def unfold(
     builder: Builder, x: ir.Value, pads: ir.Value | None, rows: ir.Value, columns: ir.Value, shape: ir.Value
-) -> ir.Value | None:
+) -> ir.Value:
     """Unfold, when the tables count in steps and nothing lies beyond the last patch."""
     extents, around = shape_of(x), (0,) * 8 if pads is None else numbers_of(pads)
-    tables = [table.const_value for table in (rows, columns)]
-    if extents is None or len(extents) != 4 or around is None or tables[0] is None or tables[1] is None:
-        return None
-    padding, (height, width) = around[2:4], extents[2:]
-    if around != (0, 0, *padding, 0, 0, *padding) or not isinstance(height, int) or not isinstance(width, int):
-        return None
-    steps = [_steps(table.numpy()) for table in tables if table is not None]
-    if None in steps:
-        return None
-    (kernel, dilation, stride, counts) = zip(*(step for step in steps if step is not None), strict=True)
-    for extent, pad, k, d, s, count in zip((height, width), padding, kernel, dilation, stride, counts, strict=True):
-        if (extent + 2 * pad - d * (k - 1) - 1) // s + 1 != count:
-            return None
-    wanted, channels = numbers_of(shape), extents[1]
-    if wanted is None or not isinstance(channels, int):
-        return None
-    if wanted[1:] not in ((channels * math.prod(kernel), math.prod(counts)), (channels * math.prod(kernel), -1)):
-        return None
+    if extents is None or len(extents) != 4 or not all(isinstance(extent, int) for extent in extents[1:]):
+        raise NoMatch(f"its image has shape {extents}")
+    if around is None or around != (0, 0, *around[2:4], 0, 0, *around[2:4]):
+        raise NoMatch(f"its padding {around} is not the same at both ends")
+    _, channels, *pixels = extents
+    padding = around[2:4]
+    kernel, dilation, stride, counts = zip(*map(_steps, (rows, columns)), strict=True)
+    for extent, pad, k, d, s, count in zip(pixels, padding, kernel, dilation, stride, counts, strict=True):
+        if (extent + 2 * pad - d * (k - 1) - 1) // s + 1 != count:  # type: ignore[operator]
+            raise NoMatch(f"its tables have {count} patches along an axis of {extent}, and leave some out")
+    wanted, size = numbers_of(shape) or (), channels * math.prod(kernel)  # type: ignore[operator]
+    if wanted[1:] not in ((size, math.prod(counts)), (size, -1)):
+        raise NoMatch(f"its patches are reshaped to {wanted}")
     return builder.fused(UNFOLD, x, kernel=kernel, dilation=dilation, padding=padding, stride=stride)
 
 
-def _steps(table: np.ndarray) -> tuple[int, int, int, int] | None:
-    """Kernel, dilation, stride and count of a table `dilation * i + stride * j`."""
+def _steps(indices: ir.Value) -> tuple[int, int, int, int]:
+    """Kernel, dilation, stride and count of a table `dilation * i + stride * j`.
+
+    Raises:
+        NoMatch: it is another table, or none.
+    """
+    table = np.empty(0) if indices.const_value is None else indices.const_value.numpy()
     if table.ndim != 2 or not table.size or table[0, 0] != 0:
-        return None
+        raise NoMatch("its rows or columns are not gathered by a constant table that begins with 0")
     kernel, count = table.shape
     dilation = int(table[1, 0]) if kernel > 1 else 1
     stride = int(table[0, 1]) if count > 1 else 1
     if min(dilation, stride) < 1 or (table != dilation * np.arange(kernel)[:, None] + stride * np.arange(count)).any():
-        return None
+        raise NoMatch("its table does not count in steps")
     return kernel, dilation, stride, count
 
 
@@ -109,5 +110,5 @@ def row(
 
 
 UNFOLD = FusedOperator(
-    "Unfold", phase="patches", steps=(Fusion(gathered_patches, unfolded),), shape=shape, reference=reference, row=row
+    "Unfold", phase="patches", steps=(Fusion(gathered_patches, unfold),), shape=shape, reference=reference, row=row
 )

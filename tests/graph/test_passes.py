@@ -16,6 +16,7 @@ from converter.base.stages import Stages
 from converter.errors import GraphInitError
 from converter.graph.annotations import OPSET
 from converter.graph.fusions import pipeline
+from converter.graph.fusions.rewrite import Context
 from converter.graph.normalize import normalization
 from converter.graph.normalize.fold import fold_constants
 from converter.graph.normalize.read import read_model
@@ -112,7 +113,7 @@ def test_passes_ensure_what_they_say(source: str | Path) -> None:
     model = parse(source, 17, '"lib": 1') if isinstance(source, str) else onnx.load(source)
     graph = read_model(model, Path() if isinstance(source, str) else source.parent)
     held = run_checked(normalization(), graph, set())
-    run_checked(pipeline(UniqueNames.of(graph), fused_operators()), graph, held - STATIC)
+    run_checked(pipeline(Context(UniqueNames.of(graph)), fused_operators()), graph, held - STATIC)
 
 
 def run_checked(passes: Pipeline, graph: ir.Model, held: set[Property]) -> set[Property]:

@@ -28,7 +28,7 @@ from converter.graph.fusions import (
     views,
     windows,
 )
-from converter.graph.fusions.rewrite import FusedOperator, Fusion, Step, rewrite
+from converter.graph.fusions.rewrite import Context, FusedOperator, Fusion, Step, rewrite
 from converter.graph.normalize import normalization
 from converter.graph.passes import Pass, Pipeline, Property
 from converter.graph.shape_refinement import refine_shapes
@@ -40,7 +40,7 @@ PHASES: Mapping[str, Sequence[Step]] = {
     "recurrent layers": (),  # LSTM, GRU, RNN; before other phases change the nodes that make their weights
     "broadcasts": (broadcasts.drop_expansions,),
     "layout": (layout.sink_transposes,),
-    "windows": (windows.stack,),
+    "windows": windows.FUSIONS,
     "stacks": (),  # Stack; after windows, whose slices are stacked
     "pools": (),  # AdaptiveAvgPool
     "masks": masks.FUSIONS,  # before other phases use their shapes
@@ -72,16 +72,18 @@ def fuse_operators(model: ir.Model, operators: Iterable[FusedOperator] = ()) -> 
         model: normalised; it is changed.
         operators: those that ONNX does not have.
     """
-    pipeline(UniqueNames.of(model), operators).run(model)
+    context = Context(UniqueNames.of(model))
+    pipeline(context, operators).run(model)
+    context.log.write()
 
 
-def pipeline(names: UniqueNames, operators: Iterable[FusedOperator] = ()) -> Pipeline:
-    """The passes of `fuse_operators`, a pass for each phase; `names` are those of the model."""
+def pipeline(context: Context, operators: Iterable[FusedOperator] = ()) -> Pipeline:
+    """The passes of `fuse_operators`, a pass for each phase."""
     own = list(operators)
     passes = [Pass("refine shapes", refine_shapes, {Property.SORTED, Property.INFERRED}, {Property.REFINED})]
     for phase, steps in PHASES.items():
         steps = [*steps, *(step for operator in own if operator.phase == phase for step in operator.steps)]
-        run = partial(_run, steps=steps, names=names)
+        run = partial(_run, steps=steps, context=context)
         passes.append(Pass(f"fuse {phase}", run, requires=_REQUIRED, breaks={Property.NO_DEAD_CODE}))
     return Pipeline(passes, given=normalization().ensures)
 
@@ -89,9 +91,9 @@ def pipeline(names: UniqueNames, operators: Iterable[FusedOperator] = ()) -> Pip
 _REQUIRED = {Property.SORTED, Property.UNIQUE_NODE_NAMES, Property.UNIQUE_VALUE_NAMES, Property.REFINED}
 
 
-def _run(model: ir.Model, steps: Sequence[Step], names: UniqueNames) -> None:
+def _run(model: ir.Model, steps: Sequence[Step], context: Context) -> None:
     """Run the functions of a phase one by one, then all its patterns in one sweep."""
     for step in steps:
         if not isinstance(step, Fusion):
-            step(model, names)
-    rewrite(model, [step for step in steps if isinstance(step, Fusion)], names)
+            step(model, context)
+    rewrite(model, [step for step in steps if isinstance(step, Fusion)], context)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, named, op, scalar
 from converter.graph.fusions.rewrite import Builder, Fusion
 from converter.graph.queries import number_of, shape_of
@@ -19,16 +20,14 @@ def transpose_in_three_axes(x: Pattern, flat: Pattern, shape: Pattern, matrices:
     return named(y, op.Reshape(op.Transpose(named(matrices, op.Reshape(x, flat)), perm=(0, 2, 1)), shape))
 
 
-def transpose_of_last_two(
-    builder: Builder, x: ir.Value, flat: ir.Value, shape: ir.Value, matrices: ir.Value, y: ir.Value
-) -> ir.Value | None:
+def transpose_of_last_two(builder: Builder, x: ir.Value, matrices: ir.Value, y: ir.Value) -> ir.Value:
     """Transpose."""
     before, middle, after = shape_of(x), shape_of(matrices), shape_of(y)
     if before is None or middle is None or after is None or None in before or len(before) < 3:
-        return None
+        raise NoMatch(f"its shapes {before}, {middle}, {after} are not known, or of less than three axes")
     *batch, rows, columns = before
     if middle[1:] != (rows, columns) or after != (*batch, columns, rows):
-        return None
+        raise NoMatch(f"{before} is reshaped to {middle} and {after}")
     rank = len(before)
     return builder.Transpose(x, perm=[*range(rank - 2), rank - 1, rank - 2])
 
@@ -57,9 +56,11 @@ def product_of_scaled_by_roots(a: Pattern, b: Pattern, square: Pattern) -> Patte
     return op.MatMul(op.Mul(a, op.Sqrt(square)), op.Mul(b, op.Sqrt(square)))
 
 
-def product_scaled_by_square(builder: Builder, a: ir.Value, b: ir.Value, square: ir.Value) -> ir.Value | None:
+def product_scaled_by_square(builder: Builder, a: ir.Value, b: ir.Value, square: ir.Value) -> ir.Value:
     """One scale, of the product."""
-    return builder.Mul(builder.MatMul(a, b), square) if set(shape_of(square) or ()) <= {1} else None
+    if not set(shape_of(square) or ()) <= {1}:
+        raise NoMatch(f"its scale has shape {shape_of(square)}")
+    return builder.Mul(builder.MatMul(a, b), square)
 
 
 def guarded_softmax(scores: Pattern, mask: Pattern, zero: Pattern) -> Pattern:
@@ -68,10 +69,10 @@ def guarded_softmax(scores: Pattern, mask: Pattern, zero: Pattern) -> Pattern:
     return op.Where(op.IsNaN(weights), scalar(zero), weights)
 
 
-def softmax_of_finite(builder: Builder, scores: ir.Value, mask: ir.Value, zero: float) -> ir.Value | None:
+def softmax_of_finite(builder: Builder, scores: ir.Value, mask: ir.Value, zero: float) -> ir.Value:
     """Softmax, when the mask leaves something in every row."""
     if zero != 0 or not _allows_something(mask):
-        return None
+        raise NoMatch("its mask may forbid a whole row, where Softmax gives NaN")
     return builder.Softmax(builder.Add(scores, mask), axis=-1)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from converter.graph.fusions.replacement import replace
+from converter.graph.fusions.rewrite import Context
 from converter.graph.queries import axes_of, shape_of
 from converter.graph.traits import Trait, has_trait
-from converter.graph.unique_names import UniqueNames
 
 
-def drop_expansions(model: ir.Model, names: UniqueNames) -> None:
+def drop_expansions(model: ir.Model, context: Context) -> None:
     """Take them out where what is made of them has the wanted shape from another input (`expand_as` in torch)."""
     for graph in model.graphs():
         for node in graph:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from converter.graph.fusions.replacement import replace
+from converter.graph.fusions.rewrite import Context
 from converter.graph.queries import attribute
-from converter.graph.unique_names import UniqueNames
 
 
-def nest(model: ir.Model, names: UniqueNames) -> None:
+def nest(model: ir.Model, context: Context) -> None:
     """Make `concat(a, b, c)` of `concat(a, b)` where that is there already, so that all layers look alike.
 
     A densely connected block hands every layer all that came before.

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.replacement import replace
-from converter.graph.fusions.rewrite import Builder
+from converter.graph.fusions.rewrite import Builder, Context
 from converter.graph.queries import attribute, numbers_of
 from converter.graph.traits import Trait, has_trait
 from converter.graph.unique_names import UniqueNames
@@ -17,16 +18,19 @@ _BY_AXIS = ("Pad", "ReduceMean")
 """What names axes in a constant behind the tensor, which `_moved` knows how to write for the other layout."""
 
 
-def sink_transposes(model: ir.Model, names: UniqueNames) -> None:
+def sink_transposes(model: ir.Model, context: Context) -> None:
     """Move what changes the layout behind such operators; two that meet are one, or none."""
     for graph in model.graphs():
         for node in graph:
             if node.domain:
                 continue
-            if _can_sink(node):
-                _sink(node, names)
-            elif node.op_type == "Transpose":
-                _join(node)
+            try:
+                if _can_sink(node):
+                    _sink(node, context.names)
+                elif node.op_type == "Transpose":
+                    _join(node)
+            except NoMatch as reason:
+                context.log.miss("sink_transposes", reason, reason.node or node)
 
 
 def _can_sink(node: ir.Node) -> bool:
@@ -94,7 +98,11 @@ def _join(node: ir.Node) -> None:
 
 
 def _layout(value: ir.Value | None) -> ir.Node | None:
-    """The transpose between channels first and last that makes a value, when it can sink through all that reads it."""
+    """The transpose between channels first and last that makes a value, when it can sink through all that reads it.
+
+    Raises:
+        NoMatch: it cannot.
+    """
     node = None if value is None else value.producer()
     if value is None or node is None or node.op_type != "Transpose" or node.domain or value.is_graph_output():
         return None
@@ -104,11 +112,10 @@ def _layout(value: ir.Value | None) -> ir.Node | None:
     if rank < 4 or perm not in (last, first):
         return None
     inverse = first if perm == last else last
-    undone = all(
-        (user.op_type == "Transpose" and attribute(user, "perm") == inverse) or _can_sink(user)
-        for user in value.consumers()
-    )
-    return node if undone else None
+    for user in value.consumers():
+        if not _can_sink(user) and not (user.op_type == "Transpose" and attribute(user, "perm") == inverse):
+            raise NoMatch(f"a change of layout stays before {user.op_type}", node)
+    return node
 
 
 def _moved(node: ir.Node, perm: Sequence[int]) -> list[int] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, constant, either, named, op, scalar
 from converter.graph.fusions.rewrite import Builder, Fusion
 from converter.graph.queries import axes_of, has_shape_of, is_filled, numbers_of, rank_of, shape_of, spans
@@ -48,32 +49,54 @@ def scaled_deviation_over_root(x: Pattern, axes: Pattern, epsilon: Pattern, gamm
     return over_root(deviation * constant(gamma), mean_square(deviation, axes) + scalar(epsilon))
 
 
-def sample_norm(
+def layer_instance_or_group_norm(
     builder: Builder, x: ir.Value, axes: ir.Value, epsilon: float, gamma: ir.Value, beta: ir.Value | None = None
-) -> ir.Value | None:
+) -> ir.Value:
     """LayerNormalization; with a number for each channel Instance- or GroupNormalization."""
-    rank, extents, count = rank_of(x) or 0, shape_of(x) or (), _trailing(x, axes)
-    normal, channels = extents[rank - count :], extents[1:2]
-    if not count:
-        return None
-    if spans(gamma, normal) and (beta is None or spans(beta, normal)):
-        vectors = [builder.reshaped(vector, normal) for vector in (gamma, beta) if vector is not None]
+    rank, count = rank_of(x) or 0, _count_last(x, axes)
+    normalised = (shape_of(x) or ())[rank - count :]
+    if spans(gamma, normalised) and (beta is None or spans(beta, normalised)):
+        vectors = [builder.reshaped(vector, normalised) for vector in (gamma, beta) if vector is not None]
         return builder.LayerNormalization(x, *vectors, axis=-count, epsilon=epsilon)
-    per_channel = channels + (1,) * (rank - 2)
-    if beta is None or rank < 3 or count < rank - 2 or not (spans(gamma, per_channel) and spans(beta, per_channel)):
-        return None
-    scale, bias = builder.reshaped(gamma, channels), builder.reshaped(beta, channels)
+    if beta is None or rank < 3 or count < rank - 2 or not _are_per_channel(x, gamma, beta):
+        shapes = " and bias ".join(str(shape_of(vector)) for vector in (gamma, beta) if vector is not None)
+        raise NoMatch(f"its scale has shape {shapes}, the normalised axes {normalised}")
+    scale, bias = _per_channel(builder, x, gamma, beta)
     if count == rank - 2:
         return builder.InstanceNormalization(x, scale, bias, epsilon=epsilon)
     return builder.GroupNormalization(x, scale, bias, epsilon=epsilon, num_groups=1)
 
 
-def _trailing(x: ir.Value, axes: ir.Value) -> int:
-    """How many axes from the last one on `axes` are; 0 when it is others, or the rank is unknown."""
+def _count_last(x: ir.Value, axes: ir.Value) -> int:
+    """How many axes from the last one on `axes` are.
+
+    Raises:
+        NoMatch: they are others, or unknown.
+    """
     positive, rank = axes_of(axes, x), rank_of(x)
-    if not positive or rank is None or positive != tuple(range(rank - len(positive), rank)):
-        return 0
+    if not positive or rank is None:
+        raise NoMatch("its axes or the rank of its input are unknown")
+    if positive != tuple(range(rank - len(positive), rank)):
+        raise NoMatch(f"it normalises the axes {positive} of {rank}, which are not the last ones")
     return len(positive)
+
+
+def _are_per_channel(x: ir.Value, *vectors: ir.Value) -> bool:
+    """Whether vectors have one number for each channel of x, (N, C, ...)."""
+    wanted = (shape_of(x) or ())[1:2] + (1,) * ((rank_of(x) or 0) - 2)
+    return all(spans(vector, wanted) for vector in vectors)
+
+
+def _per_channel(builder: Builder, x: ir.Value, *vectors: ir.Value) -> list[ir.Value]:
+    """Vectors of one number for each channel of x, (N, C, ...), in the shape (C,).
+
+    Raises:
+        NoMatch: one has another shape.
+    """
+    if not _are_per_channel(x, *vectors):
+        shapes = ", ".join(str(shape_of(vector)) for vector in vectors)
+        raise NoMatch(f"its parameters have the shapes {shapes}, not one number for each channel of {shape_of(x)}")
+    return [builder.reshaped(vector, (shape_of(x) or ())[1:2]) for vector in vectors]
 
 
 def over_root_mean_square(x: Pattern, axes: Pattern, epsilon: Pattern, gamma: Pattern) -> Pattern:
@@ -81,13 +104,13 @@ def over_root_mean_square(x: Pattern, axes: Pattern, epsilon: Pattern, gamma: Pa
     return over_root(x * constant(gamma), mean_square(x, axes) + scalar(epsilon))
 
 
-def rms_norm(builder: Builder, x: ir.Value, axes: ir.Value, epsilon: float, gamma: ir.Value) -> ir.Value | None:
+def rms_norm(builder: Builder, x: ir.Value, axes: ir.Value, epsilon: float, gamma: ir.Value) -> ir.Value:
     """RMSNormalization."""
-    count = _trailing(x, axes)
-    normal = (shape_of(x) or ())[-count:]
-    if not count or not spans(gamma, normal):
-        return None
-    return builder.RMSNormalization(x, builder.reshaped(gamma, normal), axis=-count, epsilon=epsilon)
+    count = _count_last(x, axes)
+    normalised = (shape_of(x) or ())[-count:]
+    if not spans(gamma, normalised):
+        raise NoMatch(f"its scale has shape {shape_of(gamma)}, the normalised axes {normalised}")
+    return builder.RMSNormalization(x, builder.reshaped(gamma, normalised), axis=-count, epsilon=epsilon)
 
 
 def norm_of_groups(
@@ -113,21 +136,27 @@ def group_norm(
     ones: ir.Value,
     zeros: ir.Value,
     epsilon: float,
-    shape: ir.Value,
     y: ir.Value,
     gamma: ir.Value,
     beta: ir.Value,
-) -> ir.Value | None:
+) -> ir.Value:
     """GroupNormalization."""
-    rank, channels = rank_of(x) or 0, (shape_of(x) or ())[1:2]
     batch, groups, *rest = numbers_of(split) or (None, None)
-    if batch != 0 or len(rest) != 1 or not is_filled(ones, 1) or not is_filled(zeros, 0) or not has_shape_of(y, x):
-        return None
-    per_channel = channels + (1,) * (rank - 2)
-    if not (spans(gamma, per_channel) and spans(beta, per_channel)):
-        return None
-    scale, bias = builder.reshaped(gamma, channels), builder.reshaped(beta, channels)
+    if batch != 0 or len(rest) != 1 or not has_shape_of(y, x):
+        raise NoMatch("its reshapes do not split the channels into groups and merge them again")
+    _want_no_scale(ones, zeros)
+    scale, bias = _per_channel(builder, x, gamma, beta)
     return builder.GroupNormalization(x, scale, bias, epsilon=epsilon, num_groups=groups)
+
+
+def _want_no_scale(ones: ir.Value, zeros: ir.Value) -> None:
+    """Check that a norm has no scale and bias of its own.
+
+    Raises:
+        NoMatch: it has.
+    """
+    if not is_filled(ones, 1) or not is_filled(zeros, 0):
+        raise NoMatch("the InstanceNormalization has a scale or bias of its own")
 
 
 def norm_of_channels(
@@ -145,18 +174,10 @@ def instance_norm(
     epsilon: float,
     gamma: ir.Value,
     beta: ir.Value,
-) -> ir.Value | None:
+) -> ir.Value:
     """InstanceNormalization with these."""
-    rank, channels = rank_of(x) or 0, (shape_of(x) or ())[1:2]
-    per_channel = channels + (1,) * (rank - 2)
-    if (
-        not is_filled(ones, 1)
-        or not is_filled(zeros, 0)
-        or not (spans(gamma, per_channel) and spans(beta, per_channel))
-    ):
-        return None
-    scale, bias = builder.reshaped(gamma, channels), builder.reshaped(beta, channels)
-    return builder.InstanceNormalization(x, scale, bias, epsilon=epsilon)
+    _want_no_scale(ones, zeros)
+    return builder.InstanceNormalization(x, *_per_channel(builder, x, gamma, beta), epsilon=epsilon)
 
 
 # Given statistics
@@ -186,21 +207,22 @@ def batch_norm(
     epsilon: float,
     gamma: ir.Value,
     beta: ir.Value,
-) -> ir.Value | None:
+) -> ir.Value:
     """BatchNormalization."""
-    rank, channels = rank_of(x) or 0, (shape_of(x) or ())[1:2]
-    vectors = (gamma, beta, mean, variance)
-    if rank < 2 or not all(spans(vector, channels + (1,) * (rank - 2)) for vector in vectors):
-        return None
-    return builder.BatchNormalization(x, *(builder.reshaped(v, channels) for v in vectors), epsilon=epsilon)
+    if (rank_of(x) or 0) < 2:
+        raise NoMatch("its input has no axis of channels, or an unknown rank")
+    return builder.BatchNormalization(x, *_per_channel(builder, x, gamma, beta, mean, variance), epsilon=epsilon)
 
 
 FUSIONS = (
-    Fusion(deviation_over_root, sample_norm),
-    Fusion(factor_and_rest, sample_norm),
+    Fusion(deviation_over_root, layer_instance_or_group_norm),
+    Fusion(factor_and_rest, layer_instance_or_group_norm),
     Fusion(norm_of_groups, group_norm),
     Fusion(norm_of_channels, instance_norm),
     Fusion(running_deviation_over_root, batch_norm),
     Fusion(running_factor_and_rest, batch_norm),
 )
-WITHOUT_BIAS = (Fusion(scaled_deviation_over_root, sample_norm), Fusion(over_root_mean_square, rms_norm))
+WITHOUT_BIAS = (
+    Fusion(scaled_deviation_over_root, layer_instance_or_group_norm),
+    Fusion(over_root_mean_square, rms_norm),
+)

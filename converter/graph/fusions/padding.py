@@ -6,6 +6,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, either, named, op
 from converter.graph.fusions.rewrite import Builder, Fusion
 from converter.graph.queries import attribute, numbers_of
@@ -27,11 +28,10 @@ def padded_convolution_with_bias(x: Pattern, pads: Pattern, weight: Pattern, bia
 
 def convolution(
     builder: Builder, x: ir.Value, pads: ir.Value, weight: ir.Value, y: ir.Value, bias: ir.Value | None = None
-) -> ir.Value | None:
+) -> ir.Value:
     """Conv with pads of its own."""
-    attributes = _with_pads(y, pads)
     inputs = (x, weight) if bias is None else (x, weight, bias)
-    return None if attributes is None else builder.Conv(*inputs, **attributes)
+    return builder.Conv(*inputs, **_with_pads(y, pads))
 
 
 def padded_average(x: Pattern, pads: Pattern, y: Pattern) -> Pattern:
@@ -39,11 +39,11 @@ def padded_average(x: Pattern, pads: Pattern, y: Pattern) -> Pattern:
     return named(y, op.AveragePool(_zeros_around(x, pads), ceil_mode=0))
 
 
-def average_pool(builder: Builder, x: ir.Value, pads: ir.Value, y: ir.Value) -> ir.Value | None:
+def average_pool(builder: Builder, x: ir.Value, pads: ir.Value, y: ir.Value) -> ir.Value:
     """AveragePool that counts its padding, as it counted the zeros."""
     attributes, node = _with_pads(y, pads), y.producer()
-    if attributes is None or node is None or (any(attribute(node, "pads") or ()) and not _counts_padding(node)):
-        return None
+    if node is None or (any(attribute(node, "pads") or ()) and not _counts_padding(node)):
+        raise NoMatch("it has padding of its own, which it does not count")
     return builder.AveragePool(x, **attributes | {"count_include_pad": 1})
 
 
@@ -51,15 +51,19 @@ def _counts_padding(node: ir.Node) -> bool:
     return attribute(node, "count_include_pad") == 1
 
 
-def _with_pads(y: ir.Value, pads: ir.Value) -> dict[str, Any] | None:
-    """The attributes of the layer that makes `y`, `pads` added to its own; None where that is another meaning."""
+def _with_pads(y: ir.Value, pads: ir.Value) -> dict[str, Any]:
+    """The attributes of the layer that makes `y`, `pads` added to its own.
+
+    Raises:
+        NoMatch: the layer would mean something else.
+    """
     node, more = y.producer(), numbers_of(pads)
     if node is None or more is None or attribute(node, "auto_pad") not in ("NOTSET", "VALID"):
-        return None
+        raise NoMatch("the amounts of its padding are computed, or its own are by auto_pad")
     rank = len(more) // 2
     begins, ends = more[:rank], more[rank:]
-    if any((*begins[:2], *ends[:2])) or min(more) < 0:  # samples and channels, or a crop
-        return None
+    if any((*begins[:2], *ends[:2])) or min(more) < 0:
+        raise NoMatch(f"its padding {more} is of samples or channels, or takes elements away")
     around = (*begins[2:], *ends[2:])
     own = attribute(node, "pads") or (0,) * len(around)
     attributes = {name: value.value for name, value in node.attributes.items() if name != "auto_pad"}

@@ -70,20 +70,38 @@ class _Operators:
 op = _Operators()
 
 
+@dataclass
+class PartialMatch:
+    """How far the longest match came that failed, in nodes, what it failed at, and the node there."""
+
+    length: int = 0
+    reason: str = ""
+    node: ir.Node | None = None
+
+
 @dataclass(frozen=True)
 class Found:
-    """What a pattern found: what its variables stand for, and the nodes that it covers."""
+    """What a pattern found: what its variables stand for, and the nodes that it covers; `partial` notes failures."""
 
     bound: Mapping[str, Any] = field(default_factory=dict)
     nodes: tuple[ir.Node, ...] = ()
+    partial: PartialMatch | None = None
 
     def bind(self, name: str, item: Any) -> Found:
         """Let a variable stand for `item`."""
-        return Found({**self.bound, name: item}, self.nodes)
+        return Found({**self.bound, name: item}, self.nodes, self.partial)
 
     def cover(self, *nodes: ir.Node) -> Found:
         """Add nodes."""
-        return Found(self.bound, self.nodes + nodes)
+        return Found(self.bound, self.nodes + nodes, self.partial)
+
+    def fail(self, wanted: str | float, value: ir.Value | None) -> None:
+        """Note that `value` is not what the pattern wants, when no other match came farther."""
+        if self.partial is not None and value is not None and len(self.nodes) > self.partial.length:
+            node = value.producer()
+            given = node.op_type if node is not None else f"a tensor of shape {value.shape}"
+            self.partial.length, self.partial.node = len(self.nodes), node
+            self.partial.reason = f"{wanted} is expected, not {given}"
 
 
 class Pattern:
@@ -149,6 +167,8 @@ class _Constant(Pattern):
     def match(self, value: ir.Value | None, found: Found) -> Iterator[Found]:
         if value is not None and is_weight(value):
             yield from self.inner.match(value, found)
+        else:
+            found.fail("a constant", value)
 
 
 @dataclass(frozen=True)
@@ -159,6 +179,8 @@ class _Scalar(Pattern):
         number = number_of(value)
         if number is not None and found.bound.get(self.name, number) == number:
             yield found.bind(self.name, number)
+        else:
+            found.fail("a constant of one element", value)
 
 
 @dataclass(frozen=True)
@@ -185,6 +207,8 @@ class _Number(Pattern):
         number = number_of(value)
         if number is not None and value is not None and is_close(number, self.number, value.dtype):
             yield found
+        else:
+            found.fail(self.number, value)
 
 
 @dataclass(frozen=True)
@@ -216,6 +240,7 @@ class _Operator(Pattern):
     def match(self, value: ir.Value | None, found: Found) -> Iterator[Found]:
         node = value.producer() if value is not None else None
         if node is None or node.op_type != self._op_type or node.domain != self._domain or node.outputs[0] is not value:
+            found.fail(self._op_type, value)
             return
         count = len(self._inputs)
         given = [*node.inputs, *[None] * (count - len(node.inputs))]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -13,7 +13,8 @@ import onnx_ir as ir
 
 from converter.graph.annotations import FOLDED
 from converter.graph.constants import new_initializer
-from converter.graph.fusions.pattern import Found, Pattern, pattern_of, variables_of
+from converter.graph.fusions.log import FusionLog, NoMatch
+from converter.graph.fusions.pattern import Found, PartialMatch, Pattern, pattern_of, variables_of
 from converter.graph.fusions.replacement import replace
 from converter.graph.queries import shape_of
 from converter.graph.shape_inference import infer_node
@@ -21,6 +22,9 @@ from converter.graph.unique_names import UniqueNames
 
 DOMAIN = "fusion"
 """The domain of operators that ONNX does not have."""
+
+FEWEST = 4
+"""A match of so many nodes that fails is a near miss, which is worth a line in the log."""
 
 Shape: TypeAlias = "tuple[int | str | None, ...]"
 """The extents of a tensor: numbers, names where symbolic, None where unknown."""
@@ -107,11 +111,17 @@ class Fusion:
     Attributes:
         function: writes the pattern over its parameters, the variables.
         replacement: takes a `Builder` and what the variables stand for, by their names, those that it wants; returns
-            the value that takes the place of the pattern's, or None when this case is not the operator after all.
+            the value that takes the place of the pattern's, or None when this case is not the operator after all. It
+            raises NoMatch instead where a reader of the script would ask why.
     """
 
     function: Callable[..., Pattern]
     replacement: Callable[..., ir.Value | None]
+
+    @property
+    def name(self) -> str:
+        """What the log calls it: `batch_norm from running_factor_and_rest`."""
+        return f"{self.replacement.__name__} from {self.function.__name__}"
 
     @cached_property
     def pattern(self) -> Pattern:
@@ -124,25 +134,81 @@ class Fusion:
         taken = variables_of(self.replacement)
         return [name for name in variables_of(self.function) if name in taken]
 
-    def find(self, root: ir.Node) -> Iterator[Found]:
-        """Every way to match the pattern with the output of `root`."""
-        for found in self.pattern.match(root.outputs[0], Found()):
-            covered = set(found.nodes)
-            if all(node is root or _is_private(node, covered) for node in covered):
-                yield found
-
-    def apply(self, root: ir.Node, names: UniqueNames) -> Sequence[ir.Node] | None:
+    def apply(self, root: ir.Node, context: Context) -> Sequence[ir.Node] | None:
         """Replace the nodes that end in `root`, when they match; returns the new nodes, None when they do not."""
-        for found in self.find(root):
-            builder = Builder(root, names)
-            result = self.replacement(builder, **{name: found.bound.get(name) for name in self._wanted})
-            if result is not None and (builder.nodes or not root.outputs[0].is_graph_output()):
-                replace(found.nodes, builder.nodes, {root.outputs[0]: result}, at=root)
-                return builder.nodes
+        near_miss: NoMatch | None = None
+        partial = PartialMatch() if context.log.is_detailed else None
+        for found in self.pattern.match(root.outputs[0], Found(partial=partial)):
+            try:
+                nodes = self._replace(root, found, context.names)
+            except NoMatch as reason:
+                near_miss = near_miss or reason
+            else:
+                if nodes is not None:
+                    context.log.match(self.name)
+                    return nodes
+                partial = None
+        if near_miss is None and partial is not None and partial.length >= FEWEST:
+            near_miss = NoMatch(partial.reason, partial.node)
+        if near_miss is not None:
+            context.log.miss(self.name, near_miss, root)
         return None
 
+    def _replace(self, root: ir.Node, found: Found, names: UniqueNames) -> Sequence[ir.Node] | None:
+        """Replace the nodes of a match; returns the new ones, None when this is another case.
 
-Step: TypeAlias = Fusion | Callable[[ir.Model, UniqueNames], None]
+        Raises:
+            NoMatch: this is nearly the case.
+        """
+        covered = set(found.nodes)
+        inner = [node for node in found.nodes if node is not root and not _is_private(node, covered)]
+        if inner and len(covered) >= FEWEST:
+            raise NoMatch("a value inside it is read elsewhere too", inner[0])
+        if inner:
+            return None
+        builder = Builder(root, names)
+        result = self.replacement(builder, **{name: found.bound.get(name) for name in self._wanted})
+        if result is None or not (builder.nodes or not root.outputs[0].is_graph_output()):
+            return None
+        replace(found.nodes, builder.nodes, {root.outputs[0]: result}, at=root)
+        return builder.nodes
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the steps of one conversion share: the names that are taken, and the log of matches and near misses."""
+
+    names: UniqueNames
+    log: FusionLog = field(default_factory=FusionLog)
+
+
+@dataclass(frozen=True)
+class NodeFusion:
+    """A step that looks at every node of one operator.
+
+    Attributes:
+        op_type: the operator, of ONNX.
+        function: replaces a node and those around it, and says whether it did; it raises NoMatch where a reader of the
+            script would ask why not.
+    """
+
+    op_type: str
+    function: Callable[[ir.Node, UniqueNames], bool]
+
+    def __call__(self, model: ir.Model, context: Context) -> None:
+        """Replace every occurrence, sub-graphs included."""
+        name = f"{self.function.__name__} from {self.op_type}"
+        for graph in model.graphs():
+            for node in graph:
+                if node.op_type == self.op_type and not node.domain:
+                    try:
+                        if self.function(node, context.names):
+                            context.log.match(name)
+                    except NoMatch as reason:
+                        context.log.miss(name, reason, node)
+
+
+Step: TypeAlias = Fusion | Callable[[ir.Model, Context], None]
 """A part of a phase: a pattern, or a function that rewrites the model."""
 
 
@@ -152,13 +218,13 @@ def _is_private(node: ir.Node, covered: set[ir.Node]) -> bool:
     )
 
 
-def rewrite(model: ir.Model, fusions: Sequence[Fusion], names: UniqueNames) -> None:
+def rewrite(model: ir.Model, fusions: Sequence[Fusion], context: Context) -> None:
     """Replace every occurrence of these patterns, sub-graphs included; what one makes, another may use.
 
     Args:
         model: at the opset of normalisation.
         fusions: in the order in which they are tried.
-        names: the names that are taken.
+        context: of the conversion.
     """
     if not fusions:
         return
@@ -170,6 +236,6 @@ def rewrite(model: ir.Model, fusions: Sequence[Fusion], names: UniqueNames) -> N
     for graph in model.graphs():
         for node in graph:
             for fusion in by_root.get(node.op_type, ()):
-                if fusion.pattern.needs <= present and (made := fusion.apply(node, names)) is not None:
+                if fusion.pattern.needs <= present and (made := fusion.apply(node, context)) is not None:
                     present.update(new.op_type for new in made)
                     break

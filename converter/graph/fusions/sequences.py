@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, either, named, op
 from converter.graph.fusions.rewrite import Builder, Fusion
 from converter.graph.queries import attribute, numbers_of, rank_of, shape_of
@@ -47,23 +48,23 @@ def convolution_of_row_with_bias(x: Pattern, axes: Pattern, y: Pattern, weight: 
     return named(y, either(op.Conv(row, weight, bias), op.ConvTranspose(row, weight, bias)))
 
 
-def row_of_layer(
+def layer_of_sequence(
     builder: Builder,
     x: ir.Value,
     axes: ir.Value,
     y: ir.Value,
     weight: ir.Value | None = None,
     bias: ir.Value | None = None,
-) -> ir.Value | None:
+) -> ir.Value:
     """The layer for sequences, and then the row."""
     node, new = y.producer(), numbers_of(axes)
     if node is None or len(node.outputs) > 1 or rank_of(x) != 3 or new is None or new[0] % 4 < 2:
-        return None
+        raise NoMatch("its input is no sequence, (N, C, L), with an axis beside the last")
     place = new[0] % 4 - 2
     extents = () if weight is None else shape_of(weight) or ()
     kernel, attributes = attribute(node, "kernel_shape") or extents[2:], _without_axis(node, place)
-    if attributes is None or not kernel or kernel[place] != 1 or not all(isinstance(extent, int) for extent in extents):
-        return None
+    if not kernel or kernel[place] != 1 or not all(isinstance(extent, int) for extent in extents):
+        raise NoMatch(f"its kernel {kernel} is larger than the row, or unknown")
     inputs = [x]
     if weight is not None:
         inputs.append(_reshaped_once(builder, weight, (*extents[: place + 2], *extents[place + 3 :])))
@@ -72,20 +73,22 @@ def row_of_layer(
     return builder.Unsqueeze(getattr(builder, node.op_type)(*inputs, **attributes), axes)
 
 
-def _without_axis(node: ir.Node, place: int) -> dict[str, Any] | None:
-    """A layer's attributes without one of an image's two axes; None where it is padded there.
+def _without_axis(node: ir.Node, place: int) -> dict[str, Any]:
+    """A layer's attributes without one of an image's two axes.
 
-    An average of a sequence that is padded at one end only has no layer; that of an image has a function.
+    Raises:
+        NoMatch: it is padded there; or it is an average that is padded at one end only, which has a function for images
+            and no layer for sequences.
     """
     found = {}
     for name, given in node.attributes.items():
         value = given.value
         if name in ("pads", "output_padding"):
             if any(value[place::2]):
-                return None
+                raise NoMatch("its row is padded with others")
             value = value[1 - place :: 2]
             if node.op_type == "AveragePool" and value[0] != value[-1]:
-                return None
+                raise NoMatch("nn.AvgPool1d has no padding at one end only")
         elif name in ("kernel_shape", "strides", "dilations", "output_shape"):
             value = value[1 - place :: 2]
         found[name] = value
@@ -116,8 +119,8 @@ def identity(builder: Builder, x: ir.Value, axes: ir.Value, squeezed: ir.Value) 
 
 FUSIONS = (
     Fusion(transposed_row, row_of_transposed),
-    Fusion(pool_of_row, row_of_layer),
-    Fusion(convolution_of_row, row_of_layer),
-    Fusion(convolution_of_row_with_bias, row_of_layer),
+    Fusion(pool_of_row, layer_of_sequence),
+    Fusion(convolution_of_row, layer_of_sequence),
+    Fusion(convolution_of_row_with_bias, layer_of_sequence),
     Fusion(squeezed_row, identity),
 )

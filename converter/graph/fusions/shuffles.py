@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, named, op
 from converter.graph.fusions.rewrite import Builder, Fusion, Shape
 from converter.graph.queries import shape_of
@@ -14,33 +15,39 @@ def regrouped(x: Pattern, split: Pattern, perm: Pattern, merged: Pattern, parts:
     return named(y, op.Reshape(op.Transpose(named(parts, op.Reshape(x, split)), perm=perm), merged))
 
 
-def depth_or_space(
-    builder: Builder,
-    x: ir.Value,
-    split: ir.Value,
-    perm: tuple[int, ...],
-    merged: ir.Value,
-    parts: ir.Value,
-    y: ir.Value,
+def depth_to_space_or_back(
+    builder: Builder, x: ir.Value, perm: tuple[int, ...], parts: ir.Value, y: ir.Value
 ) -> ir.Value | None:
     """DepthToSpace or SpaceToDepth, by the order of the parts, where the extents of all three tensors agree."""
-    before, middle, after = shape_of(x), shape_of(parts), shape_of(y)
-    if before is None or middle is None or after is None or None in middle:
-        return None
+    sides = shape_of(x), shape_of(y)
     match perm:
         case (0, 1, 4, 2, 5, 3):
-            n, channels, block, other, height, width = middle
-            if (before, after) == shapes_of_blocks(n, channels, block, other, height, width):
+            n, channels, block, other, height, width = known_shape(parts)
+            if sides == shapes_of_blocks(n, channels, block, other, height, width):
                 return builder.DepthToSpace(x, blocksize=block, mode="CRD")
         case (0, 3, 4, 1, 5, 2):
-            n, block, other, channels, height, width = middle
-            if (before, after) == shapes_of_blocks(n, channels, block, other, height, width):
+            n, block, other, channels, height, width = known_shape(parts)
+            if sides == shapes_of_blocks(n, channels, block, other, height, width):
                 return builder.DepthToSpace(x, blocksize=block, mode="DCR")
         case (0, 3, 5, 1, 2, 4):
-            n, channels, height, block, width, other = middle
-            if (after, before) == shapes_of_blocks(n, channels, block, other, height, width):
+            n, channels, height, block, width, other = known_shape(parts)
+            if sides[::-1] == shapes_of_blocks(n, channels, block, other, height, width):
                 return builder.SpaceToDepth(x, blocksize=block)
-    return None
+        case _:
+            return None
+    raise NoMatch(f"{sides[0]} is split to {shape_of(parts)} and merged to {sides[1]}")
+
+
+def known_shape(value: ir.Value) -> Shape:
+    """A value's extents.
+
+    Raises:
+        NoMatch: one is unknown.
+    """
+    extents = shape_of(value)
+    if extents is None or None in extents:
+        raise NoMatch(f"'{value.name}' has the shape {extents}")
+    return extents
 
 
 def shapes_of_blocks(
@@ -67,4 +74,4 @@ def times(extent: int | str | None, number: int | str | None) -> int | str | Non
     return extent * number if isinstance(extent, int) and isinstance(number, int) else f"({extent} * {number})"
 
 
-FUSIONS = (Fusion(regrouped, depth_or_space),)
+FUSIONS = (Fusion(regrouped, depth_to_space_or_back),)

@@ -7,9 +7,8 @@ import onnx_ir as ir
 
 from converter.graph.fusions.pattern import Pattern, constant, either, named, op
 from converter.graph.fusions.replacement import replace
-from converter.graph.fusions.rewrite import Builder, Fusion
+from converter.graph.fusions.rewrite import Builder, Context, Fusion
 from converter.graph.queries import axes_of, numbers_of, rank_of, shape_of
-from converter.graph.unique_names import UniqueNames
 from converter.shapes import FAR
 
 EXTENTS = frozenset({"Add", "Cast", "Div", "Gather", "Mul", "Shape", "Slice", "Squeeze", "Sub", "Unsqueeze"})
@@ -172,7 +171,7 @@ FUSIONS = (
 )
 
 
-def merge_new_axes(model: ir.Model, names: UniqueNames) -> None:
+def merge_new_axes(model: ir.Model, context: Context) -> None:
     """Put new axes in at once where steps put them in, though other steps may begin in the same way."""
     for graph in model.graphs():
         for node in graph:
@@ -184,7 +183,7 @@ def merge_new_axes(model: ir.Model, names: UniqueNames) -> None:
             if first is None or second is None or rank is None:
                 continue
             kept = [axis for axis in range(rank) if axis not in second]
-            builder = Builder(node, names)
+            builder = Builder(node, context.names)
             axes = builder.constant("axes", np.array(sorted((*second, *(kept[axis] for axis in first)))))
             replace([node], builder.nodes, {node.outputs[0]: builder.Unsqueeze(inner.inputs[0], axes)}, at=node)
 

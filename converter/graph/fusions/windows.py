@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.replacement import replace
-from converter.graph.fusions.rewrite import Builder
+from converter.graph.fusions.rewrite import Builder, NodeFusion
 from converter.graph.queries import attribute, axes_of, is_internal, numbers_of, rank_of, shape_of
 from converter.graph.unique_names import UniqueNames
 
@@ -24,15 +25,17 @@ class _Window(NamedTuple):
     form: tuple[ir.Value, int, int, tuple[int, ...]]
 
 
-def stack(model: ir.Model, names: UniqueNames) -> None:
+def stack_windows(concat: ir.Node, names: UniqueNames) -> bool:
     """Make one Reshape of windows that lie side by side, and one Gather of all others."""
-    for graph in model.graphs():
-        for node in graph:
-            if node.op_type == "Concat" and not node.domain and len(node.inputs) >= FEWEST:
-                windows = [_window(value, node) for value in node.inputs]
-                known = [window for window in windows if window is not None]
-                if len(known) == len(windows) and len({window.form for window in known}) == 1:
-                    _stack(node, known, names)
+    windows = [window for value in concat.inputs if (window := _window(value, concat)) is not None]
+    if len(windows) < FEWEST:
+        return False
+    if len(windows) < len(concat.inputs):
+        raise NoMatch(f"{len(windows)} of its {len(concat.inputs)} parts are slices with a new axis")
+    if len({window.form for window in windows}) > 1:
+        raise NoMatch("its slices are of different tensors, axes, sizes or orders of axes")
+    _stack(concat, windows, names)
+    return True
 
 
 def _stack(concat: ir.Node, windows: list[_Window], names: UniqueNames) -> None:
@@ -92,3 +95,6 @@ def _private(value: ir.Value | None, op_type: str) -> ir.Node | None:
     """The node of this operator that makes a value, when nothing else uses it."""
     node = None if value is None else value.producer()
     return node if node is not None and node.op_type == op_type and not node.domain and is_internal(value) else None  # type: ignore[arg-type]
+
+
+FUSIONS = (NodeFusion("Concat", stack_windows),)

@@ -7,7 +7,7 @@ from harness import check_model, expected_of
 from harness import model_of as onnx_model
 
 from converter.base.weight_steps import apply
-from operator_maps.lib.recurrent_weights import places_of_parameters
+from operator_maps.fusions.recurrent.weights import places_of_parameters
 from operator_maps.registry import fused_operators
 
 RANDOM = np.random.default_rng(0)
