@@ -70,7 +70,7 @@ class Reference:
             return self._fused(node, [None if x is None else self._array(x, inputs) for x in node.inputs])
         if node.graph is self._model.graph:
             return self._runner(node, inputs)(inputs)
-        if value not in self._kept:  # it runs in every round of a loop
+        if value not in self._kept:  # it runs in every iteration of a loop
             self._kept[value] = self._runner(node, inputs)
         return self._kept[value](inputs)
 

@@ -47,7 +47,7 @@ def adaptive_avg_pool(gather: ir.Node, names: UniqueNames) -> bool:
 
 
 def _transpose_and_masks(gather: ir.Node) -> list[ir.Node]:
-    """The Transpose that brings samples and channels before the windows, and the nodes that mask windows with zeros.
+    """The Transpose of (windows, N, C) to (N, C, windows), and the nodes that mask windows with zeros.
 
     Raises:
         NoMatch: something else reads the windows.
@@ -61,7 +61,7 @@ def _transpose_and_masks(gather: ir.Node) -> list[ir.Node]:
         if condition is None or condition.const_value is None or number_of(zero) != 0:
             raise NoMatch("its windows are masked by what is no constant, or with another number than zero", mask)
         if value is not path[-1].outputs[0]:
-            raise NoMatch("its windows stand where the mask is true", mask)
+            raise NoMatch("its windows are kept where the mask is true", mask)
         path.append(mask)
     return path
 

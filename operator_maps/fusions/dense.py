@@ -1,4 +1,4 @@
-"""Dense: a product with a constant matrix and the bias behind it."""
+"""Dense: a product with a constant matrix, plus a bias."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def dense(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value) -> ir
 def gemm_of_rows(
     x: Pattern, flat: Pattern, weight: Pattern, bias: Pattern, trans: Pattern, shape: Pattern, y: Pattern
 ) -> Pattern:
-    """All rows of a tensor as one matrix through Gemm, which takes no other, and back: torch's `addmm` of a view."""
+    """Gemm of a tensor reshaped to a matrix, and the result reshaped back: torch's `addmm` of a view."""
     rows = op.Gemm(op.Reshape(x, flat), constant(weight), constant(bias), alpha=1.0, beta=1.0, transA=0, transB=trans)
     return named(y, op.Reshape(rows, shape))
 
@@ -53,7 +53,7 @@ def einsum_plus_bias(x: Pattern, weight: Pattern, bias: Pattern, equation: Patte
 
 
 def dense_of_axes(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value, equation: str) -> ir.Value:
-    """Dense: the axes that are summed over are taken as one, and so are those that the weight brings."""
+    """Dense over several axes of x, and with several axes of the weight in the result."""
     count = _summed(equation)
     extents, sizes = shape_of(x), shape_of(weight)
     if count is None:
@@ -62,7 +62,7 @@ def dense_of_axes(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Valu
         raise NoMatch(f"its input has shape {extents}, its weight shape {sizes} and type {weight.dtype}")
     new, biases = sizes[count:], shape_of(bias) or ()
     if biases[len(biases) - len(new) :] != new or any(extent != 1 for extent in biases[: len(biases) - len(new)]):
-        raise NoMatch(f"its bias has shape {biases}, the axes that its weight brings {new}")
+        raise NoMatch(f"its bias has shape {biases}, the axes of its weight in the result {new}")
     return builder.fused(DENSE, x, weight, bias, axes=count)
 
 
@@ -78,7 +78,7 @@ def _summed(equation: str) -> int | None:
 
 
 def shape(x: Shape, weight: Shape, bias: Shape, *, axes: int = 1) -> Shape:
-    """The axes of x that are summed over give way to those that the weight brings."""
+    """(*batch, *summed), (*summed, *new) to (*batch, *new), with `axes` axes summed over."""
     return (*x[:-axes], *weight[axes:])
 
 
@@ -89,14 +89,14 @@ def reference(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, *, axes: int 
 
 def row(node: Node, x: Operand, weight: Operand, bias: Operand, *, axes: int = 1) -> Arg:
     """A product with a constant matrix, plus a vector: nn.Dense; the last `axes` of x are one for it."""
-    summed, brought = weight.shape[:axes], weight.shape[axes:]  # type: ignore[index]
-    sizes = math.prod(summed), math.prod(brought)  # type: ignore[arg-type]
+    summed, new = weight.shape[:axes], weight.shape[axes:]  # type: ignore[index]
+    sizes = math.prod(summed), math.prod(new)  # type: ignore[arg-type]
     matrix = weight.weight(*([] if weight.rank == 2 else [reshape(*sizes)]), transpose(1, 0))
     vector = bias.weight(*([] if bias.rank == 1 else [reshape(-1)]))
     extents = (x.shape_python() or ())[:-axes]
     flat = x if axes == 1 else expr("{0}.reshape({1})", x, (*extents, sizes[0]))
     y = linear_algebra.dense(node, flat, matrix, vector)
-    return y if len(brought) == 1 else expr("{0}.reshape({1})", y, (*extents, *brought))
+    return y if len(new) == 1 else expr("{0}.reshape({1})", y, (*extents, *new))
 
 
 DENSE = FusedOperator(

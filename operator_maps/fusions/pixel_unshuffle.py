@@ -1,4 +1,4 @@
-"""PixelUnshuffle: the blocks of an image as channels, those of one channel side by side (SpaceToDepth mixes them)."""
+"""PixelUnshuffle: blocks of pixels as channels, in the order (channel, row, column); SpaceToDepth has channels last."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from converter.rows import call
 def pixel_unshuffle(
     builder: Builder, x: ir.Value, perm: tuple[int, ...], parts: ir.Value, y: ir.Value
 ) -> ir.Value | None:
-    """PixelUnshuffle, where the pixels of a block go behind their channel."""
+    """PixelUnshuffle, where the pixels of a block follow their channel."""
     if perm != (0, 1, 3, 5, 2, 4):
         return None
     n, channels, height, block, width, other = known_shape(parts)
@@ -32,7 +32,7 @@ def shape(x: Shape, *, factor: int = 1) -> Shape:
 
 
 def reference(x: np.ndarray, *, factor: int = 1) -> np.ndarray:
-    """Height and width split in two axes each, the inner ones moved behind the channels."""
+    """Height and width split in two axes each, the inner ones moved after the channels."""
     n, channels, height, width = x.shape
     blocks = x.reshape(n, channels, height // factor, factor, width // factor, factor)
     return blocks.transpose(0, 1, 3, 5, 2, 4).reshape(n, -1, height // factor, width // factor)

@@ -29,7 +29,7 @@ def repeat_interleave(
     """
     before, expanded, after, new = shape_of(x), shape_of(wide), shape_of(y), axes_of(axes, wide)
     if before is None or expanded is None or new is None or len(new) != 1 or not new[0]:
-        raise NoMatch("its shapes are unknown, or its new axis is not one behind another")
+        raise NoMatch("its shapes are unknown, or its new axis is the first, or there are several")
     axis = new[0] - 1
     repeats, heads = expanded[axis + 1], before[axis]
     if not isinstance(repeats, int) or not isinstance(heads, int) or None in before:
@@ -45,7 +45,7 @@ def repeat_interleave(
 
 
 def shape_of_repeated(x: Shape, *, repeats: int = 1, axis: int = 0) -> Shape:
-    """That of x, an axis so many times as long."""
+    """That of x, with one extent multiplied by `repeats`."""
     extent = x[axis]
     return (*x[:axis], extent * repeats if isinstance(extent, int) else None, *x[axis + 1 :])
 

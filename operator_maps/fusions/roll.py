@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from mindspore import ops
 
 
-def end_and_beginning(x: Pattern, zero: Pattern, start: Pattern, end: Pattern, axes: Pattern, axis: Pattern) -> Pattern:
-    """A tensor cut in two along an axis, and joined the other way round."""
-    behind = either(op.Slice(x, start, end, axes), op.Slice(x, start, end, axes, 1))
+def swapped_slices(x: Pattern, zero: Pattern, start: Pattern, end: Pattern, axes: Pattern, axis: Pattern) -> Pattern:
+    """The two parts of a tensor along an axis, concatenated in reverse order."""
+    after = either(op.Slice(x, start, end, axes), op.Slice(x, start, end, axes, 1))
     before = either(op.Slice(x, zero, start, axes), op.Slice(x, zero, start, axes, 1))
-    return op.Concat(behind, before, axis=axis)
+    return op.Concat(after, before, axis=axis)
 
 
 def roll_by_slices(
@@ -36,7 +36,7 @@ def roll_by_slices(
     if last[0] < (extent if isinstance(extent, int) else FAR):
         raise NoMatch(f"the end, {last[0]}, leaves elements out")
     shift = -cut[0]
-    if isinstance(extent, int):  # the shorter way round
+    if isinstance(extent, int):  # the shift of smallest size
         shift = (shift + extent // 2) % extent - extent // 2
     return builder.fused(ROLL, x, shift=shift, axis=axis % rank)
 
@@ -64,5 +64,5 @@ def roll(x, shift, axis):
 
 
 ROLL = FusedOperator(
-    "Roll", phase="views", steps=(Fusion(end_and_beginning, roll_by_slices),), shape=shape, reference=reference, row=row
+    "Roll", phase="views", steps=(Fusion(swapped_slices, roll_by_slices),), shape=shape, reference=reference, row=row
 )

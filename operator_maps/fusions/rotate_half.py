@@ -1,4 +1,4 @@
-"""RotateHalf: the two halves of the last axis, changed over and one negated, as in rotary position embeddings."""
+"""RotateHalf: the two halves of the last axis, swapped, the second one negated, as in rotary position embeddings."""
 
 from __future__ import annotations
 

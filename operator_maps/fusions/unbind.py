@@ -18,7 +18,7 @@ from converter.rows import Arg, Node, Operand, Unpacked, invoke
 def fuse_elements(model: ir.Model, context: Context) -> None:
     """Replace elements that are all there are along an axis by Unbind: `q, k, v = ops.unbind(x)`.
 
-    Before, the parts of a Split into ones, their axis taken out, become elements too.
+    The outputs of a Split into parts of extent 1, squeezed, are elements too.
     """
     for graph in model.graphs():
         for node in graph:

@@ -86,7 +86,7 @@ def reference(
     padding: tuple[int, ...] = (0, 0),
     stride: tuple[int, ...] = (1, 1),
 ) -> np.ndarray:
-    """Windows of the padded image, their pixels behind the channels, and one after the other."""
+    """Windows of the padded image as (N, C * pixels of a patch, patches)."""
     x = np.pad(x, [(0, 0), (0, 0), *((pad, pad) for pad in padding)])
     window = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
     patches = np.lib.stride_tricks.sliding_window_view(x, window, (2, 3))  # type: ignore[call-overload]

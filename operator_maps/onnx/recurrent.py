@@ -1,6 +1,6 @@
 """Recurrent operators of ONNX that are no layer of MindSpore: one iteration of a loop for each step.
 
-`operator_maps.fusions.recurrent` has taken those that are one; what is left has computed weights or options that no
+`operator_maps.fusions.recurrent` replaces those that are one; the others have computed weights or options that no
 layer has.
 """
 

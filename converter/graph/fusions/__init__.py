@@ -2,8 +2,8 @@
 
 Each fusion is a pattern beside its replacement, an operator of ONNX where there is one (`LayerNormalization`, `Gelu`),
 else one of the domain `fusion` (`FusedOperator`, which `operator_maps.fusions` holds). A replacement keeps the names of
-values and weights, stands in the scope of what it replaces, and records which nodes these were (`merged_nodes_of`), so
-that the report lists every one.
+values and weights, gets the scope of the nodes that it replaces, and records these as its provenance
+(`merged_nodes_of`), so that the report lists every node of the source.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ PHASES: Mapping[str, Sequence[Step]] = {
 
 
 def fuse_operators(model: ir.Model, operators: Iterable[FusedOperator] = ()) -> None:
-    """Replace what exporters took apart by the operators that it was, in sub-graphs too.
+    """Replace nodes that an exporter wrote for one operator by that operator, sub-graphs included.
 
     Args:
         model: normalised; it is changed.

@@ -6,13 +6,14 @@ from math import pi, sqrt
 
 import onnx_ir as ir
 
+from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, either, op, scalar
 from converter.graph.fusions.rewrite import Builder, Fusion
 from converter.graph.queries import numbers_of
 
 
 def gelu_by_erf(x: Pattern) -> Pattern:
-    """Gelu, exact; by the complement of erf it is Keras's."""
+    """Gelu, exact; Keras writes it with the complement of erf."""
     return 0.5 * x * either(1 + op.Erf(x / sqrt(2)), 1 - op.Erf(op.Neg(x) / sqrt(2)))
 
 
@@ -22,7 +23,7 @@ def gelu(builder: Builder, x: ir.Value) -> ir.Value:
 
 
 def gelu_by_tanh(x: Pattern) -> Pattern:
-    """Gelu by tanh, in both ways of writing the polynomial."""
+    """Gelu approximated by tanh, with either form of the polynomial."""
     a, b = sqrt(2 / pi), 0.044715
     cubic = a * (x + either(b * op.Pow(x, 3), b * x * x * x))
     square = a * x * (1 + either(b * op.Pow(x, 2), b * x * x))
@@ -78,7 +79,7 @@ def hard_sigmoid(
 
 
 def hard_swish_by_clip(x: Pattern) -> Pattern:
-    """HardSwish with its HardSigmoid taken apart."""
+    """HardSwish with its HardSigmoid as Clip and Div."""
     return x * _clip(x + 3, 0, 6) / 6
 
 
@@ -93,18 +94,20 @@ def hard_swish(builder: Builder, x: ir.Value) -> ir.Value:
 
 
 def log_of_exp(x: Pattern) -> Pattern:
-    """Softplus, which itself does not overflow."""
+    """Softplus as log(1 + exp(x))."""
     return op.Log(op.Exp(x) + 1)
 
 
 def linear_above_threshold(x: Pattern, threshold: Pattern) -> Pattern:
-    """Softplus as torch has it: beyond its threshold, x itself."""
+    """Softplus as torch exports it: above its threshold, x itself."""
     return op.Where(op.Greater(x, scalar(threshold)), x, op.Softplus(x))
 
 
-def softplus_alone(builder: Builder, x: ir.Value, threshold: float) -> ir.Value | None:
-    """Softplus, when the two are equal in float32 from the threshold on."""
-    return builder.Softplus(x) if threshold >= 20 else None
+def softplus_without_threshold(builder: Builder, x: ir.Value, threshold: float) -> ir.Value:
+    """Softplus, when it equals x in float32 from the threshold on."""
+    if threshold < 20:
+        raise NoMatch(f"Softplus differs from x at its threshold {threshold}")
+    return builder.Softplus(x)
 
 
 def softplus(builder: Builder, x: ir.Value) -> ir.Value:
@@ -123,15 +126,17 @@ def mish(builder: Builder, x: ir.Value) -> ir.Value:
 
 
 def exp_over_sum(x: Pattern, axes: Pattern) -> Pattern:
-    """Softmax, with the maximum taken off first."""
+    """Softmax that subtracts the maximum first."""
     exp = op.Exp(x - op.ReduceMax(x, axes, keepdims=1))
     return exp / op.ReduceSum(exp, axes, keepdims=1)
 
 
-def softmax(builder: Builder, x: ir.Value, axes: ir.Value) -> ir.Value | None:
+def softmax(builder: Builder, x: ir.Value, axes: ir.Value) -> ir.Value:
     """Softmax along one axis."""
     axis = numbers_of(axes) or ()
-    return builder.Softmax(x, axis=axis[0]) if len(axis) == 1 else None
+    if len(axis) != 1:
+        raise NoMatch(f"it normalises the axes {axis}, not one")
+    return builder.Softmax(x, axis=axis[0])
 
 
 FUSIONS = (
@@ -144,7 +149,7 @@ FUSIONS = (
     Fusion(hard_swish_by_clip, hard_swish),
     Fusion(hard_swish_by_sigmoid, hard_swish),
     Fusion(log_of_exp, softplus),
-    Fusion(linear_above_threshold, softplus_alone),
+    Fusion(linear_above_threshold, softplus_without_threshold),
     Fusion(tanh_of_softplus, mish),
     Fusion(exp_over_sum, softmax),
 )

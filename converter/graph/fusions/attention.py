@@ -1,4 +1,4 @@
-"""What exporters make of attention around its two products."""
+"""Attention: transposed keys, scales and guarded softmax, as torch exports them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from converter.graph.fusions.pattern import Pattern, named, op, scalar
 from converter.graph.fusions.rewrite import Builder, Fusion
 from converter.graph.queries import number_of, shape_of
 
-_LARGEST_MASK = 1 << 24  # elements that are looked at: 4096 positions
+_LARGEST_MASK = 1 << 24  # elements; 4096 positions
 
 
 def transpose_in_three_axes(x: Pattern, flat: Pattern, shape: Pattern, matrices: Pattern, y: Pattern) -> Pattern:
-    """The last two axes changed over with all others flattened into one, which torch does to the keys."""
+    """Transpose of the last two axes with all others flattened into one, as torch exports it for the keys."""
     return named(y, op.Reshape(op.Transpose(named(matrices, op.Reshape(x, flat)), perm=(0, 2, 1)), shape))
 
 
@@ -33,12 +33,12 @@ def transpose_of_last_two(builder: Builder, x: ir.Value, matrices: ir.Value, y: 
 
 
 def product_of_scaled(a: Pattern, b: Pattern, c: Pattern, d: Pattern) -> Pattern:
-    """A matrix product of two tensors that are both scaled by a number, as torch does to queries and keys."""
+    """MatMul of two tensors that are both multiplied by a number, as torch exports it for queries and keys."""
     return op.MatMul(op.Mul(a, scalar(c)), op.Mul(b, scalar(d)))
 
 
 def scaled_product(builder: Builder, a: ir.Value, b: ir.Value, c: float, d: float) -> ir.Value | None:
-    """One scale, of the product: the square of a root."""
+    """One scale, of the product."""
     if a.dtype is None:
         return None
     scale = np.array(_root_of_head(c * d), a.dtype.numpy())
@@ -46,13 +46,13 @@ def scaled_product(builder: Builder, a: ir.Value, b: ir.Value, c: float, d: floa
 
 
 def _root_of_head(scale: float) -> float:
-    """One over the root of a whole number, the size of a head, where a scale is that but for what rounding left."""
+    """The scale 1 / sqrt(n) for an integer n, the size of a head, without the error of rounding two square roots."""
     size = round(1 / scale**2) if scale else 0
     return size**-0.5 if size and math.isclose(scale, size**-0.5, rel_tol=3e-7) else scale
 
 
 def product_of_scaled_by_roots(a: Pattern, b: Pattern, square: Pattern) -> Pattern:
-    """The same with a scale that is computed from the shape."""
+    """The same with a scale that is computed from a shape."""
     return op.MatMul(op.Mul(a, op.Sqrt(square)), op.Mul(b, op.Sqrt(square)))
 
 
@@ -64,15 +64,15 @@ def product_scaled_by_square(builder: Builder, a: ir.Value, b: ir.Value, square:
 
 
 def guarded_softmax(scores: Pattern, mask: Pattern, zero: Pattern) -> Pattern:
-    """Softmax of masked scores, with zeros for the rows that a mask forbids altogether, where it gives NaN."""
+    """Softmax of masked scores, and zeros in place of NaN, which it gives for rows that a mask excludes entirely."""
     weights = op.Softmax(op.Add(scores, mask), axis=-1)
     return op.Where(op.IsNaN(weights), scalar(zero), weights)
 
 
 def softmax_of_finite(builder: Builder, scores: ir.Value, mask: ir.Value, zero: float) -> ir.Value:
-    """Softmax, when the mask leaves something in every row."""
+    """Softmax, when the mask leaves at least one element in every row."""
     if zero != 0 or not _allows_something(mask):
-        raise NoMatch("its mask may forbid a whole row, where Softmax gives NaN")
+        raise NoMatch("its mask may exclude a whole row, where Softmax gives NaN")
     return builder.Softmax(builder.Add(scores, mask), axis=-1)
 
 

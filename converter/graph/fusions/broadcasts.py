@@ -1,4 +1,4 @@
-"""Broadcasts: an Expand, or axes put first, in front of an operator that would do so with its input by itself."""
+"""Broadcasts: remove Expand, and Unsqueeze of leading axes, before operators that broadcast their inputs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from converter.graph.traits import Trait, has_trait
 
 
 def drop_expansions(model: ir.Model, context: Context) -> None:
-    """Take them out where what is made of them has the wanted shape from another input (`expand_as` in torch)."""
+    """Remove them where the results keep their shapes, which other inputs give (`expand_as` in torch)."""
     for graph in model.graphs():
         for node in graph:
             source = node.inputs[0] if _expands(node) else None
@@ -20,7 +20,7 @@ def drop_expansions(model: ir.Model, context: Context) -> None:
 
 
 def _expands(node: ir.Node) -> bool:
-    """Whether broadcasting could do a node's work."""
+    """Whether a node only broadcasts, as the operators that read it may do."""
     if node.domain or node.op_type not in ("Expand", "Unsqueeze"):
         return False
     axes = axes_of(node.inputs[1], node.outputs[0]) if node.op_type == "Unsqueeze" else ()

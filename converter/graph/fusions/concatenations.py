@@ -1,4 +1,4 @@
-"""Concatenations that grow."""
+"""Nested concatenations, as densely connected blocks write them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from converter.graph.queries import attribute
 
 
 def nest(model: ir.Model, context: Context) -> None:
-    """Make `concat(a, b, c)` of `concat(a, b)` where that is there already, so that all layers look alike.
+    """Replace `concat(a, b, c)` by `concat(ab, c)` where `ab = concat(a, b)` exists, so that all layers have one form.
 
-    A densely connected block hands every layer all that came before.
+    In a densely connected block every layer reads the results of all layers before it.
     """
     for graph in model.graphs():
         made: dict[tuple[int, tuple[ir.Value | None, ...]], ir.Value] = {}

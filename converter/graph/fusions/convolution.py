@@ -1,4 +1,4 @@
-"""Convolutions: the bias that is added behind one is its own."""
+"""Convolutions with a bias that is added after them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def transposed_plus_bias(x: Pattern, weight: Pattern, bias: Pattern, y: Pattern)
 
 
 def convolution_with_bias(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value, y: ir.Value) -> ir.Value:
-    """The same convolution with the bias; where other nodes read that too, it stays theirs."""
+    """The same convolution with the bias, unless other nodes read the bias too."""
     node, extents, biases = y.producer(), shape_of(y), shape_of(bias)
     if node is None or not extents or not biases or not is_float(bias):
         raise NoMatch("the shape of its output is unknown, or its bias is a single number, or of integers")

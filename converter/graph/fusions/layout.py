@@ -1,4 +1,4 @@
-"""Layout: transposes between channels first and last sink through what works element by element, to their inverse."""
+"""Layout: transposes between NCHW and NHWC move down through elementwise operators until they meet their inverse."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BY_AXIS = ("Pad", "ReduceMean")
 
 
 def sink_transposes(model: ir.Model, context: Context) -> None:
-    """Move what changes the layout behind such operators; two that meet are one, or none."""
+    """Move transposes of the layout after elementwise operators; a transpose that meets its inverse is removed."""
     for graph in model.graphs():
         for node in graph:
             if node.domain:
@@ -28,20 +28,20 @@ def sink_transposes(model: ir.Model, context: Context) -> None:
                 if _can_sink(node):
                     _sink(node, context.names)
                 elif node.op_type == "Transpose":
-                    _join(node)
+                    _cancel(node)
             except NoMatch as reason:
                 context.log.miss("sink_transposes", reason, reason.node or node)
 
 
 def _can_sink(node: ir.Node) -> bool:
-    """Whether a node does the same in either layout."""
+    """Whether a transpose of the layout may move from the inputs of a node to its output."""
     if node.op_type == "ReduceMean" and attribute(node, "keepdims") != 1:
         return False
     return has_trait(node, Trait.ELEMENTWISE) or (node.op_type in _BY_AXIS and not node.domain)
 
 
 def _sink(node: ir.Node, names: UniqueNames) -> None:
-    """Let a node work on what its inputs are transposed from, when all are transposed alike, or are single numbers."""
+    """Move the transposes of a node's inputs to its output, when all have one permutation; scalars need none."""
     perms: set[tuple[int, ...]] = set()
     sources: list[ir.Value | None] = []
     for value in node.inputs:
@@ -69,11 +69,11 @@ def _sink(node: ir.Node, names: UniqueNames) -> None:
     result = builder.Transpose(made, perm=list(perm))
     replace([node], builder.nodes, {node.outputs[0]: result}, at=node)
     worker, transpose = builder.nodes
-    _swap_origins(worker, transpose)
+    _swap_provenance(worker, transpose)
 
 
-def _swap_origins(one: ir.Node, other: ir.Node) -> None:
-    """Let each stand for what the other stood for: the new node does the old one's work, and not its transpose."""
+def _swap_provenance(one: ir.Node, other: ir.Node) -> None:
+    """Swap names and provenance: the new operator node replaces the old one, the Transpose node is new."""
     one.name, other.name = other.name, one.name
     mine, theirs = dict(one.metadata_props), dict(other.metadata_props)
     for node, origins in ((one, theirs), (other, mine)):
@@ -87,8 +87,8 @@ def _is_larger(constant: ir.Value, rank: int) -> bool:
     return tensor is None or tensor.size > 1 or len(tensor.shape) > rank
 
 
-def _join(node: ir.Node) -> None:
-    """Take out a transpose that undoes the one before it."""
+def _cancel(node: ir.Node) -> None:
+    """Remove a transpose that is the inverse of the one before it."""
     before = _layout(node.inputs[0])
     if before is None or before.inputs[0] is None:
         return

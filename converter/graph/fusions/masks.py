@@ -1,4 +1,4 @@
-"""Masks of attention: which positions may look at which others, as exporters write what is `mask[:, None, None]`."""
+"""Masks of attention: index arithmetic for `mask[:, None, None]`, and conditions that are always true."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _beginning(builder: Builder, x: ir.Value, axes: list[int], counts: list[Coun
     )
 
 
-# What is true everywhere
+# Conditions that are always true
 
 
 def both(a: Pattern, b: Pattern, y: Pattern) -> Pattern:
@@ -125,7 +125,7 @@ def both(a: Pattern, b: Pattern, y: Pattern) -> Pattern:
 
 
 def keep_other_condition(builder: Builder, a: ir.Value, b: ir.Value, y: ir.Value) -> ir.Value | None:
-    """One condition, when the other is true everywhere, and no shape behind depends on it."""
+    """One condition, when the other is always true and no shape after it depends on it."""
     return b if is_true(a) and narrow(y, shape_of(b)) else None
 
 

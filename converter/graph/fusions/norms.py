@@ -1,4 +1,4 @@
-"""Normalisation that exporters write as arithmetic."""
+"""Normalisation layers that exporters write as arithmetic."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def _want_no_scale(ones: ir.Value, zeros: ir.Value) -> None:
 def norm_of_channels(
     x: Pattern, ones: Pattern, zeros: Pattern, epsilon: Pattern, gamma: Pattern, beta: Pattern
 ) -> Pattern:
-    """An InstanceNormalization without a scale and a bias of its own, which stand behind it."""
+    """An InstanceNormalization of scale 1 and bias 0, then Mul and Add of a number for each channel."""
     return op.InstanceNormalization(x, ones, zeros, epsilon=epsilon) * constant(gamma) + constant(beta)
 
 
@@ -175,7 +175,7 @@ def instance_norm(
     gamma: ir.Value,
     beta: ir.Value,
 ) -> ir.Value:
-    """InstanceNormalization with these."""
+    """InstanceNormalization with that scale and bias."""
     _want_no_scale(ones, zeros)
     return builder.InstanceNormalization(x, *_per_channel(builder, x, gamma, beta), epsilon=epsilon)
 

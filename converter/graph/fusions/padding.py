@@ -1,4 +1,4 @@
-"""Padding with zeros that stands before the layer it belongs to."""
+"""Padding with zeros as an attribute of the convolution or pool that reads the padded tensor."""
 
 from __future__ import annotations
 

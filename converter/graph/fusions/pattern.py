@@ -1,4 +1,4 @@
-"""Patterns: what exporters make of an operator, written as the expression that it computes.
+"""Patterns: the nodes that exporters write for an operator, as the expression that they compute.
 
     def silu(x):
         return x * op.Sigmoid(x)
@@ -23,7 +23,7 @@ from converter.graph.traits import Trait, has_trait
 PatternLike: TypeAlias = "Pattern | float | None"
 
 LONGEST_PRODUCT = 32
-"""No operator is a product of so many nodes: a longer one is not taken apart to its end."""
+"""Nodes of a product that are read at most; no pattern is a longer product."""
 
 
 def pattern_of(function: Callable[..., Pattern]) -> Pattern:
@@ -37,23 +37,23 @@ def variables_of(function: Callable[..., object]) -> tuple[str, ...]:
 
 
 def constant(variable: Pattern) -> Pattern:
-    """Want a value that the model fixes, a weight."""
+    """Match a constant only, a weight."""
     return _Constant(variable)
 
 
 def scalar(variable: Pattern) -> Pattern:
-    """Want a constant of one element, and let the variable stand for the number."""
+    """Match a constant of one element; the variable is bound to the number."""
     assert isinstance(variable, _Variable)
     return _Scalar(variable.name)
 
 
 def named(variable: Pattern, pattern: Pattern) -> Pattern:
-    """Let the variable stand for the value of the pattern."""
+    """Match the pattern; the variable is bound to its value."""
     return _Named(variable, pattern)
 
 
 def either(*patterns: Pattern) -> Pattern:
-    """One of several expressions."""
+    """Match one of several expressions."""
     return _Either(patterns)
 
 
@@ -80,23 +80,23 @@ class PartialMatch:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a pattern found: what its variables stand for, and the nodes that it covers; `partial` notes failures."""
+class Match:
+    """A match so far: the values of variables and the nodes that it covers; `partial` records failures."""
 
     bound: Mapping[str, Any] = field(default_factory=dict)
     nodes: tuple[ir.Node, ...] = ()
     partial: PartialMatch | None = None
 
-    def bind(self, name: str, item: Any) -> Found:
-        """Let a variable stand for `item`."""
-        return Found({**self.bound, name: item}, self.nodes, self.partial)
+    def bind(self, name: str, item: Any) -> Match:
+        """Bind a variable to `item`."""
+        return Match({**self.bound, name: item}, self.nodes, self.partial)
 
-    def cover(self, *nodes: ir.Node) -> Found:
+    def cover(self, *nodes: ir.Node) -> Match:
         """Add nodes."""
-        return Found(self.bound, self.nodes + nodes, self.partial)
+        return Match(self.bound, self.nodes + nodes, self.partial)
 
     def fail(self, wanted: str | float, value: ir.Value | None) -> None:
-        """Note that `value` is not what the pattern wants, when no other match came farther."""
+        """Record that `value` does not match, when no other attempt covered as many nodes."""
         if self.partial is not None and value is not None and len(self.nodes) > self.partial.length:
             node = value.producer()
             given = node.op_type if node is not None else f"a tensor of shape {value.shape}"
@@ -110,10 +110,10 @@ class Pattern:
     roots: frozenset[str] = frozenset()
     """The operators that can make its value."""
     needs: frozenset[str] = frozenset()
-    """Operators that a graph must have for it to occur."""
+    """Operators that a graph must have for the pattern to match."""
 
-    def match(self, value: ir.Value | None, found: Found) -> Iterator[Found]:
-        """Every way to read `value` as this expression, given what was found already."""
+    def match(self, value: ir.Value | None, match: Match) -> Iterator[Match]:
+        """Every way to match `value` with this expression, given the match so far."""
         raise NotImplementedError
 
     def __add__(self, other: PatternLike) -> Pattern:
@@ -153,34 +153,34 @@ class _Variable(Pattern):
 
     name: str
 
-    def match(self, value: ir.Value | None, found: Found) -> Iterator[Found]:
-        if value is not None and self.name not in found.bound:
-            yield found.bind(self.name, value)
-        elif value is not None and is_same(found.bound[self.name], value):
-            yield found
+    def match(self, value: ir.Value | None, match: Match) -> Iterator[Match]:
+        if value is not None and self.name not in match.bound:
+            yield match.bind(self.name, value)
+        elif value is not None and is_same(match.bound[self.name], value):
+            yield match
 
 
 @dataclass(frozen=True)
 class _Constant(Pattern):
     inner: Pattern
 
-    def match(self, value: ir.Value | None, found: Found) -> Iterator[Found]:
+    def match(self, value: ir.Value | None, match: Match) -> Iterator[Match]:
         if value is not None and is_weight(value):
-            yield from self.inner.match(value, found)
+            yield from self.inner.match(value, match)
         else:
-            found.fail("a constant", value)
+            match.fail("a constant", value)
 
 
 @dataclass(frozen=True)
 class _Scalar(Pattern):
     name: str
 
-    def match(self, value: ir.Value | None, found: Found) -> Iterator[Found]:
+    def match(self, value: ir.Value | None, match: Match) -> Iterator[Match]:
         number = number_of(value)
-        if number is not None and found.bound.get(self.name, number) == number:
-            yield found.bind(self.name, number)
+        if number is not None and match.bound.get(self.name, number) == number:
+            yield match.bind(self.name, number)
         else:
-            found.fail("a constant of one element", value)
+            match.fail("a constant of one element", value)
 
 
 @dataclass(frozen=True)
@@ -192,8 +192,8 @@ class _Named(Pattern):
         object.__setattr__(self, "roots", self.pattern.roots)
         object.__setattr__(self, "needs", self.pattern.needs)
 
-    def match(self, value: ir.Value | None, found: Found) -> Iterator[Found]:
-        for inner in self.pattern.match(value, found):
+    def match(self, value: ir.Value | None, match: Match) -> Iterator[Match]:
+        for inner in self.pattern.match(value, match):
             yield from self.variable.match(value, inner)
 
 
@@ -203,21 +203,21 @@ class _Number(Pattern):
 
     number: float
 
-    def match(self, value: ir.Value | None, found: Found) -> Iterator[Found]:
+    def match(self, value: ir.Value | None, match: Match) -> Iterator[Match]:
         number = number_of(value)
         if number is not None and value is not None and is_close(number, self.number, value.dtype):
-            yield found
+            yield match
         else:
-            found.fail(self.number, value)
+            match.fail(self.number, value)
 
 
 @dataclass(frozen=True)
 class _Absent(Pattern):
     """An input that is left out."""
 
-    def match(self, value: ir.Value | None, found: Found) -> Iterator[Found]:
+    def match(self, value: ir.Value | None, match: Match) -> Iterator[Match]:
         if value is None:
-            yield found
+            yield match
 
 
 class _Either(Pattern):
@@ -226,9 +226,9 @@ class _Either(Pattern):
         self.roots = frozenset().union(*(item.roots for item in patterns))
         self.needs = frozenset.intersection(*(item.needs for item in patterns))
 
-    def match(self, value: ir.Value | None, found: Found) -> Iterator[Found]:
+    def match(self, value: ir.Value | None, match: Match) -> Iterator[Match]:
         for item in self._patterns:
-            yield from item.match(value, found)
+            yield from item.match(value, match)
 
 
 class _Operator(Pattern):
@@ -237,30 +237,30 @@ class _Operator(Pattern):
         self.roots = frozenset({op_type})
         self.needs = self.roots.union(*(item.needs for item in inputs))
 
-    def match(self, value: ir.Value | None, found: Found) -> Iterator[Found]:
+    def match(self, value: ir.Value | None, match: Match) -> Iterator[Match]:
         node = value.producer() if value is not None else None
         if node is None or node.op_type != self._op_type or node.domain != self._domain or node.outputs[0] is not value:
-            found.fail(self._op_type, value)
+            match.fail(self._op_type, value)
             return
         count = len(self._inputs)
         given = [*node.inputs, *[None] * (count - len(node.inputs))]
-        inner = self._match_attributes(node, found.cover(node))
+        inner = self._match_attributes(node, match.cover(node))
         if inner is None or any(item is not None for item in given[count:]):
             return
         yield from _match_all(self._inputs, given, inner)
         if len(given) == 2 and has_trait(node, Trait.COMMUTATIVE):
             yield from _match_all(self._inputs, given[::-1], inner)
 
-    def _match_attributes(self, node: ir.Node, found: Found) -> Found | None:
+    def _match_attributes(self, node: ir.Node, match: Match) -> Match | None:
         for name, wanted in self._attributes.items():
             actual = attribute(node, name)
             if isinstance(wanted, _Variable):
-                if found.bound.get(wanted.name, actual) != actual:
+                if match.bound.get(wanted.name, actual) != actual:
                     return None
-                found = found.bind(wanted.name, actual)
+                match = match.bind(wanted.name, actual)
             elif not (is_close(actual, wanted, None) if isinstance(wanted, float) else actual == wanted):
                 return None
-        return found
+        return match
 
 
 class _Product(Pattern):
@@ -289,7 +289,7 @@ class _Product(Pattern):
         """One divided by this."""
         return _Product(self._divisors, self._factors, 1 / self._number)
 
-    def match(self, value: ir.Value | None, found: Found) -> Iterator[Found]:
+    def match(self, value: ir.Value | None, match: Match) -> Iterator[Match]:
         if value is None or not _is_product(value):
             return
         terms = _Terms()
@@ -298,7 +298,7 @@ class _Product(Pattern):
             return
         if not is_close(terms.number, self._number, value.dtype):
             return
-        inner = found.cover(*terms.nodes)
+        inner = match.cover(*terms.nodes)
         for factors in permutations(terms.factors):
             for divisors in permutations(terms.divisors):
                 yield from _match_all(self._factors + self._divisors, factors + divisors, inner)
@@ -306,7 +306,7 @@ class _Product(Pattern):
 
 @dataclass
 class _Terms:
-    """A product in the graph, taken apart."""
+    """The factors and divisors of a product in the graph."""
 
     factors: list[ir.Value] = field(default_factory=list)
     divisors: list[ir.Value] = field(default_factory=list)
@@ -336,10 +336,10 @@ def _is_product(value: ir.Value) -> bool:
     return node is not None and node.op_type in _Product.roots and not node.domain and is_float(value)
 
 
-def _match_all(patterns: Sequence[Pattern], values: Sequence[ir.Value | None], found: Found) -> Iterator[Found]:
+def _match_all(patterns: Sequence[Pattern], values: Sequence[ir.Value | None], match: Match) -> Iterator[Match]:
     """Every way to match each pattern with its value."""
     if not patterns:
-        yield found
+        yield match
         return
-    for inner in patterns[0].match(values[0], found):
+    for inner in patterns[0].match(values[0], match):
         yield from _match_all(patterns[1:], values[1:], inner)

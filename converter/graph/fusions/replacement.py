@@ -1,4 +1,4 @@
-"""Replacement: put new nodes in the place of old ones, with their names and provenance."""
+"""Replacement of nodes by new ones, which keep names and provenance."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from converter.graph.provenance import merge_provenance, transfer_provenance
 
 
 def replace(old: Iterable[ir.Node], new: Sequence[ir.Node], results: Mapping[ir.Value, ir.Value], at: ir.Node) -> None:
-    """Put the nodes `new` where `at` stands and drop `old`, and what only these used.
+    """Insert the nodes `new` after `at`; remove `old`, and nodes whose results only these read.
 
     Args:
-        old: the nodes that go.
-        new: the nodes that come; there need be none when the results are there already.
-        results: the values that others use, and what takes their place.
-        at: one of `old`, behind all that `new` needs.
+        old: the nodes to remove.
+        new: the nodes to insert; none when the results exist already.
+        results: from values that other nodes read to those that replace them.
+        at: one of `old`, after every node that `new` reads.
     """
     graph = at.graph
     assert graph is not None
     old = list(dict.fromkeys(old))
     if new:
         transfer_provenance(old, new)
-    heir = new[-1] if new else _neighbour(at.outputs[0], results[at.outputs[0]])
+    successor = new[-1] if new else _adjacent(at.outputs[0], results[at.outputs[0]])
     for value, result in results.items():
-        take_place(value, result)
+        replace_value(value, result)
     graph.insert_after(at, new)
     sources = [value.producer() for node in old for value in node.inputs if value is not None]
     graph.remove(old, safe=True)
     unused = _remove_unused(sources)
-    merge_provenance(heir, unused if new else [*old, *unused])
+    merge_provenance(successor, unused if new else [*old, *unused])
 
 
-def _neighbour(gone: ir.Value, stays: ir.Value) -> ir.Node:
-    """Who stands for a node that did nothing: what made the value, else what uses it."""
+def _adjacent(gone: ir.Value, stays: ir.Value) -> ir.Node:
+    """The node that gets the provenance of a removed one: the producer of its input, else a node that reads it."""
     return stays.producer() or gone.consumers()[0]
 
 
 def _remove_unused(nodes: Iterable[ir.Node | None]) -> list[ir.Node]:
-    """Remove those of `nodes` that nothing uses, and what only they used; returns them."""
+    """Remove those of `nodes` whose results nothing reads, and tsuccessor producers likewise; returns the removed."""
     pending, gone = list(nodes), []
     while pending:
         node = pending.pop()
@@ -51,8 +51,8 @@ def _remove_unused(nodes: Iterable[ir.Node | None]) -> list[ir.Node]:
     return gone
 
 
-def take_place(old: ir.Value, new: ir.Value) -> None:
-    """Let `new` be `old` for everything that uses it; a value that is new itself gets its name, type and shape too."""
+def replace_value(old: ir.Value, new: ir.Value) -> None:
+    """Replace `old` by `new` for all that read it; a value of a new node gets its name, type and shape too."""
     producer = new.producer()
     if producer is not None and producer.graph is None:
         new.name, new.type, new.shape = old.name, old.type, old.shape

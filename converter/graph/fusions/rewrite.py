@@ -14,7 +14,7 @@ import onnx_ir as ir
 from converter.graph.annotations import FOLDED
 from converter.graph.constants import new_initializer
 from converter.graph.fusions.log import FusionLog, NoMatch
-from converter.graph.fusions.pattern import Found, PartialMatch, Pattern, pattern_of, variables_of
+from converter.graph.fusions.pattern import Match, PartialMatch, Pattern, pattern_of, variables_of
 from converter.graph.fusions.replacement import replace
 from converter.graph.queries import shape_of
 from converter.graph.shape_inference import infer_node
@@ -84,7 +84,7 @@ class Builder:
         return self._add(operator.node(inputs, **attributes)).outputs[0]
 
     def _add(self, node: ir.Node) -> ir.Node:
-        """Name a new node of one output after where it stands."""
+        """Add a new node of one output, named after the scope of the root."""
         scope = (self._root.name or "").rpartition("/")[0] or self._root.name
         node.name = node.outputs[0].name = self._names.fresh(f"{scope}/{node.op_type}")
         self.nodes.append(node)
@@ -110,9 +110,9 @@ class Fusion:
 
     Attributes:
         function: writes the pattern over its parameters, the variables.
-        replacement: takes a `Builder` and what the variables stand for, by their names, those that it wants; returns
-            the value that takes the place of the pattern's, or None when this case is not the operator after all. It
-            raises NoMatch instead where a reader of the script would ask why.
+        replacement: takes a `Builder` and, by their names, the values of those variables that it needs; returns the
+            value that replaces the pattern's, or None when this case is not the operator after all. It raises NoMatch
+            instead where a reader of the script would ask why.
     """
 
     function: Callable[..., Pattern]
@@ -138,9 +138,9 @@ class Fusion:
         """Replace the nodes that end in `root`, when they match; returns the new nodes, None when they do not."""
         near_miss: NoMatch | None = None
         partial = PartialMatch() if context.log.is_detailed else None
-        for found in self.pattern.match(root.outputs[0], Found(partial=partial)):
+        for match in self.pattern.match(root.outputs[0], Match(partial=partial)):
             try:
-                nodes = self._replace(root, found, context.names)
+                nodes = self._replace(root, match, context.names)
             except NoMatch as reason:
                 near_miss = near_miss or reason
             else:
@@ -154,29 +154,29 @@ class Fusion:
             context.log.miss(self.name, near_miss, root)
         return None
 
-    def _replace(self, root: ir.Node, found: Found, names: UniqueNames) -> Sequence[ir.Node] | None:
+    def _replace(self, root: ir.Node, match: Match, names: UniqueNames) -> Sequence[ir.Node] | None:
         """Replace the nodes of a match; returns the new ones, None when this is another case.
 
         Raises:
             NoMatch: this is nearly the case.
         """
-        covered = set(found.nodes)
-        inner = [node for node in found.nodes if node is not root and not _is_private(node, covered)]
+        covered = set(match.nodes)
+        inner = [node for node in match.nodes if node is not root and not _is_private(node, covered)]
         if inner and len(covered) >= FEWEST:
             raise NoMatch("a value inside it is read elsewhere too", inner[0])
         if inner:
             return None
         builder = Builder(root, names)
-        result = self.replacement(builder, **{name: found.bound.get(name) for name in self._wanted})
+        result = self.replacement(builder, **{name: match.bound.get(name) for name in self._wanted})
         if result is None or not (builder.nodes or not root.outputs[0].is_graph_output()):
             return None
-        replace(found.nodes, builder.nodes, {root.outputs[0]: result}, at=root)
+        replace(match.nodes, builder.nodes, {root.outputs[0]: result}, at=root)
         return builder.nodes
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the steps of one conversion share: the names that are taken, and the log of matches and near misses."""
+    """What the steps of one conversion share: the names in use, and the log of matches and near misses."""
 
     names: UniqueNames
     log: FusionLog = field(default_factory=FusionLog)

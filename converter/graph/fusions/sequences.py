@@ -1,4 +1,4 @@
-"""Layers for sequences, which TensorFlow writes as layers for images of a single row."""
+"""Layers for sequences (N, C, L), which TensorFlow writes as layers for images with one row."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from converter.graph.queries import shape_of
 
 
 def regrouped(x: Pattern, split: Pattern, perm: Pattern, merged: Pattern, parts: Pattern, y: Pattern) -> Pattern:
-    """Axes split, changed over and merged."""
+    """Axes split, transposed and merged."""
     return named(y, op.Reshape(op.Transpose(named(parts, op.Reshape(x, split)), perm=perm), merged))
 
 

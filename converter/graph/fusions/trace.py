@@ -1,4 +1,4 @@
-"""Trace: which weights of the source a tensor was put together from."""
+"""Trace: which weights of the source a tensor was concatenated and permuted from."""
 
 from __future__ import annotations
 

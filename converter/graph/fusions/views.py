@@ -1,4 +1,4 @@
-"""Views: other shapes, orders and parts of a tensor, which exporters write in small steps."""
+"""Views: reshapes, transposes and slices, which exporters write as several nodes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXTENTS = frozenset({"Add", "Cast", "Div", "Gather", "Mul", "Shape", "Slice", "S
 
 
 def slice_of_one(x: Pattern, start: Pattern, end: Pattern, axes: Pattern, squeezed: Pattern) -> Pattern:
-    """`x[i:i+1]`, and the axis taken out."""
+    """`x[i:i+1]`, and Squeeze of that axis."""
     return op.Squeeze(either(op.Slice(x, start, end, axes), op.Slice(x, start, end, axes, 1)), squeezed)
 
 
@@ -42,8 +42,8 @@ def gather_one_element(
     return builder.Gather(x, builder.constant("index", np.array(first)), axis=axis)
 
 
-def gathered_by_one_number(x: Pattern, places: Pattern) -> Pattern:
-    """Parts of a tensor by places that have one number each, as torch's indexing is exported."""
+def gather_nd_along_first_axis(x: Pattern, places: Pattern) -> Pattern:
+    """GatherND with indices of one number each, as torch exports indexing."""
     return op.GatherND(x, places, batch_dims=0)
 
 
@@ -60,7 +60,7 @@ def gather(builder: Builder, x: ir.Value, places: ir.Value) -> ir.Value | None:
 
 
 def gather_of_one(x: Pattern, index: Pattern, new: Pattern, axis: Pattern, squeezed: Pattern) -> Pattern:
-    """A gather of one number, given as a vector, and the axis taken out."""
+    """Gather with an index of one element, and Squeeze of that axis."""
     return op.Squeeze(op.Gather(x, op.Unsqueeze(index, new), axis=axis), squeezed)
 
 
@@ -74,7 +74,7 @@ def gathered_element(
     return builder.Gather(x, index, axis=axis)
 
 
-# One number everywhere
+# One number in all places
 
 
 def expanded_number(number: Pattern, shape: Pattern) -> Pattern:
@@ -90,16 +90,16 @@ def constant_of_shape(builder: Builder, number: ir.Value, shape: ir.Value) -> ir
     return builder.ConstantOfShape(shape, value=ir.tensor(tensor.numpy().reshape(1)))
 
 
-# Nothing new
+# Same elements
 
 
 def gathered_in_order(x: Pattern, flat: Pattern, index: Pattern) -> Pattern:
-    """Elements of a flattened tensor by their numbers, which is how torch's strides are exported."""
+    """Elements of a flattened tensor by their positions, as torch exports `as_strided`."""
     return op.Gather(op.Reshape(x, flat), index)
 
 
 def reshape_of_all(builder: Builder, x: ir.Value, flat: ir.Value, index: ir.Value) -> ir.Value | None:
-    """Reshape, when these are all elements in their order."""
+    """Reshape, when these are all elements in order."""
     if numbers_of(flat) != (-1,) or index.const_value is None or x.shape is None or not x.shape.is_static():
         return None
     numbers = index.const_value.numpy()
@@ -108,13 +108,13 @@ def reshape_of_all(builder: Builder, x: ir.Value, flat: ir.Value, index: ir.Valu
     return builder.Reshape(x, builder.constant("shape", np.array(numbers.shape)))
 
 
-def gathered_in_a_row(x: Pattern, index: Pattern, axis: Pattern) -> Pattern:
-    """Elements by their numbers, which exporters compute where positions are counted."""
+def gathered_by_constant(x: Pattern, index: Pattern, axis: Pattern) -> Pattern:
+    """Elements by indices, which exporters compute for a range of positions."""
     return op.Gather(x, index, axis=axis)
 
 
 def slice_of_consecutive(builder: Builder, x: ir.Value, index: ir.Value, axis: int) -> ir.Value | None:
-    """`x[first:last]`, when the numbers are one after the other; `x` itself, when these are all."""
+    """`x[first:last]`, when the indices are consecutive; `x` itself, when they are all."""
     numbers, extents = numbers_of(index), shape_of(x)
     if numbers is None or extents is None or len(numbers) < 2 or numbers[0] < 0:
         return None
@@ -160,19 +160,19 @@ def identity(builder: Builder, x: ir.Value, shape: ir.Value, y: ir.Value) -> ir.
 
 
 FUSIONS = (
-    Fusion(gathered_by_one_number, gather),
+    Fusion(gather_nd_along_first_axis, gather),
     Fusion(slice_of_one, gather_one_element),
     Fusion(expanded_number, constant_of_shape),
     Fusion(gather_of_one, gathered_element),
     Fusion(gathered_in_order, reshape_of_all),
-    Fusion(gathered_in_a_row, slice_of_consecutive),
+    Fusion(gathered_by_constant, slice_of_consecutive),
     Fusion(reshape_of_view, reshape_once),
     Fusion(same_shape, identity),
 )
 
 
 def merge_new_axes(model: ir.Model, context: Context) -> None:
-    """Put new axes in at once where steps put them in, though other steps may begin in the same way."""
+    """Merge an Unsqueeze of an Unsqueeze into one, even if other nodes read the inner one."""
     for graph in model.graphs():
         for node in graph:
             inner = node.inputs[0].producer() if _is_unsqueeze(node) and node.inputs[0] is not None else None

@@ -1,4 +1,4 @@
-"""Windows: slices of one length, stacked one by one, as an exporter writes `x.unfold(dimension, size, step)`."""
+"""Windows: stacked slices of one length, as torch exports `x.unfold(dimension, size, step)`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from converter.graph.queries import attribute, axes_of, is_internal, numbers_of,
 from converter.graph.unique_names import UniqueNames
 
 FEWEST = 3
-"""Fewer slices are read as they stand."""
+"""Fewer slices stay as they are."""
 
 
 class _Window(NamedTuple):
@@ -26,7 +26,7 @@ class _Window(NamedTuple):
 
 
 def stack_windows(concat: ir.Node, names: UniqueNames) -> bool:
-    """Make one Reshape of windows that lie side by side, and one Gather of all others."""
+    """Replace stacked windows by one Reshape where they are adjacent, else by one Gather."""
     windows = [window for value in concat.inputs if (window := _window(value, concat)) is not None]
     if len(windows) < FEWEST:
         return False
@@ -43,19 +43,19 @@ def _stack(concat: ir.Node, windows: list[_Window], names: UniqueNames) -> None:
     builder = Builder(concat, names)
     end = int(starts[-1]) + size
     extents = shape_of(x) or ()
-    behind = extents[axis + 1 :]
-    if starts.tolist() == list(range(0, end, size)) and all(isinstance(extent, int) for extent in behind):
+    after = extents[axis + 1 :]
+    if starts.tolist() == list(range(0, end, size)) and all(isinstance(extent, int) for extent in after):
         bounds = (
             builder.constant(role, np.array([value])) for role, value in (("start", 0), ("end", end), ("axis", axis))
         )
         whole = x if extents[axis] == end else builder.Slice(x, *bounds)
-        shape = (*(0,) * axis, len(starts), size, *behind)
+        shape = (*(0,) * axis, len(starts), size, *after)
         stacked = builder.Reshape(whole, builder.constant("shape", np.array(shape, np.int64)))
     else:
         index = starts[:, None] + np.arange(size)
         stacked = builder.Gather(x, builder.constant("index", index), axis=axis)
     new = attribute(concat, "axis") % (len(perm) + 1)
-    order = [other + (other >= axis) for other in perm]  # the axis of windows stands before that within them
+    order = [other + (other >= axis) for other in perm]  # the axis of windows is before the axis within a window
     order.insert(new, axis)
     if order != sorted(order):
         stacked = builder.Transpose(stacked, perm=order)
@@ -64,7 +64,7 @@ def _stack(concat: ir.Node, windows: list[_Window], names: UniqueNames) -> None:
 
 
 def _window(value: ir.Value | None, concat: ir.Node) -> _Window | None:
-    """The window that a value is; None when it is anything else, or used elsewhere."""
+    """A value as a window; None when it is no window, or read elsewhere too."""
     nodes = []
     producer = _private(value, "Unsqueeze")
     if producer is None:

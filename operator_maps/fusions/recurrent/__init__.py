@@ -1,7 +1,7 @@
 """LSTM, GRU, RNN: recurrent layers as frameworks have them, which are nn.LSTM, nn.GRU and nn.RNN.
 
 For D directions ONNX stacks the weights of both, joins the two biases and gives (sequence, D, batch, hidden) for every
-step; MindSpore's layers keep them apart and give (sequence, batch, D * hidden), or with the batch first.
+step; MindSpore's layers have separate weights and give (sequence, batch, D * hidden), or with the batch first.
 
 Inputs: x, lengths, the initial hidden (and cell) state (D, batch, hidden), None for zeros; then the weights in a form
 that `weights` lists. Outputs: the hidden state of every step, the last states.

@@ -113,7 +113,7 @@ class _Layer:
     """A node that becomes a layer.
 
     ONNX's first output Y is (sequence, D, batch, hidden), or (batch, sequence, D, hidden) with `layout = 1`. Exporters
-    merge D into the features behind it, which the layer's output has done already.
+    merge D into the features, as the layer's output has them.
     """
 
     def __init__(self, operator: FusedOperator, node: ir.Node, names: UniqueNames) -> None:
@@ -126,7 +126,7 @@ class _Layer:
         self._hidden = int(_shape(node.inputs[2])[2] or 0)
         self._layout = attribute(node, "layout")
         self._merging: list[ir.Node] = []
-        """The nodes behind Y that merge D into the features."""
+        """The nodes after Y that merge D into the features."""
         self._merged: list[ir.Value] = []
         """What they give: (sequence, batch, D * hidden)."""
         self._unmerged: list[ir.Value] = []
@@ -140,7 +140,7 @@ class _Layer:
             self._merged += [merging.outputs[0] for merging in chain[-1:]]
 
     def replace(self, weights: Sequence[ir.Value]) -> None:
-        """Put the layer in the node's place, with what brings it into the layout that is expected."""
+        """Replace the node by the layer, with transposes and reshapes for values of another layout."""
         node = self._node
         x, _, _, _, lengths, *states = [*node.inputs, *(None,) * 7][: 7 if node.op_type == "LSTM" else 6]
         assert x is not None

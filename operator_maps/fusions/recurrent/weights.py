@@ -5,7 +5,7 @@ For D directions, G gates and H hidden features:
 - the layer's own: for each direction the input weights (G * H, features); then likewise the hidden weights (G * H, H),
   then, where there are biases, those of the input (G * H) and the hidden state (G * H); gates in MindSpore's order;
 - ONNX's: W (D, G * H, features), R (D, G * H, H), and the biases B (D, 2 * G * H) or its halves (D, G * H), (D, G * H);
-- ONNX's for one direction, behind them those for the other.
+- ONNX's for the first direction, then ONNX's for the other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from converter.rows import Step, concatenate, reshape, slice_axis
 
 GATES = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
-"""Operator → where among ONNX's gates MindSpore's stand."""
+"""Operator → for each gate in MindSpore's order, its position in ONNX's order."""
 PARAMETERS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 """What MindSpore calls the parameters; those of the direction backward end in `_reverse`."""
 
@@ -68,7 +68,7 @@ def _of_direction(shape: Sequence[int], index: int, directions: int) -> tuple[St
 
 
 def _in_order(first: int, rows: int, gates: Sequence[int], is_part: bool) -> tuple[Step, ...]:
-    """Bring the gates, which stand in the `rows` from `first` on, into MindSpore's order."""
+    """Reorder the gates, which are the `rows` rows from `first` on, as MindSpore has them."""
     hidden = rows // len(gates)
     starts = [first + gate * hidden for gate in gates]
     blocks = [(slice_axis(0, start, start + hidden),) for start in starts]
