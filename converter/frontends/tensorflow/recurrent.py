@@ -187,4 +187,5 @@ def _bias(graph: Any, loop: Any, layer: _Layer, name: str) -> str:
     if value.ndim == 2:
         shape = graph.make_const(f"{name}/shape", np.array([1, value.size], np.int64)).output[0]
         return graph.make_node("Reshape", [loop.input[layer.bias], shape]).output[0]
-    return graph.make_const(f"{name}/bias", np.concatenate([value, np.zeros_like(value)])[np.newaxis]).output[0]
+    row = value.reshape(1, -1)
+    return graph.make_const(f"{name}/bias", np.concatenate([row, np.zeros_like(row)], axis=1)).output[0]

@@ -13,6 +13,7 @@ import onnx
 
 from converter.frontends.tensorflow.batch_norm import rewrite_batch_norm
 from converter.frontends.tensorflow.handlers import HANDLERS
+from converter.frontends.tensorflow.provenance import recording
 from converter.frontends.tensorflow.recurrent import rewrite_recurrent
 from converter.frontends.tensorflow.sample_norm import rewrite_sample_norm
 from converter.frontends.tensorflow.transposed import rewrite_transposed
@@ -123,6 +124,7 @@ class Session:
             mock.patch.object(handler.tf_op, "create_mapping", mapping),
             mock.patch.object(utils, "INTERNAL_NAME", 0),
             mock.patch.dict(back_to_back_optimizer._func_map),
+            recording(),
         ):
             del back_to_back_optimizer._func_map["Conv", "BatchNormalization"]
             try:

@@ -1,162 +1,118 @@
 """The weights of the ONNX model under their source's names, with the way from there.
 
 tf2onnx transposes the kernel of a convolution in place (HWIO → OIHW) and puts others behind nodes. Here every weight
-becomes an initializer that is ready to use, and its metadata tell which tensor it was and the steps from it.
+becomes an initializer that is ready to use, and its metadata tell which tensor it was and the steps from it: those that
+were recorded while tf2onnx ran (`provenance.py`), and the nodes that are folded here.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from posixpath import commonpath
 
 import numpy as np
 import onnx
 
-from converter.base.weight_steps import SOURCE, Step, apply, concatenate, reshape, slice_axis, transpose, zeros
+from converter.base.weight_steps import SOURCE, Step, apply, joined, reshape, transpose
 from converter.frontends.tensorflow.order import bodies, reads
-
-_GATES = 4
-"""Of an LSTM."""
+from converter.frontends.tensorflow.provenance import Joined, Origin, Provenance, take
 
 _RECURRENT = ("LSTM", "GRU", "RNN")
-_BIAS = 3
-"""Which of their inputs is the bias; the kernel is 1."""
+_WEIGHTS = slice(1, 4)
+"""Which of their inputs are kernel, recurrent kernel and bias."""
 
 _LAYOUT = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity")
 """Operators that only rearrange."""
-
-
-@dataclass(frozen=True)
-class _Origin:
-    """The constant of the source that an initializer was, and what was done to it."""
-
-    name: str
-    shape: tuple[int, ...]
-    steps: tuple[Step, ...]
 
 
 def restore(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None:
     """Fold what only rearranges a weight, and note where each weight came from, in sub-graphs too.
 
     Args:
-        graph: as tf2onnx wrote it, nodes sorted.
+        graph: as tf2onnx wrote it, nodes sorted, initializers with their provenance.
         constants: the float constants of the source, by the name of their node.
     """
     for node in graph.node:
         for body in bodies(node):
             restore(body, constants)
-    origins = {}
-    for tensor in graph.initializer:
-        origin = _origin(tensor, constants)
-        if origin is not None:
-            origins[tensor.name] = origin
+    origins, stacked = _provenance(graph, constants)
+    _rename_others(graph, constants, origins)
     _fold(graph, origins)
-    _take_apart(graph, constants, origins)
+    _take_apart(graph, constants, origins, stacked)
     for tensor in graph.initializer:
         origin = origins.get(tensor.name)
-        if origin is not None and (origin.steps or origin.name != tensor.name.removesuffix(":0")):
-            source = {"name": origin.name, "shape": origin.shape, "transform": origin.steps}
+        steps = joined(origin.steps, origin.shape) if origin is not None else ()
+        if origin is not None and (steps or origin.name != tensor.name.removesuffix(":0")):
+            source = {"name": origin.name, "shape": origin.shape, "transform": steps}
             tensor.metadata_props.add(key=SOURCE, value=json.dumps(source))
 
 
-def _origin(tensor: onnx.TensorProto, constants: Mapping[str, np.ndarray]) -> _Origin | None:
-    """The constant of the source that an initializer is, told by its name and its elements."""
-    array = onnx.numpy_helper.to_array(tensor)
-    name = next((name for name in _names(tensor.name) if name in constants), None)
-    if name is not None:
-        steps = _steps(constants[name], array)
-        return None if steps is None else _Origin(name, constants[name].shape, steps)
-    return _kernel_origin(array, constants)
+def _provenance(
+    graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]
+) -> tuple[dict[str, Origin], dict[str, Joined]]:
+    """The initializers that are one constant of the source, and those that are several, by name."""
+    origins: dict[str, Origin] = {}
+    stacked: dict[str, Joined] = {}
+    for tensor in graph.initializer:
+        provenance = take(tensor)
+        if provenance is None or not _holds(provenance, onnx.numpy_helper.to_array(tensor), constants):
+            continue
+        if isinstance(provenance, Origin):
+            origins[tensor.name] = provenance
+        else:
+            stacked[tensor.name] = provenance
+    return origins, stacked
 
 
-def _kernel_origin(array: np.ndarray, constants: Mapping[str, np.ndarray]) -> _Origin | None:
-    """The constant of the source that the kernel of an LSTM's one direction is, told by its elements."""
-    if array.ndim == 3 and array.shape[0] == 1 and array.shape[1] % _GATES == 0 and array.dtype.kind == "f":
-        for name, source in constants.items():
-            steps = _gate_steps(source, array[0])
-            if steps is not None:
-                return _Origin(name, source.shape, (*steps, reshape(*array.shape)))
-    return None
+def _holds(provenance: Provenance, array: np.ndarray, constants: Mapping[str, np.ndarray]) -> bool:
+    """Whether the steps make this array of these constants: a function may have a constant of the same name."""
+    made = _made(provenance, constants)
+    if made is None or made.dtype != array.dtype:
+        return False
+    return np.array_equal(made, array) or np.array_equal(made, array, equal_nan=True)  # the latter takes long
 
 
-def _names(name: str) -> Iterator[str]:
-    """The nodes that an initializer may come from: tf2onnx appends `:0`, and `__12` to a copy."""
-    name = name.removesuffix(":0")
-    yield name
-    while (shorter := re.sub(r"__\d+$", "", name)) != name:
-        name = shorter
-        yield name
+def _made(provenance: Provenance, constants: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """The array that the steps make; None when a constant is not the one that was recorded."""
+    if isinstance(provenance, Origin):
+        source = constants.get(provenance.name)
+        return None if source is None or source.shape != provenance.shape else apply(provenance.steps, source)
+    parts = [_made(item, constants) for item in provenance.parts]
+    known = [item for item in parts if item is not None]
+    return np.concatenate(known, provenance.axis) if len(known) == len(parts) else None
 
 
-def _steps(source: np.ndarray, array: np.ndarray) -> tuple[Step, ...] | None:
-    """How one array becomes the other by a new shape or a transposition; None when it takes more."""
-    if source.dtype != array.dtype or source.size != array.size:
-        return None
-    if np.array_equal(source.reshape(-1), array.reshape(-1)):
-        return () if source.shape == array.shape else (reshape(*array.shape),)
-    if source.ndim == array.ndim <= 5:
-        for perm in itertools.permutations(range(source.ndim)):
-            if array.shape == tuple(source.shape[i] for i in perm) and np.array_equal(source.transpose(perm), array):
-                return (transpose(*perm),)
-    return None
+def _rename_others(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray], origins: Mapping[str, Origin]) -> None:
+    """Number initializers that have the name of a constant and are not that constant: nobody is to take them for it."""
+    outputs = {value.name for value in graph.output}
+    names = {}
+    for tensor in graph.initializer:
+        name = tensor.name.removesuffix(":0")
+        if name in constants and tensor.name not in origins and tensor.name not in outputs:
+            names[tensor.name] = f"{name}__0"
+            tensor.name = names[tensor.name]
+    _rename(graph.node, names)
 
 
-def _gate_steps(source: np.ndarray, array: np.ndarray) -> tuple[Step, ...] | None:
-    """How a kernel of an LSTM, (inputs, 4 * hidden), becomes ONNX's, (4 * hidden, inputs), its gates in another order.
-
-    TensorFlow 1 has the recurrent kernel below the kernel, in one matrix.
-    """
-    width, inputs = array.shape
-    if source.ndim != 2 or source.shape[1] != width or source.shape[0] < inputs or source.dtype != array.dtype:
-        return None
-    hidden = width // _GATES
-    for start in {0, source.shape[0] - inputs}:
-        turned = source[start : start + inputs].T
-        blocks = [turned[k * hidden : (k + 1) * hidden] for k in range(_GATES)]
-        wanted = [array[k * hidden : (k + 1) * hidden] for k in range(_GATES)]
-        order = [next((k for k, b in enumerate(blocks) if np.array_equal(b, block)), None) for block in wanted]
-        if None not in order:
-            taken = () if inputs == source.shape[0] else (slice_axis(0, start, start + inputs),)
-            gates = [(slice_axis(0, k * hidden, (k + 1) * hidden),) for k in order if k is not None]
-            return (*taken, transpose(1, 0), concatenate(0, *gates))
-    return None
-
-
-@dataclass(frozen=True)
-class _Joined:
-    """An array that was joined along an axis, each part with the constant that it was."""
-
-    axis: int
-    parts: Sequence[_Joined | tuple[np.ndarray, _Origin]]
-
-
-def _take_apart(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray], origins: dict[str, _Origin]) -> None:
+def _take_apart(
+    graph: onnx.GraphProto,
+    constants: Mapping[str, np.ndarray],
+    origins: dict[str, Origin],
+    stacked: Mapping[str, Joined],
+) -> None:
     """Join the weights of recurrent nodes by nodes, where they are several tensors of the source.
 
     ONNX stacks the weights of two directions, and has two biases in one vector: the source has one, the other is zero.
     """
-    tensors = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
-        if node.op_type in _RECURRENT:
-            kernels = [origins[name] for name in node.input[1:2] if name in origins]
-            for i, name in enumerate(node.input[1 : _BIAS + 1], start=1):
-                if name not in tensors or name in origins:
-                    continue
-                if i == _BIAS:
-                    joined = _bias(tensors[name], kernels, constants)
-                else:
-                    joined, found = _kernels(tensors[name], constants)
-                    kernels = kernels or found
-                if joined is not None:
-                    node.input[i] = f"{name}_joined"
-                    nodes += _written(joined, node.input[i], name, graph, origins)
+        for i in range(*_WEIGHTS.indices(len(node.input))) if node.op_type in _RECURRENT else ():
+            name = node.input[i]
+            if name in stacked:
+                node.input[i] = f"{name}_joined"
+                nodes += _written(stacked[name], node.input[i], name, graph, constants, origins)
         nodes.append(node)
     _set_nodes(graph, nodes)
     read = {name for node in graph.node for name in reads(node)} | {value.name for value in graph.output}
@@ -164,56 +120,27 @@ def _take_apart(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray], ori
         graph.initializer.remove(tensor)
 
 
-def _kernels(array: np.ndarray, constants: Mapping[str, np.ndarray]) -> tuple[_Joined | None, list[_Origin]]:
-    """The kernels of all directions, and their origins; None when one is no constant of the source."""
-    directions = np.split(array, len(array))
-    found = [_kernel_origin(direction, constants) for direction in directions]
-    known = [origin for origin in found if origin is not None]
-    if len(known) < len(found):
-        return None, []
-    return _Joined(0, tuple(zip(directions, known, strict=True))), known
-
-
-def _bias(array: np.ndarray, kernels: Sequence[_Origin], constants: Mapping[str, np.ndarray]) -> _Joined | None:
-    """The biases of each direction, that of the input in the order of gates that its kernel came in."""
-    directions = []
-    for row, kernel in zip(np.split(array, len(array)), kernels, strict=False):
-        own, state = np.split(row, 2, axis=1)
-        steps = tuple(step for step in kernel.steps if step["op"] == "concatenate")
-        found = [name for name, constant in constants.items() if _becomes(constant, steps, own[0])]
-        if state.any() or not found:
-            return None
-        nearest = max(found, key=lambda name: len(commonpath([name, kernel.name])))
-        ways = (*steps, reshape(*own.shape)), (zeros(*state.shape),)
-        origins = [_Origin(nearest, constants[nearest].shape, way) for way in ways]
-        directions.append(_Joined(1, tuple(zip((own, state), origins, strict=True))))
-    if len(directions) != len(array):
-        return None
-    return directions[0] if len(array) == 1 else _Joined(0, directions)
-
-
 def _written(
-    joined: _Joined, output: str, name: str, graph: onnx.GraphProto, origins: dict[str, _Origin]
+    whole: Joined,
+    output: str,
+    name: str,
+    graph: onnx.GraphProto,
+    constants: Mapping[str, np.ndarray],
+    origins: dict[str, Origin],
 ) -> Iterator[onnx.NodeProto]:
     """The nodes that make `output`; their initializers go into the graph."""
-    names = [f"{name}_{k}" for k in range(len(joined.parts))]
-    for part_name, item in zip(names, joined.parts, strict=True):
-        if isinstance(item, _Joined):
-            yield from _written(item, part_name, part_name, graph, origins)
+    names = [f"{name}_{k}" for k in range(len(whole.parts))]
+    for part_name, item in zip(names, whole.parts, strict=True):
+        if isinstance(item, Joined):
+            yield from _written(item, part_name, part_name, graph, constants, origins)
             continue
-        array, origin = item
+        array = apply(item.steps, constants[item.name])
         graph.initializer.append(onnx.numpy_helper.from_array(array, part_name))
-        origins[part_name] = origin
-    yield onnx.helper.make_node("Concat", names, [output], f"{output}/Concat", axis=joined.axis)
+        origins[part_name] = item
+    yield onnx.helper.make_node("Concat", names, [output], f"{output}/Concat", axis=whole.axis)
 
 
-def _becomes(source: np.ndarray, steps: Sequence[Step], array: np.ndarray) -> bool:
-    """Whether steps make one array of the other."""
-    fits = source.shape == array.shape and source.dtype == array.dtype
-    return fits and np.array_equal(apply(steps, source), array)
-
-
-def _fold(graph: onnx.GraphProto, origins: dict[str, _Origin]) -> None:
+def _fold(graph: onnx.GraphProto, origins: dict[str, Origin]) -> None:
     """Compute the nodes that rearrange a weight of known origin."""
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     readers = Counter(name for node in graph.node for name in reads(node))
@@ -233,7 +160,7 @@ def _fold(graph: onnx.GraphProto, origins: dict[str, _Origin]) -> None:
         if name != weight.name:
             tensors[name] = weight = graph.initializer.add()
         weight.CopyFrom(onnx.numpy_helper.from_array(array, name))
-        origins[name] = _Origin(origin.name, origin.shape, (*origin.steps, *steps))
+        origins[name] = origin.then(*steps)
         renamed[node.output[0]] = name
     _rename(kept, renamed)
     _set_nodes(graph, kept)

@@ -1,0 +1,242 @@
+"""The provenance of initializers: which constant of the source each one is, and the steps from there.
+
+tf2onnx transposes and reshapes constants in NumPy and makes new ones of the results. While `recording()` holds, the
+float arrays that it takes out of its graph are `Recorded`: what it does to them is noted as it happens, and goes into
+the metadata of the tensor that it makes. Nothing is read off the elements, so kernels of zeros are no exception.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, TypeAlias
+from unittest import mock
+
+import numpy as np
+import onnx
+
+from converter.base.weight_steps import Step, concatenate, reshape, slice_axis, transpose, zeros
+
+_KEY = "provenance"
+"""Of a tensor's metadata, until `take`."""
+
+_FLOAT = ("FLOAT", "FLOAT16", "DOUBLE", "BFLOAT16")
+"""Element types of constants that are followed."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A constant of the source, its shape, and the steps from there."""
+
+    name: str
+    shape: tuple[int, ...]
+    steps: tuple[Step, ...] = ()
+
+    def then(self, *steps: Step) -> Origin:
+        """The same constant after more steps."""
+        return Origin(self.name, self.shape, (*self.steps, *steps))
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Several arrays, concatenated along an axis."""
+
+    axis: int
+    parts: tuple[Provenance, ...]
+
+
+Provenance: TypeAlias = Origin | Joined
+
+
+def take(tensor: onnx.TensorProto) -> Provenance | None:
+    """Remove the provenance from a tensor's metadata and return it; None where it is unknown."""
+    note = _note(tensor)
+    if note is None:
+        return None
+    tensor.metadata_props.remove(note)
+    return _read(json.loads(note.value))
+
+
+def _note(tensor: onnx.TensorProto) -> onnx.StringStringEntryProto | None:
+    return next((entry for entry in tensor.metadata_props if entry.key == _KEY), None)
+
+
+def _add_note(tensor: onnx.TensorProto, provenance: Provenance | None) -> None:
+    tensor.metadata_props.add(key=_KEY, value=json.dumps(_plain(provenance)))
+
+
+def _plain(provenance: Provenance | None) -> dict[str, Any] | None:
+    if provenance is None:
+        return None
+    if isinstance(provenance, Origin):
+        return {"name": provenance.name, "shape": provenance.shape, "steps": provenance.steps}
+    return {"axis": provenance.axis, "parts": [_plain(item) for item in provenance.parts]}
+
+
+def _read(plain: Any) -> Any:
+    if plain is None:
+        return None
+    if "parts" in plain:
+        return Joined(plain["axis"], tuple(_read(item) for item in plain["parts"]))
+    return Origin(plain["name"], tuple(plain["shape"]), tuple(plain["steps"]))
+
+
+class Recorded(np.ndarray):
+    """An array made of constants of the source, with its provenance.
+
+    Only the methods and functions below carry the provenance on: what comes out of any other has none. The array is
+    read-only, so that its elements stay what the provenance says.
+    """
+
+    provenance: Provenance | None
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.provenance = None
+
+    def transpose(self, *axes: Any) -> Recorded:  # type: ignore[override]
+        """Permute the axes: a step."""
+        result = np.asarray(self).transpose(*axes)
+        given = axes and axes[0] is not None
+        perm = np.concatenate([np.ravel(item) for item in axes]) if given else range(self.ndim)[::-1]
+        return self._after(result, transpose(*(int(axis) % self.ndim for axis in perm)))
+
+    def reshape(self, *shape: Any, order: Any = "C") -> Recorded:  # type: ignore[override]
+        """Give the array another shape: a step, where the elements stay in C order."""
+        result = np.asarray(self).reshape(*shape, order=order)
+        return self._after(result, reshape(*result.shape)) if order == "C" else recorded(result, None)
+
+    def astype(self, *args: Any, **kwargs: Any) -> Recorded:  # type: ignore[override]
+        """Convert the elements: the same array, where they have this type already."""
+        result = np.asarray(self).astype(*args, **kwargs)
+        return recorded(result, self.provenance if result.dtype == self.dtype else None)
+
+    def _after(self, result: np.ndarray, step: Step) -> Recorded:
+        """What a step made of this array. The parts of a joined one would each need a step of their own."""
+        return recorded(result, self.provenance.then(step) if isinstance(self.provenance, Origin) else None)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        own = _FUNCTIONS.get(function)
+        return own(*args, **kwargs) if own is not None else super().__array_function__(function, types, args, kwargs)
+
+
+def recorded(array: np.ndarray, provenance: Provenance | None) -> Recorded:
+    """A view of an array, with its provenance."""
+    result = np.asarray(array).view(Recorded)
+    result.provenance = provenance
+    result.flags.writeable = provenance is None and result.flags.writeable
+    return result
+
+
+def _split(array: Recorded, sections: Any, axis: int = 0) -> list[Recorded]:
+    """`np.split`: each part is a slice."""
+    parts, start, axis = [], 0, axis % array.ndim
+    for piece in np.split(np.asarray(array), sections, axis):
+        stop = start + piece.shape[axis]
+        parts.append(array._after(piece, slice_axis(axis, start, stop)))
+        start = stop
+    return parts
+
+
+def _concatenate(arrays: Sequence[np.ndarray], axis: int | None = 0, **options: Any) -> Recorded:
+    """`np.concatenate`: parts of one constant are joined by a step, others, or zeros beside them, are noted each."""
+    result = np.concatenate([np.asarray(array) for array in arrays], axis, **options)
+    if axis is None or any(array.dtype != result.dtype for array in arrays):
+        return recorded(result, None)
+    axis %= result.ndim
+    known = [array.provenance for array in arrays if isinstance(array, Recorded)]
+    origins = [origin for origin in known if isinstance(origin, Origin)]
+    if len({origin.name for origin in origins}) == 1 and len(origins) == len(arrays):
+        return recorded(result, _gathered(origins, axis))
+    parts = [_beside(array, origins) for array in arrays]
+    return recorded(result, None if None in parts else Joined(axis, tuple(item for item in parts if item is not None)))
+
+
+def _gathered(origins: Sequence[Origin], axis: int) -> Origin:
+    """Several arrays of one constant, concatenated; the steps that all begin with are taken once."""
+    first = origins[0]
+    shared = next(
+        (i for i, step in enumerate(first.steps) if any(origin.steps[i : i + 1] != (step,) for origin in origins)),
+        len(first.steps),
+    )
+    rest = [origin.steps[shared:] for origin in origins]
+    return Origin(first.name, first.shape, (*first.steps[:shared], concatenate(axis, *rest)))
+
+
+def _beside(array: np.ndarray, origins: Sequence[Origin]) -> Provenance | None:
+    """The provenance of a part; zeros that are no constant of the source count as the first neighbour's."""
+    if isinstance(array, Recorded):
+        return array.provenance
+    if not origins or np.any(array):
+        return None
+    return Origin(origins[0].name, origins[0].shape, (zeros(*array.shape),))
+
+
+def _zeros_like(array: np.ndarray, *args: Any, **kwargs: Any) -> np.ndarray:
+    """`np.zeros_like`: no constant of the source."""
+    return np.zeros_like(np.asarray(array), *args, **kwargs)
+
+
+_FUNCTIONS: Mapping[Any, Callable[..., Any]] = {
+    np.concatenate: _concatenate,
+    np.split: _split,
+    np.zeros_like: _zeros_like,
+}
+"""Instead of NumPy's, where an argument is recorded."""
+
+
+class _NumPy:
+    """NumPy for tf2onnx's LSTM rewriter.
+
+    It puts a kernel into a list to give it another axis. To the bias of the forget gate it adds a number of the cell:
+    0 leaves the bias as it is.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    @staticmethod
+    def array(content: Any, *args: Any, **kwargs: Any) -> np.ndarray:
+        if isinstance(content, list) and len(content) == 1 and isinstance(content[0], Recorded):
+            return content[0].reshape(1, *content[0].shape).astype(*args, **kwargs)
+        return np.array(content, *args, **kwargs)
+
+    @staticmethod
+    def add(bias: np.ndarray, number: np.ndarray) -> np.ndarray:
+        return np.add(bias, number) if np.any(number) else bias
+
+
+@contextlib.contextmanager
+def recording() -> Iterator[None]:
+    """Record what tf2onnx does to the float constants of a graph."""
+    from tf2onnx import graph, tf_utils
+    from tf2onnx.rewriter import lstm_rewriter
+
+    import_tensor = tf_utils.tf_to_onnx_tensor
+
+    def imported(tensor: Any, name: str = "") -> onnx.TensorProto:
+        result = import_tensor(tensor, name)
+        if onnx.TensorProto.DataType.Name(result.data_type) in _FLOAT:
+            _add_note(result, Origin(name.removesuffix(":0"), tuple(result.dims)))
+        return result
+
+    with (
+        mock.patch.object(tf_utils, "tf_to_onnx_tensor", imported),
+        mock.patch.object(graph, "numpy_helper", SimpleNamespace(to_array=_to_array, from_array=_from_array)),
+        mock.patch.object(lstm_rewriter, "np", _NumPy()),
+    ):
+        yield
+
+
+def _to_array(tensor: onnx.TensorProto) -> np.ndarray:
+    array, note = onnx.numpy_helper.to_array(tensor), _note(tensor)
+    return array if note is None else recorded(array, _read(json.loads(note.value)))
+
+
+def _from_array(array: np.ndarray, name: str | None = None) -> onnx.TensorProto:
+    tensor = onnx.numpy_helper.from_array(np.asarray(array), name)
+    if isinstance(array, Recorded):
+        _add_note(tensor, array.provenance)
+    return tensor
