@@ -17,6 +17,7 @@ from onnx import numpy_helper, parser
 pytest.importorskip("tensorflow", reason="the extra 'tensorflow' is not installed")
 
 from models_keras import constants, freeze
+from paths import MODELS
 
 from converter import convert
 from converter.base.stages import Stages
@@ -35,7 +36,7 @@ with quiet_tensorflow() as tf:
 
     v1 = tf.compat.v1
 
-BASIC_LSTM = Path(__file__).parents[1] / "models" / "basic_lstm_s.pb"
+BASIC_LSTM = MODELS / "basic_lstm_s.pb"
 FORGET_BIAS = "LSTM-Layer/lstm/rnn/while/rnn/basic_lstm_cell/add/y"
 KERNEL = "lstm/rnn/basic_lstm_cell/kernel"
 BIAS = "lstm/rnn/basic_lstm_cell/bias"
