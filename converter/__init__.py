@@ -4,8 +4,8 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """Give `converter.convert` and `converter.Result` when they are asked for: importing them takes a second."""
-    if name in ("convert", "Result"):
+    """Give `convert`, `Result` and `Finding` when they are asked for: importing them takes a second."""
+    if name in ("convert", "Result", "Finding"):
         from converter import api
 
         return getattr(api, name)

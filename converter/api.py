@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,56 +15,22 @@ from converter.base.stages import Observer, Stages
 from converter.frontends import endpoints
 from converter.frontends.source import Request, Source
 from converter.graph.fusions import fuse_operators
+from converter.graph.mode import FILES, STAGES
 from converter.graph.normalize import normalize
 from converter.graph.snapshot import source_graph
 from converter.lowering import tables
 from converter.lowering.translation import Translation
 from converter.lowering.translator import translate
-from converter.report import Facts, docstring, reports
+from converter.report import Finding, Result, write_reports
+from converter.report.docstring import docstring
+from converter.report.graph_findings import graph_findings
 from converter.script.dead_code import eliminate_dead_code
 from converter.script.emit import emit
-from converter.script.program import Record
 from converter.script.structure import structure
-from converter.verification import VerificationResult
-from converter.verification.verify import verify as run_verification
+from converter.verification.verify import verify as verify_script
 from operator_maps import registry
 
-
-@dataclass(frozen=True)
-class Result:
-    """What a conversion made, and how far it is from the source.
-
-    Attributes:
-        name: NAME, the stem of every file.
-        files: everything written, in the order script, checkpoint, weight map, reports.
-        records: what became of every node.
-        comparison: the proof, or None when verification was turned off.
-    """
-
-    name: str
-    files: tuple[Path, ...]
-    records: tuple[Record, ...]
-    comparison: VerificationResult | None
-
-    @property
-    def nodes_total(self) -> int:
-        """How many nodes the normalised graph has."""
-        return len(self.records)
-
-    @property
-    def unconverted(self) -> tuple[Record, ...]:
-        """The nodes that became stubs."""
-        return tuple(record for record in self.records if not record.converted)
-
-    @property
-    def nodes_converted(self) -> int:
-        """How many nodes were translated."""
-        return self.nodes_total - len(self.unconverted)
-
-    @property
-    def verdict(self) -> str:
-        """`same`, `differs`, `not comparable` or `not verified`."""
-        return "not verified" if self.comparison is None else self.comparison.verdict
+__all__ = ["Finding", "Result", "convert", "translate_source"]
 
 
 def convert(
@@ -93,9 +58,9 @@ def convert(
     given = {name: value for name, value in options.items() if value not in (None, False)}
     request = Request(Path(model_file), tuple(input_nodes), tuple(output_nodes), tuple(shape), given)
     name = endpoints.module_name(request.model_file.stem)
-    stages = Stages(observer)
+    stages = Stages(STAGES, observer)
     with (
-        Output(name, Path(output), _path(report)) as out,
+        Output(FILES, name, Path(output), _path(report)) as out,
         frontends.diagnose_invalid_model(request.model_file),
         relaxed_gc(),
     ):
@@ -110,10 +75,11 @@ def convert(
                 weights = out.checkpoint(made.checkpoint)
                 checkpoint.write(made.program, weights, stages.each)
             out.weight_map(f"weight_map_of_{name}.json", weight_map(made.program, name))
-        proof = None
+        verification = None
         if verify:
             with stages.stage("verify"):
-                proof = run_verification(source, made, rows, script, weights, _path(verify_inputs), stages.count)
+                inputs = _path(verify_inputs)
+                verification = verify_script(source, made, rows, script, weights, inputs, stages.count)
         with stages.stage("report"):
             used = {
                 "input_nodes": request.input_nodes,
@@ -125,20 +91,10 @@ def convert(
                 "verify_inputs": verify_inputs,
                 **given,
             }
-            facts = Facts(
-                name=name,
-                source=source,
-                graph=made.source_graph,
-                program=made.program,
-                script=made.script,
-                proof=proof,
-                options=used,
-                stages=stages,
-                written=out.files,
-            )
-            for file, text in reports(facts):
-                out.report(file, text)
-    return Result(name, out.files, tuple(made.program.records), proof)
+            files = (*out.files, *out.reports)
+            findings = graph_findings(name, source, made, verification, used, stages, files)
+            write_reports(out, findings)
+    return Result(name, out.files, findings.records, verification)
 
 
 def translate_source(
@@ -149,7 +105,7 @@ def translate_source(
     stages: Stages | None = None,
 ) -> Translation:
     """Take a source through normalisation, the operator tables and emission."""
-    stages = stages or Stages()
+    stages = stages or Stages(STAGES)
     with stages.stage("normalize"):
         graph = normalize(source.model, source.base_dir, stages.each, rows.own)
         before = source_graph(graph)

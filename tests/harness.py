@@ -149,9 +149,9 @@ def compare(got: Any, want: Any, rtol: float, atol: float, message: str) -> None
 def proved(result: Result) -> None:
     """Assert that everything was converted and is the same in both modes."""
     assert not result.unconverted, [f"{r.operator} {r.name}: {r.became}" for r in result.unconverted]
-    assert result.comparison is not None
-    assert {output.mode for output in result.comparison.outputs} == {"PyNative", "graph"}
-    assert result.verdict == "same", result.comparison.lines()
+    assert result.verification is not None
+    assert {output.mode for output in result.verification.outputs} == {"PyNative", "graph"}
+    assert result.verdict == "same", result.verification.lines()
 
 
 def assert_short(result: Result, classes: int, lines: int) -> None:

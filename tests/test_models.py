@@ -62,8 +62,8 @@ def proved_in_float32(result: Result, path: Path) -> None:
     import onnxruntime
 
     assert not result.unconverted
-    assert result.comparison is not None
-    (feed,) = result.comparison.feeds.values()
+    assert result.verification is not None
+    (feed,) = result.verification.feeds.values()
     session = onnxruntime.InferenceSession(path)
     wanted = session.run(None, {session.get_inputs()[0].name: feed})[0].astype(np.float32)
     net = network_of(result)
@@ -73,7 +73,7 @@ def proved_in_float32(result: Result, path: Path) -> None:
     got = net(ms.Tensor(feed.astype(np.float32))).asnumpy()
     largest = np.abs(wanted).max()
     assert np.abs(got - wanted).max() <= 2e-3 * largest
-    assert all((output.max_abs or 0.0) <= 2e-2 * largest for output in result.comparison.outputs)
+    assert all((output.max_abs or 0.0) <= 2e-2 * largest for output in result.verification.outputs)
 
 
 def network_of(result: Result) -> Any:
@@ -157,6 +157,6 @@ def run(result: Result, inputs: tuple) -> list[np.ndarray]:
 
 def _signature(result: Result) -> tuple[list[tuple[int, ...]], list[np.dtype]]:
     """Shapes and element types of what verification fed."""
-    assert result.comparison is not None
-    feeds = result.comparison.feeds
+    assert result.verification is not None
+    feeds = result.verification.feeds
     return [array.shape for array in feeds.values()], [array.dtype for array in feeds.values()]

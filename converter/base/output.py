@@ -6,13 +6,27 @@ import contextlib
 import errno
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from converter.errors import FileSaveError, ReportGenerationError, ScriptGenerationError, WeightMapGenerationError
 
-_OUTPUT_FILES = ("{}.py", "{}.ckpt", "{}.safetensors")
-_REPORT_FILES = ("report_of_{}.txt", "report_of_{}.json", "report_of_{}.html", "weight_map_of_{}.json")
+REPORTS = {"txt": "report_of_{}.txt", "json": "report_of_{}.json", "html": "report_of_{}.html"}
+"""The reports of every mode by their kinds, `{}` for NAME."""
+
+
+@dataclass(frozen=True)
+class FileSet:
+    """The files that a mode makes beside the reports, `{}` for NAME.
+
+    Attributes:
+        output: those in the folder of the script.
+        report: those in the folder of the reports.
+    """
+
+    output: tuple[str, ...]
+    report: tuple[str, ...] = ()
 
 
 class Output:
@@ -22,20 +36,33 @@ class Output:
     system. All files of an earlier result of the same NAME go. Folders are made when missing, and go again when the
     conversion fails.
 
+    Args:
+        files: what the mode makes, and an earlier result may have left.
+        name: NAME, the stem of every file.
+        output: the folder of script and checkpoint.
+        report: the folder of the reports, where it is another.
+
     Raises:
         FileSaveError: on entry when a folder cannot be made or written, on exit when a file cannot be placed.
     """
 
-    def __init__(self, name: str, output: Path, report: Path | None = None) -> None:
+    def __init__(self, files: FileSet, name: str, output: Path, report: Path | None = None) -> None:
         self._name = name
-        self._output = _Folder(output, [pattern.format(name) for pattern in _OUTPUT_FILES])
-        self._report = _Folder(report if report is not None else output, [p.format(name) for p in _REPORT_FILES])
+        self._reports = {kind: pattern.format(name) for kind, pattern in REPORTS.items()}
+        of_reports = [*self._reports.values(), *(pattern.format(name) for pattern in files.report)]
+        self._output = _Folder(output, [pattern.format(name) for pattern in files.output])
+        self._report = _Folder(report if report is not None else output, of_reports)
         self._files: list[Path] = []
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The files, in the order in which they were written, at their destination and as the user spelled it."""
         return tuple(self._files)
+
+    @property
+    def reports(self) -> tuple[Path, ...]:
+        """The reports at their destination, written or not."""
+        return tuple(self._report.path / file for file in self._reports.values())
 
     def __enter__(self) -> Output:
         try:
@@ -71,9 +98,9 @@ class Output:
         """Write the weight map; returns where it lies for now."""
         return self._write(self._report, file, text, WeightMapGenerationError)
 
-    def report(self, file: str, text: str) -> Path:
-        """Write a report; returns where it lies for now."""
-        return self._write(self._report, file, text, ReportGenerationError)
+    def report(self, kind: str, text: str) -> Path:
+        """Write the report of a kind (a key of `REPORTS`); returns where it lies for now."""
+        return self._write(self._report, self._reports[kind], text, ReportGenerationError)
 
     def _reserve(self, folder: _Folder, file: str) -> Path:
         self._files.append(folder.path / file)

@@ -8,41 +8,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, Protocol, TypeVar, get_args
+from typing import Protocol, TypeAlias, TypeVar
 
-from converter.errors import (
-    REPORT_IT,
-    BaseConverterError,
-    CheckPointGenerationError,
-    ConverterError,
-    GeneratorError,
-    GraphInitError,
-    ReportGenerationError,
-    ScriptGenerationError,
-    SubGraphSearchingError,
-    describe_unexpected,
-    package_error,
-)
+from converter.errors import REPORT_IT, ConverterError, describe_unexpected, package_error
 
 Item = TypeVar("Item")
 
-Stage = Literal[
-    "load", "normalize", "fuse operators", "translate", "structure", "emit", "checkpoint", "verify", "report"
-]
-STAGES: tuple[Stage, ...] = get_args(Stage)
-"""In the order in which a conversion goes through them."""
-
-_FAILURES: Mapping[str, type[ConverterError]] = {
-    "load": GraphInitError,
-    "normalize": GraphInitError,
-    "fuse operators": SubGraphSearchingError,
-    "translate": GeneratorError,
-    "structure": SubGraphSearchingError,
-    "emit": ScriptGenerationError,
-    "checkpoint": CheckPointGenerationError,
-    "report": ReportGenerationError,
-}
-"""What a stage fails with when nobody foresaw why."""
+Failures: TypeAlias = Mapping[str, type[ConverterError]]
+"""The stages of a mode in their order, each with what it fails with when nobody foresaw why."""
 
 _STATUS = Path("/proc/self/status")
 
@@ -65,9 +38,15 @@ class Each(Protocol):
 
 
 class Stages:
-    """The record of one conversion: it is handed from stage to stage, and each says what it is doing."""
+    """The record of one conversion: it is handed from stage to stage, and each says what it is doing.
 
-    def __init__(self, observer: Observer | None = None) -> None:
+    Args:
+        failures: the stages that there are.
+        observer: is told which stage the conversion is in, and how far.
+    """
+
+    def __init__(self, failures: Failures, observer: Observer | None = None) -> None:
+        self._failures = failures
         self._observer = observer
         self._timings: dict[str, float] = {}
 
@@ -99,10 +78,9 @@ class Stages:
         except ImportError as error:
             raise package_error(error) from error
         except Exception as error:
-            failure = _FAILURES.get(name, BaseConverterError)
             place = ", ".join((*getattr(error, "__notes__", ()), f"at the stage '{name}'"))  # a note names the pass
             message = f"{describe_unexpected(error)}, {place}. {REPORT_IT}"
-            raise failure(message, expected=False) from error
+            raise self._failures[name](message, expected=False) from error
         finally:
             self._timings[name] = self._timings.get(name, 0.0) + time.perf_counter() - began
 

@@ -6,11 +6,12 @@ import argparse
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from converter import __version__, frontends
+from converter import __version__
 from converter.base.files import check_readable
-from converter.commands import terminal
+from converter.commands import graph_mode, terminal
+from converter.commands.mode import Mode
 from converter.commands.terminal import (
     EXIT_DIFFERS,
     EXIT_DONE,
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from converter.api import Result
-    from converter.base.stages import Observer
-    from converter.script.program import Record
+    from converter.report import Finding, Result
     from converter.verification import OutputComparison
+
+MODES: tuple[Mode, ...] = (graph_mode.MODE,)
+"""Every mode; of several sources on one command line the first of these wins."""
 
 _MOST_ROWS = 10
 
@@ -76,62 +78,20 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         add_help=False,
     )
-
-    model = command.add_argument_group("model")
-    model.add_argument("--model_file", required=True, metavar="FILE", help="the model, .onnx or .pb")
-    model.add_argument(
-        "--input_nodes",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="NODE",
-        help="where the network begins: a tensor (name:k), a node (its first output) or an ONNX value, also in the "
-        "middle of the graph; what lies before it is cut off. Default: the model's own inputs",
-    )
-    model.add_argument(
-        "--output_nodes",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="NODE",
-        help="where the network ends, likewise. Default: the model's own outputs",
-    )
-    model.add_argument(
-        "--shape",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="SHAPE",
-        help="one for each input, in their order: 1,3,224,224; a letter where a dimension is free (N,3,224,224); - for "
-        "the model's own shape, and for a scalar. Numbers serve inference and verification: what is free in the model "
-        "stays free in the script",
-    )
-
-    for option in frontends.options().values():
-        how: dict[str, Any] = {"metavar": option.metavar} if option.metavar else {"action": "store_true"}
-        model.add_argument(f"--{option.name}", help=option.help, **how)
-
-    result = command.add_argument_group("result")
+    groups = {title: command.add_argument_group(title) for title in ("model", "result", "verification", "other")}
+    result, other = groups["result"], groups["other"]
     result.add_argument(
         "--output", default="./output", metavar="DIR", help="folder of script and checkpoint. Default: ./output"
     )
     result.add_argument("--report", metavar="DIR", help="folder of reports and weight map. Default: that of --output")
-    result.add_argument(
-        "--checkpoint_format",
-        choices=["ckpt", "safetensors"],
-        help="format of the checkpoint. Default: ckpt, above 2 GB safetensors",
-    )
     result.add_argument(
         "--operator_map",
         metavar="FILE",
         help="a Python file with rows of your own: they add operators or replace what is there",
     )
 
-    proof = command.add_argument_group("verification").add_mutually_exclusive_group()
-    proof.add_argument("--no_verify", action="store_true", help="do not run the source and the script")
-    proof.add_argument("--verify_inputs", metavar="FILE.npz", help="inputs to run them on. Default: random, seeded")
-
-    other = command.add_argument_group("other")
+    for mode in MODES:
+        mode.add_options(groups)
     add_verbosity(other)
     other.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     other.add_argument("-h", "--help", action="help", help="show this text")
@@ -140,56 +100,42 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; `argv` are the arguments, by default those of the process."""
-    options = parser().parse_args(argv)
+    command = parser()
+    options = command.parse_args(argv)
+    mode = next((mode for mode in MODES if getattr(options, mode.source) is not None), None)
+    if mode is None:
+        command.error(f"the following arguments are required: {' or '.join(f'--{mode.source}' for mode in MODES)}")
     if argv is None:
         end_on_terminate()
-    return guarded(lambda: _run(options), verbose=options.verbose)
+    return guarded(lambda: _run(mode, options), verbose=options.verbose)
 
 
-def _run(options: argparse.Namespace) -> int:
-    file = Path(options.model_file)
+def _run(mode: Mode, options: argparse.Namespace) -> int:
+    file = Path(getattr(options, mode.source))
     if not file.is_dir():
         check_readable(file)  # at once: what the conversion imports takes seconds
     if options.verbose:
         with verbose() as stderr:
-            result = _convert(options, Lines(stderr))
+            result = mode.convert(options, Lines(stderr))
     else:
-        with quiet() as stderr, progress_bar(stderr) as observer:
-            result = _convert(options, None if options.quiet else observer)
+        with quiet() as stderr, progress_bar(stderr, tuple(mode.stages)) as observer:
+            result = mode.convert(options, None if options.quiet else observer)
     if not options.quiet:
         _summarize(result)
     return EXIT_DIFFERS if result.verdict == "differs" else EXIT_DONE
 
 
-def _convert(options: argparse.Namespace, observer: Observer | None) -> Result:
-    from converter.api import convert
-
-    return convert(
-        options.model_file,
-        shape=options.shape,
-        input_nodes=options.input_nodes,
-        output_nodes=options.output_nodes,
-        output=options.output,
-        report=options.report,
-        operator_map=options.operator_map,
-        checkpoint_format=options.checkpoint_format,
-        verify=not options.no_verify,
-        verify_inputs=options.verify_inputs,
-        observer=observer,
-        **{name: getattr(options, name) for name in frontends.options()},
-    )
-
-
 def _summarize(result: Result) -> None:
     """Say what was converted, how far it is from the source, and which files there are now."""
     console = terminal.console()
-    total, done = result.nodes_total, result.nodes_converted
-    _say(console, "Converted", f"{done} of {total} nodes ({done / total if total else 1:.2%})")
+    total = len(result.records)
+    done = total - len(result.unconverted)
+    _say(console, "Converted", f"{done} of {total} {result.unit} ({done / total if total else 1:.2%})")
     if result.unconverted:
-        console.print(_unconverted(result.unconverted))
+        console.print(_unconverted(result.unconverted, result.unit))
     _say(console, "Verified", *_verified(result))
-    if result.comparison is not None:
-        wrong = [output for output in result.comparison.outputs if output.verdict != "same"]
+    if result.verification is not None:
+        wrong = [output for output in result.verification.outputs if output.verdict != "same"]
         if wrong:
             console.print(_errors(wrong[:_MOST_ROWS]))
         if len(wrong) > _MOST_ROWS:
@@ -200,18 +146,18 @@ def _summarize(result: Result) -> None:
 
 def _verified(result: Result) -> Iterator[str]:
     """The verdict, the worst error, and where the first one arises."""
-    proof = result.comparison
-    yield f"{result.verdict}: {proof.note}" if proof is not None and proof.note else result.verdict
-    if proof is None:
+    found = result.verification
+    yield f"{result.verdict}: {found.note}" if found is not None and found.note else result.verdict
+    if found is None:
         return
-    worst = max((output for output in proof.outputs if output.max_abs is not None), key=_error, default=None)
+    worst = max((output for output in found.outputs if output.max_abs is not None), key=_error, default=None)
     if worst is not None:
         yield (
             f"worst error {_number(worst.max_abs)} absolute, {_number(worst.max_rel)} relative: output {worst.output}, "
             f"{worst.mode} mode"
         )
-    if proof.first_difference is not None:
-        first = proof.first_difference
+    if found.first_difference is not None:
+        first = found.first_difference
         yield f"the first node that differs by itself: {first.node} ({first.operator})"
 
 
@@ -225,13 +171,13 @@ def _say(console: Console, label: str, *lines: str) -> None:
         label = ""
 
 
-def _unconverted(records: Sequence[Record]) -> Table:
-    """The nodes that became stubs, by operator: how many, the first, and what to do about it."""
-    by_operator: dict[str, list[Record]] = defaultdict(list)
+def _unconverted(records: Sequence[Finding], unit: str) -> Table:
+    """What was not converted, by operator: how many, the first, and what to do about it."""
+    by_operator: dict[str, list[Finding]] = defaultdict(list)
     for record in records:
         by_operator[record.operator].append(record)
     rows = [(operator, str(len(alike)), alike[0].name, alike[0].became) for operator, alike in by_operator.items()]
-    return table(("not converted", "nodes", "the first", "what to do"), rows)
+    return table(("not converted", unit, "the first", "what to do"), rows)
 
 
 def _errors(outputs: Sequence[OutputComparison]) -> Table:

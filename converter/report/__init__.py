@@ -1,21 +1,24 @@
-"""Report: what became of every node, and the proof; as text, as JSON for programs and as a page for a browser."""
+"""Report: what became of every piece of the source, and the verification result; as text, as JSON and as a page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from converter.graph.snapshot import SourceGraph, source_graph
+from converter.base.output import Output
 from converter.report.data import json_report, report_data
-from converter.report.facts import Facts
+from converter.report.findings import Finding, Findings, SourceFiles
 from converter.report.html import html_report
-from converter.report.text import docstring, text_report
+from converter.report.result import Result
+from converter.report.text import text_report
 
-__all__ = ["Facts", "SourceGraph", "docstring", "reports", "source_graph"]
+__all__ = ["Finding", "Findings", "Result", "SourceFiles", "write_reports"]
 
 
-def reports(facts: Facts) -> Iterator[tuple[str, str]]:
-    """Every report: the name of its file, and its text."""
-    data = report_data(facts)
-    yield f"report_of_{facts.name}.txt", text_report(facts)
-    yield f"report_of_{facts.name}.json", json_report(data)
-    yield f"report_of_{facts.name}.html", html_report(data, facts.script.text)
+def write_reports(out: Output, findings: Findings) -> None:
+    """Write the three reports.
+
+    Raises:
+        ReportGenerationError: one cannot be written.
+    """
+    data = report_data(findings)
+    out.report("txt", text_report(findings))
+    out.report("json", json_report(data))
+    out.report("html", html_report(data, findings.script))

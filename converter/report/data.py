@@ -16,14 +16,9 @@ from typing import Any
 import numpy as np
 
 from converter import __version__, frontends
-from converter.artifacts.weight_map import entry_of
-from converter.frontends.source import Endpoint
-from converter.graph.snapshot import SourceValue
-from converter.report.facts import Facts, status_of
-from converter.script.program import Cell, Record
-from converter.script.weights import Weight
+from converter.report.findings import Finding, Findings, SourceFiles
 from converter.verification import NodeComparison, VerificationResult
-from converter.verification.metrics import Difference
+from converter.verification.metrics import Difference, badness
 
 SCHEMA = 1
 """Version of the report's form. It grows when a reader of the form before it would be misled."""
@@ -34,29 +29,32 @@ PACKAGES = ("mindspore", "numpy", "onnx", "onnx_ir", "onnxruntime")
 STATUSES = ("converted", "composed", "approximate", "unconverted")
 
 
-def report_data(facts: Facts) -> dict[str, Any]:
-    """Everything about a conversion, as plain data."""
-    nodes = _nodes(facts)
+def report_data(findings: Findings) -> dict[str, Any]:
+    """Everything about a conversion, as plain data; what a mode does not know is empty."""
+    lines = findings.script.count("\n")
+    network = {"name": findings.name, "inputs": [], "outputs": [], "classes": [], "script_lines": lines}
+    sections = {"network": network, "values": {}, "weights": [], **findings.sections()}
+    nodes = _nodes(findings)
     return {
         "schema": SCHEMA,
         "tool": {"name": "onnx2mindspore", "version": __version__},
         "environment": _environment(),
-        "source": _source(facts),
-        "options": {name: _plain(value) for name, value in facts.options.items()},
-        "summary": _summary(facts, nodes),
-        "files": [str(path) for path in facts.files],
-        "timings": {stage: round(seconds, 4) for stage, seconds in facts.stages.timings.items()},
-        "peak_memory": facts.stages.peak_memory,
-        "network": _network(facts),
+        "source": source_data(findings.source),
+        "options": {name: _plain(value) for name, value in findings.options.items()},
+        "summary": _summary(findings, nodes, sections["weights"]),
+        "files": [str(path) for path in findings.files],
+        "timings": {stage: round(seconds, 4) for stage, seconds in findings.stages.timings.items()},
+        "peak_memory": findings.stages.peak_memory,
+        "network": sections["network"],
         "nodes": nodes,
-        "values": {name: _value(value) for name, value in facts.graph.values.items()},
-        "weights": [_weight(name, weight) for name, weight in facts.program.parameters()],
+        "values": sections["values"],
+        "weights": sections["weights"],
         "unconverted": [
             {"node": node["id"], "name": node["name"], "operator": node["operator"], "remedy": node["became"]}
             for node in nodes
             if not node["converted"]
         ],
-        "verification": _verification(facts),
+        "verification": _verification(findings),
     }
 
 
@@ -92,14 +90,14 @@ def _environment() -> dict[str, Any]:
     return {"python": platform.python_version(), "platform": platform.platform(), "packages": packages}
 
 
-def _source(facts: Facts) -> dict[str, Any]:
-    original = facts.source.original
-    files = _files(facts.source.files)
+def source_data(source: SourceFiles) -> dict[str, Any]:
+    """The source, with the size and the hash of each of its files."""
+    files = _files(source.files)
     return {
-        **_whole(original.file, files),
-        "runtime": original.frontend.name,
-        "runs_on": original.frontend.runtime,
-        "description": facts.source.description,
+        **_whole(source.path, files),
+        "runtime": source.kind,
+        "runs_on": source.runs_on,
+        "description": source.description,
         "files": list(files.values()),
     }
 
@@ -130,136 +128,72 @@ def _whole(path: Path, files: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any
     }
 
 
-def _summary(facts: Facts, nodes: list[dict[str, Any]]) -> dict[str, Any]:
+def _summary(
+    findings: Findings, nodes: Sequence[Mapping[str, Any]], weights: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     counts = Counter(node["status"] for node in nodes)
-    weights = [weight for _, weight in facts.program.parameters()]
-    errors = [o.max_abs for o in (facts.proof.outputs if facts.proof else ()) if o.max_abs is not None]
+    outputs = findings.verification.outputs if findings.verification else ()
     return {
-        "verdict": facts.verdict,
+        "verdict": findings.verdict,
         "nodes": len(nodes),
         **{status: counts[status] for status in STATUSES},
-        "rate": facts.rate,
-        "worst_error": _number(max(errors, default=None)),
+        "rate": findings.rate,
+        "worst_error": _number(max((o.max_abs for o in outputs if o.max_abs is not None), default=None)),
         "parameters": len(weights),
-        "elements": sum(math.prod(weight.shape) for weight in weights),
-        "trainable_elements": sum(math.prod(weight.shape) for weight in weights if weight.trainable),
+        "elements": sum(weight["elements"] for weight in weights),
+        "trainable_elements": sum(weight["elements"] for weight in weights if weight["trainable"]),
     }
 
 
-def _network(facts: Facts) -> dict[str, Any]:
-    return {
-        "name": facts.name,
-        "inputs": [_end(end) for end in facts.source.inputs],
-        "outputs": [_end(end) for end in facts.source.outputs],
-        "classes": [_class(cell, facts) for cell in facts.program.cells],
-        "script_lines": facts.script.text.count("\n"),
-    }
-
-
-def _class(cell: Cell, facts: Facts) -> dict[str, Any]:
-    line, _ = facts.script.positions[id(cell)]
-    return {"name": cell.name, "line": line, "doc": cell.doc}
-
-
-def _end(end: Endpoint) -> dict[str, Any]:
-    return {
-        "name": end.name,
-        "value": end.value,
-        "dtype": str(end.dtype),
-        "shape": None if end.shape is None else list(end.shape),
-        "container": list(end.container),
-    }
-
-
-# Nodes
-
-
-def _nodes(facts: Facts) -> list[dict[str, Any]]:
-    records = facts.program.records
-    numbers = {(record.operator, record.name): i for i, record in enumerate(records)}
+def _nodes(findings: Findings) -> list[dict[str, Any]]:
     errors: dict[tuple[str, str], NodeComparison] = {}
-    for compared in facts.proof.nodes if facts.proof else ():
+    for compared in findings.verification.nodes if findings.verification else ():
         key = (compared.operator, compared.node)
-        errors[key] = max((errors.get(key, compared), compared), key=_severity)
-    return [_node(i, record, facts, numbers, errors) for i, record in enumerate(records)]
+        errors[key] = max((errors.get(key, compared), compared), key=badness)
+    return [
+        {**_node(number, record, errors.get((record.operator, record.name))), **findings.details(number)}
+        for number, record in enumerate(findings.records)
+    ]
 
 
-def _value(value: SourceValue) -> dict[str, Any]:
-    return {
-        "dtype": value.dtype,
-        "shape": None if value.shape is None else list(value.shape),
-        "constant": value.constant,
-    }
-
-
-def _severity(compared: NodeComparison) -> tuple[bool, float]:
-    return compared.verdict == "differs", compared.max_abs or 0.0
-
-
-def _node(
-    number: int,
-    record: Record,
-    facts: Facts,
-    numbers: Mapping[tuple[str, str], int],
-    errors: Mapping[tuple[str, str], NodeComparison],
-) -> dict[str, Any]:
-    line, column = facts.position(record)
-    key = (record.operator, record.name)
-    source = facts.graph.nodes.get(key)
+def _node(number: int, record: Finding, compared: NodeComparison | None) -> dict[str, Any]:
+    """A record, without what only some modes know."""
     return {
         "id": number,
         "name": record.name,
         "operator": record.operator,
         "scope": record.scope,
-        "status": status_of(record),
+        "status": record.status,
         "converted": record.converted,
         "became": record.became,
         "note": record.note,
-        "line": line,
-        "column": column,
-        "cells": [[scope.name, scope.kind] for scope in record.calls],
-        "within": numbers.get(source.within) if source and source.within else None,
-        "inputs": list(source.inputs) if source else [],
-        "outputs": list(source.outputs) if source else [],
-        "attributes": dict(source.attributes) if source else {},
+        "line": record.line,
+        "column": record.column,
+        "cells": [],
+        "within": None,
+        "inputs": [],
+        "outputs": [],
+        "attributes": {},
         "weights": list(record.parameters),
-        "error": _error(errors[key]) if key in errors else None,
+        "error": None if compared is None else _error(compared),
     }
 
 
-# Weights and proof
-
-
-def _weight(name: str, weight: Weight) -> dict[str, Any]:
-    entry = entry_of(name, weight)
-    size = math.prod(weight.shape)
+def _verification(findings: Findings) -> dict[str, Any]:
+    result = findings.verification
+    first = result.first_difference if result else None
     return {
-        "name": name,
-        "shape": list(weight.shape),
-        "dtype": weight.dtype,
-        "elements": size,
-        "bytes": size * np.dtype(weight.tensor.dtype.numpy() if weight.dtype == "bfloat16" else weight.dtype).itemsize,
-        "trainable": weight.trainable,
-        "source": entry["source_weight"],
-        "transform": entry.get("transform", []),
+        "verdict": findings.verdict,
+        "note": result.note if result else "Verification was turned off.",
+        "inputs": [_input(name, array) for name, array in _feeds(result)],
+        "outputs": [{"name": o.output, "mode": o.mode, **_error(o)} for o in (result.outputs if result else ())],
+        "nodes_compared": len({(node.operator, node.node) for node in result.nodes}) if result else 0,
+        "first_difference": _first(findings, first) if first else None,
     }
 
 
-def _verification(facts: Facts) -> dict[str, Any]:
-    proof = facts.proof
-    first = proof.first_difference if proof else None
-    return {
-        "verdict": facts.verdict,
-        "note": proof.note if proof else "Verification was turned off.",
-        "inputs": [_input(name, array) for name, array in _feeds(proof)],
-        "outputs": [{"name": o.output, "mode": o.mode, **_error(o)} for o in (proof.outputs if proof else ())],
-        "nodes_compared": len({(node.operator, node.node) for node in proof.nodes}) if proof else 0,
-        "first_difference": _first(facts, first) if first else None,
-    }
-
-
-def _feeds(proof: VerificationResult | None) -> Iterable[tuple[str, np.ndarray]]:
-    return proof.feeds.items() if proof else ()
+def _feeds(result: VerificationResult | None) -> Iterable[tuple[str, np.ndarray]]:
+    return result.feeds.items() if result else ()
 
 
 def _input(name: str, array: np.ndarray) -> dict[str, Any]:
@@ -273,11 +207,12 @@ def _input(name: str, array: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _first(facts: Facts, node: NodeComparison) -> dict[str, Any]:
-    record = facts.record_of(node)
-    line, column = facts.position(record) if record else facts.script.entry
+def _first(findings: Findings, node: NodeComparison) -> dict[str, Any]:
+    number = findings.number_of(node)
+    record = None if number is None else findings.records[number]
+    line, column = findings.entry if record is None else (record.line, record.column)
     return {
-        "node": facts.program.records.index(record) if record else None,
+        "node": number,
         "name": node.node,
         "operator": node.operator,
         "value": node.value,

@@ -26,7 +26,7 @@ _KEEPS_INDICES = frozenset({"Add", "Cast", "Clip", "Max", "Min", "Mod", "Pad", "
 """Operators that indices go through beside data movement: what clips, shifts and masks them."""
 
 
-def verification_inputs(graph: ir.Graph, ends: Sequence[Endpoint], file: Path | None) -> dict[str, np.ndarray]:
+def verification_inputs(graph: ir.Graph, endpoints: Sequence[Endpoint], file: Path | None) -> dict[str, np.ndarray]:
     """A value for every input: the user's where `file` has one, else a seeded one of the example shape.
 
     Floats are standard normal, bools coin tosses; integers stay within the smallest axis that they index, or are 0
@@ -35,20 +35,20 @@ def verification_inputs(graph: ir.Graph, ends: Sequence[Endpoint], file: Path | 
     Raises:
         BadParamError: the file is not an .npz, names no input, or an array does not fit.
     """
-    given = {} if file is None else _read(file, ends)
+    given = {} if file is None else _read(file, endpoints)
     generator = np.random.default_rng(SEED)
     values = {}
-    for end, value in zip(ends, graph.inputs, strict=True):
+    for end, value in zip(endpoints, graph.inputs, strict=True):
         made = _random(generator, end, value)
         values[end.name] = _fitted(given[end.name], end) if end.name in given else made
     return values
 
 
-def other_inputs(graph: ir.Graph, ends: Sequence[Endpoint], file: Path | None) -> Iterator[dict[str, np.ndarray]]:
+def other_inputs(graph: ir.Graph, endpoints: Sequence[Endpoint], file: Path | None) -> Iterator[dict[str, np.ndarray]]:
     """Inputs with other extents than those that were guessed; all of these are the same."""
-    guessed = frozenset[str]().union(*(end.guessed for end in ends))
+    guessed = frozenset[str]().union(*(end.guessed for end in endpoints))
     for extent in EXTENTS if guessed else ():
-        others = [replace(end, example=_example(end, guessed, extent)) for end in ends]
+        others = [replace(end, example=_example(end, guessed, extent)) for end in endpoints]
         if all(math.prod(end.example or ()) <= LARGEST for end in others):
             yield verification_inputs(graph, others, file)
 
@@ -114,8 +114,8 @@ def _indexed(node: ir.Node, position: int) -> int | None:
     return dim if isinstance(dim, int) else None
 
 
-def _read(file: Path, ends: Sequence[Endpoint]) -> Mapping[str, np.ndarray]:
-    names = [end.name for end in ends]
+def _read(file: Path, endpoints: Sequence[Endpoint]) -> Mapping[str, np.ndarray]:
+    names = [end.name for end in endpoints]
     try:
         with np.load(file, allow_pickle=False) as archive:  # a TypeError: it holds one array, with no name
             given = {name: archive[name] for name in archive.files}

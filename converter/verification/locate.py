@@ -1,4 +1,4 @@
-"""Where: the nodes of the source that a line of the script stands for."""
+"""Locate: the nodes of the source that a line of the script stands for."""
 
 from __future__ import annotations
 

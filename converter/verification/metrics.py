@@ -1,4 +1,4 @@
-"""Compare: how far what the script computes is from what the source computes."""
+"""Metrics: how far what the script computes is from what the source computes."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from converter.graph.fusions.rewrite import FusedOperator
 from converter.graph.walk import all_graphs
 from converter.verification.instrument import AFTER, BEFORE, MODEL, SCRIPT
 from converter.verification.job import NodePlan, PlannedWeight
-from converter.verification.per_node_cells import PIECE, split_into_cells
+from converter.verification.per_node_cells import RUN_CELL, split_into_cells
 from converter.verification.prober import RAISED, Note, Prober
 from converter.verification.reference import Reference
 
@@ -58,14 +58,14 @@ def compare_node_outputs(
     prober = Prober(plan.probes, Reference(model, operators), note)
     script = folder / SCRIPT
     if graph_mode:
-        script = script.with_stem("pieces")
+        script = script.with_stem("cells")
         script.write_text(split_into_cells((folder / SCRIPT).read_text(encoding="utf-8")), encoding="utf-8")
     module, net = _network(script, plan.weights, model)
 
-    def piece(number: int, *inputs: Any) -> Any:
-        return getattr(module, f"Piece{number}")(net)(*inputs)
+    def run_cell(number: int, *inputs: Any) -> Any:
+        return getattr(module, f"NodeCell{number}")(net)(*inputs)
 
-    namespace = {**vars(module), "self": net, BEFORE: prober.before, AFTER: prober.after, PIECE: piece}
+    namespace = {**vars(module), "self": net, BEFORE: prober.before, AFTER: prober.after, RUN_CELL: run_cell}
     construct = _construct(script)
     names = [argument.arg for argument in construct.args.args[1:]]
     namespace.update(zip(names, map(to_mindspore, feeds), strict=True))
@@ -92,7 +92,9 @@ def _network(script: Path, weights: Mapping[str, PlannedWeight], model: ir.Model
 
 def _construct(script: Path) -> ast.FunctionDef:
     tree = ast.parse(script.read_text(encoding="utf-8"))
-    network = next(node for node in tree.body if isinstance(node, ast.ClassDef))  # the only one, or before its pieces
+    network = next(
+        node for node in tree.body if isinstance(node, ast.ClassDef)
+    )  # the others are Cells of one node each
     return next(node for node in network.body if isinstance(node, ast.FunctionDef) and node.name == "construct")
 
 
@@ -120,7 +122,7 @@ def _run(body: Sequence[ast.stmt], namespace: dict[str, Any], prober: Prober) ->
     return result if isinstance(result, tuple) else (result,)
 
 
-_KEPT = frozenset({"self", BEFORE, AFTER, PIECE})
+_KEPT = frozenset({"self", BEFORE, AFTER, RUN_CELL})
 
 
 def _names(statement: ast.stmt) -> Iterator[ast.Name]:

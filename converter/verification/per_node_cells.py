@@ -1,4 +1,4 @@
-"""Pieces: every node of an instrumented script as a Cell of its own, so that graph mode compiles it by itself.
+"""Per-node Cells: every node of an instrumented script as a Cell of its own, so that graph mode compiles it by itself.
 
     _before_(7, (x,))
     y = ops.relu(x)
@@ -6,7 +6,7 @@
 
 becomes
 
-    class Piece7(nn.Cell):
+    class NodeCell7(nn.Cell):
         def __init__(self, net):
             super().__init__()
 
@@ -15,7 +15,7 @@ becomes
             return y
 
     _before_(7, (x,))
-    y = _piece_(7, x)
+    y = _cell_(7, x)
     y_1 = _after_(7, (y,))
 
 What stands in the body of a loop or a branch is compiled with it.
@@ -28,8 +28,8 @@ from collections.abc import Iterator, Sequence
 
 from converter.verification.instrument import AFTER, BEFORE
 
-PIECE = "_piece_"
-"""The function that runs a piece."""
+RUN_CELL = "_cell_"
+"""The function that runs the Cell of a node."""
 
 
 def split_into_cells(text: str) -> str:
@@ -37,7 +37,7 @@ def split_into_cells(text: str) -> str:
     tree = ast.parse(text)
     (network,) = (node for node in tree.body if isinstance(node, ast.ClassDef))
     construct = next(node for node in network.body if isinstance(node, ast.FunctionDef) and node.name == "construct")
-    pieces, body = [], []
+    cells, body = [], []
     known = {argument.arg for argument in construct.args.args}
     remaining = list(construct.body)
     while remaining:
@@ -47,16 +47,18 @@ def split_into_cells(text: str) -> str:
         if number is None or not inner:
             body.append(remaining.pop(0))
         else:
-            piece, call = _piece(number, inner, known, remaining[end:])
-            pieces.append(piece)
+            cell, call = _cell_of(number, inner, known, remaining[end:])
+            cells.append(cell)
             body += [remaining[0], call]
             del remaining[:end]
         known |= set(_names(body[-1:], ast.Store))
     construct.body = body
-    return ast.unparse(ast.fix_missing_locations(ast.Module([*tree.body, *pieces], [])))
+    return ast.unparse(ast.fix_missing_locations(ast.Module([*tree.body, *cells], [])))
 
 
-def _piece(number: str, body: list[ast.stmt], known: set[str], later: Sequence[ast.stmt]) -> tuple[ast.stmt, ast.stmt]:
+def _cell_of(
+    number: str, body: list[ast.stmt], known: set[str], later: Sequence[ast.stmt]
+) -> tuple[ast.stmt, ast.stmt]:
     """A node's Cell, and the statement that calls it."""
     needed = set(_names(later, ast.Load))
     inputs = [name for name in dict.fromkeys(_names(body, ast.Load)) if name in known and name != "self"]
@@ -68,7 +70,7 @@ def _piece(number: str, body: list[ast.stmt], known: set[str], later: Sequence[a
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
     )
     (cell,) = ast.parse(f"""
-class Piece{number}(nn.Cell):
+class NodeCell{number}(nn.Cell):
     def __init__(self, net):
         super().__init__()
         {"; ".join(f"self.{member} = net.{member}" for member in members)}
@@ -80,7 +82,7 @@ class Piece{number}(nn.Cell):
     construct = cell.body[-1]
     assert isinstance(construct, ast.FunctionDef)
     construct.body = [*body, *construct.body]
-    (call,) = ast.parse(f"{', '.join(outputs) or '_'} = {PIECE}({', '.join([number, *inputs])})").body
+    (call,) = ast.parse(f"{', '.join(outputs) or '_'} = {RUN_CELL}({', '.join([number, *inputs])})").body
     return cell, call
 
 

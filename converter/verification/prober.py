@@ -15,7 +15,7 @@ from converter.verification.metrics import Difference, NodeComparison, badness, 
 from converter.verification.reference import Reference
 
 ITERATIONS = 16
-"""In so many rounds of a loop the nodes of its body are compared."""
+"""In so many iterations of a loop the nodes of its body are compared."""
 NEAR = 0.99
 """From this cosine similarity on, or where there is none, a difference may be onnxruntime's own: 64 bits decide."""
 
@@ -125,7 +125,7 @@ class Prober:
             self._found(number, name, self._difference(number, RAISED, None))
 
     def _found(self, number: int, value: str, found: Difference) -> None:
-        """Note a comparison that is worse than those of earlier rounds."""
+        """Note a comparison that is worse than those of earlier iterations."""
         known = self._worst.get((number, value))
         if known is None or badness(found) > badness(known):
             self._worst[number, value] = found

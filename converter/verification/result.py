@@ -13,7 +13,7 @@ from converter.verification.metrics import NodeComparison, OutputComparison, Ver
 
 @dataclass(frozen=True)
 class VerificationResult:
-    """The proof.
+    """How far a script is from its source.
 
     Attributes:
         outputs: every output in every mode that ran.
@@ -45,7 +45,7 @@ class VerificationResult:
         return next((node for node in self.nodes if node.verdict == "differs"), None)
 
     def lines(self) -> list[str]:
-        """The proof for a reader: what stands in the way, the inputs, every output, the nodes."""
+        """The result for a reader: what stands in the way, the inputs, every output, the nodes."""
         lines = [self.note] if self.note else []
         lines += [f"input {name}, {array.dtype} {array.shape}" for name, array in self.feeds.items()]
         lines += [output.line() for output in self.outputs]

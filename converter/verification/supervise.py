@@ -89,9 +89,9 @@ def lack_of_memory(checkpoint: Path | None) -> str:
     return f"to run source and script takes about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
 
 
-def lack_of_memory_for(ends: Sequence[Endpoint]) -> str:
+def lack_of_memory_for(endpoints: Sequence[Endpoint]) -> str:
     """Why inputs cannot be made: they would not fit into the memory that there is. Empty when they do."""
-    needed = sum(math.prod(end.example or ()) * max(end.dtype.itemsize, NUMBER) for end in ends)
+    needed = sum(math.prod(end.example or ()) * max(end.dtype.itemsize, NUMBER) for end in endpoints)
     free = free_memory()
     if free is None or needed <= free:
         return ""

@@ -1,4 +1,4 @@
-"""Follow: how far the process is, told while it runs."""
+"""Progress of the process, read from the tail of its journal while it runs."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def tail_progress(results: Path, total: int, count: Count) -> Iterator[None]:
     """
     over = threading.Event()
 
-    def follow() -> None:
+    def tail() -> None:
         while not over.wait(PERIOD):
             if total and results.exists():
                 count(results.read_bytes().count(_REACHED), total)
 
-    thread = threading.Thread(target=follow, daemon=True)
+    thread = threading.Thread(target=tail, daemon=True)
     thread.start()
     try:
         yield

@@ -1,4 +1,4 @@
-"""Widen: what nothing on a CPU runs in bfloat16 runs in float32, the source and the script alike.
+"""Upcast: what nothing on a CPU runs in bfloat16 runs in float32, the source and the script alike.
 
 Neither onnxruntime nor MindSpore multiplies matrices of bfloat16 on a CPU. What is compared instead differs from the
 originals in the element type alone, and in what was computed from constants in bfloat16 before.
@@ -14,7 +14,7 @@ import onnx
 from google.protobuf.message import Message
 from onnx import AttributeProto, TensorProto, TypeProto, numpy_helper
 
-_NARROW, _WIDE = TensorProto.BFLOAT16, TensorProto.FLOAT
+_BFLOAT16, _FLOAT32 = TensorProto.BFLOAT16, TensorProto.FLOAT
 _NAME_TYPES = ("dtype", "output_dtype", "precision", "stash_type", "to")
 """Attributes that name an element type."""
 _LARGEST = 2**30
@@ -23,25 +23,25 @@ _LARGEST = 2**30
 
 def can_upcast(model: onnx.ModelProto) -> bool:
     """Whether there is bfloat16 in a model, and not too much of it."""
-    narrow = [part for part in _parts(model) if isinstance(part, TensorProto) and part.data_type == _NARROW]
-    typed = any(isinstance(part, TypeProto.Tensor) and part.elem_type == _NARROW for part in _parts(model))
-    return (bool(narrow) or typed) and sum(2 * int(np.prod(tensor.dims)) for tensor in narrow) < _LARGEST
+    tensors = [part for part in _parts(model) if isinstance(part, TensorProto) and part.data_type == _BFLOAT16]
+    typed = any(isinstance(part, TypeProto.Tensor) and part.elem_type == _BFLOAT16 for part in _parts(model))
+    return (bool(tensors) or typed) and sum(2 * int(np.prod(tensor.dims)) for tensor in tensors) < _LARGEST
 
 
 def upcast(model: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
     """The model in float32; its external data, in `folder`, becomes part of it."""
-    wide = onnx.ModelProto()
-    wide.CopyFrom(model)
-    onnx.external_data_helper.load_external_data_for_model(wide, str(folder))
-    for part in list(_parts(wide)):
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    onnx.external_data_helper.load_external_data_for_model(result, str(folder))
+    for part in list(_parts(result)):
         match part:
-            case TensorProto() if part.data_type == _NARROW:
+            case TensorProto() if part.data_type == _BFLOAT16:
                 part.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(part).astype(np.float32), part.name))
-            case TypeProto.Tensor() if part.elem_type == _NARROW:
-                part.elem_type = _WIDE
-            case AttributeProto() if part.name in _NAME_TYPES and part.i == _NARROW:
-                part.i = _WIDE
-    return wide
+            case TypeProto.Tensor() if part.elem_type == _BFLOAT16:
+                part.elem_type = _FLOAT32
+            case AttributeProto() if part.name in _NAME_TYPES and part.i == _BFLOAT16:
+                part.i = _FLOAT32
+    return result
 
 
 def upcast_script(text: str) -> str:

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from converter.base.output import Output
+from converter.base.output import FileSet, Output
 from converter.errors import FileSaveError, ReportGenerationError, ScriptGenerationError
+
+FILES = FileSet(output=("{}.py", "{}.ckpt", "{}.safetensors"), report=("weight_map_of_{}.json",))
 
 
 def write(out: Output, *, checkpoint: str = "net.ckpt", text: str = "new") -> None:
     out.script("net.py", text)
     out.checkpoint(checkpoint).write_text(text)
-    out.report("report_of_net.txt", text)
+    out.report("txt", text)
 
 
 def tree(folder: Path) -> list[str]:
@@ -22,7 +24,7 @@ def tree(folder: Path) -> list[str]:
 
 
 def test_files_appear_at_the_end(tmp_path):
-    with Output("net", tmp_path / "a" / "b", tmp_path / "c") as out:
+    with Output(FILES, "net", tmp_path / "a" / "b", tmp_path / "c") as out:
         write(out)
         assert not any(path.exists() for path in out.files)
     assert out.files == (tmp_path / "a/b/net.py", tmp_path / "a/b/net.ckpt", tmp_path / "c/report_of_net.txt")
@@ -32,7 +34,7 @@ def test_files_appear_at_the_end(tmp_path):
 
 def test_paths_stay_relative(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with Output("net", Path("out")) as out:
+    with Output(FILES, "net", Path("out")) as out:
         write(out)
     assert [str(path) for path in out.files] == ["out/net.py", "out/net.ckpt", "out/report_of_net.txt"]
 
@@ -41,7 +43,7 @@ def test_earlier_result_is_replaced(tmp_path):
     for stale in ("net.py", "net.ckpt", "report_of_net.html", "weight_map_of_net.json", "network.py"):
         (tmp_path / stale).write_text("old")
     (tmp_path / "net.ckpt").chmod(0o400)
-    with Output("net", tmp_path) as out:
+    with Output(FILES, "net", tmp_path) as out:
         write(out, checkpoint="net.safetensors")
     assert tree(tmp_path) == ["net.py", "net.safetensors", "network.py", "report_of_net.txt"]
     assert (tmp_path / "network.py").read_text() == "old"
@@ -51,7 +53,7 @@ def test_earlier_result_is_replaced(tmp_path):
 def test_nothing_is_left_behind(tmp_path, error):
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "net.py").write_text("old")
-    with pytest.raises(error), Output("net", tmp_path / "kept", tmp_path / "kept" / "new" / "deep") as out:
+    with pytest.raises(error), Output(FILES, "net", tmp_path / "kept", tmp_path / "kept" / "new" / "deep") as out:
         write(out)
         raise error
     assert tree(tmp_path) == ["kept", "kept/net.py"]
@@ -59,7 +61,7 @@ def test_nothing_is_left_behind(tmp_path, error):
 
 
 def test_interrupted_placement_restores_the_earlier_result(tmp_path, monkeypatch):
-    with Output("net", tmp_path) as out:
+    with Output(FILES, "net", tmp_path) as out:
         write(out, text="old")
     rename, calls = Path.rename, []
 
@@ -69,7 +71,7 @@ def test_interrupted_placement_restores_the_earlier_result(tmp_path, monkeypatch
             raise OSError(errno.ENOSPC, "No space left on device")
         return rename(self, target)
 
-    with pytest.raises(FileSaveError, match=r"no space left.*Free some space"), Output("net", tmp_path) as out:
+    with pytest.raises(FileSaveError, match=r"no space left.*Free some space"), Output(FILES, "net", tmp_path) as out:
         write(out)
         monkeypatch.setattr(Path, "rename", failing)
     assert len(calls) > 5
@@ -83,31 +85,40 @@ def test_file_in_the_way_of_a_folder(tmp_path, in_the_way):
     path.parent.mkdir(exist_ok=True)
     path.write_text("a file")
     before = tree(tmp_path)
-    with pytest.raises(FileSaveError, match="cannot be written"), Output("net", tmp_path / "out" / "deep" / "er"):
+    with (
+        pytest.raises(FileSaveError, match="cannot be written"),
+        Output(FILES, "net", tmp_path / "out" / "deep" / "er"),
+    ):
         pytest.fail("the conversion must not begin")
     assert tree(tmp_path) == before
 
 
 def test_folder_in_the_way_of_a_file(tmp_path):
     (tmp_path / "net.py").mkdir()
-    with pytest.raises(FileSaveError, match=r"a folder has the name of a result.*net\.py"), Output("net", tmp_path):
+    with (
+        pytest.raises(FileSaveError, match=r"a folder has the name of a result.*net\.py"),
+        Output(FILES, "net", tmp_path),
+    ):
         pytest.fail("the conversion must not begin")
     assert tree(tmp_path) == ["net.py"]
 
 
 def test_folders_go_when_the_second_one_fails(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileSaveError), Output("net", tmp_path / "new" / "output", tmp_path / "file" / "report"):
+    with pytest.raises(FileSaveError), Output(FILES, "net", tmp_path / "new" / "output", tmp_path / "file" / "report"):
         pytest.fail("the conversion must not begin")
     assert tree(tmp_path) == ["file"]
 
 
-@pytest.mark.parametrize(("method", "error"), [("script", ScriptGenerationError), ("report", ReportGenerationError)])
-def test_disk_full(tmp_path, monkeypatch, method, error):
+@pytest.mark.parametrize(
+    ("method", "file", "error"),
+    [("script", "net.py", ScriptGenerationError), ("report", "txt", ReportGenerationError)],
+)
+def test_disk_full(tmp_path, monkeypatch, method, file, error):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(error, match="no space left"), Output("net", tmp_path / "out") as out:
-        getattr(out, method)("net.txt", "text")
+    with pytest.raises(error, match="no space left"), Output(FILES, "net", tmp_path / "out") as out:
+        getattr(out, method)(file, "text")
     assert tree(tmp_path) == []

@@ -9,8 +9,9 @@ import pytest
 from harness import model_of
 
 from converter.base import stages
-from converter.base.stages import STAGES, Stages, peak_memory
-from converter.errors import ConverterError, RuntimeIntegrityError, UnknownModelError
+from converter.base.stages import Stages, peak_memory
+from converter.errors import ConverterError, RuntimeIntegrityError, ScriptGenerationError, UnknownModelError
+from converter.graph.mode import STAGES
 
 MEGABYTE = 2**20
 
@@ -30,7 +31,7 @@ class Listener:
 
 def test_an_observer_hears_stages_and_counts():
     listener = Listener()
-    record = Stages(listener)
+    record = Stages(STAGES, listener)
     with record.stage("normalize"):
         assert list(record.each("ab")) == ["a", "b"]
     with record.stage("verify"):
@@ -39,7 +40,7 @@ def test_an_observer_hears_stages_and_counts():
 
 
 def test_nobody_need_listen():
-    record = Stages()
+    record = Stages(STAGES)
     with record.stage("load"):
         assert list(record.each([1])) == [1]
     assert list(record.timings) == ["load"]
@@ -48,7 +49,7 @@ def test_nobody_need_listen():
 def test_times_add_up_and_survive_an_error(monkeypatch):
     clock = iter([0.0, 1.5, 10.0, 10.25])
     monkeypatch.setattr(stages.time, "perf_counter", lambda: next(clock))
-    record = Stages()
+    record = Stages(STAGES)
     with record.stage("emit"):
         pass
     with pytest.raises(UnknownModelError, match="odd"), record.stage("emit"):
@@ -62,18 +63,27 @@ def test_times_add_up_and_survive_an_error(monkeypatch):
 @pytest.mark.parametrize("error", [ValueError, OSError, RecursionError, MemoryError])
 def test_what_nobody_foresaw_gets_a_code(stage, error):
     message = rf"msg: {error.__name__}: odd thing, at the stage '{stage}'\. Nothing was written\."
-    with pytest.raises(ConverterError, match=message), Stages().stage(stage):
+    with pytest.raises(ConverterError, match=message), Stages(STAGES).stage(stage):
         raise error("odd\nthing.")
 
 
+def test_a_mode_says_what_its_stages_fail_with():
+    with pytest.raises(ScriptGenerationError) as caught, Stages({"rewrite": ScriptGenerationError}).stage("rewrite"):
+        raise ValueError("odd")
+    assert not caught.value.expected
+
+
 def test_a_missing_package_is_named():
-    with pytest.raises(RuntimeIntegrityError, match="No module named 'nothing_like_it'"), Stages().stage("checkpoint"):
+    with (
+        pytest.raises(RuntimeIntegrityError, match="No module named 'nothing_like_it'"),
+        Stages(STAGES).stage("checkpoint"),
+    ):
         import nothing_like_it  # noqa: F401
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
 def test_interrupts_pass(interrupt):
-    with pytest.raises(interrupt), Stages().stage("load"):
+    with pytest.raises(interrupt), Stages(STAGES).stage("load"):
         raise interrupt
 
 

@@ -182,12 +182,12 @@ def test_help_names_every_option(capfd):
 def result(verdict: str = "same", **changes) -> SimpleNamespace:
     stub = SimpleNamespace(operator="com.hostile::\x1b[2JX", name="head/[x]", became="Write it.", converted=False)
     values = {
-        "nodes_total": 2,
-        "nodes_converted": 1,
+        "records": (stub, stub),
+        "unit": "nodes",
         "unconverted": (stub,),
         "files": (Path("out/net.py"), Path("out/net.ckpt")),
         "verdict": verdict,
-        "comparison": None,
+        "verification": None,
     }
     return SimpleNamespace(**values | changes)
 
@@ -281,7 +281,7 @@ def compared(*errors: float | None) -> VerificationResult:
 
 
 @pytest.mark.parametrize(
-    ("comparison", "texts", "absent"),
+    ("verification", "texts", "absent"),
     [
         (compared(1e-6, 2e-6), ["worst error 2.0e-06 absolute, 2.0e-06 relative: output y1, graph mode"], ["y0"]),
         (compared(1e-6, 0.5), ["worst error 5.0e-01 absolute", "y1", "5.0e-01"], ["y0", "more"]),
@@ -289,8 +289,8 @@ def compared(*errors: float | None) -> VerificationResult:
         (compared(*[0.5] * 30), ["y9", "and 20 more: see the report"], ["y10"]),
     ],
 )
-def test_summary_of_the_verification(converted, capfd, comparison, texts, absent):
-    converted(result(comparison.verdict, comparison=comparison))
+def test_summary_of_the_verification(converted, capfd, verification, texts, absent):
+    converted(result(verification.verdict, verification=verification))
     mindconverter.main(ONNX)
     out = capfd.readouterr().out
     assert all(text in out for text in texts)

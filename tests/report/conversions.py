@@ -50,9 +50,11 @@ ROWS = {"Relu": call("ops.relu({0} + 1.0)")}
 """
 
 
-def convert(folder: Path, text: str, name: str = "net", rows: str = "", **options: Any) -> converter.Result:
-    """Convert a model given as text, with rows given as text, into `folder`."""
-    model = parser.parse_model(text)
+def convert(
+    folder: Path, model: str | onnx.ModelProto, name: str = "net", rows: str = "", **options: Any
+) -> converter.Result:
+    """Convert a model, which may be given as text, with rows given as text, into `folder`."""
+    model = parser.parse_model(model) if isinstance(model, str) else model
     for node in model.graph.node:
         if node.op_type == "Swish":
             node.name = HOSTILE

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import onnx
 import pytest
+from onnx import numpy_helper, parser
 from paths import ROOT
 from report.conversions import BARE, BRANCHES, HOSTILE, PLAIN, STUBS, WRONG_RELU, convert
 from report.large import report_of
 
-from converter.report.data import SCHEMA, json_report, sha256
+from converter.report.data import SCHEMA, json_report, sha256, source_data
+from converter.report.findings import SourceFiles
 
 FORM = json.loads((ROOT / "docs" / "report.schema.json").read_text(encoding="utf-8"))
 
@@ -60,6 +63,37 @@ def test_same(tmp_path):
     script = (tmp_path / "out" / "net.py").read_text().splitlines()
     assert script[relu["line"] - 1][relu["column"] - 1 :].startswith("ops.")
     assert [weight["trainable"] for weight in data["weights"]] == [True, True]
+
+
+def test_every_file_of_the_source_has_its_hash(tmp_path):
+    model = parser.parse_model(PLAIN)
+    (tmp_path / "weights").mkdir()
+    for tensor in model.graph.initializer:
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name))
+        onnx.external_data_helper.set_external_data(tensor, f"weights/{tensor.name}.data")
+        (tmp_path / "weights" / f"{tensor.name}.data").write_bytes(tensor.raw_data)
+        tensor.ClearField("raw_data")
+    data = data_of(tmp_path, model, verify=False)
+    source = data["source"]
+    assert [each["file"] for each in source["files"]] == ["net.onnx", "weights/w.data", "weights/b.data"]
+    for each in source["files"]:
+        content = (tmp_path / each["file"]).read_bytes()
+        assert (each["bytes"], each["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+    assert {key: source[key] for key in ("file", "bytes", "sha256")} == source["files"][0]
+
+
+def test_a_folder_has_the_hash_of_its_list(tmp_path):
+    model = tmp_path / "model"
+    for name in ("b.txt", "a/c.txt", "a/b.txt"):
+        (model / name).parent.mkdir(parents=True, exist_ok=True)
+        (model / name).write_text(name)
+    hashes = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("a/b.txt", "a/c.txt", "b.txt")}
+    listing = "".join(f"{digest}  {name}\n" for name, digest in hashes.items())
+    source = SourceFiles(path=model, files=(model,), description="a model", kind="folder", runs_on="nothing")
+    found = source_data(source)
+    assert {each["file"]: each["sha256"] for each in found["files"]} == hashes
+    assert (found["file"], found["bytes"]) == ("model", 19)
+    assert found["sha256"] == hashlib.sha256(listing.encode()).hexdigest()
 
 
 def test_without_parameters(tmp_path):

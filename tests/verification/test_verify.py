@@ -48,27 +48,27 @@ def line_of(folder: Path, part: str) -> int:
 
 def test_a_wrong_node_is_named_with_its_line(tmp_path: Path) -> None:
     result = convert(tmp_path, 'ROWS = {"Cos": call("ops.tan({0})")}')
-    assert result.comparison is not None
+    assert result.verification is not None
     assert result.verdict == "differs"
-    first = result.comparison.first_difference
+    first = result.verification.first_difference
     assert first is not None
     assert (first.node, first.operator, first.value) == ("chain/Cos", "onnx::Cos", "x2")
-    assert [node.verdict for node in result.comparison.nodes] == ["same", "differs", "same", "same"]
+    assert [node.verdict for node in result.verification.nodes] == ["same", "differs", "same", "same"]
     assert "the first node that differs by itself: 'onnx::Cos' (chain/Cos)" in report(tmp_path)
     assert f"line {line_of(tmp_path, 'ops.tan')}:" in report(tmp_path)
 
 
 def test_a_network_that_raises_says_where(tmp_path: Path) -> None:
     result = convert(tmp_path, 'ROWS = {"Neg": call("ops.matmul({0}, ops.ones((4, 5)))")}')
-    assert result.comparison is not None
+    assert result.verification is not None
     line = line_of(tmp_path, "ops.matmul")
-    for output in result.comparison.outputs:
+    for output in result.verification.outputs:
         assert output.verdict == "differs"
         assert "raises" in output.note
         assert output.note.endswith(f"at line {line}: 'onnx::Neg' (chain/Neg)"), output.note
-    assert result.comparison.first_difference is not None
-    assert result.comparison.first_difference.node == "chain/Neg"
-    assert [node.verdict for node in result.comparison.nodes] == ["same", "same", "differs", "same"]
+    assert result.verification.first_difference is not None
+    assert result.verification.first_difference.node == "chain/Neg"
+    assert [node.verdict for node in result.verification.nodes] == ["same", "same", "differs", "same"]
 
 
 def killed_by(number: int) -> str:
@@ -88,10 +88,10 @@ ROWS = {{"Neg": killer}}
 
 def test_a_network_that_ends_the_process_says_where(tmp_path: Path) -> None:
     result = convert(tmp_path, killed_by(signal.SIGSEGV))
-    assert result.comparison is not None
+    assert result.verification is not None
     assert result.verdict == "differs"
-    assert "SIGSEGV" in result.comparison.outputs[0].note
-    first = result.comparison.first_difference
+    assert "SIGSEGV" in result.verification.outputs[0].note
+    first = result.verification.first_difference
     assert first is not None
     assert first.node == "chain/Neg"
     assert "SIGSEGV" in first.note
@@ -99,9 +99,9 @@ def test_a_network_that_ends_the_process_says_where(tmp_path: Path) -> None:
 
 def test_a_process_that_the_system_ends_says_nothing_about_the_network(tmp_path: Path) -> None:
     result = convert(tmp_path, killed_by(signal.SIGKILL))
-    assert result.comparison is not None
+    assert result.verification is not None
     assert result.verdict == "not verified"
-    assert {output.verdict for output in result.comparison.outputs} == {"not comparable"}
+    assert {output.verdict for output in result.verification.outputs} == {"not comparable"}
     assert "[Verification] not verified.\nthe system ended it, most likely since memory ran out\n" in report(tmp_path)
 
 
@@ -121,8 +121,8 @@ def test_a_network_that_does_not_fit_into_memory_is_not_run(tmp_path: Path, monk
     )
     result = converter.convert(tmp_path / "net.onnx", output=tmp_path / "out")
     assert result.verdict == "not verified"
-    assert result.comparison is not None
-    assert result.comparison.note == "to run source and script takes about 1.1 GB of memory, 0.1 GB are free"
+    assert result.verification is not None
+    assert result.verification.note == "to run source and script takes about 1.1 GB of memory, 0.1 GB are free"
 
 
 def test_the_nodes_beside_a_stub_are_compared(tmp_path: Path) -> None:
@@ -133,22 +133,24 @@ def declined(node, x):
 ROWS = {"Cos": declined}
 """
     result = convert(tmp_path, rows)
-    assert result.comparison is not None
+    assert result.verification is not None
     assert result.verdict == "not comparable"
-    assert result.comparison.note == "1 node is not converted"
-    assert [node.verdict for node in result.comparison.nodes] == ["same", "not comparable", "same", "same"]
+    assert result.verification.note == "1 node is not converted"
+    assert [node.verdict for node in result.verification.nodes] == ["same", "not comparable", "same", "same"]
 
 
 def test_a_graph_that_is_not_the_source_is_suspected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def replaces_wrongly(graph: ir.Model) -> None:
+    def replaces_wrongly(graph: ir.Model, *_: object) -> None:
         for node in graph.graph:
             node.op_type = {"Neg": "Abs"}.get(node.op_type, node.op_type)
 
     monkeypatch.setattr(converter.api, "fuse_operators", replaces_wrongly)
     result = convert(tmp_path, "ROWS = {}")
-    assert result.comparison is not None
-    assert result.comparison.first_difference is None
-    assert result.comparison.note.endswith("the normalised graph itself is off the source at x4: suspect normalisation")
+    assert result.verification is not None
+    assert result.verification.first_difference is None
+    assert result.verification.note.endswith(
+        "the normalised graph itself is off the source at x4: suspect normalisation"
+    )
 
 
 def test_a_script_that_joins_nodes_wrongly_is_suspected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,9 +161,9 @@ def test_a_script_that_joins_nodes_wrongly_is_suspected(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(converter.api, "structure", joins_wrongly)
     result = convert(tmp_path, "ROWS = {}")
-    assert result.comparison is not None
-    assert result.comparison.first_difference is None
-    assert "suspect how the script joins them" in result.comparison.note
+    assert result.verification is not None
+    assert result.verification.first_difference is None
+    assert "suspect how the script joins them" in result.verification.note
 
 
 @pytest.mark.parametrize(("rows", "compared"), [("ROWS = {}", 2), ('ROWS = {"Cos": call("ops.tan({0})")}', 4)])
@@ -170,8 +172,8 @@ def test_a_large_network_is_sampled_unless_it_differs(
 ) -> None:
     monkeypatch.setattr(verify, "SAMPLE", 2)
     result = convert(tmp_path, rows)
-    assert result.comparison is not None
-    assert len(result.comparison.nodes) == compared
+    assert result.verification is not None
+    assert len(result.verification.nodes) == compared
     assert result.verdict == ("same" if compared == 2 else "differs")
 
 
@@ -186,12 +188,12 @@ def mode_dependent(x):
 ROWS = {"Cos": row}
 """
     result = convert(tmp_path, rows)
-    assert result.comparison is not None
-    assert {output.mode: output.verdict for output in result.comparison.outputs} == {
+    assert result.verification is not None
+    assert {output.mode: output.verdict for output in result.verification.outputs} == {
         "PyNative": "same",
         "graph": "differs",
     }
-    first = result.comparison.first_difference
+    first = result.verification.first_difference
     assert first is not None
     assert first.node == "chain/Cos"
     assert first.note.startswith("in graph mode; the script raises")
@@ -210,9 +212,9 @@ def test_a_random_node_is_not_comparable_and_those_behind_it_are(tmp_path: Path)
     )
     onnx.save(model, tmp_path / "noisy.onnx")
     result = converter.convert(tmp_path / "noisy.onnx", output=tmp_path / "out")
-    assert result.comparison is not None
+    assert result.verification is not None
     assert result.verdict == "not comparable"
-    assert {node.node: node.verdict for node in result.comparison.nodes} == {
+    assert {node.node: node.verdict for node in result.verification.nodes} == {
         "noise": "not comparable",
         "sum": "same",
         "tanh": "same",
@@ -250,8 +252,8 @@ def convert_frames(folder: Path, **options) -> Result:
 def test_an_extent_that_the_source_takes_is_found(tmp_path: Path) -> None:
     result = convert_frames(tmp_path)
     assert result.verdict == "same"
-    assert result.comparison is not None
-    assert [feed.shape for feed in result.comparison.feeds.values()] == [(1, 640)]
+    assert result.verification is not None
+    assert [feed.shape for feed in result.verification.feeds.values()] == [(1, 640)]
 
 
 def test_an_extent_that_the_user_gave_is_kept(tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
-from converter.base.stages import STAGES, Observer
+from converter.base.stages import Observer
 
 PATIENCE = 1.0
 """Seconds after which a stage that still runs makes the bar appear."""
 
 
 @contextmanager
-def progress_bar(stream: TextIO, stages: Sequence[str] = STAGES) -> Iterator[Observer | None]:
+def progress_bar(stream: TextIO, stages: Sequence[str]) -> Iterator[Observer | None]:
     """Yield an observer that draws a progress bar on `stream` until the block ends; None if it is not a terminal.
 
     `stages` are the names of all stages, in order.

@@ -16,6 +16,7 @@ from converter.commands import terminal
 from converter.commands.terminal import EXIT_DIFFERS, EXIT_DONE
 from converter.commands.terminal.progress import Lines, progress_bar
 from converter.commands.terminal.quiet import quiet, verbose
+from converter.errors import BaseConverterError
 
 if TYPE_CHECKING:
     from converter.artifacts.tensors import TensorSpec
@@ -169,12 +170,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     status: int
+    failures = dict.fromkeys(options.stages, BaseConverterError)
     if options.verbose:
         with verbose() as stderr:
-            status, show = options.action(options, Stages(Lines(stderr)))
+            status, show = options.action(options, Stages(failures, Lines(stderr)))
     else:
         with quiet() as stderr, progress_bar(stderr, options.stages) as observer:
-            status, show = options.action(options, Stages(None if options.quiet else observer))
+            status, show = options.action(options, Stages(failures, None if options.quiet else observer))
     if not options.quiet:
         show()
     return status

@@ -12,7 +12,7 @@ from converter.frontends.endpoints import listed
 
 
 def cut(graph: onnx.GraphProto, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]) -> None:
-    """Make `inputs` and `outputs` the ends of `graph`, in place, and drop everything that is not between them.
+    """Make `inputs` and `outputs` the endpoints of `graph`, in place, and drop everything that is not between them.
 
     Nodes come into an order in which each reads only what was made before it. A node that makes an input, and
     something else that is needed, stays; its output of that name gets another.
@@ -27,16 +27,16 @@ def cut(graph: onnx.GraphProto, inputs: Sequence[onnx.ValueInfoProto], outputs: 
         NodeInputMissingError: a node reads a value that nothing makes.
         GraphInitError: the graph is invalid: two nodes make one value, or there is a cycle.
     """
-    ends = {value.name for value in inputs}
-    order = _needed(graph, ends, [value.name for value in outputs])
+    endpoints = {value.name for value in inputs}
+    order = _needed(graph, endpoints, [value.name for value in outputs])
     place = {index: position for position, index in enumerate(order)}
     _arrange(graph.node, [place.get(index) for index in range(len(graph.node))])
 
-    bounds = ends | {value.name for value in outputs}
+    bounds = endpoints | {value.name for value in outputs}
     read = bounds.union(*(reads(node) for node in graph.node))
-    _rename_made(graph.node, ends, read)
+    _rename_made(graph.node, endpoints, read)
     made = {name for node in graph.node for name in node.output}
-    constants = read - ends - made
+    constants = read - endpoints - made
     noted = constants | (made - bounds)
     keep(graph.initializer, lambda tensor: tensor.name in constants)
     keep(graph.sparse_initializer, lambda tensor: tensor.values.name in constants)
@@ -73,8 +73,8 @@ def reads(node: onnx.NodeProto) -> set[str]:
     return names
 
 
-def _needed(graph: onnx.GraphProto, ends: set[str], outputs: Sequence[str]) -> list[int]:
-    """The nodes between the ends, by index, sorted so that a value is made before it is read."""
+def _needed(graph: onnx.GraphProto, endpoints: set[str], outputs: Sequence[str]) -> list[int]:
+    """The nodes between the endpoints, by index, sorted so that a value is made before it is read."""
     makers = _makers(graph)
     own_inputs = {value.name for value in graph.input}
     constants = initializer_names(graph)
@@ -83,7 +83,7 @@ def _needed(graph: onnx.GraphProto, ends: set[str], outputs: Sequence[str]) -> l
     pending = [(name, "the graph's output") for name in reversed(outputs)]
     while pending:
         name, reader = pending.pop()
-        if name in ends or name in constants:
+        if name in endpoints or name in constants:
             continue
         if name in makers:
             if makers[name] not in needed:
@@ -102,7 +102,7 @@ def _needed(graph: onnx.GraphProto, ends: set[str], outputs: Sequence[str]) -> l
             f"the outputs {listed(outputs)} need the input(s) {listed(own)}, which --input_nodes does not list. "
             f"Add {'it' if len(own) == 1 else 'them'}, or cut behind the node that reads '{own[0]}': {missing[own[0]]}."
         )
-    return _sorted(graph, sorted(needed), {name: maker for name, maker in makers.items() if name not in ends})
+    return _sorted(graph, sorted(needed), {name: maker for name, maker in makers.items() if name not in endpoints})
 
 
 def _makers(graph: onnx.GraphProto) -> dict[str, int]:
@@ -146,12 +146,12 @@ def _sorted(graph: onnx.GraphProto, indices: Sequence[int], makers: Mapping[str,
     return order
 
 
-def _rename_made(nodes: Iterable[onnx.NodeProto], ends: set[str], read: set[str]) -> None:
+def _rename_made(nodes: Iterable[onnx.NodeProto], endpoints: set[str], read: set[str]) -> None:
     """Give an output that bears the name of an input another one: the value now comes from outside."""
-    taken = ends | read | {name for node in nodes for name in node.output}
+    taken = endpoints | read | {name for node in nodes for name in node.output}
     for node in nodes:
         for index, name in enumerate(node.output):
-            if name in ends:
+            if name in endpoints:
                 fresh = f"{name}_unused"
                 while fresh in taken:
                     fresh += "_"

@@ -27,10 +27,10 @@ def fault_of(file: Path) -> str | None:
 
 
 def _leave_out_what_may_lack(graph: onnx.GraphProto) -> None:
-    """Take from a graph what the checker refuses in models that run: ends without a shape, data in other files."""
-    for end in (*graph.input, *graph.output):
-        if end.type.HasField("tensor_type"):
-            end.type.tensor_type.shape.SetInParent()
+    """Take from a graph what the checker refuses in models that run: endpoints without a shape, data in other files."""
+    for endpoint in (*graph.input, *graph.output):
+        if endpoint.type.HasField("tensor_type"):
+            endpoint.type.tensor_type.shape.SetInParent()
     for tensor in graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             tensor.CopyFrom(onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=[0]))

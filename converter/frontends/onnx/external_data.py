@@ -56,7 +56,7 @@ def check_external_data(model: onnx.ModelProto, base_dir: Path) -> list[Path]:
     return [base_dir / location for location in sizes]
 
 
-def following_links(model: onnx.ModelProto, folder: Path) -> tuple[onnx.ModelProto, Path]:
+def resolve_links(model: onnx.ModelProto, folder: Path) -> tuple[onnx.ModelProto, Path]:
     """The model and the folder of its external data; where that is a link, both as they are behind it.
 
     Caches hold models as links, which onnxruntime and onnx refuse when they lead out of the folder.

@@ -1,4 +1,4 @@
-"""ONNX files: read one, cut it at the user's ends, and run the original."""
+"""ONNX files: read one, cut it at the user's endpoints, and run the original."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from converter.errors import GraphInitError, ModelLoadingError, NodeInputTypeNot
 from converter.frontends.endpoints import Declared, TensorNames, is_named, merge_shapes, shape_text
 from converter.frontends.onnx import FRONTEND
 from converter.frontends.onnx.cut import cut, initializer_names, keep
-from converter.frontends.onnx.external_data import check_external_data, following_links
+from converter.frontends.onnx.external_data import check_external_data, resolve_links
 from converter.frontends.source import Dim, Endpoint, Original, Request, Source
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _DEFAULT_DOMAINS = ("", "ai.onnx")
 
 
 def load(request: Request) -> Source:
-    """The model of an `.onnx` file, at its own opset, cut at the ends that the user named.
+    """The model of an `.onnx` file, at its own opset, cut at the endpoints that the user named.
 
     Weights that lie in other files stay there. `Source.model` and `Original.model` are one object: it is not changed.
     An element type that neither the model nor shape inference tells is taken to be float32.
@@ -43,7 +43,7 @@ def load(request: Request) -> Source:
         ModelLoadingError: the file or its external data is missing, unreadable, truncated or invalid.
         GraphInitError, NodeInputMissingError: the file is whole, but what it holds is no graph.
         BadParamError, ParamMissingError: nodes or shapes that do not fit the graph.
-        NodeInputTypeNotSupportError: an end holds no dense tensors (a map, a sparse tensor).
+        NodeInputTypeNotSupportError: an endpoint holds no dense tensors (a map, a sparse tensor).
     """
     path = request.model_file
     model = read(path)
@@ -54,17 +54,17 @@ def load(request: Request) -> Source:
     types = _types(model, (*inputs, *outputs))
     declared = [Declared(name, types[name].shape) for name in inputs]
     extents = merge_shapes(request.shapes, declared)
-    input_ends = tuple(
+    input_endpoints = tuple(
         Endpoint(name, name, types[name].dtype, merged.shape, merged.example, types[name].container, merged.guessed)
         for name, merged in zip(inputs, extents, strict=True)
     )
-    if any(_freed(end, own.shape) for end, own in zip(input_ends, declared, strict=True)):
+    if any(_freed(end, own.shape) for end, own in zip(input_endpoints, declared, strict=True)):
         constants = initializer_names(model.graph)  # the others have the extents that the user freed
         keep(model.graph.value_info, lambda value: value.name in constants)
         types |= {name: types[name]._replace(shape=None) for name in outputs}
-    renamed = _renamed(input_ends, declared)
+    renamed = _renamed(input_endpoints, declared)
     _rename_dimensions(model.graph, renamed)
-    output_ends = tuple(
+    output_endpoints = tuple(
         Endpoint(name, name, types[name].dtype, _named(types[name].shape, renamed), container=types[name].container)
         for name in outputs
     )
@@ -73,13 +73,13 @@ def load(request: Request) -> Source:
     if not model.opset_import:
         model.opset_import.add(domain="", version=1)
     model.ir_version = max(model.ir_version, _IR_WITH_CONSTANTS)  # an initializer need no longer be an input
-    cut(model.graph, [_value_info(end) for end in input_ends], [_value_info(end) for end in output_ends])
+    cut(model.graph, [_value_info(end) for end in input_endpoints], [_value_info(end) for end in output_endpoints])
     _check_extents(model.graph)
     files = (path, *check_external_data(model, path.parent))
     original = Original(
         FRONTEND, path, path.parent, model, {name: name for name in inputs}, {name: name for name in outputs}
     )
-    return Source(model, input_ends, output_ends, original, description, path.parent, files)
+    return Source(model, input_endpoints, output_endpoints, original, description, path.parent, files)
 
 
 def read(path: Path) -> onnx.ModelProto:
@@ -231,11 +231,11 @@ def _freed(end: Endpoint, own: Sequence[int | str | None] | None) -> bool:
     return any(isinstance(dim, str) and isinstance(fixed, int) for dim, fixed in dims)
 
 
-def _renamed(ends: Sequence[Endpoint], declared: Sequence[Declared]) -> dict[str, str]:
+def _renamed(endpoints: Sequence[Endpoint], declared: Sequence[Declared]) -> dict[str, str]:
     """The source's names of free dimensions → the user's letters."""
     pairs = (
         pair
-        for end, own in zip(ends, declared, strict=True)
+        for end, own in zip(endpoints, declared, strict=True)
         for pair in zip(own.shape or (), end.shape or (), strict=False)
     )
     return {own: new for own, new in pairs if isinstance(own, str) and isinstance(new, str) and is_named(own)}
@@ -289,7 +289,7 @@ def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]
     """
     model = original.model
     assert model is not None, "the original has no ONNX model"
-    model, folder = following_links(model, original.base_dir)
+    model, folder = resolve_links(model, original.base_dir)
     values = {original.inputs[name]: array for name, array in feeds.items()}
     names = list(original.outputs.values())
     try:

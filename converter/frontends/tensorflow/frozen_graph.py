@@ -15,7 +15,7 @@ from converter.frontends.tensorflow.runtime import quiet_tensorflow
 
 
 def load(request: Request) -> Source:
-    """Read a frozen TensorFlow graph and translate the part between its ends to ONNX.
+    """Read a frozen TensorFlow graph and translate the part between its endpoints to ONNX.
 
     A dimension that is free in the graph stays free. TensorFlow operators without an ONNX form stay as nodes of the
     domain `tensorflow`.
@@ -59,8 +59,8 @@ def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]
     """
     with quiet_tensorflow() as tensorflow, tensorflow.Graph().as_default():
         whole = graph.read(original.file)
-        ends = (*original.inputs.values(), *original.outputs.values())
-        tensorflow.import_graph_def(graph.part(whole, graph.needed(whole, ends, control=True)), name="")
+        tensors = (*original.inputs.values(), *original.outputs.values())
+        tensorflow.import_graph_def(graph.part(whole, graph.needed(whole, tensors, control=True)), name="")
         values = {original.inputs[name]: array for name, array in feeds.items()}
         with tensorflow.compat.v1.Session() as session:
             try:

@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from converter.base.stages import STAGES
 from converter.commands.terminal import progress
 from converter.commands.terminal.progress import Lines, progress_bar
+from converter.graph.mode import STAGES
 
 
 class Screen(io.StringIO):
@@ -30,14 +30,14 @@ def terminal(monkeypatch):
 
 def test_no_terminal_no_bar():
     stream = io.StringIO()
-    with progress_bar(stream) as observer:
+    with progress_bar(stream, tuple(STAGES)) as observer:
         assert observer is None
     assert stream.getvalue() == ""
 
 
 def test_what_is_quick_is_not_shown(terminal):
     stream = Screen()
-    with progress_bar(stream) as observer:
+    with progress_bar(stream, tuple(STAGES)) as observer:
         for stage in STAGES:
             observer.begin(stage)
             observer.count(1, 2)
@@ -47,7 +47,7 @@ def test_what_is_quick_is_not_shown(terminal):
 
 def test_what_is_slow_is_shown_with_its_count(terminal):
     stream = Screen()
-    with progress_bar(stream) as observer:
+    with progress_bar(stream, tuple(STAGES)) as observer:
         observer.begin("translate")
         observer.count(17, 350)
         time.sleep(0.3)

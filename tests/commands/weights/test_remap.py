@@ -18,6 +18,7 @@ from converter.commands.weights.readers import read
 from converter.commands.weights.remap import Remapped, remap
 from converter.errors import (
     BadParamError,
+    BaseConverterError,
     CheckPointGenerationError,
     FileSaveError,
     ModelLoadingError,
@@ -25,6 +26,7 @@ from converter.errors import (
 )
 
 RANDOM = np.random.default_rng(0)
+STAGES = dict.fromkeys(("read", "write"), BaseConverterError)
 
 
 def translated(model: Path, folder: Path) -> tuple[Path, Path]:
@@ -43,7 +45,7 @@ def again(weights: Path, source: Path, output: Path, rename: str = "", base: Pat
     names = output.with_name("names.txt")
     output.parent.mkdir(exist_ok=True)
     names.write_text(rename)
-    return remap(weights, source, output, names if rename else None, base, Stages())
+    return remap(weights, source, output, names if rename else None, base, Stages(STAGES))
 
 
 @pytest.mark.parametrize(
@@ -229,7 +231,7 @@ def test_all_that_does_not_fit_is_listed(known, tmp_path, change, details):
     source = write_tensors(tmp_path / "new.safetensors", **{n: np.ascontiguousarray(a) for n, a in arrays.items()})
     before = set(tmp_path.rglob("*"))
     with pytest.raises(WeightMatchError, match=rf"msg: {len(details)} of 3 weights of '.*' cannot be made") as error:
-        remap(known[0], source, tmp_path / "deep" / "new.ckpt", None, None, Stages())
+        remap(known[0], source, tmp_path / "deep" / "new.ckpt", None, None, Stages(STAGES))
     assert len(error.value.details) == len(details)
     for detail, want in zip(sorted(error.value.details), sorted(details), strict=True):
         assert re.search(want, detail)
@@ -290,7 +292,7 @@ def test_malformed_maps(known, tmp_path, change, message):
     (tmp_path / "map.json").write_text(made if isinstance(made, str) else json.dumps(made))
     before = set(tmp_path.rglob("*"))
     with pytest.raises(BadParamError, match=message):
-        remap(tmp_path / "map.json", tmp_path / "net.onnx", tmp_path / "new.ckpt", None, None, Stages())
+        remap(tmp_path / "map.json", tmp_path / "net.onnx", tmp_path / "new.ckpt", None, None, Stages(STAGES))
     assert set(tmp_path.rglob("*")) == before
 
 
@@ -310,7 +312,7 @@ def test_files_that_are_missing(known, tmp_path, changes, error, message):
     given = {name: path and tmp_path / path for name, path in (paths | changes).items()}
     before = set(tmp_path.rglob("*"))
     with pytest.raises(error, match=message):
-        remap(**given, stages=Stages())
+        remap(**given, stages=Stages(STAGES))
     assert set(tmp_path.rglob("*")) == before
 
 
@@ -322,7 +324,7 @@ def test_a_failed_write_leaves_the_earlier_file(known, tmp_path, name):
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
     try:
         with pytest.raises(CheckPointGenerationError, match=r"(?i)cannot be written: .*file too large"):
-            remap(known[0], tmp_path / "net.onnx", tmp_path / name, None, None, Stages())
+            remap(known[0], tmp_path / "net.onnx", tmp_path / name, None, None, Stages(STAGES))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (tmp_path / "new.ckpt").read_text() == "earlier"

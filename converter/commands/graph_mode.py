@@ -1,0 +1,83 @@
+"""Graph mode of the command: `--model_file` names a model, which becomes a script, its checkpoint and a weight map."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from converter import frontends
+from converter.commands.mode import Groups, Mode
+from converter.graph.mode import STAGES
+
+if TYPE_CHECKING:
+    from converter.base.stages import Observer
+    from converter.report import Result
+
+
+def _add_options(groups: Groups) -> None:
+    model, result = groups["model"], groups["result"]
+    suffixes = " or ".join(suffix for frontend in frontends.FRONTENDS for suffix in frontend.suffixes)
+    model.add_argument("--model_file", metavar="FILE", help=f"the model, {suffixes}")
+    model.add_argument(
+        "--input_nodes",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NODE",
+        help="where the network begins: a tensor (name:k), a node (its first output) or an ONNX value, also in the "
+        "middle of the graph; what lies before it is cut off. Default: the model's own inputs",
+    )
+    model.add_argument(
+        "--output_nodes",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NODE",
+        help="where the network ends, likewise. Default: the model's own outputs",
+    )
+    model.add_argument(
+        "--shape",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="SHAPE",
+        help="one for each input, in their order: 1,3,224,224; a letter where a dimension is free (N,3,224,224); - for "
+        "the model's own shape, and for a scalar. Numbers serve inference and verification: what is free in the model "
+        "stays free in the script",
+    )
+
+    for option in frontends.options().values():
+        how: dict[str, Any] = {"metavar": option.metavar} if option.metavar else {"action": "store_true"}
+        model.add_argument(f"--{option.name}", help=option.help, **how)
+    result.add_argument(
+        "--checkpoint_format",
+        choices=["ckpt", "safetensors"],
+        help="format of the checkpoint. Default: ckpt, above 2 GB safetensors",
+    )
+    verification = groups["verification"].add_mutually_exclusive_group()
+    verification.add_argument("--no_verify", action="store_true", help="do not run the source and the script")
+    verification.add_argument(
+        "--verify_inputs", metavar="FILE.npz", help="inputs to run them on. Default: random, seeded"
+    )
+
+
+def _convert(options: argparse.Namespace, observer: Observer | None) -> Result:
+    from converter import api
+
+    return api.convert(
+        options.model_file,
+        shape=options.shape,
+        input_nodes=options.input_nodes,
+        output_nodes=options.output_nodes,
+        output=options.output,
+        report=options.report,
+        operator_map=options.operator_map,
+        checkpoint_format=options.checkpoint_format,
+        verify=not options.no_verify,
+        verify_inputs=options.verify_inputs,
+        observer=observer,
+        **{name: getattr(options, name) for name in frontends.options()},
+    )
+
+
+MODE = Mode(source="model_file", stages=STAGES, add_options=_add_options, convert=_convert)

@@ -1,0 +1,33 @@
+"""A mode of the command: a kind of source that it takes, with options and a conversion of its own. It is light."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from converter.base.stages import Failures, Observer
+
+if TYPE_CHECKING:
+    from converter.report import Result
+
+Groups: TypeAlias = Mapping[str, argparse._ArgumentGroup]
+"""The groups of options in the help, by title: `model`, `result`, `verification`, `other`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mode:
+    """One mode of the command.
+
+    Attributes:
+        source: the option that names the source, and by which the mode is chosen.
+        stages: those of its conversion.
+        add_options: adds its options, `source` among them, to those that all modes have.
+        convert: converts what the options name.
+    """
+
+    source: str
+    stages: Failures
+    add_options: Callable[[Groups], None]
+    convert: Callable[[argparse.Namespace, Observer | None], Result]

@@ -1,0 +1,58 @@
+"""The docstring of a script that was made from a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import onnx_ir as ir
+
+from converter.frontends.source import Endpoint, Source
+
+
+def docstring(source: Source, graph: ir.Graph, name: str, checkpoint: str | None) -> str:
+    """The script's docstring: where it came from, its inputs and outputs, how to load the checkpoint.
+
+    Args:
+        source: the model.
+        graph: its normalised graph, for the outputs' shapes.
+        name: NAME, the script's stem.
+        checkpoint: the checkpoint's file name; None when the network has no parameters.
+    """
+    load = f'ms.load_param_into_net(net, ms.load_checkpoint("{checkpoint}"), strict_load=True)'
+    if checkpoint and not checkpoint.endswith(".ckpt"):
+        kind = checkpoint.rpartition(".")[2]
+        load = f'ms.load_param_into_net(net, ms.load_checkpoint("{checkpoint}", format="{kind}"), strict_load=True)'
+    return "\n".join(
+        [
+            f"{name}, translated from {source.description}.",
+            "",
+            "Inputs",
+            *_endpoint_lines(source.inputs),
+            "Outputs",
+            *_endpoint_lines([_inferred(end, value) for end, value in zip(source.outputs, graph.outputs, strict=True)]),
+            "",
+            "    net = MindSporeModel()",
+            f"    {load}" if checkpoint else "    # The network has no parameters, so there is no checkpoint to load.",
+        ]
+    )
+
+
+def _inferred(end: Endpoint, value: ir.Value) -> Endpoint:
+    """An output with the shape that the normalised graph has for it."""
+    if value.shape is None:
+        return end
+    return replace(end, shape=tuple(dim if isinstance(dim, int) else dim.value or "?" for dim in value.shape))
+
+
+def _endpoint_lines(endpoints: Sequence[Endpoint]) -> list[str]:
+    width = max((len(end.name) for end in endpoints), default=0)
+    return [f"    {end.name:<{width}}  {_container(end)}{end.dtype} {_shape(end)}" for end in endpoints]
+
+
+def _container(end: Endpoint) -> str:
+    return "".join({"sequence": "list of ", "optional": "None or "}[kind] for kind in end.container)
+
+
+def _shape(end: Endpoint) -> str:
+    return "of any rank" if end.shape is None else f"({', '.join(map(str, end.shape))})"

@@ -1,0 +1,130 @@
+"""Findings: what a conversion found out, in any mode; every report is made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from converter.base.stages import Stages
+from converter.verification import NodeComparison, VerificationResult
+
+Status = Literal["converted", "composed", "approximate", "unconverted"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What became of one piece of the source: of a node of a graph, or of a call in a script.
+
+    Attributes:
+        operator: what it is: `onnx::Conv`, with the source's domain when it is not ONNX's own; `torch.nn.Conv2d`.
+        name: which one: the node's name; empty where pieces have none.
+        scope: where in the source it stands.
+        converted: whether it was translated; otherwise a stub, or the source's own text, stands in its place.
+        became: `nn.Conv2d`, `ops.relu`, `x + y`; what to do, where it was not converted.
+        note: anything a reviewer should know (an approximation).
+        line, column: where it stands.
+        parameters: the parameters that it uses, by their names in the checkpoint.
+        composed: whether several statements, or a helper function, were needed for it.
+    """
+
+    operator: str
+    name: str = ""
+    scope: str = ""
+    converted: bool = True
+    became: str = ""
+    note: str = ""
+    line: int = 1
+    column: int = 1
+    parameters: tuple[str, ...] = ()
+    composed: bool = False
+
+    @property
+    def status(self) -> Status:
+        """`converted` to one call, `composed` of several, `approximate` (see `note`), or `unconverted`."""
+        if not self.converted:
+            return "unconverted"
+        if self.note:
+            return "approximate"
+        return "composed" if self.composed else "converted"
+
+    def text(self) -> str:
+        """The finding for a reader, on one line."""
+        what = f"'{self.operator}' ({self.name})" if self.name else f"'{self.operator}'"
+        if not self.converted:
+            return f"line {self.line}:{self.column}: [UnConvert] {what} didn't convert. {self.became}"
+        note = f" {self.note}" if self.note else ""
+        return f"line {self.line}:{self.column}: [Convert] {what} is converted to {self.became}.{note}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFiles:
+    """The source as a report describes it.
+
+    Attributes:
+        path: the file or folder that the user named.
+        files: all that it is made of.
+        description: one phrase: `resnet50.onnx (torch 2.13, opset 20)`.
+        kind: `onnx`, `tensorflow`.
+        runs_on: what runs it, in words.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+    description: str
+    kind: str
+    runs_on: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """A conversion, for its reports. A mode that has more to tell derives a class of its own.
+
+    Attributes:
+        name: NAME, the stem of every file.
+        source: what was converted.
+        records: what became of every piece of it.
+        script: the text of the script.
+        verification: how far the script is from its source; None when verification was turned off.
+        options: the arguments of the conversion, by name.
+        stages: how long each stage took, and the memory.
+        files: every file of the result, at its destination.
+    """
+
+    name: str
+    source: SourceFiles
+    records: tuple[Finding, ...]
+    script: str
+    verification: VerificationResult | None
+    options: Mapping[str, Any]
+    stages: Stages
+    files: tuple[Path, ...]
+
+    @property
+    def verdict(self) -> str:
+        """`same`, `differs`, `not comparable` or `not verified`."""
+        return "not verified" if self.verification is None else self.verification.verdict
+
+    @property
+    def rate(self) -> float:
+        """Converted pieces over all; 1 when there are none."""
+        return sum(record.converted for record in self.records) / len(self.records) if self.records else 1.0
+
+    def number_of(self, node: NodeComparison) -> int | None:
+        """Which of the records verification compared; None for none of them."""
+        found = (i for i, r in enumerate(self.records) if (r.name, r.operator) == (node.node, node.operator))
+        return next(found, None)
+
+    @property
+    def entry(self) -> tuple[int, int]:
+        """Line and column of the whole, for what has no record."""
+        return 1, 1
+
+    def details(self, number: int) -> Mapping[str, Any]:
+        """What the mode adds to a record in the JSON, in the keys of `docs/report.schema.json`."""
+        return {}
+
+    def sections(self) -> Mapping[str, Any]:
+        """What the mode adds to the JSON: `network`, `values`, `weights`."""
+        return {}

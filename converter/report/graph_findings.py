@@ -1,0 +1,156 @@
+"""The findings of graph mode: a record for every node, and what a graph adds: endpoints, edges, classes, weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converter.artifacts.weight_map import entry_of
+from converter.base.stages import Stages
+from converter.frontends.source import Endpoint, Source
+from converter.graph.snapshot import SourceValue
+from converter.lowering.translation import Translation
+from converter.report.findings import Finding, Findings, SourceFiles
+from converter.script.emit import Position, Script
+from converter.script.program import Cell, Record
+from converter.script.weights import Weight
+from converter.verification import VerificationResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphFindings(Findings):
+    """The findings of a model's translation."""
+
+    inputs: Sequence[Endpoint]
+    outputs: Sequence[Endpoint]
+    translation: Translation
+
+    @property
+    def entry(self) -> Position:
+        """Line and column where the network's `construct` begins."""
+        return self.translation.script.entry
+
+    def details(self, number: int) -> Mapping[str, Any]:
+        """The Cells around a node in the script; its edges and attributes in the source."""
+        record = self.translation.program.records[number]
+        node = self.translation.source_graph.nodes.get((record.operator, record.name))
+        cells = {"cells": [[scope.name, scope.kind] for scope in record.calls]}
+        if node is None:
+            return cells
+        return cells | {
+            "within": self._numbers.get(node.within) if node.within else None,
+            "inputs": list(node.inputs),
+            "outputs": list(node.outputs),
+            "attributes": dict(node.attributes),
+        }
+
+    @cached_property
+    def _numbers(self) -> Mapping[tuple[str, str], int]:
+        return {(record.operator, record.name): i for i, record in enumerate(self.records)}
+
+    def sections(self) -> Mapping[str, Any]:
+        """The network with its endpoints and classes, the values of the graph, the weights of the script."""
+        program, script = self.translation.program, self.translation.script
+        return {
+            "network": {
+                "name": self.name,
+                "inputs": [_endpoint(end) for end in self.inputs],
+                "outputs": [_endpoint(end) for end in self.outputs],
+                "classes": [_class(cell, script) for cell in program.cells],
+                "script_lines": script.text.count("\n"),
+            },
+            "values": {name: _value(value) for name, value in self.translation.source_graph.values.items()},
+            "weights": [_weight(name, weight) for name, weight in program.parameters()],
+        }
+
+
+def graph_findings(
+    name: str,
+    source: Source,
+    translation: Translation,
+    verification: VerificationResult | None,
+    options: Mapping[str, Any],
+    stages: Stages,
+    files: tuple[Path, ...],
+) -> GraphFindings:
+    """What the translation of a model found out."""
+    original = source.original
+    return GraphFindings(
+        name=name,
+        source=SourceFiles(
+            path=original.file,
+            files=source.files,
+            description=source.description,
+            kind=original.frontend.name,
+            runs_on=original.frontend.runtime,
+        ),
+        records=tuple(_finding(record, translation.script) for record in translation.program.records),
+        script=translation.script.text,
+        verification=verification,
+        options=options,
+        stages=stages,
+        files=files,
+        inputs=source.inputs,
+        outputs=source.outputs,
+        translation=translation,
+    )
+
+
+def _finding(record: Record, script: Script) -> Finding:
+    line, column = script.position(record.anchor) or script.entry
+    return Finding(
+        operator=record.operator,
+        name=record.name,
+        scope=record.scope,
+        converted=record.converted,
+        became=record.became,
+        note=record.note,
+        line=line,
+        column=column,
+        parameters=tuple(record.parameters),
+        composed=record.composed,
+    )
+
+
+def _endpoint(end: Endpoint) -> dict[str, Any]:
+    return {
+        "name": end.name,
+        "value": end.value,
+        "dtype": str(end.dtype),
+        "shape": None if end.shape is None else list(end.shape),
+        "container": list(end.container),
+    }
+
+
+def _class(cell: Cell, script: Script) -> dict[str, Any]:
+    line, _ = script.positions[id(cell)]
+    return {"name": cell.name, "line": line, "doc": cell.doc}
+
+
+def _value(value: SourceValue) -> dict[str, Any]:
+    return {
+        "dtype": value.dtype,
+        "shape": None if value.shape is None else list(value.shape),
+        "constant": value.constant,
+    }
+
+
+def _weight(name: str, weight: Weight) -> dict[str, Any]:
+    entry = entry_of(name, weight)
+    size = math.prod(weight.shape)
+    return {
+        "name": name,
+        "shape": list(weight.shape),
+        "dtype": weight.dtype,
+        "elements": size,
+        "bytes": size * np.dtype(weight.tensor.dtype.numpy() if weight.dtype == "bfloat16" else weight.dtype).itemsize,
+        "trainable": weight.trainable,
+        "source": entry["source_weight"],
+        "transform": entry.get("transform", []),
+    }

@@ -1,0 +1,48 @@
+"""The result of a conversion, in any mode: what `converter.convert` returns, and what the command prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from converter.report.findings import Finding
+from converter.verification import VerificationResult
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a conversion made, and how far it is from the source.
+
+    Attributes:
+        name: NAME, the stem of every file.
+        files: everything written, in the order script, checkpoint, weight map, reports.
+        records: what became of every node.
+        verification: how far script and source are apart, or None when verification was turned off.
+        unit: what the records are, for a reader.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    records: tuple[Finding, ...]
+    verification: VerificationResult | None
+    unit: str = "nodes"
+
+    @property
+    def nodes_total(self) -> int:
+        """How many nodes the normalised graph has."""
+        return len(self.records)
+
+    @property
+    def unconverted(self) -> tuple[Finding, ...]:
+        """The nodes that became stubs."""
+        return tuple(record for record in self.records if not record.converted)
+
+    @property
+    def nodes_converted(self) -> int:
+        """How many nodes were translated."""
+        return self.nodes_total - len(self.unconverted)
+
+    @property
+    def verdict(self) -> str:
+        """`same`, `differs`, `not comparable` or `not verified`."""
+        return "not verified" if self.verification is None else self.verification.verdict
