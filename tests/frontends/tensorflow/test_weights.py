@@ -83,7 +83,7 @@ def check_remapped(model: Path, folder: Path, fill, forget_bias: float = 1, **op
     newer = filled(model, folder / "newer.pb", random, forget_bias)
     weights, _ = translated(alike, folder / "alike", **options)
     _, expected = translated(newer, folder / "newer", **options)
-    remap(weights, newer, folder / "again.ckpt", None, None, Stages())
+    remap(weights, newer, folder / "again.ckpt", None, None, Stages({}))
     want, got = read(expected).tensors, read(folder / "again.ckpt").tensors
     assert set(got) == set(want)
     for name, tensor in want.items():
