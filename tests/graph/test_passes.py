@@ -17,6 +17,7 @@ from converter.errors import GraphInitError
 from converter.graph.annotations import OPSET
 from converter.graph.fusions import pipeline
 from converter.graph.fusions.rewrite import Context
+from converter.graph.mode import STAGES
 from converter.graph.normalize import normalization
 from converter.graph.normalize.fold import fold_constants
 from converter.graph.normalize.read import read_model
@@ -147,7 +148,7 @@ def test_an_error_names_its_pass() -> None:
 
     passes = Pipeline([Pass("print", print), Pass("fold constants", stumble)])
     graph = ir.from_proto(parse("g (float[2] x) => (float[2] y) { y = Neg(x) }", 20))
-    with pytest.raises(GraphInitError) as caught, Stages().stage("normalize"):
+    with pytest.raises(GraphInitError) as caught, Stages(STAGES).stage("normalize"):
         passes.run(graph)
     assert "KeyError: 'odd g', in the pass 'fold constants', at the stage 'normalize'. " in str(caught.value)
 
