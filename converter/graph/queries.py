@@ -1,4 +1,4 @@
-"""What idioms ask about values and nodes of a graph."""
+"""Queries about values and nodes of a graph: constants, ranks, shapes, axes."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class Translator:
         path = "/".join(scope.name for scope in self._scopes)
         record = Record(operator_of(node), node.name or "", path)
         twins = [Record(*absorbed) for absorbed in merged_nodes_of(node)]
-        self.records += [record, *twins] if record.operator else []  # an idiom may need nodes that the source lacks
+        self.records += [record, *twins] if record.operator else []  # a fusion may need nodes that the source lacks
         self._twins += [(twin, record) for twin in twins]
         if self._defer_shape_arithmetic(node):
             self._deferred[node] = record

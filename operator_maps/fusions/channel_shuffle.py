@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.graph.fusions.log import NoMatch
-from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
+from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, shape_of_first
 from converter.graph.fusions.shuffles import known_shape, regrouped, times
 from converter.graph.queries import shape_of
 from converter.rows import call
@@ -24,11 +24,6 @@ def channel_shuffle(
     return builder.fused(CHANNEL_SHUFFLE, x, groups=groups)
 
 
-def shape(x: Shape, *, groups: int = 1) -> Shape:
-    """That of x."""
-    return x
-
-
 def reference(x: np.ndarray, *, groups: int = 1) -> np.ndarray:
     """Channels of (N, C, H, W) split in two axes, which change places."""
     n, channels, *rest = x.shape
@@ -39,7 +34,7 @@ CHANNEL_SHUFFLE = FusedOperator(
     "ChannelShuffle",
     phase="shuffles",
     steps=(Fusion(regrouped, channel_shuffle),),
-    shape=shape,
+    shape=shape_of_first,
     reference=reference,
     row=call("ops.channel_shuffle({0}, {groups})", groups=1),
 )

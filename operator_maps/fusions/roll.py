@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, either, op
-from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
+from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, shape_of_first
 from converter.graph.fusions.views import FAR
 from converter.graph.queries import axes_of, numbers_of, rank_of, shape_of
 from converter.rows import Arg, Node, Operand, expr
@@ -41,11 +41,6 @@ def roll_by_slices(
     return builder.fused(ROLL, x, shift=shift, axis=axis % rank)
 
 
-def shape(x: Shape, *, shift: int = 0, axis: int = 0) -> Shape:
-    """That of x."""
-    return x
-
-
 def reference(x: np.ndarray, *, shift: int = 0, axis: int = 0) -> np.ndarray:
     """`np.roll`."""
     return np.roll(x, shift, axis)
@@ -64,5 +59,10 @@ def roll(x, shift, axis):
 
 
 ROLL = FusedOperator(
-    "Roll", phase="views", steps=(Fusion(swapped_slices, roll_by_slices),), shape=shape, reference=reference, row=row
+    "Roll",
+    phase="views",
+    steps=(Fusion(swapped_slices, roll_by_slices),),
+    shape=shape_of_first,
+    reference=reference,
+    row=row,
 )

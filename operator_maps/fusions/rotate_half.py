@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, op
-from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
+from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, shape_of_first
 from converter.graph.queries import axes_of, numbers_of, rank_of, shape_of
 from converter.rows import Arg, Node, Operand, expr
 
@@ -38,11 +38,6 @@ def rotate_half_by_slices(
     return builder.fused(ROTATE_HALF, x)
 
 
-def shape(x: Shape) -> Shape:
-    """That of x."""
-    return x
-
-
 def reference(x: np.ndarray) -> np.ndarray:
     """The second half negated, before the first."""
     half = x.shape[-1] // 2
@@ -64,7 +59,7 @@ ROTATE_HALF = FusedOperator(
     "RotateHalf",
     phase="attention",
     steps=(Fusion(negated_and_swapped, rotate_half_by_slices),),
-    shape=shape,
+    shape=shape_of_first,
     reference=reference,
     row=row,
 )

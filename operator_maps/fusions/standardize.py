@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from converter.graph.fusions.norms import mean, mean_square, over_root
 from converter.graph.fusions.pattern import Pattern, scalar
-from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
+from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, shape_of_first
 from converter.graph.queries import numbers_of
 from converter.rows import Arg, Node, Operand, expr
 
@@ -27,11 +27,6 @@ def standardize(builder: Builder, x: ir.Value, axes: ir.Value, epsilon: float) -
     """Standardize: ONNX's norms want a scale, which the source does not have."""
     numbers = numbers_of(axes)
     return builder.fused(STANDARDIZE, x, axes=numbers, epsilon=epsilon) if numbers else None
-
-
-def shape(x: Shape, *, axes: tuple[int, ...] = (), epsilon: float = 1e-5) -> Shape:
-    """That of x."""
-    return x
 
 
 def reference(x: np.ndarray, *, axes: tuple[int, ...] = (), epsilon: float = 1e-5) -> np.ndarray:
@@ -56,7 +51,7 @@ STANDARDIZE = FusedOperator(
     "Standardize",
     phase="norms without a scale",
     steps=(Fusion(deviation_alone, standardize),),
-    shape=shape,
+    shape=shape_of_first,
     reference=reference,
     row=row,
 )

@@ -55,6 +55,6 @@ def replace_value(old: ir.Value, new: ir.Value) -> None:
     """Replace `old` by `new` for all that read it; a value of a new node gets its name, type and shape too."""
     producer = new.producer()
     if producer is not None and producer.graph is None:
-        new.name, new.type, new.shape = old.name, old.type, old.shape
+        new.name, new.type, new.shape = old.name, old.type, old.shape if old.shape is not None else new.shape
         new.metadata_props.update(old.metadata_props)
     old.replace_all_uses_with(new, replace_graph_outputs=True)

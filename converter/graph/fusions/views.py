@@ -64,9 +64,7 @@ def gather_of_one(x: Pattern, index: Pattern, new: Pattern, axis: Pattern, squee
     return op.Squeeze(op.Gather(x, op.Unsqueeze(index, new), axis=axis), squeezed)
 
 
-def gathered_element(
-    builder: Builder, x: ir.Value, index: ir.Value, new: ir.Value, axis: int, squeezed: ir.Value
-) -> ir.Value | None:
+def gathered_element(builder: Builder, x: ir.Value, index: ir.Value, axis: int, squeezed: ir.Value) -> ir.Value | None:
     """Gather with the number itself: `x[i]`."""
     rank = rank_of(x)
     if rank is None or rank_of(index) != 0 or numbers_of(squeezed) not in ((axis % rank,), (axis % rank - rank,)):
@@ -135,7 +133,7 @@ def reshape_of_view(x: Pattern, first: Pattern, shape: Pattern) -> Pattern:
     )
 
 
-def reshape_once(builder: Builder, x: ir.Value, first: ir.Value | None, shape: ir.Value) -> ir.Value | None:
+def reshape_once(builder: Builder, x: ir.Value, shape: ir.Value) -> ir.Value | None:
     """One Reshape."""
     return builder.Reshape(x, shape) if names_all(shape) else None
 
@@ -153,7 +151,7 @@ def same_shape(x: Pattern, shape: Pattern, y: Pattern) -> Pattern:
     return named(y, either(op.Reshape(x, shape), op.Expand(x, shape)))
 
 
-def identity(builder: Builder, x: ir.Value, shape: ir.Value, y: ir.Value) -> ir.Value | None:
+def identity(builder: Builder, x: ir.Value, y: ir.Value) -> ir.Value | None:
     """The tensor itself, when its shape is the wanted one."""
     extents = shape_of(x)
     return x if extents is not None and None not in extents and extents == shape_of(y) else None
