@@ -1,6 +1,8 @@
 """onnx2mindspore: translate frozen TensorFlow and ONNX models into MindSpore source code."""
 
-__version__ = "0.1.0"
+from converter.base.version import __version__
+
+__all__ = ["Result", "__version__", "convert"]
 
 
 def __getattr__(name: str) -> object:

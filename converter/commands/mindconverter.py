@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter import __version__
 from converter.base.files import check_readable
+from converter.base.version import __version__
 from converter.commands import graph_mode, terminal
 from converter.commands.mode import Mode
 from converter.commands.terminal import (

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import onnx
 
-from converter.frontends.frontend import Frontend
-
 Dim = int | str
 """An extent: a number, or the name of a dimension that is free (`N`)."""
 
@@ -59,7 +57,7 @@ class Original:
     """How verification runs the source, in a process of its own.
 
     Attributes:
-        frontend: what runs it.
+        frontend: the module of the frontend that runs it; `converter.frontends.frontend_in` finds that.
         file: the file or folder that the user named.
         base_dir: the folder that the external data of `model` is relative to.
         model: the ONNX model to run, cut at the endpoints, never upgraded; None where the frontend runs something else.
@@ -68,7 +66,7 @@ class Original:
         options: `Request.options`: plain data, as the process needs them.
     """
 
-    frontend: Frontend
+    frontend: str
     file: Path
     base_dir: Path
     model: onnx.ModelProto | None = None

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from converter import __version__, frontends
+from converter import frontends
+from converter.base.version import __version__
 from converter.report.findings import Finding, Findings, SourceFiles
 from converter.verification import NodeComparison, VerificationResult
 from converter.verification.metrics import Difference, badness

@@ -13,6 +13,7 @@ import numpy as np
 
 from converter.artifacts.weight_map import entry_of
 from converter.base.stages import Stages
+from converter.frontends import frontend_in
 from converter.frontends.source import Endpoint, Source
 from converter.graph.snapshot import SourceValue
 from converter.lowering.translation import Translation
@@ -81,14 +82,15 @@ def graph_findings(
 ) -> GraphFindings:
     """What the translation of a model found out."""
     original = source.original
+    frontend = frontend_in(original.frontend)
     return GraphFindings(
         name=name,
         source=SourceFiles(
             path=original.file,
             files=source.files,
             description=source.description,
-            kind=original.frontend.name,
-            runs_on=original.frontend.runtime,
+            kind=frontend.name,
+            runs_on=frontend.runtime,
         ),
         records=tuple(_finding(record, translation.script) for record in translation.program.records),
         script=translation.script.text,

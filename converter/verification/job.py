@@ -14,7 +14,6 @@ import onnx
 
 from converter.base.weight_steps import Step
 from converter.errors import OnnxModelSaveError
-from converter.frontends import frontend_in
 from converter.frontends.source import Original
 
 JOB, INPUTS, SOURCE, RESULTS, EXPECTED = "job.json", "inputs.npz", "source.onnx", "results.jsonl", "expected.pickle"
@@ -124,7 +123,7 @@ def _plain(job: Job) -> dict[str, Any]:
     original, nodes = job.original, job.nodes
     return {
         "original": {
-            "frontend": original.frontend.module,
+            "frontend": original.frontend,
             "file": str(original.file.absolute()),
             "base_dir": str(original.base_dir.absolute()),
             "inputs": dict(original.inputs),
@@ -148,7 +147,7 @@ def read_job(folder: Path) -> Job:
     places = {name: Path(original.pop(name)) for name in ("file", "base_dir")}
     return Job(
         **{**plain, "script": Path(plain["script"])},
-        original=Original(**{**original, **places, "frontend": frontend_in(original["frontend"])}),
+        original=Original(**{**original, **places}),
         checkpoint=None if checkpoint is None else Path(checkpoint),
         nodes=None if plan is None else _plan(**plan),
     )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from converter.frontends import frontend_in
 from converter.lowering.translation import Translation
 from converter.script.program import Record
 from converter.verification.job import EXPECTED, RESULTS, Job, NodePlan, NoNodePlan
@@ -163,7 +164,7 @@ class Journal:
         if off and self._rounds_coarsely():
             return f"{every}: the network computes in 16 bits, and what every layer rounds adds up"
         if off:
-            suspect = self._job.original.frontend.suspect
+            suspect = frontend_in(self._job.original.frontend).suspect
             return f"{every}; the normalised graph itself is off the source at {', '.join(off)}: suspect {suspect}"
         return f"{every}: suspect how the script joins them, or errors that add up"
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from converter.errors import ConverterError
+from converter.frontends import frontend_in
 from converter.verification.job import EXPECTED, RESULTS, Job, NodePlan, read_feeds, read_job, with_model
 from converter.verification.locate import lines_of
 from converter.verification.metrics import Difference, OutputComparison, difference
@@ -96,7 +97,7 @@ def _run_source(job: Job, folder: Path, feeds: Mapping[str, np.ndarray], note: N
     note(started="source")
     original = with_model(job.original, folder)
     try:
-        return original.frontend.run(original, feeds)
+        return frontend_in(original.frontend).run(original, feeds)
     except ConverterError as error:
         note(refused=error.message)
     except Exception as error:

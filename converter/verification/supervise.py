@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import converter
 from converter.frontends.source import Endpoint
 from converter.verification.job import RESULTS, Job, NodePlan
 from converter.verification.tail_progress import Count, tail_progress
@@ -50,7 +49,7 @@ class Ending:
 
 def run(folder: Path, part: str, job: Job, count: Count) -> Ending:
     """Run a part of the job; in its folder, where MindSpore leaves its dumps."""
-    path = os.pathsep.join([str(Path(converter.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
     nodes = len(job.nodes.probes) if isinstance(job.nodes, NodePlan) else 0
     with tail_progress(folder / RESULTS, nodes, count):
         try:

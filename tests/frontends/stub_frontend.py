@@ -34,7 +34,7 @@ def load(request: Request) -> Source:
     single = np.dtype(np.float32)
     inputs = (Endpoint("x", "x", single, extents.shape, extents.example),)
     outputs = (Endpoint("y", "y", single, ("N", scale.size)),)
-    original = Original(FRONTEND, file, base_dir, inputs={"x": "x"}, outputs={"y": "y"}, options=request.options)
+    original = Original(__name__, file, base_dir, inputs={"x": "x"}, outputs={"y": "y"}, options=request.options)
     return Source(model, inputs, outputs, original, f"{file.name} (a stub)", base_dir, (file, base_dir / "net.data"))
 
 

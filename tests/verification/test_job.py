@@ -20,7 +20,13 @@ from converter.verification.job import Job, NodePlan, NoNodePlan, PlannedWeight,
 
 MODEL = parser.parse_model('<ir_version: 8, opset_import: ["" : 17]> g (float[2] x) => (float[2] y) { y = Relu(x) }')
 ORIGINAL = Original(
-    FRONTENDS[0], Path("/m/net.onnx"), Path("/m"), MODEL, {"x": "x:0"}, {"y": "y:0", "z": "z:0"}, {"signature": "s"}
+    FRONTENDS[0].module,
+    Path("/m/net.onnx"),
+    Path("/m"),
+    MODEL,
+    {"x": "x:0"},
+    {"y": "y:0", "z": "z:0"},
+    {"signature": "s"},
 )
 JOB = Job(original=ORIGINAL, script=Path("/o/net.py"), checkpoint=Path("/o/net.ckpt"))
 PLAN = NodePlan(

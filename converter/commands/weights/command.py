@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from converter import __version__
 from converter.base.stages import Stages
+from converter.base.version import __version__
 from converter.commands import terminal
 from converter.commands.terminal import EXIT_DIFFERS, EXIT_DONE
 from converter.commands.terminal.progress import Lines, progress_bar

@@ -16,13 +16,15 @@ from google.protobuf.message import DecodeError, EncodeError
 from converter.base.files import check_readable
 from converter.errors import GraphInitError, ModelLoadingError, NodeInputTypeNotSupportError, SourceRunError
 from converter.frontends.endpoints import Declared, TensorNames, is_named, merge_shapes, shape_text
-from converter.frontends.onnx import FRONTEND
 from converter.frontends.onnx.cut import cut, initializer_names, keep
 from converter.frontends.onnx.external_data import check_external_data, resolve_links
 from converter.frontends.source import Dim, Endpoint, Original, Request, Source
 
 if TYPE_CHECKING:
     import onnxruntime
+
+_FRONTEND = __name__.rpartition(".")[0]
+"""This package, which holds the frontend."""
 
 ORT_IR_VERSION = 13
 """The newest IR version that onnxruntime 1.31 reads. A higher one alone changes no meaning."""
@@ -77,7 +79,7 @@ def load(request: Request) -> Source:
     _check_extents(model.graph)
     files = (path, *check_external_data(model, path.parent))
     original = Original(
-        FRONTEND, path, path.parent, model, {name: name for name in inputs}, {name: name for name in outputs}
+        _FRONTEND, path, path.parent, model, {name: name for name in inputs}, {name: name for name in outputs}
     )
     return Source(model, input_endpoints, output_endpoints, original, description, path.parent, files)
 

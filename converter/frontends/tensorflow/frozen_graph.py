@@ -9,9 +9,12 @@ import numpy as np
 from converter.base.files import check_readable
 from converter.errors import SourceRunError
 from converter.frontends.source import Original, Request, Source
-from converter.frontends.tensorflow import FRONTEND, export, graph
+from converter.frontends.tensorflow import export, graph
 from converter.frontends.tensorflow.cutting import cut
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
+
+_FRONTEND = __name__.rpartition(".")[0]
+"""This package, which holds the frontend."""
 
 
 def load(request: Request) -> Source:
@@ -34,7 +37,7 @@ def load(request: Request) -> Source:
         version = ".".join(tensorflow.__version__.split(".")[:2])
     file = request.model_file
     original = Original(
-        FRONTEND,
+        _FRONTEND,
         file,
         file.parent,
         inputs={end.name: end.name for end in inputs},

@@ -1,0 +1,70 @@
+"""Imports point one way: between rooms by the table below, and between modules without a circle."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+
+import pytest
+from paths import ROOT
+
+ALLOWED = {
+    "converter": ["api", "base"],
+    "errors": [],
+    "base": ["errors"],
+    "templates": [],
+    "script": ["base", "errors", "templates"],
+    "shapes": ["base", "errors", "script"],
+    "graph": ["base", "errors", "script", "shapes"],
+    "frontends": ["base", "errors", "graph"],
+    "artifacts": ["base", "errors", "script"],
+    "lowering": ["base", "errors", "graph", "script", "shapes"],
+    "rows": ["base", "lowering", "script", "shapes"],
+    "operator_maps": ["base", "graph", "lowering", "rows", "shapes"],
+    "verification": ["base", "errors", "frontends", "graph", "lowering", "operator_maps", "script", "shapes"],
+    "report": ["artifacts", "base", "frontends", "graph", "script", "templates", "verification"],
+    "api": [
+        *("artifacts", "base", "errors", "frontends", "graph", "lowering", "operator_maps"),
+        *("report", "script", "shapes", "verification"),
+    ],
+    "commands": ["api", "artifacts", "base", "errors", "frontends", "graph", "script", "verification"],
+    "__main__": ["commands"],
+}
+"""Room → the rooms that its modules may import, inside functions and under TYPE_CHECKING too."""
+
+FILES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for folder in ("converter", "operator_maps", "templates")
+    for path in (ROOT / folder).rglob("*.py")
+}
+
+
+def imports_of(module: str) -> Iterator[str]:
+    """The modules of the project that a module imports, wherever in its text."""
+    for node in ast.walk(ast.parse(FILES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from {name if name in FILES else node.module for name in names} & FILES.keys()
+        elif isinstance(node, ast.Import):
+            yield from {alias.name for alias in node.names} & FILES.keys()
+
+
+def room_of(module: str) -> str:
+    first, *rest = module.split(".")
+    return rest[0] if first == "converter" and rest else first
+
+
+@pytest.mark.parametrize("room", sorted(set(map(room_of, FILES))))
+def test_a_room_imports_what_stands_below_it(room):
+    imported = {room_of(other) for module in FILES if room_of(module) == room for other in imports_of(module)}
+    assert imported - {room} <= set(ALLOWED[room])
+
+
+def test_the_rooms_have_an_order():
+    assert set(TopologicalSorter(ALLOWED).static_order()) == ALLOWED.keys()  # a CycleError names the circle
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    arrows = {module: {other for other in imports_of(module) if other != module} for module in FILES}
+    tuple(TopologicalSorter(arrows).static_order())  # a CycleError names the circle
