@@ -1,7 +1,8 @@
 """What a table of operators imports: everything that a row is written with."""
 
 from converter.base.weight_steps import Step, cast, concatenate, reshape, slice_axis, transpose
-from converter.lowering.node import Node, Operand, Unsupported, kind_of
+from converter.lowering.context import Unsupported
+from converter.lowering.node import Node, Operand, kind_of
 from converter.lowering.tables import TemplateRow, call
 from converter.script.expressions import Arg, Constant, Expression, Index, Slice, invoke, unless_default
 from converter.script.program import Member, Unpacked, Written

@@ -23,12 +23,12 @@ ALLOWED = {
     "rows": ["base", "lowering", "script", "shapes"],
     "operator_maps": ["base", "graph", "lowering", "rows", "shapes"],
     "verification": ["base", "errors", "frontends", "graph", "lowering", "operator_maps", "script", "shapes"],
-    "report": ["artifacts", "base", "frontends", "graph", "script", "templates", "verification"],
+    "report": ["artifacts", "base", "frontends", "graph", "lowering", "script", "templates", "verification"],
     "api": [
         *("artifacts", "base", "errors", "frontends", "graph", "lowering", "operator_maps"),
         *("report", "script", "shapes", "verification"),
     ],
-    "commands": ["api", "artifacts", "base", "errors", "frontends", "graph", "script", "verification"],
+    "commands": ["api", "artifacts", "base", "errors", "frontends", "graph", "report", "script", "verification"],
     "__main__": ["commands"],
 }
 """Room → the rooms that its modules may import, inside functions and under TYPE_CHECKING too."""

@@ -11,7 +11,8 @@ import onnx_ir as ir
 
 from converter import shapes
 from converter.base.names import Namespace
-from converter.lowering.node import Unsupported, kind_of
+from converter.lowering.context import Unsupported
+from converter.lowering.node import kind_of
 from converter.script.dtypes import mindspore_dtype
 from converter.script.expressions import Arg, Attribute, invoke
 from converter.script.mindspore_api import CELL_ATTRIBUTES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -12,6 +12,7 @@ from converter import shapes
 from converter.base.weight_steps import Step
 from converter.graph.hints import scopes
 from converter.graph.hints.origins import is_fixed
+from converter.lowering.context import Context, Unsupported
 from converter.script.dtypes import mindspore_dtype
 from converter.script.expressions import Arg, Call, Leaf
 from converter.script.program import Member
@@ -19,19 +20,12 @@ from converter.script.statements import Assign, Block, Statement, Variable
 from converter.script.weights import Weight
 from converter.shapes import PyValue
 
-if TYPE_CHECKING:
-    from converter.lowering.translator import Translator
-
-
-class Unsupported(Exception):  # noqa: N818 - it is an answer, not an error
-    """A row's way to say that it cannot translate this case; the node becomes a stub with the reason."""
-
 
 class Operand(Leaf):
     """An input of a node. Used as an argument of an expression, it is a tensor; it can also be asked for more."""
 
-    def __init__(self, translator: Translator, value: ir.Value) -> None:
-        self._translator = translator
+    def __init__(self, context: Context, value: ir.Value) -> None:
+        self._context = context
         self.value = value
 
     @property
@@ -76,13 +70,13 @@ class Operand(Leaf):
     @property
     def is_constant(self) -> bool:
         """Whether the model fixes its elements (an initializer, or arithmetic on fixed extents)."""
-        evaluated = self._translator.python.get(self.value)
+        evaluated = self._context.deferred(self.value)
         return self.is_weight or (evaluated is not None and evaluated.literal)
 
     @property
     def is_weight(self) -> bool:
         """Whether it is a constant that can be a layer's parameter: an initializer, or a view of one."""
-        return self.value.const_value is not None or self.value in self._translator.views
+        return self.value.const_value is not None or self._context.view_of_weight(self.value) is not None
 
     @property
     def is_buffer(self) -> bool:
@@ -95,9 +89,9 @@ class Operand(Leaf):
         tensor = self.value.const_value
         if tensor is not None:
             return tensor.numpy()
-        if self.value in self._translator.views:
-            return self._translator.views[self.value].array()
-        evaluated = self._translator.python.get(self.value)
+        if (view := self._context.view_of_weight(self.value)) is not None:
+            return view.array()
+        evaluated = self._context.deferred(self.value)
         if evaluated is None or not evaluated.literal:
             return None
         dtype = self.value.dtype.numpy() if self.value.dtype else None
@@ -118,7 +112,7 @@ class Operand(Leaf):
         return None if evaluated is None or evaluated.unknown_length else evaluated.items
 
     def _evaluated(self, computed: bool) -> PyValue | None:
-        evaluated = self._translator.python_value(self.value)
+        evaluated = self._context.python_value(self.value)
         if evaluated is None and computed:
             evaluated = shapes.read(self, self.kind, self.shape)
         return None if evaluated is None or evaluated.rank > 1 else evaluated
@@ -127,16 +121,16 @@ class Operand(Leaf):
         """A Python number when it is one element that is known as one, for `x * 0.5`; else itself, a tensor."""
         if self.size != 1:
             return self
-        evaluated = self._translator.python_value(self.value)
+        evaluated = self._context.python_value(self.value)
         return self if evaluated is None else evaluated.items[0]
 
     def weight(self, *steps: Step) -> Weight:
         """Use it as a parameter, its array taken through `steps`; trainable when it is a float of the source."""
-        return self._translator.weight(self.value, steps)
+        return self._context.weight(self.value, steps)
 
     def shape_python(self) -> tuple[Any, ...] | None:
         """Its shape as Python values: numbers where fixed, `x.shape[i]` where free; None when the rank is unknown."""
-        evaluated = self._translator.shape_of(self.value)
+        evaluated = self._context.shape_of(self.value)
         return None if evaluated.unknown_length else evaluated.items
 
 
@@ -153,8 +147,8 @@ def kind_of(dtype: ir.DataType | None) -> str:
 class Node:
     """One node, as a row sees it: what it is, and how to write what is more than one expression."""
 
-    def __init__(self, translator: Translator, node: ir.Node) -> None:
-        self._translator = translator
+    def __init__(self, context: Context, node: ir.Node) -> None:
+        self._context = context
         self.ir = node
         self.used = tuple(bool(output.uses()) or output.is_graph_output() for output in node.outputs)
         """For every output: whether anything needs it."""
@@ -172,12 +166,12 @@ class Node:
     @property
     def inputs(self) -> tuple[Operand, ...]:
         """The inputs that are there."""
-        return tuple(Operand(self._translator, value) for value in self.ir.inputs if value is not None)
+        return tuple(Operand(self._context, value) for value in self.ir.inputs if value is not None)
 
     @property
     def outputs(self) -> tuple[Operand, ...]:
         """The outputs, for their shapes and dtypes."""
-        return tuple(Operand(self._translator, output) for output in self.ir.outputs)
+        return tuple(Operand(self._context, output) for output in self.ir.outputs)
 
     def decline(self, reason: str) -> Unsupported:
         """Give the reason why this case has no translation: `raise node.decline("…")`."""
@@ -202,27 +196,27 @@ class Node:
 
     def variable(self, index: int) -> Variable:
         """A new variable for an output, named after it."""
-        return self._translator.variable(self.ir, index)
+        return self._context.variable(self.ir, index)
 
     def let(self, hint: str, value: Arg) -> Variable:
         """Write `hint = value` before the node's own statement, and return the variable."""
         target = Variable(hint)
-        self.emit(Assign((target,), self._translator.resolve(value)))
+        self.emit(Assign((target,), self._context.resolve(value)))
         return target
 
     def unpack(self, hints: Sequence[str], value: Arg) -> tuple[Variable, ...]:
         """Write `a, b = value` and return the variables."""
         targets = tuple(Variable(hint) for hint in hints)
-        self.emit(Assign(targets, self._translator.resolve(value)))
+        self.emit(Assign(targets, self._context.resolve(value)))
         return targets
 
     def emit(self, statement: Statement) -> None:
         """Append a statement; its expressions are already resolved."""
-        self._translator.emit(statement)
+        self._context.emit(statement)
 
     def resolve(self, value: Arg) -> Arg:
         """Replace operands in an expression by variables, parameters and literals."""
-        return self._translator.resolve(value)
+        return self._context.resolve(value)
 
     def layer(self, constructor: Arg, weights: dict[str, Weight], hint: str = "") -> Member:
         """Make a member of the Cell: `layer(invoke("nn.Dense", 8, 4), {"weight": w.weight(), …})`.
@@ -231,7 +225,7 @@ class Node:
         """
         hint = hint or scopes.layer_hint(self.ir, tuple(weight.source_name for weight in weights.values()))
         module = scopes.dotted(scopes.scopes_of(self.ir))
-        return self._translator.members.layer(constructor, weights, hint, module)
+        return self._context.layer(constructor, weights, hint, module)
 
     def apply(self, constructor: Arg, weights: dict[str, Weight], *inputs: Arg) -> Arg:
         """Make a layer and call it: `self.conv1(x)`."""
@@ -240,12 +234,12 @@ class Node:
     def constant(self, array: np.ndarray, hint: str = "constant") -> Arg:
         """A tensor that the row computed from constants: a literal when small, else a parameter that is not trained."""
         tensor = ir.tensor(np.asarray(array, order="C"), name=f"{self.name}/{hint}")
-        return self._translator.members.constant(Weight(tensor, (), trainable=False), hint)
+        return self._context.constant(Weight(tensor, (), trainable=False), hint)
 
     def block(self, graph: ir.Graph, inputs: Sequence[Arg | PyValue] = ()) -> Block:
         """Translate a sub-graph to a block; `inputs` are what its formal inputs are inside."""
-        return self._translator.subgraph(graph, inputs)
+        return self._context.subgraph(graph, inputs)
 
     def inline(self, graph: ir.Graph, inputs: Sequence[Arg | PyValue] = ()) -> tuple[Arg, ...]:
         """Translate a sub-graph here and now, without a block, and return its results."""
-        return self._translator.inline(graph, inputs)
+        return self._context.inline(graph, inputs)

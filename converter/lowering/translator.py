@@ -24,8 +24,9 @@ from converter.graph.hints import scopes
 from converter.graph.hints.origins import is_fixed, origin_of
 from converter.graph.hints.source_lines import assigned_name
 from converter.graph.provenance import merged_nodes_of, operator_of
+from converter.lowering.context import Unsupported
 from converter.lowering.members import Members
-from converter.lowering.node import Node, Operand, Unsupported, kind_of
+from converter.lowering.node import Node, Operand, kind_of
 from converter.lowering.stubs import describe, stub
 from converter.lowering.tables import Tables
 from converter.script.dtypes import mindspore_dtype
@@ -175,12 +176,12 @@ class Translator:
         if node.domain not in ("", "ai.onnx"):
             return False
         evaluated = self._evaluate_shapes(node)
-        view = self._view_of_weight(node) if evaluated is None else None
+        view = self._reshaped_weight(node) if evaluated is None else None
         if evaluated is not None:
             self.python.update(zip(node.outputs, evaluated, strict=False))
         elif view is not None:
             self.views[node.outputs[0]] = view
-        return not evaluated is view is None
+        return evaluated is not None or view is not None
 
     def _evaluate_shapes(self, node: ir.Node) -> tuple[shapes.PyValue, ...] | None:
         source = node.inputs[0] if node.inputs else None
@@ -196,7 +197,7 @@ class Translator:
             return None
         return shapes.evaluate(node.op_type, inputs, _shape_attributes(node))
 
-    def _view_of_weight(self, node: ir.Node) -> Weight | None:
+    def _reshaped_weight(self, node: ir.Node) -> Weight | None:
         """A weight that is used in another shape only: the shape is a step on the way to the parameter."""
         source, output = node.inputs[0] if node.inputs else None, node.outputs[0]
         if node.op_type not in VIEWS or source is None or len(source.uses()) > 1 or output.shape is None:
@@ -242,6 +243,14 @@ class Translator:
                 absorbed.anchor = record.anchor
                 pending += [value for value in producer.inputs if value is not None]  # type: ignore[union-attr]
 
+    def deferred(self, value: ir.Value) -> shapes.PyValue | None:
+        """The Python value of shape arithmetic that nothing was written for yet."""
+        return self.python.get(value)
+
+    def view_of_weight(self, value: ir.Value) -> Weight | None:
+        """The weight that a value is in another shape."""
+        return self.views.get(value)
+
     # Tensors
 
     def resolve(self, item: Arg) -> Arg:
@@ -279,6 +288,14 @@ class Translator:
             raise Unsupported(f"'{value.name}' is not a constant")
         trained = kind_of(value.dtype) == "f" and not is_folded(value) and not is_fixed(value)
         return Weight(value.const_value, tuple(steps), trained)
+
+    def layer(self, constructor: Arg, weights: dict[str, Weight], hint: str, module: str) -> Member:
+        """A member of the Cell for a layer on weights; one that is there already where it is the same layer."""
+        return self.members.layer(constructor, weights, hint, module)
+
+    def constant(self, weight: Weight, hint: str) -> Arg:
+        """A constant as a tensor: a parameter, or a literal when it is small and not trained."""
+        return self.members.constant(weight, hint)
 
     # Blocks
 

@@ -1,0 +1,59 @@
+"""The context of a row: what the translation of a graph offers to the node that is being translated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import onnx_ir as ir
+
+from converter.base.weight_steps import Step
+from converter.script.expressions import Arg
+from converter.script.program import Member
+from converter.script.statements import Block, Statement, Variable
+from converter.script.weights import Weight
+from converter.shapes import PyValue
+
+
+class Unsupported(Exception):  # noqa: N818 - it is an answer, not an error
+    """A row's way to say that it cannot translate this case; the node becomes a stub with the reason."""
+
+
+class Context(Protocol):
+    """What `Node` and `Operand` need of a translation in progress."""
+
+    def deferred(self, value: ir.Value) -> PyValue | None:
+        """The Python value of shape arithmetic that nothing was written for yet."""
+
+    def view_of_weight(self, value: ir.Value) -> Weight | None:
+        """The weight that a value is in another shape."""
+
+    def python_value(self, value: ir.Value) -> PyValue | None:
+        """A value as a Python value: shape arithmetic or a small constant; None for every other one."""
+
+    def shape_of(self, value: ir.Value) -> PyValue:
+        """A value's shape as a Python value."""
+
+    def weight(self, value: ir.Value, steps: Sequence[Step] = ()) -> Weight:
+        """A constant as a parameter, its array taken through `steps`."""
+
+    def resolve(self, item: Arg) -> Arg:
+        """Replace the operands in an expression by variables, parameters and literals."""
+
+    def variable(self, node: ir.Node, index: int) -> Variable:
+        """A new variable for an output of a node."""
+
+    def emit(self, statement: Statement) -> None:
+        """Append a statement to the block that is being written."""
+
+    def layer(self, constructor: Arg, weights: dict[str, Weight], hint: str, module: str) -> Member:
+        """A member of the Cell for a layer on weights; one that is there already where it is the same layer."""
+
+    def constant(self, weight: Weight, hint: str) -> Arg:
+        """A constant as a tensor: a parameter, or a literal when it is small and not trained."""
+
+    def subgraph(self, graph: ir.Graph, inputs: Sequence[Arg | PyValue] = ()) -> Block:
+        """Translate a sub-graph to a block of its own."""
+
+    def inline(self, graph: ir.Graph, inputs: Sequence[Arg | PyValue] = ()) -> tuple[Arg, ...]:
+        """Translate a sub-graph into the block that is being written, and return the results."""
