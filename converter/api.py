@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import onnx_ir as ir
+
 from converter import frontends
 from converter.artifacts import checkpoint
 from converter.artifacts.weight_map import weight_map
@@ -19,6 +21,7 @@ from converter.graph.mode import FILES, STAGES
 from converter.graph.normalize import normalize
 from converter.graph.snapshot import source_graph
 from converter.lowering import tables
+from converter.lowering.stage_dump import StageDump
 from converter.lowering.translation import Translation
 from converter.lowering.translator import translate
 from converter.report import Finding, Result, write_reports
@@ -45,12 +48,14 @@ def convert(
     checkpoint_format: checkpoint.Format | None = None,
     verify: bool = True,
     verify_inputs: str | Path | None = None,
+    dump_stages: str | Path | None = None,
     observer: Observer | None = None,
     **options: Any,
 ) -> Result:
     """Translate a model. The arguments are the command's options; `report` is a folder.
 
-    `observer` is told which stage the conversion is in, and how far. `options` are those that only some frontends have.
+    `dump_stages` is a folder for the graph and the program between the stages. `observer` is told which stage the
+    conversion is in, and how far. `options` are those that only some frontends have.
 
     Raises:
         ConverterError: with a code, when the model, an option or a folder is at fault; nothing is written then.
@@ -67,7 +72,7 @@ def convert(
         with stages.stage("load"):
             source = frontends.load(request)
             rows = registry.load(_path(operator_map))
-        made = translate_source(source, rows, name, checkpoint_format, stages)
+        made = translate_source(source, rows, name, checkpoint_format, stages, StageDump(_path(dump_stages)))
         script = out.script(f"{name}.py", made.script.text)
         with stages.stage("checkpoint"):
             weights = None
@@ -103,18 +108,25 @@ def translate_source(
     name: str,
     checkpoint_format: checkpoint.Format | None = None,
     stages: Stages | None = None,
+    dump: StageDump | None = None,
 ) -> Translation:
     """Take a source through normalisation, the operator tables and emission."""
-    stages = stages or Stages(STAGES)
+    stages, dump = stages or Stages(STAGES), dump or StageDump(None)
+    if dump.wanted:
+        dump.graph("load", ir.from_proto(source.model))
     with stages.stage("normalize"):
         graph = normalize(source.model, source.base_dir, stages.each, rows.own)
         before = source_graph(graph)
+    dump.graph("normalize", graph)
     with stages.stage("fuse operators"):
         fuse_operators(graph, rows.fused)
+    dump.graph("fuse operators", graph)
     with stages.stage("translate"):
         flat = translate(graph, rows, stages.each)
+    dump.program("translate", flat)
     with stages.stage("structure"):
         program = eliminate_dead_code(structure(flat))
+    dump.program("structure", program)
     kind = checkpoint.format_for(program, checkpoint_format)
     file = f"{name}.{kind}" if any(program.parameters()) else None
     with stages.stage("emit"):

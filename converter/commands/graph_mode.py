@@ -54,6 +54,11 @@ def _add_options(groups: Groups) -> None:
         choices=["ckpt", "safetensors"],
         help="format of the checkpoint. Default: ckpt, above 2 GB safetensors",
     )
+    groups["other"].add_argument(
+        "--dump_stages",
+        metavar="DIR",
+        help="folder for the graph (ONNX) and the program (text) between the stages, to look for a fault",
+    )
     verification = groups["verification"].add_mutually_exclusive_group()
     verification.add_argument("--no_verify", action="store_true", help="do not run the source and the script")
     verification.add_argument(
@@ -75,6 +80,7 @@ def _convert(options: argparse.Namespace, observer: Observer | None) -> Result:
         checkpoint_format=options.checkpoint_format,
         verify=not options.no_verify,
         verify_inputs=options.verify_inputs,
+        dump_stages=options.dump_stages,
         observer=observer,
         **{name: getattr(options, name) for name in frontends.options()},
     )

@@ -68,7 +68,7 @@ def forget_invented_dimensions(model: ir.Model) -> None:
 
 
 def _infer(model: ir.Model) -> None:
-    with _without_large_tensors(model):
+    with without_large_tensors(model):
         proto = ir.to_proto(model)
     follow = not _joins_endlessly(model)
     try:
@@ -169,7 +169,7 @@ def _type_proto(value: ir.Value) -> onnx.TypeProto:
 
 
 @contextmanager
-def _without_large_tensors(model: ir.Model) -> Iterator[None]:
+def without_large_tensors(model: ir.Model) -> Iterator[None]:
     """Let large initializers stand for data in a file that nobody opens."""
     large = {
         value: value.const_value
