@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from converter import shapes
 from converter.base.names import Namespace
@@ -127,7 +128,7 @@ def _equal(a: dict[str, Weight], b: dict[str, Weight]) -> bool:
     return a.keys() == b.keys() and all(a[name].steps == b[name].steps and same(a[name], b[name]) for name in a)
 
 
-def _literal(array: np.ndarray, dtype: Arg) -> Arg:
+def _literal(array: NDArray[Any], dtype: Arg) -> Arg:
     """A small constant: by its numbers, or by what makes many of them."""
     if array.size > MOST_NUMBERS and array.dtype.kind in "bif":
         for number, function in ((0, "ops.zeros"), (1, "ops.ones")):
@@ -136,7 +137,7 @@ def _literal(array: np.ndarray, dtype: Arg) -> Arg:
     return expr("ms.Tensor({0}, {1})", literal_of(array), dtype)
 
 
-def literal_of(array: np.ndarray) -> Any:
+def literal_of(array: NDArray[Any]) -> Any:
     """A small array as nested lists of Python numbers."""
     if array.dtype.kind == "V" or str(array.dtype) == "bfloat16":
         array = array.astype(np.float32)

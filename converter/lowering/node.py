@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from converter import shapes
 from converter.base.weight_steps import Step
@@ -84,7 +85,7 @@ class Operand(Leaf):
         return self.value.const_value is not None and is_fixed(self.value)
 
     @property
-    def constant(self) -> np.ndarray | None:
+    def constant(self) -> NDArray[Any] | None:
         """Its elements when the model fixes them, else None. Loads them: ask only for what is small."""
         tensor = self.value.const_value
         if tensor is not None:
@@ -231,7 +232,7 @@ class Node:
         """Make a layer and call it: `self.conv1(x)`."""
         return Call(self.layer(constructor, weights), inputs)
 
-    def constant(self, array: np.ndarray, hint: str = "constant") -> Arg:
+    def constant(self, array: NDArray[Any], hint: str = "constant") -> Arg:
         """A tensor that the row computed from constants: a literal when small, else a parameter that is not trained."""
         tensor = ir.tensor(np.asarray(array, order="C"), name=f"{self.name}/{hint}")
         return self._context.constant(Weight(tensor, (), trainable=False), hint)

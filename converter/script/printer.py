@@ -98,7 +98,8 @@ def _expression(item: AnyExpression, name: NameOf) -> ast.expr:
         case Option():
             return write(item.value)
         case Raw():
-            return _Filler([write(part) for part in item.args]).visit(ast.parse(item.text, mode="eval").body)
+            filler = _Filler([write(part) for part in item.args])
+            return cast(ast.expr, filler.visit(ast.parse(item.text, mode="eval").body))
     assert_never(item)
 
 

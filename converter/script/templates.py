@@ -123,7 +123,7 @@ def _tree(node: ast.expr) -> Arg:
             hole = _HOLE.fullmatch(node.id)
             return Name(node.id) if hole is None else Hole(int(hole[1]) if hole[1].isdigit() else hole[1])
         case ast.Constant():
-            return Constant(node.value)  # type: ignore[arg-type]
+            return Constant(node.value)
         case ast.Attribute():
             value = _tree(node.value)
             return Name(f"{value.path}.{node.attr}") if isinstance(value, Name) else Attribute(value, node.attr)

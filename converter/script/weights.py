@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from converter.base.weight_steps import Step, apply, shape_after
 
@@ -17,7 +19,7 @@ class Tensor(Protocol):
     shape: Any
     dtype: Any
 
-    def numpy(self) -> np.ndarray:
+    def numpy(self) -> NDArray[Any]:
         """Load it."""
 
 
@@ -46,13 +48,13 @@ class Weight:
     def dtype(self) -> str:
         """The parameter's element type, by its NumPy name."""
         casts = [step["dtype"] for step in self.steps if step["op"] == "cast"]
-        return casts[-1] if casts else self.tensor.dtype.numpy().name
+        return str(casts[-1] if casts else self.tensor.dtype.numpy().name)
 
     @property
     def nbytes(self) -> int:
         """The source tensor's size in bytes."""
-        return int(np.prod([int(dim) for dim in self.tensor.shape], dtype=np.int64)) * self.tensor.dtype.itemsize
+        return math.prod(int(dim) for dim in self.tensor.shape) * int(self.tensor.dtype.itemsize)
 
-    def array(self) -> np.ndarray:
+    def array(self) -> NDArray[Any]:
         """Load the source's values and take them through the steps."""
         return np.asarray(apply(self.steps, self.tensor.numpy()), order="C")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from converter.script.expressions import Arg, Attribute, Binary, Call, Name, dimension_read, parts_of
 from converter.script.templates import expr
@@ -21,13 +22,13 @@ Attributes: TypeAlias = Mapping[str, Any]
 Operator: TypeAlias = Callable[..., Any]
 
 
-def numbers(array: np.ndarray) -> list[Any]:
+def numbers(array: NDArray[Any]) -> list[Any]:
     """The elements of an operand that must be known now.
 
     Raises:
-        Unliftable: they are not.
+        NotEvaluable: they are not.
     """
-    items = array.reshape(-1).tolist()
+    items: list[Any] = array.reshape(-1).tolist()
     if not all(map(is_number, items)):
         raise NotEvaluable
     return items
@@ -110,11 +111,11 @@ def _integer_quotient(a: Arg, b: Arg) -> Arg:
     return expr("{0} // {1}" if rounds_down else "int({0} / {1})", a, b)
 
 
-def _divide(attributes: Attributes, *arrays: np.ndarray) -> Any:
+def _divide(attributes: Attributes, *arrays: NDArray[Any]) -> Any:
     return elementwise(_integer_quotient if attributes["kind"] in "iu" else _quotient)(attributes, *arrays)
 
 
-def _modulo(attributes: Attributes, *arrays: np.ndarray) -> Any:
+def _modulo(attributes: Attributes, *arrays: NDArray[Any]) -> Any:
     """Mod: Python's `%` has the divisor's sign; `fmod` asks for the dividend's."""
     if attributes.get("fmod") and not all(not_negative(item) for array in arrays for item in array.reshape(-1)):
         raise NotEvaluable
@@ -145,7 +146,7 @@ def _compare(template: str, compute: Callable[[Any, Any], bool]) -> Operator:
 def not_negative(item: Arg) -> bool:
     """Whether a value is certainly at least 0: an extent, and what is made of extents without subtraction."""
     if is_number(item):
-        return item >= 0
+        return bool(item >= 0)
     if dimension_read(item) is not None:
         return True
     match item:
@@ -162,7 +163,7 @@ def not_negative(item: Arg) -> bool:
     return False
 
 
-def _cast(attributes: Attributes, array: np.ndarray) -> Any:
+def _cast(attributes: Attributes, array: NDArray[Any]) -> Any:
     """Cast: an integer stands for the float that equals it, until it becomes a tensor of its type."""
     kind, was = attributes["to_kind"], attributes["kind"]
     if kind == was or (kind in "iu" and was in "iu"):
@@ -176,7 +177,7 @@ def _cast(attributes: Attributes, array: np.ndarray) -> Any:
     raise NotEvaluable
 
 
-def _where(attributes: Attributes, condition: np.ndarray, a: np.ndarray, b: np.ndarray) -> Any:
+def _where(attributes: Attributes, condition: NDArray[Any], a: NDArray[Any], b: NDArray[Any]) -> Any:
     """Where, when the condition is known: a conditional expression on extents is wrong in graph mode."""
 
     def choose(chosen: Arg, left: Arg, right: Arg) -> Arg:
@@ -187,7 +188,7 @@ def _where(attributes: Attributes, condition: np.ndarray, a: np.ndarray, b: np.n
     return elementwise(choose)(attributes, condition, a, b)
 
 
-def _clip(attributes: Attributes, array: np.ndarray, *bounds: np.ndarray | None) -> Any:
+def _clip(attributes: Attributes, array: NDArray[Any], *bounds: NDArray[Any] | None) -> Any:
     for bound, limit in zip(bounds, (_maximum, _minimum), strict=False):
         if bound is not None:
             array = np.asarray(elementwise(limit)(attributes, array, bound), object)
@@ -202,7 +203,7 @@ def _among(function: Callable[[Arg, Arg], Arg]) -> Operator:
 def _reduction(function: Callable[[Sequence[Arg]], Arg]) -> Operator:
     """A reduction of a vector to one number."""
 
-    def evaluated(attributes: Attributes, array: np.ndarray, axes: np.ndarray | None = None) -> Any:
+    def evaluated(attributes: Attributes, array: NDArray[Any], axes: NDArray[Any] | None = None) -> Any:
         if array.ndim != 1 or (axes is not None and numbers(axes) not in ([0], [-1], [])):
             raise NotEvaluable
         if attributes.get("noop_with_empty_axes") and (axes is None or not axes.size):

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from converter.shapes.arithmetic import Attributes, Operator, numbers
 from converter.shapes.value import NotEvaluable, of_array, python_slice
@@ -18,12 +19,12 @@ MAX_ITEMS = 64
 """More elements are a table, not shape arithmetic."""
 
 
-def _gather(attributes: Attributes, data: np.ndarray, indices: np.ndarray) -> Any:
+def _gather(attributes: Attributes, data: NDArray[Any], indices: NDArray[Any]) -> Any:
     numbers(indices)
     return np.take(data, indices.astype(np.int64), attributes.get("axis", 0))
 
 
-def _slice(attributes: Attributes, data: np.ndarray, *bounds: np.ndarray | None) -> Any:
+def _slice(attributes: Attributes, data: NDArray[Any], *bounds: NDArray[Any] | None) -> Any:
     starts, stops, axes, steps = (None if bound is None else numbers(bound) for bound in (*bounds, None, None)[:4])
     index = [slice(None)] * data.ndim
     for i, (start, stop) in enumerate(zip(starts or (), stops or (), strict=True)):
@@ -31,51 +32,51 @@ def _slice(attributes: Attributes, data: np.ndarray, *bounds: np.ndarray | None)
     return data[tuple(index)]
 
 
-def _concat(attributes: Attributes, *arrays: np.ndarray) -> Any:
+def _concat(attributes: Attributes, *arrays: NDArray[Any]) -> Any:
     return np.concatenate(arrays, attributes["axis"])
 
 
-def _split(attributes: Attributes, data: np.ndarray, sizes: np.ndarray | None = None) -> Any:
+def _split(attributes: Attributes, data: NDArray[Any], sizes: NDArray[Any] | None = None) -> Any:
     axis, count = attributes.get("axis", 0), attributes["outputs"]
     size = -(-data.shape[axis] // count)
     ends = np.cumsum(numbers(sizes))[:-1] if sizes is not None else np.arange(1, count) * size
     return np.split(data, ends, axis)
 
 
-def _reshape(attributes: Attributes, data: np.ndarray, shape: np.ndarray) -> Any:
+def _reshape(attributes: Attributes, data: NDArray[Any], shape: NDArray[Any]) -> Any:
     target = numbers(shape)
     if not attributes.get("allowzero"):
         target = [data.shape[i] if extent == 0 else extent for i, extent in enumerate(target)]
     return data.reshape(target)
 
 
-def _squeeze(attributes: Attributes, data: np.ndarray, axes: np.ndarray | None = None) -> Any:
+def _squeeze(attributes: Attributes, data: NDArray[Any], axes: NDArray[Any] | None = None) -> Any:
     return np.squeeze(data, None if axes is None else tuple(numbers(axes)))
 
 
-def _unsqueeze(attributes: Attributes, data: np.ndarray, axes: np.ndarray) -> Any:
+def _unsqueeze(attributes: Attributes, data: NDArray[Any], axes: NDArray[Any]) -> Any:
     return np.expand_dims(data, tuple(numbers(axes)))
 
 
-def _transpose(attributes: Attributes, data: np.ndarray) -> Any:
+def _transpose(attributes: Attributes, data: NDArray[Any]) -> Any:
     return np.transpose(data, attributes.get("perm"))
 
 
-def _expand(attributes: Attributes, data: np.ndarray, shape: np.ndarray) -> Any:
+def _expand(attributes: Attributes, data: NDArray[Any], shape: NDArray[Any]) -> Any:
     return np.broadcast_to(data, _small(np.broadcast_shapes(data.shape, tuple(numbers(shape)))))
 
 
-def _tile(attributes: Attributes, data: np.ndarray, repeats: np.ndarray) -> Any:
+def _tile(attributes: Attributes, data: NDArray[Any], repeats: NDArray[Any]) -> Any:
     return np.tile(data, _small(tuple(numbers(repeats))))
 
 
-def _filled(attributes: Attributes, shape: np.ndarray) -> Any:
+def _filled(attributes: Attributes, shape: NDArray[Any]) -> Any:
     value = attributes.get("value")
     number = 0.0 if value is None else of_array(value.numpy()).items[0]
     return np.full(_small(tuple(numbers(shape))), number, object)
 
 
-def _range(attributes: Attributes, *bounds: np.ndarray) -> Any:
+def _range(attributes: Attributes, *bounds: NDArray[Any]) -> Any:
     start, limit, delta = (numbers(bound)[0] for bound in bounds)
     if attributes["kind"] != "i":
         raise NotEvaluable

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from converter.script.expressions import Arg, Starred
 from converter.script.templates import expr
@@ -39,7 +40,7 @@ class PyValue:
         return len(self.shape)
 
     @property
-    def array(self) -> np.ndarray:
+    def array(self) -> NDArray[Any]:
         """The elements as an array of objects."""
         return np.array(self.items, object).reshape(self.shape)
 
@@ -64,12 +65,12 @@ def is_number(item: Arg) -> bool:
     return isinstance(item, (bool, int, float))
 
 
-def shortest(number: np.floating) -> float:
+def shortest(number: np.floating[Any]) -> float:
     """The shortest decimal that is the same number in its own type: float32 0.1 is 0.1, not 0.10000000149."""
     return float(str(number)) if np.isfinite(number) else float(number)
 
 
-def of_array(array: np.ndarray) -> PyValue:
+def of_array(array: NDArray[Any]) -> PyValue:
     """A small array as a Python value: numbers, or objects as they are."""
     if array.dtype.name == "bfloat16":
         array = array.astype(np.float32)
@@ -132,5 +133,5 @@ def python_slice(start: int, stop: int, step: int) -> slice:
     return slice(start if abs(start) < FAR else None, stop if abs(stop) < FAR else None, step)
 
 
-def _nested(array: np.ndarray) -> Any:
+def _nested(array: NDArray[Any]) -> Any:
     return array.item() if array.ndim == 0 else tuple(_nested(np.asarray(part, object)) for part in array)

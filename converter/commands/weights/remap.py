@@ -17,10 +17,10 @@ from converter.artifacts import checkpoint, weight_map
 from converter.artifacts.tensors import LazyTensor, TensorSpec
 from converter.artifacts.weight_map import Entry
 from converter.base.stages import Each, Stages
+from converter.base.weight_steps import apply
 from converter.commands.weights import match, readers
 from converter.commands.weights.rename import read_rules, renamed
 from converter.errors import BadParamError, FileSaveError
-from converter.script import weights
 
 _STATISTICS = re.compile(r"(running|moving)_(mean|var)")
 """Matches the names that frameworks give to the running statistics of a batch norm."""
@@ -115,7 +115,7 @@ def _value(entry: Entry, tensors: Mapping[str, LazyTensor], kept: Mapping[str, L
     if array.dtype.name != entry.source.dtype:
         array = array.astype(entry.source.dtype)
     try:
-        made = np.asarray(weights.apply(entry.steps, array), order="C")
+        made = np.asarray(apply(entry.steps, array), order="C")
         if (made.shape, made.dtype.name) != (entry.converted.shape, entry.converted.dtype):
             raise ValueError(f"they make {made.dtype} {made.shape}")
     except (ValueError, TypeError, KeyError, IndexError) as error:

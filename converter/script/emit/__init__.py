@@ -123,7 +123,7 @@ class _CellText:
             case Cell():
                 return item.name
         if callable(item):
-            return item.__name__
+            return str(item.__name__)
         raise ScriptGenerationError(f"cannot write a {type(item).__name__} into a script")
 
     def _variable(self, value: Variable) -> str:
@@ -223,7 +223,7 @@ def _template(name: str) -> Any:
 
 def _format(text: str) -> str:
     """Format a module with ruff."""
-    from ruff import find_ruff_bin  # type: ignore[attr-defined]
+    from ruff import find_ruff_bin
 
     command = [find_ruff_bin(), "format", "--isolated", "--line-length", str(LINE_LENGTH), "-"]
     done = subprocess.run(command, input=text, capture_output=True, text=True, encoding="utf-8", check=False)

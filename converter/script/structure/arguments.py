@@ -101,7 +101,7 @@ def _plan(slot: Slot, row: list[Arg], columns: list[Column], size: bool = False)
     if len({_typed(value) for value in present}) <= 1:
         return present[0]
     if slot.default is ... and (lengths := {_length(value) for value in present}) != {None} and len(lengths) == 1:
-        parts = [[ABSENT if value is ABSENT else value[i] for value in row] for i in range(len(present[0]))]  # type: ignore[index,arg-type]
+        parts = [[ABSENT if value is ABSENT else value[i] for value in row] for i in range(len(present[0]))]
         return tuple(_plan(slot, part, columns, True) for part in parts)
     for column in columns:
         if column.agrees(row) and (column.slots[0].default is ...) == (slot.default is ...):
