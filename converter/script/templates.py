@@ -101,15 +101,13 @@ def holes_of(template: str) -> list[int | str]:
 
 @functools.lru_cache(maxsize=4096)
 def parsed(template: str) -> Arg:
-    """A template's tree; `*{0}` stands for several elements of a tuple.
+    """A template's tree.
 
     Raises:
         ScriptGenerationError: it is not a Python expression.
     """
     source = re.sub(r"\{(\w+)\}", r"_hole_\1_", template).replace("{{", "{").replace("}}", "}")
     try:
-        if source.startswith("*"):
-            return Starred(_tree(ast.parse(source[1:], mode="eval").body))
         return _tree(ast.parse(source, mode="eval").body)
     except SyntaxError as error:
         raise ScriptGenerationError(
@@ -153,8 +151,8 @@ def _tree(node: ast.expr) -> Arg:
             return functools.reduce(functools.partial(Binary, _SIGNS[type(node.op)]), map(_tree, node.values))
         case ast.Compare(ops=[operator], comparators=[right]):
             return Binary(_SIGNS[type(operator)], _tree(node.left), _tree(right))
-        case ast.Lambda():
-            return Lambda(tuple(parameter.arg for parameter in node.args.args), _tree(node.body))
+        case ast.Lambda(args=ast.arguments([], parameters, None, [], [], None, [])):
+            return Lambda(tuple(parameter.arg for parameter in parameters), _tree(node.body))
         case ast.ListComp(generators=[ast.comprehension(target=ast.Name(id=variable), ifs=[]) as generator]):
             return Comprehension(_tree(node.elt), variable, _tree(generator.iter))
     return _raw(node)
@@ -163,6 +161,7 @@ def _tree(node: ast.expr) -> Arg:
 def _raw(node: ast.expr) -> Raw:
     """An expression of a kind that has no class."""
     names = [part for part in ast.walk(node) if isinstance(part, ast.Name) and _HOLE.fullmatch(part.id)]
+    names.sort(key=lambda name: (name.lineno, name.col_offset))  # as they are written
     for i, name in enumerate(names):
         names[i], name.id = ast.Name(name.id), f"_part_{i}_"
     return Raw(ast.unparse(node), tuple(map(_tree, names)))

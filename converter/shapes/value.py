@@ -106,7 +106,7 @@ def read(tensor: Arg, kind: str, shape: Sequence[int | None] | None) -> PyValue 
 
 def of_unknown_length(whole: Arg) -> PyValue:
     """All elements of a tuple, however many they are."""
-    return PyValue((expr("*{0}", whole),), (1,), whole)
+    return PyValue((Starred(whole),), (1,), whole)
 
 
 def slice_of(data: PyValue, start: int, stop: int, step: int = 1) -> PyValue:

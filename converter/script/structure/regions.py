@@ -6,6 +6,7 @@ statements mean; it knows which values come in and which go out.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, Union
@@ -27,7 +28,7 @@ from converter.script.statements import (
 Item: TypeAlias = Union[Statement, "Region"]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Region:
     """A run of statements and inner regions that is one module call in the source.
 
@@ -40,6 +41,11 @@ class Region:
     scope: Scope
     path: str = ""
     items: list[Item] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        """Its statements, below the name and the class of each region."""
+        kind = f" ({self.scope.kind})" if self.scope.kind else ""
+        return "\n".join([f"{self.scope.name}{kind}:", *(textwrap.indent(repr(item), "    ") for item in self.items)])
 
     def inner(self) -> list[Region]:
         """The regions directly inside."""
