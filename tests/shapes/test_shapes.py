@@ -10,7 +10,7 @@ from harness import check_model, expected_of
 from onnx import TensorProto, helper, numpy_helper
 
 from converter import shapes
-from converter.script.expressions import Expression
+from converter.script.expressions import Expression, Starred
 from converter.script.printer import text_of
 from converter.script.statements import Variable
 from converter.script.templates import expr
@@ -131,7 +131,7 @@ def test_slices_a_shape_of_unknown_rank(start: int, stop: int, text: str) -> Non
 
 def test_unknown_rank_stands_among_other_elements() -> None:
     unknown = shapes.shape_of(X, None)
-    assert run("Concat", unknown, vector(4), axis=0) == (expr("*{0}", expr("{0}.shape", X)), 4)
+    assert run("Concat", unknown, vector(4), axis=0) == (Starred(expr("{0}.shape", X)), 4)
     assert run("Gather", unknown, scalar(-1)) == expr("{0}.shape[{1}]", X, -1)
     assert run("ReduceProd", unknown, keepdims=0) == expr("math.prod({0})", expr("{0}.shape", X))
     assert run("Add", unknown, scalar(1)) is None

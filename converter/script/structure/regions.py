@@ -43,9 +43,13 @@ class Region:
     items: list[Item] = field(default_factory=list)
 
     def __repr__(self) -> str:
-        """Its statements, below the name and the class of each region."""
-        kind = f" ({self.scope.kind})" if self.scope.kind else ""
-        return "\n".join([f"{self.scope.name}{kind}:", *(textwrap.indent(repr(item), "    ") for item in self.items)])
+        """Its statements; those of an inner region below the region's name and class."""
+        lines: list[str] = []
+        for item in self.items:
+            if isinstance(item, Region):
+                lines.append(f"{item.scope.name} ({item.scope.kind}):" if item.scope.kind else f"{item.scope.name}:")
+            lines.append(textwrap.indent(repr(item), "    ") if isinstance(item, Region) else repr(item))
+        return "\n".join(lines)
 
     def inner(self) -> list[Region]:
         """The regions directly inside."""

@@ -179,12 +179,10 @@ class _Walker:
                 return self._expression(item, place)
             case tuple() | list() if not is_literal(item):
                 return type(item), tuple(self.arg(part, place) for part in item)
-            case Cell():
-                return "c", id(item)
-        if callable(item):
-            return "f", item.__qualname__
-        self._made.slots.append(Slot(item, place, self.owner, default))
-        return ("h",)
+        if is_literal(item):
+            self._made.slots.append(Slot(item, place, self.owner, default))
+            return ("h",)
+        return "i", item  # a class or a helper function is itself
 
     def _expression(self, item: Expression, place: Place) -> tuple[Any, ...]:
         match item:

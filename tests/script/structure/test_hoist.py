@@ -1,0 +1,216 @@
+"""Hoisting: what several regions share is computed in front of them."""
+
+from __future__ import annotations
+
+import pytest
+from script.programs import call, dense, let, literal, parameter, region, returning, text, variables, within
+
+from converter.script.expressions import Arg, Binary, dimension, invoke
+from converter.script.program import Member
+from converter.script.statements import Block, Branch, For, Statement, Variable, While, expressions_of, visit
+from converter.script.structure.hoist import (
+    copy_literal,
+    hoist_shared_values,
+    lift_calls,
+    localize_dimensions,
+    replace_member,
+)
+from converter.script.templates import expr
+
+X, M, N, A, B, C, D, E, I = variables("x m n a b c d e i")  # noqa: E741
+
+
+# Shared values
+
+
+def test_a_mask_that_two_regions_read_is_computed_in_front_of_the_first() -> None:
+    tree = region(
+        *within(
+            "left",
+            let(M, expr("{0} > 0", X)),
+            let(A, call(dense("left.fc"), X)),
+            let(N, expr("~{0}", M)),
+            let(B, Binary("*", A, N)),
+        ),
+        *within("right", let(C, call(dense("right.fc"), B)), let(D, Binary("*", C, N))),
+    )
+    hoist_shared_values(tree)
+    assert repr(tree) == text(
+        """
+        m = x > 0
+        n = ~m
+        left:
+            a = self.left_fc(x)
+            b = a * n
+        right:
+            c = self.right_fc(b)
+            d = c * n
+        """
+    )
+
+
+def test_what_one_region_reads_stays_in_it() -> None:
+    tree = region(
+        *within("left", let(M, expr("{0} > 0", X)), let(A, Binary("*", call(dense("fc"), X), M))),
+        *within("right", let(B, Binary("+", A, X))),
+    )
+    before = repr(tree)
+    hoist_shared_values(tree)
+    assert repr(tree) == before
+
+
+def test_what_a_layer_makes_stays_in_the_region_of_the_layer() -> None:
+    tree = region(
+        *within("left", let(A, call(dense("fc"), X)), let(M, expr("{0} > 0", A)), let(B, Binary("*", A, M))),
+        *within("right", let(C, Binary("+", B, M))),
+    )
+    before = repr(tree)
+    hoist_shared_values(tree)
+    assert repr(tree) == before
+
+
+def test_a_literal_may_stand_in_front_of_its_region() -> None:
+    tree = region(
+        *within("left", let(M, Binary("*", X, literal("scale", 2))), let(A, call(dense("fc"), M))),
+        *within("right", let(B, Binary("+", A, M))),
+    )
+    hoist_shared_values(tree)
+    assert repr(tree).startswith("m = x * self.scale\nleft:\n    a = ")
+
+
+def test_inner_regions_are_hoisted_out_of_as_far_as_their_values_are_shared() -> None:
+    tree = region(
+        *within(
+            "net",
+            *within("left", let(M, expr("{0} > 0", X)), let(A, Binary("*", call(dense("l"), X), M))),
+            *within("right", let(B, Binary("*", call(dense("r"), A), M))),
+        )
+    )
+    hoist_shared_values(tree)
+    assert repr(tree) == text(
+        """
+        net:
+            m = x > 0
+            left:
+                a = self.l(x) * m
+            right:
+                b = self.r(a) * m
+        """
+    )
+
+
+# Calls
+
+
+def shared_layer(tail: int) -> tuple[list[Statement], Member]:
+    """A region that calls a shared layer on its input, and so many statements on the result."""
+    shared, last = dense("shared"), A
+    statements: list[Statement] = [let(M, expr("{0} * 2", X)), let(A, call(shared, M))]
+    for i in range(tail):
+        following = Variable(f"t{i}")
+        statements.append(let(following, invoke("ops.relu", last)))
+        last = following
+    return statements, shared
+
+
+def test_a_call_of_a_shared_layer_is_lifted_with_what_it_reads() -> None:
+    statements, shared = shared_layer(3)
+    tree = region(let(N, X), *within("left", *statements))
+    assert lift_calls(tree.inner()[0], tree, {shared})
+    assert repr(tree) == text(
+        """
+        n = x
+        m = x * 2
+        a = self.shared(m)
+        left:
+            t0 = ops.relu(a)
+            t1 = ops.relu(t0)
+            t2 = ops.relu(t1)
+        """
+    )
+
+
+def test_a_region_that_would_be_left_with_little_keeps_its_calls() -> None:
+    statements, shared = shared_layer(2)
+    tree = region(*within("left", *statements))
+    before = repr(tree)
+    assert not lift_calls(tree.inner()[0], tree, {shared})
+    assert repr(tree) == before
+
+
+def test_a_call_on_what_another_layer_makes_is_not_lifted() -> None:
+    statements, shared = shared_layer(3)
+    statements[0] = let(M, call(dense("own"), X))
+    tree = region(*within("left", *statements))
+    before = repr(tree)
+    assert not lift_calls(tree.inner()[0], tree, {shared})
+    assert repr(tree) == before
+
+
+# Members
+
+
+OLD, NEW = parameter("state"), Variable("state")
+
+
+def everywhere(item: Arg) -> list[Statement]:
+    """Statements of every kind with an expression in every field."""
+
+    def block() -> Block:
+        return returning(item, after=[let(C, Binary("+", item, 1))])
+
+    return [
+        let(A, (item, [item])),
+        Branch((A,), item, block(), block()),
+        While((A,), (item,), item, block()),
+        For(I, item, (A,), (item,), block(), condition=item),
+        For(I, invoke("range", 3), (A,), (X,), returning(X, after=[For(I, X, (B,), (item,), returning(B))])),
+    ]
+
+
+@pytest.mark.parametrize("new", [NEW, literal("copy", 2)], ids=["variable", "member"])
+def test_a_member_is_replaced_in_every_field_of_a_statement(new: Variable | Member) -> None:
+    expected = everywhere(new)
+    for statement, wanted in zip(everywhere(OLD), expected, strict=True):
+        replace_member(statement, OLD, new)
+        assert OLD not in list(visit(statement))
+        assert list(expressions_of(statement)) == list(expressions_of(wanted))
+
+
+def test_a_literal_is_copied_for_the_statements_that_want_their_own() -> None:
+    scale = literal("scale", 2)
+    first, second = let(A, Binary("*", X, scale)), let(B, Binary("*", A, scale))
+    copy_literal(scale, [second])
+    assert first.value.right is scale
+    copy = second.value.right
+    assert copy is not scale
+    assert (copy.name, copy.constructor, copy.hint, copy.weights) == (scale.name, scale.constructor, scale.hint, {})
+
+
+# Extents
+
+
+def test_equal_extents_are_read_from_a_tensor_that_the_region_has() -> None:
+    x, y = Variable("x", ("batch", 8)), Variable("y", ("length", "batch"))
+    tree = region(
+        let(A, expr("{0}.reshape({1}, {2}, -1)", x, dimension(y, 1), dimension(y, 0))),
+        let(B, expr("max({0}, {1})", dimension(x, 0), dimension(y, 1))),
+        let(C, expr("{0} + {1}", A, dimension(A, 1))),
+    )
+    localize_dimensions(tree)
+    assert repr(tree) == text(
+        """
+        a = x.reshape(x.shape[0], y.shape[0], -1)
+        b = x.shape[0]
+        c = a + a.shape[1]
+        """
+    )
+
+
+def test_what_the_region_makes_lends_no_extents() -> None:
+    x, y = Variable("x", (4, 8)), Variable("y", ("batch",))
+    made = Variable("made", ("batch",))
+    tree = region(let(made, invoke("ops.relu", x)), let(A, expr("{0} * {1}", made, dimension(y, 0))))
+    before = repr(tree)
+    localize_dimensions(tree)
+    assert repr(tree) == before
