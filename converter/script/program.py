@@ -120,7 +120,8 @@ class Cell(Leaf):
             return text_of(item, name)
 
         made = [f"    self.{member.name} = {write(member.constructor)}" for member in self.members]
-        arguments, inputs = (", ".join(["self", *map(write, each)]) for each in (self.arguments, self.inputs))
+        taken = [a.name + (f"={write(a.default)}" if a.has_default else "") for a in self.arguments]
+        arguments, inputs = (", ".join(["self", *each]) for each in (taken, map(write, self.inputs)))
         body = [*lines_of(self.body, write), return_line(self.body, write)]
         lines = [f"def __init__({arguments}):", *made, f"def construct({inputs}):", *("    " + line for line in body)]
         return "\n".join([f"class {self.name}:", *("    " + line for line in lines)])

@@ -1,0 +1,211 @@
+"""Re-roll loops: iterations that the source unrolled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import pytest
+from script.programs import call, dense, let, literal, member, text, variables
+
+from converter.script.expressions import Arg, Binary, Call, Index, invoke
+from converter.script.printer import text_of
+from converter.script.program import Cell, Member
+from converter.script.statements import Block, For, Statement, Variable
+from converter.script.structure.regions import used_by
+from converter.script.structure.reroll import reroll_loops
+
+X, H0 = variables("x h0")
+FC, OTHER = dense("fc"), dense("other")
+STEPS = 4
+
+Step = Callable[[int, Variable], tuple[list[Statement], Variable]]
+
+
+def unrolled(step: Step, count: int = STEPS) -> tuple[list[Statement], list[Variable]]:
+    """So many steps, each on the result of the one before it, and these results."""
+    statements: list[Statement] = []
+    made = [H0]
+    for i in range(count):
+        following, result = step(i, made[-1])
+        statements += following
+        made.append(result)
+    return statements, made
+
+
+def rerolled(statements: list[Statement], *results: Variable) -> str:
+    """The statements with loops."""
+    uses = Counter([*(part for statement in statements for part in used_by(statement)), *results])
+    reroll_loops(statements, set(results), uses)
+    return repr(Block(statements, results))
+
+
+def recurrent(i: int, h: Variable) -> tuple[list[Statement], Variable]:
+    """`a = fc(h); h = tanh(a)`."""
+    a, after = variables("a h")
+    return [let(a, call(FC, h)), let(after, invoke("ops.tanh", a))], after
+
+
+def test_one_layer_again_and_again_is_a_loop_over_a_range() -> None:
+    statements, made = unrolled(recurrent)
+    assert rerolled(statements, made[-1]) == text(
+        """
+        h = h0
+        for step in range(4):
+            a = self.fc(h)
+            h = ops.tanh(a)
+        return h
+        """
+    )
+
+
+def elementwise(elements: Sequence[Variable]) -> Step:
+    def step(i: int, h: Variable) -> tuple[list[Statement], Variable]:
+        a, b, after = variables("a b h")
+        return [let(a, call(FC, h)), let(b, Binary("+", a, elements[i])), let(after, invoke("ops.tanh", b))], after
+
+    return step
+
+
+def test_one_element_each_is_a_loop_over_the_elements() -> None:
+    elements = variables("x0 x1 x2 x3")
+    statements, made = unrolled(elementwise(elements))
+    loop = rerolled(statements, made[-1])
+    assert "for x in (x0, x1, x2, x3):\n    a = self.fc(h)\n    b = a + x\n" in loop
+
+
+@pytest.mark.parametrize(
+    ("order", "over"),
+    [
+        ([0, 1, 2, 3, 4], "parts"),
+        ([4, 3, 2, 1, 0], "parts[::-1]"),
+        ([1, 2, 3, 4], "parts[1:]"),
+        ([0, 1, 2, 3], "parts[:4]"),
+        ([1, 2, 3], "parts[1:4]"),
+    ],
+)
+def test_elements_that_one_statement_makes_are_kept_together(order: list[int], over: str) -> None:
+    parts = [Variable("parts") for _ in range(5)]
+    made = let(parts, invoke("ops.unbind", X))
+    statements, results = unrolled(elementwise([parts[i] for i in order]), len(order))
+    code = rerolled([made, *statements], results[-1])
+    assert code.startswith("parts = ops.unbind(x)\n")
+    assert f"for x in {over}:" in code
+
+
+def test_elements_in_another_order_stay_apart() -> None:
+    parts = variables("p0 p1 p2")
+    statements, results = unrolled(elementwise([parts[1], parts[0], parts[2]]), 3)
+    code = rerolled([let(parts, invoke("ops.unbind", X)), *statements], results[-1])
+    assert code.startswith("p0, p1, p2 = ops.unbind(x)\n")
+    assert "for x in (p1, p0, p2):" in code
+
+
+def test_instances_of_one_class_are_a_loop_over_a_list() -> None:
+    cell = Cell("Block")
+    layers = [member(f"layers.{i}", Call(cell), "weight") for i in range(STEPS)]
+
+    def step(i: int, h: Variable) -> tuple[list[Statement], Variable]:
+        a, after = variables("a h")
+        return [let(a, call(layers[i], h, X)), let(after, Binary("+", a, h))], after
+
+    statements, made = unrolled(step)
+    uses = Counter(part for statement in statements for part in used_by(statement))
+    before = list(statements)
+    moved = reroll_loops(statements, {made[-1]}, uses)
+    (loop,) = statements
+    assert isinstance(loop, For)
+    assert repr(loop).splitlines()[:3] == ["h = h0", "for layer in self.layers:", "    a = layer(h, x)"]
+    assert isinstance(loop.over, Member)
+    assert text_of(loop.over.constructor, lambda leaf: leaf.label) == "nn.CellList([Block() for _ in range(4)])"
+    assert [moved[layer] for layer in layers] == [loop.over] * STEPS
+    assert [moved[later] for later in before[2:]] == before[:2] * (STEPS - 1)
+
+
+def test_several_values_may_be_carried() -> None:
+    def step(i: int, h: Variable) -> tuple[list[Statement], Variable]:
+        a, after = variables("a h")
+        carried.append(after)
+        other = carried[-2] if len(carried) > 1 else X
+        return [let(a, call(FC, h)), let(after, Binary("+", a, other))], after
+
+    carried: list[Variable] = []
+    statements, made = unrolled(step)
+    assert "for step in range(" in rerolled(statements, made[-1])
+
+
+def test_the_first_step_may_be_another_one() -> None:
+    def step(i: int, h: Variable) -> tuple[list[Statement], Variable]:
+        a, after = variables("a h")
+        return [let(a, call(FC, h)), let(after, invoke("ops.tanh" if i else "ops.relu", a))], after
+
+    statements, made = unrolled(step, 5)
+    code = rerolled(statements, made[-1])
+    assert "h = ops.relu(a)\n" in code
+    assert "for step in range(4):" in code
+
+
+def literal_differs(i: int, h: Variable) -> tuple[list[Statement], Variable]:
+    a, after = variables("a h")
+    return [let(a, call(FC, h)), let(after, Binary("*", a, i))], after
+
+
+def function_differs(i: int, h: Variable) -> tuple[list[Statement], Variable]:
+    a, after = variables("a h")
+    return [let(a, call(FC, h)), let(after, invoke(f"ops.f{i}", a))], after
+
+
+def nothing_carried(i: int, h: Variable) -> tuple[list[Statement], Variable]:
+    a, after = variables("a h")
+    return [let(a, call(FC, X)), let(after, invoke("ops.tanh", a))], after
+
+
+def layer_differs(i: int, h: Variable) -> tuple[list[Statement], Variable]:
+    a, after = variables("a h")
+    return [let(a, call(dense(f"fc{i}"), h)), let(after, invoke("ops.tanh", a))], after
+
+
+@pytest.mark.parametrize("step", [literal_differs, function_differs, nothing_carried, layer_differs])
+def test_steps_that_differ_stay(step: Step) -> None:
+    statements, made = unrolled(step)
+    before = repr(Block(list(statements), (made[-1],)))
+    assert rerolled(statements, made[-1]) == before
+
+
+def test_a_few_steps_stay() -> None:
+    statements, made = unrolled(recurrent, 2)
+    assert "for" not in rerolled(statements, made[-1])
+
+
+@pytest.mark.parametrize("read", [2, 3])
+def test_steps_of_which_one_in_between_is_read_later_stay(read: int) -> None:
+    statements, made = unrolled(recurrent)
+    code = rerolled(statements, made[-1], made[read])
+    assert code.count("for ") == 0, code
+
+
+def test_two_loops_one_after_the_other() -> None:
+    statements, made = unrolled(recurrent)
+    relu = Variable("r")
+    statements.append(let(relu, invoke("ops.relu", made[-1])))
+
+    two = literal("two", 2)
+
+    def shared(i: int, h: Variable) -> tuple[list[Statement], Variable]:
+        a, after = variables("a h")
+        return [let(a, call(OTHER, relu if h is H0 else h)), let(after, Binary("*", a, two))], after
+
+    more, ends = unrolled(shared)
+    code = rerolled([*statements, *more], ends[-1])
+    assert code.count("for step in range(4):") == 2
+
+
+def test_an_element_that_other_statements_read_is_read_from_the_whole() -> None:
+    parts = [Variable("parts") for _ in range(3)]
+    statements, results = unrolled(elementwise(parts), 3)
+    last: Arg = Binary("+", results[-1], parts[1])
+    y = Variable("y")
+    program = [let(parts, invoke("ops.unbind", X)), *statements, let(y, last)]
+    code = rerolled(program, y)
+    assert "y = h + parts[1]" in code
+    assert program[-1].value.right == Index(program[0].targets[0], 1)
