@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from harness import check_model
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from scoped import Graph
 
 
@@ -160,3 +160,39 @@ def test_blocks_without_names_may_share(what: str) -> None:
     x = np.random.default_rng(0).normal(size=(2, 8)).astype(np.float32)
     rep = check_model(shared_by_blocks(8, what), [x])
     assert ("class Block" in rep.script) == (what == "literal"), rep.script
+
+
+def looping(graph: Graph, scope: str, function: str, layers: int) -> str:
+    """`h = function(h + x)`, three times from a shared parameter, and dense layers."""
+    kinds = [f"m.{scope.capitalize()}"]
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["going"], ["goes_on"]),
+            helper.make_node("Add", ["h", "x"], ["sum"]),
+            helper.make_node(function, ["sum"], ["new"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("i", TensorProto.INT64, []),
+            helper.make_tensor_value_info("going", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("h", TensorProto.FLOAT, [3, 8]),
+        ],
+        [
+            helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("new", TensorProto.FLOAT, [3, 8]),
+        ],
+    )
+    x = graph.node("Loop", ["three", "", graph.weight("shared.state", 3, 8)], scope, kinds, body=body)
+    for i in range(layers):
+        x = graph.dense(x, f"{scope}.fc{i}", [*kinds, "torch.Linear"], 8, 8)
+        x = graph.node("Elu" if i % 2 else "Sigmoid", [x], scope, kinds)
+    return x
+
+
+def test_loops_of_two_modules_may_start_from_one_parameter() -> None:
+    graph = Graph()
+    graph.weights.append(numpy_helper.from_array(np.array(3), "three"))
+    made = [looping(graph, "left", "Tanh", 2), looping(graph, "right", "Relu", 3)]
+    rep = check_model(graph.model(graph.node("Add", made, ""), 8, batch=3), [FEED])
+    assert rep.script.count("for ") == 2, rep.script
+    assert rep.script.count("self.shared_state = ms.Parameter(") == 1, rep.script
