@@ -79,6 +79,8 @@ def parser() -> argparse.ArgumentParser:
         add_help=False,
     )
     groups = {title: command.add_argument_group(title) for title in ("model", "result", "verification", "other")}
+    for mode in MODES:
+        mode.add_options(groups)
     result, other = groups["result"], groups["other"]
     result.add_argument(
         "--output", default="./output", metavar="DIR", help="folder of script and checkpoint. Default: ./output"
@@ -89,9 +91,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="a Python file with rows of your own: they add operators or replace what is there",
     )
-
-    for mode in MODES:
-        mode.add_options(groups)
     add_verbosity(other)
     other.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     other.add_argument("-h", "--help", action="help", help="show this text")
