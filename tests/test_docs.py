@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-
 from paths import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

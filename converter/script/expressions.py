@@ -31,7 +31,7 @@ class Leaf:
 class Expression:
     """A node of a tree; every subclass stands in `AnyExpression`."""
 
-    __slots__ = ()
+    __slots__ = ("_leaves",)  # what `leaves_of` has found
 
 
 Literal: TypeAlias = bool | int | float | complex | str | bytes | EllipsisType | None
@@ -279,6 +279,18 @@ def walk(item: Arg) -> Iterator[Arg]:
         part = pending.pop()
         yield part
         pending.extend(reversed(parts_of(part)))
+
+
+def leaves_of(item: Arg) -> tuple[Leaf, ...]:
+    """The leaves of an argument, in the order in which they are written. An expression is asked once."""
+    if isinstance(item, Leaf):
+        return (item,)
+    known: tuple[Leaf, ...] | None = getattr(item, "_leaves", None)
+    if known is None:
+        known = tuple(leaf for part in parts_of(item) for leaf in leaves_of(part))
+        if isinstance(item, Expression):
+            object.__setattr__(item, "_leaves", known)
+    return known
 
 
 def is_literal(item: Arg) -> bool:

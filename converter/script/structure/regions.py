@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, Union
 
 from converter.base.scope import Scope
-from converter.script.expressions import Arg, map_parts, walk
+from converter.script.expressions import Arg, leaves_of, map_parts
 from converter.script.program import Member
 from converter.script.statements import (
     Assign,
@@ -109,7 +109,7 @@ def statements_of(item: Item) -> Iterator[Statement]:
 def used_by(statement: Statement) -> Iterator[Variable | Member]:
     """The variables and members that a statement reads, those that its own blocks define left out."""
     if isinstance(statement, Assign):  # most are, and this is asked for again and again
-        yield from (part for part in walk(statement.value) if isinstance(part, (Variable, Member)))
+        yield from (part for part in leaves_of(statement.value) if isinstance(part, (Variable, Member)))
         return
     own = set(bound_within(statement))
     for block in blocks_of(statement):
