@@ -16,6 +16,7 @@ import onnx_ir as ir
 from converter import shapes
 from converter.graph.queries import dtype_kind
 from converter.graph.shape_inference import infer_node
+from converter.graph.walk import all_graphs
 from converter.script.expressions import Arg, Binary, Call, Expression, Name, dimension, dimension_read, parts_of
 from converter.shapes.arithmetic import add, product
 from converter.shapes.symbols import canonical
@@ -85,7 +86,7 @@ def refine_shapes(model: ir.Model) -> None:
     extents = Extents()
     refined: set[ir.Value] = set()
     lent: list[ir.Value] = []
-    for graph in model.graphs():
+    for graph in all_graphs(model):
         for node in graph:
             extents.read(node)
             for value in node.outputs:

@@ -12,6 +12,7 @@ from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import Builder, Context, FusedOperator, Shape
 from converter.graph.hints import scopes
 from converter.graph.queries import attribute, numbers_of, rank_of, shape_of
+from converter.graph.walk import all_graphs
 from converter.rows import Arg, Node, Operand, Unpacked, invoke
 
 
@@ -20,7 +21,7 @@ def fuse_elements(model: ir.Model, context: Context) -> None:
 
     The outputs of a Split into parts of extent 1, squeezed, are elements too.
     """
-    for graph in model.graphs():
+    for graph in all_graphs(model):
         for node in graph:
             if node.op_type == "Split" and not node.domain:
                 _split_to_elements(node, context)

@@ -8,11 +8,12 @@ from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import Context
 from converter.graph.queries import axes_of, shape_of
 from converter.graph.traits import Trait, has_trait
+from converter.graph.walk import all_graphs
 
 
 def drop_expansions(model: ir.Model, context: Context) -> None:
     """Remove them where the results keep their shapes, which other inputs give (`expand_as` in torch)."""
-    for graph in model.graphs():
+    for graph in all_graphs(model):
         for node in graph:
             source = node.inputs[0] if _expands(node) else None
             if source is not None and node.outputs[0].uses() and narrow(node.outputs[0], shape_of(source)):

@@ -7,6 +7,7 @@ import onnx_ir as ir
 from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import Context
 from converter.graph.queries import attribute
+from converter.graph.walk import all_graphs
 
 
 def nest(model: ir.Model, context: Context) -> None:
@@ -14,7 +15,7 @@ def nest(model: ir.Model, context: Context) -> None:
 
     In a densely connected block every layer reads the results of all layers before it.
     """
-    for graph in model.graphs():
+    for graph in all_graphs(model):
         made: dict[tuple[int, tuple[ir.Value | None, ...]], ir.Value] = {}
         for node in graph:
             if node.op_type != "Concat" or node.domain:

@@ -13,6 +13,7 @@ from converter.graph.fusions.rewrite import Builder, Context
 from converter.graph.queries import attribute, numbers_of
 from converter.graph.traits import Trait, has_trait
 from converter.graph.unique_names import UniqueNames
+from converter.graph.walk import all_graphs
 
 _BY_AXIS = ("Pad", "ReduceMean")
 """What names axes in a constant behind the tensor, which `_moved` knows how to write for the other layout."""
@@ -20,7 +21,7 @@ _BY_AXIS = ("Pad", "ReduceMean")
 
 def sink_transposes(model: ir.Model, context: Context) -> None:
     """Move transposes of the layout after elementwise operators; a transpose that meets its inverse is removed."""
-    for graph in model.graphs():
+    for graph in all_graphs(model):
         for node in graph:
             if node.domain:
                 continue

@@ -19,6 +19,7 @@ from converter.graph.fusions.replacement import replace
 from converter.graph.queries import shape_of
 from converter.graph.shape_inference import infer_node
 from converter.graph.unique_names import UniqueNames
+from converter.graph.walk import all_graphs
 
 DOMAIN = "fusion"
 """The domain of operators that ONNX does not have."""
@@ -203,7 +204,7 @@ class NodeFusion:
     def __call__(self, model: ir.Model, context: Context) -> None:
         """Replace every occurrence, sub-graphs included."""
         name = f"{self.function.__name__} from {self.op_type}"
-        for graph in model.graphs():
+        for graph in all_graphs(model):
             for node in graph:
                 if node.op_type == self.op_type and not node.domain:
                     try:
@@ -233,12 +234,12 @@ def rewrite(model: ir.Model, fusions: Sequence[Fusion], context: Context) -> Non
     """
     if not fusions:
         return
-    present = {node.op_type for graph in model.graphs() for node in graph}
+    present = {node.op_type for graph in all_graphs(model) for node in graph}
     by_root: dict[str, list[Fusion]] = defaultdict(list)
     for fusion in fusions:
         for op_type in fusion.pattern.roots:
             by_root[op_type].append(fusion)
-    for graph in model.graphs():
+    for graph in all_graphs(model):
         for node in graph:
             for fusion in by_root.get(node.op_type, ()):
                 if fusion.pattern.needs <= present and (made := fusion.apply(node, context)) is not None:

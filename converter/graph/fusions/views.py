@@ -9,6 +9,7 @@ from converter.graph.fusions.pattern import Pattern, constant, either, named, op
 from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import Builder, Context, Fusion
 from converter.graph.queries import axes_of, numbers_of, rank_of, shape_of
+from converter.graph.walk import all_graphs
 from converter.shapes import FAR
 
 EXTENTS = frozenset({"Add", "Cast", "Div", "Gather", "Mul", "Shape", "Slice", "Squeeze", "Sub", "Unsqueeze"})
@@ -171,7 +172,7 @@ FUSIONS = (
 
 def merge_new_axes(model: ir.Model, context: Context) -> None:
     """Merge an Unsqueeze of an Unsqueeze into one, even if other nodes read the inner one."""
-    for graph in model.graphs():
+    for graph in all_graphs(model):
         for node in graph:
             inner = node.inputs[0].producer() if _is_unsqueeze(node) and node.inputs[0] is not None else None
             if inner is None or not _is_unsqueeze(inner) or inner.inputs[0] is None:
