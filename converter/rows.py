@@ -2,14 +2,14 @@
 
 from converter.base.weight_steps import Step, cast, concatenate, reshape, slice_axis, transpose
 from converter.lowering.context import Unsupported
-from converter.lowering.node import Node, Operand, kind_of
+from converter.lowering.node import Node, Operand
 from converter.lowering.tables import TemplateRow, call
 from converter.script.expressions import Arg, Constant, Expression, Index, Slice, invoke, unless_default
 from converter.script.program import Member, Unpacked, Written
 from converter.script.statements import Assign, Block, Branch, For, Variable, While
 from converter.script.templates import expr
 from converter.script.weights import Weight
-from converter.shapes import PyValue
+from converter.shapes import PyValue, kind_of
 
 __all__ = [
     "Arg",

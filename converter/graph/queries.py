@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from converter.graph.annotations import OPSET
 from converter.graph.traits import Trait, has_trait
-from converter.shapes.symbols import extents_by_name
+from converter.shapes import Dims, dims_of
 
 TOLERANCE = {ir.DataType.FLOAT16: 2.0**-10, ir.DataType.BFLOAT16: 2.0**-7}
 """Relative difference up to which a constant of this type is a certain number; 1e-6 for all others."""
@@ -24,23 +24,14 @@ def is_float(value: ir.Value) -> bool:
     return value.dtype is not None and value.dtype.is_floating_point()
 
 
-def dtype_kind(value: ir.Value | None) -> str:
-    """NumPy's letter for a value's element type: i, u, f, b; "O" for all others."""
-    if value is None or value.dtype is None or value.dtype == ir.DataType.STRING:
-        return "O"
-    if value.dtype.is_floating_point():
-        return "f"
-    return "b" if value.dtype == ir.DataType.BOOL else "i" if value.dtype.is_signed() else "u"
-
-
 def rank_of(value: ir.Value) -> int | None:
     """The number of axes, where it is known."""
     return None if value.shape is None else len(value.shape)
 
 
-def shape_of(value: ir.Value) -> tuple[int | str | None, ...] | None:
-    """The extents: numbers, names where free; None altogether when the rank is unknown."""
-    return None if value.shape is None else extents_by_name(value.shape)
+def shape_of(value: ir.Value) -> Dims | None:
+    """The extents: numbers, symbolic dimensions where free; None altogether when the rank is unknown."""
+    return dims_of(value.shape)
 
 
 def is_weight(value: ir.Value) -> bool:
@@ -85,13 +76,13 @@ def axes_of(axes: ir.Value | None, x: ir.Value) -> tuple[int, ...] | None:
     return None if numbers is None or rank is None else tuple(sorted(axis % rank for axis in numbers))
 
 
-def spans(value: ir.Value, extents: tuple[int | str | None, ...]) -> bool:
+def spans(value: ir.Value, extents: Dims) -> bool:
     """Whether a value has these extents, all fixed, but for axes of 1 before them on either side."""
     own = shape_of(value)
     return own is not None and _stripped(own) == _stripped(extents) and all(isinstance(dim, int) for dim in own)
 
 
-def _stripped(extents: tuple[int | str | None, ...]) -> tuple[int | str | None, ...]:
+def _stripped(extents: Dims) -> Dims:
     first = next((i for i, dim in enumerate(extents) if dim != 1), len(extents))
     return extents[first:]
 

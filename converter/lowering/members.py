@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from converter import shapes
 from converter.base.names import Namespace
 from converter.lowering.context import Unsupported
-from converter.lowering.node import kind_of
 from converter.script.dtypes import mindspore_dtype
 from converter.script.expressions import Arg, Attribute, invoke
 from converter.script.mindspore_api import CELL_ATTRIBUTES
 from converter.script.program import Member
 from converter.script.templates import expr
 from converter.script.weights import Weight
+from converter.shapes import kind_of
 
 MAX_LITERAL = 16
 """Constants of more elements are parameters, smaller ones stand in the script."""

@@ -19,7 +19,7 @@ from converter.script.expressions import Arg, Call, Leaf
 from converter.script.program import Member
 from converter.script.statements import Assign, Block, Statement, Variable
 from converter.script.weights import Weight
-from converter.shapes import PyValue
+from converter.shapes import PyValue, kind_of
 
 
 class Operand(Leaf):
@@ -133,16 +133,6 @@ class Operand(Leaf):
         """Its shape as Python values: numbers where fixed, `x.shape[i]` where free; None when the rank is unknown."""
         evaluated = self._context.shape_of(self.value)
         return None if evaluated.unknown_length else evaluated.items
-
-
-def kind_of(dtype: ir.DataType | None) -> str:
-    """NumPy's letter for an element type (see `Operand.kind`)."""
-    if dtype is None or dtype == ir.DataType.BFLOAT16:
-        return "f"
-    try:
-        return dtype.numpy().kind
-    except TypeError:
-        return "O"
 
 
 class Node:

@@ -24,9 +24,10 @@ from converter.graph.hints import scopes
 from converter.graph.hints.origins import is_fixed, origin_of
 from converter.graph.hints.source_lines import assigned_name
 from converter.graph.provenance import merged_nodes_of, operator_of
+from converter.graph.traits import Trait, has_trait
 from converter.lowering.context import Unsupported
 from converter.lowering.members import Members
-from converter.lowering.node import Node, Operand, kind_of
+from converter.lowering.node import Node, Operand
 from converter.lowering.stubs import describe, stub
 from converter.lowering.tables import Tables
 from converter.script.dtypes import mindspore_dtype
@@ -35,14 +36,12 @@ from converter.script.program import Cell, Member, Program, Record, Unpacked, Wr
 from converter.script.statements import Assign, Block, Statement, Variable, visit
 from converter.script.templates import expr
 from converter.script.weights import Weight
-from converter.shapes.symbols import extents_by_name
+from converter.shapes import dims_of, kind_of
 
 FORBIDDEN = -1e9
 """What is added to scores to forbid a place is this number or a lower one."""
 LARGEST_MASK = 1 << 24
 """Elements of a constant that are looked at: a mask of 4096 positions."""
-VIEWS = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
-"""Operators that only give a weight another shape."""
 
 
 def translate(model: ir.Model, tables: Tables, each: Each = iter) -> Program:
@@ -56,7 +55,8 @@ class Translator:
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
         self.values: dict[ir.Value, Arg] = {}
-        self.python: dict[ir.Value, shapes.PyValue] = {}
+        self.arithmetic = shapes.ShapeArithmetic(self.shape_of, self.size_of)
+        self.python = self.arithmetic.computed
         self.views: dict[ir.Value, Weight] = {}
         self.cell = Cell("MindSporeModel")
         self.block = self.cell.body
@@ -72,7 +72,7 @@ class Translator:
         self.cell.doc = f"The whole network. Source: {kind}." if kind else "The whole network."
         for value in graph.inputs:
             name = "x" if value.name == "input" else value.name  # a function of Python's
-            variable = Variable(name or "x", dims_of(value))
+            variable = Variable(name or "x", dims_of(value.shape))
             self.values[value] = variable
             self.cell.inputs.append(variable)
         for node in each(graph):
@@ -159,7 +159,7 @@ class Translator:
         """A new variable for an output of a node."""
         name, path = assigned_name(node, index), scopes.dotted(self._scopes)
         hint = name or scopes.variable_hint(node, index)
-        return Variable(hint, dims_of(node.outputs[index]), path, assigned=name is not None)
+        return Variable(hint, dims_of(node.outputs[index].shape), path, assigned=name is not None)
 
     def _write_stub(self, node: ir.Node, reason: str, record: Record) -> None:
         inputs = [value for value in node.inputs if value is not None and value in self.values]
@@ -173,34 +173,17 @@ class Translator:
 
     def _defer_shape_arithmetic(self, node: ir.Node) -> bool:
         """Whether a node is shape arithmetic: then it is a Python value, and nothing is written for it yet."""
-        if node.domain not in ("", "ai.onnx"):
-            return False
-        evaluated = self._evaluate_shapes(node)
-        view = self._reshaped_weight(node) if evaluated is None else None
-        if evaluated is not None:
-            self.python.update(zip(node.outputs, evaluated, strict=False))
-        elif view is not None:
+        if self.arithmetic.evaluate(node):
+            return True
+        view = self._reshaped_weight(node)
+        if view is not None:
             self.views[node.outputs[0]] = view
-        return evaluated is not None or view is not None
-
-    def _evaluate_shapes(self, node: ir.Node) -> tuple[shapes.PyValue, ...] | None:
-        source = node.inputs[0] if node.inputs else None
-        if node.op_type == "Shape" and source is not None:
-            start, end = node.attributes.get_int("start", 0), node.attributes.get_int("end", shapes.FAR)
-            return (shapes.slice_of(self.shape_of(source), start, end),)
-        if node.op_type == "Size" and source is not None:
-            return (shapes.size_of(*self._extents(source)),)
-        inputs = [None if value is None else self.python_value(value) for value in node.inputs]
-        if not any(value in self.python for value in node.inputs if value is not None):
-            return None
-        if any(value is not None and item is None for value, item in zip(node.inputs, inputs, strict=True)):
-            return None
-        return shapes.evaluate(node.op_type, inputs, _shape_attributes(node))
+        return view is not None
 
     def _reshaped_weight(self, node: ir.Node) -> Weight | None:
         """A weight that is used in another shape only: the shape is a step on the way to the parameter."""
         source, output = node.inputs[0] if node.inputs else None, node.outputs[0]
-        if node.op_type not in VIEWS or source is None or len(source.uses()) > 1 or output.shape is None:
+        if not has_trait(node, Trait.VIEW) or source is None or len(source.uses()) > 1 or output.shape is None:
             return None
         known = source.const_value is not None or source in self.views
         if not known or kind_of(source.dtype) != "f" or not all(isinstance(dim, int) for dim in output.shape):
@@ -212,16 +195,15 @@ class Translator:
 
     def python_value(self, value: ir.Value) -> shapes.PyValue | None:
         """A value as a Python value, if it is one."""
-        if value in self.python or value.const_value is None:
-            return self.python.get(value)
-        tensor = value.const_value
-        if tensor.size > shapes.MAX_ITEMS or kind_of(tensor.dtype) not in "iufb":
-            return None
-        return shapes.of_array(tensor.numpy())
+        return self.arithmetic.get(value)
 
     def shape_of(self, value: ir.Value) -> shapes.PyValue:
         """A value's shape as a Python value."""
         return shapes.shape_of(*self._extents(value))
+
+    def size_of(self, value: ir.Value) -> shapes.PyValue:
+        """The number of a value's elements as a Python value."""
+        return shapes.size_of(*self._extents(value))
 
     def _extents(self, value: ir.Value) -> tuple[Arg, list[int | None] | None]:
         """A value as a tensor, when its shape is not fixed, and its extents, None where free."""
@@ -320,7 +302,7 @@ class Translator:
             if isinstance(item, shapes.PyValue):
                 self.python[value] = item
             elif isinstance(item, Expression) and len(value.uses()) > 1:
-                self.values[value] = variable = Variable(value.name or "x", dims_of(value))
+                self.values[value] = variable = Variable(value.name or "x", dims_of(value.shape))
                 self.emit(Assign((variable,), item))
             else:
                 self.values[value] = item
@@ -339,11 +321,6 @@ def _is_mask(weight: Weight) -> bool:
 def subgraphs_of(node: ir.Node) -> Iterator[ir.Graph]:
     """The bodies of an If, Loop or Scan."""
     return (value.as_graph() for value in node.attributes.values() if value.type == ir.AttributeType.GRAPH)
-
-
-def dims_of(value: ir.Value) -> tuple[int | str | None, ...] | None:
-    """A value's extents: numbers, names where free, None where unknown; None altogether when the rank is unknown."""
-    return None if value.shape is None else extents_by_name(value.shape)
 
 
 def attribute(value: ir.Attr) -> Any:
@@ -368,13 +345,3 @@ def _is_composed(statements: Sequence[Statement]) -> bool:
     """Whether several calls, or a helper function, stand for a node."""
     parts = [part for statement in statements for part in visit(statement)]
     return sum(isinstance(part, Call) for part in parts) > 1 or any(map(inspect.isfunction, parts))
-
-
-def _shape_attributes(node: ir.Node) -> dict[str, Any]:
-    attributes = {name: value.value for name, value in node.attributes.items()}
-    source = node.inputs[0] if node.inputs else None
-    attributes["kind"] = kind_of(source.dtype if source is not None else None)
-    attributes["outputs"] = len(node.outputs)
-    if node.op_type == "Cast":
-        attributes["to_kind"] = kind_of(ir.DataType(attributes["to"]))
-    return attributes

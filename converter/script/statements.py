@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
+import onnx_ir as ir
+
 from converter.base.scope import Scope
 from converter.script.expressions import Arg, Leaf, Unary, walk
 from converter.script.printer import text_of
@@ -22,12 +24,12 @@ class Variable(Leaf):
     Attributes:
         hint: the name that the source suggests; `emit` makes it legal and unique.
         path: the dotted scopes that it was made in.
-        dims: the extents of the tensor, a name where one is free; two with the same name are equal. None when unknown.
+        dims: the extents of the tensor, symbolic where free; two that are equal are the same size. None when unknown.
         assigned: whether the source's own code assigns it to a variable of that name, as it may do again and again.
     """
 
     hint: str
-    dims: tuple[int | str | None, ...] | None = None
+    dims: tuple[int | ir.SymbolicDim | None, ...] | None = None
     path: str = ""
     assigned: bool = False
 

@@ -1,6 +1,7 @@
 """Arithmetic on Python values, element by element, and reductions of vectors.
 
-An operator is a function of the node's attributes and of arrays of objects (numbers and expressions).
+An operator is a function of the node's attributes and of arrays of objects: numbers, and expressions of the script or
+symbolic dimensions, never both.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 from converter.script.expressions import Arg, Attribute, Binary, Call, Name, dimension_read, parts_of
 from converter.script.templates import expr
+from converter.shapes import dimensions
+from converter.shapes.dimensions import is_symbolic
 from converter.shapes.value import NotEvaluable, is_number
 
 Attributes: TypeAlias = Mapping[str, Any]
@@ -39,25 +42,46 @@ def elementwise(compute: Callable[..., Arg]) -> Operator:
     return lambda attributes, *arrays: np.frompyfunc(compute, len(arrays), 1)(*arrays)
 
 
-def _unary(template: str, compute: Callable[[Any], Any]) -> Callable[[Arg], Arg]:
-    return lambda item: compute(item) if is_number(item) else expr(template, item)
+def _formula(template: str, compute: Callable[..., Any] | None, *items: Arg) -> Arg:
+    """What is computed from free extents: an expression of the script, or another symbolic dimension.
+
+    Raises:
+        NotEvaluable: there are symbolic dimensions among the operands, and nothing that computes on them.
+    """
+    if not any(map(is_symbolic, items)):
+        return expr(template, *items)
+    if compute is None:
+        raise NotEvaluable
+    return dimensions.compute(compute, *items)
 
 
-def _binary(template: str, compute: Callable[[Any, Any], Any], neutral: Any = None) -> Callable[[Arg, Arg], Arg]:
-    """A function of two elements; `neutral` is the right operand that changes nothing."""
+def _unary(
+    template: str, compute: Callable[[Any], Any], symbolic: Callable[[Any], Any] | None = None
+) -> Callable[[Arg], Arg]:
+    """A function of one element; `symbolic` computes it on symbolic dimensions."""
+    return lambda item: compute(item) if is_number(item) else _formula(template, symbolic, item)
+
+
+def _binary(
+    template: str,
+    compute: Callable[[Any, Any], Any],
+    neutral: Any = None,
+    symbolic: Callable[[Any, Any], Any] | None = None,
+) -> Callable[[Arg, Arg], Arg]:
+    """A function of two elements; `neutral` is the right operand that changes nothing, `symbolic` as in `_unary`."""
 
     def evaluated(left: Arg, right: Arg) -> Arg:
         if is_number(left) and is_number(right):
             return compute(left, right)
         if neutral is not None and is_number(right) and right == neutral:
             return left
-        return expr(template, left, right)
+        return _formula(template, symbolic, left, right)
 
     return evaluated
 
 
 def _commutative(template: str, compute: Callable[[Any, Any], Any], neutral: Any) -> Callable[[Arg, Arg], Arg]:
-    evaluated = _binary(template, compute, neutral)
+    evaluated = _binary(template, compute, neutral, compute)
     return lambda left, right: right if is_number(left) and left == neutral else evaluated(left, right)
 
 
@@ -70,8 +94,8 @@ def add(left: Arg, right: Arg) -> Arg:
     """A sum, a number behind the rest, and but one: `n // 2 + 1`, `n - 1`."""
     if is_number(left):
         left, right = right, left
-    if not is_number(right):
-        return expr("{0} + {1}", left, right)
+    if not is_number(right) or is_symbolic(left):
+        return _formula("{0} + {1}", operator.add, left, right)
     if is_number(left):
         return left + right
     base, offset = _taken_apart(left)
@@ -91,13 +115,13 @@ def _taken_apart(item: Arg) -> tuple[Arg, Any]:
 
 
 def _subtract(left: Arg, right: Arg) -> Arg:
-    return add(left, -right) if is_number(right) else expr("{0} - {1}", left, right)
+    return add(left, -right) if is_number(right) else _formula("{0} - {1}", operator.sub, left, right)
 
 
 _multiply = _commutative("{0} * {1}", operator.mul, 1)
 _minimum = _extreme("min({0}, {1})", min)
 _maximum = _extreme("max({0}, {1})", max)
-_quotient = _binary("{0} / {1}", operator.truediv, 1)
+_quotient = _binary("{0} / {1}", operator.truediv, 1, operator.truediv)
 
 
 def _integer_quotient(a: Arg, b: Arg) -> Arg:
@@ -106,6 +130,10 @@ def _integer_quotient(a: Arg, b: Arg) -> Arg:
         return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
     if is_number(b) and b == 1:
         return a
+    if is_symbolic(a) or is_symbolic(b):
+        if not (not_negative(b) and (not_negative(a) or not_negative(add(a, 1)))):  # no extent is 0
+            raise NotEvaluable
+        return dimensions.compute(operator.floordiv, a, b)
     base, offset = _taken_apart(a)
     rounds_down = not_negative(b) and (not_negative(a) or (not_negative(base) and offset == -1))  # no extent is 0
     return expr("{0} // {1}" if rounds_down else "int({0} / {1})", a, b)
@@ -119,13 +147,13 @@ def _modulo(attributes: Attributes, *arrays: NDArray[Any]) -> Any:
     """Mod: Python's `%` has the divisor's sign; `fmod` asks for the dividend's."""
     if attributes.get("fmod") and not all(not_negative(item) for array in arrays for item in array.reshape(-1)):
         raise NotEvaluable
-    return elementwise(_binary("{0} % {1}", operator.mod))(attributes, *arrays)
+    return elementwise(_binary("{0} % {1}", operator.mod, symbolic=operator.mod))(attributes, *arrays)
 
 
 def _absolute(item: Arg) -> Arg:
     if is_number(item):
         return abs(item)
-    return item if not_negative(item) else expr("max({0}, -{0})", item)
+    return item if not_negative(item) else _formula("max({0}, -{0})", None, item)
 
 
 def _compare(template: str, compute: Callable[[Any, Any], bool]) -> Operator:
@@ -138,7 +166,7 @@ def _compare(template: str, compute: Callable[[Any, Any], bool]) -> Operator:
             return compute(0, right)
         if is_number(left) and left < 0 and not_negative(right):
             return compute(left, 0)
-        return compute(0, 0) if left == right else expr(template, left, right)
+        return compute(0, 0) if left == right else _formula(template, None, left, right)
 
     return elementwise(evaluated)
 
@@ -147,6 +175,8 @@ def not_negative(item: Arg) -> bool:
     """Whether a value is certainly at least 0: an extent, and what is made of extents without subtraction."""
     if is_number(item):
         return bool(item >= 0)
+    if is_symbolic(item):
+        return dimensions.not_negative(item)
     if dimension_read(item) is not None:
         return True
     match item:
@@ -169,7 +199,7 @@ def _cast(attributes: Attributes, array: NDArray[Any]) -> Any:
     if kind == was or (kind in "iu" and was in "iu"):
         return array
     if kind in "iu":
-        return elementwise(_unary("int({0})", int))(attributes, array)
+        return elementwise(_unary("int({0})", int, math.trunc))(attributes, array)
     if kind == "f" and was in "iu":
         return elementwise(lambda item: float(item) if is_number(item) else item)(attributes, array)
     if kind == "b":
@@ -215,7 +245,7 @@ def _reduction(function: Callable[[Sequence[Arg]], Arg]) -> Operator:
 
 
 def product(items: Sequence[Arg]) -> Arg:
-    """The product of numbers and expressions, a literal factor behind the others."""
+    """The product of numbers and free extents, a literal factor behind the others."""
     factor = math.prod(item for item in items if is_number(item))
     free = [item for item in items if not is_number(item)]
     return functools.reduce(_multiply, [*free, factor]) if factor else 0
@@ -226,11 +256,11 @@ ARITHMETIC: Mapping[str, Operator] = {
     "Add": elementwise(add),
     "And": elementwise(_binary("{0} and {1}", lambda a, b: a and b)),
     "Cast": _cast,
-    "Ceil": elementwise(_unary("math.ceil({0})", math.ceil)),
+    "Ceil": elementwise(_unary("math.ceil({0})", math.ceil, math.ceil)),
     "Clip": _clip,
     "Div": _divide,
     "Equal": _compare("{0} == {1}", operator.eq),
-    "Floor": elementwise(_unary("math.floor({0})", math.floor)),
+    "Floor": elementwise(_unary("math.floor({0})", math.floor, math.floor)),
     "Greater": _compare("{0} > {1}", operator.gt),
     "GreaterOrEqual": _compare("{0} >= {1}", operator.ge),
     "Less": _compare("{0} < {1}", operator.lt),
@@ -239,7 +269,7 @@ ARITHMETIC: Mapping[str, Operator] = {
     "Min": _among(_minimum),
     "Mod": _modulo,
     "Mul": elementwise(_multiply),
-    "Neg": elementwise(_unary("-{0}", operator.neg)),
+    "Neg": elementwise(_unary("-{0}", operator.neg, operator.neg)),
     "Not": elementwise(_unary("not {0}", operator.not_)),
     "Or": elementwise(_binary("{0} or {1}", lambda a, b: a or b)),
     "Pow": elementwise(_binary("{0} ** {1}", operator.pow, 1)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 from numpy.typing import NDArray
 
 from converter.script.expressions import Arg, Starred
@@ -113,7 +114,7 @@ def slice_of(data: PyValue, start: int, stop: int, step: int = 1) -> PyValue:
     """A part of a vector: `x.shape[1:]`.
 
     Raises:
-        Unliftable: it is a part of a vector of unknown length that has no short form.
+        NotEvaluable: it is a part of a vector of unknown length that has no short form.
     """
     bounds = python_slice(start, stop, step)
     if not data.unknown_length:
@@ -135,3 +136,13 @@ def python_slice(start: int, stop: int, step: int) -> slice:
 
 def _nested(array: NDArray[Any]) -> Any:
     return array.item() if array.ndim == 0 else tuple(_nested(np.asarray(part, object)) for part in array)
+
+
+def kind_of(dtype: ir.DataType | None) -> str:
+    """NumPy's letter for an element type f, i, u, b, c; "f" for bfloat16 and unknown ones, "O" for strings."""
+    if dtype is None or dtype == ir.DataType.BFLOAT16:
+        return "f"
+    try:
+        return dtype.numpy().kind
+    except TypeError:
+        return "O"

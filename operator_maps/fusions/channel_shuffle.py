@@ -7,9 +7,10 @@ import onnx_ir as ir
 
 from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, shape_of_first
-from converter.graph.fusions.shuffles import known_shape, regrouped, times
+from converter.graph.fusions.shuffles import known_shape, regrouped
 from converter.graph.queries import shape_of
 from converter.rows import call
+from converter.shapes import times
 
 
 def channel_shuffle(

@@ -15,13 +15,25 @@ READ = "s = Shape(x) n = Gather(s, i0) h = Gather(s, i2) d = Div(h, i4) nv = Uns
 
 CASES = {
     "quotient": (READ + "t = Concat <axis=0> (nv, any, v4, dv) y = Reshape(x, t)", ("n", "m", 4, 12)),
-    "what is left": (READ + "t = Concat <axis=0> (nv, v4, any) y = Reshape(x, t)", ("n", 4, "(m * 12)")),
+    "what is left": (READ + "t = Concat <axis=0> (nv, v4, any) y = Reshape(x, t)", ("n", 4, "12*m")),
     "number left": (READ + "t = Concat <axis=0> (nv, any, v4) w = Reshape(z, t) y = Abs(w)", ("n", 15, 4)),
-    "formula": (READ + "a = Mul(nv, v4) t = Concat <axis=0> (a, any) y = Reshape(z, t)", ("(n * 4)", 15)),
+    "formula": (READ + "a = Mul(nv, v4) t = Concat <axis=0> (a, any) y = Reshape(z, t)", ("4*n", 15)),
+    "sums in two orders": (
+        ("s = Shape(x) n = Gather(s, i0) m = Gather(s, i1) a = Add(m, n) b = Add(n, m) av = Unsqueeze(a, v0) "
+        "bv = Unsqueeze(b, v0) t = Concat <axis=0> (av, v1) u = Concat <axis=0> (v1, bv, v1) c = Expand(i4, t) "
+        "y = Expand(c, u)"),
+        (1, "m + n", 1),
+    ),
     "name left": ("t = Concat <axis=0> (any, three, v4) y = Reshape(z12, t)", ("n", 3, 4)),
     "expand": (READ + "t = Concat <axis=0> (nv, v1, dv) y = Expand(one, t)", ("n", 5, 12)),
     "range": ("s = Shape(x) n = Gather(s, i0) y = Range(i0, n, i1)", ("n",)),
     "follows": (READ + "t = Concat <axis=0> (nv, any, v4, dv) r = Reshape(x, t) y = Abs(r)", ("n", "m", 4, 12)),
+    "size": ("s = Size(x) v = Unsqueeze(s, v0) y = Reshape(x, v)", ("48*m*n",)),
+    "no name": (
+        ("w = Slice(x, v0, any, v1) s = Shape(w) n = Gather(s, i0) m = Gather(s, i1) nv = Unsqueeze(n, v0) "
+        "mv = Unsqueeze(m, v0) t = Concat <axis=0> (mv, any, nv) y = Reshape(w, t)"),
+        (None, 48, "n"),
+    ),
     "slice": (READ + "y = Slice(z, v0, dv, v1)", ("n", 12)),
     "free slice": (READ + "y = Slice(z, v0, nv, v1)", (None, None)),
 }  # fmt: skip

@@ -9,6 +9,7 @@ from converter.graph.fusions.rewrite import Context
 from converter.graph.queries import axes_of, shape_of
 from converter.graph.traits import Trait, has_trait
 from converter.graph.walk import all_graphs
+from converter.shapes import Dim, Dims
 
 
 def drop_expansions(model: ir.Model, context: Context) -> None:
@@ -28,9 +29,9 @@ def _expands(node: ir.Node) -> bool:
     return axes is not None and axes == tuple(range(len(axes)))
 
 
-def narrow(value: ir.Value, shape: tuple[int | str | None, ...] | None) -> bool:
+def narrow(value: ir.Value, shape: Dims | None) -> bool:
     """Give a value another shape, and what is made of it element by element, when the ends keep theirs."""
-    shapes: dict[ir.Value, tuple[int | str | None, ...]] = {}
+    shapes: dict[ir.Value, Dims] = {}
     if shape is None or None in shape or not _narrow(value, shape, shapes):
         return False
     for each, extents in shapes.items():
@@ -38,9 +39,7 @@ def narrow(value: ir.Value, shape: tuple[int | str | None, ...] | None) -> bool:
     return True
 
 
-def _narrow(
-    value: ir.Value, shape: tuple[int | str | None, ...], shapes: dict[ir.Value, tuple[int | str | None, ...]]
-) -> bool:
+def _narrow(value: ir.Value, shape: Dims, shapes: dict[ir.Value, Dims]) -> bool:
     if shape == shape_of(value):
         return True
     if value.is_graph_output():
@@ -56,13 +55,13 @@ def _narrow(
     return True
 
 
-def _broadcast(shapes: list[tuple[int | str | None, ...] | None]) -> tuple[int | str | None, ...] | None:
+def _broadcast(shapes: list[Dims | None]) -> Dims | None:
     """The shape that shapes have together; None when that is unknown."""
     known = [shape for shape in shapes if shape is not None and None not in shape]
     if len(known) < len(shapes):
         return None
     rank = max(map(len, known))
-    result: list[int | str | None] = []
+    result: list[Dim] = []
     for extents in zip(*((1,) * (rank - len(shape)) + shape for shape in known), strict=True):
         more = {extent for extent in extents if extent != 1}
         if len(more) > 1:

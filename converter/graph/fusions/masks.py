@@ -11,6 +11,7 @@ from converter.graph.fusions.broadcasts import narrow
 from converter.graph.fusions.pattern import Pattern, named, op
 from converter.graph.fusions.rewrite import Builder, Fusion
 from converter.graph.queries import attribute, axes_of, number_of, rank_of, shape_of
+from converter.shapes import Dim
 
 _LARGEST = 1 << 22  # elements of a constant that are looked at
 
@@ -23,7 +24,7 @@ class Count:
     """
 
     axis: int
-    extent: int | str | None
+    extent: Dim
     limit: ir.Value | None = None
 
 

@@ -20,6 +20,7 @@ from converter.graph.queries import shape_of
 from converter.graph.shape_inference import infer_node
 from converter.graph.unique_names import UniqueNames
 from converter.graph.walk import all_graphs
+from converter.shapes import Dim, Dims
 
 DOMAIN = "fusion"
 """The domain of operators that ONNX does not have."""
@@ -27,8 +28,8 @@ DOMAIN = "fusion"
 FEWEST = 4
 """A match of so many nodes that fails is a near miss, which is worth a line in the log."""
 
-Shape: TypeAlias = "tuple[int | str | None, ...]"
-"""The extents of a tensor: numbers, names where symbolic, None where unknown."""
+Shape: TypeAlias = Dims
+"""The extents of a tensor: numbers, symbolic dimensions, None where unknown."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Builder:
         value.meta[FOLDED] = True
         return value
 
-    def reshaped(self, value: ir.Value, shape: Sequence[int | str | None]) -> ir.Value:
+    def reshaped(self, value: ir.Value, shape: Sequence[Dim]) -> ir.Value:
         """A value in another shape, whose extents are numbers; itself when it has that."""
         if shape_of(value) == shape:
             return value

@@ -12,6 +12,7 @@ from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, either, named, op
 from converter.graph.fusions.rewrite import Builder, Fusion
 from converter.graph.queries import attribute, numbers_of, rank_of, shape_of
+from converter.shapes import Dim
 
 
 def transposed_row(x: Pattern, axes: Pattern, perm: Pattern) -> Pattern:
@@ -95,7 +96,7 @@ def _without_axis(node: ir.Node, place: int) -> dict[str, Any]:
     return found
 
 
-def _reshaped_once(builder: Builder, weight: ir.Value, shape: Sequence[int | str | None]) -> ir.Value:
+def _reshaped_once(builder: Builder, weight: ir.Value, shape: Sequence[Dim]) -> ir.Value:
     """A weight in another shape; layers that share the weight share that, too."""
     for user in weight.consumers():
         if user.op_type == "Reshape" and numbers_of(user.inputs[1]) == shape:

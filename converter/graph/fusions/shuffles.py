@@ -8,6 +8,7 @@ from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, named, op
 from converter.graph.fusions.rewrite import Builder, Fusion, Shape
 from converter.graph.queries import shape_of
+from converter.shapes import Dim, times
 
 
 def regrouped(x: Pattern, split: Pattern, perm: Pattern, merged: Pattern, parts: Pattern, y: Pattern) -> Pattern:
@@ -51,12 +52,12 @@ def known_shape(value: ir.Value) -> Shape:
 
 
 def shapes_of_blocks(
-    n: int | str | None,
-    channels: int | str | None,
-    block: int | str | None,
-    other: int | str | None,
-    height: int | str | None,
-    width: int | str | None,
+    n: Dim,
+    channels: Dim,
+    block: Dim,
+    other: Dim,
+    height: Dim,
+    width: Dim,
 ) -> tuple[Shape, Shape] | None:
     """The shapes of an image with blocks as channels, and of one without; None for blocks that are not square."""
     if block != other or not isinstance(block, int):
@@ -67,11 +68,6 @@ def shapes_of_blocks(
         times(height, block),
         times(width, block),
     )
-
-
-def times(extent: int | str | None, number: int | str | None) -> int | str | None:
-    """An extent times a number, written as shape refinement writes it."""
-    return extent * number if isinstance(extent, int) and isinstance(number, int) else f"({extent} * {number})"
 
 
 FUSIONS = (Fusion(regrouped, depth_to_space_or_back),)

@@ -22,7 +22,7 @@ from converter.graph.walk import all_graphs, all_nodes
 
 _MAX_ELEMENTS = 1 << 24  # of one folded tensor: a causal mask for 4096 positions
 _MAX_GROWTH = 128 << 20  # bytes that folding may add to a model
-_MAX_ROUNDS = 8  # a shape that folding makes known may let more fold; each up-sampling of a detector takes a round
+_MAX_TURNS = 8  # a shape that folding makes known may let more fold; each up-sampling of a detector takes a turn
 _LITERAL_SIZE = 16  # elements; a larger Constant node holds a weight (some exporters write all weights so)
 
 _HIDDEN = "converter.hidden"  # a domain of which onnxscript knows nothing
@@ -41,7 +41,7 @@ def fold_constants(model: ir.Model) -> None:
     memory = Memory(model)
     known = set(_initializers(model))
     rule = _Rule(model)
-    for _ in range(_MAX_ROUNDS):
+    for _ in range(_MAX_TURNS):
         _gather_elements(model, rule)
         with _hidden_from_folder(model), _silent_folder():
             modified = fold_constants_ir(

@@ -1,4 +1,4 @@
-"""Shapes inside loops. ONNX infers none for what a loop carries, since a round may change it; few rounds do."""
+"""Shapes inside loops. ONNX infers none for loop-carried values, since an iteration may change them; few do."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from typing import NamedTuple
 
 import onnx_ir as ir
 
+from converter.base.bounded import bounded
 from converter.graph.annotations import VARYING
 from converter.graph.shape_inference import infer_shapes
 from converter.graph.traits import Trait, has_trait
 from converter.graph.walk import all_nodes
 
-_ATTEMPTS = 20
-"""Each takes back what turned out wrong; nested loops need a few."""
+_MOST_TURNS = 20
+"""For each loop-carried value: every turn makes at least an axis or a rank unknown that an iteration changes."""
 _OURS = 10**6
 """Our names for dimensions look like those that ONNX invents, with numbers that it does not reach."""
 
 
 class _Carried(NamedTuple):
-    """What a loop carries: where it starts, what the body calls it, what a round makes of it, what the loop gives."""
+    """A loop-carried value: before the loop, in the body, after an iteration, and after the loop."""
 
     initial: ir.Value
     formal: ir.Value
@@ -28,7 +29,7 @@ class _Carried(NamedTuple):
 
 
 def infer_loop_shapes(model: ir.Model) -> None:
-    """Give what a loop carries the shape that it starts with, as far as the body keeps it.
+    """Give loop-carried values the shape that they start with, as far as the body keeps it.
 
     An axis that the body changes is free, and noted (`varying_axes`). Where a body's results have no known shape, what
     the file declares stands.
@@ -39,9 +40,8 @@ def infer_loop_shapes(model: ir.Model) -> None:
     declared = {item: item.formal.shape for item in carried}
     starts: dict[_Carried, ir.Shape] = {}
     shapes: dict[_Carried, ir.Shape | None] = {}
-    for _ in range(_ATTEMPTS if loops else 0):
-        growing = True
-        while growing:  # the start of an inner loop may only now be known
+    for _ in bounded(1 + _MOST_TURNS * len(carried), "infer the shapes in loops") if loops else ():
+        for _ in bounded(2 + len(carried), "infer the shapes that loops start with"):
             fresh = {
                 item: _named(shape, number)
                 for number, item in enumerate(carried)
@@ -55,7 +55,8 @@ def infer_loop_shapes(model: ir.Model) -> None:
             for node in loops:
                 _set_others(node)
             infer_shapes(model)
-            growing = bool(fresh)
+            if not fresh:
+                break  # else the start of an inner loop may only now be known
         common = {item: _common(shape, item.result.shape) for item, shape in shapes.items()}
         if common == shapes:
             break
@@ -80,7 +81,7 @@ def _carried(node: ir.Node) -> Iterator[_Carried]:
 
 
 def _set_others(node: ir.Node) -> None:
-    """Give a Loop's counter, and the slices that a Scan's body sees, their types and shapes."""
+    """Give a Loop's iteration number, and the slices that a Scan's body takes, their types and shapes."""
     formals = list(node.attributes["body"].as_graph().inputs)
     if node.op_type == "Loop":
         formals[0].type, formals[0].shape = ir.TensorType(ir.DataType.INT64), ir.Shape(())
@@ -95,7 +96,7 @@ def _set_others(node: ir.Node) -> None:
 
 
 def _named(shape: ir.Shape, number: int) -> ir.Shape:
-    """Name the extents that have no name, so that it can be told whether they stay."""
+    """Name the extents that have no name, so that it is known whether an iteration keeps them."""
     return ir.Shape(
         f"unk__{_OURS + 100 * number + axis}" if isinstance(dim, ir.SymbolicDim) and dim.value is None else dim
         for axis, dim in enumerate(shape)

@@ -22,10 +22,10 @@ _INT32, _INT64 = ir.DataType.INT32, ir.DataType.INT64
 
 
 class _Term(NamedTuple):
-    """`counter + offset < limit`: the loop ends where this is false after a round.
+    """`counter + offset < limit`: the loop ends where this is false after an iteration.
 
-    `start` is where the counter begins, None for the loop's own; `limit` is computed outside of the loop. With an
-    offset of 1 it asks whether there is a round of the next number; without, only after that round.
+    `start` is the counter's first value, None for the loop's own iteration number; `limit` is computed outside of the
+    loop. With an offset of 1 it asks whether there is a next iteration; without, only after that one.
     """
 
     start: ir.Value | None
@@ -34,7 +34,7 @@ class _Term(NamedTuple):
 
 
 def infer_trip_counts(model: ir.Model) -> None:
-    """Give every loop that counts its rounds their number."""
+    """Give every loop that counts its iterations their number as its trip count."""
     names = UniqueNames.of(model)
     for node in list(all_nodes(model.graph)):
         if node.op_type == "Loop" and not node.domain:
@@ -42,80 +42,82 @@ def infer_trip_counts(model: ir.Model) -> None:
 
 
 class _Loop:
-    """A loop: `formals` and `results` are what it carries, inside, `initial` outside."""
+    """A loop: its loop-carried values are `initial` before it, `formals` in its body, `results` after an iteration."""
 
     def __init__(self, node: ir.Node, names: UniqueNames) -> None:
         self.node = node
         self.names = names
         self.body = node.attributes["body"].as_graph()
-        self.round, self.proceed, *self.formals = self.body.inputs
+        self.iteration, self.condition, *self.formals = self.body.inputs
         self.results = list(self.body.outputs)[1 : len(self.formals) + 1]
         self.initial = list(node.inputs)[2:]
 
     def simplify(self) -> None:
-        """Count the rounds, and take out what needs no carrying."""
-        self._take_out_constants()
+        """Set the trip count, and remove loop-carried values that need not be carried."""
+        self._capture_invariants()
         terms, others = [], []
         for value in _conjuncts(self.body.outputs[0]):
-            if value is self.proceed or (value.const_value is not None and value.const_value.numpy().all()):
+            if value is self.condition or (value.const_value is not None and value.const_value.numpy().all()):
                 continue
             term = self._term(value)
-            if term is not None and self._begins(term):
+            if term is not None and self._holds_before(term):
                 terms.append((term, value))
             else:
                 others.append(value)
         if terms:
-            others += self._limit(terms)
+            others += self._set_trip_count(terms)
             self._set_condition(others)
-        self._take_out_counters()
+        self._remove_counters()
 
-    def _take_out_constants(self) -> None:
-        """Let the body read from outside what no round changes."""
+    def _capture_invariants(self) -> None:
+        """Let the body capture loop-invariant values: what no iteration changes."""
         for formal, result, initial in zip(self.formals, self.results, self.initial, strict=True):
-            if _behind(result) is formal and initial is not None:
+            if _unwrapped(result) is formal and initial is not None:
                 formal.replace_all_uses_with(initial)
 
     def _term(self, value: ir.Value) -> _Term | None:
         node = value.producer()
         if node is None or node.op_type not in ("Less", "Greater") or node.domain:
             return None
-        counter, limit = (_root(x) for x in (node.inputs if node.op_type == "Less" else reversed(node.inputs)) if x)
-        if not self._is_outside(limit) or limit.shape is None or len(limit.shape):
+        counter, limit = (
+            _before_casts(x) for x in (node.inputs if node.op_type == "Less" else reversed(node.inputs)) if x
+        )
+        if not self._is_invariant(limit) or limit.shape is None or len(limit.shape):
             return None
-        if counter is self.round:
+        if counter is self.iteration:
             return _Term(None, limit, 0)
         for formal, result, initial in zip(self.formals, self.results, self.initial, strict=True):
-            if initial is not None and self._steps_by_one(formal, result) and counter in (formal, _behind(result)):
+            if initial is not None and self._steps_by_one(formal, result) and counter in (formal, _unwrapped(result)):
                 return _Term(initial, limit, int(counter is not formal))
         return None
 
     def _steps_by_one(self, formal: ir.Value, result: ir.Value) -> bool:
-        node = _behind(result).producer()
+        node = _unwrapped(result).producer()
         if node is None or node.op_type != "Add" or node.domain or formal.dtype not in (_INT32, _INT64):
             return False
-        left, right = (_behind(x) for x in node.inputs if x is not None)
+        left, right = (_unwrapped(x) for x in node.inputs if x is not None)
         step = right if left is formal else left
         return formal in (left, right) and _number(step) == 1
 
-    def _is_outside(self, value: ir.Value) -> bool:
-        """Whether a value is the same in every round."""
+    def _is_invariant(self, value: ir.Value) -> bool:
+        """Whether a value is loop-invariant."""
         node = value.producer()
         if value.const_value is not None:
             return True
         return value not in self.body.inputs if node is None else node.graph is not self.body
 
-    def _begins(self, term: _Term) -> bool:
-        """Whether the condition before the first round asks the same."""
+    def _holds_before(self, term: _Term) -> bool:
+        """Whether the condition before the first iteration is the same."""
         start, limit = _first(term.start), _number(term.limit)
         if start is not None and limit is not None:
             return start < limit
         condition = self.node.inputs[1]
-        return condition is not None and any(_asks(value, term.start, term.limit) for value in _conjuncts(condition))
+        return condition is not None and any(_is_less(value, term.start, term.limit) for value in _conjuncts(condition))
 
-    def _limit(self, terms: Sequence[tuple[_Term, ir.Value]]) -> list[ir.Value]:
-        """Let the loop run as often as all terms allow, and no more often than before; return those that stay."""
+    def _set_trip_count(self, terms: Sequence[tuple[_Term, ir.Value]]) -> list[ir.Value]:
+        """Set the least of the terms' trip counts and the loop's own; return the terms that stay conditions."""
         given = self.node.inputs[0]
-        counts = {} if given is None or (_number(given) or 0) >= FAR else {_root(given): given}
+        counts = {} if given is None or (_number(given) or 0) >= FAR else {_before_casts(given): given}
         for (start, limit, offset), _ in terms:
             first, last = _first(start), _number(limit)
             if first is not None and last is not None:
@@ -165,22 +167,22 @@ class _Loop:
         return made.outputs[0]
 
     def _set_condition(self, others: Sequence[ir.Value]) -> None:
-        """Let the loop go on while all of `others` are true; nothing asks for that when there are none."""
+        """Let the loop go on while all of `others` are true; always when there are none."""
         if not others:
             self.node.replace_input_with(1, self._constant(np.array(True)))
-            others = [self.proceed]
+            others = [self.condition]
         condition = others[0]
         for other in others[1:]:
             condition = self._add("And", (condition, other), {})
-        self.body.outputs[0] = condition if condition is not self.proceed else self._add("Identity", (condition,), {})
+        self.body.outputs[0] = condition if condition is not self.condition else self._add("Identity", (condition,), {})
 
-    def _take_out_counters(self) -> None:
-        """Let the body read the number of the round where it counts itself; carry nothing that nobody reads."""
+    def _remove_counters(self) -> None:
+        """Let the body read the iteration number where it counts itself; drop loop-carried values that are not read."""
         finals = self.node.outputs[: len(self.formals)]
         unread = [not final.uses() and not final.is_graph_output() for final in finals]
         for k, (formal, result, start) in enumerate(zip(self.formals, self.results, self.initial, strict=True)):
             if unread[k] and start is not None and _number(start) == 0 and self._steps_by_one(formal, result):
-                counter, node = self.round, self.body[0]
+                counter, node = self.iteration, self.body[0]
                 if formal.dtype == _INT32:
                     counter = self._add("Cast", (counter,), {"to": _INT32.value}, before=node)
                 formal.replace_all_uses_with(counter)
@@ -190,10 +192,10 @@ class _Loop:
             if unread[k] and not formal.uses() and not formal.is_graph_output()
         ]
         if gone:
-            self._carry_no_more(gone)
+            self._drop_carried(gone)
 
-    def _carry_no_more(self, gone: Sequence[int]) -> None:
-        """Replace the node by one that does not carry what stands at these places."""
+    def _drop_carried(self, gone: Sequence[int]) -> None:
+        """Replace the node by one without the loop-carried values at these places."""
         old = self.node
         for k in reversed(gone):
             del self.body.inputs[k + 2]
@@ -214,8 +216,8 @@ class _Loop:
 
 
 def _conjuncts(value: ir.Value) -> Iterator[ir.Value]:
-    """What `a and b and c` joins."""
-    value = _behind(value)
+    """The operands of `a and b and c`."""
+    value = _unwrapped(value)
     node = value.producer()
     if node is not None and node.op_type == "And" and not node.domain:
         for part in node.inputs:
@@ -225,19 +227,19 @@ def _conjuncts(value: ir.Value) -> Iterator[ir.Value]:
         yield value
 
 
-def _asks(value: ir.Value, start: ir.Value | None, limit: ir.Value) -> bool:
+def _is_less(value: ir.Value, start: ir.Value | None, limit: ir.Value) -> bool:
     """Whether a value is `start < limit`."""
     node = value.producer()
     if node is None or node.op_type not in ("Less", "Greater") or node.domain:
         return False
-    small, large = (_root(x) for x in (node.inputs if node.op_type == "Less" else reversed(node.inputs)) if x)
+    small, large = (_before_casts(x) for x in (node.inputs if node.op_type == "Less" else reversed(node.inputs)) if x)
     wanted = _first(start)
-    same = small is _root(start) if wanted is None and start is not None else _number(small) == wanted
+    same = small is _before_casts(start) if wanted is None and start is not None else _number(small) == wanted
     return same and large is limit
 
 
-def _behind(value: ir.Value) -> ir.Value:
-    """What Identity nodes pass on."""
+def _unwrapped(value: ir.Value) -> ir.Value:
+    """The value that Identity nodes hand on."""
     node = value.producer()
     while node is not None and node.op_type == "Identity" and not node.domain and node.inputs[0] is not None:
         value = node.inputs[0]
@@ -245,12 +247,12 @@ def _behind(value: ir.Value) -> ir.Value:
     return value
 
 
-def _root(value: ir.Value) -> ir.Value:
-    """An integer behind casts: comparisons of them come as comparisons of floats."""
-    value = _behind(value)
+def _before_casts(value: ir.Value) -> ir.Value:
+    """The integer before casts: integers are also compared as floats."""
+    value = _unwrapped(value)
     node = value.producer()
     if node is not None and node.op_type == "Cast" and not node.domain and node.inputs[0] is not None:
-        source = _root(node.inputs[0])
+        source = _before_casts(node.inputs[0])
         if source.dtype in (_INT32, _INT64):
             return source
     return value
@@ -258,7 +260,7 @@ def _root(value: ir.Value) -> ir.Value:
 
 def _number(value: ir.Value) -> int | None:
     """The number that a scalar constant holds, where it is a whole one."""
-    tensor = _root(value).const_value
+    tensor = _before_casts(value).const_value
     if tensor is None or tensor.size != 1 or not (tensor.dtype.is_integer() or tensor.dtype.is_floating_point()):
         return None
     number = float(tensor.numpy().reshape(()))
@@ -266,5 +268,5 @@ def _number(value: ir.Value) -> int | None:
 
 
 def _first(start: ir.Value | None) -> int | None:
-    """Where a counter begins, the loop's own with 0; None where that is computed."""
+    """A counter's first value, 0 for the iteration number; None where it is computed."""
     return 0 if start is None else _number(start)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+import onnx_ir as ir
+
 from converter.script.expressions import Arg, Call, Name, dimension, dimension_read, map_parts, parts_of
 from converter.script.program import Member
 from converter.script.statements import Assign, Statement, Variable, defined_by, map_statement
@@ -127,7 +129,7 @@ def localize_dimensions(region: Region) -> None:
         for value in reversed(tensors)
         if value.dims is not None
         for axis, dim in enumerate(value.dims)
-        if isinstance(dim, str)
+        if isinstance(dim, ir.SymbolicDim)
     }
     for statement in region.statements:
         if isinstance(statement, Assign):
@@ -154,14 +156,14 @@ def _read_whole(item: Arg) -> Iterator[Variable]:
             yield from _read_whole(part)
 
 
-def _localized(item: Arg, known: dict[str, tuple[Variable, int]]) -> Arg:
+def _localized(item: Arg, known: dict[ir.SymbolicDim, tuple[Variable, int]]) -> Arg:
     """An expression that reads each extent from the variable that `known` has for its name."""
     read = dimension_read(item)
     if read is not None:
         value, axis = read
         if isinstance(value, Variable) and value.dims is not None and isinstance(axis, int):
-            found = known.get(str(value.dims[axis]))
-            return item if found is None else dimension(*found)
+            dim = value.dims[axis]
+            return dimension(*known[dim]) if isinstance(dim, ir.SymbolicDim) and dim in known else item
         return item
     mapped = map_parts(item, lambda part: _localized(part, known))
     match mapped:

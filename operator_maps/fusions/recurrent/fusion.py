@@ -14,6 +14,7 @@ from converter.graph.fusions.trace import Trace
 from converter.graph.queries import attribute, numbers_of, shape_of
 from converter.graph.traits import Trait, has_trait
 from converter.graph.unique_names import UniqueNames
+from converter.shapes import Dims
 from operator_maps.fusions.recurrent.weights import GATES
 
 _ACTIVATIONS = {
@@ -123,7 +124,8 @@ class _Layer:
         self._builder = Builder(node, names)
         self._direction = node.attributes.get_string("direction", "forward")
         self._directions = 2 if self._direction == "bidirectional" else 1
-        self._hidden = int(_shape(node.inputs[2])[2] or 0)
+        hidden = _shape(node.inputs[2])[2]
+        self._hidden = hidden if isinstance(hidden, int) else 0
         self._layout = attribute(node, "layout")
         self._merging: list[ir.Node] = []
         """The nodes after Y that merge D into the features."""
@@ -218,7 +220,7 @@ def _swaps_batch_and_sequence(node: ir.Node) -> bool:
     return node.op_type == "Transpose" and attribute(node, "perm") == (1, 0, 2)
 
 
-def _shape(value: ir.Value | None) -> tuple[int | str | None, ...]:
+def _shape(value: ir.Value | None) -> Dims:
     """The extents; none when even the rank is unknown."""
     return (None if value is None else shape_of(value)) or ()
 
