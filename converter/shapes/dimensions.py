@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, TypeGuard
 
@@ -21,6 +22,8 @@ Dims: TypeAlias = tuple[Dim, ...]
 
 LONGEST = 120
 """Characters of a formula that is computed with: a longer one is of no use to anybody, and takes ever more time."""
+_POWER = re.compile(r"(?<![\w.])[A-Za-z_][\w.]*\*\*\d(?!\d|\*\*)")
+"""A power of a name, such as `n**2`. SymPy takes exponential time to multiply others, and computes `9**9**9`."""
 
 
 def dims_of(shape: ir.Shape | None) -> Dims | None:
@@ -37,13 +40,19 @@ def _dim(dim: int | ir.SymbolicDim) -> Dim:
 @functools.lru_cache(maxsize=1 << 14)
 def canonical(dim: ir.SymbolicDim) -> ir.SymbolicDim:
     """The form that equal formulas have in common: `a + b` for `(b + a)`. A name that is no formula stays as it is."""
-    if len(dim.value or "") > LONGEST:
+    if not _is_simple(dim):
         return dim
     try:
         formula = dim + 0
     except ValueError:
         return dim
     return formula if formula.free_symbols() else dim
+
+
+def _is_simple(item: Any) -> bool:
+    """Whether SymPy computes with an operand in no time."""
+    text = item.value or "" if is_symbolic(item) else ""
+    return len(text) <= LONGEST and ("**" not in text or "**" not in _POWER.sub("n", text))
 
 
 def is_symbolic(item: Any) -> TypeGuard[ir.SymbolicDim]:
@@ -56,8 +65,10 @@ def compute(function: Callable[..., Any], *items: float | ir.SymbolicDim) -> int
     """Compute a function of Python's numbers, such as `operator.add`, on symbolic dimensions; a number where it is one.
 
     Raises:
-        NotEvaluable: onnx_ir cannot compute it, a name is no formula, or the result is a fraction or too long.
+        NotEvaluable: onnx_ir cannot compute it, not soon, or a name is no formula, or the result is a fraction.
     """
+    if not all(map(_is_simple, items)):
+        raise NotEvaluable
     whole = [int(item) if isinstance(item, float) and item.is_integer() else item for item in items]
     try:
         result: int | ir.SymbolicDim = function(*whole)
@@ -67,7 +78,7 @@ def compute(function: Callable[..., Any], *items: float | ir.SymbolicDim) -> int
         result = result.evaluate({})
         if is_symbolic(result):
             raise NotEvaluable
-    if is_symbolic(result) and len(result.value or "") > LONGEST:
+    if not _is_simple(result):
         raise NotEvaluable
     return result
 

@@ -29,6 +29,8 @@ N, M = ir.SymbolicDim("n"), ir.SymbolicDim("m")
         ("onnx::Gather_3_dim_0", "onnx::Gather_3_dim_0"),
         ("-1", "-1"),
         ("?", "?"),
+        ("n**2 + 1", "n**2 + 1"),
+        ("9**9**9**9", "9**9**9**9"),
         ("(" * 10_000, "(" * 10_000),
     ],
 )
@@ -64,6 +66,9 @@ def test_dims_of_a_shape() -> None:
         (quotient(N, 0), None),
         (quotient(None, 2), None),
         (times(ir.SymbolicDim("batch size"), 2), None),
+        (times(ir.SymbolicDim("9**9**9**9"), 2), None),
+        (product((N, N, M)), "m*n**2"),
+        (product((N, N, 4, M, M)), "4*m**2*n**2"),
         (compute(operator.floordiv, times(N, 6), 2), "3*n"),
         (compute(operator.mul, N, 2.0), "2*n"),
         (compute(math.ceil, compute(operator.truediv, times(N, 4), 2)), "2*n"),
