@@ -1,4 +1,4 @@
-"""Evaluation of shape arithmetic: one operator on Python values, and a graph node by node."""
+"""Shape evaluation: compute shape arithmetic, one operator on Python values, or a graph node by node."""
 
 from __future__ import annotations
 
