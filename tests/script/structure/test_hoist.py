@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import onnx_ir as ir
 import pytest
 from script.programs import call, dense, let, literal, parameter, region, returning, text, variables, within
 
@@ -18,6 +19,7 @@ from converter.script.structure.hoist import (
 from converter.script.templates import expr
 
 X, M, N, A, B, C, D, E, I = variables("x m n a b c d e i")  # noqa: E741
+BATCH, LENGTH = ir.SymbolicDim("batch"), ir.SymbolicDim("length")
 
 
 # Shared values
@@ -191,7 +193,7 @@ def test_a_literal_is_copied_for_the_statements_that_want_their_own() -> None:
 
 
 def test_equal_extents_are_read_from_a_tensor_that_the_region_has() -> None:
-    x, y = Variable("x", ("batch", 8)), Variable("y", ("length", "batch"))
+    x, y = Variable("x", (BATCH, 8)), Variable("y", (LENGTH, BATCH))
     tree = region(
         let(A, expr("{0}.reshape({1}, {2}, -1)", x, dimension(y, 1), dimension(y, 0))),
         let(B, expr("max({0}, {1})", dimension(x, 0), dimension(y, 1))),
@@ -208,8 +210,8 @@ def test_equal_extents_are_read_from_a_tensor_that_the_region_has() -> None:
 
 
 def test_what_the_region_makes_lends_no_extents() -> None:
-    x, y = Variable("x", (4, 8)), Variable("y", ("batch",))
-    made = Variable("made", ("batch",))
+    x, y = Variable("x", (4, 8)), Variable("y", (BATCH,))
+    made = Variable("made", (BATCH,))
     tree = region(let(made, invoke("ops.relu", x)), let(A, expr("{0} * {1}", made, dimension(y, 0))))
     before = repr(tree)
     localize_dimensions(tree)
