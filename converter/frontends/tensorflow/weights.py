@@ -18,13 +18,13 @@ import onnx
 from converter.base.weight_steps import SOURCE, Step, apply, joined, reshape, transpose
 from converter.frontends.tensorflow.order import bodies, reads
 from converter.frontends.tensorflow.provenance import Joined, Origin, Provenance, take
+from converter.graph.traits import Trait, operators_with
 
-_RECURRENT = ("LSTM", "GRU", "RNN")
 _WEIGHTS = slice(1, 4)
-"""Which of their inputs are kernel, recurrent kernel and bias."""
+"""Which inputs of a recurrent operator are kernel, recurrent kernel and bias."""
 
 _LAYOUT = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity")
-"""Operators that only rearrange."""
+"""Views that `_layout` has steps for: tf2onnx makes no Flatten of a weight."""
 
 
 def restore(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None:
@@ -108,7 +108,7 @@ def _take_apart(
     """
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
-        for i in range(*_WEIGHTS.indices(len(node.input))) if node.op_type in _RECURRENT else ():
+        for i in range(*_WEIGHTS.indices(len(node.input))) if node.op_type in operators_with(Trait.RECURRENT) else ():
             name = node.input[i]
             if name in stacked:
                 node.input[i] = f"{name}_joined"
