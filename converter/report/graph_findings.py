@@ -131,7 +131,7 @@ def _endpoint(end: Endpoint) -> dict[str, Any]:
 
 
 def _class(cell: Cell, script: Script) -> dict[str, Any]:
-    line, _ = script.positions[id(cell)]
+    line, _ = script.positions[cell]
     return {"name": cell.name, "line": line, "doc": cell.doc}
 
 

@@ -15,7 +15,7 @@ import subprocess
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import templates
 from converter.base.names import Namespace
@@ -41,20 +41,22 @@ from converter.script.statements import (
 LINE_LENGTH = 120
 Position = tuple[int, int]
 """Line and column, both counted from 1."""
+Anchor: TypeAlias = Cell | Member | Statement | Block
+"""What has a position: a Cell (its `construct`), a member, a statement, a block (its results)."""
 
 
 @dataclass(frozen=True)
 class Script:
-    """A module's text, and where in it every member and statement of the program stands."""
+    """A module's text, and where in it every Cell, member and statement of the program stands."""
 
     text: str
-    positions: Mapping[int, Position]
+    positions: Mapping[Anchor, Position]
     entry: Position
     """Where the entry class's `construct` begins."""
 
-    def position(self, anchor: Member | Statement | Block | None) -> Position | None:
+    def position(self, anchor: Anchor | None) -> Position | None:
         """Line and column of a member's constructor or of a statement's value."""
-        return self.positions.get(id(anchor)) if anchor is not None else None
+        return self.positions.get(anchor) if anchor is not None else None
 
 
 def emit(program: Program, docstring: str) -> Script:
@@ -75,7 +77,7 @@ def emit(program: Program, docstring: str) -> Script:
     )
     text = _format(text)
     positions = _positions(program, text)
-    return Script(text, positions, positions[id(program.top)])
+    return Script(text, positions, positions[program.top])
 
 
 # One Cell
@@ -235,10 +237,10 @@ def _format(text: str) -> str:
 # Positions
 
 
-def _positions(program: Program, text: str) -> dict[int, Position]:
+def _positions(program: Program, text: str) -> dict[Anchor, Position]:
     """Walk the program and the text's syntax tree side by side."""
     classes = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)}
-    positions: dict[int, Position] = {}
+    positions: dict[Anchor, Position] = {}
     for cell in program.cells:
         functions = {node.name: node for node in classes[cell.name].body if isinstance(node, ast.FunctionDef)}
         assigned = {
@@ -246,33 +248,33 @@ def _positions(program: Program, text: str) -> dict[int, Position]:
             for node in functions["__init__"].body
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute)
         }
-        positions[id(cell)] = _at(functions["construct"])
+        positions[cell] = _at(functions["construct"])
         for member in cell.members:
-            positions[id(member)] = _at(assigned[member.name])
+            positions[member] = _at(assigned[member.name])
         _match(cell.body, functions["construct"].body, positions)
     return positions
 
 
-def _match(block: Block, nodes: list[ast.stmt], positions: dict[int, Position]) -> None:
+def _match(block: Block, nodes: list[ast.stmt], positions: dict[Anchor, Position]) -> None:
     remaining = iter(nodes)
     for statement in block.statements:
         node = next(remaining)
         match statement:
             case Assign():
-                positions[id(statement)] = _at(node.value)  # type: ignore[attr-defined]
+                positions[statement] = _at(node.value)  # type: ignore[attr-defined]
             case Branch():
-                positions[id(statement)] = _at(node)
+                positions[statement] = _at(node)
                 _match(statement.then, node.body, positions)  # type: ignore[attr-defined]
                 _match(statement.orelse, node.orelse, positions)  # type: ignore[attr-defined]
             case While() | For():
                 while isinstance(node, ast.Assign):  # the carried variables' first values
                     node = next(remaining)
-                positions[id(statement)] = _at(node)
+                positions[statement] = _at(node)
                 ends_early = isinstance(statement, For) and statement.condition is not None
                 _match(statement.body, node.body[ends_early:], positions)  # type: ignore[attr-defined]
     end = next(remaining, None)  # the block's results: a return, or an assignment to the targets
     if isinstance(end, (ast.Return, ast.Assign)) and end.value is not None:
-        positions[id(block)] = _at(end.value)
+        positions[block] = _at(end.value)
 
 
 def _at(node: ast.AST) -> Position:

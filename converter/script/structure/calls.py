@@ -98,7 +98,7 @@ def _period(sequence: list[Member]) -> int:
 
 def _symbol(statement: Statement) -> tuple[Any, ...]:
     """A statement without its literals and variables, but with the layers that it calls."""
-    return signature_of([statement], [], []).key, tuple(map(id, _layers(statement)))
+    return signature_of([statement], [], []).key, tuple(_layers(statement))
 
 
 def _is_within(sequence: list[Any], other: list[Any]) -> bool:

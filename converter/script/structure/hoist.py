@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 
 import onnx_ir as ir
 
@@ -32,7 +33,7 @@ def hoist_shared_values(region: Region) -> None:
     for position, item in enumerate(region.items):
         if isinstance(item, Region):
             shared = _shared_statements(item, position, readers)
-            _remove(item, shared)
+            _remove(item, set(shared))
             hoisted[position] = shared
     region.items = [each for extra, item in zip(hoisted, region.items, strict=True) for each in (*extra, item)]
     for inner in region.inner():
@@ -51,17 +52,17 @@ def _shared_statements(region: Region, position: int, readers: dict[Variable, se
             bound.difference_update(defined_by(statement))
     wanted = [value for value in free if readers[value] - {position}]
     needed = _needed(wanted, free)
-    return [statement for statement in statements if id(statement) in needed]
+    return [statement for statement in statements if statement in needed]
 
 
-def _needed(wanted: list[Variable], free: dict[Variable, Statement]) -> set[int]:
-    """The statements, by id, that make the wanted values and what those are made of."""
-    needed: set[int] = set()
+def _needed(wanted: list[Variable], free: dict[Variable, Statement]) -> set[Statement]:
+    """The statements that make the wanted values and what those are made of."""
+    needed: set[Statement] = set()
     pending = list(wanted)
     while pending:
         statement = free[pending.pop()]
-        if id(statement) not in needed:
-            needed.add(id(statement))
+        if statement not in needed:
+            needed.add(statement)
             pending += [part for part in used_by(statement) if isinstance(part, Variable) and part in free]
     return needed
 
@@ -71,10 +72,9 @@ def _stands_before(part: Variable | Member, bound: set[Variable]) -> bool:
     return part not in bound if isinstance(part, Variable) else not part.weights
 
 
-def _remove(region: Region, statements: list[Statement]) -> None:
-    gone = {id(statement) for statement in statements}
-    if gone:
-        region.items = [item for item in region.items if id(item) not in gone]
+def _remove(region: Region, statements: AbstractSet[Statement]) -> None:
+    if statements:
+        region.items = [item for item in region.items if item not in statements]
         for inner in region.inner():
             _remove(inner, statements)
 
@@ -96,9 +96,9 @@ def lift_calls(region: Region, parent: Region, layers: set[Member]) -> bool:
     moved = _needed(wanted, free)
     if len(region.items) - len(moved) < SMALLEST_LEFT:
         return False
-    region.items = [item for item in region.items if id(item) not in moved]
+    region.items = [item for item in region.items if item not in moved]
     place = parent.items.index(region)
-    parent.items[place:place] = [statement for statement in free.values() if id(statement) in moved]
+    parent.items[place:place] = [statement for statement in free.values() if statement in moved]
     return True
 
 

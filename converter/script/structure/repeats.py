@@ -46,17 +46,17 @@ def find_chains(region: Region, outputs: Outputs) -> bool:
     if len(region.items) < SHORTEST_RUN:
         return False
     statements = region.statements
-    symbols = dict(zip(map(id, statements), _symbols([[s] for s in statements], outputs), strict=True))
+    symbols = dict(zip(statements, _symbols([[s] for s in statements], outputs), strict=True))
     chains = _chains(statements)
     motifs: Counter[tuple[int, ...]] = Counter()
     for chain in chains:
-        sequence = [symbols[id(statement)] for statement in chain]
+        sequence = [symbols[statement] for statement in chain]
         for start, period, count in tandem_repeats(sequence):
             motifs[tuple(sequence[start : start + period])] += count
     wanted = {motif for motif in motifs if len(motif) > 1}
     runs = [run for chain in chains for run in _occurrences(chain, symbols, wanted)]
-    enough = Counter(tuple(symbols[id(s)] for s in run) for run in runs)
-    runs = [run for run in runs if enough[tuple(symbols[id(s)] for s in run)] >= FEWEST]
+    enough = Counter(tuple(symbols[s] for s in run) for run in runs)
+    runs = [run for run in runs if enough[tuple(symbols[s] for s in run)] >= FEWEST]
     return _wrap(region, runs)
 
 
@@ -79,7 +79,7 @@ def find_segments(region: Region, outputs: Outputs) -> bool:
 def _elsewhere(statements: list[Statement], runs: list[list[Statement]], outputs: Outputs) -> list[list[Statement]]:
     """Where the blocks of the runs occur besides, some with an optional statement missing."""
     symbols = _symbols([[statement] for statement in statements], outputs)
-    places = {id(statement): position for position, statement in enumerate(statements)}
+    places = {statement: position for position, statement in enumerate(statements)}
     wanted: dict[tuple[int, ...], dict[Any, list[Signature]]] = defaultdict(lambda: defaultdict(list))
     described: Counter[Any] = Counter()
     for run in runs:
@@ -88,18 +88,18 @@ def _elsewhere(statements: list[Statement], runs: list[list[Statement]], outputs
         if described[instance.signature.key] > MOST_MODELS:
             continue
         for left_out, signature in variants_of(instance):
-            sequence = tuple(symbols[places[id(s)]] for i, s in enumerate(run) if i not in left_out)
+            sequence = tuple(symbols[places[s]] for i, s in enumerate(run) if i not in left_out)
             if len(sequence) >= SHORTEST_BLOCK:
                 _note(wanted[sequence][signature.key], signature)
     lengths = sorted({len(sequence) for sequence in wanted}, reverse=True)
-    taken = {id(statement) for run in runs for statement in run}
+    taken = {statement for run in runs for statement in run}
     found: list[list[Statement]] = []
     end = len(statements)
     while end > 0:
         for length in lengths:
             run = statements[max(end - length, 0) : end]
             alike = wanted.get(tuple(symbols[max(end - length, 0) : end]))
-            if alike is not None and taken.isdisjoint(map(id, run)):
+            if alike is not None and taken.isdisjoint(run):
                 signature = _described(run, outputs).signature
                 known = alike.get(signature.key)
                 if known and differences([*known, signature]) <= differences(known) + MOST_NEW:
@@ -156,11 +156,11 @@ def tandem_repeats(
 def _symbols(runs: list[list[Statement]], outputs: Outputs) -> list[int]:
     """A number for every run of statements, the same for runs that could be calls of one class."""
     regions = [Region(Scope(""), items=list(run)) for run in runs]
-    numbers: dict[int, int] = {}
+    numbers: dict[Region, int] = {}
     for number, group in enumerate(grouped(instance_of(region, outputs(region)) for region in regions)):
         for instance in group.instances:
-            numbers[id(instance.region)] = number
-    return [numbers[id(region)] for region in regions]
+            numbers[instance.region] = number
+    return [numbers[region] for region in regions]
 
 
 def _chains(statements: list[Statement]) -> list[list[Statement]]:
@@ -170,31 +170,31 @@ def _chains(statements: list[Statement]) -> list[list[Statement]]:
         for part in dict.fromkeys(used_by(statement)):
             if isinstance(part, Variable):
                 readers[part].append(statement)
-    following: dict[int, Statement] = {}
-    led_to: set[int] = set()
+    following: dict[Statement, Statement] = {}
+    led_to: set[Statement] = set()
     for statement in statements:
         made = defined_by(statement)
         if isinstance(statement, Assign) and len(made) == 1 and len(readers[made[0]]) == 1:
             reader = readers[made[0]][0]
-            if isinstance(reader, Assign) and id(reader) not in led_to:
-                following[id(statement)] = reader
-                led_to.add(id(reader))
+            if isinstance(reader, Assign) and reader not in led_to:
+                following[statement] = reader
+                led_to.add(reader)
     chains = []
     for statement in statements:
-        if id(statement) not in led_to:
+        if statement not in led_to:
             chain = [statement]
-            while id(chain[-1]) in following:
-                chain.append(following[id(chain[-1])])
+            while chain[-1] in following:
+                chain.append(following[chain[-1]])
             chains.append(chain)
     return chains
 
 
 def _occurrences(
-    chain: list[Statement], symbols: dict[int, int], motifs: set[tuple[int, ...]]
+    chain: list[Statement], symbols: dict[Statement, int], motifs: set[tuple[int, ...]]
 ) -> list[list[Statement]]:
     """The motifs in a chain, the longest first wherever several begin."""
     lengths = sorted({len(motif) for motif in motifs}, reverse=True)
-    sequence = tuple(symbols[id(statement)] for statement in chain)
+    sequence = tuple(symbols[statement] for statement in chain)
     runs, position = [], 0
     while position < len(sequence):
         here = (sequence[position : position + length] for length in lengths)
@@ -235,10 +235,10 @@ def _segments(statements: list[Statement], most: int) -> list[list[Statement]]:
 
 def _wrap(region: Region, runs: list[list[Statement]]) -> bool:
     """Put a region in the place of the last statement of every run. Says whether there are any."""
-    inside = {id(statement): run for run in runs for statement in run}
+    inside = {statement: run for run in runs for statement in run}
     items: list[Item] = []
     for item in region.items:
-        wrapped = inside.get(id(item))
+        wrapped = None if isinstance(item, Region) else inside.get(item)
         if wrapped is None:
             items.append(item)
         elif item is wrapped[-1]:

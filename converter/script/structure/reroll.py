@@ -121,7 +121,7 @@ def _symbol(statement: Statement) -> tuple[Any, ...]:
 
 
 def _called(shape: Signature) -> tuple[Any, ...]:
-    kinds = tuple(id(class_of(member) or member) for member in shape.members)
+    kinds = tuple(class_of(member) or member for member in shape.members)
     instances = {member for member in shape.members if class_of(member) is not None}
     return shape.key, kinds, tuple(repr(slot.value) for slot in shape.slots if slot.owner not in instances)
 

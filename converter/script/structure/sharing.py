@@ -23,9 +23,9 @@ def copy_shared_literals(root: Region) -> None:
 
 def identity(signature: Signature) -> tuple[Any, ...]:
     """The same for two calls of one module: its layers, and what its other members are made with."""
-    layers = tuple(id(member) for member in signature.members if member.weights)
+    layers = tuple(member for member in signature.members if member.weights)
     made = tuple(repr(slot.value) for slot in signature.slots if isinstance(slot.owner, Member))
-    return (layers, made) if layers else (id(signature),)
+    return (layers, made) if layers else (signature,)
 
 
 def split(root: Region, leaves: Sequence[Region]) -> tuple[list[Region], dict[Region, list[Member]]]:

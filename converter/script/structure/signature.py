@@ -85,7 +85,7 @@ class Slot:
         return self.place.name
 
 
-@dataclass
+@dataclass(eq=False)
 class Signature:
     """A region, canonically.
 
@@ -113,11 +113,11 @@ def signature_of(
     `skip` leaves statements out and takes the given variable in place of what the last of them defines.
     """
     made = Signature()
-    left_out = set() if skip is None else {id(statement) for statement in skip[0]}
+    left_out = set() if skip is None else set(skip[0])
     walker = _Walker(made, {} if skip is None else {_only_target(skip[0][-1]): skip[1]})
     for value in inputs:
         made.values[value] = len(made.values)
-    body = [walker.statement(s) for s in statements if id(s) not in left_out]
+    body = [walker.statement(s) for s in statements if s not in left_out]
     results = tuple(walker.arg(value) for value in outputs)
     members = []
     for member in made.members:  # the walk of a constructor meets no further members
