@@ -1,8 +1,12 @@
-"""Calls: a module that the source calls several times in a row, which its scopes show as one call."""
+"""Calls: a region that covers several calls of one module in a row is split into one region for each call site.
+
+Exporters record the same scopes for all of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
 from converter.script.program import Member
@@ -12,7 +16,7 @@ from converter.script.structure.signature import signature_of
 
 
 def split_calls(region: Region) -> None:
-    """Give every call of an inner module a region of its own: where its layers begin anew, so does a call."""
+    """Give every call of an inner module a region of its own, there and in all inner regions."""
     items: list[Item] = []
     for item in region.items:
         items += _calls(item) if isinstance(item, Region) else [item]
@@ -22,39 +26,45 @@ def split_calls(region: Region) -> None:
 
 
 def _calls(region: Region) -> list[Region]:
-    statements = list(statements_of(region))
-    lengths = _lengths(statements)
+    """One region for each call that a region covers; itself when it is one call."""
+    lengths = _lengths(list(statements_of(region)))
     if len(lengths) < 2:
         return [region]
-    pieces = [Region(region.scope, region.path) for _ in lengths]
-    places = iter([piece for piece, length in zip(pieces, lengths, strict=True) for _ in range(length)])
-    _distribute(region, places, {})
-    return pieces
+    calls = [Region(region.scope, region.path) for _ in lengths]
+    owners = iter([call for call, length in zip(calls, lengths, strict=True) for _ in range(length)])
+    _distribute(region, owners, {})
+    return calls
 
 
-def _distribute(region: Region, places: Iterator[Region], made: dict[tuple[Region, Region], Region]) -> None:
-    """Put each statement of a region into its place, with regions of its own around it as here."""
+def _distribute(region: Region, owners: Iterator[Region], copies: dict[tuple[Region, Region], Region]) -> None:
+    """Put each statement of a region into the call that owns it, within copies of the inner regions around it.
 
-    def place(item: Item, around: tuple[Region, ...]) -> None:
+    `copies` holds the copy of each inner region within each region of a call.
+    """
+
+    def put(item: Item, around: tuple[Region, ...]) -> None:
         if isinstance(item, Region):
             for inner in item.items:
-                place(inner, (*around, item))
+                put(inner, (*around, item))
             return
-        parent = next(places)
+        parent = next(owners)
         for outer in around:
-            known = made.get((parent, outer))
-            if known is None:
-                known = made[parent, outer] = Region(outer.scope, outer.path)
-                parent.items.append(known)
-            parent = known
+            if (parent, outer) not in copies:
+                copies[parent, outer] = Region(outer.scope, outer.path)
+                parent.items.append(copies[parent, outer])
+            parent = copies[parent, outer]
         parent.items.append(item)
 
     for item in region.items:
-        place(item, ())
+        put(item, ())
 
 
 def _lengths(statements: list[Statement]) -> list[int]:
-    """How many statements each call of a module has, in order; empty when it is one call."""
+    """How many statements each call of a module has, in order; empty when they are one call.
+
+    A call ends with the statements behind its last layer that are the same in all calls; the next one begins there.
+    Calls are of one form, but the first may compute more: what all of them share.
+    """
     layers = [(position, layer) for position, s in enumerate(statements) for layer in _layers(s)]
     period = _period([layer for _, layer in layers])
     if period == len(layers):
@@ -62,30 +72,22 @@ def _lengths(statements: list[Statement]) -> list[int]:
     firsts = [position for position, _ in layers[::period]]
     lasts = [position for position, _ in layers[period - 1 :: period]]
     symbols = [_symbol(statement) for statement in statements]
-    ends = [*firsts[1:], len(statements)]
-    tail = 0
-    while all(last + tail + 1 < end for last, end in zip(lasts, ends, strict=True)) and (
-        len({symbols[last + tail + 1] for last in lasts}) == 1
-    ):
-        tail += 1
-    starts = [0, *(last + tail + 1 for last in lasts[:-1])]
-    calls = [statements[a:b] for a, b in zip(starts, [*starts[1:], lasts[-1] + tail + 1], strict=True)]
-    sequences = [
-        [symbols[i] for i in range(start, start + len(call))] for start, call in zip(starts, calls, strict=True)
-    ]
-    alike = all(sequence == sequences[1] for sequence in sequences[2:]) and _is_within(sequences[1], sequences[0])
-    if not alike or starts[-1] + len(sequences[-1]) != len(statements):
-        return []
-    return [len(sequence) for sequence in sequences]
+    behind = [symbols[last + 1 : end] for last, end in zip(lasts, [*firsts[1:], len(symbols)], strict=True)]
+    tail = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*behind, strict=False)))
+    ends = [last + 1 + tail for last in lasts]
+    first, *later = [symbols[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    alike = all(call == later[0] for call in later) and _is_within(later[0], first)
+    return [len(first), *map(len, later)] if alike and ends[-1] == len(symbols) else []
 
 
 def _layers(statement: Statement) -> list[Member]:
+    """The members with parameters that a statement reads, each once."""
     return [part for part in dict.fromkeys(used_by(statement)) if isinstance(part, Member) and part.weights]
 
 
 def _period(sequence: list[Member]) -> int:
-    """The shortest word that, said again and again, is this one."""
-    border = [0] * len(sequence)  # of each beginning: its longest proper beginning that is its end too
+    """The length of the shortest sequence that, repeated, is this one (Knuth, Morris and Pratt's failure function)."""
+    border = [0] * len(sequence)  # of each prefix: its longest proper prefix that is its suffix too
     length = 0
     for position in range(1, len(sequence)):
         while length and sequence[position] is not sequence[length]:
@@ -97,11 +99,11 @@ def _period(sequence: list[Member]) -> int:
 
 
 def _symbol(statement: Statement) -> tuple[Any, ...]:
-    """A statement without its literals and variables, but with the layers that it calls."""
+    """Equal for statements that differ in literals and variables only, and read the same layers."""
     return signature_of([statement], [], []).key, tuple(_layers(statement))
 
 
 def _is_within(sequence: list[Any], other: list[Any]) -> bool:
-    """Whether a word is another one with some letters left out: a first call computes what all of them share."""
+    """Whether a sequence is another one with some of its symbols left out."""
     symbols = iter(other)
     return all(symbol in symbols for symbol in sequence)

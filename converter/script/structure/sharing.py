@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from converter.script.program import Member
@@ -33,41 +34,47 @@ def split(root: Region, leaves: Sequence[Region]) -> tuple[list[Region], dict[Re
 
     Returns:
         Those that can be turned into calls now, because they share nothing, or only with other calls of their module;
-        and those that share with something else, each with the members in question. The others share with regions that
-        hold inner ones still, which may turn out to be calls of the same module. Where there are only such, they share
-        with something else.
+        and those that share with something else, each with the members in question. The others wait: they share with
+        regions that hold inner ones still, which may turn out to be calls of the same module. Where all leaves wait,
+        they share with something else.
     """
-    shared = {m: regions for m, regions in _readers(root).items() if m.weights and len(regions) > 1}
-    of_leaf: dict[Region, list[Member]] = defaultdict(list)
-    for member, regions in shared.items():
-        for region in regions:
-            of_leaf[region].append(member)
-    whole = dict.fromkeys(leaf for leaf in leaves if len(leaf.items) > 1)
-    calls = {leaf: _key(leaf) for leaf in whole if of_leaf[leaf]}
-    around = _around(root) if calls else {}
+    neighbours = _neighbours(root, [leaf for leaf in leaves if len(leaf.items) > 1])
+    keys = {leaf: _key(leaf) for leaf in neighbours}
+    around = _around(root) if neighbours else {}
+
+    def differs(leaf: Region, other: Region) -> bool:
+        """Whether another region can be no call of the same module."""
+        return keys[leaf] != keys[other] if other in keys else other in around[leaf]
+
     conflicting: dict[Region, list[Member]] = {}
     waiting: set[Region] = set()
-    for leaf in calls:
-        others = {member: [r for r in shared[member] if r is not leaf] for member in of_leaf[leaf]}
-        differing = [m for m, regions in others.items() if any(_differs(leaf, r, calls, around) for r in regions)]
+    for leaf, readers in neighbours.items():
+        differing = [member for member, others in readers.items() if any(differs(leaf, other) for other in others)]
         if differing:
             conflicting[leaf] = differing
-        elif any(region not in whole for regions in others.values() for region in regions):
+        elif any(other not in keys for others in readers.values() for other in others):
             waiting.add(leaf)
     unsettled = waiting.union(conflicting)
-    waiting |= {
-        leaf for leaf in calls if any(r in unsettled for m in of_leaf[leaf] for r in shared[m])
-    } - conflicting.keys()
+    waiting |= {leaf for leaf, readers in neighbours.items() if not unsettled.isdisjoint(chain(*readers.values()))}
+    waiting -= conflicting.keys()
     ready = [leaf for leaf in leaves if leaf not in waiting and leaf not in conflicting]
-    return ready, conflicting or ({} if ready else {leaf: [] for leaf in leaves if leaf in waiting})
+    if ready or conflicting:
+        return ready, conflicting
+    return [], {leaf: [] for leaf in leaves}
 
 
-def _differs(leaf: Region, other: Region, calls: dict[Region, Any], around: dict[Region, set[Region]]) -> bool:
-    """Whether another region can be no call of the same module."""
-    return calls[leaf] != calls[other] if other in calls else other in around[leaf]
+def _neighbours(root: Region, leaves: Sequence[Region]) -> dict[Region, dict[Member, list[Region]]]:
+    """Of each leaf that shares layers or parameters, these members, and the other regions that read them."""
+    found: dict[Region, dict[Member, list[Region]]] = {leaf: {} for leaf in leaves}
+    for member, regions in _readers(root).items():
+        for leaf in regions if member.weights and len(regions) > 1 else ():
+            if leaf in found:
+                found[leaf][member] = [region for region in regions if region is not leaf]
+    return {leaf: readers for leaf, readers in found.items() if readers}
 
 
 def _key(leaf: Region) -> tuple[Any, ...]:
+    """Equal for calls of one module."""
     signature = signature_of(leaf.statements, inputs_of(leaf), [])
     return signature.key, identity(signature)
 
