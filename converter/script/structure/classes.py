@@ -12,7 +12,7 @@ from converter.script.expressions import Arg, Call, Option
 from converter.script.mindspore_api import CELL_ATTRIBUTES
 from converter.script.program import Argument, Cell, Member
 from converter.script.statements import Assign, Block, Statement, Variable, defined_by
-from converter.script.structure.arguments import ABSENT, arguments_for
+from converter.script.structure.arguments import ABSENT, Arguments, arguments_for
 from converter.script.structure.naming import hint_within, name_members, name_values, relative, shared_hint
 from converter.script.structure.regions import Region, inputs_of, replace_in, used_by
 from converter.script.structure.sequences import called, sequence_of
@@ -197,37 +197,52 @@ def arguments_of(group: Group) -> int:
 
 def build(group: Group, name: str, doc: str, sources: Collection[Variable]) -> Built:
     """Make the Cell of a group; `sources` are the network's inputs, which keep their names."""
-    model, names = group.model, Namespace(CELL_ATTRIBUTES)
-    members = list(model.signature.members)
+    names = Namespace(CELL_ATTRIBUTES)
     absent = _absent(group)
-    columns = _columns(group, absent)
-    owned = [_own_members(group, instance, absent) for instance in group.instances]
+    cell = Cell(name, doc, members=list(group.model.signature.members))
+    own = [_own_members(group, instance, absent) for instance in group.instances]
     paths = [instance.region.path for instance in group.instances]
-    name_members(members, [_shared_hint(own, paths) for own in zip(*owned, strict=True)], names)
-    weights = [_weights(members, own) for own in owned]
+    name_members(cell.members, [_shared_hint(column, paths) for column in zip(*own, strict=True)], names)
     called = [identity(instance.signature) for instance in group.instances]
-    arguments = arguments_for(model.signature.slots, columns, names, called)
-    fill(model.region.statements, members, arguments.choices)
-    cell = Cell(name, doc, members=members, body=Block(model.region.statements, tuple(model.outputs)))
-    constructed = [item for item in arguments.values if isinstance(item, Argument)]
-    cell.arguments = sorted(constructed, key=lambda argument: argument.has_default)
+    arguments = arguments_for(group.model.signature.slots, _columns(group, absent), names, called)
+    weights = [_weights(cell.members, mine) for mine in own]
+    given = _write_body(cell, group, arguments)
     flag = _make_optional(cell, group, absent, names)
-    rows = [{item: column[i] for item, column in arguments.values.items()} for i in range(len(group.instances))]
+    values = [{item: column[i] for item, column in arguments.values.items()} for i in range(len(group.instances))]
     made: dict[tuple[Any, ...], Member] = {}
-    for call, row, instance, parameters in zip(called, rows, group.instances, weights, strict=True):
+    for call, row, instance, parameters in zip(called, values, group.instances, weights, strict=True):
         if call not in made:
             constructor = _constructor(cell, row, flag, not instance.lacks)
             made[call] = Member("", constructor, parameters, instance.region.path or UNNAMED)
     _own_inputs(cell, group, sources)
-    given = [item for item in arguments.values if isinstance(item, Variable)]
     cell.inputs += given
-    name_values(cell.body, model.region.path)
+    name_values(cell.body, group.model.region.path)
+    members = [made[call] for call in called]
+    return Built(cell, members, [[row[item] for item in given] for row in values], _moved(cell, group, own, absent))
+
+
+def _write_body(cell: Cell, group: Group, arguments: Arguments) -> list[Variable]:
+    """Make the model's statements the class's body, with its arguments in the slots.
+
+    Returns:
+        What `construct` takes besides the inputs.
+    """
+    model = group.model
+    fill(model.region.statements, cell.members, arguments.choices)
+    cell.body = Block(model.region.statements, tuple(model.outputs))
+    constructed = [item for item in arguments.values if isinstance(item, Argument)]
+    cell.arguments = sorted(constructed, key=lambda argument: argument.has_default)
+    return [item for item in arguments.values if isinstance(item, Variable)]
+
+
+def _moved(cell: Cell, group: Group, own: list[list[Member | None]], absent: set[Any]) -> dict[Any, Any]:
+    """A statement or member of another instance than the model → the class's that stands for it."""
     moved: dict[Any, Any] = {}
-    for instance, own in zip(group.instances[1:], owned[1:], strict=True):
-        kept = [s for s in model.signature.statements if not (instance.lacks and s in absent)]
+    for instance, mine in zip(group.instances[1:], own[1:], strict=True):
+        kept = [s for s in group.model.signature.statements if not (instance.lacks and s in absent)]
         moved |= dict(zip(instance.signature.statements, kept, strict=True))
-        moved |= {a: b for a, b in zip(own, members, strict=True) if a is not None and a is not b}
-    return Built(cell, [made[call] for call in called], [[row[item] for item in given] for row in rows], moved)
+        moved |= {a: b for a, b in zip(mine, cell.members, strict=True) if a is not None and a is not b}
+    return moved
 
 
 def _absent(group: Group) -> set[Any]:

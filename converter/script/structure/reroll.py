@@ -1,6 +1,6 @@
 """Re-roll loops: iterations that the source unrolled become a for statement again.
 
-The same layers again and again on what they made, or one instance of a class after the other.
+Every iteration calls the same layers on the results of the one before it, or an instance of one class of its own.
 """
 
 from __future__ import annotations
@@ -22,61 +22,66 @@ from converter.script.structure.sequences import list_of
 from converter.script.structure.signature import Signature, signature_of
 
 FEWEST = 3
-"""Fewer steps are read as they stand."""
+"""Fewer iterations stay unrolled."""
 LONGEST = 64
-"""Statements of a step; longer ones are not looked for."""
+"""Iterations of more statements are not looked for."""
 
 
 @dataclass
-class Steps:
-    """Steps that are alike.
+class Unrolled:
+    """Iterations of a loop, one after the other.
 
     Attributes:
-        rounds: the statements of each.
-        start: where the first begins.
-        elements: what each takes that no step makes; empty when there is nothing.
-        layers: what each calls that no other does: instances of one class; empty when they call the same.
-        carried: position in a step's results → what the first step has in the place of the step before.
-        slots: what comes into the first step: the variable → "element", or the position that is carried.
+        iterations: the statements of each.
+        start: the position of the first statement.
+        layers: the instance of a class that each iteration calls and no other does; empty when all call the same.
+        elements: the variable that each iteration reads and no other does; empty when there is none.
+        carried: the loop-carried values: position among the values that an iteration makes → its initial value.
+        roles: a variable that the first iteration reads and the others do not → "element", or the position of the
+            carried value that it is.
     """
 
     iterations: list[list[Statement]]
     start: int
+    layers: list[Member]
     elements: list[Variable] = field(default_factory=list)
-    layers: list[Member] = field(default_factory=list)
     carried: dict[int, Variable] = field(default_factory=dict)
-    slots: dict[Variable, int | str] = field(default_factory=dict)
+    roles: dict[Variable, int | str] = field(default_factory=dict)
 
-    def made(self, step: int) -> list[Variable]:
-        """What a step makes, in order."""
-        return [value for statement in self.iterations[step] for value in defined_by(statement)]
+    def made(self, iteration: int) -> list[Variable]:
+        """The values that an iteration makes, in order."""
+        return [value for statement in self.iterations[iteration] for value in defined_by(statement)]
+
+    @property
+    def end(self) -> int:
+        """The position behind the last statement."""
+        return self.start + sum(map(len, self.iterations))
 
 
 def reroll_loops(statements: list[Statement], results: AbstractSet[Variable], uses: Counter[Any]) -> dict[Any, Any]:
-    """Put loops in the places of unrolled steps.
+    """Put loops in the places of unrolled iterations.
 
     Args:
-        statements: the statements, which are changed.
+        statements: the statements of a region, which are changed.
         results: the variables that are read behind them.
         uses: how often every variable and member is used in the whole network.
 
     Returns:
-        The statement of the first step that stands for each of a later one, and the list that holds each layer.
+        A statement of a later iteration → that of the first one, which stands for it; a layer → the list that holds it.
     """
     moved: dict[Any, Any] = {}
     tried: set[Member | Cell] = set()
     loops: list[For] = []
     for _ in bounded(len(statements) + 1, "re-roll loops"):
-        steps = _find(statements, results, uses, tried)
-        if steps is None:
+        unrolled = _find(statements, results, uses, tried)
+        if unrolled is None:
             break
-        loop = _loop(steps)
-        moved |= dict.fromkeys(steps.layers, loop.over)
+        loop = _loop(unrolled)
+        moved |= dict.fromkeys(unrolled.layers, loop.over)
         loops.append(loop)
-        for later in steps.iterations[1:]:
-            moved |= dict(zip(later, steps.iterations[0], strict=True))
-        end = steps.start + sum(map(len, steps.iterations))
-        statements[steps.start : end] = [loop]
+        for later in unrolled.iterations[1:]:
+            moved |= dict(zip(later, unrolled.iterations[0], strict=True))
+        statements[unrolled.start : unrolled.end] = [loop]
     _keep_together(statements, results, loops)
     return moved
 
@@ -86,8 +91,11 @@ def reroll_loops(statements: list[Statement], results: AbstractSet[Variable], us
 
 def _find(
     statements: list[Statement], results: AbstractSet[Variable], uses: Counter[Any], tried: set[Member | Cell]
-) -> Steps | None:
-    """The next steps, by a layer that is called, or a class of which instances are called, at equal distances."""
+) -> Unrolled | None:
+    """The next unrolled loop, by a layer, or a class of which instances are called, at equal distances.
+
+    `tried` are those that are known to give none.
+    """
     places: dict[Member | Cell, list[int]] = defaultdict(list)
     for position, statement in enumerate(statements):
         for part in _layers(statement):
@@ -100,10 +108,11 @@ def _find(
         if member in tried:
             continue
         for first, length, count in _progressions(positions):
-            found = [s for s in _steps_at(statements, results, symbols, first, length, count) if s is not None]
-            found = [steps for steps in found if all(uses[layer] == 1 for layer in steps.layers)]
+            cuts = _cuts(symbols, first, length, count)
+            found = [unrolled for cut in cuts if (unrolled := _unrolled(statements, results, *cut)) is not None]
+            found = [unrolled for unrolled in found if all(uses[layer] == 1 for layer in unrolled.layers)]
             if found:
-                return min(found, key=lambda steps: (-len(steps.iterations), len(steps.carried)))
+                return min(found, key=lambda unrolled: (-len(unrolled.iterations), len(unrolled.carried)))
             tried |= {layer for statement in statements[first : first + length] for layer in _layers(statement)}
         tried.add(member)
     return None
@@ -116,18 +125,19 @@ def _layers(statement: Statement) -> list[Member | Cell]:
 
 
 def _symbol(statement: Statement) -> tuple[Any, ...]:
-    """The same for statements that call the same members, or instances of one class, with the same literals."""
+    """Equal for statements that call the same members, or instances of one class, with the same literals."""
     return _called(signature_of([statement], [], []))
 
 
 def _called(shape: Signature) -> tuple[Any, ...]:
+    """Equal for iterations that call the same members, or instances of one class, with the same literals."""
     kinds = tuple(class_of(member) or member for member in shape.members)
     instances = {member for member in shape.members if class_of(member) is not None}
     return shape.key, kinds, tuple(repr(slot.value) for slot in shape.slots if slot.owner not in instances)
 
 
 def _progressions(positions: list[int]) -> Iterator[tuple[int, int, int]]:
-    """The runs of equal distances: where each begins, its distance, and how many positions it has."""
+    """The arithmetic progressions in a sequence: the first position, the distance and the number of positions."""
     start = 0
     for length, run in groupby(b - a for a, b in pairwise(positions)):
         count = len(list(run))
@@ -136,103 +146,101 @@ def _progressions(positions: list[int]) -> Iterator[tuple[int, int, int]]:
         start += count
 
 
-def _steps_at(
-    statements: list[Statement],
-    results: AbstractSet[Variable],
-    symbols: list[int],
-    position: int,
-    length: int,
-    count: int,
-) -> Iterator[Steps | None]:
-    """Every way to cut the statements around a position into steps.
+def _cuts(symbols: list[int], position: int, length: int, count: int) -> Iterator[tuple[int, int, int]]:
+    """Every way to cut the statements around a position into equal iterations: start, length and number.
 
-    The first step may stay outside: it often has a constant where the others have what is carried.
+    The first iteration may stay outside: it often has a constant where the others have a loop-carried value.
     """
     for start in range(max(position - length + 1, 0), position + 1):
-        iterations = [symbols[at : at + length] for at in range(start, start + count * length, length)]
-        while iterations and len(iterations[-1]) < length:
-            iterations.pop()
+        complete = min(count, (len(symbols) - start) // length)
+        iterations = [symbols[at : at + length] for at in range(start, start + complete * length, length)]
         for skipped in (0, 1):
             alike = iterations[skipped:]
             if len(alike) >= FEWEST and all(other == alike[0] for other in alike[1:]):
-                begin = start + skipped * length
-                cut = [statements[at : at + length] for at in range(begin, begin + len(alike) * length, length)]
-                yield _steps(statements, results, cut, begin)
+                yield start + skipped * length, length, len(alike)
 
 
-def _steps(
-    statements: list[Statement], results: AbstractSet[Variable], iterations: list[list[Statement]], start: int
-) -> Steps | None:
-    """The steps, when they differ in nothing but what they carry and one element each."""
+def _unrolled(
+    statements: list[Statement], results: AbstractSet[Variable], start: int, length: int, count: int
+) -> Unrolled | None:
+    """The iterations, when they differ in loop-carried values and in one element or layer each; None otherwise."""
+    iterations = [statements[at : at + length] for at in range(start, start + count * length, length)]
     shapes = [signature_of(iteration, [], []) for iteration in iterations]
-    first = _called(shapes[0])
-    if any(_called(other) != first for other in shapes[1:]):
+    layers = _own_layers(shapes) if len(set(map(_called, shapes))) == 1 else None
+    if layers is None:
         return None
-    steps = Steps(iterations, start)
-    changing = [column for column in zip(*(shape.members for shape in shapes), strict=True) if len(set(column)) > 1]
-    if len(changing) > 1 or any(len(set(column)) < len(iterations) for column in changing):
-        return None
-    steps.layers = [layer for column in changing for layer in column]
-    made = [steps.made(i) for i in range(len(iterations))]
-    before = {value for values in made for value in values}
-    inputs = [
-        [value for value in shape.values if value not in values] for shape, values in zip(shapes, made, strict=True)
-    ]
-    for column in zip(*inputs, strict=True):
-        if len(set(column)) == 1:
-            continue
-        if column[1] in made[0]:
-            position = made[0].index(column[1])
-            same = all(value is made[i][position] for i, value in enumerate(column[1:]))
-            if not same or steps.carried.setdefault(position, column[0]) is not column[0]:
-                return None
-            steps.slots[column[0]] = position
-        elif steps.elements or steps.layers or before & set(column):
+    unrolled = Unrolled(iterations, start, layers)
+    made = [unrolled.made(i) for i in range(count)]
+    read = [[value for value in shape.values if value not in own] for shape, own in zip(shapes, made, strict=True)]
+    for column in zip(*read, strict=True):
+        if len(set(column)) > 1 and not _assign_role(unrolled, column, made):
             return None
-        else:
-            steps.elements = list(column)
-            steps.slots[column[0]] = "element"
-    return steps if steps.carried and _escapes_are_carried(statements, results, steps, made) else None
+    return unrolled if unrolled.carried and _only_carried_are_read(statements, results, unrolled, made) else None
 
 
-def _escapes_are_carried(
-    statements: list[Statement], results: AbstractSet[Variable], steps: Steps, made: list[list[Variable]]
+def _own_layers(shapes: list[Signature]) -> list[Member] | None:
+    """The layer that only this iteration calls, for each; empty when there is none, None when there are several."""
+    changing = [column for column in zip(*(shape.members for shape in shapes), strict=True) if len(set(column)) > 1]
+    if len(changing) > 1 or any(len(set(column)) < len(shapes) for column in changing):
+        return None
+    return [layer for column in changing for layer in column]
+
+
+def _assign_role(unrolled: Unrolled, column: tuple[Variable, ...], made: list[list[Variable]]) -> bool:
+    """Note what the iterations read in one place: a loop-carried value, or an element each. Says whether it is either.
+
+    `column` has the variable of each iteration; `made` the values that each iteration makes.
+    """
+    initial, second, *_ = column
+    if second in made[0]:
+        position = made[0].index(second)
+        unrolled.roles[initial] = position
+        handed_on = all(value is before[position] for value, before in zip(column[1:], made, strict=False))
+        return handed_on and unrolled.carried.setdefault(position, initial) is initial
+    if unrolled.elements or unrolled.layers or any(value in each for value in column for each in made):
+        return False
+    unrolled.roles[initial] = "element"
+    unrolled.elements = list(column)
+    return True
+
+
+def _only_carried_are_read(
+    statements: list[Statement], results: AbstractSet[Variable], unrolled: Unrolled, made: list[list[Variable]]
 ) -> bool:
-    """Whether what is read behind the steps is what the last of them hands on."""
+    """Whether, of all values that the iterations make, only loop-carried ones of the last are read behind them."""
     inside = {value for values in made for value in values}
-    end = steps.start + sum(map(len, steps.iterations))
-    read = {part for statement in statements[end:] for part in used_by(statement)} | set(results)
-    return (read & inside) <= {made[-1][position] for position in steps.carried}
+    read = {part for statement in statements[unrolled.end :] for part in used_by(statement)} | set(results)
+    return (read & inside) <= {made[-1][position] for position in unrolled.carried}
 
 
 # Writing
 
 
-def _loop(steps: Steps) -> For:
-    """The loop; what it carries is, behind it, what the last step made."""
-    first, last = steps.made(0), steps.made(-1)
-    carried = {position: last[position] for position in steps.carried}
-    over: Arg = tuple(steps.elements) or invoke("range", len(steps.iterations))
-    index = Variable("x", steps.elements[0].dims) if steps.elements else Variable("step")
-    if steps.layers:
-        over, index = list_of(steps.layers), Variable("layer")
-        for statement in steps.iterations[0]:
-            replace_member(statement, steps.layers[0], index)
+def _loop(unrolled: Unrolled) -> For:
+    """The loop; behind it, its carried variables are the values that the last iteration made."""
+    body = unrolled.iterations[0]
+    first, last = unrolled.made(0), unrolled.made(-1)
+    carried = {position: last[position] for position in unrolled.carried}
+    over: Arg = tuple(unrolled.elements) or invoke("range", len(unrolled.iterations))
+    index = Variable("x", unrolled.elements[0].dims) if unrolled.elements else Variable("step")
+    if unrolled.layers:
+        over, index = list_of(unrolled.layers), Variable("layer")
+        for statement in body:
+            replace_member(statement, unrolled.layers[0], index)
     inner: dict[Variable, Arg] = {
-        value: index if slot == "element" else carried[slot]  # type: ignore[index]
-        for value, slot in steps.slots.items()
+        value: index if role == "element" else carried[role]  # type: ignore[index]
+        for value, role in unrolled.roles.items()
     }
-    for statement in steps.iterations[0]:
+    for statement in body:
         replace_in(statement, inner)
-    block = Block(steps.iterations[0], tuple(first[position] for position in steps.carried))
+    block = Block(body, tuple(first[position] for position in unrolled.carried))
     for position, value in carried.items():
         value.hint = first[position].hint
-    initial = tuple(steps.carried.values())
-    return For(index, over, tuple(carried.values()), initial, block, steps.iterations[0][0].scopes)
+    return For(index, over, tuple(carried.values()), tuple(unrolled.carried.values()), block, body[0].scopes)
 
 
 def _keep_together(statements: list[Statement], results: AbstractSet[Variable], loops: list[For]) -> None:
-    """Let loops go through what one statement makes, `for x in ops.unbind(…)`, instead of through its parts by name."""
+    """Iterate over the result of one statement, `for x in ops.unbind(…)`, instead of over its parts by name."""
     for statement in statements if loops else ():
         if not isinstance(statement, Assign) or not isinstance(statement.value, Expression) or not statement.targets:
             continue
@@ -254,7 +262,7 @@ def _keep_together(statements: list[Statement], results: AbstractSet[Variable], 
 
 
 def _place(elements: tuple[Variable, ...], parts: list[Variable]) -> Slice | None:
-    """Where among the parts the elements are, as a slice."""
+    """The slice of the parts that the elements are; None when they are none."""
     if list(elements) == parts[::-1]:
         return Slice(step=Constant(-1))
     start = parts.index(elements[0]) if elements[0] in parts else 0
