@@ -22,7 +22,8 @@ def test_what_nothing_reads_goes() -> None:
     body = Block([first, second, *kept], (chosen,))
     cell = Cell("MindSporeModel", members=[layer], inputs=[x], body=body)
     records = [Record("onnx::Add", "a", anchor=first), Record("made::Up", "b", converted=False, anchor=stub)]
-    eliminate_dead_code(Program([cell], records))
+    program = Program([cell], records)
+    assert eliminate_dead_code(program) is program
     assert body.statements == kept
     assert records[0].anchor is None
     assert records[1].anchor is stub

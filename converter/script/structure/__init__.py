@@ -1,6 +1,6 @@
-"""Structure: the flat program as a tree of Cells, a class for each block that the source repeats.
+"""Structure: the flat program becomes a tree of Cells, with a class for each block that the source repeats.
 
-Works on statements, names and scopes, and knows nothing of what an operator means.
+It works on statements, names and scopes, and does not depend on what an operator computes.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ from converter.script.structure.sequences import as_chain, collapse_runs, sequen
 from converter.script.structure.variable_reuse import reuse_variables
 
 SMALLEST_CLASS = 3
-"""Fewer statements stand where they are called."""
+"""A region of fewer statements is inlined into the one around it."""
 SMALLEST_SINGLE = 12
 """A block that is used once needs so many statements to be a class."""
 SMALLEST_SIBLING = 6
-"""So many, when the source has its class elsewhere too, in another form."""
+"""So many, when other regions of its class in the source become a class in another form."""
 FEW, MANY = 3, 64
 MOST_ARGUMENTS = 5
 """A class that the source does not know needs more instances than `FEW` to take more arguments than this; of more
 than `MANY` instances none is looked at by itself."""
 
 CONTAINERS = frozenset({"ModuleDict", "ModuleList", "Sequential"})
-"""Classes of a source that say nothing of what their instances are."""
+"""Classes of a source whose names do not describe their instances."""
 MOST_AROUND = 2
-"""A block that holds one inner block and no more statements than that is one block with it."""
+"""A container is dissolved into a region that has no more statements than that besides."""
 
 WIDEST_LINE = 105
 """Characters of a docstring's line; the rest of 120 is indentation and quotes."""
 
 UNWRAPPED = 4
-"""A scope with fewer statements than that beside it is the network."""
+"""The only scope among at most so many items is the network itself."""
 
 
 def structure(program: Program) -> Program:
@@ -65,7 +65,7 @@ def structure(program: Program) -> Program:
 
 
 class _Structure:
-    """One run: the tree, the Cells made so far, and what became of the statements that were merged."""
+    """One run: the tree of regions, the Cells made so far, and the locations of merged statements."""
 
     def __init__(self, program: Program) -> None:
         body = program.top.body
@@ -76,7 +76,7 @@ class _Structure:
         self._cells: list[Cell] = []
         self._classes: dict[str, int] = {}
         self._uses: Counter[Variable | Member] = Counter()
-        self._instead: dict[Region, list[Any]] = {}  # what is to take the place of a region
+        self._instead: dict[Region, list[Any]] = {}  # region → the items that replace it
         self._sequences: dict[tuple[Member, ...], Member] = {}
 
     def run(self) -> Program:
@@ -94,7 +94,7 @@ class _Structure:
         return self._finish()
 
     def _find(self, find: Callable[[Region, repeats.Outputs], bool]) -> bool:
-        """Look for blocks that the source recorded no scopes for. Says whether the network has become shorter."""
+        """Turn blocks without recorded scopes into classes. Says whether the network has become shorter."""
         self._count_uses()
         before = len(self._root.items)
         if find(self._root, self._outputs):
@@ -103,7 +103,7 @@ class _Structure:
         return len(self._root.items) < before
 
     def _unwrap(self) -> str:
-        """Open the scopes that hold nearly everything, which are the network itself; returns their path."""
+        """Dissolve the scopes that hold nearly everything, which are the network itself; returns their path."""
         path = ""
         while len(self._root.inner()) == 1 and len(self._root.items) <= UNWRAPPED:
             (inner,) = self._root.inner()
@@ -112,7 +112,7 @@ class _Structure:
         return path
 
     def _drop_prefix(self, prefix: str) -> None:
-        """Take the network's own scope, which says nothing, off every name."""
+        """Remove the network's own scope from every name."""
         for member in members_of(self._root):
             member.hint = relative(member.hint, prefix)
         for statement in self._program.top.body.statements:
@@ -142,7 +142,10 @@ class _Structure:
                 self._make_classes(ready, parents)
 
     def _separate(self, conflicting: dict[Region, list[Member]], parents: dict[Region, Region]) -> None:
-        """Let regions that share members with others, but are no calls of one module, do without them."""
+        """Separate regions that share members and are no calls of one module.
+
+        Parameters are passed in, calls of layers are lifted in front; where that is not possible, the region dissolves.
+        """
         shared = dict.fromkeys(member for members in conflicting.values() for member in members)
         passed = [member for member in shared if "" in member.weights]
         for member in passed:
@@ -155,13 +158,13 @@ class _Structure:
                 self._dissolve(leaf)
 
     def _reroll(self, region: Region, results: set[Variable]) -> None:
-        """Turn unrolled steps within a region without inner regions into loops."""
+        """Turn unrolled iterations within a region without inner regions into loops."""
         statements = region.statements
         self._locations.moved |= reroll.reroll_loops(statements, results, self._uses)
         region.items = list(statements)
 
     def _replace_all(self, parents: dict[Region, Region]) -> None:
-        """Put what was found in the places of regions there, in one pass over each parent."""
+        """Replace the regions in `_instead`, in one pass over each parent."""
         for parent in dict.fromkeys(parents[region] for region in self._instead):
             _replace(parent, self._instead)
         self._instead = {}
@@ -171,13 +174,13 @@ class _Structure:
         self._uses.update(part for part in self._results if isinstance(part, Variable))
 
     def _outputs(self, region: Region) -> list[Variable]:
-        """What a region makes and something else reads."""
+        """The variables that a region defines and statements elsewhere read."""
         inside = Counter(part for s in statements_of(region) for part in used_by(s) if isinstance(part, Variable))
         made = [value for statement in statements_of(region) for value in defined_by(statement)]
         return [value for value in dict.fromkeys(made) if self._uses[value] > inside[value]]
 
     def _simplify(self, leaf: Region, parent: Region) -> bool:
-        """Dissolve a region that is no block of its own, or make a SequentialCell of a chain of layers."""
+        """Dissolve a region without layers or of one item, or make a SequentialCell of a chain. Says whether it did."""
         if len(leaf.items) < 2 or not members_of(leaf):
             self._dissolve(leaf)
             return True
@@ -237,7 +240,7 @@ class _Structure:
             self._locations.moved |= collapse_runs(parent, self._uses)
 
     def _instances(self, leaves: list[Region]) -> list[Instance]:
-        """Describe leaves; several calls of one module return what any of them has to."""
+        """Describe leaves; all calls of one module return every value that is read of one of them."""
         described = [instance_of(leaf, self._outputs(leaf)) for leaf in leaves]
         calls: dict[tuple[Any, ...], list[Instance]] = defaultdict(list)
         for instance in described:
@@ -250,7 +253,7 @@ class _Structure:
         return described
 
     def _make_class(self, group: Group) -> dict[Variable, Variable]:
-        """Make one class and call it; returns the variables that stand outside for what its instances return."""
+        """Make one class and its calls; returns a variable within an instance → the one that its call assigns."""
         built = build(group, self._class_name(group), _doc(group), self._program.top.inputs)
         self._cells.append(built.cell)
         self._locations.moved |= built.moved
@@ -281,7 +284,7 @@ class _Structure:
         return name if count == 1 else f"{name}_{count}" if name[-1].isdigit() else f"{name}{count}"
 
     def _finish(self) -> Program:
-        """Put the tree's root into the entry class, and name its members."""
+        """Make the root of the tree the entry class, name its members, and inline within all classes."""
         top = self._program.top
         self._count_uses()
         self._locations.moved |= collapse_runs(self._root, self._uses)
@@ -303,9 +306,9 @@ class _Structure:
 
 
 def _is_small(group: Group, known: bool) -> bool:
-    """Whether a class would say no more than its statements, where they are called.
+    """Whether a group's statements are inlined at its call sites instead of becoming a class.
 
-    `known` says that others of the source's class become one.
+    `known` says that other regions of its class in the source become a class.
     """
     single = len(group.instances) == 1
     smallest = (SMALLEST_SIBLING if known else SMALLEST_SINGLE) if single else SMALLEST_CLASS

@@ -1,4 +1,4 @@
-"""Arguments: which literals of a block's instances differ, and what its constructor takes for them."""
+"""Arguments: the literals that differ between the instances of a class become arguments of its constructor."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from converter.script.statements import Variable, defined_by
 from converter.script.structure.signature import UNNAMED, Slot
 
 ABSENT = object()
-"""The literal of an instance that lacks the statement in which the class has it."""
+"""Stands for a literal of an optional statement, in an instance that lacks this statement."""
 
 FEWEST_TO_DERIVE = 3
-"""So many different values have a constant ratio because the source computes one from the other, not by chance."""
+"""A constant ratio of fewer different values may be a coincidence."""
 
 
 @dataclass(eq=False)
 class Column:
-    """A literal that differs between instances, and everything that the source's calls know it as.
+    """A literal that differs between instances.
 
     Attributes:
         values: its value in each instance, or `ABSENT`.
-        slots: where it stands; the first gives it its name when no other knows it better.
+        slots: the slots of the class that hold it.
         size: whether it is one number of a tuple, such as a shape's.
     """
 
@@ -33,7 +33,7 @@ class Column:
     size: bool = False
 
     def agrees(self, values: Sequence[Arg]) -> bool:
-        """Whether the literals are the same ones, as far as the instances have them."""
+        """Whether the values are equal in every instance that has both."""
         return all(
             a is ABSENT or b is ABSENT or _typed(a) == _typed(b) for a, b in zip(self.values, values, strict=True)
         )
@@ -46,12 +46,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Arguments:
-    """What a constructor takes, and `construct` besides its inputs.
+    """The arguments of a class's constructor, and of its `construct` besides the inputs.
 
     Attributes:
-        choices: what to write into every slot.
-        values: the arguments, in the order of their appearance, with their value in each instance; a variable where
-            the calls of one instance differ.
+        choices: for every slot, the literal or the expression of arguments that it takes.
+        values: each argument, in the order of appearance → its value in each instance. A variable, an argument of
+            `construct`, where the calls of one instance differ.
     """
 
     choices: list[Arg]
@@ -69,7 +69,7 @@ def arguments_for(
     Args:
         slots: the literals of the class.
         rows: for every slot, its literal in each instance, or `ABSENT`.
-        names: what is taken in the class.
+        names: the names that the class uses already.
         called: equal for several calls of one instance; left out when there are none.
     """
     calls = called or range(len(rows[0]) if rows else 0)
@@ -96,7 +96,7 @@ def _varies(column: Column, called: Sequence[Hashable]) -> bool:
 
 
 def _plan(slot: Slot, row: list[Arg], columns: list[Column], size: bool = False) -> Arg:
-    """What to write into a slot, with columns where arguments will stand."""
+    """What a slot takes, with columns in the places of arguments."""
     present = [value for value in row if value is not ABSENT]
     if len({_typed(value) for value in present}) <= 1:
         return present[0]
@@ -128,7 +128,7 @@ def _typed(value: Arg) -> tuple[type, str]:
     return type(value), "" if value is ABSENT else repr(value)
 
 
-# One from another
+# Columns computed from others
 
 
 def _scaled(base: Arg, operator: str, factor: int) -> Arg:
@@ -139,7 +139,7 @@ def _scaled(base: Arg, operator: str, factor: int) -> Arg:
 
 
 def _derived(columns: Sequence[Column]) -> dict[Column, tuple[Column, str, int]]:
-    """The columns that follow from others: column → the one to compute it from, how, and the factor."""
+    """The columns that are a multiple or a part of others: column → the base, the operator, and the factor."""
     found: dict[Column, tuple[Column, str, int]] = {}
     bases: list[Column] = []
     for column in sorted(columns, key=_rank):
@@ -153,8 +153,8 @@ def _derived(columns: Sequence[Column]) -> dict[Column, tuple[Column, str, int]]
 
 
 def _rank(column: Column) -> tuple[int, int]:
-    """What comes first can be a base: channels that come in, in the order of their use, then others, small ones first;
-    then all else, the numbers of shapes last.
+    """The order in which columns are tried as bases: input channels, in the order of their use; other channels, small
+    ones first; then all others, the numbers of shapes last.
     """
     if _channels(column):
         return (0, 0) if column.slots[0].name == "in_channels" else (1, sum(column.numbers()))
@@ -187,7 +187,7 @@ def _channels(column: Column) -> list[str]:
 
 
 def _argument(column: Column, names: Namespace) -> Argument:
-    """The argument for a column; it may be left out where every call that knows it has the same default."""
+    """The argument for a column; it has a default when all its slots have the same one."""
     known = [name for slot in column.slots if (name := slot.name) != UNNAMED]
     channels = _channels(column)
     first = column.slots[0]
@@ -204,7 +204,7 @@ def _argument(column: Column, names: Namespace) -> Argument:
 
 
 def _qualified(slot: Slot, name: str) -> str:
-    """The name with that of the statement or member that it is for."""
+    """The name behind that of the member, or of the statement's target, that it belongs to."""
     if isinstance(slot.owner, Member):
         return f"{slot.owner.name}_{name}"
     target = next(iter(defined_by(slot.owner)), None)

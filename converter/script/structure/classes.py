@@ -1,4 +1,4 @@
-"""Classes: regions of one signature become one Cell, and what differs between them its constructor's arguments."""
+"""Classes: regions of one signature become instances of one Cell, and the literals that differ its arguments."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from converter.script.templates import expr
 from converter.script.weights import Weight
 
 SMALLEST_OPTIONAL, LONGEST_OPTIONAL = 4, 40
-"""A class needs that many statements before one may be optional; in longer ones none is looked for elsewhere."""
+"""A class of fewer statements has no optional one; in one of more statements none is looked for."""
 MOST_NEW = 2
-"""What would need so many more arguments than the others is no instance of their class."""
+"""A region that would add more arguments than that to a class is no instance of it."""
 
 UNNAMED = "block"
-"""What an instance of a class is called when the source does not know it."""
+"""The name of an instance that the source has no name for."""
 
 
 @dataclass(eq=False)
 class Instance:
-    """A region that is a call of a class. `lacks` says that the class's optional statement is missing in it."""
+    """A region as the call site of a class. `lacks` says that the class's optional statement is missing in it."""
 
     region: Region
     inputs: list[Variable]
@@ -81,7 +81,7 @@ def grouped(instances: Iterable[Instance]) -> list[Group]:
 
 
 def _absorb(group: Group, groups: dict[tuple[Any, ...], Group], sizes: set[int]) -> None:
-    """Take in a group whose instances are this one's without one statement, or without one chain of layers."""
+    """Merge into a group another one whose instances lack one statement, or one chain of layers."""
     model = group.model
     for positions, value in _removable(model):
         if len(model.region.items) - len(positions) not in sizes:
@@ -160,8 +160,8 @@ class Built:
     Attributes:
         cell: the class.
         members: the instance of the class that stands for each of the group; one for several calls of a module.
-        extra: what each call has to be given besides its inputs.
-        moved: a statement or member of another instance → the class's.
+        extra: the arguments of each call besides its inputs.
+        moved: a statement or member of another instance than the model → the class's.
     """
 
     cell: Cell
@@ -178,7 +178,7 @@ def differences(signatures: Sequence[Signature]) -> int:
 
 
 def outliers(group: Group) -> list[Instance]:
-    """The instances that only look like the others, and need arguments of their own: a stem before the blocks."""
+    """The instances that need arguments which the others do not: a stem in front of the blocks."""
     found: list[Instance] = []
     remaining = Group(list(group.instances), group.optional)
     for instance in group.instances if group.optional is None else group.instances[1:]:
@@ -284,7 +284,7 @@ def _weights(members: list[Member], own: list[Member | None]) -> dict[str, Weigh
 
 
 def _shared_hint(own: tuple[Member | None, ...], paths: list[str]) -> str:
-    """What the instances call one of the class's members."""
+    """The name of a member of the class, from the instances' own members."""
     return shared_hint([hint_within(member, path) for member, path in zip(own, paths, strict=True) if member])
 
 
@@ -321,7 +321,7 @@ def _constructor(cell: Cell, values: dict[Argument | Variable, Arg], flag: Argum
 
 
 def _own_inputs(cell: Cell, group: Group, sources: Collection[Variable]) -> None:
-    """Give the class variables of its own for what comes in: `x` for what flows through the network."""
+    """Give the class variables of its own for its inputs: `x` for the first one, unless it is a network's input."""
     fresh: dict[Variable, Arg] = {}
     for i, value in enumerate(group.model.inputs):
         hints = {identifier(instance.inputs[i].hint) for instance in group.instances}

@@ -1,4 +1,4 @@
-"""Hoisting: what several blocks share is computed where they meet, and what a block owns stays in it."""
+"""Hoisting: a value that several regions read is computed in front of them, in the region around them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from converter.script.statements import Assign, Statement, Variable, defined_by,
 from converter.script.structure.regions import Region, statements_of, used_by
 
 SMALLEST_LEFT = 3
-"""A region of fewer statements is not worth to be kept by taking others out."""
+"""So many statements have to stay in a region when calls are lifted out of it."""
 
 
 def hoist_shared_values(region: Region) -> None:
-    """Move what a region's blocks share, and no parameter makes, in front of the block that has it.
+    """Move statements whose values several inner regions read in front of the inner region that holds them.
+
+    What reads parameters, and what depends on it, stays.
 
     Exporters write mask arithmetic that all layers share into the first layer's scope, and the concatenation that a
     densely connected layer hands on into the layer that reads it first.
@@ -41,7 +43,10 @@ def hoist_shared_values(region: Region) -> None:
 
 
 def _shared_statements(region: Region, position: int, readers: dict[Variable, set[int]]) -> list[Statement]:
-    """The statements of a region that can stand before it and make what other items read."""
+    """The statements of a region that define what other items read, and those that they depend on.
+
+    Only statements are among them that can stand in front of the region.
+    """
     statements = list(statements_of(region))
     bound = {value for statement in statements for value in defined_by(statement)}
     free: dict[Variable, Statement] = {}
@@ -56,7 +61,7 @@ def _shared_statements(region: Region, position: int, readers: dict[Variable, se
 
 
 def _needed(wanted: list[Variable], free: dict[Variable, Statement]) -> set[Statement]:
-    """The statements that make the wanted values and what those are made of."""
+    """The statements that define the wanted values, and those that they depend on."""
     needed: set[Statement] = set()
     pending = list(wanted)
     while pending:
@@ -68,7 +73,7 @@ def _needed(wanted: list[Variable], free: dict[Variable, Statement]) -> set[Stat
 
 
 def _stands_before(part: Variable | Member, bound: set[Variable]) -> bool:
-    """Whether something can be read in front of the region that `bound` stays in; a literal can, a parameter stays."""
+    """Whether it can be read in front of a region: a variable not `bound` to it, a member without parameters."""
     return part not in bound if isinstance(part, Variable) else not part.weights
 
 
@@ -80,7 +85,7 @@ def _remove(region: Region, statements: AbstractSet[Statement]) -> None:
 
 
 def lift_calls(region: Region, parent: Region, layers: set[Member]) -> bool:
-    """Move the calls of layers in front of a region that calls them first. Says whether that is all of its calls."""
+    """Move a region's calls of these layers, and what they depend on, in front of it. Says whether it was possible."""
     free: dict[Variable, Statement] = {}
     made = {value for statement in region.statements for value in defined_by(statement)}
     for statement in region.statements:
@@ -103,14 +108,14 @@ def lift_calls(region: Region, parent: Region, layers: set[Member]) -> bool:
 
 
 def copy_literal(literal: Member, statements: Iterable[Statement]) -> None:
-    """Give statements a literal of their own."""
+    """Let statements read a copy of a literal."""
     copy = Member(literal.name, literal.constructor, {}, literal.hint)
     for statement in statements:
         replace_member(statement, literal, copy)
 
 
 def replace_member(statement: Statement, old: Member, new: Member | Variable) -> None:
-    """Let a statement read something else in the place of a member."""
+    """Replace a member in every expression of a statement, those of its blocks included."""
 
     def replaced(item: Arg) -> Arg:
         return new if item is old else map_parts(item, replaced)
@@ -118,11 +123,11 @@ def replace_member(statement: Statement, old: Member, new: Member | Variable) ->
     map_statement(statement, replaced)
 
 
-# Extents
+# Dimensions
 
 
 def localize_dimensions(region: Region) -> None:
-    """Read equal extents from one tensor, which the region has anyway: others would have to be passed in for that."""
+    """Read equal symbolic dimensions from one tensor, an input anyway: others would be inputs for their shape only."""
     tensors = _tensors_read(region)
     known = {
         dim: (value, axis)
@@ -137,7 +142,7 @@ def localize_dimensions(region: Region) -> None:
 
 
 def _tensors_read(region: Region) -> list[Variable]:
-    """The variables that come into a region and are read for more than their extents."""
+    """The inputs of a region that are read for more than their shape."""
     made: set[Variable] = set()
     found: dict[Variable, None] = {}
     for statement in region.statements:
@@ -148,7 +153,7 @@ def _tensors_read(region: Region) -> list[Variable]:
 
 
 def _read_whole(item: Arg) -> Iterator[Variable]:
-    """The variables that an expression reads for more than their extents."""
+    """The variables that an expression reads for more than their shape."""
     if isinstance(item, Variable):
         yield item
     elif dimension_read(item) is None:
@@ -157,7 +162,7 @@ def _read_whole(item: Arg) -> Iterator[Variable]:
 
 
 def _localized(item: Arg, known: dict[ir.SymbolicDim, tuple[Variable, int]]) -> Arg:
-    """An expression that reads each extent from the variable that `known` has for its name."""
+    """An expression that reads each symbolic dimension from the tensor and the axis that `known` has for it."""
     read = dimension_read(item)
     if read is not None:
         value, axis = read

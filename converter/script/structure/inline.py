@@ -36,7 +36,7 @@ WIDEST = 108
 DEEPEST = 5
 """The most calls and operators in it."""
 LONGEST = 3
-"""So many of them with a function at their end, `relu(norm(conv(x)))`, and the next layer begins a line of its own."""
+"""The calls and operators after which the next layer begins a line of its own: `relu(norm(conv(x)))`."""
 
 
 def inline_single_uses(block: Block) -> dict[Any, Any]:

@@ -1,4 +1,4 @@
-"""Places: where in the tree of Cells a node has come to, and what its parameters are called from there."""
+"""Node locations: the Cells around each node in the script, and the checkpoint names of its parameters."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from converter.script.structure.regions import used_by
 
 
 class NodeLocations:
-    """What became of the statements and members that were merged.
+    """Tracks statements and members while they are merged.
 
     Attributes:
-        moved: a statement or member → what stands for it now.
-        owners: a statement → the instance of a class that it stood in.
+        moved: a statement or member → the statement, member or block that stands for it now.
+        owners: a statement → the instance of a class that it was put into.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class NodeLocations:
         record.parameters = tuple(self._parameters(record.anchor))
 
     def follow(self, record: Record) -> None:
-        """Let a record point at what its anchor has become."""
+        """Move a record's anchor to what stands for it now."""
         while record.anchor in self.moved:
             record.anchor = self.moved[record.anchor]
 

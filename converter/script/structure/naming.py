@@ -1,4 +1,4 @@
-"""Naming: what members and variables are called inside the Cell that they have come to."""
+"""Naming: the names of members and variables within their Cell, from what the source calls them."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def made_from(constructor: Arg) -> str:
 
 
 def shared_hint(hints: Sequence[str]) -> str:
-    """What instances of one class call the same thing; without the number that varies."""
+    """The name of a member in a class, from its names in the instances: without the number that varies."""
     return hints[0] if len(set(hints)) == 1 else re.sub(r"(_?\d+)+$", "", hints[0]) or hints[0]
 
 
 def name_values(body: Block, path: str) -> None:
-    """Call the last value of every module after the module, unless the source has a word for it."""
+    """Name the last value of every module after the module, unless the source names it."""
     values = [value for statement in body.walk() for value in defined_by(statement)]
     last = {value.path: value for value in values}
     named = [value for value in values if last[value.path] is value and relative(value.path, path)]

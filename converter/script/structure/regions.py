@@ -1,7 +1,7 @@
 """Regions: the flat list of statements as a tree of module calls, by the scopes that the source recorded.
 
-A call of a module is a contiguous run of statements of one scope, in the source's order. A region has no idea what its
-statements mean; it knows which values come in and which go out.
+A call of a module is a contiguous run of statements of one scope, in the order of the source. Regions do not depend on
+what a statement computes, only on the variables and members that it reads and the variables that it defines.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def used_by(statement: Statement) -> Iterator[Variable | Member]:
 
 
 def inputs_of(region: Region) -> list[Variable]:
-    """The variables that a region reads and does not make, in the order of their first use."""
+    """The variables that a region reads and does not define, in the order of their first use."""
     made: set[Variable] = set()
     found: dict[Variable, None] = {}
     for statement in statements_of(region):

@@ -1,12 +1,12 @@
-"""Repeats: blocks in a run of statements for which the source recorded no scopes.
+"""Repeats: blocks in a sequence of statements for which the source recorded no scopes.
 
-Two kinds of run are looked for, both in near-linear time:
+Two kinds of blocks are looked for, both in near-linear time:
 
 - chains, in which each statement's result is read by the next one only (`conv, norm, relu`);
 - segments between two places at which a single value crosses, or a few: a residual block, an inception module.
 
-Statements and segments become letters, by their signatures; tandem repeats in the string, shortest period first, become
-regions.
+Statements and segments become symbols, equal for equal signatures; tandem repeats in the sequence of symbols, shortest
+period first, become regions.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from converter.script.structure.regions import Item, Region, members_of, used_by
 from converter.script.structure.signature import Signature
 
 SHORTEST_RUN = 20
-"""Fewer statements are read as they stand."""
+"""In fewer statements nothing is looked for."""
 LONGEST_PERIOD = 24
-"""In letters: chains of more statements, or blocks of more segments, are not looked for."""
+"""Chains of more statements, and blocks of more segments, are not looked for."""
 SHORTEST_BLOCK = 3
-"""Repeats of fewer statements are no reason to stop looking."""
+"""Statements of the smallest block that is made of segments."""
 MOST_CROSSING = 3
-"""So many values may go from one segment to the next, where fewer show no repeats."""
+"""At most so many values are live between two segments; more are tried where fewer show no repeats."""
 MOST_MODELS = 8
-"""So many instances of a block are models for those elsewhere."""
+"""So many instances of a block are compared with statements elsewhere."""
 FEWEST = 3
 """A chain has to occur so often to be a block."""
 
@@ -77,7 +77,7 @@ def find_segments(region: Region, outputs: Outputs) -> bool:
 
 
 def _elsewhere(statements: list[Statement], runs: list[list[Statement]], outputs: Outputs) -> list[list[Statement]]:
-    """Where the blocks of the runs occur besides, some with an optional statement missing."""
+    """Further occurrences of the blocks of the runs, some without an optional statement."""
     symbols = _symbols([[statement] for statement in statements], outputs)
     places = {statement: position for position, statement in enumerate(statements)}
     wanted: dict[tuple[int, ...], dict[Any, list[Signature]]] = defaultdict(lambda: defaultdict(list))
@@ -130,9 +130,9 @@ def _literals(signature: Signature) -> list[str]:
 def tandem_repeats(
     sequence: Sequence[int], sizes: Sequence[int] | None = None, smallest: int = 0
 ) -> list[tuple[int, int, int]]:
-    """Runs of a word repeated at once, `(start, period, count)`, not overlapping; the shortest period wins.
+    """Tandem repeats in a sequence of symbols: `(start, period, count)`, not overlapping; the shortest period wins.
 
-    With `sizes` of the letters, a period has to be `smallest` at least.
+    `sizes` are the statements of each symbol, of which a period has `smallest` at least.
     """
     found: list[tuple[int, int, int]] = []
     taken = [False] * len(sequence)
@@ -206,7 +206,7 @@ def _occurrences(
 
 
 def _segments(statements: list[Statement], most: int) -> list[list[Statement]]:
-    """Cut a run of statements wherever so few values cross; values that many places read do not count."""
+    """Cut a run of statements wherever at most so many values are live, those of very long live ranges left out."""
     last_read: dict[Variable, int] = {}
     readers: Counter[Variable] = Counter()
     for position, statement in enumerate(statements):

@@ -1,4 +1,4 @@
-"""Sequences: a chain of layers becomes an `nn.SequentialCell`, equal neighbours a loop."""
+"""Sequences: a chain of layers becomes an `nn.SequentialCell`, a run of instances of one class also a loop."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from converter.script.statements import Assign, Block, For, Variable
 from converter.script.structure.regions import Item, Region
 
 FEWEST_TO_COUNT = 3
-"""So many constructors with evenly growing numbers are written as one."""
+"""So many constructors whose numbers are an arithmetic progression are written as one."""
 
 
 def as_chain(region: Region, inputs: list[Variable], outputs: list[Variable]) -> list[Member] | None:
-    """The layers of a region in which each takes the result of the one before it and nothing else, else None."""
+    """The layers of a region that is a chain, each called on the result of the one before it only; None otherwise."""
     if len(inputs) != 1 or len(outputs) != 1 or len(region.items) < 2:
         return None
     layers, current = [], inputs[0]
@@ -78,7 +78,7 @@ def list_of(layers: list[Member]) -> Member:
 
 
 def _runs(constructors: list[Arg]) -> list[tuple[Arg, int]]:
-    """Runs of equal constructors, and of those whose numbers grow evenly: `DenseLayer(64 + 32 * i)`."""
+    """Runs of equal constructors, or of an arithmetic progression, `DenseLayer(64 + 32 * i)`, and their lengths."""
     runs: list[tuple[Arg, int]] = []
     start = 0
     while start < len(constructors):
@@ -100,20 +100,20 @@ _PLACE = Name("i")
 """The number of an element in a comprehension."""
 
 
-def _grown(first: Arg, second: Arg, steps: int | None) -> Arg:
-    """What comes so many steps after `first` when `second` is one step after it; for any number of steps when None."""
+def _grown(first: Arg, second: Arg, place: int | None) -> Arg:
+    """The element at a place of the arithmetic progression `first, second, …`; at the place `i` when it is None."""
     match first:
         case Expression() if type(first) is type(second) and len(parts_of(first)) == len(parts_of(second)):
             others = iter(parts_of(second))
-            return map_parts(first, lambda part: _grown(part, next(others), steps))
+            return map_parts(first, lambda part: _grown(part, next(others), place))
         case int() if type(first) is type(second) is int and first != second:
             growth = second - first
-            return Binary("+", first, Binary("*", growth, _PLACE)) if steps is None else first + growth * steps
+            return Binary("+", first, Binary("*", growth, _PLACE)) if place is None else first + growth * place
     return first
 
 
 def _depends(constructor: Arg) -> bool:
-    """Whether a constructor is written with the number of its place."""
+    """Whether a constructor contains the place `i`."""
     return any(part == _PLACE for part in walk(constructor))
 
 
@@ -121,7 +121,7 @@ def collapse_runs(region: Region, uses: dict[Variable | Member, int]) -> dict[An
     """Replace runs of calls of one class, each on the result of the one before it, by a loop or a SequentialCell.
 
     Returns:
-        What the statements and members of the runs have become.
+        A statement of a run → the loop or call; an instance → the list or sequence that holds it.
     """
     moved: dict[Any, Any] = {}
     items: list[Item] = []

@@ -1,4 +1,4 @@
-"""Sharing: what several regions read. A module that is called several times is one member of one class."""
+"""Sharing: members that several regions read. A module that is called several times is one instance of one class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from converter.script.structure.signature import Signature, signature_of
 
 
 def copy_shared_literals(root: Region) -> None:
-    """Repeat a literal that several regions read in each of them."""
+    """Give every region a copy of its own of a literal that several read."""
     for member, regions in _readers(root).items():
         if not member.weights:
             for region in regions[1:]:
@@ -23,7 +23,7 @@ def copy_shared_literals(root: Region) -> None:
 
 
 def identity(signature: Signature) -> tuple[Any, ...]:
-    """The same for two calls of one module: its layers, and what its other members are made with."""
+    """Equal for two calls of one module: its layers, and the literals in the constructors of its other members."""
     layers = tuple(member for member in signature.members if member.weights)
     made = tuple(repr(slot.value) for slot in signature.slots if isinstance(slot.owner, Member))
     return (layers, made) if layers else (signature,)
@@ -89,7 +89,7 @@ def _around(root: Region) -> dict[Region, set[Region]]:
 
 
 def pass_in(root: Region, parameter: Member) -> None:
-    """Read a parameter once, in front of everything, and let regions take it from there."""
+    """Make a parameter an input of the regions that read it: a variable, assigned in front of all of them."""
     value = Variable(parameter.hint)
     for region in all_regions(root):
         if region is not root:

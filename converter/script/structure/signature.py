@@ -1,7 +1,7 @@
-"""Signatures: what a region looks like when names are forgotten and literals are slots.
+"""Signatures: the form of a region, without names and with slots for literals.
 
-Two regions with one signature are two calls of one class; the literals that differ between them become arguments of its
-constructor.
+Two regions with one signature are call sites of one class; the literals that differ between them become arguments of
+its constructor.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from converter.script.statements import (
 )
 
 UNNAMED = "value"
-"""What an argument is called that no call knows by a name."""
+"""The name of an argument of a function whose parameters are not known."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a literal stands: in the argument of a call that has this position, or this keyword."""
+    """Where a literal stands: the call's function, and the argument's position or keyword."""
 
     function: Arg = None
     position: int = 0
@@ -81,18 +81,20 @@ class Slot:
 
     @property
     def name(self) -> str:
-        """What the call that it is an argument of calls it."""
+        """The name of the argument that it is."""
         return self.place.name
 
 
 @dataclass(eq=False)
 class Signature:
-    """A region, canonically.
+    """The form of a region.
 
     Attributes:
-        key: equal for regions of one class.
-        slots: its literals, in order.
-        values: its variables in the order of their appearance; members, statements likewise.
+        key: equal for regions that can be call sites of one class.
+        slots: the literals, in order.
+        values: the variables, numbered in the order of their appearance.
+        members: the members, likewise.
+        statements: the statements, those of inner blocks after the one that holds them.
     """
 
     key: tuple[Any, ...] = ()
@@ -138,7 +140,7 @@ def _only_target(statement: Statement) -> Variable:
 
 
 class _Walker:
-    """Walks a region, numbering what it meets."""
+    """Numbers variables and members in the order of their appearance, and collects literals."""
 
     def __init__(self, made: Signature, aliases: dict[Variable, Variable]) -> None:
         self._made = made
@@ -215,7 +217,7 @@ def fill(statements: Iterable[Statement], members: Iterable[Member], literals: I
         member.constructor = replaced(member.constructor)
 
 
-# What functions call their arguments
+# Names of parameters
 
 
 def _parameters_of(function: Arg) -> tuple[str, ...]:

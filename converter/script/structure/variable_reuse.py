@@ -1,4 +1,4 @@
-"""Flow: what goes through a Cell from layer to layer is one variable, `x = self.norm(x)`, as an engineer writes it."""
+"""Variable reuse: what passes from layer to layer is one variable, `x = self.norm(x)`, as in code written by hand."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from converter.script.structure.regions import used_by
 
 
 def reuse_variables(body: Block, inputs: Sequence[Variable], begun: bool) -> None:
-    """Call a value what its predecessor is called, where nothing reads that any more and nothing else is alive.
+    """Name a value after the one that it is computed from, where that one is dead then and no other value is live.
 
-    What the source itself has a name for keeps it. The flow begins with the first input where it has `begun` there,
-    else with the result of the first layer: a network's inputs have names of their own, and what is made before, such
-    as a mask, lives beside it.
+    A value that the source itself names keeps its name. The first variable to be reused is the first input when it has
+    `begun` there; otherwise the result of the first layer, since a network's inputs keep their names, and values that
+    are computed before, such as a mask, stay live beside it.
     """
     last = _last_reads(body)
     flowing = inputs[0] if begun and inputs else None
@@ -42,7 +42,7 @@ def _has_layer(read: Sequence[Variable | Member]) -> bool:
 
 
 def _last_reads(body: Block) -> dict[Variable, int]:
-    """The number of the statement that reads a value last; that behind all of them for what the block returns."""
+    """The position of the statement that reads a value last; the number of statements for what the block returns."""
     last: dict[Variable, int] = {}
     for index, statement in enumerate(body.statements):
         last.update((part, index) for part in used_by(statement) if isinstance(part, Variable))

@@ -56,6 +56,19 @@ def test_two_carried_variables_do_not_start_as_one() -> None:
     assert merged([X], [For(I, invoke("range", 3), (H, Y), (X, X), body)], H, Y) == {}
 
 
+def test_blocks_within_blocks_are_merged_too() -> None:
+    """A loop in a loop starts from the outer one's carried variable, which nothing else reads from there on."""
+    inner = For(J, invoke("range", 2), (A,), (H,), returning(B, after=[let(B, invoke("f", A))]))
+    outer = For(I, invoke("range", 3), (H,), (X,), returning(A, after=[inner]))
+    assert merged([X], [outer], H) == {"h": "x", "a": "x", "b": "x"}
+
+
+def test_a_loop_in_a_branch_keeps_the_outer_variable_that_it_starts_from() -> None:
+    """Nothing behind the branch may read it, but a block of a branch owns no variable of the outer block."""
+    branch = Branch((Y,), X, returning(H, after=[loop()]), returning(X))
+    assert merged([X], [branch], Y)["h"] == "y"
+
+
 def test_a_branch_assigns_its_targets_at_once() -> None:
     branch = Branch((Y,), X, returning(A, after=[let(A, invoke("f", X))]), returning(B, after=[let(B, invoke("g", X))]))
     assert merged([X], [branch], Y) == {"a": "y", "b": "y"}
