@@ -90,6 +90,13 @@ def test_inner_regions_are_split_with_the_calls_that_they_are_in() -> None:
     )
 
 
+def test_regions_within_regions_are_split() -> None:
+    tree = region(*within("net", *within("inner", *step(X, A, B, C), *step(C, D, E, F)), let(M, call(dense("fc"), F))))
+    split_calls(tree)
+    (net,) = tree.inner()
+    assert [inner.path for inner in net.inner()] == ["net.inner", "net.inner"]
+
+
 def test_calls_that_differ_are_one_region() -> None:
     different = [let(D, call(FC1, C)), let(E, invoke("ops.tanh", D)), let(F, call(FC2, E))]
     assert len(split(*step(X, A, B, C), *different).inner()) == 1

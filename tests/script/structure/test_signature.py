@@ -61,7 +61,7 @@ def test_inputs_and_outputs_matter() -> None:
     assert whole.key != described(statements, [X, Y], A, B).key
 
 
-def test_the_names_of_keyword_arguments_and_functions_matter() -> None:
+def test_functions_names_of_arguments_and_constants_matter() -> None:
     keys = [
         described([let(Y, item)]).key
         for item in (
@@ -73,6 +73,14 @@ def test_the_names_of_keyword_arguments_and_functions_matter() -> None:
             Call(len, (X,)),
             expr("{0}.shape", X),
             expr("{0}.dtype", X),
+            expr("{0}[0]", X),
+            expr("{0}[1]", X),
+            expr("{0}[True]", X),
+            expr("{0}[0:]", X),
+            expr("{0} if {0} else {0}", X),
+            expr("lambda z: {0}", X),
+            expr("[{0} for z in {0}]", X),
+            expr("f(*{0})", X),
         )
     ]
     assert len(set(keys)) == len(keys)
