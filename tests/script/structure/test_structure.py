@@ -223,7 +223,13 @@ def test_regions_without_progress_are_an_error(monkeypatch: pytest.MonkeyPatch) 
 
 def shared_members(order: random.Random) -> Program:
     """Regions of several forms that share layers, parameters and a literal, of objects created in a random order."""
-    names = ["first", "second", *(f"{scope}.{name}" for scope in "abcd" for name in ("fc", "out"))]
+    names = [
+        "first",
+        "second",
+        "recurrent0",
+        "recurrent1",
+        *(f"{scope}.{name}" for scope in "abcd" for name in ("fc", "out")),
+    ]
     made: dict[str, Member] = {}
     unused = []
     for name in order.sample([*names, *(f"state{i}" for i in range(4))], len(names) + 4):
@@ -257,7 +263,15 @@ def shared_members(order: random.Random) -> Program:
             last = c
         statements += within(f"block{i}:Block{i % 2}", *block)
         results.append(last)
-    return program([x], statements, *results)
+    h = x
+    for i in range(15):  # unrolled loops of which one may stand in the other: whichever is found first decides
+        b, c = variables("b c")
+        statements += [
+            let(b, call(made["recurrent1" if i % 5 == 4 else "recurrent0"], h)),
+            let(c, invoke("ops.tanh", b)),
+        ]
+        h = c
+    return program([x], statements, *results, h)
 
 
 def test_the_order_in_which_objects_were_created_does_not_matter() -> None:
