@@ -241,14 +241,22 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
 
 @functools.cache
 def _mindspore_parameters(name: str) -> tuple[str, ...]:
-    """The parameter names of an API: `nn.Conv2d` has `in_channels`, `out_channels`, …; by introspection if need be."""
+    """The parameter names of an API: `nn.Conv2d` has `in_channels`, `out_channels`, …; by introspection if need be.
+
+    Those that are not listed are not known where MindSpore is not installed.
+    """
     if name in PARAMETERS:
         return tuple(PARAMETERS[name].split())
-    import mindspore
-    from mindspore import nn, ops
-
-    found: Any = {"ms": mindspore, "nn": nn, "ops": ops}.get(name.split(".")[0])
-    for part in name.split(".")[1:]:
+    module, *path = name.split(".")
+    if module not in ("ms", "nn", "ops"):
+        return ()
+    try:
+        import mindspore
+        from mindspore import nn, ops
+    except ImportError:
+        return ()
+    found: Any = {"ms": mindspore, "nn": nn, "ops": ops}[module]
+    for part in path:
         found = getattr(found, part, None)
     if found is None:
         return ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -10,7 +11,7 @@ from script.programs import call, dense, let, literal, member, returning, variab
 from converter.script.expressions import Arg, Binary, Call, Constant, Name, Option, invoke, unless_default, walk
 from converter.script.program import Argument, Cell, Member
 from converter.script.statements import Assign, Block, Branch, For, Statement, Variable, While, expressions_of
-from converter.script.structure.signature import Signature, fill, signature_of
+from converter.script.structure.signature import Place, Signature, _mindspore_parameters, fill, signature_of
 from converter.script.templates import expr
 
 X, Y, A, B, C, I = variables("x y a b c i")  # noqa: E741
@@ -139,6 +140,17 @@ def test_a_helper_and_a_class_name_their_arguments() -> None:
     made = member("block", Call(cell, (8, 2)), "w")
     signature = described([let(A, Call(helper, (X, 1))), let(Y, call(made, A)), let(B, invoke("range", 3))])
     assert [slot.name for slot in signature.slots] == ["axis", "count", "width", "scale"]
+
+
+def test_without_mindspore_only_listed_parameters_have_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mindspore", None)
+    _mindspore_parameters.cache_clear()
+    assert [Place(Name(name), 1).name for name in ("nn.Conv2d", "ops.clamp", "math.pow")] == [
+        "out_channels",
+        "value",
+        "value",
+    ]
+    _mindspore_parameters.cache_clear()
 
 
 def test_a_tuple_of_literals_is_one_slot_and_one_with_a_variable_is_not() -> None:
