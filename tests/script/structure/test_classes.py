@@ -221,6 +221,17 @@ def test_the_inputs_of_a_class_are_variables_of_its_own() -> None:
     assert [value.hint for value in made.cell.inputs] == ["image"]
 
 
+def test_values_are_named_after_their_modules_within_the_class() -> None:
+    def instance(path: str) -> Instance:
+        x, a = variables("x matmul")
+        a.path, y = f"{path}.query", Variable("relu", path=path)
+        return described(path, let(a, call(dense(f"{path}.query"), x)), let(y, Binary("*", a, a)))
+
+    made = built(instance("layers.0"), instance("layers.1"))
+    assert "query = self.query(x)" in repr(made.cell)
+    assert "relu = query * query" in repr(made.cell)
+
+
 # Numbers of arguments
 
 

@@ -44,11 +44,23 @@ def test_a_value_that_the_result_reads_once() -> None:
         ([let(A, invoke("f", X)), let(B, invoke("g", A))], (A, B)),
         ([let(A, invoke("f", X)), let(B, invoke("g", X)), let(C, invoke("h", A))], (C, B)),
         ([let((A, B), invoke("f", X)), let(C, invoke("g", A))], (C, B)),
+        ([let(A, invoke("f", X))], (Binary("*", A, A),)),
+        ([let((A, B), invoke("f", X))], (Binary("*", A, B),)),
         ([Assign((), invoke("f", X)), let(C, invoke("g", X))], (C, C)),
         ([let(A, invoke("f", X)), Branch((B,), A, returning(X), returning(Y))], (B, B)),
         ([let(A, invoke("f", X)), While((B,), (A,), B, returning(X))], (B, B)),
     ],
-    ids=["twice", "later", "not the next", "several", "no value", "branch", "loop"],
+    ids=[
+        "twice",
+        "later",
+        "not the next",
+        "several",
+        "result reads twice",
+        "result reads several",
+        "no value",
+        "branch",
+        "loop",
+    ],
 )
 def test_what_stays(statements: list[Statement], results: tuple[Arg, ...]) -> None:
     before = repr(Block(statements, results))
