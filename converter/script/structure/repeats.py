@@ -208,12 +208,8 @@ def _occurrences(
 def _segments(statements: list[Statement], most: int) -> list[list[Statement]]:
     """Cut a run of statements wherever at most so many values are live, those of very long live ranges left out."""
     last_read: dict[Variable, int] = {}
-    readers: Counter[Variable] = Counter()
     for position, statement in enumerate(statements):
-        for part in dict.fromkeys(used_by(statement)):
-            if isinstance(part, Variable):
-                last_read[part] = position
-                readers[part] += 1
+        last_read.update((part, position) for part in used_by(statement) if isinstance(part, Variable))
     made = {value: position for position, s in enumerate(statements) for value in defined_by(s)}
     spans = [last_read[v] - made[v] for v in made if v in last_read]
     longest = max(8 * sorted(spans)[len(spans) * 9 // 10], 64) if spans else 0

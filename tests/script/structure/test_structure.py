@@ -167,6 +167,37 @@ def test_the_scope_around_everything_is_the_network() -> None:
     assert code.count("class ") == 2
 
 
+def test_a_mask_that_the_first_block_computes_for_all_is_computed_by_the_network() -> None:
+    mask = Variable("mask")
+    last = x = Variable("image")
+    statements: list[Statement] = []
+    for i in range(3):
+        following, made = mlp(f"layers.{i}", last)
+        last = Variable("y")
+        own = [let(mask, Binary(">", x, 0))] * (i == 0)
+        statements += within(f"layers.{i}:Block", *own, *following, let(last, Binary("*", made, mask)))
+    code = structured([x], statements, last)
+    assert code.count("class ") == 2
+    assert "def construct(self, x, mask):" in code
+    assert "mask = image > 0\n" in code
+    assert "x = layer(x, mask)" in code
+
+
+def documented(paths: list[str], kind: str) -> str:
+    """The docstring of the class of blocks at these paths."""
+    last = x = Variable("image")
+    statements: list[Statement] = []
+    for path in paths:
+        following, last = mlp(path, last)
+        statements += within(f"{path}:{kind}" if kind else path, *following)
+    return structure(program([x], [*statements, let(Variable("y"), last)], last)).cells[0].doc
+
+
+def test_a_class_says_where_it_stands_in_the_source() -> None:
+    assert documented(["layers.2", "layers.10", "layers.1"], "m.Block") == "Source: layers.1 … layers.10 (m.Block)."
+    assert documented(["layers.2", "layers.10"], "") == "Source: layers.2 … layers.10."
+
+
 def test_blocks_without_scopes_are_found() -> None:
     last = x = Variable("image")
     statements: list[Statement] = []

@@ -83,6 +83,38 @@ def test_nothing_flows_before_the_first_layer() -> None:
     ]
 
 
+def test_a_value_from_before_the_first_layer_is_live_beside_the_variable() -> None:
+    v = fresh()
+    statements: list[Statement] = [
+        let(v[MASK], Binary("*", v[IMAGE], literal("scale", 2))),
+        let(v[A], call(dense("one"), v[IMAGE])),
+        let(v[B], call(dense("two"), v[A])),
+        let(v[C], Binary("*", v[B], v[MASK])),
+    ]
+    assert written([v[IMAGE]], statements, v[C]) == [
+        "mask = image * self.scale",
+        "x = self.one(image)",
+        "x = self.two(x)",
+        "x = x * mask",
+        "return x",
+    ]
+
+
+def test_what_does_not_read_the_variable_keeps_its_name() -> None:
+    v = fresh()
+    statements: list[Statement] = [
+        let(v[A], call(dense("one"), v[IMAGE])),
+        let(v[B], invoke("ops.relu", v[IMAGE])),
+        let(v[C], Binary("*", v[A], v[B])),
+    ]
+    assert written([v[IMAGE]], statements, v[C]) == [
+        "x = self.one(image)",
+        "b = ops.relu(image)",
+        "x = x * b",
+        "return x",
+    ]
+
+
 def test_a_name_of_the_source_is_kept() -> None:
     v = fresh()
     v[B] = Variable("hidden", assigned=True)
