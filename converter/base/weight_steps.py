@@ -15,6 +15,9 @@ Step: TypeAlias = Mapping[str, Any]
 """One weight step: a transpose, reshape, slice, concatenate, zeros or cast, as the functions below return it."""
 
 
+MOST_STEPS = 64
+"""From the source's array to a parameter; what takes more is computed when the network runs."""
+
 SOURCE = "source"
 """Key of a tensor's metadata, its provenance: JSON with the `name` and `shape` of the source's tensor from which a
 frontend computed it, and the steps from there (`transform`)."""

@@ -12,6 +12,9 @@ from converter.graph.constants import new_initializer
 from converter.graph.shape_inference import infer_node
 from converter.graph.unique_names import UniqueNames
 
+_FARTHEST = 4
+"""Nodes before a node that are inferred for it: where no rank is known, all nodes before it would be, for each node."""
+
 
 class RefusedError(Exception):
     """The meaning of a node cannot be expressed; the message says why."""
@@ -162,14 +165,14 @@ class Edit:
 
 
 def _infer_towards(value: ir.Value) -> None:
-    """Infer what is not known on the way from the graph's inputs to `value`."""
+    """Infer the unknown shapes of the nodes before `value`; those farther away were inferred when they were edited."""
     done: set[ir.Node] = set()
     pending = [maker] if (maker := value.producer()) else []
     while pending:
         node = pending[-1]
         makers = [source.producer() for source in node.inputs if source is not None and source.shape is None]
         first = [maker for maker in makers if maker is not None and maker not in done]
-        if first and node not in done:
+        if first and node not in done and len(done) < _FARTHEST:
             pending.extend(first)
         else:
             infer_node(pending.pop())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import onnx_ir as ir
 
@@ -12,9 +12,21 @@ from converter.graph.annotations import refusal_of
 from converter.graph.hints import scopes
 
 MERGED_NODES = "converter.absorbed"
-"""Metadata: a list of [operator, name, scope] of the nodes that a node stands for beside the one it is named after."""
+"""Key of a node's `meta`: the nodes it stands for beside the one it is named after, as `MergedNode` and lists of them.
+
+A node refers to the lists of the nodes that it replaces. In a chain of replacements, copies of them would grow with the
+square of its length.
+"""
 OPERATOR = "converter.operator"
 """Metadata: the operator of the node that it is named after."""
+
+
+class MergedNode(NamedTuple):
+    """A node that another one stands for."""
+
+    operator: str
+    name: str
+    scope: str
 
 
 def operator_of(node: ir.Node) -> str:
@@ -23,11 +35,16 @@ def operator_of(node: ir.Node) -> str:
     return node.metadata_props.get(OPERATOR, f"{domain}::{node.op_type}")
 
 
-def merged_nodes_of(node: ir.Node) -> list[tuple[str, str, str]]:
+def merged_nodes_of(node: ir.Node) -> list[MergedNode]:
     """Operator, name and scope of the nodes that a node stands for beside the one it is named after."""
-    return [
-        (operator, name, scope) for operator, name, scope in json.loads(node.metadata_props.get(MERGED_NODES, "[]"))
-    ]
+    found, pending = [], [node.meta.get(MERGED_NODES, ())]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, MergedNode):
+            found.append(part)
+        else:
+            pending.extend(reversed(part))
+    return found
 
 
 def transfer_provenance(old: Sequence[ir.Node], new: Sequence[ir.Node]) -> None:
@@ -46,9 +63,9 @@ def transfer_provenance(old: Sequence[ir.Node], new: Sequence[ir.Node]) -> None:
             node.name = origin.name
             node.metadata_props.update(origin.metadata_props)
             node.metadata_props[OPERATOR] = operator_of(origin)
+            node.meta[MERGED_NODES] = origin.meta.get(MERGED_NODES, ())
         else:
             node.metadata_props.update(last.metadata_props)
-            node.metadata_props.pop(MERGED_NODES, None)
             node.metadata_props[OPERATOR] = ""
     if not any(_is_alike(last, node) for node in old):
         _widen_scope(last, old)
@@ -57,13 +74,13 @@ def transfer_provenance(old: Sequence[ir.Node], new: Sequence[ir.Node]) -> None:
 
 def merge_provenance(node: ir.Node, others: Iterable[ir.Node]) -> None:
     """Note that `node` stands for `others` too."""
-    known = merged_nodes_of(node)
+    parts = [node.meta.get(MERGED_NODES, ())]
     for other in others:
-        scope = "/".join(scope.name for scope in scopes.scopes_of(other))
-        own = [(operator_of(other), other.name or "", scope)] if operator_of(other) else []
-        known += [*own, *merged_nodes_of(other)]
-    if known:
-        node.metadata_props[MERGED_NODES] = json.dumps(known)
+        if operator := operator_of(other):
+            scope = "/".join(scope.name for scope in scopes.scopes_of(other))
+            parts.append(MergedNode(operator, other.name or "", scope))
+        parts.append(other.meta.get(MERGED_NODES, ()))
+    node.meta[MERGED_NODES] = [part for part in parts if part]
 
 
 def _most_telling(new: ir.Node, old: Sequence[ir.Node]) -> ir.Node:

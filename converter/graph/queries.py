@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from converter.base.weight_steps import MOST_STEPS
 from converter.graph.annotations import OPSET
 from converter.graph.traits import Trait, has_trait
 from converter.shapes import Dims, dims_of
@@ -36,17 +37,15 @@ def shape_of(value: ir.Value) -> Dims | None:
 
 def is_weight(value: ir.Value) -> bool:
     """Whether a value is a constant, or one that is only used in another shape: a row can make a parameter of both."""
-    if value.const_value is not None:
-        return True
-    node = value.producer()
-    source = node.inputs[0] if node is not None and has_trait(node, Trait.VIEW) else None
-    return (
-        source is not None
-        and value.shape is not None
-        and value.shape.is_static()
-        and is_internal(source)
-        and is_weight(source)
-    )
+    for _ in range(MOST_STEPS):
+        if value.const_value is not None:
+            return True
+        node = value.producer()
+        source = node.inputs[0] if node is not None and has_trait(node, Trait.VIEW) else None
+        if source is None or value.shape is None or not value.shape.is_static() or not is_internal(source):
+            return False
+        value = source
+    return False
 
 
 def is_internal(value: ir.Value) -> bool:

@@ -90,8 +90,10 @@ def _joins_endlessly(model: ir.Model) -> bool:
     for node in all_nodes(model.graph):
         if node.op_type == "Concat":
             parts = [value for value in node.inputs if value is not None]
-            sizes[node.outputs[0]] = sum(sizes.get(part, 1) for part in parts)
-    return max(sizes.values(), default=0) > _MOST_JOINED
+            size = sizes[node.outputs[0]] = sum(sizes.get(part, 1) for part in parts)
+            if size > _MOST_JOINED:
+                return True
+    return False
 
 
 def _value_infos(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:

@@ -73,10 +73,10 @@ class Members:
         member, name = self._held[id(tensor)]
         return Attribute(member, name)
 
-    def constant_of(self, value: ir.Value, weight: Callable[[], Weight], hint: str) -> Arg:
-        """A constant of the graph as a tensor; `weight` is asked for the first time only."""
+    def constant_of(self, value: ir.Value, weight: Callable[[], Weight], hint: Callable[[ir.Value], str]) -> Arg:
+        """A constant of the graph as a tensor; `weight` and `hint` are asked for the first time only."""
         if value not in self._constants:
-            self._constants[value] = self.constant(weight(), hint)
+            self._constants[value] = self.constant(weight(), hint(value))
         return self._constants[value]
 
     def constant(self, weight: Weight, hint: str) -> Arg:
@@ -108,6 +108,8 @@ class Members:
     def drop_from(self, count: int) -> None:
         """Keep the first `count` members: a row declined after it had made the others."""
         gone = set(map(id, self._members[count:]))
+        if not gone:
+            return
         del self._members[count:]
         self._layers = {key: member for key, member in self._layers.items() if id(member) not in gone}
         self._called = {

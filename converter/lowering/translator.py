@@ -18,7 +18,7 @@ import onnx_ir as ir
 from converter import shapes
 from converter.base.scope import Scope
 from converter.base.stages import Each
-from converter.base.weight_steps import Step, joined, reshape, transpose
+from converter.base.weight_steps import MOST_STEPS, Step, joined, reshape, transpose
 from converter.graph.annotations import is_folded, refusal_of
 from converter.graph.hints import scopes
 from converter.graph.hints.origins import is_fixed, origin_of
@@ -174,18 +174,39 @@ class Translator:
     def _defer_shape_arithmetic(self, node: ir.Node) -> bool:
         """Whether a node is shape arithmetic: then it is a Python value, and nothing is written for it yet."""
         if self.arithmetic.evaluate(node):
+            for output in node.outputs:
+                if output in self.python:
+                    self.python[output] = self._with_short_items(self.python[output], node)
             return True
         view = self._reshaped_weight(node)
         if view is not None:
             self.views[node.outputs[0]] = view
         return view is not None
 
+    def _with_short_items(self, value: shapes.PyValue, node: ir.Node) -> shapes.PyValue:
+        """A Python value with a variable in the place of each long expression."""
+        if not any(map(shapes.is_long, value.items)):
+            return value
+        if value.unknown_length:
+            assigned = None if value.whole is None else self._assigned(value.whole, node)
+            return value if assigned is None else shapes.of_unknown_length(assigned)
+        items = tuple(self._assigned(item, node) if shapes.is_long(item) else item for item in value.items)
+        return shapes.PyValue(items, value.shape)
+
+    def _assigned(self, item: Arg, node: ir.Node) -> Variable:
+        """A new variable that holds an expression of Python."""
+        variable = Variable(scopes.variable_hint(node, 0), (), scopes.dotted(self._scopes))
+        self.emit(Assign((variable,), self.resolve(item)))
+        return variable
+
     def _reshaped_weight(self, node: ir.Node) -> Weight | None:
         """A weight that is used in another shape only: the shape is a step on the way to the parameter."""
         source, output = node.inputs[0] if node.inputs else None, node.outputs[0]
         if not has_trait(node, Trait.VIEW) or source is None or len(source.uses()) > 1 or output.shape is None:
             return None
-        known = source.const_value is not None or source in self.views
+        known = source.const_value is not None
+        if source in self.views:
+            known = len(self.views[source].steps) < MOST_STEPS
         if not known or kind_of(source.dtype) != "f" or not all(isinstance(dim, int) for dim in output.shape):
             return None
         if node.op_type == "Transpose":
@@ -252,7 +273,7 @@ class Translator:
         if (held := self.members.held(value.const_value)) is not None:
             return held
         if value.const_value is not None or value in self.views:
-            return self.members.constant_of(value, lambda: self._as_tensor(value), scopes.constant_hint(value))
+            return self.members.constant_of(value, lambda: self._as_tensor(value), scopes.constant_hint)
         raise Unsupported(f"nothing makes the value '{value.name}'")
 
     def _as_tensor(self, value: ir.Value) -> Weight:

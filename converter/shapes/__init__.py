@@ -12,7 +12,18 @@ from __future__ import annotations
 from converter.shapes.data_movement import MAX_ITEMS
 from converter.shapes.dimensions import Dim, Dims, dims_of, plus, product, quotient, times
 from converter.shapes.evaluation import ShapeArithmetic, evaluate, size_of
-from converter.shapes.value import FAR, PyValue, kind_of, of_array, read, shape_of, shortest, slice_of
+from converter.shapes.value import (
+    FAR,
+    PyValue,
+    is_long,
+    kind_of,
+    of_array,
+    of_unknown_length,
+    read,
+    shape_of,
+    shortest,
+    slice_of,
+)
 
 __all__ = [
     "FAR",
@@ -23,8 +34,10 @@ __all__ = [
     "ShapeArithmetic",
     "dims_of",
     "evaluate",
+    "is_long",
     "kind_of",
     "of_array",
+    "of_unknown_length",
     "plus",
     "product",
     "quotient",

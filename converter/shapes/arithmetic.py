@@ -21,6 +21,9 @@ from converter.shapes import dimensions
 from converter.shapes.dimensions import is_symbolic
 from converter.shapes.value import NotEvaluable, is_number
 
+_LARGEST_POWER = 1024
+"""Bits; those of a tensor's element are 64."""
+
 Attributes: TypeAlias = Mapping[str, Any]
 Operator: TypeAlias = Callable[..., Any]
 
@@ -193,6 +196,12 @@ def not_negative(item: Arg) -> bool:
     return False
 
 
+def _power(base: Any, exponent: Any) -> Any:
+    if isinstance(base, int) and isinstance(exponent, int) and base.bit_length() * exponent > _LARGEST_POWER:
+        raise NotEvaluable
+    return base**exponent
+
+
 def _cast(attributes: Attributes, array: NDArray[Any]) -> Any:
     """Cast: an integer stands for the float that equals it, until it becomes a tensor of its type."""
     kind, was = attributes["to_kind"], attributes["kind"]
@@ -272,7 +281,7 @@ ARITHMETIC: Mapping[str, Operator] = {
     "Neg": elementwise(_unary("-{0}", operator.neg, operator.neg)),
     "Not": elementwise(_unary("not {0}", operator.not_)),
     "Or": elementwise(_binary("{0} or {1}", lambda a, b: a or b)),
-    "Pow": elementwise(_binary("{0} ** {1}", operator.pow, 1)),
+    "Pow": elementwise(_binary("{0} ** {1}", _power, 1)),
     "ReduceMax": _reduction(lambda items: functools.reduce(_maximum, items)),
     "ReduceMin": _reduction(lambda items: functools.reduce(_minimum, items)),
     "ReduceProd": _reduction(product),

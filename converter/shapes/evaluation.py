@@ -15,6 +15,9 @@ from converter.shapes.data_movement import DATA_MOVEMENT, MAX_ITEMS
 from converter.shapes.unknown_rank import UNKNOWN_RANK
 from converter.shapes.value import FAR, NotEvaluable, PyValue, kind_of, of_array, shape_of, slice_of
 
+_INTEGERS = range(-(2**63), 2**64)
+"""Those of int64 and uint64: beyond them, the source wraps around and Python does not."""
+
 
 def evaluate(op_type: str, inputs: Sequence[PyValue | None], attributes: Attributes) -> tuple[PyValue, ...] | None:
     """Compute an operator on Python values: a value for each output, or None when it has to stay with tensors.
@@ -27,7 +30,8 @@ def evaluate(op_type: str, inputs: Sequence[PyValue | None], attributes: Attribu
     """
     try:
         if any(value is not None and value.unknown_length for value in inputs):
-            return (UNKNOWN_RANK[op_type](attributes, *inputs),) if op_type in UNKNOWN_RANK else None
+            made = UNKNOWN_RANK[op_type](attributes, *inputs) if op_type in UNKNOWN_RANK else None
+            return None if made is None or len(made.items) > MAX_ITEMS else (made,)
         function = ARITHMETIC.get(op_type) or DATA_MOVEMENT.get(op_type)
         if function is None:
             return None
@@ -35,7 +39,13 @@ def evaluate(op_type: str, inputs: Sequence[PyValue | None], attributes: Attribu
     except (NotEvaluable, ArithmeticError, IndexError, ValueError):  # what NumPy refuses, the source refuses as well
         return None
     values = [of_array(np.asarray(item, object)) for item in (result if isinstance(result, list) else [result])]
-    return None if any(len(value.items) > MAX_ITEMS for value in values) else tuple(_short(v, inputs) for v in values)
+    return tuple(_short(value, inputs) for value in values) if all(map(_is_storable, values)) else None
+
+
+def _is_storable(value: PyValue) -> bool:
+    """Whether a value is small, and a tensor of integers can hold its integers."""
+    numbers = (item for item in value.items if isinstance(item, int))
+    return len(value.items) <= MAX_ITEMS and all(number in _INTEGERS for number in numbers)
 
 
 def _short(value: PyValue, inputs: Sequence[PyValue | None]) -> PyValue:

@@ -10,11 +10,13 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from converter.script.expressions import Arg, Starred
+from converter.script.expressions import Arg, Expression, Starred, parts_of
 from converter.script.templates import expr
 
 FAR = 2**31 - 1
 """ONNX writes "to the end" as any large number; exporters take the largest of int32 or int64."""
+MOST_OPERATIONS = 32
+"""A longer element is assigned to a variable: it is hard to read, and each operator that uses it makes it longer."""
 
 
 class NotEvaluable(Exception):  # noqa: N818 - it is an answer, not an error
@@ -64,6 +66,17 @@ class PyValue:
 def is_number(item: Arg) -> bool:
     """Whether an element is known now."""
     return isinstance(item, (bool, int, float))
+
+
+def is_long(item: Arg) -> bool:
+    """Whether an element takes more operations than `MOST_OPERATIONS`."""
+    pending, operations = [item], 0
+    while pending and operations <= MOST_OPERATIONS:
+        part = pending.pop()
+        if isinstance(part, Expression):
+            operations += 1
+            pending += parts_of(part)
+    return operations > MOST_OPERATIONS
 
 
 def shortest(number: np.floating[Any]) -> float:

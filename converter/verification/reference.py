@@ -86,11 +86,29 @@ class Reference:
             return inputs[value.name]
         if value.const_value is not None:
             return value.const_value.numpy()
-        producer = value.producer()
-        if producer is None:
-            raise NoReference(f"the script does not have its input {value.name}")
-        made = self.outputs(value.name or "", {})  # a step on the way from a constant
-        return made[producer.outputs.index(value)]
+        return self._from_constants(value)
+
+    def _from_constants(self, value: ir.Value) -> Any:
+        """What a step on the way from constants gives.
+
+        Raises:
+            NoReference: something else is needed for it, or a step has no reference.
+        """
+        found: dict[ir.Value, Any] = {}
+        pending = [value]
+        while pending:
+            step = pending[-1]
+            producer = step.producer()
+            if producer is None:
+                raise NoReference(f"the script does not have its input {step.name}")
+            read = [each for each in values_read_by(producer) if each.const_value is None]
+            waiting = [] if step in found else [each for each in read if each not in found]
+            if waiting:
+                pending += waiting
+            elif pending.pop() not in found:
+                made = self.outputs(step.name or "", {each.name or "": found[each] for each in read})
+                found.update(zip(producer.outputs, made, strict=True))
+        return found[value]
 
     def _runner(self, node: ir.Node, inputs: Mapping[str, Any]) -> Runner:
         constants = {value.name: self._array(value, inputs) for value in _missing(node, inputs)}

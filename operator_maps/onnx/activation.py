@@ -107,10 +107,14 @@ def softmax(node: Node, x: Operand, *, axis: int = -1) -> Arg:
 
 
 def _is_guarded(value: ir.Value) -> bool:
-    uses = [use.node for use in value.uses()]
-    return any(
-        use.op_type in ("IsNaN", "Where") or (use.op_type == "Cast" and _is_guarded(use.outputs[0])) for use in uses
-    )
+    pending = list(value.consumers())
+    while pending:
+        user = pending.pop()
+        if user.op_type in ("IsNaN", "Where"):
+            return True
+        if user.op_type == "Cast":
+            pending += user.outputs[0].consumers()
+    return False
 
 
 def softmax_or_nan(x, axis):

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import mindspore as ms
     from mindspore import ops
 
+_MOST_STEPS = 256
+"""Nodes before indices that are visited; beyond them, indices are taken as possibly negative."""
+
 
 def gather(node: Node, x: Operand, indices: Operand, *, axis: int = 0) -> Arg:
     """ONNX Gather: nn.Embedding to look up rows of a weight, `x[:, 0]` for one constant index, else ops.gather."""
@@ -129,18 +132,28 @@ def _locations(node: Node, x: Operand, indices: Operand, batch_dims: int = 0) ->
 
 def _never_negative(value: ir.Value | None) -> bool:
     """Whether indices are known not to count from the back: what found them counts from the front."""
-    producer = None if value is None else value.producer()
-    if producer is None:
-        known = None if value is None else value.const_value
-        return known is not None and known.size < 64 and not (known.numpy() < 0).any()
-    if producer.op_type in ("NonZero", "ArgMax", "ArgMin", "TopK", "Shape"):
-        return value is producer.outputs[-1]  # the first output of TopK holds elements
-    if producer.op_type == "Concat":
-        return all(_never_negative(part) for part in producer.inputs)
-    if producer.op_type == "Clip":
-        return len(producer.inputs) > 1 and producer.inputs[1] is not None and _never_negative(producer.inputs[1])
-    moves = producer.op_type == "Cast" or has_trait(producer, Trait.DATA_MOVEMENT)
-    return moves and _never_negative(producer.inputs[0])
+    pending = [value]
+    for _ in range(_MOST_STEPS):
+        if not pending:
+            return True
+        item = pending.pop()
+        producer = None if item is None else item.producer()
+        if item is None or producer is None:
+            known = None if item is None else item.const_value
+            if known is None or known.size >= 64 or (known.numpy() < 0).any():
+                return False
+        elif producer.op_type in ("NonZero", "ArgMax", "ArgMin", "TopK", "Shape"):
+            if item is not producer.outputs[-1]:  # the first output of TopK holds elements
+                return False
+        elif producer.op_type == "Concat":
+            pending += producer.inputs
+        elif producer.op_type == "Clip" and len(producer.inputs) > 1:
+            pending.append(producer.inputs[1])
+        elif producer.op_type == "Cast" or has_trait(producer, Trait.DATA_MOVEMENT):
+            pending.append(producer.inputs[0])
+        else:
+            return False
+    return False
 
 
 def from_the_front(indices, x, first):

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
     from tensorflow.core.framework.node_def_pb2 import NodeDef
 
+_MOST_STEPS = 20
+"""Nodes between a constant and its use: there are few around a shape."""
+
 
 class GraphFacts:
     """Nodes by name, static shapes and constant values of a graph; later changes of the graph are not seen.
@@ -36,19 +39,21 @@ class GraphFacts:
         shape = self._tensor(tensor).shape
         return None if shape.rank is None else shape.as_list()
 
-    def value(self, tensor: str) -> Any:
-        """The elements of a tensor as an array; None if they are not constant."""
+    def value(self, tensor: str, steps: int = _MOST_STEPS) -> Any:
+        """The elements of a tensor as an array; None if they are not constant, or behind more than `steps` nodes."""
         import tensorflow as tf
 
         node = self.producer(tensor)
-        if node.op in ("Identity", "Cast", "Reshape"):  # of the numbers of a shape
-            value, shape = self.value(node.input[0]), self.shape(tensor)
+        if not steps:
+            return None
+        if node.op in ("Identity", "Cast", "Reshape"):  # of numbers that make up a shape
+            value, shape = self.value(node.input[0], steps - 1), self.shape(tensor)
             return None if value is None or shape is None or None in shape else value.reshape(shape)
         if node.op == "Pack" and not node.attr["axis"].i:
-            values = [self.value(name) for name in node.input if not name.startswith("^")]
+            values = [self.value(name, steps - 1) for name in node.input if not name.startswith("^")]
             return None if any(value is None for value in values) else np.stack(values)
         if node.op == "StridedSlice" and node.attr["shrink_axis_mask"].i == 1:
-            vector, begin = (self.value(name) for name in node.input[:2])
+            vector, begin = (self.value(name, steps - 1) for name in node.input[:2])
             return None if vector is None or begin is None or vector.ndim != 1 else vector[begin[0]]
         return tf.get_static_value(self._tensor(tensor))
 

@@ -19,6 +19,9 @@ _OF_EXTENTS = ("Add", "AddV2", "ConcatV2", "Concat", "Max", "Maximum", "Mul", "P
 _PARTS = ("Cast", "Gather", "GatherV2", "Identity", "Reshape", "Slice", "Squeeze", "StridedSlice", "Unsqueeze")
 """Operators whose result consists of elements of their first input."""
 
+_MOST_STEPS = 256
+"""Nodes behind an extent that are looked at."""
+
 
 def _alias(operator: str) -> Handler:
     """A handler for an operator that ONNX has under another name."""
@@ -138,11 +141,21 @@ def _is_integer(graph: Any, node: Any) -> bool:
 
 def _is_extent(node: Any) -> bool:
     """Whether a value is computed from shapes and constants, and never negative."""
-    if node.is_const():
-        return bool((node.get_tensor_value(as_list=False) >= 0).all())
-    if node.type in _OF_EXTENTS:
-        return all(_is_extent(source) for source in node.inputs)
-    return node.type in ("Shape", "Size") or (node.type in _PARTS and _is_extent(node.inputs[0]))
+    pending = [node]
+    for _ in range(_MOST_STEPS):
+        if not pending:
+            return True
+        node = pending.pop()
+        if node.is_const():
+            if not (node.get_tensor_value(as_list=False) >= 0).all():
+                return False
+        elif node.type in _OF_EXTENTS:
+            pending += node.inputs
+        elif node.type in _PARTS:
+            pending.append(node.inputs[0])
+        elif node.type not in ("Shape", "Size"):
+            return False
+    return False
 
 
 def _area(graph: Any, node: Any, **kwargs: Any) -> None:

@@ -70,27 +70,37 @@ def _tidy_recurrent(graph: onnx.GraphProto) -> None:
 
 def _is_zero(name: str, makers: Mapping[str, onnx.NodeProto], constants: Mapping[str, onnx.TensorProto]) -> bool:
     """Whether all elements of a value are zero, for any extents."""
-    if name in constants:
-        return not np.any(onnx.numpy_helper.to_array(constants[name]))
-    maker = makers.get(name)
-    if maker is None or maker.domain:
-        return False
-    if maker.op_type == "ConstantOfShape":
-        return all(not np.any(onnx.numpy_helper.to_array(attribute.t)) for attribute in maker.attribute)
-    if maker.op_type == "Concat":
-        return all(_is_zero(source, makers, constants) for source in maker.input)
-    moves = maker.op_type == "Cast" or maker.op_type in operators_with(Trait.DATA_MOVEMENT)
-    return moves and _is_zero(maker.input[0], makers, constants)
+    pending, seen = [name], {name}
+    while pending:
+        name = pending.pop()
+        maker = makers.get(name)
+        if name in constants:
+            tensors = [constants[name]]
+        elif maker is None or maker.domain:
+            return False
+        elif maker.op_type == "ConstantOfShape":
+            tensors = [attribute.t for attribute in maker.attribute]
+        elif maker.op_type in ("Cast", "Concat") or maker.op_type in operators_with(Trait.DATA_MOVEMENT):
+            sources = set(maker.input if maker.op_type == "Concat" else maker.input[:1]) - seen
+            pending += sources
+            seen |= sources
+            continue
+        else:
+            return False
+        if any(np.any(onnx.numpy_helper.to_array(tensor)) for tensor in tensors):
+            return False
+    return True
 
 
 def _rename(graph: onnx.GraphProto, constants: Mapping[str, onnx.TensorProto], names: Mapping[str, str]) -> None:
-    taken = {name for node in graph.node for name in (*reads(node), *node.output)}
+    taken = {name for node in graph.node for name in (*reads(node), *node.output)} if names else set()
+    fresh: dict[str, str] = {}
     for old, wanted in names.items():
         new, number = wanted, 0
         while new in taken:
             number += 1
             new = f"{wanted.removesuffix('__0')}__{number}"
         taken.add(new)
-        constants[old].name = new
-        for node in graph.node:
-            node.input[:] = [new if name == old else name for name in node.input]
+        constants[old].name = fresh[old] = new
+    for node in graph.node if fresh else ():
+        node.input[:] = [fresh.get(name, name) for name in node.input]

@@ -7,11 +7,13 @@ the padding does not depend on the extent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+_ARITHMETIC = ("Add", "AddV2", "Mul", "Sub")
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,35 @@ def _axis(node: Any, attribute: str, axis: int) -> int:
 
 def _sizes(graph: Any, node: Any, x: str) -> list[_Extent | None] | None:
     """The elements of a vector of extents, as functions of the extents of `x`; None for elements that are not."""
+    found: dict[str, list[_Extent | None] | None] = {}
+    pending = [node]
+    while pending:
+        step = pending[-1]
+        waiting = [] if step.name in found else [source for source in _sources(step) if source.name not in found]
+        if waiting:
+            pending += waiting
+        elif pending.pop().name not in found:
+            found[step.name] = _sizes_of(graph, step, x, found)
+    return found[node.name]
+
+
+def _sources(node: Any) -> Sequence[Any]:
+    """The nodes whose extents a node computes with."""
+    if node.type in ("Pack", *_ARITHMETIC):
+        return node.inputs
+    if node.type == "ConcatV2":
+        return node.inputs[:-1]
+    return node.inputs[:1] if node.type in ("Cast", "Identity", "Reshape", "StridedSlice") else ()
+
+
+def _sizes_of(
+    graph: Any, node: Any, x: str, found: Mapping[str, list[_Extent | None] | None]
+) -> list[_Extent | None] | None:
+    """The same of one node, after `found` has those of its `_sources`."""
     kind = node.type
+    known = [found[source.name] for source in _sources(node)]
     if kind in ("Identity", "Cast", "Reshape"):
-        return _sizes(graph, node.inputs[0], x)
+        return known[0]
     if node.is_const():
         return [_number(int(value)) for value in np.ravel(node.get_tensor_value(as_list=False))]
     if kind == "Shape":
@@ -97,13 +125,12 @@ def _sizes(graph: Any, node: Any, x: str) -> list[_Extent | None] | None:
         extents = graph.get_shape(node.input[0])
         return extents and [_number(n) if n != -1 else _Extent(i, 1, 0) if own else None for i, n in enumerate(extents)]
     if kind in ("Pack", "ConcatV2"):
-        sources = node.inputs[: None if kind == "Pack" else -1]
-        parts = [_sizes(graph, source, x) or _unknown(graph, source) for source in sources]
+        parts = [part or _unknown(graph, source) for part, source in zip(known, _sources(node), strict=True)]
         return [item for part in parts for item in part]
     if kind == "StridedSlice":
-        return _slice(node, _sizes(graph, node.inputs[0], x))
-    if kind in ("Add", "AddV2", "Sub", "Mul"):
-        left, right = (_sizes(graph, source, x) for source in node.inputs)
+        return _slice(node, known[0])
+    if kind in _ARITHMETIC:
+        left, right = known
         if left and right:
             count = max(len(left), len(right))
             left, right = (part * count if len(part) == 1 else part for part in (left, right))  # broadcasting

@@ -79,8 +79,9 @@ def softmax_of_finite(builder: Builder, scores: ir.Value, mask: ir.Value, zero: 
 def _allows_something(mask: ir.Value) -> bool:
     """Whether every row of a mask that is added to scores has a finite number."""
     node = mask.producer()
-    if node is not None and node.op_type in ("Expand", "Reshape", "Unsqueeze"):
-        return node.op_type != "Reshape" and node.inputs[0] is not None and _allows_something(node.inputs[0])
+    while node is not None and node.op_type in ("Expand", "Unsqueeze") and node.inputs[0] is not None:
+        mask = node.inputs[0]
+        node = mask.producer()
     if node is not None and node.op_type == "Where":
         chosen = [number_of(value) for value in node.inputs[1:]]
         return all(number is not None and math.isfinite(number) for number in chosen)

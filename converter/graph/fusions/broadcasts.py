@@ -31,28 +31,38 @@ def _expands(node: ir.Node) -> bool:
 
 def narrow(value: ir.Value, shape: Dims | None) -> bool:
     """Give a value another shape, and what is made of it element by element, when the ends keep theirs."""
-    shapes: dict[ir.Value, Dims] = {}
-    if shape is None or None in shape or not _narrow(value, shape, shapes):
+    shapes = None if shape is None or None in shape else _narrowed(value, shape)
+    if shapes is None:
         return False
     for each, extents in shapes.items():
         each.shape = ir.Shape(extents)
     return True
 
 
-def _narrow(value: ir.Value, shape: Dims, shapes: dict[ir.Value, Dims]) -> bool:
+def _narrowed(value: ir.Value, shape: Dims) -> dict[ir.Value, Dims] | None:
+    """The values that change when one gets another shape, with their new shapes; None where an end would change.
+
+    A node that several paths reach is visited again only when another of its inputs has changed. No value changes
+    more often than it has axes: extents only become 1.
+    """
     if shape == shape_of(value):
-        return True
+        return {}
     if value.is_graph_output():
-        return False
-    shapes[value] = shape
-    for use in value.uses():
-        node = use.node
+        return None
+    shapes = {value: shape}
+    pending = list(value.consumers())
+    while pending:
+        node = pending.pop()
         if not has_trait(node, Trait.ELEMENTWISE):
-            return False
+            return None
+        made = node.outputs[0]
         result = _broadcast([shapes.get(each, shape_of(each)) for each in node.inputs if each is not None])
-        if result is None or not _narrow(node.outputs[0], result, shapes):
-            return False
-    return True
+        if result is None or (result != shape_of(made) and made.is_graph_output()):
+            return None
+        if result != shapes.get(made, shape_of(made)):
+            shapes[made] = result
+            pending += made.consumers()
+    return shapes
 
 
 def _broadcast(shapes: list[Dims | None]) -> Dims | None:

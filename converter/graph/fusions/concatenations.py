@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import onnx_ir as ir
 
 from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import Context
 from converter.graph.queries import attribute
 from converter.graph.walk import all_graphs
+
+MOST_PARTS = 256
+"""A Concat of more inputs stays as it is: comparing all prefixes takes time that grows with their square."""
 
 
 def nest(model: ir.Model, context: Context) -> None:
@@ -16,16 +21,18 @@ def nest(model: ir.Model, context: Context) -> None:
     In a densely connected block every layer reads the results of all layers before it.
     """
     for graph in all_graphs(model):
-        made: dict[tuple[int, tuple[ir.Value | None, ...]], ir.Value] = {}
+        numbers: dict[Any, int] = {}  # one for each axis, and for each prefix of the inputs of a Concat along it
+        made: dict[int, ir.Value] = {}
         for node in graph:
-            if node.op_type != "Concat" or node.domain:
+            if node.op_type != "Concat" or node.domain or len(node.inputs) > MOST_PARTS:
                 continue
-            axis, parts = attribute(node, "axis"), tuple(node.inputs)
-            result = node.outputs[0]
-            for count in range(len(parts) - 1, 1, -1):
-                if (before := made.get((axis, parts[:count]))) is not None:
-                    new = ir.node("Concat", [before, *parts[count:]], {"axis": axis})
-                    replace([node], [new], {result: new.outputs[0]}, at=node)
-                    result = new.outputs[0]
-                    break
-            made[axis, parts] = result
+            axis, parts, result = attribute(node, "axis"), tuple(node.inputs), node.outputs[0]
+            prefixes = [numbers.setdefault(axis, len(numbers))]
+            for part in parts:
+                prefixes.append(numbers.setdefault((prefixes[-1], part), len(numbers)))
+            count = next((count for count in range(len(parts) - 1, 1, -1) if prefixes[count] in made), None)
+            if count is not None:
+                new = ir.node("Concat", [made[prefixes[count]], *parts[count:]], {"axis": axis})
+                replace([node], [new], {result: new.outputs[0]}, at=node)
+                result = new.outputs[0]
+            made[prefixes[-1]] = result

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import Builder, Context
+from converter.graph.provenance import MERGED_NODES
 from converter.graph.queries import attribute, numbers_of
 from converter.graph.traits import Trait, has_trait
 from converter.graph.unique_names import UniqueNames
@@ -80,6 +81,7 @@ def _swap_provenance(one: ir.Node, other: ir.Node) -> None:
     for node, origins in ((one, theirs), (other, mine)):
         node.metadata_props.clear()
         node.metadata_props.update(origins)
+    one.meta[MERGED_NODES], other.meta[MERGED_NODES] = other.meta.get(MERGED_NODES, ()), one.meta.get(MERGED_NODES, ())
 
 
 def _is_larger(constant: ir.Value, rank: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from converter.graph.queries import attribute, axes_of, number_of, rank_of, shap
 from converter.shapes import Dim
 
 _LARGEST = 1 << 22  # elements of a constant that are looked at
+_FARTHEST = 64
+"""Nodes behind a mask that are looked at. Every node that reads one asks anew, and exporters need fewer."""
 
 
 @dataclass(frozen=True)
@@ -30,25 +33,41 @@ class Count:
 
 def count_of(value: ir.Value | None) -> Count | None:
     """How a value counts; None when it does not."""
+    views: list[ir.Node] = []
+    while value is not None and value.const_value is None and len(views) < _FARTHEST:
+        node = value.producer()
+        if node is None or node.domain or node.op_type not in ("Cast", "Expand", "Identity", "Unsqueeze"):
+            break
+        views.append(node)
+        value = node.inputs[0]
+    count = _count_of_source(value)
+    for node in reversed(views):
+        if count is not None and node.op_type == "Unsqueeze":
+            count = _unsqueezed(count, node)
+    return count
+
+
+def _count_of_source(value: ir.Value | None) -> Count | None:
+    """How a constant or a Range counts."""
     if value is None:
         return None
     if value.const_value is not None:
         return _count_of_constant(value.const_value)
     node = value.producer()
-    if node is None or node.domain:
+    if node is None or node.domain or node.op_type != "Range":
         return None
-    if node.op_type == "Range":
-        start, limit, step = node.inputs
-        plain = number_of(start) == 0 and number_of(step) == 1
-        return Count(-1, (shape_of(value) or (None,))[0], limit) if plain else None
-    inner = count_of(node.inputs[0]) if node.op_type in ("Cast", "Expand", "Identity", "Unsqueeze") else None
-    if inner is None or node.op_type != "Unsqueeze":
-        return inner
-    axes, rank = axes_of(node.inputs[1], value), rank_of(value)
+    start, limit, step = node.inputs
+    plain = number_of(start) == 0 and number_of(step) == 1
+    return Count(-1, (shape_of(value) or (None,))[0], limit) if plain else None
+
+
+def _unsqueezed(count: Count, node: ir.Node) -> Count | None:
+    """How the result of an Unsqueeze counts when its input does."""
+    axes, rank = axes_of(node.inputs[1], node.outputs[0]), rank_of(node.outputs[0])
     if axes is None or rank is None:
         return None
     kept = [axis for axis in range(rank) if axis not in axes]
-    return Count(kept[inner.axis] - rank, inner.extent, inner.limit)
+    return Count(kept[count.axis] - rank, count.extent, count.limit)
 
 
 def _count_of_constant(tensor: ir.TensorProtocol) -> Count | None:
@@ -132,22 +151,36 @@ def keep_other_condition(builder: Builder, a: ir.Value, b: ir.Value, y: ir.Value
 
 def is_true(value: ir.Value | None) -> bool:
     """Whether a condition holds everywhere: a constant, or that a position is not negative."""
+    pending = [value]
+    for _ in range(_FARTHEST):
+        if not pending:
+            return True
+        conditions = _conditions_of(pending.pop())
+        if conditions is None:
+            return False
+        pending += conditions
+    return False
+
+
+def _conditions_of(value: ir.Value | None) -> Sequence[ir.Value | None] | None:
+    """Those that make a condition hold everywhere, when they do: none for a constant; None where nothing is known."""
     if value is None:
-        return False
+        return None
     if value.const_value is not None:
         tensor = value.const_value
-        return tensor.dtype == ir.DataType.BOOL and 0 < tensor.size <= _LARGEST and bool(tensor.numpy().all())
+        known = tensor.dtype == ir.DataType.BOOL and 0 < tensor.size <= _LARGEST
+        return () if known and tensor.numpy().all() else None
     node = value.producer()
     if node is None or node.domain:
-        return False
+        return None
     match node.op_type:
-        case "GreaterOrEqual":
-            return number_of(node.inputs[1]) == 0 and count_of(node.inputs[0]) is not None
+        case "GreaterOrEqual" if number_of(node.inputs[1]) == 0 and count_of(node.inputs[0]) is not None:
+            return ()
         case "And":
-            return all(map(is_true, node.inputs))
+            return node.inputs
         case "Expand" | "Identity" | "Unsqueeze":
-            return is_true(node.inputs[0])
-    return False
+            return node.inputs[:1]
+    return None
 
 
 FUSIONS = (

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import onnx_ir as ir
 
+from converter.errors import REPORT_IT, SubGraphSearchingError
 from converter.graph.annotations import FOLDED
 from converter.graph.constants import new_initializer
 from converter.graph.fusions.log import FusionLog, NoMatch
@@ -21,6 +22,9 @@ from converter.graph.shape_inference import infer_node
 from converter.graph.unique_names import UniqueNames
 from converter.graph.walk import all_graphs
 from converter.shapes import Dim, Dims
+
+_MOST_REPLACEMENTS = 10
+"""For each node of a model, before the fusions are taken to replace each other's results without end."""
 
 DOMAIN = "fusion"
 """The domain of operators that ONNX does not have."""
@@ -232,9 +236,13 @@ def rewrite(model: ir.Model, fusions: Sequence[Fusion], context: Context) -> Non
         model: at the opset of normalisation.
         fusions: in the order in which they are tried.
         context: of the conversion.
+
+    Raises:
+        SubGraphSearchingError: the fusions replace each other's results without end.
     """
     if not fusions:
         return
+    left = _MOST_REPLACEMENTS * (1 + sum(len(graph) for graph in all_graphs(model)))
     present = {node.op_type for graph in all_graphs(model) for node in graph}
     by_root: dict[str, list[Fusion]] = defaultdict(list)
     for fusion in fusions:
@@ -245,4 +253,9 @@ def rewrite(model: ir.Model, fusions: Sequence[Fusion], context: Context) -> Non
             for fusion in by_root.get(node.op_type, ()):
                 if fusion.pattern.needs <= present and (made := fusion.apply(node, context)) is not None:
                     present.update(new.op_type for new in made)
+                    left -= 1
+                    if not left:
+                        raise SubGraphSearchingError(
+                            f"fusions replace each other's results without end at '{node.name}'. {REPORT_IT}"
+                        )
                     break

@@ -14,9 +14,23 @@ class Trace:
 
     def __init__(self) -> None:
         self._weights: dict[ir.Value, np.ndarray] = {}
+        self._moved: dict[ir.Node, list[np.ndarray] | None] = {}
 
     def numbers(self, value: ir.Value) -> np.ndarray | None:
         """The numbers of a tensor's elements; None when something else than weights went into it."""
+        producer = value.producer()
+        pending = [] if producer is None else [producer]
+        while pending:
+            node = pending[-1]
+            waiting = [] if node in self._moved else [each for each in _producers(node) if each not in self._moved]
+            if waiting:
+                pending += waiting
+            elif pending.pop() not in self._moved:
+                self._moved[node] = self._move(node)
+        return self._known(value)
+
+    def _known(self, value: ir.Value) -> np.ndarray | None:
+        """The numbers of a weight, or of an output of a visited node."""
         if value.const_value is not None:
             if value not in self._weights:
                 taken = sum(numbers.size for numbers in self._weights.values())
@@ -25,16 +39,20 @@ class Trace:
                 )
             return self._weights[value]
         node = value.producer()
-        if node is None or not has_trait(node, Trait.DATA_MOVEMENT):
+        moved = None if node is None else self._moved[node]
+        return None if node is None or moved is None else moved[node.outputs.index(value)]
+
+    def _move(self, node: ir.Node) -> list[np.ndarray] | None:
+        """The numbers of a node's outputs, those of its inputs being known."""
+        if not has_trait(node, Trait.DATA_MOVEMENT):
             return None
         feeds = {each.name or "": self._input(each) for each in node.inputs if each is not None}
         if any(array is None for array in feeds.values()):
             return None
         try:
-            moved: list[np.ndarray] = ReferenceEvaluator(ir.to_proto(node)).run(None, feeds)  # type: ignore[assignment]
+            return ReferenceEvaluator(ir.to_proto(node)).run(None, feeds)  # type: ignore[return-value]
         except ValueError:  # shapes that do not fit: the exporter's mistake, which is reported where the node is
             return None
-        return moved[node.outputs.index(value)]
 
     def weight(self, numbers: np.ndarray) -> ir.Value | None:
         """The weight that has these elements, in their order and no others."""
@@ -44,3 +62,10 @@ class Trace:
         if value.dtype is None or not value.dtype.is_integer():
             return self.numbers(value)
         return None if value.const_value is None else value.const_value.numpy()  # axes, bounds, a shape
+
+
+def _producers(node: ir.Node) -> list[ir.Node]:
+    """The producers of the inputs of a node that moves data; none for other nodes."""
+    if not has_trait(node, Trait.DATA_MOVEMENT):
+        return []
+    return [producer for value in node.inputs if value is not None and (producer := value.producer()) is not None]

@@ -12,6 +12,8 @@ from converter.graph.queries import axes_of, numbers_of, rank_of, shape_of
 from converter.graph.walk import all_graphs
 from converter.shapes import FAR
 
+_MOST_PARTS = 64
+"""Parts of a shape that are visited; a shape of more is taken as one that may have a 0."""
 EXTENTS = frozenset({"Add", "Cast", "Div", "Gather", "Mul", "Shape", "Slice", "Squeeze", "Sub", "Unsqueeze"})
 """What computes extents from extents, none of which is then 0: exporters keep to that, ONNX does not."""
 
@@ -141,10 +143,17 @@ def reshape_once(builder: Builder, x: ir.Value, shape: ir.Value) -> ir.Value | N
 
 def names_all(shape: ir.Value) -> bool:
     """Whether a shape has no 0, which would take an extent over from the tensor before."""
-    numbers, node = numbers_of(shape), shape.producer()
-    if node is not None and node.op_type == "Concat":
-        return all(value is not None and names_all(value) for value in node.inputs)
-    return 0 not in numbers if numbers is not None else node is not None and node.op_type in EXTENTS
+    pending: list[ir.Value | None] = [shape]
+    for _ in range(_MOST_PARTS):
+        if not pending:
+            return True
+        part = pending.pop()
+        numbers, node = None if part is None else numbers_of(part), None if part is None else part.producer()
+        if node is not None and node.op_type == "Concat":
+            pending += node.inputs
+        elif 0 in numbers if numbers is not None else node is None or node.op_type not in EXTENTS:
+            return False
+    return False
 
 
 def same_shape(x: Pattern, shape: Pattern, y: Pattern) -> Pattern:

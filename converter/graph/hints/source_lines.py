@@ -28,6 +28,8 @@ _ASSIGNMENT = re.compile(r"(?P<targets>[A-Za-z_]\w*(?:, ?[A-Za-z_]\w*)*),? [-+*/
 _VARIABLE = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?![\w(])")
 _GETTER = re.compile(r"_*get_(\w+)")
 _LIBRARIES = ("torch", "F", "nn", "math", "np")
+_LONGEST_LINE = 64
+"""Nodes that one line can make; more come from a line that runs again and again."""
 _ARITHMETIC = re.compile(r"(add|addcmul|cat|div|matmul|maximum|minimum|mul|sub|where)_?")
 
 
@@ -104,14 +106,19 @@ def _left_for(node: ir.Node, value: ir.Value) -> set[str]:
 def _names_of_others(node: ir.Node, value: ir.Value) -> set[str | None]:
     """What the source calls the values that a line reads beside `value`, from the node on that reads this."""
     names: set[str | None] = set()
-    for other in node.inputs:
-        producer = None if other is None or other is value else other.producer()
-        if other is not None and producer is not None and _lines_of(producer):
-            names.add(assigned_name(producer, producer.outputs.index(other)))
-    result = node.outputs[0]
-    for user in result.consumers():
-        if _lines_of(user) == _lines_of(node) and _lines_of(user):
-            names |= _names_of_others(user, result)
+    lines = _lines_of(node)
+    reached = {node: value}
+    pending = [node]
+    while pending and len(reached) <= _LONGEST_LINE:
+        node = pending.pop()
+        for other in node.inputs:
+            producer = None if other is None or other is reached[node] else other.producer()
+            if other is not None and producer is not None and _lines_of(producer):
+                names.add(assigned_name(producer, producer.outputs.index(other)))
+        result = node.outputs[0]
+        users = [user for user in result.consumers() if lines and user not in reached and _lines_of(user) == lines]
+        reached.update(dict.fromkeys(users, result))
+        pending += users
     return names
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import onnx_ir as ir
-from onnxscript.optimizer import fold_constants_ir
+from onnxscript.optimizer import FOLDED_FROM_KEY, fold_constants_ir
 
 from converter.graph.annotations import FOLDED, is_literal
 from converter.graph.constants import lift_constants, new_initializer
@@ -23,6 +23,7 @@ from converter.graph.walk import all_graphs, all_nodes
 _MAX_ELEMENTS = 1 << 24  # of one folded tensor: a causal mask for 4096 positions
 _MAX_GROWTH = 128 << 20  # bytes that folding may add to a model
 _MAX_TURNS = 8  # a shape that folding makes known may let more fold; each up-sampling of a detector takes a turn
+_MOST_ORIGINS = 256  # values that onnxscript records for a folded one; on a chain of 50,000 nodes these are a billion
 _LITERAL_SIZE = 16  # elements; a larger Constant node holds a weight (some exporters write all weights so)
 
 _HIDDEN = "converter.hidden"  # a domain of which onnxscript knows nothing
@@ -86,6 +87,9 @@ class _Rule:
 
     def __call__(self, node: ir.Node) -> bool:
         inputs = [value for value in node.inputs if value is not None]
+        for value in inputs:
+            if len(value.meta.get(FOLDED_FROM_KEY, ())) > _MOST_ORIGINS:
+                value.meta[FOLDED_FROM_KEY] = set()
         if has_trait(node, Trait.RANDOM):
             return False
         if any(value.dtype in _PACKED_TYPES for value in inputs):

@@ -10,6 +10,7 @@ from converter.errors import GraphInitError
 from converter.graph.unique_names import UniqueNames, rename
 from converter.graph.walk import all_nodes
 
+_DEEPEST = 100  # levels of functions that call functions; a module of a module is one
 _NODE_LIMIT = 2_000_000  # a file of a few kilobytes can describe functions that unfold to more than fits into memory
 
 
@@ -21,7 +22,7 @@ def inline_functions(model: ir.Model) -> None:
     refuses such a function, names nodes without their caller, and has no bound for functions that call each other.
 
     Raises:
-        GraphInitError: functions call each other in a circle, or unfold to too many nodes.
+        GraphInitError: functions call each other in a circle, or too deep, or unfold to too many nodes.
     """
     _check_size(model)
     names = UniqueNames.of(model)
@@ -45,6 +46,8 @@ def _check_size(model: ir.Model) -> None:
             return 1
         if key in open_functions:
             raise GraphInitError(f"The local function '{key[0]}::{key[1]}' calls itself, which ONNX does not allow.")
+        if len(open_functions) == _DEEPEST:
+            raise GraphInitError(f"The model's local functions call one another {_DEEPEST} levels deep and deeper.")
         if key not in sizes:
             open_functions.add(key)
             sizes[key] = size_of(model.functions[key])

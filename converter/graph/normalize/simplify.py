@@ -16,7 +16,7 @@ import onnxoptimizer
 
 from converter.graph.annotations import OPSET
 from converter.graph.constants import new_initializer
-from converter.graph.normalize.clean import replace_value
+from converter.graph.normalize.clean import remove_dead_code, replace_value
 from converter.graph.shape_inference import infer_node, is_small
 from converter.graph.traits import Trait, operators_with
 from converter.graph.unique_names import UniqueNames
@@ -31,19 +31,30 @@ OPTIMISATIONS = (
 )
 _OPERATORS = operators_with(Trait.REDUCTION) | {"Pad", "Transpose", "Unsqueeze"}
 _ALONE = frozenset(("Pad", "Transpose"))  # a single one may do nothing
+_LONGEST_RUN = 500
+_ROUNDS = 3  # of 50,000 transposes, the first leaves one for each part of 500: 100, and the second leaves one
 _USE = "converter.use"  # an operator that the optimizer does not know: it stands for whoever uses the run's values
 
 
 def cancel_inverses(model: ir.Model) -> None:
-    """Apply `OPTIMISATIONS` to every graph of the model. What is left over is dead code."""
+    """Apply `OPTIMISATIONS` to every graph of the model. What is left over is dead code.
+
+    Runs that are too long for one go are cut into parts, whose remains are looked at together in the next round.
+    """
     names = UniqueNames.of(model)
-    for graph in list(all_graphs(model)):
-        for run in _runs(graph):
-            run.optimise(names)
+    for _ in range(_ROUNDS):
+        longest = 0
+        for graph in list(all_graphs(model)):
+            for run in _runs(graph):
+                longest = max(longest, len(run.nodes))
+                run.optimise(names)
+        if longest < _LONGEST_RUN:
+            break
+        remove_dead_code(model)
 
 
 def _runs(graph: ir.Graph) -> Iterator[_Run]:
-    """The connected groups of nodes that the optimisations may change, each in the graph's order."""
+    """The connected groups of nodes that the optimisations may change, each in the graph's order, none too long."""
     groups: dict[ir.Node | None, list[ir.Node]] = {}
     for node in graph:
         data = node.inputs[0] if node.inputs else None
@@ -53,7 +64,8 @@ def _runs(graph: ir.Graph) -> Iterator[_Run]:
             groups[node] = group
     for first, group in groups.items():
         if first is group[0] and (len(group) > 1 or group[0].op_type in _ALONE):
-            yield _Run(graph, group)
+            for start in range(0, len(group), _LONGEST_RUN):
+                yield _Run(graph, group[start : start + _LONGEST_RUN])
 
 
 class _Run:

@@ -217,14 +217,16 @@ class _Loop:
 
 def _conjuncts(value: ir.Value) -> Iterator[ir.Value]:
     """The operands of `a and b and c`."""
-    value = _unwrapped(value)
-    node = value.producer()
-    if node is not None and node.op_type == "And" and not node.domain:
-        for part in node.inputs:
-            if part is not None:
-                yield from _conjuncts(part)
-    else:
-        yield value
+    pending: list[ir.Value] = [value]
+    joined: set[ir.Node] = set()  # each is visited once, even where a value is an operand of And twice
+    while pending:
+        value = _unwrapped(pending.pop())
+        node = value.producer()
+        if node is None or node.op_type != "And" or node.domain:
+            yield value
+        elif node not in joined:
+            joined.add(node)
+            pending += [part for part in reversed(node.inputs) if part is not None]
 
 
 def _is_less(value: ir.Value, start: ir.Value | None, limit: ir.Value) -> bool:
@@ -249,13 +251,13 @@ def _unwrapped(value: ir.Value) -> ir.Value:
 
 def _before_casts(value: ir.Value) -> ir.Value:
     """The integer before casts: integers are also compared as floats."""
-    value = _unwrapped(value)
+    root = value = _unwrapped(value)
     node = value.producer()
-    if node is not None and node.op_type == "Cast" and not node.domain and node.inputs[0] is not None:
-        source = _before_casts(node.inputs[0])
-        if source.dtype in (_INT32, _INT64):
-            return source
-    return value
+    while node is not None and node.op_type == "Cast" and not node.domain and node.inputs[0] is not None:
+        value = _unwrapped(node.inputs[0])
+        node = value.producer()
+        root = value if value.dtype in (_INT32, _INT64) else root
+    return root
 
 
 def _number(value: ir.Value) -> int | None:
