@@ -9,7 +9,7 @@ from converter.script.program import Member, Unpacked, Written
 from converter.script.statements import Assign, Block, Branch, For, Variable, While
 from converter.script.templates import expr
 from converter.script.weights import Weight
-from converter.shapes import PyValue, kind_of
+from converter.shapes import PyValue, is_number, kind_of
 
 __all__ = [
     "Arg",
@@ -38,6 +38,7 @@ __all__ = [
     "concatenate",
     "expr",
     "invoke",
+    "is_number",
     "kind_of",
     "reshape",
     "slice_axis",

@@ -139,7 +139,7 @@ class Translator:
             if item is None:
                 if output.uses() or output.is_graph_output():
                     raise Unsupported(f"its output {i} ({output.name}) has no counterpart")
-            elif isinstance(item, Expression):
+            elif _is_computed(item):
                 statement = Assign((self._target(node, i),), self.resolve(item))
                 self.emit(statement)
                 record.anchor = record.anchor or _anchor(statement)
@@ -322,7 +322,7 @@ class Translator:
         for value, item in zip(graph.inputs, inputs, strict=True):
             if isinstance(item, shapes.PyValue):
                 self.python[value] = item
-            elif isinstance(item, Expression) and len(value.uses()) > 1:
+            elif _is_computed(item) and len(value.uses()) > 1:
                 self.values[value] = variable = Variable(value.name or "x", dims_of(value.shape))
                 self.emit(Assign((variable,), item))
             else:
@@ -331,6 +331,11 @@ class Translator:
             self._translate(node)
         self._scopes = around
         return tuple(self.tensor(value) for value in graph.outputs)
+
+
+def _is_computed(item: Arg) -> bool:
+    """Whether a line of the script computes this: an expression, or a list of values."""
+    return isinstance(item, Expression) or (isinstance(item, list) and bool(item))
 
 
 def _is_mask(weight: Weight) -> bool:

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from converter.rows import Arg, Expression, Node, Operand, expr
+from converter.rows import Arg, Expression, Node, Operand, expr, is_number
 
 if TYPE_CHECKING:
     import mindspore as ms
     from mindspore import ops
+
+
+def _is_dynamic(item: Arg) -> bool:
+    """Whether a number is known only when the network runs."""
+    return item is not None and not is_number(item)
 
 
 @dataclass(frozen=True)
@@ -37,12 +42,12 @@ class Axis:
     @property
     def fixed(self) -> bool:
         """Whether all fields are numbers."""
-        return not any(isinstance(item, Expression) for item in (self.size, self.out, self.scale, self.start, self.end))
+        return not any(_is_dynamic(item) for item in (self.size, self.out, self.scale, self.start, self.end))
 
     @property
     def proportional(self) -> bool:
         """Whether the scale equals the ratio of the extents, which MindSpore's functions use."""
-        if self.scale is None or isinstance(self.scale, Expression):
+        if self.scale is None or _is_dynamic(self.scale):
             return self.scale is None
         return self.size * self.scale == self.out if self.fixed else self.scale.is_integer()
 
@@ -139,7 +144,7 @@ def upsample(node: Node, x: Operand, scales: Operand, *, mode: str = "nearest") 
 def _axes_by_scale(node: Node, x: Operand, indices: Sequence[int], scales: Operand) -> list[Axis]:
     factors = scales.items()
     shape = x.shape_python() or ()
-    if factors is None or any(isinstance(factor, Expression) for factor in factors):
+    if factors is None or any(_is_dynamic(factor) for factor in factors):
         factors = tuple(expr("{0}[{1}]", scales, i) for i in range(len(indices)))
         return [Axis(i, shape[i], _inferred(node, i), factor) for i, factor in zip(indices, factors, strict=True)]
     return [
@@ -192,9 +197,9 @@ def _with_region(node: Node, axes: Sequence[Axis], roi: Operand | None) -> list[
     if roi is None:
         raise node.decline("it has no region of interest")
     bounds = roi.items()
-    if bounds is None or any(isinstance(bound, Expression) for bound in bounds):
+    if bounds is None or any(_is_dynamic(bound) for bound in bounds):
         bounds = tuple(expr("{0}[{1}]", roi, i) for i in range(2 * len(axes)))
-    if any(isinstance(extent, Expression) for axis in axes for extent in (axis.size, axis.out) if axis.index > 1):
+    if any(_is_dynamic(extent) for axis in axes for extent in (axis.size, axis.out) if axis.index > 1):
         raise node.decline("a part of free extents is resized")
     halves = zip(axes, bounds[: len(axes)], bounds[len(axes) :], strict=True)
     return [replace(axis, start=start, end=end) for axis, start, end in halves]
@@ -205,7 +210,7 @@ def _unchanged(node: Node, x: Operand, axis: Axis) -> bool:
     if axis.size == axis.out:
         if (axis.start, axis.end) != (0, 1) and axis.index > 1:
             raise node.decline("a part is taken of an axis that keeps its extent, which onnxruntime ignores")
-        return axis.scale in (None, 1) or (axis.index < 2 and isinstance(axis.scale, Expression))
+        return axis.scale in (None, 1) or (axis.index < 2 and _is_dynamic(axis.scale))
     before, after = x.value.shape, node.ir.outputs[0].shape
     if axis.scale is not None or isinstance(axis.out, int) or before is None or after is None:
         return False
@@ -255,7 +260,7 @@ def _same_neighbours(axis: Axis, method: Method, transformation: str, nearest_mo
     if axis.scale is None and not axis.fixed:
         return (method.transformation, method.nearest_mode) == (transformation, nearest_mode)
     if not axis.fixed:
-        if not axis.proportional or isinstance(axis.scale, Expression):
+        if not axis.proportional or _is_dynamic(axis.scale):
             return False
         axis = replace(axis, size=256, out=int(256 * axis.scale))  # type: ignore[operator]
     wanted = _neighbours(axis, method)
@@ -304,12 +309,12 @@ def _resize_axis(node: Node, x: Arg, axis: Axis, method: Method) -> Arg:
 
 def _stretch(node: Node, axis: Axis) -> tuple[Arg, float]:
     """The factor by which antialiasing stretches the kernel, and its upper bound, for a scale that is a tensor."""
-    if isinstance(axis.size, Expression) or isinstance(axis.out, Expression):
+    if _is_dynamic(axis.size) or _is_dynamic(axis.out):
         raise node.decline("free extents are resized with antialiasing")
     most = max(axis.size / axis.out, 1.0)
     if axis.scale is None:
         return most, most
-    if isinstance(axis.scale, Expression):
+    if _is_dynamic(axis.scale):
         return (expr("1 / {0}", axis.scale), most) if most > 1 else (1.0, 1.0)
     return 1 / axis.scale, 1 / axis.scale
 
@@ -341,7 +346,7 @@ def _coordinates(axis: Axis, transformation: str) -> tuple[Arg, Arg, Arg, Arg]:
         case "asymmetric":
             return 0.0, 1.0, scale, 0.0
         case "align_corners":
-            last = expr("max({0} - 1, 1)", out) if isinstance(out, Expression) else max(out - 1, 1)
+            last = expr("max({0} - 1, 1)", out) if _is_dynamic(out) else max(out - 1, 1)
             return 0.0, _minus_one(size), last, 0.0
     start, end, last = axis.start, axis.end, _minus_one(size)
     if axis.fixed:
@@ -353,7 +358,7 @@ def _coordinates(axis: Axis, transformation: str) -> tuple[Arg, Arg, Arg, Arg]:
 
 
 def _minus_one(extent: Arg) -> Arg:
-    return expr("{0} - 1", extent) if isinstance(extent, Expression) else extent - 1
+    return expr("{0} - 1", extent) if _is_dynamic(extent) else extent - 1
 
 
 def sample_points(count, lead, numerator, denominator, shift):

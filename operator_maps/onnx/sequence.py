@@ -13,7 +13,7 @@ from operator_maps.lib.iterations import Iterations
 
 def construct(node: Node, *items: Operand) -> Arg:
     """ONNX SequenceConstruct: `[a, b]`."""
-    return expr("{0}", [_list_item(item) for item in items])
+    return [_list_item(item) for item in items]
 
 
 def empty(node: Node, *, dtype: int = ir.DataType.FLOAT) -> Arg:
