@@ -2,7 +2,7 @@
 
 import sys
 
-from converter.commands.mindconverter import main
+from converter.commands import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,28 +9,21 @@ from typing import Any
 import onnx_ir as ir
 
 from converter import frontends
-from converter.artifacts import checkpoint
-from converter.artifacts.weight_map import weight_map
+from converter.artifacts import checkpoint, weight_map
+from converter.base.graph_mode import FILES, STAGES
 from converter.base.output import Output
 from converter.base.relaxed_gc import relaxed_gc
 from converter.base.stages import Observer, Stages
-from converter.frontends import endpoints
-from converter.frontends.source import Request, Source
+from converter.frontends import Request, Source, module_name
+from converter.graph import source_graph
 from converter.graph.fusions import fuse_operators
-from converter.graph.mode import FILES, STAGES
 from converter.graph.normalize import normalize
-from converter.graph.snapshot import source_graph
-from converter.lowering import tables
-from converter.lowering.stage_dump import StageDump
-from converter.lowering.translation import Translation
-from converter.lowering.translator import translate
-from converter.report import Finding, Result, write_reports
-from converter.report.docstring import docstring
-from converter.report.graph_findings import graph_findings
-from converter.script.dead_code import eliminate_dead_code
+from converter.lowering import StageDump, Tables, Translation, translate
+from converter.report import Finding, Result, docstring_of, findings_of, write_reports
+from converter.script import eliminate_dead_code
 from converter.script.emit import emit
 from converter.script.structure import structure
-from converter.verification.verify import verify as verify_script
+from converter.verification import verify_script
 from operator_maps import registry
 
 __all__ = ["Finding", "Result", "convert", "translate_source"]
@@ -62,7 +55,7 @@ def convert(
     """
     given = {name: value for name, value in options.items() if value not in (None, False)}
     request = Request(Path(model_file), tuple(input_nodes), tuple(output_nodes), tuple(shape), given)
-    name = endpoints.module_name(request.model_file.stem)
+    name = module_name(request.model_file.stem)
     stages = Stages(STAGES, observer)
     with (
         Output(FILES, name, Path(output), _path(report)) as out,
@@ -79,7 +72,7 @@ def convert(
             if made.checkpoint is not None:
                 weights = out.checkpoint(made.checkpoint)
                 checkpoint.write(made.program, weights, stages.each)
-            out.weight_map(f"weight_map_of_{name}.json", weight_map(made.program, name))
+            out.weight_map(f"weight_map_of_{name}.json", weight_map.text_of(made.program, name))
         verification = None
         if verify:
             with stages.stage("verify"):
@@ -97,14 +90,14 @@ def convert(
                 **given,
             }
             files = (*out.files, *out.reports)
-            findings = graph_findings(name, source, made, verification, used, stages, files)
+            findings = findings_of(name, source, made, verification, used, stages, files)
             write_reports(out, findings)
     return Result(name, out.files, findings.records, verification)
 
 
 def translate_source(
     source: Source,
-    rows: tables.Tables,
+    rows: Tables,
     name: str,
     checkpoint_format: checkpoint.Format | None = None,
     stages: Stages | None = None,
@@ -130,7 +123,7 @@ def translate_source(
     kind = checkpoint.format_for(program, checkpoint_format)
     file = f"{name}.{kind}" if any(program.parameters()) else None
     with stages.stage("emit"):
-        script = emit(program, docstring(source, graph.graph, name, file))
+        script = emit(program, docstring_of(source, graph.graph, name, file))
     return Translation(before, graph, program, script, file)
 
 

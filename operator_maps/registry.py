@@ -7,8 +7,8 @@ import pkgutil
 from pathlib import Path
 from types import ModuleType
 
-from converter.graph.fusions.rewrite import FusedOperator
-from converter.lowering.tables import Tables, tables_of
+from converter.graph.fusions import FusedOperator
+from converter.lowering import Tables, tables_of
 from operator_maps import fusions, onnx, onnx_ml
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 
@@ -39,6 +40,11 @@ FILES = {
     for path in (ROOT / folder).rglob("*.py")
 }
 
+LIBRARIES = ("converter.base", "operator_maps.lib")
+"""Packages whose modules are all public: `converter.base` so that the command starts without NumPy."""
+
+PACKAGES = {module for module, path in FILES.items() if path.name == "__init__.py"} - {"converter"}
+
 
 def imports_of(module: str) -> Iterator[str]:
     """The modules of the project that a module imports, wherever in its text."""
@@ -50,6 +56,36 @@ def imports_of(module: str) -> Iterator[str]:
             yield from {alias.name for alias in node.names} & FILES.keys()
 
 
+def offered_by(package: str) -> set[str]:
+    """What an `__init__.py` lists in `__all__`."""
+    for node in ast.parse(FILES[package].read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return set(ast.literal_eval(node.value))
+    return set()
+
+
+def internals_imported_by(module: str) -> Iterator[str]:
+    """A sentence for each import that a module takes out of another room past its `__init__.py`."""
+    for node in ast.walk(ast.parse(FILES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            imported = [(node.module, alias.name) for alias in node.names]
+        elif isinstance(node, ast.Import):
+            imported = [(alias.name, None) for alias in node.names]
+        else:
+            continue
+        for other, name in imported:
+            package = other if other in PACKAGES else other.rpartition(".")[0]
+            if package not in PACKAGES or other.startswith(LIBRARIES) or room_of(other) == room_of(module):
+                continue
+            if other not in PACKAGES or (name and f"{other}.{name}" not in PACKAGES and name not in offered_by(other)):
+                where = f"{FILES[module].relative_to(ROOT)}:{node.lineno}"
+                what = f"{name} from {other}" if name else other
+                yield (
+                    f"{where} imports {what}, which is internal to {package}: offer the name in the `__all__` of "
+                    f"{FILES[package].relative_to(ROOT)} and import it from {package}."
+                )
+
+
 def room_of(module: str) -> str:
     first, *rest = module.split(".")
     return rest[0] if first == "converter" and rest else first
@@ -59,6 +95,17 @@ def room_of(module: str) -> str:
 def test_a_room_imports_what_stands_below_it(room):
     imported = {room_of(other) for module in FILES if room_of(module) == room for other in imports_of(module)}
     assert imported - {room} <= set(ALLOWED[room])
+
+
+def test_a_room_imports_what_another_offers():
+    wrong = [sentence for module in sorted(FILES) for sentence in internals_imported_by(module)]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_a_package_has_what_it_offers(package):
+    module = importlib.import_module(package)
+    assert [name for name in offered_by(package) if not hasattr(module, name)] == []
 
 
 def test_the_rooms_have_an_order():

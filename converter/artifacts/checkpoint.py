@@ -17,7 +17,7 @@ import numpy as np
 from converter.artifacts.tensors import LazyTensor, TensorSpec
 from converter.base.stages import Each
 from converter.errors import CheckPointGenerationError
-from converter.script.program import Program
+from converter.script import Program
 
 Format = Literal["ckpt", "safetensors"]
 LARGE = 2 * 1024**3

@@ -11,8 +11,7 @@ from typing import Any
 from converter.artifacts.tensors import TensorSpec
 from converter.base.weight_steps import SOURCE, Step
 from converter.errors import BadParamError
-from converter.script.program import Program
-from converter.script.weights import Weight
+from converter.script import Program, Weight
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Entry:
     steps: tuple[Step, ...] = ()
 
 
-def weight_map(program: Program, name: str) -> str:
+def text_of(program: Program, name: str) -> str:
     """Return the weight map of a network as JSON text: one entry for each parameter, in the checkpoint's order."""
     entries = [entry_of(parameter, weight) for parameter, weight in program.parameters()]
     return json.dumps({name: entries}, indent=2) + "\n"
@@ -43,7 +42,7 @@ def entry_of(parameter: str, weight: Weight) -> dict[str, Any]:
 
 
 def read(file: Path) -> tuple[Entry, ...]:
-    """Read a weight map that `weight_map` wrote.
+    """Read a weight map that `text_of` made.
 
     Raises:
         BadParamError: the file is missing or is not a weight map.

@@ -6,8 +6,8 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from converter import frontends
+from converter.base.graph_mode import STAGES
 from converter.commands.mode import Groups, Mode
-from converter.graph.mode import STAGES
 
 if TYPE_CHECKING:
     from converter.base.stages import Observer

@@ -6,17 +6,30 @@ import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from converter.base.kinds import kind_of
 from converter.errors import BadParamError, ConverterError, GraphInitError, UnknownModelError
 from converter.frontends import onnx, tensorflow
+from converter.frontends.endpoints import module_name
 from converter.frontends.frontend import Frontend, Option
+from converter.frontends.source import Endpoint, Original, Request, Source
 
-if TYPE_CHECKING:
-    from converter.frontends.source import Request, Source
+__all__ = [
+    "FRONTENDS",
+    "Endpoint",
+    "Frontend",
+    "Option",
+    "Original",
+    "Request",
+    "Source",
+    "diagnose_invalid_model",
+    "frontend_in",
+    "load",
+    "module_name",
+    "options",
+    "recognise",
+]
 
-__all__ = ["FRONTENDS", "Frontend", "Option", "diagnose_invalid_model", "frontend_in", "load", "options", "recognise"]
 
 FRONTENDS: tuple[Frontend, ...] = (onnx.FRONTEND, tensorflow.FRONTEND)
 """Every frontend, in the order in which they are asked whether they recognise a source."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import onnx
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
 
 Dim = int | str
 """An extent: a number, or the name of a dimension that is free (`N`)."""

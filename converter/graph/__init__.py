@@ -1,1 +1,42 @@
 """Graph: everything that works on the ONNX graph. It does not know MindSpore."""
+
+from __future__ import annotations
+
+from converter.graph.annotations import OPSET, is_folded, refusal_of, varying_axes
+from converter.graph.external_data import map_external_data
+from converter.graph.provenance import merged_nodes_of, operator_of
+from converter.graph.queries import attribute, axes_of, is_float, is_internal, number_of, numbers_of, rank_of, shape_of
+from converter.graph.shape_inference import without_large_tensors
+from converter.graph.snapshot import SourceGraph, SourceValue, source_graph
+from converter.graph.traits import Trait, has_trait, operators_with
+from converter.graph.unique_names import UniqueNames
+from converter.graph.walk import all_graphs, all_nodes, subgraphs
+
+__all__ = [
+    "OPSET",
+    "SourceGraph",
+    "SourceValue",
+    "Trait",
+    "UniqueNames",
+    "all_graphs",
+    "all_nodes",
+    "attribute",
+    "axes_of",
+    "has_trait",
+    "is_float",
+    "is_folded",
+    "is_internal",
+    "map_external_data",
+    "merged_nodes_of",
+    "number_of",
+    "numbers_of",
+    "operator_of",
+    "operators_with",
+    "rank_of",
+    "refusal_of",
+    "shape_of",
+    "source_graph",
+    "subgraphs",
+    "varying_axes",
+    "without_large_tensors",
+]

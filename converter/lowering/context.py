@@ -8,10 +8,7 @@ from typing import Protocol
 import onnx_ir as ir
 
 from converter.base.weight_steps import Step
-from converter.script.expressions import Arg
-from converter.script.program import Member
-from converter.script.statements import Block, Statement, Variable
-from converter.script.weights import Weight
+from converter.script import Arg, Block, Member, Statement, Variable, Weight
 from converter.shapes import PyValue
 
 

@@ -13,12 +13,7 @@ from numpy.typing import NDArray
 from converter import shapes
 from converter.base.names import Namespace
 from converter.lowering.context import Unsupported
-from converter.script.dtypes import mindspore_dtype
-from converter.script.expressions import Arg, Attribute, invoke
-from converter.script.mindspore_api import CELL_ATTRIBUTES
-from converter.script.program import Member
-from converter.script.templates import expr
-from converter.script.weights import Weight
+from converter.script import CELL_ATTRIBUTES, Arg, Attribute, Member, Weight, expr, invoke, mindspore_dtype
 from converter.shapes import kind_of
 
 MAX_LITERAL = 16

@@ -11,14 +11,9 @@ from numpy.typing import NDArray
 
 from converter import shapes
 from converter.base.weight_steps import Step
-from converter.graph.hints import scopes
-from converter.graph.hints.origins import is_fixed
+from converter.graph.hints import is_fixed, scopes
 from converter.lowering.context import Context, Unsupported
-from converter.script.dtypes import mindspore_dtype
-from converter.script.expressions import Arg, Call, Leaf
-from converter.script.program import Member
-from converter.script.statements import Assign, Block, Statement, Variable
-from converter.script.weights import Weight
+from converter.script import Arg, Assign, Block, Call, Leaf, Member, Statement, Variable, Weight, mindspore_dtype
 from converter.shapes import PyValue, kind_of
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import onnx_ir as ir
 
 from converter.errors import FileSaveError
-from converter.graph.shape_inference import without_large_tensors
-from converter.script.program import Program
+from converter.graph import without_large_tensors
+from converter.script import Program
 
 
 class StageDump:

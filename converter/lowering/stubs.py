@@ -8,23 +8,26 @@ from typing import Any
 
 import onnx_ir as ir
 
-from converter.graph.provenance import operator_of
-from converter.script.expressions import (
+from converter.graph import operator_of
+from converter.script import (
     Arg,
     Attribute,
+    Branch,
     Call,
     Constant,
     Expression,
+    For,
     Index,
     Leaf,
+    Member,
     Name,
     Slice,
+    While,
+    Written,
     is_literal,
     map_parts,
+    text_of,
 )
-from converter.script.printer import text_of
-from converter.script.program import Member, Written
-from converter.script.statements import Branch, For, While
 
 LINE = 90
 """Characters in a line of a stub's message."""

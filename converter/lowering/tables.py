@@ -27,11 +27,10 @@ from typing import Any, TypeAlias
 import onnx
 
 from converter.errors import OperatorMapError
-from converter.graph.annotations import OPSET
-from converter.graph.fusions.rewrite import DOMAIN, FusedOperator
+from converter.graph import OPSET
+from converter.graph.fusions import DOMAIN, FusedOperator
 from converter.lowering.node import Node
-from converter.script.expressions import Arg
-from converter.script.templates import filled, holes_of, parsed
+from converter.script import Arg, filled, holes_of, parsed
 
 RowFunction: TypeAlias = Callable[..., Arg]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from converter.graph.snapshot import SourceGraph
+from converter.graph import SourceGraph
+from converter.script import Program
 from converter.script.emit import Script
-from converter.script.program import Program
 
 
 @dataclass(frozen=True)

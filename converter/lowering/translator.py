@@ -19,23 +19,34 @@ from converter import shapes
 from converter.base.scope import Scope
 from converter.base.stages import Each
 from converter.base.weight_steps import MOST_STEPS, Step, joined, reshape, transpose
-from converter.graph.annotations import is_folded, refusal_of
-from converter.graph.hints import scopes
-from converter.graph.hints.origins import is_fixed, origin_of
-from converter.graph.hints.source_lines import assigned_name
-from converter.graph.provenance import merged_nodes_of, operator_of
-from converter.graph.traits import Trait, has_trait
+from converter.graph import Trait, has_trait, is_folded, merged_nodes_of, operator_of, refusal_of
+from converter.graph.hints import assigned_name, is_fixed, origin_of, scopes
 from converter.lowering.context import Unsupported
 from converter.lowering.members import Members
 from converter.lowering.node import Node, Operand
 from converter.lowering.stubs import describe, stub
 from converter.lowering.tables import Tables
-from converter.script.dtypes import mindspore_dtype
-from converter.script.expressions import Arg, Call, Expression, map_parts
-from converter.script.program import Cell, Member, Program, Record, Unpacked, Written, called_member
-from converter.script.statements import Assign, Block, Statement, Variable, visit
-from converter.script.templates import expr
-from converter.script.weights import Weight
+from converter.script import (
+    Arg,
+    Assign,
+    Block,
+    Call,
+    Cell,
+    Expression,
+    Member,
+    Program,
+    Record,
+    Statement,
+    Unpacked,
+    Variable,
+    Weight,
+    Written,
+    called_member,
+    expr,
+    map_parts,
+    mindspore_dtype,
+    visit,
+)
 from converter.shapes import dims_of, kind_of
 
 FORBIDDEN = -1e9

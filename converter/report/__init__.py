@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING
+
 from converter.base.output import Output
 from converter.report.data import json_report, report_data
 from converter.report.findings import Finding, Findings, SourceFiles
@@ -9,7 +12,20 @@ from converter.report.html import html_report
 from converter.report.result import Result
 from converter.report.text import text_report
 
-__all__ = ["Finding", "Findings", "Result", "SourceFiles", "write_reports"]
+if TYPE_CHECKING:
+    from converter.report.docstring import docstring_of
+    from converter.report.graph_findings import findings_of
+
+__all__ = ["Finding", "Findings", "Result", "SourceFiles", "docstring_of", "findings_of", "write_reports"]
+
+_OF_GRAPHS = {"docstring_of": "docstring", "findings_of": "graph_findings"}
+"""What is imported when it is asked for, and its module: a mode without a graph reports without ONNX."""
+
+
+def __getattr__(name: str) -> object:
+    if name in _OF_GRAPHS:
+        return getattr(importlib.import_module(f"{__name__}.{_OF_GRAPHS[name]}"), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
 def write_reports(out: Output, findings: Findings) -> None:

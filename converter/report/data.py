@@ -18,8 +18,7 @@ import numpy as np
 from converter import frontends
 from converter.base.version import __version__
 from converter.report.findings import Finding, Findings, SourceFiles
-from converter.verification import NodeComparison, VerificationResult
-from converter.verification.metrics import Difference, badness
+from converter.verification import Difference, NodeComparison, VerificationResult, badness
 
 SCHEMA = 1
 """Version of the report's form. It grows when a reader of the form before it would be misled."""

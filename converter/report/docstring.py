@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
-from converter.frontends.source import Endpoint, Source
+from converter.frontends import Endpoint, Source
 
 
-def docstring(source: Source, graph: ir.Graph, name: str, checkpoint: str | None) -> str:
+def docstring_of(source: Source, graph: ir.Graph, name: str, checkpoint: str | None) -> str:
     """The script's docstring: where it came from, its inputs and outputs, how to load the checkpoint.
 
     Args:

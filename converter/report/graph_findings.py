@@ -11,16 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from converter.artifacts.weight_map import entry_of
+from converter.artifacts import entry_of
 from converter.base.stages import Stages
-from converter.frontends import frontend_in
-from converter.frontends.source import Endpoint, Source
-from converter.graph.snapshot import SourceValue
-from converter.lowering.translation import Translation
+from converter.frontends import Endpoint, Source, frontend_in
+from converter.graph import SourceValue
+from converter.lowering import Translation
 from converter.report.findings import Finding, Findings, SourceFiles
+from converter.script import Cell, Record, Weight
 from converter.script.emit import Position, Script
-from converter.script.program import Cell, Record
-from converter.script.weights import Weight
 from converter.verification import VerificationResult
 
 
@@ -71,7 +69,7 @@ class GraphFindings(Findings):
         }
 
 
-def graph_findings(
+def findings_of(
     name: str,
     source: Source,
     translation: Translation,

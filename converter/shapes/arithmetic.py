@@ -15,8 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.script.expressions import Arg, Attribute, Binary, Call, Name, dimension_read, parts_of
-from converter.script.templates import expr
+from converter.script import Arg, Attribute, Binary, Call, Name, dimension_read, expr, parts_of
 from converter.shapes import dimensions
 from converter.shapes.dimensions import is_symbolic
 from converter.shapes.value import NotEvaluable, is_number

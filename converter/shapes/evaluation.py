@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from converter.script.expressions import Arg
-from converter.script.templates import expr
+from converter.script import Arg, expr
 from converter.shapes.arithmetic import ARITHMETIC, Attributes, product
 from converter.shapes.data_movement import DATA_MOVEMENT, MAX_ITEMS
 from converter.shapes.unknown_rank import UNKNOWN_RANK

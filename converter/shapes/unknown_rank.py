@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from converter.script.expressions import Arg, Index
-from converter.script.templates import expr
+from converter.script import Arg, Index, expr
 from converter.shapes.arithmetic import Attributes, Operator, numbers
 from converter.shapes.value import NotEvaluable, PyValue, slice_of
 

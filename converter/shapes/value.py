@@ -10,8 +10,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from converter.script.expressions import Arg, Expression, Starred, parts_of
-from converter.script.templates import expr
+from converter.script import Arg, Expression, Starred, expr, parts_of
 
 FAR = 2**31 - 1
 """ONNX writes "to the end" as any large number; exporters take the largest of int32 or int64."""

@@ -1,6 +1,30 @@
 """Verification: the source and the script run on the same inputs; how far apart their outputs are, and where."""
 
-from converter.verification.metrics import NodeComparison, OutputComparison, Verdict
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from converter.verification.metrics import Difference, NodeComparison, OutputComparison, Verdict, badness
 from converter.verification.result import VerificationResult
 
-__all__ = ["NodeComparison", "OutputComparison", "Verdict", "VerificationResult"]
+if TYPE_CHECKING:
+    from converter.verification.verify import verify_script
+
+__all__ = [
+    "Difference",
+    "NodeComparison",
+    "OutputComparison",
+    "Verdict",
+    "VerificationResult",
+    "badness",
+    "verify_script",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Give `verify_script` when it is asked for: a mode without a graph has results without ONNX."""
+    if name == "verify_script":
+        from converter.verification.verify import verify_script
+
+        return verify_script
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -13,8 +13,8 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.errors import BadParamError
-from converter.frontends.source import Endpoint
-from converter.graph.traits import Trait, has_trait
+from converter.frontends import Endpoint
+from converter.graph import Trait, has_trait
 
 SEED = 0
 EXTENTS = (64, 128, 256, 384, 512, 640, 1024, 16384)

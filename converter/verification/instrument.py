@@ -19,15 +19,10 @@ from typing import Any
 
 import onnx_ir as ir
 
-from converter.graph.provenance import operator_of
-from converter.graph.walk import subgraphs
-from converter.lowering.tables import Tables
-from converter.lowering.translator import Translator
+from converter.graph import operator_of, subgraphs
+from converter.lowering import Tables, Translator
+from converter.script import Arg, Assign, Program, Variable, Weight, invoke
 from converter.script.emit import emit
-from converter.script.expressions import Arg, invoke
-from converter.script.program import Program
-from converter.script.statements import Assign, Variable
-from converter.script.weights import Weight
 from converter.shapes import PyValue
 from converter.verification.job import NodePlan, PlannedWeight, Probe
 from converter.verification.reference import values_read_by

@@ -14,7 +14,7 @@ import onnx
 
 from converter.base.weight_steps import Step
 from converter.errors import OnnxModelSaveError
-from converter.frontends.source import Original
+from converter.frontends import Original
 
 JOB, INPUTS, SOURCE, RESULTS, EXPECTED = "job.json", "inputs.npz", "source.onnx", "results.jsonl", "expected.pickle"
 """The files in the folder of a job: itself, the inputs, the model of the original; what its process notes, and what

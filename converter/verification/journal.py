@@ -12,8 +12,8 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.frontends import frontend_in
-from converter.lowering.translation import Translation
-from converter.script.program import Record
+from converter.lowering import Translation
+from converter.script import Record
 from converter.verification.job import EXPECTED, RESULTS, Job, NodePlan, NoNodePlan
 from converter.verification.locate import records_at
 from converter.verification.metrics import NodeComparison, OutputComparison, Verdict

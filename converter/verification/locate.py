@@ -8,8 +8,8 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from converter.script import Record
 from converter.script.emit import Script
-from converter.script.program import Record
 
 
 def lines_of(error: BaseException, script: Path) -> list[int]:

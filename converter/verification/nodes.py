@@ -16,9 +16,8 @@ from typing import Any
 import onnx_ir as ir
 
 from converter.base.weight_steps import apply
-from converter.graph.external_data import map_external_data
-from converter.graph.fusions.rewrite import FusedOperator
-from converter.graph.walk import all_graphs
+from converter.graph import all_graphs, map_external_data
+from converter.graph.fusions import FusedOperator
 from converter.verification.instrument import AFTER, BEFORE, MODEL, SCRIPT
 from converter.verification.job import NodePlan, PlannedWeight
 from converter.verification.per_node_cells import RUN_CELL, split_into_cells

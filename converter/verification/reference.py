@@ -14,10 +14,9 @@ import onnx
 import onnx_ir as ir
 from onnx import helper, numpy_helper
 
-from converter.frontends.onnx.model_file import ORT_IR_VERSION
-from converter.graph.fusions.rewrite import DOMAIN, FusedOperator
-from converter.graph.traits import Trait, has_trait
-from converter.graph.walk import all_nodes, subgraphs
+from converter.frontends.onnx import ORT_IR_VERSION
+from converter.graph import Trait, all_nodes, has_trait, subgraphs
+from converter.graph.fusions import DOMAIN, FusedOperator
 from converter.verification.evaluate import NoReference, Runner, by_onnx, runner_of
 
 ORT_OPSET = 26

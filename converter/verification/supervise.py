@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from converter.frontends.source import Endpoint
+from converter.frontends import Endpoint
 from converter.verification.job import RESULTS, Job, NodePlan
 from converter.verification.tail_progress import Count, tail_progress
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
-from converter.frontends.source import Source
-from converter.graph.walk import all_nodes
-from converter.lowering.tables import Tables
-from converter.lowering.translation import Translation
+from converter.frontends import Source
+from converter.graph import all_nodes
+from converter.lowering import Tables, Translation
 from converter.verification.inputs import other_inputs, verification_inputs
 from converter.verification.instrument import instrument
 from converter.verification.job import RESULTS, Job, NodePlan, NoNodePlan
@@ -28,7 +27,7 @@ SAMPLE = 1000
 """So many nodes are compared at the most, evenly spread, when the outputs are the same; all when they are not."""
 
 
-def verify(
+def verify_script(
     source: Source,
     translation: Translation,
     rows: Tables,

@@ -7,11 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.fusions.log import NoMatch
-from converter.graph.fusions.replacement import replace
-from converter.graph.fusions.rewrite import Builder, FusedOperator, NodeFusion, Shape
-from converter.graph.queries import attribute, axes_of, is_internal, number_of, numbers_of, shape_of
-from converter.graph.unique_names import UniqueNames
+from converter.graph import UniqueNames, attribute, axes_of, is_internal, number_of, numbers_of, shape_of
+from converter.graph.fusions import Builder, FusedOperator, NodeFusion, NoMatch, Shape, replace
 from converter.rows import call
 
 _LARGEST = 1 << 24  # numbers that are compared

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.fusions.log import NoMatch
-from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, shape_of_first
-from converter.graph.fusions.shuffles import known_shape, regrouped
-from converter.graph.queries import shape_of
+from converter.graph import shape_of
+from converter.graph.fusions import Builder, FusedOperator, Fusion, NoMatch, known_shape, regrouped, shape_of_first
 from converter.rows import call
 from converter.shapes import times
 

@@ -7,10 +7,8 @@ import math
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.fusions.log import NoMatch
-from converter.graph.fusions.pattern import Pattern, constant, named, op
-from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
-from converter.graph.queries import is_float, rank_of, shape_of
+from converter.graph import is_float, rank_of, shape_of
+from converter.graph.fusions import Builder, FusedOperator, Fusion, NoMatch, Pattern, Shape, constant, named, op
 from converter.rows import Arg, Node, Operand, expr, reshape, transpose
 from operator_maps.onnx import linear_algebra
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.fusions.log import NoMatch
-from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
-from converter.graph.fusions.shuffles import known_shape, regrouped, shapes_of_blocks
-from converter.graph.queries import shape_of
+from converter.graph import shape_of
+from converter.graph.fusions import (
+    Builder,
+    FusedOperator,
+    Fusion,
+    NoMatch,
+    Shape,
+    known_shape,
+    regrouped,
+    shapes_of_blocks,
+)
 from converter.rows import call
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.fusions.log import NoMatch
-from converter.graph.fusions.pattern import Pattern, named, op
-from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
-from converter.graph.fusions.views import names_all
-from converter.graph.queries import axes_of, shape_of
+from converter.graph import axes_of, shape_of
+from converter.graph.fusions import Builder, FusedOperator, Fusion, NoMatch, Pattern, Shape, named, names_all, op
 from converter.rows import Arg, Node, Operand, expr
 
 

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.fusions.log import NoMatch
-from converter.graph.fusions.pattern import Pattern, op
-from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, shape_of_first
-from converter.graph.queries import axes_of, numbers_of, rank_of, shape_of
+from converter.graph import axes_of, numbers_of, rank_of, shape_of
+from converter.graph.fusions import Builder, FusedOperator, Fusion, NoMatch, Pattern, op, shape_of_first
 from converter.rows import Arg, Node, Operand, expr
 
 if TYPE_CHECKING:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.fusions.log import NoMatch
-from converter.graph.fusions.replacement import replace
-from converter.graph.fusions.rewrite import FusedOperator, NodeFusion, Shape
-from converter.graph.queries import attribute, axes_of, is_internal, rank_of
-from converter.graph.unique_names import UniqueNames
+from converter.graph import UniqueNames, attribute, axes_of, is_internal, rank_of
+from converter.graph.fusions import FusedOperator, NodeFusion, NoMatch, Shape, replace
 from converter.rows import Arg, Node, Operand, invoke
 
 

@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.fusions.norms import mean, mean_square, over_root
-from converter.graph.fusions.pattern import Pattern, scalar
-from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, shape_of_first
-from converter.graph.queries import numbers_of
+from converter.graph import numbers_of
+from converter.graph.fusions import (
+    Builder,
+    FusedOperator,
+    Fusion,
+    Pattern,
+    mean,
+    mean_square,
+    over_root,
+    scalar,
+    shape_of_first,
+)
 from converter.rows import Arg, Node, Operand, expr
 
 if TYPE_CHECKING:

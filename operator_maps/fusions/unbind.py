@@ -7,12 +7,9 @@ from collections import defaultdict
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.fusions.log import NoMatch
-from converter.graph.fusions.replacement import replace
-from converter.graph.fusions.rewrite import Builder, Context, FusedOperator, Shape
+from converter.graph import all_graphs, attribute, numbers_of, rank_of, shape_of
+from converter.graph.fusions import Builder, Context, FusedOperator, NoMatch, Shape, replace
 from converter.graph.hints import scopes
-from converter.graph.queries import attribute, numbers_of, rank_of, shape_of
-from converter.graph.walk import all_graphs
 from converter.rows import Arg, Node, Operand, Unpacked, invoke
 
 

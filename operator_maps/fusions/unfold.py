@@ -7,10 +7,8 @@ import math
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.fusions.log import NoMatch
-from converter.graph.fusions.pattern import Pattern, either, op
-from converter.graph.fusions.rewrite import Builder, FusedOperator, Fusion, Shape
-from converter.graph.queries import numbers_of, shape_of
+from converter.graph import numbers_of, shape_of
+from converter.graph.fusions import Builder, FusedOperator, Fusion, NoMatch, Pattern, Shape, either, op
 from converter.rows import Arg, Node, Operand, invoke, unless_default
 from operator_maps.lib.windows import scalar
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.graph.annotations import varying_axes
+from converter.graph import varying_axes
 from converter.rows import Arg, Assign, Block, For, Node, Operand, Variable, While, expr
 
 MAX_UNROLLED = 50

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.traits import Trait, has_trait
+from converter.graph import Trait, has_trait
 from converter.rows import Arg, Node, Operand, expr, invoke
 from operator_maps.onnx.slicing import subscript
 

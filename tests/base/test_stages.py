@@ -9,9 +9,9 @@ import pytest
 from harness import model_of
 
 from converter.base import stages
+from converter.base.graph_mode import STAGES
 from converter.base.stages import Stages, peak_memory
 from converter.errors import ConverterError, RuntimeIntegrityError, ScriptGenerationError, UnknownModelError
-from converter.graph.mode import STAGES
 
 MEGABYTE = 2**20
 

@@ -12,12 +12,12 @@ import pytest
 from graph.normalize.harness import parse
 from paths import MODELS
 
+from converter.base.graph_mode import STAGES
 from converter.base.stages import Stages
 from converter.errors import GraphInitError
 from converter.graph.annotations import OPSET
 from converter.graph.fusions import pipeline
 from converter.graph.fusions.rewrite import Context
-from converter.graph.mode import STAGES
 from converter.graph.normalize import normalization
 from converter.graph.normalize.fold import fold_constants
 from converter.graph.normalize.read import read_model

@@ -19,7 +19,7 @@ from converter.commands.terminal.quiet import quiet, verbose
 from converter.errors import BaseConverterError
 
 if TYPE_CHECKING:
-    from converter.artifacts.tensors import TensorSpec
+    from converter.artifacts import TensorSpec
     from converter.commands.weights.compare import Difference
     from converter.commands.weights.remap import Remapped
 

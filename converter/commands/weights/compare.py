@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from converter.artifacts.tensors import LazyTensor, TensorSpec
+from converter.artifacts import LazyTensor, TensorSpec
 from converter.base.stages import Each
 
 

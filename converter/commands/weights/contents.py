@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from converter.artifacts.tensors import LazyTensor
+from converter.artifacts import LazyTensor
 
 
 @dataclass(frozen=True)

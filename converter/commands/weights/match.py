@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from converter.artifacts.tensors import TensorSpec
-from converter.artifacts.weight_map import Entry
+from converter.artifacts import Entry, TensorSpec
 from converter.errors import WeightMatchError
 
 _NEAREST = 3

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from converter.artifacts.tensors import LazyTensor, TensorSpec
+from converter.artifacts import LazyTensor, TensorSpec
 from converter.base.files import check_readable
 from converter.commands.weights.contents import Contents, contents
 from converter.errors import ModelLoadingError, RuntimeIntegrityError, UnknownModelError
@@ -102,9 +102,9 @@ def _tensorflow_checkpoint(prefix: Path) -> Contents:
 
 def _frozen_graph(file: Path) -> Contents:
     tf = _tensorflow("a .pb")
-    from converter.frontends.tensorflow import graph
+    from converter.frontends import tensorflow
 
-    whole = graph.read(file)
+    whole = tensorflow.read(file)
     functions = (node for function in whole.library.function for node in function.node_def)
     return contents(
         "frozen TensorFlow graph",
@@ -123,7 +123,7 @@ def _constant(tf: ModuleType, file: Path, node: Any) -> LazyTensor:
 
 
 def _tensorflow(what: str) -> ModuleType:
-    from converter.frontends.tensorflow.runtime import import_tensorflow
+    from converter.frontends.tensorflow import import_tensorflow
 
     try:
         return import_tensorflow()
@@ -135,11 +135,10 @@ def _tensorflow(what: str) -> ModuleType:
 
 
 def _onnx_model(file: Path) -> Contents:
-    from converter.frontends.onnx import external_data, model_file
+    from converter.frontends import onnx
     from converter.graph.normalize import tensors_of
 
-    model = model_file.read(file)
-    external_data.check_external_data(model, file.parent)
+    model = onnx.read(file)
     return contents(
         "ONNX model",
         *(

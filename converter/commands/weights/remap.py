@@ -13,9 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from converter.artifacts import checkpoint, weight_map
-from converter.artifacts.tensors import LazyTensor, TensorSpec
-from converter.artifacts.weight_map import Entry
+from converter.artifacts import Entry, LazyTensor, TensorSpec, checkpoint, weight_map
 from converter.base.stages import Each, Stages
 from converter.base.weight_steps import apply
 from converter.commands.weights import match, readers

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from converter.artifacts.tensors import LazyTensor
+from converter.artifacts import LazyTensor
 from converter.errors import BadParamError
 
 

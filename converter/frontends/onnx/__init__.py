@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.frontends.frontend import Frontend
+from converter.frontends.onnx.versions import ORT_IR_VERSION
 
 if TYPE_CHECKING:
     import numpy as np
+    import onnx
 
     from converter.frontends.source import Original, Request, Source
+
+__all__ = ["FRONTEND", "ORT_IR_VERSION", "read"]
 
 _IR_VERSIONS = range(3, 64)
 """A `SavedModel` begins as an ONNX model of IR version 1 does."""
@@ -39,6 +43,19 @@ def _fault_of(file: Path) -> str | None:
     from converter.frontends.onnx import diagnose
 
     return diagnose.fault_of(file)
+
+
+def read(file: Path) -> onnx.ModelProto:
+    """Parse a file and check its external data, which stays on disk.
+
+    Raises:
+        ModelLoadingError: the file, or one that holds its weights, is missing, unreadable or damaged.
+    """
+    from converter.frontends.onnx import external_data, model_file
+
+    model = model_file.read(file)
+    external_data.check_external_data(model, file.parent)
+    return model
 
 
 FRONTEND = Frontend(

@@ -18,6 +18,7 @@ from converter.errors import GraphInitError, ModelLoadingError, NodeInputTypeNot
 from converter.frontends.endpoints import Declared, TensorNames, is_named, merge_shapes, shape_text
 from converter.frontends.onnx.cut import cut, initializer_names, keep
 from converter.frontends.onnx.external_data import check_external_data, resolve_links
+from converter.frontends.onnx.versions import ORT_IR_VERSION
 from converter.frontends.source import Dim, Endpoint, Original, Request, Source
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 _FRONTEND = __name__.rpartition(".")[0]
 """This package, which holds the frontend."""
-
-ORT_IR_VERSION = 13
-"""The newest IR version that onnxruntime 1.31 reads. A higher one alone changes no meaning."""
 
 _NUMPY_TYPE = re.compile(r"tensor\((float|double|float16|u?int(8|16|32|64)|bool|string)\)")
 _IR_WITH_OPSETS = 3

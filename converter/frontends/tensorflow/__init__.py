@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from converter.frontends.frontend import Frontend
+from converter.frontends.tensorflow.graph import read
+from converter.frontends.tensorflow.runtime import import_tensorflow
 
 if TYPE_CHECKING:
     import numpy as np
 
     from converter.frontends.source import Original, Request, Source
+
+__all__ = ["FRONTEND", "import_tensorflow", "read"]
 
 
 def _load(request: Request) -> Source:

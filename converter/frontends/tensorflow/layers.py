@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 
 from converter.frontends.tensorflow.order import reads
-from converter.graph.traits import Trait, operators_with
+from converter.graph import Trait, operators_with
 
 _STATES = (5, 6)
 """Inputs of these operators: initial_h and, of an LSTM, initial_c."""

@@ -18,7 +18,7 @@ import onnx
 from converter.base.weight_steps import SOURCE, Step, apply, joined, reshape, transpose
 from converter.frontends.tensorflow.order import bodies, reads
 from converter.frontends.tensorflow.provenance import Joined, Origin, Provenance, take
-from converter.graph.traits import Trait, operators_with
+from converter.graph import Trait, operators_with
 
 _WEIGHTS = slice(1, 4)
 """Which inputs of a recurrent operator are kernel, recurrent kernel and bias."""

@@ -28,13 +28,61 @@ from converter.graph.fusions import (
     views,
     windows,
 )
-from converter.graph.fusions.rewrite import Context, FusedOperator, Fusion, Step, rewrite
+from converter.graph.fusions.log import NoMatch
+from converter.graph.fusions.norms import mean, mean_square, over_root
+from converter.graph.fusions.pattern import Pattern, constant, either, named, op, scalar
+from converter.graph.fusions.replacement import replace
+from converter.graph.fusions.rewrite import (
+    DOMAIN,
+    Builder,
+    Context,
+    FusedOperator,
+    Fusion,
+    NodeFusion,
+    Shape,
+    Step,
+    rewrite,
+    shape_of_first,
+)
+from converter.graph.fusions.shuffles import known_shape, regrouped, shapes_of_blocks
+from converter.graph.fusions.trace import Trace
+from converter.graph.fusions.views import FAR, names_all
 from converter.graph.normalize import normalization
 from converter.graph.passes import Pass, Pipeline, Property
 from converter.graph.shape_refinement import refine_shapes
 from converter.graph.unique_names import UniqueNames
 
-__all__ = ["PHASES", "fuse_operators", "pipeline"]
+__all__ = [
+    "DOMAIN",
+    "FAR",
+    "PHASES",
+    "Builder",
+    "Context",
+    "FusedOperator",
+    "Fusion",
+    "NoMatch",
+    "NodeFusion",
+    "Pattern",
+    "Shape",
+    "Trace",
+    "constant",
+    "either",
+    "fuse_operators",
+    "known_shape",
+    "mean",
+    "mean_square",
+    "named",
+    "names_all",
+    "op",
+    "over_root",
+    "pipeline",
+    "regrouped",
+    "replace",
+    "scalar",
+    "shape_of_first",
+    "shapes_of_blocks",
+]
+
 
 PHASES: Mapping[str, Sequence[Step]] = {
     "recurrent layers": (),  # LSTM, GRU, RNN; before other phases change the nodes that make their weights

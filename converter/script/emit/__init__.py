@@ -38,6 +38,8 @@ from converter.script.statements import (
     visit_block,
 )
 
+__all__ = ["Position", "Script", "emit"]
+
 LINE_LENGTH = 120
 Position = tuple[int, int]
 """Line and column, both counted from 1."""

@@ -36,6 +36,8 @@ from converter.script.structure.regions import (
 from converter.script.structure.sequences import as_chain, collapse_runs, sequence_of
 from converter.script.structure.variable_reuse import reuse_variables
 
+__all__ = ["structure"]
+
 SMALLEST_CLASS = 3
 """A region of fewer statements is inlined into the one around it."""
 SMALLEST_SINGLE = 12

@@ -16,8 +16,8 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.base.weight_steps import apply
-from converter.graph.fusions.rewrite import FusedOperator, NodeFusion, Shape
-from converter.graph.unique_names import UniqueNames
+from converter.graph import UniqueNames
+from converter.graph.fusions import FusedOperator, NodeFusion, Shape
 from converter.rows import Arg, Assign, Node, Operand, Variable, Written, expr, invoke, unless_default
 from operator_maps.fusions.recurrent.fusion import replace_by_layer
 from operator_maps.fusions.recurrent.weights import GATES, PARAMETERS, places_of_parameters

@@ -7,13 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.fusions.log import NoMatch
-from converter.graph.fusions.replacement import replace
-from converter.graph.fusions.rewrite import Builder, FusedOperator
-from converter.graph.fusions.trace import Trace
-from converter.graph.queries import attribute, numbers_of, shape_of
-from converter.graph.traits import Trait, has_trait
-from converter.graph.unique_names import UniqueNames
+from converter.graph import Trait, UniqueNames, attribute, has_trait, numbers_of, shape_of
+from converter.graph.fusions import Builder, FusedOperator, NoMatch, Trace, replace
 from converter.shapes import Dims
 from operator_maps.fusions.recurrent.weights import GATES
 

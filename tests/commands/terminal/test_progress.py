@@ -12,9 +12,9 @@ import time
 
 import pytest
 
+from converter.base.graph_mode import STAGES
 from converter.commands.terminal import progress
 from converter.commands.terminal.progress import Lines, progress_bar
-from converter.graph.mode import STAGES
 
 
 class Screen(io.StringIO):
