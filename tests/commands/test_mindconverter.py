@@ -233,6 +233,7 @@ def test_options_reach_the_conversion(converted, capfd):
             "checkpoint_format": "safetensors",
             "verify": True,
             "verify_inputs": "x.npz",
+            "dump_stages": None,
             "observer": None,
         }
     ]
