@@ -1,6 +1,6 @@
 """Deep graphs: no pass gives up on a long chain of nodes, or takes time that grows with the square of its length.
 
-Each pass that follows the flow of data runs alone on 20,000 nodes, where quadratic time would show. All passes, from
+Each pass that follows the flow of data runs alone on 50,000 nodes, where quadratic time would show. All passes, from
 the file to the formatted script, run on chains of 2,000 and 5,000 nodes, longer than Python's stack is deep.
 """
 
@@ -43,7 +43,7 @@ from converter.verification.reference import Reference
 from operator_maps import registry
 from operator_maps.fusions.recurrent import fusion as recurrent
 
-MANY = 20_000
+MANY = 50_000
 FULL = 2_000
 SHAPE = (3, 4)
 TYPES = {"f": TensorProto.FLOAT, "i": TensorProto.INT64, "b": TensorProto.BOOL}
@@ -430,7 +430,7 @@ def test_questions_about_what_a_long_chain_makes() -> None:
 
 
 def test_a_value_that_is_joined_with_itself_is_looked_at_once() -> None:
-    """2 to the power of 20,000 paths lead to its source."""
+    """2 to the power of 50,000 paths lead to its source."""
     shape, condition = known(np.array([1, 2])), known(np.ones(4, bool))
     for _ in range(MANY):
         shape = ir.node("Concat", [shape, shape], {"axis": 0}).outputs[0]
