@@ -7,6 +7,7 @@ import pkgutil
 from pathlib import Path
 from types import ModuleType
 
+from converter.errors import OperatorMapError
 from converter.graph.fusions import FusedOperator
 from converter.lowering import Tables, tables_of
 from operator_maps import fusions, onnx, onnx_ml
@@ -23,9 +24,18 @@ def load(operator_map: Path | None = None) -> Tables:
 
 
 def fused_operators() -> tuple[FusedOperator, ...]:
-    """The operators that fusions create and that ONNX does not have."""
-    modules = _modules(fusions).values()
-    return tuple(item for module in modules for item in vars(module).values() if isinstance(item, FusedOperator))
+    """The operators that fusions create and that ONNX does not have.
+
+    Raises:
+        OperatorMapError: a module of `fusions` has none.
+    """
+    found: list[FusedOperator] = []
+    for name, module in _modules(fusions).items():
+        operators = [item for item in vars(module).values() if isinstance(item, FusedOperator)]
+        if not operators:
+            raise OperatorMapError(f"fusions/{name} has no FusedOperator")
+        found += operators
+    return tuple(found)
 
 
 def _modules(folder: ModuleType) -> dict[str, ModuleType]:

@@ -172,6 +172,8 @@ def _rows_of(module: ModuleType, family: str) -> Iterator[Row]:
         raise OperatorMapError(f"{family} has no ROWS: a table is a dictionary of operator to row")
     if not isinstance(table, Mapping):
         raise OperatorMapError(f"ROWS in {family} is a {type(table).__name__}, not a dictionary of operator to row")
+    if not table:
+        raise OperatorMapError(f"ROWS in {family} is empty: a table is a dictionary of operator to row")
     for operator, function in table.items():
         if not callable(function):
             raise OperatorMapError(f"the row of {operator} in {family} is a {type(function).__name__}, not a function")
