@@ -22,7 +22,7 @@ ALLOWED = {
     "artifacts": ["base", "errors", "script"],
     "lowering": ["base", "errors", "graph", "script", "shapes"],
     "rows": ["base", "lowering", "script", "shapes"],
-    "operator_maps": ["base", "graph", "lowering", "rows", "shapes"],
+    "operator_maps": ["base", "errors", "graph", "lowering", "rows", "shapes"],
     "verification": ["base", "errors", "frontends", "graph", "lowering", "operator_maps", "script", "shapes"],
     "report": ["artifacts", "base", "frontends", "graph", "lowering", "script", "templates", "verification"],
     "api": [
