@@ -20,16 +20,17 @@ import converter
 from converter import frontends, shapes
 from converter.api import translate_source
 from converter.base.relaxed_gc import relaxed_gc
-from converter.errors import GraphInitError
+from converter.errors import GraphInitError, SubGraphSearchingError
 from converter.frontends.source import Request
 from converter.frontends.tensorflow import handlers, layers
 from converter.graph import queries
 from converter.graph.fusions import attention, broadcasts, concatenations, masks, views
-from converter.graph.fusions.rewrite import Context, rewrite
+from converter.graph.fusions.pattern import op
+from converter.graph.fusions.rewrite import Context, Fusion, rewrite
 from converter.graph.fusions.trace import Trace
 from converter.graph.hints.scopes import constant_hint
 from converter.graph.hints.source_lines import TORCH_LINES
-from converter.graph.normalize import clean, functions, loops, simplify, trip_counts
+from converter.graph.normalize import clean, fold, functions, loops, simplify, trip_counts
 from converter.graph.normalize.read import read_model
 from converter.graph.provenance import merged_nodes_of
 from converter.graph.shape_inference import infer_shapes
@@ -39,6 +40,7 @@ from converter.lowering.translator import translate
 from converter.script.expressions import parts_of
 from converter.script.statements import Assign, Variable
 from converter.script.templates import expr
+from converter.shapes.dimensions import canonical
 from converter.verification.reference import Reference
 from operator_maps import registry
 from operator_maps.fusions.recurrent import fusion as recurrent
@@ -300,6 +302,17 @@ def test_transposes_are_joined() -> None:
     assert list(node.attributes["perm"].value) == [0, 2, 3, 1]  # two of three are none
 
 
+def test_a_shape_concatenated_with_itself_is_not_folded() -> None:
+    """200 times: it has 2 to the power of 200 elements."""
+    chain = Chain(("n", 4))
+    value = chain.add("Shape", chain.x)
+    for _ in range(200):
+        value = chain.add("Concat", value, value, axis=0)
+    model = chain.graph("i")
+    fold.fold_constants(model)
+    assert len(model.graph) == 201
+
+
 def loop_while(condition: Callable[[Chain], str]) -> onnx.ModelProto:
     """A loop over `h` that goes on as long as a condition in its body holds; `t` is a truth from outside."""
     body = Chain()
@@ -397,6 +410,16 @@ def test_conditions_that_are_true_everywhere() -> None:
     assert len(merged_nodes_of(model.graph[0])) <= 2
 
 
+def test_fusions_that_replace_each_other_are_an_error() -> None:
+    model = repeated(10, "Relu").graph()
+    there, back = (
+        Fusion(lambda x: op.Relu(x), lambda builder, x: builder.Tanh(x)),
+        Fusion(lambda x: op.Tanh(x), lambda builder, x: builder.Relu(x)),
+    )
+    with pytest.raises(SubGraphSearchingError, match="without end"):
+        rewrite(model, [there, back], context_of(model))
+
+
 def deep(count: int, *op_types: str, source: ir.Value) -> ir.Value:
     """What a chain of these operators in turn makes of a value."""
     value = source
@@ -475,6 +498,15 @@ def test_one_line_that_runs_again_and_again() -> None:
         for each in (product, value):
             each.producer().metadata_props[TORCH_LINES] = line
     assert constant_hint(constant).endswith("c")
+
+
+def test_a_symbolic_dimension_may_be_a_long_sum() -> None:
+    name = "a"
+    for _ in range(MANY // 10):
+        name = f"({name} + b)"
+    dim = ir.SymbolicDim(name)
+    assert canonical(dim) is dim
+    assert canonical(ir.SymbolicDim("(b + (a + c))")) == canonical(ir.SymbolicDim("a + b + c"))
 
 
 # Translation

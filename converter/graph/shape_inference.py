@@ -70,7 +70,7 @@ def forget_invented_dimensions(model: ir.Model) -> None:
 def _infer(model: ir.Model) -> None:
     with without_large_tensors(model):
         proto = ir.to_proto(model)
-    follow = not _joins_endlessly(model)
+    follow = not concatenates_exponentially(model)
     try:
         proto = onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=False, data_prop=follow)
     except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
@@ -84,8 +84,8 @@ def _infer(model: ir.Model) -> None:
                 _merge(value, inferred[value.name])
 
 
-def _joins_endlessly(model: ir.Model) -> bool:
-    """Whether following shape arithmetic takes no end: joined with itself 40 times, one number is a terabyte."""
+def concatenates_exponentially(model: ir.Model) -> bool:
+    """Whether shape arithmetic has too many elements to compute: 40 Concats of a value with itself are a terabyte."""
     sizes: dict[ir.Value, int] = {}
     for node in all_nodes(model.graph):
         if node.op_type == "Concat":

@@ -15,7 +15,7 @@ from onnxscript.optimizer import FOLDED_FROM_KEY, fold_constants_ir
 from converter.graph.annotations import FOLDED, is_literal
 from converter.graph.constants import lift_constants, new_initializer
 from converter.graph.hints.origins import is_fixed
-from converter.graph.shape_inference import infer_shapes
+from converter.graph.shape_inference import concatenates_exponentially, infer_shapes
 from converter.graph.traits import Trait, has_trait
 from converter.graph.unique_names import Memory, named_tensor
 from converter.graph.walk import all_graphs, all_nodes
@@ -140,7 +140,8 @@ def _bytes(value: ir.Value) -> int:
 @contextmanager
 def _hidden_from_folder(model: ir.Model) -> Iterator[None]:
     """Hide the nodes that onnxscript gets wrong."""
-    nodes = [node for node in all_nodes(model.graph) if node.domain == "" and _must_hide(node)]
+    grows = concatenates_exponentially(model)
+    nodes = [node for node in all_nodes(model.graph) if node.domain == "" and _must_hide(node, grows)]
     for node in nodes:
         node.domain = _HIDDEN
     try:
@@ -150,8 +151,10 @@ def _hidden_from_folder(model: ir.Model) -> Iterator[None]:
             node.domain = ""
 
 
-def _must_hide(node: ir.Node) -> bool:
+def _must_hide(node: ir.Node, grows: bool) -> bool:
     match node.op_type:
+        case "Concat":  # onnxscript lists all elements of a concatenated shape
+            return grows
         case "Dropout":  # taken out
             return True
         case "OptionalHasElement":  # becomes a vector
