@@ -489,7 +489,7 @@ def test_what_is_handed_on_grows() -> None:
 
 
 def test_one_line_that_runs_again_and_again() -> None:
-    """`x = x + c * x`: Exponentially many paths lead through the nodes of that line."""
+    """`x = x + c * x`: exponentially many paths lead through the nodes of that line."""
     line = 'File "net.py", line 3, in forward\n    x = x + self.c.view(3, 4) * x'
     value, constant = ir.Value(name="x"), known(np.ones((3, 4), np.float32))
     for _ in range(MANY // 10):

@@ -16,7 +16,7 @@ Step: TypeAlias = Mapping[str, Any]
 
 
 MOST_STEPS = 64
-"""From the source's array to a parameter; what takes more is computed when the network runs."""
+"""Between the source's tensor and a parameter; a weight that needs more is transformed when the network runs."""
 
 SOURCE = "source"
 """Key of a tensor's metadata, its provenance: JSON with the `name` and `shape` of the source's tensor from which a

@@ -88,10 +88,10 @@ class Reference:
         return self._from_constants(value)
 
     def _from_constants(self, value: ir.Value) -> Any:
-        """What a step on the way from constants gives.
+        """The value of shape arithmetic or of a transformed weight: what nodes compute from constants.
 
         Raises:
-            NoReference: something else is needed for it, or a step has no reference.
+            NoReference: it depends on an input, or one of its nodes has no reference.
         """
         found: dict[ir.Value, Any] = {}
         pending = [value]

@@ -20,7 +20,7 @@ _PARTS = ("Cast", "Gather", "GatherV2", "Identity", "Reshape", "Slice", "Squeeze
 """Operators whose result consists of elements of their first input."""
 
 _MOST_STEPS = 256
-"""Nodes behind an extent that are looked at."""
+"""Nodes before an extent that are visited."""
 
 
 def _alias(operator: str) -> Handler:

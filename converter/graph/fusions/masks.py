@@ -16,7 +16,7 @@ from converter.shapes import Dim
 
 _LARGEST = 1 << 22  # elements of a constant that are looked at
 _FARTHEST = 64
-"""Nodes behind a mask that are looked at. Every node that reads one asks anew, and exporters need fewer."""
+"""Nodes before a mask that are visited, for each node that reads it: exporters write fewer."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def is_true(value: ir.Value | None) -> bool:
 
 
 def _conditions_of(value: ir.Value | None) -> Sequence[ir.Value | None] | None:
-    """Those that make a condition hold everywhere, when they do: none for a constant; None where nothing is known."""
+    """The conditions whose truth makes this one true, none for a constant that is true; None where that is unknown."""
     if value is None:
         return None
     if value.const_value is not None:

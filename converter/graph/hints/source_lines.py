@@ -29,7 +29,7 @@ _VARIABLE = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?![\w(])")
 _GETTER = re.compile(r"_*get_(\w+)")
 _LIBRARIES = ("torch", "F", "nn", "math", "np")
 _LONGEST_LINE = 64
-"""Nodes that one line can make; more come from a line that runs again and again."""
+"""Nodes that one line of the source is taken to make; more come from a line in a loop."""
 _ARITHMETIC = re.compile(r"(add|addcmul|cat|div|matmul|maximum|minimum|mul|sub|where)_?")
 
 

@@ -10,7 +10,7 @@ from converter.errors import GraphInitError
 from converter.graph.unique_names import UniqueNames, rename
 from converter.graph.walk import all_nodes
 
-_DEEPEST = 100  # levels of functions that call functions; a module of a module is one
+_DEEPEST = 100  # levels of functions that call functions; torch makes one for each level of modules
 _NODE_LIMIT = 2_000_000  # a file of a few kilobytes can describe functions that unfold to more than fits into memory
 
 
