@@ -41,10 +41,10 @@ _NAMES = {Property.UNIQUE_NODE_NAMES, Property.UNIQUE_VALUE_NAMES}
 _ONE_LEVEL = {Property.NO_FUNCTIONS, Property.CONSTANTS_ARE_INITIALIZERS}
 
 CANONICAL_FORM = (
-    # One name for each thing. From here on, whatever a pass replaces hands its name and metadata on.
+    # Unique names. From here on, a replacement of a node or value gets its name and metadata.
     Pass("name nodes", name_nodes, ensures={Property.UNIQUE_NODE_NAMES}),
     Pass("name values", name_values, ensures={Property.UNIQUE_VALUE_NAMES}),
-    # One form of constant, and one level: no Constant nodes, no initializers among the inputs, no local functions.
+    # All constants are initializers: no Constant nodes, no initializers among the inputs, no local functions.
     Pass("remove initializers from inputs", RemoveInitializersFromInputsPass(), ensures={Property.PLAIN_INPUTS}),
     Pass("inline functions", inline_functions, requires=_NAMES, ensures={Property.NO_FUNCTIONS}),
     Pass("lift constants", lift_constants, {Property.NO_FUNCTIONS}, {Property.CONSTANTS_ARE_INITIALIZERS}),
@@ -59,16 +59,16 @@ def normalization(kept: Collection[str] = ()) -> Pipeline:
     return Pipeline(
         (
             *CANONICAL_FORM,
-            # One version of every operator. Declared shapes count only where none is inferred.
+            # One opset. Shapes that the file declares are used only where none is inferred.
             Pass("set declared shapes aside", set_declared_shapes_aside, requires={Property.NO_FUNCTIONS}),
             Pass("upgrade operators", partial(upgrade, kept=kept), _NAMES | _ONE_LEVEL, {Property.ONE_OPSET}),
-            # What is constant is computed, except what is random or consumes a float weight that the source names.
+            # Constant folding, except of random operators and of operators on float weights that the source names.
             Pass("infer shapes", infer_shapes, {*_NAMES, Property.ONE_OPSET}, {Property.INFERRED}),
             Pass("fold constants", fold_constants, {*_NAMES, *_ONE_LEVEL, Property.INFERRED}, {Property.FOLDED}),
-            # A loop knows its trip count, and loop-carried values have shapes.
+            # Loops get trip counts, and loop-carried values get shapes.
             Pass("infer trip counts", infer_trip_counts, requires={*_NAMES, Property.FOLDED}),
             Pass("infer loop shapes", infer_loop_shapes, requires={*_NAMES, Property.INFERRED}),
-            # What contributes nothing goes.
+            # Nodes and initializers without effect are removed.
             Pass("remove identities", remove_identities),
             Pass("drop invented biases", drop_invented_biases, requires={Property.FOLDED}),
             Pass("cancel inverses", cancel_inverses, requires={*_NAMES, Property.ONE_OPSET, Property.FOLDED}),
@@ -81,15 +81,15 @@ def normalization(kept: Collection[str] = ()) -> Pipeline:
 
 
 def normalize(model: onnx.ModelProto, base_dir: Path, each: Each = iter, kept: Collection[str] = ()) -> ir.Model:
-    """Return `model` at opset `OPSET` as a graph of plain nodes.
+    """Return `model` as a graph at opset `OPSET`, without local functions and Constant nodes.
 
     The graph's inputs and outputs keep their names and order.
 
     Args:
-        model: at the opset of its file, cut at the user's ends, external data not loaded. It stays as it is.
+        model: at the opset of its file, cut at the user's endpoints, external data not loaded. It is not changed.
         base_dir: the folder that external data is relative to.
-        each: goes through the passes, and may tell somebody how far it is.
-        kept: operators (`com.microsoft.Gelu`) that stay as they are: whoever translates them has rows of its own.
+        each: iterates over the passes, and may show the progress.
+        kept: operators (`com.microsoft.Gelu`) that are not rewritten, because the operator tables have rows for them.
 
     Raises:
         GraphInitError: the model is not a valid graph.
@@ -102,7 +102,7 @@ def normalize(model: onnx.ModelProto, base_dir: Path, each: Each = iter, kept: C
 
 
 def tensors_of(model: onnx.ModelProto, base_dir: Path) -> Iterator[ir.TensorProtocol]:
-    """The tensors that `model` holds, by the names that weight maps have for them; external data stays on disk.
+    """The tensors of the initializers of `model`, named as in weight maps; external data stays on disk.
 
     Raises:
         GraphInitError: the model is not a valid graph.

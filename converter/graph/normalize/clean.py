@@ -1,4 +1,4 @@
-"""Remove what contributes nothing: identities, biases of zero, dead code. The result is in topological order."""
+"""Remove nodes without effect: identities, zero biases that an exporter added, dead code; sort topologically."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from converter.graph.walk import all_graphs, all_nodes, subgraphs
 
 
 def replace_value(old: ir.Value, new: ir.Value) -> bool:
-    """Replace all uses of `old` by `new`, which is equal; return False where both must stay.
+    """Replace all uses of `old` by the equal value `new`; return False where that is not possible.
 
-    When `old` is an output of its graph, `new` takes its name and place. It cannot when it is an input or an output
-    itself, an initializer, or made in another graph.
+    When `old` is an output of its graph, `new` becomes that output, with its name. That is not possible when `new` is
+    an input, an output or an initializer itself, or is computed in another graph.
     """
     if old.is_graph_output():
         maker, owner = new.producer(), old.producer()
@@ -28,10 +28,10 @@ def replace_value(old: ir.Value, new: ir.Value) -> bool:
 
 
 def remove_identities(model: ir.Model) -> None:
-    """Remove Identity nodes, except those that stand between an input, or a constant, and an output.
+    """Remove Identity nodes, except those that connect an input or a constant to an output.
 
-    onnx_ir's `IdentityEliminationPass` makes a branch return a value of the graph around it, takes the name from an
-    output that was one already, and fails where a declared rank is wrong.
+    onnx_ir's `IdentityEliminationPass` lets a branch return a value of the enclosing graph, renames a value that
+    is an output already, and fails where a declared rank is wrong.
     """
     for node in list(all_nodes(model.graph)):
         if node.op_type != "Identity" or node.domain != "" or (data := node.inputs[0]) is None:
@@ -42,11 +42,11 @@ def remove_identities(model: ir.Model) -> None:
 
 
 BIASED = {"Conv": 2, "ConvTranspose": 2, "DeformConv": 3, "Gemm": 2}
-"""Operator with an optional bias → which input that is."""
+"""Operator with an optional bias → index of that input."""
 
 
 def drop_invented_biases(model: ir.Model) -> None:
-    """Remove biases that folding made and that are zero: torch's exporter expands one for a layer that has none."""
+    """Remove zero biases that were computed by folding: torch's exporter adds one to a layer that has no bias."""
     for node in all_nodes(model.graph):
         position = None if node.domain else BIASED.get(node.op_type)
         bias = None if position is None or position >= len(node.inputs) else node.inputs[position]
@@ -57,10 +57,10 @@ def drop_invented_biases(model: ir.Model) -> None:
 
 
 def remove_dead_code(model: ir.Model) -> None:
-    """Remove nodes and initializers that no output needs, and trailing optional outputs that are not used.
+    """Remove nodes and initializers that no output depends on, and trailing optional outputs that are not used.
 
-    onnx_ir's `RemoveUnusedNodesPass` leaves the initializers of sub-graphs, and what is used by nodes of a branch that
-    folding left out; it needs the nodes in order.
+    onnx_ir's `RemoveUnusedNodesPass` keeps the initializers of sub-graphs, and values that only nodes of a branch that
+    folding removed use; it also needs sorted nodes.
     """
     needed = _needed(model.graph)
     for graph in list(all_graphs(model)):
@@ -70,16 +70,16 @@ def remove_dead_code(model: ir.Model) -> None:
                 del graph.initializers[name]
     for value in [value for value in needed if isinstance(value, ir.Value)]:
         for use in list(value.uses()):
-            if use.node not in needed:  # it may also stand in the branch of an If that folding left out
+            if use.node not in needed:  # it may be in a branch of an If that folding removed
                 use.node.replace_input_with(use.idx, None)
     for node in all_nodes(model.graph):
         _leave_out_unused_outputs(node)
 
 
 def make_outputs(model: ir.Model) -> None:
-    """Let a node make every output of the graph: an Identity where the output is a constant.
+    """Insert an Identity before every output of the graph that is a constant, so that a node produces each output.
 
-    onnx_ir's `OutputFixPass` does this for outputs that are inputs, or twice an output; here neither happens.
+    onnx_ir's `OutputFixPass` handles outputs that are inputs, or that occur twice, but not constants.
     """
     names = UniqueNames.of(model)
     for index, value in enumerate(model.graph.outputs):
@@ -99,7 +99,7 @@ def sort(model: ir.Model) -> None:
 
 
 def _needed(graph: ir.Graph) -> set[ir.Node | ir.Value]:
-    """The nodes and values that the outputs of `graph` are computed from, those in sub-graphs included."""
+    """The nodes and values that the outputs of `graph` depend on, those in sub-graphs included."""
     needed: set[ir.Node | ir.Value] = set()
     pending: list[ir.Value] = list(graph.outputs)
     while pending:

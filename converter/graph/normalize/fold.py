@@ -1,4 +1,4 @@
-"""Constant folding that leaves the source's weights alone."""
+"""Constant folding, except of operators that read the source's weights."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from converter.graph.traits import Trait, has_trait
 from converter.graph.unique_names import Memory, named_tensor
 from converter.graph.walk import all_graphs, all_nodes
 
-_MAX_ELEMENTS = 1 << 24  # of one folded tensor: a causal mask for 4096 positions
+_MAX_ELEMENTS = 1 << 24  # of one folded tensor, such as a causal mask for 4096 positions
 _MAX_GROWTH = 128 << 20  # bytes that folding may add to a model
-_MAX_TURNS = 8  # a shape that folding makes known may let more fold; each up-sampling of a detector takes a turn
-_MOST_ORIGINS = 256  # values that onnxscript records for a folded one; on a chain of 50,000 nodes these are a billion
-_LITERAL_SIZE = 16  # elements; a larger Constant node holds a weight (some exporters write all weights so)
+_MAX_TURNS = 8  # iterations: newly inferred shapes can allow more folding, once per up-sampling of a detector
+_MOST_ORIGINS = 256  # that onnxscript records for a folded value; unlimited, a billion for a chain of 50,000 nodes
+_LITERAL_SIZE = 16  # elements; a larger Constant node is a weight (some exporters write all weights as Constant nodes)
 
-_HIDDEN = "converter.hidden"  # a domain of which onnxscript knows nothing
+_HIDDEN = "converter.hidden"  # a domain that onnxscript does not know
 _WEIGHT_TYPES = frozenset((ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16))
 _PACKED_TYPES = frozenset(dtype for dtype in ir.DataType if re.match(r"FLOAT[468]E|U?INT[24]$", dtype.name))
 _EXPORTERS_NAME = re.compile(r"val_\d+|scalar_tensor_default.*|onnx::.*|\d+|.*Constant.*|const_fold_opt__\d+")
 
 
 def fold_constants(model: ir.Model) -> None:
-    """Compute what is constant, and mark it (`is_folded`).
+    """Replace nodes that depend only on constants by their values, marked as folded (`is_folded`).
 
-    Dropouts and random operators stay. So do operators on a float weight that the source names, such as those of a
-    weight norm: the weight is trained, and what is computed from it follows. Tensors of packed types (4 bits, float8),
-    which frameworks lack, are unpacked.
+    Dropouts and random operators are not folded. Nor are operators on a float weight that the source names, such as
+    those of a weight norm: training changes the weight, so the results must be computed again. Tensors of packed types
+    (4 bits, float8), which frameworks lack, are unpacked.
     """
     memory = Memory(model)
     known = set(_initializers(model))
@@ -48,7 +48,7 @@ def fold_constants(model: ir.Model) -> None:
             modified = fold_constants_ir(
                 model, input_size_limit=_MAX_ELEMENTS, output_size_limit=_MAX_ELEMENTS, should_fold=rule
             ).modified
-        lift_constants(model)  # the folder leaves what it computes from a Shape as a Constant node
+        lift_constants(model)  # the folder writes the result of a folded Shape as a Constant node
         if not modified:
             break
         infer_shapes(model)
@@ -59,7 +59,7 @@ def fold_constants(model: ir.Model) -> None:
 
 
 def _gather_elements(model: ir.Model, rule: _Rule) -> None:
-    """Fold GatherElements, whose evaluation fails in onnx where the index is smaller than the data (seen in 1.23)."""
+    """Fold GatherElements, for which onnx's evaluator fails when the index is smaller than the data (seen in 1.23)."""
     for node in list(all_nodes(model.graph)):
         if node.op_type != "GatherElements" or node.domain:
             continue
@@ -79,7 +79,7 @@ def _gather_elements(model: ir.Model, rule: _Rule) -> None:
 
 
 class _Rule:
-    """Which nodes may fold, given that their inputs are constant."""
+    """Decides whether a node whose inputs are constant may be folded."""
 
     def __init__(self, model: ir.Model) -> None:
         self._weights = {value for value in _initializers(model) if _is_weight(value)}
@@ -107,7 +107,7 @@ class _Rule:
 
 
 def _is_weight(value: ir.Value) -> bool:
-    """Whether the source has `value` as a weight, scale or bias, and not as a number in a formula."""
+    """Whether `value` is a weight, scale or bias of the source, and not a number in a formula."""
     size = 0 if value.const_value is None else value.const_value.size
     if value.dtype not in _WEIGHT_TYPES or size == 0 or is_fixed(value):
         return False
@@ -117,7 +117,7 @@ def _is_weight(value: ir.Value) -> bool:
 
 
 def _is_uniform(value: ir.Value) -> bool:
-    """Whether all elements are equal, as in what a mask is made of; a trained weight's are not."""
+    """Whether all elements are equal, as in constants of masks; those of a trained weight are not."""
     if value.const_value is None or value.const_value.size > _MAX_ELEMENTS:
         return False
     elements = value.const_value.numpy().ravel()
@@ -139,7 +139,7 @@ def _bytes(value: ir.Value) -> int:
 
 @contextmanager
 def _hidden_from_folder(model: ir.Model) -> Iterator[None]:
-    """Hide the nodes that onnxscript gets wrong."""
+    """Hide the nodes that onnxscript folds incorrectly from it."""
     grows = concatenates_exponentially(model)
     nodes = [node for node in all_nodes(model.graph) if node.domain == "" and _must_hide(node, grows)]
     for node in nodes:
@@ -155,11 +155,11 @@ def _must_hide(node: ir.Node, grows: bool) -> bool:
     match node.op_type:
         case "Concat":  # onnxscript lists all elements of a concatenated shape
             return grows
-        case "Dropout":  # taken out
+        case "Dropout":  # would be removed
             return True
-        case "OptionalHasElement":  # becomes a vector
+        case "OptionalHasElement":  # would become a vector
             return True
-        case "CastLike":  # becomes a Cast without the attributes
+        case "CastLike":  # would become a Cast without the attributes
             return bool(node.attributes)
         case "SplitToSequence":  # fails when the sizes are computed
             sizes = node.inputs[1] if len(node.inputs) > 1 else None

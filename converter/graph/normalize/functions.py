@@ -10,19 +10,19 @@ from converter.errors import GraphInitError
 from converter.graph.unique_names import UniqueNames, rename
 from converter.graph.walk import all_nodes
 
-_DEEPEST = 100  # levels of functions that call functions; torch makes one for each level of modules
-_NODE_LIMIT = 2_000_000  # a file of a few kilobytes can describe functions that unfold to more than fits into memory
+_DEEPEST = 100  # levels of functions that call functions; torch exports one for each level of modules
+_NODE_LIMIT = 2_000_000  # functions in a file of a few kilobytes can expand to more nodes than fit into memory
 
 
 def inline_functions(model: ir.Model) -> None:
     """Replace every call of a local function, in sub-graphs and functions too, by the function's nodes.
 
     An inlined node is called `caller/node`. It keeps its metadata, and inherits its caller's where it has none. Its
-    `version` is the opset that the function is written for, which need not be the model's: onnx_ir's `InlinePass`
-    refuses such a function, names nodes without their caller, and has no bound for functions that call each other.
+    `version` is the opset of the function, which may differ from the model's. onnx_ir's `InlinePass` is not used: it
+    refuses such a function, names nodes without their caller, and has no limit for functions that call each other.
 
     Raises:
-        GraphInitError: functions call each other in a circle, or too deep, or unfold to too many nodes.
+        GraphInitError: functions call each other recursively or too deep, or expand to too many nodes.
     """
     _check_size(model)
     names = UniqueNames.of(model)
@@ -34,7 +34,7 @@ def inline_functions(model: ir.Model) -> None:
 
 
 def _check_size(model: ir.Model) -> None:
-    """Raise when functions call each other in a circle, or would unfold to too many nodes; nothing is unfolded."""
+    """Raise when functions call each other recursively, or would expand to too many nodes; nothing is expanded."""
     sizes: dict[ir.OperatorIdentifier, int] = {}
     open_functions: set[ir.OperatorIdentifier] = set()
 
@@ -59,7 +59,7 @@ def _check_size(model: ir.Model) -> None:
 
 
 def _expand(call: ir.Node, model: ir.Model, names: UniqueNames) -> list[ir.Node]:
-    """Put the body of its function in place of `call`; return the new nodes, those of sub-graphs included."""
+    """Replace `call` by the body of its function; return the new nodes, those of sub-graphs included."""
     function = model.functions[call.op_identifier()]
     body = function.clone()
     _separate_outputs(body)
@@ -77,7 +77,7 @@ def _expand(call: ir.Node, model: ir.Model, names: UniqueNames) -> list[ir.Node]
 
 
 def _separate_outputs(body: ir.Function) -> None:
-    """Let a node of its own make every output, where the function returns an input, or a result twice."""
+    """Insert an Identity for an output that is also an input of the function, or another output."""
     seen = set(body.inputs)
     for index, value in enumerate(body.outputs):
         if value in seen:
@@ -88,7 +88,7 @@ def _separate_outputs(body: ir.Function) -> None:
 
 
 def _resolve_attributes(node: ir.Node, call: ir.Node, function: ir.Function) -> None:
-    """Replace references to the function's attributes by what the call gives, else by the function's default."""
+    """Replace references to the function's attributes by the call's values, else by the function's defaults."""
     for key, attribute in list(node.attributes.items()):
         if attribute.is_ref():
             name = attribute.ref_attr_name or ""
@@ -99,7 +99,7 @@ def _resolve_attributes(node: ir.Node, call: ir.Node, function: ir.Function) -> 
 
 
 def _rename(body: ir.Function, call: ir.Node, names: UniqueNames) -> None:
-    """Put the caller's name before the names of nodes and values."""
+    """Prefix the names of nodes and values with the caller's name."""
     values = [value for graph in body.subgraphs() for value in (*graph.inputs, *graph.initializers.values())]
     for node in all_nodes(body):
         node.name = names.fresh(f"{call.name}/{node.name}")
@@ -110,7 +110,7 @@ def _rename(body: ir.Function, call: ir.Node, names: UniqueNames) -> None:
 
 
 def _connect(body: ir.Function, call: ir.Node) -> None:
-    """Move the nodes of `body` to where `call` stands, between its inputs and its outputs."""
+    """Move the nodes of `body` to the position of `call`, and connect them to its inputs and outputs."""
     for index, formal in enumerate(body.inputs):
         actual = call.inputs[index] if index < len(call.inputs) else None
         for use in list(formal.uses()):

@@ -1,4 +1,4 @@
-"""Shapes inside loops. ONNX infers none for loop-carried values, since an iteration may change them; few do."""
+"""Shapes in loops. ONNX infers none for loop-carried values, since an iteration may change them, which is rare."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from converter.graph.traits import Trait, has_trait
 from converter.graph.walk import all_nodes
 
 _MOST_TURNS = 20
-"""For each loop-carried value: every turn makes at least an axis or a rank unknown that an iteration changes."""
+"""Iterations of the inference for each loop-carried value: each one makes at least one more axis or rank unknown."""
 _OURS = 10**6
-"""Our names for dimensions look like those that ONNX invents, with numbers that it does not reach."""
+"""Our names for dimensions have the form of those that ONNX's inference invents, with larger numbers."""
 
 
 class _Carried(NamedTuple):
-    """A loop-carried value: before the loop, in the body, after an iteration, and after the loop."""
+    """A loop-carried value: the node's input, the body's input, the body's output, and the node's output."""
 
     initial: ir.Value
     formal: ir.Value
@@ -29,10 +29,10 @@ class _Carried(NamedTuple):
 
 
 def infer_loop_shapes(model: ir.Model) -> None:
-    """Give loop-carried values the shape that they start with, as far as the body keeps it.
+    """Give loop-carried values the shape of their initial value, except for axes that the body changes.
 
-    An axis that the body changes is free, and noted (`varying_axes`). Where a body's results have no known shape, what
-    the file declares stands.
+    An axis that the body changes is dynamic, and recorded (`varying_axes`). Where the shape of a body's result is
+    unknown, the shape that the file declares is used.
     """
     loops = [node for node in all_nodes(model.graph) if has_trait(node, Trait.LOOP)]
     carried = [item for node in loops for item in _carried(node)]
@@ -56,7 +56,7 @@ def infer_loop_shapes(model: ir.Model) -> None:
                 _set_others(node)
             infer_shapes(model)
             if not fresh:
-                break  # else the start of an inner loop may only now be known
+                break  # else the initial shapes of an inner loop may have become known
         common = {item: _common(shape, item.result.shape) for item, shape in shapes.items()}
         if common == shapes:
             break
@@ -71,7 +71,7 @@ def infer_loop_shapes(model: ir.Model) -> None:
 def _carried(node: ir.Node) -> Iterator[_Carried]:
     body = node.attributes["body"].as_graph()
     inputs, formals, results = list(node.inputs), list(body.inputs), list(body.outputs)
-    if node.op_type == "Loop":  # the trip count and the condition come first
+    if node.op_type == "Loop":  # after the trip count and the condition
         inputs, formals, results = inputs[2:], formals[2:], results[1:]
     else:
         inputs = inputs[: len(inputs) - node.attributes.get_int("num_scan_inputs")]
@@ -81,7 +81,7 @@ def _carried(node: ir.Node) -> Iterator[_Carried]:
 
 
 def _set_others(node: ir.Node) -> None:
-    """Give a Loop's iteration number, and the slices that a Scan's body takes, their types and shapes."""
+    """Set the types and shapes of a Loop's iteration number, and of the slices that a Scan's body reads."""
     formals = list(node.attributes["body"].as_graph().inputs)
     if node.op_type == "Loop":
         formals[0].type, formals[0].shape = ir.TensorType(ir.DataType.INT64), ir.Shape(())
@@ -96,7 +96,7 @@ def _set_others(node: ir.Node) -> None:
 
 
 def _named(shape: ir.Shape, number: int) -> ir.Shape:
-    """Name the extents that have no name, so that it is known whether an iteration keeps them."""
+    """Name the unknown extents, so that inference shows whether an iteration keeps them."""
     return ir.Shape(
         f"unk__{_OURS + 100 * number + axis}" if isinstance(dim, ir.SymbolicDim) and dim.value is None else dim
         for axis, dim in enumerate(shape)
@@ -104,7 +104,7 @@ def _named(shape: ir.Shape, number: int) -> ir.Shape:
 
 
 def _common(one: ir.Shape | None, other: ir.Shape | None) -> ir.Shape | None:
-    """What two shapes agree on."""
+    """The extents that two shapes share, None for the others; None when the ranks differ or are unknown."""
     if one is None or other is None or len(one) != len(other):
         return None
     return ir.Shape(a if a == b else None for a, b in zip(one, other, strict=True))

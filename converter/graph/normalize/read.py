@@ -1,4 +1,4 @@
-"""From the file's form into a graph that the passes can work on."""
+"""Read an ONNX protobuf into the graph that the passes change."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from converter.graph.walk import all_graphs, all_nodes
 
 
 def read_model(model: onnx.ModelProto, base_dir: Path) -> ir.Model:
-    """Return `model` as a graph of its own; tensors are shared, external data stays on disk, found in `base_dir`.
+    """Return `model` as a new graph; tensors are shared, and external data stays on disk, relative to `base_dir`.
 
     Raises:
-        GraphInitError: the protobuf does not describe a graph, or one of an operator set that nobody knows.
-        NodeInputMissingError: a node reads a value that nothing makes.
+        GraphInitError: the protobuf is not a valid graph, or its opset is unknown.
+        NodeInputMissingError: a node reads a value that nothing produces.
     """
     try:
         graph = ir.from_proto(_without_sparse_tensors(model))
         map_external_data(graph, base_dir)
         graph.graph.sort()
-    except Exception as error:  # whatever a malformed file makes the library stumble over
+    except Exception as error:  # a malformed file can cause any error in the library
         reason = " ".join(str(error.__cause__ or error).split()[:50]) or type(error).__name__
         raise GraphInitError(f"the model cannot be read as a graph: {reason}. Check it with onnx.checker.") from error
     _check_sources(graph)
     versions = graph.opset_imports
-    versions[""] = versions.pop("ai.onnx", versions.get("", 1))  # two names of one domain; no version means the first
+    versions[""] = versions.pop("ai.onnx", versions.get("", 1))  # two names of one domain; without a version it is 1
     if not 0 <= versions[""] <= OPSET:
         raise GraphInitError(
             f"the model is written in operator set {versions['']}, and the sets 1 to {OPSET} are known. "
@@ -42,7 +42,7 @@ def read_model(model: onnx.ModelProto, base_dir: Path) -> ir.Model:
 
 
 def _check_sources(model: ir.Model) -> None:
-    """Raise when a node or an output needs a value that nothing makes."""
+    """Raise when a node or an output of a graph reads a value that nothing produces."""
     known = {value for graph in all_graphs(model) for value in (*graph.inputs, *graph.initializers.values())}
     needed = [(f"node '{node.name}'", value) for node in all_nodes(model.graph) for value in node.inputs]
     needed += [("the graph's outputs", value) for graph in all_graphs(model) for value in graph.outputs]

@@ -1,8 +1,8 @@
-"""Operators that undo each other, taken out by onnxoptimizer.
+"""Remove operators that are inverse to each other, by onnxoptimizer.
 
-The optimizer is asked about runs of the operators that its optimisations are about, and about nothing else: it drops
-all metadata, fails on operators that it does not know, and takes time that grows with the square of the graph
-(1 s for 4,000 nodes). What it finds is then done on the graph, where nothing is lost.
+The optimizer gets only connected groups of the operators that its optimisations change: it drops all metadata, fails
+on operators that it does not know, and takes quadratic time in the size of the graph (1 s for 4,000 nodes). Its result
+is then applied to the graph, which keeps all metadata.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from converter.graph.traits import Trait, operators_with
 from converter.graph.unique_names import UniqueNames
 from converter.graph.walk import all_graphs
 
-# None that would cost a layer: onnxoptimizer also folds batch norms and drops Dropouts.
+# Only optimisations that keep all layers: onnxoptimizer also folds batch norms and drops Dropouts.
 OPTIMISATIONS = (
-    "fuse_consecutive_transposes",  # [0, 2, 3, 1] then [0, 3, 1, 2]: converters between layouts leave them
+    "fuse_consecutive_transposes",  # [0, 2, 3, 1] then [0, 3, 1, 2], left by layout conversions
     "eliminate_nop_transpose",
     "eliminate_nop_pad",  # by zero on all sides
-    "fuse_consecutive_reduce_unsqueeze",  # a mean over an axis that is put back: keepdims
+    "fuse_consecutive_reduce_unsqueeze",  # ReduceMean, then Unsqueeze of the same axis: keepdims
 )
 _OPERATORS = operators_with(Trait.REDUCTION) | {"Pad", "Transpose", "Unsqueeze"}
-_ALONE = frozenset(("Pad", "Transpose"))  # a single one may do nothing
+_ALONE = frozenset(("Pad", "Transpose"))  # one node by itself may have no effect and be removed
 _LONGEST_RUN = 500
-_ROUNDS = 3  # of 50,000 transposes, the first leaves one for each part of 500: 100, and the second leaves one
-_USE = "converter.use"  # an operator that the optimizer does not know: it stands for whoever uses the run's values
+_ROUNDS = 3  # of 50,000 transposes, the first leaves one of each 500, so 100; the second leaves one
+_USE = "converter.use"  # an operator that the optimizer does not know: it represents all consumers of the run's values
 
 
 def cancel_inverses(model: ir.Model) -> None:
-    """Apply `OPTIMISATIONS` to every graph of the model. What is left over is dead code.
+    """Apply `OPTIMISATIONS` to every graph of the model. Nodes that are no longer needed stay as dead code.
 
-    Runs that are too long for one go are cut into parts, whose remains are looked at together in the next round.
+    Longer runs than `_LONGEST_RUN` nodes are cut into parts; the next iteration optimises the remaining nodes together.
     """
     names = UniqueNames.of(model)
     for _ in range(_ROUNDS):
@@ -54,7 +54,7 @@ def cancel_inverses(model: ir.Model) -> None:
 
 
 def _runs(graph: ir.Graph) -> Iterator[_Run]:
-    """The connected groups of nodes that the optimisations may change, each in the graph's order, none too long."""
+    """Connected groups of up to `_LONGEST_RUN` nodes that the optimisations may change, in the graph's order."""
     groups: dict[ir.Node | None, list[ir.Node]] = {}
     for node in graph:
         data = node.inputs[0] if node.inputs else None
@@ -69,7 +69,7 @@ def _runs(graph: ir.Graph) -> Iterator[_Run]:
 
 
 class _Run:
-    """Connected nodes, what they take from the graph, and what the graph takes from them."""
+    """Connected nodes, the values that they read from the rest of the graph, and their values that others read."""
 
     def __init__(self, graph: ir.Graph, nodes: list[ir.Node]) -> None:
         self.graph = graph
@@ -81,11 +81,11 @@ class _Run:
         self.used = [value for value in self.made.values() if value.is_graph_output() or _users(value) - members]
 
     def optimise(self, names: UniqueNames) -> None:
-        """Ask onnxoptimizer what is left of the nodes standing alone, and do it to them."""
+        """Optimise the nodes as a model of their own with onnxoptimizer, and apply the result to the graph."""
         try:
             graph = onnxoptimizer.optimize(self._as_model(), list(OPTIMISATIONS)).graph
         except RuntimeError:
-            return  # it does not know a type or a form of the operator: all stays
+            return  # it does not support a type or a form of the operator: no change
         values = self.taken | self.made | self._new_constants(graph, names)
         *nodes, use = graph.node
         for proto in nodes:
@@ -110,7 +110,7 @@ class _Run:
         return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
     def _new_constants(self, graph: onnx.GraphProto, names: UniqueNames) -> dict[str, ir.Value]:
-        """Initializers that the optimizer made, such as the axes of two operators in one."""
+        """Initializers that the optimizer added, such as the axes of two operators that it merged."""
         new = {tensor.name: ir.from_proto(tensor) for tensor in graph.initializer if tensor.name not in self.taken}
         return {name: new_initializer(self.graph, names.fresh(name), tensor) for name, tensor in new.items()}
 
@@ -120,7 +120,7 @@ def _users(value: ir.Value) -> set[ir.Node]:
 
 
 def _change(node: ir.Node, proto: onnx.NodeProto, inputs: list[ir.Value | None]) -> None:
-    """Give `node` the attributes of `proto`, and these inputs."""
+    """Set the attributes of `node` to those of `proto`, and its inputs to `inputs`."""
     before = _attributes(ir.serde.serialize_node(node))
     if _attributes(proto) == before and list(node.inputs) == inputs:
         return
@@ -138,7 +138,7 @@ def _attributes(proto: onnx.NodeProto) -> dict[str, Any]:
 
 
 def _hand_through(value: ir.Value, end: ir.Value) -> None:
-    """Make `end` a copy of `value`: both are ends of the graph."""
+    """Let an Identity compute `end` from `value`, where `end` is an output of the graph and cannot be replaced."""
     node = end.producer()
     assert node is not None
     node.op_type = "Identity"

@@ -1,4 +1,4 @@
-"""Trip counts: find them for loops of TensorFlow, which compare a counter with a limit after each iteration.
+"""Infer the trip counts of loops from TensorFlow, which compare a counter with a limit after each iteration.
 
 Such a loop gets a trip count, and loop-carried values that do not change, or only count iterations, are removed. Then
 its row can write `for i in range(n)` and stack the outputs of all iterations.
@@ -24,8 +24,9 @@ _INT32, _INT64 = ir.DataType.INT32, ir.DataType.INT64
 class _Term(NamedTuple):
     """`counter + offset < limit`: the loop ends where this is false after an iteration.
 
-    `start` is the counter's first value, None for the loop's own iteration number; `limit` is computed outside of the
-    loop. With an offset of 1 it asks whether there is a next iteration; without, only after that one.
+    `start` is the counter's first value, None for the loop's own iteration number; `limit` is loop-invariant. With
+    offset 1, the counter is compared after it is incremented; with offset 0, before, so that the loop runs one
+    iteration more.
     """
 
     start: ir.Value | None
@@ -34,7 +35,7 @@ class _Term(NamedTuple):
 
 
 def infer_trip_counts(model: ir.Model) -> None:
-    """Give every loop that counts its iterations their number as its trip count."""
+    """Set the trip count of every loop whose condition compares an iteration counter with a limit."""
     names = UniqueNames.of(model)
     for node in list(all_nodes(model.graph)):
         if node.op_type == "Loop" and not node.domain:
@@ -42,7 +43,7 @@ def infer_trip_counts(model: ir.Model) -> None:
 
 
 class _Loop:
-    """A loop: its loop-carried values are `initial` before it, `formals` in its body, `results` after an iteration."""
+    """A Loop node. Loop-carried values are `initial` before it, inputs `formals` and outputs `results` of its body."""
 
     def __init__(self, node: ir.Node, names: UniqueNames) -> None:
         self.node = node
@@ -53,7 +54,7 @@ class _Loop:
         self.initial = list(node.inputs)[2:]
 
     def simplify(self) -> None:
-        """Set the trip count, and remove loop-carried values that need not be carried."""
+        """Set the trip count, and remove loop-carried values that are invariant or only count iterations."""
         self._capture_invariants()
         terms, others = [], []
         for value in _conjuncts(self.body.outputs[0]):
@@ -70,7 +71,7 @@ class _Loop:
         self._remove_counters()
 
     def _capture_invariants(self) -> None:
-        """Let the body capture loop-invariant values: what no iteration changes."""
+        """Let the body read values that no iteration changes from outside the loop."""
         for formal, result, initial in zip(self.formals, self.results, self.initial, strict=True):
             if _unwrapped(result) is formal and initial is not None:
                 formal.replace_all_uses_with(initial)
@@ -107,7 +108,7 @@ class _Loop:
         return value not in self.body.inputs if node is None else node.graph is not self.body
 
     def _holds_before(self, term: _Term) -> bool:
-        """Whether the condition before the first iteration is the same."""
+        """Whether `start < limit` holds for constants, or is a part of the loop's initial condition."""
         start, limit = _first(term.start), _number(term.limit)
         if start is not None and limit is not None:
             return start < limit
@@ -115,7 +116,7 @@ class _Loop:
         return condition is not None and any(_is_less(value, term.start, term.limit) for value in _conjuncts(condition))
 
     def _set_trip_count(self, terms: Sequence[tuple[_Term, ir.Value]]) -> list[ir.Value]:
-        """Set the least of the terms' trip counts and the loop's own; return the terms that stay conditions."""
+        """Set the minimum of the terms' trip counts and the loop's own; return the terms that stay conditions."""
         given = self.node.inputs[0]
         counts = {} if given is None or (_number(given) or 0) >= FAR else {_before_casts(given): given}
         for (start, limit, offset), _ in terms:
@@ -167,7 +168,7 @@ class _Loop:
         return made.outputs[0]
 
     def _set_condition(self, others: Sequence[ir.Value]) -> None:
-        """Let the loop go on while all of `others` are true; always when there are none."""
+        """Set the loop's condition to the conjunction of `others`; to true when there are none."""
         if not others:
             self.node.replace_input_with(1, self._constant(np.array(True)))
             others = [self.condition]
@@ -177,7 +178,7 @@ class _Loop:
         self.body.outputs[0] = condition if condition is not self.condition else self._add("Identity", (condition,), {})
 
     def _remove_counters(self) -> None:
-        """Let the body read the iteration number where it counts itself; drop loop-carried values that are not read."""
+        """Replace counters from 0 by the loop's iteration number; remove loop-carried values that nothing reads."""
         finals = self.node.outputs[: len(self.formals)]
         unread = [not final.uses() and not final.is_graph_output() for final in finals]
         for k, (formal, result, start) in enumerate(zip(self.formals, self.results, self.initial, strict=True)):
@@ -195,7 +196,7 @@ class _Loop:
             self._drop_carried(gone)
 
     def _drop_carried(self, gone: Sequence[int]) -> None:
-        """Replace the node by one without the loop-carried values at these places."""
+        """Replace the node by one without the loop-carried values at the indices `gone`."""
         old = self.node
         for k in reversed(gone):
             del self.body.inputs[k + 2]
@@ -241,7 +242,7 @@ def _is_less(value: ir.Value, start: ir.Value | None, limit: ir.Value) -> bool:
 
 
 def _unwrapped(value: ir.Value) -> ir.Value:
-    """The value that Identity nodes hand on."""
+    """The value before Identity nodes."""
     node = value.producer()
     while node is not None and node.op_type == "Identity" and not node.domain and node.inputs[0] is not None:
         value = node.inputs[0]
@@ -250,7 +251,7 @@ def _unwrapped(value: ir.Value) -> ir.Value:
 
 
 def _before_casts(value: ir.Value) -> ir.Value:
-    """The integer before casts: integers are also compared as floats."""
+    """The integer that Cast nodes convert, since loops also compare integers as floats; `value` if there is none."""
     root = value = _unwrapped(value)
     node = value.producer()
     while node is not None and node.op_type == "Cast" and not node.domain and node.inputs[0] is not None:
@@ -261,7 +262,7 @@ def _before_casts(value: ir.Value) -> ir.Value:
 
 
 def _number(value: ir.Value) -> int | None:
-    """The number that a scalar constant holds, where it is a whole one."""
+    """The integer that a constant of one element holds; None for other values."""
     tensor = _before_casts(value).const_value
     if tensor is None or tensor.size != 1 or not (tensor.dtype.is_integer() or tensor.dtype.is_floating_point()):
         return None

@@ -1,9 +1,9 @@
-"""Every operator to its meaning at one opset, node by node.
+"""Upgrade: rewrite every node to one opset.
 
 onnx's own version converter is not used: it drops metadata and function names, serialises the weights, refuses a whole
-model for one node, and changes the meaning of a dozen operators without a word (`tests/normalize/test_upgrade.py`
-compares each with the original). Of ONNX's 426 changes of operators, all but those in `REWRITES` only widen what an
-operator accepts; a test compares the schemas and fails when one is neither.
+model for one node, and silently changes the meaning of a dozen operators (`tests/normalize/test_upgrade.py`
+compares each with the original). Of ONNX's 426 changes of operators, those not in `REWRITES` only extend what an
+operator accepts; a test compares the schemas and fails for a change that is neither.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from converter.graph.walk import all_nodes
 
 
 def upgrade(model: ir.Model, kept: Collection[str] = ()) -> None:
-    """Bring every node of ONNX's own domain to `OPSET`, and what onnxruntime wrote instead of them; others stay.
+    """Rewrite nodes of ONNX's domain and of onnxruntime's (`RELATIVES`) to `OPSET`; other nodes stay.
 
-    A node that cannot be brought there moves to the domain `REFUSED` and keeps all else; `refusal_of` says what it was
-    and why. An opset newer than `OPSET` is taken for `OPSET`.
+    A node that cannot be rewritten moves to the domain `REFUSED` and is otherwise unchanged; `refusal_of` gives its
+    operator and the reason. An opset newer than `OPSET` is treated as `OPSET`.
 
     Args:
-        model: without local functions, its constants initializers.
-        kept: operators (`com.microsoft.Gelu`) that stay as they are.
+        model: without local functions and Constant nodes.
+        kept: operators (`com.microsoft.Gelu`) that are not rewritten.
     """
     version = model.opset_imports[""]
     nodes = [
@@ -39,7 +39,7 @@ def upgrade(model: ir.Model, kept: Collection[str] = ()) -> None:
     ]
     changed = {node for node in nodes if _is_relative(node) or _has_changed(node.op_type, node.version or version)}
     if changed and all(node.domain or node.version in (None, version) for node in nodes):
-        infer_shapes(model)  # the rewrites ask for ranks
+        infer_shapes(model)  # the rewrites need ranks
     names = UniqueNames.of(model)
     for node in nodes:
         if node in changed:

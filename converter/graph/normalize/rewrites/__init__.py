@@ -1,6 +1,6 @@
 """Rewrite rules for older versions of operators: `(operator, version that changed its meaning or form) → rewrite rule`.
 
-A rewrite gets a node that has the meaning of the version before and leaves one that has the meaning of this version.
+A rewrite rule receives a node with the meaning of the version before, and changes it to the meaning of this version.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ REWRITES: dict[tuple[str, int], Rewrite] = {
 }
 
 EXPERIMENTAL: dict[str, Rewrite] = experimental.REWRITES
-"""Operators that ONNX had before version 10 without a definition."""
+"""Operators that ONNX before version 10 had without specification."""
 
 RELATIVES: dict[str, Rewrite] = microsoft.REWRITES
 """Operators of onnxruntime's own domain, `RELATIVES_DOMAIN`."""

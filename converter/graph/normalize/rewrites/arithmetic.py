@@ -1,4 +1,4 @@
-"""Operators on single numbers and along axes whose meaning changed."""
+"""Elementwise operators, softmax and reductions whose meaning changed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Rewrite = Callable[[Edit], None]
 
 
 def broadcast_7(edit: Edit) -> None:
-    """Before version 7, `axis` says where the second input's dimensions stand among the first's."""
+    """Before version 7, `axis` is the axis of the first input that the second input's first axis is aligned with."""
     axis = edit.take("axis")
     if not edit.take("broadcast", 0) or axis is None:
-        return  # equal shapes, or the last dimensions match: as NumPy does it
+        return  # equal shapes, or aligned at the last axis, as in NumPy
     left, right = edit.input(0), edit.input(1)
     rank, own = len(edit.shape(left)), len(edit.shape(right))
     missing = rank - axis % rank - own
@@ -24,7 +24,7 @@ def broadcast_7(edit: Edit) -> None:
 
 
 def prelu_7(edit: Edit) -> None:
-    """A vector of slopes belongs to axis 1 before version 7, to the last axis since."""
+    """A vector of slopes is aligned with axis 1 before version 7, with the last axis since."""
     slope = edit.input(1)
     rank = len(edit.shape(edit.input(0)))
     if edit.shape(slope) != (1,) and len(edit.shape(slope)) == 1 and rank > 2:
@@ -32,7 +32,7 @@ def prelu_7(edit: Edit) -> None:
 
 
 def softmax_13(edit: Edit) -> None:
-    """Before version 13, all axes from `axis` on are one; since then `axis` is a single one."""
+    """Before version 13, softmax is over all axes from `axis` on together; since then over the single axis `axis`."""
     axis, data = edit.take("axis", 1), edit.input(0)
     single = _single_axis(axis, edit.find_shape(data))
     if single is not None:
@@ -45,7 +45,7 @@ def softmax_13(edit: Edit) -> None:
 
 
 def _single_axis(axis: int, shape: tuple[int | None, ...] | None) -> int | None:
-    """The one axis from `axis` on that has an extent, if there is but one."""
+    """The only axis from `axis` on whose extent is not 1; the last axis when all are 1; None when there are several."""
     if shape is None:
         return axis if axis == -1 else None
     wide = [index for index in range(axis % len(shape), len(shape)) if shape[index] != 1]
@@ -55,7 +55,7 @@ def _single_axis(axis: int, shape: tuple[int | None, ...] | None) -> int | None:
 
 
 def through_float(edit: Edit) -> None:
-    """The operator no longer takes integers: compute in float and cast back."""
+    """The operator no longer accepts integers: compute in float and cast back."""
     data = edit.input(0)
     if data is None or data.dtype is None or not data.dtype.is_integer():
         return

@@ -1,4 +1,4 @@
-"""Operators whose meaning stayed while its form changed: attributes that went, moved to the inputs, or were renamed."""
+"""Operators with unchanged meaning in another form: attributes that were removed, renamed, or became inputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Rewrite = Callable[[Edit], None]
 
 
 def drop(*names: str) -> Rewrite:
-    """Attributes that say nothing about inference go."""
+    """Remove attributes that have no effect in inference."""
 
     def rewrite(edit: Edit) -> None:
         for name in names:
@@ -25,7 +25,7 @@ def drop(*names: str) -> Rewrite:
 
 
 def spell_out(**defaults: Any) -> Rewrite:
-    """The older version's defaults are written down, because the newer version has others."""
+    """Set the older version's default values explicitly, because the newer version has other defaults."""
 
     def rewrite(edit: Edit) -> None:
         edit.set(**{name: value for name, value in defaults.items() if name not in edit.node.attributes})
@@ -34,7 +34,7 @@ def spell_out(**defaults: Any) -> Rewrite:
 
 
 def ints_to_input(name: str, index: int, default: Any = None, wrap: bool = False) -> Rewrite:
-    """An attribute of integers becomes the input at `index`; `wrap` makes a number a vector of one."""
+    """Turn an attribute of integers into the input at `index`; `wrap` turns a number into a vector of one element."""
 
     def rewrite(edit: Edit) -> None:
         numbers = edit.take(name, default)
@@ -45,7 +45,7 @@ def ints_to_input(name: str, index: int, default: Any = None, wrap: bool = False
 
 
 def respell(name: str, spellings: Mapping[str, str]) -> Rewrite:
-    """A value of a string attribute has another name."""
+    """Rename values of a string attribute."""
 
     def rewrite(edit: Edit) -> None:
         if (value := edit.get(name)) in spellings:
@@ -55,7 +55,7 @@ def respell(name: str, spellings: Mapping[str, str]) -> Rewrite:
 
 
 def rename(op_type: str) -> Rewrite:
-    """The operator is called `op_type`."""
+    """Rename the operator to `op_type`."""
 
     def rewrite(edit: Edit) -> None:
         edit.node.op_type = op_type
@@ -121,7 +121,7 @@ def tile_6(edit: Edit) -> None:
 
 
 def cast_6(edit: Edit) -> None:
-    """Cast-1 names its type."""
+    """Cast-1 has the type's name as a string."""
     name = str(edit.get("to")).upper()
     if name not in dict(onnx.TensorProto.DataType.items()):
         raise RefusedError(f"its type '{edit.get('to')}' is unknown")
@@ -129,13 +129,13 @@ def cast_6(edit: Edit) -> None:
 
 
 def selu_6(edit: Edit) -> None:
-    """Selu-1 has fewer digits in its defaults."""
+    """Selu-1 has default values with fewer digits."""
     edit.take("consumed_inputs")
     spell_out(alpha=1.6732, gamma=1.0507)(edit)
 
 
 def lp_pool_2(edit: Edit) -> None:
-    """The order of the norm is a real number in (Global)LpPool-1."""
+    """The order of the norm is a float in (Global)LpPool-1, and an integer since."""
     order = edit.take("p", 2.0)
     if order != int(order):
         raise RefusedError(f"the order of its norm is {order}, and ONNX takes integers")
@@ -154,7 +154,7 @@ REWRITES: dict[tuple[str, int], Rewrite] = {
     **{(name, 6): drop("consumed_inputs") for name in _CONSUMED},
     **{(name, 18): ints_to_input("axes", 1) for name in operators_with(Trait.REDUCTION) - {"ReduceSum"}},
     **{(name, 13): ints_to_input("axes", 1) for name in ("ReduceSum", "Squeeze", "Unsqueeze")},
-    **{(name, 7): drop("output_sequence") for name in operators_with(Trait.RECURRENT)},  # it is there or left out
+    **{(name, 7): drop("output_sequence") for name in operators_with(Trait.RECURRENT)},  # unused outputs are omitted
     ("Cast", 6): cast_6,
     ("Clip", 11): clip_11,
     ("Concat", 4): spell_out(axis=1),

@@ -1,4 +1,4 @@
-"""Operators of ONNX's domain without a definition: what exporters wrote before version 10, and onnxruntime writes."""
+"""Operators in ONNX's domain without specification: from exporters before version 10, and from onnxruntime."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def affine(edit: Edit) -> None:
 
 
 def crop(edit: Edit) -> None:
-    """Crop: takes `border` (left, top, right, bottom) off an image, or cuts `scale` (height, width) out behind it."""
+    """Crop: remove `border` (left, top, right, bottom), or keep `scale` (height, width) from left and top on."""
     left, top, right, bottom = edit.get("border")
     ends = [-bottom or np.iinfo(np.int64).max, -right or np.iinfo(np.int64).max]
     if size := edit.get("scale"):
@@ -29,12 +29,12 @@ def crop(edit: Edit) -> None:
 
 
 def dynamic_slice(edit: Edit) -> None:
-    """DynamicSlice: Slice, before it took its bounds as inputs itself."""
+    """DynamicSlice: Slice with its bounds as inputs, as in Slice-10."""
     edit.node.op_type = "Slice"
 
 
 def image_scaler(edit: Edit) -> None:
-    """ImageScaler: scale x + bias of the channel."""
+    """ImageScaler: scale x + bias, with a bias per channel."""
     data = edit.input(0)
     dtype = data.dtype.numpy() if data is not None and data.dtype is not None else np.float32
     bias = edit.constant("bias", np.array(edit.get("bias"), dtype).reshape(-1, 1, 1))

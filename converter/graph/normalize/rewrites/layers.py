@@ -12,7 +12,7 @@ Rewrite = Callable[[Edit], None]
 
 
 def batch_normalization_9(edit: Edit) -> None:
-    """With `spatial=0`, up to version 8, every activation has statistics of its own."""
+    """Up to version 8, `spatial=0` means statistics per activation, of shape (C, ...), instead of per channel."""
     if edit.take("spatial", 1) or len(edit.shape(edit.input(1))) == 1:
         return
     if len(edit.node.outputs) > 1:
@@ -25,7 +25,7 @@ def batch_normalization_9(edit: Edit) -> None:
 
 
 def batch_normalization_14(edit: Edit) -> None:
-    """Before version 14, a node with more than one output is one that trains."""
+    """Before version 14, a node with more than one output is in training mode."""
     outputs = edit.node.outputs
     if len(outputs) == 1:
         return
@@ -36,7 +36,7 @@ def batch_normalization_14(edit: Edit) -> None:
 
 
 def group_normalization_21(edit: Edit) -> None:
-    """Scale and bias are per group up to version 18, per channel since."""
+    """Scale and bias are per group, (groups,), up to version 18, and per channel, (C,), since."""
     channels, groups = edit.shape(edit.input(0))[1], edit.get("num_groups")
     if channels is None:
         raise RefusedError("the number of its channels is unknown")
@@ -49,7 +49,7 @@ def group_normalization_21(edit: Edit) -> None:
 
 
 def dropout_10(edit: Edit) -> None:
-    """The mask is of the data's type up to version 7, boolean since."""
+    """The mask has the data's element type up to version 7, and is boolean since."""
     if len(edit.node.outputs) > 1 and edit.node.outputs[1].uses():
         data = edit.input(0)
         dtype = data.dtype if data is not None and data.dtype is not None else ir.DataType.FLOAT
@@ -64,7 +64,7 @@ def dropout_12(edit: Edit) -> None:
 
 
 def mean_variance_normalization_9(edit: Edit) -> None:
-    """Before it had a definition, attributes said whether the channels are one, and whether to divide at all."""
+    """Before version 9, attributes say whether to normalise across channels, and whether to divide by the deviation."""
     axes = [0, 1, 2, 3] if edit.take("across_channels", 0) else [0, 2, 3]
     if edit.take("normalize_variance", 1):
         edit.set(axes=axes)
@@ -74,7 +74,7 @@ def mean_variance_normalization_9(edit: Edit) -> None:
 
 
 def without_is_test(edit: Edit) -> None:
-    """Up to version 6, `is_test` tells training from inference; a model that is given away is for inference."""
+    """Up to version 6, `is_test` distinguishes inference from training; exported models are for inference."""
     edit.take("is_test")
 
 

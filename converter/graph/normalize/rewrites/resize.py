@@ -1,4 +1,4 @@
-"""Upsample, and the Resize that came after it."""
+"""Upsample, and Resize, which replaced it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Rewrite = Callable[[Edit], None]
 
 
 def upsample_7(edit: Edit) -> None:
-    """Upsample-1 scales height and width."""
+    """Upsample-1 has attributes for the scales of height and width."""
     height, width = edit.take("height_scale"), edit.take("width_scale")
     edit.set(scales=[1.0, 1.0, height, width])
     if edit.get("mode") == "bilinear":
@@ -26,7 +26,7 @@ def upsample_9(edit: Edit) -> None:
 
 
 def resize_11(edit: Edit) -> None:
-    """Resize-10 measures from the corner, and takes the nearest pixel below when it enlarges, above when it shrinks."""
+    """Resize-10 has asymmetric coordinates; the nearest pixel is by floor to enlarge, by ceil to shrink."""
     mode = edit.get("mode", "nearest")
     edit.set(mode=mode, coordinate_transformation_mode="asymmetric")
     if mode == "nearest":
@@ -37,7 +37,7 @@ def resize_11(edit: Edit) -> None:
 
 
 def resize_13(edit: Edit) -> None:
-    """Resize-11 has a mode of its own for TensorFlow's nearest neighbour, which is half a pixel off `half_pixel`."""
+    """Resize-11 has a mode for TensorFlow's nearest neighbour, which differs from `half_pixel` by half a pixel."""
     if edit.get("coordinate_transformation_mode") != "tf_half_pixel_for_nn":
         return
     if edit.get("mode", "nearest") != "nearest" or edit.get("nearest_mode") != "floor":
@@ -48,7 +48,7 @@ def resize_13(edit: Edit) -> None:
 def _enlarges(edit: Edit) -> bool:
     scales = edit.input(1)
     if scales is None or scales.const_value is None:
-        return True  # computed scales are those of an up-sampling
+        return True  # computed scales are taken to be those of an up-sampling
     numbers = scales.const_value.numpy()
     if (numbers < 1).any() and (numbers > 1).any():
         raise RefusedError("it enlarges one axis and shrinks another to the nearest pixel, which ONNX now does one way")

@@ -12,7 +12,7 @@ Rewrite = Callable[[Edit], None]
 
 
 def scan_9(edit: Edit) -> None:
-    """Scan-8 runs over axis 1 for every element of axis 0: a Scan in a Scan."""
+    """Scan-8 iterates over axis 1 for each element of batch axis 0: becomes a Scan over axis 0 with a Scan as body."""
     if edit.input(0) is not None:
         raise RefusedError("its sequences differ in length (input sequence_lens), for which ONNX has no operator now")
     data, outputs = edit.node.inputs[1:], edit.node.outputs
@@ -30,7 +30,7 @@ def scan_9(edit: Edit) -> None:
 
 
 def _row(edit: Edit, value: ir.Value | None) -> ir.Value:
-    """What the outer loop hands to the inner one: `value` without its first axis."""
+    """The input of the outer Scan's body: `value` without its first axis."""
     assert value is not None
     shape = None if value.shape is None else ir.Shape(value.shape[1:])
     return ir.Value(name=edit.fresh("row"), type=value.type, shape=shape)

@@ -1,6 +1,6 @@
-"""Operators of onnxruntime's own domain, com.microsoft, which its optimiser and its quantiser write.
+"""Operators of onnxruntime's own domain, com.microsoft, from its optimiser and its quantiser.
 
-Each is put together from ONNX's operators, so that what follows knows types and shapes, and one row serves both.
+Each is rewritten to ONNX's operators, so that later passes can infer types and shapes, and no extra rows are needed.
 Source: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md.
 """
 

@@ -12,7 +12,7 @@ from converter.graph.normalize.rewrites.microsoft.quantised import real_product
 
 
 def attention(edit: Edit) -> None:
-    """Attention: queries, keys and values are one product with the weights of all three."""
+    """Attention: queries, keys and values come from one MatMul with their packed weights."""
     _refuse(edit, "do_rotary", "past_present_share_buffer")
     product = edit.before("MatMul", edit.input(0), edit.input(1))
     if edit.input(2) is not None:
@@ -21,7 +21,7 @@ def attention(edit: Edit) -> None:
 
 
 def qattention(edit: Edit) -> None:
-    """QAttention: Attention whose first product is one of integers."""
+    """QAttention: Attention whose first MatMul is quantised."""
     _refuse(edit, "do_rotary", "past_present_share_buffer")
     x, weights, bias, x_scale, w_scale, _, x_zero_point, w_zero_point = (edit.input(i) for i in range(8))
     product = real_product(edit, (x, weights, x_zero_point, w_zero_point), (x_scale, w_scale))
@@ -29,7 +29,7 @@ def qattention(edit: Edit) -> None:
 
 
 def multi_head_attention(edit: Edit) -> None:
-    """MultiHeadAttention: queries, keys and values apart, or packed as (batch, length, heads, parts, size)."""
+    """MultiHeadAttention: separate queries, keys and values, or packed as (batch, length, heads, parts, size)."""
     if edit.input(8) is not None or edit.input(9) is not None:
         raise RefusedError("its past is kept in a buffer (past_sequence_length, cache_indirection)")
     if len(edit.node.outputs) > 3 and (edit.node.outputs[3].uses() or edit.node.outputs[3].is_graph_output()):
@@ -56,7 +56,7 @@ def multi_head_attention(edit: Edit) -> None:
 
 
 def rotary_embedding(edit: Edit) -> None:
-    """RotaryEmbedding; its positions may be the first one alone."""
+    """RotaryEmbedding; `position_ids` may hold the first position only."""
     _refuse(edit, "is_packed_batching")
     if edit.get("scale", 1.0) != 1:
         raise RefusedError("it scales its result")
@@ -81,7 +81,7 @@ def rotary_embedding(edit: Edit) -> None:
     )
 
 
-# What they have in common
+# Shared by these operators
 
 
 def _refuse(edit: Edit, *attributes: str) -> None:
@@ -91,15 +91,15 @@ def _refuse(edit: Edit, *attributes: str) -> None:
 
 
 def _packed_attention(edit: Edit, product: ir.Value, width: int | None, mask: int, past: int, bias: int = -1) -> None:
-    """Split the product into queries, keys and values, and attend.
+    """Split the product into queries, keys and values, and compute Attention of them.
 
     Args:
         edit: the node.
         product: (batch, length, width).
-        width: of queries, keys and values together.
-        mask: which input it is.
-        past: which input; it holds keys and values, (2, batch, heads, length, size).
-        bias: which input, -1 for none.
+        width: the width of queries, keys and values together, None if unknown.
+        mask: index of that input.
+        past: index of that input, which holds past keys and values, (2, batch, heads, length, size).
+        bias: index of that input, -1 for none.
     """
     if edit.input(6) is not None and edit.node.op_type == "Attention":
         raise RefusedError("its past is kept in a buffer (past_sequence_length)")
@@ -140,10 +140,10 @@ def _mask(
     k: ir.Value | None,
     past: ir.Value | None,
 ) -> ir.Value | None:
-    """What is added to the scores: a bias, and `mask_filter_value` where the mask, or the order, excludes a key.
+    """The addend of the scores: a bias, plus `mask_filter_value` where the mask or causality excludes a key.
 
-    A mask is the number of keys that count, for each of the batch; or it says of each key, for all queries or for
-    each, whether it counts. Causal attention without one is left to ONNX's.
+    A mask is the number of valid keys, (batch,), or 1 for valid keys, (batch, keys) or (batch, queries, keys). Without
+    a mask, causality is left to ONNX's Attention.
     """
     if mask is None:
         return bias
@@ -171,7 +171,7 @@ def _mask(
 
 
 def _locations(edit: Edit, x: ir.Value | None, past: ir.Value | None = None) -> ir.Value:
-    """0, 1, … for every element of a sequence (batch, length, …) behind its past (batch, heads, length, …)."""
+    """Positions 0, 1, … of `past`, (batch, heads, past length, …), then of the sequence `x`, (batch, length, …)."""
     length = edit.before("Shape", x, start=1, end=2)
     if past is not None:
         length = edit.before("Add", length, edit.before("Shape", past, start=2, end=3))
@@ -184,7 +184,7 @@ def _filter(edit: Edit, allowed: ir.Value, q: ir.Value | None) -> ir.Value:
 
 
 def _one_for_each(mask: ir.Value, x: ir.Value | None) -> bool:
-    """Whether a vector is known to be as long as the batch."""
+    """Whether a mask (batch,) is known to have one element for each sequence of `x`, (batch, …)."""
     if mask.shape is None or x is None or x.shape is None:
         return False
     count, batch = mask.shape[0], x.shape[0]
@@ -192,7 +192,7 @@ def _one_for_each(mask: ir.Value, x: ir.Value | None) -> bool:
 
 
 def _parts(edit: Edit, packed: ir.Value | None, count: int) -> Sequence[ir.Value]:
-    """Queries, keys and values of (batch, length, heads, parts, size), each with its heads in the last axis."""
+    """Unpack (batch, length, heads, parts, size) into parts (batch, length, heads * size)."""
     return [_merged(edit, edit.before("Gather", packed, edit.ints("part", i), axis=3)) for i in range(count)]
 
 
@@ -202,7 +202,7 @@ def _merged(edit: Edit, x: ir.Value) -> ir.Value:
 
 
 def _trimmed(*inputs: ir.Value | None) -> list[ir.Value | None]:
-    """Inputs without those left out at the end."""
+    """The inputs without trailing omitted ones."""
     kept = list(inputs)
     while kept[-1] is None:
         kept.pop()

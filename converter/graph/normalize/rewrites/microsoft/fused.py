@@ -1,4 +1,4 @@
-"""Activations and products, and what onnxruntime's optimiser fuses into them."""
+"""Activations, and MatMul, Gemm and Conv with the operators that onnxruntime's optimiser fuses into them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from converter.graph.edit import Edit, RefusedError
 
 
 def gelu(edit: Edit) -> None:
-    """Gelu: the exact one."""
+    """Gelu: exact, by erf."""
     edit.become("Gelu", [edit.input(0)])
 
 
@@ -20,7 +20,7 @@ def bias_gelu(edit: Edit) -> None:
 
 
 def fast_gelu(edit: Edit) -> None:
-    """FastGelu: Gelu by tanh, of a sum where there is a bias."""
+    """FastGelu: Gelu approximated by tanh, of the sum with a bias if there is one."""
     x, bias = edit.input(0), edit.input(1)
     edit.become("Gelu", [x if bias is None else edit.before("Add", x, bias)], approximate="tanh")
 
@@ -34,7 +34,7 @@ def quick_gelu(edit: Edit) -> None:
 
 
 def fused_mat_mul(edit: Edit) -> None:
-    """FusedMatMul: a scaled product, either side transposed, or with its batch behind its rows."""
+    """FusedMatMul: a scaled product; factors may be transposed, or have the batch after the rows (`transBatch`)."""
     factors = [
         _turned(edit, edit.input(index), edit.get(f"trans{side}", 0), edit.get(f"transBatch{side}", 0))
         for index, side in enumerate("AB")
@@ -47,7 +47,7 @@ def fused_mat_mul(edit: Edit) -> None:
 
 
 def _turned(edit: Edit, value: ir.Value | None, swap: int, batch_behind: int) -> ir.Value | None:
-    """Bring a factor's first axis behind its batch, and swap its last two axes."""
+    """Move a factor's first axis before its last axis (`batch_behind`), and swap its last two axes (`swap`)."""
     if not swap and not batch_behind:
         return value
     axes = [*range(len(edit.shape(value)))]
@@ -66,7 +66,7 @@ def fused_gemm(edit: Edit) -> None:
 
 
 def fused_conv(edit: Edit) -> None:
-    """FusedConv: Conv, plus a tensor, and an activation."""
+    """FusedConv: Conv, optional Add of a tensor, and an activation."""
     if edit.input(3) is None:
         _activated(edit, "Conv", _WINDOW)
         return
@@ -96,14 +96,14 @@ def _activated(edit: Edit, op_type: str, attributes: tuple[str, ...]) -> None:
 
 
 def _activate(edit: Edit, x: ir.Value) -> None:
-    """Let the node be its activation of `x`: FusedConv has a list of parameters, FusedGemm an attribute for each."""
+    """Turn the node into its activation of `x`. FusedConv has a list of parameters, FusedGemm an attribute for each."""
     name = edit.get("activation", "")
     if name not in _PARAMETERS:
         raise RefusedError(f"its activation '{name}' is unknown")
     names = _PARAMETERS[name]
     values = edit.get("activation_params") or [edit.get(f"activation_{name}") for name in names]
     given = {name: value for name, value in zip(names, values, strict=False) if value is not None}
-    if name == "Clip":  # ONNX's takes its bounds as inputs
+    if name == "Clip":  # in ONNX, its bounds are inputs
         edit.become(name, [x, *(edit.like(bound, number, x) for bound, number in given.items())])
     else:
         edit.become(name, [x], **given)

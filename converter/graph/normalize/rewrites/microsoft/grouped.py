@@ -1,4 +1,4 @@
-"""GroupQueryAttention, the attention of decoders that keep their keys and values from step to step."""
+"""GroupQueryAttention, the attention of decoders with a cache of keys and values."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from converter.graph.edit import Edit, RefusedError
 
 
 def group_query_attention(edit: Edit) -> None:
-    """GroupQueryAttention as ONNX's Attention: each query sees the keys up to its own place.
+    """GroupQueryAttention as ONNX's Attention: causal, each query attends to the keys up to its own position.
 
-    Its fifth input holds the place of every sequence's last token. A shorter sequence has its padding behind, and the
-    keys of its new tokens go in front of that.
+    Input 5 holds the position of the last token of every sequence. Shorter sequences are padded at the end; the keys
+    of new tokens are written before the padding.
     """
     _refuse_what_has_no_counterpart(edit)
     heads, key_heads = edit.get("num_heads"), edit.get("kv_num_heads")
@@ -51,7 +51,7 @@ def _refuse_what_has_no_counterpart(edit: Edit) -> None:
 
 
 def _queries_keys_values(edit: Edit, heads: int, key_heads: int) -> list[ir.Value]:
-    """(batch, length, heads * size) each; the first input may hold all three."""
+    """Queries, keys and values, (batch, length, heads * size) each; the first input may pack all three."""
     q, k, v = (edit.input(i) for i in range(3))
     if q is not None and k is not None and v is not None:
         return [q, k, v]
@@ -64,14 +64,14 @@ def _queries_keys_values(edit: Edit, heads: int, key_heads: int) -> list[ir.Valu
 
 
 def _starts(edit: Edit, length: ir.Value) -> ir.Value:
-    """(batch, 1): how many places of the past each sequence has filled."""
+    """(batch, 1): the number of past positions of each sequence, without padding."""
     last = edit.before("Cast", edit.before("Reshape", edit.input(5), edit.ints("shape", [-1, 1])), to=ir.DataType.INT64)
     filled = edit.before("Sub", edit.before("Add", last, edit.ints("one", 1)), length)
     return edit.before("Max", filled, edit.ints("zero", 0))
 
 
 def _count(edit: Edit, length: ir.Value) -> ir.Value:
-    """0, 1, … up to `length`, a vector of one number."""
+    """0, 1, …, length - 1, of shape (length,); `length` has shape (1,)."""
     return edit.before("Range", edit.ints("zero", 0), edit.before("Squeeze", length), edit.ints("one", 1))
 
 
@@ -88,12 +88,12 @@ def _split(edit: Edit, x: ir.Value, heads: int) -> ir.Value:
 
 
 def _behind_past(edit: Edit, starts: ir.Value, length: ir.Value, k: ir.Value, v: ir.Value) -> tuple[ir.Value, ir.Value]:
-    """Keys and values with those of the past that count in front of them, for each sequence, and zeros behind."""
+    """For each sequence, past keys and values without padding, then the new ones, then zeros."""
     room = edit.before("Shape", edit.input(3), start=2, end=3)
     total = edit.before("Cast", edit.before("Reshape", edit.input(6), edit.ints("shape", [1])), to=ir.DataType.INT64)
     places = _count(edit, edit.before("Max", room, total))
     new = edit.before("Sub", edit.before("Add", places, room), starts)
-    new = edit.before("Min", new, edit.before("Add", room, length))  # which is where the zeros are
+    new = edit.before("Min", new, edit.before("Add", room, length))  # the position of the zeros
     source = edit.before("Where", edit.before("Less", places, starts), places, new)
     source = edit.before("Unsqueeze", source, edit.ints("axes", [1, 3]))
     pads = edit.ints("pads", [0, 0, 0, 0, 0, 0, 1, 0])
@@ -103,14 +103,14 @@ def _behind_past(edit: Edit, starts: ir.Value, length: ir.Value, k: ir.Value, v:
 
 
 def _taken(edit: Edit, both: ir.Value, places: ir.Value) -> ir.Value:
-    """The elements of (batch, heads, length, size) at places (batch, 1, length, 1)."""
+    """Gather from `both`, (batch, heads, length, size), at positions (batch, 1, new length, 1) along the length."""
     one, ends = edit.ints("one", [1]), {i: edit.before("Shape", both, start=i, end=i + 1) for i in (0, 1, 3)}
     shape = edit.before("Concat", ends[0], ends[1], one, ends[3], axis=0)
     return edit.before("GatherElements", both, edit.before("Expand", places, shape), axis=2)
 
 
 def _allowed(edit: Edit, places: ir.Value, length: ir.Value) -> ir.Value:
-    """(batch, 1, queries, keys): the keys up to the query's place, in a window where there is one."""
+    """Mask (batch, 1, queries, keys): true for keys up to the query's position, within the local window if any."""
     queries = edit.before("Unsqueeze", places, edit.ints("axes", [1, 3]))
     keys, window = _count(edit, length), edit.get("local_window_size", -1)
     allowed = edit.before("LessOrEqual", keys, queries)

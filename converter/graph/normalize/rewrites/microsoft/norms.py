@@ -1,4 +1,4 @@
-"""Norms of sums, and of the embeddings of tokens, positions and segments."""
+"""Normalisations of a sum of tensors, or of the embeddings of tokens, positions and segments."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def skip_simplified_layer_normalization(edit: Edit) -> None:
 
 
 def _sum_of_skip(edit: Edit, bias: ir.Value | None) -> ir.Value:
-    """The sum that is normalised; it is the node's fourth output too."""
+    """The sum that is normalised; it is also the node's fourth output."""
     outputs = edit.node.outputs
     if any(value.uses() or value.is_graph_output() for value in outputs[1:3]):
         raise RefusedError("its outputs mean and inv_std_var are used")
-    x = edit.input(0) if bias is None else edit.before("Add", edit.input(0), bias)  # of the product in front
+    x = edit.input(0) if bias is None else edit.before("Add", edit.input(0), bias)  # the bias of the previous MatMul
     total = edit.before("Add", x, edit.input(1))
     if len(outputs) > 3:
         edit.replace_output(3, total)
@@ -37,7 +37,7 @@ def _sum_of_skip(edit: Edit, bias: ir.Value | None) -> ir.Value:
 
 
 def embed_layer_normalization(edit: Edit) -> None:
-    """EmbedLayerNormalization: LayerNormalization of the sum of a token's embeddings; its mask is counted too."""
+    """EmbedLayerNormalization: LayerNormalization of the sum of embeddings; the second output counts the mask."""
     tokens, segments, words, places, kinds, gamma, beta, mask, positions = (edit.input(i) for i in range(9))
     if edit.get("mask_index_type", 1) == 0 and mask is not None:
         mask = None
@@ -60,7 +60,7 @@ def embed_layer_normalization(edit: Edit) -> None:
 
 
 def _counts(edit: Edit, tokens: ir.Value | None, mask: ir.Value | None) -> ir.Value:
-    """How many tokens of each row the mask lets count; 0 without one."""
+    """(batch,): the number of tokens of each sequence that the mask keeps; zeros without a mask."""
     if mask is not None:
         return edit.before("ReduceSum", mask, edit.ints("axes", [1]), keepdims=0)
     batch = edit.before("Shape", tokens, start=0, end=1)

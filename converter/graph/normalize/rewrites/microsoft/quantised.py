@@ -40,7 +40,7 @@ def qlinear_unary(op_type: str, *attributes: str) -> Rewrite:
 
 
 def qlinear_softmax(edit: Edit) -> None:
-    """QLinearSoftmax; its attribute `opset` says whether `axis` is one axis, or begins those that are taken as one."""
+    """QLinearSoftmax; before `opset` 13 (an attribute), it is over all axes from `axis` on together."""
     x, axis = edit.input(0), edit.get("axis", -1)
     rank = len(edit.shape(x))
     if edit.get("opset", 13) < 13 and axis % rank != rank - 1:
@@ -60,7 +60,7 @@ def qlinear_where(edit: Edit) -> None:
 
 
 def qgemm(edit: Edit) -> None:
-    """QGemm: a product of integers plus an integer bias, scaled; quantised where there is a scale for it."""
+    """QGemm: an integer product plus an integer bias, scaled; quantised again if there is an output scale."""
     a, a_scale, a_zero_point, b, b_scale, b_zero_point = edit.node.inputs[:6]
     factors = [
         edit.before("Transpose", value, perm=[1, 0]) if edit.get(name, 0) else value
@@ -78,7 +78,7 @@ def qgemm(edit: Edit) -> None:
 
 
 def mat_mul_integer_to_float(edit: Edit) -> None:
-    """MatMulIntegerToFloat: a product of integers, scaled, plus a bias."""
+    """MatMulIntegerToFloat: an integer product, scaled to float, plus a bias."""
     a, b, a_scale, b_scale = edit.node.inputs[:4]
     product = edit.before("MatMulInteger", a, b, edit.input(4), edit.input(5))
     _scaled_sum(edit, product, _scale_of_product(edit, a_scale, b_scale), edit.input(6))
@@ -89,13 +89,13 @@ def real_product(
     factors: tuple[ir.Value | None, ...],
     scales: tuple[ir.Value | None, ir.Value | None],
 ) -> ir.Value:
-    """A product of integers, scaled; `factors` are the two and their zero points."""
+    """An integer product, scaled to float; `factors` are the two matrices and their zero points."""
     product = edit.before("Cast", edit.before("MatMulInteger", *factors), to=ir.DataType.FLOAT)
     return edit.before("Mul", product, _scale_of_product(edit, *scales))
 
 
 def dynamic_quantize_mat_mul(edit: Edit) -> None:
-    """DynamicQuantizeMatMul: the left factor is quantised over its range, then multiplied as integers."""
+    """DynamicQuantizeMatMul: the left factor is quantised by its minimum and maximum, then an integer product."""
     a, b, b_scale = edit.node.inputs[:3]
     quantized, a_scale, a_zero_point = edit.before_all("DynamicQuantizeLinear", 3, a)
     product = edit.before("MatMulInteger", quantized, b, a_zero_point, edit.input(3))
@@ -103,7 +103,7 @@ def dynamic_quantize_mat_mul(edit: Edit) -> None:
 
 
 def same(op_type: str) -> Rewrite:
-    """An operator that ONNX has taken over, or that takes more types than ONNX's did once."""
+    """An operator that ONNX has with the same inputs and attributes."""
 
     def rewrite(edit: Edit) -> None:
         edit.become(op_type, edit.node.inputs, **{name: value.value for name, value in edit.node.attributes.items()})
@@ -112,12 +112,12 @@ def same(op_type: str) -> Rewrite:
 
 
 def _real(edit: Edit, index: int) -> ir.Value:
-    """The real numbers that the integers at `index` stand for; scale and zero point follow them."""
+    """Dequantise the input at `index`; the next two inputs are its scale and zero point."""
     return edit.before("DequantizeLinear", edit.input(index), edit.input(index + 1), edit.input(index + 2))
 
 
 def _requantize(edit: Edit, value: ir.Value, index: int) -> None:
-    """Let the node quantise `value`, by the scale and the zero point at `index`."""
+    """Turn the node into the quantisation of `value`; the inputs from `index` on are scale and zero point."""
     edit.become("QuantizeLinear", [value, edit.input(index), edit.input(index + 1)])
 
 
@@ -130,7 +130,7 @@ def _scaled_sum(edit: Edit, product: ir.Value, scale: ir.Value, bias: ir.Value |
 
 
 def _scale_of_product(edit: Edit, a_scale: ir.Value | None, b_scale: ir.Value | None, alpha: float = 1.0) -> ir.Value:
-    """What an integer product is to be multiplied by: one constant where the scales are."""
+    """The scale of an integer product: a_scale * b_scale * alpha, as one constant if the scales are constant."""
     if a_scale is not None and b_scale is not None and None not in (a_scale.const_value, b_scale.const_value):
         return edit.constant("scale", (edit.array(a_scale) * edit.array(b_scale) * np.float32(alpha)).astype("f"))
     scale = edit.before("Mul", a_scale, b_scale)

@@ -1,4 +1,4 @@
-"""Products with weights of a few bits: the weights become floats, which can be trained."""
+"""MatMul with weights of a few bits: the weights are dequantised to floats, which can be trained."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from converter.graph.edit import Edit, RefusedError
 
 
 def mat_mul_n_bits(edit: Edit) -> None:
-    """MatMulNBits: the product with a matrix of 2, 4 or 8 bits, in blocks along its columns with a scale each."""
+    """MatMulNBits: the product with a matrix (N, K) of 2, 4 or 8 bits, with one scale for each block along K."""
     bits, size = edit.get("bits", 4), edit.get("block_size")
     rows, columns = edit.get("N"), edit.get("K")
     if bits not in (2, 4, 8):
@@ -38,6 +38,6 @@ def mat_mul_n_bits(edit: Edit) -> None:
 
 
 def _unpacked(packed: np.ndarray, bits: int) -> np.ndarray:
-    """The numbers that stand in each byte, the lowest bits first."""
+    """Unpack the numbers in each byte, lowest bits first: (..., bytes) to (..., bytes * 8 // bits)."""
     shifts = np.arange(0, 8, bits, dtype=np.uint8)
     return ((packed[..., None] >> shifts) & (2**bits - 1)).reshape(*packed.shape[:-1], -1)
