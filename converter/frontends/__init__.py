@@ -1,4 +1,4 @@
-"""Frontends: one for each kind of source; each makes a `Source` out of a `Request`. They are listed here."""
+"""Frontends: one for each kind of source; each turns a `Request` into a `Source`. This module lists them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def load(request: Request) -> Source:
     Raises:
         UnknownModelError: no frontend knows the file.
         ModelLoadingError: the file is missing, unreadable or not what its suffix says.
-        GraphInitError, NodeInputMissingError: what it holds is no graph.
+        GraphInitError, NodeInputMissingError: its contents are not a valid graph.
         BadParamError, ParamMissingError: nodes, shapes or options that do not fit the graph.
     """
     frontend = recognise(request.model_file)
@@ -53,7 +53,7 @@ def load(request: Request) -> Source:
 
 
 def recognise(path: Path) -> Frontend:
-    """The frontend for a file or a folder, by what it holds, else by its suffix.
+    """The frontend for a file or a folder, by its contents, else by its suffix.
 
     Raises:
         UnknownModelError: no frontend knows it.
@@ -69,23 +69,23 @@ def recognise(path: Path) -> Frontend:
 
 
 def frontend_in(module: str) -> Frontend:
-    """The frontend that a module holds, for a process that knows its name only."""
+    """The frontend of the module with this name, for the verification process."""
     frontend = importlib.import_module(module).FRONTEND
     assert isinstance(frontend, Frontend)
     return frontend
 
 
 def options() -> dict[str, Option]:
-    """The options of all frontends by name; those of one name mean the same."""
+    """The options of all frontends by name; options of equal names have the same meaning."""
     return {option.name: option for frontend in FRONTENDS for option in frontend.options}
 
 
 @contextmanager
 def diagnose_invalid_model(file: Path) -> Iterator[None]:
-    """Name the fault of the model when the block fails for a reason that nobody foresaw.
+    """If the block fails with an unexpected error, report what is wrong with the model.
 
-    Looking for it takes as long as a stage of the conversion and refuses models that run well, so it waits for a
-    failure.
+    The check takes as long as a stage of the conversion, and it rejects some models that run correctly: therefore it
+    is made only after a failure.
 
     Raises:
         GraphInitError: the block fails, and the model is invalid.

@@ -1,6 +1,6 @@
 """The endpoints of the network as the user gives them: names of nodes, shapes, and the name of the result.
 
-Knows names and extents only, so that it serves TensorFlow tensors and ONNX values alike.
+It works on names and extents only, and so for TensorFlow tensors and ONNX values alike.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class TensorNames:
-    """The names that an end can have.
+    """The names by which an endpoint can be given.
 
     Attributes:
         inputs: the graph's own inputs, as tensors (`x`, `input_1:0`).
         outputs: the graph's own outputs, likewise.
-        nodes: node name → its output tensors in order; "" where an optional output is left out.
+        nodes: node name → its output tensors in order; "" for an omitted optional output.
         values: every tensor by its name.
         shared: a name that several nodes have → the first output of each. `nodes` lacks such names.
     """
@@ -65,7 +65,7 @@ class TensorNames:
         return tuple(found)
 
     def _resolve(self, name: str, kind: str, own: Sequence[str]) -> str:
-        """The tensor that `name` stands for: a tensor of this name, else a node's first output, else `node:k`."""
+        """The tensor that `name` denotes: a tensor of this name, else a node's first output, else `node:k`."""
         if name in self.values:
             return name
         outputs, index = self.nodes.get(name), 0
@@ -94,7 +94,7 @@ class TensorNames:
         return message + f" The graph's own {kind}s: {listed(own) or 'none'}."
 
     def _candidates(self, name: str) -> Collection[str]:
-        """Names worth a comparison: all of a small graph, in a large one those of similar length and beginning."""
+        """Names to compare with `name`: all of a small graph; in a large one, those of similar length and start."""
         names = dict.fromkeys((*self.inputs, *self.outputs, *self.values, *self.nodes))
         if len(names) <= 5000:
             return names
@@ -111,7 +111,7 @@ def listed(names: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Declared:
-    """An input as the source declares it: an extent is None or a name where free, the shape None when of any rank."""
+    """An input as the source declares it: a dynamic extent is None or a name; a shape of unknown rank is None."""
 
     name: str
     shape: Sequence[int | str | None] | None
@@ -120,7 +120,7 @@ class Declared:
 @dataclass(frozen=True)
 class Extents:
     """The shape of an input (`Endpoint.shape`), the extents that inference and verification use (`Endpoint.example`),
-    and the names of those that nobody has given (`Endpoint.guessed`).
+    and the names of dynamic extents without a given number (`Endpoint.guessed`).
     """
 
     shape: tuple[Dim, ...] | None
@@ -185,7 +185,7 @@ _Shapes = Sequence[Sequence[int | str | None] | None]
 
 
 def _known_extents(shapes: _Shapes, numbers: Iterable[_Shapes]) -> dict[str, int]:
-    """Name of a free dimension → the extent that it has as an example wherever it stands."""
+    """Name of a dynamic dimension → its example extent, equal in all inputs."""
     known: dict[str, int] = {}
     for extents in numbers:
         for shape, given in zip(shapes, extents, strict=True):
@@ -199,7 +199,7 @@ def _known_extents(shapes: _Shapes, numbers: Iterable[_Shapes]) -> dict[str, int
 
 
 def _guesses(shapes: _Shapes, known: Collection[str]) -> dict[str, int]:
-    """Name of every other free dimension → an extent that many models take."""
+    """Name of every other dynamic dimension → an extent that many models accept."""
     guesses: dict[str, int] = {}
     for shape in shapes:
         for dim in shape or ():
@@ -243,18 +243,18 @@ def _example(
 
 
 def is_named(dim: str) -> bool:
-    """Whether a free dimension's name says something: not `?`, `None` or `unk__12`, as some exporters write."""
+    """Whether a dynamic dimension's name has a meaning: not `?`, `None` or `unk__12`, as some exporters write."""
     return dim.isidentifier() and not _NAMELESS.fullmatch(dim)
 
 
 class _FreeNames:
-    """Gives every free dimension that the source leaves nameless a name of its own."""
+    """Gives a unique name to every dynamic dimension that has none in the source."""
 
     def __init__(self, dims: Iterable[int | str | None]) -> None:
         self._taken = {dim for dim in dims if isinstance(dim, str)}
 
     def keep(self, dim: int | str | None, axis: int) -> Dim:
-        """`dim` itself, or a new name where it says nothing (None, `?`, `None`)."""
+        """`dim` itself, or a new name if `dim` has no meaning (None, `?`, `None`)."""
         if isinstance(dim, int):
             return dim
         if dim is not None and is_named(dim):

@@ -1,4 +1,4 @@
-"""A frontend: one kind of source, as the registry knows it. It is light; what it needs is imported when it works."""
+"""A frontend: one kind of source, as data for the registry. Packages that it needs are imported only when it runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Option:
-    """An option that only some frontends have: `--signature NAME`, or a flag when there is no `metavar`."""
+    """An option that only some frontends have: `--signature NAME`; a flag if there is no `metavar`."""
 
     name: str
     help: str
@@ -33,18 +33,18 @@ class Frontend:
     """How one kind of source is recognised, read and run.
 
     Attributes:
-        module: the module that holds this value as `FRONTEND`; the process of verification imports it by this name.
+        module: the module with this value as `FRONTEND`; the verification process imports it by this name.
         name: `runtime` in the JSON report.
-        runtime: the program that runs the source, as a reader knows it: `onnxruntime`.
-        kind: what it reads, as a phrase: `an .onnx model`.
-        suffixes: of the files that it reads.
-        load: reads a source. Where a package is missing, its error has the line that installs it.
+        runtime: the program that runs the source, by its common name: `onnxruntime`.
+        kind: the kind of source, as a phrase: `an .onnx model`.
+        suffixes: the suffixes of the files that it reads.
+        load: reads a source. If a package is missing, its error names the command that installs it.
         run: runs the original on arrays by the names of its inputs; returns its outputs in order.
         recognises: whether a file or folder is of this kind, whatever its name.
-        suspect: what makes the normalised graph out of the source, and is at fault where the two differ.
-        fault_of: what is wrong with a file, asked when a conversion failed for a reason that nobody foresaw.
-        packages: distributions beside those of ONNX that take part, for the report.
-        options: what it adds to the command line and to `converter.convert`; values are in `Request.options`.
+        suspect: the program that translates the source to the normalised graph, and causes differences between them.
+        fault_of: returns what is wrong with a file; called after a conversion failed with an unexpected error.
+        packages: distributions that it uses besides those of ONNX, for the report.
+        options: its additional options of the command line and of `converter.convert`; see `Request.options`.
     """
 
     module: str

@@ -1,4 +1,4 @@
-"""What goes into a frontend, and what it hands on: an ONNX model, its endpoints, how to run the original."""
+"""The input of a frontend, and its result: an ONNX model, its endpoints, and how to run the original."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     import onnx
 
 Dim = int | str
-"""An extent: a number, or the name of a dimension that is free (`N`)."""
+"""An extent: a number, or the name of a dynamic dimension (`N`)."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for.
+    """The request of the user.
 
     Nodes and shapes are as typed on the command line (`name:k`, `1,3,224,224`, `-`), `options` are those that only
     some frontends have, by name.
@@ -38,10 +38,10 @@ class Endpoint:
         name: as the user and the source know it (`Mfcc:0`); the key of `--verify_inputs` and of the report.
         value: the name of the value in `Source.model`.
         dtype: element type of the tensor, or of the tensors of a sequence.
-        shape: extents as the source leaves them: a name where free, None when the rank is unknown.
+        shape: the extents in the source: a name if dynamic; None if the rank is unknown.
         example: the extents that inference, verification and the docstring use; None when unknown.
-        container: what holds the tensors, outermost first: `("optional", "sequence")`; empty for a tensor.
-        guessed: the names of the free extents for which nobody has given a number.
+        container: the types that contain the tensors, outermost first: `("optional", "sequence")`; empty for a tensor.
+        guessed: the names of the dynamic extents for which no number was given.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Original:
         frontend: the module of the frontend that runs it; `converter.frontends.frontend_in` finds that.
         file: the file or folder that the user named.
         base_dir: the folder that the external data of `model` is relative to.
-        model: the ONNX model to run, cut at the endpoints, never upgraded; None where the frontend runs something else.
+        model: the ONNX model to run, cut at the endpoints, never upgraded; None if the frontend runs another model.
         inputs: `Endpoint.name` → the name to feed in that runtime (`x`, `Mfcc:0`).
         outputs: likewise, the names to fetch.
         options: `Request.options`: plain data, as the process needs them.
@@ -78,16 +78,16 @@ class Original:
 
 @dataclass(frozen=True)
 class Source:
-    """A model as a frontend understood it.
+    """A model as read by a frontend.
 
     Attributes:
         model: at the opset of its file; its graph inputs and outputs are `inputs` and `outputs` in this order. External
             data, if any, stays on disk.
         inputs, outputs: its endpoints.
-        original: how to run what the user has.
+        original: how to run the user's model.
         description: one phrase for the docstring: `resnet50.onnx (torch 2.13, opset 20)`.
         base_dir: the folder that the external data of `model` is relative to.
-        files: all that the source is made of.
+        files: all files of the source.
     """
 
     model: onnx.ModelProto

@@ -1,4 +1,4 @@
-"""Script: the program that is written, as a typed tree, and how it becomes text."""
+"""Script: the generated program as a typed tree, and its output as Python text."""
 
 from __future__ import annotations
 

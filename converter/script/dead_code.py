@@ -11,7 +11,7 @@ from converter.script.statements import Assign, Block, Statement, Variable, defi
 
 
 def eliminate_dead_code(program: Program) -> Program:
-    """Take unread statements out of every Cell; calls of layers and stubs stay, for what they hold."""
+    """Remove unread assignments from every Cell, except stubs and those that read a member."""
     stubs = {record.anchor for record in program.records if not record.converted}
     dropped = {statement for cell in program.cells for statement in _drop(cell.body, stubs)}
     for record in program.records:
@@ -21,7 +21,7 @@ def eliminate_dead_code(program: Program) -> Program:
 
 
 def _drop(body: Block, stubs: Container[Any]) -> set[Statement]:
-    """Take the unread statements out of a body, and return them."""
+    """Remove the unread assignments from a body, and return them."""
     read = {part for result in body.results for part in walk(result) if isinstance(part, Variable)}
     kept: list[Statement] = []
     for statement in reversed(body.statements):

@@ -26,6 +26,6 @@ _MINDSPORE = {
 
 
 def mindspore_dtype(dtype: ir.DataType) -> Name | None:
-    """Write an element type as MindSpore's (`ms.float32`); None when MindSpore has none such (strings, 4-bit types)."""
+    """MindSpore's name of an element type (`ms.float32`); None if MindSpore lacks the type (strings, 4-bit types)."""
     name = _MINDSPORE.get(dtype)
     return None if name is None else Name(f"ms.{name}")

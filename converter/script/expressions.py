@@ -18,33 +18,33 @@ from typing import Any, TypeAlias, assert_never
 
 
 class Leaf:
-    """What a tree refers to and is no part of it: a variable, a member, a class, an operand of a node."""
+    """An object that a tree refers to but does not contain: a variable, a member, a class, an operand of a node."""
 
     __slots__ = ()
 
     @property
     def label(self) -> str:
-        """What a listing of the program calls it."""
+        """Its name in a listing of the program."""
         raise NotImplementedError
 
 
 class Expression:
-    """A node of a tree; every subclass stands in `AnyExpression`."""
+    """A node of a tree; `AnyExpression` lists every subclass."""
 
-    __slots__ = ("_leaves",)  # what `leaves_of` has found
+    __slots__ = ("_leaves",)  # cache of `leaves_of`
 
 
 Literal: TypeAlias = bool | int | float | complex | str | bytes | EllipsisType | None
 
 Arg: TypeAlias = Any
-"""What can stand in a tree: a `Literal`, an `Expression`, a `Leaf`, a helper function, whose source is copied into the
+"""An element of a tree: a `Literal`, an `Expression`, a `Leaf`, a helper function, whose source is copied into the
 script, or a tuple or list of these. It is `Any` since rows compute with the literals among them: `kernel[0] - 1`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Name(Expression):
-    """A global name, dotted where it stands in a module: `ops.relu`, `ms.float32`, `range`; or one that a lambda or a
-    comprehension binds.
+    """A global name, dotted if it belongs to a module: `ops.relu`, `ms.float32`, `range`; or the variable of a
+    lambda or a comprehension.
     """
 
     path: str
@@ -67,7 +67,7 @@ class Attribute(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Option(Expression):
-    """The value of a keyword argument that is left out of the script while it has MindSpore's default."""
+    """The value of a keyword argument that is omitted from the script if it equals MindSpore's default."""
 
     value: Arg
     default: Arg
@@ -105,7 +105,7 @@ class Index(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Slice(Expression):
-    """`start:stop:step` within an index; None where a bound is left out."""
+    """`start:stop:step` within an index; None for an omitted bound."""
 
     start: Arg = None
     stop: Arg = None
@@ -165,7 +165,7 @@ class Comprehension(Expression):
 @dataclass(frozen=True, slots=True)
 class Raw(Expression):
     """Python of a kind that has no class of its own here, such as a dictionary: its text, in which the name `_part_0_`
-    stands for the first part.
+    is a placeholder for the first part.
     """
 
     text: str
@@ -194,7 +194,7 @@ AnyExpression: TypeAlias = (
 
 
 def parts_of(item: Arg) -> Sequence[Arg]:
-    """What an argument is made of directly, in the order in which it is written."""
+    """The direct children of an argument, in the order of the text."""
     if isinstance(item, Expression):
         known: Any = item
         return _parts(known)
@@ -229,7 +229,7 @@ def _parts(item: AnyExpression) -> Sequence[Arg]:
 
 
 def _with_parts(item: AnyExpression, parts: Sequence[Arg]) -> Expression:
-    """The same kind of expression with other parts, as many as `parts_of` gives."""
+    """The same kind of expression with other parts, as many as `parts_of` returns."""
     match item:
         case Call():
             return Call(parts[0], tuple(parts[1:]), item.names)
@@ -273,7 +273,7 @@ def map_parts(item: Arg, function: Callable[[Arg], Arg]) -> Arg:
 
 
 def walk(item: Arg) -> Iterator[Arg]:
-    """Everything that an argument is made of, itself first, in the order in which it is written."""
+    """An argument and all its descendants, in preorder, in the order of the text."""
     pending = [item]
     while pending:
         part = pending.pop()
@@ -282,7 +282,7 @@ def walk(item: Arg) -> Iterator[Arg]:
 
 
 def leaves_of(item: Arg) -> tuple[Leaf, ...]:
-    """The leaves of an argument, in the order in which they are written. An expression is asked once."""
+    """The leaves of an argument, in the order of the text. The leaves of an expression are cached."""
     if isinstance(item, Leaf):
         return (item,)
     known: tuple[Leaf, ...] | None = getattr(item, "_leaves", None)

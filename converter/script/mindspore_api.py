@@ -1,6 +1,6 @@
-"""What is known of MindSpore without importing it, which takes longer than a small conversion.
+"""Facts about MindSpore's API, so that it need not be imported: the import takes longer than a small conversion.
 
-`tests/test_mindspore_api.py` holds it against the MindSpore that is installed.
+`tests/test_mindspore_api.py` compares them with the installed MindSpore.
 """
 
 from __future__ import annotations
@@ -138,4 +138,4 @@ PARAMETERS = {
     "ops.ones": "shape dtype",
     "ops.zeros": "size dtype",
 }
-"""Layers that the operator tables make, with their leading parameters, in order; what is not here is looked up."""
+"""Layers that the operator tables create, with their leading parameters in order; others are looked up in MindSpore."""

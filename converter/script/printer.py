@@ -1,4 +1,4 @@
-"""Printer: expressions as Python's own syntax trees, so that precedence, quotes and escapes are Python's business."""
+"""Printer: expressions as Python's own syntax trees, so that Python handles precedence, quotes and escapes."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _expression(item: AnyExpression, name: NameOf) -> ast.expr:
 
 
 class _Filler(ast.NodeTransformer):
-    """Puts parts in the places of their names."""
+    """Replaces placeholder names by their parts."""
 
     def __init__(self, parts: list[ast.expr]) -> None:
         self._parts = parts
@@ -115,7 +115,7 @@ class _Filler(ast.NodeTransformer):
 
 
 def _call(item: Call, name: NameOf) -> ast.Call:
-    """A call; an option that has MindSpore's default is left out."""
+    """A call; options that equal MindSpore's default are omitted."""
     given = [(key, value) for key, value in item.keywords if not _is_default(value)]
     keywords = [ast.keyword(None if key == "**" else key, syntax_tree(value, name)) for key, value in given]
     return ast.Call(syntax_tree(item.function, name), [syntax_tree(arg, name) for arg in item.positional], keywords)

@@ -1,9 +1,9 @@
-"""The program: what the script will say, before it is text.
+"""The program: the script as data, before it is written as text.
 
 A program is a list of Cell classes. A Cell has members (layers, parameters, constants, other Cells), which its
-constructor makes, and a body, a block of statements. Statements hold expressions (`converter.script.expressions`).
-Everything here is data; `lowering` makes it, `structure` rearranges it, `emit` writes it down, and report, checkpoint
-and weight map read what it records.
+constructor creates, and a body, a block of statements. Statements hold expressions (`converter.script.expressions`).
+Everything here is data; `lowering` creates it, `structure` rearranges it, `emit` writes it as text, and report,
+checkpoint and weight map read its records.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Unpacked:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A row's result that is a whole statement (`y, (h, c) = …`, a loop), and what each output is after it."""
+    """A row's result that is a whole statement (`y, (h, c) = …`, a loop), with the expression of each output."""
 
     statement: Statement
     outputs: tuple[Arg, ...]
@@ -50,15 +50,15 @@ class Argument(Leaf):
 
 @dataclass(eq=False)
 class Member(Leaf):
-    """What a Cell's constructor makes and keeps: `self.conv1 = nn.Conv2d(3, 64, 7)`.
+    """An attribute that a Cell's constructor assigns: `self.conv1 = nn.Conv2d(3, 64, 7)`.
 
     Attributes:
         name: the attribute; legal and unique within its Cell.
         constructor: the right-hand side; its first argument may be a `Cell`.
         weights: checkpoint name below this member (`weight`, `layer1.0.bn1.gamma`, or "" when the member is itself a
-            parameter) → where the values come from.
-        hint: what the source calls it, with the scopes around it.
-        owner: the member that holds it: an instance of its Cell, or the sequence that it is an element of.
+            parameter) → the source of the values.
+        hint: its name in the source, with the scopes around it.
+        owner: the member that contains it: an instance of its Cell, or the sequence that has it as an element.
     """
 
     name: str
@@ -79,13 +79,13 @@ class Member(Leaf):
 
 
 def class_of(member: Member) -> Cell | None:
-    """The class that a member is an instance of; None when it is not one of the script's."""
+    """The class that a member is an instance of; None if the script does not define its class."""
     made = member.constructor
     return made.function if isinstance(made, Call) and isinstance(made.function, Cell) else None
 
 
 def called_member(item: Arg) -> Member | None:
-    """The member that an expression calls, `self.conv1(x)`, or takes a part of the result of, `self.lstm(x)[0]`."""
+    """The member that an expression calls: `self.conv1(x)`, or with an index on the result, `self.lstm(x)[0]`."""
     while isinstance(item, Index):
         item = item.value
     return item.function if isinstance(item, Call) and isinstance(item.function, Member) else None
@@ -108,7 +108,7 @@ class Cell(Leaf):
         return self.name
 
     def __repr__(self) -> str:
-        """Its code. A variable is called after its hint, with a number where another has that name."""
+        """Its code. A variable is named after its hint, with a number if another variable has that name."""
         names, known = Namespace(), dict[Variable, str]()
 
         def name(leaf: Leaf) -> str:
@@ -129,19 +129,18 @@ class Cell(Leaf):
 
 @dataclass(eq=False)
 class Record:
-    """What became of one node of the normalised graph.
+    """How one node of the normalised graph was translated.
 
     Attributes:
         operator: `onnx::Conv`, with the source's domain when it is not ONNX's own.
-        name: the node's name; scope: where in the source it stood.
+        name: the node's name; scope: its scope in the source.
         converted: whether it was translated; a stub was written otherwise.
-        became: `nn.Conv2d`, `ops.relu`, `x + y`; what to do, for a stub.
-        anchor: the member, statement or block (its results) of the script that holds it; None when nothing had to be
-            written.
+        became: `nn.Conv2d`, `ops.relu`, `x + y`; for a stub, what the user has to do.
+        anchor: the member, statement or block (its results) of the script that contains it; None if it needs no code.
         note: anything a reviewer should know (an approximation).
         calls: the Cells around it in the script, outermost first, by attribute and class: `layer1`, `0` (`Bottleneck`).
         parameters: the parameters that it uses, by their names in the checkpoint.
-        composed: whether several statements, or a helper function, were needed for it.
+        composed: whether it was translated to several statements or a helper function.
     """
 
     operator: str
@@ -158,7 +157,7 @@ class Record:
 
 @dataclass(eq=False)
 class Program:
-    """All of a script: its Cells, inner ones first, the entry class last; and the record of every node."""
+    """A whole script: its Cells, inner ones first, the entry class last; and the record of every node."""
 
     cells: list[Cell]
     records: list[Record]

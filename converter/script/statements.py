@@ -1,7 +1,7 @@
 """Statements: the lines of a Cell's `construct`, as data, in blocks.
 
-`operands_of`, `map_statement`, `expressions_of` and `visit` are the only traversals; a kind of statement that one of
-them forgets is an error of the type checker.
+`operands_of`, `map_statement`, `expressions_of` and `visit` are the only traversals; the type checker
+reports a kind of statement that one of them does not handle.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Variable(Leaf):
 
     Attributes:
         hint: the name that the source suggests; `emit` makes it legal and unique.
-        path: the dotted scopes that it was made in.
-        dims: the extents of the tensor, symbolic where free; two that are equal are the same size. None when unknown.
-        assigned: whether the source's own code assigns it to a variable of that name, as it may do again and again.
+        path: the dotted scopes in which it is defined.
+        dims: the extents of the tensor, symbolic where dynamic; equal symbols are equal extents. None if unknown.
+        assigned: whether the source's own code assigns it to a variable of that name, possibly several times.
     """
 
     hint: str
@@ -52,7 +52,7 @@ class _Listed:
 
 @dataclass(eq=False, repr=False)
 class Assign(_Listed):
-    """`a, (b, _) = expr`, or `expr` alone, for what it does, when there are no targets.
+    """`a, (b, _) = expr`, or `expr` alone, for its side effect, if there are no targets.
 
     One target takes the value itself, several unpack it, a target of None is dropped (`_`).
     """
@@ -77,8 +77,8 @@ class Branch(_Listed):
 class While(_Listed):
     """`while condition: …` over carried variables.
 
-    Before the loop `carried` take `initial`; each round ends by assigning the body's results to `carried`, all at
-    once. `condition` is evaluated before each round.
+    `carried` are the loop-carried values: they are `initial` before the loop, and each iteration ends by assigning the
+    body's results to all of them at once. `condition` is evaluated before each iteration.
     """
 
     carried: tuple[Variable, ...]
@@ -92,8 +92,8 @@ class While(_Listed):
 class For(_Listed):
     """`for index in range(3): …` over carried variables, as in `While`; or `for index in self.layers: …`.
 
-    `over` is what `index` goes through: an expression of a range, a member or a variable that holds several. Where
-    there is a `condition`, the loop ends before the first round for which it is false.
+    `over` is the iterable: an expression of a range, a member or a variable with several elements. If there is a
+    `condition`, the loop ends before the first iteration for which it is false.
     """
 
     index: Variable
@@ -111,7 +111,7 @@ Statement: TypeAlias = Assign | Branch | While | For
 
 @dataclass(eq=False)
 class Block:
-    """Statements in order, and what they result in. An inner block sees the variables of the outer ones."""
+    """Statements in order, and their results. An inner block may read the variables of the outer ones."""
 
     statements: list[Statement] = field(default_factory=list)
     results: tuple[Arg, ...] = ()
@@ -120,7 +120,7 @@ class Block:
         return "\n".join([*lines_of(self, plain_text), return_line(self, plain_text)])
 
     def walk(self) -> Iterator[Statement]:
-        """Every statement, those of inner blocks after the one that holds them."""
+        """Every statement; those of inner blocks follow the statement that contains the block."""
         for statement in self.statements:
             yield statement
             for inner in blocks_of(statement):
@@ -128,7 +128,7 @@ class Block:
 
 
 def blocks_of(statement: Statement) -> tuple[Block, ...]:
-    """The blocks that a statement holds, in the order in which they are written."""
+    """The blocks of a statement, in the order of the text."""
     match statement:
         case Assign():
             return ()
@@ -152,7 +152,7 @@ def defined_by(statement: Statement) -> tuple[Variable, ...]:
 
 
 def bound_within(statement: Statement) -> tuple[Variable, ...]:
-    """The variables that only the blocks of a statement read: what a loop carries, and its index."""
+    """The variables that only the blocks of a statement read: the loop-carried variables and the index of a loop."""
     match statement:
         case Assign() | Branch():
             return ()
@@ -164,7 +164,7 @@ def bound_within(statement: Statement) -> tuple[Variable, ...]:
 
 
 def operands_of(statement: Statement) -> tuple[Arg, ...]:
-    """The expressions that a statement itself has, those of its blocks left out, in the order of the text."""
+    """The expressions of a statement without those of its blocks, in the order of the text."""
     match statement:
         case Assign():
             return (statement.value,)
@@ -219,13 +219,13 @@ def expressions_in(block: Block) -> Iterator[Arg]:
 
 
 def visit(statement: Statement) -> Iterator[Arg]:
-    """Everything that the expressions of a statement are made of, in the order of the text."""
+    """All parts of all expressions of a statement (see `walk`), in the order of the text."""
     for item in expressions_of(statement):
         yield from walk(item)
 
 
 def visit_block(block: Block) -> Iterator[Arg]:
-    """Everything that the expressions of a block are made of, in the order of the text."""
+    """All parts of all expressions of a block (see `walk`), in the order of the text."""
     for item in expressions_in(block):
         yield from walk(item)
 
@@ -246,7 +246,7 @@ Write = Callable[[Arg], str]
 
 
 def plain_text(item: Arg) -> str:
-    """An expression as Python, for a listing: variables are called after their hints."""
+    """An expression as Python, for a listing: variables have their hints as names."""
     return text_of(item, lambda leaf: leaf.label if isinstance(leaf, Leaf) else leaf.__name__)
 
 
@@ -305,7 +305,7 @@ def _indented(block: Block, targets: Sequence[Variable], write: Write) -> Iterat
 
 
 def _assignment(targets: Sequence[Variable], values: Sequence[Arg], write: Write) -> Iterator[str]:
-    """Assign several at once, leaving out those that stay what they are."""
+    """Assign several variables at once, except those that keep their value."""
     written = [(write(target), write(value)) for target, value in zip(targets, values, strict=True)]
     pairs = [(target, value) for target, value in written if target != value]
     if pairs:

@@ -1,8 +1,8 @@
-"""Templates: expressions as the rows of the operator tables write them, parsed once into trees with holes.
+"""Templates: the notation for expressions in the rows of operator tables, parsed once into trees with holes.
 
     expr("ops.pad({0}, {1})", x, (0, 1))
 
-A hole is a number, or a name such as `{alpha}`. Doubled braces are braces.
+A hole is a number, or a name such as `{alpha}`. Doubled braces are literal braces.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _UNARY_SIGNS = {kind: sign for sign, kind in UNARY_OPERATORS.items()}
 
 @dataclass(frozen=True, slots=True)
 class Hole(Leaf):
-    """A place of a template that an argument fills."""
+    """A placeholder of a template, replaced by an argument."""
 
     key: int | str
 
@@ -88,14 +88,14 @@ def expr(template: str, *args: Arg) -> Any:
 
 
 def filled(tree: Arg, args: Any) -> Arg:
-    """A parsed template with `args[key]` in the place of each hole."""
+    """A parsed template with each hole replaced by `args[key]`."""
     if isinstance(tree, Hole):
         return args[tree.key]
     return map_parts(tree, lambda part: filled(part, args))
 
 
 def holes_of(template: str) -> list[int | str]:
-    """The keys of a template's holes, each once, in the order in which they are written."""
+    """The keys of a template's holes, each once, in the order of the text."""
     return list(dict.fromkeys(part.key for part in walk(parsed(template)) if isinstance(part, Hole)))
 
 
@@ -159,9 +159,9 @@ def _tree(node: ast.expr) -> Arg:
 
 
 def _raw(node: ast.expr) -> Raw:
-    """An expression of a kind that has no class."""
+    """A `Raw` expression, for Python syntax that has no class of its own."""
     names = [part for part in ast.walk(node) if isinstance(part, ast.Name) and _HOLE.fullmatch(part.id)]
-    names.sort(key=lambda name: (name.lineno, name.col_offset))  # as they are written
+    names.sort(key=lambda name: (name.lineno, name.col_offset))  # in the order of the text
     for i, name in enumerate(names):
         names[i], name.id = ast.Name(name.id), f"_part_{i}_"
     return Raw(ast.unparse(node), tuple(map(_tree, names)))

@@ -1,4 +1,4 @@
-"""Weights: where the values of a parameter come from."""
+"""Weights: the source tensor and the weight steps of a parameter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Tensor(Protocol):
 
 @dataclass(frozen=True)
 class Weight:
-    """A parameter's values: a tensor of the source and the steps from there.
+    """A parameter's values: a tensor of the source, and the weight steps from it to the parameter.
 
     `trainable` says whether it is a parameter that an optimiser changes.
     """
@@ -56,5 +56,5 @@ class Weight:
         return math.prod(int(dim) for dim in self.tensor.shape) * int(self.tensor.dtype.itemsize)
 
     def array(self) -> NDArray[Any]:
-        """Load the source's values and take them through the steps."""
+        """Load the source tensor and apply the weight steps."""
         return np.asarray(apply(self.steps, self.tensor.numpy()), order="C")

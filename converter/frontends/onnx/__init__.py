@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["FRONTEND", "ORT_IR_VERSION", "read"]
 
 _IR_VERSIONS = range(3, 64)
-"""A `SavedModel` begins as an ONNX model of IR version 1 does."""
+"""IR versions of ONNX files; not 1, since a `SavedModel` begins with the same bytes as a model of that version."""
 _SECOND_FIELDS = b"\x12\x1a\x22\x28\x32\x3a\x42"
-"""Protobuf's tags of what may follow: producer, domain, versions, doc string, graph, opsets."""
+"""Protobuf's tags of the possible second fields: producer, domain, versions, doc string, graph, opsets."""
 
 
 def _recognises(path: Path, head: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Cut an ONNX graph at any of its values: what lies before an input or behind an output goes."""
+"""Cut an ONNX graph at any of its values: remove the nodes before its inputs and after its outputs."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from converter.frontends.endpoints import listed
 
 
 def cut(graph: onnx.GraphProto, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]) -> None:
-    """Make `inputs` and `outputs` the endpoints of `graph`, in place, and drop everything that is not between them.
+    """Make `inputs` and `outputs` the endpoints of `graph`, in place, and remove everything that is not between them.
 
-    Nodes come into an order in which each reads only what was made before it. A node that makes an input, and
-    something else that is needed, stays; its output of that name gets another.
+    Nodes are sorted topologically. A node that computes an input, and also another needed value, stays; its output with
+    the name of the input is renamed.
 
     Args:
-        graph: holds none of the messages `inputs` and `outputs` themselves.
+        graph: does not contain the message objects in `inputs` and `outputs`.
         inputs: the new inputs, in order, with their types.
         outputs: the new outputs, likewise.
 
     Raises:
         ParamMissingError: an output needs an input of the graph that `inputs` lacks.
-        NodeInputMissingError: a node reads a value that nothing makes.
-        GraphInitError: the graph is invalid: two nodes make one value, or there is a cycle.
+        NodeInputMissingError: a node reads a value that no node computes.
+        GraphInitError: the graph is invalid: two nodes compute one value, or there is a cycle.
     """
     endpoints = {value.name for value in inputs}
     order = _needed(graph, endpoints, [value.name for value in outputs])
@@ -48,7 +48,7 @@ def cut(graph: onnx.GraphProto, inputs: Sequence[onnx.ValueInfoProto], outputs: 
 
 
 def initializer_names(graph: onnx.GraphProto) -> set[str]:
-    """The names of the constants that the graph holds, dense and sparse."""
+    """The names of the graph's initializers, dense and sparse."""
     return {tensor.name for tensor in graph.initializer} | {tensor.values.name for tensor in graph.sparse_initializer}
 
 
@@ -61,7 +61,7 @@ def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
 
 
 def reads(node: onnx.NodeProto) -> set[str]:
-    """The values that a node reads: its inputs, and what its sub-graphs take from the graph around them."""
+    """The values that a node reads: its inputs, and the outer values that its sub-graphs read."""
     names = {name for name in node.input if name}
     for body in subgraphs(node):
         inner = {value.name for value in body.input} | initializer_names(body)
@@ -74,7 +74,7 @@ def reads(node: onnx.NodeProto) -> set[str]:
 
 
 def _needed(graph: onnx.GraphProto, endpoints: set[str], outputs: Sequence[str]) -> list[int]:
-    """The nodes between the endpoints, by index, sorted so that a value is made before it is read."""
+    """The indices of the nodes between the endpoints, sorted topologically."""
     makers = _makers(graph)
     own_inputs = {value.name for value in graph.input}
     constants = initializer_names(graph)
@@ -106,7 +106,7 @@ def _needed(graph: onnx.GraphProto, endpoints: set[str], outputs: Sequence[str])
 
 
 def _makers(graph: onnx.GraphProto) -> dict[str, int]:
-    """Value → the index of the node that makes it."""
+    """Value → the index of its producer."""
     makers: dict[str, int] = {}
     for index, node in enumerate(graph.node):
         for name in node.output:
@@ -121,13 +121,13 @@ def _makers(graph: onnx.GraphProto) -> dict[str, int]:
 
 
 def _sorted(graph: onnx.GraphProto, indices: Sequence[int], makers: Mapping[str, int]) -> list[int]:
-    """Each node behind those that make what it reads (depth first, without recursion), else in the graph's order."""
+    """Sort nodes topologically (depth first, without recursion), otherwise in the graph's order."""
     before = {
         index: sorted({makers[name] for name in reads(graph.node[index]) if name in makers}, reverse=True)
         for index in indices
     }
     order: list[int] = []
-    placed: dict[int, bool] = {}  # False from when a node is met until what it reads has its place
+    placed: dict[int, bool] = {}  # False from the first visit of a node until its producers are in `order`
     for start in indices:
         stack = [start]
         while stack:
@@ -147,7 +147,7 @@ def _sorted(graph: onnx.GraphProto, indices: Sequence[int], makers: Mapping[str,
 
 
 def _rename_made(nodes: Iterable[onnx.NodeProto], endpoints: set[str], read: set[str]) -> None:
-    """Give an output that bears the name of an input another one: the value now comes from outside."""
+    """Rename node outputs that have the name of an input: the value is now an input of the graph."""
     taken = endpoints | read | {name for node in nodes for name in node.output}
     for node in nodes:
         for index, name in enumerate(node.output):
@@ -160,13 +160,13 @@ def _rename_made(nodes: Iterable[onnx.NodeProto], endpoints: set[str], read: set
 
 
 def keep(field: Any, wanted: Callable[[Any], bool]) -> None:
-    """Drop the other messages of a repeated field."""
+    """Remove the messages of a repeated field that are not wanted."""
     flags = [wanted(message) for message in field]
     _arrange(field, [position if flag else None for position, flag in enumerate(flags)])
 
 
 def _arrange(field: Any, places: Sequence[int | None]) -> None:
-    """Sort a repeated field by the place of each message and drop those without one, in place: nothing is copied."""
+    """Sort a repeated field by `places`, and remove messages whose place is None, in place, without copies."""
     last = len(places)
     keys = iter(last if place is None else place for place in places)
     field.sort(key=lambda _: next(keys))

@@ -1,4 +1,4 @@
-"""Diagnose an ONNX model: what ONNX's checker finds wrong with a file."""
+"""Diagnose an ONNX model: report the errors that ONNX's checker finds in a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LONGEST = 300
 
 
 def fault_of(file: Path) -> str | None:
-    """What is wrong with an ONNX model; None when nothing is."""
+    """The error in an ONNX model; None if there is none."""
     try:
         model = onnx.load(file, load_external_data=False)
         garbled = next(_garbled(model), None)
@@ -27,7 +27,7 @@ def fault_of(file: Path) -> str | None:
 
 
 def _leave_out_what_may_lack(graph: onnx.GraphProto) -> None:
-    """Take from a graph what the checker refuses in models that run: endpoints without a shape, data in other files."""
+    """Remove what the checker rejects in models that run: endpoints without a shape, data in other files."""
     for endpoint in (*graph.input, *graph.output):
         if endpoint.type.HasField("tensor_type"):
             endpoint.type.tensor_type.shape.SetInParent()
@@ -37,7 +37,7 @@ def _leave_out_what_may_lack(graph: onnx.GraphProto) -> None:
 
 
 def _garbled(message: Message) -> Iterator[bytes]:
-    """Texts of the message, and of those in it, that are not valid: protobuf hands them out as bytes."""
+    """The invalid strings in a message and its inner messages: protobuf returns them as bytes."""
     for field, value in message.ListFields():
         if field.type not in (field.TYPE_MESSAGE, field.TYPE_STRING):
             continue

@@ -1,4 +1,4 @@
-"""External data: weights of an ONNX model that lie in files beside it."""
+"""External data: weights of an ONNX model that are stored in other files."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from converter.frontends.onnx.cut import subgraphs
 
 
 def check_external_data(model: onnx.ModelProto, base_dir: Path) -> list[Path]:
-    """The files that hold weights of a model.
+    """The files with the external weights of a model.
 
     Args:
         model: the model.
         base_dir: the folder that external data is relative to.
 
     Raises:
-        ModelLoadingError: one of them is missing, too short, or lies outside the folder.
+        ModelLoadingError: one of them is missing, too short, or outside the folder.
     """
     sizes: dict[str, int] = {}
     for tensor in _external_tensors(model.graph):
@@ -57,9 +57,9 @@ def check_external_data(model: onnx.ModelProto, base_dir: Path) -> list[Path]:
 
 
 def resolve_links(model: onnx.ModelProto, folder: Path) -> tuple[onnx.ModelProto, Path]:
-    """The model and the folder of its external data; where that is a link, both as they are behind it.
+    """The model and the folder of its external data, with symbolic links resolved.
 
-    Caches hold models as links, which onnxruntime and onnx refuse when they lead out of the folder.
+    Caches store models as links, which onnxruntime and onnx reject if their targets are outside the folder.
     """
     locations = {_place(tensor)["location"] for tensor in _external_tensors(model.graph)}
     files = {location: (folder / location).resolve() for location in locations}
@@ -76,7 +76,7 @@ def resolve_links(model: onnx.ModelProto, folder: Path) -> tuple[onnx.ModelProto
 
 
 def _external_tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """Every constant of a graph and of its sub-graphs that does not lie in the model's own file."""
+    """Every constant of a graph and of its sub-graphs that is not stored in the model's own file."""
     return (tensor for tensor in _tensors(graph) if tensor.data_location == onnx.TensorProto.EXTERNAL)
 
 
@@ -94,7 +94,7 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
 
 
 def _place(tensor: onnx.TensorProto) -> dict[str, str]:
-    """Where a tensor lies: location, offset, length."""
+    """The position of a tensor's data: location, offset, length."""
     return {entry.key: entry.value for entry in tensor.external_data}
 
 

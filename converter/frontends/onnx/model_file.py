@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import onnxruntime
 
 _FRONTEND = __name__.rpartition(".")[0]
-"""This package, which holds the frontend."""
+"""This package, which defines the frontend."""
 
 _NUMPY_TYPE = re.compile(r"tensor\((float|double|float16|u?int(8|16|32|64)|bool|string)\)")
 _IR_WITH_OPSETS = 3
@@ -36,12 +36,12 @@ _DEFAULT_DOMAINS = ("", "ai.onnx")
 def load(request: Request) -> Source:
     """The model of an `.onnx` file, at its own opset, cut at the endpoints that the user named.
 
-    Weights that lie in other files stay there. `Source.model` and `Original.model` are one object: it is not changed.
-    An element type that neither the model nor shape inference tells is taken to be float32.
+    Weights in other files stay there. `Source.model` and `Original.model` are one object: it is not changed.
+    If neither the model nor shape inference gives an element type, it is taken to be float32.
 
     Raises:
         ModelLoadingError: the file or its external data is missing, unreadable, truncated or invalid.
-        GraphInitError, NodeInputMissingError: the file is whole, but what it holds is no graph.
+        GraphInitError, NodeInputMissingError: the file is complete, but its contents are not a valid graph.
         BadParamError, ParamMissingError: nodes or shapes that do not fit the graph.
         NodeInputTypeNotSupportError: an endpoint holds no dense tensors (a map, a sparse tensor).
     """
@@ -83,7 +83,7 @@ def load(request: Request) -> Source:
 
 
 def read(path: Path) -> onnx.ModelProto:
-    """Parse a file; weights that lie in other files stay there.
+    """Parse a file; weights in other files stay there.
 
     Raises:
         ModelLoadingError: the file is missing, unreadable, truncated or no ONNX model.
@@ -102,10 +102,10 @@ def read(path: Path) -> onnx.ModelProto:
 
 
 def _check_extents(graph: onnx.GraphProto) -> None:
-    """Raise where a constant's shape cannot be: negative, or of more elements than there are (2 bits at least) for it.
+    """Check that the shapes of constants are possible: not negative, and with data for all elements (2 bits or more).
 
     Raises:
-        GraphInitError: there is such a constant.
+        GraphInitError: a constant has an impossible shape.
     """
     for tensor in graph.initializer:
         there = tensor.data_location == onnx.TensorProto.EXTERNAL or math.prod(tensor.dims) <= 4 * tensor.ByteSize()
@@ -117,7 +117,7 @@ def _check_extents(graph: onnx.GraphProto) -> None:
 
 
 def _damage(data: bytes) -> str:
-    """What is wrong with a file that does not parse as a model, told from the fields at its top level."""
+    """The end of an error message: why a file cannot be parsed as a model, from its top-level fields."""
     wire_types = {field.number: _wire_type(field) for field in onnx.ModelProto.DESCRIPTOR.fields}
     position = 0
     while position < len(data):
@@ -133,13 +133,13 @@ def _damage(data: bytes) -> str:
 
 
 def _wire_type(field: object) -> int:
-    """0, a number, or 2, a length and its bytes: `ModelProto` has no other fields."""
+    """Protobuf's wire type of a field: 0, a number, or 2, a length and bytes. `ModelProto` has no other fields."""
     number = field.type in (field.TYPE_INT64, field.TYPE_INT32, field.TYPE_ENUM)  # type: ignore[attr-defined]
     return 0 if number else 2
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
-    """A number in protobuf's base-128 form, and the position behind it; a cut one counts as far as it goes."""
+    """A number in protobuf's base-128 form, and the position after it; of a truncated number, the part that exists."""
     value = shift = 0
     while position < len(data):
         byte = data[position]
@@ -151,7 +151,7 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
 
 
 def graph_names(graph: onnx.GraphProto) -> TensorNames:
-    """The names that an end can have. A constant that is also an input (IR < 4) is none of the graph's own inputs."""
+    """The names of possible endpoints. A constant that is also an input (IR < 4) is not one of the graph's inputs."""
     constants = initializer_names(graph)
     nodes: dict[str, list[list[str]]] = defaultdict(list)
     for node in graph.node:
@@ -183,7 +183,7 @@ def _types(model: onnx.ModelProto, names: Sequence[str]) -> dict[str, _Type]:
         try:
             inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
         except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, EncodeError):
-            pass  # what cannot be inferred stays unknown
+            pass  # types that cannot be inferred stay unknown
         else:
             known = _declared_types(inferred.graph)
     return {name: _type(name, known.get(name, onnx.TypeProto())) for name in names}
@@ -249,7 +249,7 @@ def _rename_dimensions(graph: onnx.GraphProto, names: Mapping[str, str]) -> None
 
 
 def _named(shape: Sequence[int | str | None] | None, names: Mapping[str, str]) -> tuple[Dim, ...] | None:
-    """An output's shape: `?` where a free dimension has no name."""
+    """An output's shape, with `?` for a dynamic dimension without a name."""
     if shape is None:
         return None
     return tuple(
@@ -267,7 +267,7 @@ def _value_info(end: Endpoint) -> onnx.ValueInfoProto:
 
 
 def _producer(model: onnx.ModelProto) -> str:
-    """`CNTK 2.5.1, opset 8`, printable and on one line whatever the file says."""
+    """`CNTK 2.5.1, opset 8`, always printable and on one line."""
     version = next((o.version for o in model.opset_import if o.domain in _DEFAULT_DOMAINS), None)
     opsets = [f"opset {version}"] if version else [f"{o.domain} {o.version}" for o in model.opset_import] or ["opset 1"]
     text = ", ".join([f"{model.producer_name} {model.producer_version}", *opsets])
@@ -275,7 +275,7 @@ def _producer(model: onnx.ModelProto) -> str:
 
 
 def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """Run the original model: onnxruntime, or onnx's own evaluator where onnxruntime refuses the model.
+    """Run the original model: onnxruntime, or onnx's own evaluator if onnxruntime rejects the model.
 
     Args:
         original: has a model.
@@ -285,7 +285,7 @@ def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]
         The outputs, in the order of `original.outputs`.
 
     Raises:
-        SourceRunError: neither runs the model, or the model refuses these inputs.
+        SourceRunError: neither can run the model, or the model rejects these inputs.
     """
     model = original.model
     assert model is not None, "the original has no ONNX model"
@@ -294,7 +294,7 @@ def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]
     names = list(original.outputs.values())
     try:
         session = _session(model, folder)
-    except Exception as refused:  # onnxruntime's errors have no class in common
+    except Exception as refused:  # onnxruntime's errors have no common base class
         return _evaluate(model, folder, values, names, refused)
     try:
         return [np.asarray(array) for array in session.run(names, values)]
@@ -307,7 +307,7 @@ def _session(model: onnx.ModelProto, folder: Path) -> onnxruntime.InferenceSessi
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    # The model goes over as bytes, since it may be cut; its external data is looked for in this folder.
+    # The model is passed as bytes, since it may be cut; onnxruntime searches this folder for its external data.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder.absolute()))
     if model.ir_version > ORT_IR_VERSION:
         older = onnx.ModelProto()
@@ -331,7 +331,7 @@ def _evaluate(
     try:
         onnx.load_external_data_for_model(whole, str(folder))
         return [np.asarray(array) for array in ReferenceEvaluator(whole).run(names, values)]
-    except Exception as error:  # whatever an operator's Python implementation may raise
+    except Exception as error:  # an operator's Python implementation may raise any class
         raise SourceRunError(
             f"neither onnxruntime ({_reason(refused)}) nor onnx's reference evaluator "
             f"({_reason(error)}) runs the model."

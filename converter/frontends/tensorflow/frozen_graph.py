@@ -14,21 +14,21 @@ from converter.frontends.tensorflow.cutting import cut
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
 
 _FRONTEND = __name__.rpartition(".")[0]
-"""This package, which holds the frontend."""
+"""This package, which defines the frontend."""
 
 
 def load(request: Request) -> Source:
     """Read a frozen TensorFlow graph and translate the part between its endpoints to ONNX.
 
-    A dimension that is free in the graph stays free. TensorFlow operators without an ONNX form stay as nodes of the
+    A dynamic dimension of the graph stays dynamic. TensorFlow operators without an ONNX form stay as nodes of the
     domain `tensorflow`.
 
     Raises:
-        TfRuntimeError: TensorFlow or tf2onnx is not installed, or refuses the graph.
+        TfRuntimeError: TensorFlow or tf2onnx is not installed, or rejects the graph.
         ModelLoadingError: the file is missing, unreadable, or not a frozen GraphDef.
-        NodeInputMissingError: a node reads what is not in the file.
+        NodeInputMissingError: a node reads a tensor of a node that is not in the file.
         BadParamError, ParamMissingError: nodes or shapes that do not fit the graph.
-        NodeInputTypeNotSupportError: an end is not a tensor.
+        NodeInputTypeNotSupportError: an endpoint is not a tensor.
     """
     check_readable(request.model_file)  # TensorFlow takes seconds to import
     with quiet_tensorflow() as tensorflow:
@@ -58,7 +58,7 @@ def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]
         The outputs, in the order of `original.outputs`.
 
     Raises:
-        SourceRunError: TensorFlow refuses these inputs.
+        SourceRunError: TensorFlow rejects these inputs.
     """
     with quiet_tensorflow() as tensorflow, tensorflow.Graph().as_default():
         whole = graph.read(original.file)

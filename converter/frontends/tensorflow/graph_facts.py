@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tensorflow.core.framework.node_def_pb2 import NodeDef
 
 _MOST_STEPS = 20
-"""Nodes between a constant and its use: there are few around a shape."""
+"""The most nodes between a constant and its use; shape arithmetic needs few."""
 
 
 class GraphFacts:
@@ -46,7 +46,7 @@ class GraphFacts:
         node = self.producer(tensor)
         if not steps:
             return None
-        if node.op in ("Identity", "Cast", "Reshape"):  # of numbers that make up a shape
+        if node.op in ("Identity", "Cast", "Reshape"):  # in shape arithmetic
             value, shape = self.value(node.input[0], steps - 1), self.shape(tensor)
             return None if value is None or shape is None or None in shape else value.reshape(shape)
         if node.op == "Pack" and not node.attr["axis"].i:

@@ -1,8 +1,8 @@
-"""The provenance of initializers: which constant of the source each one is, and the steps from there.
+"""The provenance of initializers: the source's constant that each one comes from, and the weight steps.
 
-tf2onnx transposes and reshapes constants in NumPy and makes new ones of the results. While `recording()` holds, the
-float arrays that it takes out of its graph are `Recorded`: what it does to them is noted as it happens, and goes into
-the metadata of the tensor that it makes. Nothing is read off the elements, so kernels of zeros are no exception.
+tf2onnx transposes and reshapes constants in NumPy and writes the results as new constants. Inside `recording()`, the
+float arrays that it reads from its graph are `Recorded` arrays: they record each operation on them as a weight step, in
+the metadata of the new tensor. Elements are not compared, so that this also works for kernels of zeros.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ import onnx
 from converter.base.weight_steps import Step, concatenate, reshape, slice_axis, transpose, zeros
 
 _KEY = "provenance"
-"""Of a tensor's metadata, until `take`."""
+"""Key of the provenance in a tensor's metadata; `take` removes it."""
 
 _FLOAT = ("FLOAT", "FLOAT16", "DOUBLE", "BFLOAT16")
-"""Element types of constants that are followed."""
+"""Element types of constants whose provenance is recorded."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """A constant of the source, its shape, and the steps from there."""
+    """A constant of the source, its shape, and the weight steps from it to the tensor."""
 
     name: str
     shape: tuple[int, ...]
@@ -52,7 +52,7 @@ Provenance: TypeAlias = Origin | Joined
 
 
 def take(tensor: onnx.TensorProto) -> Provenance | None:
-    """Remove the provenance from a tensor's metadata and return it; None where it is unknown."""
+    """Remove the provenance from a tensor's metadata and return it; None if it is unknown."""
     note = _note(tensor)
     if note is None:
         return None
@@ -85,10 +85,10 @@ def _read(plain: Any) -> Any:
 
 
 class Recorded(np.ndarray):
-    """An array made of constants of the source, with its provenance.
+    """An array computed from constants of the source, with its provenance.
 
-    Only the methods and functions below carry the provenance on: what comes out of any other has none. The array is
-    read-only, so that its elements stay what the provenance says.
+    Only the methods and functions below keep the provenance: results of all others have none. The array is read-only,
+    so that its elements continue to agree with the provenance.
     """
 
     provenance: Provenance | None
@@ -97,24 +97,24 @@ class Recorded(np.ndarray):
         self.provenance = None
 
     def transpose(self, *axes: Any) -> Recorded:  # type: ignore[override]
-        """Permute the axes: a step."""
+        """Permute the axes; recorded as a step."""
         result = np.asarray(self).transpose(*axes)
         given = axes and axes[0] is not None
         perm = np.concatenate([np.ravel(item) for item in axes]) if given else range(self.ndim)[::-1]
         return self._after(result, transpose(*(int(axis) % self.ndim for axis in perm)))
 
     def reshape(self, *shape: Any, order: Any = "C") -> Recorded:  # type: ignore[override]
-        """Give the array another shape: a step, where the elements stay in C order."""
+        """Reshape; recorded as a step if the order is C, else the provenance is lost."""
         result = np.asarray(self).reshape(*shape, order=order)
         return self._after(result, reshape(*result.shape)) if order == "C" else recorded(result, None)
 
     def astype(self, *args: Any, **kwargs: Any) -> Recorded:  # type: ignore[override]
-        """Convert the elements: the same array, where they have this type already."""
+        """Convert the elements; the provenance is kept only if the element type does not change."""
         result = np.asarray(self).astype(*args, **kwargs)
         return recorded(result, self.provenance if result.dtype == self.dtype else None)
 
     def _after(self, result: np.ndarray, step: Step) -> Recorded:
-        """What a step made of this array. The parts of a joined one would each need a step of their own."""
+        """The result of a step on this array; if that is `Joined`, its parts would need other steps: no provenance."""
         return recorded(result, self.provenance.then(step) if isinstance(self.provenance, Origin) else None)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -131,7 +131,7 @@ def recorded(array: np.ndarray, provenance: Provenance | None) -> Recorded:
 
 
 def _split(array: Recorded, sections: Any, axis: int = 0) -> list[Recorded]:
-    """`np.split`: each part is a slice."""
+    """`np.split`: each part is recorded as a slice."""
     parts, start, axis = [], 0, axis % array.ndim
     for piece in np.split(np.asarray(array), sections, axis):
         stop = start + piece.shape[axis]
@@ -141,7 +141,7 @@ def _split(array: Recorded, sections: Any, axis: int = 0) -> list[Recorded]:
 
 
 def _concatenate(arrays: Sequence[np.ndarray], axis: int | None = 0, **options: Any) -> Recorded:
-    """`np.concatenate`: parts of one constant are joined by a step, others, or zeros beside them, are noted each."""
+    """`np.concatenate`: a step if all parts come from one constant, else `Joined`, in which parts may also be zeros."""
     result = np.concatenate([np.asarray(array) for array in arrays], axis, **options)
     if axis is None or any(array.dtype != result.dtype for array in arrays):
         return recorded(result, None)
@@ -155,7 +155,7 @@ def _concatenate(arrays: Sequence[np.ndarray], axis: int | None = 0, **options: 
 
 
 def _gathered(origins: Sequence[Origin], axis: int) -> Origin:
-    """Several arrays of one constant, concatenated; the steps that all begin with are taken once."""
+    """Several arrays of one constant, concatenated; their common first steps are applied only once."""
     first = origins[0]
     shared = next(
         (i for i, step in enumerate(first.steps) if any(origin.steps[i : i + 1] != (step,) for origin in origins)),
@@ -166,7 +166,7 @@ def _gathered(origins: Sequence[Origin], axis: int) -> Origin:
 
 
 def _beside(array: np.ndarray, origins: Sequence[Origin]) -> Provenance | None:
-    """The provenance of a part; zeros that are no constant of the source count as the first neighbour's."""
+    """The provenance of a part; zeros that are not a constant of the source are assigned to the first origin."""
     if isinstance(array, Recorded):
         return array.provenance
     if not origins or np.any(array):
@@ -175,7 +175,7 @@ def _beside(array: np.ndarray, origins: Sequence[Origin]) -> Provenance | None:
 
 
 def _zeros_like(array: np.ndarray, *args: Any, **kwargs: Any) -> np.ndarray:
-    """`np.zeros_like`: no constant of the source."""
+    """`np.zeros_like`: the result has no provenance."""
     return np.zeros_like(np.asarray(array), *args, **kwargs)
 
 
@@ -184,14 +184,14 @@ _FUNCTIONS: Mapping[Any, Callable[..., Any]] = {
     np.split: _split,
     np.zeros_like: _zeros_like,
 }
-"""Instead of NumPy's, where an argument is recorded."""
+"""Replacements of NumPy's functions for `Recorded` arguments."""
 
 
 class _NumPy:
     """NumPy for tf2onnx's LSTM rewriter.
 
-    It puts a kernel into a list to give it another axis. To the bias of the forget gate it adds a number of the cell:
-    0 leaves the bias as it is.
+    The rewriter puts a kernel into a list to add an axis: here that is a reshape. It adds the cell's forget bias to the
+    bias of the forget gate: here a forget bias of 0 keeps the array, with its provenance.
     """
 
     def __getattr__(self, name: str) -> Any:
@@ -210,7 +210,7 @@ class _NumPy:
 
 @contextlib.contextmanager
 def recording() -> Iterator[None]:
-    """Record what tf2onnx does to the float constants of a graph."""
+    """Record the operations of tf2onnx on the float constants of a graph."""
     from tf2onnx import graph, tf_utils
     from tf2onnx.rewriter import lstm_rewriter
 

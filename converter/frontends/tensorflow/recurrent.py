@@ -1,7 +1,7 @@
 """Recognise GRU and simple RNN layers of Keras, which are frozen as loops over time steps.
 
 tf2onnx itself recognises the loop of an LSTM. Here a loop is taken for a layer if one iteration, run by TensorFlow on
-random numbers, gives the result of the layer's formula.
+random numbers, has the same result as the layer's formula.
 """
 
 from __future__ import annotations

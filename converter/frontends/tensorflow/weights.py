@@ -1,8 +1,8 @@
-"""The weights of the ONNX model under their source's names, with the way from there.
+"""The weights of the ONNX model, with their names in the source and their provenance.
 
-tf2onnx transposes the kernel of a convolution in place (HWIO → OIHW) and puts others behind nodes. Here every weight
-becomes an initializer that is ready to use, and its metadata tell which tensor it was and the steps from it: those that
-were recorded while tf2onnx ran (`provenance.py`), and the nodes that are folded here.
+tf2onnx transposes the kernel of a convolution in place (HWIO → OIHW), and for other weights adds nodes. Here those
+nodes are folded, so that every weight is an initializer. Its metadata have its tensor in the source and the weight
+steps from there: those recorded while tf2onnx ran (`provenance.py`), and those of the folded nodes.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from converter.frontends.tensorflow.provenance import Joined, Origin, Provenance
 from converter.graph import Trait, operators_with
 
 _WEIGHTS = slice(1, 4)
-"""Which inputs of a recurrent operator are kernel, recurrent kernel and bias."""
+"""The inputs of a recurrent operator that are weights: kernel, recurrent kernel and bias."""
 
 _LAYOUT = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity")
-"""Views that `_layout` has steps for: tf2onnx makes no Flatten of a weight."""
+"""Views that `_layout` translates to steps; tf2onnx applies no Flatten to a weight."""
 
 
 def restore(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None:
-    """Fold what only rearranges a weight, and note where each weight came from, in sub-graphs too.
+    """Fold views of weights, and record the provenance of each weight, in sub-graphs too.
 
     Args:
         graph: as tf2onnx wrote it, nodes sorted, initializers with their provenance.
@@ -52,7 +52,7 @@ def restore(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None
 def _provenance(
     graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, Origin], dict[str, Joined]]:
-    """The initializers that are one constant of the source, and those that are several, by name."""
+    """The provenance of initializers by name: those of one constant of the source, and those of several."""
     origins: dict[str, Origin] = {}
     stacked: dict[str, Joined] = {}
     for tensor in graph.initializer:
@@ -67,15 +67,15 @@ def _provenance(
 
 
 def _holds(provenance: Provenance, array: np.ndarray, constants: Mapping[str, np.ndarray]) -> bool:
-    """Whether the steps make this array of these constants: a function may have a constant of the same name."""
+    """Whether the steps compute this array from these constants; a function may have a constant of the same name."""
     made = _made(provenance, constants)
     if made is None or made.dtype != array.dtype:
         return False
-    return np.array_equal(made, array) or np.array_equal(made, array, equal_nan=True)  # the latter takes long
+    return np.array_equal(made, array) or np.array_equal(made, array, equal_nan=True)  # equal_nan is slow
 
 
 def _made(provenance: Provenance, constants: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """The array that the steps make; None when a constant is not the one that was recorded."""
+    """The array that the steps compute; None if a constant is missing or has another shape than recorded."""
     if isinstance(provenance, Origin):
         source = constants.get(provenance.name)
         return None if source is None or source.shape != provenance.shape else apply(provenance.steps, source)
@@ -85,7 +85,7 @@ def _made(provenance: Provenance, constants: Mapping[str, np.ndarray]) -> np.nda
 
 
 def _rename_others(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray], origins: Mapping[str, Origin]) -> None:
-    """Number initializers that have the name of a constant and are not that constant: nobody is to take them for it."""
+    """Rename initializers that have the name of a constant of the source but do not come from it."""
     outputs = {value.name for value in graph.output}
     names = {}
     for tensor in graph.initializer:
@@ -102,7 +102,7 @@ def _take_apart(
     origins: dict[str, Origin],
     stacked: Mapping[str, Joined],
 ) -> None:
-    """Join the weights of recurrent nodes by nodes, where they are several tensors of the source.
+    """Compute weights of recurrent nodes that come from several tensors of the source by Concat nodes of these.
 
     ONNX stacks the weights of two directions, and has two biases in one vector: the source has one, the other is zero.
     """
@@ -128,7 +128,7 @@ def _written(
     constants: Mapping[str, np.ndarray],
     origins: dict[str, Origin],
 ) -> Iterator[onnx.NodeProto]:
-    """The nodes that make `output`; their initializers go into the graph."""
+    """The nodes that compute `output`; their initializers are added to the graph."""
     names = [f"{name}_{k}" for k in range(len(whole.parts))]
     for part_name, item in zip(names, whole.parts, strict=True):
         if isinstance(item, Joined):
@@ -141,7 +141,7 @@ def _written(
 
 
 def _fold(graph: onnx.GraphProto, origins: dict[str, Origin]) -> None:
-    """Compute the nodes that rearrange a weight of known origin."""
+    """Fold the views of weights whose origin is known."""
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     readers = Counter(name for node in graph.node for name in reads(node))
     outputs = {value.name for value in graph.output}
@@ -167,14 +167,14 @@ def _fold(graph: onnx.GraphProto, origins: dict[str, Origin]) -> None:
 
 
 def _set_nodes(graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto]) -> None:
-    """Let `nodes`, some of them the graph's own, be all of its nodes."""
+    """Replace the graph's nodes by copies of `nodes`, which may include nodes of the graph."""
     copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(copies)
 
 
 def _layout(node: onnx.NodeProto, shape: Sequence[int], arguments: Sequence[list[int]]) -> tuple[Step, ...]:
-    """What a node does to an array of this shape."""
+    """The steps that compute a view node on an array of this shape."""
     if node.op_type == "Identity":
         return ()
     if node.op_type == "Transpose":

@@ -1,8 +1,8 @@
-"""Emit: write a program down as a Python module, and find every statement again in the text.
+"""Emit: write a program as a Python module, and find the position of every statement in the text.
 
-Expressions become syntax trees (`ast`), so that parentheses, quotes and escapes are Python's own business; Jinja lays
-the module out; ruff formats it. Positions are then read from the formatted text's syntax tree, whose statements stand
-in the same order as the program's.
+Expressions become syntax trees (`ast`), so that Python itself writes parentheses, quotes and escapes; a Jinja template
+arranges the module; ruff formats it. Positions are then read from the formatted text's syntax tree, whose statements
+have the same order as the program's.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ Anchor: TypeAlias = Cell | Member | Statement | Block
 
 @dataclass(frozen=True)
 class Script:
-    """A module's text, and where in it every Cell, member and statement of the program stands."""
+    """A module's text, and the position in it of every Cell, member and statement of the program."""
 
     text: str
     positions: Mapping[Anchor, Position]
     entry: Position
-    """Where the entry class's `construct` begins."""
+    """The position of the entry class's `construct`."""
 
     def position(self, anchor: Anchor | None) -> Position | None:
         """Line and column of a member's constructor or of a statement's value."""
@@ -106,7 +106,7 @@ class _CellText:
 
     @property
     def source(self) -> str:
-        """Everything that names modules, for the imports."""
+        """All code that may use imported modules."""
         return "\n".join(["nn.Cell", *self.arguments, *self.members, *self.body])
 
     def _argument(self, argument: Argument) -> str:
@@ -138,7 +138,7 @@ class _CellText:
 
 
 def _used_in_body(cell: Cell) -> set[Argument]:
-    """The constructor arguments that `construct` reads, which `__init__` therefore keeps."""
+    """The constructor arguments that `construct` reads; `__init__` assigns them to `self`."""
     return {part for part in visit_block(cell.body) if isinstance(part, Argument)}
 
 
@@ -146,7 +146,7 @@ def _used_in_body(cell: Cell) -> set[Argument]:
 
 
 def helpers_of(program: Program) -> list[Callable[..., Any]]:
-    """The helper functions that a program calls, and those that they call, callees first."""
+    """The helper functions that a program calls, directly or through other helper functions, callees first."""
     found: dict[Callable[..., Any], None] = {}
 
     def add(helper: Callable[..., Any]) -> None:
@@ -196,7 +196,7 @@ def _names_in(body: str) -> Iterator[ast.Name]:
 
 
 def _wrapped(text: str) -> str:
-    """Lines that are too long, continued on the next, further in; names stay whole."""
+    """Wrap lines that are too long, with deeper indentation; names are not broken."""
     lines = []
     for line in text.splitlines():
         indent = line[: len(line) - len(line.lstrip())] + "    "
@@ -206,7 +206,7 @@ def _wrapped(text: str) -> str:
 
 
 def docstring_of(text: str) -> str:
-    """Make any text safe between triple quotes: no backslash, no quote of three, only printable characters."""
+    """Make a text safe as a docstring: no backslashes, no triple quotes, only printable characters."""
     printable = "".join(c if c.isprintable() or c == "\n" else "?" for c in text.replace("\\", "/"))
     return printable.replace('"""', "'''").rstrip('"')
 
@@ -240,7 +240,7 @@ def _format(text: str) -> str:
 
 
 def _positions(program: Program, text: str) -> dict[Anchor, Position]:
-    """Walk the program and the text's syntax tree side by side."""
+    """Find the positions by walking the program and the text's syntax tree in parallel."""
     classes = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)}
     positions: dict[Anchor, Position] = {}
     for cell in program.cells:

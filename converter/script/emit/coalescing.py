@@ -1,9 +1,10 @@
 """Coalescing: merge variables of a Cell whose lifetimes do not overlap, so that a loop reads as if written by hand.
 
-A branch's result can be assigned to the branch's target at once; a loop's new value to the carried variable, when
-nothing behind reads the old one; a carried variable can be the one that it starts from, when nothing behind the loop
-reads that. So `h = h0; for …: new_h = tanh(h); h = new_h` becomes `for …: h0 = tanh(h0)`. What the source assigns to
-one variable again and again, `x = norm(x); x = x + y`, is one variable again, when nothing reads the older value later.
+A branch's result is assigned directly to the branch's target. A new loop-carried value is assigned directly to the
+carried variable if no later statement reads the old value. A carried variable takes the name of its initial value if
+no later statement reads the initial value. So `h = h0; for …: new_h = tanh(h); h = new_h` becomes
+`for …: h0 = tanh(h0)`. Values that the source assigns to one variable repeatedly, `x = norm(x); x = x + y`, share one
+variable if no later statement reads the older value.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from converter.script.statements import (
 
 
 def coalesced_variables(cell: Cell) -> dict[Variable, Variable]:
-    """Map every variable of a Cell that can share another one's name to that other one."""
+    """Map each variable of a Cell to the variable whose name it can take; variables that keep their name are absent."""
     merger = _Merger()
     merger.visit(cell.body, set(cell.inputs))
     merger.reassign(cell)
@@ -37,7 +38,7 @@ def coalesced_variables(cell: Cell) -> dict[Variable, Variable]:
 
 
 class _Merger:
-    """Merges variables one by one; each time, those that are one already count as one."""
+    """Merges variables one by one; variables that are already merged are treated as one variable."""
 
     def __init__(self) -> None:
         self.into: dict[Variable, Variable] = {}
@@ -49,7 +50,7 @@ class _Merger:
         return value
 
     def visit(self, block: Block, own: set[Variable]) -> None:
-        """Merge what can be merged in a block; `own` are the variables that only this block reads from here on."""
+        """Merge variables within a block; `own` are the variables that only the rest of this block can read."""
         for index, statement in enumerate(block.statements):
             if isinstance(statement, (While, For)):
                 self._merge_initial(statement, own, [*_inside(statement), *_behind(block, index)])
@@ -59,11 +60,11 @@ class _Merger:
             own |= set(defined_by(statement))
 
     def reassign(self, cell: Cell) -> None:
-        """Let a value that the source assigns take the variable of that name, when nothing reads that any more."""
+        """Merge a value with the last variable of the same name in the source, if nothing reads that variable later."""
         read = self._last_reads(cell.body)
         holders = {identifier(value.hint): value for value in reversed(cell.inputs)}
         made = dict.fromkeys(cell.inputs, -1)
-        layers: dict[str, Variable] = {}  # a layer that a loop is at, nothing reads behind it
+        layers: dict[str, Variable] = {}  # loop variables over layers; none is read after its loop
         for index, statement in enumerate(cell.body.statements):
             if isinstance(statement, For) and isinstance(statement.over, Member):
                 first = layers.setdefault(identifier(statement.index.hint), statement.index)
@@ -80,7 +81,7 @@ class _Merger:
                 made[holder] = index
 
     def _last_reads(self, body: Block) -> dict[Variable, int]:
-        """Where each variable is read last: the number of a statement, or that behind all of them."""
+        """The index of the last statement that reads each variable; for the results, the number of statements."""
         last: dict[Variable, int] = {}
         for index, statement in enumerate(body.statements):
             for item in expressions_of(statement):
@@ -118,7 +119,7 @@ class _Merger:
 
 
 def _inside(statement: Statement) -> Iterator[Arg]:
-    """What is read in a statement's blocks, and between their iterations."""
+    """The expressions in a statement's blocks, and the condition of a loop."""
     for block in blocks_of(statement):
         yield from expressions_in(block)
     if isinstance(statement, (While, For)):
@@ -126,5 +127,5 @@ def _inside(statement: Statement) -> Iterator[Arg]:
 
 
 def _behind(block: Block, index: int) -> Iterator[Arg]:
-    """What is read after a statement, in the rest of its block."""
+    """The expressions after a statement in its block."""
     return expressions_in(Block(block.statements[index + 1 :], block.results))

@@ -39,26 +39,26 @@ from converter.script.structure.variable_reuse import reuse_variables
 __all__ = ["structure"]
 
 SMALLEST_CLASS = 3
-"""A region of fewer statements is inlined into the one around it."""
+"""A region of fewer statements is inlined into its parent region."""
 SMALLEST_SINGLE = 12
-"""A block that is used once needs so many statements to be a class."""
+"""The least number of statements of a block that is used once and still becomes a class."""
 SMALLEST_SIBLING = 6
-"""So many, when other regions of its class in the source become a class in another form."""
+"""The same, if other regions with the same class in the source, but another signature, become a class."""
 FEW, MANY = 3, 64
 MOST_ARGUMENTS = 5
-"""A class that the source does not know needs more instances than `FEW` to take more arguments than this; of more
-than `MANY` instances none is looked at by itself."""
+"""A class without a name in the source may take more arguments than this only if it has more than `FEW` instances.
+Outliers (see `classes.outliers`) are searched for among at most `MANY` instances."""
 
 CONTAINERS = frozenset({"ModuleDict", "ModuleList", "Sequential"})
 """Classes of a source whose names do not describe their instances."""
 MOST_AROUND = 2
-"""A container is dissolved into a region that has no more statements than that besides."""
+"""A container is dissolved into its parent region if the parent has at most so many other items."""
 
 WIDEST_LINE = 105
 """Characters of a docstring's line; the rest of 120 is indentation and quotes."""
 
 UNWRAPPED = 4
-"""The only scope among at most so many items is the network itself."""
+"""A scope that is the only one among at most so many items is taken for the network itself."""
 
 
 def structure(program: Program) -> Program:
@@ -67,7 +67,7 @@ def structure(program: Program) -> Program:
 
 
 class _Structure:
-    """One run: the tree of regions, the Cells made so far, and the locations of merged statements."""
+    """The state of one run: the tree of regions, the Cells made so far, and the locations of merged statements."""
 
     def __init__(self, program: Program) -> None:
         body = program.top.body
@@ -96,7 +96,7 @@ class _Structure:
         return self._finish()
 
     def _find(self, find: Callable[[Region, repeats.Outputs], bool]) -> bool:
-        """Turn blocks without recorded scopes into classes. Says whether the network has become shorter."""
+        """Turn blocks without recorded scopes into classes. Returns whether the network has become shorter."""
         self._count_uses()
         before = len(self._root.items)
         if find(self._root, self._outputs):
@@ -105,7 +105,7 @@ class _Structure:
         return len(self._root.items) < before
 
     def _unwrap(self) -> str:
-        """Dissolve the scopes that hold nearly everything, which are the network itself; returns their path."""
+        """Dissolve outermost scopes that contain nearly all items, the network itself; return their path."""
         path = ""
         while len(self._root.inner()) == 1 and len(self._root.items) <= UNWRAPPED:
             (inner,) = self._root.inner()
@@ -128,7 +128,7 @@ class _Structure:
         regions = len(_edges(self._root))
         for _ in bounded(
             2 * regions + 1, "turn regions into classes"
-        ):  # a turn may pass parameters in, the next one folds
+        ):  # an iteration may pass parameters in, the next one makes classes
             if not self._root.inner():
                 break
             self._count_uses()
@@ -144,9 +144,9 @@ class _Structure:
                 self._make_classes(ready, parents)
 
     def _separate(self, conflicting: dict[Region, list[Member]], parents: dict[Region, Region]) -> None:
-        """Separate regions that share members and are no calls of one module.
+        """Separate regions that share members but are not calls of one module.
 
-        Parameters are passed in, calls of layers are lifted in front; where that is not possible, the region dissolves.
+        Shared parameters become inputs, calls of shared layers move before the region; else the region is dissolved.
         """
         shared = dict.fromkeys(member for members in conflicting.values() for member in members)
         passed = [member for member in shared if "" in member.weights]
@@ -160,7 +160,7 @@ class _Structure:
                 self._dissolve(leaf)
 
     def _reroll(self, region: Region, results: set[Variable]) -> None:
-        """Turn unrolled iterations within a region without inner regions into loops."""
+        """Turn unrolled iterations in a region that has no inner regions into loops."""
         statements = region.statements
         self._locations.moved |= reroll.reroll_loops(statements, results, self._uses)
         region.items = list(statements)
@@ -176,13 +176,13 @@ class _Structure:
         self._uses.update(part for part in self._results if isinstance(part, Variable))
 
     def _outputs(self, region: Region) -> list[Variable]:
-        """The variables that a region defines and statements elsewhere read."""
+        """The variables that a region defines and statements outside it read."""
         inside = Counter(part for s in statements_of(region) for part in used_by(s) if isinstance(part, Variable))
         made = [value for statement in statements_of(region) for value in defined_by(statement)]
         return [value for value in dict.fromkeys(made) if self._uses[value] > inside[value]]
 
     def _simplify(self, leaf: Region, parent: Region) -> bool:
-        """Dissolve a region without layers or of one item, or make a SequentialCell of a chain. Says whether it did."""
+        """Dissolve a region without members or of one item, or turn a chain into a SequentialCell; False if neither."""
         if len(leaf.items) < 2 or not members_of(leaf):
             self._dissolve(leaf)
             return True
@@ -205,16 +205,16 @@ class _Structure:
         return True
 
     def _dissolve(self, leaf: Region) -> None:
-        if len(leaf.items) == 1 and not leaf.inner():  # the module is this one layer: it has the module's name
+        if len(leaf.items) == 1 and not leaf.inner():  # the module is only this layer, which takes the module's name
             for member in members_of(leaf):
-                if self._uses[member] > 1:  # of its modules, the first gave it the name
+                if self._uses[member] > 1:  # several modules call it: it keeps the name of the first
                     continue
                 if len(member.hint) < len(leaf.path) or member.hint.startswith(f"{leaf.path}."):
                     member.hint = leaf.path
         self._instead[leaf] = leaf.items
 
     def _make_classes(self, leaves: list[Region], parents: dict[Region, Region]) -> None:
-        """Make a class of every group of leaves, and put calls in their places."""
+        """Make a class of every group of leaves, and replace the leaves by calls."""
         groups = grouped(self._instances(leaves))
         known = {group.model.region.scope.kind for group in groups if len(group.instances) > 1}
         known |= self._classes.keys()
@@ -242,7 +242,7 @@ class _Structure:
             self._locations.moved |= collapse_runs(parent, self._uses)
 
     def _instances(self, leaves: list[Region]) -> list[Instance]:
-        """Describe leaves; all calls of one module return every value that is read of one of them."""
+        """Describe leaves; all calls of one module return every value that is read from any of them."""
         described = [instance_of(leaf, self._outputs(leaf)) for leaf in leaves]
         calls: dict[tuple[Any, ...], list[Instance]] = defaultdict(list)
         for instance in described:
@@ -255,7 +255,7 @@ class _Structure:
         return described
 
     def _make_class(self, group: Group) -> dict[Variable, Variable]:
-        """Make one class and its calls; returns a variable within an instance → the one that its call assigns."""
+        """Make one class and its calls; return a map from an instance's variables to those that its call assigns."""
         built = build(group, self._class_name(group), _doc(group), self._program.top.inputs)
         self._cells.append(built.cell)
         self._locations.moved |= built.moved
@@ -271,7 +271,7 @@ class _Structure:
         return fresh
 
     def _class_name(self, group: Group) -> str:
-        """The source's class where it recorded one, else the block's name without its number."""
+        """The class name that the source recorded, else the block's name without its number."""
         kinds = [instance.region.scope.kind for instance in group.instances]
         kinds = [kind for kind in kinds if kind and kind not in CONTAINERS]
         name = kinds[0] if kinds else group.model.region.scope.name
@@ -323,7 +323,7 @@ def _is_small(group: Group, known: bool) -> bool:
 
 
 def _edges(region: Region) -> list[tuple[Region, Region]]:
-    """Every region with the one that holds it."""
+    """Every pair of a region and an inner region, (parent, child)."""
     return [edge for inner in region.inner() for edge in ((region, inner), *_edges(inner))]
 
 

@@ -12,10 +12,10 @@ from converter.script.statements import Variable, defined_by
 from converter.script.structure.signature import UNNAMED, Slot
 
 ABSENT = object()
-"""Stands for a literal of an optional statement, in an instance that lacks this statement."""
+"""The value for a literal of an optional statement in an instance that lacks this statement."""
 
 FEWEST_TO_DERIVE = 3
-"""A constant ratio of fewer different values may be a coincidence."""
+"""A constant ratio between fewer different values is taken for a coincidence."""
 
 
 @dataclass(eq=False)
@@ -24,7 +24,7 @@ class Column:
 
     Attributes:
         values: its value in each instance, or `ABSENT`.
-        slots: the slots of the class that hold it.
+        slots: the slots of the class that contain it.
         size: whether it is one number of a tuple, such as a shape's.
     """
 
@@ -39,7 +39,7 @@ class Column:
         )
 
     def numbers(self) -> list[int]:
-        """The values when all are positive integers, else nothing."""
+        """The values if all are positive integers, else an empty list."""
         found = [value for value in self.values if type(value) is int and value > 0]
         return found if len(found) == len(self.values) else []
 
@@ -49,9 +49,9 @@ class Arguments:
     """The arguments of a class's constructor, and of its `construct` besides the inputs.
 
     Attributes:
-        choices: for every slot, the literal or the expression of arguments that it takes.
-        values: each argument, in the order of appearance → its value in each instance. A variable, an argument of
-            `construct`, where the calls of one instance differ.
+        choices: for every slot, its literal or an expression of arguments.
+        values: each argument, in the order of appearance → its value in each instance. It is a `Variable`, an argument
+            of `construct`, if it differs between the calls of one instance.
     """
 
     choices: list[Arg]
@@ -63,14 +63,14 @@ def arguments_for(
 ) -> Arguments:
     """Find the arguments for a block.
 
-    A literal that all instances share stays. What differs within tuples, differs number by number. Columns that agree
-    become one argument, and one that is a multiple of another is computed from it: `4 * channels`.
+    A literal that is equal in all instances stays. Tuples that differ are compared number by number. Columns with equal
+    values become one argument, and a column that is a multiple of another is computed from it: `4 * channels`.
 
     Args:
         slots: the literals of the class.
         rows: for every slot, its literal in each instance, or `ABSENT`.
         names: the names that the class uses already.
-        called: equal for several calls of one instance; left out when there are none.
+        called: one key per call, equal for calls of one instance; None if every call has its own instance.
     """
     calls = called or range(len(rows[0]) if rows else 0)
     columns: list[Column] = []
@@ -96,7 +96,7 @@ def _varies(column: Column, called: Sequence[Hashable]) -> bool:
 
 
 def _plan(slot: Slot, row: list[Arg], columns: list[Column], size: bool = False) -> Arg:
-    """What a slot takes, with columns in the places of arguments."""
+    """The content of a slot: a literal, a column, or a tuple of these; columns later become arguments."""
     present = [value for value in row if value is not ABSENT]
     if len({_typed(value) for value in present}) <= 1:
         return present[0]
@@ -139,7 +139,7 @@ def _scaled(base: Arg, operator: str, factor: int) -> Arg:
 
 
 def _derived(columns: Sequence[Column]) -> dict[Column, tuple[Column, str, int]]:
-    """The columns that are a multiple or a part of others: column → the base, the operator, and the factor."""
+    """The columns that are a multiple or a quotient of others: column → the base, the operator, and the factor."""
     found: dict[Column, tuple[Column, str, int]] = {}
     bases: list[Column] = []
     for column in sorted(columns, key=_rank):
@@ -173,7 +173,7 @@ def _ratio(numbers: list[int], base: list[int]) -> tuple[str, int] | None:
 
 
 def _half(values: list[Arg], base: list[Arg]) -> tuple[str, int] | None:
-    """Whether one is half of the other, which is odd: the padding that keeps a size, `kernel_size // 2`."""
+    """Operator and factor if the values are half of an odd base: `kernel_size // 2`, the padding that keeps extents."""
     if not all(type(a) is type(b) is int and b == 2 * a + 1 for a, b in zip(values, base, strict=True)):
         return None
     return ("//", 2) if len(set(values)) > 1 else None
@@ -187,7 +187,7 @@ def _channels(column: Column) -> list[str]:
 
 
 def _argument(column: Column, names: Namespace) -> Argument:
-    """The argument for a column; it has a default when all its slots have the same one."""
+    """The argument for a column; it has a default if all its slots have the same default."""
     known = [name for slot in column.slots if (name := slot.name) != UNNAMED]
     channels = _channels(column)
     first = column.slots[0]
@@ -204,7 +204,7 @@ def _argument(column: Column, names: Namespace) -> Argument:
 
 
 def _qualified(slot: Slot, name: str) -> str:
-    """The name behind that of the member, or of the statement's target, that it belongs to."""
+    """The name, prefixed by the name of the member or of the statement's target that has the slot."""
     if isinstance(slot.owner, Member):
         return f"{slot.owner.name}_{name}"
     target = next(iter(defined_by(slot.owner)), None)

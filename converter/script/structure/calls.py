@@ -1,6 +1,6 @@
-"""Calls: a region that covers several calls of one module in a row is split into one region for each call site.
+"""Calls: a region that contains several consecutive calls of one module is split into one region per call site.
 
-Exporters record the same scopes for all of them.
+Exporters record the same scopes for all these calls.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from converter.script.structure.signature import signature_of
 
 
 def split_calls(region: Region) -> None:
-    """Give every call of an inner module a region of its own, there and in all inner regions."""
+    """Split each inner region into one region per call of its module, recursively."""
     items: list[Item] = []
     for item in region.items:
         items += _calls(item) if isinstance(item, Region) else [item]
@@ -26,7 +26,7 @@ def split_calls(region: Region) -> None:
 
 
 def _calls(region: Region) -> list[Region]:
-    """One region for each call that a region covers; itself when it is one call."""
+    """One region for each call that a region contains; the region itself if it is one call."""
     lengths = _lengths(list(statements_of(region)))
     if len(lengths) < 2:
         return [region]
@@ -62,8 +62,8 @@ def _distribute(region: Region, owners: Iterator[Region], copies: dict[tuple[Reg
 def _lengths(statements: list[Statement]) -> list[int]:
     """How many statements each call of a module has, in order; empty when they are one call.
 
-    A call ends with the statements behind its last layer that are the same in all calls; the next one begins there.
-    Calls are of one form, but the first may compute more: what all of them share.
+    A call ends with those statements after its last layer that are the same in all calls; there the next call begins.
+    Calls have the same statements, but the first may also compute values that all calls share.
     """
     layers = [(position, layer) for position, s in enumerate(statements) for layer in _layers(s)]
     period = _period([layer for _, layer in layers])
@@ -87,7 +87,7 @@ def _layers(statement: Statement) -> list[Member]:
 
 def _period(sequence: list[Member]) -> int:
     """The length of the shortest sequence that, repeated, is this one (Knuth, Morris and Pratt's failure function)."""
-    border = [0] * len(sequence)  # of each prefix: its longest proper prefix that is its suffix too
+    border = [0] * len(sequence)  # for each prefix, the length of its longest proper prefix that is also its suffix
     length = 0
     for position in range(1, len(sequence)):
         while length and sequence[position] is not sequence[length]:
@@ -99,11 +99,11 @@ def _period(sequence: list[Member]) -> int:
 
 
 def _symbol(statement: Statement) -> tuple[Any, ...]:
-    """Equal for statements that differ in literals and variables only, and read the same layers."""
+    """A key that is equal for statements that read the same layers and differ only in literals and variables."""
     return signature_of([statement], [], []).key, tuple(_layers(statement))
 
 
 def _is_within(sequence: list[Any], other: list[Any]) -> bool:
-    """Whether a sequence is another one with some of its symbols left out."""
+    """Whether a sequence is a subsequence of another one."""
     symbols = iter(other)
     return all(symbol in symbols for symbol in sequence)

@@ -22,17 +22,17 @@ from converter.script.templates import expr
 from converter.script.weights import Weight
 
 SMALLEST_OPTIONAL, LONGEST_OPTIONAL = 4, 40
-"""A class of fewer statements has no optional one; in one of more statements none is looked for."""
+"""A class of fewer statements has no optional statement; in a class of more statements none is searched for."""
 MOST_NEW = 2
-"""A region that would add more arguments than that to a class is no instance of it."""
+"""A region that would add more arguments than this to a class does not become an instance of it."""
 
 UNNAMED = "block"
-"""The name of an instance that the source has no name for."""
+"""The name of an instance that has no name in the source."""
 
 
 @dataclass(eq=False)
 class Instance:
-    """A region as the call site of a class. `lacks` says that the class's optional statement is missing in it."""
+    """A region as a call site of a class. `lacks`: the region does not have the class's optional statement."""
 
     region: Region
     inputs: list[Variable]
@@ -41,7 +41,7 @@ class Instance:
     lacks: bool = False
 
     def read(self, outputs: list[Variable]) -> None:
-        """Let the class return other variables."""
+        """Replace the outputs, and compute the signature again."""
         self.outputs = outputs
         self.signature = signature_of(self.region.statements, self.inputs, outputs)
 
@@ -50,7 +50,7 @@ class Instance:
 class Group:
     """Instances of one class; the first is its model.
 
-    `optional` is a statement that some instances lack, and the variable that stands for its target there.
+    `optional` is a statement that some instances lack, and the variable that these read instead of its target.
     """
 
     instances: list[Instance] = field(default_factory=list)
@@ -69,7 +69,7 @@ def instance_of(region: Region, outputs: list[Variable]) -> Instance:
 
 
 def grouped(instances: Iterable[Instance]) -> list[Group]:
-    """Put the instances of one signature together, then those that lack a statement, or a chain, of another's."""
+    """Group instances by signature, then merge groups that differ in one optional statement or chain of layers."""
     groups: dict[tuple[Any, ...], Group] = {}
     for instance in instances:
         groups.setdefault(instance.signature.key, Group()).instances.append(instance)
@@ -81,7 +81,7 @@ def grouped(instances: Iterable[Instance]) -> list[Group]:
 
 
 def _absorb(group: Group, groups: dict[tuple[Any, ...], Group], sizes: set[int]) -> None:
-    """Merge into a group another one whose instances lack one statement, or one chain of layers."""
+    """Merge another group into `group` if its instances lack only one statement, or one chain of layers."""
     model = group.model
     for positions, value in _removable(model):
         if len(model.region.items) - len(positions) not in sizes:
@@ -103,7 +103,7 @@ def _absorb(group: Group, groups: dict[tuple[Any, ...], Group], sizes: set[int])
 
 
 def _removable(instance: Instance) -> Iterator[tuple[list[int], Variable]]:
-    """Runs of statements with one result, by their positions, and a variable that could stand for that result."""
+    """The positions of each run of statements with one result, and a variable that could replace that result."""
     statements = instance.region.statements
     for end, statement in enumerate(statements):
         if not isinstance(statement, Assign) or len(defined_by(statement)) != 1 or len(statement.targets) != 1:
@@ -120,7 +120,10 @@ def _removable(instance: Instance) -> Iterator[tuple[list[int], Variable]]:
 
 
 def variants_of(instance: Instance) -> Iterator[tuple[list[int], Signature]]:
-    """The signatures of an instance as it is, and without each run of statements that could be optional."""
+    """The signatures of an instance: complete, and without each run of statements that could be optional.
+
+    Each with the positions of the omitted statements.
+    """
     statements = instance.region.statements
     yield [], instance.signature
     if SMALLEST_OPTIONAL <= len(statements) <= LONGEST_OPTIONAL:
@@ -130,7 +133,7 @@ def variants_of(instance: Instance) -> Iterator[tuple[list[int], Signature]]:
 
 
 def _join(instance: Instance, positions: list[int]) -> None:
-    """Make one SequentialCell of a chain of layers."""
+    """Replace the calls of a chain of layers by one call of a SequentialCell."""
     region = instance.region
     calls = [called(region.items[i]) for i in positions]
     layers = [call[0] for call in calls if call is not None]
@@ -144,7 +147,7 @@ def _join(instance: Instance, positions: list[int]) -> None:
 
 
 def _common_words(names: list[str]) -> str:
-    """`downsample` for `downsample_conv` and `downsample_bn`; `shortcut` when they have no word in common."""
+    """`downsample` for `downsample_conv` and `downsample_bn`; `shortcut` if they share no word."""
     words = [re.split(r"[._]", name) for name in names]
     shared = [group[0] for group in zip(*words, strict=False) if len(set(group)) == 1]
     return "_".join(word for word in shared if not word.isdigit()) or "shortcut"
@@ -155,13 +158,13 @@ def _common_words(names: list[str]) -> str:
 
 @dataclass(eq=False)
 class Built:
-    """A Cell made of a group.
+    """The Cell of a group.
 
     Attributes:
         cell: the class.
-        members: the instance of the class that stands for each of the group; one for several calls of a module.
+        members: for each instance of the group, the member that its call calls; several calls of a module share one.
         extra: the arguments of each call besides its inputs.
-        moved: a statement or member of another instance than the model → the class's.
+        moved: a statement or member of an instance other than the model → its counterpart in the class.
     """
 
     cell: Cell
@@ -171,14 +174,14 @@ class Built:
 
 
 def differences(signatures: Sequence[Signature]) -> int:
-    """How many arguments a class would take of which these are the instances."""
+    """The number of arguments of a class with instances of these signatures."""
     columns = zip(*(signature.slots for signature in signatures), strict=True)
     rows = [[slot.value for slot in column] for column in columns]
     return len(arguments_for(signatures[0].slots, rows, Namespace(), [identity(s) for s in signatures]).values)
 
 
 def outliers(group: Group) -> list[Instance]:
-    """The instances that need arguments which the others do not: a stem in front of the blocks."""
+    """The instances whose removal saves more than `MOST_NEW` arguments each, such as a stem before the blocks."""
     found: list[Instance] = []
     remaining = Group(list(group.instances), group.optional)
     for instance in group.instances if group.optional is None else group.instances[1:]:
@@ -190,13 +193,13 @@ def outliers(group: Group) -> list[Instance]:
 
 
 def arguments_of(group: Group) -> int:
-    """How many arguments the class of a group would take."""
+    """The number of arguments that the class of a group would have."""
     called = [identity(instance.signature) for instance in group.instances]
     return len(arguments_for(group.model.signature.slots, _columns(group, _absent(group)), Namespace(), called).values)
 
 
 def build(group: Group, name: str, doc: str, sources: Collection[Variable]) -> Built:
-    """Make the Cell of a group; `sources` are the network's inputs, which keep their names."""
+    """Make the Cell of a group; `sources` are the inputs of the network, which keep their names."""
     names = Namespace(CELL_ATTRIBUTES)
     absent = _absent(group)
     cell = Cell(name, doc, members=list(group.model.signature.members))
@@ -222,10 +225,10 @@ def build(group: Group, name: str, doc: str, sources: Collection[Variable]) -> B
 
 
 def _write_body(cell: Cell, group: Group, arguments: Arguments) -> list[Variable]:
-    """Make the model's statements the class's body, with its arguments in the slots.
+    """Use the model's statements as the class's body, with arguments in the slots.
 
     Returns:
-        What `construct` takes besides the inputs.
+        The arguments of `construct` besides the inputs.
     """
     model = group.model
     fill(model.region.statements, cell.members, arguments.choices)
@@ -236,7 +239,7 @@ def _write_body(cell: Cell, group: Group, arguments: Arguments) -> list[Variable
 
 
 def _moved(cell: Cell, group: Group, own: list[list[Member | None]], absent: set[Any]) -> dict[Any, Any]:
-    """A statement or member of another instance than the model → the class's that stands for it."""
+    """A statement or member of an instance other than the model → its counterpart in the class."""
     moved: dict[Any, Any] = {}
     for instance, mine in zip(group.instances[1:], own[1:], strict=True):
         kept = [s for s in group.model.signature.statements if not (instance.lacks and s in absent)]
@@ -267,13 +270,13 @@ def _columns(group: Group, absent: set[Any]) -> list[list[Arg]]:
 
 
 def _own_members(group: Group, instance: Instance, absent: set[Any]) -> list[Member | None]:
-    """An instance's own member in the place of each of the class's."""
+    """For each member of the class, the instance's own member; None if the instance lacks it."""
     own = iter(instance.signature.members)
     return [None if instance.lacks and m in absent else next(own) for m in group.model.signature.members]
 
 
 def _weights(members: list[Member], own: list[Member | None]) -> dict[str, Weight]:
-    """An instance's parameters, by their names in the class."""
+    """The parameters of an instance, by their names in the class."""
     pairs = zip(members, own, strict=True)
     return {
         f"{member.name}.{key}" if key else member.name: weight
@@ -284,7 +287,7 @@ def _weights(members: list[Member], own: list[Member | None]) -> dict[str, Weigh
 
 
 def _shared_hint(own: tuple[Member | None, ...], paths: list[str]) -> str:
-    """The name of a member of the class, from the instances' own members."""
+    """The name of a member of the class, computed from the instances' own members."""
     return shared_hint([hint_within(member, path) for member, path in zip(own, paths, strict=True) if member])
 
 
@@ -308,10 +311,10 @@ def _make_optional(cell: Cell, group: Group, absent: set[Any], names: Namespace)
 
 
 def _constructor(cell: Cell, values: dict[Argument | Variable, Arg], flag: Argument | None, full: bool) -> Call:
-    """How an instance is made: `Bottleneck(64, 256, stride=2)`."""
+    """The constructor call of an instance: `Bottleneck(64, 256, stride=2)`."""
     args: list[Arg] = []
     names: list[str] = []
-    for argument in cell.arguments:  # those that have defaults come last
+    for argument in cell.arguments:  # arguments with defaults come last
         value = full if argument is flag else values[argument]
         if argument.has_default:
             names.append(argument.name)
@@ -321,7 +324,7 @@ def _constructor(cell: Cell, values: dict[Argument | Variable, Arg], flag: Argum
 
 
 def _own_inputs(cell: Cell, group: Group, sources: Collection[Variable]) -> None:
-    """Give the class variables of its own for its inputs: `x` for the first one, unless it is a network's input."""
+    """Replace the inputs by new variables of the class: the first is `x`, unless it is an input of the network."""
     fresh: dict[Variable, Arg] = {}
     for i, value in enumerate(group.model.inputs):
         hints = {identifier(instance.inputs[i].hint) for instance in group.instances}

@@ -1,4 +1,4 @@
-"""Hoisting: a value that several regions read is computed in front of them, in the region around them."""
+"""Hoisting: a value that several regions read is computed before them, in their parent region."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from converter.script.statements import Assign, Statement, Variable, defined_by,
 from converter.script.structure.regions import Region, statements_of, used_by
 
 SMALLEST_LEFT = 3
-"""So many statements have to stay in a region when calls are lifted out of it."""
+"""The least number of statements that must remain in a region after calls are moved out of it."""
 
 
 def hoist_shared_values(region: Region) -> None:
-    """Move statements whose values several inner regions read in front of the inner region that holds them.
+    """Move a statement out of an inner region, to before it, if other regions or statements read its value.
 
-    What reads parameters, and what depends on it, stays.
+    Statements that read parameters, and those that depend on them, stay.
 
-    Exporters write mask arithmetic that all layers share into the first layer's scope, and the concatenation that a
-    densely connected layer hands on into the layer that reads it first.
+    Exporters record mask arithmetic that all layers share in the first layer's scope, and the concatenation of a
+    densely connected layer's inputs in the scope of the layer that reads it first.
     """
     readers: dict[Variable, set[int]] = defaultdict(set)
     for position, item in enumerate(region.items):
@@ -43,9 +43,9 @@ def hoist_shared_values(region: Region) -> None:
 
 
 def _shared_statements(region: Region, position: int, readers: dict[Variable, set[int]]) -> list[Statement]:
-    """The statements of a region that define what other items read, and those that they depend on.
+    """The statements of a region whose values other items read, and the statements on which these depend.
 
-    Only statements are among them that can stand in front of the region.
+    Only statements that can be moved before the region are returned.
     """
     statements = list(statements_of(region))
     bound = {value for statement in statements for value in defined_by(statement)}
@@ -61,7 +61,7 @@ def _shared_statements(region: Region, position: int, readers: dict[Variable, se
 
 
 def _needed(wanted: list[Variable], free: dict[Variable, Statement]) -> set[Statement]:
-    """The statements that define the wanted values, and those that they depend on."""
+    """The statements that define the wanted values, and the statements on which these depend."""
     needed: set[Statement] = set()
     pending = list(wanted)
     while pending:
@@ -73,7 +73,7 @@ def _needed(wanted: list[Variable], free: dict[Variable, Statement]) -> set[Stat
 
 
 def _stands_before(part: Variable | Member, bound: set[Variable]) -> bool:
-    """Whether it can be read in front of a region: a variable not `bound` to it, a member without parameters."""
+    """Whether a part can be read before a region: a variable that is not in `bound`, or a member without parameters."""
     return part not in bound if isinstance(part, Variable) else not part.weights
 
 
@@ -85,7 +85,7 @@ def _remove(region: Region, statements: AbstractSet[Statement]) -> None:
 
 
 def lift_calls(region: Region, parent: Region, layers: set[Member]) -> bool:
-    """Move a region's calls of these layers, and what they depend on, in front of it. Says whether it was possible."""
+    """Move the calls of these layers, and what they depend on, before the region; return whether that was possible."""
     free: dict[Variable, Statement] = {}
     made = {value for statement in region.statements for value in defined_by(statement)}
     for statement in region.statements:
@@ -115,7 +115,7 @@ def copy_literal(literal: Member, statements: Iterable[Statement]) -> None:
 
 
 def replace_member(statement: Statement, old: Member, new: Member | Variable) -> None:
-    """Replace a member in every expression of a statement, those of its blocks included."""
+    """Replace a member in every expression of a statement, including those of its blocks."""
 
     def replaced(item: Arg) -> Arg:
         return new if item is old else map_parts(item, replaced)
@@ -127,7 +127,7 @@ def replace_member(statement: Statement, old: Member, new: Member | Variable) ->
 
 
 def localize_dimensions(region: Region) -> None:
-    """Read equal symbolic dimensions from one tensor, an input anyway: others would be inputs for their shape only."""
+    """Read equal symbolic dimensions from one input tensor, so that no tensor is an input only for its shape."""
     tensors = _tensors_read(region)
     known = {
         dim: (value, axis)
@@ -162,7 +162,7 @@ def _read_whole(item: Arg) -> Iterator[Variable]:
 
 
 def _localized(item: Arg, known: dict[ir.SymbolicDim, tuple[Variable, int]]) -> Arg:
-    """An expression that reads each symbolic dimension from the tensor and the axis that `known` has for it."""
+    """The expression, reading each symbolic dimension from the tensor and axis in `known`."""
     read = dimension_read(item)
     if read is not None:
         value, axis = read

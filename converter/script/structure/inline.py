@@ -1,4 +1,4 @@
-"""Inlining: a value that only the next statement reads is written where it is read."""
+"""Inlining: if only the next statement reads a value, its expression replaces the variable there."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ from converter.script.statements import Assign, Block, Statement, Variable, bloc
 from converter.script.structure.regions import replace_in, substituted
 
 WIDEST = 108
-"""The widest expression that inlining makes, in characters."""
+"""The largest width of an expression after inlining, in characters."""
 DEEPEST = 5
-"""The most calls and operators in it."""
+"""The largest number of calls and operators in an expression after inlining."""
 LONGEST = 3
-"""The calls and operators after which the next layer begins a line of its own: `relu(norm(conv(x)))`."""
+"""A value without a layer is inlined into the call of a layer if it has fewer calls and operators than this."""
 
 
 def inline_single_uses(block: Block) -> dict[Any, Any]:
     """Inline within a block and its inner ones.
 
     Returns:
-        The statement that holds each inlined one now.
+        A map from each inlined statement to the statement that now contains it.
     """
     moved: dict[Any, Any] = {}
     _read_in_place(block)
@@ -68,7 +68,7 @@ def inline_single_uses(block: Block) -> dict[Any, Any]:
 
 
 def _read_in_place(block: Block) -> None:
-    """Read a parameter wherever it is needed, and keep it in no variable."""
+    """Replace variables that hold a parameter by the parameter itself."""
     read = {
         target: statement.value
         for statement in block.statements
@@ -88,7 +88,7 @@ def _single_target(statement: Statement) -> Variable | None:
 
 
 def _takes(statement: Statement, before: Statement, uses: Counter[Variable]) -> bool:
-    """Whether a statement is the only reader of the one before it, and stays small with it inside."""
+    """Whether a statement is the only reader of the one before it, and remains small after inlining it."""
     target = _single_target(before)
     if target is None or uses[target] != 1 or not isinstance(statement, Assign):
         return False
@@ -108,7 +108,7 @@ def _count(item: Arg, target: Variable) -> int:
 
 
 def _fits(item: Arg, target: Variable, before: Statement) -> bool:
-    """Whether an expression stays easy to read with what a statement computes in the place of its target."""
+    """Whether an expression remains easy to read after `target` is replaced by the value of the statement `before`."""
     assert isinstance(before, Assign)
     if width(item) + width(before.value) > WIDEST or _depth(item) + _depth(before.value) > DEEPEST:
         return False
@@ -175,7 +175,7 @@ def width(item: Arg) -> int:
 
 
 def _depth(item: Arg) -> int:
-    """How many calls, operators and names an expression holds; reading an extent and a test for None are none."""
+    """How many calls, operators and names an expression holds; reading an extent and testing for None do not count."""
     if (read := dimension_read(item)) is not None:
         return _depth(read[0])
     parts = parts_of(item)
@@ -186,7 +186,7 @@ def _depth(item: Arg) -> int:
 
 
 def _keeps_name(statement: Statement, before: Statement) -> bool:
-    """Whether a statement only takes a method of what a member's call returns, as in `self.query(x).reshape(…)`."""
+    """Whether a statement only calls a method of the result of a member's call: `self.query(x).reshape(…)`."""
     assert isinstance(statement, Assign)
     assert isinstance(before, Assign)
     if not statement.targets or (isinstance(statement.targets[0], Variable) and statement.targets[0].assigned):
@@ -201,7 +201,7 @@ def _keeps_name(statement: Statement, before: Statement) -> bool:
 
 
 def _receiver(item: Arg) -> Arg | None:
-    """The object whose method or attribute an expression is: `x` of `x.reshape(shape)`."""
+    """The object whose method is called or whose attribute is read: `x` of `x.reshape(shape)`."""
     if isinstance(item, Call):
         item = item.function
     return item.value if isinstance(item, Attribute) else None

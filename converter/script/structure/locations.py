@@ -16,8 +16,8 @@ class NodeLocations:
     """Tracks statements and members while they are merged.
 
     Attributes:
-        moved: a statement or member → the statement, member or block that stands for it now.
-        owners: a statement → the instance of a class that it was put into.
+        moved: a statement or member → the statement, member or block that replaced it.
+        owners: a statement → the instance of the class that now contains it.
     """
 
     def __init__(self) -> None:
@@ -25,12 +25,12 @@ class NodeLocations:
         self.owners: dict[Statement, Member] = {}
 
     def note_calls(self, record: Record) -> None:
-        """Note the Cells around a record's anchor, and the parameters of it, while all members have their names."""
+        """Record the Cells around a record's anchor, and its parameters; called when all members have names."""
         record.calls = self._calls(record.anchor)
         record.parameters = tuple(self._parameters(record.anchor))
 
     def follow(self, record: Record) -> None:
-        """Move a record's anchor to what stands for it now."""
+        """Set a record's anchor to the statement, member or block that replaced it."""
         while record.anchor in self.moved:
             record.anchor = self.moved[record.anchor]
 
@@ -47,13 +47,13 @@ class NodeLocations:
         return tuple(reversed(calls))
 
     def _attribute(self, member: Member) -> str:
-        """What a member is called in the Cell that makes it, or its number in a sequence."""
+        """The attribute name of a member in the Cell that creates it, or its index in a sequence."""
         while self.moved.get(member, member.owner) is not member.owner:
             member = self.moved[member]
         return member.name
 
     def _parameters(self, anchor: Any) -> Iterator[str]:
-        """The names that the parameters of a member, or of all that a statement reads, have in the checkpoint."""
+        """The checkpoint names of the parameters of a member, or of all members that a statement reads."""
         parts = (
             (anchor,)
             if isinstance(anchor, Member)
@@ -68,7 +68,7 @@ class NodeLocations:
 
 
 def _class_name(member: Member) -> str:
-    """What a member is an instance of: `Bottleneck`, `nn.SequentialCell`."""
+    """The class name of a member: `Bottleneck`, `nn.SequentialCell`."""
     cell = class_of(member)
     if cell is not None:
         return cell.name

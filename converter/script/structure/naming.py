@@ -1,4 +1,4 @@
-"""Naming: the names of members and variables within their Cell, from what the source calls them."""
+"""Naming: the names of members and variables within their Cell, from their names in the source."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from converter.script.statements import Block, defined_by
 
 
 def relative(hint: str, path: str) -> str:
-    """What the source calls something within the region at `path`."""
+    """The name `hint` of the source, relative to the region at `path`."""
     for prefix in (f"{path}.", f"{path}_"):
         if path and hint.startswith(prefix):
             return hint[len(prefix) :]
@@ -21,15 +21,15 @@ def relative(hint: str, path: str) -> str:
 
 
 def name_members(members: Sequence[Member], hints: Sequence[str], names: Namespace) -> None:
-    """Give members their names within a Cell; `hints` are what the source calls them there."""
+    """Give members their names within a Cell; `hints` are their names in the source, relative to the Cell."""
     for member, hint in zip(members, without_common_number(hints), strict=True):
         member.name = names.new(hint, "layer")
 
 
 def hint_within(member: Member, path: str) -> str:
-    """What the source calls a member of the Cell at `path`."""
+    """The name that the source suggests for a member of the Cell at `path`."""
     own = relative(member.hint, path)
-    if own == member.hint and path:  # it comes from elsewhere in the source
+    if own == member.hint and path:  # it belongs to another scope of the source
         own = own.rpartition(".")[2]
     own = own or member.hint.rpartition(".")[2] or member.name
     return made_from(member.constructor) or own if own.isdigit() else own
@@ -48,12 +48,12 @@ def shared_hint(hints: Sequence[str]) -> str:
 
 
 def name_values(body: Block, path: str) -> None:
-    """Name the last value of every module after the module, unless the source names it."""
+    """Name the last value of every module call after the module, unless the source names the value."""
     values = [value for statement in body.walk() for value in defined_by(statement)]
     last = {value.path: value for value in values}
     named = [value for value in values if last[value.path] is value and relative(value.path, path)]
     for value, hint in zip(named, without_common_number([relative(v.path, path) for v in named]), strict=True):
-        if not value.assigned or len(value.hint) == 1:  # `x = …` says nothing about what it is
+        if not value.assigned or len(value.hint) == 1:  # the name in `x = …` has no meaning
             value.hint, value.assigned = hint, False
 
 

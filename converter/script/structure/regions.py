@@ -43,7 +43,7 @@ class Region:
     items: list[Item] = field(default_factory=list)
 
     def __repr__(self) -> str:
-        """Its statements; those of an inner region below the region's name and class."""
+        """Its statements; those of an inner region follow the region's name and class."""
         lines: list[str] = []
         for item in self.items:
             if isinstance(item, Region):
@@ -82,7 +82,7 @@ def _common(a: Sequence[Scope], b: Sequence[Scope]) -> int:
 
 
 def _filled(statements: Sequence[Statement]) -> list[tuple[Scope, ...]]:
-    """The scopes of every statement; one without takes what its neighbours share: exporters drop some."""
+    """The scopes of each statement; if exporters recorded none, the scopes that both neighbours share."""
     known = [statement.scopes for statement in statements]
     following: list[tuple[Scope, ...]] = [()] * len(known)
     after: tuple[Scope, ...] = ()
@@ -98,7 +98,7 @@ def _filled(statements: Sequence[Statement]) -> list[tuple[Scope, ...]]:
 
 
 def statements_of(item: Item) -> Iterator[Statement]:
-    """Every statement in an item, without those of inner blocks."""
+    """Every statement in an item, except those of inner blocks."""
     if isinstance(item, Region):
         for inner in item.items:
             yield from statements_of(inner)
@@ -107,8 +107,8 @@ def statements_of(item: Item) -> Iterator[Statement]:
 
 
 def used_by(statement: Statement) -> Iterator[Variable | Member]:
-    """The variables and members that a statement reads, those that its own blocks define left out."""
-    if isinstance(statement, Assign):  # most are, and this is asked for again and again
+    """The variables and members that a statement reads, except variables that its own blocks define."""
+    if isinstance(statement, Assign):  # a fast path: most statements are, and this function is called often
         yield from (part for part in leaves_of(statement.value) if isinstance(part, (Variable, Member)))
         return
     own = set(bound_within(statement))

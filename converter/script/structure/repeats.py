@@ -1,12 +1,12 @@
 """Repeats: blocks in a sequence of statements for which the source recorded no scopes.
 
-Two kinds of blocks are looked for, both in near-linear time:
+It finds two kinds of blocks, both in near-linear time:
 
-- chains, in which each statement's result is read by the next one only (`conv, norm, relu`);
-- segments between two places at which a single value crosses, or a few: a residual block, an inception module.
+- chains, in which only the next statement reads each statement's result (`conv, norm, relu`);
+- segments between two positions at which only one or a few values are live: a residual block, an inception module.
 
-Statements and segments become symbols, equal for equal signatures; tandem repeats in the sequence of symbols, shortest
-period first, become regions.
+Statements and segments become symbols, equal for equal signatures; tandem repeats (adjacent equal subsequences) of the
+sequence of symbols, shortest period first, become regions.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from converter.script.structure.regions import Item, Region, members_of, used_by
 from converter.script.structure.signature import Signature
 
 SHORTEST_RUN = 20
-"""In fewer statements nothing is looked for."""
+"""In fewer statements no blocks are searched for."""
 LONGEST_PERIOD = 24
-"""Chains of more statements, and blocks of more segments, are not looked for."""
+"""Chains of more statements, and blocks of more segments, are not searched for."""
 SHORTEST_BLOCK = 3
-"""Statements of the smallest block that is made of segments."""
+"""The least number of statements in a block of segments."""
 MOST_CROSSING = 3
-"""At most so many values are live between two segments; more are tried where fewer show no repeats."""
+"""The most values that are live between two segments; smaller numbers are tried first, until one finds repeats."""
 MOST_MODELS = 8
-"""So many instances of a block are compared with statements elsewhere."""
+"""The most instances of a block that are compared with other statements."""
 FEWEST = 3
-"""A chain has to occur so often to be a block."""
+"""The least number of occurrences of a chain that becomes a block."""
 
 Outputs = Callable[[Region], list[Variable]]
 
 
 def find_chains(region: Region, outputs: Outputs) -> bool:
-    """Wrap the chains that repeat in tandem somewhere, wherever they occur. Says whether there were any."""
+    """Make regions of all occurrences of chains that are tandem repeats somewhere; return whether there are any."""
     if len(region.items) < SHORTEST_RUN:
         return False
     statements = region.statements
@@ -61,7 +61,7 @@ def find_chains(region: Region, outputs: Outputs) -> bool:
 
 
 def find_segments(region: Region, outputs: Outputs) -> bool:
-    """Wrap the repeats in a sequence of segments. Says whether there were any."""
+    """Make regions of the tandem repeats in a sequence of segments; return whether there are any."""
     if len(region.items) < SHORTEST_RUN:
         return False
     for crossing in range(1, MOST_CROSSING + 1):
@@ -77,7 +77,7 @@ def find_segments(region: Region, outputs: Outputs) -> bool:
 
 
 def _elsewhere(statements: list[Statement], runs: list[list[Statement]], outputs: Outputs) -> list[list[Statement]]:
-    """Further occurrences of the blocks of the runs, some without an optional statement."""
+    """Other occurrences of the blocks in `runs`, possibly without an optional statement."""
     symbols = _symbols([[statement] for statement in statements], outputs)
     places = {statement: position for position, statement in enumerate(statements)}
     wanted: dict[tuple[int, ...], dict[Any, list[Signature]]] = defaultdict(lambda: defaultdict(list))
@@ -118,7 +118,7 @@ def _described(run: list[Statement], outputs: Outputs) -> Instance:
 
 
 def _note(known: list[Signature], signature: Signature) -> None:
-    """Add a signature to those of a class unless one is there with the same literals."""
+    """Add a signature to the known ones of a class, unless one of them has the same literals."""
     if all(_literals(other) != _literals(signature) for other in known):
         known.append(signature)
 
@@ -130,9 +130,9 @@ def _literals(signature: Signature) -> list[str]:
 def tandem_repeats(
     sequence: Sequence[int], sizes: Sequence[int] | None = None, smallest: int = 0
 ) -> list[tuple[int, int, int]]:
-    """Tandem repeats in a sequence of symbols: `(start, period, count)`, not overlapping; the shortest period wins.
+    """Tandem repeats in a sequence of symbols: `(start, period, count)`, not overlapping, short periods first.
 
-    `sizes` are the statements of each symbol, of which a period has `smallest` at least.
+    `sizes` are the numbers of statements of the symbols; a period has at least `smallest` statements.
     """
     found: list[tuple[int, int, int]] = []
     taken = [False] * len(sequence)
@@ -154,7 +154,7 @@ def tandem_repeats(
 
 
 def _symbols(runs: list[list[Statement]], outputs: Outputs) -> list[int]:
-    """A number for every run of statements, the same for runs that could be calls of one class."""
+    """A number for each run of statements, equal for runs that could be calls of one class."""
     regions = [Region(Scope(""), items=list(run)) for run in runs]
     numbers: dict[Region, int] = {}
     for number, group in enumerate(grouped(instance_of(region, outputs(region)) for region in regions)):
@@ -164,7 +164,7 @@ def _symbols(runs: list[list[Statement]], outputs: Outputs) -> list[int]:
 
 
 def _chains(statements: list[Statement]) -> list[list[Statement]]:
-    """Statements in which each one's result is read by the next one and by nothing else."""
+    """Partition the statements into chains: only the next statement of a chain reads the result of each statement."""
     readers: dict[Variable, list[Statement]] = defaultdict(list)
     for statement in statements:
         for part in dict.fromkeys(used_by(statement)):
@@ -192,7 +192,7 @@ def _chains(statements: list[Statement]) -> list[list[Statement]]:
 def _occurrences(
     chain: list[Statement], symbols: dict[Statement, int], motifs: set[tuple[int, ...]]
 ) -> list[list[Statement]]:
-    """The motifs in a chain, the longest first wherever several begin."""
+    """The occurrences of motifs in a chain; if several begin at one position, the longest."""
     lengths = sorted({len(motif) for motif in motifs}, reverse=True)
     sequence = tuple(symbols[statement] for statement in chain)
     runs, position = [], 0
@@ -206,7 +206,7 @@ def _occurrences(
 
 
 def _segments(statements: list[Statement], most: int) -> list[list[Statement]]:
-    """Cut a run of statements wherever at most so many values are live, those of very long live ranges left out."""
+    """Cut a run of statements where at most `most` values are live, not counting values with very long live ranges."""
     last_read: dict[Variable, int] = {}
     for position, statement in enumerate(statements):
         last_read.update((part, position) for part in used_by(statement) if isinstance(part, Variable))
@@ -230,7 +230,7 @@ def _segments(statements: list[Statement], most: int) -> list[list[Statement]]:
 
 
 def _wrap(region: Region, runs: list[list[Statement]]) -> bool:
-    """Put a region in the place of the last statement of every run. Says whether there are any."""
+    """Make a region of every run, at the position of its last statement; return whether there are any."""
     inside = {statement: run for run in runs for statement in run}
     items: list[Item] = []
     for item in region.items:
@@ -246,13 +246,13 @@ def _wrap(region: Region, runs: list[list[Statement]]) -> bool:
 
 
 def _content_name(run: list[Statement]) -> str:
-    """What is in a block, when that is short: `ConvBatchNormRelu`."""
+    """A name from the contents of a short block: `ConvBatchNormRelu`; `Block` for others."""
     names = [_called_name(statement) for statement in run]
     return "".join(names) if len(names) <= 4 and all(names) else "Block"
 
 
 def _called_name(statement: Statement) -> str:
-    """What a statement calls: `Conv` for a member made by `nn.Conv2d(…)`, `Relu` for `ops.relu(x)`."""
+    """The name of what a statement calls: `Conv` for an `nn.Conv2d(…)` member, `Relu` for `ops.relu(x)`."""
     value = statement.value if isinstance(statement, Assign) else None
     member = called_member(value)
     call = value if member is None else member.constructor

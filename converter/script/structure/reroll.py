@@ -24,21 +24,21 @@ from converter.script.structure.signature import Signature, signature_of
 FEWEST = 3
 """Fewer iterations stay unrolled."""
 LONGEST = 64
-"""Iterations of more statements are not looked for."""
+"""Iterations of more statements are not searched for."""
 
 
 @dataclass
 class Unrolled:
-    """Iterations of a loop, one after the other.
+    """The unrolled iterations of a loop, adjacent in the statements.
 
     Attributes:
         iterations: the statements of each.
         start: the position of the first statement.
-        layers: the instance of a class that each iteration calls and no other does; empty when all call the same.
-        elements: the variable that each iteration reads and no other does; empty when there is none.
-        carried: the loop-carried values: position among the values that an iteration makes → its initial value.
-        roles: a variable that the first iteration reads and the others do not → "element", or the position of the
-            carried value that it is.
+        layers: for each iteration, the instance that only this iteration calls; empty if all call the same members.
+        elements: for each iteration, the variable that only this iteration reads; empty if there is none.
+        carried: the loop-carried values: index among the values that an iteration computes → initial value.
+        roles: a variable that only the first iteration reads → "element", or the index of the loop-carried value whose
+            initial value it is.
     """
 
     iterations: list[list[Statement]]
@@ -49,25 +49,25 @@ class Unrolled:
     roles: dict[Variable, int | str] = field(default_factory=dict)
 
     def made(self, iteration: int) -> list[Variable]:
-        """The values that an iteration makes, in order."""
+        """The values that an iteration computes, in order."""
         return [value for statement in self.iterations[iteration] for value in defined_by(statement)]
 
     @property
     def end(self) -> int:
-        """The position behind the last statement."""
+        """The position after the last statement."""
         return self.start + sum(map(len, self.iterations))
 
 
 def reroll_loops(statements: list[Statement], results: AbstractSet[Variable], uses: Counter[Any]) -> dict[Any, Any]:
-    """Put loops in the places of unrolled iterations.
+    """Replace unrolled iterations by loops.
 
     Args:
-        statements: the statements of a region, which are changed.
-        results: the variables that are read behind them.
+        statements: the statements of a region; changed in place.
+        results: the variables that are read after them.
         uses: how often every variable and member is used in the whole network.
 
     Returns:
-        A statement of a later iteration → that of the first one, which stands for it; a layer → the list that holds it.
+        A statement of a later iteration → its counterpart in the first one, which remains; a layer → the list with it.
     """
     moved: dict[Any, Any] = {}
     tried: set[Member | Cell] = set()
@@ -92,9 +92,9 @@ def reroll_loops(statements: list[Statement], results: AbstractSet[Variable], us
 def _find(
     statements: list[Statement], results: AbstractSet[Variable], uses: Counter[Any], tried: set[Member | Cell]
 ) -> Unrolled | None:
-    """The next unrolled loop, by a layer, or a class of which instances are called, at equal distances.
+    """The next unrolled loop: a layer, or instances of one class, are called at equal distances.
 
-    `tried` are those that are known to give none.
+    `tried` are the layers and classes for which no loop was found; it is extended.
     """
     places: dict[Member | Cell, list[int]] = defaultdict(list)
     for position, statement in enumerate(statements):
@@ -119,18 +119,18 @@ def _find(
 
 
 def _layers(statement: Statement) -> list[Member | Cell]:
-    """The layers that a statement calls, each once; for an instance of a class, the class."""
+    """The layers that a statement reads, each once; an instance of a class is replaced by the class."""
     layers = (part for part in used_by(statement) if isinstance(part, Member) and part.weights)
     return list(dict.fromkeys(class_of(layer) or layer for layer in layers))
 
 
 def _symbol(statement: Statement) -> tuple[Any, ...]:
-    """Equal for statements that call the same members, or instances of one class, with the same literals."""
+    """A key, equal for statements that call the same members, or instances of one class, with the same literals."""
     return _called(signature_of([statement], [], []))
 
 
 def _called(shape: Signature) -> tuple[Any, ...]:
-    """Equal for iterations that call the same members, or instances of one class, with the same literals."""
+    """A key, equal for iterations that call the same members, or instances of one class, with the same literals."""
     kinds = tuple(class_of(member) or member for member in shape.members)
     instances = {member for member in shape.members if class_of(member) is not None}
     return shape.key, kinds, tuple(repr(slot.value) for slot in shape.slots if slot.owner not in instances)
@@ -149,7 +149,7 @@ def _progressions(positions: list[int]) -> Iterator[tuple[int, int, int]]:
 def _cuts(symbols: list[int], position: int, length: int, count: int) -> Iterator[tuple[int, int, int]]:
     """Every way to cut the statements around a position into equal iterations: start, length and number.
 
-    The first iteration may stay outside: it often has a constant where the others have a loop-carried value.
+    The first iteration may be excluded: it often has a constant where the others have a loop-carried value.
     """
     for start in range(max(position - length + 1, 0), position + 1):
         complete = min(count, (len(symbols) - start) // length)
@@ -163,7 +163,7 @@ def _cuts(symbols: list[int], position: int, length: int, count: int) -> Iterato
 def _unrolled(
     statements: list[Statement], results: AbstractSet[Variable], start: int, length: int, count: int
 ) -> Unrolled | None:
-    """The iterations, when they differ in loop-carried values and in one element or layer each; None otherwise."""
+    """The iterations, if they differ only in loop-carried values and in one element or layer each; else None."""
     iterations = [statements[at : at + length] for at in range(start, start + count * length, length)]
     shapes = [signature_of(iteration, [], []) for iteration in iterations]
     layers = _own_layers(shapes) if len(set(map(_called, shapes))) == 1 else None
@@ -179,7 +179,7 @@ def _unrolled(
 
 
 def _own_layers(shapes: list[Signature]) -> list[Member] | None:
-    """The layer that only this iteration calls, for each; empty when there is none, None when there are several."""
+    """For each iteration, the layer that only it calls; empty if there is none, None if there are several."""
     changing = [column for column in zip(*(shape.members for shape in shapes), strict=True) if len(set(column)) > 1]
     if len(changing) > 1 or any(len(set(column)) < len(shapes) for column in changing):
         return None
@@ -187,9 +187,9 @@ def _own_layers(shapes: list[Signature]) -> list[Member] | None:
 
 
 def _assign_role(unrolled: Unrolled, column: tuple[Variable, ...], made: list[list[Variable]]) -> bool:
-    """Note what the iterations read in one place: a loop-carried value, or an element each. Says whether it is either.
+    """Record whether a place holds a loop-carried value or one element per iteration; return False if neither.
 
-    `column` has the variable of each iteration; `made` the values that each iteration makes.
+    `column` has the variable that each iteration reads at this place, `made` the values that each iteration computes.
     """
     initial, second, *_ = column
     if second in made[0]:
@@ -207,7 +207,7 @@ def _assign_role(unrolled: Unrolled, column: tuple[Variable, ...], made: list[li
 def _only_carried_are_read(
     statements: list[Statement], results: AbstractSet[Variable], unrolled: Unrolled, made: list[list[Variable]]
 ) -> bool:
-    """Whether, of all values that the iterations make, only loop-carried ones of the last are read behind them."""
+    """Whether later statements read no value of the iterations, except loop-carried values of the last one."""
     inside = {value for values in made for value in values}
     read = {part for statement in statements[unrolled.end :] for part in used_by(statement)} | set(results)
     return (read & inside) <= {made[-1][position] for position in unrolled.carried}
@@ -217,7 +217,7 @@ def _only_carried_are_read(
 
 
 def _loop(unrolled: Unrolled) -> For:
-    """The loop; behind it, its carried variables are the values that the last iteration made."""
+    """The loop; after it, the carried variables hold the values of the last iteration."""
     body = unrolled.iterations[0]
     first, last = unrolled.made(0), unrolled.made(-1)
     carried = {position: last[position] for position in unrolled.carried}
@@ -240,7 +240,7 @@ def _loop(unrolled: Unrolled) -> For:
 
 
 def _keep_together(statements: list[Statement], results: AbstractSet[Variable], loops: list[For]) -> None:
-    """Iterate over the result of one statement, `for x in ops.unbind(…)`, instead of over its parts by name."""
+    """Let a loop iterate over the result of a statement, `for x in ops.unbind(…)`, not over a tuple of its parts."""
     for statement in statements if loops else ():
         if not isinstance(statement, Assign) or not isinstance(statement.value, Expression) or not statement.targets:
             continue
@@ -262,7 +262,7 @@ def _keep_together(statements: list[Statement], results: AbstractSet[Variable], 
 
 
 def _place(elements: tuple[Variable, ...], parts: list[Variable]) -> Slice | None:
-    """The slice of the parts that the elements are; None when they are none."""
+    """The slice of `parts` that equals `elements`; None if there is none."""
     if list(elements) == parts[::-1]:
         return Slice(step=Constant(-1))
     start = parts.index(elements[0]) if elements[0] in parts else 0

@@ -23,11 +23,11 @@ from converter.script.statements import Assign, Block, For, Variable
 from converter.script.structure.regions import Item, Region
 
 FEWEST_TO_COUNT = 3
-"""So many constructors whose numbers are an arithmetic progression are written as one."""
+"""The least number of constructors with numbers in arithmetic progression that become one comprehension."""
 
 
 def as_chain(region: Region, inputs: list[Variable], outputs: list[Variable]) -> list[Member] | None:
-    """The layers of a region that is a chain, each called on the result of the one before it only; None otherwise."""
+    """The layers of a region that is a chain, each called only on the result of the one before it; else None."""
     if len(inputs) != 1 or len(outputs) != 1 or len(region.items) < 2:
         return None
     layers, current = [], inputs[0]
@@ -41,7 +41,7 @@ def as_chain(region: Region, inputs: list[Variable], outputs: list[Variable]) ->
 
 
 def called(item: Item) -> tuple[Member, tuple[Arg, ...], Variable] | None:
-    """The member that a statement calls, its arguments, and its one result; None when it is anything else."""
+    """The member that a statement calls, its arguments, and its only result; None for other items."""
     match item:
         case Assign(targets=(Variable() as target,), value=Call(function=Member() as member, names=()) as call):
             return member, call.args, target
@@ -49,7 +49,7 @@ def called(item: Item) -> tuple[Member, tuple[Arg, ...], Variable] | None:
 
 
 def sequence_of(layers: list[Member], container: str, name: str, hint: str) -> Member:
-    """One member for a run of layers: `nn.SequentialCell(Block(64, 128), *[Block(128, 128) for _ in range(3)])`."""
+    """A member for a run of layers: `nn.SequentialCell(Block(64, 128), *[Block(128, 128) for _ in range(3)])`."""
     elements: list[Arg] = []
     for constructor, count in _runs([layer.constructor for layer in layers]):
         repeated = Comprehension(constructor, "i" if _depends(constructor) else "_", invoke("range", count))
@@ -72,7 +72,7 @@ def sequence_of(layers: list[Member], container: str, name: str, hint: str) -> M
 
 
 def list_of(layers: list[Member]) -> Member:
-    """An `nn.CellList` of layers, called what their names have in common."""
+    """An `nn.CellList` of layers, named after the common part of their names."""
     hint = common_path([layer.hint for layer in layers])
     return sequence_of(layers, "nn.CellList", identifier(hint, "layers"), hint)
 
@@ -97,11 +97,11 @@ def _runs(constructors: list[Arg]) -> list[tuple[Arg, int]]:
 
 
 _PLACE = Name("i")
-"""The number of an element in a comprehension."""
+"""The index of an element in a comprehension."""
 
 
 def _grown(first: Arg, second: Arg, place: int | None) -> Arg:
-    """The element at a place of the arithmetic progression `first, second, …`; at the place `i` when it is None."""
+    """Element `place` of the arithmetic progression `first, second, …`; if None, a formula in the index `i`."""
     match first:
         case Expression() if type(first) is type(second) and len(parts_of(first)) == len(parts_of(second)):
             others = iter(parts_of(second))
@@ -113,7 +113,7 @@ def _grown(first: Arg, second: Arg, place: int | None) -> Arg:
 
 
 def _depends(constructor: Arg) -> bool:
-    """Whether a constructor contains the place `i`."""
+    """Whether a constructor contains the index `i`."""
     return any(part == _PLACE for part in walk(constructor))
 
 
@@ -121,7 +121,7 @@ def collapse_runs(region: Region, uses: dict[Variable | Member, int]) -> dict[An
     """Replace runs of calls of one class, each on the result of the one before it, by a loop or a SequentialCell.
 
     Returns:
-        A statement of a run → the loop or call; an instance → the list or sequence that holds it.
+        A statement of a run → the loop or call; an instance → the list or sequence that contains it.
     """
     moved: dict[Any, Any] = {}
     items: list[Item] = []
@@ -162,7 +162,7 @@ def _run_at(items: list[Item], start: int, uses: dict[Variable | Member, int]) -
 
 
 def _follows(before: tuple[Member, tuple[Arg, ...], Variable], call: tuple[Member, tuple[Arg, ...], Variable]) -> bool:
-    """Whether a call takes the result of the one before it in its first argument, and the same others."""
+    """Whether a call's first argument is the result of the call before it, and its other arguments are the same."""
     return bool(call[1]) and call[1][0] is before[2] and call[1][1:] == before[1][1:]
 
 

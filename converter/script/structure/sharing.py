@@ -15,7 +15,7 @@ from converter.script.structure.signature import Signature, signature_of
 
 
 def copy_shared_literals(root: Region) -> None:
-    """Give every region a copy of its own of a literal that several read."""
+    """Give every region its own copy of a literal that several regions read."""
     for member, regions in _readers(root).items():
         if not member.weights:
             for region in regions[1:]:
@@ -23,27 +23,27 @@ def copy_shared_literals(root: Region) -> None:
 
 
 def identity(signature: Signature) -> tuple[Any, ...]:
-    """Equal for two calls of one module: its layers, and the literals in the constructors of its other members."""
+    """A key, equal for calls of one module: its layers, and the literals in the constructors of its other members."""
     layers = tuple(member for member in signature.members if member.weights)
     made = tuple(repr(slot.value) for slot in signature.slots if isinstance(slot.owner, Member))
     return (layers, made) if layers else (signature,)
 
 
 def split(root: Region, leaves: Sequence[Region]) -> tuple[list[Region], dict[Region, list[Member]]]:
-    """Sort leaves by what they share.
+    """Sort leaves by whether they share members with other regions.
 
     Returns:
-        Those that can be turned into calls now, because they share nothing, or only with other calls of their module;
-        and those that share with something else, each with the members in question. The others wait: they share with
-        regions that hold inner ones still, which may turn out to be calls of the same module. Where all leaves wait,
-        they share with something else.
+        The leaves that can become calls now, because they share no members, or only with calls of the same module; and
+        the conflicting leaves, which share members with other regions, each with these members. The remaining leaves
+        wait: they share members with regions that still have inner regions and may become calls of the same module. If
+        all leaves wait, all are returned as conflicting.
     """
     neighbours = _neighbours(root, [leaf for leaf in leaves if len(leaf.items) > 1])
     keys = {leaf: _key(leaf) for leaf in neighbours}
     around = _around(root) if neighbours else {}
 
     def differs(leaf: Region, other: Region) -> bool:
-        """Whether another region can be no call of the same module."""
+        """Whether the other region cannot be a call of the same module."""
         return keys[leaf] != keys[other] if other in keys else other in around[leaf]
 
     conflicting: dict[Region, list[Member]] = {}
@@ -64,7 +64,7 @@ def split(root: Region, leaves: Sequence[Region]) -> tuple[list[Region], dict[Re
 
 
 def _neighbours(root: Region, leaves: Sequence[Region]) -> dict[Region, dict[Member, list[Region]]]:
-    """Of each leaf that shares layers or parameters, these members, and the other regions that read them."""
+    """For each leaf that shares layers or parameters: these members, with the other regions that read them."""
     found: dict[Region, dict[Member, list[Region]]] = {leaf: {} for leaf in leaves}
     for member, regions in _readers(root).items():
         for leaf in regions if member.weights and len(regions) > 1 else ():
@@ -74,13 +74,13 @@ def _neighbours(root: Region, leaves: Sequence[Region]) -> dict[Region, dict[Mem
 
 
 def _key(leaf: Region) -> tuple[Any, ...]:
-    """Equal for calls of one module."""
+    """A key, equal for calls of one module."""
     signature = signature_of(leaf.statements, inputs_of(leaf), [])
     return signature.key, identity(signature)
 
 
 def _around(root: Region) -> dict[Region, set[Region]]:
-    """The regions that hold each region."""
+    """For each region, all regions that contain it."""
     found: dict[Region, set[Region]] = {root: set()}
     for region in all_regions(root):
         for inner in region.inner():
@@ -89,7 +89,7 @@ def _around(root: Region) -> dict[Region, set[Region]]:
 
 
 def pass_in(root: Region, parameter: Member) -> None:
-    """Make a parameter an input of the regions that read it: a variable, assigned in front of all of them."""
+    """Make a parameter an input of the regions that read it: a variable, assigned before all of them."""
     value = Variable(parameter.hint)
     for region in all_regions(root):
         if region is not root:
@@ -110,7 +110,7 @@ def _readers(root: Region) -> dict[Member, list[Region]]:
 
 
 def all_regions(region: Region) -> Iterator[Region]:
-    """A region and everything within."""
+    """A region and all inner regions, recursively."""
     yield region
     for inner in region.inner():
         yield from all_regions(inner)

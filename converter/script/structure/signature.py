@@ -48,7 +48,7 @@ UNNAMED = "value"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a literal stands: the call's function, and the argument's position or keyword."""
+    """The place of a literal: the call's function, and the argument's position or keyword."""
 
     function: Arg = None
     position: int = 0
@@ -56,7 +56,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """What the function calls the argument: `in_channels` for the first one of `nn.Conv2d`."""
+        """The parameter name in the function: `in_channels` for the first argument of `nn.Conv2d`."""
         if self.keyword:
             return self.keyword
         names = _parameters_of(self.function)
@@ -69,9 +69,9 @@ class Slot:
 
     Attributes:
         value: the literal.
-        place: which argument of a call it is, or is a part of.
-        owner: the statement or member that it stands in.
-        default: what it is when it is left out; `...` when it cannot be.
+        place: the argument of a call that it is, or is a part of.
+        owner: the statement or member that contains it.
+        default: the value if the argument is omitted; `...` if it cannot be omitted.
     """
 
     value: Arg
@@ -81,7 +81,7 @@ class Slot:
 
     @property
     def name(self) -> str:
-        """The name of the argument that it is."""
+        """The name of the argument."""
         return self.place.name
 
 
@@ -94,7 +94,7 @@ class Signature:
         slots: the literals, in order.
         values: the variables, numbered in the order of their appearance.
         members: the members, likewise.
-        statements: the statements, those of inner blocks after the one that holds them.
+        statements: the statements; those of inner blocks follow the statement that contains the block.
     """
 
     key: tuple[Any, ...] = ()
@@ -112,7 +112,7 @@ def signature_of(
 ) -> Signature:
     """Describe a run of statements with its inputs and outputs.
 
-    `skip` leaves statements out and takes the given variable in place of what the last of them defines.
+    `skip` has statements to omit, and the variable that replaces the result of the last of them.
     """
     made = Signature()
     left_out = set() if skip is None else set(skip[0])
@@ -122,7 +122,7 @@ def signature_of(
     body = [walker.statement(s) for s in statements if s not in left_out]
     results = tuple(walker.arg(value) for value in outputs)
     members = []
-    for member in made.members:  # the walk of a constructor meets no further members
+    for member in made.members:  # constructors contain no further members
         walker.owner = member
         members.append((walker.arg(member.constructor), _kinds(member.weights)))
     made.key = (len(inputs), tuple(body), results, tuple(members))
@@ -130,7 +130,7 @@ def signature_of(
 
 
 def _kinds(weights: Iterable[str]) -> tuple[str, ...]:
-    """The names of parameters, without the number in a sequence: sequences may differ in their length."""
+    """The names of parameters, without the index in a sequence: sequences may differ in length."""
     return tuple(dict.fromkeys(re.sub(r"^\d+\.", "", name) for name in weights))
 
 
@@ -184,7 +184,7 @@ class _Walker:
         if is_literal(item):
             self._made.slots.append(Slot(item, place, self.owner, default))
             return ("h",)
-        return "i", item  # a class or a helper function is itself
+        return "i", item  # a class or a helper function: compared by identity
 
     def _expression(self, item: Expression, place: Place) -> tuple[Any, ...]:
         match item:
@@ -205,7 +205,7 @@ class _Walker:
 
 
 def fill(statements: Iterable[Statement], members: Iterable[Member], literals: Iterable[Arg]) -> None:
-    """Put an argument into every slot, in the order in which `signature_of` finds them."""
+    """Replace the literal in every slot, in the order of `Signature.slots`."""
     remaining = iter(literals)
 
     def replaced(item: Arg) -> Arg:
@@ -241,9 +241,9 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
 
 @functools.cache
 def _mindspore_parameters(name: str) -> tuple[str, ...]:
-    """The parameter names of an API: `nn.Conv2d` has `in_channels`, `out_channels`, …; by introspection if need be.
+    """The parameter names of an API: `nn.Conv2d` has `in_channels`, `out_channels`, …; by introspection if not listed.
 
-    Those that are not listed are not known where MindSpore is not installed.
+    Names that are not listed are unknown if MindSpore is not installed.
     """
     if name in PARAMETERS:
         return tuple(PARAMETERS[name].split())

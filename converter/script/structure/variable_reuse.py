@@ -1,4 +1,4 @@
-"""Variable reuse: what passes from layer to layer is one variable, `x = self.norm(x)`, as in code written by hand."""
+"""Variable reuse: values passed from layer to layer share a variable, `x = self.norm(x)`, as in handwritten code."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from converter.script.structure.regions import used_by
 
 
 def reuse_variables(body: Block, inputs: Sequence[Variable], begun: bool) -> None:
-    """Name a value after the one that it is computed from, where that one is dead then and no other value is live.
+    """Give a value the name of the value from which it is computed, if that is dead then and no other value is live.
 
-    A value that the source itself names keeps its name. The first variable to be reused is the first input when it has
-    `begun` there; otherwise the result of the first layer, since a network's inputs keep their names, and values that
-    are computed before, such as a mask, stay live beside it.
+    A value that the source itself names keeps its name. If `begun`, reuse starts at the first input; otherwise at the
+    result of the first layer: a network's inputs keep their names, and values that are computed earlier, such as a
+    mask, stay live.
     """
     last = _last_reads(body)
     flowing = inputs[0] if begun and inputs else None
@@ -37,12 +37,12 @@ def reuse_variables(body: Block, inputs: Sequence[Variable], begun: bool) -> Non
 
 
 def _has_layer(read: Sequence[Variable | Member]) -> bool:
-    """Whether there is a member with parameters that is not one itself."""
+    """Whether a member that is a layer is read: it has parameters and is not itself a parameter."""
     return any(isinstance(part, Member) and part.weights and "" not in part.weights for part in read)
 
 
 def _last_reads(body: Block) -> dict[Variable, int]:
-    """The position of the statement that reads a value last; the number of statements for what the block returns."""
+    """The index of the last statement that reads each value; for the results, the number of statements."""
     last: dict[Variable, int] = {}
     for index, statement in enumerate(body.statements):
         last.update((part, index) for part in used_by(statement) if isinstance(part, Variable))
