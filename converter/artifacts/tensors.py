@@ -1,4 +1,4 @@
-"""Tensors in files: name, shape and element type are known at once, the values are loaded only when needed."""
+"""Tensors in files: name, shape and element type are read at once, the values only when needed."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def entry_of(parameter: str, weight: Weight) -> dict[str, Any]:
 
 
 def read(file: Path) -> tuple[Entry, ...]:
-    """Read a weight map that `text_of` made.
+    """Read a weight map that `text_of` wrote.
 
     Raises:
         BadParamError: the file is missing or is not a weight map.
@@ -69,7 +69,7 @@ def _array(text: Mapping[str, Any]) -> TensorSpec:
 
 
 def _origin(weight: Weight) -> tuple[str, list[int], list[Step]]:
-    """Name and shape of the source's tensor, and all steps from it, those that a frontend already ran included."""
+    """Name and shape of the source's tensor, and all steps from it, including those that a frontend already ran."""
     note = getattr(weight.tensor, "metadata_props", {}).get(SOURCE)
     if note is None:
         return weight.source_name, [int(dim) for dim in weight.tensor.shape], list(weight.steps)

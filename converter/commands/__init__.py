@@ -1,4 +1,4 @@
-"""Commands: `mindconverter`, `mindconverter-weights`, and what they show on a terminal."""
+"""Commands: `mindconverter`, `mindconverter-weights`, and their output on a terminal."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from converter.verification import OutputComparison
 
 MODES: tuple[Mode, ...] = (graph_mode.MODE,)
-"""Every mode; of several sources on one command line the first of these wins."""
+"""Every mode; if the command line has several sources, the first of these modes is used."""
 
 _MOST_ROWS = 10
 
@@ -112,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(mode: Mode, options: argparse.Namespace) -> int:
     file = Path(getattr(options, mode.source))
     if not file.is_dir():
-        check_readable(file)  # at once: what the conversion imports takes seconds
+        check_readable(file)  # check first: the imports of a conversion take seconds
     if options.verbose:
         with verbose() as stderr:
             result = mode.convert(options, Lines(stderr))
@@ -125,7 +125,7 @@ def _run(mode: Mode, options: argparse.Namespace) -> int:
 
 
 def _summarize(result: Result) -> None:
-    """Say what was converted, how far it is from the source, and which files there are now."""
+    """Print the number of converted nodes, the verification result, and the files."""
     console = terminal.console()
     total = len(result.records)
     done = total - len(result.unconverted)
@@ -144,7 +144,7 @@ def _summarize(result: Result) -> None:
 
 
 def _verified(result: Result) -> Iterator[str]:
-    """The verdict, the worst error, and where the first one arises."""
+    """The verdict, the largest error, and the first node that differs."""
     found = result.verification
     yield f"{result.verdict}: {found.note}" if found is not None and found.note else result.verdict
     if found is None:
@@ -171,7 +171,7 @@ def _say(console: Console, label: str, *lines: str) -> None:
 
 
 def _unconverted(records: Sequence[Finding], unit: str) -> Table:
-    """What was not converted, by operator: how many, the first, and what to do about it."""
+    """A table of the nodes that were not converted, by operator: their number, the first, and its remedy."""
     by_operator: dict[str, list[Finding]] = defaultdict(list)
     for record in records:
         by_operator[record.operator].append(record)

@@ -1,4 +1,4 @@
-"""A mode of the command: a kind of source that it takes, with options and a conversion of its own. It is light."""
+"""A mode of the command: a kind of source, with its own options and conversion. Importing it is fast."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Mode:
     """One mode of the command.
 
     Attributes:
-        source: the option that names the source, and by which the mode is chosen.
-        stages: those of its conversion.
-        add_options: adds its options, `source` among them, to those that all modes have.
-        convert: converts what the options name.
+        source: the option that names the source; the mode is chosen by it.
+        stages: the stages of its conversion.
+        add_options: adds its options, including `source`, to the options of all modes.
+        convert: converts the source that the options name.
     """
 
     source: str

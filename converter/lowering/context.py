@@ -13,17 +13,17 @@ from converter.shapes import PyValue
 
 
 class Unsupported(Exception):  # noqa: N818 - it is an answer, not an error
-    """A row's way to say that it cannot translate this case; the node becomes a stub with the reason."""
+    """Raised by a row that cannot translate a case; the node becomes a stub with the reason."""
 
 
 class Context(Protocol):
-    """What `Node` and `Operand` need of a translation in progress."""
+    """The methods of a translation in progress that `Node` and `Operand` call."""
 
     def deferred(self, value: ir.Value) -> PyValue | None:
-        """The Python value of shape arithmetic that nothing was written for yet."""
+        """The Python value of shape arithmetic for which no statement was written yet; None for any other value."""
 
     def view_of_weight(self, value: ir.Value) -> Weight | None:
-        """The weight that a value is in another shape."""
+        """The weight of which a value is a view (reshaped or transposed); None for any other value."""
 
     def python_value(self, value: ir.Value) -> PyValue | None:
         """A value as a Python value: shape arithmetic or a small constant; None for every other one."""
@@ -32,7 +32,7 @@ class Context(Protocol):
         """A value's shape as a Python value."""
 
     def weight(self, value: ir.Value, steps: Sequence[Step] = ()) -> Weight:
-        """A constant as a parameter, its array taken through `steps`."""
+        """A constant as a parameter; `steps` compute its array from the constant."""
 
     def resolve(self, item: Arg) -> Arg:
         """Replace the operands in an expression by variables, parameters and literals."""
@@ -44,7 +44,7 @@ class Context(Protocol):
         """Append a statement to the block that is being written."""
 
     def layer(self, constructor: Arg, weights: dict[str, Weight], hint: str, module: str) -> Member:
-        """A member of the Cell for a layer on weights; one that is there already where it is the same layer."""
+        """A member of the Cell for a layer with weights; an existing member if it is the same layer."""
 
     def constant(self, weight: Weight, hint: str) -> Arg:
         """A constant as a tensor: a parameter, or a literal when it is small and not trained."""

@@ -1,4 +1,4 @@
-"""Members: the layers, parameters and literals that the entry class's constructor makes."""
+"""Members: the layers, parameters and literals that the entry class's constructor creates."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from converter.script import CELL_ATTRIBUTES, Arg, Attribute, Member, Weight, ex
 from converter.shapes import kind_of
 
 MAX_LITERAL = 16
-"""Constants of more elements are parameters, smaller ones stand in the script."""
+"""Maximum elements of a constant that is written as a literal; a larger one becomes a parameter."""
 
 
 MOST_NUMBERS = 4
-"""Of more equal numbers nobody wants to read each."""
+"""Maximum equal numbers that are written one by one; more of them become `ops.zeros` or `ops.ones`."""
 
 
 class Members:
-    """The members of a Cell while it is being written; what is asked for twice is made once."""
+    """The members of a Cell while it is being written; a repeated request returns the same member."""
 
     def __init__(self, members: list[Member]) -> None:
         self._members = members
@@ -39,11 +39,11 @@ class Members:
         return len(self._members)
 
     def layer(self, constructor: Arg, weights: dict[str, Weight], hint: str, module: str = "") -> Member:
-        """A layer; one that has the same constructor and matrices as an earlier one is that one, as in the source.
+        """Return a layer: an earlier one with the same constructor and weights, if it has a matrix; else a new one.
 
-        Vectors do not count: exporters merge the equal biases and scales of different layers. Where the source says
-        which of its modules calls the layer, one of this module with equal values is the same: exporters copy a matrix
-        that they transpose for each call.
+        Equal vectors alone do not make two layers one: exporters merge the equal biases and scales of different
+        layers. If the source names the module that calls the layer, an earlier layer of this module with equal values
+        is reused too: exporters copy a matrix that they transpose, once for each call.
         """
         shared = [weight for weight in weights.values() if len(weight.tensor.shape) > 1]
         key = (constructor, tuple((id(w.tensor), repr(w.steps)) for w in weights.values())) if shared else None
@@ -62,14 +62,14 @@ class Members:
         return member
 
     def held(self, tensor: Any) -> Arg:
-        """A matrix that a layer has, and that is used as a tensor besides: GPT-2's embedding is its head too."""
+        """The attribute of the layer that holds this matrix, or None: GPT-2's embedding is also used by its head."""
         if id(tensor) not in self._held:
             return None
         member, name = self._held[id(tensor)]
         return Attribute(member, name)
 
     def constant_of(self, value: ir.Value, weight: Callable[[], Weight], hint: Callable[[ir.Value], str]) -> Arg:
-        """A constant of the graph as a tensor; `weight` and `hint` are asked for the first time only."""
+        """A constant of the graph as a tensor; `weight` and `hint` are called the first time only."""
         if value not in self._constants:
             self._constants[value] = self.constant(weight(), hint(value))
         return self._constants[value]
@@ -101,7 +101,7 @@ class Members:
         return member
 
     def drop_from(self, count: int) -> None:
-        """Keep the first `count` members: a row declined after it had made the others."""
+        """Keep the first `count` members: remove those that a row added before it failed."""
         gone = set(map(id, self._members[count:]))
         if not gone:
             return
@@ -126,7 +126,7 @@ def _equal(a: dict[str, Weight], b: dict[str, Weight]) -> bool:
 
 
 def _literal(array: NDArray[Any], dtype: Arg) -> Arg:
-    """A small constant: by its numbers, or by what makes many of them."""
+    """A small constant as an expression: its numbers, or `ops.zeros` or `ops.ones`."""
     if array.size > MOST_NUMBERS and array.dtype.kind in "bif":
         for number, function in ((0, "ops.zeros"), (1, "ops.ones")):
             if (array == number).all():

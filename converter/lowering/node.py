@@ -18,7 +18,7 @@ from converter.shapes import PyValue, kind_of
 
 
 class Operand(Leaf):
-    """An input of a node. Used as an argument of an expression, it is a tensor; it can also be asked for more."""
+    """An input of a node. As an argument of an expression it is a tensor; its properties describe the value."""
 
     def __init__(self, context: Context, value: ir.Value) -> None:
         self._context = context
@@ -36,7 +36,7 @@ class Operand(Leaf):
 
     @property
     def shape(self) -> tuple[int | None, ...] | None:
-        """Extents, None where free; None altogether when the rank is unknown."""
+        """Extents, None where free; None instead of a tuple when the rank is unknown."""
         shape = self.value.shape
         return None if shape is None else tuple(dim if isinstance(dim, int) else None for dim in shape)
 
@@ -81,7 +81,7 @@ class Operand(Leaf):
 
     @property
     def constant(self) -> NDArray[Any] | None:
-        """Its elements when the model fixes them, else None. Loads them: ask only for what is small."""
+        """Its elements when the model fixes them, else None. Loads them: use it for small values only."""
         tensor = self.value.const_value
         if tensor is not None:
             return tensor.numpy()
@@ -94,10 +94,10 @@ class Operand(Leaf):
         return np.array(evaluated.items, dtype).reshape(evaluated.shape)
 
     def python(self, computed: bool = False) -> Any:
-        """Its elements as Python values: a scalar (rank 0) or a tuple, of literals and expressions; None if not any.
+        """Its elements as Python values: a scalar (rank 0) or a tuple, of literals and expressions; else None.
 
-        Shape arithmetic (`x.shape[0] * 2`) and small constants are Python values; with `computed` every number of
-        rank 0 or 1 is, read when the network runs: `int(y[0])`.
+        Shape arithmetic (`x.shape[0] * 2`) and small constants have Python values. With `computed`, every numeric
+        tensor of rank 0 or 1 has, read when the network runs: `int(y[0])`.
         """
         evaluated = self._evaluated(computed)
         return None if evaluated is None else evaluated.arg
@@ -114,14 +114,14 @@ class Operand(Leaf):
         return None if evaluated is None or evaluated.rank > 1 else evaluated
 
     def number_or_tensor(self) -> Arg:
-        """A Python number when it is one element that is known as one, for `x * 0.5`; else itself, a tensor."""
+        """Its single element as a Python number, for `x * 0.5`, if that is a Python value; else itself, a tensor."""
         if self.size != 1:
             return self
         evaluated = self._context.python_value(self.value)
         return self if evaluated is None else evaluated.items[0]
 
     def weight(self, *steps: Step) -> Weight:
-        """Use it as a parameter, its array taken through `steps`; trainable when it is a float of the source."""
+        """Use it as a parameter, computed by `steps`; trainable when it is a float, neither folded nor a buffer."""
         return self._context.weight(self.value, steps)
 
     def shape_python(self) -> tuple[Any, ...] | None:
@@ -131,13 +131,13 @@ class Operand(Leaf):
 
 
 class Node:
-    """One node, as a row sees it: what it is, and how to write what is more than one expression."""
+    """One node, as a row sees it: its attributes and outputs, and methods to write statements, layers and blocks."""
 
     def __init__(self, context: Context, node: ir.Node) -> None:
         self._context = context
         self.ir = node
         self.used = tuple(bool(output.uses()) or output.is_graph_output() for output in node.outputs)
-        """For every output: whether anything needs it."""
+        """For every output: whether it has a consumer or is an output of the graph."""
 
     @property
     def name(self) -> str:
@@ -151,7 +151,7 @@ class Node:
 
     @property
     def inputs(self) -> tuple[Operand, ...]:
-        """The inputs that are there."""
+        """The inputs that are not omitted."""
         return tuple(Operand(self._context, value) for value in self.ir.inputs if value is not None)
 
     @property
@@ -164,11 +164,11 @@ class Node:
         return Unsupported(reason)
 
     def dtype(self, index: int = 0) -> Arg:
-        """Write the element type of an output: `ms.float32`."""
+        """The element type of an output as an expression: `ms.float32`."""
         return self.mindspore_dtype(self.ir.outputs[index].dtype)
 
     def mindspore_dtype(self, dtype: ir.DataType | int | None) -> Arg:
-        """Write an element type as MindSpore's.
+        """An element type as an expression of MindSpore's.
 
         Raises:
             Unsupported: MindSpore has no such type.
@@ -207,7 +207,7 @@ class Node:
     def layer(self, constructor: Arg, weights: dict[str, Weight], hint: str = "") -> Member:
         """Make a member of the Cell: `layer(invoke("nn.Dense", 8, 4), {"weight": w.weight(), …})`.
 
-        The same layer on the same weights is made once, however many nodes use it.
+        Nodes that use the same layer with the same weights share one member.
         """
         hint = hint or scopes.layer_hint(self.ir, tuple(weight.source_name for weight in weights.values()))
         module = scopes.dotted(scopes.scopes_of(self.ir))
@@ -223,9 +223,9 @@ class Node:
         return self._context.constant(Weight(tensor, (), trainable=False), hint)
 
     def block(self, graph: ir.Graph, inputs: Sequence[Arg | PyValue] = ()) -> Block:
-        """Translate a sub-graph to a block; `inputs` are what its formal inputs are inside."""
+        """Translate a sub-graph to a block; `inputs` are the expressions for its formal inputs."""
         return self._context.subgraph(graph, inputs)
 
     def inline(self, graph: ir.Graph, inputs: Sequence[Arg | PyValue] = ()) -> tuple[Arg, ...]:
-        """Translate a sub-graph here and now, without a block, and return its results."""
+        """Translate a sub-graph into the current block, and return its results."""
         return self._context.inline(graph, inputs)

@@ -1,6 +1,6 @@
-"""Stage dumps: the graph and the program between the stages, as files for whoever looks for a fault.
+"""Stage dumps: the graph and the program between the stages, as files for debugging.
 
-A file is what its stage results in, and so what the next stage takes:
+A file is the result of its stage and the input of the next stage:
 
     1_load.onnx  2_normalize.onnx  3_fuse_operators.onnx  4_translate.txt  5_structure.txt
 """
@@ -17,10 +17,10 @@ from converter.script import Program
 
 
 class StageDump:
-    """Writes the results of stages into a folder, each at once, so that they are there when a later stage fails.
+    """Writes the result of each stage into a folder when the stage ends, so that it exists if a later stage fails.
 
     Args:
-        folder: is made when missing; None writes nothing.
+        folder: is created if missing; None writes nothing.
     """
 
     def __init__(self, folder: Path | None) -> None:

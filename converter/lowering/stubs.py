@@ -1,4 +1,4 @@
-"""Stubs: what stands in a script for a node that could not be translated, and how a node is described."""
+"""Stubs: the calls that a script has for nodes that could not be translated; short descriptions of rows' results."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from converter.script import (
 )
 
 LINE = 90
-"""Characters in a line of a stub's message."""
+"""Maximum characters in a line of a stub's message."""
 LONGEST_FORMULA, DEEPEST_FORMULA = 40, 4
-"""Characters, and operators within operators, of a formula that says what a node became."""
+"""Maximum characters, and maximum depth of nested operators, of a formula that describes what a node became."""
 
 
 def unconverted(lines, *inputs):
@@ -41,7 +41,7 @@ def unconverted(lines, *inputs):
 
 
 def stub(node: ir.Node, reason: str, inputs: tuple[Arg, ...]) -> tuple[Call, str]:
-    """Write a stub for a node: the call that raises, and what the report tells the reader to do."""
+    """Return a node's stub, which is a call that raises, and the remedy that the report gives."""
     operator = operator_of(node)
     row = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
     attributes = ", ".join(f"{name}={_short(value.value)}" for name, value in node.attributes.items()) or "none"
@@ -74,7 +74,7 @@ def _short(value: Any) -> str:
 
 
 def describe(result: Arg) -> str:
-    """Say in a word what a row wrote: `nn.Conv2d`, `ops.relu`, `x + y`."""
+    """Describe a row's result in short: `nn.Conv2d`, `ops.relu`, `x + y`."""
     match result:
         case Written():
             return describe(result.statement)
@@ -93,7 +93,7 @@ def describe(result: Arg) -> str:
 
 
 def _describe(item: Expression) -> str:
-    """What is called first, else the formula, with a letter for each operand and number."""
+    """The function that is called first; without a call, the formula with a letter for each operand and number."""
     called = _leading_call(item)
     match called:
         case Call(function=Member() as member):
@@ -126,7 +126,7 @@ def _leading_call(item: Arg) -> Arg:
 
 
 def _with_letters(item: Expression, depth: int) -> str:
-    """An expression as text, so many operators deep: a letter stands for each operand, and for what is deeper."""
+    """An expression as text, with at most `depth` nested operators: letters replace operands and deeper expressions."""
     letters = iter("xyzuvw")
     names: dict[Any, Name] = {}
 

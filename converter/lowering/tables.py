@@ -7,9 +7,9 @@ to a row. A row is a function
         return expr("ops.leaky_relu({0}, {1})", x, alpha)
 
 whose positional parameters are the operator's inputs and whose keyword parameters are its attributes with their
-defaults; or, where there is nothing to decide, `call("ops.leaky_relu({0}, {alpha})", alpha=0.01)`. When tables load,
-the attributes are checked against the operator's schema, so that one that nobody thought of is an error, not a silent
-difference.
+defaults; or, where a template is enough, `call("ops.leaky_relu({0}, {alpha})", alpha=0.01)`. When tables load,
+the attributes are checked against the operator's schema, so that an attribute that a row forgot is an error and is not
+silently ignored.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class TemplateRow:
 def call(
     template: str, *, ignored: tuple[str, ...] = (), only: Mapping[str, Any] | None = None, **attributes: Any
 ) -> TemplateRow:
-    """Write a row as data.
+    """Make a row from a template.
 
     Args:
         template: the expression; `{0}` is the first input, `{alpha}` an attribute.
@@ -74,8 +74,8 @@ class Row:
         operator: its name, with the domain when it is not ai.onnx.
         function: what translates a node.
         defaults: every attribute that it knows with its default.
-        inputs: how many inputs it takes at the most; None for any number.
-        family: the table that it stands in.
+        inputs: the maximum number of inputs; None for any number.
+        family: the name of its table.
         required: position → name of the inputs that every node must have.
     """
 
@@ -117,8 +117,8 @@ class Tables(Mapping[str, Row]):
     """All rows, by operator.
 
     Attributes:
-        own: the operators whose rows the user gave.
-        fused: the operators that ONNX does not have, which fusion makes.
+        own: the operators with a row in the user's file.
+        fused: the operators that fusions produce and that ONNX does not have.
     """
 
     def __init__(self, rows: Mapping[str, Row], own: Collection[str] = (), fused: Sequence[FusedOperator] = ()) -> None:
@@ -141,14 +141,14 @@ class Tables(Mapping[str, Row]):
 
 
 def key(domain: str, op_type: str) -> str:
-    """How a table calls an operator."""
+    """The name of an operator in a table."""
     return op_type if domain in ("", "ai.onnx") else f"{domain}.{op_type}"
 
 
 def tables_of(
     modules: Mapping[str, ModuleType], fused: Sequence[FusedOperator] = (), operator_map: Path | None = None
 ) -> Tables:
-    """Collect the rows of tables, by their families, those of fused operators, and those of the user's file on top.
+    """Collect the rows of tables and of fused operators; rows of the user's file replace those of the same operator.
 
     Raises:
         OperatorMapError: a table is malformed, or two of ours have a row for one operator.
@@ -200,7 +200,7 @@ def _row(operator: str, function: RowFunction, family: str) -> Row:
 
 
 def _schema(operator: str) -> onnx.defs.OpSchema | None:
-    """The operator's schema; those of com.microsoft and experimental ones are not known."""
+    """The operator's schema; None if `onnx` has none, as for com.microsoft."""
     domain, _, op_type = operator.rpartition(".")
     try:
         return onnx.defs.get_schema(op_type, OPSET, domain) if not domain else onnx.defs.get_schema(op_type, domain)
@@ -209,7 +209,7 @@ def _schema(operator: str) -> onnx.defs.OpSchema | None:
 
 
 def _check_schema(schema: onnx.defs.OpSchema, operator: str, defaults: Mapping[str, Any], family: str) -> None:
-    """Compare a row's attributes with the operator's schema; without one, the row itself declares them."""
+    """Check that a row has exactly the attributes of the operator's schema."""
     wanted, known = set(schema.attributes), set(defaults)
     if wanted != known:
         lacking, surplus = sorted(wanted - known), sorted(known - wanted)
@@ -225,7 +225,7 @@ def _import_file(path: Path) -> ModuleType:
     if spec is None or spec.loader is None or not path.is_file():
         raise OperatorMapError(f"'{path}' is not a Python file; --operator_map takes a file that defines ROWS")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # inspect.getsource of its helper functions needs it there
+    sys.modules[spec.name] = module  # required by inspect.getsource of its helper functions
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:

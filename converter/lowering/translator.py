@@ -1,8 +1,8 @@
-"""Translate: walk the graph node by node against the operator tables, and write down a program.
+"""Translate: translate the graph to a program, node by node, with the rows of the operator tables.
 
-A node becomes what its row says. Shape arithmetic is deferred: it is evaluated as Python values (`converter.shapes`),
-and written when a row asks for it. What has no row, or what its row declines, becomes a stub that raises when it is
-reached, and a record that says what to do. Every node leaves a record.
+A row returns a node's translation. Shape arithmetic is deferred: it is evaluated as Python values
+(`converter.shapes`), and written when a row uses it. A node that has no row, or that its row declines, becomes a stub
+that raises when it is executed, and its record says what to do. Every node that the source has gets a record.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ from converter.script import (
 from converter.shapes import dims_of, kind_of
 
 FORBIDDEN = -1e9
-"""What is added to scores to forbid a place is this number or a lower one."""
+"""A constant with a number at or below this is a mask: added to scores, it excludes positions."""
 LARGEST_MASK = 1 << 24
-"""Elements of a constant that are looked at: a mask of 4096 positions."""
+"""Maximum elements of a constant that is checked for being a mask: a mask of 4096 x 4096 positions."""
 
 
 def translate(model: ir.Model, tables: Tables, each: Each = iter) -> Program:
-    """Translate a normalised model to a program of one Cell, `MindSporeModel`; `each` goes through the nodes."""
+    """Translate a normalised model to a program of one Cell, `MindSporeModel`; `each` wraps the iteration."""
     return Translator(tables).program(model.graph, each)
 
 
 class Translator:
-    """The state of one translation: what every value of the graph has become so far."""
+    """The state of one translation: the expressions of all values translated so far."""
 
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
@@ -82,7 +82,7 @@ class Translator:
         kind = scopes.network_class(graph)
         self.cell.doc = f"The whole network. Source: {kind}." if kind else "The whole network."
         for value in graph.inputs:
-            name = "x" if value.name == "input" else value.name  # a function of Python's
+            name = "x" if value.name == "input" else value.name  # `input` is a builtin function
             variable = Variable(name or "x", dims_of(value.shape))
             self.values[value] = variable
             self.cell.inputs.append(variable)
@@ -101,7 +101,7 @@ class Translator:
         path = "/".join(scope.name for scope in self._scopes)
         record = Record(operator_of(node), node.name or "", path)
         twins = [Record(*absorbed) for absorbed in merged_nodes_of(node)]
-        self.records += [record, *twins] if record.operator else []  # a fusion may need nodes that the source lacks
+        self.records += [record, *twins] if record.operator else []  # a fusion may add nodes that the source lacks
         self._twins += [(twin, record) for twin in twins]
         if self._defer_shape_arithmetic(node):
             self._deferred[node] = record
@@ -117,7 +117,7 @@ class Translator:
                 str(error) if isinstance(error, Unsupported) else f"its row failed ({type(error).__name__}: {error})"
             )
             self._write_stub(node, reason, record)
-            for inner in self.records[records:]:  # of the sub-graphs that it holds
+            for inner in self.records[records:]:  # nodes of its sub-graphs
                 inner.converted, inner.anchor = False, record.anchor
                 inner.became = f"It stands in a sub-graph of {record.operator} ({record.name}), which didn't convert."
         self._attribute_to_consumer(node, record)
@@ -133,7 +133,7 @@ class Translator:
         return row(Node(self, node), inputs, {name: attribute(value) for name, value in node.attributes.items()})
 
     def _write(self, node: ir.Node, result: Arg, record: Record) -> None:
-        """Write the statements of a row's result: the one that it holds, then an expression for each output."""
+        """Write a row's result: the statement that it contains, if any, then an assignment for each output."""
         record.became = describe(result)
         if isinstance(result, Written):
             self.emit(result.statement)
@@ -183,7 +183,7 @@ class Translator:
     # Python values
 
     def _defer_shape_arithmetic(self, node: ir.Node) -> bool:
-        """Whether a node is shape arithmetic: then it is a Python value, and nothing is written for it yet."""
+        """Whether a node is shape arithmetic or a view of a weight: no statement is written for it yet."""
         if self.arithmetic.evaluate(node):
             for output in node.outputs:
                 if output in self.python:
@@ -195,7 +195,7 @@ class Translator:
         return view is not None
 
     def _with_short_items(self, value: shapes.PyValue, node: ir.Node) -> shapes.PyValue:
-        """A Python value with a variable in the place of each long expression."""
+        """A Python value in which each long expression is replaced by a variable."""
         if not any(map(shapes.is_long, value.items)):
             return value
         if value.unknown_length:
@@ -205,13 +205,13 @@ class Translator:
         return shapes.PyValue(items, value.shape)
 
     def _assigned(self, item: Arg, node: ir.Node) -> Variable:
-        """A new variable that holds an expression of Python."""
+        """Assign a Python expression to a new variable, and return it."""
         variable = Variable(scopes.variable_hint(node, 0), (), scopes.dotted(self._scopes))
         self.emit(Assign((variable,), self.resolve(item)))
         return variable
 
     def _reshaped_weight(self, node: ir.Node) -> Weight | None:
-        """A weight that is used in another shape only: the shape is a step on the way to the parameter."""
+        """The weight that a view of a constant produces: the view becomes a weight step. None for any other node."""
         source, output = node.inputs[0] if node.inputs else None, node.outputs[0]
         if not has_trait(node, Trait.VIEW) or source is None or len(source.uses()) > 1 or output.shape is None:
             return None
@@ -238,14 +238,14 @@ class Translator:
         return shapes.size_of(*self._extents(value))
 
     def _extents(self, value: ir.Value) -> tuple[Arg, list[int | None] | None]:
-        """A value as a tensor, when its shape is not fixed, and its extents, None where free."""
+        """A value as a tensor, None if its shape is fixed; its extents, None where free or if the rank is unknown."""
         if value.shape is None:
             return self.tensor(value), None
         dims = [dim if isinstance(dim, int) else None for dim in value.shape]
         return (self.tensor(value) if None in dims else None), dims
 
     def _attribute_to_consumer(self, node: ir.Node, record: Record) -> None:
-        """Point the records of the shape arithmetic that a node consumed at the statement that holds it now."""
+        """Anchor the records of the shape arithmetic that a node consumes at the statement of that node."""
         results = [value for graph in subgraphs_of(node) for value in graph.outputs]
         pending = [value for value in (*node.inputs, *results) if value is not None]
         while pending:
@@ -258,11 +258,11 @@ class Translator:
                 pending += [value for value in producer.inputs if value is not None]  # type: ignore[union-attr]
 
     def deferred(self, value: ir.Value) -> shapes.PyValue | None:
-        """The Python value of shape arithmetic that nothing was written for yet."""
+        """The Python value of shape arithmetic for which no statement was written yet; None for any other value."""
         return self.python.get(value)
 
     def view_of_weight(self, value: ir.Value) -> Weight | None:
-        """The weight that a value is in another shape."""
+        """The weight of which a value is a view (reshaped or transposed); None for any other value."""
         return self.views.get(value)
 
     # Tensors
@@ -274,7 +274,7 @@ class Translator:
         return item.item() if isinstance(item, np.generic) else map_parts(item, self.resolve)
 
     def tensor(self, value: ir.Value) -> Arg:
-        """What a value of the graph is called in the script, as a tensor."""
+        """The expression of a value in the script, as a tensor."""
         known = self.values.get(value)
         if known is not None:
             return known
@@ -288,13 +288,13 @@ class Translator:
         raise Unsupported(f"nothing makes the value '{value.name}'")
 
     def _as_tensor(self, value: ir.Value) -> Weight:
-        """A constant that no layer has; what the exporter computed, such as a mask, is not trained."""
+        """A constant that no layer has; one that the exporter computed, such as a mask, is not trained."""
         weight = self.weight(value)
         unknown = scopes.is_generated(value.name) and not origin_of(value)[0]
         return replace(weight, trainable=False) if unknown or (weight.trainable and _is_mask(weight)) else weight
 
     def weight(self, value: ir.Value, steps: Sequence[Step] = ()) -> Weight:
-        """A constant as a parameter."""
+        """A constant as a parameter; `steps` compute its array from the constant."""
         if value in self.views:
             view = self.views[value]
             return replace(view, steps=joined((*view.steps, *steps), view.tensor.shape))
@@ -304,7 +304,7 @@ class Translator:
         return Weight(value.const_value, tuple(steps), trained)
 
     def layer(self, constructor: Arg, weights: dict[str, Weight], hint: str, module: str) -> Member:
-        """A member of the Cell for a layer on weights; one that is there already where it is the same layer."""
+        """A member of the Cell for a layer with weights; an existing member if it is the same layer."""
         return self.members.layer(constructor, weights, hint, module)
 
     def constant(self, weight: Weight, hint: str) -> Arg:
@@ -319,7 +319,7 @@ class Translator:
         self.block.statements.append(statement)
 
     def subgraph(self, graph: ir.Graph, inputs: Sequence[Arg | shapes.PyValue] = ()) -> Block:
-        """Translate a sub-graph to a block of its own; what it captures keeps its name."""
+        """Translate a sub-graph to a block of its own; captured values keep their variables."""
         outer, self.block = self.block, Block()
         try:
             self.block.results = self.inline(graph, inputs)
@@ -345,12 +345,12 @@ class Translator:
 
 
 def _is_computed(item: Arg) -> bool:
-    """Whether a line of the script computes this: an expression, or a list of values."""
+    """Whether a result needs a statement that computes it: an expression, or a list that is not empty."""
     return isinstance(item, Expression) or (isinstance(item, list) and bool(item))
 
 
 def _is_mask(weight: Weight) -> bool:
-    """Whether a constant has numbers that forbid, when they are added to scores; no weight is so large."""
+    """Whether a constant is a mask, which excludes positions when added to scores; no weight has such numbers."""
     size = int(np.prod([int(extent) for extent in weight.tensor.shape], dtype=np.int64))
     return 1 < size <= LARGEST_MASK and bool((weight.tensor.numpy() <= FORBIDDEN).any())
 
@@ -374,11 +374,11 @@ def attribute(value: ir.Attr) -> Any:
 
 
 def _anchor(statement: Statement) -> Member | Statement:
-    """Where a reader finds a node: the layer that it calls, else the statement."""
+    """The place of a node in the script: the layer that its statement calls, else the statement."""
     return (called_member(statement.value) if isinstance(statement, Assign) else None) or statement
 
 
 def _is_composed(statements: Sequence[Statement]) -> bool:
-    """Whether several calls, or a helper function, stand for a node."""
+    """Whether a node became several calls, or uses a helper function."""
     parts = [part for statement in statements for part in visit(statement)]
     return sum(isinstance(part, Call) for part in parts) > 1 or any(map(inspect.isfunction, parts))

@@ -1,4 +1,4 @@
-"""Report: what became of every piece of the source, and the verification result; as text, as JSON and as a page."""
+"""Report: the finding of every piece of the source, and the verification result; as text, as JSON and as a page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "Findings", "Result", "SourceFiles", "docstring_of", "findings_of", "write_reports"]
 
 _OF_GRAPHS = {"docstring_of": "docstring", "findings_of": "graph_findings"}
-"""What is imported when it is asked for, and its module: a mode without a graph reports without ONNX."""
+"""Name → module of what is imported at first use: a mode without a graph reports without importing ONNX."""
 
 
 def __getattr__(name: str) -> object:

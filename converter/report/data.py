@@ -21,16 +21,16 @@ from converter.report.findings import Finding, Findings, SourceFiles
 from converter.verification import Difference, NodeComparison, VerificationResult, badness
 
 SCHEMA = 1
-"""Version of the report's form. It grows when a reader of the form before it would be misled."""
+"""Version of the report's format. It is increased when programs for the previous version would misread the report."""
 
 PACKAGES = ("mindspore", "numpy", "onnx", "onnx_ir", "onnxruntime")
-"""The packages that take part in every conversion; those of the frontends come on top, where they are installed."""
+"""The packages that every conversion uses; the installed packages of the frontends are added."""
 
 STATUSES = ("converted", "composed", "approximate", "unconverted")
 
 
 def report_data(findings: Findings) -> dict[str, Any]:
-    """Everything about a conversion, as plain data; what a mode does not know is empty."""
+    """Everything about a conversion, as plain data; parts that a mode does not have are empty."""
     lines = findings.script.count("\n")
     network = {"name": findings.name, "inputs": [], "outputs": [], "classes": [], "script_lines": lines}
     sections = {"network": network, "values": {}, "weights": [], **findings.sections()}
@@ -117,7 +117,7 @@ def _files(paths: Sequence[Path]) -> dict[Path, dict[str, Any]]:
 
 
 def _whole(path: Path, files: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any]:
-    """What the user named: one of the files, or a folder, whose hash is that of the list `sha256sum` prints of them."""
+    """The file or folder that the user named; a folder's hash is that of what `sha256sum` prints for its files."""
     if path in files:
         return {**files[path], "file": path.name}
     listing = "".join(f"{file['sha256']}  {file['file']}\n" for file in files.values())
@@ -157,7 +157,7 @@ def _nodes(findings: Findings) -> list[dict[str, Any]]:
 
 
 def _node(number: int, record: Finding, compared: NodeComparison | None) -> dict[str, Any]:
-    """A record, without what only some modes know."""
+    """A record, without the fields that only some modes have."""
     return {
         "id": number,
         "name": record.name,
@@ -228,7 +228,7 @@ def _error(difference: Difference) -> dict[str, Any]:
 
 
 def _number(value: float | None) -> float | None:
-    """A number that JSON has; infinities and NaN have none."""
+    """A number for JSON; None for infinities and NaN, which JSON lacks."""
     return value if value is not None and math.isfinite(value) else None
 
 

@@ -1,4 +1,4 @@
-"""The docstring of a script that was made from a graph."""
+"""The docstring of a script that was translated from a graph."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from converter.frontends import Endpoint, Source
 
 
 def docstring_of(source: Source, graph: ir.Graph, name: str, checkpoint: str | None) -> str:
-    """The script's docstring: where it came from, its inputs and outputs, how to load the checkpoint.
+    """The script's docstring: its source, its inputs and outputs, how to load the checkpoint.
 
     Args:
         source: the model.
@@ -39,7 +39,7 @@ def docstring_of(source: Source, graph: ir.Graph, name: str, checkpoint: str | N
 
 
 def _inferred(end: Endpoint, value: ir.Value) -> Endpoint:
-    """An output with the shape that the normalised graph has for it."""
+    """An output with the shape inferred in the normalised graph."""
     if value.shape is None:
         return end
     return replace(end, shape=tuple(dim if isinstance(dim, int) else dim.value or "?" for dim in value.shape))

@@ -1,4 +1,4 @@
-"""Findings: what a conversion found out, in any mode; every report is made from them."""
+"""Findings: the results of a conversion in any mode, from which every report is written."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Finding:
     """What became of one piece of the source: of a node of a graph, or of a call in a script.
 
     Attributes:
-        operator: what it is: `onnx::Conv`, with the source's domain when it is not ONNX's own; `torch.nn.Conv2d`.
-        name: which one: the node's name; empty where pieces have none.
-        scope: where in the source it stands.
-        converted: whether it was translated; otherwise a stub, or the source's own text, stands in its place.
-        became: `nn.Conv2d`, `ops.relu`, `x + y`; what to do, where it was not converted.
-        note: anything a reviewer should know (an approximation).
-        line, column: where it stands.
+        operator: its type: `onnx::Conv`, with the source's domain when it is not ONNX's own; `torch.nn.Conv2d`.
+        name: the node's name; empty if the piece has none.
+        scope: its scope in the source.
+        converted: whether it was translated; otherwise the script has a stub or the source's text in its place.
+        became: its translation in short (`nn.Conv2d`, `ops.relu`, `x + y`); if not converted, the remedy.
+        note: a remark for a reviewer (an approximation).
+        line, column: its position in the script.
         parameters: the parameters that it uses, by their names in the checkpoint.
         composed: whether several statements, or a helper function, were needed for it.
     """
@@ -50,7 +50,7 @@ class Finding:
         return "composed" if self.composed else "converted"
 
     def text(self) -> str:
-        """The finding for a reader, on one line."""
+        """The finding as one line of text."""
         what = f"'{self.operator}' ({self.name})" if self.name else f"'{self.operator}'"
         if not self.converted:
             return f"line {self.line}:{self.column}: [UnConvert] {what} didn't convert. {self.became}"
@@ -64,10 +64,10 @@ class SourceFiles:
 
     Attributes:
         path: the file or folder that the user named.
-        files: all that it is made of.
+        files: all files and folders of the source.
         description: one phrase: `resnet50.onnx (torch 2.13, opset 20)`.
         kind: `onnx`, `tensorflow`.
-        runs_on: what runs it, in words.
+        runs_on: the runtime that executes it, as a phrase.
     """
 
     path: Path
@@ -79,16 +79,16 @@ class SourceFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """A conversion, for its reports. A mode that has more to tell derives a class of its own.
+    """A conversion, for its reports. A mode with more data derives a class of its own.
 
     Attributes:
         name: NAME, the stem of every file.
-        source: what was converted.
-        records: what became of every piece of it.
+        source: the source that was converted.
+        records: the finding of every piece of it.
         script: the text of the script.
-        verification: how far the script is from its source; None when verification was turned off.
+        verification: the verification result; None when verification was turned off.
         options: the arguments of the conversion, by name.
-        stages: how long each stage took, and the memory.
+        stages: the time of each stage, and the peak memory.
         files: every file of the result, at its destination.
     """
 
@@ -108,23 +108,23 @@ class Findings:
 
     @property
     def rate(self) -> float:
-        """Converted pieces over all; 1 when there are none."""
+        """The fraction of pieces that were converted; 1 when there are none."""
         return sum(record.converted for record in self.records) / len(self.records) if self.records else 1.0
 
     def number_of(self, node: NodeComparison) -> int | None:
-        """Which of the records verification compared; None for none of them."""
+        """The number of the record that verification compared; None if it is no record."""
         found = (i for i, r in enumerate(self.records) if (r.name, r.operator) == (node.node, node.operator))
         return next(found, None)
 
     @property
     def entry(self) -> tuple[int, int]:
-        """Line and column of the whole, for what has no record."""
+        """Line and column of the whole network, for nodes without a record."""
         return 1, 1
 
     def details(self, number: int) -> Mapping[str, Any]:
-        """What the mode adds to a record in the JSON, in the keys of `docs/report.schema.json`."""
+        """The keys that the mode adds to a record in the JSON, as in `docs/report.schema.json`."""
         return {}
 
     def sections(self) -> Mapping[str, Any]:
-        """What the mode adds to the JSON: `network`, `values`, `weights`."""
+        """The sections that the mode adds to the JSON: `network`, `values`, `weights`."""
         return {}

@@ -1,4 +1,4 @@
-"""The findings of graph mode: a record for every node, and what a graph adds: endpoints, edges, classes, weights."""
+"""The findings of graph mode: a record for every node, and the graph's endpoints, edges, classes and weights."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class GraphFindings(Findings):
         return self.translation.script.entry
 
     def details(self, number: int) -> Mapping[str, Any]:
-        """The Cells around a node in the script; its edges and attributes in the source."""
+        """The Cells that contain a node in the script; its edges and attributes in the source."""
         record = self.translation.program.records[number]
         node = self.translation.source_graph.nodes.get((record.operator, record.name))
         cells = {"cells": [[scope.name, scope.kind] for scope in record.calls]}
@@ -78,7 +78,7 @@ def findings_of(
     stages: Stages,
     files: tuple[Path, ...],
 ) -> GraphFindings:
-    """What the translation of a model found out."""
+    """The findings of a model's translation."""
     original = source.original
     frontend = frontend_in(original.frontend)
     return GraphFindings(

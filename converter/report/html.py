@@ -1,7 +1,7 @@
-"""The report as a page for a browser: one file that opens offline, and fetches nothing.
+"""The report as a page for a browser: one file that opens offline and loads nothing from the network.
 
-Names of a model are somebody else's text. They reach the page as JSON in which no `<` stands, the page sets them as
-text only, and its policy lets no script run but those that are written here, by their hashes.
+Names in a model are untrusted text. They are JSON without `<` in the page, which inserts them as text only, and its
+content security policy allows only the scripts that are written here, by their hashes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LIBRARIES = (
     "prism/prism-python.min.js",
     "uplot/uPlot.iife.min.js",
 )
-"""In the order in which they need each other."""
+"""In the order of their dependencies."""
 
 OWN = (
     *("dom", "model", "virtual", "layout", "cards", "graph"),
@@ -102,7 +102,7 @@ def _licences() -> list[dict[str, str]]:
 
 
 def _template(name: str) -> str:
-    """The text of one of our files, as it is."""
+    """The unchanged text of one of our files."""
     environment = _environment()
     assert environment.loader is not None
     return environment.loader.get_source(environment, name)[0]

@@ -11,14 +11,14 @@ from converter.verification import VerificationResult
 
 @dataclass(frozen=True)
 class Result:
-    """What a conversion made, and how far it is from the source.
+    """The files of a conversion, its records and the verification result.
 
     Attributes:
         name: NAME, the stem of every file.
         files: everything written, in the order script, checkpoint, weight map, reports.
-        records: what became of every node.
-        verification: how far script and source are apart, or None when verification was turned off.
-        unit: what the records are, for a reader.
+        records: the finding of every node.
+        verification: the verification result, or None when verification was turned off.
+        unit: the word for the records, such as `nodes`.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Result:
 
     @property
     def nodes_total(self) -> int:
-        """How many nodes the normalised graph has."""
+        """The number of nodes of the normalised graph."""
         return len(self.records)
 
     @property
@@ -39,7 +39,7 @@ class Result:
 
     @property
     def nodes_converted(self) -> int:
-        """How many nodes were translated."""
+        """The number of nodes that were translated."""
         return self.nodes_total - len(self.unconverted)
 
     @property

@@ -1,10 +1,10 @@
 """Shape evaluation: compute shape arithmetic on Python values, not on tensors.
 
 `Shape → Gather → Mul → Concat → Reshape` is five tensor operators in a graph and `x.reshape((x.shape[0] * 2, -1))` in
-a script. A tensor whose elements are all numbers or computed from free extents is a `PyValue`; `evaluate` computes on
-such values what an ONNX operator computes on tensors, `ShapeArithmetic` those of a graph. A free extent is an
-expression of the script where that is written, and a symbolic dimension (`Dim`) where shapes of the graph are refined.
-Nothing here emits a statement: a row asks for a Python value when it wants one.
+a script. A tensor whose elements are all numbers or computed from free extents is a `PyValue`. `evaluate` computes one
+ONNX operator on such values, and `ShapeArithmetic` the nodes of a graph. A free extent is an expression when the script
+is written, and a symbolic dimension (`Dim`) when shapes of the graph are refined. Nothing here emits a statement: a row
+reads a Python value when it needs one.
 """
 
 from __future__ import annotations

@@ -21,17 +21,17 @@ from converter.shapes.dimensions import is_symbolic
 from converter.shapes.value import NotEvaluable, is_number
 
 _LARGEST_POWER = 1024
-"""Bits; those of a tensor's element are 64."""
+"""Maximum bits of a power; a tensor's element has 64."""
 
 Attributes: TypeAlias = Mapping[str, Any]
 Operator: TypeAlias = Callable[..., Any]
 
 
 def numbers(array: NDArray[Any]) -> list[Any]:
-    """The elements of an operand that must be known now.
+    """The elements of an operand, which must all be numbers.
 
     Raises:
-        NotEvaluable: they are not.
+        NotEvaluable: one is not a number.
     """
     items: list[Any] = array.reshape(-1).tolist()
     if not all(map(is_number, items)):
@@ -40,15 +40,15 @@ def numbers(array: NDArray[Any]) -> list[Any]:
 
 
 def elementwise(compute: Callable[..., Arg]) -> Operator:
-    """An operator that computes its elements one by one, after broadcasting."""
+    """An operator that applies `compute` to each element, after broadcasting the operands."""
     return lambda attributes, *arrays: np.frompyfunc(compute, len(arrays), 1)(*arrays)
 
 
 def _formula(template: str, compute: Callable[..., Any] | None, *items: Arg) -> Arg:
-    """What is computed from free extents: an expression of the script, or another symbolic dimension.
+    """The result for operands with free extents: an expression of the script, or a symbolic dimension.
 
     Raises:
-        NotEvaluable: there are symbolic dimensions among the operands, and nothing that computes on them.
+        NotEvaluable: an operand is a symbolic dimension, and `compute` is None or cannot compute it.
     """
     if not any(map(is_symbolic, items)):
         return expr(template, *items)
@@ -70,7 +70,7 @@ def _binary(
     neutral: Any = None,
     symbolic: Callable[[Any, Any], Any] | None = None,
 ) -> Callable[[Arg, Arg], Arg]:
-    """A function of two elements; `neutral` is the right operand that changes nothing, `symbolic` as in `_unary`."""
+    """A function of two elements; `neutral` is the neutral element on the right, `symbolic` as in `_unary`."""
 
     def evaluated(left: Arg, right: Arg) -> Arg:
         if is_number(left) and is_number(right):
@@ -93,7 +93,7 @@ def _extreme(template: str, compute: Callable[[Any, Any], Any]) -> Callable[[Arg
 
 
 def add(left: Arg, right: Arg) -> Arg:
-    """A sum, a number behind the rest, and but one: `n // 2 + 1`, `n - 1`."""
+    """A sum, with all numbers combined into one, written last: `n // 2 + 1`, `n - 1`."""
     if is_number(left):
         left, right = right, left
     if not is_number(right) or is_symbolic(left):
@@ -107,7 +107,7 @@ def add(left: Arg, right: Arg) -> Arg:
 
 
 def _taken_apart(item: Arg) -> tuple[Arg, Any]:
-    """What a number is added to, and the number."""
+    """Split a sum into its first operand and the number that is added: `n - 1` → n, -1; `n` → n, 0."""
     match item:
         case Binary("+", base, offset) if is_number(offset):
             return base, offset
@@ -127,17 +127,17 @@ _quotient = _binary("{0} / {1}", operator.truediv, 1, operator.truediv)
 
 
 def _integer_quotient(a: Arg, b: Arg) -> Arg:
-    """Division towards zero, which is `//` for what is not negative."""
+    """Division rounded towards zero; it is written `//` where the operands are not negative."""
     if is_number(a) and is_number(b):
         return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
     if is_number(b) and b == 1:
         return a
     if is_symbolic(a) or is_symbolic(b):
-        if not (not_negative(b) and (not_negative(a) or not_negative(add(a, 1)))):  # no extent is 0
+        if not (not_negative(b) and (not_negative(a) or not_negative(add(a, 1)))):  # extents are >= 1
             raise NotEvaluable
         return dimensions.compute(operator.floordiv, a, b)
     base, offset = _taken_apart(a)
-    rounds_down = not_negative(b) and (not_negative(a) or (not_negative(base) and offset == -1))  # no extent is 0
+    rounds_down = not_negative(b) and (not_negative(a) or (not_negative(base) and offset == -1))  # extents are >= 1
     return expr("{0} // {1}" if rounds_down else "int({0} / {1})", a, b)
 
 
@@ -146,7 +146,7 @@ def _divide(attributes: Attributes, *arrays: NDArray[Any]) -> Any:
 
 
 def _modulo(attributes: Attributes, *arrays: NDArray[Any]) -> Any:
-    """Mod: Python's `%` has the divisor's sign; `fmod` asks for the dividend's."""
+    """Mod: Python's result has the sign of the divisor; with `fmod`, ONNX's has the sign of the dividend."""
     if attributes.get("fmod") and not all(not_negative(item) for array in arrays for item in array.reshape(-1)):
         raise NotEvaluable
     return elementwise(_binary("{0} % {1}", operator.mod, symbolic=operator.mod))(attributes, *arrays)
@@ -159,7 +159,7 @@ def _absolute(item: Arg) -> Arg:
 
 
 def _compare(template: str, compute: Callable[[Any, Any], bool]) -> Operator:
-    """A comparison; what is never negative is known to differ from a negative number."""
+    """A comparison; its result is known for a negative number and a value that cannot be negative."""
 
     def evaluated(left: Arg, right: Arg) -> Arg:
         if is_number(left) and is_number(right):
@@ -174,7 +174,7 @@ def _compare(template: str, compute: Callable[[Any, Any], bool]) -> Operator:
 
 
 def not_negative(item: Arg) -> bool:
-    """Whether a value is certainly at least 0: an extent, and what is made of extents without subtraction."""
+    """Whether a value is certainly at least 0: an extent, or computed from extents without subtraction."""
     if is_number(item):
         return bool(item >= 0)
     if is_symbolic(item):
@@ -202,7 +202,7 @@ def _power(base: Any, exponent: Any) -> Any:
 
 
 def _cast(attributes: Attributes, array: NDArray[Any]) -> Any:
-    """Cast: an integer stands for the float that equals it, until it becomes a tensor of its type."""
+    """Cast: an integer expression cast to float stays as it is; the tensor that is built from it has the float type."""
     kind, was = attributes["to_kind"], attributes["kind"]
     if kind == was or (kind in "iu" and was in "iu"):
         return array
@@ -216,7 +216,7 @@ def _cast(attributes: Attributes, array: NDArray[Any]) -> Any:
 
 
 def _where(attributes: Attributes, condition: NDArray[Any], a: NDArray[Any], b: NDArray[Any]) -> Any:
-    """Where, when the condition is known: a conditional expression on extents is wrong in graph mode."""
+    """Where, if the condition is known: graph mode computes wrong results for conditional expressions on extents."""
 
     def choose(chosen: Arg, left: Arg, right: Arg) -> Arg:
         if not is_number(chosen) and left != right:
@@ -234,7 +234,7 @@ def _clip(attributes: Attributes, array: NDArray[Any], *bounds: NDArray[Any] | N
 
 
 def _among(function: Callable[[Arg, Arg], Arg]) -> Operator:
-    """An operator of any number of operands."""
+    """An operator with any number of operands, computed by a function of two."""
     return lambda attributes, *arrays: functools.reduce(np.frompyfunc(function, 2, 1), arrays)
 
 
@@ -253,7 +253,7 @@ def _reduction(function: Callable[[Sequence[Arg]], Arg]) -> Operator:
 
 
 def product(items: Sequence[Arg]) -> Arg:
-    """The product of numbers and free extents, a literal factor behind the others."""
+    """The product of numbers and free extents; the numbers become one factor, written last."""
     factor = math.prod(item for item in items if is_number(item))
     free = [item for item in items if not is_number(item)]
     return functools.reduce(_multiply, [*free, factor]) if factor else 0
@@ -289,4 +289,4 @@ ARITHMETIC: Mapping[str, Operator] = {
     "Sub": elementwise(_subtract),
     "Where": _where,
 }
-"""ONNX operator → how it computes on arrays of Python values."""
+"""ONNX operator → the function that computes it on arrays of Python values."""

@@ -16,7 +16,7 @@ from converter.shapes.arithmetic import Attributes, Operator, numbers
 from converter.shapes.value import NotEvaluable, of_array, python_slice
 
 MAX_ITEMS = 64
-"""More elements are a table, not shape arithmetic."""
+"""Maximum elements of a tensor in shape arithmetic; a larger tensor is a table."""
 
 
 def _gather(attributes: Attributes, data: NDArray[Any], indices: NDArray[Any]) -> Any:
@@ -104,4 +104,4 @@ DATA_MOVEMENT: Mapping[str, Operator] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
-"""ONNX operator → how it computes on arrays of Python values."""
+"""ONNX operator → the function that computes it on arrays of Python values."""

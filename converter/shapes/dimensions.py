@@ -1,7 +1,7 @@
-"""Symbolic dimensions: onnx_ir's `SymbolicDim`, with equal formulas in one form, and arithmetic that is cached.
+"""Symbolic dimensions: onnx_ir's `SymbolicDim` with one canonical form for equal formulas, and cached arithmetic.
 
-SymPy, on which `SymbolicDim` computes, takes some 0.1 ms for a sum and several ms for a quotient that is rounded, and
-the layers of a network ask for the same ones again and again.
+`SymbolicDim` computes with SymPy, which takes about 0.1 ms for a sum and several ms for a rounded quotient, and the
+layers of a network need the same formulas again and again.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ import onnx_ir as ir
 from converter.shapes.value import NotEvaluable
 
 Dim: TypeAlias = int | ir.SymbolicDim | None
-"""An extent: a number, a symbolic dimension, None where unknown. Two that are equal are the same size."""
+"""An extent: a number, a symbolic dimension, or None if unknown. Two equal symbolic dimensions have the same size."""
 Dims: TypeAlias = tuple[Dim, ...]
 
 LONGEST = 120
-"""Characters of a formula that is computed with: a longer one is of no use to anybody, and takes ever more time."""
+"""Maximum characters of an operand or result: longer formulas are not useful, and take more and more time."""
 _POWER = re.compile(r"(?<![\w.])[A-Za-z_][\w.]*\*\*\d(?!\d|\*\*)")
-"""A power of a name, such as `n**2`. SymPy takes exponential time to multiply others, and computes `9**9**9`."""
+"""A power of a name, such as `n**2`. SymPy multiplies others in exponential time, and computes `9**9**9`."""
 
 
 def dims_of(shape: ir.Shape | None) -> Dims | None:
-    """The extents of a shape in the form in which equal ones are equal; None when the rank is unknown."""
+    """The extents of a shape, in canonical form; None when the rank is unknown."""
     return None if shape is None else tuple(map(_dim, shape))
 
 
@@ -39,7 +39,7 @@ def _dim(dim: int | ir.SymbolicDim) -> Dim:
 
 @functools.lru_cache(maxsize=1 << 14)
 def canonical(dim: ir.SymbolicDim) -> ir.SymbolicDim:
-    """The form that equal formulas have in common: `a + b` for `(b + a)`. A name that is no formula stays as it is."""
+    """The canonical form of a formula: `a + b` for `(b + a)`. A name that is not a formula is returned unchanged."""
     if not _is_simple(dim):
         return dim
     try:
@@ -50,7 +50,7 @@ def canonical(dim: ir.SymbolicDim) -> ir.SymbolicDim:
 
 
 def _is_simple(item: Any) -> bool:
-    """Whether SymPy computes with an operand in no time."""
+    """Whether SymPy can compute with an operand in short time."""
     text = item.value or "" if is_symbolic(item) else ""
     return len(text) <= LONGEST and ("**" not in text or "**" not in _POWER.sub("n", text))
 
@@ -62,10 +62,10 @@ def is_symbolic(item: Any) -> TypeGuard[ir.SymbolicDim]:
 
 @functools.lru_cache(maxsize=1 << 14)
 def compute(function: Callable[..., Any], *items: float | ir.SymbolicDim) -> int | ir.SymbolicDim:
-    """Compute a function of Python's numbers, such as `operator.add`, on symbolic dimensions; a number where it is one.
+    """Compute a function such as `operator.add` on symbolic dimensions; a constant result is a number.
 
     Raises:
-        NotEvaluable: onnx_ir cannot compute it, not soon, or a name is no formula, or the result is a fraction.
+        NotEvaluable: onnx_ir cannot compute it in short time, a name is not a formula, or the result is a fraction.
     """
     if not all(map(_is_simple, items)):
         raise NotEvaluable
@@ -84,22 +84,22 @@ def compute(function: Callable[..., Any], *items: float | ir.SymbolicDim) -> int
 
 
 def not_negative(dim: ir.SymbolicDim) -> bool:
-    """Whether a dimension is certainly at least 0: nothing is subtracted from any extent in it."""
+    """Whether a dimension is certainly at least 0: its formula has no subtraction."""
     return "-" not in str(dim)
 
 
 def plus(dim: Dim, other: Dim) -> Dim:
-    """A sum of extents; None where that is unknown."""
+    """The sum of two extents; None if it is unknown."""
     return _known(operator.add, dim, other)
 
 
 def times(dim: Dim, factor: Dim) -> Dim:
-    """A product of extents; None where that is unknown."""
+    """The product of two extents; None if it is unknown."""
     return _known(operator.mul, dim, factor)
 
 
 def product(dims: Iterable[Dim]) -> Dim:
-    """How many elements a shape has; None where that is unknown."""
+    """The number of elements of a shape; None if it is unknown."""
     size: Dim = 1
     for dim in dims:
         size = times(size, dim)
@@ -107,7 +107,7 @@ def product(dims: Iterable[Dim]) -> Dim:
 
 
 def quotient(dim: Dim, divisor: Dim) -> Dim:
-    """An extent by another one; None where there is a rest, or may be one."""
+    """The quotient of two extents; None if the division is not certainly exact."""
     if divisor == 0:
         return None
     result = _known(operator.floordiv, dim, divisor)

@@ -15,17 +15,17 @@ from converter.shapes.unknown_rank import UNKNOWN_RANK
 from converter.shapes.value import FAR, NotEvaluable, PyValue, kind_of, of_array, shape_of, slice_of
 
 _INTEGERS = range(-(2**63), 2**64)
-"""Those of int64 and uint64: beyond them, the source wraps around and Python does not."""
+"""The range of int64 and uint64: outside it, the source's arithmetic overflows and Python's does not."""
 
 
 def evaluate(op_type: str, inputs: Sequence[PyValue | None], attributes: Attributes) -> tuple[PyValue, ...] | None:
-    """Compute an operator on Python values: a value for each output, or None when it has to stay with tensors.
+    """Compute an operator on Python values: a value for each output, or None if it needs tensors.
 
     Args:
         op_type: an operator of ONNX's own domain.
-        inputs: the operands; None for one that is left out.
+        inputs: the operands; None for an omitted one.
         attributes: the node's; `kind` and `to_kind`, NumPy's letters for the types of the first operand and of a
-            Cast's result; `outputs`, how many outputs the node has.
+            Cast's result; `outputs`, the number of outputs of the node.
     """
     try:
         if any(value is not None and value.unknown_length for value in inputs):
@@ -35,7 +35,7 @@ def evaluate(op_type: str, inputs: Sequence[PyValue | None], attributes: Attribu
         if function is None:
             return None
         result = function(attributes, *(None if value is None else value.array for value in inputs))
-    except (NotEvaluable, ArithmeticError, IndexError, ValueError):  # what NumPy refuses, the source refuses as well
+    except (NotEvaluable, ArithmeticError, IndexError, ValueError):  # what NumPy rejects is invalid in ONNX too
         return None
     values = [of_array(np.asarray(item, object)) for item in (result if isinstance(result, list) else [result])]
     return tuple(_short(value, inputs) for value in values) if all(map(_is_storable, values)) else None
@@ -48,7 +48,7 @@ def _is_storable(value: PyValue) -> bool:
 
 
 def _short(value: PyValue, inputs: Sequence[PyValue | None]) -> PyValue:
-    """Keep the short form of an operand that went through unchanged."""
+    """Return the equal operand that has a short form (`whole`), if there is one; else the value itself."""
     alike = (known for known in inputs if known and known.whole is not None and known.shape == value.shape)
     return next((known for known in alike if known.items == value.items), value)
 
@@ -63,11 +63,11 @@ def size_of(tensor: Arg, shape: Sequence[int | None] | None) -> PyValue:
 class ShapeArithmetic:
     """The values of a graph that are shape arithmetic or small constants, as Python values.
 
-    It is one for all that a free extent may be: `shape_of` says what stands for it, `x.shape[0]` in a script or a
-    symbolic dimension in a graph.
+    `shape_of` and `size_of` decide how a free extent is represented: as `x.shape[0]` for a script, or as a symbolic
+    dimension for a graph.
 
     Args:
-        shape_of: the shape of a tensor as a Python value; None when it has none.
+        shape_of: the shape of a tensor as a Python value; None if it cannot be given.
         size_of: the number of its elements, likewise.
     """
 
@@ -75,12 +75,12 @@ class ShapeArithmetic:
         self, shape_of: Callable[[ir.Value], PyValue | None], size_of: Callable[[ir.Value], PyValue | None]
     ) -> None:
         self.computed: dict[ir.Value, PyValue] = {}
-        """What nodes compute, as far as they were evaluated."""
+        """The outputs of all nodes that were evaluated as shape arithmetic so far."""
         self._shape_of = shape_of
         self._size_of = size_of
 
     def get(self, value: ir.Value | None) -> PyValue | None:
-        """A value as a Python value; None for every other value."""
+        """A value as a Python value, if it is evaluated shape arithmetic or a small constant; else None."""
         tensor = None if value is None or value in self.computed else value.const_value
         if value is None or tensor is None:
             return None if value is None else self.computed.get(value)
@@ -89,7 +89,7 @@ class ShapeArithmetic:
         return of_array(tensor.numpy())
 
     def evaluate(self, node: ir.Node) -> bool:
-        """Evaluate a node, whose inputs were; whether it is shape arithmetic."""
+        """Evaluate a node, after the producers of its inputs; return whether it is shape arithmetic."""
         results = None if node.domain else self._results(node)
         self.computed.update(zip(node.outputs, results or (), strict=False))
         return results is not None
@@ -112,7 +112,7 @@ class ShapeArithmetic:
 
 
 def _attributes(node: ir.Node) -> Attributes:
-    """A node's attributes, and what `evaluate` asks for besides."""
+    """A node's attributes, with the additional ones that `evaluate` needs: `kind`, `to_kind` and `outputs`."""
     source = node.inputs[0] if node.inputs else None
     attributes: dict[str, Any] = {name: value.value for name, value in node.attributes.items()}
     attributes["kind"] = kind_of(source.dtype if source is not None else None)

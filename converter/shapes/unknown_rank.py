@@ -46,4 +46,4 @@ UNKNOWN_RANK: Mapping[str, Operator] = {
     "ReduceProd": _product,
     "Slice": _slice,
 }
-"""ONNX operator → how it computes on values of which one has an unknown number of elements."""
+"""ONNX operator → the function that computes it when an operand has an unknown number of elements."""

@@ -1,4 +1,4 @@
-"""A small tensor as Python values: what it is, and where such values come from."""
+"""A small tensor as Python values: the class, and the functions that create such values."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from converter.script import Arg, Expression, Starred, expr, parts_of
 FAR = 2**31 - 1
 """ONNX writes "to the end" as any large number; exporters take the largest of int32 or int64."""
 MOST_OPERATIONS = 32
-"""A longer element is assigned to a variable: it is hard to read, and each operator that uses it makes it longer."""
+"""Maximum operations in one element: a longer element is assigned to a variable, to keep expressions readable."""
 
 
 class NotEvaluable(Exception):  # noqa: N818 - it is an answer, not an error
-    """A case that stays with tensors."""
+    """Raised for a case that cannot be computed on Python values; it is computed on tensors."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class PyValue:
     """A small tensor as Python values.
 
     Attributes:
-        items: its elements in order, each a number or an expression; one may stand for several (`*x.shape`).
+        items: its elements in order, each a number or an expression; `*x.shape` is one item with several elements.
         shape: its extents; () for a scalar.
-        whole: an expression for all of them (`x.shape`), when there is a shorter one than the tuple.
+        whole: one expression for all elements (`x.shape`), if that is shorter than the tuple.
     """
 
     items: tuple[Arg, ...]
@@ -48,27 +48,27 @@ class PyValue:
 
     @property
     def arg(self) -> Arg:
-        """What to write: a scalar, a tuple, or nested tuples."""
+        """The value as an argument of an expression: a scalar, a tuple, nested tuples, or `whole`."""
         return _nested(self.array) if self.whole is None else self.whole
 
     @property
     def literal(self) -> bool:
-        """Whether every element is known now."""
+        """Whether every element is a number."""
         return all(is_number(item) for item in self.items)
 
     @property
     def unknown_length(self) -> bool:
-        """Whether the number of elements is not known, for one of them is `*x.shape`."""
+        """Whether the number of elements is unknown, because an item is starred (`*x.shape`)."""
         return any(isinstance(item, Starred) for item in self.items)
 
 
 def is_number(item: Arg) -> bool:
-    """Whether an element is known now."""
+    """Whether an element is a number, not an expression or a symbolic dimension."""
     return isinstance(item, (bool, int, float))
 
 
 def is_long(item: Arg) -> bool:
-    """Whether an element takes more operations than `MOST_OPERATIONS`."""
+    """Whether an element has more operations than `MOST_OPERATIONS`."""
     pending, operations = [item], 0
     while pending and operations <= MOST_OPERATIONS:
         part = pending.pop()
@@ -84,7 +84,7 @@ def shortest(number: np.floating[Any]) -> float:
 
 
 def of_array(array: NDArray[Any]) -> PyValue:
-    """A small array as a Python value: numbers, or objects as they are."""
+    """A small array as a Python value: numbers, or objects unchanged."""
     if array.dtype.name == "bfloat16":
         array = array.astype(np.float32)
     if array.dtype.kind == "f":
@@ -104,8 +104,8 @@ def shape_of(tensor: Arg, shape: Sequence[int | None] | None) -> PyValue:
 def read(tensor: Arg, kind: str, shape: Sequence[int | None] | None) -> PyValue | None:
     """Read a tensor's elements as Python values when the network runs: `int(y[0])`.
 
-    Both modes compile it, and it waits for the tensor, which MindSpore's view operators (`reshape`, `broadcast_to`) do
-    not in PyNative mode when their shape is a tensor that is still being computed.
+    It works in both modes, and it waits until the tensor is computed. MindSpore's view operators (`reshape`,
+    `broadcast_to`) do not wait for a shape that is a tensor in PyNative mode.
     """
     number = {"i": "int", "u": "int", "f": "float", "b": "bool"}.get(kind)
     if number is None or shape is None or len(shape) > 1:
@@ -118,7 +118,7 @@ def read(tensor: Arg, kind: str, shape: Sequence[int | None] | None) -> PyValue 
 
 
 def of_unknown_length(whole: Arg) -> PyValue:
-    """All elements of a tuple, however many they are."""
+    """A value with all elements of a tuple whose length is unknown."""
     return PyValue((Starred(whole),), (1,), whole)
 
 
@@ -126,7 +126,7 @@ def slice_of(data: PyValue, start: int, stop: int, step: int = 1) -> PyValue:
     """A part of a vector: `x.shape[1:]`.
 
     Raises:
-        NotEvaluable: it is a part of a vector of unknown length that has no short form.
+        NotEvaluable: the vector has unknown length, and has no short form or the step is not 1.
     """
     bounds = python_slice(start, stop, step)
     if not data.unknown_length:
@@ -142,7 +142,7 @@ def slice_of(data: PyValue, start: int, stop: int, step: int = 1) -> PyValue:
 
 
 def python_slice(start: int, stop: int, step: int) -> slice:
-    """A slice of Python, to whose ends ONNX may go by any far number."""
+    """A Python slice: a bound that ONNX writes as a very large number (`FAR` or more) becomes None."""
     return slice(start if abs(start) < FAR else None, stop if abs(stop) < FAR else None, step)
 
 

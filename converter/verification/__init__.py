@@ -1,4 +1,4 @@
-"""Verification: the source and the script run on the same inputs; how far apart their outputs are, and where."""
+"""Verification: run the source and the script on the same inputs; measure and locate the differences of outputs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Give `verify_script` when it is asked for: a mode without a graph has results without ONNX."""
+    """Import `verify_script` at its first use: a mode without a graph has results without importing ONNX."""
     if name == "verify_script":
         from converter.verification.verify import verify_script
 

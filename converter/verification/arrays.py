@@ -1,4 +1,4 @@
-"""Arrays: from NumPy to MindSpore and back."""
+"""Arrays: conversion between NumPy and MindSpore."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def to_mindspore(item: Any) -> Any:
 
 
 def to_numpy(item: Any) -> Any:
-    """What a network returned as NumPy arrays, lists of them, or None."""
+    """Convert a result of a network to a NumPy array, a list of arrays, or None."""
     import mindspore as ms
     import ml_dtypes
 

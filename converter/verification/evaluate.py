@@ -1,4 +1,4 @@
-"""Evaluate: run a small ONNX model by onnxruntime, or by onnx's own evaluator where that refuses it."""
+"""Evaluate: run a small ONNX model by onnxruntime, or by onnx's own evaluator if onnxruntime cannot run it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 import onnx
 
 Runner = Callable[[Mapping[str, Any]], list[Any]]
-"""What runs a model: from its inputs, by their names, to its outputs."""
+"""A function that runs a model: from its inputs by name to the list of its outputs."""
 
 
 class NoReference(Exception):  # noqa: N818 - it is an answer, not an error
-    """Why there is nothing to compare a node with."""
+    """Raised when a node has no reference; the message gives the reason."""
 
 
 def runner_of(model: onnx.ModelProto, operators: Sequence[Any] = ()) -> Runner:
-    """A function that runs a model as often as one likes; it raises NoReference when neither evaluator does.
+    """A function that runs a model, and may be called repeatedly; it raises NoReference when neither evaluator can.
 
-    `operators` are classes of onnx's evaluator, for operators that are not ONNX's.
+    `operators` are `OpRun` classes for onnx's evaluator, for operators that ONNX does not have.
     """
     try:
         session = _session(model)
@@ -36,7 +36,7 @@ def runner_of(model: onnx.ModelProto, operators: Sequence[Any] = ()) -> Runner:
 
 
 def by_onnx(model: onnx.ModelProto, operators: Sequence[Any] = ()) -> Runner:
-    """A function that runs a model by onnx's own evaluator, in whatever precision the inputs have."""
+    """A function that runs a model by onnx's own evaluator, in the precision of the inputs."""
     return _by_onnx(model, operators, "not asked")
 
 
@@ -46,7 +46,7 @@ def _session(model: onnx.ModelProto) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1  # a session for every node: no pool of threads for each
+    options.intra_op_num_threads = 1  # every node has a session: no thread pool for each
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 

@@ -18,19 +18,19 @@ from converter.graph import Trait, has_trait
 
 SEED = 0
 EXTENTS = (64, 128, 256, 384, 512, 640, 1024, 16384)
-"""What else is tried for free extents, where the source refuses those that were guessed: sides of images, lengths of
-texts and of sounds."""
+"""Extents to try for free dimensions when the source rejects the guessed ones: sizes of images, lengths of texts and
+of audio."""
 LARGEST = 1 << 24
-"""Elements of an input that is made of these."""
+"""Maximum elements of an input with these extents."""
 _KEEPS_INDICES = frozenset({"Add", "Cast", "Clip", "Max", "Min", "Mod", "Pad", "Sub", "Where"})
-"""Operators that indices go through beside data movement: what clips, shifts and masks them."""
+"""Operators, besides data movement, whose output still holds indices: they clip, shift or mask them."""
 
 
 def verification_inputs(graph: ir.Graph, endpoints: Sequence[Endpoint], file: Path | None) -> dict[str, np.ndarray]:
     """A value for every input: the user's where `file` has one, else a seeded one of the example shape.
 
-    Floats are standard normal, bools coin tosses; integers stay within the smallest axis that they index, or are 0
-    and 1 when they index nothing.
+    Floats are standard normal; bools are random; integers are random and less than the smallest axis that they index,
+    or 0 and 1 if they index nothing.
 
     Raises:
         BadParamError: the file is not an .npz, names no input, or an array does not fit.
@@ -45,7 +45,7 @@ def verification_inputs(graph: ir.Graph, endpoints: Sequence[Endpoint], file: Pa
 
 
 def other_inputs(graph: ir.Graph, endpoints: Sequence[Endpoint], file: Path | None) -> Iterator[dict[str, np.ndarray]]:
-    """Inputs with other extents than those that were guessed; all of these are the same."""
+    """Inputs in which the guessed extents are replaced by one of `EXTENTS`, the same for all of them."""
     guessed = frozenset[str]().union(*(end.guessed for end in endpoints))
     for extent in EXTENTS if guessed else ():
         others = [replace(end, example=_example(end, guessed, extent)) for end in endpoints]
@@ -75,7 +75,7 @@ def _random(generator: np.random.Generator, end: Endpoint, value: ir.Value) -> n
 
 
 def index_bound(value: ir.Value) -> int | None:
-    """The smallest known axis that an integer input indexes, wherever its elements go; None when it indexes nothing."""
+    """The smallest known axis that an integer input indexes, also after data movement; None when it indexes nothing."""
     bounds: list[int] = []
     pending, seen = [value], {value}
     while pending:
@@ -91,7 +91,7 @@ def index_bound(value: ir.Value) -> int | None:
 
 
 def _indexed(node: ir.Node, position: int) -> int | None:
-    """The extent that this input of the node counts positions on."""
+    """The extent of the axis that this input of the node indexes; None if it is no index or the extent is unknown."""
     if position == 1 and has_trait(node, Trait.INDEXES_AXIS):
         data, axis = node.inputs[0], node.attributes.get_int("axis", 0)
     elif position == 1 and has_trait(node, Trait.INDEXES_LEADING_AXES):
@@ -102,7 +102,7 @@ def _indexed(node: ir.Node, position: int) -> int | None:
     elif position == 0 and node.op_type == "OneHot":
         depth = node.inputs[1].const_value if node.inputs[1] is not None else None
         return None if depth is None else int(depth.numpy().reshape(-1)[0])
-    elif node.op_type == "Equal":  # a one-hot code is made by comparing with 0, 1, 2, …
+    elif node.op_type == "Equal":  # a one-hot code, computed by comparing with 0, 1, 2, …
         other = node.inputs[1 - position]
         table = other.const_value.numpy() if other is not None and other.const_value is not None else np.zeros(0)
         return int(table.max()) + 1 if table.size > 2 and table.dtype.kind in "iu" else None
@@ -117,7 +117,7 @@ def _indexed(node: ir.Node, position: int) -> int | None:
 def _read(file: Path, endpoints: Sequence[Endpoint]) -> Mapping[str, np.ndarray]:
     names = [end.name for end in endpoints]
     try:
-        with np.load(file, allow_pickle=False) as archive:  # a TypeError: it holds one array, with no name
+        with np.load(file, allow_pickle=False) as archive:  # a TypeError: the file has one array without a name
             given = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, AttributeError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise BadParamError(f"--verify_inputs '{file}' cannot be read as an .npz file: {error}") from error
@@ -131,7 +131,11 @@ def _read(file: Path, endpoints: Sequence[Endpoint]) -> Mapping[str, np.ndarray]
 
 
 def _fitted(array: np.ndarray, end: Endpoint) -> np.ndarray:
-    """The user's array in the input's element type, when its shape fits."""
+    """The user's array, cast to the input's element type.
+
+    Raises:
+        BadParamError: its shape or element type does not fit.
+    """
     fixed = end.shape
     fits = fixed is None or (
         len(fixed) == array.ndim

@@ -1,13 +1,13 @@
 """Instrument a script: a probe receives the inputs and the outputs of every node.
 
-It is the flat program, written again with two statements around those of every node:
+The flat program is written again, with a statement before and a statement after those of every node:
 
     _before_(7, (x,))
     y = ops.relu(x)
     y_1 = _after_(7, (y,))
 
-What `_after_` returns is what the later nodes get. `nodes` gives it the reference, so that every node computes from
-inputs that are right, whatever the nodes before it did.
+The consumers of `y` read `y_1`, the result of `_after_`. In `nodes` this is the reference, so that every node computes
+from correct inputs even if its producers are wrong.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BEFORE, AFTER = "_before_", "_after_"
 """The probe's two functions; no variable of a script begins with an underscore."""
 
 SCRIPT, MODEL = "nodes.py", "nodes.onnx"
-"""The files of an instrumented script: itself, and the graph that it comes from."""
+"""The files of an instrumented script: the script, and the graph that it was translated from."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Instrumented:
     Attributes:
         program: the program.
         probes: by their numbers in the script.
-        graph: the graph that it comes from.
+        graph: the graph that it was translated from.
     """
 
     program: Program
@@ -49,7 +49,7 @@ class Instrumented:
     graph: ir.Model
 
     def write(self, folder: Path, base_dir: Path) -> NodePlan:
-        """Write script and graph; returns what the process must know beside them.
+        """Write script and graph; return the plan that the verification process needs besides them.
 
         `base_dir` is the folder that the external data of the graph is relative to.
         """
@@ -58,7 +58,7 @@ class Instrumented:
         names = {id(tensor): name for name, tensor in _constants(self.graph.graph)}
         weights = {}
         for parameter, weight in self.program.parameters():
-            if id(weight.tensor) not in names:  # a row computed it
+            if id(weight.tensor) not in names:  # a tensor that a row computed
                 names[id(weight.tensor)] = name = f"{parameter} of a row"
                 proto.graph.initializer.append(_proto(weight, name))
             weights[parameter] = PlannedWeight(names[id(weight.tensor)], tuple(weight.steps))
@@ -101,7 +101,7 @@ class _Instrumenter(Translator):
         super()._translate(node)
         outputs = {i: value for i, value in enumerate(node.outputs) if value.name}
         made = {i: item for i, value in outputs.items() if (item := self._written(value)) is not None}
-        if not made:  # a step on the way to a parameter, or nothing reads it
+        if not made:  # the node became a weight step, or has no consumer
             self.block.statements.remove(before)
             return
         converted = all(record.converted for record in self.records[records : records + 1])
@@ -113,7 +113,7 @@ class _Instrumenter(Translator):
         self.values.update({outputs[i]: variable for i, variable in targets.items()})
 
     def _written(self, value: ir.Value) -> Arg:
-        """What the script calls a value; None for a constant, and for what it does not have."""
+        """The expression of a value in the script; None for constants, and for values that the script lacks."""
         if value in self.values:
             return self.resolve(self.values[value])
         python: PyValue | None = self.python.get(value)
@@ -121,7 +121,7 @@ class _Instrumenter(Translator):
 
 
 def _record_of(node: ir.Node) -> tuple[str, str]:
-    """Operator and name of a node's record; a node that stands for nothing in the source counts to what uses it."""
+    """Operator and name of a node's record; a node that the source lacks is attributed to its consumer."""
     while not operator_of(node):
         users = [user for output in node.outputs for user, _ in output.uses()]
         if not users:
@@ -136,7 +136,7 @@ def _element_type(value: ir.Value) -> int | None:
 
 
 def _constants(graph: ir.Graph) -> Iterator[tuple[str, Any]]:
-    """Every constant with its name, those of sub-graphs included."""
+    """The name and tensor of every initializer, those of sub-graphs included."""
     for name, value in graph.initializers.items():
         yield name, value.const_value
     for node in graph:

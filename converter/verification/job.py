@@ -1,4 +1,4 @@
-"""A job of verification: what its process must know, as a value and as JSON; its large parts are files beside it."""
+"""A verification job: the data that its process needs, as an object and as JSON; large parts are separate files."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from converter.errors import OnnxModelSaveError
 from converter.frontends import Original
 
 JOB, INPUTS, SOURCE, RESULTS, EXPECTED = "job.json", "inputs.npz", "source.onnx", "results.jsonl", "expected.pickle"
-"""The files in the folder of a job: itself, the inputs, the model of the original; what its process notes, and what
-the source gives."""
+"""The files in a job's folder: the job, the inputs, the model of the source; the journal that its process writes, and
+the outputs of the source."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One node: what it is, and what the script hands over.
+    """One node that is compared, and the values that the script passes to the probe.
 
     Attributes:
         node, operator: of its record.
-        value: the name of an output, by which the graph finds it.
-        inputs: the values that it needs and that are not constants, with their element types (None for a sequence).
-        outputs: which of its outputs the script has, with their names.
-        converted: whether it is more than a stub.
+        value: the name of one of its outputs, to find the node in the graph.
+        inputs: the values that it reads, without constants, with their element types (None for a sequence).
+        outputs: index and name of every output that the script has.
+        converted: whether it was translated; False for a stub.
     """
 
     node: str
@@ -43,7 +43,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class PlannedWeight:
-    """Where a parameter of the instrumented script comes from: a constant of its graph, and the steps from there."""
+    """How a parameter of the instrumented script is computed: the steps, run on a constant of its graph."""
 
     tensor: str
     steps: Sequence[Step]
@@ -51,11 +51,11 @@ class PlannedWeight:
 
 @dataclass(frozen=True)
 class NodePlan:
-    """How the nodes are compared: an instrumented script and its graph lie in the job's folder.
+    """How the nodes are compared: with the instrumented script and its graph in the job's folder.
 
     Attributes:
         probes: by their numbers in the script.
-        weights: parameter → where its values come from.
+        weights: parameter → the constant and the steps that compute it.
         base_dir: the folder that the external data of the graph is relative to.
     """
 
@@ -66,24 +66,24 @@ class NodePlan:
 
 @dataclass(frozen=True)
 class NoNodePlan:
-    """Why no node is compared."""
+    """The reason why no node is compared."""
 
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What the process compares.
+    """The script and the source that the process compares, and how.
 
     Attributes:
-        original: how to run the source.
+        original: the source, as its frontend can run it.
         script: the script.
         checkpoint: its checkpoint; None when it has no parameters.
-        random: the outputs that a random operator feeds.
-        stubs: how many nodes are not converted; with any, only the nodes are compared.
-        upcast: whether source and script were brought from bfloat16 to float32.
-        precision: the lowest element type that the network computes in, where its outputs do not tell it.
-        nodes: how the nodes are compared, or why not; None while that is not known.
+        random: the outputs that depend on a random operator.
+        stubs: the number of nodes that are not converted; if there are any, only the nodes are compared.
+        upcast: whether source and script were converted from bfloat16 to float32.
+        precision: `float16` or `bfloat16` if a part of the network computes in it; else empty.
+        nodes: how the nodes are compared, or why not; None while there is no plan.
     """
 
     original: Original
@@ -104,7 +104,7 @@ class Job:
         """Write the job for its process, and with `feeds` (input → array) its inputs and the model of the original.
 
         Raises:
-            OnnxModelSaveError: there is no space for it.
+            OnnxModelSaveError: the folder cannot hold it.
         """
         try:
             (folder / JOB).write_text(json.dumps(_plain(self)), encoding="utf-8")
@@ -119,7 +119,7 @@ class Job:
 
 
 def _plain(job: Job) -> dict[str, Any]:
-    """A job as JSON has it."""
+    """A job as data for JSON."""
     original, nodes = job.original, job.nodes
     return {
         "original": {
@@ -141,7 +141,7 @@ def _plain(job: Job) -> dict[str, Any]:
 
 
 def read_job(folder: Path) -> Job:
-    """The job in a folder; the model of its original stays there. Reasons why nodes are not compared are not kept."""
+    """Read the job in a folder, without the model of its original. A `NoNodePlan` is read as None."""
     plain = json.loads((folder / JOB).read_text(encoding="utf-8"))
     original, plan, checkpoint = plain.pop("original"), plain.pop("plan"), plain.pop("checkpoint")
     places = {name: Path(original.pop(name)) for name in ("file", "base_dir")}
@@ -162,18 +162,18 @@ def _plan(probes: list[dict[str, Any]], weights: dict[str, dict[str, Any]], base
 
 
 def read_feeds(folder: Path, job: Job) -> dict[str, np.ndarray]:
-    """The inputs in the folder of a job, by name; those of bfloat16 as float32 where the job is brought to it."""
+    """The inputs in the folder of a job, by name; bfloat16 as float32 if the job is upcast."""
     with np.load(folder / INPUTS, allow_pickle=True) as archive:
         return {name: _read(archive[f"input_{i}"], job.upcast) for i, name in enumerate(job.original.inputs)}
 
 
 def _read(array: np.ndarray, upcast: bool) -> np.ndarray:
-    """An input; NumPy's files do not know bfloat16."""
+    """An array of an .npz file in its own element type: NumPy's files store bfloat16 as two raw bytes."""
     array = array.view(ml_dtypes.bfloat16) if array.dtype.str == "|V2" else array
     return array.astype(np.float32) if upcast and array.dtype.name == "bfloat16" else array
 
 
 def with_model(original: Original, folder: Path) -> Original:
-    """The original of a job with its model, where it has one; external data stays on disk."""
+    """The original of a job with its model, if the folder has one; external data stays on disk."""
     file = folder / SOURCE
     return replace(original, model=onnx.load(file, load_external_data=False)) if file.exists() else original

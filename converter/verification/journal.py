@@ -1,4 +1,4 @@
-"""The journal: what the process of a job noted, read as a verification result."""
+"""The journal: the facts that a job's process wrote, read as a verification result."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from converter.verification.supervise import Ending
 
 
 class Journal:
-    """What a job's process noted before it ended.
+    """The facts that a job's process wrote before it ended.
 
     Attributes:
-        ending: how the process ended that ran source and script.
+        ending: the ending of the process that ran source and script.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Journal:
 
     @property
     def wants_nodes(self) -> bool:
-        """Whether the nodes are still to be compared: there are many, or the script ended the process before."""
+        """Whether the nodes are still to be compared: there were too many, or the script ended the process before."""
         if not self.ending.by_itself:
             return False
         return self._has_source and "nodes" not in self._started and not isinstance(self._job.nodes, NoNodePlan)
@@ -62,7 +62,7 @@ class Journal:
 
     @property
     def refusal(self) -> str | None:
-        """Why the source refuses the inputs, if it does."""
+        """The reason why the source rejects the inputs; None if it accepts them."""
         return next(iter(self._all("refused")), None)
 
     @property
@@ -72,12 +72,12 @@ class Journal:
 
     @property
     def only_graph_mode_differs(self) -> bool:
-        """Whether PyNative mode, and every node in it, is the same, and graph mode is not."""
+        """Whether outputs differ in graph mode only, and no node differs in PyNative mode."""
         differs = {output.mode for output in self._outputs(()) if output.verdict == "differs"}
         return differs == {MODES[1]} and all(node.verdict != "differs" for node in self._nodes())
 
     def result(self, feeds: Mapping[str, np.ndarray]) -> VerificationResult:
-        """Read what the process noted, and what it did not come to."""
+        """The verification result; what the process did not reach is in it with a reason."""
         if self.refusal is not None:
             return VerificationResult((), feeds, f"the source refuses the inputs: {self.refusal}")
         if not self._has_source:
@@ -92,7 +92,7 @@ class Journal:
         return replace(result, note="; ".join(notes))
 
     def _obstacles(self) -> list[str]:
-        """What stood in the way of the outputs or the nodes."""
+        """The reasons why outputs or nodes were not compared."""
         stubs, plan = self._job.stubs, self._job.nodes
         notes = [f"{stubs} {'node is' if stubs == 1 else 'nodes are'} not converted"] if stubs else []
         notes += [] if self._last.by_itself else [self._last.reason]
@@ -118,9 +118,9 @@ class Journal:
         return tuple(outputs)
 
     def _locate(self, mode: str, lines: Sequence[int], nodes: Sequence[NodeComparison]) -> str:
-        """The line where the script raised, and the nodes that stand there; of several, those that differ.
+        """The line where the script raised, and its nodes; of several nodes, those that differ.
 
-        In PyNative mode, which runs ahead and raises late, the first node that differs by itself says more.
+        PyNative mode executes asynchronously and raises late: there, the first node that differs by itself is used.
         """
         script, records = self._translation.script, self._translation.program.records
         wrong = [(node.node, node.operator) for node in nodes if node.verdict == "differs"]
@@ -139,7 +139,7 @@ class Journal:
     def _nodes(self) -> tuple[NodeComparison, ...]:
         found: dict[tuple[int, str], NodeComparison] = {}
         for fact in self._facts:
-            if "node" in fact:  # a later iteration of a loop takes the place of an earlier one
+            if "node" in fact:  # the fact of a later iteration replaces that of an earlier one
                 found[fact["number"], fact["node"]["value"]] = NodeComparison(**fact["node"])
         if "graph nodes" in self._started:
             found = {key: _in_graph_mode(node) for key, node in found.items()}
@@ -154,7 +154,7 @@ class Journal:
         return tuple(found.values())
 
     def _explanation(self, outputs: tuple[OutputComparison, ...]) -> str:
-        """Why outputs differ although no node does by itself."""
+        """The likely cause when outputs differ although no node differs by itself."""
         every = "every node that can be compared is the same on identical inputs"
         if all(output.verdict != "differs" for output in outputs if output.mode == MODES[0]):
             compiled = ", compiled by itself too" if "graph nodes" in self._started else ""
@@ -169,13 +169,13 @@ class Journal:
         return f"{every}: suspect how the script joins them, or errors that add up"
 
     def _rounds_coarsely(self) -> bool:
-        """Whether the network computes in 16 bits, where onnxruntime on a CPU does not round between layers."""
+        """Whether the network computes in 16-bit floats; onnxruntime on a CPU does not round these between layers."""
         values = (value for node in self._translation.graph.graph for value in node.outputs)
         return any(value.dtype in (ir.DataType.FLOAT16, ir.DataType.BFLOAT16) for value in values)
 
 
 def _in_graph_mode(node: NodeComparison) -> NodeComparison:
-    """A node's comparison, which says that it was made in graph mode where that matters."""
+    """A node's comparison; if it differs, its note says that the node ran in graph mode."""
     note = "; ".join(filter(None, ["in graph mode", node.note]))
     return replace(node, note=note) if node.verdict == "differs" else node
 
@@ -186,5 +186,5 @@ def _named(line: int, records: Sequence[Record]) -> str:
 
 
 def _verdict(ending: Ending) -> Verdict:
-    """On what ran when the process ended: it is at fault when it ended the process."""
+    """The verdict on the script or node that was running when the process ended: `differs` if it ended the process."""
     return "differs" if ending.by_itself else "not comparable"

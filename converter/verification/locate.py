@@ -1,4 +1,4 @@
-"""Locate: the nodes of the source that a line of the script stands for."""
+"""Locate: find the nodes of the source that a line of the script was translated from."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from converter.script.emit import Script
 
 
 def lines_of(error: BaseException, script: Path) -> list[int]:
-    """The lines of a script that an error passed through, the innermost first.
+    """The lines of a script in the traceback of an error, the innermost first.
 
-    Graph mode tells them in the message: `# 1 In file NAME.py:25, 12~34`, or `NAME.py:26~27` for several lines.
+    In graph mode they are in the message: `# 1 In file NAME.py:25, 12~34`, or `NAME.py:26~27` for several lines.
     """
     told = re.findall(rf"In file \S*{re.escape(script.name)}:(\d+)", str(error))
     frames = traceback.extract_tb(error.__traceback__)
@@ -24,7 +24,7 @@ def lines_of(error: BaseException, script: Path) -> list[int]:
 
 
 def records_at(line: int, script: Script, records: Sequence[Record]) -> list[Record]:
-    """The nodes that a line of `construct` holds: those of its own statement, and of the layers that it calls."""
+    """The records of the nodes at a line of `construct`: those of its statement, and of the layers that it calls."""
     spans = list(_spans(script.text, line))
     placed = ((record, script.position(record.anchor)) for record in records)
     return [
@@ -51,7 +51,7 @@ def _spans(text: str, line: int) -> Iterator[tuple[int, int]]:
 
 
 def _innermost(function: ast.FunctionDef, line: int) -> ast.stmt:
-    """The smallest statement at a line; a loop or branch without its body where the line is its head."""
+    """The innermost statement that contains a line."""
     found: ast.stmt = function
     for node in ast.walk(function):
         if isinstance(node, ast.stmt) and _covers(node, line):

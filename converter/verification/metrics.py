@@ -1,4 +1,4 @@
-"""Metrics: how far what the script computes is from what the source computes."""
+"""Metrics: the errors of the script's values relative to the source's."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ TOLERANCE = 1e-4
 
 TINY = float(np.finfo(np.float32).tiny)
 BLOCK = 2**16
-"""Elements that are compared at a time."""
+"""Number of elements that are compared at a time."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far a value is from its reference.
+    """The errors of a value relative to its reference.
 
     Attributes:
         verdict: whether it equals the reference within its tolerance.
         max_abs, max_rel, mean_rel: errors, absolute and relative to the reference's element where that is not 0; None
-            when there is no number.
-        cosine: cosine similarity of the two as vectors; None when there is no number or one of them is all zeros.
-        note: why it differs or is not comparable, when the numbers do not say so.
+            if they were not computed.
+        cosine: cosine similarity of the two as vectors; None if it was not computed or one of them is all zeros.
+        note: why it differs or is not comparable, if the numbers do not show it.
     """
 
     verdict: Verdict
@@ -93,9 +93,9 @@ class NodeComparison(Difference):
 
 
 def difference(got: Any, want: Any, precision: str = "") -> Difference:
-    """Compare a value with its reference. Sequences and absent values are compared element by element.
+    """Compare a value with its reference, arrays of any shape. Sequences are compared element by element.
 
-    `precision` is the element type in which they were computed, where that is not their own.
+    `precision` is the element type in which they were computed, if it is not their own.
     """
     if isinstance(want, (list, tuple)) or want is None:
         return _structure_difference(got, want, precision)
@@ -126,7 +126,7 @@ def _wide(array: np.ndarray) -> np.ndarray:
 
 
 class _Errors:
-    """What is summed up block by block, so that large values need little memory."""
+    """Maxima and sums, updated block by block, so that large values need little memory."""
 
     def __init__(self) -> None:
         self.largest = self.largest_error = self.largest_relative = self.relative = 0.0
@@ -134,11 +134,11 @@ class _Errors:
         self._products = np.zeros(3)  # of got and want, got and got, want and want
 
     def add(self, got: np.ndarray, want: np.ndarray) -> None:
-        """Add a block of numbers."""
+        """Add a block: `got` and `want` are vectors of one shape (n,)."""
         finite = np.isfinite(want)
         if finite.all():
             error, numbers = np.abs(got - want), np.abs(want)
-        else:  # infinities and NaN must stand in the same places
+        else:  # infinities and NaN must be at the same positions
             alike = (got == want) | (np.isnan(got) & np.isnan(want))
             with np.errstate(invalid="ignore"):
                 error, numbers = np.where(alike, 0.0, np.abs(got - want)), np.where(finite, np.abs(want), 1.0)
@@ -171,5 +171,5 @@ def _structure_difference(got: Any, want: Any, precision: str) -> Difference:
 
 
 def badness(found: Difference) -> tuple[bool, float]:
-    """By what of several differences the worst is chosen."""
+    """Sort key of differences: the worst has the largest."""
     return found.verdict == "differs", found.max_abs or 0.0

@@ -20,7 +20,7 @@ _numbers = itertools.count()
 
 @contextmanager
 def _cached_files_not_counted() -> Iterator[None]:
-    """Keep MindSpore from refusing a checkpoint for want of memory that holds nothing but files that were read."""
+    """Disable MindSpore's check for free memory, which counts the system's cache of files as used memory."""
     from mindspore.train import serialization
 
     before = getattr(serialization, "_get_available_memory", None)
@@ -34,7 +34,7 @@ def _cached_files_not_counted() -> Iterator[None]:
 def load(script: Path, checkpoint: Path | None, upcast: bool = False) -> nn.Cell:
     """Import a script, build `MindSporeModel` and load its checkpoint strictly, bfloat16 as float32 if `upcast`.
 
-    Graph mode compiles from source on disk and looks the module up in `sys.modules`: both are seen to here.
+    Graph mode compiles from the file on disk and looks the module up in `sys.modules`, so the module is added there.
 
     Raises:
         ScriptGenerationError: the checkpoint and the network do not have the same parameters.

@@ -1,8 +1,8 @@
 """Nodes: run an instrumented script statement by statement, and compare every node with its reference.
 
-What a node computed is replaced by its reference before the next one reads it, so that each has the source's inputs
-and a difference is its own. A statement that raises is replaced likewise. Variables go when nothing reads them any
-more, so that memory does not grow with the model's depth.
+The outputs of a node are replaced by their reference before a consumer reads them, so that every node has the source's
+inputs and a difference is caused by the node itself. The same happens when a statement raises. Variables are deleted
+after their last use, so that memory does not grow with the model's depth.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ def compare_node_outputs(
     note: Note,
     graph_mode: bool = False,
 ) -> list[Any] | None:
-    """Compare the nodes of an instrumented script, noting each comparison as it is made.
+    """Compare the nodes of an instrumented script, and pass each comparison to `note` at once.
 
     Args:
         folder: holds the script and its graph.
         plan: what `Instrumented.write` returned.
         feeds: the inputs, in order.
-        operators: those that ONNX does not have.
-        note: is told `reached`, a node's number before it runs, and `node`, its comparison.
+        operators: the operators that ONNX does not have.
+        note: called with `reached`, a node's number before it runs, and with `node` and `number`, its comparison.
         graph_mode: compile each node by itself, instead of running it in PyNative mode.
 
     Returns:
-        What the script computes from the inputs with the references in the places of the nodes that were compared;
-        None when it cannot, since a node raised.
+        The script's outputs when the outputs of the compared nodes are replaced by their references; None if an
+        output could not be computed because a node raised.
     """
     import mindspore as ms
 
@@ -98,7 +98,7 @@ def _construct(script: Path) -> ast.FunctionDef:
 
 
 def _run(body: Sequence[ast.stmt], namespace: dict[str, Any], prober: Prober) -> tuple[Any, ...]:
-    """Execute statements one by one; returns what the last one returns."""
+    """Execute statements one by one; return the values of the final `return`."""
     *statements, end = body
     last = {name.id: index for index, statement in enumerate(body) for name in _names(statement)}
     for index, statement in enumerate(statements):
@@ -133,7 +133,7 @@ def _stored(statement: ast.stmt) -> Iterator[str]:
 
 
 def _after(statement: ast.stmt, namespace: dict[str, Any], prober: Prober) -> None:
-    """Finish a node whose outputs could not even be read."""
+    """End the node if the failed statement is its call of `_after_`; its outputs become `RAISED`."""
     call = getattr(statement, "value", None)
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == AFTER):
         return

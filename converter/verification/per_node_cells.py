@@ -18,7 +18,7 @@ becomes
     y = _cell_(7, x)
     y_1 = _after_(7, (y,))
 
-What stands in the body of a loop or a branch is compiled with it.
+The nodes in the body of a loop or a branch are compiled with it.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class NodeCell{number}(nn.Cell):
 
 
 class _Plain(ast.NodeTransformer):
-    """Takes the probes out of inner blocks."""
+    """Removes the probes of nodes in inner blocks."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         return None if _number(node, BEFORE) or _number(node, AFTER) else node
@@ -100,7 +100,7 @@ class _Plain(ast.NodeTransformer):
 
 
 def _number(statement: ast.stmt, function: str) -> str | None:
-    """The number of the node that a statement begins or ends."""
+    """The number in a statement's call of the probe `function`; None if the statement is no such call."""
     call = getattr(statement, "value", None)
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == function:
         return ast.unparse(call.args[0])

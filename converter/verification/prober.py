@@ -1,4 +1,4 @@
-"""Prober: takes what the nodes of an instrumented script read and make, compares, and hands the references on."""
+"""Prober: receive the inputs and outputs of an instrumented script's nodes, compare them, return the references."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from converter.verification.metrics import Difference, NodeComparison, badness, 
 from converter.verification.reference import Reference
 
 ITERATIONS = 16
-"""In so many iterations of a loop the nodes of its body are compared."""
+"""Number of iterations of a loop in which the nodes of its body are compared."""
 NEAR = 0.99
-"""From this cosine similarity on, or where there is none, a difference may be onnxruntime's own: 64 bits decide."""
+"""Above this cosine similarity (or without one) onnxruntime may be inaccurate: compare again in float64."""
 
 Note = Callable[..., None]
 
 
 class Raised:
-    """Stands for a value that the script could not compute."""
+    """The type of `RAISED`, which replaces a value that the script could not compute."""
 
 
 RAISED = Raised()
 
 
 class Prober:
-    """The probe: `before` and `after` are what the script calls."""
+    """The probe: the script calls `before` and `after`."""
 
     def __init__(self, probes: Sequence[Probe], reference: Reference, note: Note) -> None:
         self._probes = probes
@@ -49,12 +49,12 @@ class Prober:
         self._running.append((number, inputs))
 
     def failed(self, error: Exception) -> None:
-        """Note that the innermost node that runs has raised."""
+        """Record that the innermost running node raised."""
         if self._running:
             self._errors.setdefault(self._running[-1][0], error)
 
     def after(self, number: int, made: Sequence[Any]) -> Any:
-        """End a node; returns what the later ones get: one value, or a list of several."""
+        """End a node; return the values that its consumers read: one value, or a list of several."""
         while self._running[-1][0] != number:  # nodes of its body that raised
             self._raised_within(self._running.pop()[0])
         _, inputs = self._running.pop()
@@ -64,7 +64,7 @@ class Prober:
         return results[0] if len(results) == 1 else results
 
     def _settled(self, number: int, item: Any) -> Any:
-        """A value once it is there: PyNative mode computes behind, and tells of errors when somebody reads."""
+        """Wait for a value: PyNative mode executes asynchronously, and raises errors when a value is read."""
         try:
             if item is not RAISED:
                 _array(item, None)
@@ -99,7 +99,7 @@ class Prober:
     def _second_opinion(
         self, probe: Probe, feeds: Mapping[str, Any], index: int, got: Any, want: Any
     ) -> Difference | None:
-        """The comparison with what the node gives in 64 bits, when it is `same`: then onnxruntime is off."""
+        """The comparison with the reference in float64 if it is `same` (onnxruntime was inaccurate); else None."""
         if not isinstance(want, np.ndarray) or want.dtype.kind != "f":
             return None
         try:
@@ -120,12 +120,12 @@ class Prober:
         return Difference("differs", note=f"the script raises {first_line(error)}")
 
     def _raised_within(self, number: int) -> None:
-        """A node that raised inside a body, where nothing can stand in for it."""
+        """Record a node that raised inside the body of a loop or branch, where no reference can replace its outputs."""
         for _, name in self._probes[number].outputs:
             self._found(number, name, self._difference(number, RAISED, None))
 
     def _found(self, number: int, value: str, found: Difference) -> None:
-        """Note a comparison that is worse than those of earlier iterations."""
+        """Record a comparison if it is worse than those of earlier iterations."""
         known = self._worst.get((number, value))
         if known is None or badness(found) > badness(known):
             self._worst[number, value] = found
@@ -135,7 +135,7 @@ class Prober:
 
 
 def _array(item: Any, dtype: int | None) -> Any:
-    """A tensor, a Python value of a known element type, a list of tensors or None, as NumPy has it."""
+    """Convert a tensor, a Python value of a known element type, a list of tensors or None to NumPy."""
     import mindspore as ms
 
     from converter.verification.arrays import to_numpy
@@ -145,7 +145,7 @@ def _array(item: Any, dtype: int | None) -> Any:
 
 
 def _instead(got: Any, want: Any) -> Any:
-    """The reference in the form that the script has the value in."""
+    """The reference, converted to the kind of value that the script computed."""
     import mindspore as ms
 
     from converter.verification.arrays import to_mindspore, to_numpy
@@ -156,7 +156,7 @@ def _instead(got: Any, want: Any) -> Any:
 
 
 def first_line(error: Exception) -> str:
-    """What an error is and what it says, without MindSpore's headings."""
+    """The class of an error and the first line of its message, without MindSpore's headings."""
     lines = [line.strip() for line in str(error).splitlines()]
     message = next((line for line in lines if line and not line.startswith("-")), "")
     return f"{type(error).__name__}: {message.rstrip('.')}"[:300]

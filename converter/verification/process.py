@@ -1,8 +1,8 @@
 """The process that runs source and script on the same inputs: `python -m converter.verification.process FOLDER PART`.
 
-It is a process of its own so that a kernel that kills it does not take the conversion with it, and so that oneDNN reads
-its environment afresh. The folder holds what `Job.write` wrote; every result is appended to `results.jsonl` at once, so
-that what was measured before a crash is kept.
+It is a separate process so that a kernel that crashes does not end the conversion, and so that oneDNN reads its
+environment variables again. `Job.write` wrote the folder. Every result is appended to `results.jsonl` at once, so that
+the results before a crash are kept.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ MODES = ("PyNative", "graph")
 
 
 def main(folder: Path, part: str) -> None:
-    """Run a part of a job: the `outputs`, and with them the nodes where these are planned; or the `nodes` alone.
+    """Run a part of a job: `outputs` compares the outputs, then the nodes if they are planned; `nodes` only the nodes.
 
-    `graph` compares the nodes in graph mode.
+    `graph` compares only the nodes, in graph mode.
     """
     be_ended_first()
     job = read_job(folder)
@@ -57,12 +57,12 @@ def main(folder: Path, part: str) -> None:
 
 
 def _load_mindspore() -> None:
-    """Import MindSpore, which looks for garbage at each compilation, and exempt what will never be any."""
+    """Import MindSpore, and exclude its objects from the garbage collection that it runs at each compilation."""
     if "mindspore" not in sys.modules:
         import mindspore  # noqa: F401
 
         gc.freeze()
-    gc.collect()  # a network that ran before
+    gc.collect()  # frees the network of an earlier mode
 
 
 def _compare_mode(job: Job, mode: str, feeds: Mapping[str, np.ndarray], expected: list[Any], note: Note) -> None:
@@ -76,7 +76,7 @@ def _compare_mode(job: Job, mode: str, feeds: Mapping[str, np.ndarray], expected
 def _compare_node_outputs(
     plan: NodePlan, folder: Path, feeds: Mapping[str, np.ndarray], graph_mode: bool, note: Note
 ) -> None:
-    """Compare the nodes; and with the source, what all of them together give when each is right."""
+    """Compare the nodes; then compare the outputs that follow from all the references with the source's."""
     note(started="graph nodes" if graph_mode else "nodes")
     try:
         _load_mindspore()
@@ -93,7 +93,7 @@ def _compare_node_outputs(
 
 
 def _run_source(job: Job, folder: Path, feeds: Mapping[str, np.ndarray], note: Note) -> list[Any] | None:
-    """What the source gives; None, and a note, when it refuses the inputs."""
+    """The outputs of the source; None, and a note, if it rejects the inputs."""
     note(started="source")
     original = with_model(job.original, folder)
     try:
@@ -108,7 +108,7 @@ def _run_source(job: Job, folder: Path, feeds: Mapping[str, np.ndarray], note: N
 def _run_script(
     job: Job, mode: str, feeds: Mapping[str, np.ndarray], expected: list[Any]
 ) -> tuple[list[Difference], list[int] | None]:
-    """Every output's difference; and the lines of the script that an error passed through, None when there is none."""
+    """The difference of every output; and the script's lines in the traceback of an error, None without error."""
     import mindspore as ms
 
     from converter.verification import network
@@ -136,7 +136,7 @@ def _run_script(
 
 
 def _of_two_runs(one: Any, two: Any, expected: Any, random: bool, precision: str) -> Difference:
-    """How far an output is from the source's: some kernels of MindSpore are right in a first run only."""
+    """The difference of an output in two runs: some kernels of MindSpore are correct in the first run only."""
     if random and difference(two, one).max_abs != 0.0:
         return Difference("not comparable", note="a random operator feeds it")
     first, second = difference(one, expected, precision), difference(two, expected, precision)

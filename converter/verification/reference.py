@@ -1,7 +1,7 @@
-"""Reference: what one node of a normalised graph is to compute, by onnxruntime or onnx's own evaluator.
+"""Reference: the expected outputs of a node of a normalised graph, computed by onnxruntime or onnx's own evaluator.
 
-A node becomes a model of its own. It declares the lowest opset that has the node's operator as it is defined today,
-since onnxruntime does not know the newest.
+A node becomes a model of its own. It declares the lowest opset with the current definition of the node's operator,
+since onnxruntime does not support the newest opset.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from converter.graph.fusions import DOMAIN, FusedOperator
 from converter.verification.evaluate import NoReference, Runner, by_onnx, runner_of
 
 ORT_OPSET = 26
-"""The newest opset that onnxruntime 1.31 runs. Later ones only widen what its operators accept, or add operators."""
+"""The newest opset that onnxruntime 1.31 runs. Later opsets only extend existing operators or add new ones."""
 
 
 def values_read_by(node: ir.Node) -> list[ir.Value]:
@@ -41,13 +41,13 @@ def is_random(node: ir.Node) -> bool:
 
 
 def _drops(node: ir.Node) -> bool:
-    """Whether a node is a Dropout that is on."""
+    """Whether a node is a Dropout in training mode."""
     training = node.inputs[2] if node.op_type == "Dropout" and len(node.inputs) > 2 else None
     return training is not None and (training.const_value is None or bool(training.const_value.numpy().all()))
 
 
 class Reference:
-    """The nodes of a graph, each by itself; `operators` are those that ONNX does not have."""
+    """Runs nodes of a graph, each by itself; `operators` are those that ONNX does not have."""
 
     def __init__(self, model: ir.Model, operators: Iterable[FusedOperator] = ()) -> None:
         self._model = model
@@ -57,10 +57,10 @@ class Reference:
         self._kept: dict[str, Runner] = {}
 
     def outputs(self, value: str, inputs: Mapping[str, Any]) -> list[Any]:
-        """Run the node that makes `value` on what it reads, constants aside; returns all its outputs.
+        """Run the producer of `value` on `inputs`, the values that it reads except constants; return all its outputs.
 
         Raises:
-            NoReference: it is random, or neither evaluator runs it.
+            NoReference: it is random, or neither evaluator can run it.
         """
         node = self._nodes[value]
         if is_random(node):
@@ -69,12 +69,12 @@ class Reference:
             return self._fused(node, [None if x is None else self._array(x, inputs) for x in node.inputs])
         if node.graph is self._model.graph:
             return self._runner(node, inputs)(inputs)
-        if value not in self._kept:  # it runs in every iteration of a loop
+        if value not in self._kept:  # a node in a sub-graph runs in every iteration of a loop
             self._kept[value] = self._runner(node, inputs)
         return self._kept[value](inputs)
 
     def _fused(self, node: ir.Node, inputs: Sequence[Any]) -> list[Any]:
-        """What an operator computes that ONNX does not have."""
+        """The outputs of an operator that ONNX does not have, by its own reference function."""
         if node.op_type not in self._operators:
             raise NoReference("it has no counterpart in ONNX")
         attributes = {name: value.value for name, value in node.attributes.items()}
@@ -88,7 +88,7 @@ class Reference:
         return self._from_constants(value)
 
     def _from_constants(self, value: ir.Value) -> Any:
-        """The value of shape arithmetic or of a transformed weight: what nodes compute from constants.
+        """The value of shape arithmetic or of a transformed weight, which nodes compute from constants.
 
         Raises:
             NoReference: it depends on an input, or one of its nodes has no reference.
@@ -115,10 +115,10 @@ class Reference:
         return _aligned(node, runner_of(model, self._op_runs))
 
     def in_float64(self, value: str, inputs: Mapping[str, Any]) -> list[Any]:
-        """The same by onnx's own evaluator, floating numbers in 64 bits: a second opinion.
+        """As `outputs`, computed by onnx's own evaluator with floats as float64, to check onnxruntime's result.
 
         Raises:
-            NoReference: the evaluator does not run it.
+            NoReference: the evaluator cannot run it.
         """
         node = self._nodes[value]
         if node.domain == DOMAIN:
@@ -149,12 +149,12 @@ class Reference:
 
 
 def _missing(node: ir.Node, inputs: Mapping[str, Any]) -> list[ir.Value]:
-    """What a node reads and is not given: constants, and what is made of them."""
+    """The values that a node reads and that `inputs` lacks: constants, and values computed from constants."""
     return [value for value in values_read_by(node) if value.name not in inputs]
 
 
 def _aligned(node: ir.Node, run: Runner) -> Runner:
-    """A runner that has a place for every output of the node, those without a name too."""
+    """A runner whose result has an entry for every output of the node; None for outputs without a name."""
     positions = [i for i, output in enumerate(node.outputs) if output.name]
 
     def outputs(given: Mapping[str, Any]) -> list[Any]:
@@ -172,7 +172,7 @@ def _upcast(item: Any) -> Any:
 
 
 def _declared(value: ir.Value) -> onnx.ValueInfoProto:
-    """A value's name and type, any shape."""
+    """A value's name and type, without its shape."""
     proto = ir.serde.serialize_value(value)
     kind = proto.type
     while kind.WhichOneof("value") in ("sequence_type", "optional_type"):
@@ -182,13 +182,13 @@ def _declared(value: ir.Value) -> onnx.ValueInfoProto:
 
 
 def outputs_of(operator: FusedOperator, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> list[np.ndarray]:
-    """What an operator's reference gives: all outputs, as arrays."""
+    """All outputs of an operator's reference function, as arrays."""
     made = operator.reference(*inputs, **attributes)
     return [np.asarray(item) for item in (made if isinstance(made, tuple) else (made,))]
 
 
 def op_runs(operators: Iterable[FusedOperator]) -> list[Any]:
-    """The same operators as classes of onnx's evaluator, for graphs that hold some."""
+    """The operators as `OpRun` classes for onnx's evaluator, for sub-graphs that contain them."""
     from onnx.reference.op_run import OpRun
 
     def run_of(operator: FusedOperator) -> Callable[..., tuple[np.ndarray, ...]]:

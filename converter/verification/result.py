@@ -1,4 +1,4 @@
-"""Verification result: how far the outputs of the script are from the source's, and the sentences that report it."""
+"""Verification result: the errors of the script's outputs, and the sentences that report them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from converter.verification.metrics import NodeComparison, OutputComparison, Ver
 
 @dataclass(frozen=True)
 class VerificationResult:
-    """How far a script is from its source.
+    """The verdict on a script, and the comparisons of its outputs and nodes.
 
     Attributes:
         outputs: every output in every mode that ran.
-        feeds: what was fed, by the inputs' names.
-        note: why there is nothing to compare, or what else to know.
+        feeds: the inputs of the runs, by name.
+        note: why nothing was compared, or a remark.
         nodes: the nodes that were compared, in the order in which they ran; those of a loop's body before the loop.
-        stopped: whether there was not enough memory or time.
+        stopped: whether verification stopped for lack of memory or time.
     """
 
     outputs: tuple[OutputComparison, ...]
@@ -31,7 +31,7 @@ class VerificationResult:
 
     @property
     def verdict(self) -> Verdict | Literal["not verified"]:
-        """`differs` when any output does, `same` when all that can be compared are; else why there is nothing."""
+        """`differs` if any output differs, else `same` if any is the same; else `not verified` or `not comparable`."""
         verdicts = {output.verdict for output in self.outputs}
         if "differs" in verdicts:
             return "differs"
@@ -41,11 +41,11 @@ class VerificationResult:
 
     @property
     def first_difference(self) -> NodeComparison | None:
-        """The first node that differs by itself: on inputs that are the source's."""
+        """The first node that differs by itself, on the source's inputs."""
         return next((node for node in self.nodes if node.verdict == "differs"), None)
 
     def lines(self) -> list[str]:
-        """The result for a reader: what stands in the way, the inputs, every output, the nodes."""
+        """The result as lines of text: the note, the inputs, every output, the nodes."""
         lines = [self.note] if self.note else []
         lines += [f"input {name}, {array.dtype} {array.shape}" for name, array in self.feeds.items()]
         lines += [output.line() for output in self.outputs]

@@ -1,4 +1,4 @@
-"""Supervise: the process of a job, as long as there is memory and time for it, and how it ended."""
+"""Supervise: run a job's process within limits of memory and time, and report how it ended."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from converter.verification.job import RESULTS, Job, NodePlan
 from converter.verification.tail_progress import Count, tail_progress
 
 ONEDNN_ISA = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
-"""Without it, MindSpore's 3x3 convolutions fall to reference code on CPUs that have AVX-512: about 70 times slower."""
+"""Without it, MindSpore's 3x3 convolutions use reference code on CPUs with AVX-512, which is about 70 times slower."""
 
 LIMIT = 2 * 3600
-"""Seconds that a part of a job may take: a network of 100,000 nodes takes less, a loop that does not end takes more."""
+"""Maximum seconds for a part of a job: enough for a network of 100,000 nodes; stops an endless loop."""
 
 COPIES = {".ckpt": 4.0, ".safetensors": 1.6}
-"""How often a process has the weights in memory at once, by the checkpoint's format. MindSpore maps a safetensors."""
+"""Copies of the weights that a process holds at once, by checkpoint format. MindSpore memory-maps safetensors."""
 BASE = 1 << 30
-"""Bytes that a process needs besides."""
+"""Bytes that a process needs besides the weights."""
 NUMBER = 8
-"""Bytes of a random number, which an input's elements are made of."""
+"""Bytes of one random number before it is cast to the input's element type."""
 
 _MEMORY = Path("/proc/meminfo")
 _GROUP = Path("/sys/fs/cgroup")
@@ -39,8 +39,8 @@ class Ending:
     """How a process ended.
 
     Attributes:
-        reason: in words, when it did not end well.
-        by_itself: whether what it ran ended it; otherwise there was no memory or no time, which says nothing about it.
+        reason: the error, signal or limit that ended it, as a phrase.
+        by_itself: False if memory or time ran out, which says nothing about the script; else True.
     """
 
     reason: str
@@ -48,7 +48,7 @@ class Ending:
 
 
 def run(folder: Path, part: str, job: Job, count: Count) -> Ending:
-    """Run a part of the job; in its folder, where MindSpore leaves its dumps."""
+    """Run a part of the job, with the job's folder as working directory, since MindSpore writes dumps there."""
     path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
     nodes = len(job.nodes.probes) if isinstance(job.nodes, NodePlan) else 0
     with tail_progress(folder / RESULTS, nodes, count):
@@ -78,7 +78,7 @@ def _ending(done: subprocess.CompletedProcess[str]) -> Ending:
 
 
 def lack_of_memory(checkpoint: Path | None) -> str:
-    """Why a job cannot run: its weights would not fit into the memory that there is. Empty when they do."""
+    """The message that a job's weights need more memory than is free; empty if they fit."""
     if checkpoint is None:
         return ""
     needed = int(checkpoint.stat().st_size * COPIES[checkpoint.suffix]) + BASE
@@ -89,7 +89,7 @@ def lack_of_memory(checkpoint: Path | None) -> str:
 
 
 def lack_of_memory_for(endpoints: Sequence[Endpoint]) -> str:
-    """Why inputs cannot be made: they would not fit into the memory that there is. Empty when they do."""
+    """The message that the inputs need more memory than is free; empty if they fit."""
     needed = sum(math.prod(end.example or ()) * max(end.dtype.itemsize, NUMBER) for end in endpoints)
     free = free_memory()
     if free is None or needed <= free:
@@ -98,7 +98,7 @@ def lack_of_memory_for(endpoints: Sequence[Endpoint]) -> str:
 
 
 def free_memory() -> int | None:
-    """Bytes that a new process can have, in this process's group too; None where the system does not say."""
+    """Bytes that are free for a new process, within this process's control group; None if the system does not tell."""
     known = []
     with suppress(OSError, LookupError, ValueError):
         fields = dict(line.split(":") for line in _MEMORY.read_text(encoding="utf-8").splitlines())
@@ -110,6 +110,6 @@ def free_memory() -> int | None:
 
 
 def be_ended_first() -> None:
-    """Let the system, when memory runs out, end this process before any other."""
+    """Make the system kill this process before any other when memory runs out."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")

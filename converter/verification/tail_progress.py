@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 Count = Callable[[int, int], None]
-"""Takes how many nodes the process has reached, and how many there are."""
+"""A function of the number of nodes that the process has reached, and the number of all nodes."""
 
 PERIOD = 0.2
 """Seconds."""
@@ -18,7 +18,7 @@ _REACHED = b'{"reached":'
 
 @contextmanager
 def tail_progress(results: Path, total: int, count: Count) -> Iterator[None]:
-    """Count the nodes that the process notes in `results`, while the block waits for it.
+    """Count the nodes that the process writes to `results`, while the block waits for the process.
 
     `count` is called from a thread.
     """

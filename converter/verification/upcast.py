@@ -1,7 +1,7 @@
-"""Upcast: what nothing on a CPU runs in bfloat16 runs in float32, the source and the script alike.
+"""Upcast: convert source and script from bfloat16 to float32 for the comparison.
 
-Neither onnxruntime nor MindSpore multiplies matrices of bfloat16 on a CPU. What is compared instead differs from the
-originals in the element type alone, and in what was computed from constants in bfloat16 before.
+Neither onnxruntime nor MindSpore multiplies bfloat16 matrices on a CPU. The upcast versions differ from the originals
+only in the element type, and in constants that were already folded in bfloat16.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _BFLOAT16, _FLOAT32 = TensorProto.BFLOAT16, TensorProto.FLOAT
 _NAME_TYPES = ("dtype", "output_dtype", "precision", "stash_type", "to")
 """Attributes that name an element type."""
 _LARGEST = 2**30
-"""Bytes of bfloat16 in one file; the file in float32 is a message of protobuf's, which has 2 GB at most."""
+"""Maximum bytes of bfloat16 tensors: in float32 they are one protobuf message, which has at most 2 GB."""
 
 
 def can_upcast(model: onnx.ModelProto) -> bool:
-    """Whether there is bfloat16 in a model, and not too much of it."""
+    """Whether a model has bfloat16, and its bfloat16 tensors are smaller than `_LARGEST`."""
     tensors = [part for part in _parts(model) if isinstance(part, TensorProto) and part.data_type == _BFLOAT16]
     typed = any(isinstance(part, TypeProto.Tensor) and part.elem_type == _BFLOAT16 for part in _parts(model))
     return (bool(tensors) or typed) and sum(2 * int(np.prod(tensor.dims)) for tensor in tensors) < _LARGEST
@@ -45,12 +45,12 @@ def upcast(model: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
 
 
 def upcast_script(text: str) -> str:
-    """The script in float32, line by line."""
+    """The text of a script with float32 in place of bfloat16."""
     return text.replace("ms.bfloat16", "ms.float32")
 
 
 def _parts(message: Message) -> Iterator[Message]:
-    """A message, and all that it holds."""
+    """A message and all messages inside it."""
     yield message
     for field, value in message.ListFields():
         if field.message_type is not None:

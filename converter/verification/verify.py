@@ -1,4 +1,4 @@
-"""Verify a script: run it and its source on the same inputs, and say how far apart their outputs are, and where."""
+"""Verify a script: run it and its source on the same inputs, compare their outputs, and locate differences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from converter.verification.tail_progress import Count
 from converter.verification.upcast import can_upcast, upcast, upcast_script
 
 SAMPLE = 1000
-"""So many nodes are compared at the most, evenly spread, when the outputs are the same; all when they are not."""
+"""Maximum nodes that are compared, evenly spaced, if no output differs; if one differs, all nodes are compared."""
 
 
 def verify_script(
@@ -40,16 +40,16 @@ def verify_script(
 
     Args:
         source: the model.
-        translation: what the script was written from.
-        rows: the operator tables that made it.
+        translation: the program from which the script was written.
+        rows: the operator tables of the translation.
         script: the script.
         checkpoint: its checkpoint; None when it has no parameters.
         inputs_file: the user's inputs, an .npz file.
-        count: is told how many nodes have been compared, and how many there are.
+        count: called with the number of nodes compared so far, and the number of all nodes.
 
     Raises:
         BadParamError: the user's inputs do not fit the model.
-        OnnxModelSaveError: there is no space for what the process needs.
+        OnnxModelSaveError: the temporary folder cannot hold the job's files.
         ModuleNotFoundError: MindSpore is missing.
     """
     if importlib.util.find_spec("mindspore") is None:
@@ -80,7 +80,7 @@ class _Verification:
     def run(
         self, script: Path, checkpoint: Path | None, feeds: dict[str, np.ndarray], inputs_file: Path | None
     ) -> VerificationResult:
-        """Compare the outputs, then the nodes where the process did not come to them, then these in graph mode."""
+        """Compare the outputs; the nodes, if not reached; and the nodes in graph mode, if only that mode differs."""
         job = self._job(script, checkpoint)
         total = sum(1 for _ in all_nodes(self._graph.graph))
         if total <= SAMPLE and job.nodes is None:
@@ -138,9 +138,9 @@ class _Verification:
         return Journal(job, self._translation, self._folder, self._run("outputs", job))
 
     def _accepted(self, job: Job, inputs_file: Path | None) -> tuple[dict[str, np.ndarray], Journal] | None:
-        """Inputs that the source takes, of other extents where it leaves them free and nobody has said, and the result.
+        """Inputs that the source accepts, with other values for the guessed extents, and their journal; else None.
 
-        A source may fix an extent inside that it leaves free outside, or need more than a few steps of a sequence.
+        A source may require an extent that its inputs declare as free, or a minimum length of a sequence.
         """
         for feeds in other_inputs(self._graph.graph, self._source.inputs, inputs_file):
             journal = self._outputs(job, feeds)
@@ -150,13 +150,13 @@ class _Verification:
 
 
 def _lowest_precision(graph: ir.Model) -> str:
-    """`float16` when a part of the network computes in it: its roundings add up whatever the outputs are."""
+    """`float16` if any node computes in it, since its rounding errors add up whatever type the outputs have."""
     half = any(value.dtype == ir.DataType.FLOAT16 for node in all_nodes(graph.graph) for value in node.outputs)
     return "float16" if half else ""
 
 
 def _random_outputs(source: Source, graph: ir.Graph) -> tuple[str, ...]:
-    """The outputs that a random operator feeds; whether it matters for these inputs, the process finds out."""
+    """The outputs that depend on a random operator; the process finds out whether they vary for these inputs."""
     tainted: set[ir.Value] = set()
     for node in graph:
         if is_random(node) or not tainted.isdisjoint(values_read_by(node)):

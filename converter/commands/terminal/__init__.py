@@ -1,4 +1,4 @@
-"""Terminal: what the commands share, which is exit status, error messages, verbosity options and tables."""
+"""Terminal: exit status, error messages, verbosity options and tables, shared by the commands."""
 
 from __future__ import annotations
 

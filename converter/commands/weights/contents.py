@@ -22,7 +22,7 @@ class Contents:
 
 
 def contents(kind: str, *tensors: LazyTensor) -> Contents:
-    """Make the contents of a file; of two tensors with the same name the first is used."""
+    """Create the contents of a file; of two tensors with the same name the first is used."""
     by_name: dict[str, LazyTensor] = {}
     for tensor in tensors:
         by_name.setdefault(tensor.array.name, tensor)

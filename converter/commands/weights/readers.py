@@ -24,7 +24,7 @@ _SAVED_MODEL = "variables/variables"
 
 
 def read(file: Path) -> Contents:
-    """Look into a file: what tensors are there. Their values are read later, or mapped from the disk, where possible.
+    """Read the names, shapes and types of a file's tensors. Their values are read later, or memory-mapped, if possible.
 
     Raises:
         UnknownModelError: no file of a kind that holds tensors.
@@ -72,7 +72,7 @@ def _bundle(file: Path) -> Path | None:
 
 
 def _names_in(folder: Path) -> Iterator[str]:
-    """What a folder's checkpoint may be called: a SavedModel's variables, or the newest that training has saved."""
+    """Possible prefixes of a folder's checkpoint: a SavedModel's variables, or the newest checkpoint of a training."""
     yield from (_SAVED_MODEL, "variables")
     state = folder / "checkpoint"
     if state.is_file():
@@ -85,7 +85,7 @@ def _tensorflow_checkpoint(prefix: Path) -> Contents:
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-    except Exception as error:  # OpError, and whatever else a damaged file makes it stumble over
+    except Exception as error:  # OpError, and any other error that a damaged file causes
         raise _damaged(prefix, error) from error
     return contents(
         "TensorFlow checkpoint",
@@ -95,7 +95,7 @@ def _tensorflow_checkpoint(prefix: Path) -> Contents:
                 _safely(prefix, partial(reader.get_tensor, name)),
             )
             for name in sorted(shapes)
-            if types[name] != tf.string  # the graph of objects
+            if types[name] != tf.string  # TensorFlow's object graph
         ),
     )
 
@@ -158,7 +158,7 @@ def _torch_state(file: Path) -> Contents:
         raise _missing(f"'{file.suffix}'", "PyTorch", "pytorch", error) from error
     try:
         state = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
-    except Exception as error:  # whatever a malformed file makes it stumble over
+    except Exception as error:  # any error that a malformed file causes
         if isinstance(error, pickle.UnpicklingError) or "TorchScript" in str(error):
             raise ModelLoadingError(
                 f"'{file}' holds more than tensors, and to read that would run code from the file. "
@@ -248,12 +248,12 @@ _SAFETENSORS_TYPES = {
 
 
 def _safely(file: Path, load: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
-    """`load`, with an error of ours when the values cannot be read."""
+    """`load`, with errors of the library replaced by a `ModelLoadingError`."""
 
     def careful() -> np.ndarray:
         try:
             return np.asarray(load())
-        except Exception as error:  # whatever a damaged file makes the library stumble over
+        except Exception as error:  # any error that a damaged file causes
             raise _damaged(file, error) from error
 
     return careful

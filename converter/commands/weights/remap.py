@@ -127,7 +127,7 @@ def _value(entry: Entry, tensors: Mapping[str, LazyTensor], kept: Mapping[str, L
 def _save(parameters: Sequence[LazyTensor], output: Path, each: Each) -> None:
     """Write a checkpoint to a temporary folder beside `output`, then move it there.
 
-    On failure the folders that were made for it are removed again.
+    On failure the folders that were created for it are removed.
     """
     made = [folder for folder in (output.parent, *output.parent.parents) if not folder.exists()]
     try:
