@@ -276,7 +276,7 @@ def shape_text(shape: Iterable[int | str | None]) -> str:
 def module_name(stem: str) -> str:
     """NAME: the stem of a file as the name of a Python module.
 
-    Every character that cannot stand in one becomes `_`. A leading digit, a keyword, and the name of a module that
+    Every character that is not allowed there becomes `_`. A leading digit, a keyword, and the name of a module that
     the script imports (mindspore, numpy and, as both import most of it, the standard library) get a leading `_`.
     """
     composed = unicodedata.normalize("NFC", stem)

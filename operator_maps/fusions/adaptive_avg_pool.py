@@ -11,7 +11,7 @@ from converter.graph import UniqueNames, attribute, axes_of, is_internal, number
 from converter.graph.fusions import Builder, FusedOperator, NodeFusion, NoMatch, Shape, replace
 from converter.rows import call
 
-_LARGEST = 1 << 24  # numbers that are compared
+_LARGEST = 1 << 24  # the most numbers to compare
 
 
 def adaptive_avg_pool(gather: ir.Node, names: UniqueNames) -> bool:
@@ -66,7 +66,7 @@ def _transpose_and_masks(gather: ir.Node) -> list[ir.Node]:
 def _shares_of_table(
     table: np.ndarray, masks: Sequence[ir.Node], counts: np.ndarray, extents: tuple[int, int]
 ) -> np.ndarray:
-    """What every element contributes to each mean: (rows, columns, height, width)."""
+    """The weight of every input element in each mean: (rows, columns, height, width)."""
     allowed = np.ones(table.shape[:4], bool)
     for mask in masks:
         allowed = allowed & ~_array(mask.inputs[0])
@@ -77,10 +77,10 @@ def _shares_of_table(
 
 
 def _mean_of_windows(windows: ir.Node, rows: int, columns: int) -> tuple[np.ndarray, list[ir.Node]]:
-    """By what the sum over each window is divided, and the nodes that do it, the last one last.
+    """The divisors of the sums over the windows, and the nodes that compute the means, the final node last.
 
     Raises:
-        NoMatch: something else than the mean is taken.
+        NoMatch: the nodes compute something else than the mean.
     """
     user = _only_user(windows)
     if user is not None and user.op_type == "ReduceMean":
@@ -102,7 +102,7 @@ def _mean_of_windows(windows: ir.Node, rows: int, columns: int) -> tuple[np.ndar
 
 
 def _elements(node: ir.Node, axis: int) -> list[ir.Node] | None:
-    """The nodes that take one element each along an axis, when all that reads a node does, each another one."""
+    """The consumers of a node, if each is a Gather of a different element along the axis; else None."""
     users = node.outputs[0].consumers()
     indices = {numbers_of(user.inputs[1]) for user in users if user.op_type == "Gather"}
     if len(indices) != len(users) or any(attribute(user, "axis") != axis for user in users):
@@ -111,7 +111,7 @@ def _elements(node: ir.Node, axis: int) -> list[ir.Node] | None:
 
 
 def _is_sum(value: ir.Value | None, parts: list[ir.Node]) -> bool:
-    """Whether a value is the sum of what these nodes make, each once."""
+    """Whether a value is the sum of these nodes' outputs, each added once."""
     pending, left = [value], {part.outputs[0] for part in parts}
     while pending:
         item = pending.pop()
@@ -126,13 +126,13 @@ def _is_sum(value: ir.Value | None, parts: list[ir.Node]) -> bool:
 
 
 def _shares(extent: int, count: int) -> np.ndarray:
-    """What every element along an axis contributes to each of `count` means."""
+    """The weight of every element along an axis in each of `count` means: (count, extent)."""
     places = np.arange(extent)
     return np.array([((places >= a) & (places < b)) / (b - a) for a, b in _bounds(extent, count)])
 
 
 def _bounds(extent: int, count: int) -> list[tuple[int, int]]:
-    """Where each of `count` windows begins and ends along an axis."""
+    """The start and the end of each of `count` windows along an axis."""
     return [(i * extent // count, -(-(i + 1) * extent // count)) for i in range(count)]
 
 

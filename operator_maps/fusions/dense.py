@@ -65,7 +65,7 @@ def dense_of_axes(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Valu
 
 
 def _summed(equation: str) -> int | None:
-    """How many axes, the last of x and the first of the weight, are summed over: 1 in `abc,cde->abde`."""
+    """The number of axes, last of x and first of the weight, that are summed: 1 in `abc,cde->abde`; else None."""
     left, _, output = equation.replace(" ", "").partition("->")
     x, _, weight = left.partition(",")
     for count in range(1, min(len(x), len(weight) - 1) + 1):

@@ -28,7 +28,7 @@ def stack(concat: ir.Node, names: UniqueNames) -> bool:
 
 
 def _before_new_axis(value: ir.Value | None, axis: int) -> ir.Value | None:
-    """What was unsqueezed along an axis, unless that is a single number, which may be an extent."""
+    """The input of an Unsqueeze along this axis; None for a scalar, which may be an extent, and for other values."""
     node = None if value is None else value.producer()
     if node is None or value is None or node.op_type != "Unsqueeze" or axes_of(node.inputs[1], value) != (axis,):
         return None

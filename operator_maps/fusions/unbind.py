@@ -64,7 +64,7 @@ def _takes_out(node: ir.Node, axis: int, rank: int) -> bool:
 
 
 def _element(node: ir.Node) -> tuple[ir.Value, int, int, int] | None:
-    """The tensor, axis, extent and index of a Gather of one element along an axis whose extent is fixed."""
+    """The tensor, axis, extent and index of a Gather of one element along an axis of static extent; else None."""
     if node.op_type != "Gather" or node.domain:
         return None
     x, index = node.inputs
@@ -78,8 +78,8 @@ def _element(node: ir.Node) -> tuple[ir.Value, int, int, int] | None:
 
 
 def _replace_elements(axis: int, nodes: dict[int, ir.Node]) -> None:
-    """Make one node of the elements, which are in the graph's order."""
-    x = next(iter(nodes.values())).inputs[0]  # an element itself, it may be an output of another such node by now
+    """Replace the nodes that read single elements, given in the graph's order, by one Unbind node."""
+    x = next(iter(nodes.values())).inputs[0]  # may by now be an output of another Unbind
     new = UNBIND.node([x], len(nodes), axis=axis)
     results = {node.outputs[0]: new.outputs[index] for index, node in nodes.items()}
     replace(nodes.values(), [new], results, at=next(iter(nodes.values())))

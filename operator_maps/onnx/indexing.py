@@ -131,7 +131,7 @@ def _locations(node: Node, x: Operand, indices: Operand, batch_dims: int = 0) ->
 
 
 def _never_negative(value: ir.Value | None) -> bool:
-    """Whether indices are known not to count from the back: what found them counts from the front."""
+    """Whether indices are known to be non-negative, because of the operators or constants that compute them."""
     pending = [value]
     for _ in range(_MOST_STEPS):
         if not pending:

@@ -45,7 +45,7 @@ def lstm(
     layout: int = 0,
 ) -> Arg:
     """ONNX LSTM: nn.LSTM; steps in a loop for peepholes, coupled gates, clipping, odd activations, computed weights."""
-    # onnxruntime clips what goes into the gates, not the cell state
+    # onnxruntime clips the inputs of the gates, not the cell state
     functions = _functions(node, activations, activation_alpha, activation_beta, (clip, clip, None))
     run = _Run(node, x, w, r, b, lengths, (h, c), direction, layout, functions)
     if p is None and not input_forget:
@@ -102,7 +102,7 @@ def rnn(
 
 @dataclass
 class _Run:
-    """A recurrent node of ONNX that runs step by step."""
+    """A recurrent node of ONNX that is written as a loop over time steps."""
 
     node: Node
     x: Operand
@@ -124,7 +124,7 @@ class _Run:
         self.directions = 2 if self.direction == "bidirectional" else 1
 
     def of(self, step: Callable[..., Any], peepholes: Arg = None) -> Arg:
-        """Run a step function over the sequence, once for each direction."""
+        """Write the call that iterates a step function over the sequence, once for each direction."""
         node, used = self.node, (*self.node.used, False, False)
         x = node.let("x", self._swapped(self.x)) if self.layout else self.x
         calls = []
@@ -146,11 +146,11 @@ class _Run:
         return Written(calls[-1], (self._swapped(every) if used[0] else None, *last)[: len(node.used)])
 
     def _swapped(self, x: Arg) -> Arg:
-        """A sequence or a state in the other layout, when the node's is not ours."""
+        """With `layout = 1`, a sequence or a state with its first two axes swapped; else unchanged."""
         return expr("{0}.swapaxes(0, 1)", x) if self.layout else x
 
     def _state_of(self, index: int) -> Arg:
-        """The initial state of one direction: hidden, and cell behind it."""
+        """The initial state of one direction: (1, batch, hidden); with an LSTM's cell state, (2, batch, hidden)."""
         given = next((state for state in self.states if state is not None), None)
         if given is None:
             batch = (self.x.shape_python() or ())[1 - self.layout]
@@ -163,7 +163,7 @@ class _Run:
         return parts[0] if len(parts) == 1 else expr("ops.cat({0})", parts)
 
     def _weights_of(self, index: int, peepholes: Arg) -> tuple[Arg, ...]:
-        """The weights of one direction: input, hidden, their biases, and the peepholes where there are some."""
+        """The weights of one direction: input, hidden, their biases, and the peephole weights if any."""
         weights: list[Arg] = [expr("{0}[{1}]", operand, index) for operand in (self.w, self.r)]
         if self.b is None:
             weights += [expr("ops.zeros({0}, {1})", self.rows, self.node.mindspore_dtype(self.x.dtype))] * 2
@@ -173,7 +173,7 @@ class _Run:
         return (*weights, expr("{0}[{1}]", peepholes, index)) if peepholes is not None else tuple(weights)
 
     def _functions_of(self, index: int) -> tuple[Arg, ...]:
-        """The activations of one direction; both have the same when there are no more."""
+        """The activations of one direction; the same for both if only one set is given."""
         share = len(self.states) + (self.rows > self.hidden)
         return tuple(self.functions[-share:] if index else self.functions[:share])
 

@@ -18,8 +18,8 @@ class _Vector(NamedTuple):
 def rewrite_batch_norm(graph: Any, ops: list[Any]) -> list[Any]:
     """Replace the arithmetic of inference-time batch norms by BatchNormalization nodes.
 
-    A rewriter for tf2onnx: `graph` is its graph, still with TensorFlow's operators. What `tf.nn.batch_normalization`
-    and Keras write is `x * inv + (beta - mean * inv)` with `inv = rsqrt(variance + epsilon) * gamma`; gamma and beta
+    A rewriter for tf2onnx: `graph` is its graph, still with TensorFlow's operators. `tf.nn.batch_normalization`
+    and Keras write `x * inv + (beta - mean * inv)` with `inv = rsqrt(variance + epsilon) * gamma`; gamma and beta
     may be missing.
     """
     for node in list(ops):

@@ -40,7 +40,7 @@ class GraphFacts:
         return None if shape.rank is None else shape.as_list()
 
     def value(self, tensor: str, steps: int = _MOST_STEPS) -> Any:
-        """The elements of a tensor as an array; None if they are not constant, or behind more than `steps` nodes."""
+        """The elements of a tensor as an array; None if not constant, or computed by more than `steps` nodes."""
         import tensorflow as tf
 
         node = self.producer(tensor)

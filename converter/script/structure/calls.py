@@ -39,7 +39,7 @@ def _calls(region: Region) -> list[Region]:
 def _distribute(region: Region, owners: Iterator[Region], copies: dict[tuple[Region, Region], Region]) -> None:
     """Put each statement of a region into the call that owns it, within copies of the inner regions around it.
 
-    `copies` holds the copy of each inner region within each region of a call.
+    `copies` maps (region of a call or copy in it, inner region) to the copy of the inner region there.
     """
 
     def put(item: Item, around: tuple[Region, ...]) -> None:

@@ -108,7 +108,7 @@ def lift_calls(region: Region, parent: Region, layers: set[Member]) -> bool:
 
 
 def copy_literal(literal: Member, statements: Iterable[Statement]) -> None:
-    """Let statements read a copy of a literal."""
+    """Let statements read a new copy of a member without parameters."""
     copy = Member(literal.name, literal.constructor, {}, literal.hint)
     for statement in statements:
         replace_member(statement, literal, copy)

@@ -128,13 +128,13 @@ def _layer(item: Arg) -> Member | None:
 
 
 def _is_block(member: Member) -> bool:
-    """Whether a member holds layers: an instance of one of the script's classes, or a sequence."""
+    """Whether a member contains layers: an instance of one of the script's classes, or a sequence."""
     made = member.constructor
     return isinstance(made, Call) and (isinstance(made.function, Cell) or made.function == Name("nn.SequentialCell"))
 
 
 def width(item: Arg) -> int:
-    """About how many characters an expression takes."""
+    """The approximate number of characters of an expression."""
     inner = sum(map(width, parts_of(item)))
     match item:
         case Option():
@@ -175,7 +175,7 @@ def width(item: Arg) -> int:
 
 
 def _depth(item: Arg) -> int:
-    """How many calls, operators and names an expression holds; reading an extent and testing for None do not count."""
+    """The number of calls, operators and names in an expression; reading an extent and a None test do not count."""
     if (read := dimension_read(item)) is not None:
         return _depth(read[0])
     parts = parts_of(item)

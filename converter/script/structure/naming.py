@@ -36,7 +36,7 @@ def hint_within(member: Member, path: str) -> str:
 
 
 def made_from(constructor: Arg) -> str:
-    """What a constructor makes: `conv` of `nn.Conv2d(…)`."""
+    """The kind of layer that a constructor creates: `conv` for `nn.Conv2d(…)`."""
     path = constructor.function.path if isinstance(constructor, Call) and isinstance(constructor.function, Name) else ""
     called = re.fullmatch(r"\w+\.(\w+?)(\dd)?", path)
     return called[1] if called else ""

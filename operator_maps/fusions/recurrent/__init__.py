@@ -34,7 +34,7 @@ def recurrent_layer(node: ir.Node, names: UniqueNames) -> bool:
 
 
 def _states(operator: str) -> int:
-    """How many states a layer has: the hidden and, in an LSTM, the cell state."""
+    """The number of states of a layer: the hidden state and, in an LSTM, the cell state."""
     return 2 if operator == "LSTM" else 1
 
 
@@ -95,14 +95,17 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 def _lstm_step(x: np.ndarray, h: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The next states, from what input and hidden state give for the gates: input, forget, cell, output."""
+    """The next hidden and cell state (batch, H).
+
+    `x` and `h` (batch, 4 * H) are input and hidden state times weights plus biases; gates: input, forget, cell, output.
+    """
     i, f, g, o = np.split(x + h, 4, -1)
     cell = _sigmoid(f) * cell + _sigmoid(i) * np.tanh(g)
     return _sigmoid(o) * np.tanh(cell), cell
 
 
 def _gru_step(x: np.ndarray, h: np.ndarray, hidden: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The next state; gates: reset, update, new."""
+    """The next hidden state (batch, H); `x` and `h` (batch, 3 * H) as for `_lstm_step`; gates: reset, update, new."""
     (x_r, x_z, x_n), (h_r, h_z, h_n) = np.split(x, 3, -1), np.split(h, 3, -1)
     z = _sigmoid(x_z + h_z)
     return ((1 - z) * np.tanh(x_n + _sigmoid(x_r + h_r) * h_n) + z * hidden,)
@@ -202,13 +205,13 @@ def _layer(
 
 
 def _initial(states: Sequence[Operand | None]) -> Arg:
-    """What the layer starts from: None for zeros, a tensor, or a tuple of two."""
+    """The initial state as the layer expects it: None for zeros, a tensor, or a tuple of two."""
     given = next((state for state in states if state is not None), None)
     return _packed([expr("ops.zeros_like({0})", given) if state is None and given else state for state in states])
 
 
 def _packed(items: Sequence[Arg]) -> Arg:
-    """One thing as it is, several as a tuple, nothing but None as None."""
+    """None if all items are None; the item if there is one; else a tuple."""
     if all(item is None for item in items):
         return None
     return items[0] if len(items) == 1 else tuple(items)

@@ -17,7 +17,7 @@ _ACTIVATIONS = {
     "GRU": (("sigmoid", "tanh"),),
     "RNN": (("tanh",), ("relu",)),
 }
-"""What MindSpore's layers have, for one direction."""
+"""The activations of MindSpore's layers, for one direction; the default first."""
 
 
 def replace_by_layer(operator: FusedOperator, node: ir.Node, names: UniqueNames) -> None:
@@ -31,10 +31,10 @@ def replace_by_layer(operator: FusedOperator, node: ir.Node, names: UniqueNames)
 
 
 def _check_meaning(node: ir.Node) -> None:
-    """Check that MindSpore has a layer of this meaning.
+    """Check that a layer of MindSpore computes the same as the node.
 
     Raises:
-        NoMatch: it has none.
+        NoMatch: there is no such layer.
     """
     x, name = node.inputs[0], f"nn.{node.op_type}"
     if x is None or x.dtype not in (ir.DataType.FLOAT, ir.DataType.FLOAT16):
@@ -51,7 +51,7 @@ def _check_meaning(node: ir.Node) -> None:
 
 
 def _activations(node: ir.Node) -> tuple[str, ...] | None:
-    """The activations of a direction; None when two directions differ."""
+    """The activations of a direction; None if the two directions differ."""
     default = _ACTIVATIONS[node.op_type][0]
     given = tuple(name.lower() for name in node.attributes.get_strings("activations", default))
     parts = {given[i : i + len(default)] for i in range(0, len(given), len(default))}
@@ -59,10 +59,10 @@ def _activations(node: ir.Node) -> tuple[str, ...] | None:
 
 
 def _weights(node: ir.Node) -> list[ir.Value]:
-    """The weights: ONNX's when they are constants, else those that ONNX's were joined of.
+    """The weights: the inputs of the node if constant, else the constants from which they were concatenated.
 
     Raises:
-        NoMatch: they are computed.
+        NoMatch: the weights are computed in another way.
     """
     given = [value for value in node.inputs[1:4] if value is not None]
     parts = _before_concat(given)
@@ -85,7 +85,7 @@ def _weights(node: ir.Node) -> list[ir.Value]:
 
 
 def _before_concat(given: Sequence[ir.Value]) -> list[ir.Value]:
-    """W, R and B, where they were joined: those of each direction, the bias in two halves."""
+    """The weights of each direction, biases in two halves, where W, R and B are a Concat of these; else W, R and B."""
     directions = list(zip(*(_two_parts(value, 0) for value in given), strict=False))
     ordered = []
     for values in directions if len(directions) == 2 else [given]:
@@ -97,7 +97,7 @@ def _before_concat(given: Sequence[ir.Value]) -> list[ir.Value]:
 
 
 def _two_parts(value: ir.Value, axis: int) -> Sequence[ir.Value]:
-    """The two values of one shape that a value was joined of along an axis, else the value itself."""
+    """The two values of equal shape whose Concat along an axis the value is; else the value itself."""
     producer = value.producer()
     if producer is None or producer.op_type != "Concat" or attribute(producer, "axis") != axis:
         return (value,)
@@ -106,10 +106,10 @@ def _two_parts(value: ir.Value, axis: int) -> Sequence[ir.Value]:
 
 
 class _Layer:
-    """A node that becomes a layer.
+    """A node that is replaced by a layer.
 
     ONNX's first output Y is (sequence, D, batch, hidden), or (batch, sequence, D, hidden) with `layout = 1`. Exporters
-    merge D into the features, as the layer's output has them.
+    add nodes that merge D into the features, as in the layer's output.
     """
 
     def __init__(self, operator: FusedOperator, node: ir.Node, names: UniqueNames) -> None:
@@ -125,11 +125,11 @@ class _Layer:
         self._merging: list[ir.Node] = []
         """The nodes after Y that merge D into the features."""
         self._merged: list[ir.Value] = []
-        """What they give: (sequence, batch, D * hidden)."""
+        """The outputs of the last of these nodes: (sequence, batch, D * hidden)."""
         self._unmerged: list[ir.Value] = []
-        """Values (sequence, batch, D, hidden) between them that others read too."""
+        """Values (sequence, batch, D, hidden) between these nodes that other nodes read too."""
         self._is_y_read = node.outputs[0].is_graph_output()
-        """Whether Y itself is read otherwise."""
+        """Whether Y itself is an output of the graph or is read by other nodes."""
         for user in node.outputs[0].consumers():
             chain = self._merge_from(user)
             self._is_y_read |= not chain
@@ -159,7 +159,7 @@ class _Layer:
         replace(old, self._builder.nodes, replaced, at=node)
 
     def _make(self, inputs: Sequence[ir.Value | None], batch_first: bool) -> Sequence[ir.Value]:
-        """Make the layer; returns its outputs."""
+        """Add the node of the layer; return its outputs."""
         node = self._node
         attributes: dict[str, str | int] = {"direction": self._direction, "batch_first": int(batch_first)}
         if node.op_type == "RNN":
@@ -172,7 +172,7 @@ class _Layer:
         return made.outputs
 
     def _merge_from(self, user: ir.Node) -> list[ir.Node]:
-        """The nodes, from one that reads Y on, that together merge D into the features; none when they do not."""
+        """The nodes, starting with a reader of Y, that together merge D into the features; empty if there are none."""
         if user.graph is not self._node.graph:
             return []
         if user.op_type == "Squeeze" and self._directions == 1:
@@ -194,7 +194,7 @@ class _Layer:
         return user.op_type == "Reshape" and len(before) == 4 and None not in before and after == merged
 
     def _y_of(self, merged: ir.Value) -> ir.Value:
-        """Y, of the layer's output."""
+        """Y, computed from the layer's output (sequence, batch, D * hidden), or with the batch first."""
         op = self._builder
         if self._directions == 1:
             return op.Unsqueeze(merged, op.constant("axes", np.array([1 + self._layout])))
@@ -202,12 +202,12 @@ class _Layer:
         return split if self._layout else op.Transpose(split, perm=(0, 2, 1, 3))
 
     def _split_directions(self, merged: ir.Value) -> ir.Value:
-        """(a, b, D * hidden) as (a, b, D, hidden)."""
+        """Reshape (a, b, D * hidden) to (a, b, D, hidden)."""
         shape = np.array([0, 0, self._directions, self._hidden])
         return self._builder.Reshape(merged, self._builder.constant("shape", shape))
 
     def _swapped(self, state: ir.Value) -> ir.Value:
-        """A state (D, batch, hidden) as (batch, D, hidden) or back, where ONNX's layout has the batch first."""
+        """With ONNX's `layout = 1`, a state (D, batch, hidden) as (batch, D, hidden), or back."""
         return self._builder.Transpose(state, perm=(1, 0, 2)) if self._layout else state
 
 
@@ -216,7 +216,7 @@ def _swaps_batch_and_sequence(node: ir.Node) -> bool:
 
 
 def _shape(value: ir.Value | None) -> Dims:
-    """The extents; none when even the rank is unknown."""
+    """The extents; empty if the rank is unknown."""
     return (None if value is None else shape_of(value)) or ()
 
 
@@ -225,7 +225,7 @@ def _is_read(value: ir.Value) -> bool:
 
 
 def _is_zero(state: ir.Value) -> bool:
-    """Whether a state is zeros: a constant, or one that is as large as the batch."""
+    """Whether all elements of a state are zero: it consists of zero constants and ConstantOfShape results."""
     pending, seen = [state], {state}
     while pending:
         value = pending.pop()

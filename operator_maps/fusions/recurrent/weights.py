@@ -18,10 +18,10 @@ from converter.rows import Step, concatenate, reshape, slice_axis
 GATES = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
 """Operator → for each gate in MindSpore's order, its position in ONNX's order."""
 PARAMETERS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
-"""What MindSpore calls the parameters; those of the direction backward end in `_reverse`."""
+"""MindSpore's names of the parameters; those of the backward direction end in `_reverse`."""
 
 Place: TypeAlias = tuple[int, tuple[Step, ...]]
-"""The position of the weight that has a parameter, and the steps from there to the parameter."""
+"""The index of the weight that contains a parameter, and the weight steps from it to the parameter."""
 
 
 def places_of_parameters(operator: str, shapes: Sequence[Any], directions: int) -> dict[str, Place]:
@@ -62,13 +62,13 @@ def places_of_parameters(operator: str, shapes: Sequence[Any], directions: int) 
 
 
 def _of_direction(shape: Sequence[int], index: int, directions: int) -> tuple[Step, ...]:
-    """Take the weight of one direction and drop the axis of directions."""
+    """The steps that select one direction and remove the axis of directions: (D, …) to (…)."""
     without = reshape(*shape[1:])
     return (without,) if directions == 1 else (slice_axis(0, index, index + 1), without)
 
 
 def _in_order(first: int, rows: int, gates: Sequence[int], is_part: bool) -> tuple[Step, ...]:
-    """Reorder the gates, which are the `rows` rows from `first` on, as MindSpore has them."""
+    """The steps that bring the gates, `rows` rows starting at `first`, into MindSpore's order."""
     hidden = rows // len(gates)
     starts = [first + gate * hidden for gate in gates]
     blocks = [(slice_axis(0, start, start + hidden),) for start in starts]
