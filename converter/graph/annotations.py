@@ -1,11 +1,11 @@
-"""Annotations: what the passes write on nodes and values for later stages, and the operator set that they agree on."""
+"""Annotations: metadata that passes record on nodes and values for later stages, and the opset of normalisation."""
 
 from __future__ import annotations
 
 import onnx_ir as ir
 
 OPSET = 28
-"""Version of ONNX's own operators in every normalised model, so that one meaning per operator is enough."""
+"""Opset of ONNX's own operators in every normalised model, so that each operator has one meaning."""
 
 REFUSED = "converter.refused"
 """Domain of nodes whose meaning cannot be expressed at `OPSET`; `refusal_of` says why."""
@@ -35,7 +35,7 @@ def varying_axes(formal: ir.Value) -> tuple[int, ...]:
 
 
 def refusal_of(node: ir.Node) -> tuple[str, str] | None:
-    """What a refused node was (`BatchNormalization-9`) and why it was refused; None for other nodes."""
+    """The original operator of a refused node (`BatchNormalization-9`) and the reason; None for other nodes."""
     if node.domain != REFUSED:
         return None
     return node.metadata_props[ORIGINAL], node.metadata_props[REASON]

@@ -1,4 +1,4 @@
-"""How a rewrite changes a node: the node stays, and others are put before and after it."""
+"""Edit: how a rewrite rule changes a node in place, and adds nodes before and after it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from converter.graph.shape_inference import infer_node
 from converter.graph.unique_names import UniqueNames
 
 _FARTHEST = 4
-"""Nodes before a node that are inferred for it: where no rank is known, all nodes before it would be, for each node."""
+"""Limit of producers whose shapes are inferred again for one node; without it, unknown ranks cost quadratic time."""
 
 
 class RefusedError(Exception):
@@ -21,17 +21,17 @@ class RefusedError(Exception):
 
 
 class Edit:
-    """One node in the hands of a rewrite.
+    """One node that a rewrite rule changes.
 
-    The node keeps its name and metadata whatever becomes of it; nodes and constants put beside it are called
-    `node/what they are` and inherit the metadata.
+    The node keeps its name and metadata in every change; nodes and constants added for it are called `node/role` and
+    inherit the metadata.
     """
 
     def __init__(self, node: ir.Node, names: UniqueNames) -> None:
         self.node = node
         self._names = names
 
-    # What the node says
+    # Reading the node
 
     def get(self, attribute: str, default: Any = None) -> Any:
         """The value of an attribute, or `default`."""
@@ -42,17 +42,17 @@ class Edit:
         return {name: self.get(name) for name in names if self.get(name) is not None}
 
     def take(self, attribute: str, default: Any = None) -> Any:
-        """The value of an attribute, or `default`; the attribute goes."""
+        """The value of an attribute, or `default`; the attribute is removed."""
         value = self.get(attribute, default)
         self.node.attributes.pop(attribute, None)
         return value
 
     def input(self, index: int) -> ir.Value | None:
-        """The input at `index`, or None when it is left out."""
+        """The input at `index`, or None when it is omitted."""
         return self.node.inputs[index] if index < len(self.node.inputs) else None
 
     def find_shape(self, value: ir.Value | None) -> tuple[int | None, ...] | None:
-        """The extents of `value`, None where free; None when the rank is unknown."""
+        """The extents of `value`, None where dynamic; None when the rank is unknown."""
         if value is not None and value.shape is None:
             _infer_towards(value)
         if value is None or value.shape is None:
@@ -60,7 +60,7 @@ class Edit:
         return tuple(dim if isinstance(dim, int) else None for dim in value.shape)
 
     def shape(self, value: ir.Value | None) -> tuple[int | None, ...]:
-        """The extents of `value`, None where free. Refused when the rank is unknown."""
+        """The extents of `value`, None where dynamic. Refused when the rank is unknown."""
         shape = self.find_shape(value)
         if shape is None:
             raise RefusedError(f"the rank of '{value.name if value else ''}' is unknown")
@@ -72,15 +72,15 @@ class Edit:
             raise RefusedError(f"its input '{value.name if value else ''}' is not a constant")
         return value.const_value.numpy()
 
-    # What it becomes
+    # Changing the node
 
     def set(self, **attributes: Any) -> None:
-        """Give the node these attributes."""
+        """Set these attributes of the node."""
         for attribute in ir.convenience.convert_attributes(attributes):
             self.node.attributes.add(attribute)
 
     def set_input(self, index: int, value: ir.Value | None) -> None:
-        """Let `value` be the input at `index`; inputs before it that are missing are left out."""
+        """Set the input at `index` to `value`; missing inputs before it are omitted ones."""
         if index >= len(self.node.inputs):
             self.node.resize_inputs(index + 1)
         self.node.replace_input_with(index, value)
@@ -95,11 +95,11 @@ class Edit:
         self.set(**attributes)
 
     def fresh(self, role: str) -> str:
-        """A new name beside the node's."""
+        """A new name `node/role`."""
         return self._names.fresh(f"{self.node.name}/{role}")
 
     def constant(self, role: str, array: np.ndarray) -> ir.Value:
-        """A new initializer beside the node."""
+        """A new initializer in the node's graph."""
         assert isinstance(self.node.graph, ir.Graph)
         value = new_initializer(self.node.graph, self.fresh(role), ir.tensor(array))
         value.metadata_props.update(self.node.metadata_props)
@@ -115,27 +115,27 @@ class Edit:
         return self.constant(role, np.array(number, dtype))
 
     def before(self, op_type: str, *inputs: ir.Value | None, **attributes: Any) -> ir.Value:
-        """Put a new node before this one; return its output."""
+        """Insert a new node before this one; return its output."""
         new = self._new(op_type, inputs, attributes)
         self.node.prepend(new)
         infer_node(new)
         return new.outputs[0]
 
     def before_all(self, op_type: str, outputs: int, *inputs: ir.Value | None, **attributes: Any) -> Sequence[ir.Value]:
-        """Put a new node of several outputs before this one; return them."""
+        """Insert a new node with several outputs before this one; return them."""
         new = self._new(op_type, inputs, attributes, outputs)
         self.node.prepend(new)
         infer_node(new)
         return new.outputs
 
     def replace_output(self, output: int, value: ir.Value) -> None:
-        """Let `value` take over an output of the node: its name and whoever uses it."""
+        """Replace an output of the node by `value`, which gets its name and consumers."""
         old = self.node.outputs[output]
         ir.convenience.replace_all_uses_with(old, value, replace_graph_outputs=True)
         value.name, old.name = old.name, value.name
 
     def after(self, op_type: str, *inputs: ir.Value | None, output: int = 0, **attributes: Any) -> None:
-        """Put a new node after this one, which takes over an output of this one: its name and whoever uses it."""
+        """Insert a new node after this one; its output gets the name and consumers of an output of this node."""
         old = self.node.outputs[output]
         new = self._new(op_type, inputs, attributes)
         made = new.outputs[0]
@@ -165,7 +165,7 @@ class Edit:
 
 
 def _infer_towards(value: ir.Value) -> None:
-    """Infer the unknown shapes of the nodes before `value`; those farther away were inferred when they were edited."""
+    """Infer unknown shapes of up to `_FARTHEST` nodes before `value`; others were inferred when edited."""
     done: set[ir.Node] = set()
     pending = [maker] if (maker := value.producer()) else []
     while pending:

@@ -1,4 +1,4 @@
-"""External data: tensors that lie in files beside the model's own, and are never read as a whole."""
+"""External data: tensors in files other than the model's, which are memory-mapped."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from converter.graph.walk import all_graphs, all_nodes
 
 
 class Mapped(ir.ExternalTensor):
-    """A tensor in a file that is mapped anew whenever somebody reads it, for as long as the array lives.
+    """A tensor in a file that is memory-mapped at every read, for the lifetime of the array.
 
-    onnx_ir keeps what it has mapped: memory would grow with every weight that is looked at, and a process may have
-    some 65,000 mappings only. It also refuses links, which is how caches hold models; `check_external_data` has seen to
-    it that no path leads out of the model's folder by itself.
+    onnx_ir keeps its mappings: memory would grow with every weight that is read, and a process may have only some
+    65,000 mappings. It also refuses symbolic links, which caches of models use; `check_external_data` has checked that
+    no path itself leads out of the model's folder.
     """
 
     def numpy(self) -> np.ndarray:
@@ -27,14 +27,14 @@ class Mapped(ir.ExternalTensor):
         return self.numpy().__array__(dtype)
 
     def tobytes(self) -> bytes:
-        """The values' bytes, little-endian; packed types as they lie in the file."""
+        """The values' bytes, little-endian; packed types as in the file."""
         with Path(self.path).open("rb") as file:
             file.seek(self.offset or 0)
             return file.read(self.nbytes)
 
 
 def map_external_data(model: ir.Model, base_dir: Path) -> None:
-    """Let every tensor of a model that lies in another file, relative to `base_dir`, be mapped from there."""
+    """Replace every external tensor of a model by a `Mapped` tensor of its file, relative to `base_dir`."""
     for graph in all_graphs(model):
         for value in graph.initializers.values():
             if isinstance(value.const_value, ir.ExternalTensor):

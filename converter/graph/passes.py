@@ -12,7 +12,7 @@ from converter.base.stages import Each
 
 
 class Property(enum.Enum):
-    """What may hold for a graph, sub-graphs included."""
+    """A property of a graph, sub-graphs included."""
 
     SORTED = "nodes are in topological order"
     UNIQUE_NODE_NAMES = "every node has a name, and no two have the same"
@@ -35,9 +35,9 @@ class Pass:
     Attributes:
         name: what it does, for messages: "fold constants".
         run: the function.
-        requires: what must hold before it.
-        ensures: what holds after it.
-        breaks: what may not hold any more after it.
+        requires: the properties that must hold before it.
+        ensures: the properties that hold after it.
+        breaks: the properties that may no longer hold after it.
     """
 
     name: str
@@ -52,10 +52,10 @@ class Pipeline:
 
     Args:
         passes: in the order in which they run.
-        given: what holds for every model that comes in.
+        given: the properties that every model has before the first pass.
 
     Raises:
-        ValueError: a pass requires what is neither given nor ensured by a pass before it.
+        ValueError: a pass requires a property that is neither given nor ensured by a pass before it.
     """
 
     def __init__(self, passes: Sequence[Pass], given: Collection[Property] = ()) -> None:
@@ -66,10 +66,10 @@ class Pipeline:
                 raise ValueError(f"the pass '{each.name}' requires what no pass before it ensures: {missing}")
             held = (held - {*each.breaks}) | {*each.ensures}
         self.ensures = frozenset(held)
-        """What holds after the last pass."""
+        """The properties that hold after the last pass."""
 
     def run(self, model: ir.Model, each: Each = iter) -> None:
-        """Run all passes; an error is noted to be of its pass, for whoever prints it. `each` goes through them."""
+        """Run all passes; an error gets a note that names its pass. `each` iterates over the passes."""
         for item in each(self.passes):
             try:
                 item.run(model)

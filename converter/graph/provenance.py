@@ -1,4 +1,4 @@
-"""Provenance: a node that replaces others keeps what the source says about them."""
+"""Provenance: a node that replaces others keeps their names, scopes and metadata of the source."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from converter.graph.annotations import refusal_of
 from converter.graph.hints import scopes
 
 MERGED_NODES = "converter.absorbed"
-"""Key of a node's `meta`: the nodes it stands for beside the one it is named after, as `MergedNode` and lists of them.
+"""Key of a node's `meta`: nodes that it replaces, except the one it is named after: `MergedNode`s and lists of them.
 
 A node refers to the lists of the nodes that it replaces. In a chain of replacements, copies of them would grow with the
 square of its length.
 """
 OPERATOR = "converter.operator"
-"""Metadata: the operator of the node that it is named after."""
+"""Metadata: the operator of the source node that a node is named after."""
 
 
 class MergedNode(NamedTuple):
-    """A node that another one stands for."""
+    """A node of the source that another node replaces."""
 
     operator: str
     name: str
@@ -30,13 +30,13 @@ class MergedNode(NamedTuple):
 
 
 def operator_of(node: ir.Node) -> str:
-    """The operator that a node was in the source: `onnx::MatMul`."""
+    """The operator of a node in the source: `onnx::MatMul`."""
     domain = "onnx" if refusal_of(node) else node.domain or "onnx"
     return node.metadata_props.get(OPERATOR, f"{domain}::{node.op_type}")
 
 
 def merged_nodes_of(node: ir.Node) -> list[MergedNode]:
-    """Operator, name and scope of the nodes that a node stands for beside the one it is named after."""
+    """Operator, name and scope of the nodes that a node replaces, except the one it is named after."""
     found, pending = [], [node.meta.get(MERGED_NODES, ())]
     while pending:
         part = pending.pop()
@@ -50,9 +50,9 @@ def merged_nodes_of(node: ir.Node) -> list[MergedNode]:
 def transfer_provenance(old: Sequence[ir.Node], new: Sequence[ir.Node]) -> None:
     """Give the names, scopes and metadata of `old` to `new`.
 
-    The last of `new` is named after the most telling node. It stands where that stood when it is the same operator, a
-    convolution that takes in its padding; else where all of `old` stood. One before it takes over a node of its own
-    operator, or, where there is none, stands for nothing in the source (`operator_of` is empty).
+    The last of `new` is named after the most characteristic node. It keeps that node's scope if both have the same
+    operator (a convolution merged with its padding), else it gets the innermost scope that contains all of `old`. Other
+    new nodes are named after an old node with the same operator; without one, `operator_of` is empty.
     """
     last, left = new[-1], list(old)
     for node in reversed(new):
@@ -73,7 +73,7 @@ def transfer_provenance(old: Sequence[ir.Node], new: Sequence[ir.Node]) -> None:
 
 
 def merge_provenance(node: ir.Node, others: Iterable[ir.Node]) -> None:
-    """Note that `node` stands for `others` too."""
+    """Record that `node` replaces `others` too."""
     parts = [node.meta.get(MERGED_NODES, ())]
     for other in others:
         if operator := operator_of(other):
@@ -84,7 +84,7 @@ def merge_provenance(node: ir.Node, others: Iterable[ir.Node]) -> None:
 
 
 def _most_telling(new: ir.Node, old: Sequence[ir.Node]) -> ir.Node:
-    """The node that a new one is named after: of its operator, or with the largest constant, or else the first."""
+    """The node that a new one is named after: of the same operator, then with the largest constant, then the first."""
 
     def rank(node: ir.Node) -> tuple[bool, int]:
         sizes = [value.const_value.size for value in node.inputs if value is not None and value.const_value is not None]
@@ -98,7 +98,7 @@ def _is_alike(node: ir.Node, other: ir.Node) -> bool:
 
 
 def _widen_scope(node: ir.Node, old: Iterable[ir.Node]) -> None:
-    """Let `node` stand in the deepest scope that holds all of `old`; nodes without any scope have no say."""
+    """Set the scope of `node` to the innermost one that contains all of `old`; nodes without a scope are ignored."""
     path = scopes.path_of(node)
     depth = len(path)
     for other in old:

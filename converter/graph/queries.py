@@ -15,7 +15,7 @@ from converter.graph.traits import Trait, has_trait
 from converter.shapes import Dims, dims_of
 
 TOLERANCE = {ir.DataType.FLOAT16: 2.0**-10, ir.DataType.BFLOAT16: 2.0**-7}
-"""Relative difference up to which a constant of this type is a certain number; 1e-6 for all others."""
+"""Relative difference up to which a constant of this type is taken as equal to a number; 1e-6 for other types."""
 SMALL = 64
 """Constants up to this size are compared element by element."""
 
@@ -31,12 +31,12 @@ def rank_of(value: ir.Value) -> int | None:
 
 
 def shape_of(value: ir.Value) -> Dims | None:
-    """The extents: numbers, symbolic dimensions where free; None altogether when the rank is unknown."""
+    """The extents: numbers, symbolic dimensions where dynamic; None when the rank is unknown."""
     return dims_of(value.shape)
 
 
 def is_weight(value: ir.Value) -> bool:
-    """Whether a value is a constant, or one that is only used in another shape: a row can make a parameter of both."""
+    """Whether a value is a constant, or a view of a constant with a single use: a row can make both a parameter."""
     for _ in range(MOST_STEPS):
         if value.const_value is not None:
             return True
@@ -49,7 +49,7 @@ def is_weight(value: ir.Value) -> bool:
 
 
 def is_internal(value: ir.Value) -> bool:
-    """Whether a single input of a single node uses a value."""
+    """Whether a value has exactly one use, and is no graph output."""
     return not value.is_graph_output() and len(value.uses()) == 1
 
 
@@ -76,7 +76,7 @@ def axes_of(axes: ir.Value | None, x: ir.Value) -> tuple[int, ...] | None:
 
 
 def spans(value: ir.Value, extents: Dims) -> bool:
-    """Whether a value has these extents, all fixed, but for axes of 1 before them on either side."""
+    """Whether a value has a static shape equal to `extents`, except for leading axes of extent 1."""
     own = shape_of(value)
     return own is not None and _stripped(own) == _stripped(extents) and all(isinstance(dim, int) for dim in own)
 
@@ -98,17 +98,17 @@ def has_shape_of(y: ir.Value, x: ir.Value) -> bool:
 
 
 def is_filled(value: ir.Value, number: float) -> bool:
-    """Whether a constant has this number everywhere."""
+    """Whether all elements of a constant are equal to `number`."""
     return value.const_value is not None and bool((value.const_value.numpy() == number).all())
 
 
 def is_close(number: float, wanted: float, dtype: ir.DataType | None) -> bool:
-    """Whether a constant of a type is a certain number, as exactly as the type can hold it."""
+    """Whether a number of element type `dtype` is equal to `wanted`, up to the precision of the type."""
     return math.isclose(number, wanted, rel_tol=TOLERANCE.get(dtype, 1e-6) if dtype else 1e-6)
 
 
 def is_same(one: Any, other: ir.Value | None) -> bool:
-    """Whether two values are one, or small constants of equal content."""
+    """Whether two values are identical, or small constants with equal elements."""
     if one is other:
         return True
     a = one.const_value if isinstance(one, ir.Value) else None
@@ -119,7 +119,7 @@ def is_same(one: Any, other: ir.Value | None) -> bool:
 
 
 def attribute(node: ir.Node, name: str) -> Any:
-    """An attribute's value; the schema's default where the node does not say; None where that says nothing either."""
+    """An attribute's value; the schema's default if the node has none; None if there is no default."""
     given = node.attributes.get(name)
     if given is not None:
         return tuple(given.value) if isinstance(given.value, (list, tuple)) else given.value

@@ -1,4 +1,4 @@
-"""Types and shapes of the values, as far as ONNX can infer them."""
+"""Shape inference: types and shapes of values, as far as ONNX can infer them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from converter.graph.annotations import DECLARED, OPSET
 from converter.graph.walk import all_graphs, all_nodes, all_values
 
 _SMALL = 1024  # bytes
-_MOST_JOINED = 1 << 16  # numbers; shapes are short
-_INVENTED = re.compile(r"unk__\d+")  # what ONNX calls a dimension that it knows nothing about
+_MOST_JOINED = 1 << 16  # elements; shapes are short
+_INVENTED = re.compile(r"unk__\d+")  # ONNX's name for an unknown dimension
 
 
 def set_declared_shapes_aside(model: ir.Model) -> None:
-    """Do not trust the shapes that the file gives for computed values.
+    """Set aside the shapes that the file declares for computed values, which may be wrong.
 
-    Whoever frees the batch size of a model's inputs rarely corrects them. What cannot be inferred is taken from them.
+    They are rarely corrected when the batch size of a model's inputs is made dynamic. They are used only where
+    nothing can be inferred.
     """
     for node in all_nodes(model.graph):
         for value in node.outputs:
@@ -28,7 +29,7 @@ def set_declared_shapes_aside(model: ir.Model) -> None:
 
 
 def infer_shapes(model: ir.Model) -> None:
-    """Infer types and shapes, following shape arithmetic; what cannot be inferred stays unknown.
+    """Infer types and shapes, with shape arithmetic; shapes that cannot be inferred stay unknown.
 
     Dimensions that the source names keep their names. Tensors are not serialised, however large.
     """
@@ -38,7 +39,7 @@ def infer_shapes(model: ir.Model) -> None:
 
 
 def infer_node(node: ir.Node) -> None:
-    """Infer the outputs of one node, which is at `OPSET`, from what is known of its inputs."""
+    """Infer types and shapes of the outputs of one node at `OPSET`, from those of its inputs."""
     inputs = [value for value in node.inputs if value is not None]
     if node.domain != "" or any(value.type is None for value in inputs) or not onnx.defs.has(node.op_type, ""):
         return
@@ -56,12 +57,12 @@ def infer_node(node: ir.Node) -> None:
 
 
 def is_small(tensor: ir.TensorProtocol | None) -> bool:
-    """Whether `tensor` may be a shape or axes, whose contents inference looks at."""
+    """Whether `tensor` may be a shape or axes, whose elements inference reads."""
     return tensor is not None and tensor.dtype != ir.DataType.STRING and tensor.nbytes <= _SMALL
 
 
 def forget_invented_dimensions(model: ir.Model) -> None:
-    """Leave dimensions without a name that only inference named (`unk__7`)."""
+    """Remove the names that inference gave to unknown dimensions (`unk__7`)."""
     for value in all_values(model):
         if value.shape is not None and any(_is_invented(dim) for dim in value.shape):
             value.shape = ir.Shape(None if _is_invented(dim) else dim for dim in value.shape)
@@ -85,7 +86,7 @@ def _infer(model: ir.Model) -> None:
 
 
 def concatenates_exponentially(model: ir.Model) -> bool:
-    """Whether shape arithmetic has too many elements to compute: 40 Concats of a value with itself are a terabyte."""
+    """Whether Concats give shape arithmetic too many elements: 40 Concats of a value with itself give a terabyte."""
     sizes: dict[ir.Value, int] = {}
     for node in all_nodes(model.graph):
         if node.op_type == "Concat":
@@ -108,7 +109,7 @@ def _value_infos(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:
 
 
 def _merge(value: ir.Value, proto: onnx.TypeProto) -> None:
-    """Add what `proto` says to what is known of `value`: numbers before names, the source's names before ours."""
+    """Merge the inferred `proto` into type and shape of `value`; numbers have priority, then the source's names."""
     tensor = proto.tensor_type
     if not proto.HasField("tensor_type"):
         value.type = ir.serde.deserialize_type_proto_for_type(proto) or value.type
@@ -139,9 +140,10 @@ def _is_invented(dim: int | ir.SymbolicDim) -> bool:
 
 
 def _fill_from_declared(model: ir.Model) -> bool:
-    """Take from the file what inference leaves open; return whether a rank became known.
+    """Use declared shapes where inference found none; return whether a rank became known.
 
-    A number may be a batch size that was true before the inputs were freed: it counts only where nothing is free.
+    A declared number may be an old batch size, from before the inputs became dynamic: it is used only if no input is
+    dynamic.
     """
     static = all(value.shape is not None and value.shape.is_static() for value in model.graph.inputs)
     ranks = False
@@ -172,7 +174,7 @@ def _type_proto(value: ir.Value) -> onnx.TypeProto:
 
 @contextmanager
 def without_large_tensors(model: ir.Model) -> Iterator[None]:
-    """Let large initializers stand for data in a file that nobody opens."""
+    """Temporarily replace large initializers by external tensors, whose data is not read."""
     large = {
         value: value.const_value
         for graph in all_graphs(model)

@@ -1,7 +1,7 @@
-"""Shape refinement: what shape arithmetic says about the shapes of values, which ONNX's inference does not follow.
+"""Shape refinement: shapes of values that follow from shape arithmetic, which ONNX's inference does not find.
 
-`x.reshape((n, s, heads, hidden // heads))` in torch is a Reshape by a vector of Shape, Gather, Div and Concat: with the
-extents of x known, all elements of that vector are.
+`x.reshape((n, s, heads, hidden // heads))` in torch is a Reshape by a vector of Shape, Gather, Div and Concat: if the
+extents of x are known, all elements of that vector are known.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from converter.shapes import Dim, Dims, PyValue, ShapeArithmetic, dims_of, plus,
 
 
 def refine_shapes(model: ir.Model) -> None:
-    """Fill in the extents that shape arithmetic tells, and those that follow from them."""
+    """Set the extents that follow from shape arithmetic, and those that follow from these."""
     extents = _Extents()
     refined: set[ir.Value] = set()
     lent: list[ir.Value] = []
@@ -26,7 +26,7 @@ def refine_shapes(model: ir.Model) -> None:
         for node in graph:
             extents.arithmetic.evaluate(node)
             for value in node.outputs:
-                value.const_value = extents.tensor(value)  # for the inference of what takes it
+                value.const_value = extents.tensor(value)  # for the inference of its consumers
                 lent.append(value)
             if not all(value.shape is not None and value.shape.is_static() for value in node.outputs):
                 refined.update(_refine(node, extents, refined))
@@ -37,7 +37,7 @@ def refine_shapes(model: ir.Model) -> None:
 class _Extents:
     """The extents of values, and the elements of shape arithmetic, as far as nodes were evaluated.
 
-    A free extent without a name is a symbolic dimension of its own, which no shape gets.
+    An unknown extent is represented by a new symbolic dimension, which is not written into any shape.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class _Extents:
         return ir.tensor(np.array(known.items, value.dtype.numpy()).reshape(known.shape))
 
     def fill(self, value: ir.Value, dims: Dims | None) -> None:
-        """Note the extents of a value where it has none."""
+        """Set the extents of a value that are not numbers yet, where `dims` has known ones."""
         if dims is None:
             return
         if value.shape is None or len(value.shape) != len(dims):
@@ -80,7 +80,7 @@ class _Extents:
     def _has_unnamed(self, dim: ir.SymbolicDim) -> bool:
         try:
             return any(name.startswith("unnamed.") for name in dim.free_symbols())
-        except ValueError:  # a name that is no formula
+        except ValueError:  # a name that is not a valid formula
             return False
 
     def _shape_of(self, value: ir.Value) -> PyValue | None:
@@ -94,7 +94,7 @@ class _Extents:
 
 
 def _refine(node: ir.Node, extents: _Extents, refined: set[ir.Value]) -> list[ir.Value]:
-    """Infer the outputs of one node; returns those of which more is known than before."""
+    """Infer the outputs of one node; return those whose shape has changed."""
     before = [value.shape for value in node.outputs]
     if any(value in refined or (value is not None and value.const_value is not None) for value in node.inputs):
         infer_node(node)
@@ -117,7 +117,7 @@ def _reshaped(node: ir.Node, extents: _Extents) -> Dims | None:
 
 
 def _left_over(source: Sequence[Dim], others: Sequence[Dim]) -> Dim:
-    """The product of `source` over that of `others`; None where there may be a rest."""
+    """The product of `source` divided by that of `others`; None if it may not be divisible."""
     left, divisors = list(source), []
     for item in others:
         if item in left:
@@ -138,13 +138,13 @@ def _expanded(node: ir.Node, extents: _Extents) -> Dims | None:
 
 
 def _range(node: ir.Node, extents: _Extents) -> Dims | None:
-    """The extent of a Range that counts from 0."""
+    """The extent of a Range from 0 with step 1."""
     start, limit, delta = (extents.items(value) for value in node.inputs)
     return limit if start == (0,) and delta == (1,) else None
 
 
 def _concatenated(node: ir.Node, extents: _Extents) -> Dims | None:
-    """The extents of a Concat's result: a cache of keys grows by those of the new positions."""
+    """The extents of a Concat's result, such as a cache of keys with the new positions."""
     parts = [extents.of(value) for value in node.inputs]
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):
@@ -159,4 +159,4 @@ _SHAPE_RULES: dict[str, Callable[[ir.Node, _Extents], Dims | None]] = {
     "Range": _range,
     "Reshape": _reshaped,
 }
-"""Operators whose result has a shape that ONNX's inference does not say to the end."""
+"""Operators whose result shape ONNX's inference does not fully infer."""

@@ -1,4 +1,4 @@
-"""The source graph as plain data: what every node reads, makes and is set to, before patterns are recognised in it."""
+"""The source graph as plain data: the inputs, outputs and attributes of every node, before fusions."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SHORT = 80
 """Characters of an attribute's value that are kept."""
 
 _NAMES = {ir.DataType.FLOAT: "float32", ir.DataType.DOUBLE: "float64"}
-"""Where NumPy's name for an element type is not ONNX's."""
+"""Element types whose names in NumPy and ONNX differ."""
 
 Key = tuple[str, str]
-"""Operator and name of a node, by which a record finds it."""
+"""Operator and name of a node, by which a record refers to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class SourceNode:
     """One node of the source.
 
     Attributes:
-        inputs, outputs: names of values; "" for one that is left out.
+        inputs, outputs: names of values; "" for an omitted one.
         attributes: name → value, shortened to `SHORT` characters.
-        within: the node whose sub-graph it stands in.
+        within: the node whose sub-graph contains it.
     """
 
     inputs: tuple[str, ...]
@@ -39,7 +39,7 @@ class SourceNode:
 
 @dataclass(frozen=True, slots=True)
 class SourceValue:
-    """A value of the source: its element type, its extents (a name where free), whether the model fixes it."""
+    """A value of the source: its element type, its extents (a name where dynamic), whether it is constant."""
 
     dtype: str | None
     shape: tuple[int | str | None, ...] | None

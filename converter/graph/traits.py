@@ -1,7 +1,7 @@
-"""What the operators of ONNX are: views, data movement, elementwise, random. The one table that passes ask.
+"""Traits of ONNX's operators: views, data movement, elementwise, random, in one table for all passes.
 
-A pass that treats a kind of operator alike asks here (`has_trait`, `operators_with`); one that handles a few operators,
-each in its own way, names them itself.
+A pass that treats all operators of a kind alike uses this table (`has_trait`, `operators_with`); a pass that handles a
+few operators, each in a different way, names them itself.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ class Trait(enum.Flag):
     UNARY = enum.auto()
     """Elementwise in its first input; other inputs are scalars (Clip)."""
     BROADCASTING = enum.auto()
-    """Elementwise in all inputs, which broadcast as in NumPy: an extent of 1 counts as any other, missing axes as 1."""
+    """Elementwise in all inputs, which broadcast as in NumPy: extents of 1 are repeated, missing leading axes are 1."""
     ELEMENTWISE = UNARY | BROADCASTING
-    """Every element of the result depends on those at its own place. The result is of the shape of the inputs."""
+    """Every element of the result depends only on the input elements at its position, after broadcasting."""
     COMMUTATIVE = enum.auto()
     """The order of its inputs does not matter."""
     REDUCTION = enum.auto()
-    """Computes one element out of all along axes: `axes` is its second input, `keepdims` an attribute."""
+    """Reduces all elements along axes to one: `axes` is its second input, `keepdims` an attribute."""
     RANDOM = enum.auto()
-    """Gives something else in every run."""
+    """Its result differs from run to run."""
     QUANTIZATION = enum.auto()
-    """Goes from real numbers to integers with a scale, or back."""
+    """Converts real numbers to integers with a scale, or back."""
     RECURRENT = enum.auto()
     """A recurrent layer, with weights X, W, R, B of all gates and directions."""
     LOOP = enum.auto()
-    """Runs its attribute `body` for every iteration, with loop-carried values."""
+    """Runs its attribute `body` in every iteration, with loop-carried values."""
     INDEXES_AXIS = enum.auto()
-    """Its second input counts positions along one axis of its first: the attribute `axis`, 0 by default."""
+    """Its second input holds positions along one axis of its first: the attribute `axis`, 0 by default."""
     INDEXES_LEADING_AXES = enum.auto()
     """Its second input holds positions along several axes of its first, from the first axis (after the batch) on."""
 
@@ -161,10 +161,10 @@ TRAITS = {
     "Where": _BROADCASTING,
     "Xor": _COMMUTES,
 }
-"""Operator of ONNX's own domain, as the newest operator set has it, → its traits. One without traits is left out.
+"""Operator of ONNX's own domain, at the newest opset → its traits. Operators without traits are omitted.
 
 Not elementwise: CastLike and PRelu, whose second input does not broadcast like the first; Dropout, which is random
-while it trains. Not data movement: Compress and Unique, whose result has as many elements as their inputs' elements
+in training. Not data movement: Compress and Unique, whose result has as many elements as their inputs' elements
 say; Pad and Trilu, which put a number of their own into the result.
 """
 

@@ -1,4 +1,4 @@
-"""Names of nodes and values: unique over the whole model, the source's wherever possible."""
+"""Names of nodes and values: unique in the whole model, those of the source where possible."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class UniqueNames:
         return cls({node.name for node in _nodes(model)} | {value.name for value in all_values(model)})
 
     def fresh(self, wanted: str) -> str:
-        """Return `wanted`, with a number when it is taken, and take it."""
+        """Return `wanted`, with a number if it is taken, and record it as taken."""
         name = wanted
         while name in self._taken:
             self._counts[wanted] += 1
@@ -36,7 +36,7 @@ class UniqueNames:
 def name_nodes(model: ir.Model) -> None:
     """Name the unnamed nodes and make the names of nodes unique; the first holder of a name keeps it.
 
-    An unnamed node is called after its first output, which is what a reader of the source knows it by. onnx_ir's
+    An unnamed node gets the name of its first output, which identifies it in the source. onnx_ir's
     `NameFixPass` makes names unique within a graph only, and two sub-graphs may share one.
     """
     nodes = list(_nodes(model))
@@ -63,7 +63,7 @@ def name_values(model: ir.Model) -> None:
 
 
 def rename(value: ir.Value, name: str) -> None:
-    """Give `value`, and the tensor that it holds, another name."""
+    """Rename `value` and the tensor that it holds."""
     tensor, value.const_value = value.const_value, None
     value.name = name
     if tensor is not None:
@@ -71,21 +71,21 @@ def rename(value: ir.Value, name: str) -> None:
 
 
 def named_tensor(tensor: ir.TensorProtocol, name: str) -> ir.TensorProtocol:
-    """`tensor` by another name; to rename the tensor itself would rename it in the protobuf that it comes from."""
+    """`tensor` with another name; renaming the tensor itself would also rename it in the protobuf that it is from."""
     shape = ir.Shape(tensor.shape.numpy())
     return ir.LazyTensor(lambda: tensor, tensor.dtype, shape, name=name, metadata_props=dict(tensor.metadata_props))
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a node is known by: its name and its metadata."""
+    """The name and metadata of a node."""
 
     name: str
     metadata: dict[str, str]
 
 
 class Memory:
-    """The origins of a model's nodes, to give to the nodes that a library's pass puts in their place."""
+    """Names and metadata of a model's nodes, to restore after a library's pass has replaced nodes."""
 
     def __init__(self, model: ir.Model) -> None:
         self._names = {node: node.name for node in all_nodes(model.graph)}
@@ -97,9 +97,9 @@ class Memory:
         }
 
     def restore(self, model: ir.Model) -> None:
-        """Give old nodes their names back, and new ones the name and metadata of the node that they stand for.
+        """Restore the names of old nodes; give new nodes the name and metadata of the old node that they replace.
 
-        A new node stands for the one whose value it makes, else for the one that its first consumer stands for.
+        A new node replaces the old node that produced a value of that name, else the one that its consumer replaces.
         """
         origins: dict[ir.Node, Origin] = {}
         for node in ir.traversal.RecursiveGraphIterator(model.graph, reverse=True):

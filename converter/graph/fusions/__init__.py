@@ -1,6 +1,6 @@
-"""Fusions: nodes that an exporter made of one operator are replaced by that operator, before the operator tables.
+"""Fusions: replace nodes that an exporter wrote for one operator by that operator, before lowering.
 
-Each fusion is a pattern beside its replacement, an operator of ONNX where there is one (`LayerNormalization`, `Gelu`),
+Each fusion is a pattern and its replacement, an operator of ONNX where there is one (`LayerNormalization`, `Gelu`),
 else one of the domain `fusion` (`FusedOperator`, which `operator_maps.fusions` holds). A replacement keeps the names of
 values and weights, gets the scope of the nodes that it replaces, and records these as its provenance
 (`merged_nodes_of`), so that the report lists every node of the source.
@@ -85,22 +85,22 @@ __all__ = [
 
 
 PHASES: Mapping[str, Sequence[Step]] = {
-    "recurrent layers": (),  # LSTM, GRU, RNN; before other phases change the nodes that make their weights
+    "recurrent layers": (),  # LSTM, GRU, RNN; before other phases change the nodes that compute their weights
     "broadcasts": (broadcasts.drop_expansions,),
     "layout": (layout.sink_transposes,),
     "windows": windows.FUSIONS,
     "stacks": (),  # Stack; after windows, whose slices are stacked
     "pools": (),  # AdaptiveAvgPool
-    "masks": masks.FUSIONS,  # before other phases use their shapes
+    "masks": masks.FUSIONS,  # before other phases read their shapes
     "products": (),  # Dense: products with a matrix and their biases
     "sequences": sequences.FUSIONS,
     "convolutions": convolution.FUSIONS,
     "activations": activations.FUSIONS,
     "norms": norms.FUSIONS,
-    "norms without a bias": norms.WITHOUT_BIAS,  # a part of the pattern of those above
-    "norms without a scale": (),  # Standardize; a part of the pattern of those above
-    "patches": (),  # Unfold; before views merges their reshapes with others
-    "heads": (),  # RepeatInterleave; before views, likewise
+    "norms without a bias": norms.WITHOUT_BIAS,  # their pattern is a part of the one with a bias
+    "norms without a scale": (),  # Standardize; its pattern is a part of those above
+    "patches": (),  # Unfold; before the phase views merges their Reshapes with others
+    "heads": (),  # RepeatInterleave; before the phase views, for the same reason
     "views": views.FUSIONS,  # and Roll
     "shuffles": shuffles.FUSIONS,  # and ChannelShuffle, PixelUnshuffle
     "attention": attention.FUSIONS,  # and RotateHalf
@@ -110,7 +110,7 @@ PHASES: Mapping[str, Sequence[Step]] = {
     "elements": (),  # Unbind
     "nested concatenations": (concatenations.nest,),
 }
-"""The phases in their order, with the steps that make operators of ONNX; a fused operator names its own phase."""
+"""The phases in order, with the steps that produce operators of ONNX; a `FusedOperator` names its own phase."""
 
 
 def fuse_operators(model: ir.Model, operators: Iterable[FusedOperator] = ()) -> None:
@@ -118,7 +118,7 @@ def fuse_operators(model: ir.Model, operators: Iterable[FusedOperator] = ()) -> 
 
     Args:
         model: normalised; it is changed.
-        operators: those that ONNX does not have.
+        operators: fused operators that ONNX does not have.
     """
     context = Context(UniqueNames.of(model))
     pipeline(context, operators).run(model)
@@ -140,7 +140,7 @@ _REQUIRED = {Property.SORTED, Property.UNIQUE_NODE_NAMES, Property.UNIQUE_VALUE_
 
 
 def _run(model: ir.Model, steps: Sequence[Step], context: Context) -> None:
-    """Run the functions of a phase one by one, then all its patterns in one sweep."""
+    """Run the functions of a phase one by one, then all its patterns in one pass over the graph."""
     for step in steps:
         if not isinstance(step, Fusion):
             step(model, context)

@@ -38,7 +38,7 @@ def product_of_scaled(a: Pattern, b: Pattern, c: Pattern, d: Pattern) -> Pattern
 
 
 def scaled_product(builder: Builder, a: ir.Value, b: ir.Value, c: float, d: float) -> ir.Value | None:
-    """One scale, of the product."""
+    """MatMul without the scales, then one Mul by `c * d`."""
     if a.dtype is None:
         return None
     scale = np.array(_root_of_head(c * d), a.dtype.numpy())
@@ -46,25 +46,25 @@ def scaled_product(builder: Builder, a: ir.Value, b: ir.Value, c: float, d: floa
 
 
 def _root_of_head(scale: float) -> float:
-    """The scale 1 / sqrt(n) for an integer n, the size of a head, without the error of rounding two square roots."""
+    """The exact scale 1 / sqrt(n) when `scale` is close to it for an integer n, the size of a head; else `scale`."""
     size = round(1 / scale**2) if scale else 0
     return size**-0.5 if size and math.isclose(scale, size**-0.5, rel_tol=3e-7) else scale
 
 
 def product_of_scaled_by_roots(a: Pattern, b: Pattern, square: Pattern) -> Pattern:
-    """The same with a scale that is computed from a shape."""
+    """MatMul of two tensors that are both multiplied by a square root, which is computed from a shape."""
     return op.MatMul(op.Mul(a, op.Sqrt(square)), op.Mul(b, op.Sqrt(square)))
 
 
 def product_scaled_by_square(builder: Builder, a: ir.Value, b: ir.Value, square: ir.Value) -> ir.Value:
-    """One scale, of the product."""
+    """MatMul without the scales, then one Mul by `square`."""
     if not set(shape_of(square) or ()) <= {1}:
         raise NoMatch(f"its scale has shape {shape_of(square)}")
     return builder.Mul(builder.MatMul(a, b), square)
 
 
 def guarded_softmax(scores: Pattern, mask: Pattern, zero: Pattern) -> Pattern:
-    """Softmax of masked scores, and zeros in place of NaN, which it gives for rows that a mask excludes entirely."""
+    """Softmax of masked scores, with NaN, its result for rows that are masked entirely, replaced by zeros."""
     weights = op.Softmax(op.Add(scores, mask), axis=-1)
     return op.Where(op.IsNaN(weights), scalar(zero), weights)
 
@@ -77,7 +77,7 @@ def softmax_of_finite(builder: Builder, scores: ir.Value, mask: ir.Value, zero: 
 
 
 def _allows_something(mask: ir.Value) -> bool:
-    """Whether every row of a mask that is added to scores has a finite number."""
+    """Whether every row of an additive mask, (..., queries, keys), has a finite element."""
     node = mask.producer()
     while node is not None and node.op_type in ("Expand", "Unsqueeze") and node.inputs[0] is not None:
         mask = node.inputs[0]

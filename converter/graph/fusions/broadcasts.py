@@ -13,7 +13,7 @@ from converter.shapes import Dim, Dims
 
 
 def drop_expansions(model: ir.Model, context: Context) -> None:
-    """Remove them where the results keep their shapes, which other inputs give (`expand_as` in torch)."""
+    """Remove Expand and leading Unsqueeze whose consumers broadcast to the same shapes (`expand_as` in torch)."""
     for graph in all_graphs(model):
         for node in graph:
             source = node.inputs[0] if _expands(node) else None
@@ -22,7 +22,7 @@ def drop_expansions(model: ir.Model, context: Context) -> None:
 
 
 def _expands(node: ir.Node) -> bool:
-    """Whether a node only broadcasts, as the operators that read it may do."""
+    """Whether a node is an Expand, or an Unsqueeze of leading axes only."""
     if node.domain or node.op_type not in ("Expand", "Unsqueeze"):
         return False
     axes = axes_of(node.inputs[1], node.outputs[0]) if node.op_type == "Unsqueeze" else ()
@@ -30,7 +30,7 @@ def _expands(node: ir.Node) -> bool:
 
 
 def narrow(value: ir.Value, shape: Dims | None) -> bool:
-    """Give a value another shape, and what is made of it element by element, when the ends keep theirs."""
+    """Set the shape of a value and of elementwise results that read it; False if a graph output would change."""
     shapes = None if shape is None or None in shape else _narrowed(value, shape)
     if shapes is None:
         return False
@@ -40,7 +40,7 @@ def narrow(value: ir.Value, shape: Dims | None) -> bool:
 
 
 def _narrowed(value: ir.Value, shape: Dims) -> dict[ir.Value, Dims] | None:
-    """The values that change when one gets another shape, with their new shapes; None where an end would change.
+    """The values that change with the shape of `value`, with their new shapes; None if that changes a graph output.
 
     A node that several paths reach is visited again only when another of its inputs has changed. No value changes
     more often than it has axes: extents only become 1.
@@ -66,7 +66,7 @@ def _narrowed(value: ir.Value, shape: Dims) -> dict[ir.Value, Dims] | None:
 
 
 def _broadcast(shapes: list[Dims | None]) -> Dims | None:
-    """The shape that shapes have together; None when that is unknown."""
+    """The shape that `shapes` broadcast to; None when it is unknown."""
     known = [shape for shape in shapes if shape is not None and None not in shape]
     if len(known) < len(shapes):
         return None

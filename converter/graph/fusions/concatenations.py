@@ -21,7 +21,7 @@ def nest(model: ir.Model, context: Context) -> None:
     In a densely connected block every layer reads the results of all layers before it.
     """
     for graph in all_graphs(model):
-        numbers: dict[Any, int] = {}  # one for each axis, and for each prefix of the inputs of a Concat along it
+        numbers: dict[Any, int] = {}  # an id for each axis, and for each prefix of a Concat's inputs along it
         made: dict[int, ir.Value] = {}
         for node in graph:
             if node.op_type != "Concat" or node.domain or len(node.inputs) > MOST_PARTS:

@@ -1,4 +1,4 @@
-"""Layout: transposes between NCHW and NHWC move down through elementwise operators until they meet their inverse."""
+"""Layout: move transposes between NCHW and NHWC after elementwise operators until they reach their inverse."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from converter.graph.unique_names import UniqueNames
 from converter.graph.walk import all_graphs
 
 _BY_AXIS = ("Pad", "ReduceMean")
-"""What names axes in a constant behind the tensor, which `_moved` knows how to write for the other layout."""
+"""Operators whose second input has constant axes, or amounts per axis, which `_moved` converts to the other layout."""
 
 
 def sink_transposes(model: ir.Model, context: Context) -> None:
-    """Move transposes of the layout after elementwise operators; a transpose that meets its inverse is removed."""
+    """Move layout transposes after elementwise operators; a transpose that reaches its inverse is removed with it."""
     for graph in all_graphs(model):
         for node in graph:
             if node.domain:
@@ -36,14 +36,14 @@ def sink_transposes(model: ir.Model, context: Context) -> None:
 
 
 def _can_sink(node: ir.Node) -> bool:
-    """Whether a transpose of the layout may move from the inputs of a node to its output."""
+    """Whether a layout transpose may move from the inputs of a node to its output."""
     if node.op_type == "ReduceMean" and attribute(node, "keepdims") != 1:
         return False
     return has_trait(node, Trait.ELEMENTWISE) or (node.op_type in _BY_AXIS and not node.domain)
 
 
 def _sink(node: ir.Node, names: UniqueNames) -> None:
-    """Move the transposes of a node's inputs to its output, when all have one permutation; scalars need none."""
+    """Move the transposes of a node's inputs to its output, if all have the same permutation; scalars need none."""
     perms: set[tuple[int, ...]] = set()
     sources: list[ir.Value | None] = []
     for value in node.inputs:
@@ -85,13 +85,13 @@ def _swap_provenance(one: ir.Node, other: ir.Node) -> None:
 
 
 def _is_larger(constant: ir.Value, rank: int) -> bool:
-    """Whether a constant is more than a number, or has more axes than a tensor of this rank."""
+    """Whether a constant has more than one element, or more than `rank` axes."""
     tensor = constant.const_value
     return tensor is None or tensor.size > 1 or len(tensor.shape) > rank
 
 
 def _cancel(node: ir.Node) -> None:
-    """Remove a transpose that is the inverse of the one before it."""
+    """Remove a transpose that is the inverse of the transpose that produces its input."""
     before = _layout(node.inputs[0])
     if before is None or before.inputs[0] is None:
         return
@@ -101,10 +101,10 @@ def _cancel(node: ir.Node) -> None:
 
 
 def _layout(value: ir.Value | None) -> ir.Node | None:
-    """The transpose between channels first and last that makes a value, when it can sink through all that reads it.
+    """The layout transpose (channels first to last, or back) that produces a value; None when there is none.
 
     Raises:
-        NoMatch: it cannot.
+        NoMatch: it cannot move after all nodes that read the value.
     """
     node = None if value is None else value.producer()
     if value is None or node is None or node.op_type != "Transpose" or node.domain or value.is_graph_output():
@@ -122,7 +122,7 @@ def _layout(value: ir.Value | None) -> ir.Node | None:
 
 
 def _moved(node: ir.Node, perm: Sequence[int]) -> list[int] | None:
-    """The axes, or the amounts for each, that a node names of a transposed tensor as those of the tensor itself."""
+    """A node's axes, or amounts per axis, for the tensor before the transpose; None if they are not constant."""
     numbers = numbers_of(node.inputs[1]) if 1 < len(node.inputs) < 4 else None
     rank = len(perm)
     if numbers is not None and node.op_type == "ReduceMean":

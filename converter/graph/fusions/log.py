@@ -11,8 +11,8 @@ import onnx_ir as ir
 _LOGGER = logging.getLogger("converter.graph.fusions")
 
 
-class NoMatch(Exception):  # noqa: N818 - it is an answer, not an error
-    """Why nodes that look like an operator are not that operator; `node` is where, the last of them by default."""
+class NoMatch(Exception):  # noqa: N818 - it is a result, not an error
+    """The reason why nodes that resemble an operator are not that operator; `node` is where, the last by default."""
 
     def __init__(self, reason: str, node: ir.Node | None = None) -> None:
         super().__init__(reason)
@@ -20,7 +20,7 @@ class NoMatch(Exception):  # noqa: N818 - it is an answer, not an error
 
 
 class FusionLog:
-    """Matches and near misses of one conversion; near misses inside patterns are noted only where somebody listens."""
+    """Matches and near misses of one conversion; partial matches of patterns are recorded only if INFO is logged."""
 
     def __init__(self) -> None:
         self.is_detailed = _LOGGER.isEnabledFor(logging.INFO)
@@ -32,11 +32,11 @@ class FusionLog:
         self._matches[fusion] += 1
 
     def miss(self, fusion: str, reason: NoMatch, root: ir.Node) -> None:
-        """Note that the nodes that end in `root` are nearly what a fusion replaces."""
+        """Record a near miss: the nodes that end in `root` match a fusion except for `reason`."""
         self._misses[fusion][root] = (str(reason), reason.node or root)
 
     def write(self) -> None:
-        """Log everything; a near miss of one fusion that is a match of another is none."""
+        """Log all matches, and near misses whose nodes no other fusion has replaced."""
         for line in self._lines() if self.is_detailed else ():
             _LOGGER.info("%s", line)
 

@@ -14,16 +14,16 @@ from converter.graph.fusions.rewrite import Builder, Fusion
 from converter.graph.queries import attribute, axes_of, number_of, rank_of, shape_of
 from converter.shapes import Dim
 
-_LARGEST = 1 << 22  # elements of a constant that are looked at
+_LARGEST = 1 << 22  # elements of a constant that is compared
 _FARTHEST = 64
-"""Nodes before a mask that are visited, for each node that reads it: exporters write fewer."""
+"""Limit of nodes that are visited before a mask, for each node that reads it: exporters write fewer."""
 
 
 @dataclass(frozen=True)
 class Count:
-    """A tensor that counts 0, 1, 2, … along one of its axes, and along no other.
+    """A tensor whose elements are their positions 0, 1, 2, … along one axis, the same for all other axes.
 
-    `axis` counts from the last one, which is -1; `limit` is the value that it stops at, None where that is known.
+    `axis` is negative, -1 for the last one; `limit` is the limit of the Range that computes it, None for a constant.
     """
 
     axis: int
@@ -32,7 +32,7 @@ class Count:
 
 
 def count_of(value: ir.Value | None) -> Count | None:
-    """How a value counts; None when it does not."""
+    """The `Count` of a value; None when its elements are not positions along one axis."""
     views: list[ir.Node] = []
     while value is not None and value.const_value is None and len(views) < _FARTHEST:
         node = value.producer()
@@ -48,7 +48,7 @@ def count_of(value: ir.Value | None) -> Count | None:
 
 
 def _count_of_source(value: ir.Value | None) -> Count | None:
-    """How a constant or a Range counts."""
+    """The `Count` of a constant or a Range."""
     if value is None:
         return None
     if value.const_value is not None:
@@ -62,7 +62,7 @@ def _count_of_source(value: ir.Value | None) -> Count | None:
 
 
 def _unsqueezed(count: Count, node: ir.Node) -> Count | None:
-    """How the result of an Unsqueeze counts when its input does."""
+    """The `Count` of an Unsqueeze's result, from that of its input."""
     axes, rank = axes_of(node.inputs[1], node.outputs[0]), rank_of(node.outputs[0])
     if axes is None or rank is None:
         return None
@@ -85,12 +85,12 @@ def _count_of_constant(tensor: ir.TensorProtocol) -> Count | None:
 
 
 def gathered_by_grid(x: Pattern, indices: Pattern) -> Pattern:
-    """`x[i[:, None], j]`, as torch's masks look up who is padding."""
+    """`x[i[:, None], j]`, as torch's masks read the padding mask."""
     return op.GatherND(x, indices, batch_dims=0)
 
 
 def view_with_new_axes(builder: Builder, x: ir.Value, indices: ir.Value) -> ir.Value | None:
-    """`x[:n, None, :m]`, when every index counts along an axis of its own and these are in order."""
+    """`x[:n, None, :m]`, when every index counts positions along a different axis of the grid, in increasing order."""
     extents, grid, rank = shape_of(x), shape_of(indices), rank_of(indices)
     counts = _counts(indices)
     if extents is None or grid is None or rank is None or len(counts) != len(extents):
@@ -106,7 +106,7 @@ def view_with_new_axes(builder: Builder, x: ir.Value, indices: ir.Value) -> ir.V
 
 
 def _counts(indices: ir.Value) -> list[Count]:
-    """How every index counts, in the grid without the last axis; empty when one does not."""
+    """The `Count` of each index in `indices`, (*grid, rank of x), over the grid's axes; empty when one has none."""
     if indices.const_value is not None and indices.const_value.size <= _LARGEST and indices.const_value.shape:
         parts = np.moveaxis(indices.const_value.numpy(), -1, 0)
         counts = [_count_of_constant(ir.tensor(np.ascontiguousarray(part))) for part in parts]
@@ -140,17 +140,17 @@ def _beginning(builder: Builder, x: ir.Value, axes: list[int], counts: list[Coun
 
 
 def both(a: Pattern, b: Pattern, y: Pattern) -> Pattern:
-    """And."""
+    """And of two conditions."""
     return named(y, op.And(a, b))
 
 
 def keep_other_condition(builder: Builder, a: ir.Value, b: ir.Value, y: ir.Value) -> ir.Value | None:
-    """One condition, when the other is always true and no shape after it depends on it."""
+    """Condition `b`, when `a` is always true and no later shape depends on it."""
     return b if is_true(a) and narrow(y, shape_of(b)) else None
 
 
 def is_true(value: ir.Value | None) -> bool:
-    """Whether a condition holds everywhere: a constant, or that a position is not negative."""
+    """Whether all elements of a condition are true: of a constant, or of `position >= 0`."""
     pending = [value]
     for _ in range(_FARTHEST):
         if not pending:
@@ -163,7 +163,7 @@ def is_true(value: ir.Value | None) -> bool:
 
 
 def _conditions_of(value: ir.Value | None) -> Sequence[ir.Value | None] | None:
-    """The conditions whose truth makes this one true, none for a constant that is true; None where that is unknown."""
+    """Conditions that together imply this one, empty if it is always true; None if unknown."""
     if value is None:
         return None
     if value.const_value is not None:

@@ -16,16 +16,16 @@ def over_root(x: Pattern, square: Pattern) -> Pattern:
 
 
 def mean(x: Pattern, axes: Pattern) -> Pattern:
-    """The mean over axes that stay."""
+    """The mean over `axes`, which stay with extent 1 (keepdims)."""
     return op.ReduceMean(x, axes, keepdims=1)
 
 
 def mean_square(x: Pattern, axes: Pattern) -> Pattern:
-    """The mean of the squares over axes that stay."""
+    """The mean of the squares over `axes`, which stay with extent 1 (keepdims)."""
     return mean(either(x * x, op.Pow(x, 2)), axes)
 
 
-# Statistics of the sample
+# Statistics computed from the input
 
 
 def deviation_over_root(x: Pattern, axes: Pattern, epsilon: Pattern, gamma: Pattern, beta: Pattern) -> Pattern:
@@ -36,7 +36,7 @@ def deviation_over_root(x: Pattern, axes: Pattern, epsilon: Pattern, gamma: Patt
 
 
 def factor_and_rest(x: Pattern, axes: Pattern, epsilon: Pattern, gamma: Pattern, beta: Pattern) -> Pattern:
-    """The same as `x * factor + rest`, which is how TensorFlow and Keras write it."""
+    """The same in the form `x * factor + rest`, as TensorFlow and Keras write it."""
     center = mean(x, axes)
     factor = over_root(constant(gamma), mean_square(x - center, axes) + scalar(epsilon))
     rest = either(constant(beta) - op.Mul(center, factor), op.Mul(op.Neg(center), factor) + constant(beta))
@@ -52,7 +52,7 @@ def scaled_deviation_over_root(x: Pattern, axes: Pattern, epsilon: Pattern, gamm
 def layer_instance_or_group_norm(
     builder: Builder, x: ir.Value, axes: ir.Value, epsilon: float, gamma: ir.Value, beta: ir.Value | None = None
 ) -> ir.Value:
-    """LayerNormalization; with a number for each channel Instance- or GroupNormalization."""
+    """LayerNormalization; with scale and bias per channel, InstanceNormalization or GroupNormalization."""
     rank, count = rank_of(x) or 0, _count_last(x, axes)
     normalised = (shape_of(x) or ())[rank - count :]
     if spans(gamma, normalised) and (beta is None or spans(beta, normalised)):
@@ -68,10 +68,10 @@ def layer_instance_or_group_norm(
 
 
 def _count_last(x: ir.Value, axes: ir.Value) -> int:
-    """How many axes from the last one on `axes` are.
+    """The number of `axes`, which must be the last axes of `x`.
 
     Raises:
-        NoMatch: they are others, or unknown.
+        NoMatch: they are other axes, or unknown.
     """
     positive, rank = axes_of(axes, x), rank_of(x)
     if not positive or rank is None:
@@ -82,13 +82,13 @@ def _count_last(x: ir.Value, axes: ir.Value) -> int:
 
 
 def _are_per_channel(x: ir.Value, *vectors: ir.Value) -> bool:
-    """Whether vectors have one number for each channel of x, (N, C, ...)."""
+    """Whether vectors have one element for each channel of x, (N, C, ...): shape (C, 1, ...)."""
     wanted = (shape_of(x) or ())[1:2] + (1,) * ((rank_of(x) or 0) - 2)
     return all(spans(vector, wanted) for vector in vectors)
 
 
 def _per_channel(builder: Builder, x: ir.Value, *vectors: ir.Value) -> list[ir.Value]:
-    """Vectors of one number for each channel of x, (N, C, ...), in the shape (C,).
+    """Reshape vectors with one element for each channel of x, (N, C, ...), to (C,).
 
     Raises:
         NoMatch: one has another shape.
@@ -100,7 +100,7 @@ def _per_channel(builder: Builder, x: ir.Value, *vectors: ir.Value) -> list[ir.V
 
 
 def over_root_mean_square(x: Pattern, axes: Pattern, epsilon: Pattern, gamma: Pattern) -> Pattern:
-    """A value over the root of its mean square, times a scale."""
+    """A value divided by the square root of its mean square, times a scale."""
     return over_root(x * constant(gamma), mean_square(x, axes) + scalar(epsilon))
 
 
@@ -124,7 +124,7 @@ def norm_of_groups(
     gamma: Pattern,
     beta: Pattern,
 ) -> Pattern:
-    """An InstanceNormalization whose channels are groups of channels."""
+    """An InstanceNormalization of channels reshaped to groups, then a scale and a bias per channel."""
     groups = op.InstanceNormalization(op.Reshape(x, split), ones, zeros, epsilon=epsilon)
     return named(y, op.Reshape(groups, shape)) * constant(gamma) + constant(beta)
 
@@ -150,10 +150,10 @@ def group_norm(
 
 
 def _want_no_scale(ones: ir.Value, zeros: ir.Value) -> None:
-    """Check that a norm has no scale and bias of its own.
+    """Check that a normalisation has scale 1 and bias 0.
 
     Raises:
-        NoMatch: it has.
+        NoMatch: it has others.
     """
     if not is_filled(ones, 1) or not is_filled(zeros, 0):
         raise NoMatch("the InstanceNormalization has a scale or bias of its own")
@@ -180,7 +180,7 @@ def instance_norm(
     return builder.InstanceNormalization(x, *_per_channel(builder, x, gamma, beta), epsilon=epsilon)
 
 
-# Given statistics
+# Constant statistics
 
 
 def running_deviation_over_root(
@@ -194,7 +194,7 @@ def running_deviation_over_root(
 def running_factor_and_rest(
     x: Pattern, mean: Pattern, variance: Pattern, epsilon: Pattern, gamma: Pattern, beta: Pattern
 ) -> Pattern:
-    """The same as `x * factor + rest`."""
+    """The same in the form `x * factor + rest`."""
     factor = over_root(constant(gamma), constant(variance) + scalar(epsilon))
     return op.Mul(x, factor) + (constant(beta) - op.Mul(constant(mean), factor))
 

@@ -1,4 +1,4 @@
-"""Padding with zeros as an attribute of the convolution or pool that reads the padded tensor."""
+"""Merge a Pad with zeros into the attribute `pads` of the convolution or pool that reads it."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def padded_convolution_with_bias(x: Pattern, pads: Pattern, weight: Pattern, bia
 def convolution(
     builder: Builder, x: ir.Value, pads: ir.Value, weight: ir.Value, y: ir.Value, bias: ir.Value | None = None
 ) -> ir.Value:
-    """Conv with pads of its own."""
+    """Conv with the padding in its attribute `pads`."""
     inputs = (x, weight) if bias is None else (x, weight, bias)
     return builder.Conv(*inputs, **_with_pads(y, pads))
 
 
 def padded_average(x: Pattern, pads: Pattern, y: Pattern) -> Pattern:
-    """An average pool of a padded tensor, without a rest at the end that is rounded up."""
+    """An average pool of a padded tensor, without `ceil_mode`."""
     return named(y, op.AveragePool(_zeros_around(x, pads), ceil_mode=0))
 
 
 def average_pool(builder: Builder, x: ir.Value, pads: ir.Value, y: ir.Value) -> ir.Value:
-    """AveragePool that counts its padding, as it counted the zeros."""
+    """AveragePool that includes its padding in the average, as it included the zeros."""
     attributes, node = _with_pads(y, pads), y.producer()
     if node is None or (any(attribute(node, "pads") or ()) and not _counts_padding(node)):
         raise NoMatch("it has padding of its own, which it does not count")
@@ -52,10 +52,10 @@ def _counts_padding(node: ir.Node) -> bool:
 
 
 def _with_pads(y: ir.Value, pads: ir.Value) -> dict[str, Any]:
-    """The attributes of the layer that makes `y`, `pads` added to its own.
+    """The attributes of the layer that produces `y`, with `pads` added to its own.
 
     Raises:
-        NoMatch: the layer would mean something else.
+        NoMatch: an attribute cannot express this padding.
     """
     node, more = y.producer(), numbers_of(pads)
     if node is None or more is None or attribute(node, "auto_pad") not in ("NOTSET", "VALID"):

@@ -3,8 +3,8 @@
     def silu(x):
         return x * op.Sigmoid(x)
 
-A pattern's parameters are variables; one that occurs twice is one value. `*` and `/` find a product however it was
-arranged: `x * 0.5 * y`, `(x / 2) * y` and `0.5 * (x * y)` are one pattern. `+` finds its operands in either order.
+A pattern's parameters are variables; one that occurs twice is one value. `*` and `/` match a product in any
+arrangement: `x * 0.5 * y`, `(x / 2) * y` and `0.5 * (x * y)` are one pattern. `+` matches its operands in either order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from converter.graph.traits import Trait, has_trait
 PatternLike: TypeAlias = "Pattern | float | None"
 
 LONGEST_PRODUCT = 32
-"""Nodes of a product that are read at most; no pattern is a longer product."""
+"""Maximum number of nodes that are read of one product; no pattern needs more."""
 
 
 def pattern_of(function: Callable[..., Pattern]) -> Pattern:
@@ -58,7 +58,7 @@ def either(*patterns: Pattern) -> Pattern:
 
 
 class _Operators:
-    """`op.Relu(x)`: the first output of an operator; attributes that it does not name are free."""
+    """`op.Relu(x)`: the first output of an operator; attributes that are not given may have any value."""
 
     def __getattr__(self, op_type: str) -> Callable[..., Pattern]:
         def make(*inputs: PatternLike, domain: str = "", **attributes: Any) -> Pattern:
@@ -72,7 +72,7 @@ op = _Operators()
 
 @dataclass
 class PartialMatch:
-    """How far the longest match came that failed, in nodes, what it failed at, and the node there."""
+    """The longest match that failed: its number of nodes, the reason, and the node that did not match."""
 
     length: int = 0
     reason: str = ""
@@ -96,7 +96,7 @@ class Match:
         return Match(self.bound, self.nodes + nodes, self.partial)
 
     def fail(self, wanted: str | float, value: ir.Value | None) -> None:
-        """Record that `value` does not match, when no other attempt covered as many nodes."""
+        """Record that `value` does not match, if this is the longest failed match so far."""
         if self.partial is not None and value is not None and len(self.nodes) > self.partial.length:
             node = value.producer()
             given = node.op_type if node is not None else f"a tensor of shape {value.shape}"
@@ -108,7 +108,7 @@ class Pattern:
     """An expression over values of a graph."""
 
     roots: frozenset[str] = frozenset()
-    """The operators that can make its value."""
+    """The operators that can produce its value."""
     needs: frozenset[str] = frozenset()
     """Operators that a graph must have for the pattern to match."""
 
@@ -213,7 +213,7 @@ class _Number(Pattern):
 
 @dataclass(frozen=True)
 class _Absent(Pattern):
-    """An input that is left out."""
+    """An omitted input."""
 
     def match(self, value: ir.Value | None, match: Match) -> Iterator[Match]:
         if value is None:
@@ -280,7 +280,7 @@ class _Product(Pattern):
         return _Product((), number=item.number) if isinstance(item, _Number) else _Product((item,))
 
     def times(self, other: _Product) -> _Product:
-        """The product of two."""
+        """The product of this product and another one."""
         factors, divisors = self._factors + other._factors, self._divisors + other._divisors
         return _Product(factors, divisors, self._number * other._number)
 
@@ -314,7 +314,7 @@ class _Terms:
     nodes: list[ir.Node] = field(default_factory=list)
 
     def collect(self, value: ir.Value, divide: bool = False, root: bool = False) -> None:
-        """Add a term; where it is a product that nothing else uses, its own terms."""
+        """Add a term; if it is a product with a single use, add the terms of that product."""
         number = number_of(value)
         if number:
             self.number *= 1 / number if divide else number

@@ -34,12 +34,12 @@ def replace(old: Iterable[ir.Node], new: Sequence[ir.Node], results: Mapping[ir.
 
 
 def _adjacent(gone: ir.Value, stays: ir.Value) -> ir.Node:
-    """The node that gets the provenance of a removed one: the producer of its input, else a node that reads it."""
+    """The node that gets the provenance of a removed one: the producer of `stays`, else a node that reads `gone`."""
     return stays.producer() or gone.consumers()[0]
 
 
 def _remove_unused(nodes: Iterable[ir.Node | None]) -> list[ir.Node]:
-    """Remove those of `nodes` whose results nothing reads, and tsuccessor producers likewise; returns the removed."""
+    """Remove those of `nodes` whose results nothing reads, then their producers likewise; return the removed nodes."""
     pending, gone = list(nodes), []
     while pending:
         node = pending.pop()
@@ -52,7 +52,7 @@ def _remove_unused(nodes: Iterable[ir.Node | None]) -> list[ir.Node]:
 
 
 def replace_value(old: ir.Value, new: ir.Value) -> None:
-    """Replace `old` by `new` for all that read it; a value of a new node gets its name, type and shape too."""
+    """Replace all uses of `old` by `new`; the value of a new node also gets its name, type and shape."""
     producer = new.producer()
     if producer is not None and producer.graph is None:
         new.name, new.type, new.shape = old.name, old.type, old.shape if old.shape is not None else new.shape

@@ -1,4 +1,4 @@
-"""Rewriting: find the patterns of a graph and put an operator in the place of each."""
+"""Rewriting: find patterns in a graph and replace each by an operator."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from converter.graph.walk import all_graphs
 from converter.shapes import Dim, Dims
 
 _MOST_REPLACEMENTS = 10
-"""For each node of a model, before the fusions are taken to replace each other's results without end."""
+"""Limit of replacements per node of a model; more mean that fusions replace each other's results without end."""
 
 DOMAIN = "fusion"
 """The domain of operators that ONNX does not have."""
 
 FEWEST = 4
-"""A match of so many nodes that fails is a near miss, which is worth a line in the log."""
+"""A failed match of at least so many nodes is a near miss, which is logged."""
 
 Shape: TypeAlias = Dims
 """The extents of a tensor: numbers, symbolic dimensions, None where unknown."""
@@ -38,15 +38,15 @@ Shape: TypeAlias = Dims
 
 @dataclass(frozen=True)
 class FusedOperator:
-    """An operator that ONNX does not have: how it is found, what it computes, and what it becomes.
+    """An operator that ONNX does not have: its fusions, its shape and reference functions, and its row.
 
     Attributes:
         name: its name in the domain `fusion`.
         phase: when its steps run, a key of `converter.graph.fusions.PHASES`.
-        steps: what replaces nodes by it.
-        shape: the shapes of the inputs (None for one that is left out) and the attributes to the shape of the output,
-            a list of shapes when there are several; it is asked only when all ranks are known.
-        reference: the inputs as NumPy arrays (None likewise) and the attributes to the output, a tuple of several.
+        steps: the fusions that replace nodes by it.
+        shape: a function from the shapes of the inputs (None for an omitted one) and the attributes to the output's
+            shape, or a list of shapes for several outputs; called only when all ranks are known.
+        reference: a function from the inputs, NumPy arrays or None, and the attributes to the output, or a tuple.
         row: the row of the operator tables.
     """
 
@@ -58,7 +58,7 @@ class FusedOperator:
     row: Callable[..., Any]
 
     def node(self, inputs: Sequence[ir.Value | None], outputs: int = 1, **attributes: Any) -> ir.Node:
-        """A new node; its outputs have the type of the first input, and the shapes that `shape` gives."""
+        """A new node; its outputs have the type of the first input, and the shapes that `shape` returns."""
         node = ir.node(self.name, inputs, attributes, domain=DOMAIN, num_outputs=outputs)
         shapes = [None if value is None else shape_of(value) for value in inputs]
         known = all(value is None or shape is not None for value, shape in zip(inputs, shapes, strict=True))
@@ -75,7 +75,7 @@ def shape_of_first(x: Shape, **attributes: Any) -> Shape:
 
 
 class Builder:
-    """Makes the nodes of a replacement: `op.Gelu(x, approximate="tanh")` returns the new node's value."""
+    """Creates the nodes of a replacement: `op.Gelu(x, approximate="tanh")` returns the new node's value."""
 
     def __init__(self, root: ir.Node, names: UniqueNames) -> None:
         self.nodes: list[ir.Node] = []
@@ -91,7 +91,7 @@ class Builder:
         return make
 
     def fused(self, operator: FusedOperator, *inputs: ir.Value | None, **attributes: Any) -> ir.Value:
-        """The output of an operator that ONNX does not have."""
+        """Create a node of an operator that ONNX does not have; return its first output."""
         return self._add(operator.node(inputs, **attributes)).outputs[0]
 
     def _add(self, node: ir.Node) -> ir.Node:
@@ -109,7 +109,7 @@ class Builder:
         return value
 
     def reshaped(self, value: ir.Value, shape: Sequence[Dim]) -> ir.Value:
-        """A value in another shape, whose extents are numbers; itself when it has that."""
+        """Reshape a value to a static shape; return the value itself if it has that shape."""
         if shape_of(value) == shape:
             return value
         return self.Reshape(value, self.constant("shape", np.array(shape, np.int64)))
@@ -117,13 +117,13 @@ class Builder:
 
 @dataclass(frozen=True)
 class Fusion:
-    """A pattern, and what makes the operator that it was.
+    """A pattern, and the function that creates its replacement.
 
     Attributes:
         function: writes the pattern over its parameters, the variables.
         replacement: takes a `Builder` and, by their names, the values of those variables that it needs; returns the
-            value that replaces the pattern's, or None when this case is not the operator after all. It raises NoMatch
-            instead where a reader of the script would ask why.
+            value that replaces the pattern's, or None when the match is not the operator. It raises NoMatch instead
+            where the log should give the reason.
     """
 
     function: Callable[..., Pattern]
@@ -131,22 +131,22 @@ class Fusion:
 
     @property
     def name(self) -> str:
-        """What the log calls it: `batch_norm from running_factor_and_rest`."""
+        """Its name in the log: `batch_norm from running_factor_and_rest`."""
         return f"{self.replacement.__name__} from {self.function.__name__}"
 
     @cached_property
     def pattern(self) -> Pattern:
-        """The pattern; values inside it must have no other use."""
+        """The pattern; its intermediate values must have no other uses."""
         return pattern_of(self.function)
 
     @cached_property
     def _wanted(self) -> list[str]:
-        """The variables that the replacement takes."""
+        """The variables that are parameters of the replacement."""
         taken = variables_of(self.replacement)
         return [name for name in variables_of(self.function) if name in taken]
 
     def apply(self, root: ir.Node, context: Context) -> Sequence[ir.Node] | None:
-        """Replace the nodes that end in `root`, when they match; returns the new nodes, None when they do not."""
+        """Replace the nodes that end in `root` if they match; return the new nodes, or None if they do not match."""
         near_miss: NoMatch | None = None
         partial = PartialMatch() if context.log.is_detailed else None
         for match in self.pattern.match(root.outputs[0], Match(partial=partial)):
@@ -166,10 +166,10 @@ class Fusion:
         return None
 
     def _replace(self, root: ir.Node, match: Match, names: UniqueNames) -> Sequence[ir.Node] | None:
-        """Replace the nodes of a match; returns the new ones, None when this is another case.
+        """Replace the nodes of a match; return the new nodes, or None if the match is not the operator.
 
         Raises:
-            NoMatch: this is nearly the case.
+            NoMatch: it is a near miss.
         """
         covered = set(match.nodes)
         inner = [node for node in match.nodes if node is not root and not _is_private(node, covered)]
@@ -195,12 +195,12 @@ class Context:
 
 @dataclass(frozen=True)
 class NodeFusion:
-    """A step that looks at every node of one operator.
+    """A step that visits every node of one operator.
 
     Attributes:
         op_type: the operator, of ONNX.
-        function: replaces a node and those around it, and says whether it did; it raises NoMatch where a reader of the
-            script would ask why not.
+        function: replaces a node and those around it, and returns whether it did; it raises NoMatch where the log
+            should give the reason.
     """
 
     op_type: str
@@ -220,7 +220,7 @@ class NodeFusion:
 
 
 Step: TypeAlias = Fusion | Callable[[ir.Model, Context], None]
-"""A part of a phase: a pattern, or a function that rewrites the model."""
+"""A part of a phase: a fusion of a pattern, or a function that rewrites the model."""
 
 
 def _is_private(node: ir.Node, covered: set[ir.Node]) -> bool:
@@ -230,7 +230,7 @@ def _is_private(node: ir.Node, covered: set[ir.Node]) -> bool:
 
 
 def rewrite(model: ir.Model, fusions: Sequence[Fusion], context: Context) -> None:
-    """Replace every occurrence of these patterns, sub-graphs included; what one makes, another may use.
+    """Replace every occurrence of these patterns, sub-graphs included; new nodes may match other patterns.
 
     Args:
         model: at the opset of normalisation.

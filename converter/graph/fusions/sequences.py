@@ -1,4 +1,4 @@
-"""Layers for sequences (N, C, L), which TensorFlow writes as layers for images with one row."""
+"""1-D layers for sequences (N, C, L), which TensorFlow writes as 2-D layers for images with one row."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from converter.shapes import Dim
 
 
 def transposed_row(x: Pattern, axes: Pattern, perm: Pattern) -> Pattern:
-    """A transposition of a tensor that just got an axis."""
+    """Unsqueeze, then Transpose."""
     return op.Transpose(op.Unsqueeze(x, axes), perm=perm)
 
 
 def row_of_transposed(builder: Builder, x: ir.Value, axes: ir.Value, perm: tuple[int, ...]) -> ir.Value | None:
-    """The axis for the tensor, transposed itself."""
+    """Transpose of the other axes, then Unsqueeze."""
     new = numbers_of(axes)
     if new is None or len(new) != 1:
         return None
@@ -32,13 +32,13 @@ def row_of_transposed(builder: Builder, x: ir.Value, axes: ir.Value, perm: tuple
 
 
 def pool_of_row(x: Pattern, axes: Pattern, y: Pattern) -> Pattern:
-    """A pool for images, of an image of a single row."""
+    """A 2-D pool of an Unsqueeze, which adds an axis of one row."""
     row = op.Unsqueeze(x, axes)
     return named(y, either(op.MaxPool(row), op.AveragePool(row)))
 
 
 def convolution_of_row(x: Pattern, axes: Pattern, y: Pattern, weight: Pattern) -> Pattern:
-    """A convolution for images, of an image of a single row."""
+    """A 2-D convolution of an Unsqueeze, which adds an axis of one row."""
     row = op.Unsqueeze(x, axes)
     return named(y, either(op.Conv(row, weight), op.ConvTranspose(row, weight)))
 
@@ -57,7 +57,7 @@ def layer_of_sequence(
     weight: ir.Value | None = None,
     bias: ir.Value | None = None,
 ) -> ir.Value:
-    """The layer for sequences, and then the row."""
+    """The 1-D layer, then Unsqueeze."""
     node, new = y.producer(), numbers_of(axes)
     if node is None or len(node.outputs) > 1 or rank_of(x) != 3 or new is None or new[0] % 4 < 2:
         raise NoMatch("its input is no sequence, (N, C, L), with an axis beside the last")
@@ -75,11 +75,10 @@ def layer_of_sequence(
 
 
 def _without_axis(node: ir.Node, place: int) -> dict[str, Any]:
-    """A layer's attributes without one of an image's two axes.
+    """A 2-D layer's attributes without those of the spatial axis `place`, 0 or 1.
 
     Raises:
-        NoMatch: it is padded there; or it is an average that is padded at one end only, which has a function for images
-            and no layer for sequences.
+        NoMatch: that axis is padded; or an average pool is padded at one end only, which `nn.AvgPool1d` lacks.
     """
     found = {}
     for name, given in node.attributes.items():
@@ -97,7 +96,7 @@ def _without_axis(node: ir.Node, place: int) -> dict[str, Any]:
 
 
 def _reshaped_once(builder: Builder, weight: ir.Value, shape: Sequence[Dim]) -> ir.Value:
-    """A weight in another shape; layers that share the weight share that, too."""
+    """Reshape a weight; layers that share the weight share the Reshape too."""
     for user in weight.consumers():
         if user.op_type == "Reshape" and numbers_of(user.inputs[1]) == shape:
             return user.outputs[0]
@@ -105,12 +104,12 @@ def _reshaped_once(builder: Builder, weight: ir.Value, shape: Sequence[Dim]) -> 
 
 
 def squeezed_row(x: Pattern, axes: Pattern, squeezed: Pattern) -> Pattern:
-    """An axis that comes and goes."""
+    """Unsqueeze, then Squeeze."""
     return op.Squeeze(op.Unsqueeze(x, axes), squeezed)
 
 
 def identity(builder: Builder, x: ir.Value, axes: ir.Value, squeezed: ir.Value) -> ir.Value | None:
-    """The tensor itself."""
+    """The input of the Unsqueeze, when the Squeeze removes the same axes."""
     rank, new, gone = rank_of(x), numbers_of(axes), numbers_of(squeezed)
     if rank is None or new is None or gone is None:
         return None

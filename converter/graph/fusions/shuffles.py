@@ -12,14 +12,14 @@ from converter.shapes import Dim, times
 
 
 def regrouped(x: Pattern, split: Pattern, perm: Pattern, merged: Pattern, parts: Pattern, y: Pattern) -> Pattern:
-    """Axes split, transposed and merged."""
+    """A Reshape that splits axes, a Transpose, and a Reshape that merges axes."""
     return named(y, op.Reshape(op.Transpose(named(parts, op.Reshape(x, split)), perm=perm), merged))
 
 
 def depth_to_space_or_back(
     builder: Builder, x: ir.Value, perm: tuple[int, ...], parts: ir.Value, y: ir.Value
 ) -> ir.Value | None:
-    """DepthToSpace or SpaceToDepth, by the order of the parts, where the extents of all three tensors agree."""
+    """DepthToSpace or SpaceToDepth, depending on `perm`, if the shapes of `x`, `parts` and `y` agree."""
     sides = shape_of(x), shape_of(y)
     match perm:
         case (0, 1, 4, 2, 5, 3):
@@ -43,7 +43,7 @@ def known_shape(value: ir.Value) -> Shape:
     """A value's extents.
 
     Raises:
-        NoMatch: one is unknown.
+        NoMatch: an extent is unknown.
     """
     extents = shape_of(value)
     if extents is None or None in extents:
@@ -59,7 +59,7 @@ def shapes_of_blocks(
     height: Dim,
     width: Dim,
 ) -> tuple[Shape, Shape] | None:
-    """The shapes of an image with blocks as channels, and of one without; None for blocks that are not square."""
+    """The shapes (N, C * block², H, W) and (N, C, H * block, W * block); None if `block` and `other` differ."""
     if block != other or not isinstance(block, int):
         return None
     return (n, times(channels, block * block), height, width), (

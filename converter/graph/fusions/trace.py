@@ -1,4 +1,4 @@
-"""Trace: which weights of the source a tensor was concatenated and permuted from."""
+"""Trace: find the weights of the source whose elements a tensor consists of."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from converter.graph.traits import Trait, has_trait
 
 
 class Trace:
-    """Follows elements of weights through operators that only move them. Each element has a number of its own."""
+    """Follows elements of weights through data movement operators. Each element of each weight has a unique number."""
 
     def __init__(self) -> None:
         self._weights: dict[ir.Value, np.ndarray] = {}
         self._moved: dict[ir.Node, list[np.ndarray] | None] = {}
 
     def numbers(self, value: ir.Value) -> np.ndarray | None:
-        """The numbers of a tensor's elements; None when something else than weights went into it."""
+        """The numbers of a tensor's elements, in its shape; None unless they are moved from weights only."""
         producer = value.producer()
         pending = [] if producer is None else [producer]
         while pending:
@@ -43,7 +43,7 @@ class Trace:
         return None if node is None or moved is None else moved[node.outputs.index(value)]
 
     def _move(self, node: ir.Node) -> list[np.ndarray] | None:
-        """The numbers of a node's outputs, those of its inputs being known."""
+        """The numbers of a node's outputs, from those of its inputs."""
         if not has_trait(node, Trait.DATA_MOVEMENT):
             return None
         feeds = {each.name or "": self._input(each) for each in node.inputs if each is not None}
@@ -51,11 +51,11 @@ class Trace:
             return None
         try:
             return ReferenceEvaluator(ir.to_proto(node)).run(None, feeds)  # type: ignore[return-value]
-        except ValueError:  # shapes that do not fit: the exporter's mistake, which is reported where the node is
+        except ValueError:  # invalid shapes in the source, which are reported for the node
             return None
 
     def weight(self, numbers: np.ndarray) -> ir.Value | None:
-        """The weight that has these elements, in their order and no others."""
+        """The weight that consists of exactly these elements, in this shape and order."""
         return next((value for value, known in self._weights.items() if np.array_equal(known, numbers)), None)
 
     def _input(self, value: ir.Value) -> np.ndarray | None:

@@ -13,9 +13,9 @@ from converter.graph.walk import all_graphs
 from converter.shapes import FAR
 
 _MOST_PARTS = 64
-"""Parts of a shape that are visited; a shape of more is taken as one that may have a 0."""
+"""Limit of visited parts of a shape; a shape with more is taken as one that may contain a 0."""
 EXTENTS = frozenset({"Add", "Cast", "Div", "Gather", "Mul", "Shape", "Slice", "Squeeze", "Sub", "Unsqueeze"})
-"""What computes extents from extents, none of which is then 0: exporters keep to that, ONNX does not."""
+"""Operators that compute extents from extents. Results are assumed not to be 0: true of exporters, not of ONNX."""
 
 # One element of an axis
 
@@ -46,7 +46,7 @@ def gather_one_element(
 
 
 def gather_nd_along_first_axis(x: Pattern, places: Pattern) -> Pattern:
-    """GatherND with indices of one number each, as torch exports indexing."""
+    """GatherND with indices of one element each, (..., 1), as torch exports indexing."""
     return op.GatherND(x, places, batch_dims=0)
 
 
@@ -68,14 +68,14 @@ def gather_of_one(x: Pattern, index: Pattern, new: Pattern, axis: Pattern, squee
 
 
 def gathered_element(builder: Builder, x: ir.Value, index: ir.Value, axis: int, squeezed: ir.Value) -> ir.Value | None:
-    """Gather with the number itself: `x[i]`."""
+    """Gather with the scalar index: `x[i]`."""
     rank = rank_of(x)
     if rank is None or rank_of(index) != 0 or numbers_of(squeezed) not in ((axis % rank,), (axis % rank - rank,)):
         return None
     return builder.Gather(x, index, axis=axis)
 
 
-# One number in all places
+# Filled tensors
 
 
 def expanded_number(number: Pattern, shape: Pattern) -> Pattern:
@@ -100,7 +100,7 @@ def gathered_in_order(x: Pattern, flat: Pattern, index: Pattern) -> Pattern:
 
 
 def reshape_of_all(builder: Builder, x: ir.Value, flat: ir.Value, index: ir.Value) -> ir.Value | None:
-    """Reshape, when these are all elements in order."""
+    """Reshape, when the positions are all elements in order."""
     if numbers_of(flat) != (-1,) or index.const_value is None or x.shape is None or not x.shape.is_static():
         return None
     numbers = index.const_value.numpy()
@@ -110,7 +110,7 @@ def reshape_of_all(builder: Builder, x: ir.Value, flat: ir.Value, index: ir.Valu
 
 
 def gathered_by_constant(x: Pattern, index: Pattern, axis: Pattern) -> Pattern:
-    """Elements by indices, which exporters compute for a range of positions."""
+    """Gather with constant indices, which exporters compute for a range of positions."""
     return op.Gather(x, index, axis=axis)
 
 
@@ -130,7 +130,7 @@ def slice_of_consecutive(builder: Builder, x: ir.Value, index: ir.Value, axis: i
 
 
 def reshape_of_view(x: Pattern, first: Pattern, shape: Pattern) -> Pattern:
-    """A Reshape of what another has reshaped."""
+    """A Reshape of another Reshape, Unsqueeze, Squeeze or Flatten."""
     return op.Reshape(
         either(op.Reshape(x, first), op.Unsqueeze(x, first), op.Squeeze(x, first), op.Squeeze(x), op.Flatten(x)), shape
     )
@@ -142,7 +142,7 @@ def reshape_once(builder: Builder, x: ir.Value, shape: ir.Value) -> ir.Value | N
 
 
 def names_all(shape: ir.Value) -> bool:
-    """Whether a shape has no 0, which would take an extent over from the tensor before."""
+    """Whether the shape of a Reshape contains no 0, which would copy an extent of its input."""
     pending: list[ir.Value | None] = [shape]
     for _ in range(_MOST_PARTS):
         if not pending:
@@ -162,7 +162,7 @@ def same_shape(x: Pattern, shape: Pattern, y: Pattern) -> Pattern:
 
 
 def identity(builder: Builder, x: ir.Value, y: ir.Value) -> ir.Value | None:
-    """The tensor itself, when its shape is the wanted one."""
+    """The input `x`, when it has the shape of `y`."""
     extents = shape_of(x)
     return x if extents is not None and None not in extents and extents == shape_of(y) else None
 

@@ -14,11 +14,11 @@ from converter.graph.queries import attribute, axes_of, is_internal, numbers_of,
 from converter.graph.unique_names import UniqueNames
 
 FEWEST = 3
-"""Fewer slices stay as they are."""
+"""Minimum number of slices; fewer are not replaced."""
 
 
 class _Window(NamedTuple):
-    """`unsqueeze(transpose(x[start : start + size], perm), new)`; equal `form`s differ in their start only."""
+    """`unsqueeze(transpose(x[start : start + size], perm), new)`; windows of equal `form` differ only in `start`."""
 
     nodes: tuple[ir.Node, ...]
     start: int
@@ -64,7 +64,7 @@ def _stack(concat: ir.Node, windows: list[_Window], names: UniqueNames) -> None:
 
 
 def _window(value: ir.Value | None, concat: ir.Node) -> _Window | None:
-    """A value as a window; None when it is no window, or read elsewhere too."""
+    """The window that a value is; None when it is not a window, or has other uses."""
     nodes = []
     producer = _private(value, "Unsqueeze")
     if producer is None:
@@ -92,7 +92,7 @@ def _window(value: ir.Value | None, concat: ir.Node) -> _Window | None:
 
 
 def _private(value: ir.Value | None, op_type: str) -> ir.Node | None:
-    """The node of this operator that makes a value, when nothing else uses it."""
+    """The node of operator `op_type` that produces a value with a single use; else None."""
     node = None if value is None else value.producer()
     return node if node is not None and node.op_type == op_type and not node.domain and is_internal(value) else None  # type: ignore[arg-type]
 

@@ -29,7 +29,7 @@ _VARIABLE = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?![\w(])")
 _GETTER = re.compile(r"_*get_(\w+)")
 _LIBRARIES = ("torch", "F", "nn", "math", "np")
 _LONGEST_LINE = 64
-"""Nodes that one line of the source is taken to make; more come from a line in a loop."""
+"""Limit of nodes that are taken to come from one source line; more come from a line in a loop."""
 _ARITHMETIC = re.compile(r"(add|addcmul|cat|div|matmul|maximum|minimum|mul|sub|where)_?")
 
 
@@ -104,7 +104,7 @@ def _left_for(node: ir.Node, value: ir.Value) -> set[str]:
 
 
 def _names_of_others(node: ir.Node, value: ir.Value) -> set[str | None]:
-    """What the source calls the values that a line reads beside `value`, from the node on that reads this."""
+    """The source's names of other values than `value` that `node` and later nodes of its source line read."""
     names: set[str | None] = set()
     lines = _lines_of(node)
     reached = {node: value}
