@@ -156,6 +156,8 @@ def tables_of(
     rows: dict[str, Row] = {}
     tables = [_rows_of(module, family) for family, module in modules.items()]
     tables.append(_row(key(DOMAIN, operator.name), operator.row, DOMAIN) for operator in fused)
+    if empty := [family for family, module in modules.items() if getattr(module, "ROWS", None) == {}]:
+        raise OperatorMapError(f"ROWS in {empty[0]} is empty: a table is a dictionary of operator to row")
     for row in chain.from_iterable(tables):
         if row.operator in rows:
             raise OperatorMapError(f"{row.operator} has a row in {rows[row.operator].family} and in {row.family}")
@@ -172,8 +174,6 @@ def _rows_of(module: ModuleType, family: str) -> Iterator[Row]:
         raise OperatorMapError(f"{family} has no ROWS: a table is a dictionary of operator to row")
     if not isinstance(table, Mapping):
         raise OperatorMapError(f"ROWS in {family} is a {type(table).__name__}, not a dictionary of operator to row")
-    if not table:
-        raise OperatorMapError(f"ROWS in {family} is empty: a table is a dictionary of operator to row")
     for operator, function in table.items():
         if not callable(function):
             raise OperatorMapError(f"the row of {operator} in {family} is a {type(function).__name__}, not a function")
