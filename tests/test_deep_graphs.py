@@ -1,7 +1,8 @@
 """Deep graphs: no pass gives up on a long chain of nodes, or takes time that grows with the square of its length.
 
-Each pass that follows the flow of data runs alone on 50,000 nodes, where quadratic time would show. All passes, from
-the file to the formatted script, run on chains of 2,000 and 5,000 nodes, longer than Python's stack is deep.
+Passes that follow the flow of data run alone on 50,000 nodes, where quadratic time would show, or on as many as a test
+says, where a library takes long for each node. All passes, from the file to the formatted script, run on chains of
+2,000 and 5,000 nodes, longer than Python's stack is deep.
 """
 
 from __future__ import annotations

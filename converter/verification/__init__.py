@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from converter.verification.metrics import Difference, NodeComparison, OutputComparison, Verdict, badness
+from converter.verification.metrics import Difference, NodeComparison, OutputComparison, badness
 from converter.verification.result import VerificationResult
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ __all__ = [
     "Difference",
     "NodeComparison",
     "OutputComparison",
-    "Verdict",
     "VerificationResult",
     "badness",
     "verify_script",
