@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import onnx_ir as ir
@@ -54,14 +55,17 @@ def convert(
         ConverterError: with a code, when the model, an option or a folder is at fault; nothing is written then.
     """
     given = {name: value for name, value in options.items() if value not in (None, False)}
-    request = Request(Path(model_file), tuple(input_nodes), tuple(output_nodes), tuple(shape), given)
-    name = module_name(request.model_file.stem)
+    name = module_name(Path(model_file).stem)
     stages = Stages(STAGES, observer)
     with (
+        TemporaryDirectory(prefix="onnx2mindspore-") as folder,
         Output(FILES, name, Path(output), _path(report)) as out,
-        frontends.diagnose_invalid_model(request.model_file),
+        frontends.diagnose_invalid_model(Path(model_file)),
         relaxed_gc(),
     ):
+        request = Request(
+            Path(model_file), tuple(input_nodes), tuple(output_nodes), tuple(shape), given, folder=Path(folder)
+        )
         with stages.stage("load"):
             source = frontends.load(request)
             rows = registry.load(_path(operator_map))
@@ -92,7 +96,7 @@ def convert(
             files = (*out.files, *out.reports)
             findings = findings_of(name, source, made, verification, used, stages, files)
             write_reports(out, findings)
-    return Result(name, out.files, findings.records, verification)
+    return Result(name, out.files, findings.records, verification, notes=source.notes)
 
 
 def translate_source(

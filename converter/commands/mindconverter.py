@@ -130,6 +130,8 @@ def _summarize(result: Result) -> None:
     total = len(result.records)
     done = total - len(result.unconverted)
     _say(console, "Converted", f"{done} of {total} {result.unit} ({done / total if total else 1:.2%})")
+    if result.notes:
+        _say(console, "Note", *result.notes)
     if result.unconverted:
         console.print(_unconverted(result.unconverted, result.unit))
     _say(console, "Verified", *_verified(result))

@@ -20,7 +20,8 @@ class Request:
     """The request of the user.
 
     Nodes and shapes are as typed on the command line (`name:k`, `1,3,224,224`, `-`), `options` are those that only
-    some frontends have, by name.
+    some frontends have, by name. `folder` is a temporary folder for what a frontend exports; it exists until the
+    conversion ends.
     """
 
     model_file: Path
@@ -28,6 +29,7 @@ class Request:
     output_nodes: tuple[str, ...] = ()
     shapes: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Source:
         description: one phrase for the docstring: `resnet50.onnx (torch 2.13, opset 20)`.
         base_dir: the folder that the external data of `model` is relative to.
         files: all files of the source.
+        notes: what the frontend chose, cut off or guessed, one sentence each, for the user.
     """
 
     model: onnx.ModelProto
@@ -97,3 +100,4 @@ class Source:
     description: str
     base_dir: Path
     files: tuple[Path, ...]
+    notes: tuple[str, ...] = ()

@@ -42,6 +42,7 @@ def report_data(findings: Findings) -> dict[str, Any]:
         "source": source_data(findings.source),
         "options": {name: _plain(value) for name, value in findings.options.items()},
         "summary": _summary(findings, nodes, sections["weights"]),
+        "notes": list(findings.notes),
         "files": [str(path) for path in findings.files],
         "timings": {stage: round(seconds, 4) for stage, seconds in findings.stages.timings.items()},
         "peak_memory": findings.stages.peak_memory,

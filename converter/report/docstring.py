@@ -31,6 +31,7 @@ def docstring_of(source: Source, graph: ir.Graph, name: str, checkpoint: str | N
             *_endpoint_lines(source.inputs),
             "Outputs",
             *_endpoint_lines([_inferred(end, value) for end, value in zip(source.outputs, graph.outputs, strict=True)]),
+            *(["Notes", *(f"    {note}" for note in source.notes)] if source.notes else ()),
             "",
             "    net = MindSporeModel()",
             f"    {load}" if checkpoint else "    # The network has no parameters, so there is no checkpoint to load.",

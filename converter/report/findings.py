@@ -90,6 +90,7 @@ class Findings:
         options: the arguments of the conversion, by name.
         stages: the time of each stage, and the peak memory.
         files: every file of the result, at its destination.
+        notes: what was chosen, cut off or guessed on the way, one sentence each.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Findings:
     options: Mapping[str, Any]
     stages: Stages
     files: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:

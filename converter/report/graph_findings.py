@@ -96,6 +96,7 @@ def findings_of(
         options=options,
         stages=stages,
         files=files,
+        notes=source.notes,
         inputs=source.inputs,
         outputs=source.outputs,
         translation=translation,

@@ -19,6 +19,7 @@ class Result:
         records: the finding of every node.
         verification: the verification result, or None when verification was turned off.
         unit: the word for the records, such as `nodes`.
+        notes: what was chosen, cut off or guessed on the way, one sentence each.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Result:
     records: tuple[Finding, ...]
     verification: VerificationResult | None
     unit: str = "nodes"
+    notes: tuple[str, ...] = ()
 
     @property
     def nodes_total(self) -> int:

@@ -8,7 +8,8 @@ from converter.report.findings import Findings
 def text_report(findings: Findings) -> str:
     """Write `report_of_NAME.txt`."""
     result = findings.verification
-    lines = ["[Start Convert]", *(record.text() for record in findings.records)]
+    lines = ["[Start Convert]", *(f"[Note] {note}" for note in findings.notes)]
+    lines += [record.text() for record in findings.records]
     lines += ["[Convert Over]", f"Converted Rate: {findings.rate:.2%}.", ""]
     lines += [f"[Verification] {findings.verdict}.", *(result.lines() if result else ())]
     first = result.first_difference if result else None

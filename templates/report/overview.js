@@ -179,6 +179,9 @@ function showRun(model, element, licences) {
     );
   const whole = Object.values(timings).reduce((a, b) => a + b, 0);
   const part = (title, ...content) => el("div", { class: "part" }, el("h2", { text: title }), ...content);
+  if (model.notes.length) {
+    element.append(part("Notes", el("ul", {}, ...model.notes.map((text) => el("li", { text })))));
+  }
   element.append(
     el(
       "div",

@@ -15,6 +15,7 @@ from converter.frontends.endpoints import Declared, merge_shapes
 from converter.frontends.source import Endpoint, Original, Request, Source
 
 MAGIC = b"stub\n"
+NOTE = "The scale was read as numbers."
 
 
 def load(request: Request) -> Source:
@@ -35,7 +36,8 @@ def load(request: Request) -> Source:
     inputs = (Endpoint("x", "x", single, extents.shape, extents.example),)
     outputs = (Endpoint("y", "y", single, ("N", scale.size)),)
     original = Original(__name__, file, base_dir, inputs={"x": "x"}, outputs={"y": "y"}, options=request.options)
-    return Source(model, inputs, outputs, original, f"{file.name} (a stub)", base_dir, (file, base_dir / "net.data"))
+    description, files = f"{file.name} (a stub)", (file, base_dir / "net.data")
+    return Source(model, inputs, outputs, original, description, base_dir, files, (NOTE,))
 
 
 def read(file: Path) -> np.ndarray:

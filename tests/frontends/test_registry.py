@@ -82,6 +82,15 @@ def test_a_frontend_takes_one_module_and_one_line(stub, name):
     assert report()["weights"][0]["source"]["name"] == "scale"
 
 
+def test_its_notes_reach_the_user(stub, capfd):
+    assert mindconverter.main(["--model_file", "net.stub", "--output", "out", "--export_to", "exported"]) == 0
+    note = stub_frontend.NOTE
+    assert note in capfd.readouterr().out
+    assert report()["notes"] == [note]
+    assert f"[Note] {note}" in Path("out/report_of_net.txt").read_text(encoding="utf-8")
+    assert f"Notes\n    {note}" in Path("out/net.py").read_text(encoding="utf-8")
+
+
 def test_its_options_are_those_of_the_command(stub, capfd):
     command = ["--model_file", "net.stub", "--output", "out", "--export_to", "exported"]
     assert mindconverter.main([*command, "--lie"]) == 3

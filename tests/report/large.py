@@ -40,6 +40,7 @@ def report_of(count: int, *, blocks: bool = True, name: str = "large") -> dict[s
             "trainable_elements": 4096 * len(range(0, count, 4)),
         },
         "files": [f"{name}.py"],
+        "notes": [],
         "timings": {"load": 1.0},
         "peak_memory": 10**9,
         "network": {
