@@ -20,6 +20,7 @@ ALLOWED = {
     "graph": ["base", "errors", "script", "shapes"],
     "frontends": ["base", "errors", "graph"],
     "artifacts": ["base", "errors", "script"],
+    "weights": ["artifacts", "base", "errors", "frontends", "graph"],
     "lowering": ["base", "errors", "graph", "script", "shapes"],
     "rows": ["base", "lowering", "script", "shapes"],
     "operator_maps": ["base", "errors", "graph", "lowering", "rows", "shapes"],
@@ -29,7 +30,9 @@ ALLOWED = {
         *("artifacts", "base", "errors", "frontends", "graph", "lowering", "operator_maps"),
         *("report", "script", "shapes", "verification"),
     ],
-    "commands": ["api", "artifacts", "base", "errors", "frontends", "graph", "report", "script", "verification"],
+    "commands": [
+        *("api", "artifacts", "base", "errors", "frontends", "graph", "report", "script", "verification", "weights"),
+    ],
     "__main__": ["commands"],
 }
 """Room → the rooms that its modules may import, inside functions and under TYPE_CHECKING too."""

@@ -48,6 +48,11 @@ def zeros(*shape: int) -> Step:
     return {"op": "zeros", "shape": list(shape)}
 
 
+def add(value: float) -> Step:
+    """Add a number to every element: for one that the source adds when it runs."""
+    return {"op": "add", "value": value}
+
+
 def cast(dtype: str) -> Step:
     """Convert to another element type, by its NumPy name."""
     return {"op": "cast", "dtype": dtype}
@@ -73,6 +78,8 @@ def apply(steps: Sequence[Step], array: np.ndarray) -> np.ndarray:
                 array = np.concatenate([apply(inner, array) for inner in step["parts"]], step["axis"])
             case "zeros":
                 array = np.zeros(step["shape"], array.dtype)
+            case "add":
+                array = array + np.asarray(step["value"], array.dtype)
             case "cast":
                 array = array.astype(step["dtype"])
             case unknown:

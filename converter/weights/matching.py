@@ -1,0 +1,129 @@
+"""Matching: from which tensors of a source the parameters of a network are to be taken.
+
+Tensors and parameters are compared layer by layer: the layers of equal shapes by their names, then what is left one by
+one. Every pairing says how sure it is and why; where several tensors fit and no name decides, it says that, and the
+order of both lists is only a proposal. Nothing here reads a file or runs a network: names, shapes and types are enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from converter.artifacts import TensorSpec
+from converter.base.weight_steps import Step
+from converter.weights import names
+from converter.weights.assignment import Chosen, assign
+from converter.weights.drafts import Confidence, Draft
+from converter.weights.fitting import fits_of
+from converter.weights.layers import Group, Layer, groups_of, layers_of, single_groups, single_layers, without_slots
+from converter.weights.layouts import AS_IT_IS
+from converter.weights.orientation import oriented
+from converter.weights.roles import Parameter
+
+Framework: TypeAlias = Literal["torch", "tensorflow", "mindspore", "onnx", ""]
+"""Whose layouts and names a source has; empty where that is not known."""
+
+_MOST_OTHERS = 5
+_SURPLUS = 0.5
+"""What a group of tensors loses that has more weights than the layer: a bias that the layer does not take."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A tensor of the source, and the weight steps from it to the parameter, or to a part of it."""
+
+    source: TensorSpec
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Where one parameter is taken from.
+
+    Attributes:
+        parameter: of the network.
+        parts: what makes the parameter, joined along the first axis; empty where nothing fits.
+        confidence: certain where names or shapes leave no choice, likely where the names decide, ambiguous where
+            several tensors or layouts fit, missing where none does.
+        reason: what decided, or what did not.
+        others: the names of tensors that fit as well.
+    """
+
+    parameter: Parameter
+    parts: tuple[Part, ...]
+    confidence: Confidence
+    reason: str
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The pairings of a network, in its order, and the tensors of the source that none of them reads."""
+
+    pairings: tuple[Pairing, ...]
+    unused: tuple[TensorSpec, ...]
+
+
+def propose(source: Sequence[TensorSpec], network: Iterable[Parameter], framework: Framework = "") -> Proposal:
+    """Propose for every parameter of a network the tensors of a source that it is made of.
+
+    Args:
+        source: the tensors, in the source's order.
+        network: the parameters, in the network's order.
+        framework: decides between layouts of equal shapes: a square matrix of Keras is transposed.
+    """
+    network = list(network)
+    tensors = without_slots(source)
+    layers = layers_of(network)
+    drafts = _paired(layers, groups_of(tensors))
+    used = {draft.source.name for draft in drafts.values()}
+    rest = single_groups(tensor for tensor in tensors if tensor.name not in used)
+    drafts |= _paired([layer for layer in single_layers(layers) if layer.names.isdisjoint(drafts)], rest)
+    ordered = [drafts[each.array.name] for each in network if each.array.name in drafts]
+    pairings = {draft.parameter.array.name: _pairing(draft) for draft in oriented(ordered, framework)}
+    found = [pairings.get(each.array.name) or Pairing(each, (), "missing", NOTHING_FITS) for each in network]
+    read = {part.source.name for pairing in found for part in pairing.parts}
+    return Proposal(tuple(found), tuple(tensor for tensor in source if tensor.name not in read))
+
+
+NOTHING_FITS = "no tensor that is left has its shape and its role"
+
+
+def _paired(layers: Sequence[Layer], groups: Sequence[Group]) -> dict[str, Draft]:
+    """Drafts for the parameters of those layers that a group of tensors fits, by their names."""
+    fits = fits_of(layers, groups)
+    here = names.compared({layer.path: layer.kind for layer in layers})
+    there = names.compared({group.path: group.kind for group in groups})
+    scores = {
+        (row, column): names.similarity(here[layers[row].path], there[groups[column].path])
+        - _SURPLUS * (fit.surplus > 0)
+        for (row, column), fit in fits.items()
+    }
+    drafts: dict[str, Draft] = {}
+    for chosen in assign(scores):
+        layer, group = layers[chosen.row], groups[chosen.column]
+        others = [list(fits[chosen.row, other].choices(layer, groups[other])) for other in chosen.others[:_MOST_OTHERS]]
+        confidence, reason = _confidence(chosen, here[layer.path] == there[group.path])
+        for index, choice in enumerate(fits[chosen.row, chosen.column].choices(layer, group)):
+            instead = tuple(other[index].tensor.name for other in others)
+            name = choice.parameter.array.name
+            drafts[name] = Draft(choice.parameter, choice.tensor, choice.layouts, confidence, reason, instead)
+    return drafts
+
+
+def _confidence(chosen: Chosen, same_name: bool) -> tuple[Confidence, str]:
+    if not chosen.decided:
+        return "ambiguous", "several tensors have this shape, and no name decides: taken in order"
+    if same_name:
+        return "certain", "the names are the same"
+    if chosen.only:
+        return "certain", "no other tensor has this shape"
+    return "likely", "of the tensors of this shape, this name is the most similar"
+
+
+def _pairing(draft: Draft) -> Pairing:
+    layout = draft.layouts[0]
+    reason = draft.reason if layout.name == AS_IT_IS else f"{layout.name}; {draft.reason}"
+    return Pairing(draft.parameter, (Part(draft.source, layout.steps),), draft.confidence, reason, draft.others)
