@@ -10,11 +10,13 @@ import base64
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import templates
+from converter.base.messages import catalogue
 
 VENDOR = Path(__file__).parent / "vendor"
 """The libraries, unchanged, each in a folder with its licence."""
@@ -37,7 +39,7 @@ LIBRARIES = (
 """In the order of their dependencies."""
 
 OWN = (
-    *("dom", "model", "virtual", "layout", "cards", "graph"),
+    *("dom", "language", "model", "virtual", "layout", "cards", "graph"),
     *("script", "details", "search", "table", "plot", "overview", "split", "main"),
 )
 """Our own scripts; `main` starts the page."""
@@ -54,7 +56,7 @@ def html_report(data: Mapping[str, Any], script: str) -> str:
         script: the text of the script.
     """
     scripts = _scripts()
-    page = {**data, "script": script, "licences": _licences()}
+    page = {**data, "script": script, "licences": _licences(), "catalogue": _catalogue(data["timings"])}
     return (
         _environment()
         .get_template("report.html.jinja")
@@ -84,6 +86,14 @@ def _scripts() -> tuple[str, ...]:
     libraries = [(VENDOR / file).read_text(encoding="utf-8") for file in LIBRARIES]
     own = "\n".join(_template(f"report/{name}.js") for name in OWN)
     return _BEFORE, *libraries, f'(() => {{\n"use strict";\n{own}\n}})();'
+
+
+def _catalogue(stages: Iterable[str] = ()) -> dict[str, str]:
+    """The Chinese messages of the page, and those of these stages; the catalogue has more, for the terminal."""
+    page = "".join(map(_template, ("report.html.jinja", *(f"report/{name}.js" for name in OWN))))
+    page = page.replace("&amp;", "&").replace("\\'", "'")
+    nouns = [f"{noun}(s)" for noun in re.findall(r'count\([^"]*, "(\w+)"\)', page)]
+    return {text: known for text, known in catalogue("zh").items() if text in page or text in (*nouns, *stages)}
 
 
 @functools.cache

@@ -33,7 +33,7 @@ function edgeElement(edge, dx, dy, values) {
   if (first === undefined) return group;
   const { x, y } = points[Math.floor(points.length / 2)];
   const shape = values[first]?.shape?.map((extent) => extent ?? "?").join(" × ");
-  const more = edge.values.length > 1 ? ` and ${edge.values.length - 1} more` : "";
+  const more = edge.values.length > 1 ? ` ${t("and {number} more", { number: edge.values.length - 1 })}` : "";
   if (shape) group.append(text("shape", x + 8, y + 4, shape + more));
   group.append(svg("title", { text: edge.values.map((value) => `${value}  ${signature(values[value])}`).join("\n") }));
   return group;
@@ -44,8 +44,8 @@ function stubs({ width, height, reads, isRead }) {
   const y = Math.min(height / 2, 24);
   const line = (d, end, text) => svg("path", { class: "stub", d, "marker-end": end }, svg("title", { text }));
   return [
-    reads && line(`M-22,${y}L0,${y}`, "url(#arrow)", "reads something from outside this group"),
-    isRead && line(`M${width},${y}h20`, null, "is read outside this group, too"),
+    reads && line(`M-22,${y}L0,${y}`, "url(#arrow)", t("reads something from outside this group")),
+    isRead && line(`M${width},${y}h20`, null, t("is read outside this group, too")),
   ].filter(Boolean);
 }
 
@@ -76,13 +76,13 @@ function leafText(node, height, by) {
   return [
     svg("rect", { class: "strip", width: 5, height: height - 16, x: 8, y: 8, rx: 2.5 }),
     text("name", 22, 19.5, shortened(node.operatorName, 19)),
-    text("sub", 22, 35, shortened(node.converted ? below : "not converted", 23)),
+    text("sub", 22, 35, shortened(node.converted ? below : t("not converted"), 23)),
   ];
 }
 
 /** What a group is called: `nodes 1–40`, `layer1[0]` for an element of a sequence, `attention`. */
 function titleOf({ name, kind, parent }) {
-  if (kind === "part") return `nodes ${name}`;
+  if (kind === "part") return `${t("nodes")} ${name}`;
   const whole = parent.kind === "part" ? parent.parent : parent;
   return /^\d+$/.test(name) && whole.name ? `${whole.name}[${name}]` : name;
 }
@@ -145,9 +145,9 @@ function frame(placed) {
 const text = (kind, x, y, content, anchor) => svg("text", { class: kind, x, y, "text-anchor": anchor, text: content });
 
 function labelOf(item) {
-  if (item.side) return `${item.side} ${item.end.name}, ${signature(item.end)}`;
-  if (item instanceof Group) return `${item.path || "nodes"} ${item.name}, ${item.kind}, ${count(item.size, "node")}`;
-  return `${item.operatorName} ${item.name}, ${item.converted ? item.became : "not converted"}`;
+  if (item.side) return `${t(item.side)} ${item.end.name}, ${signature(item.end)}`;
+  if (item instanceof Group) return `${item.path || t("nodes")} ${item.name}, ${item.kind}, ${count(item.size, "node")}`;
+  return `${item.operatorName} ${item.name}, ${item.converted ? item.became : t("not converted")}`;
 }
 
 /** What colour stands for how an item was translated: the worst of a group. */
@@ -165,4 +165,4 @@ function errorTone(node) {
   return size <= 1e-7 ? "error-1" : size <= 1e-6 ? "error-2" : size <= 1e-5 ? "error-3" : "error-4";
 }
 
-const errorText = ({ error }) => (error.verdict === "same" ? scientific(error.max_abs) : error.verdict);
+const errorText = ({ error }) => (error.verdict === "same" ? scientific(error.max_abs) : t(error.verdict));

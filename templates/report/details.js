@@ -24,29 +24,29 @@ class Details {
         ),
       );
     const cls = ({ name, line }) =>
-      el("button", { class: "link", text: name, title: `line ${line}`, onclick: () => this.go.line(line) });
+      el("button", { class: "link", text: name, title: t("line {line}", { line }), onclick: () => this.go.line(line) });
     const hint = (keys, text) => el("span", {}, ...keys.map((key) => el("kbd", { text: key })), ` ${text}`);
     this.#show(
       el("h2", { text: network.name }),
-      fact("inputs", ends("inputs")),
-      fact("outputs", ends("outputs")),
+      fact(t("inputs"), ends("inputs")),
+      fact(t("outputs"), ends("outputs")),
       fact(
-        "weights",
+        t("weights"),
         el("span", { text: `${count(summary.parameters, "parameter")}, ${count(summary.elements, "element")}` }),
       ),
-      fact(network.classes.length === 1 ? "class" : "classes", ...[...network.classes].reverse().map(cls)),
+      fact(t(network.classes.length === 1 ? "class" : "classes"), ...[...network.classes].reverse().map(cls)),
       el("p", {
         class: "muted invitation",
-        text: "Choose a card in the graph, or a line of the script that has a mark beside it.",
+        text: t("Choose a card in the graph, or a line of the script that has a mark beside it."),
       }),
       el(
         "p",
         { class: "hints" },
-        hint(["/"], "search"),
-        hint(["←", "↑", "↓", "→"], "move"),
-        hint(["Enter"], "open"),
-        hint(["Esc"], "close"),
-        hint(["0"], "see everything"),
+        hint(["/"], t("search")),
+        hint(["←", "↑", "↓", "→"], t("move")),
+        hint(["Enter"], t("open")),
+        hint(["Esc"], t("close")),
+        hint(["0"], t("see everything")),
       ),
     );
   }
@@ -58,28 +58,30 @@ class Details {
         "div",
         { class: "title" },
         el("h2", { text: node.operatorName }),
-        el("span", { class: `pill ${node.status}`, text: node.status }),
+        el("span", { class: `pill ${node.status}`, text: t(node.status) }),
       ),
       el("p", { class: "name" }, el("span", { text: node.name }), copyButton(node.name)),
       node.converted
-        ? fact("became", el("code", { text: node.became }), this.#line(node))
+        ? fact(t("became"), el("code", { text: node.became }), this.#line(node))
         : el("div", { class: "remedy" }, el("p", { text: node.became }), this.#line(node)),
       node.note ? el("p", { class: "remedy soft", text: node.note }) : null,
       error
         ? fact(
-            "error",
+            t("error"),
             el("span", {
               class: error.verdict === "differs" ? "bad" : "",
-              text: error.max_abs === null ? error.verdict : `${error.verdict}, at most ${scientific(error.max_abs)}`,
+              text: error.max_abs === null
+                  ? t(error.verdict)
+                  : t("{verdict}, at most {error}", { verdict: t(error.verdict), error: scientific(error.max_abs) }),
             }),
-            error.cosine === null ? null : el("span", { class: "muted", text: `cosine ${error.cosine.toFixed(6)}` }),
+            error.cosine === null ? null : el("span", { class: "muted", text: `${t("cosine")} ${error.cosine.toFixed(6)}` }),
             error.note ? el("span", { class: "muted", text: error.note }) : null,
           )
         : null,
-      node.path ? fact("stands in", this.#groupLink(node)) : null,
-      node.scope ? fact("source scope", el("span", { text: node.scope })) : null,
-      this.#ends("inputs", node.inputs, (value) => [this.model.makers.get(value)]),
-      this.#ends("outputs", node.outputs, (value) => this.model.readers.get(value) || []),
+      node.path ? fact(t("stands in"), this.#groupLink(node)) : null,
+      node.scope ? fact(t("source scope"), el("span", { text: node.scope })) : null,
+      this.#ends(t("inputs"), node.inputs, (value) => [this.model.makers.get(value)]),
+      this.#ends(t("outputs"), node.outputs, (value) => this.model.readers.get(value) || []),
       this.#attributes(node),
       this.#weights(node.weights),
     );
@@ -94,36 +96,39 @@ class Details {
       el(
         "div",
         { class: "title" },
-        el("h2", { text: group.path || group.name || "The network" }),
+        el("h2", { text: group.path || group.name || t("The network") }),
         group.kind === "part" ? null : el("span", { class: "pill", text: group.kind }),
       ),
       cls ? el("p", { class: "muted", text: cls.doc }) : null,
       fact(
-        "holds",
+        t("holds"),
         el("span", { text: count(group.size, "node") }),
         ...STATUSES.filter((status) => group.statuses[status]).map((status) =>
-          el("span", { class: `pill ${status}`, text: `${group.statuses[status]} ${status}` }),
+          el("span", { class: `pill ${status}`, text: `${group.statuses[status]} ${t(status)}` }),
         ),
       ),
       group.kind !== "part" && weights.length
-        ? fact("weights", el("span", { text: `${count(weights.length, "parameter")}, ${count(elements, "element")}` }))
+        ? fact(t("weights"), el("span", { text: `${count(weights.length, "parameter")}, ${count(elements, "element")}` }))
         : null,
       cls
         ? fact(
-            "class",
-            el("button", { class: "link", text: `line ${cls.line}`, onclick: () => this.go.line(cls.line) }),
+            t("class"),
+            el("button", { class: "link", text: t("line {line}", { line: cls.line }), onclick: () => this.go.line(cls.line) }),
           )
         : null,
-      group.worst ? fact("worst error", this.#link(group.worst), el("span", { text: errorText(group.worst) })) : null,
+      group.worst ? fact(t("worst error"), this.#link(group.worst), el("span", { text: errorText(group.worst) })) : null,
     );
   }
 
   line(line, nodes) {
     this.#show(
-      el("h2", { text: `Line ${line}` }),
+      el("h2", { text: t("Line {line}", { line }) }),
       el("p", {
         class: "muted",
-        text: `${count(nodes.length, "node")} of the source ${nodes.length === 1 ? "became" : "became a part of"} this line.`,
+        text: t(
+          nodes.length === 1 ? "{nodes} of the source became this line." : "{nodes} of the source became a part of this line.",
+          { nodes: count(nodes.length, "node") },
+        ),
       }),
       el(
         "ul",
@@ -132,7 +137,7 @@ class Details {
           .slice(0, 200)
           .map((node) => el("li", {}, this.#link(node), el("span", { class: "muted", text: ` ${node.path}` }))),
       ),
-      nodes.length > 200 ? el("p", { class: "muted", text: `… and ${nodes.length - 200} more` }) : null,
+      nodes.length > 200 ? el("p", { class: "muted", text: `… ${t("and {number} more", { number: nodes.length - 200 })}` }) : null,
     );
   }
 
@@ -143,11 +148,11 @@ class Details {
         "div",
         { class: "title" },
         el("h2", { text: end.name }),
-        el("span", { class: "pill", text: `${side} of the network` }),
+        el("span", { class: "pill", text: t(side === "input" ? "input of the network" : "output of the network") }),
       ),
-      fact("type", el("code", { text: signature(end) })),
+      fact(t("type"), el("code", { text: signature(end) })),
       fact(
-        side === "input" ? "read by" : "made by",
+        t(side === "input" ? "read by" : "made by"),
         ...nodes
           .filter(Boolean)
           .slice(0, 12)
@@ -172,7 +177,7 @@ class Details {
   #line(node) {
     return el("button", {
       class: "link",
-      text: `line ${node.line}:${node.column}`,
+      text: t("line {line}", { line: `${node.line}:${node.column}` }),
       onclick: () => this.go.line(node.line),
     });
   }
@@ -192,9 +197,9 @@ class Details {
     const row = (value) => {
       const known = this.model.values[value];
       const nodes = nodesOf(value).filter(Boolean);
-      const more = nodes.length > 4 ? el("span", { class: "muted", text: `and ${nodes.length - 4} more` }) : null;
+      const more = nodes.length > 4 ? el("span", { class: "muted", text: t("and {number} more", { number: nodes.length - 4 }) }) : null;
       const beside = known?.constant
-        ? [el("span", { class: "muted", text: "constant" })]
+        ? [el("span", { class: "muted", text: t("constant") })]
         : [...nodes.slice(0, 4).map((node) => this.#link(node)), more];
       return [
         el("td", { class: "value", text: value }),
@@ -211,7 +216,7 @@ class Details {
     const rows = pairs.map(([name, value]) =>
       el("tr", {}, el("td", { class: "value", text: name }), el("td", {}, el("code", { text: value }))),
     );
-    return section("attributes", el("table", { class: "ends" }, ...rows));
+    return section(t("attributes"), el("table", { class: "ends" }, ...rows));
   }
 
   #weights(names) {
@@ -227,9 +232,9 @@ class Details {
           el("button", { class: "link", text: weight.name, onclick: () => this.go.weight(weight) }),
         ),
         el("td", {}, el("code", { text: signature(weight) })),
-        el("td", { class: "muted", text: `from ${weight.source.name}` }),
+        el("td", { class: "muted", text: t("from {name}", { name: weight.source.name }) }),
       );
-    return section("weights", el("table", { class: "ends" }, ...weights.map(row)));
+    return section(t("weights"), el("table", { class: "ends" }, ...weights.map(row)));
   }
 }
 

@@ -25,9 +25,6 @@ function filled(element, properties, children) {
 
 const byId = (id) => document.getElementById(id);
 
-/** A number of things: `1 node`, `20,000 nodes`. */
-const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
-
 /** An error as people write it: `3.1e-6`, `0.25`; a dash where there is none. */
 function scientific(value) {
   if (value === null || value === undefined) return "–";
@@ -38,7 +35,7 @@ function scientific(value) {
 /** A tensor's type and shape: `float32 [N, 3, 224, 224]`. */
 function signature(value) {
   if (!value) return "";
-  const shape = value.shape ? `[${value.shape.map((extent) => extent ?? "?").join(", ")}]` : "of any rank";
+  const shape = value.shape ? `[${value.shape.map((extent) => extent ?? "?").join(", ")}]` : t("of any rank");
   return `${value.dtype ?? "?"} ${shape}`;
 }
 
@@ -59,10 +56,10 @@ const operatorName = (operator) => operator.replace(/^onnx::/, "");
 /** Copies a text, and says so on the button that was pressed; nothing where a page may not. */
 function copyButton(text) {
   if (!navigator.clipboard) return null;
-  const button = el("button", { class: "link copy", text: "Copy" });
+  const button = el("button", { class: "link copy", text: t("Copy") });
   button.addEventListener("click", () => {
     navigator.clipboard.writeText(text).then(() => {
-      button.textContent = "Copied";
+      button.textContent = t("Copied");
     });
   });
   return button;

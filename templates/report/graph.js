@@ -12,7 +12,9 @@ class GraphView {
       class: "graph",
       role: "application",
       tabindex: 0,
-      "aria-label": "Graph. Arrow keys go from card to card, Enter opens, Escape closes, plus and minus zoom, 0 fits.",
+      "aria-label": t(
+        "Graph. Arrow keys go from card to card, Enter opens, Escape closes, plus and minus zoom, 0 fits.",
+      ),
     });
     this.svg.append(arrowHead(), this.layer);
     canvas.append(this.svg);

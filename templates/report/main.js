@@ -1,6 +1,6 @@
 // Puts the parts together: one choice, which all of them show.
 
-const model = new Model(JSON.parse(byId("report-data").textContent));
+const model = new Model(DATA);
 const TABS = ["graph", "nodes", "weights", "errors", "run"];
 
 const go = {
@@ -60,6 +60,7 @@ function chosen(item) {
   else go.node(item, "graph");
 }
 
+translatePage();
 showVerdict(model, byId("verdict"), go);
 const details = new Details(model, byId("details"), go);
 const script = new ScriptView(model, byId("script"), go.line);
@@ -103,14 +104,14 @@ function drawToolbar() {
   const colours = ["status", "error"].map((by) => {
     const title =
       by === "error" && !model.hasErrors
-        ? "No node was compared by itself"
-        : `Colour by ${by === "error" ? "error" : "outcome"}`;
+        ? t("No node was compared by itself.")
+        : t(by === "error" ? "Colour by error" : "Colour by outcome");
     return el("button", {
       class: "chip",
       "aria-pressed": String(by === "status"),
       disabled: by === "error" && !model.hasErrors,
       title,
-      text: by === "error" ? "Error" : "Outcome",
+      text: t(by === "error" ? "Error" : "Outcome"),
       onclick: () => colour(by),
     });
   });
@@ -120,14 +121,14 @@ function drawToolbar() {
     drawLegend();
   };
   byId("toolbar").append(
-    el("span", { class: "muted", text: "Colour by" }),
+    el("span", { class: "muted", text: t("Colour by") }),
     ...colours,
     el("span", { class: "space" }),
-    button("Open all", "Open all groups", () => graph.setAll(true)),
-    button("Close all", "Close all groups", () => graph.setAll(false)),
-    button("−", "Zoom out", () => graph.zoomBy(1 / 1.3)),
-    button("+", "Zoom in", () => graph.zoomBy(1.3)),
-    button("Fit", "See everything", () => graph.fitAll()),
+    button(t("Open all"), t("Open all groups"), () => graph.setAll(true)),
+    button(t("Close all"), t("Close all groups"), () => graph.setAll(false)),
+    button("−", t("Zoom out"), () => graph.zoomBy(1 / 1.3)),
+    button("+", t("Zoom in"), () => graph.zoomBy(1.3)),
+    button(t("Fit"), t("See everything"), () => graph.fitAll()),
   );
 }
 
@@ -139,12 +140,12 @@ function drawLegend() {
           ["error-1", "≤ 1e-7"],
           ["error-2", "≤ 1e-6"],
           ["error-3", "≤ 1e-5"],
-          ["error-4", "larger, but same"],
-          ["error-5", "differs"],
-          ["unmeasured", "not measured"],
+          ["error-4", t("larger, but same")],
+          ["error-5", t("differs")],
+          ["unmeasured", t("not measured")],
         ].map(([tone, text]) => entry(tone, text))
       : STATUSES.filter((status) => model.summary[status]).map((status) =>
-          entry(status, `${status} ${model.summary[status].toLocaleString("en")}`, MEANING[status]),
+          entry(status, `${t(status)} ${model.summary[status].toLocaleString("en")}`, t(MEANING[status])),
         );
   byId("legend").replaceChildren(...entries);
 }

@@ -4,15 +4,15 @@
 function showVerdict(model, element, go) {
   const { summary, verification, source, tool, network } = model;
   const [mark, headline] = {
-    same: ["✓", "The script computes what its source computes"],
-    differs: ["≠", "The script differs from its source"],
-    "not comparable": ["?", "Script and source could not be compared"],
-    "not verified": ["–", "Written, but not verified"],
+    same: ["✓", t("The script computes what its source computes")],
+    differs: ["≠", t("The script differs from its source")],
+    "not comparable": ["?", t("Script and source could not be compared")],
+    "not verified": ["–", t("Written, but not verified")],
   }[summary.verdict];
   const left = summary.unconverted;
-  const partial = left && `${count(left, "node")} ${left === 1 ? "is" : "are"} left to write`;
+  const partial = left && t("Left to write: {nodes}", { nodes: count(left, "node") });
   const kind = summary.verdict.replace(" ", "-");
-  document.title = `${network.name}: ${summary.verdict}`;
+  document.title = `${network.name}: ${t(summary.verdict)}`;
   element.classList.add(kind);
   element.append(
     el("div", { class: "seal", "aria-hidden": "true", text: partial ? "!" : mark }),
@@ -24,17 +24,20 @@ function showVerdict(model, element, go) {
       el("p", { class: "muted basis", title: basis(model), text: basis(model) }),
     ),
     tile(
-      "converted",
+      t("converted"),
       percent(summary.rate),
-      `${(summary.nodes - summary.unconverted).toLocaleString("en")} of ${count(summary.nodes, "node")}`,
+      t("{part} of {whole}", {
+        part: (summary.nodes - summary.unconverted).toLocaleString("en"),
+        whole: count(summary.nodes, "node"),
+      }),
       shareBar(summary),
     ),
     tile(
-      "worst error",
+      t("worst error"),
       scientific(summary.worst_error),
-      summary.worst_error === null ? "nothing was measured" : worstOutput(verification),
+      summary.worst_error === null ? t("nothing was measured") : worstOutput(verification),
     ),
-    el("div", { class: "tile todo" }, el("p", { class: "key", text: "left to do" }), ...todo(model, go)),
+    el("div", { class: "tile todo" }, el("p", { class: "key", text: t("left to do") }), ...todo(model, go)),
   );
   element.title = `${tool.name} ${tool.version}`;
 }
@@ -43,8 +46,8 @@ function showVerdict(model, element, go) {
 function basis({ verification }) {
   if (verification.note) return sentence(verification.note);
   const outputs = new Set(verification.outputs.map(({ name }) => name)).size;
-  const modes = [...new Set(verification.outputs.map(({ mode }) => mode))].join(" and ");
-  return `${count(outputs, "output")} compared on the same inputs, in ${modes} mode.`;
+  const modes = [...new Set(verification.outputs.map(({ mode }) => mode))].join(t(" and "));
+  return t("{outputs} compared on the same inputs, in {modes} mode.", { outputs: count(outputs, "output"), modes });
 }
 
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
@@ -52,7 +55,7 @@ const percent = (rate) => (rate === 1 ? "100%" : `${(Math.floor(rate * 10000) / 
 
 function worstOutput({ outputs }) {
   const worst = outputs.reduce((a, b) => ((b.max_abs ?? -1) > (a.max_abs ?? -1) ? b : a));
-  return `${shortened(worst.name, 28)}, ${worst.mode} mode`;
+  return t("{output}, {mode} mode", { output: shortened(worst.name, 28), mode: worst.mode });
 }
 
 function shareBar(summary) {
@@ -84,26 +87,35 @@ function todo(model, go) {
       ([operator, some]) => `${some.length} × ${operatorName(operator)}`,
     );
     items.push([
-      `Write ${count(summary.unconverted, "node")}: ${shortened(kinds.join(", "), 60)}`,
+      t("Write {nodes}: {kinds}", {
+        nodes: count(summary.unconverted, "node"),
+        kinds: shortened(kinds.join(", "), 60),
+      }),
       () => go.status("unconverted"),
     ]);
   }
   if (first) {
-    const text = `Look at ${operatorName(first.operator)} ${shortened(first.name, 34)}, line ${first.line}: the first that differs`;
+    const text = t("Look at {operator} {name}, line {line}: the first that differs", {
+      operator: operatorName(first.operator),
+      name: shortened(first.name, 34),
+      line: first.line,
+    });
     items.push([text, () => (first.node === null ? go.line(first.line) : go.node(model.nodes[first.node]))]);
-  } else if (summary.verdict === "differs") items.push(["Find out why the outputs differ", () => go.tab("errors")]);
+  } else if (summary.verdict === "differs") items.push([t("Find out why the outputs differ"), () => go.tab("errors")]);
   if (summary.approximate)
-    items.push([`Review ${count(summary.approximate, "approximation")}`, () => go.status("approximate")]);
+    items.push([t("Review {approximations}", { approximations: count(summary.approximate, "approximation") }), () => go.status("approximate")]);
   if (summary.verdict === "not verified") {
-    const how = verification.note ? "where there is enough memory and time" : "without --no_verify";
-    items.push([`Run it again ${how}`, () => go.tab("run")]);
+    const how = verification.note
+      ? t("Run it again where there is enough memory and time")
+      : t("Run it again without --no_verify");
+    items.push([how, () => go.tab("run")]);
   }
   if (summary.verdict === "not comparable" && !summary.unconverted)
-    items.push(["Compare it on inputs of your own: --verify_inputs", () => go.tab("errors")]);
+    items.push([t("Compare it on inputs of your own: --verify_inputs"), () => go.tab("errors")]);
   if (!items.length)
     return [
-      el("p", { class: "value", text: "Nothing" }),
-      el("p", { class: "muted", text: "Load the checkpoint and go on." }),
+      el("p", { class: "value", text: t("Nothing") }),
+      el("p", { class: "muted", text: t("Load the checkpoint and go on.") }),
     ];
   return [
     el("ul", {}, ...items.map(([text, onclick]) => el("li", {}, el("button", { class: "link", text, onclick })))),
@@ -115,21 +127,21 @@ function showErrors(model, element, go) {
   const { verification } = model;
   const numbers = ["max. absolute", "max. relative", "mean relative", "cosine"];
   const head = (...titles) =>
-    el("tr", {}, ...titles.map((title) => el("th", { class: numbers.includes(title) ? "right" : "", text: title })));
+    el("tr", {}, ...titles.map((title) => el("th", { class: numbers.includes(title) ? "right" : "", text: t(title) })));
   const row = (output) =>
     el(
       "tr",
       {},
       el("td", { text: output.name }),
       el("td", { text: output.mode }),
-      el("td", {}, el("span", { class: `pill ${output.verdict.replace(" ", "-")}`, text: output.verdict })),
+      el("td", {}, el("span", { class: `pill ${output.verdict.replace(" ", "-")}`, text: t(output.verdict) })),
       ...[output.max_abs, output.max_rel, output.mean_rel].map((value) =>
         el("td", { class: "right", text: scientific(value) }),
       ),
       el("td", { class: "right", text: output.cosine === null ? "–" : output.cosine.toFixed(8) }),
       el("td", { class: "muted", text: output.note }),
     );
-  element.append(el("h2", { text: "Outputs" }));
+  element.append(el("h2", { text: t("Outputs") }));
   if (verification.outputs.length)
     element.append(
       el(
@@ -153,13 +165,13 @@ function showErrors(model, element, go) {
         }),
       );
     element.append(
-      el("h2", { text: "Inputs that were fed" }),
+      el("h2", { text: t("Inputs that were fed") }),
       el("table", { class: "plain" }, head("input", "type", "range"), ...verification.inputs.map(input)),
     );
   }
-  element.append(el("h2", { text: "Error by depth" }));
+  element.append(el("h2", { text: t("Error by depth") }));
   if (model.hasErrors) return new ErrorPlot(model, element, go.node);
-  element.append(el("p", { class: "muted", text: "No node was compared by itself." }));
+  element.append(el("p", { class: "muted", text: t("No node was compared by itself.") }));
   return null;
 }
 
@@ -173,39 +185,39 @@ function showRun(model, element, licences) {
     el(
       "tr",
       {},
-      el("th", { text: stage }),
+      el("th", { text: t(stage) }),
       el("td", { class: "right", text: `${seconds.toFixed(2)} s` }),
       el("td", { class: "wide" }, el("i", { class: "time", style: `width: ${(100 * seconds) / longest}%` })),
     );
   const whole = Object.values(timings).reduce((a, b) => a + b, 0);
   const part = (title, ...content) => el("div", { class: "part" }, el("h2", { text: title }), ...content);
   if (model.notes.length) {
-    element.append(part("Notes", el("ul", {}, ...model.notes.map((text) => el("li", { text })))));
+    element.append(part(t("Notes"), el("ul", {}, ...model.notes.map((text) => el("li", { text })))));
   }
   element.append(
     el(
       "div",
       { class: "columns" },
       part(
-        "Source",
+        t("Source"),
         el(
           "table",
           { class: "pairs" },
           ...[
-            ["file", source.file],
-            ["what", source.description],
-            ["size", bytes(source.bytes)],
+            [t("file"), source.file],
+            [t("what"), source.description],
+            [t("size"), bytes(source.bytes)],
             ["SHA-256", source.sha256],
-            ["runs on", source.runs_on],
+            [t("runs on"), source.runs_on],
           ].map(pair),
         ),
       ),
       part(
-        `Time: ${whole.toFixed(1)} s, memory: ${bytes(model.peak_memory)}`,
+        t("Time: {time} s, memory: {memory}", { time: whole.toFixed(1), memory: bytes(model.peak_memory) }),
         el("table", { class: "pairs" }, ...Object.entries(timings).map(bar)),
       ),
       part(
-        "Versions",
+        t("Versions"),
         el(
           "table",
           { class: "pairs" },
@@ -213,18 +225,18 @@ function showRun(model, element, licences) {
             [tool.name, tool.version],
             ["Python", environment.python],
             ...Object.entries(environment.packages),
-            ["platform", environment.platform],
+            [t("platform"), environment.platform],
           ].map(pair),
         ),
       ),
       part(
-        "Options",
+        t("Options"),
         el("table", { class: "pairs" }, ...Object.entries(options).map(([name, value]) => pair([name, plain(value)]))),
       ),
-      part("Files", el("ul", {}, ...files.map((file) => el("li", {}, el("code", { text: file }))))),
+      part(t("Files"), el("ul", {}, ...files.map((file) => el("li", {}, el("code", { text: file }))))),
       part(
-        "This page",
-        el("p", { class: "muted", text: "It needs nothing but this file. These libraries are in it, unchanged:" }),
+        t("This page"),
+        el("p", { class: "muted", text: t("It needs nothing but this file. These libraries are in it, unchanged:") }),
         ...licences.map(({ name, text }) => el("details", {}, el("summary", { text: name }), el("pre", { text }))),
       ),
     ),

@@ -19,13 +19,13 @@ class ErrorPlot {
     this.caption = el("p", {
       class: "muted",
       "aria-live": "polite",
-      text: "Maximum absolute error of every node on its source's inputs. A click, or Enter, goes to the node.",
+      text: t("Maximum absolute error of every node on its source's inputs. A click, or Enter, goes to the node."),
     });
     this.holder = el("div", {
       class: "plot",
       tabindex: 0,
       role: "slider",
-      "aria-label": "Error by depth",
+      "aria-label": t("Error by depth"),
       "aria-valuemin": 0,
       "aria-valuemax": this.nodes.length - 1,
       "aria-valuenow": 0,
@@ -72,7 +72,7 @@ class ErrorPlot {
           y: { distr: 3, range: (_, low, high) => [low / 3, high * 3] },
         },
         axes: [
-          { ...axis, label: "depth", labelSize: 22 },
+          { ...axis, label: t("depth"), labelSize: 22 },
           {
             ...axis,
             size: 70,
@@ -81,7 +81,7 @@ class ErrorPlot {
             values: (_, ticks) => ticks.map(tickText),
           },
         ],
-        series: [{}, dots("same", colour("--converted")), dots("differs", colour("--unconverted"))],
+        series: [{}, dots(t("same"), colour("--converted")), dots(t("differs"), colour("--unconverted"))],
         hooks: { setCursor: [({ cursor }) => this.#point(cursor.idx)] },
       },
       [this.nodes.map((_, i) => i), of(false), of(true)],
@@ -94,7 +94,7 @@ class ErrorPlot {
     if (index === null || index === undefined || !this.nodes[index]) return;
     this.at = index;
     const node = this.nodes[index];
-    this.caption.textContent = `${index + 1}. ${node.operatorName} ${node.name}: ${node.error.verdict}, ${scientific(node.error.max_abs)}`;
+    this.caption.textContent = `${index + 1}. ${node.operatorName} ${node.name}: ${t(node.error.verdict)}, ${scientific(node.error.max_abs)}`;
     this.holder.setAttribute("aria-valuenow", index);
     this.holder.setAttribute("aria-valuetext", this.caption.textContent);
   }

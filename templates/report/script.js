@@ -8,7 +8,7 @@ class ScriptView {
   constructor(model, element, choose) {
     Object.assign(this, { model, choose, current: null, group: [] });
     const name = `${model.network.name}.py`;
-    this.scroller = el("div", { class: "code", tabindex: 0, role: "listbox", "aria-label": `${name}, the script` });
+    this.scroller = el("div", { class: "code", tabindex: 0, role: "listbox", "aria-label": t("{name}, the script", { name }) });
     const text = model.script;
     element.append(
       el(
@@ -43,7 +43,7 @@ class ScriptView {
       role: "option",
       id: `line-${line}`,
       "aria-selected": line === this.current ? "true" : "false",
-      title: nodes.length ? `${count(nodes.length, "node")} of the source` : null,
+      title: nodes.length ? t("{nodes} of the source", { nodes: count(nodes.length, "node") }) : null,
       onclick: () => this.choose(line),
     });
     row.append(

@@ -24,7 +24,7 @@ class Search {
     this.field.setAttribute("aria-expanded", "true");
     this.summary.textContent = this.found.length
       ? `${count(this.found.length, "node")}`
-      : "No node has that in its name, operator, scope or result.";
+      : t("No node has that in its name, operator, scope or result.");
     this.scroller.style.height = `${Math.min(this.found.length, 9) * 44}px`;
     this.scroller.scrollTop = 0;
     this.rows.reset(this.found.length);

@@ -13,8 +13,8 @@ class Table {
     Object.assign(this, { all: rows, rows, columns, words, open, sortedBy: null, ascending: true, at: 0, chip: null });
     this.filter = el("input", {
       type: "search",
-      placeholder: `Filter ${name}`,
-      "aria-label": `Filter ${name}`,
+      placeholder: t("Filter {name}", { name }),
+      "aria-label": t("Filter {name}", { name }),
       oninput: () => this.update(),
     });
     this.total = el("span", { class: "muted total", "aria-live": "polite" });
@@ -27,7 +27,7 @@ class Table {
       el("button", {
         role: "columnheader",
         class: column.right ? "right" : "",
-        text: column.title,
+        text: t(column.title),
         onclick: () => this.sort(column),
       }),
     );
@@ -79,8 +79,11 @@ class Table {
     }
     this.total.textContent =
       this.rows.length === this.all.length
-        ? `${this.all.length.toLocaleString("en")} in all`
-        : `${this.rows.length.toLocaleString("en")} of ${this.all.length.toLocaleString("en")}`;
+        ? t("{number} in all", { number: this.all.length.toLocaleString("en") })
+        : t("{part} of {whole}", {
+            part: this.rows.length.toLocaleString("en"),
+            whole: this.all.length.toLocaleString("en"),
+          });
     this.at = 0;
     this.body.scrollTop = 0;
     this.#redraw();
@@ -134,7 +137,7 @@ class Table {
 }
 
 function nodeTable(model, element, open) {
-  const pill = (node) => el("span", { class: `pill ${node.status}`, text: node.status });
+  const pill = (node) => el("span", { class: `pill ${node.status}`, text: t(node.status) });
   const columns = [
     { title: "#", width: "64px", right: true, value: (node) => node.id },
     { title: "operator", width: "minmax(90px, 1fr)", value: (node) => node.operatorName },
@@ -159,11 +162,11 @@ function nodeTable(model, element, open) {
       show: (node) => document.createTextNode(node.error ? errorText(node) : ""),
     });
   const chips = STATUSES.filter((status) => model.summary[status]).map((status) => ({
-    title: `${status} ${model.summary[status].toLocaleString("en")}`,
+    title: `${t(status)} ${model.summary[status].toLocaleString("en")}`,
     kind: status,
     test: (node) => node.status === status,
   }));
-  return new Table(element, model.nodes, columns, { name: "nodes", words: (node) => node.words, chips, open });
+  return new Table(element, model.nodes, columns, { name: t("nodes"), words: (node) => node.words, chips, open });
 }
 
 function weightTable(model, element, open) {
@@ -190,7 +193,7 @@ function weightTable(model, element, open) {
       value: (weight) => weight.bytes,
       show: (weight) => document.createTextNode(bytes(weight.bytes)),
     },
-    { title: "trained", width: "76px", value: (weight) => (weight.trainable ? "yes" : "no") },
+    { title: "trained", width: "76px", value: (weight) => (t(weight.trainable ? "yes" : "no")) },
     { title: "comes from", width: "minmax(150px, 2fr)", value: (weight) => weight.source.name },
     {
       title: "through",
@@ -199,10 +202,10 @@ function weightTable(model, element, open) {
     },
   ];
   const chips = [
-    { title: "trained", test: (weight) => weight.trainable },
-    { title: "not trained", test: (weight) => !weight.trainable },
-    { title: "rearranged", test: (weight) => weight.transform.length > 0 },
+    { title: t("trained"), test: (weight) => weight.trainable },
+    { title: t("not trained"), test: (weight) => !weight.trainable },
+    { title: t("rearranged"), test: (weight) => weight.transform.length > 0 },
   ];
   const words = (weight) => (weight.words ??= `${weight.name}\n${weight.source.name}\n${weight.dtype}`.toLowerCase());
-  return new Table(element, model.weights, columns, { name: "weights", words, chips, open });
+  return new Table(element, model.weights, columns, { name: t("weights"), words, chips, open });
 }

@@ -41,15 +41,15 @@ def open_page(browser) -> Iterator[Any]:
     complaints: list[str] = []
     contexts = []
 
-    def open_file(file: Path, **options: Any) -> Any:
+    def open_file(file: Path, query: str = "", **options: Any) -> Any:
         context = browser.new_context(viewport={"width": 1400, "height": 900}, **options)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: request.url == file.as_uri() or complaints.append(request.url))
-        page.goto(file.as_uri())
+        page.on("request", lambda asked: asked.url.partition("?")[0] == file.as_uri() or complaints.append(asked.url))
+        page.goto(file.as_uri() + query)
         return page
 
     yield open_file
@@ -91,7 +91,7 @@ def search(page, text: str) -> None:
 
 def test_verdict(open_page, files):
     page = open_page(files["stubs"])
-    expect(page.locator("h1")).to_have_text("1 node is left to write")
+    expect(page.locator("h1")).to_have_text("Left to write: 1 node")
     expect(page.locator(".tile").first).to_contain_text("66.66%")
     page.locator(".todo button").first.click()
     expect(page.locator("#nodes .row")).to_have_count(1)
@@ -257,6 +257,20 @@ def test_light_and_dark(open_page, files, scheme):
     assert (brightness() > 128) == (scheme == "light")
     page.locator("#theme").click()
     assert (brightness() > 128) == (scheme == "dark")
+
+
+@pytest.mark.parametrize(("query", "locale"), [("?lang=zh", "en-US"), ("", "zh-CN")])
+def test_chinese(open_page, files, query, locale):
+    page = open_page(files["differs"], query, locale=locale)
+    expect(page.locator("html")).to_have_attribute("lang", "zh")
+    expect(page.locator("#tab-weights")).to_have_text("权重")
+    expect(page.locator("#search")).to_have_attribute("placeholder", "搜索节点")
+    for tab in ("graph", "nodes", "weights", "errors", "run"):
+        page.locator(f"#tab-{tab}").click()
+        expect(page.locator(f"#{tab}")).to_contain_text(re.compile("[\u4e00-\u9fff]"))
+    page.locator("#language").click()
+    expect(page.locator("#tab-weights")).to_have_text("Weights")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
 
 
 def test_a_small_window_scrolls_down_only(open_page, files):
