@@ -55,7 +55,7 @@ def convert(
         ConverterError: with a code, when the model, an option or a folder is at fault; nothing is written then.
     """
     given = {name: value for name, value in options.items() if value not in (None, False)}
-    name = module_name(Path(model_file).stem)
+    name = module_name(frontends.stem_of(Path(model_file)))
     stages = Stages(STAGES, observer)
     with (
         TemporaryDirectory(prefix="onnx2mindspore-") as folder,
@@ -80,7 +80,7 @@ def convert(
         verification = None
         if verify:
             with stages.stage("verify"):
-                inputs = _path(verify_inputs)
+                inputs = _path(verify_inputs) or source.real_inputs
                 verification = verify_script(source, made, rows, script, weights, inputs, stages.count)
         with stages.stage("report"):
             used = {
@@ -90,7 +90,7 @@ def convert(
                 "operator_map": operator_map,
                 "checkpoint_format": checkpoint_format,
                 "verify": verify,
-                "verify_inputs": verify_inputs,
+                "verify_inputs": verify_inputs or (source.real_inputs and source.real_inputs.stem),
                 **given,
             }
             files = (*out.files, *out.reports)

@@ -35,12 +35,17 @@ def by_suffix_only(path: Path, head: bytes) -> bool:
     return False
 
 
+def head_of(path: Path) -> bytes:
+    """The first bytes of a file; none of what is no file or cannot be read."""
+    with suppress(OSError), path.open("rb") as stream:
+        return stream.read(HEAD)
+    return b""
+
+
 def kind_of(path: Path, kinds: Iterable[K]) -> K | None:
     """The first kind that recognises the content of a path, else the first that has its suffix; None for neither."""
     kinds = tuple(kinds)
-    head = b""
-    with suppress(OSError), path.open("rb") as stream:
-        head = stream.read(HEAD)
+    head = head_of(path)
     by_content = (kind for kind in kinds if kind.recognises(path, head))
     by_suffix = (kind for kind in kinds if path.suffix.lower() in kind.suffixes)
     return next(chain(by_content, by_suffix), None)

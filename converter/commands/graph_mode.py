@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 def _add_options(groups: Groups) -> None:
     model, result = groups["model"], groups["result"]
-    suffixes = " or ".join(suffix for frontend in frontends.FRONTENDS for suffix in frontend.suffixes)
-    model.add_argument("--model_file", metavar="FILE", help=f"the model, {suffixes}")
+    kinds = ", ".join(frontend.kind for frontend in frontends.FRONTENDS)
+    model.add_argument(
+        "--model_file", metavar="FILE", help=f"the model: {kinds}, or an archive (.zip, .tar.gz) that holds one"
+    )
     model.add_argument(
         "--input_nodes",
         nargs="+",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from converter.base.kinds import kind_of
+from converter.base.kinds import head_of, kind_of
 from converter.errors import BadParamError, ConverterError, GraphInitError, UnknownModelError
-from converter.frontends import onnx, tensorflow
-from converter.frontends.endpoints import module_name
+from converter.frontends import archive, onnx, tensorflow
+from converter.frontends.archive import stem_of
+from converter.frontends.endpoints import listed, module_name
 from converter.frontends.frontend import Frontend, Option
 from converter.frontends.source import Endpoint, Original, Request, Source
 
@@ -28,6 +30,7 @@ __all__ = [
     "module_name",
     "options",
     "recognise",
+    "stem_of",
 ]
 
 
@@ -44,12 +47,53 @@ def load(request: Request) -> Source:
         GraphInitError, NodeInputMissingError: its contents are not a valid graph.
         BadParamError, ParamMissingError: nodes, shapes or options that do not fit the graph.
     """
+    if request.folder is not None and _is_archive(request.model_file):
+        return _load_from_archive(request, request.folder / "archive")
     frontend = recognise(request.model_file)
     known = [option.name for option in frontend.options]
     for name in request.options:
         if name not in known:
             raise BadParamError(f"--{name} does not apply to '{request.model_file.name}', {frontend.kind}. Omit it.")
     return frontend.load(request)
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether a file is an archive with a model in it, and no model itself, of a kind that is kept in zip files."""
+    return archive.is_archive(path) and not any(frontend.recognises(path, head_of(path)) for frontend in FRONTENDS)
+
+
+def _load_from_archive(request: Request, folder: Path) -> Source:
+    """Unpack an archive into a folder of the conversion, and read the one model in it."""
+    file = request.model_file
+    folder.mkdir()
+    archive.unpack(file, folder)
+    source = load(replace(request, model_file=_model_in(folder, file)))
+    return replace(source, files=(file,), description=f"{file.name}: {source.description}")
+
+
+def _model_in(folder: Path, file: Path) -> Path:
+    """The one model in an unpacked archive: what a frontend recognises by its content, else by its suffix."""
+    found: dict[bool, list[Path]] = {True: [], False: []}
+    for path in archive.candidates(folder):
+        head = head_of(path)
+        if any(path.is_relative_to(other) for other in found[True]):
+            continue  # a file of a model that is a folder
+        if any(frontend.recognises(path, head) for frontend in FRONTENDS):
+            found[True].append(path)
+        elif path.is_file() and not _is_text(head) and kind_of(path, FRONTENDS):
+            found[False].append(path)
+    models = found[True] or found[False]
+    if len(models) == 1:
+        return models[0]
+    if not models:
+        raise UnknownModelError(f"'{file.name}' holds no model of a kind that is known. Unpack it and name the model.")
+    names = listed(path.relative_to(folder).as_posix() for path in models)
+    raise BadParamError(f"'{file.name}' holds {len(models)} models: {names}. Unpack it and name one of them.")
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether a file begins as labels and settings do, whose suffixes some models have."""
+    return all(byte >= 32 or byte in b"\t\n\r" for byte in head)
 
 
 def recognise(path: Path) -> Frontend:
@@ -93,7 +137,8 @@ def diagnose_invalid_model(file: Path) -> Iterator[None]:
     try:
         yield
     except ConverterError as error:
-        fault = None if error.expected else recognise(file).fault_of(file)
+        frontend = None if error.expected else kind_of(file, FRONTENDS)
+        fault = None if frontend is None else frontend.fault_of(file)
         if fault is None:
             raise
         raise GraphInitError(f"the model is invalid: {fault}. Export or copy the model again.") from error.__cause__

@@ -91,6 +91,7 @@ class Source:
         base_dir: the folder that the external data of `model` is relative to.
         files: all files of the source.
         notes: what the frontend chose, cut off or guessed, one sentence each, for the user.
+        real_inputs: an .npz file with inputs that came with the model, by the names of its endpoints; None without any.
     """
 
     model: onnx.ModelProto
@@ -101,3 +102,4 @@ class Source:
     base_dir: Path
     files: tuple[Path, ...]
     notes: tuple[str, ...] = ()
+    real_inputs: Path | None = None

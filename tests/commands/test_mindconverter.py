@@ -185,6 +185,7 @@ def result(verdict: str = "same", **changes) -> SimpleNamespace:
         "records": (stub, stub),
         "unit": "nodes",
         "unconverted": (stub,),
+        "notes": (),
         "files": (Path("out/net.py"), Path("out/net.ckpt")),
         "verdict": verdict,
         "verification": None,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter.frontends.frontend import Frontend
+from converter.frontends.onnx.forms import FORMS, is_model
 from converter.frontends.onnx.versions import ORT_IR_VERSION
 
 if TYPE_CHECKING:
@@ -16,15 +17,6 @@ if TYPE_CHECKING:
     from converter.frontends.source import Original, Request, Source
 
 __all__ = ["FRONTEND", "ORT_IR_VERSION", "read"]
-
-_IR_VERSIONS = range(3, 64)
-"""IR versions of ONNX files; not 1, since a `SavedModel` begins with the same bytes as a model of that version."""
-_SECOND_FIELDS = b"\x12\x1a\x22\x28\x32\x3a\x42"
-"""Protobuf's tags of the possible second fields: producer, domain, versions, doc string, graph, opsets."""
-
-
-def _recognises(path: Path, head: bytes) -> bool:
-    return len(head) > 2 and head[0] == 0x08 and head[1] in _IR_VERSIONS and head[2] in _SECOND_FIELDS
 
 
 def _load(request: Request) -> Source:
@@ -51,9 +43,9 @@ def read(file: Path) -> onnx.ModelProto:
     Raises:
         ModelLoadingError: the file, or one that holds its weights, is missing, unreadable or damaged.
     """
-    from converter.frontends.onnx import external_data, model_file
+    from converter.frontends.onnx import external_data, reading
 
-    model = model_file.read(file)
+    model = reading.read(file)
     external_data.check_external_data(model, file.parent)
     return model
 
@@ -63,10 +55,10 @@ FRONTEND = Frontend(
     name="onnx",
     runtime="onnxruntime",
     kind="an .onnx model",
-    suffixes=(".onnx",),
+    suffixes=tuple(suffix for form in FORMS for suffix in form.suffixes),
     load=_load,
     run=_run,
-    recognises=_recognises,
+    recognises=is_model,
     suspect="normalisation",
     fault_of=_fault_of,
 )

@@ -8,13 +8,15 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import Message
 
+from converter.frontends.onnx.reading import read
+
 _LONGEST = 300
 
 
 def fault_of(file: Path) -> str | None:
     """The error in an ONNX model; None if there is none."""
     try:
-        model = onnx.load(file, load_external_data=False)
+        model = read(file)
         garbled = next(_garbled(model), None)
         if garbled is not None:
             return f"the name {garbled!r} is no text: the file is damaged"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path, PurePath
 
 import onnx
@@ -22,24 +23,14 @@ def check_external_data(model: onnx.ModelProto, base_dir: Path) -> list[Path]:
         base_dir: the folder that external data is relative to.
 
     Raises:
-        ModelLoadingError: one of them is missing, too short, or outside the folder.
+        ModelLoadingError: one of them is missing, too short, or outside the folder, also by a link.
     """
     sizes: dict[str, int] = {}
-    for tensor in _external_tensors(model.graph):
+    for tensor in _external_tensors(model):
         place = _place(tensor)
         location = place.get("location", "")
-        if PurePath(location).is_absolute() or ".." in PurePath(location).parts:
-            raise ModelLoadingError(
-                f"the weight '{tensor.name}' lies in '{location}', outside the model's folder: that is not allowed. "
-                "Save the model with its external data beside it."
-            )
         if location not in sizes:
-            file = base_dir / location
-            if not file.is_file():
-                raise ModelLoadingError(
-                    f"weights of the model lie in '{location}', which is missing. Put it into the folder '{base_dir}'."
-                )
-            sizes[location] = file.stat().st_size
+            sizes[location] = _checked(tensor.name, location, base_dir).stat().st_size
         size = _size(tensor)
         offset, length = place.get("offset", "0"), place.get("length", str(size))
         if not (offset.isdecimal() and length.isdecimal() and int(length) >= size):
@@ -56,39 +47,84 @@ def check_external_data(model: onnx.ModelProto, base_dir: Path) -> list[Path]:
     return [base_dir / location for location in sizes]
 
 
+def _checked(name: str, location: str, base_dir: Path) -> Path:
+    """The file of a weight, which lies inside the model's folder, or in the cache of a hub that the folder belongs to.
+
+    A model could otherwise name any file, or bring a link to it, whose bytes would end up in the checkpoint.
+
+    Raises:
+        ModelLoadingError: the file is missing or lies elsewhere.
+    """
+    if PurePath(location).is_absolute() or ".." in PurePath(location).parts or "\0" in location:
+        raise ModelLoadingError(
+            f"the weight '{name}' lies in '{location}', outside the model's folder: that is not allowed. "
+            "Save the model with its external data beside it."
+        )
+    file = base_dir / location
+    if not file.is_file():
+        raise ModelLoadingError(
+            f"weights of the model lie in '{location}', which is missing. Put it into the folder '{base_dir}'."
+        )
+    if not any(file.resolve().is_relative_to(folder) for folder in _allowed(base_dir)):
+        raise ModelLoadingError(
+            f"the weight '{name}' lies in '{location}', a link that leads out of the model's folder: that is not "
+            "allowed. Put a copy of the file there."
+        )
+    return file
+
+
+def _allowed(base_dir: Path) -> Iterator[Path]:
+    """Where external data may lie: in the model's folder, and for a snapshot in a hub's cache in the blobs beside it.
+
+    Such a cache has `snapshots/REVISION/…`, whose files are links to `blobs/HASH`; `blobs` itself is no link.
+    """
+    yield base_dir.resolve()
+    for folder in base_dir.absolute().parents:
+        if folder.name == "snapshots":
+            yield folder.parent.resolve() / "blobs"
+
+
 def resolve_links(model: onnx.ModelProto, folder: Path) -> tuple[onnx.ModelProto, Path]:
     """The model and the folder of its external data, with symbolic links resolved.
 
     Caches store models as links, which onnxruntime and onnx reject if their targets are outside the folder.
     """
-    locations = {_place(tensor)["location"] for tensor in _external_tensors(model.graph)}
+    locations = {_place(tensor)["location"] for tensor in _external_tensors(model)}
     files = {location: (folder / location).resolve() for location in locations}
     if all(file == folder.resolve() / location for location, file in files.items()):
         return model, folder
     common = Path(os.path.commonpath([file.parent for file in files.values()]))
     resolved = onnx.ModelProto()
     resolved.CopyFrom(model)
-    for tensor in _external_tensors(resolved.graph):
+    for tensor in _external_tensors(resolved):
         for entry in tensor.external_data:
             if entry.key == "location":
                 entry.value = str(files[entry.value].relative_to(common))
     return resolved, common
 
 
-def _external_tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """Every constant of a graph and of its sub-graphs that is not stored in the model's own file."""
-    return (tensor for tensor in _tensors(graph) if tensor.data_location == onnx.TensorProto.EXTERNAL)
+def _external_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Every constant of a model, its sub-graphs and functions that is not stored in the model's own file."""
+    everywhere = chain(_tensors(model.graph), *(_constants(function.node) for function in model.functions))
+    return (tensor for tensor in everywhere if tensor.data_location == onnx.TensorProto.EXTERNAL)
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
     yield from graph.initializer
     for sparse in graph.sparse_initializer:
         yield from (sparse.values, sparse.indices)
-    for node in graph.node:
+    yield from _constants(graph.node)
+
+
+def _constants(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
+    """The tensors in the attributes of nodes, and those of the nodes' sub-graphs."""
+    for node in nodes:
         for attribute in node.attribute:
             if attribute.HasField("t"):
                 yield attribute.t
             yield from attribute.tensors
+            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                yield from (sparse.values, sparse.indices)
         for body in subgraphs(node):
             yield from _tensors(body)
 

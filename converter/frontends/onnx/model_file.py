@@ -1,4 +1,4 @@
-"""ONNX files: read one, cut it at the user's endpoints, and run the original."""
+"""ONNX files: cut a model at the user's endpoints, and run the original."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError, EncodeError
+from google.protobuf.message import EncodeError
 
-from converter.base.files import check_readable
-from converter.errors import GraphInitError, ModelLoadingError, NodeInputTypeNotSupportError, SourceRunError
+from converter.errors import GraphInitError, NodeInputTypeNotSupportError, SourceRunError
 from converter.frontends.endpoints import Declared, TensorNames, is_named, merge_shapes, shape_text
 from converter.frontends.onnx.cut import cut, initializer_names, keep
 from converter.frontends.onnx.external_data import check_external_data, resolve_links
+from converter.frontends.onnx.maps import before_maps
+from converter.frontends.onnx.reading import read
+from converter.frontends.onnx.record import record_in
+from converter.frontends.onnx.test_data import inputs_beside
 from converter.frontends.onnx.versions import ORT_IR_VERSION
 from converter.frontends.source import Dim, Endpoint, Original, Request, Source
 
@@ -28,13 +31,12 @@ _FRONTEND = __name__.rpartition(".")[0]
 """This package, which defines the frontend."""
 
 _NUMPY_TYPE = re.compile(r"tensor\((float|double|float16|u?int(8|16|32|64)|bool|string)\)")
-_IR_WITH_OPSETS = 3
 _IR_WITH_CONSTANTS = 4
 _DEFAULT_DOMAINS = ("", "ai.onnx")
 
 
 def load(request: Request) -> Source:
-    """The model of an `.onnx` file, at its own opset, cut at the endpoints that the user named.
+    """The model of an ONNX file, at its own opset, cut at the endpoints that the user named.
 
     Weights in other files stay there. `Source.model` and `Original.model` are one object: it is not changed.
     If neither the model nor shape inference gives an element type, it is taken to be float32.
@@ -47,16 +49,22 @@ def load(request: Request) -> Source:
     """
     path = request.model_file
     model = read(path)
+    record = record_in(model)
     names = graph_names(model.graph)
     inputs = names.inputs_named(request.input_nodes) if request.input_nodes else tuple(names.inputs)
     outputs = names.outputs_named(request.output_nodes) if request.output_nodes else tuple(names.outputs)
+    outputs, cut_off = before_maps(model.graph, outputs)
+    notes = [*record.notes, *cut_off]
+    if model.training_info:
+        del model.training_info[:]
+        notes.append("The model holds training information, which was left out: the script has the network only.")
 
     types = _types(model, (*inputs, *outputs))
     declared = [Declared(name, types[name].shape) for name in inputs]
-    extents = merge_shapes(request.shapes, declared)
+    extents = merge_shapes(request.shapes or record.shapes_of(inputs), declared)
     input_endpoints = tuple(
-        Endpoint(name, name, types[name].dtype, merged.shape, merged.example, types[name].container, merged.guessed)
-        for name, merged in zip(inputs, extents, strict=True)
+        Endpoint(known, name, types[name].dtype, merged.shape, merged.example, types[name].container, merged.guessed)
+        for known, name, merged in zip(record.names_of(inputs), inputs, extents, strict=True)
     )
     if any(_freed(end, own.shape) for end, own in zip(input_endpoints, declared, strict=True)):
         constants = initializer_names(model.graph)  # the others have the extents that the user freed
@@ -65,11 +73,11 @@ def load(request: Request) -> Source:
     renamed = _renamed(input_endpoints, declared)
     _rename_dimensions(model.graph, renamed)
     output_endpoints = tuple(
-        Endpoint(name, name, types[name].dtype, _named(types[name].shape, renamed), container=types[name].container)
-        for name in outputs
+        Endpoint(known, name, types[name].dtype, _named(types[name].shape, renamed), container=types[name].container)
+        for known, name in zip(record.names_of(outputs), outputs, strict=True)
     )
 
-    description = f"{path.name} ({_producer(model)})"
+    description = record.description or f"{path.name} ({_producer(model)})"
     if not model.opset_import:
         model.opset_import.add(domain="", version=1)
     model.ir_version = max(model.ir_version, _IR_WITH_CONSTANTS)  # an initializer need no longer be an input
@@ -77,28 +85,17 @@ def load(request: Request) -> Source:
     _check_extents(model.graph)
     files = (path, *check_external_data(model, path.parent))
     original = Original(
-        _FRONTEND, path, path.parent, model, {name: name for name in inputs}, {name: name for name in outputs}
+        _FRONTEND,
+        path,
+        path.parent,
+        model,
+        {end.name: end.value for end in input_endpoints},
+        {end.name: end.value for end in output_endpoints},
     )
-    return Source(model, input_endpoints, output_endpoints, original, description, path.parent, files)
-
-
-def read(path: Path) -> onnx.ModelProto:
-    """Parse a file; weights in other files stay there.
-
-    Raises:
-        ModelLoadingError: the file is missing, unreadable, truncated or no ONNX model.
-    """
-    check_readable(path)
-    data = path.read_bytes()
-    try:
-        model = onnx.ModelProto.FromString(data)
-    except DecodeError as error:
-        raise ModelLoadingError(f"'{path}' {_damage(data)}") from error
-    if not model.HasField("graph") or not model.graph.output:
-        raise ModelLoadingError(f"'{path}' {_damage(data)}")
-    if model.ir_version >= _IR_WITH_OPSETS and not model.opset_import:
-        raise ModelLoadingError(f"'{path}' names no operator set: it is truncated. Export or copy the model again.")
-    return model
+    real = inputs_beside(path, input_endpoints, names.inputs, request.folder) if request.folder else None
+    return Source(
+        model, input_endpoints, output_endpoints, original, description, path.parent, files, tuple(notes), real
+    )
 
 
 def _check_extents(graph: onnx.GraphProto) -> None:
@@ -114,40 +111,6 @@ def _check_extents(graph: onnx.GraphProto) -> None:
                 f"the model is invalid: the constant '{tensor.name}' is too short for its shape "
                 f"{shape_text(tensor.dims)}. Export or copy the model again."
             )
-
-
-def _damage(data: bytes) -> str:
-    """The end of an error message: why a file cannot be parsed as a model, from its top-level fields."""
-    wire_types = {field.number: _wire_type(field) for field in onnx.ModelProto.DESCRIPTOR.fields}
-    position = 0
-    while position < len(data):
-        tag, position = _varint(data, position)
-        if wire_types.get(tag >> 3) != tag & 7:
-            return "is not an ONNX model. Name a model that was exported to ONNX, or a frozen TensorFlow .pb."
-        size, position = _varint(data, position)
-        if tag & 7 == 2:
-            position += size
-    if position > len(data):
-        return f"is truncated: {position:,} bytes are announced, {len(data):,} are there. Export or copy it again."
-    return "is not a valid ONNX model: its graph is missing or damaged. Export or copy the model again."
-
-
-def _wire_type(field: object) -> int:
-    """Protobuf's wire type of a field: 0, a number, or 2, a length and bytes. `ModelProto` has no other fields."""
-    number = field.type in (field.TYPE_INT64, field.TYPE_INT32, field.TYPE_ENUM)  # type: ignore[attr-defined]
-    return 0 if number else 2
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    """A number in protobuf's base-128 form, and the position after it; of a truncated number, the part that exists."""
-    value = shift = 0
-    while position < len(data):
-        byte = data[position]
-        value |= (byte & 127) << shift
-        position, shift = position + 1, shift + 7
-        if byte < 128 or shift > 63:
-            break
-    return value, position
 
 
 def graph_names(graph: onnx.GraphProto) -> TensorNames:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -401,16 +403,77 @@ def test_external_data_of_unknown_length(external):
         load(Request(external))
 
 
-@pytest.mark.parametrize("opset", [17, 28])
-def test_external_data_behind_a_link(external, tmp_path, opset):
-    """As a cache holds it: every file is a link to one of another name."""
-    cache = tmp_path / "cache"
-    cache.mkdir()
+def snapshot(tmp_path: Path) -> Path:
+    """The model as the cache of a hub holds it: every file is a link to one of another name."""
+    folder, blobs = tmp_path / "models--me--net" / "snapshots" / "123" / "onnx", tmp_path / "models--me--net" / "blobs"
+    folder.mkdir(parents=True)
+    blobs.mkdir()
     for file in ("net.onnx", "net.data"):
-        (cache / file).symlink_to((tmp_path / file).rename(tmp_path / f"blob of {file}"))
-    source = load(Request(cache / "net.onnx"))
+        (folder / file).symlink_to((tmp_path / file).rename(blobs / f"hash of {file}"))
+    return folder / "net.onnx"
+
+
+@pytest.mark.parametrize("opset", [17, 28])
+def test_external_data_in_the_cache_of_a_hub(external, tmp_path, opset):
+    source = load(Request(snapshot(tmp_path)))
     source.model.opset_import[0].version = opset  # of 28, onnx's evaluator runs it
     assert run(source.original, {"x": np.ones(2, np.float32)})[0].tolist() == [1, 2]
+
+
+def test_external_data_behind_a_link_that_leads_out(external, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    external.rename(folder / "net.onnx")
+    (folder / "net.data").symlink_to(tmp_path / "net.data")
+    with pytest.raises(ModelLoadingError, match=r"'net\.data', a link that leads out of the model's folder"):
+        load(Request(folder / "net.onnx"))
+
+
+def test_blobs_that_are_a_link_themselves(external, tmp_path):
+    """An archive may bring such folders: they are no cache."""
+    file = snapshot(tmp_path)
+    blobs = tmp_path / "models--me--net" / "blobs"
+    blobs.rename(tmp_path / "elsewhere")
+    blobs.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ModelLoadingError, match="a link that leads out of the model's folder"):
+        load(Request(file))
+
+
+def test_external_data_in_folders_and_behind_links_inside(external, tmp_path):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "net.data").rename(tmp_path / "weights" / "part.bin")
+    (tmp_path / "linked").symlink_to("weights")
+    model = onnx.load(external, load_external_data=False)
+    model.graph.initializer[0].external_data[0].value = "linked/part.bin"
+    external.write_bytes(model.SerializeToString())
+    assert run(load(Request(external)).original, {"x": np.ones(2, np.float32)})[0].tolist() == [1, 2]
+
+
+def test_external_data_in_a_safetensors_file(external, tmp_path):
+    import onnx_ir
+
+    model = onnx_ir.load(external)
+    (tmp_path / "saved").mkdir()
+    onnx_ir.save_safetensors(model, tmp_path / "saved" / "net.onnx", size_threshold_bytes=0)
+    source = load(Request(tmp_path / "saved" / "net.onnx"))
+    assert source.files[1].suffix == ".safetensors"
+    assert run(source.original, {"x": np.ones(2, np.float32)})[0].tolist() == [1, 2]
+
+
+def test_external_data_of_a_function(external):
+    """The constants in a function are checked, too."""
+    model = parser.parse_model("""
+        <ir_version: 10, opset_import: ["" : 17, "local" : 1]>
+        net (float[2] x) => (float[2] y) { y = local.Scale (x) }
+        <domain: "local", opset_import: ["" : 17]>
+        Scale (a) => (b) { w = Constant <value = float[2] {1, 2}> ()   b = Mul (a, w) }
+    """)
+    (constant,) = (a.t for node in model.functions[0].node for a in node.attribute)
+    constant.data_location = onnx.TensorProto.EXTERNAL
+    constant.external_data.add(key="location", value="../net.data")
+    external.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelLoadingError, match="outside the model's folder"):
+        load(Request(external))
 
 
 @pytest.mark.parametrize(("ir_version", "opset"), [(8, 17), (onnx.IR_VERSION, 17), (onnx.IR_VERSION, 28)])
