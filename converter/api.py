@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,8 +32,10 @@ __all__ = ["Finding", "Result", "convert", "translate_source"]
 
 
 def convert(
-    model_file: str | Path,
+    model_file: str | Path | Any = None,
+    inputs: Any = None,
     *,
+    model: str | None = None,
     shape: Sequence[str] = (),
     input_nodes: Sequence[str] = (),
     output_nodes: Sequence[str] = (),
@@ -48,6 +51,8 @@ def convert(
 ) -> Result:
     """Translate a model. The arguments are the command's options; `report` is a folder.
 
+    `model_file` may also be a PyTorch module of the program that calls this, and `inputs` its example inputs: a
+    tensor, several in order, or a dictionary by parameter of `forward`. `model` names a call that makes a module.
     `dump_stages` is a folder for the graph and the program between the stages. `observer` is told which stage the
     conversion is in, and how far. `options` are those that only some frontends have.
 
@@ -55,35 +60,37 @@ def convert(
         ConverterError: with a code, when the model, an option or a folder is at fault; nothing is written then.
     """
     given = {name: value for name, value in options.items() if value not in (None, False)}
-    name = module_name(frontends.stem_of(Path(model_file)))
+    path, made = frontends.named(model_file, model, inputs)
+    name = module_name(frontends.stem_of(path))
     stages = Stages(STAGES, observer)
     with (
         TemporaryDirectory(prefix="onnx2mindspore-") as folder,
         Output(FILES, name, Path(output), _path(report)) as out,
-        frontends.diagnose_invalid_model(Path(model_file)),
+        frontends.diagnose_invalid_model(path) if made is None else nullcontext(),
         relaxed_gc(),
     ):
         request = Request(
-            Path(model_file), tuple(input_nodes), tuple(output_nodes), tuple(shape), given, folder=Path(folder)
+            path, tuple(input_nodes), tuple(output_nodes), tuple(shape), given, folder=Path(folder), made=made
         )
         with stages.stage("load"):
             source = frontends.load(request)
             rows = registry.load(_path(operator_map))
-        made = translate_source(source, rows, name, checkpoint_format, stages, StageDump(_path(dump_stages)))
-        script = out.script(f"{name}.py", made.script.text)
+        translation = translate_source(source, rows, name, checkpoint_format, stages, StageDump(_path(dump_stages)))
+        script = out.script(f"{name}.py", translation.script.text)
         with stages.stage("checkpoint"):
             weights = None
-            if made.checkpoint is not None:
-                weights = out.checkpoint(made.checkpoint)
-                checkpoint.write(made.program, weights, stages.each)
-            out.weight_map(f"weight_map_of_{name}.json", weight_map.text_of(made.program, name))
+            if translation.checkpoint is not None:
+                weights = out.checkpoint(translation.checkpoint)
+                checkpoint.write(translation.program, weights, stages.each)
+            out.weight_map(f"weight_map_of_{name}.json", weight_map.text_of(translation.program, name))
         verification = None
         if verify:
             with stages.stage("verify"):
                 inputs = _path(verify_inputs) or source.real_inputs
-                verification = verify_script(source, made, rows, script, weights, inputs, stages.count)
+                verification = verify_script(source, translation, rows, script, weights, inputs, stages.count)
         with stages.stage("report"):
             used = {
+                "model": model,
                 "input_nodes": request.input_nodes,
                 "output_nodes": request.output_nodes,
                 "shape": request.shapes,
@@ -94,7 +101,7 @@ def convert(
                 **given,
             }
             files = (*out.files, *out.reports)
-            findings = findings_of(name, source, made, verification, used, stages, files)
+            findings = findings_of(name, source, translation, verification, used, stages, files)
             write_reports(out, findings)
     return Result(name, out.files, findings.records, verification, notes=source.notes)
 

@@ -60,7 +60,7 @@ class UnknownModelError(ConverterError):
 
     code = "0000001"
     example = (
-        "'net.h5' is neither an .onnx model nor a frozen TensorFlow .pb. "
+        "'net.h5' is neither an .onnx model, a frozen TensorFlow .pb nor a PyTorch module. "
         "Export the model to one of these and name that file."
     )
     remedy = "Export the model to ONNX, or freeze it, and name that file."
@@ -155,6 +155,20 @@ class NodeInputMissingError(GraphInitError):
     code = "1000005"
     example = "the model is invalid: the Add that makes 'sum' reads 'lost', which nothing in the graph makes."
     remedy = "Export or copy the model again."
+
+
+class TorchExportError(GraphInitError):
+    """PyTorch's exporters refuse the module, or what they write is another network."""
+
+    code = "1000006"
+    example = (
+        "torch cannot export 'mynet:Net': Could not guard on data-dependent expression Eq(u0, 1) (mynet.py, line 12: "
+        "`if x.sum() > 0:`). Rewrite this line, or leave it out of the module that you convert."
+    )
+    remedy = (
+        "Rewrite the line that the message names (a branch on values: `torch.where`, `torch.cond`), or convert a part "
+        "of the module."
+    )
 
 
 class FileSaveError(ConverterError):

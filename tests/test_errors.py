@@ -105,6 +105,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Prepare]] = {
 }
 ELSEWHERE = {
     "SourceRunError": "ends no command: see test_a_source_that_does_not_run",
+    "TorchExportError": "needs PyTorch: see tests/frontends/pytorch/test_refusals.py",
     "WeightMatchError": "of the other command: see tests/weights_cli/test_command.py",
 }
 

@@ -21,6 +21,12 @@ def _add_options(groups: Groups) -> None:
         "--model_file", metavar="FILE", help=f"the model: {kinds}, or an archive (.zip, .tar.gz) that holds one"
     )
     model.add_argument(
+        "--model",
+        metavar="CALL",
+        help="instead of a file: a PyTorch module, as PACKAGE.MODULE:CALLABLE or "
+        "PACKAGE.MODULE:CALLABLE(10, deep=True), with literals as arguments",
+    )
+    model.add_argument(
         "--input_nodes",
         nargs="+",
         action="extend",
@@ -73,6 +79,7 @@ def _convert(options: argparse.Namespace, observer: Observer | None) -> Result:
 
     return api.convert(
         options.model_file,
+        model=options.model,
         shape=options.shape,
         input_nodes=options.input_nodes,
         output_nodes=options.output_nodes,
@@ -88,4 +95,4 @@ def _convert(options: argparse.Namespace, observer: Observer | None) -> Result:
     )
 
 
-MODE = Mode(source="model_file", stages=STAGES, add_options=_add_options, convert=_convert)
+MODE = Mode(source="model_file", instead="model", stages=STAGES, add_options=_add_options, convert=_convert)

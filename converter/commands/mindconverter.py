@@ -101,18 +101,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; `argv` are the arguments, by default those of the process."""
     command = parser()
     options = command.parse_args(argv)
-    mode = next((mode for mode in MODES if getattr(options, mode.source) is not None), None)
+    mode = next((mode for mode in MODES if any(getattr(options, name) is not None for name in mode.sources)), None)
     if mode is None:
-        command.error(f"the following arguments are required: {' or '.join(f'--{mode.source}' for mode in MODES)}")
+        names = (f"--{name}" for mode in MODES for name in mode.sources)
+        command.error(f"the following arguments are required: {' or '.join(names)}")
     if argv is None:
         end_on_terminate()
     return guarded(lambda: _run(mode, options), verbose=options.verbose)
 
 
 def _run(mode: Mode, options: argparse.Namespace) -> int:
-    file = Path(getattr(options, mode.source))
-    if not file.is_dir():
-        check_readable(file)  # check first: the imports of a conversion take seconds
+    named = getattr(options, mode.source)
+    if named is not None and not Path(named).is_dir():
+        check_readable(Path(named))  # check first: the imports of a conversion take seconds
     if options.verbose:
         with verbose() as stderr:
             result = mode.convert(options, Lines(stderr))

@@ -22,12 +22,19 @@ class Mode:
 
     Attributes:
         source: the option that names the source; the mode is chosen by it.
+        instead: the option that names a source which is no file, if the mode has one; it chooses the mode too.
         stages: the stages of its conversion.
         add_options: adds its options, including `source`, to the options of all modes.
         convert: converts the source that the options name.
     """
 
     source: str
+    instead: str = ""
     stages: Failures
     add_options: Callable[[Groups], None]
     convert: Callable[[argparse.Namespace, Observer | None], Result]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The options that name a source."""
+        return tuple(filter(None, (self.source, self.instead)))

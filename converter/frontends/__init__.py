@@ -10,11 +10,12 @@ from pathlib import Path
 
 from converter.base.kinds import head_of, kind_of
 from converter.errors import BadParamError, ConverterError, GraphInitError, UnknownModelError
-from converter.frontends import archive, onnx, tensorflow
+from converter.frontends import archive, onnx, pytorch, tensorflow
 from converter.frontends.archive import stem_of
 from converter.frontends.endpoints import listed, module_name
 from converter.frontends.frontend import Frontend, Option
-from converter.frontends.source import Endpoint, Original, Request, Source
+from converter.frontends.made import name_of, named
+from converter.frontends.source import Endpoint, Made, Original, Request, Source
 
 __all__ = [
     "FRONTENDS",
@@ -28,13 +29,14 @@ __all__ = [
     "frontend_in",
     "load",
     "module_name",
+    "named",
     "options",
     "recognise",
     "stem_of",
 ]
 
 
-FRONTENDS: tuple[Frontend, ...] = (onnx.FRONTEND, tensorflow.FRONTEND)
+FRONTENDS: tuple[Frontend, ...] = (onnx.FRONTEND, tensorflow.FRONTEND, pytorch.FRONTEND)
 """Every frontend, in the order in which they are asked whether they recognise a source."""
 
 
@@ -47,9 +49,12 @@ def load(request: Request) -> Source:
         GraphInitError, NodeInputMissingError: its contents are not a valid graph.
         BadParamError, ParamMissingError: nodes, shapes or options that do not fit the graph.
     """
-    if request.folder is not None and _is_archive(request.model_file):
+    if request.made is not None:
+        frontend = _frontend_of(request.made)
+    elif request.folder is not None and _is_archive(request.model_file):
         return _load_from_archive(request, request.folder / "archive")
-    frontend = recognise(request.model_file)
+    else:
+        frontend = recognise(request.model_file)
     known = [option.name for option in frontend.options]
     for name in request.options:
         if name not in known:
@@ -94,6 +99,18 @@ def _model_in(folder: Path, file: Path) -> Path:
 def _is_text(head: bytes) -> bool:
     """Whether a file begins as labels and settings do, whose suffixes some models have."""
     return all(byte >= 32 or byte in b"\t\n\r" for byte in head)
+
+
+def _frontend_of(made: Made) -> Frontend:
+    """The frontend for a source that is no file.
+
+    Raises:
+        UnknownModelError: no frontend takes it.
+    """
+    found = next((frontend for frontend in FRONTENDS if frontend.takes(made)), None)
+    if found is None:
+        raise UnknownModelError(f"a {name_of(made)} is nothing that can be converted. Name a file, or give a module.")
+    return found
 
 
 def recognise(path: Path) -> Frontend:

@@ -12,7 +12,7 @@ from converter.base.kinds import Recognises, by_suffix_only
 if TYPE_CHECKING:
     import numpy as np
 
-    from converter.frontends.source import Original, Request, Source
+    from converter.frontends.source import Made, Original, Request, Source
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,10 @@ def _no_fault(file: Path) -> str | None:
     return None
 
 
+def _no_made(made: Made) -> bool:
+    return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Frontend:
     """How one kind of source is recognised, read and run.
@@ -41,6 +45,7 @@ class Frontend:
         load: reads a source. If a package is missing, its error names the command that installs it.
         run: runs the original on arrays by the names of its inputs; returns its outputs in order.
         recognises: whether a file or folder is of this kind, whatever its name.
+        takes: whether it reads a source that is no file: a call, a live module.
         suspect: the program that translates the source to the normalised graph, and causes differences between them.
         fault_of: returns what is wrong with a file; called after a conversion failed with an unexpected error.
         packages: distributions that it uses besides those of ONNX, for the report.
@@ -55,6 +60,7 @@ class Frontend:
     load: Callable[[Request], Source]
     run: Callable[[Original, Mapping[str, np.ndarray]], list[np.ndarray]]
     recognises: Recognises = by_suffix_only
+    takes: Callable[[Made], bool] = _no_made
     suspect: str = "its translation to ONNX"
     fault_of: Callable[[Path], str | None] = _no_fault
     packages: tuple[str, ...] = ()

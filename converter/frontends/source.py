@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from converter.base.calls import Call
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,12 +18,29 @@ Dim = int | str
 
 
 @dataclass(frozen=True)
+class Live:
+    """A module that a Python program holds.
+
+    Attributes:
+        module: the object.
+        inputs: example inputs in the form in which the module takes them; None without any.
+    """
+
+    module: Any
+    inputs: Any = None
+
+
+Made: TypeAlias = Call | Live
+"""A source that is no file: a call that makes it, or a live module."""
+
+
+@dataclass(frozen=True)
 class Request:
     """The request of the user.
 
     Nodes and shapes are as typed on the command line (`name:k`, `1,3,224,224`, `-`), `options` are those that only
     some frontends have, by name. `folder` is a temporary folder for what a frontend exports; it exists until the
-    conversion ends.
+    conversion ends. Where the source is no file, `made` is the source, and `model_file` only its name.
     """
 
     model_file: Path
@@ -30,6 +49,7 @@ class Request:
     shapes: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
+    made: Made | None = None
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def source_data(source: SourceFiles) -> dict[str, Any]:
 def _files(paths: Sequence[Path]) -> dict[Path, dict[str, Any]]:
     """Every file of a source, those in its folders included, in the order of the paths."""
     each = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path]) if file.is_file()]
-    around = os.path.commonpath([file.absolute().parent for file in each])
+    around = os.path.commonpath([file.absolute().parent for file in each]) if each else ""
     return {
         file: {
             "file": file.absolute().relative_to(around).as_posix(),

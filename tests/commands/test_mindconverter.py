@@ -18,7 +18,7 @@ from onnx import parser
 from paths import MODELS
 
 import converter
-from converter import api
+from converter import api, frontends
 from converter.commands import mindconverter
 from converter.verification import OutputComparison, VerificationResult
 
@@ -174,7 +174,7 @@ def test_help_names_every_option(capfd):
     with pytest.raises(SystemExit):
         mindconverter.main(["--help"])
     text = capfd.readouterr().out
-    options = set(inspect.signature(api.convert).parameters) - {"verify", "observer", "options"}
+    options = set(inspect.signature(api.convert).parameters) - {"verify", "observer", "options", "inputs"}
     for name in options | {"no_verify", "version", "verbose", "quiet"}:
         assert f"--{name}" in text
 
@@ -225,6 +225,7 @@ def test_options_reach_the_conversion(converted, capfd):
     assert calls == [
         {
             "model_file": "net.pb",
+            "model": None,
             "shape": ["N,3", "-", "1"],
             "input_nodes": ["a:0", "b", "d"],
             "output_nodes": ["c"],
@@ -236,6 +237,7 @@ def test_options_reach_the_conversion(converted, capfd):
             "verify_inputs": "x.npz",
             "dump_stages": None,
             "observer": None,
+            "options": dict.fromkeys(frontends.options(), None) | {"trust": False},
         }
     ]
 

@@ -34,6 +34,9 @@ SAVED_MODEL = b"\x08\x01\x12\x02\n\x00"
         ("net.pb", SAVED_MODEL, "tensorflow"),
         ("net.pb", ONNX, "onnx"),
         ("model", ONNX, "onnx"),
+        ("net.pth", b"damaged", "pytorch"),
+        ("net.pt2", None, "pytorch"),
+        ("net.safetensors", b"damaged", "pytorch"),
     ],
 )
 def test_a_source_is_recognised_by_content_else_by_suffix(tmp_path, name, content, frontend):
@@ -45,7 +48,9 @@ def test_a_source_is_recognised_by_content_else_by_suffix(tmp_path, name, conten
 @pytest.mark.parametrize("name", ["net.h5", "net", "."])
 def test_what_no_frontend_knows(tmp_path, name):
     (tmp_path / "net").write_bytes(SAVED_MODEL)
-    with pytest.raises(UnknownModelError, match=r"is neither an \.onnx model nor a frozen TensorFlow \.pb\. Export"):
+    with pytest.raises(
+        UnknownModelError, match=r"is neither an \.onnx model, a frozen TensorFlow \.pb nor a PyTorch module\. Export"
+    ):
         frontends.recognise(tmp_path / name)
 
 
@@ -110,7 +115,7 @@ def test_an_option_of_another_frontend(stub, options):
 
 
 def test_its_suffix_is_known_to_the_message(stub):
-    with pytest.raises(UnknownModelError, match=r"model, a frozen TensorFlow \.pb nor a \.stub\."):
+    with pytest.raises(UnknownModelError, match=r"model, a frozen TensorFlow \.pb, a PyTorch module nor a \.stub\."):
         frontends.recognise(Path("net.h5"))
 
 

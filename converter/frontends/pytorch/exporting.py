@@ -1,0 +1,192 @@
+"""Exporting: torch's exporter, and its older one where that refuses the module. It runs where torch is.
+
+`optimize=False` keeps batch norms and the names of the state: the weight map leads to them. Dropout modules are
+exported in training mode, and then made ONNX's plain Dropout, which acts in training only.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+
+from converter.errors import TorchExportError
+from converter.frontends.pytorch.inputs import Input, example
+from converter.frontends.pytorch.lines import place_of, reason_of
+from converter.frontends.pytorch.loading import SEED, Loaded
+from converter.frontends.pytorch.outputs import named_outputs, register_dataclasses
+from converter.frontends.pytorch.settings import dropouts_kept, lost_in_training
+from converter.frontends.pytorch.spec import MODEL, Exported
+
+_LOG = logging.getLogger(__name__)
+_TOLERANCE = 1e-2
+"""Relative to the largest number: a branch that the older exporter left out makes a larger difference."""
+_OPSET = 18
+"""The newest that the older exporter is made for."""
+
+
+def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) -> Exported:
+    """Write the network to the folder, and say what it is.
+
+    The caller has put the module `as_network`.
+
+    Raises:
+        TorchExportError: no exporter takes the module, or the older one writes another network.
+    """
+    values = {each.name: each.value for each in inputs}
+    result = loaded.run(values)
+    register_dataclasses(result)
+    outputs = list(named_outputs(result))
+    if not outputs:
+        raise TorchExportError(f"'{label}' returns no tensor. Derive a module whose forward returns tensors.")
+    file = folder / MODEL
+    notes = [note] if (note := lost_in_training(loaded.module)) else []
+    producer = f"torch {torch.__version__.partition('+')[0]}"
+    refusal = None
+    if not loaded.scripted:
+        refusal = _refused(lambda: _current(loaded, inputs, outputs, file))
+    if loaded.scripted or refusal is not None:
+        if loaded.program is not None:
+            raise _error(label, refusal)
+        refused = _refused(lambda: _older(loaded, inputs, outputs, file))
+        if refused is not None:
+            raise _error(label, refusal or refused, refused if refusal else None)
+        _finish(file, inputs)
+        _compare(loaded, inputs, file, label, refusal)
+        producer += ", its older exporter"
+        if refusal is not None:
+            notes.append(f"torch's current exporter refuses the module: {_told(refusal)}. Its older one took it.")
+    else:
+        _finish(file, inputs)
+    return Exported(
+        inputs=tuple(values),
+        outputs=tuple(outputs),
+        fixed=loaded.program is not None,
+        producer=producer,
+        exact=not any(tensor.dtype == torch.bfloat16 for tensor in (*values.values(), *loaded.module.parameters())),
+        notes=(*loaded.notes, *notes),
+        files=tuple(str(path.absolute()) for path in loaded.files),
+    )
+
+
+def _refused(attempt: Callable[[], None]) -> Exception | None:
+    """The error of an attempt to export."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            attempt()
+    except Exception as error:  # exporters raise any class
+        _LOG.info("an exporter refused the module", exc_info=error)
+        return error
+    return None
+
+
+def _current(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path) -> None:
+    options: dict[str, Any] = {"optimize": False, "dynamo": True, "verbose": False, "output_names": list(outputs)}
+    if loaded.program is not None:
+        program = torch.onnx.export(loaded.program, (), **options)
+    else:
+        free = {each.name: {i: dim for i, dim in enumerate(each.shape) if isinstance(dim, str)} for each in inputs}
+        if any(free.values()):
+            options["dynamic_shapes"] = free
+        with dropouts_kept(loaded.module):
+            values = {each.name: each.value for each in inputs}
+            program = torch.onnx.export(loaded.module, (), kwargs=values, **options)
+    assert program is not None, "torch's exporter returns a program"
+    program.save(file, external_data=True)
+
+
+def _older(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path) -> None:
+    options: dict[str, Any] = {
+        "dynamo": False,
+        "training": torch.onnx.TrainingMode.PRESERVE,
+        "do_constant_folding": False,
+        "opset_version": _OPSET,
+        "input_names": [each.name for each in inputs],
+        "output_names": list(outputs),
+        "dynamic_axes": {
+            each.name: {i: dim for i, dim in enumerate(each.shape) if isinstance(dim, str)} for each in inputs
+        },
+    }
+    values = {each.name: each.value for each in inputs}
+    with torch.no_grad(), dropouts_kept(loaded.module):
+        if loaded.scripted:
+            torch.onnx.export(loaded.module, tuple(values.values()), str(file), **options)
+        else:
+            torch.onnx.export(loaded.module, (), str(file), kwargs=values, **options)
+
+
+def _finish(file: Path, inputs: Sequence[Input]) -> None:
+    """Make the dropouts plain ones; forget the outputs' shapes where extents are free: exporters declare wrong ones."""
+    model = onnx.load(file, load_external_data=False)
+    for node in model.graph.node:
+        if node.op_type == "Dropout":
+            del node.input[2:]
+    if any(isinstance(dim, str) for each in inputs for dim in each.shape):
+        for output in model.graph.output:
+            output.type.tensor_type.ClearField("shape")
+    onnx.save(model, file)
+
+
+def _compare(loaded: Loaded, inputs: Sequence[Input], file: Path, label: str, refusal: Exception | None) -> None:
+    """Compare what the older exporter wrote with torch on another input: it writes one branch of Python code only.
+
+    Raises:
+        TorchExportError: they differ.
+    """
+    import onnxruntime
+
+    others = {each.name: example(_other_extents(each), each.value.dtype, SEED + 1) for each in inputs}
+    try:
+        expected = named_outputs(loaded.run(others))
+    except Exception:  # the module takes no other extents
+        others = {each.name: example(each.value.shape, each.value.dtype, SEED + 1) for each in inputs}
+        expected = named_outputs(loaded.run(others))
+    try:
+        session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+        fed = {each.name for each in session.get_inputs()}
+        found = session.run(list(expected), {name: value.numpy() for name, value in others.items() if name in fed})
+    except Exception as error:
+        raise _error(label, refusal or error, error if refusal else None) from error
+    for name, array, tensor in zip(expected, found, expected.values(), strict=True):
+        if not _close(np.asarray(array), tensor.numpy()):
+            raise TorchExportError(
+                f"'{label}' computes otherwise on another input than what torch's older exporter wrote (output "
+                f"'{name}'): its Python code branches on values. {_told(refusal) if refusal else ''}"
+            )
+
+
+def _other_extents(each: Input) -> tuple[int, ...]:
+    """The extents of another input: one more where an extent is free."""
+    return tuple(
+        extent + 1 if isinstance(dim, str) and axis == 0 else extent
+        for axis, (dim, extent) in enumerate(zip(each.shape, each.value.shape, strict=True))
+    )
+
+
+def _close(found: np.ndarray, expected: np.ndarray) -> bool:
+    if found.shape != expected.shape:
+        return False
+    if expected.dtype.kind not in "fc":
+        return bool((found == expected).all())
+    largest = float(np.abs(expected).max(initial=0.0))
+    return bool(np.allclose(found, expected, rtol=_TOLERANCE, atol=_TOLERANCE * largest, equal_nan=True))
+
+
+def _told(refusal: BaseException) -> str:
+    return f"{reason_of(refusal)}{place_of(refusal)}"
+
+
+def _error(label: str, refusal: BaseException | None, older: BaseException | None = None) -> TorchExportError:
+    assert refusal is not None
+    also = f" Its older exporter: {_told(older)}." if older is not None else ""
+    return TorchExportError(
+        f"torch cannot export '{label}': {_told(refusal)}.{also} Rewrite this line, or leave it out of the module "
+        "that you convert."
+    )

@@ -1,0 +1,72 @@
+"""Lines: where in the user's code an error of torch arose."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+_OURS = str(Path(__file__).parents[2])
+_LIBRARY = re.compile(r"[\\/](site|dist)-packages[\\/](torch|onnxscript|onnx|onnx_ir|importlib_resources)[\\/]")
+_STANDARD = re.compile(r"[\\/]lib[\\/]python3\.\d+[\\/](?!(site|dist)-packages)|^<")
+_FRAME = re.compile(r'File "(?P<file>[^"\n]*)", line (?P<line>\d+), in (?P<function>\S+)(\n[ \t]*(?P<text>[^\n]*))?')
+_LONGEST = 300
+_HEADINGS = ("#", "Failed to export", "===", "---", "⬆", "<class")
+"""Beginnings of lines in the messages of torch's exporter that say nothing of the reason."""
+
+
+def culprit(error: BaseException) -> str:
+    """`ValueError: too small (nets.py, line 12: `x = self.pool(x)`)`: the error, and the innermost line of the user."""
+    return f"{_named(error)}{place_of(error)}."
+
+
+def place_of(error: BaseException) -> str:
+    """The innermost line of the user's code in an error's tracebacks, in parentheses after a space; else ""."""
+    for one in _chain(error):
+        frames = [frame for frame in traceback.extract_tb(one.__traceback__) if _is_users(frame.filename)]
+        if frames:
+            last = frames[-1]
+            return _line(last.filename, last.lineno or 0, last.line or "")
+        recorded = [found for found in _FRAME.finditer(str(one)) if _is_users(found["file"])]
+        if recorded:
+            found = recorded[-1]
+            return _line(found["file"], int(found["line"]), found["text"] or "")
+    return ""
+
+
+def reason_of(error: BaseException) -> str:
+    """The first sentence of the innermost error that has one, on one line."""
+    texts = [_sentence(str(one)) for one in _chain(error)]
+    return next(filter(None, texts), type(error).__name__)
+
+
+def _named(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    return f"{type(error).__name__}: {text}".rstrip(".: ")
+
+
+def _line(file: str, line: int, text: str) -> str:
+    shown = f": `{text.strip()}`" if text else ""
+    return f" ({Path(file).name}, line {line}{shown})"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and its causes, the innermost first."""
+    found: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in found:
+        found.append(current)
+        current = current.__cause__ or current.__context__
+    yield from reversed(found)
+
+
+def _is_users(file: str) -> bool:
+    return not (file.startswith(_OURS) or _LIBRARY.search(file) or _STANDARD.search(file))
+
+
+def _sentence(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines()]
+    kept = [line for line in lines if line and not line.startswith(_HEADINGS)]
+    return kept[0][:_LONGEST].rstrip(". ") if kept else ""

@@ -1,0 +1,127 @@
+"""Live modules: an object of the user's Python program, which no other process can make again.
+
+It is exported here, and answers verification's process, which asks for its outputs through a local socket.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import pickle
+import secrets
+import socket
+import socketserver
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converter.errors import BadParamError, SourceRunError
+from converter.frontends.pytorch.spec import ADDRESS, Exported, Spec
+
+_KEY = 32
+"""Bytes of the key in the conversion's folder: who cannot read it, is not listened to."""
+_POLL = 1.0
+"""Seconds between two looks whether the conversion still goes on."""
+
+
+def export(module: Any, given: Any, spec: Spec, folder: Path) -> Exported:
+    """Export a module of this process; it is as before afterwards.
+
+    Args:
+        module: torch's module, or an exported program.
+        given: example inputs: a tensor, several in order, or a dictionary by parameter of `forward`; None for none.
+        spec: what the user says about the inputs.
+        folder: of the conversion.
+    """
+    import torch
+
+    from converter.frontends.pytorch.exporting import export as export_loaded
+    from converter.frontends.pytorch.inputs import inputs_of
+    from converter.frontends.pytorch.loading import Loaded, loaded_program, unwrapped
+    from converter.frontends.pytorch.settings import as_network
+
+    if isinstance(module, torch.export.ExportedProgram):
+        loaded = loaded_program(module)
+    else:
+        module = unwrapped(module)
+        loaded = Loaded(module, given=_by_name(module, given))
+    torch._dynamo.reset()
+    with as_network(loaded.module):
+        exported = export_loaded(loaded, inputs_of(loaded, spec), folder, spec.label)
+    _serve(loaded, folder)
+    return exported
+
+
+def _by_name(module: Any, given: Any) -> dict[str, Any]:
+    """Example inputs by parameter of `forward`, as tensors on the CPU."""
+    import inspect
+
+    import torch
+
+    if given is None:
+        return {}
+    if isinstance(given, Mapping):
+        named = dict(given)
+    else:
+        values = list(given) if isinstance(given, Sequence) else [given]
+        try:
+            named = inspect.signature(module.forward).bind(*values).arguments
+        except TypeError as error:
+            raise BadParamError(f"the inputs do not fit the module's forward: {error}.") from error
+    unfit = [name for name, value in named.items() if not isinstance(value, torch.Tensor | np.ndarray)]
+    if unfit:
+        raise BadParamError(f"the input(s) {', '.join(unfit)} are no tensors. Derive a module that takes tensors only.")
+    return {name: torch.as_tensor(value).detach().cpu() for name, value in named.items()}
+
+
+def _serve(loaded: Any, folder: Path) -> None:
+    """Answer in a thread until the conversion's folder is gone."""
+    from converter.frontends.pytorch.outputs import outputs_of
+
+    key = secrets.token_bytes(_KEY)
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            if not hmac.compare_digest(self.rfile.read(_KEY), key):
+                return
+            try:
+                answer: Any = outputs_of(loaded, pickle.load(self.rfile))
+            except SourceRunError as error:
+                answer = error.message
+            pickle.dump(answer, self.wfile)
+
+    def answer() -> None:
+        with server:
+            while folder.exists():
+                server.handle_request()
+
+    server = socketserver.TCPServer(("127.0.0.1", 0), Handler)
+    server.timeout = _POLL
+    port = server.server_address[1]
+    (folder / ADDRESS).write_text(json.dumps({"port": port, "key": key.hex()}), encoding="utf-8")
+    threading.Thread(target=answer, daemon=True).start()
+
+
+def is_served(folder: Path) -> bool:
+    """Whether a live module answers in this folder."""
+    return (folder / ADDRESS).exists()
+
+
+def ask(folder: Path, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The outputs of a live module by name.
+
+    Raises:
+        SourceRunError: the module does not take these inputs.
+    """
+    address = json.loads((folder / ADDRESS).read_text(encoding="utf-8"))
+    with socket.create_connection(("127.0.0.1", address["port"])) as connection, connection.makefile("rwb") as stream:
+        stream.write(bytes.fromhex(address["key"]))
+        pickle.dump(dict(values), stream)
+        stream.flush()
+        answer = pickle.load(stream)
+    if isinstance(answer, str):
+        raise SourceRunError(answer)
+    return dict(answer)

@@ -1,0 +1,277 @@
+"""Loading: make the module that the user named. It runs where torch is, and is the only place that runs user's code."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from converter.base.calls import Call, parse_call, searched_first
+from converter.errors import BadParamError, ConverterError, ModelLoadingError, ParamMissingError
+from converter.frontends.pytorch.lines import culprit
+from converter.frontends.pytorch.spec import STATE, Spec
+from converter.frontends.pytorch.states import load_weights, read_file, tables_in
+
+SEED = 0
+"""Of the weights that a call makes: those of every process that makes them again."""
+
+_BEST = ("ema", "model", "net", "module", "network")
+"""Where checkpoints of training programs keep the whole module; the first that is there counts."""
+
+
+@dataclass
+class Loaded:
+    """A module, ready to run.
+
+    Attributes:
+        module: in evaluation mode, on the CPU.
+        notes: sentences for the user.
+        files: the files that were read.
+        given: example inputs that came with it, by parameter of `forward`; empty when there are none.
+        program: the exported program that the module runs, if it is one.
+    """
+
+    module: torch.nn.Module
+    notes: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    given: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    program: torch.export.ExportedProgram | None = None
+
+    @property
+    def scripted(self) -> bool:
+        """Whether it is TorchScript."""
+        return isinstance(self.module, torch.jit.ScriptModule)
+
+    def run(self, values: Mapping[str, torch.Tensor]) -> Any:
+        """Call the module, without gradients; `values` are its inputs by parameter of `forward`.
+
+        An exported program takes its inputs as they were passed when it was exported.
+        """
+        with torch.no_grad():
+            if self.program is None:
+                return self.module(**values)
+            positional = len((self.program.example_inputs or ((), {}))[0])
+            names = list(self.given)
+            args = [values[name] for name in names[:positional]]
+            return self.module(*args, **{name: values[name] for name in names[positional:]})
+
+
+def load(spec: Spec) -> Loaded:
+    """Make the module, with its weights, in evaluation mode.
+
+    Raises:
+        BadParamError: the call, an option or the kind of the file does not fit.
+        ParamMissingError: something else must be given too.
+        ModelLoadingError: a file is damaged, or the user's code raises an error.
+        WeightMatchError: the weights do not fit the module.
+    """
+    torch.manual_seed(SEED)
+    with searched_first(Path(spec.project_path)):
+        loaded = _called(spec) if spec.call else _read(spec)
+        if spec.weights:
+            notes, files = load_weights(loaded.module, Path(spec.weights), spec.label, spec.trust)
+            loaded.notes += notes
+            loaded.files += files
+    loaded.module = unwrapped(loaded.module)
+    _check_values(loaded.module, spec)
+    if loaded.program is None:
+        loaded.module.eval()
+    return loaded
+
+
+def unwrapped(module: torch.nn.Module) -> torch.nn.Module:
+    """The user's own module inside `DataParallel`, `DistributedDataParallel` or what `torch.compile` made."""
+    wrappers = {"DataParallel": "module", "DistributedDataParallel": "module", "OptimizedModule": "_orig_mod"}
+    while (inside := wrappers.get(type(module).__name__)) and hasattr(module, inside):
+        module = getattr(module, inside)
+    return module
+
+
+def reload(spec: Spec, folder: Path) -> Loaded:
+    """Make the module again in another process, with the same weights."""
+    loaded = load(spec)
+    state = folder / STATE
+    if state.exists():
+        loaded.module.load_state_dict(torch.load(state, weights_only=True), assign=True)
+    return loaded
+
+
+def _check_values(module: torch.nn.Module, spec: Spec) -> None:
+    if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
+        raise ParamMissingError(
+            f"'{spec.label}' has weights on the device 'meta', which have no values. Give them: --weights FILE."
+        )
+
+
+# A call
+
+
+def _called(spec: Spec) -> Loaded:
+    call = parse_call(spec.call)
+    with _users_code(spec, "raises"):
+        target = call.target()
+        module = _made(call, target, spec)
+    if not isinstance(module, torch.nn.Module):
+        raise BadParamError(f"'{spec.call}' makes a {type(module).__name__}, no torch.nn.Module. Name what makes one.")
+    files = [*_code_of(target, spec), *([Path(spec.config)] if spec.config else ())]
+    return Loaded(module if _on_meta(module) else module.cpu(), files=files)
+
+
+def _code_of(target: Any, spec: Spec) -> list[Path]:
+    """The file that defines what is called, if it is the user's own."""
+    try:
+        file = Path(inspect.getsourcefile(target) or "")
+    except TypeError:  # an object
+        return []
+    return [file] if file.is_file() and file.is_relative_to(spec.project_path) else []
+
+
+def _made(call: Call, target: Any, spec: Spec) -> Any:
+    if spec.config:
+        return _from_config(call, target, Path(spec.config))
+    if isinstance(target, torch.nn.Module) and call.arguments is None:
+        return target
+    if (
+        call.module.partition(".")[0] == "transformers"
+        and call.arguments is None
+        and hasattr(target, "from_pretrained")
+    ):
+        raise ParamMissingError(f"'{spec.call}' needs its configuration: add --config config.json.")
+    return target(*(call.arguments or ()), **call.keywords)
+
+
+def _from_config(call: Call, target: Any, config: Path) -> Any:
+    """A class of transformers, or one derived from such, made from its configuration."""
+    import transformers
+
+    if call.arguments is not None:
+        raise BadParamError(f"'{call.text}': --config takes the place of arguments. Omit one of the two.")
+    if hasattr(target, "from_config"):
+        return target.from_config(transformers.AutoConfig.from_pretrained(str(config)))
+    kind = getattr(target, "config_class", None)
+    if kind is None:
+        raise BadParamError(f"'{call.text}' is no class of transformers, which --config is for. Omit --config.")
+    return target(kind.from_json_file(str(config / "config.json" if config.is_dir() else config)))
+
+
+def _on_meta(module: torch.nn.Module) -> bool:
+    return any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers()))
+
+
+# A file
+
+
+def _read(spec: Spec) -> Loaded:
+    file = Path(spec.file)
+    readers: Mapping[str, Callable[[Spec, Path], Loaded]] = {
+        "script": _script,
+        "program": _program,
+        "pickle": _pickle,
+        "tensors": _tensors,
+        "folder": _folder,
+    }
+    return readers[spec.kind or "pickle"](spec, file)
+
+
+def _script(spec: Spec, file: Path) -> Loaded:
+    with _damage(file):
+        return Loaded(torch.jit.load(str(file), map_location="cpu"), files=[file])
+
+
+def _program(spec: Spec, file: Path) -> Loaded:
+    with _damage(file):
+        program = torch.export.load(str(file))
+    return loaded_program(program, [file])
+
+
+def loaded_program(program: torch.export.ExportedProgram, files: Sequence[Path] = ()) -> Loaded:
+    """An exported program, with the inputs that it was exported with.
+
+    Raises:
+        ModelLoadingError: it has no example inputs, or other inputs than tensors.
+    """
+    args, kwargs = program.example_inputs or ((), {})
+    values = [*args, *(kwargs or {}).values()]
+    names = list(program.graph_signature.user_inputs)
+    if len(values) != len(names) or not all(isinstance(value, torch.Tensor) for value in values):
+        raise ModelLoadingError(
+            "the exported program has no example inputs, or inputs that are no tensors. Export it again, or convert "
+            "the module itself: --model PACKAGE.MODULE:CLASS."
+        )
+    given = dict(zip(map(str, names), values, strict=True))
+    return Loaded(program.module(), files=list(files), given=given, program=program)
+
+
+def _tensors(spec: Spec, file: Path) -> Loaded:
+    raise _no_network(file, None)
+
+
+def _folder(spec: Spec, file: Path) -> Loaded:
+    """A folder of transformers: the configuration names the class, the weights lie beside it."""
+    import json
+
+    config = file / "config.json"
+    name = json.loads(config.read_text(encoding="utf-8"))["architectures"][0]
+    call = parse_call(f"transformers:{name}")
+    with _users_code(spec, "raises"):
+        module = _from_config(call, call.target(), config)
+    notes, files = load_weights(module, Path(spec.weights or file), name, spec.trust)
+    return Loaded(module, notes=notes, files=[config, *files])
+
+
+def _pickle(spec: Spec, file: Path) -> Loaded:
+    found = read_file(file, spec.trust)
+    place, module = _module_in(found)
+    if module is None:
+        raise _no_network(file, found)
+    notes = [f"'{file.name}' holds more than a module; '{place}' was taken."] if place else []
+    return Loaded(module.cpu(), notes=notes, files=[file])
+
+
+def _module_in(found: Any) -> tuple[str, torch.nn.Module | None]:
+    """The module that was saved, or one in a dictionary that was, with its key."""
+    if isinstance(found, torch.nn.Module):
+        return "", found
+    if isinstance(found, Mapping):
+        inside = {str(key): value for key, value in found.items() if isinstance(value, torch.nn.Module)}
+        for key in (*_BEST, *inside):
+            if key in inside:
+                return key, inside[key]
+    return "", None
+
+
+def _no_network(file: Path, found: Any) -> ParamMissingError:
+    tables = [state for _, state in tables_in(found)]
+    some = f", such as {next(iter(tables[0]))}" if tables else ""
+    return ParamMissingError(
+        f"'{file.name}' holds weights{some}, but no network. Name the code that makes the network too: "
+        f"--model PACKAGE.MODULE:CLASS --weights {file.name}, without --model_file."
+    )
+
+
+# Errors
+
+
+@contextlib.contextmanager
+def _users_code(spec: Spec, verb: str) -> Iterator[None]:
+    """Name the line of the user's code that raises an error."""
+    try:
+        yield
+    except ConverterError:
+        raise
+    except Exception as error:
+        raise ModelLoadingError(f"'{spec.label}' {verb} {culprit(error)}") from error
+
+
+@contextlib.contextmanager
+def _damage(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        text = " ".join(str(error).split())[:200]
+        raise ModelLoadingError(f"'{file.name}' is damaged, or not what its name says: {text}.") from error

@@ -1,0 +1,50 @@
+"""The process that loads and exports a module: `python -m converter.frontends.pytorch.process FOLDER`.
+
+It is one of its own for what the user's code may do, for the memory that torch takes, and since an export depends on
+those before it. Its working folder is the user's, which is therefore searched for modules. An error of ours goes to the
+conversion as `error.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+ERROR = "error.json"
+
+
+def main(folder: Path) -> int:
+    """Export the module that the folder specifies."""
+    from converter.errors import ConverterError
+
+    logging.basicConfig(level=logging.INFO)
+    try:
+        _export(folder)
+    except ConverterError as error:
+        told = {"class": type(error).__name__, "message": error.message, "details": error.details}
+        (folder / ERROR).write_text(json.dumps(told), encoding="utf-8")
+        return 1
+    return 0
+
+
+def _export(folder: Path) -> None:
+    import torch
+
+    from converter.frontends.pytorch.exporting import export
+    from converter.frontends.pytorch.inputs import inputs_of
+    from converter.frontends.pytorch.loading import load
+    from converter.frontends.pytorch.settings import as_network
+    from converter.frontends.pytorch.spec import STATE, read_spec
+
+    spec = read_spec(folder)
+    loaded = load(spec)
+    if spec.call and not spec.weights:
+        torch.save(loaded.module.state_dict(), folder / STATE)
+    with as_network(loaded.module):
+        export(loaded, inputs_of(loaded, spec), folder, spec.label).write(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,83 @@
+"""Settings: a module as it is exported and run, and as it was afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.dropout import _DropoutNd
+
+_PATHS = ("DropPath", "StochasticDepth")
+"""Classes that leave out whole branches in training."""
+
+
+@contextlib.contextmanager
+def as_network(module: nn.Module) -> Iterator[None]:
+    """Inside the block the module is in evaluation mode, and computes nothing but its outputs.
+
+    - A model of transformers returns no cache of keys and values (`use_cache`).
+    - `nn.Transformer` does not compare its mask with a causal one: that branch on values cannot be exported, and only
+      chooses a kernel. Nor does attention use its fused kernel, which the exporter does not know.
+    """
+    transformer: Any = nn.modules.transformer
+    compares, fast = transformer._detect_is_causal_mask, torch.backends.mha.get_fastpath_enabled()
+    transformer._detect_is_causal_mask = lambda mask, is_causal=None, size=None: is_causal is True
+    torch.backends.mha.set_fastpath_enabled(False)
+    training = {each: each.training for each in module.modules()} if not _is_frozen(module) else {}
+    caches = [config for config in _configs(module) if getattr(config, "use_cache", False)]
+    try:
+        if training:
+            module.eval()
+        for config in caches:
+            config.use_cache = False
+        yield
+    finally:
+        for each, mode in training.items():
+            each.training = mode
+        for config in caches:
+            config.use_cache = True
+        torch.backends.mha.set_fastpath_enabled(fast)
+        transformer._detect_is_causal_mask = compares
+
+
+def _is_frozen(module: nn.Module) -> bool:
+    """Whether the module is that of an exported program, which has no modes."""
+    return "GraphModule" in type(module).__name__ or type(module).__name__ == "InterpreterModule"
+
+
+def _configs(module: nn.Module) -> list[Any]:
+    """The configurations of a model of transformers and of its parts."""
+    config = getattr(module, "config", None)
+    inside = (getattr(config, name, None) for name in ("text_config", "decoder", "encoder"))
+    return [each for each in (config, *inside) if each is not None]
+
+
+@contextlib.contextmanager
+def dropouts_kept(module: nn.Module) -> Iterator[None]:
+    """Inside the block the dropout modules alone are in training mode, so that an exporter writes them."""
+    dropouts = [each for each in module.modules() if isinstance(each, _DropoutNd) and each.p > 0 and not each.training]
+    for each in dropouts:
+        each.training = True
+    try:
+        yield
+    finally:
+        for each in dropouts:
+            each.training = False
+
+
+def lost_in_training(module: nn.Module) -> str | None:
+    """A sentence about what acts in torch's training, and is not in the network."""
+    found = [
+        f"{name} ({type(each).__name__})"
+        for name, each in module.named_modules()
+        if (isinstance(each, nn.RNNBase) and each.dropout > 0 and each.num_layers > 1)
+        or (isinstance(each, nn.MultiheadAttention) and each.dropout > 0)
+        or type(each).__name__ in _PATHS
+    ]
+    if not found:
+        return None
+    some = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+    return f"The dropout inside {some} acts in torch's training mode only; the script does not have it."

@@ -1,0 +1,120 @@
+"""The source of a PyTorch module: exported to ONNX in the conversion's folder, then read like any ONNX model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from converter.base.calls import Call
+from converter.base.files import check_readable
+from converter.errors import BadParamError
+from converter.frontends import onnx
+from converter.frontends.pytorch import isolated, kinds
+from converter.frontends.pytorch.spec import MODEL, Exported, Spec
+from converter.frontends.source import Live, Original, Request, Source
+
+_FRONTEND = __name__.rpartition(".")[0]
+
+
+def load(request: Request) -> Source:
+    """Export the module, and read what was exported.
+
+    Torch itself is the source of verification, unless the network is cut in the middle of the module, or computes in
+    bfloat16; then it is the exported model.
+
+    Raises:
+        RuntimeIntegrityError: PyTorch is missing.
+        TorchExportError: torch cannot export the module.
+        ConverterError: the source, an option, a node or a shape does not fit.
+    """
+    assert request.folder is not None, "a conversion has a folder"
+    spec = _spec(request)
+    isolated.check_torch(f"'{spec.label}'")
+    if isinstance(request.made, Live):
+        from converter.frontends.pytorch import live
+
+        exported = live.export(request.made.module, request.made.inputs, spec, request.folder)
+    else:
+        exported = isolated.export(spec, request.folder)
+    names = [name.removesuffix(":0") for name in request.input_nodes]
+    own = all(name in exported.inputs for name in names)
+    model = replace(
+        request,
+        model_file=request.folder / MODEL,
+        made=None,
+        options={},
+        input_nodes=exported.inputs if own else request.input_nodes,
+        shapes=() if own and not exported.fixed else request.shapes,
+    )
+    source = onnx.FRONTEND.load(model)
+    original, notes = _original(request, source, exported)
+    opset = next(each.version for each in source.model.opset_import if not each.domain)
+    return replace(
+        source,
+        original=original,
+        description=f"{spec.label} ({exported.producer}, opset {opset})",
+        files=tuple(map(Path, exported.files)),
+        notes=(*source.notes, *exported.notes, *notes),
+    )
+
+
+def _original(request: Request, source: Source, exported: Exported) -> tuple[Original, Sequence[str]]:
+    """How verification runs the source, and a note where that is not torch."""
+    named = replace(source.original, file=request.model_file)
+    ends = [end.name for end in (*source.inputs, *source.outputs)]
+    inside = [name for name in ends if name not in (*exported.inputs, *exported.outputs)]
+    if inside:
+        return named, [f"'{inside[0]}' lies inside the module: the source of the proof is the exported ONNX model."]
+    if not exported.exact:
+        return named, ["The module computes in bfloat16: the source of the proof is the exported ONNX model."]
+    outputs = {end.name: end.name for end in source.outputs}
+    inputs = {end.name: end.name for end in source.inputs}
+    assert request.folder is not None, "a conversion has a folder"
+    return Original(_FRONTEND, request.model_file, request.folder, inputs=inputs, outputs=outputs), []
+
+
+def _spec(request: Request) -> Spec:
+    """The request as data for a process.
+
+    Raises:
+        BadParamError: an option does not fit the source.
+        ModelLoadingError: a file is missing.
+    """
+    options = request.options
+    weights, config = (_existing(options.get(name)) for name in ("weights", "config"))
+    call = request.made if isinstance(request.made, Call) else None
+    file = request.model_file if request.made is None else None
+    kind = None
+    if file is not None:
+        if not file.is_dir():
+            check_readable(file)
+        kind = kinds.kind_of(file)
+        if weights and kind != "folder":
+            raise BadParamError(
+                f"--weights does not apply to '{file.name}', which has its own. Name a call by --model."
+            )
+    if config and call is None:
+        raise BadParamError("--config belongs to --model transformers:CLASS. Omit it.")
+    return Spec(
+        call=call.text if call else "",
+        name=request.model_file.name,
+        file=str(file.absolute()) if file else "",
+        kind=kind,
+        weights=weights,
+        config=config,
+        project_path=str(Path(options.get("project_path") or ".").absolute()),
+        trust=bool(options.get("trust")),
+        shapes=request.shapes,
+        inputs=request.input_nodes,
+    )
+
+
+def _existing(option: str | Path | None) -> str:
+    """The absolute path of a file or folder; empty when none is given."""
+    if option is None:
+        return ""
+    path = Path(option)
+    if not path.is_dir():
+        check_readable(path)
+    return str(path.absolute())

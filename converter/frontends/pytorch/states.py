@@ -1,0 +1,186 @@
+"""States: the tensors of a checkpoint, found in whatever was saved, and put into a module. It runs where torch is."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+
+from converter.base.files import check_readable
+from converter.base.state_names import matched
+from converter.errors import BadParamError, ModelLoadingError, WeightMatchError
+
+State: TypeAlias = Mapping[str, torch.Tensor]
+
+_IN_FOLDERS = (
+    "model.safetensors.index.json",
+    "model.safetensors",
+    "pytorch_model.bin.index.json",
+    "pytorch_model.bin",
+    "*.index.json",
+    "*.safetensors",
+    "*.bin",
+    "*.pth",
+    "*.pt",
+)
+"""The files of weights in a folder, the first that is there counts."""
+
+_SHOWN = 10
+_COUNTERS = "num_batches_tracked"
+"""Buffers that no computation reads; old checkpoints lack them."""
+
+
+def load_weights(module: torch.nn.Module, path: Path, label: str, trust: bool) -> tuple[list[str], list[Path]]:
+    """Put the weights of a file or a folder into a module; returns notes for the user, and the files that were read.
+
+    Raises:
+        WeightMatchError: a weight of the module is missing, or has another shape; the details list them.
+        ModelLoadingError: a file is missing or damaged.
+        BadParamError: the file holds more than tensors, and may not run code.
+    """
+    files = files_of(path)
+    states = dict(tables_in(_read(files, trust)))
+    if not states:
+        raise ModelLoadingError(f"'{path}' holds no tensors. Name a file with a state_dict().")
+    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    pairs = {place: matched({name: t.shape for name, t in state.items()}, wanted) for place, state in states.items()}
+    place = max(pairs, key=lambda place: len(pairs[place]))
+    state, names = states[place], pairs[place]
+    missing = _missing(module, names)
+    unexpected = [name for name in state if name not in names.values()]
+    if missing:
+        raise WeightMatchError(
+            f"'{path.name}' lacks {len(missing)} of the {len(wanted)} weights of '{label}'.",
+            [*_lines("missing", missing, wanted), *_lines("not used", unexpected, {n: state[n].shape for n in state})],
+        )
+    assign = any(tensor.is_meta for tensor in module.state_dict().values())
+    module.load_state_dict({name: state[other] for name, other in names.items()}, strict=False, assign=assign)
+    return list(_notes(path, place, pairs, unexpected)), files
+
+
+def _notes(path: Path, place: str, pairs: Mapping[str, Mapping[str, str]], unexpected: Sequence[str]) -> Iterator[str]:
+    equal = [other for other, names in pairs.items() if other != place and len(names) == len(pairs[place])]
+    if equal:
+        yield f"'{path.name}' holds several states that fit; '{place}' was taken, not '{_listed(equal)}'."
+    if unexpected:
+        yield f"{len(unexpected)} tensor(s) of '{path.name}' belong to no weight of the module: {_listed(unexpected)}."
+
+
+def _missing(module: torch.nn.Module, names: Mapping[str, str]) -> list[str]:
+    """The weights without a counterpart; not those that share their memory with another weight, nor counters."""
+    everything = module.state_dict(keep_vars=True)
+    present = {id(tensor) for name, tensor in everything.items() if name in names}
+    return [
+        name
+        for name, tensor in everything.items()
+        if name not in names and id(tensor) not in present and not name.endswith(_COUNTERS)
+    ]
+
+
+def _lines(what: str, names: Sequence[str], shapes: Mapping[str, Sequence[int]]) -> Iterator[str]:
+    for name in names[:_SHOWN]:
+        yield f"{what}: {name} ({', '.join(map(str, shapes[name]))})"
+    if len(names) > _SHOWN:
+        yield f"{what}: {len(names) - _SHOWN} more"
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - 3
+    return ", ".join(names[:3]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def tables_in(item: Any, place: str = "") -> Iterator[tuple[str, State]]:
+    """Every dictionary of tensors in nested dictionaries, by its path: `state_dict`, `model`; the whole is the last."""
+    flat: dict[str, torch.Tensor] = {}
+    if isinstance(item, torch.nn.Module):
+        item = item.state_dict()
+    if not isinstance(item, Mapping):
+        return
+    own = {str(key): value for key, value in item.items() if isinstance(value, torch.Tensor)}
+    if own:
+        yield place, own
+    for key, value in item.items():
+        inside = list(tables_in(value, f"{place}.{key}" if place else str(key)))
+        yield from inside
+        flat |= {f"{key}.{name}": tensor for _, state in inside[-1:] for name, tensor in state.items()}
+    if flat:
+        yield f"{place} as a whole".strip(), own | flat
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files with the tensors: of an index or of a folder, its shards.
+
+    Raises:
+        ModelLoadingError: one of them is missing.
+    """
+    if path.is_dir():
+        inside = (sorted(path.glob(pattern)) for pattern in _IN_FOLDERS)
+        found = next(filter(None, inside), None)
+        if not found:
+            raise ModelLoadingError(f"'{path}' has no file of weights (.safetensors, .bin, .pth). Name the file.")
+        path = found[0]
+    check_readable(path)
+    if not path.name.endswith(".index.json"):
+        return [path]
+    try:
+        shards = sorted(set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ModelLoadingError(f"'{path}' is no index of shards: it has no 'weight_map'.") from error
+    files = [path.parent / shard for shard in shards]
+    for file in files:
+        check_readable(file)
+    return [path, *files]
+
+
+def _read(files: Sequence[Path], trust: bool) -> Any:
+    parts = [read_file(file, trust) for file in files if not file.name.endswith(".index.json")]
+    return parts[0] if len(parts) == 1 else {name: tensor for part in parts for name, tensor in part.items()}
+
+
+def read_file(file: Path, trust: bool) -> Any:
+    """What a file holds: tensors by name, or whatever `torch.save` wrote.
+
+    Raises:
+        BadParamError: it holds objects of other classes than tensors, and may not run code.
+        ModelLoadingError: it is damaged.
+    """
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(file)
+        mmap = zipfile.is_zipfile(file)
+        return torch.load(file, map_location="cpu", weights_only=not trust, mmap=mmap)
+    except ImportError as error:
+        raise BadParamError(
+            f"'{file.name}' needs the module '{error.name}', which its code lies in. Give its folder: --project_path."
+        ) from error
+    except AttributeError as error:
+        raise BadParamError(
+            f"'{file.name}' holds an object whose class is not where it was: {error}. Save the state_dict() instead, "
+            "and name the code that makes the module: --model PACKAGE.MODULE:CLASS --weights FILE."
+        ) from error
+    except pickle.UnpicklingError as error:
+        if trust:
+            raise ModelLoadingError(f"'{file.name}' is damaged: {error}. Save or copy it again.") from error
+        raise BadParamError(
+            f"'{file.name}' holds more than tensors{_classes(file)}: to load it runs code of the file. If you trust "
+            "who made it, add --trust; else save the state_dict() alone."
+        ) from error
+    except Exception as error:  # any error that a malformed file causes
+        text = " ".join(str(error).split())[:200]
+        raise ModelLoadingError(f"'{file.name}' is damaged, or not what its name says: {text}.") from error
+
+
+def _classes(file: Path) -> str:
+    """` (mynet.nets.ResNet, …)`: what the file would call."""
+    try:
+        names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(file))
+    except Exception:  # a file from before torch 1.6
+        return ""
+    return f" ({_listed(names)})" if names else ""
