@@ -50,8 +50,10 @@ FILE is one of
   .onnx                  an ONNX model (its external data beside it)
   .pb                    a frozen TensorFlow graph
   PREFIX, .index, folder a TensorFlow checkpoint, or a SavedModel's variables
+  .keras, .h5            a Keras model, or its weights
   .pt, .pth, .bin        tensors that torch.save wrote; no code of the file is run
-  .safetensors
+  .safetensors, .npz
+  .index.json, folder    weights in several files
   .ckpt                  a checkpoint of MindSpore's
 """
 
@@ -183,7 +185,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace, stages: Stages) -> _Outcome:
-    from converter.commands.weights import readers
+    from converter.weights import readers
 
     with stages.stage("read"):
         contents = readers.read(options.file)
@@ -220,8 +222,8 @@ def _print_remapped(options: argparse.Namespace, done: Remapped) -> None:
 
 
 def _compare(options: argparse.Namespace, stages: Stages) -> _Outcome:
-    from converter.commands.weights import readers
     from converter.commands.weights.compare import compare
+    from converter.weights import readers
 
     with stages.stage("read"):
         first, second = (readers.read_mindspore(file).tensors for file in (options.first, options.second))

@@ -16,9 +16,10 @@ import numpy as np
 from converter.artifacts import Entry, LazyTensor, TensorSpec, checkpoint, weight_map
 from converter.base.stages import Each, Stages
 from converter.base.weight_steps import apply
-from converter.commands.weights import match, readers
+from converter.commands.weights import match
 from converter.commands.weights.rename import read_rules, renamed
 from converter.errors import BadParamError, FileSaveError
+from converter.weights import readers
 
 _STATISTICS = re.compile(r"(running|moving)_(mean|var)")
 """Matches the names that frameworks give to the running statistics of a batch norm."""

@@ -14,7 +14,6 @@ from paths import MODELS
 
 from converter import convert
 from converter.base.stages import Stages
-from converter.commands.weights.readers import read
 from converter.commands.weights.remap import Remapped, remap
 from converter.errors import (
     BadParamError,
@@ -24,6 +23,7 @@ from converter.errors import (
     ModelLoadingError,
     WeightMatchError,
 )
+from converter.weights.readers import read
 
 RANDOM = np.random.default_rng(0)
 STAGES = dict.fromkeys(("read", "write"), BaseConverterError)

@@ -22,13 +22,13 @@ from paths import MODELS
 from converter import convert
 from converter.base.stages import Stages
 from converter.base.weight_steps import SOURCE, apply
-from converter.commands.weights.readers import read
 from converter.commands.weights.remap import remap
 from converter.frontends.source import Request
 from converter.frontends.tensorflow.frozen_graph import load
 from converter.frontends.tensorflow.provenance import Joined, Origin, Recorded, recorded
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
 from converter.frontends.tensorflow.weights import restore
+from converter.weights.readers import read
 
 with quiet_tensorflow() as tf:
     import keras

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -13,8 +14,8 @@ import pytest
 from harness import model_of, save
 from onnx import numpy_helper, parser
 
-from converter.commands.weights.readers import read, read_mindspore
 from converter.errors import ConverterError, ModelLoadingError, RuntimeIntegrityError, UnknownModelError
+from converter.weights.readers import read, read_mindspore, read_weights
 
 RANDOM = np.random.default_rng(0)
 ARRAYS = {
@@ -48,6 +49,11 @@ def safetensors(folder: Path) -> Path:
 
     save_file(ARRAYS, folder / "net.safetensors")
     return folder / "net.safetensors"
+
+
+def npz(folder: Path) -> Path:
+    np.savez(folder / "net.npz", **{name: array for name, array in ARRAYS.items() if name != "bfloat"})
+    return folder / "net.npz"
 
 
 def torch_state(folder: Path, suffix: str = ".pth", **options) -> Path:
@@ -106,13 +112,15 @@ def frozen_graph(folder: Path) -> Path:
         (mindspore_safetensors, "safetensors"),
         (tensorflow_checkpoint, "TensorFlow checkpoint"),
         (frozen_graph, "frozen TensorFlow graph"),
+        (npz, "NumPy archive"),
     ],
 )
 def test_every_kind(tmp_path, write, kind):
     contents = read(write(tmp_path))
     assert contents.kind == kind
-    assert set(contents.tensors) == set(ARRAYS)
-    for name, want in ARRAYS.items():
+    wanted = {name: array for name, array in ARRAYS.items() if (name, kind) != ("bfloat", "NumPy archive")}
+    assert set(contents.tensors) == set(wanted)
+    for name, want in wanted.items():
         tensor = contents.tensors[name]
         assert (tensor.array.name, tensor.array.shape, tensor.array.dtype) == (name, want.shape, want.dtype.name)
         got = tensor.load()
@@ -158,7 +166,9 @@ def test_nested_torch_states(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["model.ckpt-10", "model.ckpt-10.index", "model.ckpt-10.data-00000-of-00001", "."], ids=str
+    "name",
+    ["model.ckpt-10", "model.ckpt-10.index", "model.ckpt-10.meta", "model.ckpt-10.data-00000-of-00001", "."],
+    ids=str,
 )
 def test_a_tensorflow_checkpoint_goes_by_many_names(tmp_path, name):
     tensorflow_checkpoint(tmp_path)
@@ -274,3 +284,98 @@ def test_only_checkpoints_of_mindspore(tmp_path, name):
     (tmp_path / "folder").mkdir()
     with pytest.raises(ConverterError, match=r"name a \.ckpt or a \.safetensors|No such file"):
         read_mindspore(tmp_path / name)
+
+
+# Recognition by content
+
+
+@pytest.mark.parametrize(
+    "write", [onnx_model, safetensors, torch_state, npz], ids=["onnx", "safetensors", "torch", "npz"]
+)
+def test_a_file_of_another_name(tmp_path, write):
+    file = write(tmp_path)
+    kind = read(file).kind
+    assert read(file.rename(tmp_path / "checkpoint.ckpt")).kind == kind
+    assert set(read(tmp_path / "checkpoint.ckpt").tensors) >= {"half", "table"}
+
+
+# Weights in several files
+
+
+def sharded(folder: Path, suffix: str) -> Path:
+    """Two files and an index, as `save_pretrained` writes them."""
+    stem = "model" if suffix == "safetensors" else "pytorch_model"
+    files = {}
+    for number, names in enumerate((["half", "table"], ["conv/kernel", "bfloat", "scalar"]), start=1):
+        file = folder / f"{stem}-{number:05}-of-00002.{suffix}"
+        some = {name: ARRAYS[name] for name in names}
+        if suffix == "safetensors":
+            from safetensors.numpy import save_file
+
+            save_file(some, file)
+        else:
+            torch = pytest.importorskip("torch", reason="needs torch, which is optional")
+            torch.save({name: torch.tensor(np.float32(array)) for name, array in some.items()}, file)
+        files |= dict.fromkeys(names, file.name)
+    index = folder / f"{stem}.{suffix}.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": files}))
+    return index
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "bin"])
+@pytest.mark.parametrize("what", ["index", "folder"])
+def test_shards(tmp_path, suffix, what):
+    index = sharded(tmp_path, suffix)
+    found = read(index if what == "index" else tmp_path)
+    assert found.kind == f"{'safetensors' if suffix == 'safetensors' else 'PyTorch state'}, 2 files"
+    assert set(found.tensors) == set(ARRAYS)
+    np.testing.assert_array_equal(found.tensors["table"].load(), ARRAYS["table"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"more": "model-00001-of-00002.safetensors"}, "lacks 'more'"),
+        ({"more": "model-00003-of-00002.safetensors"}, "No such file"),
+        ({"more": "../secret.safetensors"}, "other folders"),
+        (None, "is not an index"),
+    ],
+)
+def test_an_index_that_does_not_fit(tmp_path, change, message):
+    index = sharded(tmp_path, "safetensors")
+    files = json.loads(index.read_text())["weight_map"]
+    index.write_text("[1]" if change is None else json.dumps({"weight_map": files | change}))
+    with pytest.raises(ModelLoadingError, match=message):
+        read(index)
+
+
+# Training checkpoints
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: state,
+        lambda state: {"epoch": 3, "state_dict": state, "optimizer": {"state": {0: {"exp_avg": state["fc.weight"]}}}},
+        lambda state: {"model_state_dict": {f"module.{name}": value for name, value in state.items()}},
+        lambda state: {"model": {f"_orig_mod.module.{name}": value for name, value in state.items()}},
+        lambda state: {"net": {"state_dict": state}},
+    ],
+)
+def test_the_weights_of_a_training(tmp_path, wrap):
+    torch = pytest.importorskip("torch", reason="needs torch, which is optional")
+    state = {"fc.weight": torch.ones(2, 3), "fc.bias": torch.zeros(2)}
+    torch.save(wrap(state), tmp_path / "net.pt")
+    assert list(read_weights(tmp_path / "net.pt").tensors) == list(state)
+
+
+def test_a_network_whose_member_is_called_model(tmp_path):
+    torch = pytest.importorskip("torch", reason="needs torch, which is optional")
+    torch.save({"model.fc.weight": torch.ones(2), "head.weight": torch.ones(3)}, tmp_path / "net.pt")
+    assert list(read_weights(tmp_path / "net.pt").tensors) == ["model.fc.weight", "head.weight"]
+
+
+def test_pickles_in_an_npz_are_not_loaded(tmp_path):
+    np.savez(tmp_path / "net.npz", w=np.array([Evil()], dtype=object))
+    with pytest.raises(ModelLoadingError, match="is damaged"):
+        read(tmp_path / "net.npz").tensors["w"].load()

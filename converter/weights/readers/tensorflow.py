@@ -1,0 +1,96 @@
+"""TensorFlow's files: checkpoints, the variables of a SavedModel, frozen graphs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from converter.artifacts import LazyTensor, TensorSpec
+from converter.base.files import check_readable
+from converter.frontends.tensorflow import import_tensorflow
+from converter.frontends.tensorflow import read as read_graph
+from converter.weights.names import natural
+from converter.weights.readers.contents import Contents, contents, damaged, missing, safely
+
+_PART_OF_A_BUNDLE = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
+_SAVED_MODEL = "variables/variables"
+
+
+def prefix_of(file: Path) -> Path | None:
+    """The prefix of the TensorFlow checkpoint that the user means: by its prefix, one of its files, or its folder."""
+    if file.name == "saved_model.pb" and (file.parent / f"{_SAVED_MODEL}.index").exists():
+        return file.parent / _SAVED_MODEL
+    if file.is_dir():
+        return next((file / name for name in _names_in(file) if (file / f"{name}.index").exists()), None)
+    if file.is_file():
+        match = _PART_OF_A_BUNDLE.search(file.name)
+        return file.with_name(file.name[: match.start()]) if match else None
+    return file if file.with_name(f"{file.name}.index").exists() else None
+
+
+def _names_in(folder: Path) -> Iterator[str]:
+    """Possible prefixes of a folder's checkpoint: a SavedModel's variables, or the newest checkpoint of a training."""
+    yield from (_SAVED_MODEL, "variables")
+    state = folder / "checkpoint"
+    if state.is_file():
+        yield from re.findall(r'^model_checkpoint_path: "(.+)"', state.read_text(encoding="utf-8", errors="replace"))
+    yield from natural(path.stem for path in folder.glob("*.index"))[::-1]  # the newest has the highest step
+
+
+def read_checkpoint(file: Path) -> Contents:
+    """The variables of a checkpoint; the path is one for which `prefix_of` has a prefix."""
+    prefix = prefix_of(file)
+    assert prefix is not None
+    check_readable(prefix.with_name(f"{prefix.name}.index"))
+    tf = _tensorflow("a TensorFlow checkpoint")
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+    except Exception as error:  # OpError, and any other error that a damaged file causes
+        raise damaged(prefix, error) from error
+    return contents(
+        "TensorFlow checkpoint",
+        *(
+            LazyTensor(
+                TensorSpec(name, tuple(shapes[name]), types[name].name),
+                safely(prefix, partial(reader.get_tensor, name)),
+            )
+            for name in natural(shapes)
+            if types[name] != tf.string  # TensorFlow's object graph
+        ),
+        framework="tensorflow",
+        ordered=False,
+    )
+
+
+def read_frozen_graph(file: Path) -> Contents:
+    """The constants of a frozen graph and of its functions."""
+    tf = _tensorflow("a .pb")
+    whole = read_graph(file)
+    functions = (node for function in whole.library.function for node in function.node_def)
+    return contents(
+        "frozen TensorFlow graph",
+        *(_constant(tf, file, node) for node in (*whole.node, *functions) if node.op == "Const"),
+        framework="tensorflow",
+    )
+
+
+def _constant(tf: ModuleType, file: Path, node: Any) -> LazyTensor:
+    tensor = node.attr["value"].tensor
+    shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
+    try:
+        dtype = tf.dtypes.as_dtype(tensor.dtype).name
+    except TypeError as error:
+        raise damaged(file, error) from error
+    return LazyTensor(TensorSpec(node.name, shape, dtype), safely(file, partial(tf.make_ndarray, tensor)))
+
+
+def _tensorflow(what: str) -> ModuleType:
+    try:
+        return import_tensorflow()
+    except ImportError as error:
+        raise missing(what, "TensorFlow", "tensorflow", error) from error
