@@ -60,8 +60,8 @@ class UnknownModelError(ConverterError):
 
     code = "0000001"
     example = (
-        "'net.h5' is neither an .onnx model, a frozen TensorFlow .pb nor a PyTorch module. "
-        "Export the model to one of these and name that file."
+        "'net.mlmodel' is neither an .onnx model, a frozen TensorFlow .pb, a SavedModel folder, a model of Keras "
+        "(.keras, .h5) nor a PyTorch module. Export the model to one of these and name that file."
     )
     remedy = "Export the model to ONNX, or freeze it, and name that file."
 
@@ -109,7 +109,7 @@ class TfRuntimeError(GraphInitError):
 
     code = "1000002"
     example = (
-        "a .pb needs TensorFlow and tf2onnx (No module named 'tensorflow'). "
+        "this needs TensorFlow and tf2onnx (No module named 'tensorflow'). "
         'Install them: pip install "onnx2mindspore[tensorflow]"'
     )
     remedy = (

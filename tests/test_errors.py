@@ -84,7 +84,7 @@ def nothing(_: pytest.MonkeyPatch) -> None:
 ONNX = ("--model_file", "net.onnx", "--output", "out")
 CASES: dict[str, tuple[str, tuple[str, ...], Prepare]] = {
     "BaseConverterError": (TWO_INPUTS, ONNX, odd(api, "convert")),
-    "UnknownModelError": (TWO_INPUTS, ("--model_file", "net.h5"), nothing),
+    "UnknownModelError": (TWO_INPUTS, ("--model_file", "net.mlmodel"), nothing),
     "ParamMissingError": (TWO_INPUTS, (*ONNX, "--input_nodes", "mask"), nothing),
     "BadParamError": (TWO_INPUTS, (*ONNX, "--shape", "1,4"), nothing),
     "GraphInitError": (CYCLE, ONNX, nothing),
@@ -114,7 +114,7 @@ ELSEWHERE = {
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "text.txt").write_text("no folder")
     (tmp_path / "net.pb").write_bytes(b"\n\x03abc")
-    (tmp_path / "net.h5").write_bytes(b"\x89HDF")
+    (tmp_path / "net.mlmodel").write_bytes(b"\x08\x04")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from converter.base.kinds import head_of, kind_of
 from converter.errors import BadParamError, ConverterError, GraphInitError, UnknownModelError
-from converter.frontends import archive, onnx, pytorch, tensorflow
+from converter.frontends import archive, keras, onnx, pytorch, saved_model, tensorflow
 from converter.frontends.archive import stem_of
 from converter.frontends.endpoints import listed, module_name
 from converter.frontends.frontend import Frontend, Option
@@ -36,7 +36,13 @@ __all__ = [
 ]
 
 
-FRONTENDS: tuple[Frontend, ...] = (onnx.FRONTEND, tensorflow.FRONTEND, pytorch.FRONTEND)
+FRONTENDS: tuple[Frontend, ...] = (
+    onnx.FRONTEND,
+    tensorflow.FRONTEND,
+    saved_model.FRONTEND,
+    keras.FRONTEND,
+    pytorch.FRONTEND,
+)
 """Every frontend, in the order in which they are asked whether they recognise a source."""
 
 

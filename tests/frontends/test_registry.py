@@ -20,6 +20,7 @@ ONNX = parser.parse_model(
 ).SerializeToString()
 FROZEN = b"\n\x1a\n\x01x\x12\x0bPlaceholder*\x08\n\x05dtype\x12\x02"
 SAVED_MODEL = b"\x08\x01\x12\x02\n\x00"
+HDF = b"\x89HDF\r\n\x1a\n"
 
 
 @pytest.mark.parametrize(
@@ -37,20 +38,27 @@ SAVED_MODEL = b"\x08\x01\x12\x02\n\x00"
         ("net.pth", b"damaged", "pytorch"),
         ("net.pt2", None, "pytorch"),
         ("net.safetensors", b"damaged", "pytorch"),
+        ("saved_model.pb", SAVED_MODEL, "saved_model"),
+        ("net.keras", None, "keras"),
+        ("net.h5", None, "keras"),
+        ("net", HDF, "keras"),
     ],
 )
 def test_a_source_is_recognised_by_content_else_by_suffix(tmp_path, name, content, frontend):
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    assert frontends.recognise(tmp_path / name).name == frontend
+    assert frontends.recognise(tmp_path / name).module == f"converter.frontends.{frontend}"
 
 
-@pytest.mark.parametrize("name", ["net.h5", "net", "."])
+def test_a_folder_is_recognised_by_what_is_in_it(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(SAVED_MODEL)
+    assert frontends.recognise(tmp_path).kind == "a SavedModel folder"
+
+
+@pytest.mark.parametrize("name", ["net.txt", "net", "."])
 def test_what_no_frontend_knows(tmp_path, name):
     (tmp_path / "net").write_bytes(SAVED_MODEL)
-    with pytest.raises(
-        UnknownModelError, match=r"is neither an \.onnx model, a frozen TensorFlow \.pb nor a PyTorch module\. Export"
-    ):
+    with pytest.raises(UnknownModelError, match=r"is neither an \.onnx model, .* nor .*\. Export"):
         frontends.recognise(tmp_path / name)
 
 
@@ -115,8 +123,8 @@ def test_an_option_of_another_frontend(stub, options):
 
 
 def test_its_suffix_is_known_to_the_message(stub):
-    with pytest.raises(UnknownModelError, match=r"model, a frozen TensorFlow \.pb, a PyTorch module nor a \.stub\."):
-        frontends.recognise(Path("net.h5"))
+    with pytest.raises(UnknownModelError, match=r"model, a frozen TensorFlow \.pb, .* nor a \.stub\."):
+        frontends.recognise(Path("net.txt"))
 
 
 def test_its_diagnosis_is_asked_for(stub):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +31,22 @@ _NO_TENSOR = ("resource", "variant")
 
 
 @dataclass(frozen=True)
+class Ends:
+    """A network's own inputs and outputs: the name that the source shows for each → its tensor in the graph."""
+
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+    def shown(self) -> dict[str, str]:
+        """Tensor → the name that the source shows for it."""
+        return {tensor: name for names in (self.inputs, self.outputs) for name, tensor in names.items()}
+
+
+OWN_ENDS = Ends()
+"""The source names no ends: they are those of the graph itself."""
+
+
+@dataclass(frozen=True)
 class Cut:
     """The part of a frozen graph between its endpoints.
 
@@ -47,8 +63,10 @@ class Cut:
     outputs: tuple[Endpoint, ...]
 
 
-def cut(frozen: GraphDef, request: Request) -> Cut:
+def cut(frozen: GraphDef, request: Request, ends: Ends = OWN_ENDS) -> Cut:
     """Cut `frozen` at the endpoints of the request, and remove the contents of its large constants.
+
+    Left out, the endpoints are those of the source, `ends`, or where it names none, those of the graph.
 
     Raises:
         BadParamError, ParamMissingError: nodes or shapes of the request do not fit the graph.
@@ -56,19 +74,20 @@ def cut(frozen: GraphDef, request: Request) -> Cut:
         TfRuntimeError: TensorFlow cannot import the graph.
     """
     contents = graphs.take_weights(frozen)
-    names = _names(frozen)
-    outputs = names.outputs_named(request.output_nodes) if request.output_nodes else _own_outputs(names.outputs)
-    inputs = names.inputs_named(request.input_nodes)
+    names = _names(frozen, ends)
+    outputs = _outputs(request, names, ends)
+    inputs = names.inputs_named([ends.inputs.get(name, name) for name in request.input_nodes])
     if not inputs:
         inputs = _fed(frozen, outputs, names.inputs)
     elif missing := set(_fed(frozen, outputs, (*names.inputs, *inputs))) - set(inputs):
         raise ParamMissingError(_missing(outputs, [name for name in names.inputs if name in missing]))
     between = graphs.needed(frozen, outputs, {graphs.split(name) for name in inputs})
 
+    shown = ends.shown()
     whole = graphs.part(frozen, graphs.needed(frozen, (*inputs, *outputs)))
     graphs.check_frozen(whole)
     types = _types(whole, (*inputs, *outputs))
-    extents = _extents(request, [Declared(name, types[name].shape) for name in inputs])
+    extents = _extents(request, [Declared(shown.get(name, name), types[name].shape) for name in inputs])
 
     part = graphs.part(frozen, between)
     placeholders = {name: _placeholder_name(name, between) for name in inputs}
@@ -82,22 +101,30 @@ def cut(frozen: GraphDef, request: Request) -> Cut:
         result,
         contents,
         tuple(
-            Endpoint(name, f"{placeholders[name]}:0", types[name].dtype, e.shape, e.example, guessed=e.guessed)
+            Endpoint(
+                shown.get(name, name),
+                f"{placeholders[name]}:0",
+                types[name].dtype,
+                e.shape,
+                e.example,
+                guessed=e.guessed,
+            )
             for name, e in zip(inputs, extents, strict=True)
         ),
         tuple(
-            Endpoint(name, values[name], types[name].dtype, _named(inferred[values[name]].shape)) for name in outputs
+            Endpoint(shown.get(name, name), values[name], types[name].dtype, _named(inferred[values[name]].shape))
+            for name in outputs
         ),
     )
 
 
-def _names(graph: GraphDef) -> TensorNames:
+def _names(graph: GraphDef, ends: Ends) -> TensorNames:
     """The tensors that can be endpoints; a tensor that no node reads is an output of the graph."""
     nodes = {node.name: [f"{node.name}:{k}" for k in range(graphs.output_count(graph, node))] for node in graph.node}
     fed = [tensor for node in graph.node if node.op in _FED for tensor in nodes[node.name]]
     return TensorNames(
-        inputs=fed,
-        outputs=_unread(graph, nodes),
+        inputs=list(ends.inputs.values()) or fed,
+        outputs=list(ends.outputs.values()) or _unread(graph, nodes),
         nodes=nodes,
         values={tensor for tensors in nodes.values() for tensor in tensors},
     )
@@ -123,6 +150,13 @@ def _unread(graph: GraphDef, nodes: Mapping[str, Sequence[str]]) -> list[str]:
     steering = [n for n in unread if n.op in _STEERING or (n.op == "Identity" and n.input[0].split(":")[0] in control)]
     ends = [node for node in unread if node not in steering] or unread
     return [tensor for node in ends for tensor in nodes[node.name][: 1 if node.op in _SINGLE else None]]
+
+
+def _outputs(request: Request, names: TensorNames, ends: Ends) -> tuple[str, ...]:
+    """The output tensors: those that the user named, else those that the source names, else the graph's own."""
+    if request.output_nodes:
+        return names.outputs_named([ends.outputs.get(name, name) for name in request.output_nodes])
+    return tuple(ends.outputs.values()) or _own_outputs(names.outputs)
 
 
 def _own_outputs(own: Sequence[str]) -> tuple[str, ...]:

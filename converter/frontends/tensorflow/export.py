@@ -18,6 +18,7 @@ from converter.frontends.endpoints import is_named
 from converter.frontends.source import Dim, Endpoint
 from converter.frontends.tensorflow import layers, loops, order, rewrites, weights
 from converter.frontends.tensorflow.cutting import Cut
+from converter.frontends.tensorflow.dropout import RATE
 from converter.frontends.tensorflow.tf2onnx_session import DOMAIN, Session
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def _fix(end: Endpoint, first: int) -> tuple[int | str, ...]:
 def _convert(cut: Cut, inputs: Sequence[Endpoint]) -> tuple[onnx.ModelProto, int]:
     """Translate the graph with these input shapes; also return the number of nodes on which tf2onnx failed."""
     input_names, output_names = [end.value for end in inputs], [end.value for end in cut.outputs]
-    graph = _inline_functions(_with_shapes(cut.graph, inputs), input_names + output_names)
+    dropouts = [node.name for node in cut.graph.node if RATE in node.attr]
+    graph = _inline_functions(_with_shapes(cut.graph, inputs), input_names + output_names + dropouts)
     graph = loops.raise_loops(graph, input_names + output_names)
     rewrites.prepare(graph)
     session = Session(graph, cut.contents, input_names, output_names, OPSET)
@@ -106,10 +108,10 @@ def _with_shapes(graph: GraphDef, inputs: Sequence[Endpoint]) -> GraphDef:
     return result
 
 
-def _inline_functions(graph: GraphDef, ends: Sequence[str]) -> GraphDef:
-    """Inline function calls and remove control dependencies, with TensorFlow's own optimizer.
+def _inline_functions(graph: GraphDef, kept: Sequence[str]) -> GraphDef:
+    """Inline function calls and remove control dependencies and Identity nodes, with TensorFlow's own optimizer.
 
-    It also lowers control flow (While to Enter, Merge, Switch, NextIteration and Exit).
+    The nodes in `kept` stay. It also lowers control flow (While to Enter, Merge, Switch, NextIteration and Exit).
     """
     import tensorflow as tf
     from tensorflow.core.protobuf.config_pb2 import ConfigProto
@@ -126,7 +128,7 @@ def _inline_functions(graph: GraphDef, ends: Sequence[str]) -> GraphDef:
     rewrites.min_graph_nodes = -1
     with tf.Graph().as_default():
         meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph)
-    meta_graph.collection_def["train_op"].node_list.value.extend(ends)
+    meta_graph.collection_def["train_op"].node_list.value.extend(kept)
     optimized = tf_optimizer.OptimizeGraph(config, meta_graph)
     place = {node.name: index for index, node in enumerate(graph.node)}  # the optimizer's order is random
     optimized.node.sort(key=lambda node: (place.get(node.name, len(place)), node.name))

@@ -1,4 +1,4 @@
-"""Frozen TensorFlow graphs (`.pb`): read one, cut it at the endpoints, translate it by tf2onnx, run the original."""
+"""Frozen TensorFlow graphs (`.pb`): read one and translate it, run the original."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from converter.base.files import check_readable
-from converter.errors import SourceRunError
 from converter.frontends.source import Original, Request, Source
-from converter.frontends.tensorflow import export, graph
-from converter.frontends.tensorflow.cutting import cut
+from converter.frontends.tensorflow import graph
+from converter.frontends.tensorflow.graph_source import run_graph, source_of
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
 
 _FRONTEND = __name__.rpartition(".")[0]
@@ -20,9 +19,6 @@ _FRONTEND = __name__.rpartition(".")[0]
 def load(request: Request) -> Source:
     """Read a frozen TensorFlow graph and translate the part between its endpoints to ONNX.
 
-    A dynamic dimension of the graph stays dynamic. TensorFlow operators without an ONNX form stay as nodes of the
-    domain `tensorflow`.
-
     Raises:
         TfRuntimeError: TensorFlow or tf2onnx is not installed, or rejects the graph.
         ModelLoadingError: the file is missing, unreadable, or not a frozen GraphDef.
@@ -31,20 +27,8 @@ def load(request: Request) -> Source:
         NodeInputTypeNotSupportError: an endpoint is not a tensor.
     """
     check_readable(request.model_file)  # TensorFlow takes seconds to import
-    with quiet_tensorflow() as tensorflow:
-        part = cut(graph.read(request.model_file), request)
-        model, inputs, outputs = export.to_onnx(part)
-        version = ".".join(tensorflow.__version__.split(".")[:2])
-    file = request.model_file
-    original = Original(
-        _FRONTEND,
-        file,
-        file.parent,
-        inputs={end.name: end.name for end in inputs},
-        outputs={end.name: end.name for end in outputs},
-    )
-    description = f"{file.name} (frozen graph, TensorFlow {version})"
-    return Source(model, inputs, outputs, original, description, file.parent, (file,))
+    with quiet_tensorflow():
+        return source_of(graph.read(request.model_file), request, _FRONTEND, "frozen graph")
 
 
 def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
@@ -60,15 +44,5 @@ def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]
     Raises:
         SourceRunError: TensorFlow rejects these inputs.
     """
-    with quiet_tensorflow() as tensorflow, tensorflow.Graph().as_default():
-        whole = graph.read(original.file)
-        tensors = (*original.inputs.values(), *original.outputs.values())
-        tensorflow.import_graph_def(graph.part(whole, graph.needed(whole, tensors, control=True)), name="")
-        values = {original.inputs[name]: array for name, array in feeds.items()}
-        with tensorflow.compat.v1.Session() as session:
-            try:
-                return [np.asarray(array) for array in session.run(list(original.outputs.values()), values)]
-            except (tensorflow.errors.OpError, ValueError, TypeError) as error:
-                raise SourceRunError(
-                    f"TensorFlow refuses these inputs: {' '.join(str(error).split())[:300]}"
-                ) from error
+    with quiet_tensorflow():
+        return run_graph(graph.read(original.file), original, feeds)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from types import ModuleType
 
-from converter.errors import TfRuntimeError
+from converter.errors import SourceRunError, TfRuntimeError
 
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
 """Environment while TensorFlow is imported: it suppresses the messages of its C++ part and of oneDNN."""
@@ -42,6 +42,21 @@ def quiet_tensorflow() -> Iterator[ModuleType]:
             os.environ.pop(name, None)
 
 
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """Run the source inside the block.
+
+    Raises:
+        SourceRunError: TensorFlow rejects the inputs.
+    """
+    import tensorflow
+
+    try:
+        yield
+    except (tensorflow.errors.OpError, ValueError, TypeError) as error:
+        raise SourceRunError(f"TensorFlow refuses these inputs: {' '.join(str(error).split())[:300]}") from error
+
+
 def import_tensorflow() -> ModuleType:
     """Import TensorFlow, after Triton if that is installed (it comes with PyTorch for CUDA).
 
@@ -60,6 +75,6 @@ def _import() -> ModuleType:
         import tf2onnx  # noqa: F401
     except ImportError as error:
         raise TfRuntimeError(
-            f'a .pb needs TensorFlow and tf2onnx ({error}). Install them: pip install "onnx2mindspore[tensorflow]"'
+            f'this needs TensorFlow and tf2onnx ({error}). Install them: pip install "onnx2mindspore[tensorflow]"'
         ) from error
     return tensorflow

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 
 from converter.frontends.tensorflow.batch_norm import rewrite_batch_norm
+from converter.frontends.tensorflow.dropout import rewrite_dropout
 from converter.frontends.tensorflow.handlers import HANDLERS
 from converter.frontends.tensorflow.provenance import recording
 from converter.frontends.tensorflow.recurrent import rewrite_recurrent
@@ -79,6 +80,7 @@ class Session:
                 output_names=self._outputs,
                 const_node_values=self._contents,
                 custom_rewriter=[
+                    rewrite_dropout,
                     rewrite_batch_norm,
                     rewrite_sample_norm,
                     rewrite_transposed,

@@ -1,0 +1,97 @@
+"""A frozen graph as a source: cut at its endpoints and translated to ONNX; and how TensorFlow runs it.
+
+Every source of TensorFlow that becomes a GraphDef goes this way: frozen graphs, SavedModels, Keras, checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from converter.frontends.source import Original, Request, Source
+from converter.frontends.tensorflow import export, graph
+from converter.frontends.tensorflow.cutting import OWN_ENDS, Ends, cut
+from converter.frontends.tensorflow.runtime import refusals
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+
+def source_of(
+    frozen: GraphDef,
+    request: Request,
+    frontend: str,
+    kind: str,
+    *,
+    ends: Ends = OWN_ENDS,
+    files: Sequence[Path] = (),
+    notes: Sequence[str] = (),
+) -> Source:
+    """Translate the part of a frozen graph between its endpoints to ONNX.
+
+    A dynamic dimension of the graph stays dynamic. TensorFlow operators without an ONNX form stay as nodes of the
+    domain `tensorflow`.
+
+    Args:
+        frozen: the graph; it is changed.
+        request: the request, whose file stands for the source.
+        frontend: the module of the frontend that runs the source.
+        kind: what the file is, for the docstring: `frozen graph`.
+        ends: the names under which the source shows its own inputs and outputs.
+        files: all files of the source, if there are others than the request's.
+        notes: sentences for the user.
+
+    Raises:
+        TfRuntimeError: TensorFlow or tf2onnx rejects the graph.
+        NodeInputMissingError: a node reads a tensor of a node that is not in the graph.
+        BadParamError, ParamMissingError: nodes or shapes that do not fit the graph.
+        NodeInputTypeNotSupportError: an endpoint is not a tensor.
+    """
+    import tensorflow
+
+    part = cut(frozen, request, ends)
+    model, inputs, outputs = export.to_onnx(part)
+    version = ".".join(tensorflow.__version__.split(".")[:2])
+    file = request.model_file
+    original = Original(
+        frontend,
+        file,
+        file.parent,
+        inputs={end.name: end.name for end in inputs},
+        outputs={end.name: end.name for end in outputs},
+        options=request.options,
+    )
+    description = f"{file.name} ({kind}, TensorFlow {version})"
+    return Source(model, inputs, outputs, original, description, file.parent, tuple(files) or (file,), tuple(notes))
+
+
+def run_graph(
+    frozen: GraphDef, original: Original, feeds: Mapping[str, np.ndarray], ends: Ends = OWN_ENDS
+) -> list[np.ndarray]:
+    """Run a frozen graph between any of its tensors.
+
+    Args:
+        frozen: the graph.
+        original: names the tensors, or the graph's own ends, which `ends` translates to tensors.
+        feeds: `Endpoint.name` → array.
+        ends: as for `source_of`.
+
+    Returns:
+        The outputs, in the order of `original.outputs`.
+
+    Raises:
+        SourceRunError: TensorFlow rejects these inputs.
+    """
+    import tensorflow
+
+    inputs = {name: ends.inputs.get(tensor, tensor) for name, tensor in original.inputs.items()}
+    outputs = [ends.outputs.get(tensor, tensor) for tensor in original.outputs.values()]
+    with tensorflow.Graph().as_default():
+        names = graph.needed(frozen, (*inputs.values(), *outputs), control=True)
+        tensorflow.import_graph_def(graph.part(frozen, names), name="")
+        values = {inputs[name]: array for name, array in feeds.items()}
+        with tensorflow.compat.v1.Session() as session, refusals():
+            return [np.asarray(array) for array in session.run(outputs, values)]

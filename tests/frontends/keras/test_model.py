@@ -1,0 +1,169 @@
+"""Models of Keras: files of every kind, names of ends, layers of one's own, and dropout."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="the extra 'tensorflow' is not installed")
+
+from frontends.agreement import check, operators, origins
+from models_keras import randomize
+
+from converter import frontends
+from converter.errors import BadParamError, ModelLoadingError, ParamMissingError, RuntimeIntegrityError
+from converter.frontends.source import Request, Source
+from converter.frontends.tensorflow.runtime import quiet_tensorflow
+
+with quiet_tensorflow():
+    import keras
+    from keras import layers
+
+PROJECT = Path(__file__).parent
+
+
+def load(path, *, inputs=(), outputs=(), shapes=(), **options) -> Source:
+    return frontends.load(Request(path, inputs, outputs, shapes, options))
+
+
+def classifier() -> keras.Model:
+    image = keras.Input((8, 8, 3), name="image")
+    x = layers.Conv2D(4, 3, name="conv")(image)
+    x = layers.ReLU()(layers.BatchNormalization(name="norm")(x))
+    x = layers.Dropout(0.3, name="drop")(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(image, [layers.Dense(5, name="scores")(x), layers.Dense(2, name="box")(x)])
+
+
+def of_two_inputs() -> keras.Model:
+    words, shift = keras.Input((None,), name="words", dtype="int32"), keras.Input((6,), name="shift")
+    pooled = layers.GlobalAveragePooling1D()(layers.Embedding(10, 6)(words))
+    return keras.Model(
+        {"words": words, "shift": shift},
+        {"sum": layers.add([pooled, shift]), "product": layers.multiply([pooled, shift])},
+    )
+
+
+def recurrent() -> keras.Model:
+    stack = [layers.Bidirectional(layers.LSTM(4, return_sequences=True)), layers.GRU(5, dropout=0.2), layers.Dense(3)]
+    return keras.Sequential([keras.Input((None, 6)), *stack])
+
+
+def with_a_lambda() -> keras.Model:
+    return keras.Sequential([keras.Input((4,)), layers.Lambda(lambda x: x * 2, name="twice"), layers.Dense(2)])
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory):
+    """A folder with a file of each model, in both formats."""
+    folder = tmp_path_factory.mktemp("keras")
+    for build in (classifier, of_two_inputs, recurrent, with_a_lambda):
+        keras.utils.set_random_seed(0)
+        network = build()
+        randomize(network)
+        for suffix in ("keras", "h5"):
+            network.save(folder / f"{build.__name__}.{suffix}")
+    return folder
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+@pytest.mark.parametrize(
+    ("name", "inputs", "outputs", "weights"),
+    [
+        ("classifier", ["image"], ["scores", "box"], {"conv/kernel", "norm/moving_mean", "scores/bias"}),
+        ("of_two_inputs", ["shift", "words"], ["product", "sum"], {"embedding/embeddings"}),
+        ("recurrent", None, ["dense"], {"forward_lstm/lstm_cell/kernel", "gru/gru_cell/bias", "dense/kernel"}),
+    ],
+)
+def test_a_file_of_keras(files, name, suffix, inputs, outputs, weights):
+    source = load(files / f"{name}.{suffix}")
+    assert inputs is None or [end.name for end in source.inputs] == inputs
+    assert [end.name for end in source.outputs] == outputs
+    assert weights <= set(origins(source))
+    check(source, tolerance=1e-4)
+
+
+def test_dropout_and_batch_norm_are_kept_for_training(files):
+    source = load(files / "classifier.keras")
+    assert operators(source)["Dropout"] == operators(source)["BatchNormalization"] == 1
+    node = next(node for node in source.model.graph.node if node.op_type == "Dropout")
+    assert len(node.input) == 2  # no training mode: it acts in training only
+    assert not source.notes
+
+
+def test_dropout_that_cannot_be_kept_is_named(files):
+    assert load(files / "recurrent.keras").notes == ("'gru': its dropout, which acts in training only, is left out.",)
+
+
+def test_it_is_cut_inside(files):
+    source = load(files / "classifier.keras", inputs=("functional_1/norm_1/batchnorm/add_1",), outputs=("box",))
+    assert operators(source)["Conv"] == 0
+    check(source, 8)
+
+
+def test_the_code_of_a_lambda_needs_trust(files):
+    with pytest.raises(ParamMissingError, match=r"'twice': the Python code .* Add --trust"):
+        load(files / "with_a_lambda.keras")
+    check(load(files / "with_a_lambda.keras", trust=True))
+
+
+@pytest.fixture(scope="session")
+def tagger(tmp_path_factory):
+    sys.path.insert(0, str(PROJECT))
+    try:
+        from own_layers import Tagger
+    finally:
+        sys.path.remove(str(PROJECT))
+    network, file = Tagger(), tmp_path_factory.mktemp("own") / "tagger.keras"
+    network(np.zeros((2, 3), np.float32), np.zeros((2, 5), np.int32))
+    randomize(network)
+    network.save(file)
+    network.save_weights(file.with_name("tagger.weights.h5"))
+    return file
+
+
+def test_layers_of_ones_own(tagger):
+    project = str(PROJECT)
+    with pytest.raises(ParamMissingError, match=r"of 'tagger': 'features', 'ids'\. Give them with --shape"):
+        load(tagger, project_path=project)
+    source = load(tagger, project_path=project, shapes=("N,3", "N,L"))
+    assert [(end.name, end.dtype.name) for end in source.inputs] == [("features", "float32"), ("ids", "int32")]
+    assert operators(source)["Dropout"] == 1
+    check(source)  # the weights are read, which Keras alone does not do
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({}, ParamMissingError, r"'tagger\.keras' has a 'Tagger', which Keras does not have.* --project_path\."),
+        ({"project_path": "nowhere"}, BadParamError, "--project_path '.*nowhere' is no folder"),
+    ],
+)
+def test_layers_that_are_not_found(tagger, options, error, message):
+    with pytest.raises(error, match=message):
+        load(tagger, **options)
+
+
+def test_weights_alone_are_no_model(tagger):
+    with pytest.raises(ModelLoadingError, match=r"holds weights only.* model\.save\('net\.keras'\)"):
+        load(tagger.with_name("tagger.weights.h5"))
+
+
+def test_a_file_of_keras_2_needs_keras_2(files, tmp_path, monkeypatch):
+    import h5py
+
+    file = tmp_path / "old.h5"
+    file.write_bytes((files / "classifier.h5").read_bytes())
+    with h5py.File(file, "a") as opened:
+        opened.attrs["keras_version"] = "2.15.0"
+    monkeypatch.setitem(sys.modules, "tf_keras", None)
+    with pytest.raises(RuntimeIntegrityError, match=r"Keras 2\.15\.0 wrote 'old\.h5'.* pip install"):
+        load(file)
+
+
+def test_a_damaged_file(tmp_path):
+    (tmp_path / "net.keras").write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(ModelLoadingError, match="is no file of Keras, or is damaged"):
+        load(tmp_path / "net.keras")
