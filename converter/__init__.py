@@ -2,12 +2,12 @@
 
 from converter.base.version import __version__
 
-__all__ = ["Result", "__version__", "convert"]
+__all__ = ["Result", "__version__", "convert", "export_onnx"]
 
 
 def __getattr__(name: str) -> object:
-    """Give `convert`, `Result` and `Finding` when they are asked for: importing them takes a second."""
-    if name in ("convert", "Result", "Finding"):
+    """Give `convert`, `export_onnx`, `Result` and `Finding` when they are asked for: importing them takes a second."""
+    if name in ("convert", "export_onnx", "Result", "Finding"):
         from converter import api
 
         return getattr(api, name)

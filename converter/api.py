@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import onnx_ir as ir
 
 from converter import frontends
 from converter.artifacts import checkpoint, weight_map
-from converter.base.graph_mode import FILES, STAGES
-from converter.base.output import Output
+from converter.base.graph_mode import FILES, FILES_AND_ONNX, ONNX_FILES, STAGES
+from converter.base.output import FileSet, Output
 from converter.base.relaxed_gc import relaxed_gc
 from converter.base.stages import Observer, Stages
-from converter.frontends import Request, Source, module_name
+from converter.frontends import Request, Source, module_name, write_model
 from converter.graph import source_graph
 from converter.graph.fusions import fuse_operators
 from converter.graph.normalize import normalize
 from converter.lowering import StageDump, Tables, Translation, translate
-from converter.report import Finding, Result, docstring_of, findings_of, write_reports
+from converter.report import Exported, Finding, Result, docstring_of, findings_of, write_reports
 from converter.script import eliminate_dead_code
 from converter.script.emit import emit
 from converter.script.structure import structure
 from converter.verification import verify_script
 from operator_maps import registry
 
-__all__ = ["Finding", "Result", "convert", "translate_source"]
+__all__ = ["Exported", "Finding", "Result", "convert", "export_onnx", "translate_source"]
 
 
 def convert(
@@ -45,6 +46,7 @@ def convert(
     checkpoint_format: checkpoint.Format | None = None,
     verify: bool = True,
     verify_inputs: str | Path | None = None,
+    keep_onnx: bool = False,
     dump_stages: str | Path | None = None,
     observer: Observer | None = None,
     **options: Any,
@@ -53,29 +55,28 @@ def convert(
 
     `model_file` may also be a PyTorch module of the program that calls this, and `inputs` its example inputs: a
     tensor, several in order, or a dictionary by parameter of `forward`. `model` names a call that makes a module.
-    `dump_stages` is a folder for the graph and the program between the stages. `observer` is told which stage the
-    conversion is in, and how far. `options` are those that only some frontends have.
+    `keep_onnx` keeps the normalised model as `NAME.onnx`. `dump_stages` is a folder for the graph and the program
+    between the stages. `observer` is told which stage the conversion is in, and how far. `options` are those that only
+    some frontends have.
 
     Raises:
         ConverterError: with a code, when the model, an option or a folder is at fault; nothing is written then.
     """
-    given = {name: value for name, value in options.items() if value not in (None, False)}
-    path, made = frontends.named(model_file, model, inputs)
-    name = module_name(frontends.stem_of(path))
-    stages = Stages(STAGES, observer)
-    with (
-        TemporaryDirectory(prefix="onnx2mindspore-") as folder,
-        Output(FILES, name, Path(output), _path(report)) as out,
-        frontends.diagnose_invalid_model(path) if made is None else nullcontext(),
-        relaxed_gc(),
-    ):
-        request = Request(
-            path, tuple(input_nodes), tuple(output_nodes), tuple(shape), given, folder=Path(folder), made=made
-        )
-        with stages.stage("load"):
-            source = frontends.load(request)
-            rows = registry.load(_path(operator_map))
-        translation = translate_source(source, rows, name, checkpoint_format, stages, StageDump(_path(dump_stages)))
+    files = FILES_AND_ONNX if keep_onnx else FILES
+    asked: dict[str, Any] = {
+        "model": model,
+        "input_nodes": input_nodes,
+        "output_nodes": output_nodes,
+        "shape": shape,
+        "operator_map": operator_map,
+    }
+    places: dict[str, Any] = {"output": output, "report": report, "observer": observer}
+    with _begun(files, model_file, inputs, **asked, **places, **options) as (name, request, source, rows, out, stages):
+        dump = StageDump(_path(dump_stages))
+        graph = normalized(source, rows, stages, dump)
+        if keep_onnx:
+            out.model(f"{name}.onnx", partial(write_model, graph, source))
+        translation = translate_graph(graph, source, rows, name, checkpoint_format, stages, dump)
         script = out.script(f"{name}.py", translation.script.text)
         with stages.stage("checkpoint"):
             weights = None
@@ -90,23 +91,99 @@ def convert(
                 verification = verify_script(source, translation, rows, script, weights, inputs, stages.count)
         with stages.stage("report"):
             used = {
-                "model": model,
-                "input_nodes": request.input_nodes,
-                "output_nodes": request.output_nodes,
-                "shape": request.shapes,
-                "operator_map": operator_map,
+                **asked,
                 "checkpoint_format": checkpoint_format,
                 "verify": verify,
                 "verify_inputs": verify_inputs or (source.real_inputs and source.real_inputs.stem),
-                **given,
+                **request.options,
             }
-            files = (*out.files, *out.reports)
-            findings = findings_of(name, source, translation, verification, used, stages, files)
+            written = (*out.files, *out.reports)
+            findings = findings_of(name, source, translation, verification, used, stages, written)
             write_reports(out, findings)
     return Result(name, out.files, findings.records, verification, notes=source.notes)
 
 
-def translate_source(
+def export_onnx(model_file: str | Path | Any = None, inputs: Any = None, **arguments: Any) -> Exported:
+    """Write the cut, normalised model as `NAME.onnx`, and nothing else.
+
+    To convert that file gives the same script as to convert the source. `arguments` are those of `convert` that say
+    what is converted: `model`, `shape`, `input_nodes`, `output_nodes`, `output`, `operator_map`, `observer` and the
+    options of frontends.
+
+    Raises:
+        ConverterError: as `convert` does.
+    """
+    with _begun(ONNX_FILES, model_file, inputs, **arguments) as (name, _, source, rows, out, stages):
+        out.model(f"{name}.onnx", partial(write_model, normalized(source, rows, stages), source))
+    return Exported(name, out.files, source.notes)
+
+
+class _Begun(NamedTuple):
+    """A conversion whose source is read: NAME, what was asked for, the source, the operator tables, where files go."""
+
+    name: str
+    request: Request
+    source: Source
+    rows: Tables
+    out: Output
+    stages: Stages
+
+
+@contextmanager
+def _begun(
+    files: FileSet,
+    model_file: str | Path | Any,
+    inputs: Any,
+    *,
+    model: str | None = None,
+    shape: Sequence[str] = (),
+    input_nodes: Sequence[str] = (),
+    output_nodes: Sequence[str] = (),
+    output: str | Path = "output",
+    report: str | Path | None = None,
+    operator_map: str | Path | None = None,
+    observer: Observer | None = None,
+    **options: Any,
+) -> Iterator[_Begun]:
+    """Read the source, for the length of a block in which files are written; the arguments are those of `convert`."""
+    given = {name: value for name, value in options.items() if value not in (None, False)}
+    path, made = frontends.named(model_file, model, inputs)
+    name = module_name(frontends.stem_of(path))
+    stages = Stages(STAGES, observer)
+    with (
+        TemporaryDirectory(prefix="onnx2mindspore-") as folder,
+        Output(files, name, Path(output), _path(report)) as out,
+        frontends.diagnose_invalid_model(path) if made is None else nullcontext(),
+        relaxed_gc(),
+    ):
+        request = Request(
+            path, tuple(input_nodes), tuple(output_nodes), tuple(shape), given, folder=Path(folder), made=made
+        )
+        with stages.stage("load"):
+            source = frontends.load(request)
+            rows = registry.load(_path(operator_map))
+        out.protect(source.files)
+        yield _Begun(name, request, source, rows, out, stages)
+
+
+def translate_source(source: Source, rows: Tables, name: str) -> Translation:
+    """Take a source through normalisation, the operator tables and emission."""
+    return translate_graph(normalized(source, rows), source, rows, name)
+
+
+def normalized(source: Source, rows: Tables, stages: Stages | None = None, dump: StageDump | None = None) -> ir.Model:
+    """The normalised graph of a source."""
+    stages, dump = stages or Stages(STAGES), dump or StageDump(None)
+    if dump.wanted:
+        dump.graph("load", ir.from_proto(source.model))
+    with stages.stage("normalize"):
+        graph = normalize(source.model, source.base_dir, stages.each, rows.own)
+    dump.graph("normalize", graph)
+    return graph
+
+
+def translate_graph(
+    graph: ir.Model,
     source: Source,
     rows: Tables,
     name: str,
@@ -114,14 +191,9 @@ def translate_source(
     stages: Stages | None = None,
     dump: StageDump | None = None,
 ) -> Translation:
-    """Take a source through normalisation, the operator tables and emission."""
+    """Take a normalised graph, which is changed, through the operator tables and emission."""
     stages, dump = stages or Stages(STAGES), dump or StageDump(None)
-    if dump.wanted:
-        dump.graph("load", ir.from_proto(source.model))
-    with stages.stage("normalize"):
-        graph = normalize(source.model, source.base_dir, stages.each, rows.own)
-        before = source_graph(graph)
-    dump.graph("normalize", graph)
+    before = source_graph(graph)
     with stages.stage("fuse operators"):
         fuse_operators(graph, rows.fused)
     dump.graph("fuse operators", graph)

@@ -232,11 +232,11 @@ class WeightMapGenerationError(FileSaveError):
 
 
 class OnnxModelSaveError(FileSaveError):
-    """The ONNX model that verification runs cannot be written to the temporary folder."""
+    """An ONNX model cannot be written: the one that verification runs, to the temporary folder, or the result."""
 
     code = "2000006"
     example = "the temporary folder cannot hold the source: No space left on device. Set TMPDIR to another folder."
-    remedy = "Set `TMPDIR` to a folder with space, or use `--no_verify`."
+    remedy = "Set `TMPDIR` to a folder with space, or use `--no_verify`; for `--onnx_only`, choose another folder."
 
 
 class GeneratorError(ConverterError):

@@ -27,3 +27,9 @@ STAGES: Failures = {
 }
 
 FILES = FileSet(output=("{}.py", "{}.ckpt", "{}.safetensors"), report=("weight_map_of_{}.json",))
+
+ONNX_FILES = FileSet(output=("{}.onnx", "{}.onnx.data"), reports=False)
+"""The files of `--onnx_only`: the normalised model, and its weights where they are too large for one file."""
+
+FILES_AND_ONNX = FileSet(output=(*FILES.output, *ONNX_FILES.output), report=FILES.report)
+"""The files of `--keep_onnx`."""

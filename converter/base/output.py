@@ -6,6 +6,7 @@ import contextlib
 import errno
 import shutil
 import tempfile
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,10 +24,12 @@ class FileSet:
     Attributes:
         output: those in the folder of the script.
         report: those in the folder of the reports.
+        reports: whether the mode writes reports.
     """
 
     output: tuple[str, ...]
     report: tuple[str, ...] = ()
+    reports: bool = True
 
 
 class Output:
@@ -49,10 +52,11 @@ class Output:
     def __init__(self, files: FileSet, name: str, output: Path, report: Path | None = None) -> None:
         self._name = name
         self._reports = {kind: pattern.format(name) for kind, pattern in REPORTS.items()}
-        of_reports = [*self._reports.values(), *(pattern.format(name) for pattern in files.report)]
+        of_reports = [*(self._reports.values() if files.reports else ()), *(each.format(name) for each in files.report)]
         self._output = _Folder(output, [pattern.format(name) for pattern in files.output])
         self._report = _Folder(report if report is not None else output, of_reports)
         self._files: list[Path] = []
+        self._sources: tuple[Path, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -86,6 +90,18 @@ class Output:
         self._report.close(placed=placed)
         self._output.close(placed=placed)
 
+    def protect(self, sources: Iterable[Path]) -> None:
+        """Keep the files of the source, which may stand where an earlier result would: `net.onnx`, `net.safetensors`.
+
+        Raises:
+            FileSaveError: here, or when a file is written later, if it would replace one of them.
+        """
+        self._sources = tuple(sources)
+        for folder in (self._output, self._report):
+            folder.earlier = [file for file in folder.earlier if not self._is_source(folder.path / file)]
+            for file in folder.files:
+                self._check(folder.path / file)
+
     def script(self, file: str, text: str) -> Path:
         """Write the script; returns where it lies for now."""
         return self._write(self._output, file, text, ScriptGenerationError)
@@ -98,11 +114,27 @@ class Output:
         """Write the weight map; returns where it lies for now."""
         return self._write(self._report, file, text, WeightMapGenerationError)
 
+    def model(self, file: str, write: Callable[[Path], Iterable[Path]]) -> None:
+        """Let `write` write an ONNX model to the path that it is given; it returns that and the files beside it."""
+        self._check(self._output.path / file)
+        for path in write(self._output.waiting(file)):
+            self._reserve(self._output, path.name)
+
     def report(self, kind: str, text: str) -> Path:
         """Write the report of a kind (a key of `REPORTS`); returns where it lies for now."""
         return self._write(self._report, self._reports[kind], text, ReportGenerationError)
 
+    def _is_source(self, path: Path) -> bool:
+        return path.exists() and any(source.exists() and path.samefile(source) for source in self._sources)
+
+    def _check(self, path: Path) -> None:
+        if self._is_source(path):
+            raise FileSaveError(
+                f"'{path}' is the source itself, which the result would replace. Choose another --output."
+            )
+
     def _reserve(self, folder: _Folder, file: str) -> Path:
+        self._check(folder.path / file)
         self._files.append(folder.path / file)
         folder.files.append(file)
         return folder.waiting(file)

@@ -11,7 +11,7 @@ from converter.commands.mode import Groups, Mode
 
 if TYPE_CHECKING:
     from converter.base.stages import Observer
-    from converter.report import Result
+    from converter.report import Outcome
 
 
 def _add_options(groups: Groups) -> None:
@@ -62,6 +62,13 @@ def _add_options(groups: Groups) -> None:
         choices=["ckpt", "safetensors"],
         help="format of the checkpoint. Default: ckpt, above 2 GB safetensors",
     )
+    onnx_files = result.add_mutually_exclusive_group()
+    onnx_files.add_argument(
+        "--onnx_only",
+        action="store_true",
+        help="write the cut, normalised model as NAME.onnx and stop; to convert that file gives the same script",
+    )
+    onnx_files.add_argument("--keep_onnx", action="store_true", help="write NAME.onnx beside the rest")
     groups["other"].add_argument(
         "--dump_stages",
         metavar="DIR",
@@ -74,24 +81,30 @@ def _add_options(groups: Groups) -> None:
     )
 
 
-def _convert(options: argparse.Namespace, observer: Observer | None) -> Result:
+def _convert(options: argparse.Namespace, observer: Observer | None) -> Outcome:
     from converter import api
 
+    asked = {
+        "model": options.model,
+        "shape": options.shape,
+        "input_nodes": options.input_nodes,
+        "output_nodes": options.output_nodes,
+        "output": options.output,
+        "operator_map": options.operator_map,
+        "observer": observer,
+        **{name: getattr(options, name) for name in frontends.options()},
+    }
+    if options.onnx_only:
+        return api.export_onnx(options.model_file, **asked)
     return api.convert(
         options.model_file,
-        model=options.model,
-        shape=options.shape,
-        input_nodes=options.input_nodes,
-        output_nodes=options.output_nodes,
-        output=options.output,
         report=options.report,
-        operator_map=options.operator_map,
         checkpoint_format=options.checkpoint_format,
         verify=not options.no_verify,
         verify_inputs=options.verify_inputs,
+        keep_onnx=options.keep_onnx,
         dump_stages=options.dump_stages,
-        observer=observer,
-        **{name: getattr(options, name) for name in frontends.options()},
+        **asked,
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from converter.base.files import check_readable
 from converter.base.version import __version__
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from converter.report import Finding, Result
+    from converter.report import Exported, Finding, Outcome, Result
     from converter.verification import OutputComparison
 
 MODES: tuple[Mode, ...] = (graph_mode.MODE,)
@@ -121,8 +122,25 @@ def _run(mode: Mode, options: argparse.Namespace) -> int:
         with quiet() as stderr, progress_bar(stderr, tuple(mode.stages)) as observer:
             result = mode.convert(options, None if options.quiet else observer)
     if not options.quiet:
-        _summarize(result)
+        _print_outcome(result)
     return EXIT_DIFFERS if result.verdict == "differs" else EXIT_DONE
+
+
+def _print_outcome(outcome: Outcome) -> None:
+    from converter.report import Exported
+
+    if isinstance(outcome, Exported):
+        _print_exported(outcome)
+    else:
+        _summarize(cast("Result", outcome))
+
+
+def _print_exported(exported: Exported) -> None:
+    console = terminal.console()
+    if exported.notes:
+        _say(console, "Note", *exported.notes)
+    _say(console, "Written", *map(str, exported.files))
+    _say(console, "Hint", f"The second step: mindconverter --model_file {shlex.quote(str(exported.files[0]))}")
 
 
 def _summarize(result: Result) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from converter.base.stages import Failures, Observer
 
 if TYPE_CHECKING:
-    from converter.report import Result
+    from converter.report import Outcome
 
 Groups: TypeAlias = Mapping[str, argparse._ArgumentGroup]
 """The groups of options in the help, by title: `model`, `result`, `verification`, `other`."""
@@ -32,7 +32,7 @@ class Mode:
     instead: str = ""
     stages: Failures
     add_options: Callable[[Groups], None]
-    convert: Callable[[argparse.Namespace, Observer | None], Result]
+    convert: Callable[[argparse.Namespace, Observer | None], Outcome]
 
     @property
     def sources(self) -> tuple[str, ...]:

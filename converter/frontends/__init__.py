@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from converter.base.kinds import head_of, kind_of
 from converter.errors import BadParamError, ConverterError, GraphInitError, UnknownModelError
@@ -16,6 +17,9 @@ from converter.frontends.endpoints import listed, module_name
 from converter.frontends.frontend import Frontend, Option
 from converter.frontends.made import name_of, named
 from converter.frontends.source import Endpoint, Made, Original, Request, Source
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 __all__ = [
     "FRONTENDS",
@@ -33,6 +37,7 @@ __all__ = [
     "options",
     "recognise",
     "stem_of",
+    "write_model",
 ]
 
 
@@ -133,6 +138,20 @@ def recognise(path: Path) -> Frontend:
             "Export the model to one of these and name that file."
         )
     return frontend
+
+
+def write_model(graph: ir.Model, source: Source, file: Path) -> list[Path]:
+    """Write the normalised graph of a source as an ONNX model, which leads to the same script as the source itself.
+
+    Returns:
+        The files that were written: the weights above 2 GB are in one beside it.
+
+    Raises:
+        OnnxModelSaveError: they cannot be written.
+    """
+    from converter.frontends.onnx import written
+
+    return written.write_model(graph, source, file)
 
 
 def frontend_in(module: str) -> Frontend:

@@ -6,6 +6,7 @@ from converter.graph.annotations import OPSET, is_folded, refusal_of, varying_ax
 from converter.graph.external_data import map_external_data
 from converter.graph.provenance import merged_nodes_of, operator_of
 from converter.graph.queries import attribute, axes_of, is_float, is_internal, number_of, numbers_of, rank_of, shape_of
+from converter.graph.save import save_model
 from converter.graph.shape_inference import without_large_tensors
 from converter.graph.snapshot import SourceGraph, SourceValue, source_graph
 from converter.graph.traits import Trait, has_trait, operators_with
@@ -34,6 +35,7 @@ __all__ = [
     "operators_with",
     "rank_of",
     "refusal_of",
+    "save_model",
     "shape_of",
     "source_graph",
     "subgraphs",

@@ -9,14 +9,24 @@ from converter.base.output import Output
 from converter.report.data import json_report, report_data
 from converter.report.findings import Finding, Findings, SourceFiles
 from converter.report.html import html_report
-from converter.report.result import Result
+from converter.report.result import Exported, Outcome, Result
 from converter.report.text import text_report
 
 if TYPE_CHECKING:
     from converter.report.docstring import docstring_of
     from converter.report.graph_findings import findings_of
 
-__all__ = ["Finding", "Findings", "Result", "SourceFiles", "docstring_of", "findings_of", "write_reports"]
+__all__ = [
+    "Exported",
+    "Finding",
+    "Findings",
+    "Outcome",
+    "Result",
+    "SourceFiles",
+    "docstring_of",
+    "findings_of",
+    "write_reports",
+]
 
 _OF_GRAPHS = {"docstring_of": "docstring", "findings_of": "graph_findings"}
 """Name → module of what is imported at first use: a mode without a graph reports without importing ONNX."""

@@ -4,9 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from converter.report.findings import Finding
 from converter.verification import VerificationResult
+
+
+class Outcome(Protocol):
+    """What the command prints at the end, whatever it did."""
+
+    @property
+    def verdict(self) -> str:
+        """`differs` where a script differs from its source."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What `--onnx_only` wrote: the cut, normalised model.
+
+    Attributes:
+        name: NAME, the stem of every file.
+        files: the model, and its weights where they are too large for one file.
+        notes: what was chosen, cut off or guessed on the way, one sentence each.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+    verdict: str = "not verified"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveInitializersFromInputsPass
 
 from converter.base.stages import Each
+from converter.graph.carried import restore_carried
 from converter.graph.constants import lift_constants
 from converter.graph.normalize.clean import (
     drop_invented_biases,
@@ -26,6 +27,7 @@ from converter.graph.normalize.clean import (
 from converter.graph.normalize.fold import fold_constants
 from converter.graph.normalize.functions import inline_functions
 from converter.graph.normalize.loops import infer_loop_shapes
+from converter.graph.normalize.lower import oldest_opset
 from converter.graph.normalize.read import read_model
 from converter.graph.normalize.simplify import cancel_inverses
 from converter.graph.normalize.trip_counts import infer_trip_counts
@@ -35,7 +37,7 @@ from converter.graph.shape_inference import forget_invented_dimensions, infer_sh
 from converter.graph.unique_names import name_nodes, name_values
 from converter.graph.walk import all_graphs
 
-__all__ = ["normalization", "normalize", "tensors_of"]
+__all__ = ["normalization", "normalize", "oldest_opset", "tensors_of"]
 
 _NAMES = {Property.UNIQUE_NODE_NAMES, Property.UNIQUE_VALUE_NAMES}
 _ONE_LEVEL = {Property.NO_FUNCTIONS, Property.CONSTANTS_ARE_INITIALIZERS}
@@ -95,6 +97,7 @@ def normalize(model: onnx.ModelProto, base_dir: Path, each: Each = iter, kept: C
         GraphInitError: the model is not a valid graph.
     """
     graph = read_model(model, base_dir)
+    restore_carried(graph)
     ends = _ends(graph)
     normalization(kept).run(graph, each)
     assert _ends(graph) == ends

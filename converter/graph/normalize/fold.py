@@ -12,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 from onnxscript.optimizer import FOLDED_FROM_KEY, fold_constants_ir
 
-from converter.graph.annotations import FOLDED, is_literal
+from converter.graph.annotations import FOLDED, is_folded, is_literal
 from converter.graph.constants import lift_constants, new_initializer
 from converter.graph.hints.origins import is_fixed
 from converter.graph.shape_inference import concatenates_exponentially, infer_shapes
@@ -109,7 +109,7 @@ class _Rule:
 def _is_weight(value: ir.Value) -> bool:
     """Whether `value` is a weight, scale or bias of the source, and not a number in a formula."""
     size = 0 if value.const_value is None else value.const_value.size
-    if value.dtype not in _WEIGHT_TYPES or size == 0 or is_fixed(value):
+    if value.dtype not in _WEIGHT_TYPES or size == 0 or is_fixed(value) or is_folded(value):
         return False
     if is_literal(value) and size <= _LITERAL_SIZE:
         return False
