@@ -270,8 +270,11 @@ class SubGraphSearchingError(ConverterError):
 
 
 class WeightMatchError(ConverterError):
-    """The tensors of a source do not fit a weight map: some are missing, or have another shape or type."""
+    """The tensors of a source do not fit a weight map or a network: some are missing, ambiguous or of another shape."""
 
     code = "5000000"
     example = "1 of 3 weights of 'weight_map_of_net.json' cannot be made from 'newer.ckpt'. Nothing was written."
-    remedy = "Match the names with `--rename`, take what the source lacks from `--base`, or translate the new model."
+    remedy = (
+        "Match the names with `--rename`, take what the source lacks from `--base`, edit the mapping, or translate the "
+        "new model."
+    )

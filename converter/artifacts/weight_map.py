@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,20 @@ from converter.script import Program, Weight
 
 @dataclass(frozen=True)
 class Entry:
-    """One parameter: `steps`, run on the tensor `source`, compute the parameter `converted`."""
+    """One parameter: `steps`, run on the tensor `source`, compute the parameter `converted`, or a part of it.
+
+    Attributes:
+        converted: the parameter.
+        source: the tensor.
+        steps: the weight steps.
+        part: where the result stands in the parameter, from the first index to the last + 1 along axis 0; None where it
+            is the whole parameter. A parameter in parts has an entry for each.
+    """
 
     converted: TensorSpec
     source: TensorSpec
     steps: tuple[Step, ...] = ()
+    part: tuple[int, int] | None = None
 
 
 def text_of(program: Program, name: str) -> str:
@@ -29,16 +38,35 @@ def text_of(program: Program, name: str) -> str:
     return json.dumps({name: entries}, indent=2) + "\n"
 
 
+def text_of_entries(entries: Sequence[Entry], name: str) -> str:
+    """Return a weight map as JSON text."""
+    return json.dumps({name: list(map(_plain, entries))}, indent=2) + "\n"
+
+
 def entry_of(parameter: str, weight: Weight) -> dict[str, Any]:
     """The entry of one parameter: name, shape and type of the parameter and of its source tensor, and the steps."""
     name, shape, steps = _origin(weight)
-    entry: dict[str, Any] = {
-        "converted_weight": {"name": parameter, "shape": list(weight.shape), "data_type": weight.dtype.title()},
-        "source_weight": {"name": name, "shape": shape, "data_type": weight.tensor.dtype.numpy().name},
+    return _plain(
+        Entry(
+            TensorSpec(parameter, weight.shape, weight.dtype),
+            TensorSpec(name, tuple(shape), weight.tensor.dtype.numpy().name),
+            tuple(steps),
+        )
+    )
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    """An entry as it stands in the JSON."""
+    ours, theirs = entry.converted, entry.source
+    plain: dict[str, Any] = {
+        "converted_weight": {"name": ours.name, "shape": list(ours.shape), "data_type": ours.dtype.title()},
+        "source_weight": {"name": theirs.name, "shape": list(theirs.shape), "data_type": theirs.dtype},
     }
-    if steps:
-        entry["transform"] = steps
-    return entry
+    if entry.steps:
+        plain["transform"] = list(entry.steps)
+    if entry.part is not None:
+        plain["part"] = {"axis": 0, "start": entry.part[0], "stop": entry.part[1]}
+    return plain
 
 
 def read(file: Path) -> tuple[Entry, ...]:
@@ -59,8 +87,14 @@ def read(file: Path) -> tuple[Entry, ...]:
 
 
 def _entry(entry: Mapping[str, Any]) -> Entry:
+    part = entry.get("part")
+    if part is not None and part["axis"] != 0:
+        raise ValueError(f"a part along axis {part['axis']}")
     return Entry(
-        _array(entry["converted_weight"]), _array(entry["source_weight"]), tuple(map(dict, entry.get("transform", ())))
+        _array(entry["converted_weight"]),
+        _array(entry["source_weight"]),
+        tuple(map(dict, entry.get("transform", ()))),
+        None if part is None else (int(part["start"]), int(part["stop"])),
     )
 
 

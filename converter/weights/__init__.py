@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
-from converter.weights.cells import parameters_of
-from converter.weights.matching import Framework, Pairing, Part, Proposal, propose
+from converter.weights import mapping_file, readers
+from converter.weights.cells import made_by, network_of, parameters_of
+from converter.weights.layouts import Framework
+from converter.weights.making import entries_of, parameters_from
+from converter.weights.matching import Pairing, Part, Proposal, propose
+from converter.weights.names import framework_of, natural
 from converter.weights.roles import Parameter
 
-__all__ = ["Framework", "Pairing", "Parameter", "Part", "Proposal", "parameters_of", "propose"]
+__all__ = [
+    "Framework",
+    "Pairing",
+    "Parameter",
+    "Part",
+    "Proposal",
+    "entries_of",
+    "framework_of",
+    "made_by",
+    "mapping_file",
+    "natural",
+    "network_of",
+    "parameters_from",
+    "parameters_of",
+    "propose",
+    "readers",
+]

@@ -19,10 +19,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal, TypeAlias
 
 from converter.base.weight_steps import Step, reshape, shape_after, transpose
 
-Shape = tuple[int, ...]
+Framework: TypeAlias = Literal["torch", "tensorflow", "mindspore", "onnx", ""]
+"""Whose layouts and names a source has; empty where that is not known."""
+
+Shape: TypeAlias = tuple[int, ...]
 
 AS_IT_IS = "as it is"
 TRANSPOSED = "(in, out) -> (out, in)"
@@ -85,7 +89,7 @@ def _convolution(source: Shape, parameter: Shape) -> list[Layout]:
         return [Layout(TRANSPOSED, (transpose(1, 0),), True)]
     axes = "DHW"[-len(window) :] if len(window) <= 3 else "*"
     found = [Layout(f"{axes}IO -> OI{axes}", (transpose(rank - 1, rank - 2, *window),), True)]
-    if len(parameter) > 1 and parameter[1] == 1 and source[-2] > 1:
+    if parameter[1:2] == (1,) and source[-2] > 1 and source[-2] * source[-1] == parameter[0]:
         steps = (transpose(rank - 2, rank - 1, *window), reshape(parameter[0], 1, *source[:-2]))
         found.append(Layout(f"depthwise {axes}CM -> (C*M)1{axes}", steps, True))
     return found

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from converter.artifacts import TensorSpec
 from converter.base.weight_steps import Step
@@ -18,12 +17,9 @@ from converter.weights.assignment import Chosen, assign
 from converter.weights.drafts import Confidence, Draft
 from converter.weights.fitting import fits_of
 from converter.weights.layers import Group, Layer, groups_of, layers_of, single_groups, single_layers, without_slots
-from converter.weights.layouts import AS_IT_IS
+from converter.weights.layouts import AS_IT_IS, Framework
 from converter.weights.orientation import oriented
 from converter.weights.roles import Parameter
-
-Framework: TypeAlias = Literal["torch", "tensorflow", "mindspore", "onnx", ""]
-"""Whose layouts and names a source has; empty where that is not known."""
 
 _MOST_OTHERS = 5
 _SURPLUS = 0.5

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from converter.weights.layouts import Framework
+
 _SYNONYMS = {
     "attention": "attn att attention attend mha selfattention",
     "query": "q query wq",
@@ -159,6 +161,16 @@ def _ranks(family: Mapping[str, Mapping[int, tuple[int, ...]]]) -> dict[str, tup
 
 def _at(numbers: Sequence[int], index: int) -> int:
     return numbers[index] if index < len(numbers) else _FIRST
+
+
+def framework_of(names: Iterable[str]) -> Framework:
+    """Whose names these are, by their last parts; empty where they do not say."""
+    leaves = {split(name)[1] for name in names}
+    if "weight" in leaves and leaves & {"gamma", "embedding_table", "moving_mean"}:
+        return "mindspore"
+    if leaves & {"kernel", "depthwise_kernel"}:
+        return "tensorflow"
+    return "torch" if "weight" in leaves else ""
 
 
 def natural(names: Iterable[str]) -> list[str]:

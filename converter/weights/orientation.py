@@ -11,14 +11,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from converter.weights.drafts import Draft
-from converter.weights.layouts import TRANSPOSED, Layout, flattened
+from converter.weights.layouts import TRANSPOSED, Framework, Layout, flattened
 from converter.weights.names import split
 from converter.weights.roles import role_of_parameter
 
 _MATRICES = ("dense", "")
 
 
-def oriented(drafts: Sequence[Draft], framework: str) -> list[Draft]:
+def oriented(drafts: Sequence[Draft], framework: Framework) -> list[Draft]:
     """The same drafts, each with one layout; where nothing decides, the draft is ambiguous."""
     votes = _Votes(drafts)
     return _behind_a_flatten([_decided(draft, framework, votes) for draft in drafts], framework)
@@ -52,7 +52,7 @@ def _last_word(draft: Draft) -> str:
     return split(draft.source.name)[0].rpartition("/")[2]
 
 
-def _decided(draft: Draft, framework: str, votes: _Votes) -> Draft:
+def _decided(draft: Draft, framework: Framework, votes: _Votes) -> Draft:
     if len(draft.layouts) < 2:
         return draft
     source = draft.source
@@ -73,7 +73,7 @@ def _first(layouts: Sequence[Layout], channels_last: bool) -> Layout:
     return next((layout for layout in layouts if layout.channels_last == channels_last), layouts[0])
 
 
-def _behind_a_flatten(drafts: list[Draft], framework: str) -> list[Draft]:
+def _behind_a_flatten(drafts: list[Draft], framework: Framework) -> list[Draft]:
     """Reorder the inputs of dense layers that read a flattened image of TensorFlow's."""
     channels: int | None = None
     result = []

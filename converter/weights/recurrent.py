@@ -11,8 +11,9 @@ and `bias_hh` (G * H), for G gates, H hidden and I input features. The gates are
 
 from __future__ import annotations
 
-from converter.base.weight_steps import Step, add, concatenate, reshape, slice_axis, transpose, zeros
+from converter.base.weight_steps import Step, reshape, slice_axis, transpose, zeros
 from converter.weights.layouts import AS_IT_IS, Layout, Shape
+from converter.weights.step_text import forget_bias, gates
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 """Gates of each kind of layer; `LSTMCell` and the like are of the same kind."""
@@ -52,31 +53,22 @@ def recurrent_layouts(
     return (layout,) if layout else ()
 
 
-def gates(order: tuple[int, ...], hidden: int, *before: Step) -> tuple[Step, ...]:
-    """Bring the gates into another order.
-
-    Args:
-        order: for each gate of the result, its place in the array that `before` makes: blocks of `hidden` along axis 0.
-        hidden: extent of a block.
-        before: steps that come first.
-    """
-    if order == tuple(range(len(order))):
-        return before
-    starts = [gate * hidden for gate in order]
-    return (*before, concatenate(0, *([slice_axis(0, start, start + hidden)] for start in starts)))
+def _in_order(order: tuple[int, ...], hidden: int, *before: Step) -> tuple[Step, ...]:
+    """The steps `before`, and one that brings the gates into another order."""
+    return before if order == tuple(range(len(order))) else (*before, gates(order, hidden))
 
 
 def _of_keras(kind: str, role: str, family: str, source: Shape, parameter: Shape, hidden: int) -> Layout | None:
     order, named = _KERAS[kind], ", gates z r n -> r z n" if kind == "GRU" else ""
     match role, family:
         case ("input weight", "kernel") | ("hidden weight", "hidden weight") if source == parameter[::-1]:
-            return Layout(f"(in, gates) -> (gates, in){named}", gates(order, hidden, transpose(1, 0)), True)
+            return Layout(f"(in, gates) -> (gates, in){named}", _in_order(order, hidden, transpose(1, 0)), True)
         case (("input bias" | "hidden bias"), "bias") if source == (
             2,
             *parameter,
         ):  # of a GRU: a row for each of the two
             row = 0 if role == "input bias" else 1
-            steps = gates(order, hidden, slice_axis(0, row, row + 1), reshape(*parameter))
+            steps = _in_order(order, hidden, slice_axis(0, row, row + 1), reshape(*parameter))
             return Layout(f"row {row} of the bias pair{named}", steps, True)
         case "input bias", "bias" if source == parameter and kind != "GRU":
             return Layout(AS_IT_IS)
@@ -90,15 +82,14 @@ def _of_lstm_cell(role: str, family: str, source: Shape, parameter: Shape, hidde
     named = "gates i g f o -> i f g o"
     match role, family:
         case "input weight", "kernel" if source == (parameter[1] + hidden, parameter[0]):
-            steps = gates(_CELL, hidden, slice_axis(0, 0, parameter[1]), transpose(1, 0))
+            steps = _in_order(_CELL, hidden, slice_axis(0, 0, parameter[1]), transpose(1, 0))
             return Layout(f"input rows of the kernel, {named}", steps, True)
         case "hidden weight", "kernel" if source[1:] == parameter[:1] and source[0] > hidden:
-            steps = gates(_CELL, hidden, slice_axis(0, source[0] - hidden, source[0]), transpose(1, 0))
+            steps = _in_order(_CELL, hidden, slice_axis(0, source[0] - hidden, source[0]), transpose(1, 0))
             return Layout(f"hidden rows of the kernel, {named}", steps, True)
         case "input bias", "bias" if source == parameter:
-            blocks = [[slice_axis(0, gate * hidden, (gate + 1) * hidden)] for gate in _CELL]
-            blocks[1].append(add(FORGET_BIAS))
-            return Layout(f"{named}, forget_bias {FORGET_BIAS} added to f", (concatenate(0, *blocks),))
+            steps = (gates(_CELL, hidden), forget_bias(FORGET_BIAS, hidden))
+            return Layout(f"{named}, forget_bias {FORGET_BIAS} added to f", steps)
         case "hidden bias", "bias" if source == parameter:
             return _no_second_bias(parameter)
     return None

@@ -16,15 +16,15 @@ from converter.commands import terminal
 from converter.commands.terminal import EXIT_DIFFERS, EXIT_DONE
 from converter.commands.terminal.progress import Lines, progress_bar
 from converter.commands.terminal.quiet import quiet, verbose
-from converter.errors import BaseConverterError
+from converter.errors import BaseConverterError, ConverterError
 
 if TYPE_CHECKING:
     from converter.artifacts import TensorSpec
     from converter.commands.weights.compare import Difference
     from converter.commands.weights.remap import Remapped
 
-_Outcome: TypeAlias = tuple[int, Callable[[], None]]
-"""An exit status, and a function that prints the result."""
+_Outcome: TypeAlias = tuple[int | ConverterError, Callable[[], None]]
+"""An exit status, or the error in which it ends, and a function that prints the result before."""
 
 _MOST_NAMES = 10
 
@@ -85,6 +85,22 @@ examples:
       --output newer.ckpt
 """
 
+_MATCH = f"""\
+The network is your own, in MindSpore; the weights are a file of any framework. Both lists are printed, and for every
+parameter the tensor that it is made of, how sure that is, and why: certain, likely, ambiguous (several tensors fit and
+no name decides) or missing. The checkpoint is written when nothing is ambiguous or missing, with its weight map and the
+mapping beside it; `remap` then takes later weights of the same source.
+
+{_KINDS}
+--mapping names a file that you edit, a line for each parameter: "parameter" = "tensor | step". It is written if it does
+not exist, and read if it does. A tensor with a ? is a guess; take the ? away to confirm it.
+
+examples:
+  mindconverter-weights match --source lenet.ckpt --network mynet.nets:LeNet5 --output lenet5.ckpt
+  mindconverter-weights match --source net.pth --network "mynet.nets:ResNet(depth=18)" --mapping net.toml \\
+      --output net.ckpt
+"""
+
 _COMPARE = """\
 Both are checkpoints of MindSpore's, .ckpt or .safetensors. Relative differences are relative to the larger of the two
 magnitudes.
@@ -129,6 +145,22 @@ def parser() -> argparse.ArgumentParser:
     )
     terminal.add_verbosity(again)
 
+    purpose = "make the checkpoint of a network of your own from the weights of another framework"
+    own = _subcommand(commands, "match", purpose, _MATCH, _match, ("read", "match", "write"))
+    own.add_argument("--source", type=Path, required=True, metavar="FILE", help="the weights")
+    own.add_argument(
+        "--network", required=True, metavar="CALL", help="what makes the network: PACKAGE.MODULE:CALLABLE[(literals)]"
+    )
+    own.add_argument(
+        "--output", type=Path, required=True, metavar="NEW", help="the checkpoint to write, .ckpt or .safetensors"
+    )
+    own.add_argument(
+        "--mapping", type=Path, metavar="FILE", help="the edited mapping; if there is none yet, it is written there"
+    )
+    own.add_argument("--partial", action="store_true", help="leave out what is ambiguous or missing, and list it")
+    own.add_argument("--project_path", type=Path, metavar="DIR", help="a folder to search the module in first")
+    _add_output_options(own)
+
     purpose = "compare two MindSpore checkpoints"
     pair = _subcommand(commands, "compare", purpose, _COMPARE, _compare, ("read", "compare"))
     pair.add_argument("first", type=Path, metavar="A")
@@ -171,7 +203,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    status: int
     failures = dict.fromkeys(options.stages, BaseConverterError)
     if options.verbose:
         with verbose() as stderr:
@@ -181,6 +212,8 @@ def _run(options: argparse.Namespace) -> int:
             status, show = options.action(options, Stages(failures, None if options.quiet else observer))
     if not options.quiet:
         show()
+    if isinstance(status, ConverterError):
+        raise status
     return status
 
 
@@ -219,6 +252,18 @@ def _print_remapped(options: argparse.Namespace, done: Remapped) -> None:
         lines.append(("Beware", _FOLDED))
     for label, text in (*lines, ("Written", str(options.output))):
         print(f"{label:<10} {terminal.printable(text)}")
+
+
+def _match(options: argparse.Namespace, stages: Stages) -> _Outcome:
+    from converter.commands.weights.match import Settings, match
+    from converter.commands.weights.match_output import as_json, print_matched
+
+    settings = Settings(
+        options.source, options.network, options.output, options.mapping, options.partial, options.project_path
+    )
+    found = match(settings, stages)
+    status = found.error or EXIT_DONE
+    return status, partial(_print_json, as_json(found)) if options.json else partial(print_matched, found, settings)
 
 
 def _compare(options: argparse.Namespace, stages: Stages) -> _Outcome:

@@ -1,95 +1,170 @@
-"""Match: check that a source has the tensors that a weight map names; suggest the most similar ones if not."""
+"""Match: write the checkpoint of a network of one's own from the weights of another framework."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from converter.artifacts import Entry, TensorSpec
+from converter.artifacts import LazyTensor, TensorSpec, checkpoint, weight_map
+from converter.base.calls import searched_first
+from converter.base.stages import Stages
+from converter.commands.weights.placing import check_suffix, placed
 from converter.errors import WeightMatchError
+from converter.weights import (
+    Pairing,
+    Parameter,
+    Proposal,
+    entries_of,
+    framework_of,
+    mapping_file,
+    natural,
+    network_of,
+    parameters_from,
+    parameters_of,
+    propose,
+    readers,
+)
 
-_NEAREST = 3
+if TYPE_CHECKING:
+    from mindspore import nn
+
+OPEN = ("ambiguous", "missing")
+"""Confidences with which no checkpoint is written."""
 
 
-def check(entries: Sequence[Entry], arrays: Mapping[str, TensorSpec], what: str, hints: Sequence[str] = ()) -> None:
-    """Compare the tensors of a source with those that a map names.
+@dataclass(frozen=True)
+class Settings:
+    """The options of a match.
 
-    Args:
-        entries: the entries of the map.
-        arrays: the tensors of the source, by name.
-        what: the error message after the number of mismatches.
-        hints: further lines after the list of mismatches.
+    Attributes:
+        source: a file of any kind that `readers.read` knows.
+        network: `PACKAGE.MODULE:CALLABLE[(literals)]`, which makes the network.
+        output: the checkpoint, `.ckpt` or `.safetensors`.
+        mapping: an edited mapping file; where it does not exist yet, the proposal is written there.
+        partial: whether a checkpoint is written although parameters are left out.
+        project_path: a folder to search modules in first.
+    """
+
+    source: Path
+    network: str
+    output: Path
+    mapping: Path | None = None
+    partial: bool = False
+    project_path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What a match came to.
+
+    Attributes:
+        kind: the kind of the source, as a phrase.
+        source: its tensors.
+        network: the parameters.
+        proposal: the pairings.
+        cell: the network itself; its parameters have their new values once `load` was called.
+        values: the parameters that were made, by their names.
+        files: what was written.
+        error: why no checkpoint was written; None where it was.
+    """
+
+    kind: str
+    source: Sequence[TensorSpec]
+    network: Sequence[Parameter]
+    proposal: Proposal
+    cell: nn.Cell
+    values: Mapping[str, LazyTensor]
+    files: tuple[Path, ...] = ()
+    error: WeightMatchError | None = None
+
+    @property
+    def undecided(self) -> tuple[Pairing, ...]:
+        """The pairings that are ambiguous or missing."""
+        return tuple(pairing for pairing in self.proposal.pairings if pairing.confidence in OPEN)
+
+
+def match(settings: Settings, stages: Stages) -> Matched:
+    """Match the tensors of a file with the parameters of a network, and write the checkpoint if everything fits.
+
+    The checkpoint, its weight map and the mapping appear whole or not at all. A mapping file that was named and did not
+    exist is written in any case, to be edited.
 
     Raises:
-        WeightMatchError: a tensor is missing, has another shape, or a type that cannot be cast to the map's.
+        WeightMatchError: the mapping file does not fit.
+        BadParamError: the mapping file, the call or the name of the output is malformed.
+        ModelLoadingError, UnknownModelError, RuntimeIntegrityError: the source cannot be read, or the call raises.
+        FileSaveError: the output cannot be written.
     """
-    taken = {entry.source.name for entry in entries if _problem(entry.source, arrays.get(entry.source.name)) is None}
-    candidates = _Candidates([array for name, array in arrays.items() if name not in taken])
-    details = [
-        f"{entry.converted.name}: {problem}{candidates.nearest(entry)}"
-        for entry in entries
-        if (problem := _problem(entry.source, arrays.get(entry.source.name)))
+    check_suffix(settings.output)
+    with stages.stage("read"), ExitStack() as stack:
+        contents = readers.read_weights(settings.source)
+        for folder in (Path.cwd(), settings.project_path):
+            stack.enter_context(searched_first(folder))
+        cell = network_of(settings.network)
+    names = list(contents.tensors) if contents.ordered else natural(contents.tensors)
+    source = [contents.tensors[name].array for name in names]
+    network = parameters_of(cell)
+    with stages.stage("match"):
+        if settings.mapping is not None and settings.mapping.exists():
+            proposal = mapping_file.read(settings.mapping, source, network)
+        else:
+            proposal = propose(source, network, contents.framework or framework_of(names))
+    decided = [pairing for pairing in proposal.pairings if pairing.confidence not in OPEN]
+    values = parameters_from(entries_of(decided), contents.tensors)
+    found = Matched(contents.kind, source, network, proposal, cell, {each.array.name: each for each in values})
+    return _written(settings, found, decided, stages)
+
+
+def _written(settings: Settings, found: Matched, decided: Sequence[Pairing], stages: Stages) -> Matched:
+    """The same match, with the files that it wrote, or the error for which it wrote no checkpoint."""
+    text = mapping_file.text_of(found.proposal, f"{settings.source.name} ({found.kind})", settings.network)
+    files: list[Path] = []
+    if settings.mapping is not None and not settings.mapping.exists():
+        with placed(settings.mapping) as waiting:
+            waiting.write_text(text, encoding="utf-8", newline="\n")
+        files.append(settings.mapping)
+    if not decided or (found.undecided and not settings.partial):
+        return _replace(found, files, _undecided(settings, found))
+    output, name = settings.output, settings.output.stem
+    with stages.stage("write"), placed(output) as waiting:
+        checkpoint.save(list(found.values.values()), waiting, stages.each)
+        beside = {f"weight_map_of_{name}.json": weight_map.text_of_entries(entries_of(decided), name)}
+        if settings.mapping is None:
+            beside[f"mapping_of_{name}.toml"] = text
+        for file, content in beside.items():
+            (waiting.parent / file).write_text(content, encoding="utf-8", newline="\n")
+    return _replace(found, [*files, output, *(output.parent / file for file in beside)], None)
+
+
+def _replace(found: Matched, files: Sequence[Path], error: WeightMatchError | None) -> Matched:
+    return Matched(
+        found.kind, found.source, found.network, found.proposal, found.cell, found.values, tuple(files), error
+    )
+
+
+def _undecided(settings: Settings, found: Matched) -> WeightMatchError:
+    counts = [
+        f"{number} {confidence}"
+        for confidence in OPEN
+        if (number := sum(each.confidence == confidence for each in found.undecided))
     ]
-    if details:
-        raise WeightMatchError(f"{len(details)} {what}. Nothing was written.", (*details, *hints))
+    if settings.mapping is None:
+        remedy = f"Add --mapping {settings.output.stem}.toml: the proposal is written there for you to edit."
+    else:
+        remedy = f"Edit '{settings.mapping}', and run the same command again."
+    return WeightMatchError(
+        f"{len(found.undecided)} of {len(found.network)} parameters of '{settings.network}' are open: "
+        f"{', '.join(counts)}. No checkpoint was written. {remedy}",
+        [_line(pairing) for pairing in found.undecided],
+    )
 
 
-def _problem(wanted: TensorSpec, found: TensorSpec | None) -> str | None:
-    if found is None:
-        return f"'{wanted.name}' {_text(wanted)} is missing"
-    if found.shape != wanted.shape or not _fits(found.dtype, wanted.dtype):
-        return f"'{wanted.name}' is {_text(found)}, not {_text(wanted)}"
-    return None
-
-
-def _fits(dtype: str, wanted: str) -> bool:
-    """Whether every value of element type `dtype` can be cast to the type `wanted` without loss."""
-    if dtype == wanted:
-        return True
-    upcast = {"bfloat16": "float32"}.get(dtype, dtype)
-    try:
-        return np.can_cast(np.dtype(upcast), np.dtype(wanted), "safe") and np.dtype(wanted).kind == "f"
-    except TypeError:  # a type that NumPy lacks
-        return False
-
-
-class _Candidates:
-    """The tensors of the source that match no entry of the map."""
-
-    def __init__(self, arrays: Sequence[TensorSpec]) -> None:
-        self._arrays = [(array, _words(array.name)) for array in arrays]
-
-    def nearest(self, entry: Entry) -> str:
-        """The tensors most similar to an entry's, as text: by shape, then by the words of their names.
-
-        A matrix may be transposed: torch's exporter transposes the weight of a linear layer and generates its name.
-        """
-        wanted, words = entry.source, _words(entry.source.name) | _words(entry.converted.name)
-        free = [pair for pair in self._arrays if ("float" in pair[0].dtype) == ("float" in wanted.dtype)]
-        shapes = (wanted.shape, wanted.shape[::-1]) if len(wanted.shape) == 2 else (wanted.shape,)
-        alike = [pair for pair in free if pair[0].shape in shapes]
-        alike = alike or [pair for pair in free if math.prod(pair[0].shape) == math.prod(wanted.shape)]
-        near = alike or [pair for pair in free if words & pair[1]]
-        near.sort(key=lambda pair: (-_similarity(words & pair[1]), pair[0].shape != wanted.shape, len(pair[1])))
-        listed = ", ".join(
-            f"'{array.name}' {_text(array)}" + ", transposed" * (array.shape in shapes and array.shape != wanted.shape)
-            for array, _ in near[:_NEAREST]
-        )
-        return f". Nearest: {listed}" if listed else ""
-
-
-def _words(name: str) -> set[str]:
-    """The words and numbers in a name: `layer1/conv2d_12/kernel` → layer, 1, conv, 2, d, 12, kernel."""
-    return set(re.findall(r"[a-z]+|\d+", name.lower()))
-
-
-def _similarity(words: set[str]) -> int:
-    """The similarity of two names that have these words in common: a number counts 1, another word 2."""
-    return sum(1 if word.isdecimal() else 2 for word in words)
-
-
-def _text(array: TensorSpec) -> str:
-    return f"{array.dtype} ({', '.join(map(str, array.shape))})"
+def _line(pairing: Pairing) -> str:
+    parameter = pairing.parameter.array
+    line = f"{parameter.name} {mapping_file.shape_text(parameter.shape)}: {pairing.confidence}: {pairing.reason}"
+    if pairing.parts:
+        line += f": {' + '.join(map(mapping_file.part_text, pairing.parts))}"
+    return line + (f"; or {', '.join(pairing.others)}" if pairing.others else "")

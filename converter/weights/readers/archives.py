@@ -12,7 +12,7 @@ from numpy.lib import format as npy
 from converter.artifacts import LazyTensor, TensorSpec
 from converter.frontends import onnx
 from converter.graph.normalize import tensors_of
-from converter.weights.matching import Framework
+from converter.weights.layouts import Framework
 from converter.weights.readers.contents import Contents, contents, damaged, safely
 
 _SAFETENSORS_TYPES = {

@@ -10,7 +10,7 @@ import numpy as np
 
 from converter.artifacts import LazyTensor
 from converter.errors import ModelLoadingError, RuntimeIntegrityError
-from converter.weights.matching import Framework
+from converter.weights.layouts import Framework
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,16 @@ def test_errors(folder, capfd, arguments, line):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["lst"], ["list"], ["list", "a", "b"], ["remap", "--source", "a"], ["compare", "a"], ["list", "--js"]],
+    [
+        [],
+        ["lst"],
+        ["list"],
+        ["list", "a", "b"],
+        ["remap", "--source", "a"],
+        ["match", "--source", "a"],
+        ["compare", "a"],
+        ["list", "--js"],
+    ],
 )
 def test_wrong_usage(capfd, arguments):
     with pytest.raises(SystemExit) as error:
@@ -160,7 +169,9 @@ def test_wrong_usage(capfd, arguments):
     assert "usage: mindconverter-weights" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list", "--help"], ["remap", "--help"], ["compare", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list", "--help"], ["remap", "--help"], ["compare", "--help"], ["match", "--help"]]
+)
 def test_help(capfd, arguments):
     with pytest.raises(SystemExit) as error:
         main(arguments)

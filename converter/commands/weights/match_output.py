@@ -1,0 +1,86 @@
+"""What `match` prints: both lists, the mapping, and what was written; or the same as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from converter.artifacts import TensorSpec
+from converter.commands import terminal
+from converter.commands.weights.match import Matched, Settings
+from converter.weights import Pairing, Parameter, mapping_file
+
+_LABELS = {"certain": "Certain", "likely": "Likely", "ambiguous": "Ambiguous", "missing": "Missing"}
+_MOST_NAMES = 10
+
+
+def print_matched(found: Matched, settings: Settings) -> None:
+    """Print a match for a reader."""
+    terminal.print_table(("tensor", "shape", "type"), [_row(each) for each in found.source])
+    _line("Source", f"{settings.source}, {found.kind}: {len(found.source)} tensors")
+    print()
+    terminal.print_table(
+        ("parameter", "shape", "type", "layer"), [(*_row(each.array), each.layer) for each in found.network]
+    )
+    _line("Network", f"{settings.network}: {len(found.network)} parameters")
+    print()
+    terminal.print_table(
+        ("parameter", "made of", "", "because"), [_pairing_row(pairing) for pairing in found.proposal.pairings]
+    )
+    counts: Counter[str] = Counter(pairing.confidence for pairing in found.proposal.pairings)
+    for confidence, label in _LABELS.items():
+        if counts[confidence]:
+            _line(label, f"{counts[confidence]} of {len(found.network)} parameters")
+    if found.proposal.unused:
+        _line("Not used", f"{len(found.proposal.unused)} tensors: {_some(found.proposal.unused)}")
+    if found.undecided and found.error is None:
+        _line("Left out", _some([pairing.parameter.array for pairing in found.undecided]))
+    for file in found.files:
+        _line("Written", str(file))
+
+
+def as_json(found: Matched) -> dict[str, Any]:
+    """A match as plain data."""
+    return {
+        "kind": found.kind,
+        "source": [_plain(each) for each in found.source],
+        "network": [_plain(each.array) | {"layer": each.layer} for each in found.network],
+        "mapping": [_plain_pairing(pairing) for pairing in found.proposal.pairings],
+        "unused": [each.name for each in found.proposal.unused],
+        "files": list(map(str, found.files)),
+    }
+
+
+def _plain(array: TensorSpec) -> dict[str, Any]:
+    return {"name": array.name, "shape": list(array.shape), "data_type": array.dtype}
+
+
+def _plain_pairing(pairing: Pairing) -> dict[str, Any]:
+    return {
+        "parameter": pairing.parameter.array.name,
+        "parts": [{"source": part.source.name, "transform": list(part.steps)} for part in pairing.parts],
+        "confidence": pairing.confidence,
+        "reason": pairing.reason,
+        "others": list(pairing.others),
+    }
+
+
+def _pairing_row(pairing: Pairing) -> tuple[str, ...]:
+    made_of = " + ".join(map(mapping_file.part_text, pairing.parts))
+    others = f"; or {', '.join(pairing.others)}" if pairing.others else ""
+    return pairing.parameter.array.name, made_of, pairing.confidence, pairing.reason + others
+
+
+def _row(array: TensorSpec) -> tuple[str, str, str]:
+    return array.name, ", ".join(map(str, array.shape)) or "scalar", array.dtype
+
+
+def _some(arrays: Sequence[TensorSpec] | Sequence[Parameter]) -> str:
+    names = [each.array.name if isinstance(each, Parameter) else each.name for each in arrays]
+    rest = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _line(label: str, text: str) -> None:
+    print(f"{label:<10} {terminal.printable(text)}")
