@@ -1,8 +1,8 @@
-"""onnx2mindspore: translate frozen TensorFlow and ONNX models into MindSpore source code."""
+"""onnx2mindspore: translate frozen TensorFlow and ONNX models, and PyTorch scripts, into MindSpore source code."""
 
 from converter.base.version import __version__
 
-__all__ = ["Result", "__version__", "convert", "export_onnx"]
+__all__ = ["Result", "__version__", "convert", "convert_script", "export_onnx"]
 
 
 def __getattr__(name: str) -> object:
@@ -11,4 +11,8 @@ def __getattr__(name: str) -> object:
         from converter import api
 
         return getattr(api, name)
+    if name == "convert_script":
+        from converter.script_api import convert_script
+
+        return convert_script
     raise AttributeError(f"module 'converter' has no attribute '{name}'")

@@ -1,5 +1,14 @@
-"""Operator tables: each row maps one ONNX operator to the MindSpore code for it. `lib/` holds shared helpers."""
+"""Operator tables: a row maps one ONNX operator, or one name of PyTorch, to MindSpore. `lib/` is shared."""
 
-from operator_maps import registry
+from __future__ import annotations
 
-__all__ = ["registry"]
+import importlib
+
+__all__ = ["pytorch", "registry"]
+
+
+def __getattr__(name: str) -> object:
+    """Import the tables when they are asked for: those of PyTorch need no ONNX."""
+    if name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -11,7 +11,7 @@ import pytest
 from paths import ROOT
 
 ALLOWED = {
-    "converter": ["api", "base"],
+    "converter": ["api", "base", "script_api"],
     "errors": [],
     "base": ["errors"],
     "templates": [],
@@ -22,16 +22,19 @@ ALLOWED = {
     "artifacts": ["base", "errors", "script"],
     "weights": ["artifacts", "base", "errors", "frontends", "graph"],
     "lowering": ["base", "errors", "graph", "script", "shapes"],
+    "rewriting": ["base", "errors"],
     "rows": ["base", "lowering", "script", "shapes"],
-    "operator_maps": ["base", "errors", "graph", "lowering", "rows", "shapes"],
+    "operator_maps": ["base", "errors", "graph", "lowering", "rewriting", "rows", "shapes"],
     "verification": ["base", "errors", "frontends", "graph", "lowering", "operator_maps", "script", "shapes"],
     "report": ["artifacts", "base", "frontends", "graph", "lowering", "script", "templates", "verification"],
     "api": [
         *("artifacts", "base", "errors", "frontends", "graph", "lowering", "operator_maps"),
         *("report", "script", "shapes", "verification"),
     ],
+    "script_api": ["base", "errors", "operator_maps", "report", "rewriting"],
     "commands": [
-        *("api", "artifacts", "base", "errors", "frontends", "graph", "report", "script", "verification", "weights"),
+        *("api", "artifacts", "base", "errors", "frontends", "graph", "report", "script", "script_api"),
+        *("verification", "weights"),
     ],
     "__main__": ["commands"],
 }

@@ -133,6 +133,20 @@ class Output:
                 f"'{path}' is the source itself, which the result would replace. Choose another --output."
             )
 
+    def table(self, file: str, text: str) -> Path:
+        """Write a table beside the reports; returns where it lies for now."""
+        return self._write(self._report, file, text, ReportGenerationError)
+
+    def data(self, file: str, data: bytes) -> Path:
+        """Write bytes to a file, perhaps in folders below that of the script; returns where it lies for now."""
+        path = self._reserve(self._output, file)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        except OSError as error:
+            raise ScriptGenerationError(_problem(self._output.path / file, error)) from error
+        return path
+
     def _reserve(self, folder: _Folder, file: str) -> Path:
         self._check(folder.path / file)
         self._files.append(folder.path / file)
@@ -199,11 +213,13 @@ def _place(*folders: _Folder) -> None:
             for file in dict.fromkeys((*folder.earlier, *folder.files)):
                 target = folder.path / file
                 if target.is_symlink() or target.exists():
+                    (before / file).parent.mkdir(parents=True, exist_ok=True)
                     undo.append((before / file, target))
                     target.rename(before / file)
         for folder in folders:
             for file in folder.files:
                 target = folder.path / file
+                target.parent.mkdir(parents=True, exist_ok=True)
                 undo.append((target, folder.waiting(file)))
                 folder.waiting(file).rename(target)
     except BaseException as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from converter.base.files import check_readable
 from converter.base.version import __version__
-from converter.commands import graph_mode, terminal
+from converter.commands import graph_mode, script_mode, terminal
 from converter.commands.mode import Mode
 from converter.commands.terminal import (
     EXIT_DIFFERS,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from converter.report import Exported, Finding, Outcome, Result
     from converter.verification import OutputComparison
 
-MODES: tuple[Mode, ...] = (graph_mode.MODE,)
+MODES: tuple[Mode, ...] = (script_mode.MODE, graph_mode.MODE)
 """Every mode; if the command line has several sources, the first of these modes is used."""
 
 _MOST_ROWS = 10
@@ -52,6 +52,9 @@ examples:
 
   A frozen TensorFlow graph (needs: pip install "onnx2mindspore[tensorflow]"):
     mindconverter --model_file frozen.pb --shape 1,224,224,3 --input_nodes input_1:0 --output_nodes Identity:0
+
+  PyTorch scripts (one file, or a package), rewritten in MindSpore:
+    mindconverter --in_file models/resnet.py --output converted
 
   A part of a graph, with two inputs. The second one is a scalar:
     mindconverter --model_file gru.pb --input_nodes X:0 keep_prob:0 --shape 2,784 - --output_nodes output:0
@@ -79,7 +82,9 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         add_help=False,
     )
-    groups = {title: command.add_argument_group(title) for title in ("model", "result", "verification", "other")}
+    groups = {
+        title: command.add_argument_group(title) for title in ("model", "scripts", "result", "verification", "other")
+    }
     for mode in MODES:
         mode.add_options(groups)
     result, other = groups["result"], groups["other"]

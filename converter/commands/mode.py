@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from converter.report import Outcome
 
 Groups: TypeAlias = Mapping[str, argparse._ArgumentGroup]
-"""The groups of options in the help, by title: `model`, `result`, `verification`, `other`."""
+"""The groups of options in the help, by title: `model`, `scripts`, `result`, `verification`, `other`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from converter.report.data import json_report, report_data
 from converter.report.findings import Finding, Findings, SourceFiles
 from converter.report.html import html_report
 from converter.report.result import Exported, Outcome, Result
+from converter.report.script_findings import ScriptFinding, ScriptFindings, scan_table
 from converter.report.text import text_report
 
 if TYPE_CHECKING:
@@ -22,9 +23,12 @@ __all__ = [
     "Findings",
     "Outcome",
     "Result",
+    "ScriptFinding",
+    "ScriptFindings",
     "SourceFiles",
     "docstring_of",
     "findings_of",
+    "scan_table",
     "write_reports",
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -122,6 +122,10 @@ class Findings:
     def entry(self) -> tuple[int, int]:
         """Line and column of the whole network, for nodes without a record."""
         return 1, 1
+
+    def lines(self) -> Iterable[str]:
+        """The lines of the text report about the pieces."""
+        return (record.text() for record in self.records)
 
     def details(self, number: int) -> Mapping[str, Any]:
         """The keys that the mode adds to a record in the JSON, as in `docs/report.schema.json`."""

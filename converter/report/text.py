@@ -9,7 +9,7 @@ def text_report(findings: Findings) -> str:
     """Write `report_of_NAME.txt`."""
     result = findings.verification
     lines = ["[Start Convert]", *(f"[Note] {note}" for note in findings.notes)]
-    lines += [record.text() for record in findings.records]
+    lines += findings.lines()
     lines += ["[Convert Over]", f"Converted Rate: {findings.rate:.2%}.", ""]
     lines += [f"[Verification] {findings.verdict}.", *(result.lines() if result else ())]
     first = result.first_difference if result else None

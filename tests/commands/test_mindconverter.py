@@ -146,7 +146,6 @@ def test_pb_without_tensorflow(capfd, folder, monkeypatch):
     [
         [],
         ["--model_file"],
-        [*ONNX, "--in_file", "net.py"],
         [*ONNX, "--checkpoint_format", "zip"],
         [*ONNX, "--no_verify", "--verify_inputs", "x.npz"],
         [*ONNX, "--quiet", "--verbose"],

@@ -14,7 +14,7 @@ from commands import stub_mode
 from onnx import parser
 from paths import ROOT
 
-from converter.commands import mindconverter
+from converter.commands import graph_mode, mindconverter
 
 SCRIPT = """\
 import torch
@@ -29,7 +29,7 @@ COMMAND = ["--in_file", "net.py", "--output", "out"]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The stub mode in the registry, and files for both modes."""
-    monkeypatch.setattr(mindconverter, "MODES", (stub_mode.MODE, *mindconverter.MODES))
+    monkeypatch.setattr(mindconverter, "MODES", (stub_mode.MODE, graph_mode.MODE))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.py").write_text(SCRIPT)
     (tmp_path / "net.onnx").write_bytes(parser.parse_model(GRAPH).SerializeToString())

@@ -1,0 +1,15 @@
+"""Script mode: the stages in which PyTorch scripts become MindSpore scripts, and the files that come out."""
+
+from __future__ import annotations
+
+from converter.base.output import FileSet
+from converter.base.stages import Failures
+from converter.errors import GeneratorError, ModelLoadingError, ReportGenerationError
+
+STAGES: Failures = {
+    "read": ModelLoadingError,
+    "rewrite": GeneratorError,
+    "report": ReportGenerationError,
+}
+
+FILES = FileSet(output=(), report=("scan_of_{}.csv",))

@@ -1,0 +1,47 @@
+"""What stands for what has no counterpart."""
+
+import contextlib
+import sys
+
+
+class missing:
+    """Something of PyTorch's that was not converted: it can be named and imported, and raises when it is used."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return missing(f"{self._name}.{name}")
+
+    def __mro_entries__(self, bases):
+        return ()
+
+    def __call__(self, *args, **kwargs):
+        if sys._getframe(1).f_code.co_name == "<module>":
+            return missing(f"{self._name}(...)")
+        raise NotImplementedError(f"{self._name} of PyTorch was not converted; the report says what to do.")
+
+    def __repr__(self):
+        return f"<{self._name}, not converted>"
+
+
+def identity(value=None, *args, **kwargs):
+    """Stands for decorators such as torch.jit.ignore."""
+    return value
+
+
+def check(condition, message=""):
+    """torch._assert."""
+    assert condition, message
+
+
+class no_grad(contextlib.nullcontext):
+    """torch.no_grad: MindSpore computes gradients only where they are asked for."""
+
+    def __init__(self, function=None):
+        super().__init__()
+
+    def __call__(self, function):
+        return function

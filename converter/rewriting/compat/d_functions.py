@@ -1,0 +1,154 @@
+"""Functions with PyTorch's signature that MindSpore lacks, or has with another meaning."""
+
+import math
+
+import mindspore as ms
+from mindspore import ops
+
+
+def number_of_elements(shape):
+    """torch.Size.numel."""
+    return math.prod(shape)
+
+
+def roll(x, shifts, dims=None):
+    """torch.roll, of slices: ops.roll has no kernel on the CPU."""
+    if dims is None:
+        return roll(x.reshape((-1,)), shifts, 0).reshape(x.shape)
+    if isinstance(shifts, int):
+        shifts = (shifts,)
+    if isinstance(dims, int):
+        dims = (dims,)
+    for shift, axis in zip(shifts, dims):
+        size = x.shape[axis]
+        shift = shift % size
+        if shift != 0:
+            x = ops.cat((ops.narrow(x, axis, size - shift, shift), ops.narrow(x, axis, 0, size - shift)), axis)
+    return x
+
+
+def unflatten(x, dim, sizes):
+    """torch.unflatten."""
+    dim = dim % x.ndim
+    return x.reshape(x.shape[:dim] + tuple(sizes) + x.shape[dim + 1 :])
+
+
+def norm(x, p="fro", dim=None, keepdim=False, dtype=None):
+    """torch.norm: of vectors, over the axes that are given, or of all elements."""
+    order = 2 if p in ("fro", None) else p
+    if dim is None:
+        x, dim = x.reshape((-1,)), -1
+    if order == 2:
+        return ops.sqrt((x * x).sum(dim, keepdims=keepdim))
+    if order == 1:
+        return x.abs().sum(dim, keepdims=keepdim)
+    if order == float("inf"):
+        return x.abs().amax(dim, keepdim)
+    return (x.abs() ** order).sum(dim, keepdims=keepdim) ** (1.0 / order)
+
+
+def normalize(x, p=2.0, dim=1, eps=1e-12):
+    """torch.nn.functional.normalize."""
+    return x / ops.clamp(norm(x, p, dim, True), min=eps)
+
+
+def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-05):
+    """torch.nn.functional.layer_norm."""
+    rank = len(normalized_shape)
+    weight = ops.ones(tuple(normalized_shape), x.dtype) if weight is None else weight
+    bias = ops.zeros(tuple(normalized_shape), x.dtype) if bias is None else bias
+    return ops.LayerNorm(-rank, -rank, epsilon=eps)(x, weight, bias)[0]
+
+
+def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05):
+    """torch.nn.functional.batch_norm, with given statistics; those of the batch do not change them."""
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    if training:
+        axes = (0, *range(2, x.ndim))
+        mean = x.mean(axes)
+        variance = ((x - mean.reshape(shape)) ** 2).mean(axes)
+    else:
+        mean, variance = running_mean, running_var
+    x = (x - mean.reshape(shape)) / ops.sqrt(variance.reshape(shape) + eps)
+    if weight is not None:
+        x = x * weight.reshape(shape)
+    return x if bias is None else x + bias.reshape(shape)
+
+
+def instance_norm(
+    x, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-05
+):
+    """torch.nn.functional.instance_norm with the statistics of the input."""
+    return ops.group_norm(x, x.shape[1], weight, bias, eps)
+
+
+def interpolate(
+    x, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None, antialias=False
+):
+    """torch.nn.functional.interpolate; a scale becomes a size."""
+    if mode == "bicubic" or antialias:
+        raise NotImplementedError("interpolate: bicubic and antialias were not converted")
+    spatial = x.shape[2:]
+    if size is None:
+        if not isinstance(scale_factor, (tuple, list)):
+            scale_factor = (scale_factor,) * len(spatial)
+        size = tuple([int(extent * scale) for extent, scale in zip(spatial, scale_factor)])
+    elif not isinstance(size, (tuple, list)):
+        size = (size,) * len(spatial)
+    if mode in ("nearest", "area", "nearest-exact"):
+        return ops.interpolate(x, size=tuple(size), mode=mode)
+    return ops.interpolate(x, size=tuple(size), mode=mode, align_corners=align_corners is True)
+
+
+def scaled_dot_product_attention(
+    query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False
+):
+    """torch.nn.functional.scaled_dot_product_attention."""
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    if enable_gqa:
+        key = ops.repeat_interleave(key, query.shape[-3] // key.shape[-3], axis=-3)
+        value = ops.repeat_interleave(value, query.shape[-3] // value.shape[-3], axis=-3)
+    scores = ops.matmul(query * scale, key.swapaxes(-2, -1))
+    if is_causal:
+        keep = ops.tril(ops.ones((query.shape[-2], key.shape[-2]), ms.float32)) > 0
+        scores = scores.masked_fill(ops.logical_not(keep), float("-inf"))
+    if attn_mask is not None:
+        if attn_mask.dtype == ms.bool_:
+            scores = scores.masked_fill(ops.logical_not(attn_mask), float("-inf"))
+        else:
+            scores = scores + attn_mask
+    attention = ops.softmax(scores, axis=-1)
+    if dropout_p > 0.0:
+        attention = ops.dropout(attention, p=dropout_p, training=True)
+    return ops.matmul(attention, value)
+
+
+def einsum(equation, *operands):
+    """torch.einsum of one or two operands without repeated letters: axes are moved, then matrices multiplied."""
+    inputs, _, output = equation.replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    if len(operands) == 1:
+        letters = [letter for letter in output] + [letter for letter in terms[0] if letter not in output]
+        x = operands[0].permute(tuple([terms[0].index(letter) for letter in letters]))
+        extra = len(letters) - len(output)
+        return x.sum(tuple(range(-extra, 0))) if extra > 0 else x
+    left, right = terms
+    x, y = operands
+    batch = [letter for letter in left if letter in right and letter in output]
+    summed = [letter for letter in left if letter in right and letter not in output]
+    rows = [letter for letter in left if letter not in right]
+    columns = [letter for letter in right if letter not in left]
+    sizes = {}
+    for letter, extent in zip(left, x.shape):
+        sizes[letter] = extent
+    for letter, extent in zip(right, y.shape):
+        sizes[letter] = extent
+    x = x.permute(tuple([left.index(letter) for letter in batch + rows + summed]))
+    y = y.permute(tuple([right.index(letter) for letter in batch + summed + columns]))
+    lead = tuple([sizes[letter] for letter in batch])
+    inner = math.prod([sizes[letter] for letter in summed])
+    x = x.reshape((*lead, math.prod([sizes[letter] for letter in rows]), inner))
+    y = y.reshape((*lead, inner, math.prod([sizes[letter] for letter in columns])))
+    made = batch + rows + columns
+    z = ops.matmul(x, y).reshape(tuple([sizes[letter] for letter in made]))
+    return z.permute(tuple([made.index(letter) for letter in output]))

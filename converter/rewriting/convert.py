@@ -1,0 +1,164 @@
+"""Conversion of a walk over a project: every file rewritten, and the helper module that they need."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from converter.errors import ScriptGenerationError
+from converter.rewriting import helpers
+from converter.rewriting.edits import Edit
+from converter.rewriting.imports import Imports
+from converter.rewriting.inference import Inference
+from converter.rewriting.names import Names
+from converter.rewriting.records import Record
+from converter.rewriting.rewrite import Rewriter
+from converter.rewriting.rows import Row
+from converter.rewriting.source import SourceFile
+from converter.rewriting.state import Options
+from converter.rewriting.walk import Walk, partial_text
+
+
+@dataclass(frozen=True)
+class ConvertedFile:
+    """A file after its conversion.
+
+    Attributes:
+        path: its place below the output.
+        source: the file as it was.
+        text: the new text.
+        edits: what changed, in the order of the text.
+        records: what became of each use of PyTorch.
+        inserted: the lines that were inserted for imports.
+    """
+
+    path: Path
+    source: SourceFile
+    text: str
+    edits: tuple[Edit, ...]
+    records: tuple[Record, ...]
+    inserted: tuple[str, ...] = ()
+
+    @property
+    def data(self) -> bytes:
+        """The new text in the encoding of the file."""
+        return self.source.encoded(self.text)
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What came out.
+
+    Attributes:
+        files: the converted files.
+        extra: further files by their place: the helper module, packages of which only some names are needed.
+    """
+
+    files: tuple[ConvertedFile, ...]
+    extra: Mapping[Path, str]
+
+
+def convert_files(
+    walked: Walk,
+    rows: Mapping[str, Row],
+    *,
+    api: str = "nn",
+    assume_tensors: bool = False,
+    comments: bool = True,
+    each: Callable[[list[Names]], Iterable[Names]] = iter,
+) -> Conversion:
+    """Convert the files of a walk.
+
+    Raises:
+        ScriptGenerationError: a result is no Python: a defect of this program.
+    """
+    options = Options(api, assume_tensors, comments, helpers.available(rows))
+    inference = Inference(walked.project, rows)
+    inference.run(walked.whole.values())
+    package = _package(walked)
+    files: list[ConvertedFile] = []
+    names_needed: set[str] = set()
+    for names in each(list(walked.whole.values())):
+        rewriter = Rewriter(names, inference, options)
+        rewriter.run()
+        imports = Imports(rewriter, partial(compat_import, names.file, package))
+        imports.run()
+        if comments:
+            _comment(rewriter)
+        text = rewriter.edits.result()
+        _check(names.file, text)
+        names_needed |= rewriter.needs.helpers
+        files.append(
+            ConvertedFile(
+                walked.path(names),
+                names.file,
+                text,
+                tuple(rewriter.edits.ordered()),
+                tuple(rewriter.records),
+                tuple(imports.inserted),
+            )
+        )
+    extra: dict[Path, str] = {}
+    for module, wanted in walked.partial.items():
+        found = walked.project.module(module)
+        if found is not None:
+            extra[walked.path(found)] = partial_text(found, wanted)
+    if names_needed:
+        extra[Path(*package.split("."), f"{helpers.NAME}.py") if package else Path(f"{helpers.NAME}.py")] = (
+            helpers.text_of(names_needed, rows)
+        )
+    return Conversion(tuple(files), extra)
+
+
+def _package(walked: Walk) -> str:
+    """The package that holds every converted file, and so the helper module; empty where there is none."""
+    tops = {module.partition(".")[0] for module in walked.whole}
+    only = tops.pop() if len(tops) == 1 else ""
+    found = walked.project.module(only) if only else None
+    return only if found is not None and found.file.is_package else ""
+
+
+def compat_import(file: SourceFile, package: str, alias: str) -> str:
+    """How a file imports the helper module."""
+    if not package:
+        return f"import {helpers.NAME} as {alias}"
+    depth = file.package.count(".") + 1
+    return f"from {'.' * depth} import {helpers.NAME} as {alias}"
+
+
+def _check(file: SourceFile, text: str) -> None:
+    try:
+        ast.parse(text)
+    except SyntaxError as error:
+        line = text.splitlines()[(error.lineno or 1) - 1 :][:1]
+        raise ScriptGenerationError(
+            f"the conversion of '{file.path}' is no Python (line {error.lineno}: {line}). Nothing was written. "
+            "Please report it.",
+            expected=False,
+        ) from error
+
+
+def _comment(rewriter: Rewriter) -> None:
+    """Put a comment behind each line with something that was not converted."""
+    file = rewriter.file
+    inside = [
+        (file.start(node), file.end(node))
+        for node in ast.walk(file.tree)
+        if isinstance(node, (ast.Constant, ast.JoinedStr)) and node.lineno != node.end_lineno
+    ]
+    lines: dict[int, list[Record]] = {}
+    for record in rewriter.records:
+        if not record.converted and record.use != "perhaps":
+            lines.setdefault(file.line_of(record.end), []).append(record)
+    for line, records in lines.items():
+        start, after = file.line_span(line)
+        text = file.text[start:after]
+        end = start + len(text.rstrip())
+        covered = any(edit.start < end < edit.end for edit in rewriter.edits.ordered())
+        if covered or text.rstrip().endswith(b"\\") or any(begin < end < stop for begin, stop in inside):
+            continue
+        names = dict.fromkeys(record.name for record in records)
+        rewriter.edits.insert(end, f"  # [UnConvert] {', '.join(names)}: {records[0].remedy}")

@@ -1,0 +1,104 @@
+"""Definitions: classes, functions, their bases and decorators."""
+
+from __future__ import annotations
+
+import ast
+
+from converter.rewriting.names import Function, Scope
+from converter.rewriting.project import MODULE, is_torch
+from converter.rewriting.state import State
+
+
+class Definitions(State):
+    """Rewrites definitions."""
+
+    def function_(self, node: Function) -> None:
+        """Rewrite a function or method."""
+        inside = self.class_node if isinstance(self.scope.node, ast.ClassDef) else None
+        info = self.project.info(inside, self.names) if inside is not None else None
+        in_module = info is not None and self.inference.is_module(info.name)
+        if in_module and any(self._full(each) == "torch.jit._overload_method" for each in node.decorator_list):
+            self._remove_statement(node)
+            return
+        self._decorators(node)
+        if in_module and node.name == "forward":
+            self._rename_definition(node, "construct")
+        self.parameters(node.args, self.scope)
+        if node.returns is not None:
+            self.visit(node.returns)
+        self._inside(node, node.body)
+
+    def _is_method(self, node: Function) -> bool:
+        return self.class_node is not None and isinstance(self.scope.node, ast.ClassDef)
+
+    def _inside(self, node: Function, body: list[ast.stmt]) -> None:
+        outer = self.scope, self.function
+        self.scope, self.function = self.names.scopes[node], node
+        self.block(body)
+        self.scope, self.function = outer
+
+    def parameters(self, arguments: ast.arguments, outside: Scope) -> None:
+        """Rewrite annotations and defaults of parameters."""
+        for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg):
+            if each is not None and each.annotation is not None:
+                self.visit(each.annotation)
+        for default in (*arguments.defaults, *arguments.kw_defaults):
+            if default is not None:
+                self.visit(default)
+
+    def lambda_(self, node: ast.Lambda) -> None:
+        """Rewrite a lambda."""
+        self.parameters(node.args, self.scope)
+        outer, self.scope = self.scope, self.names.scopes[node]
+        self.visit(node.body)
+        self.scope = outer
+
+    def comprehension(self, node: ast.ListComp) -> None:
+        """Rewrite a comprehension, in its own scope."""
+        outer, self.scope = self.scope, self.names.scopes[node]
+        self.children(node)
+        self.scope = outer
+
+    def class_(self, node: ast.ClassDef) -> None:
+        """Rewrite a class."""
+        self._decorators(node)
+        for base in node.bases:
+            self._base(base)
+        for keyword in node.keywords:
+            self.visit(keyword.value)
+        outer = self.scope, self.class_node
+        self.scope, self.class_node = self.names.scopes[node], node
+        self.block(node.body)
+        self.scope, self.class_node = outer
+
+    def _base(self, node: ast.expr) -> None:
+        full = self._full(node)
+        if full is None or not is_torch(full):
+            self.visit(node)
+            return
+        row = self.rows.get(full)
+        if full == MODULE:
+            self.value_text(node, full, "nn.Cell", use="class")
+        elif row is not None and row.use == "layer":
+            self.value_text(node, full, f"compat.{full.rpartition('.')[2]}", use="class", helper=True)
+        elif row is not None and row.value:
+            self.value_text(node, full, row.value, use="class")
+        else:
+            self._unconverted(node, full, "the base class", stub=True)
+
+    def _decorators(self, node: Function | ast.ClassDef) -> None:
+        for each in node.decorator_list:
+            full = self._full(each.func if isinstance(each, ast.Call) else each)
+            if full is None or not is_torch(full):
+                self.visit(each)
+                continue
+            at = self.file.text.rindex(b"@", 0, self.file.start(each))
+            self._remove_span(at, self.file.end(each))
+            row = self.rows.get(full)
+            note = "" if row is not None else "The decorator was removed: no row says what it does."
+            self.record(each, full, became="nothing", note=note, use="decorator")
+
+    def _rename_definition(self, node: Function, new: str) -> None:
+        start = self.file.start(node)  # behind the decorators
+        at = self.file.text.index(node.name.encode(), self.file.text.index(b"def", start) + 3)
+        self.edits.replace(at, at + len(node.name.encode()), new)

@@ -1,0 +1,270 @@
+"""Calls: what they return, followed into the functions of the project."""
+
+from __future__ import annotations
+
+import ast
+
+from converter.rewriting.flow_expressions import RETURNS, Expressions, is_static
+from converter.rewriting.kinds import (
+    NUMBER,
+    OPTIONS,
+    STRING,
+    TENSOR,
+    UNKNOWN,
+    Kind,
+    instance,
+    items,
+    join,
+    sequence,
+)
+from converter.rewriting.names import Function, chain
+from converter.rewriting.project import MODULE, ClassInfo
+
+_NUMBERS = {"int", "float", "len", "bool", "round", "abs", "isinstance", "hasattr", "callable", "issubclass", "any"}
+_NUMBERS |= {"all", "ord", "pow", "divmod", "id", "hash"}
+_TUPLES = {
+    "torch.nn.LSTM": items((TENSOR, items((TENSOR, TENSOR)))),
+    "torch.nn.GRU": items((TENSOR, TENSOR)),
+    "torch.nn.RNN": items((TENSOR, TENSOR)),
+    "torch.nn.LSTMCell": items((TENSOR, TENSOR)),
+    "torch.nn.MultiheadAttention": items((TENSOR, TENSOR)),
+}
+
+
+class Calls(Expressions):
+    """The kinds of calls within one function or module."""
+
+    def call(self, node: ast.Call) -> Kind:
+        """Rewrite a call."""
+        arguments = [self.kind(each.value if isinstance(each, ast.Starred) else each) for each in node.args]
+        for keyword in node.keywords:
+            arguments.append(self.kind(keyword.value))
+        full = self._called(node.func)
+        if full is not None:
+            if full.startswith("builtins."):
+                return self._builtin(full.removeprefix("builtins."), node, arguments)
+            if full.startswith("torch."):
+                return self._torch(full, node)
+            if full.startswith(("math.", "operator.")):
+                return TENSOR if any(each.is_tensor for each in arguments) else NUMBER
+            if full in ("copy.deepcopy", "copy.copy") and arguments:
+                return arguments[0]
+            if full == "functools.partial" and node.args:
+                return arguments[0]
+            if full in ("collections.OrderedDict", "typing.cast"):
+                return Kind("dict") if full.endswith("Dict") else arguments[-1]
+        function = self.kind(node.func)
+        return self._result(function, node, arguments)
+
+    def _called(self, function: ast.expr) -> str | None:
+        names = chain(function)
+        if names is None or names[0] in self.environment:
+            return None
+        return self.project.qualified(function, self.scope)
+
+    def _torch(self, full: str, node: ast.Call) -> Kind:
+        self.inference.kinds[node.func] = Kind("function", (full,))
+        row = self.inference.rows.get(full)
+        if row is not None and row.use == "layer":
+            return instance(full)
+        if row is None:
+            return instance(full) if full.startswith("torch.nn.") and full.rpartition(".")[2][0].isupper() else UNKNOWN
+        if row.returns == "pair" and not _has_dimension(node, 1):
+            return TENSOR
+        return RETURNS.get(row.returns, UNKNOWN)
+
+    def _builtin(self, name: str, node: ast.Call, arguments: list[Kind]) -> Kind:
+        first = arguments[0] if arguments else UNKNOWN
+        if name in _NUMBERS:
+            return TENSOR if name in ("abs", "pow", "round") and first.is_tensor else NUMBER
+        if name in ("list", "tuple", "sorted", "reversed", "set", "iter", "filter"):
+            return first if first.name in ("items", "size") else sequence(first.element)
+        if name in ("max", "min", "sum"):
+            inner = first.element if len(arguments) == 1 else join(arguments)
+            return inner if inner.name in ("tensor", "number") else UNKNOWN
+        if name == "range":
+            return sequence(NUMBER)
+        if name == "enumerate":
+            return sequence(items((NUMBER, first.element)))
+        if name == "zip":
+            return sequence(items(each.element for each in arguments))
+        if name in ("str", "repr", "format"):
+            return STRING
+        if name == "dict":
+            keys = {keyword.arg for keyword in node.keywords}
+            return OPTIONS if keys and keys <= {"device", "dtype"} else Kind("dict")
+        if name == "super":
+            return Kind("super", tuple(base for base in (self.info.bases if self.info else ()) if base))
+        if name == "next":
+            return first.element
+        return UNKNOWN
+
+    def _result(self, function: Kind, node: ast.Call, arguments: list[Kind]) -> Kind:
+        """What a call of something of this kind returns."""
+        if function.name == "class":
+            return instance(*function.of)
+        if function.name == "callable":
+            return function.items[0]
+        if function.name == "function":
+            return self._of_function(function.of[0], node, arguments)
+        if function.name == "method":
+            return self._of_method(function.of, node, arguments)
+        if function.name == "instance":
+            return join(self._forward(name, node, arguments) for name in function.of)
+        if isinstance(node.func, ast.Attribute):
+            return self._method_call(self.inference.kind(node.func.value), node.func.attr, node, arguments)
+        first = arguments[0] if arguments else UNKNOWN
+        return TENSOR if first.is_tensor and self._in_module() else UNKNOWN
+
+    def _in_module(self) -> bool:
+        return self.info is not None and self.inference.is_module(self.info.name)
+
+    def _of_function(self, full: str, node: ast.Call, arguments: list[Kind]) -> Kind:
+        definition = self.project.definition(full)
+        if definition is None:
+            found = self.scope.find(full)
+            if found is not None and isinstance(found[1][0].node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                return self.inference.found.get(found[1][0].node, UNKNOWN)
+            return TENSOR if arguments and arguments[0].is_tensor and self._in_module() else UNKNOWN
+        function, names = definition
+        if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return UNKNOWN
+        given = self._given(function, node, arguments, skip=0)
+        return self.inference.returned(function, names, None, given)
+
+    def _of_method(self, of: tuple[str, ...], node: ast.Call, arguments: list[Kind]) -> Kind:
+        info = self.project.class_named(of[0])
+        for each in self.project.ancestry(info) if info is not None else ():
+            if isinstance(each, ClassInfo) and of[1] in each.methods:
+                method = each.methods[of[1]]
+                given = self._given(method, node, arguments, skip=0 if is_static(method) else 1)
+                return self.inference.returned(method, each.names, each, given)
+        return UNKNOWN
+
+    @staticmethod
+    def _given(function: Function, node: ast.Call, arguments: list[Kind], skip: int) -> dict[str, Kind]:
+        names = [each.arg for each in (*function.args.posonlyargs, *function.args.args)][skip:]
+        found: dict[str, Kind] = {}
+        for name, kind, argument in zip(names, arguments, node.args, strict=False):
+            if isinstance(argument, ast.Starred):
+                break
+            found[name] = kind
+        for keyword, kind in zip(node.keywords, arguments[len(node.args) :], strict=True):
+            if keyword.arg is not None:
+                found[keyword.arg] = kind
+        return found
+
+    def _forward(self, name: str, node: ast.Call, arguments: list[Kind]) -> Kind:
+        """What calling an instance returns."""
+        if name in _TUPLES:
+            return _TUPLES[name]
+        info = self.project.class_named(name)
+        if info is None:
+            return TENSOR if name.startswith("torch.nn.") else UNKNOWN
+        for method in ("forward", "__call__"):
+            found = self._of_method((name, method), node, arguments)
+            if found.name != "unknown":
+                return found
+        return TENSOR if self.inference.is_module(name) and any(each.is_tensor for each in arguments) else UNKNOWN
+
+    def _method_call(self, receiver: Kind, name: str, node: ast.Call, arguments: list[Kind]) -> Kind:
+        if receiver.is_tensor:
+            row = self.inference.rows.get(f"torch.Tensor.{name}")
+            if row is None:
+                return UNKNOWN
+            if row.returns == "pair" and not _has_dimension(node, 0):
+                return TENSOR
+            if row.returns == "size" and (node.args or node.keywords):
+                return NUMBER
+            return RETURNS.get(row.returns, UNKNOWN)
+        if receiver.name == "size":
+            return NUMBER
+        if receiver.name == "string":
+            return sequence(STRING) if name in ("split", "rsplit", "splitlines", "partition") else STRING
+        if receiver.name == "dict":
+            value = join(receiver.items)
+            return {"values": sequence(value), "items": sequence(items((STRING, value)))}.get(name, value)
+        if receiver.name == "instance" and name in ("children", "modules"):
+            return sequence(instance(MODULE))
+        if receiver.name == "instance" and name in ("named_children", "named_modules", "items"):
+            return sequence(items((STRING, instance(MODULE))))
+        if receiver.name == "instance" and name == "parameters":
+            return sequence(TENSOR)
+        if receiver.name == "instance" and name in ("named_parameters", "named_buffers"):
+            return sequence(items((STRING, TENSOR)))
+        if receiver.name == "instance" and name in ("train", "eval", "to", "cuda", "cpu", "float", "half"):
+            return receiver
+        if receiver.name == "unknown" and f"torch.Tensor.{name}" in self.inference.rows and name in DISTINCT:
+            return RETURNS.get(self.inference.rows[f"torch.Tensor.{name}"].returns, UNKNOWN)
+        if any(each.is_tensor for each in arguments[:1]) and self._in_module():
+            return TENSOR  # a layer whose class is not known
+        return UNKNOWN
+
+
+def _has_dimension(node: ast.Call, first: int) -> bool:
+    return len(node.args) > first or any(keyword.arg == "dim" for keyword in node.keywords)
+
+
+DISTINCT = frozenset(
+    [
+        "view",
+        "view_as",
+        "permute",
+        "unsqueeze",
+        "unsqueeze_",
+        "masked_fill",
+        "masked_fill_",
+        "contiguous",
+        "masked_select",
+        "expand_as",
+        "scatter_add",
+        "scatter_add_",
+        "index_select",
+        "softmax",
+        "log_softmax",
+        "transpose",
+        "reshape",
+        "squeeze",
+        "bmm",
+        "matmul",
+        "type_as",
+        "detach",
+        "numel",
+        "amax",
+        "amin",
+        "cumsum",
+        "argmax",
+        "argmin",
+        "argsort",
+        "topk",
+        "unbind",
+        "new_zeros",
+        "new_ones",
+        "new_full",
+        "new_empty",
+        "new_tensor",
+        "repeat_interleave",
+        "clamp",
+        "clamp_",
+        "requires_grad_",
+        "index_fill_",
+        "zero_",
+        "fill_",
+        "normal_",
+        "uniform_",
+        "mul_",
+        "add_",
+        "sub_",
+        "div_",
+        "copy_",
+        "sigmoid",
+        "tanh",
+        "rsqrt",
+        "flatten",
+        "unflatten",
+        "chunk",
+        "tril",
+        "triu",
+    ]
+)
+"""Methods that nothing but a tensor has (NumPy's arrays have `reshape`, `transpose` and `flatten` too)."""

@@ -1,0 +1,137 @@
+"""The helper module `_torch_compat.py`: what a converted project needs of `compat/`, copied, and adapters of rows."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+
+from converter.rewriting.rows import Row
+from converter.rewriting.template import Slot, Template, TemplateArgument, template
+
+FOLDER = Path(__file__).parent / "compat"
+NAME = "_torch_compat"
+
+_HEAD = '''"""What MindSpore lacks of PyTorch, for the converted scripts beside it. Needs mindspore and numpy only."""
+
+'''
+
+
+@functools.cache
+def written() -> dict[str, tuple[str, frozenset[str], int]]:
+    """The definitions of `compat/` by name: their text, the names that they use, their place."""
+    found: dict[str, tuple[str, frozenset[str], int]] = {}
+    for path in sorted(FOLDER.glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        lines = text.splitlines(keepends=True)
+        for node in ast.parse(text).body:
+            names: list[str] = []
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                names = [node.name]
+            elif isinstance(node, ast.Assign):
+                names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
+            body = "".join(lines[first - 1 : node.end_lineno]).rstrip() + "\n"
+            used = frozenset(each.id for each in ast.walk(node) if isinstance(each, ast.Name))
+            for name in names:
+                if name in found:
+                    raise ValueError(f"compat/{path.name} defines {name} again")
+                found[name] = body, used, len(found)
+    return found
+
+
+def available(rows: Mapping[str, Row]) -> frozenset[str]:
+    """Every name that the helper module can have."""
+    return frozenset(written()) | frozenset(
+        name.rpartition(".")[2] for name, row in rows.items() if row.use in ("layer", "call") and adapter_of(name, row)
+    )
+
+
+def text_of(names: set[str], rows: Mapping[str, Row]) -> str:
+    """The text of the helper module with these names, and what they need."""
+    own = written()
+    by_name = {
+        name.rpartition(".")[2]: (name, row)
+        for name, row in reversed(list(rows.items()))
+        if row.use in ("layer", "call")
+    }
+    wanted: dict[str, tuple[str, int]] = {}
+    waiting = sorted(names)
+    while waiting:
+        name = waiting.pop()
+        if name in wanted:
+            continue
+        if name in own:
+            text, used, place = own[name]
+            wanted[name] = text, place
+            waiting += [each for each in used if each in own and each != name]
+        elif name in by_name and (text_or_none := adapter_of(*by_name[name])):
+            wanted[name] = text_or_none, len(own) + len(wanted)
+            tree = ast.parse(text_or_none)
+            waiting += [each.id for each in ast.walk(tree) if isinstance(each, ast.Name) and each.id in own]
+    ordered = sorted(wanted, key=lambda name: wanted[name][1])
+    bodies = list(dict.fromkeys(wanted[name][0] for name in ordered))
+    text = _imports("\n".join(bodies)) + "".join(
+        ("\n\n" if body.startswith(("class ", "def ", "@")) else "\n") + body for body in bodies
+    )
+    return _HEAD + text
+
+
+def _imports(text: str) -> str:
+    used = {each.id for each in ast.walk(ast.parse(text)) if isinstance(each, ast.Name)}
+    lines = [f"import {name}" for name in ("functools", "itertools", "math", "operator", "sys") if name in used]
+    if lines:
+        lines.append("")
+    if "np" in used:
+        lines.append("import numpy as np")
+    lines.append("import mindspore as ms")
+    names = [name for name in ("Parameter", "Tensor", "mint", "nn", "ops") if name in used]
+    if names:
+        lines.append(f"from mindspore import {', '.join(names)}")
+    if "initializer" in used:
+        lines.append("from mindspore.common.initializer import initializer")
+    return "\n".join(lines) + "\n"
+
+
+def adapter_of(name: str, row: Row) -> str:
+    """A class or function with PyTorch's signature that does what the row's template says; empty if it cannot be."""
+    if row.signature is None or not isinstance(row.becomes, str):
+        return ""
+    parsed = template(row.becomes)
+    if row.signature.star or row.signature.keywords or (parsed.arguments is None and not parsed.whole):
+        return ""
+    short = name.rpartition(".")[2]
+    signature = row.signature.text
+    if row.use == "layer":
+        if parsed.whole or parsed.prefix or parsed.suffix:
+            return ""
+        inside = ", ".join(_argument(each) for each in parsed.arguments or ())
+        lines = [
+            f"class {short}({parsed.callee}):",
+            f'    """{name} with its own parameters."""',
+            "",
+            f"    def __init__(self, {signature[1:-1]}):" if signature != "()" else "    def __init__(self):",
+            f"        super().__init__({inside})",
+        ]
+        for attribute, other in row.parameters.items():
+            if "." not in other and attribute != other:
+                lines += ["", "    @property", f"    def {attribute}(self):", f"        return self.{other}"]
+        return "\n".join(lines) + "\n"
+    return "\n".join((f"def {short}{signature}:", f'    """{name}."""', f"    return {_whole(parsed)}", ""))
+
+
+def _whole(parsed: Template) -> str:
+    if parsed.whole:
+        return _joined(parsed.whole)
+    callee = f"input{parsed.callee}" if parsed.method else parsed.callee
+    return f"{parsed.prefix}{callee}({', '.join(_argument(each) for each in parsed.arguments or ())}){parsed.suffix}"
+
+
+def _argument(argument: TemplateArgument) -> str:
+    keyword = f"{argument.keyword}=" if argument.keyword else ""
+    return keyword + _joined(argument.pieces).replace("compat.", "")
+
+
+def _joined(pieces: tuple[str | Slot, ...]) -> str:
+    return "".join(each.name if isinstance(each, Slot) else each.replace("compat.", "") for each in pieces)

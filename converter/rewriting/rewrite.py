@@ -1,0 +1,43 @@
+"""Rewriting of one file: every use of PyTorch becomes what its row says, by edits on spans of the text."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from converter.rewriting.branches import Branches
+from converter.rewriting.definitions import Definitions
+from converter.rewriting.uses import Uses
+
+
+class Rewriter(Definitions, Branches, Uses):
+    """Rewrites one file."""
+
+    def run(self) -> None:
+        """Make the edits and the records of the whole file, but for those of its imports."""
+        self.block(self.file.tree.body)
+        self.records.sort(key=lambda record: (record.start, -record.end))
+
+
+_HANDLERS: dict[type[ast.AST], Callable[..., None]] = {
+    ast.FunctionDef: Rewriter.function_,
+    ast.AsyncFunctionDef: Rewriter.function_,
+    ast.Lambda: Rewriter.lambda_,
+    ast.ListComp: Rewriter.comprehension,
+    ast.SetComp: Rewriter.comprehension,
+    ast.DictComp: Rewriter.comprehension,
+    ast.GeneratorExp: Rewriter.comprehension,
+    ast.ClassDef: Rewriter.class_,
+    ast.If: Rewriter.if_,
+    ast.IfExp: Rewriter.conditional,
+    ast.Expr: Rewriter.expression,
+    ast.Call: Rewriter.call,
+    ast.Attribute: Rewriter.attribute,
+    ast.Name: Rewriter.name,
+    ast.JoinedStr: Rewriter.formatted,
+    ast.Constant: lambda rewriter, node: None,
+    ast.Import: lambda rewriter, node: None,
+    ast.ImportFrom: lambda rewriter, node: None,
+}
+
+Rewriter.handlers = _HANDLERS

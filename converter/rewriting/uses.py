@@ -1,0 +1,420 @@
+"""Uses: calls, methods, attributes and names of PyTorch, each written as its row says."""
+
+from __future__ import annotations
+
+import ast
+
+from converter.rewriting.branches import CONSTANTS
+from converter.rewriting.calls import Rendering
+from converter.rewriting.flow_calls import DISTINCT
+from converter.rewriting.inference import Inference
+from converter.rewriting.kinds import Kind
+from converter.rewriting.project import MODULE, is_torch
+from converter.rewriting.rows import Row
+from converter.rewriting.signature import Arguments, NotStatic, UnsupportedCall
+from converter.rewriting.state import PACKAGES, State, full_name
+from converter.rewriting.template import Template, template
+from converter.rewriting.view import View
+
+RESERVED = frozenset(
+    [
+        "phase",
+        "cells",
+        "to",
+        "param_prefix",
+        "cls_name",
+        "offload",
+        "shard",
+        "compile",
+        "recompute",
+        "create_time",
+        "apply",
+        "check_names",
+    ]
+)
+"""Names that a Cell has for itself; a module's attribute of that name gets an underscore."""
+
+
+_OPTION_NAMES = frozenset({"dd", "factory_kwargs", "device_kwargs", "tensor_kwargs"})
+
+_COMMON = frozenset(
+    [
+        "get",
+        "items",
+        "keys",
+        "values",
+        "update",
+        "pop",
+        "append",
+        "extend",
+        "add",
+        "index",
+        "split",
+        "join",
+        "copy",
+        "format",
+        "size",
+    ]
+) - {"size"}
+
+
+class Uses(State):
+    """Rewrites uses."""
+
+    def expression(self, node: ast.Expr) -> None:
+        """Rewrite a statement that is an expression."""
+        if isinstance(node.value, ast.Call):
+            full = self._full(node.value.func)
+            row = self.rows.get(full) if full else None
+            if row is not None and row.use == "value" and row.becomes == "":
+                self._remove_statement(node)
+                self.record(node.value, full or "", became="nothing")
+                return
+            if self._assigned(node.value, full, row):
+                return
+        self.visit(node.value)
+
+    def _assigned(self, call: ast.Call, full: str | None, row: Row | None) -> bool:
+        """A statement that changes a tensor in place becomes an assignment; false if it is none."""
+        target: ast.expr
+        if full is not None and is_torch(full):
+            in_place = any(
+                each.arg == "inplace" and isinstance(each.value, ast.Constant) and each.value.value is True
+                for each in call.keywords
+            )
+            if row is None or not call.args or not (in_place or row.in_place):
+                return False
+            target = call.args[0]
+        elif isinstance(call.func, ast.Attribute):
+            target = call.func.value
+            receiver = self.inference.kind(target)
+            row = self.rows.get(f"torch.Tensor.{call.func.attr}")
+            known = receiver.is_tensor or (receiver.name == "unknown" and call.func.attr in DISTINCT)
+            if row is None or not row.in_place or not known:
+                return False
+        else:
+            return False
+        mark = len(self.records)
+        self.visit(call)
+        if any(not record.converted for record in self.records[mark:] if record.start == self.file.start(call)):
+            return True
+        text = self.file.of(target)
+        if isinstance(target, (ast.Name, ast.Subscript)):
+            self.edits.insert(self.file.start(call), f"{text} = ", leading=True)
+        else:
+            written = self.edits.text(self.file.start(target), self.file.end(target)) if False else text
+            plain = written.removesuffix(".data")
+            self.edits.insert(self.file.start(call), self.write(f"compat.assign({plain}, "), leading=True)
+            self.edits.insert(self.file.end(call), ")")
+        return True
+
+    # Expressions
+
+    def call(self, node: ast.Call) -> None:
+        """Rewrite a call."""
+        full = self._full(node.func)
+        mark = len(self.edits)
+        if full is not None and is_torch(full):
+            constant = CONSTANTS.get(full)
+            if constant is not None:
+                self.edits.replace(self.file.start(node), self.file.end(node), str(constant))
+                self.record(node, full, became=str(constant))
+                return
+            self._arguments(node)
+            self._apply(node, full, None, mark)
+            return
+        if full == "builtins.isinstance" and len(node.args) == 2:
+            self.visit(node.args[0])
+            self._classes(node.args[1])
+            return
+        if isinstance(node.func, ast.Attribute) and (full is None or not full.startswith("builtins.")):
+            self.visit(node.func.value)
+            self._arguments(node)
+            self._method(node, node.func, mark)
+            return
+        self.visit(node.func)
+        self._arguments(node)
+
+    def _arguments(self, node: ast.Call) -> None:
+        for each in node.args:
+            self.visit(each)
+        for keyword in node.keywords:
+            self.visit(keyword.value)
+
+    def _classes(self, node: ast.expr) -> None:
+        """The classes that `isinstance` asks for."""
+        if isinstance(node, ast.Tuple):
+            for each in node.elts:
+                self._classes(each)
+            return
+        full = self._full(node)
+        row = self.rows.get(full) if full else None
+        if full is not None and row is not None and row.use == "layer":
+            self.value_text(node, full, self._class_of(full, row))
+        else:
+            self.visit(node)
+
+    def _class_of(self, full: str, row: Row) -> str:
+        """The class that an instance of a layer belongs to, whether it was made directly or by a helper."""
+        if row.instance_of:
+            return row.instance_of
+        name = full.rpartition(".")[2]
+        if isinstance(row.becomes, str):
+            return template(row.becomes).callee
+        return f"compat.{name}"
+
+    def _method(self, node: ast.Call, function: ast.Attribute, mark: int) -> None:
+        receiver = self.inference.kind(function.value)
+        name = function.attr
+        if receiver.is_tensor:
+            self._tensor_method(node, function, mark)
+        elif receiver.name == "size":
+            row = self.rows.get(f"torch.Size.{name}")
+            if row is not None:
+                self._apply(node, f"torch.Size.{name}", function.value, mark)
+        elif self._is_module(receiver):
+            full = f"torch.nn.Module.{name}"
+            if not self._own_method(receiver, name) and full in self.rows:
+                self._apply(node, full, function.value, mark)
+            else:
+                self._attribute_name(function, receiver)
+        elif receiver.name == "unknown" and f"torch.Tensor.{name}" in self.rows:
+            if name in DISTINCT or self.options.assume_tensors:
+                self._tensor_method(node, function, mark, note="Its receiver is taken for a tensor.")
+            elif name == "forward":
+                self._attribute_name(function, receiver)
+            elif self.rows[f"torch.Tensor.{name}"].becomes != f"{{self}}.{name}(...)" and self._perhaps(function):
+                full = f"torch.Tensor.{name}"
+                remedy = "Perhaps a tensor's; if so, --assume_tensors converts it, or an annotation of its receiver."
+                self.record(node, full, written=self.file.of(function), converted=False, remedy=remedy, use="perhaps")
+        else:
+            self._attribute_name(function, receiver)
+
+    def _perhaps(self, function: ast.Attribute) -> bool:
+        """Whether a receiver that is not known can be a tensor: not a module, and not `self` itself."""
+        if function.attr in _COMMON:
+            return False
+        return self._full(function.value) is None
+
+    def _tensor_method(self, node: ast.Call, function: ast.Attribute, mark: int, note: str = "") -> None:
+        full = f"torch.Tensor.{function.attr}"
+        if full in self.rows:
+            self._apply(node, full, function.value, mark, note)
+        else:
+            self._unconverted(node, full, "MindSpore's tensor has no such row")
+
+    def _is_module(self, kind: Kind) -> bool:
+        return kind.name in ("instance", "super") and any(self.inference.is_module(name) for name in kind.of)
+
+    def _own_method(self, receiver: Kind, name: str) -> bool:
+        """Whether a class of the project defines the method itself."""
+        for each in receiver.of:
+            info = self.project.class_named(each)
+            for ancestor in self.project.ancestry(info) if info is not None else ():
+                if not isinstance(ancestor, str) and name in ancestor.methods:
+                    return True
+        return False
+
+    def _apply(self, node: ast.Call, full: str, receiver: ast.expr | None, mark: int, note: str = "") -> None:
+        """Write a call as its row says."""
+        row = self.rows.get(full)
+        if row is None or row.use == "none" or (row.becomes is None and row.use != "value"):
+            self._unconverted(node, full, row.remedy if row is not None else "")
+            return
+        if row.use == "value":
+            self.value_text(node.func, full, row.value, use="call")
+            return
+        assert row.signature is not None
+        self._drop_options(node, mark)
+        plain = _without_options(node, self.inference)
+        becomes = row.mint if self.options.api == "mint" and row.mint is not None else row.becomes
+        try:
+            bound = row.signature.bind(plain)
+            view = View(self, node, bound, receiver, mark)
+            text = becomes if isinstance(becomes, str) else becomes(view) if becomes is not None else ""
+            parsed = template(text)
+            self._check(row, bound, parsed, view)
+        except UnsupportedCall as reason:
+            self._unconverted(node, full, f"{reason}. {row.remedy}".strip())
+            return
+        except NotStatic as reason:
+            name = full.rpartition(".")[2]
+            if name not in self.options.helpers:
+                self._unconverted(node, full, f"{reason}. {row.remedy}".strip())
+                return
+            parsed = template(f"compat.{name}({{self}}, ...)" if receiver is not None else f"compat.{name}(...)")
+            bound = Arguments(row.signature)
+        Rendering(plain, self.file, self.edits, mark, bound, receiver, self.write).apply(parsed)
+        self.record(node, full, became=self._became(parsed, full), note=note or row.note)
+
+    def _drop_options(self, node: ast.Call, mark: int) -> None:
+        """Remove `**dd`, a dict of device and dtype only."""
+        for keyword in node.keywords:
+            if keyword.arg is None and _is_options(keyword.value, self.inference):
+                start, end = self.file.start(keyword), self.file.end(keyword)
+                before = max(
+                    (self.file.end(each) for each in (*node.args, *node.keywords) if each is not keyword), default=None
+                )
+                self.edits.drop(start, end, mark)
+                at = start if before is None or before > start else before
+                self.edits.replace(at, end, "")
+
+    @staticmethod
+    def _check(row: Row, bound: Arguments, parsed: Template, view: View) -> None:
+        """Refuse arguments that the result would lose."""
+        if row.signature is None:
+            return
+        for name in bound.given:
+            if name in row.refused and not (view.is_static(name) and view.value(name) == view.default(name)):
+                raise UnsupportedCall(f"MindSpore has no counterpart of its argument '{name}'")
+
+    def _became(self, parsed: Template, full: str) -> str:
+        """The full name of what a call became."""
+        if parsed.whole:
+            return "an expression"
+        if parsed.method:
+            kind = "mindspore.nn.Cell" if full.startswith(MODULE) else "mindspore.Tensor"
+            return kind + parsed.callee
+        return full_name(parsed.callee)
+
+    def attribute(self, node: ast.Attribute) -> None:
+        """Rewrite an attribute."""
+        full = self._full(node)
+        if full is not None and is_torch(full):
+            self._value(node, full)
+            return
+        self.visit(node.value)
+        receiver = self.inference.kind(node.value)
+        if receiver.is_tensor:
+            self._tensor_attribute(node)
+        elif receiver.name == "pair" and node.attr in ("values", "indices"):
+            self._pair(node)
+        else:
+            self._attribute_name(node, receiver)
+
+    def _pair(self, node: ast.Attribute) -> None:
+        at = self.file.text.rindex(b".", 0, self.file.end(node))
+        self.edits.replace(at, self.file.end(node), "[0]" if node.attr == "values" else "[1]")
+
+    def _tensor_attribute(self, node: ast.Attribute) -> None:
+        row = self.rows.get(f"torch.Tensor.{node.attr}")
+        if row is None or row.use != "attribute":
+            return
+        full = f"torch.Tensor.{node.attr}"
+        if row.becomes is None:
+            self._unconverted(node, full, row.remedy)
+            return
+        if row.becomes == f"{{self}}.{node.attr}":
+            return
+        assert isinstance(row.becomes, str)
+        at = self.file.text.rindex(b".", 0, self.file.end(node))
+        before, placed, after = row.becomes.partition("{self}")
+        if not placed:
+            self.edits.drop(self.file.start(node), self.file.end(node))
+            self.edits.replace(self.file.start(node), self.file.end(node), self.write(before))
+            self.record(node, full, became=before, use="attribute")
+            return
+        self.edits.insert(self.file.start(node), self.write(before), leading=True)
+        self.edits.replace(at, self.file.end(node), self.write(after))
+        self.record(node, full, became=full_name(row.becomes.replace("{self}", "x")), use="attribute")
+
+    def _attribute_name(self, node: ast.Attribute, receiver: Kind) -> None:
+        """Rename an attribute of a module: a norm's weight is gamma, `forward` is `construct`."""
+        new = self._renamed(node.attr, receiver)
+        if new != node.attr:
+            end = self.file.end(node)
+            self.edits.replace(end - len(node.attr.encode()), end, new)
+
+    def _renamed(self, name: str, receiver: Kind) -> str:
+        if name == "forward":
+            known_other = receiver.name == "instance" and not self._is_module(receiver)
+            return name if known_other or receiver.name == "other" else "construct"
+        if receiver.name not in ("instance", "super"):
+            return name
+        found: set[str] = set()
+        for each in receiver.of:
+            info = self.project.class_named(each)
+            if info is not None and self.inference.is_module(each):
+                if name in RESERVED and name in self.inference.attributes(info):
+                    return f"{name}_"
+                if name in self.inference.attributes(info):
+                    return name
+            for base in self.project.external_bases(each):
+                row = self.rows.get(base)
+                if row is not None:
+                    found.add(row.parameters.get(name, name))
+        return found.pop() if len(found) == 1 else name
+
+    def name(self, node: ast.Name) -> None:
+        """Rewrite a name."""
+        if not isinstance(node.ctx, ast.Load):
+            return
+        full = self._full(node)
+        if full is not None and is_torch(full):
+            self._value(node, full)
+
+    def _value(self, node: ast.expr, full: str) -> None:
+        """A name of PyTorch that is not called on the spot."""
+        row = self.rows.get(full)
+        if full == MODULE:
+            self.value_text(node, full, "nn.Cell")
+        elif row is None:
+            if full not in PACKAGES:
+                self._unconverted(node, full, "")
+            else:
+                self._stub(node, full)
+        elif row.use == "layer":
+            name = full.rpartition(".")[2]
+            annotation = self._in_annotation()
+            self.value_text(node, full, self._class_of(full, row) if annotation else f"compat.{name}", helper=True)
+        elif row.value:
+            self.value_text(node, full, row.value)
+        elif row.use == "call" and full.rpartition(".")[2] in self.options.helpers:
+            self.value_text(node, full, f"compat.{full.rpartition('.')[2]}")
+        else:
+            self._unconverted(node, full, row.remedy)
+
+    def _in_annotation(self) -> bool:
+        inner = self.parents[-1]
+        for parent in reversed(self.parents[:-1]):
+            if isinstance(parent, ast.AnnAssign):
+                return parent.annotation is inner
+            if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                arguments = parent.args
+                every = (
+                    *arguments.posonlyargs,
+                    *arguments.args,
+                    *arguments.kwonlyargs,
+                    arguments.vararg,
+                    arguments.kwarg,
+                )
+                return parent.returns is inner or any(each is not None and each.annotation is inner for each in every)
+            if isinstance(parent, (ast.stmt, ast.Call)):
+                return False
+            inner = parent
+        return False
+
+    def formatted(self, node: ast.JoinedStr) -> None:
+        """Rewrite the expressions in an f-string."""
+        for each in node.values:
+            if isinstance(each, ast.FormattedValue) and self._placed(each.value):
+                self.visit(each.value)
+
+    def _placed(self, node: ast.expr) -> bool:
+        """Whether the parser gives the place of an expression in an f-string rightly; Python 3.11 does not always."""
+        try:
+            text = self.file.of(node)
+            return ast.dump(ast.parse(f"({text})", mode="eval").body) == ast.dump(node)
+        except (SyntaxError, ValueError, UnicodeDecodeError, IndexError):
+            return False
+
+
+def _is_options(node: ast.expr, inference: Inference) -> bool:
+    return inference.kind(node).name == "options" or (isinstance(node, ast.Name) and node.id in _OPTION_NAMES)
+
+
+def _without_options(node: ast.Call, inference: Inference) -> ast.Call:
+    if not any(each.arg is None and _is_options(each.value, inference) for each in node.keywords):
+        return node
+    kept = [each for each in node.keywords if each.arg is not None or not _is_options(each.value, inference)]
+    return ast.copy_location(ast.Call(node.func, node.args, kept), node)

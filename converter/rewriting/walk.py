@@ -1,0 +1,173 @@
+"""The walk over a project: which files are converted, in full or only for the names that others import from them."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from converter.errors import BadParamError
+from converter.rewriting.names import Names, absolute
+from converter.rewriting.project import Project
+from converter.rewriting.source import read
+
+_SKIPPED = {"__pycache__", ".git", ".hg", "node_modules", ".venv", "venv", ".tox", "build", "dist"}
+
+
+@dataclass
+class Walk:
+    """What is converted.
+
+    Attributes:
+        project: the project.
+        root: the folder that the layout of the result starts from.
+        whole: the modules that are converted in full, in the order in which they were met.
+        partial: packages of which only some names are needed, and these.
+    """
+
+    project: Project
+    root: Path
+    whole: dict[str, Names] = field(default_factory=dict)
+    partial: dict[str, set[str]] = field(default_factory=dict)
+
+    def path(self, names: Names) -> Path:
+        """The place of a file below the output."""
+        return names.file.path.resolve().relative_to(self.root)
+
+
+def find_files(source: Path, project_path: Path | None = None) -> Walk:
+    """Find the files of a conversion.
+
+    Args:
+        source: a file or a folder.
+        project_path: the folder from which the modules of the project are imported.
+
+    Raises:
+        BadParamError: the file is outside the project, or the folder has no Python file.
+        ModelLoadingError: a file cannot be read.
+    """
+    source = source.resolve()
+    root = root_of(source) if project_path is None else project_path.resolve()
+    if not source.is_relative_to(root):
+        raise BadParamError(f"'{source}' is not in --project_path '{root}'. Name a folder that holds it.")
+    made = Walk(Project(root), root)
+    files = [source] if source.is_file() else sorted(_python_files(source))
+    if not files:
+        raise BadParamError(f"'{source}' has no Python file. Name the folder of the scripts.")
+    walker = _Walker(made)
+    for path in files:
+        module = module_of(path, root)
+        names = made.project.add(read(path, module, is_package=path.name == "__init__.py"))
+        made.whole[module] = names
+    for names in list(made.whole.values()):
+        walker.imports(names)
+    walker.parents()
+    for module in made.whole:
+        made.partial.pop(module, None)
+    return made
+
+
+def root_of(source: Path) -> Path:
+    """The folder that a file or folder is imported from: the parent of its outermost package."""
+    folder = source if source.is_dir() else source.parent
+    while (folder / "__init__.py").is_file() and folder.parent != folder:
+        folder = folder.parent
+    return folder
+
+
+def module_of(path: Path, root: Path) -> str:
+    """The name of a file as a module."""
+    parts = list(path.relative_to(root).with_suffix("").parts)
+    if parts[-1] == "__init__":
+        parts.pop()
+    return ".".join(parts) or path.parent.name
+
+
+def _python_files(folder: Path) -> list[Path]:
+    found = []
+    for path in folder.rglob("*.py"):
+        if not any(part in _SKIPPED or part.startswith(".") for part in path.relative_to(folder).parts):
+            found.append(path)
+    return found
+
+
+class _Walker:
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+        self._project = walk.project
+
+    def whole(self, module: str) -> None:
+        names = self._project.module(module)
+        if names is None or module in self._walk.whole:
+            return
+        self._walk.whole[module] = names
+        self.imports(names)
+
+    def imports(self, names: Names) -> None:
+        for node, _ in names.imports:
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    self.whole(alias.name)
+                continue
+            module = absolute(node, names.file)
+            if self._project.path_of(module) is None and self._project.module(module) is None:
+                continue
+            for alias in node.names:
+                self.name(module, alias.name)
+
+    def name(self, module: str, name: str) -> None:
+        """What `from module import name` needs."""
+        if self._project.path_of(f"{module}.{name}") is not None:
+            bound = self._project.module(module)
+            if bound is None or name not in bound.module.names:
+                self.whole(f"{module}.{name}")
+                self._walk.partial.setdefault(module, set())
+                return
+        names = self._project.module(module)
+        if names is None:
+            return
+        bindings = names.module.names.get(name, [])
+        imported = [each for each in bindings if each.kind == "import"]
+        if not names.file.is_package or module in self._walk.whole or (name == "*" or (bindings and not imported)):
+            self.whole(module)
+            return
+        needed = self._walk.partial.setdefault(module, set())
+        if name in needed:
+            return
+        needed.add(name)
+        for binding in imported:
+            if isinstance(binding.node, ast.ImportFrom):
+                for alias in binding.node.names:
+                    if (alias.asname or alias.name) == name:
+                        self.name(absolute(binding.node, names.file), alias.name)
+            else:
+                self.whole(binding.target)
+        if not bindings:
+            for star in names.module.stars:
+                inner = self._project.module(star)
+                if inner is not None and name in inner.module.names:
+                    self.name(star, name)
+
+    def parents(self) -> None:
+        """The packages around every module."""
+        for module in [*self._walk.whole, *self._walk.partial]:
+            parent = module.rpartition(".")[0]
+            while parent:
+                if self._project.module(parent) is not None and parent not in self._walk.whole:
+                    self._walk.partial.setdefault(parent, set())
+                parent = parent.rpartition(".")[0]
+
+
+def partial_text(names: Names, wanted: set[str]) -> str:
+    """An `__init__.py` with only the imports that other modules need."""
+    lines = ['"""Only what the converted modules import of this package."""', ""]
+    for node, scope in names.imports:
+        if scope is not names.module or not isinstance(node, ast.ImportFrom):
+            continue
+        kept = [
+            alias for alias in node.names if (alias.asname or alias.name) in wanted or (alias.name == "*" and wanted)
+        ]
+        if kept and not (not node.level and (node.module or "").startswith("torch.")):
+            written = ", ".join(f"{each.name} as {each.asname}" if each.asname else each.name for each in kept)
+            lines.append(f"from {'.' * node.level}{node.module or ''} import {written}")
+    return "\n".join(lines) + "\n"

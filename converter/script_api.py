@@ -1,0 +1,176 @@
+"""Script mode on one screen: PyTorch scripts go in; MindSpore scripts in the same layout, and a report, come out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from converter.base.output import Output
+from converter.base.script_mode import FILES, STAGES
+from converter.base.stages import Observer, Stages
+from converter.errors import BadParamError, UnknownModelError
+from converter.report import Result, ScriptFinding, ScriptFindings, SourceFiles, scan_table, write_reports
+from converter.rewriting import Conversion, Walk, convert_files, find_files
+from operator_maps import pytorch
+
+__all__ = ["convert_script"]
+
+
+def convert_script(
+    in_file: str | Path,
+    *,
+    output: str | Path = "output",
+    report: str | Path | None = None,
+    project_path: str | Path | None = None,
+    api: str = "nn",
+    assume_tensors: bool = False,
+    comments: bool = True,
+    copy_others: bool = False,
+    operator_map: str | Path | None = None,
+    scan: bool = False,
+    observer: Observer | None = None,
+) -> Result:
+    """Convert a PyTorch script, or a folder of them, with what they import of their project.
+
+    Args:
+        in_file: the file or folder.
+        output: the folder of the result, which has the layout of the source.
+        report: the folder of the reports, where it is another.
+        project_path: the folder that the modules of the project are imported from; by default the parent of the
+            outermost package around `in_file`, or its folder.
+        api: `nn` for mindspore.nn and ops, `mint` for mindspore.mint where it has the name.
+        assume_tensors: convert methods that only perhaps are a tensor's.
+        comments: put a comment behind each line with something that was not converted.
+        copy_others: copy the other files of the folder.
+        operator_map: a Python file with rows of the user's own.
+        scan: write a table of what would be converted, and no script.
+        observer: is told how far the conversion is.
+
+    Raises:
+        ConverterError: with a code; nothing is written then.
+    """
+    source = Path(in_file)
+    name = _name(source)
+    _check_place(source, Path(output), project_path)
+    stages = Stages(STAGES, observer)
+    with Output(FILES, name, Path(output), None if report is None else Path(report)) as out:
+        with stages.stage("read"):
+            rows = pytorch.load(None if operator_map is None else Path(operator_map))
+            walk = find_files(source, None if project_path is None else Path(project_path))
+            _check_torch(source, walk)
+            out.protect(names.file.path for names in walk.whole.values())
+        with stages.stage("rewrite"):
+            made = convert_files(
+                walk, rows, api=api, assume_tensors=assume_tensors, comments=comments, each=stages.each
+            )
+        records = findings_of(made)
+        if scan:
+            out.table(f"scan_of_{name}.csv", scan_table(records))
+            return Result(name, out.files, records, None, unit="calls", notes=tuple(_counts(records)))
+        for file in made.files:
+            out.data(file.path.as_posix(), file.data)
+        for path, text in made.extra.items():
+            out.data(path.as_posix(), text.encode())
+        if copy_others:
+            for path in _others(source, walk):
+                out.data(path.resolve().relative_to(walk.root).as_posix(), path.read_bytes())
+        with stages.stage("report"):
+            findings = ScriptFindings(
+                name=name,
+                source=SourceFiles(
+                    path=source,
+                    files=tuple(file.source.path for file in made.files),
+                    description=f"{source.name} ({len(made.files)} Python file{'s' * (len(made.files) != 1)})",
+                    kind="torch",
+                    runs_on="PyTorch",
+                ),
+                records=records,
+                script="\n".join(file.text for file in made.files),
+                verification=None,
+                options={
+                    "in_file": source,
+                    "project_path": project_path,
+                    "api": api,
+                    "assume_tensors": assume_tensors,
+                    "comments": comments,
+                    "copy_others": copy_others,
+                    "operator_map": operator_map,
+                },
+                stages=stages,
+                files=(*out.files, *out.reports),
+                inserted={file.path.as_posix(): file.inserted for file in made.files},
+            )
+            write_reports(out, findings)
+    return Result(name, out.files, records, None, unit="calls")
+
+
+def findings_of(made: Conversion) -> tuple[ScriptFinding, ...]:
+    """The findings of a conversion, file by file in the order of the source."""
+    found = []
+    for file in made.files:
+        for record in file.records:
+            line = file.source.line_of(record.start)
+            column = len(file.source.text[file.source.line_span(line)[0] : record.start].decode())
+            found.append(
+                ScriptFinding(
+                    operator=record.name,
+                    converted=record.converted,
+                    became=record.became if record.converted else record.remedy,
+                    note=record.note,
+                    line=line + 1,
+                    column=column,
+                    file=file.path.as_posix(),
+                    written=record.written,
+                    severity=record.severity,
+                )
+            )
+    return tuple(found)
+
+
+def _name(source: Path) -> str:
+    path = source.resolve()
+    if path.is_file() and path.suffix != ".py":
+        raise UnknownModelError(f"'{source}' is no Python script. Name a .py file or a folder of them.")
+    return path.stem if path.is_file() else path.name
+
+
+def _check_place(source: Path, output: Path, project_path: str | Path | None) -> None:
+    """The result must not be written over the source, or into a folder that is converted."""
+    place, path = output.resolve(), source.resolve()
+    if path.is_dir() and place.is_relative_to(path):
+        raise BadParamError(f"--output '{output}' is inside the source '{source}'. Choose a folder outside it.")
+    if place == path.parent or (project_path is not None and place == Path(project_path).resolve()):
+        raise BadParamError(
+            f"--output '{output}' is the folder of the source. Choose another, so that nothing is lost."
+        )
+
+
+def _check_torch(source: Path, walk: Walk) -> None:
+    """A source without PyTorch is an error, unless it has been converted before."""
+    used = {
+        target
+        for names in walk.whole.values()
+        for bindings in names.module.names.values()
+        for binding in bindings
+        if binding.kind == "import"
+        for target in [binding.target.partition(".")[0]]
+    }
+    every = used | {star.partition(".")[0] for names in walk.whole.values() for star in names.module.stars}
+    inner = any(b"torch" in names.file.text or b"mindspore" in names.file.text for names in walk.whole.values())
+    if not every & {"torch", "mindspore"} and not inner:
+        raise UnknownModelError(f"'{source}' does not use PyTorch: nothing is to be converted. Name another file.")
+
+
+def _others(source: Path, walk: Walk) -> list[Path]:
+    folder = source if source.is_dir() else source.parent
+    converted = {names.file.path.resolve() for names in walk.whole.values()}
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.resolve() not in converted and "__pycache__" not in path.parts
+    ]
+
+
+def _counts(records: tuple[ScriptFinding, ...]) -> list[str]:
+    files = Counter(record.file for record in records)
+    return [f"{count} uses of PyTorch in {file}" for file, count in files.most_common(20)]

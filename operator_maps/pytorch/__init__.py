@@ -1,0 +1,49 @@
+"""The tables of script mode: what PyTorch's names become in MindSpore, by family."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from pathlib import Path
+
+from converter.errors import OperatorMapError
+from converter.rewriting import Row
+
+__all__ = ["load"]
+
+
+def load(operator_map: Path | None = None) -> dict[str, Row]:
+    """Load the tables; rows of the user's file `operator_map` replace the project's.
+
+    Raises:
+        OperatorMapError: a row is malformed, or two tables have a row for the same name.
+    """
+    rows: dict[str, Row] = {}
+    for info in pkgutil.iter_modules(__path__):
+        table = importlib.import_module(f"{__name__}.{info.name}").ROWS
+        both = rows.keys() & table.keys()
+        if both:
+            raise OperatorMapError(f"pytorch/{info.name} has a second row for {', '.join(sorted(both))}")
+        rows |= table
+    if operator_map is not None:
+        rows |= _own(operator_map)
+    problems = [f"{name}: {problem}" for name, row in rows.items() for problem in row.problems()]
+    if problems:
+        raise OperatorMapError(f"the row of {problems[0]}", problems[1:])
+    return rows
+
+
+def _own(path: Path) -> dict[str, Row]:
+    spec = importlib.util.spec_from_file_location("operator_map", path)
+    if spec is None or spec.loader is None:
+        raise OperatorMapError(f"'{path}' is not a Python file; --operator_map takes a file that defines ROWS")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise OperatorMapError(f"'{path}' cannot be run: {type(error).__name__}: {error}") from error
+    rows = getattr(module, "ROWS", None)
+    if not isinstance(rows, dict):
+        raise OperatorMapError(f"'{path}' defines no dict ROWS")
+    return {name: row for name, row in rows.items() if isinstance(row, Row)}

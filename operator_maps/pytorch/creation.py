@@ -1,0 +1,92 @@
+"""Functions that make tensors, and types: torch.zeros, torch.float32."""
+
+from __future__ import annotations
+
+from converter.rewriting import Chosen, Row, call, value
+
+_MADE = "dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, out=None"
+
+
+def _filled(name: str):
+    def filled(chosen: Chosen) -> str:
+        if chosen.has("size"):
+            return f"ops.{name}({{size}}, dtype={{dtype}})"
+        if chosen.rest() == 1 and chosen.rest_kind(0) not in ("number", "starred"):  # type: ignore[attr-defined]
+            return f"ops.{name}({{*size}}, dtype={{dtype}})"
+        return f"ops.{name}(({{*size}},), dtype={{dtype}})"
+
+    return filled
+
+
+def _full(chosen: Chosen) -> str:
+    if chosen.has("dtype"):
+        return "ops.full({size}, {fill_value}, dtype={dtype})"
+    given = chosen.value("fill_value") if chosen.is_static("fill_value") else None
+    if isinstance(given, bool):
+        return "ops.full({size}, {fill_value}, dtype=ms.bool_)"
+    if isinstance(given, int):
+        return "ops.full({size}, {fill_value}, dtype=ms.int64)"
+    return "ops.full({size}, {fill_value}, dtype=ms.float32)"
+
+
+def _random(name: str):
+    def random(chosen: Chosen) -> str:
+        if chosen.rest() == 1 and chosen.rest_kind(0) not in ("number", "starred"):  # type: ignore[attr-defined]
+            return f"compat.{name}({{*size}}, dtype={{dtype}})"
+        return f"compat.{name}(({{*size}},), dtype={{dtype}})"
+
+    return random
+
+
+_TYPES = {
+    **{name: name for name in ("float16", "float32", "float64", "bfloat16", "complex64", "complex128")},
+    **{name: name for name in ("int8", "int16", "int32", "int64", "uint8")},
+    "float": "float32", "double": "float64", "half": "float16", "int": "int32", "long": "int64", "short": "int16",
+    "bool": "bool_", "cfloat": "complex64",
+}  # fmt: skip
+
+ROWS: dict[str, Row] = {
+    **{f"torch.{torch}": value(f"ms.{ours}", returns="dtype") for torch, ours in _TYPES.items()},
+    "torch.dtype": value("ms.Type"),
+    "torch.Size": value("tuple"),
+    "torch.device": call("(type, index=None)", "str({type})", value="str", ignored="index", returns="other"),
+    "torch.zeros": call(f"(*size, {_MADE})", _filled("zeros"), refused="out"),
+    "torch.ones": call(f"(*size, {_MADE})", _filled("ones"), refused="out"),
+    "torch.empty": call(f"(*size, {_MADE}, memory_format=None)", _filled("zeros"), refused="out"),
+    "torch.full": call(f"(size, fill_value, *, {_MADE})", _full, refused="out"),
+    "torch.rand": call(f"(*size, {_MADE}, generator=None)", _random("rand"), refused="out generator"),
+    "torch.randn": call(f"(*size, {_MADE}, generator=None)", _random("randn"), refused="out generator"),
+    **{
+        f"torch.{name}_like": call(
+            "(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None)",
+            f"ops.{ours}_like({{input}}, dtype={{dtype}})",
+        )
+        for name, ours in (("zeros", "zeros"), ("ones", "ones"), ("empty", "zeros"))
+    },
+    "torch.full_like": call(
+        "(input, fill_value, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None)",
+        "ops.full_like({input}, {fill_value}, dtype={dtype})",
+    ),
+    "torch.arange": call(
+        f"(start, end=None, step=1, *, {_MADE})", "ops.arange({start}, {end}, {step}, dtype={dtype})", refused="out"
+    ),
+    "torch.linspace": call(
+        f"(start, end, steps, *, {_MADE})", "ops.linspace(start={start}, end={end}, steps={steps})", refused="out dtype"
+    ),
+    "torch.eye": call(f"(n, m=None, *, {_MADE})", "ops.eye({n}, {m}, dtype={dtype})", refused="out"),
+    "torch.tensor": call(
+        "(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False)", "ms.tensor({data}, dtype={dtype})"
+    ),
+    "torch.as_tensor": call("(data, dtype=None, device=None)", "compat.as_tensor({data}, dtype={dtype})"),
+    "torch.scalar_tensor": call(
+        "(s, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False)",
+        "ms.tensor({s}, dtype={dtype})",
+    ),
+    "torch.from_numpy": call("(ndarray)", "ms.from_numpy({ndarray})"),
+    "torch.pi": value("np.pi", returns="number"),
+    "torch.inf": value("np.inf", returns="number"),
+    "torch.nan": value("np.nan", returns="number"),
+    "torch.channels_last": value("None"),
+    "torch.contiguous_format": value("None"),
+    "torch.preserve_format": value("None"),
+}

@@ -1,0 +1,53 @@
+"""Methods of a module: torch.nn.Module."""
+
+from __future__ import annotations
+
+from converter.rewriting import Chosen, Row, method, missing
+
+_M = "torch.nn.Module"
+
+
+def _train(call: Chosen) -> str:
+    return "{self}.set_train(mode={mode})"
+
+
+def _buffer(call: Chosen) -> str:
+    return "compat.register_buffer({self}, ...)"
+
+
+ROWS: dict[str, Row] = {
+    f"{_M}.modules": method("()", "compat.modules({self})", returns="other"),
+    f"{_M}.children": method("()", "{self}.cells()", returns="other"),
+    f"{_M}.named_children": method("()", "{self}.name_cells().items()", returns="other"),
+    f"{_M}.named_modules": method(
+        "(memo=None, prefix='', remove_duplicate=True)",
+        "{self}.cells_and_names()",
+        refused="memo prefix remove_duplicate",
+        returns="other",
+    ),
+    f"{_M}.parameters": method("(recurse=True)", "{self}.get_parameters(expand={recurse})", returns="tensors"),
+    f"{_M}.named_parameters": method(
+        "(prefix='', recurse=True, remove_duplicate=True)",
+        "{self}.parameters_and_names(name_prefix={prefix}, expand={recurse})",
+        refused="remove_duplicate",
+        returns="other",
+    ),
+    f"{_M}.train": method("(mode=True)", _train, returns="unknown"),
+    f"{_M}.eval": method("()", "{self}.set_train(False)", returns="unknown"),
+    f"{_M}.apply": method("(fn)", "{self}.apply({fn})", returns="unknown"),
+    f"{_M}.register_buffer": method("(name, tensor, persistent=True)", _buffer, returns="other"),
+    f"{_M}.register_parameter": method("(name, param)", "compat.register_parameter({self}, ...)", returns="other"),
+    f"{_M}.add_module": method("(name, module)", "compat.add_module({self}, ...)", returns="other"),
+    f"{_M}.register_module": method("(name, module)", "compat.add_module({self}, ...)", returns="other"),
+    f"{_M}.state_dict": method("()", "{self}.parameters_dict()", returns="other"),
+    f"{_M}.load_state_dict": missing("mindspore.load_param_into_net(net, mindspore.load_checkpoint(file))"),
+    f"{_M}.to": method("(*args, **kwargs)", lambda call: "{self}", returns="unknown"),
+    f"{_M}.cuda": method("(device=None)", "{self}", returns="unknown"),
+    f"{_M}.cpu": method("()", "{self}", returns="unknown"),
+    f"{_M}.half": method("()", "{self}.to_float(ms.float16)", returns="unknown"),
+    f"{_M}.float": method("()", "{self}.to_float(ms.float32)", returns="unknown"),
+    f"{_M}.requires_grad_": method("(requires_grad=True)", "compat.requires_grad_({self}, ...)", returns="unknown"),
+    f"{_M}.zero_grad": method(
+        "(set_to_none=True)", None, remedy="Gradients are returned by mindspore.value_and_grad; nothing is kept."
+    ),
+}

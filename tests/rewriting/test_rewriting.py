@@ -1,0 +1,197 @@
+"""Rewriting of a file: what changes, and that nothing else does."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from rewriting.conversion import converted, project
+
+HEAD = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\nfrom torch import Tensor\n"
+FORWARD = HEAD + "class Net(nn.Module):\n    def forward(self, x, y, n: int):\n        {}\n"
+
+
+def statement(tmp_path, text: str, **options) -> str:
+    """What a statement of `forward` becomes."""
+    result = converted(tmp_path, FORWARD.format(text), **options).text
+    return result[result.index("n: int):") + len("n: int):") :].strip()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("x = x.transpose(1, 2)", "x = x.swapaxes(1, 2)"),
+        ("x = x.max(1)[0]", "x = ops.max(x, 1)[0]"),
+        ("x = x.max(dim=1).values", "x = ops.max(x, axis=1)[0]"),
+        ("v, i = torch.max(x, 1)", "v, i = ops.max(x, 1)"),
+        ("x = torch.max(x, y)", "x = ops.maximum(x, y)"),
+        ("x = x.argmax()", "x = ops.argmax(x)"),
+        ("x = x.std(1)", "x = x.std(1, ddof=1)"),
+        ("x = torch.var(x, 1, unbiased=False)", "x = ops.var(x, 1, ddof=0)"),
+        ("a, b = torch.meshgrid(x, y)", "a, b = ops.meshgrid(x, y, indexing='ij')"),
+        ("x = torch.flatten(x, 1)", "x = ops.flatten(x, start_dim=1)"),
+        ("x = F.leaky_relu(x)", "x = ops.leaky_relu(x, alpha=0.01)"),
+        ("x = F.avg_pool2d(x, 2)", "x = ops.avg_pool2d(x, 2, stride=2)"),
+        ("x = F.smooth_l1_loss(x, y)", "x = ops.smooth_l1_loss(x, y, reduction='mean')"),
+        ("x = torch.full((2, 3), 0.3)", "x = ops.full((2, 3), 0.3, dtype=ms.float32)"),
+        ("x = x.view(x.size(0), -1)", "x = x.view(x.shape[0], -1)"),
+        ("x = torch.zeros(2, n, device=x.device)", "x = ops.zeros((2, n))"),
+        ("x = x.chunk(2, dim=-1)[0]", "x = ops.chunk(x, 2, -1)[0]"),
+        ("x.add_(y)", "x = x.add(y)"),
+        ("x[0].zero_()", "x[0] = ops.zeros_like(x[0])"),
+        ("F.relu(x, inplace=True)", "x = ops.relu(x)"),
+        ("x = x.repeat(2, 1, 1)", "x = x.tile((2, 1, 1))"),
+        ("x = x.to(y.device)", "x = x"),
+        ("x = x.to(torch.float16)", "x = x.to(ms.float16)"),
+        ("n = self.args.device", "n = self.args.device"),
+        ("x = (x + y).transpose(0, 1)", "x = (x + y).swapaxes(0, 1)"),
+        ("x = (x + y).chunk(2)", "x = ops.chunk((x + y), 2)"),
+        ("x = torch.cat([x, y], dim=1).mean((2, 3))", "x = ops.cat([x, y], axis=1).mean((2, 3))"),
+        ("x = x if not torch.jit.is_scripting() else y", "x = x"),
+    ],
+)
+def test_a_statement(tmp_path, before, after):
+    assert statement(tmp_path, before) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("nn.Conv2d(3, 8, 3)", "nn.Conv2d(3, 8, 3, pad_mode='pad', has_bias=True)"),
+        ("nn.Conv2d(3, 8, 3, 2, 1)", "nn.Conv2d(3, 8, 3, 2, pad_mode='pad', padding=1, has_bias=True)"),
+        (
+            "nn.Conv2d(3, 8, 3, padding=(1, 0), bias=False)",
+            "nn.Conv2d(3, 8, 3, pad_mode='pad', padding=(1, 1, 0, 0), has_bias=False)",
+        ),
+        ("nn.Conv2d(3, 8, 3, padding='same')", "nn.Conv2d(3, 8, 3, pad_mode='same', has_bias=True)"),
+        ("nn.Conv2d(3, 8, k, padding=p)", "compat.Conv2d(3, 8, k, padding=p)"),
+        ("nn.Conv2d(3, 8, 3, **dd)", "nn.Conv2d(3, 8, 3, pad_mode='pad', has_bias=True)"),
+        ("nn.BatchNorm2d(4, momentum=0.01)", "nn.BatchNorm2d(4, momentum=0.99)"),
+        ("nn.BatchNorm2d(4, momentum=m)", "nn.BatchNorm2d(4, momentum=1.0 - m)"),
+        ("nn.LayerNorm(8)", "nn.LayerNorm((8,), epsilon=1e-05)"),
+        ("nn.LayerNorm(dim)", "compat.LayerNorm(dim)"),
+        ("nn.GELU()", "nn.GELU(approximate=False)"),
+        ("nn.LeakyReLU()", "nn.LeakyReLU(alpha=0.01)"),
+        ("nn.MaxPool2d(2)", "nn.MaxPool2d(2, stride=2)"),
+        ("nn.Linear(8, 5, False)", "nn.Dense(8, 5, has_bias=False)"),
+        ("nn.Dropout(0.1, inplace=True)", "nn.Dropout(p=0.1)"),
+        ("partial(nn.BatchNorm2d, eps=1e-3)", "partial(compat.BatchNorm2d, eps=1e-3)"),
+        ("isinstance(m, (nn.BatchNorm2d, nn.Linear))", "isinstance(m, (nn.BatchNorm2d, nn.Dense))"),
+    ],
+)
+def test_a_layer(tmp_path, before, after):
+    text = converted(tmp_path, f"import torch.nn as nn\ndef f(k, p, m, dim, dd):\n    return {before}\n").text
+    assert text.partition("return ")[2].strip() == after
+
+
+MODULE = '''\
+# -*- coding: utf-8 -*-
+"""Ein Netz — 网络."""
+from functools import partial
+import torch, math
+from torch import nn, Tensor
+import torch.nn.functional as F
+
+
+class Block(nn.Module):   # a block
+    def __init__(
+        self,
+        planes : int,
+        norm_layer = nn.BatchNorm2d,
+    ) :
+        super().__init__( )
+        self.conv = nn.Conv2d(
+            planes,  # in
+            planes,  # out
+            kernel_size = 3,
+            padding=1 , # keep
+        )
+        self.bn = norm_layer(planes); self.phase = 1
+        for m in self.modules():
+            if isinstance(m, nn.BatchNorm2d):
+                nn.init.constant_(m.weight, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not torch.jit.is_scripting():
+            x = x * self.phase
+        return F.relu(self.bn( self.conv (x) ).transpose(1, 2) ,inplace = True)   # "Ende"
+
+
+class Tabs(Block):
+	def forward(self, x):
+		if not torch.jit.is_scripting():
+			x = x * self.phase
+		return x
+'''
+
+
+def test_edits_can_be_reversed(tmp_path):
+    file = converted(tmp_path, MODULE)
+    back = file.text.encode()
+    shift = 0
+    for edit in file.edits:
+        at, new = edit.start + shift, edit.new.encode()
+        assert back[at : at + len(new)] == new
+        back = back[:at] + file.source.text[edit.start : edit.end] + back[at + len(new) :]
+        shift += 0  # what lies before is as in the source again
+    assert back == file.source.text
+
+
+def test_what_need_not_change_stays(tmp_path):
+    text = converted(tmp_path, MODULE).text
+    for kept in ("# in\n", "# keep\n", "Ein Netz — 网络", "super().__init__( )", "kernel_size = 3,", "import math\n"):
+        assert kept in text
+    assert "self.phase_ = 1" in text
+    assert "constant_(m.gamma, 1)" in text
+    assert "\t\tx = x * self.phase_\n" in text
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+def test_encodings_and_line_breaks(tmp_path, newline, encoding):
+    source = MODULE.replace("utf-8", encoding.removesuffix("-sig")).replace("—", "-").replace("\n", newline)
+    file = converted(tmp_path, source.encode(encoding))
+    assert file.data.decode(encoding) == file.text
+    assert file.text.count("\r\n") == (file.text.count("\n") if newline == "\r\n" else 0)
+    ast.parse(file.text)
+
+
+def test_a_second_run_changes_nothing(tmp_path):
+    first = converted(tmp_path, MODULE)
+    again = converted(tmp_path, first.data, "again.py")
+    assert again.text == first.text
+
+
+def test_names_across_files(tmp_path):
+    files = {
+        "pkg/__init__.py": "from .net import Net\nfrom .unused import gone\n",
+        "pkg/unused.py": "import torch\ngone = torch.odd()\n",
+        "pkg/common.py": "import torch\nfrom torch import nn\nimport torch.nn.functional as F\nlayer = nn.Conv2d\n",
+        "pkg/net.py": """\
+            from .common import *
+            from . import common as c
+
+            class Base(nn.Module):
+                def forward(self, x):
+                    return F.relu(x)
+
+            class Net(Base):
+                def forward(self, x):
+                    return super().forward(torch.cat([x, x], 1)) + c.layer(3, 4, 1)(x)
+            """,
+    }
+    texts = project(tmp_path, files, "pkg/net.py")
+    net = texts["pkg/net.py"]
+    assert "from mindspore import nn, ops\n" in net
+    assert "ops.relu(x)" in net
+    assert "super().construct(ops.cat([x, x], 1)) + nn.Conv2d(3, 4, 1, pad_mode='pad', has_bias=True)(x)" in net
+    assert "pkg/unused.py" not in texts
+    assert "gone" not in texts["pkg/__init__.py"]
+
+
+def test_what_is_not_converted_stays_and_can_be_imported(tmp_path):
+    file = converted(tmp_path, HEAD + "X = torch.odd(3)\ndef f(x: Tensor):\n    return torch.odd(x)\n")
+    assert 'X = compat.missing("torch.odd")(3)' in file.text
+    assert "    return torch.odd(x)  # [UnConvert] torch.odd: " in file.text
+    assert [record.converted for record in file.records if record.name == "torch.odd"] == [False, False]
+    assert "#" not in converted(tmp_path, HEAD + "x = torch.odd(3)\n", comments=False).text
