@@ -24,3 +24,8 @@ def check_readable(file: Path) -> None:
         raise ModelLoadingError(f"'{file}' is empty. Export or copy it again.")
     if head == _LFS:
         raise ModelLoadingError(f"'{file}' is a Git LFS pointer, not the file itself. Run `git lfs pull` to fetch it.")
+
+
+def is_prefix(path: Path) -> bool:
+    """Whether a path is the common prefix of several files, as a TensorFlow checkpoint is named: `net.ckpt`."""
+    return any(path.with_name(f"{path.name}.{end}").exists() for end in ("index", "meta"))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from converter.base.files import check_readable
+from converter.base.files import check_readable, is_prefix
 from converter.base.version import __version__
 from converter.commands import graph_mode, script_mode, terminal
 from converter.commands.mode import Mode
@@ -118,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(mode: Mode, options: argparse.Namespace) -> int:
     named = getattr(options, mode.source)
-    if named is not None and not Path(named).is_dir():
+    if named is not None and not Path(named).is_dir() and not is_prefix(Path(named)):
         check_readable(Path(named))  # check first: the imports of a conversion take seconds
     if options.verbose:
         with verbose() as stderr:

@@ -34,6 +34,7 @@ class TensorNames:
         nodes: node name → its output tensors in order; "" for an omitted optional output.
         values: every tensor by its name.
         shared: a name that several nodes have → the first output of each. `nodes` lacks such names.
+        scopes: the name of a scope → the last tensor that is computed in it.
     """
 
     inputs: Sequence[str]
@@ -41,6 +42,7 @@ class TensorNames:
     nodes: Mapping[str, Sequence[str]]
     values: Collection[str]
     shared: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    scopes: Mapping[str, str] = field(default_factory=dict)
 
     def inputs_named(self, names: Sequence[str]) -> tuple[str, ...]:
         """The tensors that `--input_nodes` names, in that order.
@@ -89,13 +91,14 @@ class TensorNames:
         if "," in name or ";" in name:
             message += " Separate several nodes by spaces."
         near = difflib.get_close_matches(name, self._candidates(name), n=3, cutoff=0.6)
+        near = list(dict.fromkeys(self.scopes.get(other, other) for other in near))
         if near:
             message += f" Nearest names: {listed(near)}."
         return message + f" The graph's own {kind}s: {listed(own) or 'none'}."
 
     def _candidates(self, name: str) -> Collection[str]:
         """Names to compare with `name`: all of a small graph; in a large one, those of similar length and start."""
-        names = dict.fromkeys((*self.inputs, *self.outputs, *self.values, *self.nodes))
+        names = dict.fromkeys((*self.inputs, *self.outputs, *self.values, *self.nodes, *self.scopes))
         if len(names) <= 5000:
             return names
         lower = name.lower()

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     import onnx
 
+    from converter.frontends.training import Training
+
 Dim = int | str
 """An extent: a number, or the name of a dynamic dimension (`N`)."""
 
@@ -112,6 +114,7 @@ class Source:
         files: all files of the source.
         notes: what the frontend chose, cut off or guessed, one sentence each, for the user.
         real_inputs: an .npz file with inputs that came with the model, by the names of its endpoints; None without any.
+        training: how it was trained, if the source says it.
     """
 
     model: onnx.ModelProto
@@ -123,3 +126,4 @@ class Source:
     files: tuple[Path, ...]
     notes: tuple[str, ...] = ()
     real_inputs: Path | None = None
+    training: Training | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,6 @@ from converter.frontends.tensorflow import graph as graphs
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
-
-_FED = ("Placeholder", "PlaceholderV2", "IteratorGetNext", "QueueDequeueV2", "QueueDequeueManyV2", "QueueDequeueUpToV2")
-"""Operators that are inputs of a graph: they return data from outside."""
 
 _SINGLE = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "SoftmaxCrossEntropyWithLogits", "LRN", "Unique")
 """Operators of which only the first output can be an output of the network."""
@@ -85,7 +83,7 @@ def cut(frozen: GraphDef, request: Request, ends: Ends = OWN_ENDS) -> Cut:
 
     shown = ends.shown()
     whole = graphs.part(frozen, graphs.needed(frozen, (*inputs, *outputs)))
-    graphs.check_frozen(whole)
+    graphs.check_frozen(graphs.part(frozen, between))
     types = _types(whole, (*inputs, *outputs))
     extents = _extents(request, [Declared(shown.get(name, name), types[name].shape) for name in inputs])
 
@@ -121,13 +119,26 @@ def cut(frozen: GraphDef, request: Request, ends: Ends = OWN_ENDS) -> Cut:
 def _names(graph: GraphDef, ends: Ends) -> TensorNames:
     """The tensors that can be endpoints; a tensor that no node reads is an output of the graph."""
     nodes = {node.name: [f"{node.name}:{k}" for k in range(graphs.output_count(graph, node))] for node in graph.node}
-    fed = [tensor for node in graph.node if node.op in _FED for tensor in nodes[node.name]]
+    fed = [tensor for node in graph.node if node.op in graphs.FEEDS for tensor in nodes[node.name]]
     return TensorNames(
         inputs=list(ends.inputs.values()) or fed,
         outputs=list(ends.outputs.values()) or _unread(graph, nodes),
         nodes=nodes,
         values={tensor for tensors in nodes.values() for tensor in tensors},
+        scopes=_scopes(graph, nodes),
     )
+
+
+def _scopes(graph: GraphDef, nodes: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The name of each scope → the tensor of its last node that computes something, in the graph's order."""
+    found: dict[str, str] = {}
+    for node in graph.node:
+        if nodes[node.name] and node.op not in ("Const", "Identity", *graphs.VARIABLES, "ReadVariableOp"):
+            scope = node.name.rpartition("/")[0]
+            while scope:
+                found[scope] = nodes[node.name][0]
+                scope = scope.rpartition("/")[0]
+    return {scope: tensor for scope, tensor in found.items() if scope not in nodes}
 
 
 def _unread(graph: GraphDef, nodes: Mapping[str, Sequence[str]]) -> list[str]:
@@ -138,7 +149,7 @@ def _unread(graph: GraphDef, nodes: Mapping[str, Sequence[str]]) -> list[str]:
         for source, _ in graphs.data_inputs(node):
             readers.setdefault(source, []).append(node.name)
     reached: set[str] = set()
-    waiting = [node.name for node in graph.node if node.op in _FED]
+    waiting = [node.name for node in graph.node if node.op in graphs.FEEDS]
     while waiting:
         name = waiting.pop()
         for reader in readers.get(name, ()):
@@ -156,10 +167,10 @@ def _outputs(request: Request, names: TensorNames, ends: Ends) -> tuple[str, ...
     """The output tensors: those that the user named, else those that the source names, else the graph's own."""
     if request.output_nodes:
         return names.outputs_named([ends.outputs.get(name, name) for name in request.output_nodes])
-    return tuple(ends.outputs.values()) or _own_outputs(names.outputs)
+    return tuple(ends.outputs.values()) or _own_outputs(names.outputs, request)
 
 
-def _own_outputs(own: Sequence[str]) -> tuple[str, ...]:
+def _own_outputs(own: Sequence[str], request: Request) -> tuple[str, ...]:
     """The graph's own outputs: those of its one unread node, or of `Identity`, `Identity_1`, …, which tracing adds.
 
     Raises:
@@ -172,9 +183,18 @@ def _own_outputs(own: Sequence[str]) -> tuple[str, ...]:
         return tuple(match.string for match in sorted(matches, key=lambda match: int(match[1] or 0)))
     if len({graphs.split(name)[0] for name in own}) > 1:
         raise ParamMissingError(
-            f"the graph does not say which are its outputs. Name them with --output_nodes; nothing reads {listed(own)}."
+            f"the graph does not say which are its outputs: nothing reads {listed(own)}. Name one of them, or several:",
+            commands(request, own),
         )
     return tuple(own)
+
+
+def commands(request: Request, outputs: Sequence[str]) -> list[str]:
+    """For each tensor that may be the output, the command that takes it."""
+    parts = ["mindconverter", "--model_file", str(request.model_file)]
+    for option, values in (("--input_nodes", request.input_nodes), ("--shape", request.shapes)):
+        parts += [option, *values] if values else []
+    return [shlex.join([*parts, "--output_nodes", name]) for name in outputs]
 
 
 def _fed(graph: GraphDef, outputs: Sequence[str], candidates: Sequence[str]) -> tuple[str, ...]:

@@ -8,8 +8,7 @@ import numpy as np
 
 from converter.base.files import check_readable
 from converter.frontends.source import Original, Request, Source
-from converter.frontends.tensorflow import graph
-from converter.frontends.tensorflow.graph_source import run_graph, source_of
+from converter.frontends.tensorflow import graph, graph_source, network_source, training
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
 
 _FRONTEND = __name__.rpartition(".")[0]
@@ -18,6 +17,8 @@ _FRONTEND = __name__.rpartition(".")[0]
 
 def load(request: Request) -> Source:
     """Read a frozen TensorFlow graph and translate the part between its endpoints to ONNX.
+
+    In a graph with traces of its training, the network is found and set to inference.
 
     Raises:
         TfRuntimeError: TensorFlow or tf2onnx is not installed, or rejects the graph.
@@ -28,11 +29,15 @@ def load(request: Request) -> Source:
     """
     check_readable(request.model_file)  # TensorFlow takes seconds to import
     with quiet_tensorflow():
-        return source_of(graph.read(request.model_file), request, _FRONTEND, "frozen graph")
+        whole = graph.read(request.model_file)
+        if not training.shows_training(whole):
+            return graph_source.source_of(whole, request, _FRONTEND, "frozen graph")
+        network = training.network_of(whole, (request.input_nodes, request.output_nodes))
+        return network_source.source_of(network, request, _FRONTEND, "frozen graph")
 
 
 def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """Run the frozen graph itself, between any of its tensors.
+    """Run the frozen graph itself, between any of its tensors, its switches set to inference.
 
     Args:
         original: its file is a frozen graph.
@@ -45,4 +50,5 @@ def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]
         SourceRunError: TensorFlow rejects these inputs.
     """
     with quiet_tensorflow():
-        return run_graph(graph.read(original.file), original, feeds)
+        whole = network_source.inference_graph(graph.read(original.file), original)
+        return graph_source.run_graph(whole, original, feeds)

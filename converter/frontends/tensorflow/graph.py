@@ -18,7 +18,18 @@ _FREEZE = (
     "Freeze it: tensorflow.python.framework.convert_to_constants.convert_variables_to_constants_v2(function), then "
     "write .graph.as_graph_def().SerializeToString()."
 )
-_VARIABLES = ("Variable", "VariableV2", "VarHandleOp", "VarIsInitializedOp", "TemporaryVariable")
+VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
+
+FEEDS = (
+    *("Placeholder", "PlaceholderV2", "IteratorGetNext", "IteratorGetNextSync", "OptionalGetValue"),
+    *("QueueDequeue", "QueueDequeueV2", "QueueDequeueMany", "QueueDequeueManyV2", "QueueDequeueUpTo"),
+    *("QueueDequeueUpToV2", "Unstage", "DecodeJpeg", "DecodePng", "DecodeImage", "DecodeBmp", "DecodeRaw", "DecodeCSV"),
+    *("ParseExample", "ParseExampleV2", "ParseSingleExample", "StringToNumber", "LookupTableFind"),
+    *("LookupTableFindV2", "PyFunc", "EagerPyFunc"),
+)
+"""Operators that are inputs of a graph: they return data from outside, or what no network computes."""
+
+_NO_VALUES = (*VARIABLES, "VarIsInitializedOp", "TemporaryVariable")
 _LARGE = 1000
 """Size in bytes of a large constant; constants that TensorFlow's shape inference reads are smaller."""
 
@@ -135,7 +146,7 @@ def check_frozen(graph: GraphDef) -> None:
         ModelLoadingError: it has a variable.
     """
     for node in graph.node:
-        if node.op in _VARIABLES:
+        if node.op in _NO_VALUES:
             raise ModelLoadingError(f"the graph is not frozen: '{node.name}' is a variable without a value. {_FREEZE}")
 
 

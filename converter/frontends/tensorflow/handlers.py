@@ -222,6 +222,23 @@ def _zero_where(index: int, compute: Callable[[Any, Any], str]) -> Handler:
     return handle
 
 
+def _sparse_cross_entropy(graph: Any, node: Any, **kwargs: Any) -> None:
+    """SoftmaxCrossEntropyLoss of each row of scores (N, C), with class indices (N,)."""
+    node.type = "SoftmaxCrossEntropyLoss"
+    node.set_attr("reduction", "none")
+
+
+def _cross_entropy(graph: Any, node: Any, **kwargs: Any) -> None:
+    """The negative sum of labels times the logarithms of the softmax, for each row."""
+    scores, labels = node.input
+    logs = graph.make_node("LogSoftmax", [scores], attr={"axis": -1}).output[0]
+    axis = _constant(graph, node, np.array([-1], np.int64))
+    product = _make(graph, node, "Mul", labels, logs)
+    total = graph.make_node("ReduceSum", [product, axis], attr={"keepdims": 0}).output[0]
+    node.type = "Neg"
+    graph.replace_inputs(node, [total])
+
+
 def _quotient(graph: Any, node: Any) -> str:
     return _make(graph, node, "Div", *node.input)
 
@@ -275,6 +292,8 @@ HANDLERS: Mapping[str, Handler] = {
     "Select": _select,
     "SelectV2": _select,
     "Snapshot": _alias("Identity"),
+    "SoftmaxCrossEntropyWithLogits": _cross_entropy,
+    "SparseSoftmaxCrossEntropyWithLogits": _sparse_cross_entropy,
     "Xdivy": _zero_where(0, _quotient),
     "Xlogy": _zero_where(0, _times_log),
 }

@@ -160,8 +160,23 @@ def test_outputs_that_are_not_certain_are_listed(build):
         tf.nn.relu(x, "score")
         tf.nn.tanh(x, "loss")
 
-    with pytest.raises(ParamMissingError, match=r"--output_nodes; nothing reads 'score:0', 'loss:0'"):
-        build(network)()
+    with pytest.raises(ParamMissingError, match=r"nothing reads 'score:0', 'loss:0'") as caught:
+        build(network)(shapes=["5,4"])
+    start = "--shape 5,4 --output_nodes"
+    assert [line.partition(start)[2] for line in caught.value.details] == [" score:0", " loss:0"]
+
+
+def test_a_name_that_is_a_scope_leads_to_its_last_tensor(build):
+    def network():
+        x = v1.placeholder(tf.float32, [None, 4], "x")
+        for layer in ("dense", "dense_1"):
+            with v1.name_scope(layer):
+                x = tf.nn.bias_add(tf.matmul(x, tf.constant(values(4, 4), name="kernel")), values(4), name="BiasAdd")
+
+    with pytest.raises(BadParamError, match=r"Nearest names: 'dense_1/BiasAdd:0', 'dense/BiasAdd:0'"):
+        build(network)(outputs=["dense_1"])
+    with pytest.raises(BadParamError, match=r"'dense_2' is not in the graph. Nearest names: 'dense_1/BiasAdd:0'"):
+        build(network)(outputs=["dense_2"])
 
 
 @pytest.mark.parametrize(

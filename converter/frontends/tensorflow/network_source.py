@@ -1,0 +1,107 @@
+"""The network of a training graph as a source: its ends chosen, with the user told which, and translated to ONNX."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+
+from converter.base.weight_steps import SOURCE
+from converter.errors import ParamMissingError
+from converter.frontends.endpoints import listed
+from converter.frontends.source import Original, Request, Source
+from converter.frontends.tensorflow import graph_source
+from converter.frontends.tensorflow.cutting import Ends, commands
+from converter.frontends.tensorflow.training import Network, network_of
+from converter.frontends.tensorflow.training.reading import training_of
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+_SWITCHES, _TRAINS = "switches", "trains"
+"""Keys of `Original.options`: the values of switches, and whether the graph always trains."""
+
+
+def source_of(network: Network, request: Request, frontend: str, kind: str, files: Sequence[Path] = ()) -> Source:
+    """Translate the network between the ends that the user named, or those that were found.
+
+    Raises:
+        ParamMissingError: there are several tensors that may be the output; the details have a command for each.
+    """
+    found = network.ends
+    chosen = request if request.output_nodes or not found.outputs else replace(request, output_nodes=found.outputs)
+    if not chosen.output_nodes and found.candidates:
+        raise ParamMissingError(
+            f"the graph has {len(found.candidates)} ends that may be the network's output. Name one, or several:",
+            commands(request, found.candidates),
+        )
+    own = Ends(outputs={name: name for name in found.outputs})
+    whole = type(network.graph)()
+    whole.CopyFrom(network.graph)  # the cut takes the contents of large constants out of the graph
+    source = graph_source.source_of(network.graph, chosen, frontend, kind, ends=own, files=files)
+    _set_momenta(source.model.graph, network.momenta)
+    options = {**source.original.options, _SWITCHES: network.switches, _TRAINS: network.trains}
+    original = replace(source.original, options=options)
+    trained, reasons = training_of(network, source, whole)
+    notes = (*_choice(network, request, source), *_set(network), *network.notes, *source.notes, *reasons)
+    return replace(source, original=original, notes=notes, training=trained)
+
+
+def inference_graph(graph: GraphDef, original: Original) -> GraphDef:
+    """The graph that the process of verification runs: the user's own with its switches set, if it can be."""
+    if original.options.get(_TRAINS):
+        return network_of(graph, (list(original.inputs.values()), list(original.outputs.values()))).graph
+    import tensorflow as tf
+
+    switches = original.options.get(_SWITCHES, {})
+    for node in graph.node:
+        if node.name in switches:
+            dtype = node.attr["dtype"].type
+            value = np.array(switches[node.name], tf.dtypes.as_dtype(dtype).as_numpy_dtype)
+            node.op = "Const"
+            node.attr.clear()
+            del node.input[:]
+            node.attr["dtype"].type = dtype
+            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
+    return graph
+
+
+def _choice(network: Network, request: Request, source: Source) -> list[str]:
+    """What was chosen as ends, and why."""
+    if request.output_nodes:
+        return []
+    why = f"the loss {listed(f'{name}:0' for name in network.losses)} reads" if network.losses else "nothing reads"
+    note = f"Found the output {listed(end.name for end in source.outputs)}, which {why}"
+    if not request.input_nodes:
+        note += f", and the input {listed(end.name for end in source.inputs)}, which meets the first weights"
+    if network.ends.labels:
+        note += f"; {listed(network.ends.labels)} is the label"
+    return [f"{note}. Other ends: --input_nodes, --output_nodes."]
+
+
+def _set(network: Network) -> list[str]:
+    values = ", ".join(f"{name}:0 = {value}" for name, value in network.switches.items())
+    return [f"Set for inference: {values}."] if values else []
+
+
+def _set_momenta(graph: onnx.GraphProto, momenta: Mapping[str, float]) -> None:
+    """Give each batch norm the momentum with which the graph moves its statistics."""
+    names = {tensor.name: _source_name(tensor) for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "BatchNormalization" and not node.domain:
+            momentum = momenta.get(names.get(node.input[3], ""))
+            if momentum is not None:
+                kept = [attribute for attribute in node.attribute if attribute.name != "momentum"]
+                del node.attribute[:]
+                node.attribute.extend([*kept, onnx.helper.make_attribute("momentum", round(momentum, 7))])
+
+
+def _source_name(tensor: onnx.TensorProto) -> str:
+    notes = {entry.key: entry.value for entry in tensor.metadata_props}
+    name = json.loads(notes[SOURCE])["name"] if SOURCE in notes else tensor.name
+    return str(name).removesuffix(":0")

@@ -1,0 +1,247 @@
+"""The optimizer of a training graph: its class, its hyperparameters, what it does to gradients before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from converter.frontends.endpoints import listed
+from converter.frontends.tensorflow import graph as graphs
+from converter.frontends.tensorflow.training.flow import Flow
+from converter.frontends.tensorflow.training.freeze import Values
+from converter.frontends.tensorflow.training.scalars import Numbers, Scalars
+from converter.frontends.tensorflow.training.schedule import counters_of, rounded, schedule_of
+from converter.frontends.training import Clipping, Optimizer
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework.node_def_pb2 import NodeDef
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """What the inputs of TensorFlow's operator are, by position; the first is the variable.
+
+    https://www.tensorflow.org/api_docs/python/tf/raw_ops/ApplyAdam, and so on.
+
+    Attributes:
+        name: MindSpore's class.
+        rate, gradient: the positions of the learning rate and of the gradient.
+        numbers: MindSpore's name of a hyperparameter → position.
+        state: MindSpore's name of a state → position.
+        fixed: hyperparameters that the operator implies.
+    """
+
+    name: str
+    rate: int
+    gradient: int
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    state: Mapping[str, int] = field(default_factory=dict)
+    fixed: Mapping[str, bool] = field(default_factory=dict)
+
+
+_RULES: Mapping[str, _Rule] = {
+    "GradientDescent": _Rule("SGD", 1, 2),
+    "Momentum": _Rule("Momentum", 2, 3, {"momentum": 4}, {"moments": 1}),
+    "Adam": _Rule("Adam", 5, 9, {"beta1": 6, "beta2": 7, "eps": 8}, {"moment1": 1, "moment2": 2}),
+    "RMSProp": _Rule("RMSProp", 3, 7, {"decay": 4, "momentum": 5, "epsilon": 6}, {"mean_square": 1, "moment": 2}),
+    "CenteredRMSProp": _Rule(
+        "RMSProp",
+        4,
+        8,
+        {"decay": 5, "momentum": 6, "epsilon": 7},
+        {"mean_grad": 1, "mean_square": 2, "moment": 3},
+        {"centered": True},
+    ),
+    "Adagrad": _Rule("Adagrad", 2, 3, {}, {"accum": 1}),
+    "Adadelta": _Rule("Adadelta", 3, 6, {"rho": 4, "epsilon": 5}, {"accum": 1, "accum_update": 2}),
+}
+_APPLY = re.compile(r"(?:Resource)?(Sparse)?Apply(\w+?)(V2)?")
+
+
+@dataclass(frozen=True)
+class _Step:
+    """The update of one variable."""
+
+    node: NodeDef
+    rule: _Rule
+    variable: str
+    sparse: bool
+
+
+def optimizer_of(flow: Flow, known: Numbers, values: Values | None, notes: list[str]) -> Optimizer | None:
+    """Read the optimizer; None if there is none that MindSpore has.
+
+    Args:
+        flow: the training graph.
+        known: the values of switches in training.
+        values: the values of its variables.
+        notes: sentences for the user are added.
+    """
+    steps = list(_steps(flow))
+    names = {step.rule.name for step in steps}
+    if len(names) != 1:
+        return None
+    settings = {**known, **_settings(flow, values)}
+    scalars = Scalars(flow, settings)
+    first = next((step for step in steps if not step.sparse), steps[0])
+    numbers: dict[str, float | bool] = dict(first.rule.fixed)
+    for name, position in first.rule.numbers.items() if not first.sparse else ():
+        number = scalars.number(first.node.input[position])
+        if number is None:
+            notes.append(f"The graph does not say the optimizer's {name}: it has MindSpore's default.")
+        else:
+            numbers[name] = rounded(number)
+    if first.node.attr["use_nesterov"].b:
+        numbers["use_nesterov"] = True
+    if first.rule.name == "Adagrad":
+        numbers["accum"] = _initial(flow, first.node.input[1], scalars)
+    rates = {graphs.split(step.node.input[step.rule.rate])[0] for step in steps if step.rule is first.rule}
+    if len(rates) > 1:
+        notes.append("Weights have different learning rates in the graph; the script trains all with the first one.")
+    rate = schedule_of(flow, first.node.input[first.rule.rate], settings)
+    if rate.kind == "unknown":
+        fed = graphs.split(first.node.input[first.rule.rate])[0]
+        notes.append(f"The graph does not say the learning rate ('{fed}'): {rate.numbers['value']} is a guess.")
+    sparse = [step.variable for step in steps if step.sparse]
+    if sparse and first.rule.state:
+        notes.append(f"The graph updates only those rows of {listed(sparse)} that were read; the script, all rows.")
+    trained = {step.variable for step in steps} | _with_state(flow, {step.variable for step in steps}, first)
+    return Optimizer(
+        first.rule.name,
+        numbers,
+        rate,
+        trained=frozenset(_name(values, variable) for variable in trained),
+        clipping=_clipping(flow, first, scalars),
+        state=_state(flow, steps, values),
+        counters=_counters(first, flow, values, numbers),
+        step=_taken(flow, values),
+    )
+
+
+def _steps(flow: Flow) -> Iterator[_Step]:
+    for node in flow.graph.node:
+        match = _APPLY.fullmatch(node.op)
+        rule = _RULES.get(match[2]) if match else None
+        if match and rule is not None:
+            yield _Step(node, rule, flow.origin(node.input[0]).name, bool(match[1]))
+
+
+def _name(values: Values | None, variable: str) -> str:
+    return values.name(variable) if values is not None else variable
+
+
+def _settings(flow: Flow, values: Values | None) -> dict[str, Any]:
+    """The values of numbers in variables that no optimizer counts: `lr` as a variable."""
+    found: dict[str, Any] = {}
+    counters = counters_of(flow)
+    for node in flow.graph.node if values is not None else ():
+        if node.op in graphs.VARIABLES and not node.attr["shape"].shape.dim and values is not None:
+            value = values.get(node.name) if node.name not in counters else None
+            if value is not None and value.size == 1 and value.dtype.kind == "f":
+                found[node.name] = value
+    return found
+
+
+def _initial(flow: Flow, tensor: str, scalars: Scalars) -> float:
+    """The number that a state begins with; 0.1 is TensorFlow's default."""
+    variable = flow.origin(tensor).name
+    for node in flow.written_to(variable):
+        if node.op in ("Assign", "AssignVariableOp"):
+            value = scalars.value(node.input[1])
+            source = flow.origin(node.input[1])
+            if value is None and source.op == "Fill":
+                value = scalars.value(source.input[1])
+            if value is not None and np.unique(value).size == 1:
+                return rounded(float(np.ravel(value)[0]))
+    return 0.1
+
+
+def _with_state(flow: Flow, variables: set[str], step: _Step) -> set[str]:
+    """Variables with a state of the same optimizer, which are updated row by row: `embedding` has `embedding/Adam`."""
+    if not step.rule.state:
+        return set()
+    state = flow.origin(step.node.input[min(step.rule.state.values())]).name
+    if not state.startswith(f"{step.variable}/"):
+        return set()
+    end = state[len(step.variable) :]
+    return {
+        name.removesuffix(end)
+        for name in flow.nodes
+        if name.endswith(end) and name.removesuffix(end) in flow.nodes and name.removesuffix(end) not in variables
+    }
+
+
+def _state(flow: Flow, steps: list[_Step], values: Values | None) -> dict[str, dict[str, Callable[[], np.ndarray]]]:
+    """What the checkpoint has of the optimizer's state."""
+    found: dict[str, dict[str, Callable[[], np.ndarray]]] = {}
+    for step in steps if values is not None else ():
+        for name, position in step.rule.state.items():
+            state = flow.origin(step.node.input[position]).name
+            if values is not None and values.has(state):
+                found.setdefault(name, {})[values.name(step.variable)] = partial(_read, values, state)
+    return found
+
+
+def _read(values: Values, variable: str) -> np.ndarray:
+    value = values.get(variable)
+    assert value is not None, variable
+    return value
+
+
+def _counters(step: _Step, flow: Flow, values: Values | None, numbers: Mapping[str, float | bool]) -> dict[str, float]:
+    """Adam's powers of beta: TensorFlow multiplies them after a step, MindSpore before it."""
+    found = {}
+    if step.rule.name == "Adam" and values is not None and not step.sparse:
+        for name, position in (("beta1", 3), ("beta2", 4)):
+            power = values.get(flow.origin(step.node.input[position]).name)
+            if power is not None and numbers.get(name):
+                found[f"{name}_power"] = float(power) / float(numbers[name])
+    return found
+
+
+def _taken(flow: Flow, values: Values | None) -> int:
+    """The number of steps that were taken."""
+    for name in counters_of(flow) if values is not None else ():
+        value = values.get(name) if values is not None else None
+        if value is not None:
+            return int(value)
+    return 0
+
+
+def _clipping(flow: Flow, step: _Step, scalars: Scalars) -> Clipping | None:
+    """How the gradient is clipped before it is applied."""
+    node = flow.origin(step.node.input[step.rule.gradient])
+    if node.op in ("Maximum", "Minimum", "ClipByValue"):
+        limits = [scalars.number(name) for name in node.input if name[0] != "^"]
+        inner = next((flow.origin(n) for n, limit in zip(node.input, limits, strict=False) if limit is None), node)
+        limits += [scalars.number(name) for name in inner.input if name[0] != "^"] if inner is not node else []
+        found = sorted(limit for limit in limits if limit is not None)
+        if len(found) >= 2:
+            return Clipping("value", (rounded(found[0]), rounded(found[-1])))
+    above = _near(flow, node)
+    for other in above:
+        if other.op in ("Minimum", "Maximum"):
+            limit = next((n for n in map(scalars.number, other.input[:2]) if n is not None), None)
+            if limit:
+                if other.op == "Maximum":
+                    return Clipping("norm", (rounded(limit),))
+                return Clipping("global_norm", (rounded(1 / limit),))
+    return None
+
+
+def _near(flow: Flow, node: NodeDef, depth: int = 6) -> list[NodeDef]:
+    """The nodes of clipping above a gradient, nearest first."""
+    found, level = [], [node]
+    for _ in range(depth):
+        below = []
+        for one in level:
+            found.append(one)
+            if re.search(r"(^|/)clip_by_\w+", one.name):
+                below += [flow.origin(name) for name in one.input if name[0] != "^"]
+        level = below
+    return found
