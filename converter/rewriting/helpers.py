@@ -43,19 +43,23 @@ def written() -> dict[str, tuple[str, frozenset[str], int]]:
 
 def available(rows: Mapping[str, Row]) -> frozenset[str]:
     """Every name that the helper module can have."""
-    return frozenset(written()) | frozenset(
-        name.rpartition(".")[2] for name, row in rows.items() if row.use in ("layer", "call") and adapter_of(name, row)
-    )
+    return frozenset(written()) | frozenset(_adapters(rows))
+
+
+def _adapters(rows: Mapping[str, Row]) -> dict[str, str]:
+    """The adapters of layers and functions by their short names; of two with one name the first."""
+    found: dict[str, str] = {}
+    for name, row in rows.items():
+        short = name.rpartition(".")[2]
+        if row.use in ("layer", "call") and short not in found and (text := adapter_of(name, row)):
+            found[short] = text
+    return found
 
 
 def text_of(names: set[str], rows: Mapping[str, Row]) -> str:
     """The text of the helper module with these names, and what they need."""
     own = written()
-    by_name = {
-        name.rpartition(".")[2]: (name, row)
-        for name, row in reversed(list(rows.items()))
-        if row.use in ("layer", "call")
-    }
+    made = _adapters(rows)
     wanted: dict[str, tuple[str, int]] = {}
     waiting = sorted(names)
     while waiting:
@@ -66,9 +70,9 @@ def text_of(names: set[str], rows: Mapping[str, Row]) -> str:
             text, used, place = own[name]
             wanted[name] = text, place
             waiting += [each for each in used if each in own and each != name]
-        elif name in by_name and (text_or_none := adapter_of(*by_name[name])):
-            wanted[name] = text_or_none, len(own) + len(wanted)
-            tree = ast.parse(text_or_none)
+        elif name in made:
+            wanted[name] = made[name], len(own) + len(wanted)
+            tree = ast.parse(made[name])
             waiting += [each.id for each in ast.walk(tree) if isinstance(each, ast.Name) and each.id in own]
     ordered = sorted(wanted, key=lambda name: wanted[name][1])
     bodies = list(dict.fromkeys(wanted[name][0] for name in ordered))
@@ -80,7 +84,9 @@ def text_of(names: set[str], rows: Mapping[str, Row]) -> str:
 
 def _imports(text: str) -> str:
     used = {each.id for each in ast.walk(ast.parse(text)) if isinstance(each, ast.Name)}
-    lines = [f"import {name}" for name in ("functools", "itertools", "math", "operator", "sys") if name in used]
+    lines = [
+        f"import {name}" for name in ("contextlib", "functools", "itertools", "math", "operator", "sys") if name in used
+    ]
     if lines:
         lines.append("")
     if "np" in used:

@@ -118,8 +118,9 @@ class _Walker:
     def name(self, module: str, name: str) -> None:
         """What `from module import name` needs."""
         if self._project.path_of(f"{module}.{name}") is not None:
-            bound = self._project.module(module)
-            if bound is None or name not in bound.module.names:
+            package = self._project.module(module)
+            bindings = package.module.names.get(name, []) if package is not None else []
+            if all(each.target == f"{module}.{name}" for each in bindings):  # a package may import its own modules
                 self.whole(f"{module}.{name}")
                 self._walk.partial.setdefault(module, set())
                 return

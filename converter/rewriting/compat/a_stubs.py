@@ -23,6 +23,17 @@ class missing:
             return missing(f"{self._name}(...)")
         raise NotImplementedError(f"{self._name} of PyTorch was not converted; the report says what to do.")
 
+    def __getitem__(self, key):
+        return missing(f"{self._name}[…]")
+
+    def __or__(self, other):
+        return object
+
+    __ror__ = __or__
+
+    def __fspath__(self):
+        return self._name
+
     def __repr__(self):
         return f"<{self._name}, not converted>"
 
