@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converter.weights import mapping_file, readers
+from converter.weights import mapping_file, readers, writers
 from converter.weights.cells import made_by, network_of, parameters_of
 from converter.weights.layouts import Framework
 from converter.weights.making import entries_of, parameters_from
@@ -26,4 +26,5 @@ __all__ = [
     "parameters_of",
     "propose",
     "readers",
+    "writers",
 ]

@@ -16,11 +16,13 @@ from converter.commands import terminal
 from converter.commands.terminal import EXIT_DIFFERS, EXIT_DONE
 from converter.commands.terminal.progress import Lines, progress_bar
 from converter.commands.terminal.quiet import quiet, verbose
+from converter.commands.weights import help_texts
 from converter.errors import BaseConverterError, ConverterError
 
 if TYPE_CHECKING:
     from converter.artifacts import TensorSpec
     from converter.commands.weights.compare import Difference
+    from converter.commands.weights.export import Exported
     from converter.commands.weights.remap import Remapped
 
 _Outcome: TypeAlias = tuple[int | ConverterError, Callable[[], None]]
@@ -33,104 +35,25 @@ _FOLDED = (
     "model was exported, the checkpoint is wrong: export the newer weights in the same way, and remap from that file."
 )
 
-_DESCRIPTION = "Weights by hand: what a file holds, a checkpoint from newer weights, two checkpoints side by side."
-
-_EPILOG = """\
-exit status:
-  0  done; for compare: the checkpoints are the same
-  1  an error, on stderr as: [WeightMatchError] code: 5000000, msg: what happened. Nothing is written
-  2  wrong usage of the command
-  3  compare: the checkpoints differ
-
-`mindconverter-weights COMMAND --help` has examples.
-"""
-
-_KINDS = """\
-FILE is one of
-  .onnx                  an ONNX model (its external data beside it)
-  .pb                    a frozen TensorFlow graph
-  PREFIX, .index, folder a TensorFlow checkpoint, or a SavedModel's variables
-  .keras, .h5            a Keras model, or its weights
-  .pt, .pth, .bin        tensors that torch.save wrote; no code of the file is run
-  .safetensors, .npz
-  .index.json, folder    weights in several files
-  .ckpt                  a checkpoint of MindSpore's
-"""
-
-_LIST = f"""\
-{_KINDS}
-examples:
-  mindconverter-weights list resnet50.onnx
-  mindconverter-weights list training/model.ckpt-20000
-  mindconverter-weights list --json out/resnet50.ckpt
-"""
-
-_REMAP = f"""\
-The weight map that mindconverter wrote beside the script says which tensor each parameter comes from, and through which
-steps. Here they are done again on newer weights of the same network.
-
-{_KINDS}
---rename names a file with lines of the form: pattern -> replacement. The pattern is a regular expression that must
-match a whole name of the source; the replacement is the name in the weight map, where \\1 is the pattern's first group.
-The first line that matches counts; a name that none matches stays. # begins a comment.
-  # the names of training -> the names in the frozen graph
-  (.*)/kernel/ExponentialMovingAverage -> \\1/kernel
-  state_dict\\.model\\.(.*) -> \\1
-
-examples:
-  mindconverter-weights remap --weight_map out/weight_map_of_net.json --source newer.onnx --output newer.ckpt
-  mindconverter-weights remap --weight_map out/weight_map_of_net.json --source training/model.ckpt-20000 \\
-      --rename names.txt --output newer.ckpt
-  mindconverter-weights remap --weight_map out/weight_map_of_net.json --source net.pth --base out/net.ckpt \\
-      --output newer.ckpt
-"""
-
-_MATCH = f"""\
-The network is your own, in MindSpore; the weights are a file of any framework. Both lists are printed, and for every
-parameter the tensor that it is made of, how sure that is, and why: certain, likely, ambiguous (several tensors fit and
-no name decides) or missing. The checkpoint is written when nothing is ambiguous or missing, with its weight map and the
-mapping beside it; `remap` then takes later weights of the same source.
-
-{_KINDS}
---mapping names a file that you edit, a line for each parameter: "parameter" = "tensor | step". It is written if it does
-not exist, and read if it does. A tensor with a ? is a guess; take the ? away to confirm it.
-
-examples:
-  mindconverter-weights match --source lenet.ckpt --network mynet.nets:LeNet5 --output lenet5.ckpt
-  mindconverter-weights match --source net.pth --network "mynet.nets:ResNet(depth=18)" --mapping net.toml \\
-      --output net.ckpt
-"""
-
-_COMPARE = """\
-Both are checkpoints of MindSpore's, .ckpt or .safetensors. Relative differences are relative to the larger of the two
-magnitudes.
-
-exit status: 0 the same, 3 they differ
-
-examples:
-  mindconverter-weights compare out/net.ckpt newer.ckpt
-  mindconverter-weights compare --json out/net.ckpt out/net.safetensors
-"""
-
 
 def parser() -> argparse.ArgumentParser:
     """The argument parser of the command."""
     command = argparse.ArgumentParser(
         "mindconverter-weights",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
+        description=help_texts.DESCRIPTION,
+        epilog=help_texts.EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     command.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = command.add_subparsers(metavar="COMMAND", required=True)
 
-    listing = _subcommand(commands, "list", "list the tensors of a file", _LIST, _list, ("read",))
+    listing = _subcommand(commands, "list", "list the tensors of a file", help_texts.LIST, _list, ("read",))
     listing.add_argument("file", type=Path, metavar="FILE")
     _add_output_options(listing)
 
     purpose = "make a MindSpore checkpoint of newer weights"
-    again = _subcommand(commands, "remap", purpose, _REMAP, _remap, ("read", "write"))
+    again = _subcommand(commands, "remap", purpose, help_texts.REMAP, _remap, ("read", "write"))
     again.add_argument("--weight_map", type=Path, required=True, metavar="MAP.json", help="weight_map_of_NAME.json")
     again.add_argument("--source", type=Path, required=True, metavar="FILE", help="the newer weights")
     again.add_argument(
@@ -146,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     terminal.add_verbosity(again)
 
     purpose = "make the checkpoint of a network of your own from the weights of another framework"
-    own = _subcommand(commands, "match", purpose, _MATCH, _match, ("read", "match", "write"))
+    own = _subcommand(commands, "match", purpose, help_texts.MATCH, _match, ("read", "match", "write"))
     own.add_argument("--source", type=Path, required=True, metavar="FILE", help="the weights")
     own.add_argument(
         "--network", required=True, metavar="CALL", help="what makes the network: PACKAGE.MODULE:CALLABLE[(literals)]"
@@ -161,8 +84,19 @@ def parser() -> argparse.ArgumentParser:
     own.add_argument("--project_path", type=Path, metavar="DIR", help="a folder to search the module in first")
     _add_output_options(own)
 
+    purpose = "take a MindSpore checkpoint back to the names and layouts of its source"
+    back = _subcommand(commands, "export", purpose, help_texts.EXPORT, _export, ("read", "compute", "write"))
+    back.add_argument("checkpoint", type=Path, metavar="CKPT")
+    back.add_argument("--weight_map", type=Path, required=True, metavar="MAP.json", help="weight_map_of_NAME.json")
+    back.add_argument("--to", required=True, choices=("torch", "tensorflow", "safetensors"), help="the kind of file")
+    back.add_argument("--output", type=Path, required=True, metavar="NEW", help="the file to write")
+    back.add_argument(
+        "--base", type=Path, metavar="FILE", help="the source's own weights: what the weight map does not name is kept"
+    )
+    terminal.add_verbosity(back)
+
     purpose = "compare two MindSpore checkpoints"
-    pair = _subcommand(commands, "compare", purpose, _COMPARE, _compare, ("read", "compare"))
+    pair = _subcommand(commands, "compare", purpose, help_texts.COMPARE, _compare, ("read", "compare"))
     pair.add_argument("first", type=Path, metavar="A")
     pair.add_argument("second", type=Path, metavar="B")
     _add_output_options(pair)
@@ -264,6 +198,29 @@ def _match(options: argparse.Namespace, stages: Stages) -> _Outcome:
     found = match(settings, stages)
     status = found.error or EXIT_DONE
     return status, partial(_print_json, as_json(found)) if options.json else partial(print_matched, found, settings)
+
+
+def _export(options: argparse.Namespace, stages: Stages) -> _Outcome:
+    from converter.commands.weights.export import export
+
+    done = export(options.checkpoint, options.weight_map, options.to, options.output, options.base, stages)
+    return EXIT_DONE, partial(_print_exported, options, done)
+
+
+def _print_exported(options: argparse.Namespace, done: Exported) -> None:
+    lines = [("Made", f"{_count(done.made, 'tensor')} of {options.checkpoint}")]
+    kept = [name for name in done.kept if name not in dict(done.tied)]
+    if kept:
+        lines.append(("Kept", f"{_count(len(kept), 'tensor')} of {options.base}: {_some(kept)}"))
+    if done.tied:
+        pairs = [f"{name} (that of {other})" for name, other in done.tied]
+        lines.append(("Shared", f"{_count(len(pairs), 'tensor')}: {_some(pairs)}"))
+    if done.merged:
+        lines.append(("Added", f"to the first bias, since the source has one bias: {_some(done.merged)}"))
+    if done.unused:
+        lines.append(("Not used", f"{_count(len(done.unused), 'parameter')}: {_some(done.unused)}"))
+    for label, text in (*lines, ("Written", str(options.output))):
+        print(f"{label:<10} {terminal.printable(text)}")
 
 
 def _compare(options: argparse.Namespace, stages: Stages) -> _Outcome:

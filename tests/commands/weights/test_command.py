@@ -170,7 +170,15 @@ def test_wrong_usage(capfd, arguments):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list", "--help"], ["remap", "--help"], ["compare", "--help"], ["match", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["list", "--help"],
+        ["remap", "--help"],
+        ["compare", "--help"],
+        ["match", "--help"],
+        ["export", "--help"],
+    ],
 )
 def test_help(capfd, arguments):
     with pytest.raises(SystemExit) as error:

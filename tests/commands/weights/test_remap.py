@@ -68,29 +68,6 @@ def test_the_same_source_gives_the_same_file(tmp_path, name):
     assert (done.kept, done.statistics) == ((), ())
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """A network of torch's and what became of it: (network, weight map, checkpoint)."""
-    torch = pytest.importorskip("torch", reason="needs torch, which is optional")
-
-    class Network(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.conv = torch.nn.Conv1d(3, 8, 3)
-            self.norm = torch.nn.BatchNorm1d(8)
-            self.lstm = torch.nn.LSTM(8, 7, batch_first=True)
-            self.fc = torch.nn.Linear(7, 7)
-
-        def forward(self, x):
-            return self.fc(self.lstm(self.norm(self.conv(x)).transpose(1, 2))[0])
-
-    folder = tmp_path_factory.mktemp("torch")
-    network = Network().eval()
-    torch.onnx.export(network, (torch.zeros(1, 3, 9),), folder / "net.onnx", dynamo=True, optimize=False, verbose=False)
-    torch.save(network.state_dict(), folder / "net.pth")
-    return network, folder / "net.pth", *translated(folder / "net.onnx", folder)
-
-
 def test_a_torch_state_gives_the_same_file(exported, tmp_path):
     _, state, weights, before = exported
     again(weights, state, tmp_path / "again.ckpt")
