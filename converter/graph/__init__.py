@@ -5,7 +5,17 @@ from __future__ import annotations
 from converter.graph.annotations import OPSET, is_folded, refusal_of, varying_axes
 from converter.graph.external_data import map_external_data
 from converter.graph.provenance import merged_nodes_of, operator_of
-from converter.graph.queries import attribute, axes_of, is_float, is_internal, number_of, numbers_of, rank_of, shape_of
+from converter.graph.queries import (
+    attribute,
+    axes_of,
+    count_uses,
+    is_float,
+    is_internal,
+    number_of,
+    numbers_of,
+    rank_of,
+    shape_of,
+)
 from converter.graph.save import save_model
 from converter.graph.shape_inference import without_large_tensors
 from converter.graph.snapshot import SourceGraph, SourceValue, source_graph
@@ -23,6 +33,7 @@ __all__ = [
     "all_nodes",
     "attribute",
     "axes_of",
+    "count_uses",
     "has_trait",
     "is_float",
     "is_folded",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -48,9 +49,22 @@ def is_weight(value: ir.Value) -> bool:
     return False
 
 
+def count_uses(value: ir.Value) -> int:
+    """How often nodes read a value.
+
+    `Value.uses` copies all uses: quadratic time if each of the nodes that read one constant asks for them.
+    """
+    return len(value._uses)
+
+
+def readers_of(value: ir.Value) -> Iterator[ir.Node]:
+    """The nodes that read a value, one by one: for a search that ends early. The graph may not change meanwhile."""
+    return (use.node for use in value._uses)
+
+
 def is_internal(value: ir.Value) -> bool:
     """Whether a value has exactly one use, and is no graph output."""
-    return not value.is_graph_output() and len(value.uses()) == 1
+    return not value.is_graph_output() and count_uses(value) == 1
 
 
 def number_of(value: ir.Value | None) -> float | None:

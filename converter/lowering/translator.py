@@ -7,6 +7,7 @@ that raises when it is executed, and its record says what to do. Every node that
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,8 +20,8 @@ from converter import shapes
 from converter.base.scope import Scope
 from converter.base.stages import Each
 from converter.base.weight_steps import MOST_STEPS, Step, joined, reshape, transpose
-from converter.graph import Trait, has_trait, is_folded, merged_nodes_of, operator_of, refusal_of
-from converter.graph.hints import assigned_name, is_fixed, origin_of, scopes
+from converter.graph import Trait, count_uses, has_trait, is_folded, merged_nodes_of, operator_of, refusal_of
+from converter.graph.hints import assigned_names, is_fixed, origin_of, scopes
 from converter.lowering.context import Unsupported
 from converter.lowering.members import Members
 from converter.lowering.node import Node, Operand
@@ -75,6 +76,7 @@ class Translator:
         self._scopes: tuple[Scope, ...] = ()
         self._deferred: dict[ir.Node, Record] = {}
         self._twins: list[tuple[Record, Record]] = []
+        self._assigned_names = functools.lru_cache(maxsize=1)(assigned_names)  # asked for each output of a node
         self.members = Members(self.cell.members)
 
     def program(self, graph: ir.Graph, each: Each = iter) -> Program:
@@ -168,7 +170,7 @@ class Translator:
 
     def variable(self, node: ir.Node, index: int) -> Variable:
         """A new variable for an output of a node."""
-        name, path = assigned_name(node, index), scopes.dotted(self._scopes)
+        name, path = self._assigned_names(node)[index], scopes.dotted(self._scopes)
         hint = name or scopes.variable_hint(node, index)
         return Variable(hint, dims_of(node.outputs[index].shape), path, assigned=name is not None)
 
@@ -213,7 +215,7 @@ class Translator:
     def _reshaped_weight(self, node: ir.Node) -> Weight | None:
         """The weight that a view of a constant produces: the view becomes a weight step. None for any other node."""
         source, output = node.inputs[0] if node.inputs else None, node.outputs[0]
-        if not has_trait(node, Trait.VIEW) or source is None or len(source.uses()) > 1 or output.shape is None:
+        if not has_trait(node, Trait.VIEW) or source is None or count_uses(source) > 1 or output.shape is None:
             return None
         known = source.const_value is not None
         if source in self.views:

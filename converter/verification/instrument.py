@@ -90,19 +90,18 @@ class _Instrumenter(Translator):
             self._probe(node)
 
     def _probe(self, node: ir.Node) -> None:
-        number, records = len(self.probes), len(self.records)
+        number, records, place = len(self.probes), len(self.records), len(self.block.statements)
         operator, name = _record_of(node)
         read = {value: item for value in values_read_by(node) if (item := self._written(value)) is not None}
         inputs = tuple((value.name or "", _element_type(value)) for value in read)
         probe = Probe(name, operator, next((value.name for value in node.outputs if value.name), ""), inputs)
         self.probes.append(probe)
-        before = Assign((), invoke(BEFORE, number, tuple(read.values())))
-        self.emit(before)
+        self.emit(Assign((), invoke(BEFORE, number, tuple(read.values()))))
         super()._translate(node)
         outputs = {i: value for i, value in enumerate(node.outputs) if value.name}
         made = {i: item for i, value in outputs.items() if (item := self._written(value)) is not None}
         if not made:  # the node became a weight step, or has no consumer
-            self.block.statements.remove(before)
+            del self.block.statements[place]
             return
         converted = all(record.converted for record in self.records[records : records + 1])
         names = tuple((i, outputs[i].name or "") for i in made)

@@ -39,30 +39,30 @@ def split_into_cells(text: str) -> str:
     construct = next(node for node in network.body if isinstance(node, ast.FunctionDef) and node.name == "construct")
     cells, body = [], []
     known = {argument.arg for argument in construct.args.args}
-    remaining = list(construct.body)
-    while remaining:
-        number = _number(remaining[0], BEFORE)
-        end = next((i for i, other in enumerate(remaining) if _number(other, AFTER) == number), 0) if number else 0
-        inner = [_Plain().visit(statement) for statement in remaining[1:end]]
-        if number is None or not inner:
-            body.append(remaining.pop(0))
-        else:
-            cell, call = _cell_of(number, inner, known, remaining[end:])
+    statements = construct.body
+    ends = {_number(statement, AFTER): position for position, statement in enumerate(statements)}
+    last = {name: position for position, statement in enumerate(statements) for name in _names([statement], ast.Load)}
+    position = 0
+    while position < len(statements):
+        number = _number(statements[position], BEFORE)
+        end = 0 if number is None else ends.get(number, 0)
+        inner = [_Plain().visit(statement) for statement in statements[position + 1 : end]]
+        body.append(statements[position])
+        position += 1
+        if number is not None and inner:
+            outputs = [name for name in dict.fromkeys(_names(inner, ast.Store)) if last.get(name, -1) >= end]
+            cell, call = _cell_of(number, inner, known, outputs)
             cells.append(cell)
-            body += [remaining[0], call]
-            del remaining[:end]
+            body.append(call)
+            position = end
         known |= set(_names(body[-1:], ast.Store))
     construct.body = body
     return ast.unparse(ast.fix_missing_locations(ast.Module([*tree.body, *cells], [])))
 
 
-def _cell_of(
-    number: str, body: list[ast.stmt], known: set[str], later: Sequence[ast.stmt]
-) -> tuple[ast.stmt, ast.stmt]:
-    """A node's Cell, and the statement that calls it."""
-    needed = set(_names(later, ast.Load))
+def _cell_of(number: str, body: list[ast.stmt], known: set[str], outputs: Sequence[str]) -> tuple[ast.stmt, ast.stmt]:
+    """A node's Cell, and the statement that calls it; `outputs` are the variables that later statements read."""
     inputs = [name for name in dict.fromkeys(_names(body, ast.Load)) if name in known and name != "self"]
-    outputs = [name for name in dict.fromkeys(_names(body, ast.Store)) if name in needed]
     members = dict.fromkeys(
         node.attr
         for statement in body

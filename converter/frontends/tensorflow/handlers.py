@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from converter.base.bounded import follows
+
 Handler = Callable[..., None]
 
 _OF_EXTENTS = ("Add", "AddV2", "ConcatV2", "Concat", "Max", "Maximum", "Mul", "Pack")
@@ -141,21 +143,18 @@ def _is_integer(graph: Any, node: Any) -> bool:
 
 def _is_extent(node: Any) -> bool:
     """Whether a value is computed from shapes and constants, and never negative."""
-    pending = [node]
-    for _ in range(_MOST_STEPS):
-        if not pending:
-            return True
-        node = pending.pop()
-        if node.is_const():
-            if not (node.get_tensor_value(as_list=False) >= 0).all():
-                return False
-        elif node.type in _OF_EXTENTS:
-            pending += node.inputs
-        elif node.type in _PARTS:
-            pending.append(node.inputs[0])
-        elif node.type not in ("Shape", "Size"):
-            return False
-    return False
+    return follows(node, _operands_of_extent, _MOST_STEPS)
+
+
+def _operands_of_extent(node: Any) -> list[Any] | None:
+    """The operands of arithmetic on extents, which must be extents; none if it is one by itself, None if unknown."""
+    if node.is_const():
+        return [] if (node.get_tensor_value(as_list=False) >= 0).all() else None
+    if node.type in _OF_EXTENTS:
+        return list(node.inputs)
+    if node.type in _PARTS:
+        return [node.inputs[0]]
+    return [] if node.type in ("Shape", "Size") else None
 
 
 def _area(graph: Any, node: Any, **kwargs: Any) -> None:

@@ -8,7 +8,7 @@ import onnx_ir as ir
 from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, constant, named, op
 from converter.graph.fusions.rewrite import Builder, Fusion
-from converter.graph.queries import is_float, shape_of
+from converter.graph.queries import count_uses, is_float, shape_of
 
 
 def convolution_plus_bias(x: Pattern, weight: Pattern, bias: Pattern, y: Pattern) -> Pattern:
@@ -26,7 +26,7 @@ def convolution_with_bias(builder: Builder, x: ir.Value, weight: ir.Value, bias:
     node, extents, biases = y.producer(), shape_of(y), shape_of(bias)
     if node is None or not extents or not biases or not is_float(bias):
         raise NoMatch("the shape of its output is unknown, or its bias is a single number, or of integers")
-    if len(bias.uses()) > 1:
+    if count_uses(bias) > 1:
         raise NoMatch("its bias is read elsewhere too")
     channels, around = extents[1], len(extents) - 2
     if not isinstance(channels, int) or biases not in ((channels, *(1,) * around), (1, channels, *(1,) * around)):

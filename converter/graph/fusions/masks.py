@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from converter.base.bounded import follows
 from converter.graph.fusions.broadcasts import narrow
 from converter.graph.fusions.pattern import Pattern, named, op
 from converter.graph.fusions.rewrite import Builder, Fusion
@@ -151,15 +152,7 @@ def keep_other_condition(builder: Builder, a: ir.Value, b: ir.Value, y: ir.Value
 
 def is_true(value: ir.Value | None) -> bool:
     """Whether all elements of a condition are true: of a constant, or of `position >= 0`."""
-    pending = [value]
-    for _ in range(_FARTHEST):
-        if not pending:
-            return True
-        conditions = _conditions_of(pending.pop())
-        if conditions is None:
-            return False
-        pending += conditions
-    return False
+    return follows(value, _conditions_of, _FARTHEST)
 
 
 def _conditions_of(value: ir.Value | None) -> Sequence[ir.Value | None] | None:

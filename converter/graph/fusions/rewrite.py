@@ -17,7 +17,7 @@ from converter.graph.constants import new_initializer
 from converter.graph.fusions.log import FusionLog, NoMatch
 from converter.graph.fusions.pattern import Match, PartialMatch, Pattern, pattern_of, variables_of
 from converter.graph.fusions.replacement import replace
-from converter.graph.queries import shape_of
+from converter.graph.queries import readers_of, shape_of
 from converter.graph.shape_inference import infer_node
 from converter.graph.unique_names import UniqueNames
 from converter.graph.walk import all_graphs
@@ -225,7 +225,7 @@ Step: TypeAlias = Fusion | Callable[[ir.Model, Context], None]
 
 def _is_private(node: ir.Node, covered: set[ir.Node]) -> bool:
     return all(
-        not output.is_graph_output() and all(user in covered for user in output.consumers()) for output in node.outputs
+        not output.is_graph_output() and all(user in covered for user in readers_of(output)) for output in node.outputs
     )
 
 

@@ -14,6 +14,7 @@ class Trace:
 
     def __init__(self) -> None:
         self._weights: dict[ir.Value, np.ndarray] = {}
+        self._count = 0
         self._moved: dict[ir.Node, list[np.ndarray] | None] = {}
 
     def numbers(self, value: ir.Value) -> np.ndarray | None:
@@ -33,10 +34,9 @@ class Trace:
         """The numbers of a weight, or of an output of a visited node."""
         if value.const_value is not None:
             if value not in self._weights:
-                taken = sum(numbers.size for numbers in self._weights.values())
-                self._weights[value] = taken + np.arange(value.const_value.size).reshape(
-                    value.const_value.shape.numpy()
-                )
+                numbers = np.arange(self._count, self._count + value.const_value.size)
+                self._weights[value] = numbers.reshape(value.const_value.shape.numpy())
+                self._count += numbers.size
             return self._weights[value]
         node = value.producer()
         moved = None if node is None else self._moved[node]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx_ir as ir
 
+from converter.base.bounded import follows
 from converter.graph.fusions.pattern import Pattern, constant, either, named, op
 from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import Builder, Context, Fusion
@@ -141,19 +144,20 @@ def reshape_once(builder: Builder, x: ir.Value, shape: ir.Value) -> ir.Value | N
     return builder.Reshape(x, shape) if names_all(shape) else None
 
 
-def names_all(shape: ir.Value) -> bool:
+def names_all(shape: ir.Value | None) -> bool:
     """Whether the shape of a Reshape contains no 0, which would copy an extent of its input."""
-    pending: list[ir.Value | None] = [shape]
-    for _ in range(_MOST_PARTS):
-        if not pending:
-            return True
-        part = pending.pop()
-        numbers, node = None if part is None else numbers_of(part), None if part is None else part.producer()
-        if node is not None and node.op_type == "Concat":
-            pending += node.inputs
-        elif 0 in numbers if numbers is not None else node is None or node.op_type not in EXTENTS:
-            return False
-    return False
+    return follows(shape, _parts_of, _MOST_PARTS)
+
+
+def _parts_of(shape: ir.Value | None) -> Sequence[ir.Value | None] | None:
+    """The parts of a concatenated shape; none if it contains no 0 by itself, None if it may contain one."""
+    node = None if shape is None else shape.producer()
+    if node is not None and node.op_type == "Concat":
+        return node.inputs
+    numbers = numbers_of(shape)
+    if numbers is None:
+        return () if node is not None and node.op_type in EXTENTS else None
+    return () if 0 not in numbers else None
 
 
 def same_shape(x: Pattern, shape: Pattern, y: Pattern) -> Pattern:

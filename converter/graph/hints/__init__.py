@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from converter.graph.hints import scopes
 from converter.graph.hints.origins import is_fixed, origin_of
-from converter.graph.hints.source_lines import assigned_name
+from converter.graph.hints.source_lines import assigned_names
 
-__all__ = ["assigned_name", "is_fixed", "origin_of", "scopes"]
+__all__ = ["assigned_names", "is_fixed", "origin_of", "scopes"]

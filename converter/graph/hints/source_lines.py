@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import ast
 import functools
+import heapq
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import onnx_ir as ir
 
 from converter.graph.hints.origins import is_original
+from converter.graph.queries import readers_of
 
 TORCH_LINES = "pkg.torch.onnx.stack_trace"
 
@@ -41,16 +44,20 @@ class Line(NamedTuple):
     text: str
 
 
-def assigned_name(node: ir.Node, index: int) -> str | None:
-    """The variable that the source assigns an output of a node to; None when a larger expression of the line reads it.
+def assigned_names(node: ir.Node) -> list[str | None]:
+    """The variables that the source assigns the outputs of a node to; None when a larger expression reads the output.
 
     When a function returns the value at once, the variable is that of the caller. Frames inside torch are ignored. A
     node that the exporter put in the place of others has no frames: its outputs are named by the lines that read them.
     """
+    if len(node.outputs) > 1 and not _lines_of(node):
+        return _names_by_readers(node)
+    return [_assigned_name(node, index) for index in range(len(node.outputs))]
+
+
+def _assigned_name(node: ir.Node, index: int) -> str | None:
     lines = _lines_of(node)
-    if not lines:
-        return _names_by_readers(node)[index] if len(node.outputs) > 1 else None
-    users = [_lines_of(user) for user in node.outputs[index].consumers()]
+    users = [_lines_of(user) for user in readers_of(node.outputs[index])] if lines else []
     for depth in range(len(lines), 0, -1):
         path = lines[:depth]
         if _TORCH.search(path[-1].file):
@@ -85,15 +92,23 @@ def words_read(value: ir.Value) -> set[str]:
 
 def _names_by_readers(node: ir.Node) -> list[str | None]:
     """A name for each output of a node from the lines that read it, where exactly one is possible; names are unique."""
-    left: dict[int, set[str]] = {}
+    left: list[set[str]] = []
+    read: dict[str, list[int]] = defaultdict(list)  # word → the outputs that it may name
     for index, output in enumerate(node.outputs):
         words = [_left_for(user, output) for user in output.consumers()]
-        left[index] = {word for word in set().union(*words) if "." not in word}
+        left.append({word for word in set().union(*words) if "." not in word})
+        for word in left[index]:
+            read[word].append(index)
     names: list[str | None] = [None] * len(left)
-    while singles := [index for index, words in left.items() if len(words) == 1]:
-        found = left.pop(singles[0])
-        (names[singles[0]],) = found
-        left = {other: words - found for other, words in left.items()}
+    singles = [index for index, possible in enumerate(left) if len(possible) == 1]  # a heap: the first output first
+    while singles:
+        index = heapq.heappop(singles)
+        for word in list(left[index]):
+            names[index] = word
+            for other in read[word]:
+                left[other].discard(word)
+                if len(left[other]) == 1:
+                    heapq.heappush(singles, other)
     return names
 
 
@@ -114,7 +129,7 @@ def _names_of_others(node: ir.Node, value: ir.Value) -> set[str | None]:
         for other in node.inputs:
             producer = None if other is None or other is reached[node] else other.producer()
             if other is not None and producer is not None and _lines_of(producer):
-                names.add(assigned_name(producer, producer.outputs.index(other)))
+                names.add(_assigned_name(producer, producer.outputs.index(other)))
         result = node.outputs[0]
         users = [user for user in result.consumers() if lines and user not in reached and _lines_of(user) == lines]
         reached.update(dict.fromkeys(users, result))

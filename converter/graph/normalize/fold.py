@@ -15,6 +15,7 @@ from onnxscript.optimizer import FOLDED_FROM_KEY, fold_constants_ir
 from converter.graph.annotations import FOLDED, is_folded, is_literal
 from converter.graph.constants import lift_constants, new_initializer
 from converter.graph.hints.origins import is_fixed
+from converter.graph.queries import count_uses
 from converter.graph.shape_inference import concatenates_exponentially, infer_shapes
 from converter.graph.traits import Trait, has_trait
 from converter.graph.unique_names import Memory, named_tensor
@@ -99,7 +100,7 @@ class _Rule:
         return self._fits(node, inputs)
 
     def _fits(self, node: ir.Node, inputs: list[ir.Value]) -> bool:
-        growth = sum(map(_bytes, node.outputs)) - sum(_bytes(value) for value in inputs if len(value.uses()) == 1)
+        growth = sum(map(_bytes, node.outputs)) - sum(_bytes(value) for value in inputs if count_uses(value) == 1)
         if growth > 0 and self._growth + growth > _MAX_GROWTH:
             return False
         self._growth += growth

@@ -9,7 +9,8 @@ variable if no later statement reads the older value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from converter.base.names import identifier
 from converter.script.expressions import Arg, walk
@@ -25,16 +26,24 @@ from converter.script.statements import (
     blocks_of,
     defined_by,
     expressions_in,
-    expressions_of,
+    operands_of,
 )
 
 
 def coalesced_variables(cell: Cell) -> dict[Variable, Variable]:
     """Map each variable of a Cell to the variable whose name it can take; variables that keep their name are absent."""
     merger = _Merger()
-    merger.visit(cell.body, set(cell.inputs))
+    with merger.reads_in(cell.body) as last:
+        merger.visit(cell.body, set(cell.inputs), last)
     merger.reassign(cell)
-    return {value: merger.find(value) for value in merger.into}
+    return {value: merger.find(value) for value in list(merger.into)}
+
+
+_LastReads = dict[Variable, int]
+"""Variable → the place of its last read in a block: 2i in the operands of statement i, 2i + 1 within it.
+
+Within a statement are its blocks, and a loop's condition. The results are read behind all statements.
+"""
 
 
 class _Merger:
@@ -42,26 +51,32 @@ class _Merger:
 
     def __init__(self) -> None:
         self.into: dict[Variable, Variable] = {}
+        self._blocks: list[_LastReads] = []  # of the blocks that are being visited, outermost first
 
     def find(self, value: Variable) -> Variable:
         """The variable whose name `value` takes."""
-        while value in self.into:
-            value = self.into[value]
-        return value
+        name = value
+        while name in self.into:
+            name = self.into[name]
+        while value is not name:  # the next search is short: a chain of loops merges one variable into the next
+            self.into[value], value = name, self.into[value]
+        return name
 
-    def visit(self, block: Block, own: set[Variable]) -> None:
+    def visit(self, block: Block, own: set[Variable], last: _LastReads) -> None:
         """Merge variables within a block; `own` are the variables that only the rest of this block can read."""
         for index, statement in enumerate(block.statements):
             if isinstance(statement, (While, For)):
-                self._merge_initial(statement, own, [*_inside(statement), *_behind(block, index)])
+                self._merge_initial(statement, own, last, 2 * index)
             for inner in blocks_of(statement):
-                self.visit(inner, set() if isinstance(statement, Branch) else set(defined_by(statement)))
-                self._merge_results(statement, inner)
+                own_inside = set() if isinstance(statement, Branch) else set(defined_by(statement))
+                with self.reads_in(inner) as last_inside:
+                    self.visit(inner, own_inside, last_inside)
+                    self._merge_results(statement, inner, last_inside)
             own |= set(defined_by(statement))
 
     def reassign(self, cell: Cell) -> None:
         """Merge a value with the last variable of the same name in the source, if nothing reads that variable later."""
-        read = self._last_reads(cell.body)
+        read = {value: place // 2 for value, place in self._last_reads(cell.body).items()}
         holders = {identifier(value.hint): value for value in reversed(cell.inputs)}
         made = dict.fromkeys(cell.inputs, -1)
         layers: dict[str, Variable] = {}  # loop variables over layers; none is read after its loop
@@ -80,28 +95,47 @@ class _Merger:
                     holders[identifier(value.hint)] = holder = value
                 made[holder] = index
 
-    def _last_reads(self, body: Block) -> dict[Variable, int]:
-        """The index of the last statement that reads each variable; for the results, the number of statements."""
-        last: dict[Variable, int] = {}
-        for index, statement in enumerate(body.statements):
-            for item in expressions_of(statement):
-                last.update((self.find(part), index) for part in walk(item) if isinstance(part, Variable))
-        end = len(body.statements)
-        for item in body.results:
-            last.update((self.find(part), end) for part in walk(item) if isinstance(part, Variable))
+    @contextmanager
+    def reads_in(self, block: Block) -> Iterator[_LastReads]:
+        """The last reads in a block, kept up to date while it is visited: a variable is read where a merged one is."""
+        self._blocks.append(self._last_reads(block))
+        yield self._blocks[-1]
+        self._blocks.pop()
+
+    def _last_reads(self, block: Block) -> _LastReads:
+        last: _LastReads = {}
+
+        def read(item: Arg, place: int) -> None:
+            last.update((self.find(part), place) for part in walk(item) if isinstance(part, Variable))
+
+        for index, statement in enumerate(block.statements):
+            for item in operands_of(statement):
+                read(item, 2 * index)
+            for item in _inside(statement):
+                read(item, 2 * index + 1)
+        for item in block.results:
+            read(item, 2 * len(block.statements))
         return last
 
-    def _merge_initial(self, loop: While | For, own: set[Variable], later: list[Arg]) -> None:
+    def _merge(self, value: Variable, target: Variable) -> None:
+        """Let `value`, which is not merged yet, take the name of `target`."""
+        self.into[value] = target
+        name = self.find(target)
+        for last in self._blocks:
+            if value in last:
+                last[name] = max(last[value], last.get(name, -1))
+
+    def _merge_initial(self, loop: While | For, own: set[Variable], last: _LastReads, place: int) -> None:
         for carried, initial in zip(loop.carried, loop.initial, strict=True):
             if (
                 isinstance(initial, Variable)
                 and initial in own
                 and loop.initial.count(initial) == 1
-                and not self._reads(later, initial)
+                and last.get(self.find(initial), -1) <= place
             ):
-                self.into[carried] = initial
+                self._merge(carried, initial)
 
-    def _merge_results(self, statement: Statement, inner: Block) -> None:
+    def _merge_results(self, statement: Statement, inner: Block, last: _LastReads) -> None:
         made = {value: index for index, other in enumerate(inner.statements) for value in defined_by(other)}
         for target, result in zip(defined_by(statement), inner.results, strict=True):
             if not isinstance(result, Variable) or inner.results.count(result) > 1:
@@ -109,13 +143,8 @@ class _Merger:
             first = self.find(result)
             if first not in made or self.find(target) is first:
                 continue
-            later = [*_inside(inner.statements[made[first]]), *_behind(inner, made[first])]
-            if isinstance(statement, Branch) or not self._reads(later, target):
-                self.into[first] = target
-
-    def _reads(self, items: Iterable[Arg], value: Variable) -> bool:
-        wanted = self.find(value)
-        return any(isinstance(part, Variable) and self.find(part) is wanted for item in items for part in walk(item))
+            if isinstance(statement, Branch) or last.get(self.find(target), -1) <= 2 * made[first]:
+                self._merge(first, target)
 
 
 def _inside(statement: Statement) -> Iterator[Arg]:
@@ -124,8 +153,3 @@ def _inside(statement: Statement) -> Iterator[Arg]:
         yield from expressions_in(block)
     if isinstance(statement, (While, For)):
         yield statement.condition
-
-
-def _behind(block: Block, index: int) -> Iterator[Arg]:
-    """The expressions after a statement in its block."""
-    return expressions_in(Block(block.statements[index + 1 :], block.results))

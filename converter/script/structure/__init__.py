@@ -24,6 +24,7 @@ from converter.script.structure.inline import inline_single_uses
 from converter.script.structure.locations import NodeLocations
 from converter.script.structure.naming import hint_within, name_members, name_values, relative
 from converter.script.structure.regions import (
+    Item,
     Region,
     by_scope,
     inputs_of,
@@ -150,14 +151,17 @@ class _Structure:
         """
         shared = dict.fromkeys(member for members in conflicting.values() for member in members)
         passed = [member for member in shared if "" in member.weights]
-        for member in passed:
-            sharing.pass_in(self._root, member)
+        sharing.pass_in(self._root, passed)
+        lifted: dict[Region, list[Item]] = {}
         for leaf, members in conflicting.items():
             layers = {member for member in members if member not in passed}
             if members and not layers:
                 continue
-            if not (layers and hoist.lift_calls(leaf, parents[leaf], layers)):
+            if layers and (calls := hoist.take_calls(leaf, layers)):
+                lifted[leaf] = [*calls, leaf]
+            else:
                 self._dissolve(leaf)
+        _replace_all(parents, lifted)
 
     def _reroll(self, region: Region, results: set[Variable]) -> None:
         """Turn unrolled iterations in a region that has no inner regions into loops."""
@@ -166,9 +170,8 @@ class _Structure:
         region.items = list(statements)
 
     def _replace_all(self, parents: dict[Region, Region]) -> None:
-        """Replace the regions in `_instead`, in one pass over each parent."""
-        for parent in dict.fromkeys(parents[region] for region in self._instead):
-            _replace(parent, self._instead)
+        """Replace the regions in `_instead`."""
+        _replace_all(parents, self._instead)
         self._instead = {}
 
     def _count_uses(self) -> None:
@@ -325,6 +328,12 @@ def _is_small(group: Group, known: bool) -> bool:
 def _edges(region: Region) -> list[tuple[Region, Region]]:
     """Every pair of a region and an inner region, (parent, child)."""
     return [edge for inner in region.inner() for edge in ((region, inner), *_edges(inner))]
+
+
+def _replace_all(parents: dict[Region, Region], instead: dict[Region, list[Any]]) -> None:
+    """Replace regions by items, in one pass over each parent."""
+    for parent in dict.fromkeys(parents[region] for region in instead):
+        _replace(parent, instead)
 
 
 def _replace(parent: Region, instead: dict[Region, list[Any]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 import onnx_ir as ir
@@ -84,8 +84,11 @@ def _remove(region: Region, statements: AbstractSet[Statement]) -> None:
             _remove(inner, statements)
 
 
-def lift_calls(region: Region, parent: Region, layers: set[Member]) -> bool:
-    """Move the calls of these layers, and what they depend on, before the region; return whether that was possible."""
+def take_calls(region: Region, layers: set[Member]) -> list[Statement]:
+    """Take the calls of these layers, and what they depend on, out of a region, to stand before it.
+
+    The result is empty where that is not possible.
+    """
     free: dict[Variable, Statement] = {}
     made = {value for statement in region.statements for value in defined_by(statement)}
     for statement in region.statements:
@@ -97,28 +100,19 @@ def lift_calls(region: Region, parent: Region, layers: set[Member]) -> bool:
     calling = [statement for statement in region.statements if not layers.isdisjoint(used_by(statement))]
     wanted = [value for statement in calling for value in defined_by(statement)]
     if not free.keys() >= set(wanted):
-        return False
+        return []
     moved = _needed(wanted, free)
     if len(region.items) - len(moved) < SMALLEST_LEFT:
-        return False
+        return []
     region.items = [item for item in region.items if item not in moved]
-    place = parent.items.index(region)
-    parent.items[place:place] = [statement for statement in free.values() if statement in moved]
-    return True
+    return [statement for statement in free.values() if statement in moved]
 
 
-def copy_literal(literal: Member, statements: Iterable[Statement]) -> None:
-    """Let statements read a new copy of a member without parameters."""
-    copy = Member(literal.name, literal.constructor, {}, literal.hint)
-    for statement in statements:
-        replace_member(statement, literal, copy)
-
-
-def replace_member(statement: Statement, old: Member, new: Member | Variable) -> None:
-    """Replace a member in every expression of a statement, including those of its blocks."""
+def replace_members(statement: Statement, instead: Mapping[Member, Member | Variable]) -> None:
+    """Replace members in every expression of a statement, including those of its blocks."""
 
     def replaced(item: Arg) -> Arg:
-        return new if item is old else map_parts(item, replaced)
+        return instead.get(item, item) if isinstance(item, Member) else map_parts(item, replaced)
 
     map_statement(statement, replaced)
 

@@ -7,12 +7,12 @@ what a statement computes, only on the variables and members that it reads and t
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, Union
 
 from converter.base.scope import Scope
-from converter.script.expressions import Arg, leaves_of, map_parts
+from converter.script.expressions import Arg, leaves_of, map_parts, walk
 from converter.script.program import Member
 from converter.script.statements import (
     Assign,
@@ -118,6 +118,15 @@ def used_by(statement: Statement) -> Iterator[Variable | Member]:
     for part in visit(statement):
         if isinstance(part, (Variable, Member)) and part not in own:
             yield part
+
+
+def last_reads(statements: Sequence[Statement], results: Iterable[Arg] = ()) -> dict[Variable, int]:
+    """The position of the last statement that reads each variable; for the results, the number of statements."""
+    last: dict[Variable, int] = {}
+    for position, statement in enumerate(statements):
+        last.update((part, position) for part in used_by(statement) if isinstance(part, Variable))
+    last.update((part, len(statements)) for item in results for part in walk(item) if isinstance(part, Variable))
+    return last
 
 
 def inputs_of(region: Region) -> list[Variable]:

@@ -22,7 +22,7 @@ from converter.script.expressions import Call, Name
 from converter.script.program import called_member
 from converter.script.statements import Assign, Statement, Variable, defined_by
 from converter.script.structure.classes import MOST_NEW, Instance, differences, grouped, instance_of, variants_of
-from converter.script.structure.regions import Item, Region, members_of, used_by
+from converter.script.structure.regions import Item, Region, last_reads, members_of, used_by
 from converter.script.structure.signature import Signature
 
 SHORTEST_RUN = 20
@@ -207,9 +207,7 @@ def _occurrences(
 
 def _segments(statements: list[Statement], most: int) -> list[list[Statement]]:
     """Cut a run of statements where at most `most` values are live, not counting values with very long live ranges."""
-    last_read: dict[Variable, int] = {}
-    for position, statement in enumerate(statements):
-        last_read.update((part, position) for part in used_by(statement) if isinstance(part, Variable))
+    last_read = last_reads(statements)
     made = {value: position for position, s in enumerate(statements) for value in defined_by(s)}
     spans = [last_read[v] - made[v] for v in made if v in last_read]
     longest = max(8 * sorted(spans)[len(spans) * 9 // 10], 64) if spans else 0

@@ -6,7 +6,7 @@ Every iteration calls the same layers on the results of the one before it, or an
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
@@ -16,8 +16,8 @@ from converter.base.bounded import bounded
 from converter.script.expressions import Arg, Constant, Expression, Index, Slice, invoke
 from converter.script.program import Cell, Member, class_of
 from converter.script.statements import Assign, Block, For, Statement, Variable, defined_by
-from converter.script.structure.hoist import replace_member
-from converter.script.structure.regions import replace_in, used_by
+from converter.script.structure.hoist import replace_members
+from converter.script.structure.regions import last_reads, replace_in, used_by
 from converter.script.structure.sequences import list_of
 from converter.script.structure.signature import Signature, signature_of
 
@@ -104,15 +104,14 @@ def _find(
     often = {member: positions for member, positions in places.items() if len(positions) >= FEWEST}
     numbers: dict[tuple[Any, ...], int] = {}
     symbols = [numbers.setdefault(_symbol(s), len(numbers)) for s in statements] if often else []
+    last = last_reads(statements, results) if often else {}
     for member, positions in often.items():
         if member in tried:
             continue
         for first, length, count in _progressions(positions):
-            cuts = _cuts(symbols, first, length, count)
-            found = [unrolled for cut in cuts if (unrolled := _unrolled(statements, results, *cut)) is not None]
-            found = [unrolled for unrolled in found if all(uses[layer] == 1 for layer in unrolled.layers)]
-            if found:
-                return min(found, key=lambda unrolled: (-len(unrolled.iterations), len(unrolled.carried)))
+            found = _best(statements, last, uses, _cuts(symbols, first, length, count))
+            if found is not None:
+                return found
             tried |= {layer for statement in statements[first : first + length] for layer in _layers(statement)}
         tried.add(member)
     return None
@@ -160,10 +159,28 @@ def _cuts(symbols: list[int], position: int, length: int, count: int) -> Iterato
                 yield start + skipped * length, length, len(alike)
 
 
-def _unrolled(
-    statements: list[Statement], results: AbstractSet[Variable], start: int, length: int, count: int
+def _best(
+    statements: list[Statement], last: Mapping[Variable, int], uses: Counter[Any], cuts: Iterable[tuple[int, int, int]]
 ) -> Unrolled | None:
-    """The iterations, if they differ only in loop-carried values and in one element or layer each; else None."""
+    """The loop with the most iterations, of these the one with the fewest loop-carried values.
+
+    The first iterations show how many there are, and which cuts make no loop.
+    """
+    begun = [(cut, first) for cut in cuts if (first := _unrolled(statements, {}, *cut[:2], FEWEST)) is not None]
+    for cut, _ in sorted(begun, key=lambda pair: (-pair[0][2], len(pair[1].carried))):
+        unrolled = _unrolled(statements, last, *cut)
+        if unrolled is not None and all(uses[layer] == 1 for layer in unrolled.layers):
+            return unrolled
+    return None
+
+
+def _unrolled(
+    statements: list[Statement], last: Mapping[Variable, int], start: int, length: int, count: int
+) -> Unrolled | None:
+    """The iterations, if they differ only in loop-carried values and in one element or layer each; else None.
+
+    `last` are the positions at which variables are read last.
+    """
     iterations = [statements[at : at + length] for at in range(start, start + count * length, length)]
     shapes = [signature_of(iteration, [], []) for iteration in iterations]
     layers = _own_layers(shapes) if len(set(map(_called, shapes))) == 1 else None
@@ -171,11 +188,15 @@ def _unrolled(
         return None
     unrolled = Unrolled(iterations, start, layers)
     made = [unrolled.made(i) for i in range(count)]
+    inside = {value for values in made for value in values}
     read = [[value for value in shape.values if value not in own] for shape, own in zip(shapes, made, strict=True)]
     for column in zip(*read, strict=True):
-        if len(set(column)) > 1 and not _assign_role(unrolled, column, made):
+        if len(set(column)) > 1 and not _assign_role(unrolled, column, made, inside):
             return None
-    return unrolled if unrolled.carried and _only_carried_are_read(statements, results, unrolled, made) else None
+    end = unrolled.end
+    read_later = {value for value in inside if last.get(value, -1) >= end}
+    handed_on = {made[-1][position] for position in unrolled.carried}
+    return unrolled if handed_on and read_later <= handed_on else None
 
 
 def _own_layers(shapes: list[Signature]) -> list[Member] | None:
@@ -186,10 +207,13 @@ def _own_layers(shapes: list[Signature]) -> list[Member] | None:
     return [layer for column in changing for layer in column]
 
 
-def _assign_role(unrolled: Unrolled, column: tuple[Variable, ...], made: list[list[Variable]]) -> bool:
+def _assign_role(
+    unrolled: Unrolled, column: tuple[Variable, ...], made: list[list[Variable]], inside: set[Variable]
+) -> bool:
     """Record whether a place holds a loop-carried value or one element per iteration; return False if neither.
 
-    `column` has the variable that each iteration reads at this place, `made` the values that each iteration computes.
+    `column` has the variable that each iteration reads at this place, `made` the values that each iteration computes,
+    `inside` all of them.
     """
     initial, second, *_ = column
     if second in made[0]:
@@ -197,20 +221,11 @@ def _assign_role(unrolled: Unrolled, column: tuple[Variable, ...], made: list[li
         unrolled.roles[initial] = position
         handed_on = all(value is before[position] for value, before in zip(column[1:], made, strict=False))
         return handed_on and unrolled.carried.setdefault(position, initial) is initial
-    if unrolled.elements or unrolled.layers or any(value in each for value in column for each in made):
+    if unrolled.elements or unrolled.layers or not inside.isdisjoint(column):
         return False
     unrolled.roles[initial] = "element"
     unrolled.elements = list(column)
     return True
-
-
-def _only_carried_are_read(
-    statements: list[Statement], results: AbstractSet[Variable], unrolled: Unrolled, made: list[list[Variable]]
-) -> bool:
-    """Whether later statements read no value of the iterations, except loop-carried values of the last one."""
-    inside = {value for values in made for value in values}
-    read = {part for statement in statements[unrolled.end :] for part in used_by(statement)} | set(results)
-    return (read & inside) <= {made[-1][position] for position in unrolled.carried}
 
 
 # Writing
@@ -226,7 +241,7 @@ def _loop(unrolled: Unrolled) -> For:
     if unrolled.layers:
         over, index = list_of(unrolled.layers), Variable("layer")
         for statement in body:
-            replace_member(statement, unrolled.layers[0], index)
+            replace_members(statement, {unrolled.layers[0]: index})
     inner: dict[Variable, Arg] = {
         value: index if role == "element" else carried[role]  # type: ignore[index]
         for value, role in unrolled.roles.items()

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
 from converter.script.program import Member
 from converter.script.statements import Assign, Variable
-from converter.script.structure.hoist import copy_literal, replace_member
+from converter.script.structure.hoist import replace_members
 from converter.script.structure.regions import Region, inputs_of, used_by
 from converter.script.structure.signature import Signature, signature_of
 
 
 def copy_shared_literals(root: Region) -> None:
     """Give every region its own copy of a literal that several regions read."""
-    for member, regions in _readers(root).items():
-        if not member.weights:
+    copies: dict[Region, dict[Member, Member]] = defaultdict(dict)
+    for literal, regions in _readers(root).items():
+        if not literal.weights:
             for region in regions[1:]:
-                copy_literal(member, region.statements)
+                copies[region][literal] = Member(literal.name, literal.constructor, {}, literal.hint)
+    for region, own in copies.items():
+        for statement in region.statements:
+            replace_members(statement, own)
 
 
 def identity(signature: Signature) -> tuple[Any, ...]:
@@ -38,24 +42,31 @@ def split(root: Region, leaves: Sequence[Region]) -> tuple[list[Region], dict[Re
         wait: they share members with regions that still have inner regions and may become calls of the same module. If
         all leaves wait, all are returned as conflicting.
     """
-    neighbours = _neighbours(root, [leaf for leaf in leaves if len(leaf.items) > 1])
-    keys = {leaf: _key(leaf) for leaf in neighbours}
-    around = _around(root) if neighbours else {}
-
-    def differs(leaf: Region, other: Region) -> bool:
-        """Whether the other region cannot be a call of the same module."""
-        return keys[leaf] != keys[other] if other in keys else other in around[leaf]
-
-    conflicting: dict[Region, list[Member]] = {}
+    candidates = {leaf for leaf in leaves if len(leaf.items) > 1}
+    shared = {
+        member: regions
+        for member, regions in _readers(root).items()
+        if member.weights and len(regions) > 1 and not candidates.isdisjoint(regions)
+    }
+    kinds = _kinds(candidates.intersection(chain.from_iterable(shared.values())))
+    around = _around(root) if shared else {}
+    differing: dict[Region, list[Member]] = {leaf: [] for leaf in leaves}
     waiting: set[Region] = set()
-    for leaf, readers in neighbours.items():
-        differing = [member for member, others in readers.items() if any(differs(leaf, other) for other in others)]
-        if differing:
-            conflicting[leaf] = differing
-        elif any(other not in keys for others in readers.values() for other in others):
-            waiting.add(leaf)
+    for member, regions in shared.items():
+        others = {region for region in regions if region not in kinds}
+        alike = len({kinds[region] for region in regions if region in kinds}) == 1
+        for leaf in regions:
+            if leaf not in kinds:
+                continue
+            if not alike or not others.isdisjoint(around[leaf]):  # they cannot be calls of one module
+                differing[leaf].append(member)
+            elif others:
+                waiting.add(leaf)
+    conflicting = {leaf: members for leaf, members in differing.items() if members}
     unsettled = waiting.union(conflicting)
-    waiting |= {leaf for leaf, readers in neighbours.items() if not unsettled.isdisjoint(chain(*readers.values()))}
+    for regions in shared.values():
+        if not unsettled.isdisjoint(regions):
+            waiting |= {leaf for leaf in regions if leaf in kinds}
     waiting -= conflicting.keys()
     ready = [leaf for leaf in leaves if leaf not in waiting and leaf not in conflicting]
     if ready or conflicting:
@@ -63,14 +74,10 @@ def split(root: Region, leaves: Sequence[Region]) -> tuple[list[Region], dict[Re
     return [], {leaf: [] for leaf in leaves}
 
 
-def _neighbours(root: Region, leaves: Sequence[Region]) -> dict[Region, dict[Member, list[Region]]]:
-    """For each leaf that shares layers or parameters: these members, with the other regions that read them."""
-    found: dict[Region, dict[Member, list[Region]]] = {leaf: {} for leaf in leaves}
-    for member, regions in _readers(root).items():
-        for leaf in regions if member.weights and len(regions) > 1 else ():
-            if leaf in found:
-                found[leaf][member] = [region for region in regions if region is not leaf]
-    return {leaf: readers for leaf, readers in found.items() if readers}
+def _kinds(leaves: Iterable[Region]) -> dict[Region, int]:
+    """A number for each leaf, equal for calls of one module."""
+    numbers: dict[tuple[Any, ...], int] = {}
+    return {leaf: numbers.setdefault(_key(leaf), len(numbers)) for leaf in leaves}
 
 
 def _key(leaf: Region) -> tuple[Any, ...]:
@@ -88,14 +95,14 @@ def _around(root: Region) -> dict[Region, set[Region]]:
     return found
 
 
-def pass_in(root: Region, parameter: Member) -> None:
-    """Make a parameter an input of the regions that read it: a variable, assigned before all of them."""
-    value = Variable(parameter.hint)
-    for region in all_regions(root):
+def pass_in(root: Region, parameters: Sequence[Member]) -> None:
+    """Make parameters inputs of the regions that read them: variables, assigned before all of them."""
+    values = {parameter: Variable(parameter.hint) for parameter in parameters}
+    for region in all_regions(root) if parameters else ():
         if region is not root:
             for statement in region.statements:
-                replace_member(statement, parameter, value)
-    root.items.insert(0, Assign((value,), parameter))
+                replace_members(statement, values)
+    root.items[:0] = [Assign((values[parameter],), parameter) for parameter in reversed(parameters)]
 
 
 def _readers(root: Region) -> dict[Member, list[Region]]:

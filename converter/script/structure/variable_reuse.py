@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from converter.script.expressions import walk
 from converter.script.program import Member
 from converter.script.statements import Block, Variable, defined_by
-from converter.script.structure.regions import used_by
+from converter.script.structure.regions import last_reads, used_by
 
 
 def reuse_variables(body: Block, inputs: Sequence[Variable], begun: bool) -> None:
@@ -17,7 +16,7 @@ def reuse_variables(body: Block, inputs: Sequence[Variable], begun: bool) -> Non
     result of the first layer: a network's inputs keep their names, and values that are computed earlier, such as a
     mask, stay live.
     """
-    last = _last_reads(body)
+    last = last_reads(body.statements, body.results)
     flowing = inputs[0] if begun and inputs else None
     alive: set[Variable] = set()
     for index, statement in enumerate(body.statements):
@@ -39,13 +38,3 @@ def reuse_variables(body: Block, inputs: Sequence[Variable], begun: bool) -> Non
 def _has_layer(read: Sequence[Variable | Member]) -> bool:
     """Whether a member that is a layer is read: it has parameters and is not itself a parameter."""
     return any(isinstance(part, Member) and part.weights and "" not in part.weights for part in read)
-
-
-def _last_reads(body: Block) -> dict[Variable, int]:
-    """The index of the last statement that reads each value; for the results, the number of statements."""
-    last: dict[Variable, int] = {}
-    for index, statement in enumerate(body.statements):
-        last.update((part, index) for part in used_by(statement) if isinstance(part, Variable))
-    end = len(body.statements)
-    last.update((part, end) for item in body.results for part in walk(item) if isinstance(part, Variable))
-    return last

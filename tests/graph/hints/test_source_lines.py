@@ -8,7 +8,7 @@ import onnx_ir as ir
 import pytest
 
 from converter.graph.hints.scopes import TORCH_SCOPES, constant_hint
-from converter.graph.hints.source_lines import TORCH_LINES, assigned_name, read_name
+from converter.graph.hints.source_lines import TORCH_LINES, assigned_names, read_name
 from converter.lowering.tables import Tables
 from converter.lowering.translator import Translator
 
@@ -34,7 +34,7 @@ def node(lines: Sequence[str], *inputs: ir.Value | None, op_type: str = "Add", o
 def name_of(made: ir.Node, *readers: Sequence[str]) -> str | None:
     for lines in readers:
         node(lines, *made.outputs)
-    return assigned_name(made, 0)
+    return assigned_names(made)[0]
 
 
 BLOCK = "x = self.attn(x)"
@@ -63,7 +63,7 @@ def test_lines_of_torch_say_nothing() -> None:
 
 def test_several_targets_are_those_of_several_outputs() -> None:
     split = node(("q, k, v = qkv.unbind(0)",), outputs=3)
-    assert [assigned_name(split, i) for i in range(3)] == ["q", "k", "v"]
+    assert assigned_names(split) == ["q", "k", "v"]
     assert name_of(node(("q, k = f(x)",)), ("x = q @ k",)) is None
 
 
@@ -74,14 +74,14 @@ def test_outputs_of_a_node_without_lines_are_called_what_their_readers_call_them
     transposed = node(("attn = (q @ k.transpose(-2, -1)) * self.scale",), k, op_type="Transpose")
     product = node(("attn = (q @ k.transpose(-2, -1)) * self.scale",), scaled.outputs[0], transposed.outputs[0])
     node(("x = attn @ v",), product.outputs[0], v)
-    assert [assigned_name(split, i) for i in range(3)] == ["q", "k", "v"]
+    assert assigned_names(split) == ["q", "k", "v"]
 
 
 def test_one_word_names_one_output() -> None:
     split = node((), op_type="Split", outputs=2)
     for output in split.outputs:
         node(("y = part * 2",), output)
-    assert [assigned_name(split, i) for i in range(2)] == ["part", None]
+    assert assigned_names(split) == ["part", None]
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,10 @@ from converter.script.expressions import Arg, Binary, dimension, invoke
 from converter.script.program import Member
 from converter.script.statements import Block, Branch, For, Statement, Variable, While, expressions_of, visit
 from converter.script.structure.hoist import (
-    copy_literal,
     hoist_shared_values,
-    lift_calls,
     localize_dimensions,
-    replace_member,
+    replace_members,
+    take_calls,
 )
 from converter.script.templates import expr
 
@@ -118,12 +117,10 @@ def shared_layer(tail: int) -> tuple[list[Statement], Member]:
 def test_a_call_of_a_shared_layer_is_lifted_with_what_it_reads() -> None:
     statements, shared = shared_layer(3)
     tree = region(let(N, X), *within("left", *statements))
-    assert lift_calls(tree.inner()[0], tree, {shared})
+    assert take_calls(tree.inner()[0], {shared}) == statements[:2]
     assert repr(tree) == text(
         """
         n = x
-        m = x * 2
-        a = self.shared(m)
         left:
             t0 = ops.relu(a)
             t1 = ops.relu(t0)
@@ -136,7 +133,7 @@ def test_a_region_that_would_be_left_with_little_keeps_its_calls() -> None:
     statements, shared = shared_layer(2)
     tree = region(*within("left", *statements))
     before = repr(tree)
-    assert not lift_calls(tree.inner()[0], tree, {shared})
+    assert not take_calls(tree.inner()[0], {shared})
     assert repr(tree) == before
 
 
@@ -145,7 +142,7 @@ def test_a_call_on_what_another_layer_makes_is_not_lifted() -> None:
     statements[0] = let(M, call(dense("own"), X))
     tree = region(*within("left", *statements))
     before = repr(tree)
-    assert not lift_calls(tree.inner()[0], tree, {shared})
+    assert not take_calls(tree.inner()[0], {shared})
     assert repr(tree) == before
 
 
@@ -174,19 +171,9 @@ def everywhere(item: Arg) -> list[Statement]:
 def test_a_member_is_replaced_in_every_field_of_a_statement(new: Variable | Member) -> None:
     expected = everywhere(new)
     for statement, wanted in zip(everywhere(OLD), expected, strict=True):
-        replace_member(statement, OLD, new)
+        replace_members(statement, {OLD: new})
         assert OLD not in list(visit(statement))
         assert list(expressions_of(statement)) == list(expressions_of(wanted))
-
-
-def test_a_literal_is_copied_for_the_statements_that_want_their_own() -> None:
-    scale = literal("scale", 2)
-    first, second = let(A, Binary("*", X, scale)), let(B, Binary("*", A, scale))
-    copy_literal(scale, [second])
-    assert first.value.right is scale
-    copy = second.value.right
-    assert copy is not scale
-    assert (copy.name, copy.constructor, copy.hint, copy.weights) == (scale.name, scale.constructor, scale.hint, {})
 
 
 # Extents

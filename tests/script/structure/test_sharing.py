@@ -119,7 +119,7 @@ def test_a_parameter_is_passed_in_to_regions_from_the_front() -> None:
         ),
         let(E, Binary("*", state, D)),
     )
-    pass_in(tree, state)
+    pass_in(tree, [state])
     assert repr(tree) == text(
         """
         state = self.state

@@ -1,0 +1,243 @@
+"""How the cost of a conversion grows with the number of nodes: `python bench/growth.py --sizes 25000 50000 100000`.
+
+Every conversion, without verification, is a process of its own. Seconds are the CPU time of each stage, memory is the
+peak. The exponent is that of the number of nodes between the smallest and the largest size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+HERE = Path(__file__).resolve().parent.parent
+WIDTH = 8
+WORK = "work"
+"""The first argument of a process that converts one model."""
+SMALLEST = 0.5
+"""Seconds of a stage at the largest size under which no exponent is printed: it would be that of its start."""
+
+
+class Model:
+    """A model, built node by node over a tensor (N, WIDTH)."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: dict[str, onnx.TensorProto] = {}
+        self.x = "x"
+        self._random = np.random.default_rng(1)
+
+    def add(self, op_type: str, *inputs: str, scope: str = "", **attributes: Any) -> str:
+        """Add a node; return its output."""
+        number = len(self.nodes)
+        made = f"{scope}/v{number}" if scope else f"v{number}"
+        self.nodes.append(helper.make_node(op_type, inputs, [made], f"{scope}/{op_type}{number}", **attributes))
+        return made
+
+    def weight(self, name: str, *shape: int) -> str:
+        """Add a weight."""
+        array = self._random.standard_normal(shape).astype(np.float32)
+        self.weights[name] = numpy_helper.from_array(array, name)
+        return name
+
+    def constant(self, name: str, items: Any) -> str:
+        """Add a constant, or find the one of that name."""
+        self.weights.setdefault(name, numpy_helper.from_array(np.array(items), name))
+        return name
+
+    def save(self, folder: Path) -> Path:
+        """Write the model, whose output is that of the last node."""
+        x, y = (
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in (("x", ["N", WIDTH]), (self.nodes[-1].output[0], None))
+        )
+        graph = helper.make_graph(self.nodes, "deep", [x], [y], list(self.weights.values()))
+        file = folder / "deep.onnx"
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), file)
+        return file
+
+
+def chain(count: int) -> Model:
+    """Elementwise operators; every tenth reads one weight that all share."""
+    model = Model()
+    value, weight = model.x, model.weight("w", WIDTH)
+    operators = ("Relu", "Tanh", "Neg", "Abs", "Sigmoid", "Softplus", "Sin", "Cos", "Erf", "Add")
+    for i in range(count):
+        operator = operators[i % len(operators)]
+        value = model.add(operator, value, *[weight] * (operator == "Add"))
+    return model
+
+
+def layers(count: int) -> Model:
+    """Dense layers, each with weights of its own, and an activation behind each."""
+    model = Model()
+    value = model.x
+    for i in range(count // 3):
+        value = model.add("MatMul", value, model.weight(f"fc{i}.weight", WIDTH, WIDTH))
+        value = model.add("Relu", model.add("Add", value, model.weight(f"fc{i}.bias", WIDTH)))
+    return model
+
+
+def blocks(count: int, scoped: bool = True) -> Model:
+    """Residual blocks as exporters write them: a norm, attention-like products with reshapes, a feed-forward part."""
+    model = Model()
+    value = model.x
+    for i in range(count // 20):
+        name = f"layers.{i}"
+        scope = f"/{name}" if scoped else ""
+        inner = {part: f"{scope}/{part}" if scoped else "" for part in ("norm", "attention", "mlp")}
+        norm = inner["norm"]
+        centred = model.add(
+            "Sub",
+            value,
+            model.add("ReduceMean", value, model.constant("last", [-1]), scope=norm),
+            scope=norm,
+        )
+        square = model.add("Pow", centred, model.constant("two", np.float32(2)), scope=norm)
+        variance = model.add("ReduceMean", square, "last", scope=norm)
+        root = model.add(
+            "Sqrt", model.add("Add", variance, model.constant("eps", np.float32(1e-5)), scope=norm), scope=norm
+        )
+        y = model.add("Div", centred, root, scope=norm)
+        y = model.add("Mul", y, model.weight(f"{name}.norm.weight", WIDTH), scope=norm)
+        y = model.add("Add", y, model.weight(f"{name}.norm.bias", WIDTH), scope=norm)
+        attention = inner["attention"]
+        q = model.add("MatMul", y, model.weight(f"{name}.attention.query", WIDTH, WIDTH), scope=attention)
+        k = model.add("MatMul", y, model.weight(f"{name}.attention.key", WIDTH, WIDTH), scope=attention)
+        k = model.add("Transpose", k, perm=[1, 0], scope=attention)
+        scores = model.add("Softmax", model.add("MatMul", q, k, scope=attention), axis=-1, scope=attention)
+        y = model.add("MatMul", scores, y, scope=attention)
+        value = model.add("Add", value, y, scope=scope)
+        mlp = inner["mlp"]
+        y = model.add("MatMul", value, model.weight(f"{name}.mlp.fc1.weight", WIDTH, 2 * WIDTH), scope=mlp)
+        y = model.add("Relu", y, scope=mlp)
+        y = model.add("MatMul", y, model.weight(f"{name}.mlp.fc2.weight", 2 * WIDTH, WIDTH), scope=mlp)
+        value = model.add("Add", value, y, scope=scope)
+    return model
+
+
+def flat(count: int) -> Model:
+    """The same blocks without the names of their scopes."""
+    return blocks(count, scoped=False)
+
+
+def shapes(count: int) -> Model:
+    """Reshapes by the shape of a tensor, computed each time."""
+    model = Model()
+    value = model.x
+    for _ in range(count // 6):
+        shape = model.add("Shape", value)
+        first = model.add("Gather", shape, model.constant("zero", [0]), axis=0)
+        rows = model.add("Mul", first, model.constant("half", [2]))
+        target = model.add("Concat", rows, model.constant("width", [WIDTH // 2]), axis=0)
+        value = model.add("Reshape", model.add("Reshape", value, target), model.constant("whole", [-1, WIDTH]))
+    return model
+
+
+def loops(count: int) -> Model:
+    """Small loops, one behind the other; each runs an operator three times."""
+    model = Model()
+    value, trips = model.x, model.constant("trips", 3)
+    for i in range(count // 4):
+        scalars = [
+            helper.make_tensor_value_info(f"{name}{i}", kind, [])
+            for name, kind in (("i", TensorProto.INT64), ("go", TensorProto.BOOL), ("on", TensorProto.BOOL))
+        ]
+        h, y = (helper.make_tensor_value_info(f"{name}{i}", TensorProto.FLOAT, None) for name in ("h", "y"))
+        nodes = [
+            helper.make_node("Identity", [f"go{i}"], [f"on{i}"], f"go_on{i}"),
+            helper.make_node("Tanh", [f"h{i}"], [f"y{i}"], f"step{i}"),
+        ]
+        body = helper.make_graph(nodes, f"body{i}", [*scalars[:2], h], [scalars[2], y])
+        value = model.add("Relu", model.add("Loop", trips, "", value, body=body))
+    return model
+
+
+MODELS: dict[str, Callable[[int], Model]] = {
+    function.__name__: function for function in (chain, layers, blocks, flat, shapes, loops)
+}
+
+
+class Clock:
+    """Observes a conversion: the CPU seconds of each stage, those of the formatter's process included."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, float] = {}
+        self._began, self._stage = 0.0, "start"
+
+    def begin(self, stage: str) -> None:
+        """A stage begins; the one before it is over."""
+        now = sum(os.times()[:4])
+        self.stages[self._stage] = now - self._began
+        self._began, self._stage = now, stage
+
+    def count(self, done: int, total: int) -> None:
+        """Nothing is noted within a stage."""
+
+
+def work(file: str, folder: str) -> None:
+    """Convert a model in this process, and print what it took as JSON."""
+    import converter
+
+    clock = Clock()
+    result = converter.convert(file, output=folder, verify=False, observer=clock)
+    clock.begin("end")
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
+    print(json.dumps({"stages": clock.stages, "nodes": result.nodes_total, "peak": peak / 1024}))
+
+
+def convert(checkout: Path, file: Path, folder: Path) -> dict[str, Any]:
+    """Convert a model in a process of its own; return what it took."""
+    environment = os.environ | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+    command = [sys.executable, str(Path(__file__).resolve()), WORK, str(file), str(folder)]
+    done = subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return dict(json.loads(done.stdout))
+
+
+def main() -> None:
+    """Print a table for each model."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[25_000, 50_000, 100_000])
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--checkout", type=Path, default=HERE, help="the checkout that is measured")
+    options = parser.parse_args()
+    for name in options.models:
+        rows: dict[str, list[float]] = {}
+        counts, memory = [], []
+        for size in options.sizes:
+            with tempfile.TemporaryDirectory() as folder:
+                report = convert(options.checkout.resolve(), MODELS[name](size).save(Path(folder)), Path(folder))
+            counts.append(report["nodes"])
+            memory.append(report["peak"])
+            for stage, seconds in report["stages"].items():
+                rows.setdefault(stage, []).append(seconds)
+        rows["all"] = [sum(column) for column in zip(*rows.values(), strict=True)]
+        print(f"\n| {name} | {' | '.join(f'{count:,}' for count in counts)} | exponent |")
+        print("|---|" + "---|" * (len(counts) + 1))
+        for stage, seconds in rows.items():
+            exponent = math.log(seconds[-1] / max(seconds[0], 1e-3)) / math.log(counts[-1] / counts[0])
+            shown = f"{exponent:.2f}" if seconds[-1] >= SMALLEST and len(counts) > 1 else ""
+            print(f"| {stage}, s | {' | '.join(f'{each:.2f}' for each in seconds)} | {shown} |")
+        print(f"| peak memory, MB | {' | '.join(f'{each:.0f}' for each in memory)} | |", flush=True)
+        if len(counts) > 1:
+            grown = 1024 * (memory[-1] - memory[0]) / (counts[-1] - counts[0])
+            print(f"\n{name}: {grown:.1f} KB a node")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == [WORK]:
+        work(*sys.argv[2:])
+    else:
+        main()
