@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from converter.weights import mapping_file, readers, writers
 from converter.weights.cells import made_by, network_of, parameters_of
+from converter.weights.inversion import Inverted, NotInvertibleError, inverted
 from converter.weights.layouts import Framework
 from converter.weights.making import entries_of, parameters_from
 from converter.weights.matching import Pairing, Part, Proposal, propose
@@ -12,12 +13,15 @@ from converter.weights.roles import Parameter
 
 __all__ = [
     "Framework",
+    "Inverted",
+    "NotInvertibleError",
     "Pairing",
     "Parameter",
     "Part",
     "Proposal",
     "entries_of",
     "framework_of",
+    "inverted",
     "made_by",
     "mapping_file",
     "natural",

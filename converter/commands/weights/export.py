@@ -12,8 +12,7 @@ from converter.artifacts import Entry, LazyTensor, weight_map
 from converter.base.stages import Stages
 from converter.commands.weights.placing import placed
 from converter.errors import WeightMatchError
-from converter.weights import mapping_file, readers, writers
-from converter.weights.inversion import Inverted, NotInvertibleError, inverted
+from converter.weights import Inverted, NotInvertibleError, inverted, mapping_file, readers, writers
 
 
 @dataclass(frozen=True)

@@ -70,8 +70,8 @@ examples:
 
 EXPORT = """\
 The weight map that mindconverter (or `match`) wrote says through which steps each parameter came from its tensor. Here
-they are undone: names, layouts and types are those of the source again. What was split is put together, what was joined is
-taken apart. Where the parameters do not determine a tensor, it is named, and nothing is written.
+they are undone: names, layouts and types are those of the source again. What was split is put together, what was
+joined is taken apart. Where the parameters do not determine a tensor, it is named, and nothing is written.
 
 --to torch writes a state dict for load_state_dict, .pth; --to safetensors a .safetensors; --to tensorflow an .npz, or
 a checkpoint by names, NEW.index and its data, which tf.train.load_checkpoint and TensorFlow 1's Saver read.
