@@ -2,12 +2,12 @@
 
 from converter.base.version import __version__
 
-__all__ = ["Result", "__version__", "convert", "convert_script", "export_onnx"]
+__all__ = ["Result", "__version__", "convert", "convert_script", "export_onnx", "inspect"]
 
 
 def __getattr__(name: str) -> object:
-    """Give `convert`, `export_onnx`, `Result` and `Finding` when they are asked for: importing them takes a second."""
-    if name in ("convert", "export_onnx", "Result", "Finding"):
+    """Give what `converter.api` defines when it is asked for: importing it takes a second."""
+    if name in ("convert", "export_onnx", "inspect", "Result", "Finding"):
         from converter import api
 
         return getattr(api, name)

@@ -13,23 +13,34 @@ import onnx_ir as ir
 
 from converter import frontends
 from converter.artifacts import checkpoint, weight_map
-from converter.base.graph_mode import FILES, FILES_AND_ONNX, ONNX_FILES, STAGES
+from converter.base.graph_mode import FILES, FILES_AND_ONNX, INSPECTION_FILES, ONNX_FILES, STAGES
 from converter.base.output import FileSet, Output
 from converter.base.relaxed_gc import relaxed_gc
 from converter.base.stages import Observer, Stages
 from converter.frontends import Request, Source, module_name, write_model
-from converter.graph import source_graph
+from converter.graph import cut_points, source_graph
 from converter.graph.fusions import fuse_operators
 from converter.graph.normalize import normalize
 from converter.lowering import StageDump, Tables, Translation, translate
-from converter.report import Exported, Finding, Result, docstring_of, findings_of, write_reports
+from converter.report import (
+    Exported,
+    Finding,
+    Inspection,
+    Result,
+    docstring_of,
+    findings_of,
+    inspection_of,
+    kinds_of,
+    write_inspection,
+    write_reports,
+)
 from converter.script import eliminate_dead_code
 from converter.script.emit import emit
 from converter.script.structure import structure
 from converter.verification import verify_script
 from operator_maps import registry
 
-__all__ = ["Exported", "Finding", "Result", "convert", "export_onnx", "translate_source"]
+__all__ = ["Exported", "Finding", "Inspection", "Result", "convert", "export_onnx", "inspect", "translate_source"]
 
 
 def convert(
@@ -116,6 +127,33 @@ def export_onnx(model_file: str | Path | Any = None, inputs: Any = None, **argum
     with _begun(ONNX_FILES, model_file, inputs, **arguments) as (name, _, source, rows, out, stages):
         out.model(f"{name}.onnx", partial(write_model, normalized(source, rows, stages), source))
     return Exported(name, out.files, source.notes)
+
+
+def inspect(model_file: str | Path | Any = None, inputs: Any = None, **arguments: Any) -> Inspection:
+    """Look into a model without converting it: its ends, its operators and what they would become, its parameters.
+
+    Writes `inspection_of_NAME.html` and `.json`. `arguments` are those of `export_onnx`, and `report`.
+
+    Raises:
+        ConverterError: as `convert` does.
+    """
+    with _begun(INSPECTION_FILES, model_file, inputs, **arguments) as (name, request, source, rows, out, stages):
+        graph = normalized(source, rows, stages)
+        before, points, kinds = source_graph(graph), cut_points(graph), kinds_of(graph)
+        with stages.stage("fuse operators"):
+            fuse_operators(graph, rows.fused)
+        with stages.stage("translate"):
+            program = translate(graph, rows, stages.each)
+        with stages.stage("report"):
+            used = {
+                "input_nodes": request.input_nodes,
+                "output_nodes": request.output_nodes,
+                "shape": request.shapes,
+                **request.options,
+            }
+            found = inspection_of(name, source, before, points, kinds, program, used, stages, out.others)
+            write_inspection(out, found)
+    return found
 
 
 class _Begun(NamedTuple):

@@ -33,3 +33,6 @@ ONNX_FILES = FileSet(output=("{}.onnx", "{}.onnx.data"), reports=False)
 
 FILES_AND_ONNX = FileSet(output=(*FILES.output, *ONNX_FILES.output), report=FILES.report)
 """The files of `--keep_onnx`."""
+
+INSPECTION_FILES = FileSet(output=(), report=("inspection_of_{}.html", "inspection_of_{}.json"), reports=False)
+"""The files of `--inspect`."""

@@ -52,7 +52,8 @@ class Output:
     def __init__(self, files: FileSet, name: str, output: Path, report: Path | None = None) -> None:
         self._name = name
         self._reports = {kind: pattern.format(name) for kind, pattern in REPORTS.items()}
-        of_reports = [*(self._reports.values() if files.reports else ()), *(each.format(name) for each in files.report)]
+        self._others = [pattern.format(name) for pattern in files.report]
+        of_reports = [*(self._reports.values() if files.reports else ()), *self._others]
         self._output = _Folder(output, [pattern.format(name) for pattern in files.output])
         self._report = _Folder(report if report is not None else output, of_reports)
         self._files: list[Path] = []
@@ -67,6 +68,11 @@ class Output:
     def reports(self) -> tuple[Path, ...]:
         """The reports at their destination, written or not."""
         return tuple(self._report.path / file for file in self._reports.values())
+
+    @property
+    def others(self) -> tuple[Path, ...]:
+        """The files beside the reports in their folder, at their destination, written or not."""
+        return tuple(self._report.path / file for file in self._others)
 
     def __enter__(self) -> Output:
         try:
@@ -123,6 +129,10 @@ class Output:
     def report(self, kind: str, text: str) -> Path:
         """Write the report of a kind (a key of `REPORTS`); returns where it lies for now."""
         return self._write(self._report, self._reports[kind], text, ReportGenerationError)
+
+    def inspection(self, kind: str, text: str) -> Path:
+        """Write the inspection of a kind, `html` or `json`; returns where it lies for now."""
+        return self._write(self._report, f"inspection_of_{self._name}.{kind}", text, ReportGenerationError)
 
     def _is_source(self, path: Path) -> bool:
         return path.exists() and any(source.exists() and path.samefile(source) for source in self._sources)

@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from converter.report import Outcome
 
 
+class _Inspect(argparse.Action):
+    """`--inspect`, which may name the model: `--inspect FILE` is `--model_file FILE --inspect`."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        if values is not None:
+            if namespace.model_file is not None:
+                parser.error(f"--model_file and {option_string} name two models")
+            namespace.model_file = values
+        setattr(namespace, self.dest, True)
+
+
 def _add_options(groups: Groups) -> None:
     model, result = groups["model"], groups["result"]
     kinds = ", ".join(frontend.kind for frontend in frontends.FRONTENDS)
@@ -62,13 +73,22 @@ def _add_options(groups: Groups) -> None:
         choices=["ckpt", "safetensors"],
         help="format of the checkpoint. Default: ckpt, above 2 GB safetensors",
     )
-    onnx_files = result.add_mutually_exclusive_group()
-    onnx_files.add_argument(
+    how_far = result.add_mutually_exclusive_group()
+    how_far.add_argument(
+        "--inspect",
+        nargs="?",
+        action=_Inspect,
+        default=False,
+        metavar="FILE",
+        help="convert nothing: show the model's ends, operators, expected rate and parameters, on the terminal and as "
+        "inspection_of_NAME.html and .json",
+    )
+    how_far.add_argument(
         "--onnx_only",
         action="store_true",
         help="write the cut, normalised model as NAME.onnx and stop; to convert that file gives the same script",
     )
-    onnx_files.add_argument("--keep_onnx", action="store_true", help="write NAME.onnx beside the rest")
+    how_far.add_argument("--keep_onnx", action="store_true", help="write NAME.onnx beside the rest")
     groups["other"].add_argument(
         "--dump_stages",
         metavar="DIR",
@@ -94,6 +114,8 @@ def _convert(options: argparse.Namespace, observer: Observer | None) -> Outcome:
         "observer": observer,
         **{name: getattr(options, name) for name in frontends.options()},
     }
+    if options.inspect:
+        return api.inspect(options.model_file, report=options.report, **asked)
     if options.onnx_only:
         return api.export_onnx(options.model_file, **asked)
     return api.convert(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from converter.base.files import check_readable, is_prefix
 from converter.base.version import __version__
 from converter.commands import graph_mode, script_mode, terminal
+from converter.commands.inspection import print_inspection
 from converter.commands.mode import Mode
 from converter.commands.terminal import (
     EXIT_DIFFERS,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from converter.report import Exported, Finding, Outcome, Result
+    from converter.report import Exported, Finding, Inspection, Outcome, Result
     from converter.verification import OutputComparison
 
 MODES: tuple[Mode, ...] = (script_mode.MODE, graph_mode.MODE)
@@ -132,10 +133,12 @@ def _run(mode: Mode, options: argparse.Namespace) -> int:
 
 
 def _print_outcome(outcome: Outcome) -> None:
-    from converter.report import Exported
+    from converter.report import Exported, Findings
 
     if isinstance(outcome, Exported):
         _print_exported(outcome)
+    elif isinstance(outcome, Findings):
+        print_inspection(cast("Inspection", outcome))
     else:
         _summarize(cast("Result", outcome))
 

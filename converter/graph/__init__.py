@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from converter.graph.annotations import OPSET, is_folded, refusal_of, varying_axes
+from converter.graph.ends import CutPoint, cut_points
 from converter.graph.external_data import map_external_data
 from converter.graph.provenance import merged_nodes_of, operator_of
 from converter.graph.queries import (
@@ -25,6 +26,7 @@ from converter.graph.walk import all_graphs, all_nodes, subgraphs
 
 __all__ = [
     "OPSET",
+    "CutPoint",
     "SourceGraph",
     "SourceValue",
     "Trait",
@@ -34,6 +36,7 @@ __all__ = [
     "attribute",
     "axes_of",
     "count_uses",
+    "cut_points",
     "has_trait",
     "is_float",
     "is_folded",

@@ -16,11 +16,13 @@ from converter.report.text import text_report
 if TYPE_CHECKING:
     from converter.report.docstring import docstring_of
     from converter.report.graph_findings import findings_of
+    from converter.report.inspection import Inspection, inspection_of, kinds_of, write_inspection
 
 __all__ = [
     "Exported",
     "Finding",
     "Findings",
+    "Inspection",
     "Outcome",
     "Result",
     "ScriptFinding",
@@ -28,11 +30,18 @@ __all__ = [
     "SourceFiles",
     "docstring_of",
     "findings_of",
+    "inspection_of",
+    "kinds_of",
     "scan_table",
+    "write_inspection",
     "write_reports",
 ]
 
-_OF_GRAPHS = {"docstring_of": "docstring", "findings_of": "graph_findings"}
+_OF_GRAPHS = {
+    "docstring_of": "docstring",
+    "findings_of": "graph_findings",
+    **dict.fromkeys(("Inspection", "inspection_of", "kinds_of", "write_inspection"), "inspection"),
+}
 """Name → module of what is imported at first use: a mode without a graph reports without importing ONNX."""
 
 

@@ -40,7 +40,7 @@ LIBRARIES = (
 
 OWN = (
     *("dom", "language", "model", "virtual", "layout", "cards", "graph"),
-    *("script", "details", "search", "table", "plot", "overview", "split", "main"),
+    *("script", "details", "search", "table", "plot", "overview", "inspection", "split", "main"),
 )
 """Our own scripts; `main` starts the page."""
 
@@ -55,13 +55,22 @@ def html_report(data: Mapping[str, Any], script: str) -> str:
         data: the report as data.
         script: the text of the script.
     """
+    return _page(f"report_of_{data['network']['name']}", data, script)
+
+
+def html_inspection(data: Mapping[str, Any]) -> str:
+    """Write `inspection_of_NAME.html`, the same page without a script, a verdict and errors."""
+    return _page(f"inspection_of_{data['network']['name']}", data, "")
+
+
+def _page(title: str, data: Mapping[str, Any], script: str) -> str:
     scripts = _scripts()
     page = {**data, "script": script, "licences": _licences(), "catalogue": _catalogue(data["timings"])}
     return (
         _environment()
         .get_template("report.html.jinja")
         .render(
-            title=f"report_of_{data['network']['name']}",
+            title=title,
             styles=_styles(),
             data=_escaped(json.dumps(page, ensure_ascii=False, allow_nan=False, separators=(",", ":"))),
             scripts=scripts,

@@ -34,10 +34,14 @@ class Details {
         t("weights"),
         el("span", { text: `${count(summary.parameters, "parameter")}, ${count(summary.elements, "element")}` }),
       ),
-      fact(t(network.classes.length === 1 ? "class" : "classes"), ...[...network.classes].reverse().map(cls)),
+      network.classes.length
+        ? fact(t(network.classes.length === 1 ? "class" : "classes"), ...[...network.classes].reverse().map(cls))
+        : null,
       el("p", {
         class: "muted invitation",
-        text: t("Choose a card in the graph, or a line of the script that has a mark beside it."),
+        text: this.model.script
+          ? t("Choose a card in the graph, or a line of the script that has a mark beside it.")
+          : t("Choose a card in the graph."),
       }),
       el(
         "p",
@@ -175,6 +179,7 @@ class Details {
   }
 
   #line(node) {
+    if (!node.line) return null;
     return el("button", {
       class: "link",
       text: t("line {line}", { line: `${node.line}:${node.column}` }),

@@ -1,7 +1,8 @@
 // Puts the parts together: one choice, which all of them show.
 
 const model = new Model(DATA);
-const TABS = ["graph", "nodes", "weights", "errors", "run"];
+const inspected = Boolean(model.operators);
+const TABS = ["graph", "nodes", "weights", "errors", "run"].filter((tab) => !inspected || tab !== "errors");
 
 const go = {
   node(node, from) {
@@ -61,16 +62,16 @@ function chosen(item) {
 }
 
 translatePage();
-showVerdict(model, byId("verdict"), go);
+(inspected ? showInspection : showVerdict)(model, byId("verdict"), go);
 const details = new Details(model, byId("details"), go);
-const script = new ScriptView(model, byId("script"), go.line);
+const script = inspected ? new ModelView(model, byId("script"), go) : new ScriptView(model, byId("script"), go.line);
 const graph = new GraphView(model, byId("canvas"), chosen);
 const nodes = nodeTable(model, byId("nodes"), go.node);
 const weights = weightTable(model, byId("weights"), (weight) => {
   const users = model.users.get(weight.name);
   if (users) go.node(users[0]);
 });
-const plot = showErrors(model, byId("errors"), go);
+const plot = inspected ? null : showErrors(model, byId("errors"), go);
 showRun(model, byId("run"), model.licences);
 new Search(model, byId("search"), byId("found"), (node) => {
   go.node(node);
@@ -82,6 +83,8 @@ drawToolbar();
 drawLegend();
 followTheme();
 
+byId("tab-errors").hidden = inspected;
+if (inspected) byId("tab-graph").textContent = t("Graph");
 for (const tab of TABS) byId(`tab-${tab}`).addEventListener("click", () => openTab(tab));
 document.querySelector(".tabs").addEventListener("keydown", (event) => {
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];

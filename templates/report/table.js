@@ -145,14 +145,15 @@ function nodeTable(model, element, open) {
     { title: "stands in", width: "minmax(90px, 1.3fr)", value: (node) => node.path },
     { title: "outcome", width: "124px", value: (node) => STATUSES.indexOf(node.status), show: pill },
     { title: "became", width: "minmax(90px, 1.3fr)", value: (node) => node.became },
-    {
+  ];
+  if (model.script)
+    columns.push({
       title: "line",
       width: "76px",
       right: true,
       value: (node) => node.line + node.column / 1000,
       show: (node) => document.createTextNode(`${node.line}:${node.column}`),
-    },
-  ];
+    });
   if (model.hasErrors)
     columns.push({
       title: "error",

@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
+from onnx import parser
 from report.conversions import BRANCHES, HOSTILE, STUBS, WRONG_RELU, convert
 from report.large import report_of, script_of
+from report.test_inspection import CLASSIFIER
 
+import converter
 from converter.report.html import html_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -70,9 +74,30 @@ def files(tmp_path_factory) -> dict[str, Path]:
         folder = tmp_path_factory.mktemp(name)
         convert(folder, text, name, **options)
         made[name] = folder / "out" / f"report_of_{name}.html"
+    folder = tmp_path_factory.mktemp("inspection")
+    onnx.save(parser.parse_model(CLASSIFIER), folder / "net.onnx")
+    made["inspection"] = converter.inspect(folder / "net.onnx", output=folder).files[0]
     made["blocks"] = tmp_path_factory.mktemp("blocks") / "blocks.html"
     made["blocks"].write_text(html_report(report_of(1600), script_of(40)), encoding="utf-8")
     return made
+
+
+def test_an_inspection(open_page, files):
+    page = open_page(files["inspection"])
+    expect(page.locator("h1")).to_have_text("Every node would convert")
+    assert page.title() == "net: inspection"
+    expect(page.get_by_role("tab", name="Errors")).to_be_hidden()
+    expect(page.locator(".inspection")).to_contain_text("'scores' before Softmax")
+    page.locator(".scopes").get_by_role("button", name="head").click()
+    expect(title(page)).to_have_text("head")
+    search(page, "gemm")
+    page.keyboard.press("Enter")
+    expect(title(page)).to_have_text("Gemm")
+    expect(page.locator("#details")).to_contain_text("nn.Dense")
+    page.get_by_role("tab", name="Nodes").click()
+    expect(page.locator("#nodes .row")).to_have_count(7)
+    page.get_by_role("tab", name="Weights").click()
+    expect(page.locator("#weights .row")).to_have_count(3)
 
 
 def title(page) -> Any:
