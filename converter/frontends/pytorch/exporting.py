@@ -6,9 +6,10 @@ exported in training mode, and then made ONNX's plain Dropout, which acts in tra
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,11 +116,22 @@ def _older(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file
         },
     }
     values = {each.name: each.value for each in inputs}
-    with torch.no_grad(), dropouts_kept(loaded.module):
+    with torch.no_grad(), dropouts_kept(loaded.module), _equal_weights_apart():
         if loaded.scripted:
             torch.onnx.export(loaded.module, tuple(values.values()), str(file), **options)
         else:
             torch.onnx.export(loaded.module, (), str(file), kwargs=values, **options)
+
+
+@contextlib.contextmanager
+def _equal_weights_apart() -> Iterator[None]:
+    """Keep the older exporter from making one weight of those that have equal values, such as all ones, by chance."""
+    merge: Any = torch._C._jit_pass_onnx_deduplicate_initializers
+    torch._C._jit_pass_onnx_deduplicate_initializers = lambda graph, weights, training: merge(graph, weights, True)
+    try:
+        yield
+    finally:
+        torch._C._jit_pass_onnx_deduplicate_initializers = merge
 
 
 def _finish(file: Path, inputs: Sequence[Input]) -> None:
@@ -142,32 +154,37 @@ def _compare(loaded: Loaded, inputs: Sequence[Input], file: Path, label: str, re
     """
     import onnxruntime
 
-    others = {each.name: example(_other_extents(each), each.value.dtype, SEED + 1) for each in inputs}
-    try:
-        expected = named_outputs(loaded.run(others))
-    except Exception:  # the module takes no other extents
-        others = {each.name: example(each.value.shape, each.value.dtype, SEED + 1) for each in inputs}
-        expected = named_outputs(loaded.run(others))
-    try:
-        session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-        fed = {each.name for each in session.get_inputs()}
-        found = session.run(list(expected), {name: value.numpy() for name, value in others.items() if name in fed})
-    except Exception as error:
-        raise _error(label, refusal or error, error if refusal else None) from error
-    for name, array, tensor in zip(expected, found, expected.values(), strict=True):
-        if not _close(np.asarray(array), tensor.numpy()):
-            raise TorchExportError(
-                f"'{label}' computes otherwise on another input than what torch's older exporter wrote (output "
-                f"'{name}'): its Python code branches on values. {_told(refusal) if refusal else ''}"
-            )
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    fed = {each.name for each in session.get_inputs()}
+    for others in _other_inputs(inputs):
+        try:
+            expected = named_outputs(loaded.run(others))
+        except Exception:  # the module takes no such input
+            continue
+        try:
+            found = session.run(list(expected), {name: value.numpy() for name, value in others.items() if name in fed})
+        except Exception as error:
+            raise _error(label, refusal or error, error if refusal else None) from error
+        for name, array, tensor in zip(expected, found, expected.values(), strict=True):
+            if not _close(np.asarray(array), tensor.numpy()):
+                raise TorchExportError(
+                    f"'{label}' computes otherwise on another input than what torch's older exporter wrote (output "
+                    f"'{name}'): its Python code branches on values. {_told(refusal) if refusal else ''}"
+                )
 
 
-def _other_extents(each: Input) -> tuple[int, ...]:
-    """The extents of another input: one more where an extent is free."""
-    return tuple(
-        extent + 1 if isinstance(dim, str) and axis == 0 else extent
-        for axis, (dim, extent) in enumerate(zip(each.shape, each.value.shape, strict=True))
-    )
+def _other_inputs(inputs: Sequence[Input]) -> Iterator[dict[str, torch.Tensor]]:
+    """Inputs of another length of the first axis where that is free, of another sign, larger, and all zero."""
+    longer = {each.name: example(_longer(each), each.value.dtype, SEED + 1) for each in inputs}
+    yield longer
+    plain = {each.name: each.value for each in inputs}
+    for factor in (-1, 30, 0):
+        yield {name: value * factor if value.is_floating_point() else value for name, value in plain.items()}
+
+
+def _longer(each: Input) -> tuple[int, ...]:
+    first, *rest = each.value.shape or (0,)
+    return tuple(each.value.shape) if isinstance((*each.shape, 0)[0], int) else (first + 1, *rest)
 
 
 def _close(found: np.ndarray, expected: np.ndarray) -> bool:

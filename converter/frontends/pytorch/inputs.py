@@ -81,7 +81,7 @@ def inputs_of(loaded: Loaded, spec: Spec) -> list[Input]:
     texts = spec.shapes if picked or not names else ()  # else they belong to tensors inside the network
     if not picked:
         names = _defaults(loaded, parameters, len(texts))
-    _check(parameters, names, spec)
+    _check(parameters, names, spec, loaded.scripted)
     shapes = _shapes(loaded, names, texts, spec)
     if all(name in loaded.given for name in names) and not texts:
         return [Input(name, shape, loaded.given[name]) for name, shape in zip(names, shapes, strict=True)]
@@ -134,13 +134,14 @@ def _of_transformers(module: Any, parameters: Mapping[str, _Parameter]) -> list[
     return [name for name in dict.fromkeys(names) if name in parameters]
 
 
-def _check(parameters: Mapping[str, _Parameter], names: Sequence[str], spec: Spec) -> None:
+def _check(parameters: Mapping[str, _Parameter], names: Sequence[str], spec: Spec, scripted: bool) -> None:
+    """Check that the network can run on these inputs; TorchScript is exported with all of them only."""
     if not names:
         raise BadParamError(
             f"'{spec.label}' names no inputs: its forward has no parameters but *args or **kwargs. "
             "Derive a module whose forward names its tensors."
         )
-    left = [p.name for p in parameters.values() if p.required and p.name not in names]
+    left = [p.name for p in parameters.values() if (p.required or scripted) and p.name not in names]
     if left:
         raise ParamMissingError(
             f"'{spec.label}' cannot run without {_listed(left)}. Name every input that it needs: "

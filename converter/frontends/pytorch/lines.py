@@ -69,4 +69,5 @@ def _is_users(file: str) -> bool:
 def _sentence(text: str) -> str:
     lines = [line.strip() for line in text.splitlines()]
     kept = [line for line in lines if line and not line.startswith(_HEADINGS)]
-    return kept[0][:_LONGEST].rstrip(". ") if kept else ""
+    text = " ".join(kept[:2]) if kept and kept[0].endswith(":") else next(iter(kept), "")
+    return text[:_LONGEST].rstrip(". :")

@@ -1,6 +1,7 @@
 """Live modules: an object of the user's Python program, which no other process can make again.
 
-It is exported here, and answers verification's process, which asks for its outputs through a local socket.
+A copy of the program exports it. The program itself answers verification's process, which asks for the module's
+outputs through a local socket.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from converter.errors import BadParamError, SourceRunError
-from converter.frontends.pytorch.spec import ADDRESS, Exported, Spec
+from converter.frontends.pytorch import isolated
+from converter.frontends.pytorch.spec import ADDRESS, INPUTS, Exported, Spec
 
 _KEY = 32
 """Bytes of the key in the conversion's folder: who cannot read it, is not listened to."""
@@ -28,7 +30,7 @@ _POLL = 1.0
 
 
 def export(module: Any, given: Any, spec: Spec, folder: Path) -> Exported:
-    """Export a module of this process; it is as before afterwards.
+    """Export a module of this process, and let it answer; it is not changed.
 
     Args:
         module: torch's module, or an exported program.
@@ -38,19 +40,16 @@ def export(module: Any, given: Any, spec: Spec, folder: Path) -> Exported:
     """
     import torch
 
-    from converter.frontends.pytorch.exporting import export as export_loaded
-    from converter.frontends.pytorch.inputs import inputs_of
     from converter.frontends.pytorch.loading import Loaded, loaded_program, unwrapped
-    from converter.frontends.pytorch.settings import as_network
 
     if isinstance(module, torch.export.ExportedProgram):
         loaded = loaded_program(module)
     else:
         module = unwrapped(module)
         loaded = Loaded(module, given=_by_name(module, given))
-    torch._dynamo.reset()
-    with as_network(loaded.module):
-        exported = export_loaded(loaded, inputs_of(loaded, spec), folder, spec.label)
+    exported = isolated.export_copy(spec, folder, lambda: loaded)
+    if given is not None:
+        np.savez(folder / INPUTS, **{name: tensor.numpy() for name, tensor in loaded.given.items()})
     _serve(loaded, folder)
     return exported
 

@@ -1,8 +1,8 @@
 """The process that loads and exports a module: `python -m converter.frontends.pytorch.process FOLDER`.
 
 It is one of its own for what the user's code may do, for the memory that torch takes, and since an export depends on
-those before it. Its working folder is the user's, which is therefore searched for modules. An error of ours goes to the
-conversion as `error.json`.
+those before it in a process. Its working folder is the user's, which is therefore searched for modules. An error of
+ours goes to the conversion as `error.json`.
 """
 
 from __future__ import annotations
@@ -10,18 +10,33 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from converter.errors import ConverterError
+from converter.frontends.pytorch.spec import STATE, Spec, read_spec
+
+if TYPE_CHECKING:
+    from converter.frontends.pytorch.loading import Loaded
 
 ERROR = "error.json"
 
 
-def main(folder: Path) -> int:
-    """Export the module that the folder specifies."""
-    from converter.errors import ConverterError
+def export_to(folder: Path, spec: Spec, load: Callable[[], Loaded]) -> int:
+    """Export a module to the folder of the conversion; returns the process's exit status."""
+    import torch
 
-    logging.basicConfig(level=logging.INFO)
+    from converter.frontends.pytorch.exporting import export
+    from converter.frontends.pytorch.inputs import inputs_of
+    from converter.frontends.pytorch.settings import as_network
+
     try:
-        _export(folder)
+        loaded = load()
+        if spec.call and not spec.weights:
+            torch.save(loaded.module.state_dict(), folder / STATE)
+        with as_network(loaded.module):
+            export(loaded, inputs_of(loaded, spec), folder, spec.label).write(folder)
     except ConverterError as error:
         told = {"class": type(error).__name__, "message": error.message, "details": error.details}
         (folder / ERROR).write_text(json.dumps(told), encoding="utf-8")
@@ -29,21 +44,13 @@ def main(folder: Path) -> int:
     return 0
 
 
-def _export(folder: Path) -> None:
-    import torch
-
-    from converter.frontends.pytorch.exporting import export
-    from converter.frontends.pytorch.inputs import inputs_of
+def main(folder: Path) -> int:
+    """Load and export the module that the folder specifies."""
     from converter.frontends.pytorch.loading import load
-    from converter.frontends.pytorch.settings import as_network
-    from converter.frontends.pytorch.spec import STATE, read_spec
 
+    logging.basicConfig(level=logging.INFO)
     spec = read_spec(folder)
-    loaded = load(spec)
-    if spec.call and not spec.weights:
-        torch.save(loaded.module.state_dict(), folder / STATE)
-    with as_network(loaded.module):
-        export(loaded, inputs_of(loaded, spec), folder, spec.label).write(folder)
+    return export_to(folder, spec, lambda: load(spec))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from converter.base.files import check_readable
 from converter.errors import BadParamError
 from converter.frontends import onnx
 from converter.frontends.pytorch import isolated, kinds
-from converter.frontends.pytorch.spec import MODEL, Exported, Spec
+from converter.frontends.pytorch.spec import INPUTS, MODEL, Exported, Spec
 from converter.frontends.source import Live, Original, Request, Source
 
 _FRONTEND = __name__.rpartition(".")[0]
@@ -56,6 +56,7 @@ def load(request: Request) -> Source:
         description=f"{spec.label} ({exported.producer}, opset {opset})",
         files=tuple(map(Path, exported.files)),
         notes=(*source.notes, *exported.notes, *notes),
+        real_inputs=inputs if own and (inputs := request.folder / INPUTS).exists() else None,
     )
 
 

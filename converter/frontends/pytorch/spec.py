@@ -9,9 +9,11 @@ from typing import Any
 
 from converter.frontends.pytorch.kinds import Kind
 
-SPEC, EXPORTED, MODEL, STATE, ADDRESS = "spec.json", "exported.json", "model.onnx", "state.pt", "address"
+SPEC, EXPORTED, MODEL, STATE = "spec.json", "exported.json", "model.onnx", "state.pt"
 """The files in the folder of a conversion: this specification; what the export tells about the network, the network,
-the weights that the call made; where a live module answers."""
+the weights that the call made."""
+ADDRESS, INPUTS = "address.json", "inputs.npz"
+"""Of a live module: where it answers, and the inputs that came with it."""
 
 
 @dataclass(frozen=True, kw_only=True)

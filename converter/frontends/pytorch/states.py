@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import torch
 
 from converter.base.files import check_readable
-from converter.base.state_names import matched
+from converter.base.state_names import Shapes, matched
 from converter.errors import BadParamError, ModelLoadingError, WeightMatchError
 
 State: TypeAlias = Mapping[str, torch.Tensor]
@@ -44,12 +44,17 @@ def load_weights(module: torch.nn.Module, path: Path, label: str, trust: bool) -
         BadParamError: the file holds more than tensors, and may not run code.
     """
     files = files_of(path)
-    states = dict(tables_in(_read(files, trust)))
+    content = _read(files, trust)
+    states = dict(tables_in(content))
     if not states:
         raise ModelLoadingError(f"'{path}' holds no tensors. Name a file with a state_dict().")
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    pairs = {place: matched({name: t.shape for name, t in state.items()}, wanted) for place, state in states.items()}
+    pairs = {place: _pairs(state, wanted) for place, state in states.items()}
     place = max(pairs, key=lambda place: len(pairs[place]))
+    if len(states) > 1 and len(pairs[place]) < len(wanted):  # a table for each part of the module
+        whole = dict(_flattened(content))
+        if len(names := _pairs(whole, wanted)) > len(pairs[place]):
+            place, states, pairs = "", {"": whole}, {"": names}
     state, names = states[place], pairs[place]
     missing = _missing(module, names)
     unexpected = [name for name in state if name not in names.values()]
@@ -94,9 +99,12 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def _pairs(state: State, wanted: Shapes) -> dict[str, str]:
+    return matched({name: tuple(tensor.shape) for name, tensor in state.items()}, wanted)
+
+
 def tables_in(item: Any, place: str = "") -> Iterator[tuple[str, State]]:
-    """Every dictionary of tensors in nested dictionaries, by its path: `state_dict`, `model`; the whole is the last."""
-    flat: dict[str, torch.Tensor] = {}
+    """Every dictionary of tensors in nested dictionaries, by its path: `state_dict`, `model`."""
     if isinstance(item, torch.nn.Module):
         item = item.state_dict()
     if not isinstance(item, Mapping):
@@ -105,11 +113,14 @@ def tables_in(item: Any, place: str = "") -> Iterator[tuple[str, State]]:
     if own:
         yield place, own
     for key, value in item.items():
-        inside = list(tables_in(value, f"{place}.{key}" if place else str(key)))
-        yield from inside
-        flat |= {f"{key}.{name}": tensor for _, state in inside[-1:] for name, tensor in state.items()}
-    if flat:
-        yield f"{place} as a whole".strip(), own | flat
+        yield from tables_in(value, f"{place}.{key}" if place else str(key))
+
+
+def _flattened(item: Any, place: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """All tensors in nested dictionaries, by their paths."""
+    for table, state in tables_in(item, place):
+        for name, tensor in state.items():
+            yield (f"{table}.{name}" if table else name), tensor
 
 
 def files_of(path: Path) -> list[Path]:

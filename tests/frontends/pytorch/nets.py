@@ -1,0 +1,107 @@
+"""Small modules with what exporters find hard. Tests and the processes that they start import them from this folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+
+class Classifier(nn.Module):
+    """Norms, dropout, a name for each layer, an optional second input."""
+
+    def __init__(self, width: int = 4, classes: int = 3) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, width, 3, 2, 1), nn.BatchNorm2d(width), nn.ReLU())
+        self.drop = nn.Dropout(0.25)
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, image: torch.Tensor, scale: torch.Tensor | None = None) -> torch.Tensor:
+        x = self.features(image).mean((2, 3))
+        x = self.head(self.drop(x))
+        return x if scale is None else x * scale
+
+
+class Tagger(nn.Module):
+    """Indices and a mask go in, a dictionary with None and nested values comes out; recurrent layers with dropout."""
+
+    def __init__(self, vocabulary: int = 20, width: int = 6, labels: int = 5) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, width)
+        self.rnn = nn.LSTM(width, width, num_layers=2, batch_first=True, bidirectional=True, dropout=0.1)
+        self.head = nn.Linear(2 * width, labels)
+
+    def forward(self, words: torch.Tensor, keep: torch.Tensor) -> dict[str, object]:
+        x, _ = self.rnn(self.embedding(words))
+        x = x.masked_fill(~keep[..., None], 0.0)
+        return {"scores": self.head(x), "loss": None, "inside": {"states": x}}
+
+
+@dataclass
+class Pair:
+    """Two results."""
+
+    mean: torch.Tensor
+    spread: torch.Tensor | None = None
+
+
+class Statistics(nn.Module):
+    """A dataclass comes out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(4))
+
+    def forward(self, x: torch.Tensor) -> Pair:
+        x = x * self.scale
+        return Pair(x.mean(1), x.std(1))
+
+
+class Branching(nn.Module):
+    """Branches on a value: the current exporter refuses it, the older one writes one branch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((4,), 2.0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.sum() > 0:
+            x = x + 100.0
+        return x * self.scale
+
+
+class Harmless(nn.Module):
+    """Asks for a value, but computes the same whatever it is: the older exporter takes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.sum() > 1e6:
+            raise ValueError("too large")
+        return self.head(x)
+
+
+class Flag(nn.Module):
+    """A parameter that is no tensor."""
+
+    def forward(self, x: torch.Tensor, deep: bool) -> torch.Tensor:
+        return x if deep else -x
+
+
+def classifier() -> nn.Module:
+    """Makes a wider one."""
+    return Classifier(width=6)
+
+
+def on_meta() -> nn.Module:
+    """Makes one without values."""
+    with torch.device("meta"):
+        return Classifier()
+
+
+def broken() -> nn.Module:
+    """Raises an error."""
+    return nn.Linear("three", 4)  # type: ignore[arg-type]

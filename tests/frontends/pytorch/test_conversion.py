@@ -1,0 +1,165 @@
+"""Whole conversions: by the command, of a live module, from files; the proof runs torch itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from frontends.pytorch import nets
+
+import converter
+from converter.commands import mindconverter
+from converter.commands.weights import command as weights_command
+from converter.errors import BadParamError, ParamMissingError
+
+torch = pytest.importorskip("torch", reason="PyTorch is an extra")
+
+FOLDER = Path(nets.__file__).parent
+
+
+def report_of(folder: Path, name: str) -> dict[str, Any]:
+    return json.loads((folder / f"report_of_{name}.json").read_text(encoding="utf-8"))
+
+
+def sources_in(folder: Path, name: str) -> set[str]:
+    entries = json.loads((folder / f"weight_map_of_{name}.json").read_text(encoding="utf-8"))[name]
+    return {entry["source_weight"]["name"] for entry in entries}
+
+
+def trained(module: torch.nn.Module, *inputs: torch.Tensor) -> torch.nn.Module:
+    """The module after one step of training."""
+    optimizer = torch.optim.SGD(module.parameters(), 0.5)
+    result = module.train()(*inputs)
+    (result["scores"] if isinstance(result, dict) else result).square().sum().backward()
+    optimizer.step()
+    return module.eval()
+
+
+def run_script(folder: Path, name: str, checkpoint: Path, *inputs: np.ndarray) -> list[np.ndarray]:
+    import mindspore as ms
+
+    scope: dict[str, Any] = {}
+    exec((folder / f"{name}.py").read_text(encoding="utf-8"), scope)
+    net = scope["MindSporeModel"]().set_train(False)
+    ms.load_param_into_net(net, ms.load_checkpoint(str(checkpoint)), strict_load=True)
+    found = net(*map(ms.Tensor, inputs))
+    return [each.asnumpy() for each in (found if isinstance(found, tuple) else (found,))]
+
+
+@pytest.fixture(scope="module")
+def called(tmp_path_factory) -> tuple[Path, torch.nn.Module]:
+    """A call with weights, converted by the command and verified; and the module with these weights."""
+    folder = tmp_path_factory.mktemp("called")
+    torch.manual_seed(3)
+    module = trained(nets.Classifier(width=6), torch.randn(4, 3, 8, 8))
+    torch.save({"state_dict": {f"module.{n}": t for n, t in module.state_dict().items()}}, folder / "net.pth")
+    arguments = ["--model", "nets:Classifier(width=6)", "--weights", str(folder / "net.pth"), "--shape", "N,3,H,W"]
+    assert mindconverter.main([*arguments, "--project_path", str(FOLDER), "--output", str(folder)]) == 0
+    return folder, module
+
+
+def test_a_call_with_weights(called):
+    folder, module = called
+    found = report_of(folder, "Classifier")
+    assert found["summary"]["verdict"] == "same"
+    assert found["source"]["runs_on"] == "PyTorch"
+    assert found["source"]["description"].startswith("nets:Classifier(width=6) (torch ")
+    assert sorted(Path(each["file"]).name for each in found["source"]["files"]) == ["net.pth", "nets.py"]
+    assert found["options"]["model"] == "nets:Classifier(width=6)"
+    script = (folder / "Classifier.py").read_text(encoding="utf-8")
+    assert all(layer in script for layer in ("nn.BatchNorm2d(6)", "nn.Dropout(p=0.25)", "self.head = nn.Dense(6, 3)"))
+    assert "(N, 3, H, W)" in script
+    assert sources_in(folder, "Classifier") <= module.state_dict().keys()
+
+
+def test_a_later_checkpoint_of_the_module(called, tmp_path):
+    folder, module = called
+    image = torch.randn(4, 3, 8, 8)
+    newer = trained(module, image)
+    torch.save({"module." + name: tensor for name, tensor in newer.state_dict().items()}, tmp_path / "newer.pth")
+    arguments = ["--weight_map", str(folder / "weight_map_of_Classifier.json"), "--source", str(tmp_path / "newer.pth")]
+    assert weights_command.main(["remap", *arguments, "--output", str(tmp_path / "newer.ckpt")]) == 0
+    (found,) = run_script(folder, "Classifier", tmp_path / "newer.ckpt", image.numpy())
+    assert np.allclose(found, newer(image).detach().numpy(), atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory) -> tuple[Path, torch.nn.Module, converter.Result]:
+    """A module of this program, converted with its inputs."""
+    folder = tmp_path_factory.mktemp("live")
+    module = nets.Tagger()
+    inputs = {"words": torch.randint(0, 20, (2, 7)), "keep": torch.arange(7).expand(2, 7) < 5}
+    return folder, module, converter.convert(module, inputs, output=folder)
+
+
+def test_a_live_module(live):
+    folder, module, result = live
+    assert result.name == "Tagger"
+    assert result.verdict == "same"
+    assert module.training, "the module is as it was"
+    assert result.notes == (
+        "The dropout inside rnn (LSTM) acts in torch's training mode only; the script does not have it.",
+    )
+    found = report_of(folder, "Tagger")
+    assert [each["name"] for each in found["network"]["outputs"]] == ["scores", "inside.states"]
+    words, keep = found["verification"]["inputs"]
+    assert (words["shape"], words["maximum"], keep["dtype"]) == ([2, 7], pytest.approx(words["maximum"]), "bool")
+    assert "nn.LSTM(6, 6, bidirectional=True)" in (folder / "Tagger.py").read_text(encoding="utf-8")
+
+
+def test_recurrent_weights_lead_to_the_state(live, tmp_path):
+    from safetensors.torch import save_file
+
+    folder, module, _ = live
+    assert sources_in(folder, "Tagger") == module.state_dict().keys()
+    words, keep = torch.randint(0, 20, (2, 7)), torch.ones(2, 7, dtype=torch.bool)
+    newer = trained(module, words, keep)
+    save_file(newer.state_dict(), tmp_path / "newer.safetensors")
+    arguments = ["--weight_map", str(folder / "weight_map_of_Tagger.json"), "--output", str(tmp_path / "newer.ckpt")]
+    assert weights_command.main(["remap", *arguments, "--source", str(tmp_path / "newer.safetensors")]) == 0
+    scores, _ = run_script(folder, "Tagger", tmp_path / "newer.ckpt", words.numpy(), keep.numpy())
+    assert np.allclose(scores, newer(words, keep)["scores"].detach().numpy(), atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchscript(tmp_path):
+    module = nets.Classifier().eval()
+    torch.jit.save(torch.jit.trace(module, torch.ones(1, 3, 8, 8)), tmp_path / "net.pt")
+    result = converter.convert(tmp_path / "net.pt", shape=["N,3,8,8"], output=tmp_path, verify=False)
+    assert result.name == "net"
+    assert "nn.BatchNorm2d(4)" in (tmp_path / "net.py").read_text(encoding="utf-8")
+    assert sources_in(tmp_path, "net") == module.state_dict().keys() - {"features.1.num_batches_tracked"}
+
+
+def test_an_exported_program(tmp_path):
+    module, image = nets.Classifier().eval(), torch.ones(2, 3, 8, 8)
+    free = {"image": {0: torch.export.Dim("batch")}}
+    torch.export.save(torch.export.export(module, (image,), dynamic_shapes=free), tmp_path / "net.pt2")
+    converter.convert(tmp_path / "net.pt2", shape=["N,3,8,8"], output=tmp_path, verify=False)
+    assert "float32 (N, 3, 8, 8)" in (tmp_path / "net.py").read_text(encoding="utf-8")
+    assert sources_in(tmp_path, "net") <= module.state_dict().keys()
+
+
+def test_a_cut_inside_is_compared_with_the_exported_model(tmp_path):
+    result = converter.convert(
+        nets.Classifier(), torch.ones(1, 3, 8, 8), output_nodes=["mean"], output=tmp_path, verify=False
+    )
+    assert result.notes[0].startswith("'mean' lies inside the module: the source of the proof is the exported")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error", "message"),
+    [
+        ((), {}, ParamMissingError, "no model is named"),
+        (("net.pth",), {"model": "nets:Classifier"}, BadParamError, "name two models"),
+        ((None, [1]), {"model": "nets:Classifier"}, BadParamError, "inputs belong to a module"),
+        ((nets.Classifier(), {"image": [1, 2]}), {}, BadParamError, r"input\(s\) image are no tensors"),
+        ((nets.Classifier(), [1, 2, 3]), {}, BadParamError, "do not fit the module's forward"),
+    ],
+)
+def test_what_is_named(tmp_path, arguments, options, error, message):
+    with pytest.raises(error, match=message):
+        converter.convert(*arguments, output=tmp_path, **options)
