@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from converter.artifacts import Entry, LazyTensor, TensorSpec, checkpoint, weight_map
 from converter.base.stages import Stages
+from converter.base.state_names import matched
 from converter.commands.weights import nearest
 from converter.commands.weights.placing import check_suffix, placed
 from converter.commands.weights.rename import read_rules, renamed
@@ -63,7 +64,7 @@ def remap(
     rules = read_rules(rename) if rename is not None else ()
     with stages.stage("read"):
         found = readers.read(source).tensors
-        tensors = renamed(found, rules)
+        tensors = renamed(found, rules) if rules else _unwrapped(found, entries)
         earlier = readers.read_mindspore(base).tensors if base is not None else {}
     kept = {
         entry.converted.name: earlier[entry.converted.name]
@@ -84,6 +85,17 @@ def remap(
     used = {entry.source.name for entry in entries}
     unused = (name for name, tensor in tensors.items() if name not in used and _may_be_weight(tensor.array))
     return Remapped(len(parameters) - len(kept), tuple(kept), tuple(unused))
+
+
+def _unwrapped(found: Mapping[str, LazyTensor], entries: Sequence[Entry]) -> Mapping[str, LazyTensor]:
+    """The tensors, under the names of the map where only a wrapper named them otherwise (`state_dict.module.…`)."""
+    wanted = {entry.source.name: entry.source.shape for entry in entries}
+    if all(name in found for name in wanted):
+        return found
+    names = matched({name: tensor.array.shape for name, tensor in found.items()}, wanted)
+    taken = set(names.values())
+    others = {name: tensor for name, tensor in found.items() if name not in taken}
+    return {**others, **{name: found[other] for name, other in names.items()}}
 
 
 def _may_be_weight(array: TensorSpec) -> bool:

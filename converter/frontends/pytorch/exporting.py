@@ -126,12 +126,13 @@ def _older(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file
 @contextlib.contextmanager
 def _equal_weights_apart() -> Iterator[None]:
     """Keep the older exporter from making one weight of those that have equal values, such as all ones, by chance."""
-    merge: Any = torch._C._jit_pass_onnx_deduplicate_initializers
-    torch._C._jit_pass_onnx_deduplicate_initializers = lambda graph, weights, training: merge(graph, weights, True)
+    passes: Any = torch._C
+    merge = passes._jit_pass_onnx_deduplicate_initializers
+    passes._jit_pass_onnx_deduplicate_initializers = lambda graph, weights, training: merge(graph, weights, True)
     try:
         yield
     finally:
-        torch._C._jit_pass_onnx_deduplicate_initializers = merge
+        passes._jit_pass_onnx_deduplicate_initializers = merge
 
 
 def _finish(file: Path, inputs: Sequence[Input]) -> None:
