@@ -61,8 +61,8 @@ class UnknownModelError(ConverterError):
     code = "0000001"
     example = (
         "'net.mlmodel' is neither an .onnx model, a frozen TensorFlow .pb, a SavedModel folder, a TensorFlow 1 "
-        "checkpoint with its .meta, a model of Keras (.keras, .h5) nor a PyTorch module. Export the model to one of "
-        "these and name that file."
+        "checkpoint with its .meta, a model of Keras (.keras, .h5), a .tflite model nor a PyTorch module. Export the "
+        "model to one of these and name that file."
     )
     remedy = "Export the model to ONNX, or freeze it, and name that file."
 

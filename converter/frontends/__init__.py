@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from converter.base.kinds import head_of, kind_of
 from converter.errors import BadParamError, ConverterError, GraphInitError, UnknownModelError
-from converter.frontends import archive, checkpoint, keras, onnx, pytorch, saved_model, tensorflow
+from converter.frontends import archive, checkpoint, keras, onnx, pytorch, saved_model, tensorflow, tflite
 from converter.frontends.archive import stem_of
 from converter.frontends.endpoints import listed, module_name
 from converter.frontends.frontend import Frontend, Option
@@ -47,6 +47,7 @@ FRONTENDS: tuple[Frontend, ...] = (
     saved_model.FRONTEND,
     checkpoint.FRONTEND,
     keras.FRONTEND,
+    tflite.FRONTEND,
     pytorch.FRONTEND,
 )
 """Every frontend, in the order in which they are asked whether they recognise a source."""

@@ -89,6 +89,7 @@ class Original:
         inputs: `Endpoint.name` → the name to feed in that runtime (`x`, `Mfcc:0`).
         outputs: likewise, the names to fetch.
         options: `Request.options`: plain data, as the process needs them.
+        precision: the element type in which the runtime computes where the model has float32, `int8`; else empty.
     """
 
     frontend: str
@@ -98,6 +99,7 @@ class Original:
     inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    precision: str = ""
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class Job:
         random: the outputs that depend on a random operator.
         stubs: the number of nodes that are not converted; if there are any, only the nodes are compared.
         upcast: whether source and script were converted from bfloat16 to float32.
-        precision: `float16` or `bfloat16` if a part of the network computes in it; else empty.
+        precision: `float16`, `bfloat16` or `int8` if a part of the network or of the source computes in it; else empty.
         nodes: how the nodes are compared, or why not; None while there is no plan.
     """
 

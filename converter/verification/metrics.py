@@ -10,7 +10,7 @@ import numpy as np
 
 Verdict = Literal["same", "differs", "not comparable"]
 
-TOLERANCES = {"float16": 2e-3, "bfloat16": 2e-2}
+TOLERANCES = {"float16": 2e-3, "bfloat16": 2e-2, "int8": 2e-2}
 """Largest error of an output relative to its largest value, by element type."""
 TOLERANCE = 1e-4
 """The same for every other floating type; integers, bools and strings must be equal."""

@@ -104,7 +104,7 @@ class _Verification:
             script=script,
             checkpoint=checkpoint,
             random=_random_outputs(self._source, self._graph.graph),
-            precision=_lowest_precision(self._graph),
+            precision=_lowest_precision(self._graph) or original.precision,
             stubs=sum(not record.converted for record in records),
         )
         if original.model is None or not can_upcast(original.model):

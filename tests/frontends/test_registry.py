@@ -42,6 +42,8 @@ HDF = b"\x89HDF\r\n\x1a\n"
         ("net.keras", None, "keras"),
         ("net.h5", None, "keras"),
         ("net", HDF, "keras"),
+        ("net", b"\x1c\x00\x00\x00TFL3", "tflite"),
+        ("net.tflite", None, "tflite"),
     ],
 )
 def test_a_source_is_recognised_by_content_else_by_suffix(tmp_path, name, content, frontend):

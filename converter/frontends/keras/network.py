@@ -115,14 +115,20 @@ class Network:
         return names
 
     def _variables(self) -> list[tuple[Any, str]]:
-        """The handles of the variables, with their paths below the model: `block/dense/kernel`."""
-        named = []
-        for variable in self._model.variables:
-            value = variable.value if hasattr(variable, "path") else variable
-            path = (getattr(variable, "path", None) or variable.name).partition(":")[0]
-            if hasattr(value, "handle"):
-                named.append((value.handle, path.removeprefix(f"{self._model.name}/")))
-        return named
+        """The handles of the variables, with their paths below the model, as their reader in `weights` has them.
+
+        Keras' own paths lack the layer where the layer was built before it was put into the model.
+        """
+        owners = [(layer, f"{layer.name}/") for layer in self._model.layers]
+        named: dict[int, tuple[Any, str]] = {}
+        for owner, prefix in (*owners, (self._model, "")):
+            for variable in owner.variables:
+                value = variable.value if hasattr(variable, "path") else variable
+                path = (getattr(variable, "path", None) or variable.name).partition(":")[0]
+                path = path.removeprefix(f"{self._model.name}/").removeprefix(prefix)
+                if hasattr(value, "handle"):
+                    named.setdefault(id(value.handle), (value.handle, f"{prefix}{path}"))
+        return list(named.values())
 
 
 def _unique(names: Sequence[str]) -> list[str]:

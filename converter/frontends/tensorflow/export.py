@@ -19,13 +19,10 @@ from converter.frontends.source import Dim, Endpoint
 from converter.frontends.tensorflow import layers, loops, order, rewrites, weights
 from converter.frontends.tensorflow.cutting import Cut
 from converter.frontends.tensorflow.dropout import RATE
-from converter.frontends.tensorflow.tf2onnx_session import DOMAIN, Session
+from converter.frontends.tensorflow.tf2onnx_session import DOMAIN, GraphSession
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
-
-OPSET = 18
-"""The newest opset that tf2onnx writes."""
 
 _NOT_INLINED = ("_XlaMustCompile", "_noinline", "api_implements")
 """Attributes that keep TensorFlow from inlining a call: it is to be compiled, or has another form for a GPU."""
@@ -88,7 +85,7 @@ def _convert(cut: Cut, inputs: Sequence[Endpoint]) -> tuple[onnx.ModelProto, int
     graph = _inline_functions(_with_shapes(cut.graph, inputs), input_names + output_names + dropouts)
     graph = loops.raise_loops(graph, input_names + output_names)
     rewrites.prepare(graph)
-    session = Session(graph, cut.contents, input_names, output_names, OPSET)
+    session = GraphSession(graph, cut.contents, input_names, output_names)
     model = session.convert()
     layers.tidy(model.graph)
     weights.restore(model.graph, _float_constants(cut))
@@ -161,6 +158,11 @@ def _set_ends(model: onnx.ModelProto, inputs: Sequence[Endpoint]) -> None:
     for end in inputs:
         dtype = onnx.helper.np_dtype_to_tensor_dtype(end.dtype)
         model.graph.input.append(onnx.helper.make_tensor_value_info(end.value, dtype, end.shape))
+    set_opsets(model)
+
+
+def set_opsets(model: onnx.ModelProto) -> None:
+    """Declare the domains of the model's nodes, and no others; the main one always."""
     opsets = {node.domain for node in model.graph.node}
     used = [opset for opset in model.opset_import if opset.domain in ("", *opsets)]
     del model.opset_import[:]

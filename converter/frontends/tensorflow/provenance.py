@@ -18,7 +18,7 @@ from unittest import mock
 import numpy as np
 import onnx
 
-from converter.base.weight_steps import Step, concatenate, reshape, slice_axis, transpose, zeros
+from converter.base.weight_steps import Step, cast, concatenate, reshape, slice_axis, transpose, zeros
 
 _KEY = "provenance"
 """Key of the provenance in a tensor's metadata; `take` removes it."""
@@ -58,6 +58,15 @@ def take(tensor: onnx.TensorProto) -> Provenance | None:
         return None
     tensor.metadata_props.remove(note)
     return _read(json.loads(note.value))
+
+
+def convert(tensor: onnx.TensorProto, dtype: type[np.generic]) -> None:
+    """Convert the elements of an initializer to another type, in place; recorded as a step."""
+    provenance = take(tensor)
+    array = onnx.numpy_helper.to_array(tensor).astype(dtype)
+    tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+    if isinstance(provenance, Origin):
+        _add_note(tensor, provenance.then(cast(array.dtype.name)))
 
 
 def _note(tensor: onnx.TensorProto) -> onnx.StringStringEntryProto | None:
@@ -211,23 +220,31 @@ class _NumPy:
 @contextlib.contextmanager
 def recording() -> Iterator[None]:
     """Record the operations of tf2onnx on the float constants of a graph."""
-    from tf2onnx import graph, tf_utils
+    from tf2onnx import graph, tf_utils, tflite_utils
     from tf2onnx.rewriter import lstm_rewriter
 
     import_tensor = tf_utils.tf_to_onnx_tensor
 
     def imported(tensor: Any, name: str = "") -> onnx.TensorProto:
-        result = import_tensor(tensor, name)
-        if onnx.TensorProto.DataType.Name(result.data_type) in _FLOAT:
-            _add_note(result, Origin(name.removesuffix(":0"), tuple(result.dims)))
-        return result
+        return _with_note(import_tensor(tensor, name), name)
+
+    def read(array: np.ndarray, name: str) -> onnx.TensorProto:
+        return _with_note(onnx.numpy_helper.from_array(array, name), name)
 
     with (
+        mock.patch.object(tflite_utils, "numpy_helper", SimpleNamespace(from_array=read)),
         mock.patch.object(tf_utils, "tf_to_onnx_tensor", imported),
         mock.patch.object(graph, "numpy_helper", SimpleNamespace(to_array=_to_array, from_array=_from_array)),
         mock.patch.object(lstm_rewriter, "np", _NumPy()),
     ):
         yield
+
+
+def _with_note(tensor: onnx.TensorProto, name: str) -> onnx.TensorProto:
+    """A constant as it stands in the source, with its provenance if it is a float."""
+    if onnx.TensorProto.DataType.Name(tensor.data_type) in _FLOAT:
+        _add_note(tensor, Origin(name.removesuffix(":0"), tuple(tensor.dims)))
+    return tensor
 
 
 def _to_array(tensor: onnx.TensorProto) -> np.ndarray:

@@ -28,21 +28,22 @@ DOMAIN = "tensorflow"
 _ATTEMPTS = 4
 
 
+OPSET = 18
+"""The newest opset that tf2onnx writes."""
+
+
 class Session:
-    """A conversion of one graph by tf2onnx.
+    """A conversion by tf2onnx.
+
+    Args:
+        **source: what `tf2onnx.tfonnx.process_tf_graph` is called with: the model, and its ends if it does not say.
 
     Attributes:
         failed: the names of the nodes on which their handler in tf2onnx failed.
     """
 
-    def __init__(
-        self, graph: GraphDef, contents: Mapping[str, bytes], inputs: Sequence[str], outputs: Sequence[str], opset: int
-    ) -> None:
-        self._graph = graph
-        self._contents = dict(contents)
-        self._inputs = list(inputs)
-        self._outputs = list(outputs)
-        self._opset = opset
+    def __init__(self, **source: Any) -> None:
+        self._source = source
         self.failed: set[str] = set()
 
     def convert(self) -> onnx.ModelProto:
@@ -71,22 +72,9 @@ class Session:
 
         before = set(self.failed)
         with self._patched(), tf.Graph().as_default() as graph:
-            tf.import_graph_def(self._graph, name="")
+            self._import()
             converted = tfonnx.process_tf_graph(
-                graph,
-                continue_on_error=True,
-                opset=self._opset,
-                input_names=self._inputs,
-                output_names=self._outputs,
-                const_node_values=self._contents,
-                custom_rewriter=[
-                    rewrite_dropout,
-                    rewrite_batch_norm,
-                    rewrite_sample_norm,
-                    rewrite_transposed,
-                    self._rewrite_recurrent,
-                    self._keep_failed,
-                ],
+                graph, continue_on_error=True, opset=OPSET, custom_rewriter=self._rewriters(), **self._source
             )
             if self.failed != before:
                 return None
@@ -94,9 +82,11 @@ class Session:
                 converted = optimizer.optimize_graph(converted, careful, _optimizers())
             return converted.make_model("")
 
-    def _rewrite_recurrent(self, graph: Any, ops: list[Any]) -> list[Any]:
-        rewrite_recurrent(graph, [node for node in ops if node.is_while()], self._graph.library)
-        return graph.get_nodes()
+    def _import(self) -> None:
+        """Import the source into the default graph of TensorFlow, if tf2onnx reads it from there."""
+
+    def _rewriters(self) -> list[Any]:
+        return [rewrite_dropout, rewrite_batch_norm, rewrite_sample_norm, rewrite_transposed, self._keep_failed]
 
     def _keep_failed(self, graph: Any, ops: list[Any]) -> list[Any]:
         """A rewriter for tf2onnx: mark the nodes on which it failed, so that it does not translate them."""
@@ -133,6 +123,29 @@ class Session:
                 yield
             finally:
                 tf_loader.clear_functions()
+
+
+class GraphSession(Session):
+    """A conversion of a frozen graph: its large constants are in `contents`, by node."""
+
+    def __init__(
+        self, graph: GraphDef, contents: Mapping[str, bytes], inputs: Sequence[str], outputs: Sequence[str]
+    ) -> None:
+        super().__init__(const_node_values=dict(contents), input_names=list(inputs), output_names=list(outputs))
+        self._graph = graph
+
+    def _import(self) -> None:
+        import tensorflow as tf
+
+        tf.import_graph_def(self._graph, name="")
+
+    def _rewriters(self) -> list[Any]:
+        *others, last = super()._rewriters()
+        return [*others, self._rewrite_recurrent, last]
+
+    def _rewrite_recurrent(self, graph: Any, ops: list[Any]) -> list[Any]:
+        rewrite_recurrent(graph, [node for node in ops if node.is_while()], self._graph.library)
+        return graph.get_nodes()
 
 
 class _Handlers(dict[str, Any]):

@@ -95,7 +95,14 @@ def _named(root: Any) -> Iterator[tuple[str, Any]]:
     for layer in (*_texts(root, "layer_names"), "top_level_model_weights"):
         if layer in root:
             for name in _texts(root[layer], "weight_names"):
-                yield name.removesuffix(":0"), root[layer][name]
+                yield _below(layer, name.removesuffix(":0")), root[layer][name]
+
+
+def _below(layer: str, name: str) -> str:
+    """The name of a weight, from its layer on: Keras 3 may put the model's name before it, or leave the layer's out."""
+    if layer == "top_level_model_weights" or name.startswith(f"{layer}/"):
+        return name
+    return f"{layer}/{name.partition(f'/{layer}/')[2] or name}"
 
 
 def _texts(group: Any, name: str) -> list[str]:

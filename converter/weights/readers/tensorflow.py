@@ -18,6 +18,8 @@ from converter.weights.readers.contents import Contents, contents, damaged, miss
 
 _PART_OF_A_BUNDLE = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 _SAVED_MODEL = "variables/variables"
+_OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
+"""The tensor in which a checkpoint of TensorFlow 2 describes its objects."""
 
 
 def prefix_of(file: Path) -> Path | None:
@@ -50,21 +52,37 @@ def read_checkpoint(file: Path) -> Contents:
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+        names = _variable_names(reader.get_tensor(_OBJECTS)) if _OBJECTS in shapes else {}
     except Exception as error:  # OpError, and any other error that a damaged file causes
         raise damaged(prefix, error) from error
     return contents(
         "TensorFlow checkpoint",
         *(
             LazyTensor(
-                TensorSpec(name, tuple(shapes[name]), types[name].name),
-                safely(prefix, partial(reader.get_tensor, name)),
+                TensorSpec(names.get(key, key), tuple(shapes[key]), types[key].name),
+                safely(prefix, partial(reader.get_tensor, key)),
             )
-            for name in natural(shapes)
-            if types[name] != tf.string  # TensorFlow's object graph
+            for key in natural(shapes)
+            if types[key] != tf.string  # TensorFlow's object graph
         ),
         framework="tensorflow",
         ordered=False,
     )
+
+
+def _variable_names(objects: bytes) -> dict[str, str]:
+    """Keys of a checkpoint that TensorFlow 2 wrote → the names of the variables, each for the first key that has it.
+
+    A key is a path of attributes, `_operations/1/_kernel/.ATTRIBUTES/VARIABLE_VALUE`; the name is `conv1/kernel`.
+    """
+    from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
+
+    found: dict[str, str] = {}
+    for node in TrackableObjectGraph.FromString(objects).nodes:
+        for attribute in node.attributes:
+            if attribute.full_name:
+                found.setdefault(attribute.full_name, attribute.checkpoint_key)
+    return {key: name for name, key in found.items()}
 
 
 def read_frozen_graph(file: Path) -> Contents:

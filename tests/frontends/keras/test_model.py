@@ -17,6 +17,7 @@ from converter import frontends
 from converter.errors import BadParamError, ModelLoadingError, ParamMissingError, RuntimeIntegrityError
 from converter.frontends.source import Request, Source
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
+from converter.weights.readers import read
 
 with quiet_tensorflow():
     import keras
@@ -34,7 +35,7 @@ def classifier() -> keras.Model:
     x = layers.Conv2D(4, 3, name="conv")(image)
     x = layers.ReLU()(layers.BatchNormalization(name="norm")(x))
     x = layers.Dropout(0.3, name="drop")(layers.GlobalAveragePooling2D()(x))
-    return keras.Model(image, [layers.Dense(5, name="scores")(x), layers.Dense(2, name="box")(x)])
+    return keras.Model(image, [layers.Dense(5, name="scores")(x), layers.Dense(2, name="box")(x)], name="net")
 
 
 def of_two_inputs() -> keras.Model:
@@ -74,7 +75,12 @@ def files(tmp_path_factory):
     [
         ("classifier", ["image"], ["scores", "box"], {"conv/kernel", "norm/moving_mean", "scores/bias"}),
         ("of_two_inputs", ["shift", "words"], ["product", "sum"], {"embedding/embeddings"}),
-        ("recurrent", None, ["dense"], {"forward_lstm/lstm_cell/kernel", "gru/gru_cell/bias", "dense/kernel"}),
+        (
+            "recurrent",
+            None,
+            ["dense"],
+            {"bidirectional/forward_lstm/lstm_cell/kernel", "gru/gru_cell/bias"},
+        ),
     ],
 )
 def test_a_file_of_keras(files, name, suffix, inputs, outputs, weights):
@@ -82,6 +88,8 @@ def test_a_file_of_keras(files, name, suffix, inputs, outputs, weights):
     assert inputs is None or [end.name for end in source.inputs] == inputs
     assert [end.name for end in source.outputs] == outputs
     assert weights <= set(origins(source))
+    known = read(files / f"{name}.{suffix}").tensors.keys()
+    assert {origin for origin in origins(source) if "/" in origin and "__" not in origin} <= known
     check(source, tolerance=1e-4)
 
 
@@ -98,7 +106,7 @@ def test_dropout_that_cannot_be_kept_is_named(files):
 
 
 def test_it_is_cut_inside(files):
-    source = load(files / "classifier.keras", inputs=("functional_1/norm_1/batchnorm/add_1",), outputs=("box",))
+    source = load(files / "classifier.keras", inputs=("net_1/norm_1/batchnorm/add_1",), outputs=("box",))
     assert operators(source)["Conv"] == 0
     check(source, 8)
 
