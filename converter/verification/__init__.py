@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from converter.verification.metrics import Difference, NodeComparison, OutputComparison, badness
+from converter.verification.metrics import Difference, NodeComparison, OutputComparison, badness, difference
 from converter.verification.result import VerificationResult
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ __all__ = [
     "OutputComparison",
     "VerificationResult",
     "badness",
+    "difference",
     "verify_script",
 ]
 

@@ -8,7 +8,7 @@ from converter.weights.inversion import Inverted, NotInvertibleError, inverted
 from converter.weights.layouts import Framework
 from converter.weights.making import entries_of, parameters_from
 from converter.weights.matching import Pairing, Part, Proposal, propose
-from converter.weights.names import framework_of, natural
+from converter.weights.names import framework_of, layer_of, natural
 from converter.weights.roles import Parameter
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "entries_of",
     "framework_of",
     "inverted",
+    "layer_of",
     "made_by",
     "mapping_file",
     "natural",

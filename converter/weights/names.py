@@ -57,6 +57,11 @@ def split(name: str) -> tuple[str, str]:
     return "/".join(parts[:-1]), parts[-1].lower()
 
 
+def layer_of(name: str) -> str:
+    """The path of the layer that a tensor belongs to."""
+    return split(name)[0].removesuffix("/bn2d")  # MindSpore's BatchNorm3d holds a BatchNorm2d
+
+
 @dataclass(frozen=True)
 class Name:
     """A name in its network.

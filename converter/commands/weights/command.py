@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -69,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     terminal.add_verbosity(again)
 
     purpose = "make the checkpoint of a network of your own from the weights of another framework"
-    own = _subcommand(commands, "match", purpose, help_texts.MATCH, _match, ("read", "match", "write"))
+    own = _subcommand(commands, "match", purpose, help_texts.MATCH, _match, ("read", "match", "compare", "write"))
     own.add_argument("--source", type=Path, required=True, metavar="FILE", help="the weights")
     own.add_argument(
         "--network", required=True, metavar="CALL", help="what makes the network: PACKAGE.MODULE:CALLABLE[(literals)]"
@@ -82,6 +83,13 @@ def parser() -> argparse.ArgumentParser:
     )
     own.add_argument("--partial", action="store_true", help="leave out what is ambiguous or missing, and list it")
     own.add_argument("--project_path", type=Path, metavar="DIR", help="a folder to search the module in first")
+    own.add_argument(
+        "--compare", metavar="CALL", help="what makes the source network (PyTorch, Keras, TensorFlow), to run both"
+    )
+    own.add_argument(
+        "--shape", nargs="+", default=[], metavar="SHAPE", help="for --compare: of each input, such as 1,3,224,224"
+    )
+    own.add_argument("--inputs", type=Path, metavar="FILE.npz", help="for --compare: the inputs, in their order")
     _add_output_options(own)
 
     purpose = "take a MindSpore checkpoint back to the names and layouts of its source"
@@ -193,10 +201,14 @@ def _match(options: argparse.Namespace, stages: Stages) -> _Outcome:
     from converter.commands.weights.match_output import as_json, print_matched
 
     settings = Settings(
-        options.source, options.network, options.output, options.mapping, options.partial, options.project_path
+        **{name: getattr(options, name) for name in ("source", "network", "output", "mapping", "partial")},
+        **{name: getattr(options, name) for name in ("project_path", "compare", "shape", "inputs")},
     )
+    if settings.compare is not None:
+        os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")  # MindSpore's convolutions are very slow with AVX-512
     found = match(settings, stages)
-    status = found.error or EXIT_DONE
+    differs = found.comparison is not None and not found.comparison.same
+    status = found.error or (EXIT_DIFFERS if differs else EXIT_DONE)
     return status, partial(_print_json, as_json(found)) if options.json else partial(print_matched, found, settings)
 
 

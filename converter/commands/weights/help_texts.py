@@ -62,10 +62,17 @@ mapping beside it; `remap` then takes later weights of the same source, and `exp
 --mapping names a file that you edit, a line for each parameter: "parameter" = "tensor | step". It is written if it does
 not exist, and read if it does. A tensor with a ? is a guess; take the ? away to confirm it.
 
+--compare names what makes the source network, in PyTorch, Keras or TensorFlow. The source's weights are put into it,
+both run on the same inputs, and the largest and the mean relative error of every output are printed, and the first
+layer that differs. Exit status 3 when the outputs differ. Inputs are random, of the shapes that --shape gives, or
+--inputs.
+
 examples:
   mindconverter-weights match --source lenet.ckpt --network mynet.nets:LeNet5 --output lenet5.ckpt
   mindconverter-weights match --source net.pth --network "mynet.nets:ResNet(depth=18)" --mapping net.toml \\
       --output net.ckpt
+  mindconverter-weights match --source net.pth --network mynet.nets:Net --output net.ckpt \\
+      --compare mynet.torch_nets:Net --shape 1,3,32,32
 """
 
 EXPORT = """\

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,8 @@ from converter.weights import (
 if TYPE_CHECKING:
     from mindspore import nn
 
+    from converter.commands.weights.comparing import Comparison
+
 OPEN = ("ambiguous", "missing")
 """Confidences with which no checkpoint is written."""
 
@@ -46,6 +48,9 @@ class Settings:
         mapping: an edited mapping file; where it does not exist yet, the proposal is written there.
         partial: whether a checkpoint is written although parameters are left out.
         project_path: a folder to search modules in first.
+        compare: what makes the source network, to run both on the same inputs; None not to.
+        shape: of each input of the comparison.
+        inputs: an `.npz` with the inputs of the comparison.
     """
 
     source: Path
@@ -54,6 +59,9 @@ class Settings:
     mapping: Path | None = None
     partial: bool = False
     project_path: Path | None = None
+    compare: str | None = None
+    shape: Sequence[str] = ()
+    inputs: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -65,8 +73,7 @@ class Matched:
         source: its tensors.
         network: the parameters.
         proposal: the pairings.
-        cell: the network itself; its parameters have their new values once `load` was called.
-        values: the parameters that were made, by their names.
+        comparison: of the network and its source; None if none was wanted.
         files: what was written.
         error: why no checkpoint was written; None where it was.
     """
@@ -75,8 +82,7 @@ class Matched:
     source: Sequence[TensorSpec]
     network: Sequence[Parameter]
     proposal: Proposal
-    cell: nn.Cell
-    values: Mapping[str, LazyTensor]
+    comparison: Comparison | None = None
     files: tuple[Path, ...] = ()
     error: WeightMatchError | None = None
 
@@ -112,13 +118,24 @@ def match(settings: Settings, stages: Stages) -> Matched:
             proposal = mapping_file.read(settings.mapping, source, network)
         else:
             proposal = propose(source, network, contents.framework or framework_of(names))
-    decided = [pairing for pairing in proposal.pairings if pairing.confidence not in OPEN]
-    values = parameters_from(entries_of(decided), contents.tensors)
-    found = Matched(contents.kind, source, network, proposal, cell, {each.array.name: each for each in values})
-    return _written(settings, found, decided, stages)
+    comparison = None
+    if settings.compare is not None:
+        with stages.stage("compare"):
+            comparison = _compared(settings, cell, proposal, contents.tensors)
+    found = Matched(contents.kind, source, network, proposal, comparison)
+    return _written(settings, found, contents.tensors, stages)
 
 
-def _written(settings: Settings, found: Matched, decided: Sequence[Pairing], stages: Stages) -> Matched:
+def _compared(settings: Settings, cell: nn.Cell, proposal: Proposal, tensors: Mapping[str, LazyTensor]) -> Comparison:
+    """Run both networks; guesses are included, since the result says whether they are right."""
+    from converter.commands.weights.comparing import compare_networks
+
+    assert settings.compare is not None
+    values = {each.array.name: each for each in parameters_from(entries_of(proposal.pairings), tensors)}
+    return compare_networks(cell, values, proposal.pairings, tensors, settings.compare, settings.shape, settings.inputs)
+
+
+def _written(settings: Settings, found: Matched, tensors: Mapping[str, LazyTensor], stages: Stages) -> Matched:
     """The same match, with the files that it wrote, or the error for which it wrote no checkpoint."""
     text = mapping_file.text_of(found.proposal, f"{settings.source.name} ({found.kind})", settings.network)
     files: list[Path] = []
@@ -126,23 +143,18 @@ def _written(settings: Settings, found: Matched, decided: Sequence[Pairing], sta
         with placed(settings.mapping) as waiting:
             waiting.write_text(text, encoding="utf-8", newline="\n")
         files.append(settings.mapping)
-    if not decided or (found.undecided and not settings.partial):
-        return _replace(found, files, _undecided(settings, found))
+    entries = entries_of(pairing for pairing in found.proposal.pairings if pairing.confidence not in OPEN)
+    if not entries or (found.undecided and not settings.partial):
+        return replace(found, files=tuple(files), error=_undecided(settings, found))
     output, name = settings.output, settings.output.stem
     with stages.stage("write"), placed(output) as waiting:
-        checkpoint.save(list(found.values.values()), waiting, stages.each)
-        beside = {f"weight_map_of_{name}.json": weight_map.text_of_entries(entries_of(decided), name)}
+        checkpoint.save(parameters_from(entries, tensors), waiting, stages.each)
+        beside = {f"weight_map_of_{name}.json": weight_map.text_of_entries(entries, name)}
         if settings.mapping is None:
             beside[f"mapping_of_{name}.toml"] = text
         for file, content in beside.items():
             (waiting.parent / file).write_text(content, encoding="utf-8", newline="\n")
-    return _replace(found, [*files, output, *(output.parent / file for file in beside)], None)
-
-
-def _replace(found: Matched, files: Sequence[Path], error: WeightMatchError | None) -> Matched:
-    return Matched(
-        found.kind, found.source, found.network, found.proposal, found.cell, found.values, tuple(files), error
-    )
+    return replace(found, files=(*files, output, *(output.parent / file for file in beside)))
 
 
 def _undecided(settings: Settings, found: Matched) -> WeightMatchError:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converter.artifacts import TensorSpec
 from converter.commands import terminal
 from converter.commands.weights.match import Matched, Settings
+
+if TYPE_CHECKING:
+    from converter.commands.weights.comparing import Comparison
 from converter.weights import Pairing, Parameter, mapping_file
 
 _LABELS = {"certain": "Certain", "likely": "Likely", "ambiguous": "Ambiguous", "missing": "Missing"}
@@ -36,8 +39,22 @@ def print_matched(found: Matched, settings: Settings) -> None:
         _line("Not used", f"{len(found.proposal.unused)} tensors: {_some(found.proposal.unused)}")
     if found.undecided and found.error is None:
         _line("Left out", _some([pairing.parameter.array for pairing in found.undecided]))
+    if found.comparison is not None:
+        _print_comparison(found.comparison)
     for file in found.files:
         _line("Written", str(file))
+
+
+def _print_comparison(found: Comparison) -> None:
+    if not found.loaded:
+        _line("Beware", "the source network has other weights than the file, and keeps those that the call gave it")
+    for number, each in enumerate(found.outputs):
+        _line("Output", f"{number}: {each.line()}")
+    if found.first is not None:
+        first = found.first
+        _line("First", f"layer that differs: {first.layer} (source: {first.source}): {first.difference.line()}")
+    elif found.layers:
+        _line("Layers", f"{found.layers} compared, none differs")
 
 
 def as_json(found: Matched) -> dict[str, Any]:
@@ -48,12 +65,25 @@ def as_json(found: Matched) -> dict[str, Any]:
         "network": [_plain(each.array) | {"layer": each.layer} for each in found.network],
         "mapping": [_plain_pairing(pairing) for pairing in found.proposal.pairings],
         "unused": [each.name for each in found.proposal.unused],
+        "comparison": found.comparison and _plain_comparison(found.comparison),
         "files": list(map(str, found.files)),
     }
 
 
 def _plain(array: TensorSpec) -> dict[str, Any]:
     return {"name": array.name, "shape": list(array.shape), "data_type": array.dtype}
+
+
+def _plain_comparison(found: Comparison) -> dict[str, Any]:
+    first = found.first
+    return {
+        "same": found.same,
+        "loaded": found.loaded,
+        "outputs": [each.as_dict() for each in found.outputs],
+        "layers": found.layers,
+        "first_difference": first
+        and {"layer": first.layer, "source": first.source, "difference": first.difference.as_dict()},
+    }
 
 
 def _plain_pairing(pairing: Pairing) -> dict[str, Any]:

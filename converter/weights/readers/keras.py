@@ -10,6 +10,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -65,10 +66,10 @@ def read_hdf5(file: Path) -> Contents:
     if "layer_names" in root.attrs or "layer_names0" in root.attrs:
         return _contents("Keras model in HDF5", file, _named(root))
     if any(name in weights for name in ("layers", "_layer_checkpoint_dependencies", "vars")):
-        return _contents("Keras weights", file, _numbered(weights, {}))
+        return replace(_contents("Keras weights", file, _numbered(weights, {})), ordered=False)
     found = dict(_data_sets(weights))
     if any("/vars/" in path for path in found):  # a subclassed model
-        return _contents("Keras weights", file, _numbered(weights, {}))
+        return replace(_contents("Keras weights", file, _numbered(weights, {})), ordered=False)
     return contents("HDF5 file", *(_tensor(file, path, item) for path, item in found.items()), ordered=False)
 
 
