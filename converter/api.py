@@ -29,6 +29,7 @@ from converter.report import (
     Result,
     docstring_of,
     findings_of,
+    inferred_outputs,
     inspection_of,
     kinds_of,
     write_inspection,
@@ -140,6 +141,7 @@ def inspect(model_file: str | Path | Any = None, inputs: Any = None, **arguments
     with _begun(INSPECTION_FILES, model_file, inputs, **arguments) as (name, request, source, rows, out, stages):
         graph = normalized(source, rows, stages)
         before, points, kinds = source_graph(graph), cut_points(graph), kinds_of(graph)
+        outputs = inferred_outputs(source, graph.graph)
         with stages.stage("fuse operators"):
             fuse_operators(graph, rows.fused)
         with stages.stage("translate"):
@@ -151,7 +153,7 @@ def inspect(model_file: str | Path | Any = None, inputs: Any = None, **arguments
                 "shape": request.shapes,
                 **request.options,
             }
-            found = inspection_of(name, source, before, points, kinds, program, used, stages, out.others)
+            found = inspection_of(name, source, outputs, before, points, kinds, program, used, stages, out.others)
             write_inspection(out, found)
     return found
 

@@ -9,14 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.base.kinds import head_of, kind_of
+from converter.base.kinds import kind_of
 from converter.errors import BadParamError, ConverterError, GraphInitError, UnknownModelError
 from converter.frontends import archive, checkpoint, keras, onnx, pytorch, saved_model, tensorflow, tflite
 from converter.frontends.archive import stem_of
-from converter.frontends.endpoints import listed, module_name
+from converter.frontends.endpoints import module_name
 from converter.frontends.frontend import Frontend, Option
 from converter.frontends.made import name_of, named
 from converter.frontends.source import Endpoint, Made, Original, Request, Source
+from converter.frontends.unpacked import model_in
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -64,10 +65,14 @@ def load(request: Request) -> Source:
     """
     if request.made is not None:
         frontend = _frontend_of(request.made)
-    elif request.folder is not None and _is_archive(request.model_file):
+    elif request.folder is not None and archive.is_archive(request.model_file):
         return _load_from_archive(request, request.folder / "archive")
     else:
         frontend = recognise(request.model_file)
+    return _load(request, frontend)
+
+
+def _load(request: Request, frontend: Frontend) -> Source:
     known = [option.name for option in frontend.options]
     for name in request.options:
         if name not in known:
@@ -75,43 +80,24 @@ def load(request: Request) -> Source:
     return frontend.load(request)
 
 
-def _is_archive(path: Path) -> bool:
-    """Whether a file is an archive with a model in it, and no model itself, of a kind that is kept in zip files."""
-    return archive.is_archive(path) and not any(frontend.recognises(path, head_of(path)) for frontend in FRONTENDS)
-
-
 def _load_from_archive(request: Request, folder: Path) -> Source:
-    """Unpack an archive into a folder of the conversion, and read the one model in it."""
+    """Unpack an archive into a folder of the conversion, and read the one model in it.
+
+    What PyTorch and Keras write are zip files too: under the name of one, it is read as it is.
+    """
     file = request.model_file
-    folder.mkdir()
+    folder = folder / stem_of(file)
+    folder.mkdir(parents=True)
     archive.unpack(file, folder)
-    source = load(replace(request, model_file=_model_in(folder, file)))
-    return replace(source, files=(file,), description=f"{file.name}: {source.description}")
-
-
-def _model_in(folder: Path, file: Path) -> Path:
-    """The one model in an unpacked archive: what a frontend recognises by its content, else by its suffix."""
-    found: dict[bool, list[Path]] = {True: [], False: []}
-    for path in archive.candidates(folder):
-        head = head_of(path)
-        if any(path.is_relative_to(other) for other in found[True]):
-            continue  # a file of a model that is a folder
-        if any(frontend.recognises(path, head) for frontend in FRONTENDS):
-            found[True].append(path)
-        elif path.is_file() and not _is_text(head) and kind_of(path, FRONTENDS):
-            found[False].append(path)
-    models = found[True] or found[False]
-    if len(models) == 1:
-        return models[0]
-    if not models:
-        raise UnknownModelError(f"'{file.name}' holds no model of a kind that is known. Unpack it and name the model.")
-    names = listed(path.relative_to(folder).as_posix() for path in models)
-    raise BadParamError(f"'{file.name}' holds {len(models)} models: {names}. Unpack it and name one of them.")
-
-
-def _is_text(head: bytes) -> bool:
-    """Whether a file begins as labels and settings do, whose suffixes some models have."""
-    return all(byte >= 32 or byte in b"\t\n\r" for byte in head)
+    try:
+        model, note = model_in(folder, file.name, FRONTENDS)
+    except UnknownModelError:
+        if kind_of(file, FRONTENDS) is None:
+            raise
+        return _load(request, recognise(file))
+    source = load(replace(request, model_file=model))
+    notes = tuple(filter(None, (note, *source.notes)))
+    return replace(source, files=(file,), description=f"{file.name}: {source.description}", notes=notes)
 
 
 def _frontend_of(made: Made) -> Frontend:

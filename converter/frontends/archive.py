@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import re
 import tarfile
 import zipfile
 import zlib
@@ -32,8 +31,6 @@ MOST_TIMES = 200
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2")
 
 _CHUNK = 1 << 20
-_TEST_DATA = re.compile(r"test_data(_set)?(_\d+)?|__MACOSX|\..*")
-"""Folders in which no model is looked for, and hidden files."""
 
 
 @dataclass(frozen=True)
@@ -82,16 +79,6 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 _BY_HAND = "Unpack it yourself, and name the model in it."
-
-
-def candidates(folder: Path) -> Iterator[Path]:
-    """The files and folders in which a model may lie, outer ones first; a folder of test data holds none."""
-    pending = [folder]
-    while pending:
-        here = pending.pop(0)
-        yield here
-        if here.is_dir():
-            pending += sorted(path for path in here.iterdir() if not _TEST_DATA.fullmatch(path.name))
 
 
 def _is_tar(path: Path) -> bool:

@@ -105,9 +105,14 @@ def _ends_of_scopes(graph: ir.Graph) -> Iterator[CutPoint]:
         return
     leaving = _leaving(graph, homes)
     for name in names:
-        values = leaving.get(name, [])
-        if len(values) == 1:
+        values = [value for value in leaving.get(name, ()) if _is_activation(value)]
+        if len(values) == 1 and not name[-1].startswith("_"):
             yield CutPoint("output", values[0].name or "", f"the end of {'.'.join(name)}")
+
+
+def _is_activation(value: ir.Value) -> bool:
+    """Whether a value is no shape, index or number."""
+    return value.dtype is not None and value.dtype.is_floating_point() and (value.shape is None or len(value.shape) > 0)
 
 
 def _leaving(graph: ir.Graph, homes: Mapping[ir.Node, Sequence[str]]) -> dict[Sequence[str], list[ir.Value]]:

@@ -14,7 +14,7 @@ from converter.report.script_findings import ScriptFinding, ScriptFindings, scan
 from converter.report.text import text_report
 
 if TYPE_CHECKING:
-    from converter.report.docstring import docstring_of
+    from converter.report.docstring import docstring_of, inferred_outputs
     from converter.report.graph_findings import findings_of
     from converter.report.inspection import Inspection, inspection_of, kinds_of, write_inspection
 
@@ -30,6 +30,7 @@ __all__ = [
     "SourceFiles",
     "docstring_of",
     "findings_of",
+    "inferred_outputs",
     "inspection_of",
     "kinds_of",
     "scan_table",
@@ -39,6 +40,7 @@ __all__ = [
 
 _OF_GRAPHS = {
     "docstring_of": "docstring",
+    "inferred_outputs": "docstring",
     "findings_of": "graph_findings",
     **dict.fromkeys(("Inspection", "inspection_of", "kinds_of", "write_inspection"), "inspection"),
 }

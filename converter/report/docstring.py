@@ -30,7 +30,7 @@ def docstring_of(source: Source, graph: ir.Graph, name: str, checkpoint: str | N
             "Inputs",
             *_endpoint_lines(source.inputs),
             "Outputs",
-            *_endpoint_lines([_inferred(end, value) for end, value in zip(source.outputs, graph.outputs, strict=True)]),
+            *_endpoint_lines(inferred_outputs(source, graph)),
             *(["Notes", *(f"    {note}" for note in source.notes)] if source.notes else ()),
             "",
             "    net = MindSporeModel()",
@@ -39,8 +39,12 @@ def docstring_of(source: Source, graph: ir.Graph, name: str, checkpoint: str | N
     )
 
 
+def inferred_outputs(source: Source, graph: ir.Graph) -> list[Endpoint]:
+    """The outputs of a source with the shapes that were inferred in its normalised graph."""
+    return [_inferred(end, value) for end, value in zip(source.outputs, graph.outputs, strict=True)]
+
+
 def _inferred(end: Endpoint, value: ir.Value) -> Endpoint:
-    """An output with the shape inferred in the normalised graph."""
     if value.shape is None:
         return end
     return replace(end, shape=tuple(dim if isinstance(dim, int) else dim.value or "?" for dim in value.shape))

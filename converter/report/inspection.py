@@ -42,7 +42,7 @@ class OperatorCount:
     Attributes:
         operator: `onnx::Conv`.
         nodes, converted: the numbers.
-        became: what the first one becomes; of an unconverted one, what to do.
+        became: what most of them become; of unconverted ones, what to do.
     """
 
     operator: str
@@ -185,12 +185,14 @@ class Inspection(Findings):
 
 def _count(operator: str, alike: Sequence[Finding]) -> OperatorCount:
     left = [record for record in alike if not record.converted]
-    return OperatorCount(operator, len(alike), len(alike) - len(left), (left or alike)[0].became)
+    ((became, _),) = Counter(record.became for record in left or alike).most_common(1)
+    return OperatorCount(operator, len(alike), len(alike) - len(left), became)
 
 
 def inspection_of(
     name: str,
     source: Source,
+    outputs: Sequence[Endpoint],
     before: SourceGraph,
     points: Sequence[CutPoint],
     kinds: Mapping[Path, str],
@@ -204,6 +206,7 @@ def inspection_of(
     Args:
         name: NAME, the stem of every file.
         source: the model.
+        outputs: its outputs, with the shapes that were inferred.
         before: its normalised graph.
         points: where that could be cut.
         kinds: the classes of its scopes.
@@ -223,7 +226,7 @@ def inspection_of(
         files=files,
         notes=source.notes,
         inputs=source.inputs,
-        outputs=source.outputs,
+        outputs=outputs,
         cut_points=points,
         program=program,
         graph=before,

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from frontends.test_registry import FROZEN
+from frontends.test_registry import FROZEN, SAVED_MODEL
 from onnx import numpy_helper, parser
 
 import converter
-from converter.errors import BadParamError, ModelLoadingError, UnknownModelError
-from converter.frontends import Request, archive, load, stem_of
+from converter.errors import BadParamError, ConverterError, ModelLoadingError, UnknownModelError
+from converter.frontends import FRONTENDS, Request, archive, load, stem_of
+from converter.frontends.unpacked import model_in
 
 NET = parser.parse_model("""
     <ir_version: 8, opset_import: ["" : 17]>
@@ -95,11 +96,37 @@ def test_inputs_beside_a_model_that_somebody_unpacked(tmp_path, folder):
 
 def test_another_kind_of_model(tmp_path, folder):
     file = packed(tmp_path / "zoo.zip", {"net.pb": FROZEN, "labels.json": b'{"0": "cat"}', "labels.pbtxt": b"item {"})
-    (folder / "archive").mkdir()
-    archive.unpack(file, folder / "archive")
-    from converter import frontends
+    archive.unpack(file, folder)
+    assert model_in(folder, "zoo.zip", FRONTENDS) == (folder / "net.pb", "")
 
-    assert frontends._model_in(folder / "archive", file).name == "net.pb"
+
+def test_several_kinds_of_models(tmp_path, folder):
+    """As the zoo of TensorFlow ships them; the folder of an export has a `config.json`, too."""
+    content = {
+        "net/frozen.pb": FROZEN,
+        "net/saved_model/saved_model.pb": SAVED_MODEL,
+        "net/saved_model/variables/variables.index": b"\x00",
+        "net/config.json": b'{"architectures": ["BertModel"]}',
+        "net/checkpoint": b'model_checkpoint_path: "model.ckpt"',
+        "net/model.ckpt.meta": b"\x0a\x00",
+        "net/model.ckpt.index": b"\x00",
+    }
+    archive.unpack(packed(tmp_path / "zoo.zip", content), folder)
+    model, note = model_in(folder, "zoo.zip", FRONTENDS)
+    assert model == folder / "net" / "frozen.pb"
+    assert note.startswith("'zoo.zip' holds other models too: 'net', 'net/saved_model'. This one is 'net/frozen.pb'")
+    (folder / "net" / "frozen.pb").unlink()
+    assert model_in(folder, "zoo.zip", FRONTENDS)[0] == folder / "net" / "saved_model"
+    (folder / "net" / "net.onnx").write_bytes(NET)
+    assert model_in(folder, "zoo.zip", FRONTENDS)[0] == folder / "net" / "net.onnx"
+
+
+def test_a_model_that_is_a_zip_file_itself(tmp_path, folder):
+    torch = pytest.importorskip("torch")
+    torch.save({"w": torch.ones(2)}, tmp_path / "net.zip")
+    with pytest.raises(ConverterError) as caught:
+        load(Request(tmp_path / "net.zip", folder=folder))
+    assert "holds no model" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
