@@ -7,8 +7,9 @@ from converter.weights.cells import made_by, network_of, parameters_of
 from converter.weights.inversion import Inverted, NotInvertibleError, inverted
 from converter.weights.layouts import Framework
 from converter.weights.making import entries_of, parameters_from
-from converter.weights.matching import Pairing, Part, Proposal, propose
+from converter.weights.matching import propose
 from converter.weights.names import framework_of, layer_of, natural
+from converter.weights.pairing import Pairing, Part, Proposal
 from converter.weights.roles import Parameter
 
 __all__ = [

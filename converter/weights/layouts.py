@@ -107,6 +107,14 @@ def _dense(source: Shape, parameter: Shape) -> list[Layout]:
     significant = tuple(axis for axis, extent in enumerate(source) if extent > 1)
     if len(source) == 2:
         return [Layout(TRANSPOSED, (transpose(1, 0),), True)]
+    if len(source) == 3 and source[0] == parameter[1]:  # Keras's attention: (in, heads, size)
+        return [
+            Layout(f"heads joined, {TRANSPOSED}", (reshape(source[0], source[1] * source[2]), transpose(1, 0)), True)
+        ]
+    if len(source) == 3 and source[2] == parameter[0]:  # its output: (heads, size, out)
+        return [
+            Layout(f"heads joined, {TRANSPOSED}", (reshape(source[0] * source[1], source[2]), transpose(1, 0)), True)
+        ]
     if len(source) > 2 and len(significant) <= 2 and source[:-2] == (1,) * (len(source) - 2):
         steps = (reshape(*source[-2:]), transpose(1, 0))  # a convolution with a window of one element
         return [Layout(f"1x1 convolution, {TRANSPOSED}", steps, True)]
@@ -123,6 +131,11 @@ def _general(source: Shape, parameter: Shape) -> list[Layout]:
 
 
 def _vector(source: Shape, parameter: Shape) -> list[Layout]:
+    """A bias of Keras's attention has an axis of heads."""
+    return [Layout("heads joined", (reshape(*parameter),))] if len(source) == 2 and len(parameter) == 1 else []
+
+
+def _nothing(source: Shape, parameter: Shape) -> list[Layout]:
     return []
 
 
@@ -130,7 +143,8 @@ _BY_ROLE: dict[str, Callable[[Shape, Shape], list[Layout]]] = {
     "convolution": _convolution,
     "transposed convolution": _transposed_convolution,
     "dense": _dense,
-    **dict.fromkeys(("embedding", "bias", "scale", "shift", "mean", "variance", "slope"), _vector),
+    "bias": _vector,
+    **dict.fromkeys(("embedding", "scale", "shift", "mean", "variance", "slope"), _nothing),
 }
 
 

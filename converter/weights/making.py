@@ -10,7 +10,7 @@ import numpy as np
 from converter.artifacts import Entry, LazyTensor
 from converter.base.weight_steps import apply, cast, shape_after
 from converter.errors import BadParamError
-from converter.weights.matching import Pairing
+from converter.weights.pairing import Pairing
 
 
 def entries_of(pairings: Iterable[Pairing]) -> tuple[Entry, ...]:

@@ -21,7 +21,7 @@ from converter.artifacts import TensorSpec
 from converter.base.weight_steps import shape_after
 from converter.errors import BadParamError, WeightMatchError
 from converter.weights.fitting import same_kind
-from converter.weights.matching import Pairing, Part, Proposal
+from converter.weights.pairing import Pairing, Part, Proposal
 from converter.weights.roles import Parameter
 from converter.weights.step_text import parse_steps, text_of_steps
 

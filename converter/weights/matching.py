@@ -8,58 +8,23 @@ order of both lists is only a proposal. Nothing here reads a file or runs a netw
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from converter.artifacts import TensorSpec
-from converter.base.weight_steps import Step
 from converter.weights import names
 from converter.weights.assignment import Chosen, assign
+from converter.weights.attention import joined_or_cut
 from converter.weights.drafts import Confidence, Draft
 from converter.weights.fitting import fits_of
 from converter.weights.layers import Group, Layer, groups_of, layers_of, single_groups, single_layers, without_slots
 from converter.weights.layouts import AS_IT_IS, Framework
 from converter.weights.orientation import oriented
+from converter.weights.pairing import Pairing, Part, Proposal
 from converter.weights.roles import Parameter
 
+_NOTHING_FITS = "no tensor that is left has its shape and its role"
 _MOST_OTHERS = 5
 _SURPLUS = 0.5
 """What a group of tensors loses that has more weights than the layer: a bias that the layer does not take."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A tensor of the source, and the weight steps from it to the parameter, or to a part of it."""
-
-    source: TensorSpec
-    steps: tuple[Step, ...] = ()
-
-
-@dataclass(frozen=True)
-class Pairing:
-    """Where one parameter is taken from.
-
-    Attributes:
-        parameter: of the network.
-        parts: what makes the parameter, joined along the first axis; empty where nothing fits.
-        confidence: certain where names or shapes leave no choice, likely where the names decide, ambiguous where
-            several tensors or layouts fit, missing where none does.
-        reason: what decided, or what did not.
-        others: the names of tensors that fit as well.
-    """
-
-    parameter: Parameter
-    parts: tuple[Part, ...]
-    confidence: Confidence
-    reason: str
-    others: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """The pairings of a network, in its order, and the tensors of the source that none of them reads."""
-
-    pairings: tuple[Pairing, ...]
-    unused: tuple[TensorSpec, ...]
 
 
 def propose(source: Sequence[TensorSpec], network: Iterable[Parameter], framework: Framework = "") -> Proposal:
@@ -79,12 +44,13 @@ def propose(source: Sequence[TensorSpec], network: Iterable[Parameter], framewor
     drafts |= _paired([layer for layer in single_layers(layers) if layer.names.isdisjoint(drafts)], rest)
     ordered = [drafts[each.array.name] for each in network if each.array.name in drafts]
     pairings = {draft.parameter.array.name: _pairing(draft) for draft in oriented(ordered, framework)}
-    found = [pairings.get(each.array.name) or Pairing(each, (), "missing", NOTHING_FITS) for each in network]
+    used = {draft.source.name for draft in drafts.values()}
+    left = [tensor for tensor in tensors if tensor.name not in used]
+    fused = joined_or_cut(left, [each for each in network if each.array.name not in pairings], framework)
+    pairings |= {pairing.parameter.array.name: pairing for pairing in fused}
+    found = [pairings.get(each.array.name) or Pairing(each, (), "missing", _NOTHING_FITS) for each in network]
     read = {part.source.name for pairing in found for part in pairing.parts}
     return Proposal(tuple(found), tuple(tensor for tensor in source if tensor.name not in read))
-
-
-NOTHING_FITS = "no tensor that is left has its shape and its role"
 
 
 def _paired(layers: Sequence[Layer], groups: Sequence[Group]) -> dict[str, Draft]:
