@@ -17,15 +17,24 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "input_nodes": ["Mfcc:0"],
         "output_nodes": ["labels_softmax:0"],
     },
+    "pytorch/residual.safetensors": {"model": "residual:ResidualNet", "shape": ["N,3,H,W"]},
 }
-"""A model → the options that it is converted with."""
+"""A model, or with the option `model` the weights of one → the options that it is converted with."""
+
+
+def convert(sample: str, **more: Any) -> converter.Result:
+    """Convert a sample, with its options and others."""
+    path, options = HERE / sample, {**SAMPLES[sample], **more}
+    if "model" in options:
+        return converter.convert(weights=path, project_path=path.parent, **options)
+    return converter.convert(path, **options)
 
 
 def main() -> None:
     """Convert each model into its own folder."""
-    for model, options in SAMPLES.items():
+    for model in SAMPLES:
         path = HERE / model
-        result = converter.convert(path, output=path.parent, **options)
+        result = convert(model, output=path.parent)
         for kind in ("html", "json"):  # they tell of the machine and the time
             (path.parent / f"report_of_{result.name}.{kind}").unlink()
         print(f"{model}: {result.nodes_converted} of {result.nodes_total} nodes, {result.verdict}")

@@ -49,23 +49,26 @@ def _is_frozen(module: nn.Module) -> bool:
 
 
 def _configs(module: nn.Module) -> list[Any]:
-    """The configurations of a model of transformers and of its parts."""
-    config = getattr(module, "config", None)
-    inside = (getattr(config, name, None) for name in ("text_config", "decoder", "encoder"))
-    return [each for each in (config, *inside) if each is not None]
+    """The configurations of a model of transformers and of its parts, each once."""
+    configs = (getattr(each, "config", None) for each in module.modules())
+    return list({id(config): config for config in configs if config is not None}.values())
 
 
 @contextlib.contextmanager
 def dropouts_kept(module: nn.Module) -> Iterator[None]:
-    """Inside the block the dropout modules alone are in training mode, so that an exporter writes them."""
+    """Inside the block the dropout modules alone are in training mode, so that an exporter writes them.
+
+    They work on a copy: of one in place, an exporter writes the random numbers.
+    """
     dropouts = [each for each in module.modules() if isinstance(each, _DropoutNd) and each.p > 0 and not each.training]
+    in_place = [each for each in dropouts if each.inplace]
     for each in dropouts:
-        each.training = True
+        each.training, each.inplace = True, False
     try:
         yield
     finally:
         for each in dropouts:
-            each.training = False
+            each.training, each.inplace = False, each in in_place
 
 
 def lost_in_training(module: nn.Module) -> str | None:

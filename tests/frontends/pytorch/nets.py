@@ -14,7 +14,7 @@ class Classifier(nn.Module):
     def __init__(self, width: int = 4, classes: int = 3) -> None:
         super().__init__()
         self.features = nn.Sequential(nn.Conv2d(3, width, 3, 2, 1), nn.BatchNorm2d(width), nn.ReLU())
-        self.drop = nn.Dropout(0.25)
+        self.drop = nn.Dropout(0.25, inplace=True)
         self.head = nn.Linear(width, classes)
 
     def forward(self, image: torch.Tensor, scale: torch.Tensor | None = None) -> torch.Tensor:
