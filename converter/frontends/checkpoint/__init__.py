@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.frontends.checkpoint.files import prefix_of
+from converter.frontends.checkpoint.prefix import prefix_of
 from converter.frontends.frontend import Frontend
 
 if TYPE_CHECKING:

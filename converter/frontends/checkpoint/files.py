@@ -5,7 +5,6 @@ All of them, their common prefix and their folder mean the same checkpoint.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,48 +13,18 @@ import numpy as np
 
 from converter.base.files import check_readable
 from converter.errors import ModelLoadingError
+from converter.frontends.checkpoint.prefix import PART, meta_of
 from converter.frontends.tensorflow import graph as graphs
 from converter.frontends.tensorflow.training.flow import Flow
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
 
-_PART = re.compile(r"\.(meta|index|data-\d{5}-of-\d{5})$")
-_NEWEST = re.compile(r'^model_checkpoint_path: "(.+)"', re.MULTILINE)
-
-
-def prefix_of(path: Path) -> Path | None:
-    """The prefix of the checkpoint that a path means: one of its files, the prefix itself, or its folder.
-
-    None if there is no checkpoint with a graph (`.meta`).
-    """
-    if path.is_dir():
-        return next((prefix for prefix in _prefixes_in(path) if _meta(prefix).exists()), None)
-    match = _PART.search(path.name)
-    prefix = path.with_name(path.name[: match.start()]) if match else path
-    if match and match[1] == "meta":
-        return prefix if path.exists() else None
-    return prefix if _meta(prefix).exists() else None
-
-
-def _prefixes_in(folder: Path) -> Iterator[Path]:
-    """The newest checkpoint of a training, as the file `checkpoint` names it; else the newest graph."""
-    state = folder / "checkpoint"
-    if state.is_file():
-        for name in _NEWEST.findall(state.read_text(encoding="utf-8", errors="replace")):
-            yield folder / Path(name).name
-    for meta in sorted(folder.glob("*.meta"), key=lambda file: (file.stat().st_mtime, file.name), reverse=True):
-        yield meta.with_name(meta.name.removesuffix(".meta"))
-
-
-def _meta(prefix: Path) -> Path:
-    return prefix.with_name(f"{prefix.name}.meta")
-
 
 def files_of(prefix: Path) -> tuple[Path, ...]:
     """The files of a checkpoint."""
     beside = (path for path in prefix.parent.iterdir() if path.is_file())
-    return tuple(sorted(path for path in beside if path == prefix or _PART.sub("", path.name) == prefix.name))
+    return tuple(sorted(path for path in beside if path == prefix or PART.sub("", path.name) == prefix.name))
 
 
 def read_graph(prefix: Path) -> GraphDef:
@@ -67,7 +36,7 @@ def read_graph(prefix: Path) -> GraphDef:
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
-    file = _meta(prefix)
+    file = meta_of(prefix)
     check_readable(file)
     try:
         graph = MetaGraphDef.FromString(file.read_bytes()).graph_def

@@ -9,6 +9,7 @@ import numpy as np
 
 from converter.errors import ModelLoadingError
 from converter.frontends.checkpoint import files
+from converter.frontends.checkpoint.prefix import prefix_of
 from converter.frontends.source import Original, Request, Source
 from converter.frontends.tensorflow import network_source, training
 from converter.frontends.tensorflow.runtime import quiet_tensorflow, refusals
@@ -51,7 +52,7 @@ def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]
 
 
 def _prefix(file: Path) -> Path:
-    prefix = files.prefix_of(file)
+    prefix = prefix_of(file)
     if prefix is None:
         raise ModelLoadingError(
             f"'{file}' belongs to a checkpoint of TensorFlow 1, but its graph is missing. Copy the .meta beside it."
