@@ -51,6 +51,9 @@ examples:
   The same for batches of any size, verified on your own inputs (the keys of the .npz are the names of the inputs):
     mindconverter --model_file mnist.onnx --shape N,1,28,28 --verify_inputs digits.npz --output out
 
+  A PyTorch module from its code and its weights (needs: pip install "onnx2mindspore[pytorch]"):
+    mindconverter --model mynet.nets:ResNet --weights net.pth --shape N,3,224,224
+
   A frozen TensorFlow graph (needs: pip install "onnx2mindspore[tensorflow]"):
     mindconverter --model_file frozen.pb --shape 1,224,224,3 --input_nodes input_1:0 --output_nodes Identity:0
 
