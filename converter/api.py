@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 
 import onnx_ir as ir
 
-from converter import frontends
+from converter import frontends, training
 from converter.artifacts import checkpoint, weight_map
 from converter.base.graph_mode import FILES, FILES_AND_ONNX, INSPECTION_FILES, ONNX_FILES, STAGES
 from converter.base.output import FileSet, Output
@@ -59,6 +60,7 @@ def convert(
     verify: bool = True,
     verify_inputs: str | Path | None = None,
     keep_onnx: bool = False,
+    train_script: bool = False,
     dump_stages: str | Path | None = None,
     observer: Observer | None = None,
     **options: Any,
@@ -67,7 +69,8 @@ def convert(
 
     `model_file` may also be a PyTorch module of the program that calls this, and `inputs` its example inputs: a
     tensor, several in order, or a dictionary by parameter of `forward`. `model` names a call that makes a module.
-    `keep_onnx` keeps the normalised model as `NAME.onnx`. `dump_stages` is a folder for the graph and the program
+    `keep_onnx` keeps the normalised model as `NAME.onnx`. `train_script` writes `train_NAME.py` also for a source that
+    does not say how it was trained. `dump_stages` is a folder for the graph and the program
     between the stages. `observer` is told which stage the conversion is in, and how far. `options` are those that only
     some frontends have.
 
@@ -96,6 +99,7 @@ def convert(
                 weights = out.checkpoint(translation.checkpoint)
                 checkpoint.write(translation.program, weights, stages.each)
             out.weight_map(f"weight_map_of_{name}.json", weight_map.text_of(translation.program, name))
+            source = _with_training(out, name, source, translation, rows, guessed=train_script)
         verification = None
         if verify:
             with stages.stage("verify"):
@@ -105,6 +109,7 @@ def convert(
             used = {
                 **asked,
                 "checkpoint_format": checkpoint_format,
+                "train_script": train_script,
                 "verify": verify,
                 "verify_inputs": verify_inputs or (source.real_inputs and source.real_inputs.stem),
                 **request.options,
@@ -113,6 +118,23 @@ def convert(
             findings = findings_of(name, source, translation, verification, used, stages, written)
             write_reports(out, findings)
     return Result(name, out.files, findings.records, verification, notes=source.notes)
+
+
+def _with_training(
+    out: Output, name: str, source: Source, translation: Translation, rows: Tables, *, guessed: bool
+) -> Source:
+    """Write the training script, if the source was trained or a guess is wanted; return the source with its notes."""
+    trained = source.training or (training.guess(source) if guessed else None)
+    if trained is None:
+        return source
+    loss = None
+    if trained.loss.source is not None:
+        loss = translate_source(trained.loss.source, rows, "Loss").program
+    script = training.training_script(name, source, translation, trained, loss)
+    out.script(f"train_{name}.py", script.text)
+    if script.state:
+        checkpoint.save(script.state, out.checkpoint(f"train_{name}.ckpt"))
+    return replace(source, notes=(*source.notes, *script.notes))
 
 
 def export_onnx(model_file: str | Path | Any = None, inputs: Any = None, **arguments: Any) -> Exported:

@@ -27,9 +27,10 @@ ALLOWED = {
     "operator_maps": ["base", "errors", "graph", "lowering", "rewriting", "rows", "shapes"],
     "verification": ["base", "errors", "frontends", "graph", "lowering", "operator_maps", "script", "shapes"],
     "report": ["artifacts", "base", "frontends", "graph", "lowering", "script", "templates", "verification"],
+    "training": ["artifacts", "base", "errors", "frontends", "lowering", "script"],
     "api": [
         *("artifacts", "base", "errors", "frontends", "graph", "lowering", "operator_maps"),
-        *("report", "script", "shapes", "verification"),
+        *("report", "script", "shapes", "training", "verification"),
     ],
     "script_api": ["base", "errors", "operator_maps", "report", "rewriting"],
     "commands": [

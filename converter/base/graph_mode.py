@@ -26,7 +26,9 @@ STAGES: Failures = {
     "report": ReportGenerationError,
 }
 
-FILES = FileSet(output=("{}.py", "{}.ckpt", "{}.safetensors"), report=("weight_map_of_{}.json",))
+FILES = FileSet(
+    output=("{}.py", "{}.ckpt", "{}.safetensors", "train_{}.py", "train_{}.ckpt"), report=("weight_map_of_{}.json",)
+)
 
 ONNX_FILES = FileSet(output=("{}.onnx", "{}.onnx.data"), reports=False)
 """The files of `--onnx_only`: the normalised model, and its weights where they are too large for one file."""

@@ -89,6 +89,12 @@ def _add_options(groups: Groups) -> None:
         help="write the cut, normalised model as NAME.onnx and stop; to convert that file gives the same script",
     )
     how_far.add_argument("--keep_onnx", action="store_true", help="write NAME.onnx beside the rest")
+    result.add_argument(
+        "--train_script",
+        action="store_true",
+        help="write train_NAME.py too: loss, optimizer, step, a dataset to replace. A training graph of TensorFlow "
+        "has it anyway, with what was in the graph; for any other source loss and optimizer are guesses",
+    )
     groups["other"].add_argument(
         "--dump_stages",
         metavar="DIR",
@@ -125,6 +131,7 @@ def _convert(options: argparse.Namespace, observer: Observer | None) -> Outcome:
         verify=not options.no_verify,
         verify_inputs=options.verify_inputs,
         keep_onnx=options.keep_onnx,
+        train_script=options.train_script,
         dump_stages=options.dump_stages,
         **asked,
     )

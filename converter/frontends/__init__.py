@@ -17,6 +17,7 @@ from converter.frontends.endpoints import module_name
 from converter.frontends.frontend import Frontend, Option
 from converter.frontends.made import name_of, named
 from converter.frontends.source import Endpoint, Made, Original, Request, Source
+from converter.frontends.training import Loss, Optimizer, Schedule, Training
 from converter.frontends.unpacked import model_in
 
 if TYPE_CHECKING:
@@ -26,10 +27,14 @@ __all__ = [
     "FRONTENDS",
     "Endpoint",
     "Frontend",
+    "Loss",
+    "Optimizer",
     "Option",
     "Original",
     "Request",
+    "Schedule",
     "Source",
+    "Training",
     "diagnose_invalid_model",
     "frontend_in",
     "load",

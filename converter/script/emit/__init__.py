@@ -13,7 +13,7 @@ import functools
 import inspect
 import subprocess
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -38,7 +38,7 @@ from converter.script.statements import (
     visit_block,
 )
 
-__all__ = ["Position", "Script", "emit"]
+__all__ = ["Position", "Script", "definitions_of", "emit", "write_module"]
 
 LINE_LENGTH = 120
 Position = tuple[int, int]
@@ -67,19 +67,39 @@ def emit(program: Program, docstring: str) -> Script:
     Raises:
         ScriptGenerationError: the text is not Python (a row wrote something that is not an expression).
     """
-    helpers = helpers_of(program)
-    reserved = frozenset(helper.__name__ for helper in helpers) | frozenset(cell.name for cell in program.cells)
-    cells = [_CellText(cell, reserved) for cell in program.cells]
-    bodies = [inspect.getsource(helper).rstrip() for helper in helpers] + [text.source for text in cells]
-    text = _template("script.py.jinja").render(
-        docstring=_wrapped(docstring_of(docstring)),
-        imports=_imports(bodies),
-        helpers=bodies[: len(helpers)],
-        cells=cells,
-    )
-    text = _format(text)
+    text = write_module("script.py.jinja", definitions_of(program), docstring)
     positions = _positions(program, text)
     return Script(text, positions, positions[program.top])
+
+
+def definitions_of(program: Program) -> list[str]:
+    """The helper functions and the classes of a program, callees first, each as unformatted code."""
+    helpers = helpers_of(program)
+    reserved = frozenset(helper.__name__ for helper in helpers) | frozenset(cell.name for cell in program.cells)
+    cells = [_template("cell.py.jinja").render(cell=_CellText(cell, reserved)) for cell in program.cells]
+    return [inspect.getsource(helper).rstrip() for helper in helpers] + [text.rstrip() for text in cells]
+
+
+def write_module(template: str, definitions: Sequence[str], docstring: str, code: str = "", **context: Any) -> str:
+    """Write a formatted module.
+
+    Args:
+        template: the name of a template.
+        definitions: functions and classes.
+        docstring: the module's.
+        code: other code of the template, which uses modules that have to be imported.
+        context: what the template needs besides.
+
+    Raises:
+        ScriptGenerationError: the text is not Python.
+    """
+    text = _template(template).render(
+        docstring=_wrapped(docstring_of(docstring)),
+        imports=_imports([*definitions, code]),
+        definitions=definitions,
+        **context,
+    )
+    return _format(text)
 
 
 # One Cell
@@ -103,11 +123,6 @@ class _CellText:
         self.kept = [argument.name for argument in cell.arguments if argument in _used_in_body(cell)]
         self.members = [f"self.{member.name} = {self._write(member.constructor, False)}" for member in cell.members]
         self.body = [*lines_of(cell.body, self._write), return_line(cell.body, self._write)]
-
-    @property
-    def source(self) -> str:
-        """All code that may use imported modules."""
-        return "\n".join(["nn.Cell", *self.arguments, *self.members, *self.body])
 
     def _argument(self, argument: Argument) -> str:
         default = f"={self._write(argument.default, False)}" if argument.has_default else ""
@@ -179,7 +194,7 @@ def _imports(bodies: list[str]) -> list[str]:
     used = {node.id for body in bodies for node in _names_in(body)}
     standard = ["import math"] * ("math" in used)
     others = ["import numpy as np"] * ("np" in used) + ["import mindspore as ms"] * ("ms" in used)
-    parts = [part for part in ("mint", "nn", "ops") if part in used]
+    parts = [part for part in ("dataset", "mint", "nn", "ops") if part in used]
     if parts:
         others.append(f"from mindspore import {', '.join(parts)}")
     order = {"import mindspore as ms": 0, "import numpy as np": 1}
@@ -187,7 +202,7 @@ def _imports(bodies: list[str]) -> list[str]:
 
 
 def _names_in(body: str) -> Iterator[ast.Name]:
-    wrapped = body if body.startswith("def ") else "def _():\n" + textwrap.indent(body, "    ")
+    wrapped = body if body.startswith(("def ", "class ")) else "def _():\n    pass\n" + textwrap.indent(body, "    ")
     try:
         tree = ast.parse(wrapped)
     except SyntaxError as error:

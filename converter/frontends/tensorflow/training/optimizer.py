@@ -60,6 +60,9 @@ _RULES: Mapping[str, _Rule] = {
     "Adagrad": _Rule("Adagrad", 2, 3, {}, {"accum": 1}),
     "Adadelta": _Rule("Adadelta", 3, 6, {"rho": 4, "epsilon": 5}, {"accum": 1, "accum_update": 2}),
 }
+_SAME_WHEN_SPARSE = ("SGD", "Adagrad", "Adam")
+"""Optimizers that do the same to a row whose gradient is zero as to one that is left out."""
+
 _APPLY = re.compile(r"(?:Resource)?(Sparse)?Apply(\w+?)(V2)?")
 
 
@@ -108,16 +111,17 @@ def optimizer_of(flow: Flow, known: Numbers, values: Values | None, notes: list[
         fed = graphs.split(first.node.input[first.rule.rate])[0]
         notes.append(f"The graph does not say the learning rate ('{fed}'): {rate.numbers['value']} is a guess.")
     sparse = [step.variable for step in steps if step.sparse]
-    if sparse and first.rule.state:
+    if sparse and first.rule.name not in _SAME_WHEN_SPARSE:
         notes.append(f"The graph updates only those rows of {listed(sparse)} that were read; the script, all rows.")
-    trained = {step.variable for step in steps} | _with_state(flow, {step.variable for step in steps}, first)
+    own = {step.variable for step in steps}
+    others = _with_state(flow, own, first) if first.rule.state else set()
     return Optimizer(
         first.rule.name,
         numbers,
         rate,
-        trained=frozenset(_name(values, variable) for variable in trained),
+        trained=frozenset(_name(values, variable) for variable in own | others),
         clipping=_clipping(flow, first, scalars),
-        state=_state(flow, steps, values),
+        state=_state(flow, steps, others, values),
         counters=_counters(first, flow, values, numbers),
         step=_taken(flow, values),
     )
@@ -163,28 +167,37 @@ def _initial(flow: Flow, tensor: str, scalars: Scalars) -> float:
 
 def _with_state(flow: Flow, variables: set[str], step: _Step) -> set[str]:
     """Variables with a state of the same optimizer, which are updated row by row: `embedding` has `embedding/Adam`."""
-    if not step.rule.state:
-        return set()
-    state = flow.origin(step.node.input[min(step.rule.state.values())]).name
-    if not state.startswith(f"{step.variable}/"):
-        return set()
-    end = state[len(step.variable) :]
+    end = _ending(flow, step, min(step.rule.state.values(), default=0))
     return {
         name.removesuffix(end)
         for name in flow.nodes
-        if name.endswith(end) and name.removesuffix(end) in flow.nodes and name.removesuffix(end) not in variables
-    }
+        if end and name.endswith(end) and name.removesuffix(end) in flow.nodes
+    } - variables
 
 
-def _state(flow: Flow, steps: list[_Step], values: Values | None) -> dict[str, dict[str, Callable[[], np.ndarray]]]:
-    """What the checkpoint has of the optimizer's state."""
+def _ending(flow: Flow, step: _Step, position: int) -> str:
+    """What is added to a variable's name in that of its state: `/Adam_1`; empty if it is named otherwise."""
+    state = flow.origin(step.node.input[position]).name
+    return state.removeprefix(step.variable) if state.startswith(f"{step.variable}/") else ""
+
+
+def _state(
+    flow: Flow, steps: list[_Step], others: set[str], values: Values | None
+) -> dict[str, dict[str, Callable[[], np.ndarray]]]:
+    """What the checkpoint has of the optimizer's state; `others` are variables without a step of their own."""
     found: dict[str, dict[str, Callable[[], np.ndarray]]] = {}
-    for step in steps if values is not None else ():
-        for name, position in step.rule.state.items():
-            state = flow.origin(step.node.input[position]).name
-            if values is not None and values.has(state):
-                found.setdefault(name, {})[values.name(step.variable)] = partial(_read, values, state)
-    return found
+    if values is None:
+        return found
+    for name, position in steps[0].rule.state.items():
+        states = {step.variable: flow.origin(step.node.input[position]).name for step in steps}
+        ending = _ending(flow, steps[0], position)
+        states |= {variable: f"{variable}{ending}" for variable in others}
+        found[name] = {
+            values.name(variable): partial(_read, values, state)
+            for variable, state in states.items()
+            if values.has(state)
+        }
+    return {name: known for name, known in found.items() if known}
 
 
 def _read(values: Values, variable: str) -> np.ndarray:

@@ -1,0 +1,265 @@
+"""Write `train_NAME.py`: network, loss, optimizer, a step, and a dataset to replace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from converter.artifacts import LazyTensor, TensorSpec, entry_of
+from converter.base.names import Namespace, identifier
+from converter.base.weight_steps import Step, apply
+from converter.frontends import Endpoint, Loss, Optimizer, Source, Training
+from converter.lowering import Translation
+from converter.script import Program
+from converter.script.emit import definitions_of, write_module
+from converter.training import learning_rate, samples
+from converter.training.guess import MANY, PROBABILITIES
+from converter.training.weight_decay import Decay, decay_of
+
+_DEFAULTS: Mapping[str, Mapping[str, float | bool]] = {
+    "Adam": {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "use_nesterov": False},
+    "Adagrad": {"accum": 0.1},
+    "Momentum": {"use_nesterov": False},
+    "RMSProp": {"decay": 0.9, "momentum": 0.0, "epsilon": 1e-10, "centered": False},
+}
+"""Hyperparameters that are left out where they are MindSpore's defaults."""
+
+_PROBABILITIES = '''class CrossEntropyOfProbabilities(nn.Cell):
+    """The cross entropy of probabilities, which the network's softmax makes, and class indices."""
+
+    def construct(self, probabilities, label):
+        return ops.nll_loss(ops.log(ops.clip(probabilities, 1e-7, 1.0)), label)
+'''
+
+_GENERIC = frozenset({"iterator_get_next", "batch", "shuffle_batch", "fifo_queue_dequeue", "placeholder", "x", "y"})
+"""Names of inputs and labels that say nothing."""
+
+
+@dataclass(frozen=True)
+class TrainingScript:
+    """A training script.
+
+    Attributes:
+        text: the module.
+        state: the state of the optimizer to go on with, as parameters of MindSpore's optimizer; empty without any.
+        notes: for the user, one sentence each.
+    """
+
+    text: str
+    state: tuple[LazyTensor, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Weight:
+    """A trainable parameter of the script, and the tensor of the source that it is computed from."""
+
+    name: str
+    source: str
+    steps: tuple[Step, ...]
+    shape: tuple[int, ...]
+
+
+def training_script(
+    name: str, source: Source, made: Translation, training: Training, loss: Program | None
+) -> TrainingScript:
+    """Write the training of a network.
+
+    Args:
+        name: NAME of the network's script.
+        source: the source of the network.
+        made: the network.
+        training: its training.
+        loss: the loss, if it was translated.
+    """
+    training = replace(training, optimizer=_for_mindspore(training.optimizer))
+    weights = [_weight(entry_of(key, weight)) for key, weight in made.program.parameters() if weight.trainable]
+    optimizer = training.optimizer
+    trained = [w for w in weights if optimizer.trained is None or w.source in optimizer.trained]
+    state = _state(optimizer, trained)
+    decay = decay_of({w.name: optimizer.decays.get(w.source, 0.0) for w in trained})
+    columns = _columns(source.inputs, training.labels)
+    batched = samples.have_batches((*source.inputs, *training.labels))
+    rate, definitions = learning_rate.written(optimizer.rate)
+    if loss is not None:
+        loss.top.name = "Loss"
+        loss.top.doc = "The loss that was in the graph, of the network's outputs and the labels."
+        definitions = [*definitions_of(loss), *definitions]
+    else:
+        definitions = [*_own_losses(training.loss, len(source.outputs)), *definitions]
+    clipped = optimizer.clipping is not None
+    inputs, labels = columns[: len(source.inputs)], columns[len(source.inputs) :]
+    call = _constructor(optimizer, decay, rate, clipped)
+    kind = made.checkpoint.rpartition(".")[2] if made.checkpoint else ""
+    context: dict[str, Any] = {
+        "name": name,
+        "checkpoint": made.checkpoint,
+        "checkpoint_format": "" if kind == "ckpt" else kind,
+        "constants": [
+            *([f"BATCH = {samples.batch_size((*source.inputs, *training.labels))}"] if batched else []),
+            *decay.constants,
+            *_frozen_names(weights, trained),
+        ],
+        "frozen": _frozen(weights, trained),
+        "own_schedule": rate == "LearningRate()",
+        "optimizer_doc": f"{optimizer.name}{' as in the source' if not training.guessed else ', a guess'}.",
+        "optimizer": call,
+        "members": decay.members if clipped else [],
+        "clipping": [*(decay.lines if clipped else []), *_clipping(optimizer)],
+        "columns": columns,
+        "inputs": inputs,
+        "labels": labels,
+        "unpacked": len(source.outputs) > 1,
+        "count": "4 * BATCH" if batched else "4",
+        "values": [
+            samples.value(end, batched, training.loss if k >= len(inputs) else None)
+            for k, end in enumerate((*source.inputs, *training.labels))
+        ],
+        "batched": batched,
+        "loss": "Loss()" if loss is not None else _loss_call(training.loss),
+        "state": f"train_{name}.ckpt" if state else "",
+        "step": optimizer.step,
+    }
+    code = "nn.Cell\nms.value_and_grad\nnp.random\ndataset.GeneratorDataset\n" + "\n".join(context["clipping"])
+    text = write_module("train.py.jinja", definitions, _docstring(name, source, training), code, **context)
+    return TrainingScript(text, state, training.notes)
+
+
+def _for_mindspore(optimizer: Optimizer) -> Optimizer:
+    """Nesterov's momentum by `nn.SGD`, which has the same state: `nn.Momentum` ignores `use_nesterov` on a CPU."""
+    if optimizer.name != "Momentum" or not optimizer.numbers.get("use_nesterov"):
+        return optimizer
+    moments = optimizer.state.get("moments", {})
+    first: dict[str, Callable[[], np.ndarray]] = {name: partial(_stepped, load) for name, load in moments.items()}
+    numbers = {"momentum": optimizer.numbers["momentum"], "nesterov": True}
+    return replace(optimizer, name="SGD", numbers=numbers, state={"accum": moments, "stat": first})
+
+
+def _stepped(load: Callable[[], np.ndarray]) -> np.ndarray:
+    """`nn.SGD` keeps 1 for a weight that has had no step yet, and 0 afterwards."""
+    return np.zeros_like(load())
+
+
+def _weight(entry: Mapping[str, Any]) -> _Weight:
+    converted = entry["converted_weight"]
+    return _Weight(
+        converted["name"], entry["source_weight"]["name"], tuple(entry.get("transform", ())), tuple(converted["shape"])
+    )
+
+
+def _columns(inputs: Sequence[Endpoint], labels: Sequence[Endpoint]) -> list[str]:
+    """A name for each column of the dataset."""
+    names = Namespace(frozenset({"loss", "gradients", "net", "dataset", "outputs", "optimizer"}))
+    return [names.new(_hint(end.name, "x")) for end in inputs] + [names.new(_hint(end.name, "label")) for end in labels]
+
+
+def _hint(name: str, default: str) -> str:
+    node, _, index = name.partition(":")
+    hint = identifier(node.rpartition("/")[2], default)
+    return default if hint in _GENERIC or index not in ("", "0") else hint
+
+
+def _constructor(optimizer: Optimizer, decay: Decay, rate: str, clipped: bool) -> list[str]:
+    """The lines that make the optimizer."""
+    defaults = _DEFAULTS.get(optimizer.name, {})
+    numbers = [f"{key}={value!r}" for key, value in optimizer.numbers.items() if defaults.get(key) != value]
+    everything = "net.trainable_params()"
+    lines: list[str] = []
+    more: list[str] = []
+    parameters = everything
+    if decay.values and not clipped:
+        lines, parameters, more = decay.groups(everything)
+    arguments = ", ".join([parameters, f"learning_rate={rate}", *numbers, *more])
+    return [*lines, f"return nn.{optimizer.name}({arguments})"]
+
+
+def _loss_call(loss: Loss) -> str:
+    prefix = "" if loss.name in (PROBABILITIES, MANY) else "nn."
+    return f"{prefix}{loss.name}({', '.join(f'{key}={value!r}' for key, value in loss.numbers.items())})"
+
+
+def _own_losses(loss: Loss, outputs: int) -> list[str]:
+    """The classes of guessed losses that MindSpore does not have."""
+    if loss.name == PROBABILITIES:
+        return [_PROBABILITIES]
+    if loss.name != MANY:
+        return []
+    names = [*(f"output_{k}" for k in range(outputs)), *(f"label_{k}" for k in range(outputs))]
+    terms = " + ".join(f"ops.mse_loss(output_{k}, label_{k})" for k in range(outputs))
+    head = f'class {MANY}(nn.Cell):\n    """The mean squared error of each output."""\n\n'
+    return [f"{head}    def construct(self, {', '.join(names)}):\n        return {terms}\n"]
+
+
+def _clipping(optimizer: Optimizer) -> list[str]:
+    clipping = optimizer.clipping
+    if clipping is None:
+        return []
+    numbers = ", ".join(map(repr, clipping.numbers))
+    if clipping.kind == "global_norm":
+        return [f"gradients = ops.clip_by_global_norm(gradients, {numbers})"]
+    if clipping.kind == "value":
+        return [f"gradients = ops.clip_by_value(gradients, {numbers})"]
+    return [f"gradients = tuple([ops.clip_by_norm(gradient, {numbers}) for gradient in gradients])"]
+
+
+def _frozen_names(weights: Sequence[_Weight], trained: Sequence[_Weight]) -> list[str]:
+    kept = [w.name for w in weights if w not in trained]
+    return [f"FROZEN = {tuple(kept)!r}"] if kept else []
+
+
+def _frozen(weights: Sequence[_Weight], trained: Sequence[_Weight]) -> list[str]:
+    """Keep the weights as they are that the source does not train."""
+    if len(trained) == len(weights):
+        return []
+    return [
+        "for parameter in net.trainable_params():",
+        "    parameter.requires_grad = parameter.name not in FROZEN",
+    ]
+
+
+def _state(optimizer: Optimizer, trained: Sequence[_Weight]) -> tuple[LazyTensor, ...]:
+    """The optimizer's state in MindSpore's layout: it has that of the weights."""
+    found = [
+        LazyTensor(TensorSpec(f"{kind}.{weight.name}", weight.shape, "float32"), partial(_moved, weight, load))
+        for kind, states in optimizer.state.items()
+        for weight in trained
+        if (load := states.get(weight.source)) is not None
+    ]
+    numbers = {key: np.array([value], np.float32) for key, value in optimizer.counters.items()}
+    if found or optimizer.step:
+        numbers["global_step"] = np.array([optimizer.step], np.int32)
+    found += [
+        LazyTensor(TensorSpec(key, value.shape, value.dtype.name), partial(np.asarray, value))
+        for key, value in numbers.items()
+    ]
+    return tuple(found)
+
+
+def _moved(weight: _Weight, load: Callable[[], np.ndarray]) -> np.ndarray:
+    return np.asarray(apply(weight.steps, load()), np.float32)
+
+
+def _docstring(name: str, source: Source, training: Training) -> str:
+    file = source.description.partition(" (")[0]
+    first = f"Train {name}: " + ("a guess, to be edited." if training.guessed else f"the training that was in {file}.")
+    lines = [first, "", *_facts(training)]
+    if training.notes:
+        lines += ["", "Notes", *(f"    {note}" for note in training.notes)]
+    return "\n".join(lines)
+
+
+def _facts(training: Training) -> list[str]:
+    optimizer = training.optimizer
+    name = "Momentum of Nesterov's" if optimizer.numbers.get("nesterov") else optimizer.name
+    facts = [f"{name}, learning rate {learning_rate.described(optimizer.rate)}"]
+    if optimizer.decays:
+        facts.append("L2 penalties as weight decay, so that the printed loss is without them")
+    if optimizer.clipping is not None:
+        kinds = {"global_norm": "their global norm", "norm": "the norm of each", "value": "value"}
+        limits = " to ".join(f"{number:g}" for number in optimizer.clipping.numbers)
+        facts.append(f"gradients clipped by {kinds[optimizer.clipping.kind]}, {limits}")
+    return ["; ".join(facts) + "."]

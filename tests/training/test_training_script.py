@@ -1,0 +1,165 @@
+"""A training script goes on as the source would: the same weights after the same batches."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="the extra 'tensorflow' is not installed")
+
+import models_tf1
+from models_tf1 import BATCH, tf, v1
+
+import converter
+from converter.base.weight_steps import apply
+
+ONE, TEN = 1e-4, 1e-3
+"""The largest difference of a weight after one step, and after ten."""
+
+
+def batches(count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    random = np.random.default_rng(5)
+    for _ in range(count):
+        yield random.normal(size=(BATCH, 12, 12, 2)).astype(np.float32), random.integers(0, 5, BATCH).astype(np.int32)
+
+
+def network(x: Any, norm: bool) -> Any:
+    x = models_tf1.conv(x, 4, 3, "conv1", 2, bias=not norm)
+    x = tf.nn.relu(models_tf1.batch_norm(x, True, "bn1") if norm else x)
+    x = models_tf1.dense(tf.reshape(x, [-1, 6 * 6 * 4]), 8, "fc1", tf.nn.tanh)
+    return models_tf1.dense(x, 5, "fc2")
+
+
+def clipped(optimizer: Any, loss: Any, step: Any, clip: Callable[[list[Any]], list[Any]]) -> Any:
+    gradients, variables = zip(*optimizer.compute_gradients(loss), strict=True)
+    return optimizer.apply_gradients(zip(clip(list(gradients)), variables, strict=True), step, name="train")
+
+
+def penalty(scale: float) -> Any:
+    return scale * tf.add_n([tf.nn.l2_loss(w) for w in v1.trainable_variables() if "kernel" in w.name])
+
+
+def squares(factor: float) -> Any:
+    return tf.add_n([factor * tf.reduce_sum(tf.square(w)) for w in v1.trainable_variables() if "fc" in w.name])
+
+
+def adam(loss: Any, step: Any) -> Any:
+    return v1.train.AdamOptimizer(0.002, 0.85, 0.99, 1e-6).minimize(loss, step, name="train")
+
+
+def momentum(loss: Any, step: Any) -> Any:
+    rate = v1.train.piecewise_constant(step, [5, 8], [0.05, 0.02, 0.01])
+    optimizer = v1.train.MomentumOptimizer(rate, 0.9, use_nesterov=True)
+    return optimizer.minimize(loss + penalty(0.01), step, name="train")
+
+
+def rms_prop(loss: Any, step: Any) -> Any:
+    rate = v1.train.exponential_decay(0.003, step, 3, 0.8, staircase=True)
+    return v1.train.RMSPropOptimizer(rate, 0.95, 0.4, 1e-8).minimize(loss + squares(0.02), step, name="train")
+
+
+def centered_rms_prop(loss: Any, step: Any) -> Any:
+    return v1.train.RMSPropOptimizer(0.01, 0.9, 0.0, 1e-4, centered=True).minimize(loss, step, name="train")
+
+
+def adagrad(loss: Any, step: Any) -> Any:
+    rate = v1.train.polynomial_decay(0.05, step, 10, 0.001, 2.0)
+    optimizer = v1.train.AdagradOptimizer(rate, 0.3)
+    return clipped(optimizer, loss, step, lambda all_: [tf.clip_by_norm(g, 0.5) for g in all_])
+
+
+def sgd(loss: Any, step: Any) -> Any:
+    rate = v1.train.cosine_decay(0.1, step, 20, 0.1)
+    optimizer = v1.train.GradientDescentOptimizer(rate)
+    return clipped(optimizer, loss + penalty(0.02), step, lambda all_: tf.clip_by_global_norm(all_, 0.7)[0])
+
+
+def sgd_by_value(loss: Any, step: Any) -> Any:
+    warm = tf.minimum(tf.cast(step, tf.float32) / 6.0, 1.0)
+    rate = tf.multiply(0.2 * warm, v1.train.inverse_time_decay(1.0, step, 4, 0.5))
+    optimizer = v1.train.GradientDescentOptimizer(rate)
+    return clipped(optimizer, loss, step, lambda all_: [tf.clip_by_value(g, -0.03, 0.05) for g in all_])
+
+
+OPTIMIZERS = (adam, momentum, rms_prop, centered_rms_prop, adagrad, sgd, sgd_by_value)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training of TensorFlow's, and what was made of its checkpoint."""
+
+    prefix: Path
+    folder: Path
+
+    def go_on(self, steps: int) -> dict[str, np.ndarray]:
+        """The variables after further steps of TensorFlow's."""
+        with tf.Graph().as_default(), v1.Session() as session:
+            saver = v1.train.import_meta_graph(f"{self.prefix}.meta")
+            saver.restore(session, str(self.prefix))
+            for images, labels in batches(steps):
+                session.run("train", {"images:0": images, "labels:0": labels})
+            names = {entry["source_weight"]["name"] for entry in self.entries()}
+            return {name: session.run(f"{name}:0") for name in names}
+
+    def entries(self) -> list[dict[str, Any]]:
+        (entries,) = json.loads(next(self.folder.glob("weight_map*")).read_text()).values()
+        return entries
+
+
+def train(folder: Path, optimizer: Callable[[Any, Any], Any], norm: bool) -> Trained:
+    with models_tf1.tensorflow_1() as graph:
+        x = v1.placeholder(tf.float32, [None, 12, 12, 2], "images")
+        labels = v1.placeholder(tf.int32, [None], "labels")
+        loss = models_tf1.sparse_loss(network(x, norm), labels)
+        step = v1.train.get_or_create_global_step()
+        with tf.control_dependencies(v1.get_collection(v1.GraphKeys.UPDATE_OPS)):
+            op = optimizer(loss, step)
+        images, classes = next(batches(1))
+        prefix = models_tf1.save(graph, folder, op, {x: images, labels: classes}, steps=2)
+    converter.convert(prefix.with_name("net.ckpt.meta"), output=folder, verify=False)
+    return Trained(prefix, folder)
+
+
+@pytest.fixture(scope="module", params=OPTIMIZERS, ids=lambda optimizer: optimizer.__name__)
+def trained(request, tmp_path_factory) -> Trained:
+    """A training with each optimizer; that by momentum has a batch norm."""
+    return train(tmp_path_factory.mktemp(request.param.__name__), request.param, norm=request.param is momentum)
+
+
+@pytest.fixture
+def script(trained, monkeypatch) -> Any:
+    """The training script, imported; MindSpore's compiler finds it by its name again."""
+    monkeypatch.syspath_prepend(trained.folder)
+    for name in ("net_ckpt", "train_net_ckpt"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return importlib.import_module("train_net_ckpt")
+
+
+@pytest.mark.parametrize(("steps", "tolerance", "graph"), [(1, ONE, False), (1, ONE, True), (10, TEN, False)])
+def test_the_script_leaves_the_weights_of_the_source(trained, script, steps, tolerance, graph):
+    import mindspore as ms
+
+    ms.set_context(mode=ms.GRAPH_MODE if graph else ms.PYNATIVE_MODE)
+    expected = trained.go_on(steps)
+    net = script.load_network()
+    optimizer = script.make_optimizer(net)
+    script.load_state(optimizer)
+    step = script.TrainStep(net, script.nn.CrossEntropyLoss(), optimizer).set_train()
+    for images, labels in batches(steps):
+        step(ms.Tensor(images), ms.Tensor(labels))
+    before = ms.load_checkpoint(str(trained.folder / "net_ckpt.ckpt"))
+    parameters = {parameter.name: parameter.asnumpy() for parameter in net.get_parameters()}
+    for entry in trained.entries():
+        name = entry["converted_weight"]["name"]
+        source = apply(entry.get("transform", []), expected[entry["source_weight"]["name"]])
+        np.testing.assert_allclose(parameters[name], source, rtol=0, atol=tolerance, err_msg=name)
+    moved = max(np.abs(value - before[name].asnumpy()).max() for name, value in parameters.items())
+    assert moved > 3 * tolerance
