@@ -67,7 +67,7 @@ def _paired(layers: Sequence[Layer], groups: Sequence[Group]) -> dict[str, Draft
     for chosen in assign(scores):
         layer, group = layers[chosen.row], groups[chosen.column]
         others = [list(fits[chosen.row, other].choices(layer, groups[other])) for other in chosen.others[:_MOST_OTHERS]]
-        confidence, reason = _confidence(chosen, here[layer.path] == there[group.path])
+        confidence, reason = _confidence(chosen, layer.path == group.path)
         for index, choice in enumerate(fits[chosen.row, chosen.column].choices(layer, group)):
             instead = tuple(other[index].tensor.name for other in others)
             name = choice.parameter.array.name

@@ -17,7 +17,7 @@ from converter.commands import terminal
 from converter.commands.terminal import EXIT_DIFFERS, EXIT_DONE
 from converter.commands.terminal.progress import Lines, progress_bar
 from converter.commands.terminal.quiet import quiet, verbose
-from converter.commands.weights import help_texts
+from converter.commands.weights import help_texts, words
 from converter.errors import BaseConverterError, ConverterError
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 _Outcome: TypeAlias = tuple[int | ConverterError, Callable[[], None]]
 """An exit status, or the error in which it ends, and a function that prints the result before."""
-
-_MOST_NAMES = 10
 
 _FOLDED = (
     "The source has statistics of batch norms that are not used. Where these norms were folded into layers when the "
@@ -173,8 +171,8 @@ def _list(options: argparse.Namespace, stages: Stages) -> _Outcome:
 
 def _print_list(what: str, arrays: Sequence[TensorSpec]) -> None:
     elements = sum(math.prod(array.shape) for array in arrays)
-    terminal.print_table(("name", "shape", "type"), [(array.name, _shape(array), array.dtype) for array in arrays])
-    print(terminal.printable(f"{what}: {_count(len(arrays), 'tensor')}, {_count(elements, 'element')}"))
+    terminal.print_table(("name", "shape", "type"), [(array.name, words.shape(array), array.dtype) for array in arrays])
+    print(terminal.printable(f"{what}: {words.count(len(arrays), 'tensor')}, {words.count(elements, 'element')}"))
 
 
 def _remap(options: argparse.Namespace, stages: Stages) -> _Outcome:
@@ -185,11 +183,13 @@ def _remap(options: argparse.Namespace, stages: Stages) -> _Outcome:
 
 
 def _print_remapped(options: argparse.Namespace, done: Remapped) -> None:
-    lines = [("Made", f"{_count(done.made, 'parameter')} of {options.source}")]
+    lines = [("Made", f"{words.count(done.made, 'parameter')} of {options.source}")]
     if done.kept:
-        lines.append(("Kept", f"{_count(len(done.kept), 'parameter')} of {options.base}: {_some(done.kept)}"))
+        lines.append(("Kept", f"{words.count(len(done.kept), 'parameter')} of {options.base}: {words.some(done.kept)}"))
     if done.unused:
-        lines.append(("Not used", f"{_count(len(done.unused), 'tensor')} of the source: {_some(done.unused)}"))
+        lines.append(
+            ("Not used", f"{words.count(len(done.unused), 'tensor')} of the source: {words.some(done.unused)}")
+        )
     if done.statistics:
         lines.append(("Beware", _FOLDED))
     for label, text in (*lines, ("Written", str(options.output))):
@@ -220,17 +220,17 @@ def _export(options: argparse.Namespace, stages: Stages) -> _Outcome:
 
 
 def _print_exported(options: argparse.Namespace, done: Exported) -> None:
-    lines = [("Made", f"{_count(done.made, 'tensor')} of {options.checkpoint}")]
+    lines = [("Made", f"{words.count(done.made, 'tensor')} of {options.checkpoint}")]
     kept = [name for name in done.kept if name not in dict(done.tied)]
     if kept:
-        lines.append(("Kept", f"{_count(len(kept), 'tensor')} of {options.base}: {_some(kept)}"))
+        lines.append(("Kept", f"{words.count(len(kept), 'tensor')} of {options.base}: {words.some(kept)}"))
     if done.tied:
         pairs = [f"{name} (that of {other})" for name, other in done.tied]
-        lines.append(("Shared", f"{_count(len(pairs), 'tensor')}: {_some(pairs)}"))
+        lines.append(("Shared", f"{words.count(len(pairs), 'tensor')}: {words.some(pairs)}"))
     if done.merged:
-        lines.append(("Added", f"to the first bias, since the source has one bias: {_some(done.merged)}"))
+        lines.append(("Added", f"to the first bias, since the source has one bias: {words.some(done.merged)}"))
     if done.unused:
-        lines.append(("Not used", f"{_count(len(done.unused), 'parameter')}: {_some(done.unused)}"))
+        lines.append(("Not used", f"{words.count(len(done.unused), 'parameter')}: {words.some(done.unused)}"))
     for label, text in (*lines, ("Written", str(options.output))):
         print(f"{label:<10} {terminal.printable(text)}")
 
@@ -270,7 +270,7 @@ def _print_compared(found: Sequence[Difference]) -> None:
 
 
 def _row(each: Difference) -> tuple[str, ...]:
-    arrays = dict.fromkeys(f"{array.dtype} {_shape(array)}" for array in (each.first, each.second) if array)
+    arrays = dict.fromkeys(f"{array.dtype} {words.shape(array)}" for array in (each.first, each.second) if array)
     numbers = ["" if number is None else f"{number:.1e}" for number in (each.max_abs, each.max_rel)]
     return each.name, " / ".join(arrays), *numbers, each.note
 
@@ -281,16 +281,3 @@ def _plain(array: TensorSpec) -> dict[str, Any]:
 
 def _print_json(value: object) -> None:
     print(json.dumps(value, indent=2))
-
-
-def _shape(array: TensorSpec) -> str:
-    return ", ".join(map(str, array.shape)) or "scalar"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _some(names: Sequence[str]) -> str:
-    rest = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")

@@ -3,42 +3,43 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from converter.artifacts import TensorSpec
 from converter.commands import terminal
+from converter.commands.weights import words
 from converter.commands.weights.match import Matched, Settings
 
 if TYPE_CHECKING:
     from converter.commands.weights.comparing import Comparison
-from converter.weights import Pairing, Parameter, mapping_file
+from converter.weights import Pairing, mapping_file
 
 _LABELS = {"certain": "Certain", "likely": "Likely", "ambiguous": "Ambiguous", "missing": "Missing"}
-_MOST_NAMES = 10
 
 
 def print_matched(found: Matched, settings: Settings) -> None:
     """Print a match for a reader."""
     terminal.print_table(("tensor", "shape", "type"), [_row(each) for each in found.source])
-    _line("Source", f"{settings.source}, {found.kind}: {len(found.source)} tensors")
+    _line("Source", f"{settings.source}, {found.kind}: {words.count(len(found.source), 'tensor')}")
     print()
     terminal.print_table(
         ("parameter", "shape", "type", "layer"), [(*_row(each.array), each.layer) for each in found.network]
     )
-    _line("Network", f"{settings.network}: {len(found.network)} parameters")
+    _line("Network", f"{settings.network}: {words.count(len(found.network), 'parameter')}")
     print()
     terminal.print_table(
-        ("parameter", "made of", "", "because"), [_pairing_row(pairing) for pairing in found.proposal.pairings]
+        ("parameter", "made of", "confidence", "because"),
+        [_pairing_row(pairing) for pairing in found.proposal.pairings],
     )
     counts: Counter[str] = Counter(pairing.confidence for pairing in found.proposal.pairings)
     for confidence, label in _LABELS.items():
         if counts[confidence]:
-            _line(label, f"{counts[confidence]} of {len(found.network)} parameters")
+            _line(label, f"{counts[confidence]} of {words.count(len(found.network), 'parameter')}")
     if found.proposal.unused:
-        _line("Not used", f"{len(found.proposal.unused)} tensors: {_some(found.proposal.unused)}")
+        names = [each.name for each in found.proposal.unused]
+        _line("Not used", f"{words.count(len(names), 'tensor')}: {words.some(names)}")
     if found.undecided and found.error is None:
-        _line("Left out", _some([pairing.parameter.array for pairing in found.undecided]))
+        _line("Left out", words.some([pairing.parameter.array.name for pairing in found.undecided]))
     if found.comparison is not None:
         _print_comparison(found.comparison)
     for file in found.files:
@@ -103,13 +104,7 @@ def _pairing_row(pairing: Pairing) -> tuple[str, ...]:
 
 
 def _row(array: TensorSpec) -> tuple[str, str, str]:
-    return array.name, ", ".join(map(str, array.shape)) or "scalar", array.dtype
-
-
-def _some(arrays: Sequence[TensorSpec] | Sequence[Parameter]) -> str:
-    names = [each.array.name if isinstance(each, Parameter) else each.name for each in arrays]
-    rest = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
+    return array.name, words.shape(array), array.dtype
 
 
 def _line(label: str, text: str) -> None:
