@@ -225,3 +225,30 @@ def test_a_folder_that_cannot_hold_it(net, tmp_path, monkeypatch):
     with pytest.raises(OnnxModelSaveError, match=r"'net\.onnx' cannot be written: no space left on device"):
         converter.export_onnx(net, output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+# The type of what a Scan carries becomes known late: only then are the Casts in its body without effect.
+SCAN = """
+    <ir_version: 10, opset_import: ["" : 21]>
+    net (float[4,3] x) => (float[3] last, float[4,3] all)
+    {
+        zero = Constant <value = float[3] {0, 0, 0}> ()
+        start = Cast <to = 1> (zero)
+        last, all = Scan <
+            num_scan_inputs = 1,
+            body = step (float[3] sum, float[3] row) => (float[3] after, float[3] kept) {
+                same = CastLike (sum, row)
+                after = Add (same, row)
+                kept = Cast <to = 1> (after)
+            }
+        > (start, x)
+    }
+"""
+
+
+def test_a_loop(tmp_path):
+    onnx.save(parser.parse_model(SCAN), tmp_path / "net.onnx")
+    whole = converted(tmp_path / "net.onnx", tmp_path / "whole")
+    (written,) = converter.export_onnx(tmp_path / "net.onnx", output=tmp_path / "onnx").files
+    assert converted(written, tmp_path / "second") == whole
+    assert "astype" not in whole[0]

@@ -24,7 +24,7 @@ from converter.graph.normalize.clean import (
     remove_identities,
     sort,
 )
-from converter.graph.normalize.fold import fold_constants
+from converter.graph.normalize.fold import fold_constants, fold_loops
 from converter.graph.normalize.functions import inline_functions
 from converter.graph.normalize.loops import infer_loop_shapes
 from converter.graph.normalize.lower import oldest_opset
@@ -70,6 +70,7 @@ def normalization(kept: Collection[str] = ()) -> Pipeline:
             # Loops get trip counts, and loop-carried values get shapes.
             Pass("infer trip counts", infer_trip_counts, requires={*_NAMES, Property.FOLDED}),
             Pass("infer loop shapes", infer_loop_shapes, requires={*_NAMES, Property.INFERRED}),
+            Pass("fold constants in loops", fold_loops, {*_NAMES, *_ONE_LEVEL, Property.INFERRED}, {Property.FOLDED}),
             # Nodes and initializers without effect are removed.
             Pass("remove identities", remove_identities),
             Pass("drop invented biases", drop_invented_biases, requires={Property.FOLDED}),

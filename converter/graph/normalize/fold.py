@@ -56,7 +56,15 @@ def fold_constants(model: ir.Model) -> None:
     for value in _initializers(model):
         if value not in known:
             value.meta[FOLDED] = True
+        if value.const_value is not None:
+            value.shape = ir.Shape(value.const_value.shape.numpy())  # the file, or inference, may have known less
     memory.restore(model)
+
+
+def fold_loops(model: ir.Model) -> None:
+    """Fold again where the types and shapes of loop-carried values have become known: Casts without effect go."""
+    if any(has_trait(node, Trait.LOOP) for node in all_nodes(model.graph)):
+        fold_constants(model)
 
 
 def _gather_elements(model: ir.Model, rule: _Rule) -> None:
