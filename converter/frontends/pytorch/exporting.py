@@ -43,7 +43,7 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
     values = {each.name: each.value for each in inputs}
     result = loaded.run(values)
     register_dataclasses(result)
-    outputs = list(named_outputs(result))
+    outputs = list(named_outputs(result, values))
     if not outputs:
         raise TorchExportError(f"'{label}' returns no tensor. Derive a module whose forward returns tensors.")
     file = folder / MODEL
@@ -159,7 +159,7 @@ def _compare(loaded: Loaded, inputs: Sequence[Input], file: Path, label: str, re
     fed = {each.name for each in session.get_inputs()}
     for others in _other_inputs(inputs):
         try:
-            expected = named_outputs(loaded.run(others))
+            expected = named_outputs(loaded.run(others), others)
         except Exception:  # the module takes no such input
             continue
         try:

@@ -6,6 +6,7 @@ outputs through a local socket.
 
 from __future__ import annotations
 
+import copy
 import hmac
 import json
 import pickle
@@ -40,12 +41,15 @@ def export(module: Any, given: Any, spec: Spec, folder: Path) -> Exported:
     """
     import torch
 
-    from converter.frontends.pytorch.loading import Loaded, loaded_program, unwrapped
+    from converter.frontends.pytorch.loading import Loaded, check_values, loaded_program, unwrapped
 
     if isinstance(module, torch.export.ExportedProgram):
         loaded = loaded_program(module)
     else:
         module = unwrapped(module)
+        check_values(module, spec)
+        if any(tensor.device.type != "cpu" for tensor in module.state_dict().values()):
+            module = copy.deepcopy(module).cpu()
         loaded = Loaded(module, given=_by_name(module, given))
     exported = isolated.export_copy(spec, folder, lambda: loaded)
     if given is not None:

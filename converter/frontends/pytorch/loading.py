@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,8 +78,10 @@ def load(spec: Spec) -> Loaded:
             notes, files = load_weights(loaded.module, Path(spec.weights), spec.label, spec.trust)
             loaded.notes += notes
             loaded.files += files
+    if spec.project_path not in sys.path:
+        sys.path.append(spec.project_path)  # for what the module imports when it runs
     loaded.module = unwrapped(loaded.module)
-    _check_values(loaded.module, spec)
+    check_values(loaded.module, spec)
     if loaded.program is None:
         loaded.module.eval()
     return loaded
@@ -101,7 +104,12 @@ def reload(spec: Spec, folder: Path) -> Loaded:
     return loaded
 
 
-def _check_values(module: torch.nn.Module, spec: Spec) -> None:
+def check_values(module: torch.nn.Module, spec: Spec) -> None:
+    """Check that the weights have values.
+
+    Raises:
+        ParamMissingError: they are on the device `meta`.
+    """
     if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
         raise ParamMissingError(
             f"'{spec.label}' has weights on the device 'meta', which have no values. Give them: --weights FILE."

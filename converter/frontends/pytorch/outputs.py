@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,20 +17,21 @@ from converter.frontends.pytorch.loading import Loaded
 from converter.frontends.pytorch.settings import as_network
 
 
-def named_outputs(result: Any) -> dict[str, torch.Tensor]:
+def named_outputs(result: Any, inputs: Collection[str]) -> dict[str, torch.Tensor]:
     """The tensors of a result by name, in the order in which an exporter writes them.
 
     A tensor alone is `output`, those of a tuple are `output_0`, `output_1`, those of a dictionary or a dataclass have
-    the names of the keys and fields, with dots where such are nested. What is None is left out.
+    the names of the keys and fields, with dots where such are nested. What is None is left out. A name that an input
+    has gets `output_` before it.
     """
     if isinstance(result, torch.Tensor):
-        return {"output": result}
+        return {"output" if "output" not in inputs else "output_0": result}
     leaves, _ = pytree.tree_flatten_with_path(result)
     found: dict[str, torch.Tensor] = {}
     for path, leaf in leaves:
         if isinstance(leaf, torch.Tensor):
             name = ".".join(_text(key) for key in path)
-            found[f"output_{name}" if name[:1].isdecimal() else name] = leaf
+            found[f"output_{name}" if name[:1].isdecimal() or name in inputs else name] = leaf
     return found
 
 
@@ -71,4 +72,4 @@ def outputs_of(loaded: Loaded, values: Mapping[str, np.ndarray]) -> dict[str, np
         except Exception as error:  # the user's code may raise any
             raise SourceRunError(f"torch refuses these inputs: {culprit(error)}") from error
     register_dataclasses(result)
-    return {name: tensor.detach().numpy() for name, tensor in named_outputs(result).items()}
+    return {name: tensor.detach().numpy() for name, tensor in named_outputs(result, values).items()}

@@ -12,6 +12,8 @@ from torch.nn.modules.dropout import _DropoutNd
 
 _PATHS = ("DropPath", "StochasticDepth")
 """Classes that leave out whole branches in training."""
+_SCRIPTED = ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout")
+"""Classes of dropout; the exporter leaves them out of TorchScript."""
 
 
 @contextlib.contextmanager
@@ -74,13 +76,14 @@ def dropouts_kept(module: nn.Module) -> Iterator[None]:
 def lost_in_training(module: nn.Module) -> str | None:
     """A sentence about what acts in torch's training, and is not in the network."""
     found = [
-        f"{name} ({type(each).__name__})"
+        f"{name} ({getattr(each, 'original_name', type(each).__name__)})"
         for name, each in module.named_modules()
         if (isinstance(each, nn.RNNBase) and each.dropout > 0 and each.num_layers > 1)
         or (isinstance(each, nn.MultiheadAttention) and each.dropout > 0)
         or type(each).__name__ in _PATHS
+        or getattr(each, "original_name", "") in (*_PATHS, *_SCRIPTED)
     ]
     if not found:
         return None
     some = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
-    return f"The dropout inside {some} acts in torch's training mode only; the script does not have it."
+    return f"The dropout of {some} acts in torch's training mode only; the script does not have it."

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from converter.base.calls import Call
 from converter.base.files import check_readable
 from converter.errors import BadParamError
@@ -14,6 +16,7 @@ from converter.frontends.pytorch import isolated, kinds
 from converter.frontends.pytorch.spec import INPUTS, MODEL, Exported, Spec
 from converter.frontends.source import Live, Original, Request, Source
 
+_MASK = "attention_mask"
 _FRONTEND = __name__.rpartition(".")[0]
 
 
@@ -56,8 +59,31 @@ def load(request: Request) -> Source:
         description=f"{spec.label} ({exported.producer}, opset {opset})",
         files=tuple(map(Path, exported.files)),
         notes=(*source.notes, *exported.notes, *notes),
-        real_inputs=inputs if own and (inputs := request.folder / INPUTS).exists() else None,
+        real_inputs=_inputs(source, request.folder) if own else None,
     )
+
+
+def _inputs(source: Source, folder: Path) -> Path | None:
+    """The file of the inputs that came with the module; else of masks, where it has some, that end texts early.
+
+    In a row in which a random mask leaves nothing over, kernels of torch itself differ from each other.
+    """
+    file = folder / INPUTS
+    masks = {
+        end.name: _mask(end.example).astype(end.dtype)
+        for end in source.inputs
+        if end.name.endswith(_MASK) and end.dtype.kind in "iub" and end.example is not None and len(end.example) == 2
+    }
+    if masks and not file.exists():
+        np.savez(file, **masks)
+    return file if file.exists() else None
+
+
+def _mask(shape: tuple[int, ...]) -> np.ndarray:
+    """1 for the first three quarters or half of each row, 0 for the rest."""
+    rows, length = shape
+    ends = [max(1, length * (3 - row % 2) // 4) for row in range(rows)]
+    return np.arange(length) < np.array(ends)[:, None]
 
 
 def _original(request: Request, source: Source, exported: Exported) -> tuple[Original, Sequence[str]]:

@@ -101,7 +101,7 @@ def test_a_live_module(live):
     assert result.verdict == "same"
     assert module.training, "the module is as it was"
     assert result.notes == (
-        "The dropout inside rnn (LSTM) acts in torch's training mode only; the script does not have it.",
+        "The dropout of rnn (LSTM) acts in torch's training mode only; the script does not have it.",
     )
     found = report_of(folder, "Tagger")
     assert [each["name"] for each in found["network"]["outputs"]] == ["scores", "inside.states"]
