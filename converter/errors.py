@@ -47,6 +47,11 @@ class ConverterError(Exception):
         return f"[{type(self).__name__}] code: {self.code}, msg: {self.message}"
 
 
+def meaning(kind: type[ConverterError]) -> str:
+    """The meaning of a class of errors: its docstring, as one paragraph."""
+    return " ".join((kind.__doc__ or "").split())
+
+
 class BaseConverterError(ConverterError):
     """An unexpected error: a defect of this program, or the machine is out of memory."""
 

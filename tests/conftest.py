@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+
+os.environ["LANGUAGE"] = "en"  # the terminal's messages, also of processes that tests start
 
 
 def pytest_collection_finish() -> None:

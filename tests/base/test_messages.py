@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from converter import errors
 from converter.base import messages
-from converter.base.graph_mode import STAGES
+from converter.commands import mindconverter
+from converter.commands.weights import command as weights
 from converter.report import html
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = messages.catalogue("zh")
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+def help_of(command: argparse.ArgumentParser) -> Iterator[str | None]:
+    yield from (command.description, command.epilog)
+    for group in command._action_groups:
+        yield from (group.title, group.description)
+    for action in command._actions:
+        yield action.help
+        if isinstance(action, argparse._SubParsersAction):
+            yield from (choice.help for choice in action._choices_actions)
+            for each in action.choices.values():
+                yield from help_of(each)
 
 
 def calls_of_tr() -> Iterator[str]:
@@ -24,6 +40,13 @@ def calls_of_tr() -> Iterator[str]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "tr":
                 yield from (part.value for part in node.args if isinstance(part, ast.Constant))
+
+
+def errors_texts() -> Iterator[str]:
+    for _, cls in inspect.getmembers(errors, inspect.isclass):
+        if issubclass(cls, errors.ConverterError) and cls is not errors.ConverterError:
+            yield errors.meaning(cls)
+            yield cls.remedy
 
 
 def page_messages() -> Iterator[str]:
@@ -54,9 +77,15 @@ def literals_of_first_argument(text: str) -> list[str]:
     return [literal for literal in LITERAL.findall(text[:position]) if f'=== "{literal}"' not in text[:position]]
 
 
+STAGES = {stage for mode in mindconverter.MODES for stage in mode.stages}
+UNITS = ("nodes", "calls")  # of `Result.unit`
+COMMANDS = {"mindconverter": mindconverter.parser, "mindconverter-weights": weights.parser}
+
+
 def needed() -> set[str]:
-    found = (*calls_of_tr(), *page_messages(), *STAGES)
-    return set(found)
+    texts = [text for parser in COMMANDS.values() for text in help_of(parser())]
+    found = (*texts, *calls_of_tr(), *errors_texts(), *page_messages(), *STAGES, *UNITS)
+    return {text for text in found if text and text not in {argparse.SUPPRESS}}
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +132,27 @@ def test_the_environment_decides(monkeypatch, environment, language):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert messages.language() == language
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_in_chinese(monkeypatch, name):
+    monkeypatch.setenv("LANGUAGE", "zh_CN")
+    command = COMMANDS[name]()
+    messages.translate_help(command)
+    chinese = re.compile("[\u4e00-\u9fff]")
+    assert all(chinese.search(text) for text in help_of(command) if text and text != argparse.SUPPRESS)
+    assert chinese.search(command.format_help())
+
+
+def test_a_conversion_in_chinese(tmp_path, monkeypatch, capfd):
+    """The summary and an error; what a library or the source is called stays as it is."""
+    monkeypatch.setenv("LANGUAGE", "zh_CN")
+    model = ROOT / "samples" / "mnist" / "mnist.onnx"
+    assert mindconverter.main(["--model_file", str(model), "--output", str(tmp_path), "--no_verify"]) == 0
+    printed = capfd.readouterr().out
+    assert "12 / 12 节点（100.00%）" in printed
+    assert "未验证" in printed
+    assert mindconverter.main(["--model_file", str(model), "--shape", "1,2", "--output", str(tmp_path)]) == 1
+    failed = capfd.readouterr().err
+    assert failed.startswith("[BadParamError] code: 0000003")
+    assert "请修改信息中指出的选项。" in failed

@@ -5,6 +5,7 @@ The source text is English and is its own key. `zh.json` maps it to Chinese; the
 
 from __future__ import annotations
 
+import argparse
 import functools
 import json
 import os
@@ -37,3 +38,21 @@ def catalogue(code: str) -> Mapping[str, str]:
 def tr(text: str) -> str:
     """A message in the language of the terminal; English where the catalogue lacks it."""
     return catalogue(language()).get(text, text)
+
+
+def translate_help(command: argparse.ArgumentParser) -> None:
+    """Translate the help of a command and of its sub-commands."""
+    if language() == "en":
+        return
+    for part in (command, *command._action_groups):
+        part.description = tr(part.description) if part.description else None
+    command.epilog = tr(command.epilog) if command.epilog else None
+    for group in command._action_groups:
+        group.title = tr(group.title) if group.title else None
+    for action in command._actions:
+        action.help = tr(action.help) if action.help else action.help
+        if isinstance(action, argparse._SubParsersAction):
+            for choice in action._choices_actions:
+                choice.help = tr(choice.help) if choice.help else choice.help
+            for each in action.choices.values():
+                translate_help(each)

@@ -10,7 +10,15 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from converter.errors import REPORT_IT, BaseConverterError, ConverterError, describe_unexpected, package_error
+from converter.base.messages import language, tr
+from converter.errors import (
+    REPORT_IT,
+    BaseConverterError,
+    ConverterError,
+    describe_unexpected,
+    meaning,
+    package_error,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,6 +78,8 @@ def _fail(error: ConverterError, cause: Exception | None = None, *, verbose: boo
     print(printable(str(error)), file=sys.stderr)
     for detail in error.details:
         print(f"  {printable(detail)}", file=sys.stderr)
+    if language() != "en":  # the message is English; what its kind means, and the remedy, are in the catalogue
+        print(f"  {tr(meaning(type(error)))} {tr(error.remedy)}", file=sys.stderr)
     return error.exit_status
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
+from converter.base.messages import tr
 from converter.base.stages import Observer
 
 PATIENCE = 1.0
@@ -53,7 +54,7 @@ class _Bar:
     def begin(self, stage: str) -> None:
         self._cancel_timer()
         place = f"{self._stages.index(stage) + 1}/{len(self._stages)}"
-        self._progress.reset(self._task, total=None, description=f"{place} {stage}", count="")
+        self._progress.reset(self._task, total=None, description=f"{place} {tr(stage)}", count="")
         self._timer = threading.Timer(PATIENCE, self._progress.start)
         self._timer.daemon = True
         self._timer.start()

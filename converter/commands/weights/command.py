@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from converter.base.messages import translate_help
 from converter.base.stages import Stages
 from converter.base.version import __version__
 from converter.commands import terminal
@@ -136,7 +137,9 @@ def _add_output_options(command: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; `argv` are the arguments, by default those of the process."""
-    options = parser().parse_args(argv)
+    command = parser()
+    translate_help(command)
+    options = command.parse_args(argv)
     if argv is None:
         terminal.end_on_terminate()
     return terminal.guarded(lambda: _run(options), verbose=options.verbose)
