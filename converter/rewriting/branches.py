@@ -18,11 +18,25 @@ CONSTANTS = {
     "torch.overrides.has_torch_function_unary": False,
     "torch.overrides.has_torch_function": False,
     "torch.overrides.has_torch_function_variadic": False,
+    "torch.compiler.is_exporting": False,
+    "torch.is_autocast_enabled": False,
+    "torch.is_autocast_cpu_enabled": False,
     "torch.is_grad_enabled": True,
     "torch.cuda.is_available": False,
     "torch.backends.mps.is_available": False,
     "torch.mps.is_available": False,
 }
+
+WITHOUT_GRADIENT = frozenset({"torch.no_grad", "torch.inference_mode"})
+NEUTRAL = WITHOUT_GRADIENT | {
+    "torch.autocast",
+    "torch.amp.autocast",
+    "torch.cuda.amp.autocast",
+    "torch.enable_grad",
+    "torch.profiler.record_function",
+    "torch.autograd.profiler.record_function",
+}
+"""Contexts that say nothing of values: a `with` of them alone is not needed in MindSpore."""
 
 
 class Branches(State):
@@ -61,29 +75,75 @@ class Branches(State):
                 return
             self.edits.replace(file.start(node.test), file.end(node.test), str(live is node.body))
             return
-        indent = file.line_span(file.line_of(start))[0]
-        own = file.text[indent:start]
-        line = file.line_span(file.line_of(file.start(first)))[0]
-        inner = file.text[line : file.start(first)]
+        if not self._unwrap(start, end, live):
+            self.edits.replace(file.start(node.test), file.end(node.test), str(live is node.body))
+
+    def _unwrap(self, start: int, end: int, block: list[ast.stmt]) -> bool:
+        """Let a block stand in place of the statement around it; false where its lines cannot be moved."""
+        file = self.file
+        first = min([file.start(block[0]), *(file.start(each) for each in getattr(block[0], "decorator_list", ()))])
+        head, line = file.line_of(start), file.line_of(first)
+        own = file.text[file.line_span(head)[0] : start]
+        inner = file.text[file.line_span(line)[0] : first].rstrip(b"@")
         multi = any(
             isinstance(each, (ast.Constant, ast.JoinedStr)) and each.lineno != each.end_lineno
-            for statement in live
+            for statement in block
             for each in ast.walk(statement)
             if isinstance(each, ast.expr)
         )
         if inner.strip() or own.strip() or multi or not inner.startswith(own):
-            self.edits.replace(file.start(node.test), file.end(node.test), str(live is node.body))
-            return
-        stop = file.end(live[-1])
-        extra = inner[len(own) :]
-        self.edits.replace(start, file.start(first), "")
-        for number in range(file.line_of(file.start(first)) + 1, file.line_of(stop) + 1):
+            return False
+        while line > head + 1 and file.text[slice(*file.line_span(line - 1))].strip()[:1] in (b"", b"#"):
+            line -= 1
+        self.edits.replace(file.line_span(head)[0], file.line_span(line)[0], "")
+        stop = file.end(block[-1])
+        for number in range(line, file.line_of(stop) + 1):
             begin, _ = file.line_span(number)
             if file.text[begin : begin + len(inner)] == inner:
-                self.edits.replace(begin, begin + len(extra), "")
+                self.edits.move(begin + len(own), begin + len(inner))  # that of a block around this one is beside it
         if stop < end:
             self.edits.drop(stop, end)
             self.edits.replace(stop, end, "")
+        return True
+
+    def with_(self, node: ast.With) -> None:
+        """Rewrite a `with`: graph mode has none, so a block whose context means nothing there stands alone."""
+        calls = [each.context_expr for each in node.items]
+        names = [self._full(call.func) if isinstance(call, ast.Call) else None for call in calls]
+        if not self._runs_in_graph() or not all(name in NEUTRAL for name in names):
+            self.children(node)
+            return
+        self.block(node.body)
+        quiet = any(name in WITHOUT_GRADIENT for name in names)
+        if not self._unwrap(self.file.start(node), self.file.end(node), node.body):
+            for call in calls:
+                self.visit(call)
+            return
+        for call, name in zip(calls, names, strict=True):
+            self.record(call, name or "", became="mindspore.ops.stop_gradient" if quiet else "nothing", use="with")
+        if quiet:
+            self._stop_gradients(node)
+
+    def _runs_in_graph(self) -> bool:
+        """Whether the function can be called from `construct`."""
+        return self.function is not None and not self.function.name.lstrip("_").startswith(("init", "reset"))
+
+    def _stop_gradients(self, node: ast.With) -> None:
+        """No gradient flows through what was computed without one."""
+        indent = self.file.text[
+            self.file.line_span(self.file.line_of(self.file.start(node)))[0] : self.file.start(node)
+        ]
+        names = dict.fromkeys(
+            target.id
+            for statement in node.body
+            for each in ast.walk(statement)
+            if isinstance(each, (ast.Assign, ast.AugAssign))
+            for target in (each.targets if isinstance(each, ast.Assign) else [each.target])
+            if isinstance(target, ast.Name) and self.inference.kind(target).is_tensor
+        )
+        for name in names:
+            text = self.write(f"{name} = ops.stop_gradient({name})")
+            self.edits.insert(self.file.end(node.body[-1]), f"{self.file.newline}{indent.decode()}{text}")
 
     def _constant(self, node: ast.expr) -> bool | None:
         """The value of a call such as `torch.jit.is_scripting()`, which is always the same in MindSpore."""

@@ -19,7 +19,7 @@ from converter.rewriting.rewrite import Rewriter
 from converter.rewriting.rows import Row
 from converter.rewriting.source import SourceFile
 from converter.rewriting.state import Options
-from converter.rewriting.walk import Walk, partial_text
+from converter.rewriting.walk import Walk, partial_text, without_collection
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,13 @@ def convert_files(
     Raises:
         ScriptGenerationError: a result is no Python: a defect of this program.
     """
-    options = Options(api, assume_tensors, comments, helpers.available(rows))
+    with without_collection():
+        return _convert_files(walked, rows, Options(api, assume_tensors, comments, helpers.available(rows)), each)
+
+
+def _convert_files(
+    walked: Walk, rows: Mapping[str, Row], options: Options, each: Callable[[list[Names]], Iterable[Names]]
+) -> Conversion:
     inference = Inference(walked.project, rows)
     inference.run(walked.whole.values())
     package = _package(walked)
@@ -86,7 +92,7 @@ def convert_files(
         rewriter.run()
         imports = Imports(rewriter, partial(compat_import, names.file, package))
         imports.run()
-        if comments:
+        if options.comments:
             _comment(rewriter)
         text = rewriter.edits.result()
         _check(names.file, text)
@@ -105,7 +111,7 @@ def convert_files(
     for module, wanted in walked.partial.items():
         found = walked.project.module(module)
         if found is not None:
-            extra[walked.path(found)] = partial_text(found, wanted)
+            extra[walked.path(found)] = partial_text(found, wanted, walked.project)
     if names_needed:
         extra[Path(*package.split("."), f"{helpers.NAME}.py") if package else Path(f"{helpers.NAME}.py")] = (
             helpers.text_of(names_needed, rows)
@@ -144,20 +150,23 @@ def _check(file: SourceFile, text: str) -> None:
 def _comment(rewriter: Rewriter) -> None:
     """Put a comment behind each line with something that was not converted."""
     file = rewriter.file
+    lines: dict[int, list[Record]] = {}
+    for record in rewriter.records:
+        if not record.converted and record.use != "perhaps":
+            lines.setdefault(file.line_of(record.end), []).append(record)
+    if not lines:
+        return
     inside = [
         (file.start(node), file.end(node))
         for node in ast.walk(file.tree)
         if isinstance(node, (ast.Constant, ast.JoinedStr)) and node.lineno != node.end_lineno
     ]
-    lines: dict[int, list[Record]] = {}
-    for record in rewriter.records:
-        if not record.converted and record.use != "perhaps":
-            lines.setdefault(file.line_of(record.end), []).append(record)
+    edits = rewriter.edits.ordered()
     for line, records in lines.items():
         start, after = file.line_span(line)
         text = file.text[start:after]
         end = start + len(text.rstrip())
-        covered = any(edit.start < end < edit.end for edit in rewriter.edits.ordered())
+        covered = any(edit.start < end < edit.end for edit in edits)
         if covered or text.rstrip().endswith(b"\\") or any(begin < end < stop for begin, stop in inside):
             continue
         names = dict.fromkeys(record.name for record in records)

@@ -14,12 +14,14 @@ class Edit:
         start, end: what is replaced; equal for an insertion.
         new: the text that takes its place.
         leading: whether an insertion belongs to what follows it: of several at one place, the outermost comes first.
+        layout: whether it only moves a line, and is not needed where another edit covers its place.
     """
 
     start: int
     end: int
     new: str
     leading: bool = False
+    layout: bool = False
 
 
 class Edits:
@@ -38,6 +40,10 @@ class Edits:
             return
         if start < end or new:
             self._edits.append(Edit(start, end, new))
+
+    def move(self, start: int, end: int) -> None:
+        """Remove white space at the beginning of a line."""
+        self._edits.append(Edit(start, end, "", layout=True))
 
     def insert(self, at: int, new: str, *, leading: bool = False) -> None:
         """Insert text."""
@@ -92,4 +98,10 @@ def _ordered(edits: Iterable[Edit]) -> list[Edit]:
             return edit.start, 2, number
         return (edit.start, 1, -number) if edit.leading else (edit.start, 0, number)
 
-    return [edit for _, edit in sorted(enumerate(edits), key=place)]
+    found: list[Edit] = []
+    reached = 0
+    for _, edit in sorted(enumerate(edits), key=place):
+        if not (edit.layout and edit.start < reached):
+            found.append(edit)
+            reached = max(reached, edit.end)
+    return found

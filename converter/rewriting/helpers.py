@@ -17,6 +17,8 @@ _HEAD = '''"""What MindSpore lacks of PyTorch, for the converted scripts beside 
 
 '''
 
+_MODULES = ("collections", "contextlib", "functools", "itertools", "math", "operator", "sys", "typing")
+
 
 @functools.cache
 def written() -> dict[str, tuple[str, frozenset[str], int]]:
@@ -84,9 +86,7 @@ def text_of(names: set[str], rows: Mapping[str, Row]) -> str:
 
 def _imports(text: str) -> str:
     used = {each.id for each in ast.walk(ast.parse(text)) if isinstance(each, ast.Name)}
-    lines = [
-        f"import {name}" for name in ("contextlib", "functools", "itertools", "math", "operator", "sys") if name in used
-    ]
+    lines = [f"import {name}" for name in _MODULES if name in used]
     if lines:
         lines.append("")
     if "np" in used:

@@ -65,10 +65,14 @@ class Project:
 
     Args:
         roots: the folders that modules are searched in, such as the parent of a package.
+        only: the one package that is the project, where the folder holds those of others too; empty: all.
     """
 
-    def __init__(self, *roots: Path) -> None:
+    def __init__(self, *roots: Path, only: str = "") -> None:
         self.roots = roots
+        self.only = only
+        self._followed: dict[str, str] = {}
+        self._starred: dict[str, str | None] = {}
         self._modules: dict[str, Names | None] = {}
         self._classes: dict[str, ClassInfo | None] = {}
         self._by_node: dict[ast.ClassDef, ClassInfo] = {}
@@ -95,7 +99,8 @@ class Project:
 
     def path_of(self, name: str) -> Path | None:
         """The file of a module; None if it is not the project's."""
-        if not name or name.partition(".")[0] == "torch":
+        top = name.partition(".")[0]
+        if not name or top == "torch" or self.only not in ("", top):
             return None
         for root in self.roots:
             base = root.joinpath(*name.split("."))
@@ -155,16 +160,25 @@ class Project:
             return None
         if name in names.module.names:
             return self.follow(f"{module}.{name}")
-        return next((found for star in names.module.stars if (found := self._from_star(star, name))), None)
+        key = f"{module}.{name}"
+        if key not in self._starred:
+            self._starred[key] = None  # for modules that import all of each other
+            found = (self._from_star(star, name) for star in names.module.stars)
+            self._starred[key] = next((each for each in found if each), None)
+        return self._starred[key]
 
     def follow(self, full: str) -> str:
         """Follow imports and aliases to where something is defined."""
-        for _ in range(32):  # a chain of imports longer than that is a circle
-            target = self._step(full)
-            if target is None or target == full:
-                break
-            full = target
-        return canonical(full)
+        if full not in self._followed:
+            self._followed[full] = canonical(full)  # for modules that import all of each other
+            found = full
+            for _ in range(32):  # a chain of imports longer than that is a circle
+                target = self._step(found)
+                if target is None or target == found:
+                    break
+                found = target
+            self._followed[full] = canonical(found)
+        return self._followed[full]
 
     def _step(self, full: str) -> str | None:
         parts = full.split(".")

@@ -29,6 +29,7 @@ _HANDLERS: dict[type[ast.AST], Callable[..., None]] = {
     ast.GeneratorExp: Rewriter.comprehension,
     ast.ClassDef: Rewriter.class_,
     ast.If: Rewriter.if_,
+    ast.With: Rewriter.with_,
     ast.IfExp: Rewriter.conditional,
     ast.Expr: Rewriter.expression,
     ast.Call: Rewriter.call,

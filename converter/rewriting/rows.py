@@ -39,6 +39,9 @@ class Chosen(Protocol):
     def kind(self, name: str) -> str:
         """What the argument is: `tensor`, `number`, `size`, `string`, …, `unknown`."""
 
+    def is_list(self, name: str) -> bool:
+        """Whether the argument is written as a list that is not empty."""
+
     def rest(self) -> int:
         """How many arguments `*parameter` takes."""
 

@@ -70,6 +70,11 @@ class View(Chosen):
         node = self._receiver if name == "self" else self._bound.given.get(name)
         return self._rewriter.inference.kind(node).name if node is not None else UNKNOWN.name
 
+    def is_list(self, name: str) -> bool:
+        """Whether the argument is written as a list that is not empty."""
+        node = self._bound.given.get(name)
+        return isinstance(node, ast.ListComp) or (isinstance(node, ast.List) and bool(node.elts))
+
     def rest(self) -> int:
         """Rest."""
         return len(self._bound.rest)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import gc
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from converter.errors import BadParamError
 from converter.rewriting.names import Names, absolute
-from converter.rewriting.project import Project
+from converter.rewriting.project import Project, is_torch
 from converter.rewriting.source import read
 
 _SKIPPED = {"__pycache__", ".git", ".hg", "node_modules", ".venv", "venv", ".tox", "build", "dist"}
@@ -46,11 +49,28 @@ def find_files(source: Path, project_path: Path | None = None) -> Walk:
         BadParamError: the file is outside the project, or the folder has no Python file.
         ModelLoadingError: a file cannot be read.
     """
-    source = source.resolve()
+    with without_collection():
+        return _find_files(source.resolve(), project_path)
+
+
+@contextlib.contextmanager
+def without_collection() -> Iterator[None]:
+    """Do not look for garbage meanwhile: syntax trees are many objects, and all of them stay."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _find_files(source: Path, project_path: Path | None) -> Walk:
     root = root_of(source) if project_path is None else project_path.resolve()
     if not source.is_relative_to(root):
         raise BadParamError(f"'{source}' is not in --project_path '{root}'. Name a folder that holds it.")
-    made = Walk(Project(root), root)
+    only = module_of(source, root).partition(".")[0] if _is_installed(root) else ""
+    made = Walk(Project(root, only=only), root)
     files = [source] if source.is_file() else sorted(_python_files(source))
     if not files:
         raise BadParamError(f"'{source}' has no Python file. Name the folder of the scripts.")
@@ -65,6 +85,11 @@ def find_files(source: Path, project_path: Path | None = None) -> Walk:
     for module in made.whole:
         made.partial.pop(module, None)
     return made
+
+
+def _is_installed(root: Path) -> bool:
+    """Whether a folder is where packages are installed, all but one of which are others' projects."""
+    return root.name in ("site-packages", "dist-packages") or any(root.glob("*.dist-info"))
 
 
 def root_of(source: Path) -> Path:
@@ -107,13 +132,29 @@ class _Walker:
         for node, _ in names.imports:
             if isinstance(node, ast.Import):
                 for alias in node.names:
-                    self.whole(alias.name)
+                    self.package(alias, names)
                 continue
             module = absolute(node, names.file)
             if self._project.path_of(module) is None and self._project.module(module) is None:
                 continue
             for alias in node.names:
                 self.name(module, alias.name)
+
+    def package(self, alias: ast.alias, names: Names) -> None:
+        """What `import module` needs: of a package of which only attributes are used, these."""
+        package = self._project.module(alias.name)
+        if package is None or alias.asname or not package.file.is_package or "." in alias.name:
+            self.whole(alias.name)
+            return
+        used = _attributes(alias.name, names)
+        if used is None:
+            self.whole(alias.name)
+            return
+        self._walk.partial.setdefault(alias.name, set())
+        for each in sorted(used):
+            self.name(alias.name, each)
+            if each in package.module.names:
+                self._walk.partial[alias.name].add(each)
 
     def name(self, module: str, name: str) -> None:
         """What `from module import name` needs."""
@@ -145,9 +186,9 @@ class _Walker:
                 self.whole(binding.target)
         if not bindings:
             for star in names.module.stars:
-                inner = self._project.module(star)
-                if inner is not None and name in inner.module.names:
+                if has_name(self._project, star, name):
                     self.name(star, name)
+                    break
 
     def parents(self) -> None:
         """The packages around every module."""
@@ -159,16 +200,52 @@ class _Walker:
                 parent = parent.rpartition(".")[0]
 
 
-def partial_text(names: Names, wanted: set[str]) -> str:
+def _attributes(name: str, names: Names) -> set[str] | None:
+    """The attributes of a name that a file uses; None if it uses the name by itself."""
+    nodes = list(ast.walk(names.file.tree))
+    attributes = {
+        id(node.value): node.attr
+        for node in nodes
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
+    }
+    bare = any(isinstance(node, ast.Name) and node.id == name and id(node) not in attributes for node in nodes)
+    return None if bare else set(attributes.values())
+
+
+def partial_text(names: Names, wanted: set[str], project: Project) -> str:
     """An `__init__.py` with only the imports that other modules need."""
     lines = ['"""Only what the converted modules import of this package."""', ""]
+    left = wanted - names.module.names.keys()
     for node, scope in names.imports:
         if scope is not names.module or not isinstance(node, ast.ImportFrom):
             continue
+        if not node.level and (node.module or "").startswith("torch."):
+            continue
         kept = [
-            alias for alias in node.names if (alias.asname or alias.name) in wanted or (alias.name == "*" and wanted)
+            f"{each.name} as {each.asname}" if each.asname else each.name
+            for each in node.names
+            if (each.asname or each.name) in wanted
         ]
-        if kept and not (not node.level and (node.module or "").startswith("torch.")):
-            written = ", ".join(f"{each.name} as {each.asname}" if each.asname else each.name for each in kept)
-            lines.append(f"from {'.' * node.level}{node.module or ''} import {written}")
+        if node.names[0].name == "*":
+            kept = sorted(name for name in left if has_name(project, absolute(node, names.file), name))
+            left = left.difference(kept)
+        kept = [each for each in kept if not _is_torchs(each.rpartition(" ")[2], names, project)]
+        if kept:
+            lines.append(f"from {'.' * node.level}{node.module or ''} import {', '.join(kept)}")
     return "\n".join(lines) + "\n"
+
+
+def _is_torchs(name: str, names: Names, project: Project) -> bool:
+    """Whether a module of the project only hands on something of PyTorch, whose uses are rewritten."""
+    full = project.resolve(name, names.module)
+    return full is not None and is_torch(full)
+
+
+def has_name(project: Project, module: str, name: str, seen: frozenset[str] = frozenset()) -> bool:
+    """Whether a module of the project has a name, its own or by `import *`."""
+    names = project.module(module)
+    if names is None or module in seen:
+        return False
+    return name in names.module.names or any(
+        has_name(project, star, name, seen | {module}) for star in names.module.stars
+    )

@@ -265,7 +265,13 @@ ROWS: dict[str, Row] = {
     "torch.jit.export": value("compat.identity"),
     "torch.jit.script": value("compat.identity"),
     "torch.jit.interface": value("compat.identity"),
-    "torch.jit.Final": missing("typing.Final"),
+    "torch.jit.Final": value("compat.Final"),
+    **{
+        name: call(
+            "(*args, **kwargs)", "compat.no_grad()", ignored="args kwargs", value="compat.no_grad", returns="other"
+        )
+        for name in ("torch.autocast", "torch.amp.autocast", "torch.cuda.amp.autocast", "torch.enable_grad")
+    },
     "torch.fx.wrap": value(""),
     "torch._C._log_api_usage_once": value(""),
     "torch.compile": value("compat.identity"),

@@ -121,7 +121,14 @@ def _upsample(call: Chosen) -> str:
 
 
 def _sequential(call: Chosen) -> str:
-    return "nn.SequentialCell(...)"
+    """One without modules gets them later, when MindSpore does not know the names of their parameters."""
+    return "nn.SequentialCell(...)" if call.rest() else "compat.Sequential(...)"
+
+
+def _module_list(call: Chosen) -> str:
+    """MindSpore's takes nothing but a list; to an empty one modules are appended later."""
+    is_list = call.has("modules") and call.is_list("modules")
+    return "nn.CellList(...)" if is_list else "compat.CellList(...)"
 
 
 ROWS: dict[str, Row] = {
@@ -241,8 +248,8 @@ ROWS: dict[str, Row] = {
         refused="output_padding padding_mode",
         remedy="Write output_padding as a pad behind the layer.",
     ),
-    "torch.nn.Sequential": layer("(*args)", "nn.SequentialCell(...)", instance_of="nn.SequentialCell"),
-    "torch.nn.ModuleList": layer("(modules=None)", "nn.CellList(...)", instance_of="nn.CellList"),
+    "torch.nn.Sequential": layer("(*args)", _sequential, instance_of="nn.SequentialCell"),
+    "torch.nn.ModuleList": layer("(modules=None)", _module_list, instance_of="nn.CellList"),
     "torch.nn.ModuleDict": layer("(modules=None)", "compat.ModuleDict(...)"),
     "torch.nn.MultiheadAttention": layer(
         "(embed_dim, num_heads, dropout=0.0, bias=True, add_bias_kv=False, add_zero_attn=False, kdim=None, vdim=None, "

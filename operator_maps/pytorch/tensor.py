@@ -140,6 +140,8 @@ def _to(call: Chosen) -> str:
         return "{self}.to({other})" if kind == "dtype" else "{self}.to({other}.dtype)"
     if kind in ("string", "other", "number"):
         return "{self}"
+    if call.text("other").endswith("dtype"):
+        return "{self}.to({other})"
     if call.rest() or call.text("other").endswith("device"):
         return "{self}"
     raise NotStatic("a device or a type")

@@ -2,6 +2,9 @@
 
 import contextlib
 import sys
+import typing
+
+Final = typing.Final
 
 
 class missing:
@@ -19,7 +22,7 @@ class missing:
         return ()
 
     def __call__(self, *args, **kwargs):
-        if sys._getframe(1).f_code.co_name == "<module>":
+        if importing(sys._getframe(1)):
             return missing(f"{self._name}(...)")
         raise NotImplementedError(f"{self._name} of PyTorch was not converted; the report says what to do.")
 
@@ -36,6 +39,15 @@ class missing:
 
     def __repr__(self):
         return f"<{self._name}, not converted>"
+
+
+def importing(frame):
+    """Whether a frame runs because its module, or one that needs it, is being imported."""
+    while frame is not None:
+        if frame.f_code.co_name == "<module>" and getattr(frame.f_globals.get("__spec__"), "_initializing", False):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def identity(value=None, *args, **kwargs):

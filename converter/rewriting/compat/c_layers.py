@@ -1,5 +1,7 @@
 """Layers with PyTorch's signature: for classes that are handed on, derived from, or called with `**kwargs`."""
 
+import collections
+
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
@@ -331,30 +333,42 @@ class Unflatten(nn.Cell):
         return unflatten(x, self.dim, self.unflattened_size)
 
 
-class Sequential(nn.Cell):
-    """torch.nn.Sequential: it may get further modules at any time."""
+def prefix_of(cell):
+    """What stands before the names of a cell's parameters: where the cell is in the network, as far as it is known."""
+    for name, parameter in cell.parameters_and_names():
+        if parameter.name.endswith(name):
+            return parameter.name[: -len(name)]
+    return getattr(cell, "_prefix", "")
+
+
+class Sequential(nn.SequentialCell):
+    """torch.nn.Sequential: it may get further modules at any time, also as attributes."""
 
     def __init__(self, *args):
         super().__init__()
+        self._prefix = ""
         named = args[0].items() if len(args) == 1 and hasattr(args[0], "items") else enumerate(args)
         for name, module in named:
             self.insert_child_to_cell(str(name), module)
 
-    def __setattr__(self, name, value):
-        super().__setattr__(name, value)
-        if isinstance(value, nn.Cell) and "_cells" in self.__dict__:
-            super().__setattr__("cell_list", tuple(self._cells.values()))
+    def update_parameters_name(self, prefix="", recurse=True):
+        self._prefix = prefix
+        super().update_parameters_name(prefix, recurse)
 
     def insert_child_to_cell(self, child_name, child_cell):
         super().insert_child_to_cell(child_name, child_cell)
-        super().__setattr__("cell_list", tuple(self._cells.values()))
+        child_cell.update_parameters_name(f"{self._prefix}{child_name}.")
+        self._is_dynamic_name.append(child_name.isdigit())
+        self.cell_list = list(self._cells.values())
 
     def append(self, module):
         self.insert_child_to_cell(str(len(self._cells)), module)
         return self
 
-    def __len__(self):
-        return len(self._cells)
+    def extend(self, modules):
+        for module in modules:
+            self.append(module)
+        return self
 
     def __iter__(self):
         return iter(self._cells.values())
@@ -362,16 +376,35 @@ class Sequential(nn.Cell):
     def __getitem__(self, index):
         cells = list(self._cells.items())
         if isinstance(index, slice):
-            made = Sequential()
-            for name, module in cells[index]:
-                made.insert_child_to_cell(name, module)
-            return made
+            return nn.SequentialCell(collections.OrderedDict(cells[index]))
         return cells[index][1]
 
-    def construct(self, x):
-        for cell in self.cell_list:
-            x = cell(x)
-        return x
+
+class CellList(nn.CellList):
+    """torch.nn.ModuleList of any iterable, or of what is appended later; it has no `construct`."""
+
+    def __init__(self, modules=None):
+        super().__init__()
+        self._prefix = ""
+        self.extend(() if modules is None else modules)
+
+    def update_parameters_name(self, prefix="", recurse=True):
+        self._prefix = prefix
+        super().update_parameters_name(prefix, recurse)
+
+    def append(self, cell):
+        super().append(cell)
+        cell.update_parameters_name(f"{self._prefix}{len(self) - 1}.")
+        return self
+
+    def extend(self, cells):
+        for cell in cells:
+            self.append(cell)
+        return self
+
+    def insert(self, index, cell):
+        super().insert(index, cell)
+        super().update_parameters_name(self._prefix)
 
 
 class ModuleList(nn.Cell):
@@ -379,11 +412,17 @@ class ModuleList(nn.Cell):
 
     def __init__(self, modules=None):
         super().__init__()
+        self._prefix = ""
         self.extend(() if modules is None else modules)
+
+    def update_parameters_name(self, prefix="", recurse=True):
+        self._prefix = prefix
+        super().update_parameters_name(prefix, recurse)
 
     def insert_child_to_cell(self, child_name, child_cell):
         super().insert_child_to_cell(child_name, child_cell)
-        super().__setattr__("cell_list", tuple(self._cells.values()))
+        child_cell.update_parameters_name(f"{self._prefix}{child_name}.")
+        self.cell_list = tuple(self._cells.values())
 
     def append(self, module):
         self.insert_child_to_cell(str(len(self._cells)), module)
@@ -409,25 +448,31 @@ class ModuleDict(nn.Cell):
 
     def __init__(self, modules=None):
         super().__init__()
+        self._prefix = ""
         self.update({} if modules is None else modules)
+
+    def update_parameters_name(self, prefix="", recurse=True):
+        self._prefix = prefix
+        super().update_parameters_name(prefix, recurse)
 
     def update(self, modules):
         for name, module in modules.items() if hasattr(modules, "items") else modules:
             self.insert_child_to_cell(name, module)
 
     def insert_child_to_cell(self, child_name, child_cell):
-        super().insert_child_to_cell(child_name, child_cell)
-        super().__setattr__("cell_list", tuple(self._cells.values()))
-        super().__setattr__("cell_names", tuple(self._cells))
+        self._cells[child_name] = child_cell
+        child_cell.update_parameters_name(f"{self._prefix}{child_name}.")
+        self.cell_list = tuple(self._cells.values())
+        self.cell_names = tuple(self._cells)
 
     def __setitem__(self, name, module):
         self.insert_child_to_cell(name, module)
 
     def __getitem__(self, name):
-        return self._cells[name]
+        return self.cell_list[self.cell_names.index(name)]
 
     def __contains__(self, name):
-        return name in self._cells
+        return name in self.cell_names
 
     def __len__(self):
         return len(self._cells)
@@ -442,7 +487,7 @@ class ModuleDict(nn.Cell):
         return self.cell_list
 
     def items(self):
-        return tuple(zip(self.cell_names, self.cell_list, strict=True))
+        return tuple([(name, cell) for name, cell in zip(self.cell_names, self.cell_list)])
 
 
 class MultiheadAttention(nn.Cell):
@@ -513,9 +558,12 @@ def modules(cell):
 
 def add_module(cell, name, module):
     """Module.add_module."""
+    prefix = prefix_of(cell)
     cell.insert_child_to_cell(name, module)
+    if module is not None:
+        module.update_parameters_name(f"{prefix}{name}.")
     if isinstance(cell, nn.SequentialCell):
-        cell.cell_list = tuple(cell._cells.values())
+        cell.cell_list = list(cell._cells.values())
 
 
 def register_buffer(cell, name, tensor, persistent=True):

@@ -6,6 +6,37 @@ import mindspore as ms
 from mindspore import ops
 
 
+def to(x, *args, dtype=None, **kwargs):
+    """Tensor.to: a type, or that of a tensor; devices mean nothing here."""
+    for each in (*args, dtype):
+        if isinstance(each, ms.Tensor):
+            x = x.astype(each.dtype)
+        elif each is not None and not isinstance(each, (str, bool)):
+            x = x.astype(each)
+    return x
+
+
+def diff(x, n=1, dim=-1, prepend=None, append=None):
+    """torch.diff."""
+    parts = [each for each in (prepend, x, append) if each is not None]
+    x = ops.cat(parts, dim) if len(parts) > 1 else x
+    for _ in range(n):
+        x = ops.narrow(x, dim, 1, x.shape[dim] - 1) - ops.narrow(x, dim, 0, x.shape[dim] - 1)
+    return x
+
+
+def tensor_split(x, indices_or_sections=None, dim=0, indices=None, sections=None):
+    """torch.tensor_split: at indices, or in sections of which the first are one longer where the rest needs it."""
+    size = x.shape[dim]
+    at = indices if indices is not None else indices_or_sections
+    count = sections if sections is not None else at
+    if isinstance(count, int):
+        at = [size // count * each + min(each, size % count) for each in range(1, count)]
+    ends = [min(each, size) if each >= 0 else max(each + size, 0) for each in at] + [size]
+    starts = [0, *ends[:-1]]
+    return tuple([ops.narrow(x, dim, start, max(end - start, 0)) for start, end in zip(starts, ends)])
+
+
 def number_of_elements(shape):
     """torch.Size.numel."""
     return math.prod(shape)

@@ -1,0 +1,170 @@
+"""The process of `script_networks.py` that builds and runs networks: in PyTorch, or from the converted scripts."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import traceback
+from typing import Any
+
+import numpy as np
+
+TOLERANCE = 1e-4
+NAMES = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
+NAMES |= {"embedding_table": "weight", "w": "weight"}
+
+
+def in_torch(call: str, shapes: str, file: str) -> str:
+    """Build a network, give it random weights, run it, and write all of it to a file."""
+    import torch
+
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    net = build(call)
+    net.eval()
+    random = np.random.default_rng(0)
+    arrays = {}
+    state = net.state_dict()
+    for name, value in state.items():
+        if value.dtype.is_floating_point and is_weight(name):
+            value.copy_(torch.tensor(values(random, name, tuple(value.shape)), dtype=value.dtype))
+        arrays[f"p:{name}"] = value.detach().numpy()
+    net.load_state_dict(state)
+    inputs = [torch.tensor(each) for each in input_arrays(random, shapes)]
+    with torch.no_grad():
+        outputs = flat(net(*inputs), torch.Tensor)
+    arrays |= {f"x:{number}": each.numpy() for number, each in enumerate(inputs)}
+    arrays |= {f"y:{number}": each.numpy() for number, each in enumerate(outputs)}
+    np.savez(file, **arrays)
+    return ""
+
+
+def is_weight(name: str) -> bool:
+    """Whether it is a weight; tables that a network computes keep their values."""
+    return not any(part in name for part in ("relative_coords_table", "inv_freq", "attn_mask", "position_ids"))
+
+
+def values(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Random values of a weight that keep what flows through the network at its size."""
+    drawn = random.standard_normal(shape)
+    if name.endswith("running_var"):
+        return np.abs(drawn) * 0.5 + 0.75
+    if name.endswith("running_mean"):
+        return drawn * 0.1
+    if drawn.ndim <= 1:
+        return drawn * 0.1 + (name.endswith("weight") or "gamma" in name)
+    return drawn / np.sqrt(max(1, np.prod(shape[1:])))
+
+
+def input_arrays(random: np.random.Generator, shapes: str) -> list[np.ndarray]:
+    """The inputs: `1,3,64,64`, or `i99:1,8` for numbers below 99."""
+    made = []
+    for each in shapes.split(";"):
+        high, _, sizes = each.rpartition(":")
+        shape = tuple(int(size) for size in sizes.split(","))
+        if high:
+            made.append(random.integers(0, int(high[1:]), shape))
+        else:
+            made.append(random.standard_normal(shape).astype(np.float32))
+    return made
+
+
+def in_mindspore(call: str, file: str, mode: str) -> tuple[str, str]:
+    """Build a network from the converted script, give it the same weights, and compare its output."""
+    import mindspore as ms
+
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    net = build(call)
+    net.set_train(False)
+    data = np.load(file)
+    lost = load(net, {name[2:]: data[name] for name in data.files if name.startswith("p:")})
+    if mode == "graph":
+        ms.set_context(mode=ms.GRAPH_MODE)
+    inputs = [ms.Tensor(data[f"x:{number}"]) for number in range(sum(name.startswith("x:") for name in data.files))]
+    wanted = [data[f"y:{number}"] for number in range(sum(name.startswith("y:") for name in data.files))]
+    got = [each.asnumpy() for each in flat(net(*inputs), ms.Tensor)]
+    if [each.shape for each in got] != [each.shape for each in wanted]:
+        return "wrong", f"shapes {[each.shape for each in got]} instead of {[each.shape for each in wanted]} {lost}"
+    error = max(
+        float(np.abs(one.astype(np.float64) - other).max() / max(1e-9, np.abs(other).max()))
+        for one, other in zip(got, wanted, strict=True)
+    )
+    return ("right" if error < TOLERANCE and not lost else "wrong"), f"{error:.1e} {lost}".strip()
+
+
+def load(net: Any, weights: dict[str, np.ndarray]) -> str:
+    """Set the parameters of a network by PyTorch's names; return which have no partner."""
+    import mindspore as ms
+
+    weights = {name: value for name, value in weights.items() if not name.endswith("num_batches_tracked")}
+    lost = []
+    for parameter in net.get_parameters():
+        name = next((each for each in torch_names(parameter.name) if each in weights), None)
+        if name is None:
+            if parameter.requires_grad:
+                lost.append(parameter.name)
+            continue
+        parameter.set_data(ms.Tensor(weights.pop(name).reshape(parameter.shape), parameter.dtype))
+    parts = []
+    if lost:
+        parts.append(f"not in PyTorch: {', '.join(lost[:4])} ({len(lost)})")
+    unused = [name for name in weights if is_weight(name) and not name.endswith("relative_position_index")]
+    if unused:
+        parts.append(f"not in MindSpore: {', '.join(unused[:4])} ({len(unused)})")
+    return "; ".join(parts)
+
+
+def torch_names(name: str) -> list[str]:
+    """What a parameter may be called in PyTorch."""
+    scope, dot, last = name.rpartition(".")
+    plain = scope.removesuffix("bn2d").rstrip(".")
+    return [
+        name,
+        f"{scope}{dot}{NAMES.get(last, last)}",
+        f"{plain}{dot}{NAMES.get(last, last)}",
+        f"{scope}{dot}{last.removesuffix('_')}",
+    ]
+
+
+def flat(output: Any, tensor: type) -> list[Any]:
+    """The tensors of an output."""
+    if isinstance(output, tensor):
+        return [output]
+    if hasattr(output, "to_tuple"):
+        output = output.to_tuple()
+    if isinstance(output, dict):
+        output = list(output.values())
+    if isinstance(output, (list, tuple)):
+        return [each for part in output for each in flat(part, tensor)]
+    return []
+
+
+def build(call: str) -> Any:
+    """`package.module:factory(arguments)`."""
+    module, _, expression = call.partition(":")
+    return eval(expression, vars(importlib.import_module(module)))
+
+
+def main() -> None:
+    """Run each job, and print what came of it as a line of JSON."""
+    side, jobs = sys.argv[1], json.loads(sys.argv[2])
+    for _, folder, call, shapes, file in jobs:
+        if side != "torch":
+            for name in [name for name in sys.modules if name.partition(".")[0] in LIBRARIES]:
+                del sys.modules[name]
+            sys.path.insert(0, folder)
+        try:
+            state, text = ("right", in_torch(call, shapes, file)) if side == "torch" else in_mindspore(call, file, side)
+        except BaseException as error:
+            where = traceback.format_exc().strip().splitlines()[-12:]
+            state, text = "raised", f"{type(error).__name__}: {error}\n" + "\n".join(where)
+        if side != "torch":
+            sys.path.remove(folder)
+        print(json.dumps({"state": state, "text": text}), flush=True)
+
+
+LIBRARIES = {"torchvision", "timm", "transformers", "_torch_compat"}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Branches and contexts of which the result has only the statements."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+from rewriting.conversion import converted
+
+HEAD = "import torch\nfrom torch import nn, Tensor\n\n"
+FORWARD = HEAD + "class Net(nn.Module):\n    def forward(self, x: Tensor):\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("with torch.autocast('cuda'):\n    x = x + 1\n    x = x * 2\n", "x = x + 1\nx = x * 2\n"),
+        ("with torch.no_grad():\n    x = x + 1\nx = x - 1\n", "x = x + 1\nx = ops.stop_gradient(x)\nx = x - 1\n"),
+        (
+            "with torch.no_grad():\n    if torch.jit.is_scripting():\n        return x\n    x = x + 1\n",
+            "x = x + 1\nx = ops.stop_gradient(x)\n",
+        ),
+        ("with torch.autocast('cuda'):\n    if not torch.jit.is_scripting():\n        x = 2 * x\n", "x = 2 * x\n"),
+        (
+            "with torch.autocast('cuda'):\n    x = torch.zeros(\n        (2, 3),\n        device=x.device,\n    )\n",
+            "x = ops.zeros(\n    (2, 3),\n)\n",
+        ),
+        ("with open(x):\n    x = x + 1\n", "with open(x):\n    x = x + 1\n"),
+    ],
+)
+def test_a_with(tmp_path, before, after):
+    text = converted(tmp_path, FORWARD + textwrap.indent(before, " " * 8)).text
+    body = textwrap.dedent(text.partition("x: Tensor):\n")[2])
+    assert body == after
+
+
+def test_what_sets_up_a_module_keeps_its_with(tmp_path):
+    text = converted(tmp_path, HEAD + "def init(x):\n    with torch.no_grad():\n        x.zero_()\n").text
+    assert "    with compat.no_grad():\n" in text
