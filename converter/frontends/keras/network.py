@@ -55,7 +55,7 @@ class Network:
             self._arguments = whole
             function = self._traced()
         outputs = self._output_names(function.structured_outputs)
-        return freeze(function, self.inputs, outputs, self._variables())
+        return freeze(function, self.inputs, outputs, self._variables(), one_batch=True)
 
     def notes(self) -> list[str]:
         """What the converted network lacks."""

@@ -14,6 +14,7 @@ from converter.errors import NodeInputTypeNotSupportError, ParamMissingError, Tf
 from converter.frontends.endpoints import Declared, Extents, TensorNames, listed, merge_shapes
 from converter.frontends.source import Endpoint, Request
 from converter.frontends.tensorflow import graph as graphs
+from converter.frontends.tensorflow.preprocessing import Behind, cut_behind
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -30,10 +31,14 @@ _NO_TENSOR = ("resource", "variant")
 
 @dataclass(frozen=True)
 class Ends:
-    """A network's own inputs and outputs: the name that the source shows for each → its tensor in the graph."""
+    """A network's own inputs and outputs: the name that the source shows for each → its tensor in the graph.
+
+    With `one_batch` all inputs have the same batch.
+    """
 
     inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
+    one_batch: bool = False
 
     def shown(self) -> dict[str, str]:
         """Tensor → the name that the source shows for it."""
@@ -53,12 +58,14 @@ class Cut:
         contents: the bytes of large constants, by node; they are removed from the graph.
         inputs: the input endpoints; `Endpoint.value` is the Placeholder's tensor.
         outputs: the output endpoints, with the shapes that TensorFlow infers.
+        notes: what was cut off besides, one sentence each.
     """
 
     graph: GraphDef
     contents: Mapping[str, bytes]
     inputs: tuple[Endpoint, ...]
     outputs: tuple[Endpoint, ...]
+    notes: tuple[str, ...] = ()
 
 
 def cut(frozen: GraphDef, request: Request, ends: Ends = OWN_ENDS) -> Cut:
@@ -75,8 +82,10 @@ def cut(frozen: GraphDef, request: Request, ends: Ends = OWN_ENDS) -> Cut:
     names = _names(frozen, ends)
     outputs = _outputs(request, names, ends)
     inputs = names.inputs_named([ends.inputs.get(name, name) for name in request.input_nodes])
+    behind = Behind(outputs, inputs, {}, ())
     if not inputs:
-        inputs = _fed(frozen, outputs, names.inputs)
+        behind = cut_behind(frozen, outputs, _fed(frozen, outputs, names.inputs))
+        outputs, inputs = behind.outputs, behind.inputs
     elif missing := set(_fed(frozen, outputs, (*names.inputs, *inputs))) - set(inputs):
         raise ParamMissingError(_missing(outputs, [name for name in names.inputs if name in missing]))
     between = graphs.needed(frozen, outputs, {graphs.split(name) for name in inputs})
@@ -85,7 +94,9 @@ def cut(frozen: GraphDef, request: Request, ends: Ends = OWN_ENDS) -> Cut:
     whole = graphs.part(frozen, graphs.needed(frozen, (*inputs, *outputs)))
     graphs.check_frozen(graphs.part(frozen, between))
     types = _types(whole, (*inputs, *outputs))
-    extents = _extents(request, [Declared(shown.get(name, name), types[name].shape) for name in inputs])
+    shapes = {name: behind.shapes.get(name) if types[name].shape is None else types[name].shape for name in inputs}
+    declared = [Declared(shown.get(name, name), _declared(shapes[name], ends)) for name in inputs]
+    extents = _extents(request, declared)
 
     part = graphs.part(frozen, between)
     placeholders = {name: _placeholder_name(name, between) for name in inputs}
@@ -113,7 +124,13 @@ def cut(frozen: GraphDef, request: Request, ends: Ends = OWN_ENDS) -> Cut:
             Endpoint(shown.get(name, name), values[name], types[name].dtype, _named(inferred[values[name]].shape))
             for name in outputs
         ),
+        behind.notes,
     )
+
+
+def _declared(shape: Sequence[int | None] | None, ends: Ends) -> Sequence[int | str | None] | None:
+    """The shape of an input, its free batch by name if it is that of all inputs."""
+    return ("N", *shape[1:]) if ends.one_batch and shape and shape[0] is None else shape
 
 
 def _names(graph: GraphDef, ends: Ends) -> TensorNames:

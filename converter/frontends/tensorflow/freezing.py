@@ -25,7 +25,12 @@ class Frozen(NamedTuple):
 
 
 def freeze(
-    function: Any, inputs: Sequence[str], outputs: Sequence[str], variables: Iterable[tuple[Any, str]]
+    function: Any,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    variables: Iterable[tuple[Any, str]],
+    *,
+    one_batch: bool = False,
 ) -> Frozen:
     """The graph of a function, frozen, with all calls inlined.
 
@@ -39,6 +44,7 @@ def freeze(
         inputs: the names to show for its tensor arguments, in the order of `function.inputs`.
         outputs: the names to show for its results, in the order of `function.outputs`.
         variables: the resource handles of variables, and their names: those of the constants that replace them.
+        one_batch: whether all inputs have the same batch.
     """
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -59,7 +65,7 @@ def freeze(
                 states.append(handles[id(external)])
     names.apply()
     results = {name: _output(graph, names, tensor, name) for name, tensor in zip(outputs, frozen.outputs, strict=True)}
-    ends = Ends({name: f"{node}:0" for name, node in placeholders.items()}, results)
+    ends = Ends({name: f"{node}:0" for name, node in placeholders.items()}, results, one_batch)
     kept = f"{listed(states)}: each call begins with the saved state, and what it writes there is left out."
     return Frozen(graph, ends, [kept] if states else [])
 

@@ -65,7 +65,9 @@ def source_of(
         options=request.options,
     )
     description = f"{file.name} ({kind}, TensorFlow {version})"
-    return Source(model, inputs, outputs, original, description, file.parent, tuple(files) or (file,), tuple(notes))
+    return Source(
+        model, inputs, outputs, original, description, file.parent, tuple(files) or (file,), (*notes, *part.notes)
+    )
 
 
 def run_graph(

@@ -175,3 +175,19 @@ def test_a_damaged_file(tmp_path):
     (tmp_path / "net.keras").write_bytes(b"PK\x03\x04 no archive")
     with pytest.raises(ModelLoadingError, match="is no file of Keras, or is damaged"):
         load(tmp_path / "net.keras")
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_a_file_of_keras_2(tmp_path, suffix):
+    tf_keras = pytest.importorskip("tf_keras", reason="Keras 2 is not installed")
+    image = tf_keras.Input((8, 8, 3), name="image")
+    x = tf_keras.layers.DepthwiseConv2D(3, name="depthwise")(image)
+    x = tf_keras.layers.BatchNormalization(name="norm")(x)
+    x = tf_keras.layers.Dropout(0.25)(tf_keras.layers.GlobalAveragePooling2D()(x))
+    network = tf_keras.Model(image, tf_keras.layers.Dense(5, name="scores")(x))
+    network.save(tmp_path / f"net.{suffix}")
+    source = load(tmp_path / f"net.{suffix}")
+    assert [end.name for end in (*source.inputs, *source.outputs)] == ["image", "scores"]
+    assert {"depthwise/depthwise_kernel", "norm/moving_mean", "scores/kernel"} <= set(origins(source))
+    assert operators(source)["Dropout"] == 1
+    check(source)
