@@ -6,6 +6,7 @@ rows, or such a weight is cut in three.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from typing import NamedTuple
 from converter.artifacts import TensorSpec
 from converter.base.weight_steps import Step, reshape, shape_after, slice_axis, transpose
 from converter.weights import names
-from converter.weights.assignment import Chosen, assign
+from converter.weights.assignment import Chosen, Side, assign
 from converter.weights.drafts import Confidence
 from converter.weights.fitting import same_kind
 from converter.weights.layouts import Framework
@@ -32,27 +33,30 @@ class _Triple(NamedTuple):
 
 
 def joined_or_cut(source: Sequence[TensorSpec], network: Sequence[Parameter], framework: Framework) -> list[Pairing]:
-    """Pairings of weights of one side with triples of the other.
+    """Pairings of weights of one side, of which the other has none of their size, with triples of the other.
 
     Args:
-        source: the tensors that are left.
-        network: the parameters that are left.
+        source: the tensors.
+        network: the parameters.
         framework: decides whether matrices are transposed where both fit.
     """
     transposed = framework == "tensorflow"
     found: list[Pairing] = []
+    ours = {math.prod(each.array.shape) for each in network}
+    theirs = {math.prod(each.shape) for each in source}
+    wholes = [each for each in network if math.prod(each.array.shape) not in theirs]
     triples = _triples(source)
-    for chosen in _assigned([each.array for each in network], triples, transposed):
-        parameter = network[chosen.row]
+    for chosen in _assigned([each.array for each in wholes], triples, transposed):
+        parameter = wholes[chosen.row]
         wanted = _third(parameter.array.shape)
-        tensors = triples[chosen.column].parts
-        parts = tuple(Part(each, _steps(each.shape, wanted, transposed) or ()) for each in tensors)
+        thirds = triples[chosen.column].parts
+        parts = tuple(Part(each, _steps(each.shape, wanted, transposed) or ()) for each in thirds)
         found.append(Pairing(parameter, parts, *_because(chosen, "query, key and value are joined")))
-    joined = {pairing.parameter.array.name for pairing in found}
-    left = {each.array.name: each for each in network if each.array.name not in joined}
+    left = {each.array.name: each for each in network}
     triples = _triples(each.array for each in left.values())
-    for chosen in _assigned(source, triples, transposed, cut=True):
-        tensor = source[chosen.row]
+    tensors = [each for each in source if math.prod(each.shape) not in ours]
+    for chosen in _assigned(tensors, triples, transposed, cut=True):
+        tensor = tensors[chosen.row]
         for place, array in enumerate(triples[chosen.column].parts):
             rows = array.shape[0]
             steps = _steps(tensor.shape, (3 * rows, *array.shape[1:]), transposed) or ()
@@ -82,22 +86,19 @@ def _assigned(
     wholes: Sequence[TensorSpec], triples: Sequence[_Triple], transposed: bool, *, cut: bool = False
 ) -> list[Chosen]:
     """Which weight belongs to which triple, by their names."""
-    here = names.compared({names.split(each.name)[0]: "" for each in wholes})
-    there = names.compared({names.split(each.path)[0]: "" for each in triples})
-    scores = {}
+    here = Side(names.compared([(names.layer_of(each.name), "") for each in wholes]))
+    there = Side(names.compared([(names.layer_of(each.path), "") for each in triples]))
+    fits: dict[tuple[int, int], float] = {}
     for row, whole in enumerate(wholes):
         for column, triple in enumerate(triples):
             third = triple.parts[0]
             joined = (3 * third.shape[0], *third.shape[1:]) if third.shape else ()
             if not same_kind(whole.dtype, third.dtype):
                 continue
-            fits = (
-                _steps(whole.shape, joined, transposed) if cut else _steps(third.shape, _third(whole.shape), transposed)
-            )
-            if fits is not None:
-                pair = here[names.split(whole.name)[0]], there[names.split(triple.path)[0]]
-                scores[row, column] = names.similarity(*pair)
-    return assign(scores)
+            before, after = (whole.shape, joined) if cut else (third.shape, _third(whole.shape))
+            if _steps(before, after, transposed) is not None:
+                fits[row, column] = 0.0
+    return assign(fits, here, there)
 
 
 def _third(shape: Sequence[int]) -> tuple[int, ...]:
@@ -121,6 +122,6 @@ def _steps(shape: tuple[int, ...], wanted: tuple[int, ...], transposed: bool) ->
 
 
 def _because(chosen: Chosen, what: str) -> tuple[Confidence, str]:
-    if chosen.decided:
+    if chosen.reason != "guess":
         return "likely", f"{what}; of the weights of this shape, these names are the most similar"
     return "ambiguous", f"{what}; several weights have this shape, and no name decides: taken in order"

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 
 from converter.artifacts import TensorSpec
 from converter.weights import names
-from converter.weights.assignment import Chosen, assign
+from converter.weights.anchors import anchors
+from converter.weights.assignment import Chosen, Side, assign
 from converter.weights.attention import joined_or_cut
 from converter.weights.drafts import Confidence, Draft
 from converter.weights.fitting import fits_of
@@ -27,44 +28,41 @@ _SURPLUS = 0.5
 """What a group of tensors loses that has more weights than the layer: a bias that the layer does not take."""
 
 
-def propose(source: Sequence[TensorSpec], network: Iterable[Parameter], framework: Framework = "") -> Proposal:
+def propose(
+    source: Sequence[TensorSpec], network: Iterable[Parameter], framework: Framework = "", *, ordered: bool = True
+) -> Proposal:
     """Propose for every parameter of a network the tensors of a source that it is made of.
 
     Args:
         source: the tensors, in the source's order.
         network: the parameters, in the network's order.
         framework: decides between layouts of equal shapes: a square matrix of Keras is transposed.
+        ordered: whether the source's order is that of its layers; else it says nothing.
     """
     network = list(network)
     tensors = without_slots(source)
-    layers = layers_of(network)
-    drafts = _paired(layers, groups_of(tensors))
-    used = {draft.source.name for draft in drafts.values()}
-    rest = single_groups(tensor for tensor in tensors if tensor.name not in used)
-    drafts |= _paired([layer for layer in single_layers(layers) if layer.names.isdisjoint(drafts)], rest)
-    ordered = [drafts[each.array.name] for each in network if each.array.name in drafts]
-    pairings = {draft.parameter.array.name: _pairing(draft) for draft in oriented(ordered, framework)}
-    used = {draft.source.name for draft in drafts.values()}
-    left = [tensor for tensor in tensors if tensor.name not in used]
-    fused = joined_or_cut(left, [each for each in network if each.array.name not in pairings], framework)
-    pairings |= {pairing.parameter.array.name: pairing for pairing in fused}
+    pairings = {pairing.parameter.array.name: pairing for pairing in joined_or_cut(tensors, network, framework)}
+    used = {part.source.name for pairing in pairings.values() for part in pairing.parts}
+    layers = layers_of(each for each in network if each.array.name not in pairings)
+    drafts = _paired(layers, groups_of([each for each in tensors if each.name not in used]), ordered)
+    used |= {draft.source.name for draft in drafts.values()}
+    rest = single_groups(each for each in tensors if each.name not in used)
+    drafts |= _paired([layer for layer in single_layers(layers) if layer.names.isdisjoint(drafts)], rest, ordered)
+    in_order = [drafts[each.array.name] for each in network if each.array.name in drafts]
+    pairings |= {draft.parameter.array.name: _pairing(draft) for draft in oriented(in_order, framework)}
     found = [pairings.get(each.array.name) or Pairing(each, (), "missing", _NOTHING_FITS) for each in network]
     read = {part.source.name for pairing in found for part in pairing.parts}
     return Proposal(tuple(found), tuple(tensor for tensor in source if tensor.name not in read))
 
 
-def _paired(layers: Sequence[Layer], groups: Sequence[Group]) -> dict[str, Draft]:
+def _paired(layers: Sequence[Layer], groups: Sequence[Group], ordered: bool) -> dict[str, Draft]:
     """Drafts for the parameters of those layers that a group of tensors fits, by their names."""
     fits = fits_of(layers, groups)
-    here = names.compared({layer.path: layer.kind for layer in layers})
-    there = names.compared({group.path: group.kind for group in groups})
-    scores = {
-        (row, column): names.similarity(here[layers[row].path], there[groups[column].path])
-        - _SURPLUS * (fit.surplus > 0)
-        for (row, column), fit in fits.items()
-    }
+    here = Side(names.compared([(layer.path, layer.kind) for layer in layers]), anchors(layers, ordered=True))
+    there = Side(names.compared([(group.path, group.kind) for group in groups]), anchors(groups, ordered=ordered))
+    handicaps = {pair: -_SURPLUS * (fit.surplus > 0) for pair, fit in fits.items()}
     drafts: dict[str, Draft] = {}
-    for chosen in assign(scores):
+    for chosen in assign(handicaps, here, there):
         layer, group = layers[chosen.row], groups[chosen.column]
         others = [list(fits[chosen.row, other].choices(layer, groups[other])) for other in chosen.others[:_MOST_OTHERS]]
         confidence, reason = _confidence(chosen, layer.path == group.path)
@@ -76,12 +74,14 @@ def _paired(layers: Sequence[Layer], groups: Sequence[Group]) -> dict[str, Draft
 
 
 def _confidence(chosen: Chosen, same_name: bool) -> tuple[Confidence, str]:
-    if not chosen.decided:
+    if chosen.reason == "guess":
         return "ambiguous", "several tensors have this shape, and no name decides: taken in order"
     if same_name:
         return "certain", "the names are the same"
-    if chosen.only:
+    if chosen.reason == "only":
         return "certain", "no other tensor has this shape"
+    if chosen.reason == "numbers":
+        return "likely", "the tensors of this shape are alike but for their numbers: taken in the order of these"
     return "likely", "of the tensors of this shape, this name is the most similar"
 
 

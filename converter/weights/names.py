@@ -1,17 +1,17 @@
 """Names: what two names of one weight have in common, though two frameworks, or two authors, wrote them.
 
-A name is words and numbers. Words of one meaning are one word (`fc`, `dense` and `linear`). A number is compared by its
-rank among the names that are alike but for their numbers: the blocks `h.0` to `h.11` of one network are `layer_1` to
-`layer_12` of another, and Keras's `dense`, `dense_1` are `fc1`, `fc2`.
+A name is words and numbers. Words of one meaning are one word (`fc`, `dense` and `linear`). A number counts what the
+word before it says: of `layer1.0.conv2` the first and the second number of `layer`, and that of `conv`.
+`number_laws.py` finds out how two networks count.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeAlias
 
 from converter.weights.layouts import Framework
 
@@ -47,8 +47,6 @@ _RANK = re.compile(r"(?<=[a-z])[123]d(?![a-z])")
 _CASES = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
 _LETTERS = "_abcdef"
 """Letters that count: `res2a_branch2b`, `conv_a`."""
-_FIRST = -1
-"""The number of the first of `dense`, `dense_1`, `dense_2`, which has none."""
 
 
 def split(name: str) -> tuple[str, str]:
@@ -62,50 +60,67 @@ def layer_of(name: str) -> str:
     return split(name)[0].removesuffix("/bn2d")  # MindSpore's BatchNorm3d holds a BatchNorm2d
 
 
+Label: TypeAlias = tuple[str, int]
+"""What a number counts: the meaning of the word before it, and which number behind this word it is."""
+
+
 @dataclass(frozen=True)
 class Name:
     """A name in its network.
 
     Attributes:
         words: their meanings, without those that all names of the network have.
-        numbers: ranks of its numbers, in order.
+        family: all its words; names of one family differ in numbers only.
+        numbers: what it counts, and how far; the first of `dense`, `dense_1` counts 0.
     """
 
     words: frozenset[str]
-    numbers: tuple[int, ...]
+    family: tuple[str, ...]
+    numbers: Mapping[Label, int]
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The numbers in order, by which names of one family are sorted."""
+        return tuple(self.numbers.values())
 
 
-def compared(paths: Mapping[str, str]) -> dict[str, Name]:
-    """The names of one network, ready to be compared with those of another by `similarity`.
+def compared(paths: Sequence[tuple[str, str]]) -> list[Name]:
+    """The names of one network, ready to be compared with those of another.
 
     Args:
         paths: each name, and the kind of its layer (`norm`, `convolution`) where that is known, else an empty text.
     """
-    tokens = {path: _tokens(path) for path in paths}
-    families: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for path, (words, _) in tokens.items():
-        families[words].append(path)
-    ranks: dict[str, tuple[int, ...]] = {}
-    for family in families.values():
-        ranks.update(_ranks({path: tokens[path][1] for path in family}))
-    meanings = {path: frozenset(map(_meaning, words)) for path, (words, _) in tokens.items()}
-    common = frozenset.intersection(*meanings.values()) if len(meanings) > 1 else frozenset()
-    return {
-        path: Name((meanings[path] - common) | ({kind} if kind else set()), ranks[path]) for path, kind in paths.items()
-    }
+    tokens = [_tokens(path) for path, _ in paths]
+    places: dict[tuple[str, ...], dict[tuple[int, int], None]] = {}
+    for words, numbers in tokens:
+        places.setdefault(words, {}).update(dict.fromkeys(sorted(numbers)))
+    meanings = [frozenset(map(_meaning, words)) for words, _ in tokens]
+    common = frozenset.intersection(*meanings) if len(meanings) > 1 else frozenset()
+    return [
+        Name(own - common | ({kind} if kind else set()), words, _numbers(words, numbers, sorted(places[words])))
+        for own, (words, numbers), (_, kind) in zip(meanings, tokens, paths, strict=True)
+    ]
 
 
-def similarity(one: Name, other: Name) -> float:
-    """How alike two names of two networks are, from 0 to 5: words count up to 3, numbers up to 2."""
-    return 3 * _likeness(one.words, other.words) + 2 * _agreement(one.numbers, other.numbers)
+def _numbers(
+    words: tuple[str, ...], numbers: Mapping[tuple[int, int], int], places: Sequence[tuple[int, int]]
+) -> dict[Label, int]:
+    """Each number of a name by what it counts; one that only others of its family have is 0."""
+    found: dict[Label, int] = {}
+    for place in places:
+        word = _meaning(words[place[0]]) if place[0] >= 0 else ""
+        occurrence = sum(label[0] == word for label in found)
+        found[word, occurrence] = numbers.get(place, 0)
+    return found
 
 
 @cache
-def _likeness(one: frozenset[str], other: frozenset[str]) -> float:
+def likeness(one: frozenset[str], other: frozenset[str]) -> float:
+    """How many words two names have in common, from 0 to 1; abbreviations count."""
     if not one and not other:
         return 1.0
     common = len(one & other)
-    for word in one - other:  # abbreviations: `inter` of `intermediate`
+    for word in one - other:  # `inter` of `intermediate`
         common += any(min(len(word), len(each)) >= 3 and _abbreviates(word, each) for each in other - one)
     return 2 * common / (len(one) + len(other))
 
@@ -114,58 +129,25 @@ def _abbreviates(one: str, other: str) -> bool:
     return one.startswith(other) or other.startswith(one)
 
 
-def _agreement(one: tuple[int, ...], other: tuple[int, ...]) -> float:
-    if one == other:
-        return 1.0
-    if not one or not other:
-        return 0.25
-    if len(one) == len(other):
-        return 0.5 * sum(a == b for a, b in zip(one, other, strict=True)) / len(one)
-    shorter = min(len(one), len(other))
-    last = sum(a == b for a, b in zip(one[-shorter:], other[-shorter:], strict=True))
-    first = sum(a == b for a, b in zip(one[:shorter], other[:shorter], strict=True))
-    return 0.5 * max(first, last) / max(len(one), len(other))
-
-
 @cache
 def _meaning(word: str) -> str:
     return _MEANING.get(word, word)
 
 
-def _tokens(path: str) -> tuple[tuple[str, ...], dict[int, tuple[int, ...]]]:
-    """The words of a path, and the numbers behind each word, by the word's position (-1: before the first)."""
+@cache
+def _tokens(path: str) -> tuple[tuple[str, ...], dict[tuple[int, int], int]]:
+    """The words of a path, and its numbers by the position of the word before (-1: none) and their count behind it."""
     text = _RANK.sub("", _CASES.sub("_", path).lower())
     words: list[str] = []
-    numbers: dict[int, tuple[int, ...]] = {}
+    numbers: dict[tuple[int, int], int] = {}
     for token in re.findall(r"[a-z]+|\d+", text):
         number = int(token) if token.isdecimal() else _LETTERS.find(token) if len(token) == 1 else -1
-        if number >= 0 and words:
-            numbers[len(words) - 1] = (*numbers.get(len(words) - 1, ()), number)
-        elif not token.isdecimal():
+        if number < 0 or (not token.isdecimal() and not words):
             words.append(token)
-        else:
-            numbers[-1] = (*numbers.get(-1, ()), number)
-    return tuple(words), numbers
-
-
-def _ranks(family: Mapping[str, Mapping[int, tuple[int, ...]]]) -> dict[str, tuple[int, ...]]:
-    """The rank of each number among those at its place in the names of a family, by path."""
-    places = sorted(
-        {(place, i) for numbers in family.values() for place, at in numbers.items() for i in range(len(at))}
-    )
-    columns: dict[str, list[int]] = {path: [] for path in family}
-    for place, index in places:
-        found = {path: _at(numbers.get(place, ()), index) for path, numbers in family.items()}
-        rank = {number: position for position, number in enumerate(sorted(set(found.values())))}
-        if len(rank) == 1:  # the 18 of resnet18
             continue
-        for path, number in found.items():
-            columns[path].append(rank[number])
-    return {path: tuple(column) for path, column in columns.items()}
-
-
-def _at(numbers: Sequence[int], index: int) -> int:
-    return numbers[index] if index < len(numbers) else _FIRST
+        place = len(words) - 1
+        numbers[place, sum(other == place for other, _ in numbers)] = number
+    return tuple(words), numbers
 
 
 def framework_of(names: Iterable[str]) -> Framework:

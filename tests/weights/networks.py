@@ -168,3 +168,81 @@ def bert_by_hand(layers: int = 3, width: int = 16, vocabulary: int = 50) -> Iter
         yield from named(dense(f"{path}.ffn.down", 4 * width, width), f"{source}.output.dense")
         yield from named(layer_norm(f"{path}.ffn.ln", width), f"{source}.output.LayerNorm")
     yield from named(dense("pooler", width, width), "pooler.dense")
+
+
+def resnet50_of_keras() -> list[TensorSpec]:
+    """The variables of keras.applications.ResNet50, whose shortcut is layer 0 of a block, without its biases."""
+    found: list[TensorSpec] = []
+
+    def conv(name: str, inputs: int, outputs: int, window: int) -> None:
+        found.append(tensor(f"{name}_conv/kernel", window, window, inputs, outputs))
+
+    def norm(name: str, width: int) -> None:
+        leaves = ("gamma", "beta", "moving_mean", "moving_variance")
+        found.extend(tensor(f"{name}_bn/{leaf}", width) for leaf in leaves)
+
+    conv("conv1", 3, 64, 7)
+    norm("conv1", 64)
+    inputs = 64
+    for stage, (width, blocks) in enumerate(((64, 3), (128, 4), (256, 6), (512, 3)), start=2):
+        for block in range(1, blocks + 1):
+            path = f"conv{stage}_block{block}"
+            conv(f"{path}_1", inputs, width, 1)
+            norm(f"{path}_1", width)
+            conv(f"{path}_2", width, width, 3)
+            norm(f"{path}_2", width)
+            if block == 1:
+                conv(f"{path}_0", inputs, 4 * width, 1)
+            conv(f"{path}_3", width, 4 * width, 1)
+            if block == 1:
+                norm(f"{path}_0", 4 * width)
+            norm(f"{path}_3", 4 * width)
+            inputs = 4 * width
+    return [*found, tensor("predictions/kernel", 2048, 1000), tensor("predictions/bias", 1000)]
+
+
+def resnet50_by_hand() -> Iterator[tuple[Parameter, str]]:
+    """A ResNet50 of MindSpore's with torchvision's names: each parameter with the name of its variable in Keras's."""
+
+    def conv(name: str, source: str, inputs: int, outputs: int, window: int) -> Iterator[tuple[Parameter, str]]:
+        yield parameter(f"{name}.weight", outputs, inputs, window, window, layer="Conv2d"), f"{source}_conv/kernel"
+
+    def norm(name: str, source: str, width: int) -> Iterator[tuple[Parameter, str]]:
+        for each in batch_norm(name, width):
+            yield each, f"{source}_bn/{each.leaf}"
+
+    yield from conv("conv1", "conv1", 3, 64, 7)
+    yield from norm("bn1", "conv1", 64)
+    inputs = 64
+    for stage, (width, blocks) in enumerate(((64, 3), (128, 4), (256, 6), (512, 3)), start=1):
+        for block in range(blocks):
+            path, source = f"layer{stage}.{block}", f"conv{stage + 1}_block{block + 1}"
+            for layer, (before, after, window) in enumerate(
+                ((inputs, width, 1), (width, width, 3), (width, 4 * width, 1)), start=1
+            ):
+                yield from conv(f"{path}.conv{layer}", f"{source}_{layer}", before, after, window)
+                yield from norm(f"{path}.bn{layer}", f"{source}_{layer}", after)
+            if block == 0:
+                yield from conv(f"{path}.downsample.0", f"{source}_0", inputs, 4 * width, 1)
+                yield from norm(f"{path}.downsample.1", f"{source}_0", 4 * width)
+            inputs = 4 * width
+    for each, leaf in zip(dense("fc", 2048, 1000), ("kernel", "bias"), strict=True):
+        yield each, f"predictions/{leaf}"
+
+
+def inverted_residuals() -> Iterator[tuple[Parameter, str]]:
+    """Blocks of a MobileNet with torchvision's names, which count by position, and with Keras's, which have words."""
+    shapes = [(16, 24), (24, 24), (24, 32), (32, 32), (32, 32), (32, 64), (64, 64), (64, 64)]
+    for block, (inputs, outputs) in enumerate(shapes, start=1):
+        path, source, width = f"features.{block + 1}.conv", f"block_{block}", 6 * inputs
+        layers = [
+            (f"{path}.0", "expand", (width, inputs, 1, 1), width),
+            (f"{path}.1", "depthwise", (width, 1, 3, 3), width),
+            (path, "project", (outputs, width, 1, 1), outputs),
+        ]
+        for name, word, shape, channels in layers:
+            first, second = ("2", "3") if word == "project" else ("0", "1")
+            leaf = "depthwise_kernel" if word == "depthwise" else "kernel"
+            yield parameter(f"{name}.{first}.weight", *shape, layer="Conv2d"), f"{source}_{word}/{leaf}"
+            for each in batch_norm(f"{name}.{second}", channels):
+                yield each, f"{source}_{word}_BN/{each.leaf}"

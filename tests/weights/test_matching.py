@@ -88,6 +88,46 @@ def test_networks_with_names_of_their_own(source, by_hand):
     assert not {"ambiguous", "missing"} & set(confidences(found))
 
 
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_resnet_whose_authors_count_from_other_numbers(ordered):
+    """Only the two convolutions 64 -> 256 of the first block, and their norms, cannot be told from each other."""
+    wanted = {parameter.array.name: name for parameter, name in networks.resnet50_by_hand()}
+    source = networks.resnet50_of_keras()
+    if not ordered:
+        source = sorted(source, key=lambda each: each.name)
+    network = [parameter for parameter, _ in networks.resnet50_by_hand()]
+    found = propose(source, network, "tensorflow", ordered=ordered).pairings
+    sure = {each.parameter.array.name: each for each in found if each.confidence in ("certain", "likely")}
+    assert sources(sure) == {name: wanted[name] for name in sure}
+    assert len(sure) >= len(wanted) - 4
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_blocks_that_one_author_numbers_and_the_other_names(ordered):
+    pairs = list(networks.inverted_residuals())
+    wanted = {each.array.name: name for each, name in pairs}
+    shapes = {name: each.array.shape for each, name in pairs}
+    source = []
+    for name, shape in shapes.items():
+        turned = {4: (shape[2:] + shape[1::-1]) if "depthwise" not in name else (*shape[2:], shape[0], 1)}
+        source.append(tensor(name, *turned.get(len(shape), shape)))
+    if not ordered:
+        source = sorted(source, key=lambda each: each.name)
+    found = propose(source, [each for each, _ in pairs], "tensorflow", ordered=ordered).pairings
+    sure = {each.parameter.array.name: each for each in found if each.confidence in ("certain", "likely")}
+    assert sources(sure) == {name: wanted[name] for name in sure}
+    assert len(sure) >= 0.9 * len(wanted)
+
+
+def test_more_layers_of_one_name_than_the_network_has():
+    """The first ones are meant where both networks count from the same number on; nobody knows where they do not."""
+    source = [tensor(f"h.{i}.fc.weight", 4, 6) for i in range(5)]
+    first = pairings(source, [parameter(f"h.{i}.fc.weight", 4, 6, layer="Dense") for i in range(3)], "torch")
+    assert list(sources(first).values()) == [f"h.{i}.fc.weight" for i in range(3)]
+    other = pairings(source, [parameter(f"b.{i}.fc.weight", 4, 6, layer="Dense") for i in range(1, 4)], "torch")
+    assert set(confidences(other)) == {"ambiguous"}
+
+
 def test_names_of_one_framework_are_certain():
     source = networks.bert_of_torch()
     leaves = {"weight": "gamma", "bias": "beta"}

@@ -117,7 +117,8 @@ def match(settings: Settings, stages: Stages) -> Matched:
         if settings.mapping is not None and settings.mapping.exists():
             proposal = mapping_file.read(settings.mapping, source, network)
         else:
-            proposal = propose(source, network, contents.framework or framework_of(names))
+            framework = contents.framework or framework_of(names)
+            proposal = propose(source, network, framework, ordered=contents.ordered)
     comparison = None
     if settings.compare is not None:
         with stages.stage("compare"):
