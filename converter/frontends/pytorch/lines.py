@@ -12,6 +12,8 @@ _LIBRARY = re.compile(r"[\\/](site|dist)-packages[\\/](torch|onnxscript|onnx|onn
 _STANDARD = re.compile(r"[\\/]lib[\\/]python3\.\d+[\\/](?!(site|dist)-packages)|^<")
 _FRAME = re.compile(r'File "(?P<file>[^"\n]*)", line (?P<line>\d+), in (?P<function>\S+)(\n[ \t]*(?P<text>[^\n]*))?')
 _LONGEST = 300
+_SENTENCE = 120
+"""Characters after which a message is cut to its first sentence."""
 _HEADINGS = ("#", "Failed to export", "===", "---", "⬆", "<class")
 """Beginnings of lines in the messages of torch's exporter that say nothing of the reason."""
 
@@ -70,4 +72,6 @@ def _sentence(text: str) -> str:
     lines = [line.strip() for line in text.splitlines()]
     kept = [line for line in lines if line and not line.startswith(_HEADINGS)]
     text = " ".join(kept[:2]) if kept and kept[0].endswith(":") else next(iter(kept), "")
+    if len(text) > _SENTENCE:
+        text = text.partition(". ")[0]
     return text[:_LONGEST].rstrip(". :")
