@@ -17,6 +17,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "input_nodes": ["Mfcc:0"],
         "output_nodes": ["labels_softmax:0"],
     },
+    "lenet/lenet.meta": {},
     "pytorch/residual.safetensors": {"model": "residual:ResidualNet", "shape": ["N,3,H,W"]},
 }
 """A model, or with the option `model` the weights of one → the options that it is converted with."""

@@ -127,7 +127,10 @@ def resnet(x: Any, training: Any, norm: Callable[..., Any] = batch_norm) -> Any:
         y = tf.nn.relu(norm(conv(x, 16, 3, "conv1", 2, bias=False), training, "bn1"))
         y = norm(conv(y, 16, 3, "conv2", bias=False), training, "bn2")
         x = tf.nn.relu(y + conv(x, 16, 1, "shortcut", 2, bias=False))
-    return dense(tf.reduce_mean(x, [1, 2]), 10, "logits")
+    x = tf.reduce_mean(x, [1, 2])
+    if training is not True:
+        x = v1.cond(training, lambda: v1.nn.dropout(x, rate=0.1), lambda: tf.identity(x))  # as tf.layers.dropout
+    return dense(x, 10, "logits")
 
 
 @dataclass(frozen=True)

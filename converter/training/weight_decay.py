@@ -29,8 +29,8 @@ class Decay:
             name = "decayed" if len(self.values) == 1 else f"decayed_{k}"
             lines.append(f"{name} = [p for p in {everything} if {holds}]")
             groups.append(f'{{"params": {name}, "weight_decay": {factor!r}}}')
-        others = " or ".join(f"({holds})" if len(self.values) > 1 else holds for holds in self.values.values())
-        lines.append(f"others = [p for p in {everything} if not ({others})]")
+        others = " and ".join(map(_not, self.values.values()))
+        lines.append(f"others = [p for p in {everything} if {others}]")
         lines.append(f'groups = [{", ".join(groups)}, {{"params": others}}]')
         return lines, "groups", []
 
@@ -51,6 +51,11 @@ class Decay:
             return []
         terms = "gradient + decay * p for gradient, decay, p in zip(gradients, self.decays, self.optimizer.parameters)"
         return [f"gradients = tuple([{terms}])"]
+
+
+def _not(condition: str) -> str:
+    """The opposite of a condition that `decay_of` wrote."""
+    return condition.replace(" in ", " not in ") if " in " in condition else f"not {condition}"
 
 
 def decay_of(factors: Mapping[str, float]) -> Decay:

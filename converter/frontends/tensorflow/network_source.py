@@ -75,13 +75,19 @@ def _choice(network: Network, request: Request, source: Source) -> list[str]:
     """What was chosen as ends, and why."""
     if request.output_nodes:
         return []
-    why = f"the loss {listed(f'{name}:0' for name in network.losses)} reads" if network.losses else "nothing reads"
-    note = f"Found the output {listed(end.name for end in source.outputs)}, which {why}"
+    losses = [f"{name}:0" for name in network.losses]
+    reads = "reads" if len(losses) == 1 else "read"
+    why = f"the {_nouns('loss', losses, 'losses')} {reads}" if losses else "nothing reads"
+    parts = [f"{_nouns('output', [end.name for end in source.outputs])}, which {why}"]
     if not request.input_nodes:
-        note += f", and the input {listed(end.name for end in source.inputs)}, which meets the first weights"
+        parts.insert(0, f"{_nouns('input', [end.name for end in source.inputs])}, from which weights are reached")
     if network.ends.labels:
-        note += f"; {listed(network.ends.labels)} is the label"
-    return [f"{note}. Other ends: --input_nodes, --output_nodes."]
+        parts.append(f"{_nouns('label', network.ends.labels)}, from which none is")
+    return [f"Found the {'; the '.join(parts)}. Other ends: --input_nodes, --output_nodes."]
+
+
+def _nouns(noun: str, names: Sequence[str], plural: str = "") -> str:
+    return f"{noun if len(names) == 1 else plural or noun + 's'} {listed(names)}"
 
 
 def _set(network: Network) -> list[str]:

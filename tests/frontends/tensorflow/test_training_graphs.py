@@ -15,6 +15,7 @@ import models_tf1
 import onnxruntime
 from models_tf1 import tf, v1
 
+import converter
 from converter.errors import ModelLoadingError, ParamMissingError, UnknownModelError
 from converter.frontends import Request, Source, frontend_in, load
 from converter.frontends.checkpoint import files, prefix_of
@@ -75,18 +76,26 @@ def test_the_network_is_found_and_equals_the_source(trained, name):
     case = trained(name)
     assert tuple(end.name for end in case.source.inputs) == case.saved.inputs
     assert tuple(end.name for end in case.source.outputs) == case.saved.outputs
-    assert all(f"'{label}' is the label" in case.source.notes[0] for label in case.saved.labels)
+    assert all(f"label '{label}', from which none is" in case.source.notes[0] for label in case.saved.labels)
     check(case.source)
 
 
-@pytest.mark.parametrize("name", [name for name in models_tf1.GRAPHS if name.startswith("lenet")])
+RATES = {
+    "lenet_with_placeholders": 0.5,
+    "lenet_with_iterator": 0.3,
+    "lenet_with_queue": 0.5,
+    "resnet_with_switch": 0.1,
+    "resnet_with_if": 0.1,
+}
+
+
+@pytest.mark.parametrize("name", RATES)
 def test_dropout_is_kept(trained, name):
     case = trained(name)
     assert case.operators()["Dropout"] == 1
     ratio = next(node.input[1] for node in case.source.model.graph.node if node.op_type == "Dropout")
     tensor = next(tensor for tensor in case.source.model.graph.initializer if tensor.name == ratio)
-    rates = {"lenet_with_placeholders": 0.5, "lenet_with_iterator": 0.3, "lenet_with_queue": 0.5}
-    assert float(onnx.numpy_helper.to_array(tensor)) == pytest.approx(rates[name])
+    assert float(onnx.numpy_helper.to_array(tensor)) == pytest.approx(RATES[name])
     assert any("0.5 is a guess" in note for note in case.source.notes) == (name == "lenet_with_placeholders")
 
 
@@ -182,3 +191,26 @@ def test_a_frozen_graph_with_its_training(tmp_path, trained):
     assert [end.name for end in source.inputs] == ["images:0"]
     assert [end.name for end in source.outputs] == ["logits/BiasAdd:0"]
     check(source)
+
+
+def test_a_later_checkpoint_can_be_remapped(tmp_path, trained):
+    """The weight map leads to the variables' names."""
+    import mindspore as ms
+
+    from converter.commands.weights.command import main
+
+    saved = trained("resnet_that_trains").saved
+    converter.convert(saved.prefix, output=tmp_path, verify=False)
+    with tf.Graph().as_default(), v1.Session() as session:
+        saver = v1.train.import_meta_graph(f"{saved.prefix}.meta")
+        saver.restore(session, str(saved.prefix))
+        kernel = next(v for v in v1.global_variables() if v.op.name == "block1/conv1/kernel")
+        changed = session.run(kernel) + 1
+        session.run(v1.assign(kernel, changed))
+        saver.save(session, str(tmp_path / "later"), write_meta_graph=False)
+    files = ["--source", str(tmp_path / "later.index"), "--output", str(tmp_path / "later.ckpt")]
+    assert main(["remap", "--weight_map", str(tmp_path / "weight_map_of_net.json"), *files]) == 0
+    before, after = (ms.load_checkpoint(str(tmp_path / name)) for name in ("net.ckpt", "later.ckpt"))
+    different = {name for name in before if not np.array_equal(before[name].asnumpy(), after[name].asnumpy())}
+    assert different == {"block1_conv1.weight"}
+    np.testing.assert_array_equal(after["block1_conv1.weight"].asnumpy(), changed.transpose(3, 2, 0, 1))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from converter.frontends.tensorflow import graph as graphs
 from converter.frontends.tensorflow.dropout import RATE
-from converter.frontends.tensorflow.training.dropout import is_dropout
+from converter.frontends.tensorflow.training.dropout import dropout_behind
 from converter.frontends.tensorflow.training.flow import Flow
 from converter.frontends.tensorflow.training.scalars import Numbers, Scalars
 
@@ -147,7 +147,7 @@ def take_branches(graph: GraphDef, switches: Numbers) -> None:
             alive = [source for source in node.input if source[0] != "^" and not _is_dead(source, dead, answers)]
             others = [source for source in node.input if source[0] != "^" and source not in alive]
             if len(alive) == 1 and others:
-                dropout = next((flow.origin(source) for source in others if is_dropout(flow.origin(source))), None)
+                dropout = next(filter(None, (dropout_behind(flow, source) for source in others)), None)
                 _become_identity(node, alive[0])
                 if dropout is not None and _passed(flow, dropout.input[0]) == _passed(flow, alive[0]):
                     node.attr[RATE].CopyFrom(dropout.attr[RATE])

@@ -45,9 +45,14 @@ class Dropout:
         return None if value is None else 1 - value if self.keeps else value
 
 
-def is_dropout(node: NodeDef) -> bool:
-    """Whether a node stands for a dropout."""
-    return node.op == "Identity" and RATE in node.attr
+def dropout_behind(flow: Flow, tensor: str) -> NodeDef | None:
+    """The node that stands for a dropout, if a tensor is its result, passed on."""
+    node = flow.nodes[graphs.split(tensor)[0]]
+    while node.op in SAME and node.input:
+        if RATE in node.attr:
+            return node
+        node = flow.nodes[graphs.split(node.input[0])[0]]
+    return None
 
 
 def mark(dropout: Dropout, rate: float) -> None:

@@ -83,12 +83,27 @@ def _reads_any(flow: Flow, name: str, sources: Collection[str]) -> bool:
 
 def _boundary(flow: Flow, behind: set[str], before: set[str], touched: set[str]) -> tuple[str, ...]:
     """The tensors that flow from `before` into `behind`, walked up to the last node that a weight touches."""
-    found: dict[str, None] = {}
+    found: dict[Tensor, None] = {}
     for name in flow.ordered(behind):
         for source, index in graphs.data_inputs(flow.nodes[name]):
             if source in before:
-                found["{}:{}".format(*_walked_up(flow, (source, index), before, touched))] = None
-    return tuple(found)
+                found[_walked_up(flow, (source, index), before, touched)] = None
+    ends = [end for end in found if not _follows(flow, end, found.keys() - {end}, before, touched)]
+    return _named(ends)
+
+
+def _follows(flow: Flow, end: Tensor, others: Collection[Tensor], before: set[str], touched: set[str]) -> bool:
+    """Whether a tensor is computed from other ends alone, so that it belongs to the loss: `relu(x)` beside `x`."""
+    waiting, seen = [end], set()
+    while waiting:
+        name, index = waiting.pop()
+        if (name, index) in others or name in seen:
+            continue
+        if name in touched:
+            return False
+        seen.add(name)
+        waiting += [source for source in graphs.data_inputs(flow.nodes[name]) if source[0] in before]
+    return True
 
 
 def _walked_up(flow: Flow, tensor: Tensor, before: set[str], touched: set[str]) -> Tensor:

@@ -169,17 +169,40 @@ def _reduced(flow: Flow, loss: str, scalars: Scalars) -> tuple[NodeDef, str] | N
         if len(rest) != 1:
             return None
         node = flow.origin(rest[0])
-    if node.op == "DivNoNan":
-        counted = "num_present" in graphs.split(node.input[1])[0]
-        total = flow.origin(node.input[0])
-        while total.op == "Sum":
-            total = flow.origin(total.input[0])
-        if counted and total.op == "Mul" and scalars.number(total.input[1]) == 1:
-            return _through(flow, total.input[0]), "mean"
-        return None
+    averaged = _averaged(flow, node, scalars)
+    if averaged is not None:
+        return _through(flow, averaged), "mean"
     if node.op not in ("Mean", "Sum") or node.attr["keep_dims"].b:
         return None
     return _through(flow, node.input[0]), node.op.lower()
+
+
+def _averaged(flow: Flow, node: NodeDef, scalars: Scalars) -> str | None:
+    """What `tf.losses` takes the mean of: `sum(losses * 1) / num_present`, or 0 if there are none."""
+    if node.op in ("Select", "SelectV2") and node.name.endswith("value"):
+        node = flow.origin(node.input[1])
+    if node.op not in ("DivNoNan", "RealDiv") or not any("num_present" in n for n in flow.ancestors([node.name])):
+        return None
+    total = flow.origin(node.input[0])
+    while total.op == "Sum":
+        total = flow.origin(total.input[0])
+    return total.input[0] if total.op == "Mul" and scalars.number(total.input[1]) == 1 else None
+
+
+def simplified(graph: GraphDef, loss: str, scalars: Scalars) -> str:
+    """A loss that `tf.losses` averaged as a Mean; nodes are added to the graph."""
+    import tensorflow as tf
+
+    flow = Flow(graph)
+    averaged = _averaged(flow, flow.origin(loss), scalars)
+    if averaged is None:
+        return loss
+    for name, value in (("loss_terms/flat", [-1]), ("loss_terms/axis", [0])):
+        node = graph.node.add(op="Const", name=name)
+        node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(np.array(value, np.int32)))
+        node.attr["dtype"].type = node.attr["value"].tensor.dtype
+    flat = _float_node(graph, "Reshape", "loss_terms/losses", [averaged, "loss_terms/flat"])
+    return _float_node(graph, "Mean", "loss_terms/mean", [flat, "loss_terms/axis"])
 
 
 def _through(flow: Flow, tensor: str) -> NodeDef:

@@ -128,6 +128,8 @@ def _keep_dropouts(flow: Flow, known: switches.Switches, given: Collection[str],
         if flow.ancestors([graphs.split(each.probability)[0]]) & set(given):
             continue
         rate = each.rate(numbers)
+        if rate == 0 and flow.ancestors([graphs.split(each.probability)[0]]) & known.inference.keys():
+            rate = None  # the default of a placeholder is for inference
         if rate is None:
             guessed.append(each.node.name)
             rate = _GUESSED_RATE

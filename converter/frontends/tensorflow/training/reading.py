@@ -46,6 +46,7 @@ def training_of(network: Network, source: Source, whole: GraphDef) -> tuple[Trai
     name = values.name if values is not None else str
     optimizer = replace(optimizer, decays={name(variable): factor for variable, factor in terms.decays.items()})
     total = losses.join(whole, terms.data)
+    total = losses.simplified(whole, total, numbers)
     try:
         found, labels = _loss(network, source, whole, total)
     except ConverterError as error:

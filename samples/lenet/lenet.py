@@ -1,0 +1,37 @@
+"""lenet, translated from lenet.meta (TensorFlow 1 checkpoint, TensorFlow 2.21).
+
+Inputs
+    images:0  float32 (N, 28, 28, 1)
+Outputs
+    fc2/BiasAdd:0  float32 (N, 10)
+Notes
+    Found the input 'images:0', from which weights are reached; the output 'fc2/BiasAdd:0', which the loss 'loss:0'
+        reads; the label 'labels:0', from which none is. Other ends: --input_nodes, --output_nodes.
+    Set for inference: keep_prob:0 = 1.0.
+    The graph does not say the rate of the dropouts 'dropout/SelectV2': 0.5 is a guess.
+
+    net = MindSporeModel()
+    ms.load_param_into_net(net, ms.load_checkpoint("lenet.ckpt"), strict_load=True)
+"""
+
+from mindspore import nn, ops
+
+
+class MindSporeModel(nn.Cell):
+    """The whole network."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, 5, pad_mode="valid", has_bias=True)
+        self.conv1_1 = nn.MaxPool2d(2, 2)
+        self.conv2 = nn.Conv2d(6, 16, 5, pad_mode="valid", has_bias=True)
+        self.conv2_1 = nn.MaxPool2d(2, 2)
+        self.fc1 = nn.Dense(256, 84)
+        self.dropout = nn.Dropout(p=0.5)
+        self.fc2 = nn.Dense(84, 10)
+
+    def construct(self, images):
+        x = self.conv1_1(ops.relu(self.conv1(images.transpose((0, 3, 1, 2)))))
+        x = self.conv2_1(ops.relu(self.conv2(x))).transpose((0, 2, 3, 1)).reshape((-1, 256))
+        x = self.dropout(ops.relu(self.fc1(x)))
+        return self.fc2(x)
