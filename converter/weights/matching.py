@@ -24,6 +24,7 @@ from converter.weights.roles import Parameter
 
 _NOTHING_FITS = "no tensor that is left has its shape and its role"
 _MOST_OTHERS = 5
+_MOST_NEAREST = 2
 _SURPLUS = 0.5
 """What a group of tensors loses that has more weights than the layer: a bias that the layer does not take."""
 
@@ -50,9 +51,10 @@ def propose(
     drafts |= _paired([layer for layer in single_layers(layers) if layer.names.isdisjoint(drafts)], rest, ordered)
     in_order = [drafts[each.array.name] for each in network if each.array.name in drafts]
     pairings |= {draft.parameter.array.name: _pairing(draft) for draft in oriented(in_order, framework)}
-    found = [pairings.get(each.array.name) or Pairing(each, (), "missing", _NOTHING_FITS) for each in network]
-    read = {part.source.name for pairing in found for part in pairing.parts}
-    return Proposal(tuple(found), tuple(tensor for tensor in source if tensor.name not in read))
+    read = {part.source.name for pairing in pairings.values() for part in pairing.parts}
+    unused = [tensor for tensor in source if tensor.name not in read]
+    found = [pairings.get(each.array.name) or _missing(each, unused) for each in network]
+    return Proposal(tuple(found), tuple(unused))
 
 
 def _paired(layers: Sequence[Layer], groups: Sequence[Group], ordered: bool) -> dict[str, Draft]:
@@ -83,6 +85,19 @@ def _confidence(chosen: Chosen, same_name: bool) -> tuple[Confidence, str]:
     if chosen.reason == "numbers":
         return "likely", "the tensors of this shape are alike but for their numbers: taken in the order of these"
     return "likely", "of the tensors of this shape, this name is the most similar"
+
+
+def _missing(parameter: Parameter, unused: Sequence[TensorSpec]) -> Pairing:
+    """The pairing of a parameter without a tensor: the reason names the tensors that are left and called most alike."""
+    names_of = names.compared([(parameter.array.name, ""), *((each.name, "") for each in unused)])
+    alike = [
+        (names.likeness(names_of[0].words, name.words) + (name.numbers == names_of[0].numbers), each)
+        for name, each in zip(names_of[1:], unused, strict=True)
+        if names_of[0].words & name.words
+    ]
+    nearest = [each for _, each in sorted(alike, key=lambda pair: -pair[0])[:_MOST_NEAREST]]
+    listed = ", ".join(f"{each.name} ({', '.join(map(str, each.shape))})" for each in nearest)
+    return Pairing(parameter, (), "missing", f"{_NOTHING_FITS}; nearest: {listed}" if listed else _NOTHING_FITS)
 
 
 def _pairing(draft: Draft) -> Pairing:

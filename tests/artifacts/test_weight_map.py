@@ -15,7 +15,9 @@ from harness import model_of
 from onnx import numpy_helper
 
 from converter import convert
+from converter.artifacts import Entry, TensorSpec, weight_map
 from converter.base.weight_steps import Step, apply, cast, concatenate, reshape, shape_after, slice_axis, transpose
+from converter.errors import BadParamError
 from converter.script.weights import Weight
 
 ARRAY = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
@@ -107,3 +109,16 @@ def every(steps: list[Step]) -> Iterator[Step]:
         yield step
         for inner in step.get("parts", []):
             yield from every(inner)
+
+
+def test_a_parameter_in_parts(tmp_path):
+    whole = TensorSpec("qkv", (6, 2), "float32")
+    entries = (
+        Entry(whole, TensorSpec("q", (2, 2), "float32"), (), (0, 2)),
+        Entry(whole, TensorSpec("kv", (2, 4), "float32"), ({"op": "transpose", "perm": [1, 0]},), (2, 6)),
+    )
+    (tmp_path / "map.json").write_text(weight_map.text_of_entries(entries, "net"))
+    assert weight_map.read(tmp_path / "map.json") == entries
+    (tmp_path / "map.json").write_text((tmp_path / "map.json").read_text().replace('"axis": 0', '"axis": 1'))
+    with pytest.raises(BadParamError, match="is not a weight map"):
+        weight_map.read(tmp_path / "map.json")

@@ -169,6 +169,7 @@ def test_what_nothing_fits_is_missing():
     found = pairings([tensor("fc.weight", 5, 4), tensor("other", 9)], dense("fc", 4, 3), "torch")
     assert confidences(found) == {"missing": 2}
     assert sources(found) == {"fc.weight": "", "fc.bias": ""}
+    assert found["fc.weight"].reason.endswith("; nearest: fc.weight (5, 4)")
 
 
 def test_one_tensor_for_two_parameters_is_ambiguous():
