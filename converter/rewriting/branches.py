@@ -73,10 +73,15 @@ class Branches(State):
                 self.edits.replace(start, file.start(first), "")
                 self.edits.replace(file.start(first), file.start(first) + 4, "if")
                 return
-            self.edits.replace(file.start(node.test), file.end(node.test), str(live is node.body))
+            self._write_condition(node, live, dead)
             return
         if not self._unwrap(start, end, live):
-            self.edits.replace(file.start(node.test), file.end(node.test), str(live is node.body))
+            self._write_condition(node, live, dead)
+
+    def _write_condition(self, node: ast.If, live: list[ast.stmt], dead: list[ast.stmt]) -> None:
+        """Write what is known of a condition, and rewrite the branch that never runs, too."""
+        self.edits.replace(self.file.start(node.test), self.file.end(node.test), str(live is node.body))
+        self.block(dead)
 
     def _unwrap(self, start: int, end: int, block: list[ast.stmt]) -> bool:
         """Let a block stand in place of the statement around it; false where its lines cannot be moved."""

@@ -269,8 +269,9 @@ class Rendering:
         return lambda: self.edits.insert(argument.start, text, leading=True)
 
     def _rewrite_all(self, start: int, body: str) -> None:
-        self.edits.drop(start, self.layout.closing, self.mark)
-        self.edits.replace(start, self.layout.arguments[-1].end, body)
+        end = self.layout.arguments[-1].end  # behind it, `**options` has been removed
+        self.edits.drop(start, end, self.mark)
+        self.edits.replace(start, end, body)
 
     def _keyword(self, argument: Argument, keyword: str | None) -> Callable[[], None]:
         def edit() -> None:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from converter.errors import ScriptGenerationError
-from converter.rewriting import helpers
+from converter.rewriting import helpers, lint
 from converter.rewriting.edits import Edit
 from converter.rewriting.imports import Imports
 from converter.rewriting.inference import Inference
@@ -85,8 +86,7 @@ def _convert_files(
     inference = Inference(walked.project, rows)
     inference.run(walked.whole.values())
     package = _package(walked)
-    files: list[ConvertedFile] = []
-    names_needed: set[str] = set()
+    made: list[_Made] = []
     for names in each(list(walked.whole.values())):
         rewriter = Rewriter(names, inference, options)
         rewriter.run()
@@ -95,28 +95,58 @@ def _convert_files(
         if options.comments:
             _comment(rewriter)
         text = rewriter.edits.result()
-        _check(names.file, text)
-        names_needed |= rewriter.needs.helpers
-        files.append(
-            ConvertedFile(
-                walked.path(names),
-                names.file,
-                text,
-                tuple(rewriter.edits.ordered()),
-                tuple(rewriter.records),
-                tuple(imports.inserted),
-            )
-        )
+        made.append(_Made(names, rewriter, imports, text, _parsed(names.file, text)))
     extra: dict[Path, str] = {}
+    results = {each.names.file.module: set(lint.defined(each.tree.body)) for each in made}
+    results[f"{package}.{helpers.NAME}".lstrip(".")] = {"*"}
     for module, wanted in walked.partial.items():
         found = walked.project.module(module)
         if found is not None:
-            extra[walked.path(found)] = partial_text(found, wanted, walked.project)
-    if names_needed:
+            extra[walked.path(found)] = text = partial_text(found, wanted, walked.project)
+            results[module] = set(lint.defined(ast.parse(text).body))
+    for each_made in made:
+        each_made.rewriter.records += _lint(each_made, results)
+    if names_needed := {name for each_made in made for name in each_made.rewriter.needs.helpers}:
         extra[Path(*package.split("."), f"{helpers.NAME}.py") if package else Path(f"{helpers.NAME}.py")] = (
             helpers.text_of(names_needed, rows)
         )
-    return Conversion(tuple(files), extra)
+    return Conversion(tuple(each_made.file(walked) for each_made in made), extra)
+
+
+class _Made(NamedTuple):
+    """A file that has been rewritten, its new text and the tree of that."""
+
+    names: Names
+    rewriter: Rewriter
+    imports: Imports
+    text: str
+    tree: ast.Module
+
+    def file(self, walked: Walk) -> ConvertedFile:
+        edits = tuple(self.rewriter.edits.ordered())
+        records, inserted = tuple(self.rewriter.records), tuple(self.imports.inserted)
+        return ConvertedFile(walked.path(self.names), self.names.file, self.text, edits, records, inserted)
+
+
+def _lint(made: _Made, results: Mapping[str, set[str]]) -> list[Record]:
+    """What the result of a file uses though nothing defines it."""
+    file = made.names.file
+    gone = {
+        alias.asname or alias.name.partition(".")[0]
+        for node, scope in made.names.imports
+        for alias in made.imports.torch_aliases(node, scope)
+    }
+    remedies = dict.fromkeys(lint.unbound(made.tree, gone), "Its import has gone, but it is used; define it.")
+    for module, name, line in lint.lost_imports(made.names, made.tree, results):
+        remedies[name] = f"The result imports it in line {line}, but that of {module} does not define it."
+    found = []
+    for name, remedy in sorted(remedies.items()):
+        node = lint.place(name, made.names)
+        start, end = file.start(node), file.end(node)  # type: ignore[arg-type]
+        found.append(
+            Record(start=start, end=end, name=name, written=name, converted=False, remedy=remedy, use="undefined")
+        )
+    return found
 
 
 def _package(walked: Walk) -> str:
@@ -135,9 +165,9 @@ def compat_import(file: SourceFile, package: str, alias: str) -> str:
     return f"from {'.' * depth} import {helpers.NAME} as {alias}"
 
 
-def _check(file: SourceFile, text: str) -> None:
+def _parsed(file: SourceFile, text: str) -> ast.Module:
     try:
-        ast.parse(text)
+        return ast.parse(text)
     except SyntaxError as error:
         line = text.splitlines()[(error.lineno or 1) - 1 :][:1]
         raise ScriptGenerationError(

@@ -82,7 +82,7 @@ class Definitions(State):
         elif row is not None and row.use == "layer":
             self.value_text(node, full, f"compat.{full.rpartition('.')[2]}", use="class", helper=True)
         elif row is not None and row.value:
-            self.value_text(node, full, row.value, use="class")
+            self.value_text(node, full, row.value, use="class", note=row.note)
         else:
             self._unconverted(node, full, "the base class", stub=True)
 

@@ -28,11 +28,11 @@ class Imports:
 
     def run(self) -> None:
         """Edit the imports, and insert what is needed."""
-        of_torch = [found for found in self.rewriter.names.imports if self._torch_aliases(*found)]
+        of_torch = [found for found in self.rewriter.names.imports if self.torch_aliases(*found)]
         lines = self._lines()
         place = next((node for node, _ in of_torch if node in self.file.tree.body), None)
         for node, scope in of_torch:
-            kept = self._kept(node, self._torch_aliases(node, scope))
+            kept = self._kept(node, self.torch_aliases(node, scope))
             block = list(lines) if node is place else []
             if kept:
                 block.append(kept)
@@ -41,7 +41,7 @@ class Imports:
             self._insert(lines)
         self.inserted = lines
 
-    def _torch_aliases(self, node: ast.Import | ast.ImportFrom, scope: Scope) -> list[ast.alias]:
+    def torch_aliases(self, node: ast.Import | ast.ImportFrom, scope: Scope) -> list[ast.alias]:
         """The names of an import that are PyTorch's, also those that a module of the project hands on."""
         found = []
         for alias in node.names:
@@ -130,7 +130,7 @@ class Imports:
         return False
 
     def _goes(self, node: ast.Import | ast.ImportFrom, scope: Scope) -> bool:
-        return len(self._torch_aliases(node, scope)) == len(node.names)
+        return len(self.torch_aliases(node, scope)) == len(node.names)
 
     def _insert(self, lines: list[str]) -> None:
         """Insert lines behind the docstring and the imports from `__future__`."""

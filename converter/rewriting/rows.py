@@ -194,9 +194,9 @@ def layer(
     )
 
 
-def value(becomes: str | None, *, remedy: str = "", returns: Returns = "other") -> Row:
+def value(becomes: str | None, *, remedy: str = "", returns: Returns = "other", note: str = "") -> Row:
     """A constant, a type, a class: `value("ms.float32")`."""
-    return Row(use="value", becomes=becomes, value=becomes or "", remedy=remedy, returns=returns)
+    return Row(use="value", becomes=becomes, value=becomes or "", remedy=remedy, returns=returns, note=note)
 
 
 def missing(remedy: str) -> Row:

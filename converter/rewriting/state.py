@@ -146,7 +146,9 @@ class State:
             elif isinstance(child, ast.AST):
                 self.visit(child)
 
-    def value_text(self, node: ast.expr, full: str, text: str, *, use: str = "value", helper: bool = False) -> None:
+    def value_text(
+        self, node: ast.expr, full: str, text: str, *, use: str = "value", helper: bool = False, note: str = ""
+    ) -> None:
         """Write a text in the place of a name, or bind the name to it where it is imported."""
         if helper and text.startswith("compat.") and text.removeprefix("compat.") not in self.options.helpers:
             self._unconverted(node, full, "No class with PyTorch's signature stands for it yet.", stub=use == "class")
@@ -156,7 +158,7 @@ class State:
             self.needs.rebound[local] = text
         else:
             self.edits.replace(self.file.start(node), self.file.end(node), self.write(text))
-        self.record(node, full, became=full_name(text), use=use)
+        self.record(node, full, became=full_name(text), use=use, note=note)
 
     def _imported(self, name: str) -> bool:
         found = self.scope.find(name)
@@ -169,8 +171,8 @@ class State:
         function = node.func if isinstance(node, ast.Call) else node
         remedy = remedy or "No row for it: write it by hand, or add a row with --operator_map."
         self.record(node, full, converted=False, remedy=remedy)
-        if full.startswith(("torch.Tensor.", MODULE + ".")):
-            return
+        if full.startswith(("torch.Tensor.", MODULE + ".")) and self._full(function) != full:
+            return  # a method of an object, which raises by itself
         if stub or self.function is None:
             text = self.write(f'compat.missing("{full}")')
             self.edits.drop(self.file.start(function), self.file.end(function))
@@ -183,7 +185,9 @@ class State:
         if names is None:
             return
         root = self.project.resolve(names[0], self.scope)
-        if root is not None and not (root == "torch.nn" and self.aliases["nn"] == names[0]):
+        if root == "torch.nn" and self.aliases["nn"] == names[0]:
+            self.needs.modules.add("nn")
+        elif root is not None:
             self.needs.stubs[names[0]] = root
             self.needs.modules.add("compat")
             self.needs.helpers.add("missing")

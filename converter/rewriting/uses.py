@@ -252,12 +252,14 @@ class Uses(State):
         for keyword in node.keywords:
             if keyword.arg is None and _is_options(keyword.value, self.inference):
                 start, end = self.file.start(keyword), self.file.end(keyword)
-                before = max(
-                    (self.file.end(each) for each in (*node.args, *node.keywords) if each is not keyword), default=None
-                )
+                others = [each for each in (*node.args, *node.keywords) if each is not keyword]
+                ends = [self.file.end(each) for each in others if self.file.end(each) <= start]
+                starts = [self.file.start(each) for each in others if self.file.start(each) >= end]
                 self.edits.drop(start, end, mark)
-                at = start if before is None or before > start else before
-                self.edits.replace(at, end, "")
+                if ends:
+                    self.edits.replace(max(ends), end, "")
+                else:
+                    self.edits.replace(start, min(starts, default=end), "")
 
     @staticmethod
     def _check(row: Row, bound: Arguments, parsed: Template, view: View) -> None:

@@ -266,6 +266,9 @@ ROWS: dict[str, Row] = {
     "torch.jit.script": value("compat.identity"),
     "torch.jit.interface": value("compat.identity"),
     "torch.jit.Final": value("compat.Final"),
+    "torch.autograd.Function": value(
+        "compat.Function", note="Gradients are those of its forward; its backward is not called."
+    ),
     **{
         name: call(
             "(*args, **kwargs)", "compat.no_grad()", ignored="args kwargs", value="compat.no_grad", returns="other"

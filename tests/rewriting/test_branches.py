@@ -37,3 +37,14 @@ def test_a_with(tmp_path, before, after):
 def test_what_sets_up_a_module_keeps_its_with(tmp_path):
     text = converted(tmp_path, HEAD + "def init(x):\n    with torch.no_grad():\n        x.zero_()\n").text
     assert "    with compat.no_grad():\n" in text
+
+
+def test_an_elif_that_never_runs_is_rewritten(tmp_path):
+    body = "        if n:\n            y = 1\n        elif torch.jit.is_scripting():\n            y = torch.cat([x], dim=1)\n"
+    text = converted(tmp_path, FORWARD + body + "        return y\n").text
+    assert "elif False:\n            y = ops.cat([x], axis=1)\n" in text
+
+
+def test_a_method_of_the_class_tensor_as_a_value(tmp_path):
+    text = converted(tmp_path, HEAD + "METHODS = {torch.Tensor.pin_memory}\n").text
+    assert 'METHODS = {compat.missing("torch.Tensor.pin_memory")}' in text

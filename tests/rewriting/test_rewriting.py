@@ -66,6 +66,9 @@ def test_a_statement(tmp_path, before, after):
         ("nn.Conv2d(3, 8, 3, padding='same')", "nn.Conv2d(3, 8, 3, pad_mode='same', has_bias=True)"),
         ("nn.Conv2d(3, 8, k, padding=p)", "compat.Conv2d(3, 8, k, padding=p)"),
         ("nn.Conv2d(3, 8, 3, **dd)", "nn.Conv2d(3, 8, 3, pad_mode='pad', has_bias=True)"),
+        ("nn.Conv2d(3, 8, k, **dd, **m)", "compat.Conv2d(3, 8, k, **m)"),
+        ("nn.Conv2d(**dd, **m)", "compat.Conv2d(**m)"),
+        ("torch.zeros(1, 1, dim, **dd)", "ops.zeros((1, 1, dim))"),
         ("nn.BatchNorm2d(4, momentum=0.01)", "nn.BatchNorm2d(4, momentum=0.99)"),
         ("nn.BatchNorm2d(4, momentum=m)", "nn.BatchNorm2d(4, momentum=1.0 - m)"),
         ("nn.LayerNorm(8)", "nn.LayerNorm((8,), epsilon=1e-05)"),
@@ -80,7 +83,9 @@ def test_a_statement(tmp_path, before, after):
     ],
 )
 def test_a_layer(tmp_path, before, after):
-    text = converted(tmp_path, f"import torch.nn as nn\ndef f(k, p, m, dim, dd):\n    return {before}\n").text
+    text = converted(
+        tmp_path, f"import torch\nimport torch.nn as nn\ndef f(k, p, m, dim, dd):\n    return {before}\n"
+    ).text
     assert text.partition("return ")[2].strip() == after
 
 

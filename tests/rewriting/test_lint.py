@@ -1,0 +1,41 @@
+"""The lint of the result."""
+
+from __future__ import annotations
+
+import ast
+from types import SimpleNamespace
+
+import pytest
+from rewriting.conversion import converted
+
+from converter.rewriting.lint import defined, lost_imports, unbound
+
+
+def test_what_a_module_defines():
+    text = "import a.b, c as d\nfrom e import f\ntry:\n    g = 1\nexcept E:\n    def h(): i = 2\nfor j in g: k, l = j\n"
+    assert set(defined(ast.parse(text).body)) == {"a", "d", "f", "g", "h", "j", "k", "l"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("def f():\n    return torch.odd\n", {"torch"}),
+        ("def f(torch):\n    return torch.odd\n", set()),
+        ("def f():\n    import torch\n    return torch.odd\n", set()),
+        ("torch = 3\ndef f():\n    return torch\n", set()),
+        ("def f():\n    return 'torch'\n", set()),
+    ],
+)
+def test_names_whose_import_has_gone(text, expected):
+    assert unbound(ast.parse(text), {"torch"}) == expected
+
+
+def test_imports_of_what_is_not_defined():
+    names = SimpleNamespace(file=SimpleNamespace(package="pkg"))
+    tree = ast.parse("from .a import x, y\nfrom other import z\nfrom . import a\n")
+    assert list(lost_imports(names, tree, {"pkg.a": {"x"}, "pkg": set()})) == [("pkg.a", "y", 1)]
+
+
+def test_a_result_without_faults_has_no_finding(tmp_path):
+    file = converted(tmp_path, "import torch\nfrom torch import nn\ndef f():\n    return torch.zeros(3)\n")
+    assert [record for record in file.records if record.use == "undefined"] == []
