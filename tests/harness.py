@@ -93,13 +93,14 @@ def check(
     rtol: float = 1e-4,
     atol: float = 1e-5,
     expect: Sequence[Any] | None = None,
+    dynamic: bool = False,
     **options: Any,
 ) -> MindSporeRep:
     """Convert a node and compare it with the source in both modes; options are those of `model_of`."""
     model = model_of(op_type, inputs, **options)
     constants = options.get("constants", ())
     feeds = [np.asarray(v) for i, v in enumerate(inputs) if v is not None and i not in constants]
-    return check_model(model, feeds, rtol=rtol, atol=atol, expect=expect)
+    return check_model(model, feeds, rtol=rtol, atol=atol, expect=expect, dynamic=dynamic)
 
 
 def check_model(
@@ -109,17 +110,23 @@ def check_model(
     rtol: float = 1e-4,
     atol: float = 1e-5,
     expect: Sequence[Any] | None = None,
+    dynamic: bool = False,
 ) -> MindSporeRep:
-    """Convert a model and compare it with the source (or with `expect`) in both modes; returns the network."""
+    """Convert a model and compare it with the source (or with `expect`) in both modes; returns the network.
+
+    With `dynamic` graph mode also compiles it for any extents of its inputs.
+    """
     import mindspore as ms
 
     wanted = expected_of(model, feeds) if expect is None else expect
     rep = MindSporeBackend.prepare(model)
-    for mode in (ms.PYNATIVE_MODE, ms.GRAPH_MODE):
-        ms.set_context(mode=mode)
-        result = rep.net(*[to_mindspore(item) for item in feeds])
+    for name in ("PyNative", "graph", "graph, all axes free")[: 3 if dynamic else 2]:
+        ms.set_context(mode=ms.PYNATIVE_MODE if name == "PyNative" else ms.GRAPH_MODE)
+        inputs = [to_mindspore(item) for item in feeds]
+        if name == "graph, all axes free":
+            rep.net.set_inputs(*[ms.Tensor(shape=[None] * item.ndim, dtype=item.dtype) for item in inputs])
+        result = rep.net(*inputs)
         results = [to_numpy(item) for item in (result if isinstance(result, tuple) else (result,))]
-        name = "PyNative" if mode == ms.PYNATIVE_MODE else "graph"
         assert len(results) == len(wanted)
         for got, want in zip(results, wanted, strict=True):
             compare(got, want, rtol, atol, f"{name} mode\n{rep.script}")

@@ -10,7 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.graph.annotations import DECLARED, OPSET
-from converter.graph.walk import all_graphs, all_nodes, all_values
+from converter.graph.walk import all_graphs, all_nodes, all_values, subgraphs
 
 _SMALL = 1024  # bytes
 _MOST_JOINED = 1 << 16  # elements; shapes are short
@@ -20,8 +20,8 @@ _INVENTED = re.compile(r"unk__\d+")  # ONNX's name for an unknown dimension
 def set_declared_shapes_aside(model: ir.Model) -> None:
     """Set aside the shapes that the file declares for computed values, which may be wrong.
 
-    They are rarely corrected when the batch size of a model's inputs is made dynamic. They are used only where
-    nothing can be inferred.
+    They are rarely corrected when the batch size of a model's inputs is made dynamic, and an exporter may have written
+    the shapes of its example. They are used only where nothing can be inferred.
     """
     for node in all_nodes(model.graph):
         for value in node.outputs:
@@ -34,8 +34,42 @@ def infer_shapes(model: ir.Model) -> None:
     Dimensions that the source names keep their names. Tensors are not serialised, however large.
     """
     _infer(model)
+    if _set_ranks_of_inputs(model):
+        _infer(model)
     if _fill_from_declared(model):
         _infer(model)
+
+
+def _set_ranks_of_inputs(model: ir.Model) -> bool:
+    """Set the rank of values that an operator reads which takes only one rank: a file may declare no shapes at all.
+
+    Returns whether a rank became known.
+    """
+    ranks = False
+    for node in all_nodes(model.graph):
+        data = node.inputs[0] if node.inputs and not node.domain else None
+        if data is None or data.type is None or data.shape is not None:
+            continue
+        if (rank := _rank_of_input(node)) is not None:
+            data.shape, ranks = ir.Shape([None] * rank), True
+    return ranks
+
+
+def _rank_of_input(node: ir.Node) -> int | None:
+    """The rank that the first input of a node must have; None if there are several."""
+    match node.op_type:
+        case "Conv" | "ConvTranspose" | "DeformConv" | "ConvInteger":
+            weight = node.inputs[1]
+            return None if weight is None or weight.shape is None else len(weight.shape)
+        case "AveragePool" | "LpPool" | "MaxPool":
+            return 2 + len(node.attributes.get_ints("kernel_shape", ()))
+        case "LSTM" | "GRU" | "RNN":
+            return 3
+        case "DepthToSpace" | "SpaceToDepth":
+            return 4
+        case "Gemm":
+            return 2
+    return None
 
 
 def infer_node(node: ir.Node) -> None:
@@ -142,22 +176,58 @@ def _is_invented(dim: int | ir.SymbolicDim) -> bool:
 def _fill_from_declared(model: ir.Model) -> bool:
     """Use declared shapes where inference found none; return whether a rank became known.
 
-    A declared number may be an old batch size, from before the inputs became dynamic: it is used only if no input is
-    dynamic.
+    A declared number may be an old batch size, from before the inputs became dynamic, or that of an example: it is used
+    only if no input is dynamic, and only for operators that ONNX infers no shapes of, and for results of sub-graphs,
+    which a loop collects. Elsewhere an extent that was not inferred depends on the elements of a tensor.
     """
-    static = all(value.shape is not None and value.shape.is_static() for value in model.graph.inputs)
+    fixed = all(value.shape is not None and value.shape.is_static() for value in model.graph.inputs)
     ranks = False
+    results = {value for graph in all_graphs(model)[1:] for value in graph.outputs}
     for node in all_nodes(model.graph):
         for value in node.outputs:
+            believed = not _is_inferred(node) or value in results
             declared = value.meta.pop(DECLARED, None)
             if declared is None:
                 continue
-            if value.shape is None:
-                value.shape, ranks = declared, True
+            if value.shape is None and node.op_type in _SHAPED_BY_ELEMENTS and not node.domain:
+                rank = _rank_of_result(node)
+                value.shape = None if rank is None else ir.Shape([None] * rank)
+                ranks = ranks or rank is not None
+            elif value.shape is None:
+                value.shape, ranks = declared if believed else _without_numbers(declared), True
             elif len(value.shape) == len(declared):
                 dims = zip(value.shape, declared, strict=True)
-                value.shape = ir.Shape(b if _fills(a, b, static) else a for a, b in dims)
+                value.shape = ir.Shape(b if _fills(a, b, fixed and believed) else a for a, b in dims)
     return ranks
+
+
+_SHAPED_BY_ELEMENTS = frozenset({"ConstantOfShape", "Expand", "Reshape", "Squeeze", "Unsqueeze"})
+"""Operators whose result has a rank that depends on the length of an input, and extents that are its elements."""
+
+
+def _rank_of_result(node: ir.Node) -> int | None:
+    """The rank of a result that has the shape, or the additional axes, that the last input of a node holds."""
+    given, last = node.inputs[0], node.inputs[-1] if len(node.inputs) > 1 else None
+    if node.op_type == "ConstantOfShape":
+        last = given
+    length = last.shape[0] if last is not None and last.shape is not None and len(last.shape) == 1 else None
+    if not isinstance(length, int):
+        return None
+    if node.op_type in ("ConstantOfShape", "Reshape"):
+        return length
+    if given is None or given.shape is None:
+        return None
+    rank = len(given.shape)
+    return {"Expand": max(rank, length), "Squeeze": rank - length, "Unsqueeze": rank + length}[node.op_type]
+
+
+def _is_inferred(node: ir.Node) -> bool:
+    """Whether ONNX infers the shapes of an operator's outputs as far as they do not depend on elements."""
+    return not node.domain and not subgraphs(node)
+
+
+def _without_numbers(shape: ir.Shape) -> ir.Shape:
+    return ir.Shape(None if isinstance(dim, int) else dim for dim in shape)
 
 
 def _fills(known: int | ir.SymbolicDim, declared: int | ir.SymbolicDim, static: bool) -> bool:

@@ -281,8 +281,10 @@ class Translator:
         if known is not None:
             return known
         if value in self.python:
-            dtype = mindspore_dtype(value.dtype or ir.DataType.INT64)
-            return expr("ms.Tensor({0}, {1})", self.python[value].arg, dtype)
+            dtype, evaluated = mindspore_dtype(value.dtype or ir.DataType.INT64), self.python[value]
+            if evaluated.rank or evaluated.literal or evaluated.unknown_length:
+                return expr("ms.Tensor({0}, {1})", evaluated.arg, dtype)
+            return expr("ops.scalar_to_tensor({0}, {1})", evaluated.arg, dtype)  # of a type that graph mode knows
         if (held := self.members.held(value.const_value)) is not None:
             return held
         if value.const_value is not None or value in self.views:

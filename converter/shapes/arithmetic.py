@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.script import Arg, Attribute, Binary, Call, Name, dimension_read, expr, parts_of
+from converter.script import Arg, Attribute, Binary, Call, Expression, Name, dimension_read, expr, parts_of
 from converter.shapes import dimensions
 from converter.shapes.dimensions import is_symbolic
 from converter.shapes.value import NotEvaluable, is_number
@@ -121,8 +121,9 @@ def _subtract(left: Arg, right: Arg) -> Arg:
 
 
 _multiply = _commutative("{0} * {1}", operator.mul, 1)
-_minimum = _extreme("min({0}, {1})", min)
-_maximum = _extreme("max({0}, {1})", max)
+# of a tuple: graph mode does not know the type of `max(a, b)` for extents that are known at run time
+_minimum = _extreme("min(({0}, {1}))", min)
+_maximum = _extreme("max(({0}, {1}))", max)
 _quotient = _binary("{0} / {1}", operator.truediv, 1, operator.truediv)
 
 
@@ -155,7 +156,7 @@ def _modulo(attributes: Attributes, *arrays: NDArray[Any]) -> Any:
 def _absolute(item: Arg) -> Arg:
     if is_number(item):
         return abs(item)
-    return item if not_negative(item) else _formula("max({0}, -{0})", None, item)
+    return item if not_negative(item) else _formula("max(({0}, -{0}))", None, item)
 
 
 def _compare(template: str, compute: Callable[[Any, Any], bool]) -> Operator:
@@ -182,17 +183,48 @@ def not_negative(item: Arg) -> bool:
     if dimension_read(item) is not None:
         return True
     match item:
-        case Attribute(name="size") | Call(Name("math.prod" | "math.sqrt")):
+        case Attribute(name="size") | Call(Name("math.prod")):
             return True
-        case Call(Name("max"), args):
-            return any(map(not_negative, args))
+        case Binary("**", base, _):
+            return not_negative(base)
+        case Call(Name("max"), (items,)):
+            return any(map(not_negative, items))
+        case Call(Name("min"), (items,)):
+            return all(map(not_negative, items))
         case Binary("%", _, divisor):
             return not_negative(divisor)
-        case Binary("+" | "*" | "/" | "//") | Call(Name("min")):
+        case Binary("+" | "*" | "/" | "//"):
             return all(map(not_negative, parts_of(item)[-2:]))
         case Call(Name("int" | "math.floor" | "math.ceil"), (number,)):
             return not_negative(number)
     return False
+
+
+# Graph mode does not know the type of a result of `math` for extents that are known at run time.
+
+
+def _floor(item: Arg) -> Arg:
+    if not is_number(item) and not is_symbolic(item) and not_negative(item):
+        return expr("int({0})", item)
+    return _unary("math.floor({0})", math.floor, math.floor)(item)
+
+
+def _ceil(item: Arg) -> Arg:
+    match item:
+        case Binary("/", extent, divisor) if _is_whole(extent) and is_number(divisor) and divisor > 0:
+            if float(divisor).is_integer():
+                return expr("{0} // {1}", add(extent, int(divisor) - 1), int(divisor))
+    return _unary("math.ceil({0})", math.ceil, math.ceil)(item)
+
+
+def _is_whole(item: Arg) -> bool:
+    """Whether a value is certainly an integer: an extent, or computed from integers without division."""
+    match item:
+        case Binary("+" | "-" | "*" | "//"):
+            return all(map(_is_whole, parts_of(item)[-2:]))
+        case Call(Name("int")):
+            return True
+    return dimension_read(item) is not None or (is_number(item) and float(item).is_integer())
 
 
 def _power(base: Any, exponent: Any) -> Any:
@@ -201,13 +233,17 @@ def _power(base: Any, exponent: Any) -> Any:
     return base**exponent
 
 
+def _integer(item: Arg) -> Arg:
+    return item if isinstance(item, Expression) and _is_whole(item) else _unary("int({0})", int, math.trunc)(item)
+
+
 def _cast(attributes: Attributes, array: NDArray[Any]) -> Any:
     """Cast: an integer expression cast to float stays as it is; the tensor that is built from it has the float type."""
     kind, was = attributes["to_kind"], attributes["kind"]
     if kind == was or (kind in "iu" and was in "iu"):
         return array
     if kind in "iu":
-        return elementwise(_unary("int({0})", int, math.trunc))(attributes, array)
+        return elementwise(_integer)(attributes, array)
     if kind == "f" and was in "iu":
         return elementwise(lambda item: float(item) if is_number(item) else item)(attributes, array)
     if kind == "b":
@@ -264,11 +300,11 @@ ARITHMETIC: Mapping[str, Operator] = {
     "Add": elementwise(add),
     "And": elementwise(_binary("{0} and {1}", lambda a, b: a and b)),
     "Cast": _cast,
-    "Ceil": elementwise(_unary("math.ceil({0})", math.ceil, math.ceil)),
+    "Ceil": elementwise(_ceil),
     "Clip": _clip,
     "Div": _divide,
     "Equal": _compare("{0} == {1}", operator.eq),
-    "Floor": elementwise(_unary("math.floor({0})", math.floor, math.floor)),
+    "Floor": elementwise(_floor),
     "Greater": _compare("{0} > {1}", operator.gt),
     "GreaterOrEqual": _compare("{0} >= {1}", operator.ge),
     "Less": _compare("{0} < {1}", operator.lt),
@@ -285,7 +321,7 @@ ARITHMETIC: Mapping[str, Operator] = {
     "ReduceMin": _reduction(lambda items: functools.reduce(_minimum, items)),
     "ReduceProd": _reduction(product),
     "ReduceSum": _reduction(lambda items: functools.reduce(add, items, 0)),
-    "Sqrt": elementwise(_unary("math.sqrt({0})", math.sqrt)),
+    "Sqrt": elementwise(_unary("{0} ** 0.5", math.sqrt)),
     "Sub": elementwise(_subtract),
     "Where": _where,
 }

@@ -167,7 +167,7 @@ def pad_same(x, extents, strides, upper, value=0.0):
     pads = []
     for i in range(len(extents) - 1, -1, -1):
         size = x.shape[i + 2]
-        total = max((-(-size // strides[i]) - 1) * strides[i] + extents[i] - size, 0)
+        total = max(((-(-size // strides[i]) - 1) * strides[i] + extents[i] - size, 0))
         pads += [total // 2, total - total // 2] if upper else [total - total // 2, total // 2]
     return ops.pad(x, pads, value=value)
 

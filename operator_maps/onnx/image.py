@@ -30,17 +30,23 @@ def space_to_depth(node: Node, x: Operand, *, blocksize: int = 1, mode: str = "D
 def center_crop_pad(node: Node, x: Operand, shape: Operand, *, axes: tuple[int, ...] | None = None) -> Arg:
     """ONNX CenterCropPad: axes that are too long are sliced, axes that are too short are padded with zeros.
 
+    A function for an extent that is known only when the network runs.
+
     Raises:
-        Unsupported: an extent of the input or of the result is dynamic or computed.
+        Unsupported: the rank of the input is unknown.
     """
-    wanted = shape.items() if shape.items() is not None else _inferred_extents(node, axes)
-    if x.shape is None or wanted is None or not all(isinstance(extent, int) for extent in wanted):
-        raise node.decline("it needs fixed extents")
+    wanted = shape.items(computed=True)
+    if x.shape is None or wanted is None:
+        raise node.decline("the rank of its input is unknown")
+    chosen = [*zip(axes or range(len(x.shape)), wanted, strict=True)]
+    if not all(isinstance(extent, int) and x.shape[axis] is not None for axis, extent in chosen):
+        result: Arg = x
+        for axis, extent in chosen:
+            result = expr("{0}({1}, {2}, {3})", centre_along, result, extent, axis % len(x.shape))
+        return result
     cropped, pads = {}, [(0, 0)] * len(x.shape)
-    for axis, extent in zip(axes or range(len(x.shape)), wanted, strict=True):
+    for axis, extent in chosen:
         size = x.shape[axis]
-        if size is None:
-            raise node.decline("it needs fixed extents")
         before = abs(size - extent) // 2
         if extent < size:
             cropped[axis % len(x.shape)] = slice(before, before + extent)
@@ -52,10 +58,13 @@ def center_crop_pad(node: Node, x: Operand, shape: Operand, *, axes: tuple[int, 
     return expr("ops.pad({0}, {1})", y, tuple(pad for pair in reversed(pads) for pad in pair)) if pads else y
 
 
-def _inferred_extents(node: Node, axes: tuple[int, ...] | None) -> tuple[int | None, ...] | None:
-    """The extents of the result on these axes by shape inference; None where unknown."""
-    shape = node.outputs[0].shape
-    return shape if shape is None or axes is None else tuple(shape[axis] for axis in axes)
+def centre_along(x, extent, axis):
+    """The middle of an axis, or the whole axis between zeros, as long as `extent`."""
+    size = x.shape[axis]
+    places = ops.arange(extent) + int((size - extent) / 2)
+    inside = ops.logical_and(places >= 0, places < size).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
+    taken = ops.gather(x, ops.clamp(places, 0, size - 1), axis)
+    return ops.where(inside, taken, ops.zeros_like(taken))
 
 
 def col2im(
@@ -123,14 +132,11 @@ def affine_grid(node: Node, theta: Operand, size: Operand, *, align_corners: int
     """ONNX AffineGrid: `ops.affine_grid`.
 
     Raises:
-        Unsupported: the size is computed on tensors, and shape inference does not give the grid's extents.
+        Unsupported: the number of axes is unknown.
     """
-    extents = size.items()
+    extents = size.items(computed=True)
     if extents is None:
-        shape = node.outputs[0].shape
-        if shape is None or None in shape:
-            raise node.decline("its size is computed on tensors")
-        extents = (shape[0], 1, *shape[1:-1])  # ops.affine_grid ignores the number of channels
+        raise node.decline("the number of its axes is unknown")
     options = unless_default(align_corners=(bool(align_corners), False))
     return invoke("ops.affine_grid", theta, extents, **options)
 
@@ -151,7 +157,9 @@ def grid_sample(
         helper = grid_sample_cubic if mode == "cubic" else grid_sample_nearest
         return expr("{0}({1}, {2}, {3}, {4})", helper, x, grid, padding_mode, bool(align_corners))
     options = unless_default(padding_mode=(padding_mode, "zeros"))
-    return invoke("ops.grid_sample", x, grid, **options, align_corners=bool(align_corners))
+    # graph mode tells a parameter from a tensor here: the type of one is not that of the other
+    images, places = (expr("{0}.value()", item) if item.is_constant else item for item in (x, grid))
+    return invoke("ops.grid_sample", images, places, **options, align_corners=bool(align_corners))
 
 
 def grid_sample_nearest(x, grid, padding_mode, align_corners):
@@ -200,7 +208,7 @@ def inner_index(index, size, padding_mode, align_corners):
     elif padding_mode == "reflection":
         low, span = (0, size - 1) if align_corners else (-0.5, size)
         offset = ops.abs(index - low)
-        turns = ops.floor(offset / max(span, 1))
+        turns = ops.floor(offset / max((span, 1)))
         rest = offset - turns * span
         even = turns - ops.floor(turns / 2) * 2 == 0
         index = ops.where(even, rest, span - rest) + low

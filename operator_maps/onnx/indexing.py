@@ -120,14 +120,19 @@ def scatter_nd(node: Node, x: Operand, indices: Operand, updates: Operand, *, re
 
 def _locations(node: Node, x: Operand, indices: Operand, batch_dims: int = 0) -> Arg:
     """Non-negative indices (…, axes), the only ones that MindSpore's gather_nd and tensor_scatter functions support."""
-    array, shape = indices.constant, x.shape
+    array, count = indices.constant, None if indices.shape is None else indices.shape[-1]
     if _never_negative(indices.value) or (array is not None and not (array < 0).any()):
         return indices
-    if array is not None and shape is not None:
-        extents = shape[batch_dims : batch_dims + array.shape[-1]]
-        if None not in extents:
-            return node.constant(np.where(array < 0, array + np.array(extents, array.dtype), array), "indices")
-    return expr("{0}({1}, {2}, {3})", from_the_front, indices, x, batch_dims)
+    last = expr("{0} + {1}.shape[-1]", batch_dims, indices) if count is None else batch_dims + count
+    extents = None if x.shape is None or count is None else x.shape[batch_dims:last]
+    if extents is None or None in extents:
+        along = expr("ops.TensorShape()({0})[{1}:{2}]", x, batch_dims or None, last)
+        along = along if indices.dtype == INT64 else expr("{0}.astype({1})", along, node.mindspore_dtype(indices.dtype))
+        return expr("{0}({1}, {2})", from_the_front, indices, along)
+    fixed = np.array(extents, np.int32 if indices.dtype == INT32 else np.int64)
+    if array is not None:
+        return node.constant(np.where(array < 0, array + fixed, array), "indices")
+    return expr("{0}({1}, {2})", from_the_front, indices, node.constant(fixed, "extents"))
 
 
 def _never_negative(value: ir.Value | None) -> bool:
@@ -156,10 +161,9 @@ def _never_negative(value: ir.Value | None) -> bool:
     return False
 
 
-def from_the_front(indices, x, first):
-    """Places in `x`, the last axis of `indices`, from its axis `first` on; none counts from the back any more."""
-    parts = [indices[..., i] for i in range(indices.shape[-1])]
-    return ops.stack([ops.where(part < 0, part + x.shape[first + i], part) for i, part in enumerate(parts)], -1)
+def from_the_front(indices, extents):
+    """Places along axes of these extents, the last axis of `indices`; none counts from the back any more."""
+    return ops.where(indices < 0, indices + extents, indices)
 
 
 def tensor_scatter(

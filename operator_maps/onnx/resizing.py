@@ -97,9 +97,8 @@ def resize(
     """ONNX Resize: `ops.interpolate` if it computes the same, else each axis is interpolated separately.
 
     Raises:
-        Unsupported: the rank of the input is unknown; the scales, sizes or regions are computed on tensors; an extent
-            is dynamic and the factor is no simple fraction, an aspect ratio is kept, or antialiasing is on; or integers
-            are interpolated.
+        Unsupported: the rank of the input or the number of sizes is unknown; an extent is dynamic and the factor is no
+            simple fraction; or integers are interpolated.
     """
     method = Method(
         mode,
@@ -145,8 +144,15 @@ def _axes_by_scale(node: Node, x: Operand, indices: Sequence[int], scales: Opera
     factors = scales.items()
     shape = x.shape_python() or ()
     if factors is None or any(_is_dynamic(factor) for factor in factors):
-        factors = tuple(expr("{0}[{1}]", scales, i) for i in range(len(indices)))
-        return [Axis(i, shape[i], _inferred(node, i), factor) for i, factor in zip(indices, factors, strict=True)]
+        return [
+            Axis(
+                i,
+                shape[i],
+                _inferred(node, i) or expr("int({0} * {1}[{2}])", shape[i], scales, k),
+                expr("float({0}[{1}])", scales, k),
+            )
+            for k, i in enumerate(indices)
+        ]
     return [
         Axis(i, shape[i], _scaled_extent(node, shape[i], float(factor)), float(factor))
         for i, factor in zip(indices, factors, strict=True)
@@ -154,29 +160,30 @@ def _axes_by_scale(node: Node, x: Operand, indices: Sequence[int], scales: Opera
 
 
 def _axes_by_size(node: Node, x: Operand, indices: Sequence[int], sizes: Operand | None, policy: str) -> list[Axis]:
-    outs = None if sizes is None else sizes.items()
+    known = None if sizes is None else sizes.items()
+    outs = known if known or sizes is None else sizes.items(computed=True)
+    if outs is None:
+        raise node.decline("the number of its sizes is unknown")
     shape = x.shape_python() or ()
-    axes = [Axis(i, shape[i], outs[k] if outs else _inferred(node, i), None) for k, i in enumerate(indices)]
+    axes = [
+        Axis(i, shape[i], out if known else _inferred(node, i) or out, None)
+        for i, out in zip(indices, outs, strict=True)
+    ]
     if policy == "stretch":
         return axes
-    if not all(axis.fixed for axis in axes):
-        raise node.decline("an aspect ratio is kept over free extents")
-    if outs is None:
-        extents = node.constant(np.array([axis.size for axis in axes], np.float32), "extents")
-        choose = "ops.amin({0} / {1})" if policy == "not_larger" else "ops.amax({0} / {1})"
-        common = expr("{0}", node.let("scale", expr(choose, sizes, extents)))
-        return [replace(axis, scale=common) for axis in axes]
+    if known is None or not all(axis.fixed for axis in axes):
+        ratios = tuple(expr("{0} / {1}", axis.out, axis.size) for axis in axes)
+        common = node.let("scale", expr("min({0})" if policy == "not_larger" else "max({0})", ratios))
+        return [replace(axis, out=expr("int({0} * {1} + 0.5)", common, axis.size), scale=common) for axis in axes]
     extreme = min if policy == "not_larger" else max
     scale = float(extreme(np.float32(axis.out) / np.float32(axis.size) for axis in axes))
     return [replace(axis, out=math.floor(scale * axis.size + 0.5), scale=scale) for axis in axes]
 
 
-def _inferred(node: Node, axis: int) -> int:
-    """An extent of the result by shape inference, if scales or sizes are computed."""
+def _inferred(node: Node, axis: int) -> int | None:
+    """An extent of the result, if shape inference knows it though scales or sizes are computed."""
     shape = node.outputs[0].shape
-    if shape is None or shape[axis] is None:
-        raise node.decline("its scales or sizes are computed on tensors")
-    return shape[axis]  # type: ignore[return-value]
+    return None if shape is None else shape[axis]
 
 
 def _scaled_extent(node: Node, size: Arg, factor: float) -> Arg:
@@ -199,8 +206,6 @@ def _with_region(node: Node, axes: Sequence[Axis], roi: Operand | None) -> list[
     bounds = roi.items()
     if bounds is None or any(_is_dynamic(bound) for bound in bounds):
         bounds = tuple(expr("{0}[{1}]", roi, i) for i in range(2 * len(axes)))
-    if any(_is_dynamic(extent) for axis in axes for extent in (axis.size, axis.out) if axis.index > 1):
-        raise node.decline("a part of free extents is resized")
     halves = zip(axes, bounds[: len(axes)], bounds[len(axes) :], strict=True)
     return [replace(axis, start=start, end=end) for axis, start, end in halves]
 
@@ -294,10 +299,14 @@ def _resize_axis(node: Node, x: Arg, axis: Axis, method: Method) -> Arg:
     points = expr("{0}({1}, {2}, {3}, {4}, {5})", sample_points, axis.out, *grid)
     if method.mode != "nearest":
         a = method.a if method.mode == "cubic" else None
-        stretch, most = _stretch(node, axis) if method.antialias and axis.shrinks else (1.0, 1.0)
-        reach = math.ceil(most if a is None else 2 * most)
-        args = (x, points, axis.index, a, reach, stretch, not method.exclude_outside)
-        y = expr("{0}({1}, {2}, {3}, {4}, {5}, {6}, {7})", resample, *args)
+        stretch = _stretch(axis) if method.antialias and axis.shrinks else 1.0
+        if _is_dynamic(stretch):
+            wide = (x, points, axis.index, a, stretch, not method.exclude_outside)
+            y = expr("{0}({1}, {2}, {3}, {4}, {5}, {6})", resample_stretched, *wide)
+        else:
+            reach = math.ceil(stretch if a is None else 2 * stretch)
+            args = (x, points, axis.index, a, reach, stretch, not method.exclude_outside)
+            y = expr("{0}({1}, {2}, {3}, {4}, {5}, {6}, {7})", resample, *args)
     elif axis.fixed:
         y = expr("ops.gather({0}, {1}, {2})", x, node.constant(_neighbours(axis, method), "neighbours"), axis.index)
     else:
@@ -307,16 +316,13 @@ def _resize_axis(node: Node, x: Arg, axis: Axis, method: Method) -> Arg:
     return node.let("resized", y)
 
 
-def _stretch(node: Node, axis: Axis) -> tuple[Arg, float]:
-    """The factor by which antialiasing stretches the kernel, and its upper bound, for a scale that is a tensor."""
-    if _is_dynamic(axis.size) or _is_dynamic(axis.out):
-        raise node.decline("free extents are resized with antialiasing")
-    most = max(axis.size / axis.out, 1.0)
+def _stretch(axis: Axis) -> Arg:
+    """The factor by which antialiasing stretches the kernel, at least 1."""
     if axis.scale is None:
-        return most, most
-    if _is_dynamic(axis.scale):
-        return (expr("1 / {0}", axis.scale), most) if most > 1 else (1.0, 1.0)
-    return 1 / axis.scale, 1 / axis.scale
+        ratio = axis.size / axis.out if axis.fixed else expr("{0} / {1}", axis.size, axis.out)
+    else:
+        ratio = expr("1 / {0}", axis.scale) if _is_dynamic(axis.scale) else 1 / axis.scale
+    return expr("max(({0}, 1.0))", ratio) if _is_dynamic(ratio) else max(ratio, 1.0)
 
 
 def _coordinates(axis: Axis, transformation: str) -> tuple[Arg, Arg, Arg, Arg]:
@@ -346,15 +352,15 @@ def _coordinates(axis: Axis, transformation: str) -> tuple[Arg, Arg, Arg, Arg]:
         case "asymmetric":
             return 0.0, 1.0, scale, 0.0
         case "align_corners":
-            last = expr("max({0} - 1, 1)", out) if _is_dynamic(out) else max(out - 1, 1)
+            last = expr("max(({0} - 1, 1))", out) if _is_dynamic(out) else max(out - 1, 1)
             return 0.0, _minus_one(size), last, 0.0
     start, end, last = axis.start, axis.end, _minus_one(size)
     if axis.fixed:
         shift, part = (start if out > 1 else (start + end) / 2) * last, (end - start) * last
     else:
-        shift = expr("{0} * {1}", start if out > 1 else expr("({0} + {1}) / 2", start, end), last)
-        part = expr("({0} - {1}) * {2}", end, start, last)
-    return 0.0, part, max(out - 1, 1), shift
+        first = expr("({0} + ({1} - {0}) * ({2} == 1) / 2)", start, end, out) if _is_dynamic(out) or out == 1 else start
+        shift, part = expr("{0} * {1}", first, last), expr("({0} - {1}) * {2}", end, start, last)
+    return 0.0, part, expr("max(({0} - 1, 1))", out) if _is_dynamic(out) else max(out - 1, 1), shift
 
 
 def _minus_one(extent: Arg) -> Arg:
@@ -385,6 +391,19 @@ def resample(x, points, axis, a, reach, stretch, repeat_border):
         total = total + taken * weight.astype(x.dtype).reshape(shape)
         weights = weights + weight
     return total / weights.astype(x.dtype).reshape(shape)
+
+
+def resample_stretched(x, points, axis, a, stretch, repeat_border):
+    """The same, with a kernel whose width is known only when the network runs: a product with a matrix of weights."""
+    length = x.shape[axis]
+    reach = int(-(-stretch * (1 if a is None else 2) // 1))
+    places = ops.arange(-reach, length + reach).astype(ms.float32)
+    weights = kernel_weight(ops.abs(points.expand_dims(1) - places) / stretch, a)
+    if not repeat_border:
+        weights = weights * ops.logical_and(places >= 0, places < length).astype(weights.dtype)
+    weights = weights / weights.sum(1, keepdims=True)
+    taken = ops.gather(x, ops.clamp(places, 0, length - 1).astype(ms.int32), axis)
+    return ops.matmul(taken.swapaxes(axis, -1), weights.astype(x.dtype).T).swapaxes(axis, -1)
 
 
 def kernel_weight(distance, a):

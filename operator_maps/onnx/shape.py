@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import TYPE_CHECKING
+
+import onnx_ir as ir
 
 from converter.rows import Arg, Node, Operand, call, expr
+
+if TYPE_CHECKING:
+    import mindspore as ms
+    from mindspore import ops
+
+BFLOAT16 = ir.DataType.BFLOAT16
 
 
 def reshape(node: Node, x: Operand, shape: Operand, *, allowzero: int = 0) -> Arg:
@@ -108,7 +117,7 @@ def unsqueeze(node: Node, x: Operand, axes: Operand) -> Arg:
         if known is not None:
             return known
         if which is None or len(which) > 1:
-            raise node.decline("its axes are computed, and the shape of its output is unknown")
+            return expr("{0}({1}, {2})", insert_axes, x, axes)
     if len(which) == 1:
         return expr("ops.expand_dims({0}, {1})", x, which[0])
     if x.rank is None:
@@ -118,18 +127,43 @@ def unsqueeze(node: Node, x: Operand, axes: Operand) -> Arg:
     return expr(f"{{0}}[{', '.join(index)}]", x) if new else x
 
 
+def insert_axes(x, axes):
+    """Insert axes of extent 1 at places that are computed, as ONNX Unsqueeze does."""
+    rank = x.ndim + axes.shape[0]
+    places = ops.where(axes < 0, axes + rank, axes)
+    new = ops.tensor_scatter_elements(ops.zeros((rank,), ms.int64), places, ops.ones_like(places))
+    source = ops.clamp(ops.cumsum(1 - new, 0) - 1, 0)
+    extents = ops.where(new > 0, 1, ops.gather(ops.TensorShape()(x), source, 0))
+    return x.reshape(tuple([int(extents[i]) for i in range(rank)]))
+
+
 def expand(node: Node, x: Operand, shape: Operand) -> Arg:
-    """ONNX Expand: `ops.broadcast_to(x, (x.shape[0], 4, 3))`; extents of 1 in `x` or in the target are broadcast."""
+    """ONNX Expand: `ops.broadcast_to(x, (-1, 4, 3))`; extents of 1 in `x` or in the target are broadcast.
+
+    To an extent that is known only at run time, and may be 0, which graph mode does not broadcast to: `ops.tile`. If
+    the rank of `x` or of the result is unknown, a tensor of the target's shape is added.
+    """
     output = node.outputs[0].shape
     if output is not None and None not in output:
         return x if output == x.shape else expr("ops.broadcast_to({0}, {1})", x, output)
     target, extents = shape.items(computed=True), x.shape
     if extents is None or target is None:
-        raise node.decline("the rank of its input or of its output is unknown")
+        empty = expr("ops.zeros({0}, {1})", shape.python(computed=True), node.dtype())
+        return expr("ops.logical_or({0}, {1})" if x.kind == "b" else "{0} + {1}", x, empty)
     missing = len(target) - len(extents)
-    pairs = zip((1,) * missing + extents, (1,) * -missing + target, strict=True)
+    pairs = [*zip((1,) * missing + extents, (1,) * -missing + target, strict=True)]
+    repeats = tuple(_repeats(x, axis - missing, extent, item) for axis, (extent, item) in enumerate(pairs))
+    if None not in repeats and not all(isinstance(item, int) for item in repeats) and x.dtype != BFLOAT16:
+        return expr("ops.tile({0}, {1})", x, repeats)
     result = tuple(_broadcast(x, axis - missing, extent, item) for axis, (extent, item) in enumerate(pairs))
     return x if result == (-1,) * len(extents) else expr("ops.broadcast_to({0}, {1})", x, result)
+
+
+def _repeats(x: Operand, axis: int, extent: int | None, item: Arg) -> Arg:
+    """How often an axis of extent `extent` is repeated for the target `item`; None if that depends on the extent."""
+    if extent == 1:
+        return item
+    return 1 if extent is not None or item == 1 or item == _extent(x, axis) else None
 
 
 def _broadcast(x: Operand, axis: int, extent: int | None, item: Arg) -> Arg:
@@ -140,7 +174,7 @@ def _broadcast(x: Operand, axis: int, extent: int | None, item: Arg) -> Arg:
         return -1
     if isinstance(item, int) or item == _extent(x, axis):
         return item
-    return expr("max({0}, {1})", _extent(x, axis), item)
+    return expr("max(({0}, {1}))", _extent(x, axis), item)
 
 
 ROWS = {

@@ -26,6 +26,8 @@ def split(node: Node, x: Operand, sizes: Operand | None, *, axis: int = 0, num_o
     count = len(node.outputs)
     if count == 1:
         return x
+    if x.size == 0 and x.shape is not None and x.shape[axis] == 0:
+        return (expr("ops.zeros({0}, {1})", x.shape, node.dtype()),) * count
     if x.size == 0:
         return tuple(empty_tensor(node, i) for i in range(count))
     extents = [None if output.shape is None else output.shape[axis] for output in node.outputs]
@@ -76,8 +78,21 @@ def slice_(node: Node, x: Operand, starts: Operand, ends: Operand, axes: Operand
     if bounds is None or not all(_has_python_form(x, *each) for each in bounds):
         return _slice_computed(node, x, starts, ends, axes, steps)
     along = {axis: _bounds(x, axis, *each) for axis, *each in bounds}
-    along = {axis: part for axis, part in along.items() if part != slice(None)}
-    return subscript(x, along) if along else x
+    forward, backward = _by_direction({axis: part for axis, part in along.items() if part != slice(None)})
+    y: Arg = subscript(x, forward) if forward else x
+    for axis, part in backward.items():
+        y = subscript(y, {axis: part}, x.rank)
+    return y
+
+
+def _by_direction(along: dict[int, slice]) -> tuple[dict[int, slice], dict[int, slice]]:
+    """The slices with a positive step, and those with a negative one.
+
+    Each of the latter is a subscript of its own, `x[:, 1:3][::-1]`: beside another slice MindSpore's kernel copies an
+    axis that is reversed as a whole in its order.
+    """
+    backward = {axis: part for axis, part in along.items() if part.step is not None and part.step < 0}
+    return {axis: part for axis, part in along.items() if axis not in backward}, backward
 
 
 def _has_python_form(x: Operand, axis: int, start: Arg, stop: Arg, step: Arg) -> bool:
@@ -119,30 +134,48 @@ def _slice_computed(
         raise node.decline("its axes or steps are computed, and the rank of its input is unknown")
     which = expr("ops.arange({0}.shape[0])", starts) if axes is None else axes
     by = expr("ops.ones_like({0})", starts) if steps is None else steps
-    return expr("{0}({1}, {2}, {3}, {4}, {5})", slice_by, x, starts, ends, which, by)
+    known = (1,) if steps is None else steps.items()
+    forward = starts.size == 1 or (known is not None and all(isinstance(step, int) and step > 0 for step in known))
+    return expr("{0}({1}, {2}, {3}, {4}, {5})", slice_by if forward else slice_in_turn, x, starts, ends, which, by)
 
 
 def slice_by(x, starts, ends, axes, steps):
     """Slice along axes that are computed, as ONNX Slice does."""
-    extents = ms.Tensor(x.shape, ms.int64)
+    return ops.strided_slice(x, *slice_bounds(x, starts, ends, axes, steps))
+
+
+def slice_in_turn(x, starts, ends, axes, steps):
+    """The same, one axis after the other: MindSpore's kernel reverses no axis beside another slice."""
+    first, last, step = slice_bounds(x, starts, ends, axes, steps)
+    extents = ops.TensorShape()(x)
+    for axis in range(x.ndim):
+        chosen = ops.arange(x.ndim) == axis
+        begin, end = ops.where(chosen, first, 0), ops.where(chosen, last, extents)
+        x = ops.strided_slice(x, begin, end, ops.where(chosen, step, 1))
+    return x
+
+
+def slice_bounds(x, starts, ends, axes, steps):
+    """The start, end and step of every axis of `x`, as ops.strided_slice takes them."""
+    extents = ops.TensorShape()(x)
     where = ops.expand_dims(ops.where(axes < 0, axes + x.ndim, axes), 1)
     first = ops.tensor_scatter_update(ops.zeros_like(extents), where, starts.astype(ms.int64))
     last = ops.tensor_scatter_update(extents, where, ends.astype(ms.int64))
     step = ops.tensor_scatter_update(ops.ones_like(extents), where, steps.astype(ms.int64))
     first = ops.where(step < 0, ops.maximum(ops.minimum(first, extents - 1), -extents), first)
-    return ops.strided_slice(x, first, ops.maximum(last, -extents - 1), step)
+    return first, ops.maximum(last, -extents - 1), step
 
 
-def subscript(x: Arg, along: dict[int, Any]) -> Expression:
+def subscript(x: Arg, along: dict[int, Any], rank: int | None = None) -> Expression:
     """Make `x[:, 1:3]`: for each axis in `along` a slice (of Python values), a number or a tensor.
 
     Axes are all non-negative or all negative. Negative axes, and the last axis of several, are written with an
-    ellipsis: `x[..., 0]`.
+    ellipsis: `x[..., 0]`. `rank` is that of `x` where `x` is an expression.
 
     Raises:
         Unsupported: an axis is larger than the rank of any tensor.
     """
-    rank = x.rank if isinstance(x, Operand) else None
+    rank = x.rank if isinstance(x, Operand) else rank
     if rank is not None:
         along = {axis % rank: item for axis, item in along.items()}
     first, last = min(along), max(along)

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from graph.normalize.harness import find, normalized, parse
+from onnx import numpy_helper
 
 from converter.graph import shape_inference
 
@@ -42,6 +43,37 @@ def test_the_file_knows_shapes_that_cannot_be_inferred() -> None:
     model = parse("g (float[N,4] x) => (float[N,7] y) { a = lib.Unknown(x) [y] y = Neg(a) }", 20, '"lib": 1')
     model.graph.value_info.append(onnx.helper.make_tensor_value_info("a", onnx.TensorProto.FLOAT, ["N", 7]))
     assert dims(normalized(model), "y") == ["N", 7]
+
+
+LIES = {
+    "Expand": "y = Expand(x, s)",
+    "Reshape": "y = Reshape(x, s)",
+    "Tile": "y = Tile(x, s)",
+    "Resize": "y = Resize(x, , , s)",
+}
+
+
+@pytest.mark.parametrize("body", LIES.values(), ids=LIES)
+def test_no_extent_that_depends_on_elements_is_believed(body: str) -> None:
+    model = parse(f"g (float[1,3] x, int64[2] s) => (float[4,3] y) {{ [y] {body} }}", 20)
+    assert dims(normalized(model), "y")[0] is None
+
+
+RANKS = {
+    "Conv": "c = Conv (x, w)",
+    "ConvTranspose": "c = ConvTranspose (x, w)",
+    "MaxPool": "c = MaxPool <kernel_shape = [2, 2]> (x)",
+    "AveragePool": "r = Relu (x) c = AveragePool <kernel_shape = [2, 2]> (r)",
+    "DepthToSpace": "c = DepthToSpace <blocksize = 2> (x)",
+}
+
+
+@pytest.mark.parametrize("body", RANKS.values(), ids=RANKS)
+def test_a_file_without_shapes_has_ranks(body: str) -> None:
+    model = parse(f"g (float x) => (float y) {{ {body} [y] y = Relu (c) }}", 20)
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    model.graph.initializer.append(numpy_helper.from_array(np.ones((3, 3, 2, 2), np.float32), "w"))
+    assert len(dims(normalized(model), "y")) == 4
 
 
 def test_a_failure_of_inference_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:

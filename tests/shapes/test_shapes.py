@@ -67,14 +67,19 @@ CASES = [
     ("Mod", (scalar(-7), scalar(4)), {}, 1),
     ("Abs", (scalar(N),), {}, N),
     ("Neg", (scalar(N),), {}, expr("-{0}", N)),
-    ("Max", (scalar(N), scalar(C)), {}, expr("max({0}, {1})", N, C)),
+    ("Max", (scalar(N), scalar(C)), {}, expr("max(({0}, {1}))", N, C)),
     ("Min", (scalar(2), scalar(3), scalar(1)), {}, 1),
-    ("Clip", (scalar(N), None, scalar(4)), {}, expr("min({0}, {1})", N, 4)),
+    ("Clip", (scalar(N), None, scalar(4)), {}, expr("min(({0}, {1}))", N, 4)),
     ("Floor", (scalar(2.5),), {"kind": "f"}, 2),
-    ("Sqrt", (scalar(N),), {"kind": "f"}, expr("math.sqrt({0})", N)),
+    ("Floor", (scalar(expr("{0} * {1}", N, 0.5)),), {"kind": "f"}, expr("int({0})", expr("{0} * {1}", N, 0.5))),
+    ("Floor", (scalar(expr("{0} - {1}", N, 2)),), {"kind": "f"}, expr("math.floor({0})", expr("{0} - {1}", N, 2))),
+    ("Ceil", (scalar(expr("{0} / {1}", N, 2.0)),), {"kind": "f"}, expr("{0} // {1}", expr("{0} + {1}", N, 1), 2)),
+    ("Ceil", (scalar(expr("{0} / {1}", N, 1.5)),), {"kind": "f"}, expr("math.ceil({0})", expr("{0} / {1}", N, 1.5))),
+    ("Sqrt", (scalar(N),), {"kind": "f"}, expr("{0} ** 0.5", N)),
     ("Pow", (scalar(N), scalar(2)), {}, expr("{0} ** {1}", N, 2)),
     ("Cast", (scalar(N),), {"to_kind": "f"}, N),
     ("Cast", (scalar(2),), {"to_kind": "f"}, 2.0),
+    ("Cast", (scalar(expr("{0} // {1}", N, 2)),), {"kind": "f", "to_kind": "i"}, expr("{0} // {1}", N, 2)),
     ("Cast", (scalar(expr("f")),), {"kind": "f", "to_kind": "i"}, expr("int({0})", expr("f"))),
     ("ReduceProd", (vector(2, N, 3),), {"keepdims": 0}, expr("{0} * {1}", N, 6)),
     ("ReduceSum", (vector(N, 1),), {}, (expr("{0} + {1}", N, 1),)),
@@ -217,7 +222,7 @@ def as_data() -> Any:
 
 DYNAMIC = [
     (heads, ".reshape((x.shape[0] * 2, x.shape[1], 4))"),
-    (scaled, "x / math.sqrt(x.shape[1])"),
+    (scaled, "x / x.shape[1] ** 0.5"),
     (as_data, "ms.Tensor((x.shape[0] + 1, x.shape[1] + 1, 9), ms.int32)"),
 ]
 

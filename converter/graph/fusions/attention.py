@@ -38,8 +38,8 @@ def product_of_scaled(a: Pattern, b: Pattern, c: Pattern, d: Pattern) -> Pattern
 
 
 def scaled_product(builder: Builder, a: ir.Value, b: ir.Value, c: float, d: float) -> ir.Value | None:
-    """MatMul without the scales, then one Mul by `c * d`."""
-    if a.dtype is None:
+    """MatMul without the scales, then one Mul by `c * d`; not in float16, whose products may overflow."""
+    if a.dtype is None or a.dtype == ir.DataType.FLOAT16:
         return None
     scale = np.array(_root_of_head(c * d), a.dtype.numpy())
     return builder.Mul(builder.MatMul(a, b), builder.constant("scale", scale))
@@ -56,8 +56,10 @@ def product_of_scaled_by_roots(a: Pattern, b: Pattern, square: Pattern) -> Patte
     return op.MatMul(op.Mul(a, op.Sqrt(square)), op.Mul(b, op.Sqrt(square)))
 
 
-def product_scaled_by_square(builder: Builder, a: ir.Value, b: ir.Value, square: ir.Value) -> ir.Value:
-    """MatMul without the scales, then one Mul by `square`."""
+def product_scaled_by_square(builder: Builder, a: ir.Value, b: ir.Value, square: ir.Value) -> ir.Value | None:
+    """MatMul without the scales, then one Mul by `square`; not in float16, whose products may overflow."""
+    if a.dtype == ir.DataType.FLOAT16:
+        return None
     if not set(shape_of(square) or ()) <= {1}:
         raise NoMatch(f"its scale has shape {shape_of(square)}")
     return builder.Mul(builder.MatMul(a, b), square)

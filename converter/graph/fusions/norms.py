@@ -58,7 +58,7 @@ def layer_instance_or_group_norm(
     if spans(gamma, normalised) and (beta is None or spans(beta, normalised)):
         vectors = [builder.reshaped(vector, normalised) for vector in (gamma, beta) if vector is not None]
         return builder.LayerNormalization(x, *vectors, axis=-count, epsilon=epsilon)
-    if beta is None or rank < 3 or count < rank - 2 or not _are_per_channel(x, gamma, beta):
+    if beta is None or rank < 3 or count not in (rank - 2, rank - 1) or not _are_per_channel(x, gamma, beta):
         shapes = " and bias ".join(str(shape_of(vector)) for vector in (gamma, beta) if vector is not None)
         raise NoMatch(f"its scale has shape {shapes}, the normalised axes {normalised}")
     scale, bias = _per_channel(builder, x, gamma, beta)

@@ -22,6 +22,7 @@ from converter.graph.normalize.clean import (
     make_outputs,
     remove_dead_code,
     remove_identities,
+    separate_outputs,
     sort,
 )
 from converter.graph.normalize.fold import fold_constants, fold_loops
@@ -50,6 +51,7 @@ CANONICAL_FORM = (
     Pass("remove initializers from inputs", RemoveInitializersFromInputsPass(), ensures={Property.PLAIN_INPUTS}),
     Pass("inline functions", inline_functions, requires=_NAMES, ensures={Property.NO_FUNCTIONS}),
     Pass("lift constants", lift_constants, {Property.NO_FUNCTIONS}, {Property.CONSTANTS_ARE_INITIALIZERS}),
+    Pass("separate outputs", separate_outputs, requires=_NAMES | _ONE_LEVEL),
 )
 
 

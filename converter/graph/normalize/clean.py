@@ -6,6 +6,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.graph.annotations import OPSET, is_folded
+from converter.graph.provenance import OPERATOR
 from converter.graph.unique_names import UniqueNames, rename
 from converter.graph.walk import all_graphs, all_nodes, subgraphs
 
@@ -74,6 +75,27 @@ def remove_dead_code(model: ir.Model) -> None:
                 use.node.replace_input_with(use.idx, None)
     for node in all_nodes(model.graph):
         _leave_out_unused_outputs(node)
+
+
+def separate_outputs(model: ir.Model) -> None:
+    """Let a node of every sub-graph compute each of its outputs: an Identity where a body hands on what it was given.
+
+    Such an output is an input of the sub-graph, a value of another graph, or an output already. Constants stay.
+    """
+    names = UniqueNames.of(model)
+    for graph in [inner for node in all_nodes(model.graph) for inner in subgraphs(node)]:
+        seen: set[ir.Value] = set()
+        for index, value in enumerate(graph.outputs):
+            maker = value.producer()
+            elsewhere = maker is None or maker.graph is not graph
+            if value in seen or (elsewhere and value.const_value is None):
+                copy = ir.node("Identity", [value], name=names.fresh(f"{value.name}/Identity"))
+                copy.outputs[0].name = names.fresh(value.name or "output")
+                copy.outputs[0].type, copy.outputs[0].shape = value.type, value.shape
+                copy.metadata_props[OPERATOR] = ""  # the source has no such node
+                graph.append(copy)
+                graph.outputs[index] = copy.outputs[0]
+            seen.add(value)
 
 
 def make_outputs(model: ir.Model) -> None:

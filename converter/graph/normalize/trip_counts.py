@@ -71,10 +71,13 @@ class _Loop:
         self._remove_counters()
 
     def _capture_invariants(self) -> None:
-        """Let the body read values that no iteration changes from outside the loop."""
-        for formal, result, initial in zip(self.formals, self.results, self.initial, strict=True):
+        """Let the body, and what follows the loop, read values that no iteration changes from outside the loop."""
+        carried = zip(self.formals, self.results, self.initial, self.node.outputs, strict=False)
+        for formal, result, initial, final in carried:
             if _unwrapped(result) is formal and initial is not None:
                 formal.replace_all_uses_with(initial)
+                if not final.is_graph_output():
+                    final.replace_all_uses_with(initial)
 
     def _term(self, value: ir.Value) -> _Term | None:
         node = value.producer()

@@ -40,6 +40,13 @@ def test_what_rounding_left_of_two_scales_goes(size, scale):
     assert f" * {scale}" in check_model(model_of(text, c=root), [Q, K]).script
 
 
+def test_two_scales_stay_in_float16_whose_products_overflow():
+    ends = "(float16[n,2,t,64] q, float16[n,2,64,s] k) => (float16[n,2,t,s] y)"
+    q, k = np.full((1, 2, 3, 64), 45, np.float16), np.full((1, 2, 64, 3), 45, np.float16)
+    left = fused(f"{ends} {{ a = Mul(q, c) b = Mul(k, c) y = MatMul(a, b) }}", q, k, c=np.float16(64**-0.25))
+    assert left == ["Mul", "Mul", "MatMul"]
+
+
 def test_two_roots_become_their_square():
     body = (
         "kt = Transpose <perm=[0,1,3,2]> (k) r1 = Sqrt(s) r2 = Sqrt(s) a = Mul(q, r1) b = Mul(kt, r2) y = MatMul(a, b)"

@@ -54,6 +54,14 @@ def test_statistics_of_the_sample(form, axes, shape, operator):
     assert set(left[:-1]) <= {"Reshape"}
 
 
+@pytest.mark.parametrize("shape", [(1, C, 1, 1), (C, 1, 1)])
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_statistics_of_the_whole_batch_stay(form, shape):
+    """A group norm has statistics of its own for every element of the batch."""
+    weights = {"axes": np.arange(4), "eps": EPSILON, "gamma": positive(*shape), "beta": positive(*shape)}
+    assert "GroupNormalization" not in fused(text(form), X, atol=1e-5, **weights)
+
+
 RUNNING = {
     "deviation": "d = Sub(x, mean) e = Add(var, eps) s = Sqrt(e) r = Reciprocal(s) f = Mul(r, gamma) "
     "w = Mul(d, f) y = Add(w, beta)",

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from graph.normalize.harness import parse
 from harness import check, check_model
 from onnx import TensorProto, helper, numpy_helper
 from onnx.shape_inference import infer_shapes
@@ -88,3 +89,25 @@ def test_a_constant_is_an_output(options: dict[str, Any]) -> None:
     graph = helper.make_graph([node], "g", [], [helper.make_empty_tensor_value_info("y")])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     check_model(infer_shapes(model), [])
+
+
+EXTREMES = {
+    "minimum": "m = Min (n, k)",
+    "maximum": "m = Max (n, k)",
+    "half, rounded up": (
+        "f = Cast <to = 1> (n) t = Constant <value = float {2.0}> () h = Div (f, t) c = Ceil (h) m = Cast <to = 7> (c)"
+    ),
+}
+
+
+@pytest.mark.parametrize("body", EXTREMES.values(), ids=EXTREMES)
+def test_counts_to_what_is_made_of_a_number_of_elements(body: str) -> None:
+    """Graph mode knows no type of `max(a, b)`, nor of what is computed from it."""
+    text = f"""g (float[s] x) => (int64[r] y, float[q] z) {{
+        zero = Constant <value = int64 {{0}}> () one = Constant <value = int64 {{1}}> ()
+        k = Constant <value = int64 {{2}}> ()
+        ones = Constant <value_ints = [1]> () zeros = Constant <value_ints = [0]> ()
+        found = NonZero (x) last = Shape (found) n = Gather (last, one) {body}
+        y = Range (zero, m, one) length = Unsqueeze (m, zeros) best, order = TopK (x, length) z = Relu (best)
+    }}"""
+    check_model(parse(text, 20), [np.array([3, 0, 1, 0, 2], np.float32)], dynamic=True)

@@ -49,9 +49,10 @@ def test_centre_is_cropped_or_padded(shape: tuple[int, ...], attributes: dict[st
     assert text in rep.script
 
 
-def test_a_free_extent_has_no_centre() -> None:
-    with pytest.raises(Unconverted, match="fixed extents"):
-        check("CenterCropPad", normal(2, 5), np.array([1, 5]), constants=(1,), free=True, expect=[])
+@pytest.mark.parametrize(("constants", "free"), [((1,), True), ((), False)])
+def test_centre_of_extents_that_only_the_run_knows(constants: tuple[int, ...], free: bool) -> None:
+    x = normal(2, 5, 6)
+    assert "centre_along" in check("CenterCropPad", x, np.array([5, 2, 6]), constants=constants, free=free).script
 
 
 @pytest.mark.parametrize(
@@ -121,3 +122,11 @@ def test_cubic_grid_sample_in_3d_is_declined() -> None:
 def test_image_files_are_not_decoded() -> None:
     with pytest.raises(Unconverted, match="decode before the network"):
         check("ImageDecoder", np.zeros(9, np.uint8), expect=[])
+
+
+@pytest.mark.parametrize("constants", [(0,), (1,)])
+def test_a_constant_image_or_grid(constants: tuple[int, ...]) -> None:
+    """Graph mode does not take a parameter beside a tensor there."""
+    random = np.random.default_rng(0)
+    image, grid = (random.uniform(-1, 1, shape).astype(np.float32) for shape in ((1, 2, 5, 6), (1, 4, 3, 2)))
+    assert ".value()" in check("GridSample", image, grid, constants=constants).script

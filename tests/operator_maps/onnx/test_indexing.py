@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from graph.fusions.recognition import model_of
+from graph.normalize.harness import parse
 from harness import check, check_model
 from onnx import TensorProto, helper, numpy_helper
 
@@ -47,6 +48,24 @@ def test_looks_rows_of_a_weight_up() -> None:
 @pytest.mark.parametrize("table", [TABLE.astype(np.float16), TABLE[:, 0], TABLE.astype(np.int64)])
 def test_other_tables_stay_parameters(table: np.ndarray) -> None:
     assert "nn.Embedding" not in check("Gather", table, ints(0, 8, 1), constants=(0,)).script
+
+
+@pytest.mark.parametrize(
+    ("operator", "text"),
+    [
+        ("y = GatherND (x, i)", "from_the_front(i, ops.TensorShape()(x)[:2])"),
+        ("y = GatherND <batch_dims = 1> (x, j)", "from_the_front(j, ops.TensorShape()(x)[1:2])"),
+        ("y = ScatterND (x, i, u)", "from_the_front(i, ops.TensorShape()(x)[:2])"),
+        ('y = ScatterND <reduction = "add"> (x, i, u)', "from_the_front(i, ops.TensorShape()(x)[:2])"),
+    ],
+)
+def test_negative_places_along_free_axes(operator: str, text: str) -> None:
+    inputs = "float[a,b,5] x, int64[n,2] i, int64[a,n,1] j, float[n,5] u"
+    places, within = ints([-1, 2], [1, -4]), ints([[-1], [0]], [[1], [-2]], [[-4], [3]])
+    rep = check_model(
+        parse(f"g ({inputs}) => (float[k,l] y) {{ {operator} }}", 20), [X, places, within, X[0, :2]], dynamic=True
+    )
+    assert text in rep.script
 
 
 @pytest.mark.parametrize(
@@ -127,7 +146,7 @@ def test_scatter_is_scatter_elements() -> None:
 def test_scatters_places(reduction: str) -> None:
     name = "update" if reduction == "none" else reduction
     rep = check("ScatterND", X, ints([0, 1], [2, 3]), X[0, :2], reduction=reduction, constants=())
-    assert f"ops.tensor_scatter_{name}(x0, from_the_front(x1, x0, 0), x2)" in rep.script
+    assert f"ops.tensor_scatter_{name}(x0, from_the_front(x1, self.extents), x2)" in rep.script
     check("ScatterND", X, ints([0, -1], [-2, 3]), X[0, :2], reduction=reduction, constants=())
 
 

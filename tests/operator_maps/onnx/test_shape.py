@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from graph.normalize.harness import parse
 from harness import check, check_model
 from onnx import TensorProto, helper, numpy_helper
 
@@ -39,7 +40,7 @@ CASES = [
     ("Identity", (X,), {}, "return x0"),
     ("Shape", (X,), {}, "ms.Tensor((x0.shape[0], 3, 4), ms.int64)"),
     ("Shape", (X,), {"start": -2}, "ms.Tensor([3, 4], ms.int64)"),
-    ("Size", (X,), {}, "ms.Tensor(x0.shape[0] * 12, ms.int64)"),
+    ("Size", (X,), {}, "ops.scalar_to_tensor(x0.shape[0] * 12, ms.int64)"),
 ]
 
 
@@ -101,4 +102,36 @@ def test_expand_meets_the_free_extents_of_another_tensor() -> None:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     rep = check_model(model, [X])
-    assert "ops.broadcast_to(self.token, (x.shape[0], x.shape[1], -1))" in rep.script
+    assert "ops.tile(self.token, (x.shape[0], x.shape[1], 1))" in rep.script
+
+
+@pytest.mark.parametrize("target", [(0, 4), (3, 4), (2, 0, 4), (2, 3, 4), (1, 1)])
+def test_expands_to_extents_that_only_the_run_knows(target: tuple[int, ...]) -> None:
+    """Also to none: graph mode broadcasts to no extent of 0."""
+    row = X[:1, 0]
+    for length in ("r", len(target)):
+        text = f"g (float[1,4] x, int64[{length}] s, bool[1,4] b) => (float[k] y, bool[l] z)"
+        check_model(parse(f"{text} {{ y = Expand (x, s) z = Expand (b, s) }}", 20), [row, ints(*target), row > 0])
+
+
+@pytest.mark.parametrize("axes", [(0, 2), (-1, 0), (1, -2), (3,)])
+def test_unsqueezes_axes_that_only_the_run_knows(axes: tuple[int, ...]) -> None:
+    text = f"g (float[n,3,4] x, int64[{len(axes)}] a) => (float[k] y) {{ y = Unsqueeze (x, a) }}"
+    check_model(parse(text, 20), [X, ints(*axes)], dynamic=True)
+
+
+SHAPES = {
+    "whole": "y = Shape (x)",
+    "part": "y = Shape <start = 1> (x)",
+    "extent": "z = Constant <value = int64 {0}> () s = Shape (x) y = Gather (s, z)",
+    "size": "y = Size (x)",
+    "of floats": "s = Shape (x) y = Cast <to = 1> (s)",
+    "of elements": "n = NonZero (x) y = Shape (n)",
+    "least": "s = Shape (x) a = Constant <value_ints = [0]> () y = ReduceMin (s, a)",
+}
+
+
+@pytest.mark.parametrize("body", SHAPES.values(), ids=SHAPES)
+def test_a_shape_is_an_output(body: str) -> None:
+    made = "float" if "Cast" in body else "int64"
+    check_model(parse(f"g (float[n,m,4] x) => ({made}[k] y) {{ {body} }}", 20), [X], dynamic=True)

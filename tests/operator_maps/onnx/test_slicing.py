@@ -37,6 +37,20 @@ def test_slices(bounds: tuple[np.ndarray, ...], text: str) -> None:
     assert text in check("Slice", X, *bounds, constants=(1, 2, 3, 4), free=True).script
 
 
+FLIPS = [
+    ((ints(-1, 1), ints(-FAR, 3), ints(1, 2), ints(-1, 1)), "x0[..., 1:3][:, -1::-1]"),
+    ((ints(-1, 0), ints(-FAR, 5), ints(2, 1), ints(-1, 2)), "x0[:, :5:2][..., -1::-1]"),
+    ((ints(-1, -1), ints(-FAR, -FAR), ints(1, 2), ints(-1, -2)), "x0[:, -1::-1][..., -1::-2]"),
+]
+
+
+@pytest.mark.parametrize(("bounds", "text"), FLIPS, ids=[text for _, text in FLIPS])
+def test_an_axis_is_reversed_beside_other_slices(bounds: tuple[np.ndarray, ...], text: str) -> None:
+    """In one subscript MindSpore copies an axis that is reversed as a whole in its order."""
+    assert text in check("Slice", X, *bounds, constants=(1, 2, 3, 4), free=True).script
+    check("Slice", X, *bounds, dynamic=True)
+
+
 @pytest.mark.parametrize(
     ("start", "stop"),
     [(9, 1), (9, -FAR), (5, 1), (9, 0), (5, -6), (-1, -9), (2, -7), (-5, -9), (-1, -FAR), (FAR, 1), (FAR, -FAR)],
