@@ -61,12 +61,12 @@ def export(spec: Spec, folder: Path) -> Exported:
 
 
 def export_copy(spec: Spec, folder: Path, load: Callable[[], Loaded]) -> Exported:
-    """Export a module of this process in a copy of it, where there are such (not on Windows), else here.
+    """Export a module of this process in a copy of it on Linux, else here: no other system copies a process safely.
 
     Raises:
         ConverterError: what the export raised.
     """
-    if "fork" not in multiprocessing.get_all_start_methods():
+    if sys.platform != "linux":
         return _result(folder, export_to(folder, spec, load), spec.label)
     copy = multiprocessing.get_context("fork").Process(target=_in_copy, args=(spec, folder, load))
     copy.start()
