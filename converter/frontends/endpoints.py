@@ -112,6 +112,11 @@ def listed(names: Iterable[str]) -> str:
     return f"{text} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else text
 
 
+def one_line(text: str) -> str:
+    """A text of a model, which anybody may have written, as one line of printable characters."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
 @dataclass(frozen=True)
 class Declared:
     """An input as the source declares it: a dynamic extent is None or a name; a shape of unknown rank is None."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from converter.base.kinds import head_of, kind_of
 from converter.errors import BadParamError, UnknownModelError
-from converter.frontends.endpoints import listed
+from converter.frontends.endpoints import listed, one_line
 from converter.frontends.frontend import Frontend
 
 _NO_MODELS = re.compile(r"test_data(_set)?(_\d+)?|__MACOSX|\..*")
@@ -40,10 +40,8 @@ def model_in(folder: Path, archive: str, frontends: Sequence[Frontend]) -> tuple
     others = [name for path, name in names.items() if path not in models]
     if not others:
         return models[0], ""
-    return models[0], (
-        f"'{archive}' holds other models too: {listed(others)}. This one is '{names[models[0]]}'; "
-        "for another, unpack the archive and name that."
-    )
+    note = f"'{archive}' holds other models too: {listed(others)}. This one is '{names[models[0]]}'; "
+    return models[0], one_line(note + "for another, unpack the archive and name that.")
 
 
 def _paths(folder: Path) -> Iterator[Path]:

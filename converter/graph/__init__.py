@@ -18,7 +18,7 @@ from converter.graph.queries import (
     shape_of,
 )
 from converter.graph.save import save_model
-from converter.graph.shape_inference import without_large_tensors
+from converter.graph.shape_inference import infer_proto, without_large_tensors
 from converter.graph.snapshot import SourceGraph, SourceValue, source_graph
 from converter.graph.traits import Trait, has_trait, operators_with
 from converter.graph.unique_names import UniqueNames
@@ -38,6 +38,7 @@ __all__ = [
     "count_uses",
     "cut_points",
     "has_trait",
+    "infer_proto",
     "is_float",
     "is_folded",
     "is_internal",

@@ -8,12 +8,16 @@ from contextlib import contextmanager
 
 import onnx
 import onnx_ir as ir
+from google.protobuf.message import EncodeError
 
+from converter.base.memory import at_most
 from converter.graph.annotations import DECLARED, OPSET
 from converter.graph.walk import all_graphs, all_nodes, all_values, subgraphs
 
 _SMALL = 1024  # bytes
 _MOST_JOINED = 1 << 16  # elements; shapes are short
+_LONGEST = 1 << 22  # elements of a vector; a waveform has some 10^6
+_MOST_MEMORY = 1 << 30  # bytes that one inference may take
 _INVENTED = re.compile(r"unk__\d+")  # ONNX's name for an unknown dimension
 
 
@@ -105,10 +109,9 @@ def forget_invented_dimensions(model: ir.Model) -> None:
 def _infer(model: ir.Model) -> None:
     with without_large_tensors(model):
         proto = ir.to_proto(model)
-    follow = not concatenates_exponentially(model)
     try:
-        proto = onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=False, data_prop=follow)
-    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
+        proto = infer_proto(proto, follow=not (concatenates_exponentially(model) or _has_long_vectors(model)))
+    except onnx.shape_inference.InferenceError:
         for node in all_nodes(model.graph):
             infer_node(node)
         return
@@ -117,6 +120,33 @@ def _infer(model: ir.Model) -> None:
         for value in node.outputs:
             if value.name in inferred:
                 _merge(value, inferred[value.name])
+
+
+def infer_proto(model: onnx.ModelProto, *, follow: bool = True) -> onnx.ModelProto:
+    """ONNX's shape inference; `follow` says whether it follows the elements of shapes, if memory allows.
+
+    It takes some 60 bytes for every element of a vector, however long: a Range of 10^12 would fill the machine.
+
+    Raises:
+        InferenceError: it fails.
+    """
+    for data_prop in (True, False) if follow else (False,):
+        try:
+            with at_most(_MOST_MEMORY):
+                return onnx.shape_inference.infer_shapes(
+                    model, check_type=False, strict_mode=False, data_prop=data_prop
+                )
+        except MemoryError:
+            continue
+        except (RuntimeError, ValueError, EncodeError) as error:  # InferenceError is a RuntimeError
+            raise onnx.shape_inference.InferenceError(str(error)) from error
+    raise onnx.shape_inference.InferenceError("the inference takes too much memory")
+
+
+def _has_long_vectors(model: ir.Model) -> bool:
+    """Whether the inference would list the elements of a vector of that many."""
+    shapes = (value.shape for value in all_values(model) if value.shape is not None and len(value.shape) == 1)
+    return any(isinstance(shape[0], int) and shape[0] > _LONGEST for shape in shapes)
 
 
 def concatenates_exponentially(model: ir.Model) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import onnx
 
-from converter.frontends.endpoints import listed
+from converter.frontends.endpoints import listed, one_line
 
 
 def before_maps(graph: onnx.GraphProto, outputs: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -27,10 +27,8 @@ def before_maps(graph: onnx.GraphProto, outputs: Sequence[str]) -> tuple[tuple[s
             continue
         scores = node.input[0]
         found[scores] = None
-        notes.append(
-            f"The output '{name}' maps each class to its score. The network ends before it, at the tensor '{scores}'"
-            f"{_columns(node)}."
-        )
+        note = f"The output '{name}' maps each class to its score. The network ends before it, at the tensor '{scores}'"
+        notes.append(one_line(f"{note}{_columns(node)}."))
     return tuple(found), notes
 
 

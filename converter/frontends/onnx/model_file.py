@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import onnx
-from google.protobuf.message import EncodeError
 
 from converter.errors import GraphInitError, NodeInputTypeNotSupportError, SourceRunError
-from converter.frontends.endpoints import Declared, TensorNames, is_named, merge_shapes, shape_text
+from converter.frontends.endpoints import Declared, TensorNames, is_named, merge_shapes, one_line, shape_text
 from converter.frontends.onnx.cut import cut, initializer_names, keep
 from converter.frontends.onnx.external_data import check_external_data, resolve_links
 from converter.frontends.onnx.maps import before_maps
@@ -23,6 +22,7 @@ from converter.frontends.onnx.record import record_in
 from converter.frontends.onnx.test_data import inputs_beside
 from converter.frontends.onnx.versions import ORT_IR_VERSION
 from converter.frontends.source import Dim, Endpoint, Original, Request, Source
+from converter.graph import infer_proto
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -144,8 +144,8 @@ def _types(model: onnx.ModelProto, names: Sequence[str]) -> dict[str, _Type]:
     known = _declared_types(model.graph)
     if any(name not in known or not known[name].tensor_type.elem_type for name in names):
         try:
-            inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-        except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, EncodeError):
+            inferred = infer_proto(model)
+        except onnx.shape_inference.InferenceError:
             pass  # types that cannot be inferred stay unknown
         else:
             known = _declared_types(inferred.graph)
@@ -234,7 +234,7 @@ def _producer(model: onnx.ModelProto) -> str:
     version = next((o.version for o in model.opset_import if o.domain in _DEFAULT_DOMAINS), None)
     opsets = [f"opset {version}"] if version else [f"{o.domain} {o.version}" for o in model.opset_import] or ["opset 1"]
     text = ", ".join([f"{model.producer_name} {model.producer_version}", *opsets])
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split()).removeprefix(", ")
+    return one_line(text).removeprefix(", ")
 
 
 def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:

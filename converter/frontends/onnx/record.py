@@ -14,6 +14,7 @@ from typing import Any
 
 import onnx
 
+from converter.frontends.endpoints import one_line
 from converter.frontends.source import Endpoint, Source
 
 KEY = "onnx2mindspore.source"
@@ -88,9 +89,7 @@ def _number(extent: str) -> int:
 
 def _line(text: object) -> str:
     """A text as one line of printable characters; it comes from a file that anybody may have written."""
-    if not isinstance(text, str):
-        return ""
-    return " ".join("".join(char if char.isprintable() else " " for char in text[:_LONGEST]).split())
+    return one_line(text[:_LONGEST]) if isinstance(text, str) else ""
 
 
 def _texts(plain: object) -> dict[str, str]:

@@ -20,6 +20,7 @@ from converter.frontends.tensorflow import layers, loops, order, rewrites, weigh
 from converter.frontends.tensorflow.cutting import Cut
 from converter.frontends.tensorflow.dropout import RATE
 from converter.frontends.tensorflow.tf2onnx_session import DOMAIN, GraphSession
+from converter.graph import infer_proto
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -173,7 +174,7 @@ def set_opsets(model: onnx.ModelProto) -> None:
 
 def _output_ends(model: onnx.ModelProto, outputs: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
     """The output endpoints, with the names of dynamic dimensions that ONNX's shape inference finds."""
-    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    inferred = infer_proto(model)
     return tuple(
         replace(end, shape=_merge(end.shape, value.type.tensor_type.shape))
         for end, value in zip(outputs, inferred.graph.output, strict=True)

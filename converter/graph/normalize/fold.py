@@ -16,13 +16,16 @@ from converter.graph.annotations import FOLDED, is_folded, is_literal
 from converter.graph.constants import lift_constants, new_initializer
 from converter.graph.hints.origins import is_fixed
 from converter.graph.queries import count_uses
-from converter.graph.shape_inference import concatenates_exponentially, infer_shapes
+from converter.graph.shape_inference import concatenates_exponentially, infer_node, infer_shapes
 from converter.graph.traits import Trait, has_trait
 from converter.graph.unique_names import Memory, named_tensor
 from converter.graph.walk import all_graphs, all_nodes
 
-_MAX_ELEMENTS = 1 << 24  # of one folded tensor, such as a causal mask for 4096 positions
+_MAX_ELEMENTS = 1 << 24  # of a constant whose elements are looked at
+_MAX_BYTES = 64 << 20  # of one folded tensor, such as a causal mask for 4096 positions; not more than the model has
+_LEAST_BYTES = 4 << 20  # the same where the model has less: a small one may have a mask for 1024 positions
 _MAX_GROWTH = 128 << 20  # bytes that folding may add to a model
+_MAX_COMPUTED = 2 << 30  # bytes that folding may compute altogether, kept or not
 _MAX_TURNS = 8  # iterations: newly inferred shapes can allow more folding, once per up-sampling of a detector
 _MOST_ORIGINS = 256  # that onnxscript records for a folded value; unlimited, a billion for a chain of 50,000 nodes
 _LITERAL_SIZE = 16  # elements; a larger Constant node is a weight (some exporters write all weights as Constant nodes)
@@ -87,12 +90,20 @@ def _gather_elements(model: ir.Model, rule: _Rule) -> None:
         node.graph.remove(node, safe=True)
 
 
+_MAKES_MORE = frozenset(
+    {"ConstantOfShape", "EyeLike", "Expand", "OneHot", "Pad", "Range", "Resize", "Tile", "Upsample"}
+)
+"""Operators whose result may have any number of elements, by the numbers that they read."""
+
+
 class _Rule:
     """Decides whether a node whose inputs are constant may be folded."""
 
     def __init__(self, model: ir.Model) -> None:
         self._weights = {value for value in _initializers(model) if _is_weight(value)}
-        self._growth = 0
+        self._growth = self._computed = 0
+        total = sum(value.const_value.nbytes for value in _initializers(model) if value.const_value is not None)
+        self._largest = min(_MAX_BYTES, max(_LEAST_BYTES, total))
 
     def __call__(self, node: ir.Node) -> bool:
         inputs = [value for value in node.inputs if value is not None]
@@ -108,11 +119,24 @@ class _Rule:
         return self._fits(node, inputs)
 
     def _fits(self, node: ir.Node, inputs: list[ir.Value]) -> bool:
+        """Whether the result is small enough, which must be known before it is computed."""
+        if not _is_static(node):
+            infer_node(node)
+        if node.op_type in _MAKES_MORE and not _is_static(node):
+            return False
+        size = sum(map(_bytes, node.outputs))
+        self._computed += size
+        if size > self._largest or self._computed > _MAX_COMPUTED:
+            return False
         growth = sum(map(_bytes, node.outputs)) - sum(_bytes(value) for value in inputs if count_uses(value) == 1)
         if growth > 0 and self._growth + growth > _MAX_GROWTH:
             return False
         self._growth += growth
         return True
+
+
+def _is_static(node: ir.Node) -> bool:
+    return all(value.shape is not None and value.shape.is_static() for value in node.outputs)
 
 
 def _is_weight(value: ir.Value) -> bool:

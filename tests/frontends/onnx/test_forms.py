@@ -124,7 +124,7 @@ net (float[N,3] x) => (int64[N] label, seq(map(string, float)) scores)
 {
     label, table = ai.onnx.ml.LinearClassifier
         <coefficients = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0], classlabels_ints = [0, 1]> (x)
-    named = ai.onnx.ml.ZipMap <classlabels_strings = ["cat", "dog"]> (table)
+    named = ai.onnx.ml.ZipMap <classlabels_strings = ["cat\n", "dog"]> (table)
     scores = Identity (named)
 }
 """
@@ -138,7 +138,8 @@ def test_a_zip_map_is_cut_off(tmp_path, outputs):
     assert [end.name for end in source.outputs] == ["label", "table"]
     assert [node.op_type for node in source.model.graph.node] == ["LinearClassifier"]
     (note,) = source.notes
-    assert note.endswith("at the tensor 'table', whose columns are the classes 'cat', 'dog'.")
+    assert note.isprintable()
+    assert note.endswith("at the tensor 'table', whose columns are the classes 'cat ', 'dog'.")
 
 
 def test_training_information_is_left_out(tmp_path):

@@ -160,3 +160,47 @@ def test_folding_in_branches() -> None:
         >
     }"""
     assert operators(assert_equals_original(parse(text, 20))) == ["If", "Mul", "Neg"]
+
+
+@pytest.mark.parametrize(
+    ("huge", "operator"),
+    [
+        ("r = Range(zero, large, one) t = Cast <to = 1> (r)", "Range"),
+        ("square = Mul(large, large) r = Range(zero, square, one) t = Cast <to = 1> (r)", "Range"),
+        ("n = Reshape(large, list) t = Tile(v, n)", "Tile"),
+        ("n = Reshape(large, list) t = Expand(v, n)", "Expand"),
+        ("n = Reshape(large, list) t = ConstantOfShape(n)", "ConstantOfShape"),
+        ("n = Concat <axis = 0> (list, vector) t = Pad(v, n)", "Pad"),
+        ("v2 = Concat <axis = 0> (v, v) t = OneHot(list, large, v2)", "OneHot"),
+        ("scales = Constant <value_floats = [8589934592.0]> () t = Resize(v, , scales)", "Resize"),
+    ],
+)
+def test_what_is_huge_is_never_computed(huge: str, operator: str) -> None:
+    """A file of a few bytes must not fill the machine: 8 TB, or 32 GB."""
+    text = f"g (float[2] x) => (float[2] y) {{ {huge} s = ReduceSum <keepdims = 0> (t) y = Add(x, s) }}"
+    large = 10**12 if operator == "Range" else 1 << 33
+    constants = {
+        "zero": np.array(0),
+        "one": np.array(1),
+        "large": np.array(large),
+        "list": np.array([1]),
+        "vector": np.array([large]),
+        "v": np.ones(1, np.float32),
+    }
+    used = {name: array for name, array in constants.items() if name in text}
+    assert operator in operators(normalized(with_initializers(text, **used)))
+
+
+def test_a_tensor_that_is_larger_than_a_small_model_stays() -> None:
+    text = """g (float[1500,1500] x) => (float[1500,1500] y) {
+        ones = ConstantOfShape <value = float[1] {1.0}> (shape)
+        y = Add(x, ones)
+    }"""
+    model = with_initializers(text, shape=np.array([1500, 1500]))
+    assert operators(normalized(model)) == ["ConstantOfShape", "Add"]
+    heavy = with_initializers(
+        text.replace("y = Add(x, ones)", "w = Add(x, ones) y = MatMul(w, k)"),
+        shape=np.array([1500, 1500]),
+        k=np.ones((1500, 1500), np.float32),
+    )
+    assert operators(normalized(heavy)) == ["Add", "MatMul"]
