@@ -125,7 +125,7 @@ def _with_training(
 ) -> Source:
     """Write the training script, if the source was trained or a guess is wanted; return the source with its notes."""
     trained = source.training or (training.guess(source) if guessed else None)
-    if trained is None:
+    if trained is None or not (trained.in_graph or guessed):
         return source
     loss = None
     if trained.loss.source is not None:

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+PROBABILITIES = "CrossEntropyOfProbabilities"
+"""The name of a loss that MindSpore does not have: the cross entropy of the probabilities that a softmax makes."""
+
+
 @dataclass(frozen=True)
 class Schedule:
     """A learning rate as a function of the number of steps that were taken.
@@ -99,6 +103,7 @@ class Training:
         optimizer: the optimizer.
         notes: what was guessed, and what the source does that the script does not, one sentence each.
         guessed: whether the source does not say how it was trained.
+        in_graph: whether the source holds the training itself; else a script is written only where it is asked for.
     """
 
     loss: Loss
@@ -106,3 +111,4 @@ class Training:
     optimizer: Optimizer
     notes: tuple[str, ...] = ()
     guessed: bool = False
+    in_graph: bool = True

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import onnx
 
-from converter.frontends import Endpoint, Loss, Optimizer, Schedule, Source, Training
+from converter.frontends import PROBABILITIES, Endpoint, Loss, Optimizer, Schedule, Source, Training
 
 _RATE = 0.001
 
-PROBABILITIES, MANY = "CrossEntropyOfProbabilities", "SumOfLosses"
-"""Losses that MindSpore does not have: the script defines them."""
+MANY = "SumOfLosses"
+"""The name of a loss that MindSpore does not have: of several outputs."""
 
 
 def guess(source: Source) -> Training:

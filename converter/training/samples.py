@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from converter.frontends import Endpoint, Loss
+from converter.frontends import PROBABILITIES, Endpoint, Loss
 
 _BATCH = 32
 
@@ -30,7 +30,7 @@ def value(end: Endpoint, batched: bool, loss: Loss | None) -> str:
     if loss is not None and loss.classes:
         drawn = f"random.integers(0, {loss.classes}{f', {size}' if shape else ''})"
         return f"{drawn}.astype(np.int32)" if shape else f"np.int32({drawn})"
-    if loss is not None and loss.name == "CrossEntropyLoss" and len(shape) == 1:
+    if loss is not None and loss.name in ("CrossEntropyLoss", PROBABILITIES) and len(shape) == 1:
         return f"np.eye({shape[0]}, dtype=np.{end.dtype})[random.integers(0, {shape[0]})]"
     if (loss is not None and loss.name.startswith("BCE")) or end.dtype.kind in "iu" or end.dtype.kind == "b":
         drawn = f"random.integers(0, 2{f', {size}' if shape else ''})"

@@ -12,12 +12,12 @@ import numpy as np
 from converter.artifacts import LazyTensor, TensorSpec, entry_of
 from converter.base.names import Namespace, identifier
 from converter.base.weight_steps import Step, apply
-from converter.frontends import Endpoint, Loss, Optimizer, Source, Training
+from converter.frontends import PROBABILITIES, Endpoint, Loss, Optimizer, Source, Training
 from converter.lowering import Translation
 from converter.script import Program
 from converter.script.emit import definitions_of, write_module
 from converter.training import learning_rate, samples
-from converter.training.guess import MANY, PROBABILITIES
+from converter.training.guess import MANY
 from converter.training.weight_decay import Decay, decay_of
 
 _DEFAULTS: Mapping[str, Mapping[str, float | bool]] = {
@@ -29,11 +29,17 @@ _DEFAULTS: Mapping[str, Mapping[str, float | bool]] = {
 """Hyperparameters that are left out where they are MindSpore's defaults."""
 
 _PROBABILITIES = '''class CrossEntropyOfProbabilities(nn.Cell):
-    """The cross entropy of probabilities, which the network's softmax makes, and class indices."""
+    """The cross entropy of probabilities, which the network's softmax makes, and {labels}."""
 
     def construct(self, probabilities, label):
-        return ops.nll_loss(ops.log(ops.clip(probabilities, 1e-7, 1.0)), label)
+        return {value}
 '''
+_OF_INDICES = _PROBABILITIES.format(
+    labels="class indices", value="ops.nll_loss(ops.log(ops.clip(probabilities, 1e-7, 1.0)), label)"
+)
+_OF_LABELS = _PROBABILITIES.format(
+    labels="those of the labels", value="-(label * ops.log(ops.clip(probabilities, 1e-7, 1.0))).sum(-1).mean()"
+)
 
 _GENERIC = frozenset({"iterator_get_next", "batch", "shuffle_batch", "fifo_queue_dequeue", "placeholder", "x", "y"})
 """Names of inputs and labels that say nothing."""
@@ -185,7 +191,7 @@ def _loss_call(loss: Loss) -> str:
 def _own_losses(loss: Loss, outputs: int) -> list[str]:
     """The classes of guessed losses that MindSpore does not have."""
     if loss.name == PROBABILITIES:
-        return [_PROBABILITIES]
+        return [_OF_INDICES if loss.classes else _OF_LABELS]
     if loss.name != MANY:
         return []
     names = [*(f"output_{k}" for k in range(outputs)), *(f"label_{k}" for k in range(outputs))]

@@ -19,6 +19,7 @@ from converter.frontends.keras import saved_file
 from converter.frontends.keras.custom_objects import custom_objects, search_path
 from converter.frontends.keras.network import Network
 from converter.frontends.keras.saved_file import SavedFile
+from converter.frontends.keras.training import training_of
 from converter.frontends.source import Original, Request, Source
 from converter.frontends.tensorflow.graph_source import run_graph, source_of
 from converter.frontends.tensorflow.runtime import quiet_tensorflow, refusals
@@ -54,7 +55,8 @@ def load(request: Request) -> Source:
         frozen = network.frozen()
         kind = f"Keras {saved.version}".rstrip()
         notes = [*network.notes(), *frozen.notes]
-        return source_of(frozen.graph, request, _FRONTEND, kind, ends=frozen.ends, notes=notes)
+        source = source_of(frozen.graph, request, _FRONTEND, kind, ends=frozen.ends, notes=notes)
+        return replace(source, training=training_of(saved.compiled, source))
 
 
 def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,13 @@ class SavedFile:
         path: the file.
         config: the model's configuration, as Keras wrote it.
         version: the version of Keras that wrote it, `3.15.1`; empty if it is not recorded.
+        compiled: its loss and optimizer, as Keras wrote them; empty if it was not compiled.
     """
 
     path: Path
     config: Mapping[str, Any]
     version: str
+    compiled: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def of_keras_2(self) -> bool:
@@ -59,27 +61,30 @@ def read(path: Path) -> SavedFile:
             f"'{path}' is no file of Keras, or is damaged: {' '.join(str(error).split())[:200].rstrip('. ')}. "
             "Save or copy it again."
         ) from error
-    config, version = texts
+    config, version, compiled = texts
     if not config:
         raise ModelLoadingError(
             f"'{path}' holds weights only, not the layers that they belong to. "
             "Save the whole model: model.save('net.keras'), or model.export('folder')."
         )
-    return SavedFile(path, json.loads(config), version)
+    model = json.loads(config)
+    return SavedFile(path, model, version, json.loads(compiled or "{}") or model.get("compile_config") or {})
 
 
-def _archive(path: Path) -> tuple[str, str]:
+def _archive(path: Path) -> tuple[str, str, str]:
     with zipfile.ZipFile(path) as archive:
         metadata = json.loads(archive.read("metadata.json"))
-        return archive.read("config.json").decode(), str(metadata.get("keras_version", ""))
+        return archive.read("config.json").decode(), str(metadata.get("keras_version", "")), ""
 
 
-def _hdf(path: Path) -> tuple[str, str]:
+def _hdf(path: Path) -> tuple[str, str, str]:
     import h5py
 
     with h5py.File(path) as file:
         holder = file if "keras_version" in file.attrs else file.get("model_weights", file)
-        return _text(file.attrs.get("model_config")), _text(holder.attrs.get("keras_version"))
+        texts = (file.attrs.get("model_config"), holder.attrs.get("keras_version"), file.attrs.get("training_config"))
+        config, version, compiled = map(_text, texts)
+        return config, version, compiled
 
 
 def _text(attribute: Any) -> str:

@@ -147,7 +147,10 @@ def check_frozen(graph: GraphDef) -> None:
     """
     for node in graph.node:
         if node.op in _NO_VALUES:
-            raise ModelLoadingError(f"the graph is not frozen: '{node.name}' is a variable without a value. {_FREEZE}")
+            raise ModelLoadingError(
+                f"the graph is not frozen: '{node.name}' is a variable without a value. "
+                f"Name the checkpoint that has it (net.ckpt.meta). Without one: {_FREEZE}"
+            )
 
 
 def output_count(graph: GraphDef, node: NodeDef) -> int:

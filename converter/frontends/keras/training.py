@@ -1,0 +1,119 @@
+"""How a model of Keras was compiled: loss, optimizer and learning rate, as the file records them.
+
+https://keras.io/api/optimizers/, https://keras.io/api/losses/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from converter.frontends.source import Endpoint, Source
+from converter.frontends.training import PROBABILITIES, Clipping, Loss, Optimizer, Schedule, Training
+
+_ALIASES = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "bce": "binary_crossentropy"}
+
+_OPTIMIZERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "Adam": ("Adam", {"beta_1": "beta1", "beta_2": "beta2", "epsilon": "eps"}),
+    "SGD": ("Momentum", {"momentum": "momentum", "nesterov": "use_nesterov"}),
+    "RMSprop": (
+        "RMSProp",
+        {"rho": "decay", "momentum": "momentum", "epsilon": "epsilon", "centered": "centered"},
+    ),
+    "Adagrad": ("Adagrad", {"initial_accumulator_value": "accum"}),
+}
+"""Keras's class → MindSpore's, and the names of hyperparameters."""
+
+_SCHEDULES: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "ExponentialDecay": ("exponential", {"decay_rate": "decay_rate", "staircase": "staircase"}),
+    "InverseTimeDecay": ("inverse_time", {"decay_rate": "decay_rate", "staircase": "staircase"}),
+    "PolynomialDecay": ("polynomial", {"end_learning_rate": "end", "power": "power"}),
+}
+
+
+def training_of(compiled: Mapping[str, Any], source: Source) -> Training | None:
+    """The training that a model was compiled for; None if it was not, or for one that MindSpore has no name for."""
+    recorded = compiled.get("optimizer") or compiled.get("optimizer_config")  # of .keras and of .h5
+    if len(source.outputs) != 1 or not recorded:
+        return None
+    end = source.outputs[0]
+    loss, optimizer = _loss(compiled.get("loss"), end), _optimizer(recorded)
+    if loss is None or optimizer is None:
+        return None
+    label = replace(end, name="label")
+    if loss.classes:
+        shape, example = end.shape and end.shape[:-1], end.example and end.example[:-1]
+        label = replace(label, dtype=np.dtype(np.int32), shape=shape, example=example)
+    return Training(loss, (label,), optimizer, in_graph=False)
+
+
+def _named(item: Any) -> tuple[str, Mapping[str, Any]]:
+    """Name and configuration of what Keras wrote as a string, or as class and configuration."""
+    if isinstance(item, Mapping):
+        config = item.get("config")
+        return str(item.get("class_name", "")), config if isinstance(config, Mapping) else {}
+    return str(item), {}
+
+
+def _loss(item: Any, end: Endpoint) -> Loss | None:
+    name, config = _named(item)
+    if name == "function":
+        name = str(item["config"])
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    logits = bool(config.get("from_logits"))
+    classes = end.shape[-1] if end.shape else 0
+    match _ALIASES.get(name, name):
+        case "mean_squared_error":
+            return Loss("MSELoss")
+        case "mean_absolute_error":
+            return Loss("L1Loss")
+        case "binary_crossentropy":
+            return Loss("BCEWithLogitsLoss" if logits else "BCELoss")
+        case "sparse_categorical_crossentropy" if isinstance(classes, int) and len(end.shape or ()) == 2:
+            return Loss("CrossEntropyLoss" if logits else PROBABILITIES, classes=classes)
+        case "categorical_crossentropy" if len(end.shape or ()) == 2:
+            return Loss("CrossEntropyLoss" if logits else PROBABILITIES)
+    return None
+
+
+def _optimizer(item: Any) -> Optimizer | None:
+    name, config = _named(item)
+    kind, names = _OPTIMIZERS.get(name, ("", {}))
+    rate = _rate(config.get("learning_rate"))
+    if not kind or rate is None or config.get("amsgrad") or config.get("weight_decay"):
+        return None
+    numbers = {ours: config[theirs] for theirs, ours in names.items() if config.get(theirs) not in (None, False)}
+    if kind == "Momentum" and not numbers.get("momentum"):
+        kind, numbers = "SGD", {}
+    return Optimizer(kind, numbers, rate, clipping=_clipping(config))
+
+
+def _rate(item: Any) -> Schedule | None:
+    if isinstance(item, int | float):
+        return Schedule("constant", {"value": float(f"{item:.6g}")})
+    name, config = _named(item)
+    if name == "PiecewiseConstantDecay":
+        return Schedule("piecewise", {"boundaries": config["boundaries"], "values": config["values"]})
+    if name == "CosineDecay" and not config.get("warmup_steps"):
+        initial = config["initial_learning_rate"]
+        numbers = {"initial": initial, "end": config.get("alpha", 0.0) * initial, "decay_steps": config["decay_steps"]}
+        return Schedule("cosine", numbers)
+    kind, names = _SCHEDULES.get(name, ("", {}))
+    if not kind or config.get("cycle"):
+        return None
+    numbers = {ours: config[theirs] for theirs, ours in names.items()}
+    return Schedule(kind, {"initial": config["initial_learning_rate"], "decay_steps": config["decay_steps"], **numbers})
+
+
+def _clipping(config: Mapping[str, Any]) -> Clipping | None:
+    if config.get("global_clipnorm"):
+        return Clipping("global_norm", (float(config["global_clipnorm"]),))
+    if config.get("clipnorm"):
+        return Clipping("norm", (float(config["clipnorm"]),))
+    if config.get("clipvalue"):
+        return Clipping("value", (-float(config["clipvalue"]), float(config["clipvalue"])))
+    return None

@@ -1,0 +1,68 @@
+"""How a model of Keras was compiled, and the training script that is made of it on request."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("keras", reason="the extra 'tensorflow' is not installed")
+
+import keras
+
+import converter
+from converter.frontends import Request, load
+
+
+def model(activation, size=3):
+    inputs = keras.Input((6,), name="features")
+    return keras.Model(inputs, keras.layers.Dense(size, activation, name="scores")(inputs))
+
+
+def adam():
+    rate = keras.optimizers.schedules.ExponentialDecay(0.01, 100, 0.9, staircase=True)
+    return keras.optimizers.Adam(rate, epsilon=1e-5)
+
+
+def sgd():
+    return keras.optimizers.SGD(0.1, 0.9, nesterov=True, global_clipnorm=2.0)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize(
+    ("activation", "loss", "optimizer", "expected"),
+    [
+        ("softmax", "sparse_categorical_crossentropy", adam, ("CrossEntropyOfProbabilities", 3, "Adam", "exponential")),
+        (
+            None,
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            sgd,
+            ("CrossEntropyLoss", 3, "Momentum", "constant"),
+        ),
+        ("sigmoid", "binary_crossentropy", "rmsprop", ("BCELoss", 0, "RMSProp", "constant")),
+        (None, "mse", "adagrad", ("MSELoss", 0, "Adagrad", "constant")),
+    ],
+)
+def test_loss_and_optimizer_are_read(tmp_path, suffix, activation, loss, optimizer, expected):
+    network = model(activation)
+    network.compile(optimizer=optimizer() if callable(optimizer) else optimizer, loss=loss)
+    network.save(tmp_path / f"net{suffix}")
+    training = load(Request(tmp_path / f"net{suffix}")).training
+    found = training.loss.name, training.loss.classes, training.optimizer.name, training.optimizer.rate.kind
+    assert found == expected
+
+
+def test_a_script_is_written_where_it_is_asked_for(tmp_path):
+    network = model(None)
+    network.compile(optimizer=sgd(), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    network.save(tmp_path / "net.keras")
+    converter.convert(tmp_path / "net.keras", output=tmp_path, verify=False)
+    assert not (tmp_path / "train_net.py").exists()
+    converter.convert(tmp_path / "net.keras", output=tmp_path, verify=False, train_script=True)
+    text = (tmp_path / "train_net.py").read_text()
+    assert "nn.SGD(net.trainable_params(), learning_rate=0.1, momentum=0.9, nesterov=True)" in text
+    assert "ops.clip_by_global_norm(gradients, 2.0)" in text
+    assert "loss = nn.CrossEntropyLoss()" in text
+
+
+def test_a_model_that_was_not_compiled_has_none(tmp_path):
+    model(None).save(tmp_path / "net.keras")
+    assert load(Request(tmp_path / "net.keras")).training is None
