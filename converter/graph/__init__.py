@@ -5,6 +5,7 @@ from __future__ import annotations
 from converter.graph.annotations import OPSET, is_folded, refusal_of, varying_axes
 from converter.graph.ends import CutPoint, cut_points
 from converter.graph.external_data import map_external_data
+from converter.graph.inferred_types import infer_proto
 from converter.graph.provenance import merged_nodes_of, operator_of
 from converter.graph.queries import (
     attribute,
@@ -18,7 +19,7 @@ from converter.graph.queries import (
     shape_of,
 )
 from converter.graph.save import save_model
-from converter.graph.shape_inference import infer_proto, without_large_tensors
+from converter.graph.shape_inference import without_large_tensors
 from converter.graph.snapshot import SourceGraph, SourceValue, source_graph
 from converter.graph.traits import Trait, has_trait, operators_with
 from converter.graph.unique_names import UniqueNames

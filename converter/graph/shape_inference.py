@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import onnx
 import onnx_ir as ir
-from google.protobuf.message import EncodeError
 
-from converter.base.memory import at_most
 from converter.graph.annotations import DECLARED, OPSET
+from converter.graph.inferred_types import INVENTED, inferred_types
 from converter.graph.walk import all_graphs, all_nodes, all_values, subgraphs
 
 _SMALL = 1024  # bytes
 _MOST_JOINED = 1 << 16  # elements; shapes are short
 _LONGEST = 1 << 22  # elements of a vector; a waveform has some 10^6
-_MOST_MEMORY = 1 << 30  # bytes that one inference may take
-_INVENTED = re.compile(r"unk__\d+")  # ONNX's name for an unknown dimension
 
 
 def set_declared_shapes_aside(model: ir.Model) -> None:
@@ -102,45 +98,23 @@ def is_small(tensor: ir.TensorProtocol | None) -> bool:
 def forget_invented_dimensions(model: ir.Model) -> None:
     """Remove the names that inference gave to unknown dimensions (`unk__7`)."""
     for value in all_values(model):
-        if value.shape is not None and any(_is_invented(dim) for dim in value.shape):
-            value.shape = ir.Shape(None if _is_invented(dim) else dim for dim in value.shape)
+        if value.shape is not None and any(is_invented(dim) for dim in value.shape):
+            value.shape = ir.Shape(None if is_invented(dim) else dim for dim in value.shape)
 
 
 def _infer(model: ir.Model) -> None:
     with without_large_tensors(model):
         proto = ir.to_proto(model)
     try:
-        proto = infer_proto(proto, follow=not (concatenates_exponentially(model) or _has_long_vectors(model)))
+        inferred = inferred_types(proto, follow=not (concatenates_exponentially(model) or _has_long_vectors(model)))
     except onnx.shape_inference.InferenceError:
         for node in all_nodes(model.graph):
             infer_node(node)
         return
-    inferred = {info.name: info.type for info in _value_infos(proto.graph)}
     for node in all_nodes(model.graph):
         for value in node.outputs:
             if value.name in inferred:
                 _merge(value, inferred[value.name])
-
-
-def infer_proto(model: onnx.ModelProto, *, follow: bool = True) -> onnx.ModelProto:
-    """ONNX's shape inference; `follow` says whether it follows the elements of shapes, if memory allows.
-
-    It takes some 60 bytes for every element of a vector, however long: a Range of 10^12 would fill the machine.
-
-    Raises:
-        InferenceError: it fails.
-    """
-    for data_prop in (True, False) if follow else (False,):
-        try:
-            with at_most(_MOST_MEMORY):
-                return onnx.shape_inference.infer_shapes(
-                    model, check_type=False, strict_mode=False, data_prop=data_prop
-                )
-        except MemoryError:
-            continue
-        except (RuntimeError, ValueError, EncodeError) as error:  # InferenceError is a RuntimeError
-            raise onnx.shape_inference.InferenceError(str(error)) from error
-    raise onnx.shape_inference.InferenceError("the inference takes too much memory")
 
 
 def _has_long_vectors(model: ir.Model) -> bool:
@@ -159,17 +133,6 @@ def concatenates_exponentially(model: ir.Model) -> bool:
             if size > _MOST_JOINED:
                 return True
     return False
-
-
-def _value_infos(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:
-    yield from graph.value_info
-    yield from graph.output
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                yield from _value_infos(attribute.g)
-            for inner in attribute.graphs:
-                yield from _value_infos(inner)
 
 
 def _merge(value: ir.Value, proto: onnx.TypeProto) -> None:
@@ -196,11 +159,12 @@ def _knowledge(dim: int | ir.SymbolicDim) -> int:
         return 3
     if dim.value is None:
         return 0
-    return 1 if _is_invented(dim) else 2
+    return 1 if is_invented(dim) else 2
 
 
-def _is_invented(dim: int | ir.SymbolicDim) -> bool:
-    return isinstance(dim, ir.SymbolicDim) and dim.value is not None and bool(_INVENTED.fullmatch(dim.value))
+def is_invented(dim: int | ir.SymbolicDim) -> bool:
+    """Whether inference gave an unknown dimension this name."""
+    return isinstance(dim, ir.SymbolicDim) and dim.value is not None and bool(INVENTED.fullmatch(dim.value))
 
 
 def _fill_from_declared(model: ir.Model) -> bool:

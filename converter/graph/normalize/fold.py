@@ -18,7 +18,7 @@ from converter.graph.hints.origins import is_fixed
 from converter.graph.queries import count_uses
 from converter.graph.shape_inference import concatenates_exponentially, infer_node, infer_shapes
 from converter.graph.traits import Trait, has_trait
-from converter.graph.unique_names import Memory, named_tensor
+from converter.graph.unique_names import Memory, UniqueNames, named_tensor
 from converter.graph.walk import all_graphs, all_nodes
 
 _MAX_ELEMENTS = 1 << 24  # of a constant whose elements are looked at
@@ -28,6 +28,7 @@ _MAX_GROWTH = 128 << 20  # bytes that folding may add to a model
 _MAX_COMPUTED = 2 << 30  # bytes that folding may compute altogether, kept or not
 _MAX_TURNS = 8  # iterations: newly inferred shapes can allow more folding, once per up-sampling of a detector
 _MOST_ORIGINS = 256  # that onnxscript records for a folded value; unlimited, a billion for a chain of 50,000 nodes
+_MOST_READERS = 256  # of one constant while onnxscript folds: it copies their list for each of them that it folds
 _LITERAL_SIZE = 16  # elements; a larger Constant node is a weight (some exporters write all weights as Constant nodes)
 
 _HIDDEN = "converter.hidden"  # a domain that onnxscript does not know
@@ -48,7 +49,7 @@ def fold_constants(model: ir.Model) -> None:
     rule = _Rule(model)
     for _ in range(_MAX_TURNS):
         _gather_elements(model, rule)
-        with _hidden_from_folder(model), _silent_folder():
+        with _hidden_from_folder(model), _unshared(model, rule), _silent_folder():
             modified = fold_constants_ir(
                 model, input_size_limit=_MAX_ELEMENTS, output_size_limit=_MAX_ELEMENTS, should_fold=rule
             ).modified
@@ -104,6 +105,10 @@ class _Rule:
         self._growth = self._computed = 0
         total = sum(value.const_value.nbytes for value in _initializers(model) if value.const_value is not None)
         self._largest = min(_MAX_BYTES, max(_LEAST_BYTES, total))
+
+    def folds(self, value: ir.Value) -> bool:
+        """Whether nodes that read this constant may be folded."""
+        return value not in self._weights
 
     def __call__(self, node: ir.Node) -> bool:
         inputs = [value for value in node.inputs if value is not None]
@@ -182,6 +187,33 @@ def _hidden_from_folder(model: ir.Model) -> Iterator[None]:
     finally:
         for node in nodes:
             node.domain = ""
+
+
+@contextmanager
+def _unshared(model: ir.Model, rule: _Rule) -> Iterator[None]:
+    """Let no more than `_MOST_READERS` nodes read one constant; the others read copies, which are merged at the end."""
+    shared = [value for value in _initializers(model) if count_uses(value) > _MOST_READERS and rule.folds(value)]
+    names = UniqueNames.of(model) if shared else UniqueNames(())
+    copies: dict[ir.Value, ir.Value] = {}
+    for value in shared:
+        graph, tensor, uses = value.graph, value.const_value, list(value.uses())
+        assert isinstance(graph, ir.Graph)
+        assert tensor is not None
+        for start in range(_MOST_READERS, len(uses), _MOST_READERS):
+            copy = new_initializer(graph, names.fresh(value.name or ""), tensor)
+            copies[copy] = value
+            for use in uses[start : start + _MOST_READERS]:
+                use.node.replace_input_with(use.idx, copy)
+    try:
+        yield
+    finally:
+        for copy, value in copies.items():
+            graph = copy.graph
+            if isinstance(graph, ir.Graph):  # it is still in use
+                graph.initializers.pop(copy.name or "")
+                if value.graph is None:
+                    graph.register_initializer(value)
+                copy.replace_all_uses_with(value, replace_graph_outputs=True)
 
 
 def _must_hide(node: ir.Node, grows: bool) -> bool:

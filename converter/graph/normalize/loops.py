@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import onnx_ir as ir
 
 from converter.base.bounded import bounded
 from converter.graph.annotations import VARYING
-from converter.graph.shape_inference import infer_shapes
+from converter.graph.shape_inference import infer_node, infer_shapes, is_invented
 from converter.graph.traits import Trait, has_trait
 from converter.graph.walk import all_nodes
 
 _MOST_TURNS = 20
-"""Iterations of the inference for each loop-carried value: each one makes at least one more axis or rank unknown."""
+"""Inferences for each loop-carried value: each finds its initial shape, or makes an axis or rank of it unknown."""
 _OURS = 10**6
 """Our names for dimensions have the form of those that ONNX's inference invents, with larger numbers."""
 
@@ -34,38 +34,89 @@ def infer_loop_shapes(model: ir.Model) -> None:
     An axis that the body changes is dynamic, and recorded (`varying_axes`). Where the shape of a body's result is
     unknown, the shape that the file declares is used.
     """
-    loops = [node for node in all_nodes(model.graph) if has_trait(node, Trait.LOOP)]
-    carried = [item for node in loops for item in _carried(node)]
-    inferred = {value: value.shape for node in all_nodes(model.graph) for value in node.outputs}
-    declared = {item: item.formal.shape for item in carried}
-    starts: dict[_Carried, ir.Shape] = {}
-    shapes: dict[_Carried, ir.Shape | None] = {}
-    for _ in bounded(1 + _MOST_TURNS * len(carried), "infer the shapes in loops") if loops else ():
-        for _ in bounded(2 + len(carried), "infer the shapes that loops start with"):
-            fresh = {
-                item: _named(shape, number)
-                for number, item in enumerate(carried)
-                if item not in starts and (shape := item.initial.shape) is not None
-            }
-            starts |= fresh
-            shapes |= fresh
-            for item, shape in shapes.items():
-                item.formal.type = item.formal.type or item.initial.type
-                item.formal.shape = item.final.shape = declared[item] if shape is None else shape
-            for node in loops:
+    loops = {node: list(_carried(node)) for node in all_nodes(model.graph) if has_trait(node, Trait.LOOP)}
+    if loops:
+        _Inference(model, loops).run()
+
+
+class _Inference:
+    """The shapes of all loop-carried values of a model.
+
+    `_starts` are those before the first iteration, `_shapes` those in every iteration, None for an axis that changes.
+    """
+
+    def __init__(self, model: ir.Model, loops: dict[ir.Node, list[_Carried]]) -> None:
+        self._model = model
+        self._loops = loops
+        self._numbers = {item: number for number, item in enumerate(item for each in loops.values() for item in each)}
+        self._declared = {item: item.formal.shape for item in self._numbers}
+        self._starts: dict[_Carried, ir.Shape] = {}
+        self._shapes: dict[_Carried, ir.Shape | None] = {}
+
+    def run(self) -> None:
+        """Infer all shapes again, until every loop starts with the shapes that it was given and keeps them."""
+        inferred = {value: value.shape for node in all_nodes(self._model.graph) for value in node.outputs}
+        for _ in bounded(1 + _MOST_TURNS * len(self._numbers), "infer the shapes in loops"):
+            self._advance()
+            infer_shapes(self._model)
+            begun = [item for item in self._numbers if self._begin(item)]
+            common = {item: _common(shape, item.result.shape) for item, shape in self._shapes.items()}
+            if not begun and common == self._shapes:
+                break
+            self._shapes = self._shapes if begun else common  # results of other starts say nothing
+            for value, known in inferred.items():
+                value.shape = known
+        for item, shape in self._shapes.items():
+            pairs = enumerate(zip(self._starts[item], shape or (), strict=shape is not None))
+            item.formal.meta[VARYING] = tuple(axis for axis, (first, later) in pairs if first != later)
+
+    def _advance(self) -> None:
+        """Set the shapes of loop-carried values, and those that follow from them, so that later loops know theirs.
+
+        The inference of the whole model finds more, but nothing behind a loop whose own shapes it does not know: for a
+        chain of loops it would run once for each.
+        """
+        for node in all_nodes(self._model.graph):
+            if node in self._loops:
                 _set_others(node)
-            infer_shapes(model)
-            if not fresh:
-                break  # else the initial shapes of an inner loop may have become known
-        common = {item: _common(shape, item.result.shape) for item, shape in shapes.items()}
-        if common == shapes:
-            break
-        shapes = common
-        for value, known in inferred.items():
-            value.shape = known
-    for item, shape in shapes.items():
-        pairs = enumerate(zip(starts[item], shape or (), strict=shape is not None))
-        item.formal.meta[VARYING] = tuple(axis for axis, (first, later) in pairs if first != later)
+                for item in self._loops[node]:
+                    self._begin(item)
+                    self._set(item)
+            elif any(value.shape is None for value in node.outputs):
+                unknown = [value for value in node.outputs if value.shape is None]
+                infer_node(node)
+                for value in unknown:
+                    if value.shape is not None and any(_is_unknown(dim) for dim in value.shape):
+                        value.shape = None
+
+    def _begin(self, item: _Carried) -> bool:
+        """Note the shape that a value starts with; return whether it is new, or less is known of it than before.
+
+        The shape is that of the result of an earlier loop, of which an axis may turn out to change.
+        """
+        number, shape = self._numbers[item], item.initial.shape
+        if shape is None:
+            return False
+        if item not in self._starts:
+            self._starts[item] = self._shapes[item] = _named(shape, number)
+            return True
+        start, known = self._starts[item], self._shapes[item]
+        if len(shape) != len(start):
+            return False
+        lost = [not is_invented(old) and old != new for old, new in zip(start, shape, strict=True)]
+        if any(lost):
+            fresh = _named(shape, number)
+            self._starts[item] = _replaced(start, lost, fresh)
+            self._shapes[item] = None if known is None else _replaced(known, lost, fresh)
+        return any(lost)
+
+    def _set(self, item: _Carried) -> None:
+        if item not in self._starts:
+            return
+        shape, declared = self._shapes[item], self._declared[item]
+        item.formal.type = item.formal.type or item.initial.type
+        item.formal.shape = declared if shape is None else shape
+        item.final.shape = declared if shape is None else _named(shape, self._numbers[item] + len(self._numbers))
 
 
 def _carried(node: ir.Node) -> Iterator[_Carried]:
@@ -98,9 +149,18 @@ def _set_others(node: ir.Node) -> None:
 def _named(shape: ir.Shape, number: int) -> ir.Shape:
     """Name the unknown extents, so that inference shows whether an iteration keeps them."""
     return ir.Shape(
-        f"unk__{_OURS + 100 * number + axis}" if isinstance(dim, ir.SymbolicDim) and dim.value is None else dim
-        for axis, dim in enumerate(shape)
+        f"unk__{_OURS + 100 * number + axis}" if _is_unknown(dim) else dim for axis, dim in enumerate(shape)
     )
+
+
+def _replaced(shape: ir.Shape, places: Sequence[bool], other: ir.Shape) -> ir.Shape:
+    """A shape with some extents from another one, except those that are None."""
+    dims = zip(shape, places, other, strict=True)
+    return ir.Shape(new if replaced and not _is_unknown(old) else old for old, replaced, new in dims)
+
+
+def _is_unknown(dim: int | ir.SymbolicDim) -> bool:
+    return isinstance(dim, ir.SymbolicDim) and dim.value is None
 
 
 def _common(one: ir.Shape | None, other: ir.Shape | None) -> ir.Shape | None:
