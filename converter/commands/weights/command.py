@@ -232,6 +232,8 @@ def _print_exported(options: argparse.Namespace, done: Exported) -> None:
         lines.append(("Shared", f"{words.count(len(pairs), 'tensor')}: {words.some(pairs)}"))
     if done.merged:
         lines.append(("Added", f"to the first bias, since the source has one bias: {words.some(done.merged)}"))
+    if done.computed:
+        lines.append(("Left out", f"made by an exporter, no weights of the source: {words.some(done.computed)}"))
     if done.unused:
         lines.append(("Not used", f"{words.count(len(done.unused), 'parameter')}: {words.some(done.unused)}"))
     for label, text in (*lines, ("Written", str(options.output))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from converter.commands.weights.placing import placed
 from converter.errors import WeightMatchError
 from converter.weights import Inverted, NotInvertibleError, inverted, mapping_file, readers, writers
 
+_COMPUTED = re.compile(r"val_\d+|onnx::\w+|/.*|const_fold_opt__\d+")
+"""What the exporters of PyTorch and TensorFlow call a constant that they computed."""
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -24,6 +28,7 @@ class Exported:
         kept: the tensors that were taken from the base, because the weight map does not name them.
         tied: those among them that share their values with a tensor of the map, with that tensor.
         merged: second biases that were added to the first, because the source has one bias.
+        computed: tensors of the map that are left out: an exporter made them, and the source has none of their names.
         unused: the parameters of the checkpoint that the weight map does not name.
     """
 
@@ -31,6 +36,7 @@ class Exported:
     kept: tuple[str, ...]
     tied: tuple[tuple[str, str], ...]
     merged: tuple[str, ...]
+    computed: tuple[str, ...]
     unused: tuple[str, ...]
 
 
@@ -66,12 +72,25 @@ def export(
         arrays = _computed(found, what, stages)
         kept = {name: tensor.load() for name, tensor in others.items() if name not in arrays}
         tied = _tied(kept, arrays, others)
+        computed = tuple(name for name in arrays if name not in others and _is_computed(name, framework, bool(others)))
+        strange = [name for name in arrays if others and name not in (*others, *computed)]
+        _refuse([f"'{base}' has no '{name}'" for name in strange], what)
     with stages.stage("write"), placed(output) as waiting:
         values = arrays | kept | {name: arrays[other] for name, other in tied.items()}
-        writers.write(framework, {name: values[name] for name in dict.fromkeys((*others, *values))}, waiting)
+        names = [name for name in dict.fromkeys((*others, *values)) if name not in computed]
+        writers.write(framework, {name: values[name] for name in names}, waiting)
     named = {entry.converted.name for entry in entries}
     unused = tuple(name for name in parameters if name not in named)
-    return Exported(len(arrays), tuple(kept), tuple(tied.items()), found.merged, unused)
+    made = len(arrays) - len(computed)
+    return Exported(made, tuple(kept), tuple(tied.items()), found.merged, computed, unused)
+
+
+def _is_computed(name: str, framework: str, has_base: bool) -> bool:
+    """Whether a tensor of the map has the name of one that an exporter computed, such as a mask.
+
+    PyTorch loads nothing of such a name; for the others it is left out only where the base lacks it.
+    """
+    return (has_base or framework == "torch") and _COMPUTED.fullmatch(name) is not None
 
 
 def _misfits(entries: Sequence[Entry], parameters: Mapping[str, LazyTensor]) -> list[str]:

@@ -87,6 +87,38 @@ def test_a_shared_weight_of_the_base_gets_the_new_values(tmp_path, monkeypatch, 
     assert "Shared     1 tensor: head.weight (that of embed.weight)\n" in capfd.readouterr().out
 
 
+@pytest.mark.parametrize("base", [[], ["--base", "base.npz"]])
+def test_what_an_exporter_computed_is_left_out(tmp_path, monkeypatch, capfd, base):
+    monkeypatch.chdir(tmp_path)
+    array = np.arange(4, dtype=np.float32)
+    np.savez("base.npz", weight=array)
+    entries = [
+        {
+            "converted_weight": {"name": name, "shape": [4], "data_type": "Float32"},
+            "source_weight": {"name": name, "shape": [4], "data_type": "float32"},
+        }
+        for name in ("weight", "val_85")
+    ]
+    Path("map.json").write_text(json.dumps({"net": entries}))
+    save({"weight": array, "val_85": array}, tmp_path / "net.ckpt")
+    assert export("net.ckpt", "map.json", "torch", "back.pth", *base) == 0
+    assert list(bits(Path("back.pth"))) == ["weight"]
+    out = capfd.readouterr().out
+    assert "Made       1 tensor of net.ckpt\n" in out
+    assert "Left out   made by an exporter, no weights of the source: val_85\n" in out
+
+
+def test_a_base_of_another_network(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, whole=np.ones(4), half=np.ones(2))
+    entries = json.loads(Path("map.json").read_text())["net"][:1]
+    Path("map.json").write_text(json.dumps({"net": entries}))
+    np.savez("base.npz", other=np.ones(4))
+    assert export("net.ckpt", "map.json", "tensorflow", "back.npz", "--base", "base.npz") == 1
+    assert "'base.npz' has no 'w'" in capfd.readouterr().err
+    assert not Path("back.npz").exists()
+
+
 # TensorFlow
 
 
