@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 import onnx
 import torch
 
-from converter.errors import TorchExportError
+from converter.errors import BadParamError, TorchExportError
 from converter.frontends.pytorch.inputs import Input, example
 from converter.frontends.pytorch.lines import place_of, reason_of
 from converter.frontends.pytorch.loading import SEED, Loaded
@@ -28,6 +29,10 @@ from converter.frontends.pytorch.spec import MODEL, Exported
 _LOG = logging.getLogger(__name__)
 _TOLERANCE = 1e-2
 """Relative to the largest number: a branch that the older exporter left out makes a larger difference."""
+_FIXED = re.compile(r"static shape of (\d+) for dimension inputs\['(\w+)'\]\.shape\[(\d+)\]")
+"""How torch says that an extent which should be free is not."""
+_SIDE = 32
+"""Pixels by which the sides of an image grow: many networks halve them five times."""
 _OPSET = 18
 """The newest that the older exporter is made for."""
 
@@ -39,6 +44,7 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
 
     Raises:
         TorchExportError: no exporter takes the module, or the older one writes another network.
+        BadParamError: the module fixes an extent that `--shape` leaves free.
     """
     values = {each.name: each.value for each in inputs}
     result = loaded.run(values)
@@ -52,6 +58,7 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
     refusal = None
     if not loaded.scripted:
         refusal = _refused(lambda: _current(loaded, inputs, outputs, file))
+        _check_free(inputs, refusal, label)
     if loaded.scripted or refusal is not None:
         if loaded.program is not None:
             raise _error(label, refusal)
@@ -86,6 +93,21 @@ def _refused(attempt: Callable[[], None]) -> Exception | None:
         _LOG.info("an exporter refused the module", exc_info=error)
         return error
     return None
+
+
+def _check_free(inputs: Sequence[Input], refusal: Exception | None, label: str) -> None:
+    """Check that the module was not refused for an extent that it fixes: the older exporter would fix it silently.
+
+    Raises:
+        BadParamError: it was.
+    """
+    names = {each.name: each for each in inputs}
+    for extent, name, axis in _FIXED.findall(f"{refusal}"):
+        if name in names and isinstance(dim := names[name].shape[int(axis)], str):
+            raise BadParamError(
+                f"'{label}' computes with the extent {extent} of axis {axis} of '{name}', which --shape leaves free "
+                f"('{dim}'). Give the number."
+            )
 
 
 def _current(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path) -> None:
@@ -175,17 +197,21 @@ def _compare(loaded: Loaded, inputs: Sequence[Input], file: Path, label: str, re
 
 
 def _other_inputs(inputs: Sequence[Input]) -> Iterator[dict[str, torch.Tensor]]:
-    """Inputs of another length of the first axis where that is free, of another sign, larger, and all zero."""
-    longer = {each.name: example(_longer(each), each.value.dtype, SEED + 1) for each in inputs}
-    yield longer
+    """Inputs with other free extents, a longer first axis, another sign, larger numbers, zeros."""
+    for axes in (None, 1):
+        yield {each.name: example(_longer(each, axes), each.value.dtype, SEED + 1) for each in inputs}
     plain = {each.name: each.value for each in inputs}
     for factor in (-1, 30, 0):
         yield {name: value * factor if value.is_floating_point() else value for name, value in plain.items()}
 
 
-def _longer(each: Input) -> tuple[int, ...]:
-    first, *rest = each.value.shape or (0,)
-    return tuple(each.value.shape) if isinstance((*each.shape, 0)[0], int) else (first + 1, *rest)
+def _longer(each: Input, axes: int | None) -> tuple[int, ...]:
+    """The extents, larger where they are free and among the first axes: by 1, the sides of an image by 32."""
+    step = _SIDE if len(each.shape) == 4 else 1
+    return tuple(
+        extent + (step if axis > 1 else 1) if isinstance(dim, str) and axis in range(len(each.shape))[:axes] else extent
+        for axis, (dim, extent) in enumerate(zip(each.shape, each.value.shape, strict=True))
+    )
 
 
 def _close(found: np.ndarray, expected: np.ndarray) -> bool:
