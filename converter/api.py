@@ -18,6 +18,7 @@ from converter.base.graph_mode import FILES, FILES_AND_ONNX, INSPECTION_FILES, O
 from converter.base.output import FileSet, Output
 from converter.base.relaxed_gc import relaxed_gc
 from converter.base.stages import Observer, Stages
+from converter.errors import ConverterError
 from converter.frontends import Request, Source, module_name, write_model
 from converter.graph import cut_points, source_graph
 from converter.graph.fusions import fuse_operators
@@ -129,7 +130,11 @@ def _with_training(
         return source
     loss = None
     if trained.loss.source is not None:
-        loss = translate_source(trained.loss.source, rows, "Loss").program
+        try:
+            loss = translate_source(trained.loss.source, rows, "Loss").program
+        except ConverterError as error:  # the network is translated all the same
+            note = f"No training script is written: its loss could not be translated ({error.message})."
+            return replace(source, notes=(*source.notes, note))
     script = training.training_script(name, source, translation, trained, loss)
     out.script(f"train_{name}.py", script.text)
     if script.state:

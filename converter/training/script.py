@@ -51,7 +51,8 @@ class TrainingScript:
 
     Attributes:
         text: the module.
-        state: the state of the optimizer to go on with, as parameters of MindSpore's optimizer; empty without any.
+        state: the state of the optimizer to go on with, as parameters of MindSpore's optimizer, and the tables of the
+            loss; empty without any.
         notes: for the user, one sentence each.
     """
 
@@ -87,6 +88,7 @@ def training_script(
     optimizer = training.optimizer
     trained = [w for w in weights if optimizer.trained is None or w.source in optimizer.trained]
     state = _state(optimizer, trained)
+    tables = _tables(loss)
     decay = decay_of({w.name: optimizer.decays.get(w.source, 0.0) for w in trained})
     columns = _columns(source.inputs, training.labels)
     batched = samples.have_batches((*source.inputs, *training.labels))
@@ -126,13 +128,29 @@ def training_script(
             for k, end in enumerate((*source.inputs, *training.labels))
         ],
         "batched": batched,
-        "loss": "Loss()" if loss is not None else _loss_call(training.loss),
-        "state": f"train_{name}.ckpt" if state else "",
+        "loss": _loss_call(training.loss) if loss is None else "make_loss()" if tables else "Loss()",
+        "loss_tables": bool(tables),
+        "state": f"train_{name}.ckpt",
+        "optimizer_state": bool(state),
         "step": optimizer.step,
     }
     code = "nn.Cell\nms.value_and_grad\nnp.random\ndataset.GeneratorDataset\n" + "\n".join(context["clipping"])
     text = write_module("train.py.jinja", definitions, _docstring(name, source, training), code, **context)
-    return TrainingScript(text, state, training.notes)
+    return TrainingScript(text, (*state, *tables), (*training.notes, *_stubs(loss)))
+
+
+def _tables(loss: Program | None) -> tuple[LazyTensor, ...]:
+    """The large constants of a translated loss."""
+    parameters = loss.parameters() if loss is not None else ()
+    return tuple(
+        LazyTensor(TensorSpec(f"loss.{name}", weight.shape, weight.dtype), weight.array) for name, weight in parameters
+    )
+
+
+def _stubs(loss: Program | None) -> list[str]:
+    """A sentence on what in the loss could not be translated."""
+    names = [record.name for record in (loss.records if loss is not None else ()) if not record.converted]
+    return [f"The loss has stubs to be written by hand: {', '.join(names)}."] if names else []
 
 
 def _for_mindspore(optimizer: Optimizer) -> Optimizer:

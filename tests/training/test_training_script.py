@@ -163,3 +163,29 @@ def test_the_script_leaves_the_weights_of_the_source(trained, script, steps, tol
         np.testing.assert_allclose(parameters[name], source, rtol=0, atol=tolerance, err_msg=name)
     moved = max(np.abs(value - before[name].asnumpy()).max() for name, value in parameters.items())
     assert moved > 3 * tolerance
+
+
+def test_tables_of_the_loss_are_loaded(tmp_path, monkeypatch):
+    """Weights of twenty classes are too many for a literal."""
+    import mindspore as ms
+
+    with models_tf1.tensorflow_1() as graph:
+        x, labels = v1.placeholder(tf.float32, [None, 6], "x"), v1.placeholder(tf.int32, [None], "labels")
+        logits = models_tf1.dense(x, 20, "scores")
+        losses = v1.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+        table = np.linspace(0.1, 2, 20).astype(np.float32)
+        loss = tf.reduce_mean(losses * tf.gather(tf.constant(table), labels), name="weighted")
+        op = v1.train.GradientDescentOptimizer(0.1).minimize(loss, name="train")
+        feeds = {x: np.ones((4, 6)), labels: [3, 19, 0, 7]}
+        prefix = models_tf1.save(graph, tmp_path, op, feeds, steps=1)
+    converter.convert(prefix.with_name("net.ckpt.meta"), output=tmp_path, verify=False)
+    with tf.Graph().as_default(), v1.Session() as session:
+        v1.train.import_meta_graph(f"{prefix}.meta").restore(session, str(prefix))
+        expected = session.run("weighted:0", {"x:0": np.ones((4, 6)), "labels:0": [3, 19, 0, 7]})
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("net_ckpt", "train_net_ckpt"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    script = importlib.import_module("train_net_ckpt")
+    scores = script.load_network()(ms.Tensor(np.ones((4, 6), np.float32)))
+    found = script.make_loss()(scores, ms.Tensor(np.array([3, 19, 0, 7], np.int32)))
+    np.testing.assert_allclose(found.asnumpy(), expected, 1e-5)

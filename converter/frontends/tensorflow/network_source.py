@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 
 from converter.base.weight_steps import SOURCE
-from converter.errors import ParamMissingError
+from converter.errors import ParamMissingError, describe_unexpected
 from converter.frontends.endpoints import listed
 from converter.frontends.source import Original, Request, Source
 from converter.frontends.tensorflow import graph_source
@@ -47,7 +47,10 @@ def source_of(network: Network, request: Request, frontend: str, kind: str, file
     _set_momenta(source.model.graph, network.momenta)
     options = {**source.original.options, _SWITCHES: network.switches, _TRAINS: network.trains}
     original = replace(source.original, options=options)
-    trained, reasons = training_of(network, source, whole)
+    try:
+        trained, reasons = training_of(network, source, whole)
+    except Exception as error:  # graphs of ten years; the network is translated all the same
+        trained, reasons = None, [f"The training in the graph could not be read ({describe_unexpected(error)})."]
     notes = (*_choice(network, request, source), *_set(network), *network.notes, *source.notes, *reasons)
     return replace(source, original=original, notes=notes, training=trained)
 

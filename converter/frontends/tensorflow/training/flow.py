@@ -30,6 +30,9 @@ _EFFECTS = re.compile(
 _GRADIENTS = re.compile(r"(?:.*/)?gradients(?:_\d+)?/")
 _SEED = re.compile(r"(.*/|)grad_ys_\d+")
 
+_MOST_CONSTANTS = 50
+"""The most nodes that compute a constant beside a weight."""
+
 _SHAPES = ("Shape", "ShapeN", "Size", "Rank")
 
 
@@ -102,11 +105,18 @@ class Flow:
                     waiting.append(reader)
         return frozenset(found)
 
-    def _is_constant(self, name: str, steps: int = 20) -> bool:
-        node = self.nodes.get(name)
-        if node is None or not steps or node.op in graphs.VARIABLES or node.op in graphs.FEEDS:
-            return False
-        return all(self._is_constant(source, steps - 1) for source, _ in graphs.data_inputs(node))
+    def _is_constant(self, name: str) -> bool:
+        """Whether a node is computed from constants by few others."""
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            node = self.nodes.get(waiting.pop())
+            if node is None or node.op in graphs.VARIABLES or node.op in graphs.FEEDS or len(found) > _MOST_CONSTANTS:
+                return False
+            if node.name not in found:
+                found.add(node.name)
+                waiting += [source for source, _ in graphs.data_inputs(node)]
+        return True
 
     def reached(self, tensors: Iterable[Tensor], within: Collection[str] | None = None) -> set[str]:
         """The forward nodes that depend on the values of these tensors; a tensor's shape is not its value."""
