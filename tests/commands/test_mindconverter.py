@@ -235,6 +235,7 @@ def test_options_reach_the_conversion(converted, capfd):
             "verify": True,
             "verify_inputs": "x.npz",
             "keep_onnx": False,
+            "train_script": False,
             "dump_stages": None,
             "observer": None,
             "options": dict.fromkeys(frontends.options(), None) | {"trust": False},
