@@ -18,9 +18,9 @@ from converter.base.graph_mode import FILES, FILES_AND_ONNX, INSPECTION_FILES, O
 from converter.base.output import FileSet, Output
 from converter.base.relaxed_gc import relaxed_gc
 from converter.base.stages import Observer, Stages
-from converter.errors import ConverterError
+from converter.errors import ConverterError, describe_unexpected
 from converter.frontends import Request, Source, module_name, write_model
-from converter.graph import cut_points, source_graph
+from converter.graph import cut_points, notes_on, source_graph
 from converter.graph.fusions import fuse_operators
 from converter.graph.normalize import normalize
 from converter.lowering import StageDump, Tables, Translation, translate
@@ -93,6 +93,7 @@ def convert(
         if keep_onnx:
             out.model(f"{name}.onnx", partial(write_model, graph, source))
         translation = translate_graph(graph, source, rows, name, checkpoint_format, stages, dump)
+        source = replace(source, notes=(*source.notes, *translation.notes))
         script = out.script(f"{name}.py", translation.script.text)
         with stages.stage("checkpoint"):
             weights = None
@@ -170,7 +171,7 @@ def inspect(model_file: str | Path | Any = None, inputs: Any = None, **arguments
         before, points, kinds = source_graph(graph), cut_points(graph), kinds_of(graph)
         outputs = inferred_outputs(source, graph.graph)
         with stages.stage("fuse operators"):
-            fuse_operators(graph, rows.fused)
+            graph = fuse_operators(graph, rows.fused, partial(normalized, source, rows))
         with stages.stage("translate"):
             program = translate(graph, rows, stages.each)
         with stages.stage("report"):
@@ -262,19 +263,25 @@ def translate_graph(
     stages, dump = stages or Stages(STAGES), dump or StageDump(None)
     before = source_graph(graph)
     with stages.stage("fuse operators"):
-        fuse_operators(graph, rows.fused)
+        graph = fuse_operators(graph, rows.fused, partial(normalized, source, rows))
+    notes = notes_on(graph)
     dump.graph("fuse operators", graph)
     with stages.stage("translate"):
         flat = translate(graph, rows, stages.each)
     dump.program("translate", flat)
     with stages.stage("structure"):
-        program = eliminate_dead_code(structure(flat))
+        try:
+            program = structure(flat)
+        except Exception as error:
+            program, reason = translate(graph, rows), describe_unexpected(error)
+            notes += (f"The search for repeated blocks failed ({reason}): the script has one class. Please report it.",)
+        program = eliminate_dead_code(program)
     dump.program("structure", program)
     kind = checkpoint.format_for(program, checkpoint_format)
     file = f"{name}.{kind}" if any(program.parameters()) else None
     with stages.stage("emit"):
         script = emit(program, docstring_of(source, graph.graph, name, file))
-    return Translation(before, graph, program, script, file)
+    return Translation(before, graph, program, script, file, notes)
 
 
 def _path(given: str | Path | None) -> Path | None:

@@ -101,7 +101,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Prepare]] = {
     "OnnxModelSaveError": (TWO_INPUTS, ONNX, full("job.json")),
     "GeneratorError": (TWO_INPUTS, ONNX, odd(api, "translate")),
     "OperatorMapError": (TWO_INPUTS, (*ONNX, "--operator_map", "missing.py"), nothing),
-    "SubGraphSearchingError": (TWO_INPUTS, ONNX, odd(api, "structure")),
+    "SubGraphSearchingError": (TWO_INPUTS, ONNX, odd(api, "eliminate_dead_code")),
 }
 ELSEWHERE = {
     "SourceRunError": "ends no command: see test_a_source_that_does_not_run",

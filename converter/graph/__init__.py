@@ -6,6 +6,7 @@ from converter.graph.annotations import OPSET, is_folded, refusal_of, varying_ax
 from converter.graph.ends import CutPoint, cut_points
 from converter.graph.external_data import map_external_data
 from converter.graph.inferred_types import infer_proto
+from converter.graph.passes import notes_on
 from converter.graph.provenance import merged_nodes_of, operator_of
 from converter.graph.queries import (
     attribute,
@@ -45,6 +46,7 @@ __all__ = [
     "is_internal",
     "map_external_data",
     "merged_nodes_of",
+    "notes_on",
     "number_of",
     "numbers_of",
     "operator_of",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from converter.base.stages import Each
+from converter.errors import ConverterError, SubGraphSearchingError, describe_unexpected
 
 
 class Property(enum.Enum):
@@ -38,6 +39,7 @@ class Pass:
         requires: the properties that must hold before it.
         ensures: the properties that hold after it.
         breaks: the properties that may no longer hold after it.
+        needed: whether nothing can be translated without it; any other pass that raises is left out.
     """
 
     name: str
@@ -45,6 +47,21 @@ class Pass:
     requires: Collection[Property] = ()
     ensures: Collection[Property] = ()
     breaks: Collection[Property] = ()
+    needed: bool = False
+
+
+class PassError(Exception):
+    """A pass raised that can be left out; the error that it raised is the cause.
+
+    Attributes:
+        name: the pass.
+        reason: the error, on one line.
+    """
+
+    def __init__(self, name: str, cause: Exception) -> None:
+        super().__init__(f"in the pass '{name}'")
+        self.name = name
+        self.reason = describe_unexpected(cause)
 
 
 class Pipeline:
@@ -59,7 +76,7 @@ class Pipeline:
     """
 
     def __init__(self, passes: Sequence[Pass], given: Collection[Property] = ()) -> None:
-        self.passes = tuple(passes)
+        self.passes, self._given = tuple(passes), frozenset(given)
         held = set(given)
         for each in self.passes:
             if missing := [item.value for item in each.requires if item not in held]:
@@ -68,11 +85,58 @@ class Pipeline:
         self.ensures = frozenset(held)
         """The properties that hold after the last pass."""
 
+    def without(self, names: Collection[str]) -> Pipeline:
+        """These passes but for some, and for those that require what only these ensure."""
+        if not names:
+            return self
+        kept, held = [], set(self._given)
+        for each in self.passes:
+            if each.needed or (each.name not in names and held.issuperset(each.requires)):
+                kept.append(each)
+                held = (held - {*each.breaks}) | {*each.ensures}
+        return Pipeline(kept, self._given)
+
     def run(self, model: ir.Model, each: Each = iter) -> None:
-        """Run all passes; an error gets a note that names its pass. `each` iterates over the passes."""
+        """Run all passes; `each` iterates over them. An error of a pass that is needed gets a note that names it.
+
+        Raises:
+            PassError: a pass that is not needed raised; the model may be changed in part.
+            ConverterError: a pass found the model to be invalid.
+        """
         for item in each(self.passes):
             try:
                 item.run(model)
+            except SubGraphSearchingError as error:
+                raise PassError(item.name, error) from error
             except Exception as error:
-                error.add_note(f"in the pass '{item.name}'")
+                if item.needed or isinstance(error, ConverterError):
+                    error.add_note(f"in the pass '{item.name}'")
+                    raise
+                raise PassError(item.name, error) from error
+
+
+def notes_on(model: ir.Model) -> tuple[str, ...]:
+    """A sentence for every pass that was left out, because it raised."""
+    return tuple(
+        f"The pass '{name}' failed ({reason}) and was left out: the script may be longer without it. Please report it."
+        for name, reason in model.meta.get(_LEFT_OUT, {}).items()
+    )
+
+
+def run_passes(make: Callable[[], ir.Model], pipeline: Pipeline, each: Each = iter) -> ir.Model:
+    """Run passes on a model that `make` makes; when one raises, on another one that it makes, without this pass."""
+    left_out: dict[str, str] = {}
+    while True:
+        model = make()
+        try:
+            pipeline.without(left_out).run(model, each)
+        except PassError as failure:
+            if failure.name in left_out:
                 raise
+            left_out[failure.name] = failure.reason
+        else:
+            model.meta[_LEFT_OUT] = {**model.meta.get(_LEFT_OUT, {}), **left_out}
+            return model
+
+
+_LEFT_OUT = "left out"

@@ -16,7 +16,8 @@ class Translation:
     """A model as a program and as a script, nothing written yet.
 
     `graph` is the normalised graph, `source_graph` the same as plain data, before patterns were recognised in it.
-    `checkpoint` is the checkpoint's file name; None when the network has no parameters.
+    `checkpoint` is the checkpoint's file name; None when the network has no parameters. `notes` name what failed on the
+    way and was left out.
     """
 
     source_graph: SourceGraph
@@ -24,3 +25,4 @@ class Translation:
     program: Program
     script: Script
     checkpoint: str | None
+    notes: tuple[str, ...] = ()

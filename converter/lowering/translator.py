@@ -11,6 +11,7 @@ import functools
 import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -105,11 +106,11 @@ class Translator:
         twins = [Record(*absorbed) for absorbed in merged_nodes_of(node)]
         self.records += [record, *twins] if record.operator else []  # a fusion may add nodes that the source lacks
         self._twins += [(twin, record) for twin in twins]
-        if self._defer_shape_arithmetic(node):
-            self._deferred[node] = record
-            return
         statements, members, records = len(self.block.statements), len(self.members), len(self.records)
         try:
+            if self._defer_shape_arithmetic(node):
+                self._deferred[node] = record
+                return
             self._write(node, self._result(node), record)
             record.composed = _is_composed(self.block.statements[statements:])
         except Exception as error:
@@ -148,7 +149,7 @@ class Translator:
             record.anchor = statement
             return
         items = result if isinstance(result, tuple) else (result,)
-        for i, (item, output) in enumerate(zip(items, node.outputs, strict=False)):  # the last outputs may be left out
+        for i, (item, output) in enumerate(zip_longest(items[: len(node.outputs)], node.outputs)):
             if item is None:
                 if output.uses() or output.is_graph_output():
                     raise Unsupported(f"its output {i} ({output.name}) has no counterpart")

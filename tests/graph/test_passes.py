@@ -146,7 +146,7 @@ def test_an_error_names_its_pass() -> None:
     def stumble(model: ir.Model) -> None:
         raise KeyError(f"odd {model.graph.name}")
 
-    passes = Pipeline([Pass("print", print), Pass("fold constants", stumble)])
+    passes = Pipeline([Pass("print", print), Pass("fold constants", stumble, needed=True)])
     graph = ir.from_proto(parse("g (float[2] x) => (float[2] y) { y = Neg(x) }", 20))
     with pytest.raises(GraphInitError) as caught, Stages(STAGES).stage("normalize"):
         passes.run(graph)

@@ -28,7 +28,7 @@ def test_what_comes_before_a_failure_is_written(tmp_path, monkeypatch):
     def fail(program):
         raise ValueError("odd")
 
-    monkeypatch.setattr(api, "structure", fail)
+    monkeypatch.setattr(api, "eliminate_dead_code", fail)
     with pytest.raises(SubGraphSearchingError):
         convert(MNIST, output=tmp_path, verify=False, dump_stages=tmp_path / "stages")
     assert (tmp_path / "stages" / "4_translate.txt").exists()

@@ -8,8 +8,9 @@ values and weights, gets the scope of the nodes that it replaces, and records th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 import onnx_ir as ir
 
@@ -48,7 +49,7 @@ from converter.graph.fusions.shuffles import known_shape, regrouped, shapes_of_b
 from converter.graph.fusions.trace import Trace
 from converter.graph.fusions.views import FAR, names_all
 from converter.graph.normalize import normalization
-from converter.graph.passes import Pass, Pipeline, Property
+from converter.graph.passes import Pass, Pipeline, Property, run_passes
 from converter.graph.shape_refinement import refine_shapes
 from converter.graph.unique_names import UniqueNames
 
@@ -113,16 +114,28 @@ PHASES: Mapping[str, Sequence[Step]] = {
 """The phases in order, with the steps that produce operators of ONNX; a `FusedOperator` names its own phase."""
 
 
-def fuse_operators(model: ir.Model, operators: Iterable[FusedOperator] = ()) -> None:
+def fuse_operators(
+    model: ir.Model, operators: Iterable[FusedOperator] = (), again: Callable[[], ir.Model] | None = None
+) -> ir.Model:
     """Replace nodes that an exporter wrote for one operator by that operator, sub-graphs included.
 
     Args:
         model: normalised; it is changed.
         operators: fused operators that ONNX does not have.
+        again: makes the model anew; then a phase that raises is left out (`notes_on`).
+
+    Returns:
+        `model`, or the one that was made in its place.
     """
     context = Context(UniqueNames.of(model))
-    pipeline(context, operators).run(model)
+    passes = pipeline(context, operators)
+    if again is None:
+        passes.run(model)
+    else:
+        models = chain([model], iter(again, None))
+        model = run_passes(lambda: next(models), passes)
     context.log.write()
+    return model
 
 
 def pipeline(context: Context, operators: Iterable[FusedOperator] = ()) -> Pipeline:

@@ -33,7 +33,7 @@ from converter.graph.normalize.read import read_model
 from converter.graph.normalize.simplify import cancel_inverses
 from converter.graph.normalize.trip_counts import infer_trip_counts
 from converter.graph.normalize.upgrade import upgrade
-from converter.graph.passes import Pass, Pipeline, Property
+from converter.graph.passes import Pass, Pipeline, Property, run_passes
 from converter.graph.shape_inference import forget_invented_dimensions, infer_shapes, set_declared_shapes_aside
 from converter.graph.unique_names import name_nodes, name_values
 from converter.graph.walk import all_graphs
@@ -45,12 +45,17 @@ _ONE_LEVEL = {Property.NO_FUNCTIONS, Property.CONSTANTS_ARE_INITIALIZERS}
 
 CANONICAL_FORM = (
     # Unique names. From here on, a replacement of a node or value gets its name and metadata.
-    Pass("name nodes", name_nodes, ensures={Property.UNIQUE_NODE_NAMES}),
-    Pass("name values", name_values, ensures={Property.UNIQUE_VALUE_NAMES}),
+    Pass("name nodes", name_nodes, ensures={Property.UNIQUE_NODE_NAMES}, needed=True),
+    Pass("name values", name_values, ensures={Property.UNIQUE_VALUE_NAMES}, needed=True),
     # All constants are initializers: no Constant nodes, no initializers among the inputs, no local functions.
-    Pass("remove initializers from inputs", RemoveInitializersFromInputsPass(), ensures={Property.PLAIN_INPUTS}),
-    Pass("inline functions", inline_functions, requires=_NAMES, ensures={Property.NO_FUNCTIONS}),
-    Pass("lift constants", lift_constants, {Property.NO_FUNCTIONS}, {Property.CONSTANTS_ARE_INITIALIZERS}),
+    Pass(
+        "remove initializers from inputs",
+        RemoveInitializersFromInputsPass(),
+        ensures={Property.PLAIN_INPUTS},
+        needed=True,
+    ),
+    Pass("inline functions", inline_functions, _NAMES, {Property.NO_FUNCTIONS}, needed=True),
+    Pass("lift constants", lift_constants, {Property.NO_FUNCTIONS}, {Property.CONSTANTS_ARE_INITIALIZERS}, needed=True),
     Pass("separate outputs", separate_outputs, requires=_NAMES | _ONE_LEVEL),
 )
 
@@ -65,7 +70,13 @@ def normalization(kept: Collection[str] = ()) -> Pipeline:
             *CANONICAL_FORM,
             # One opset. Shapes that the file declares are used only where none is inferred.
             Pass("set declared shapes aside", set_declared_shapes_aside, requires={Property.NO_FUNCTIONS}),
-            Pass("upgrade operators", partial(upgrade, kept=kept), _NAMES | _ONE_LEVEL, {Property.ONE_OPSET}),
+            Pass(
+                "upgrade operators",
+                partial(upgrade, kept=kept),
+                requires=_NAMES | _ONE_LEVEL,
+                ensures={Property.ONE_OPSET},
+                needed=True,
+            ),
             # Constant folding, except of random operators and of operators on float weights that the source names.
             Pass("infer shapes", infer_shapes, {*_NAMES, Property.ONE_OPSET}, {Property.INFERRED}),
             Pass("fold constants", fold_constants, {*_NAMES, *_ONE_LEVEL, Property.INFERRED}, {Property.FOLDED}),
@@ -80,7 +91,7 @@ def normalization(kept: Collection[str] = ()) -> Pipeline:
             Pass("remove dead code", remove_dead_code, {Property.ONE_OPSET}, {Property.NO_DEAD_CODE}),
             Pass("make outputs", make_outputs, _NAMES, {Property.OUTPUTS_ARE_COMPUTED}, breaks={Property.FOLDED}),
             Pass("forget invented dimensions", forget_invented_dimensions, requires={Property.INFERRED}),
-            Pass("sort", sort, ensures={Property.SORTED}),
+            Pass("sort", sort, ensures={Property.SORTED}, needed=True),
         )
     )
 
@@ -88,7 +99,7 @@ def normalization(kept: Collection[str] = ()) -> Pipeline:
 def normalize(model: onnx.ModelProto, base_dir: Path, each: Each = iter, kept: Collection[str] = ()) -> ir.Model:
     """Return `model` as a graph at opset `OPSET`, without local functions and Constant nodes.
 
-    The graph's inputs and outputs keep their names and order.
+    The graph's inputs and outputs keep their names and order. A pass that raises is left out (`notes_on`).
 
     Args:
         model: at the opset of its file, cut at the user's endpoints, external data not loaded. It is not changed.
@@ -99,11 +110,16 @@ def normalize(model: onnx.ModelProto, base_dir: Path, each: Each = iter, kept: C
     Raises:
         GraphInitError: the model is not a valid graph.
     """
-    graph = read_model(model, base_dir)
-    restore_carried(graph)
-    ends = _ends(graph)
-    normalization(kept).run(graph, each)
-    assert _ends(graph) == ends
+    ends: list[tuple[list[str | None], list[str | None]]] = []
+
+    def read() -> ir.Model:
+        graph = read_model(model, base_dir)
+        restore_carried(graph)
+        ends.append(_ends(graph))
+        return graph
+
+    graph = run_passes(read, normalization(kept), each)
+    assert _ends(graph) == ends[-1]
     return graph
 
 

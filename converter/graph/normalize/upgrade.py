@@ -13,6 +13,7 @@ from collections.abc import Collection
 import onnx
 import onnx_ir as ir
 
+from converter.errors import describe_unexpected
 from converter.graph.annotations import OPSET, ORIGINAL, REASON, REFUSED
 from converter.graph.edit import Edit, RefusedError
 from converter.graph.normalize.rewrites import EXPERIMENTAL, RELATIVES, RELATIVES_DOMAIN, REWRITES
@@ -80,12 +81,13 @@ def _rewrite(node: ir.Node, version: int, names: UniqueNames) -> None:
             rewrite(edit)
         if not _exists(node.op_type):
             raise RefusedError(f"ONNX {OPSET} has no such operator")
-    except RefusedError as refusal:
+    except Exception as error:
+        reason = str(error) if isinstance(error, RefusedError) else f"its rewrite failed ({describe_unexpected(error)})"
         edit.become(op_type, inputs)
         node.attributes.update({attribute.name: attribute for attribute in attributes})
         node.domain = REFUSED
         node.metadata_props[ORIGINAL] = original
-        node.metadata_props[REASON] = str(refusal)
+        node.metadata_props[REASON] = reason
 
 
 _CHANGED = {op_type for op_type, _ in REWRITES}
