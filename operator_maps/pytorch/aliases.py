@@ -12,6 +12,11 @@ ROWS: dict[str, Row] = {
         "ops.div({input}, {other}, rounding_mode={rounding_mode})",
         refused="out",
     ),
+    "torch.unique": call(
+        "(input, sorted=True, return_inverse=False, return_counts=False, dim=None)",
+        "compat.unique(...)",
+        returns="unknown",
+    ),
     "torch.diff": call("(input, n=1, dim=-1, prepend=None, append=None, *, out=None)", "compat.diff(...)"),
     "torch.tensor_split": call(
         "(input, indices_or_sections=None, dim=0, *, indices=None, sections=None)",

@@ -6,6 +6,7 @@ from converter.rewriting import Chosen, NotStatic, Row, UnsupportedCall, call, l
 
 _NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 _NORM_3D = {torch: f"bn2d.{name}" for torch, name in _NORM.items()}
+_GROUPS = {"groups": "group"}
 _CONVOLUTION = (
     "(in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True, "
     "padding_mode='zeros', device=None, dtype=None)"
@@ -132,9 +133,15 @@ def _module_list(call: Chosen) -> str:
 
 
 ROWS: dict[str, Row] = {
-    "torch.nn.Conv1d": layer(_CONVOLUTION, _convolution("Conv1d", 1), instance_of="nn.Conv1d"),
-    "torch.nn.Conv2d": layer(_CONVOLUTION, _convolution("Conv2d", 2), instance_of="nn.Conv2d"),
-    "torch.nn.Conv3d": layer(_CONVOLUTION, _convolution("Conv3d", 3), instance_of="nn.Conv3d"),
+    "torch.nn.Conv1d": layer(
+        _CONVOLUTION, _convolution("Conv1d", 1), instance_of="nn.Conv1d", parameters={"groups": "group"}
+    ),
+    "torch.nn.Conv2d": layer(
+        _CONVOLUTION, _convolution("Conv2d", 2), instance_of="nn.Conv2d", parameters={"groups": "group"}
+    ),
+    "torch.nn.Conv3d": layer(
+        _CONVOLUTION, _convolution("Conv3d", 3), instance_of="nn.Conv3d", parameters={"groups": "group"}
+    ),
     "torch.nn.Linear": layer(
         "(in_features, out_features, bias=True, device=None, dtype=None)",
         "nn.Dense(in_channels={in_features}, out_channels={out_features}, *, has_bias={bias})",

@@ -40,7 +40,8 @@ def test_what_sets_up_a_module_keeps_its_with(tmp_path):
 
 
 def test_an_elif_that_never_runs_is_rewritten(tmp_path):
-    body = "        if n:\n            y = 1\n        elif torch.jit.is_scripting():\n            y = torch.cat([x], dim=1)\n"
+    body = "        if n:\n            y = 1\n        elif torch.jit.is_scripting():\n"
+    body += "            y = torch.cat([x], dim=1)\n"
     text = converted(tmp_path, FORWARD + body + "        return y\n").text
     assert "elif False:\n            y = ops.cat([x], axis=1)\n" in text
 

@@ -25,6 +25,22 @@ def diff(x, n=1, dim=-1, prepend=None, append=None):
     return x
 
 
+def unique(x, sorted=True, return_inverse=False, return_counts=False, dim=None):
+    """torch.unique of all elements, in order."""
+    if dim is not None:
+        raise NotImplementedError("unique along an axis was not converted")
+    values = ops.sort(ops.unique(x.reshape((-1,)))[0])[0]
+    if not return_inverse and not return_counts:
+        return values
+    same = (x.reshape((-1, 1)) == values.reshape((1, -1))).astype(ms.int32)
+    found = (values,)
+    if return_inverse:
+        found = (*found, ops.argmax(same, 1).reshape(x.shape))
+    if return_counts:
+        found = (*found, same.sum(0))
+    return found
+
+
 def tensor_split(x, indices_or_sections=None, dim=0, indices=None, sections=None):
     """torch.tensor_split: at indices, or in sections of which the first are one longer where the rest needs it."""
     size = x.shape[dim]
@@ -169,17 +185,16 @@ def einsum(equation, *operands):
     summed = [letter for letter in left if letter in right and letter not in output]
     rows = [letter for letter in left if letter not in right]
     columns = [letter for letter in right if letter not in left]
-    sizes = {}
-    for letter, extent in zip(left, x.shape):
-        sizes[letter] = extent
-    for letter, extent in zip(right, y.shape):
-        sizes[letter] = extent
+    lead = [x.shape[left.index(letter)] for letter in batch]
+    height = math.prod([x.shape[left.index(letter)] for letter in rows])
+    inner = math.prod([x.shape[left.index(letter)] for letter in summed])
+    width = math.prod([y.shape[right.index(letter)] for letter in columns])
+    shape = [x.shape[left.index(letter)] for letter in batch + rows]
+    shape = shape + [y.shape[right.index(letter)] for letter in columns]
     x = x.permute(tuple([left.index(letter) for letter in batch + rows + summed]))
     y = y.permute(tuple([right.index(letter) for letter in batch + summed + columns]))
-    lead = tuple([sizes[letter] for letter in batch])
-    inner = math.prod([sizes[letter] for letter in summed])
-    x = x.reshape((*lead, math.prod([sizes[letter] for letter in rows]), inner))
-    y = y.reshape((*lead, inner, math.prod([sizes[letter] for letter in columns])))
+    x = x.reshape((*lead, height, inner))
+    y = y.reshape((*lead, inner, width))
     made = batch + rows + columns
-    z = ops.matmul(x, y).reshape(tuple([sizes[letter] for letter in made]))
+    z = ops.matmul(x, y).reshape(tuple(shape))
     return z.permute(tuple([made.index(letter) for letter in output]))
