@@ -119,6 +119,8 @@ def _inline_functions(graph: GraphDef, kept: Sequence[str]) -> GraphDef:
     for holder in (*graph.node, *graph.library.function, *(n for f in graph.library.function for n in f.node_def)):
         for name in _NOT_INLINED:
             holder.attr.pop(name, None)
+        if "tensor_array_name" in holder.attr:
+            holder.attr["tensor_array_name"].s = b"array"  # tf2onnx takes no empty name
     config = ConfigProto()
     rewrites = config.graph_options.rewrite_options
     rewrites.optimizers[:] = ["function", "dependency"]

@@ -52,10 +52,29 @@ class GraphFacts:
         if node.op == "Pack" and not node.attr["axis"].i:
             values = [self.value(name, steps - 1) for name in node.input if not name.startswith("^")]
             return None if any(value is None for value in values) else np.stack(values)
+        if node.op == "RealDiv":
+            one, other = (self.value(name, steps - 1) for name in node.input[:2])
+            return None if one is None or other is None else one / other
+        if node.op == "StridedSlice" and self.producer(node.input[0]).op == "Shape":
+            return self._part_of_shape(node)
         if node.op == "StridedSlice" and node.attr["shrink_axis_mask"].i == 1:
             vector, begin = (self.value(name, steps - 1) for name in node.input[:2])
             return None if vector is None or begin is None or vector.ndim != 1 else vector[begin[0]]
         return tf.get_static_value(self._tensor(tensor))
+
+    def _part_of_shape(self, node: NodeDef) -> Any:
+        """Some extents of a tensor, by one slice of its shape; None if one of them is dynamic."""
+        shape = self.shape(self.producer(node.input[0]).input[0])
+        bounds = [self.value(name) for name in node.input[1:]]
+        if shape is None or any(bound is None or bound.shape != (1,) for bound in bounds):
+            return None
+        begin, end, step = (int(bound[0]) for bound in bounds)
+        if node.attr["shrink_axis_mask"].i:
+            chosen = shape[begin]
+            return None if chosen is None else np.array(chosen, np.int32)
+        first = None if node.attr["begin_mask"].i else begin
+        part = shape[first : None if node.attr["end_mask"].i else end : step]
+        return None if None in part else np.array(part, np.int32)
 
     def number(self, tensor: str) -> int | None:
         """The element of a constant scalar tensor, or None."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from converter.base.bounded import follows
+from converter.frontends.tensorflow.image_handlers import IMAGE_HANDLERS
 
 Handler = Callable[..., None]
 
@@ -269,9 +270,103 @@ def _constant(graph: Any, node: Any, array: np.ndarray) -> str:
     return graph.make_const(utils.make_name(f"{node.name}/number"), array).output[0]
 
 
+def _cumulative_logsumexp(graph: Any, node: Any, **kwargs: Any) -> None:
+    """log(cumsum(exp(x - m))) + m for the maximum m."""
+    axis = _constant(graph, node, np.array([int(node.inputs[1].get_tensor_value())], np.int64))
+    dtype = graph.get_dtype(node.input[0])
+    largest = graph.make_node("ReduceMax", [node.input[0], axis], attr={"keepdims": 1}, dtypes=[dtype]).output[0]
+    exp = _make(graph, node, "Exp", _make(graph, node, "Sub", node.input[0], largest))
+    how = {name: int(node.get_attr_value(name) or 0) for name in ("exclusive", "reverse")}
+    total = graph.make_node("CumSum", [exp, node.input[1]], attr=how, dtypes=[dtype]).output[0]
+    node.type = "Add"
+    for name in list(node.attr):
+        del node.attr[name]
+    graph.replace_inputs(node, [_make(graph, node, "Log", total), largest])
+
+
+def _bound(compare: str) -> Handler:
+    """A handler that counts, for each value, the elements of its sorted row that are less, or not greater."""
+
+    def handle(graph: Any, node: Any, **kwargs: Any) -> None:
+        one, last = (_constant(graph, node, np.array([axis], np.int64)) for axis in (1, -1))
+        row = _make(graph, node, "Unsqueeze", node.input[0], one)
+        value = _make(graph, node, "Unsqueeze", node.input[1], last)
+        reached = _make(graph, node, compare, row, value)
+        counted = graph.make_node("Cast", [reached], attr={"to": graph.get_dtype(node.output[0])}).output[0]
+        node.type = "ReduceSum"
+        node.set_attr("keepdims", 0)
+        graph.replace_inputs(node, [counted, last])
+
+    return handle
+
+
+def _gru_block_cell(graph: Any, node: Any, **kwargs: Any) -> None:
+    """One step of a GRU with one matrix for reset and update gate.
+
+    https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/ops/rnn_ops.cc
+    """
+    x, before, gates_weight, cell_weight, gates_bias, cell_bias = node.input
+    dtype, results = graph.get_dtype(x), list(node.output)
+
+    def make(operator: str, *inputs: str, **attributes: Any) -> str:
+        return str(graph.make_node(operator, list(inputs), attr=attributes, dtypes=[dtype]).output[0])
+
+    both = make("Concat", x, before, axis=1)
+    gates = make("Sigmoid", make("Add", make("MatMul", both, gates_weight), gates_bias))
+    halves = {"axis": 1, "num_outputs": 2}
+    reset, update = graph.make_node("Split", [gates], attr=halves, output_count=2, dtypes=[dtype] * 2).output
+    kept = make("Concat", x, make("Mul", before, reset), axis=1)
+    cell = make("Tanh", make("Add", make("MatMul", kept, cell_weight), cell_bias))
+    fresh = make("Mul", make("Sub", _number(graph, node, 1), update), cell)
+    after = make("Add", fresh, make("Mul", update, before))
+    graph.remove_node(node.name)
+    for old, new in zip(results, (reset, update, cell, after), strict=True):
+        graph.make_node("Identity", [new], outputs=[old], dtypes=[dtype])
+
+
+def _batch_norm(graph: Any, node: Any, **kwargs: Any) -> None:
+    """tf2onnx's own handler; a norm that trains uses the mean and the variance of the batch itself."""
+    from tf2onnx.onnx_opset.nn import BatchNorm
+
+    if not node.get_attr_value("is_training", True):
+        BatchNorm.version_9(graph, node, **kwargs)
+        return
+    x, dtype, results, epsilon = node.input[0], graph.get_dtype(node.input[0]), list(node.output), node.get_attr_value
+    last = node.get_attr_str("data_format") == "NHWC"
+    axes = _constant(graph, node, np.array([0, 1, 2] if last else [0, 2, 3], np.int64))
+
+    def make(operator: str, *inputs: str, **attributes: Any) -> str:
+        return str(graph.make_node(operator, list(inputs), attr=attributes, dtypes=[dtype]).output[0])
+
+    def mean(value: str, keepdims: int) -> str:
+        return make("ReduceMean", value, axes, keepdims=keepdims)
+
+    gamma, beta = node.input[1:3]
+    if not last:
+        column = _constant(graph, node, np.array([-1, 1, 1], np.int64))
+        gamma, beta = (make("Reshape", vector, column) for vector in (gamma, beta))
+    centred = make("Sub", x, mean(x, 1))
+    squares = make("Mul", centred, centred)
+    deviation = make("Sqrt", make("Add", mean(squares, 1), _number(graph, node, epsilon("epsilon"))))
+    normal = make("Add", make("Mul", make("Div", centred, deviation), gamma), beta)
+    made = [normal, mean(x, 0)]
+    if len(results) > 2 and (graph.find_output_consumers(results[2]) or results[2] in graph.outputs):
+        extents = graph.get_shape(x) or [-1]
+        if -1 in extents:
+            raise NotImplementedError("the variance of a batch of any size, which is divided by one less")
+        count = np.prod(extents) / extents[-1 if last else 1]
+        made.append(make("Mul", mean(squares, 0), _number(graph, node, count / max(count - 1, 1))))
+    graph.remove_node(node.name)
+    for old, new in zip(results, made, strict=False):
+        graph.make_node("Identity", [new], outputs=[old], dtypes=[dtype])
+
+
 HANDLERS: Mapping[str, Handler] = {
+    **dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), _batch_norm),
+    **IMAGE_HANDLERS,
     "AccumulateNV2": _alias("Sum"),
     "Bucketize": _bucketize,
+    "CumulativeLogsumexp": _cumulative_logsumexp,
     "Erfc": _erfc,
     "Expm1": _expm1,
     "FakeQuantWithMinMaxArgs": _fake_quant,
@@ -279,9 +374,11 @@ HANDLERS: Mapping[str, Handler] = {
     "FakeQuantWithMinMaxVarsPerChannel": _fake_quant,
     "FloorDiv": _floor_div,
     "FloorMod": _floor_mod,
+    "GRUBlockCell": _gru_block_cell,
     "GuaranteeConst": _alias("Identity"),
     "Inv": _alias("Reciprocal"),
     "Log1p": _log1p,
+    "LowerBound": _bound("Less"),
     "MulNoNan": _zero_where(1, _product),
     "NonMaxSuppressionV5": _non_max_suppression,
     "Print": _print,
@@ -293,6 +390,7 @@ HANDLERS: Mapping[str, Handler] = {
     "Snapshot": _alias("Identity"),
     "SoftmaxCrossEntropyWithLogits": _cross_entropy,
     "SparseSoftmaxCrossEntropyWithLogits": _sparse_cross_entropy,
+    "UpperBound": _bound("LessOrEqual"),
     "Xdivy": _zero_where(0, _quotient),
     "Xlogy": _zero_where(0, _times_log),
 }

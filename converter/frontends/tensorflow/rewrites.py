@@ -30,6 +30,21 @@ def prepare(graph: GraphDef) -> None:
     _simplify_tensordot(facts)
     _simplify_repeat(facts)
     _add_before_squeeze(facts)
+    _fix_scales(facts)
+
+
+def _fix_scales(facts: GraphFacts) -> None:
+    """Write the scale of a ScaleAndTranslate as a constant where the extents are fixed: `size / shape(image)[1:3]`."""
+    import tensorflow as tf
+
+    for node in list(facts.graph.node):
+        for i in (2, 3) if node.op == "ScaleAndTranslate" else ():
+            value = None if facts.producer(node.input[i]).op == "Const" else facts.value(node.input[i])
+            if value is not None:
+                constant = facts.graph.node.add(op="Const", name=f"{node.name}/input_{i}")
+                constant.attr["dtype"].type = tf.float32.as_datatype_enum
+                constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value.astype("float32")))
+                node.input[i] = constant.name
 
 
 def _read_constants(facts: GraphFacts) -> None:

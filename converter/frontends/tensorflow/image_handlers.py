@@ -1,0 +1,263 @@
+"""tf2onnx handlers for TensorFlow's operators on images (N, H, W, C): windows, resizing, colours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+_ONE = 2**30
+"""What stands for 1 in a matrix of integers."""
+_END = np.iinfo(np.int64).max
+
+
+def _make(graph: Any, node: Any, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
+    from tf2onnx import utils
+
+    name = utils.make_name(f"{node.name}/{operator}")
+    dtypes = [graph.get_dtype(inputs[0])]
+    return str(graph.make_node(operator, list(inputs), attr=attributes, name=name, dtypes=dtypes).output[0])
+
+
+def _constant(graph: Any, node: Any, value: Any, dtype: type[np.generic] = np.float32) -> str:
+    from tf2onnx import utils
+
+    return str(graph.make_const(utils.make_name(f"{node.name}/number"), np.asarray(value, dtype)).output[0])
+
+
+def _finish(graph: Any, node: Any, operator: str, inputs: Sequence[str], **attributes: Any) -> None:
+    """Make `node` the last node of its translation."""
+    node.type = operator
+    for name in list(node.attr):
+        del node.attr[name]
+    for name, value in attributes.items():
+        node.set_attr(name, value)
+    graph.replace_inputs(node, list(inputs))
+
+
+# Windows
+
+
+def _shifted(graph: Any, node: Any, kernel: Sequence[int], strides: Any, rates: Any, fill: float) -> list[str]:
+    """The image as each position of a window sees it, row by row: slices of the padded image."""
+    x, extents = node.input[0], graph.get_shape(node.input[0])
+    spans = [(size - 1) * rate + 1 for size, rate in zip(kernel, rates, strict=True)]
+    if node.get_attr_str("padding") == "SAME":
+        totals = [_total(*each) for each in zip(extents[1:3], spans, strides, strict=True)]
+        pads = [0, *(total // 2 for total in totals), 0, 0, *(total - total // 2 for total in totals), 0]
+        if any(pads):
+            x = _make(graph, node, "Pad", [x, _constant(graph, node, pads, np.int64), _constant(graph, node, fill)])
+    axes, steps = (_constant(graph, node, values, np.int64) for values in ([1, 2], strides))
+    found = []
+    for place in np.ndindex(*kernel):
+        starts = [index * rate for index, rate in zip(place, rates, strict=True)]
+        ends = [start + 1 - span or _END for start, span in zip(starts, spans, strict=True)]
+        bounds = [_constant(graph, node, values, np.int64) for values in (starts, ends)]
+        found.append(_make(graph, node, "Slice", [x, *bounds, axes, steps]))
+    return found
+
+
+def _total(extent: int, span: int, stride: int) -> int:
+    """The elements that padding adds to an axis; with a stride they depend on the extent."""
+    if stride == 1:
+        return span - 1
+    if extent < 0:
+        raise NotImplementedError("a window with a stride over a free extent")
+    return max((-(-extent // stride) - 1) * stride + span - extent, 0)
+
+
+def _patches(graph: Any, node: Any, **kwargs: Any) -> None:
+    """ExtractImagePatches: the slices side by side, in the channels."""
+    kernel, strides, rates = (node.get_attr(name).ints[1:3] for name in ("ksizes", "strides", "rates"))
+    _finish(graph, node, "Concat", _shifted(graph, node, kernel, strides, rates, 0), axis=3)
+
+
+def _dilation(graph: Any, node: Any, **kwargs: Any) -> None:
+    """Dilation2D: the maximum of the slices, each with its element of the filter added."""
+    kernel = graph.get_shape(node.input[1])
+    if not kernel or -1 in kernel or not node.inputs[1].is_const():
+        raise NotImplementedError("a filter that is computed")
+    filters = node.inputs[1].get_tensor_value(as_list=False)
+    strides, rates = (node.get_attr(name).ints[1:3] for name in ("strides", "rates"))
+    lowest = float(np.finfo(np.float32).min)
+    slices = _shifted(graph, node, kernel[:2], strides, rates, lowest)
+    added = [
+        _make(graph, node, "Add", [each, _constant(graph, node, np.asarray(filters[place]))])
+        for place, each in zip(np.ndindex(*kernel[:2]), slices, strict=True)
+    ]
+    _finish(graph, node, "Max", added)
+
+
+# Resizing
+
+
+def _by_tensorflow(operator: str, **arguments: Any) -> np.ndarray:
+    """The result of one operator, computed by TensorFlow."""
+    import tensorflow as tf
+
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        return np.asarray(session.run(getattr(tf.raw_ops, operator)(**arguments)))
+
+
+def _extents(graph: Any, node: Any) -> tuple[list[int], list[int]]:
+    """The extents of the image and of the result."""
+    shape, size = graph.get_shape(node.input[0]), node.inputs[1]
+    if not shape or -1 in shape[1:3] or not size.is_const():
+        raise NotImplementedError("resizing from or to extents that are not fixed")
+    return shape[1:3], [int(n) for n in size.get_tensor_value()]
+
+
+def _linear(graph: Any, node: Any, matrices: Sequence[np.ndarray]) -> None:
+    """Resize both axes by matrices; they are computed from integers, so that they are no weights that train."""
+    import onnx
+
+    def number(matrix: np.ndarray) -> str:
+        negative = _constant(graph, node, np.round(-matrix.astype(np.float64) * _ONE), np.int64)
+        whole = _make(graph, node, "Cast", [_make(graph, node, "Neg", [negative])], to=onnx.TensorProto.FLOAT)
+        graph.set_dtype(whole, onnx.TensorProto.FLOAT)
+        return _make(graph, node, "Mul", [whole, _constant(graph, node, 1 / _ONE)])
+
+    _, _, width, channels = graph.get_shape(node.input[0])
+    rows, columns = map(number, matrices)
+    x = _make(graph, node, "Cast", [node.input[0]], to=onnx.TensorProto.FLOAT)
+    graph.set_dtype(x, onnx.TensorProto.FLOAT)
+    flat = _make(graph, node, "Reshape", [x, _constant(graph, node, [0, 0, width * channels], np.int64)])
+    tall = _make(graph, node, "MatMul", [rows, flat])
+    back = _make(graph, node, "Reshape", [tall, _constant(graph, node, [0, 0, width, channels], np.int64)])
+    _finish(graph, node, "MatMul", [columns, back])
+
+
+def _scale_and_translate(graph: Any, node: Any, **kwargs: Any) -> None:
+    """ScaleAndTranslate, which `tf.image.resize` writes with antialiasing and for most methods: two matrices."""
+    extents, sizes = _extents(graph, node)
+    if not all(source.is_const() for source in node.inputs[2:]) or graph.get_shape(node.input[0])[3] < 0:
+        raise NotImplementedError("a scale that is computed, or a free number of channels")
+    scales, moves = (source.get_tensor_value() for source in node.inputs[2:])
+    how = {"kernel_type": node.get_attr_str("kernel_type"), "antialias": bool(node.get_attr_value("antialias"))}
+    matrices = []
+    for extent, size, scale, move in zip(extents, sizes, scales, moves, strict=True):
+        lines = np.eye(extent, dtype=np.float32).reshape(1, extent, 1, extent)
+        matrix = _by_tensorflow(
+            "ScaleAndTranslate", images=lines, size=[size, 1], scale=[scale, 1.0], translation=[move, 0.0], **how
+        )
+        matrices.append(matrix.reshape(size, extent))
+    _linear(graph, node, matrices)
+
+
+def _nearest(graph: Any, node: Any, **kwargs: Any) -> None:
+    """ResizeNearestNeighbor: ONNX's Resize, or where it rounds in another way, the rows and columns that are taken."""
+    from tf2onnx.onnx_opset.nn import Resize
+
+    how = {name: bool(node.get_attr_value(name)) for name in ("align_corners", "half_pixel_centers")}
+    shape = graph.get_shape(node.input[0])
+    wanted = node.inputs[1].get_tensor_value() if node.inputs[1].is_const() else [0, 0]
+    whole = shape and -1 not in shape[1:3] and all(n and not n % m for n, m in zip(wanted, shape[1:3], strict=True))
+    if not any(how.values()) or (whole and not how["align_corners"]):
+        node.set_attr("half_pixel_centers", 0)
+        Resize.version_11(graph, node, **kwargs)
+        return
+    if how["half_pixel_centers"] and not how["align_corners"] and (not shape or -1 in shape[1:3] or not wanted[0]):
+        _nearest_of_any_extent(graph, node)
+        return
+    extents, sizes = _extents(graph, node)
+    places = []
+    for extent, size in zip(extents, sizes, strict=True):
+        line = np.arange(extent, dtype=np.float32).reshape(1, extent, 1, 1)
+        found = _by_tensorflow("ResizeNearestNeighbor", images=line, size=[size, 1], **how)
+        places.append(_constant(graph, node, found.reshape(-1), np.int64))
+    rows = _make(graph, node, "Gather", [node.input[0], places[0]], axis=1)
+    _finish(graph, node, "Gather", [rows, places[1]], axis=2)
+
+
+def _nearest_of_any_extent(graph: Any, node: Any) -> None:
+    """Row `floor((i + 0.5) * extent / size)` for each row i of the result; columns likewise."""
+    import onnx
+
+    def to(dtype: int, value: str) -> str:
+        made = _make(graph, node, "Cast", [value], to=dtype)
+        graph.set_dtype(made, dtype)
+        return made
+
+    image, size = node.input[0], to(onnx.TensorProto.INT64, node.input[1])
+    extents = graph.make_node("Shape", [image], dtypes=[onnx.TensorProto.INT64]).output[0]
+    zero, one = (_constant(graph, node, number, np.int64) for number in (0, 1))
+    for axis in (1, 2):
+        count = _make(graph, node, "Gather", [size, _constant(graph, node, axis - 1, np.int64)], axis=0)
+        extent = _make(graph, node, "Gather", [extents, _constant(graph, node, axis, np.int64)], axis=0)
+        line = to(onnx.TensorProto.FLOAT, _make(graph, node, "Range", [zero, count, one]))
+        middle = _make(graph, node, "Add", [line, _constant(graph, node, 0.5)])
+        scale = _make(graph, node, "Div", [to(onnx.TensorProto.FLOAT, value) for value in (extent, count)])
+        place = _make(graph, node, "Floor", [_make(graph, node, "Mul", [middle, scale])])
+        rows = to(onnx.TensorProto.INT64, place)
+        if axis == 1:
+            image = _make(graph, node, "Gather", [image, rows], axis=1)
+    _finish(graph, node, "Gather", [image, rows], axis=2)
+
+
+# Colours
+
+
+def _channels(graph: Any, node: Any) -> list[str]:
+    from tf2onnx import utils
+
+    dtypes = [graph.get_dtype(node.input[0])] * 3
+    sizes = _constant(graph, node, [1, 1, 1], np.int64)
+    name = utils.make_name(f"{node.name}/Split")
+    return graph.make_node(
+        "Split", [node.input[0], sizes], attr={"axis": -1}, output_count=3, name=name, dtypes=dtypes
+    ).output
+
+
+def _rgb_to_hsv(graph: Any, node: Any, **kwargs: Any) -> None:
+    """Hue, saturation and value, each from 0 to 1.
+
+    https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/kernels/image/colorspace_op.h
+    """
+    red, green, blue = _channels(graph, node)
+
+    def make(operator: str, *inputs: Any) -> str:
+        return _make(graph, node, operator, [i if isinstance(i, str) else _constant(graph, node, i) for i in inputs])
+
+    value = make("Max", red, green, blue)
+    spread = make("Sub", value, make("Min", red, green, blue))
+    zero = make("Mul", spread, 0.0)
+    saturation = make("Where", make("Greater", value, 0.0), make("Div", spread, value), zero)
+    sixth = make("Mul", spread, 6.0)
+    hues = [
+        make("Add", make("Div", make("Sub", one, other), sixth), shift)
+        for one, other, shift in ((green, blue, 0.0), (blue, red, 2 / 6), (red, green, 4 / 6))
+    ]
+    hue = make("Where", make("Equal", green, value), hues[1], hues[2])
+    hue = make("Where", make("Equal", red, value), hues[0], hue)
+    hue = make("Where", make("Greater", spread, 0.0), hue, zero)
+    hue = make("Where", make("Less", hue, 0.0), make("Add", hue, 1.0), hue)
+    _finish(graph, node, "Concat", [hue, saturation, value], axis=-1)
+
+
+def _hsv_to_rgb(graph: Any, node: Any, **kwargs: Any) -> None:
+    """The inverse of `_rgb_to_hsv`."""
+    hue, saturation, value = _channels(graph, node)
+
+    def make(operator: str, *inputs: Any) -> str:
+        return _make(graph, node, operator, [i if isinstance(i, str) else _constant(graph, node, i) for i in inputs])
+
+    sector = make("Mul", hue, 6.0)
+    red = make("Sub", make("Abs", make("Sub", sector, 3.0)), 1.0)
+    green, blue = (make("Sub", 2.0, make("Abs", make("Sub", sector, middle))) for middle in (2.0, 4.0))
+    rest = make("Sub", 1.0, saturation)
+    mixed = [
+        make("Mul", make("Add", rest, make("Mul", saturation, make("Clip", part, 0.0, 1.0))), value)
+        for part in (red, green, blue)
+    ]
+    _finish(graph, node, "Concat", mixed, axis=-1)
+
+
+IMAGE_HANDLERS: Mapping[str, Any] = {
+    "Dilation2D": _dilation,
+    "ExtractImagePatches": _patches,
+    "HSVToRGB": _hsv_to_rgb,
+    "ResizeNearestNeighbor": _nearest,
+    "RGBToHSV": _rgb_to_hsv,
+    "ScaleAndTranslate": _scale_and_translate,
+}

@@ -1,0 +1,118 @@
+"""TensorFlow's operators that our own handlers compose, against TensorFlow."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="the extra 'tensorflow' is not installed")
+
+from frontends.agreement import check, operators
+
+from converter.frontends.source import Request, Source
+from converter.frontends.tensorflow.frozen_graph import load
+from converter.frontends.tensorflow.runtime import quiet_tensorflow
+
+with quiet_tensorflow() as tf:
+    v1, raw = tf.compat.v1, tf.raw_ops
+
+RANDOM = np.random.default_rng(0)
+
+
+def values(*shape: int) -> np.ndarray:
+    return RANDOM.uniform(-1, 1, shape).astype(np.float32)
+
+
+def converted(tmp_path, compute, shape) -> Source:
+    """The graph of a function of one input; every result is an output."""
+    with tf.Graph().as_default() as graph:
+        results = compute(v1.placeholder(tf.float32, shape, "x"))
+        results = results if isinstance(results, tuple) else (results,)
+        names = [tf.identity(result, name=f"y{i}").name for i, result in enumerate(results)]
+    (tmp_path / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    return load(Request(tmp_path / "net.pb", output_nodes=tuple(names)))
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("rate", [1, 2])
+def test_windows(tmp_path, padding, stride, rate):
+    def windows(x):
+        how = {"strides": [1, stride, stride, 1], "padding": padding, "rates": [1, rate, rate, 1]}
+        patches = raw.ExtractImagePatches(images=x, ksizes=[1, 3, 2, 1], **how)
+        return patches, raw.Dilation2D(input=x, filter=values(3, 2, 3), **how)
+
+    extent = None if stride == 1 or padding == "VALID" else 9
+    source = converted(tmp_path, windows, [None, extent, extent, 3])
+    assert [isinstance(dim, str) for dim in source.inputs[0].shape] == [True, extent is None, extent is None, False]
+    check(source, 9)
+
+
+@pytest.mark.parametrize(
+    ("method", "antialias"),
+    [
+        ("bicubic", True),
+        ("bilinear", True),
+        ("nearest", True),
+        ("gaussian", False),
+        ("lanczos3", False),
+    ],
+)
+@pytest.mark.parametrize("size", [(4, 6), (12, 11)])
+def test_resizing(tmp_path, method, antialias, size):
+    source = converted(tmp_path, lambda x: tf.image.resize(x, size, method, antialias=antialias), [None, 8, 12, 3])
+    assert not any(node.domain for node in source.model.graph.node)
+    check(source)
+
+
+@pytest.mark.parametrize("how", [{"half_pixel_centers": True}, {"align_corners": True}, {}], ids=str)
+def test_nearest_neighbours(tmp_path, how):
+    def resized(x):
+        return raw.ResizeNearestNeighbor(images=x, size=[7, 11], **how)
+
+    check(converted(tmp_path, resized, [None, 8, 12, 3]))
+    if "align_corners" not in how:
+        source = converted(tmp_path, resized, [None, None, None, 3])
+        assert not any(node.domain for node in source.model.graph.node)
+        check(source, 9)
+
+
+def test_colours(tmp_path):
+    def colours(x):
+        x = tf.abs(x)
+        return tf.image.rgb_to_hsv(x), tf.image.hsv_to_rgb(x), tf.image.rgb_to_hsv(tf.round(x * 2) / 2)
+
+    check(converted(tmp_path, colours, [None, 5, 5, 3]))
+
+
+def test_sums_and_bounds(tmp_path):
+    def computed(x):
+        rows = tf.sort(x, axis=1)
+        sums = [
+            tf.math.cumulative_logsumexp(x * 50, 1, exclusive=e, reverse=r)
+            for e in (False, True)
+            for r in (False, True)
+        ]
+        found = [tf.searchsorted(rows, x[:, 1:], side) for side in ("left", "right")]
+        return (*sums, *found)
+
+    check(converted(tmp_path, computed, [4, 5]))
+
+
+def test_a_cell_of_a_gru(tmp_path):
+    def cell(x):
+        weights = {"w_ru": values(7, 8), "w_c": values(7, 4), "b_ru": values(8), "b_c": values(4)}
+        return tuple(raw.GRUBlockCell(x=x[:, :3], h_prev=x[:, 3:], **weights))
+
+    source = converted(tmp_path, cell, [None, 7])
+    assert operators(source)["MatMul"] == 2
+    check(source)
+
+
+@pytest.mark.parametrize(("layout", "shape"), [("NHWC", [2, 4, 4, 3])])
+def test_a_batch_norm_that_trains(tmp_path, layout, shape):
+    def norm(x):
+        scale = {"scale": values(3) + 2, "offset": values(3), "mean": [], "variance": []}
+        return tuple(raw.FusedBatchNormV3(x=x, **scale, data_format=layout, is_training=True)[:3])
+
+    check(converted(tmp_path, norm, shape))
