@@ -18,6 +18,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "output_nodes": ["labels_softmax:0"],
     },
     "lenet/lenet.meta": {},
+    "keras/classifier.keras": {},
     "pytorch/residual.safetensors": {"model": "residual:ResidualNet", "shape": ["N,3,H,W"]},
 }
 """A model, or with the option `model` the weights of one → the options that it is converted with."""
