@@ -60,7 +60,8 @@ mapping beside it; `remap` then takes later weights of the same source, and `exp
 
 {KINDS}
 --mapping names a file that you edit, a line for each parameter: "parameter" = "tensor | step". It is written if it does
-not exist, and read if it does. A tensor with a ? is a guess; take the ? away to confirm it.
+not exist, and read if it does. A tensor with a ? is a guess; take the ? away to confirm it. Without --mapping the
+proposal is written to mapping_of_NAME.toml beside the checkpoint, unless something does not fit.
 
 --compare names what makes the source network, in PyTorch, Keras or TensorFlow. The source's weights are put into it,
 both run on the same inputs, and the largest and the mean relative error of every output are printed, and the first

@@ -95,8 +95,8 @@ class Matched:
 def match(settings: Settings, stages: Stages) -> Matched:
     """Match the tensors of a file with the parameters of a network, and write the checkpoint if everything fits.
 
-    The checkpoint, its weight map and the mapping appear whole or not at all. A mapping file that was named and did not
-    exist is written in any case, to be edited.
+    The checkpoint, its weight map and the mapping appear whole or not at all. A mapping to be edited is written where
+    everything fits and only the choice is open, and in any case where a mapping file was named and did not exist.
 
     Raises:
         WeightMatchError: the mapping file does not fit.
@@ -138,36 +138,40 @@ def _compared(settings: Settings, cell: nn.Cell, proposal: Proposal, tensors: Ma
 
 def _written(settings: Settings, found: Matched, tensors: Mapping[str, LazyTensor], stages: Stages) -> Matched:
     """The same match, with the files that it wrote, or the error for which it wrote no checkpoint."""
+    output, name = settings.output, settings.output.stem
     text = mapping_file.text_of(found.proposal, f"{settings.source.name} ({found.kind})", settings.network)
+    mapping = settings.mapping or output.with_name(f"mapping_of_{name}.toml")
+    is_choice = {pairing.confidence for pairing in found.undecided} == {"ambiguous"} and not settings.partial
     files: list[Path] = []
-    if settings.mapping is not None and not settings.mapping.exists():
-        with placed(settings.mapping) as waiting:
+    if not mapping.exists() and (settings.mapping is not None or is_choice):
+        with placed(mapping) as waiting:
             waiting.write_text(text, encoding="utf-8", newline="\n")
-        files.append(settings.mapping)
+        files.append(mapping)
     entries = entries_of(pairing for pairing in found.proposal.pairings if pairing.confidence not in OPEN)
     if not entries or (found.undecided and not settings.partial):
-        return replace(found, files=tuple(files), error=_undecided(settings, found))
-    output, name = settings.output, settings.output.stem
+        return replace(found, files=tuple(files), error=_undecided(settings, found, mapping))
     with stages.stage("write"), placed(output) as waiting:
         checkpoint.save(parameters_from(entries, tensors), waiting, stages.each)
         beside = {f"weight_map_of_{name}.json": weight_map.text_of_entries(entries, name)}
-        if settings.mapping is None:
-            beside[f"mapping_of_{name}.toml"] = text
+        if not mapping.exists():  # it may hold changes of the user's
+            beside[mapping.name] = text
         for file, content in beside.items():
             (waiting.parent / file).write_text(content, encoding="utf-8", newline="\n")
     return replace(found, files=(*files, output, *(output.parent / file for file in beside)))
 
 
-def _undecided(settings: Settings, found: Matched) -> WeightMatchError:
+def _undecided(settings: Settings, found: Matched, mapping: Path) -> WeightMatchError:
     counts = [
         f"{number} {confidence}"
         for confidence in OPEN
         if (number := sum(each.confidence == confidence for each in found.undecided))
     ]
-    if settings.mapping is None:
-        remedy = f"Add --mapping {settings.output.stem}.toml: the proposal is written there for you to edit."
+    if settings.mapping is not None:
+        remedy = f"Edit '{mapping}', and run the same command again."
+    elif mapping.exists():
+        remedy = f"Edit '{mapping}', and add --mapping {mapping}."
     else:
-        remedy = f"Edit '{settings.mapping}', and run the same command again."
+        remedy = f"Add --mapping {mapping}: the proposal is written there for you to edit."
     return WeightMatchError(
         f"{len(found.undecided)} of {len(found.network)} parameters of '{settings.network}' are open: "
         f"{', '.join(counts)}. No checkpoint was written. {remedy}",

@@ -227,17 +227,34 @@ def twins(tmp_path, monkeypatch):
 
 
 def test_nothing_is_guessed_silently(twins, tmp_path, capfd):
-    before = set(tmp_path.iterdir())
     assert match("net.npz", "Twins", "net.ckpt") == WeightMatchError.exit_status == 1
     out, err = capfd.readouterr()
-    assert set(tmp_path.iterdir()) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mapping_of_net.toml", "net.npz"]
     assert re.search(r"^Ambiguous  4 of 4 parameters$", out, re.MULTILINE)
-    assert err.startswith(
-        "[WeightMatchError] code: 5000000, msg: 4 of 4 parameters of 'commands.weights.my_networks:Twins' "
+    first, *rest = err.splitlines()
+    assert first.startswith(
+        "[WeightMatchError] code: 5000000, msg: 4 of 4 parameters of 'commands.weights.my_networks:"
     )
-    assert "Add --mapping net.toml" in err
-    assert "  a.weight (4, 4): ambiguous: " in err
-    assert "; or q.weight" in err
+    assert first.endswith("Edit 'mapping_of_net.toml', and add --mapping mapping_of_net.toml.")
+    assert rest[0].startswith("  a.weight (4, 4): ambiguous: ")
+    assert rest[0].endswith(": p.weight; or q.weight")
+
+
+def test_an_edited_mapping_is_not_written_over(twins, capfd):
+    Path("mapping_of_net.toml").write_text("# mine")
+    assert match("net.npz", "Twins", "net.ckpt") == 1
+    assert Path("mapping_of_net.toml").read_text() == "# mine"
+    assert "add --mapping mapping_of_net.toml." in capfd.readouterr().err
+
+
+def test_what_does_not_fit_leaves_nothing(twins, tmp_path, capfd):
+    np.savez("other.npz", **{"p.weight": np.ones((4, 5)), "p.bias": np.ones(4)})
+    before = set(tmp_path.iterdir())
+    assert match("other.npz", "Twins", "out/net.ckpt") == 1
+    assert set(tmp_path.iterdir()) == before
+    err = capfd.readouterr().err
+    assert "Add --mapping out/mapping_of_net.toml" in err
+    assert "  a.weight (4, 4): missing: no tensor that is left has its shape and its role" in err
 
 
 def test_an_edited_mapping(twins, tmp_path, capfd):
@@ -276,7 +293,7 @@ def test_a_part_of_the_network(twins, capfd):
 def test_as_json(twins, capfd):
     assert match("net.npz", "Twins", "net.ckpt", "--json") == 1
     found = json.loads(capfd.readouterr().out)
-    assert (found["kind"], found["files"]) == ("NumPy archive", [])
+    assert (found["kind"], found["files"]) == ("NumPy archive", ["mapping_of_net.toml"])
     assert found["network"][0] == {"name": "a.weight", "shape": [4, 4], "data_type": "float32", "layer": "Dense"}
     assert {each["confidence"] for each in found["mapping"]} == {"ambiguous"}
 
