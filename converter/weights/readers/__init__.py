@@ -21,7 +21,7 @@ from converter.weights.readers.archives import (
 from converter.weights.readers.contents import Contents
 from converter.weights.readers.keras import HDF5, is_keras, read_hdf5, read_keras
 from converter.weights.readers.shards import index_of, read_shards
-from converter.weights.readers.tensorflow import prefix_of, read_checkpoint, read_frozen_graph
+from converter.weights.readers.tensorflow import prefix_of, read_checkpoint, read_checkpoint_weights, read_frozen_graph
 from converter.weights.readers.torch_state import is_torch, read_torch, read_torch_weights
 
 __all__ = ["Contents", "read", "read_mindspore", "read_weights"]
@@ -50,7 +50,7 @@ class _Reader:
 
 
 _READERS = (
-    _Reader((), read_checkpoint, lambda path, head: prefix_of(path) is not None),
+    _Reader((), read_checkpoint, lambda path, head: prefix_of(path) is not None, read_checkpoint_weights),
     _Reader((".keras",), read_keras, is_keras),
     _Reader((".pt", ".pth", ".bin"), read_torch, is_torch, read_torch_weights),
     _Reader((".npz",), read_npz, is_npz),

@@ -18,6 +18,8 @@ from converter.weights.readers.contents import Contents, contents, damaged, miss
 
 _PART_OF_A_BUNDLE = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 _SAVED_MODEL = "variables/variables"
+_ALL = "_all_variables/"
+_OPTIMIZER = re.compile(r"/\.OPTIMIZER_SLOT/|^(optimizer|save_counter)(/|$)")
 _OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 """The tensor in which a checkpoint of TensorFlow 2 describes its objects."""
 
@@ -43,7 +45,12 @@ def _names_in(folder: Path) -> Iterator[str]:
     yield from natural(path.stem for path in folder.glob("*.index"))[::-1]  # the newest has the highest step
 
 
-def read_checkpoint(file: Path) -> Contents:
+def read_checkpoint_weights(file: Path) -> Contents:
+    """The variables of the network in a checkpoint of TensorFlow 2, without those of the optimizer."""
+    return read_checkpoint(file, weights_only=True)
+
+
+def read_checkpoint(file: Path, *, weights_only: bool = False) -> Contents:
     """The variables of a checkpoint; the path is one for which `prefix_of` has a prefix."""
     prefix = prefix_of(file)
     assert prefix is not None
@@ -52,7 +59,7 @@ def read_checkpoint(file: Path) -> Contents:
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-        names = _variable_names(reader.get_tensor(_OBJECTS)) if _OBJECTS in shapes else {}
+        names, copies = _variable_names(reader.get_tensor(_OBJECTS)) if _OBJECTS in shapes else ({}, set())
     except Exception as error:  # OpError, and any other error that a damaged file causes
         raise damaged(prefix, error) from error
     return contents(
@@ -64,25 +71,30 @@ def read_checkpoint(file: Path) -> Contents:
             )
             for key in natural(shapes)
             if types[key] != tf.string  # TensorFlow's object graph
+            and key not in copies
+            and not (weights_only and names and _OPTIMIZER.search(key))
         ),
         framework="tensorflow",
         ordered=False,
     )
 
 
-def _variable_names(objects: bytes) -> dict[str, str]:
+def _variable_names(objects: bytes) -> tuple[dict[str, str], set[str]]:
     """Keys of a checkpoint that TensorFlow 2 wrote → the names of the variables, each for the first key that has it.
 
-    A key is a path of attributes, `_operations/1/_kernel/.ATTRIBUTES/VARIABLE_VALUE`; the name is `conv1/kernel`.
+    A key is a path of attributes, `_operations/1/_kernel/.ATTRIBUTES/VARIABLE_VALUE`; the name is `conv1/kernel`. The
+    second result are keys of copies: Keras saves every variable once more, in a list of all.
     """
     from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
     found: dict[str, str] = {}
+    copies: set[str] = set()
     for node in TrackableObjectGraph.FromString(objects).nodes:
         for attribute in node.attributes:
-            if attribute.full_name:
-                found.setdefault(attribute.full_name, attribute.checkpoint_key)
-    return {key: name for name, key in found.items()}
+            key = attribute.checkpoint_key
+            if attribute.full_name and found.setdefault(attribute.full_name, key) != key and key.startswith(_ALL):
+                copies.add(key)
+    return {key: name for name, key in found.items()}, copies
 
 
 def read_frozen_graph(file: Path) -> Contents:

@@ -179,9 +179,29 @@ def test_a_tensorflow_checkpoint_goes_by_many_names(tmp_path, name):
 def test_a_saved_model(tmp_path, name):
     tf = pytest.importorskip("tensorflow", reason="needs TensorFlow, which is optional")
     module = tf.Module()
-    module.w = tf.Variable(tf.ones(3))
+    module.w = tf.Variable(tf.ones(3), name="w")
     tf.saved_model.save(module, str(tmp_path))
-    assert set(read(tmp_path / name).tensors) == {"w/.ATTRIBUTES/VARIABLE_VALUE"}  # not the graph of objects
+    assert set(read(tmp_path / name).tensors) == {"w"}  # not the graph of objects
+
+
+def test_a_checkpoint_of_tensorflow_2(tmp_path):
+    """Its optimizer is no weight of the network."""
+    tf = pytest.importorskip("tensorflow", reason="needs TensorFlow, which is optional")
+    kernel = tf.Variable(tf.ones((3, 2)), name="dense/kernel")
+    step = tf.Variable(0, name="step")
+    slot = tf.Variable(tf.zeros((3, 2)), name="Adam/m/dense/kernel")
+    optimizer = tf.Module()
+    optimizer.momentum = slot
+    tf.train.Checkpoint(net=kernel, step=step, optimizer=optimizer).write(str(tmp_path / "net"))
+    assert set(read(tmp_path / "net").tensors) == {"dense/kernel", "step", "Adam/m/dense/kernel", "save_counter"}
+    assert set(read_weights(tmp_path / "net").tensors) == {"dense/kernel", "step"}
+
+
+def test_a_saved_model_of_keras_has_every_variable_once(tmp_path):
+    keras = pytest.importorskip("keras", reason="needs Keras, which is optional")
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
+    network.export(str(tmp_path / "saved"), verbose=False)
+    assert set(read(tmp_path / "saved").tensors) == {"head/kernel", "head/bias"}
 
 
 @pytest.mark.parametrize(
