@@ -193,7 +193,7 @@ def test_a_checkpoint_of_tensorflow_2(tmp_path):
     optimizer = tf.Module()
     optimizer.momentum = slot
     tf.train.Checkpoint(net=kernel, step=step, optimizer=optimizer).write(str(tmp_path / "net"))
-    assert set(read(tmp_path / "net").tensors) == {"dense/kernel", "step", "Adam/m/dense/kernel", "save_counter"}
+    assert set(read(tmp_path / "net").tensors) == {"dense/kernel", "step", "Adam/m/dense/kernel"}
     assert set(read_weights(tmp_path / "net").tensors) == {"dense/kernel", "step"}
 
 
@@ -201,7 +201,7 @@ def test_a_saved_model_of_keras_has_every_variable_once(tmp_path):
     keras = pytest.importorskip("keras", reason="needs Keras, which is optional")
     network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
     network.export(str(tmp_path / "saved"), verbose=False)
-    assert set(read(tmp_path / "saved").tensors) == {"head/kernel", "head/bias"}
+    assert sorted(name.rpartition("head")[2] for name in read(tmp_path / "saved").tensors) == ["/bias", "/kernel"]
 
 
 @pytest.mark.parametrize(
