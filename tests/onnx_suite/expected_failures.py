@@ -257,9 +257,6 @@ FAILURES: dict[str, tuple[str, ...]] = {
         "node/test_bitcast_int64_to_float64",
         "node/test_bitcast_scalar_float32_to_int32",
     ),
-    "Its attention is rounded to float16 step by step: one unit in the last place off.": (
-        "node/test_attention_4d_gqa_with_past_and_present_fp16_expanded",
-    ),
     "It carries a list, and its trip count is computed.": (
         "node/test_loop13_seq",
         "node/test_loop16_seq_none",
@@ -268,9 +265,6 @@ FAILURES: dict[str, tuple[str, ...]] = {
     "A shape, a size or a count is computed, and the script needs it as a number.": (
         "node/test_affine_grid_2d_align_corners_expanded",
         "node/test_affine_grid_2d_expanded",
-        "node/test_linear_attention_fp16_expanded",
-        "node/test_linear_attention_gated_delta_gqa_expanded",
-        "node/test_linear_attention_gated_delta_mqa_expanded",
         "node/test_split_to_sequence_1",
     ),
     "The nodes of its tree ask for membership of a set.": ("node/test_ai_onnx_ml_tree_ensemble_set_membership",),
