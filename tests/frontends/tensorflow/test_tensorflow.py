@@ -261,15 +261,15 @@ def test_wrong_shapes_are_refused(build, given, message):
         build(network)(shapes=[given])
 
 
-def test_a_dimension_is_fixed_only_where_tf2onnx_needs_it(build):
-    """tf2onnx makes a convolution of ExtractImagePatches, for which it must know the extents of the image."""
+def test_a_dimension_is_fixed_only_where_the_translation_needs_it(build):
+    """ExtractImagePatches with SAME padding needs the extents of the image; the batch stays free."""
 
     def network():
         tf.image.extract_patches(image(size=None), [1, 3, 3, 1], [1, 2, 2, 1], [1, 1, 1, 1], "SAME")
 
     source = build(network)(shapes=["1,9,9,3"])
-    assert source.inputs[0].shape == (1, 9, 9, 3)
-    check(source)
+    assert source.inputs[0].shape == ("N", 9, 9, 3)
+    check(source, 2)
 
 
 def test_padding_is_a_number_where_it_does_not_depend_on_the_extents(build):
