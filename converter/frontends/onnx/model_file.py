@@ -270,6 +270,7 @@ def _session(model: onnx.ModelProto, folder: Path) -> onnxruntime.InferenceSessi
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.add_session_config_entry("session.x64quantprecision", "1")  # no saturation at 16 bits without VNNI
     # The model is passed as bytes, since it may be cut; onnxruntime searches this folder for its external data.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder.absolute()))
     if model.ir_version > ORT_IR_VERSION:

@@ -89,7 +89,8 @@ def test_dynamic_quantize(x: np.ndarray) -> None:
 
 # Products of integers
 
-A, B = integers("uint8", 2, 3, 4), integers("int8", 4, 5)
+# Weights have 7 bits: without VNNI, onnxruntime saturates the sum of two products of uint8 and int8 at 16 bits.
+A, B = integers("uint8", 2, 3, 4), integers("int8", 4, 5) // 2
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_qlinear_mat_mul(scales: np.ndarray, constants: tuple[int, ...]) -> None
     )  # fmt: skip
 
 
-IMAGE, KERNEL = integers("uint8", 2, 4, 7, 7), integers("int8", 6, 2, 3, 3)
+IMAGE, KERNEL = integers("uint8", 2, 4, 7, 7), integers("int8", 6, 2, 3, 3) // 2
 WINDOWS: list[dict[str, Any]] = [
     {"group": 2},
     {"group": 2, "pads": [1, 1, 1, 1], "strides": [2, 1]},
@@ -204,7 +205,13 @@ def differing(path: Path) -> float:
 def test_static_quantisation(network: Path, form: QuantFormat, per_channel: bool, activations: QuantType) -> None:
     quantised = network.with_name("static.onnx")
     quantize_static(
-        network, quantised, Images(), quant_format=form, per_channel=per_channel, activation_type=activations
+        network,
+        quantised,
+        Images(),
+        quant_format=form,
+        per_channel=per_channel,
+        reduce_range=True,
+        activation_type=activations,
     )
     assert differing(quantised) < 0.05  # sums in another order fall on the other side of a half now and then
 
