@@ -162,8 +162,8 @@ def _axes_by_scale(node: Node, x: Operand, indices: Sequence[int], scales: Opera
 def _axes_by_size(node: Node, x: Operand, indices: Sequence[int], sizes: Operand | None, policy: str) -> list[Axis]:
     known = None if sizes is None else sizes.items()
     outs = known if known or sizes is None else sizes.items(computed=True)
-    if outs is None:
-        raise node.decline("the number of its sizes is unknown")
+    if outs is None:  # the file does not say how many there are: one for each of the axes
+        outs = tuple(expr("int({0}[{1}])", sizes, k) for k in range(len(indices)))
     shape = x.shape_python() or ()
     axes = [
         Axis(i, shape[i], out if known else _inferred(node, i) or out, None)
