@@ -200,6 +200,22 @@ def test_two_loops_one_after_the_other() -> None:
     assert code.count("for step in range(4):") == 2
 
 
+def test_loops_of_many_layers_that_follow_each_other() -> None:
+    """Each begins where the statements of the one before it look like its own."""
+    statements: list[Statement] = []
+    h = H0
+    for number in range(5):
+        layer = dense(f"fc{number}")
+        for _ in range(STEPS):
+            a, after = variables("a h")
+            statements += [let(a, call(layer, h)), let(after, invoke("ops.tanh", a))]
+            h = after
+    code = rerolled(statements, h)
+    for number in range(5):
+        assert f"for step in range(4):\n    a = self.fc{number}(h)\n    h = ops.tanh(a)\n" in code
+    assert len(code.splitlines()) == len(["h = h0", *5 * ["for", "a", "h"], "return"])
+
+
 def test_an_element_that_other_statements_read_is_read_from_the_whole() -> None:
     parts = [Variable("parts") for _ in range(3)]
     statements, results = unrolled(elementwise(parts), 3)
