@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from converter.graph.annotations import OPSET, is_folded, refusal_of, varying_axes
+from converter.graph.edge_values import is_selected, may_be_empty, may_be_large, may_be_nan, may_hide_rows
 from converter.graph.ends import CutPoint, cut_points
 from converter.graph.external_data import map_external_data
 from converter.graph.inferred_types import infer_proto
@@ -44,7 +45,12 @@ __all__ = [
     "is_float",
     "is_folded",
     "is_internal",
+    "is_selected",
     "map_external_data",
+    "may_be_empty",
+    "may_be_large",
+    "may_be_nan",
+    "may_hide_rows",
     "merged_nodes_of",
     "notes_on",
     "number_of",

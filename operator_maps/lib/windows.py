@@ -77,18 +77,21 @@ class Window:
             and self.end == tuple(total - total // 2 for total in totals)
         )
 
-    def without_ceil_mode(self, sizes: Sequence[int | None]) -> Window | None:
+    def without_ceil_mode(self, sizes: Sequence[int | None]) -> Window:
         """The same windows with `ceil_mode` off and the end padding that makes rounding down give as many.
 
-        A window that would begin in the padding at the end does not count. `sizes` are the input's spatial extents; the
-        result is None if one of them is dynamic.
+        A window that would begin in the padding at the end does not count. `sizes` are the input's spatial extents;
+        along a dynamic one, such a window may be left.
         """
-        if None in sizes or not self.known:
-            return None
+        if not self.known:
+            return replace(self, ceil_mode=False)  # SAME, which rounds up anyway
         ends = []
         for size, extent, stride, begin, end in zip(
             sizes, self.extents, self.strides, self.begin, self.end, strict=True
         ):
+            if size is None:
+                ends.append(end + stride - 1)  # type: ignore[operator]
+                continue
             count = -(-(size + begin + end - extent) // stride) + 1  # type: ignore[operator]
             if (count - 1) * stride >= size + begin:  # type: ignore[operator]
                 count -= 1

@@ -1,18 +1,23 @@
 """Activations.
 
-Source: https://onnx.ai/onnx/operators/. For an input of NaN some of MindSpore's CPU kernels return a number (Relu: 0);
-there is no workaround.
+Source: https://onnx.ai/onnx/operators/. MindSpore's CPU kernels return numbers for NaN, though their documentation says
+otherwise: `ops.relu`, `ops.relu6` and `ops.clamp` a bound, `ops.sign` 0, `ops.softplus` infinity; `ops.mish` and
+`ops.hardswish` are wrong for infinity. Where the graph may meet these (`may_be_nan`), a form stands that is right
+everywhere; behind layers the plain call stays, as on Ascend.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
+from converter.graph import may_be_empty, may_be_nan, may_hide_rows
 from converter.rows import Arg, Node, Operand, call, expr, invoke, reshape
 
 if TYPE_CHECKING:
+    import mindspore as ms
     from mindspore import ops
 
 
@@ -57,8 +62,18 @@ def hardmax(node: Node, x: Operand, *, axis: int = -1) -> Arg:
     if shape is None:
         raise node.decline("the rank of its input is unknown")
     place = axis if axis == -1 else axis % len(shape)  # the axes that ops.one_hot supports
+    if may_be_empty(x.value):
+        return expr("{0}({1}, {2})", first_largest, x, axis)
     hot = expr("ops.one_hot(ops.argmax({0}, {1}), {2}, 1, 0, {1})", x, place, shape[axis])
     return expr("{0}.astype({1})", hot, node.dtype())
+
+
+def first_largest(x, axis):
+    """1 at the first largest element along an axis, 0 elsewhere; also of no elements, which ops.argmax refuses."""
+    if x.size == 0:
+        return x
+    largest = (x == ops.amax(x, axis, True)).astype(ms.int32)
+    return ops.logical_and(largest > 0, ops.cumsum(largest, axis) == 1).astype(x.dtype)
 
 
 def gelu(node: Node, x: Operand, *, approximate: str = "none") -> Arg:
@@ -76,11 +91,26 @@ def swiglu(node: Node, gate: Operand, x: Operand, *, alpha: float = 1.0) -> Arg:
     return expr("{0} * {1}", swish(node, gate, alpha=alpha), x)
 
 
+def relu(node: Node, x: Operand) -> Arg:
+    """Relu: `ops.relu`; a maximum that keeps NaN where there may be one."""
+    return expr("ops.maximum(0.0, {0})" if may_be_nan(x.value) else "ops.relu({0})", x)
+
+
 def hard_sigmoid(node: Node, x: Operand, *, alpha: float = 0.2, beta: float = 0.5) -> Arg:
     """HardSigmoid: `ops.hardsigmoid`, whose slope is 1/6 and offset 1/2; composed for others."""
     if abs(alpha - 1 / 6) < 1e-6 and beta == 0.5:
         return expr("ops.hardsigmoid({0})", x)
-    return expr("ops.clamp({0} * {1} + {2}, 0.0, 1.0)", x, alpha, beta)
+    bounded = "ops.minimum(1.0, ops.maximum(0.0, {0}))" if may_be_nan(x.value) else "ops.clamp({0}, 0.0, 1.0)"
+    return expr(bounded, expr("{0} * {1} + {2}", x, alpha, beta))
+
+
+def unless_nan(plain: str, otherwise: str) -> Callable[..., Arg]:
+    """Make the row of a function that is wrong for NaN or infinity on the CPU, and of what is right for them."""
+
+    def row(node: Node, x: Operand) -> Arg:
+        return expr(otherwise if may_be_nan(x.value) else plain, x)
+
+    return row
 
 
 def shrink(node: Node, x: Operand, *, bias: float = 0.0, lambd: float = 0.5) -> Arg:
@@ -94,16 +124,22 @@ def shrink(node: Node, x: Operand, *, bias: float = 0.0, lambd: float = 0.5) -> 
 
 
 def softmax(node: Node, x: Operand, *, axis: int = -1) -> Arg:
-    """Softmax: `ops.softmax`; where the model replaces NaN in the result, a function that returns NaN for all -inf.
+    """Softmax: `ops.softmax`; a function if a mask may hide whole rows, or the model replaces NaN in the result.
 
     The softmax of a single element is written as 1: the gradient of MindSpore's CPU kernel for it makes all softmax
     gradients that are computed later wrong.
     """
-    if _is_guarded(node.ir.outputs[0]):
-        return expr("{0}({1}, {2})", softmax_or_nan, x, axis)
-    if x.shape is not None and x.shape and x.shape[axis] == 1:
+    guarded = _is_guarded(node.ir.outputs[0])
+    if not guarded and x.shape is not None and x.shape and x.shape[axis] == 1:
         return expr("ops.ones_like({0})", x)
+    if guarded or may_hide_rows(x.value, _from_last(x, axis)):
+        return expr("{0}({1}, {2})", softmax_or_nan, x, axis)
     return expr("ops.softmax({0}, {1})", x, axis)
+
+
+def _from_last(x: Operand, axis: int) -> int:
+    """An axis counted from the last one; 0 if the rank is unknown."""
+    return axis if axis < 0 else 0 if x.rank is None else axis - x.rank
 
 
 def _is_guarded(value: ir.Value) -> bool:
@@ -118,10 +154,23 @@ def _is_guarded(value: ir.Value) -> bool:
 
 
 def softmax_or_nan(x, axis):
-    """Softmax; NaN where every element is -inf, at which MindSpore's CPU kernel stops."""
-    known = ops.amax(x, axis, True) > float("-inf")
+    """Softmax; NaN along an axis that is -inf everywhere, or NaN somewhere: MindSpore's CPU kernel stops there."""
+    known = ops.isfinite(ops.logsumexp(x, axis, True))
     y = ops.softmax(ops.where(known, x, ops.zeros_like(x)), axis)
     return ops.where(known, y, ops.full_like(x, float("nan")))
+
+
+def log_softmax(node: Node, x: Operand, *, axis: int = -1) -> Arg:
+    """LogSoftmax: `ops.log_softmax`; a function if there may be NaN, of which the CPU's kernel makes -inf elsewhere."""
+    if may_be_nan(x.value) or may_hide_rows(x.value, _from_last(x, axis)):
+        return expr("{0}({1}, {2})", log_softmax_or_nan, x, axis)
+    return expr("ops.log_softmax({0}, {1})", x, axis)
+
+
+def log_softmax_or_nan(x, axis):
+    """Log-softmax; NaN along an axis that is -inf everywhere, or NaN somewhere."""
+    known = ops.isfinite(ops.logsumexp(x, axis, True))
+    return ops.where(known, ops.log_softmax(x, axis), ops.full_like(x, float("nan")))
 
 
 ROWS = {
@@ -129,18 +178,18 @@ ROWS = {
     "Elu": elu,
     "Gelu": gelu,
     "HardSigmoid": hard_sigmoid,
-    "HardSwish": call("ops.hardswish({0})"),
+    "HardSwish": unless_nan("ops.hardswish({0})", "{0} * ops.hardsigmoid({0})"),
     "Hardmax": hardmax,
     "LeakyRelu": call("ops.leaky_relu({0}, {alpha})", alpha=0.01),
-    "LogSoftmax": call("ops.log_softmax({0}, {axis})", axis=-1),
-    "Mish": call("ops.mish({0})"),
+    "LogSoftmax": log_softmax,
+    "Mish": unless_nan("ops.mish({0})", "{0} * ops.tanh(ops.softplus({0}))"),
     "PRelu": prelu,
-    "Relu": call("ops.relu({0})"),
+    "Relu": relu,
     "Selu": selu,
     "Shrink": shrink,
     "Sigmoid": call("ops.sigmoid({0})"),
     "Softmax": softmax,
-    "Softplus": call("ops.softplus({0})"),
+    "Softplus": unless_nan("ops.softplus({0})", "ops.where(ops.isnan({0}), {0}, ops.softplus({0}))"),
     "Softsign": call("ops.softsign({0})"),
     "SwiGLU": swiglu,
     "Swish": swish,

@@ -1,7 +1,9 @@
 """Elementwise arithmetic.
 
-Source: https://onnx.ai/onnx/operators/. If one operand of Max or Min is NaN, MindSpore's CPU kernel may return the
-other one; there is no workaround.
+Source: https://onnx.ai/onnx/operators/. If the first operand of `ops.maximum` or `ops.minimum` is NaN, MindSpore's CPU
+kernel returns the other one, though their documentation says otherwise; `ops.clamp` returns a bound. Its kernels divide
+64-bit integers as floats. Where the graph may meet such numbers (`may_be_nan`, `may_be_large`), a form stands that is
+right everywhere.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
-from converter.rows import Arg, Node, Operand, call, expr, invoke, kind_of
+from converter.graph import may_be_empty, may_be_large, may_be_nan
+from converter.rows import Arg, Node, Operand, Variable, call, expr, invoke, kind_of
 from operator_maps.lib.scalars import operands_with_scalar, scalar_or_tensor
 
 if TYPE_CHECKING:
@@ -47,7 +50,9 @@ def _left_fold(template: str, xs: Sequence[Arg]) -> Arg:
 
 
 def div(node: Node, a: Operand, b: Operand) -> Arg:
-    """Div: `/` for floats; for integers `ops.truncate_div`, which rounds towards zero."""
+    """Div: `/` for floats; for integers `ops.truncate_div`, which rounds towards zero, exactly up to 2**53."""
+    if may_be_large(a.value):
+        return expr("{0}({1}, {2})", quotient_to_zero, a, b)
     if a.kind in "iu":
         return expr("ops.truncate_div({0}, {1})", *operands_with_scalar(a, b))
     return expr("{0} / {1}", *operands_with_scalar(a, b))
@@ -59,11 +64,30 @@ def mod(node: Node, a: Operand, b: Operand, *, fmod: int = 0) -> Arg:
         return expr("{0}({1}, {2})", fmod_of_any if fmod else mod_of_any, a, b)
     if a.kind == "f":
         return expr("ops.fmod({0}, {1})" if fmod else "{0} % {1}", *((a, b) if fmod else operands_with_scalar(a, b)))
+    if may_be_large(a.value):
+        return expr("{0} - {1}({0}, {2}) * {2}", a, quotient_to_zero if fmod else floor_quotient, b)
     if a.dtype in _UNSIGNED:
         return _in_int64(node, "{0} % {1}", a, b)
     return (
         expr("{0} - ops.truncate_div({0}, {1}) * {1}", a, b) if fmod else expr("{0} % {1}", *operands_with_scalar(a, b))
     )
+
+
+def floor_quotient(x, y):
+    """Divide 64-bit integers and round down; MindSpore's CPU kernels divide them as floats."""
+    quotient = x // y
+    quotient = quotient + (x - quotient * y) // y
+    rest = x - quotient * y
+    above = ops.where(y > 0, rest >= y, rest <= y)
+    below = ops.where(y > 0, rest < 0, rest > 0)
+    return quotient + above.astype(x.dtype) - below.astype(x.dtype)
+
+
+def quotient_to_zero(x, y):
+    """Divide 64-bit integers and round towards zero."""
+    quotient = floor_quotient(x, y)
+    up = ops.logical_and(x != quotient * y, (x < 0) != (y < 0))
+    return quotient + up.astype(x.dtype)
 
 
 def mod_of_any(x, y):
@@ -83,7 +107,8 @@ def power(node: Node, x: Operand, exponent: Operand) -> Arg:
     if isinstance(fixed, float) and fixed.is_integer():
         fixed = int(fixed)
     if x.kind == "f" and isinstance(fixed, (int, float)):
-        return expr("ops.sqrt({0})", x) if fixed == 0.5 else expr("{0} ** {1}", x, fixed)
+        root = fixed == 0.5 and not may_be_nan(x.value)  # the power of -inf is inf, its root NaN
+        return expr("ops.sqrt({0})", x) if root else expr("{0} ** {1}", x, fixed)
     if exponent.dtype == x.dtype:
         return expr("ops.pow({0}, {1})", *operands_with_scalar(x, exponent))
     if x.kind in "iu" and exponent.kind == "f":
@@ -102,13 +127,48 @@ def variadic(template: str, *wide: ir.DataType) -> Callable[..., Arg]:
     return row
 
 
+def extreme(function: str, comparison: str) -> Callable[..., Arg]:
+    """Make the row of Max or Min: `ops.maximum(0.1, x)`, a constant first, as the second operand may be NaN.
+
+    A selection where both may be NaN, or where one without elements is broadcast, which the function refuses.
+    """
+
+    def of_two(node: Node, a: Operand | Variable, b: Operand, first: Operand) -> Arg:
+        number = scalar_or_tensor(b, first)
+        if number is not b:
+            return expr(f"{function}({{0}}, {{1}})", number, a)
+        alike = isinstance(a, Operand) and a.shape == b.shape
+        if not alike and (may_be_empty(first.value) or may_be_empty(b.value)):
+            chosen = expr(f"{{0}} {comparison} {{1}}", b, a)
+            asked = chosen if b.is_constant else expr("ops.logical_or({0}, ops.isnan({1}))", chosen, b)
+            return expr("ops.where({0}, {1}, {2})", asked if b.kind == "f" else chosen, b, a)
+        if b.is_constant or not may_be_nan(b.value):
+            return expr(f"{function}({{0}}, {{1}})", b, a)
+        return expr(f"ops.where(ops.isnan({{0}}), {{0}}, {function}({{0}}, {{1}}))", b, a)
+
+    def row(node: Node, *xs: Operand) -> Arg:
+        if xs[0].dtype == ir.DataType.UINT16 and len(xs) > 1:
+            return _in_int64(node, f"{function}({{0}}, {{1}})", *xs)
+        constants = [x for x in xs if x.is_constant]
+        first, *others = [x for x in xs if not x.is_constant] + constants
+        result: Arg = first
+        for x in others:
+            result = of_two(node, result if isinstance(result, Operand) else node.let("extreme", result), x, first)
+        return result
+
+    return row
+
+
 def mean(node: Node, *xs: Operand) -> Arg:
     """Mean of any number of tensors."""
     return expr("{0} / {1}", variadic("{0} + {1}")(node, *xs), len(xs)) if len(xs) > 1 else xs[0]
 
 
 def clip(node: Node, x: Operand, low: Operand | None, high: Operand | None) -> Arg:
-    """Clip: `ops.clamp` with two numbers or two tensors, not one of each; `ops.relu6` for the bounds 0 and 6."""
+    """Clip: `ops.clamp` with two numbers or two tensors, not one of each; `ops.relu6` for the bounds 0 and 6.
+
+    `ops.minimum(1.0, ops.maximum(0.0, x))` where there may be NaN.
+    """
     given = {"min": low, "max": high}
     bounds = {name: bound and scalar_or_tensor(bound, x) for name, bound in given.items()}
     options = {name: bound for name, bound in bounds.items() if bound is not None}
@@ -116,11 +176,35 @@ def clip(node: Node, x: Operand, low: Operand | None, high: Operand | None) -> A
         options = {name: bound for name, bound in given.items() if bound is not None}
     if not options:
         return x
+    if may_be_nan(x.value):
+        y: Arg = x
+        for name, function in (("min", "ops.maximum"), ("max", "ops.minimum")):
+            bound = options.get(name, FINITE[name] if x.dtype == ir.DataType.FLOAT else None)
+            y = y if bound is None else expr(f"{function}({{0}}, {{1}})", bound, y)
+        return y
     if bounds == {"min": 0.0, "max": 6.0} and x.kind == "f":
         return expr("ops.relu6({0})", x)
     if len(options) == 2:
         return invoke("ops.clamp", x, *options.values())
     return invoke("ops.clamp", x, **options)
+
+
+FINITE = {"min": -3.4028234663852886e38, "max": 3.4028234663852886e38}
+"""The bounds of a Clip that has none: float32's largest numbers, which matter to infinity only."""
+
+
+def absolute(node: Node, x: Operand) -> Arg:
+    """Abs: `ops.abs`, which has no kernel for unsigned integers, that are their own absolute values."""
+    return x if x.kind == "u" else expr("ops.abs({0})", x)
+
+
+def sign(node: Node, x: Operand) -> Arg:
+    """Sign: `ops.sign`, which has no kernel for small and unsigned integers; NaN stays where there may be one."""
+    if x.kind == "u":
+        return expr("{0}.astype(ms.bool_).astype({1})", x, node.dtype())
+    if x.dtype in (ir.DataType.INT8, ir.DataType.INT16):
+        return expr("ops.sign({0}.astype(ms.int32)).astype({1})", x, node.dtype())
+    return expr("ops.where(ops.isnan({0}), {0}, ops.sign({0}))" if may_be_nan(x.value) else "ops.sign({0})", x)
 
 
 def cast(node: Node, x: Operand, *, to: int, round_mode: str = "up", saturate: int = 1) -> Arg:
@@ -168,7 +252,7 @@ def shift_right(x, bits, width):
 
 
 ROWS = {
-    "Abs": call("ops.abs({0})"),
+    "Abs": absolute,
     "Acos": call("ops.acos({0})"),
     "Acosh": call("ops.acosh({0})"),
     "Add": binary("{0} + {1}"),
@@ -189,16 +273,16 @@ ROWS = {
     "Exp": call("ops.exp({0})"),
     "Floor": call("ops.floor({0})"),
     "Log": call("ops.log({0})"),
-    "Max": variadic("ops.maximum({0}, {1})", ir.DataType.UINT16),
+    "Max": extreme("ops.maximum", ">"),
     "Mean": mean,
-    "Min": variadic("ops.minimum({0}, {1})", ir.DataType.UINT16),
+    "Min": extreme("ops.minimum", "<"),
     "Mod": mod,
     "Mul": binary("{0} * {1}"),
     "Neg": call("-{0}"),
     "Pow": power,
     "Reciprocal": call("ops.reciprocal({0})"),
     "Round": call("ops.round({0})"),
-    "Sign": call("ops.sign({0})"),
+    "Sign": sign,
     "Sin": call("ops.sin({0})"),
     "Sinh": call("ops.sinh({0})"),
     "Sqrt": call("ops.sqrt({0})"),

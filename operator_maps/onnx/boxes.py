@@ -36,6 +36,8 @@ def align_regions(x, rois, batch_indices, pooled, scale, samples, half_pixel, ma
 
     Every bin takes `samples` by `samples` of them, or, when that is 0, about one for every pixel.
     """
+    if rois.shape[0] == 0:
+        return ops.zeros((0, x.shape[1], *pooled), x.dtype)
     corners = rois * scale - (0.5 if half_pixel else 0)
     size = corners[:, 2:] - corners[:, :2]
     if not half_pixel:
@@ -155,6 +157,8 @@ def select_boxes(boxes, scores, limit, iou_threshold, score_threshold, centred):
     boxes (batch, box, 4) are corners in any order, or centre and size; scores are (batch, class, box).
     """
     batches, classes, count = scores.shape
+    if count == 0:
+        return ops.zeros((0, 3), ms.int64)
     low, high = boxes[..., :2], boxes[..., 2:]
     if centred:
         low, high = low - high / 2, low + high / 2

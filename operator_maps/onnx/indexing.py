@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph import Trait, has_trait
+from converter.graph import Trait, has_trait, is_selected, may_be_empty
 from converter.rows import Arg, Node, Operand, expr, invoke
 from operator_maps.onnx.slicing import subscript
 
@@ -28,7 +28,7 @@ def gather(node: Node, x: Operand, indices: Operand, *, axis: int = 0) -> Arg:
     if positions is not None and indices.rank == 0:
         return subscript(x, {axis: positions[0]})
     if positions is not None and indices.rank == 1:
-        part = _as_slice(positions)
+        part = None if is_selected(x.value) else _as_slice(positions)  # of no elements, graph mode dies of a slice
         if part is not None:
             return subscript(x, {axis: part})
     return expr("ops.gather({0}, {1}, {2})", x, _non_negative(node, x, indices, axis), axis)
@@ -197,7 +197,7 @@ def one_hot(node: Node, indices: Operand, depth: Operand, values: Operand, *, ax
     if indices.kind != "u":  # ops.one_hot returns zeros for a negative index
         which = expr("ops.where({0} < 0, {0} + {1}, {0})", which, count[0])
     written, axis = values.items(), axis % (indices.rank + 1)
-    if written is None or values.dtype not in (FLOAT, FLOAT16, INT32, INT64):
+    if written is None or values.dtype not in (FLOAT, FLOAT16, INT32, INT64) or may_be_empty(indices.value):
         places = tuple(-1 if i == axis else 1 for i in range(indices.rank + 1))
         hot = expr("ops.expand_dims({0}, {1}) == ops.arange({2}).reshape({3})", which, axis, count[0], places)
         return expr("ops.where({0}, {1}[1], {1}[0])", hot, values)

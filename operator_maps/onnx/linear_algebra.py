@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from converter.graph import may_be_empty
 from converter.rows import Arg, Node, Operand, Weight, call, expr, invoke, transpose, unless_default
 
 
 def matmul(node: Node, a: Operand, b: Operand) -> Arg:
-    """ONNX MatMul: nn.Dense if the right operand is a weight matrix (in, out), else ops.matmul."""
+    """ONNX MatMul: nn.Dense if the right operand is a weight matrix (in, out), else ops.matmul.
+
+    Unsigned integers, which have no kernel, are multiplied as int64, with the same bits. A product over no elements is
+    0; the CPU's kernel does not write it.
+    """
     if b.is_weight and b.rank == 2 and b.kind == "f":
         return dense(node, a, b.weight(transpose(1, 0)))
-    return expr("ops.matmul({0}, {1})", a, b)
+    if a.kind == "u":
+        return expr("ops.matmul({0}.astype(ms.int64), {1}.astype(ms.int64)).astype({2})", a, b, node.dtype())
+    product = expr("ops.matmul({0}, {1})", a, b)
+    if a.rank and may_be_empty(a.value, -1):
+        filled = expr("ops.scalar_to_tensor({0}.shape[-1], ms.int64) > 0", a)
+        return expr("ops.where({0}, {1}, {2})", filled, product, 0.0 if a.kind == "f" else 0)
+    return product
 
 
 def gemm(

@@ -88,15 +88,18 @@ def _axes_to_pad(x: Operand, around: _Amounts, mode: str) -> int | None:
     rank = x.rank or 0
     needed = rank - min(around)
     extents = x.shape or ()
-    short = mode == "wrap" and any(
-        not isinstance(amount, int) or extents[axis] is None or amount > extents[axis]  # type: ignore[operator]
-        for axis, both in around.items()
-        for amount in both
-    )
+    short = any(_is_short(extents[axis], amount, mode) for axis, both in around.items() for amount in both)
     most = 2 if mode == "reflect" else 3
     if x.kind == "b" or short or not 2 <= rank <= most + 2:
         return None
     return next((count for count in (rank - 2, rank - 1) if max(needed, 1) <= count <= most), None)
+
+
+def _is_short(extent: int | None, amount: Arg, mode: str) -> bool:
+    """Whether an axis has fewer elements than the amount takes, or may have: ops.pad repeats no element twice."""
+    if extent is None or not isinstance(amount, int):
+        return mode == "wrap"
+    return (mode == "wrap" and amount > extent) or (mode == "reflect" and amount >= extent)
 
 
 def _by_index(node: Node, x: Operand, around: _Amounts, mode: str) -> Arg:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
+from converter.graph import may_be_empty
 from converter.rows import Arg, Expression, Node, Operand, expr, invoke, unless_default
 from operator_maps.lib.windows import Window, pad_input, padding_of, scalar, sizes_of, window_of
+from operator_maps.onnx.slicing import subscript
 
 if TYPE_CHECKING:
     from mindspore import ops
@@ -49,21 +51,25 @@ def max_pool(
     indices into a plane (H, W), ONNX's into the whole tensor: a function converts them.
 
     Raises:
-        Unsupported: the windows depend on a dynamic extent in a way that the layer does not support, the padding is
-            negative, or there are more than three spatial axes.
+        Unsupported: the padding is negative, or there are more than three spatial axes; or the indices count from
+            padding that depends on a free extent.
     """
     window = _window(node, x, kernel_shape, auto_pad, strides, dilations, pads, ceil_mode)
     integer, indexed = x.kind in "iu", len(node.used) > 1 and node.used[1]
     source: Arg = expr("{0}.astype(ms.float32)", x) if integer else x
     same = window.plain and window.auto_pad == "SAME_UPPER" and not indexed
     begin = (0,) * window.rank
+    given = window
     if not same and not _layer_supports(window):
         if window.ceil_mode:
-            window = _without_ceil_mode(node, x, window)
+            window = window.without_ceil_mode(sizes_of(x, window.rank))
         source = pad_input(source, window, LOWEST[ir.DataType.FLOAT if integer else x.dtype])  # type: ignore[index]
         source = node.let("padded", source) if indexed else source
         begin, window = window.begin, window.without_padding()  # type: ignore[assignment]
     bare = window.plain and not window.padded and not indexed
+    if bare and window.rank == 2 and may_be_empty(x.value):  # the layer refuses a batch of no images
+        y: Arg = expr("ops.max_pool2d({0}, {1}, {2})", source, scalar(window.kernel), scalar(window.strides))
+        return expr("{0}.astype({1})", y, node.dtype()) if integer else y
     options = unless_default(
         pad_mode=("same" if same else "valid" if bare else "pad", "valid"),
         padding=(0 if same else scalar(window.begin), 0),
@@ -72,7 +78,7 @@ def max_pool(
         ceil_mode=(window.ceil_mode, False),
     )
     layer = invoke(f"nn.MaxPool{window.rank}d", scalar(window.kernel), scalar(window.strides), **options)
-    y: Arg = node.apply(layer, {}, source)
+    y = _in_the_input(x, node.apply(layer, {}, source), given)
     if not indexed:
         return expr("{0}.astype({1})", y, node.dtype()) if integer else y
     y, found = node.unpack(("values", "indices"), y)
@@ -88,11 +94,17 @@ def _layer_supports(window: Window) -> bool:
     return window.symmetric and all(2 * pad <= k for pad, k in zip(window.begin, window.kernel, strict=True))  # type: ignore[operator]
 
 
-def _without_ceil_mode(node: Node, x: Operand, window: Window) -> Window:
-    counted = window.without_ceil_mode(sizes_of(x, window.rank))
-    if counted is None:
-        raise node.decline("ceil_mode with padding that MindSpore does not take needs fixed extents")
-    return counted
+def _in_the_input(x: Operand, y: Arg, window: Window) -> Arg:
+    """Of the windows that `without_ceil_mode` leaves along free axes, those that begin in the input or before it."""
+    if not window.ceil_mode or not window.known:
+        return y
+    first = {}
+    for i, size in enumerate(sizes_of(x, window.rank)):
+        begin, end, stride, extent = window.begin[i] or 0, window.end[i] or 0, window.strides[i], window.extents[i]
+        if size is None and end > extent - stride:
+            count = expr("({0}.shape[{1}] + {2}) // {3}", x, i + 2, begin + stride - 1, stride)
+            first[i + 2] = slice(None, count)
+    return subscript(y, first, window.rank + 2) if first else y
 
 
 def whole_indices(indices, shape, padded, begin, column_major):
@@ -159,21 +171,22 @@ def _function_supports(window: Window) -> bool:
     return all(b + e <= k for b, e, k in zip(window.begin, window.end, window.kernel, strict=True))  # type: ignore[operator]
 
 
-def _window_means(node: Node, x: Operand, window: Window, count_include_pad: bool) -> Expression:
+def _window_means(node: Node, x: Operand, window: Window, count_include_pad: bool) -> Arg:
     """The sum over each window divided by its number of counted elements; padding added by `ceil_mode` never counts."""
-    full = _without_ceil_mode(node, x, window) if window.ceil_mode else window
+    full = window.without_ceil_mode(sizes_of(x, window.rank)) if window.ceil_mode else window
     size = (window.kernel, window.strides, window.dilations)
     sums = expr("{0}({1}, {2}, {3}, {4})", window_sums, pad_input(x, full) if full.padded else x, *size)
     ends = zip(full.end, window.end, strict=True) if window.known else ()
     beyond = [max(more - pad, 0) for more, pad in ends if more is not None and pad is not None]
     if (count_include_pad or not full.padded) and not any(beyond):
-        return expr("{0} / {1}", sums, math.prod(window.kernel))
+        return _in_the_input(x, expr("{0} / {1}", sums, math.prod(window.kernel)), window)
     counted: Arg = expr("ops.ones_like({0}[:1, :1])", x)
     if count_include_pad:
         inside = tuple(end - more for end, more in zip(full.end, beyond, strict=True))  # type: ignore[operator]
         counted = pad_input(counted, replace(full, end=inside), 1.0)
         full = replace(full, begin=(0,) * window.rank, end=tuple(beyond))
-    return expr("{0} / {1}({2}, {3}, {4}, {5})", sums, window_sums, pad_input(counted, full), *size)
+    means = expr("{0} / {1}({2}, {3}, {4}, {5})", sums, window_sums, pad_input(counted, full), *size)
+    return _in_the_input(x, means, window)
 
 
 def window_sums(x, kernel, strides, dilations):
@@ -207,13 +220,10 @@ def lp_pool(
         Unsupported: as for MaxPool.
     """
     window = _window(node, x, kernel_shape, auto_pad, strides, dilations, pads, ceil_mode)
-    if window.ceil_mode:
-        window = _without_ceil_mode(node, x, window)
-    powers = _power(x, p)
-    if window.padded:
-        powers = pad_input(powers, window)
-    sums = expr("{0}({1}, {2}, {3}, {4})", window_sums, powers, window.kernel, window.strides, window.dilations)
-    return _root(sums, p)
+    full = window.without_ceil_mode(sizes_of(x, window.rank)) if window.ceil_mode else window
+    powers = pad_input(_power(x, p), full) if full.padded else _power(x, p)
+    sums = expr("{0}({1}, {2}, {3}, {4})", window_sums, powers, full.kernel, full.strides, full.dilations)
+    return _in_the_input(x, _root(sums, p), window)
 
 
 def _power(x: Arg, p: int) -> Expression:

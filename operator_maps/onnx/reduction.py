@@ -1,18 +1,26 @@
 """Reductions, ArgMax and ArgMin, and cumulative operators.
 
-Source: https://onnx.ai/onnx/operators/. The reduction of an empty tensor is defined in ONNX, but not in MindSpore; if
-the shape shows that a tensor is empty, the value of ONNX is written.
+Source: https://onnx.ai/onnx/operators/. The reduction of no elements is defined in ONNX; MindSpore's CPU kernels leave
+memory that nobody wrote. If the shape shows that a tensor is empty, the value of ONNX is written; where the graph may
+meet one (`may_be_empty`), it is selected when the network runs. Integers of 64 bits are added as floats by the CPU's
+kernel; where they may be large, their halves are added.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph import is_selected, may_be_empty, may_be_large, may_be_nan, may_hide_rows
 from converter.rows import Arg, Node, Operand, expr, invoke
+
+if TYPE_CHECKING:
+    import mindspore as ms
+    from mindspore import ops
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class Reduction:
         """Translate a node.
 
         Raises:
-            Unsupported: the rank of `data` is needed and unknown; or the axes are computed, and several axes are empty.
+            Unsupported: the rank of `data` is needed and unknown.
         """
         reduced = self._reduced(node, data, axes, keepdims, noop_with_empty_axes)
         makes_floats = data.kind in "iu" and self.after != "{0}"  # ONNX's result has the integers' type
@@ -54,34 +62,45 @@ class Reduction:
     ) -> Arg:
         result = node.outputs[0]
         if data.size == 0 and result.size:
-            return _apply(self.after, self._identity(node, result, result.shape))
+            filled = expr("ops.full({0}, {1}, dtype={2})", result.shape, self._neutral(result), node.dtype())
+            return _apply(self.after, filled)
         chosen: Arg = () if axes is None or axes.size == 0 else axes.items() or axes
         if chosen == () and (noop_with_empty_axes or data.rank == 0):
             return _apply(self.after, _apply(self.before, data))
         if chosen == ():
             chosen = _every_axis(node, data) if keepdims or self.needs_axes else None
         reduced = _apply(self.before, data)
-        if data.size == 0 and result.size is None and data.shape:
-            neutral = self._identity(node, result, tuple(extent or 1 for extent in data.shape))
-            if data.shape.count(0) > 1:
-                raise node.decline("several axes of no elements are reduced, and the axes are computed")
-            reduced = expr("ops.cat(({0}, {1}), {2})", reduced, neutral, data.shape.index(0))
         options: dict[str, Arg] = {self.keep: True} if keepdims else {}
-        if self.widens and data.kind in "iu" and data.dtype != ir.DataType.INT64:
-            options["dtype"] = node.dtype()
         where = () if chosen is None else (chosen[0] if isinstance(chosen, tuple) and len(chosen) == 1 else chosen,)
-        return _apply(self.after, invoke(self.function, reduced, *where, **options))
+        if self.function == "ops.sum" and self.before == "{0}" and may_be_large(data.value):
+            total: Arg = expr("{0}({1}, {2}, {3})", sum_of_halves, data, *(where or (None,)), bool(keepdims))
+        else:
+            if self.widens and data.kind in "iu" and data.dtype != ir.DataType.INT64:
+                options["dtype"] = node.dtype()
+            total = invoke(self.function, reduced, *where, **options)
+        if data.size == 0:
+            total = expr("ops.full_like({0}, {1})", total, self._neutral(result))
+        elif any(may_be_empty(data.value, axis) for axis in (chosen if isinstance(chosen, tuple) else (None,))):
+            template = "ops.where(ops.scalar_to_tensor({0}.size, ms.int64) > 0, {1}, {2})"
+            neutral = self._neutral(result)
+            if neutral == -(2**63):  # graph mode reads a minus and a number that is too large
+                neutral = node.constant(np.array(neutral), "least")
+            total = expr(template, data, total, neutral)
+        return _apply(self.after, total)
 
-    def _identity(self, node: Node, result: Operand, shape: tuple[int | None, ...] | None) -> Arg:
-        """A tensor of this shape filled with the identity element; for integer types infinity is the type's limit.
-
-        Concatenated along the empty axis, it does not change the result of a reduction over axes that are computed.
-        """
-        value: float = self.identity
+    def _neutral(self, result: Operand) -> Any:
+        """The identity element as a Python number; for integer types infinity is the type's limit."""
         if result.kind in "iu" and result.dtype is not None:
             limits = np.iinfo(result.dtype.numpy())
-            value = int(max(limits.min, min(limits.max, value)))
-        return expr("ops.full({0}, {1}, dtype={2})", shape, value, node.dtype())
+            return int(max(limits.min, min(limits.max, self.identity)))
+        return bool(self.identity) if result.kind == "b" else self.identity
+
+
+def sum_of_halves(x, axes, keep):
+    """Add integers of 64 bits; MindSpore's CPU kernel adds them as floats, which hold the sums of their halves."""
+    high = ops.sum(ops.bitwise_right_shift(x, 32), axes, keepdim=keep)
+    low = ops.sum(ops.bitwise_and(x, 0xFFFFFFFF), axes, keepdim=keep)
+    return high * 2**32 + low
 
 
 def _apply(template: str, value: Arg) -> Arg:
@@ -120,9 +139,21 @@ def reduce_log_sum_exp(
     if data.size == 0:
         formula = replace(SUM, before="ops.exp({0})", after="ops.log({0})")
         return formula(node, data, axes, keepdims=keepdims, noop_with_empty_axes=noop_with_empty_axes)
+    if may_be_nan(data.value) or may_hide_rows(data.value, 0):
+        which = _every_axis(node, data) if axes is None or axes.size == 0 else axes.items()
+        if which and not noop_with_empty_axes:
+            return expr("{0}({1}, {2}, {3})", log_sum_exp, data, which, bool(keepdims))
     if axes is None or axes.size == 0 or axes.items() or keepdims:
         return LOG_SUM_EXP(node, data, axes, keepdims=keepdims, noop_with_empty_axes=noop_with_empty_axes)
     return expr("ops.sum({0}, {1})", LOG_SUM_EXP(node, data, axes), axes)
+
+
+def log_sum_exp(x, axes, keep):
+    """ops.logsumexp, which is NaN where all elements are -inf."""
+    top = ops.amax(x, axes, True)
+    top = ops.where(ops.isfinite(top), top, ops.zeros_like(top))
+    y = ops.log(ops.sum(ops.exp(x - top), axes, keepdim=True)) + top
+    return y if keep else y.squeeze(axes)
 
 
 def position(function: str, keep: str, after: str = "{0}") -> Callable[..., Arg]:
@@ -130,6 +161,9 @@ def position(function: str, keep: str, after: str = "{0}") -> Callable[..., Arg]
 
     def row(node: Node, data: Operand, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> Arg:
         options = {keep: True} if keepdims else {}
+        if data.size != 0 and may_be_empty(data.value) and not select_last_index:
+            helper = argmax_or_none if function == "ops.argmax" else argmin_or_none
+            return expr("{0}({1}, {2}, {3})", helper, data, axis, bool(keepdims))
         if not select_last_index:
             return _apply(after, invoke(function, data, axis, **options))
         backward = _apply(after, invoke(function, expr("ops.flip({0}, {1})", data, (axis,)), axis, **options))
@@ -138,12 +172,29 @@ def position(function: str, keep: str, after: str = "{0}") -> Callable[..., Arg]
     return row
 
 
+def argmax_or_none(x, axis, keep):
+    """ops.argmax, which refuses a tensor of no elements."""
+    if x.size == 0:
+        return ops.amax(x, axis, keep).astype(ms.int64)
+    return ops.argmax(x, axis, keep)
+
+
+def argmin_or_none(x, axis, keep):
+    """ops.argmin, which refuses a tensor of no elements."""
+    if x.size == 0:
+        return ops.amin(x, axis, keep).astype(ms.int64)
+    return ops.argmin(x, axis, keep).astype(ms.int64)
+
+
 def cumulative(function: str, primitive: str, widens: bool = False) -> Callable[..., Arg]:
     """Make the row of CumSum or CumProd."""
 
     def row(node: Node, x: Operand, axis: Operand, *, exclusive: int = 0, reverse: int = 0) -> Arg:
         items = axis.items()
         along = items[0] if items else expr("{0}.reshape(())", axis) if axis.rank else axis
+        given = x.kind == "f" or is_selected(x.value)  # integers that a network is fed are masks, of some elements
+        if x.size != 0 and given and may_be_empty(x.value) and function == "ops.cumsum":
+            return expr("{0}({1}, {2}, {3}, {4})", cumsum_or_none, x, along, bool(exclusive), bool(reverse))
         if exclusive or reverse:
             chosen = {"exclusive": exclusive, "reverse": reverse}
             options = {name: True for name, on in chosen.items() if on}
@@ -152,6 +203,13 @@ def cumulative(function: str, primitive: str, widens: bool = False) -> Callable[
         return invoke(function, x, along, **({"dtype": node.dtype()} if upcast else {}))
 
     return row
+
+
+def cumsum_or_none(x, axis, exclusive, reverse):
+    """ops.CumSum, which refuses a tensor of no elements."""
+    if x.size == 0:
+        return x
+    return ops.CumSum(exclusive, reverse)(x, axis)
 
 
 INFINITY = float("inf")
@@ -166,7 +224,7 @@ ROWS = {
     "ReduceLogSum": replace(SUM, after="ops.log({0})"),
     "ReduceLogSumExp": reduce_log_sum_exp,
     "ReduceMax": extreme(Reduction("ops.amax", "keepdims", identity=-INFINITY), Reduction("ops.any", "keep_dims")),
-    "ReduceMean": Reduction("ops.mean", "keep_dims", identity=float("nan")),
+    "ReduceMean": Reduction("ops.mean", "keep_dims"),
     "ReduceMin": extreme(
         Reduction("ops.amin", "keepdims", identity=INFINITY), Reduction("ops.all", "keep_dims", identity=1)
     ),

@@ -97,8 +97,8 @@ def resize(
     """ONNX Resize: `ops.interpolate` if it computes the same, else each axis is interpolated separately.
 
     Raises:
-        Unsupported: the rank of the input or the number of sizes is unknown; an extent is dynamic and the factor is no
-            simple fraction; or integers are interpolated.
+        Unsupported: the rank of the input is unknown; an extent is dynamic and the factor is no simple fraction; or
+            integers are interpolated.
     """
     method = Method(
         mode,
@@ -161,9 +161,7 @@ def _axes_by_scale(node: Node, x: Operand, indices: Sequence[int], scales: Opera
 
 def _axes_by_size(node: Node, x: Operand, indices: Sequence[int], sizes: Operand | None, policy: str) -> list[Axis]:
     known = None if sizes is None else sizes.items()
-    outs = known if known or sizes is None else sizes.items(computed=True)
-    if outs is None:  # the file does not say how many there are: one for each of the axes
-        outs = tuple(expr("int({0}[{1}])", sizes, k) for k in range(len(indices)))
+    outs = known or tuple(expr("int({0}[{1}])", sizes, k) for k in range(len(indices)))
     shape = x.shape_python() or ()
     axes = [
         Axis(i, shape[i], out if known else _inferred(node, i) or out, None)
@@ -330,8 +328,7 @@ def _coordinates(axis: Axis, transformation: str) -> tuple[Arg, Arg, Arg, Arg]:
 
     The position is (i + lead) * numerator / denominator + shift. `align_corners` uses the integer length of the result,
     as the specification, onnxruntime and PyTorch do; onnx's own evaluator uses size * scale, so that no sample lies on
-    the last element. For `pytorch_half_pixel` with a dynamic result of one element the position is the middle of the
-    input, not its beginning.
+    the last element.
     """
     size, out = axis.size, axis.out
     scale = axis.scale
@@ -340,6 +337,8 @@ def _coordinates(axis: Axis, transformation: str) -> tuple[Arg, Arg, Arg, Arg]:
     match transformation:
         case "pytorch_half_pixel" if out == 1:
             return 0.0, 0.0, 1.0, 0.0
+        case "pytorch_half_pixel" if _is_dynamic(out):
+            return 0.5, expr("1.0 * ({0} > 1)", out), scale, expr("-0.5 * ({0} > 1)", out)
         case "half_pixel" | "pytorch_half_pixel":
             return 0.5, 1.0, scale, -0.5
         case "half_pixel_symmetric" if axis.fixed:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
+from converter.graph import may_be_empty
 from converter.rows import Arg, Node, Operand, Unpacked, Variable, expr
 from operator_maps.onnx.slicing import subscript
 
@@ -41,7 +42,12 @@ def top_k(
         return values, expr("{0}.astype(ms.int64)", indices)
     sortable = expr("{0}.astype(ms.int64)", x) if x.kind == "u" else x
     ordered, order = _unpack_pair(node, expr("ops.sort({0}, {1}, {2})", sortable, axis, bool(largest)))
-    first, places = (subscript(item, {axis: slice(None, count[0])}) for item in (ordered, order))
+    if may_be_empty(x.value):  # of no elements, graph mode dies of a slice
+        first, places = (
+            expr("ops.gather({0}, ops.arange({1}), {2})", item, count[0], axis) for item in (ordered, order)
+        )
+    else:
+        first, places = (subscript(item, {axis: slice(None, count[0])}) for item in (ordered, order))
     same = expr("{0}.astype({1})", first, node.dtype()) if x.kind == "u" else first
     return same if node.used[0] else None, expr("{0}.astype(ms.int64)", places) if node.used[1] else None
 
@@ -57,24 +63,29 @@ def nonzero(node: Node, x: Operand) -> Arg:
         raise node.decline("its input has no axes")
     if x.size == 0:
         return expr("ops.zeros({0}, ms.int64)", (x.rank, 0))
-    return expr("ops.nonzero({0}).T", x)
+    return expr("{0}({1}).T", _nonzero(x), x)
+
+
+def _nonzero(x: Operand) -> Any:
+    return places_of_nonzero if may_be_empty(x.value) else expr("ops.nonzero")
+
+
+def places_of_nonzero(x):
+    """ops.nonzero, which refuses a tensor of no elements in graph mode."""
+    if x.size == 0:
+        return ops.zeros((0, x.ndim), ms.int64)
+    return ops.nonzero(x)
 
 
 def compress(node: Node, x: Operand, condition: Operand, *, axis: int | None = None) -> Arg:
     """ONNX Compress: the elements along an axis, or of the flattened tensor, where a (maybe shorter) mask is true."""
     flat = axis is None and x.rank != 1
-    return expr(
-        "ops.gather({0}, ops.nonzero({1}).reshape((-1,)), {2})",
-        expr("{0}.reshape((-1,))", x) if flat else x,
-        condition,
-        axis or 0,
-    )
+    places = expr("{0}({1}).reshape((-1,))", _nonzero(condition), condition)
+    return expr("ops.gather({0}, {1}, {2})", expr("{0}.reshape((-1,))", x) if flat else x, places, axis or 0)
 
 
 def unique(node: Node, x: Operand, *, axis: int | None = None, sorted: int = 1) -> Arg:
     """ONNX Unique: distinct elements, or distinct slices along an axis, with their indices and counts."""
-    if x.size == 0:
-        raise node.decline("its input has no elements")
     rows = expr("{0}.reshape((-1, 1))", x) if axis is None else expr("{0}({1}, {2})", rows_along, x, axis)
     first, inverse, counts = node.unpack(
         ("first", "inverse", "counts"), expr("{0}({1}, {2})", unique_rows, rows, bool(sorted))
@@ -96,6 +107,9 @@ def unique_rows(rows, in_order):
     They come in their order (the first column counts most), or in the order of their first places.
     """
     count = rows.shape[0]
+    if count == 0:
+        none = ops.zeros((0,), ms.int64)
+        return none, none, none
     order = ops.arange(count)
     for column in range(rows.shape[1] - 1, -1, -1):
         order = order[ops.sort(rows[order][:, column])[1]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from converter.graph import may_be_empty
 from converter.rows import Arg, Constant, Expression, Index, Node, Operand, Slice, Unpacked, Unsupported, call, expr
 from converter.shapes import FAR
 
@@ -34,6 +35,8 @@ def split(node: Node, x: Operand, sizes: Operand | None, *, axis: int = 0, num_o
     parts = extents if None not in extents else _parts(node, x, sizes, axis, count)
     if all(isinstance(part, int) for part in parts):
         equal = len(set(parts)) == 1
+        if may_be_empty(x.value) and not equal:  # of no elements, graph mode dies of ops.split
+            return Unpacked(expr("mint.split({0}, {1}, {2})", x, list(parts), axis))
         return Unpacked(expr("ops.split({0}, {1}, {2})", x, parts[0] if equal else list(parts), axis))
     ends: list[Arg] = [None, parts[0]]
     alike = all(part is parts[0] for part in parts)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph.edge_values import may_hide_rows
 from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, named, op, scalar
 from converter.graph.fusions.rewrite import Builder, Fusion
@@ -73,7 +74,7 @@ def guarded_softmax(scores: Pattern, mask: Pattern, zero: Pattern) -> Pattern:
 
 def softmax_of_finite(builder: Builder, scores: ir.Value, mask: ir.Value, zero: float) -> ir.Value:
     """Softmax, when the mask leaves at least one element in every row."""
-    if zero != 0 or not _allows_something(mask):
+    if zero != 0 or not _allows_something(mask) or may_hide_rows(scores):
         raise NoMatch("its mask may exclude a whole row, where Softmax gives NaN")
     return builder.Softmax(builder.Add(scores, mask), axis=-1)
 

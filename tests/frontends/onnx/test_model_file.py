@@ -509,3 +509,43 @@ def test_run_fails(save, operator, feeds, message):
         run(save(graph_of(helper.make_node(operator, ["x"], ["y"])))().original, {"x": feeds})
     assert "\n" not in str(error.value)
     assert "onnxruntime_src" not in str(error.value)
+
+
+IMAGE = np.random.default_rng(0).normal(size=(2, 3, 3, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("operator", ["Add", "Sub", "Mul", "Div"])
+def test_run_the_broadcast_along_an_axis_of_old_operators(save, operator):
+    text = f"""<ir_version: 3, opset_import: ["" : 6]> net (float[N,3,3,3] x, float[3] k) => (float[N,3,3,3] y)
+        {{ y = {operator} <axis = 1, broadcast = 1> (x, k) }}"""
+    k = np.array([1, 2, -4], np.float32)
+    (y,) = run(save(text)().original, {"x": IMAGE, "k": k})
+    function = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide}[operator]
+    np.testing.assert_allclose(y, function(IMAGE, k[:, None, None]), 1e-6)
+
+
+def test_run_an_old_batch_norm_of_one_output_as_inference(save):
+    text = """<ir_version: 3, opset_import: ["" : 6]> net (float[N,3,3,3] x) => (float[N,3,3,3] y)
+        <float[3] s = {1, 2, 3}, float[3] b = {0, 1, 0}, float[3] m = {1, 0, -1}, float[3] v = {1, 4, 9}>
+        { y = BatchNormalization (x, s, b, m, v) }"""
+    (y,) = run(save(text)().original, {"x": IMAGE})
+    s, b, m, v = (np.array(each).reshape(3, 1, 1) for each in ([1, 2, 3], [0, 1, 0], [1, 0, -1], [1, 4, 9]))
+    np.testing.assert_allclose(y, (IMAGE - m) / np.sqrt(v + 1e-5) * s + b, 1e-5, 1e-6)
+
+
+def test_run_what_may_have_any_order_in_order(save):
+    text = """<ir_version: 8, opset_import: ["" : 17]> net (float[6] x) => (float[3] y, int64[3] i)
+        { k = Constant <value_ints = [3]> () y, i = TopK <sorted = 0> (x, k) }"""
+    y, i = run(save(text)().original, {"x": np.array([1, 5, 3, 2, 6, 4], np.float32)})
+    assert (y.tolist(), i.tolist()) == ([6, 5, 4], [4, 1, 5])
+
+
+def test_run_without_optimisations(save):
+    """Of a Range backwards, one of onnxruntime 1.31's optimisations makes nothing."""
+    text = """<ir_version: 8, opset_import: ["" : 17]> net (float[N] x) => (float[N] y)
+        <int64 last = {-1}, int64 one = {1}> {
+        s = Shape (x) z = Constant <value = int64 {0}> () n = Gather (s, z) f = Sub (n, one) i = Range (f, last, last)
+        y = Gather (x, i)
+    }"""
+    (y,) = run(save(text)().original, {"x": np.array([1, 2, 3], np.float32)})
+    assert y.tolist() == [3, 2, 1]

@@ -44,6 +44,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("operator", "attributes", "text"), CASES, ids=[f"{c[0]}-{c[1]}" for c in CASES])
+@pytest.mark.usefixtures("behind_layers")
 def test_becomes(operator: str, attributes: dict[str, Any], text: str) -> None:
     rep = check(operator, X, free=True, atol=2e-4, **attributes)  # tanh is good to 1e-4
     assert text in rep.script

@@ -41,7 +41,7 @@ SCALARS = [
     ("Add", X, np.full((1,), 1, np.float32), "x0 + 1.0"),
     ("Sub", X, np.full((1, 1, 1), 0.1, np.float32), "x0 - 0.1"),
     ("Div", X, np.float32(2), "x0 / 2.0"),
-    ("Max", X, np.float32(0.1), "ops.maximum(x0, 0.1)"),
+    ("Max", X, np.float32(0.1), "ops.maximum(0.1, x0)"),
     ("Pow", X, np.float32(2), "x0**2"),
     ("Pow", X, np.int64(3), "x0**3"),
     ("Pow", POSITIVE, np.float32(-1.5), "x0 ** (-1.5)"),
@@ -56,6 +56,7 @@ SCALARS = [
 
 
 @pytest.mark.parametrize(("operator", "x", "number", "text"), SCALARS, ids=[f"{c[3]}-{c[1].dtype}" for c in SCALARS])
+@pytest.mark.usefixtures("behind_layers")
 def test_a_constant_of_one_element_is_a_number(operator: str, x: np.ndarray, number: np.ndarray, text: str) -> None:
     rep = check(operator, x, number, constants=(1,), free=True)
     assert text in rep.script
@@ -141,6 +142,7 @@ CLIPS = [
 
 
 @pytest.mark.parametrize(("inputs", "constants", "text"), CLIPS, ids=[clip[2] for clip in CLIPS])
+@pytest.mark.usefixtures("behind_layers")
 def test_clip(inputs: tuple[Any, ...], constants: tuple[int, ...], text: str) -> None:
     assert text in check("Clip", *inputs, constants=constants, free=True).script
 

@@ -171,6 +171,7 @@ HOT = [
 
 
 @pytest.mark.parametrize(("values", "options", "text"), HOT, ids=[c[2] for c in HOT])
+@pytest.mark.usefixtures("behind_layers")
 def test_one_hot(values: np.ndarray, options: dict[str, Any], text: str) -> None:
     indices = ints([0, 3, -1], [4, -5, 2])
     rep = check("OneHot", indices, np.int64(4), values, constants=(1, 2), free=True, **options)

@@ -32,6 +32,7 @@ def same_at_another_batch(operator: str, x: np.ndarray, rep: Any, attributes: di
 
 
 @pytest.mark.parametrize(("x", "attributes", "text"), MAXIMA, ids=[f"{c[0].ndim - 2}-{c[1]}" for c in MAXIMA])
+@pytest.mark.usefixtures("behind_layers")
 def test_maximum(x: np.ndarray, attributes: dict[str, Any], text: str) -> None:
     rep = check("MaxPool", x, free=True, **attributes)
     assert text in rep.script

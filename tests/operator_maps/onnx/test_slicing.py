@@ -90,6 +90,7 @@ SPLITS = [
 
 
 @pytest.mark.parametrize(("sizes", "options", "text"), SPLITS, ids=[c[2] for c in SPLITS])
+@pytest.mark.usefixtures("behind_layers")
 def test_splits(sizes: tuple[np.ndarray, ...], options: dict[str, Any], text: str) -> None:
     assert text in check("Split", X, *sizes, constants=(1,), free=True, **options).script
 

@@ -1,0 +1,156 @@
+"""Edge values: where a graph may meet NaN, infinity, a tensor of no elements, or an integer that no float holds.
+
+Whoever runs a network may feed it anything, and what elementwise operators and data movement make of an input may be
+anything too. What a layer computed is taken as ordinary. So the scripts of ordinary networks have no guards; a graph
+that looks at its input by itself, or selects a part of it, has those that it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.graph.queries import is_float
+from converter.graph.traits import Trait, has_trait
+
+_FARTHEST = 64
+"""Limit of visited nodes around a value."""
+_LARGEST_MASK = 1 << 24
+"""Elements of a constant that is searched for infinity: a mask of 4096 x 4096 positions."""
+
+SELECTIONS = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Unique"})
+"""Operators whose result has as many elements as their inputs' elements say: maybe none."""
+
+
+def may_be_nan(value: ir.Value) -> bool:
+    """Whether a float may be NaN or infinite: an input made elementwise, or a value that the graph asks for NaN."""
+    return is_float(value) and (_is_fed(value, is_float) or _is_asked_for(value))
+
+
+def may_be_large(value: ir.Value) -> bool:
+    """Whether an integer may be too large for a float64: it is made elementwise of an input of 64 bits."""
+    return _is_long(value) and _is_fed(value, _is_long)
+
+
+def may_be_empty(value: ir.Value, axis: int | None = None) -> bool:
+    """Whether a tensor may have no elements, along one axis or along any.
+
+    An axis is free, and the tensor is an input, maybe moved, or holds what an operator selected. Arithmetic on an input
+    takes for granted that there is something.
+    """
+    dims = value.shape if axis is None or value.shape is None else (value.shape[axis],)
+    if dims is not None and all(isinstance(dim, int) for dim in dims):
+        return 0 in dims
+    moved: ir.Value | None = value
+    for _ in range(_FARTHEST):
+        node = None if moved is None else moved.producer()
+        if moved is None or node is None or not has_trait(node, Trait.DATA_MOVEMENT):
+            break
+        moved = node.inputs[0]
+    return (moved is not None and _is_input(moved)) or is_selected(value)
+
+
+def is_selected(value: ir.Value) -> bool:
+    """Whether an operator selected the elements of a tensor, or of the indices that took them: there may be none."""
+    return any(node.op_type in SELECTIONS for node in _makers(value))
+
+
+def may_hide_rows(scores: ir.Value, axis: int = -1) -> bool:
+    """Whether all scores along an axis may be minus infinity: a mask that is added, or that selects, may be.
+
+    A constant mask is only if it hides a whole row by itself.
+    """
+    seen: set[ir.Value] = set()
+    pending = [scores]
+    while pending and len(seen) < _FARTHEST:
+        value = pending.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        node = value.producer()
+        if value.const_value is not None:
+            if _has_hidden_row(value.const_value, axis):
+                return True
+        elif node is None:
+            if is_float(value) and _is_input(value):
+                return True
+        elif node.op_type == "Log":
+            return True
+        else:
+            pending += _operands(node, is_float)
+    return False
+
+
+def _has_hidden_row(tensor: ir.TensorProtocol, axis: int) -> bool:
+    """Whether all elements along an axis, counted from the last, are minus infinity; missing axes are broadcast."""
+    if not 0 < tensor.size <= _LARGEST_MASK or not tensor.dtype.is_floating_point():
+        return False
+    hidden = np.isneginf(tensor.numpy().astype(np.float32))
+    return bool((hidden.all(axis) if -hidden.ndim <= axis < 0 else hidden).any())
+
+
+def _is_long(value: ir.Value) -> bool:
+    return value.dtype == ir.DataType.INT64
+
+
+def _is_fed(value: ir.Value, carries: Callable[[ir.Value], bool]) -> bool:
+    """Whether elementwise operators and data movement make a value of an input, of values that `carries` holds for."""
+    if _is_input(value):
+        return carries(value)
+    makers = _makers(value, lambda node: _operands(node, carries))
+    return any(_is_input(each) for node in makers for each in _operands(node, carries))
+
+
+def _inputs(node: ir.Node) -> Iterable[ir.Value | None]:
+    return node.inputs
+
+
+def _makers(value: ir.Value, operands: Callable[[ir.Node], Iterable[ir.Value | None]] = _inputs) -> Iterator[ir.Node]:
+    """The nodes that elementwise operators and data movement lead back to, each once; the last ones are others.
+
+    `operands` gives the inputs of a node that are followed.
+    """
+    seen: set[ir.Node] = set()
+    pending = [value.producer()]
+    while pending and len(seen) < _FARTHEST:
+        node = pending.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        yield node
+        if has_trait(node, Trait.ELEMENTWISE | Trait.DATA_MOVEMENT):
+            pending += [each.producer() for each in operands(node) if each is not None]
+
+
+def _operands(node: ir.Node, carries: Callable[[ir.Value], bool]) -> list[ir.Value]:
+    """The inputs whose elements the result of an elementwise operator or of data movement has, if `carries` holds."""
+    if not has_trait(node, Trait.ELEMENTWISE | Trait.DATA_MOVEMENT):
+        return []
+    inputs = list(node.inputs)
+    if node.op_type == "Where":
+        inputs = inputs[1:]
+    elif node.op_type != "Concat" and not has_trait(node, Trait.BROADCASTING):
+        inputs = inputs[:1]
+    return [each for each in inputs if each is not None and carries(each)]
+
+
+def _is_input(value: ir.Value) -> bool:
+    return value.producer() is None and value.const_value is None
+
+
+def _is_asked_for(value: ir.Value) -> bool:
+    """Whether elementwise operators and data movement lead from a value to an IsNaN."""
+    seen: set[ir.Node] = set()
+    pending = list(value.consumers())
+    while pending and len(seen) < _FARTHEST:
+        node = pending.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node.op_type == "IsNaN" and not node.domain:
+            return True
+        if has_trait(node, Trait.ELEMENTWISE | Trait.DATA_MOVEMENT):
+            pending += node.outputs[0].consumers()
+    return False
