@@ -145,6 +145,74 @@ def shapes(count: int) -> Model:
     return model
 
 
+def folding(count: int) -> Model:
+    """Arithmetic on constants, which becomes one constant; every node reads the same number."""
+    model = Model()
+    value, one = model.constant("start", np.arange(WIDTH)), model.constant("one", [1])
+    for _ in range(count - 2):
+        value = model.add("Add", value, one)
+    model.add("Add", model.x, model.add("Cast", value, to=TensorProto.FLOAT))
+    return model
+
+
+def unrolled(count: int) -> Model:
+    """Recurrent layers of three steps, which exporters unroll, one behind the other."""
+    model = Model()
+    value = model.x
+    for i in range(count // 9):
+        weight = model.weight(f"cell{i}.weight", WIDTH, WIDTH)
+        for _ in range(3):
+            value = model.add("Tanh", model.add("Add", model.add("MatMul", value, weight), model.x))
+    return model
+
+
+def shared(count: int) -> Model:
+    """Blocks of a network that read one parameter, and call one layer."""
+    model = Model()
+    value = model.x
+    scale, weight = model.weight("scale", WIDTH), model.weight("shared.weight", WIDTH, WIDTH)
+    for i in range(count // 5):
+        scope = f"/layers.{i}"
+        y = model.add("Mul", value, scale, scope=scope)
+        y = model.add("MatMul", y, model.weight(f"layers.{i}.fc.weight", WIDTH, WIDTH), scope=f"{scope}/fc")
+        y = model.add("MatMul", model.add("Relu", y, scope=scope), weight, scope=f"{scope}/shared")
+        value = model.add("Add", value, y, scope=scope)
+    return model
+
+
+def parts(count: int) -> Model:
+    """A tensor that is split into many, each of which goes through an operator, and joined again."""
+    model = Model()
+    number = count - 3
+    whole = model.add("Tile", model.x, model.constant("times", [1, number]))
+    names = [f"part{i}" for i in range(number)]
+    node = helper.make_node("Split", [whole], names, "split", axis=1, num_outputs=number)
+    model.nodes.append(node)
+    made = [model.add("Relu" if i % 2 else "Tanh", name) for i, name in enumerate(names)]
+    model.add("Concat", *made, axis=1)
+    return model
+
+
+def branches(count: int) -> Model:
+    """Small Ifs, one behind the other, which read a value of the network around them."""
+    model = Model()
+    value = model.x
+    for i in range(count // 6):
+        total = model.add("ReduceSum", value, model.constant("axes", [0, 1]), keepdims=0)
+        condition = model.add("Greater", total, model.constant("zero", np.float32(0)))
+        bodies = {
+            f"{name}_branch": helper.make_graph(
+                [helper.make_node(operator, [value], [f"{name}{i}"], f"{name}{i}")],
+                f"{name}_{i}",
+                [],
+                [helper.make_tensor_value_info(f"{name}{i}", TensorProto.FLOAT, None)],
+            )
+            for name, operator in (("then", "Relu"), ("else", "Neg"))
+        }
+        value = model.add("Tanh", model.add("If", condition, **bodies))
+    return model
+
+
 def loops(count: int) -> Model:
     """Small loops, one behind the other; each runs an operator three times."""
     model = Model()
@@ -165,7 +233,8 @@ def loops(count: int) -> Model:
 
 
 MODELS: dict[str, Callable[[int], Model]] = {
-    function.__name__: function for function in (chain, layers, blocks, flat, shapes, loops)
+    function.__name__: function
+    for function in (chain, layers, blocks, flat, shared, unrolled, shapes, folding, parts, loops, branches)
 }
 
 
@@ -227,7 +296,7 @@ def main() -> None:
         print(f"\n| {name} | {' | '.join(f'{count:,}' for count in counts)} | exponent |")
         print("|---|" + "---|" * (len(counts) + 1))
         for stage, seconds in rows.items():
-            exponent = math.log(seconds[-1] / max(seconds[0], 1e-3)) / math.log(counts[-1] / counts[0])
+            exponent = math.log(max(seconds[-1], 1e-3) / max(seconds[0], 1e-3)) / math.log(counts[-1] / counts[0])
             shown = f"{exponent:.2f}" if seconds[-1] >= SMALLEST and len(counts) > 1 else ""
             print(f"| {stage}, s | {' | '.join(f'{each:.2f}' for each in seconds)} | {shown} |")
         print(f"| peak memory, MB | {' | '.join(f'{each:.0f}' for each in memory)} | |", flush=True)

@@ -1,12 +1,16 @@
 """Deep graphs: no pass gives up on a long chain of nodes, or takes time that grows with the square of its length.
 
-Passes that follow the flow of data run alone on 50,000 nodes, where quadratic time would show, or on as many as a test
-says, where a library takes long for each node. All passes, from the file to the formatted script, run on chains of
-2,000 and 5,000 nodes, longer than Python's stack is deep.
+Each stage of a conversion, and each pass of the graph, is timed on the models of `bench/growth.py` at two sizes: on a
+chain of 50,000 nodes, and on 6,000 nodes of layers, blocks, loops and so on. Passes that follow the flow of data run
+alone on 50,000 nodes, where quadratic time would show, or on as many as a test says, where a library takes long for
+each node.
 """
 
 from __future__ import annotations
 
+import gc
+import importlib.util
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,23 +20,26 @@ import onnx
 import onnx_ir as ir
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from paths import ROOT
 
 import converter
 from converter import frontends, shapes
 from converter.api import translate_source
 from converter.base.relaxed_gc import relaxed_gc
+from converter.base.stages import Each
 from converter.errors import GraphInitError, SubGraphSearchingError
 from converter.frontends.source import Request
 from converter.frontends.tensorflow import handlers, layers
 from converter.graph import queries
-from converter.graph.fusions import attention, broadcasts, concatenations, masks, views
+from converter.graph.fusions import attention, broadcasts, concatenations, masks, pipeline, views
 from converter.graph.fusions.pattern import op
 from converter.graph.fusions.rewrite import Context, Fusion, rewrite
 from converter.graph.fusions.trace import Trace
 from converter.graph.hints.scopes import constant_hint
 from converter.graph.hints.source_lines import TORCH_LINES
-from converter.graph.normalize import clean, fold, functions, loops, simplify, trip_counts
+from converter.graph.normalize import clean, fold, functions, loops, normalization, simplify, trip_counts
 from converter.graph.normalize.read import read_model
+from converter.graph.passes import Pipeline
 from converter.graph.provenance import merged_nodes_of
 from converter.graph.shape_inference import infer_shapes
 from converter.graph.unique_names import UniqueNames
@@ -275,10 +282,55 @@ def test_arithmetic_on_extents_stays_short_and_right(tmp_path: Path) -> None:
     assert network.construct(None, np.zeros((2, 6))).shape == (2, 6)
 
 
-def test_a_whole_conversion(tmp_path: Path) -> None:
-    onnx.save(repeated(5000, "Relu", "Tanh").model(), tmp_path / "deep.onnx")
-    result = converter.convert(tmp_path / "deep.onnx", output=tmp_path / "out", report=tmp_path / "out", verify=False)
-    assert (result.nodes_converted, result.nodes_total) == (5000, 5000)
+# Growth: every stage, and every pass of the graph
+
+
+def _growth() -> Any:
+    spec = importlib.util.spec_from_file_location("growth", ROOT / "bench" / "growth.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+GROWTH = _growth()
+FEW, MORE = 1_500, 6_000
+NEGLIGIBLE = 0.5
+"""Seconds under which a step is not looked at."""
+PASSES = [*normalization().passes, *pipeline(Context(UniqueNames(())), registry.fused_operators()).passes]
+
+
+def seconds_of(name: str, count: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """The CPU seconds of each stage of a conversion, and of each pass of the graph."""
+    seconds = dict.fromkeys((item.name for item in PASSES), -1.0)
+
+    def run(self: Pipeline, model: ir.Model, each: Each = iter) -> None:
+        for item in each(self.passes):
+            began = time.process_time()
+            item.run(model)
+            seconds[item.name] = time.process_time() - began
+
+    monkeypatch.setattr(Pipeline, "run", run)
+    clock = GROWTH.Clock()
+    folder = folder / str(count)
+    folder.mkdir()
+    file = GROWTH.MODELS[name](count).save(folder)
+    gc.collect()  # what earlier tests left must not be collected within a step
+    result = converter.convert(file, output=folder, verify=False, observer=clock)
+    clock.begin("end")
+    assert result.nodes_converted == result.nodes_total > 0
+    return {f"the pass '{name}'": took for name, took in seconds.items()} | clock.stages
+
+
+@pytest.mark.parametrize("name", GROWTH.MODELS)
+def test_each_stage_and_each_pass_takes_linear_time(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quadratic time would be four times what is allowed; the clock is that of a busy machine."""
+    small, large = (5_000, MANY) if name == "chain" else (FEW, MORE)
+    before, after = (seconds_of(name, count, tmp_path, monkeypatch) for count in (small, large))
+    assert {step: took for step, took in after.items() if took < 0} == {}  # every pass has run
+    allowed = {step: max(NEGLIGIBLE, 2.5 * took * large / small) for step, took in before.items()}
+    assert {step: (before[step], took) for step, took in after.items() if took > allowed[step]} == {}
 
 
 # Normalisation

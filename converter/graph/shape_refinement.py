@@ -96,11 +96,16 @@ class _Extents:
 def _refine(node: ir.Node, extents: _Extents, refined: set[ir.Value]) -> list[ir.Value]:
     """Infer the outputs of one node; return those whose shape has changed."""
     before = [value.shape for value in node.outputs]
-    if any(value in refined or (value is not None and value.const_value is not None) for value in node.inputs):
+    if any(value in refined or _is_lent(value) for value in node.inputs if value is not None):
         infer_node(node)
     if node.op_type in _SHAPE_RULES and not node.domain:
         extents.fill(node.outputs[0], _SHAPE_RULES[node.op_type](node, extents))
     return [value for value, old in zip(node.outputs, before, strict=True) if value.shape != old]
+
+
+def _is_lent(value: ir.Value) -> bool:
+    """Whether a value is computed, and its elements are known meanwhile; initializers were known before."""
+    return value.const_value is not None and value.producer() is not None
 
 
 def _reshaped(node: ir.Node, extents: _Extents) -> Dims | None:

@@ -72,9 +72,8 @@ def is_long(item: Arg) -> bool:
     pending, operations = [item], 0
     while pending and operations <= MOST_OPERATIONS:
         part = pending.pop()
-        if isinstance(part, Expression):
-            operations += 1
-            pending += parts_of(part)
+        operations += isinstance(part, Expression)
+        pending += parts_of(part)  # of a tuple too: `max((n, m))`
     return operations > MOST_OPERATIONS
 
 
