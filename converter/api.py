@@ -93,6 +93,8 @@ def convert(
         if keep_onnx:
             out.model(f"{name}.onnx", partial(write_model, graph, source))
         translation = translate_graph(graph, source, rows, name, checkpoint_format, stages, dump)
+        if translation.notes and request.made is None:
+            frontends.refuse_invalid_model(request.model_file)  # rather than a script that lacks what could not be read
         source = replace(source, notes=(*source.notes, *translation.notes))
         script = out.script(f"{name}.py", translation.script.text)
         with stages.stage("checkpoint"):

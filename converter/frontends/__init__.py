@@ -43,6 +43,7 @@ __all__ = [
     "named",
     "options",
     "recognise",
+    "refuse_invalid_model",
     "stem_of",
     "write_model",
 ]
@@ -173,8 +174,18 @@ def diagnose_invalid_model(file: Path) -> Iterator[None]:
     try:
         yield
     except ConverterError as error:
-        frontend = None if error.expected else kind_of(file, FRONTENDS)
-        fault = None if frontend is None else frontend.fault_of(file)
-        if fault is None:
-            raise
-        raise GraphInitError(f"the model is invalid: {fault}. Export or copy the model again.") from error.__cause__
+        if not error.expected:
+            refuse_invalid_model(file, error.__cause__)
+        raise
+
+
+def refuse_invalid_model(file: Path, cause: BaseException | None = None) -> None:
+    """Check a model behind something that failed.
+
+    Raises:
+        GraphInitError: the model is invalid.
+    """
+    frontend = kind_of(file, FRONTENDS)
+    fault = None if frontend is None else frontend.fault_of(file)
+    if fault is not None:
+        raise GraphInitError(f"the model is invalid: {fault}. Export or copy the model again.") from cause

@@ -96,7 +96,8 @@ class _Extents:
 def _refine(node: ir.Node, extents: _Extents, refined: set[ir.Value]) -> list[ir.Value]:
     """Infer the outputs of one node; return those whose shape has changed."""
     before = [value.shape for value in node.outputs]
-    if any(value in refined or _is_lent(value) for value in node.inputs if value is not None):
+    known_now = any(value in refined or _is_lent(value) for value in node.inputs if value is not None)
+    if known_now or not all(map(_is_known, node.outputs)):
         infer_node(node)
     if node.op_type in _SHAPE_RULES and not node.domain:
         extents.fill(node.outputs[0], _SHAPE_RULES[node.op_type](node, extents))
@@ -106,6 +107,11 @@ def _refine(node: ir.Node, extents: _Extents, refined: set[ir.Value]) -> list[ir
 def _is_lent(value: ir.Value) -> bool:
     """Whether a value is computed, and its elements are known meanwhile; initializers were known before."""
     return value.const_value is not None and value.producer() is not None
+
+
+def _is_known(value: ir.Value) -> bool:
+    """Whether each extent has a number or a name."""
+    return value.shape is not None and not any(value.shape.is_unknown_dim(axis) for axis in range(len(value.shape)))
 
 
 def _reshaped(node: ir.Node, extents: _Extents) -> Dims | None:

@@ -110,6 +110,7 @@ def unless_nan(plain: str, otherwise: str) -> Callable[..., Arg]:
     def row(node: Node, x: Operand) -> Arg:
         return expr(otherwise if may_be_nan(x.value) else plain, x)
 
+    row.__doc__ = f"`{plain}`; `{otherwise}` where the graph may meet NaN."
     return row
 
 

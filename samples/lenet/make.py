@@ -1,4 +1,4 @@
-"""Train LeNet in TensorFlow as one did in 2017, and save it: `lenet.meta`, `lenet.index`, `lenet.data-00000-of-00001`."""
+"""Train LeNet in TensorFlow as one did in 2017; save `lenet.meta`, `lenet.index`, `lenet.data-00000-of-00001`."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def main() -> None:
     keep_prob = v1.placeholder(tf.float32, name="keep_prob")
     logits = lenet(images, keep_prob)
     losses = v1.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
-    penalty = 5e-4 * tf.add_n([tf.nn.l2_loss(w) for w in v1.trainable_variables() if "fc" in w.name and "kernel" in w.name])
+    kernels = [w for w in v1.trainable_variables() if "fc" in w.name and "kernel" in w.name]
+    penalty = 5e-4 * tf.add_n([tf.nn.l2_loss(w) for w in kernels])
     loss = tf.add(tf.reduce_mean(losses), penalty, name="loss")
     v1.summary.scalar("loss", loss)
     step = v1.train.get_or_create_global_step()

@@ -12,6 +12,7 @@ from pathlib import Path
 import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
+
 from super_resolution import MindSporeModel
 
 SCALE = 3

@@ -140,9 +140,10 @@ ROWS = {"Cos": declined}
 
 
 def test_a_graph_that_is_not_the_source_is_suspected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def replaces_wrongly(graph: ir.Model, *_: object) -> None:
+    def replaces_wrongly(graph: ir.Model, *_: object) -> ir.Model:
         for node in graph.graph:
             node.op_type = {"Neg": "Abs"}.get(node.op_type, node.op_type)
+        return graph
 
     monkeypatch.setattr(converter.api, "fuse_operators", replaces_wrongly)
     result = convert(tmp_path, "ROWS = {}")

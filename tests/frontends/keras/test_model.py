@@ -61,6 +61,7 @@ def files(tmp_path_factory):
     """A folder with a file of each model, in both formats."""
     folder = tmp_path_factory.mktemp("keras")
     for build in (classifier, of_two_inputs, recurrent, with_a_lambda):
+        keras.utils.clear_session()  # names count from the start
         keras.utils.set_random_seed(0)
         network = build()
         randomize(network)

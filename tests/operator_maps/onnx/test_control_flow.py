@@ -24,6 +24,7 @@ IF = """(bool c, float[N,3] x) => (float[A,B] y) {
 }"""
 
 
+@pytest.mark.usefixtures("behind_layers")
 @pytest.mark.parametrize("condition", [True, False])
 def test_branches_of_different_shapes(condition):
     script = translated(IF, np.array(condition), X)

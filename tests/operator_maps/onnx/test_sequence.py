@@ -25,7 +25,7 @@ BODIES = [
     ("s = SequenceConstruct(x, a, b) t = SequenceErase(s, one) y = ConcatFromSequence<axis=0>(t)", " + 1 :]"),
     ("s = SplitToSequence<axis=1>(x) y = SequenceAt(s, one)", "list(ops.split(x, 1, 1))"),
     ("s = SplitToSequence<axis=1, keepdims=0>(x) y = SequenceAt(s, last)", "list(ops.unbind(x, 1))"),
-    ("s = SplitToSequence<axis=1>(x, sizes) y = SequenceAt(s, last)", "ops.split(x, [1, 2], 1)"),
+    ("s = SplitToSequence<axis=1>(x, sizes) y = SequenceAt(s, last)", "mint.split(x, [1, 2], 1)"),
     ("s = SplitToSequence<axis=0>(x, two_each) y = SequenceAt(s, last)", "list(ops.split(x, 2, 0))"),
     (
         "s = SplitToSequence<axis=1>(x) t = SequenceInsert(s, w) y = ConcatFromSequence<axis=1, new_axis=1>(t)",
