@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
+import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from converter.base import placing
+from converter.base.placing import Move, Plan
 from converter.errors import FileSaveError, ReportGenerationError, ScriptGenerationError, WeightMapGenerationError
 
 REPORTS = {"txt": "report_of_{}.txt", "json": "report_of_{}.json", "html": "report_of_{}.html"}
 """The reports of every mode by their kinds, `{}` for NAME."""
+
+_STAGING = ".onnx2mindspore"  # the end of the name of a hidden folder where files wait
+_NEW, _EARLIER = "new", "earlier"  # the folders in it
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,8 @@ class Output:
 
     The files are written to a hidden folder inside their destination, so that moving them is a rename on one file
     system. All files of an earlier result of the same NAME go. Folders are made when missing, and go again when the
-    conversion fails.
+    conversion fails. A conversion that is killed leaves the earlier result, or the new one (`placing.py`), and perhaps
+    its hidden folder, which the next of the same NAME clears away.
 
     Args:
         files: what the mode makes, and an earlier result may have left.
@@ -180,18 +188,24 @@ class _Folder:
         self.earlier = earlier
         self.files: list[str] = []
         self.staging: Path | None = None
+        self.lock: int | None = None
         self._made: list[Path] = []
 
     def open(self, name: str) -> None:
         """Make the folder, and look whether files can be written there before the long work begins."""
         try:
-            missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
-            for path in reversed(missing):
-                path.mkdir()
-                self._made.append(path)
-            self.staging = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=self.path))
+            for path in reversed((self.path, *self.path.parents)):
+                if not path.exists():
+                    path.mkdir(exist_ok=True)  # another conversion may be making it, too
+                    self._made.append(path)
+            with placing.locked(self.path):
+                self.staging = Path(tempfile.mkdtemp(_STAGING, f".{name}.", self.path))
+                self.lock = placing.hold(self.staging)
+                (self.staging / _NEW).mkdir()
         except OSError as error:
             raise FileSaveError(_problem(self.path, error)) from error
+        for left in self.path.glob(f".{glob.escape(name)}.*{_STAGING}"):
+            placing.finish(left)
         for file in self.earlier:
             if (self.path / file).is_dir():
                 raise FileSaveError(f"a folder has the name of a result, '{self.path / file}'. Rename it.")
@@ -199,12 +213,24 @@ class _Folder:
     def waiting(self, file: str) -> Path:
         """Where a file lies until it is placed."""
         assert self.staging is not None, "the folder is not open"
-        return self.staging / file
+        return self.staging / _NEW / file
+
+    def moves(self) -> Iterator[Move]:
+        """What becomes of the files of the earlier result and of this one."""
+        assert self.staging is not None, "the folder is not open"
+        staging, path = self.staging.absolute(), self.path.absolute()
+        new = set(self.files)
+        for file in dict.fromkeys((*self.earlier, *self.files)):
+            waits = str(staging / _NEW / file) if file in new else None
+            yield Move(str(path / file), waits, str(staging / _EARLIER / file))
 
     def close(self, *, placed: bool) -> None:
         if self.staging is not None:
             shutil.rmtree(self.staging, ignore_errors=True)
             self.staging = None
+        if self.lock is not None:
+            os.close(self.lock)
+            self.lock = None
         if not placed:
             with contextlib.suppress(OSError):  # somebody else uses it by now
                 for path in reversed(self._made):
@@ -213,32 +239,18 @@ class _Folder:
 
 
 def _place(*folders: _Folder) -> None:
-    """Rename every file into its place and drop the earlier result, or leave everything as it was."""
-    undo: list[tuple[Path, Path]] = []  # (where it is now, where it was)
-    target = Path()
+    """Move every file into its place and the earlier result away, or leave everything as it was."""
+    plan = Plan(
+        moves=tuple(move for folder in folders for move in folder.moves()),
+        folders=tuple(str(folder.path.absolute()) for folder in folders),
+        waiting=tuple(str(folder.staging.absolute()) for folder in reversed(folders) if folder.staging is not None),
+    )
     try:
-        for folder in folders:
-            before = folder.waiting("earlier")
-            before.mkdir()
-            for file in dict.fromkeys((*folder.earlier, *folder.files)):
-                target = folder.path / file
-                if target.is_symlink() or target.exists():
-                    (before / file).parent.mkdir(parents=True, exist_ok=True)
-                    undo.append((before / file, target))
-                    target.rename(before / file)
-        for folder in folders:
-            for file in folder.files:
-                target = folder.path / file
-                target.parent.mkdir(parents=True, exist_ok=True)
-                undo.append((target, folder.waiting(file)))
-                folder.waiting(file).rename(target)
-    except BaseException as error:
-        for now, was in reversed(undo):
-            if now.is_symlink() or now.exists():
-                now.rename(was)
-        if isinstance(error, OSError):
-            raise FileSaveError(_problem(target, error)) from error
-        raise
+        placing.carry_out(plan, [folder.lock for folder in folders if folder.lock is not None])
+    except placing.PlacingError as error:
+        raise FileSaveError(_problem(error.path, error.cause)) from error
+    except OSError as error:
+        raise FileSaveError(_problem(folders[0].path, error)) from error
 
 
 def _problem(path: Path, error: OSError) -> str:

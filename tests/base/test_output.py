@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from converter.base import placing
 from converter.base.output import FileSet, Output
 from converter.errors import FileSaveError, ReportGenerationError, ScriptGenerationError
 
@@ -60,21 +62,23 @@ def test_nothing_is_left_behind(tmp_path, error):
     assert (tmp_path / "kept" / "net.py").read_text() == "old"
 
 
-def test_interrupted_placement_restores_the_earlier_result(tmp_path, monkeypatch):
+@pytest.mark.parametrize("at", [1, 4, 5])
+def test_interrupted_placement_restores_the_earlier_result(tmp_path, monkeypatch, at):
     with Output(FILES, "net", tmp_path) as out:
         write(out, text="old")
-    rename, calls = Path.rename, []
+    rename, calls = os.rename, []
 
-    def failing(self, target):
-        calls.append(self)
-        if len(calls) == 5:
+    def failing(now, then):
+        calls.append(now)
+        if len(calls) == at:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return rename(self, target)
+        return rename(now, then)
 
     with pytest.raises(FileSaveError, match=r"no space left.*Free some space"), Output(FILES, "net", tmp_path) as out:
         write(out)
-        monkeypatch.setattr(Path, "rename", failing)
-    assert len(calls) > 5
+        monkeypatch.setattr(os, "rename", failing)
+        monkeypatch.setattr(placing, "carry_out", lambda plan, _: placing.place(plan))
+    assert len(calls) >= at
     assert tree(tmp_path) == ["net.ckpt", "net.py", "report_of_net.txt"]
     assert (tmp_path / "net.py").read_text() == "old"
 
