@@ -25,6 +25,7 @@ from converter.frontends.pytorch.loading import SEED, Loaded
 from converter.frontends.pytorch.outputs import named_outputs, register_dataclasses
 from converter.frontends.pytorch.settings import dropouts_kept, lost_in_training
 from converter.frontends.pytorch.spec import MODEL, Exported
+from converter.frontends.pytorch.unknown import is_unknown, written_as_nodes
 
 _LOG = logging.getLogger(__name__)
 _TOLERANCE = 1e-2
@@ -60,16 +61,16 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
         refusal = _refused(lambda: _current(loaded, inputs, outputs, file))
         _check_free(inputs, refusal, label)
     if loaded.scripted or refusal is not None:
-        if loaded.program is not None:
-            raise _error(label, refusal)
-        refused = _refused(lambda: _older(loaded, inputs, outputs, file))
-        if refused is not None:
-            raise _error(label, refusal or refused, refused if refusal else None)
-        _finish(file, inputs)
-        _compare(loaded, inputs, file, label, refusal)
-        producer += ", its older exporter"
-        if refusal is not None:
-            notes.append(f"torch's current exporter refuses the module: {_told(refusal)}. Its older one took it.")
+        try:
+            _with_older(loaded, inputs, outputs, file, label, refusal)
+        except TorchExportError:
+            if not is_unknown(refusal):
+                raise
+            notes.append(_with_unknown(loaded, inputs, outputs, file, label))
+        else:
+            producer += ", its older exporter"
+            if refusal is not None:
+                notes.append(f"torch's current exporter refuses the module: {_told(refusal)}. Its older one took it.")
     else:
         _finish(file, inputs)
     return Exported(
@@ -80,6 +81,41 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
         exact=not any(tensor.dtype == torch.bfloat16 for tensor in (*values.values(), *loaded.module.parameters())),
         notes=(*loaded.notes, *notes),
         files=tuple(str(path.absolute()) for path in loaded.files),
+    )
+
+
+def _with_older(
+    loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path, label: str, refusal: Exception | None
+) -> None:
+    """Export a module that the current exporter refused, or TorchScript, with the older one.
+
+    Raises:
+        TorchExportError: it refuses the module, too, or writes another network.
+    """
+    if loaded.program is not None:
+        raise _error(label, refusal)
+    refused = _refused(lambda: _older(loaded, inputs, outputs, file))
+    if refused is not None:
+        raise _error(label, refusal or refused, refused if refusal else None)
+    _finish(file, inputs)
+    _compare(loaded, inputs, file, label, refusal)
+
+
+def _with_unknown(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path, label: str) -> str:
+    """Export a module with operators that no exporter knows, as nodes of their own; a note that names them.
+
+    Raises:
+        TorchExportError: the module is refused for another reason.
+    """
+    with written_as_nodes() as found:
+        refused = _refused(lambda: _current(loaded, inputs, outputs, file))
+    if refused is not None:
+        raise _error(label, refused)
+    _finish(file, inputs)
+    named = ", ".join(f"{name}{place}" for name, place in found.items())
+    return (
+        f"ONNX has no function for these operators of PyTorch: {named}. Rewrite these lines, or give a row for each "
+        "with --operator_map."
     )
 
 

@@ -23,17 +23,27 @@ def culprit(error: BaseException) -> str:
     return f"{_named(error)}{place_of(error)}."
 
 
+def place_of_text(trace: str) -> str:
+    """The innermost line of the user's code in a traceback that torch wrote down, as `place_of` writes it."""
+    recorded = [found for found in _FRAME.finditer(trace) if _is_users(found["file"])]
+    return _line(recorded[-1]["file"], int(recorded[-1]["line"]), recorded[-1]["text"] or "") if recorded else ""
+
+
 def place_of(error: BaseException) -> str:
-    """The innermost line of the user's code in an error's tracebacks, in parentheses after a space; else ""."""
+    """The innermost line of the user's code in an error's tracebacks, in parentheses after a space; else "".
+
+    Where torch failed to translate an operator, the line that calls the operator.
+    """
     for one in _chain(error):
         frames = [frame for frame in traceback.extract_tb(one.__traceback__) if _is_users(frame.filename)]
         if frames:
             last = frames[-1]
             return _line(last.filename, last.lineno or 0, last.line or "")
-        recorded = [found for found in _FRAME.finditer(str(one)) if _is_users(found["file"])]
-        if recorded:
-            found = recorded[-1]
-            return _line(found["file"], int(found["line"]), found["text"] or "")
+        translated = (frame.f_locals.get("node") for frame, _ in traceback.walk_tb(one.__traceback__))
+        traces = (getattr(node, "stack_trace", None) for node in translated)
+        for text in (str(one), *filter(None, traces)):
+            if place := place_of_text(text):
+                return place
     return ""
 
 

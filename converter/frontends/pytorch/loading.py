@@ -110,10 +110,17 @@ def check_values(module: torch.nn.Module, spec: Spec) -> None:
     Raises:
         ParamMissingError: they are on the device `meta`.
     """
-    if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
+    empty = [name for name, tensor in (*module.named_parameters(), *module.named_buffers()) if tensor.is_meta]
+    if not empty:
+        return
+    if spec.weights:
         raise ParamMissingError(
-            f"'{spec.label}' has weights on the device 'meta', which have no values. Give them: --weights FILE."
+            f"'{spec.label}' has '{empty[0]}' on the device 'meta', which has no values, and '{Path(spec.weights).name}' "
+            "does not hold it. Make the module on the processor: a call outside of torch.device('meta')."
         )
+    raise ParamMissingError(
+        f"'{spec.label}' has weights on the device 'meta', which have no values. Give them: --weights FILE."
+    )
 
 
 # A call

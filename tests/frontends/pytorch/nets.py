@@ -102,6 +102,13 @@ def on_meta() -> nn.Module:
         return Classifier()
 
 
+def partly_on_meta() -> nn.Module:
+    """Has a buffer without values that no checkpoint holds."""
+    net = Classifier()
+    net.register_buffer("grid", torch.empty(3, device="meta"), persistent=False)
+    return net
+
+
 def broken() -> nn.Module:
     """Raises an error."""
     return nn.Linear("three", 4)  # type: ignore[arg-type]
@@ -116,3 +123,14 @@ class Positions(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.table
+
+
+class Bessel(nn.Module):
+    """ONNX has no function for one of its operators."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.special.bessel_j0(self.fc(x)) + 1

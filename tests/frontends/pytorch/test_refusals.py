@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from types import SimpleNamespace
+
+import onnx_ir as ir
 import pytest
 from frontends.pytorch import nets
 
@@ -9,6 +13,8 @@ import converter
 from converter.errors import BadParamError, TorchExportError
 
 torch = pytest.importorskip("torch", reason="PyTorch is an extra")
+evaluator = pytest.importorskip("onnxscript.evaluator", reason="it comes with PyTorch's extra")
+from converter.frontends.pytorch import unknown  # noqa: E402
 
 
 def test_a_branch_on_values(tmp_path):
@@ -29,3 +35,27 @@ def test_a_letter_for_an_extent_that_the_module_fixes(tmp_path):
     message = r"computes with the extent 16 of axis 1 of 'x', which --shape leaves free \('L'\)\. Give the number"
     with pytest.raises(BadParamError, match=message):
         converter.convert(nets.Positions(), shape=["N,L,4"], output=tmp_path)
+
+
+def test_an_operator_that_onnx_does_not_have(tmp_path):
+    """It becomes a stub, and a note names the line."""
+    result = converter.convert(nets.Bessel(), shape=["N,4"], output=tmp_path, verify=False)
+    assert [record.operator for record in result.unconverted] == ["prims::bessel_j0"]
+    assert re.search(
+        r"prims\.bessel_j0 \(nets\.py, line \d+: `return torch\.special\.bessel_j0\(self\.fc\(x\)\) \+ 1`\)",
+        result.notes[0],
+    )
+
+
+def test_arguments_of_an_unknown_operator_are_attributes():
+    """Tensors are inputs, lists of them too; what else is given is an attribute by its name, dtypes as numbers."""
+    recorder = SimpleNamespace(nodes=[])
+    x, y = (ir.Value(name=name) for name in "xy")
+    with evaluator.default_as(recorder):
+        unknown._node(torch.ops.aten.index_put.default, x, [y, None], x, True)
+        unknown._node(torch.ops.aten.topk.default, x, 3, dim=-1, largest=False)
+    first, second = recorder.nodes
+    assert (first.domain, first.op_type, list(first.inputs)) == ("aten", "index_put", [x, y, None, x])
+    assert first.attributes["accumulate"].value == 1
+    assert {name: attribute.value for name, attribute in second.attributes.items()} == {"k": 3, "dim": -1, "largest": 0}
+    assert len(second.outputs) == 2
