@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from converter.base.output import Output
 from converter.base.script_mode import FILES, STAGES
 from converter.base.stages import Observer, Stages
-from converter.errors import BadParamError, UnknownModelError
+from converter.errors import BadParamError, ParamMissingError, UnknownModelError
+from converter.proving import Network, NetworkResult, prove
 from converter.report import Result, ScriptFinding, ScriptFindings, SourceFiles, scan_table, write_reports
 from converter.rewriting import Conversion, Walk, convert_files, find_files
 from operator_maps import pytorch
@@ -28,6 +31,11 @@ def convert_script(
     copy_others: bool = False,
     operator_map: str | Path | None = None,
     scan: bool = False,
+    verify_network: str | None = None,
+    shape: Sequence[str] = (),
+    verify_inputs: str | Path | None = None,
+    weights: str | Path | None = None,
+    checkpoint_format: str | None = None,
     observer: Observer | None = None,
 ) -> Result:
     """Convert a PyTorch script, or a folder of them, with what they import of their project.
@@ -44,6 +52,12 @@ def convert_script(
         copy_others: copy the other files of the folder.
         operator_map: a Python file with rows of the user's own.
         scan: write a table of what would be converted, and no script.
+        verify_network: `package.module:factory(arguments)`, a network of the scripts, which is built and run in PyTorch
+            and in MindSpore; None to run no code of the scripts.
+        shape: of each input of this network, `2,3,224,224`.
+        verify_inputs: an `.npz` with its inputs in their order, instead of shapes.
+        weights: its weights, a file of PyTorch's, which become the checkpoint beside the result; None for random ones.
+        checkpoint_format: of this checkpoint, `ckpt` (the default) or `safetensors`.
         observer: is told how far the conversion is.
 
     Raises:
@@ -51,6 +65,7 @@ def convert_script(
     """
     source = Path(in_file)
     name = _name(source)
+    network = _network(name, verify_network, shape, verify_inputs, weights, checkpoint_format)
     _check_place(source, Path(output), project_path)
     stages = Stages(STAGES, observer)
     with Output(FILES, name, Path(output), None if report is None else Path(report)) as out:
@@ -71,6 +86,10 @@ def convert_script(
             out.data(file.path.as_posix(), file.data)
         for path, text in made.extra.items():
             out.data(path.as_posix(), text.encode())
+        verification = None
+        if network is not None:
+            with stages.stage("verify"):
+                verification = _proved(out, network, name, walk.root)
         if copy_others:
             for path in _others(source, walk):
                 out.data(path.resolve().relative_to(walk.root).as_posix(), path.read_bytes())
@@ -86,7 +105,7 @@ def convert_script(
                 ),
                 records=records,
                 script="\n".join(file.text for file in made.files),
-                verification=None,
+                verification=verification,
                 options={
                     "in_file": source,
                     "project_path": project_path,
@@ -95,13 +114,55 @@ def convert_script(
                     "comments": comments,
                     "copy_others": copy_others,
                     "operator_map": operator_map,
+                    "verify_network": verify_network,
+                    "shape": tuple(shape),
+                    "verify_inputs": verify_inputs,
+                    "weights": weights,
                 },
                 stages=stages,
                 files=(*out.files, *out.reports),
                 inserted={file.path.as_posix(): file.inserted for file in made.files},
             )
             write_reports(out, findings)
-    return Result(name, out.files, records, None, unit="calls")
+    return Result(name, out.files, records, verification, unit="calls")
+
+
+def _network(
+    name: str,
+    call: str | None,
+    shape: Sequence[str],
+    inputs: str | Path | None,
+    weights: str | Path | None,
+    checkpoint_format: str | None,
+) -> Network | None:
+    """What is to be proved.
+
+    Raises:
+        ParamMissingError: weights without a network.
+    """
+    if call is None:
+        if weights is not None:
+            raise ParamMissingError(
+                f"--weights '{weights}' belong to a network. Name what makes it: "
+                "--verify_network PACKAGE.MODULE:FACTORY()."
+            )
+        return None
+    return Network(
+        call,
+        tuple(shape),
+        None if inputs is None else Path(inputs),
+        None if weights is None else Path(weights),
+        f"{name}.{checkpoint_format or 'ckpt'}",
+    )
+
+
+def _proved(out: Output, network: Network, name: str, source: Path) -> NetworkResult:
+    """Run the network of the source and that of the files that wait in the output."""
+    with prove(network, name, source, out.waiting) as proof:
+        if proof.checkpoint is not None:
+            shutil.move(proof.checkpoint, out.checkpoint(proof.checkpoint.name))
+            out.weight_map(f"weight_map_of_{name}.json", proof.weight_map)
+        return proof.result
 
 
 def findings_of(made: Conversion) -> tuple[ScriptFinding, ...]:

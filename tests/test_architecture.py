@@ -26,13 +26,14 @@ ALLOWED = {
     "rows": ["base", "lowering", "script", "shapes"],
     "operator_maps": ["base", "errors", "graph", "lowering", "rewriting", "rows", "shapes"],
     "verification": ["base", "errors", "frontends", "graph", "lowering", "operator_maps", "script", "shapes"],
+    "proving": ["artifacts", "base", "errors", "verification", "weights"],
     "report": ["artifacts", "base", "frontends", "graph", "lowering", "script", "templates", "verification"],
     "training": ["artifacts", "base", "errors", "frontends", "lowering", "script"],
     "api": [
         *("artifacts", "base", "errors", "frontends", "graph", "lowering", "operator_maps"),
         *("report", "script", "shapes", "training", "verification"),
     ],
-    "script_api": ["base", "errors", "operator_maps", "report", "rewriting"],
+    "script_api": ["base", "errors", "operator_maps", "proving", "report", "rewriting"],
     "commands": [
         *("api", "artifacts", "base", "errors", "frontends", "graph", "report", "script", "script_api"),
         *("verification", "weights"),

@@ -82,6 +82,11 @@ class Output:
         """The files beside the reports in their folder, at their destination, written or not."""
         return tuple(self._report.path / file for file in self._others)
 
+    @property
+    def waiting(self) -> Path:
+        """The folder where what goes to that of the script lies for now, in the same layout."""
+        return self._output.waiting("")
+
     def __enter__(self) -> Output:
         try:
             self._output.open(self._name)

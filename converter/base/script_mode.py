@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from converter.base.output import FileSet
 from converter.base.stages import Failures
-from converter.errors import GeneratorError, ModelLoadingError, ReportGenerationError
+from converter.errors import BaseConverterError, GeneratorError, ModelLoadingError, ReportGenerationError
 
 STAGES: Failures = {
     "read": ModelLoadingError,
     "rewrite": GeneratorError,
+    "verify": BaseConverterError,
     "report": ReportGenerationError,
 }
 
-FILES = FileSet(output=(), report=("scan_of_{}.csv",))
+FILES = FileSet(output=("{}.ckpt", "{}.safetensors"), report=("scan_of_{}.csv", "weight_map_of_{}.json"))

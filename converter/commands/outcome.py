@@ -74,7 +74,7 @@ def _summarize(result: Result) -> None:
 
 
 def _verified(result: Result) -> Iterator[str]:
-    """The verdict, the largest error, and the first node that differs."""
+    """The verdict, the largest error, and the first node or module that differs."""
     found, verdict = result.verification, tr(result.verdict)
     yield f"{verdict}: {found.note}" if found is not None and found.note else verdict
     if found is None:
@@ -87,7 +87,9 @@ def _verified(result: Result) -> Iterator[str]:
     if found.first_difference is not None:
         first = found.first_difference
         message = tr("the first node that differs by itself: {node} ({operator})")
-        yield message.format(node=first.node, operator=first.operator)
+        if first.position:
+            message = tr("the first module that differs: {node} ({operator}), {position}")
+        yield message.format(node=first.node, operator=first.operator, position=first.position)
 
 
 def _error(output: OutputComparison) -> float:

@@ -41,6 +41,13 @@ def _add_options(groups: Groups) -> None:
         action="store_true",
         help="write no script, but scan_of_NAME.csv: what would be converted, and what not",
     )
+    groups["verification"].add_argument(
+        "--verify_network",
+        metavar="CALL",
+        help="of scripts: what makes a network, as PACKAGE.MODULE:FACTORY(arguments). It is built in PyTorch and from "
+        "the result, gets the same weights (--weights, or random ones), and outputs and gradients are compared on "
+        "--shape or --verify_inputs. No code of the scripts is run without this option",
+    )
 
 
 def _convert(options: argparse.Namespace, observer: Observer | None) -> Result:
@@ -57,6 +64,11 @@ def _convert(options: argparse.Namespace, observer: Observer | None) -> Result:
         copy_others=options.copy_others,
         operator_map=options.operator_map,
         scan=options.scan,
+        verify_network=options.verify_network,
+        shape=options.shape,
+        verify_inputs=options.verify_inputs,
+        weights=options.weights,
+        checkpoint_format=options.checkpoint_format,
         observer=observer,
     )
 

@@ -209,11 +209,9 @@ def _input(name: str, array: np.ndarray) -> dict[str, Any]:
 
 
 def _first(findings: Findings, node: NodeComparison) -> dict[str, Any]:
-    number = findings.number_of(node)
-    record = None if number is None else findings.records[number]
-    line, column = findings.entry if record is None else (record.line, record.column)
+    line, column = findings.place_of(node)
     return {
-        "node": number,
+        "node": findings.number_of(node),
         "name": node.node,
         "operator": node.operator,
         "value": node.value,

@@ -118,6 +118,11 @@ class Findings:
         found = (i for i, r in enumerate(self.records) if (r.name, r.operator) == (node.node, node.operator))
         return next(found, None)
 
+    def place_of(self, node: NodeComparison) -> tuple[int, int]:
+        """Line and column of what verification compared: of its record, or of the whole network."""
+        number = self.number_of(node)
+        return self.entry if number is None else (self.records[number].line, self.records[number].column)
+
     @property
     def entry(self) -> tuple[int, int]:
         """Line and column of the whole network, for nodes without a record."""

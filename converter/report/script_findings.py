@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from converter.report.findings import Finding, Findings
+from converter.verification import NodeComparison
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,22 @@ class ScriptFindings(Findings):
                 yield f"[File] {file}"
             yield from (f"[Insert] '{line}' is inserted to the converted file." for line in self.inserted.get(file, ()))
             yield from (record.text() for record in records)
+
+    def number_of(self, node: NodeComparison) -> int | None:
+        """The number of the use of PyTorch in the line that the comparison of a module names."""
+        here = [i for i, record in enumerate(self.records) if self._position(record) == node.position]
+        alike = [i for i in here if self.records[i].operator == node.operator]
+        return next(iter((*alike, *here)), None)
+
+    def place_of(self, node: NodeComparison) -> tuple[int, int]:
+        """Line and column of the use of PyTorch there, or of the line alone."""
+        line = node.position.rpartition(" ")[2]
+        return super().place_of(node) if self.number_of(node) is not None or not line else (int(line), 0)
+
+    @staticmethod
+    def _position(record: Finding) -> str:
+        assert isinstance(record, ScriptFinding)
+        return f"{record.file}, line {record.line}"
 
     def details(self, number: int) -> Mapping[str, Any]:
         """The file, the name as written, the severity."""

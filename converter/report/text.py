@@ -14,7 +14,7 @@ def text_report(findings: Findings) -> str:
     lines += [f"[Verification] {findings.verdict}.", *(result.lines() if result else ())]
     first = result.first_difference if result else None
     number = findings.number_of(first) if first else None
-    if number is not None:
+    if first and number is not None and not first.position:
         record = findings.records[number]
         lines.append(f"it stands in the script at line {record.line}:{record.column}")
     return "\n".join(lines) + "\n"

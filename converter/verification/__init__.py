@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from converter.verification.metrics import Difference, NodeComparison, OutputComparison, badness, difference
+from converter.verification.metrics import Difference, NodeComparison, OutputComparison, Verdict, badness, difference
+from converter.verification.processes import Ending, run_module
 from converter.verification.result import VerificationResult
 
 if TYPE_CHECKING:
@@ -12,11 +13,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Difference",
+    "Ending",
     "NodeComparison",
     "OutputComparison",
+    "Verdict",
     "VerificationResult",
     "badness",
     "difference",
+    "run_module",
     "verify_script",
 ]
 

@@ -87,6 +87,11 @@ class NodeComparison(Difference):
     operator: str
     value: str
 
+    @property
+    def position(self) -> str:
+        """Where the source says what the node is, as a phrase; empty if the report finds it by its record."""
+        return ""
+
     def line(self) -> str:
         """The comparison for a reader."""
         return f"'{self.operator}' ({self.node}), its output {self.value}: {super().line()}"

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from converter.frontends import Endpoint
 from converter.verification.job import RESULTS, Job, NodePlan
+from converter.verification.processes import Ending, run_module
 from converter.verification.tail_progress import Count, tail_progress
-
-ONEDNN_ISA = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
-"""Without it, MindSpore's 3x3 convolutions use reference code on CPUs with AVX-512, which is about 70 times slower."""
 
 LIMIT = 2 * 3600
 """Maximum seconds for a part of a job: enough for a network of 100,000 nodes; stops an endless loop."""
@@ -34,47 +26,11 @@ _MEMORY = Path("/proc/meminfo")
 _GROUP = Path("/sys/fs/cgroup")
 
 
-@dataclass(frozen=True)
-class Ending:
-    """How a process ended.
-
-    Attributes:
-        reason: the error, signal or limit that ended it, as a phrase.
-        by_itself: False if memory or time ran out, which says nothing about the script; else True.
-    """
-
-    reason: str
-    by_itself: bool = True
-
-
 def run(folder: Path, part: str, job: Job, count: Count) -> Ending:
     """Run a part of the job, with the job's folder as working directory, since MindSpore writes dumps there."""
-    path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
     nodes = len(job.nodes.probes) if isinstance(job.nodes, NodePlan) else 0
     with tail_progress(folder / RESULTS, nodes, count):
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "converter.verification.process", ".", part],
-                cwd=folder,
-                env={**ONEDNN_ISA, "GLOG_v": "4", **os.environ, "PYTHONPATH": path},
-                capture_output=True,
-                text=True,
-                errors="replace",
-                check=False,
-                timeout=LIMIT,
-            )
-        except subprocess.TimeoutExpired:
-            return Ending(f"it was stopped after {LIMIT / 3600:g} hours", by_itself=False)
-    logging.getLogger(__name__).info("%s%s", done.stdout, done.stderr)  # what --verbose shows
-    return _ending(done)
-
-
-def _ending(done: subprocess.CompletedProcess[str]) -> Ending:
-    if done.returncode == -signal.SIGKILL:
-        return Ending("the system ended it, most likely since memory ran out", by_itself=False)
-    if done.returncode < 0:
-        return Ending(f"signal {signal.Signals(-done.returncode).name}")
-    return Ending((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1][:300])
+        return run_module("converter.verification.process", [".", part], folder, LIMIT)
 
 
 def lack_of_memory(checkpoint: Path | None) -> str:
