@@ -86,6 +86,25 @@ def imputer(
     return expr("ops.where({0}, {1}, {2})", missing, imputed, x)
 
 
+def feature_vectorizer(node: Node, *features: Operand, inputdimensions: tuple[int, ...] = ()) -> Arg:
+    """FeatureVectorizer: the features side by side, of each input the first so many columns, as floats.
+
+    Raises:
+        Unsupported: an input is neither a vector nor a matrix, or has fewer columns.
+    """
+    parts = []
+    for x, wanted in zip(features, inputdimensions, strict=False):
+        extent = x.shape[-1] if x.shape else None
+        if x.rank not in (1, 2) or not isinstance(extent, int) or extent < wanted:
+            raise node.decline("an input is no matrix, or has not as many columns as are taken")
+        part = expr("ops.expand_dims({0}, 0)", x) if x.rank == 1 else x
+        part = part if extent == wanted else expr("{0}[:, :{1}]", part, wanted)
+        parts.append(part if x.dtype == ir.DataType.FLOAT else expr("{0}.astype(ms.float32)", part))
+    if len(parts) != len(features):
+        raise node.decline("it does not say how many columns it takes of each input")
+    return parts[0] if len(parts) == 1 else expr("ops.concat({0}, 1)", tuple(parts))
+
+
 def label_encoder(
     node: Node,
     x: Operand,
@@ -243,6 +262,7 @@ def _given_array(
 ROWS = {
     "ai.onnx.ml.ArrayFeatureExtractor": array_feature_extractor,
     "ai.onnx.ml.Binarizer": binarizer,
+    "ai.onnx.ml.FeatureVectorizer": feature_vectorizer,
     "ai.onnx.ml.Imputer": imputer,
     "ai.onnx.ml.LabelEncoder": label_encoder,
     "ai.onnx.ml.LinearClassifier": linear_classifier,

@@ -1,11 +1,15 @@
-"""Ensembles of decision trees, ai.onnx.ml's TreeEnsemble: all rows of a matrix descend all trees at the same time.
+"""Ensembles of decision trees of ai.onnx.ml: all rows of a matrix descend all trees at the same time.
+
+TreeEnsemble, and the two operators that it replaces, which name the nodes of each tree.
 
 Source: https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import onnx_ir as ir
@@ -21,6 +25,20 @@ BRANCHES = ("<=", "<", ">=", ">", "==", "!=")
 
 AGGREGATES = ("ops.mean({0}, 1)", "ops.sum({0}, 1)")
 """Aggregation of the trees' leaf weights (rows, trees, targets), by aggregate_function: average and sum."""
+
+
+QUESTIONS = dict(
+    zip(("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"), BRANCHES, strict=True)
+)
+"""The same for the older operators."""
+
+REGRESSIONS = {
+    "AVERAGE": "ops.mean({0}, 1)",
+    "MAX": "ops.amax({0}, 1)",
+    "MIN": "ops.amin({0}, 1)",
+    "SUM": "ops.sum({0}, 1)",
+}
+TRANSFORMS = {"LOGISTIC": "ops.sigmoid({0})", "NONE": "{0}", "SOFTMAX": "ops.softmax({0}, -1)"}
 
 
 def tree_ensemble(
@@ -61,24 +79,246 @@ def tree_ensemble(
     count, leaves = len(nodes_featureids), np.arange(len(leaf_targetids)) + len(nodes_featureids)
     branches = ((nodes_falsenodeids, nodes_falseleafs), (nodes_truenodeids, nodes_trueleafs))
     sides = [np.concatenate([np.add(ids, np.multiply(leaf, count)), leaves]) for ids, leaf in branches]
-    children = np.stack(sides, 1)
     nothing = np.zeros(len(leaves))
     weights = np.zeros((count + len(leaves), n_targets), leaf_weights.numpy().dtype)
     weights[leaves, list(leaf_targetids)] = leaf_weights.numpy()
     splits = nodes_splits.numpy()
-    walk = expr(
-        "{0}({1}, {2}, {3}, {4}, {5}, {6}, {7})",
-        come_to_leaves,
-        x,
-        node.constant(np.array(tree_roots), "roots"),
-        node.constant(np.concatenate([nodes_featureids, nothing]).astype(np.int64), "features"),
-        node.constant(np.concatenate([splits, nothing]).astype(splits.dtype), "splits"),
-        BRANCHES[modes.pop()],
-        node.constant(children.reshape(-1), "children"),
-        _depth(children, np.array(tree_roots)),
+    forest = _Forest(
+        roots=np.array(tree_roots),
+        features=np.concatenate([nodes_featureids, nothing]),
+        splits=np.concatenate([splits, nothing]).astype(splits.dtype),
+        children=np.stack(sides, 1),
+        question=BRANCHES[modes.pop()],
+        weights=weights,
     )
-    answers = expr("ops.gather({0}, {1}, 0)", node.constant(weights, "weights"), walk)
-    return expr(AGGREGATES[aggregate_function], answers)
+    return expr(AGGREGATES[aggregate_function], forest.answers(node, x))
+
+
+@dataclass(frozen=True)
+class _Forest:
+    """Trees whose nodes and leaves are numbered together; a leaf is its own child.
+
+    Attributes:
+        roots: (trees,), the first node of each tree.
+        features, splits: (nodes,), what is compared at each node, with what.
+        children: (nodes, 2), where a row goes whose answer is no, and yes.
+        question: the comparison.
+        weights: (nodes, targets), the leaves' answers.
+    """
+
+    roots: np.ndarray
+    features: np.ndarray
+    splits: np.ndarray
+    children: np.ndarray
+    question: str
+    weights: np.ndarray
+
+    def answers(self, node: Node, x: Operand) -> Arg:
+        """The weights of the leaves that the rows reach, (rows, trees, targets)."""
+        walk = expr(
+            "{0}({1}, {2}, {3}, {4}, {5}, {6}, {7})",
+            come_to_leaves,
+            x if x.kind == "f" else expr("{0}.astype(ms.float32)", x),
+            node.constant(self.roots, "roots"),
+            node.constant(self.features.astype(np.int64), "features"),
+            node.constant(self.splits, "splits"),
+            self.question,
+            node.constant(self.children.reshape(-1), "children"),
+            _depth(self.children, self.roots),
+        )
+        return expr("ops.gather({0}, {1}, 0)", node.constant(self.weights, "weights"), walk)
+
+
+class _Nodes(NamedTuple):
+    """The attributes of both older operators that describe the trees, and the answers: node, target and weight."""
+
+    trees: Sequence[int]
+    numbers: Sequence[int]
+    features: Sequence[int]
+    modes: Sequence[str]
+    values: Sequence[float]
+    yes: Sequence[int]
+    no: Sequence[int]
+    missing: Sequence[int]
+    answer_trees: Sequence[int]
+    answer_nodes: Sequence[int]
+    answer_targets: Sequence[int]
+    answer_weights: Sequence[float]
+
+    def forest(self, node: Node, targets: int) -> _Forest:
+        """The trees.
+
+        Raises:
+            Unsupported: nodes ask different questions, a missing value follows the true branch, or numbers do not fit.
+        """
+        modes = {mode for mode in self.modes if mode != "LEAF"} or {"BRANCH_LEQ"}
+        if len(modes) > 1 or not modes <= QUESTIONS.keys():
+            raise node.decline("its nodes ask different questions")
+        if any(self.missing):
+            raise node.decline("a missing value follows the true branch")
+        place = {name: i for i, name in enumerate(zip(self.trees, self.numbers, strict=True))}
+        children = np.stack([np.arange(len(place))] * 2, 1)
+        weights = np.zeros((len(place), targets), np.float32)
+        try:
+            for i, (tree, mode) in enumerate(zip(self.trees, self.modes, strict=True)):
+                if mode != "LEAF":
+                    children[i] = place[tree, self.no[i]], place[tree, self.yes[i]]
+            answers = zip(self.answer_trees, self.answer_nodes, self.answer_targets, self.answer_weights, strict=True)
+            for tree, number, target, weight in answers:
+                weights[place[tree, number], target] += np.float32(weight)
+        except (KeyError, IndexError, ValueError):
+            raise node.decline("the numbers of its nodes do not fit") from None
+        inner = np.flatnonzero(children[:, 0] != np.arange(len(place)))
+        roots = np.setdiff1d(np.arange(len(place)), children[inner])
+        return _Forest(
+            roots, np.array(self.features), np.array(self.values, np.float32), children, QUESTIONS[modes.pop()], weights
+        )
+
+    def always_answered(self) -> set[int]:
+        """The targets for which some tree has a weight at each of its leaves."""
+        leaves: dict[int, set[int]] = {}
+        for tree, number, mode in zip(self.trees, self.numbers, self.modes, strict=True):
+            if mode == "LEAF":
+                leaves.setdefault(tree, set()).add(number)
+        answers: dict[tuple[int, int], set[int]] = {}
+        for tree, number, target in zip(self.answer_trees, self.answer_nodes, self.answer_targets, strict=True):
+            answers.setdefault((tree, target), set()).add(number)
+        return {target for (tree, target), numbers in answers.items() if numbers >= leaves.get(tree, set())}
+
+
+def tree_ensemble_regressor(
+    node: Node,
+    x: Operand,
+    *,
+    aggregate_function: str = "SUM",
+    base_values: tuple[float, ...] = (),
+    base_values_as_tensor: ir.TensorProtocol | None = None,
+    n_targets: int = 1,
+    nodes_falsenodeids: tuple[int, ...] = (),
+    nodes_featureids: tuple[int, ...] = (),
+    nodes_hitrates: tuple[float, ...] = (),
+    nodes_hitrates_as_tensor: ir.TensorProtocol | None = None,
+    nodes_missing_value_tracks_true: tuple[int, ...] = (),
+    nodes_modes: tuple[str, ...] = (),
+    nodes_nodeids: tuple[int, ...] = (),
+    nodes_treeids: tuple[int, ...] = (),
+    nodes_truenodeids: tuple[int, ...] = (),
+    nodes_values: tuple[float, ...] = (),
+    nodes_values_as_tensor: ir.TensorProtocol | None = None,
+    post_transform: str = "NONE",
+    target_ids: tuple[int, ...] = (),
+    target_nodeids: tuple[int, ...] = (),
+    target_treeids: tuple[int, ...] = (),
+    target_weights: tuple[float, ...] = (),
+    target_weights_as_tensor: ir.TensorProtocol | None = None,
+) -> Arg:
+    """TreeEnsembleRegressor: the sum, the mean, the least or the largest of the weights of the trees' leaves.
+
+    Raises:
+        Unsupported: as `_Nodes.forest`; the values are doubles; or a transform without a counterpart.
+    """
+    if base_values_as_tensor is not None or nodes_values_as_tensor is not None or target_weights_as_tensor is not None:
+        raise node.decline("its values are doubles")
+    if aggregate_function not in REGRESSIONS or post_transform not in TRANSFORMS:
+        raise node.decline(f"{aggregate_function} with {post_transform} has no counterpart")
+    nodes = _Nodes(
+        nodes_treeids, nodes_nodeids, nodes_featureids, nodes_modes, nodes_values, nodes_truenodeids,
+        nodes_falsenodeids, nodes_missing_value_tracks_true, target_treeids, target_nodeids, target_ids, target_weights,
+    )  # fmt: skip
+    forest = nodes.forest(node, n_targets)
+    if aggregate_function in ("MIN", "MAX") and len(target_ids) != n_targets * nodes_modes.count("LEAF"):
+        raise node.decline("some leaves have no weight, which is not the same as a weight of 0")
+    y = expr(REGRESSIONS[aggregate_function], forest.answers(node, x))
+    return expr(TRANSFORMS[post_transform], _with_base(node, y, base_values, nodes))
+
+
+def tree_ensemble_classifier(
+    node: Node,
+    x: Operand,
+    *,
+    base_values: tuple[float, ...] = (),
+    base_values_as_tensor: ir.TensorProtocol | None = None,
+    class_ids: tuple[int, ...] = (),
+    class_nodeids: tuple[int, ...] = (),
+    class_treeids: tuple[int, ...] = (),
+    class_weights: tuple[float, ...] = (),
+    class_weights_as_tensor: ir.TensorProtocol | None = None,
+    classlabels_int64s: tuple[int, ...] = (),
+    classlabels_strings: tuple[str, ...] = (),
+    nodes_falsenodeids: tuple[int, ...] = (),
+    nodes_featureids: tuple[int, ...] = (),
+    nodes_hitrates: tuple[float, ...] = (),
+    nodes_hitrates_as_tensor: ir.TensorProtocol | None = None,
+    nodes_missing_value_tracks_true: tuple[int, ...] = (),
+    nodes_modes: tuple[str, ...] = (),
+    nodes_nodeids: tuple[int, ...] = (),
+    nodes_treeids: tuple[int, ...] = (),
+    nodes_truenodeids: tuple[int, ...] = (),
+    nodes_values: tuple[float, ...] = (),
+    nodes_values_as_tensor: ir.TensorProtocol | None = None,
+    post_transform: str = "NONE",
+) -> Arg:
+    """TreeEnsembleClassifier: the label with the highest sum of the leaves' weights, and the sums.
+
+    Of two classes one may have no weights. The sum of the other's is then the score of the second class, which is taken
+    above 0.5 if no weight is negative, and above 0 otherwise. So does onnxruntime; the operator's page does not say.
+
+    Raises:
+        Unsupported: as `_Nodes.forest`; the labels are strings and read, or the values doubles; or a transform without
+            a counterpart.
+    """
+    if base_values_as_tensor is not None or nodes_values_as_tensor is not None or class_weights_as_tensor is not None:
+        raise node.decline("its values are doubles")
+    if classlabels_strings and node.used[0]:
+        raise node.decline("its labels are strings, which MindSpore does not have")
+    labels, one = classlabels_int64s or classlabels_strings, len(set(class_ids)) == 1
+    if (
+        post_transform not in TRANSFORMS
+        or len(labels) < 2
+        or (len(labels) == 2 and base_values)
+        or (one and len(labels) > 2)
+    ):
+        raise node.decline("its classes or its transform have no counterpart")
+    targets = class_ids if not one else [0] * len(class_ids)
+    nodes = _Nodes(
+        nodes_treeids, nodes_nodeids, nodes_featureids, nodes_modes, nodes_values, nodes_truenodeids,
+        nodes_falsenodeids, nodes_missing_value_tracks_true, class_treeids, class_nodeids, targets, class_weights,
+    )  # fmt: skip
+    forest = nodes.forest(node, 1 if one else len(labels))
+    total = expr("ops.sum({0}, 1)", forest.answers(node, x))
+    scores = node.let("scores", _with_base(node, total, base_values, nodes))
+    chosen: Arg = None
+    if not one:
+        if node.used[0]:
+            chosen = _labelled(node, expr("ops.argmax({0}, -1)", scores), labels)
+        return chosen, expr(TRANSFORMS[post_transform], scores)
+    positive = all(weight >= 0 for weight in class_weights)
+    if node.used[0]:
+        above = expr("({0} > {1}).astype(ms.int64).squeeze(1)", scores, 0.5 if positive else 0.0)
+        chosen = _labelled(node, above, labels)
+    first = "ops.zeros_like({0})" if 1 in class_ids else "1 - {0}" if positive else "-{0}"
+    both = expr("ops.concat(({0}, {1}), 1)", expr(first, scores), scores)
+    if 1 in class_ids or (post_transform == "LOGISTIC" and not positive):
+        return chosen, expr(TRANSFORMS[post_transform], both)
+    if post_transform == "SOFTMAX":
+        raise node.decline("the softmax of one score has no counterpart")
+    return chosen, both
+
+
+def _labelled(node: Node, index: Arg, labels: Sequence[int | str]) -> Arg:
+    if tuple(labels) == tuple(range(len(labels))):
+        return index
+    return expr("ops.gather({0}, {1}, 0)", node.constant(np.array(labels), "labels"), index)
+
+
+def _with_base(node: Node, y: Arg, base_values: Sequence[float], nodes: _Nodes) -> Arg:
+    """Add the base values, which onnxruntime adds only to what some leaf has answered."""
+    wanted = {target for target, base in enumerate(base_values) if base}
+    if not wanted:
+        return y
+    if not wanted <= nodes.always_answered():
+        raise node.decline("it has base values for targets that some leaves have no weight for")
+    return expr("{0} + {1}", y, node.constant(np.array(base_values, np.float32), "base_values"))
 
 
 def _depth(children: np.ndarray, roots: np.ndarray) -> int:
@@ -110,4 +350,8 @@ def come_to_leaves(x, roots, features, splits, question, children, depth):
     return at
 
 
-ROWS = {"ai.onnx.ml.TreeEnsemble": tree_ensemble}
+ROWS = {
+    "ai.onnx.ml.TreeEnsemble": tree_ensemble,
+    "ai.onnx.ml.TreeEnsembleClassifier": tree_ensemble_classifier,
+    "ai.onnx.ml.TreeEnsembleRegressor": tree_ensemble_regressor,
+}

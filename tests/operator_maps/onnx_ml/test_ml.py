@@ -119,3 +119,12 @@ def test_two_classes_of_one_row() -> None:
     options = {"coefficients": COEFFICIENTS[:4], "intercepts": [0.5], "classlabels_ints": [0, 1]}
     with pytest.raises(Unconverted, match="2 classes have 1 row"):
         check_ml("LinearClassifier", X, outputs=2, dtypes=(7, 1), **options)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "float64"])
+@pytest.mark.parametrize("wanted", [(2, 3), (1, 3)])
+def test_feature_vectorizer(dtype: str, wanted: tuple[int, int]) -> None:
+    x, y = np.arange(8).reshape(4, 2).astype(dtype), np.arange(12).reshape(4, 3).astype(dtype)
+    expect = [np.concatenate([x[:, : wanted[0]], y[:, : wanted[1]]], 1).astype(np.float32)]
+    model = model_of("FeatureVectorizer", [x, y], domain="ai.onnx.ml", free=True, inputdimensions=wanted)
+    check_model(model, [x, y], expect=expect)

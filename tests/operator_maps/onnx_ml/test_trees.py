@@ -53,3 +53,79 @@ def test_different_questions() -> None:
 def test_other_aggregates() -> None:
     with pytest.raises(Unconverted, match="Only a mean or a sum"):
         check_trees([0] * 4, aggregate_function=2)
+
+
+OLD: dict[str, Any] = {
+    "nodes_treeids": [0, 0, 0, 0, 0, 7, 7, 7],
+    "nodes_nodeids": [0, 1, 2, 3, 4, 0, 1, 2],
+    "nodes_featureids": [0, 0, 0, 0, 0, 1, 0, 0],
+    "nodes_values": [3.14, 1.2, 0.0, 0.0, 0.0, 1.5, 0.0, 0.0],
+    "nodes_truenodeids": [1, 3, 0, 0, 0, 1, 0, 0],
+    "nodes_falsenodeids": [2, 4, 0, 0, 0, 2, 0, 0],
+}
+"""Two trees, of which one has two levels, as the older operators write them; the leaves are 2, 3, 4 and 1, 2."""
+
+LEAVES = {"treeids": [0, 0, 0, 7, 7], "nodeids": [2, 3, 4, 1, 2]}
+
+
+def check_old(operator: str, mode: str = "BRANCH_LEQ", **attributes: Any) -> str:
+    modes = [
+        mode if yes or no else "LEAF"
+        for yes, no in zip(OLD["nodes_truenodeids"], OLD["nodes_falsenodeids"], strict=True)
+    ]
+    options = OLD | {"nodes_modes": modes} | attributes
+    count = 2 if "Classifier" in operator else 1
+    model = model_of(operator, [X], domain="ai.onnx.ml", outputs=count, free=True, **options)
+    if count == 2:
+        model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.INT64
+    next(opset for opset in model.opset_import if opset.domain == "ai.onnx.ml").version = 3
+    return check_model(model, [X]).script
+
+
+def regressor(**attributes: Any) -> str:
+    leaves = {f"target_{name}": numbers for name, numbers in LEAVES.items()}
+    chosen = (
+        {"n_targets": 1, "target_ids": [0] * 5, "target_weights": [5.23, 12.12, -12.23, 7.21, 1.0]}
+        | leaves
+        | attributes
+    )
+    return check_old("TreeEnsembleRegressor", **chosen)
+
+
+@pytest.mark.parametrize("mode", ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"])
+def test_older_trees(mode: str) -> None:
+    regressor(mode=mode)
+
+
+@pytest.mark.parametrize("aggregate_function", ["AVERAGE", "MIN", "MAX"])
+def test_older_trees_aggregated(aggregate_function: str) -> None:
+    regressor(aggregate_function=aggregate_function, base_values=[0.5])
+
+
+@pytest.mark.parametrize("post_transform", ["NONE", "LOGISTIC", "SOFTMAX"])
+def test_older_trees_of_several_targets(post_transform: str) -> None:
+    regressor(n_targets=3, target_ids=[0, 1, 2, 2, 2], base_values=[0.0, 0.0, 0.5], post_transform=post_transform)
+
+
+@pytest.mark.parametrize("post_transform", ["NONE", "LOGISTIC"])
+@pytest.mark.parametrize(
+    ("ids", "labels", "weights"),
+    [
+        ([0, 2, 1, 2, 0], [0, 1, 2], [0.2, 0.3, 0.5, 0.9, -0.3]),
+        ([0, 2, 1, 2, 0], [5, -3, 8], [0.2, 0.3, 0.5, 0.9, 0.3]),
+        ([0, 1, 1, 1, 0], [0, 1], [0.2, 0.3, 0.5, 0.9, 0.3]),
+        ([1, 1, 1, 1, 1], [0, 1], [0.2, 0.3, 0.1, 0.1, 0.3]),
+        ([0, 0, 0, 0, 0], [4, 9], [0.2, -0.3, 0.1, 0.1, -0.3]),
+    ],
+)
+def test_older_trees_as_classifiers(
+    ids: list[int], labels: list[int], weights: list[float], post_transform: str
+) -> None:
+    leaves = {f"class_{name}": numbers for name, numbers in LEAVES.items()}
+    chosen = {
+        "class_ids": ids,
+        "class_weights": weights,
+        "classlabels_int64s": labels,
+        "post_transform": post_transform,
+    }
+    check_old("TreeEnsembleClassifier", **leaves, **chosen)
