@@ -20,7 +20,7 @@ from converter.base.relaxed_gc import relaxed_gc
 from converter.base.stages import Observer, Stages
 from converter.errors import ConverterError, describe_unexpected
 from converter.frontends import Request, Source, module_name, write_model
-from converter.graph import cut_points, notes_on, source_graph
+from converter.graph import cut_points, free_axes, notes_on, source_graph
 from converter.graph.fusions import fuse_operators
 from converter.graph.normalize import normalize
 from converter.lowering import StageDump, Tables, Translation, translate
@@ -248,8 +248,21 @@ def normalized(source: Source, rows: Tables, stages: Stages | None = None, dump:
         dump.graph("load", ir.from_proto(source.model))
     with stages.stage("normalize"):
         graph = normalize(source.model, source.base_dir, stages.each, rows.own)
+        free_axes(graph, *_free_extents(source))
     dump.graph("normalize", graph)
     return graph
+
+
+def _free_extents(source: Source) -> tuple[dict[str, int], dict[str, int]]:
+    """The example extents of the free dimensions of the inputs, and of those among them that the source fixes."""
+    extents, fixed = {}, {}
+    for end in source.inputs:
+        for dim, extent in zip(end.shape or (), end.example or (), strict=True):
+            if isinstance(dim, str):
+                extents[dim] = extent
+                if dim in end.freed:
+                    fixed[dim] = extent
+    return extents, fixed
 
 
 def translate_graph(

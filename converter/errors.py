@@ -94,6 +94,17 @@ class BadParamError(ConverterError):
     remedy = "Correct the option that the message names."
 
 
+class FixedAxisError(ConverterError):
+    """An axis that a letter of `--shape` frees is fixed in the model, and a node works on it as a whole."""
+
+    code = "0000004"
+    example = (
+        "the axis 'N', which the model fixes at 1, cannot be freed: the Softmax 'scores' works along it (axis 0 of its "
+        "input). Export the model again with this axis free, or give 1 instead of N."
+    )
+    remedy = "Export the model again with the axis free (`dynamic_shapes` in PyTorch), or give its number."
+
+
 class GraphInitError(ConverterError):
     """The file can be read, but no graph can be made of it: a cycle, a value made twice, a malformed tensor."""
 

@@ -433,17 +433,19 @@ def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
     return module.eval()
 
 
-def export(name: str, path: Path, dynamo: bool, free: Sequence[int] = (0,), **options: Any) -> nn.Module:
+def export(
+    name: str, path: Path, dynamo: bool, free: Sequence[int] = (0,), *, batch: int | None = None, **options: Any
+) -> nn.Module:
     """Export one of `MODELS` by torch's exporter (`dynamo`) or its older one, with free axes; return it.
 
-    `free` are the axes of every input that have no fixed extent.
+    `free` are the axes of every input that have no fixed extent, `batch` is the number of samples of the example.
     """
     build, example, names = MODELS[name]
     module = randomised(build())
-    inputs = example()
+    inputs = tuple(value[:batch] for value in example())
     if dynamo:
-        batch = torch.export.Dim("batch")
-        axes = {axis: torch.export.Dim.AUTO if axis else batch for axis in free}
+        first = torch.export.Dim("batch")
+        axes = {axis: torch.export.Dim.AUTO if axis else first for axis in free}
         options |= {"dynamic_shapes": tuple(axes for _ in inputs), "verbose": False}
     else:
         options["dynamic_axes"] = {key: {axis: f"axis{axis}" for axis in free} for key in names}

@@ -33,6 +33,10 @@ GATHER = """
     <ir_version: 8, opset_import: ["" : 17]>
     net (float[3] x, int64[2] i) => (float[2] y) { y = Gather(x, i) }
 """
+ACROSS_SAMPLES = """
+    <ir_version: 8, opset_import: ["" : 17]>
+    net (float[1,4] x) => (float[1,4] scores) { scores = Softmax<axis = 0>(x) }
+"""
 WITH_A_WEIGHT = """
     <ir_version: 8, opset_import: ["" : 17]>
     net (float[2] x) => (float[2] y) <float[2] w = {1, 2}> { y = Mul(x, w) }
@@ -87,6 +91,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Prepare]] = {
     "UnknownModelError": (TWO_INPUTS, ("--model_file", "net.mlmodel"), nothing),
     "ParamMissingError": (TWO_INPUTS, (*ONNX, "--input_nodes", "mask"), nothing),
     "BadParamError": (TWO_INPUTS, (*ONNX, "--shape", "1,4"), nothing),
+    "FixedAxisError": (ACROSS_SAMPLES, (*ONNX, "--shape", "N,4"), nothing),
     "GraphInitError": (CYCLE, ONNX, nothing),
     "ModelLoadingError": (TWO_INPUTS, ("--model_file", "missing.onnx"), nothing),
     "TfRuntimeError": (TWO_INPUTS, ("--model_file", "net.pb"), missing("tensorflow")),

@@ -1,4 +1,4 @@
-"""What the source leaves free stays free: a script runs at other batch sizes, lengths and image sizes."""
+"""A script runs at other batches, lengths and image sizes, where the source leaves them free or a letter frees them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
 import pytest
 from paths import ROOT
 
 import converter
+from converter.errors import FixedAxisError
 
 IMAGE = (0, 2, 3)
 """The batch, the height and the width."""
@@ -137,16 +136,46 @@ def test_keras_at_another_shape_than_the_given_one(name: str, tmp_path: Path) ->
         check(net, [x], [network(x, training=False).numpy()])
 
 
-def test_a_letter_frees_a_fixed_dimension(tmp_path: Path) -> None:
+STATIC = ("vit", "encoder", "tagger")
+"""Models with a class token, with masks, with initial states."""
+
+
+@pytest.mark.parametrize("name", STATIC)
+def test_a_letter_frees_a_fixed_batch(name: str, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    import models_torch
+
+    module = models_torch.export(name, tmp_path / "model.onnx", False, (), batch=1)
+    shape = (5, *models_torch.MODELS[name][1]()[0].shape[1:])
+    inputs = inputs_of(name, shape)
+    net = network_of(tmp_path / "model.onnx", shape=["N," + ",".join(map(str, shape[1:]))] * len(inputs))
+    with torch.no_grad():
+        outputs = module(*map(torch.from_numpy, inputs))
+    check(net, inputs, [output.numpy() for output in (outputs if isinstance(outputs, tuple) else (outputs,))])
+
+
+def test_a_residual_network_of_batch_one_trains_with_batches(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    import mindspore as ms
+    import models_torch
+    from mindspore import nn
+
+    kept = {"training": torch.onnx.TrainingMode.PRESERVE, "do_constant_folding": False}  # its batch norms stay
+    models_torch.export("resnet18", tmp_path / "model.onnx", False, (), batch=1, **kept)
+    net = network_of(tmp_path / "model.onnx", shape=["N,3,64,64"])
+    ms.set_context(mode=ms.GRAPH_MODE)
+    random = np.random.default_rng(0)
+    labels = ms.Tensor(np.arange(32) % 4, ms.int32)
+    images = ms.Tensor(random.standard_normal((32, 3, 64, 64)), ms.float32)
+    step = nn.TrainOneStepCell(
+        nn.WithLossCell(net, nn.CrossEntropyLoss()), nn.Adam(net.trainable_params(), learning_rate=1e-2)
+    ).set_train()
+    losses = [float(step(images, labels).asnumpy()) for _ in range(6)]
+    assert losses[-1] < losses[0] / 2
+
+
+@pytest.mark.parametrize("shape", ["1,1,H,224", "1,1,224,W"])
+def test_an_image_size_that_the_file_fixes_is_not_freed(shape: str, tmp_path: Path) -> None:
     path = Path(shutil.copy(ROOT / "samples/super_resolution/super_resolution.onnx", tmp_path))
-    model = onnx.load(path)
-    (value,) = model.graph.input
-    assert [dim.dim_value for dim in value.type.tensor_type.shape.dim][2:] == [224, 224]
-    for axis in (2, 3):
-        value.type.tensor_type.shape.dim[axis].dim_param = f"axis{axis}"
-    del model.graph.value_info[:]
-    model.graph.output[0].type.tensor_type.ClearField("shape")
-    source = onnxruntime.InferenceSession(model.SerializeToString())
-    net = network_of(path, shape=["N,1,H,W"])
-    x = np.random.default_rng(0).uniform(0, 1, (7, 1, 20, 31)).astype(np.float32)
-    check(net, [x], source.run(None, {value.name: x}))
+    with pytest.raises(FixedAxisError, match=r"fixes at 224, cannot be freed: the Conv .* Export the model again"):
+        converter.convert(path, output=tmp_path / "out", shape=[shape], verify=False)

@@ -128,12 +128,14 @@ class Declared:
 @dataclass(frozen=True)
 class Extents:
     """The shape of an input (`Endpoint.shape`), the extents that inference and verification use (`Endpoint.example`),
-    and the names of dynamic extents without a given number (`Endpoint.guessed`).
+    the names of dynamic extents without a given number (`Endpoint.guessed`), and of those that the source fixes
+    (`Endpoint.freed`).
     """
 
     shape: tuple[Dim, ...] | None
     example: tuple[int, ...] | None
     guessed: frozenset[str] = frozenset()
+    freed: frozenset[str] = frozenset()
 
 
 def parse_shape(text: str) -> tuple[Dim, ...] | None:
@@ -183,10 +185,33 @@ def merge_shapes(given: Sequence[str], declared: Sequence[Declared]) -> list[Ext
     shapes = [_merged(end, shape, names) for end, shape in zip(declared, wanted, strict=True)]
     known = _known_extents(shapes, (wanted, [end.shape for end in declared]))
     guesses = _guesses(shapes, known)
+    freed = _freed(shapes, declared)
     return [
-        Extents(shape, _example(shape, want, known | guesses), frozenset(guesses).intersection(shape or ()))
+        Extents(
+            shape,
+            _example(shape, want, known | guesses),
+            frozenset(guesses).intersection(shape or ()),
+            freed.intersection(shape or ()),
+        )
         for shape, want in zip(shapes, wanted, strict=True)
     ]
+
+
+def _freed(shapes: Sequence[tuple[Dim, ...] | None], declared: Sequence[Declared]) -> frozenset[str]:
+    """The letters that stand for extents which the source fixes.
+
+    Raises:
+        BadParamError: one letter stands for several of them.
+    """
+    freed: dict[str, int] = {}
+    for shape, end in zip(shapes, declared, strict=True):
+        for dim, own in zip(shape or (), end.shape or (), strict=False):
+            if isinstance(dim, str) and isinstance(own, int) and freed.setdefault(dim, own) != own:
+                raise BadParamError(
+                    f"input node '{end.name}': the letter {dim} stands for the extents {freed[dim]} and {own}, which "
+                    "the model fixes. Give each of them a letter of its own."
+                )
+    return frozenset(freed)
 
 
 _Shapes = Sequence[Sequence[int | str | None] | None]

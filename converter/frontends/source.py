@@ -66,6 +66,7 @@ class Endpoint:
         example: the extents that inference, verification and the docstring use; None when unknown.
         container: the types that contain the tensors, outermost first: `("optional", "sequence")`; empty for a tensor.
         guessed: the names of the dynamic extents for which no number was given.
+        freed: the names of those that the user frees and the source fixes, at the number in `example`.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Endpoint:
     example: tuple[int, ...] | None = None
     container: tuple[str, ...] = ()
     guessed: frozenset[str] = frozenset()
+    freed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

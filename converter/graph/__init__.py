@@ -6,6 +6,7 @@ from converter.graph.annotations import OPSET, is_folded, refusal_of, varying_ax
 from converter.graph.edge_values import is_selected, may_be_empty, may_be_large, may_be_nan, may_hide_rows
 from converter.graph.ends import CutPoint, cut_points
 from converter.graph.external_data import map_external_data
+from converter.graph.free_axes import FreedAxis, free_axes, freed_axes
 from converter.graph.inferred_types import infer_proto
 from converter.graph.passes import notes_on
 from converter.graph.provenance import merged_nodes_of, operator_of
@@ -30,6 +31,7 @@ from converter.graph.walk import all_graphs, all_nodes, subgraphs
 __all__ = [
     "OPSET",
     "CutPoint",
+    "FreedAxis",
     "SourceGraph",
     "SourceValue",
     "Trait",
@@ -40,6 +42,8 @@ __all__ = [
     "axes_of",
     "count_uses",
     "cut_points",
+    "free_axes",
+    "freed_axes",
     "has_trait",
     "infer_proto",
     "is_float",

@@ -15,6 +15,7 @@ import onnx_ir as ir
 from converter.errors import BadParamError
 from converter.frontends import Endpoint
 from converter.graph import Trait, has_trait
+from converter.verification.by_sample import at_many_samples, with_more_samples
 
 SEED = 0
 EXTENTS = (64, 128, 256, 384, 512, 640, 1024, 16384)
@@ -30,7 +31,7 @@ def verification_inputs(graph: ir.Graph, endpoints: Sequence[Endpoint], file: Pa
     """A value for every input: the user's where `file` has one, else a seeded one of the example shape.
 
     Floats are standard normal; bools are random; integers are random and less than the smallest axis that they index,
-    or 0 and 1 if they index nothing.
+    or 0 and 1 if they index nothing. Along a freed axis there are more samples than the source takes.
 
     Raises:
         BadParamError: the file is not an .npz, names no input, or an array does not fit.
@@ -38,9 +39,11 @@ def verification_inputs(graph: ir.Graph, endpoints: Sequence[Endpoint], file: Pa
     given = {} if file is None else _read(file, endpoints)
     generator = np.random.default_rng(SEED)
     values = {}
-    for end, value in zip(endpoints, graph.inputs, strict=True):
-        made = _random(generator, end, value)
-        values[end.name] = _fitted(given[end.name], end) if end.name in given else made
+    for end, value in zip(at_many_samples(endpoints, given), graph.inputs, strict=True):
+        made = values[end.name] = _random(generator, end, value)
+        if end.name in given:
+            array = _fitted(given[end.name], end)
+            values[end.name] = with_more_samples(array, made) if end.freed else array
     return values
 
 

@@ -15,6 +15,7 @@ import onnx
 from converter.base.weight_steps import Step
 from converter.errors import OnnxModelSaveError
 from converter.frontends import Original
+from converter.verification.by_sample import SampledAxis
 
 JOB, INPUTS, SOURCE, RESULTS, EXPECTED = "job.json", "inputs.npz", "source.onnx", "results.jsonl", "expected.pickle"
 """The files in a job's folder: the job, the inputs, the model of the source; the journal that its process writes, and
@@ -84,6 +85,7 @@ class Job:
         upcast: whether source and script were converted from bfloat16 to float32.
         precision: `float16`, `bfloat16` or `int8` if a part of the network or of the source computes in it; else empty.
         nodes: how the nodes are compared, or why not; None while there is no plan.
+        freed: the axes of the inputs that the source fixes and the script leaves free.
     """
 
     original: Original
@@ -94,6 +96,7 @@ class Job:
     upcast: bool = False
     precision: str = ""
     nodes: NodePlan | NoNodePlan | None = None
+    freed: Sequence[SampledAxis] = ()
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -136,6 +139,7 @@ def _plain(job: Job) -> dict[str, Any]:
         "stubs": job.stubs,
         "upcast": job.upcast,
         "precision": job.precision,
+        "freed": [asdict(axis) for axis in job.freed],
         "plan": {**asdict(nodes), "base_dir": str(nodes.base_dir.absolute())} if isinstance(nodes, NodePlan) else None,
     }
 
@@ -144,12 +148,14 @@ def read_job(folder: Path) -> Job:
     """Read the job in a folder, without the model of its original. A `NoNodePlan` is read as None."""
     plain = json.loads((folder / JOB).read_text(encoding="utf-8"))
     original, plan, checkpoint = plain.pop("original"), plain.pop("plan"), plain.pop("checkpoint")
+    freed = tuple(SampledAxis(**axis) for axis in plain.pop("freed"))
     places = {name: Path(original.pop(name)) for name in ("file", "base_dir")}
     return Job(
         **{**plain, "script": Path(plain["script"])},
         original=Original(**{**original, **places}),
         checkpoint=None if checkpoint is None else Path(checkpoint),
         nodes=None if plan is None else _plan(**plan),
+        freed=freed,
     )
 
 

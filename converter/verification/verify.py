@@ -11,8 +11,9 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.frontends import Source
-from converter.graph import all_nodes
+from converter.graph import all_nodes, freed_axes
 from converter.lowering import Tables, Translation
+from converter.verification.by_sample import sampled_axes
 from converter.verification.inputs import other_inputs, verification_inputs
 from converter.verification.instrument import instrument
 from converter.verification.job import RESULTS, Job, NodePlan, NoNodePlan
@@ -106,6 +107,7 @@ class _Verification:
             random=_random_outputs(self._source, self._graph.graph),
             precision=_lowest_precision(self._graph) or original.precision,
             stubs=sum(not record.converted for record in records),
+            freed=sampled_axes(freed_axes(self._graph), tuple(original.inputs), tuple(original.outputs)),
         )
         if original.model is None or not can_upcast(original.model):
             return job

@@ -298,3 +298,20 @@ ROWS = {"Cos": lambda node, x: expr("{0}({1})", once, x)}"""
     assert result.verdict == "differs"
     assert "PyNative mode: differs" in report(tmp_path)
     assert "a second run differs from the first" in report(tmp_path)
+
+
+@pytest.mark.parametrize(("row", "verdict"), [("ops.relu({0})", "same"), ("ops.relu(ops.cumsum({0}, 0))", "differs")])
+def test_a_freed_batch_is_verified_at_other_batches(tmp_path: Path, row: str, verdict: str) -> None:
+    """A row that mixes samples is right for the one sample of the file."""
+    model = onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 17]> net (float[1,2,3] x) => (float[1,6] y) {
+            r = Relu(x)  s = Constant<value_ints = [1, 6]>()  y = Reshape(r, s) }
+    """)
+    onnx.save(model, tmp_path / "net.onnx")
+    (tmp_path / "rows.py").write_text(f'from converter.rows import *\n\nROWS = {{"Relu": call("{row}")}}\n')
+    result = converter.convert(
+        tmp_path / "net.onnx", shape=["N,2,3"], output=tmp_path / "out", operator_map=tmp_path / "rows.py"
+    )
+    assert result.verification is not None
+    assert result.verification.feeds["x"].shape == (7, 2, 3)
+    assert result.verdict == verdict

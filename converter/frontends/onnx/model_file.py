@@ -64,10 +64,19 @@ def load(request: Request) -> Source:
     declared = [Declared(name, types[name].shape) for name in inputs]
     extents = merge_shapes(request.shapes or record.shapes_of(inputs), declared)
     input_endpoints = tuple(
-        Endpoint(known, name, types[name].dtype, merged.shape, merged.example, types[name].container, merged.guessed)
+        Endpoint(
+            known,
+            name,
+            types[name].dtype,
+            merged.shape,
+            merged.example,
+            types[name].container,
+            merged.guessed,
+            merged.freed,
+        )
         for known, name, merged in zip(record.names_of(inputs), inputs, extents, strict=True)
     )
-    if any(_freed(end, own.shape) for end, own in zip(input_endpoints, declared, strict=True)):
+    if any(end.freed for end in input_endpoints):
         constants = initializer_names(model.graph)  # the others have the extents that the user freed
         keep(model.graph.value_info, lambda value: value.name in constants)
         types |= {name: types[name]._replace(shape=None) for name in outputs}
@@ -188,11 +197,6 @@ def _extent(dim: onnx.TensorShapeProto.Dimension) -> int | str | None:
     if dim.HasField("dim_value"):
         return dim.dim_value if dim.dim_value >= 0 else None
     return dim.dim_param or None
-
-
-def _freed(end: Endpoint, own: Sequence[int | str | None] | None) -> bool:
-    dims = zip(end.shape or (), own or (), strict=False)
-    return any(isinstance(dim, str) and isinstance(fixed, int) for dim, fixed in dims)
 
 
 def _renamed(endpoints: Sequence[Endpoint], declared: Sequence[Declared]) -> dict[str, str]:

@@ -117,6 +117,7 @@ def cut(frozen: GraphDef, request: Request, ends: Ends = OWN_ENDS) -> Cut:
                 e.shape,
                 e.example,
                 guessed=e.guessed,
+                freed=e.freed,
             )
             for name, e in zip(inputs, extents, strict=True)
         ),

@@ -1,0 +1,105 @@
+"""Free axes: a network that a file fixes to one batch becomes one that runs at any.
+
+Exporters write the batch of their example into shapes (`Reshape` to `(1, 2048)`), constants and initial states. Freeing
+an axis replaces these by what follows the input. It is done only where every node treats the samples of the batch
+alike: what a freed network computes from a batch is what the file computes from each sample. An axis along which a node
+works, such as a sequence or an image's height, cannot be freed so: the exporter computed sizes and positions from it.
+
+The rule: shapes are known in two worlds, at the batch of the file and at a large multiple of it. An axis that is
+larger in the second carries the batch, and a node whose shapes do not fit there has the batch fixed in one of its
+inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from converter.errors import FixedAxisError
+from converter.graph.free_axes.carried import Carried
+from converter.graph.free_axes.freeing import Freeing
+from converter.graph.free_axes.rules import RULES
+from converter.graph.shape_inference import forget_invented_dimensions, infer_shapes
+from converter.graph.walk import all_nodes
+
+__all__ = ["FreedAxis", "free_axes", "freed_axes"]
+
+
+@dataclass(frozen=True)
+class FreedAxis:
+    """An axis that the file fixed.
+
+    Attributes:
+        letter: its name.
+        extent: its extent in the file.
+        inputs: which axis of an input has it, for every input; None for an input without it.
+        outputs: likewise, the axis of every output, and the factor of the axis outside the batch.
+    """
+
+    letter: str
+    extent: int
+    inputs: tuple[int | None, ...]
+    outputs: tuple[tuple[int, int] | None, ...]
+
+
+def free_axes(model: ir.Model, extents: Mapping[str, int], fixed: Mapping[str, int]) -> None:
+    """Free axes of a normalised graph, whose inputs have symbolic dimensions for them.
+
+    Args:
+        model: the graph; it is changed.
+        extents: every symbolic dimension of the inputs → an example extent.
+        fixed: those that the file fixes → the extent in the file.
+
+    Raises:
+        FixedAxisError: a node works on an axis as a whole.
+    """
+    freed = []
+    for letter, extent in fixed.items():
+        job = Freeing(model, letter, {**extents, **fixed}, RULES)
+        if (obstacle := job.run()) is not None:
+            node = obstacle.node
+            raise FixedAxisError(
+                f"the axis '{letter}', which the model fixes at {extent}, cannot be freed: the {node.op_type} "
+                f"'{node.name}' {obstacle.reason}. Export the model again with this axis free, or give {extent} "
+                f"instead of {letter}."
+            )
+        freed.append(_freed(model, letter, extent, job.carried))
+        _write_shapes(model, letter, extent, job)
+    model.meta[_FREED] = tuple(freed)
+
+
+def freed_axes(model: ir.Model) -> tuple[FreedAxis, ...]:
+    """The axes of a graph that were freed."""
+    return tuple(model.meta.get(_FREED, ()))
+
+
+_FREED = "freed axes"
+
+
+def _freed(model: ir.Model, letter: str, extent: int, carried: Mapping[ir.Value, Carried]) -> FreedAxis:
+    inputs = tuple(carried[value].axis if value in carried else None for value in model.graph.inputs)
+    places = [carried.get(value) for value in model.graph.outputs]
+    outputs = tuple(None if place is None else (place.axis, place.outer) for place in places)
+    return FreedAxis(letter, extent, inputs, outputs)
+
+
+def _write_shapes(model: ir.Model, letter: str, extent: int, job: Freeing) -> None:
+    """Infer all shapes again, and write the freed dimension where inference does not find it."""
+    for node in all_nodes(model.graph):
+        for value in node.outputs:
+            if value.const_value is None:
+                value.shape = None
+    infer_shapes(model)
+    forget_invented_dimensions(model)
+    for value, place in job.carried.items():
+        known = job.file.shape(value)
+        if known is None or value.producer() is None:
+            continue
+        if value.shape is None or len(value.shape) != len(known):
+            value.shape = ir.Shape([None] * len(known))
+        count = known[place.axis] // extent
+        dims = list(value.shape)
+        dims[place.axis] = ir.SymbolicDim(letter if count == 1 else f"{count}*{letter}")
+        value.shape = ir.Shape(dims)
