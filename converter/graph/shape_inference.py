@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,11 +22,22 @@ def set_declared_shapes_aside(model: ir.Model) -> None:
     """Set aside the shapes that the file declares for computed values, which may be wrong.
 
     They are rarely corrected when the batch size of a model's inputs is made dynamic, and an exporter may have written
-    the shapes of its example. They are used only where nothing can be inferred.
+    the shapes of its example. They are used only where nothing can be inferred. A dimension that PyTorch's exporter
+    named after a node's result (`Unsqueeze/decoder/Unsqueeze_output_0_dim_1`) has no name.
     """
+    results = {f"{node.op_type}{value.name}" for node in all_nodes(model.graph) for value in node.outputs}
+
+    def named(dim: int | ir.SymbolicDim) -> int | ir.SymbolicDim | None:
+        made = None if isinstance(dim, int) or dim.value is None else _OF_A_RESULT.fullmatch(dim.value)
+        return None if made is not None and made[1] in results else dim
+
     for node in all_nodes(model.graph):
         for value in node.outputs:
-            value.meta[DECLARED], value.shape = value.shape, None
+            declared = None if value.shape is None else ir.Shape(map(named, value.shape))
+            value.meta[DECLARED], value.shape = declared, None
+
+
+_OF_A_RESULT = re.compile(r"(.+)_dim_\d+")
 
 
 def infer_shapes(model: ir.Model) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 from graph.normalize.harness import find, normalized, parse
 from onnx import numpy_helper
 
 from converter.graph import shape_inference
+from converter.graph.annotations import DECLARED
 
 
 def dims(graph, name: str) -> list[int | str | None]:
@@ -30,6 +32,15 @@ def test_dimensions_keep_their_names() -> None:
 def test_a_dimension_that_only_inference_named_has_none() -> None:
     text = "g (float[N] x) => (int64 y) { [it] y = NonZero(x) }"
     assert dims(normalized(parse(text, 20)), "it") == [1, None]
+
+
+def test_a_dimension_that_an_exporter_named_after_a_result_has_none() -> None:
+    model = parse("g (float[N,4] x, int64[2] t) => (float[P,Q] y) { a = Reshape(x, t) y = Neg(a) }", 20)
+    info = onnx.helper.make_tensor_value_info("a", onnx.TensorProto.FLOAT, ["Reshapea_dim_0", "N"])
+    model.graph.value_info.append(info)
+    graph = ir.from_proto(model)
+    shape_inference.set_declared_shapes_aside(graph)
+    assert [dim.value for dim in graph.graph[0].outputs[0].meta[DECLARED]] == [None, "N"]
 
 
 def test_stale_shapes_of_the_file_do_not_bake_a_batch_size_in() -> None:
