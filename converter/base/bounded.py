@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -42,3 +42,15 @@ def follows(item: Item, premises: Callable[[Item], Sequence[Item] | None], limit
             return False
         pending += needed
     return not pending
+
+
+def reached(starts: Iterable[Item], neighbours: Callable[[Item], Iterable[Item]], limit: int) -> Iterator[Item]:
+    """The items that lead from `starts` along `neighbours`, each once; at most `limit` of them."""
+    seen: set[Item] = set()
+    pending = list(starts)
+    while pending and len(seen) < limit:
+        item = pending.pop()
+        if item not in seen:
+            seen.add(item)
+            yield item
+            pending += neighbours(item)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import onnx_ir as ir
 
+from converter.base.bounded import reached
 from converter.graph.queries import is_float
 from converter.graph.traits import Trait, has_trait
 
@@ -62,25 +63,20 @@ def may_hide_rows(scores: ir.Value, axis: int = -1) -> bool:
 
     A constant mask is only if it hides a whole row by itself.
     """
-    seen: set[ir.Value] = set()
-    pending = [scores]
-    while pending and len(seen) < _FARTHEST:
-        value = pending.pop()
-        if value in seen:
-            continue
-        seen.add(value)
+
+    def operands(value: ir.Value) -> list[ir.Value]:
         node = value.producer()
-        if value.const_value is not None:
-            if _has_hidden_row(value.const_value, axis):
-                return True
-        elif node is None:
-            if is_float(value) and _is_input(value):
-                return True
-        elif node.op_type == "Log":
-            return True
-        else:
-            pending += _operands(node, is_float)
-    return False
+        return [] if node is None or value.const_value is not None else _operands(node, is_float)
+
+    return any(_hides_row(value, axis) for value in reached([scores], operands, _FARTHEST))
+
+
+def _hides_row(value: ir.Value, axis: int) -> bool:
+    """Whether a value may be minus infinity along the whole of an axis by itself: a constant, an input, a logarithm."""
+    node = value.producer()
+    if value.const_value is not None:
+        return _has_hidden_row(value.const_value, axis)
+    return node.op_type == "Log" if node is not None else is_float(value) and _is_input(value)
 
 
 def _has_hidden_row(tensor: ir.TensorProtocol, axis: int) -> bool:
@@ -112,16 +108,14 @@ def _makers(value: ir.Value, operands: Callable[[ir.Node], Iterable[ir.Value | N
 
     `operands` gives the inputs of a node that are followed.
     """
-    seen: set[ir.Node] = set()
-    pending = [value.producer()]
-    while pending and len(seen) < _FARTHEST:
-        node = pending.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        yield node
-        if has_trait(node, Trait.ELEMENTWISE | Trait.DATA_MOVEMENT):
-            pending += [each.producer() for each in operands(node) if each is not None]
+
+    def makers(node: ir.Node) -> list[ir.Node]:
+        if not has_trait(node, Trait.ELEMENTWISE | Trait.DATA_MOVEMENT):
+            return []
+        return [maker for each in operands(node) if each is not None and (maker := each.producer()) is not None]
+
+    maker = value.producer()
+    return reached([] if maker is None else [maker], makers, _FARTHEST)
 
 
 def _operands(node: ir.Node, carries: Callable[[ir.Value], bool]) -> list[ir.Value]:
@@ -142,15 +136,9 @@ def _is_input(value: ir.Value) -> bool:
 
 def _is_asked_for(value: ir.Value) -> bool:
     """Whether elementwise operators and data movement lead from a value to an IsNaN."""
-    seen: set[ir.Node] = set()
-    pending = list(value.consumers())
-    while pending and len(seen) < _FARTHEST:
-        node = pending.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        if node.op_type == "IsNaN" and not node.domain:
-            return True
-        if has_trait(node, Trait.ELEMENTWISE | Trait.DATA_MOVEMENT):
-            pending += node.outputs[0].consumers()
-    return False
+
+    def readers(node: ir.Node) -> Iterable[ir.Node]:
+        return node.outputs[0].consumers() if has_trait(node, Trait.ELEMENTWISE | Trait.DATA_MOVEMENT) else ()
+
+    nodes = reached(value.consumers(), readers, _FARTHEST)
+    return any(node.op_type == "IsNaN" and not node.domain for node in nodes)
