@@ -115,8 +115,8 @@ def check_values(module: torch.nn.Module, spec: Spec) -> None:
         return
     if spec.weights:
         raise ParamMissingError(
-            f"'{spec.label}' has '{empty[0]}' on the device 'meta', which has no values, and "
-            f"'{Path(spec.weights).name}' does not hold it. Make the module on the processor: a call outside of torch.device('meta')."
+            f"'{spec.label}' has '{empty[0]}' on the device 'meta', which has no values, and it is not in "
+            f"'{Path(spec.weights).name}'. Make the module on the processor: a call outside of torch.device('meta')."
         )
     raise ParamMissingError(
         f"'{spec.label}' has weights on the device 'meta', which have no values. Give them: --weights FILE."
