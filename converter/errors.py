@@ -6,6 +6,7 @@ what the user can do. `docs/errors.md` is generated from this module: a class's 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -16,6 +17,16 @@ REPORT_IT = "Nothing was written. Please report it with the traceback, which --v
 def describe_unexpected(error: Exception) -> str:
     """The class and the message, on one line, of an exception that is not a ConverterError."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".: ")
+
+
+def visible(text: str) -> str:
+    """The text on one line, characters that control a terminal or the direction of writing by number: `<U+202E>`.
+
+    Names and comments of a model may have such characters; no report shows them as they are.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else f"<U+{ord(c):04X}>" for c in text)
 
 
 class ConverterError(Exception):
@@ -39,7 +50,7 @@ class ConverterError(Exception):
 
     def __init__(self, message: str, details: Sequence[str] = (), *, expected: bool = True) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = visible(" ".join(message.split()))
         self.details = tuple(details)
         self.expected = expected
 

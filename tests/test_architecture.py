@@ -27,7 +27,7 @@ ALLOWED = {
     "operator_maps": ["base", "errors", "graph", "lowering", "rewriting", "rows", "shapes"],
     "verification": ["base", "errors", "frontends", "graph", "lowering", "operator_maps", "script", "shapes"],
     "proving": ["artifacts", "base", "errors", "verification", "weights"],
-    "report": ["artifacts", "base", "frontends", "graph", "lowering", "script", "templates", "verification"],
+    "report": ["artifacts", "base", "errors", "frontends", "graph", "lowering", "script", "templates", "verification"],
     "training": ["artifacts", "base", "errors", "frontends", "lowering", "script"],
     "api": [
         *("artifacts", "base", "errors", "frontends", "graph", "lowering", "operator_maps"),

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
+from converter.errors import visible
 from converter.frontends import Endpoint, Source
 
 
@@ -25,13 +26,13 @@ def docstring_of(source: Source, graph: ir.Graph, name: str, checkpoint: str | N
         load = f'ms.load_param_into_net(net, ms.load_checkpoint("{checkpoint}", format="{kind}"), strict_load=True)'
     return "\n".join(
         [
-            f"{name}, translated from {source.description}.",
+            visible(f"{name}, translated from {source.description}."),
             "",
             "Inputs",
             *_endpoint_lines(source.inputs),
             "Outputs",
             *_endpoint_lines(inferred_outputs(source, graph)),
-            *(["Notes", *(f"    {note}" for note in source.notes)] if source.notes else ()),
+            *(["Notes", *(f"    {visible(note)}" for note in source.notes)] if source.notes else ()),
             "",
             "    net = MindSporeModel()",
             f"    {load}" if checkpoint else "    # The network has no parameters, so there is no checkpoint to load.",
@@ -51,8 +52,12 @@ def _inferred(end: Endpoint, value: ir.Value) -> Endpoint:
 
 
 def _endpoint_lines(endpoints: Sequence[Endpoint]) -> list[str]:
-    width = max((len(end.name) for end in endpoints), default=0)
-    return [f"    {end.name:<{width}}  {_container(end)}{end.dtype} {_shape(end)}" for end in endpoints]
+    names = [visible(end.name) for end in endpoints]
+    width = max(map(len, names), default=0)
+    return [
+        visible(f"    {name:<{width}}  {_container(end)}{end.dtype} {_shape(end)}")
+        for name, end in zip(names, endpoints, strict=True)
+    ]
 
 
 def _container(end: Endpoint) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import templates
 from converter.base.messages import catalogue
+from converter.errors import visible
 
 VENDOR = Path(__file__).parent / "vendor"
 """The libraries, unchanged, each in a folder with its licence."""
@@ -79,9 +80,14 @@ def _page(title: str, data: Mapping[str, Any], script: str) -> str:
     )
 
 
+_UNSEEN = re.compile("[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+"""Characters that control the direction of writing, or that nobody sees."""
+
+
 def _escaped(text: str) -> str:
-    """JSON that can stand in a `script` element: nothing in it can end the element or begin a comment."""
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    """JSON that can stand in a `script` element: nothing in it can end the element, begin a comment or be unseen."""
+    text = _UNSEEN.sub(lambda found: visible(found[0]), text).replace("<", "\\u003c")
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def _hash(script: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from converter.errors import visible
 from converter.report.findings import Findings
 
 
@@ -17,4 +18,4 @@ def text_report(findings: Findings) -> str:
     if first and number is not None and not first.position:
         record = findings.records[number]
         lines.append(f"it stands in the script at line {record.line}:{record.column}")
-    return "\n".join(lines) + "\n"
+    return "".join(f"{visible(line)}\n" for line in lines)

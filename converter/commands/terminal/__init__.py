@@ -18,6 +18,7 @@ from converter.errors import (
     describe_unexpected,
     meaning,
     package_error,
+    visible,
 )
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _fail(error: ConverterError, cause: Exception | None = None, *, verbose: boo
 
 def printable(text: str) -> str:
     """The text on one line, without control characters: a name in a model must not control the terminal."""
-    return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
+    return visible(" ".join(text.split()))
 
 
 def console() -> Console:

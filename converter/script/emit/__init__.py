@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 import templates
 from converter.base.names import Namespace
-from converter.errors import ScriptGenerationError
+from converter.errors import ScriptGenerationError, visible
 from converter.script.emit.coalescing import coalesced_variables
 from converter.script.expressions import Arg, walk
 from converter.script.printer import text_of
@@ -222,7 +222,7 @@ def _wrapped(text: str) -> str:
 
 def docstring_of(text: str) -> str:
     """Make a text safe as a docstring: no backslashes, no triple quotes, only printable characters."""
-    printable = "".join(c if c.isprintable() or c == "\n" else "?" for c in text.replace("\\", "/"))
+    printable = "\n".join(map(visible, text.replace("\\", "/").split("\n")))
     return printable.replace('"""', "'''").rstrip('"')
 
 

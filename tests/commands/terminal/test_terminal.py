@@ -26,7 +26,7 @@ def raising(error: BaseException):
         (KeyboardInterrupt(), 130, "Interrupted: nothing was written.\n"),
         (ImportError("No module named 'x'"), 1, "[RuntimeIntegrityError] code: 1000003, msg: a package is missing "),
         (KeyError("x"), 1, "[BaseConverterError] code: 0000000, msg: KeyError: 'x'. Nothing was written. "),
-        (BadParamError("a \x1b[2Jb\nc\td"), 1, "[BadParamError] code: 0000003, msg: a  [2Jb c d\n"),
+        (BadParamError("a \x1b[2Jb\nc\td"), 1, "[BadParamError] code: 0000003, msg: a <U+001B>[2Jb c d\n"),
     ],
 )
 def test_failures(capfd, error, status, text):
@@ -64,4 +64,4 @@ def test_no_reader_is_no_error():
 
 def test_a_table_in_a_file(capfd):
     terminal.print_table(("name", "size"), [("a", "12"), ("long\x07name", "3")])
-    assert capfd.readouterr().out == "name       size\na          12\nlong name  3\n"
+    assert capfd.readouterr().out == "name              size\na                 12\nlong<U+0007>name  3\n"
