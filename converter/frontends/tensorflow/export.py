@@ -16,7 +16,7 @@ import onnx
 from converter.errors import TfRuntimeError
 from converter.frontends.endpoints import is_named
 from converter.frontends.source import Dim, Endpoint
-from converter.frontends.tensorflow import layers, loops, order, rewrites, weights
+from converter.frontends.tensorflow import layers, loops, order, rewrites, weights, written_lists
 from converter.frontends.tensorflow.cutting import Cut
 from converter.frontends.tensorflow.dropout import RATE
 from converter.frontends.tensorflow.tf2onnx_session import DOMAIN, GraphSession
@@ -42,6 +42,8 @@ def to_onnx(cut: Cut) -> tuple[onnx.ModelProto, tuple[Endpoint, ...], tuple[Endp
     for inputs in _increasingly_static(cut.inputs):
         try:
             model, failed = _convert(cut, inputs)
+        except TfRuntimeError:
+            raise
         except Exception as error:  # a handler of tf2onnx may raise any class
             failure = failure or error
             continue
@@ -85,6 +87,7 @@ def _convert(cut: Cut, inputs: Sequence[Endpoint]) -> tuple[onnx.ModelProto, int
     dropouts = [node.name for node in cut.graph.node if RATE in node.attr]
     graph = _inline_functions(_with_shapes(cut.graph, inputs), input_names + output_names + dropouts)
     graph = loops.raise_loops(graph, input_names + output_names)
+    written_lists.order(graph)
     rewrites.prepare(graph)
     session = GraphSession(graph, cut.contents, input_names, output_names)
     model = session.convert()

@@ -24,6 +24,7 @@ _INT32, _INT64 = ir.DataType.INT32, ir.DataType.INT64
 class _Term(NamedTuple):
     """`counter + offset < limit`: the loop ends where this is false after an iteration.
 
+    Counters that go down, or by other steps than 1, are written as such a counter where their ends are constants.
     `start` is the counter's first value, None for the loop's own iteration number; `limit` is loop-invariant. With
     offset 1, the counter is compared after it is incremented; with offset 0, before, so that the loop runs one
     iteration more.
@@ -83,9 +84,30 @@ class _Loop:
         node = value.producer()
         if node is None or node.op_type not in ("Less", "Greater") or node.domain:
             return None
-        counter, limit = (
+        small, large = (
             _before_casts(x) for x in (node.inputs if node.op_type == "Less" else reversed(node.inputs)) if x
         )
+        return self._counted(small, large, 1) or self._counted(large, small, -1) or self._upwards(small, large)
+
+    def _counted(self, counter: ir.Value, limit: ir.Value, direction: int) -> _Term | None:
+        """The term of a counter that goes from one constant to another by steps of another size than 1.
+
+        It is that of a counter from 0 to the number of steps.
+        """
+        last = _number(limit)
+        for formal, result, initial in zip(self.formals, self.results, self.initial, strict=True):
+            step = self._step(formal, result)
+            if step in (None, 0, 1) or initial is None or counter not in (formal, _unwrapped(result)):
+                continue
+            first = _number(initial)
+            if step is None or first is None or last is None or step * direction < 0:
+                return None
+            count = len(range(first, last, step))
+            return _Term(self._constant(np.array(0)), self._constant(np.array(count)), int(counter is not formal))
+        return None
+
+    def _upwards(self, counter: ir.Value, limit: ir.Value) -> _Term | None:
+        """The term of a counter that goes up by 1."""
         if not self._is_invariant(limit) or limit.shape is None or len(limit.shape):
             return None
         if counter is self.iteration:
@@ -96,12 +118,18 @@ class _Loop:
         return None
 
     def _steps_by_one(self, formal: ir.Value, result: ir.Value) -> bool:
+        return self._step(formal, result) == 1
+
+    def _step(self, formal: ir.Value, result: ir.Value) -> int | None:
+        """The constant that each iteration adds to an integer; None if it does something else."""
         node = _unwrapped(result).producer()
-        if node is None or node.op_type != "Add" or node.domain or formal.dtype not in (_INT32, _INT64):
-            return False
+        if node is None or node.op_type not in ("Add", "Sub") or node.domain or formal.dtype not in (_INT32, _INT64):
+            return None
         left, right = (_unwrapped(x) for x in node.inputs if x is not None)
-        step = right if left is formal else left
-        return formal in (left, right) and _number(step) == 1
+        if node.op_type == "Sub":
+            number = _number(right) if left is formal else None
+            return None if number is None else -number
+        return _number(right if left is formal else left) if formal in (left, right) else None
 
     def _is_invariant(self, value: ir.Value) -> bool:
         """Whether a value is loop-invariant."""
@@ -181,12 +209,23 @@ class _Loop:
         self.body.outputs[0] = condition if condition is not self.condition else self._add("Identity", (condition,), {})
 
     def _remove_counters(self) -> None:
-        """Replace counters from 0 by the loop's iteration number; remove loop-carried values that nothing reads."""
+        """Compute counters from the loop's iteration number; remove loop-carried values that nothing reads.
+
+        A counter that goes up by 1 from another number than 0 stays.
+        """
         finals = self.node.outputs[: len(self.formals)]
         unread = [not final.uses() and not final.is_graph_output() for final in finals]
         for k, (formal, result, start) in enumerate(zip(self.formals, self.results, self.initial, strict=True)):
-            if unread[k] and start is not None and _number(start) == 0 and self._steps_by_one(formal, result):
+            first, step = None if start is None else _number(start), self._step(formal, result)
+            if unread[k] and first is not None and step and (first == 0 or step != 1):
                 counter, node = self.iteration, self.body[0]
+                begin = self._constant(np.array(first))
+                if abs(step) != 1:
+                    counter = self._add("Mul", (counter, self._constant(np.array(abs(step)))), {}, before=node)
+                if step < 0:
+                    counter = self._add("Sub", (begin, counter), {}, before=node)
+                elif first != 0:
+                    counter = self._add("Add", (counter, begin), {}, before=node)
                 if formal.dtype == _INT32:
                     counter = self._add("Cast", (counter,), {"to": _INT32.value}, before=node)
                 formal.replace_all_uses_with(counter)

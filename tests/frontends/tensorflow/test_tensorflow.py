@@ -537,6 +537,21 @@ def writing_loop(x):
     return write[1].stack()
 
 
+def written_backwards(x):
+    array = tf.TensorArray(tf.float32, size=5)
+    write = v1.while_loop(lambda i, _: i > -1, lambda i, a: (i - 1, a.write(i, x * tf.cast(i, tf.float32))), [4, array])
+    return write[1].stack()
+
+
+def written_with_gaps(x):
+    array = tf.TensorArray(tf.float32, size=6, element_shape=[None, 4])
+    start = tf.cast(tf.shape(x)[1], tf.int32) - 3  # a start that no constant tells
+    write = v1.while_loop(
+        lambda i, _: i < 6, lambda i, a: (i + 2, a.write(i, x + tf.cast(i, tf.float32))), [start, array]
+    )
+    return tf.stack([array_item for array_item in tf.unstack(write[1].stack(), 6)[1::2]])
+
+
 def count(x):
     turns, _ = v1.while_loop(lambda i, y: i < 9, lambda i, y: (i + 2, y * 1.5), [0, x])
     return tf.cast(turns, tf.float32) + x
@@ -556,6 +571,20 @@ def test_control_flow(build, compute):
     assert [end.name for end in source.outputs] == ["y:0"]
     assert operators(source).keys() & {"Loop", "If"}
     check(source)
+
+
+@pytest.mark.usefixtures("control_flow")
+@pytest.mark.parametrize("compute", [written_backwards, written_with_gaps])
+def test_lists_that_are_not_written_in_the_order_of_the_steps(build, compute, request):
+    def network():
+        tf.identity(compute(v1.placeholder(tf.float32, [None, 4], "x")), "y")
+
+    load = build(network)
+    if "TensorFlow 1" in request.node.name:
+        with pytest.raises(TfRuntimeError, match=r"TensorArrayWriteV3' writes a list in another order"):
+            load()
+    else:
+        check(load())
 
 
 @pytest.mark.usefixtures("control_flow")

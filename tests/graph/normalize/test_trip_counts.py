@@ -82,3 +82,31 @@ def test_what_is_only_counted_is_not_carried():
     model = normalized(parse(text, 20))
     assert next(len(node.inputs) for node in model.graph if node.op_type == "Loop") == 3
     assert operators(model).count("Add") == 1
+
+
+STEPS = """g (float[4] x) => (float[4] y, float[k,4] z) {{
+    start = Constant <value = int32 {{{start}}}> () step = Constant <value = int32 {{{step}}}> ()
+    limit = Constant <value = int32 {{{limit}}}> ()
+    begin = {compare} (start, limit)
+    s, y, z = Loop (, begin, start, x) <body = b (int64 i, bool go, int32 c, float[4] a)
+        => (bool more, int32 next, float[4] b, float[4] seen) {{
+        next = {change} (c, step)
+        more = {compare} ({asked}, limit)
+        f = Cast <to = 1> (c)
+        b = Add (a, f)
+        seen = Identity (b)
+    }}>
+}}"""
+
+
+@pytest.mark.parametrize("asked", ["next", "c"])
+@pytest.mark.parametrize(
+    ("start", "change", "step", "compare", "limit"),
+    [(4, "Add", -1, "Greater", -1), (4, "Sub", 2, "Greater", -1), (1, "Add", 3, "Less", 9), (0, "Add", 3, "Less", 9)],
+)
+def test_counters_that_go_down_or_by_larger_steps(asked, start, change, step, compare, limit):
+    text = STEPS.format(start=start, change=change, step=step, compare=compare, limit=limit, asked=asked)
+    script = check_model(parse(text, 20), [np.arange(4, dtype=np.float32)]).script
+    count = len(range(start, limit, -step if change == "Sub" else step)) + (asked == "c")
+    assert f"in range({count}):" in script
+    assert "proceed" not in script

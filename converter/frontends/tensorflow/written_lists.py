@@ -1,0 +1,220 @@
+"""Lists that a loop writes in another order than that of its steps, backwards for instance.
+
+ONNX's Loop, and so tf2onnx, puts what each step writes behind what the one before wrote, whatever index TensorFlow
+writes to. So the loop gets a second list, of the indices, and what is stacked from the first is put in their places:
+`zeros.scatter(indices, items)`, as TensorFlow defines a list in which not every place was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from converter.errors import TfRuntimeError
+from converter.frontends.tensorflow import graph as graphs
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework.function_pb2 import FunctionDef
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+    from tensorflow.core.framework.node_def_pb2 import NodeDef
+
+_LOOPS = ("While", "StatelessWhile")
+_ADD = ("Add", "AddV2")
+
+
+class _Write(NamedTuple):
+    """A list that a loop writes: its place among the loop's values, and the tensor of the index, in the body."""
+
+    place: int
+    index: str
+
+
+def order(graph: GraphDef) -> None:
+    """Put into their places the items of lists that loops of the graph write out of order.
+
+    Raises:
+        TfRuntimeError: a loop of TensorFlow 1 writes one so; tf2onnx reads the whole of such a loop.
+    """
+    _check_arrays(graph)
+    functions = {function.signature.name: function for function in graph.library.function}
+    for loop in [node for node in graph.node if node.op in _LOOPS]:
+        body, condition = (functions[loop.attr[name].func.name] for name in ("body", "cond"))
+        for write in list(_out_of_order(graph, loop, body)):
+            _put_in_place(graph, loop, body, condition, write)
+
+
+def _check_arrays(graph: GraphDef) -> None:
+    nodes = {node.name: node for node in graph.node}
+
+    def source(tensor: str) -> NodeDef:
+        """The node from which a loop of TensorFlow 1 hands a tensor on within an iteration."""
+        node = nodes[graphs.split(tensor)[0]]
+        while node.op in ("Identity", "Switch", "Enter", "NextIteration"):
+            node = nodes[graphs.split(node.input[0])[0]]
+        return node
+
+    for write in [node for node in graph.node if node.op == "TensorArrayWriteV3"]:
+        merge = source(write.input[1])
+        if merge.op != "Merge":
+            continue  # no loop, or an index that is computed: tf2onnx refuses it
+        first, after = (source(name) for name in merge.input)
+        steps = [_value(term) for name in after.input if (term := source(name)) is not merge]
+        if _value(first) != 0 or after.op not in _ADD or steps != [1]:
+            raise TfRuntimeError(
+                f"'{write.name}' writes a list in another order than that of the loop's steps, which ONNX cannot say. "
+                "Cut the graph behind the loop, or build it with TensorFlow 2."
+            )
+
+
+def _out_of_order(graph: GraphDef, loop: NodeDef, body: FunctionDef) -> Iterator[_Write]:
+    outside = {node.name: node for node in graph.node}
+    inside = {node.name: node for node in body.node_def}
+    arguments = [argument.name for argument in body.signature.input_arg]
+    results = [body.ret[argument.name] for argument in body.signature.output_arg]
+
+    def source(tensor: str) -> str:
+        """The argument or the node from which Identity nodes of the body hand a tensor on."""
+        name = tensor.partition(":")[0]
+        while name in inside and inside[name].op == "Identity":
+            name = inside[name].input[0].partition(":")[0]
+        return name
+
+    def constant(argument: str) -> int | None:
+        """The number that an argument has in every step."""
+        place = arguments.index(argument)
+        return _number(outside, loop.input[place]) if source(results[place]) == argument else None
+
+    def counts_steps(tensor: str) -> bool:
+        """Whether a tensor of the body is 0 in the first step, and larger by 1 in each that follows."""
+        name = source(tensor)
+        if name not in arguments:
+            return False
+        place = arguments.index(name)
+        after = inside.get(source(results[place]))
+        if _number(outside, loop.input[place]) != 0 or after is None or after.op not in _ADD:
+            return False
+        terms = [source(term) for term in after.input]
+        others = [term for term in terms if term != name]
+        if len(others) != 1:
+            return False
+        step = constant(others[0]) if others[0] in arguments else _value(inside.get(others[0]))
+        return step == 1
+
+    for place, result in enumerate(results):
+        node = inside.get(source(result))
+        reserved = outside.get(graphs.split(loop.input[place])[0])
+        if node is None or node.op != "TensorListSetItem" or reserved is None or reserved.op != "TensorListReserve":
+            continue
+        if source(node.input[0]) == arguments[place] and not counts_steps(node.input[1]):
+            yield _Write(place, node.input[1])
+
+
+def _number(nodes: dict[str, NodeDef], tensor: str) -> int | None:
+    node = nodes.get(graphs.split(tensor)[0])
+    while node is not None and node.op == "Identity":
+        node = nodes.get(graphs.split(node.input[0])[0])
+    return _value(node)
+
+
+def _value(node: NodeDef | None) -> int | None:
+    import tensorflow as tf
+
+    if node is None or node.op != "Const":
+        return None
+    array = tf.make_ndarray(node.attr["value"].tensor)
+    return int(array) if array.size == 1 and array.dtype.kind in "iu" else None
+
+
+def _put_in_place(graph: GraphDef, loop: NodeDef, body: FunctionDef, condition: FunctionDef, write: _Write) -> None:
+    """Give the loop a list of the indices, and scatter by them what is stacked from the written list."""
+    from tensorflow.core.framework.types_pb2 import DT_INT32, DT_VARIANT
+
+    name = f"{loop.name}/indices_{write.place}"
+    reserved = next(node for node in graph.node if node.name == graphs.split(loop.input[write.place])[0])
+    scalar = _constant(graph, f"{name}/scalar", [])
+    indices = graph.node.add(op="TensorListReserve", name=name, input=[scalar, reserved.input[1]])
+    indices.attr["element_dtype"].type = DT_INT32
+    indices.attr["shape_type"].type = DT_INT32
+    taken = len(loop.input)
+    loop.input.append(f"{name}:0")
+    loop.attr["T"].list.type.append(DT_VARIANT)
+    loop.attr["output_shapes"].list.shape.add()
+    for function in (body, condition):
+        function.signature.input_arg.add(name=_ARGUMENT.format(taken), type=DT_VARIANT)
+    setter = body.node_def.add(
+        op="TensorListSetItem",
+        name=f"{_ARGUMENT.format(taken)}/write",
+        input=[_ARGUMENT.format(taken), write.index, write.index],
+    )
+    setter.attr["element_dtype"].type = DT_INT32
+    body.signature.output_arg.add(name=_RESULT.format(taken), type=DT_VARIANT)
+    body.ret[_RESULT.format(taken)] = f"{setter.name}:output_handle:0"
+
+    for stack in _stacks(graph, loop.name, write.place):
+        _scatter(graph, stack, f"{loop.name}:{taken}", scalar, reserved.input[1])
+
+
+_ARGUMENT, _RESULT = "written_index_{}", "written_index_after_{}"
+
+
+def _stacks(graph: GraphDef, loop: str, place: int) -> list[NodeDef]:
+    """The nodes that stack the items of a list, behind Identity nodes too."""
+    names = {f"{loop}:{place}" if place else loop, f"{loop}:{place}"}
+    found = []
+    for node in graph.node:  # Identity nodes stand anywhere: once more for each
+        if node.op == "Identity" and node.input[0] in names:
+            names |= {node.name, f"{node.name}:0"}
+    for node in graph.node:
+        if node.op == "TensorListStack" and node.input[0] in names:
+            found.append(node)
+    return found
+
+
+def _scatter(graph: GraphDef, stack: NodeDef, indices: str, scalar: str, size: str) -> None:
+    """Let what reads the stacked items read them in their places."""
+    from tensorflow.core.framework.types_pb2 import DT_INT32
+
+    name, dtype = f"{stack.name}/in_place", stack.attr["element_dtype"].type
+    readers = list(graph.node)
+    add = graph.node.add
+    places = add(op="TensorListStack", name=f"{name}/indices", input=[indices, scalar])
+    places.attr["element_dtype"].type = DT_INT32
+    places.attr["num_elements"].i = -1
+    column = add(op="ExpandDims", name=f"{name}/column", input=[places.name, _constant(graph, f"{name}/axis", 1)])
+    column.attr["T"].type = column.attr["Tdim"].type = DT_INT32
+    shape = add(op="Shape", name=f"{name}/shape", input=[stack.name])
+    shape.attr["T"].type, shape.attr["out_type"].type = dtype, DT_INT32
+    item = add(
+        op="StridedSlice",
+        name=f"{name}/item",
+        input=[
+            shape.name,
+            *(_constant(graph, f"{name}/{part}", value) for part, value in (("begin", [1]), ("end", [0]), ("by", [1]))),
+        ],
+    )
+    item.attr["T"].type = item.attr["Index"].type = DT_INT32
+    for mask, value in (("begin", 0), ("end", 1), ("ellipsis", 0), ("new_axis", 0), ("shrink_axis", 0)):
+        item.attr[f"{mask}_mask"].i = value
+    count = add(op="ExpandDims", name=f"{name}/count", input=[size, _constant(graph, f"{name}/first", 0)])
+    count.attr["T"].type = count.attr["Tdim"].type = DT_INT32
+    whole = add(
+        op="ConcatV2", name=f"{name}/whole", input=[count.name, item.name, _constant(graph, f"{name}/along", 0)]
+    )
+    whole.attr["T"].type = whole.attr["Tidx"].type = DT_INT32
+    whole.attr["N"].i = 2
+    placed = add(op="ScatterNd", name=name, input=[column.name, stack.name, whole.name])
+    placed.attr["T"].type, placed.attr["Tindices"].type = dtype, DT_INT32
+    for node in readers:
+        for i, source in enumerate(node.input):
+            if source in (stack.name, f"{stack.name}:0"):
+                node.input[i] = placed.name
+
+
+def _constant(graph: GraphDef, name: str, value: int | list[int]) -> str:
+    import numpy as np
+    import tensorflow as tf
+
+    node = graph.node.add(op="Const", name=name)
+    node.attr["dtype"].type = tf.int32.as_datatype_enum
+    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(np.array(value, np.int32)))
+    return node.name
