@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from converter.base.bounded import follows
+from converter.frontends.tensorflow.audio_handlers import AUDIO_HANDLERS
 from converter.frontends.tensorflow.image_handlers import IMAGE_HANDLERS
 
 Handler = Callable[..., None]
@@ -363,6 +364,7 @@ def _batch_norm(graph: Any, node: Any, **kwargs: Any) -> None:
 
 HANDLERS: Mapping[str, Handler] = {
     **dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), _batch_norm),
+    **AUDIO_HANDLERS,
     **IMAGE_HANDLERS,
     "AccumulateNV2": _alias("Sum"),
     "Bucketize": _bucketize,

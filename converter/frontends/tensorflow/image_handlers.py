@@ -7,33 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from converter.frontends.tensorflow.node_building import add_constant, add_node, finish
+
 _ONE = 2**30
 """What stands for 1 in a matrix of integers."""
 _END = np.iinfo(np.int64).max
-
-
-def _make(graph: Any, node: Any, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
-    from tf2onnx import utils
-
-    name = utils.make_name(f"{node.name}/{operator}")
-    dtypes = [graph.get_dtype(inputs[0])]
-    return str(graph.make_node(operator, list(inputs), attr=attributes, name=name, dtypes=dtypes).output[0])
-
-
-def _constant(graph: Any, node: Any, value: Any, dtype: type[np.generic] = np.float32) -> str:
-    from tf2onnx import utils
-
-    return str(graph.make_const(utils.make_name(f"{node.name}/number"), np.asarray(value, dtype)).output[0])
-
-
-def _finish(graph: Any, node: Any, operator: str, inputs: Sequence[str], **attributes: Any) -> None:
-    """Make `node` the last node of its translation."""
-    node.type = operator
-    for name in list(node.attr):
-        del node.attr[name]
-    for name, value in attributes.items():
-        node.set_attr(name, value)
-    graph.replace_inputs(node, list(inputs))
 
 
 # Windows
@@ -47,14 +25,16 @@ def _shifted(graph: Any, node: Any, kernel: Sequence[int], strides: Any, rates: 
         totals = [_total(*each) for each in zip(extents[1:3], spans, strides, strict=True)]
         pads = [0, *(total // 2 for total in totals), 0, 0, *(total - total // 2 for total in totals), 0]
         if any(pads):
-            x = _make(graph, node, "Pad", [x, _constant(graph, node, pads, np.int64), _constant(graph, node, fill)])
-    axes, steps = (_constant(graph, node, values, np.int64) for values in ([1, 2], strides))
+            x = add_node(
+                graph, node, "Pad", [x, add_constant(graph, node, pads, np.int64), add_constant(graph, node, fill)]
+            )
+    axes, steps = (add_constant(graph, node, values, np.int64) for values in ([1, 2], strides))
     found = []
     for place in np.ndindex(*kernel):
         starts = [index * rate for index, rate in zip(place, rates, strict=True)]
         ends = [start + 1 - span or _END for start, span in zip(starts, spans, strict=True)]
-        bounds = [_constant(graph, node, values, np.int64) for values in (starts, ends)]
-        found.append(_make(graph, node, "Slice", [x, *bounds, axes, steps]))
+        bounds = [add_constant(graph, node, values, np.int64) for values in (starts, ends)]
+        found.append(add_node(graph, node, "Slice", [x, *bounds, axes, steps]))
     return found
 
 
@@ -70,7 +50,7 @@ def _total(extent: int, span: int, stride: int) -> int:
 def _patches(graph: Any, node: Any, **kwargs: Any) -> None:
     """ExtractImagePatches: the slices side by side, in the channels."""
     kernel, strides, rates = (node.get_attr(name).ints[1:3] for name in ("ksizes", "strides", "rates"))
-    _finish(graph, node, "Concat", _shifted(graph, node, kernel, strides, rates, 0), axis=3)
+    finish(graph, node, "Concat", _shifted(graph, node, kernel, strides, rates, 0), axis=3)
 
 
 def _dilation(graph: Any, node: Any, **kwargs: Any) -> None:
@@ -83,10 +63,10 @@ def _dilation(graph: Any, node: Any, **kwargs: Any) -> None:
     lowest = float(np.finfo(np.float32).min)
     slices = _shifted(graph, node, kernel[:2], strides, rates, lowest)
     added = [
-        _make(graph, node, "Add", [each, _constant(graph, node, np.asarray(filters[place]))])
+        add_node(graph, node, "Add", [each, add_constant(graph, node, np.asarray(filters[place]))])
         for place, each in zip(np.ndindex(*kernel[:2]), slices, strict=True)
     ]
-    _finish(graph, node, "Max", added)
+    finish(graph, node, "Max", added)
 
 
 # Resizing
@@ -113,19 +93,19 @@ def _linear(graph: Any, node: Any, matrices: Sequence[np.ndarray]) -> None:
     import onnx
 
     def number(matrix: np.ndarray) -> str:
-        negative = _constant(graph, node, np.round(-matrix.astype(np.float64) * _ONE), np.int64)
-        whole = _make(graph, node, "Cast", [_make(graph, node, "Neg", [negative])], to=onnx.TensorProto.FLOAT)
+        negative = add_constant(graph, node, np.round(-matrix.astype(np.float64) * _ONE), np.int64)
+        whole = add_node(graph, node, "Cast", [add_node(graph, node, "Neg", [negative])], to=onnx.TensorProto.FLOAT)
         graph.set_dtype(whole, onnx.TensorProto.FLOAT)
-        return _make(graph, node, "Mul", [whole, _constant(graph, node, 1 / _ONE)])
+        return add_node(graph, node, "Mul", [whole, add_constant(graph, node, 1 / _ONE)])
 
     _, _, width, channels = graph.get_shape(node.input[0])
     rows, columns = map(number, matrices)
-    x = _make(graph, node, "Cast", [node.input[0]], to=onnx.TensorProto.FLOAT)
+    x = add_node(graph, node, "Cast", [node.input[0]], to=onnx.TensorProto.FLOAT)
     graph.set_dtype(x, onnx.TensorProto.FLOAT)
-    flat = _make(graph, node, "Reshape", [x, _constant(graph, node, [0, 0, width * channels], np.int64)])
-    tall = _make(graph, node, "MatMul", [rows, flat])
-    back = _make(graph, node, "Reshape", [tall, _constant(graph, node, [0, 0, width, channels], np.int64)])
-    _finish(graph, node, "MatMul", [columns, back])
+    flat = add_node(graph, node, "Reshape", [x, add_constant(graph, node, [0, 0, width * channels], np.int64)])
+    tall = add_node(graph, node, "MatMul", [rows, flat])
+    back = add_node(graph, node, "Reshape", [tall, add_constant(graph, node, [0, 0, width, channels], np.int64)])
+    finish(graph, node, "MatMul", [columns, back])
 
 
 def _scale_and_translate(graph: Any, node: Any, **kwargs: Any) -> None:
@@ -165,9 +145,9 @@ def _nearest(graph: Any, node: Any, **kwargs: Any) -> None:
     for extent, size in zip(extents, sizes, strict=True):
         line = np.arange(extent, dtype=np.float32).reshape(1, extent, 1, 1)
         found = _by_tensorflow("ResizeNearestNeighbor", images=line, size=[size, 1], **how)
-        places.append(_constant(graph, node, found.reshape(-1), np.int64))
-    rows = _make(graph, node, "Gather", [node.input[0], places[0]], axis=1)
-    _finish(graph, node, "Gather", [rows, places[1]], axis=2)
+        places.append(add_constant(graph, node, found.reshape(-1), np.int64))
+    rows = add_node(graph, node, "Gather", [node.input[0], places[0]], axis=1)
+    finish(graph, node, "Gather", [rows, places[1]], axis=2)
 
 
 def _nearest_of_any_extent(graph: Any, node: Any) -> None:
@@ -175,24 +155,24 @@ def _nearest_of_any_extent(graph: Any, node: Any) -> None:
     import onnx
 
     def to(dtype: int, value: str) -> str:
-        made = _make(graph, node, "Cast", [value], to=dtype)
+        made = add_node(graph, node, "Cast", [value], to=dtype)
         graph.set_dtype(made, dtype)
         return made
 
     image, size = node.input[0], to(onnx.TensorProto.INT64, node.input[1])
     extents = graph.make_node("Shape", [image], dtypes=[onnx.TensorProto.INT64]).output[0]
-    zero, one = (_constant(graph, node, number, np.int64) for number in (0, 1))
+    zero, one = (add_constant(graph, node, number, np.int64) for number in (0, 1))
     for axis in (1, 2):
-        count = _make(graph, node, "Gather", [size, _constant(graph, node, axis - 1, np.int64)], axis=0)
-        extent = _make(graph, node, "Gather", [extents, _constant(graph, node, axis, np.int64)], axis=0)
-        line = to(onnx.TensorProto.FLOAT, _make(graph, node, "Range", [zero, count, one]))
-        middle = _make(graph, node, "Add", [line, _constant(graph, node, 0.5)])
-        scale = _make(graph, node, "Div", [to(onnx.TensorProto.FLOAT, value) for value in (extent, count)])
-        place = _make(graph, node, "Floor", [_make(graph, node, "Mul", [middle, scale])])
+        count = add_node(graph, node, "Gather", [size, add_constant(graph, node, axis - 1, np.int64)], axis=0)
+        extent = add_node(graph, node, "Gather", [extents, add_constant(graph, node, axis, np.int64)], axis=0)
+        line = to(onnx.TensorProto.FLOAT, add_node(graph, node, "Range", [zero, count, one]))
+        middle = add_node(graph, node, "Add", [line, add_constant(graph, node, 0.5)])
+        scale = add_node(graph, node, "Div", [to(onnx.TensorProto.FLOAT, value) for value in (extent, count)])
+        place = add_node(graph, node, "Floor", [add_node(graph, node, "Mul", [middle, scale])])
         rows = to(onnx.TensorProto.INT64, place)
         if axis == 1:
-            image = _make(graph, node, "Gather", [image, rows], axis=1)
-    _finish(graph, node, "Gather", [image, rows], axis=2)
+            image = add_node(graph, node, "Gather", [image, rows], axis=1)
+    finish(graph, node, "Gather", [image, rows], axis=2)
 
 
 # Colours
@@ -202,7 +182,7 @@ def _channels(graph: Any, node: Any) -> list[str]:
     from tf2onnx import utils
 
     dtypes = [graph.get_dtype(node.input[0])] * 3
-    sizes = _constant(graph, node, [1, 1, 1], np.int64)
+    sizes = add_constant(graph, node, [1, 1, 1], np.int64)
     name = utils.make_name(f"{node.name}/Split")
     return graph.make_node(
         "Split", [node.input[0], sizes], attr={"axis": -1}, output_count=3, name=name, dtypes=dtypes
@@ -217,7 +197,9 @@ def _rgb_to_hsv(graph: Any, node: Any, **kwargs: Any) -> None:
     red, green, blue = _channels(graph, node)
 
     def make(operator: str, *inputs: Any) -> str:
-        return _make(graph, node, operator, [i if isinstance(i, str) else _constant(graph, node, i) for i in inputs])
+        return add_node(
+            graph, node, operator, [i if isinstance(i, str) else add_constant(graph, node, i) for i in inputs]
+        )
 
     value = make("Max", red, green, blue)
     spread = make("Sub", value, make("Min", red, green, blue))
@@ -232,7 +214,7 @@ def _rgb_to_hsv(graph: Any, node: Any, **kwargs: Any) -> None:
     hue = make("Where", make("Equal", red, value), hues[0], hue)
     hue = make("Where", make("Greater", spread, 0.0), hue, zero)
     hue = make("Where", make("Less", hue, 0.0), make("Add", hue, 1.0), hue)
-    _finish(graph, node, "Concat", [hue, saturation, value], axis=-1)
+    finish(graph, node, "Concat", [hue, saturation, value], axis=-1)
 
 
 def _hsv_to_rgb(graph: Any, node: Any, **kwargs: Any) -> None:
@@ -240,7 +222,9 @@ def _hsv_to_rgb(graph: Any, node: Any, **kwargs: Any) -> None:
     hue, saturation, value = _channels(graph, node)
 
     def make(operator: str, *inputs: Any) -> str:
-        return _make(graph, node, operator, [i if isinstance(i, str) else _constant(graph, node, i) for i in inputs])
+        return add_node(
+            graph, node, operator, [i if isinstance(i, str) else add_constant(graph, node, i) for i in inputs]
+        )
 
     sector = make("Mul", hue, 6.0)
     red = make("Sub", make("Abs", make("Sub", sector, 3.0)), 1.0)
@@ -250,7 +234,7 @@ def _hsv_to_rgb(graph: Any, node: Any, **kwargs: Any) -> None:
         make("Mul", make("Add", rest, make("Mul", saturation, make("Clip", part, 0.0, 1.0))), value)
         for part in (red, green, blue)
     ]
-    _finish(graph, node, "Concat", mixed, axis=-1)
+    finish(graph, node, "Concat", mixed, axis=-1)
 
 
 IMAGE_HANDLERS: Mapping[str, Any] = {

@@ -26,7 +26,7 @@ class _Write(NamedTuple):
     """A list that a loop writes: its place among the loop's values, and the tensor of the index, in the body."""
 
     place: int
-    index: str
+    position: str
 
 
 def order(graph: GraphDef) -> None:
@@ -144,7 +144,7 @@ def _put_in_place(graph: GraphDef, loop: NodeDef, body: FunctionDef, condition: 
     setter = body.node_def.add(
         op="TensorListSetItem",
         name=f"{_ARGUMENT.format(taken)}/write",
-        input=[_ARGUMENT.format(taken), write.index, write.index],
+        input=[_ARGUMENT.format(taken), write.position, write.position],
     )
     setter.attr["element_dtype"].type = DT_INT32
     body.signature.output_arg.add(name=_RESULT.format(taken), type=DT_VARIANT)

@@ -116,3 +116,19 @@ def test_a_batch_norm_that_trains(tmp_path, layout, shape):
         return tuple(raw.FusedBatchNormV3(x=x, **scale, data_format=layout, is_training=True)[:3])
 
     check(converted(tmp_path, norm, shape))
+
+
+@pytest.mark.parametrize("squared", [True, False])
+def test_sound(tmp_path, squared):
+    """The front of TensorFlow's networks for keywords; the bands begin and end within bins."""
+
+    def front(x):
+        spectrum = raw.AudioSpectrogram(input=x, window_size=40, stride=25, magnitude_squared=squared)
+        limits = {"lower_frequency_limit": 900.0, "upper_frequency_limit": 6500.0}
+        some = {"filterbank_channel_count": 8, "dct_coefficient_count": 5}
+        few = raw.Mfcc(spectrogram=spectrum, sample_rate=16000, **limits, **some)
+        return spectrum, few, raw.Mfcc(spectrogram=spectrum, sample_rate=8000)
+
+    source = converted(tmp_path, front, [400, 2])
+    assert not [node for node in source.model.graph.node if node.domain]
+    check(source, 1)

@@ -546,10 +546,8 @@ def written_backwards(x):
 def written_with_gaps(x):
     array = tf.TensorArray(tf.float32, size=6, element_shape=[None, 4])
     start = tf.cast(tf.shape(x)[1], tf.int32) - 3  # a start that no constant tells
-    write = v1.while_loop(
-        lambda i, _: i < 6, lambda i, a: (i + 2, a.write(i, x + tf.cast(i, tf.float32))), [start, array]
-    )
-    return tf.stack([array_item for array_item in tf.unstack(write[1].stack(), 6)[1::2]])
+    step = lambda i, a: (i + 2, a.write(i, x + tf.cast(i, tf.float32)))  # noqa: E731
+    return v1.while_loop(lambda i, _: i < 6, step, [start, array])[1].stack()[1::2]
 
 
 def count(x):
