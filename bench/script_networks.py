@@ -2,7 +2,7 @@
 
 Each file is converted as a user would; nothing is edited by hand. The network is built by the same call in PyTorch and
 from the converted script, gets the same random weights by name, and both outputs are compared, in PyNative and in graph
-mode. Needs a Python that has the libraries, torch and mindspore (`--python`, by default this one).
+mode. Needs a Python that has torch and the libraries (`--python`); this one runs the result in mindspore.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[], help="parts of names of networks")
     parser.add_argument("--library", choices=("torchvision", "timm", "transformers"))
     parser.add_argument("--modes", nargs="*", default=["pynative", "graph"], choices=("pynative", "graph"))
-    parser.add_argument("--python", default=sys.executable, help="the Python that has the libraries")
+    parser.add_argument("--python", default=sys.executable, help="the Python that has torch and the libraries")
     parser.add_argument("--folder", type=Path, default=Path("networks"), help="where results are written")
     parser.add_argument("--keep", action="store_true", help="use what has been converted before")
     parser.add_argument("-v", "--verbose", action="store_true", help="print where a network raised")
@@ -59,7 +59,8 @@ def main() -> None:
     right = dict.fromkeys(args.modes, 0)
     for side in ("torch", *args.modes):
         print(f"\n{side}", flush=True)
-        for name, result in run(args.python, folder, chosen, side):
+        python = args.python if side == "torch" else sys.executable
+        for name, result in run(python, site, folder, chosen, side):
             if side == "torch" and result["state"] == "right":
                 continue
             right[side] = right.get(side, 0) + (result["state"] == "right")
@@ -72,7 +73,7 @@ def networks(library: str | None = None) -> list[Network]:
     found = []
     for line in (HERE / "script_networks.txt").read_text().splitlines():
         if line and not line.startswith("#"):
-            source, call, shapes = (part.strip() for part in line.split("|"))
+            source, call, shapes = (part.strip() for part in line.split(" | "))
             name = call.partition(":")[2].partition("(")[0]
             found.append(Network(source.partition("/")[0], name, source, call, shapes))
     return [each for each in found if library in (None, each.library)]
@@ -96,9 +97,7 @@ def convert(source: Path, output: Path) -> None:
     print(f"{source.name}: {len(result.records)} uses, {len(left)} not converted", flush=True)
 
 
-def run(
-    python: str, folder: Path, chosen: list[tuple[str, str, str, str, str]], side: str
-) -> Iterator[tuple[str, dict]]:
+def run(python: str, site: Path, folder: Path, chosen: list[Network], side: str) -> Iterator[tuple[str, dict]]:
     """Run networks in one process, and in another one when that one ends or takes too long."""
     waiting = list(chosen)
     values = {each: folder / f"{each.library}_{each.name}.npz" for each in chosen}
@@ -110,7 +109,7 @@ def run(
         ]
         log = (folder / f"{side}.log").open("w")
         process = subprocess.Popen(
-            [python, str(HERE / "script_networks_worker.py"), side, json.dumps(jobs)],
+            [python, str(HERE / "script_networks_worker.py"), side, json.dumps(jobs), str(site)],
             stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder,
         )  # fmt: skip
         assert process.stdout is not None

@@ -26,7 +26,11 @@ def in_torch(call: str, shapes: str, file: str) -> str:
     random = np.random.default_rng(0)
     arrays = {}
     state = net.state_dict()
-    for name, value in state.items():
+    seen: set[int] = set()
+    for name, value in list(state.items()):
+        if value.data_ptr() in seen and value.numel():  # a weight that is used twice has two names
+            continue
+        seen.add(value.data_ptr())
         if value.dtype.is_floating_point and is_weight(name):
             value.copy_(torch.tensor(values(random, name, tuple(value.shape)), dtype=value.dtype))
         arrays[f"p:{name}"] = value.detach().numpy()
@@ -134,7 +138,7 @@ def flat(output: Any, tensor: type) -> list[Any]:
     if hasattr(output, "to_tuple"):
         output = output.to_tuple()
     if isinstance(output, dict):
-        output = list(output.values())
+        output = [each for each in output.values() if each is not None]
     if isinstance(output, (list, tuple)):
         return [each for part in output for each in flat(part, tensor)]
     return []
@@ -149,6 +153,8 @@ def build(call: str) -> Any:
 def main() -> None:
     """Run each job, and print what came of it as a line of JSON."""
     side, jobs = sys.argv[1], json.loads(sys.argv[2])
+    if side != "torch":
+        sys.path.append(sys.argv[3])  # what the libraries import of others, such as PIL
     for _, folder, call, shapes, file in jobs:
         if side != "torch":
             for name in [name for name in sys.modules if name.partition(".")[0] in LIBRARIES]:

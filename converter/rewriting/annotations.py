@@ -25,9 +25,11 @@ from converter.rewriting.project import Project
 _PLAIN = {
     "torch.Tensor": TENSOR,
     "torch.nn.Parameter": TENSOR,
-    "torch.FloatTensor": TENSOR,
-    "torch.LongTensor": TENSOR,
-    "torch.BoolTensor": TENSOR,
+    **{
+        f"torch.{name}Tensor": TENSOR
+        for name in ["Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool"]
+    },
+    **{f"torch.cuda.{name}Tensor": TENSOR for name in ("Float", "Half", "Long")},
     "torch.autograd.Variable": TENSOR,
     "torch.Size": SIZE,
     "torch.dtype": DTYPE,
@@ -58,7 +60,7 @@ def kind_of_annotation(node: ast.expr | None, scope: Scope, project: Project) ->
                 return UNKNOWN
         return UNKNOWN
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return join(kind_of_annotation(each, scope, project) for each in (node.left, node.right))
+        return _union([kind_of_annotation(each, scope, project) for each in (node.left, node.right)], project)
     if isinstance(node, ast.Subscript):
         return _subscripted(node, scope, project)
     full = project.qualified(node, scope)
@@ -71,7 +73,15 @@ def kind_of_annotation(node: ast.expr | None, scope: Scope, project: Project) ->
     definition = project.definition(full)
     if definition is not None and isinstance(definition[0], ast.Assign):
         return kind_of_annotation(definition[0].value, definition[1].module, project)
-    return OTHER if full.startswith("builtins.") else UNKNOWN
+    return OTHER if full.startswith("builtins.") or project.is_torch(full) else UNKNOWN
+
+
+def _union(kinds: list[Kind], project: Project) -> Kind:
+    """One of several kinds. A tuple stands beside a class of outputs for those who ask for it, and nobody does."""
+    for kind in kinds:
+        if kind.name == "instance" and any(project.is_output(each) for each in kind.of):
+            return kind
+    return join(kinds)
 
 
 def _subscripted(node: ast.Subscript, scope: Scope, project: Project) -> Kind:
@@ -81,7 +91,7 @@ def _subscripted(node: ast.Subscript, scope: Scope, project: Project) -> Kind:
     if name in _WRAPPERS:
         return kind_of_annotation(inner[0], scope, project)
     if name == "Union":
-        return join(kind_of_annotation(each, scope, project) for each in inner)
+        return _union([kind_of_annotation(each, scope, project) for each in inner], project)
     if name in _SEQUENCES:
         return sequence(kind_of_annotation(inner[0], scope, project))
     if name in ("Tuple", "tuple"):

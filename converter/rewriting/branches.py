@@ -25,7 +25,21 @@ CONSTANTS = {
     "torch.cuda.is_available": False,
     "torch.backends.mps.is_available": False,
     "torch.mps.is_available": False,
-}
+    "transformers.is_torch_available": True,
+    **dict.fromkeys(
+        (
+            f"transformers.{name}"
+            for name in (
+                "is_accelerate_available", "is_causal_conv1d_available", "is_deepspeed_zero3_enabled",
+                "is_flash_attention_requested", "is_flash_attn_available", "is_flash_linear_attention_available",
+                "is_fsdp_enabled", "is_fsdp_managed_module", "is_kernels_available", "is_mamba_2_ssm_available",
+                "is_mamba_ssm_available", "is_mambapy_available", "is_peft_available", "is_torch_flex_attn_available",
+                "is_torch_xpu_available", "is_torchdynamo_compiling", "is_torchdynamo_exporting", "is_tracing",
+            )
+        ),
+        False,
+    ),
+}  # fmt: skip
 
 WITHOUT_GRADIENT = frozenset({"torch.no_grad", "torch.inference_mode"})
 NEUTRAL = WITHOUT_GRADIENT | {

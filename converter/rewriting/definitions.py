@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import ast
 
+from converter.rewriting.libraries import OUTPUT
 from converter.rewriting.names import Function, Scope
-from converter.rewriting.project import MODULE, is_torch
+from converter.rewriting.project import MODULE
 from converter.rewriting.state import State
+from converter.rewriting.undefined import undefined
+
+_PYTHON = frozenset({"__init__", "__repr__", "_init_weights", "init_weights", "reset_parameters", "extra_repr"})
+"""Methods of a module that graph mode never runs."""
 
 
 class Definitions(State):
@@ -27,6 +32,17 @@ class Definitions(State):
         if node.returns is not None:
             self.visit(node.returns)
         self._inside(node, node.body)
+        if in_module and node.name not in _PYTHON:
+            self._define(node)
+
+    def _define(self, node: Function) -> None:
+        """Set to None what only one branch assigns though it is read later."""
+        for statement, names in undefined(node).items():
+            line, _ = self.file.line_span(self.file.line_of(self.file.start(statement)))
+            indent = self.file.text[line : self.file.start(statement)]
+            if not indent.strip():
+                text = "".join(f"{name} = None{self.file.newline}{indent.decode()}" for name in names)
+                self.edits.insert(self.file.start(statement), text, leading=True)
 
     def _is_method(self, node: Function) -> bool:
         return self.class_node is not None and isinstance(self.scope.node, ast.ClassDef)
@@ -73,7 +89,7 @@ class Definitions(State):
 
     def _base(self, node: ast.expr) -> None:
         full = self._full(node)
-        if full is None or not is_torch(full):
+        if full is None or not self.project.is_torch(full):
             self.visit(node)
             return
         row = self.rows.get(full)
@@ -89,14 +105,19 @@ class Definitions(State):
     def _decorators(self, node: Function | ast.ClassDef) -> None:
         for each in node.decorator_list:
             full = self._full(each.func if isinstance(each, ast.Call) else each)
-            if full is None or not is_torch(full):
+            if full == "dataclasses.dataclass" and isinstance(node, ast.ClassDef) and self._makes_output(node):
+                full = OUTPUT  # its fields are keys of a dict
+            if full is None or not self.project.is_torch(full):
                 self.visit(each)
                 continue
             at = self.file.text.rindex(b"@", 0, self.file.start(each))
             self._remove_span(at, self.file.end(each))
             row = self.rows.get(full)
-            note = "" if row is not None else "The decorator was removed: no row says what it does."
+            note = row.note if row is not None else "The decorator was removed: no row says what it does."
             self.record(each, full, became="nothing", note=note, use="decorator")
+
+    def _makes_output(self, node: ast.ClassDef) -> bool:
+        return self.project.is_output(self.project.info(node, self.names).name)
 
     def _rename_definition(self, node: Function, new: str) -> None:
         start = self.file.start(node)  # behind the decorators

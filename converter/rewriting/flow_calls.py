@@ -28,6 +28,7 @@ _TUPLES = {
     "torch.nn.RNN": items((TENSOR, TENSOR)),
     "torch.nn.LSTMCell": items((TENSOR, TENSOR)),
     "torch.nn.MultiheadAttention": items((TENSOR, TENSOR)),
+    "transformers.PreTrainedModel": UNKNOWN,
 }
 
 
@@ -160,7 +161,8 @@ class Calls(Expressions):
             return _TUPLES[name]
         info = self.project.class_named(name)
         if info is None:
-            return TENSOR if name.startswith("torch.nn.") else UNKNOWN
+            row = self.inference.rows.get(name)
+            return TENSOR if name.startswith("torch.nn.") or (row is not None and row.use == "layer") else UNKNOWN
         for method in ("forward", "__call__"):
             found = self._of_method((name, method), node, arguments)
             if found.name != "unknown":

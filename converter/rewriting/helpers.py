@@ -17,7 +17,10 @@ _HEAD = '''"""What MindSpore lacks of PyTorch, for the converted scripts beside 
 
 '''
 
-_MODULES = ("collections", "contextlib", "functools", "itertools", "math", "operator", "sys", "typing")
+_MODULES = (
+    "collections", "contextlib", "copy", "dataclasses", "functools", "itertools", "logging", "math", "operator", "sys",
+    "typing",
+)  # fmt: skip
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from converter.rewriting.names import Scope
+from converter.rewriting.names import Scope, absolute
 from converter.rewriting.rewrite import Rewriter
 
 NOTHING: Callable[[str], bool] = lambda module: True  # noqa: E731
@@ -44,15 +44,16 @@ class Imports:
     def torch_aliases(self, node: ast.Import | ast.ImportFrom, scope: Scope) -> list[ast.alias]:
         """The names of an import that are PyTorch's, also those that a module of the project hands on."""
         found = []
+        module = absolute(node, self.file) if isinstance(node, ast.ImportFrom) else ""
         for alias in node.names:
             if isinstance(node, ast.Import):
-                if alias.name.partition(".")[0] == "torch":
+                if self.project.is_torch(alias.name):
                     found.append(alias)
-            elif not node.level and (node.module or "").partition(".")[0] == "torch":
+            elif self.project.is_torch(module):
                 found.append(alias)
             elif alias.name != "*":
                 full = self.project.resolve(alias.asname or alias.name, scope)
-                if full is not None and full.partition(".")[0] == "torch" and full.count(".") >= 0:
+                if full is not None and self.project.is_torch(full):
                     found.append(alias)
         return found
 

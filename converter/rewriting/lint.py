@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 
-from converter.rewriting.names import Names, absolute
+from converter.rewriting.names import Names, absolute, chain
 
 
 def defined(block: Iterable[ast.stmt]) -> Iterator[str]:
@@ -58,6 +58,9 @@ def _imports(block: Iterable[ast.stmt]) -> Iterator[ast.ImportFrom]:
         if isinstance(node, ast.ImportFrom):
             yield node
         elif isinstance(node, (ast.If, ast.Try, ast.With)):
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in (chain(node.test) or ()):
+                yield from _imports(node.orelse)
+                continue
             for name in ("body", "orelse", "finalbody"):
                 yield from _imports(getattr(node, name, ()))
 

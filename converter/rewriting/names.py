@@ -73,6 +73,7 @@ class Names:
         classes: every class, with the scope that it stands in.
         functions: every function, with the scope that it stands in.
         bound: every name that is bound anywhere in the file.
+        typing_only: the imports that only a type checker follows.
     """
 
     file: SourceFile
@@ -82,6 +83,7 @@ class Names:
     functions: dict[Function, Scope] = field(default_factory=dict)
     imports: list[tuple[ast.Import | ast.ImportFrom, Scope]] = field(default_factory=list)
     bound: set[str] = field(default_factory=set)
+    typing_only: set[ast.stmt] = field(default_factory=set)
 
 
 def names_of(file: SourceFile) -> Names:
@@ -99,6 +101,7 @@ _QUIET = (ast.Name, ast.Constant, ast.Load, ast.Store, ast.operator, ast.Pass)
 class _Collector:
     def __init__(self, names: Names) -> None:
         self._names = names
+        self._typing_only = False
 
     def bind(self, scope: Scope, name: str, binding: Binding) -> None:
         scope.names.setdefault(name, []).append(binding)
@@ -162,18 +165,32 @@ class _Collector:
             self.visit(each, scope)
         self.block(node.body, self.open(node, scope))
 
-    def import_(self, node: ast.Import, scope: Scope) -> None:
+    def if_(self, node: ast.If, scope: Scope) -> None:
+        outer = self._typing_only
+        self.visit(node.test, scope)
+        self._typing_only = outer or "TYPE_CHECKING" in (chain(node.test) or ())
+        self.block(node.body, scope)
+        self._typing_only = outer
+        self.block(node.orelse, scope)
+
+    def imported(self, node: ast.Import | ast.ImportFrom, scope: Scope) -> None:
         self._names.imports.append((node, scope))
+        if self._typing_only:
+            self._names.typing_only.add(node)
+
+    def import_(self, node: ast.Import, scope: Scope) -> None:
+        self.imported(node, scope)
         for alias in node.names:
             name = alias.asname or alias.name.partition(".")[0]
             self.bind(scope, name, Binding("import", node, alias.name if alias.asname else name))
 
     def import_from(self, node: ast.ImportFrom, scope: Scope) -> None:
-        self._names.imports.append((node, scope))
+        self.imported(node, scope)
         module = absolute(node, scope.file)
         for alias in node.names:
             if alias.name == "*":
-                scope.stars.append(module)
+                if not self._typing_only:
+                    scope.stars.append(module)
             else:
                 self.bind(scope, alias.asname or alias.name, Binding("import", node, f"{module}.{alias.name}"))
 
@@ -250,6 +267,7 @@ _HANDLERS: dict[type[ast.AST], Callable[..., None]] = {
     ast.With: _Collector.with_,
     ast.AsyncWith: _Collector.with_,
     ast.ExceptHandler: _Collector.handler,
+    ast.If: _Collector.if_,
     ast.NamedExpr: _Collector.walrus,
     ast.Global: _Collector.outer,
     ast.Nonlocal: _Collector.outer,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from converter.rewriting.libraries import OUTPUT, is_machinery, usual
 from converter.rewriting.names import Binding, Function, Names, Scope, chain, is_builtin, names_of
 from converter.rewriting.source import SourceFile, read
 
@@ -19,11 +20,6 @@ _ALIASES = {
     "torch.tensor.Tensor": TENSOR,
     "torch.autograd.variable.Variable": "torch.autograd.Variable",
 }
-
-
-def is_torch(name: str) -> bool:
-    """Whether a full name is PyTorch's."""
-    return name == "torch" or name.startswith("torch.")
 
 
 def canonical(name: str) -> str:
@@ -77,6 +73,10 @@ class Project:
         self._classes: dict[str, ClassInfo | None] = {}
         self._by_node: dict[ast.ClassDef, ClassInfo] = {}
 
+    def is_torch(self, name: str) -> bool:
+        """Whether a full name is PyTorch's, or that of a library's machinery: rows say what it becomes."""
+        return name == "torch" or name.startswith("torch.") or is_machinery(name, self.only)
+
     def add(self, file: SourceFile) -> Names:
         """Take a file that has been read."""
         names = names_of(file)
@@ -100,7 +100,7 @@ class Project:
     def path_of(self, name: str) -> Path | None:
         """The file of a module; None if it is not the project's."""
         top = name.partition(".")[0]
-        if not name or top == "torch" or self.only not in ("", top):
+        if not name or self.only not in ("", top) or self.is_torch(name):
             return None
         for root in self.roots:
             base = root.joinpath(*name.split("."))
@@ -153,8 +153,8 @@ class Project:
         return None
 
     def _from_star(self, module: str, name: str) -> str | None:
-        if module.partition(".")[0] == "torch":
-            return canonical(f"{module}.{name}") if not is_builtin(name) else None
+        if self.is_torch(module):
+            return self._usual(f"{module}.{name}") if not is_builtin(name) else None
         names = self.module(module)
         if names is None or (name.startswith("_") and name not in exported(names)):
             return None
@@ -170,19 +170,22 @@ class Project:
     def follow(self, full: str) -> str:
         """Follow imports and aliases to where something is defined."""
         if full not in self._followed:
-            self._followed[full] = canonical(full)  # for modules that import all of each other
+            self._followed[full] = self._usual(full)  # for modules that import all of each other
             found = full
             for _ in range(32):  # a chain of imports longer than that is a circle
                 target = self._step(found)
                 if target is None or target == found:
                     break
                 found = target
-            self._followed[full] = canonical(found)
+            self._followed[full] = self._usual(found)
         return self._followed[full]
+
+    def _usual(self, full: str) -> str:
+        return canonical(usual(full, self.only))
 
     def _step(self, full: str) -> str | None:
         parts = full.split(".")
-        if parts[0] in ("torch", "builtins"):
+        if parts[0] == "builtins" or self.is_torch(full):
             return None
         for length in range(len(parts) - 1, 0, -1):
             module = ".".join(parts[:length])
@@ -267,6 +270,10 @@ class Project:
         if info is None:
             return {full}
         return {each for each in self.ancestry(info) if isinstance(each, str)}
+
+    def is_output(self, full: str) -> bool:
+        """Whether a class is what a network of transformers returns: a dict whose keys are attributes, too."""
+        return OUTPUT in self.external_bases(full)
 
 
 def scope_of_module(scope: Scope) -> Scope:

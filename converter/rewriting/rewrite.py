@@ -33,6 +33,8 @@ _HANDLERS: dict[type[ast.AST], Callable[..., None]] = {
     ast.IfExp: Rewriter.conditional,
     ast.Expr: Rewriter.expression,
     ast.Call: Rewriter.call,
+    ast.BinOp: Rewriter.binary,
+    ast.Subscript: Rewriter.subscript,
     ast.Attribute: Rewriter.attribute,
     ast.Name: Rewriter.name,
     ast.JoinedStr: Rewriter.formatted,

@@ -9,11 +9,12 @@ from converter.rewriting.calls import Rendering
 from converter.rewriting.flow_calls import DISTINCT
 from converter.rewriting.inference import Inference
 from converter.rewriting.kinds import Kind
-from converter.rewriting.project import MODULE, is_torch
+from converter.rewriting.project import MODULE
 from converter.rewriting.rows import Row
 from converter.rewriting.signature import Arguments, NotStatic, UnsupportedCall
 from converter.rewriting.state import PACKAGES, State, full_name
 from converter.rewriting.template import Template, template
+from converter.rewriting.tensor_names import TENSOR_NAMES
 from converter.rewriting.view import View
 
 RESERVED = frozenset(
@@ -64,6 +65,8 @@ class Uses(State):
     def expression(self, node: ast.Expr) -> None:
         """Rewrite a statement that is an expression."""
         if isinstance(node.value, ast.Call):
+            if self._popped(node.value):
+                return
             full = self._full(node.value.func)
             row = self.rows.get(full) if full else None
             if row is not None and row.use == "value" and row.becomes == "":
@@ -74,10 +77,31 @@ class Uses(State):
                 return
         self.visit(node.value)
 
+    def _popped(self, call: ast.Call) -> bool:
+        """`kwargs.pop("name", None)` of what a module was given: graph mode can only make another dict."""
+        taken = self.function.args.kwarg if self.function is not None and self.function.name == "forward" else None
+        function = call.func
+        if taken is None or not isinstance(function, ast.Attribute) or function.attr != "pop" or not call.args:
+            return False
+        if not (isinstance(function.value, ast.Name) and function.value.id == taken.arg):
+            return False
+        name = self.file.of(call.args[0])
+        text = self.write(f"{taken.arg} = compat.without({taken.arg}, {name})")
+        self.edits.replace(self.file.start(call), self.file.end(call), text)
+        return True
+
+    def binary(self, node: ast.BinOp) -> None:
+        """Rewrite `(a is None) ^ (b is None)`: graph mode has `!=` for truth values, and no `^`."""
+        self.children(node)
+        if isinstance(node.op, ast.BitXor) and all(_is_test(each) for each in (node.left, node.right)):
+            start, end = self.file.end(node.left), self.file.start(node.right)
+            at = self.file.text.index(b"^", start, end)
+            self.edits.replace(at, at + 1, "!=")
+
     def _assigned(self, call: ast.Call, full: str | None, row: Row | None) -> bool:
         """A statement that changes a tensor in place becomes an assignment; false if it is none."""
         target: ast.expr
-        if full is not None and is_torch(full):
+        if full is not None and self.project.is_torch(full):
             in_place = any(
                 each.arg == "inplace" and isinstance(each.value, ast.Constant) and each.value.value is True
                 for each in call.keywords
@@ -114,7 +138,7 @@ class Uses(State):
         """Rewrite a call."""
         full = self._full(node.func)
         mark = len(self.edits)
-        if full is not None and is_torch(full):
+        if full is not None and self.project.is_torch(full):
             constant = CONSTANTS.get(full)
             if constant is not None:
                 self.edits.replace(self.file.start(node), self.file.end(node), str(constant))
@@ -122,6 +146,14 @@ class Uses(State):
                 return
             self._arguments(node)
             self._apply(node, full, None, mark)
+            return
+        if full is not None and not node.args and self.project.is_output(full):
+            self._arguments(node)
+            start, end = self.file.start(node.func), self.file.end(node.func)
+            after = self.file.start(node.keywords[0]) if node.keywords else self.file.end(node) - 1
+            self.edits.insert(start, self.write("compat.made("), leading=True)
+            gap = self.file.text[end:after].decode().replace("(", ",", 1)
+            self.edits.replace(end, after, gap if gap != "," or not node.keywords else ", ")
             return
         if full == "builtins.isinstance" and len(node.args) == 2:
             self.visit(node.args[0])
@@ -172,6 +204,9 @@ class Uses(State):
             row = self.rows.get(f"torch.Size.{name}")
             if row is not None:
                 self._apply(node, f"torch.Size.{name}", function.value, mark)
+        elif self._is_output(receiver):
+            if name == "to_tuple":
+                self._wrap(function.value, "compat.to_tuple(", self.file.end(node))
         elif self._is_module(receiver):
             full = f"torch.nn.Module.{name}"
             if not self._own_method(receiver, name) and full in self.rows:
@@ -200,11 +235,28 @@ class Uses(State):
         full = f"torch.Tensor.{function.attr}"
         if full in self.rows:
             self._apply(node, full, function.value, mark, note)
-        else:
+        elif function.attr in TENSOR_NAMES:
             self._unconverted(node, full, "MindSpore's tensor has no such row")
 
     def _is_module(self, kind: Kind) -> bool:
         return kind.name in ("instance", "super") and any(self.inference.is_module(name) for name in kind.of)
+
+    def _is_output(self, kind: Kind) -> bool:
+        return kind.name == "instance" and all(self.project.is_output(name) for name in kind.of)
+
+    def _wrap(self, node: ast.expr, text: str, end: int) -> None:
+        """Put a call around an expression, and let it replace all up to an offset."""
+        self.edits.insert(self.file.start(node), self.write(text), leading=True)
+        self.edits.replace(self.file.end(node), end, ")")
+
+    def subscript(self, node: ast.Subscript) -> None:
+        """Rewrite `outputs[0]`: what a network of transformers returns is a dict, whose members have no number."""
+        self.children(node)
+        static = isinstance(node.slice, (ast.Slice, ast.UnaryOp)) or (
+            isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, int)
+        )
+        if static and self._is_output(self.inference.kind(node.value)):
+            self._wrap(node.value, "compat.to_tuple(", self.file.end(node.value))
 
     def _own_method(self, receiver: Kind, name: str) -> bool:
         """Whether a class of the project defines the method itself."""
@@ -282,7 +334,7 @@ class Uses(State):
     def attribute(self, node: ast.Attribute) -> None:
         """Rewrite an attribute."""
         full = self._full(node)
-        if full is not None and is_torch(full):
+        if full is not None and self.project.is_torch(full):
             self._value(node, full)
             return
         self.visit(node.value)
@@ -291,6 +343,10 @@ class Uses(State):
             self._tensor_attribute(node)
         elif receiver.name == "pair" and node.attr in ("values", "indices"):
             self._pair(node)
+        elif self._is_output(receiver) and isinstance(node.ctx, ast.Load):
+            end = self.file.end(node)
+            at = self.file.text.rindex(b".", 0, end)
+            self.edits.replace(at, end, f'.get("{node.attr}")')
         else:
             self._attribute_name(node, receiver)
 
@@ -352,7 +408,7 @@ class Uses(State):
         if not isinstance(node.ctx, ast.Load):
             return
         full = self._full(node)
-        if full is not None and is_torch(full):
+        if full is not None and self.project.is_torch(full):
             self._value(node, full)
 
     def _value(self, node: ast.expr, full: str) -> None:
@@ -409,6 +465,11 @@ class Uses(State):
             return ast.dump(ast.parse(f"({text})", mode="eval").body) == ast.dump(node)
         except (SyntaxError, ValueError, UnicodeDecodeError, IndexError):
             return False
+
+
+def _is_test(node: ast.expr) -> bool:
+    """Whether an expression is `a is b` or `a is not b`."""
+    return isinstance(node, ast.Compare) and all(isinstance(each, (ast.Is, ast.IsNot)) for each in node.ops)
 
 
 def _is_options(node: ast.expr, inference: Inference) -> bool:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from converter.errors import BadParamError
+from converter.rewriting.libraries import LIBRARIES
 from converter.rewriting.names import Names, absolute
-from converter.rewriting.project import Project, is_torch
+from converter.rewriting.project import Project
 from converter.rewriting.source import read
 
 _SKIPPED = {"__pycache__", ".git", ".hg", "node_modules", ".venv", "venv", ".tox", "build", "dist"}
@@ -69,7 +70,8 @@ def _find_files(source: Path, project_path: Path | None) -> Walk:
     root = root_of(source) if project_path is None else project_path.resolve()
     if not source.is_relative_to(root):
         raise BadParamError(f"'{source}' is not in --project_path '{root}'. Name a folder that holds it.")
-    only = module_of(source, root).partition(".")[0] if _is_installed(root) else ""
+    package = module_of(source, root).partition(".")[0]
+    only = package if _is_installed(root) or package in LIBRARIES else ""
     made = Walk(Project(root, only=only), root)
     files = [source] if source.is_file() else sorted(_python_files(source))
     if not files:
@@ -130,6 +132,8 @@ class _Walker:
 
     def imports(self, names: Names) -> None:
         for node, _ in names.imports:
+            if node in names.typing_only:
+                continue
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     self.package(alias, names)
@@ -158,6 +162,8 @@ class _Walker:
 
     def name(self, module: str, name: str) -> None:
         """What `from module import name` needs."""
+        if self._project.is_torch(f"{module}.{name}"):
+            return
         if self._project.path_of(f"{module}.{name}") is not None:
             package = self._project.module(module)
             bindings = package.module.names.get(name, []) if package is not None else []
@@ -217,7 +223,7 @@ def partial_text(names: Names, wanted: set[str], project: Project) -> str:
     lines = ['"""Only what the converted modules import of this package."""', ""]
     left = wanted - names.module.names.keys()
     for node, scope in names.imports:
-        if scope is not names.module or not isinstance(node, ast.ImportFrom):
+        if scope is not names.module or not isinstance(node, ast.ImportFrom) or node in names.typing_only:
             continue
         if not node.level and (node.module or "").startswith("torch."):
             continue
@@ -238,7 +244,7 @@ def partial_text(names: Names, wanted: set[str], project: Project) -> str:
 def _is_torchs(name: str, names: Names, project: Project) -> bool:
     """Whether a module of the project only hands on something of PyTorch, whose uses are rewritten."""
     full = project.resolve(name, names.module)
-    return full is not None and is_torch(full)
+    return full is not None and project.is_torch(full)
 
 
 def has_name(project: Project, module: str, name: str, seen: frozenset[str] = frozenset()) -> bool:

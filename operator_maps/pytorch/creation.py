@@ -38,6 +38,19 @@ def _random(name: str):
     return random
 
 
+def _typed(ours: str):
+    def typed(chosen: Chosen) -> str:
+        if chosen.rest() == 1 and chosen.rest_kind(0) != "number":  # type: ignore[attr-defined]
+            return f"ms.Tensor({{*data}}, ms.{ours})"
+        return f"ops.zeros(({{*data}},), dtype=ms.{ours})"
+
+    return typed
+
+
+_TENSORS = {
+    "Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16", "Long": "int64",
+    "Int": "int32", "Short": "int16", "Char": "int8", "Byte": "uint8", "Bool": "bool_",
+}  # fmt: skip
 _TYPES = {
     **{name: name for name in ("float16", "float32", "float64", "bfloat16", "complex64", "complex128")},
     **{name: name for name in ("int8", "int16", "int32", "int64", "uint8")},
@@ -47,6 +60,11 @@ _TYPES = {
 
 ROWS: dict[str, Row] = {
     **{f"torch.{torch}": value(f"ms.{ours}", returns="dtype") for torch, ours in _TYPES.items()},
+    **{
+        f"torch.{place}{name}Tensor": call("(*data)", _typed(ours), value="ms.Tensor")
+        for name, ours in _TENSORS.items()
+        for place in ("", "cuda.")
+    },
     "torch.dtype": value("ms.Type"),
     "torch.Size": value("tuple"),
     "torch.device": call("(type, index=None)", "str({type})", value="str", ignored="index", returns="other"),

@@ -132,7 +132,12 @@ def _module_list(call: Chosen) -> str:
     return "nn.CellList(...)" if is_list else "compat.CellList(...)"
 
 
+def _buffer(call: Chosen) -> str:
+    return "{data}" if call.is_static("persistent") and not call.value("persistent") else "compat.Buffer(...)"
+
+
 ROWS: dict[str, Row] = {
+    "torch.nn.Buffer": call("(data=None, *, persistent=True)", _buffer),
     "torch.nn.Conv1d": layer(
         _CONVOLUTION, _convolution("Conv1d", 1), instance_of="nn.Conv1d", parameters={"groups": "group"}
     ),

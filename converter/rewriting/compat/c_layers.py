@@ -576,3 +576,17 @@ def register_buffer(cell, name, tensor, persistent=True):
 def register_parameter(cell, name, param):
     """Module.register_parameter."""
     setattr(cell, name, param)
+
+
+def Buffer(data=None, persistent=True):
+    """torch.nn.Buffer: what is kept in the checkpoint is a parameter that is not trained."""
+    return Parameter(data, requires_grad=False) if persistent and data is not None else data
+
+
+def without(keywords, name):
+    """A dict without one of its keys."""
+    kept = {}
+    for key, value in keywords.items():
+        if key != name:
+            kept[key] = value
+    return kept

@@ -1,0 +1,46 @@
+"""Libraries of which the networks are converted; for their machinery the tables have counterparts.
+
+A network of transformers needs a base class, caches, masks and decorators that lead to everything else the library has:
+generation, quantization, distributed training. So its modules are followed as far as `_FOLLOWED` says, and any other
+name of the library is treated as PyTorch's names are: a row says what it becomes, or it stays and is reported.
+"""
+
+from __future__ import annotations
+
+OUTPUT = "transformers.ModelOutput"
+_FOLLOWED = {"transformers": ("models", "activations", "modeling_outputs", "modeling_rope_utils")}
+LIBRARIES = frozenset(_FOLLOWED)
+_NOT_FOLLOWED = ("transformers.models.auto",)
+_SECOND_NAMES = {
+    "huggingface_hub.dataclasses.strict": "transformers.strict",
+    "transformers.modeling_rope_utils.dynamic_rope_update": "transformers.dynamic_rope_update",
+}
+
+
+def usual(name: str, project: str) -> str:
+    """The short name of a library's machinery: `transformers.utils.generic.ModelOutput` is `transformers.ModelOutput`.
+
+    Args:
+        name: a full name.
+        project: the package that is converted; the names of another are left alone.
+    """
+    if project not in _FOLLOWED:
+        return name
+    if name in _SECOND_NAMES:
+        return _SECOND_NAMES[name]
+    if not is_machinery(name, project):
+        return name
+    parts = name.split(".")[1:]
+    if parts[0] == "initialization":
+        return ".".join(("torch", "nn", "init", *parts[1:]))
+    while len(parts) > 1 and parts[0].islower():
+        parts.pop(0)
+    return ".".join((project, *parts))
+
+
+def is_machinery(name: str, project: str) -> bool:
+    """Whether a full name is that of a library's machinery, not of its networks."""
+    if project not in _FOLLOWED or not name.startswith(f"{project}."):
+        return False
+    inside = name.removeprefix(f"{project}.").partition(".")[0]
+    return inside not in _FOLLOWED[project] or any(f"{name}.".startswith(f"{each}.") for each in _NOT_FOLLOWED)
