@@ -14,6 +14,7 @@ import onnx_ir as ir
 
 from converter import frontends, training
 from converter.artifacts import checkpoint, weight_map
+from converter.base import graph_mode
 from converter.base.graph_mode import FILES, FILES_AND_ONNX, INSPECTION_FILES, ONNX_FILES, STAGES
 from converter.base.output import FileSet, Output
 from converter.base.relaxed_gc import relaxed_gc
@@ -40,7 +41,7 @@ from converter.report import (
 from converter.script import eliminate_dead_code
 from converter.script.emit import emit
 from converter.script.structure import structure
-from converter.verification import verify_script
+from converter.verification import Edges, verify_script
 from operator_maps import registry
 
 __all__ = ["Exported", "Finding", "Inspection", "Result", "convert", "export_onnx", "inspect", "translate_source"]
@@ -60,6 +61,8 @@ def convert(
     checkpoint_format: checkpoint.Format | None = None,
     verify: bool = True,
     verify_inputs: str | Path | None = None,
+    edges: Edges | None = None,
+    verify_limit: float = 600,
     keep_onnx: bool = False,
     train_script: bool = False,
     dump_stages: str | Path | None = None,
@@ -70,15 +73,17 @@ def convert(
 
     `model_file` may also be a PyTorch module of the program that calls this, and `inputs` its example inputs: a
     tensor, several in order, or a dictionary by parameter of `forward`. `model` names a call that makes a module.
-    `keep_onnx` keeps the normalised model as `NAME.onnx`. `train_script` writes `train_NAME.py` also for a source that
-    does not say how it was trained. `dump_stages` is a folder for the graph and the program
-    between the stages. `observer` is told which stage the conversion is in, and how far. `options` are those that only
-    some frontends have.
+    `edges` says whether edge inputs are tried (`none`, `report`, the default) and whether the command fails on them
+    (`fail`), and `verify_limit` how many seconds verification takes at most. `keep_onnx` keeps the normalised model as
+    `NAME.onnx`. `train_script` writes `train_NAME.py` also for a source that does not say how it was trained.
+    `dump_stages` is a folder for the graph and the program between the stages. `observer` is told which stage the
+    conversion is in, and how far. `options` are those that only some frontends have.
 
     Raises:
         ConverterError: with a code, when the model, an option or a folder is at fault; nothing is written then.
     """
     files = FILES_AND_ONNX if keep_onnx else FILES
+    edges = edges or graph_mode.EDGES
     asked: dict[str, Any] = {
         "model": model,
         "input_nodes": input_nodes,
@@ -108,13 +113,16 @@ def convert(
         if verify:
             with stages.stage("verify"):
                 inputs = _path(verify_inputs) or source.real_inputs
-                verification = verify_script(source, translation, rows, script, weights, inputs, stages.count)
+                limits: dict[str, Any] = {"edges": edges, "limit": verify_limit}
+                verification = verify_script(source, translation, rows, script, weights, inputs, stages.count, **limits)
         with stages.stage("report"):
             used = {
                 **asked,
                 "checkpoint_format": checkpoint_format,
                 "train_script": train_script,
                 "verify": verify,
+                "edges": edges,
+                "verify_limit": verify_limit,
                 "verify_inputs": verify_inputs or (source.real_inputs and source.real_inputs.stem),
                 **request.options,
             }

@@ -6,7 +6,10 @@ import gc
 import os
 import sys
 
+from converter.base import graph_mode
+
 os.environ["LANGUAGE"] = "en"  # the terminal's messages, also of processes that tests start
+graph_mode.EDGES = "none"  # those who test edge inputs ask for them
 
 
 def pytest_collection_finish() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from converter.base.output import FileSet
 from converter.base.stages import Failures
 from converter.errors import (
@@ -25,6 +27,9 @@ STAGES: Failures = {
     "verify": BaseConverterError,
     "report": ReportGenerationError,
 }
+
+EDGES: Literal["none", "report", "fail"] = "report"
+"""Whether verification tries edge inputs, if the user does not say it."""
 
 FILES = FileSet(
     output=("{}.py", "{}.ckpt", "{}.safetensors", "train_{}.py", "train_{}.ckpt"), report=("weight_map_of_{}.json",)

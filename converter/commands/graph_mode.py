@@ -105,6 +105,32 @@ def _add_options(groups: Groups) -> None:
     verification.add_argument(
         "--verify_inputs", metavar="FILE.npz", help="inputs to run them on. Default: random, seeded"
     )
+    groups["verification"].add_argument(
+        "--edges",
+        choices=["none", "report", "fail"],
+        help="edge inputs after the ordinary ones (NaN, infinities, ties, hidden rows, other extents, ...): try none; "
+        "report where the script differs; or fail there, with exit status 3. Default: report",
+    )
+    groups["verification"].add_argument(
+        "--verify_limit",
+        type=_seconds,
+        default=600,
+        metavar="SECONDS",
+        help="longest time for all runs of the source and the script; what is not compared then is not verified. "
+        "Default: 600",
+    )
+
+
+def _seconds(text: str) -> float:
+    """A time limit.
+
+    Raises:
+        ValueError: it is not positive.
+    """
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise ValueError(text)
+    return seconds
 
 
 def _convert(options: argparse.Namespace, observer: Observer | None) -> Outcome:
@@ -130,6 +156,8 @@ def _convert(options: argparse.Namespace, observer: Observer | None) -> Outcome:
         checkpoint_format=options.checkpoint_format,
         verify=not options.no_verify,
         verify_inputs=options.verify_inputs,
+        edges=options.edges,
+        verify_limit=options.verify_limit,
         keep_onnx=options.keep_onnx,
         train_script=options.train_script,
         dump_stages=options.dump_stages,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from converter.base.files import check_readable, is_prefix
-from converter.base.messages import translate_help
+from converter.base.messages import tr, translate_help
 from converter.base.version import __version__
 from converter.commands import graph_mode, script_mode
 from converter.commands.mode import Mode
@@ -15,6 +16,9 @@ from converter.commands.outcome import print_outcome
 from converter.commands.terminal import EXIT_DIFFERS, EXIT_DONE, add_verbosity, end_on_terminate, guarded
 from converter.commands.terminal.progress import Lines, progress_bar
 from converter.commands.terminal.quiet import quiet, verbose
+
+if TYPE_CHECKING:
+    from converter.report import Outcome
 
 MODES: tuple[Mode, ...] = (script_mode.MODE, graph_mode.MODE)
 """Every mode; if the command line has several sources, the first of these modes is used."""
@@ -51,7 +55,7 @@ exit status:
   0  written; the report says so where a node became a stub or a result could not be compared
   1  an error, on stderr as: [BadParamError] code: 0000003, msg: what happened and what to do. Nothing is written
   2  wrong usage of the command
-  3  written, but the script's outputs differ from those of the source
+  3  written, but the script's outputs differ from those of the source; with --edges fail, also on edge inputs
 """
 
 
@@ -104,12 +108,18 @@ def _run(mode: Mode, options: argparse.Namespace) -> int:
     named = getattr(options, mode.source)
     if named is not None and not Path(named).is_dir() and not is_prefix(Path(named)):
         check_readable(Path(named))  # check first: the imports of a conversion take seconds
+    remarks = {"verify": tr("at most {seconds:g} s").format(seconds=options.verify_limit)}
     if options.verbose:
         with verbose() as stderr:
-            result = mode.convert(options, Lines(stderr))
+            result = mode.convert(options, Lines(stderr, remarks))
     else:
-        with quiet() as stderr, progress_bar(stderr, tuple(mode.stages)) as observer:
+        with quiet() as stderr, progress_bar(stderr, tuple(mode.stages), remarks) as observer:
             result = mode.convert(options, None if options.quiet else observer)
     if not options.quiet:
         print_outcome(result)
-    return EXIT_DIFFERS if result.verdict == "differs" else EXIT_DONE
+    return EXIT_DIFFERS if result.verdict == "differs" or _fails_on_edges(result, options) else EXIT_DONE
+
+
+def _fails_on_edges(result: Outcome, options: argparse.Namespace) -> bool:
+    found = getattr(result, "verification", None)
+    return options.edges == "fail" and found is not None and bool(found.edge_warnings)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from converter.report import Exported, Finding, Inspection, Outcome, Result
-    from converter.verification import OutputComparison
+    from converter.verification import EdgeFinding, OutputComparison, VerificationResult
 
 _MOST_ROWS = 10
 _LABEL = 10  # columns
@@ -62,6 +62,7 @@ def _summarize(result: Result) -> None:
             console.print(_errors(wrong[:_MOST_ROWS]))
         if len(wrong) > _MOST_ROWS:
             _say(console, "", tr("and {number} more: see the report").format(number=len(wrong) - _MOST_ROWS))
+        _print_edges(console, result.verification)
     _say(console, tr("Written"), *map(str, result.files))
     _say(
         console,
@@ -90,6 +91,34 @@ def _verified(result: Result) -> Iterator[str]:
         if first.position:
             message = tr("the first module that differs: {node} ({operator}), {position}")
         yield message.format(node=first.node, operator=first.operator, position=first.position)
+
+
+def _print_edges(console: Console, found: VerificationResult) -> None:
+    """Print a warning for each kind of edge inputs on which the script differs, and the number of the others."""
+    warnings = found.edge_warnings
+    lines = [_warning(each) for each in warnings[:_MOST_ROWS]]
+    if len(warnings) > _MOST_ROWS:
+        lines.append(tr("and {number} more: see the report").format(number=len(warnings) - _MOST_ROWS))
+    _say(console, tr("Warning"), *lines)
+    if found.edges:
+        same = sum(each.verdict == "same" for each in found.edges)
+        kernels = sum(bool(each.kernel) for each in found.edges)
+        line = tr("{same} of {total} kinds are the same").format(same=same, total=len(found.edges))
+        if kernels:
+            more = tr("{number} differ by MindSpore's CPU kernels alone").format(number=kernels)
+            line = f"{line}; {more}"
+        _say(console, tr("Edges"), *filter(None, (line, found.edges_note)))
+
+
+def _warning(edge: EdgeFinding) -> str:
+    line = tr("edge inputs ({kind}): the script differs in {modes} mode").format(
+        kind=edge.kind, modes=tr(" and ").join(edge.modes)
+    )
+    parts = [line, edge.note]
+    if edge.node is not None:
+        message = tr("the first node that differs by itself: {node} ({operator})")
+        parts.append(message.format(node=edge.node.node, operator=edge.node.operator))
+    return "; ".join(filter(None, parts))
 
 
 def _error(output: OutputComparison) -> float:

@@ -18,7 +18,7 @@ import numpy as np
 from converter import frontends
 from converter.base.version import __version__
 from converter.report.findings import Finding, Findings, SourceFiles
-from converter.verification import Difference, NodeComparison, VerificationResult, badness
+from converter.verification import Difference, EdgeFinding, NodeComparison, VerificationResult, badness
 
 SCHEMA = 1
 """Version of the report's format. It is increased when programs for the previous version would misread the report."""
@@ -190,6 +190,19 @@ def _verification(findings: Findings) -> dict[str, Any]:
         "outputs": [{"name": o.output, "mode": o.mode, **_error(o)} for o in (result.outputs if result else ())],
         "nodes_compared": len({(node.operator, node.node) for node in result.nodes}) if result else 0,
         "first_difference": _first(findings, first) if first else None,
+        "edges": [_edge(findings, edge) for edge in (result.edges if result else ())],
+        "edges_note": result.edges_note if result else "",
+    }
+
+
+def _edge(findings: Findings, edge: EdgeFinding) -> dict[str, Any]:
+    return {
+        "kind": edge.kind,
+        "verdict": edge.verdict,
+        "modes": list(edge.modes),
+        "note": edge.note,
+        "kernel": edge.kernel,
+        "first_difference": _first(findings, edge.node) if edge.node else None,
     }
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from converter.verification.edge_journal import EdgeFinding
 from converter.verification.metrics import Difference, NodeComparison, OutputComparison, Verdict, badness, difference
 from converter.verification.processes import Ending, run_module
-from converter.verification.result import VerificationResult
+from converter.verification.result import Edges, VerificationResult
 
 if TYPE_CHECKING:
     from converter.verification.verify import verify_script
 
 __all__ = [
     "Difference",
+    "EdgeFinding",
+    "Edges",
     "Ending",
     "NodeComparison",
     "OutputComparison",

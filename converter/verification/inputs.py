@@ -63,18 +63,24 @@ def _example(end: Endpoint, guessed: Collection[str], extent: int) -> tuple[int,
 
 
 def _random(generator: np.random.Generator, end: Endpoint, value: ir.Value) -> np.ndarray:
-    shape = end.example or ()
-    match end.dtype.kind:
+    return random_array(generator, end.dtype, end.example or (), index_bound(value))
+
+
+def random_array(
+    generator: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...], bound: int | None
+) -> np.ndarray:
+    """Random values of an input; `bound` is the extent of the axis that integers index."""
+    match dtype.kind:
         case "b":
             return generator.integers(0, 2, shape).astype(bool)
         case "i" | "u":
-            return generator.integers(0, index_bound(value) or 2, shape).astype(end.dtype)
+            return generator.integers(0, bound or 2, shape).astype(dtype)
         case "c":
-            return (generator.standard_normal(shape) + 1j * generator.standard_normal(shape)).astype(end.dtype)
+            return (generator.standard_normal(shape) + 1j * generator.standard_normal(shape)).astype(dtype)
         case "O" | "U" | "S":
             return np.full(shape, "", dtype=object)
         case _:
-            return generator.standard_normal(shape).astype(end.dtype)
+            return generator.standard_normal(shape).astype(dtype)
 
 
 def index_bound(value: ir.Value) -> int | None:

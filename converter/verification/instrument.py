@@ -104,8 +104,9 @@ class _Instrumenter(Translator):
             del self.block.statements[place]
             return
         converted = all(record.converted for record in self.records[records : records + 1])
+        became = next((record.became for record in self.records[records : records + 1]), "")
         names = tuple((i, outputs[i].name or "") for i in made)
-        self.probes[number] = replace(probe, outputs=names, converted=converted)
+        self.probes[number] = replace(probe, outputs=names, converted=converted, became=became)
         targets = {i: Variable(name or "y") for i, name in names if outputs[i] in self.values}
         after = invoke(AFTER, number, tuple(made.values()))
         self.emit(Assign(tuple(targets.get(i) for i in made) if targets else (), after))

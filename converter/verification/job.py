@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from converter.base.weight_steps import Step
 from converter.errors import OnnxModelSaveError
 from converter.frontends import Original
 from converter.verification.by_sample import SampledAxis
+from converter.verification.edges import Role
 
 JOB, INPUTS, SOURCE, RESULTS, EXPECTED = "job.json", "inputs.npz", "source.onnx", "results.jsonl", "expected.pickle"
+EDGES = "edges.jsonl"
 """The files in a job's folder: the job, the inputs, the model of the source; the journal that its process writes, and
-the outputs of the source."""
+the outputs of the source; the journal of the edge inputs."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Probe:
         inputs: the values that it reads, without constants, with their element types (None for a sequence).
         outputs: index and name of every output that the script has.
         converted: whether it was translated; False for a stub.
+        became: the call that it became.
     """
 
     node: str
@@ -40,6 +43,7 @@ class Probe:
     inputs: Sequence[tuple[str, int | None]]
     outputs: Sequence[tuple[int, str]] = ()
     converted: bool = True
+    became: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ class Job:
         precision: `float16`, `bfloat16` or `int8` if a part of the network or of the source computes in it; else empty.
         nodes: how the nodes are compared, or why not; None while there is no plan.
         freed: the axes of the inputs that the source fixes and the script leaves free.
+        roles: what the graph does with each input, by its name, if edge inputs are tried; else empty.
     """
 
     original: Original
@@ -97,6 +102,7 @@ class Job:
     precision: str = ""
     nodes: NodePlan | NoNodePlan | None = None
     freed: Sequence[SampledAxis] = ()
+    roles: Mapping[str, Role] = field(default_factory=dict)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -140,6 +146,7 @@ def _plain(job: Job) -> dict[str, Any]:
         "upcast": job.upcast,
         "precision": job.precision,
         "freed": [asdict(axis) for axis in job.freed],
+        "roles": {name: asdict(role) for name, role in job.roles.items()},
         "plan": {**asdict(nodes), "base_dir": str(nodes.base_dir.absolute())} if isinstance(nodes, NodePlan) else None,
     }
 
@@ -149,6 +156,7 @@ def read_job(folder: Path) -> Job:
     plain = json.loads((folder / JOB).read_text(encoding="utf-8"))
     original, plan, checkpoint = plain.pop("original"), plain.pop("plan"), plain.pop("checkpoint")
     freed = tuple(SampledAxis(**axis) for axis in plain.pop("freed"))
+    roles = {name: Role(**role) for name, role in plain.pop("roles").items()}
     places = {name: Path(original.pop(name)) for name in ("file", "base_dir")}
     return Job(
         **{**plain, "script": Path(plain["script"])},
@@ -156,6 +164,7 @@ def read_job(folder: Path) -> Job:
         checkpoint=None if checkpoint is None else Path(checkpoint),
         nodes=None if plan is None else _plan(**plan),
         freed=freed,
+        roles=roles,
     )
 
 

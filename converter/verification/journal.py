@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +13,12 @@ import onnx_ir as ir
 from converter.frontends import frontend_in
 from converter.lowering import Translation
 from converter.script import Record
-from converter.verification.job import EXPECTED, RESULTS, Job, NodePlan, NoNodePlan
+from converter.verification.edge_journal import EdgeFinding, read_edges
+from converter.verification.facts import outputs_are_same, read_facts
+from converter.verification.job import EDGES, EXPECTED, RESULTS, Job, NodePlan, NoNodePlan
 from converter.verification.locate import records_at
 from converter.verification.metrics import NodeComparison, OutputComparison, Verdict
-from converter.verification.process import MODES
+from converter.verification.network import MODES
 from converter.verification.result import VerificationResult
 from converter.verification.supervise import Ending
 
@@ -37,13 +38,13 @@ class Journal:
         ending: Ending,
         nodes_ending: Ending | None = None,
     ) -> None:
-        self.ending = ending
         self._job = job
         self._translation = translation
-        self._last = nodes_ending or ending
         self._folder = folder
-        file = folder / RESULTS
-        self._facts = [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []
+        self._facts = read_facts(folder / RESULTS)
+        complete = self._all("complete")  # edge inputs may have ended the process behind that
+        self.ending = Ending("") if "outputs" in complete else ending
+        self._last = (Ending("") if complete and complete[-1] != "outputs" else nodes_ending) or self.ending
         self._started = self._all("started")
 
     def _all(self, kind: str) -> list[Any]:
@@ -69,6 +70,34 @@ class Journal:
     def differ(self) -> bool:
         """Whether any output differs."""
         return any(output.verdict == "differs" for output in self._outputs(()))
+
+    @property
+    def same(self) -> bool:
+        """Whether the outputs are the same on the ordinary inputs."""
+        return outputs_are_same(self._facts)
+
+    @property
+    def edges_are_done(self) -> bool:
+        """Whether all edge inputs were tried that time allowed."""
+        return any("finished" in fact for fact in read_facts(self._folder / EDGES))
+
+    @property
+    def edge_is_open(self) -> bool:
+        """Whether the process ended in an edge input."""
+        facts = [fact for fact in read_facts(self._folder / EDGES) if "edge" in fact or "took" in fact]
+        return bool(facts) and "took" not in facts[-1]
+
+    def edges(self, endings: Sequence[Ending]) -> tuple[EdgeFinding, ...]:
+        """The findings on edge inputs; `endings` are those of the processes that died on them."""
+        plan = self._job.nodes
+        probes = plan.probes if isinstance(plan, NodePlan) else ()
+        facts = read_facts(self._folder / EDGES)
+        return read_edges(facts, endings, lambda mode, lines: self._locate(mode, lines, ()), probes)
+
+    @property
+    def untried_edges(self) -> tuple[str, ...]:
+        """The kinds of edge inputs for which there was no time."""
+        return tuple(fact["untried"] for fact in read_facts(self._folder / EDGES) if "untried" in fact)
 
     @property
     def only_graph_mode_differs(self) -> bool:

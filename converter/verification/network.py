@@ -5,15 +5,22 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from converter.errors import ScriptGenerationError
 
 if TYPE_CHECKING:
+    import numpy as np
     from mindspore import nn
+
+    from converter.verification.job import Job
+
+MODES = ("PyNative", "graph")
+"""The modes in which a script runs."""
 
 _numbers = itertools.count()
 
@@ -64,3 +71,32 @@ def load(script: Path, checkpoint: Path | None, upcast: bool = False) -> nn.Cell
             )
     net.set_train(False)
     return net
+
+
+class Network:
+    """The script of a job as a network, which is loaded when it runs first.
+
+    Attributes:
+        first: the seconds that its first run in each mode took, with compilation.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.first: dict[str, float] = {}
+        self._job = job
+        self._net: nn.Cell | None = None
+
+    def run(self, mode: str, feeds: Mapping[str, np.ndarray], seed: int = 1) -> list[Any]:
+        """The outputs for these inputs, as arrays; what a script may raise is raised."""
+        import mindspore as ms
+
+        from converter.verification.arrays import to_mindspore, to_numpy
+
+        ms.set_context(mode=ms.PYNATIVE_MODE if mode == MODES[0] else ms.GRAPH_MODE)
+        if self._net is None:
+            self._net = load(self._job.script, self._job.checkpoint, self._job.upcast)
+        began = time.monotonic()
+        ms.set_seed(seed)
+        result = self._net(*[to_mindspore(value) for value in feeds.values()])
+        outputs = [to_numpy(item) for item in (result if isinstance(result, tuple) else (result,))]
+        self.first.setdefault(mode, time.monotonic() - began)
+        return outputs

@@ -32,6 +32,7 @@ def compare_node_outputs(
     operators: Iterable[FusedOperator],
     note: Note,
     graph_mode: bool = False,
+    edge: bool = False,
 ) -> list[Any] | None:
     """Compare the nodes of an instrumented script, and pass each comparison to `note` at once.
 
@@ -42,6 +43,7 @@ def compare_node_outputs(
         operators: the operators that ONNX does not have.
         note: called with `reached`, a node's number before it runs, and with `node` and `number`, its comparison.
         graph_mode: compile each node by itself, instead of running it in PyNative mode.
+        edge: whether the inputs are edge inputs.
 
     Returns:
         The script's outputs when the outputs of the compared nodes are replaced by their references; None if an
@@ -54,7 +56,7 @@ def compare_node_outputs(
     ms.set_context(mode=ms.GRAPH_MODE if graph_mode else ms.PYNATIVE_MODE)
     model = ir.load(folder / MODEL)
     map_external_data(model, plan.base_dir)
-    prober = Prober(plan.probes, Reference(model, operators), note)
+    prober = Prober(plan.probes, Reference(model, operators), note, edge)
     script = folder / SCRIPT
     if graph_mode:
         script = script.with_stem("cells")

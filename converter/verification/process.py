@@ -11,6 +11,7 @@ import gc
 import json
 import pickle
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -22,25 +23,28 @@ import numpy as np
 from converter.errors import ConverterError
 from converter.frontends import frontend_in
 from converter.verification.by_sample import first_samples, run_by_sample
+from converter.verification.edge_runs import try_edges
+from converter.verification.facts import outputs_are_same, read_facts
 from converter.verification.job import EXPECTED, RESULTS, Job, NodePlan, read_feeds, read_job, with_model
 from converter.verification.locate import lines_of
 from converter.verification.metrics import Difference, OutputComparison, difference
+from converter.verification.network import MODES, Network
 from converter.verification.nodes import compare_node_outputs
 from converter.verification.prober import Note, first_line
 from converter.verification.supervise import be_ended_first
 from operator_maps import registry
 
-MODES = ("PyNative", "graph")
-
 
 def main(folder: Path, part: str) -> None:
     """Run a part of a job: `outputs` compares the outputs, then the nodes if they are planned; `nodes` only the nodes.
 
-    `graph` compares only the nodes, in graph mode.
+    `graph` compares only the nodes, in graph mode; `edges` only tries edge inputs, which the others do at their end if
+    the outputs are the same.
     """
     be_ended_first()
     job = read_job(folder)
     feeds = read_feeds(folder, job)
+    network: Network | None = None
     with (folder / RESULTS).open("a", encoding="utf-8") as results:
 
         def note(**fact: Any) -> None:
@@ -53,9 +57,14 @@ def main(folder: Path, part: str) -> None:
                 return
             (folder / EXPECTED).write_bytes(pickle.dumps(expected))
             for mode in MODES if not job.stubs else ():
-                _compare_mode(job, mode, feeds, expected, note)
-        if isinstance(job.nodes, NodePlan):
+                network = _compare_mode(job, mode, feeds, expected, note)
+        if isinstance(job.nodes, NodePlan) and part != "edges":
             _compare_node_outputs(job.nodes, folder, feeds, part == "graph", note)
+        if part != "edges":
+            note(complete=part, seconds=time.process_time())
+    if job.roles and outputs_are_same(read_facts(folder / RESULTS)):
+        _load_mindspore()
+        try_edges(job, folder, feeds, network or Network(job))
 
 
 def _load_mindspore() -> None:
@@ -67,12 +76,15 @@ def _load_mindspore() -> None:
     gc.collect()  # frees the network of an earlier mode
 
 
-def _compare_mode(job: Job, mode: str, feeds: Mapping[str, np.ndarray], expected: list[Any], note: Note) -> None:
+def _compare_mode(job: Job, mode: str, feeds: Mapping[str, np.ndarray], expected: list[Any], note: Note) -> Network:
+    """Compare the outputs in one mode; return the network."""
     note(started=mode)
     _load_mindspore()
-    found, lines = _run_script(job, mode, feeds, expected)
+    network = Network(job)
+    found, lines = _run_script(network, job, mode, feeds, expected)
     for name, each in zip(job.outputs, found, strict=True):
         note(compared=OutputComparison(output=name, mode=mode, **each.as_dict()).as_dict(), lines=lines)
+    return network
 
 
 def _compare_node_outputs(
@@ -109,25 +121,12 @@ def _run_source(job: Job, folder: Path, feeds: Mapping[str, np.ndarray], note: N
 
 
 def _run_script(
-    job: Job, mode: str, feeds: Mapping[str, np.ndarray], expected: list[Any]
+    network: Network, job: Job, mode: str, feeds: Mapping[str, np.ndarray], expected: list[Any]
 ) -> tuple[list[Difference], list[int] | None]:
     """The difference of every output; and the script's lines in the traceback of an error, None without error."""
-    import mindspore as ms
-
-    from converter.verification import network
-    from converter.verification.arrays import to_mindspore, to_numpy
-
-    ms.set_context(mode=ms.PYNATIVE_MODE if mode == "PyNative" else ms.GRAPH_MODE)
-
-    def results(seed: int, feeds: Mapping[str, np.ndarray]) -> list[Any]:
-        ms.set_seed(seed)
-        result = net(*[to_mindspore(value) for value in feeds.values()])
-        return [to_numpy(item) for item in (result if isinstance(result, tuple) else (result,))]
-
     few, wanted = first_samples(job.freed, feeds, expected, job.outputs)
     try:
-        net = network.load(job.script, job.checkpoint, job.upcast)
-        got, again = results(seed=1, feeds=feeds), results(seed=2, feeds=few)
+        got, again = network.run(mode, feeds, seed=1), network.run(mode, few, seed=2)
     except MemoryError as error:
         return [Difference("not comparable", note=f"memory ran out: {error}")] * len(expected), None
     except Exception as error:

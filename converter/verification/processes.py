@@ -60,6 +60,8 @@ def run_module(module: str, arguments: Sequence[str], folder: Path, limit: float
 def _ending(done: subprocess.CompletedProcess[str]) -> Ending:
     if done.returncode == -signal.SIGKILL:
         return Ending("the system ended it, most likely since memory ran out", by_itself=False)
+    if done.returncode == -getattr(signal, "SIGALRM", 0):
+        return Ending("it took too long", by_itself=False)
     if done.returncode < 0:
         return Ending(f"signal {signal.Signals(-done.returncode).name}")
     return Ending((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1][:300])

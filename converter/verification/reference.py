@@ -73,6 +73,16 @@ class Reference:
             self._kept[value] = self._runner(node, inputs)
         return self._kept[value](inputs)
 
+    def operator(self, value: str) -> str:
+        """The operator of the producer of `value`."""
+        return self._nodes[value].op_type
+
+    def inputs_of(self, value: str, inputs: Mapping[str, Any]) -> list[Any]:
+        """What the producer of `value` reads, its constants included, but not what nodes compute from constants."""
+        read = values_read_by(self._nodes[value])
+        constants = {each.name: each.const_value.numpy() for each in read if each.const_value is not None}
+        return [known for each in read if (known := inputs.get(each.name or "", constants.get(each.name))) is not None]
+
     def _fused(self, node: ir.Node, inputs: Sequence[Any]) -> list[Any]:
         """The outputs of an operator that ONNX does not have, by its own reference function."""
         if node.op_type not in self._operators:

@@ -8,7 +8,11 @@ from typing import Literal
 
 import numpy as np
 
+from converter.verification.edge_journal import EdgeFinding
 from converter.verification.metrics import NodeComparison, OutputComparison, Verdict
+
+Edges = Literal["none", "report", "fail"]
+"""Whether edge inputs are tried, and whether a difference on them fails."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class VerificationResult:
         note: why nothing was compared, or a remark.
         nodes: the nodes that were compared, in the order in which they ran; those of a loop's body before the loop.
         stopped: whether verification stopped for lack of memory or time.
+        edges: the findings on edge inputs that the source accepts.
+        edges_note: why edge inputs were not tried, or not all.
     """
 
     outputs: tuple[OutputComparison, ...]
@@ -28,6 +34,8 @@ class VerificationResult:
     note: str = ""
     nodes: tuple[NodeComparison, ...] = ()
     stopped: bool = False
+    edges: tuple[EdgeFinding, ...] = ()
+    edges_note: str = ""
 
     @property
     def verdict(self) -> Verdict | Literal["not verified"]:
@@ -43,6 +51,11 @@ class VerificationResult:
     def first_difference(self) -> NodeComparison | None:
         """The first node that differs by itself, on the source's inputs."""
         return next((node for node in self.nodes if node.verdict == "differs"), None)
+
+    @property
+    def edge_warnings(self) -> tuple[EdgeFinding, ...]:
+        """The edge inputs on which the script is wrong."""
+        return tuple(finding for finding in self.edges if finding.warns)
 
     def lines(self) -> list[str]:
         """The result as lines of text: the note, the inputs, every output, the nodes."""

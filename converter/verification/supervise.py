@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,8 +13,8 @@ from converter.verification.job import RESULTS, Job, NodePlan
 from converter.verification.processes import Ending, run_module
 from converter.verification.tail_progress import Count, tail_progress
 
-LIMIT = 2 * 3600
-"""Maximum seconds for a part of a job: enough for a network of 100,000 nodes; stops an endless loop."""
+LIMIT = 600
+"""Maximum seconds for a verification, if the user says no other; stops an endless loop."""
 
 COPIES = {".ckpt": 4.0, ".safetensors": 1.6}
 """Copies of the weights that a process holds at once, by checkpoint format. MindSpore memory-maps safetensors."""
@@ -26,11 +27,27 @@ _MEMORY = Path("/proc/meminfo")
 _GROUP = Path("/sys/fs/cgroup")
 
 
-def run(folder: Path, part: str, job: Job, count: Count) -> Ending:
+class Clock:
+    """The time that a verification has, from now on: `limit` seconds."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self._began = time.monotonic()
+
+    @property
+    def remaining(self) -> float:
+        """Seconds, at least 0."""
+        return max(0.0, self._began + self.limit - time.monotonic())
+
+
+def run(folder: Path, part: str, job: Job, count: Count, clock: Clock) -> Ending:
     """Run a part of the job, with the job's folder as working directory, since MindSpore writes dumps there."""
     nodes = len(job.nodes.probes) if isinstance(job.nodes, NodePlan) else 0
     with tail_progress(folder / RESULTS, nodes, count):
-        return run_module("converter.verification.process", [".", part], folder, LIMIT)
+        ending = run_module("converter.verification.process", [".", part], folder, clock.remaining)
+    if not clock.remaining and not ending.by_itself:
+        return Ending(f"it was stopped after {clock.limit:g} seconds (--verify_limit)", by_itself=False)
+    return ending
 
 
 def lack_of_memory(checkpoint: Path | None) -> str:

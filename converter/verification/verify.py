@@ -14,18 +14,22 @@ from converter.frontends import Source
 from converter.graph import all_nodes, freed_axes
 from converter.lowering import Tables, Translation
 from converter.verification.by_sample import sampled_axes
+from converter.verification.edges import Role, roles_of
 from converter.verification.inputs import other_inputs, verification_inputs
 from converter.verification.instrument import instrument
-from converter.verification.job import RESULTS, Job, NodePlan, NoNodePlan
+from converter.verification.job import EDGES, RESULTS, Job, NodePlan, NoNodePlan
 from converter.verification.journal import Journal
 from converter.verification.reference import is_random, values_read_by
-from converter.verification.result import VerificationResult
-from converter.verification.supervise import Ending, lack_of_memory, lack_of_memory_for, run
+from converter.verification.result import Edges, VerificationResult
+from converter.verification.supervise import LIMIT, Clock, Ending, lack_of_memory, lack_of_memory_for, run
 from converter.verification.tail_progress import Count
 from converter.verification.upcast import can_upcast, upcast, upcast_script
 
 SAMPLE = 1000
 """Maximum nodes that are compared, evenly spaced, if no output differs; if one differs, all nodes are compared."""
+
+ENDINGS = 4
+"""Maximum processes that may end in an edge input, before the others are given up."""
 
 
 def verify_script(
@@ -36,6 +40,8 @@ def verify_script(
     checkpoint: Path | None,
     inputs_file: Path | None = None,
     count: Count = lambda done, total: None,
+    edges: Edges = "report",
+    limit: float = LIMIT,
 ) -> VerificationResult:
     """Compare a script with its source, in PyNative and graph mode, and each of its nodes, in a process of its own.
 
@@ -47,6 +53,8 @@ def verify_script(
         checkpoint: its checkpoint; None when it has no parameters.
         inputs_file: the user's inputs, an .npz file.
         count: called with the number of nodes compared so far, and the number of all nodes.
+        edges: whether edge inputs are tried when the outputs are the same.
+        limit: maximum seconds.
 
     Raises:
         BadParamError: the user's inputs do not fit the model.
@@ -64,13 +72,26 @@ def verify_script(
     if lacking := lack_of_memory(checkpoint):
         return VerificationResult((), feeds, lacking, stopped=True)
     with tempfile.TemporaryDirectory(prefix="onnx2mindspore-") as name:
-        return _Verification(source, translation, rows, Path(name), count).run(script, checkpoint, feeds, inputs_file)
+        verification = _Verification(source, translation, rows, Path(name), count, edges != "none", limit)
+        return verification.run(script, checkpoint, feeds, inputs_file)
 
 
 class _Verification:
     """One verification, in a folder of its own."""
 
-    def __init__(self, source: Source, translation: Translation, rows: Tables, folder: Path, count: Count) -> None:
+    def __init__(
+        self,
+        source: Source,
+        translation: Translation,
+        rows: Tables,
+        folder: Path,
+        count: Count,
+        edges: bool,
+        limit: float,
+    ) -> None:
+        self._ending = Ending("")
+        self._edges = edges
+        self._clock = Clock(limit)
         self._source = source
         self._translation = translation
         self._graph = translation.graph
@@ -81,32 +102,56 @@ class _Verification:
     def run(
         self, script: Path, checkpoint: Path | None, feeds: dict[str, np.ndarray], inputs_file: Path | None
     ) -> VerificationResult:
-        """Compare the outputs; the nodes, if not reached; and the nodes in graph mode, if only that mode differs."""
+        """Compare the outputs; the nodes, if not reached; the nodes in graph mode, if only that mode differs; edges."""
         job = self._job(script, checkpoint)
         total = sum(1 for _ in all_nodes(self._graph.graph))
         if total <= SAMPLE and job.nodes is None:
             job = replace(job, nodes=self._plan(1))
+        if job.nodes is not None:
+            job = replace(job, roles=self._roles())
         journal = self._outputs(job, feeds)
         if journal.refusal and (accepted := self._accepted(job, inputs_file)):
             feeds, journal = accepted
         if journal.wants_nodes:
             step = 1 if journal.differ or job.stubs else -(-total // SAMPLE)
-            job = replace(job, nodes=job.nodes or self._plan(step))
+            job = replace(job, nodes=job.nodes or self._plan(step), roles=self._roles())
             job.write(self._folder)
             journal = Journal(job, self._translation, self._folder, journal.ending, self._run("nodes", job))
         if journal.only_graph_mode_differs and total <= SAMPLE and isinstance(job.nodes, NodePlan):
             journal = Journal(job, self._translation, self._folder, journal.ending, self._run("graph", job))
-        return journal.result(feeds)
+        result = journal.result(feeds)
+        return self._with_edges(result, job, journal) if journal.same and self._edges else result
+
+    def _roles(self) -> dict[str, Role]:
+        return roles_of(self._graph.graph, self._source.inputs) if self._edges and not self._stubs else {}
+
+    @property
+    def _stubs(self) -> int:
+        return sum(not record.converted for record in self._translation.program.records)
+
+    def _with_edges(self, result: VerificationResult, job: Job, journal: Journal) -> VerificationResult:
+        """The result with what edge inputs show, which may end their process some times."""
+        endings = []
+        for _ in range(ENDINGS):
+            if journal.edge_is_open:
+                endings.append(self._ending)
+            if journal.edges_are_done or not self._ending.by_itself or not self._clock.remaining:
+                break
+            self._run("edges", job)
+        note = "" if journal.edges_are_done else f"not all edge inputs were tried: {self._ending.reason}"
+        if journal.untried_edges:
+            note = f"there was no time for the edge inputs {', '.join(journal.untried_edges)}"
+        return replace(result, edges=journal.edges(endings), edges_note=note)
 
     def _job(self, script: Path, checkpoint: Path | None) -> Job:
-        original, records = self._source.original, self._translation.program.records
+        original = self._source.original
         job = Job(
             original=original,
             script=script,
             checkpoint=checkpoint,
             random=_random_outputs(self._source, self._graph.graph),
             precision=_lowest_precision(self._graph) or original.precision,
-            stubs=sum(not record.converted for record in records),
+            stubs=self._stubs,
             freed=sampled_axes(freed_axes(self._graph), tuple(original.inputs), tuple(original.outputs)),
         )
         if original.model is None or not can_upcast(original.model):
@@ -131,12 +176,14 @@ class _Verification:
             return NoNodePlan(f"the nodes cannot be compared: {type(error).__name__}: {error}"[:300])
 
     def _run(self, part: str, job: Job) -> Ending:
-        return run(self._folder, part, job, self._count)
+        self._ending = run(self._folder, part, job, self._count, self._clock)
+        return self._ending
 
     def _outputs(self, job: Job, feeds: dict[str, np.ndarray]) -> Journal:
         """Compare the outputs on these inputs."""
         job.write(self._folder, feeds)
-        (self._folder / RESULTS).unlink(missing_ok=True)
+        for file in (RESULTS, EDGES):
+            (self._folder / file).unlink(missing_ok=True)
         return Journal(job, self._translation, self._folder, self._run("outputs", job))
 
     def _accepted(self, job: Job, inputs_file: Path | None) -> tuple[dict[str, np.ndarray], Journal] | None:

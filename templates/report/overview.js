@@ -104,6 +104,11 @@ function todo(model, go) {
   } else if (summary.verdict === "differs") items.push([t("Find out why the outputs differ"), () => go.tab("errors")]);
   if (summary.approximate)
     items.push([t("Review {approximations}", { approximations: count(summary.approximate, "approximation") }), () => go.status("approximate")]);
+  const edges = verification.edges.filter(warns);
+  if (edges.length) {
+    const kinds = shortened(edges.map(({ kind }) => kind).join(", "), 60);
+    items.push([t("Look at the edge inputs that differ: {kinds}", { kinds }), () => go.tab("errors")]);
+  }
   if (summary.verdict === "not verified") {
     const how = verification.note
       ? t("Run it again where there is enough memory and time")
@@ -119,6 +124,43 @@ function todo(model, go) {
     ];
   return [
     el("ul", {}, ...items.map(([text, onclick]) => el("li", {}, el("button", { class: "link", text, onclick })))),
+  ];
+}
+
+const warns = ({ verdict, kernel }) => verdict === "differs" && !kernel;
+
+/** The edge inputs of each kind: whether script and source differ on them, and where. */
+function edgeTable(model, go) {
+  const { edges, edges_note } = model.verification;
+  const place = ({ first_difference: first }) => {
+    if (!first) return el("td", { text: "–" });
+    const text = `${operatorName(first.operator)} ${first.name}`;
+    const onclick = () => (first.node === null ? go.line(first.line) : go.node(model.nodes[first.node]));
+    return el("td", {}, el("button", { class: "link", text, onclick }));
+  };
+  const row = (edge) =>
+    el(
+      "tr",
+      {},
+      el("td", { text: edge.kind }),
+      el("td", {}, el("span", { class: `pill ${warns(edge) ? "differs" : edge.verdict.replace(" ", "-")}`, text: t(edge.verdict) })),
+      el("td", { text: edge.modes.join(t(" and ")) || "–" }),
+      place(edge),
+      el("td", {
+        class: "muted",
+        text: edge.kernel ? `${t("MindSpore's CPU kernel alone:")} ${edge.kernel}; ${edge.note}` : edge.note,
+      }),
+    );
+  const heads = [t("kind"), t("verdict"), t("mode"), t("the first node that differs"), ""];
+  return [
+    el("h2", { text: t("Edge inputs") }),
+    ...(edges_note ? [el("p", { class: "muted", text: sentence(edges_note) })] : []),
+    el(
+      "table",
+      { class: "plain" },
+      el("tr", {}, ...heads.map((text) => el("th", { text }))),
+      ...edges.map(row),
+    ),
   ];
 }
 
@@ -169,6 +211,7 @@ function showErrors(model, element, go) {
       el("table", { class: "plain" }, head("input", "type", "range"), ...verification.inputs.map(input)),
     );
   }
+  if (verification.edges.length) element.append(...edgeTable(model, go));
   element.append(el("h2", { text: t("Error by depth") }));
   if (model.hasErrors) return new ErrorPlot(model, element, go.node);
   element.append(el("p", { class: "muted", text: t("No node was compared by itself.") }));

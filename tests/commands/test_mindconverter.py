@@ -218,7 +218,7 @@ def test_options_reach_the_conversion(converted, capfd):
     arguments = [
         *("--model_file", "net.pb", "--input_nodes", "a:0", "b", "--output_nodes", "c", "--input_nodes", "d"),
         *("--shape", "N,3", "-", "1", "--output", "out", "--report", "reports", "--operator_map", "rows.py"),
-        *("--checkpoint_format", "safetensors", "--verify_inputs", "x.npz"),
+        *("--checkpoint_format", "safetensors", "--verify_inputs", "x.npz", "--edges", "fail", "--verify_limit", "60"),
     ]
     assert mindconverter.main(arguments) == 0
     assert calls == [
@@ -234,6 +234,8 @@ def test_options_reach_the_conversion(converted, capfd):
             "checkpoint_format": "safetensors",
             "verify": True,
             "verify_inputs": "x.npz",
+            "edges": "fail",
+            "verify_limit": 60.0,
             "keep_onnx": False,
             "train_script": False,
             "dump_stages": None,

@@ -64,6 +64,8 @@ def report_of(count: int, *, blocks: bool = True, name: str = "large") -> dict[s
             "outputs": [{"name": "y", "mode": "graph", **_error(1e-6)}],
             "nodes_compared": count,
             "first_difference": None,
+            "edges": [],
+            "edges_note": "",
         },
     }
 

@@ -1,0 +1,42 @@
+"""Known faults of MindSpore's CPU kernels, where the call is right by its documentation and on Ascend.
+
+Measured with MindSpore 2.10.0. Where a graph may meet such a value in front of its layers, the rows write another form;
+behind layers the plain call stays, and a difference there is the kernel's, not the script's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+FAULTS: dict[str, dict[str, str]] = {
+    "NaN": {
+        "ops.relu": "ops.relu of NaN is 0",
+        "nn.ReLU": "nn.ReLU of NaN is 0",
+        "ops.relu6": "ops.relu6 of NaN is 0",
+        "ops.clamp": "ops.clamp of NaN is a bound",
+        "ops.sign": "ops.sign of NaN is 0",
+        "ops.softplus": "ops.softplus of NaN is infinity",
+        "ops.mish": "ops.mish of NaN is a number",
+        "ops.hardswish": "ops.hardswish of NaN is a number",
+        "ops.hardsigmoid": "ops.hardsigmoid of NaN is a number",
+        "nn.MaxPool1d": "max pooling drops NaN",
+        "nn.MaxPool2d": "max pooling drops NaN",
+        "nn.MaxPool3d": "max pooling drops NaN",
+        "ops.max_pool2d": "max pooling drops NaN",
+        "ops.max_pool3d": "max pooling drops NaN",
+        "nn.AdaptiveMaxPool2d": "max pooling drops NaN",
+        "ops.amax": "ops.amax keeps a NaN in the first place only",
+        "ops.amin": "ops.amin keeps a NaN in the first place only",
+        "ops.maximum": "ops.maximum loses a NaN in its first operand",
+        "ops.minimum": "ops.minimum loses a NaN in its first operand",
+        "ops.softmax": "a softmax stops at a row with NaN",
+        "ops.log_softmax": "ops.log_softmax with a NaN spoils other rows",
+    },
+}
+"""What is special about a node's inputs → the call that the node became → what its kernel does."""
+
+
+def fault_of(became: str, symptoms: Iterable[str]) -> str:
+    """What a known fault of a kernel does with such inputs; empty if none is known."""
+    known = (FAULTS.get(symptom, {}).get(became, "") for symptom in symptoms)
+    return next(filter(None, known), "")
