@@ -84,6 +84,9 @@ FREE = {
     "other initial states": """(float[3,2,2] x) => (float[3,1,2,1] y)
         <float[1,4,2] w = {1, 2, 3, 4, 5, 6, 7, 8}, float[1,4,1] r = {1, 2, 3, 4}, float[1,2,1] h = {0.5, 0.5}> {
         y = LSTM<hidden_size = 1>(x, w, r, , , h, h) }""",
+    "strides": """(float[1,6] x) => (float[1,3,2] y, float[1,2,2] z)
+        <int64[1,3,2] all = {0, 1, 2, 3, 4, 5}, int64[1,2,2] some = {0, 2, 1, 3}> {
+        s = Constant<value_ints = [-1]>()  f = Reshape(x, s)  y = Gather(f, all)  z = Gather(f, some) }""",
     "an output without the batch": """(float[1,4] x) => (float[1,4] y, float[2] z) <float[2] c = {1, 2}> {
         y = Relu(x)  z = Neg(c) }""",
 }

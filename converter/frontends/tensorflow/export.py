@@ -57,6 +57,8 @@ def to_onnx(cut: Cut) -> tuple[onnx.ModelProto, tuple[Endpoint, ...], tuple[Endp
             "Cut it around the node, with --input_nodes and --output_nodes."
         ) from failure
     model, inputs, _ = best
+    inputs = tuple(_freed(end, own) for end, own in zip(inputs, cut.inputs, strict=True))
+    _set_ends(model, [_renamed(end) for end in inputs])
     return model, tuple(_renamed(end) for end in inputs), _output_ends(model, [_renamed(end) for end in cut.outputs])
 
 
@@ -81,11 +83,20 @@ def _fix(end: Endpoint, first: int) -> tuple[int | str, ...]:
     return tuple(example if axis >= first else dim for axis, (dim, example) in enumerate(pairs))
 
 
+def _freed(end: Endpoint, own: Endpoint) -> Endpoint:
+    """An input as it was translated, but free where the user frees what the source fixes."""
+    if end.shape is None or own.shape is None:
+        return end
+    pairs = zip(end.shape, own.shape, strict=True)
+    return replace(end, shape=tuple(letter if letter in own.freed else dim for dim, letter in pairs))
+
+
 def _convert(cut: Cut, inputs: Sequence[Endpoint]) -> tuple[onnx.ModelProto, int]:
     """Translate the graph with these input shapes; also return the number of nodes on which tf2onnx failed."""
     input_names, output_names = [end.value for end in inputs], [end.value for end in cut.outputs]
     dropouts = [node.name for node in cut.graph.node if RATE in node.attr]
     graph = _inline_functions(_with_shapes(cut.graph, inputs), input_names + output_names + dropouts)
+    rewrites.add_products(graph)
     graph = loops.raise_loops(graph, input_names + output_names)
     written_lists.order(graph)
     rewrites.prepare(graph)

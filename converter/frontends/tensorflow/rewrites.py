@@ -33,6 +33,22 @@ def prepare(graph: GraphDef) -> None:
     _fix_scales(facts)
 
 
+def add_products(graph: GraphDef) -> None:
+    """Add two products of matrices by AddV2, sub-graphs included.
+
+    Where both have one row, TensorFlow's optimizer writes a BiasAdd of the first and a Squeeze of the second. That fixes
+    the batch of a recurrent layer, and tf2onnx does not take it for a part of one.
+    """
+    for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
+        named = {node.name: node for node in nodes}
+        for node in nodes:
+            squeeze = named.get(graphs.split(node.input[1])[0]) if node.op == "BiasAdd" else None
+            product = named.get(graphs.split(squeeze.input[0])[0]) if squeeze and squeeze.op == "Squeeze" else None
+            if squeeze is not None and product is not None and product.op == "MatMul":
+                node.op, node.input[1] = "AddV2", squeeze.input[0]
+                node.attr.pop("data_format", None)
+
+
 def _fix_scales(facts: GraphFacts) -> None:
     """Write the scale of a ScaleAndTranslate as a constant where the extents are fixed: `size / shape(image)[1:3]`."""
     import tensorflow as tf

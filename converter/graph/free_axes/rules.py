@@ -6,8 +6,10 @@ not check, the two worlds find: each result must have one axis that grows with t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import onnx_ir as ir
 
 from converter.graph.free_axes.carried import Carried, after_view, places
@@ -284,6 +286,9 @@ def _reshaped(job: Freeing, node: ir.Node) -> None:
     place = None if axis is None else after_view(shape, job.carried[value], target, axis, job.batch)
     if place is None or not job.depends(node.inputs[1]):
         best = next(iter(places(shape, job.carried[value], target, job.batch)), None)
+        if best is None and _gathers_from_samples(job, node, shape):
+            job.settle(node, 1)
+            return
         if best is None:
             raise Refused(f"leaves no axis for it: {shape} becomes {target}")
         if place is None or best.axis != axis:
@@ -292,6 +297,36 @@ def _reshaped(job: Freeing, node: ir.Node) -> None:
             edit.set_input(1, edit.ints("shape", [-1 if i == best.axis else dim for i, dim in enumerate(target)]))
             place = best
     job.settle(node, place.outer)
+
+
+def _gathers_from_samples(job: Freeing, node: ir.Node, shape: Sequence[int]) -> bool:
+    """Whether a Reshape to a vector was made one to a vector for each sample.
+
+    torch writes `as_strided` as a Gather of a vector by constant positions; it becomes one that takes the same
+    positions from each sample. Positions in order are another shape of the sample.
+    """
+    (made,) = node.outputs
+    readers, carried = list(made.uses()), job.carried[node.inputs[0]]  # type: ignore[index]
+    size = math.prod(shape)
+    if job.batch != 1 or carried.axis or made.is_graph_output() or len(job.shape(made)) != 1:
+        return False
+    taken = []
+    for reader, position in readers:
+        indices = reader.inputs[1].const_value if reader.op_type == "Gather" and reader.inputs[1] is not None else None
+        if position or indices is None or not indices.shape or indices.shape[0] != 1:
+            return False
+        taken.append((reader, indices.numpy()[0]))
+    for reader, positions in taken:
+        edit = job.edit(reader)
+        if positions.size == size and np.array_equal(positions.reshape(-1), np.arange(size)):
+            edit.become("Reshape", [made, edit.ints("shape", [-1, *positions.shape])])
+        else:
+            edit.set(axis=1)
+            edit.set_input(1, edit.constant("positions", positions))
+    edit = job.edit(node)
+    edit.take("allowzero")
+    edit.set_input(1, edit.ints("shape", [-1, size]))
+    return True
 
 
 def _recurrent(job: Freeing, node: ir.Node) -> None:

@@ -272,6 +272,32 @@ def test_a_dimension_is_fixed_only_where_the_translation_needs_it(build):
     check(source, 2)
 
 
+def test_a_letter_stays_where_the_translation_needs_the_extent_that_the_graph_fixes(build):
+    """It frees the extent in the graph that was translated, or is an error there."""
+
+    def network():
+        tf.image.extract_patches(image(size=9), [1, 3, 3, 1], [1, 2, 2, 1], [1, 1, 1, 1], "SAME")
+
+    source = build(network)(shapes=["N,H,9,3"])
+    (end,) = source.inputs
+    assert (end.shape, end.example, end.freed) == (("N", "H", 9, 3), (1, 9, 9, 3), {"H"})
+    dims = source.model.graph.input[0].type.tensor_type.shape.dim
+    assert [dim.dim_param or dim.dim_value for dim in dims] == ["N", "H", 9, 3]
+
+
+def test_products_of_one_row_are_added_for_any_batch(build):
+    """TensorFlow's optimizer adds the two products of a recurrent cell of batch 1 so."""
+
+    def network():
+        x, state = v1.placeholder(tf.float32, [1, 4], "x"), v1.placeholder(tf.float32, [1, 3], "state")
+        product = tf.squeeze(tf.matmul(state, values(3, 5)), [0])
+        tf.nn.bias_add(tf.matmul(x, values(4, 5)), product, name="y")
+
+    source = build(network)(["x", "state"], ["y"], shapes=["N,4", "N,3"])
+    assert operators(source) == {"MatMul": 2, "Add": 1}
+    check(source, 1)
+
+
 def test_padding_is_a_number_where_it_does_not_depend_on_the_extents(build):
     def network():
         tf.nn.conv2d(image(size=None), tf.constant(values(3, 3, 3, 2)), 1, "SAME", dilations=2)
