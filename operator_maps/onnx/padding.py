@@ -110,16 +110,21 @@ def _by_index(node: Node, x: Operand, around: _Amounts, mode: str) -> Arg:
         if extent is not None and isinstance(before, int) and isinstance(after, int):
             picked = node.constant(_indices(extent, before, after, mode), "indices")
         else:
-            extents = x.shape_python() or ()
-            picked = expr("{0}({1}, {2}, {3}, {4})", padded_indices, extents[axis], before, after, mode)
+            count: Arg = (x.shape_python() or ())[axis]
+            cropped = [-n if isinstance(n, int) and n < 0 else 0 for n in (before, after)]
+            if any(cropped) and (before, after) != (-cropped[0], -cropped[1]):  # what is added repeats what is left
+                result = subscript(result, {axis: slice(cropped[0] or None, -cropped[1] or None)})
+                count = expr("{0} - {1}", count, sum(cropped))
+                before, after = (0 if n else amount for n, amount in zip(cropped, (before, after), strict=True))
+            picked = expr("{0}({1}, {2}, {3}, {4})", padded_indices, count, before, after, mode)
         result = expr("ops.gather({0}, {1}, {2})", result, picked, axis)
     return result
 
 
 def _indices(extent: int, before: int, after: int, mode: str) -> np.ndarray:
     """The indices of the elements along a padded axis; negative amounts crop."""
-    indices = np.pad(np.arange(extent), (max(before, 0), max(after, 0)), mode)  # type: ignore[call-overload]
-    return indices[max(-before, 0) : len(indices) - max(-after, 0)]
+    left = np.arange(extent)[max(-before, 0) : extent - max(-after, 0)]
+    return np.pad(left, (max(before, 0), max(after, 0)), mode)  # type: ignore[call-overload]
 
 
 def padded_indices(extent, before, after, mode):

@@ -31,7 +31,7 @@ def check_external_data(model: onnx.ModelProto, base_dir: Path) -> list[Path]:
         location = place.get("location", "")
         if location not in sizes:
             sizes[location] = _checked(tensor.name, location, base_dir).stat().st_size
-        size = _size(tensor)
+        size = size_of(tensor)
         offset, length = place.get("offset", "0"), place.get("length", str(size))
         if not (offset.isdecimal() and length.isdecimal() and int(length) >= size):
             raise ModelLoadingError(
@@ -105,8 +105,12 @@ def resolve_links(model: onnx.ModelProto, folder: Path) -> tuple[onnx.ModelProto
 
 def _external_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
     """Every constant of a model, its sub-graphs and functions that is not stored in the model's own file."""
-    everywhere = chain(_tensors(model.graph), *(_constants(function.node) for function in model.functions))
-    return (tensor for tensor in everywhere if tensor.data_location == onnx.TensorProto.EXTERNAL)
+    return (tensor for tensor in tensors_of(model) if tensor.data_location == onnx.TensorProto.EXTERNAL)
+
+
+def tensors_of(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Every constant of a model, its sub-graphs and functions."""
+    return chain(_tensors(model.graph), *(_constants(function.node) for function in model.functions))
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
@@ -123,7 +127,8 @@ def _constants(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
             if attribute.HasField("t"):
                 yield attribute.t
             yield from attribute.tensors
-            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+            single = [attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []
+            for sparse in (*single, *attribute.sparse_tensors):
                 yield from (sparse.values, sparse.indices)
         for body in subgraphs(node):
             yield from _tensors(body)
@@ -134,7 +139,7 @@ def _place(tensor: onnx.TensorProto) -> dict[str, str]:
     return {entry.key: entry.value for entry in tensor.external_data}
 
 
-def _size(tensor: onnx.TensorProto) -> int:
+def size_of(tensor: onnx.TensorProto) -> int:
     """The bytes that a tensor's elements take; 0 where its type has no fixed size."""
     try:
         return math.ceil(math.prod(tensor.dims) * ir.DataType(tensor.data_type).bitwidth / 8)

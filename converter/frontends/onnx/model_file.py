@@ -15,7 +15,7 @@ import onnx
 from converter.errors import GraphInitError, NodeInputTypeNotSupportError, SourceRunError
 from converter.frontends.endpoints import Declared, TensorNames, is_named, merge_shapes, one_line, shape_text
 from converter.frontends.onnx.cut import cut, initializer_names, keep
-from converter.frontends.onnx.external_data import check_external_data, resolve_links
+from converter.frontends.onnx.external_data import check_external_data, resolve_links, size_of, tensors_of
 from converter.frontends.onnx.maps import before_maps
 from converter.frontends.onnx.old_operators import old_operators
 from converter.frontends.onnx.reading import read
@@ -92,7 +92,7 @@ def load(request: Request) -> Source:
         model.opset_import.add(domain="", version=1)
     model.ir_version = max(model.ir_version, _IR_WITH_CONSTANTS)  # an initializer need no longer be an input
     cut(model.graph, [_value_info(end) for end in input_endpoints], [_value_info(end) for end in output_endpoints])
-    _check_extents(model.graph)
+    _check_extents(model)
     files = (path, *check_external_data(model, path.parent))
     original = Original(
         _FRONTEND,
@@ -108,18 +108,20 @@ def load(request: Request) -> Source:
     )
 
 
-def _check_extents(graph: onnx.GraphProto) -> None:
+def _check_extents(model: onnx.ModelProto) -> None:
     """Check that the shapes of constants are possible: not negative, and with data for all elements (2 bits or more).
 
     Raises:
         GraphInitError: a constant has an impossible shape.
     """
-    for tensor in graph.initializer:
-        there = tensor.data_location == onnx.TensorProto.EXTERNAL or math.prod(tensor.dims) <= 4 * tensor.ByteSize()
-        if not there or any(extent < 0 for extent in tensor.dims):
+    for tensor in tensors_of(model):
+        raw = tensor.HasField("raw_data")
+        there = len(tensor.raw_data) == size_of(tensor) if raw else math.prod(tensor.dims) <= 4 * tensor.ByteSize()
+        inside = tensor.data_location != onnx.TensorProto.EXTERNAL
+        if (inside and not there) or any(extent < 0 for extent in tensor.dims):
             raise GraphInitError(
-                f"the model is invalid: the constant '{tensor.name}' is too short for its shape "
-                f"{shape_text(tensor.dims)}. Export or copy the model again."
+                f"the model is invalid: the constant '{tensor.name}' has not as much data as its shape "
+                f"{shape_text(tensor.dims)} takes. Export or copy the model again."
             )
 
 

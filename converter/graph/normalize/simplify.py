@@ -58,14 +58,31 @@ def _runs(graph: ir.Graph) -> Iterator[_Run]:
     groups: dict[ir.Node | None, list[ir.Node]] = {}
     for node in graph:
         data = node.inputs[0] if node.inputs else None
-        if node.op_type in _OPERATORS and node.domain == "" and data is not None:
+        if node.op_type in _OPERATORS and node.domain == "" and data is not None and _is_sound(node):
             group = groups.get(data.producer(), [])
+            if group and node.op_type == group[-1].op_type == "Transpose" and not _same_rank(node, group[-1]):
+                group = []
             group.append(node)
             groups[node] = group
     for first, group in groups.items():
         if first is group[0] and (len(group) > 1 or group[0].op_type in _ALONE):
             for start in range(0, len(group), _LONGEST_RUN):
                 yield _Run(graph, group[start : start + _LONGEST_RUN])
+
+
+def _is_sound(node: ir.Node) -> bool:
+    """Whether attributes are what the operator takes: the optimizer, which is native code, does not look."""
+    known = onnx.defs.get_schema(node.op_type, OPSET).attributes
+    for name, attribute in node.attributes.items():
+        if name not in known or attribute.type.value != known[name].type.value:
+            return False
+    perm = node.attributes.get_ints("perm", None)
+    return perm is None or sorted(perm) == list(range(len(perm)))
+
+
+def _same_rank(node: ir.Node, other: ir.Node) -> bool:
+    perms = [each.attributes.get_ints("perm", None) for each in (node, other)]
+    return None in perms or len(perms[0] or ()) == len(perms[1] or ())
 
 
 class _Run:

@@ -99,6 +99,8 @@ def read_mindspore_checkpoint(file: Path) -> Contents:
         parameters = ms.load_checkpoint(str(file))
     except (ValueError, RuntimeError, TypeError) as error:
         raise damaged(file, error) from error
+    if not all(isinstance(item, ms.Tensor) for item in parameters.values()):
+        raise damaged(file, TypeError("a parameter is no tensor"))
     return contents(
         "MindSpore checkpoint",
         *(

@@ -268,7 +268,7 @@ def test_constants_that_are_too_short(save, dims):
     model = parser.parse_model(TWO_INPUTS)
     model.graph.initializer[0].ClearField("dims")
     model.graph.initializer[0].dims.extend(dims)
-    with pytest.raises(GraphInitError, match="the constant 'w' is too short for its shape") as error:
+    with pytest.raises(GraphInitError, match="the constant 'w' has not as much data as its shape") as error:
         save(model)()
     assert error.value.expected
 

@@ -93,3 +93,11 @@ def test_finds_indices_when_the_network_runs(mode: str, extent: int, before: int
     finally:
         del padding.ops  # type: ignore[attr-defined]
     np.testing.assert_array_equal(found, np.pad(np.arange(extent), (before, after), mode))  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("mode", ["edge", "wrap"])
+@pytest.mark.parametrize("pads", [(-1, -2, 1, 3), (2, 1, -2, -1), (-1, 2, -1, -2)])
+def test_adds_what_is_left(mode: str, pads: tuple[int, ...]) -> None:
+    """An axis that loses elements at one end is cut before elements are added at the other."""
+    x = np.arange(20, dtype=np.float32).reshape(4, 5)
+    check("Pad", x, np.array(pads), constants=(1,), mode=mode, free=True)

@@ -1,0 +1,65 @@
+"""Some cases of each kind; `tests/fuzz/run.py` runs as many as are wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+from fuzz.comparing import MODES, findings
+from fuzz.damaged_files import CORPUS, damaged_files
+from fuzz.outcome import outcome, outcome_of_weights
+from fuzz.random_graphs import random_model
+from fuzz.wrong_models import TEXTS, model_named, wrong_models
+from hypothesis import HealthCheck, given, settings
+
+few = settings(max_examples=20, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+some = settings(few, max_examples=60)
+
+
+@few
+@given(wrong_models())
+def test_wrong_models(data: bytes) -> None:
+    outcome("net.onnx", data)
+
+
+@few
+@given(damaged_files("onnx"))
+def test_damaged_models(data: bytes) -> None:
+    outcome("net.onnx", data)
+
+
+@some
+@given(damaged_files("safetensors"))
+def test_damaged_safetensors(data: bytes) -> None:
+    outcome_of_weights("net.safetensors", data)
+
+
+@some
+@given(damaged_files("ckpt"))
+def test_damaged_checkpoints(data: bytes) -> None:
+    outcome_of_weights("net.ckpt", data)
+
+
+@settings(few, max_examples=5)
+@given(damaged_files("pb"))
+def test_damaged_graphs(data: bytes) -> None:
+    outcome("net.pb", data)
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.iterdir()), ids=lambda path: path.name)
+def test_what_once_went_wrong(path: Path) -> None:
+    convert = outcome if path.suffix in (".onnx", ".pb") else outcome_of_weights
+    convert(path.name, path.read_bytes())
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_right_models_are_right(name: str) -> None:
+    """Else all that is made of them would be wrong in the same way."""
+    assert outcome("net.onnx", model_named(name).SerializeToString()) == "converted"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_random_graphs(mode: str) -> None:
+    for number in range(6 if mode == "PyNative" else 1):
+        assert list(findings(*random_model(Random(number)), [mode])) == []
