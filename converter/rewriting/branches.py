@@ -129,7 +129,7 @@ class Branches(State):
         """Rewrite a `with`: graph mode has none, so a block whose context means nothing there stands alone."""
         calls = [each.context_expr for each in node.items]
         names = [self._full(call.func) if isinstance(call, ast.Call) else None for call in calls]
-        if not self._runs_in_graph() or not all(name in NEUTRAL for name in names):
+        if not self._runs_in_graph(node) or not all(name in NEUTRAL for name in names):
             self.children(node)
             return
         self.block(node.body)
@@ -143,9 +143,15 @@ class Branches(State):
         if quiet:
             self._stop_gradients(node)
 
-    def _runs_in_graph(self) -> bool:
-        """Whether the function can be called from `construct`."""
-        return self.function is not None and not self.function.name.lstrip("_").startswith(("init", "reset"))
+    def _runs_in_graph(self, node: ast.With) -> bool:
+        """Whether the function can be called from `construct`: it makes no network ready, and reads no numbers."""
+        if self.function is None or self.function.name.lstrip("_").startswith(("init", "reset")):
+            return False
+        info = self.project.info(self.class_node, self.names) if self.class_node is not None else None
+        if info is not None and self.inference.is_module(info.name):
+            return True
+        inside = [each for statement in node.body for each in ast.walk(statement)]
+        return not any(isinstance(each, ast.Attribute) and each.attr in ("item", "backward") for each in inside)
 
     def _stop_gradients(self, node: ast.With) -> None:
         """No gradient flows through what was computed without one."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from converter.rewriting.annotations import kind_of_annotation
 from converter.rewriting.flow_calls import Calls
+from converter.rewriting.flow_expressions import Environment
 from converter.rewriting.kinds import (
     NONE,
     NUMBER,
@@ -94,17 +95,23 @@ class Flow(Calls):
         before = dict(self.environment)
         self.narrow(node.test)
         self.block(node.body)
-        after, self.environment = self.environment, before
+        after = dict(self.environment)
+        self._set(before)
         self._narrow_else(node.test)
         self.block(node.orelse)
         if _ends(node.body):
             return
         if _ends(node.orelse):
-            self.environment = after
+            self._set(after)
             return
         for name, kind in after.items():
             other = self.environment.get(name)
             self.environment[name] = kind if other is None or other == kind else join((kind, other))
+
+    def _set(self, environment: Environment) -> None:
+        """Put other kinds in place of those that are known; functions that are called look into the same dict."""
+        self.environment.clear()
+        self.environment.update(environment)
 
     def narrow(self, test: ast.expr) -> None:
         """Take what a condition says of a variable, such as `isinstance(m, nn.Conv2d)`."""

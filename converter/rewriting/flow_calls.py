@@ -124,8 +124,12 @@ class Calls(Expressions):
         definition = self.project.definition(full)
         if definition is None:
             found = self.scope.find(full)
-            if found is not None and isinstance(found[1][0].node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                return self.inference.found.get(found[1][0].node, UNKNOWN)
+            local = found[1][0].node if found is not None else None
+            if isinstance(local, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                assert found is not None
+                if found[0].parent is not None:
+                    return self.inference.found.get(local, UNKNOWN)
+                return self.inference.returned(local, self.names, None, self._given(local, node, arguments, skip=0))
             return TENSOR if arguments and arguments[0].is_tensor and self._in_module() else UNKNOWN
         function, names = definition
         if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -194,6 +198,9 @@ class Calls(Expressions):
             return sequence(TENSOR)
         if receiver.name == "instance" and name in ("named_parameters", "named_buffers"):
             return sequence(items((STRING, TENSOR)))
+        if receiver.name == "instance" and name == "apply" and arguments and arguments[0].name == "function":
+            self._of_function(arguments[0].of[0], ast.Call(node.func, [node.args[0]], []), [instance(MODULE)])
+            return receiver
         if receiver.name == "instance" and name in ("train", "eval", "to", "cuda", "cpu", "float", "half"):
             return receiver
         if receiver.name == "unknown" and f"torch.Tensor.{name}" in self.inference.rows and name in DISTINCT:

@@ -37,6 +37,7 @@ RETURNS = {
     "size": SIZE,
     "string": STRING,
     "dtype": DTYPE,
+    "batches": sequence(sequence(TENSOR)),
     "other": OTHER,
     "unknown": UNKNOWN,
 }
@@ -137,7 +138,7 @@ class Expressions:
         names = chain(node)
         if names is not None and names[0] not in self.environment:
             full = self.project.qualified(node, self.scope)
-            if full is not None:
+            if full is not None and not self._is_variable(node.value):
                 self.kind(node.value)
                 return self._named(full)
         receiver = self.kind(node.value)
@@ -149,6 +150,12 @@ class Expressions:
         if receiver.name in ("instance", "super"):
             return self._attribute_of(receiver, node.attr)
         return UNKNOWN
+
+    def _is_variable(self, node: ast.expr) -> bool:
+        """Whether a name is that of a variable of a module, whose attributes have no full names."""
+        full = self.project.qualified(node, self.scope)
+        found = self.project.definition(full) if full is not None else None
+        return found is not None and not isinstance(found[0], (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
 
     def _attribute_of(self, receiver: Kind, attribute: str) -> Kind:
         found: list[Kind] = []

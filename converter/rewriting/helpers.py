@@ -18,8 +18,8 @@ _HEAD = '''"""What MindSpore lacks of PyTorch, for the converted scripts beside 
 '''
 
 _MODULES = (
-    "collections", "contextlib", "copy", "dataclasses", "functools", "itertools", "logging", "math", "operator", "sys",
-    "typing",
+    "collections", "contextlib", "copy", "dataclasses", "functools", "itertools", "logging", "math", "operator", "os",
+    "pickle", "sys", "typing",
 )  # fmt: skip
 
 
@@ -95,11 +95,15 @@ def _imports(text: str) -> str:
     if "np" in used:
         lines.append("import numpy as np")
     lines.append("import mindspore as ms")
+    if "ds" in used:
+        lines.append("import mindspore.dataset as ds")
     names = [name for name in ("Parameter", "Tensor", "mint", "nn", "ops") if name in used]
     if names:
         lines.append(f"from mindspore import {', '.join(names)}")
     if "initializer" in used:
         lines.append("from mindspore.common.initializer import initializer")
+    if "optim" in used:
+        lines.append("from mindspore.experimental import optim")
     return "\n".join(lines) + "\n"
 
 

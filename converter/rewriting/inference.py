@@ -33,6 +33,9 @@ class Inference:
     Args:
         project: the project; files that names lead to are loaded.
         rows: the rows by PyTorch's names.
+
+    Attributes:
+        trains: whether a file of the project trains a network.
     """
 
     def __init__(self, project: Project, rows: Mapping[str, Row]) -> None:
@@ -44,10 +47,12 @@ class Inference:
         self._running: set[ast.AST] = set()
         self._modules: dict[str, Environment] = {}
         self._module_class: dict[str, bool] = {}
+        self.trains = False
 
     def run(self, modules: Iterable[Names]) -> None:
         """Find the kinds of every expression of some modules."""
         modules = list(modules)
+        self.trains = any(b".backward(" in names.file.text for names in modules)
         for names in modules:
             self.module_environment(names)
             for node in names.classes:

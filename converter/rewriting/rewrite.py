@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from converter.rewriting.branches import Branches
 from converter.rewriting.definitions import Definitions
+from converter.rewriting.training import Training
 from converter.rewriting.uses import Uses
 
 
-class Rewriter(Definitions, Branches, Uses):
+class Rewriter(Training, Definitions, Branches, Uses):
     """Rewrites one file."""
 
     def run(self) -> None:

@@ -10,7 +10,9 @@ from converter.rewriting.signature import Signature
 from converter.rewriting.template import template
 
 Use = Literal["call", "method", "attribute", "value", "layer", "class", "none"]
-Returns = Literal["tensor", "tensors", "pair", "number", "size", "string", "dtype", "module", "other", "unknown"]
+Returns = Literal[
+    "tensor", "tensors", "pair", "number", "size", "string", "dtype", "module", "batches", "other", "unknown"
+]
 
 IGNORED = frozenset(
     {"device", "layout", "pin_memory", "memory_format", "inplace", "non_blocking", "requires_grad", "dtype_of_layer"}

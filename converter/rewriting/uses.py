@@ -17,6 +17,9 @@ from converter.rewriting.template import Template, template
 from converter.rewriting.tensor_names import TENSOR_NAMES
 from converter.rewriting.view import View
 
+OWN_NAMES = frozenset({"weight", "bias", "running_mean", "running_var"})
+"""Attributes that MindSpore's layers call otherwise."""
+
 RESERVED = frozenset(
     [
         "phase",
@@ -37,6 +40,9 @@ RESERVED = frozenset(
 
 
 _OPTION_NAMES = frozenset({"dd", "factory_kwargs", "device_kwargs", "tensor_kwargs"})
+
+OF_MODULES = frozenset({"train", "eval", "parameters", "named_parameters"})
+"""Methods that, called without arguments, nothing but a module has."""
 
 _COMMON = frozenset(
     [
@@ -123,7 +129,7 @@ class Uses(State):
         if any(not record.converted for record in self.records[mark:] if record.start == self.file.start(call)):
             return True
         text = self.file.of(target)
-        if isinstance(target, (ast.Name, ast.Subscript)):
+        if isinstance(target, ast.Subscript) or (isinstance(target, ast.Name) and not self._is_of_loop(target.id)):
             self.edits.insert(self.file.start(call), f"{text} = ", leading=True)
         else:
             written = self.edits.text(self.file.start(target), self.file.end(target)) if False else text
@@ -132,10 +138,35 @@ class Uses(State):
             self.edits.insert(self.file.end(call), ")")
         return True
 
+    def _is_of_loop(self, name: str) -> bool:
+        """Whether a variable is that of a loop around the statement: what it stands for changes, not the variable."""
+        return any(
+            isinstance(each, ast.Name) and each.id == name
+            for parent in self.parents
+            if isinstance(parent, ast.For)
+            for each in ast.walk(parent.target)
+        )
+
     # Expressions
 
     def call(self, node: ast.Call) -> None:
-        """Rewrite a call."""
+        """Rewrite a call; where a project trains, a network begins in training mode, as PyTorch's do."""
+        self._call(node)
+        if self.inference.trains and self._makes_network(node):
+            self.edits.insert(self.file.end(node), ".set_train()")
+
+    def _makes_network(self, node: ast.Call) -> bool:
+        """Whether a call outside the classes of modules makes a network of a class of the project, or a Sequential."""
+        kind = self.inference.kind(node.func)
+        around = self.project.info(self.class_node, self.names) if self.class_node is not None else None
+        if around is not None and self.inference.is_module(around.name):
+            return False
+        if self._full(node.func) == "torch.nn.Sequential":
+            return not any(isinstance(each, ast.Call) for each in self.parents[:-1])
+        own = kind.name == "class" and all(self.project.class_named(each) is not None for each in kind.of)
+        return own and all(self.inference.is_module(each) for each in kind.of)
+
+    def _call(self, node: ast.Call) -> None:
         full = self._full(node.func)
         mark = len(self.edits)
         if full is not None and self.project.is_torch(full):
@@ -213,6 +244,8 @@ class Uses(State):
                 self._apply(node, full, function.value, mark)
             else:
                 self._attribute_name(function, receiver)
+        elif receiver.name == "unknown" and name in OF_MODULES and self._is_plain_call(node):
+            self._apply(node, f"{MODULE}.{name}", function.value, mark, note="Its receiver is taken for a module.")
         elif receiver.name == "unknown" and f"torch.Tensor.{name}" in self.rows:
             if name in DISTINCT or self.options.assume_tensors:
                 self._tensor_method(node, function, mark, note="Its receiver is taken for a tensor.")
@@ -224,6 +257,11 @@ class Uses(State):
                 self.record(node, full, written=self.file.of(function), converted=False, remedy=remedy, use="perhaps")
         else:
             self._attribute_name(function, receiver)
+
+    @staticmethod
+    def _is_plain_call(node: ast.Call) -> bool:
+        """Whether a call has no arguments but a literal: `model.train(False)`."""
+        return not node.keywords and all(isinstance(each, ast.Constant) for each in node.args)
 
     def _perhaps(self, function: ast.Attribute) -> bool:
         """Whether a receiver that is not known can be a tensor: not a module, and not `self` itself."""
@@ -378,10 +416,21 @@ class Uses(State):
 
     def _attribute_name(self, node: ast.Attribute, receiver: Kind) -> None:
         """Rename an attribute of a module: a norm's weight is gamma, `forward` is `construct`."""
+        if self._is_any_module(receiver) and node.attr in OWN_NAMES and isinstance(node.ctx, ast.Load):
+            text = self.write("compat.own(")
+            at = self.file.text.rindex(b".", 0, self.file.end(node))
+            self.edits.insert(self.file.start(node), text, leading=True)
+            self.edits.replace(at, self.file.end(node), f', "{node.attr}")')
+            return
         new = self._renamed(node.attr, receiver)
         if new != node.attr:
             end = self.file.end(node)
             self.edits.replace(end - len(node.attr.encode()), end, new)
+
+    def _is_any_module(self, receiver: Kind) -> bool:
+        """Whether a receiver is a module of which nobody knows the class, outside what graph mode compiles."""
+        outside = self.function is not None and self.function.name not in ("forward", "construct")
+        return receiver.name == "instance" and receiver.of == (MODULE,) and outside
 
     def _renamed(self, name: str, receiver: Kind) -> str:
         if name == "forward":

@@ -104,8 +104,8 @@ def root_of(source: Path) -> Path:
 
 def module_of(path: Path, root: Path) -> str:
     """The name of a file as a module."""
-    parts = list(path.relative_to(root).with_suffix("").parts)
-    if parts[-1] == "__init__":
+    parts = list(path.relative_to(root).with_suffix("").parts) if path != root else []
+    if parts[-1:] == ["__init__"]:
         parts.pop()
     return ".".join(parts) or path.parent.name
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converter.rewriting import Chosen, Row, method, missing
+from converter.rewriting import Chosen, Row, method
 
 _M = "torch.nn.Module"
 
@@ -25,10 +25,10 @@ ROWS: dict[str, Row] = {
         refused="memo prefix remove_duplicate",
         returns="other",
     ),
-    f"{_M}.parameters": method("(recurse=True)", "{self}.get_parameters(expand={recurse})", returns="tensors"),
+    f"{_M}.parameters": method("(recurse=True)", "compat.parameters({self}, ...)", returns="tensors"),
     f"{_M}.named_parameters": method(
         "(prefix='', recurse=True, remove_duplicate=True)",
-        "{self}.parameters_and_names(name_prefix={prefix}, expand={recurse})",
+        "compat.named_parameters({self}, {prefix}, {recurse})",
         refused="remove_duplicate",
         returns="other",
     ),
@@ -40,14 +40,14 @@ ROWS: dict[str, Row] = {
     f"{_M}.add_module": method("(name, module)", "compat.add_module({self}, ...)", returns="other"),
     f"{_M}.register_module": method("(name, module)", "compat.add_module({self}, ...)", returns="other"),
     f"{_M}.state_dict": method("()", "{self}.parameters_dict()", returns="other"),
-    f"{_M}.load_state_dict": missing("mindspore.load_param_into_net(net, mindspore.load_checkpoint(file))"),
+    f"{_M}.load_state_dict": method(
+        "(state_dict, strict=True, assign=False)", "compat.load_state_dict({self}, ...)", returns="other"
+    ),
     f"{_M}.to": method("(*args, **kwargs)", lambda call: "{self}", returns="unknown"),
     f"{_M}.cuda": method("(device=None)", "{self}", returns="unknown"),
     f"{_M}.cpu": method("()", "{self}", returns="unknown"),
     f"{_M}.half": method("()", "{self}.to_float(ms.float16)", returns="unknown"),
     f"{_M}.float": method("()", "{self}.to_float(ms.float32)", returns="unknown"),
     f"{_M}.requires_grad_": method("(requires_grad=True)", "compat.requires_grad_({self}, ...)", returns="unknown"),
-    f"{_M}.zero_grad": method(
-        "(set_to_none=True)", None, remedy="Gradients are returned by mindspore.value_and_grad; nothing is kept."
-    ),
+    f"{_M}.zero_grad": method("(set_to_none=True)", "compat.zero_grad({self}, ...)", returns="other"),
 }

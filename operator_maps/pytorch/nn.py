@@ -283,8 +283,9 @@ ROWS: dict[str, Row] = {
     ),
     "torch.nn.CrossEntropyLoss": layer(
         "(weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0)",
-        "nn.CrossEntropyLoss(weight={weight}, ignore_index={ignore_index}, reduction={reduction}, "
+        "compat.CrossEntropyLoss(weight={weight}, ignore_index={ignore_index}, reduction={reduction}, "
         "label_smoothing={label_smoothing})",
+        instance_of="nn.CrossEntropyLoss",
         refused="size_average reduce",
     ),
     "torch.nn.NLLLoss": layer(

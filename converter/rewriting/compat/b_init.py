@@ -122,6 +122,14 @@ def orthogonal_(tensor, gain=1, generator=None):
     return set_values(tensor, gain * (q.T if rows < columns else q).reshape(tensor.shape))
 
 
+def own(cell, name):
+    """A weight of a layer of any class by PyTorch's name."""
+    names = {"weight": ("gamma", "embedding_table", "w"), "bias": ("beta",)}
+    names = {**names, "running_mean": ("moving_mean",), "running_var": ("moving_variance",)}
+    found = [each for each in (name, *names[name]) if hasattr(cell, each)]
+    return getattr(cell, found[0] if found else name)
+
+
 def assign(tensor, value):
     """Set a parameter, in the constructor and in `construct`."""
     return ops.assign(tensor, value) if isinstance(tensor, Parameter) else tensor.assign_value(value)

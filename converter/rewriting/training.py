@@ -1,0 +1,311 @@
+"""Training: what computes a loss becomes a function, which is differentiated where the source calls `loss.backward()`.
+
+    output = model(data)                      def forward():
+    loss = criterion(output, target)              output = model(data)
+    loss.backward()                               loss = criterion(output, target)
+                                                  return loss, output
+                                              loss, output = compat.backward(forward, model)
+
+The function holds the statements of the block from the first one that a gradient flows through. What an earlier call of
+`backward` has in its function already is computed again. The rest of a step stays: the optimizer of the result has
+`zero_grad` and `step`, and takes the gradients that wait for it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from converter.rewriting.inference import Inference
+from converter.rewriting.names import Names, chain
+from converter.rewriting.state import Options, State
+
+_KEYWORDS = {"retain_graph", "create_graph"}
+_ENDS = (ast.Return, ast.Break, ast.Continue, ast.Yield, ast.YieldFrom, ast.Await, ast.Global, ast.Nonlocal)
+_NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_INNER = (*_SCOPES, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+@dataclass
+class Backward:
+    """A call of `backward` that can be converted.
+
+    Attributes:
+        statement: the call.
+        loss: the expression of the loss.
+        region: the statements that compute it.
+        again: earlier statements that are computed again, since a gradient flows through them, too.
+        kept: the variables of the region that are read outside it.
+        parameters: the variables that the region reads before it assigns them.
+        networks: the texts of what is called in it and may have parameters.
+    """
+
+    statement: ast.Expr
+    loss: ast.expr
+    region: Sequence[ast.stmt]
+    again: list[ast.stmt] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    parameters: list[str] = field(default_factory=list)
+    networks: list[str] = field(default_factory=list)
+
+
+class Training(State):
+    """Rewrites calls of `backward`."""
+
+    def __init__(self, names: Names, inference: Inference, options: Options) -> None:
+        super().__init__(names, inference, options)
+        self._found: dict[ast.Expr, Backward] = {}
+        self._taken: dict[ast.AST, set[str]] = {}
+
+    def block(self, statements: Iterable[ast.stmt]) -> None:
+        """Go through statements; then put what computes a loss into a function."""
+        statements = list(statements)
+        plans = list(self._plans(statements))
+        self._found |= {each.statement: each for each in plans}
+        super().block(statements)
+        for plan in plans:
+            self._write(plan)
+
+    def expression(self, node: ast.Expr) -> None:
+        """Rewrite a statement that is an expression."""
+        if node in self._found:
+            self.visit(self._found[node].loss)
+        else:
+            super().expression(node)  # type: ignore[misc]
+
+    # What can be converted
+
+    def _plans(self, statements: Sequence[ast.stmt]) -> Iterator[Backward]:
+        floor = 0
+        for number, statement in enumerate(statements):
+            loss = self._loss_of(statement)
+            if loss is None:
+                continue
+            assert isinstance(statement, ast.Expr)
+            plan = self._plan(statements, floor, number, loss)
+            if plan is not None:
+                yield plan
+            floor = number + 1
+
+    def _loss_of(self, statement: ast.stmt) -> ast.expr | None:
+        """The loss of a statement `loss.backward()`; None if it is none, or says more."""
+        call = statement.value if isinstance(statement, ast.Expr) else None
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute) or call.func.attr != "backward":
+            return None
+        receiver = self.inference.kind(call.func.value)
+        own = receiver.name == "instance" and any(self.project.class_named(each) is not None for each in receiver.of)
+        others = {keyword.arg for keyword in call.keywords} - _KEYWORDS
+        return None if own or receiver.name == "super" or call.args or others else call.func.value
+
+    def _plan(self, statements: Sequence[ast.stmt], floor: int, number: int, loss: ast.expr) -> Backward | None:
+        needed = set(_loaded(loss))
+        used: list[int] = []
+        for index in range(number - 1, floor - 1, -1):
+            if needed & set(_stored(statements[index])):
+                needed |= set(_loaded(statements[index]))
+                used.append(index)
+        used = [index for index in used if self._is_differentiable(statements[index])] or used[-1:]
+        if not used:
+            return None
+        last = used[0]
+        made = {name for each in statements[used[-1] : last + 1] for name in _stored(each)}
+        for index in range(last + 1, number):  # what reads the loss before its gradient is computed
+            if made & set(_loaded(statements[index])):
+                last = index
+        region = statements[used[-1] : last + 1]
+        if not self._can_move(region, statements[number]):
+            return None
+        plan = Backward(statements[number], loss, region)  # type: ignore[arg-type]
+        free = set(_read_first([*region, ast.Expr(loss)]))
+        for index in range(floor - 1, -1, -1):
+            each = statements[index]
+            if free & set(_stored(each)) and isinstance(each, ast.Assign) and self._is_differentiable(each):
+                plan.again.insert(0, each)
+                free |= set(_loaded(each))
+        stored = list(dict.fromkeys(name for each in region for name in _stored(each)))
+        before = self._names_outside(region, statements[number])
+        plan.kept = [name for name in stored if name in before]
+        bound = _bound_before(self.function or self.file.tree, region[0])
+        plan.parameters = [name for name in _read_first(region) if name in stored and name in bound]
+        plan.networks = self._networks([*plan.again, *region], set(stored))
+        return plan
+
+    def _is_differentiable(self, statement: ast.stmt) -> bool:
+        """Whether a gradient may flow through a statement: it calls a network, or something that may be one."""
+        return any(isinstance(each, ast.Call) and self._may_be_network(each) for each in ast.walk(statement))
+
+    def _may_be_network(self, call: ast.Call) -> bool:
+        if self._is_network(call.func):
+            return True
+        full = self._full(call.func)
+        if full is not None and full.startswith("builtins."):
+            return False
+        if full is not None and self.project.is_torch(full):
+            return full.startswith("torch.nn.functional.")
+        if isinstance(call.func, ast.Attribute) and f"torch.Tensor.{call.func.attr}" in self.rows:
+            return False
+        if isinstance(call.func, ast.Attribute):
+            receiver = self.inference.kind(call.func.value).name
+            if receiver not in ("unknown", "instance", "super"):
+                return False
+        found = self.project.definition(full) if full is not None else None
+        if found is not None and isinstance(found[0], _NAMED):
+            return any(self._is_network(each) for each in call.args)
+        own = full is None or found is not None
+        return own and chain(call.func) is not None and self.inference.kind(call.func).name != "function"
+
+    def _is_function(self, node: ast.expr) -> bool:
+        """Whether it is a function or class of the project's or of another library's."""
+        full = self._full(node)
+        found = self.project.definition(full) if full is not None else None
+        return full is not None and (found is None or isinstance(found[0], _NAMED))
+
+    def _is_network(self, node: ast.expr) -> bool:
+        kind = self.inference.kind(node)
+        return kind.name == "instance" and any(self.inference.is_module(each) for each in kind.of)
+
+    def _can_move(self, region: Sequence[ast.stmt], backward: ast.stmt) -> bool:
+        """Whether statements can stand in a function: each on lines of its own, and none leaves the block."""
+        file = self.file
+        for each in (*region, backward):
+            line, after = file.line_span(file.line_of(file.start(each)))
+            ends = file.line_span(file.line_of(file.end(each)))[1]
+            rest = file.text[file.end(each) : ends].strip()
+            if file.text[line : file.start(each)].strip() or (rest and not rest.startswith(b"#")) or after is None:
+                return False
+        inside = [node for each in region for node in _inside(each)]
+        strings = any(
+            isinstance(each, ast.Constant | ast.JoinedStr) and each.lineno != each.end_lineno for each in inside
+        )
+        return not strings and not any(isinstance(each, _ENDS) for each in inside)
+
+    def _names_outside(self, region: Sequence[ast.stmt], backward: ast.stmt) -> set[str]:
+        """The variables that the function around a region reads outside it."""
+        inside = {id(node) for each in (*region, backward) for node in ast.walk(each)}
+        around = self.function or self.file.tree
+        return {
+            node.id
+            for node in ast.walk(around)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in inside
+        }
+
+    def _networks(self, statements: Sequence[ast.stmt], stored: set[str]) -> list[str]:
+        """What is called in statements and may have parameters, as it is written."""
+        found: list[ast.expr] = []
+        for call in (node for each in statements for node in ast.walk(each) if isinstance(node, ast.Call)):
+            found += [each for each in (call.func, *call.args) if self._is_network(each)]
+            if self._may_be_network(call) and not self._is_function(call.func):
+                found.append(call.func)
+        names = [".".join(names) for each in found if (names := chain(each)) and names[0] not in stored]
+        losses = {".".join(chain(each) or ()) for each in found if self._is_loss(each)}
+        return [name for name in dict.fromkeys(names) if name not in losses]
+
+    def _is_loss(self, node: ast.expr) -> bool:
+        kind = self.inference.kind(node)
+        return kind.name == "instance" and all(
+            each.startswith("torch.nn.") and each.endswith("Loss") for each in kind.of
+        )
+
+    # The text
+
+    def _write(self, plan: Backward) -> None:
+        file, edits = self.file, self.edits
+        first, last = file.start(plan.region[0]), file.end(plan.region[-1])
+        line, _ = file.line_span(file.line_of(first))
+        indent = file.text[line:first].decode()
+        step = "\t" if indent.endswith("\t") else "    "
+        name = self._free_name(self.function or file.tree)
+        again = [f"{indent}{step}{edits.text(file.start(each), file.end(each))}{file.newline}" for each in plan.again]
+        result = edits.text(file.start(plan.loss), file.end(plan.loss))
+        kept = [each for each in plan.kept if each != result]
+        results = [result, *kept]
+        targets = results if result in plan.kept or not kept else ["_", *kept]
+        targets = targets if result in plan.kept or kept else []
+        given = ", ".join(f"{each}={each}" for each in plan.parameters)
+        changed = [each for each in edits.ordered() if each.start < each.end]
+
+        def is_gone(start: int, end: int) -> bool:
+            return any(each.start <= start and end <= each.end for each in changed)
+
+        for number in range(file.line_of(first), file.line_of(last) + 1):
+            start, end = file.line_span(number)
+            if start > line and file.text[start:end].strip() and not is_gone(start, end):
+                edits.insert(start, step, leading=True)
+        own = "" if is_gone(*file.line_span(file.line_of(first))) else step
+        edits.insert(line, f"{indent}def {name}({given}):{file.newline}{''.join(again)}{own}", leading=True)
+        _, after = file.line_span(file.line_of(last))
+        edits.insert(after, f"{indent}{step}return {', '.join(results)}{file.newline}")
+        start, end = file.start(plan.statement), file.end(plan.statement)
+        edits.drop(start, end)
+        assigned = f"{', '.join(targets)} = " if targets else ""
+        edits.replace(start, end, self.write(f"{assigned}compat.backward({', '.join([name, *plan.networks])})"))
+        note = ""
+        if plan.again:
+            lines = ", ".join(str(each.lineno) for each in plan.again)
+            note = f"Line {lines} is computed again for this gradient."
+        self.record(plan.statement.value, "torch.Tensor.backward", became="mindspore.value_and_grad", note=note)
+
+    def _free_name(self, around: ast.AST) -> str:
+        """A name for the function that nothing in the scope around it has."""
+        if around not in self._taken:
+            names = {each.id for each in ast.walk(around) if isinstance(each, ast.Name)}
+            self._taken[around] = names | {
+                each.name for each in getattr(around, "body", ()) if isinstance(each, _NAMED)
+            }
+        number = 1
+        while (name := "forward" if number == 1 else f"forward_{number}") in self._taken[around]:
+            number += 1
+        self._taken[around].add(name)
+        return name
+
+
+def _inside(node: ast.AST) -> Iterator[ast.AST]:
+    """The parts of a statement, without those of functions and classes in it."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, _SCOPES):
+            yield from _inside(child)
+
+
+def _stored(node: ast.AST) -> Iterator[str]:
+    """The variables that a statement assigns, or changes in place: `x.fill_(1)` becomes an assignment."""
+    if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+        yield node.id
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
+        function = node.value.func
+        if function.attr.endswith("_") and not function.attr.endswith("__") and isinstance(function.value, ast.Name):
+            yield function.value.id
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, _INNER):
+            yield from _stored(child)
+
+
+def _loaded(node: ast.AST) -> Iterator[str]:
+    """The variables that a statement reads; `x += y` reads x."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load):
+            yield each.id
+        elif isinstance(each, ast.AugAssign) and isinstance(each.target, ast.Name):
+            yield each.target.id
+
+
+def _read_first(statements: Iterable[ast.AST]) -> list[str]:
+    """The variables that statements read, perhaps before they assign them."""
+    found: dict[str, None] = {}
+    written: set[str] = set()
+    for each in statements:
+        found.update(dict.fromkeys(name for name in _loaded(each) if name not in written))
+        if isinstance(each, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.With):
+            written |= set(_stored(each))
+    return list(found)
+
+
+def _bound_before(around: ast.AST, statement: ast.stmt) -> set[str]:
+    """The variables that a function has assigned above a statement, and its parameters."""
+    found = {each.arg for each in ast.walk(around) if isinstance(each, ast.arg)}
+    for each in ast.walk(around):
+        if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load) and each.lineno < statement.lineno:
+            found.add(each.id)
+    return found

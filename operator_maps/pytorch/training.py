@@ -1,0 +1,134 @@
+"""Training: optimizers, schedulers, gradients, datasets, files of weights."""
+
+from __future__ import annotations
+
+from converter.rewriting import Row, attribute, call, missing, value
+
+_LOADER = (
+    "(dataset, batch_size=1, shuffle=None, sampler=None, batch_sampler=None, num_workers=0, collate_fn=None, "
+    "pin_memory=False, drop_last=False, timeout=0, worker_init_fn=None, multiprocessing_context=None, generator=None, "
+    "*, prefetch_factor=None, persistent_workers=False, pin_memory_device='', in_order=True)"
+)
+_LRS = {
+    "StepLR": "optimizer, step_size, gamma=0.1, last_epoch=-1",
+    "MultiStepLR": "optimizer, milestones, gamma=0.1, last_epoch=-1",
+    "ExponentialLR": "optimizer, gamma, last_epoch=-1",
+    "LambdaLR": "optimizer, lr_lambda, last_epoch=-1",
+    "MultiplicativeLR": "optimizer, lr_lambda, last_epoch=-1",
+    "LinearLR": "optimizer, start_factor=0.3333333333333333, end_factor=1.0, total_iters=5, last_epoch=-1",
+    "PolynomialLR": "optimizer, total_iters=5, power=1.0, last_epoch=-1",
+    "CosineAnnealingLR": "optimizer, T_max, eta_min=0.0, last_epoch=-1",
+    "CosineAnnealingWarmRestarts": "optimizer, T_0, T_mult=1, eta_min=0, last_epoch=-1",
+    "SequentialLR": "optimizer, schedulers, milestones, last_epoch=-1",
+}
+_PLATEAU = (
+    "(optimizer, mode='min', factor=0.1, patience=10, threshold=0.0001, threshold_mode='rel', cooldown=0, min_lr=0, "
+    "eps=1e-08, verbose='deprecated')"
+)
+_OPTIMIZERS = {
+    "SGD": "lr=0.001, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False, foreach=None, "
+    "differentiable=False, fused=None",
+    "Adam": "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0, amsgrad=False, *, foreach=None, maximize=False, "
+    "capturable=False, differentiable=False, fused=None",
+    "AdamW": "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01, amsgrad=False, *, maximize=False, "
+    "foreach=None, capturable=False, differentiable=False, fused=None",
+    "RMSprop": "lr=0.01, alpha=0.99, eps=1e-08, weight_decay=0, momentum=0, centered=False, capturable=False, "
+    "foreach=None, maximize=False, differentiable=False",
+    "Adagrad": "lr=0.01, lr_decay=0, weight_decay=0, initial_accumulator_value=0, eps=1e-10, foreach=None, *, "
+    "maximize=False, differentiable=False, fused=None",
+    "Adadelta": "lr=1.0, rho=0.9, eps=1e-06, weight_decay=0, foreach=None, *, capturable=False, maximize=False, "
+    "differentiable=False",
+    "Adamax": "lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0, foreach=None, *, maximize=False, "
+    "differentiable=False, capturable=False",
+    "NAdam": "lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0, momentum_decay=0.004",
+    "RAdam": "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0",
+}
+
+
+def _scheduler(signature: str, name: str) -> Row:
+    names = [part.split("=")[0].strip() for part in signature.split(",")]
+    inside = ", ".join(f"{each}={{{each}}}" for each in names)
+    return call(
+        f"({signature}, verbose='deprecated')",
+        f"ms.experimental.optim.lr_scheduler.{name}({inside})",
+        ignored="verbose",
+        value=f"ms.experimental.optim.lr_scheduler.{name}",
+        returns="other",
+    )
+
+
+ROWS: dict[str, Row] = {
+    **{
+        f"torch.optim.{name}": call(
+            f"(params, {signature})", f"compat.{name}(...)", value=f"compat.{name}", returns="other"
+        )
+        for name, signature in _OPTIMIZERS.items()
+    },
+    "torch.optim.Optimizer": value("ms.experimental.optim.Optimizer"),
+    "torch.optim.lr_scheduler.ReduceLROnPlateau": call(
+        _PLATEAU,
+        "ms.experimental.optim.lr_scheduler.ReduceLROnPlateau(optimizer={optimizer}, mode={mode}, factor={factor}, "
+        "patience={patience}, threshold={threshold}, threshold_mode={threshold_mode}, cooldown={cooldown}, "
+        "min_lr={min_lr}, eps={eps})",
+        ignored="verbose",
+        returns="other",
+    ),
+    **{f"torch.optim.lr_scheduler.{name}": _scheduler(signature, name) for name, signature in _LRS.items()},
+    "torch.optim.lr_scheduler.OneCycleLR": missing("ms.experimental.optim.lr_scheduler.LambdaLR with the same curve."),
+    "torch.Tensor.backward": missing(
+        "The loss is not computed in the same block: compute it in a function, and call "
+        "mindspore.value_and_grad(function, None, optimizer.parameters)."
+    ),
+    "torch.Tensor.grad": attribute("compat.gradient_of({self})", returns="tensor"),
+    "torch.nn.utils.clip_grad_norm_": call(
+        "(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None)", "compat.clip_grad_norm_(...)"
+    ),
+    "torch.nn.utils.clip_grad_value_": call(
+        "(parameters, clip_value, foreach=None)", "compat.clip_grad_value_(...)", returns="other"
+    ),
+    **{
+        name: call("(*args, **kwargs)", "compat.GradScaler()", ignored="args kwargs", returns="other")
+        for name in ("torch.cuda.amp.GradScaler", "torch.amp.GradScaler")
+    },
+    "torch.utils.data.Dataset": value("compat.Dataset"),
+    "torch.utils.data.DataLoader": call(
+        _LOADER, "compat.DataLoader(...)", value="compat.DataLoader", returns="batches"
+    ),
+    "torch.utils.data.TensorDataset": call(
+        "(*tensors)", "compat.TensorDataset(...)", value="compat.TensorDataset", returns="other"
+    ),
+    "torch.utils.data.Subset": call("(dataset, indices)", "compat.Subset(...)", value="compat.Subset", returns="other"),
+    "torch.utils.data.random_split": call(
+        "(dataset, lengths, generator=None)", "compat.random_split(...)", refused="generator", returns="unknown"
+    ),
+    "torch.manual_seed": call("(seed)", "ms.set_seed({seed})", returns="other"),
+    **{
+        name: call("(seed)", "ms.set_seed({seed})", returns="other")
+        for name in (
+            "torch.cuda.manual_seed",
+            "torch.cuda.manual_seed_all",
+            "torch.mps.manual_seed",
+            "torch.random.manual_seed",
+        )
+    },
+    "torch.cuda.set_device": call(
+        "(device)", 'ms.set_device(ms.get_context("device_target"), {device})', returns="other"
+    ),
+    "torch.cuda.device_count": call("()", "1", returns="number"),
+    "torch.cuda.empty_cache": value(""),
+    "torch.cuda.synchronize": value(""),
+    "torch.save": call(
+        "(obj, f, pickle_module=None, pickle_protocol=2, _use_new_zipfile_serialization=True)",
+        "compat.save({obj}, {f})",
+        ignored="pickle_module pickle_protocol _use_new_zipfile_serialization",
+        returns="other",
+        note="The file holds arrays of NumPy, pickled; mindspore.save_checkpoint writes a checkpoint.",
+    ),
+    "torch.load": call(
+        "(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=None)",
+        "compat.load({f})",
+        ignored="map_location pickle_module weights_only mmap",
+        returns="unknown",
+        note="It reads what the converted torch.save wrote; PyTorch's own files become checkpoints with --weights.",
+    ),
+}

@@ -1,0 +1,147 @@
+"""Training scripts: converted as they are, they take the steps of PyTorch's, and their losses fall."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rewriting.conversion import converted
+
+import converter
+from converter.rewriting import convert_files, find_files
+from operator_maps import pytorch
+
+SCRIPTS = Path(__file__).parent / "training"
+RUN = """\
+import runpy, sys
+for name, arguments in (("digits.py", ["--save", "net.bin"]), ("gan.py", []), ("words.py", []), ("bottleneck.py", [])):
+    sys.argv = [name, *arguments]
+    runpy.run_path(name, run_name="__main__")
+    print("end of", name)
+runpy.run_path("steps.py", run_name="__main__")
+"""
+HEAD = "import torch\nfrom torch import nn, optim\nnet = nn.Sequential(nn.Linear(2, 1))\n"
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the converted scripts print."""
+    folder = tmp_path_factory.mktemp("training")
+    converter.convert_script(SCRIPTS, output=folder)
+    done = subprocess.run(
+        [sys.executable, "-c", RUN],
+        cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": "", "GLOG_v": "4"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", ["digits", "gan", "words", "bottleneck"])
+def test_the_loss_falls(printed, name):
+    own = printed.partition(f"end of {name}.py")[0].splitlines()
+    _, first, _, last = next(line for line in reversed(own) if line.startswith("first ")).split()
+    assert float(last) < 0.96 * float(first)
+
+
+def test_every_step_is_that_of_pytorch(printed, capsys):
+    runpy.run_path(str(SCRIPTS / "steps.py"), run_name="__main__")
+    wanted = [float(each) for each in capsys.readouterr().out.split()]
+    assert [float(each) for each in printed.splitlines()[-1].split()] == pytest.approx(wanted, abs=2e-4)
+
+
+def test_nothing_of_them_is_left_by_hand():
+    made = convert_files(find_files(SCRIPTS), pytorch.load())
+    assert [record.name for file in made.files for record in file.records if not record.converted] == []
+
+
+def test_what_computes_a_loss_becomes_a_function(tmp_path):
+    source = HEAD + (
+        "def step(data, state, optimizer, seen):\n"
+        "    x = data.float()\n"
+        "    y = net(x)  # predict\n"
+        "    # how far is it?\n"
+        "    loss = (y - state).mean()\n"
+        "    seen += 1\n"
+        "    optimizer.zero_grad()\n"
+        "    loss.backward()\n"
+        "    return y, loss\n"
+    )
+    assert converted(tmp_path, source).text.partition("seen):\n")[2] == (
+        "    x = data.float()\n"
+        "    def forward():\n"
+        "        y = net(x)  # predict\n"
+        "        # how far is it?\n"
+        "        loss = (y - state).mean()\n"
+        "        return loss, y\n"
+        "    seen += 1\n"
+        "    optimizer.zero_grad()\n"
+        "    loss, y = compat.backward(forward, net)\n"
+        "    return y, loss\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    loss.backward()\n",
+        "    y = net(x); loss = y.mean()\n    loss.backward()\n",
+        "    loss = net(x).mean()\n    loss.backward(torch.ones(1))\n",
+    ],
+)
+def test_what_is_not_certain_stays_with_its_finding(tmp_path, body):
+    made = converted(tmp_path, HEAD + "def step(x, loss: torch.Tensor):\n" + body)
+    left = [record for record in made.records if not record.converted]
+    assert [record.name for record in left] == ["torch.Tensor.backward"]
+    assert "value_and_grad" in left[0].remedy
+    assert "# [UnConvert] torch.Tensor.backward" in made.text
+
+
+def test_a_gradient_of_an_earlier_computation_computes_it_again(tmp_path):
+    source = HEAD + (
+        "def step(a, b, optimizer):\n"
+        "    made = net(a)\n"
+        "    one = net(made.detach()).mean()\n"
+        "    one.backward()\n"
+        "    two = net(made).mean()\n"
+        "    two.backward()\n"
+    )
+    made = converted(tmp_path, source)
+    assert (
+        "    def forward_2():\n        made = net(a)\n        two = net(made).mean()\n        return two\n" in made.text
+    )
+    assert [record.note for record in made.records if record.note.startswith("Line")] == [
+        "Line 5 is computed again for this gradient."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("optim.SGD(net.parameters(), lr=0.1)", "compat.SGD(compat.parameters(net), lr=0.1)"),
+        ("optim.lr_scheduler.StepLR(o, 2)", "ms.experimental.optim.lr_scheduler.StepLR(o, 2)"),
+        ("torch.manual_seed(3)", "ms.set_seed(3)"),
+        ("torch.cuda.set_device(1)", 'ms.set_device(ms.get_context("device_target"), 1)'),
+        ("torch.save(net.state_dict(), 'a.pt')", "compat.save(net.parameters_dict(), 'a.pt')"),
+        (
+            "net.load_state_dict(torch.load('a.pt', map_location='cpu'))",
+            "compat.load_state_dict(net, compat.load('a.pt'))",
+        ),
+        ("nn.utils.clip_grad_norm_(net.parameters(), 1.0)", "compat.clip_grad_norm_(compat.parameters(net), 1.0)"),
+        ("net.zero_grad()", "compat.zero_grad(net)"),
+        ("torch.utils.data.DataLoader(d, 8, shuffle=True)", "compat.DataLoader(d, 8, shuffle=True)"),
+    ],
+)
+def test_a_call(tmp_path, before, after):
+    text = converted(tmp_path, HEAD + f"def f(o, d):\n    return {before}\n").text
+    assert text.partition("return ")[2].strip() == after
+
+
+def test_a_network_begins_in_training_mode_where_the_project_trains(tmp_path):
+    source = "from torch import nn\nclass Net(nn.Module):\n    pass\n"
+    source += "def f(x):\n    net = Net().cuda()\n    net(x).backward()\n"
+    assert "net = Net().set_train()\n" in converted(tmp_path, source).text
+    assert "net = Net()\n" in converted(tmp_path, source.replace(".backward()", "")).text

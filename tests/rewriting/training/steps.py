@@ -1,0 +1,97 @@
+"""Losses of a few steps from given weights, for each way to take a step; PyTorch and MindSpore print the same numbers."""
+
+import numpy as np
+import torch
+import torch.nn as nn
+from torch.optim import SGD, Adam, AdamW, RMSprop, lr_scheduler
+
+RANDOM = np.random.default_rng(0)
+X = torch.from_numpy(RANDOM.normal(size=(12, 5)).astype(np.float32))
+Y = torch.from_numpy(RANDOM.normal(size=(12, 2)).astype(np.float32))
+WEIGHTS = [RANDOM.normal(0, 0.5, shape).astype(np.float32) for shape in ((4, 5), (4,), (2, 4), (2,))]
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hidden = nn.Linear(5, 4)
+        self.norm = nn.BatchNorm1d(4)
+        self.out = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.out(torch.tanh(self.norm(self.hidden(x))))
+
+
+def network():
+    net = Net()
+    with torch.no_grad():
+        for parameter, value in zip((net.hidden.weight, net.hidden.bias, net.out.weight, net.out.bias), WEIGHTS):
+            parameter.copy_(torch.from_numpy(value))
+    return net
+
+
+def groups():
+    net, criterion = network(), nn.MSELoss(reduction="sum")
+    optimizer = SGD(
+        [{"params": net.hidden.parameters(), "lr": 0.01}, {"params": net.out.parameters()}],
+        lr=0.002,
+        momentum=0.9,
+        weight_decay=0.01,
+    )
+    scheduler = lr_scheduler.MultiStepLR(optimizer, milestones=[2], gamma=0.1)
+    losses = []
+    for _ in range(4):
+        loss = criterion(net(X), Y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+        losses.append(loss.item())
+    return losses
+
+
+def accumulated():
+    net, criterion = network(), nn.SmoothL1Loss()
+    optimizer = Adam(net.parameters(), lr=0.05, betas=(0.5, 0.9))
+    losses = []
+    optimizer.zero_grad()
+    for step in range(6):
+        rows = slice(6 * (step % 2), 6 * (step % 2) + 6)
+        prediction = net(X[rows])
+        loss = criterion(prediction, Y[rows]) / 2
+        losses.append(loss.item())
+        loss.backward()
+        if step % 2 == 1:
+            nn.utils.clip_grad_value_(net.parameters(), 0.05)
+            optimizer.step()
+            optimizer.zero_grad()
+    return losses
+
+
+def adversaries():
+    first, second = network(), nn.Linear(2, 1)
+    nn.init.constant_(second.weight, 0.3)
+    nn.init.constant_(second.bias, 0.1)
+    of_first, of_second = AdamW(first.parameters(), lr=0.02), RMSprop(second.parameters(), lr=0.01)
+    criterion = nn.BCEWithLogitsLoss()
+    ones, zeros = torch.ones(12, 1), torch.zeros(12, 1)
+    losses = []
+    for _ in range(3):
+        second.zero_grad()
+        real = criterion(second(Y), ones)
+        real.backward()
+        made = first(X)
+        unreal = criterion(second(made.detach()), zeros)
+        unreal.backward()
+        of_second.step()
+        first.zero_grad()
+        fooled = criterion(second(made), ones)
+        fooled.backward()
+        norm = nn.utils.clip_grad_norm_(first.parameters(), 0.5)
+        of_first.step()
+        losses += [real.item(), unreal.item(), fooled.item(), norm.item()]
+    return losses
+
+
+if __name__ == "__main__":
+    print(*[f"{value:.5f}" for value in groups() + accumulated() + adversaries()])
