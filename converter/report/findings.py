@@ -105,7 +105,7 @@ class Findings:
 
     @property
     def verdict(self) -> str:
-        """`same`, `differs`, `not comparable` or `not verified`."""
+        """`same`, also `within the source's own sensitivity`, `differs`, `not comparable` or `not verified`."""
         return "not verified" if self.verification is None else self.verification.verdict
 
     @property

@@ -71,5 +71,5 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """`same`, `differs`, `not comparable` or `not verified`."""
+        """`same`, also `within the source's own sensitivity`, `differs`, `not comparable` or `not verified`."""
         return "not verified" if self.verification is None else self.verification.verdict

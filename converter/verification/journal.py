@@ -20,6 +20,7 @@ from converter.verification.locate import records_at
 from converter.verification.metrics import NodeComparison, OutputComparison, Verdict
 from converter.verification.network import MODES
 from converter.verification.result import VerificationResult
+from converter.verification.sensitivity import Movement, excuse
 from converter.verification.supervise import Ending
 
 
@@ -105,6 +106,30 @@ class Journal:
         differs = {output.mode for output in self._outputs(()) if output.verdict == "differs"}
         return differs == {MODES[1]} and all(node.verdict != "differs" for node in self._nodes())
 
+    @property
+    def is_unexplained(self) -> bool:
+        """Whether outputs differ, and no node that was compared does."""
+        if self._obstacles() or not self.differ:
+            return False
+        raised = any(fact["lines"] is not None for fact in self._facts if "compared" in fact)
+        nodes = self._nodes()
+        return bool(nodes) and not raised and all(node.verdict != "differs" for node in nodes)
+
+    def _within_sensitivity(self, outputs: Sequence[OutputComparison]) -> tuple[OutputComparison, ...] | None:
+        """The outputs, those that differ within the source's own sensitivity as the same; None if one differs more."""
+        moved: list[dict[str, Any]] = next(iter(self._all("moved")), [])
+        if not moved:
+            return None
+        movements = {name: Movement(**each) for name, each in zip(self._job.outputs, moved, strict=True)}
+        settled = []
+        for output in outputs:
+            reason = excuse(output, movements[output.output]) if output.verdict == "differs" else ""
+            if output.verdict == "differs" and not reason:
+                return None
+            note = "; ".join(filter(None, [output.note, reason]))
+            settled.append(replace(output, verdict="same", note=note) if reason else output)
+        return tuple(settled)
+
     def result(self, feeds: Mapping[str, np.ndarray]) -> VerificationResult:
         """The verification result; what the process did not reach is in it with a reason."""
         if self.refusal is not None:
@@ -117,8 +142,20 @@ class Journal:
         result = VerificationResult(outputs, feeds, nodes=nodes, stopped=not self.ending.by_itself)
         notes = self._obstacles()
         if not notes and result.verdict == "differs" and result.first_difference is None:
+            settled = self._within_sensitivity(outputs)
+            if settled is not None:
+                return replace(result, outputs=settled, sensitive=True, note=self._sensitivity_note(outputs))
             notes = [self._explanation(outputs)]
         return replace(result, note="; ".join(notes))
+
+    def _sensitivity_note(self, outputs: Sequence[OutputComparison]) -> str:
+        """Both figures: how far the script is off, and how far the source moves."""
+        off = max((output.max_abs or 0.0 for output in outputs if output.verdict == "differs"), default=0.0)
+        moved = max(each["moved"] for each in self._all("moved")[0])
+        return (
+            "every node that can be compared is the same on identical inputs; the script is off by at most "
+            f"{off:.2e}, and the source's own outputs move by {moved:.2e} when its inputs move by one part in 10^7"
+        )
 
     def _obstacles(self) -> list[str]:
         """The reasons why outputs or nodes were not compared."""

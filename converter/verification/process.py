@@ -13,7 +13,8 @@ import pickle
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from converter.verification.metrics import Difference, OutputComparison, differe
 from converter.verification.network import MODES, Network
 from converter.verification.nodes import compare_node_outputs
 from converter.verification.prober import Note, first_line
+from converter.verification.sensitivity import REORDERED, is_reordered, movements
 from converter.verification.supervise import be_ended_first
 from operator_maps import registry
 
@@ -39,7 +41,7 @@ def main(folder: Path, part: str) -> None:
     """Run a part of a job: `outputs` compares the outputs, then the nodes if they are planned; `nodes` only the nodes.
 
     `graph` compares only the nodes, in graph mode; `edges` only tries edge inputs, which the others do at their end if
-    the outputs are the same.
+    the outputs are the same; `sensitivity` runs only the source, on inputs that are moved a little.
     """
     be_ended_first()
     job = read_job(folder)
@@ -58,6 +60,9 @@ def main(folder: Path, part: str) -> None:
             (folder / EXPECTED).write_bytes(pickle.dumps(expected))
             for mode in MODES if not job.stubs else ():
                 network = _compare_mode(job, mode, feeds, expected, note)
+        if part == "sensitivity":
+            _move_source(job, folder, feeds, note)
+            return
         if isinstance(job.nodes, NodePlan) and part != "edges":
             _compare_node_outputs(job.nodes, folder, feeds, part == "graph", note)
         if part != "edges":
@@ -120,6 +125,19 @@ def _run_source(job: Job, folder: Path, feeds: Mapping[str, np.ndarray], note: N
     return None
 
 
+def _move_source(job: Job, folder: Path, feeds: Mapping[str, np.ndarray], note: Note) -> None:
+    """Note how far the outputs of the source move when its inputs move a little."""
+    original = with_model(job.original, folder)
+    expected = pickle.loads((folder / EXPECTED).read_bytes())
+    run = partial(frontend_in(original.frontend).run, original)
+
+    def by_sample(moved: Mapping[str, np.ndarray]) -> list[Any]:
+        return run_by_sample(run, job.freed, moved, job.outputs)
+
+    with suppress(Exception):  # it refuses these inputs: nothing is known then
+        note(moved=[asdict(each) for each in movements(by_sample, feeds, expected)])
+
+
 def _run_script(
     network: Network, job: Job, mode: str, feeds: Mapping[str, np.ndarray], expected: list[Any]
 ) -> tuple[list[Difference], list[int] | None]:
@@ -148,6 +166,8 @@ def _of_two_runs(one: Any, two: Any, expected: Sequence[Any], random: bool, prec
     first, second = difference(one, expected[0], precision), difference(two, expected[1], precision)
     if first.verdict == "same" and second.verdict == "differs":
         return replace(second, note="; ".join(filter(None, ["a second run differs from the first", second.note])))
+    if first.verdict == "differs" and is_reordered(one, expected[0]):
+        return replace(first, note="; ".join(filter(None, [first.note, REORDERED])))
     return first
 
 

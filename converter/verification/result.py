@@ -10,6 +10,7 @@ import numpy as np
 
 from converter.verification.edge_journal import EdgeFinding
 from converter.verification.metrics import NodeComparison, OutputComparison, Verdict
+from converter.verification.sensitivity import SENSITIVE
 
 Edges = Literal["none", "report", "fail"]
 """Whether edge inputs are tried, and whether a difference on them fails."""
@@ -25,6 +26,7 @@ class VerificationResult:
         note: why nothing was compared, or a remark.
         nodes: the nodes that were compared, in the order in which they ran; those of a loop's body before the loop.
         stopped: whether verification stopped for lack of memory or time.
+        sensitive: whether outputs differ, but no more than the source's own do when its inputs move a little.
         edges: the findings on edge inputs that the source accepts.
         edges_note: why edge inputs were not tried, or not all.
     """
@@ -34,17 +36,21 @@ class VerificationResult:
     note: str = ""
     nodes: tuple[NodeComparison, ...] = ()
     stopped: bool = False
+    sensitive: bool = False
     edges: tuple[EdgeFinding, ...] = ()
     edges_note: str = ""
 
     @property
-    def verdict(self) -> Verdict | Literal["not verified"]:
-        """`differs` if any output differs, else `same` if any is the same; else `not verified` or `not comparable`."""
+    def verdict(self) -> str:
+        """`differs` if any output differs, else `same` if any is the same; else `not verified` or `not comparable`.
+
+        Where it is the source's own sensitivity that makes them the same, the verdict says so (`SENSITIVE`).
+        """
         verdicts = {output.verdict for output in self.outputs}
         if "differs" in verdicts:
             return "differs"
         if "same" in verdicts:
-            return "same"
+            return SENSITIVE if self.sensitive else "same"
         return "not verified" if self.stopped else "not comparable"
 
     @property

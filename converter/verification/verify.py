@@ -119,6 +119,8 @@ class _Verification:
             journal = Journal(job, self._translation, self._folder, journal.ending, self._run("nodes", job))
         if journal.only_graph_mode_differs and total <= SAMPLE and isinstance(job.nodes, NodePlan):
             journal = Journal(job, self._translation, self._folder, journal.ending, self._run("graph", job))
+        if journal.is_unexplained:
+            journal = Journal(job, self._translation, self._folder, journal.ending, self._run("sensitivity", job))
         result = journal.result(feeds)
         return self._with_edges(result, job, journal) if journal.same and self._edges else result
 

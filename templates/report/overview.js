@@ -5,13 +5,14 @@ function showVerdict(model, element, go) {
   const { summary, verification, source, tool, network } = model;
   const [mark, headline] = {
     same: ["✓", t("The script computes what its source computes")],
+    "same within the source's own sensitivity": ["✓", t("The script differs no more than its source moves by itself")],
     differs: ["≠", t("The script differs from its source")],
     "not comparable": ["?", t("Script and source could not be compared")],
     "not verified": ["–", t("Written, but not verified")],
   }[summary.verdict];
   const left = summary.unconverted;
   const partial = left && t("Left to write: {nodes}", { nodes: count(left, "node") });
-  const kind = summary.verdict.replace(" ", "-");
+  const kind = summary.verdict.startsWith("same") ? "same" : summary.verdict.replace(" ", "-");
   document.title = `${network.name}: ${t(summary.verdict)}`;
   element.classList.add(kind);
   element.append(

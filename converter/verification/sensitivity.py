@@ -1,0 +1,91 @@
+"""The source's own sensitivity: how far its outputs move when its inputs move by one part in 10^7.
+
+Rounding in another order moves values as much. Where the source amplifies that (a network of random weights), or puts
+near ties into an order (TopK, non-maximum suppression), outputs differ although every node is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from converter.verification.metrics import TOLERANCE, TOLERANCES, Difference, badness, difference
+
+SENSITIVE = "same within the source's own sensitivity"
+"""The verdict where outputs differ no more than the source moves."""
+REORDERED = "the same elements in another order"
+"""The note of an output that has them."""
+STEP = 1e-7
+"""By how much of itself every element of an input moves."""
+DRAWS = 4
+"""How often the inputs are moved."""
+
+
+@dataclass(frozen=True)
+class Movement:
+    """How far an output of the source moves.
+
+    Attributes:
+        moved: the largest difference from the output for the inputs as they are.
+        number: False if its shape changes, or where it is infinite, so that no number says how far.
+    """
+
+    moved: float
+    number: bool = True
+
+
+def movements(
+    run: Callable[[Mapping[str, np.ndarray]], list[Any]], feeds: Mapping[str, np.ndarray], expected: Sequence[Any]
+) -> list[Movement]:
+    """How far each output moves; `run` runs the source, `expected` are its outputs for the inputs as they are.
+
+    Raises:
+        ConverterError: the source refuses the moved inputs.
+    """
+    worst = [Difference("same")] * len(expected)
+    for draw in range(DRAWS):
+        outputs = run(_moved(feeds, np.random.default_rng(draw)))
+        found = [difference(one, other) for one, other in zip(outputs, expected, strict=True)]
+        worst = [max(pair, key=_size) for pair in zip(worst, found, strict=True)]
+    return [Movement(each.max_abs or 0.0, each.verdict == "same" or each.max_abs is not None) for each in worst]
+
+
+def _size(found: Difference) -> tuple[bool, bool, float]:
+    return found.verdict == "differs" and found.max_abs is None, *badness(found)
+
+
+def _moved(feeds: Mapping[str, np.ndarray], generator: np.random.Generator) -> dict[str, np.ndarray]:
+    return {name: _nudged(array, generator) for name, array in feeds.items()}
+
+
+def _nudged(array: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    if array.dtype.kind != "f":
+        return array
+    signs = generator.choice([-STEP, STEP], array.shape)
+    return np.asarray(array.astype(np.float64) * (1 + signs)).astype(array.dtype)
+
+
+def is_reordered(got: Any, want: Any) -> bool:
+    """Whether two arrays have the same elements, within the tolerance of their type, in another order."""
+    if not isinstance(want, np.ndarray) or not isinstance(got, np.ndarray) or got.shape != want.shape:
+        return False
+    if want.dtype.kind not in "fiu" or not want.size:
+        return False
+    one, other = (np.sort(array.reshape(-1).astype(np.float64)) for array in (got, want))
+    tolerance = TOLERANCES.get(want.dtype.name, TOLERANCE) if want.dtype.kind == "f" else 0.0
+    return bool(np.abs(one - other).max() <= tolerance * np.abs(other).max())
+
+
+def excuse(found: Difference, moved: Movement) -> str:
+    """Why an output that differs is within the source's sensitivity, as a phrase; empty if it is not."""
+    if REORDERED in found.note and moved.moved > 0:
+        return f"only the order of near ties differs; the source's own output moves by {moved.moved:.2e}"
+    if found.max_abs is None:
+        same_kind = "its shape is" in found.note or "NaN or infinities" in found.note
+        return "the source's own output changes in the same way" if same_kind and not moved.number else ""
+    if moved.moved >= found.max_abs:
+        return f"the source's own output moves by {moved.moved:.2e}"
+    return ""

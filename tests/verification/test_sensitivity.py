@@ -1,0 +1,70 @@
+"""The source's own sensitivity: what differs no more than the source moves is the same within it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import parser
+
+import converter
+from converter.verification.metrics import Difference, difference
+from converter.verification.sensitivity import REORDERED, Movement, excuse, is_reordered, movements
+
+
+def test_how_far_a_source_moves() -> None:
+    x = np.linspace(1, 2, 100, dtype=np.float32)
+    steep, flat, short = movements(
+        lambda feeds: [1e6 * feeds["x"], feeds["i"], feeds["x"][feeds["x"] > x]],
+        {"x": x, "i": np.arange(3)},
+        [1e6 * x, np.arange(3), x[:0]],
+    )
+    assert 0.05 < steep.moved < 0.5
+    assert steep.number
+    assert flat == Movement(0.0)
+    assert not short.number
+
+
+@pytest.mark.parametrize(
+    ("got", "want", "reordered"),
+    [
+        ([3, 1, 2], [1, 2, 3], True),
+        ([3, 1, 1], [1, 2, 3], False),
+        ([1.0, 2.0], [2.00001, 1.0], True),
+        ([1.0, 2.0], [2.1, 1.0], False),
+        ([[1, 2]], [1, 2], False),
+    ],
+)
+def test_the_same_elements_in_another_order(got: list, want: list, reordered: bool) -> None:
+    assert is_reordered(np.array(got), np.array(want)) is reordered
+
+
+def test_what_excuses_a_difference() -> None:
+    off = Difference("differs", max_abs=0.2)
+    assert excuse(off, Movement(0.3)) == "the source's own output moves by 3.00e-01"
+    assert excuse(off, Movement(0.1)) == ""
+    ordered = Difference("differs", max_abs=7.0, note=REORDERED)
+    assert excuse(ordered, Movement(1.0)).startswith("only the order of near ties differs")
+    assert excuse(ordered, Movement(0.0)) == "", "the source has no near ties"
+    shape = difference(np.zeros(2), np.zeros(3))
+    assert excuse(shape, Movement(0.0, number=False))
+    assert not excuse(shape, Movement(0.0))
+
+
+@pytest.mark.parametrize(
+    ("factor", "verdict"), [(1.0000001, "same within the source's own sensitivity"), (1.00005, "differs")]
+)
+def test_a_source_that_amplifies_rounding(factor: float, verdict: str, tmp_path: Path) -> None:
+    text = """<ir_version: 8, opset_import: ["" : 18]> net (float[100] x) => (float[100] y) <float k = {1000000}>
+        { n = Neg (x) m = Mul (n, k) y = Sin (m) }"""
+    onnx.save(parser.parse_model(text), tmp_path / "net.onnx")
+    rows = tmp_path / "rows.py"
+    rows.write_text(f'from converter.rows import *\nROWS = {{"Neg": call("-{{0}} * {factor}")}}\n', encoding="utf-8")
+    result = converter.convert(tmp_path / "net.onnx", output=tmp_path, operator_map=rows)
+    assert result.verdict == verdict
+    assert result.verification is not None
+    assert all(node.verdict == "same" for node in result.verification.nodes)
+    text = (tmp_path / "report_of_net.txt").read_text(encoding="utf-8")
+    assert ("when its inputs move by one part in 10^7" in text) is verdict.startswith("same")
