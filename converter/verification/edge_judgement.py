@@ -27,6 +27,8 @@ _EXACT = operators_with(Trait.ELEMENTWISE | Trait.DATA_MOVEMENT) | frozenset(
 """Operators that add no products: what they compute of numbers of any size does not depend on the order."""
 _OPEN = frozenset({"Cast", "CastLike", "QuantizeLinear"})
 """Operators whose result for numbers that the integer type does not hold is undefined."""
+_NO_ORDER = frozenset({"NonMaxSuppression", "TopK", "Unique"})
+"""Operators that order numbers; ONNX does not say where NaN stands."""
 _LARGE = {2**24: "integers beyond 2^24", 2**53: "integers beyond 2^53"}
 
 
@@ -67,6 +69,10 @@ def _undefined(operator: str, inputs: Sequence[np.ndarray], got: np.ndarray, wan
     floats = [array for array in inputs if _is_float(array)]
     if operator in _OPEN and want.dtype.kind in "iu" and floats:
         return _unholdable(floats[0], want.dtype, want.shape)
+    if operator in _NO_ORDER and any(np.isnan(array.astype(np.float64)).any() for array in floats):
+        return np.ones(want.shape, bool)
+    if operator == "GridSample" and not np.isfinite(inputs[1].astype(np.float64)).all():  # a place that is no number
+        return np.ones(want.shape, bool)
     if not _is_float(want):
         return np.zeros(want.shape, bool)
     one, other = got.astype(np.float64), want.astype(np.float64)
