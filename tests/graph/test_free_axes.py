@@ -87,6 +87,19 @@ FREE = {
     "strides": """(float[1,6] x) => (float[1,3,2] y, float[1,2,2] z)
         <int64[1,3,2] all = {0, 1, 2, 3, 4, 5}, int64[1,2,2] some = {0, 2, 1, 3}> {
         s = Constant<value_ints = [-1]>()  f = Reshape(x, s)  y = Gather(f, all)  z = Gather(f, some) }""",
+    "the state of a Loop": """(float[1,2] x) => (float[1,2] y) <float[1,2] h = {0, 0}> {
+        m = Constant<value_int = 3>()  c = Constant<value_int = 1>()  on = Cast<to = 9>(c)
+        y = Loop<body = step(int64 i, bool go, float[1,2] s) => (bool further, float[1,2] t) {
+            further = Identity(go)  k = Constant<value_ints = [1, 2]>()  a = Add(s, x)  t = Reshape(a, k)
+        }>(m, on, h) }""",
+    "the state of a Scan": """(float[1,4,2] x) => (float[1,2] y, float[4,1,2] z) <float[1,2] h = {0, 0}> {
+        t = Transpose<perm = [1, 0, 2]>(x)
+        y, z = Scan<num_scan_inputs = 1, body = step(float[1,2] s, float[1,2] e) => (float[1,2] a, float[1,2] u) {
+            a = Add(s, e)  u = Neg(a) }>(h, t) }""",
+    "branches": """(float[1,2] x, float[2] one) => (float[2,1] y) <float zero = {0}> {
+        m = ReduceMax<keepdims = 0>(one)  c = Greater(m, zero)
+        y = If<then_branch = yes() => (float[2,1] p) { p = Transpose(x) },
+               else_branch = no() => (float[2,1] q) { n = Neg(x)  q = Transpose(n) }>(c) }""",
     "an output without the batch": """(float[1,4] x) => (float[1,4] y, float[2] z) <float[2] c = {1, 2}> {
         y = Relu(x)  z = Neg(c) }""",
 }
@@ -98,14 +111,17 @@ def test_each_sample_as_the_file_computes_it(what: str) -> None:
     model = model_of(FREE[what])
     axis = 1 if "LSTM" in FREE[what] else 0
     free, place = freed(model, {"x": axis})
-    dims = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
-    dims[axis] = 5
-    random = np.random.default_rng(0)
-    x = random.integers(0, 4, dims) if "int64[1,3] x" in FREE[what] else random.standard_normal(dims).astype(np.float32)
+    random, feeds = np.random.default_rng(0), {}
+    for value in model.graph.input:
+        dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        dims = [5 if value.name == "x" and i == axis else dim for i, dim in enumerate(dims)]
+        whole = value.type.tensor_type.elem_type == onnx.TensorProto.INT64
+        feeds[value.name] = random.integers(0, 4, dims) if whole else random.standard_normal(dims).astype(np.float32)
     names = [value.name for value in model.graph.output]
     source = ReferenceEvaluator(model)
-    wanted = run_by_sample(lambda feeds: source.run(None, feeds), sampled_axes([place], ["x"], names), {"x": x}, names)
-    for got, want in zip(ReferenceEvaluator(free).run(None, {"x": x}), wanted, strict=True):
+    axes = sampled_axes([place], list(feeds), names)
+    wanted = run_by_sample(lambda each: source.run(None, dict(each)), axes, feeds, names)
+    for got, want in zip(ReferenceEvaluator(free).run(None, feeds), wanted, strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
 
 

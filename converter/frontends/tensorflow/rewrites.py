@@ -36,8 +36,8 @@ def prepare(graph: GraphDef) -> None:
 def add_products(graph: GraphDef) -> None:
     """Add two products of matrices by AddV2, sub-graphs included.
 
-    Where both have one row, TensorFlow's optimizer writes a BiasAdd of the first and a Squeeze of the second. That fixes
-    the batch of a recurrent layer, and tf2onnx does not take it for a part of one.
+    Where both have one row, TensorFlow's optimizer writes a BiasAdd of the first and a Squeeze of the second. This
+    fixes the batch of a recurrent layer, and tf2onnx does not take it for a part of one.
     """
     for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
         named = {node.name: node for node in nodes}

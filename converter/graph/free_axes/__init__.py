@@ -19,6 +19,7 @@ import onnx_ir as ir
 
 from converter.errors import FixedAxisError
 from converter.graph.free_axes.carried import Carried
+from converter.graph.free_axes.control_flow import CONTROL_FLOW
 from converter.graph.free_axes.freeing import Freeing
 from converter.graph.free_axes.rules import RULES
 from converter.graph.shape_inference import forget_invented_dimensions, infer_shapes
@@ -57,7 +58,7 @@ def free_axes(model: ir.Model, extents: Mapping[str, int], fixed: Mapping[str, i
     """
     freed = []
     for letter, extent in fixed.items():
-        job = Freeing(model, letter, {**extents, **fixed}, RULES)
+        job = Freeing(model, letter, {**extents, **fixed}, {**RULES, **CONTROL_FLOW})
         if (obstacle := job.run()) is not None:
             node = obstacle.node
             raise FixedAxisError(
@@ -66,7 +67,7 @@ def free_axes(model: ir.Model, extents: Mapping[str, int], fixed: Mapping[str, i
                 f"instead of {letter}."
             )
         freed.append(_freed(model, letter, extent, job.carried))
-        _write_shapes(model, letter, extent, job)
+        _write_shapes(model, letter, {**extents, **fixed}, job)
     model.meta[_FREED] = tuple(freed)
 
 
@@ -85,21 +86,38 @@ def _freed(model: ir.Model, letter: str, extent: int, carried: Mapping[ir.Value,
     return FreedAxis(letter, extent, inputs, outputs)
 
 
-def _write_shapes(model: ir.Model, letter: str, extent: int, job: Freeing) -> None:
+def _write_shapes(model: ir.Model, letter: str, extents: Mapping[str, int], job: Freeing) -> None:
     """Infer all shapes again, and write the freed dimension where inference does not find it."""
     for node in all_nodes(model.graph):
         for value in node.outputs:
             if value.const_value is None:
                 value.shape = None
+    inner = [value for value in job.carried if value.producer() is None and value not in model.graph.inputs]
+    made = [value for value in job.carried if value.producer() is not None]
+    alone = len(extents) == 1
+    for value in inner:
+        _write_shape(value, letter, extents[letter], job, complete=alone)
     infer_shapes(model)
     forget_invented_dimensions(model)
-    for value, place in job.carried.items():
-        known = job.file.shape(value)
-        if known is None or value.producer() is None:
-            continue
-        if value.shape is None or len(value.shape) != len(known):
-            value.shape = ir.Shape([None] * len(known))
-        count = known[place.axis] // extent
+    for value in made:
+        _write_shape(value, letter, extents[letter], job, complete=alone)
+
+
+def _write_shape(value: ir.Value, letter: str, extent: int, job: Freeing, *, complete: bool) -> None:
+    """Write the freed dimension into the shape of a value; with `complete`, also unknown extents, from the file."""
+    known, place = job.file.shape(value), job.carried[value]
+    if known is None:
+        return
+    dims: list[int | ir.SymbolicDim | None] = [None] * len(known)
+    if value.shape is not None and len(value.shape) == len(known):
         dims = list(value.shape)
-        dims[place.axis] = ir.SymbolicDim(letter if count == 1 else f"{count}*{letter}")
-        value.shape = ir.Shape(dims)
+    if complete:
+        dims = [own if _is_unknown(dim) else dim for dim, own in zip(dims, known, strict=True)]
+    count = known[place.axis] // extent
+    dims[place.axis] = ir.SymbolicDim(letter if count == 1 else f"{count}*{letter}")
+    value.shape = ir.Shape(dims)
+
+
+def _is_unknown(dim: int | ir.SymbolicDim | None) -> bool:
+    """Whether an extent has neither a number nor a name."""
+    return dim is None or (isinstance(dim, ir.SymbolicDim) and dim.value is None)

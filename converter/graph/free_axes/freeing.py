@@ -42,6 +42,14 @@ class Obstacle:
     reason: str
 
 
+class _Stopped(Exception):  # noqa: N818 - it is an answer, not an error
+    """The walk ended at a node."""
+
+    def __init__(self, obstacle: Obstacle) -> None:
+        super().__init__(obstacle.reason)
+        self.obstacle = obstacle
+
+
 Rule = Callable[["Freeing", ir.Node], None]
 """Checks a node that the batch reaches and cures its inputs.
 
@@ -79,12 +87,19 @@ class Freeing:
 
     def run(self) -> Obstacle | None:
         """Walk over the graph; return the node at which the axis cannot be freed, or None if it is free."""
-        for node in list(self._graph):
+        try:
+            self.walk(self._graph)
+        except _Stopped as stopped:
+            return stopped.obstacle
+        return None
+
+    def walk(self, graph: ir.Graph) -> None:
+        """Visit the nodes of a graph, or of a sub-graph whose inputs are known."""
+        for node in list(graph):
             try:
                 self.visit(node)
             except Refused as refused:
-                return Obstacle(node, str(refused))
-        return None
+                raise _Stopped(Obstacle(node, str(refused))) from refused
 
     def visit(self, node: ir.Node) -> None:
         """Find the shapes of a node's outputs in both worlds, after those of its inputs.
@@ -98,8 +113,6 @@ class Freeing:
             return
         if self._evaluate(node):
             return
-        if subgraphs(node):
-            raise Refused("works on it in a sub-graph")
         for index, value in enumerate(node.inputs):
             if value is not None and self.depends(value) and index not in SHAPE_INPUTS.get(node.op_type, ()):
                 raise Refused("computes with the extent itself")
@@ -156,6 +169,24 @@ class Freeing:
             raise Refused(f"reads '{value.name if value else ''}', whose shape is not known")
         return shape
 
+    def declare(self, value: ir.Value, shape: Extents, place: Carried | None = None) -> None:
+        """Set the shape of a value that no node makes: its extents in the file, and where it carries the batch."""
+        other = list(shape)
+        self.carried.pop(value, None)
+        if place is not None:
+            other[place.axis] *= RATIO
+            self.carried[value] = place
+        self.file.set(value, shape)
+        self.other.set(value, tuple(other))
+
+    def take(self, value: ir.Value, other: ir.Value) -> None:
+        """Give a value the shape of another one, and its place of the batch."""
+        self.declare(value, self.shape(other), self.carried.get(other))
+
+    def alike(self, one: ir.Value, other: ir.Value) -> bool:
+        """Whether two values have the same shape and the same place of the batch."""
+        return self.shape(one) == self.shape(other) and self.carried.get(one) == self.carried.get(other)
+
     # Cures
 
     def broadcast(self, node: ir.Node, index: int, axis: int, like: ir.Value) -> None:
@@ -176,6 +207,13 @@ class Freeing:
             raise Refused(f"reads '{value.name}' of extent {self.shape(value)[axis]}")
         if self.shape(value)[axis] != 1:
             edit.set_input(index, self._one_sample(edit, value, axis, 1, 1))
+
+    def expand_by_input(self, node: ir.Node, index: int, place: Carried) -> None:
+        """Repeat an input without the batch for every sample, as an input of the graph counts them."""
+        like = next(value for value in self._graph.inputs if value in self.carried)
+        if place.outer != 1:
+            raise Refused("has an initial state whose axis holds more than the batch")
+        self._spread(node, index, place.axis, like, expand=True)
 
     def _spread(self, node: ir.Node, index: int, axis: int, like: ir.Value, *, expand: bool) -> None:
         outer, extent = self.carried[like].outer, self.extent(like)

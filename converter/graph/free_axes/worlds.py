@@ -42,6 +42,10 @@ class World:
         """Take the shape that the graph has for a value."""
         self._shapes[value] = self._declared(value)
 
+    def set(self, value: ir.Value, shape: Extents) -> None:
+        """Set the extents of a value."""
+        self._shapes[value] = shape
+
     def evaluate(self, node: ir.Node) -> bool:
         """Compute a node of shape arithmetic; return whether it is one."""
         if not self.arithmetic.evaluate(node):
