@@ -198,3 +198,27 @@ def test_several_losses_are_no_training_of_one_network(read):
     source = read(two_losses)
     assert source.training is None
     assert any("several losses, 'Mean', 'Mean_1'" in note for note in source.notes)
+
+
+def two_optimizers(loss, step):
+    first, second = v1.trainable_variables()
+    return tf.group(
+        sgd().minimize(loss, step, [first]), v1.train.MomentumOptimizer(0.1, 0.9).minimize(loss, step, [second])
+    )
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "reason"),
+    [
+        (lambda: v1.train.FtrlOptimizer(0.1), "The graph's optimizer is 'Ftrl', which training scripts do not have"),
+        (lambda: two_optimizers, "The graph has several optimizers, 'GradientDescent', 'Momentum'"),
+    ],
+)
+def test_an_optimizer_without_a_training_script_is_named(read, optimizer, reason):
+    def build(x):
+        loss, feeds, _ = squares(x)
+        return loss, feeds, optimizer()
+
+    source = read(build)
+    assert source.training is None
+    assert any(note.startswith(reason) and "--train_script" in note for note in source.notes)

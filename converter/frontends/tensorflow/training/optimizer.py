@@ -76,6 +76,16 @@ class _Step:
     sparse: bool
 
 
+def why_none(flow: Flow) -> str:
+    """Why `optimizer_of` finds no optimizer, for the user."""
+    names = {match[2] for node in flow.graph.node if (match := _APPLY.fullmatch(node.op))}
+    if not names:
+        return "The graph has a loss, but no optimizer"
+    if not names & _RULES.keys():
+        return f"The graph's optimizer is {listed(sorted(names))}, which training scripts do not have"
+    return f"The graph has several optimizers, {listed(sorted(names))}, and a training script has one"
+
+
 def optimizer_of(flow: Flow, known: Numbers, values: Values | None, notes: list[str]) -> Optimizer | None:
     """Read the optimizer; None if there is none that MindSpore has.
 

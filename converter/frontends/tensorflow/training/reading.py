@@ -13,7 +13,7 @@ from converter.frontends.tensorflow import graph as graphs
 from converter.frontends.tensorflow import graph_source
 from converter.frontends.tensorflow.training import loss as losses
 from converter.frontends.tensorflow.training.flow import Flow
-from converter.frontends.tensorflow.training.optimizer import optimizer_of
+from converter.frontends.tensorflow.training.optimizer import optimizer_of, why_none
 from converter.frontends.training import Loss, Training
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def training_of(network: Network, source: Source, whole: GraphDef) -> tuple[Trai
         return None, [f"The graph trains on several losses, {listed(network.losses)}: no training script is written."]
     optimizer = optimizer_of(network.flow, numbers.known, values, notes)
     if optimizer is None:
-        return None, ["The graph has no optimizer, or none that MindSpore has: no training script is written."]
+        return None, [f"{why_none(network.flow)}: no training script is written. --train_script writes a guess."]
     data = network.flow.reached(network.flow.sources)
     terms = losses.terms_of(network.flow, f"{network.losses[0]}:0", numbers, data)
     if terms.others:
