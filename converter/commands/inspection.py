@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from converter.base.messages import tr
+from converter.base.messages.composed import translated
 from converter.commands import terminal
 from converter.commands.terminal import printable, table
 
@@ -36,7 +37,7 @@ def print_inspection(inspection: Inspection) -> None:
     say(tr("Model"), inspection.source.description)
     say(tr("Inputs"), *map(_end, inspection.inputs))
     say(tr("Outputs"), *map(_end, inspection.outputs))
-    say(tr("Notes"), *inspection.notes)
+    say(tr("Notes"), *map(translated, inspection.notes))
     say(tr("Parameters"), f"{len(weights)}, {elements:,} {tr('elements')}, {_bytes(size)}")
     say(
         tr("Would convert"),
@@ -45,7 +46,7 @@ def print_inspection(inspection: Inspection) -> None:
         ),
     )
     operators = inspection.operators
-    rows = [(o.operator, str(o.nodes), str(o.converted), o.became) for o in operators[:_MOST_OPERATORS]]
+    rows = [(o.operator, str(o.nodes), str(o.converted), translated(o.became)) for o in operators[:_MOST_OPERATORS]]
     console.print(table((tr("operator"), tr("nodes"), tr("would convert"), tr("becomes, or what to do")), rows))
     if len(operators) > _MOST_OPERATORS:
         say("", tr("and {number} more operators: see the page").format(number=len(operators) - _MOST_OPERATORS))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 from converter.base.messages import tr
+from converter.base.messages.composed import translated
 from converter.commands import terminal
 from converter.commands.inspection import print_inspection
 from converter.commands.terminal import printable, table
@@ -38,7 +39,7 @@ def print_outcome(outcome: Outcome) -> None:
 def _print_exported(exported: Exported) -> None:
     console = terminal.console()
     if exported.notes:
-        _say(console, tr("Note"), *exported.notes)
+        _say(console, tr("Note"), *map(translated, exported.notes))
     _say(console, tr("Written"), *map(str, exported.files))
     command = f"mindconverter --model_file {shlex.quote(str(exported.files[0]))}"
     _say(console, tr("Hint"), tr("The second step: {command}").format(command=command))
@@ -52,7 +53,7 @@ def _summarize(result: Result) -> None:
     counts = {"done": done, "total": total, "unit": tr(result.unit), "rate": f"{done / total if total else 1:.2%}"}
     _say(console, tr("Converted"), tr("{done} of {total} {unit} ({rate})").format(**counts))
     if result.notes:
-        _say(console, tr("Note"), *result.notes)
+        _say(console, tr("Note"), *map(translated, result.notes))
     if result.unconverted:
         console.print(_unconverted(result.unconverted, result.unit))
     _say(console, tr("Verified"), *_verified(result))
@@ -77,7 +78,7 @@ def _summarize(result: Result) -> None:
 def _verified(result: Result) -> Iterator[str]:
     """The verdict, the largest error, and the first node or module that differs."""
     found, verdict = result.verification, tr(result.verdict)
-    yield f"{verdict}: {found.note}" if found is not None and found.note else verdict
+    yield f"{verdict}: {translated(found.note)}" if found is not None and found.note else verdict
     if found is None:
         return
     worst = max((output for output in found.outputs if output.max_abs is not None), key=_error, default=None)
@@ -138,7 +139,10 @@ def _unconverted(records: Sequence[Finding], unit: str) -> Table:
     by_operator: dict[str, list[Finding]] = defaultdict(list)
     for record in records:
         by_operator[record.operator].append(record)
-    rows = [(operator, str(len(alike)), alike[0].name, alike[0].became) for operator, alike in by_operator.items()]
+    rows = [
+        (operator, str(len(alike)), alike[0].name, translated(alike[0].became))
+        for operator, alike in by_operator.items()
+    ]
     return table((tr("not converted"), tr(unit), tr("the first"), tr("what to do")), rows)
 
 
@@ -149,7 +153,7 @@ def _errors(outputs: Sequence[OutputComparison]) -> Table:
             each.mode,
             tr(each.verdict),
             *map(_number, (each.max_abs, each.max_rel, each.mean_rel)),
-            each.note,
+            translated(each.note),
         )
         for each in outputs
     ]

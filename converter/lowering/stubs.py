@@ -46,11 +46,10 @@ def stub(node: ir.Node, reason: str, inputs: tuple[Arg, ...]) -> tuple[Call, str
     row = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
     attributes = ", ".join(f"{name}={_short(value.value)}" for name, value in node.attributes.items()) or "none"
     shapes = f"inputs {_signature(node.inputs)}; outputs {_signature(node.outputs)}"
-    text = f"{operator} '{node.name}' is not converted: {reason}. Attributes: {attributes}; {shapes}."
-    remedy = (
-        f"{reason[:1].upper()}{reason[1:]}. Attributes: {attributes}; {shapes}. "
-        f"Write it at this line, or give a row for {row} with --operator_map."
-    )
+    facts = f"Attributes: {attributes}; {shapes}."
+    text = f"{operator} '{node.name}' is not converted: {reason}. {facts}"
+    action = f"Write it at this line, or give a row for {row} with --operator_map."
+    remedy = f"{reason[:1].upper()}{reason[1:]}. {facts} {action}"
     return Call(unconverted, (textwrap.wrap(text, LINE), *inputs)), remedy
 
 

@@ -11,12 +11,13 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import templates
 from converter.base.messages import catalogue
+from converter.base.messages.composed import translated
 from converter.errors import visible
 
 VENDOR = Path(__file__).parent / "vendor"
@@ -67,6 +68,7 @@ def html_inspection(data: Mapping[str, Any]) -> str:
 def _page(title: str, data: Mapping[str, Any], script: str) -> str:
     scripts = _scripts()
     page = {**data, "script": script, "licences": _licences(), "catalogue": _catalogue(data["timings"])}
+    page["translations"] = _translations(data)
     return (
         _environment()
         .get_template("report.html.jinja")
@@ -109,6 +111,27 @@ def _catalogue(stages: Iterable[str] = ()) -> dict[str, str]:
     page = page.replace("&amp;", "&").replace("\\'", "'")
     nouns = [f"{noun}(s)" for noun in re.findall(r'count\([^"]*, "(\w+)"\)', page)]
     return {text: known for text, known in catalogue("zh").items() if text in page or text in (*nouns, *stages)}
+
+
+def _translations(data: Mapping[str, Any]) -> dict[str, str]:
+    """The sentences about this model, and their Chinese: notes, and what to do about nodes that are not converted."""
+    texts = dict.fromkeys(_sentences(data))
+    known = {text: translated(text, "zh") for text in texts}
+    return {text: other for text, other in known.items() if other != text}
+
+
+def _sentences(data: Any) -> Iterator[str]:
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            if key in ("note", "remedy", "became") and isinstance(value, str) and " " in value:
+                yield value
+            elif key == "notes":
+                yield from value
+            else:
+                yield from _sentences(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from _sentences(value)
 
 
 @functools.cache

@@ -67,8 +67,8 @@ class Details {
       el("p", { class: "name" }, el("span", { text: node.name }), copyButton(node.name)),
       node.converted
         ? fact(t("became"), el("code", { text: node.became }), this.#line(node))
-        : el("div", { class: "remedy" }, el("p", { text: node.became }), this.#line(node)),
-      node.note ? el("p", { class: "remedy soft", text: node.note }) : null,
+        : el("div", { class: "remedy" }, el("p", { text: said(node.became) }), this.#line(node)),
+      node.note ? el("p", { class: "remedy soft", text: said(node.note) }) : null,
       error
         ? fact(
             t("error"),
@@ -79,7 +79,7 @@ class Details {
                   : t("{verdict}, at most {error}", { verdict: t(error.verdict), error: scientific(error.max_abs) }),
             }),
             error.cosine === null ? null : el("span", { class: "muted", text: `${t("cosine")} ${error.cosine.toFixed(6)}` }),
-            error.note ? el("span", { class: "muted", text: error.note }) : null,
+            error.note ? el("span", { class: "muted", text: said(error.note) }) : null,
           )
         : null,
       node.path ? fact(t("stands in"), this.#groupLink(node)) : null,

@@ -83,7 +83,7 @@ class ModelView {
       el("span", { text: operatorName(operator) }),
       nodes.toLocaleString("en"),
       el("span", { class: converted < nodes ? "bad" : "", text: converted.toLocaleString("en") }),
-      converted < nodes ? el("span", { class: "muted", text: became }) : el("code", { text: became }),
+      converted < nodes ? el("span", { class: "muted", text: said(became) }) : el("code", { text: became }),
     ]);
     return this.#table([t("operator"), t("nodes"), t("would convert"), t("becomes")], rows);
   }

@@ -17,6 +17,9 @@ function t(message, values = {}) {
   return known.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
+/** A sentence about this model, which the report has in both languages. */
+const said = (text) => (language === "zh" && DATA.translations[text]) || text;
+
 /** A number of things: `1 node`, `20,000 nodes`. */
 function count(number, noun) {
   const shown = number.toLocaleString("en");

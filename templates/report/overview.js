@@ -45,13 +45,13 @@ function showVerdict(model, element, go) {
 
 /** What the verdict rests on. */
 function basis({ verification }) {
-  if (verification.note) return sentence(verification.note);
+  if (verification.note) return sentence(said(verification.note));
   const outputs = new Set(verification.outputs.map(({ name }) => name)).size;
   const modes = [...new Set(verification.outputs.map(({ mode }) => mode))].join(t(" and "));
   return t("{outputs} compared on the same inputs, in {modes} mode.", { outputs: count(outputs, "output"), modes });
 }
 
-const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.!?。]$/.test(text) ? "" : ".");
 const percent = (rate) => (rate === 1 ? "100%" : `${(Math.floor(rate * 10000) / 100).toFixed(2)}%`);
 
 function worstOutput({ outputs }) {
@@ -182,7 +182,7 @@ function showErrors(model, element, go) {
         el("td", { class: "right", text: scientific(value) }),
       ),
       el("td", { class: "right", text: output.cosine === null ? "–" : output.cosine.toFixed(8) }),
-      el("td", { class: "muted", text: output.note }),
+      el("td", { class: "muted", text: said(output.note) }),
     );
   element.append(el("h2", { text: t("Outputs") }));
   if (verification.outputs.length)
@@ -236,7 +236,7 @@ function showRun(model, element, licences) {
   const whole = Object.values(timings).reduce((a, b) => a + b, 0);
   const part = (title, ...content) => el("div", { class: "part" }, el("h2", { text: title }), ...content);
   if (model.notes.length) {
-    element.append(part(t("Notes"), el("ul", {}, ...model.notes.map((text) => el("li", { text })))));
+    element.append(part(t("Notes"), el("ul", {}, ...model.notes.map((text) => el("li", { text: said(text) })))));
   }
   element.append(
     el(

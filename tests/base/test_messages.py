@@ -6,13 +6,16 @@ import argparse
 import ast
 import inspect
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from base import composed as composed_texts
 
 from converter import errors
 from converter.base import messages
+from converter.base.messages import composed
 from converter.commands import mindconverter
 from converter.commands.weights import command as weights
 from converter.report import html
@@ -83,6 +86,7 @@ COMMANDS = {"mindconverter": mindconverter.parser, "mindconverter-weights": weig
 
 
 def needed() -> set[str]:
+    """The texts that are translated as they stand."""
     texts = [text for parser in COMMANDS.values() for text in help_of(parser())]
     found = (*texts, *calls_of_tr(), *errors_texts(), *page_messages(), *STAGES, *UNITS)
     return {text for text in found if text and text not in {argparse.SUPPRESS}}
@@ -94,12 +98,39 @@ def texts() -> set[str]:
 
 
 def test_no_message_is_missing(texts):
-    assert sorted(texts - set(CATALOGUE)) == []
+    assert sorted((texts | composed_texts.needed()) - set(CATALOGUE)) == []
 
 
 def test_no_message_is_left_over(texts):
     page = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "templates" / "report").glob("*.js"))
-    assert [text for text in CATALOGUE if text not in texts and f'"{text}"' not in page] == []
+    rest = [text for text in CATALOGUE if text not in texts and f'"{text}"' not in page]
+    written = "\n".join(composed_texts.written())
+    assert [text for text in rest if text not in written] == []
+
+
+COMPOSED = {
+    "'net.onnx' is empty. Export or copy it again.": "'net.onnx' 是空文件。请重新导出或复制。",
+    "It has 4 spatial axes (2 are supported). Attributes: none; inputs (float[2]); outputs (float[2]). Write it at "
+    "this line, or give a row for x.Y with --operator_map.": "有 4 个空间轴（支持 2 个）。属性：none；"
+    "inputs (float[2]); outputs (float[2])。请在此行写出它，或用 --operator_map 给出 x.Y 的行。",
+    "input node 'no' is not in the graph. Nearest names: 'x'. The graph's own inputs: 'x'.": (
+        "计算图中没有输入节点 'no'。最接近的名称：'x'。计算图自身的输入：'x'。"
+    ),
+    "torch refuses these inputs: (2, 3): no such {0}. Look.": "torch 拒绝这些输入：(2, 3): no such {0}. Look.",
+    "no message of ours. Nothing was written.": "no message of ours. 没有写入任何文件。",
+}
+
+
+@pytest.mark.parametrize("text", COMPOSED)
+def test_messages_that_are_composed(text):
+    assert composed.translated(text, "zh") == COMPOSED[text]
+    assert composed.translated(text, "en") == text
+
+
+def test_a_long_message_takes_no_time():
+    start = time.perf_counter()
+    composed.translated("'a' has a 'b', which: " * 150, "zh")
+    assert time.perf_counter() - start < 1
 
 
 @pytest.mark.parametrize("text", CATALOGUE)
@@ -155,4 +186,4 @@ def test_a_conversion_in_chinese(tmp_path, monkeypatch, capfd):
     assert mindconverter.main(["--model_file", str(model), "--shape", "1,2", "--output", str(tmp_path)]) == 1
     failed = capfd.readouterr().err
     assert failed.startswith("[BadParamError] code: 0000003")
-    assert "请修改信息中指出的选项。" in failed
+    assert "形状 (1, 2) 有 2 维" in failed

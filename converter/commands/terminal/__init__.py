@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from converter.base.messages import language, tr
+from converter.base.messages.composed import translated
 from converter.errors import (
     REPORT_IT,
     BaseConverterError,
@@ -57,7 +58,7 @@ def guarded(action: Callable[[], int], *, verbose: bool) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     except KeyboardInterrupt:
-        print("Interrupted: nothing was written.", file=sys.stderr)
+        print(tr("Interrupted: nothing was written."), file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception as error:
         return _fail(BaseConverterError(f"{describe_unexpected(error)}. {REPORT_IT}"), error, verbose=verbose)
@@ -76,10 +77,11 @@ def end_on_terminate() -> None:
 def _fail(error: ConverterError, cause: Exception | None = None, *, verbose: bool) -> int:
     if verbose:
         traceback.print_exception(cause or error)
-    print(printable(str(error)), file=sys.stderr)
+    message = translated(error.message)
+    print(printable(f"[{type(error).__name__}] code: {error.code}, msg: {message}"), file=sys.stderr)
     for detail in error.details:
-        print(f"  {printable(detail)}", file=sys.stderr)
-    if language() != "en":  # the message is English; what its kind means, and the remedy, are in the catalogue
+        print(f"  {printable(translated(detail))}", file=sys.stderr)
+    if language() != "en" and message == error.message:  # no template; what its kind means, and the remedy, are known
         print(f"  {tr(meaning(type(error)))} {tr(error.remedy)}", file=sys.stderr)
     return error.exit_status
 
