@@ -36,6 +36,7 @@ def convert_script(
     verify_inputs: str | Path | None = None,
     weights: str | Path | None = None,
     checkpoint_format: str | None = None,
+    verify_limit: float = 600,
     observer: Observer | None = None,
 ) -> Result:
     """Convert a PyTorch script, or a folder of them, with what they import of their project.
@@ -58,6 +59,7 @@ def convert_script(
         verify_inputs: an `.npz` with its inputs in their order, instead of shapes.
         weights: its weights, a file of PyTorch's, which become the checkpoint beside the result; None for random ones.
         checkpoint_format: of this checkpoint, `ckpt` (the default) or `safetensors`.
+        verify_limit: how many seconds PyTorch and MindSpore may take, each.
         observer: is told how far the conversion is.
 
     Raises:
@@ -65,7 +67,7 @@ def convert_script(
     """
     source = Path(in_file)
     name = _name(source)
-    network = _network(name, verify_network, shape, verify_inputs, weights, checkpoint_format)
+    network = _network(name, verify_network, shape, verify_inputs, weights, checkpoint_format, verify_limit)
     _check_place(source, Path(output), project_path)
     stages = Stages(STAGES, observer)
     with Output(FILES, name, Path(output), None if report is None else Path(report)) as out:
@@ -134,6 +136,7 @@ def _network(
     inputs: str | Path | None,
     weights: str | Path | None,
     checkpoint_format: str | None,
+    limit: float,
 ) -> Network | None:
     """What is to be proved.
 
@@ -153,6 +156,7 @@ def _network(
         None if inputs is None else Path(inputs),
         None if weights is None else Path(weights),
         f"{name}.{checkpoint_format or 'ckpt'}",
+        limit,
     )
 
 

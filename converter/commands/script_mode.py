@@ -69,6 +69,7 @@ def _convert(options: argparse.Namespace, observer: Observer | None) -> Result:
         verify_inputs=options.verify_inputs,
         weights=options.weights,
         checkpoint_format=options.checkpoint_format,
+        verify_limit=options.verify_limit,
         observer=observer,
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from converter.verification.metrics import Difference, NodeComparison
-from converter.verification.supervise import Ending
+from converter.verification.processes import Ending
 
 EdgeVerdict = Literal["same", "differs", "not comparable"]
 
