@@ -174,8 +174,9 @@ def findings_of(made: Conversion) -> tuple[ScriptFinding, ...]:
     found = []
     for file in made.files:
         for record in file.records:
-            line = file.source.line_of(record.start)
-            column = len(file.source.text[file.source.line_span(line)[0] : record.start].decode())
+            number = file.source.line_of(record.start)
+            column = len(file.source.text[file.source.line_span(number)[0] : record.start].decode())
+            part, line = file.source.place(number)
             found.append(
                 ScriptFinding(
                     operator=record.name,
@@ -184,7 +185,7 @@ def findings_of(made: Conversion) -> tuple[ScriptFinding, ...]:
                     note=record.note,
                     line=line + 1,
                     column=column,
-                    file=file.path.as_posix(),
+                    file=f"{file.path.as_posix()}{part}",
                     written=record.written,
                     severity=record.severity,
                 )
@@ -194,8 +195,8 @@ def findings_of(made: Conversion) -> tuple[ScriptFinding, ...]:
 
 def _name(source: Path) -> str:
     path = source.resolve()
-    if path.is_file() and path.suffix != ".py":
-        raise UnknownModelError(f"'{source}' is no Python script. Name a .py file or a folder of them.")
+    if path.is_file() and path.suffix not in (".py", ".ipynb"):
+        raise UnknownModelError(f"'{source}' is no Python script. Name a .py file, a notebook or a folder of them.")
     return path.stem if path.is_file() else path.name
 
 

@@ -72,6 +72,10 @@ class SourceFile:
         after = self._lines[line + 1] if line + 1 < len(self._lines) else len(self.text)
         return self._lines[line], after
 
+    def place(self, line: int) -> tuple[str, int]:
+        """The part of the file that a line, from 0, stands in, such as a cell, and its number there."""
+        return "", line
+
     def encoded(self, text: str) -> bytes:
         """A text in the file's own encoding; in UTF-8 what that cannot write."""
         return text.encode(self.encoding)

@@ -12,8 +12,9 @@ from pathlib import Path
 from converter.errors import BadParamError
 from converter.rewriting.libraries import LIBRARIES
 from converter.rewriting.names import Names, absolute
+from converter.rewriting.notebook import SUFFIX, read_notebook
 from converter.rewriting.project import Project
-from converter.rewriting.source import read
+from converter.rewriting.source import SourceFile, read
 
 _SKIPPED = {"__pycache__", ".git", ".hg", "node_modules", ".venv", "venv", ".tox", "build", "dist"}
 
@@ -73,14 +74,17 @@ def _find_files(source: Path, project_path: Path | None) -> Walk:
     package = module_of(source, root).partition(".")[0]
     only = package if _is_installed(root) or package in LIBRARIES else ""
     made = Walk(Project(root, only=only), root)
-    files = [source] if source.is_file() else sorted(_python_files(source))
+    files = [source] if source.is_file() else _files(source)
     if not files:
         raise BadParamError(f"'{source}' has no Python file. Name the folder of the scripts.")
     walker = _Walker(made)
     for path in files:
         module = module_of(path, root)
-        names = made.project.add(read(path, module, is_package=path.name == "__init__.py"))
-        made.whole[module] = names
+        if path.suffix == SUFFIX:
+            file: SourceFile = read_notebook(path, module)
+        else:
+            file = read(path, module, is_package=path.name == "__init__.py")
+        made.whole[module] = made.project.add(file)
     for names in list(made.whole.values()):
         walker.imports(names)
     walker.parents()
@@ -110,9 +114,16 @@ def module_of(path: Path, root: Path) -> str:
     return ".".join(parts) or path.parent.name
 
 
-def _python_files(folder: Path) -> list[Path]:
+def _files(folder: Path) -> list[Path]:
+    """The scripts of a folder, and the notebooks that have no script of the same name beside them."""
+    scripts = sorted(_python_files(folder))
+    notebooks = sorted(_python_files(folder, f"*{SUFFIX}"))
+    return [*scripts, *(each for each in notebooks if each.with_suffix(".py") not in scripts)]
+
+
+def _python_files(folder: Path, pattern: str = "*.py") -> list[Path]:
     found = []
-    for path in folder.rglob("*.py"):
+    for path in folder.rglob(pattern):
         if not any(part in _SKIPPED or part.startswith(".") for part in path.relative_to(folder).parts):
             found.append(path)
     return found
