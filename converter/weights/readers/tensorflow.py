@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -11,12 +10,12 @@ from typing import Any
 
 from converter.artifacts import LazyTensor, TensorSpec
 from converter.base.files import check_readable
+from converter.frontends import checkpoint
 from converter.frontends.tensorflow import import_tensorflow
 from converter.frontends.tensorflow import read as read_graph
 from converter.weights.names import natural
 from converter.weights.readers.contents import Contents, contents, damaged, missing, safely
 
-_PART_OF_A_BUNDLE = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 _SAVED_MODEL = "variables/variables"
 _ALL = "_all_variables/"
 _OPTIMIZER = re.compile(r"/\.OPTIMIZER_SLOT/|^(optimizer|save_counter)(/|$)")
@@ -25,24 +24,11 @@ _OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
 def prefix_of(file: Path) -> Path | None:
-    """The prefix of the TensorFlow checkpoint that the user means: by its prefix, one of its files, or its folder."""
-    if file.name == "saved_model.pb" and (file.parent / f"{_SAVED_MODEL}.index").exists():
-        return file.parent / _SAVED_MODEL
-    if file.is_dir():
-        return next((file / name for name in _names_in(file) if (file / f"{name}.index").exists()), None)
-    if file.is_file():
-        match = _PART_OF_A_BUNDLE.search(file.name)
-        return file.with_name(file.name[: match.start()]) if match else None
-    return file if file.with_name(f"{file.name}.index").exists() else None
-
-
-def _names_in(folder: Path) -> Iterator[str]:
-    """Possible prefixes of a folder's checkpoint: a SavedModel's variables, or the newest checkpoint of a training."""
-    yield from (_SAVED_MODEL, "variables")
-    state = folder / "checkpoint"
-    if state.is_file():
-        yield from re.findall(r'^model_checkpoint_path: "(.+)"', state.read_text(encoding="utf-8", errors="replace"))
-    yield from natural(path.stem for path in folder.glob("*.index"))[::-1]  # the newest has the highest step
+    """The prefix of the variables that the user means: of a checkpoint, or of a SavedModel by its folder or file."""
+    saved = (file.parent if file.name == "saved_model.pb" else file) / _SAVED_MODEL
+    if saved.with_name(f"{saved.name}.index").exists():
+        return saved
+    return checkpoint.prefix_of(file, "index")
 
 
 def read_checkpoint_weights(file: Path) -> Contents:
