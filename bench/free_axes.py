@@ -155,6 +155,17 @@ TORCH: dict[str, tuple[Callable[[], tuple[Any, tuple[Any, ...]]], tuple[str, ...
     ),
     "transformers/t5_encoder": (
         transformers("T5EncoderModel", ids, vocab_size=99, d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4),
+        (OLDER,),
+    ),
+    "transformers/segformer": (
+        transformers(
+            "SegformerForSemanticSegmentation",
+            image,
+            hidden_sizes=[8, 16, 32, 32],
+            decoder_hidden_size=16,
+            depths=[1, 1, 1, 1],
+            num_attention_heads=[1, 2, 4, 4],
+        ),
         (CURRENT,),
     ),
     "transformers/vit": (

@@ -21,7 +21,7 @@ from converter.base.relaxed_gc import relaxed_gc
 from converter.base.stages import Observer, Stages
 from converter.errors import ConverterError, describe_unexpected
 from converter.frontends import Request, Source, module_name, write_model
-from converter.graph import cut_points, free_axes, notes_on, source_graph
+from converter.graph import FreedAxis, cut_points, free_axes, freed_axes, notes_on, source_graph
 from converter.graph.fusions import fuse_operators
 from converter.graph.normalize import normalize
 from converter.lowering import StageDump, Tables, Translation, translate
@@ -287,7 +287,7 @@ def translate_graph(
     before = source_graph(graph)
     with stages.stage("fuse operators"):
         graph = fuse_operators(graph, rows.fused, partial(normalized, source, rows))
-    notes = notes_on(graph)
+    notes = (*notes_on(graph), *map(_freed_note, freed_axes(graph)))
     dump.graph("fuse operators", graph)
     with stages.stage("translate"):
         flat = translate(graph, rows, stages.each)
@@ -305,6 +305,13 @@ def translate_graph(
     with stages.stage("emit"):
         script = emit(program, docstring_of(source, graph.graph, name, file))
     return Translation(before, graph, program, script, file, notes)
+
+
+def _freed_note(axis: FreedAxis) -> str:
+    return (
+        f"The model fixes {axis.letter} at {axis.extent}. The script takes any, and computes from each sample what the "
+        "model computes."
+    )
 
 
 def _path(given: str | Path | None) -> Path | None:

@@ -313,4 +313,5 @@ def test_a_freed_batch_is_verified_at_other_batches(tmp_path: Path, row: str, ve
     )
     assert result.verification is not None
     assert result.verification.feeds["x"].shape == (7, 2, 3)
+    assert result.notes[-1].startswith("The model fixes N at 1. The script takes any")
     assert result.verdict == verdict

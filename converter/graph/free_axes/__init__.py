@@ -22,6 +22,7 @@ from converter.graph.free_axes.carried import Carried
 from converter.graph.free_axes.control_flow import CONTROL_FLOW
 from converter.graph.free_axes.freeing import Freeing
 from converter.graph.free_axes.rules import RULES
+from converter.graph.normalize.clean import remove_dead_code
 from converter.graph.shape_inference import forget_invented_dimensions, infer_shapes
 from converter.graph.walk import all_nodes
 
@@ -68,6 +69,8 @@ def free_axes(model: ir.Model, extents: Mapping[str, int], fixed: Mapping[str, i
             )
         freed.append(_freed(model, letter, extent, job.carried))
         _write_shapes(model, letter, {**extents, **fixed}, job)
+    if fixed:
+        remove_dead_code(model)  # the constants that fixed an axis
     model.meta[_FREED] = tuple(freed)
 
 
