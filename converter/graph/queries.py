@@ -12,6 +12,7 @@ import onnx_ir as ir
 
 from converter.base.weight_steps import MOST_STEPS
 from converter.graph.annotations import OPSET
+from converter.graph.origins import is_trained_number
 from converter.graph.traits import Trait, has_trait
 from converter.shapes import Dims, dims_of
 
@@ -68,9 +69,11 @@ def is_internal(value: ir.Value) -> bool:
 
 
 def number_of(value: ir.Value | None) -> float | None:
-    """The number that a constant of one element holds; None for every other value."""
+    """The number that a constant of one element holds; None for every other value, also for one that is trained."""
     tensor = None if value is None else value.const_value
     if tensor is None or tensor.size != 1 or not (tensor.dtype.is_floating_point() or tensor.dtype.is_integer()):
+        return None
+    if value is not None and is_trained_number(value):
         return None
     return float(tensor.numpy().reshape(()))
 

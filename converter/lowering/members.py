@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,9 @@ MAX_LITERAL = 16
 
 MOST_NUMBERS = 4
 """Maximum equal numbers that are written one by one; more of them become `ops.zeros` or `ops.ones`."""
+
+MOST_DIGITS = 4
+"""Maximum significant digits of a number that a person would write."""
 
 
 class Members:
@@ -87,13 +89,14 @@ class Members:
         size = int(np.prod(shape, dtype=np.int64))
         if size == 0:
             return expr("ops.zeros({0}, {1})", shape, dtype)
-        trainable = weight.trainable and size > 1
-        if kind_of(tensor.dtype) == "c" or (size <= MAX_LITERAL and not trainable):
-            return self._add(_literal(weight.array(), dtype), {}, hint)
+        if kind_of(tensor.dtype) == "c" or (size <= MAX_LITERAL and not weight.trainable):
+            array = weight.array()
+            if not _is_measured(array):
+                return self._add(_literal(array, dtype), {}, hint)
         constructor = expr("ms.Parameter(ops.zeros({0}, {1}))", shape, dtype)
-        if not trainable:
+        if not weight.trainable:
             constructor = expr("ms.Parameter(ops.zeros({0}, {1}), requires_grad=False)", shape, dtype)
-        return self._add(constructor, {"": replace(weight, trainable=trainable)}, hint)
+        return self._add(constructor, {"": weight}, hint)
 
     def _add(self, constructor: Arg, weights: dict[str, Weight], hint: str) -> Member:
         member = Member(self._names.new(hint, "layer"), constructor, weights, hint)
@@ -123,6 +126,20 @@ def _equal(a: dict[str, Weight], b: dict[str, Weight]) -> bool:
         return np.array_equal(mine.tensor.numpy(), other.tensor.numpy())
 
     return a.keys() == b.keys() and all(a[name].steps == b[name].steps and same(a[name], b[name]) for name in a)
+
+
+def _is_measured(array: NDArray[Any]) -> bool:
+    """Whether an array has numbers that no formula has, such as folded statistics: several of many digits."""
+    if array.size <= MOST_NUMBERS or array.dtype.kind != "f":
+        return False
+    long = [number for number in set(array.reshape(-1).tolist()) if len(_digits(number, array.dtype)) > MOST_DIGITS]
+    return len(long) > MOST_NUMBERS
+
+
+def _digits(number: float, dtype: np.dtype[Any]) -> str:
+    """The significant digits of the shortest decimal."""
+    text = np.format_float_scientific(dtype.type(number), unique=True, trim="-")
+    return text.partition("e")[0].replace(".", "").lstrip("-")
 
 
 def _literal(array: NDArray[Any], dtype: Arg) -> Arg:

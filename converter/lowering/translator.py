@@ -22,7 +22,7 @@ from converter.base.scope import Scope
 from converter.base.stages import Each
 from converter.base.weight_steps import MOST_STEPS, Step, joined, reshape, transpose
 from converter.graph import Trait, count_uses, has_trait, is_folded, merged_nodes_of, operator_of, refusal_of
-from converter.graph.hints import assigned_names, is_fixed, origin_of, scopes
+from converter.graph.hints import assigned_names, is_fixed, is_frozen, is_trained_number, origin_of, scopes
 from converter.lowering.context import Unsupported
 from converter.lowering.members import Members
 from converter.lowering.node import Node, Operand
@@ -229,8 +229,8 @@ class Translator:
         return self.weight(source, [reshape(*output.shape.numpy())])
 
     def python_value(self, value: ir.Value) -> shapes.PyValue | None:
-        """A value as a Python value, if it is one."""
-        return self.arithmetic.get(value)
+        """A value as a Python value, if it is one; a number that is trained is a tensor."""
+        return None if is_trained_number(value) else self.arithmetic.get(value)
 
     def shape_of(self, value: ir.Value) -> shapes.PyValue:
         """A value's shape as a Python value."""
@@ -295,7 +295,12 @@ class Translator:
     def _as_tensor(self, value: ir.Value) -> Weight:
         """A constant that no layer has; one that the exporter computed, such as a mask, is not trained."""
         weight = self.weight(value)
+        source = value
+        while source.const_value is None:  # a view of it
+            source = source.producer().inputs[0]  # type: ignore[union-attr,assignment]
         unknown = scopes.is_generated(value.name) and not origin_of(value)[0]
+        if is_frozen(source) or (source.const_value.size == 1 and not is_trained_number(source)):
+            return replace(weight, trainable=False)
         return replace(weight, trainable=False) if unknown or (weight.trainable and _is_mask(weight)) else weight
 
     def weight(self, value: ir.Value, steps: Sequence[Step] = ()) -> Weight:

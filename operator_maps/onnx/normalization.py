@@ -54,6 +54,7 @@ def batch_normalization(
     options = unless_default(
         eps=(epsilon, 1e-5), momentum=(momentum, 0.9), use_batch_statistics=(True if training_mode else None, None)
     )
+    options |= _affine(scale, b)
     prefix = "bn2d." if x.rank == 5 else ""
     weights = {
         f"{prefix}moving_mean": replace(mean.weight(), trainable=False),
@@ -63,6 +64,15 @@ def batch_normalization(
     }
     layer = invoke(BATCH_NORMS[x.rank], scale.shape[0], **options, **dtype_of(node, scale))  # type: ignore[index]
     return node.apply(layer, weights, x)
+
+
+def _affine(scale: Operand, b: Operand) -> dict[str, Any]:
+    """The option `affine` of a layer whose scale and bias the source does not train, else no option."""
+    return unless_default(affine=(_is_trained(scale, b), True))
+
+
+def _is_trained(*vectors: Operand) -> bool:
+    return any(vector.weight().trainable for vector in vectors)
 
 
 def dtype_of(node: Node, weight: Operand) -> dict[str, Any]:
@@ -118,7 +128,7 @@ def _group_norm(
     node: Node, x: Operand, groups: int, channels: int | None, scale: Operand, b: Operand, epsilon: float
 ) -> Expression:
     if scale.is_weight and b.is_weight and scale.shape == b.shape == (channels,):
-        options = unless_default(eps=(epsilon, 1e-5)) | dtype_of(node, scale)
+        options = unless_default(eps=(epsilon, 1e-5)) | _affine(scale, b) | dtype_of(node, scale)
         weights = {"gamma": scale.weight(), "beta": b.weight()}
         return node.apply(invoke("nn.GroupNorm", groups, channels, **options), weights, x)
     return expr("ops.group_norm({0}, {1}, {2}, {3}, {4})", x, groups, scale, b, epsilon)
@@ -134,9 +144,9 @@ def layer_normalization(
     epsilon: float = 1e-5,
     stash_type: int = 1,
 ) -> Arg:
-    """ONNX LayerNormalization: `nn.LayerNorm` on a constant scale and bias, else `ops.LayerNorm`.
+    """ONNX LayerNormalization: `nn.LayerNorm` on a trained scale and bias, else `ops.LayerNorm`.
 
-    Without a bias it is a function, as the layer always has a bias.
+    Without a bias it is a function, as the layer always has a bias; so too without anything that is trained.
     """
     axes = _axes_from(node, x, axis)
     if any(node.used[1:]) or not _covers(scale, x, axes) or (b is not None and b.shape != scale.shape):
@@ -148,13 +158,28 @@ def layer_normalization(
         y = y if b is None else expr("{0} + {1}", y, b)
         return (y, mean, deviation)[: len(node.outputs)]
     begin = -1 if len(axes) == 1 else x.rank - len(axes)  # type: ignore[operator]
-    if b is not None and scale.is_weight and b.is_weight:
+    plain = scale.is_weight and not _is_trained(scale) and _holds(scale, 1)
+    if plain and (b is None or (b.is_weight and not _is_trained(b) and _holds(b, 0))):
+        return expr("{0}({1}, {2}, {3})", normalize, x, begin, epsilon)
+    if b is not None and scale.is_weight and b.is_weight and _is_trained(scale, b):
         options = unless_default(begin_norm_axis=(begin, -1), begin_params_axis=(begin, -1), epsilon=(epsilon, 1e-7))
         weights = {"gamma": scale.weight(), "beta": b.weight()}
         return node.apply(invoke("nn.LayerNorm", scale.shape, **options, **dtype_of(node, scale)), weights, x)
     if b is None:
         return expr("{0}({1}, {2}, {3}, {4})", layer_norm, x, scale, begin, epsilon)
     return expr("ops.LayerNorm({0}, {0}, {1})({2}, {3}, {4})[0]", begin, epsilon, x, scale, b)
+
+
+def _holds(vector: Operand, number: int) -> bool:
+    """Whether all elements of a constant are this number."""
+    array = vector.constant
+    return array is not None and bool((array == number).all())
+
+
+def normalize(x, begin, epsilon):
+    """Give `x` mean 0 and variance 1 from the axis `begin` on: nn.LayerNorm without scale and bias."""
+    ones = ops.ones(x.shape[begin:], x.dtype)
+    return ops.LayerNorm(begin, begin, epsilon)(x, ones, ops.zeros_like(ones))[0]
 
 
 def layer_norm(x, scale, begin, epsilon):

@@ -24,3 +24,27 @@ def test_constants(constant: np.ndarray, written: str) -> None:
     text = f"({kind}[2,8] x) => ({kind}[{ends}] y) {{ c = Cast <to = 9> (x) y = Where(c, x, w) }}"
     x = np.arange(16).reshape(2, 8).astype(constant.dtype)
     assert written in check_model(model_of(text, w=constant), [x]).script
+
+
+@pytest.mark.parametrize(
+    ("numbers", "written"),
+    [
+        (np.array([1, 0.5, 0.25, 0.125, 2, 4, 8, 16]), "ms.Tensor([1.0, 0.5, 0.25"),
+        (np.array([0.31622776, 0.1, 1, 0.01, 1, 1, 1, 1]), "ms.Tensor([0.31622776, 0.1"),
+        (np.sin(np.arange(8)), "ms.Parameter(ops.zeros((8,), ms.float32), requires_grad=False)"),
+    ],
+    ids=["formula", "one of many digits", "measured"],
+)
+def test_numbers_that_nobody_writes_are_in_the_checkpoint(numbers: np.ndarray, written: str) -> None:
+    model = model_of("(float[2,8] x) => (float[2,8] y) { y = Mul(x, w) }", w=numbers.astype(np.float32))
+    model.producer_name = "pytorch"
+    model.graph.initializer[0].name = model.graph.node[0].input[1] = "c"
+    model.graph.initializer[0].metadata_props.add(key="onnx2mindspore.trained", value="no")
+    assert written in check_model(model, [np.ones((2, 8), np.float32)]).script
+
+
+def test_a_number_that_is_trained_is_a_parameter() -> None:
+    model = model_of("(float[2,8] x) => (float[2,8] y) { e = Exp(s) y = Mul(x, e) }", s=np.array(2.5, np.float32))
+    model.graph.initializer[0].metadata_props.add(key="onnx2mindspore.trained", value="yes")
+    script = check_model(model, [np.ones((2, 8), np.float32)]).script
+    assert "ms.Parameter(ops.zeros((), ms.float32))" in script

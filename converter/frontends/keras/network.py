@@ -114,20 +114,21 @@ class Network:
             names = _unique(own)
         return names
 
-    def _variables(self) -> list[tuple[Any, str]]:
-        """The handles of the variables, with their paths below the model, as their reader in `weights` has them.
+    def _variables(self) -> list[tuple[Any, str, bool]]:
+        """The handles of the variables, their paths below the model, as their reader in `weights` has them, and whether
+        they are trained.
 
         Keras' own paths lack the layer where the layer was built before it was put into the model.
         """
         owners = [(layer, f"{layer.name}/") for layer in self._model.layers]
-        named: dict[int, tuple[Any, str]] = {}
+        named: dict[int, tuple[Any, str, bool]] = {}
         for owner, prefix in (*owners, (self._model, "")):
             for variable in owner.variables:
                 value = variable.value if hasattr(variable, "path") else variable
                 path = (getattr(variable, "path", None) or variable.name).partition(":")[0]
                 path = path.removeprefix(f"{self._model.name}/").removeprefix(prefix)
                 if hasattr(value, "handle"):
-                    named.setdefault(id(value.handle), (value.handle, f"{prefix}{path}"))
+                    named.setdefault(id(value.handle), (value.handle, f"{prefix}{path}", variable.trainable))
         return list(named.values())
 
 

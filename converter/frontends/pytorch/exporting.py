@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 import torch
 
+from converter.base.trained import FROZEN, NO, TRAINED, YES
 from converter.errors import BadParamError, TorchExportError
 from converter.frontends.pytorch.inputs import Input, example
 from converter.frontends.pytorch.lines import place_of, reason_of
@@ -72,7 +73,7 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
             if refusal is not None:
                 notes.append(f"torch's current exporter refuses the module: {_told(refusal)}. Its older one took it.")
     else:
-        _finish(file, inputs)
+        _finish(file, inputs, loaded.module)
     return Exported(
         inputs=tuple(values),
         outputs=tuple(outputs),
@@ -97,7 +98,7 @@ def _with_older(
     refused = _refused(lambda: _older(loaded, inputs, outputs, file))
     if refused is not None:
         raise _error(label, refusal or refused, refused if refusal else None)
-    _finish(file, inputs)
+    _finish(file, inputs, loaded.module)
     _compare(loaded, inputs, file, label, refusal)
 
 
@@ -111,7 +112,7 @@ def _with_unknown(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str
         refused = _refused(lambda: _current(loaded, inputs, outputs, file))
     if refused is not None:
         raise _error(label, refused)
-    _finish(file, inputs)
+    _finish(file, inputs, loaded.module)
     named = ", ".join(f"{name}{place}" for name, place in found.items())
     return (
         f"ONNX has no function for these operators of PyTorch: {named}. Rewrite these lines, or give a row for each "
@@ -193,9 +194,18 @@ def _equal_weights_apart() -> Iterator[None]:
         passes._jit_pass_onnx_deduplicate_initializers = merge
 
 
-def _finish(file: Path, inputs: Sequence[Input]) -> None:
-    """Make the dropouts plain ones; forget the outputs' shapes where extents are free: exporters declare wrong ones."""
+def _finish(file: Path, inputs: Sequence[Input], module: torch.nn.Module) -> None:
+    """Make the dropouts plain ones, and record which tensors of the state are trained.
+
+    Where extents are free, the outputs' shapes are forgotten: exporters declare wrong ones.
+    """
     model = onnx.load(file, load_external_data=False)
+    trained = dict.fromkeys(dict(module.named_buffers(remove_duplicate=False)), NO)
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        trained[name] = YES if parameter.requires_grad else FROZEN
+    for tensor in model.graph.initializer:
+        if tensor.name in trained:
+            tensor.metadata_props.add(key=TRAINED, value=trained[tensor.name])
     for node in model.graph.node:
         if node.op_type == "Dropout":
             del node.input[2:]

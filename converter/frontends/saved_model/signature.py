@@ -206,12 +206,13 @@ def _spec_names(structure: Any) -> list[str]:
     return [spec.name or f"input_{i}" for i, spec in enumerate(specs)]
 
 
-def _variables(variables: Any) -> list[tuple[Any, str]]:
-    """The handles of variables, with their names; variables of equal names are numbered."""
+def _variables(variables: Any) -> list[tuple[Any, str, bool]]:
+    """The handles of variables, their names, and whether they are trained; variables of equal names are numbered."""
     seen: dict[str, int] = {}
     named = []
     for variable in variables:
         name = variable.name.partition(":")[0]
         seen[name] = seen.get(name, 0) + 1
-        named.append((variable.handle, name if seen[name] == 1 else f"{name}_{seen[name] - 1}"))
+        unique = name if seen[name] == 1 else f"{name}_{seen[name] - 1}"
+        named.append((variable.handle, unique, variable.trainable))
     return named

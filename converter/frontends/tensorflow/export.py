@@ -20,6 +20,7 @@ from converter.frontends.tensorflow import layers, loops, order, rewrites, weigh
 from converter.frontends.tensorflow.cutting import Cut
 from converter.frontends.tensorflow.dropout import RATE
 from converter.frontends.tensorflow.tf2onnx_session import DOMAIN, GraphSession
+from converter.frontends.tensorflow.trained import trained_constants
 from converter.graph import infer_proto
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def _convert(cut: Cut, inputs: Sequence[Endpoint]) -> tuple[onnx.ModelProto, int
     session = GraphSession(graph, cut.contents, input_names, output_names)
     model = session.convert()
     layers.tidy(model.graph)
-    weights.restore(model.graph, _float_constants(cut))
+    constants = _float_constants(cut)
+    weights.restore(model.graph, constants, trained_constants(cut.graph, constants))
     order.sort_and_number(model.graph, {node.name for node in cut.graph.node})
     _set_ends(model, [_renamed(end) for end in inputs])
     return model, len(session.failed)

@@ -11,6 +11,7 @@ from unittest import mock
 from converter.frontends.endpoints import listed
 from converter.frontends.tensorflow import graph as graphs
 from converter.frontends.tensorflow.cutting import Ends
+from converter.frontends.tensorflow.trained import TRAINABLE
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -28,7 +29,7 @@ def freeze(
     function: Any,
     inputs: Sequence[str],
     outputs: Sequence[str],
-    variables: Iterable[tuple[Any, str]],
+    variables: Iterable[tuple[Any, str, bool]],
     *,
     one_batch: bool = False,
 ) -> Frozen:
@@ -43,7 +44,8 @@ def freeze(
         function: a `tf.ConcreteFunction`.
         inputs: the names to show for its tensor arguments, in the order of `function.inputs`.
         outputs: the names to show for its results, in the order of `function.outputs`.
-        variables: the resource handles of variables, and their names: those of the constants that replace them.
+        variables: the resource handles of variables, their names, which the constants get that replace them, and
+            whether they are trainable.
         one_batch: whether all inputs have the same batch.
     """
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -56,11 +58,16 @@ def freeze(
     fed = [tensor for tensor in frozen.inputs if tensor.dtype.name not in ("resource", "variant")]
     names = _Names(graph)
     placeholders = {name: names.give(tensor.op.name, name) for name, tensor in zip(inputs, fed, strict=False)}
-    handles = {id(handle): name for handle, name in variables}
+    handles, trainable = {}, {}
+    for handle, name, trains in variables:
+        handles[id(handle)], trainable[id(handle)] = name, trains
+    nodes = {node.name: node for node in graph.node}
     states = []
     for external, internal in function.graph.captures:
         if id(external) in handles:
             names.give(internal.op.name, handles[id(external)])
+            if (constant := nodes.get(internal.op.name)) is not None:
+                constant.attr[TRAINABLE].b = trainable[id(external)]
             if internal.op.name in written and "seed" not in handles[id(external)]:
                 states.append(handles[id(external)])
     names.apply()

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import onnx
 
+from converter.base.trained import TRAINED
 from converter.base.weight_steps import SOURCE, Step, apply, joined, reshape, transpose
 from converter.frontends.tensorflow.order import bodies, reads
 from converter.frontends.tensorflow.provenance import Joined, Origin, Provenance, take
@@ -27,16 +28,19 @@ _LAYOUT = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity")
 """Views that `_layout` translates to steps; tf2onnx applies no Flatten to a weight."""
 
 
-def restore(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None:
+def restore(
+    graph: onnx.GraphProto, constants: Mapping[str, np.ndarray], trained: Mapping[str, str] | None = None
+) -> None:
     """Fold views of weights, and record the provenance of each weight, in sub-graphs too.
 
     Args:
         graph: as tf2onnx wrote it, nodes sorted, initializers with their provenance.
         constants: the float constants of the source, by the name of their node.
+        trained: what is known of them, by the name of their node (`converter.base.trained`).
     """
     for node in graph.node:
         for body in bodies(node):
-            restore(body, constants)
+            restore(body, constants, trained)
     origins, stacked = _provenance(graph, constants)
     _rename_others(graph, constants, origins)
     _fold(graph, origins)
@@ -44,6 +48,8 @@ def restore(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None
     for tensor in graph.initializer:
         origin = origins.get(tensor.name)
         steps = joined(origin.steps, origin.shape) if origin is not None else ()
+        if origin is not None and trained and origin.name in trained:
+            tensor.metadata_props.add(key=TRAINED, value=trained[origin.name])
         if origin is not None and (steps or origin.name != tensor.name.removesuffix(":0")):
             source = {"name": origin.name, "shape": origin.shape, "transform": steps}
             tensor.metadata_props.add(key=SOURCE, value=json.dumps(source))

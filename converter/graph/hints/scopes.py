@@ -8,8 +8,8 @@ import re
 import onnx_ir as ir
 
 from converter.base.scope import Scope
-from converter.graph.hints.origins import folded_from, is_fixed, origin_of
 from converter.graph.hints.source_lines import read_name, words_read
+from converter.graph.origins import folded_from, is_fixed, origin_of
 
 TORCH_SCOPES = "pkg.torch.onnx.name_scopes"
 TORCH_CLASSES = "pkg.torch.onnx.class_hierarchy"

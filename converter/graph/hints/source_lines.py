@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import onnx_ir as ir
 
-from converter.graph.hints.origins import is_original
+from converter.graph.origins import is_original
 from converter.graph.queries import readers_of
 
 TORCH_LINES = "pkg.torch.onnx.stack_trace"

@@ -31,6 +31,7 @@ from converter.graph.normalize.loops import infer_loop_shapes
 from converter.graph.normalize.lower import oldest_opset
 from converter.graph.normalize.read import read_model
 from converter.graph.normalize.simplify import cancel_inverses
+from converter.graph.normalize.trained import record_trained
 from converter.graph.normalize.trip_counts import infer_trip_counts
 from converter.graph.normalize.upgrade import upgrade
 from converter.graph.passes import Pass, Pipeline, Property, run_passes
@@ -56,6 +57,7 @@ CANONICAL_FORM = (
     ),
     Pass("inline functions", inline_functions, _NAMES, {Property.NO_FUNCTIONS}, needed=True),
     Pass("lift constants", lift_constants, {Property.NO_FUNCTIONS}, {Property.CONSTANTS_ARE_INITIALIZERS}, needed=True),
+    Pass("record what is trained", record_trained, _ONE_LEVEL),
     Pass("separate outputs", separate_outputs, requires=_NAMES | _ONE_LEVEL),
 )
 

@@ -14,14 +14,14 @@ from onnxscript.optimizer import FOLDED_FROM_KEY, fold_constants_ir
 
 from converter.graph.annotations import FOLDED, is_folded, is_literal
 from converter.graph.constants import lift_constants, new_initializer
-from converter.graph.hints.origins import is_fixed
+from converter.graph.normalize.trained import EXPORTERS_NAME, MAX_ELEMENTS, is_uniform
+from converter.graph.origins import is_fixed
 from converter.graph.queries import count_uses
 from converter.graph.shape_inference import concatenates_exponentially, infer_node, infer_shapes
 from converter.graph.traits import Trait, has_trait
 from converter.graph.unique_names import Memory, UniqueNames, named_tensor
 from converter.graph.walk import all_graphs, all_nodes
 
-_MAX_ELEMENTS = 1 << 24  # of a constant whose elements are looked at
 _MAX_BYTES = 64 << 20  # of one folded tensor, such as a causal mask for 4096 positions; not more than the model has
 _LEAST_BYTES = 4 << 20  # the same where the model has less: a small one may have a mask for 1024 positions
 _MAX_GROWTH = 128 << 20  # bytes that folding may add to a model
@@ -34,7 +34,6 @@ _LITERAL_SIZE = 16  # elements; a larger Constant node is a weight (some exporte
 _HIDDEN = "converter.hidden"  # a domain that onnxscript does not know
 _WEIGHT_TYPES = frozenset((ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16))
 _PACKED_TYPES = frozenset(dtype for dtype in ir.DataType if re.match(r"FLOAT[468]E|U?INT[24]$", dtype.name))
-_EXPORTERS_NAME = re.compile(r"val_\d+|scalar_tensor_default.*|onnx::.*|\d+|.*Constant.*|const_fold_opt__\d+")
 
 
 def fold_constants(model: ir.Model) -> None:
@@ -51,7 +50,7 @@ def fold_constants(model: ir.Model) -> None:
         _gather_elements(model, rule)
         with _hidden_from_folder(model), _unshared(model, rule), _silent_folder():
             modified = fold_constants_ir(
-                model, input_size_limit=_MAX_ELEMENTS, output_size_limit=_MAX_ELEMENTS, should_fold=rule
+                model, input_size_limit=MAX_ELEMENTS, output_size_limit=MAX_ELEMENTS, should_fold=rule
             ).modified
         lift_constants(model)  # the folder writes the result of a folded Shape as a Constant node
         if not modified:
@@ -77,7 +76,7 @@ def _gather_elements(model: ir.Model, rule: _Rule) -> None:
         if node.op_type != "GatherElements" or node.domain:
             continue
         data, index = (value.const_value if value is not None else None for value in node.inputs)
-        if data is None or index is None or max(data.size, index.size) > _MAX_ELEMENTS or not rule(node):
+        if data is None or index is None or max(data.size, index.size) > MAX_ELEMENTS or not rule(node):
             continue
         axis = node.attributes.get_int("axis", 0)
         cut = tuple(
@@ -151,15 +150,7 @@ def _is_weight(value: ir.Value) -> bool:
         return False
     if is_literal(value) and size <= _LITERAL_SIZE:
         return False
-    return not _EXPORTERS_NAME.fullmatch(value.name or "") or not _is_uniform(value)
-
-
-def _is_uniform(value: ir.Value) -> bool:
-    """Whether all elements are equal, as in constants of masks; those of a trained weight are not."""
-    if value.const_value is None or value.const_value.size > _MAX_ELEMENTS:
-        return False
-    elements = value.const_value.numpy().ravel()
-    return bool((elements == elements[0]).all())
+    return not EXPORTERS_NAME.fullmatch(value.name or "") or not is_uniform(value)
 
 
 def _initializers(model: ir.Model) -> Iterator[ir.Value]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness import check, compare, expected_of, model_of
+from harness import check, check_model, compare, expected_of, model_of
 
 random = np.random.default_rng(0)
 
@@ -139,3 +139,24 @@ def test_mean_variance_normalization(attributes: dict[str, Any]) -> None:
 def test_local_response_norm(attributes: dict[str, Any]) -> None:
     rep = check("LRN", X, free=True, **attributes)
     same_at_another_batch(rep, "LRN", X, **attributes)
+
+
+@pytest.mark.parametrize(
+    ("operator", "scale", "bias", "text"),
+    [
+        ("LayerNormalization", np.ones(6), np.zeros(6), "normalize(x0, -1, 1e-05)"),
+        ("LayerNormalization", np.ones(6), None, "normalize(x0, -1, 1e-05)"),
+        ("InstanceNormalization", np.ones(4), np.zeros(4), "nn.GroupNorm(4, 4, affine=False)"),
+        ("InstanceNormalization", np.arange(4), np.zeros(4), "nn.GroupNorm(4, 4, affine=False)"),
+    ],
+)
+def test_a_norm_without_trained_vectors_trains_nothing(
+    operator: str, scale: np.ndarray, bias: np.ndarray | None, text: str
+) -> None:
+    vectors = [vector.astype(np.float32) for vector in (scale, bias) if vector is not None]
+    model = model_of(operator, [X, *vectors], constants=range(1, 3))
+    for tensor in model.graph.initializer:
+        tensor.metadata_props.add(key="onnx2mindspore.trained", value="no")
+    rep = check_model(model, [X])
+    assert text in rep.script
+    assert not rep.net.trainable_params()

@@ -12,6 +12,9 @@ import re
 
 import onnx_ir as ir
 
+from converter.base.trained import FROZEN, TRAINED, YES
+from converter.graph.annotations import is_folded
+
 _KIND = "pkg.torch.export.graph_signature.InputSpec.kind"
 _SIGNATURE = "pkg.torch.export.ExportedProgram.graph_signature"
 _FOLDED_FROM = "pkg.onnxscript.optimizer.folded_from"
@@ -23,12 +26,44 @@ def is_original(value: ir.Value) -> bool:
     return _KIND in value.metadata_props
 
 
-def is_fixed(value: ir.Value) -> bool:
-    """Whether the source records that a constant is not trained: neither a parameter nor folded from one."""
+def trained(value: ir.Value) -> bool | None:
+    """Whether the source trains a constant: it is a parameter, or folded from one; None when the source does not say.
+
+    A frontend's own record goes before that of torch's exporter.
+    """
+    if known := _recorded(value):
+        return None if known == FROZEN else known == YES
     kind, origins = value.metadata_props.get(_KIND), _origins_of(value)
-    if kind is not None or origins is None:
-        return kind not in (None, "PARAMETER")
-    return "PARAMETER" not in origins.values()
+    if kind is not None:
+        return kind == "PARAMETER"
+    return None if origins is None else "PARAMETER" in origins.values()
+
+
+def is_fixed(value: ir.Value) -> bool:
+    """Whether the source records that a constant is not trained."""
+    return trained(value) is False
+
+
+def is_frozen(value: ir.Value) -> bool:
+    """Whether a constant is a parameter of the source that the source does not train."""
+    return _recorded(value) == FROZEN
+
+
+def is_trained_number(value: ir.Value) -> bool:
+    """Whether a constant of one element is trained: a layer's scale, the slope of a PReLU. Others are in a formula."""
+    tensor = value.const_value
+    return tensor is not None and tensor.size == 1 and not is_folded(value) and trained(value) is True
+
+
+def _recorded(value: ir.Value) -> str:
+    tensor = value.const_value
+    notes = {} if tensor is None else getattr(tensor, "metadata_props", {})
+    return value.metadata_props.get(TRAINED) or notes.get(TRAINED, "")
+
+
+def has_signature(graph: ir.Graph) -> bool:
+    """Whether torch's exporter recorded the module's parameters and buffers."""
+    return _SIGNATURE in graph.metadata_props
 
 
 def origin_of(value: ir.Value) -> tuple[str, bool]:

@@ -1,0 +1,11 @@
+"""Whether a tensor of the source is trained: what a frontend knows, as metadata of the tensor or of its value."""
+
+from __future__ import annotations
+
+TRAINED = "onnx2mindspore.trained"
+"""Key of the metadata."""
+YES = "yes"
+NO = "no"
+"""A buffer, or a number, table or mask of a formula."""
+FROZEN = "frozen"
+"""A parameter that the source does not train. In a layer it is trained here as the layer's others are."""
