@@ -132,11 +132,11 @@ class _Structure:
         ):  # an iteration may pass parameters in, the next one makes classes
             if not self._root.inner():
                 break
-            self._count_uses()
             parents = {region: parent for parent, region in _edges(self._root)}
             leaves = [region for region in parents if not region.inner()]
             for leaf in leaves:
                 hoist.localize_dimensions(leaf)
+            self._count_uses()  # after that: a tensor that was read for its shape only may be read no more
             ready, conflicting = sharing.split(self._root, leaves)
             self._separate(conflicting, parents)
             simplified = [self._simplify(leaf, parents[leaf]) for leaf in ready]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 import onnx_ir as ir
 
-from converter.script.expressions import Arg, Call, Name, dimension, dimension_read, map_parts, parts_of
+from converter.script.expressions import Arg, Binary, Call, Name, dimension, dimension_read, map_parts, parts_of
 from converter.script.program import Member
 from converter.script.statements import Assign, Statement, Variable, defined_by, map_statement
 from converter.script.structure.regions import Region, statements_of, used_by
@@ -162,10 +163,23 @@ def _localized(item: Arg, known: dict[ir.SymbolicDim, tuple[Variable, int]]) -> 
         value, axis = read
         if isinstance(value, Variable) and value.dims is not None and isinstance(axis, int):
             dim = value.dims[axis]
-            return dimension(*known[dim]) if isinstance(dim, ir.SymbolicDim) and dim in known else item
+            return _read_from(known, dim) or item if isinstance(dim, ir.SymbolicDim) else item
         return item
     mapped = map_parts(item, lambda part: _localized(part, known))
     match mapped:
-        case Call(function=Name(path="max"), args=(left, right)) if left == right:
+        case Call(function=Name(path="max" | "min"), args=(left, right)) if left == right:
+            return left
+        case Call(function=Name(path="max" | "min"), args=((left, right),)) if left == right:
+            return left
+        case Binary("//", Binary("*", left, factor), divisor) if factor == divisor:
             return left
     return mapped
+
+
+def _read_from(known: dict[ir.SymbolicDim, tuple[Variable, int]], dim: ir.SymbolicDim) -> Arg:
+    """A dimension, or a known one times a number; None if none in `known` tells it."""
+    if dim in known:
+        return dimension(*known[dim])
+    multiple = re.fullmatch(r"(\d+)\*(\w+)", dim.value or "")
+    place = next((place for other, place in known.items() if multiple and other.value == multiple[2]), None)
+    return Binary("*", dimension(*place), int(multiple[1])) if multiple and place else None

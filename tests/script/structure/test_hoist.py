@@ -196,6 +196,14 @@ def test_equal_extents_are_read_from_a_tensor_that_the_region_has() -> None:
     )
 
 
+def test_a_multiple_of_an_extent_is_read_from_it() -> None:
+    x, y = Variable("x", (BATCH, 8)), Variable("y", (2 * BATCH,))
+    half = expr("{0} // {1}", dimension(y, 0), 2)
+    tree = region(let(A, expr("{0}.reshape({1}, {2}, max(({3}, {1})))", x, half, dimension(y, 0), dimension(x, 0))))
+    localize_dimensions(tree)
+    assert repr(tree) == text("a = x.reshape(x.shape[0], x.shape[0] * 2, x.shape[0])")
+
+
 def test_what_the_region_makes_lends_no_extents() -> None:
     x, y = Variable("x", (4, 8)), Variable("y", (BATCH,))
     made = Variable("made", (BATCH,))

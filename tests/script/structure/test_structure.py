@@ -8,12 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import onnx_ir as ir
 import pytest
 from script.programs import call, dense, let, literal, parameter, program, returning, text, variables, within
 
 from converter.base.scope import Scope
 from converter.script.emit import emit
-from converter.script.expressions import Binary, invoke
+from converter.script.expressions import Binary, dimension, invoke
 from converter.script.program import Member, Program, Record
 from converter.script.statements import For, Statement, Variable
 from converter.script.structure import structure
@@ -33,6 +34,40 @@ def mlp(path: str, source: Variable, width: int = 16, *, added: bool = True) -> 
         let(d, Binary("+", c, source)),
     ]
     return (statements, d) if added else (statements[:3], c)
+
+
+def test_a_class_returns_what_is_read() -> None:
+    """A block reads an extent of a value in the block before it, which it has at an input, too."""
+    batch = ir.SymbolicDim("batch")
+    x, y = Variable("x", (batch, 8)), Variable("y", (batch, 8))
+    statements: list[Statement] = []
+    last, before = x, x
+    for i in range(3):
+        a, b, c = (Variable(name, (batch, 8)) for name in "abc")
+        block = [
+            let(a, call(dense(f"layers.{i}.fc"), last)),
+            let(b, invoke("ops.relu", a)),
+            let(c, invoke("ops.reshape", b, (dimension(before, 0), 8))),
+        ]
+        statements += within("layers", *within(f"{i}:Block", *block))
+        last, before = c, b
+    statements.append(let(y, call(dense("head"), last)))
+    assert structured([x], statements, y) == text(
+        """
+        class Block:
+            def __init__(self):
+                self.fc = nn.Dense(8, 8)
+            def construct(self, x):
+                return ops.reshape(ops.relu(self.fc(x)), (x.shape[0], 8))
+
+        class Net:
+            def __init__(self):
+                self.layers = nn.SequentialCell(*[Block() for _ in range(3)])
+                self.head = nn.Dense(8, 8)
+            def construct(self, x):
+                return self.head(self.layers(x))
+        """
+    )
 
 
 def test_blocks_of_one_form_become_one_class() -> None:
