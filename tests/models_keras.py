@@ -57,12 +57,12 @@ def randomize(network: Any, seed: int = 0) -> None:
         last[-1].assign(10 * last[-1])
 
 
-def freeze(network: Any, path: Path, batch: int | None = None) -> tuple[str, str]:
-    """Write `network` as a frozen graph, of a free batch by default; return the names of its first input and output."""
+def freeze(network: Any, path: Path) -> tuple[str, str]:
+    """Write `network` as a frozen graph with a free batch, and return the names of its first input and output."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    signature = [tf.TensorSpec((batch, *tensor.shape[1:]), tensor.dtype, tensor.name) for tensor in network.inputs]
+    signature = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, tensor.name) for tensor in network.inputs]
     function = tf.function(lambda *args: network(list(args) if len(args) > 1 else args[0], training=False))
     frozen = convert_variables_to_constants_v2(function.get_concrete_function(*signature))
     path.write_bytes(frozen.graph.as_graph_def().SerializeToString())

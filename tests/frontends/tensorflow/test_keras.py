@@ -85,21 +85,6 @@ def test_a_recurrent_layer_comes_back(tmp_path, layer, operator):
     check(source, 4, 7, 3)
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [lambda: layers.LSTM(5), lambda: layers.Bidirectional(layers.LSTM(5))],
-    ids=["LSTM", "bidirectional"],
-)
-def test_a_recurrent_layer_comes_back_for_a_batch_of_one(tmp_path, layer):
-    """TensorFlow then takes the product of the state as a bias."""
-    network = keras.Sequential([keras.Input((7, 3)), layer()])
-    randomize(network)
-    freeze(network, tmp_path / "net.pb", batch=1)
-    source = load(Request(tmp_path / "net.pb"))
-    assert not operators(source)["Loop"]
-    check(source, 1, 7, 3)
-
-
 @pytest.mark.parametrize("layer", [layers.LSTM, layers.SimpleRNN], ids=["LSTM", "RNN"])
 def test_the_bias_of_a_recurrent_layer_is_its_own(tmp_path, layer):
     """ONNX has two biases in one vector; the other is zero. Both layers have the same untrained bias."""
@@ -215,7 +200,8 @@ def test_a_norm_of_the_sample_comes_back(tmp_path, shape, layer, expected):
     freeze(network, tmp_path / "net.pb")
     source = load(Request(tmp_path / "net.pb"))
     assert {name: operators(source)[name] for name in expected} == expected
-    noted = [json.loads(p.value)["name"] for t in source.model.graph.initializer for p in t.metadata_props]
+    notes = [note for tensor in source.model.graph.initializer for note in tensor.metadata_props]
+    noted = [json.loads(note.value)["name"] for note in notes if note.key == SOURCE]
     assert set(noted) <= set(constants(tmp_path / "net.pb"))
     check(source, 3, *shape)
 
