@@ -39,7 +39,7 @@ _HANDLERS: dict[type[ast.AST], Callable[..., None]] = {
     ast.Attribute: Rewriter.attribute,
     ast.Name: Rewriter.name,
     ast.JoinedStr: Rewriter.formatted,
-    ast.Constant: lambda rewriter, node: None,
+    ast.Constant: Rewriter.constant,
     ast.Import: lambda rewriter, node: None,
     ast.ImportFrom: lambda rewriter, node: None,
 }

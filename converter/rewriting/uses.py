@@ -481,6 +481,32 @@ class Uses(State):
         else:
             self._unconverted(node, full, row.remedy)
 
+    def constant(self, node: ast.Constant) -> None:
+        """Rewrite the names in an annotation that is written as a string: `x: "torch.Tensor"`."""
+        text = self.file.of(node) if isinstance(node.value, str) and self._in_annotation() else ""
+        if len(text) < 3 or text[0] not in "'\"" or text[1:-1] != node.value:
+            return  # no annotation, or with a prefix, escapes or three quotes
+        try:
+            tree = ast.parse(node.value, mode="eval")
+        except SyntaxError:
+            return
+        begin = self.file.start(node) + 1
+        inner = [each for each in ast.walk(tree) if isinstance(each, ast.Attribute)]
+        covered = {id(each.value) for each in inner}
+        for each in ast.walk(tree):
+            if not isinstance(each, ast.Name | ast.Attribute) or id(each) in covered:
+                continue
+            full = self._full(each)
+            if full is None or not self.project.is_torch(full):
+                continue
+            row = self.rows.get(full)
+            new = "nn.Cell" if full == MODULE else row.value if row is not None else ""
+            new = self._class_of(full, row) if row is not None and row.use == "layer" else new
+            if new:
+                assert each.end_col_offset is not None
+                self.edits.replace(begin + each.col_offset, begin + each.end_col_offset, self.write(new))
+                self.record(node, full, written=ast.unparse(each), became=full_name(new), use="annotation")
+
     def _in_annotation(self) -> bool:
         inner = self.parents[-1]
         for parent in reversed(self.parents[:-1]):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from converter.errors import BadParamError
+from converter.rewriting.cycles import check_cycles
 from converter.rewriting.libraries import LIBRARIES
 from converter.rewriting.names import Names, absolute
 from converter.rewriting.notebook import SUFFIX, read_notebook
@@ -49,7 +50,7 @@ def find_files(source: Path, project_path: Path | None = None) -> Walk:
 
     Raises:
         BadParamError: the file is outside the project, or the folder has no Python file.
-        ModelLoadingError: a file cannot be read.
+        ModelLoadingError: a file cannot be read, or files import each other in a circle that Python cannot load.
     """
     with without_collection():
         return _find_files(source.resolve(), project_path)
@@ -88,6 +89,7 @@ def _find_files(source: Path, project_path: Path | None) -> Walk:
     for names in list(made.whole.values()):
         walker.imports(names)
     walker.parents()
+    check_cycles(made.whole)
     for module in made.whole:
         made.partial.pop(module, None)
     return made

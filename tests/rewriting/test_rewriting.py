@@ -57,6 +57,20 @@ def test_a_statement(tmp_path, before, after):
 @pytest.mark.parametrize(
     ("before", "after"),
     [
+        ("'Tensor'", "'ms.Tensor'"),
+        ('"Optional[torch.Tensor]"', '"Optional[ms.Tensor]"'),
+        ("\"Dict['名', nn.Module]\"", "\"Dict['名', nn.Cell]\""),
+        ('"not python ["', '"not python ["'),
+    ],
+)
+def test_an_annotation_in_a_string(tmp_path, before, after):
+    text = converted(tmp_path, HEAD + f"def f(x: {before}, y='torch.Tensor'):\n    return x\n").text
+    assert text.endswith(f"def f(x: {after}, y='torch.Tensor'):\n    return x\n")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
         ("nn.Conv2d(3, 8, 3)", "nn.Conv2d(3, 8, 3, pad_mode='pad', has_bias=True)"),
         ("nn.Conv2d(3, 8, 3, 2, 1)", "nn.Conv2d(3, 8, 3, 2, pad_mode='pad', padding=1, has_bias=True)"),
         (

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from rewriting.conversion import project
+
+from converter.errors import ModelLoadingError
+from converter.rewriting import find_files
 
 
 def test_packages_that_are_installed_beside_are_not_the_projects(tmp_path):
@@ -49,3 +53,22 @@ def test_an_import_of_a_package_needs_what_is_used_of_it(tmp_path):
     texts = project(tmp_path, files, "pkg/net.py")
     assert texts["pkg/__init__.py"].splitlines()[2:] == ["from pkg import a"]
     assert "pkg/b.py" not in texts
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "broken"),
+    [
+        ("from two import b\ndef a(): pass\n", "from one import a\ndef b(): pass\n", True),
+        ("def a(): pass\nfrom two import b\n", "from one import a\ndef b(): pass\n", False),
+        ("from two import b\ndef a(): pass\n", "def b():\n    from one import a\n", False),
+        ("import two\ndef a(): pass\n", "from one import a\ndef b(): pass\n", False),
+    ],
+)
+def test_a_circle_of_imports_that_python_cannot_load_is_an_error(tmp_path, first, second, broken):
+    (tmp_path / "one.py").write_text(f"import torch\n{first}")
+    (tmp_path / "two.py").write_text(f"import torch\n{second}")
+    if broken:
+        with pytest.raises(ModelLoadingError, match="one → two → one"):
+            find_files(tmp_path / "one.py")
+    else:
+        assert list(find_files(tmp_path / "one.py").whole) == ["one", "two"]
