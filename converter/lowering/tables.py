@@ -14,6 +14,7 @@ silently ignored.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import inspect
 import sys
@@ -206,6 +207,14 @@ def _schema(operator: str) -> onnx.defs.OpSchema | None:
         return onnx.defs.get_schema(op_type, OPSET, domain) if not domain else onnx.defs.get_schema(op_type, domain)
     except onnx.defs.SchemaError:
         return None
+
+
+@functools.cache
+def attribute_types(operator: str) -> Mapping[str, int]:
+    """The types of an operator's attributes, as `onnx.AttributeProto` numbers them; none where it has no schema."""
+    schema = _schema(operator)
+    known = {} if schema is None else schema.attributes
+    return {name: each.type.value for name, each in known.items()}  # type: ignore[attr-defined]
 
 
 def _check_schema(schema: onnx.defs.OpSchema, operator: str, defaults: Mapping[str, Any], family: str) -> None:

@@ -27,7 +27,7 @@ from converter.lowering.context import Unsupported
 from converter.lowering.members import Members
 from converter.lowering.node import Node, Operand
 from converter.lowering.stubs import describe, stub
-from converter.lowering.tables import Tables
+from converter.lowering.tables import Tables, attribute_types
 from converter.script import (
     Arg,
     Assign,
@@ -130,6 +130,10 @@ class Translator:
         if row is None:
             refusal = refusal_of(node)
             raise Unsupported(refusal[1] if refusal else "there is no row for this operator")
+        types = attribute_types(row.operator)
+        for name, value in node.attributes.items():
+            if value.type.value != types.get(name, value.type.value):
+                raise Unsupported(f"its attribute {name} is of another type than the operator's")
         inputs = [None if value is None else Operand(self, value) for value in node.inputs]
         while inputs and inputs[-1] is None:
             inputs.pop()

@@ -44,6 +44,8 @@ def _first_alone(model: onnx.ModelProto, feeds: Feeds, mode: str) -> tuple[str, 
 
 
 EXPLAINED = {
+    "ArgMax": ("[",),
+    "ArgMin": ("[",),
     "MaxPool": ("NaN", "off", "infinities"),
     "GlobalMaxPool": ("NaN",),
     "TopK": ("NaN", "off", "["),

@@ -124,7 +124,7 @@ def _constants(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
     """The tensors in the attributes of nodes, and those of the nodes' sub-graphs."""
     for node in nodes:
         for attribute in node.attribute:
-            if attribute.HasField("t"):
+            if attribute.HasField("t") or attribute.type == onnx.AttributeProto.TENSOR:
                 yield attribute.t
             yield from attribute.tensors
             single = [attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []

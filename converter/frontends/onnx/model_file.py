@@ -108,15 +108,23 @@ def load(request: Request) -> Source:
     )
 
 
+_ELEMENT_TYPES = frozenset(onnx.TensorProto.DataType.values()) - {onnx.TensorProto.UNDEFINED}
+
+
 def _check_extents(model: onnx.ModelProto) -> None:
     """Check that the shapes of constants are possible: not negative, and with data for all elements (2 bits or more).
 
     Raises:
-        GraphInitError: a constant has an impossible shape.
+        GraphInitError: a constant has an impossible shape, or elements of no type.
     """
     for tensor in tensors_of(model):
         raw = tensor.HasField("raw_data")
         there = len(tensor.raw_data) == size_of(tensor) if raw else math.prod(tensor.dims) <= 4 * tensor.ByteSize()
+        if tensor.data_type not in _ELEMENT_TYPES:
+            raise GraphInitError(
+                f"the model is invalid: the constant '{tensor.name}' has elements of the type {tensor.data_type}, "
+                "which ONNX does not have. Export or copy the model again."
+            )
         inside = tensor.data_location != onnx.TensorProto.EXTERNAL
         if (inside and not there) or any(extent < 0 for extent in tensor.dims):
             raise GraphInitError(

@@ -68,7 +68,8 @@ def path_of(node: ir.Node) -> tuple[str, ...]:
 
 def _source_path(name: str) -> str:
     """Remove the prefix that TensorFlow adds when it inlines a call: `while/body/_1/while/add` gives `while/add`."""
-    return re.sub(r".*/_\d+/", "", name)
+    calls = list(re.finditer(r"/_\d+(?=/)", name))
+    return name[calls[-1].end() + 1 :] if calls else name
 
 
 def classes_of(node: ir.Node) -> tuple[str, ...]:

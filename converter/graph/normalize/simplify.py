@@ -74,7 +74,7 @@ def _is_sound(node: ir.Node) -> bool:
     """Whether attributes are what the operator takes: the optimizer, which is native code, does not look."""
     known = onnx.defs.get_schema(node.op_type, OPSET).attributes
     for name, attribute in node.attributes.items():
-        if name not in known or attribute.type.value != known[name].type.value:
+        if name not in known or attribute.type.value != known[name].type.value:  # type: ignore[attr-defined]
             return False
     perm = node.attributes.get_ints("perm", None)
     return perm is None or sorted(perm) == list(range(len(perm)))

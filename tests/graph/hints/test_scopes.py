@@ -130,3 +130,8 @@ def test_constants_are_called_what_the_source_calls_them(name: str | None, hint:
 )
 def test_variables_are_called_what_the_source_calls_them(output: str, hint: str) -> None:
     assert variable_hint(node_of(output=output), 0) == hint
+
+
+def test_a_name_of_many_levels_is_read_in_time_that_grows_with_its_length() -> None:
+    name = "/".join(f"s{i}" for i in range(50_000))
+    assert len(scopes_of(node_of(f"/{name}/Tanh"))) == 50_000
