@@ -12,6 +12,7 @@ from converter.artifacts import Entry, LazyTensor, TensorSpec, checkpoint, weigh
 from converter.base.stages import Stages
 from converter.base.state_names import matched
 from converter.commands.weights import nearest
+from converter.commands.weights.partitions import with_parts
 from converter.commands.weights.placing import check_suffix, placed
 from converter.commands.weights.rename import read_rules, renamed
 from converter.weights import parameters_from, readers
@@ -63,7 +64,7 @@ def remap(
     entries = weight_map.read(map_file)
     rules = read_rules(rename) if rename is not None else ()
     with stages.stage("read"):
-        found = readers.read(source).tensors
+        found = with_parts(readers.read(source).tensors, [entry.source for entry in entries])
         tensors = renamed(found, rules) if rules else _unwrapped(found, entries)
         earlier = readers.read_mindspore(base).tensors if base is not None else {}
     kept = {

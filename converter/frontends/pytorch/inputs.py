@@ -34,6 +34,8 @@ _ANNOTATED = {
     "HalfTensor": torch.float16,
     "DoubleTensor": torch.float64,
 }
+_LISTED = re.compile(r"(typing\.)?([Ll]ist|[Ss]equence|[Tt]uple)\[[\w.]*Tensor\b")
+"""The annotation of a parameter that takes several tensors: `list[Tensor]`, as the detectors of torchvision have."""
 _NO_TENSOR = ("int", "float", "bool", "str", int, float, bool, str)
 
 
@@ -148,7 +150,13 @@ def _check(parameters: Mapping[str, _Parameter], names: Sequence[str], spec: Spe
             f"--input_nodes {' '.join([*names, *left])}."
         )
     for name in names:
-        if parameters[name].annotation in _NO_TENSOR:
+        annotation = parameters[name].annotation
+        if _LISTED.match(str(annotation)):
+            raise BadParamError(
+                f"the parameter '{name}' of '{spec.label}' is a list of tensors. Derive a module whose forward takes one "
+                "tensor and calls the parts that compute with it, such as self.net.backbone and self.net.head."
+            )
+        if annotation in _NO_TENSOR:
             raise BadParamError(
                 f"the parameter '{name}' of '{spec.label}' is no tensor. Derive a module whose forward takes tensors."
             )

@@ -102,3 +102,14 @@ def test_configurations_tell_shapes():
 def test_what_does_not_fit(module, shapes, inputs, error, message):
     with pytest.raises(error, match=message):
         chosen(module(), *shapes, inputs=inputs)
+
+
+def test_a_list_of_tensors_is_refused():
+    """The detectors of torchvision take one."""
+
+    class Detector(torch.nn.Module):
+        def forward(self, images: list[torch.Tensor]) -> torch.Tensor:
+            return images[0]
+
+    with pytest.raises(BadParamError, match=r"parameter 'images' .* is a list of tensors\. Derive a module"):
+        chosen(Detector(), "3,8,8")
