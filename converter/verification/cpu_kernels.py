@@ -6,6 +6,7 @@ behind layers the plain call stays, and a difference there is the kernel's, not 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 FAULTS: dict[str, dict[str, str]] = {
@@ -32,11 +33,16 @@ FAULTS: dict[str, dict[str, str]] = {
         "ops.softmax": "a softmax stops at a row with NaN",
         "ops.log_softmax": "ops.log_softmax with a NaN spoils other rows",
     },
+    "numbers below 1e-7": {"ops.nonzero": "ops.nonzero takes numbers below 1e-7 for 0"},
 }
 """What is special about a node's inputs → the call that the node became → what its kernel does."""
 
 
 def fault_of(became: str, symptoms: Iterable[str]) -> str:
-    """What a known fault of a kernel does with such inputs; empty if none is known."""
-    known = (FAULTS.get(symptom, {}).get(became, "") for symptom in symptoms)
+    """What a known fault of a kernel does with such inputs; empty if none is known.
+
+    `became` is a call, or a formula of several (`ops.nonzero(x).T`).
+    """
+    calls = re.findall(r"\b(?:nn|ops)\.\w+", became)
+    known = (FAULTS.get(symptom, {}).get(call, "") for symptom in symptoms for call in calls)
     return next(filter(None, known), "")

@@ -118,6 +118,7 @@ def symptoms(inputs: Mapping[str, Any]) -> list[str]:
             wide = array.astype(np.float64)
             found |= dict.fromkeys(["NaN"] if np.isnan(wide).any() else [])
             found |= dict.fromkeys(["infinity"] if np.isinf(wide).any() else [])
+            found |= dict.fromkeys(["numbers below 1e-7"] if ((wide != 0) & (np.abs(wide) < 1e-7)).any() else [])
         elif array.dtype.kind in "iu":
             largest = max(abs(int(array.max())), abs(int(array.min())))
             found |= {text: None for limit, text in _LARGE.items() if largest > limit}

@@ -144,7 +144,7 @@ function edgeTable(model, go) {
       "tr",
       {},
       el("td", { text: edge.kind }),
-      el("td", {}, el("span", { class: `pill ${warns(edge) ? "differs" : edge.verdict.replace(" ", "-")}`, text: t(edge.verdict) })),
+      el("td", {}, el("span", { class: `pill ${edge.kernel ? "not-comparable" : edge.verdict.replace(" ", "-")}`, text: t(edge.verdict) })),
       el("td", { text: edge.modes.join(t(" and ")) || "–" }),
       place(edge),
       el("td", {

@@ -82,6 +82,25 @@ def files(tmp_path_factory) -> dict[str, Path]:
     return made
 
 
+def test_edge_inputs(open_page, tmp_path):
+    """A kind that differs is something to do, one that only a kernel spoils is not; both stand in the table."""
+    data = report_of(20)
+    first = {"node": 3, "name": "layer3", "operator": "onnx::Relu", "value": "v", "line": 4, "column": 1}
+    error = {"verdict": "differs", **dict.fromkeys(("max_abs", "max_rel", "mean_rel", "cosine")), "note": ""}
+    edge = {"verdict": "differs", "modes": ["PyNative"], "note": "it differs", "first_difference": first | error}
+    kinds = {"ties": "", "NaN": "ops.relu of NaN is 0"}
+    data["verification"]["edges"] = [{"kind": kind, **edge, "kernel": kernel} for kind, kernel in kinds.items()]
+    (tmp_path / "edges.html").write_text(html_report(data, script_of(20)), encoding="utf-8")
+    page = open_page(tmp_path / "edges.html")
+    page.get_by_role("button", name="Look at the edge inputs that differ: ties").click()
+    rows = page.locator("#errors table").filter(has_text="ties").locator("tr")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(2)).to_contain_text("MindSpore's CPU kernel alone: ops.relu of NaN is 0; it differs")
+    expect(page.locator("#errors .pill.differs")).to_have_count(1)
+    rows.nth(1).get_by_role("button").click()
+    expect(page.get_by_role("tab", name="Graph & script")).to_have_attribute("aria-selected", "true")
+
+
 def test_an_inspection(open_page, files):
     page = open_page(files["inspection"])
     expect(page.locator("h1")).to_have_text("Every node would convert")
