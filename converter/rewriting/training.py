@@ -108,7 +108,7 @@ class Training(State):
                 used.append(index)
         used = [index for index in used if self._is_differentiable(statements[index])] or used[-1:]
         if not used:
-            return None
+            return self._of_expression(statements[number], loss)
         last = used[0]
         made = {name for each in statements[used[-1] : last + 1] for name in _stored(each)}
         for index in range(last + 1, number):  # what reads the loss before its gradient is computed
@@ -130,6 +130,15 @@ class Training(State):
         bound = _bound_before(self.function or self.file.tree, region[0])
         plan.parameters = [name for name in _read_first(region) if name in stored and name in bound]
         plan.networks = self._networks([*plan.again, *region], set(stored))
+        return plan
+
+    def _of_expression(self, statement: ast.stmt, loss: ast.expr) -> Backward | None:
+        """`criterion(model(x), y).backward()`: the expression is the function."""
+        whole = ast.Expr(loss)
+        if loss.lineno != loss.end_lineno or not self._is_differentiable(whole):
+            return None
+        plan = Backward(statement, loss, [])  # type: ignore[arg-type]
+        plan.networks = self._networks([whole], set())
         return plan
 
     def _is_differentiable(self, statement: ast.stmt) -> bool:
@@ -212,6 +221,14 @@ class Training(State):
 
     def _write(self, plan: Backward) -> None:
         file, edits = self.file, self.edits
+        if not plan.region:
+            start, end = file.start(plan.statement), file.end(plan.statement)
+            result = edits.absorb(file.start(plan.loss), file.end(plan.loss), 0)
+            edits.drop(start, end)
+            function = f"lambda: {result}"
+            edits.replace(start, end, self.write(f"compat.backward({', '.join([function, *plan.networks])})"))
+            self.record(plan.statement.value, "torch.Tensor.backward", became="mindspore.value_and_grad")
+            return
         first, last = file.start(plan.region[0]), file.end(plan.region[-1])
         line, _ = file.line_span(file.line_of(first))
         indent = file.text[line:first].decode()

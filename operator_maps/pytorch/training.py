@@ -114,6 +114,20 @@ ROWS: dict[str, Row] = {
     "torch.cuda.set_device": call(
         "(device)", 'ms.set_device(ms.get_context("device_target"), {device})', returns="other"
     ),
+    **{
+        f"torch.nn.{name}": call(
+            f"(module, {rest})",
+            "{module}",
+            ignored=" ".join(part.split("=")[0] for part in rest.split(", ")),
+            returns="unknown",
+            note="One process computes; mindspore.communication and msrun spread the data over several.",
+        )
+        for name, rest in (
+            ("DataParallel", "device_ids=None, output_device=None, dim=0"),
+            ("parallel.DistributedDataParallel", "device_ids=None, output_device=None, find_unused_parameters=False"),
+        )
+    },
+    "torch.set_grad_enabled": call("(mode)", "compat.no_grad()", ignored="mode", returns="other"),
     "torch.cuda.device_count": call("()", "1", returns="number"),
     "torch.cuda.empty_cache": value(""),
     "torch.cuda.synchronize": value(""),

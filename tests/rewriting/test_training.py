@@ -100,6 +100,13 @@ def test_what_is_not_certain_stays_with_its_finding(tmp_path, body):
     assert "# [UnConvert] torch.Tensor.backward" in made.text
 
 
+def test_a_loss_that_is_one_expression(tmp_path):
+    source = HEAD + "def step(x, criterion, y):\n    criterion(net(x), y.view(-1, 1)).backward()  # now\n"
+    made = converted(tmp_path, source)
+    assert "    compat.backward(lambda: criterion(net(x), y.view(-1, 1)), criterion, net)  # now\n" in made.text
+    assert all(record.converted for record in made.records)
+
+
 def test_a_gradient_of_an_earlier_computation_computes_it_again(tmp_path):
     source = HEAD + (
         "def step(a, b, optimizer):\n"
