@@ -1,4 +1,4 @@
-"""Partitions: variables that TensorFlow 1 cut into parts. A checkpoint has the whole, the graph and its map the parts."""
+"""Partitions: variables that TensorFlow 1 cut into parts. A checkpoint has the whole, a weight map the parts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def with_parts(found: Mapping[str, LazyTensor], wanted: Sequence[TensorSpec]) ->
 
 def _axis(whole: Sequence[int], parts: Sequence[TensorSpec]) -> int | None:
     """The axis along which the parts make the whole; None if they do not."""
-    for axis, extent in enumerate(whole):
+    for axis, extent in enumerate(whole if all(len(part.shape) == len(whole) for part in parts) else ()):
         rest = [*whole[:axis], *whole[axis + 1 :]]
         same = all([*part.shape[:axis], *part.shape[axis + 1 :]] == rest for part in parts)
         if same and sum(part.shape[axis] for part in parts) == extent:

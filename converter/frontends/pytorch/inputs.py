@@ -153,8 +153,8 @@ def _check(parameters: Mapping[str, _Parameter], names: Sequence[str], spec: Spe
         annotation = parameters[name].annotation
         if _LISTED.match(str(annotation)):
             raise BadParamError(
-                f"the parameter '{name}' of '{spec.label}' is a list of tensors. Derive a module whose forward takes one "
-                "tensor and calls the parts that compute with it, such as self.net.backbone and self.net.head."
+                f"the parameter '{name}' of '{spec.label}' is a list of tensors. Derive a module whose forward takes "
+                "one tensor and calls the parts that compute with it, such as self.net.backbone and self.net.head."
             )
         if annotation in _NO_TENSOR:
             raise BadParamError(
