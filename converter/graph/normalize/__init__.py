@@ -31,6 +31,7 @@ from converter.graph.normalize.loops import infer_loop_shapes
 from converter.graph.normalize.lower import oldest_opset
 from converter.graph.normalize.read import read_model
 from converter.graph.normalize.simplify import cancel_inverses
+from converter.graph.normalize.tied import tie_embeddings
 from converter.graph.normalize.trained import record_trained
 from converter.graph.normalize.trip_counts import infer_trip_counts
 from converter.graph.normalize.upgrade import upgrade
@@ -88,6 +89,7 @@ def normalization(kept: Collection[str] = ()) -> Pipeline:
             Pass("fold constants in loops", fold_loops, {*_NAMES, *_ONE_LEVEL, Property.INFERRED}, {Property.FOLDED}),
             # Nodes and initializers without effect are removed.
             Pass("remove identities", remove_identities),
+            Pass("tie embeddings", tie_embeddings, requires=_NAMES),
             Pass("drop invented biases", drop_invented_biases, requires={Property.FOLDED}),
             Pass("cancel inverses", cancel_inverses, requires={*_NAMES, Property.ONE_OPSET, Property.FOLDED}),
             Pass("remove dead code", remove_dead_code, {Property.ONE_OPSET}, {Property.NO_DEAD_CODE}),
