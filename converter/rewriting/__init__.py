@@ -2,7 +2,7 @@
 
 from converter.rewriting.convert import Conversion, ConvertedFile, convert_files
 from converter.rewriting.records import Record
-from converter.rewriting.rows import Chosen, Row, attribute, call, layer, method, missing, value
+from converter.rewriting.rows import Chosen, Returns, Row, attribute, call, layer, method, missing, value
 from converter.rewriting.signature import NotStatic, UnsupportedCall
 from converter.rewriting.walk import Walk, find_files
 
@@ -12,6 +12,7 @@ __all__ = [
     "ConvertedFile",
     "NotStatic",
     "Record",
+    "Returns",
     "Row",
     "UnsupportedCall",
     "Walk",

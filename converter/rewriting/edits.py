@@ -65,6 +65,10 @@ class Edits:
         """Take back the edits inside a span that were made since `mark`."""
         self._edits[mark:] = [each for each in self._edits[mark:] if not (start <= each.start and each.end <= end)]
 
+    def covers(self, start: int, end: int) -> bool:
+        """Whether a span goes with a larger one."""
+        return any(each.start <= start and end <= each.end and each.end > each.start for each in self._edits)
+
     def ordered(self) -> list[Edit]:
         """The edits from first to last, none overlapping another."""
         return _ordered(self._edits)

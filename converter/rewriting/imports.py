@@ -32,6 +32,8 @@ class Imports:
         lines = self._lines()
         place = next((node for node, _ in of_torch if node in self.file.tree.body), None)
         for node, scope in of_torch:
+            if self.rewriter.edits.covers(self.file.start(node), self.file.end(node)):
+                continue
             kept = self._kept(node, self.torch_aliases(node, scope))
             block = list(lines) if node is place else []
             if kept:

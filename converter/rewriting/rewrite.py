@@ -32,6 +32,7 @@ _HANDLERS: dict[type[ast.AST], Callable[..., None]] = {
     ast.If: Rewriter.if_,
     ast.With: Rewriter.with_,
     ast.IfExp: Rewriter.conditional,
+    ast.Assign: Rewriter.assign,
     ast.Expr: Rewriter.expression,
     ast.Call: Rewriter.call,
     ast.BinOp: Rewriter.binary,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from converter.rewriting.branches import CONSTANTS
-from converter.rewriting.calls import Rendering
+from converter.rewriting.calls import Rendering, layout_of
 from converter.rewriting.flow_calls import DISTINCT
 from converter.rewriting.inference import Inference
 from converter.rewriting.kinds import Kind
@@ -82,6 +82,16 @@ class Uses(State):
             if self._assigned(node.value, full, row):
                 return
         self.visit(node.value)
+
+    def assign(self, node: ast.Assign) -> None:
+        """Remove settings of PyTorch's, such as `torch.backends.cudnn.benchmark = True`."""
+        names = [self._full(target) if isinstance(target, ast.Attribute) else None for target in node.targets]
+        if not all(name is not None and self.project.is_torch(name) for name in names):
+            self.children(node)
+            return
+        self._remove_statement(node)
+        for target, name in zip(node.targets, names, strict=True):
+            self.record(target, name or "", became="nothing", note="A setting of PyTorch; it was removed.", use="value")
 
     def _popped(self, call: ast.Call) -> bool:
         """`kwargs.pop("name", None)` of what a module was given: graph mode can only make another dict."""
@@ -339,17 +349,14 @@ class Uses(State):
 
     def _drop_options(self, node: ast.Call, mark: int) -> None:
         """Remove `**dd`, a dict of device and dtype only."""
-        for keyword in node.keywords:
-            if keyword.arg is None and _is_options(keyword.value, self.inference):
-                start, end = self.file.start(keyword), self.file.end(keyword)
-                others = [each for each in (*node.args, *node.keywords) if each is not keyword]
-                ends = [self.file.end(each) for each in others if self.file.end(each) <= start]
-                starts = [self.file.start(each) for each in others if self.file.start(each) >= end]
-                self.edits.drop(start, end, mark)
-                if ends:
-                    self.edits.replace(max(ends), end, "")
+        arguments = layout_of(node, self.file).arguments
+        for number, each in enumerate(arguments):
+            if each.keyword == "" and _is_options(each.node, self.inference):
+                self.edits.drop(each.start, each.end, mark)
+                if number:
+                    self.edits.replace(arguments[number - 1].end, each.end, "")
                 else:
-                    self.edits.replace(start, min(starts, default=end), "")
+                    self.edits.replace(each.start, arguments[1].start if len(arguments) > 1 else each.end, "")
 
     @staticmethod
     def _check(row: Row, bound: Arguments, parsed: Template, view: View) -> None:

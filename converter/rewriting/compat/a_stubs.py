@@ -8,6 +8,16 @@ import mindspore as ms
 
 Final = typing.Final
 
+List = list
+
+Tuple = tuple
+
+Dict = dict
+
+Optional = typing.Optional
+
+Union = typing.Union
+
 
 class missing:
     """Something of PyTorch's that was not converted: it can be named and imported, and raises when it is used."""

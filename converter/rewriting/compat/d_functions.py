@@ -198,3 +198,143 @@ def einsum(equation, *operands):
     made = batch + rows + columns
     z = ops.matmul(x, y).reshape(tuple(shape))
     return z.permute(tuple([made.index(letter) for letter in output]))
+
+
+def conv(function, rank, input, weight, bias, stride, padding, dilation, groups):
+    """A convolution with PyTorch's padding, which may differ by axis."""
+    if isinstance(padding, str):
+        return function(input, weight, bias, stride=stride, pad_mode=padding, dilation=dilation, groups=groups)
+    if isinstance(padding, (tuple, list)):
+        if len(padding) == rank and len(set(padding)) > 1:
+            widths = ()
+            for size in padding:
+                widths = (size, size, *widths)
+            input = ops.pad(input, widths)
+            padding = 0
+        else:
+            padding = padding[0]
+    return function(
+        input, weight, bias, stride=stride, pad_mode="pad", padding=padding, dilation=dilation, groups=groups
+    )
+
+
+def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """torch.nn.functional.conv1d."""
+    first = [each[0] if isinstance(each, (tuple, list)) else each for each in (stride, dilation)]
+    return conv(ops.conv1d, 1, input, weight, bias, first[0], padding, first[1], groups)
+
+
+def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """torch.nn.functional.conv2d."""
+    return conv(ops.conv2d, 2, input, weight, bias, stride, padding, dilation, groups)
+
+
+def avg_pool2d(
+    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+):
+    """torch.nn.functional.avg_pool2d."""
+    stride = kernel_size if stride is None else stride
+    return ops.avg_pool2d(
+        input,
+        kernel_size,
+        stride,
+        padding,
+        ceil_mode,
+        count_include_pad,
+        0 if divisor_override is None else divisor_override,
+    )
+
+
+def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    """torch.nn.functional.max_pool2d."""
+    stride = kernel_size if stride is None else stride
+    return ops.max_pool2d(
+        input, kernel_size, stride, padding, dilation=dilation, return_indices=return_indices, ceil_mode=ceil_mode
+    )
+
+
+def rms_norm(input, normalized_shape, weight=None, eps=None):
+    """torch.nn.functional.rms_norm."""
+    axes = tuple(range(-len(normalized_shape), 0))
+    eps = 1.1920928955078125e-07 if eps is None else eps
+    out = input * ops.rsqrt(ops.square(input).mean(axes, keep_dims=True) + eps)
+    return out if weight is None else out * weight
+
+
+def masked_scatter(x, mask, source):
+    """Tensor.masked_scatter: the values of a source, in their order, where a mask is true."""
+    mask = ops.broadcast_to(mask, x.shape)
+    places = ops.cumsum(mask.reshape((-1,)).astype(ms.int32), 0) - 1
+    values = source.reshape((-1,))[ops.maximum(places, 0)].reshape(x.shape)
+    return ops.where(mask, values.astype(x.dtype), x)
+
+
+def unfold_dim(x, dimension, size, step):
+    """Tensor.unfold: windows along an axis, as a new last axis."""
+    dimension = dimension % x.ndim
+    starts = range(0, x.shape[dimension] - size + 1, step)
+    rest = tuple(axis for axis in range(x.ndim + 1) if axis != dimension + 1)
+    windows = [x.narrow(dimension, start, size) for start in starts]
+    return ops.stack(windows, dimension).permute((*rest, dimension + 1))
+
+
+def select(x, dim, index):
+    """Tensor.select."""
+    return ops.split(x, 1, axis=dim)[index].squeeze(dim)
+
+
+def randint(low, high=None, size=None, dtype=None):
+    """torch.randint."""
+    if size is None:
+        low, high, size = 0, low, high
+    return ops.randint(low, high, tuple(size)).astype(ms.int64 if dtype is None else dtype)
+
+
+@ms.jit_class
+class Limits:
+    """The limits of a floating-point type."""
+
+    def __init__(self, bits, eps, max, tiny):
+        self.bits = bits
+        self.eps = eps
+        self.max = max
+        self.min = -max
+        self.tiny = tiny
+        self.smallest_normal = tiny
+
+
+LIMITS16 = Limits(16, 2.0**-10, 65504.0, 2.0**-14)
+LIMITSB16 = Limits(16, 2.0**-7, 3.3895313892515355e38, 2.0**-126)
+LIMITS32 = Limits(32, 2.0**-23, 3.4028234663852886e38, 2.0**-126)
+LIMITS64 = Limits(64, 2.0**-52, 1.7976931348623157e308, 2.0**-1022)
+
+
+def finfo(type=None):
+    """torch.finfo."""
+    if type == ms.float16:
+        return LIMITS16
+    if type == ms.bfloat16:
+        return LIMITSB16
+    return LIMITS64 if type == ms.float64 else LIMITS32
+
+
+def default_dtype():
+    """torch.get_default_dtype."""
+    return ms.float32
+
+
+def is_floating_point(input):
+    """torch.is_floating_point."""
+    return input.dtype in (ms.float16, ms.float32, ms.float64, ms.bfloat16)
+
+
+def bernoulli_(x, p=0.5):
+    """Tensor.bernoulli_: zeros and ones."""
+    return (ops.rand_like(x) < p).astype(x.dtype)
+
+
+def index_add(x, dim, index, source):
+    """Tensor.index_add; ops.index_add changes its input."""
+    moved = x.swapaxes(0, dim)
+    added = ops.tensor_scatter_add(moved, index.reshape((-1, 1)), source.swapaxes(0, dim))
+    return added.swapaxes(0, dim)

@@ -1,0 +1,112 @@
+"""Rows with one text each, run beside PyTorch in both modes: values and shapes are the same."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import mindspore as ms
+import numpy as np
+import pytest
+from rewriting.conversion import project
+
+torch = pytest.importorskip("torch")
+
+_TEXT = """
+torch.acos(x)
+x.atan()
+torch.acosh(x + 1)
+x.sinh()
+x.tan()
+torch.exp2(x)
+x.log1p()
+x.frac()
+torch.isfinite(x)
+torch.logit(x)
+torch.fmod(x, y)
+torch.remainder(i, 3)
+torch.atan2(x, y)
+torch.hypot(x, y)
+x.logical_xor(b)
+torch.bitwise_and(i, j)
+torch.ge(x, y)
+x.less(y)
+torch.isclose(x, x)
+torch.nan_to_num(x)
+x.argmin(1)
+torch.argsort(x, 1, descending=True)
+torch.masked_fill(x, b, 1.0)
+torch.addcmul(x, x, y, value=0.5)
+x.addcdiv(x, y)
+torch.addmm(x[:, :3], x, y.t())
+x.cumprod(1)
+x.logsumexp(1)
+torch.dot(x[0], y[0])
+x.ravel()
+torch.broadcast_to(x, (2, 3, 4))
+torch.take_along_dim(x, index, 0)
+x.take(index)
+x.diag_embed()
+x.scatter_add(0, index, y[:2])
+x.index_add(0, index[0, :2], y[:2])
+x.index_add(1, index[0, :2], y[:, :2])
+x.index_fill(0, index[0, :2], 1.5)
+x.masked_scatter(b, y)
+x.unfold(1, 2, 2)
+x.unfold(0, 2, 1)
+x.select(1, 2)
+torch.std_mean(x, 1)[0]
+F.rms_norm(x, (4,), y[0], 1e-6)
+F.avg_pool2d(x[None, None], *pool)
+F.conv2d(x[None, None], y[None, None, :2, :3], padding=pad)
+torch.finfo(x.dtype).eps * x
+x.reshape_as(y.t())
+x.clip(0.2, 0.4)
+torch.concatenate([x, y], dim=1)
+torch.div(i, 3, rounding_mode="floor")
+i.div(j, rounding_mode="floor")
+torch.div(i, j, rounding_mode="trunc")
+x.div(y, rounding_mode="floor")
+torch.div(-x, y, rounding_mode="trunc")
+"""
+EXPRESSIONS = _TEXT.strip().splitlines()
+
+SCRIPT = """import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class Net(nn.Module):
+    def forward(self, x, y, i, j, b, index):
+        pool, pad = (2, 1), (1, 0)
+        return (
+{}        )
+"""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> dict[str, list[np.ndarray]]:
+    """What the expressions give in PyTorch and in both modes."""
+    text = SCRIPT.format("".join(f"            {each},\n" for each in EXPRESSIONS))
+    folder = tmp_path_factory.mktemp("source")
+    for name, converted in project(folder, {"elementary_net.py": text}, "elementary_net.py").items():
+        (folder / f"ms_{name}").write_text(converted.replace("import _torch_compat", "import ms__torch_compat"))
+    sys.path.insert(0, str(folder))
+    source, ours = importlib.import_module("elementary_net"), importlib.import_module("ms_elementary_net")
+    sys.path.remove(str(folder))
+    random = np.random.default_rng(0)
+    x, y = (random.random((3, 4)).astype(np.float32) * 0.8 + 0.1 for _ in range(2))
+    i, j = random.integers(-9, 9, (3, 4)), random.integers(1, 9, (3, 4))
+    arrays = [x, y, i, j, x > 0.5, np.array([[0, 1, 2, 0], [2, 1, 0, 1]])]
+    found = {"torch": [each.numpy() for each in source.Net()(*map(torch.tensor, arrays))]}
+    for name, mode in (("pynative", ms.PYNATIVE_MODE), ("graph", ms.GRAPH_MODE)):
+        ms.set_context(mode=mode)
+        found[name] = [each.asnumpy() for each in ours.Net()(*map(ms.Tensor, arrays))]
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    return found
+
+
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+@pytest.mark.parametrize("number", range(len(EXPRESSIONS)), ids=EXPRESSIONS)
+def test_it_is_the_same(results, number, mode):
+    np.testing.assert_allclose(results[mode][number], results["torch"][number], rtol=1e-4, atol=1e-5)
