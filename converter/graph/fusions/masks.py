@@ -114,10 +114,11 @@ def _counts(indices: ir.Value) -> list[Count]:
     else:
         node = indices.producer()
         rank = rank_of(indices) or 0
-        if node is None or node.op_type != "Concat" or attribute(node, "axis") not in (-1, rank - 1):
+        if node is None or node.op_type not in ("Concat", "Stack") or attribute(node, "axis") not in (-1, rank - 1):
             return []
-        inner = [count_of(value) for value in node.inputs]
-        counts = [count and Count(count.axis + 1, count.extent, count.limit) for count in inner]
+        counts = [count_of(value) for value in node.inputs]
+        if node.op_type == "Concat":  # its inputs have the last axis, too
+            counts = [count and Count(count.axis + 1, count.extent, count.limit) for count in counts]
     known = [count for count in counts if count is not None and count.axis < 0]
     return known if len(known) == len(counts) else []
 

@@ -30,6 +30,16 @@ def test_a_mask_by_computed_indices():
     assert left == ["Unsqueeze", "Where", "Add"]
 
 
+def test_a_mask_by_indices_that_are_stacked():
+    """transformers 5: both indices are expanded to the shape of their maximum, then get the last axis."""
+    stacked = "i1 = Unsqueeze(i, right) j1 = Unsqueeze(j, left) largest = Max(i1, j1) to = Shape(largest) "
+    stacked += "i2 = Expand(i1, to) j2 = Expand(j1, to) i3 = Unsqueeze(i2, end) j3 = Unsqueeze(j2, end) "
+    stacked += "ij = Concat <axis=-1> (i3, j3) seen = GatherND(mask, ij) "
+    axes = {"right": np.array([1, 2, 3]), "left": np.array([0, 1, 2]), "end": np.array([-1])}
+    left = fused(HEAD + "{" + COUNTS + stacked + END.format("seen") + "}", SCORES, MASK, **ONE, **axes)
+    assert left == ["Unsqueeze", "Where", "Add"]
+
+
 def test_a_mask_longer_than_the_scores_is_cut():
     text = HEAD.replace("bool[n,s]", "bool[n,t]")
     longer = np.concatenate([MASK, MASK], 1)
