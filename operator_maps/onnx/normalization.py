@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from converter.graph import may_be_empty
 from converter.rows import Arg, Expression, Node, Operand, expr, invoke, unless_default
 
 if TYPE_CHECKING:
@@ -164,10 +165,17 @@ def layer_normalization(
     if b is not None and scale.is_weight and b.is_weight and _is_trained(scale, b):
         options = unless_default(begin_norm_axis=(begin, -1), begin_params_axis=(begin, -1), epsilon=(epsilon, 1e-7))
         weights = {"gamma": scale.weight(), "beta": b.weight()}
-        return node.apply(invoke("nn.LayerNorm", scale.shape, **options, **dtype_of(node, scale)), weights, x)
+        layer = invoke("nn.LayerNorm", scale.shape, **options, **dtype_of(node, scale))
+        return _unless_empty(x, node.apply(layer, weights, x))
     if b is None:
-        return expr("{0}({1}, {2}, {3}, {4})", layer_norm, x, scale, begin, epsilon)
-    return expr("ops.LayerNorm({0}, {0}, {1})({2}, {3}, {4})[0]", begin, epsilon, x, scale, b)
+        return _unless_empty(x, expr("{0}({1}, {2}, {3}, {4})", layer_norm, x, scale, begin, epsilon))
+    y = expr("ops.LayerNorm({0}, {0}, {1})({2}, {3}, {4})[0]", begin, epsilon, x, scale, b)
+    return _unless_empty(x, y)
+
+
+def _unless_empty(x: Operand, y: Arg) -> Arg:
+    """`y`, or where the graph may meet it `x` itself if it has no elements, which MindSpore's layer refuses."""
+    return expr("{1} if {0}.size else {0}", x, y) if may_be_empty(x.value) else y
 
 
 def _holds(vector: Operand, number: int) -> bool:

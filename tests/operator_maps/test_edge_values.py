@@ -132,6 +132,16 @@ def test_no_elements(count: int) -> None:
     check_model(parse(text, 18), [x, numbers, np.arange(count), np.arange(count) % 2 == 0])
 
 
+@pytest.mark.parametrize("count", [0, 3])
+@pytest.mark.parametrize(
+    "body", ["LayerNormalization (x, g, b)", "LayerNormalization (x, g)", "LayerNormalization (x, s, b)"]
+)
+def test_a_norm_of_no_rows(body: str, count: int) -> None:
+    constants = {"g": np.float32([1, 2, 3, 4]), "b": np.float32([0, 1, 0, 1])}
+    model = model_of(f"(float[n,4] x, float[4] s) => (float[n,4] y) {{ y = {body} }}", **constants)
+    check_model(model, [RNG.normal(size=(count, 4)).astype(np.float32), np.float32([2, 1, 2, 1])], dynamic=True)
+
+
 BOXES = """(float[1,k,4] b, float[1,1,k] s, float[1,2,8,8] x, float[r,4] rois, int64[r] of, float[q,1,4,4] images) =>
     (int64[m,3] y, float[m,4] kept, float[r,5] z, float[q,1,2,2] p) {
     y = NonMaxSuppression (b, s, most, iou, low) place = Gather <axis = 1> (y, two) at = Squeeze (place, one)
