@@ -97,11 +97,13 @@ def _recognise(iteration: _Iteration, shapes: dict[int, tuple[int, ...]]) -> _La
     import tensorflow as tf
 
     random = np.random.default_rng(0)
+    state = iteration.function.inputs[iteration.state]
+    batch = (state.shape.rank and state.shape[0]) or 2
     for layer, hidden in _candidates(shapes):
         values = {i: random.uniform(-1, 1, shape).astype(np.float32) for i, shape in shapes.items()}
-        x, h = (random.uniform(-1, 1, (2, size)).astype(np.float32) for size in (shapes[layer.kernel][0], hidden))
+        x, h = (random.uniform(-1, 1, (batch, size)).astype(np.float32) for size in (shapes[layer.kernel][0], hidden))
         feeds = {iteration.function.inputs[i].name: value for i, value in values.items()}
-        feeds |= {iteration.item.name: x, iteration.function.inputs[iteration.state].name: h}
+        feeds |= {iteration.item.name: x, state.name: h}
         try:
             with tf.compat.v1.Session(graph=iteration.function) as session:
                 computed = session.run(iteration.value.name, feeds)
