@@ -98,7 +98,7 @@ def _recognise(iteration: _Iteration, shapes: dict[int, tuple[int, ...]]) -> _La
 
     random = np.random.default_rng(0)
     state = iteration.function.inputs[iteration.state]
-    batch = (state.shape.rank and state.shape[0]) or 2
+    batch = (iteration.item.shape.rank and iteration.item.shape[0]) or 2  # a graph may fix it at 1
     for layer, hidden in _candidates(shapes):
         values = {i: random.uniform(-1, 1, shape).astype(np.float32) for i, shape in shapes.items()}
         x, h = (random.uniform(-1, 1, (batch, size)).astype(np.float32) for size in (shapes[layer.kernel][0], hidden))

@@ -40,7 +40,8 @@ def order(graph: GraphDef) -> None:
     for loop in [node for node in graph.node if node.op in _LOOPS]:
         body, condition = (functions[loop.attr[name].func.name] for name in ("body", "cond"))
         for write in list(_out_of_order(graph, loop, body)):
-            _put_in_place(graph, loop, body, condition, write)
+            if not _is_last_item(graph, loop, write.place):
+                _put_in_place(graph, loop, body, condition, write)
 
 
 def _check_arrays(graph: GraphDef) -> None:
@@ -107,6 +108,34 @@ def _out_of_order(graph: GraphDef, loop: NodeDef, body: FunctionDef) -> Iterator
             continue
         if source(node.input[0]) == arguments[place] and not counts_steps(node.input[1]):
             yield _Write(place, node.input[1])
+
+
+def _is_last_item(graph: GraphDef, loop: NodeDef, place: int) -> bool:
+    """Whether a list has one place, which every step writes, and only its last item is read.
+
+    Keras writes the last state of a recurrent layer so. ONNX keeps the items of all steps, the last one at the end.
+    """
+    nodes = {node.name: node for node in graph.node}
+    if _number(nodes, nodes[graphs.split(loop.input[place])[0]].input[1]) != 1:
+        return False
+
+    def readers(source: tuple[str, int]) -> list[NodeDef]:
+        return [node for node in graph.node if source in graphs.data_inputs(node)]
+
+    stacks = readers((loop.name, place))
+    items = [node for stack in stacks for node in readers((stack.name, 0))]
+    return all(stack.op == "TensorListStack" for stack in stacks) and all(
+        node.op == "StridedSlice" and node.attr["shrink_axis_mask"].i & 1 and _first(nodes, node.input[1]) == -1
+        for node in items
+    )
+
+
+def _first(nodes: dict[str, NodeDef], tensor: str) -> int | None:
+    """The first element of a constant."""
+    import tensorflow as tf
+
+    node = nodes[graphs.split(tensor)[0]]
+    return int(tf.make_ndarray(node.attr["value"].tensor).reshape(-1)[0]) if node.op == "Const" else None
 
 
 def _number(nodes: dict[str, NodeDef], tensor: str) -> int | None:
