@@ -82,3 +82,13 @@ def test_functions_of_few_scripts():
     assert d_functions.diff(x).asnumpy().tolist() == [-2, 2, -1]
     assert [part.asnumpy().tolist() for part in d_functions.tensor_split(x, 3)] == [[3, 1], [3], [2]]
     assert [part.asnumpy().tolist() for part in d_functions.tensor_split(x, (1,))] == [[3], [1, 3, 2]]
+
+
+@pytest.mark.parametrize("mode", [1, 0], ids=["pynative", "graph"])
+def test_the_row_for_padding_is_not_trained(mode):
+    ms.set_context(mode=ms.PYNATIVE_MODE if mode else ms.GRAPH_MODE)
+    table = c_layers.Embedding(4, 2, padding_idx=-4)
+    assert not table.embedding_table.asnumpy()[0].any()
+    ids = ms.Tensor(np.array([[0, 1], [3, 0]]))
+    gradient = ms.grad(lambda ids: table(ids).sum(), None, table.trainable_params())(ids)[0]
+    assert gradient.asnumpy().tolist() == [[0, 0], [1, 1], [0, 0], [1, 1]]

@@ -199,19 +199,27 @@ class GroupNorm(nn.GroupNorm):
 
 
 class Embedding(nn.Embedding):
-    """torch.nn.Embedding: its table begins as N(0, 1)."""
+    """torch.nn.Embedding: its table begins as N(0, 1), and the row for padding is not trained."""
 
     def __init__(
         self, num_embeddings, embedding_dim, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False,
         sparse=False, _weight=None, _freeze=False, device=None, dtype=None,
     ):  # fmt: skip
         table = np.random.normal(size=(num_embeddings, embedding_dim)) if _weight is None else _weight.asnumpy()
+        padding_idx = None if padding_idx is None else padding_idx % num_embeddings
         super().__init__(
             num_embeddings, embedding_dim, embedding_table=Tensor(table, ms.float32), padding_idx=padding_idx
         )
         if padding_idx is not None and _weight is None:
             table[padding_idx] = 0
             self.embedding_table.set_data(Tensor(table, ms.float32))
+        self.padding = padding_idx
+
+    def construct(self, ids):
+        found = super().construct(ids)
+        if self.padding is None:
+            return found
+        return ops.where((ids == self.padding).expand_dims(-1), ops.stop_gradient(found), found)
 
     @property
     def weight(self):
