@@ -14,6 +14,7 @@ import numpy as np
 from converter.base.bounded import follows
 from converter.frontends.tensorflow.audio_handlers import AUDIO_HANDLERS
 from converter.frontends.tensorflow.image_handlers import IMAGE_HANDLERS
+from converter.frontends.tensorflow.node_building import NUMBER
 
 Handler = Callable[..., None]
 
@@ -268,7 +269,7 @@ def _number(graph: Any, node: Any, value: float) -> str:
 def _constant(graph: Any, node: Any, array: np.ndarray) -> str:
     from tf2onnx import utils
 
-    return graph.make_const(utils.make_name(f"{node.name}/number"), array).output[0]
+    return graph.make_const(utils.make_name(f"{node.name}/{NUMBER}"), array).output[0]
 
 
 def _cumulative_logsumexp(graph: Any, node: Any, **kwargs: Any) -> None:

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+NUMBER = "number"
+"""The end of the name of a constant that a handler adds: a number or a table of a formula, which is not trained."""
+
 
 def add_node(graph: Any, node: Any, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
     """Add a node before `node`; returns its first output."""
@@ -21,7 +24,7 @@ def add_constant(graph: Any, node: Any, value: Any, dtype: type[np.generic] = np
     """Add a constant; returns its name."""
     from tf2onnx import utils
 
-    return str(graph.make_const(utils.make_name(f"{node.name}/number"), np.asarray(value, dtype)).output[0])
+    return str(graph.make_const(utils.make_name(f"{node.name}/{NUMBER}"), np.asarray(value, dtype)).output[0])
 
 
 def finish(graph: Any, node: Any, operator: str, inputs: Sequence[str], **attributes: Any) -> None:

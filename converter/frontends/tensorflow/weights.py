@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx
 
-from converter.base.trained import TRAINED
+from converter.base.trained import NO, TRAINED
 from converter.base.weight_steps import SOURCE, Step, apply, joined, reshape, transpose
+from converter.frontends.tensorflow.node_building import NUMBER
 from converter.frontends.tensorflow.order import bodies, reads
 from converter.frontends.tensorflow.provenance import Joined, Origin, Provenance, take
 from converter.graph import Trait, operators_with
@@ -26,6 +28,8 @@ _WEIGHTS = slice(1, 4)
 
 _LAYOUT = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity")
 """Views that `_layout` translates to steps; tf2onnx applies no Flatten to a weight."""
+
+_OF_A_HANDLER = re.compile(rf"/{NUMBER}(__\d+)?(:0)?$")
 
 
 def restore(
@@ -50,6 +54,8 @@ def restore(
         steps = joined(origin.steps, origin.shape) if origin is not None else ()
         if origin is not None and trained and origin.name in trained:
             tensor.metadata_props.add(key=TRAINED, value=trained[origin.name])
+        if origin is None and _OF_A_HANDLER.search(tensor.name):
+            tensor.metadata_props.add(key=TRAINED, value=NO)
         if origin is not None and (steps or origin.name != tensor.name.removesuffix(":0")):
             source = {"name": origin.name, "shape": origin.shape, "transform": steps}
             tensor.metadata_props.add(key=SOURCE, value=json.dumps(source))

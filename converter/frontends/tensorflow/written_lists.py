@@ -85,6 +85,11 @@ def _out_of_order(graph: GraphDef, loop: NodeDef, body: FunctionDef) -> Iterator
         place = arguments.index(argument)
         return _number(outside, loop.input[place]) if source(results[place]) == argument else None
 
+    def is_fixed(tensor: str) -> bool:
+        """Whether a tensor of the body is the same in every step: a list of one place, which keeps the last item."""
+        name = source(tensor)
+        return source(results[arguments.index(name)]) == name if name in arguments else inside[name].op == "Const"
+
     def counts_steps(tensor: str) -> bool:
         """Whether a tensor of the body is 0 in the first step, and larger by 1 in each that follows."""
         name = source(tensor)
@@ -106,8 +111,9 @@ def _out_of_order(graph: GraphDef, loop: NodeDef, body: FunctionDef) -> Iterator
         reserved = outside.get(graphs.split(loop.input[place])[0])
         if node is None or node.op != "TensorListSetItem" or reserved is None or reserved.op != "TensorListReserve":
             continue
-        if source(node.input[0]) == arguments[place] and not counts_steps(node.input[1]):
-            yield _Write(place, node.input[1])
+        index = node.input[1]
+        if source(node.input[0]) == arguments[place] and not is_fixed(index) and not counts_steps(index):
+            yield _Write(place, index)
 
 
 def _is_last_item(graph: GraphDef, loop: NodeDef, place: int) -> bool:

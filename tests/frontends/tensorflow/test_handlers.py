@@ -9,6 +9,7 @@ pytest.importorskip("tensorflow", reason="the extra 'tensorflow' is not installe
 
 from frontends.agreement import check, operators
 
+from converter.base.trained import NO, TRAINED
 from converter.frontends.source import Request, Source
 from converter.frontends.tensorflow.frozen_graph import load
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
@@ -131,4 +132,7 @@ def test_sound(tmp_path, squared):
 
     source = converted(tmp_path, front, [400, 2])
     assert not [node for node in source.model.graph.node if node.domain]
+    tables = [tensor for tensor in source.model.graph.initializer if tensor.data_type == 1 and tensor.dims]
+    assert tables
+    assert all((TRAINED, NO) in [(p.key, p.value) for p in tensor.metadata_props] for tensor in tables)
     check(source, 1)
