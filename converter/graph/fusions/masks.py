@@ -106,6 +106,70 @@ def view_with_new_axes(builder: Builder, x: ir.Value, indices: ir.Value) -> ir.V
     return builder.Unsqueeze(x, builder.constant("axes", np.array(new))) if new else x
 
 
+def gathered_from_elements(flat: Pattern, places: Pattern, shape: Pattern, y: Pattern) -> Pattern:
+    """`x.reshape(-1, 1)[i[:, None] * x.shape[1] + j]`, as torch's older exporter writes `x[i[:, None], j]`."""
+    return named(y, op.Reshape(op.Gather(flat, places, axis=0), shape))
+
+
+def view_of_matrix(builder: Builder, flat: ir.Value, places: ir.Value, shape: ir.Value, y: ir.Value) -> ir.Value | None:
+    """`x[:, None, None]`, when both indices count all positions of their axis, along axes in the order of x's."""
+    node, column, grid, rank = flat.producer(), shape_of(flat), shape_of(places), rank_of(places)
+    x = None if node is None or node.op_type not in ("Flatten", "Reshape") else node.inputs[0]
+    extents = None if x is None else shape_of(x)
+    if x is None or extents is None or len(extents) != 2 or grid is None or rank is None:
+        return None
+    if column is None or len(column) != 2 or column[1] != 1:
+        return None
+    read = shape.producer()
+    if (read is None or read.op_type != "Shape" or read.inputs[0] is not places) and (
+        None in grid or shape_of(y) != grid
+    ):
+        return None
+    counts = _rows_and_columns(places, extents[1])
+    axes = [rank + count.axis for count in counts]
+    new = [axis for axis in range(rank) if axis not in axes]
+    if not counts or not all(_counts_all(count, extent) for count, extent in zip(counts, extents, strict=True)):
+        return None
+    if axes != sorted(set(axes)) or any(grid[axis] != 1 for axis in new):
+        return None
+    return builder.Unsqueeze(x, builder.constant("axes", np.array(new))) if new else x
+
+
+def _rows_and_columns(places: ir.Value, width: Dim) -> list[Count]:
+    """The `Count`s i and j of `i * width + j`; empty when the value is something else."""
+    total = places.producer()
+    if total is None or total.op_type != "Add":
+        return []
+    for product, inner in (total.inputs, reversed(total.inputs)):
+        node, columns = None if product is None else product.producer(), count_of(inner)
+        if node is None or node.op_type != "Mul" or columns is None:
+            continue
+        for outer, factor in (node.inputs, reversed(node.inputs)):
+            rows = count_of(outer)
+            if rows is not None and _is_extent(factor, width):
+                return [rows, columns]
+    return []
+
+
+def _counts_all(count: Count, extent: Dim) -> bool:
+    return extent is not None and (count.extent == extent or _is_extent(count.limit, extent))
+
+
+def _is_extent(value: ir.Value | None, extent: Dim) -> bool:
+    """Whether a value is an extent: the number, or what a Shape says."""
+    if extent is None or number_of(value) is not None:
+        return number_of(value) == extent
+    node = None if value is None else value.producer()
+    while node is not None and node.op_type in ("Cast", "Squeeze", "Unsqueeze"):
+        node = None if node.inputs[0] is None else node.inputs[0].producer()
+    source = node.inputs[0].producer() if node is not None and node.op_type == "Gather" and node.inputs[0] else None
+    if node is None or source is None or source.op_type != "Shape" or attribute(source, "start") not in (None, 0):
+        return False
+    read, place = source.inputs[0], number_of(node.inputs[1])
+    dims = None if read is None else shape_of(read)
+    return dims is not None and place is not None and -len(dims) <= place < len(dims) and dims[int(place)] == extent
+
+
 def _counts(indices: ir.Value) -> list[Count]:
     """The `Count` of each index in `indices`, (*grid, rank of x), over the grid's axes; empty when one has none."""
     if indices.const_value is not None and indices.const_value.size <= _LARGEST and indices.const_value.shape:
@@ -179,5 +243,6 @@ def _conditions_of(value: ir.Value | None) -> Sequence[ir.Value | None] | None:
 
 FUSIONS = (
     Fusion(gathered_by_grid, view_with_new_axes),
+    Fusion(gathered_from_elements, view_of_matrix),
     Fusion(both, keep_other_condition),
 )

@@ -40,6 +40,22 @@ def test_a_mask_by_indices_that_are_stacked():
     assert left == ["Unsqueeze", "Where", "Add"]
 
 
+PLACES = "i1 = Unsqueeze(i, right) j1 = Unsqueeze(j, left) size = Shape({}) width = Gather(size, one) "
+PLACES += "row = Mul(i1, width) at = Add(row, j1) flat = Flatten <axis=2> (mask) part = Gather(flat, at) "
+PLACES += "to = Shape(at) seen = Reshape(part, to) "
+SIDES = {"right": np.array([1, 2, 3]), "left": np.array([0, 1, 2])}
+
+
+def test_a_mask_by_places_in_its_elements():
+    left = fused(HEAD + "{" + COUNTS + PLACES.format("mask") + END.format("seen") + "}", SCORES, MASK, **ONE, **SIDES)
+    assert left == ["Unsqueeze", "Where", "Add"]
+
+
+def test_places_of_another_width_stay():
+    body = COUNTS + PLACES.format("scores") + END.format("seen")  # the second extent of the scores is 3
+    assert "Gather" in fused(HEAD + "{" + body + "}", SCORES, MASK, **ONE, **SIDES)
+
+
 def test_a_mask_longer_than_the_scores_is_cut():
     text = HEAD.replace("bool[n,s]", "bool[n,t]")
     longer = np.concatenate([MASK, MASK], 1)
