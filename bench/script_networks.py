@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--modes", nargs="*", default=["pynative", "graph"], choices=("pynative", "graph"))
     parser.add_argument("--python", default=sys.executable, help="the Python that has torch and the libraries")
     parser.add_argument("--folder", type=Path, default=Path("networks"), help="where results are written")
+    parser.add_argument("--gradients", action="store_true", help="compare gradients in training mode, after a run")
     parser.add_argument("--keep", action="store_true", help="use what has been converted before")
     parser.add_argument("-v", "--verbose", action="store_true", help="print where a network raised")
     args = parser.parse_args()
@@ -60,7 +61,7 @@ def main() -> None:
     for side in ("torch", *args.modes):
         print(f"\n{side}", flush=True)
         python = args.python if side == "torch" else sys.executable
-        for name, result in run(python, site, folder, chosen, side):
+        for name, result in run(python, site, folder, chosen, side, args.gradients):
             if side == "torch" and result["state"] == "right":
                 continue
             right[side] = right.get(side, 0) + (result["state"] == "right")
@@ -97,11 +98,13 @@ def convert(source: Path, output: Path) -> None:
     print(f"{source.name}: {len(result.records)} uses, {len(left)} not converted", flush=True)
 
 
-def run(python: str, site: Path, folder: Path, chosen: list[Network], side: str) -> Iterator[tuple[str, dict]]:
+def run(
+    python: str, site: Path, folder: Path, chosen: list[Network], side: str, gradients: bool
+) -> Iterator[tuple[str, dict]]:
     """Run networks in one process, and in another one when that one ends or takes too long."""
     waiting = list(chosen)
     values = {each: folder / f"{each.library}_{each.name}.npz" for each in chosen}
-    waiting = [each for each in chosen if side != "torch" or not values[each].is_file()]
+    waiting = [each for each in chosen if side != "torch" or gradients or not values[each].is_file()]
     while waiting:
         jobs = [
             [each.name, str(place(folder, each.library, each.source)), each.call, each.shapes, str(values[each])]
@@ -109,7 +112,8 @@ def run(python: str, site: Path, folder: Path, chosen: list[Network], side: str)
         ]
         log = (folder / f"{side}.log").open("w")
         process = subprocess.Popen(
-            [python, str(HERE / "script_networks_worker.py"), side, json.dumps(jobs), str(site)],
+            [python, str(HERE / "script_networks_worker.py"), side, json.dumps(jobs), str(site),
+             "gradients" if gradients else "outputs"],
             stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder,
         )  # fmt: skip
         assert process.stdout is not None

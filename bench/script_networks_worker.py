@@ -44,6 +44,81 @@ def in_torch(call: str, shapes: str, file: str) -> str:
     return ""
 
 
+def gradients_in_torch(call: str, shapes: str, file: str) -> str:
+    """Add the gradients of a network in training mode to its file; dropout and drop path are 0."""
+    import torch
+
+    torch.set_num_threads(1)
+    data = dict(np.load(file))
+    net = build(call)
+    state = net.state_dict()
+    net.load_state_dict({name: torch.tensor(data[f"p:{name}"]) for name in state})
+    net.train()
+    for module in net.modules():
+        if isinstance(getattr(module, "p", None), float):
+            module.p = 0.0
+    outputs = flat(net(*[torch.tensor(each) for each in numbered(data, "x")]), torch.Tensor)
+    loss = sum((each * torch.tensor(factors(each.shape))).sum() for each in outputs)
+    loss.backward()
+    for name, parameter in net.named_parameters():
+        if parameter.grad is not None:
+            data[f"g:{name}"] = parameter.grad.numpy()
+    np.savez(file, **data)
+    return ""
+
+
+def gradients_in_mindspore(call: str, file: str, mode: str) -> tuple[str, str]:
+    """Compare the gradients of all parameters, each relative to its own largest, with those of PyTorch."""
+    import mindspore as ms
+
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    data = np.load(file)
+    net = build(call)
+    load(net, {name[2:]: data[name] for name in data.files if name.startswith("p:")})
+    net.set_train(True)
+    for _, cell in net.cells_and_names():
+        if isinstance(getattr(cell, "p", None), float):
+            cell.p = 0.0
+    if mode == "graph":
+        ms.set_context(mode=ms.GRAPH_MODE)
+    inputs = [ms.Tensor(each) for each in numbered(data, "x")]
+
+    def forward(*inputs: Any) -> Any:
+        loss = 0.0
+        for each in flat(net(*inputs), ms.Tensor):
+            loss = loss + (each * ms.Tensor(factors(each.shape))).sum()
+        return loss
+
+    _, found = ms.value_and_grad(forward, None, net.trainable_params())(*inputs)
+    worst, place, count = 0.0, "", 0
+    wanted = {name[2:]: data[name] for name in data.files if name.startswith("g:")}
+    overall = max(float(np.abs(value).max()) for value in wanted.values())
+    for parameter, gradient in zip(net.trainable_params(), found, strict=True):
+        name = next((each for each in torch_names(parameter.name) if each in wanted), None)
+        if name is None:
+            continue
+        value = wanted.pop(name)
+        largest = max(float(np.abs(value).max()), 1e-4 * overall)  # some gradients are 0 but for rounding
+        error = float(np.abs(gradient.asnumpy().reshape(value.shape) - value).max()) / largest
+        count += 1
+        if error > worst:
+            worst, place = error, name
+    text = f"{worst:.1e} at {place}, {count} parameters"
+    return (
+        "right" if worst < 1e-3 and not wanted else "wrong"
+    ), f"{text}; without one: {list(wanted)[:4]}" if wanted else text
+
+
+def numbered(data: Any, kind: str) -> list[np.ndarray]:
+    """The inputs in a file, in their order."""
+    return [data[f"{kind}:{number}"] for number in range(sum(name.startswith(f"{kind}:") for name in data))]
+
+
+def factors(shape: Any) -> np.ndarray:
+    """What the loss multiplies an output with."""
+    return np.random.default_rng(1).standard_normal(tuple(shape)).astype(np.float32)
+
+
 def is_weight(name: str) -> bool:
     """Whether it is a weight; tables that a network computes keep their values."""
     return not any(part in name for part in ("relative_coords_table", "inv_freq", "attn_mask", "position_ids"))
@@ -152,7 +227,7 @@ def build(call: str) -> Any:
 
 def main() -> None:
     """Run each job, and print what came of it as a line of JSON."""
-    side, jobs = sys.argv[1], json.loads(sys.argv[2])
+    side, jobs, gradients = sys.argv[1], json.loads(sys.argv[2]), sys.argv[4] == "gradients"
     if side != "torch":
         sys.path.append(sys.argv[3])  # what the libraries import of others, such as PIL
     for _, folder, call, shapes, file in jobs:
@@ -161,7 +236,16 @@ def main() -> None:
                 del sys.modules[name]
             sys.path.insert(0, folder)
         try:
-            state, text = ("right", in_torch(call, shapes, file)) if side == "torch" else in_mindspore(call, file, side)
+            if gradients:
+                state, text = (
+                    ("right", gradients_in_torch(call, shapes, file))
+                    if side == "torch"
+                    else gradients_in_mindspore(call, file, side)
+                )
+            elif side == "torch":
+                state, text = "right", in_torch(call, shapes, file)
+            else:
+                state, text = in_mindspore(call, file, side)
         except BaseException as error:
             where = traceback.format_exc().strip().splitlines()[-12:]
             state, text = "raised", f"{type(error).__name__}: {error}\n" + "\n".join(where)

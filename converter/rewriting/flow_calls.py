@@ -223,6 +223,7 @@ DISTINCT = frozenset(
         "unsqueeze_",
         "masked_fill",
         "masked_fill_",
+        "clone",
         "contiguous",
         "masked_select",
         "expand_as",

@@ -299,12 +299,33 @@ class Uses(State):
 
     def subscript(self, node: ast.Subscript) -> None:
         """Rewrite `outputs[0]`: what a network of transformers returns is a dict, whose members have no number."""
+        mark = len(self.edits)
         self.children(node)
+        receiver = self.inference.kind(node.value)
+        if isinstance(node.slice, ast.Slice) and node.slice.step is None and self._is_list_of_modules(receiver):
+            self._part(node, node.slice, mark)
+            return
         static = isinstance(node.slice, (ast.Slice, ast.UnaryOp)) or (
             isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, int)
         )
-        if static and self._is_output(self.inference.kind(node.value)):
+        if static and self._is_output(receiver):
             self._wrap(node.value, "compat.to_tuple(", self.file.end(node.value))
+
+    def _is_list_of_modules(self, kind: Kind) -> bool:
+        return kind.name == "instance" and all(
+            "torch.nn.ModuleList" in self.project.external_bases(name) for name in kind.of
+        )
+
+    def _part(self, node: ast.Subscript, where: ast.Slice, mark: int) -> None:
+        """Rewrite a slice of modules: that of a CellList is another CellList, which renames their parameters."""
+        bounds = [
+            "None" if each is None else self.edits.text(self.file.start(each), self.file.end(each), mark)
+            for each in (where.lower, where.upper)
+        ]
+        start, end = self.file.end(node.value), self.file.end(node)
+        self.edits.drop(start, end, mark)
+        self.edits.insert(self.file.start(node), self.write("compat.part("), leading=True)
+        self.edits.replace(start, end, f", {bounds[0]}, {bounds[1]})")
 
     def _own_method(self, receiver: Kind, name: str) -> bool:
         """Whether a class of the project defines the method itself."""

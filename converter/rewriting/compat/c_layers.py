@@ -1,6 +1,7 @@
 """Layers with PyTorch's signature: for classes that are handed on, derived from, or called with `**kwargs`."""
 
 import collections
+import functools
 
 import mindspore as ms
 import numpy as np
@@ -598,3 +599,13 @@ def without(keywords, name):
         if key != name:
             kept[key] = value
     return kept
+
+
+def part_in_graph(cells, start, stop):
+    """Some cells of a list, in graph mode."""
+    return cells[start:stop]
+
+
+@functools.wraps(part_in_graph)  # whose text graph mode reads
+def part(cells, start, stop):
+    return list(cells)[start:stop]
