@@ -85,7 +85,6 @@ def test_functions_of_few_scripts():
     assert [part.asnumpy().tolist() for part in d_functions.tensor_split(x, (1,))] == [[3], [1, 3, 2]]
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("mode", [1, 0], ids=["pynative", "graph"])
 def test_the_row_for_padding_is_not_trained(mode):
     ms.set_context(mode=ms.PYNATIVE_MODE if mode else ms.GRAPH_MODE)
@@ -98,7 +97,8 @@ def test_the_row_for_padding_is_not_trained(mode):
 
     gradient = ms.grad(total, None, table.trainable_params())(ids)[0]
     assert gradient.asnumpy().tolist() == [[0, 0], [1, 1], [0, 0], [1, 1]]
-=======
+
+
 def test_a_slice_of_modules_keeps_the_names_of_their_parameters(tmp_path):
     text = """
         import torch.nn as nn
@@ -115,4 +115,3 @@ def test_a_slice_of_modules_keeps_the_names_of_their_parameters(tmp_path):
                 return x
     """
     assert "for layer in compat.part(self.layers, None, self.n):" in converted(tmp_path, text).text
->>>>>>> 069dd87 (Keep the names of parameters where modules are sliced; compare gradients of networks of libraries)
