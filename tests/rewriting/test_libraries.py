@@ -148,6 +148,7 @@ def test_the_result_runs_in_both_modes(texts, tmp_path, monkeypatch):
     net = tiny.TinyHead(tiny.TinyConfig(hidden_size=4)).set_train(False)
     assert (net.config.n_embd, net.model.wte.embedding_table.shape) == (4, (20, 4))
     ids = ms.Tensor(np.arange(6).reshape(2, 3))
+    ms.set_context(mode=ms.PYNATIVE_MODE)
     hidden = net.model(ids).last_hidden_state
     wanted = net.head(hidden[:, 0]).asnumpy()
     results = {}
