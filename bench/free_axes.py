@@ -226,6 +226,10 @@ def export(file: Path) -> None:
 
         torch.manual_seed(0)
         module, inputs = TORCH[name][0]()
+        with torch.no_grad():
+            for parameter in module.parameters():
+                if not parameter.any():  # a head, a class token: its outputs would be zeros
+                    parameter.normal_(0, 0.1)
         torch.onnx.export(module.eval(), inputs, file, dynamo=exporter == CURRENT, input_names=["x"])
         return
     import keras
