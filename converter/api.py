@@ -100,6 +100,7 @@ def convert(
         translation = translate_graph(graph, source, rows, name, checkpoint_format, stages, dump)
         if translation.notes and request.made is None:
             frontends.refuse_invalid_model(request.model_file)  # rather than a script that lacks what could not be read
+        source = _with_freed(source, freed_axes(graph))
         source = replace(source, notes=(*source.notes, *translation.notes))
         script = out.script(f"{name}.py", translation.script.text)
         with stages.stage("checkpoint"):
@@ -261,6 +262,13 @@ def normalized(source: Source, rows: Tables, stages: Stages | None = None, dump:
     return graph
 
 
+def _with_freed(source: Source, freed: Sequence[FreedAxis]) -> Source:
+    """The source with notes on the axes that were freed; verification takes others that only its inputs fix as free."""
+    letters = frozenset(axis.letter for axis in freed)
+    inputs = tuple(replace(end, freed=end.freed & letters) for end in source.inputs)
+    return replace(source, inputs=inputs, notes=(*source.notes, *map(_freed_note, freed)))
+
+
 def _free_extents(source: Source) -> tuple[dict[str, int], dict[str, int]]:
     """The example extents of the free dimensions of the inputs, and of those among them that the source fixes."""
     extents, fixed = {}, {}
@@ -287,7 +295,7 @@ def translate_graph(
     before = source_graph(graph)
     with stages.stage("fuse operators"):
         graph = fuse_operators(graph, rows.fused, partial(normalized, source, rows))
-    notes = (*notes_on(graph), *map(_freed_note, freed_axes(graph)))
+    notes = notes_on(graph)
     dump.graph("fuse operators", graph)
     with stages.stage("translate"):
         flat = translate(graph, rows, stages.each)

@@ -159,9 +159,32 @@ def test_what_is_in_the_way_is_named(message: str) -> None:
 @pytest.mark.parametrize("axis", [2, 3])
 def test_an_image_size_is_no_batch(axis: int) -> None:
     model = model_of(
-        "(float[1,1,4,4] x) => (float[1,1,2,2] y) <float[1,1,3,3] w = {1, 2, 3, 4, 5, 6, 7, 8, 9}> { y = Conv(x, w) }"
+        """(float[1,1,4,4] x) => (float[1,4] y) <float[1,1,3,3] w = {1, 2, 3, 4, 5, 6, 7, 8, 9}, int64[2] s = {1, 4}> {
+        c = Conv(x, w)  y = Reshape(c, s) }"""
     )
     with pytest.raises(
-        FixedAxisError, match=rf"fixes at 4.*'y' works along it \(axis {axis} .*Export the model again .* or give 4"
+        FixedAxisError, match=rf"fixes at 4.*'.*' works along it \(axis {axis} .*Export the model again .* or give 4"
     ):
         freed(model, {"x": axis})
+
+
+@pytest.mark.parametrize(
+    ("body", "is_free"),
+    [
+        ("c = Conv(x, w)  r = Relu(c)  y = DepthToSpace<blocksize = 1>(r)", True),
+        ("c = Conv(x, w)  p = GlobalAveragePool(c)  y = Reshape(p, s)", True),
+        ("y = Add(x, row)", False),
+        ("c = Conv(x, w)  y = Flatten(c)", False),
+    ],
+)
+def test_an_image_size_that_only_the_input_fixes_needs_no_cure(body: str, is_free: bool) -> None:
+    constants = "float[1,1,3,3] w = {1, 2, 3, 4, 5, 6, 7, 8, 9}, int64[2] s = {1, 1}, float[1,4] row = {1, 2, 3, 4}"
+    model = model_of(f"(float[1,1,6,4] x) => (float y) <{constants}> {{ {body} }}")
+    model.graph.input[0].type.tensor_type.shape.dim[3].dim_param = "W"
+    graph = normalize(model, Path())
+    if is_free:
+        free_axes(graph, {"W": 4}, {"W": 4})
+        assert not freed_axes(graph)
+    else:
+        with pytest.raises(FixedAxisError, match="the axis 'W'"):
+            free_axes(graph, {"W": 4}, {"W": 4})

@@ -4,6 +4,7 @@ Exporters write the batch of their example into shapes (`Reshape` to `(1, 2048)`
 an axis replaces these by what follows the input. It is done only where every node treats the samples of the batch
 alike: what a freed network computes from a batch is what the file computes from each sample. An axis along which a node
 works, such as a sequence or an image's height, cannot be freed so: the exporter computed sizes and positions from it.
+It is free without a change where only the input fixes it (`sizes`).
 
 The rule: shapes are known in two worlds, at the batch of the file and at a large multiple of it. An axis that is
 larger in the second carries the batch, and a node whose shapes do not fit there has the batch fixed in one of its
@@ -22,6 +23,7 @@ from converter.graph.free_axes.carried import Carried
 from converter.graph.free_axes.control_flow import CONTROL_FLOW
 from converter.graph.free_axes.freeing import Freeing
 from converter.graph.free_axes.rules import RULES
+from converter.graph.free_axes.sizes import is_fixed_by_nothing
 from converter.graph.normalize.clean import remove_dead_code
 from converter.graph.shape_inference import forget_invented_dimensions, infer_shapes
 from converter.graph.walk import all_nodes
@@ -59,6 +61,8 @@ def free_axes(model: ir.Model, extents: Mapping[str, int], fixed: Mapping[str, i
     """
     freed = []
     for letter, extent in fixed.items():
+        if not _is_first(model, letter) and is_fixed_by_nothing(model, letter, {**extents, **fixed}):
+            continue
         job = Freeing(model, letter, {**extents, **fixed}, {**RULES, **CONTROL_FLOW})
         if (obstacle := job.run()) is not None:
             node = obstacle.node
@@ -74,8 +78,14 @@ def free_axes(model: ir.Model, extents: Mapping[str, int], fixed: Mapping[str, i
     model.meta[_FREED] = tuple(freed)
 
 
+def _is_first(model: ir.Model, letter: str) -> bool:
+    """Whether a dimension is the first of an input: a batch."""
+    firsts = [value.shape[0] for value in model.graph.inputs if value.shape]
+    return any(isinstance(dim, ir.SymbolicDim) and str(dim.value) == letter for dim in firsts)
+
+
 def freed_axes(model: ir.Model) -> tuple[FreedAxis, ...]:
-    """The axes of a graph that were freed."""
+    """The axes of a graph that were freed by replacing what fixed them."""
     return tuple(model.meta.get(_FREED, ()))
 
 
