@@ -102,7 +102,7 @@ def feature_vectorizer(node: Node, *features: Operand, inputdimensions: tuple[in
         parts.append(part if x.dtype == ir.DataType.FLOAT else expr("{0}.astype(ms.float32)", part))
     if len(parts) != len(features):
         raise node.decline("it does not say how many columns it takes of each input")
-    return parts[0] if len(parts) == 1 else expr("ops.concat({0}, 1)", tuple(parts))
+    return parts[0] if len(parts) == 1 else expr("ops.cat({0}, 1)", tuple(parts))
 
 
 def label_encoder(

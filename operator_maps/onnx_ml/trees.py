@@ -297,7 +297,7 @@ def tree_ensemble_classifier(
         above = expr("({0} > {1}).astype(ms.int64).squeeze(1)", scores, 0.5 if positive else 0.0)
         chosen = _labelled(node, above, labels)
     first = "ops.zeros_like({0})" if 1 in class_ids else "1 - {0}" if positive else "-{0}"
-    both = expr("ops.concat(({0}, {1}), 1)", expr(first, scores), scores)
+    both = expr("ops.cat(({0}, {1}), 1)", expr(first, scores), scores)
     if 1 in class_ids or (post_transform == "LOGISTIC" and not positive):
         return chosen, expr(TRANSFORMS[post_transform], both)
     if post_transform == "SOFTMAX":

@@ -42,11 +42,16 @@ def add_products(graph: GraphDef) -> None:
     for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
         named = {node.name: node for node in nodes}
         for node in nodes:
-            squeeze = named.get(graphs.split(node.input[1])[0]) if node.op == "BiasAdd" else None
-            product = named.get(graphs.split(squeeze.input[0])[0]) if squeeze and squeeze.op == "Squeeze" else None
+            squeeze = named.get(_node_of(node.input[1])) if node.op == "BiasAdd" else None
+            product = named.get(_node_of(squeeze.input[0])) if squeeze and squeeze.op == "Squeeze" else None
             if squeeze is not None and product is not None and product.op == "MatMul":
                 node.op, node.input[1] = "AddV2", squeeze.input[0]
                 node.attr.pop("data_format", None)
+
+
+def _node_of(tensor: str) -> str:
+    """The node of a tensor, which a function's body names with an output (`split:output:1`)."""
+    return tensor.partition(":")[0]
 
 
 def _fix_scales(facts: GraphFacts) -> None:

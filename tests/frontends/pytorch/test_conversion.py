@@ -41,6 +41,7 @@ def trained(module: torch.nn.Module, *inputs: torch.Tensor) -> torch.nn.Module:
 def run_script(folder: Path, name: str, checkpoint: Path, *inputs: np.ndarray) -> list[np.ndarray]:
     import mindspore as ms
 
+    ms.set_context(mode=ms.PYNATIVE_MODE)
     scope: dict[str, Any] = {}
     exec((folder / f"{name}.py").read_text(encoding="utf-8"), scope)
     net = scope["MindSporeModel"]().set_train(False)

@@ -13,6 +13,7 @@ def graph(body: str) -> str:
     return f"(float[n,3] x) => (float[a,b,c] y) {{ r = Relu(x) {body} }}"
 
 
+@pytest.mark.usefixtures("behind_layers")
 @pytest.mark.parametrize(
     ("concat", "axes", "text"),
     [(0, "zero", "ops.stack((x, r))"), (1, "one", "ops.stack((x, r), 1)"), (-1, "last", "ops.stack((x, r), 2)")],
