@@ -5,6 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Iterator
+
+import pytest
 
 from converter.base import graph_mode
 
@@ -23,3 +26,17 @@ def pytest_collection_finish() -> None:
 
         gc.collect()
         gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def same_mode() -> Iterator[None]:
+    """Put MindSpore back into the mode that it had before the test."""
+    pynative, mode = 1, _mode()
+    yield
+    if _mode() not in (None, mode):
+        sys.modules["mindspore"].set_context(mode=pynative if mode is None else mode)
+
+
+def _mode() -> int | None:
+    """The mode of MindSpore, if a test has imported it."""
+    return sys.modules["mindspore"].get_context("mode") if "mindspore" in sys.modules else None
