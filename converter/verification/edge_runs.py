@@ -9,7 +9,6 @@ import json
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from converter.verification.edges import LARGEST, EdgeInputs, edge_inputs
 from converter.verification.facts import read_facts
 from converter.verification.job import EDGES, RESULTS, Job, NodePlan, with_model
 from converter.verification.locate import lines_of
-from converter.verification.metrics import TINY, Difference, badness, difference
+from converter.verification.metrics import Difference, badness, difference
 from converter.verification.network import MODES, Network
 from converter.verification.nodes import compare_node_outputs
 from converter.verification.prober import Note, first_line
@@ -146,9 +145,3 @@ class _Run:
             if inputs.kind != LARGEST:
                 self._note(graph=[name for name, is_off in zip(self._job.outputs, off, strict=True) if is_off])
         self._note(nodes="done")
-
-
-def _beyond_the_smallest(found: Difference) -> Difference:
-    """A difference, which is none where kernels flush the smallest numbers to zero."""
-    flushed = found.max_abs is not None and found.max_abs <= 4 * TINY
-    return replace(found, verdict="same") if flushed else found

@@ -168,12 +168,18 @@ def test_an_image_size_is_no_batch(axis: int) -> None:
         freed(model, {"x": axis})
 
 
+CAPTURED = """m = ReduceMax<keepdims = 0>(x)  c = IsNaN(m)
+    y = If (c) <then_branch = a () => (float[1,24] u) { u = Flatten(x) },
+                else_branch = b () => (float[1,24] v) { r = Relu(x)  v = Flatten(r) }>"""
+
+
 @pytest.mark.parametrize(
     ("body", "is_free"),
     [
         ("c = Conv(x, w)  r = Relu(c)  y = DepthToSpace<blocksize = 1>(r)", True),
         ("c = Conv(x, w)  p = GlobalAveragePool(c)  y = Reshape(p, s)", True),
         ("y = Add(x, row)", False),
+        (CAPTURED, False),
         ("c = Conv(x, w)  y = Flatten(c)", False),
     ],
 )

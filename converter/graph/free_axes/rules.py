@@ -174,7 +174,8 @@ def _triangle(job: Freeing, node: ir.Node) -> None:
     job.settle(node)
 
 
-def _concatenated(job: Freeing, node: ir.Node) -> None:
+def _along_another(job: Freeing, node: ir.Node) -> None:
+    """An operator along its attribute `axis`, whose inputs have the same axes."""
     like = _the_carrier(job, node)
     _not_on(job.carried[like], node.attributes.get_int("axis", 0) % len(job.shape(like)))
     for index, value in enumerate(node.inputs):
@@ -189,16 +190,6 @@ def _gathered(job: Freeing, node: ir.Node) -> None:
         _not_on(job.carried[data], node.attributes.get_int("axis", 0) % len(job.shape(data)))
         if indices is not None and indices in job.carried:
             raise Refused("takes from the batch by indices that have a batch of their own")
-    job.settle(node)
-
-
-def _matched_elements(job: Freeing, node: ir.Node) -> None:
-    """GatherElements and ScatterElements: their inputs have the same axes."""
-    like = _the_carrier(job, node)
-    _not_on(job.carried[like], node.attributes.get_int("axis", 0) % len(job.shape(like)))
-    for index, value in enumerate(node.inputs):
-        if value is not None and value not in job.carried:
-            job.expand(node, index, job.carried[like].axis, like)
     job.settle(node)
 
 
@@ -396,9 +387,8 @@ RULES = _table(
     (_reduced, sorted(operators_with(Trait.REDUCTION))),
     (_standardised, ("MeanVarianceNormalization",)),
     (_triangle, ("Trilu",)),
-    (_concatenated, ("Concat",)),
+    (_along_another, ("Concat", "GatherElements", "ScatterElements")),
     (_gathered, ("Gather",)),
-    (_matched_elements, ("GatherElements", "ScatterElements")),
     (_gathered_by_tuples, ("GatherND",)),
     (_sliced, ("Slice",)),
     (_expanded, ("Expand",)),

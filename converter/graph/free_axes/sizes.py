@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import onnx_ir as ir
 
+from converter.graph.free_axes.freeing import read_by
 from converter.graph.free_axes.worlds import World
 from converter.graph.traits import Trait, has_trait
 
@@ -52,7 +53,7 @@ def is_fixed_by_nothing(model: ir.Model, letter: str, extents: Mapping[str, int]
     """
     file, other = World(extents), World({**extents, letter: extents[letter] * _RATIO})
     for node in model.graph:
-        grows = [value for value in node.inputs if value is not None and file.shape(value) != other.shape(value)]
+        grows = [value for value in read_by(node) if file.shape(value) != other.shape(value)]
         if grows and not _is_of_any_size(node):
             return False
         if any(world.infer(node) for world in (file, other)):
