@@ -41,7 +41,7 @@ from converter.report import (
 from converter.script import eliminate_dead_code
 from converter.script.emit import emit
 from converter.script.structure import structure
-from converter.verification import Edges, verify_script
+from converter.verification import Edges, rounding_note, verify_script
 from operator_maps import registry
 
 __all__ = ["Exported", "Finding", "Inspection", "Result", "convert", "export_onnx", "inspect", "translate_source"]
@@ -63,6 +63,7 @@ def convert(
     verify_inputs: str | Path | None = None,
     edges: Edges | None = None,
     verify_limit: float = 600,
+    dequantise: bool = False,
     keep_onnx: bool = False,
     train_script: bool = False,
     dump_stages: str | Path | None = None,
@@ -74,10 +75,11 @@ def convert(
     `model_file` may also be a PyTorch module of the program that calls this, and `inputs` its example inputs: a
     tensor, several in order, or a dictionary by parameter of `forward`. `model` names a call that makes a module.
     `edges` says whether edge inputs are tried (`none`, `report`, the default) and whether the command fails on them
-    (`fail`), and `verify_limit` how many seconds verification takes at most. `keep_onnx` keeps the normalised model as
-    `NAME.onnx`. `train_script` writes `train_NAME.py` also for a source that does not say how it was trained.
-    `dump_stages` is a folder for the graph and the program between the stages. `observer` is told which stage the
-    conversion is in, and how far. `options` are those that only some frontends have.
+    (`fail`), and `verify_limit` how many seconds verification takes at most. `dequantise` translates the float
+    network of a quantised model. `keep_onnx` keeps the normalised model as `NAME.onnx`. `train_script` writes
+    `train_NAME.py` also for a source that does not say how it was trained. `dump_stages` is a folder for the graph and
+    the program between the stages. `observer` is told which stage the conversion is in, and how far. `options` are
+    those that only some frontends have.
 
     Raises:
         ConverterError: with a code, when the model, an option or a folder is at fault; nothing is written then.
@@ -90,9 +92,11 @@ def convert(
         "output_nodes": output_nodes,
         "shape": shape,
         "operator_map": operator_map,
+        "dequantise": dequantise,
     }
     places: dict[str, Any] = {"output": output, "report": report, "observer": observer}
-    with _begun(files, model_file, inputs, **asked, **places, **options) as (name, request, source, rows, out, stages):
+    with _begun(files, model_file, inputs, **asked, **places, **options) as begun:
+        name, request, source, rows, out, stages, quantised = begun
         dump = StageDump(_path(dump_stages))
         graph = normalized(source, rows, stages, dump)
         if keep_onnx:
@@ -116,6 +120,9 @@ def convert(
                 inputs = _path(verify_inputs) or source.real_inputs
                 limits: dict[str, Any] = {"edges": edges, "limit": verify_limit}
                 verification = verify_script(source, translation, rows, script, weights, inputs, stages.count, **limits)
+                if quantised is not None:
+                    note = rounding_note(quantised, source, verification.feeds)
+                    source = replace(source, notes=(*source.notes, note))
         with stages.stage("report"):
             used = {
                 **asked,
@@ -164,7 +171,7 @@ def export_onnx(model_file: str | Path | Any = None, inputs: Any = None, **argum
     Raises:
         ConverterError: as `convert` does.
     """
-    with _begun(ONNX_FILES, model_file, inputs, **arguments) as (name, _, source, rows, out, stages):
+    with _begun(ONNX_FILES, model_file, inputs, **arguments) as (name, _, source, rows, out, stages, _):
         out.model(f"{name}.onnx", partial(write_model, normalized(source, rows, stages), source))
     return Exported(name, out.files, source.notes)
 
@@ -177,7 +184,7 @@ def inspect(model_file: str | Path | Any = None, inputs: Any = None, **arguments
     Raises:
         ConverterError: as `convert` does.
     """
-    with _begun(INSPECTION_FILES, model_file, inputs, **arguments) as (name, request, source, rows, out, stages):
+    with _begun(INSPECTION_FILES, model_file, inputs, **arguments) as (name, request, source, rows, out, stages, _):
         graph = normalized(source, rows, stages)
         before, points, kinds = source_graph(graph), cut_points(graph), kinds_of(graph)
         outputs = inferred_outputs(source, graph.graph)
@@ -198,7 +205,10 @@ def inspect(model_file: str | Path | Any = None, inputs: Any = None, **arguments
 
 
 class _Begun(NamedTuple):
-    """A conversion whose source is read: NAME, what was asked for, the source, the operator tables, where files go."""
+    """A conversion whose source is read: NAME, what was asked for, the source, the operator tables, where files go.
+
+    `quantised` is the source that the user named, where another, its float network, is translated.
+    """
 
     name: str
     request: Request
@@ -206,6 +216,7 @@ class _Begun(NamedTuple):
     rows: Tables
     out: Output
     stages: Stages
+    quantised: Source | None = None
 
 
 @contextmanager
@@ -221,6 +232,7 @@ def _begun(
     output: str | Path = "output",
     report: str | Path | None = None,
     operator_map: str | Path | None = None,
+    dequantise: bool = False,
     observer: Observer | None = None,
     **options: Any,
 ) -> Iterator[_Begun]:
@@ -241,8 +253,11 @@ def _begun(
         with stages.stage("load"):
             source = frontends.load(request)
             rows = registry.load(_path(operator_map))
+            quantised = source if dequantise else None
+            if quantised is not None:
+                source = frontends.dequantised(quantised, Path(folder), rows.own)
         out.protect(source.files)
-        yield _Begun(name, request, source, rows, out, stages)
+        yield _Begun(name, request, source, rows, out, stages, quantised)
 
 
 def translate_source(source: Source, rows: Tables, name: str) -> Translation:

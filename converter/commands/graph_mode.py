@@ -90,6 +90,12 @@ def _add_options(groups: Groups) -> None:
     )
     how_far.add_argument("--keep_onnx", action="store_true", help="write NAME.onnx beside the rest")
     result.add_argument(
+        "--dequantise",
+        action="store_true",
+        help="of a quantised model, translate the float network: weights in float32, values not rounded to integers; "
+        "a note says how far its outputs are from those of the quantised one",
+    )
+    result.add_argument(
         "--train_script",
         action="store_true",
         help="write train_NAME.py too: loss, optimizer, step, a dataset to replace. A training graph of TensorFlow "
@@ -143,6 +149,7 @@ def _convert(options: argparse.Namespace, observer: Observer | None) -> Outcome:
         "output_nodes": options.output_nodes,
         "output": options.output,
         "operator_map": options.operator_map,
+        "dequantise": options.dequantise,
         "observer": observer,
         **{name: getattr(options, name) for name in frontends.options()},
     }

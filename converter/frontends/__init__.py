@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +36,7 @@ __all__ = [
     "Schedule",
     "Source",
     "Training",
+    "dequantised",
     "diagnose_invalid_model",
     "frontend_in",
     "load",
@@ -147,6 +148,18 @@ def write_model(graph: ir.Model, source: Source, file: Path) -> list[Path]:
     from converter.frontends.onnx import written
 
     return written.write_model(graph, source, file)
+
+
+def dequantised(source: Source, folder: Path, kept: Collection[str] = ()) -> Source:
+    """The float network of a quantised source, as a source of its own; `folder` is a temporary one for its model.
+
+    Raises:
+        BadParamError: nothing in the source is quantised, or it cannot be undone.
+        GraphInitError: the model is not a valid graph.
+    """
+    from converter.frontends.onnx import dequantised as made
+
+    return made.dequantised(source, folder, kept)
 
 
 def frontend_in(module: str) -> Frontend:

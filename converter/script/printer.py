@@ -132,4 +132,7 @@ def _binary(sign: str, left: ast.expr, right: ast.expr) -> ast.expr:
             return ast.BoolOp(operator, [left, right])
         case ast.cmpop():
             return ast.Compare(left, [operator], [right])
+        case ast.Add() | ast.Sub() if isinstance(right, ast.UnaryOp) and isinstance(right.operand, ast.Constant):
+            if isinstance(right.op, ast.USub):  # `x + 1` for `x - -1`
+                operator, right = ast.Sub() if isinstance(operator, ast.Add) else ast.Add(), right.operand
     return ast.BinOp(left, cast(ast.operator, operator), right)

@@ -10,6 +10,7 @@ from converter.verification.processes import Ending, run_module
 from converter.verification.result import Edges, VerificationResult
 
 if TYPE_CHECKING:
+    from converter.verification.rounding import rounding_note
     from converter.verification.verify import verify_script
 
 __all__ = [
@@ -23,13 +24,18 @@ __all__ = [
     "VerificationResult",
     "badness",
     "difference",
+    "rounding_note",
     "run_module",
     "verify_script",
 ]
 
 
 def __getattr__(name: str) -> object:
-    """Import `verify_script` at its first use: a mode without a graph has results without importing ONNX."""
+    """Import what runs models at its first use: a mode without a graph has results without importing ONNX."""
+    if name == "rounding_note":
+        from converter.verification.rounding import rounding_note
+
+        return rounding_note
     if name == "verify_script":
         from converter.verification.verify import verify_script
 

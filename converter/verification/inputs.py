@@ -31,7 +31,8 @@ def verification_inputs(graph: ir.Graph, endpoints: Sequence[Endpoint], file: Pa
     """A value for every input: the user's where `file` has one, else a seeded one of the example shape.
 
     Floats are standard normal; bools are random; integers are random and less than the smallest axis that they index,
-    or 0 and 1 if they index nothing. Along a freed axis there are more samples than the source takes.
+    of any value if they are levels of 8 bits, or 0 and 1 if they index nothing. Along a freed axis there are more
+    samples than the source takes.
 
     Raises:
         BadParamError: the file is not an .npz, names no input, or an array does not fit.
@@ -63,7 +64,16 @@ def _example(end: Endpoint, guessed: Collection[str], extent: int) -> tuple[int,
 
 
 def _random(generator: np.random.Generator, end: Endpoint, value: ir.Value) -> np.ndarray:
-    return random_array(generator, end.dtype, end.example or (), index_bound(value))
+    shape, bound = end.example or (), index_bound(value)
+    if bound is None and end.dtype.itemsize == 1 and end.dtype.kind in "iu" and _holds_levels(value, shape):
+        levels = np.iinfo(end.dtype)
+        return generator.integers(levels.min, levels.max + 1, shape).astype(end.dtype)
+    return random_array(generator, end.dtype, shape, bound)
+
+
+def _holds_levels(value: ir.Value, shape: tuple[int, ...]) -> bool:
+    """Whether integers of 8 bits are levels of a quantised value or of an image, rather than marks (0 or 1)."""
+    return len(shape) >= 3 or any(has_trait(node, Trait.QUANTIZATION) for node, _ in value.uses())
 
 
 def random_array(

@@ -42,3 +42,20 @@ def test_a_file_that_is_no_archive(write, tmp_path: Path) -> None:  # type: igno
     graph = ir.Graph([ir.val("x", ir.DataType.FLOAT, (2, 3))], [], nodes=[])
     with pytest.raises(BadParamError, match=r"cannot be read as an \.npz file"):
         verification_inputs(graph, ends, file)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "reader", "largest"),
+    [
+        (np.uint8, (1, 8, 8, 3), "Cast", 255),
+        (np.int8, (64, 4), "DequantizeLinear", 127),
+        (np.uint8, (64, 4), "Cast", 1),
+        (np.int64, (1, 8, 8, 3), "Cast", 1),
+    ],
+)
+def test_levels_of_8_bits_take_all_values(dtype: type, shape: tuple[int, ...], reader: str, largest: int) -> None:
+    value = ir.val("x", ir.DataType.from_numpy(np.dtype(dtype)), shape)
+    graph = ir.Graph([value], [], nodes=[ir.node(reader, [value])])
+    made = verification_inputs(graph, [Endpoint("x", "x", np.dtype(dtype), shape, shape)], None)["x"]
+    assert made.dtype == dtype
+    assert largest * 0.9 <= made.max() <= largest

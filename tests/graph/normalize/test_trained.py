@@ -58,3 +58,8 @@ def test_a_number_that_is_trained_is_none_of_a_formula() -> None:
     found = normalized(parse(SCALED, "pytorch", w=W, s=S)).graph.initializers
     assert is_trained_number(found["s"])
     assert not is_trained_number(found["w"])
+
+
+def test_scales_of_quantised_operators_are_measured() -> None:
+    text = "g (float[n,4] x) => (float[n,4] y) { q = QuantizeLinear (x, s) d = DequantizeLinear (q, s) y = Mul (d, w) }"
+    assert known(parse(text, "tool", w=W, s=S)) == {"w": None, "s": False}
