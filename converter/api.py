@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -19,7 +20,7 @@ from converter.base.graph_mode import FILES, FILES_AND_ONNX, INSPECTION_FILES, O
 from converter.base.output import FileSet, Output
 from converter.base.relaxed_gc import relaxed_gc
 from converter.base.stages import Observer, Stages
-from converter.errors import ConverterError, describe_unexpected
+from converter.errors import BadParamError, ConverterError, describe_unexpected
 from converter.frontends import Request, Source, module_name, write_model
 from converter.graph import FreedAxis, cut_points, free_axes, freed_axes, notes_on, source_graph
 from converter.graph.fusions import fuse_operators
@@ -41,7 +42,7 @@ from converter.report import (
 from converter.script import eliminate_dead_code
 from converter.script.emit import emit
 from converter.script.structure import structure
-from converter.verification import Edges, rounding_note, verify_script
+from converter.verification import Edges, ProofKit, kit_script, rounding_note, verify_script
 from operator_maps import registry
 
 __all__ = ["Exported", "Finding", "Inspection", "Result", "convert", "export_onnx", "inspect", "translate_source"]
@@ -66,6 +67,7 @@ def convert(
     dequantise: bool = False,
     keep_onnx: bool = False,
     train_script: bool = False,
+    proof_kit: bool = False,
     dump_stages: str | Path | None = None,
     observer: Observer | None = None,
     **options: Any,
@@ -77,13 +79,16 @@ def convert(
     `edges` says whether edge inputs are tried (`none`, `report`, the default) and whether the command fails on them
     (`fail`), and `verify_limit` how many seconds verification takes at most. `dequantise` translates the float
     network of a quantised model. `keep_onnx` keeps the normalised model as `NAME.onnx`. `train_script` writes
-    `train_NAME.py` also for a source that does not say how it was trained. `dump_stages` is a folder for the graph and
+    `train_NAME.py` also for a source that does not say how it was trained. `proof_kit` writes `prove_NAME.py` and its
+    reference, to compare the script on another machine; it needs `verify`. `dump_stages` is a folder for the graph and
     the program between the stages. `observer` is told which stage the conversion is in, and how far. `options` are
     those that only some frontends have.
 
     Raises:
         ConverterError: with a code, when the model, an option or a folder is at fault; nothing is written then.
     """
+    if proof_kit and not verify:
+        raise BadParamError("A proof kit (--proof_kit) needs the run of the source that --no_verify leaves out.")
     files = FILES_AND_ONNX if keep_onnx else FILES
     edges = edges or graph_mode.EDGES
     asked: dict[str, Any] = {
@@ -115,19 +120,23 @@ def convert(
             out.weight_map(f"weight_map_of_{name}.json", weight_map.text_of(translation.program, name))
             source = _with_training(out, name, source, translation, rows, guessed=train_script)
         verification = None
+        kit = _kit(name, source, translation, request.folder) if proof_kit else None
         if verify:
             with stages.stage("verify"):
                 inputs = _path(verify_inputs) or source.real_inputs
-                limits: dict[str, Any] = {"edges": edges, "limit": verify_limit}
+                limits: dict[str, Any] = {"edges": edges, "limit": verify_limit, "kit": kit}
                 verification = verify_script(source, translation, rows, script, weights, inputs, stages.count, **limits)
                 if quantised is not None:
                     note = rounding_note(quantised, source, verification.feeds)
                     source = replace(source, notes=(*source.notes, note))
+            if kit is not None:
+                source = _with_kit(out, name, source, kit)
         with stages.stage("report"):
             used = {
                 **asked,
                 "checkpoint_format": checkpoint_format,
                 "train_script": train_script,
+                "proof_kit": proof_kit,
                 "verify": verify,
                 "edges": edges,
                 "verify_limit": verify_limit,
@@ -159,6 +168,23 @@ def _with_training(
     if script.state:
         checkpoint.save(script.state, out.checkpoint(f"train_{name}.ckpt"))
     return replace(source, notes=(*source.notes, *script.notes))
+
+
+def _kit(name: str, source: Source, translation: Translation, folder: Path | None) -> ProofKit:
+    """The proof kit to be made; its reference waits in the temporary folder of the conversion."""
+    assert folder is not None
+    text = kit_script(name, source.description, translation.checkpoint)
+    return ProofKit(text, folder / f"{name}_reference.npz")
+
+
+def _with_kit(out: Output, name: str, source: Source, kit: ProofKit) -> Source:
+    """Write the proof kit, if it has a reference; return the source with its notes."""
+    if not kit.reference.exists():
+        note = "No proof kit is written: source and script could not be run, so there is no reference."
+        return replace(source, notes=(*source.notes, note))
+    out.script(f"prove_{name}.py", kit.text)
+    shutil.move(kit.reference, out.checkpoint(kit.reference.name))
+    return source
 
 
 def export_onnx(model_file: str | Path | Any = None, inputs: Any = None, **arguments: Any) -> Exported:

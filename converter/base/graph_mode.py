@@ -32,7 +32,8 @@ EDGES: Literal["none", "report", "fail"] = "report"
 """Whether verification tries edge inputs, if the user does not say it."""
 
 FILES = FileSet(
-    output=("{}.py", "{}.ckpt", "{}.safetensors", "train_{}.py", "train_{}.ckpt"), report=("weight_map_of_{}.json",)
+    output=("{}.py", "{}.ckpt", "{}.safetensors", "train_{}.py", "train_{}.ckpt", "prove_{}.py", "{}_reference.npz"),
+    report=("weight_map_of_{}.json",),
 )
 
 ONNX_FILES = FileSet(output=("{}.onnx", "{}.onnx.data"), reports=False)

@@ -101,6 +101,12 @@ def _add_options(groups: Groups) -> None:
         help="write train_NAME.py too: loss, optimizer, step, a dataset to replace. A training graph of TensorFlow "
         "has it anyway, with what was in the graph; for any other source loss and optimizer are guesses",
     )
+    result.add_argument(
+        "--proof_kit",
+        action="store_true",
+        help="write prove_NAME.py and NAME_reference.npz too, which compare outputs and Cells on any machine with "
+        "MindSpore, an Ascend for one, and measure the latency there",
+    )
     groups["other"].add_argument(
         "--dump_stages",
         metavar="DIR",
@@ -167,6 +173,7 @@ def _convert(options: argparse.Namespace, observer: Observer | None) -> Outcome:
         verify_limit=options.verify_limit,
         keep_onnx=options.keep_onnx,
         train_script=options.train_script,
+        proof_kit=options.proof_kit,
         dump_stages=options.dump_stages,
         **asked,
     )

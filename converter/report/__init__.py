@@ -9,6 +9,7 @@ from converter.base.output import Output
 from converter.report.data import json_report, report_data
 from converter.report.findings import Finding, Findings, SourceFiles
 from converter.report.html import html_report
+from converter.report.proofs import add_proofs
 from converter.report.result import Exported, Outcome, Result
 from converter.report.script_findings import ScriptFinding, ScriptFindings, scan_table
 from converter.report.text import text_report
@@ -28,6 +29,7 @@ __all__ = [
     "ScriptFinding",
     "ScriptFindings",
     "SourceFiles",
+    "add_proofs",
     "docstring_of",
     "findings_of",
     "inferred_outputs",

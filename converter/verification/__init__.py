@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from converter.verification.edge_journal import EdgeFinding
@@ -10,6 +11,7 @@ from converter.verification.processes import Ending, run_module
 from converter.verification.result import Edges, VerificationResult
 
 if TYPE_CHECKING:
+    from converter.verification.proof_kit import ProofKit, kit_script
     from converter.verification.rounding import rounding_note
     from converter.verification.verify import verify_script
 
@@ -20,24 +22,28 @@ __all__ = [
     "Ending",
     "NodeComparison",
     "OutputComparison",
+    "ProofKit",
     "Verdict",
     "VerificationResult",
     "badness",
     "difference",
+    "kit_script",
     "rounding_note",
     "run_module",
     "verify_script",
 ]
 
 
+_OF_GRAPHS = {
+    "verify_script": "verify",
+    "ProofKit": "proof_kit",
+    "kit_script": "proof_kit",
+    "rounding_note": "rounding",
+}
+"""Name → module of what is imported at first use: a mode without a graph has results without importing ONNX."""
+
+
 def __getattr__(name: str) -> object:
-    """Import what runs models at its first use: a mode without a graph has results without importing ONNX."""
-    if name == "rounding_note":
-        from converter.verification.rounding import rounding_note
-
-        return rounding_note
-    if name == "verify_script":
-        from converter.verification.verify import verify_script
-
-        return verify_script
+    if name in _OF_GRAPHS:
+        return getattr(importlib.import_module(f"{__name__}.{_OF_GRAPHS[name]}"), name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -32,6 +32,7 @@ from converter.verification.metrics import Difference, OutputComparison, differe
 from converter.verification.network import MODES, Network
 from converter.verification.nodes import compare_node_outputs
 from converter.verification.prober import Note, first_line
+from converter.verification.proof_kit import record
 from converter.verification.sensitivity import REORDERED, is_reordered, movements
 from converter.verification.supervise import be_ended_first
 from operator_maps import registry
@@ -41,10 +42,14 @@ def main(folder: Path, part: str) -> None:
     """Run a part of a job: `outputs` compares the outputs, then the nodes if they are planned; `nodes` only the nodes.
 
     `graph` compares only the nodes, in graph mode; `edges` only tries edge inputs, which the others do at their end if
-    the outputs are the same; `sensitivity` runs only the source, on inputs that are moved a little.
+    the outputs are the same; `sensitivity` runs only the source, on inputs that are moved a little; `kit` records the
+    reference of the proof kit.
     """
     be_ended_first()
     job = read_job(folder)
+    if part == "kit":
+        record(job, folder)
+        return
     feeds = read_feeds(folder, job)
     network: Network | None = None
     with (folder / RESULTS).open("a", encoding="utf-8") as results:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +18,9 @@ from converter.verification.by_sample import sampled_axes
 from converter.verification.edges import Role, roles_of
 from converter.verification.inputs import other_inputs, verification_inputs
 from converter.verification.instrument import instrument
-from converter.verification.job import EDGES, RESULTS, Job, NodePlan, NoNodePlan
+from converter.verification.job import EDGES, RESULTS, Job, NodePlan, NoNodePlan, read_job
 from converter.verification.journal import Journal
+from converter.verification.proof_kit import KIT, REFERENCE, ProofKit
 from converter.verification.reference import is_random, values_read_by
 from converter.verification.result import Edges, VerificationResult
 from converter.verification.supervise import LIMIT, Clock, Ending, lack_of_memory, lack_of_memory_for, run
@@ -42,6 +44,7 @@ def verify_script(
     count: Count = lambda done, total: None,
     edges: Edges = "report",
     limit: float = LIMIT,
+    kit: ProofKit | None = None,
 ) -> VerificationResult:
     """Compare a script with its source, in PyNative and graph mode, and each of its nodes, in a process of its own.
 
@@ -55,6 +58,7 @@ def verify_script(
         count: called with the number of nodes compared so far, and the number of all nodes.
         edges: whether edge inputs are tried when the outputs are the same.
         limit: maximum seconds.
+        kit: the proof kit whose reference is wanted.
 
     Raises:
         BadParamError: the user's inputs do not fit the model.
@@ -73,7 +77,10 @@ def verify_script(
         return VerificationResult((), feeds, lacking, stopped=True)
     with tempfile.TemporaryDirectory(prefix="onnx2mindspore-") as name:
         verification = _Verification(source, translation, rows, Path(name), count, edges != "none", limit)
-        return verification.run(script, checkpoint, feeds, inputs_file)
+        result = verification.run(script, checkpoint, feeds, inputs_file)
+        if kit is not None and result.outputs:
+            verification.record(kit)
+        return result
 
 
 class _Verification:
@@ -123,6 +130,13 @@ class _Verification:
             journal = Journal(job, self._translation, self._folder, journal.ending, self._run("sensitivity", job))
         result = journal.result(feeds)
         return self._with_edges(result, job, journal) if journal.same and self._edges else result
+
+    def record(self, kit: ProofKit) -> None:
+        """Write the reference of a proof kit, unless the script ends the process."""
+        (self._folder / KIT).write_text(kit.text, encoding="utf-8")
+        run(self._folder, "kit", read_job(self._folder), self._count, self._clock)
+        if (self._folder / REFERENCE).exists():
+            shutil.move(self._folder / REFERENCE, kit.reference)
 
     def _roles(self) -> dict[str, Role]:
         return roles_of(self._graph.graph, self._source.inputs) if self._edges and not self._stubs else {}

@@ -165,6 +165,33 @@ function edgeTable(model, go) {
   ];
 }
 
+/** The proofs of other machines: the worst output, the first Cell that differs, the latency. */
+function proofTable({ proofs }, go) {
+  const place = ({ first_difference: first }) => {
+    if (!first) return el("td", { text: "–" });
+    const cell = first.path || "MindSporeModel";
+    const what = first.kind === "takes" ? t("what {cell} takes", { cell }) : t("what {cell} returns", { cell });
+    const text = `${what}, ${t("line")} ${first.line}`;
+    return el("td", {}, el("button", { class: "link", text, onclick: () => go.line(first.line) }));
+  };
+  const worst = (outputs) => outputs.reduce((most, { max_abs }) => (max_abs === null ? most : Math.max(most ?? 0, max_abs)), null);
+  const row = (proof) =>
+    el(
+      "tr",
+      {},
+      ...[proof.device, proof.mode, proof.mindspore].map((text) => el("td", { text })),
+      el("td", {}, el("span", { class: `pill ${proof.verdict.replace(" ", "-")}`, text: t(proof.verdict) })),
+      el("td", { class: "right", text: scientific(worst(proof.outputs)) }),
+      place(proof),
+      el("td", { class: "right", text: `${(1000 * proof.latency.median).toFixed(2)} ms` }),
+    );
+  const heads = [t("device"), t("mode"), "MindSpore", t("verdict"), t("worst error"), t("the first difference"), t("latency")];
+  return [
+    el("h2", { text: t("Proofs on other machines") }),
+    el("table", { class: "plain" }, el("tr", {}, ...heads.map((text) => el("th", { text }))), ...proofs.map(row)),
+  ];
+}
+
 /** The tab of errors: every output, the inputs, and the plot. */
 function showErrors(model, element, go) {
   const { verification } = model;
@@ -213,6 +240,7 @@ function showErrors(model, element, go) {
     );
   }
   if (verification.edges.length) element.append(...edgeTable(model, go));
+  if (model.proofs?.length) element.append(...proofTable(model, go));
   element.append(el("h2", { text: t("Error by depth") }));
   if (model.hasErrors) return new ErrorPlot(model, element, go.node);
   element.append(el("p", { class: "muted", text: t("No node was compared by itself.") }));

@@ -16,7 +16,7 @@ from base import composed as composed_texts
 from converter import errors
 from converter.base import messages
 from converter.base.messages import composed
-from converter.commands import mindconverter
+from converter.commands import mindconverter, report
 from converter.commands.weights import command as weights
 from converter.report import html
 
@@ -82,7 +82,11 @@ def literals_of_first_argument(text: str) -> list[str]:
 
 STAGES = {stage for mode in mindconverter.MODES for stage in mode.stages}
 UNITS = ("nodes", "calls")  # of `Result.unit`
-COMMANDS = {"mindconverter": mindconverter.parser, "mindconverter-weights": weights.parser}
+COMMANDS = {
+    "mindconverter": mindconverter.parser,
+    "mindconverter-report": report.parser,
+    "mindconverter-weights": weights.parser,
+}
 
 
 def needed() -> set[str]:

@@ -219,6 +219,7 @@ def test_options_reach_the_conversion(converted, capfd):
         *("--model_file", "net.pb", "--input_nodes", "a:0", "b", "--output_nodes", "c", "--input_nodes", "d"),
         *("--shape", "N,3", "-", "1", "--output", "out", "--report", "reports", "--operator_map", "rows.py"),
         *("--checkpoint_format", "safetensors", "--verify_inputs", "x.npz", "--edges", "fail", "--verify_limit", "60"),
+        "--proof_kit",
     ]
     assert mindconverter.main(arguments) == 0
     assert calls == [
@@ -236,8 +237,10 @@ def test_options_reach_the_conversion(converted, capfd):
             "verify_inputs": "x.npz",
             "edges": "fail",
             "verify_limit": 60.0,
+            "dequantise": False,
             "keep_onnx": False,
             "train_script": False,
+            "proof_kit": True,
             "dump_stages": None,
             "observer": None,
             "options": dict.fromkeys(frontends.options(), None) | {"trust": False},

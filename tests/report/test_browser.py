@@ -101,6 +101,24 @@ def test_edge_inputs(open_page, tmp_path):
     expect(page.get_by_role("tab", name="Graph & script")).to_have_attribute("aria-selected", "true")
 
 
+def test_proofs_of_other_machines(open_page, tmp_path):
+    """A proof is a row, whose first difference leads to its line."""
+    data = report_of(20)
+    first = {"path": "layer3", "kind": "takes", "call": 1, "error": 0.5, "same": False, "line": 4}
+    numbers = {"max_abs": 0.25, "max_rel": 1.0, "mean_rel": 0.5, "note": ""}
+    proof = {"device": "Ascend", "mode": "graph", "mindspore": "2.9.0", "verdict": "differs"}
+    proof |= {"outputs": [{"name": "y", "verdict": "differs", **numbers}], "latency": {"median": 0.0123}}
+    data["proofs"] = [{**proof, "first_difference": first}, {**proof, "device": "GPU", "first_difference": None}]
+    (tmp_path / "proofs.html").write_text(html_report(data, script_of(20)), encoding="utf-8")
+    page = open_page(tmp_path / "proofs.html")
+    page.get_by_role("tab", name="Errors").click()
+    rows = page.locator("#errors table").filter(has_text="Ascend").locator("tr")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(1)).to_contain_text("12.30 ms")
+    rows.nth(1).get_by_role("button", name="what layer3 takes, line 4").click()
+    expect(page.get_by_role("tab", name="Graph & script")).to_have_attribute("aria-selected", "true")
+
+
 def test_an_inspection(open_page, files):
     page = open_page(files["inspection"])
     expect(page.locator("h1")).to_have_text("Every node would convert")
