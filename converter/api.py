@@ -29,6 +29,7 @@ from converter.lowering import StageDump, Tables, Translation, translate
 from converter.report import (
     Exported,
     Finding,
+    Findings,
     Inspection,
     Result,
     docstring_of,
@@ -42,8 +43,18 @@ from converter.report import (
 from converter.script import eliminate_dead_code
 from converter.script.emit import emit
 from converter.script.structure import structure
-from converter.verification import Edges, ProofKit, kit_script, rounding_note, verify_script
+from converter.verification import (
+    Edges,
+    ProofKit,
+    VerificationResult,
+    kit_script,
+    rounding_note,
+    verify_script,
+)
 from operator_maps import registry
+
+UNVERIFIED = "the conversion ended before its verification did"
+"""The note in a report that stands while verification runs."""
 
 __all__ = ["Exported", "Finding", "Inspection", "Result", "convert", "export_onnx", "inspect", "translate_source"]
 
@@ -73,6 +84,8 @@ def convert(
     **options: Any,
 ) -> Result:
     """Translate a model. The arguments are the command's options; `report` is a folder.
+
+    The result is placed before source and script run beside each other; the reports are completed afterwards.
 
     `model_file` may also be a PyTorch module of the program that calls this, and `inputs` its example inputs: a
     tensor, several in order, or a dictionary by parameter of `forward`. `model` names a call that makes a module.
@@ -119,33 +132,42 @@ def convert(
                 checkpoint.write(translation.program, weights, stages.each)
             out.weight_map(f"weight_map_of_{name}.json", weight_map.text_of(translation.program, name))
             source = _with_training(out, name, source, translation, rows, guessed=train_script)
+        used = {
+            **asked,
+            "checkpoint_format": checkpoint_format,
+            "train_script": train_script,
+            "proof_kit": proof_kit,
+            "verify": verify,
+            "edges": edges,
+            "verify_limit": verify_limit,
+            "verify_inputs": verify_inputs or (source.real_inputs and source.real_inputs.stem),
+            **request.options,
+        }
+
+        def reported(verification: VerificationResult | None) -> Findings:
+            written = tuple(dict.fromkeys((*out.files, *out.reports)))
+            findings = findings_of(name, source, translation, verification, used, stages, written)
+            write_reports(out, findings)
+            return findings
+
+        def place_unverified() -> None:
+            reported(VerificationResult((), {}, UNVERIFIED, stopped=True))
+            out.place()
+
         verification = None
         kit = _kit(name, source, translation, request.folder) if proof_kit else None
         if verify:
             with stages.stage("verify"):
-                inputs = _path(verify_inputs) or source.real_inputs
-                limits: dict[str, Any] = {"edges": edges, "limit": verify_limit, "kit": kit}
-                verification = verify_script(source, translation, rows, script, weights, inputs, stages.count, **limits)
+                feeds = _path(verify_inputs) or source.real_inputs
+                how: dict[str, Any] = {"edges": edges, "limit": verify_limit, "kit": kit, "begin": place_unverified}
+                verification = verify_script(source, translation, rows, script, weights, feeds, stages.count, **how)
                 if quantised is not None:
                     note = rounding_note(quantised, source, verification.feeds)
                     source = replace(source, notes=(*source.notes, note))
             if kit is not None:
                 source = _with_kit(out, name, source, kit)
         with stages.stage("report"):
-            used = {
-                **asked,
-                "checkpoint_format": checkpoint_format,
-                "train_script": train_script,
-                "proof_kit": proof_kit,
-                "verify": verify,
-                "edges": edges,
-                "verify_limit": verify_limit,
-                "verify_inputs": verify_inputs or (source.real_inputs and source.real_inputs.stem),
-                **request.options,
-            }
-            written = (*out.files, *out.reports)
-            findings = findings_of(name, source, translation, verification, used, stages, written)
-            write_reports(out, findings)
+            findings = reported(verification)
     return Result(name, out.files, findings.records, verification, notes=source.notes)
 
 

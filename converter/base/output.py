@@ -21,7 +21,7 @@ REPORTS = {"txt": "report_of_{}.txt", "json": "report_of_{}.json", "html": "repo
 """The reports of every mode by their kinds, `{}` for NAME."""
 
 _STAGING = ".onnx2mindspore"  # the end of the name of a hidden folder where files wait
-_NEW, _EARLIER = "new", "earlier"  # the folders in it
+_NEW, _EARLIER, _PLACED = "new", "earlier", "placed"  # the folders in it
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,17 @@ class FileSet:
     reports: bool = True
 
 
+class InterruptedWhenPlacedError(KeyboardInterrupt):
+    """The user interrupts a conversion whose result is in its place."""
+
+
 class Output:
     """A context manager: what is written inside it comes to its place when it ends well, and is gone otherwise.
 
     The files are written to a hidden folder inside their destination, so that moving them is a rename on one file
     system. All files of an earlier result of the same NAME go. Folders are made when missing, and go again when the
     conversion fails. A conversion that is killed leaves the earlier result, or the new one (`placing.py`), and perhaps
-    its hidden folder, which the next of the same NAME clears away.
+    its hidden folder, which the next of the same NAME clears away. `place` places a result before the block ends.
 
     Args:
         files: what the mode makes, and an earlier result may have left.
@@ -66,6 +70,7 @@ class Output:
         self._report = _Folder(report if report is not None else output, of_reports)
         self._files: list[Path] = []
         self._sources: tuple[Path, ...] = ()
+        self._is_placed = False
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -97,13 +102,31 @@ class Output:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        placed = False
+        placed = self._is_placed
         try:
             if kind is None:
                 _place(self._output, self._report)
                 placed = True
+            elif placed and issubclass(kind, KeyboardInterrupt):
+                raise InterruptedWhenPlacedError from error
         finally:
             self._close(placed=placed)
+
+    def place(self) -> None:
+        """Place the files that are written: a result, which no later error takes back.
+
+        They can still be read where they were written. A report that is written later replaces the one placed here when
+        the block ends, unless the result of another conversion has come to its place meanwhile.
+
+        Raises:
+            FileSaveError: a file cannot be placed; nothing has changed.
+        """
+        for folder in (self._output, self._report):
+            folder.keep()
+        _place(self._output, self._report, more=True)
+        self._is_placed = True
+        for folder in (self._output, self._report):
+            folder.begin_again()
 
     def _close(self, *, placed: bool) -> None:
         self._report.close(placed=placed)
@@ -172,13 +195,15 @@ class Output:
 
     def _reserve(self, folder: _Folder, file: str) -> Path:
         self._check(folder.path / file)
-        self._files.append(folder.path / file)
+        if folder.path / file not in self._files:
+            self._files.append(folder.path / file)
         folder.files.append(file)
         return folder.waiting(file)
 
     def _write(self, folder: _Folder, file: str, text: str, error_class: type[FileSaveError]) -> Path:
         path = self._reserve(folder, file)
         try:
+            path.unlink(missing_ok=True)  # rather than write into a file that was placed
             path.write_text(text, encoding="utf-8", newline="\n")
         except OSError as error:
             raise error_class(_problem(folder.path / file, error)) from error
@@ -195,6 +220,8 @@ class _Folder:
         self.staging: Path | None = None
         self.lock: int | None = None
         self._made: list[Path] = []
+        self._kept: dict[str, str] = {}  # file → its mark (placing.mark_of), until it is placed
+        self._placed: dict[str, str] = {}  # the same, when it is
 
     def open(self, name: str) -> None:
         """Make the folder, and look whether files can be written there before the long work begins."""
@@ -227,7 +254,35 @@ class _Folder:
         new = set(self.files)
         for file in dict.fromkeys((*self.earlier, *self.files)):
             waits = str(staging / _NEW / file) if file in new else None
-            yield Move(str(path / file), waits, str(staging / _EARLIER / file))
+            yield Move(str(path / file), waits, str(staging / _EARLIER / file), self._placed.get(file, ""))
+
+    def keep(self) -> None:
+        """Keep the files that are placed readable where they lie: hard links, or copies where there are none.
+
+        Raises:
+            FileSaveError: there is no room for a copy.
+        """
+        assert self.staging is not None, "the folder is not open"
+        try:
+            (self.staging / _PLACED).mkdir()
+            for file in dict.fromkeys(self.files):
+                kept = self.staging / _PLACED / file
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    os.link(self.waiting(file), kept)
+                except OSError:
+                    shutil.copy2(self.waiting(file), kept)
+                self._kept[file] = placing.mark_of(str(self.waiting(file)))
+        except OSError as error:
+            raise FileSaveError(_problem(self.path / file, error)) from error
+
+    def begin_again(self) -> None:
+        """The files are in their places; others may follow, and take the places of these only."""
+        assert self.staging is not None, "the folder is not open"
+        shutil.rmtree(self.staging / _NEW, ignore_errors=True)
+        (self.staging / _PLACED).rename(self.staging / _NEW)
+        self._placed = self._kept
+        self.earlier, self.files = [], []
 
     def close(self, *, placed: bool) -> None:
         if self.staging is not None:
@@ -243,12 +298,14 @@ class _Folder:
         self._made.clear()
 
 
-def _place(*folders: _Folder) -> None:
-    """Move every file into its place and the earlier result away, or leave everything as it was."""
+def _place(*folders: _Folder, more: bool = False) -> None:
+    """Move every file into its place and the earlier result away, or leave everything as it was; `more` may follow."""
+    waiting = [folder.staging.absolute() for folder in reversed(folders) if folder.staging is not None]
     plan = Plan(
         moves=tuple(move for folder in folders for move in folder.moves()),
         folders=tuple(str(folder.path.absolute()) for folder in folders),
-        waiting=tuple(str(folder.staging.absolute()) for folder in reversed(folders) if folder.staging is not None),
+        waiting=tuple(map(str, waiting)),
+        gone=tuple(str(path / _EARLIER if more else path) for path in waiting),
     )
     try:
         placing.carry_out(plan, [folder.lock for folder in folders if folder.lock is not None])

@@ -29,11 +29,23 @@ class Move:
         target: its place.
         new: where the new file waits; None for a file of the earlier result that has no successor.
         earlier: where the earlier file goes.
+        replaces: the mark of the only file that may stand in its place (`mark_of`); empty where any may.
     """
 
     target: str
     new: str | None
     earlier: str
+    replaces: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its new file still waits, or it has none."""
+        return self.new is None or os.path.lexists(self.new)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether another file has come to its place."""
+        return bool(self.replaces) and self.is_open and mark_of(self.target) not in ("", self.replaces)
 
 
 @dataclass(frozen=True)
@@ -43,12 +55,14 @@ class Plan:
     Attributes:
         moves: the files, each once.
         folders: where they go; one conversion at a time places files there.
-        waiting: the folders where they wait, which go at the end.
+        waiting: the folders where they wait.
+        gone: the folders that go at the end.
     """
 
     moves: tuple[Move, ...]
     folders: tuple[str, ...]
     waiting: tuple[str, ...]
+    gone: tuple[str, ...]
 
     def write(self) -> Path:
         """Write the plan into each folder where files wait; returns the path of the last."""
@@ -64,7 +78,16 @@ class Plan:
         """Read a plan."""
         stored = json.loads(path.read_text(encoding="utf-8"))
         moves = tuple(Move(**move) for move in stored["moves"])
-        return cls(moves, tuple(stored["folders"]), tuple(stored["waiting"]))
+        return cls(moves, tuple(stored["folders"]), tuple(stored["waiting"]), tuple(stored["gone"]))
+
+
+def mark_of(file: str) -> str:
+    """What tells a file from any other that comes to its place; empty where there is none."""
+    try:
+        found = os.lstat(file)
+    except OSError:
+        return ""
+    return f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}"
 
 
 class PlacingError(Exception):
@@ -115,7 +138,7 @@ def carry_out(plan: Plan, kept_open: Sequence[int] = ()) -> None:
 
 
 def place(plan: Plan) -> None:
-    """Carry out a plan, or undo everything.
+    """Carry out a plan, or undo everything. Nothing changes where another result has come to the place of a file.
 
     Raises:
         PlacingError: a file cannot be placed; nothing has changed.
@@ -127,14 +150,14 @@ def place(plan: Plan) -> None:
         for folder in sorted(set(map(os.path.realpath, plan.folders))):
             locks.enter_context(locked(folder))
         try:
-            for move in plan.moves:
+            moves = () if any(move.is_late for move in plan.moves) else plan.moves
+            for move in moves:
                 target = move.target
-                placed = move.new is not None and not os.path.lexists(move.new)
-                if os.path.lexists(target) and not placed:
+                if os.path.lexists(target) and move.is_open:
                     os.makedirs(os.path.dirname(move.earlier), exist_ok=True)
                     os.rename(target, move.earlier)
                     undo.append((move.earlier, target))
-            for move in plan.moves:
+            for move in moves:
                 if move.new is not None and os.path.lexists(move.new):
                     target = move.target
                     _make_folder(Path(target).parent, made)
@@ -151,7 +174,7 @@ def place(plan: Plan) -> None:
         for folder in plan.waiting:  # first of all it must be clear that nothing is left to do
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(folder, PLAN))
-        for folder in plan.waiting:
+        for folder in plan.gone:
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx_ir as ir
 
+from converter.errors import REPORT_IT, ConverterError, describe_unexpected
 from converter.frontends import Source
 from converter.graph import all_nodes, freed_axes
 from converter.lowering import Tables, Translation
@@ -45,6 +47,7 @@ def verify_script(
     edges: Edges = "report",
     limit: float = LIMIT,
     kit: ProofKit | None = None,
+    begin: Callable[[], None] = lambda: None,
 ) -> VerificationResult:
     """Compare a script with its source, in PyNative and graph mode, and each of its nodes, in a process of its own.
 
@@ -59,10 +62,11 @@ def verify_script(
         edges: whether edge inputs are tried when the outputs are the same.
         limit: maximum seconds.
         kit: the proof kit whose reference is wanted.
+        begin: called before source and script run, when the inputs are found to fit the model.
 
     Raises:
-        BadParamError: the user's inputs do not fit the model.
-        OnnxModelSaveError: the temporary folder cannot hold the job's files.
+        BadParamError: the user's inputs do not fit the model; `begin` has not been called.
+        what `begin` raises.
         ModuleNotFoundError: MindSpore is missing.
     """
     if importlib.util.find_spec("mindspore") is None:
@@ -75,12 +79,18 @@ def verify_script(
     feeds = verification_inputs(translation.graph.graph, source.inputs, inputs_file)
     if lacking := lack_of_memory(checkpoint):
         return VerificationResult((), feeds, lacking, stopped=True)
-    with tempfile.TemporaryDirectory(prefix="onnx2mindspore-") as name:
-        verification = _Verification(source, translation, rows, Path(name), count, edges != "none", limit)
-        result = verification.run(script, checkpoint, feeds, inputs_file)
-        if kit is not None and result.outputs:
-            verification.record(kit)
-        return result
+    begin()
+    try:
+        with tempfile.TemporaryDirectory(prefix="onnx2mindspore-") as name:
+            verification = _Verification(source, translation, rows, Path(name), count, edges != "none", limit)
+            result = verification.run(script, checkpoint, feeds, inputs_file)
+            if kit is not None and result.outputs:
+                verification.record(kit)
+            return result
+    except ConverterError as error:
+        return VerificationResult((), feeds, error.message, stopped=True)
+    except Exception as error:  # the result is not to blame
+        return VerificationResult((), feeds, f"{describe_unexpected(error)}. {REPORT_IT}", stopped=True)
 
 
 class _Verification:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -60,6 +61,55 @@ def test_nothing_is_left_behind(tmp_path, error):
         raise error
     assert tree(tmp_path) == ["kept", "kept/net.py"]
     assert (tmp_path / "kept" / "net.py").read_text() == "old"
+
+
+@pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt, SystemExit])
+def test_a_result_is_placed_before_its_reports_are_complete(tmp_path, error):
+    (tmp_path / "reports").mkdir()
+    for stale in ("net.safetensors", "net.py", "net.ckpt", "reports/report_of_net.txt"):
+        (tmp_path / stale).write_text("old")
+    with (
+        pytest.raises(error) if error else contextlib.nullcontext(),
+        Output(FILES, "net", tmp_path, tmp_path / "reports") as out,
+    ):
+        script = out.script("net.py", "new")
+        write(out, text="new")
+        out.place()
+        assert all(path.read_text() == "new" for path in out.files)
+        assert not (tmp_path / "net.safetensors").exists()
+        assert script.read_text() == "new"  # it can still be read there
+        (tmp_path / "net.py").write_text("edited")
+        out.report("txt", "complete")
+        assert (tmp_path / "reports" / "report_of_net.txt").read_text() == "new"
+        if error:
+            raise error
+    assert tree(tmp_path) == ["net.ckpt", "net.py", "reports", "reports/report_of_net.txt"]
+    assert (tmp_path / "reports" / "report_of_net.txt").read_text() == ("new" if error else "complete")
+    assert (tmp_path / "net.py").read_text() == "edited"
+    assert len(out.files) == 3
+
+
+def test_a_later_result_keeps_its_reports(tmp_path):
+    """Two conversions of one name: the first that ends completes the reports of the other by no means."""
+    with Output(FILES, "net", tmp_path) as first:
+        write(first, text="first")
+        first.place()
+        with Output(FILES, "net", tmp_path) as second:
+            write(second, text="second")
+        first.report("txt", "first, complete")
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"second"}
+
+
+def test_a_file_system_without_links(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    with Output(FILES, "net", tmp_path) as out:
+        script = out.script("net.py", "new")
+        out.place()
+        assert script.read_text() == "new"
+    assert tree(tmp_path) == ["net.py"]
 
 
 @pytest.mark.parametrize("at", [1, 4, 5])

@@ -13,6 +13,8 @@ from onnx import TensorProto, helper
 
 import converter
 from converter.api import Result
+from converter.base.output import InterruptedWhenPlacedError
+from converter.errors import BadParamError
 from converter.script.program import Program
 from converter.script.structure import structure
 from converter.script.templates import expr
@@ -108,6 +110,42 @@ def test_a_process_that_the_system_ends_says_nothing_about_the_network(tmp_path:
 def test_a_process_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     assert convert(tmp_path, "ROWS = {}", verify_limit=0.36).verdict == "not verified"
     assert "the source could not be run: it was stopped after 0.36 seconds (--verify_limit)" in report(tmp_path)
+
+
+@pytest.mark.parametrize("stopped_by", [None, RuntimeError("a fault of ours"), KeyboardInterrupt()])
+def test_the_result_is_there_before_verification_runs(tmp_path: Path, monkeypatch, stopped_by) -> None:
+    there = []
+
+    def look(folder: Path, part: str, job, *rest):
+        there.append({path.name for path in (tmp_path / "out").iterdir() if path.is_file()})
+        there.append(job.script.read_text(encoding="utf-8") == (tmp_path / "out" / "chain.py").read_text("utf-8"))
+        assert "[Verification] not verified.\nthe conversion ended before its verification did" in report(tmp_path)
+        if stopped_by is not None:
+            raise stopped_by
+        return supervise.run(folder, part, job, *rest)
+
+    monkeypatch.setattr(verify, "run", look)
+    if isinstance(stopped_by, KeyboardInterrupt):
+        with pytest.raises(InterruptedWhenPlacedError):
+            convert(tmp_path, "ROWS = {}")
+        assert "the conversion ended before its verification did" in report(tmp_path)
+    else:
+        verdict = convert(tmp_path, "ROWS = {}").verdict
+        assert verdict == ("not verified" if stopped_by else "same")
+        assert ("a fault of ours" in report(tmp_path)) == (stopped_by is not None)
+        assert "the conversion ended" not in report(tmp_path)
+    reports = {f"report_of_chain.{kind}" for kind in ("txt", "json", "html")}
+    assert there[0] == {"chain.py", "weight_map_of_chain.json"} | reports
+    assert there[1]
+    assert {path.name for path in (tmp_path / "out").iterdir() if path.is_file()} == there[0]
+    assert not any(path.is_dir() for path in (tmp_path / "out").iterdir())
+
+
+def test_inputs_that_do_not_fit_leave_nothing(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x0=np.zeros((2, 3, 4), np.float32))
+    with pytest.raises(BadParamError):
+        convert(tmp_path, "ROWS = {}", verify_inputs=tmp_path / "x.npz")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_network_that_does_not_fit_into_memory_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

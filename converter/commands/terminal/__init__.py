@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from converter.base.messages import language, tr
 from converter.base.messages.composed import translated
+from converter.base.output import InterruptedWhenPlacedError
 from converter.errors import (
     REPORT_IT,
     BaseConverterError,
@@ -57,6 +58,9 @@ def guarded(action: Callable[[], int], *, verbose: bool) -> int:
     except BrokenPipeError:  # stdout was closed, as by `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
+    except InterruptedWhenPlacedError:
+        print(tr("Interrupted: the result is written, but not verified."), file=sys.stderr)
+        return EXIT_INTERRUPTED
     except KeyboardInterrupt:
         print(tr("Interrupted: nothing was written."), file=sys.stderr)
         return EXIT_INTERRUPTED
