@@ -12,7 +12,7 @@ import re
 
 import onnx_ir as ir
 
-from converter.base.trained import FROZEN, TRAINED, YES
+from converter.base.trained import FROZEN, INFERENCE, TRAINED, YES
 from converter.graph.annotations import is_folded
 
 _KIND = "pkg.torch.export.graph_signature.InputSpec.kind"
@@ -32,7 +32,7 @@ def trained(value: ir.Value) -> bool | None:
     A frontend's own record goes before that of torch's exporter.
     """
     if known := _recorded(value):
-        return None if known == FROZEN else known == YES
+        return None if known in (FROZEN, INFERENCE) else known == YES
     kind, origins = value.metadata_props.get(_KIND), _origins_of(value)
     if kind is not None:
         return kind == "PARAMETER"
@@ -46,7 +46,12 @@ def is_fixed(value: ir.Value) -> bool:
 
 def is_frozen(value: ir.Value) -> bool:
     """Whether a constant is a parameter of the source that the source does not train."""
-    return _recorded(value) == FROZEN
+    return _recorded(value) in (FROZEN, INFERENCE)
+
+
+def is_of_inference(value: ir.Value) -> bool:
+    """Whether a constant belongs to a layer that the source freezes, so that it runs as in inference."""
+    return _recorded(value) == INFERENCE
 
 
 def is_trained_number(value: ir.Value) -> bool:

@@ -18,6 +18,8 @@ from converter.shapes import Dims, dims_of
 
 TOLERANCE = {ir.DataType.FLOAT16: 2.0**-10, ir.DataType.BFLOAT16: 2.0**-7}
 """Relative difference up to which a constant of this type is taken as equal to a number; 1e-6 for other types."""
+MOST_CALLS = 64
+"""Of a module, whose weights are recognised as views of one constant."""
 SMALL = 64
 """Constants up to this size are compared element by element."""
 
@@ -38,16 +40,34 @@ def shape_of(value: ir.Value) -> Dims | None:
 
 
 def is_weight(value: ir.Value) -> bool:
-    """Whether a value is a constant, or a view of a constant with a single use: a row can make both a parameter."""
+    """Whether a value is a constant, or a view of one that all readers view alike: a row can make it a parameter."""
     for _ in range(MOST_STEPS):
         if value.const_value is not None:
             return True
         node = value.producer()
         source = node.inputs[0] if node is not None and has_trait(node, Trait.VIEW) else None
-        if source is None or value.shape is None or not value.shape.is_static() or not is_internal(source):
+        if source is None or value.shape is None or not value.shape.is_static() or not is_viewed_alike(source):
             return False
         value = source
     return False
+
+
+def is_viewed_alike(value: ir.Value) -> bool:
+    """Whether one node reads a value, or equal views do: those of a weight in each call of a module."""
+    if value.is_graph_output() or not 0 < count_uses(value) <= MOST_CALLS:
+        return False
+    first, *others = readers_of(value)
+    return all(_is_equal_view(node, first) for node in others)
+
+
+def _is_equal_view(node: ir.Node, other: ir.Node) -> bool:
+    if node.op_type != other.op_type or not has_trait(node, Trait.VIEW) or node.graph is not other.graph:
+        return False
+    if node.attributes.keys() != other.attributes.keys() or len(node.inputs) != len(other.inputs):
+        return False
+    equal = all(attribute(node, name) == attribute(other, name) for name in node.attributes)
+    pairs = zip(node.inputs, other.inputs, strict=True)
+    return equal and all(one is two or (one is not None and is_same(one, two)) for one, two in pairs)
 
 
 def count_uses(value: ir.Value) -> int:

@@ -46,6 +46,9 @@ class Context(Protocol):
     def layer(self, constructor: Arg, weights: dict[str, Weight], hint: str, module: str) -> Member:
         """A member of the Cell for a layer with weights; an existing member if it is the same layer."""
 
+    def tied(self, constructor: Arg, weights: dict[str, Weight]) -> Arg:
+        """The parameter, of a layer of another form, that holds the matrix of this layer; None if there is none."""
+
     def constant(self, weight: Weight, hint: str) -> Arg:
         """A constant as a tensor: a parameter, or a literal when it is small and not trained."""
 

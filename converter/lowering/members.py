@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,20 @@ from numpy.typing import NDArray
 
 from converter import shapes
 from converter.base.names import Namespace
+from converter.base.weight_steps import Step, joined, transpose
 from converter.lowering.context import Unsupported
-from converter.script import CELL_ATTRIBUTES, Arg, Attribute, Member, Weight, expr, invoke, mindspore_dtype
+from converter.script import (
+    CELL_ATTRIBUTES,
+    Arg,
+    Attribute,
+    Call,
+    Member,
+    Option,
+    Weight,
+    expr,
+    invoke,
+    mindspore_dtype,
+)
 from converter.shapes import kind_of
 
 MAX_LITERAL = 16
@@ -34,7 +47,7 @@ class Members:
         self._names = Namespace(CELL_ATTRIBUTES)
         self._layers: dict[tuple[Any, ...], Member] = {}
         self._called: dict[tuple[Any, ...], list[Member]] = {}
-        self._held: dict[int, tuple[Member, str]] = {}
+        self._matrices: dict[int, list[tuple[tuple[Step, ...], Member, str]]] = {}
         self._constants: dict[ir.Value, Arg] = {}
 
     def __len__(self) -> int:
@@ -47,8 +60,8 @@ class Members:
         layers. If the source names the module that calls the layer, an earlier layer of this module with equal values
         is reused too: exporters copy a matrix that they transpose, once for each call.
         """
-        shared = [weight for weight in weights.values() if len(weight.tensor.shape) > 1]
-        key = (constructor, tuple((id(w.tensor), repr(w.steps)) for w in weights.values())) if shared else None
+        weights = {name: _frozen(weight, constructor, name) for name, weight in weights.items()}
+        key = _key(constructor, weights)
         if key in self._layers:
             return self._layers[key]
         called = self._called.setdefault((constructor, module), []) if module and weights else []
@@ -59,16 +72,29 @@ class Members:
         called.append(member)
         if key is not None:
             self._layers[key] = member
-            whole = {name: weight for name, weight in weights.items() if len(weight.shape) > 1 and not weight.steps}
-            self._held |= {id(weight.tensor): (member, name) for name, weight in whole.items()}
         return member
 
     def held(self, tensor: Any) -> Arg:
-        """The attribute of the layer that holds this matrix, or None: GPT-2's embedding is also used by its head."""
-        if id(tensor) not in self._held:
+        """The parameter that holds this matrix, or None: GPT-2's embedding is also used by its head."""
+        return self._holder(tensor, ()) if id(tensor) in self._matrices else None
+
+    def tied(self, constructor: Arg, weights: dict[str, Weight]) -> Arg:
+        """A matrix of this layer that a parameter holds already, if it is not that of an equal layer; else None."""
+        if _key(constructor, weights) in self._layers:
             return None
-        member, name = self._held[id(tensor)]
-        return Attribute(member, name)
+        matrices = (weight for weight in weights.values() if len(weight.shape) > 1)
+        holders = (self._holder(weight.tensor, weight.steps) for weight in matrices)
+        return next((holder for holder in holders if holder is not None), None)
+
+    def _holder(self, tensor: Any, steps: tuple[Step, ...]) -> Arg:
+        """The parameter that a matrix becomes by these steps, if there is one: as it is, or transposed."""
+        for own, member, name in self._matrices.get(id(tensor), ()):
+            whole = Attribute(member, name) if name else member
+            if own == steps:
+                return whole
+            if joined((*own, transpose(1, 0)), tensor.shape) == steps:
+                return expr("{0}.T", whole)
+        return None
 
     def constant_of(self, value: ir.Value, weight: Callable[[], Weight], hint: Callable[[ir.Value], str]) -> Arg:
         """A constant of the graph as a tensor; `weight` and `hint` are called the first time only."""
@@ -101,6 +127,9 @@ class Members:
     def _add(self, constructor: Arg, weights: dict[str, Weight], hint: str) -> Member:
         member = Member(self._names.new(hint, "layer"), constructor, weights, hint)
         self._members.append(member)
+        for name, weight in weights.items():
+            if len(weight.shape) > 1:
+                self._matrices.setdefault(id(weight.tensor), []).append((weight.steps, member, name))
         return member
 
     def drop_from(self, count: int) -> None:
@@ -114,7 +143,32 @@ class Members:
             key: [member for member in members if id(member) not in gone] for key, members in self._called.items()
         }
         self._constants = {key: item for key, item in self._constants.items() if id(item) not in gone}
-        self._held = {key: item for key, item in self._held.items() if id(item[0]) not in gone}
+        self._matrices = {
+            key: kept
+            for key, items in self._matrices.items()
+            if (kept := [item for item in items if id(item[1]) not in gone])
+        }
+
+
+def _key(constructor: Arg, weights: dict[str, Weight]) -> tuple[Any, ...] | None:
+    """What equal layers have in common; None for a layer without a matrix."""
+    if not any(len(weight.tensor.shape) > 1 for weight in weights.values()):
+        return None
+    return (constructor, tuple((id(weight.tensor), repr(weight.steps)) for weight in weights.values()))
+
+
+def _frozen(weight: Weight, constructor: Arg, name: str) -> Weight:
+    """A parameter of a layer, marked as frozen if the layer trains it and the source does not."""
+    own = name.rpartition(".")[2]
+    fixed = ("moving_mean", "moving_variance", *(("gamma", "beta") if _option(constructor, "affine") is False else ()))
+    if own in fixed:
+        return replace(weight, frozen=False)
+    return weight if weight.trainable and not weight.added else replace(weight, trainable=True, frozen=True)
+
+
+def _option(constructor: Arg, name: str) -> Arg:
+    value = dict(constructor.keywords).get(name) if isinstance(constructor, Call) else None
+    return value.value if isinstance(value, Option) else value
 
 
 def _equal(a: dict[str, Weight], b: dict[str, Weight]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from converter import shapes
 from converter.base.weight_steps import Step
-from converter.graph.hints import is_fixed, scopes
+from converter.graph.hints import is_fixed, is_of_inference, scopes
 from converter.lowering.context import Context, Unsupported
 from converter.script import Arg, Assign, Block, Call, Leaf, Member, Statement, Variable, Weight, mindspore_dtype
 from converter.shapes import PyValue, kind_of
@@ -78,6 +79,11 @@ class Operand(Leaf):
     def is_buffer(self) -> bool:
         """Whether the source says that it is a constant which is not trained, such as the kernel of a blur."""
         return self.value.const_value is not None and is_fixed(self.value)
+
+    @property
+    def is_of_inference(self) -> bool:
+        """Whether it belongs to a layer that the source runs as in inference also while it trains."""
+        return is_of_inference(self.value)
 
     @property
     def constant(self) -> NDArray[Any] | None:
@@ -212,6 +218,15 @@ class Node:
         hint = hint or scopes.layer_hint(self.ir, tuple(weight.source_name for weight in weights.values()))
         module = scopes.dotted(scopes.scopes_of(self.ir))
         return self._context.layer(constructor, weights, hint, module)
+
+    def tied(self, constructor: Arg, weights: dict[str, Weight]) -> Arg:
+        """The parameter of another layer that holds the matrix of this one: tied weights. None if there is none."""
+        return self._context.tied(constructor, weights)
+
+    def parameter(self, weight: Weight, kind: str) -> Arg:
+        """A weight of this node's layer as a parameter of its own, named `fc.bias` if its kind is `bias`."""
+        hint = f"{scopes.layer_hint(self.ir, (weight.source_name,))}.{kind}"
+        return self._context.constant(replace(weight, trainable=weight.trained, frozen=False), hint)
 
     def apply(self, constructor: Arg, weights: dict[str, Weight], *inputs: Arg) -> Arg:
         """Make a layer and call it: `self.conv1(x)`."""

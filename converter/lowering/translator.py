@@ -21,7 +21,7 @@ from converter import shapes
 from converter.base.scope import Scope
 from converter.base.stages import Each
 from converter.base.weight_steps import MOST_STEPS, Step, joined, reshape, transpose
-from converter.graph import Trait, count_uses, has_trait, is_folded, merged_nodes_of, operator_of, refusal_of
+from converter.graph import Trait, has_trait, is_folded, is_viewed_alike, merged_nodes_of, operator_of, refusal_of
 from converter.graph.hints import assigned_names, is_fixed, is_frozen, is_trained_number, origin_of, scopes
 from converter.lowering.context import Unsupported
 from converter.lowering.members import Members
@@ -220,7 +220,7 @@ class Translator:
     def _reshaped_weight(self, node: ir.Node) -> Weight | None:
         """The weight that a view of a constant produces: the view becomes a weight step. None for any other node."""
         source, output = node.inputs[0] if node.inputs else None, node.outputs[0]
-        if not has_trait(node, Trait.VIEW) or source is None or count_uses(source) > 1 or output.shape is None:
+        if not has_trait(node, Trait.VIEW) or source is None or output.shape is None or not is_viewed_alike(source):
             return None
         known = source.const_value is not None
         if source in self.views:
@@ -304,7 +304,7 @@ class Translator:
             source = source.producer().inputs[0]  # type: ignore[union-attr,assignment]
         unknown = scopes.is_generated(value.name) and not origin_of(value)[0]
         if is_frozen(source) or (source.const_value.size == 1 and not is_trained_number(source)):
-            return replace(weight, trainable=False)
+            return replace(weight, trainable=False, frozen=False)
         return replace(weight, trainable=False) if unknown or (weight.trainable and _is_mask(weight)) else weight
 
     def weight(self, value: ir.Value, steps: Sequence[Step] = ()) -> Weight:
@@ -315,11 +315,15 @@ class Translator:
         if value.const_value is None:
             raise Unsupported(f"'{value.name}' is not a constant")
         trained = kind_of(value.dtype) == "f" and not is_folded(value) and not is_fixed(value)
-        return Weight(value.const_value, tuple(steps), trained)
+        return Weight(value.const_value, tuple(steps), trained, is_frozen(value))
 
     def layer(self, constructor: Arg, weights: dict[str, Weight], hint: str, module: str) -> Member:
         """A member of the Cell for a layer with weights; an existing member if it is the same layer."""
         return self.members.layer(constructor, weights, hint, module)
+
+    def tied(self, constructor: Arg, weights: dict[str, Weight]) -> Arg:
+        """The parameter, of a layer of another form, that holds the matrix of this layer; None if there is none."""
+        return self.members.tied(constructor, weights)
 
     def constant(self, weight: Weight, hint: str) -> Arg:
         """A constant as a tensor: a parameter, or a literal when it is small and not trained."""

@@ -175,7 +175,7 @@ def weight_data(name: str, weight: Weight) -> dict[str, Any]:
         "dtype": weight.dtype,
         "elements": size,
         "bytes": size * np.dtype(weight.tensor.dtype.numpy() if weight.dtype == "bfloat16" else weight.dtype).itemsize,
-        "trainable": weight.trainable,
+        "trainable": weight.trained,
         "source": entry["source_weight"],
         "transform": entry.get("transform", []),
     }

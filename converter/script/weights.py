@@ -27,12 +27,24 @@ class Tensor(Protocol):
 class Weight:
     """A parameter's values: a tensor of the source, and the weight steps from it to the parameter.
 
-    `trainable` says whether it is a parameter that an optimiser changes.
+    `trainable` says whether it is made as a parameter that an optimiser changes. `frozen` says that the script takes it
+    out of the training afterwards: MindSpore's layer would train it, the source does not.
     """
 
     tensor: Tensor
     steps: tuple[Step, ...] = ()
     trainable: bool = True
+    frozen: bool = False
+
+    @property
+    def trained(self) -> bool:
+        """Whether an optimiser changes it."""
+        return self.trainable and not self.frozen
+
+    @property
+    def added(self) -> bool:
+        """Whether the source does not have it: zeros that MindSpore's layer needs."""
+        return bool(self.steps) and self.steps[0]["op"] == "zeros"
 
     @property
     def source_name(self) -> str:

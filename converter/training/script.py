@@ -84,7 +84,7 @@ def training_script(
         loss: the loss, if it was translated.
     """
     training = replace(training, optimizer=_for_mindspore(training.optimizer))
-    weights = [_weight(entry_of(key, weight)) for key, weight in made.program.parameters() if weight.trainable]
+    weights = [_weight(entry_of(key, weight)) for key, weight in made.program.parameters() if weight.trained]
     optimizer = training.optimizer
     trained = [w for w in weights if optimizer.trained is None or w.source in optimizer.trained]
     state = _state(optimizer, trained)

@@ -53,7 +53,7 @@ def gemm(
 
 
 def dense(node: Node, x: Arg, weight: Weight, bias: Weight | None = None) -> Arg:
-    """Make an nn.Dense layer: `self.fc(x)`.
+    """Make an nn.Dense layer: `self.fc(x)`; where another layer has the matrix, a product with that layer's parameter.
 
     Args:
         node: the node that the layer translates.
@@ -64,7 +64,11 @@ def dense(node: Node, x: Arg, weight: Weight, bias: Weight | None = None) -> Arg
     units, channels = weight.shape
     options = unless_default(has_bias=(bias is not None, True), dtype=(expr(f"ms.{weight.dtype}"), expr("ms.float32")))
     weights = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
-    return node.apply(invoke("nn.Dense", channels, units, **options), weights, x)
+    layer = invoke("nn.Dense", channels, units, **options)
+    if (matrix := node.tied(layer, weights)) is not None:
+        product = expr("ops.matmul({0}, {1}.T)", x, matrix)
+        return product if bias is None else expr("{0} + {1}", product, node.parameter(bias, "bias"))
+    return node.apply(layer, weights, x)
 
 
 ROWS = {

@@ -31,8 +31,8 @@ def batch_normalization(
     """ONNX BatchNormalization: `nn.BatchNorm2d` on constant vectors, else arithmetic.
 
     `x` is (N, C, …), the others are (C,). In ONNX and in MindSpore `momentum` is the fraction of the running statistics
-    that is kept. In training mode the layer always uses the batch's statistics; if the graph reads the updated running
-    statistics, a function computes all three outputs.
+    that is kept. A layer that the source freezes never uses the batch's statistics; in training mode a layer always
+    does; if the graph reads the updated running statistics, a function computes all three outputs.
 
     Raises:
         Unsupported: the rank of the input is unknown.
@@ -52,9 +52,8 @@ def batch_normalization(
                 "{0}({1}, {2}, {3}, {4}, {5}, {6}, {7})[0]", batch_norm_training, x, *vectors, momentum, epsilon
             )
         return expr("{0}({1}, {2}, {3}, {4}, {5}, {6})", batch_norm, x, *vectors, epsilon)
-    options = unless_default(
-        eps=(epsilon, 1e-5), momentum=(momentum, 0.9), use_batch_statistics=(True if training_mode else None, None)
-    )
+    statistics = True if training_mode else False if scale.is_of_inference or b.is_of_inference else None
+    options = unless_default(eps=(epsilon, 1e-5), momentum=(momentum, 0.9), use_batch_statistics=(statistics, None))
     options |= _affine(scale, b)
     prefix = "bn2d." if x.rank == 5 else ""
     weights = {

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from converter.frontends.tensorflow.node_building import ABSENT
+
 
 class _Vector(NamedTuple):
     """A constant with one extent larger than 1: its node, and that axis as a negative number (-1: channels last)."""
@@ -130,7 +132,7 @@ def _replace(
 
     def parameter(vector: _Vector | None, kind: str, default: float) -> str:
         if vector is None:
-            return graph.make_const(f"{name}/{kind}", np.full(mean.size, default, dtype)).output[0]
+            return graph.make_const(f"{name}/{kind}/{ABSENT}", np.full(mean.size, default, dtype)).output[0]
         value = vector.node.get_tensor_value(as_list=False)
         if value.shape == (mean.size,):
             return vector.node.output[0]

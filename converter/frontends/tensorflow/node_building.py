@@ -9,6 +9,8 @@ import numpy as np
 
 NUMBER = "number"
 """The end of the name of a constant that a handler adds: a number or a table of a formula, which is not trained."""
+ABSENT = "absent"
+"""The end of the name of the ones or zeros of a norm that has no scale or no bias, which are not trained."""
 
 
 def add_node(graph: Any, node: Any, operator: str, inputs: Sequence[str], **attributes: Any) -> str:

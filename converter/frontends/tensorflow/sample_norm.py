@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from converter.frontends.tensorflow.node_building import ABSENT
+
 
 class _Weight(NamedTuple):
     """A constant, and the extents with which it is used, without leading extents of 1."""
@@ -183,7 +185,8 @@ def _replace_group_norm(graph: Any, add: Any, norm: _Norm) -> bool:
 
     image = make("Transpose", split.input[0], perm=[0, rank - 1, *range(1, rank - 1)])
     rows = make("Reshape", image, vector("groups", np.array([0, groups, -1], np.int64)))
-    ones, zeros = vector("ones", np.ones(groups, np.float32)), vector("zeros", np.zeros(groups, np.float32))
+    ones = vector(f"ones/{ABSENT}", np.ones(groups, np.float32))
+    zeros = vector(f"zeros/{ABSENT}", np.zeros(groups, np.float32))
     rows = make("InstanceNormalization", rows, ones, zeros, epsilon=norm.epsilon)
     result = make("Reshape", rows, vector("shape", np.array([-1, extents[-1], *extents[1:-1]], np.int64)))
     result = make("Add", make("Mul", result, gamma), beta)
@@ -197,7 +200,7 @@ def _shaped(graph: Any, add: Any, weight: _Weight | None, shape: Sequence[int], 
     from tf2onnx import utils
 
     if weight is None:
-        name = f"{add.name.rpartition('/')[0] or add.name}/{kind}"
+        name = f"{add.name.rpartition('/')[0] or add.name}/{kind}/{ABSENT}"
         return graph.make_const(name, np.full(shape, default, np.float32)).output[0]
     value = weight.node.get_tensor_value(as_list=False)
     if list(value.shape) == list(shape):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from converter.base.trained import FROZEN, NO, YES
+from converter.base.trained import INFERENCE, NO, YES
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -32,7 +32,7 @@ def trained_constants(graph: GraphDef, constants: Mapping[str, np.ndarray]) -> d
     loop. A graph whose Identity nodes were removed says nothing.
     """
     known = {
-        node.name: YES if node.attr[TRAINABLE].b else FROZEN
+        node.name: YES if node.attr[TRAINABLE].b else INFERENCE
         for node in graph.node
         if TRAINABLE in node.attr and node.name in constants
     }

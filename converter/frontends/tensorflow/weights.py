@@ -18,7 +18,7 @@ import onnx
 
 from converter.base.trained import NO, TRAINED
 from converter.base.weight_steps import SOURCE, Step, apply, joined, reshape, transpose
-from converter.frontends.tensorflow.node_building import NUMBER
+from converter.frontends.tensorflow.node_building import ABSENT, NUMBER
 from converter.frontends.tensorflow.order import bodies, reads
 from converter.frontends.tensorflow.provenance import Joined, Origin, Provenance, take
 from converter.graph import Trait, operators_with
@@ -29,7 +29,7 @@ _WEIGHTS = slice(1, 4)
 _LAYOUT = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity")
 """Views that `_layout` translates to steps; tf2onnx applies no Flatten to a weight."""
 
-_OF_A_HANDLER = re.compile(rf"/{NUMBER}(__\d+)?(:0)?$")
+_OF_A_HANDLER = re.compile(rf"/({NUMBER}|{ABSENT})(__\d+)?(:0)?$")
 
 
 def restore(

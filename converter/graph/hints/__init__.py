@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from converter.graph.hints import scopes
 from converter.graph.hints.source_lines import assigned_names
-from converter.graph.origins import is_fixed, is_frozen, is_trained_number, origin_of
+from converter.graph.origins import is_fixed, is_frozen, is_of_inference, is_trained_number, origin_of
 
-__all__ = ["assigned_names", "is_fixed", "is_frozen", "is_trained_number", "origin_of", "scopes"]
+__all__ = ["assigned_names", "is_fixed", "is_frozen", "is_of_inference", "is_trained_number", "origin_of", "scopes"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.normalize.trained import is_uniform
+from converter.graph.normalize.trained import EXPORTERS_NAME, is_uniform
 from converter.graph.origins import is_fixed
 from converter.graph.provenance import OPERATOR
 from converter.graph.queries import is_float
@@ -30,7 +30,7 @@ def tie_embeddings(model: ir.Model) -> None:
     A head that the exporter transposed reads the transposed table.
     """
     matrices = list(_matrices(model.graph))
-    tables = [value for value in matrices if _TABLES.fullmatch(value.name or "") and _is_looked_up(value)]
+    tables = [value for value in matrices if _is_looked_up(value) and _may_be_table(value.name or "")]
     if not tables:
         return
     names = UniqueNames.of(model)
@@ -54,6 +54,11 @@ def _matrices(graph: ir.Graph) -> Iterator[ir.Value]:
             continue
         if tensor.size >= _SMALLEST and not is_fixed(value):
             yield value
+
+
+def _may_be_table(name: str) -> bool:
+    """Whether a table is named as such, or as its head: of two names of one parameter exporters keep the last."""
+    return any(names.fullmatch(name) for names in (_TABLES, _HEADS)) and not EXPORTERS_NAME.fullmatch(name)
 
 
 def _is_looked_up(value: ir.Value) -> bool:

@@ -14,7 +14,10 @@ from converter.graph.walk import all_graphs, all_nodes
 
 EXPORTERS_NAME = re.compile(r"val_\d+|scalar_tensor_default.*|onnx::.*|\d+|.*Constant.*|const_fold_opt__\d+")
 """Names that exporters give to constants of their own."""
-_BUFFERS = re.compile(r"(.*\.)?(inv_freq|masked_bias|anchors?|anchor_grid|freqs(_cis)?|(cos|sin)_cached|mean|std)")
+_BUFFERS = re.compile(
+    r"(.*\.)?(inv_freq|masked_bias|anchors?|anchor_grid|freqs(_cis)?|(cos|sin)_cached|mean|std"
+    r"|fb|window|dct_mat|mel_(basis|fb|filters?|scale))"
+)
 """Names of torch's buffers, as libraries have them; a file of the older exporter does not tell them from parameters."""
 _HAS_SCALES = re.compile(r"(Dequantize|Quantize|QLinear)\w+|QGemm|QAttention")
 """Operators whose float inputs, except the first, are scales."""

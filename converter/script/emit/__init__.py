@@ -21,7 +21,8 @@ import templates
 from converter.base.names import Namespace
 from converter.errors import ScriptGenerationError, visible
 from converter.script.emit.coalescing import coalesced_variables
-from converter.script.expressions import Arg, walk
+from converter.script.expressions import Arg, Attribute, walk
+from converter.script.frozen import frozen_parameters
 from converter.script.printer import text_of
 from converter.script.program import Argument, Cell, Member, Program
 from converter.script.statements import (
@@ -76,7 +77,11 @@ def definitions_of(program: Program) -> list[str]:
     """The helper functions and the classes of a program, callees first, each as unformatted code."""
     helpers = helpers_of(program)
     reserved = frozenset(helper.__name__ for helper in helpers) | frozenset(cell.name for cell in program.cells)
-    cells = [_template("cell.py.jinja").render(cell=_CellText(cell, reserved)) for cell in program.cells]
+    template, frozen = _template("cell.py.jinja"), frozen_parameters(program).conditions
+    cells = [
+        template.render(cell=_CellText(cell, reserved), frozen=frozen if cell is program.top else ())
+        for cell in program.cells
+    ]
     return [inspect.getsource(helper).rstrip() for helper in helpers] + [text.rstrip() for text in cells]
 
 
@@ -121,7 +126,11 @@ class _CellText:
         self.arguments = [self._argument(argument) for argument in cell.arguments]
         self.inputs = [self._variables[value] for value in cell.inputs]
         self.kept = [argument.name for argument in cell.arguments if argument in _used_in_body(cell)]
-        self.members = [f"self.{member.name} = {self._write(member.constructor, False)}" for member in cell.members]
+        tied = _tied(cell)
+        self.members = [
+            f"{tied.get(member, '')}self.{member.name} = {self._write(member.constructor, False)}"
+            for member in cell.members
+        ]
         self.body = [*lines_of(cell.body, self._write), return_line(cell.body, self._write)]
 
     def _argument(self, argument: Argument) -> str:
@@ -150,6 +159,16 @@ class _CellText:
         if value not in self._variables:
             self._variables[value] = self._names.new(value.hint)
         return self._variables[value]
+
+
+def _tied(cell: Cell) -> dict[Member, str]:
+    """A comment for each layer of which `construct` reads a parameter: the source ties it to the weight of another."""
+    read = [part for part in visit_block(cell.body) if isinstance(part, Attribute) and isinstance(part.value, Member)]
+    return {
+        part.value: f"# tied in the source: its {part.name} is also that of another layer\n        "
+        for part in read
+        if any(name == part.name for name in part.value.weights)
+    }
 
 
 def _used_in_body(cell: Cell) -> set[Argument]:

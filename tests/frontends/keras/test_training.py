@@ -6,10 +6,14 @@ import pytest
 
 pytest.importorskip("keras", reason="the extra 'tensorflow' is not installed")
 
+import json
+
 import keras
+import numpy as np
 
 import converter
 from converter.frontends import Request, load
+from converter.verification import network as networks
 
 
 def model(activation, size=3):
@@ -66,3 +70,34 @@ def test_a_script_is_written_where_it_is_asked_for(tmp_path):
 def test_a_model_that_was_not_compiled_has_none(tmp_path):
     model(None).save(tmp_path / "net.keras")
     assert load(Request(tmp_path / "net.keras")).training is None
+
+
+def test_what_a_model_does_not_train_is_frozen(tmp_path):
+    import mindspore as ms
+
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6,))
+    layers = [
+        keras.layers.Dense(20, name="frozen"),
+        keras.layers.BatchNormalization(name="frozen_norm"),
+        keras.layers.BatchNormalization(scale=False, name="without_scale"),
+        keras.layers.BatchNormalization(center=False, name="without_bias"),
+        keras.layers.BatchNormalization(scale=False, center=False, name="bare"),
+        keras.layers.LayerNormalization(scale=False, name="layer_norm"),
+        keras.layers.Dense(3, name="head"),
+    ]
+    layers[0].trainable = layers[1].trainable = False
+    network = keras.Model(inputs, keras.Sequential(layers)(inputs))
+    for variable in network.variables:
+        variable.assign(np.random.default_rng(0).uniform(0.5, 1.5, variable.shape))
+    network.save(tmp_path / "net.keras")
+    converter.convert(tmp_path / "net.keras", output=tmp_path, verify=False)
+    net = networks.load(tmp_path / "net.py", tmp_path / "net.ckpt")
+    entries = json.loads((tmp_path / "weight_map_of_net.json").read_text())["net"]
+    sources = {entry["converted_weight"]["name"]: entry["source_weight"]["name"] for entry in entries}
+    trained = {"/".join(sources[p.name].split("/")[-2:]) for p in net.trainable_params()}
+    assert trained == {"/".join(variable.path.split("/")[-2:]) for variable in network.trainable_variables}
+    batch = np.random.default_rng(1).standard_normal((8, 6)).astype(np.float32)
+    wanted = network(batch, training=True).numpy()  # a frozen batch norm keeps to its running statistics
+    got = net.set_train()(ms.Tensor(batch)).asnumpy()
+    np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-4)

@@ -126,6 +126,35 @@ def test_recurrent_weights_lead_to_the_state(live, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_a_module_does_not_train_is_frozen(tmp_path):
+    class Spectrum(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("fb", torch.randn(8, 6))
+            self.backbone = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 4))
+            self.norm = torch.nn.LayerNorm(4)
+            self.head = torch.nn.Linear(4, 2)
+            self.backbone.requires_grad_(False)
+            self.norm.bias.requires_grad = False
+
+        def forward(self, x):
+            return self.head(self.norm(self.backbone(x @ self.fb)))
+
+    torch.manual_seed(0)
+    module = Spectrum().eval()
+    result = converter.convert(module, (torch.randn(3, 8),), output=tmp_path)
+    assert result.verdict == "same"
+    weights = json.loads((tmp_path / "report_of_Spectrum.json").read_text())["weights"]
+    from converter.verification import network
+
+    net = network.load(tmp_path / "Spectrum.py", tmp_path / "Spectrum.ckpt")
+    sources = {each["name"]: each["source"]["name"] for each in weights}
+    wanted = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
+    assert {sources[parameter.name] for parameter in net.trainable_params()} == wanted
+    assert {each["source"]["name"] for each in weights if each["trainable"]} == wanted
+    assert len(sources) == 1 + len(list(module.parameters()))
+
+
 def test_torchscript(tmp_path):
     module = nets.Classifier().eval()
     torch.jit.save(torch.jit.trace(module, torch.ones(1, 3, 8, 8)), tmp_path / "net.pt")

@@ -1,0 +1,59 @@
+"""A weight that several layers of the source share is one parameter: of one member called again, or named as tied."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from harness import check_model
+from onnx.numpy_helper import from_array
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(3, 8)).astype(np.float32)
+IDS = np.array([[1, 5, 2]], np.int64)
+WEIGHTS = {"w": (8, 8), "b": (8,), "c": (8,)}
+
+TWICE = "t = Transpose <perm = [1, 0]> (w)  u = Transpose <perm = [1, 0]> (w)"
+AGAIN = f"{TWICE}  p = MatMul (x, t)  q = Add (p, b)  r = Tanh (q)  s = MatMul (r, u)  y = Add (s, b)"
+OTHER_BIAS = f"{TWICE}  p = MatMul (x, t)  q = Add (p, b)  r = Tanh (q)  s = MatMul (r, u)  y = Add (s, c)"
+AS_GEMM = "p = Gemm <transB = 1> (x, w, b)  r = Tanh (p)  y = Gemm <transB = 1> (r, w, c)"
+VIEWED_OTHERWISE = "t = Transpose <perm = [1, 0]> (w)  p = MatMul (x, t)  r = Tanh (p)  y = MatMul (r, w)"
+
+
+def model(nodes: str) -> onnx.ModelProto:
+    made = onnx.parser.parse_model(
+        f'<ir_version: 8, opset_import: ["" : 17]> g (float[n,8] x) => (float[n,8] y) {{ {nodes} }}'
+    )
+    made.graph.initializer.extend(
+        from_array(RANDOM.normal(0, 0.3, WEIGHTS[name]).astype(np.float32), name)
+        for name in "wbc"
+        if any(name in node.input for node in made.graph.node)
+    )
+    return made
+
+
+@pytest.mark.parametrize(
+    ("nodes", "layers", "tied"),
+    [(AGAIN, 1, False), (OTHER_BIAS, 1, True), (AS_GEMM, 1, True), (VIEWED_OTHERWISE, 0, False)],
+    ids=["called again", "another bias", "Gemm", "viewed otherwise"],
+)
+def test_one_parameter(nodes: str, layers: int, tied: bool) -> None:
+    rep = check_model(model(nodes), [X])
+    assert [p.shape for p in rep.net.get_parameters()].count((8, 8)) == 1, rep.script
+    assert rep.script.count("nn.Dense(8, 8") == layers, rep.script
+    assert ("# tied in the source: its weight is also that of another layer" in rep.script) == tied, rep.script
+    assert rep.script.count("nn.Cell") == 1
+
+
+@pytest.mark.parametrize("name", ["embedding.weight", "lm_head.weight"])
+def test_a_table_and_its_head(name: str) -> None:
+    made = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> g (int64[a,n] i) => (float[a,n,40] y)'
+        "{ e = Gather (table, i)  y = MatMul (e, val_3) }"
+    )
+    table = RANDOM.normal(size=(40, 8)).astype(np.float32)
+    made.graph.node[0].input[0] = name  # the newer exporter keeps the last of two names, and transposes the head
+    made.graph.initializer.extend([from_array(table, name), from_array(np.ascontiguousarray(table.T), "val_3")])
+    rep = check_model(made, [IDS])
+    assert [p.shape for p in rep.net.get_parameters()] == [(40, 8)]
+    assert "# tied in the source: its embedding_table is also that of another layer" in rep.script
