@@ -26,11 +26,12 @@ def in_torch(call: str, shapes: str, file: str) -> str:
     random = np.random.default_rng(0)
     arrays = {}
     state = net.state_dict()
-    seen: set[int] = set()
+    first: dict[int, str] = {}
     for name, value in list(state.items()):
-        if value.data_ptr() in seen and value.numel():  # a weight that is used twice has two names
+        known = first.setdefault(value.data_ptr(), name)
+        if known != name and value.numel():  # a weight that is used twice has two names
+            arrays[f"a:{name}"] = np.array(known)
             continue
-        seen.add(value.data_ptr())
         if value.dtype.is_floating_point and is_weight(name):
             value.copy_(torch.tensor(values(random, name, tuple(value.shape)), dtype=value.dtype))
         arrays[f"p:{name}"] = value.detach().numpy()
@@ -52,7 +53,8 @@ def gradients_in_torch(call: str, shapes: str, file: str) -> str:
     data = dict(np.load(file))
     net = build(call)
     state = net.state_dict()
-    net.load_state_dict({name: torch.tensor(data[f"p:{name}"]) for name in state})
+    first = {name: str(data[f"a:{name}"]) if f"a:{name}" in data else name for name in state}
+    net.load_state_dict({name: torch.tensor(data[f"p:{first[name]}"]) for name in state})
     net.train()
     for module in net.modules():
         if isinstance(getattr(module, "p", None), float):
@@ -74,7 +76,7 @@ def gradients_in_mindspore(call: str, file: str, mode: str) -> tuple[str, str]:
     ms.set_context(mode=ms.PYNATIVE_MODE)
     data = np.load(file)
     net = build(call)
-    load(net, {name[2:]: data[name] for name in data.files if name.startswith("p:")})
+    load(net, data)
     net.set_train(True)
     for _, cell in net.cells_and_names():
         if isinstance(getattr(cell, "p", None), float):
@@ -157,7 +159,7 @@ def in_mindspore(call: str, file: str, mode: str) -> tuple[str, str]:
     net = build(call)
     net.set_train(False)
     data = np.load(file)
-    lost = load(net, {name[2:]: data[name] for name in data.files if name.startswith("p:")})
+    lost = load(net, data)
     if mode == "graph":
         ms.set_context(mode=ms.GRAPH_MODE)
     inputs = [ms.Tensor(data[f"x:{number}"]) for number in range(sum(name.startswith("x:") for name in data.files))]
@@ -172,11 +174,16 @@ def in_mindspore(call: str, file: str, mode: str) -> tuple[str, str]:
     return ("right" if error < TOLERANCE and not lost else "wrong"), f"{error:.1e} {lost}".strip()
 
 
-def load(net: Any, weights: dict[str, np.ndarray]) -> str:
+def load(net: Any, data: Any) -> str:
     """Set the parameters of a network by PyTorch's names; return which have no partner."""
     import mindspore as ms
 
+    weights = {name[2:]: data[name] for name in data.files if name.startswith("p:")}
     weights = {name: value for name, value in weights.items() if not name.endswith("num_batches_tracked")}
+    for name in data.files:  # the other names of a weight that is used twice
+        known = str(data[name]) if name.startswith("a:") else ""
+        if known in weights and name[2:] in {each for p in net.get_parameters() for each in torch_names(p.name)}:
+            weights[name[2:]] = weights.pop(known)
     lost = []
     for parameter in net.get_parameters():
         name = next((each for each in torch_names(parameter.name) if each in weights), None)
@@ -234,6 +241,7 @@ def main() -> None:
         if side != "torch":
             for name in [name for name in sys.modules if name.partition(".")[0] in LIBRARIES]:
                 del sys.modules[name]
+            sys.modules |= dict.fromkeys(LIBRARIES - {"_torch_compat", call.partition(".")[0]})  # not to be imported
             sys.path.insert(0, folder)
         try:
             if gradients:
@@ -254,7 +262,8 @@ def main() -> None:
         print(json.dumps({"state": state, "text": text}), flush=True)
 
 
-LIBRARIES = {"torchvision", "timm", "transformers", "_torch_compat"}
+LIBRARIES = {"torch", "torchvision", "timm", "transformers", "_torch_compat"}
+"""What a result brings itself, or must do without."""
 
 if __name__ == "__main__":
     main()

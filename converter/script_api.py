@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from converter.base.output import Output
@@ -12,7 +12,7 @@ from converter.base.script_mode import FILES, STAGES
 from converter.base.stages import Observer, Stages
 from converter.errors import BadParamError, ParamMissingError, UnknownModelError
 from converter.proving import Network, NetworkResult, prove
-from converter.report import Result, ScriptFinding, ScriptFindings, SourceFiles, scan_table, write_reports
+from converter.report import FileSides, Result, ScriptFinding, ScriptFindings, SourceFiles, scan_table, write_reports
 from converter.rewriting import Conversion, Walk, convert_files, find_files
 from operator_maps import pytorch
 
@@ -73,12 +73,18 @@ def convert_script(
     with Output(FILES, name, Path(output), None if report is None else Path(report)) as out:
         with stages.stage("read"):
             rows = pytorch.load(None if operator_map is None else Path(operator_map))
-            walk = find_files(source, None if project_path is None else Path(project_path))
+            walk = find_files(source, None if project_path is None else Path(project_path), rows)
             _check_torch(source, walk)
             out.protect(names.file.path for names in walk.whole.values())
         with stages.stage("rewrite"):
             made = convert_files(
-                walk, rows, api=api, assume_tensors=assume_tensors, comments=comments, each=stages.each
+                walk,
+                rows,
+                api=api,
+                assume_tensors=assume_tensors,
+                comments=comments,
+                remedy=pytorch.Remedies(rows),
+                each=stages.each,
             )
         records = findings_of(made)
         if scan:
@@ -124,6 +130,7 @@ def convert_script(
                 stages=stages,
                 files=(*out.files, *out.reports),
                 inserted={file.path.as_posix(): file.inserted for file in made.files},
+                sides=tuple(sides_of(made)),
             )
             write_reports(out, findings)
     return Result(name, out.files, records, verification, unit="calls")
@@ -191,6 +198,21 @@ def findings_of(made: Conversion) -> tuple[ScriptFinding, ...]:
                 )
             )
     return tuple(found)
+
+
+def sides_of(made: Conversion) -> Iterator[FileSides]:
+    """The files of a conversion before and after, each with the lines of its findings."""
+    number = 0
+    for file in made.files:
+        lines = [file.source.line_of(record.start) for record in file.records]
+        yield FileSides(
+            path=file.path.as_posix(),
+            source=file.source.text,
+            result=file.text.encode(),
+            edits=tuple((edit.start, edit.end, edit.new) for edit in file.edits),
+            places=tuple(enumerate(lines, number)),
+        )
+        number += len(lines)
 
 
 def _name(source: Path) -> str:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from converter.base.output import Output
 from converter.report.data import json_report, report_data
 from converter.report.findings import Finding, Findings, SourceFiles
-from converter.report.html import html_report
+from converter.report.html import html_report, html_scripts
 from converter.report.proofs import add_proofs
 from converter.report.result import Exported, Outcome, Result
 from converter.report.script_findings import ScriptFinding, ScriptFindings, scan_table
+from converter.report.sides import FileSides
 from converter.report.text import text_report
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Exported",
+    "FileSides",
     "Finding",
     "Findings",
     "Inspection",
@@ -64,4 +66,7 @@ def write_reports(out: Output, findings: Findings) -> None:
     data = report_data(findings)
     out.report("txt", text_report(findings))
     out.report("json", json_report(data))
-    out.report("html", html_report(data, findings.script))
+    if isinstance(findings, ScriptFindings):
+        out.report("html", html_scripts(data, findings.sides))
+    else:
+        out.report("html", html_report(data, findings.script))

@@ -19,6 +19,7 @@ import templates
 from converter.base.messages import catalogue
 from converter.base.messages.composed import translated
 from converter.errors import visible
+from converter.report.sides import FileSides
 
 VENDOR = Path(__file__).parent / "vendor"
 """The libraries, unchanged, each in a folder with its licence."""
@@ -42,9 +43,15 @@ LIBRARIES = (
 
 OWN = (
     *("dom", "language", "model", "virtual", "layout", "cards", "graph"),
-    *("script", "details", "search", "table", "plot", "overview", "inspection", "split", "main"),
+    *("script", "details", "search", "table", "plot", "overview", "inspection", "split", "tabs", "main"),
 )
 """Our own scripts; `main` starts the page."""
+
+OWN_OF_SCRIPTS = ("dom", "language", "model", "virtual", "script", "plot", "overview", "split", "tabs", "sides")
+"""Those of the page of script mode; `sides` starts it."""
+
+PAGES = {"report.html.jinja": OWN, "scripts.html.jinja": OWN_OF_SCRIPTS}
+"""The pages, and the scripts of each."""
 
 # Prism would highlight the whole page by itself, and a worker's scope has no document.
 _BEFORE = "window.Prism = { manual: true, disableWorkerMessageHandler: true };"
@@ -65,13 +72,19 @@ def html_inspection(data: Mapping[str, Any]) -> str:
     return _page(f"inspection_of_{data['network']['name']}", data, "")
 
 
-def _page(title: str, data: Mapping[str, Any], script: str) -> str:
-    scripts = _scripts()
-    page = {**data, "script": script, "licences": _licences(), "catalogue": _catalogue(data["timings"])}
+def html_scripts(data: Mapping[str, Any], sides: Iterable[FileSides]) -> str:
+    """Write `report_of_NAME.html` of script mode: source and result of each file side by side."""
+    shown = {**data, "sides": [each.data() for each in sides]}
+    return _page(f"report_of_{data['network']['name']}", shown, "", "scripts.html.jinja")
+
+
+def _page(title: str, data: Mapping[str, Any], script: str, template: str = "report.html.jinja") -> str:
+    scripts = _scripts(template)
+    page = {**data, "script": script, "licences": _licences(), "catalogue": _catalogue(template, data["timings"])}
     page["translations"] = _translations(data)
     return (
         _environment()
-        .get_template("report.html.jinja")
+        .get_template(template)
         .render(
             title=title,
             styles=_styles(),
@@ -98,16 +111,16 @@ def _hash(script: str) -> str:
 
 
 @functools.cache
-def _scripts() -> tuple[str, ...]:
+def _scripts(template: str) -> tuple[str, ...]:
     """Every script of the page: the libraries, then ours as one."""
     libraries = [(VENDOR / file).read_text(encoding="utf-8") for file in LIBRARIES]
-    own = "\n".join(_template(f"report/{name}.js") for name in OWN)
+    own = "\n".join(_template(f"report/{name}.js") for name in PAGES[template])
     return _BEFORE, *libraries, f'(() => {{\n"use strict";\n{own}\n}})();'
 
 
-def _catalogue(stages: Iterable[str] = ()) -> dict[str, str]:
+def _catalogue(template: str, stages: Iterable[str] = ()) -> dict[str, str]:
     """The Chinese messages of the page, and those of these stages; the catalogue has more, for the terminal."""
-    page = "".join(map(_template, ("report.html.jinja", *(f"report/{name}.js" for name in OWN))))
+    page = "".join(map(_template, (template, *(f"report/{name}.js" for name in PAGES[template]))))
     page = page.replace("&amp;", "&").replace("\\'", "'")
     nouns = [f"{noun}(s)" for noun in re.findall(r'count\([^"]*, "(\w+)"\)', page)]
     return {text: known for text, known in catalogue("zh").items() if text in page or text in (*nouns, *stages)}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from converter.report.findings import Finding, Findings
+from converter.report.sides import FileSides
 from converter.verification import NodeComparison
 
 
@@ -41,9 +42,11 @@ class ScriptFindings(Findings):
 
     Attributes:
         inserted: the lines that were inserted into each file.
+        sides: the files before and after.
     """
 
     inserted: Mapping[str, tuple[str, ...]]
+    sides: tuple[FileSides, ...] = ()
 
     def lines(self) -> Iterator[str]:
         """The lines of the text report: those of each file behind its name, where there are several files."""

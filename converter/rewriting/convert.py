@@ -69,15 +69,17 @@ def convert_files(
     api: str = "nn",
     assume_tensors: bool = False,
     comments: bool = True,
+    remedy: Callable[[str], str] = Options.remedy,
     each: Callable[[list[Names]], Iterable[Names]] = iter,
 ) -> Conversion:
-    """Convert the files of a walk.
+    """Convert the files of a walk; `remedy` says what to do about a name without a row.
 
     Raises:
         ScriptGenerationError: a result is no Python: a defect of this program.
     """
+    options = Options(api, assume_tensors, comments, helpers.available(rows), remedy)
     with without_collection():
-        return _convert_files(walked, rows, Options(api, assume_tensors, comments, helpers.available(rows)), each)
+        return _convert_files(walked, rows, options, each)
 
 
 def _convert_files(

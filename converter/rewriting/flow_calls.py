@@ -185,6 +185,8 @@ class Calls(Expressions):
             return RETURNS.get(row.returns, UNKNOWN)
         if receiver.name == "size":
             return NUMBER
+        if name in _REGISTER:
+            self._registered(receiver, name, node, arguments)
         if receiver.name == "string":
             return sequence(STRING) if name in ("split", "rsplit", "splitlines", "partition") else STRING
         if receiver.name == "dict":
@@ -208,6 +210,21 @@ class Calls(Expressions):
         if any(each.is_tensor for each in arguments[:1]) and self._in_module():
             return TENSOR  # a layer whose class is not known
         return UNKNOWN
+
+    def _registered(self, receiver: Kind, name: str, node: ast.Call, arguments: list[Kind]) -> None:
+        """Note the attribute that `self.add_module("bn", nn.BatchNorm2d(8))` makes."""
+        first = node.args[0] if node.args else None
+        own = self.info is not None and receiver.of == (self.info.name,)
+        if self.info is None or not own or len(node.args) < 2:
+            return
+        if isinstance(first, ast.Constant) and isinstance(first.value, str):
+            known = self.inference.attributes(self.info)
+            kind = arguments[1] if name.endswith("module") else TENSOR
+            known[first.value] = join((known.get(first.value, UNKNOWN), kind))
+
+
+_REGISTER = ("add_module", "register_module", "register_buffer", "register_parameter")
+"""Methods of a module that give it an attribute."""
 
 
 def _has_dimension(node: ast.Call, first: int) -> bool:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable
 
 from converter.rewriting.names import Scope, absolute
+from converter.rewriting.records import Record
 from converter.rewriting.rewrite import Rewriter
 
 NOTHING: Callable[[str], bool] = lambda module: True  # noqa: E731
@@ -42,6 +43,25 @@ class Imports:
         if lines and place is None:
             self._insert(lines)
         self.inserted = lines
+        for node, scope in self.rewriter.names.imports:
+            self._report(node, self.torch_aliases(node, scope))
+
+    def _report(self, node: ast.Import | ast.ImportFrom, of_torch: list[ast.alias]) -> None:
+        """Report what an import takes of other libraries that need PyTorch: it stays."""
+        if node in self.rewriter.names.typing_only:
+            return
+        module = absolute(node, self.file) if isinstance(node, ast.ImportFrom) else ""
+        for alias in node.names:
+            full = f"{module}.{alias.name}".lstrip(".")
+            library = full.partition(".")[0]
+            if alias in of_torch or not self.project.needs_torch(library):
+                continue
+            start, end = self.file.start(alias), self.file.end(alias)
+            remedy = self.rewriter.options.remedy(full)
+            written = alias.name
+            self.rewriter.records.append(
+                Record(start=start, end=end, name=full, written=written, converted=False, remedy=remedy, use="import")
+            )
 
     def torch_aliases(self, node: ast.Import | ast.ImportFrom, scope: Scope) -> list[ast.alias]:
         """The names of an import that are PyTorch's, also those that a module of the project hands on."""

@@ -7,9 +7,15 @@ name of the library is treated as PyTorch's names are: a row says what it become
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 OUTPUT = "transformers.ModelOutput"
 _FOLLOWED = {"transformers": ("models", "activations", "modeling_outputs", "modeling_rope_utils")}
 LIBRARIES = frozenset(_FOLLOWED)
+ON_TORCH = frozenset(
+    {"accelerate", "diffusers", "lightning", "peft", "pytorch_lightning", "timm", "torchaudio", "torchmetrics"}
+) | {"torchtext", "torchvision", "transformers"}
+"""Libraries that need PyTorch: what a script imports of them stays, unless a row says what it becomes."""
 _NOT_FOLLOWED = ("transformers.models.auto",)
 _SECOND_NAMES = {
     "huggingface_hub.dataclasses.strict": "transformers.strict",
@@ -17,25 +23,33 @@ _SECOND_NAMES = {
 }
 
 
-def usual(name: str, project: str) -> str:
+def usual(name: str, project: str, known: Collection[str] = ()) -> str:
     """The short name of a library's machinery: `transformers.utils.generic.ModelOutput` is `transformers.ModelOutput`.
 
     Args:
         name: a full name.
-        project: the package that is converted; the names of another are left alone.
+        project: the package that is converted.
+        known: names of libraries that have a row; other names of a library that is not the project are left alone.
     """
     if project not in _FOLLOWED:
-        return name
+        first, _, rest = name.partition(".")
+        short = f"{first}.{_without_modules(rest)}"
+        return short if first in _FOLLOWED and short in known else name
     if name in _SECOND_NAMES:
         return _SECOND_NAMES[name]
     if not is_machinery(name, project):
         return name
-    parts = name.split(".")[1:]
-    if parts[0] == "initialization":
-        return ".".join(("torch", "nn", "init", *parts[1:]))
+    inside = name.removeprefix(f"{project}.")
+    if inside.partition(".")[0] == "initialization":
+        return f"torch.nn.init{inside.removeprefix('initialization')}"
+    return f"{project}.{_without_modules(inside)}"
+
+
+def _without_modules(name: str) -> str:
+    parts = name.split(".")
     while len(parts) > 1 and parts[0].islower():
         parts.pop(0)
-    return ".".join((project, *parts))
+    return ".".join(parts)
 
 
 def is_machinery(name: str, project: str) -> bool:

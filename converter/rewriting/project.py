@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from converter.rewriting.libraries import OUTPUT, is_machinery, usual
+from converter.rewriting.libraries import ON_TORCH, OUTPUT, is_machinery, usual
 from converter.rewriting.names import Binding, Function, Names, Scope, chain, is_builtin, names_of
 from converter.rewriting.source import SourceFile, read
 
@@ -62,11 +62,15 @@ class Project:
     Args:
         roots: the folders that modules are searched in, such as the parent of a package.
         only: the one package that is the project, where the folder holds those of others too; empty: all.
+        rows: the names that have rows; those of a library count where it is not the project itself.
     """
 
-    def __init__(self, *roots: Path, only: str = "") -> None:
+    def __init__(self, *roots: Path, only: str = "", rows: Iterable[str] = ()) -> None:
         self.roots = roots
         self.only = only
+        others = {name.partition(".")[0] for name in rows} - {"torch"}
+        own = {name for name in others if only in ("", name) and any((root / name).is_dir() for root in roots)}
+        self._known = frozenset(name for name in rows if name.partition(".")[0] in others - own)
         self._followed: dict[str, str] = {}
         self._starred: dict[str, str | None] = {}
         self._modules: dict[str, Names | None] = {}
@@ -75,7 +79,11 @@ class Project:
 
     def is_torch(self, name: str) -> bool:
         """Whether a full name is PyTorch's, or that of a library's machinery: rows say what it becomes."""
-        return name == "torch" or name.startswith("torch.") or is_machinery(name, self.only)
+        return name == "torch" or name.startswith("torch.") or name in self._known or is_machinery(name, self.only)
+
+    def needs_torch(self, library: str) -> bool:
+        """Whether a package is another library that is built on PyTorch."""
+        return library in ON_TORCH and library != self.only and self.path_of(library) is None
 
     def add(self, file: SourceFile) -> Names:
         """Take a file that has been read."""
@@ -181,7 +189,7 @@ class Project:
         return self._followed[full]
 
     def _usual(self, full: str) -> str:
-        return canonical(usual(full, self.only))
+        return canonical(usual(full, self.only, self._known))
 
     def _step(self, full: str) -> str | None:
         parts = full.split(".")

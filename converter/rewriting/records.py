@@ -20,7 +20,7 @@ class Record:
         became: the full name of what it became: `mindspore.nn.Conv2d`.
         remedy: what to do where it was not converted.
         note: a remark for a reviewer.
-        use: `call`, `value`, `class`, `method`.
+        use: `call`, `value`, `class`, `method`, `import`.
     """
 
     start: int

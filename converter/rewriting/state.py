@@ -28,12 +28,14 @@ class Options:
         assume_tensors: whether a receiver that is not known is taken for a tensor.
         comments: whether a comment stands behind what was not converted.
         helpers: the names that the helper module can have.
+        remedy: what to do about a name without a row.
     """
 
     api: str = "nn"
     assume_tensors: bool = False
     comments: bool = True
     helpers: frozenset[str] = frozenset()
+    remedy: Callable[[str], str] = lambda name: "Write it by hand, or add a row with --operator_map."
 
 
 @dataclass
@@ -169,7 +171,7 @@ class State:
     def _unconverted(self, node: ast.expr, full: str, remedy: str, *, stub: bool = False) -> None:
         """Leave a use as it is, and see that the file can be imported."""
         function = node.func if isinstance(node, ast.Call) else node
-        remedy = remedy or "No row for it: write it by hand, or add a row with --operator_map."
+        remedy = remedy or self.options.remedy(full)
         self.record(node, full, converted=False, remedy=remedy)
         if full.startswith(("torch.Tensor.", MODULE + ".")) and self._full(function) != full:
             return  # a method of an object, which raises by itself

@@ -135,18 +135,24 @@ class Uses(State):
         else:
             return False
         mark = len(self.records)
+        text = self._rewritten(target)
         self.visit(call)
         if any(not record.converted for record in self.records[mark:] if record.start == self.file.start(call)):
             return True
-        text = self.file.of(target)
         if isinstance(target, ast.Subscript) or (isinstance(target, ast.Name) and not self._is_of_loop(target.id)):
             self.edits.insert(self.file.start(call), f"{text} = ", leading=True)
         else:
-            written = self.edits.text(self.file.start(target), self.file.end(target)) if False else text
-            plain = written.removesuffix(".data")
+            plain = text.removesuffix(".data")
             self.edits.insert(self.file.start(call), self.write(f"compat.assign({plain}, "), leading=True)
             self.edits.insert(self.file.end(call), ")")
         return True
+
+    def _rewritten(self, node: ast.expr) -> str:
+        """The text of an expression after its edits, which are taken back."""
+        edits, records = len(self.edits), len(self.records)
+        self.visit(node)
+        del self.records[records:]
+        return self.edits.absorb(self.file.start(node), self.file.end(node), edits)
 
     def _is_of_loop(self, name: str) -> bool:
         """Whether a variable is that of a loop around the statement: what it stands for changes, not the variable."""
@@ -284,7 +290,7 @@ class Uses(State):
         if full in self.rows:
             self._apply(node, full, function.value, mark, note)
         elif function.attr in TENSOR_NAMES:
-            self._unconverted(node, full, "MindSpore's tensor has no such row")
+            self._unconverted(node, full, "")
 
     def _is_module(self, kind: Kind) -> bool:
         return kind.name in ("instance", "super") and any(self.inference.is_module(name) for name in kind.of)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import gc
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,19 +41,20 @@ class Walk:
         return names.file.path.resolve().relative_to(self.root)
 
 
-def find_files(source: Path, project_path: Path | None = None) -> Walk:
+def find_files(source: Path, project_path: Path | None = None, rows: Collection[str] = ()) -> Walk:
     """Find the files of a conversion.
 
     Args:
         source: a file or a folder.
         project_path: the folder from which the modules of the project are imported.
+        rows: the names that have rows.
 
     Raises:
         BadParamError: the file is outside the project, or the folder has no Python file.
         ModelLoadingError: a file cannot be read, or files import each other in a circle that Python cannot load.
     """
     with without_collection():
-        return _find_files(source.resolve(), project_path)
+        return _find_files(source.resolve(), project_path, rows)
 
 
 @contextlib.contextmanager
@@ -68,13 +69,13 @@ def without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _find_files(source: Path, project_path: Path | None) -> Walk:
+def _find_files(source: Path, project_path: Path | None, rows: Collection[str]) -> Walk:
     root = root_of(source) if project_path is None else project_path.resolve()
     if not source.is_relative_to(root):
         raise BadParamError(f"'{source}' is not in --project_path '{root}'. Name a folder that holds it.")
     package = module_of(source, root).partition(".")[0]
     only = package if _is_installed(root) or package in LIBRARIES else ""
-    made = Walk(Project(root, only=only), root)
+    made = Walk(Project(root, only=only, rows=rows), root)
     files = [source] if source.is_file() else _files(source)
     if not files:
         raise BadParamError(f"'{source}' has no Python file. Name the folder of the scripts.")

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from converter.errors import OperatorMapError
 from converter.rewriting import Row
+from operator_maps.pytorch.remedies import Remedies
 
-__all__ = ["load"]
+__all__ = ["Remedies", "load"]
 
 
 def load(operator_map: Path | None = None) -> dict[str, Row]:

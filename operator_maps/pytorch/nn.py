@@ -155,6 +155,10 @@ ROWS: dict[str, Row] = {
     "torch.nn.BatchNorm1d": layer(
         _BATCH_NORM, _batch_norm("BatchNorm1d"), instance_of="nn.BatchNorm1d", parameters=_NORM
     ),
+    "torch.nn.Unfold": layer(
+        "(kernel_size, dilation=1, padding=0, stride=1)",
+        "compat.Unfold(...)",
+    ),
     "torch.nn.BatchNorm2d": layer(
         _BATCH_NORM, _batch_norm("BatchNorm2d"), instance_of="nn.BatchNorm2d", parameters=_NORM
     ),

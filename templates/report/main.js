@@ -4,6 +4,8 @@ const model = new Model(DATA);
 const inspected = Boolean(model.operators);
 const TABS = ["graph", "nodes", "weights", "errors", "run"].filter((tab) => !inspected || tab !== "errors");
 
+const openTab = tabBar(TABS);
+
 const go = {
   node(node, from) {
     openTab("graph");
@@ -46,15 +48,6 @@ const go = {
   tab: (name) => openTab(name),
 };
 
-function openTab(name) {
-  for (const tab of TABS) {
-    const button = byId(`tab-${tab}`);
-    button.setAttribute("aria-selected", String(tab === name));
-    button.tabIndex = tab === name ? 0 : -1;
-    byId(tab).hidden = tab !== name;
-  }
-}
-
 function chosen(item) {
   if (item.side) go.end(item);
   else if (item instanceof Group) go.group(item, "graph");
@@ -81,18 +74,10 @@ splitter(byId("split-graph"), "--left");
 splitter(byId("split-details"), "--top");
 drawToolbar();
 drawLegend();
-followTheme();
+followTheme(() => plot?.draw());
 
 byId("tab-errors").hidden = inspected;
 if (inspected) byId("tab-graph").textContent = t("Graph");
-for (const tab of TABS) byId(`tab-${tab}`).addEventListener("click", () => openTab(tab));
-document.querySelector(".tabs").addEventListener("keydown", (event) => {
-  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (!step || event.target.role !== "tab") return;
-  const next = TABS[(TABS.indexOf(event.target.id.slice(4)) + step + TABS.length) % TABS.length];
-  openTab(next);
-  byId(`tab-${next}`).focus();
-});
 document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.target.matches("input")) return;
   byId("search").focus();
@@ -151,17 +136,4 @@ function drawLegend() {
           entry(status, `${t(status)} ${model.summary[status].toLocaleString("en")}`, t(MEANING[status])),
         );
   byId("legend").replaceChildren(...entries);
-}
-
-function followTheme() {
-  const root = document.documentElement;
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const show = (isDark) => {
-    root.dataset.theme = isDark ? "dark" : "light";
-    byId("theme").textContent = isDark ? "☀" : "☾";
-    plot?.draw();
-  };
-  byId("theme").addEventListener("click", () => show(root.dataset.theme !== "dark"));
-  dark.addEventListener("change", () => show(dark.matches));
-  show(dark.matches);
 }

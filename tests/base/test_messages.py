@@ -54,15 +54,20 @@ def errors_texts() -> Iterator[str]:
 
 def page_messages() -> Iterator[str]:
     """Literals in calls of `t(…)`, titles of columns and statuses, and the texts of elements that carry `data-t`."""
-    scripts = "\n".join((ROOT / f"templates/report/{name}.js").read_text(encoding="utf-8") for name in html.OWN)
+    scripts = "\n".join(
+        (ROOT / f"templates/report/{name}.js").read_text(encoding="utf-8")
+        for name in sorted({*html.OWN, *html.OWN_OF_SCRIPTS})
+    )
     scripts = re.sub(r"/\*.*?\*/|(?m:^\s*//[^\n]*$)", "", scripts, flags=re.DOTALL)
     for start in re.finditer(r"\bt\(", scripts):
         yield from (text for text in literals_of_first_argument(scripts[start.end() :]) if re.search("[a-z]{2}", text))
     yield from re.findall(r'title: "([a-z ]+)"', scripts)
     yield from re.findall(r'^  \w+: "(.*)",$', scripts, flags=re.MULTILINE)
     yield from (f"{noun}(s)" for noun in re.findall(r'count\([^"]*, "(\w+)"\)', scripts))
-    yield from LITERAL.findall(re.search(r"STATUSES = \[(.*)\]", scripts)[1])
-    page = (ROOT / "templates/report.html.jinja").read_text(encoding="utf-8").replace("&amp;", "&")
+    for listed in re.findall(r"(?:STATUSES|SEVERITIES) = \[(.*)\]", scripts):
+        yield from LITERAL.findall(listed)
+    page = "".join((ROOT / f"templates/{name}").read_text(encoding="utf-8") for name in html.PAGES)
+    page = page.replace("&amp;", "&")
     yield from re.findall(r"data-t>([^<]+)<", page)
     for found in re.finditer(r'<[^<>]*data-t="([^"]+)"[^<>]*>', page):
         yield from (re.search(rf' {name}="([^"]*)"', found[0])[1] for name in found[1].split())
@@ -145,7 +150,7 @@ def test_a_translation_keeps_placeholders_and_options(text):
 
 
 def test_the_page_has_its_own_messages(texts):
-    assert set(page_messages()) <= set(html._catalogue(STAGES))
+    assert set(page_messages()) <= {text for page in html.PAGES for text in html._catalogue(page, STAGES)}
 
 
 @pytest.mark.parametrize(

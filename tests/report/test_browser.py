@@ -375,3 +375,60 @@ def test_twenty_thousand_nodes(open_page, tmp_path, blocks):
     page.get_by_role("tab", name="Nodes").click()
     assert seconds(page.locator("#nodes input").fill, "matmul") < 2
     expect(page.locator("#nodes .total")).to_have_text("2,500 of 20,000")
+
+
+SCRIPTS = {
+    "mine/__init__.py": "",
+    "mine/net.py": """import torch
+from torch import nn
+from .parts import Block
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block = Block()
+""" + "        # a line that stays\n" * 60 + """
+    def forward(self, x):
+        x = self.block(x).max(1)[0]
+        return torch.fft.fft(x)
+""",
+    "mine/parts.py": f"""# {HOSTILE}
+from torch import nn
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+
+    def forward(self, x):
+        return self.conv(x).data
+""",
+}  # fmt: skip
+
+
+def test_scripts_side_by_side(open_page, tmp_path):
+    for name, text in SCRIPTS.items():
+        path = tmp_path / "source" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    converter.convert_script(tmp_path / "source" / "mine", output=tmp_path / "out")
+    page = open_page(tmp_path / "out" / "report_of_mine.html")
+    halves = page.locator(".half")
+    expect(page.get_by_label("File")).to_have_value("1")  # the first with something to write by hand
+    expect(halves.nth(0).locator("mark").first).to_have_text("import")
+    expect(halves.nth(1).locator(".line.added").filter(has_text="class Net(nn.Cell)")).to_have_count(1)
+    rows = page.locator(".result")
+    expect(rows.filter(has_text="torch.fft.fft")).to_have_count(1)
+    page.locator('[data-severity="info"]').click()
+    expect(rows).to_have_count(1)
+    rows.first.click()
+    expect(halves.nth(0).locator(".line.current")).to_contain_text("torch.fft.fft(x)")
+    expect(halves.nth(1).locator(".line.current")).to_contain_text("# [UnConvert]")
+    page.get_by_role("button", name="Only what changed").click()
+    expect(halves.nth(0).locator(".gap").first).to_contain_text("lines")
+    page.locator('[data-severity="info"]').click()
+    page.get_by_label("File").select_option("2")
+    expect(rows.filter(has_text="torch.nn.Conv2d → mindspore.nn.Conv2d")).to_have_count(1)
+    page.keyboard.press("j")
+    page.get_by_role("tab", name="Run").click()
+    expect(page.locator("#run")).to_contain_text("verify_network")

@@ -8,7 +8,7 @@ import sys
 import mindspore as ms
 import numpy as np
 import pytest
-from rewriting.conversion import project
+from rewriting.conversion import converted, project
 
 from converter.rewriting.libraries import is_machinery, usual
 
@@ -177,3 +177,53 @@ def test_short_names(name, short):
     assert usual(name, "transformers") == short
     assert usual(name, "mine") == name
     assert not is_machinery(name, "mine")
+
+
+def test_a_project_that_uses_a_library(tmp_path):
+    """Rows of a library serve the projects that import it; what has none stays, and is listed."""
+    file = converted(
+        tmp_path,
+        """
+        import torch
+        from torchvision.ops.misc import FrozenBatchNorm2d
+        from torchvision.transforms import ToTensor
+        from torchvision.utils import make_grid
+        from transformers.modeling_utils import PreTrainedModel
+        from transformers import BertModel, PretrainedConfig
+
+        class Config(PretrainedConfig):
+            width = 4
+
+        class Net(PreTrainedModel):
+            def __init__(self, config: Config):
+                super().__init__(config)
+                self.norm = FrozenBatchNorm2d(config.width)
+                self.layer = torch.nn.Linear(config.width, config.width)
+        """,
+    )
+    assert "class Config(compat.PreTrainedConfig):" in file.text
+    assert "class Net(compat.PreTrainedModel):" in file.text
+    assert "self.norm = compat.FrozenBatchNorm2d(config.width)" in file.text
+    assert "from transformers import BertModel  #" in file.text
+    left = {record.name: record.remedy for record in file.records if not record.converted}
+    assert set(left) == {
+        "torchvision.transforms.ToTensor",
+        "torchvision.utils.make_grid",
+        "transformers.BertModel",
+    }
+    assert "needs PyTorch: convert the files of transformers" in left["transformers.BertModel"]
+    assert "mindspore.dataset.vision.ToTensor" in left["torchvision.transforms.ToTensor"]
+
+
+def test_the_library_itself_is_a_project(tmp_path):
+    """A copy of the library that is converted keeps its own layers."""
+    texts = project(
+        tmp_path,
+        {
+            "torchvision/__init__.py": "",
+            "torchvision/ops.py": "from torch import nn\n\nclass FrozenBatchNorm2d(nn.Module):\n    pass\n",
+            "torchvision/net.py": "from .ops import FrozenBatchNorm2d\n\nnorm = FrozenBatchNorm2d()\n",
+        },
+        "torchvision",
+    )
+    assert texts["torchvision/net.py"] == "from .ops import FrozenBatchNorm2d\n\nnorm = FrozenBatchNorm2d()\n"

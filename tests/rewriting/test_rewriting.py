@@ -144,6 +144,32 @@ class Tabs(Block):
 '''
 
 
+def test_a_layer_that_is_added_by_its_name(tmp_path):
+    """What `add_module` and `register_buffer` add are attributes; a norm's weight is gamma, also behind `.data`."""
+    result = converted(
+        tmp_path,
+        """
+        from torch import nn
+
+        class Net(nn.Sequential):
+            def __init__(self):
+                super().__init__()
+                self.add_module("norm", nn.BatchNorm2d(4))
+                self.register_buffer("table", nn.Parameter(None))
+                nn.init.constant_(self.norm.weight, 1)
+                for m in self.modules():
+                    if isinstance(m, nn.BatchNorm2d):
+                        m.weight.data.fill_(1)
+
+            def forward(self, x):
+                return x + self.table.transpose(0, 1)
+        """,
+    ).text
+    assert "compat.constant_(self.norm.gamma, 1)" in result
+    assert "compat.assign(m.gamma, ops.full_like(m.gamma, 1))" in result
+    assert "self.table.swapaxes(0, 1)" in result
+
+
 def test_edits_can_be_reversed(tmp_path):
     file = converted(tmp_path, MODULE)
     back = file.text.encode()

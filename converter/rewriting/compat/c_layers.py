@@ -575,6 +575,34 @@ def add_module(cell, name, module):
         cell.cell_list = list(cell._cells.values())
 
 
+class Unfold(nn.Cell):
+    """torch.nn.Unfold: the windows of an image as columns."""
+
+    def __init__(self, kernel_size, dilation=1, padding=0, stride=1):
+        super().__init__()
+        self.kernel_size, self.dilation, self.padding, self.stride = kernel_size, dilation, padding, stride
+
+    def construct(self, input):
+        return ops.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
+
+
+class FrozenBatchNorm2d(nn.Cell):
+    """torchvision.ops.FrozenBatchNorm2d: statistics, scale and shift that are not trained."""
+
+    def __init__(self, num_features, eps=1e-5):
+        super().__init__()
+        self.eps = eps
+        self.weight = Parameter(ops.ones((num_features,)), requires_grad=False)
+        self.bias = Parameter(ops.zeros((num_features,)), requires_grad=False)
+        self.running_mean = Parameter(ops.zeros((num_features,)), requires_grad=False)
+        self.running_var = Parameter(ops.ones((num_features,)), requires_grad=False)
+
+    def construct(self, x):
+        scale = self.weight * (self.running_var + self.eps).rsqrt()
+        bias = self.bias - self.running_mean * scale
+        return x * scale.reshape((1, -1, 1, 1)) + bias.reshape((1, -1, 1, 1))
+
+
 def register_buffer(cell, name, tensor, persistent=True):
     """Module.register_buffer: what is kept in the checkpoint is a parameter that is not trained."""
     if tensor is not None and persistent:

@@ -58,3 +58,31 @@ def test_an_argument_that_would_be_lost_keeps_the_call(tmp_path):
     file = converted(tmp_path, "import torch\ndef f(x, y):\n    return torch.cat([x, y], out=x)\n")
     assert "torch.cat([x, y], out=x)" in file.text
     assert "no counterpart of its argument 'out'" in file.records[0].remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        (
+            "torch.erfinv",
+            "convert to mindspore.ops.erfinv (it differs in data types, on Ascend, GPU, CPU).",
+        ),
+        ("torch.nn.Fold", "Maybe could convert to mindspore.mint.nn.Fold (it has the same meaning, on Ascend)."),
+        ("torch.Tensor.one_hot", "torch.nn.functional.one_hot converts: write it in its place."),
+        ("torch.jit.trace", "Remove it; mindspore.jit compiles a function"),
+        ("torch.distributed.tensor.parallel.x", "mindspore.communication"),
+        ("torch.nothing", "No row for it."),
+        ("diffusers.UNet2DModel", "convert the files of diffusers"),
+    ],
+)
+def test_remedies(name, remedy):
+    assert remedy in pytorch.Remedies(ROWS)(name)
+
+
+def test_counterparts_have_no_row():
+    """What the tables of MindSpore name is a remedy only where there is no row."""
+    text = (ROOT / "operator_maps/pytorch/counterparts.csv").read_text(encoding="utf-8")
+    names = [line.partition(",")[0] for line in text.splitlines()[1:]]
+    converted_names = {name for name, row in ROWS.items() if row.becomes is not None}
+    assert sorted(set(names)) == sorted(names)
+    assert [name for name in names if name in converted_names] == []
