@@ -15,7 +15,7 @@ import onnx_ir as ir
 
 from converter import frontends, training
 from converter.artifacts import checkpoint, weight_map
-from converter.base import graph_mode
+from converter.base import graph_mode, shards
 from converter.base.graph_mode import FILES, FILES_AND_ONNX, INSPECTION_FILES, ONNX_FILES, STAGES
 from converter.base.output import FileSet, Output
 from converter.base.relaxed_gc import relaxed_gc
@@ -71,6 +71,7 @@ def convert(
     report: str | Path | None = None,
     operator_map: str | Path | None = None,
     checkpoint_format: checkpoint.Format | None = None,
+    shard_size: float | None = None,
     verify: bool = True,
     verify_inputs: str | Path | None = None,
     edges: Edges | None = None,
@@ -89,6 +90,7 @@ def convert(
 
     `model_file` may also be a PyTorch module of the program that calls this, and `inputs` its example inputs: a
     tensor, several in order, or a dictionary by parameter of `forward`. `model` names a call that makes a module.
+    `shard_size` is that of the largest file of safetensors, in GB.
     `edges` says whether edge inputs are tried (`none`, `report`, the default) and whether the command fails on them
     (`fail`), and `verify_limit` how many seconds verification takes at most. `dequantise` translates the float
     network of a quantised model. `keep_onnx` keeps the normalised model as `NAME.onnx`. `train_script` writes
@@ -119,7 +121,7 @@ def convert(
         graph = normalized(source, rows, stages, dump)
         if keep_onnx:
             out.model(f"{name}.onnx", partial(write_model, graph, source))
-        translation = translate_graph(graph, source, rows, name, checkpoint_format, stages, dump)
+        translation = translate_graph(graph, source, rows, name, (checkpoint_format, shard_size), stages, dump)
         if translation.notes and request.made is None:
             frontends.refuse_invalid_model(request.model_file)  # rather than a script that lacks what could not be read
         source = _with_freed(source, freed_axes(graph))
@@ -127,7 +129,10 @@ def convert(
         script = out.script(f"{name}.py", translation.script.text)
         with stages.stage("checkpoint"):
             weights = None
-            if translation.checkpoint is not None:
+            if translation.checkpoint == shards.INDEX:
+                reserve = partial(out.sharded_checkpoint, name)
+                weights = checkpoint.write_shards(translation.program, shard_size, reserve, stages.each)
+            elif translation.checkpoint is not None:
                 weights = out.checkpoint(translation.checkpoint)
                 checkpoint.write(translation.program, weights, stages.each)
             out.weight_map(f"weight_map_of_{name}.json", weight_map.text_of(translation.program, name))
@@ -135,6 +140,7 @@ def convert(
         used = {
             **asked,
             "checkpoint_format": checkpoint_format,
+            "shard_size": shard_size,
             "train_script": train_script,
             "proof_kit": proof_kit,
             "verify": verify,
@@ -349,11 +355,14 @@ def translate_graph(
     source: Source,
     rows: Tables,
     name: str,
-    checkpoint_format: checkpoint.Format | None = None,
+    form: tuple[checkpoint.Format | None, float | None] = (None, None),
     stages: Stages | None = None,
     dump: StageDump | None = None,
 ) -> Translation:
-    """Take a normalised graph, which is changed, through the operator tables and emission."""
+    """Take a normalised graph, which is changed, through the operator tables and emission.
+
+    `form` is what the user wants of the checkpoint: its format, and the size of a shard.
+    """
     stages, dump = stages or Stages(STAGES), dump or StageDump(None)
     before = source_graph(graph)
     with stages.stage("fuse operators"):
@@ -371,8 +380,7 @@ def translate_graph(
             notes += (f"The search for repeated blocks failed ({reason}): the script has one class. Please report it.",)
         program = eliminate_dead_code(program)
     dump.program("structure", program)
-    kind = checkpoint.format_for(program, checkpoint_format)
-    file = f"{name}.{kind}" if any(program.parameters()) else None
+    file = checkpoint.file_for(program, name, *form)
     with stages.stage("emit"):
         script = emit(program, docstring_of(source, graph.graph, name, file))
     return Translation(before, graph, program, script, file, notes)

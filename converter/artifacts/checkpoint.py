@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 import numpy as np
 
 from converter.artifacts.tensors import LazyTensor, TensorSpec
-from converter.base.stages import Each
-from converter.errors import CheckPointGenerationError
-from converter.script import Program
+from converter.base import shards
+from converter.base.stages import Each, Item
+from converter.errors import BadParamError, CheckPointGenerationError
+from converter.script import Program, Weight
 
 Format = Literal["ckpt", "safetensors"]
 LARGE = 2 * 1024**3
 """Size in bytes above which the checkpoint is written as safetensors: a ckpt is one protobuf message."""
+SHARD = 4.0
+"""Size in GB (10^9 bytes) above which safetensors are written in shards, and of the largest shard."""
 
 _TYPES = {
     "uint64": ("UInt64", "U64"),
@@ -41,16 +45,29 @@ _TYPES = {
 """NumPy's name of an element type → MindSpore's and safetensors' names; tensors are stored in this order of types."""
 
 _ORDER = {dtype: place for place, dtype in enumerate(_TYPES)}
+_ENTRY = 128
+"""Bytes of a parameter in the header of safetensors, its name aside."""
 _PIECE = 512 * 1024**2
 """Maximum bytes of a parameter in one message; protobuf's own limit is 2 GB."""
 
 
-def format_for(program: Program, wanted: Format | None) -> Format:
-    """Choose the format: `wanted` if given; else ckpt, or safetensors when all parameters together exceed `LARGE`."""
-    if wanted is not None:
-        return wanted
-    size = sum(weight.nbytes for _, weight in program.parameters())
-    return "safetensors" if size > LARGE else "ckpt"
+def file_for(program: Program, name: str, wanted: Format | None = None, shard_size: float | None = None) -> str | None:
+    """The name of the file that MindSpore loads the parameters from; None for a network without any.
+
+    It is `NAME.ckpt` or `NAME.safetensors`: `wanted` if given; else ckpt, or safetensors when all parameters together
+    exceed `LARGE`. Safetensors that exceed `shard_size` (GB, `SHARD` if None) come in shards; the file is their index.
+
+    Raises:
+        BadParamError: a ckpt is wanted in shards.
+    """
+    if wanted == "ckpt" and shard_size is not None:
+        raise BadParamError("--shard_size divides safetensors; a .ckpt is one file. Omit --checkpoint_format ckpt.")
+    sizes = [_nbytes(_spec(*parameter)) for parameter in program.parameters()]
+    if not sizes:
+        return None
+    if wanted != "ckpt" and sum(sizes) > (shard_size or SHARD) * 1e9:
+        return shards.INDEX
+    return f"{name}.{wanted or ('safetensors' if sum(sizes) > LARGE else 'ckpt')}"
 
 
 def write(program: Program, path: Path, each: Each = iter) -> None:
@@ -61,10 +78,63 @@ def write(program: Program, path: Path, each: Each = iter) -> None:
     Raises:
         CheckPointGenerationError: the file cannot be written.
     """
-    weights = program.parameters()
-    save(
-        [LazyTensor(TensorSpec(name, weight.shape, weight.dtype), weight.array) for name, weight in weights], path, each
-    )
+    save(_lazy(program), path, each)
+
+
+def write_shards(
+    program: Program, shard_size: float | None, reserve: Callable[[int], Sequence[Path]], each: Each = iter
+) -> Path:
+    """Write every parameter of the program to shards, each layer after the one before it; returns their index.
+
+    Args:
+        program: the network.
+        shard_size: of the largest shard, in GB; `SHARD` if None. A larger parameter has a shard of its own.
+        reserve: where to write that many shards, then `param_name_map.json` and the index.
+        each: as `write` takes it.
+
+    Raises:
+        CheckPointGenerationError: a file cannot be written.
+    """
+    groups = _grouped(_lazy(program), (shard_size or SHARD) * 1e9)
+    *paths, name_map, index = reserve(len(groups))
+    progress = iter(each([parameter for group in groups for parameter in group]))
+
+    def counted(parameters: Collection[Item]) -> Iterator[Item]:
+        for parameter in parameters:
+            next(progress)
+            yield parameter
+
+    for group, path in zip(groups, paths, strict=True):
+        save(group, path, counted)
+    next(progress, None)  # all are done
+    files = {parameter.array.name: path.name for group, path in zip(groups, paths, strict=True) for parameter in group}
+    with _saving(index):
+        name_map.write_text(shards.name_map_text(files), encoding="utf-8")
+        size = sum(_nbytes(parameter.array) for group in groups for parameter in group)
+        index.write_text(shards.index_text(files, size), encoding="utf-8")
+    return index
+
+
+def _lazy(program: Program) -> list[LazyTensor]:
+    return [LazyTensor(_spec(name, weight), weight.array) for name, weight in program.parameters()]
+
+
+def _spec(name: str, weight: Weight) -> TensorSpec:
+    return TensorSpec(name, weight.shape, weight.dtype)
+
+
+def _grouped(parameters: Sequence[LazyTensor], most: float) -> list[list[LazyTensor]]:
+    """The parameters in groups of at most `most` bytes in a file, in their order."""
+    groups: list[list[LazyTensor]] = []
+    size = 0
+    for parameter in parameters:
+        added = _nbytes(parameter.array) + _ENTRY + 2 * len(parameter.array.name)
+        if not groups or size + added > most:
+            groups.append([])
+            size = 0
+        groups[-1].append(parameter)
+        size += added
+    return groups
 
 
 def save(parameters: Sequence[LazyTensor], path: Path, each: Each = iter) -> None:
@@ -74,10 +144,16 @@ def save(parameters: Sequence[LazyTensor], path: Path, each: Each = iter) -> Non
         CheckPointGenerationError: the file cannot be written.
     """
     write_to = _write_ckpt if path.suffix == ".ckpt" else _write_safetensors
-    try:
+    with _saving(path):
         with path.open("wb") as file:
             write_to(parameters, file, each)
         path.chmod(0o400)  # as MindSpore's save_checkpoint does
+
+
+@contextmanager
+def _saving(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise CheckPointGenerationError(
             f"'{path.name}' cannot be written: {(error.strerror or str(error)).lower()}. "

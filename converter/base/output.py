@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from converter.base import placing
+from converter.base import placing, shards
 from converter.base.placing import Move, Plan
 from converter.errors import FileSaveError, ReportGenerationError, ScriptGenerationError, WeightMapGenerationError
 
@@ -66,7 +66,8 @@ class Output:
         self._reports = {kind: pattern.format(name) for kind, pattern in REPORTS.items()}
         self._others = [pattern.format(name) for pattern in files.report]
         of_reports = [*(self._reports.values() if files.reports else ()), *self._others]
-        self._output = _Folder(output, [pattern.format(name) for pattern in files.output])
+        earlier = [pattern.format(name) for pattern in files.output]
+        self._output = _Folder(output, earlier, shards_of=name if "{}.safetensors" in files.output else None)
         self._report = _Folder(report if report is not None else output, of_reports)
         self._files: list[Path] = []
         self._sources: tuple[Path, ...] = ()
@@ -152,6 +153,19 @@ class Output:
         """Where to write the checkpoint."""
         return self._reserve(self._output, file)
 
+    def sharded_checkpoint(self, name: str, count: int) -> list[Path]:
+        """Where to write the shards of a checkpoint, then `param_name_map.json` and `model.safetensors.index.json`.
+
+        Raises:
+            FileSaveError: the folder has the shards of another network, which these two files are about.
+        """
+        for file in (shards.NAME_MAP, shards.INDEX):
+            path = self._output.path / file
+            if path.exists() and file not in self._output.earlier and not self._is_source(path):
+                raise FileSaveError(f"'{path}' belongs to the shards of another network. Choose another --output.")
+        names = [shards.file_name(name, number + 1, count) for number in range(count)]
+        return [self._reserve(self._output, file) for file in (*names, shards.NAME_MAP, shards.INDEX)]
+
     def weight_map(self, file: str, text: str) -> Path:
         """Write the weight map; returns where it lies for now."""
         return self._write(self._report, file, text, WeightMapGenerationError)
@@ -213,9 +227,10 @@ class Output:
 class _Folder:
     """A destination, and the hidden folder inside it where its files wait."""
 
-    def __init__(self, path: Path, earlier: list[str]) -> None:
+    def __init__(self, path: Path, earlier: list[str], shards_of: str | None = None) -> None:
         self.path = path
         self.earlier = earlier
+        self._shards_of = shards_of
         self.files: list[str] = []
         self.staging: Path | None = None
         self.lock: int | None = None
@@ -238,6 +253,8 @@ class _Folder:
             raise FileSaveError(_problem(self.path, error)) from error
         for left in self.path.glob(f".{glob.escape(name)}.*{_STAGING}"):
             placing.finish(left)
+        if self._shards_of is not None:
+            self.earlier += shards.left_by(self.path, self._shards_of)
         for file in self.earlier:
             if (self.path / file).is_dir():
                 raise FileSaveError(f"a folder has the name of a result, '{self.path / file}'. Rename it.")

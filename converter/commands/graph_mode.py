@@ -73,6 +73,13 @@ def _add_options(groups: Groups) -> None:
         choices=["ckpt", "safetensors"],
         help="format of the checkpoint. Default: ckpt, above 2 GB safetensors",
     )
+    result.add_argument(
+        "--shard_size",
+        type=_positive,
+        metavar="GB",
+        help="largest file of safetensors, in 10^9 bytes. A larger checkpoint is written in shards, with "
+        "param_name_map.json for load_distributed_checkpoint and model.safetensors.index.json. Default: 4",
+    )
     how_far = result.add_mutually_exclusive_group()
     how_far.add_argument(
         "--inspect",
@@ -125,7 +132,7 @@ def _add_options(groups: Groups) -> None:
     )
     groups["verification"].add_argument(
         "--verify_limit",
-        type=_seconds,
+        type=_positive,
         default=600,
         metavar="SECONDS",
         help="longest time for all runs of the source and the script; what is not compared then is not verified. "
@@ -133,16 +140,16 @@ def _add_options(groups: Groups) -> None:
     )
 
 
-def _seconds(text: str) -> float:
-    """A time limit.
+def _positive(text: str) -> float:
+    """A number of seconds or of GB.
 
     Raises:
         ValueError: it is not positive.
     """
-    seconds = float(text)
-    if not 0 < seconds < float("inf"):
+    number = float(text)
+    if not 0 < number < float("inf"):
         raise ValueError(text)
-    return seconds
+    return number
 
 
 def _convert(options: argparse.Namespace, observer: Observer | None) -> Outcome:
@@ -167,6 +174,7 @@ def _convert(options: argparse.Namespace, observer: Observer | None) -> Outcome:
         options.model_file,
         report=options.report,
         checkpoint_format=options.checkpoint_format,
+        shard_size=options.shard_size,
         verify=not options.no_verify,
         verify_inputs=options.verify_inputs,
         edges=options.edges,

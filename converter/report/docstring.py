@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
+from converter.base.shards import INDEX
 from converter.errors import visible
 from converter.frontends import Endpoint, Source
 
@@ -21,7 +22,9 @@ def docstring_of(source: Source, graph: ir.Graph, name: str, checkpoint: str | N
         checkpoint: the checkpoint's file name; None when the network has no parameters.
     """
     load = f'ms.load_param_into_net(net, ms.load_checkpoint("{checkpoint}"), strict_load=True)'
-    if checkpoint and not checkpoint.endswith(".ckpt"):
+    if checkpoint == INDEX:
+        load = 'ms.load_distributed_checkpoint(net, format="safetensors", unified_safetensors_dir=".")'
+    elif checkpoint and not checkpoint.endswith(".ckpt"):
         kind = checkpoint.rpartition(".")[2]
         load = f'ms.load_param_into_net(net, ms.load_checkpoint("{checkpoint}", format="{kind}"), strict_load=True)'
     return "\n".join(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from converter.base.shards import files_of
 from converter.errors import ScriptGenerationError
 
 if TYPE_CHECKING:
@@ -57,9 +58,10 @@ def load(script: Path, checkpoint: Path | None, upcast: bool = False) -> nn.Cell
     spec.loader.exec_module(module)
     net = module.MindSporeModel()
     if checkpoint is not None:
-        kind = checkpoint.suffix.removeprefix(".")
-        with _cached_files_not_counted():
-            parameters = ms.load_checkpoint(str(checkpoint), format=kind)
+        parameters: dict[str, Any] = {}
+        for file in files_of(checkpoint):
+            with _cached_files_not_counted():
+                parameters |= ms.load_checkpoint(str(file), format=file.suffix.removeprefix("."))
         if upcast:
             for name, value in parameters.items():
                 if value.dtype == ms.bfloat16:

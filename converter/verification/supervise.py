@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from converter.base.shards import files_of
 from converter.frontends import Endpoint
 from converter.verification.job import RESULTS, Job, NodePlan
 from converter.verification.processes import Ending, run_module
@@ -54,7 +55,7 @@ def lack_of_memory(checkpoint: Path | None) -> str:
     """The message that a job's weights need more memory than is free; empty if they fit."""
     if checkpoint is None:
         return ""
-    needed = int(checkpoint.stat().st_size * COPIES[checkpoint.suffix]) + BASE
+    needed = int(sum(file.stat().st_size * COPIES[file.suffix] for file in files_of(checkpoint))) + BASE
     free = free_memory()
     if free is None or needed <= free:
         return ""

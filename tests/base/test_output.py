@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from converter.base import placing
+from converter.base import placing, shards
 from converter.base.output import FileSet, Output
 from converter.errors import FileSaveError, ReportGenerationError, ScriptGenerationError
 
@@ -50,6 +50,46 @@ def test_earlier_result_is_replaced(tmp_path):
         write(out, checkpoint="net.safetensors")
     assert tree(tmp_path) == ["net.py", "net.safetensors", "network.py", "report_of_net.txt"]
     assert (tmp_path / "network.py").read_text() == "old"
+
+
+def write_shards(folder: Path, name: str, count: int) -> None:
+    with Output(FILES, name, folder) as out:
+        *files, name_map, index = out.sharded_checkpoint(name, count)
+        for file in files:
+            file.write_text("new")
+        stored = {f"weight{number}": file.name for number, file in enumerate(files)}
+        name_map.write_text(shards.name_map_text(stored))
+        index.write_text(shards.index_text(stored, 8))
+
+
+def test_earlier_shards_are_replaced(tmp_path):
+    write_shards(tmp_path, "net", 3)
+    assert len(tree(tmp_path)) == 5
+    write_shards(tmp_path, "net", 1)
+    assert tree(tmp_path) == [shards.INDEX, "net-00001-of-00001.safetensors", shards.NAME_MAP]
+    with Output(FILES, "net", tmp_path) as out:
+        write(out)
+    assert tree(tmp_path) == ["net.ckpt", "net.py", "report_of_net.txt"]
+
+
+def test_shards_of_others_stay(tmp_path):
+    write_shards(tmp_path, "other", 2)
+    before = tree(tmp_path)
+    with Output(FILES, "net", tmp_path) as out:
+        write(out)
+    assert tree(tmp_path) == sorted([*before, "net.ckpt", "net.py", "report_of_net.txt"])
+    with pytest.raises(FileSaveError, match=r"name_map\.json' belongs to the shards of another network"):
+        write_shards(tmp_path, "net", 1)
+
+
+def test_shards_of_another_program_stay(tmp_path):
+    (tmp_path / "net-00001-of-00001.safetensors").write_text("pretrained")
+    (tmp_path / shards.INDEX).write_text(shards.index_text({"a": "net-00001-of-00001.safetensors"}, 8))
+    with Output(FILES, "net", tmp_path) as out:
+        write(out)
+    assert (tmp_path / "net-00001-of-00001.safetensors").read_text() == "pretrained"
+    with pytest.raises(FileSaveError, match=r"belongs to the shards of another network"):
+        write_shards(tmp_path, "net", 1)
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])

@@ -84,12 +84,14 @@ def read_weights(file: Path) -> Contents:
 
 
 def read_mindspore(file: Path) -> Contents:
-    """The parameters of a checkpoint of MindSpore's, `.ckpt`, `.safetensors`, or an index with its files.
+    """The parameters of a checkpoint of MindSpore's, `.ckpt`, `.safetensors`, or shards: their index, or their folder.
 
     Raises:
         UnknownModelError, ModelLoadingError: as `read`.
     """
-    if file.suffix not in (".ckpt", ".safetensors") and not file.name.endswith(".index.json"):
+    if index_of(file) is not None:
+        return read(file)
+    if file.suffix not in (".ckpt", ".safetensors"):
         raise UnknownModelError(f"'{file}' is no checkpoint of MindSpore's: name a .ckpt or a .safetensors.")
     check_readable(file)
     return read_mindspore_checkpoint(file) if file.suffix == ".ckpt" else read(file)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from converter.base.shards import SUFFIX, files_in
 from converter.errors import ModelLoadingError
 from converter.weights.readers.contents import Contents, contents
 
-SUFFIX = ".index.json"
 _IN_A_FOLDER = (
     "model.safetensors.index.json",
     "pytorch_model.bin.index.json",
@@ -50,11 +49,8 @@ def read_shards(index: Path, read: Callable[[Path], Contents]) -> Contents:
 
 def _files_of(index: Path) -> Mapping[str, str]:
     try:
-        files = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        if not files or not all(Path(file).name == file for file in files.values()):  # a file of this folder
-            raise ValueError("it names files of other folders, or none")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        return files_in(index)
+    except (OSError, ValueError) as error:
         raise ModelLoadingError(
             f"'{index}' is not an index of files of weights ({type(error).__name__}: {error}). Copy it again."
         ) from error
-    return dict(files)

@@ -352,6 +352,11 @@ def test_shards(tmp_path, suffix, what):
     np.testing.assert_array_equal(found.tensors["table"].load(), ARRAYS["table"])
 
 
+def test_shards_of_mindspore(tmp_path):
+    index = sharded(tmp_path, "safetensors")
+    assert set(read_mindspore(index).tensors) == set(read_mindspore(tmp_path).tensors) == set(ARRAYS)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
