@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _STATM = Path("/proc/self/statm")
+_GROUP = Path("/sys/fs/cgroup/memory.max")
+
+
+def total() -> int | None:
+    """Bytes of memory of the machine, or of this process's control group; None if the system does not tell."""
+    known = []
+    with suppress(AttributeError, ValueError, OSError):
+        known.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    with suppress(OSError, ValueError):  # no file, or `max`
+        known.append(int(_GROUP.read_text(encoding="ascii")))
+    return min(known, default=None)
 
 
 @contextmanager

@@ -42,7 +42,8 @@ class Request:
 
     Nodes and shapes are as typed on the command line (`name:k`, `1,3,224,224`, `-`), `options` are those that only
     some frontends have, by name. `folder` is a temporary folder for what a frontend exports; it exists until the
-    conversion ends. Where the source is no file, `made` is the source, and `model_file` only its name.
+    conversion ends. Where the source is no file, `made` is the source, and `model_file` only its name. `data_dir` is
+    the folder that external data is relative to, if it is not that of `model_file`.
     """
 
     model_file: Path
@@ -52,6 +53,7 @@ class Request:
     options: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
     made: Made | None = None
+    data_dir: Path | None = None
 
 
 @dataclass(frozen=True)

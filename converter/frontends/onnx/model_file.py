@@ -93,19 +93,18 @@ def load(request: Request) -> Source:
     model.ir_version = max(model.ir_version, _IR_WITH_CONSTANTS)  # an initializer need no longer be an input
     cut(model.graph, [_value_info(end) for end in input_endpoints], [_value_info(end) for end in output_endpoints])
     _check_extents(model)
-    files = (path, *check_external_data(model, path.parent))
+    data_dir = request.data_dir or path.parent
+    files = (path, *check_external_data(model, data_dir))
     original = Original(
         _FRONTEND,
         path,
-        path.parent,
+        data_dir,
         model,
         {end.name: end.value for end in input_endpoints},
         {end.name: end.value for end in output_endpoints},
     )
     real = inputs_beside(path, input_endpoints, names.inputs, request.folder) if request.folder else None
-    return Source(
-        model, input_endpoints, output_endpoints, original, description, path.parent, files, tuple(notes), real
-    )
+    return Source(model, input_endpoints, output_endpoints, original, description, data_dir, files, tuple(notes), real)
 
 
 _ELEMENT_TYPES = frozenset(onnx.TensorProto.DataType.values()) - {onnx.TensorProto.UNDEFINED}

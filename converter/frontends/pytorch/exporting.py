@@ -27,6 +27,7 @@ from converter.frontends.pytorch.outputs import named_outputs, register_dataclas
 from converter.frontends.pytorch.settings import dropouts_kept, lost_in_training
 from converter.frontends.pytorch.spec import MODEL, Exported
 from converter.frontends.pytorch.unknown import is_unknown, written_as_nodes
+from converter.frontends.pytorch.weightless import folder_of, save_stored
 
 _LOG = logging.getLogger(__name__)
 _TOLERANCE = 1e-2
@@ -62,6 +63,8 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
         refusal = _refused(lambda: _current(loaded, inputs, outputs, file))
         _check_free(inputs, refusal, label)
     if loaded.scripted or refusal is not None:
+        if loaded.places:  # the older exporter runs the module on values
+            raise _error(label, refusal)
         try:
             _with_older(loaded, inputs, outputs, file, label, refusal)
         except TorchExportError:
@@ -82,6 +85,7 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
         exact=not any(tensor.dtype == torch.bfloat16 for tensor in (*values.values(), *loaded.module.parameters())),
         notes=(*loaded.notes, *notes),
         files=tuple(str(path.absolute()) for path in loaded.files),
+        data_dir=str(folder_of(loaded.places)) if loaded.places else "",
     )
 
 
@@ -159,7 +163,10 @@ def _current(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], fi
             values = {each.name: each.value for each in inputs}
             program = torch.onnx.export(loaded.module, (), kwargs=values, **options)
     assert program is not None, "torch's exporter returns a program"
-    program.save(file, external_data=True)
+    if loaded.places:
+        save_stored(program.model, loaded.places, file)
+    else:
+        program.save(file, external_data=True)
 
 
 def _older(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path) -> None:

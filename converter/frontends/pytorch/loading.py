@@ -16,7 +16,9 @@ from converter.base.calls import Call, parse_call, searched_first
 from converter.errors import BadParamError, ConverterError, ModelLoadingError, ParamMissingError
 from converter.frontends.pytorch.lines import culprit
 from converter.frontends.pytorch.spec import STATE, Spec
-from converter.frontends.pytorch.states import load_weights, read_file, tables_in
+from converter.frontends.pytorch.states import files_of, find_weights, joined, load_weights, read_file, tables_in
+from converter.frontends.pytorch.stored import NotStoredError, Place, read_places
+from converter.frontends.pytorch.weightless import keep_stored, main_type, shapes_only
 
 SEED = 0
 """Of the weights that a call makes: those of every process that makes them again."""
@@ -35,6 +37,7 @@ class Loaded:
         files: the files that were read.
         given: example inputs that came with it, by parameter of `forward`; empty when there are none.
         program: the exported program that the module runs, if it is one.
+        places: where its parameters lie, if it has their shapes only.
     """
 
     module: torch.nn.Module
@@ -42,6 +45,7 @@ class Loaded:
     files: list[Path] = field(default_factory=list)
     given: Mapping[str, torch.Tensor] = field(default_factory=dict)
     program: torch.export.ExportedProgram | None = None
+    places: Mapping[str, Place] = field(default_factory=dict)
 
     @property
     def scripted(self) -> bool:
@@ -62,8 +66,8 @@ class Loaded:
             return self.module(*args, **{name: values[name] for name in names[positional:]})
 
 
-def load(spec: Spec) -> Loaded:
-    """Make the module, with its weights, in evaluation mode.
+def load(spec: Spec, *, stored: bool = False) -> Loaded:
+    """Make the module, with its weights, in evaluation mode; if `stored`, its parameters stay in their files.
 
     Raises:
         BadParamError: the call, an option or the kind of the file does not fit.
@@ -73,15 +77,19 @@ def load(spec: Spec) -> Loaded:
     """
     torch.manual_seed(SEED)
     with searched_first(Path(spec.project_path)):
-        loaded = _called(spec) if spec.call else _read(spec)
-        if spec.weights:
-            notes, files = load_weights(loaded.module, Path(spec.weights), spec.label, spec.trust)
-            loaded.notes += notes
-            loaded.files += files
+        if spec.stored:
+            loaded = _of_files(spec, stored=stored)
+        else:
+            loaded = _called(spec) if spec.call else _read(spec)
+            if spec.weights and spec.call:
+                found = load_weights(loaded.module, Path(spec.weights), spec.label, spec.trust)
+                loaded.notes += found.notes
+                loaded.files += found.files
     if spec.project_path not in sys.path:
         sys.path.append(spec.project_path)  # for what the module imports when it runs
     loaded.module = unwrapped(loaded.module)
-    check_values(loaded.module, spec)
+    if not loaded.places:
+        check_values(loaded.module, spec)
     if loaded.program is None:
         loaded.module.eval()
     return loaded
@@ -121,6 +129,29 @@ def check_values(module: torch.nn.Module, spec: Spec) -> None:
     raise ParamMissingError(
         f"'{spec.label}' has weights on the device 'meta', which have no values. Give them: --weights FILE."
     )
+
+
+# A module that is larger than memory
+
+
+def _of_files(spec: Spec, *, stored: bool) -> Loaded:
+    """Make the module in the element type of its weights, which are not held twice; they stay in files if `stored`."""
+    path = Path(spec.weights or spec.file)
+    files = files_of(path)
+    try:
+        content = joined(files, read_places)
+    except NotStoredError as error:
+        raise ModelLoadingError(f"'{path.name}' cannot be read in pieces: {error}.") from error
+    with shapes_only(main_type(content)):
+        loaded = _called(spec) if spec.call else Loaded(_module_of(spec))
+    found = find_weights(loaded.module, path, spec.label, files, content)
+    if stored:
+        loaded.places = keep_stored(loaded.module, found.state)
+    else:
+        load_weights(loaded.module, path, spec.label, spec.trust)
+    loaded.notes += found.notes
+    loaded.files += [*([Path(spec.file) / "config.json"] if spec.file else ()), *files]
+    return loaded
 
 
 # A call
@@ -228,15 +259,21 @@ def _tensors(spec: Spec, file: Path) -> Loaded:
 
 def _folder(spec: Spec, file: Path) -> Loaded:
     """A folder of transformers: the configuration names the class, the weights lie beside it."""
+    module = _module_of(spec)
+    found = load_weights(module, Path(spec.weights or file), type(module).__name__, spec.trust)
+    return Loaded(module, notes=found.notes, files=[file / "config.json", *found.files])
+
+
+def _module_of(spec: Spec) -> torch.nn.Module:
+    """The module that the configuration in a folder of transformers names."""
     import json
 
-    config = file / "config.json"
+    config = Path(spec.file) / "config.json"
     name = json.loads(config.read_text(encoding="utf-8"))["architectures"][0]
     call = parse_call(f"transformers:{name}")
     with _users_code(spec, "raises"):
-        module = _from_config(call, call.target(), config)
-    notes, files = load_weights(module, Path(spec.weights or file), name, spec.trust)
-    return Loaded(module, notes=notes, files=[config, *files])
+        module: torch.nn.Module = _from_config(call, call.target(), config)
+    return module
 
 
 def _pickle(spec: Spec, file: Path) -> Loaded:

@@ -11,6 +11,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from converter.frontends.pytorch.loading import Loaded
 
 ERROR = "error.json"
+_LOG = logging.getLogger(__name__)
 
 
 def export_to(folder: Path, spec: Spec, load: Callable[[], Loaded]) -> int:
@@ -50,7 +52,20 @@ def main(folder: Path) -> int:
 
     logging.basicConfig(level=logging.INFO)
     spec = read_spec(folder)
-    return export_to(folder, spec, lambda: load(spec))
+    status = export_to(folder, spec, lambda: load(spec, stored=spec.stored))
+    if status and spec.stored and _needs_values(folder):
+        _LOG.info("the module cannot be exported without the values of its weights, which are loaded therefore")
+        (folder / ERROR).unlink()
+        spec = replace(spec, stored=False)
+        spec.write(folder)
+        status = export_to(folder, spec, lambda: load(spec))
+    return status
+
+
+def _needs_values(folder: Path) -> bool:
+    """Whether the export failed for an error that values of weights may avoid."""
+    kind = json.loads((folder / ERROR).read_text(encoding="utf-8"))["class"]
+    return kind in ("TorchExportError", "ModelLoadingError", "ParamMissingError")
 
 
 if __name__ == "__main__":

@@ -8,14 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
+from converter.base import shards
 from converter.base.calls import Call
 from converter.base.files import check_readable
+from converter.base.memory import total
 from converter.errors import BadParamError
 from converter.frontends import onnx
 from converter.frontends.pytorch import isolated, kinds
 from converter.frontends.pytorch.spec import INPUTS, MODEL, Exported, Spec
 from converter.frontends.source import Live, Original, Request, Source
 
+LARGE = 2 * 1000**3
+"""Bytes of weights above which they stay in their files while the module is exported."""
 _MASK = "attention_mask"
 _FRONTEND = __name__.rpartition(".")[0]
 
@@ -49,6 +53,7 @@ def load(request: Request) -> Source:
         options={},
         input_nodes=exported.inputs if own else request.input_nodes,
         shapes=() if own and not exported.fixed else request.shapes,
+        data_dir=Path(exported.data_dir) if exported.data_dir else None,
     )
     source = onnx.FRONTEND.load(model)
     original, notes = _original(request, source, exported)
@@ -134,7 +139,19 @@ def _spec(request: Request) -> Spec:
         trust=bool(options.get("trust")),
         shapes=request.shapes,
         inputs=request.input_nodes,
+        stored=_are_large(Path(weights) if weights else file if kind == "folder" else None),
     )
+
+
+def _are_large(weights: Path | None) -> bool:
+    """Whether the files of weights are together larger than `LARGE`, or than a quarter of memory."""
+    if weights is None:
+        return False
+    folder, pattern = (weights, "*") if weights.is_dir() else (weights.parent, weights.name)
+    if weights.name.endswith(shards.SUFFIX):
+        pattern = "*"
+    files = (file for file in folder.glob(pattern) if file.suffix in kinds.SUFFIXES)
+    return sum(file.stat().st_size for file in files) > min(LARGE, (total() or 4 * LARGE) / 4)
 
 
 def _existing(option: str | Path | None) -> str:

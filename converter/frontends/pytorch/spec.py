@@ -30,6 +30,7 @@ class Spec:
         trust: whether the files may run code.
         shapes: `--shape`.
         inputs: `--input_nodes`.
+        stored: whether the weights stay in their files while the module is exported (`weightless.py`).
     """
 
     call: str = ""
@@ -42,6 +43,7 @@ class Spec:
     trust: bool = False
     shapes: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    stored: bool = False
 
     @property
     def label(self) -> str:
@@ -72,6 +74,7 @@ class Exported:
             no matrices on a CPU.
         notes: sentences for the user.
         files: further files of the source, such as the shards of its weights.
+        data_dir: the folder that external data of the network is relative to, if it is not that of the network.
     """
 
     inputs: tuple[str, ...]
@@ -81,6 +84,7 @@ class Exported:
     exact: bool
     notes: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    data_dir: str = ""
 
     def write(self, folder: Path) -> None:
         """Write it for the conversion."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -35,8 +36,23 @@ _COUNTERS = "num_batches_tracked"
 """Buffers that no computation reads; old checkpoints lack them."""
 
 
-def load_weights(module: torch.nn.Module, path: Path, label: str, trust: bool) -> tuple[list[str], list[Path]]:
-    """Put the weights of a file or a folder into a module; returns notes for the user, and the files that were read.
+@dataclass(frozen=True)
+class Found:
+    """The weights of a module in a file or a folder.
+
+    Attributes:
+        state: the name of a weight in the module → its tensor.
+        notes: sentences for the user.
+        files: the files.
+    """
+
+    state: State
+    notes: list[str]
+    files: list[Path]
+
+
+def load_weights(module: torch.nn.Module, path: Path, label: str, trust: bool) -> Found:
+    """Put the weights of a file or a folder into a module.
 
     Raises:
         WeightMatchError: a weight of the module is missing, or has another shape; the details list them.
@@ -44,7 +60,19 @@ def load_weights(module: torch.nn.Module, path: Path, label: str, trust: bool) -
         BadParamError: the file holds more than tensors, and may not run code.
     """
     files = files_of(path)
-    content = _read(files, trust)
+    found = find_weights(module, path, label, files, _read(files, trust))
+    assign = any(tensor.is_meta for tensor in module.state_dict().values())
+    module.load_state_dict(found.state, strict=False, assign=assign)
+    return found
+
+
+def find_weights(module: torch.nn.Module, path: Path, label: str, files: list[Path], content: Any) -> Found:
+    """Find the weights of a module in what the files of `path` hold.
+
+    Raises:
+        WeightMatchError: a weight of the module is missing, or has another shape; the details list them.
+        ModelLoadingError: they hold no tensors.
+    """
     states = dict(tables_in(content))
     if not states:
         raise ModelLoadingError(f"'{path}' holds no tensors. Name a file with a state_dict().")
@@ -63,9 +91,8 @@ def load_weights(module: torch.nn.Module, path: Path, label: str, trust: bool) -
             f"'{path.name}' lacks {len(missing)} of the {len(wanted)} weights of '{label}'.",
             [*_lines("missing", missing, wanted), *_lines("not used", unexpected, {n: state[n].shape for n in state})],
         )
-    assign = any(tensor.is_meta for tensor in module.state_dict().values())
-    module.load_state_dict({name: state[other] for name, other in names.items()}, strict=False, assign=assign)
-    return list(_notes(path, place, pairs, unexpected)), files
+    notes = list(_notes(path, place, pairs, unexpected))
+    return Found({name: state[other] for name, other in names.items()}, notes, files)
 
 
 def _notes(path: Path, place: str, pairs: Mapping[str, Mapping[str, str]], unexpected: Sequence[str]) -> Iterator[str]:
@@ -149,7 +176,12 @@ def files_of(path: Path) -> list[Path]:
 
 
 def _read(files: Sequence[Path], trust: bool) -> Any:
-    parts = [read_file(file, trust) for file in files if not file.name.endswith(".index.json")]
+    return joined(files, lambda file: read_file(file, trust))
+
+
+def joined(files: Sequence[Path], read: Callable[[Path], Any]) -> Any:
+    """What the files hold, an index left out; the tensors of shards together."""
+    parts = [read(file) for file in files if not file.name.endswith(".index.json")]
     return parts[0] if len(parts) == 1 else {name: tensor for part in parts for name, tensor in part.items()}
 
 
