@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from converter.base.shards import NAME_MAP
 from converter.script.emit import write_module
 from converter.verification import network
 from converter.verification.arrays import to_mindspore
@@ -63,7 +64,8 @@ def kit_script(name: str, description: str, checkpoint: str | None) -> str:
     """
     reference = f"{name}_reference.npz"
     kind = checkpoint.rpartition(".")[2] if checkpoint else ""
-    files = ", ".join(filter(None, [f"{name}.py", checkpoint]))
+    sharded = [f"{name}-*.safetensors", NAME_MAP] if kind == "json" else [checkpoint]
+    files = ", ".join(filter(None, [f"{name}.py", *sharded]))
     docstring = _DOCSTRING.format(name=name, source=description, files=files, reference=reference)
     context: dict[str, Any] = {
         "name": name,

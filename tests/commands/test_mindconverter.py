@@ -147,6 +147,7 @@ def test_pb_without_tensorflow(capfd, folder, monkeypatch):
         [],
         ["--model_file"],
         [*ONNX, "--checkpoint_format", "zip"],
+        [*ONNX, "--shard_size", "0"],
         [*ONNX, "--no_verify", "--verify_inputs", "x.npz"],
         [*ONNX, "--quiet", "--verbose"],
         ["net.onnx"],
@@ -219,7 +220,7 @@ def test_options_reach_the_conversion(converted, capfd):
         *("--model_file", "net.pb", "--input_nodes", "a:0", "b", "--output_nodes", "c", "--input_nodes", "d"),
         *("--shape", "N,3", "-", "1", "--output", "out", "--report", "reports", "--operator_map", "rows.py"),
         *("--checkpoint_format", "safetensors", "--verify_inputs", "x.npz", "--edges", "fail", "--verify_limit", "60"),
-        "--proof_kit",
+        *("--shard_size", "0.5", "--proof_kit"),
     ]
     assert mindconverter.main(arguments) == 0
     assert calls == [
@@ -233,6 +234,7 @@ def test_options_reach_the_conversion(converted, capfd):
             "report": "reports",
             "operator_map": "rows.py",
             "checkpoint_format": "safetensors",
+            "shard_size": 0.5,
             "verify": True,
             "verify_inputs": "x.npz",
             "edges": "fail",

@@ -61,9 +61,19 @@ def load_weights(module: torch.nn.Module, path: Path, label: str, trust: bool) -
     """
     files = files_of(path)
     found = find_weights(module, path, label, files, _read(files, trust))
-    assign = any(tensor.is_meta for tensor in module.state_dict().values())
-    module.load_state_dict(found.state, strict=False, assign=assign)
+    if not any(tensor.is_meta for tensor in module.state_dict().values()):
+        module.load_state_dict(found.state, strict=False)
+        return found
+    own = [(owner, name, id(each)) for owner in module.modules() for name, each in owner._parameters.items()]
+    module.load_state_dict(found.state, strict=False, assign=True)
+    loaded = {key: owner._parameters[name] for owner, name, key in own if not _is_empty(owner._parameters[name])}
+    for owner, name, key in own:  # what was one parameter is one again
+        owner._parameters[name] = loaded.get(key, owner._parameters[name])
     return found
+
+
+def _is_empty(parameter: torch.nn.Parameter | None) -> bool:
+    return parameter is None or parameter.is_meta
 
 
 def find_weights(module: torch.nn.Module, path: Path, label: str, files: list[Path], content: Any) -> Found:

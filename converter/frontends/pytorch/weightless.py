@@ -57,6 +57,8 @@ def main_type(content: Any) -> torch.dtype:
 def keep_stored(module: nn.Module, state: State) -> dict[str, Place]:
     """Make the parameters fake tensors, in the types of `state`, and load the buffers; returns the parameters' places.
 
+    Of a parameter with several names, one that `state` has comes first.
+
     Args:
         module: made in `shapes_only`.
         state: the tensors of `read_places`, by their names in the module.
@@ -70,6 +72,7 @@ def keep_stored(module: nn.Module, state: State) -> dict[str, Place]:
     for name, parameter in named:
         if name in state:
             stored.setdefault(id(parameter), state[name])
+    named.sort(key=lambda pair: pair[0] not in state)
     places = {name: place for name, each in named if (place := place_of(stored[id(each)])) is not None}
     fakes: dict[int, nn.Parameter] = {}
     for owner in module.modules():
@@ -108,27 +111,25 @@ def folder_of(places: Mapping[str, Place]) -> Path:
 def save_stored(model: ir.Model, places: Mapping[str, Place], file: Path) -> None:
     """Write a network whose weights are external data in the files where they lie, relative to `folder_of(places)`.
 
+    A weight with several names has the first.
+
     Raises:
         TorchExportError: a tensor has neither values nor a place.
     """
-    folder = folder_of(places)
-    for name, value in model.graph.initializers.items():
+    folder, names = folder_of(places), {place: name for name, place in reversed(list(places.items()))}
+    for name, value in list(model.graph.initializers.items()):
         tensor = value.const_value
         if tensor is None or not _is_fake(getattr(tensor, "raw", None)):
             continue
         if name not in places:
             raise TorchExportError(f"'{name}' has no values: it is computed from weights when the module is made.")
-        place = places[name]
+        place, shape = places[name], ir.Shape(tensor.shape.numpy())
         location = str(place.file.relative_to(folder))
         value.const_value = ir.ExternalTensor(
-            location,
-            place.offset,
-            place.size,
-            tensor.dtype,
-            shape=ir.Shape(tensor.shape.numpy()),
-            name=name,
-            base_dir=folder,
+            location, place.offset, place.size, tensor.dtype, shape=shape, name=name, base_dir=folder
         )
+        if names[place] not in model.graph.initializers:
+            value.name = names[place]
     onnx.save(ir.to_proto(model), file)
 
 

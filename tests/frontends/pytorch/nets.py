@@ -96,6 +96,36 @@ def classifier() -> nn.Module:
     return Classifier(width=6)
 
 
+class Decoder(nn.Module):
+    """A table that is also the head, frequencies that no state holds, a buffer that the state holds."""
+
+    def __init__(self, vocabulary: int = 24, width: int = 8) -> None:
+        super().__init__()
+        self.table = nn.Embedding(vocabulary, width)
+        self.mix = nn.Linear(width, width)
+        self.norm = nn.BatchNorm1d(width)
+        self.register_buffer("frequencies", 1.0 / 100 ** (torch.arange(width).float() / width), persistent=False)
+        self.head = nn.Linear(width, vocabulary, bias=False)
+        self.head.weight = self.table.weight
+
+    def forward(self, words: torch.Tensor) -> torch.Tensor:
+        turned = (torch.arange(words.shape[1])[:, None] * self.frequencies).cos().to(self.mix.weight.dtype)
+        x = self.mix(self.table(words) * turned)
+        return self.head(self.norm(x.transpose(1, 2)).transpose(1, 2))
+
+
+class Normed(nn.Module):
+    """A constant that is computed from a weight when the module is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.size = float(self.layer.weight.detach().abs().sum())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x) / self.size
+
+
 def on_meta() -> nn.Module:
     """Makes one without values."""
     with torch.device("meta"):

@@ -23,8 +23,8 @@ def state():
 
 def loaded(path, trust=False):
     module = nets.Classifier()
-    notes, files = load_weights(module, path, "nets:Classifier", trust)
-    return module.state_dict(), notes, files
+    found = load_weights(module, path, "nets:Classifier", trust)
+    return module.state_dict(), found.notes, found.files
 
 
 def same(one, other):
