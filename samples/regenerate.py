@@ -19,6 +19,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
     },
     "lenet/lenet.meta": {},
     "keras/classifier.keras": {},
+    "saved_model/tagger": {},
+    "tflite/person.tflite": {"dequantise": True},
     "pytorch/residual.safetensors": {"model": "residual:ResidualNet", "shape": ["N,3,H,W"]},
 }
 """A model, or with the option `model` the weights of one → the options that it is converted with."""

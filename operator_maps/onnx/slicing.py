@@ -119,6 +119,8 @@ def _bounds(x: Operand, axis: int, start: Arg, stop: Arg, step: Arg) -> slice:
     )
     if isinstance(start, int) and (start in (0, -FAR) or start < -FAR if forward else start >= FAR):
         start = None
+    if not forward and start == -1:
+        start = None
     if isinstance(stop, int) and (stop >= FAR if forward else stop < -FAR):
         stop = None
     if extent is not None and isinstance(step, int):

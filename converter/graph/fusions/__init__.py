@@ -20,6 +20,7 @@ from converter.graph.fusions import (
     broadcasts,
     concatenations,
     convolution,
+    directions,
     layout,
     masks,
     norms,
@@ -86,7 +87,8 @@ __all__ = [
 
 
 PHASES: Mapping[str, Sequence[Step]] = {
-    "recurrent layers": (),  # LSTM, GRU, RNN; before other phases change the nodes that compute their weights
+    # LSTM, GRU and RNN, too; before other phases change the nodes that compute their weights
+    "recurrent layers": directions.FUSIONS,
     "broadcasts": (broadcasts.drop_expansions,),
     "layout": (layout.sink_transposes,),
     "windows": windows.FUSIONS,
