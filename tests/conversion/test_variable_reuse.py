@@ -43,11 +43,11 @@ def construct(body: str) -> list[str]:
             "out = Add(p, q)",
             [
                 "x = ops.relu(self.gemm(image))",
-                "gemm = self.gemm_1(x)",
-                "gemm_1 = self.gemm_2(x)",
-                "return gemm * gemm_1 + ops.tanh(gemm_1)",
+                "y = self.gemm_1(x)",
+                "z = self.gemm_2(x)",
+                "return y * z + ops.tanh(z)",
             ],
-            id="two at once keep their names",
+            id="two at once have a variable each",
         ),
         pytest.param(
             "a = Gemm(image, wa, ba) out = Elu <alpha = 0.5> (a)",

@@ -35,6 +35,7 @@ from converter.script.structure.regions import (
     used_by,
 )
 from converter.script.structure.sequences import as_chain, collapse_runs, sequence_of
+from converter.script.structure.value_names import name_remaining_values, name_values_by_role
 from converter.script.structure.variable_reuse import reuse_variables
 
 __all__ = ["structure"]
@@ -302,12 +303,15 @@ class _Structure:
         cell = Cell(top.name, top.doc, inputs=top.inputs, members=members, body=body)
         for record in self._program.records:
             self._locations.note_calls(record)
-        for each in (*self._cells, cell):
+        cells = [*self._cells, cell]
+        for each in cells:
             self._locations.moved |= inline_single_uses(each.body)
+            name_values_by_role(each)
             reuse_variables(each.body, each.inputs, begun=each is not cell)
+        name_remaining_values(cells)
         for record in self._program.records:
             self._locations.follow(record)
-        return Program([*self._cells, cell], self._program.records)
+        return Program(cells, self._program.records)
 
 
 def _is_small(group: Group, known: bool) -> bool:

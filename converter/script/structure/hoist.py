@@ -36,6 +36,8 @@ def hoist_shared_values(region: Region) -> None:
     for position, item in enumerate(region.items):
         if isinstance(item, Region):
             shared = _shared_statements(item, position, readers)
+            for value in (value for statement in shared for value in defined_by(statement)):
+                value.path = region.path  # it is no longer what the inner module returns
             _remove(item, set(shared))
             hoisted[position] = shared
     region.items = [each for extra, item in zip(hoisted, region.items, strict=True) for each in (*extra, item)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from converter.script.expressions import Call, Name
 from converter.script.program import Member
 from converter.script.statements import Block, Variable, defined_by
 from converter.script.structure.regions import last_reads, used_by
@@ -29,10 +30,17 @@ def reuse_variables(body: Block, inputs: Sequence[Variable], begun: bool) -> Non
         if len(made) == 1 and alive == set(made) and goes_on:
             begun = True
             if not made[0].assigned:
-                made[0].hint, made[0].assigned = flowing.hint if flowing is not None else "x", True
+                fresh = flowing is None or any(map(_is_embedding, read))
+                made[0].hint, made[0].assigned = "x" if flowing is None or fresh else flowing.hint, True
             flowing = made[0]
         elif flowing is not None and last.get(flowing, -1) <= index:
             flowing = None
+
+
+def _is_embedding(part: Variable | Member) -> bool:
+    """Whether a part looks up rows of a table: its result is not what was looked up."""
+    made = part.constructor if isinstance(part, Member) else None
+    return isinstance(made, Call) and made.function == Name("nn.Embedding")
 
 
 def _has_layer(read: Sequence[Variable | Member]) -> bool:

@@ -1,0 +1,31 @@
+"""Operator names: which names of values say only what computes them: `add_17`, `reshape_3`, `BiasAdd`."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from converter.base.names import identifier
+
+_OTHERS = """
+    addmm alias as_strided astype baddbmm bias_add bmm broadcast broadcast_to cat clone contiguous conv1d conv2d
+    conv3d copy detach div eq expand_as fill floordiv full full_like ge getitem gt index_put index_select le linear
+    logical lt masked_fill matmul narrow ne one_hot ones permute repeat roll rsqrt rsub scalar_tensor select
+    slice_scatter stack strided_slice swapaxes take to_copy truediv unary unbind unflatten unsafe_view upsample val
+    view view_as zeros
+"""
+"""Operators of PyTorch, TensorFlow and MindSpore that ONNX does not have or names differently."""
+
+
+def is_operator_name(hint: str) -> bool:
+    """Whether a name is an operator's, with or without a number, or empty."""
+    return re.sub(r"(_\d+)+$", "", identifier(hint)) in _operators()
+
+
+@functools.cache
+def _operators() -> frozenset[str]:
+    from onnx import defs
+
+    kinds = {schema.name for schema in defs.get_all_schemas()} - {"Shape", "Size"}
+    snake = {re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower() for kind in kinds}
+    return frozenset({*snake, *map(identifier, kinds), *(kind.lower() for kind in kinds), *_OTHERS.split()})

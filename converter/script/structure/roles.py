@@ -1,0 +1,285 @@
+"""Roles: what a value is in its Cell, from what computes it and what reads it.
+
+`query`, `key` and `value` are the operands of attention, `mask` is what a comparison computes, `indices` is what an
+index is, `positions` counts. A role is read from the expressions alone, and is told only where it is certain.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+from converter.script.expressions import (
+    Arg,
+    Attribute,
+    Binary,
+    Call,
+    Constant,
+    Expression,
+    Index,
+    Name,
+    Slice,
+    Unary,
+    is_literal,
+    parts_of,
+    walk,
+)
+from converter.script.program import Cell, Member, class_of
+from converter.script.statements import Assign, Block, Variable, expressions_in
+
+_VIEWS = """
+    astype broadcast_to contiguous expand_dims flatten moveaxis permute repeat_interleave reshape squeeze swapaxes tile
+    transpose unsqueeze view
+"""
+VIEWS = frozenset(_VIEWS.split())
+"""What leaves a value what it is: another shape, order of axes or type."""
+_DROPPED = frozenset({"dropout", "identity"})
+_PRODUCTS = frozenset({"matmul", "bmm", "batch_mat_mul"})
+_COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!=", "&", "|"})
+_TESTS = frozenset(
+    {"equal", "greater", "greater_equal", "isfinite", "isinf", "isnan", "less", "less_equal", "not_equal"}
+    | {f"logical_{name}" for name in ("and", "not", "or", "xor")}
+)
+_MADE = {
+    "arange": "positions",
+    "range": "positions",
+    "argmax": "indices",
+    "argmin": "indices",
+    "argsort": "indices",
+    "nonzero": "indices",
+    "multinomial": "indices",
+}
+"""Function → what its result is."""
+_TAKEN = {
+    ("gather", 1): "indices",
+    ("gather_nd", 1): "indices",
+    ("gather_elements", 2): "indices",
+    ("gather_d", 2): "indices",
+    ("where", 0): "mask",
+    ("masked_fill", 1): "mask",
+    ("masked_fill", 0): "mask",
+    ("broadcast_to", 1): "shape",
+}
+"""Function and place of the argument → what its argument is. A method's places are counted without the object."""
+_HIDING = -1e4
+"""A number below this hides what it is added to from a softmax."""
+_DEEPEST = 40
+"""Steps that are followed from a value to what it is computed from."""
+
+
+def called(item: Arg) -> str:
+    """The name of the function or method that an expression calls: `reshape` of `x.reshape(shape)`; "" for others."""
+    if not isinstance(item, Call):
+        return ""
+    match item.function:
+        case Name():
+            return item.function.path.rpartition(".")[2]
+        case Attribute():
+            return item.function.name
+        case Member():
+            made = item.function.constructor
+            path = made.function.path if isinstance(made, Call) and isinstance(made.function, Name) else ""
+            return path.rpartition(".")[2].lower()
+    return str(getattr(item.function, "__name__", ""))
+
+
+def viewed(item: Arg) -> Arg:
+    """What an expression shows in another shape, order of axes, type or scale; itself for other expressions."""
+    while isinstance(item, Expression):
+        inner = _seen_through(item)
+        if inner is None:
+            break
+        item = inner
+    return item
+
+
+def _seen_through(item: Expression) -> Arg | None:
+    match item:
+        case Call(function=Attribute(value=value)) if called(item) in VIEWS:
+            return value
+        case Call(function=Name(), args=(first, *_)) if called(item) in VIEWS | _DROPPED:
+            return first
+        case Call(function=Member(weights={}), args=(first, *_)) if called(item) in _DROPPED:
+            return first
+        case Index(value=value, index=index) if _adds_axes(index):
+            return value
+        case Binary(operator="*" | "/", left=left, right=right) if _is_number(right):
+            return left
+        case Binary(operator="*", left=left, right=right) if _is_number(left):
+            return right
+        case Unary(operator="-", operand=operand):
+            return operand
+        case Call(args=(test, guard, value)) if called(item) == "where" and _is_number(guard):
+            return value if called(test) in ("isnan", "isfinite", "isinf") else None
+    return None
+
+
+def _adds_axes(index: Arg) -> bool:
+    """Whether an index only adds axes: `[:, None]`."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(part is None or part == Slice() or part in (Constant(None), Constant(...)) for part in parts)
+
+
+def _is_number(item: Arg) -> bool:
+    return isinstance(item, Constant) or (is_literal(item) and not isinstance(item, (tuple, list)))
+
+
+def _hides(item: Arg) -> bool:
+    """Whether an argument is a number so small that a softmax makes 0 of it."""
+    if isinstance(item, Call):  # float("-inf")
+        return item.function == Name("float") and item.args == ("-inf",)
+    return isinstance(item, float) and item < _HIDING
+
+
+class Roles:
+    """The roles of a Cell's variables: `names[variable]` are possible names, the most certain first.
+
+    `others` are names of inputs that go before letters, but not before what the caller calls them.
+    """
+
+    def __init__(self, cell: Cell) -> None:
+        self.names: dict[Variable, list[str]] = defaultdict(list)
+        self.others: dict[Variable, list[str]] = defaultdict(list)
+        self.made: dict[Variable, Arg] = dict(_definitions(cell.body))
+        expressions = [part for item in expressions_in(cell.body) for part in walk(item)]
+        calls = [part for part in expressions if isinstance(part, Call)]
+        for call in calls:
+            self._attention(call)
+        for call in calls:
+            self._context(call)
+        for value, made in self.made.items():
+            self._note(value, self._made(made))
+        for statement in cell.body.walk():
+            if isinstance(statement, Assign) and called(statement.value) in ("topk", "sort"):
+                targets = statement.targets[0] if isinstance(statement.targets[0], tuple) else statement.targets
+                for target, role in zip(targets, ("values", "indices"), strict=False):
+                    self._note(target, role)
+        for part in expressions:
+            self._reader(part)
+
+    def _note(self, item: Arg, role: str) -> None:
+        """Record the role of a variable, or of the variable that an expression shows."""
+        item = viewed(item)
+        if role and isinstance(item, Variable) and role not in self.names[item]:
+            self.names[item].append(role)
+
+    def _followed(self, item: Arg) -> Iterator[Arg]:
+        """An expression, and those that compute it, as long as they only show it otherwise."""
+        for _ in range(_DEEPEST):
+            item = viewed(item)
+            yield item
+            if not isinstance(item, Variable) or item not in self.made:
+                break
+            item = self.made[item]
+
+    # Attention
+
+    def _attention(self, call: Call) -> None:
+        """Name the operands of the product that a softmax is computed from: query, key, and what is added to it."""
+        if called(call) not in ("softmax", "softmax_or_nan") or not call.args:
+            return
+        path: list[Variable] = []
+        product = self._product(call.args[0], path, set())
+        if product is None:
+            return
+        for value in path:
+            self._note(value, "scores")
+        self._note_all(product.args[0], "query")
+        self._note_all(product.args[1], "key")
+
+    def _note_all(self, item: Arg, role: str) -> None:
+        for each in self._followed(item):
+            if isinstance(each, Variable):
+                self._note(each, role)
+
+    def _product(self, item: Arg, path: list[Variable], seen: set[Variable]) -> Call | None:
+        """The matrix product in the sum that an expression is; `path` gets the variables on the way to it."""
+        item = viewed(item)
+        if isinstance(item, Variable):
+            if item not in self.made or item in seen:
+                return None
+            seen.add(item)
+            found = self._product(self.made[item], path, seen)
+            if found is not None:
+                path.append(item)
+            return found
+        if called(item) in _PRODUCTS and len(item.args) > 1:
+            return item if isinstance(item, Call) else None
+        sides: tuple[Arg, ...] = ()
+        if isinstance(item, Binary) and item.operator in ("+", "-", "*", "/"):
+            sides = (item.left, item.right)
+        elif called(item) in ("where", "masked_fill", "maximum", "clamp"):
+            sides = (*parts_of(item.function), *item.args)
+        found = None
+        for side in sides:
+            found = found or self._product(side, path, seen)
+        if found is not None and isinstance(item, Binary) and item.operator == "+":
+            for side in map(viewed, sides):
+                if isinstance(side, Variable) and side not in path:
+                    self.others[side].append("bias")
+        return found
+
+    def _context(self, call: Call) -> None:
+        """Name the operands and the result of the product of attention's weights and values."""
+        if called(call) not in _PRODUCTS or len(call.args) < 2:
+            return
+        weights = list(self._followed(call.args[0]))
+        if called(weights[-1]) not in ("softmax", "softmax_or_nan"):
+            return
+        for each in weights:
+            self._note(each, "weights")
+        self._note_all(call.args[1], "value")
+        for value, made in self.made.items():
+            if viewed(made) == call:
+                self._note(value, "context")
+
+    # Others
+
+    def _made(self, made: Arg) -> str:
+        """What the result of an expression is."""
+        made = viewed(made)
+        if isinstance(made, Binary) and made.operator in _COMPARISONS:
+            return "mask"
+        name = called(made)
+        if name == "where" and isinstance(made, Call) and any(map(_hides, made.args[1:])):
+            return "mask" if all(_is_number(arg) or isinstance(arg, Member) for arg in made.args[1:]) else ""
+        return "mask" if name in _TESTS else _MADE.get(name, "")
+
+    def _reader(self, part: Arg) -> None:
+        """Name what an expression reads."""
+        match part:
+            case Call(function=Member() as member):
+                cell = class_of(member)
+                for item, taken in zip(part.positional, cell.inputs if cell else (), strict=False):
+                    self._note(item, "" if len(taken.hint) == 1 else taken.hint)
+                if called(part) == "embedding" and part.args:
+                    table = re.fullmatch(r"(?:\w+_)?([a-z]+(?:_type)?)_embed(?:ding)?s?", member.name)
+                    self._note(part.args[0], f"{table[1]}_ids" if table else "indices")
+            case Call(function=Attribute(value=value)):
+                for place, item in enumerate(part.positional):
+                    self._note(item, _TAKEN.get((called(part), place + (not isinstance(value, Name))), ""))
+            case Call():
+                for place, item in enumerate(part.positional):
+                    if (called(part), place) != ("masked_fill", 0):
+                        self._note(item, _TAKEN.get((called(part), place), ""))
+            case Unary(operator="~", operand=operand):
+                self._note(operand, "mask")
+            case Binary(operator="+", left=left, right=right):
+                for one, other in ((left, right), (right, left)):
+                    if isinstance(one, Variable) and self._is_layer(other):
+                        self.others[one].append("residual")
+
+    def _is_layer(self, item: Arg) -> bool:
+        """Whether an expression is what a layer with weights returns."""
+        made = list(self._followed(item))[-1]
+        return isinstance(made, Call) and isinstance(made.function, Member) and bool(made.function.weights)
+
+
+def _definitions(block: Block) -> Iterator[tuple[Variable, Arg]]:
+    for statement in block.walk():
+        if isinstance(statement, Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], Variable):
+            yield statement.targets[0], statement.value
+
+
+__all__ = ["Roles", "called", "viewed"]

@@ -1,0 +1,273 @@
+"""Value names: variables that only an operator named (`add_17`) get the names of what they are.
+
+First come roles (`roles.py`) and the parameters of the classes that take a value. Then a value that goes on as the
+only one of its kind keeps its variable, `x = x + y`. What is left is named after what was done to it: `padded`.
+Names go from inner classes to outer ones, then back for inputs that only the caller can name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from converter.base.names import identifier
+from converter.script.expressions import Arg, Attribute, Binary, Call, Conditional, Index, Name, walk
+from converter.script.program import Cell, Member, class_of
+from converter.script.statements import (
+    Assign,
+    Branch,
+    Statement,
+    Variable,
+    blocks_of,
+    bound_within,
+    defined_by,
+    expressions_in,
+)
+from converter.script.structure.operator_names import is_operator_name
+from converter.script.structure.regions import last_reads
+from converter.script.structure.roles import Roles, called, viewed
+
+_GENERIC = """
+    x y z h out output outputs hidden hidden_state hidden_states features embeddings inputs_embeds net tokens feat
+"""
+GENERIC = frozenset(_GENERIC.split())
+"""Names of the value that goes from layer to layer."""
+_ELEMENTWISE = """
+    abs add clamp clip elu erf exp gelu hardsigmoid hardswish hardtanh leaky_relu log maximum minimum mish mul pow
+    prelu relu relu6 selu sigmoid silu softplus square sqrt sub tanh
+"""
+ELEMENTWISE = frozenset(_ELEMENTWISE.split())
+_WORDS = {
+    "abs": "magnitude",
+    "avg_pool2d": "pooled",
+    "adaptive_avg_pool2d": "pooled",
+    "cat": "joined",
+    "ceil": "bounded",
+    "clamp": "bounded",
+    "clip": "bounded",
+    "concat": "joined",
+    "cos": "cosine",
+    "cumsum": "running_total",
+    "einsum": "product",
+    "elu": "activation",
+    "exp": "exponential",
+    "flip": "flipped",
+    "full": "filled",
+    "gather": "selected",
+    "gather_elements": "selected",
+    "gather_nd": "selected",
+    "gelu": "activation",
+    "hardsigmoid": "gate",
+    "hardswish": "activation",
+    "grid_sample": "sampled",
+    "interpolate": "resized",
+    "leaky_relu": "activation",
+    "log": "logarithm",
+    "log_softmax": "log_probabilities",
+    "matmul": "product",
+    "max": "largest",
+    "max_pool2d": "pooled",
+    "maximum": "bounded",
+    "mean": "mean",
+    "min": "smallest",
+    "minimum": "bounded",
+    "norm": "norm",
+    "ones": "filled",
+    "pad": "padded",
+    "pow": "power",
+    "relu": "activation",
+    "reshape": "reshaped",
+    "rsqrt": "inverse_root",
+    "roll": "rolled",
+    "sigmoid": "gate",
+    "silu": "activation",
+    "sin": "sine",
+    "softmax": "probabilities",
+    "softplus": "activation",
+    "sqrt": "root",
+    "square": "squared",
+    "stack": "stacked",
+    "sum": "total",
+    "tanh": "activation",
+    "tile": "repeated",
+    "transpose": "transposed",
+    "where": "chosen",
+}
+"""Function → what its result is, where nothing better is known."""
+_WORDS |= {"zeros": "filled", "zeros_like": "filled", "ones_like": "filled", "full_like": "filled"}
+_PARTS = ("first", "second", "third", "fourth")
+"""What a statement with several results returns, where nothing better is known."""
+_BINARY = {"+": "total", "-": "difference", "*": "product", "/": "quotient", "//": "quotient", "**": "power"}
+
+
+def name_values_by_role(cell: Cell) -> None:
+    """Name the variables and inputs of a Cell whose roles are certain; Cells that it calls come first."""
+    roles = Roles(cell).names
+    _Namer(cell).name({value: names for value, names in roles.items() if is_operator_name(value.hint)})
+
+
+def name_remaining_values(cells: Sequence[Cell]) -> None:
+    """Name all other variables and inputs, the entry class (the last one) first."""
+    given: dict[Cell, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for cell in reversed(cells):
+        if cell is not cells[-1]:
+            _name_inputs(cell, given[cell])
+        _Namer(cell).name_all()
+        for item in expressions_in(cell.body):
+            for part in walk(item):
+                if isinstance(part, Call) and isinstance(part.function, Member) and (taker := class_of(part.function)):
+                    for place, value in enumerate(part.positional):
+                        value = viewed(value)
+                        given[taker][place].add(identifier(value.hint) if isinstance(value, Variable) else "")
+
+
+def _name_inputs(cell: Cell, given: dict[int, set[str]]) -> None:
+    """Name the inputs of a class that only operators named, as its callers name them, else by letters."""
+    letters = iter("yzuvw")
+    roles = Roles(cell)
+    for place, value in enumerate(cell.inputs):
+        if is_operator_name(value.hint) or (place and re.fullmatch(r"x(_\d+)?", value.hint)):
+            names = {re.sub(r"_\d+$", "", name) for name in given[place]}
+            name = names.pop() if len(names) == 1 else ""
+            taken = {identifier(other.hint) for other in cell.inputs if other is not value}
+            if not name or name in taken or name in GENERIC or is_operator_name(name):
+                known = (role for role in roles.others[value] if role not in taken)
+                name = next(known, "") or next((letter for letter in letters if letter not in taken), "y")
+            value.hint = name
+
+
+class _Namer:
+    """Gives names that no other living variable has.
+
+    A variable lives from the statement that defines it to the last one that reads it. One that a statement's blocks
+    define lives as long as the statement.
+    """
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+        statements = cell.body.statements
+        self._last = last_reads(statements, cell.body.results)
+        self._made: dict[Variable, float] = dict.fromkeys(cell.inputs, -1.0)
+        self._order: list[tuple[int, Statement]] = []
+        for position, statement in enumerate(statements):
+            for value in defined_by(statement):
+                self._made.setdefault(value, position if isinstance(statement, (Assign, Branch)) else position - 0.5)
+            for inner in _inner(statement):
+                for value in (*bound_within(inner), *(() if inner is statement else defined_by(inner))):
+                    self._made.setdefault(value, position - 0.5)
+                    self._last[value] = max(self._last.get(value, position), position)
+            self._order.append((position, statement))
+        self._holders: dict[str, list[Variable]] = defaultdict(list)
+        for value in self._made:
+            self._holders[identifier(value.hint)].append(value)
+
+    def name(self, possible: dict[Variable, list[str]]) -> None:
+        """Give variables the first of their possible names that is free."""
+        for value in sorted((value for value in possible if value in self._made), key=lambda v: self._made[v]):
+            self._give(value, possible[value])
+
+    def name_all(self) -> None:
+        """Name every variable that only an operator named."""
+        for position, statement in self._order:
+            for value in defined_by(statement):
+                if is_operator_name(value.hint) and not value.assigned:
+                    self._give(value, [*self._flowing(statement, value, position), *_words(statement, value)])
+            for inner in _inner(statement):
+                if inner is not statement:
+                    for value in (*bound_within(inner), *defined_by(inner)):
+                        if is_operator_name(value.hint) and not value.assigned:
+                            self._give(value, list(_words(inner, value)))
+
+    def _give(self, value: Variable, names: Iterable[str]) -> None:
+        names = [name for name in names if name and not is_operator_name(name)]
+        chosen = next((name for name in names if self._is_free(name, value)), names[0] if names else "")
+        if not chosen:
+            return
+        self._holders[identifier(value.hint)].remove(value)
+        value.hint = chosen
+        value.assigned = True
+        self._holders[identifier(chosen)].append(value)
+
+    def _is_free(self, name: str, value: Variable) -> bool:
+        return not any(self._meets(other, value) for other in self._holders[identifier(name)] if other is not value)
+
+    def _meets(self, one: Variable, other: Variable) -> bool:
+        """Whether both variables are needed at a time."""
+        first, second = sorted((one, other), key=lambda value: self._made[value])
+        if self._made[first] == self._made[second]:
+            return True
+        return self._last.get(first, self._made[first]) > self._made[second]
+
+    def _flowing(self, statement: Statement, value: Variable, position: int) -> Iterator[str]:
+        """The names of variables that end here and go on in `value`."""
+        if not isinstance(statement, Assign) or len(statement.targets) != 1:
+            return
+        seen = viewed(statement.value)
+        if isinstance(seen, Variable) and self._ends(seen, position):
+            yield seen.hint
+        if value.dims == ():
+            return
+        for operand in _operands(statement.value):
+            if self._ends(operand, position) and identifier(operand.hint) in GENERIC:
+                yield operand.hint
+
+    def _ends(self, value: Variable, position: int) -> bool:
+        return self._last.get(value) == position and value in self._made
+
+
+def _inner(statement: Statement) -> Iterator[Statement]:
+    """A statement and those of its blocks."""
+    yield statement
+    for block in blocks_of(statement):
+        yield from block.walk()
+
+
+def _operands(item: Arg) -> Iterator[Variable]:
+    """The variables from whose elements an expression is computed, the main one first."""
+    item = viewed(item)
+    match item:
+        case Variable():
+            yield item
+        case Binary():
+            yield from _operands(item.left)
+            yield from _operands(item.right)
+        case Conditional():
+            yield from _operands(item.then)
+            yield from _operands(item.orelse)
+        case Index():
+            yield from _operands(item.value)
+        case Call(function=Attribute(value=value)) if not isinstance(value, Name):
+            yield from _operands(value)
+        case Call(args=args):
+            for part in args:
+                yield from _operands(part)
+        case tuple() | list():
+            for part in item:
+                yield from _operands(part)
+
+
+def _words(statement: Statement, value: Variable) -> Iterator[str]:
+    """What the value is, from what computes it: a layer's name, or what its last function does."""
+    if isinstance(statement, Assign) and len(statement.targets) == 1 and not isinstance(statement.targets[0], tuple):
+        made = viewed(statement.value)
+        layer = made
+        while isinstance(layer, Call) and called(layer) in ELEMENTWISE and layer.args:
+            layer = viewed(layer.args[0])
+        while isinstance(layer, Index):
+            layer = layer.value
+        if isinstance(layer, Call) and isinstance(layer.function, Member) and layer.function.name:
+            yield layer.function.name
+        if isinstance(made, Binary):
+            yield _BINARY.get(made.operator, "")
+        elif isinstance(made, Index):
+            yield "part" if value.dims != () else "size"
+        yield _WORDS.get(called(made), "")
+        if value.dims == ():
+            yield "size"
+            yield "count"
+    elif isinstance(statement, Assign):
+        targets = statement.targets[0] if len(statement.targets) == 1 else statement.targets
+        if isinstance(targets, tuple) and value in targets[: len(_PARTS)]:
+            yield _PARTS[targets.index(value)]
+    yield from ("y", "z", "u", "v", "w")

@@ -1,0 +1,125 @@
+"""Value names: variables that only an operator named get the names of what they are in their Cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from script.programs import call, dense, let, member, program, variables
+
+from converter.script.emit import emit
+from converter.script.expressions import Arg, Attribute, Binary, Call, invoke
+from converter.script.program import Cell
+from converter.script.statements import Block, Statement, Variable
+from converter.script.structure.operator_names import is_operator_name
+from converter.script.structure.value_names import name_remaining_values, name_values_by_role
+
+
+def written(inputs: Sequence[Variable], statements: list[Statement], *results: Arg, inner: Sequence[Cell] = ()) -> str:
+    """The body of `construct`."""
+    made = program(inputs, statements, *results)
+    for cell in (*inner, made.top):
+        name_values_by_role(cell)
+    name_remaining_values([*inner, made.top])
+    made.top.name = "MindSporeModel"
+    lines = emit(made, "").text.split("def construct", 1)[1].splitlines()[1:]
+    return "\n".join(line.strip() for line in lines)
+
+
+def method(value: Arg, name: str, *args: Arg) -> Call:
+    return Call(Attribute(value, name), args)
+
+
+@pytest.mark.parametrize("name", ["add_17", "Reshape", "BiasAdd", "MatMul_2", "getitem_1", "Conv", "conv2d_1"])
+def test_names_of_operators(name: str) -> None:
+    assert is_operator_name(name)
+
+
+@pytest.mark.parametrize("name", ["query", "mask_1", "conv1", "hidden", "shape", "x", "scores"])
+def test_names_of_values(name: str) -> None:
+    assert not is_operator_name(name)
+
+
+def test_operands_of_attention() -> None:
+    x, q, k, v, p, s, w, c = variables("x select select_1 select_2 MatMul add Softmax MatMul_1")
+    statements: list[Statement] = [
+        let((q, k, v), invoke("ops.unbind", call(dense("qkv"), x))),
+        let(p, invoke("ops.matmul", Binary("*", q, 0.125), method(k, "swapaxes", -1, -2))),
+        let(s, Binary("+", p, member("bias", invoke("ms.Parameter"), ""))),
+        let(w, invoke("ops.softmax", s, -1)),
+        let(c, invoke("ops.matmul", w, v)),
+    ]
+    assert written([x], statements, Binary("*", c, c)).splitlines() == [
+        "query, key, value = ops.unbind(self.qkv(x))",
+        "scores = ops.matmul(query * 0.125, key.swapaxes(-1, -2))",
+        "scores = scores + self.bias",
+        "weights = ops.softmax(scores, -1)",
+        "context = ops.matmul(weights, value)",
+        "return context * context",
+    ]
+
+
+def test_a_product_that_no_softmax_follows_is_no_attention() -> None:
+    x, y, p = variables("x hidden MatMul")
+    statements: list[Statement] = [let(p, invoke("ops.matmul", x, y))]
+    assert written([x, y], statements, Binary("*", Binary("+", p, x), Binary("*", p, y))).startswith("product = ")
+
+
+def test_a_class_names_what_it_takes() -> None:
+    x, mask, a, b, y = variables("x mask Less Where y")
+    inner = Cell("Block", inputs=[x, mask], body=Block([], (Binary("*", x, mask),)))
+    outer, other = variables("image other")
+    statements: list[Statement] = [
+        let(a, Binary("<", other, 3)),
+        let(b, invoke("ops.maximum", other, 2)),
+        let(y, call(member("block", Call(inner)), outer, b)),
+    ]
+    lines = written([outer, other], statements, Binary("*", y, a), inner=[inner]).splitlines()
+    assert lines[1] == "mask_1 = ops.maximum(other, 2)"  # both live: a comparison is a mask, too
+    assert lines[0] == "mask = other < 3"
+
+
+def test_what_ends_goes_on_under_its_name() -> None:
+    x, a, b, c = variables("x add mul sub")
+    statements: list[Statement] = [
+        let(a, Binary("+", x, 1)),
+        let(b, invoke("ops.relu", a)),
+        let(c, Binary("-", b, 3)),
+    ]
+    assert written([x], statements, c).splitlines() == ["x = x + 1", "x = ops.relu(x)", "x = x - 3", "return x"]
+
+
+def test_a_view_keeps_any_name() -> None:
+    keys, a = variables("keys reshape_4")
+    statements: list[Statement] = [let(a, method(keys, "reshape", (2, 3)))]
+    assert written([keys], statements, a).startswith("keys = keys.reshape((2, 3))")
+
+
+def test_two_living_values_never_share_a_variable() -> None:
+    x, a, b = variables("x add add_1")
+    statements: list[Statement] = [let(a, Binary("+", x, 1)), let(b, Binary("+", x, 2))]
+    assert written([x], statements, Binary("*", a, b)).splitlines() == [
+        "total = x + 1",
+        "x = x + 2",
+        "return total * x",
+    ]
+
+
+def test_tables_name_their_indices() -> None:
+    x, ids, other = variables("x Cast Cast_1")
+    table = member("position_embeddings", invoke("nn.Embedding", 9, 8), "embedding_table")
+    statements: list[Statement] = [
+        let(ids, invoke("ops.floor", x)),
+        let(other, invoke("ops.ceil", x)),
+        let((), Binary("+", ids, 1)),
+    ]
+    result = Binary("+", call(table, ids), invoke("ops.gather", x, other, 0))
+    assert written([x], statements, result).splitlines()[:2] == ["position_ids = ops.floor(x)", "indices = ops.ceil(x)"]
+
+
+def test_an_input_takes_the_name_that_its_callers_give_it() -> None:
+    x, given = variables("x Unsqueeze_17")
+    inner = Cell("Block", inputs=[x, given], body=Block([], (Binary("*", x, given),)))
+    image, table = variables("image table")
+    written([image, table], [], call(member("block", Call(inner)), image, table), inner=[inner])
+    assert given.hint == "table"
