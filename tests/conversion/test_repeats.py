@@ -26,7 +26,7 @@ def cells(graph: Graph, count: int) -> str:
 def test_two_values_may_cross() -> None:
     graph = Graph(style="none")
     rep = check_model(graph.model(cells(graph, 5), 8), [X])
-    assert "class Block(" in rep.script, rep.script
+    assert "class Cell(" in rep.script, rep.script
     assert rep.script.count("ops.sigmoid") == 1
 
 

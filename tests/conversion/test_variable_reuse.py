@@ -44,10 +44,10 @@ def construct(body: str) -> list[str]:
             [
                 "x = ops.relu(self.gemm(image))",
                 "y = self.gemm_1(x)",
-                "z = self.gemm_2(x)",
-                "return y * z + ops.tanh(z)",
+                "x = self.gemm_2(x)",
+                "return y * x + ops.tanh(x)",
             ],
-            id="two at once have a variable each",
+            id="what ends goes on, the other has a variable of its own",
         ),
         pytest.param(
             "a = Gemm(image, wa, ba) out = Elu <alpha = 0.5> (a)",

@@ -21,6 +21,7 @@ from converter.script.structure import hoist, repeats, reroll, sharing
 from converter.script.structure.calls import split_calls
 from converter.script.structure.classes import Group, Instance, arguments_of, build, grouped, instance_of, outliers
 from converter.script.structure.inline import inline_single_uses
+from converter.script.structure.joined_cells import find_joined_cells
 from converter.script.structure.locations import NodeLocations
 from converter.script.structure.naming import hint_within, name_members, name_values, relative
 from converter.script.structure.regions import (
@@ -92,6 +93,7 @@ class _Structure:
         self._count_uses()
         self._reroll(self._root, {part for part in self._results if isinstance(part, Variable)})
         self._find(repeats.find_chains)
+        self._find(lambda region, _: find_joined_cells(region, self._results))
         for _ in bounded(len(self._root.items) + 1, "find repeated segments"):
             if not self._find(repeats.find_segments):
                 break

@@ -8,11 +8,12 @@ import re
 from converter.base.names import identifier
 
 _OTHERS = """
-    addmm alias as_strided astype baddbmm bias_add bmm broadcast broadcast_to cat clone contiguous conv1d conv2d
-    conv3d copy detach div eq expand_as fill floordiv full full_like ge getitem gt index_put index_select le linear
-    logical lt masked_fill matmul narrow ne one_hot ones permute repeat roll rsqrt rsub scalar_tensor select
-    slice_scatter stack strided_slice swapaxes take to_copy truediv unary unbind unflatten unsafe_view upsample val
-    view view_as zeros
+    adaptive_avg_pool adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d addmm alias as_strided astype
+    avg_pool avg_pool1d avg_pool2d avg_pool3d baddbmm bias_add bmm broadcast broadcast_to cat clone contiguous
+    conv1d conv2d conv3d copy detach div eq expand_as fill floordiv full full_like ge getitem gt index_put
+    index_select le linear logical lt masked_fill matmul max_pool max_pool1d max_pool2d max_pool3d narrow ne one_hot
+    ones permute repeat roll rsqrt rsub scalar_tensor select slice_scatter stack strided_slice swapaxes take to_copy
+    truediv unary unbind unflatten unsafe_view upsample val view view_as zeros
 """
 """Operators of PyTorch, TensorFlow and MindSpore that ONNX does not have or names differently."""
 

@@ -22,6 +22,7 @@ from converter.script.expressions import Call, Name
 from converter.script.program import called_member
 from converter.script.statements import Assign, Statement, Variable, defined_by
 from converter.script.structure.classes import MOST_NEW, Instance, differences, grouped, instance_of, variants_of
+from converter.script.structure.inline import width
 from converter.script.structure.regions import Item, Region, last_reads, members_of, used_by
 from converter.script.structure.signature import Signature
 
@@ -35,6 +36,8 @@ MOST_CROSSING = 3
 """The most values that are live between two segments; smaller numbers are tried first, until one finds repeats."""
 MOST_MODELS = 8
 """The most instances of a block that are compared with other statements."""
+LINE = 60
+"""The width of a constructor from which on two layers are worth a class."""
 FEWEST = 3
 """The least number of occurrences of a chain that becomes a block."""
 
@@ -52,12 +55,22 @@ def find_chains(region: Region, outputs: Outputs) -> bool:
     for chain in chains:
         sequence = [symbols[statement] for statement in chain]
         for start, period, count in tandem_repeats(sequence):
-            motifs[tuple(sequence[start : start + period])] += count
+            times = 1
+            if 1 < period < SHORTEST_BLOCK and any(map(_is_large, chain[start : start + period])):
+                times = -(-SHORTEST_BLOCK // period)
+            if count >= times:
+                motifs[tuple(sequence[start : start + times * period])] += count // times
     wanted = {motif for motif in motifs if len(motif) > 1}
     runs = [run for chain in chains for run in _occurrences(chain, symbols, wanted)]
     enough = Counter(tuple(symbols[s] for s in run) for run in runs)
     runs = [run for run in runs if enough[tuple(symbols[s] for s in run)] >= FEWEST]
     return _wrap(region, runs)
+
+
+def _is_large(statement: Statement) -> bool:
+    """Whether a statement calls a member whose constructor fills a line: alone it is worth a class."""
+    member = called_member(statement.value) if isinstance(statement, Assign) else None
+    return member is not None and width(member.constructor) > LINE
 
 
 def find_segments(region: Region, outputs: Outputs) -> bool:
@@ -246,6 +259,8 @@ def _wrap(region: Region, runs: list[list[Statement]]) -> bool:
 def _content_name(run: list[Statement]) -> str:
     """A name from the contents of a short block: `ConvBatchNormRelu`; `Block` for others."""
     names = [_called_name(statement) for statement in run]
+    half = len(names) // 2
+    names = names[:half] if names[:half] == names[half:] else names
     return "".join(names) if len(names) <= 4 and all(names) else "Block"
 
 
@@ -255,6 +270,9 @@ def _called_name(statement: Statement) -> str:
     member = called_member(value)
     call = value if member is None else member.constructor
     path = call.function.path if isinstance(call, Call) and isinstance(call.function, Name) else ""
+    if path == "nn.SequentialCell" and member is not None:
+        words = re.match(r"[a-z]+(_[a-z]+)*", identifier(member.hint.rpartition(".")[2]))
+        return "".join(word.capitalize() for word in words[0].split("_")) if words else ""
     called = re.fullmatch(r"\w+\.(\w+)", path)
     if called is None:
         return ""
