@@ -156,7 +156,7 @@ def _is_joined(group: Group, ends: Sequence[Assign]) -> bool:
     """Whether an instance of a group reads several results of other cells that not all its instances read."""
     results = {value for end in ends for value in defined_by(end)}
     own = [results.intersection(instance.inputs) for instance in group.instances]
-    return len(own) > 1 and any(len(read.difference(set.intersection(*own))) > 1 for read in own)
+    return len(own) > 1 and any(len(read.difference(own[0].intersection(*own[1:]))) > 1 for read in own)
 
 
 def _saved(groups: Sequence[Group]) -> int:
