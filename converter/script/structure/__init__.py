@@ -151,12 +151,16 @@ class _Structure:
         """Separate regions that share members but are not calls of one module.
 
         Shared parameters become inputs, calls of shared layers move before the region; else the region is dissolved.
+        So do constants that one call of a module reads where the others read a variable.
         """
         shared = dict.fromkeys(member for members in conflicting.values() for member in members)
+        own = sharing.constants_of_some_calls(conflicting)
         passed = [member for member in shared if "" in member.weights]
-        sharing.pass_in(self._root, passed)
+        sharing.pass_in(self._root, [*passed, *(member for members in own.values() for member in members)])
         lifted: dict[Region, list[Item]] = {}
         for leaf, members in conflicting.items():
+            if leaf in own:  # the next iteration sees that all calls are alike
+                continue
             layers = {member for member in members if member not in passed}
             if members and not layers:
                 continue

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+from converter.script.expressions import Call, Name
 from converter.script.program import Member
 from converter.script.statements import Assign, Variable
 from converter.script.structure.hoist import replace_members
-from converter.script.structure.regions import Region, inputs_of, used_by
+from converter.script.structure.regions import Region, inputs_of, members_of, used_by
 from converter.script.structure.signature import Signature, signature_of
 
 
@@ -84,6 +85,29 @@ def _key(leaf: Region) -> tuple[Any, ...]:
     """A key, equal for calls of one module."""
     signature = signature_of(leaf.statements, inputs_of(leaf), [])
     return signature.key, identity(signature)
+
+
+def constants_of_some_calls(leaves: Iterable[Region]) -> dict[Region, list[Member]]:
+    """For leaves that call the same layers in the same order, the constants that only some of them read.
+
+    The first step of a loop that is unrolled reads a constant where the later ones read what the step before computed.
+    """
+    calls: dict[tuple[Member, ...], list[Region]] = defaultdict(list)
+    for leaf in leaves:
+        layers = tuple(member for member in members_of(leaf) if member.weights and "" not in member.weights)
+        calls[layers].append(leaf)
+    found: dict[Region, list[Member]] = {}
+    for layers, same in calls.items():
+        constants = {leaf: [m for m in members_of(leaf) if _is_constant(m)] for leaf in same}
+        if layers and len(same) > 1 and len({len(own) for own in constants.values()}) > 1:
+            found |= constants
+    return found if any(found.values()) else {}
+
+
+def _is_constant(member: Member) -> bool:
+    """Whether a member is a parameter or a tensor, not a layer."""
+    made = member.constructor
+    return "" in member.weights or (isinstance(made, Call) and made.function == Name("ms.Tensor"))
 
 
 def _around(root: Region) -> dict[Region, set[Region]]:

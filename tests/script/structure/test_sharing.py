@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from script.programs import call, dense, let, literal, parameter, region, returning, text, variables, within
 
+from converter.base.scope import Scope
 from converter.script.expressions import Binary, invoke
 from converter.script.program import Member
 from converter.script.statements import Branch, For, Statement, Variable, While
 from converter.script.structure.regions import Region
-from converter.script.structure.sharing import all_regions, copy_shared_literals, identity, pass_in, split
+from converter.script.structure.sharing import (
+    all_regions,
+    constants_of_some_calls,
+    copy_shared_literals,
+    identity,
+    pass_in,
+    split,
+)
 from converter.script.structure.signature import signature_of
 
 X, Y, A, B, C, D, E, I = variables("x y a b c d e i")  # noqa: E741
@@ -153,3 +161,18 @@ def test_nothing_shared_is_nothing_to_copy() -> None:
     before = statement.value
     copy_shared_literals(tree)
     assert statement.value is before
+
+
+def test_a_constant_that_only_the_first_call_reads_is_passed_in() -> None:
+    layer, zeros = dense("fc"), parameter("zeros")
+    x, a, b, c, d = variables("x a b c d")
+    first = Region(Scope("step"), items=[let(a, call(layer, zeros)), let(b, Binary("+", a, x))])
+    second = Region(Scope("step"), items=[let(c, call(layer, b)), let(d, Binary("+", c, x))])
+    assert constants_of_some_calls([first, second]) == {first: [zeros], second: []}
+
+
+def test_constants_that_all_calls_read_stay() -> None:
+    layer, table = dense("fc"), parameter("table")
+    x, a, b = variables("x a b")
+    leaves = [Region(Scope("step"), items=[let(y, Binary("+", call(layer, x), table))]) for y in (a, b)]
+    assert constants_of_some_calls(leaves) == {}
