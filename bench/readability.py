@@ -190,6 +190,9 @@ def export(network: Network, path: Path) -> None:
 
     torch.manual_seed(0)
     module = build(library, call).eval()
+    with torch.no_grad():
+        for parameter in module.parameters():  # exporters merge weights that are equal, as ones and zeros are at first
+            parameter.add_(torch.randn_like(parameter) * 0.02)
     inputs = eval(network.inputs, {**globals(), "torch": torch})
     options: dict[str, Any] = {}
     if isinstance(inputs, dict):
