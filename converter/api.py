@@ -77,6 +77,7 @@ def convert(
     edges: Edges | None = None,
     verify_limit: float = 600,
     dequantise: bool = False,
+    verify_memory: float | None = None,
     keep_onnx: bool = False,
     train_script: bool = False,
     proof_kit: bool = False,
@@ -92,12 +93,12 @@ def convert(
     tensor, several in order, or a dictionary by parameter of `forward`. `model` names a call that makes a module.
     `shard_size` is that of the largest file of safetensors, in GB.
     `edges` says whether edge inputs are tried (`none`, `report`, the default) and whether the command fails on them
-    (`fail`), and `verify_limit` how many seconds verification takes at most. `dequantise` translates the float
-    network of a quantised model. `keep_onnx` keeps the normalised model as `NAME.onnx`. `train_script` writes
-    `train_NAME.py` also for a source that does not say how it was trained. `proof_kit` writes `prove_NAME.py` and its
-    reference, to compare the script on another machine; it needs `verify`. `dump_stages` is a folder for the graph and
-    the program between the stages. `observer` is told which stage the conversion is in, and how far. `options` are
-    those that only some frontends have.
+    (`fail`), `verify_limit` how many seconds verification takes at most, and `verify_memory` how many GB of memory.
+    `dequantise` translates the float network of a quantised model. `keep_onnx` keeps the normalised model as
+    `NAME.onnx`. `train_script` writes `train_NAME.py` also for a source that does not say how it was trained.
+    `proof_kit` writes `prove_NAME.py` and its reference, to compare the script on another machine; it needs `verify`.
+    `dump_stages` is a folder for the graph and the program between the stages. `observer` is told which stage the
+    conversion is in, and how far. `options` are those that only some frontends have.
 
     Raises:
         ConverterError: with a code, when the model, an option or a folder is at fault; nothing is written then.
@@ -146,6 +147,7 @@ def convert(
             "verify": verify,
             "edges": edges,
             "verify_limit": verify_limit,
+            "verify_memory": verify_memory,
             "verify_inputs": verify_inputs or (source.real_inputs and source.real_inputs.stem),
             **request.options,
         }
@@ -165,7 +167,8 @@ def convert(
         if verify:
             with stages.stage("verify"):
                 feeds = _path(verify_inputs) or source.real_inputs
-                how: dict[str, Any] = {"edges": edges, "limit": verify_limit, "kit": kit, "begin": place_unverified}
+                how: dict[str, Any] = {"edges": edges, "limit": verify_limit, "memory": verify_memory, "kit": kit}
+                how["begin"] = place_unverified
                 verification = verify_script(source, translation, rows, script, weights, feeds, stages.count, **how)
                 if quantised is not None:
                     note = rounding_note(quantised, source, verification.feeds)

@@ -138,10 +138,17 @@ def _add_options(groups: Groups) -> None:
         help="longest time for all runs of the source and the script; what is not compared then is not verified. "
         "Default: 600",
     )
+    groups["verification"].add_argument(
+        "--verify_memory",
+        type=_positive,
+        metavar="GB",
+        help="memory that the source and the script may take together; if they take more, each layer of the script is "
+        "compared by itself, with the weights that are read for it. Default: what is free",
+    )
 
 
 def _positive(text: str) -> float:
-    """A number of seconds or of GB.
+    """A number that is more than 0.
 
     Raises:
         ValueError: it is not positive.
@@ -179,6 +186,7 @@ def _convert(options: argparse.Namespace, observer: Observer | None) -> Outcome:
         verify_inputs=options.verify_inputs,
         edges=options.edges,
         verify_limit=options.verify_limit,
+        verify_memory=options.verify_memory,
         keep_onnx=options.keep_onnx,
         train_script=options.train_script,
         proof_kit=options.proof_kit,

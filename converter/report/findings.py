@@ -120,6 +120,8 @@ class Findings:
 
     def place_of(self, node: NodeComparison) -> tuple[int, int]:
         """Line and column of what verification compared: of its record, or of the whole network."""
+        if node.script_position is not None:
+            return node.script_position
         number = self.number_of(node)
         return self.entry if number is None else (self.records[number].line, self.records[number].column)
 

@@ -15,6 +15,7 @@ import onnx
 from converter.base.weight_steps import Step
 from converter.errors import OnnxModelSaveError
 from converter.frontends import Original
+from converter.verification.by_layer.layers import Layer
 from converter.verification.by_sample import SampledAxis
 from converter.verification.edges import Role
 
@@ -91,6 +92,7 @@ class Job:
         nodes: how the nodes are compared, or why not; None while there is no plan.
         freed: the axes of the inputs that the source fixes and the script leaves free.
         roles: what the graph does with each input, by its name, if edge inputs are tried; else empty.
+        layers: the layers that are compared, each by itself, if the network does not fit into memory; else None.
     """
 
     original: Original
@@ -103,6 +105,7 @@ class Job:
     nodes: NodePlan | NoNodePlan | None = None
     freed: Sequence[SampledAxis] = ()
     roles: Mapping[str, Role] = field(default_factory=dict)
+    layers: Sequence[Layer] | None = None
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -147,6 +150,7 @@ def _plain(job: Job) -> dict[str, Any]:
         "precision": job.precision,
         "freed": [asdict(axis) for axis in job.freed],
         "roles": {name: asdict(role) for name, role in job.roles.items()},
+        "layers": None if job.layers is None else [asdict(layer) for layer in job.layers],
         "plan": {**asdict(nodes), "base_dir": str(nodes.base_dir.absolute())} if isinstance(nodes, NodePlan) else None,
     }
 
@@ -157,6 +161,7 @@ def read_job(folder: Path) -> Job:
     original, plan, checkpoint = plain.pop("original"), plain.pop("plan"), plain.pop("checkpoint")
     freed = tuple(SampledAxis(**axis) for axis in plain.pop("freed"))
     roles = {name: Role(**role) for name, role in plain.pop("roles").items()}
+    layers = plain.pop("layers")
     places = {name: Path(original.pop(name)) for name in ("file", "base_dir")}
     return Job(
         **{**plain, "script": Path(plain["script"])},
@@ -165,6 +170,7 @@ def read_job(folder: Path) -> Job:
         nodes=None if plan is None else _plan(**plan),
         freed=freed,
         roles=roles,
+        layers=None if layers is None else tuple(Layer(**layer) for layer in layers),
     )
 
 

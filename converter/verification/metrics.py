@@ -92,6 +92,11 @@ class NodeComparison(Difference):
         """Where the source says what the node is, as a phrase; empty if the report finds it by its record."""
         return ""
 
+    @property
+    def script_position(self) -> tuple[int, int] | None:
+        """Line and column of the script; None if the report finds them by its record."""
+        return None
+
     def line(self) -> str:
         """The comparison for a reader."""
         return f"'{self.operator}' ({self.node}), its output {self.value}: {super().line()}"

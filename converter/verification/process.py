@@ -23,6 +23,7 @@ import numpy as np
 
 from converter.errors import ConverterError
 from converter.frontends import frontend_in
+from converter.verification.by_layer.compare import compare_layers
 from converter.verification.by_sample import first_samples, run_by_sample
 from converter.verification.edge_runs import try_edges
 from converter.verification.facts import outputs_are_same, read_facts
@@ -42,8 +43,8 @@ def main(folder: Path, part: str) -> None:
     """Run a part of a job: `outputs` compares the outputs, then the nodes if they are planned; `nodes` only the nodes.
 
     `graph` compares only the nodes, in graph mode; `edges` only tries edge inputs, which the others do at their end if
-    the outputs are the same; `sensitivity` runs only the source, on inputs that are moved a little; `kit` records the
-    reference of the proof kit.
+    the outputs are the same; `layers` compares the layers, each by itself; `sensitivity` runs only the source, on
+    inputs that are moved a little; `kit` records the reference of the proof kit.
     """
     be_ended_first()
     job = read_job(folder)
@@ -58,6 +59,10 @@ def main(folder: Path, part: str) -> None:
             results.write(json.dumps(fact) + "\n")
             results.flush()
 
+        if part == "layers":
+            compare_layers(job, folder, feeds, note)
+            note(complete=part, seconds=time.process_time())
+            return
         if part == "outputs":
             expected = _run_source(job, folder, feeds, note)
             if expected is None:

@@ -51,15 +51,18 @@ def run(folder: Path, part: str, job: Job, count: Count, clock: Clock) -> Ending
     return ending
 
 
-def lack_of_memory(checkpoint: Path | None) -> str:
-    """The message that a job's weights need more memory than is free; empty if they fit."""
+def lack_of_memory(checkpoint: Path | None, memory: float | None = None) -> str:
+    """The beginning of a message: the weights need more memory than is free, or than `memory` GB; empty if they fit."""
     if checkpoint is None:
         return ""
     needed = int(sum(file.stat().st_size * COPIES[file.suffix] for file in files_of(checkpoint))) + BASE
+    size = f"{needed / 1e9:.1f}"
+    if memory is not None and needed > memory * 1e9:
+        return f"to run source and script takes about {size} GB of memory, --verify_memory is {memory:g} GB;"
     free = free_memory()
     if free is None or needed <= free:
         return ""
-    return f"to run source and script takes about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
+    return f"to run source and script takes about {size} GB of memory, {free / 1e9:.1f} GB are free;"
 
 
 def lack_of_memory_for(endpoints: Sequence[Endpoint]) -> str:

@@ -21,20 +21,28 @@ _LARGEST = 2**30
 """Maximum bytes of bfloat16 tensors: in float32 they are one protobuf message, which has at most 2 GB."""
 
 
+def has_bfloat16(model: onnx.ModelProto) -> bool:
+    """Whether a part of a model is in bfloat16."""
+    tensors = any(isinstance(part, TensorProto) and part.data_type == _BFLOAT16 for part in _parts(model))
+    return tensors or any(isinstance(part, TypeProto.Tensor) and part.elem_type == _BFLOAT16 for part in _parts(model))
+
+
 def can_upcast(model: onnx.ModelProto) -> bool:
     """Whether a model has bfloat16, and its bfloat16 tensors are smaller than `_LARGEST`."""
     tensors = [part for part in _parts(model) if isinstance(part, TensorProto) and part.data_type == _BFLOAT16]
-    typed = any(isinstance(part, TypeProto.Tensor) and part.elem_type == _BFLOAT16 for part in _parts(model))
-    return (bool(tensors) or typed) and sum(2 * int(np.prod(tensor.dims)) for tensor in tensors) < _LARGEST
+    return has_bfloat16(model) and sum(2 * int(np.prod(tensor.dims)) for tensor in tensors) < _LARGEST
 
 
-def upcast(model: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
-    """The model in float32; its external data, in `folder`, becomes part of it."""
+def upcast(model: onnx.ModelProto, folder: Path | None) -> onnx.ModelProto:
+    """The model in float32; its external data, in `folder`, becomes part of it; without a folder it stays."""
     result = onnx.ModelProto()
     result.CopyFrom(model)
-    onnx.external_data_helper.load_external_data_for_model(result, str(folder))
+    if folder is not None:
+        onnx.external_data_helper.load_external_data_for_model(result, str(folder))
     for part in list(_parts(result)):
         match part:
+            case TensorProto() if part.data_location == TensorProto.EXTERNAL:
+                continue
             case TensorProto() if part.data_type == _BFLOAT16:
                 part.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(part).astype(np.float32), part.name))
             case TypeProto.Tensor() if part.elem_type == _BFLOAT16:

@@ -10,12 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 
 from converter.errors import REPORT_IT, ConverterError, describe_unexpected
 from converter.frontends import Source
 from converter.graph import all_nodes, freed_axes
 from converter.lowering import Tables, Translation
+from converter.verification.by_layer.layers import layers_of
+from converter.verification.by_layer.result import read_result
 from converter.verification.by_sample import sampled_axes
 from converter.verification.edges import Role, roles_of
 from converter.verification.inputs import other_inputs, verification_inputs
@@ -27,7 +30,7 @@ from converter.verification.reference import is_random, values_read_by
 from converter.verification.result import Edges, VerificationResult
 from converter.verification.supervise import LIMIT, Clock, Ending, lack_of_memory, lack_of_memory_for, run
 from converter.verification.tail_progress import Count
-from converter.verification.upcast import can_upcast, upcast, upcast_script
+from converter.verification.upcast import can_upcast, has_bfloat16, upcast, upcast_script
 
 SAMPLE = 1000
 """Maximum nodes that are compared, evenly spaced, if no output differs; if one differs, all nodes are compared."""
@@ -46,6 +49,7 @@ def verify_script(
     count: Count = lambda done, total: None,
     edges: Edges = "report",
     limit: float = LIMIT,
+    memory: float | None = None,
     kit: ProofKit | None = None,
     begin: Callable[[], None] = lambda: None,
 ) -> VerificationResult:
@@ -61,6 +65,8 @@ def verify_script(
         count: called with the number of nodes compared so far, and the number of all nodes.
         edges: whether edge inputs are tried when the outputs are the same.
         limit: maximum seconds.
+        memory: GB that source and script may take; what is free, if None. If they take more, each layer of the script
+            is compared by itself, with the weights that are read for it.
         kit: the proof kit whose reference is wanted.
         begin: called before source and script run, when the inputs are found to fit the model.
 
@@ -77,12 +83,15 @@ def verify_script(
     if lacking := lack_of_memory_for(source.inputs):
         return VerificationResult((), {}, lacking, stopped=True)
     feeds = verification_inputs(translation.graph.graph, source.inputs, inputs_file)
-    if lacking := lack_of_memory(checkpoint):
-        return VerificationResult((), feeds, lacking, stopped=True)
+    lacking = lack_of_memory(checkpoint, memory)
+    if lacking and (reason := _no_layers(translation)):
+        return VerificationResult((), feeds, f"{lacking} {reason}", stopped=True)
     begin()
     try:
         with tempfile.TemporaryDirectory(prefix="onnx2mindspore-") as name:
             verification = _Verification(source, translation, rows, Path(name), count, edges != "none", limit)
+            if lacking:
+                return verification.layer_by_layer(script, checkpoint, feeds, lacking)
             result = verification.run(script, checkpoint, feeds, inputs_file)
             if kit is not None and result.outputs:
                 verification.record(kit)
@@ -91,6 +100,15 @@ def verify_script(
         return VerificationResult((), feeds, error.message, stopped=True)
     except Exception as error:  # the result is not to blame
         return VerificationResult((), feeds, f"{describe_unexpected(error)}. {REPORT_IT}", stopped=True)
+
+
+def _no_layers(translation: Translation) -> str:
+    """Why a script cannot be verified layer by layer; empty if it can be."""
+    if freed_axes(translation.graph):
+        return "a freed axis is not verified layer by layer"
+    if any(not record.converted for record in translation.program.records):
+        return "nodes that are not converted cannot run"
+    return ""
 
 
 class _Verification:
@@ -148,6 +166,27 @@ class _Verification:
         if (self._folder / REFERENCE).exists():
             shutil.move(self._folder / REFERENCE, kit.reference)
 
+    def layer_by_layer(
+        self, script: Path, checkpoint: Path | None, feeds: dict[str, np.ndarray], lacking: str
+    ) -> VerificationResult:
+        """Compare each layer by itself, in both modes, on the values of the source, which runs part by part as ONNX."""
+        source, model = self._source, self._source.original.model or self._source.model
+        original = source.original
+        if original.model is None:  # its runtime would hold all weights
+            inputs, outputs = ({end.name: end.value for end in ends} for ends in (source.inputs, source.outputs))
+            original = replace(original, model=model, base_dir=source.base_dir, inputs=inputs, outputs=outputs)
+        job = Job(
+            original=original,
+            script=script,
+            checkpoint=checkpoint,
+            precision=_lowest_precision(self._graph) or original.precision,
+            layers=layers_of(self._translation),
+        )
+        if has_bfloat16(model):
+            job = self._wide(job, upcast(model, None))
+        job.write(self._folder, feeds)
+        return read_result(self._folder, job, self._run("layers", job), feeds, lacking)
+
     def _roles(self) -> dict[str, Role]:
         return roles_of(self._graph.graph, self._source.inputs) if self._edges and not self._stubs else {}
 
@@ -182,17 +221,16 @@ class _Verification:
         )
         if original.model is None or not can_upcast(original.model):
             return job
-        upcast_file = self._folder / "float32" / script.name
-        upcast_file.parent.mkdir()
-        upcast_file.write_text(upcast_script(script.read_text(encoding="utf-8")), encoding="utf-8")
-        return replace(
-            job,
-            original=replace(original, model=upcast(original.model, original.base_dir)),
-            script=upcast_file,
-            upcast=True,
-            precision="bfloat16",
-            nodes=NoNodePlan("compared in float32, for want of bfloat16 on a CPU; no node was compared by itself"),
-        )
+        why = "compared in float32, for want of bfloat16 on a CPU; no node was compared by itself"
+        return replace(self._wide(job, upcast(original.model, original.base_dir)), nodes=NoNodePlan(why))
+
+    def _wide(self, job: Job, model: onnx.ModelProto) -> Job:
+        """The job in float32, with its source as this model."""
+        script = self._folder / "float32" / job.script.name
+        script.parent.mkdir()
+        script.write_text(upcast_script(job.script.read_text(encoding="utf-8")), encoding="utf-8")
+        original = replace(job.original, model=model)
+        return replace(job, original=original, script=script, upcast=True, precision="bfloat16")
 
     def _plan(self, step: int) -> NodePlan | NoNodePlan:
         """Write the script that compares every `step`th node."""

@@ -221,6 +221,7 @@ def test_options_reach_the_conversion(converted, capfd):
         *("--shape", "N,3", "-", "1", "--output", "out", "--report", "reports", "--operator_map", "rows.py"),
         *("--checkpoint_format", "safetensors", "--verify_inputs", "x.npz", "--edges", "fail", "--verify_limit", "60"),
         *("--shard_size", "0.5", "--proof_kit"),
+        *("--verify_memory", "1.5"),
     ]
     assert mindconverter.main(arguments) == 0
     assert calls == [
@@ -239,6 +240,7 @@ def test_options_reach_the_conversion(converted, capfd):
             "verify_inputs": "x.npz",
             "edges": "fail",
             "verify_limit": 60.0,
+            "verify_memory": 1.5,
             "dequantise": False,
             "keep_onnx": False,
             "train_script": False,

@@ -1,0 +1,112 @@
+"""The result of a verification layer by layer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from converter.verification.facts import read_facts
+from converter.verification.job import RESULTS, Job
+from converter.verification.metrics import NodeComparison, OutputComparison, Verdict, badness
+from converter.verification.network import MODES
+from converter.verification.processes import Ending
+from converter.verification.result import VerificationResult
+
+HOW = (
+    "each layer was compared by itself, on the values that it takes in the source, with weights that were read for it; "
+    "the whole network did not run, and what stands between layers ran in PyNative mode only"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerComparison(NodeComparison):
+    """One instance of a class of the script in one mode, on the inputs that it has in the source.
+
+    Its `node` is its path in the network (`model.layers.3.mlp`), its `operator` the class, its `value` the output.
+
+    Attributes:
+        mode: `PyNative` or `graph`.
+        line_number, last_line: the lines of the script where its own statements stand.
+    """
+
+    mode: str
+    line_number: int = 0
+    last_line: int = 0
+
+    @property
+    def position(self) -> str:
+        """The lines of the script, and the mode, as a phrase."""
+        lines = f"lines {self.line_number} to {self.last_line}"
+        if self.line_number == self.last_line:
+            lines = f"line {self.line_number}" if self.line_number else ""
+        return ", ".join(filter(None, [lines, f"{self.mode} mode"]))
+
+    @property
+    def script_position(self) -> tuple[int, int] | None:
+        """The line and the column of the script to look at."""
+        return (self.line_number, 1) if self.line_number else None
+
+    def line(self) -> str:
+        """The comparison for a reader."""
+        output = f", its output {self.value}" if self.value else ""
+        name = self.node or "the network itself"
+        return f"{name} ({self.operator}), {self.position}{output}: {super(NodeComparison, self).line()}"
+
+
+@dataclass(frozen=True)
+class LayerResult(VerificationResult):
+    """A verification result whose nodes are layers."""
+
+    @property
+    def verdict(self) -> str:
+        """As of any result, and `differs` if a layer differs."""
+        return "differs" if any(node.verdict == "differs" for node in self.nodes) else super().verdict
+
+    def _node_lines(self) -> list[str]:
+        lines = []
+        for mode in MODES:
+            verdicts: dict[str, Verdict] = {}
+            for node in self.nodes:
+                if isinstance(node, LayerComparison) and node.mode == mode and verdicts.get(node.node) != "differs":
+                    verdicts[node.node] = node.verdict
+            found = Counter(verdicts.values())
+            if found:
+                counts = ", ".join(f"{number} {verdict}" for verdict, number in sorted(found.items(), reverse=True))
+                lines.append(f"{found.total()} layers on identical inputs, {mode} mode: {counts}")
+        wrong = [node.line() for node in self.nodes if node.verdict == "differs"]
+        return [*lines, *(f"differs by itself: {line}" for line in wrong[:20])]
+
+
+def read_result(
+    folder: Path, job: Job, ending: Ending, feeds: Mapping[str, np.ndarray], lacking: str
+) -> VerificationResult:
+    """The result of a job's process, which ended so; `lacking` says which memory the whole network would need."""
+    facts = read_facts(folder / RESULTS)
+    refused = next((fact["refused"] for fact in facts if "refused" in fact), None)
+    if refused is not None:
+        return VerificationResult((), feeds, f"the source refuses the inputs: {refused}")
+    started = [fact["started"] for fact in facts if "started" in fact]
+    complete = any("complete" in fact for fact in facts)
+    if not complete and set(started) <= {"source"}:
+        note = f"{lacking} the source could not be run: {ending.reason}"
+        return VerificationResult((), feeds, note, stopped=not ending.by_itself)
+    outputs = [OutputComparison(**fact["compared"]) for fact in facts if "compared" in fact]
+    verdict: Verdict = "differs" if ending.by_itself else "not comparable"
+    for mode in MODES:
+        if not any(output.mode == mode for output in outputs):
+            reached = mode in started
+            note = f"the script's process ended: {ending.reason}" if reached else "an earlier mode ended the process"
+            outputs += [OutputComparison(verdict, note=note, output=name, mode=mode) for name in job.outputs]
+    worst: dict[tuple[str, str, str], LayerComparison] = {}
+    for fact in facts:
+        if "layer" in fact:
+            found = LayerComparison(**fact["layer"])
+            key = (found.mode, found.node, found.value)
+            worst[key] = max((worst.get(key, found), found), key=badness)
+    stopped = not complete and not ending.by_itself
+    note = "; ".join([f"{lacking} {HOW}", *([ending.reason] if stopped else [])])
+    return LayerResult(tuple(outputs), feeds, note, tuple(worst.values()), stopped)
