@@ -205,7 +205,7 @@ class Calls(Expressions):
             return receiver
         if receiver.name == "instance" and name in ("train", "eval", "to", "cuda", "cpu", "float", "half"):
             return receiver
-        if receiver.name == "unknown" and f"torch.Tensor.{name}" in self.inference.rows and name in DISTINCT:
+        if receiver.name == "unknown" and f"torch.Tensor.{name}" in self.inference.rows and is_distinct(name):
             return RETURNS.get(self.inference.rows[f"torch.Tensor.{name}"].returns, UNKNOWN)
         if any(each.is_tensor for each in arguments[:1]) and self._in_module():
             return TENSOR  # a layer whose class is not known
@@ -221,6 +221,11 @@ class Calls(Expressions):
             known = self.inference.attributes(self.info)
             kind = arguments[1] if name.endswith("module") else TENSOR
             known[first.value] = join((known.get(first.value, UNKNOWN), kind))
+
+
+def is_distinct(name: str) -> bool:
+    """Whether nothing but a tensor has a method of this name: `permute`, and what changes it in place, `mul_`."""
+    return name in DISTINCT or (name.endswith("_") and not name.startswith("_") and name != "requires_grad_")
 
 
 _REGISTER = ("add_module", "register_module", "register_buffer", "register_parameter")

@@ -7,8 +7,9 @@
                                               loss, output = compat.backward(forward, model)
 
 The function holds the statements of the block from the first one that a gradient flows through. What an earlier call of
-`backward` has in its function already is computed again. The rest of a step stays: the optimizer of the result has
-`zero_grad` and `step`, and takes the gradients that wait for it.
+`backward` has in its function already is computed again. Where `loss.backward()` stands in a branch and the loss before
+it, the gradients are computed with the loss, and the branch adds them. The rest of a step stays: the optimizer of the
+result has `zero_grad` and `step`, and takes the gradients that wait for it.
 """
 
 from __future__ import annotations
@@ -40,15 +41,17 @@ class Backward:
         kept: the variables of the region that are read outside it.
         parameters: the variables that the region reads before it assigns them.
         networks: the texts of what is called in it and may have parameters.
+        add: where the gradients are asked for in a branch, the name of the function that adds them; else empty.
     """
 
-    statement: ast.Expr
+    statement: ast.stmt
     loss: ast.expr
     region: Sequence[ast.stmt]
     again: list[ast.stmt] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     parameters: list[str] = field(default_factory=list)
     networks: list[str] = field(default_factory=list)
+    add: str = ""
 
 
 class Training(State):
@@ -56,7 +59,8 @@ class Training(State):
 
     def __init__(self, names: Names, inference: Inference, options: Options) -> None:
         super().__init__(names, inference, options)
-        self._found: dict[ast.Expr, Backward] = {}
+        self._found: dict[ast.stmt, Backward] = {}
+        self._later: dict[ast.stmt, str] = {}
         self._taken: dict[ast.AST, set[str]] = {}
 
     def block(self, statements: Iterable[ast.stmt]) -> None:
@@ -70,7 +74,11 @@ class Training(State):
 
     def expression(self, node: ast.Expr) -> None:
         """Rewrite a statement that is an expression."""
-        if node in self._found:
+        if node in self._later:
+            self.edits.replace(self.file.start(node), self.file.end(node), f"{self._later[node]}()")
+            note = "The gradients are computed with the loss; here they are added."
+            self.record(node.value, "torch.Tensor.backward", became="mindspore.value_and_grad", note=note)
+        elif node in self._found:
             self.visit(self._found[node].loss)
         else:
             super().expression(node)  # type: ignore[misc]
@@ -80,14 +88,40 @@ class Training(State):
     def _plans(self, statements: Sequence[ast.stmt]) -> Iterator[Backward]:
         floor = 0
         for number, statement in enumerate(statements):
-            loss = self._loss_of(statement)
-            if loss is None:
+            if isinstance(statement, (ast.If, ast.With, ast.Try)):
+                plan = self._in_branch(statements, floor, number)
+                if plan is None:
+                    continue
+            elif statement in self._later or (loss := self._loss_of(statement)) is None:
                 continue
-            assert isinstance(statement, ast.Expr)
-            plan = self._plan(statements, floor, number, loss)
+            else:
+                plan = self._plan(statements, floor, number, loss)
             if plan is not None:
                 yield plan
             floor = number + 1
+
+    def _in_branch(self, statements: Sequence[ast.stmt], floor: int, number: int) -> Backward | None:
+        """Plan for calls of `backward` in a branch whose loss is computed before it."""
+        branch = statements[number]
+        calls = [each for each in _inside(branch) if isinstance(each, ast.Expr) and each not in self._later]
+        losses = {call: found for call in calls if (found := self._name_of_loss(call)) is not None}
+        wanted = {each.id: each for each in losses.values() if each.id not in set(_stored(branch))}
+        if len(wanted) != 1:
+            return None
+        name, loss = next(iter(wanted.items()))
+        plan = self._plan(statements, floor, number, loss, in_branch=True)
+        if plan is None or not plan.region:
+            return None
+        plan.add = self._free_name(self.function or self.file.tree, "add_gradients")
+        self._later |= {call: plan.add for call, each in losses.items() if each.id == name}
+        return plan
+
+    def _name_of_loss(self, statement: ast.stmt) -> ast.Name | None:
+        """The variable of `loss.backward()` or `scaler.scale(loss).backward()`."""
+        loss = self._loss_of(statement)
+        if isinstance(loss, ast.Call) and _is_scaled(loss):
+            loss = loss.args[0]
+        return loss if isinstance(loss, ast.Name) else None
 
     def _loss_of(self, statement: ast.stmt) -> ast.expr | None:
         """The loss of a statement `loss.backward()`; None if it is none, or says more."""
@@ -99,7 +133,9 @@ class Training(State):
         others = {keyword.arg for keyword in call.keywords} - _KEYWORDS
         return None if own or receiver.name == "super" or call.args or others else call.func.value
 
-    def _plan(self, statements: Sequence[ast.stmt], floor: int, number: int, loss: ast.expr) -> Backward | None:
+    def _plan(
+        self, statements: Sequence[ast.stmt], floor: int, number: int, loss: ast.expr, in_branch: bool = False
+    ) -> Backward | None:
         needed = set(_loaded(loss))
         used: list[int] = []
         for index in range(number - 1, floor - 1, -1):
@@ -108,16 +144,16 @@ class Training(State):
                 used.append(index)
         used = [index for index in used if self._is_differentiable(statements[index])] or used[-1:]
         if not used:
-            return self._of_expression(statements[number], loss)
+            return None if in_branch else self._of_expression(statements[number], loss)
         last = used[0]
         made = {name for each in statements[used[-1] : last + 1] for name in _stored(each)}
         for index in range(last + 1, number):  # what reads the loss before its gradient is computed
-            if made & set(_loaded(statements[index])):
+            if made & set(_loaded(statements[index])) and not in_branch:
                 last = index
         region = statements[used[-1] : last + 1]
         if not self._can_move(region, statements[number]):
             return None
-        plan = Backward(statements[number], loss, region)  # type: ignore[arg-type]
+        plan = Backward(statements[number], loss, region)
         free = set(_read_first([*region, ast.Expr(loss)]))
         for index in range(floor - 1, -1, -1):
             each = statements[index]
@@ -125,7 +161,7 @@ class Training(State):
                 plan.again.insert(0, each)
                 free |= set(_loaded(each))
         stored = list(dict.fromkeys(name for each in region for name in _stored(each)))
-        before = self._names_outside(region, statements[number])
+        before = self._names_outside(region, region[-1] if in_branch else statements[number])
         plan.kept = [name for name in stored if name in before]
         bound = _bound_before(self.function or self.file.tree, region[0])
         plan.parameters = [name for name in _read_first(region) if name in stored and name in bound]
@@ -137,7 +173,9 @@ class Training(State):
         whole = ast.Expr(loss)
         if loss.lineno != loss.end_lineno or not self._is_differentiable(whole):
             return None
-        plan = Backward(statement, loss, [])  # type: ignore[arg-type]
+        if isinstance(loss, ast.Call) and _is_scaled(loss):
+            return None  # what is scaled is computed elsewhere
+        plan = Backward(statement, loss, [])
         plan.networks = self._networks([whole], set())
         return plan
 
@@ -227,7 +265,7 @@ class Training(State):
             edits.drop(start, end)
             function = f"lambda: {result}"
             edits.replace(start, end, self.write(f"compat.backward({', '.join([function, *plan.networks])})"))
-            self.record(plan.statement.value, "torch.Tensor.backward", became="mindspore.value_and_grad")
+            self._record(plan)
             return
         first, last = file.start(plan.region[0]), file.end(plan.region[-1])
         line, _ = file.line_span(file.line_of(first))
@@ -254,17 +292,26 @@ class Training(State):
         edits.insert(line, f"{indent}def {name}({given}):{file.newline}{''.join(again)}{own}", leading=True)
         _, after = file.line_span(file.line_of(last))
         edits.insert(after, f"{indent}{step}return {', '.join(results)}{file.newline}")
+        inside = ", ".join([name, *plan.networks])
+        if plan.add:
+            text = f"{', '.join([*(targets or ['_']), plan.add])} = compat.deferred({inside})"
+            edits.insert(after, self.write(f"{indent}{text}{file.newline}"))
+            return
         start, end = file.start(plan.statement), file.end(plan.statement)
         edits.drop(start, end)
         assigned = f"{', '.join(targets)} = " if targets else ""
-        edits.replace(start, end, self.write(f"{assigned}compat.backward({', '.join([name, *plan.networks])})"))
+        edits.replace(start, end, self.write(f"{assigned}compat.backward({inside})"))
         note = ""
         if plan.again:
             lines = ", ".join(str(each.lineno) for each in plan.again)
             note = f"Line {lines} is computed again for this gradient."
+        self._record(plan, note)
+
+    def _record(self, plan: Backward, note: str = "") -> None:
+        assert isinstance(plan.statement, ast.Expr)
         self.record(plan.statement.value, "torch.Tensor.backward", became="mindspore.value_and_grad", note=note)
 
-    def _free_name(self, around: ast.AST) -> str:
+    def _free_name(self, around: ast.AST, base: str = "forward") -> str:
         """A name for the function that nothing in the scope around it has."""
         if around not in self._taken:
             names = {each.id for each in ast.walk(around) if isinstance(each, ast.Name)}
@@ -272,10 +319,17 @@ class Training(State):
                 each.name for each in getattr(around, "body", ()) if isinstance(each, _NAMED)
             }
         number = 1
-        while (name := "forward" if number == 1 else f"forward_{number}") in self._taken[around]:
+        while (name := base if number == 1 else f"{base}_{number}") in self._taken[around]:
             number += 1
         self._taken[around].add(name)
         return name
+
+
+def _is_scaled(call: ast.Call) -> bool:
+    """Whether a call is `scaler.scale(loss)`."""
+    function = call.func
+    named = isinstance(function, ast.Attribute) and function.attr == "scale"
+    return named and len(call.args) == 1 and isinstance(call.args[0], ast.Name)
 
 
 def _inside(node: ast.AST) -> Iterator[ast.AST]:

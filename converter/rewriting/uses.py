@@ -6,7 +6,7 @@ import ast
 
 from converter.rewriting.branches import CONSTANTS
 from converter.rewriting.calls import Rendering, layout_of
-from converter.rewriting.flow_calls import DISTINCT
+from converter.rewriting.flow_calls import is_distinct
 from converter.rewriting.inference import Inference
 from converter.rewriting.kinds import Kind
 from converter.rewriting.project import MODULE
@@ -39,6 +39,7 @@ RESERVED = frozenset(
 """Names that a Cell has for itself; a module's attribute of that name gets an underscore."""
 
 
+FUNCTION = "torch.autograd.Function"
 _OPTION_NAMES = frozenset({"dd", "factory_kwargs", "device_kwargs", "tensor_kwargs"})
 
 OF_MODULES = frozenset({"train", "eval", "parameters", "named_parameters"})
@@ -129,17 +130,21 @@ class Uses(State):
             target = call.func.value
             receiver = self.inference.kind(target)
             row = self.rows.get(f"torch.Tensor.{call.func.attr}")
-            known = receiver.is_tensor or (receiver.name == "unknown" and call.func.attr in DISTINCT)
+            known = receiver.is_tensor or (receiver.name == "unknown" and is_distinct(call.func.attr))
             if row is None or not row.in_place or not known:
                 return False
         else:
             return False
+        while (
+            isinstance(target, ast.Call) and isinstance(target.func, ast.Attribute) and target.func.attr.endswith("_")
+        ):
+            target = target.func.value  # `x.mul_(2).add_(1)` changes x
         mark = len(self.records)
         text = self._rewritten(target)
         self.visit(call)
         if any(not record.converted for record in self.records[mark:] if record.start == self.file.start(call)):
             return True
-        if isinstance(target, ast.Subscript) or (isinstance(target, ast.Name) and not self._is_of_loop(target.id)):
+        if isinstance(target, ast.Subscript) or (isinstance(target, ast.Name) and not self._is_shared(target.id)):
             self.edits.insert(self.file.start(call), f"{text} = ", leading=True)
         else:
             plain = text.removesuffix(".data")
@@ -154,8 +159,15 @@ class Uses(State):
         del self.records[records:]
         return self.edits.absorb(self.file.start(node), self.file.end(node), edits)
 
-    def _is_of_loop(self, name: str) -> bool:
-        """Whether a variable is that of a loop around the statement: what it stands for changes, not the variable."""
+    def _is_shared(self, name: str) -> bool:
+        """Whether what a variable stands for changes, not the variable: that of a loop around the statement, or what a
+        function that initialises was given.
+        """
+        function = self.function
+        if function is not None and (function.name.endswith("_") or "init" in function.name):
+            arguments = (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+            if any(each.arg == name for each in arguments):
+                return True
         return any(
             isinstance(each, ast.Name) and each.id == name
             for parent in self.parents
@@ -245,7 +257,9 @@ class Uses(State):
     def _method(self, node: ast.Call, function: ast.Attribute, mark: int) -> None:
         receiver = self.inference.kind(function.value)
         name = function.attr
-        if receiver.is_tensor:
+        if name == "apply" and self._is_own_function(receiver):
+            self._own_function(node, function, receiver)
+        elif receiver.is_tensor:
             self._tensor_method(node, function, mark)
         elif receiver.name == "size":
             row = self.rows.get(f"torch.Size.{name}")
@@ -263,7 +277,7 @@ class Uses(State):
         elif receiver.name == "unknown" and name in OF_MODULES and self._is_plain_call(node):
             self._apply(node, f"{MODULE}.{name}", function.value, mark, note="Its receiver is taken for a module.")
         elif receiver.name == "unknown" and f"torch.Tensor.{name}" in self.rows:
-            if name in DISTINCT or self.options.assume_tensors:
+            if is_distinct(name) or self.options.assume_tensors:
                 self._tensor_method(node, function, mark, note="Its receiver is taken for a tensor.")
             elif name == "forward":
                 self._attribute_name(function, receiver)
@@ -273,6 +287,23 @@ class Uses(State):
                 self.record(node, full, written=self.file.of(function), converted=False, remedy=remedy, use="perhaps")
         else:
             self._attribute_name(function, receiver)
+
+    def _is_own_function(self, receiver: Kind) -> bool:
+        """Whether a receiver is a class of the project that is a torch.autograd.Function."""
+        return receiver.name == "class" and all(FUNCTION in self.project.external_bases(name) for name in receiver.of)
+
+    def _own_function(self, node: ast.Call, function: ast.Attribute, receiver: Kind) -> None:
+        """Write `Swish.apply(x)` as a call of its forward; graph mode does not know the class in a class method."""
+        info = self.project.class_named(receiver.of[0])
+        has_context = info is not None and "setup_context" not in info.methods
+        end = self.file.end(function)
+        self.edits.replace(end - len("apply"), end, "forward")
+        if has_context:
+            separator = ", " if node.args or node.keywords else ""
+            text = self.write(f"compat.Context(){separator}")
+            self.edits.insert(layout_of(node, self.file).opening + 1, text, leading=True)
+        note = "Its gradient is that of its forward; its backward is not called."
+        self.record(node, f"{FUNCTION}.apply", became=f"{receiver.of[0]}.forward", note=note)
 
     @staticmethod
     def _is_plain_call(node: ast.Call) -> bool:
@@ -411,7 +442,10 @@ class Uses(State):
             return
         self.visit(node.value)
         receiver = self.inference.kind(node.value)
-        if receiver.is_tensor:
+        if node.attr == "grad" and isinstance(node.value, ast.Name) and node.value.id in self._inputs():
+            remedy = "It is the gradient of an input: call mindspore.grad of a function of it that computes the loss."
+            self._unconverted(node, "torch.Tensor.grad", remedy)
+        elif receiver.is_tensor:
             self._tensor_attribute(node)
         elif receiver.name == "pair" and node.attr in ("values", "indices"):
             self._pair(node)
@@ -421,6 +455,24 @@ class Uses(State):
             self.edits.replace(at, end, f'.get("{node.attr}")')
         else:
             self._attribute_name(node, receiver)
+
+    def _inputs(self) -> set[str]:
+        """The variables of a function that are no parameters of a network, and of which it asks for the gradient."""
+        found = set()
+        for each in ast.walk(self.function or self.file.tree):
+            if isinstance(each, ast.Assign):
+                value = each.value
+                asked = isinstance(value, ast.Call) and any(key.arg == "requires_grad" for key in value.keywords)
+                found |= {target.id for target in each.targets if isinstance(target, ast.Name) and asked}
+                switched = isinstance(value, ast.Constant) and value.value is True
+                holders = [target for target in each.targets if isinstance(target, ast.Attribute) and switched]
+            elif isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute):
+                holders = [each.func] if each.func.attr == "requires_grad_" else []
+            else:
+                continue
+            named = [holder.value for holder in holders if holder.attr in ("requires_grad", "requires_grad_")]
+            found |= {name.id for name in named if isinstance(name, ast.Name)}
+        return {name for name in found if (place := self.scope.find(name)) and place[1][0].kind != "other"}
 
     def _pair(self, node: ast.Attribute) -> None:
         at = self.file.text.rindex(b".", 0, self.file.end(node))

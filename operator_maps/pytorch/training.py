@@ -76,7 +76,7 @@ ROWS: dict[str, Row] = {
     **{f"torch.optim.lr_scheduler.{name}": _scheduler(signature, name) for name, signature in _LRS.items()},
     "torch.optim.lr_scheduler.OneCycleLR": missing("ms.experimental.optim.lr_scheduler.LambdaLR with the same curve."),
     "torch.Tensor.backward": missing(
-        "The loss is not computed in the same block: compute it in a function, and call "
+        "What computes the loss is not seen: compute it in a function, and call "
         "mindspore.value_and_grad(function, None, optimizer.parameters)."
     ),
     "torch.Tensor.grad": attribute("compat.gradient_of({self})", returns="tensor"),

@@ -170,6 +170,56 @@ def test_a_layer_that_is_added_by_its_name(tmp_path):
     assert "self.table.swapaxes(0, 1)" in result
 
 
+def test_a_function_with_its_own_gradient(tmp_path):
+    """`apply` of torch.autograd.Function becomes a call of forward, with a context where that takes one."""
+    result = converted(
+        tmp_path,
+        """
+        import torch
+
+        class Swish(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                return x * torch.sigmoid(x)
+
+        class Twice(torch.autograd.Function):
+            @staticmethod
+            def forward(x):
+                return x + x
+
+            @staticmethod
+            def setup_context(ctx, inputs, output):
+                pass
+
+        def f(x: torch.Tensor):
+            return Swish.apply(x) + Twice.apply(x)
+        """,
+    ).text
+    assert "return Swish.forward(compat.Context(), x) + Twice.forward(x)" in result
+
+
+def test_functions_that_initialise(tmp_path):
+    """What is given to them changes, not only their own variable; a chain changes what it begins with."""
+    result = converted(
+        tmp_path,
+        """
+        import torch
+
+        def truncated_(tensor, std, mean):
+            tensor.erfinv_()
+            tensor.mul_(std).add_(mean)
+            return tensor
+
+        def other(x, y):
+            x.mul_(y).add_(1)
+            return x
+        """,
+    ).text
+    assert "    compat.assign(tensor, tensor.erfinv())" in result
+    assert "    compat.assign(tensor, tensor.mul(std).add(mean))" in result
+    assert "    x = x.mul(y).add(1)" in result
+
+
 def test_edits_can_be_reversed(tmp_path):
     file = converted(tmp_path, MODULE)
     back = file.text.encode()

@@ -100,6 +100,43 @@ def test_what_is_not_certain_stays_with_its_finding(tmp_path, body):
     assert "# [UnConvert] torch.Tensor.backward" in made.text
 
 
+def test_a_loss_before_the_branch_that_asks_for_its_gradient(tmp_path):
+    source = HEAD + (
+        "def step(x, train, scaler=None):\n"
+        "    loss = net(x).mean()\n"
+        "    if train:\n"
+        "        if scaler is not None:\n"
+        "            scaler.scale(loss).backward()\n"
+        "        else:\n"
+        "            loss.backward()\n"
+        "    return loss\n"
+    )
+    made = converted(tmp_path, source)
+    assert made.text.partition("scaler=None):\n")[2] == (
+        "    def forward():\n"
+        "        loss = net(x).mean()\n"
+        "        return loss\n"
+        "    loss, add_gradients = compat.deferred(forward, net)\n"
+        "    if train:\n"
+        "        if scaler is not None:\n"
+        "            add_gradients()\n"
+        "        else:\n"
+        "            add_gradients()\n"
+        "    return loss\n"
+    )
+    assert all(record.converted for record in made.records)
+
+
+@pytest.mark.parametrize(
+    "asked", ["    x.requires_grad = True\n", "    x.requires_grad_()\n", "    x = torch.ones(2, requires_grad=True)\n"]
+)
+def test_the_gradient_of_an_input_is_reported(tmp_path, asked):
+    source = HEAD + f"def attack(x):\n{asked}    net(x).sum().backward()\n    return x.grad, net[0].weight.grad\n"
+    left = [record for record in converted(tmp_path, source).records if not record.converted]
+    assert [record.written for record in left] == ["x.grad"]
+    assert "mindspore.grad" in left[0].remedy
+
+
 def test_a_loss_that_is_one_expression(tmp_path):
     source = HEAD + "def step(x, criterion, y):\n    criterion(net(x), y.view(-1, 1)).backward()  # now\n"
     made = converted(tmp_path, source)

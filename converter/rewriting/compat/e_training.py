@@ -15,6 +15,19 @@ optimizers = []  # every optimizer, for losses of which only they know the param
 
 def backward(forward, *networks):
     """Compute a loss, the first result of a function, and add its gradients to those that wait; returns the results."""
+    results, add = differentiated(forward, networks)
+    add()
+    return results
+
+
+def deferred(forward, *networks):
+    """Like `backward`, for gradients that are asked for later: the last result is a function that adds them."""
+    results, add = differentiated(forward, networks)
+    return (*results, add) if isinstance(results, tuple) else (results, add)
+
+
+def differentiated(forward, networks):
+    """The results of a function, the first of which is a loss, and a function that adds its gradients."""
     results = []
 
     def loss():
@@ -23,10 +36,13 @@ def backward(forward, *networks):
 
     weights = trained(networks)
     _, found = ms.value_and_grad(loss, None, weights)()
-    for weight, gradient in zip(weights, found):
-        before = gradient_of(weight)
-        weight.gradient = gradient if before is None else before + gradient
-    return results[0]
+
+    def add():
+        for weight, gradient in zip(weights, found):
+            before = gradient_of(weight)
+            weight.gradient = gradient if before is None else before + gradient
+
+    return results[0], add
 
 
 def trained(networks):

@@ -93,5 +93,23 @@ def adversaries():
     return losses
 
 
+def in_branches(scaler=None):
+    net, criterion = network(), nn.MSELoss()
+    optimizer = SGD(net.parameters(), lr=0.1)
+    losses = []
+    for step in range(6):
+        prediction = net(X)
+        loss = criterion(prediction, Y)
+        losses += [loss.item(), prediction.sum().item()]
+        if step % 3 != 2:
+            optimizer.zero_grad()
+            if scaler is None:
+                loss.backward()
+            else:
+                scaler.scale(loss).backward()
+            optimizer.step()
+    return losses
+
+
 if __name__ == "__main__":
-    print(*[f"{value:.5f}" for value in groups() + accumulated() + adversaries()])
+    print(*[f"{value:.5f}" for value in groups() + accumulated() + adversaries() + in_branches()])
