@@ -18,6 +18,8 @@ _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 """Scopes that TensorFlow adds for every call of a function; they name no module."""
 _FUNCTIONS = ("convolution", "conv_transpose", "einsum", "Tensordot")
 """Scopes that TensorFlow's own functions open inside a layer; they name no module."""
+_NEVER_FUSED = frozenset({"Dense", "Gather", "MatMul"})
+"""Operators that no exporter fuses with a norm, so that their scope is always their own."""
 
 
 def scopes_of(node: ir.Node) -> tuple[Scope, ...]:
@@ -103,12 +105,15 @@ def layer_hint(node: ir.Node, weights: tuple[str, ...]) -> str:
     """The source's name for the layer that a node computes: from its weights' names, its scope, or its own name.
 
     When an exporter has fused two layers, a weight's name tells which layer remains. When an exporter has merged equal
-    weights of different modules, the name is that of another module: it is used only if it lies in the node's scope.
+    weights of different modules, or two share one, the name is that of another module: it is used only if it lies in
+    the node's scope, or beside it for a node that may be fused with its neighbour.
     """
     path = dotted(scopes_of(node))
+    alone = node.op_type in _NEVER_FUSED
     for name in weights:
         owner, dot, last = name.rpartition(".")
-        near = not path or owner.startswith(f"{path}.") or owner.rpartition(".")[0] == path.rpartition(".")[0]
+        beside = owner.rpartition(".")[0] == path.rpartition(".")[0] and (owner == path or not alone)
+        near = not path or owner.startswith(f"{path}.") or beside
         if dot and owner and near and re.fullmatch(r"[A-Za-z_]\w*", last):
             return owner
     name = node.name or ""

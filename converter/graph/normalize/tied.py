@@ -17,9 +17,7 @@ from converter.graph.unique_names import UniqueNames
 _TABLES = re.compile(
     r"(.*[./_])?(shared|wte|\w*embed\w*|word_embeddings|tok\w*)[./_](weight|embeddings)", re.IGNORECASE
 )
-_HEADS = re.compile(
-    r"onnx::MatMul_\d+|val_\d+|(.*[./_])?(lm_head|embed_out|decoder|predictions|generator|output|head)\.weight"
-)
+_HEADS = re.compile(r"(.*[./_])?(lm_head|embed_out|decoder|predictions|generator|output|head)\.weight")
 _SMALLEST, _LARGEST = 256, 1 << 30
 """Elements of a table: fewer may be equal by chance, more take long to compare."""
 
@@ -27,17 +25,18 @@ _SMALLEST, _LARGEST = 256, 1 << 30
 def tie_embeddings(model: ir.Model) -> None:
     """Let a head, or another embedding, read the table that it is equal to, bit for bit, as their names suggest.
 
-    A head that the exporter transposed reads the transposed table.
+    A head that the exporter transposed, and so named itself, reads the transposed table, whatever that is called.
     """
     matrices = list(_matrices(model.graph))
-    tables = [value for value in matrices if _is_looked_up(value) and _may_be_table(value.name or "")]
+    tables = [value for value in matrices if _is_looked_up(value) and not _is_generated(value)]
     if not tables:
         return
     names = UniqueNames.of(model)
     for value in matrices:
         before = tables[: tables.index(value)] if value in tables else tables  # the first of equal tables stays
-        if value not in tables and not _HEADS.fullmatch(value.name or ""):
-            continue
+        if not _is_generated(value):
+            named = _HEADS.fullmatch(value.name or "") or (value in tables and _TABLES.fullmatch(value.name or ""))
+            before = [table for table in before if named and _TABLES.fullmatch(table.name or "")]
         for table in before:
             if _is_same(value, table, turned=False):
                 value.replace_all_uses_with(table)
@@ -56,9 +55,9 @@ def _matrices(graph: ir.Graph) -> Iterator[ir.Value]:
             yield value
 
 
-def _may_be_table(name: str) -> bool:
-    """Whether a table is named as such, or as its head: of two names of one parameter exporters keep the last."""
-    return any(names.fullmatch(name) for names in (_TABLES, _HEADS)) and not EXPORTERS_NAME.fullmatch(name)
+def _is_generated(value: ir.Value) -> bool:
+    """Whether an exporter named a matrix, because it computed it from one of the module's."""
+    return EXPORTERS_NAME.fullmatch(value.name or "") is not None
 
 
 def _is_looked_up(value: ir.Value) -> bool:
