@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from converter import frontends
 from converter.base.graph_mode import STAGES
+from converter.base.relaxed_gc import paused_gc
 from converter.commands.mode import Groups, Mode
 
 if TYPE_CHECKING:
@@ -160,7 +161,8 @@ def _positive(text: str) -> float:
 
 
 def _convert(options: argparse.Namespace, observer: Observer | None) -> Outcome:
-    from converter import api
+    with paused_gc():
+        from converter import api
 
     asked = {
         "model": options.model,

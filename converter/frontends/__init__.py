@@ -14,7 +14,7 @@ from converter.errors import BadParamError, ConverterError, GraphInitError, Unkn
 from converter.frontends import archive, checkpoint, keras, onnx, pytorch, saved_model, tensorflow, tflite
 from converter.frontends.archive import stem_of
 from converter.frontends.endpoints import module_name
-from converter.frontends.frontend import Frontend, Option
+from converter.frontends.frontend import Frontend, Option, Run
 from converter.frontends.made import name_of, named
 from converter.frontends.source import Endpoint, Made, Original, Request, Source
 from converter.frontends.training import PROBABILITIES, Loss, Optimizer, Schedule, Training
@@ -33,6 +33,7 @@ __all__ = [
     "Option",
     "Original",
     "Request",
+    "Run",
     "Schedule",
     "Source",
     "Training",

@@ -9,13 +9,13 @@ import json
 import signal
 import time
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from converter.frontends import frontend_in
+from converter.frontends import Run, frontend_in
 from converter.verification.by_sample import run_by_sample
 from converter.verification.edge_judgement import where_finite
 from converter.verification.edges import LARGEST, EdgeInputs, edge_inputs
@@ -24,7 +24,7 @@ from converter.verification.job import EDGES, RESULTS, Job, NodePlan, with_model
 from converter.verification.locate import lines_of
 from converter.verification.metrics import Difference, badness, difference
 from converter.verification.network import MODES, Network
-from converter.verification.nodes import compare_node_outputs
+from converter.verification.nodes import Nodes
 from converter.verification.prober import Note, first_line
 from operator_maps import registry
 
@@ -35,12 +35,27 @@ LEAST = 15.0
 PATIENCE = 8
 """How much longer a process may take, in seconds of the clock, before it is ended."""
 QUICK = 5.0
-"""Seconds for the first run in graph mode, with compilation, up to which other extents are tried in it."""
+"""Seconds of the processor for the first run in graph mode, with compilation, up to which it tries other extents."""
 FEW = 60
 """Maximum nodes that are compiled one by one, to find the one that differs in graph mode alone."""
 
 
-def try_edges(job: Job, folder: Path, feeds: Mapping[str, np.ndarray], network: Network) -> None:
+@dataclass(frozen=True)
+class Loaded:
+    """What the ordinary inputs left for the edge inputs; None where they did not need it, or another process had it.
+
+    Attributes:
+        run_source: runs the source.
+        network: the script as a network.
+        nodes: its nodes, as they are compared in PyNative mode.
+    """
+
+    run_source: Run | None = None
+    network: Network | None = None
+    nodes: Nodes | None = None
+
+
+def try_edges(job: Job, folder: Path, feeds: Mapping[str, np.ndarray], loaded: Loaded) -> None:
     """Compare source and script on edge inputs, and write what is found to the journal of edges at once."""
     earlier = read_facts(folder / EDGES)
     begun = sum("edge" in fact for fact in earlier)
@@ -54,7 +69,7 @@ def try_edges(job: Job, folder: Path, feeds: Mapping[str, np.ndarray], network: 
             results.flush()
 
         _end_after(PATIENCE * max(LEAST, allowed))
-        run = _Run(job, folder, network, note)
+        run = _Run(job, folder, loaded, note)
         for number, inputs in enumerate(edge_inputs(job.roles, feeds)):
             if number < begun:
                 continue
@@ -77,19 +92,22 @@ def _end_after(seconds: float) -> None:
 class _Run:
     """Runs edge inputs one after another."""
 
-    def __init__(self, job: Job, folder: Path, network: Network, note: Note) -> None:
+    def __init__(self, job: Job, folder: Path, loaded: Loaded, note: Note) -> None:
         self._job = job
         self._folder = folder
-        self._network = network
+        self._run_source = loaded.run_source
+        self._network = loaded.network or Network(job)
+        self._nodes = loaded.nodes
         self._note = note
-        self._original = with_model(job.original, folder)
 
     def compare(self, inputs: EdgeInputs) -> None:
         """Compare source and script; where they differ, compare the nodes."""
         self._note(running="source")
         try:
-            run = partial(frontend_in(self._original.frontend).run, self._original)
-            expected = run_by_sample(run, self._job.freed, inputs.feeds, self._job.outputs)
+            if self._run_source is None:
+                original = with_model(self._job.original, self._folder)
+                self._run_source = frontend_in(original.frontend).runner(original)
+            expected = run_by_sample(self._run_source, self._job.freed, inputs.feeds, self._job.outputs)
         except Exception as error:
             self._note(refused=first_line(error))
             return
@@ -133,9 +151,11 @@ class _Run:
             return
         self._note(running="nodes")
         try:
-            operators = registry.fused_operators()
-            feeds = list(inputs.feeds.values())
-            computed = compare_node_outputs(self._folder, plan, feeds, operators, self._note, graph_mode, edge=True)
+            if graph_mode:
+                nodes = Nodes(self._folder, plan, registry.fused_operators(), graph_mode)
+            else:
+                nodes = self._nodes = self._nodes or Nodes(self._folder, plan, registry.fused_operators())
+            computed = nodes.compare(list(inputs.feeds.values()), self._note, edge=True)
         except Exception as error:
             self._note(failed=f"the nodes cannot be compared: {first_line(error)}")
             return

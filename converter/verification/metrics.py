@@ -145,21 +145,23 @@ class _Errors:
 
     def add(self, got: np.ndarray, want: np.ndarray) -> None:
         """Add a block: `got` and `want` are vectors of one shape (n,)."""
-        finite = np.isfinite(want)
+        finite, one, other = np.isfinite(want), got, want
         if finite.all():
             error, numbers = np.abs(got - want), np.abs(want)
+            largest = numbers
         else:  # infinities and NaN must be at the same positions
             alike = (got == want) | (np.isnan(got) & np.isnan(want))
             with np.errstate(invalid="ignore"):
                 error, numbers = np.where(alike, 0.0, np.abs(got - want)), np.where(finite, np.abs(want), 1.0)
             error = np.where(alike | finite, error, np.inf)
+            largest, one, other = numbers[finite], got[finite], want[finite]
         relative = np.divide(error, numbers, out=np.zeros_like(error), where=numbers > 0)
-        self.largest_error = max(self.largest_error, float(np.nan_to_num(error, nan=np.inf, posinf=np.inf).max()))
-        self.largest = max(self.largest, float(numbers[finite].max(initial=0.0)))
+        largest_error = float(error.max())  # NaN if any is NaN
+        self.largest_error = max(self.largest_error, np.inf if np.isnan(largest_error) else largest_error)
+        self.largest = max(self.largest, float(largest.max(initial=0.0)))
         self.largest_relative = max(self.largest_relative, float(relative.max()))
         self.relative += float(relative.sum())
         self.unequal += int(np.count_nonzero(error))
-        one, other = got[finite], want[finite]
         self._products += [np.vdot(one, other).real, np.vdot(one, one).real, np.vdot(other, other).real]
 
     @property

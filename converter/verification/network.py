@@ -79,7 +79,7 @@ class Network:
     """The script of a job as a network, which is loaded when it runs first.
 
     Attributes:
-        first: the seconds that its first run in each mode took, with compilation.
+        first: the seconds of the processor that its first run in each mode took, with compilation.
     """
 
     def __init__(self, job: Job) -> None:
@@ -96,9 +96,9 @@ class Network:
         ms.set_context(mode=ms.PYNATIVE_MODE if mode == MODES[0] else ms.GRAPH_MODE)
         if self._net is None:
             self._net = load(self._job.script, self._job.checkpoint, self._job.upcast)
-        began = time.monotonic()
+        began = time.process_time()
         ms.set_seed(seed)
         result = self._net(*[to_mindspore(value) for value in feeds.values()])
         outputs = [to_numpy(item) for item in (result if isinstance(result, tuple) else (result,))]
-        self.first.setdefault(mode, time.monotonic() - began)
+        self.first.setdefault(mode, time.process_time() - began)
         return outputs

@@ -10,7 +10,9 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import onnx_ir as ir
@@ -25,55 +27,103 @@ from converter.verification.prober import RAISED, Note, Prober
 from converter.verification.reference import Reference
 
 
-def compare_node_outputs(
-    folder: Path,
-    plan: NodePlan,
-    feeds: Sequence[Any],
-    operators: Iterable[FusedOperator],
-    note: Note,
-    graph_mode: bool = False,
-    edge: bool = False,
-) -> list[Any] | None:
-    """Compare the nodes of an instrumented script, and pass each comparison to `note` at once.
+class Nodes:
+    """The nodes of an instrumented script, loaded once and compared on any number of inputs.
 
     Args:
         folder: holds the script and its graph.
         plan: what `Instrumented.write` returned.
-        feeds: the inputs, in order.
         operators: the operators that ONNX does not have.
-        note: called with `reached`, a node's number before it runs, and with `node` and `number`, its comparison.
         graph_mode: compile each node by itself, instead of running it in PyNative mode.
-        edge: whether the inputs are edge inputs.
-
-    Returns:
-        The script's outputs when the outputs of the compared nodes are replaced by their references; None if an
-        output could not be computed because a node raised.
     """
-    import mindspore as ms
 
-    from converter.verification.arrays import to_mindspore, to_numpy
+    def __init__(
+        self, folder: Path, plan: NodePlan, operators: Iterable[FusedOperator], graph_mode: bool = False
+    ) -> None:
+        model = ir.load(folder / MODEL)
+        map_external_data(model, plan.base_dir)
+        self._probes = plan.probes
+        self._reference = Reference(model, operators)
+        self._graph_mode = graph_mode
+        script = folder / SCRIPT
+        if graph_mode:
+            script = script.with_stem("cells")
+            script.write_text(split_into_cells((folder / SCRIPT).read_text(encoding="utf-8")), encoding="utf-8")
+        self._module, self._net = _network(script, plan.weights, model)
+        construct = _construct(script)
+        self._inputs = [argument.arg for argument in construct.args.args[1:]]
+        self._steps = _steps_of(construct.body)
+        end = construct.body[-1]
+        assert isinstance(end, ast.Return)
+        assert end.value is not None
+        self._end = compile(ast.Expression(end.value), SCRIPT, "eval")
 
-    ms.set_context(mode=ms.GRAPH_MODE if graph_mode else ms.PYNATIVE_MODE)
-    model = ir.load(folder / MODEL)
-    map_external_data(model, plan.base_dir)
-    prober = Prober(plan.probes, Reference(model, operators), note, edge)
-    script = folder / SCRIPT
-    if graph_mode:
-        script = script.with_stem("cells")
-        script.write_text(split_into_cells((folder / SCRIPT).read_text(encoding="utf-8")), encoding="utf-8")
-    module, net = _network(script, plan.weights, model)
+    def compare(self, feeds: Sequence[Any], note: Note, edge: bool = False) -> list[Any] | None:
+        """Compare the nodes, and pass each comparison to `note` at once.
 
-    def run_cell(number: int, *inputs: Any) -> Any:
-        return getattr(module, f"NodeCell{number}")(net)(*inputs)
+        Args:
+            feeds: the inputs, in order.
+            note: called with `reached`, a node's number before it runs, and with `node` and `number`, its comparison.
+            edge: whether the inputs are edge inputs.
 
-    namespace = {**vars(module), "self": net, BEFORE: prober.before, AFTER: prober.after, RUN_CELL: run_cell}
-    construct = _construct(script)
-    names = [argument.arg for argument in construct.args.args[1:]]
-    namespace.update(zip(names, map(to_mindspore, feeds), strict=True))
-    results = _run(construct.body, namespace, prober)
-    if any(result is RAISED for result in results):
-        return None
-    return [to_numpy(result) for result in results]
+        Returns:
+            The script's outputs when the outputs of the compared nodes are replaced by their references; None if an
+            output could not be computed because a node raised.
+        """
+        import mindspore as ms
+
+        from converter.verification.arrays import to_mindspore, to_numpy
+
+        ms.set_context(mode=ms.GRAPH_MODE if self._graph_mode else ms.PYNATIVE_MODE)
+        prober = Prober(self._probes, self._reference, note, edge)
+        probes = {BEFORE: prober.before, AFTER: prober.after, RUN_CELL: self._run_cell}
+        namespace = {**vars(self._module), "self": self._net, **probes}
+        namespace.update(zip(self._inputs, map(to_mindspore, feeds), strict=True))
+        for step in self._steps:
+            step.run(namespace, prober)
+        try:
+            result = eval(self._end, namespace)
+        except Exception as error:
+            prober.failed(error)
+            return None
+        results = result if isinstance(result, tuple) else (result,)
+        if any(each is RAISED for each in results):
+            return None
+        return [to_numpy(each) for each in results]
+
+    def _run_cell(self, number: int, *inputs: Any) -> Any:
+        return getattr(self._module, f"NodeCell{number}")(self._net)(*inputs)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A statement of the script.
+
+    Attributes:
+        code: the statement, compiled.
+        stored: the variables that it sets.
+        dropped: the variables that no later statement reads.
+        ends: number and count of outputs of the node, if the statement is its call of `_after_`.
+    """
+
+    code: CodeType
+    stored: Sequence[str]
+    dropped: Sequence[str]
+    ends: tuple[int, int] | None
+
+    def run(self, namespace: dict[str, Any], prober: Prober) -> None:
+        """Execute it. What it sets becomes `RAISED` if it raises; if it ends a node, what the node's outputs become."""
+        try:
+            exec(self.code, namespace)
+        except Exception as error:
+            prober.failed(error)
+            namespace.update(dict.fromkeys(self.stored, RAISED))
+            if self.ends is not None:
+                number, count = self.ends
+                results = prober.after(number, [RAISED] * count)
+                namespace.update(zip(self.stored, results if len(self.stored) > 1 else [results], strict=False))
+        for name in self.dropped:
+            namespace.pop(name, None)
 
 
 def _network(script: Path, weights: Mapping[str, PlannedWeight], model: ir.Model) -> tuple[Any, Any]:
@@ -99,28 +149,21 @@ def _construct(script: Path) -> ast.FunctionDef:
     return next(node for node in network.body if isinstance(node, ast.FunctionDef) and node.name == "construct")
 
 
-def _run(body: Sequence[ast.stmt], namespace: dict[str, Any], prober: Prober) -> tuple[Any, ...]:
-    """Execute statements one by one; return the values of the final `return`."""
-    *statements, end = body
+def _steps_of(body: Sequence[ast.stmt]) -> list[_Step]:
+    """The statements before the final `return`."""
     last = {name.id: index for index, statement in enumerate(body) for name in _names(statement)}
-    for index, statement in enumerate(statements):
-        try:
-            exec(compile(ast.Module([statement], []), SCRIPT, "exec"), namespace)
-        except Exception as error:
-            prober.failed(error)
-            namespace.update(dict.fromkeys(_stored(statement), RAISED))
-            _after(statement, namespace, prober)
-        for name in set(_stored(statement)) | {name.id for name in _names(statement)}:
-            if last[name] == index and name not in _KEPT:
-                namespace.pop(name, None)
-    assert isinstance(end, ast.Return)
-    assert end.value is not None
-    try:
-        result = eval(compile(ast.Expression(end.value), SCRIPT, "eval"), namespace)
-    except Exception as error:
-        prober.failed(error)
-        return (RAISED,)
-    return result if isinstance(result, tuple) else (result,)
+    steps = []
+    for index, statement in enumerate(body[:-1]):
+        names = dict.fromkeys(name.id for name in _names(statement))
+        steps.append(
+            _Step(
+                code=compile(ast.Module([statement], []), SCRIPT, "exec"),
+                stored=[name.id for name in _names(statement) if isinstance(name.ctx, ast.Store)],
+                dropped=[name for name in names if last[name] == index and name not in _KEPT],
+                ends=_node_ended_by(statement),
+            )
+        )
+    return steps
 
 
 _KEPT = frozenset({"self", BEFORE, AFTER, RUN_CELL})
@@ -130,16 +173,8 @@ def _names(statement: ast.stmt) -> Iterator[ast.Name]:
     return (node for node in ast.walk(statement) if isinstance(node, ast.Name))
 
 
-def _stored(statement: ast.stmt) -> Iterator[str]:
-    return (name.id for name in _names(statement) if isinstance(name.ctx, ast.Store))
-
-
-def _after(statement: ast.stmt, namespace: dict[str, Any], prober: Prober) -> None:
-    """End the node if the failed statement is its call of `_after_`; its outputs become `RAISED`."""
+def _node_ended_by(statement: ast.stmt) -> tuple[int, int] | None:
     call = getattr(statement, "value", None)
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == AFTER):
-        return
-    number, made = ast.literal_eval(call.args[0]), call.args[1]
-    results = prober.after(number, [RAISED] * len(made.elts))  # type: ignore[attr-defined]
-    targets = list(_stored(statement))
-    namespace.update(zip(targets, results if len(targets) > 1 else [results], strict=False))
+        return None
+    return ast.literal_eval(call.args[0]), len(call.args[1].elts)  # type: ignore[attr-defined]

@@ -15,23 +15,23 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from converter.base.relaxed_gc import paused_gc
 from converter.errors import ConverterError
-from converter.frontends import frontend_in
+from converter.frontends import Run, frontend_in
 from converter.verification.by_layer.compare import compare_layers
 from converter.verification.by_sample import first_samples, run_by_sample
-from converter.verification.edge_runs import try_edges
+from converter.verification.edge_runs import Loaded, try_edges
 from converter.verification.facts import outputs_are_same, read_facts
 from converter.verification.job import EXPECTED, RESULTS, Job, NodePlan, read_feeds, read_job, with_model
 from converter.verification.locate import lines_of
 from converter.verification.metrics import Difference, OutputComparison, difference
 from converter.verification.network import MODES, Network
-from converter.verification.nodes import compare_node_outputs
+from converter.verification.nodes import Nodes
 from converter.verification.prober import Note, first_line
 from converter.verification.proof_kit import record
 from converter.verification.sensitivity import REORDERED, is_reordered, movements
@@ -52,7 +52,7 @@ def main(folder: Path, part: str) -> None:
         record(job, folder)
         return
     feeds = read_feeds(folder, job)
-    network: Network | None = None
+    loaded = Loaded()
     with (folder / RESULTS).open("a", encoding="utf-8") as results:
 
         def note(**fact: Any) -> None:
@@ -64,53 +64,62 @@ def main(folder: Path, part: str) -> None:
             note(complete=part, seconds=time.process_time())
             return
         if part == "outputs":
-            expected = _run_source(job, folder, feeds, note)
-            if expected is None:
+            found = _run_source(job, folder, feeds, note)
+            if found is None:
                 return
+            run_source, expected = found
+            loaded = replace(loaded, run_source=run_source if job.roles else None)
+            del found, run_source
             (folder / EXPECTED).write_bytes(pickle.dumps(expected))
-            for mode in MODES if not job.stubs else ():
-                network = _compare_mode(job, mode, feeds, expected, note)
+            if not job.stubs:
+                network = Network(job)
+                loaded = replace(loaded, network=network)
+                for mode in MODES:
+                    _compare_mode(network, job, mode, feeds, expected, note)
         if part == "sensitivity":
             _move_source(job, folder, feeds, note)
             return
         if isinstance(job.nodes, NodePlan) and part != "edges":
-            _compare_node_outputs(job.nodes, folder, feeds, part == "graph", note)
+            nodes = _compare_node_outputs(job.nodes, folder, feeds, part == "graph", note)
+            loaded = replace(loaded, nodes=nodes if job.roles and part != "graph" else None)
+            del nodes
         if part != "edges":
             note(complete=part, seconds=time.process_time())
     if job.roles and outputs_are_same(read_facts(folder / RESULTS)):
         _load_mindspore()
-        try_edges(job, folder, feeds, network or Network(job))
+        try_edges(job, folder, feeds, loaded)
 
 
 def _load_mindspore() -> None:
     """Import MindSpore, and exclude its objects from the garbage collection that it runs at each compilation."""
     if "mindspore" not in sys.modules:
-        import mindspore  # noqa: F401
-
+        with paused_gc():
+            import mindspore  # noqa: F401
         gc.freeze()
     gc.collect()  # frees the network of an earlier mode
 
 
-def _compare_mode(job: Job, mode: str, feeds: Mapping[str, np.ndarray], expected: list[Any], note: Note) -> Network:
-    """Compare the outputs in one mode; return the network."""
+def _compare_mode(
+    network: Network, job: Job, mode: str, feeds: Mapping[str, np.ndarray], expected: list[Any], note: Note
+) -> None:
+    """Compare the outputs in one mode."""
     note(started=mode)
     _load_mindspore()
-    network = Network(job)
     found, lines = _run_script(network, job, mode, feeds, expected)
     for name, each in zip(job.outputs, found, strict=True):
         note(compared=OutputComparison(output=name, mode=mode, **each.as_dict()).as_dict(), lines=lines)
-    return network
 
 
 def _compare_node_outputs(
     plan: NodePlan, folder: Path, feeds: Mapping[str, np.ndarray], graph_mode: bool, note: Note
-) -> None:
+) -> Nodes | None:
     """Compare the nodes; then compare the outputs that follow from all the references with the source's."""
+    nodes = None
     note(started="graph nodes" if graph_mode else "nodes")
     try:
         _load_mindspore()
-        operators = registry.fused_operators()
-        computed = compare_node_outputs(folder, plan, list(feeds.values()), operators, note, graph_mode)
+        nodes = Nodes(folder, plan, registry.fused_operators(), graph_mode)
+        computed = nodes.compare(list(feeds.values()), note)
     except Exception as error:
         note(failed=f"the nodes cannot be compared: {first_line(error)}")
     else:
@@ -119,15 +128,16 @@ def _compare_node_outputs(
             pairs = zip(computed, expected, strict=True)
             note(graph=[difference(one, other).verdict == "same" for one, other in pairs])
     note(started="done")
+    return nodes
 
 
-def _run_source(job: Job, folder: Path, feeds: Mapping[str, np.ndarray], note: Note) -> list[Any] | None:
-    """The outputs of the source; None, and a note, if it rejects the inputs."""
+def _run_source(job: Job, folder: Path, feeds: Mapping[str, np.ndarray], note: Note) -> tuple[Run, list[Any]] | None:
+    """The function that runs the source, and its outputs; None, and a note, if it rejects the inputs."""
     note(started="source")
     original = with_model(job.original, folder)
     try:
-        run = partial(frontend_in(original.frontend).run, original)
-        return run_by_sample(run, job.freed, feeds, job.outputs)
+        run = frontend_in(original.frontend).runner(original)
+        return run, run_by_sample(run, job.freed, feeds, job.outputs)
     except ConverterError as error:
         note(refused=error.message)
     except Exception as error:
@@ -139,7 +149,7 @@ def _move_source(job: Job, folder: Path, feeds: Mapping[str, np.ndarray], note: 
     """Note how far the outputs of the source move when its inputs move a little."""
     original = with_model(job.original, folder)
     expected = pickle.loads((folder / EXPECTED).read_bytes())
-    run = partial(frontend_in(original.frontend).run, original)
+    run = frontend_in(original.frontend).runner(original)
 
     def by_sample(moved: Mapping[str, np.ndarray]) -> list[Any]:
         return run_by_sample(run, job.freed, moved, job.outputs)

@@ -6,8 +6,8 @@ since onnxruntime does not support the newest opset.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeGuard
 
 import numpy as np
 import onnx
@@ -18,6 +18,11 @@ from converter.frontends.onnx import ORT_IR_VERSION
 from converter.graph import Trait, all_nodes, has_trait, subgraphs
 from converter.graph.fusions import DOMAIN, FusedOperator
 from converter.verification.evaluate import NoReference, Runner, by_onnx, runner_of
+
+LARGE = 1 << 10
+"""Bytes above which a constant of floats is handed to onnxruntime at each run, instead of being copied into a model."""
+
+_FED = frozenset({ir.DataType.FLOAT16, ir.DataType.FLOAT, ir.DataType.DOUBLE})
 
 ORT_OPSET = 26
 """The newest opset that onnxruntime 1.31 runs. Later opsets only extend existing operators or add new ones."""
@@ -54,7 +59,7 @@ class Reference:
         self._operators = {operator.name: operator for operator in operators}
         self._op_runs = op_runs(self._operators.values())
         self._nodes = {output.name: node for node in all_nodes(model.graph) for output in node.outputs if output.name}
-        self._kept: dict[str, Runner] = {}
+        self._kept: dict[tuple[str, frozenset[str]], Runner] = {}
 
     def outputs(self, value: str, inputs: Mapping[str, Any]) -> list[Any]:
         """Run the producer of `value` on `inputs`, the values that it reads except constants; return all its outputs.
@@ -67,11 +72,10 @@ class Reference:
             raise NoReference("it is random")
         if node.domain == DOMAIN:
             return self._fused(node, [None if x is None else self._array(x, inputs) for x in node.inputs])
-        if node.graph is self._model.graph:
-            return self._runner(node, inputs)(inputs)
-        if value not in self._kept:  # a node in a sub-graph runs in every iteration of a loop
-            self._kept[value] = self._runner(node, inputs)
-        return self._kept[value](inputs)
+        key = value, frozenset(inputs)
+        if key not in self._kept:  # it runs again on other inputs, or in every iteration of a loop
+            self._kept[key] = self._runner(node, inputs)
+        return self._kept[key](inputs)
 
     def operator(self, value: str) -> str:
         """The operator of the producer of `value`."""
@@ -120,9 +124,11 @@ class Reference:
         return found[value]
 
     def _runner(self, node: ir.Node, inputs: Mapping[str, Any]) -> Runner:
-        constants = {value.name: self._array(value, inputs) for value in _missing(node, inputs)}
-        model = self._model_of(node, inputs, constants)
-        return _aligned(node, runner_of(model, self._op_runs))
+        missing = _missing(node, inputs)
+        fed = {value.name or "": value.const_value for value in missing if _is_large(value.const_value)}
+        constants = {value.name: self._array(value, inputs) for value in missing if value.name not in fed}
+        run = runner_of(self._model_of(node, {*inputs, *fed}, constants), self._op_runs)
+        return _aligned(node, lambda given: run({**given, **{name: tensor.numpy() for name, tensor in fed.items()}}))
 
     def in_float64(self, value: str, inputs: Mapping[str, Any]) -> list[Any]:
         """As `outputs`, computed by onnx's own evaluator with floats as float64, to check onnxruntime's result.
@@ -138,7 +144,7 @@ class Reference:
         wide = {name: _upcast(array) for name, array in given.items()}
         return _aligned(node, by_onnx(self._model_of(node, wide, {}), self._op_runs))(wide)
 
-    def _model_of(self, node: ir.Node, inputs: Mapping[str, Any], constants: Mapping[Any, Any]) -> onnx.ModelProto:
+    def _model_of(self, node: ir.Node, inputs: Collection[str], constants: Mapping[Any, Any]) -> onnx.ModelProto:
         graph = helper.make_graph(
             [ir.to_proto(node)],
             "node",
@@ -161,6 +167,10 @@ class Reference:
 def _missing(node: ir.Node, inputs: Mapping[str, Any]) -> list[ir.Value]:
     """The values that a node reads and that `inputs` lacks: constants, and values computed from constants."""
     return [value for value in values_read_by(node) if value.name not in inputs]
+
+
+def _is_large(tensor: ir.TensorProtocol | None) -> TypeGuard[ir.TensorProtocol]:
+    return tensor is not None and tensor.dtype in _FED and tensor.nbytes > LARGE
 
 
 def _aligned(node: ir.Node, run: Runner) -> Runner:

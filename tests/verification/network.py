@@ -19,7 +19,7 @@ from converter.lowering.translation import Translation
 from converter.verification import NodeComparison
 from converter.verification.inputs import verification_inputs
 from converter.verification.instrument import instrument
-from converter.verification.nodes import compare_node_outputs
+from converter.verification.nodes import Nodes
 from operator_maps import registry
 
 BLOCKS = 3
@@ -185,7 +185,7 @@ def compared(model: onnx.ModelProto, rows: Tables, folder: Path) -> Compared:
             found = NodeComparison(**fact["node"])
             nodes[found.node, found.value] = found
 
-    compare_node_outputs(folder, plan, list(feeds.values()), rows.fused, note)
+    Nodes(folder, plan, rows.fused).compare(list(feeds.values()), note)
     return Compared(made, nodes)
 
 

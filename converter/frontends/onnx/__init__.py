@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converter.frontends.frontend import Frontend
+from converter.frontends.frontend import Frontend, Run
 from converter.frontends.onnx.forms import FORMS, is_model
 from converter.frontends.onnx.versions import ORT_IR_VERSION
 
@@ -26,9 +26,13 @@ def _load(request: Request) -> Source:
 
 
 def _run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    return _start(original)(feeds)
+
+
+def _start(original: Original) -> Run:
     from converter.frontends.onnx import model_file
 
-    return model_file.run(original, feeds)
+    return model_file.start(original)
 
 
 def _fault_of(file: Path) -> str | None:
@@ -58,6 +62,7 @@ FRONTEND = Frontend(
     suffixes=tuple(suffix for form in FORMS for suffix in form.suffixes),
     load=_load,
     run=_run,
+    start=_start,
     recognises=is_model,
     suspect="normalisation",
     fault_of=_fault_of,

@@ -14,6 +14,7 @@ import onnx
 
 from converter.errors import GraphInitError, NodeInputTypeNotSupportError, SourceRunError
 from converter.frontends.endpoints import Declared, TensorNames, is_named, merge_shapes, one_line, shape_text
+from converter.frontends.frontend import Run
 from converter.frontends.onnx.cut import cut, initializer_names, keep
 from converter.frontends.onnx.external_data import check_external_data, resolve_links, size_of, tensors_of
 from converter.frontends.onnx.maps import before_maps
@@ -251,33 +252,38 @@ def _producer(model: onnx.ModelProto) -> str:
     return one_line(text).removeprefix(", ")
 
 
-def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """Run the original model: onnxruntime, or onnx's own evaluator if onnxruntime rejects the model.
+def start(original: Original) -> Run:
+    """Load the original model: into onnxruntime, or into onnx's own evaluator if onnxruntime rejects it.
 
     Args:
         original: has a model.
-        feeds: `Endpoint.name` → array.
 
     Returns:
-        The outputs, in the order of `original.outputs`.
-
-    Raises:
-        SourceRunError: neither can run the model, or the model rejects these inputs.
+        A function of arrays by `Endpoint.name`, which returns the outputs in the order of `original.outputs`. It raises
+        SourceRunError if neither can run the model, or the model rejects these inputs.
     """
     model = original.model
     assert model is not None, "the original has no ONNX model"
     model, folder = resolve_links(model, original.base_dir)
     model = _in_order(model)
-    values = {original.inputs[name]: array for name, array in feeds.items()}
-    names = list(original.outputs.values())
+    inputs, names = original.inputs, list(original.outputs.values())
     try:
         session = _session(model, folder)
-    except Exception as refused:  # onnxruntime's errors have no common base class
-        return _evaluate(model, folder, values, names, refused)
-    try:
-        return [np.asarray(array) for array in session.run(names, values)]
-    except Exception as error:
-        raise SourceRunError(f"onnxruntime refuses these inputs: {_reason(error)}") from error
+    except Exception as error:  # onnxruntime's errors have no common base class
+        refused = error
+        return lambda feeds: _evaluate(model, folder, _by_value(inputs, feeds), names, refused)
+
+    def run(feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        try:
+            return [np.asarray(array) for array in session.run(names, _by_value(inputs, feeds))]
+        except Exception as error:
+            raise SourceRunError(f"onnxruntime refuses these inputs: {_reason(error)}") from error
+
+    return run
+
+
+def _by_value(inputs: Mapping[str, str], feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {inputs[name]: array for name, array in feeds.items()}
 
 
 def _in_order(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from converter.frontends.frontend import Frontend
+from converter.frontends.frontend import Frontend, Run
 from converter.frontends.tensorflow.graph import read
 from converter.frontends.tensorflow.runtime import import_tensorflow
 
@@ -24,9 +24,13 @@ def _load(request: Request) -> Source:
 
 
 def _run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    return _start(original)(feeds)
+
+
+def _start(original: Original) -> Run:
     from converter.frontends.tensorflow import frozen_graph
 
-    return frozen_graph.run(original, feeds)
+    return frozen_graph.start(original)
 
 
 FRONTEND = Frontend(
@@ -37,5 +41,6 @@ FRONTEND = Frontend(
     suffixes=(".pb",),
     load=_load,
     run=_run,
+    start=_start,
     packages=("tensorflow-cpu", "tf2onnx"),
 )

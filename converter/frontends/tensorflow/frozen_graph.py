@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
-
 from converter.base.files import check_readable
+from converter.frontends.frontend import Run
 from converter.frontends.source import Original, Request, Source
 from converter.frontends.tensorflow import graph, graph_source, network_source, training
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
@@ -31,24 +28,22 @@ def load(request: Request) -> Source:
     with quiet_tensorflow():
         whole = graph.read(request.model_file)
         if not training.shows_training(whole):
-            return graph_source.source_of(whole, request, _FRONTEND, "frozen graph")
+            graphs = [whole]
+            del whole
+            return graph_source.source_of(graphs.pop(), request, _FRONTEND, "frozen graph")
         network = training.network_of(whole, (request.input_nodes, request.output_nodes))
         return network_source.source_of(network, request, _FRONTEND, "frozen graph")
 
 
-def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """Run the frozen graph itself, between any of its tensors, its switches set to inference.
+def start(original: Original) -> Run:
+    """Load the frozen graph itself, to run it between any of its tensors, its switches set to inference.
 
     Args:
         original: its file is a frozen graph.
-        feeds: `Endpoint.name` → array.
 
     Returns:
-        The outputs, in the order of `original.outputs`.
-
-    Raises:
-        SourceRunError: TensorFlow rejects these inputs.
+        As `graph_source.start_graph`.
     """
     with quiet_tensorflow():
         whole = network_source.inference_graph(graph.read(original.file), original)
-        return graph_source.run_graph(whole, original, feeds)
+        return graph_source.start_graph(whole, original)

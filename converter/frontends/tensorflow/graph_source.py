@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from converter.frontends.frontend import Run
 from converter.frontends.source import Original, Request, Source
 from converter.frontends.tensorflow import export, graph
 from converter.frontends.tensorflow.cutting import OWN_ENDS, Ends, cut
-from converter.frontends.tensorflow.runtime import refusals
+from converter.frontends.tensorflow.runtime import quiet_tensorflow, refusals
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -53,6 +54,7 @@ def source_of(
     import tensorflow
 
     part = cut(frozen, request, ends)
+    del frozen  # what it was read from holds every weight until then
     model, inputs, outputs = export.to_onnx(part)
     version = ".".join(tensorflow.__version__.split(".")[:2])
     file = request.model_file
@@ -70,22 +72,17 @@ def source_of(
     )
 
 
-def run_graph(
-    frozen: GraphDef, original: Original, feeds: Mapping[str, np.ndarray], ends: Ends = OWN_ENDS
-) -> list[np.ndarray]:
-    """Run a frozen graph between any of its tensors.
+def start_graph(frozen: GraphDef, original: Original, ends: Ends = OWN_ENDS) -> Run:
+    """Load a frozen graph, to run it between any of its tensors.
 
     Args:
         frozen: the graph.
         original: names the tensors, or the graph's own ends, which `ends` translates to tensors.
-        feeds: `Endpoint.name` → array.
         ends: as for `source_of`.
 
     Returns:
-        The outputs, in the order of `original.outputs`.
-
-    Raises:
-        SourceRunError: TensorFlow rejects these inputs.
+        A function of arrays by `Endpoint.name`, which returns the outputs in the order of `original.outputs`. It raises
+        SourceRunError if TensorFlow rejects these inputs.
     """
     import tensorflow
 
@@ -94,6 +91,18 @@ def run_graph(
     with tensorflow.Graph().as_default():
         names = graph.needed(frozen, (*inputs.values(), *outputs), control=True)
         tensorflow.import_graph_def(graph.part(frozen, names), name="")
+        session = tensorflow.compat.v1.Session()
+
+    def run(feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         values = {inputs[name]: array for name, array in feeds.items()}
-        with tensorflow.compat.v1.Session() as session, refusals():
+        with quiet_tensorflow(), refusals():
             return [np.asarray(array) for array in session.run(outputs, values)]
+
+    return run
+
+
+def run_graph(
+    frozen: GraphDef, original: Original, feeds: Mapping[str, np.ndarray], ends: Ends = OWN_ENDS
+) -> list[np.ndarray]:
+    """Run a frozen graph once, as `start_graph` does."""
+    return start_graph(frozen, original, ends)(feeds)

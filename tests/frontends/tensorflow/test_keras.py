@@ -16,7 +16,7 @@ from onnx.numpy_helper import to_array
 
 from converter.base.weight_steps import SOURCE, apply
 from converter.frontends.source import Request, Source
-from converter.frontends.tensorflow.frozen_graph import load, run
+from converter.frontends.tensorflow.frozen_graph import load, start
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
 
 with quiet_tensorflow():
@@ -31,7 +31,7 @@ def operators(source: Source) -> Counter[str]:
 def check(source: Source, *shape: int) -> None:
     """The ONNX model gives what TensorFlow gives."""
     x = np.random.default_rng(0).uniform(-1, 1, shape).astype(source.inputs[0].dtype)
-    (expected,) = run(source.original, {source.inputs[0].name: x})
+    (expected,) = start(source.original)({source.inputs[0].name: x})
     session = onnxruntime.InferenceSession(source.model.SerializeToString())
     (output,) = session.run(None, {source.inputs[0].value: x})
     np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())

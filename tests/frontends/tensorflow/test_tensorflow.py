@@ -28,7 +28,7 @@ from converter.errors import (
     TfRuntimeError,
 )
 from converter.frontends.source import Request, Source
-from converter.frontends.tensorflow.frozen_graph import load, run
+from converter.frontends.tensorflow.frozen_graph import load, start
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
 
 with quiet_tensorflow() as tf:
@@ -75,7 +75,7 @@ def check(source: Source, *batches: int, tolerance: float = 1e-5) -> None:
             end.name: values(*shape) if end.dtype.kind == "f" else RANDOM.integers(0, 3, shape).astype(end.dtype)
             for end, shape in shapes.items()
         }
-        expected = run(source.original, feeds)
+        expected = start(source.original)(feeds)
         outputs = session.run(
             [end.value for end in source.outputs], {end.value: feeds[end.name] for end in source.inputs}
         )
@@ -696,7 +696,7 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeypatch, 
 def test_inputs_that_tensorflow_refuses_are_an_error_of_ours(build):
     source = build(two_inputs)()
     with pytest.raises(SourceRunError, match="TensorFlow refuses these inputs"):
-        run(source.original, {"a:0": values(2, 4), "b:0": values(3, 4)})
+        start(source.original)({"a:0": values(2, 4), "b:0": values(3, 4)})
 
 
 # Manners
@@ -739,7 +739,7 @@ def test_loading_is_quiet_and_late(tmp_path):
         "from converter.frontends.source import Request\n"
         "assert 'tensorflow' not in sys.modules\n"
         "source = frozen_graph.load(Request(Path(sys.argv[1])))\n"
-        "frozen_graph.run(source.original, {})\n"
+        "frozen_graph.start(source.original)({})\n"
     )
     with tf.Graph().as_default() as graph:
         tf.nn.relu(v1.placeholder_with_default(tf.ones([2, 2]), [2, 2], "x"), "y")
@@ -772,7 +772,7 @@ def test_a_real_model_equals_tensorflow(path):
     }
     session = onnxruntime.InferenceSession(source.model.SerializeToString())
     outputs = session.run(None, {end.value: feeds[end.name] for end in source.inputs})
-    for one, other in zip(outputs, run(source.original, feeds), strict=True):
+    for one, other in zip(outputs, start(source.original)(feeds), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4 * np.abs(other).max())
 
 
