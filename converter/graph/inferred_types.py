@@ -7,6 +7,7 @@ followed from one run to the next, so a model of usual size is one run.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 
@@ -20,6 +21,8 @@ _MOST_MEMORY = 1 << 30
 _MOST_COPIED = 4_000_000
 """Types copied by the inference of a whole model, about three seconds; where it would copy more, runs are made."""
 _MOST_COPIED_IN_RUN = 100_000
+_MOST_READ = 1024
+"""Elements of an initializer that inference may read: one that says a shape or an axis is smaller."""
 INVENTED = re.compile(r"unk__(\d+)")
 """ONNX's name for an unknown dimension."""
 _FIRST = 10**9
@@ -34,6 +37,7 @@ def infer_proto(model: onnx.ModelProto, *, follow: bool = True) -> onnx.ModelPro
     Raises:
         InferenceError: it fails.
     """
+    model = _without_weights(model)
     for data_prop in (True, False) if follow else (False,):
         try:
             with at_most(_MOST_MEMORY):
@@ -45,6 +49,27 @@ def infer_proto(model: onnx.ModelProto, *, follow: bool = True) -> onnx.ModelPro
         except (RuntimeError, ValueError, EncodeError) as error:  # InferenceError is a RuntimeError
             raise onnx.shape_inference.InferenceError(str(error)) from error
     raise onnx.shape_inference.InferenceError("the inference takes too much memory")
+
+
+def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with its large initializers declared as inputs: inference copies them, and reads their types only."""
+    large = [tensor for tensor in model.graph.initializer if math.prod(tensor.dims) > _MOST_READ]
+    if not large:
+        return model
+    graph = onnx.GraphProto(name=model.graph.name, input=model.graph.input, output=model.graph.output)
+    graph.node.extend(model.graph.node)
+    graph.value_info.extend(model.graph.value_info)
+    graph.initializer.extend(tensor for tensor in model.graph.initializer if math.prod(tensor.dims) <= _MOST_READ)
+    graph.sparse_initializer.extend(model.graph.sparse_initializer)
+    declared = {info.name for info in graph.input}
+    graph.input.extend(
+        onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        for tensor in large
+        if tensor.name not in declared
+    )
+    return onnx.ModelProto(
+        ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions, graph=graph
+    )
 
 
 def inferred_types(model: onnx.ModelProto, *, follow: bool) -> dict[str, onnx.TypeProto]:

@@ -6,6 +6,7 @@ trained, so here each weight of the source stays an initializer of its own, with
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -103,6 +104,7 @@ def _convert(cut: Cut, inputs: Sequence[Endpoint]) -> tuple[onnx.ModelProto, int
     rewrites.prepare(graph)
     session = GraphSession(graph, cut.contents, input_names, output_names)
     model = session.convert()
+    gc.collect()  # the graph of tf2onnx refers to itself, and holds every weight
     layers.tidy(model.graph)
     constants = _float_constants(cut)
     weights.restore(model.graph, constants, trained_constants(cut.graph, constants))

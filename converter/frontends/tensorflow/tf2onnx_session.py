@@ -80,7 +80,7 @@ class Session:
                 return None
             with mock.patch.object(Graph, "update_proto"):  # it took a quarter of all the time
                 converted = optimizer.optimize_graph(converted, careful, _optimizers())
-            return converted.make_model("")
+            return _model_of(converted)
 
     def _import(self) -> None:
         """Import the source into the default graph of TensorFlow, if tf2onnx reads it from there."""
@@ -99,7 +99,14 @@ class Session:
     def _patched(self) -> Iterator[None]:
         """Patch tf2onnx's treatment of weights and of nodes that it cannot translate, inside the block."""
         from tf2onnx import handler, tf_loader, tfonnx, utils
+        from tf2onnx.graph import Node
         from tf2onnx.optimizer import back_to_back_optimizer
+
+        update = Node.update_proto
+
+        def update_all_but_constants(node: Any, *args: Any) -> None:
+            if not node.is_const():  # its proto would be a copy of its value, which nothing reads
+                update(node, *args)
 
         fold, create_mapping = tfonnx.compute_const_folding_using_tf, handler.tf_op.create_mapping
 
@@ -115,6 +122,7 @@ class Session:
             mock.patch.object(tfonnx, "rewrite_constant_fold", lambda graph, ops: ops),
             mock.patch.object(handler.tf_op, "create_mapping", mapping),
             mock.patch.object(utils, "INTERNAL_NAME", 0),
+            mock.patch.object(Node, "update_proto", update_all_but_constants),
             mock.patch.dict(back_to_back_optimizer._func_map),
             recording(),
         ):
@@ -123,6 +131,15 @@ class Session:
                 yield
             finally:
                 tf_loader.clear_functions()
+
+
+def _model_of(converted: Any) -> onnx.ModelProto:
+    """The model of a graph of tf2onnx, which loses its constants: there would be three copies of them at a time."""
+    graph = converted.make_graph("", "tf2onnx")
+    for node in converted.get_nodes():
+        node.attr.clear()
+    with mock.patch.object(converted, "make_graph", return_value=graph):
+        return converted.make_model("")
 
 
 class GraphSession(Session):
