@@ -36,8 +36,8 @@ HALF_PRECISION = {"squeezenet_fp16.onnx"}
 """onnxruntime computes these in 32 bits between the layers on a CPU, MindSpore rounds every layer to 16."""
 
 
-def convert_real(path: Path, folder: Path) -> Result:
-    """Convert a model of `tests/models` at the ends and shapes that its .json names."""
+def convert_real(path: Path, folder: Path, **options: Any) -> Result:
+    """Convert a model of `tests/models` at the ends and shapes that its .json names, with more options."""
     wanted = json.loads(path.with_suffix(path.suffix + ".json").read_text(encoding="utf-8"))
     values = {name: np.asarray(value) for name, value in wanted.get("values", {}).items()}
     if path.name in IMAGES:
@@ -53,6 +53,7 @@ def convert_real(path: Path, folder: Path) -> Result:
         output_nodes=wanted["outputs"],
         output=folder / "out",
         verify_inputs=inputs,
+        **options,
     )
 
 

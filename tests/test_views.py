@@ -21,7 +21,7 @@ def parameters(rep):
 def test_a_transposed_matrix_is_the_matrix_of_a_dense_layer():
     rep = check_model(model_of("(float[n,5,4] x) => (float[n,5,3] y) { t = Transpose(w) y = MatMul(x, t) }", w=W), [X])
     assert list(parameters(rep).values()) == [()]
-    assert "nn.Dense(4, 3, has_bias=False)" in rep.script
+    assert "nn.Linear(4, 3, bias=False)" in rep.script
     assert rep.translation.program.records[0].became == "a step on the way to a parameter"
 
 

@@ -114,14 +114,14 @@ class Members:
             raise Unsupported(f"MindSpore has no element type {tensor.dtype.name} ('{tensor.name}')")
         size = int(np.prod(shape, dtype=np.int64))
         if size == 0:
-            return expr("ops.zeros({0}, {1})", shape, dtype)
+            return expr("ops.zeros({0}, dtype={1})", shape, dtype)
         if kind_of(tensor.dtype) == "c" or (size <= MAX_LITERAL and not weight.trainable):
             array = weight.array()
             if not _is_measured(array):
                 return self._add(_literal(array, dtype), {}, hint)
-        constructor = expr("ms.Parameter(ops.zeros({0}, {1}))", shape, dtype)
+        constructor = expr("ms.Parameter(ops.zeros({0}, dtype={1}))", shape, dtype)
         if not weight.trainable:
-            constructor = expr("ms.Parameter(ops.zeros({0}, {1}), requires_grad=False)", shape, dtype)
+            constructor = expr("ms.Parameter(ops.zeros({0}, dtype={1}), requires_grad=False)", shape, dtype)
         return self._add(constructor, {"": weight}, hint)
 
     def _add(self, constructor: Arg, weights: dict[str, Weight], hint: str) -> Member:
@@ -201,7 +201,7 @@ def _literal(array: NDArray[Any], dtype: Arg) -> Arg:
     if array.size > MOST_NUMBERS and array.dtype.kind in "bif":
         for number, function in ((0, "ops.zeros"), (1, "ops.ones")):
             if (array == number).all():
-                return invoke(function, array.shape, dtype)
+                return invoke(function, array.shape, dtype=dtype)
     return expr("ms.Tensor({0}, {1})", literal_of(array), dtype)
 
 

@@ -211,7 +211,7 @@ class Node:
         return self._context.resolve(value)
 
     def layer(self, constructor: Arg, weights: dict[str, Weight], hint: str = "") -> Member:
-        """Make a member of the Cell: `layer(invoke("nn.Dense", 8, 4), {"weight": w.weight(), …})`.
+        """Make a member of the Cell: `layer(invoke("nn.Linear", 8, 4), {"weight": w.weight(), …})`.
 
         Nodes that use the same layer with the same weights share one member.
         """

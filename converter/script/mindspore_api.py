@@ -123,6 +123,7 @@ PARAMETERS = {
     "nn.Conv3d": "in_channels out_channels kernel_size stride pad_mode padding dilation group",
     "nn.Conv3dTranspose": "in_channels out_channels kernel_size stride pad_mode padding dilation group",
     "nn.Dense": "in_channels out_channels weight_init bias_init has_bias activation dtype",
+    "nn.Linear": "in_features out_features bias weight_init bias_init dtype",
     "nn.Dropout": "keep_prob p dtype",
     "nn.Embedding": "vocab_size embedding_size use_one_hot embedding_table dtype padding_idx",
     "nn.GRU": "args kwargs",

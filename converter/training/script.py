@@ -226,7 +226,7 @@ def _clipping(optimizer: Optimizer) -> list[str]:
     if clipping.kind == "global_norm":
         return [f"gradients = ops.clip_by_global_norm(gradients, {numbers})"]
     if clipping.kind == "value":
-        return [f"gradients = ops.clip_by_value(gradients, {numbers})"]
+        return [f"gradients = tuple([ops.clamp(gradient, {numbers}) for gradient in gradients])"]
     return [f"gradients = tuple([ops.clip_by_norm(gradient, {numbers}) for gradient in gradients])"]
 
 

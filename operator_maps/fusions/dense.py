@@ -86,7 +86,7 @@ def reference(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, *, axes: int 
 
 
 def row(node: Node, x: Operand, weight: Operand, bias: Operand, *, axes: int = 1) -> Arg:
-    """A product with a constant matrix, plus a vector: nn.Dense; the last `axes` of x are one for it."""
+    """A product with a constant matrix, plus a vector: nn.Linear; the last `axes` of x are one for it."""
     summed, new = weight.shape[:axes], weight.shape[axes:]  # type: ignore[index]
     sizes = math.prod(summed), math.prod(new)  # type: ignore[arg-type]
     matrix = weight.weight(*([] if weight.rank == 2 else [reshape(*sizes)]), transpose(1, 0))

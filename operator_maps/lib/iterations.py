@@ -72,11 +72,11 @@ class Iterations:
         rows = self.node.variable(index)
         axis = axis % (len(shape) + 1)
         empty = (*shape[:axis], expr("ms.mutable(0)"), *shape[axis:])
-        row = expr("{0}.expand_dims({1})", item, axis)
+        row = expr("{0}.unsqueeze({1})", item, axis)
         both = (row, rows) if backward else (rows, row)
         self.carry(
             rows,
-            expr("ops.zeros({0}, {1})", empty, self.node.mindspore_dtype(output.dtype)),
+            expr("ops.zeros({0}, dtype={1})", empty, self.node.mindspore_dtype(output.dtype)),
             expr("ops.cat({0}, {1})", both, axis) if axis else expr("ops.cat({0})", both),
         )
         return rows

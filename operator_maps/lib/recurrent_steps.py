@@ -19,13 +19,13 @@ def recurrent(step, x, state, weights, activations, lengths=None, backward=False
 
     Beyond a sequence's length the output is zero and the state stays.
     """
-    output = ops.zeros((ms.mutable(0), *state.shape[1:]), state.dtype)
+    output = ops.zeros((ms.mutable(0), *state.shape[1:]), dtype=state.dtype)
     for i in range(ms.mutable(x.shape[0])):  # mutable: graph mode compiles one round, not every one
         t = x.shape[0] - 1 - i if backward else i
         new = step(x[t], state, weights, activations)
         hidden = new[:1]
         if lengths is not None:
-            inside = (t < lengths).expand_dims(1)
+            inside = (t < lengths).unsqueeze(1)
             new, hidden = ops.where(inside, new, state), ops.where(inside, hidden, ops.zeros_like(hidden))
         output = ops.cat((hidden, output)) if backward else ops.cat((output, hidden))
         state = new
@@ -76,7 +76,7 @@ def gru_step(x, state, weights, activations):
     z = gate(x_z + ops.matmul(h, r_z.T) + b_z)
     reset = gate(x_r + ops.matmul(h, r_r.T) + b_r)
     new = squash(x_h + ops.matmul(reset * h, r_h.T) + b_h)
-    return ((1 - z) * new + z * h).expand_dims(0)
+    return ((1 - z) * new + z * h).unsqueeze(0)
 
 
 def reset_after_gru_step(x, state, weights, activations):
@@ -88,11 +88,11 @@ def reset_after_gru_step(x, state, weights, activations):
     h_z, h_r, h_h = ops.chunk(ops.matmul(h, r.T) + b_r, 3, 1)
     z = gate(x_z + h_z)
     new = squash(x_h + gate(x_r + h_r) * h_h)
-    return ((1 - z) * new + z * h).expand_dims(0)
+    return ((1 - z) * new + z * h).unsqueeze(0)
 
 
 def rnn_step(x, state, weights, activations):
     """One step of a plain recurrent layer."""
     w, r, b_w, b_r = weights
     h = activations[0](ops.matmul(x, w.T) + b_w + ops.matmul(state[0], r.T) + b_r)
-    return h.expand_dims(0)
+    return h.unsqueeze(0)

@@ -165,7 +165,7 @@ def pad_mask(mask, scores):
     missing = scores.shape[3] - mask.shape[-1]
     if missing == 0:
         return mask
-    excluded = ops.zeros((*mask.shape[:-1], missing), mask.dtype)
+    excluded = ops.zeros((*mask.shape[:-1], missing), dtype=mask.dtype)
     return ops.cat((mask, excluded if mask.dtype == ms.bool_ else excluded - float("inf")), -1)
 
 
@@ -210,7 +210,7 @@ def rotate(x, cosines, sines, size, interleaved):
         a, b = turned[..., ::2], turned[..., 1::2]
     else:
         a, b = turned[..., : size // 2], turned[..., size // 2 :]
-    cosines, sines = cosines.expand_dims(1), sines.expand_dims(1)
+    cosines, sines = cosines.unsqueeze(1), sines.unsqueeze(1)
     a, b = a * cosines - b * sines, a * sines + b * cosines
     turned = ops.stack((a, b), -1).reshape(turned.shape) if interleaved else ops.cat((a, b), -1)
     return turned if size == x.shape[-1] else ops.cat((turned, rest), -1)

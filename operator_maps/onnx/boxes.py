@@ -37,7 +37,7 @@ def align_regions(x, rois, batch_indices, pooled, scale, samples, half_pixel, ma
     Every bin takes `samples` by `samples` of them, or, when that is 0, about one for every pixel.
     """
     if rois.shape[0] == 0:
-        return ops.zeros((0, x.shape[1], *pooled), x.dtype)
+        return ops.zeros((0, x.shape[1], *pooled), dtype=x.dtype)
     corners = rois * scale - (0.5 if half_pixel else 0)
     size = corners[:, 2:] - corners[:, :2]
     if not half_pixel:
@@ -48,10 +48,10 @@ def align_regions(x, rois, batch_indices, pooled, scale, samples, half_pixel, ma
         columns, rows = ops.full_like(columns, samples), ops.full_like(rows, samples)
     pixels = x.transpose((0, 2, 3, 1)).reshape((-1, x.shape[1]))
     first = batch_indices.astype(ms.int32).reshape((-1, 1, 1)) * (x.shape[2] * x.shape[3])
-    total = ops.zeros((rois.shape[0], *pooled, x.shape[1]), x.dtype)
-    i = ops.zeros((), ms.float32)
+    total = ops.zeros((rois.shape[0], *pooled, x.shape[1]), dtype=x.dtype)
+    i = ops.zeros((), dtype=ms.float32)
     while i < ops.amax(rows):
-        j = ops.zeros((), ms.float32)
+        j = ops.zeros((), dtype=ms.float32)
         while j < ops.amax(columns):
             y = corners[:, 1:2] + (ops.arange(pooled[0]) + (i + 0.5) / rows) * height
             z = corners[:, 0:1] + (ops.arange(pooled[1]) + (j + 0.5) / columns) * width
@@ -74,16 +74,16 @@ def sample_regions(pixels, first, y, x, size, maximum):
     than a pixel outside give 0.
     """
     inside = ops.logical_and(
-        ops.logical_and(y >= -1, y <= size[0]).expand_dims(2), ops.logical_and(x >= -1, x <= size[1]).expand_dims(1)
+        ops.logical_and(y >= -1, y <= size[0]).unsqueeze(2), ops.logical_and(x >= -1, x <= size[1]).unsqueeze(1)
     )
     y, x = ops.clamp(y, 0, size[0] - 1), ops.clamp(x, 0, size[1] - 1)
     top, left = ops.floor(y), ops.floor(x)
     corners = []
     for row, height in ((top, top + 1 - y), (ops.clamp(top + 1, 0, size[0] - 1), y - top)):
         for column, width in ((left, left + 1 - x), (ops.clamp(left + 1, 0, size[1] - 1), x - left)):
-            index = first + (row.expand_dims(2) * size[1] + column.expand_dims(1)).astype(ms.int32)
-            weight = height.expand_dims(2) * width.expand_dims(1) * inside.astype(ms.float32)
-            corners.append(ops.gather(pixels, index, 0) * weight.expand_dims(3).astype(pixels.dtype))
+            index = first + (row.unsqueeze(2) * size[1] + column.unsqueeze(1)).astype(ms.int32)
+            weight = height.unsqueeze(2) * width.unsqueeze(1) * inside.astype(ms.float32)
+            corners.append(ops.gather(pixels, index, 0) * weight.unsqueeze(3).astype(pixels.dtype))
     if maximum:
         return ops.maximum(ops.maximum(corners[0], corners[1]), ops.maximum(corners[2], corners[3]))
     return corners[0] + corners[1] + corners[2] + corners[3]
@@ -158,23 +158,23 @@ def select_boxes(boxes, scores, limit, iou_threshold, score_threshold, centred):
     """
     batches, classes, count = scores.shape
     if count == 0:
-        return ops.zeros((0, 3), ms.int64)
+        return ops.zeros((0, 3), dtype=ms.int64)
     low, high = boxes[..., :2], boxes[..., 2:]
     if centred:
         low, high = low - high / 2, low + high / 2
     low, high = ops.minimum(low, high), ops.maximum(low, high)
-    low = ops.broadcast_to(low.expand_dims(1), (batches, classes, count, 2)).reshape((-1, count, 2))
-    high = ops.broadcast_to(high.expand_dims(1), (batches, classes, count, 2)).reshape((-1, count, 2))
+    low = ops.broadcast_to(low.unsqueeze(1), (batches, classes, count, 2)).reshape((-1, count, 2))
+    high = ops.broadcast_to(high.unsqueeze(1), (batches, classes, count, 2)).reshape((-1, count, 2))
     area = (high[..., 0] - low[..., 0]) * (high[..., 1] - low[..., 1])
     scores = scores.reshape((-1, count))
     left = ops.ones_like(scores) > 0 if score_threshold is None else scores > score_threshold
     turn = ops.zeros_like(scores)
-    number = ops.ones((), scores.dtype)
+    number = ops.ones((), dtype=scores.dtype)
     while ops.logical_and(number <= limit, ops.any(left)).all():
         best = ops.argmax(ops.where(left, scores, ops.full_like(scores, -3e38)), 1)
         chosen = ops.logical_and(ops.arange(count) == best.reshape((-1, 1)), left)
         turn = ops.where(chosen, number, turn)
-        taken = chosen.astype(boxes.dtype).expand_dims(2)
+        taken = chosen.astype(boxes.dtype).unsqueeze(2)
         best_low, best_high = (low * taken).sum(1, keepdims=True), (high * taken).sum(1, keepdims=True)
         shared = ops.relu(ops.minimum(high, best_high) - ops.maximum(low, best_low))
         shared = shared[..., 0] * shared[..., 1]

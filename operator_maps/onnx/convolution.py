@@ -208,7 +208,7 @@ def _transposed_layer(node: Node, x: Operand, w: Operand, b: Operand | None, win
 
 def conv_transpose1d(x, weight, stride, padding, dilation, group):
     """Transposed convolution in 1-D with computed weights; padding is (begin, end)."""
-    y = conv_transpose2d(x.expand_dims(2), weight.expand_dims(2), (1, *stride), (0, 0, *padding), (1, *dilation), group)
+    y = conv_transpose2d(x.unsqueeze(2), weight.unsqueeze(2), (1, *stride), (0, 0, *padding), (1, *dilation), group)
     return y.squeeze(2)
 
 

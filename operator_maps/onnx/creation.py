@@ -37,13 +37,13 @@ def constant(
 
 
 def constant_of_shape(node: Node, shape: Operand, *, value: Any = None) -> Arg:
-    """ONNX ConstantOfShape: `ops.zeros((x.shape[0], 4), ms.float32)`, ops.ones or ops.full."""
+    """ONNX ConstantOfShape: `ops.zeros((x.shape[0], 4), dtype=ms.float32)`, ops.ones or ops.full."""
     extents, dtype = shape.python(computed=True), node.dtype()
     if extents is None:
         raise node.decline("the rank of its output is unknown")
     number = 0 if value is None else of_array(value.numpy()).items[0]
     if number in (0, 1):
-        return expr(f"ops.{'ones' if number else 'zeros'}({{0}}, {{1}})", extents, dtype)
+        return expr(f"ops.{'ones' if number else 'zeros'}({{0}}, dtype={{1}})", extents, dtype)
     if float(np.float32(number)) != number and not np.isnan(number):  # graph mode converts it to 32 bits
         return expr("ops.broadcast_to(ms.Tensor({0}, {1}), {2})", number, dtype, extents)
     return expr("ops.full({0}, {1}, dtype={2})", extents, number, dtype)

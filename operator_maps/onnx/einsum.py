@@ -43,7 +43,7 @@ class Term:
 
 
 def einsum(node: Node, *xs: Operand, equation: str) -> Arg:
-    """ONNX Einsum: transposes, reshapes, ops.matmul and sums that compute the equation; nn.Dense for a weight."""
+    """ONNX Einsum: transposes, reshapes, ops.matmul and sums that compute the equation; nn.Linear for a weight."""
     inputs, output = parse(node, equation, [x.rank for x in xs])
     terms = [_term(x, labels) for x, labels in zip(xs, inputs, strict=True)]
     terms = [
@@ -163,7 +163,7 @@ def _expand_axes(term: Term, labels: Sequence[Label]) -> Arg:
     first = labels.index(own[0]) if own else len(labels)
     for axis, label in enumerate(labels[first:]):
         if label not in term.labels:
-            tensor = expr("ops.expand_dims({0}, {1})", tensor, axis)
+            tensor = expr("ops.unsqueeze({0}, {1})", tensor, axis)
     return tensor
 
 
@@ -183,7 +183,7 @@ def _matmul(a: Term, b: Term, batch: list[Label], rows: list[Label], summed: lis
     if columns or not batch:
         product = expr("ops.matmul({0}, {1})", x, y)
     else:
-        product = expr("ops.matmul({0}, ops.expand_dims({1}, -1)).squeeze(-1)", x, y)
+        product = expr("ops.matmul({0}, ops.unsqueeze({1}, -1)).squeeze(-1)", x, y)
     labels = (*batch, *rows, *columns)
     extents = tuple(_extent(a, b, label) for label in labels)
     if apart or len(columns) > 1:
@@ -210,7 +210,7 @@ def _size(extents: Sequence[Arg]) -> Arg:
 def _dense_layer(
     node: Node, a: Term, b: Term, weight: Operand, rows: list[Label], summed: list[Label], columns: list[Label]
 ) -> Term:
-    """A product with a weight as nn.Dense, whose parameter (units, channels) is the weight transposed and reshaped."""
+    """A product with a weight as nn.Linear, whose parameter (units, channels) is the weight transposed and reshaped."""
     shape = (_size([b.extent(label) for label in columns]), _size([b.extent(label) for label in summed]))
     perm = [b.labels.index(label) for label in (*columns, *summed)]
     steps = [transpose(*perm)] if perm != sorted(perm) else []

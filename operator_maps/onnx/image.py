@@ -106,7 +106,7 @@ def col2im(
 
 def add_blocks(x, image, block, strides, dilations, begins, ends):
     """Add up the blocks (batch, channels * elements of a block, blocks) where they stand in an image."""
-    places, inside = ops.zeros((1, 1, 1, 1), ms.int64), ops.ones((1, 1, 1, 1), ms.bool_)
+    places, inside = ops.zeros((1, 1, 1, 1), dtype=ms.int64), ops.ones((1, 1, 1, 1), dtype=ms.bool_)
     elements, blocks = 1, 1
     for i in range(len(image)):
         count = (image[i] + begins[i] + ends[i] - (block[i] - 1) * dilations[i] - 1) // strides[i] + 1
@@ -123,7 +123,7 @@ def add_blocks(x, image, block, strides, dilations, begins, ends):
         size = size * extent
     places = ops.where(inside, places, size).reshape((-1, 1))
     rows = x.reshape((-1, elements * blocks)).T
-    sums = ops.zeros((size + 1, rows.shape[1]), x.dtype)
+    sums = ops.zeros((size + 1, rows.shape[1]), dtype=x.dtype)
     sums = ops.tensor_scatter_elements(sums, ops.broadcast_to(places, rows.shape), rows, 0, "add")
     return sums[:size].T.reshape((x.shape[0], -1, *image))
 
@@ -169,7 +169,7 @@ def grid_sample_nearest(x, grid, padding_mode, align_corners):
         positions = grid_positions(grid[..., x.ndim - 1 - axis], x.shape[axis], align_corners)
         nearest, inside = inner_index(ops.round(positions), x.shape[axis], padding_mode, align_corners)
         index, counts = index * x.shape[axis] + nearest, counts * inside
-    return take_pixels(x, index) * counts.expand_dims(1).astype(x.dtype)
+    return take_pixels(x, index) * counts.unsqueeze(1).astype(x.dtype)
 
 
 def grid_sample_cubic(x, grid, padding_mode, align_corners):
@@ -184,7 +184,7 @@ def grid_sample_cubic(x, grid, padding_mode, align_corners):
         for j in range(-1, 3):
             column, column_counts = inner_index(left + j, x.shape[3], padding_mode, align_corners)
             weight = row_weight * cubic_weight(ops.abs(columns - left - j)) * column_counts
-            total = total + take_pixels(x, row * x.shape[3] + column) * weight.expand_dims(1).astype(x.dtype)
+            total = total + take_pixels(x, row * x.shape[3] + column) * weight.unsqueeze(1).astype(x.dtype)
     return total
 
 

@@ -173,7 +173,7 @@ def tensor_scatter(
     if starts is None:
         positions = expr("ops.arange({0}.shape[{1}])", update, axis)
     else:
-        positions = expr("ops.expand_dims({0}, 1) + ops.arange({1}.shape[{2}])", starts, update, axis)
+        positions = expr("ops.unsqueeze({0}, 1) + ops.arange({1}.shape[{2}])", starts, update, axis)
     if mode == "circular":
         positions = expr("({0}) % {1}.shape[{2}]", positions, cache, axis)
     return expr("{0}({1}, {2}, {3}, {4})", write_along, cache, update, positions, axis)
@@ -199,7 +199,7 @@ def one_hot(node: Node, indices: Operand, depth: Operand, values: Operand, *, ax
     written, axis = values.items(), axis % (indices.rank + 1)
     if written is None or values.dtype not in (FLOAT, FLOAT16, INT32, INT64) or may_be_empty(indices.value):
         places = tuple(-1 if i == axis else 1 for i in range(indices.rank + 1))
-        hot = expr("ops.expand_dims({0}, {1}) == ops.arange({2}).reshape({3})", which, axis, count[0], places)
+        hot = expr("ops.unsqueeze({0}, {1}) == ops.arange({2}).reshape({3})", which, axis, count[0], places)
         return expr("ops.where({0}, {1}[1], {1}[0])", hot, values)
     if values.dtype in (FLOAT16, INT32):
         written = tuple(expr("ms.Tensor({0}, {1})", number, node.dtype()) for number in written)

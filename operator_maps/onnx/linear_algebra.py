@@ -7,7 +7,7 @@ from converter.rows import Arg, Node, Operand, Weight, call, expr, invoke, trans
 
 
 def matmul(node: Node, a: Operand, b: Operand) -> Arg:
-    """ONNX MatMul: nn.Dense if the right operand is a weight matrix (in, out), else ops.matmul.
+    """ONNX MatMul: nn.Linear if the right operand is a weight matrix (in, out), else ops.matmul.
 
     Unsigned integers, which have no kernel, are multiplied as int64, with the same bits. A product over no elements is
     0; the CPU's kernel does not write it.
@@ -34,7 +34,7 @@ def gemm(
     transA: int = 0,  # noqa: N803 - the operator's name for it
     transB: int = 0,  # noqa: N803
 ) -> Arg:
-    """ONNX Gemm: nn.Dense if its matrix, and its bias (a vector), are weights; else ops.matmul."""
+    """ONNX Gemm: nn.Linear if its matrix, and its bias (a vector), are weights; else ops.matmul."""
     x: Arg = expr("{0}.T", a) if transA else a
     plain = alpha == 1 and beta == 1
     if a.kind != "f" and not plain:
@@ -53,7 +53,7 @@ def gemm(
 
 
 def dense(node: Node, x: Arg, weight: Weight, bias: Weight | None = None) -> Arg:
-    """Make an nn.Dense layer: `self.fc(x)`; where another layer has the matrix, a product with that layer's parameter.
+    """Make an nn.Linear layer: `self.fc(x)`; where another layer has the matrix, a product with that layer's parameter.
 
     Args:
         node: the node that the layer translates.
@@ -62,9 +62,9 @@ def dense(node: Node, x: Arg, weight: Weight, bias: Weight | None = None) -> Arg
         bias: (units,).
     """
     units, channels = weight.shape
-    options = unless_default(has_bias=(bias is not None, True), dtype=(expr(f"ms.{weight.dtype}"), expr("ms.float32")))
+    options = unless_default(bias=(bias is not None, True), dtype=(expr(f"ms.{weight.dtype}"), expr("ms.float32")))
     weights = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
-    layer = invoke("nn.Dense", channels, units, **options)
+    layer = invoke("nn.Linear", channels, units, **options)
     if (matrix := node.tied(layer, weights)) is not None:
         product = expr("ops.matmul({0}, {1}.T)", x, matrix)
         return product if bias is None else expr("{0} + {1}", product, node.parameter(bias, "bias"))

@@ -42,7 +42,7 @@ def linear_attention(
         for name, x, number in (("q", q, q_num_heads), ("k", k, kv_num_heads), ("v", v, kv_num_heads))
     ]
     gate = None if g is None else expr("{0}({1}, {2})", split_heads, g, kv_num_heads)
-    rate = None if rate is None else expr("{0}.swapaxes(1, 2).expand_dims(3)", rate)
+    rate = None if rate is None else expr("{0}.swapaxes(1, 2).unsqueeze(3)", rate)
     size = query.shape[-1] if query.shape else None
     factor = scale or (expr("{0}.shape[3] ** -0.5", heads[0]) if size is None else (size // q_num_heads) ** -0.5)
     y, last = node.unpack(
@@ -67,18 +67,18 @@ def attend_linearly(q, k, v, state, decay, beta):
     and the share of a value that it takes in (beta), where they are given. The answers are (batch, length, all heads).
     """
     if state is None:
-        state = ops.zeros((k.shape[0], k.shape[1], k.shape[3], v.shape[3]), k.dtype)
+        state = ops.zeros((k.shape[0], k.shape[1], k.shape[3], v.shape[3]), dtype=k.dtype)
     groups = q.shape[1] // k.shape[1]
-    output = ops.zeros((q.shape[0], ms.mutable(0), q.shape[1] * v.shape[3]), q.dtype)
+    output = ops.zeros((q.shape[0], ms.mutable(0), q.shape[1] * v.shape[3]), dtype=q.dtype)
     for t in range(ms.mutable(q.shape[2])):  # mutable: graph mode compiles one round, not every one
-        key, value = k[:, :, t].expand_dims(3), v[:, :, t].expand_dims(2)
+        key, value = k[:, :, t].unsqueeze(3), v[:, :, t].unsqueeze(2)
         if decay is not None:
-            state = state * ops.exp(decay[:, :, t]).expand_dims(3)
+            state = state * ops.exp(decay[:, :, t]).unsqueeze(3)
         if beta is not None:
-            value = beta[:, :, t].expand_dims(2) * (value - ops.matmul(key.swapaxes(2, 3), state))
+            value = beta[:, :, t].unsqueeze(2) * (value - ops.matmul(key.swapaxes(2, 3), state))
         state = state + key * value
         seen = state if groups == 1 else ops.repeat_interleave(state, groups, 1)
-        answer = ops.matmul(q[:, :, t].expand_dims(2), seen)
+        answer = ops.matmul(q[:, :, t].unsqueeze(2), seen)
         output = ops.cat((output, answer.reshape((q.shape[0], 1, -1))), 1)
     return output, state
 

@@ -185,7 +185,7 @@ def _holds(vector: Operand, number: int) -> bool:
 
 def normalize(x, begin, epsilon):
     """Give `x` mean 0 and variance 1 from the axis `begin` on: nn.LayerNorm without scale and bias."""
-    ones = ops.ones(x.shape[begin:], x.dtype)
+    ones = ops.ones(x.shape[begin:], dtype=x.dtype)
     return ops.LayerNorm(begin, begin, epsilon)(x, ones, ops.zeros_like(ones))[0]
 
 

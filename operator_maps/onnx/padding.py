@@ -139,8 +139,9 @@ def padded_indices(extent, before, after, mode):
 
 def last_axis_first(x, pads, axes):
     """The amounts of padding as ops.pad takes them, from ONNX's: all those before, then all those after, by axis."""
-    where = ops.expand_dims(ops.where(axes < 0, axes + x.ndim, axes), 1)
-    both = ops.tensor_scatter_update(ops.zeros((x.ndim, 2), ms.int64), where, pads.reshape((2, -1)).transpose((1, 0)))
+    where = ops.unsqueeze(ops.where(axes < 0, axes + x.ndim, axes), 1)
+    zeros = ops.zeros((x.ndim, 2), dtype=ms.int64)
+    both = ops.tensor_scatter_update(zeros, where, pads.reshape((2, -1)).transpose((1, 0)))
     return ops.flip(both, (0,)).reshape((-1,))
 
 

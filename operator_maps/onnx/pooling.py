@@ -147,7 +147,7 @@ def average_pool(
         mode = unless_default(pad_mode=("same" if window.padded else "valid", "valid"))
         if window.rank == 1 and window.padded and not _has_several_windows(x, window):
             layer = invoke("nn.AvgPool2d", (1, *window.kernel), (1, *window.strides), **mode)
-            return expr("ops.squeeze({0}, 2)", node.apply(layer, {}, expr("ops.expand_dims({0}, 2)", x)))
+            return expr("ops.squeeze({0}, 2)", node.apply(layer, {}, expr("ops.unsqueeze({0}, 2)", x)))
         return node.apply(invoke(f"nn.AvgPool{window.rank}d", *size, **mode), {}, x)
     if max(window.dilations) > 1 or not _function_supports(window):
         return _window_means(node, x, window, include)
@@ -192,7 +192,7 @@ def _window_means(node: Node, x: Operand, window: Window, count_include_pad: boo
 def window_sums(x, kernel, strides, dilations):
     """Sum over the windows of every channel: a convolution with ones."""
     planes = x.reshape((-1, 1, *x.shape[2:]))
-    ones = ops.ones((1, 1, *kernel), x.dtype)
+    ones = ops.ones((1, 1, *kernel), dtype=x.dtype)
     if x.ndim == 3:
         sums = ops.conv1d(planes, ones, stride=strides[0], dilation=dilations[0])
     elif x.ndim == 4:
@@ -242,12 +242,12 @@ def _root(x: Expression, p: int) -> Expression:
 
 def global_average_pool(node: Node, x: Operand) -> Arg:
     """ONNX GlobalAveragePool: the mean over the spatial axes."""
-    return expr("ops.mean({0}, {1}, keep_dims=True)", x, _spatial_axes(node, x))
+    return expr("ops.mean({0}, {1}, True)", x, _spatial_axes(node, x))
 
 
 def global_max_pool(node: Node, x: Operand) -> Arg:
     """ONNX GlobalMaxPool: the maximum over the spatial axes."""
-    return expr("ops.amax({0}, {1}, keepdims=True)", x, _spatial_axes(node, x))
+    return expr("ops.amax({0}, {1}, True)", x, _spatial_axes(node, x))
 
 
 def global_lp_pool(node: Node, x: Operand, *, p: int = 2) -> Arg:
@@ -301,7 +301,7 @@ def scatter_flat(x, indices, shape):
     size = 1
     for extent in shape:
         size = size * extent
-    zeros = ops.zeros((size,), x.dtype)
+    zeros = ops.zeros((size,), dtype=x.dtype)
     return ops.tensor_scatter_elements(zeros, indices.reshape(-1), x.reshape(-1)).reshape(shape)
 
 

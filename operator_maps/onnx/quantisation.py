@@ -189,7 +189,7 @@ def _broadcastable(node: Node, value: Operand | None, x: Operand, axis: int, blo
 def _per_row(value: Operand) -> Arg:
     """A scale or zero point of the left factor of a matrix product: a scalar, or (rows, 1)."""
     found = _scalar(value)
-    return expr("{0}.expand_dims(-1)", found) if isinstance(found, Operand) and value.rank else found
+    return expr("{0}.unsqueeze(-1)", found) if isinstance(found, Operand) and value.rank else found
 
 
 def _per_channel(value: Arg, rank: int) -> Expression:

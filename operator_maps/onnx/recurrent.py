@@ -50,7 +50,7 @@ def lstm(
     run = _Run(node, x, w, r, b, lengths, (h, c), direction, layout, functions)
     if p is None and not input_forget:
         return run.of(steps.lstm_step)
-    zeros = expr("ops.zeros({0}, {1})", (run.directions, 3 * run.hidden), node.mindspore_dtype(x.dtype))
+    zeros = expr("ops.zeros({0}, dtype={1})", (run.directions, 3 * run.hidden), node.mindspore_dtype(x.dtype))
     return run.of(steps.coupled_lstm_step if input_forget else steps.peephole_lstm_step, zeros if p is None else p)
 
 
@@ -155,7 +155,7 @@ class _Run:
         if given is None:
             batch = (self.x.shape_python() or ())[1 - self.layout]
             dtype = self.node.mindspore_dtype(self.x.dtype)
-            return expr("ops.zeros({0}, {1})", (len(self.states), batch, self.hidden), dtype)
+            return expr("ops.zeros({0}, dtype={1})", (len(self.states), batch, self.hidden), dtype)
         states = [expr("ops.zeros_like({0})", given) if state is None else state for state in self.states]
         parts = tuple(map(self._swapped, states))
         if self.directions == 2:
@@ -166,7 +166,7 @@ class _Run:
         """The weights of one direction: input, hidden, their biases, and the peephole weights if any."""
         weights: list[Arg] = [expr("{0}[{1}]", operand, index) for operand in (self.w, self.r)]
         if self.b is None:
-            weights += [expr("ops.zeros({0}, {1})", self.rows, self.node.mindspore_dtype(self.x.dtype))] * 2
+            weights += [expr("ops.zeros({0}, dtype={1})", self.rows, self.node.mindspore_dtype(self.x.dtype))] * 2
         else:
             bounds = expr("{0}[{1}, :{2}]", self.b, index, self.rows), expr("{0}[{1}, {2}:]", self.b, index, self.rows)
             weights += bounds
@@ -187,7 +187,7 @@ class _Run:
 
 
 def _with_axis(x: Arg, axis: int) -> Arg:
-    return expr("{0}.expand_dims({1})", x, axis)
+    return expr("{0}.unsqueeze({1})", x, axis)
 
 
 _FUNCTIONS: dict[str, tuple[str, tuple[float, ...]]] = {

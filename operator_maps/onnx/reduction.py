@@ -28,8 +28,8 @@ class Reduction:
     """Row of an operator that reduces some or all axes, which are given as constants or as a tensor.
 
     Attributes:
-        function: MindSpore's function, called as `function(x, axes, keep=True)`.
-        keep: the name of its option that keeps a reduced axis with extent 1.
+        function: MindSpore's function, called as `function(x, axes, True)` where a reduced axis is kept with extent 1.
+        keep: the name of that option where it is a keyword only.
         before: elementwise expression that is applied to the input.
         after: elementwise expression that is applied to the result.
         identity: the result of reducing no elements.
@@ -38,7 +38,7 @@ class Reduction:
     """
 
     function: str
-    keep: str = "keepdim"
+    keep: str = ""
     before: str = "{0}"
     after: str = "{0}"
     identity: float = 0.0
@@ -70,14 +70,15 @@ class Reduction:
         if chosen == ():
             chosen = _every_axis(node, data) if keepdims or self.needs_axes else None
         reduced = _apply(self.before, data)
-        options: dict[str, Arg] = {self.keep: True} if keepdims else {}
+        options: dict[str, Arg] = {self.keep: True} if keepdims and self.keep else {}
         where = () if chosen is None else (chosen[0] if isinstance(chosen, tuple) and len(chosen) == 1 else chosen,)
         if self.function == "ops.sum" and self.before == "{0}" and may_be_large(data.value):
             total: Arg = expr("{0}({1}, {2}, {3})", sum_of_halves, data, *(where or (None,)), bool(keepdims))
         else:
             if self.widens and data.kind in "iu" and data.dtype != ir.DataType.INT64:
                 options["dtype"] = node.dtype()
-            total = invoke(self.function, reduced, *where, **options)
+            keep = (True,) if keepdims and not self.keep else ()
+            total = invoke(self.function, reduced, *where, *keep, **options)
         if data.size == 0:
             total = expr("ops.full_like({0}, {1})", total, self._neutral(result))
         elif any(may_be_empty(data.value, axis) for axis in (chosen if isinstance(chosen, tuple) else (None,))):
@@ -125,8 +126,8 @@ def extreme(of_numbers: Reduction, of_bools: Reduction) -> Callable[..., Arg]:
     return row
 
 
-SUM = Reduction("ops.sum", widens=True)
-LOG_SUM_EXP = Reduction("ops.logsumexp", needs_axes=True)
+SUM = Reduction("ops.sum", "keepdim", widens=True)
+LOG_SUM_EXP = Reduction("ops.logsumexp", "keepdim", needs_axes=True)
 
 
 def reduce_log_sum_exp(
@@ -156,17 +157,17 @@ def log_sum_exp(x, axes, keep):
     return y if keep else y.squeeze(axes)
 
 
-def position(function: str, keep: str, after: str = "{0}") -> Callable[..., Arg]:
+def position(function: str, after: str = "{0}") -> Callable[..., Arg]:
     """Make the row of ArgMax or ArgMin: the index of the first extreme element along an axis, or of the last."""
 
     def row(node: Node, data: Operand, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> Arg:
-        options = {keep: True} if keepdims else {}
+        keep = (True,) if keepdims else ()
         if data.size != 0 and may_be_empty(data.value) and not select_last_index:
             helper = argmax_or_none if function == "ops.argmax" else argmin_or_none
             return expr("{0}({1}, {2}, {3})", helper, data, axis, bool(keepdims))
         if not select_last_index:
-            return _apply(after, invoke(function, data, axis, **options))
-        backward = _apply(after, invoke(function, expr("ops.flip({0}, {1})", data, (axis,)), axis, **options))
+            return _apply(after, invoke(function, data, axis, *keep))
+        backward = _apply(after, invoke(function, expr("ops.flip({0}, {1})", data, (axis,)), axis, *keep))
         return expr("{0}.shape[{1}] - 1 - {2}", data, axis, backward)
 
     return row
@@ -215,20 +216,18 @@ def cumsum_or_none(x, axis, exclusive, reverse):
 INFINITY = float("inf")
 
 ROWS = {
-    "ArgMax": position("ops.argmax", "keepdim"),
-    "ArgMin": position("ops.argmin", "keepdims", after="{0}.astype(ms.int64)"),
+    "ArgMax": position("ops.argmax"),
+    "ArgMin": position("ops.argmin", after="{0}.astype(ms.int64)"),
     "CumProd": cumulative("ops.cumprod", "ops.CumProd", widens=True),
     "CumSum": cumulative("ops.cumsum", "ops.CumSum"),
     "ReduceL1": replace(SUM, before="ops.abs({0})"),
     "ReduceL2": replace(SUM, before="ops.square({0})", after="ops.sqrt({0})"),
     "ReduceLogSum": replace(SUM, after="ops.log({0})"),
     "ReduceLogSumExp": reduce_log_sum_exp,
-    "ReduceMax": extreme(Reduction("ops.amax", "keepdims", identity=-INFINITY), Reduction("ops.any", "keep_dims")),
-    "ReduceMean": Reduction("ops.mean", "keep_dims"),
-    "ReduceMin": extreme(
-        Reduction("ops.amin", "keepdims", identity=INFINITY), Reduction("ops.all", "keep_dims", identity=1)
-    ),
-    "ReduceProd": Reduction("ops.prod", "keep_dims", identity=1.0, widens=True),
+    "ReduceMax": extreme(Reduction("ops.amax", identity=-INFINITY), Reduction("ops.any")),
+    "ReduceMean": Reduction("ops.mean"),
+    "ReduceMin": extreme(Reduction("ops.amin", identity=INFINITY), Reduction("ops.all", identity=1)),
+    "ReduceProd": Reduction("ops.prod", identity=1.0, widens=True),
     "ReduceSum": SUM,
     "ReduceSumSquare": replace(SUM, before="ops.square({0})"),
 }

@@ -397,7 +397,7 @@ def resample_stretched(x, points, axis, a, stretch, repeat_border):
     length = x.shape[axis]
     reach = int(-(-stretch * (1 if a is None else 2) // 1))
     places = ops.arange(-reach, length + reach).astype(ms.float32)
-    weights = kernel_weight(ops.abs(points.expand_dims(1) - places) / stretch, a)
+    weights = kernel_weight(ops.abs(points.unsqueeze(1) - places) / stretch, a)
     if not repeat_border:
         weights = weights * ops.logical_and(places >= 0, places < length).astype(weights.dtype)
     weights = weights / weights.sum(1, keepdims=True)

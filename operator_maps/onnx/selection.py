@@ -62,7 +62,7 @@ def nonzero(node: Node, x: Operand) -> Arg:
     if x.rank == 0:
         raise node.decline("its input has no axes")
     if x.size == 0:
-        return expr("ops.zeros({0}, ms.int64)", (x.rank, 0))
+        return expr("ops.zeros({0}, dtype=ms.int64)", (x.rank, 0))
     return expr("{0}({1}).T", _nonzero(x), x)
 
 
@@ -73,7 +73,7 @@ def _nonzero(x: Operand) -> Any:
 def places_of_nonzero(x):
     """ops.nonzero, which refuses a tensor of no elements in graph mode."""
     if x.size == 0:
-        return ops.zeros((0, x.ndim), ms.int64)
+        return ops.zeros((0, x.ndim), dtype=ms.int64)
     return ops.nonzero(x)
 
 
@@ -108,7 +108,7 @@ def unique_rows(rows, in_order):
     """
     count = rows.shape[0]
     if count == 0:
-        none = ops.zeros((0,), ms.int64)
+        none = ops.zeros((0,), dtype=ms.int64)
         return none, none, none
     order = ops.arange(count)
     for column in range(rows.shape[1] - 1, -1, -1):

@@ -66,9 +66,9 @@ def _extent(x: Operand, axis: int) -> Arg:
 
 
 def flatten(node: Node, x: Operand, *, axis: int = 1) -> Arg:
-    """ONNX Flatten: `ops.flatten(x)` from axis 1, a reshape to two axes otherwise."""
+    """ONNX Flatten: `ops.flatten(x, start_dim=1)` from axis 1, a reshape to two axes otherwise."""
     if axis == 1 and x.rank != 1:
-        return x if x.rank == 2 else expr("ops.flatten({0})", x)
+        return x if x.rank == 2 else expr("ops.flatten({0}, start_dim=1)", x)
     extents = x.shape_python()
     if extents is None:
         raise node.decline("the rank of its input is unknown")
@@ -110,7 +110,7 @@ def squeeze(node: Node, x: Operand, axes: Operand | None) -> Arg:
 
 
 def unsqueeze(node: Node, x: Operand, axes: Operand) -> Arg:
-    """ONNX Unsqueeze: `ops.expand_dims(x, 1)`, or `x[:, None, None]` for several axes."""
+    """ONNX Unsqueeze: `ops.unsqueeze(x, 1)`, or `x[:, None, None]` for several axes."""
     which = axes.items()
     if which is None:
         known, which = _to_known(node, x), axes.items(computed=True)
@@ -119,7 +119,7 @@ def unsqueeze(node: Node, x: Operand, axes: Operand) -> Arg:
         if which is None or len(which) > 1:
             return expr("{0}({1}, {2})", insert_axes, x, axes)
     if len(which) == 1:
-        return expr("ops.expand_dims({0}, {1})", x, which[0])
+        return expr("ops.unsqueeze({0}, {1})", x, which[0])
     if x.rank is None:
         raise node.decline("the rank of its input is unknown")
     new = {axis % (x.rank + len(which)) for axis in which}
@@ -131,7 +131,7 @@ def insert_axes(x, axes):
     """Insert axes of extent 1 at places that are computed, as ONNX Unsqueeze does."""
     rank = x.ndim + axes.shape[0]
     places = ops.where(axes < 0, axes + rank, axes)
-    new = ops.tensor_scatter_elements(ops.zeros((rank,), ms.int64), places, ops.ones_like(places))
+    new = ops.tensor_scatter_elements(ops.zeros((rank,), dtype=ms.int64), places, ops.ones_like(places))
     source = ops.clamp(ops.cumsum(1 - new, 0) - 1, 0)
     extents = ops.where(new > 0, 1, ops.gather(ops.TensorShape()(x), source, 0))
     return x.reshape(tuple([int(extents[i]) for i in range(rank)]))
@@ -148,7 +148,7 @@ def expand(node: Node, x: Operand, shape: Operand) -> Arg:
         return x if output == x.shape else expr("ops.broadcast_to({0}, {1})", x, output)
     target, extents = shape.items(computed=True), x.shape
     if extents is None or target is None:
-        empty = expr("ops.zeros({0}, {1})", shape.python(computed=True), node.dtype())
+        empty = expr("ops.zeros({0}, dtype={1})", shape.python(computed=True), node.dtype())
         return expr("ops.logical_or({0}, {1})" if x.kind == "b" else "{0} + {1}", x, empty)
     missing = len(target) - len(extents)
     pairs = [*zip((1,) * missing + extents, (1,) * -missing + target, strict=True)]

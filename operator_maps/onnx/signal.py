@@ -37,7 +37,7 @@ def dft(
         y = expr(f"{transform}({{0}}{holes})", signal, *options.values())
     else:
         y = expr(f"{{0}}({transform}, {{1}}, {{2}}, {{3}} % {rank})", transform_along, signal, options.get("n"), place)
-    real = expr("{0}.expand_dims(-1)", y) if onesided and inverse else expr("{0}({1})", as_real, y)
+    real = expr("{0}.unsqueeze(-1)", y) if onesided and inverse else expr("{0}({1})", as_real, y)
     return _result(node, x, real)
 
 
@@ -109,7 +109,7 @@ def transform_along(transform, x, length, axis):
 def frames(x, size, step):
     """Cut (batch, length) into (batch, frames, size), with `step` from the beginning of one frame to the next."""
     starts = ops.arange(0, x.shape[1] - size + 1, step)
-    return ops.gather(x, starts.expand_dims(1) + ops.arange(size), 1)
+    return ops.gather(x, starts.unsqueeze(1) + ops.arange(size), 1)
 
 
 # Window functions
@@ -162,7 +162,7 @@ def mel_weights(bands, dft_length, sample_rate, lower_edge, upper_edge):
     mels = low + ops.arange(bands + 2) * ((high - low) / (bands + 2))
     edges = ops.floor((dft_length + 1) * 700 * (ops.pow(10, mels / 2595) - 1) / sample_rate)
     left, peak, right = edges[:-2], edges[1:-1], edges[2:]
-    bins = ops.arange(dft_length // 2 + 1).astype(ms.float32).expand_dims(1)
+    bins = ops.arange(dft_length // 2 + 1).astype(ms.float32).unsqueeze(1)
     rising = (bins - left) / ops.clamp(peak - left, 1)
     falling = (right - bins) / ops.clamp(right - peak, 1)
     slopes = ops.where(bins < peak, rising, ops.where(bins > peak, falling, ops.ones_like(falling)))

@@ -28,7 +28,7 @@ def split(node: Node, x: Operand, sizes: Operand | None, *, axis: int = 0, num_o
     if count == 1:
         return x
     if x.size == 0 and x.shape is not None and x.shape[axis] == 0:
-        return (expr("ops.zeros({0}, {1})", x.shape, node.dtype()),) * count
+        return (expr("ops.zeros({0}, dtype={1})", x.shape, node.dtype()),) * count
     if x.size == 0:
         return tuple(empty_tensor(node, i) for i in range(count))
     extents = [None if output.shape is None else output.shape[axis] for output in node.outputs]
@@ -65,7 +65,7 @@ def empty_tensor(node: Node, index: int = 0) -> Expression:
     shape = node.outputs[index].shape
     if shape is None or None in shape:
         raise node.decline("its input has no elements, and the shape of its output is unknown")
-    return expr("ops.zeros({0}, {1})", shape, node.dtype(index))
+    return expr("ops.zeros({0}, dtype={1})", shape, node.dtype(index))
 
 
 def slice_(node: Node, x: Operand, starts: Operand, ends: Operand, axes: Operand | None, steps: Operand | None) -> Arg:
@@ -163,7 +163,7 @@ def slice_in_turn(x, starts, ends, axes, steps):
 def slice_bounds(x, starts, ends, axes, steps):
     """The start, end and step of every axis of `x`, as ops.strided_slice takes them."""
     extents = ops.TensorShape()(x)
-    where = ops.expand_dims(ops.where(axes < 0, axes + x.ndim, axes), 1)
+    where = ops.unsqueeze(ops.where(axes < 0, axes + x.ndim, axes), 1)
     first = ops.tensor_scatter_update(ops.zeros_like(extents), where, starts.astype(ms.int64))
     last = ops.tensor_scatter_update(extents, where, ends.astype(ms.int64))
     step = ops.tensor_scatter_update(ops.ones_like(extents), where, steps.astype(ms.int64))
@@ -213,7 +213,7 @@ def trilu(node: Node, x: Operand, k: Operand | None, *, upper: int = 1) -> Arg:
     diagonal = (0,) if k is None else k.items()
     if diagonal is not None and isinstance(diagonal[0], int):
         return expr(f"{name}({{0}}, {{1}})" if diagonal[0] else f"{name}({{0}})", x, diagonal[0])
-    mask = "ops.arange({0}.shape[-1]) {1} ops.expand_dims(ops.arange({0}.shape[-2]), 1) + {2}"
+    mask = "ops.arange({0}.shape[-1]) {1} ops.unsqueeze(ops.arange({0}.shape[-2]), 1) + {2}"
     comparison = mask.replace("{1}", ">=" if upper else "<=").replace("{2}", "{1}")
     return expr(f"ops.where({comparison}, {{0}}, ops.zeros_like({{0}}))", x, k)
 

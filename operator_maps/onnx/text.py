@@ -60,14 +60,14 @@ def tf_idf_vectorizer(
 
 def count_grams(x, grams, length, skips):
     """How often each row of `grams` occurs along the last axis of `x`, its elements up to `skips` others apart."""
-    total = ops.zeros((*x.shape[:-1], grams.shape[0]), ms.float32)
+    total = ops.zeros((*x.shape[:-1], grams.shape[0]), dtype=ms.float32)
     for step in range(1, skips + 2):
         count = x.shape[-1] - (length - 1) * step
         if count > 0:
-            found = ops.ones((*x.shape[:-1], count, grams.shape[0]), ms.float32)
+            found = ops.ones((*x.shape[:-1], count, grams.shape[0]), dtype=ms.float32)
             for i in range(length):
                 part = x[..., i * step : i * step + count]
-                found = found * (part.expand_dims(-1) == grams[:, i]).astype(ms.float32)
+                found = found * (part.unsqueeze(-1) == grams[:, i]).astype(ms.float32)
             total = total + found.sum(-2)
     return total
 

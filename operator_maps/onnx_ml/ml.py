@@ -25,7 +25,7 @@ def array_feature_extractor(node: Node, x: Operand, y: Operand) -> Arg:
         raise node.decline("the rank of its input is unknown")
     indices = y if y.rank == 1 else expr("{0}.reshape(-1)", y)
     picked = expr("ops.gather({0}, {1}, {2})", x, indices, x.rank - 1)
-    return expr("ops.expand_dims({0}, 0)", picked) if x.rank == 1 else picked
+    return expr("ops.unsqueeze({0}, 0)", picked) if x.rank == 1 else picked
 
 
 def binarizer(node: Node, x: Operand, *, threshold: float = 0.0) -> Arg:
@@ -59,7 +59,7 @@ def normalizer(node: Node, x: Operand, *, norm: str = "MAX") -> Arg:
 
 
 NORMS = {
-    "MAX": "ops.amax({0}, -1, keepdims=True)",
+    "MAX": "ops.amax({0}, -1, True)",
     "L1": "ops.sum(ops.abs({0}), -1, keepdim=True)",
     "L2": "ops.sqrt(ops.sum(ops.square({0}), -1, keepdim=True))",
 }
@@ -81,7 +81,7 @@ def imputer(
         raise node.decline("it has no values of its input's type")
     missing = expr("ops.isnan({0})", x) if replaced != replaced else expr("{0} == {1}", x, replaced)
     if len(values) == 1:
-        return expr("ops.masked_fill({0}, {1}, {2})", x, missing, values[0])
+        return expr("{0}.masked_fill({1}, {2})", x, missing, values[0])
     imputed = node.constant(np.array(values, x.dtype.numpy()), "imputed")
     return expr("ops.where({0}, {1}, {2})", missing, imputed, x)
 
@@ -97,7 +97,7 @@ def feature_vectorizer(node: Node, *features: Operand, inputdimensions: tuple[in
         extent = x.shape[-1] if x.shape else None
         if x.rank not in (1, 2) or not isinstance(extent, int) or extent < wanted:
             raise node.decline("an input is no matrix, or has not as many columns as are taken")
-        part = expr("ops.expand_dims({0}, 0)", x) if x.rank == 1 else x
+        part = expr("ops.unsqueeze({0}, 0)", x) if x.rank == 1 else x
         part = part if extent == wanted else expr("{0}[:, :{1}]", part, wanted)
         parts.append(part if x.dtype == ir.DataType.FLOAT else expr("{0}.astype(ms.float32)", part))
     if len(parts) != len(features):
@@ -147,7 +147,7 @@ def label_encoder(
 
 def look_up(x, keys, values):
     """The value of the key that each element of `x` equals; the last value where it equals none."""
-    same = (ops.expand_dims(x, -1) == keys).astype(ms.int32)
+    same = (ops.unsqueeze(x, -1) == keys).astype(ms.int32)
     index = ops.argmax(same, -1)
     return ops.gather(values, ops.where(ops.sum(same, -1) > 0, index, ops.full_like(index, keys.shape[0])), 0)
 
@@ -171,7 +171,7 @@ def one_hot_encoder(
         raise node.decline("an element that is in no category has to be an error")
     whole = x if x.dtype == ir.DataType.INT64 else expr("{0}.astype(ms.int64)", x)
     categories = node.constant(np.array(cats_int64s), "categories")
-    return expr("(ops.expand_dims({0}, -1) == {1}).astype(ms.float32)", whole, categories)
+    return expr("(ops.unsqueeze({0}, -1) == {1}).astype(ms.float32)", whole, categories)
 
 
 def linear_regressor(

@@ -48,7 +48,7 @@ def svm_regressor(
 KERNELS = {
     "LINEAR": "ops.matmul({0}, {1}.T)",
     "POLY": "ops.pow({2} * ops.matmul({0}, {1}.T) + {3}, {4})",
-    "RBF": "ops.exp(-{2} * ops.sum(ops.square(ops.expand_dims({0}, 1) - {1}), -1))",
+    "RBF": "ops.exp(-{2} * ops.sum(ops.square(ops.unsqueeze({0}, 1) - {1}), -1))",
     "SIGMOID": "ops.tanh({2} * ops.matmul({0}, {1}.T) + {3})",
 }
 """Of the rows {0} (N, features) and the support vectors {1} (M, features), with gamma {2}, coef0 {3} and degree {4}."""

@@ -28,7 +28,7 @@ class MindSporeModel(nn.Cell):
             nn.BatchNorm2d(8, eps=0.001),
         )
         self.dropout = nn.Dropout(p=0.3)
-        self.scores = nn.Dense(8, 5)
+        self.scores = nn.Linear(8, 5)
 
     def construct(self, image):
         x = ops.relu(self.stem_norm(self.stem(image.transpose((0, 3, 1, 2)))))

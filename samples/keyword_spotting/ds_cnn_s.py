@@ -41,7 +41,7 @@ class MindSporeModel(nn.Cell):
         self.conv_ds_4_depthwise_conv = nn.Conv2d(64, 64, 3, pad_mode="pad", padding=1, group=64, has_bias=True)
         self.conv_ds_4 = ConvDs()
         self.avg_pool = nn.AvgPool2d((25, 5), 2)
-        self.fc1 = nn.Dense(64, 12)
+        self.fc1 = nn.Linear(64, 12)
 
     def construct(self, mfcc):
         x = ops.relu(self.conv_1_batch_norm(self.conv_1(mfcc.reshape((-1, 1, 49, 10)))))

@@ -26,9 +26,9 @@ class MindSporeModel(nn.Cell):
         self.conv1_1 = nn.MaxPool2d(2, 2)
         self.conv2 = nn.Conv2d(6, 16, 5, pad_mode="valid", has_bias=True)
         self.conv2_1 = nn.MaxPool2d(2, 2)
-        self.fc1 = nn.Dense(256, 84)
+        self.fc1 = nn.Linear(256, 84)
         self.dropout = nn.Dropout(p=0.5)
-        self.fc2 = nn.Dense(84, 10)
+        self.fc2 = nn.Linear(84, 10)
 
     def construct(self, images):
         x = self.conv1_1(ops.relu(self.conv1(images.transpose((0, 3, 1, 2)))))

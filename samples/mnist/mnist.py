@@ -21,7 +21,7 @@ class MindSporeModel(nn.Cell):
         self.pooling66 = nn.MaxPool2d(2, 2)
         self.convolution110 = nn.Conv2d(8, 16, 5, pad_mode="same", has_bias=True)
         self.pooling160 = nn.MaxPool2d(3, 3)
-        self.plus214 = nn.Dense(256, 10)
+        self.plus214 = nn.Linear(256, 10)
 
     def construct(self, input3):
         x = self.pooling66(ops.relu(self.convolution28(input3)))

@@ -39,7 +39,7 @@ class MindSporeModel(nn.Cell):
         self.stage2 = nn.SequentialCell(Residual(8, 16, stride=2, shortcut=True), Residual(16, 16))
         self.stage3 = nn.SequentialCell(Residual(16, 32, stride=2, shortcut=True), Residual(32, 32))
         self.dropout = nn.Dropout(p=0.2)
-        self.head = nn.Dense(32, 10)
+        self.head = nn.Linear(32, 10)
 
     def construct(self, image):
         x = self.stage1(self.stem(image))

@@ -19,8 +19,8 @@ class MindSporeModel(nn.Cell):
         super().__init__()
         self.embedding = nn.Embedding(200, 16)
         self.context = nn.GRU(16, 24, batch_first=True, bidirectional=True)
-        self.hidden = nn.Dense(48, 32)
-        self.tags = nn.Dense(32, 8)
+        self.hidden = nn.Linear(48, 32)
+        self.tags = nn.Linear(32, 8)
 
     def construct(self, words):
         x, _ = self.context(self.embedding(words))

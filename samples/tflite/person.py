@@ -26,7 +26,7 @@ class MindSporeModel(nn.Cell):
             16, 16, 3, stride=2, pad_mode="pad", padding=(0, 1, 0, 1), group=16, has_bias=True
         )
         self.conv2d_2 = nn.Conv2d(16, 32, 1, has_bias=True)
-        self.dense = nn.Dense(32, 2)
+        self.dense = nn.Linear(32, 2)
 
     def construct(self, image):
         x = ops.relu6(self.conv2d(image.transpose((0, 3, 1, 2))))

@@ -40,7 +40,7 @@ def model(nodes: str) -> onnx.ModelProto:
 def test_one_parameter(nodes: str, layers: int, tied: bool) -> None:
     rep = check_model(model(nodes), [X])
     assert [p.shape for p in rep.net.get_parameters()].count((8, 8)) == 1, rep.script
-    assert rep.script.count("nn.Dense(8, 8") == layers, rep.script
+    assert rep.script.count("nn.Linear(8, 8") == layers, rep.script
     assert ("# tied in the source: its weight is also that of another layer" in rep.script) == tied, rep.script
     assert rep.script.count("nn.Cell") == 1
 

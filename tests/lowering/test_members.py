@@ -11,11 +11,11 @@ from harness import check_model
 @pytest.mark.parametrize(
     ("constant", "written"),
     [
-        (np.zeros((1, 8), np.int64), "ops.zeros((1, 8), ms.int64)"),
-        (np.ones(8, bool), "ops.ones((8,), ms.bool_)"),
+        (np.zeros((1, 8), np.int64), "ops.zeros((1, 8), dtype=ms.int64)"),
+        (np.ones(8, bool), "ops.ones((8,), dtype=ms.bool_)"),
         (np.array([0, 0, 0, 0, 0, 0, 0, 1]), "ms.Tensor([0, 0, 0, 0, 0, 0, 0, 1], ms.int64)"),
         (np.array([[1], [1]]), "ms.Tensor([[1], [1]], ms.int64)"),
-        (np.zeros((3, 1, 8), np.int32), "ms.Parameter(ops.zeros((3, 1, 8), ms.int32), requires_grad=False)"),
+        (np.zeros((3, 1, 8), np.int32), "ms.Parameter(ops.zeros((3, 1, 8), dtype=ms.int32), requires_grad=False)"),
     ],
     ids=["zeros", "ones", "numbers", "few", "many"],
 )
@@ -31,7 +31,7 @@ def test_constants(constant: np.ndarray, written: str) -> None:
     [
         (np.array([1, 0.5, 0.25, 0.125, 2, 4, 8, 16]), "ms.Tensor([1.0, 0.5, 0.25"),
         (np.array([0.31622776, 0.1, 1, 0.01, 1, 1, 1, 1]), "ms.Tensor([0.31622776, 0.1"),
-        (np.sin(np.arange(8)), "ms.Parameter(ops.zeros((8,), ms.float32), requires_grad=False)"),
+        (np.sin(np.arange(8)), "ms.Parameter(ops.zeros((8,), dtype=ms.float32), requires_grad=False)"),
     ],
     ids=["formula", "one of many digits", "measured"],
 )
@@ -47,4 +47,4 @@ def test_a_number_that_is_trained_is_a_parameter() -> None:
     model = model_of("(float[2,8] x) => (float[2,8] y) { e = Exp(s) y = Mul(x, e) }", s=np.array(2.5, np.float32))
     model.graph.initializer[0].metadata_props.add(key="onnx2mindspore.trained", value="yes")
     script = check_model(model, [np.ones((2, 8), np.float32)]).script
-    assert "ms.Parameter(ops.zeros((), ms.float32))" in script
+    assert "ms.Parameter(ops.zeros((), dtype=ms.float32))" in script

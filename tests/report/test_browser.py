@@ -130,7 +130,7 @@ def test_an_inspection(open_page, files):
     search(page, "gemm")
     page.keyboard.press("Enter")
     expect(title(page)).to_have_text("Gemm")
-    expect(page.locator("#details")).to_contain_text("nn.Dense")
+    expect(page.locator("#details")).to_contain_text("nn.Linear")
     page.get_by_role("tab", name="Nodes").click()
     expect(page.locator("#nodes .row")).to_have_count(7)
     page.get_by_role("tab", name="Weights").click()

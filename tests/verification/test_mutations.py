@@ -93,7 +93,7 @@ MUTANTS = {
     ),
     "inclusive sum": Mutant("CumSum", given("CumSum", exclusive=0), "ops.cumsum("),
     "missing slope": Mutant("HardSigmoid", given("HardSigmoid", alpha=0.2), "0.2"),
-    "missing alpha of a product": Mutant("Gemm", given("Gemm", alpha=1.0), "nn.Dense(8, 8)"),
+    "missing alpha of a product": Mutant("Gemm", given("Gemm", alpha=1.0), "nn.Linear(8, 8)"),
     "missing alpha of elu": Mutant("Elu", given("Elu", alpha=1.0), "ops.elu("),
     "untransposed matrix": Mutant("Gemm", given("Gemm", transB=0), "self.head_4("),
     "wrong bound": Mutant("Clip", wrote("ops.clamp({0}, 0.0, {2})"), "ops.clamp("),

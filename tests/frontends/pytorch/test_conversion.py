@@ -71,7 +71,7 @@ def test_a_call_with_weights(called):
     assert sorted(Path(each["file"]).name for each in found["source"]["files"]) == ["net.pth", "nets.py"]
     assert found["options"]["model"] == "nets:Classifier(width=6)"
     script = (folder / "Classifier.py").read_text(encoding="utf-8")
-    assert all(layer in script for layer in ("nn.BatchNorm2d(6)", "nn.Dropout(p=0.25)", "self.head = nn.Dense(6, 3)"))
+    assert all(layer in script for layer in ("nn.BatchNorm2d(6)", "nn.Dropout(p=0.25)", "self.head = nn.Linear(6, 3)"))
     assert "(N, 3, H, W)" in script
     assert sources_in(folder, "Classifier") <= module.state_dict().keys()
 

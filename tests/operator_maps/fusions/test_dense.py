@@ -54,16 +54,16 @@ def test_gemm_of_other_rows_stays():
 def test_script():
     model = model_of("(float[n,5,4] x) => (float[n,5,3] y) { t = MatMul(x, w) y = Add(b, t) }", w=W, b=B.reshape(1, 3))
     rep = check_model(model, [X])
-    assert "nn.Dense(4, 3)" in rep.script
+    assert "nn.Linear(4, 3)" in rep.script
     assert [record.operator for record in rep.translation.program.records] == ["onnx::MatMul", "onnx::Add"]
 
 
 @pytest.mark.parametrize(
     ("equation", "x", "weight", "bias", "layer"),
     [
-        ("abc,cde->abde", (2, 5, 4), (4, 2, 3), (2, 3), "nn.Dense(4, 6)"),
-        ("abcd,cde->abe", (2, 5, 2, 3), (2, 3, 4), (4,), "nn.Dense(6, 4)"),
-        ("abcd,cdef->abef", (2, 5, 2, 3), (2, 3, 4, 2), (1, 1, 4, 2), "nn.Dense(6, 8)"),
+        ("abc,cde->abde", (2, 5, 4), (4, 2, 3), (2, 3), "nn.Linear(4, 6)"),
+        ("abcd,cde->abe", (2, 5, 2, 3), (2, 3, 4), (4,), "nn.Linear(6, 4)"),
+        ("abcd,cdef->abef", (2, 5, 2, 3), (2, 3, 4, 2), (1, 1, 4, 2), "nn.Linear(6, 8)"),
     ],
 )
 def test_an_einsum_with_a_bias_is_a_dense_layer(equation, x, weight, bias, layer):

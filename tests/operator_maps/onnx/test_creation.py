@@ -13,8 +13,8 @@ from onnx.shape_inference import infer_shapes
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (None, "ops.zeros((int(x0[0]), int(x0[1])), ms.float32)"),
-        (np.array([1], np.int64), "ops.ones((int(x0[0]), int(x0[1])), ms.int64)"),
+        (None, "ops.zeros((int(x0[0]), int(x0[1])), dtype=ms.float32)"),
+        (np.array([1], np.int64), "ops.ones((int(x0[0]), int(x0[1])), dtype=ms.int64)"),
         (np.array([2.5], np.float16), "ops.full((int(x0[0]), int(x0[1])), 2.5, dtype=ms.float16)"),
         (np.array([True]), "ms.bool_"),
         (np.array([-np.inf], np.float32), 'float("-inf")'),
@@ -36,7 +36,7 @@ def test_fills_the_shape_of_a_tensor() -> None:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     rep = check_model(model, [np.ones((2, 3), np.float32)])
-    assert "ops.zeros((x.shape[0], 3), ms.float32)" in rep.script
+    assert "ops.zeros((x.shape[0], 3), dtype=ms.float32)" in rep.script
 
 
 @pytest.mark.parametrize(

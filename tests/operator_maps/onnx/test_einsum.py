@@ -28,14 +28,14 @@ CASES = [
     ("bhwc,hkc->bhwk", [(2, 3, 4, 5), (3, 6, 5)], "x0.shape[0] * 4"),
     ("bij,bj->bi", [(2, 3, 4), (2, 4)], ".squeeze(-1)"),
     ("j,ij->i", [(3,), (2, 3)], "ops.matmul(x1, x0)"),
-    ("i,j->ij", [(3,), (4,)], "ops.expand_dims(x0, 1) * x1"),
+    ("i,j->ij", [(3,), (4,)], "ops.unsqueeze(x0, 1) * x1"),
     ("b...,b...->b", [(2, 3, 4), (2, 3, 4)], "(x0 * x1).sum((1, 2))"),
     ("i,i->", [(3,), (3,)], "(x0 * x1).sum(0)"),
     ("bii->b", [(2, 3, 3)], "ops.diagonal(x0, 0, 1, 2).sum(1)"),
     ("ij->j", [(2, 3)], "x0.sum(0)"),
     ("ba", [(2, 3)], "x0.transpose((1, 0))"),
     ("ij,jk,kl->il", [(2, 3), (3, 4), (4, 5)], "ops.matmul(ops.matmul(x0, x1), x2)"),
-    ("bi,bj,bk->bijk", [(2, 3), (2, 4), (2, 5)], "ops.expand_dims"),
+    ("bi,bj,bk->bijk", [(2, 3), (2, 4), (2, 5)], "ops.unsqueeze"),
 ]
 
 
@@ -49,9 +49,9 @@ def test_becomes(equation: str, shapes: list[tuple[int, ...]], text: str) -> Non
 @pytest.mark.parametrize(
     ("equation", "shapes", "text"),
     [
-        ("bsd,dhk->bshk", [(2, 3, 8), (8, 2, 4)], "nn.Dense(8, 8, has_bias=False)"),
-        ("bshk,hkd->bsd", [(2, 3, 2, 4), (2, 4, 6)], "nn.Dense(8, 6, has_bias=False)"),
-        ("ij,kj->ik", [(2, 3), (4, 3)], "nn.Dense(3, 4, has_bias=False)"),
+        ("bsd,dhk->bshk", [(2, 3, 8), (8, 2, 4)], "nn.Linear(8, 8, bias=False)"),
+        ("bshk,hkd->bsd", [(2, 3, 2, 4), (2, 4, 6)], "nn.Linear(8, 6, bias=False)"),
+        ("ij,kj->ik", [(2, 3), (4, 3)], "nn.Linear(3, 4, bias=False)"),
     ],
 )
 def test_weights_are_layers(equation: str, shapes: list[tuple[int, ...]], text: str) -> None:

@@ -21,7 +21,7 @@ def test_a_matrix_of_weights_is_a_layer(shape: tuple[int, ...], dtype: Any) -> N
     ((name, weight),) = rep.translation.program.parameters()
     assert name.endswith(".weight")
     assert weight.shape == (3, 4)
-    assert "nn.Dense(4, 3, has_bias=False" in rep.script
+    assert "nn.Linear(4, 3, bias=False" in rep.script
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_other_products_are_functions(a: np.ndarray, b: np.ndarray, constants: t
 
 A, B, C = floats(2, 4), floats(4, 3), floats(3)
 GEMMS = [
-    ((A, B, C), {}, "nn.Dense(4, 3)"),
-    ((A, B.T, C), {"transB": 1}, "nn.Dense(4, 3)"),
+    ((A, B, C), {}, "nn.Linear(4, 3)"),
+    ((A, B.T, C), {"transB": 1}, "nn.Linear(4, 3)"),
     ((A.T, B), {"transA": 1}, "self.node(x0.T)"),
     ((A, B, C), {"alpha": 0.5, "beta": 2.0}, "self.node(x0) * 0.5 + self.constant * 2.0"),
     ((A, B, C), {"beta": 0.0}, "return self.node(x0)"),

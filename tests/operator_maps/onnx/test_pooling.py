@@ -103,8 +103,8 @@ def test_norm(x: np.ndarray, attributes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("operator", "attributes", "text"),
     [
-        ("GlobalAveragePool", {}, "ops.mean(x0, (2, 3), keep_dims=True)"),
-        ("GlobalMaxPool", {}, "ops.amax(x0, (2, 3), keepdims=True)"),
+        ("GlobalAveragePool", {}, "ops.mean(x0, (2, 3), True)"),
+        ("GlobalMaxPool", {}, "ops.amax(x0, (2, 3), True)"),
         ("GlobalLpPool", {"opset": 21}, "ops.sqrt(ops.sum(ops.square(x0)"),
         ("GlobalLpPool", {"opset": 21, "p": 3}, "ops.pow(ops.abs(x0), 3)"),
     ],

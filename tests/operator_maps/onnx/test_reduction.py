@@ -36,7 +36,7 @@ def test_no_axes_at_all_leave_the_rest_of_the_formula(operator: str) -> None:
 
 TEXTS = [
     ("ReduceMean", {"keepdims": 0}, np.array([2, 3]), "ops.mean(x0, (2, 3))"),
-    ("ReduceMean", {}, ONE, "ops.mean(x0, 1, keep_dims=True)"),
+    ("ReduceMean", {}, ONE, "ops.mean(x0, 1, True)"),
     ("ReduceSum", {"keepdims": 0}, None, "ops.sum(x0)"),
     ("ReduceMax", {"keepdims": 0}, ONE, "ops.amax(x0, 1)"),
     ("ReduceL2", {}, ONE, "ops.sqrt(ops.sum(ops.square(x0), 1, keepdim=True))"),

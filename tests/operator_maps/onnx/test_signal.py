@@ -40,7 +40,7 @@ def spectrum(x: np.ndarray, length: int | None, axis: int, inverse: int = 0, one
         (COMPLEX, None, 1, {}, "ops.fft(as_complex(x0), dim=1)"),
         (COMPLEX, 3, -3, {"inverse": 1}, "ops.ifft(as_complex(x0), n=3, dim=1)"),
         (COMPLEX.astype(np.float64), None, 2, {"inverse": 1}, "ops.ifft(as_complex(x0))"),
-        (COMPLEX, None, 1, {"inverse": 1, "onesided": 1}, "ops.irfft(as_complex(x0), dim=1).expand_dims(-1)"),
+        (COMPLEX, None, 1, {"inverse": 1, "onesided": 1}, "ops.irfft(as_complex(x0), dim=1).unsqueeze(-1)"),
         (COMPLEX, 7, 1, {"inverse": 1, "onesided": 1}, "n=7"),
         (COMPLEX, 14, 2, {"inverse": 1, "onesided": 1}, "n=14"),
     ],
