@@ -80,7 +80,7 @@ class Uses(State):
                 self._remove_statement(node)
                 self.record(node.value, full or "", became="nothing")
                 return
-            if self._assigned(node.value, full, row):
+            if self._assigned(node, node.value, full, row):
                 return
         self.visit(node.value)
 
@@ -115,7 +115,7 @@ class Uses(State):
             at = self.file.text.index(b"^", start, end)
             self.edits.replace(at, at + 1, "!=")
 
-    def _assigned(self, call: ast.Call, full: str | None, row: Row | None) -> bool:
+    def _assigned(self, statement: ast.Expr, call: ast.Call, full: str | None, row: Row | None) -> bool:
         """A statement that changes a tensor in place becomes an assignment; false if it is none."""
         target: ast.expr
         if full is not None and self.project.is_torch(full):
@@ -145,11 +145,11 @@ class Uses(State):
         if any(not record.converted for record in self.records[mark:] if record.start == self.file.start(call)):
             return True
         if isinstance(target, ast.Subscript) or (isinstance(target, ast.Name) and not self._is_shared(target.id)):
-            self.edits.insert(self.file.start(call), f"{text} = ", leading=True)
+            self.edits.insert(self.file.start(statement), f"{text} = ", leading=True)
         else:
             plain = text.removesuffix(".data")
-            self.edits.insert(self.file.start(call), self.write(f"compat.assign({plain}, "), leading=True)
-            self.edits.insert(self.file.end(call), ")")
+            self.edits.insert(self.file.start(statement), self.write(f"compat.assign({plain}, "), leading=True)
+            self.edits.insert(self.file.end(statement), ")")
         return True
 
     def _rewritten(self, node: ast.expr) -> str:

@@ -211,13 +211,16 @@ def test_functions_that_initialise(tmp_path):
             return tensor
 
         def other(x, y):
-            x.mul_(y).add_(1)
+            (
+                x.mul_(y)
+                .add_(1)
+            )
             return x
         """,
     ).text
     assert "    compat.assign(tensor, tensor.erfinv())" in result
     assert "    compat.assign(tensor, tensor.mul(std).add(mean))" in result
-    assert "    x = x.mul(y).add(1)" in result
+    assert "    x = (\n        x.mul(y)\n        .add(1)\n    )\n" in result
 
 
 def test_edits_can_be_reversed(tmp_path):
