@@ -121,12 +121,18 @@ def _around(root: Region) -> dict[Region, set[Region]]:
 
 def pass_in(root: Region, parameters: Sequence[Member]) -> None:
     """Make parameters inputs of the regions that read them: variables, assigned before all of them."""
-    values = {parameter: Variable(parameter.hint) for parameter in parameters}
+    values = {parameter: Variable(_last_name(parameter.hint)) for parameter in parameters}
     for region in all_regions(root) if parameters else ():
         if region is not root:
             for statement in region.statements:
                 replace_members(statement, values)
     root.items[:0] = [Assign((values[parameter],), parameter) for parameter in reversed(parameters)]
+
+
+def _last_name(hint: str) -> str:
+    """`temperature` of `blocks.0.attn.temperature`: it is passed to all blocks."""
+    name = hint.rpartition(".")[2]
+    return hint if not name or name.isdigit() else name
 
 
 def _readers(root: Region) -> dict[Member, list[Region]]:
