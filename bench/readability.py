@@ -189,11 +189,11 @@ def export(network: Network, path: Path) -> None:
     import torch
 
     torch.manual_seed(0)
-    module = build(library, call).eval()
+    inputs = eval(network.inputs, {**globals(), "torch": torch})
+    module = build(library, call, alone=not isinstance(inputs, dict)).eval()
     with torch.no_grad():
         for parameter in module.parameters():  # exporters merge weights that are equal, as ones and zeros are at first
             parameter.add_(torch.randn_like(parameter) * 0.02)
-    inputs = eval(network.inputs, {**globals(), "torch": torch})
     options: dict[str, Any] = {}
     if isinstance(inputs, dict):
         options["input_names"] = list(inputs)
@@ -225,8 +225,8 @@ def frozen(network: Any) -> bytes:
     return bytes(graph.as_graph_def().SerializeToString())
 
 
-def build(library: str, call: str) -> Any:
-    """The module that a call makes; of transformers, its outputs are one tuple of tensors."""
+def build(library: str, call: str, alone: bool) -> Any:
+    """The module that a call makes; one of transformers that is alone takes its inputs by position."""
     if library == "here":
         return eval(call, globals())
     if library == "timm":
@@ -256,11 +256,7 @@ def build(library: str, call: str) -> Any:
             given = dict(zip(("pixel_mask",) if "Detr" in name else names, inputs[1:], strict=False))
             return self.network(inputs[0], **given, return_dict=False)[0]
 
-    return (
-        network
-        if "decoder_input_ids" in getattr(network.forward, "__code__", First.forward.__code__).co_varnames
-        else First()
-    )
+    return First() if alone else network
 
 
 def by_position(module: Any, names: list[str]) -> Any:

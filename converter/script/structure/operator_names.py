@@ -12,10 +12,14 @@ _OTHERS = """
     avg_pool avg_pool1d avg_pool2d avg_pool3d baddbmm bias_add bmm broadcast broadcast_to cat clone contiguous
     conv1d conv2d conv3d copy detach div eq expand_as fill floordiv full full_like ge getitem gt index_put
     index_select le linear logical lt masked_fill matmul max_pool max_pool1d max_pool2d max_pool3d narrow ne one_hot
-    ones permute repeat roll rsqrt rsub scalar_tensor select slice_scatter stack strided_slice swapaxes take to_copy
-    truediv unary unbind unflatten unsafe_view upsample val view view_as zeros
+    ones permute repeat repeat_interleave roll rsqrt rsub scalar_tensor select slice_scatter stack strided_slice
+    swapaxes take to_copy truediv unary unbind unflatten unsafe_view upsample val view view_as zeros
 """
 """Operators of PyTorch, TensorFlow and MindSpore that ONNX does not have or names differently."""
+
+
+_QUANTITIES = {"Cos", "Shape", "Sin", "Size"}
+"""Operators whose names are also those of what they compute."""
 
 
 def is_operator_name(hint: str) -> bool:
@@ -27,6 +31,6 @@ def is_operator_name(hint: str) -> bool:
 def _operators() -> frozenset[str]:
     from onnx import defs
 
-    kinds = {schema.name for schema in defs.get_all_schemas()} - {"Shape", "Size"}
+    kinds = {schema.name for schema in defs.get_all_schemas()} - _QUANTITIES
     snake = {re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower() for kind in kinds}
     return frozenset({*snake, *map(identifier, kinds), *(kind.lower() for kind in kinds), *_OTHERS.split()})

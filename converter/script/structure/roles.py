@@ -26,7 +26,8 @@ from converter.script.expressions import (
     walk,
 )
 from converter.script.program import Cell, Member, class_of
-from converter.script.statements import Assign, Block, Variable, expressions_in
+from converter.script.statements import Assign, Block, For, Variable, expressions_in
+from converter.script.structure.operator_names import is_operator_name
 
 _VIEWS = """
     astype broadcast_to contiguous expand_dims flatten moveaxis permute repeat_interleave reshape squeeze swapaxes tile
@@ -125,6 +126,24 @@ def _is_number(item: Arg) -> bool:
     return isinstance(item, Constant) or (is_literal(item) and not isinstance(item, (tuple, list)))
 
 
+class Takers:
+    """The classes whose instances a Cell calls, the elements of a list that it loops over included."""
+
+    def __init__(self, cell: Cell) -> None:
+        self._elements: dict[Variable, Cell] = {}
+        for statement in cell.body.walk():
+            if isinstance(statement, For) and isinstance(statement.over, Member):
+                classes = {part for part in walk(statement.over.constructor) if isinstance(part, Cell)}
+                if len(classes) == 1:
+                    self._elements[statement.index] = classes.pop()
+
+    def of(self, call: Call) -> Cell | None:
+        """The class that a call is a call of; None for layers and functions."""
+        if isinstance(call.function, Member):
+            return class_of(call.function)
+        return self._elements.get(call.function) if isinstance(call.function, Variable) else None
+
+
 def _hides(item: Arg) -> bool:
     """Whether an argument is a number so small that a softmax makes 0 of it."""
     if isinstance(item, Call):  # float("-inf")
@@ -141,6 +160,7 @@ class Roles:
     def __init__(self, cell: Cell) -> None:
         self.names: dict[Variable, list[str]] = defaultdict(list)
         self.others: dict[Variable, list[str]] = defaultdict(list)
+        self._takers = Takers(cell)
         self.made: dict[Variable, Arg] = dict(_definitions(cell.body))
         expressions = [part for item in expressions_in(cell.body) for part in walk(item)]
         calls = [part for part in expressions if isinstance(part, Call)]
@@ -249,10 +269,10 @@ class Roles:
     def _reader(self, part: Arg) -> None:
         """Name what an expression reads."""
         match part:
+            case Call(function=Variable()):
+                self._taken(part)
             case Call(function=Member() as member):
-                cell = class_of(member)
-                for item, taken in zip(part.positional, cell.inputs if cell else (), strict=False):
-                    self._note(item, "" if len(taken.hint) == 1 else taken.hint)
+                self._taken(part)
                 if called(part) == "embedding" and part.args:
                     table = re.fullmatch(r"(?:\w+_)?([a-z]+(?:_type)?)_embed(?:ding)?s?", member.name)
                     self._note(part.args[0], f"{table[1]}_ids" if table else "indices")
@@ -269,6 +289,12 @@ class Roles:
                 for one, other in ((left, right), (right, left)):
                     if isinstance(one, Variable) and self._is_layer(other):
                         self.others[one].append("residual")
+
+    def _taken(self, call: Call) -> None:
+        """Name the arguments of a call after the inputs of the class."""
+        cell = self._takers.of(call)
+        for item, taken in zip(call.positional, cell.inputs if cell else (), strict=False):
+            self._note(item, "" if len(taken.hint) == 1 or is_operator_name(taken.hint) else taken.hint)
 
     def _is_layer(self, item: Arg) -> bool:
         """Whether an expression is what a layer with weights returns."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from converter.base.names import identifier
 from converter.script.expressions import Arg, Attribute, Binary, Call, Conditional, Index, Name, walk
-from converter.script.program import Cell, Member, class_of
+from converter.script.program import Cell, Member
 from converter.script.statements import (
     Assign,
     Branch,
@@ -26,7 +26,7 @@ from converter.script.statements import (
 )
 from converter.script.structure.operator_names import is_operator_name
 from converter.script.structure.regions import last_reads
-from converter.script.structure.roles import Roles, called, viewed
+from converter.script.structure.roles import Roles, Takers, called, viewed
 
 _GENERIC = """
     x y z h out output outputs hidden hidden_state hidden_states features embeddings inputs_embeds net tokens feat
@@ -96,8 +96,8 @@ _WORDS = {
 }
 """Function → what its result is, where nothing better is known."""
 _WORDS |= {"zeros": "filled", "zeros_like": "filled", "ones_like": "filled", "full_like": "filled"}
-_PARTS = ("first", "second", "third", "fourth")
-"""What a statement with several results returns, where nothing better is known."""
+WIDEST_PARTS = 40
+"""Characters of the names of all parts without their numbers; longer ones are a letter with a number."""
 _BINARY = {"+": "total", "-": "difference", "*": "product", "/": "quotient", "//": "quotient", "**": "power"}
 
 
@@ -114,9 +114,10 @@ def name_remaining_values(cells: Sequence[Cell]) -> None:
         if cell is not cells[-1]:
             _name_inputs(cell, given[cell])
         _Namer(cell).name_all()
+        takers = Takers(cell)
         for item in expressions_in(cell.body):
             for part in walk(item):
-                if isinstance(part, Call) and isinstance(part.function, Member) and (taker := class_of(part.function)):
+                if isinstance(part, Call) and (taker := takers.of(part)) is not None:
                     for place, value in enumerate(part.positional):
                         value = viewed(value)
                         given[taker][place].add(identifier(value.hint) if isinstance(value, Variable) else "")
@@ -180,7 +181,7 @@ class _Namer:
                             self._give(value, list(_words(inner, value)))
 
     def _give(self, value: Variable, names: Iterable[str]) -> None:
-        names = [name for name in names if name and not is_operator_name(name)]
+        names = [name for name in names if name]
         chosen = next((name for name in names if self._is_free(name, value)), names[0] if names else "")
         if not chosen:
             return
@@ -247,6 +248,15 @@ def _operands(item: Arg) -> Iterator[Variable]:
                 yield from _operands(part)
 
 
+def _part(statement: Assign, count: int, place: int) -> str:
+    """One of the results of a statement: `first` and `second` of two, `keys_3` of more parts of keys."""
+    if count == 2:
+        return ("first", "second")[place]
+    whole = next(_operands(statement.value), None)
+    name = "part" if whole is None or is_operator_name(whole.hint) else identifier(whole.hint)
+    return f"{name if count * len(name) < WIDEST_PARTS else name[0]}_{place}"
+
+
 def _words(statement: Statement, value: Variable) -> Iterator[str]:
     """What the value is, from what computes it: a layer's name, or what its last function does."""
     if isinstance(statement, Assign) and len(statement.targets) == 1 and not isinstance(statement.targets[0], tuple):
@@ -257,7 +267,7 @@ def _words(statement: Statement, value: Variable) -> Iterator[str]:
         while isinstance(layer, Index):
             layer = layer.value
         if isinstance(layer, Call) and isinstance(layer.function, Member) and layer.function.name:
-            yield layer.function.name
+            yield "" if is_operator_name(layer.function.name) else layer.function.name
         if isinstance(made, Binary):
             yield _BINARY.get(made.operator, "")
         elif isinstance(made, Index):
@@ -268,6 +278,6 @@ def _words(statement: Statement, value: Variable) -> Iterator[str]:
             yield "count"
     elif isinstance(statement, Assign):
         targets = statement.targets[0] if len(statement.targets) == 1 else statement.targets
-        if isinstance(targets, tuple) and value in targets[: len(_PARTS)]:
-            yield _PARTS[targets.index(value)]
-    yield from ("y", "z", "u", "v", "w")
+        if isinstance(targets, tuple) and value in targets:
+            yield _part(statement, len(targets), targets.index(value))
+    yield from ("y", "z")

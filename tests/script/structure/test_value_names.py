@@ -10,7 +10,7 @@ from script.programs import call, dense, let, member, program, variables
 from converter.script.emit import emit
 from converter.script.expressions import Arg, Attribute, Binary, Call, invoke
 from converter.script.program import Cell
-from converter.script.statements import Block, Statement, Variable
+from converter.script.statements import Block, For, Statement, Variable
 from converter.script.structure.operator_names import is_operator_name
 from converter.script.structure.value_names import name_remaining_values, name_values_by_role
 
@@ -103,6 +103,25 @@ def test_two_living_values_never_share_a_variable() -> None:
         "x = x + 2",
         "return total * x",
     ]
+
+
+def test_parts_are_numbered_from_the_whole() -> None:
+    keys, a, b, c = variables("keys split split_1 split_2")
+    result = Binary("+", Binary("*", a, b), c)
+    assert written([keys], [let((a, b, c), invoke("ops.split", keys, 4, 1))], result).splitlines() == [
+        "keys_0, keys_1, keys_2 = ops.split(keys, 4, 1)",
+        "return keys_0 * keys_1 + keys_2",
+    ]
+
+
+def test_a_loop_over_layers_names_what_they_take() -> None:
+    x, mask, given, layer, carried = variables("x mask Where layer x")
+    inner = Cell("Block", inputs=[x, mask], body=Block([], (Binary("*", x, mask),)))
+    layers = member("layers", invoke("nn.CellList", [Call(inner), Call(inner)]))
+    image, other, step = variables("image other step")
+    loop = For(layer, layers, (carried,), (image,), Block([let(step, call(layer, carried, given))], (step,)))
+    statements: list[Statement] = [let(given, invoke("ops.maximum", other, 2)), loop]
+    assert written([image, other], statements, carried, inner=[inner]).startswith("mask = ops.maximum(other, 2)")
 
 
 def test_tables_name_their_indices() -> None:
