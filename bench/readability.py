@@ -194,6 +194,9 @@ def export(network: Network, path: Path) -> None:
     with torch.no_grad():
         for parameter in module.parameters():  # exporters merge weights that are equal, as ones and zeros are at first
             parameter.add_(torch.randn_like(parameter) * 0.02)
+        for buffer in module.buffers():
+            if buffer.is_floating_point():
+                buffer.add_(torch.rand_like(buffer) * 0.02)
     options: dict[str, Any] = {}
     if isinstance(inputs, dict):
         options["input_names"] = list(inputs)

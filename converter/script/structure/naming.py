@@ -48,13 +48,22 @@ def shared_hint(hints: Sequence[str]) -> str:
 
 
 def name_values(body: Block, path: str) -> None:
-    """Name the last value of every module call after the module, unless the source names the value."""
+    """Name the last value of every module call after the module, unless the source names the value.
+
+    A value that a module computes before it calls its inner ones, such as a mask, is not what it returns.
+    """
     values = [value for statement in body.walk() for value in defined_by(statement)]
-    last = {value.path: value for value in values}
+    last = {path: value for value in values for path in _paths(value.path)}
     named = [value for value in values if last[value.path] is value and relative(value.path, path)]
     for value, hint in zip(named, without_common_number([relative(v.path, path) for v in named]), strict=True):
         if not value.assigned or len(value.hint) == 1:  # the name in `x = …` has no meaning
             value.hint, value.assigned = hint, False
+
+
+def _paths(path: str) -> list[str]:
+    """A path and those around it: what an inner module returns later is also what the outer one does."""
+    parts = path.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
 
 
 def without_common_number(hints: Sequence[str]) -> list[str]:

@@ -97,3 +97,9 @@ def test_a_name_of_the_source_is_kept_unless_it_is_one_letter() -> None:
     name_values(returning(letter, after=[let(word, call(dense("fc1"), x)), let(letter, call(dense("fc2"), word))]), "")
     assert (word.hint, word.assigned) == ("hidden", True)
     assert (letter.hint, letter.assigned) == ("fc2", False)
+
+
+def test_what_a_module_computes_before_it_calls_inner_ones_is_not_its_result() -> None:
+    mask, y, x = Variable("Where", path="encoder"), Variable("Add", path="encoder.layers.1"), Variable("x")
+    name_values(returning(y, after=[let(mask, call(dense("fc1"), x)), let(y, call(dense("fc2"), mask))]), "")
+    assert (mask.hint, y.hint) == ("Where", "encoder.layers.1")
