@@ -25,6 +25,7 @@ from converter.graph.fusions import (
     masks,
     norms,
     padding,
+    scatters,
     sequences,
     shuffles,
     views,
@@ -91,6 +92,7 @@ PHASES: Mapping[str, Sequence[Step]] = {
     "recurrent layers": directions.FUSIONS,
     "broadcasts": (broadcasts.drop_expansions,),
     "layout": (layout.sink_transposes,),
+    "scatters": scatters.FUSIONS,
     "windows": windows.FUSIONS,
     "stacks": (),  # Stack; after windows, whose slices are stacked
     "pools": (),  # AdaptiveAvgPool

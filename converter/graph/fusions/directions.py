@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph.fusions.extents import number_in
 from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import Builder, NodeFusion
@@ -15,8 +16,6 @@ from converter.graph.queries import attribute, count_uses, is_internal, numbers_
 from converter.graph.traits import Trait, has_trait
 from converter.graph.unique_names import UniqueNames
 
-_REPEATS = frozenset({"Cast", "Expand", "Identity", "Reshape", "Squeeze", "Tile", "Unsqueeze"})
-"""Operators that repeat one number, or give it another shape or integer type."""
 _LAST = -(2**63)
 
 
@@ -25,7 +24,7 @@ def reverse_all(node: ir.Node, names: UniqueNames) -> bool:
     x, lengths = node.inputs
     axis = attribute(node, "time_axis")
     extents = None if x is None else shape_of(x)
-    if extents is None or lengths is None or extents[axis] is None or _number(lengths) != extents[axis]:
+    if extents is None or lengths is None or extents[axis] is None or number_in(lengths) != extents[axis]:
         return False
     builder = Builder(node, names)
     bounds = (builder.constant(role, np.array([number])) for role, number in _backward(axis))
@@ -35,31 +34,6 @@ def reverse_all(node: ir.Node, names: UniqueNames) -> bool:
 
 def _backward(axis: int) -> tuple[tuple[str, int], ...]:
     return ("starts", -1), ("ends", _LAST), ("axes", axis), ("steps", -1)
-
-
-def _number(value: ir.Value) -> int | ir.SymbolicDim | None:
-    """The number that all elements of a vector are equal to: a constant, or an extent of a tensor; else None."""
-    while value.const_value is None:
-        node = value.producer()
-        if node is None or node.inputs[0] is None:
-            return None
-        if node.op_type == "Gather":
-            return _extent(node)
-        if node.op_type not in _REPEATS:
-            return None
-        value = node.inputs[0]
-    numbers = numbers_of(value) or ()
-    return int(numbers[0]) if len(set(numbers)) == 1 else None
-
-
-def _extent(gather: ir.Node) -> int | ir.SymbolicDim | None:
-    """The extent that a Gather takes from a Shape."""
-    shape, index = gather.inputs
-    node, numbers = shape.producer() if shape is not None else None, numbers_of(index) if index is not None else None
-    if node is None or node.op_type != "Shape" or node.inputs[0] is None or node.attributes or not numbers:
-        return None
-    extents = shape_of(node.inputs[0])
-    return None if extents is None or len(numbers) > 1 else extents[int(numbers[0])]
 
 
 def read_backward(node: ir.Node, names: UniqueNames) -> bool:

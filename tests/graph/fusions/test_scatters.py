@@ -1,0 +1,29 @@
+"""Assignments to all of a tensor."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from graph.fusions.recognition import fused
+
+X = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+ROWS = "i = Unsqueeze (r, minus) u = Neg (x) d = Relu (x) z = ScatterND (d, i, u) y = Abs (z)"
+WEIGHTS = {"zero": np.array(0), "one": np.array(1), "minus": np.array([-1]), "first": np.array(0)}
+WEIGHTS |= {"start": np.array([0]), "far": np.array([2**62])}
+
+
+@pytest.mark.parametrize("limit", ["Gather (s, first)", "Identity (three)"])
+def test_rows_that_are_all_written_are_what_is_written(limit: str) -> None:
+    free = "3" if "three" in limit else "n"
+    body = f"s = Shape (x) n = {limit} c = Range (zero, n, one) r = Slice (c, start, far) {ROWS}"
+    text = f"(float[{free},4] x) => (float[{free},4] y) {{ {body} }}"
+    assert fused(text, X, **WEIGHTS, three=np.array(3)) == ["Neg", "Abs"]
+
+
+@pytest.mark.parametrize("range_", ["Range (one, n, one)", "Range (zero, two, one)"])
+def test_rows_that_are_written_in_part_stay(range_: str) -> None:
+    body = f"s = Shape (x) n = Gather (s, first) r = {range_} i = Unsqueeze (r, minus) u = Slice (x, rows, end) "
+    body += "d = Relu (x) z = ScatterND (d, i, u) y = Abs (z)"
+    text = f"(float[n,4] x) => (float[n,4] y) {{ {body} }}"
+    rows = np.array([1]), np.array([3])
+    assert "ScatterND" in fused(text, X, **WEIGHTS, two=np.array(2), rows=rows[0], end=rows[1])
