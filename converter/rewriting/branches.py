@@ -25,6 +25,7 @@ CONSTANTS = {
     "torch.cuda.is_available": False,
     "torch.backends.mps.is_available": False,
     "torch.mps.is_available": False,
+    "torchvision._is_tracing": False,
     "transformers.is_torch_available": True,
     **dict.fromkeys(
         (

@@ -20,6 +20,7 @@ from converter.rewriting.rewrite import Rewriter
 from converter.rewriting.rows import Row
 from converter.rewriting.source import SourceFile
 from converter.rewriting.state import Options
+from converter.rewriting.trees import nodes
 from converter.rewriting.walk import Walk, partial_text, without_collection
 
 
@@ -190,7 +191,7 @@ def _comment(rewriter: Rewriter) -> None:
         return
     inside = [
         (file.start(node), file.end(node))
-        for node in ast.walk(file.tree)
+        for node in nodes(file.tree)
         if isinstance(node, (ast.Constant, ast.JoinedStr)) and node.lineno != node.end_lineno
     ]
     edits = rewriter.edits.ordered()

@@ -16,6 +16,8 @@ ON_TORCH = frozenset(
     {"accelerate", "diffusers", "lightning", "peft", "pytorch_lightning", "timm", "torchaudio", "torchmetrics"}
 ) | {"torchtext", "torchvision", "transformers"}
 """Libraries that need PyTorch: what a script imports of them stays, unless a row says what it becomes."""
+QUESTIONS = frozenset({"torchvision._is_tracing"})
+"""Functions of a library whose answer is the same in every run of a result: they need not be converted themselves."""
 _NOT_FOLLOWED = ("transformers.models.auto",)
 _SECOND_NAMES = {
     "huggingface_hub.dataclasses.strict": "transformers.strict",

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 
 from converter.rewriting.names import Names, absolute, chain
+from converter.rewriting.trees import nodes
 
 
 def defined(block: Iterable[ast.stmt]) -> Iterator[str]:
@@ -70,16 +71,17 @@ def unbound(tree: ast.Module, gone: set[str]) -> set[str]:
     left = gone.difference(defined(tree.body))
     if not left:
         return set()
-    names = [each for each in ast.walk(tree) if isinstance(each, ast.Name) and each.id in left]
-    if not names:
-        return set()
-    bound = {each.id for each in names if not isinstance(each.ctx, ast.Load)}
-    for each in ast.walk(tree):
-        if isinstance(each, ast.arg):
+    bound: set[str] = set()
+    used: set[str] = set()
+    for each in nodes(tree):
+        if isinstance(each, ast.Name):
+            if each.id in left:
+                (used if isinstance(each.ctx, ast.Load) else bound).add(each.id)
+        elif isinstance(each, ast.arg):
             bound.add(each.arg)
         elif isinstance(each, ast.alias):
             bound.add(each.asname or each.name.partition(".")[0])
-    return {each.id for each in names} - bound
+    return used - bound
 
 
 def place(name: str, names: Names) -> ast.AST:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from converter.rewriting.libraries import ON_TORCH, OUTPUT, is_machinery, usual
+from converter.rewriting.libraries import ON_TORCH, OUTPUT, QUESTIONS, is_machinery, usual
 from converter.rewriting.names import Binding, Function, Names, Scope, chain, is_builtin, names_of
 from converter.rewriting.source import SourceFile, read
 
@@ -79,7 +79,9 @@ class Project:
 
     def is_torch(self, name: str) -> bool:
         """Whether a full name is PyTorch's, or that of a library's machinery: rows say what it becomes."""
-        return name == "torch" or name.startswith("torch.") or name in self._known or is_machinery(name, self.only)
+        if name == "torch" or name.startswith("torch."):
+            return True
+        return name in self._known or name in QUESTIONS or is_machinery(name, self.only)
 
     def needs_torch(self, library: str) -> bool:
         """Whether a package is another library that is built on PyTorch."""

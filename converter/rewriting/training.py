@@ -61,10 +61,14 @@ class Training(State):
         super().__init__(names, inference, options)
         self._found: dict[ast.stmt, Backward] = {}
         self._later: dict[ast.stmt, str] = {}
+        self._trains = b".backward(" in names.file.text
         self._taken: dict[ast.AST, set[str]] = {}
 
     def block(self, statements: Iterable[ast.stmt]) -> None:
         """Go through statements; then put what computes a loss into a function."""
+        if not self._trains:
+            super().block(statements)
+            return
         statements = list(statements)
         plans = list(self._plans(statements))
         self._found |= {each.statement: each for each in plans}

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from converter.rewriting.names import Function
+from converter.rewriting.trees import nodes
 
 _INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
@@ -16,7 +17,7 @@ def undefined(function: Function) -> dict[ast.stmt, list[str]]:
     A variable is one of them when one branch of an `if` assigns it, the other one does not, and it is read behind it.
     """
     reads: dict[str, int] = {}
-    for node in ast.walk(function):
+    for node in nodes(function):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             reads[node.id] = max(reads.get(node.id, 0), node.lineno)
     arguments = function.args

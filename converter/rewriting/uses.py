@@ -9,6 +9,7 @@ from converter.rewriting.calls import Rendering, layout_of
 from converter.rewriting.flow_calls import is_distinct
 from converter.rewriting.inference import Inference
 from converter.rewriting.kinds import Kind
+from converter.rewriting.names import chain
 from converter.rewriting.project import MODULE
 from converter.rewriting.rows import Row
 from converter.rewriting.signature import Arguments, NotStatic, UnsupportedCall
@@ -623,6 +624,8 @@ class Uses(State):
         """Whether the parser gives the place of an expression in an f-string rightly; Python 3.11 does not always."""
         try:
             text = self.file.of(node)
+            if (names := chain(node)) is not None and text == ".".join(names):
+                return True
             return ast.dump(ast.parse(f"({text})", mode="eval").body) == ast.dump(node)
         except (SyntaxError, ValueError, UnicodeDecodeError, IndexError):
             return False

@@ -16,6 +16,7 @@ from converter.rewriting.names import Names, absolute
 from converter.rewriting.notebook import SUFFIX, read_notebook
 from converter.rewriting.project import Project
 from converter.rewriting.source import SourceFile, read
+from converter.rewriting.trees import nodes
 
 _SKIPPED = {"__pycache__", ".git", ".hg", "node_modules", ".venv", "venv", ".tox", "build", "dist"}
 
@@ -222,13 +223,13 @@ class _Walker:
 
 def _attributes(name: str, names: Names) -> set[str] | None:
     """The attributes of a name that a file uses; None if it uses the name by itself."""
-    nodes = list(ast.walk(names.file.tree))
+    found = list(nodes(names.file.tree))
     attributes = {
         id(node.value): node.attr
-        for node in nodes
+        for node in found
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
     }
-    bare = any(isinstance(node, ast.Name) and node.id == name and id(node) not in attributes for node in nodes)
+    bare = any(isinstance(node, ast.Name) and node.id == name and id(node) not in attributes for node in found)
     return None if bare else set(attributes.values())
 
 

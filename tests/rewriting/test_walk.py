@@ -72,3 +72,18 @@ def test_a_circle_of_imports_that_python_cannot_load_is_an_error(tmp_path, first
             find_files(tmp_path / "one.py")
     else:
         assert list(find_files(tmp_path / "one.py").whole) == ["one", "two"]
+
+
+def test_a_question_of_a_library_needs_no_more_of_it(tmp_path):
+    """`torchvision._is_tracing()` is false in every run: the package around it is not converted for it."""
+    texts = project(
+        tmp_path,
+        {
+            "torchvision/__init__.py": "from . import datasets\n\ndef _is_tracing():\n    return 1\n",
+            "torchvision/datasets.py": "import torch\n",
+            "torchvision/ops.py": "import torchvision\n\ndef f(x):\n    return 1 if torchvision._is_tracing() else x\n",
+        },
+        "torchvision/ops.py",
+    )
+    assert set(texts) == {"torchvision/__init__.py", "torchvision/ops.py"}
+    assert texts["torchvision/ops.py"].endswith("def f(x):\n    return x\n")
