@@ -89,7 +89,28 @@ def _commutative(template: str, compute: Callable[[Any, Any], Any], neutral: Any
 
 def _extreme(template: str, compute: Callable[[Any, Any], Any]) -> Callable[[Arg, Arg], Arg]:
     evaluated = _binary(template, compute)
-    return lambda left, right: left if left == right else evaluated(left, right)
+
+    def of_one_type(left: Arg, right: Arg) -> Arg:
+        """Graph mode wants numbers of one type, and an integer that was cast to float is still written as one."""
+        if is_number(left) and not is_number(right) and _is_integer(right) and float(left).is_integer():
+            left = int(left)
+        return left
+
+    def extreme(left: Arg, right: Arg) -> Arg:
+        return left if left == right else evaluated(of_one_type(left, right), of_one_type(right, left))
+
+    return extreme
+
+
+def _is_integer(item: Arg) -> bool:
+    """Whether an expression of the script is an integer: nothing in it divides, or is a float."""
+    pending = [item]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, float) or (isinstance(part, Binary) and part.operator == "/"):
+            return False
+        pending += parts_of(part)
+    return not is_symbolic(item)
 
 
 def add(left: Arg, right: Arg) -> Arg:

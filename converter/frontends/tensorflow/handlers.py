@@ -13,7 +13,7 @@ import numpy as np
 
 from converter.base.bounded import follows
 from converter.frontends.tensorflow.audio_handlers import AUDIO_HANDLERS
-from converter.frontends.tensorflow.image_handlers import IMAGE_HANDLERS
+from converter.frontends.tensorflow.image_handlers import IMAGE_HANDLERS, resize_by_matrices
 from converter.frontends.tensorflow.node_building import NUMBER
 
 Handler = Callable[..., None]
@@ -177,9 +177,14 @@ def _area(graph: Any, node: Any, **kwargs: Any) -> None:
 
 
 def _bicubic(graph: Any, node: Any, **kwargs: Any) -> None:
-    """Resize. Without `half_pixel_centers` TensorFlow's cubic has a = -0.75, and pixels at the border are repeated."""
+    """Two matrices between fixed extents, else Resize, which computes what TensorFlow looks up in a table, off by 1e-3.
+
+    Without `half_pixel_centers` TensorFlow's cubic has a = -0.75, and pixels at the border are repeated.
+    """
     from tf2onnx.onnx_opset.nn import Resize
 
+    if resize_by_matrices(graph, node):
+        return
     name, half = node.name, node.get_attr_value("half_pixel_centers")
     Resize.version_11(graph, node, **kwargs)
     if not half:
@@ -353,11 +358,13 @@ def _batch_norm(graph: Any, node: Any, **kwargs: Any) -> None:
     normal = make("Add", make("Mul", make("Div", centred, deviation), gamma), beta)
     made = [normal, mean(x, 0)]
     if len(results) > 2 and (graph.find_output_consumers(results[2]) or results[2] in graph.outputs):
-        extents = graph.get_shape(x) or [-1]
-        if -1 in extents:
-            raise NotImplementedError("the variance of a batch of any size, which is divided by one less")
-        count = np.prod(extents) / extents[-1 if last else 1]
-        made.append(make("Mul", mean(squares, 0), _number(graph, node, count / max(count - 1, 1))))
+        int64 = graph.get_dtype(axes)
+        size = graph.make_node("Size", [x], dtypes=[int64]).output[0]
+        channels = graph.make_node("Size", [node.input[1]], dtypes=[int64]).output[0]
+        count = make("Cast", graph.make_node("Div", [size, channels], dtypes=[int64]).output[0], to=dtype)
+        one = _number(graph, node, 1)
+        correction = make("Div", count, make("Max", make("Sub", count, one), one))  # the batch may have any size
+        made.append(make("Mul", mean(squares, 0), correction))
     graph.remove_node(node.name)
     for old, new in zip(results, made, strict=False):
         graph.make_node("Identity", [new], outputs=[old], dtypes=[dtype])

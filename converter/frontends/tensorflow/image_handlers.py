@@ -125,6 +125,23 @@ def _scale_and_translate(graph: Any, node: Any, **kwargs: Any) -> None:
     _linear(graph, node, matrices)
 
 
+def resize_by_matrices(graph: Any, node: Any) -> bool:
+    """Make a ResizeBicubic two matrices; returns False where an extent is not fixed."""
+    try:
+        extents, sizes = _extents(graph, node)
+    except NotImplementedError:
+        return False
+    if graph.get_shape(node.input[0])[3] < 0:
+        return False
+    how = {name: bool(node.get_attr_value(name)) for name in ("align_corners", "half_pixel_centers")}
+    matrices = []
+    for extent, size in zip(extents, sizes, strict=True):
+        lines = np.eye(extent, dtype=np.float32).reshape(1, extent, 1, extent)
+        matrices.append(_by_tensorflow("ResizeBicubic", images=lines, size=[size, 1], **how).reshape(size, extent))
+    _linear(graph, node, matrices)
+    return True
+
+
 def _nearest(graph: Any, node: Any, **kwargs: Any) -> None:
     """ResizeNearestNeighbor: ONNX's Resize, or where it rounds in another way, the rows and columns that are taken."""
     from tf2onnx.onnx_opset.nn import Resize

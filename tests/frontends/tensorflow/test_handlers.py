@@ -78,6 +78,12 @@ def test_nearest_neighbours(tmp_path, how):
         check(source, 9)
 
 
+@pytest.mark.parametrize("how", [{"half_pixel_centers": True}, {"align_corners": True}, {}], ids=str)
+@pytest.mark.parametrize("size", [(13, 5), (4, 16)])
+def test_bicubic_by_a_table(tmp_path, how, size):
+    check(converted(tmp_path, lambda x: raw.ResizeBicubic(images=x, size=size, **how), [None, 8, 8, 3]))
+
+
 def test_colours(tmp_path):
     def colours(x):
         x = tf.abs(x)
@@ -110,7 +116,7 @@ def test_a_cell_of_a_gru(tmp_path):
     check(source)
 
 
-@pytest.mark.parametrize(("layout", "shape"), [("NHWC", [2, 4, 4, 3])])
+@pytest.mark.parametrize(("layout", "shape"), [("NHWC", [2, 4, 4, 3]), ("NHWC", [None, 4, None, 3])])
 def test_a_batch_norm_that_trains(tmp_path, layout, shape):
     def norm(x):
         scale = {"scale": values(3) + 2, "offset": values(3), "mean": [], "variance": []}
