@@ -1,8 +1,8 @@
 """Edge inputs on whole models: `python bench/edges.py FILES… --export FOLDER`.
 
 Each model is converted in a process of its own, with verification and edge inputs; the table counts the kinds that are
-the same and those that differ, and names the first node, or the fault of the CPU kernel. `--export` adds ten networks of
-keras.applications (`.keras`) and ten of torchvision (`.onnx`) with random weights, which it writes to the folder.
+the same and those that differ, and names the first node, or the fault of the CPU kernel. `--export` adds ten networks
+of keras.applications (`.keras`) and ten of torchvision (`.onnx`) with random weights, which it writes to the folder.
 Beside FILE.pb stands FILE.pb.json with `inputs`, `outputs` and `shapes`.
 """
 
@@ -18,14 +18,16 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-KERAS = {
-    name: 32
-    for name in ("ResNet50", "MobileNet", "MobileNetV2", "MobileNetV3Small", "EfficientNetB0", "EfficientNetV2B0")
-} | {"DenseNet121": 32, "ConvNeXtTiny": 32, "Xception": 71, "VGG16": 32}
-TORCHVISION = {
-    name: 64
-    for name in ("resnet18", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "shufflenet_v2_x0_5", "mnasnet0_5")
-} | {"squeezenet1_1": 64, "regnet_y_400mf": 64, "convnext_tiny": 64, "swin_t": 64}
+_KERAS = (
+    "ResNet50 MobileNet MobileNetV2 MobileNetV3Small EfficientNetB0 EfficientNetV2B0 DenseNet121 ConvNeXtTiny VGG16"
+)
+_TORCHVISION = (
+    "resnet18 mobilenet_v2 mobilenet_v3_small efficientnet_b0 shufflenet_v2_x0_5 mnasnet0_5 squeezenet1_1 "
+    "regnet_y_400mf convnext_tiny swin_t"
+)
+KERAS = dict.fromkeys(_KERAS.split(), 32) | {"Xception": 71}
+TORCHVISION = dict.fromkeys(_TORCHVISION.split(), 64)
+"""Name → width and height of its images."""
 
 
 def export(name: str, folder: Path) -> Path:

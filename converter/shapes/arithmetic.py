@@ -87,6 +87,19 @@ def _commutative(template: str, compute: Callable[[Any, Any], Any], neutral: Any
     return lambda left, right: right if is_number(left) and left == neutral else evaluated(left, right)
 
 
+def _connective(template: str, neutral: bool) -> Callable[[Arg, Arg], Arg]:
+    """A connective of truth values: a known one decides, or is left out because it is `neutral`."""
+
+    def connected(left: Arg, right: Arg) -> Arg:
+        if is_number(left):
+            return right if bool(left) == neutral else not neutral
+        if is_number(right):
+            return left if bool(right) == neutral else not neutral
+        return _formula(template, None, left, right)
+
+    return connected
+
+
 def _extreme(template: str, compute: Callable[[Any, Any], Any]) -> Callable[[Arg, Arg], Arg]:
     evaluated = _binary(template, compute)
 
@@ -319,7 +332,7 @@ def product(items: Sequence[Arg]) -> Arg:
 ARITHMETIC: Mapping[str, Operator] = {
     "Abs": elementwise(_absolute),
     "Add": elementwise(add),
-    "And": elementwise(_binary("{0} and {1}", lambda a, b: a and b)),
+    "And": elementwise(_connective("{0} and {1}", True)),
     "Cast": _cast,
     "Ceil": elementwise(_ceil),
     "Clip": _clip,
@@ -336,7 +349,7 @@ ARITHMETIC: Mapping[str, Operator] = {
     "Mul": elementwise(_multiply),
     "Neg": elementwise(_unary("-{0}", operator.neg, operator.neg)),
     "Not": elementwise(_unary("not {0}", operator.not_)),
-    "Or": elementwise(_binary("{0} or {1}", lambda a, b: a or b)),
+    "Or": elementwise(_connective("{0} or {1}", False)),
     "Pow": elementwise(_binary("{0} ** {1}", _power, 1)),
     "ReduceMax": _reduction(lambda items: functools.reduce(_maximum, items)),
     "ReduceMin": _reduction(lambda items: functools.reduce(_minimum, items)),

@@ -30,6 +30,10 @@ class Iterations:
         """Add a loop-carried value: it is `initial` before the first iteration, and `result` after each iteration."""
         self._carried.append((variable, self.node.resolve(initial), self.node.resolve(result)))
 
+    def count(self, index: Variable) -> None:
+        """Count the iterations of a `while` statement: graph mode makes a list of the numbers of a `range`."""
+        self.carry(index, expr("ms.mutable(0)"), expr("{0} + 1", index))
+
     def resizable(self, initial: Operand, formal: ir.Value) -> Arg:
         """The initial value for the body's input `formal`.
 

@@ -64,9 +64,11 @@ def loop(node: Node, count: Operand | None, condition: Operand | None, *initial:
     if counted:
         return Written(iterations.for_(index, limit), (*states, *stacks))
     iterations.carry(proceed, expr("ms.Tensor(True)") if keep else condition, proceeds)
-    if limit is None and not body.inputs[0].uses():
-        return Written(iterations.while_(proceed), (*states, *stacks))
-    return Written(iterations.for_(index, FAR if limit is None else limit, proceed), (*states, *stacks))
+    if limit is not None:
+        return Written(iterations.for_(index, limit, proceed), (*states, *stacks))
+    if body.inputs[0].uses():
+        iterations.count(index)
+    return Written(iterations.while_(proceed), (*states, *stacks))
 
 
 def scan(

@@ -121,18 +121,20 @@ def test_condition_and_count(limit):
     assert "if not less:\n                break" in script
 
 
-def test_slices_by_the_counter():
-    """Graph mode takes the counter of a while statement for fixed in a slice; a for statement's it does not."""
+@pytest.mark.parametrize("count", ["n", ""])
+def test_slices_by_the_counter(count):
+    """Without a limit there is no `range`, which graph mode makes a list of: 7 GB for 20 million numbers."""
     text = """(int64 n, float limit, float[5,3] w, float[2,3] x) => (float[2,3] y) {
         t = ReduceSum<keepdims=0>(x)   c = Less(t, limit)
-        y = Loop (n, c, x) <body = b (int64 i, bool k, float[2,3] h) => (bool k2, float[2,3] h2) {
+        y = Loop (COUNT, c, x) <body = b (int64 i, bool k, float[2,3] h) => (bool k2, float[2,3] h2) {
             axis = Constant<value = int64[1] {0}>()   two = Constant<value = int64[1] {2}>()
             first = Unsqueeze(i, axis)   last = Add(first, two)   part = Slice(w, first, last, axis)
             h2 = Add(h, part)   t2 = ReduceSum<keepdims=0>(h2)   k2 = Less(t2, limit)
         }>
     }"""
     w = np.arange(15, dtype=np.float32).reshape(5, 3)
-    translated(text, np.array(3), np.float32(1e6), w, X)
+    script = translated(text.replace("COUNT", count), np.array(3), np.float32(1e6 if count else 15), w, X)
+    assert ("range" in script) == bool(count)
 
 
 def test_shape_that_rounds_change():
