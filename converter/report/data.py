@@ -18,7 +18,7 @@ import numpy as np
 from converter import frontends
 from converter.base.version import __version__
 from converter.report.findings import Finding, Findings, SourceFiles
-from converter.verification import Difference, EdgeFinding, NodeComparison, VerificationResult, badness
+from converter.verification import Difference, EdgeFinding, LayerComparison, NodeComparison, VerificationResult, badness
 
 SCHEMA = 1
 """Version of the report's format. It is increased when programs for the previous version would misread the report."""
@@ -189,9 +189,22 @@ def _verification(findings: Findings) -> dict[str, Any]:
         "inputs": [_input(name, array) for name, array in _feeds(result)],
         "outputs": [{"name": o.output, "mode": o.mode, **_error(o)} for o in (result.outputs if result else ())],
         "nodes_compared": len({(node.operator, node.node) for node in result.nodes}) if result else 0,
+        "layers": [_layer(node) for node in (result.nodes if result else ()) if isinstance(node, LayerComparison)],
         "first_difference": _first(findings, first) if first else None,
         "edges": [_edge(findings, edge) for edge in (result.edges if result else ())],
         "edges_note": result.edges_note if result else "",
+    }
+
+
+def _layer(node: LayerComparison) -> dict[str, Any]:
+    return {
+        "name": node.node,
+        "class": node.operator,
+        "mode": node.mode,
+        "value": node.value,
+        "line": node.line_number,
+        "last_line": node.last_line,
+        **_error(node),
     }
 
 

@@ -6,7 +6,15 @@ import importlib
 from typing import TYPE_CHECKING
 
 from converter.verification.edge_journal import EdgeFinding
-from converter.verification.metrics import Difference, NodeComparison, OutputComparison, Verdict, badness, difference
+from converter.verification.metrics import (
+    Difference,
+    LayerComparison,
+    NodeComparison,
+    OutputComparison,
+    Verdict,
+    badness,
+    difference,
+)
 from converter.verification.processes import Ending, run_module
 from converter.verification.result import Edges, VerificationResult
 
@@ -20,6 +28,7 @@ __all__ = [
     "EdgeFinding",
     "Edges",
     "Ending",
+    "LayerComparison",
     "NodeComparison",
     "OutputComparison",
     "ProofKit",

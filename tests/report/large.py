@@ -63,6 +63,7 @@ def report_of(count: int, *, blocks: bool = True, name: str = "large") -> dict[s
             "inputs": [],
             "outputs": [{"name": "y", "mode": "graph", **_error(1e-6)}],
             "nodes_compared": count,
+            "layers": [],
             "first_difference": None,
             "edges": [],
             "edges_note": "",

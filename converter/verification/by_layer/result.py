@@ -11,7 +11,7 @@ import numpy as np
 
 from converter.verification.facts import read_facts
 from converter.verification.job import RESULTS, Job
-from converter.verification.metrics import NodeComparison, OutputComparison, Verdict, badness
+from converter.verification.metrics import LayerComparison, OutputComparison, Verdict, badness
 from converter.verification.network import MODES
 from converter.verification.processes import Ending
 from converter.verification.result import VerificationResult
@@ -20,41 +20,6 @@ HOW = (
     "each layer was compared by itself, on the values that it takes in the source, with weights that were read for it; "
     "the whole network did not run, and what stands between layers ran in PyNative mode only"
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerComparison(NodeComparison):
-    """One instance of a class of the script in one mode, on the inputs that it has in the source.
-
-    Its `node` is its path in the network (`model.layers.3.mlp`), its `operator` the class, its `value` the output.
-
-    Attributes:
-        mode: `PyNative` or `graph`.
-        line_number, last_line: the lines of the script where its own statements stand.
-    """
-
-    mode: str
-    line_number: int = 0
-    last_line: int = 0
-
-    @property
-    def position(self) -> str:
-        """The lines of the script, and the mode, as a phrase."""
-        lines = f"lines {self.line_number} to {self.last_line}"
-        if self.line_number == self.last_line:
-            lines = f"line {self.line_number}" if self.line_number else ""
-        return ", ".join(filter(None, [lines, f"{self.mode} mode"]))
-
-    @property
-    def script_position(self) -> tuple[int, int] | None:
-        """The line and the column of the script to look at."""
-        return (self.line_number, 1) if self.line_number else None
-
-    def line(self) -> str:
-        """The comparison for a reader."""
-        output = f", its output {self.value}" if self.value else ""
-        name = self.node or "the network itself"
-        return f"{name} ({self.operator}), {self.position}{output}: {super(NodeComparison, self).line()}"
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import mindspore as ms
 import numpy as np
 import pytest
+from paths import ROOT
 
 import converter
 from converter.verification.by_layer import compare as by_layer_compare
@@ -85,11 +87,11 @@ def test_layers_that_are_right(compare: Compare) -> None:
     [
         ("ops.silu(", "ops.relu(", {"model.layers.0.mlp", "model.layers.1.mlp"}),
         ("x = x + self.self_attn(", "x = x - self.self_attn(", {"model.layers.0", "model.layers.1"}),
-        ("concat * sin", "concat * cos", {"model.layers.0.self_attn", "model.layers.1.self_attn"}),
+        ("* 0.5 +", "* 0.7 +", {"model.layers.0.self_attn", "model.layers.1.self_attn"}),
         ("rms_norm(x, self.post_attention_layernorm, (-1,), 1e-05)", "x", {"model.layers.0", "model.layers.1"}),
         ("ops.silu(self.gate_proj(x))", "ops.silu(self.gate_proj(x)).reshape((3, 7))", {"model.layers.0.mlp"}),
     ],
-    ids=["an activation", "a residual", "a rotation", "an argument", "raises"],
+    ids=["an activation", "a residual", "a factor", "an argument", "raises"],
 )
 def test_a_layer_that_is_wrong_by_itself(
     compare: Compare, tmp_path: Path, pynative: None, old: str, new: str, wrong: set[str]
@@ -145,3 +147,7 @@ def test_a_conversion_says_what_was_done(decoder, tmp_path: Path) -> None:
     assert "--verify_memory is 0.001 GB; each layer was compared by itself, on the values that it takes" in text
     assert "7 layers on identical inputs, PyNative mode: 7 same" in text
     assert "5 layers on identical inputs, graph mode: 5 same" in text
+    data = json.loads((tmp_path / "report_of_decoder.json").read_text(encoding="utf-8"))
+    assert {layer["name"] for layer in data["verification"]["layers"] if layer["mode"] == "PyNative"} == set(LAYERS)
+    schema = json.loads((ROOT / "docs" / "report.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(data, schema)
