@@ -157,7 +157,7 @@ def _rank(column: Column) -> tuple[int, int]:
     ones first; then all others, the numbers of shapes last.
     """
     if _channels(column):
-        return (0, 0) if column.slots[0].name == "in_channels" else (1, sum(column.numbers()))
+        return (0, 0) if column.slots[0].name in ("in_channels", "in_features") else (1, sum(column.numbers()))
     return (3, 0) if column.size else (2, 0)
 
 
@@ -183,7 +183,9 @@ def _half(values: list[Arg], base: list[Arg]) -> tuple[str, int] | None:
 
 
 def _channels(column: Column) -> list[str]:
-    return [name for name in dict.fromkeys(slot.name for slot in column.slots) if name.endswith("channels")]
+    """The names of a column that are those of a layer's channels; a linear layer calls them features."""
+    names = dict.fromkeys(slot.name for slot in column.slots)
+    return [name for name in names if name.endswith("channels") or name in ("features", "in_features", "out_features")]
 
 
 def _argument(column: Column, names: Namespace) -> Argument:
@@ -191,8 +193,9 @@ def _argument(column: Column, names: Namespace) -> Argument:
     known = [name for slot in column.slots if (name := slot.name) != UNNAMED]
     channels = _channels(column)
     first = column.slots[0]
-    if len(channels) > 1 and "channels" not in names:
-        name = "channels"
+    both = "channels" if any(name.endswith("channels") for name in channels) else "features"
+    if len(channels) > 1 and both not in names:
+        name = both
     else:
         name = (channels or known or ["size" if column.size else UNNAMED])[0]
     defaults = {_typed(slot.default) for slot in column.slots}

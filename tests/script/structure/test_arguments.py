@@ -40,6 +40,8 @@ def test_equal_columns_are_one_argument():
 
 def test_one_that_goes_in_and_out_is_channels():
     assert written(("out_channels", [16, 32]), ("in_channels", [16, 32]))[0] == ["channels", "channels"]
+    assert written(("out_features", [16, 32]), ("in_features", [16, 32]))[0] == ["features", "features"]
+    assert written(("out_channels", [16, 32]), ("in_features", [16, 32]))[0] == ["channels", "channels"]
 
 
 def test_tuples_differ_number_by_number():
