@@ -31,7 +31,15 @@ def all_nodes(graph: Iterable[ir.Node]) -> Iterator[ir.Node]:
 
 def all_graphs(model: ir.Model) -> list[ir.Graph]:
     """The graph of `model` and its sub-graphs."""
-    return [model.graph, *(inner for node in all_nodes(model.graph) for inner in subgraphs(node))]
+    return [model.graph, *_graphs_in(model.graph)]
+
+
+def _graphs_in(graph: Iterable[ir.Node]) -> Iterator[ir.Graph]:
+    for node in graph:
+        if found := subgraphs(node):
+            yield from found
+            for inner in found:
+                yield from _graphs_in(inner)
 
 
 def all_values(model: ir.Model) -> Iterator[ir.Value]:

@@ -27,12 +27,10 @@ class _Template(NamedTuple):
 
     Attributes:
         parts: its text between the places.
-        pattern: what it matches, a group for each place.
         translated: its translation, with the same places.
     """
 
     parts: tuple[str, ...]
-    pattern: re.Pattern[str]
     translated: str
 
 
@@ -89,7 +87,13 @@ def _match(template: _Template, text: str) -> re.Match[str] | None:
         position = text.find(part, position) + len(part)
         if position < len(part):
             return None
-    return template.pattern.fullmatch(text) if text.startswith(template.parts[0]) else None
+    return _pattern(template.parts).fullmatch(text) if text.startswith(template.parts[0]) else None
+
+
+@functools.cache
+def _pattern(parts: tuple[str, ...]) -> re.Pattern[str]:
+    """What a template matches, a group for each place; most templates are never asked for theirs."""
+    return re.compile("(.*?)".join(map(re.escape, parts)), re.DOTALL)
 
 
 @functools.cache
@@ -98,7 +102,5 @@ def _templates(code: str) -> tuple[_Template, ...]:
     found = []
     for text, known in catalogue(code).items():
         if _PLACE.search(text):
-            parts = tuple(_PLACE.split(text)[::2])
-            pattern = re.compile("(.*?)".join(map(re.escape, parts)), re.DOTALL)
-            found.append(_Template(parts, pattern, known))
+            found.append(_Template(tuple(_PLACE.split(text)[::2]), known))
     return tuple(sorted(found, key=lambda template: -sum(map(len, template.parts))))
