@@ -1,18 +1,8 @@
-"""How the cost of a conversion grows with the number of nodes: `python bench/growth.py --sizes 25000 50000 100000`.
-
-Every conversion, without verification, is a process of its own. Seconds are the CPU time of each stage, memory is the
-peak. The exponent is that of the number of nodes between the smallest and the largest size.
-"""
+"""Models of any number of nodes, for `run.py growth`, and a clock for the stages of their conversion."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import math
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,12 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-HERE = Path(__file__).resolve().parent.parent
 WIDTH = 8
-WORK = "work"
-"""The first argument of a process that converts one model."""
-SMALLEST = 0.5
-"""Seconds of a stage at the largest size under which no exponent is printed: it would be that of its start."""
 
 
 class Model:
@@ -60,7 +45,7 @@ class Model:
         """Write the model, whose output is that of the last node."""
         x, y = (
             helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-            for name, shape in (("x", ["N", WIDTH]), (self.nodes[-1].output[0], None))
+            for name, shape in (("x", ["N", WIDTH]), (self.nodes[-1].output[0], [None, None]))
         )
         graph = helper.make_graph(self.nodes, "deep", [x], [y], list(self.weights.values()))
         file = folder / "deep.onnx"
@@ -89,12 +74,12 @@ def layers(count: int) -> Model:
     return model
 
 
-def blocks(count: int, scoped: bool = True) -> Model:
+def blocks(count: int, scoped: bool = True, depth: int = 1) -> Model:
     """Residual blocks as exporters write them: a norm, attention-like products with reshapes, a feed-forward part."""
     model = Model()
     value = model.x
     for i in range(count // 20):
-        name = f"layers.{i}"
+        name = f"layers.{i}" if depth == 1 else f"halves.{i * 40 // count}.stages.{i // 8}.layers.{i}"
         scope = f"/{name}" if scoped else ""
         inner = {part: f"{scope}/{part}" if scoped else "" for part in ("norm", "attention", "mlp")}
         norm = inner["norm"]
@@ -130,6 +115,11 @@ def blocks(count: int, scoped: bool = True) -> Model:
 def flat(count: int) -> Model:
     """The same blocks without the names of their scopes."""
     return blocks(count, scoped=False)
+
+
+def nested(count: int) -> Model:
+    """The same blocks in stages, and these in halves, as the names of their scopes say."""
+    return blocks(count, depth=3)
 
 
 def shapes(count: int) -> Model:
@@ -234,7 +224,7 @@ def loops(count: int) -> Model:
 
 MODELS: dict[str, Callable[[int], Model]] = {
     function.__name__: function
-    for function in (chain, layers, blocks, flat, shared, unrolled, shapes, folding, parts, loops, branches)
+    for function in (chain, layers, blocks, flat, nested, shared, unrolled, shapes, folding, parts, loops, branches)
 }
 
 
@@ -253,60 +243,3 @@ class Clock:
 
     def count(self, done: int, total: int) -> None:
         """Nothing is noted within a stage."""
-
-
-def work(file: str, folder: str) -> None:
-    """Convert a model in this process, and print what it took as JSON."""
-    import converter
-
-    clock = Clock()
-    result = converter.convert(file, output=folder, verify=False, observer=clock)
-    clock.begin("end")
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
-    print(json.dumps({"stages": clock.stages, "nodes": result.nodes_total, "peak": peak / 1024}))
-
-
-def convert(checkout: Path, file: Path, folder: Path) -> dict[str, Any]:
-    """Convert a model in a process of its own; return what it took."""
-    environment = os.environ | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
-    command = [sys.executable, str(Path(__file__).resolve()), WORK, str(file), str(folder)]
-    done = subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    return dict(json.loads(done.stdout))
-
-
-def main() -> None:
-    """Print a table for each model."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[25_000, 50_000, 100_000])
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--checkout", type=Path, default=HERE, help="the checkout that is measured")
-    options = parser.parse_args()
-    for name in options.models:
-        rows: dict[str, list[float]] = {}
-        counts, memory = [], []
-        for size in options.sizes:
-            with tempfile.TemporaryDirectory() as folder:
-                report = convert(options.checkout.resolve(), MODELS[name](size).save(Path(folder)), Path(folder))
-            counts.append(report["nodes"])
-            memory.append(report["peak"])
-            for stage, seconds in report["stages"].items():
-                rows.setdefault(stage, []).append(seconds)
-        rows["all"] = [sum(column) for column in zip(*rows.values(), strict=True)]
-        print(f"\n| {name} | {' | '.join(f'{count:,}' for count in counts)} | exponent |")
-        print("|---|" + "---|" * (len(counts) + 1))
-        for stage, seconds in rows.items():
-            exponent = math.log(max(seconds[-1], 1e-3) / max(seconds[0], 1e-3)) / math.log(counts[-1] / counts[0])
-            shown = f"{exponent:.2f}" if seconds[-1] >= SMALLEST and len(counts) > 1 else ""
-            print(f"| {stage}, s | {' | '.join(f'{each:.2f}' for each in seconds)} | {shown} |")
-        print(f"| peak memory, MB | {' | '.join(f'{each:.0f}' for each in memory)} | |", flush=True)
-        if len(counts) > 1:
-            grown = 1024 * (memory[-1] - memory[0]) / (counts[-1] - counts[0])
-            print(f"\n{name}: {grown:.1f} KB a node")
-
-
-if __name__ == "__main__":
-    if sys.argv[1:2] == [WORK]:
-        work(*sys.argv[2:])
-    else:
-        main()

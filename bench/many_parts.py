@@ -1,30 +1,14 @@
-"""What a conversion costs whose model has very many of one thing: `python bench/many_parts.py`, or with names of kinds.
-
-Each kind is converted at half its size and at its size, without verification, in a process of its own. Seconds are
-CPU time, memory is the peak; the exponent is that of the size: 1 where time grows in proportion.
-"""
+"""Models that have very many of one thing, for `run.py many`."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-
-HERE = Path(__file__).resolve().parent.parent
-WORK = "work"
-"""The first argument of a process that converts one model."""
-LIMIT = 600
-"""Seconds that a conversion may take here."""
 
 
 def model_of(nodes: list[onnx.NodeProto], outputs: list[str], width: int = 4, **parts: Any) -> onnx.ModelProto:
@@ -137,51 +121,3 @@ KINDS: dict[str, tuple[Callable[[int], onnx.ModelProto], int]] = {
     "initializers": (initializers, 100_000),
 }
 """Kind → the model, and its size here."""
-
-
-def work(file: str) -> None:
-    """Convert a model; print what it cost."""
-    import resource
-
-    from converter import convert
-    from converter.errors import ConverterError
-
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            convert(file, output=folder, verify=False)
-            end = "converted"
-        except ConverterError as error:
-            end = str(error)[:150]
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    print(json.dumps({"seconds": used.ru_utime + used.ru_stime, "memory": used.ru_maxrss / 1024, "end": end}))
-
-
-def measured(model: onnx.ModelProto) -> dict[str, Any]:
-    """What the conversion of a model costs, in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(HERE)}
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "many.onnx"
-        onnx.save(model, file)
-        command = [sys.executable, __file__, WORK, str(file)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=LIMIT)
-        except subprocess.TimeoutExpired:
-            return {"seconds": math.nan, "memory": math.nan, "end": f"took more than {LIMIT} s"}
-    if done.returncode:
-        return {"seconds": math.nan, "memory": math.nan, "end": f"exit {done.returncode}: {done.stderr[-200:]}"}
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def main() -> None:
-    """Measure the kinds that are asked for, or all."""
-    print("| kind | size | half, s | whole, s | exponent | MB | end |\n|---|---|---|---|---|---|---|")
-    for kind in sys.argv[1:] or KINDS:
-        make, size = KINDS[kind]
-        half, whole = measured(make(size // 2)), measured(make(size))
-        exponent = math.log2(whole["seconds"] / half["seconds"])
-        seconds = f"{half['seconds']:.1f} | {whole['seconds']:.1f} | {exponent:.1f}"
-        print(f"| {kind} | {size} | {seconds} | {whole['memory']:.0f} | {whole['end']} |", flush=True)
-
-
-if __name__ == "__main__":
-    work(sys.argv[2]) if sys.argv[1:2] == [WORK] else main()
