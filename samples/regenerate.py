@@ -25,6 +25,9 @@ SAMPLES: dict[str, dict[str, Any]] = {
 }
 """A model, or with the option `model` the weights of one → the options that it is converted with."""
 
+SCRIPT = "script/stripes.py"
+"""A PyTorch script; its result stands in the folder `mindspore` beside it."""
+
 
 def convert(sample: str, **more: Any) -> converter.Result:
     """Convert a sample, with its options and others."""
@@ -36,6 +39,9 @@ def convert(sample: str, **more: Any) -> converter.Result:
 
 def main() -> None:
     """Convert each model into its own folder."""
+    script = converter.convert_script(HERE / SCRIPT, output=(HERE / SCRIPT).parent / "mindspore")
+    for report in script.files[-2:]:
+        report.unlink()
     for model in SAMPLES:
         path = HERE / model
         result = convert(model, output=path.parent)

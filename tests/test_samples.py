@@ -45,6 +45,18 @@ def test_sample_is_current(model: str, tmp_path: Path) -> None:
             assert _without_proof(made) == _without_proof(kept)
 
 
+def test_a_script_is_current(tmp_path: Path) -> None:
+    import converter
+
+    source = SAMPLES / _regenerate().SCRIPT
+    result = converter.convert_script(source, output=tmp_path)
+    assert all(record.converted for record in result.records)
+    for made in result.files[:-2]:  # the last two reports tell of the machine and the time
+        assert made.read_text() == (source.parent / "mindspore" / made.name).read_text()
+    names = [made.name for made in result.files]
+    assert names[:3] == ["stripes.py", "_torch_compat.py", "report_of_stripes.txt"]
+
+
 def _without_proof(path: Path) -> str:
     """A file's text; a report's without its last part, whose errors depend on the machine."""
     return path.read_text(encoding="utf-8").partition("[Verification]")[0]

@@ -6,6 +6,7 @@ import ast
 
 from converter.rewriting.flow_expressions import RETURNS, Expressions, is_static
 from converter.rewriting.kinds import (
+    ARRAY,
     NUMBER,
     OPTIONS,
     STRING,
@@ -50,6 +51,8 @@ class Calls(Expressions):
                 return TENSOR if any(each.is_tensor for each in arguments) else NUMBER
             if full in ("copy.deepcopy", "copy.copy") and arguments:
                 return arguments[0]
+            if full.startswith("numpy."):
+                return ARRAY
             if full == "functools.partial" and node.args:
                 return arguments[0]
             if full in ("collections.OrderedDict", "typing.cast"):
@@ -185,6 +188,8 @@ class Calls(Expressions):
             return RETURNS.get(row.returns, UNKNOWN)
         if receiver.name == "size":
             return NUMBER
+        if receiver == ARRAY:
+            return ARRAY
         if name in _REGISTER:
             self._registered(receiver, name, node, arguments)
         if receiver.name == "string":

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
 from converter.rewriting.kinds import (
+    ARRAY,
     DTYPE,
     NONE,
     NUMBER,
@@ -147,6 +148,8 @@ class Expressions:
             return RETURNS.get(row.returns, UNKNOWN) if row is not None and row.use == "attribute" else UNKNOWN
         if receiver.name == "pair":
             return TENSOR
+        if receiver == ARRAY:
+            return SIZE if node.attr == "shape" else ARRAY
         if receiver.name in ("instance", "super"):
             return self._attribute_of(receiver, node.attr)
         return UNKNOWN
@@ -192,6 +195,8 @@ class Expressions:
         plain = isinstance(node.slice, ast.Slice)
         if receiver.is_tensor:
             return TENSOR
+        if receiver == ARRAY:
+            return ARRAY
         if receiver.name == "size":
             return SIZE if plain else NUMBER
         if receiver.name in ("items", "list") and plain:
@@ -230,6 +235,8 @@ class Expressions:
         left, right = self.kind(node.left), self.kind(node.right)
         if left.is_tensor or right.is_tensor:
             return TENSOR
+        if ARRAY in (left, right):
+            return ARRAY
         if left.name in ("items", "list", "size") and right.name in ("items", "list", "size", "unknown"):
             return sequence(join((left.element, right.element)))
         if left.name in ("items", "list") or right.name in ("items", "list"):

@@ -52,6 +52,8 @@ DTYPE = Kind("dtype")
 NONE = Kind("none")
 PAIR = Kind("pair")
 OTHER = Kind("other")
+ARRAY = Kind("other", ("numpy",))
+"""What NumPy makes."""
 OPTIONS = Kind("options")
 UNKNOWN = Kind("unknown")
 

@@ -223,6 +223,18 @@ def test_functions_that_initialise(tmp_path):
     assert "    x = (\n        x.mul(y)\n        .add(1)\n    )\n" in result
 
 
+def test_arrays_of_numpy_are_no_tensors(tmp_path):
+    source = (
+        "import numpy as np\nimport torch\n\n"
+        "def f(size):\n    made = np.ones(size)[0] * 2\n    made = made.T.transpose(1, 0, 2)\n"
+        "    return torch.from_numpy(made.astype('float32')).transpose(0, 1)\n"
+    )
+    file = converted(tmp_path, source)
+    assert "made.T.transpose(1, 0, 2)" in file.text
+    assert "ms.from_numpy(made.astype('float32')).swapaxes(0, 1)" in file.text
+    assert all(record.converted for record in file.records)
+
+
 def test_edits_can_be_reversed(tmp_path):
     file = converted(tmp_path, MODULE)
     back = file.text.encode()

@@ -1,0 +1,273 @@
+"""What MindSpore lacks of PyTorch, for the converted scripts beside it. Needs mindspore and numpy only."""
+
+import math
+import os
+import pickle
+import sys
+
+import numpy as np
+import mindspore as ms
+import mindspore.dataset as ds
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.experimental import optim
+
+
+class missing:
+    """Something of PyTorch's that was not converted: it can be named and imported, and raises when it is used."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return missing(f"{self._name}.{name}")
+
+    def __mro_entries__(self, bases):
+        return ()
+
+    def __call__(self, *args, **kwargs):
+        if importing(sys._getframe(1)):
+            return missing(f"{self._name}(...)")
+        raise NotImplementedError(f"{self._name} of PyTorch was not converted; the report says what to do.")
+
+    def __getitem__(self, key):
+        return missing(f"{self._name}[…]")
+
+    def __or__(self, other):
+        return object
+
+    __ror__ = __or__
+
+    def __fspath__(self):
+        return self._name
+
+    def __repr__(self):
+        return f"<{self._name}, not converted>"
+
+
+def importing(frame):
+    """Whether a frame runs because its module, or one that needs it, is being imported."""
+    while frame is not None:
+        if frame.f_code.co_name == "<module>" and getattr(frame.f_globals.get("__spec__"), "_initializing", False):
+            return True
+        frame = frame.f_back
+    return False
+
+optimizers = []  # every optimizer, for losses of which only they know the parameters
+
+
+def backward(forward, *networks):
+    """Compute a loss, the first result of a function, and add its gradients to those that wait; returns the results."""
+    results, add = differentiated(forward, networks)
+    add()
+    return results
+
+
+def differentiated(forward, networks):
+    """The results of a function, the first of which is a loss, and a function that adds its gradients."""
+    results = []
+
+    def loss():
+        results[:] = [forward()]
+        return results[0][0] if isinstance(results[0], tuple) else results[0]
+
+    weights = trained(networks)
+    _, found = ms.value_and_grad(loss, None, weights)()
+
+    def add():
+        for weight, gradient in zip(weights, found):
+            before = gradient_of(weight)
+            weight.gradient = gradient if before is None else before + gradient
+
+    return results[0], add
+
+
+def trained(networks):
+    """The parameters of some networks that are trained; those of all optimizers where the networks have none."""
+    found = [each for network in networks if isinstance(network, nn.Cell) for each in network.trainable_params()]
+    found = found or [each for optimizer in optimizers for each in optimizer.parameters]
+    return list({id(each): each for each in found}.values())
+
+
+def gradient_of(parameter):
+    """Tensor.grad of a parameter: the gradient that waits for an optimizer."""
+    return getattr(parameter, "gradient", None)
+
+
+def parameters(network, recurse=True):
+    """Module.parameters: without running statistics and other buffers."""
+    yield from [each for each in network.get_parameters(expand=recurse) if is_parameter(each)]
+
+
+def is_parameter(parameter):
+    """Whether PyTorch has a parameter of that name, and no buffer."""
+    return parameter.name.rpartition(".")[2] not in ("moving_mean", "moving_variance")
+
+
+def usable(params):
+    """Parameters or groups of them as MindSpore's optimizers take them: those that are trained."""
+    params = list(params)
+    if params and isinstance(params[0], dict):
+        return [{**group, "params": usable_ones(group["params"])} for group in params]
+    return usable_ones(params)
+
+
+def usable_ones(params):
+    """The parameters of one group that are trained."""
+    params = [params] if isinstance(params, Parameter) else list(params)
+    return [each for each in params if each.requires_grad]
+
+
+class Steps:
+    """What PyTorch's optimizers have and MindSpore's have not."""
+
+    def zero_grad(self, set_to_none=True):
+        for parameter in self.parameters:
+            parameter.gradient = None
+
+    def step(self, closure=None):
+        loss = None if closure is None else closure()
+        gradients = [gradient_of(each) for each in self.parameters]
+        pairs = zip(gradients, self.parameters)
+        self(tuple(ops.zeros_like(each) if gradient is None else gradient for gradient, each in pairs))
+        return loss
+
+    def state_dict(self):
+        return self.parameters_dict()
+
+    def load_state_dict(self, state):
+        load_state_dict(self, state)
+
+
+class SGD(Steps, optim.SGD):
+    """torch.optim.SGD."""
+
+    def __init__(
+        self, params, lr=0.001, momentum=0, dampening=0, weight_decay=0.0, nesterov=False, *, maximize=False,
+        foreach=None, differentiable=False, fused=None,
+    ):  # fmt: skip
+        super().__init__(usable(params), lr, momentum, dampening, weight_decay, nesterov, maximize=maximize)
+        optimizers.append(self)
+
+
+class Dataset:
+    """torch.utils.data.Dataset."""
+
+    def __class_getitem__(cls, item):
+        return cls
+
+
+def leaves_of(item):
+    """The arrays in an item of a dataset, in order."""
+    if isinstance(item, dict):
+        item = list(item.values())
+    if isinstance(item, (list, tuple)):
+        return [leaf for each in item for leaf in leaves_of(each)]
+    return [item.asnumpy() if isinstance(item, Tensor) else np.asarray(item)]
+
+
+def rebuilt(item, leaves):
+    """Leaves, an iterator, in the form of an item."""
+    if isinstance(item, dict):
+        return {key: rebuilt(each, leaves) for key, each in item.items()}
+    if isinstance(item, (list, tuple)):
+        return [rebuilt(each, leaves) for each in item]
+    return next(leaves)
+
+
+class Rows:
+    """A dataset whose items are tuples of arrays, as mindspore.dataset takes them."""
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+
+    def __getitem__(self, index):
+        return tuple(leaves_of(self.dataset[int(index)]))
+
+    def __len__(self):
+        return len(self.dataset)
+
+
+class DataLoader:
+    """torch.utils.data.DataLoader, by mindspore.dataset.GeneratorDataset."""
+
+    def __init__(
+        self, dataset, batch_size=1, shuffle=None, sampler=None, batch_sampler=None, num_workers=0, collate_fn=None,
+        pin_memory=False, drop_last=False, timeout=0, worker_init_fn=None, multiprocessing_context=None, generator=None,
+        *, prefetch_factor=None, persistent_workers=False, pin_memory_device="", in_order=True,
+    ):  # fmt: skip
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.shuffle = bool(shuffle)
+        self.sampler = sampler
+        self.batch_sampler = batch_sampler
+        self.collate_fn = collate_fn
+        self.drop_last = drop_last
+
+    def __len__(self):
+        if self.batch_sampler is not None:
+            return len(self.batch_sampler)
+        count = len(self.dataset if self.sampler is None else self.sampler)
+        return count // self.batch_size if self.drop_last else math.ceil(count / self.batch_size)
+
+    def __iter__(self):
+        if self.sampler is not None or self.batch_sampler is not None or self.collate_fn is not None:
+            return self.collated()
+        return self.batches()
+
+    def batches(self):
+        """Batches of a GeneratorDataset."""
+        example = self.dataset[0]
+        names = [f"column_{number}" for number in range(len(leaves_of(example)))]
+        rows = ds.GeneratorDataset(Rows(self.dataset), names, shuffle=self.shuffle, num_parallel_workers=1)
+        rows = rows.batch(self.batch_size, drop_remainder=self.drop_last)
+        for batch in rows.create_tuple_iterator(num_epochs=1):
+            yield rebuilt(example, iter(batch))
+
+    def collated(self):
+        """Batches of a sampler's, or of a function of the user's."""
+        for indices in self.batch_sampler or self.groups():
+            items = [self.dataset[int(index)] for index in indices]
+            if self.collate_fn is not None:
+                yield self.collate_fn(items)
+            else:
+                columns = zip(*[leaves_of(each) for each in items])
+                yield rebuilt(items[0], iter([Tensor(np.stack(column)) for column in columns]))
+
+    def groups(self):
+        """The indices of each batch."""
+        order = list(range(len(self.dataset)) if self.sampler is None else self.sampler)
+        if self.shuffle:
+            np.random.shuffle(order)
+        for start in range(0, len(order), self.batch_size):
+            group = order[start : start + self.batch_size]
+            if len(group) == self.batch_size or not self.drop_last:
+                yield group
+
+
+def plain(value):
+    """Tensors in a value as arrays."""
+    if isinstance(value, Tensor):
+        return value.asnumpy()
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    return type(value)(plain(each) for each in value) if type(value) in (list, tuple) else value
+
+
+def save(obj, f):
+    """torch.save: tensors as arrays of NumPy, pickled."""
+    if isinstance(f, (str, os.PathLike)):
+        with open(f, "wb") as file:
+            pickle.dump(plain(obj), file)
+    else:
+        pickle.dump(plain(obj), f)
+
+
+def load_state_dict(network, state, strict=True, assign=False):
+    """Module.load_state_dict."""
+    given = {name: Parameter(value, name=name) for name, value in state.items()}
+    missing, extra = ms.load_param_into_net(network, given, strict_load=False)
+    if strict and (missing or extra):
+        raise RuntimeError(f"the state does not fit: missing {missing}, not used {extra}")
+    return missing, extra
