@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import onnx_ir as ir
 
@@ -22,7 +22,7 @@ from converter.base.relaxed_gc import relaxed_gc
 from converter.base.stages import Observer, Stages
 from converter.errors import BadParamError, ConverterError, describe_unexpected
 from converter.frontends import Request, Source, module_name, write_model
-from converter.graph import FreedAxis, cut_points, free_axes, freed_axes, notes_on, source_graph
+from converter.graph import FreedAxis, change_element_type, cut_points, free_axes, freed_axes, notes_on, source_graph
 from converter.graph.fusions import fuse_operators
 from converter.graph.normalize import normalize
 from converter.lowering import StageDump, Tables, Translation, translate
@@ -58,6 +58,8 @@ UNVERIFIED = "the conversion ended before its verification did"
 
 __all__ = ["Exported", "Finding", "Inspection", "Result", "convert", "export_onnx", "inspect", "translate_source"]
 
+_FORM = checkpoint.Form()
+
 
 def convert(
     model_file: str | Path | Any = None,
@@ -72,6 +74,7 @@ def convert(
     operator_map: str | Path | None = None,
     checkpoint_format: checkpoint.Format | None = None,
     shard_size: float | None = None,
+    dtype: Literal["float32", "float16", "bfloat16"] | None = None,
     verify: bool = True,
     verify_inputs: str | Path | None = None,
     edges: Edges | None = None,
@@ -91,7 +94,7 @@ def convert(
 
     `model_file` may also be a PyTorch module of the program that calls this, and `inputs` its example inputs: a
     tensor, several in order, or a dictionary by parameter of `forward`. `model` names a call that makes a module.
-    `shard_size` is that of the largest file of safetensors, in GB.
+    `shard_size` is that of the largest file of safetensors, in GB, `dtype` the type in which the script computes.
     `edges` says whether edge inputs are tried (`none`, `report`, the default) and whether the command fails on them
     (`fail`), `verify_limit` how many seconds verification takes at most, and `verify_memory` how many GB of memory.
     `dequantise` translates the float network of a quantised model. `keep_onnx` keeps the normalised model as
@@ -118,11 +121,11 @@ def convert(
     places: dict[str, Any] = {"output": output, "report": report, "observer": observer}
     with _begun(files, model_file, inputs, **asked, **places, **options) as begun:
         name, request, source, rows, out, stages, quantised = begun
-        dump = StageDump(_path(dump_stages))
+        dump, form = StageDump(_path(dump_stages)), checkpoint.Form(checkpoint_format, shard_size, dtype)
         graph = normalized(source, rows, stages, dump)
         if keep_onnx:
             out.model(f"{name}.onnx", partial(write_model, graph, source))
-        translation = translate_graph(graph, source, rows, name, (checkpoint_format, shard_size), stages, dump)
+        translation = translate_graph(graph, source, rows, name, form, stages, dump)
         if translation.notes and request.made is None:
             frontends.refuse_invalid_model(request.model_file)  # rather than a script that lacks what could not be read
         source = _with_freed(source, freed_axes(graph))
@@ -142,6 +145,7 @@ def convert(
             **asked,
             "checkpoint_format": checkpoint_format,
             "shard_size": shard_size,
+            "dtype": dtype,
             "train_script": train_script,
             "proof_kit": proof_kit,
             "verify": verify,
@@ -358,19 +362,24 @@ def translate_graph(
     source: Source,
     rows: Tables,
     name: str,
-    form: tuple[checkpoint.Format | None, float | None] = (None, None),
+    form: checkpoint.Form = _FORM,
     stages: Stages | None = None,
     dump: StageDump | None = None,
 ) -> Translation:
-    """Take a normalised graph, which is changed, through the operator tables and emission.
-
-    `form` is what the user wants of the checkpoint: its format, and the size of a shard.
-    """
+    """Take a normalised graph, which is changed, through the operator tables and emission."""
     stages, dump = stages or Stages(STAGES), dump or StageDump(None)
+    cast = change_element_type(graph, form.dtype) if form.dtype is not None else None
+
+    def again() -> ir.Model:
+        graph = normalized(source, rows)
+        if cast is not None:
+            change_element_type(graph, form.dtype or "")
+        return graph
+
     before = source_graph(graph)
     with stages.stage("fuse operators"):
-        graph = fuse_operators(graph, rows.fused, partial(normalized, source, rows))
-    notes = notes_on(graph)
+        graph = fuse_operators(graph, rows.fused, again)
+    notes = (*notes_on(graph), *([cast] if cast else ()))
     dump.graph("fuse operators", graph)
     with stages.stage("translate"):
         flat = translate(graph, rows, stages.each)
@@ -383,10 +392,10 @@ def translate_graph(
             notes += (f"The search for repeated blocks failed ({reason}): the script has one class. Please report it.",)
         program = eliminate_dead_code(program)
     dump.program("structure", program)
-    file = checkpoint.file_for(program, name, *form)
+    file = checkpoint.file_for(program, name, form.format, form.shard_size)
     with stages.stage("emit"):
         script = emit(program, docstring_of(source, graph.graph, name, file))
-    return Translation(before, graph, program, script, file, notes)
+    return Translation(before, graph, program, script, file, notes, form.dtype if cast else None)
 
 
 def _freed_note(axis: FreedAxis) -> str:

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -49,6 +50,21 @@ _ENTRY = 128
 """Bytes of a parameter in the header of safetensors, its name aside."""
 _PIECE = 512 * 1024**2
 """Maximum bytes of a parameter in one message; protobuf's own limit is 2 GB."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the user wants of a checkpoint.
+
+    Attributes:
+        format: None for the usual one.
+        shard_size: of the largest file of safetensors, in GB; None for `SHARD`.
+        dtype: the element type of the weights, and in which the network computes; None for that of the source.
+    """
+
+    format: Format | None = None
+    shard_size: float | None = None
+    dtype: Literal["float32", "float16", "bfloat16"] | None = None
 
 
 def file_for(program: Program, name: str, wanted: Format | None = None, shard_size: float | None = None) -> str | None:

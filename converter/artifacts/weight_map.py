@@ -45,14 +45,8 @@ def text_of_entries(entries: Sequence[Entry], name: str) -> str:
 
 def entry_of(parameter: str, weight: Weight) -> dict[str, Any]:
     """The entry of one parameter: name, shape and type of the parameter and of its source tensor, and the steps."""
-    name, shape, steps = _origin(weight)
-    return _plain(
-        Entry(
-            TensorSpec(parameter, weight.shape, weight.dtype),
-            TensorSpec(name, tuple(shape), weight.tensor.dtype.numpy().name),
-            tuple(steps),
-        )
-    )
+    source, steps = _origin(weight)
+    return _plain(Entry(TensorSpec(parameter, weight.shape, weight.dtype), source, tuple(steps)))
 
 
 def _plain(entry: Entry) -> dict[str, Any]:
@@ -102,10 +96,12 @@ def _array(text: Mapping[str, Any]) -> TensorSpec:
     return TensorSpec(str(text["name"]), tuple(map(int, text["shape"])), str(text["data_type"]).lower())
 
 
-def _origin(weight: Weight) -> tuple[str, list[int], list[Step]]:
-    """Name and shape of the source's tensor, and all steps from it, including those that a frontend already ran."""
+def _origin(weight: Weight) -> tuple[TensorSpec, list[Step]]:
+    """The source's tensor, and all steps from it, including those that a frontend already ran."""
+    dtype = weight.tensor.dtype.numpy().name
     note = getattr(weight.tensor, "metadata_props", {}).get(SOURCE)
     if note is None:
-        return weight.source_name, [int(dim) for dim in weight.tensor.shape], list(weight.steps)
+        return TensorSpec(weight.source_name, tuple(int(dim) for dim in weight.tensor.shape), dtype), list(weight.steps)
     origin = json.loads(note)
-    return origin["name"], origin["shape"], [*origin["transform"], *weight.steps]
+    spec = TensorSpec(origin["name"], tuple(origin["shape"]), origin.get("dtype", dtype))
+    return spec, [*origin["transform"], *weight.steps]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+import ml_dtypes  # noqa: F401 - NumPy knows the name `bfloat16` by it
 import numpy as np
 
 Step: TypeAlias = Mapping[str, Any]
@@ -19,8 +20,8 @@ MOST_STEPS = 64
 """Between the source's tensor and a parameter; a weight that needs more is transformed when the network runs."""
 
 SOURCE = "source"
-"""Key of a tensor's metadata, its provenance: JSON with the `name` and `shape` of the source's tensor from which a
-frontend computed it, and the steps from there (`transform`)."""
+"""Key of a tensor's metadata, its provenance: JSON with the `name` and `shape` of the source's tensor from which it was
+computed, its `dtype` if that is another, and the steps from there (`transform`)."""
 
 
 def transpose(*perm: int) -> Step:

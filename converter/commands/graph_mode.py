@@ -81,6 +81,12 @@ def _add_options(groups: Groups) -> None:
         help="largest file of safetensors, in 10^9 bytes. A larger checkpoint is written in shards, with "
         "param_name_map.json for load_distributed_checkpoint and model.safetensors.index.json. Default: 4",
     )
+    result.add_argument(
+        "--dtype",
+        choices=["float32", "float16", "bfloat16"],
+        help="element type of the weights, and in which the script computes; inputs and outputs keep their types. "
+        "Default: that of the source",
+    )
     how_far = result.add_mutually_exclusive_group()
     how_far.add_argument(
         "--inspect",
@@ -184,6 +190,7 @@ def _convert(options: argparse.Namespace, observer: Observer | None) -> Outcome:
         report=options.report,
         checkpoint_format=options.checkpoint_format,
         shard_size=options.shard_size,
+        dtype=options.dtype,
         verify=not options.no_verify,
         verify_inputs=options.verify_inputs,
         edges=options.edges,

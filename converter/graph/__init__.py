@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from converter.graph.annotations import OPSET, is_folded, refusal_of, varying_axes
 from converter.graph.edge_values import is_selected, may_be_empty, may_be_large, may_be_nan, may_hide_rows
+from converter.graph.element_type import change_element_type
 from converter.graph.ends import CutPoint, cut_points
 from converter.graph.external_data import map_external_data
 from converter.graph.free_axes import FreedAxis, free_axes, freed_axes
@@ -41,6 +42,7 @@ __all__ = [
     "all_nodes",
     "attribute",
     "axes_of",
+    "change_element_type",
     "count_uses",
     "cut_points",
     "free_axes",

@@ -17,7 +17,7 @@ class Translation:
 
     `graph` is the normalised graph, `source_graph` the same as plain data, before patterns were recognised in it.
     `checkpoint` is the checkpoint's file name; None when the network has no parameters. `notes` name what failed on the
-    way and was left out.
+    way and was left out. `cast` is the element type in which the script computes, if that is another than the source's.
     """
 
     source_graph: SourceGraph
@@ -26,3 +26,4 @@ class Translation:
     script: Script
     checkpoint: str | None
     notes: tuple[str, ...] = ()
+    cast: str | None = None

@@ -219,12 +219,15 @@ class _Verification:
             stubs=self._stubs,
             freed=sampled_axes(freed_axes(self._graph), tuple(original.inputs), tuple(original.outputs)),
         )
-        if original.model is None or not can_upcast(original.model):
+        model = original.model
+        if model is not None and can_upcast(model):
+            model = upcast(model, original.base_dir)
+        elif self._translation.cast != "bfloat16":
             return job
         why = "compared in float32, for want of bfloat16 on a CPU; no node was compared by itself"
-        return replace(self._wide(job, upcast(original.model, original.base_dir)), nodes=NoNodePlan(why))
+        return replace(self._wide(job, model), nodes=NoNodePlan(why))
 
-    def _wide(self, job: Job, model: onnx.ModelProto) -> Job:
+    def _wide(self, job: Job, model: onnx.ModelProto | None) -> Job:
         """The job in float32, with its source as this model."""
         script = self._folder / "float32" / job.script.name
         script.parent.mkdir()

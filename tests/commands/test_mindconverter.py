@@ -220,7 +220,7 @@ def test_options_reach_the_conversion(converted, capfd):
         *("--model_file", "net.pb", "--input_nodes", "a:0", "b", "--output_nodes", "c", "--input_nodes", "d"),
         *("--shape", "N,3", "-", "1", "--output", "out", "--report", "reports", "--operator_map", "rows.py"),
         *("--checkpoint_format", "safetensors", "--verify_inputs", "x.npz", "--edges", "fail", "--verify_limit", "60"),
-        *("--shard_size", "0.5", "--proof_kit"),
+        *("--shard_size", "0.5", "--dtype", "float16", "--proof_kit"),
         *("--verify_memory", "1.5"),
     ]
     assert mindconverter.main(arguments) == 0
@@ -236,6 +236,7 @@ def test_options_reach_the_conversion(converted, capfd):
             "operator_map": "rows.py",
             "checkpoint_format": "safetensors",
             "shard_size": 0.5,
+            "dtype": "float16",
             "verify": True,
             "verify_inputs": "x.npz",
             "edges": "fail",

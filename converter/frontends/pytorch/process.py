@@ -31,14 +31,16 @@ def export_to(folder: Path, spec: Spec, load: Callable[[], Loaded]) -> int:
 
     from converter.frontends.pytorch.exporting import export
     from converter.frontends.pytorch.inputs import inputs_of
-    from converter.frontends.pytorch.settings import as_network
+    from converter.frontends.pytorch.settings import as_network, one_text_a_row
 
     try:
         loaded = load()
         if spec.call and not spec.weights:
             torch.save(loaded.module.state_dict(), folder / STATE)
         with as_network(loaded.module):
-            export(loaded, inputs_of(loaded, spec), folder, spec.label).write(folder)
+            inputs = inputs_of(loaded, spec)
+            with one_text_a_row([each.name for each in inputs]):
+                export(loaded, inputs, folder, spec.label).write(folder)
     except ConverterError as error:
         told = {"class": type(error).__name__, "message": error.message, "details": error.details}
         (folder / ERROR).write_text(json.dumps(told), encoding="utf-8")

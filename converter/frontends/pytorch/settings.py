@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import sys
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from torch.nn.modules.dropout import _DropoutNd
 
 _PATHS = ("DropPath", "StochasticDepth")
 """Classes that leave out whole branches in training."""
+_PACKED = "find_packed_sequence_indices"
+"""What transformers finds texts in a row with."""
 _SCRIPTED = ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout")
 """Classes of dropout; the exporter leaves them out of TorchScript."""
 
@@ -43,6 +46,25 @@ def as_network(module: nn.Module) -> Iterator[None]:
             config.use_cache = True
         torch.backends.mha.set_fastpath_enabled(fast)
         transformer._detect_is_causal_mask = compares
+
+
+@contextlib.contextmanager
+def one_text_a_row(inputs: Collection[str]) -> Iterator[None]:
+    """Inside the block, models of transformers do not look for several texts in one row, unless positions are an input.
+
+    They look at the positions, which otherwise just count. When the module runs, transformers finds one text and drops
+    the mask that keeps texts apart; an exporter would write all of it.
+    """
+    masks: Any = sys.modules.get("transformers.masking_utils")
+    find = getattr(masks, _PACKED, None)
+    if find is None or "position_ids" in inputs:
+        yield
+        return
+    setattr(masks, _PACKED, lambda position_ids: None)
+    try:
+        yield
+    finally:
+        setattr(masks, _PACKED, find)
 
 
 def _is_frozen(module: nn.Module) -> bool:
