@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -160,11 +161,12 @@ class _Verification:
         return self._with_edges(result, job, journal) if journal.same and self._edges else result
 
     def record(self, kit: ProofKit) -> None:
-        """Write the reference of a proof kit, unless the script ends the process."""
-        (self._folder / KIT).write_text(kit.text, encoding="utf-8")
-        run(self._folder, "kit", read_job(self._folder), self._count, self._clock)
-        if (self._folder / REFERENCE).exists():
-            shutil.move(self._folder / REFERENCE, kit.reference)
+        """Write the reference of a proof kit, unless the script ends the process, or the folders cannot hold it."""
+        with suppress(OSError):
+            (self._folder / KIT).write_text(kit.text, encoding="utf-8")
+            run(self._folder, "kit", read_job(self._folder), self._count, self._clock)
+            if (self._folder / REFERENCE).exists():
+                shutil.move(self._folder / REFERENCE, kit.reference)
 
     def layer_by_layer(
         self, script: Path, checkpoint: Path | None, feeds: dict[str, np.ndarray], lacking: str
