@@ -20,6 +20,8 @@ _TABLES = re.compile(
 _HEADS = re.compile(r"(.*[./_])?(lm_head|embed_out|decoder|predictions|generator|output|head)\.weight")
 _SMALLEST, _LARGEST = 256, 1 << 30
 """Elements of a table: fewer may be equal by chance, more take long to compare."""
+_PIECE = 64 << 20
+"""Bytes that are compared at once."""
 
 
 def tie_embeddings(model: ir.Model) -> None:
@@ -72,8 +74,14 @@ def _is_same(value: ir.Value, table: ir.Value, *, turned: bool) -> bool:
     shape = tuple(reversed(other.shape.numpy())) if turned else other.shape.numpy()
     if one.dtype != other.dtype or one.shape.numpy() != shape or one.size > _LARGEST or is_uniform(value):
         return False
-    array = other.numpy()
-    return np.array_equal(one.numpy(), array.T if turned else array)
+    count = one.shape.numpy()[0]
+    rows = max(1, _PIECE * count // one.nbytes)
+    for start in range(0, count, rows):  # a tensor in a file is mapped anew for each piece
+        piece = slice(start, start + rows)
+        theirs = other.numpy()[:, piece].T if turned else other.numpy()[piece]
+        if not np.array_equal(one.numpy()[piece], theirs):
+            return False
+    return True
 
 
 def _read_transposed(table: ir.Value, value: ir.Value, names: UniqueNames) -> None:

@@ -7,6 +7,8 @@ import onnx
 import pytest
 from graph.normalize.harness import assert_equals_original, parse
 
+from converter.graph.normalize import tied
+
 TABLE = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
 TURNED = np.ascontiguousarray(TABLE.T)
 
@@ -33,6 +35,16 @@ def test_a_head_that_is_the_turned_table_reads_the_table(name: str) -> None:
 def test_a_second_table_of_equal_elements_is_the_first() -> None:
     made = model("decoder.embed_tokens.weight", TABLE, looked_up=True)
     assert list(assert_equals_original(made).graph.initializers) == ["wte.weight"]
+
+
+LAST = TURNED.copy()
+LAST[-1, -1] += 1
+
+
+@pytest.mark.parametrize("matrix", [TURNED, LAST])
+def test_large_tables_are_compared_in_pieces(monkeypatch: pytest.MonkeyPatch, matrix: np.ndarray) -> None:
+    monkeypatch.setattr(tied, "_PIECE", 500)
+    assert len(assert_equals_original(model("lm_head.weight", matrix)).graph.initializers) == 1 + (matrix is LAST)
 
 
 @pytest.mark.parametrize(
