@@ -69,6 +69,14 @@ class _Parameter:
         return next((dtype for word, dtype in _ANNOTATED.items() if word in text), None)
 
 
+_OF_TEXTS: Mapping[str, tuple[Dim, ...]] = {
+    "input_ids": ("N", "T"),
+    "attention_mask": ("N", "T"),
+    "decoder_input_ids": ("N", "U"),
+}
+"""The inputs of language models, whose batch and lengths are free."""
+
+
 def inputs_of(loaded: Loaded, spec: Spec) -> list[Input]:
     """The inputs of the network, with examples that the module accepts.
 
@@ -199,6 +207,8 @@ def _own_shape(loaded: Loaded, name: str, is_first: bool) -> tuple[Dim, ...] | N
             return (1, channels, image, image)
         if isinstance(image, Sequence) and len(image) == 2:
             return (1, channels, *image)
+    if _is_transformers(module):
+        return _OF_TEXTS.get(name)
     return None
 
 

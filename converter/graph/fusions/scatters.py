@@ -13,8 +13,6 @@ from converter.graph.queries import attribute, numbers_of, shape_of
 from converter.graph.unique_names import UniqueNames
 from converter.shapes import Dim
 
-_FAR = 2**31 - 1
-
 
 def assign_all(node: ir.Node, names: UniqueNames) -> bool:
     """Replace a ScatterND that overwrites every row of a tensor, in order, by what it writes."""
@@ -41,8 +39,6 @@ def _is_range(indices: ir.Value, extent: Dim) -> bool:
     if column is None or column.op_type != "Unsqueeze" or column.inputs[0] is None:
         return False
     counted = column.inputs[0].producer()
-    while counted is not None and counted.op_type == "Slice" and _is_whole(counted):
-        counted = counted.inputs[0].producer() if counted.inputs[0] is not None else None
     if counted is None or counted.op_type != "Range" or numbers_of(column.inputs[1]) not in ((-1,), (1,)):  # type: ignore[arg-type]
         return False
     start, limit, step = counted.inputs
@@ -50,13 +46,6 @@ def _is_range(indices: ir.Value, extent: Dim) -> bool:
     assert limit is not None
     assert step is not None
     return numbers_of(start) == (0,) and numbers_of(step) == (1,) and number_in(limit) == extent
-
-
-def _is_whole(node: ir.Node) -> bool:
-    """Whether a Slice takes all elements, `x[:]`."""
-    bounds = (*node.inputs, None, None)[1:5]
-    starts, ends, _, steps = (None if value is None else numbers_of(value) for value in bounds)
-    return starts == (0,) and ends is not None and ends[0] >= _FAR and steps in ((1,), None)
 
 
 FUSIONS = (NodeFusion("ScatterND", assign_all),)

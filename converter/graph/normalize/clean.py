@@ -7,6 +7,7 @@ import onnx_ir as ir
 
 from converter.graph.annotations import OPSET, is_folded
 from converter.graph.provenance import OPERATOR
+from converter.graph.queries import number_of, numbers_of, rank_of
 from converter.graph.unique_names import UniqueNames, rename
 from converter.graph.walk import all_graphs, all_nodes, subgraphs
 
@@ -29,18 +30,40 @@ def replace_value(old: ir.Value, new: ir.Value) -> bool:
 
 
 def remove_identities(model: ir.Model) -> None:
-    """Remove Identity nodes, except those that connect an input or a constant to an output.
+    """Remove nodes that return their input, except those that connect an input or a constant to an output.
+
+    These are Identity, a Slice of everything (`x[:]`), and the sum of integers and 0, as torch's masks have them.
 
     onnx_ir's `IdentityEliminationPass` lets a branch return a value of the enclosing graph, renames a value that
     is an output already, and fails where a declared rank is wrong.
     """
     for node in list(all_nodes(model.graph)):
-        if node.op_type != "Identity" or node.domain != "" or (data := node.inputs[0]) is None:
+        if node.domain != "" or not _is_identity(node) or (data := node.inputs[0]) is None:
             continue
         if replace_value(node.outputs[0], data):
             assert node.graph is not None
             node.graph.remove(node, safe=True)
 
+
+def _is_identity(node: ir.Node) -> bool:
+    match node.op_type:
+        case "Identity":
+            return True
+        case "Slice":
+            bounds = (*node.inputs, None, None)[1:5]
+            starts, ends, _, steps = (None if value is None else numbers_of(value) for value in bounds)
+            if starts is None or ends is None or (bounds[3] is not None and steps is None):
+                return False
+            return not any(starts) and min(ends, default=0) >= _FAR and set(steps or ()) <= {1}
+        case "Add":
+            x, zero = node.inputs
+            if x is None or zero is None or zero.dtype is None or not zero.dtype.is_integer():
+                return False
+            return number_of(zero) == 0 and (rank_of(zero) or 0) <= (rank_of(x) or 0)
+    return False
+
+
+_FAR = 2**31 - 1
 
 BIASED = {"Conv": 2, "ConvTranspose": 2, "DeformConv": 3, "Gemm": 2}
 """Operator with an optional bias → index of that input."""

@@ -75,6 +75,7 @@ def test_configurations_tell_shapes():
             return super().forward(input_ids, attention_mask.bool())
 
     assert chosen(Vision()) == {"pixel_values": ((1, 3, 8, 8), "float32")}
+    assert chosen(Text())["input_ids"] == (("N", "T"), "int64")
     assert chosen(Text(), "N,6", "N,6") == {
         "input_ids": (("N", 6), "int64"),
         "attention_mask": (("N", 6), "int64"),

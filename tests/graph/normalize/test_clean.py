@@ -17,6 +17,28 @@ def test_identities_go() -> None:
     assert names_of_outputs(graph) == ["y"]
 
 
+@pytest.mark.parametrize(
+    ("node", "left"),
+    [
+        ("Slice (r, start, end)", []),
+        ("Slice (r, start, end, axis, step)", []),
+        ("Add (r, zero)", []),
+        ("Slice (r, start, two)", ["Slice"]),
+        ("Slice (r, one, end)", ["Slice"]),
+        ("Slice (r, start, end, axis, two)", ["Slice"]),
+        ("Add (r, one)", ["Add"]),
+    ],
+)
+def test_nodes_that_return_their_input_go(node: str, left: list[str]) -> None:
+    constants = "start = Constant <value_ints = [0]> () end = Constant <value_ints = [9223372036854775807]> () "
+    constants += "axis = Constant <value_ints = [0]> () step = Constant <value_ints = [1]> () "
+    constants += (
+        "one = Constant <value_ints = [1]> () two = Constant <value_ints = [2]> () zero = Constant <value_int = 0> ()"
+    )
+    text = f"g (int64[n] x) => (int64[m] y) {{ {constants} r = Neg (x) s = {node} y = Abs (s) }}"
+    assert operators(assert_equals_original(parse(text, 20))) == ["Neg", *left, "Abs"]
+
+
 def test_identities_between_ends_stay() -> None:
     text = "g (float[3] x) => (float[3] y, float[3] z, float[3] w) { y = Identity(x) z = Neg(x) w = Identity(z) }"
     graph = assert_equals_original(parse(text, 20))
