@@ -61,3 +61,11 @@ def test_unknown_extents_of_two_runs_are_not_equal() -> None:
     found = {types[name].tensor_type.shape.dim[1].dim_param for name in "def"}
     assert len(found) == 3
     assert types["z"].tensor_type.shape.dim[1].dim_param == types["f"].tensor_type.shape.dim[1].dim_param
+
+
+def test_a_large_initializer_is_not_copied_but_known() -> None:
+    text = MODEL.replace("float[4] w = {1, 2, 3, 4}", "float[4] w = {1, 2, 3, 4}, float[1,2048] large")
+    model = onnx.parser.parse_model(text.replace("e = NonZero(a)", "e = NonZero(a)\n        wide = Mul(large, large)"))
+    model.graph.initializer.append(onnx.helper.make_tensor("large", 1, [1, 2048], [0.0] * 2048))
+    assert shapes(inferred_types(model, follow=True))["wide"] == [1, 2048]
+    assert len(model.graph.input) == 2  # the model itself stays as it is

@@ -12,7 +12,7 @@ from harness import model_of
 from verification.network import compared
 
 from converter.verification.evaluate import NoReference
-from converter.verification.reference import Reference
+from converter.verification.reference import LARGE, Reference
 from operator_maps import registry
 
 RANDOM = np.random.default_rng(0)
@@ -43,6 +43,16 @@ def test_an_operator_of_nobody_has_no_reference() -> None:
     reference = Reference(ir.from_proto(onnx.helper.make_model(graph, opset_imports=opsets)))
     with pytest.raises(NoReference, match="neither onnxruntime"):
         reference.outputs("y", {"x": floats(2)})
+
+
+def test_a_large_weight_is_fed_and_its_session_serves_other_inputs() -> None:
+    weight = floats(32, 32)
+    model = ir.from_proto(model_of("MatMul", (floats(2, 32), weight), constants=(1,)))
+    reference = Reference(model)
+    for x in (floats(2, 32), floats(3, 32)):
+        np.testing.assert_allclose(reference.outputs("y0", {"x0": x})[0], x @ weight, rtol=1e-4, atol=1e-5)
+    assert weight.nbytes > LARGE
+    assert len(reference._kept) == 1
 
 
 def test_64_bits_decide_where_onnxruntime_is_off(tmp_path: Path) -> None:
