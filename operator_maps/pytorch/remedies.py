@@ -75,9 +75,10 @@ class Remedies:
         found = self._official.get(name)
         if found is None:
             return ""
-        differs = f"it differs in {found['differs']}" if found["differs"] else "it has the same meaning"
-        where = f", on {', '.join(found['platforms'].split())}" if found["platforms"] else ""
-        return f"Maybe could convert to {found['mindspore']} ({differs}{where}). {_HAND}"
+        meaning = f"It differs in {found['differs']}." if found["differs"] else "It has the same meaning."
+        platforms = ", ".join(found["platforms"].split())
+        parts = [f"Maybe could convert to {found['mindspore']}.", meaning]
+        return " ".join([*parts, *([f"It is there on {platforms}."] if platforms else []), _HAND])
 
     def _of_other_use(self, name: str) -> str:
         """`x.erfinv()` where the function has a row, or the function where the method has one."""

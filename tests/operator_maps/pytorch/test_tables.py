@@ -8,6 +8,7 @@ import pytest
 from paths import ROOT
 from rewriting.conversion import ROWS, converted
 
+from converter.base.messages.composed import translated
 from converter.errors import OperatorMapError
 from converter.rewriting import call
 from converter.rewriting.helpers import adapter_of, text_of, written
@@ -65,9 +66,12 @@ def test_an_argument_that_would_be_lost_keeps_the_call(tmp_path):
     [
         (
             "torch.erfinv",
-            "convert to mindspore.ops.erfinv (it differs in data types, on Ascend, GPU, CPU).",
+            "convert to mindspore.ops.erfinv. It differs in data types. It is there on Ascend, GPU, CPU. Write",
         ),
-        ("torch.nn.Fold", "Maybe could convert to mindspore.mint.nn.Fold (it has the same meaning, on Ascend)."),
+        (
+            "torch.nn.Fold",
+            "to mindspore.mint.nn.Fold. It has the same meaning. It is there on Ascend. Write",
+        ),
         ("torch.Tensor.one_hot", "torch.nn.functional.one_hot converts: write it in its place."),
         ("torch.jit.trace", "Remove it; mindspore.jit compiles a function"),
         ("torch.distributed.tensor.parallel.x", "mindspore.communication"),
@@ -86,3 +90,12 @@ def test_counterparts_have_no_row():
     converted_names = {name for name, row in ROWS.items() if row.becomes is not None}
     assert sorted(set(names)) == sorted(names)
     assert [name for name in names if name in converted_names] == []
+
+
+def test_remedies_have_their_chinese():
+    remedies = pytorch.Remedies(ROWS)
+    assert translated(remedies("torch.nn.Fold"), "zh") == (
+        "或可转换为 mindspore.mint.nn.Fold。含义相同。支持的平台：Ascend。"
+        "请手工改写，或用 --operator_map 添加一行映射。"
+    )
+    assert translated(remedies("torch.nothing"), "zh").startswith("没有对应的映射。")
