@@ -310,11 +310,12 @@ class _Structure:
         for record in self._program.records:
             self._locations.note_calls(record)
         cells = [*self._cells, cell]
+        known: dict[Variable, list[str]] = {}
         for each in cells:
             self._locations.moved |= inline_single_uses(each.body)
-            name_values_by_role(each)
+            name_values_by_role(each, known)
             reuse_variables(each.body, each.inputs, begun=each is not cell)
-        name_remaining_values(cells)
+        name_remaining_values(cells, known)
         for record in self._program.records:
             self._locations.follow(record)
         return Program(cells, self._program.records)

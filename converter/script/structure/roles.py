@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from converter.script.expressions import (
     Arg,
@@ -154,10 +154,12 @@ def _hides(item: Arg) -> bool:
 class Roles:
     """The roles of a Cell's variables: `names[variable]` are possible names, the most certain first.
 
-    `others` are names of inputs that go before letters, but not before what the caller calls them.
+    `others` are names of inputs that go before letters, but not before what the caller calls them; `known` are those of
+    the inputs of the classes that the Cell calls.
     """
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: Cell, known: Mapping[Variable, list[str]] | None = None) -> None:
+        self._known = known or {}
         self.names: dict[Variable, list[str]] = defaultdict(list)
         self.others: dict[Variable, list[str]] = defaultdict(list)
         self._takers = Takers(cell)
@@ -295,6 +297,8 @@ class Roles:
         cell = self._takers.of(call)
         for item, taken in zip(call.positional, cell.inputs if cell else (), strict=False):
             self._note(item, "" if len(taken.hint) == 1 or is_operator_name(taken.hint) else taken.hint)
+            if isinstance(item, Variable):
+                self.others[item] += self._known.get(taken, [])
 
     def _is_layer(self, item: Arg) -> bool:
         """Whether an expression is what a layer with weights returns."""

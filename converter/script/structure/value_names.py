@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from converter.base.names import identifier
 from converter.script.expressions import Arg, Attribute, Binary, Call, Conditional, Index, Name, walk
@@ -101,18 +102,26 @@ WIDEST_PARTS = 40
 _BINARY = {"+": "total", "-": "difference", "*": "product", "/": "quotient", "//": "quotient", "**": "power"}
 
 
-def name_values_by_role(cell: Cell) -> None:
-    """Name the variables and inputs of a Cell whose roles are certain; Cells that it calls come first."""
-    roles = Roles(cell).names
-    _Namer(cell).name({value: names for value, names in roles.items() if is_operator_name(value.hint)})
+Known: TypeAlias = dict[Variable, list[str]]
+"""Names that inputs of classes may have, where their callers have none for them."""
 
 
-def name_remaining_values(cells: Sequence[Cell]) -> None:
+def name_values_by_role(cell: Cell, known: Known) -> None:
+    """Name the variables and inputs of a Cell whose roles are certain; Cells that it calls come first.
+
+    What its own inputs may be called is added to `known`.
+    """
+    roles = Roles(cell, known)
+    known |= {value: roles.others[value] for value in cell.inputs if roles.others[value]}
+    _Namer(cell).name({value: names for value, names in roles.names.items() if is_operator_name(value.hint)})
+
+
+def name_remaining_values(cells: Sequence[Cell], known: Known) -> None:
     """Name all other variables and inputs, the entry class (the last one) first."""
     given: dict[Cell, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     for cell in reversed(cells):
         if cell is not cells[-1]:
-            _name_inputs(cell, given[cell])
+            _name_inputs(cell, given[cell], known)
         _Namer(cell).name_all()
         takers = Takers(cell)
         for item in expressions_in(cell.body):
@@ -123,18 +132,17 @@ def name_remaining_values(cells: Sequence[Cell]) -> None:
                         given[taker][place].add(identifier(value.hint) if isinstance(value, Variable) else "")
 
 
-def _name_inputs(cell: Cell, given: dict[int, set[str]]) -> None:
+def _name_inputs(cell: Cell, given: dict[int, set[str]], known: Known) -> None:
     """Name the inputs of a class that only operators named, as its callers name them, else by letters."""
     letters = iter("yzuvw")
-    roles = Roles(cell)
     for place, value in enumerate(cell.inputs):
         if is_operator_name(value.hint) or (place and re.fullmatch(r"x(_\d+)?", value.hint)):
             names = {re.sub(r"_\d+$", "", name) for name in given[place]}
             name = names.pop() if len(names) == 1 else ""
             taken = {identifier(other.hint) for other in cell.inputs if other is not value}
             if not name or name in taken or name in GENERIC or is_operator_name(name):
-                known = (role for role in roles.others[value] if role not in taken)
-                name = next(known, "") or next((letter for letter in letters if letter not in taken), "y")
+                possible = (role for role in known.get(value, ()) if role not in taken)
+                name = next(possible, "") or next((letter for letter in letters if letter not in taken), "y")
             value.hint = name
 
 

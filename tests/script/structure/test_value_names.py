@@ -17,10 +17,10 @@ from converter.script.structure.value_names import name_remaining_values, name_v
 
 def written(inputs: Sequence[Variable], statements: list[Statement], *results: Arg, inner: Sequence[Cell] = ()) -> str:
     """The body of `construct`."""
-    made = program(inputs, statements, *results)
+    made, known = program(inputs, statements, *results), dict[Variable, list[str]]()
     for cell in (*inner, made.top):
-        name_values_by_role(cell)
-    name_remaining_values([*inner, made.top])
+        name_values_by_role(cell, known)
+    name_remaining_values([*inner, made.top], known)
     made.top.name = "MindSporeModel"
     lines = emit(made, "").text.split("def construct", 1)[1].splitlines()[1:]
     return "\n".join(line.strip() for line in lines)
@@ -103,6 +103,18 @@ def test_two_living_values_never_share_a_variable() -> None:
         "x = x + 2",
         "return total * x",
     ]
+
+
+def test_what_an_inner_class_adds_is_called_the_same_in_the_outer_one() -> None:
+    x, given, y, z = variables("x Where y z")
+    attention = Cell("Attention", inputs=[x, given], body=Block([], ()))
+    product = invoke("ops.matmul", x, x)
+    attention.body.results = (invoke("ops.matmul", invoke("ops.softmax", Binary("+", product, given)), x),)
+    outer_x, outer_given = variables("x Where_1")
+    layer = Cell("Layer", inputs=[outer_x, outer_given], body=Block([], ()))
+    layer.body.results = (call(member("attention", Call(attention)), outer_x, outer_given),)
+    written([y, z], [], call(member("layer", Call(layer)), y, Binary("*", z, z)), inner=[attention, layer])
+    assert (given.hint, outer_given.hint) == ("bias", "bias")
 
 
 def test_parts_are_numbered_from_the_whole() -> None:
