@@ -3,7 +3,7 @@
 Each model is converted in a process of its own, with verification and edge inputs; the table counts the kinds that are
 the same and those that differ, and names the first node, or the fault of the CPU kernel. `--export` adds ten networks
 of keras.applications (`.keras`) and ten of torchvision (`.onnx`) with random weights, which it writes to the folder.
-Beside FILE.pb stands FILE.pb.json with `inputs`, `outputs` and `shapes`.
+Beside FILE may stand FILE.json with `inputs`, `outputs` and `shapes`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def converted(file: Path, limit: int) -> dict[str, Any]:
     """The report of a conversion."""
     arguments = ["--model_file", str(file), "--verify_limit", str(limit)]
     beside = Path(f"{file}.json")
-    if file.suffix == ".pb" and beside.exists():
+    if beside.exists():
         ends = json.loads(beside.read_text())
         arguments += ["--input_nodes", *ends["inputs"], "--output_nodes", *ends["outputs"]]
         arguments += ["--shape", *(",".join(map(str, shape)) or "-" for shape in ends["shapes"])]

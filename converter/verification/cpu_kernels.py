@@ -33,6 +33,15 @@ FAULTS: dict[str, dict[str, str]] = {
         "ops.softmax": "a softmax stops at a row with NaN",
         "ops.log_softmax": "ops.log_softmax with a NaN spoils other rows",
     },
+    "no elements": {
+        **dict.fromkeys(("nn.Conv1d", "nn.Conv2d", "nn.Conv3d"), "a convolution refuses a tensor without elements"),
+        **dict.fromkeys(
+            ("nn.MaxPool1d", "nn.MaxPool2d", "nn.MaxPool3d"), "max pooling refuses a tensor without elements"
+        ),
+        **dict.fromkeys(
+            ("nn.AvgPool1d", "nn.AvgPool2d", "nn.AvgPool3d"), "average pooling refuses a tensor without elements"
+        ),
+    },
     "numbers below 1e-7": {"ops.nonzero": "ops.nonzero takes numbers below 1e-7 for 0"},
 }
 """What is special about a node's inputs → the call that the node became → what its kernel does."""
