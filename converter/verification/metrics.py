@@ -111,11 +111,13 @@ class LayerComparison(NodeComparison):
     Attributes:
         mode: `PyNative` or `graph`.
         line_number, last_line: the lines of the script where its own statements stand.
+        inputs_differ: whether an argument is none of the source's values, so that what stands before may be at fault.
     """
 
     mode: str
     line_number: int = 0
     last_line: int = 0
+    inputs_differ: bool = False
 
     @property
     def position(self) -> str:

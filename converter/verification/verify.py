@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from converter.frontends import Source
 from converter.graph import all_nodes, freed_axes
 from converter.lowering import Tables, Translation
 from converter.verification.by_layer.layers import layers_of
-from converter.verification.by_layer.result import read_result
+from converter.verification.by_layer.result import is_refused, read_result
 from converter.verification.by_sample import sampled_axes
 from converter.verification.edges import Role, roles_of
 from converter.verification.inputs import other_inputs, verification_inputs
@@ -92,7 +93,7 @@ def verify_script(
         with tempfile.TemporaryDirectory(prefix="onnx2mindspore-") as name:
             verification = _Verification(source, translation, rows, Path(name), count, edges != "none", limit)
             if lacking:
-                return verification.layer_by_layer(script, checkpoint, feeds, lacking)
+                return verification.layer_by_layer(script, checkpoint, feeds, inputs_file, lacking)
             result = verification.run(script, checkpoint, feeds, inputs_file)
             if kit is not None and result.outputs:
                 verification.record(kit)
@@ -169,7 +170,12 @@ class _Verification:
                 shutil.move(self._folder / REFERENCE, kit.reference)
 
     def layer_by_layer(
-        self, script: Path, checkpoint: Path | None, feeds: dict[str, np.ndarray], lacking: str
+        self,
+        script: Path,
+        checkpoint: Path | None,
+        feeds: dict[str, np.ndarray],
+        inputs_file: Path | None,
+        lacking: str,
     ) -> VerificationResult:
         """Compare each layer by itself, in both modes, on the values of the source, which runs part by part as ONNX."""
         source, model = self._source, self._source.original.model or self._source.model
@@ -186,8 +192,13 @@ class _Verification:
         )
         if has_bfloat16(model):
             job = self._wide(job, upcast(model, None))
-        job.write(self._folder, feeds)
-        return read_result(self._folder, job, self._run("layers", job), feeds, lacking)
+        for given in chain([feeds], other_inputs(self._graph.graph, source.inputs, inputs_file)):
+            job.write(self._folder, given)
+            (self._folder / RESULTS).unlink(missing_ok=True)
+            ending = self._run("layers", job)
+            if not is_refused(self._folder):
+                return read_result(self._folder, job, ending, given, lacking)
+        return read_result(self._folder, job, ending, feeds, lacking)
 
     def _roles(self) -> dict[str, Role]:
         return roles_of(self._graph.graph, self._source.inputs) if self._edges and not self._stubs else {}

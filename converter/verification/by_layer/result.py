@@ -11,7 +11,7 @@ import numpy as np
 
 from converter.verification.facts import read_facts
 from converter.verification.job import RESULTS, Job
-from converter.verification.metrics import LayerComparison, OutputComparison, Verdict, badness
+from converter.verification.metrics import LayerComparison, NodeComparison, OutputComparison, Verdict, badness
 from converter.verification.network import MODES
 from converter.verification.processes import Ending
 from converter.verification.result import VerificationResult
@@ -31,6 +31,13 @@ class LayerResult(VerificationResult):
         """As of any result, and `differs` if a layer differs."""
         return "differs" if any(node.verdict == "differs" for node in self.nodes) else super().verdict
 
+    @property
+    def first_difference(self) -> NodeComparison | None:
+        """The first layer that differs though its arguments are right; if there is none, the first that differs."""
+        wrong = [node for node in self.nodes if node.verdict == "differs"]
+        alone = (node for node in wrong if not (isinstance(node, LayerComparison) and node.inputs_differ))
+        return next(alone, next(iter(wrong), None))
+
     def _node_lines(self) -> list[str]:
         lines = []
         for mode in MODES:
@@ -44,6 +51,11 @@ class LayerResult(VerificationResult):
                 lines.append(f"{found.total()} layers on identical inputs, {mode} mode: {counts}")
         wrong = [node.line() for node in self.nodes if node.verdict == "differs"]
         return [*lines, *(f"differs by itself: {line}" for line in wrong[:20])]
+
+
+def is_refused(folder: Path) -> bool:
+    """Whether the source refused the inputs of the job in a folder."""
+    return any("refused" in fact for fact in read_facts(folder / RESULTS))
 
 
 def read_result(

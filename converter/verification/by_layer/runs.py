@@ -70,7 +70,6 @@ class LayerRuns:
         self._compilable = {id(cell) for cell in _compilable(network, network.net, set(self._layers))}
         self._returned: dict[str, set[str]] = {}
         self._raised: set[int] = set()
-        self._callers = [Layer("", type(network.net).__name__, 0, 0, 0, (), ())]
 
     def run(self, mode: str, feeds: Sequence[Any]) -> list[Any]:
         """The outputs of the network in PyNative mode; in graph mode, those that follow from its compiled layers."""
@@ -94,7 +93,7 @@ class LayerRuns:
             layer = self._layers.get(id(cell))
             compiles = mode == MODES[1] and id(cell) in self._compilable and not kwargs
             if not compiles:
-                run = partial(call, cell, **kwargs)
+                run = partial(self._paged, call, cell, **kwargs)
                 return run(*args) if layer is None else self._on_source(layer, run, args, mode, mode == MODES[0])
             nn.Cell.__call__ = call  # as it is, where MindSpore compiles
             try:
@@ -111,6 +110,15 @@ class LayerRuns:
         finally:
             nn.Cell.__call__ = call
 
+    def _paged(self, call: Callable[..., Any], cell: Any, *args: Any, **kwargs: Any) -> Any:
+        """What a Cell returns in PyNative mode; one that keeps its parameters in a tuple does not ask for each."""
+        import mindspore as ms
+
+        if any(isinstance(each, ms.ParameterTuple) for each in vars(cell).values()):
+            with self._network.loaded(cell):
+                return call(cell, *args, **kwargs)
+        return call(cell, *args, **kwargs)
+
     def _compiled(self, call: Callable[..., Any], cell: Any, *args: Any) -> Any:
         """What a Cell returns in graph mode."""
         import mindspore as ms
@@ -126,9 +134,8 @@ class LayerRuns:
 
     def _on_source(self, layer: Layer, run: Callable[..., Any], args: Sequence[Any], mode: str, counts: bool) -> Any:
         """Run a layer on the source's values; compare what it returns, if that counts, and return the source's."""
-        known = [self._source_input(layer, number, value, mode) for number, value in enumerate(args, 1)]
+        known = [self._source_input(layer, value) for value in args]
         unlike = [number for number, (_, found) in enumerate(known, 1) if not found]
-        self._callers.append(layer)
         try:
             made = _settled(run(*[value for value, _ in known]))
         except Exception as error:
@@ -138,34 +145,23 @@ class LayerRuns:
                 raised = Difference("differs", note=f"it raises {first_line(error)}")
                 self._found(layer, mode, "", raised, (lines or [0])[0])
             raise
-        finally:
-            self._callers.pop()
         items = list(made) if isinstance(made, tuple) else [made]
         results = [self._source_output(layer, item, mode, counts, unlike) for item in items]
         return tuple(results) if isinstance(made, tuple) else results[0]
 
-    def _source_input(self, layer: Layer, number: int, value: Any, mode: str) -> tuple[Any, bool]:
-        """The value of the source that an argument is, and whether there is one; the argument itself if not.
-
-        Where only one value of the source can be meant, it is that; the argument may differ from it by what stands
-        before the call.
-        """
+    def _source_input(self, layer: Layer, value: Any) -> tuple[Any, bool]:
+        """The value of the source that an argument is, and whether there is one; the argument itself if not."""
         import mindspore as ms
 
         if not isinstance(value, ms.Tensor):
             return value, True
         array = to_numpy(value)
         alike = self._values.alike(layer.inputs, array)
-        pairs = [(difference(array, want, self._precision), name, want) for name, want in alike]
+        pairs = [(difference(array, want, self._precision), want) for _, want in alike]
         if not pairs:
             return value, True
-        found, name, want = min(pairs, key=lambda pair: badness(pair[0]))
-        if found.verdict != "same" and len(pairs) > 1:
-            return value, False
-        if found.verdict != "same" and mode == MODES[0]:
-            note = "; ".join(filter(None, [found.note, f"it is argument {number} of {layer.path}"]))
-            self._found(self._callers[-1], mode, name, replace(found, note=note))
-        return to_mindspore(want), True
+        found, want = min(pairs, key=lambda pair: badness(pair[0]))
+        return (to_mindspore(want), True) if found.verdict == "same" else (value, False)
 
     def _source_output(self, layer: Layer, item: Any, mode: str, counts: bool, unlike: Sequence[int]) -> Any:
         """Compare what a layer returns with the value of the source that it is; return that."""
@@ -191,12 +187,12 @@ class LayerRuns:
                 numbers = ", ".join(map(str, unlike))
                 note = f"its argument {numbers} is no value of the source: look at what stands before it, too"
                 found = replace(found, note="; ".join(filter(None, [found.note, note])))
-            self._found(layer, mode, name, found)
+            self._found(layer, mode, name, found, inputs_differ=bool(unlike))
         return to_mindspore(want)
 
     def _beside(self, cell: Any, call: Callable[..., Any], run: Callable[..., Any], args: Sequence[Any]) -> Any:
         """Compare what a layer of MindSpore's returns in graph mode with what it returns in PyNative mode."""
-        wanted = _settled(call(cell, *args))
+        wanted = _settled(self._paged(call, cell, *args))
         path = self._paths[id(cell)]
         layer = Layer(path, type(cell).__name__, 0, 0, 0, (), ())
         try:
@@ -206,7 +202,9 @@ class LayerRuns:
         self._found(layer, MODES[1], "", found)
         return wanted
 
-    def _found(self, layer: Layer, mode: str, value: str, found: Difference, line: int = 0) -> None:
+    def _found(
+        self, layer: Layer, mode: str, value: str, found: Difference, line: int = 0, inputs_differ: bool = False
+    ) -> None:
         each = LayerComparison(
             **found.as_dict(),
             node=layer.path,
@@ -215,6 +213,7 @@ class LayerRuns:
             mode=mode,
             line_number=line or layer.first or layer.line,
             last_line=line or layer.last or layer.line,
+            inputs_differ=inputs_differ,
         )
         self._note(layer=asdict(each))
 

@@ -15,14 +15,16 @@ import pytest
 from paths import ROOT
 
 import converter
+from converter.verification import verify
 from converter.verification.by_layer import compare as by_layer_compare
 from converter.verification.by_layer import runs
 from converter.verification.by_layer.compare import compare_layers
 from converter.verification.by_layer.layers import layers_of
 from converter.verification.by_layer.paging import Paged
 from converter.verification.by_layer.result import LayerResult, read_result
-from converter.verification.job import Job
+from converter.verification.job import Job, read_feeds
 from converter.verification.processes import Ending
+from operator_maps import registry
 
 FEEDS = {"input_ids": np.arange(8).reshape(1, 8)}
 LAYERS = ["model", *(f"model.layers.{i}{part}" for i in range(2) for part in ("", ".self_attn", ".mlp"))]
@@ -67,6 +69,11 @@ def pynative(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by_layer_compare, "MODES", ("PyNative",))
 
 
+def _misled(result: LayerResult) -> set[str]:
+    """The layers that differ, and whose arguments do already."""
+    return {node.node for node in result.nodes if node.verdict == "differs" and node.inputs_differ}
+
+
 def compared(result: LayerResult, mode: str) -> dict[str, str]:
     """The verdict on each layer in a mode."""
     found = {node.node: node.verdict for node in result.nodes if node.mode == mode}
@@ -88,10 +95,9 @@ def test_layers_that_are_right(compare: Compare) -> None:
         ("ops.silu(", "ops.relu(", {"model.layers.0.mlp", "model.layers.1.mlp"}),
         ("x = x + self.self_attn(", "x = x - self.self_attn(", {"model.layers.0", "model.layers.1"}),
         ("* 0.5 +", "* 0.7 +", {"model.layers.0.self_attn", "model.layers.1.self_attn"}),
-        ("rms_norm(x, self.post_attention_layernorm, (-1,), 1e-05)", "x", {"model.layers.0", "model.layers.1"}),
         ("ops.silu(self.gate_proj(x))", "ops.silu(self.gate_proj(x)).reshape((3, 7))", {"model.layers.0.mlp"}),
     ],
-    ids=["an activation", "a residual", "a factor", "an argument", "raises"],
+    ids=["an activation", "a residual", "a factor", "raises"],
 )
 def test_a_layer_that_is_wrong_by_itself(
     compare: Compare, tmp_path: Path, pynative: None, old: str, new: str, wrong: set[str]
@@ -100,7 +106,7 @@ def test_a_layer_that_is_wrong_by_itself(
     result = compare(old, new)
     found = compared(result, "PyNative")
     assert result.verdict == "differs"
-    assert {name for name, verdict in found.items() if verdict == "differs"} == wrong
+    assert {name for name, verdict in found.items() if verdict == "differs"} - _misled(result) == wrong
     first = result.first_difference
     assert first is not None
     assert first.node in wrong
@@ -151,3 +157,21 @@ def test_a_conversion_says_what_was_done(decoder, tmp_path: Path) -> None:
     assert {layer["name"] for layer in data["verification"]["layers"] if layer["mode"] == "PyNative"} == set(LAYERS)
     schema = json.loads((ROOT / "docs" / "report.schema.json").read_text(encoding="utf-8"))
     jsonschema.validate(data, schema)
+
+
+def test_other_inputs_are_tried_when_the_source_refuses(decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The free extents were guessed; the source may need others."""
+    shapes: list[tuple[int, ...]] = []
+
+    def fake(folder: Path, part: str, job: Job, *_: Any) -> Ending:
+        shapes.append(read_feeds(folder, job)["input_ids"].shape)
+        fact = {"refused": "too short"} if len(shapes) == 1 else {"complete": part}
+        (folder / "results.jsonl").write_text(json.dumps(fact) + "\n", encoding="utf-8")
+        return Ending("")
+
+    monkeypatch.setattr(verify, "run", fake)
+    result = verify.verify_script(
+        decoder.source, decoder.translation, registry.load(), decoder.script, decoder.checkpoint, memory=0.001
+    )
+    assert len(set(shapes)) == 2
+    assert result.feeds["input_ids"].shape == shapes[1]
