@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.base.weight_steps import Step, apply, shape_after
+from converter.base.weight_steps import SOURCE, Step, apply, shape_after
 
 
 class Tensor(Protocol):
@@ -44,7 +45,12 @@ class Weight:
     @property
     def added(self) -> bool:
         """Whether the source does not have it: zeros that MindSpore's layer needs."""
-        return bool(self.steps) and self.steps[0]["op"] == "zeros"
+        recorded = getattr(self.tensor, "metadata_props", {}).get(SOURCE)
+        source = json.loads(recorded) if recorded else {"shape": self.tensor.shape, "transform": ()}
+        steps = (*source["transform"], *self.steps)
+        if "zeros" not in repr(steps):
+            return False
+        return not np.any(apply(steps, np.ones([int(dim) for dim in source["shape"]], bool)))
 
     @property
     def source_name(self) -> str:
