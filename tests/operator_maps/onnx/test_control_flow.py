@@ -28,7 +28,7 @@ IF = """(bool c, float[N,3] x) => (float[A,B] y) {
 @pytest.mark.parametrize("condition", [True, False])
 def test_branches_of_different_shapes(condition):
     script = translated(IF, np.array(condition), X)
-    assert "if c:\n            if_1 = ops.relu(x)\n        else:\n            if_1 = ops.cat(" in script
+    assert "if c:\n            y = ops.relu(x)\n        else:\n            y = ops.cat(" in script
 
 
 def test_branch_on_an_extent():
@@ -112,13 +112,13 @@ def loop_text(limit: bool, stack: bool) -> str:
 
 @pytest.mark.parametrize("limit", [20.0, -1.0])
 def test_condition_alone(limit):
-    assert "while less:" in translated(loop_text(False, True), X, np.float32(limit))
+    assert "while mask:" in translated(loop_text(False, True), X, np.float32(limit))
 
 
 @pytest.mark.parametrize("limit", [20.0, 1e6, -1.0])
 def test_condition_and_count(limit):
     script = translated(loop_text(True, True), np.array(4), X, np.float32(limit))
-    assert "if not less:\n                break" in script
+    assert "if not mask:\n                break" in script
 
 
 @pytest.mark.parametrize("count", ["n", ""])
@@ -153,7 +153,7 @@ def test_states_that_change_places():
         y, w = Loop (n, c, x, z) <body = b (int64 i, bool k, float[2,3] p, float[2,3] q)
                 => (bool k2, float[2,3] p2, float[2,3] q2) { k2 = Identity(k)   p2 = Identity(q)   q2 = Add(p, q) }>
     }"""
-    assert "add = x + z\n            x, z = z, add" in translated(text, X, X + 1)
+    assert "total = x + z\n            x, z = z, total" in translated(text, X, X + 1)
 
 
 def test_a_branch_without_a_value_is_declined():
