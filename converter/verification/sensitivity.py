@@ -20,7 +20,7 @@ SENSITIVE = "same within the source's own sensitivity"
 REORDERED = "the same elements in another order"
 """The note of an output that has them."""
 STEP = 1e-7
-"""By how much of itself every element of an input moves."""
+"""By how much of itself every element of an input moves; one of 16 bits by the precision of its type."""
 DRAWS = 4
 """How often the inputs are moved."""
 RATIO = 2.0
@@ -79,7 +79,8 @@ def _moved(feeds: Mapping[str, np.ndarray], generator: np.random.Generator) -> d
 def _nudged(array: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     if array.dtype.kind != "f":
         return array
-    signs = generator.choice([-STEP, STEP], array.shape)
+    step = STEP if array.dtype.itemsize > 2 else float(np.finfo(array.dtype).eps)  # a smaller one moves no 16 bits
+    signs = generator.choice([-step, step], array.shape)
     return np.asarray(array.astype(np.float64) * (1 + signs)).astype(array.dtype)
 
 
