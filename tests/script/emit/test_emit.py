@@ -62,7 +62,7 @@ def test_imports_what_the_text_needs(template: str, imports: list[str]) -> None:
         (expr("{{{0}: {1}}}", "a", True), '{"a": True}'),
         (expr("{0}", float("-inf")), 'float("-inf")'),
         (expr("{0}", float("nan")), 'float("nan")'),
-        (expr("{0} - {1}", 1e-05, -2.5), "1e-05 - -2.5"),
+        (expr("{0} - {1}", 1e-05, -2.5), "1e-05 + 2.5"),
         (expr("{0}", "{0}"), '"{0}"'),
     ],
 )
