@@ -7,7 +7,7 @@ import math
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.edge_values import may_hide_rows
+from converter.graph.edge_values import may_be_nan, may_hide_rows
 from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, named, op, scalar
 from converter.graph.fusions.rewrite import Builder, Fusion
@@ -79,6 +79,19 @@ def softmax_of_finite(builder: Builder, scores: ir.Value, mask: ir.Value, zero: 
     return builder.Softmax(builder.Add(scores, mask), axis=-1)
 
 
+def guarded_softmax_of_products(scores: Pattern, zero: Pattern) -> Pattern:
+    """Softmax without a mask, with NaN replaced by zeros: torch exports the guard where the mask hides nothing, too."""
+    weights = op.Softmax(scores, axis=-1)
+    return op.Where(op.IsNaN(weights), scalar(zero), weights)
+
+
+def softmax_of_products(builder: Builder, scores: ir.Value, zero: float) -> ir.Value:
+    """Softmax, when nothing hides a whole row and the scores are no input."""
+    if zero != 0 or may_hide_rows(scores) or may_be_nan(scores):
+        raise NoMatch("a whole row may be hidden, where Softmax gives NaN")
+    return builder.Softmax(scores, axis=-1)
+
+
 def _allows_something(mask: ir.Value) -> bool:
     """Whether every row of an additive mask, (..., queries, keys), has a finite element."""
     node = mask.producer()
@@ -98,4 +111,5 @@ FUSIONS = (
     Fusion(product_of_scaled, scaled_product),
     Fusion(product_of_scaled_by_roots, product_scaled_by_square),
     Fusion(guarded_softmax, softmax_of_finite),
+    Fusion(guarded_softmax_of_products, softmax_of_products),
 )

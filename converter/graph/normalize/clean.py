@@ -6,6 +6,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.graph.annotations import OPSET, is_folded
+from converter.graph.origins import is_fixed
 from converter.graph.provenance import OPERATOR
 from converter.graph.queries import number_of, numbers_of, rank_of
 from converter.graph.unique_names import UniqueNames, rename
@@ -32,7 +33,8 @@ def replace_value(old: ir.Value, new: ir.Value) -> bool:
 def remove_identities(model: ir.Model) -> None:
     """Remove nodes that return their input, except those that connect an input or a constant to an output.
 
-    These are Identity, a Slice of everything (`x[:]`), and the sum of integers and 0, as torch's masks have them.
+    These are Identity, a Slice of everything (`x[:]`), the sum of integers and 0, as torch's masks have them, and the
+    sum with a mask that hides nothing.
 
     onnx_ir's `IdentityEliminationPass` lets a branch return a value of the enclosing graph, renames a value that
     is an output already, and fails where a declared rank is wrong.
@@ -57,13 +59,24 @@ def _is_identity(node: ir.Node) -> bool:
             return not any(starts) and min(ends, default=0) >= _FAR and set(steps or ()) <= {1}
         case "Add":
             x, zero = node.inputs
-            if x is None or zero is None or zero.dtype is None or not zero.dtype.is_integer():
+            if x is None or zero is None or zero.dtype is None:
                 return False
-            return number_of(zero) == 0 and (rank_of(zero) or 0) <= (rank_of(x) or 0)
+            if zero.dtype.is_integer():
+                return number_of(zero) == 0 and (rank_of(zero) or 0) <= (rank_of(x) or 0)
+            return _is_empty_mask(zero) and x.shape is not None and x.shape == node.outputs[0].shape
     return False
 
 
+def _is_empty_mask(value: ir.Value) -> bool:
+    """Whether a constant that folding made, or that the source does not train, hides nothing: all elements are 0."""
+    tensor = value.const_value
+    if tensor is None or not 1 < tensor.size <= _LARGEST or not (is_folded(value) or is_fixed(value)):
+        return False
+    return not tensor.numpy().any()
+
+
 _FAR = 2**31 - 1
+_LARGEST = 1 << 24
 
 BIASED = {"Conv": 2, "ConvTranspose": 2, "DeformConv": 3, "Gemm": 2}
 """Operator with an optional bias → index of that input."""

@@ -105,5 +105,5 @@ def test_tied_weights_stand_once(tmp_path):
     module = torch.nn.Sequential(torch.nn.Embedding(5, 4), torch.nn.Linear(4, 5, bias=False))
     module[1].weight = module[0].weight
     torch.save({"0.weight": torch.ones(5, 4)}, tmp_path / "net.pth")
-    assert load_weights(module, tmp_path / "net.pth", "net", False)[0] == []
+    assert load_weights(module, tmp_path / "net.pth", "net", False).notes == []
     assert module[1].weight.sum().item() == 20

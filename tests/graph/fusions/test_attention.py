@@ -81,3 +81,13 @@ def test_a_guard_against_rows_of_nothing_goes_where_there_are_none(mask, left):
     queries, keys = RANDOM.normal(size=(2, 4, 6, 3)), RANDOM.normal(size=(2, 4, 3, 6))
     text = f"(float[n,4,6,3] q, float[n,4,3,6] k) => (float[n,4,6,6] y) {{ {GUARDED} }}"
     assert fused(text, queries.astype(np.float32), keys.astype(np.float32), m=mask, zero=np.float32(0)) == left
+
+
+@pytest.mark.parametrize(
+    ("product", "left"), [("MatMul(q, k)", ["MatMul", "Softmax"]), ("Add(q, k)", ["Add", "Softmax", "IsNaN", "Where"])]
+)
+def test_a_guard_without_a_mask_goes_behind_a_product(product: str, left: list[str]) -> None:
+    guarded = f"p = {product} w = Softmax <axis=-1> (p) n = IsNaN(w) y = Where(n, zero, w)"
+    one, other = RANDOM.normal(size=(2, 2, 4, 6, 6)).astype(np.float32)
+    text = f"(float[n,4,6,6] q, float[n,4,6,6] k) => (float[n,4,6,6] y) {{ {guarded} }}"
+    assert fused(text, one, other, zero=np.float32(0)) == left

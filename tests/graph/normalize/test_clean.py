@@ -39,6 +39,21 @@ def test_nodes_that_return_their_input_go(node: str, left: list[str]) -> None:
     assert operators(assert_equals_original(parse(text, 20))) == ["Neg", *left, "Abs"]
 
 
+@pytest.mark.parametrize(
+    ("mask", "x", "left"),
+    [
+        ("Expand (zero, extents)", "float[n,2,3]", []),
+        ("Expand (one, extents)", "float[n,2,3]", ["Add"]),
+        ("Expand (zero, extents)", "float[n,1,3]", ["Add"]),
+    ],
+)
+def test_a_mask_that_hides_nothing_goes(mask: str, x: str, left: list[str]) -> None:
+    constants = "zero = Constant <value_float = 0.0> () one = Constant <value_float = 1.0> () "
+    constants += "extents = Constant <value_ints = [2, 3]> ()"
+    text = f"g ({x} x) => (float[n,2,3] y) {{ {constants} mask = {mask} r = Neg (x) s = Add (r, mask) y = Abs (s) }}"
+    assert operators(assert_equals_original(parse(text, 20))) == ["Neg", *left, "Abs"]
+
+
 def test_identities_between_ends_stay() -> None:
     text = "g (float[3] x) => (float[3] y, float[3] z, float[3] w) { y = Identity(x) z = Neg(x) w = Identity(z) }"
     graph = assert_equals_original(parse(text, 20))
