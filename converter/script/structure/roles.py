@@ -26,7 +26,7 @@ from converter.script.expressions import (
     walk,
 )
 from converter.script.program import Cell, Member, class_of
-from converter.script.statements import Assign, Block, For, Variable, expressions_in
+from converter.script.statements import Assign, Block, For, Variable, While, expressions_in
 from converter.script.structure.operator_names import is_operator_name
 
 _VIEWS = """
@@ -170,8 +170,11 @@ class Roles:
             self._attention(call)
         for call in calls:
             self._context(call)
+        decided = _conditions(cell.body)
+        for value in decided:
+            self._note(value, "condition")
         for value, made in self.made.items():
-            self._note(value, self._made(made))
+            self._note(value, "" if value in decided else self._made(made))
         for statement in cell.body.walk():
             if isinstance(statement, Assign) and called(statement.value) in ("topk", "sort"):
                 targets = statement.targets[0] if isinstance(statement.targets[0], tuple) else statement.targets
@@ -304,6 +307,23 @@ class Roles:
         """Whether an expression is what a layer with weights returns."""
         made = list(self._followed(item))[-1]
         return isinstance(made, Call) and isinstance(made.function, Member) and bool(made.function.weights)
+
+
+def _conditions(block: Block) -> set[Variable]:
+    """The variables that decide a branch or the next iteration of a loop, and what a loop hands on to them."""
+    found: set[Variable] = set()
+    for statement in block.walk():
+        test = None if isinstance(statement, Assign) else statement.condition
+        while isinstance(test, Unary):
+            test = test.operand
+        if not isinstance(test, Variable):
+            continue
+        found.add(test)
+        if isinstance(statement, (While, For)) and test in statement.carried:
+            place = statement.carried.index(test)
+            handed = statement.initial[place], statement.body.results[place]
+            found.update(each for each in handed if isinstance(each, Variable))
+    return found
 
 
 def _definitions(block: Block) -> Iterator[tuple[Variable, Arg]]:

@@ -112,13 +112,13 @@ def loop_text(limit: bool, stack: bool) -> str:
 
 @pytest.mark.parametrize("limit", [20.0, -1.0])
 def test_condition_alone(limit):
-    assert "while mask:" in translated(loop_text(False, True), X, np.float32(limit))
+    assert "while condition:" in translated(loop_text(False, True), X, np.float32(limit))
 
 
 @pytest.mark.parametrize("limit", [20.0, 1e6, -1.0])
 def test_condition_and_count(limit):
     script = translated(loop_text(True, True), np.array(4), X, np.float32(limit))
-    assert "if not mask:\n                break" in script
+    assert "if not condition:\n                break" in script
 
 
 @pytest.mark.parametrize("count", ["n", ""])
