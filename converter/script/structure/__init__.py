@@ -286,7 +286,11 @@ class _Structure:
         kinds = [kind for kind in kinds if kind and kind not in CONTAINERS]
         name = kinds[0] if kinds else group.model.region.scope.name
         words = re.sub(r"[^0-9a-zA-Z]+", " ", name).split()
-        words = [re.sub(r"\d+[a-z]?$", "", word) for word in words] if not kinds else words
+        if not kinds:
+            is_element = len(words) > 1 and words[-1].isdigit()
+            words = [re.sub(r"\d+[a-z]?$", "", word) for word in words]
+            if is_element:  # `layers.0` is a layer
+                words[-2] = _SINGULAR.get(words[-2], words[-2])
         words = [word for word in words if word and not word.isdigit()] or ["block"]
         name = "".join(word[0].upper() + word[1:] for word in words)
         name = name if name[0].isalpha() else f"Block{name}"
@@ -319,6 +323,25 @@ class _Structure:
         for record in self._program.records:
             self._locations.follow(record)
         return Program(cells, self._program.records)
+
+
+_SINGULAR = {
+    f"{name}s": name
+    for name in (
+        "attention",
+        "block",
+        "cell",
+        "decoder",
+        "encoder",
+        "expert",
+        "head",
+        "layer",
+        "level",
+        "stage",
+        "unit",
+    )
+}
+"""The names of lists of modules, and of their elements."""
 
 
 def _is_small(group: Group, known: bool) -> bool:
