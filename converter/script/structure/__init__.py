@@ -325,22 +325,8 @@ class _Structure:
         return Program(cells, self._program.records)
 
 
-_SINGULAR = {
-    f"{name}s": name
-    for name in (
-        "attention",
-        "block",
-        "cell",
-        "decoder",
-        "encoder",
-        "expert",
-        "head",
-        "layer",
-        "level",
-        "stage",
-        "unit",
-    )
-}
+_ELEMENTS = ("attention", "block", "cell", "decoder", "encoder", "expert", "head", "layer", "level", "stage", "unit")
+_SINGULAR = {f"{name}s": name for name in _ELEMENTS}
 """The names of lists of modules, and of their elements."""
 
 
