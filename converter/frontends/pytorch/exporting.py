@@ -11,6 +11,7 @@ import logging
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,9 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
     refusal = None
     if not loaded.scripted:
         refusal = _refused(lambda: _current(loaded, inputs, outputs, file))
+        if fixed := _with_fixed(inputs, refusal):
+            inputs, values = fixed, {each.name: each.value for each in fixed}
+            refusal = _refused(lambda: _current(loaded, inputs, outputs, file))
         _check_free(inputs, refusal, label)
     if loaded.scripted or refusal is not None:
         if loaded.places:  # the older exporter runs the module on values
@@ -149,6 +153,21 @@ def _check_free(inputs: Sequence[Input], refusal: Exception | None, label: str) 
                 f"'{label}' computes with the extent {extent} of axis {axis} of '{name}', which --shape leaves free "
                 f"('{dim}'). Give the number."
             )
+
+
+def _with_fixed(inputs: Sequence[Input], refusal: Exception | None) -> list[Input]:
+    """The inputs with those extents fixed that the module fixes, a batch at 1; none where the user wants them free."""
+    names = {each.name: each for each in inputs}
+    found = [(name, int(axis)) for _, name, axis in _FIXED.findall(f"{refusal}") if name in names]
+    letters = {dim for name, axis in found if isinstance(dim := names[name].shape[axis], str)}
+    if not letters or not all(each.chosen for each in inputs):
+        return []
+    fixed = []
+    for each in inputs:
+        value = each.value[:1] if each.shape and each.shape[0] in letters else each.value
+        shape = tuple(value.shape[axis] if dim in letters else dim for axis, dim in enumerate(each.shape))
+        fixed.append(replace(each, shape=shape, value=value))
+    return fixed
 
 
 def _current(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path) -> None:

@@ -47,11 +47,13 @@ class Input:
         name: the parameter of `forward`.
         shape: its extents, a letter where one is free.
         value: an example.
+        chosen: whether the shape is none of the user's, so that an extent may be fixed after all.
     """
 
     name: str
     shape: tuple[Dim, ...]
     value: torch.Tensor
+    chosen: bool = False
 
 
 @dataclass(frozen=True)
@@ -199,14 +201,14 @@ def _own_shape(loaded: Loaded, name: str, is_first: bool) -> tuple[Dim, ...] | N
     timm = getattr(module, "pretrained_cfg", None) or getattr(module, "default_cfg", None)
     size = timm.get("input_size") if isinstance(timm, Mapping) else getattr(timm, "input_size", None)
     if is_first and size is not None:
-        return (1, *size)
+        return ("N", *size)
     if _is_transformers(module) and name == "pixel_values":
         config = getattr(module.config, "vision_config", module.config)
         image, channels = getattr(config, "image_size", None), getattr(config, "num_channels", 3)
         if isinstance(image, int):
-            return (1, channels, image, image)
+            return ("N", channels, image, image)
         if isinstance(image, Sequence) and len(image) == 2:
-            return (1, channels, *image)
+            return ("N", channels, *image)
     if _is_transformers(module):
         return _OF_TEXTS.get(name)
     return None
@@ -226,7 +228,8 @@ def _accepted(
         for dtypes in itertools.islice(_by_preference(kinds), _MOST_TRIALS):
             pairs = zip(extents, dtypes, strict=True)
             values = [example(shape, dtype, SEED) for shape, dtype in pairs]
-            inputs = [Input(p.name, shape, v) for p, shape, v in zip(parameters, shapes, values, strict=True)]
+            chosen = not spec.shapes
+            inputs = [Input(p.name, shape, v, chosen) for p, shape, v in zip(parameters, shapes, values, strict=True)]
             try:
                 loaded.run({each.name: each.value for each in inputs})
             except Exception as error:  # the user's code may raise any

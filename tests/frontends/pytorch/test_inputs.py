@@ -58,7 +58,7 @@ def test_a_given_example_needs_no_shape():
 def test_configurations_tell_shapes():
     timm = nets.Classifier()
     timm.default_cfg = {"input_size": (3, 8, 8)}
-    assert chosen(timm) == {"image": ((1, 3, 8, 8), "float32")}
+    assert chosen(timm) == {"image": (("N", 3, 8, 8), "float32")}
 
     class Vision(nets.Classifier):
         main_input_name = "pixel_values"
@@ -74,7 +74,7 @@ def test_configurations_tell_shapes():
         def forward(self, input_ids=None, attention_mask=None, labels=None):
             return super().forward(input_ids, attention_mask.bool())
 
-    assert chosen(Vision()) == {"pixel_values": ((1, 3, 8, 8), "float32")}
+    assert chosen(Vision()) == {"pixel_values": (("N", 3, 8, 8), "float32")}
     assert chosen(Text())["input_ids"] == (("N", "T"), "int64")
     assert chosen(Text(), "N,6", "N,6") == {
         "input_ids": (("N", 6), "int64"),

@@ -37,6 +37,11 @@ def test_a_letter_for_an_extent_that_the_module_fixes(tmp_path):
         converter.convert(nets.Positions(), shape=["N,L,4"], output=tmp_path)
 
 
+def test_an_extent_that_the_module_fixes_and_nobody_asked_to_be_free(tmp_path):
+    result = converter.convert(nets.OneByOne(), output=tmp_path, verify=False)
+    assert "x  float32 (1, 3, 8, 8)" in (tmp_path / f"{result.name}.py").read_text(encoding="utf-8")
+
+
 def test_an_operator_that_onnx_does_not_have(tmp_path):
     """It becomes a stub, and a note names the line."""
     result = converter.convert(nets.Bessel(), shape=["N,4"], output=tmp_path, verify=False)
