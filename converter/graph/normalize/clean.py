@@ -34,7 +34,7 @@ def remove_identities(model: ir.Model) -> None:
     """Remove nodes that return their input, except those that connect an input or a constant to an output.
 
     These are Identity, a Slice of everything (`x[:]`), the sum of integers and 0, as torch's masks have them, and the
-    sum with a mask that hides nothing.
+    sum with a mask that hides nothing, and the product with a 1 that is no parameter.
 
     onnx_ir's `IdentityEliminationPass` lets a branch return a value of the enclosing graph, renames a value that
     is an output already, and fails where a declared rank is wrong.
@@ -64,13 +64,23 @@ def _is_identity(node: ir.Node) -> bool:
             if zero.dtype.is_integer():
                 return number_of(zero) == 0 and (rank_of(zero) or 0) <= (rank_of(x) or 0)
             return _is_empty_mask(zero) and x.shape is not None and x.shape == node.outputs[0].shape
+        case "Mul" | "Div":
+            x, one = node.inputs
+            if x is None or one is None or number_of(one) != 1 or not _is_of_formula(one):
+                return False
+            return (rank_of(one) or 0) <= (rank_of(x) or 0)
     return False
+
+
+def _is_of_formula(value: ir.Value) -> bool:
+    """Whether a constant is one of a formula, and surely no parameter of the source that happens to have its value."""
+    return is_folded(value) or is_fixed(value)
 
 
 def _is_empty_mask(value: ir.Value) -> bool:
     """Whether a constant that folding made, or that the source does not train, hides nothing: all elements are 0."""
     tensor = value.const_value
-    if tensor is None or not 1 < tensor.size <= _LARGEST or not (is_folded(value) or is_fixed(value)):
+    if tensor is None or not 1 < tensor.size <= _LARGEST or not _is_of_formula(value):
         return False
     return not tensor.numpy().any()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import onnx
 import pytest
 from graph.normalize.harness import assert_equals_original, find, normalized, operators, parse
 
@@ -37,6 +38,17 @@ def test_nodes_that_return_their_input_go(node: str, left: list[str]) -> None:
     )
     text = f"g (int64[n] x) => (int64[m] y) {{ {constants} r = Neg (x) s = {node} y = Abs (s) }}"
     assert operators(assert_equals_original(parse(text, 20))) == ["Neg", *left, "Abs"]
+
+
+@pytest.mark.parametrize(
+    ("node", "left"), [("Mul (r, one)", []), ("Div (r, one)", []), ("Mul (r, w)", ["Mul"]), ("Div (one, r)", ["Div"])]
+)
+def test_a_factor_of_1_goes_unless_it_may_be_a_parameter(node: str, left: list[str]) -> None:
+    text = f"""<ir_version: 8, opset_import: ["" : 17], producer_name: "pytorch">
+    g (float[n] x) => (float[n] y) <float[1] w = {{1.0}}> {{
+        one = Constant <value_float = 1.0> () r = Exp (x) s = {node} y = Abs (s)
+    }}"""
+    assert operators(assert_equals_original(onnx.parser.parse_model(text))) == ["Exp", *left, "Abs"]
 
 
 @pytest.mark.parametrize(
