@@ -255,7 +255,10 @@ def _other_extents(roles: Mapping[str, Role], feeds: Mapping[str, np.ndarray]) -
             continue
         generator = np.random.default_rng(SEED)
         made = {
-            name: random_array(generator, array.dtype, shapes[name], roles[name].bound) for name, array in feeds.items()
+            name: _stretched(array, shapes[name])
+            if roles[name].use == "mask" and array.size
+            else random_array(generator, array.dtype, shapes[name], roles[name].bound)
+            for name, array in feeds.items()
         }
         kept = {name: feeds[name] if shapes[name] == feeds[name].shape else array for name, array in made.items()}
         yield EdgeInputs(kind, kept, extents=True)
@@ -265,6 +268,12 @@ def _is_channels(shape: Sequence[int | str], extents: tuple[int, ...], axis: int
     """Whether an axis is that of an image's channels: of an image whose file says nothing about any axis."""
     unknown = len(shape) == 4 and all(isinstance(dim, str) for dim in shape)
     return unknown and axis in (1, 3) and extents[axis] <= 4
+
+
+def _stretched(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A mask of another shape that hides no row that the ordinary one does not: its last elements are repeated."""
+    more = [(0, max(0, new - old)) for new, old in zip(shape, mask.shape, strict=True)]
+    return np.pad(mask, more, mode="edge")[tuple(slice(extent) for extent in shape)]
 
 
 def _longer(extent: int) -> int:

@@ -184,3 +184,12 @@ def test_edge_inputs_that_fail(tmp_path: Path, capfd: pytest.CaptureFixture[str]
     out, _ = capfd.readouterr()
     assert "edge inputs (NaN): the script differs in PyNative and graph mode" in " ".join(out.split())
     assert "4 of 6 kinds are the same" in out
+
+
+def test_a_mask_of_another_length_hides_no_other_row() -> None:
+    mask = np.array([[1, 1, 0], [1, 0, 0]])
+    feeds = {"mask": mask, "x": np.zeros((2, 3), np.float32)}
+    shape = ("N", "T")
+    roles = {"mask": Role("mask", shape=shape), "x": Role("number", shape=shape)}
+    longer = next(edge for edge in edge_inputs(roles, feeds) if edge.kind == "another length")
+    assert longer.feeds["mask"].tolist() == [[1, 1, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]]
