@@ -171,6 +171,8 @@ def _integer_quotient(a: Arg, b: Arg) -> Arg:
         if not (not_negative(b) and (not_negative(a) or not_negative(add(a, 1)))):  # extents are >= 1
             raise NotEvaluable
         return dimensions.compute(operator.floordiv, a, b)
+    if isinstance(a, Binary) and a.operator == "*" and b in (a.left, a.right):
+        return a.right if b == a.left else a.left
     base, offset = _taken_apart(a)
     rounds_down = not_negative(b) and (not_negative(a) or (not_negative(base) and offset == -1))  # extents are >= 1
     return expr("{0} // {1}" if rounds_down else "int({0} / {1})", a, b)

@@ -56,6 +56,8 @@ CASES = [
     ("Mul", (scalar(1), scalar(N)), {}, N),
     ("Sub", (vector(N, 5), scalar(2)), {}, (expr("{0} - {1}", N, 2), 3)),
     ("Div", (scalar(N), scalar(2)), {}, expr("{0} // {1}", N, 2)),
+    ("Div", (scalar(expr("{0} * {1}", N, C)), scalar(N)), {}, C),
+    ("Div", (scalar(expr("{0} * {1}", C, N)), scalar(N)), {}, C),
     ("Div", (scalar(expr("{0} - {1}", N, 1)), scalar(2)), {}, expr("{0} // {1}", expr("{0} - {1}", N, 1), 2)),
     ("Div", (scalar(expr("{0} - {1}", N, 2)), scalar(2)), {}, expr("int({0} / {1})", expr("{0} - {1}", N, 2), 2)),
     ("Add", (scalar(-1), scalar(N)), {}, expr("{0} - {1}", N, 1)),

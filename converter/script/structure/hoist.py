@@ -175,6 +175,8 @@ def _localized(item: Arg, known: dict[ir.SymbolicDim, tuple[Variable, int]]) -> 
             return left
         case Binary("//", Binary("*", left, factor), divisor) if factor == divisor:
             return left
+        case Binary("//", Binary("*", factor, right), divisor) if factor == divisor:
+            return right
     return mapped
 
 
