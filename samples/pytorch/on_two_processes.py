@@ -1,4 +1,4 @@
-"""The converted network on two processes of MindSpore's launcher, on a CPU: data-parallel, or with a weight in two parts.
+"""The converted network on two processes of MindSpore's launcher, on a CPU: data-parallel, or with a weight in two.
 
     msrun --worker_num=2 --local_worker_num=2 on_two_processes.py
     msrun --worker_num=2 --local_worker_num=2 on_two_processes.py --split

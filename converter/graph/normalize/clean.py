@@ -57,14 +57,14 @@ def _is_identity(node: ir.Node) -> bool:
             if starts is None or ends is None or (bounds[3] is not None and steps is None):
                 return False
             return not any(starts) and min(ends, default=0) >= _FAR and set(steps or ()) <= {1}
-        case "Add":
+        case "Add" if len(node.inputs) == 2:
             x, zero = node.inputs
             if x is None or zero is None or zero.dtype is None:
                 return False
             if zero.dtype.is_integer():
                 return number_of(zero) == 0 and (rank_of(zero) or 0) <= (rank_of(x) or 0)
             return _is_empty_mask(zero) and x.shape is not None and x.shape == node.outputs[0].shape
-        case "Mul" | "Div":
+        case "Mul" | "Div" if len(node.inputs) == 2:
             x, one = node.inputs
             if x is None or one is None or number_of(one) != 1 or not _is_of_formula(one):
                 return False
