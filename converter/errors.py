@@ -263,7 +263,7 @@ class OnnxModelSaveError(FileSaveError):
     """An ONNX model cannot be written: the one that verification runs, to the temporary folder, or the result."""
 
     code = "2000006"
-    example = "the temporary folder cannot hold the source: No space left on device. Set TMPDIR to another folder."
+    example = "'net.onnx' cannot be written: no space left on device. Choose another --output."
     remedy = "Set `TMPDIR` to a folder with space, or use `--no_verify`; for `--onnx_only`, choose another folder."
 
 

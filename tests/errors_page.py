@@ -29,7 +29,7 @@ _EXIT_STATUSES = """
 | 1 | an error with a code | an error with a code |
 | 2 | wrong usage | wrong usage |
 | 3 | written, but the script's outputs differ from the source's | compare: they differ |
-| 130, 143 | interrupted, terminated: nothing is written | interrupted, terminated: nothing is written |
+| 130, 143 | interrupted, terminated; the result is there if verification had begun | the same; nothing is written |
 | 141 | stdout was closed, as by `| head`; the result is written | stdout was closed, as by `| head` |
 """
 

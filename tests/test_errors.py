@@ -17,6 +17,7 @@ from paths import ROOT
 from converter import api, errors
 from converter.commands import mindconverter
 from converter.errors import ConverterError
+from converter.frontends.onnx import written
 
 TWO_INPUTS = """
     <ir_version: 8, opset_import: ["" : 17]>
@@ -81,6 +82,15 @@ def full(suffix: str) -> Prepare:
     return lambda patch: patch.setattr(Path, "open", open_file)
 
 
+def no_space(*place: Any) -> Prepare:
+    """As if the disk were full when a function of ours writes."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    return lambda patch: patch.setattr(*place, fail)
+
+
 def nothing(_: pytest.MonkeyPatch) -> None:
     """As it is."""
 
@@ -103,7 +113,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Prepare]] = {
     "ReportGenerationError": (TWO_INPUTS, (*ONNX, "--no_verify"), full("report_of_net.txt")),
     "CheckPointGenerationError": (WITH_A_WEIGHT, ONNX, full("net.ckpt")),
     "WeightMapGenerationError": (TWO_INPUTS, ONNX, full("weight_map_of_net.json")),
-    "OnnxModelSaveError": (TWO_INPUTS, ONNX, full("job.json")),
+    "OnnxModelSaveError": (TWO_INPUTS, (*ONNX, "--onnx_only"), no_space(written, "save_model")),
     "GeneratorError": (TWO_INPUTS, ONNX, odd(api, "translate")),
     "OperatorMapError": (TWO_INPUTS, (*ONNX, "--operator_map", "missing.py"), nothing),
     "SubGraphSearchingError": (TWO_INPUTS, ONNX, odd(api, "eliminate_dead_code")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,8 +13,13 @@ from onnx import TensorProto, helper, numpy_helper, parser
 
 from converter import frontends
 from converter.errors import ModelLoadingError
-from converter.frontends.onnx.model_file import load, run
+from converter.frontends.onnx.model_file import load, start
 from converter.frontends.source import Request, Source
+
+
+def ran(original: Any, feeds: dict[str, Any]) -> list[np.ndarray]:
+    return start(original)(feeds)
+
 
 NET = """
 <ir_version: 8, opset_import: ["" : 17], producer_name: "hand">
@@ -42,7 +48,7 @@ def in_form(form: str, model: onnx.ModelProto, folder: Path) -> bytes:
 
 
 def scaled(source: Source) -> list[float]:
-    (y,) = run(source.original, {"x": np.ones((1, 4), np.float32)})
+    (y,) = ran(source.original, {"x": np.ones((1, 4), np.float32)})
     result: list[float] = y[0].tolist()
     return result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,8 +18,13 @@ from converter.errors import (
     ParamMissingError,
     SourceRunError,
 )
-from converter.frontends.onnx.model_file import load, run
+from converter.frontends.onnx.model_file import load, start
 from converter.frontends.source import Request, Source
+
+
+def ran(original: Any, feeds: dict[str, Any]) -> list[np.ndarray]:
+    return start(original)(feeds)
+
 
 TWO_INPUTS = """
 <ir_version: 8, opset_import: ["" : 17], producer_name: "hand", producer_version: "1">
@@ -113,9 +119,9 @@ def test_a_cut_model_computes_what_the_whole_computes(save):
     loaded = save(TWO_INPUTS)
     whole, head, tail = loaded(), loaded(["a"], ["scaled"]), loaded(["b", "scaled"], ["act", "sum"])
     feeds = example(whole)
-    (scaled,) = run(head.original, {"a": feeds["a"]})
-    parts = run(tail.original, {"scaled": scaled, "b": feeds["b"]})
-    for part, expected in zip(parts, reversed(run(whole.original, feeds)), strict=True):
+    (scaled,) = ran(head.original, {"a": feeds["a"]})
+    parts = ran(tail.original, {"scaled": scaled, "b": feeds["b"]})
+    for part, expected in zip(parts, reversed(ran(whole.original, feeds)), strict=True):
         np.testing.assert_array_equal(part, expected)
 
 
@@ -125,7 +131,7 @@ def test_sub_graphs_keep_what_they_capture(save):
     assert operators(source) == ["If"]
     assert {tensor.name for tensor in source.model.graph.initializer} == {"v", "w"}
     x = np.ones((2, 4), np.float32)
-    (y,) = run(source.original, {"flag": np.array(True), "scaled": x})
+    (y,) = ran(source.original, {"flag": np.array(True), "scaled": x})
     np.testing.assert_array_equal(y, x + np.array([5, 6, 7, 8], np.float32))
     with pytest.raises(ParamMissingError, match=r"need the input\(s\) 'a'"):
         loaded(["flag"], ["y"])
@@ -168,7 +174,7 @@ def test_half_of_a_node_that_has_two_outputs(save):
     """)(["x", "left"], ["y"])
     onnx.checker.check_model(source.model)
     feeds = {"x": np.arange(4, dtype=np.float32), "left": np.zeros(2, np.float32)}
-    np.testing.assert_array_equal(run(source.original, feeds)[0], [2, 3])
+    np.testing.assert_array_equal(ran(source.original, feeds)[0], [2, 3])
 
 
 def test_weights_that_are_also_inputs(save):
@@ -207,7 +213,7 @@ def test_a_letter_frees_what_the_model_fixes(save):
     """)(shapes=["N,4"])
     assert (source.inputs[0].shape, source.inputs[0].example) == (("N", 4), (1, 4))
     assert not source.model.graph.value_info
-    (y,) = run(source.original, {"x": -np.ones((3, 4), np.float32)})
+    (y,) = ran(source.original, {"x": -np.ones((3, 4), np.float32)})
     assert y.shape == (3, 4)
 
 
@@ -233,7 +239,7 @@ def test_functions_and_metadata_stay(save):
     assert [function.name for function in source.model.functions] == ["Twice"]
     assert source.model.metadata_props[0].value == "me"
     assert source.model.graph.node[0].metadata_props[0].value == "block.0"
-    np.testing.assert_array_equal(run(source.original, {"x": np.ones(4, np.float32)})[0], [2, 2, 2, 2])
+    np.testing.assert_array_equal(ran(source.original, {"x": np.ones(4, np.float32)})[0], [2, 2, 2, 2])
 
 
 def graph_of(*nodes: onnx.NodeProto) -> onnx.ModelProto:
@@ -356,9 +362,9 @@ def test_external_data_stays_on_disk(external, monkeypatch):
     monkeypatch.chdir(external.parent.parent)
     source = load(Request(external.relative_to(external.parent.parent)))
     assert not source.model.graph.initializer[0].raw_data
-    assert run(source.original, {"x": np.ones(2, np.float32)})[0].tolist() == [1, 2]
+    assert ran(source.original, {"x": np.ones(2, np.float32)})[0].tolist() == [1, 2]
     source.model.opset_import[0].version = 28  # onnxruntime 1.31 refuses it, the evaluator does not
-    assert run(source.original, {"x": np.ones(2, np.float32)})[0].tolist() == [1, 2]
+    assert ran(source.original, {"x": np.ones(2, np.float32)})[0].tolist() == [1, 2]
 
 
 def test_external_data_is_missing(external):
@@ -397,7 +403,7 @@ def test_external_data_of_unknown_length(external):
     model = onnx.load(external, load_external_data=False)
     del model.graph.initializer[0].external_data[1:]
     external.write_bytes(model.SerializeToString())
-    assert run(load(Request(external)).original, {"x": np.ones(2, np.float32)})[0].tolist() == [1, 2]
+    assert ran(load(Request(external)).original, {"x": np.ones(2, np.float32)})[0].tolist() == [1, 2]
     (external.parent / "net.data").write_bytes(b"1234")
     with pytest.raises(ModelLoadingError, match="'w' ends at byte 8"):
         load(Request(external))
@@ -417,7 +423,7 @@ def snapshot(tmp_path: Path) -> Path:
 def test_external_data_in_the_cache_of_a_hub(external, tmp_path, opset):
     source = load(Request(snapshot(tmp_path)))
     source.model.opset_import[0].version = opset  # of 28, onnx's evaluator runs it
-    assert run(source.original, {"x": np.ones(2, np.float32)})[0].tolist() == [1, 2]
+    assert ran(source.original, {"x": np.ones(2, np.float32)})[0].tolist() == [1, 2]
 
 
 def test_external_data_behind_a_link_that_leads_out(external, tmp_path):
@@ -446,7 +452,7 @@ def test_external_data_in_folders_and_behind_links_inside(external, tmp_path):
     model = onnx.load(external, load_external_data=False)
     model.graph.initializer[0].external_data[0].value = "linked/part.bin"
     external.write_bytes(model.SerializeToString())
-    assert run(load(Request(external)).original, {"x": np.ones(2, np.float32)})[0].tolist() == [1, 2]
+    assert ran(load(Request(external)).original, {"x": np.ones(2, np.float32)})[0].tolist() == [1, 2]
 
 
 def test_external_data_in_a_safetensors_file(external, tmp_path):
@@ -457,7 +463,7 @@ def test_external_data_in_a_safetensors_file(external, tmp_path):
     onnx_ir.save_safetensors(model, tmp_path / "saved" / "net.onnx", size_threshold_bytes=0)
     source = load(Request(tmp_path / "saved" / "net.onnx"))
     assert source.files[1].suffix == ".safetensors"
-    assert run(source.original, {"x": np.ones(2, np.float32)})[0].tolist() == [1, 2]
+    assert ran(source.original, {"x": np.ones(2, np.float32)})[0].tolist() == [1, 2]
 
 
 def test_external_data_of_a_function(external):
@@ -481,7 +487,7 @@ def test_run_models_that_onnxruntime_does_not_know(save, ir_version, opset):
     model = graph_of(helper.make_node("Relu", ["x"], ["y"]))
     model.ir_version, model.opset_import[0].version = ir_version, opset
     original = save(model)().original
-    assert run(original, {"x": np.array([-1, 1], np.float32)})[0].tolist() == [0, 1]
+    assert ran(original, {"x": np.array([-1, 1], np.float32)})[0].tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("dtype", [onnx.TensorProto.BFLOAT16, onnx.TensorProto.FLOAT16, onnx.TensorProto.INT8])
@@ -491,7 +497,7 @@ def test_run_with_rare_types(save, dtype):
         value.type.tensor_type.elem_type = dtype
     source = save(model)()
     x = np.array([-1, 1], source.inputs[0].dtype)
-    (y,) = run(source.original, {"x": x})
+    (y,) = ran(source.original, {"x": x})
     assert y.dtype == x.dtype
     assert y.tolist() == x.tolist()
 
@@ -506,7 +512,7 @@ def test_run_with_rare_types(save, dtype):
 )
 def test_run_fails(save, operator, feeds, message):
     with pytest.raises(SourceRunError, match=message) as error:
-        run(save(graph_of(helper.make_node(operator, ["x"], ["y"])))().original, {"x": feeds})
+        ran(save(graph_of(helper.make_node(operator, ["x"], ["y"])))().original, {"x": feeds})
     assert "\n" not in str(error.value)
     assert "onnxruntime_src" not in str(error.value)
 
@@ -519,7 +525,7 @@ def test_run_the_broadcast_along_an_axis_of_old_operators(save, operator):
     text = f"""<ir_version: 3, opset_import: ["" : 6]> net (float[N,3,3,3] x, float[3] k) => (float[N,3,3,3] y)
         {{ y = {operator} <axis = 1, broadcast = 1> (x, k) }}"""
     k = np.array([1, 2, -4], np.float32)
-    (y,) = run(save(text)().original, {"x": IMAGE, "k": k})
+    (y,) = ran(save(text)().original, {"x": IMAGE, "k": k})
     function = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide}[operator]
     np.testing.assert_allclose(y, function(IMAGE, k[:, None, None]), 1e-6)
 
@@ -528,7 +534,7 @@ def test_run_an_old_batch_norm_of_one_output_as_inference(save):
     text = """<ir_version: 3, opset_import: ["" : 6]> net (float[N,3,3,3] x) => (float[N,3,3,3] y)
         <float[3] s = {1, 2, 3}, float[3] b = {0, 1, 0}, float[3] m = {1, 0, -1}, float[3] v = {1, 4, 9}>
         { y = BatchNormalization (x, s, b, m, v) }"""
-    (y,) = run(save(text)().original, {"x": IMAGE})
+    (y,) = ran(save(text)().original, {"x": IMAGE})
     s, b, m, v = (np.array(each).reshape(3, 1, 1) for each in ([1, 2, 3], [0, 1, 0], [1, 0, -1], [1, 4, 9]))
     np.testing.assert_allclose(y, (IMAGE - m) / np.sqrt(v + 1e-5) * s + b, 1e-5, 1e-6)
 
@@ -536,7 +542,7 @@ def test_run_an_old_batch_norm_of_one_output_as_inference(save):
 def test_run_what_may_have_any_order_in_order(save):
     text = """<ir_version: 8, opset_import: ["" : 17]> net (float[6] x) => (float[3] y, int64[3] i)
         { k = Constant <value_ints = [3]> () y, i = TopK <sorted = 0> (x, k) }"""
-    y, i = run(save(text)().original, {"x": np.array([1, 5, 3, 2, 6, 4], np.float32)})
+    y, i = ran(save(text)().original, {"x": np.array([1, 5, 3, 2, 6, 4], np.float32)})
     assert (y.tolist(), i.tolist()) == ([6, 5, 4], [4, 1, 5])
 
 
@@ -547,5 +553,5 @@ def test_run_without_optimisations(save):
         s = Shape (x) z = Constant <value = int64 {0}> () n = Gather (s, z) f = Sub (n, one) i = Range (f, last, last)
         y = Gather (x, i)
     }"""
-    (y,) = run(save(text)().original, {"x": np.array([1, 2, 3], np.float32)})
+    (y,) = ran(save(text)().original, {"x": np.array([1, 2, 3], np.float32)})
     assert y.tolist() == [3, 2, 1]
