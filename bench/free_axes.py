@@ -1,4 +1,4 @@
-"""Static exports with a free batch: `python bench/free_axes.py --folder /tmp/static`.
+"""Static exports with a free batch: `python bench/free_axes.py --folder static`.
 
 Small networks of torchvision, timm, transformers and Keras with random weights are exported with a batch of 1 by both
 exporters of torch, by tf2onnx and to TensorFlow's files. Each is converted with `--shape N,…`. The script's batches of

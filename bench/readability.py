@@ -1,4 +1,4 @@
-"""How scripts read: `python bench/readability.py --python ZOO/bin/python --folder /tmp/readability`.
+"""How scripts read: `python bench/readability.py --python ZOO/bin/python --folder readability`.
 
 The networks of `readability.txt` are built with random weights, exported once into the folder, and converted without
 verification. The table, `readability.md`, has for each script its non-blank lines, its classes, the lines of its

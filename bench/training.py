@@ -1,6 +1,6 @@
 """Compare gradients of converted networks with PyTorch's, and train for twenty steps, in PyNative and in graph mode.
 
-python bench/training.py --folder /tmp/training              # --only swin t5 --modes graph
+python bench/training.py --folder training              # --only swin t5 --modes graph
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 
 from converter.frontends.tensorflow.provenance import convert
+from converter.graph.normalize import real_values
 
 _NOTE = "The weights are stored in {0} and used in float32: the network has them in float32."
 _HYBRID = (
@@ -45,7 +46,7 @@ def unpack(graph: onnx.GraphProto) -> set[str]:
         convert(weight, np.float32)
         if others:
             scale, *zero = (onnx.numpy_helper.to_array(tensor) for tensor in others)
-            values = _dequantised(array, scale, zero[0] if zero else np.zeros(()), _axis(node))
+            values = real_values(array, scale, zero[0] if zero else np.zeros(()), axis=_axis(node))
             weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
         renamed[node.output[0]] = weight.name
         graph.node.remove(node)
@@ -68,10 +69,3 @@ def _drop_rounding(graph: onnx.GraphProto) -> None:
 
 def _axis(node: onnx.NodeProto) -> int:
     return next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
-
-
-def _dequantised(array: np.ndarray, scale: np.ndarray, zero: np.ndarray, axis: int) -> np.ndarray:
-    """`(array - zero) * scale`; scale and zero are numbers, or vectors along the axis."""
-    shape = [-1 if i == axis % array.ndim else 1 for i in range(array.ndim)]
-    scale, zero = (part.reshape(shape) if part.ndim else part for part in (scale, np.asarray(zero)))
-    return (array.astype(np.float32) - zero.astype(np.float32)) * scale

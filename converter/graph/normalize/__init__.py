@@ -25,7 +25,7 @@ from converter.graph.normalize.clean import (
     separate_outputs,
     sort,
 )
-from converter.graph.normalize.dequantise import WITH_SCALES, dequantise
+from converter.graph.normalize.dequantise import WITH_SCALES, dequantise, real_values
 from converter.graph.normalize.fold import fold_constants, fold_loops
 from converter.graph.normalize.functions import inline_functions
 from converter.graph.normalize.loops import infer_loop_shapes
@@ -41,7 +41,7 @@ from converter.graph.shape_inference import forget_invented_dimensions, infer_sh
 from converter.graph.unique_names import name_nodes, name_values
 from converter.graph.walk import all_graphs
 
-__all__ = ["WITH_SCALES", "dequantise", "normalization", "normalize", "oldest_opset", "tensors_of"]
+__all__ = ["WITH_SCALES", "dequantise", "normalization", "normalize", "oldest_opset", "real_values", "tensors_of"]
 
 _NAMES = {Property.UNIQUE_NODE_NAMES, Property.UNIQUE_VALUE_NAMES}
 _ONE_LEVEL = {Property.NO_FUNCTIONS, Property.CONSTANTS_ARE_INITIALIZERS}

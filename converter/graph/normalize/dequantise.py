@@ -120,7 +120,7 @@ def _fold(node: ir.Node, names: UniqueNames) -> bool:
     arrays = [_array(x), _array(scale), np.zeros((), np.int8) if zero is None else _array(zero)]
     if any(array is None for array in arrays) or "block_size" in node.attributes:
         return False
-    values = _real(*arrays, axis=node.attributes.get_int("axis", 1))  # type: ignore[arg-type]
+    values = real_values(*arrays, axis=node.attributes.get_int("axis", 1))  # type: ignore[arg-type]
     _replace(node, x, values, names)
     return True
 
@@ -169,7 +169,7 @@ def _array(value: ir.Value | None) -> np.ndarray | None:
     return None if one is None or other is None else one * other
 
 
-def _real(array: np.ndarray, scale: np.ndarray, zero: np.ndarray, *, axis: int) -> np.ndarray:
+def real_values(array: np.ndarray, scale: np.ndarray, zero: np.ndarray, *, axis: int) -> np.ndarray:
     """`(array - zero) * scale`; scale and zero are numbers, or vectors along the axis."""
     shape = [-1 if i == axis % array.ndim else 1 for i in range(array.ndim)] if array.ndim else []
     scale, zero = (part.reshape(shape) if part.size > 1 else part.reshape(()) for part in (scale, zero))
@@ -305,7 +305,7 @@ def _multiply_floats(product: ir.Node, value: ir.Value, names: UniqueNames) -> N
     if (scaled := _scaled(product, array.shape[axis])) is not None:
         last, scale = scaled
     attributes = {name: each.value for name, each in product.attributes.items()}
-    floats = _constant_like(product, weight, _real(array, scale, zeros, axis=axis), names)
+    floats = _constant_like(product, weight, real_values(array, scale, zeros, axis=axis), names)
     own = (product.name or "").removesuffix("_quant")
     made = Edit(product, names).before(kind, value, floats, **attributes)
     producer = made.producer()
