@@ -120,6 +120,7 @@ class Source:
         files: all files of the source.
         notes: what the frontend chose, cut off or guessed, one sentence each, for the user.
         real_inputs: an .npz file with inputs that came with the model, by the names of its endpoints; None without any.
+        real_outputs: an .npz file with the outputs that were recorded for these, of some endpoints; None without any.
         training: how it was trained, if the source says it.
     """
 
@@ -132,4 +133,5 @@ class Source:
     files: tuple[Path, ...]
     notes: tuple[str, ...] = ()
     real_inputs: Path | None = None
+    real_outputs: Path | None = None
     training: Training | None = None

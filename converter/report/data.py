@@ -18,7 +18,15 @@ import numpy as np
 from converter import frontends
 from converter.base.version import __version__
 from converter.report.findings import Finding, Findings, SourceFiles
-from converter.verification import Difference, EdgeFinding, LayerComparison, NodeComparison, VerificationResult, badness
+from converter.verification import (
+    Difference,
+    EdgeFinding,
+    LayerComparison,
+    NodeComparison,
+    OutputComparison,
+    VerificationResult,
+    badness,
+)
 
 SCHEMA = 1
 """Version of the report's format. It is increased when programs for the previous version would misread the report."""
@@ -187,13 +195,18 @@ def _verification(findings: Findings) -> dict[str, Any]:
         "verdict": findings.verdict,
         "note": result.note if result else "Verification was turned off.",
         "inputs": [_input(name, array) for name, array in _feeds(result)],
-        "outputs": [{"name": o.output, "mode": o.mode, **_error(o)} for o in (result.outputs if result else ())],
+        "outputs": [_output(each) for each in (result.outputs if result else ())],
         "nodes_compared": len({(node.operator, node.node) for node in result.nodes}) if result else 0,
         "layers": [_layer(node) for node in (result.nodes if result else ()) if isinstance(node, LayerComparison)],
         "first_difference": _first(findings, first) if first else None,
         "edges": [_edge(findings, edge) for edge in (result.edges if result else ())],
         "edges_note": result.edges_note if result else "",
+        **({"recorded": [_output(each) for each in result.recorded]} if result and result.recorded else {}),
     }
+
+
+def _output(compared: OutputComparison) -> dict[str, Any]:
+    return {"name": compared.output, "mode": compared.mode, **_error(compared)}
 
 
 def _layer(node: LayerComparison) -> dict[str, Any]:

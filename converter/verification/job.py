@@ -20,9 +20,10 @@ from converter.verification.by_sample import SampledAxis
 from converter.verification.edges import Role
 
 JOB, INPUTS, SOURCE, RESULTS, EXPECTED = "job.json", "inputs.npz", "source.onnx", "results.jsonl", "expected.pickle"
+RECORDED = "recorded.npz"
 EDGES = "edges.jsonl"
 """The files in a job's folder: the job, the inputs, the model of the source; the journal that its process writes, and
-the outputs of the source; the journal of the edge inputs."""
+the outputs of the source; outputs that came with the model, by name; the journal of the edge inputs."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,14 @@ def read_feeds(folder: Path, job: Job) -> dict[str, np.ndarray]:
     """The inputs in the folder of a job, by name; bfloat16 as float32 if the job is upcast."""
     with np.load(folder / INPUTS, allow_pickle=True) as archive:
         return {name: _read(archive[f"input_{i}"], job.upcast) for i, name in enumerate(job.original.inputs)}
+
+
+def read_recorded(folder: Path) -> dict[str, np.ndarray]:
+    """The outputs that came with the model for the inputs in the folder of a job, by name; empty without any."""
+    if not (folder / RECORDED).exists():
+        return {}
+    with np.load(folder / RECORDED) as archive:
+        return dict(archive)
 
 
 def _read(array: np.ndarray, upcast: bool) -> np.ndarray:

@@ -139,7 +139,8 @@ class Journal:
             return VerificationResult((), feeds, f"the source could not be run: {self.ending.reason}", stopped=stopped)
         nodes = self._nodes()
         outputs = self._outputs(nodes)
-        result = VerificationResult(outputs, feeds, nodes=nodes, stopped=not self.ending.by_itself)
+        recorded = tuple(OutputComparison(**each) for each in self._all("recorded"))
+        result = VerificationResult(outputs, feeds, nodes=nodes, stopped=not self.ending.by_itself, recorded=recorded)
         notes = self._obstacles()
         if not notes and result.verdict == "differs" and result.first_difference is None:
             settled = self._within_sensitivity(outputs)

@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+THE_SOURCE = "source"
+"""What has computed an output that is compared with the one that came with the model, if it is not the script."""
+
 Verdict = Literal["same", "differs", "not comparable"]
 
 TOLERANCES = {"float16": 2e-3, "bfloat16": 2e-2, "int8": 2e-2}
@@ -62,7 +65,7 @@ class OutputComparison(Difference):
 
     Attributes:
         output: its name in the source.
-        mode: `PyNative` or `graph`.
+        mode: `PyNative` or `graph`, or `THE_SOURCE`.
     """
 
     output: str
@@ -70,7 +73,8 @@ class OutputComparison(Difference):
 
     def line(self) -> str:
         """The comparison for a reader."""
-        return f"output {self.output}, {self.mode} mode: {super().line()}"
+        who = "the source" if self.mode == THE_SOURCE else f"{self.mode} mode"
+        return f"output {self.output}, {who}: {super().line()}"
 
 
 @dataclass(frozen=True, kw_only=True)

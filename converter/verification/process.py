@@ -27,9 +27,9 @@ from converter.verification.by_layer.compare import compare_layers
 from converter.verification.by_sample import first_samples, run_by_sample
 from converter.verification.edge_runs import Loaded, try_edges
 from converter.verification.facts import outputs_are_same, read_facts
-from converter.verification.job import EXPECTED, RESULTS, Job, NodePlan, read_feeds, read_job, with_model
+from converter.verification.job import EXPECTED, RESULTS, Job, NodePlan, read_feeds, read_job, read_recorded, with_model
 from converter.verification.locate import lines_of
-from converter.verification.metrics import Difference, OutputComparison, difference
+from converter.verification.metrics import THE_SOURCE, Difference, OutputComparison, difference
 from converter.verification.network import MODES, Network
 from converter.verification.nodes import Nodes
 from converter.verification.prober import Note, first_line
@@ -71,11 +71,14 @@ def main(folder: Path, part: str) -> None:
             loaded = replace(loaded, run_source=run_source if job.roles else None)
             del found, run_source
             (folder / EXPECTED).write_bytes(pickle.dumps(expected))
+            recorded = read_recorded(folder)
+            _compare_recorded(job, THE_SOURCE, recorded, expected, note)
             if not job.stubs:
                 network = Network(job)
                 loaded = replace(loaded, network=network)
                 for mode in MODES:
-                    _compare_mode(network, job, mode, feeds, expected, note)
+                    got = _compare_mode(network, job, mode, feeds, expected, note)
+                    _compare_recorded(job, mode, recorded, got, note)
         if part == "sensitivity":
             _move_source(job, folder, feeds, note)
             return
@@ -101,13 +104,24 @@ def _load_mindspore() -> None:
 
 def _compare_mode(
     network: Network, job: Job, mode: str, feeds: Mapping[str, np.ndarray], expected: list[Any], note: Note
-) -> None:
-    """Compare the outputs in one mode."""
+) -> Sequence[Any]:
+    """Compare the outputs in one mode; returns them, none if the script raises."""
     note(started=mode)
     _load_mindspore()
-    found, lines = _run_script(network, job, mode, feeds, expected)
+    found, lines, got = _run_script(network, job, mode, feeds, expected)
     for name, each in zip(job.outputs, found, strict=True):
         note(compared=OutputComparison(output=name, mode=mode, **each.as_dict()).as_dict(), lines=lines)
+    return got
+
+
+def _compare_recorded(
+    job: Job, mode: str, recorded: Mapping[str, np.ndarray], outputs: Sequence[Any], note: Note
+) -> None:
+    """Compare outputs with those that came with the model."""
+    for name, output in zip(job.outputs, outputs, strict=False):
+        if name in recorded and name not in job.random:
+            found = difference(output, recorded[name], job.precision)
+            note(recorded=OutputComparison(output=name, mode=mode, **found.as_dict()).as_dict())
 
 
 def _compare_node_outputs(
@@ -160,20 +174,21 @@ def _move_source(job: Job, folder: Path, feeds: Mapping[str, np.ndarray], note: 
 
 def _run_script(
     network: Network, job: Job, mode: str, feeds: Mapping[str, np.ndarray], expected: list[Any]
-) -> tuple[list[Difference], list[int] | None]:
-    """The difference of every output; and the script's lines in the traceback of an error, None without error."""
+) -> tuple[list[Difference], list[int] | None, Sequence[Any]]:
+    """The difference of every output; the script's lines in the traceback of an error, None without; the outputs."""
     few, wanted = first_samples(job.freed, feeds, expected, job.outputs)
     try:
         got, again = network.run(mode, feeds, seed=1), network.run(mode, few, seed=2)
     except MemoryError as error:
-        return [Difference("not comparable", note=f"memory ran out: {error}")] * len(expected), None
+        return [Difference("not comparable", note=f"memory ran out: {error}")] * len(expected), None, ()
     except Exception as error:
         raised = Difference("differs", note=f"the script raises {first_line(error)}")
-        return [raised] * len(expected), lines_of(error, job.script)
-    return [
+        return [raised] * len(expected), lines_of(error, job.script), ()
+    found = [
         _of_two_runs(one, two, each, name in job.random, job.precision)
         for name, one, two, *each in zip(job.outputs, got, again, expected, wanted, strict=True)
-    ], None
+    ]
+    return found, None, got
 
 
 def _of_two_runs(one: Any, two: Any, expected: Sequence[Any], random: bool, precision: str) -> Difference:

@@ -29,6 +29,7 @@ class VerificationResult:
         sensitive: whether outputs differ, but no more than the source's own do when its inputs move a little.
         edges: the findings on edge inputs that the source accepts.
         edges_note: why edge inputs were not tried, or not all.
+        recorded: the outputs of source and script beside those that came with the model, made by whoever published it.
     """
 
     outputs: tuple[OutputComparison, ...]
@@ -39,6 +40,7 @@ class VerificationResult:
     sensitive: bool = False
     edges: tuple[EdgeFinding, ...] = ()
     edges_note: str = ""
+    recorded: tuple[OutputComparison, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -64,10 +66,11 @@ class VerificationResult:
         return tuple(finding for finding in self.edges if finding.warns)
 
     def lines(self) -> list[str]:
-        """The result as lines of text: the note, the inputs, every output, the nodes."""
+        """The result as lines of text: the note, the inputs, every output, also beside recorded ones, the nodes."""
         lines = [self.note] if self.note else []
         lines += [f"input {name}, {array.dtype} {array.shape}" for name, array in self.feeds.items()]
         lines += [output.line() for output in self.outputs]
+        lines += [f"beside what came with the model: {output.line()}" for output in self.recorded]
         return lines + self._node_lines()
 
     def _node_lines(self) -> list[str]:

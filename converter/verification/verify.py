@@ -25,7 +25,7 @@ from converter.verification.by_sample import sampled_axes
 from converter.verification.edges import Role, roles_of
 from converter.verification.inputs import other_inputs, verification_inputs
 from converter.verification.instrument import instrument
-from converter.verification.job import EDGES, RESULTS, Job, NodePlan, NoNodePlan, read_job
+from converter.verification.job import EDGES, RECORDED, RESULTS, Job, NodePlan, NoNodePlan, read_job
 from converter.verification.journal import Journal
 from converter.verification.proof_kit import KIT, REFERENCE, ProofKit
 from converter.verification.reference import is_random, values_read_by
@@ -63,7 +63,7 @@ def verify_script(
         rows: the operator tables of the translation.
         script: the script.
         checkpoint: its checkpoint; None when it has no parameters.
-        inputs_file: the user's inputs, an .npz file.
+        inputs_file: inputs to run them on, the user's or the source's own, an .npz file.
         count: called with the number of nodes compared so far, and the number of all nodes.
         edges: whether edge inputs are tried when the outputs are the same.
         limit: maximum seconds.
@@ -135,6 +135,7 @@ class _Verification:
         self._rows = rows
         self._folder = folder
         self._count = count
+        self._recorded: Path | None = None
 
     def run(
         self, script: Path, checkpoint: Path | None, feeds: dict[str, np.ndarray], inputs_file: Path | None
@@ -146,6 +147,7 @@ class _Verification:
             job = replace(job, nodes=self._plan(1))
         if job.nodes is not None:
             job = replace(job, roles=self._roles())
+        self._recorded = self._source.real_outputs if inputs_file == self._source.real_inputs else None
         journal = self._outputs(job, feeds)
         if journal.refusal and (accepted := self._accepted(job, inputs_file)):
             feeds, journal = accepted
@@ -262,8 +264,10 @@ class _Verification:
     def _outputs(self, job: Job, feeds: dict[str, np.ndarray]) -> Journal:
         """Compare the outputs on these inputs."""
         job.write(self._folder, feeds)
-        for file in (RESULTS, EDGES):
+        for file in (RESULTS, EDGES, RECORDED):
             (self._folder / file).unlink(missing_ok=True)
+        if self._recorded is not None and not job.freed:
+            shutil.copyfile(self._recorded, self._folder / RECORDED)
         return Journal(job, self._translation, self._folder, self._run("outputs", job))
 
     def _accepted(self, job: Job, inputs_file: Path | None) -> tuple[dict[str, np.ndarray], Journal] | None:

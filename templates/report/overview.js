@@ -222,6 +222,16 @@ function showErrors(model, element, go) {
       ),
     );
   else element.append(el("p", { text: basis(model) }));
+  if (verification.recorded)
+    element.append(
+      el("h2", { text: t("Beside the outputs that came with the model") }),
+      el(
+        "table",
+        { class: "plain" },
+        head("output", "mode", "verdict", "max. absolute", "max. relative", "mean relative", "cosine", ""),
+        ...verification.recorded.map(row),
+      ),
+    );
   if (verification.inputs.length) {
     const input = ({ name, minimum, maximum, ...value }) =>
       el(

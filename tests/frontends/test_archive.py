@@ -28,7 +28,7 @@ ZOO = {
     "net/net.onnx": NET,
     "net/test_data_set_0/input_1.pb": numpy_helper.from_array(INDEX, "index").SerializeToString(),
     "net/test_data_set_0/input_0.pb": numpy_helper.from_array(X, "").SerializeToString(),
-    "net/test_data_set_0/output_0.pb": numpy_helper.from_array(X, "y").SerializeToString(),
+    "net/test_data_set_0/output_0.pb": numpy_helper.from_array(np.maximum(X[::-1], 0) + 0.5, "").SerializeToString(),
     "net/README.md": b"A zoo's model.",
     "__MACOSX/net/._net.onnx": NET,
 }
@@ -66,6 +66,8 @@ def test_the_model_in_an_archive(tmp_path, folder, name):
     assert stem_of(file) == "zoo"
     with np.load(source.real_inputs) as inputs:
         assert {key: value.tolist() for key, value in inputs.items()} == {"x": X.tolist(), "index": [1, 0]}
+    with np.load(source.real_outputs) as outputs:
+        assert outputs["y"].shape == X.shape
 
 
 def test_an_archive_is_converted(tmp_path):
@@ -76,6 +78,10 @@ def test_an_archive_is_converted(tmp_path):
     report = json.loads((tmp_path / "out" / "report_of_zoo.json").read_text(encoding="utf-8"))
     assert [each["file"] for each in report["source"]["files"]] == ["zoo.tar.gz"]
     assert report["options"]["verify_inputs"] == "test_data_set_0"
+    recorded = [(each["mode"], each["verdict"], each["max_abs"]) for each in report["verification"]["recorded"]]
+    assert recorded == [(mode, "differs", 0.5) for mode in ("source", "PyNative", "graph")]
+    text = (tmp_path / "out" / "report_of_zoo.txt").read_text(encoding="utf-8")
+    assert "beside what came with the model: output y, the source: differs; maximum absolute error 5.00e-01" in text
 
 
 def test_inputs_that_do_not_fit_are_not_taken(tmp_path, folder):

@@ -6,6 +6,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,7 +22,7 @@ from converter.frontends.onnx.maps import before_maps
 from converter.frontends.onnx.old_operators import old_operators
 from converter.frontends.onnx.reading import read
 from converter.frontends.onnx.record import record_in
-from converter.frontends.onnx.test_data import inputs_beside
+from converter.frontends.onnx.test_data import inputs_beside, outputs_beside
 from converter.frontends.onnx.versions import ORT_IR_VERSION
 from converter.frontends.source import Dim, Endpoint, Original, Request, Source
 from converter.graph import infer_proto
@@ -104,8 +105,16 @@ def load(request: Request) -> Source:
         {end.name: end.value for end in input_endpoints},
         {end.name: end.value for end in output_endpoints},
     )
-    real = inputs_beside(path, input_endpoints, names.inputs, request.folder) if request.folder else None
-    return Source(model, input_endpoints, output_endpoints, original, description, data_dir, files, tuple(notes), real)
+    source = Source(model, input_endpoints, output_endpoints, original, description, data_dir, files, tuple(notes))
+    return source if request.folder is None else _with_test_data(source, names, request.folder)
+
+
+def _with_test_data(source: Source, names: TensorNames, folder: Path) -> Source:
+    """The source with the inputs, and their outputs, that lie beside its model."""
+    file = source.original.file
+    inputs = inputs_beside(file, source.inputs, names.inputs, folder)
+    outputs = inputs and outputs_beside(file, source.outputs, names.outputs, folder)
+    return replace(source, real_inputs=inputs, real_outputs=outputs)
 
 
 _ELEMENT_TYPES = frozenset(onnx.TensorProto.DataType.values()) - {onnx.TensorProto.UNDEFINED}

@@ -1,4 +1,4 @@
-"""Real inputs of a model, as the ONNX zoo ships them: `test_data_set_0/input_0.pb`, one tensor in a file."""
+"""Real inputs and outputs of a model, as the ONNX zoo ships them: `test_data_set_0/input_0.pb`, a tensor in a file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def inputs_beside(file: Path, inputs: Sequence[Endpoint], own: Sequence[str], fo
     Returns:
         The file; None if there is no test data, or it does not fit every endpoint.
     """
-    arrays = dict(_arrays(file.parent / FOLDER, own))
+    arrays = dict(_arrays(file.parent / FOLDER, "input", own))
     if not inputs or not all(end.value in arrays and _fits(arrays[end.value], end) for end in inputs):
         return None
     written = folder / f"{FOLDER}.npz"
@@ -38,9 +38,23 @@ def inputs_beside(file: Path, inputs: Sequence[Endpoint], own: Sequence[str], fo
     return written
 
 
-def _arrays(folder: Path, own: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
-    """The tensors of the folder, by the name that each has in its file, else by its number."""
-    matches = ((re.fullmatch(r"input_(\d+)\.pb", path.name), path) for path in _files(folder))
+def outputs_beside(file: Path, outputs: Sequence[Endpoint], own: Sequence[str], folder: Path) -> Path | None:
+    """Write the outputs that were recorded for these inputs, of every endpoint that they fit, as an .npz file.
+
+    The arguments are those of `inputs_beside`, for outputs. None if none fits.
+    """
+    arrays = dict(_arrays(file.parent / FOLDER, "output", own))
+    fitting = {end.name: arrays[end.value] for end in outputs if end.value in arrays and _fits(arrays[end.value], end)}
+    if not fitting:
+        return None
+    written = folder / f"{FOLDER}_outputs.npz"
+    _write(written, fitting)
+    return written
+
+
+def _arrays(folder: Path, kind: str, own: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """The inputs or outputs in the folder, by the name that each has in its file, else by its number."""
+    matches = ((re.fullmatch(kind + r"_(\d+)\.pb", path.name), path) for path in _files(folder))
     for number, path in sorted((int(match[1]), path) for match, path in matches if match):
         try:
             tensor = onnx.TensorProto.FromString(path.read_bytes())
