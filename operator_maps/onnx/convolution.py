@@ -99,15 +99,14 @@ def conv_transpose(
     only the bias.
 
     Raises:
-        Unsupported: the kernel's extents are unknown, an `output_shape` is given for dynamic extents, the padding is
-            negative, or the depth is dilated, which MindSpore's 3-D operator does not support.
+        Unsupported: the kernel's extents are unknown, an `output_shape` is given for dynamic extents, or the padding
+            is negative.
     """
     window = window_of(node, x, _kernel(node, w, kernel_shape), "NOTSET", strides, dilations, pads)
-    if window.rank == 3 and window.dilations[0] > 1:
-        raise node.decline("MindSpore's transposed convolution in 3-D does not dilate the depth")
     window, more = _trim(node, x, window, auto_pad, output_padding or (0,) * window.rank, output_shape)
-    late_bias = b if any(more) or not w.is_weight else None
-    if w.is_weight:
+    in_layer = w.is_weight and not (window.rank == 3 and window.dilations[0] > 1)  # the layer does not dilate the depth
+    late_bias = b if any(more) or not in_layer else None
+    if in_layer:
         y = _transposed_layer(node, x, w, None if late_bias else b, window, group)
     else:
         helper = (conv_transpose1d, conv_transpose2d, conv_transpose3d)[window.rank - 1]
@@ -224,7 +223,16 @@ def conv_transpose2d(x, weight, stride, padding, dilation, group):
 
 
 def conv_transpose3d(x, weight, stride, padding, dilation, group):
-    """Transposed convolution in 3-D with computed weights; padding is (head, tail, top, bottom, left, right)."""
+    """Transposed convolution in 3-D with computed weights; padding is (head, tail, top, bottom, left, right).
+
+    The operator does not dilate the depth: zeros are written between the weights.
+    """
+    if dilation[0] > 1:
+        inputs, outputs, depth, height, width = weight.shape
+        zeros = ops.zeros((inputs, outputs, depth, dilation[0] - 1, height, width), weight.dtype)
+        weight = ops.cat((weight.unsqueeze(3), zeros), 3).reshape((inputs, outputs, -1, height, width))
+        weight = weight[:, :, : (depth - 1) * dilation[0] + 1]
+        dilation = (1, *dilation[1:])
     transpose = ops.Conv3DTranspose(
         weight.shape[0],
         weight.shape[1] * group,

@@ -151,10 +151,11 @@ def test_transposed_convolution_with_computed_weights(x: np.ndarray, v: np.ndarr
     assert f"conv_transpose{x.ndim - 2}d(x0, x1" in rep.script
 
 
-def test_a_dilated_depth_is_declined() -> None:
-    with pytest.raises(Unconverted, match="does not dilate the depth"):
-        x, v = normal(1, 1, 3, 3, 3), normal(1, 1, 2, 2, 2)
-        check("ConvTranspose", x, v, constants=(1,), dilations=(2, 1, 1), expect=[])
+@pytest.mark.parametrize("group", [1, 2])
+def test_a_transposed_convolution_dilates_the_depth(group: int) -> None:
+    x, v, bias = normal(1, 4, 3, 3, 4), normal(4, 3, 2, 3, 2), normal(3 * group)
+    options = {"dilations": (3, 2, 1), "strides": (2, 1, 1), "pads": (1, 0, 1, 0, 1, 0), "group": group}
+    check("ConvTranspose", x, v, bias, constants=(1, 2), atol=2e-5, **options)
 
 
 @pytest.mark.parametrize("masked", [False, True])
