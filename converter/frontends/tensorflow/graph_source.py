@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -90,8 +90,12 @@ def start_graph(frozen: GraphDef, original: Original, ends: Ends = OWN_ENDS) -> 
     outputs = [ends.outputs.get(tensor, tensor) for tensor in original.outputs.values()]
     with tensorflow.Graph().as_default():
         names = graph.needed(frozen, (*inputs.values(), *outputs), control=True)
-        tensorflow.import_graph_def(graph.part(frozen, names), name="")
-        session = tensorflow.compat.v1.Session()
+        part = graph.part(frozen, names)
+        tensorflow.import_graph_def(part, name="")
+        if _is_channels_first(part):
+            tensors = map(tensorflow.compat.v1.get_default_graph().get_tensor_by_name, outputs)
+            outputs = [tensorflow.identity(tensor).name for tensor in tensors]  # no rewrite touches what is fetched
+        session = tensorflow.compat.v1.Session(config=_configuration(part))
 
     def run(feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         values = {inputs[name]: array for name, array in feeds.items()}
@@ -99,6 +103,23 @@ def start_graph(frozen: GraphDef, original: Original, ends: Ends = OWN_ENDS) -> 
             return [np.asarray(array) for array in session.run(outputs, values)]
 
     return run
+
+
+def _is_channels_first(part: GraphDef) -> bool:
+    """Whether nodes compute on NCHW or NCDHW, for which TensorFlow has kernels on GPUs only."""
+    return any(node.attr["data_format"].s.startswith(b"NC") for node in part.node if "data_format" in node.attr)
+
+
+def _configuration(part: GraphDef) -> Any:
+    """Options of a session on the CPU: TensorFlow rewrites nodes that compute on NCHW to NHWC."""
+    import tensorflow
+
+    options = tensorflow.compat.v1.ConfigProto()
+    if _is_channels_first(part):
+        rewriting = options.graph_options.rewrite_options
+        rewriting.cpu_layout_conversion = rewriting.NCHW_TO_NHWC
+        rewriting.min_graph_nodes = -1  # small graphs are rewritten too
+    return options
 
 
 def run_graph(

@@ -75,6 +75,27 @@ def _bucketize(graph: Any, node: Any, **kwargs: Any) -> None:
     graph.replace_inputs(node, [counted, last])
 
 
+def _broadcast_args(graph: Any, node: Any, **kwargs: Any) -> None:
+    """The shape to which tensors of two shapes are broadcast."""
+    from tf2onnx import utils
+
+    lengths = [graph.get_shape(shape) for shape in node.input]
+    if any(not length or length[0] < 0 for length in lengths):
+        raise NotImplementedError("shapes of unknown rank")
+    dtype, rank = graph.get_dtype(node.output[0]), max(length[0] for length in lengths)
+
+    def padded(shape: str, missing: int) -> str:
+        if not missing:
+            return shape
+        ones = _constant(graph, node, np.ones(missing, utils.map_onnx_to_numpy_type(dtype)))
+        return str(graph.make_node("Concat", [ones, shape], attr={"axis": 0}, dtypes=[dtype]).output[0])
+
+    one, other = (padded(shape, rank - length[0]) for shape, length in zip(node.input, lengths, strict=True))
+    is_one = _make(graph, node, "Equal", one, _number(graph, node, 1))
+    node.type = "Where"
+    graph.replace_inputs(node, [is_one, other, one])
+
+
 def _print(graph: Any, node: Any, **kwargs: Any) -> None:
     """Identity of the first input; nothing is printed."""
     node.type = "Identity"
@@ -375,8 +396,10 @@ HANDLERS: Mapping[str, Handler] = {
     **AUDIO_HANDLERS,
     **IMAGE_HANDLERS,
     "AccumulateNV2": _alias("Sum"),
+    "BroadcastArgs": _broadcast_args,
     "Bucketize": _bucketize,
     "CumulativeLogsumexp": _cumulative_logsumexp,
+    "DeepCopy": _alias("Identity"),
     "Erfc": _erfc,
     "Expm1": _expm1,
     "FakeQuantWithMinMaxArgs": _fake_quant,

@@ -254,7 +254,32 @@ def _hsv_to_rgb(graph: Any, node: Any, **kwargs: Any) -> None:
     finish(graph, node, "Concat", mixed, axis=-1)
 
 
+def _adjust_saturation(graph: Any, node: Any, **kwargs: Any) -> None:
+    """Move each channel away from the largest, or towards it; tf2onnx's handler permutes the channels.
+
+    With v the largest and d the largest minus the smallest, the saturation is d / v: `v - (v - x) * r`, where r is the
+    scale, but at most v / d, at which the saturation is 1.
+    """
+    image, scale = node.input
+    dtype = graph.get_dtype(image)
+    zero = add_constant(graph, node, 0.0)
+
+    def make(operator: str, *inputs: str, **attributes: Any) -> str:
+        made = add_node(graph, node, operator, list(inputs), **attributes)
+        graph.set_dtype(made, dtype)
+        return made
+
+    last = add_constant(graph, node, [-1], np.int64)
+    value, least = (make(operator, image, last, keepdims=1) for operator in ("ReduceMax", "ReduceMin"))
+    spread = make("Sub", value, least)
+    is_grey = add_node(graph, node, "Equal", [spread, zero])
+    limit = make("Div", value, make("Where", is_grey, add_constant(graph, node, 1.0), spread))
+    ratio = make("Max", make("Min", make("Where", is_grey, scale, limit), scale), zero)
+    finish(graph, node, "Sub", [value, make("Mul", make("Sub", value, image), ratio)])
+
+
 IMAGE_HANDLERS: Mapping[str, Any] = {
+    "AdjustSaturation": _adjust_saturation,
     "Dilation2D": _dilation,
     "ExtractImagePatches": _patches,
     "HSVToRGB": _hsv_to_rgb,

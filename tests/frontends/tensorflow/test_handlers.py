@@ -92,6 +92,35 @@ def test_colours(tmp_path):
     check(converted(tmp_path, colours, [None, 5, 5, 3]))
 
 
+@pytest.mark.parametrize("scale", [0.3, 2.5])
+def test_saturation(tmp_path, scale):
+    def adjusted(x):
+        return tf.image.adjust_saturation(tf.abs(x), scale), raw.AdjustSaturation(images=tf.round(x), scale=scale)
+
+    check(converted(tmp_path, adjusted, [None, 5, 5, 3]))
+
+
+def test_the_shape_of_a_broadcast(tmp_path):
+    def shapes(x):
+        row, column = tf.shape(x[0]), tf.shape(x[:, :1])
+        return tf.broadcast_dynamic_shape(row, column), tf.broadcast_to(
+            x[:, :1], tf.broadcast_dynamic_shape(column, row)
+        )
+
+    check(converted(tmp_path, shapes, [None, 5]))
+
+
+def test_channels_first(tmp_path):
+    """TensorFlow has no CPU kernels for these nodes; its own rewriting to channels last runs them."""
+
+    def network(x):
+        x = tf.nn.conv2d(x, values(3, 3, 3, 4), 1, "SAME", data_format="NCHW")
+        x = tf.nn.relu(tf.nn.bias_add(x, values(4), data_format="NCHW"))
+        return tf.nn.max_pool2d(x, 2, 2, "VALID", data_format="NCHW")
+
+    check(converted(tmp_path, network, [None, 3, 8, 8]))
+
+
 def test_sums_and_bounds(tmp_path):
     def computed(x):
         rows = tf.sort(x, axis=1)
