@@ -26,12 +26,14 @@ class Variable(Leaf):
         path: the dotted scopes in which it is defined.
         dims: the extents of the tensor, symbolic where dynamic; equal symbols are equal extents. None if unknown.
         assigned: whether the source's own code assigns it to a variable of that name, possibly several times.
+        is_layer: whether it is no tensor but a layer, which several blocks call and each takes as an input.
     """
 
     hint: str
     dims: tuple[int | ir.SymbolicDim | None, ...] | None = None
     path: str = ""
     assigned: bool = False
+    is_layer: bool = False
 
     @property
     def label(self) -> str:

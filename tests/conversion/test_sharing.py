@@ -93,3 +93,17 @@ def test_blocks_without_names_may_share_a_parameter() -> None:
     rep = check_model(graph.model(x, 8), [X])
     assert "class Block" in rep.script, rep.script
     assert len(list(rep.translation.program.parameters())) == 13
+
+
+def test_a_layer_in_the_middle_of_several_blocks_is_passed_to_them() -> None:
+    graph, x, kinds = Graph(), "x", ["m.Block", "torch.Linear"]
+    shared = [graph.weight("shared.weight", 8, 8), graph.weight("shared.bias", 8)]
+    for i in range(3):
+        hidden = graph.dense(x, f"layers.{i}.fc", kinds, 8, 8)
+        hidden = graph.node("Gemm", [hidden, *shared], f"layers.{i}.shared", kinds)
+        hidden = graph.dense(graph.node("Relu", [hidden], f"layers.{i}", kinds[:1]), f"layers.{i}.out", kinds, 8, 8)
+        x = graph.node("Add", [hidden, x], f"layers.{i}", kinds[:1])
+    rep = check_model(graph.model(x, 8), [X])
+    assert "def construct(self, x, shared):" in rep.script, rep.script
+    assert "x = layer(x, self.layers_0_shared)" in rep.script, rep.script
+    assert len(list(rep.translation.program.parameters())) == 14

@@ -159,7 +159,8 @@ def shared_by_blocks(layers: int, what: str) -> onnx.ModelProto:
 def test_blocks_without_names_may_share(what: str) -> None:
     x = np.random.default_rng(0).normal(size=(2, 8)).astype(np.float32)
     rep = check_model(shared_by_blocks(8, what), [x])
-    assert ("class Block" in rep.script) == (what == "literal"), rep.script
+    assert "class Block" in rep.script, rep.script
+    assert ("x = layer(x, self." in rep.script) == (what == "layer"), rep.script
 
 
 def looping(graph: Graph, scope: str, function: str, layers: int) -> str:

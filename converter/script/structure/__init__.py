@@ -86,6 +86,7 @@ class _Structure:
 
     def run(self) -> Program:
         split_calls(self._root)
+        hoist.read_parts_again(self._root, {part for part in self._results if isinstance(part, Variable)})
         hoist.hoist_shared_values(self._root)
         sharing.copy_shared_literals(self._root)
         self._drop_prefix(self._unwrap())
@@ -150,24 +151,34 @@ class _Structure:
     def _separate(self, conflicting: dict[Region, list[Member]], parents: dict[Region, Region]) -> None:
         """Separate regions that share members but are not calls of one module.
 
-        Shared parameters become inputs, calls of shared layers move before the region; else the region is dissolved.
-        So do constants that one call of a module reads where the others read a variable.
+        Shared parameters become inputs. Calls of shared layers move before the region; where they stand in its middle,
+        or several regions have one form, the layers become inputs; else the region is dissolved. Constants that one
+        call of a module reads where the others read a variable become inputs, too.
         """
         shared = dict.fromkeys(member for members in conflicting.values() for member in members)
         own = sharing.constants_of_some_calls(conflicting)
         passed = [member for member in shared if "" in member.weights]
         sharing.pass_in(self._root, [*passed, *(member for members in own.values() for member in members)])
         lifted: dict[Region, list[Item]] = {}
+        handed: dict[Member, None] = {}
+        forms = sharing.forms_of(conflicting)
+        alike = Counter(forms.values())
         for leaf, members in conflicting.items():
             if leaf in own:  # the next iteration sees that all calls are alike
                 continue
-            layers = {member for member in members if member not in passed}
+            layers = {member: None for member in members if member not in passed}
             if members and not layers:
                 continue
-            if layers and (calls := hoist.take_calls(leaf, layers)):
+            takes = sharing.takes_layers(leaf, layers)
+            if takes and leaf.scope.kind and alike[forms[leaf]] > 1:
+                handed |= layers
+            elif layers and (calls := hoist.take_calls(leaf, layers.keys())):
                 lifted[leaf] = [*calls, leaf]
+            elif takes:
+                handed |= layers
             else:
                 self._dissolve(leaf)
+        sharing.pass_in(self._root, list(handed))
         _replace_all(parents, lifted)
 
     def _reroll(self, region: Region, results: set[Variable]) -> None:

@@ -329,11 +329,11 @@ def _own_inputs(cell: Cell, group: Group, sources: Collection[Variable]) -> None
     for i, value in enumerate(group.model.inputs):
         hints = {identifier(instance.inputs[i].hint) for instance in group.instances}
         stems = {re.sub(r"_?\d+$", "", hint) for hint in hints}
-        if i == 0 and value not in sources:
+        if i == 0 and value not in sources and not value.is_layer:
             hint = "x"
         else:
             hint = hints.pop() if len(hints) == 1 else "x" if len(stems) > 1 else stems.pop()
-        fresh[value] = Variable(hint, value.dims)
+        fresh[value] = Variable(hint, value.dims, is_layer=value.is_layer)
     cell.inputs = list(fresh.values())
     for statement in cell.body.statements:
         replace_in(statement, fresh)

@@ -9,10 +9,21 @@ from collections.abc import Set as AbstractSet
 
 import onnx_ir as ir
 
-from converter.script.expressions import Arg, Binary, Call, Name, dimension, dimension_read, map_parts, parts_of
+from converter.script.expressions import (
+    Arg,
+    Binary,
+    Call,
+    Index,
+    Name,
+    dimension,
+    dimension_read,
+    map_parts,
+    parts_of,
+    walk,
+)
 from converter.script.program import Member
 from converter.script.statements import Assign, Statement, Variable, defined_by, map_statement
-from converter.script.structure.regions import Region, statements_of, used_by
+from converter.script.structure.regions import Region, all_regions, replace_in, statements_of, used_by
 
 SMALLEST_LEFT = 3
 """The least number of statements that must remain in a region after calls are moved out of it."""
@@ -87,7 +98,7 @@ def _remove(region: Region, statements: AbstractSet[Statement]) -> None:
             _remove(inner, statements)
 
 
-def take_calls(region: Region, layers: set[Member]) -> list[Statement]:
+def take_calls(region: Region, layers: AbstractSet[Member]) -> list[Statement]:
     """Take the calls of these layers, and what they depend on, out of a region, to stand before it.
 
     The result is empty where that is not possible.
@@ -109,6 +120,46 @@ def take_calls(region: Region, layers: set[Member]) -> list[Statement]:
         return []
     region.items = [item for item in region.items if item not in moved]
     return [statement for statement in free.values() if statement in moved]
+
+
+def read_parts_again(root: Region, results: AbstractSet[Variable]) -> None:
+    """Let each region cut parts of a tensor that it reads anyway for itself: `x[:, 1:]`.
+
+    Exporters compute the part once, in the first region that reads it, also where the source cuts it several times.
+    """
+    places = {statement: region for region in all_regions(root) for statement in region.statements}
+    readers: dict[Variable, list[Statement]] = defaultdict(list)
+    for statement in places:
+        for part in dict.fromkeys(used_by(statement)):
+            if isinstance(part, Variable):
+                readers[part].append(statement)
+    for statement, home in places.items():
+        cut = _cut(statement)
+        if cut is None:
+            continue
+        whole, part = cut
+        others: dict[Region, list[Statement]] = defaultdict(list)
+        for reader in readers[part]:
+            others[places[reader]].append(reader)
+        if part in results or home not in others:
+            continue
+        reading = {places[reader] for reader in readers[whole] if reader is not statement}
+        for region, reads in others.items():
+            if region is not home and region is not root and region in reading:
+                again = Variable(part.hint, part.dims, region.path, part.assigned)
+                assert isinstance(statement, Assign)
+                copy = Assign((again,), statement.value, reads[0].scopes)
+                for reader in reads:
+                    replace_in(reader, {part: again})
+                region.items.insert(region.items.index(reads[0]), copy)
+
+
+def _cut(statement: Statement) -> tuple[Variable, Variable] | None:
+    """The tensor and its part, where a statement does nothing but cut one at fixed positions."""
+    match statement:
+        case Assign(targets=(Variable() as part,), value=Index(value=Variable() as whole, index=index)):
+            return (whole, part) if not any(isinstance(each, Variable) for each in walk(index)) else None
+    return None
 
 
 def replace_members(statement: Statement, instead: Mapping[Member, Member | Variable]) -> None:

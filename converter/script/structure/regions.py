@@ -97,6 +97,13 @@ def _filled(statements: Sequence[Statement]) -> list[tuple[Scope, ...]]:
     return filled
 
 
+def all_regions(region: Region) -> Iterator[Region]:
+    """A region and all inner regions, recursively."""
+    yield region
+    for inner in region.inner():
+        yield from all_regions(inner)
+
+
 def statements_of(item: Item) -> Iterator[Statement]:
     """Every statement in an item, except those of inner blocks."""
     if isinstance(item, Region):
@@ -130,7 +137,7 @@ def last_reads(statements: Sequence[Statement], results: Iterable[Arg] = ()) -> 
 
 
 def inputs_of(region: Region) -> list[Variable]:
-    """The variables that a region reads and does not define, in the order of their first use."""
+    """The variables that a region reads and does not define, in the order of their first use; layers come last."""
     made: set[Variable] = set()
     found: dict[Variable, None] = {}
     for statement in statements_of(region):
@@ -138,7 +145,7 @@ def inputs_of(region: Region) -> list[Variable]:
             if isinstance(part, Variable) and part not in made:
                 found[part] = None
         made.update(defined_by(statement))
-    return list(found)
+    return sorted(found, key=lambda value: value.is_layer)
 
 
 def members_of(region: Region) -> list[Member]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -11,8 +11,13 @@ from converter.script.expressions import Call, Name
 from converter.script.program import Member
 from converter.script.statements import Assign, Variable
 from converter.script.structure.hoist import replace_members
-from converter.script.structure.regions import Region, inputs_of, members_of, used_by
+from converter.script.structure.regions import Region, all_regions, inputs_of, members_of, used_by
 from converter.script.structure.signature import Signature, signature_of
+
+MOST_LAYERS = 3
+"""The most layers that a class takes as inputs."""
+FEWEST_BESIDE = 3
+"""The least number of statements of such a class besides the calls of these layers."""
 
 
 def copy_shared_literals(root: Region) -> None:
@@ -119,14 +124,25 @@ def _around(root: Region) -> dict[Region, set[Region]]:
     return found
 
 
+def forms_of(leaves: Iterable[Region]) -> dict[Region, tuple[Any, ...]]:
+    """The form of each leaf, equal for those that could be instances of one class."""
+    return {leaf: signature_of(leaf.statements, inputs_of(leaf), []).key for leaf in leaves}
+
+
+def takes_layers(leaf: Region, layers: Collection[Member]) -> bool:
+    """Whether a region is worth a class that takes layers as inputs: `block(x, self.position_encoding)`."""
+    own = [member for member in members_of(leaf) if member.weights and member not in layers]
+    return bool(own and layers) and len(layers) <= MOST_LAYERS and len(leaf.items) >= len(layers) + FEWEST_BESIDE
+
+
 def pass_in(root: Region, parameters: Sequence[Member]) -> None:
-    """Make parameters inputs of the regions that read them: variables, assigned before all of them."""
-    values = {parameter: Variable(_last_name(parameter.hint)) for parameter in parameters}
+    """Make parameters, or layers, inputs of the regions that read them: variables, assigned before all of them."""
+    values = {each: Variable(_last_name(each.hint), is_layer=not _is_constant(each)) for each in parameters}
     for region in all_regions(root) if parameters else ():
         if region is not root:
             for statement in region.statements:
                 replace_members(statement, values)
-    root.items[:0] = [Assign((values[parameter],), parameter) for parameter in reversed(parameters)]
+    root.items[:0] = [Assign((values[parameter],), parameter) for parameter in parameters]
 
 
 def _last_name(hint: str) -> str:
@@ -144,10 +160,3 @@ def _readers(root: Region) -> dict[Member, list[Region]]:
                 if isinstance(part, Member):
                     readers[part][region] = None
     return {member: list(regions) for member, regions in readers.items()}
-
-
-def all_regions(region: Region) -> Iterator[Region]:
-    """A region and all inner regions, recursively."""
-    yield region
-    for inner in region.inner():
-        yield from all_regions(inner)

@@ -8,7 +8,7 @@ source, and one that differs does so by itself. In the second run layers are com
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -120,10 +120,12 @@ class LayerRuns:
         return call(cell, *args, **kwargs)
 
     def _compiled(self, call: Callable[..., Any], cell: Any, *args: Any) -> Any:
-        """What a Cell returns in graph mode."""
+        """What a Cell returns in graph mode; layers may be among its arguments."""
         import mindspore as ms
 
-        with self._network.loaded(cell):
+        with ExitStack() as loaded:
+            for each in (cell, *(value for value in args if isinstance(value, ms.nn.Cell))):
+                loaded.enter_context(self._network.loaded(each))
             ms.set_context(mode=ms.GRAPH_MODE)
             try:
                 result = call(cell, *args)

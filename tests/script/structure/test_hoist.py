@@ -12,13 +12,41 @@ from converter.script.statements import Block, Branch, For, Statement, Variable,
 from converter.script.structure.hoist import (
     hoist_shared_values,
     localize_dimensions,
+    read_parts_again,
     replace_members,
     take_calls,
 )
+from converter.script.structure.regions import used_by
 from converter.script.templates import expr
 
 X, M, N, A, B, C, D, E, I = variables("x m n a b c d e i")  # noqa: E741
 BATCH, LENGTH = ir.SymbolicDim("batch"), ir.SymbolicDim("length")
+
+
+# Parts
+
+
+def test_a_region_cuts_a_part_of_what_it_reads_for_itself() -> None:
+    tree = region(
+        *within("left", let(A, expr("{0}[:, {1}:]", X, 1)), let(B, Binary("*", A, X))),
+        *within("right", let(C, Binary("+", A, X)), let(D, invoke("ops.relu", A))),
+        *within("other", let(E, invoke("ops.relu", A))),
+    )
+    read_parts_again(tree, set())
+    assert repr(tree) == text(
+        """
+        left:
+            a = x[:, 1:]
+            b = a * x
+        right:
+            a = x[:, 1:]
+            c = a + x
+            d = ops.relu(a)
+        other:
+            e = ops.relu(a)
+        """
+    )
+    assert not {A}.intersection(used for each in tree.inner()[1].statements for used in used_by(each))
 
 
 # Shared values

@@ -8,14 +8,14 @@ from converter.base.scope import Scope
 from converter.script.expressions import Binary, invoke
 from converter.script.program import Member
 from converter.script.statements import Branch, For, Statement, Variable, While
-from converter.script.structure.regions import Region
+from converter.script.structure.regions import Region, all_regions, inputs_of
 from converter.script.structure.sharing import (
-    all_regions,
     constants_of_some_calls,
     copy_shared_literals,
     identity,
     pass_in,
     split,
+    takes_layers,
 )
 from converter.script.structure.signature import signature_of
 
@@ -176,3 +176,21 @@ def test_constants_that_all_calls_read_stay() -> None:
     x, a, b = variables("x a b")
     leaves = [Region(Scope("step"), items=[let(y, Binary("+", call(layer, x), table))]) for y in (a, b)]
     assert constants_of_some_calls(leaves) == {}
+
+
+def test_a_layer_that_is_passed_in_is_the_last_input() -> None:
+    tree = region(*pair("a", FC1, SHARED), *pair("b", FC2, SHARED))
+    pass_in(tree, [SHARED])
+    shared = inputs_of(tree.inner()[0])[-1]
+    assert (shared.hint, shared.is_layer) == ("shared", True)
+    assert inputs_of(tree.inner()[1])[-1] is shared
+
+
+def test_regions_with_layers_of_their_own_and_more_than_calls_take_layers() -> None:
+    tree = region(*pair("a", FC1, SHARED), *within("b", let(A, call(SHARED, X)), let(B, call(FC1, A))))
+    first, second = tree.inner()
+    assert not takes_layers(first, [FC1, SHARED])
+    assert not takes_layers(first, [])
+    assert not takes_layers(second, [SHARED])
+    first.items += [let(C, call(FC2, Y)), let(D, call(FC2, C))]
+    assert takes_layers(first, [SHARED])

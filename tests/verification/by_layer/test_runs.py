@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -144,6 +146,15 @@ def test_a_large_layer_is_compiled_in_parts(decoder, monkeypatch: pytest.MonkeyP
     compiled = {paths[id(cell)] for cell in runs._compilable(network, network.net, layers)}
     assert {"model.layers.0.self_attn", "model.layers.0.mlp.up_proj", "lm_head"} <= compiled
     assert "model.layers.0.mlp" not in compiled
+
+
+def test_the_weights_of_a_layer_that_is_an_argument_are_read_too() -> None:
+    first, second, read = ms.nn.ReLU(), ms.nn.ReLU(), []
+    network = SimpleNamespace(loaded=lambda cell: nullcontext(read.append(cell)))
+    watched = SimpleNamespace(_network=network)
+    made = runs.LayerRuns._compiled(watched, lambda cell, x, layer: layer(cell(x)), first, ms.Tensor([-1.0]), second)
+    assert read == [first, second]
+    assert made.asnumpy() == 0
 
 
 def test_a_conversion_says_what_was_done(decoder, tmp_path: Path) -> None:
