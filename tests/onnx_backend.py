@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,9 @@ from operator_maps import registry
 
 class Unconverted(Exception):  # noqa: N818 - the answer to `prepare`, with what is not converted
     """A model with nodes that have no translation; the message names them."""
+
+
+_tables = functools.cache(registry.load)
 
 
 class MindSporeRep(BackendRep):
@@ -61,7 +65,7 @@ class MindSporeBackend(Backend):
         folder = tempfile.TemporaryDirectory(prefix="onnx2mindspore-")
         path = Path(folder.name) / "model.onnx"
         onnx.save(model, path)
-        made = translate_source(model_file.load(Request(path)), registry.load(), "model")
+        made = translate_source(model_file.load(Request(path)), _tables(), "model")
         missing = [f"{record.operator}: {record.became}" for record in made.program.records if not record.converted]
         if missing:
             raise Unconverted("; ".join(missing))

@@ -41,6 +41,7 @@ FAULTS: dict[str, dict[str, str]] = {
         **dict.fromkeys(
             ("nn.AvgPool1d", "nn.AvgPool2d", "nn.AvgPool3d"), "average pooling refuses a tensor without elements"
         ),
+        "nn.PReLU": "nn.PReLU refuses a tensor without elements",
     },
     "numbers below 1e-7": {"ops.nonzero": "ops.nonzero takes numbers below 1e-7 for 0"},
 }

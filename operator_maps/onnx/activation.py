@@ -28,6 +28,8 @@ def elu(node: Node, x: Operand, *, alpha: float = 1.0) -> Arg:
 
 def _elu(x: Operand, alpha: float) -> Arg:
     """Elu from elementary operators; the exponent is clamped to 0, as the gradient of a large input would be NaN."""
+    if may_be_nan(x.value):
+        return expr("ops.maximum(0.0, {0}) + {1} * ops.expm1(ops.minimum(0.0, {0}))", x, alpha)
     return expr("ops.relu({0}) + {1} * ops.expm1(ops.clamp({0}, max=0.0))", x, alpha)
 
 
@@ -41,9 +43,9 @@ def selu(node: Node, x: Operand, *, alpha: float = 1.67326319, gamma: float = 1.
 def prelu(node: Node, x: Operand, slope: Operand) -> Arg:
     """PRelu: `nn.PReLU` for a constant slope, one per channel (axis 1) or one for all; composed for any other slope."""
     channels = _slope_count(x, slope)
-    if channels is not None and slope.is_weight:
+    if channels is not None and slope.is_weight and slope.dtype == ir.DataType.FLOAT:
         return node.apply(invoke("nn.PReLU", channels), {"w": slope.weight(reshape(channels))}, x)
-    return expr("ops.where({0} > 0, {0}, {0} * {1})", x, slope)
+    return expr("ops.where({0} >= 0, {0}, {0} * {1})", x, slope)
 
 
 def _slope_count(x: Operand, slope: Operand) -> int | None:
@@ -120,20 +122,22 @@ def shrink(node: Node, x: Operand, *, bias: float = 0.0, lambd: float = 0.5) -> 
         return expr("ops.softshrink({0}, {1})", x, lambd)
     if x.kind == "f" and bias == 0:
         return expr("ops.hardshrink({0}, {1})", x, lambd)
-    moved = expr("{0} - ops.sign({0}) * {1}", x, bias)
-    return expr("ops.where(ops.abs({0}) > {1}, {2}, ops.zeros_like({0}))", x, lambd, moved)
+    wide = x if x.kind == "f" else expr("{0}.astype(ms.float32)", x)
+    moved = expr("{0} - ops.sign({0}) * {1}", wide, bias)
+    shrunk = expr("ops.where(ops.abs({0}) > {1}, {2}, ops.zeros_like({0}))", wide, lambd, moved)
+    return shrunk if x.kind == "f" else expr("{0}.astype({1})", shrunk, node.dtype())
 
 
 def softmax(node: Node, x: Operand, *, axis: int = -1) -> Arg:
     """Softmax: `ops.softmax`; a function if a mask may hide whole rows, or the model replaces NaN in the result.
 
-    The softmax of a single element is written as 1: the gradient of MindSpore's CPU kernel for it makes all softmax
-    gradients that are computed later wrong.
+    The softmax of a single element is written as 1 (NaN where that is infinite): the gradient of MindSpore's CPU kernel
+    for it makes all softmax gradients that are computed later wrong.
     """
-    guarded = _is_guarded(node.ir.outputs[0])
-    if not guarded and x.shape is not None and x.shape and x.shape[axis] == 1:
-        return expr("ops.ones_like({0})", x)
-    if guarded or may_hide_rows(x.value, _from_last(x, axis)):
+    guarded = _is_guarded(node.ir.outputs[0]) or may_hide_rows(x.value, _from_last(x, axis))
+    if x.shape is not None and x.shape and x.shape[axis] == 1:
+        return expr("{0} * 0.0 + 1.0" if guarded or may_be_nan(x.value) else "ops.ones_like({0})", x)
+    if guarded:
         return expr("{0}({1}, {2})", softmax_or_nan, x, axis)
     return expr("ops.softmax({0}, {1})", x, axis)
 

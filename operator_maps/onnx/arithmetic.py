@@ -60,6 +60,9 @@ def div(node: Node, a: Operand, b: Operand) -> Arg:
 
 def mod(node: Node, a: Operand, b: Operand, *, fmod: int = 0) -> Arg:
     """Mod: `%`, where the sign of the result is the divisor's; with `fmod` it is the dividend's, as in C."""
+    if a.dtype == ir.DataType.FLOAT16 and fmod:  # its kernel makes infinity of large quotients
+        rest = expr("{0}({1}.astype(ms.float32), {2}.astype(ms.float32))", fmod_of_any, a, b)
+        return expr("{0}.astype(ms.float16)", rest)
     if a.kind == "f" and b.constant is None:
         return expr("{0}({1}, {2})", fmod_of_any if fmod else mod_of_any, a, b)
     if a.kind == "f":

@@ -17,14 +17,14 @@ def depth_to_space(node: Node, x: Operand, *, blocksize: int = 1, mode: str = "D
     """ONNX DepthToSpace: `ops.DepthToSpace` for mode DCR, `ops.pixel_shuffle` for mode CRD."""
     if mode == "CRD":
         return expr("ops.pixel_shuffle({0}, {1})", x, blocksize)
-    return expr("ops.DepthToSpace({0})({1})", blocksize, x)
+    return expr("ops.DepthToSpace({0})({1})", blocksize, x) if blocksize > 1 else x
 
 
 def space_to_depth(node: Node, x: Operand, *, blocksize: int = 1, mode: str = "DCR") -> Arg:
     """ONNX SpaceToDepth: `ops.SpaceToDepth` for mode DCR, `ops.pixel_unshuffle` for mode CRD."""
     if mode == "CRD":
         return expr("ops.pixel_unshuffle({0}, {1})", x, blocksize)
-    return expr("ops.SpaceToDepth({0})({1})", blocksize, x)
+    return expr("ops.SpaceToDepth({0})({1})", blocksize, x) if blocksize > 1 else x
 
 
 def center_crop_pad(node: Node, x: Operand, shape: Operand, *, axes: tuple[int, ...] | None = None) -> Arg:

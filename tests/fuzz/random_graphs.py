@@ -1,309 +1,80 @@
-"""Random right models: operators on values of random ranks and extents, with random attributes.
+"""Random right models by families, and the inputs on which they are compared with their source.
 
-Each node is accepted if onnxruntime can run it, so the models are right by construction. What they compute is compared
-with onnxruntime, on ordinary inputs, on edge inputs, and with other extents of the first axis.
+Inputs are ordinary ones, other extents of the first axis, zeros, edges of the element type, and NaN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
-from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
-from onnx import TensorProto, helper, numpy_helper
+from fuzz.building import Builder, NotAcceptedError, names_read, run
+from fuzz.chains import random_chain
+from fuzz.control_flow import control_flow
+from fuzz.near_fusions import FORMS
+from fuzz.operators import OPERATORS
 
-Value = tuple[str, np.ndarray]
-
-UNARY = [
-    "Abs", "Neg", "Relu", "Sigmoid", "Tanh", "Exp", "Sqrt", "Log", "Floor", "Ceil", "Round", "Sign", "Softplus",
-    "Softsign", "Erf", "HardSigmoid", "HardSwish", "Elu", "Selu", "LeakyRelu", "Gelu", "Mish", "Reciprocal", "Sin",
-    "Cos", "Atan", "Celu", "ThresholdedRelu", "IsNaN", "IsInf",
-]  # fmt: skip
-BINARY = ["Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Greater", "LessOrEqual", "Equal", "PRelu", "Mod"]
-REDUCED = ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSumExp",
-           "ReduceSumSquare"]  # fmt: skip
+FAMILIES: Mapping[str, Callable[[Builder], None]] = {
+    "chains": random_chain,
+    **FORMS,
+    **OPERATORS,
+    "control_flow": control_flow,
+}
+"""What fills a `Builder`, by name."""
+_ATTEMPTS = 200
 
 
-class Builder:
-    """A model that grows node by node; `values` are what its values are on the inputs."""
-
-    def __init__(self, random: Random) -> None:
-        self.random, self.nodes, self.initializers = random, [], []
-        self.numbers = np.random.default_rng(random.randrange(2**31))
-        self.feeds: dict[str, np.ndarray] = {}
-        self.values: list[Value] = []
-        for count in range(random.randint(1, 2)):
-            shape = [random.randint(1, 3), *(random.randint(1, 6) for _ in range(random.randint(0, 3)))]
-            self.feeds[f"x{count}"] = self.numbers.normal(size=shape).astype(np.float32)
-            self.values.append((f"x{count}", self.feeds[f"x{count}"]))
-
-    def constant(self, array: Any, dtype: Any = np.int64) -> str:
-        name = f"k{len(self.initializers)}"
-        self.initializers.append(numpy_helper.from_array(np.asarray(array, dtype), name))
-        return name
-
-    def value(self, kind: str = "f") -> Value | None:
-        """A value of an element type, rather a late one."""
-        found = [value for value in self.values if value[1].dtype.kind in kind]
-        return self.random.choice(found[-6:]) if found else None
-
-    def model(self, nodes: list[onnx.NodeProto], outputs: list[str], free: bool = True) -> onnx.ModelProto:
-        inputs = []
-        for name, array in self.feeds.items():
-            shape = [f"n{name}", *array.shape[1:]] if free else list(array.shape)
-            inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
-        ends = [helper.make_empty_tensor_value_info(name) for name in outputs]
-        graph = helper.make_graph(nodes, "random", inputs, ends, self.initializers)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
-        known = {value.name: value for value in onnx.shape_inference.infer_shapes(model).graph.output}
-        for end in graph.output:
-            end.CopyFrom(known[end.name])
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
-
-    def add(self, operator: str, inputs: list[str], outputs: int = 1, **attributes: Any) -> bool:
-        """Add a node, if onnxruntime runs it and its results are not large."""
-        names = [f"v{len(self.nodes)}_{i}" for i in range(outputs)]
+def random_model(family: str, number: int) -> tuple[onnx.ModelProto, list[dict[str, np.ndarray]], list[list | None]]:
+    """A model of a family, whose outputs are the values that nothing reads; its inputs; what it gives on each."""
+    for attempt in range(_ATTEMPTS):
+        random = Random(f"{family} {number} {attempt}")
+        b = Builder(random, random.choice([13, 17, 18, 20, 20, 21, 22, 23]) if family != "chains" else 20)
         try:
-            node = helper.make_node(operator, inputs, names, **attributes)
-        except ValueError:  # an attribute is an empty list
-            return False
-        known = dict(self.values)
-        feeds = {name: known[name] for name in inputs if name in known}
-        kept = {tensor.name: tensor for tensor in self.initializers}
-        starts = [
-            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
-            for name, array in feeds.items()
-        ]
-        ends = [helper.make_empty_tensor_value_info(name) for name in names]
-        one = helper.make_graph([node], "one", starts, ends, [kept[name] for name in inputs if name in kept])
-        try:
-            found = run(helper.make_model(one, opset_imports=[helper.make_opsetid("", 20)], ir_version=9), feeds)
-        except Exception:
-            return False
-        if any(array.size > 5000 or array.dtype.kind not in "fib" for array in found):
-            return False
-        self.nodes.append(node)
-        self.values += zip(names, found, strict=True)
-        return True
-
-    def grow(self) -> bool:
-        """Add some node."""
-        return self.random.choice(ADDERS)(self)
-
-
-def run(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """What onnxruntime computes, without its optimisations."""
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"]).run(None, feeds)
-
-
-def _axis(b: Builder, array: np.ndarray) -> int:
-    return b.random.randrange(-array.ndim, array.ndim) if array.ndim else 0
-
-
-def unary(b: Builder) -> bool:
-    x = b.value()
-    return x is not None and b.add(b.random.choice(UNARY), [x[0]])
-
-
-def binary(b: Builder) -> bool:
-    x, y = b.value("fi"), b.value("fi")
-    if x is None or y is None:
-        return False
-    if b.random.random() < 0.5:
-        shape = [extent if b.random.random() < 0.7 else 1 for extent in x[1].shape[b.random.randint(0, x[1].ndim) :]]
-        y = (b.constant(b.numbers.normal(size=shape) * 2, x[1].dtype), x[1])
-    operator = b.random.choice(BINARY)
-    return b.add(operator, [x[0], y[0]], **({"fmod": 1} if operator == "Mod" and x[1].dtype.kind == "f" else {}))
-
-
-def reduced(b: Builder) -> bool:
-    x = b.value("fi")
-    if x is None:
-        return False
-    axes = b.random.sample(range(x[1].ndim), b.random.randint(0, x[1].ndim))
-    axes = [axis - b.random.choice([0, x[1].ndim]) for axis in axes]
-    inputs = [x[0], b.constant(axes)] if axes or b.random.random() < 0.3 else [x[0]]
-    return b.add(b.random.choice(REDUCED), inputs, keepdims=b.random.randint(0, 1))
-
-
-def positions(b: Builder) -> bool:
-    x = b.value()
-    if x is None or not x[1].ndim:
-        return False
-    axis = _axis(b, x[1])
-    match b.random.randrange(4):
-        case 0:
-            how = {"keepdims": b.random.randint(0, 1), "select_last_index": b.random.randint(0, 1)}
-            return b.add(b.random.choice(["ArgMax", "ArgMin"]), [x[0]], axis=axis, **how)
-        case 1:
-            k = b.constant([b.random.randint(1, x[1].shape[axis])]) if x[1].shape[axis] else b.constant([0])
-            return b.add("TopK", [x[0], k], 2, axis=axis, largest=b.random.randint(0, 1))
-        case 2:
-            how = {"exclusive": b.random.randint(0, 1), "reverse": b.random.randint(0, 1)}
-            return b.add("CumSum", [x[0], b.constant(axis)], **how)
-    return b.add(b.random.choice(["Softmax", "LogSoftmax", "Hardmax"]), [x[0]], axis=axis)
-
-
-def moved(b: Builder) -> bool:
-    x = b.value("fib")
-    if x is None:
-        return False
-    name, array = x
-    match b.random.randrange(9):
-        case 0:
-            return b.add("Transpose", [name], perm=b.random.sample(range(array.ndim), array.ndim))
-        case 1:
-            return b.add("Unsqueeze", [name, b.constant([b.random.randint(-array.ndim - 1, array.ndim)])])
-        case 2:
-            axes = [i for i, n in enumerate(array.shape) if n == 1 and i]
-            return bool(axes) and b.add("Squeeze", [name, b.constant(axes)])
-        case 3:
-            return b.add("Flatten", [name], axis=b.random.randint(0, array.ndim))
-        case 4:
-            return b.add("Reshape", [name, b.constant([0, -1] if array.ndim > 1 else [-1])])
-        case 5:
-            return array.ndim > 0 and b.add("Expand", [name, b.constant([b.random.randint(1, 2), *[1] * array.ndim])])
-        case 6:
-            return b.add("Tile", [name, b.constant([b.random.randint(1, 2) for _ in array.shape])])
-        case 7:
-            pads = [b.random.randint(-1, 2) for _ in range(2 * array.ndim)]
-            return b.add("Pad", [name, b.constant(pads)], mode=b.random.choice(["constant", "edge", "reflect", "wrap"]))
-    return array.ndim > 1 and b.add("Trilu", [name], upper=b.random.randint(0, 1))
-
-
-def cut(b: Builder) -> bool:
-    x = b.value("fib")
-    if x is None or not x[1].ndim:
-        return False
-    name, array = x
-    axis = _axis(b, array)
-    extent = array.shape[axis]
-    match b.random.randrange(5):
-        case 0:
-            bounds = [b.random.randint(-extent - 1, extent + 1) for _ in range(2)]
-            step = b.random.choice([1, 1, 2, -1, -2])
-            return b.add("Slice", [name, *(b.constant([number]) for number in (*bounds, axis, step))])
-        case 1:
-            indices = b.numbers.integers(-extent, max(extent, 1), [b.random.randint(1, 3)] * b.random.randint(0, 2))
-            return b.add("Gather", [name, b.constant(indices)], axis=axis)
-        case 2:
-            indices = b.numbers.integers(-extent, max(extent, 1), array.shape)
-            return axis % array.ndim > 0 and b.add("GatherElements", [name, b.constant(indices)], axis=axis)
-        case 3:
-            return axis % array.ndim > 0 and b.add("Split", [name], 2, axis=axis, num_outputs=2)
-    other = b.value(array.dtype.kind)
-    return other is not None and b.add("Concat", [name, other[0]], axis=axis)
-
-
-def products(b: Builder) -> bool:
-    x = b.value()
-    if x is None or not x[1].ndim:
-        return False
-    name, array = x
-    extent = array.shape[-1]
-    match b.random.randrange(4):
-        case 0:
-            return b.add(
-                "MatMul", [name, b.constant(b.numbers.normal(size=(extent, b.random.randint(1, 4))), np.float32)]
-            )
-        case 1:
-            weight = b.constant(b.numbers.normal(size=(3, extent)), np.float32)
-            how = {"transB": 1, "alpha": b.random.choice([1.0, 0.5]), "beta": b.random.choice([1.0, 2.0])}
-            return b.add("Gemm", [name, weight, b.constant(b.numbers.normal(size=3), np.float32)], **how)
-        case 2:
-            other = b.value()
-            return other is not None and b.add("MatMul", [name, other[0]])
-    scale, bias = (b.constant(b.numbers.normal(size=array.shape[-1:]), np.float32) for _ in range(2))
-    return b.add("LayerNormalization", [name, scale, bias], axis=-1)
-
-
-def windows(b: Builder) -> bool:
-    x = b.value()
-    if x is None or x[1].ndim not in (3, 4):
-        return False
-    name, array = x
-    axes, channels = array.ndim - 2, array.shape[1]
-    kernel = [b.random.randint(1, 3) for _ in range(axes)]
-    how: dict[str, Any] = {"kernel_shape": kernel, "strides": [b.random.randint(1, 2) for _ in kernel]}
-    if b.random.random() < 0.3:
-        how["auto_pad"] = b.random.choice(["SAME_UPPER", "SAME_LOWER", "VALID"])
-    else:
-        how["pads"] = [b.random.randint(0, size - 1) for size in kernel * 2]
-    around = how.get("pads", [0] * (2 * axes))
-    if any(n + around[i] + around[i + axes] < kernel[i] for i, n in enumerate(array.shape[2:])):
-        return False  # no window fits
-    match b.random.randrange(5):
-        case 0:
-            return b.add("MaxPool", [name], ceil_mode=b.random.randint(0, 1), **how)
-        case 1:
-            both = {"ceil_mode": b.random.randint(0, 1), "count_include_pad": b.random.randint(0, 1)}
-            return b.add("AveragePool", [name], **both, **how)
-        case 2:
-            weight = b.constant(b.numbers.normal(size=(2, channels, *kernel)), np.float32)
-            return b.add("Conv", [name, weight, b.constant(b.numbers.normal(size=2), np.float32)], **how)
-        case 3:
-            weight = b.constant(b.numbers.normal(size=(channels, 2, *kernel)), np.float32)
-            return "auto_pad" not in how and b.add("ConvTranspose", [name, weight], **how)
-    return b.add(b.random.choice(["GlobalAveragePool", "GlobalMaxPool"]), [name])
-
-
-def chosen(b: Builder) -> bool:
-    x, condition = b.value("fi"), b.value("b")
-    if x is None:
-        return False
-    if condition is None or b.random.random() < 0.3:
-        return b.add(
-            "Cast",
-            [x[0]],
-            to=b.random.choice([TensorProto.INT64, TensorProto.FLOAT, TensorProto.INT32, TensorProto.BOOL]),
-        )
-    if b.random.random() < 0.3:
-        return b.add(b.random.choice(["Not", "Cast"]), [condition[0]], **({"to": 1} if b.random.random() < 0.5 else {}))
-    return b.add("Where", [condition[0], x[0], b.constant(b.random.choice([0, 1, -5]), x[1].dtype)])
-
-
-ADDERS: tuple[Callable[[Builder], bool], ...] = (
-    unary, unary, binary, binary, reduced, positions, moved, moved, cut, cut, products, windows, chosen,
-)  # fmt: skip
-
-
-def random_model(random: Random, size: int = 8) -> tuple[onnx.ModelProto, list[dict[str, np.ndarray]]]:
-    """A model of some nodes, every value that nothing reads an output; and inputs: ordinary, other extents, edges."""
-    while True:
-        b = Builder(random)
-        for _ in range(10 * size):
-            b.grow()
-            if len(b.nodes) >= size:
-                break
-        read = {name for node in b.nodes for name in node.input}
+            FAMILIES[family](b)
+        except NotAcceptedError:
+            if not b.nodes:
+                continue
+        read = {name for node in b.nodes for name in names_read(node)}
         ends = [name for name, _ in b.values if name not in read and name not in b.feeds]
         if not ends:
             continue
+        feeds = [b.feeds, *_variations(b)]
         try:
-            model = b.model(b.nodes, ends)
-            run(model, b.feeds)
-        except Exception:
+            model = b.model(ends)
+            return model, feeds, run(model, feeds, b.evaluator)
+        except Exception:  # together they are not accepted, as where extents are free
             continue
-        return model, [b.feeds, *_variations(b)]
+    raise LookupError(f"nothing is accepted for {family} {number}")
 
 
 def _variations(b: Builder) -> list[dict[str, np.ndarray]]:
     """Another extent of the first axes; zeros; large numbers, ties and infinities; NaN."""
 
-    def mixed(array: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        return np.where(b.numbers.random(array.shape) < 0.3, b.numbers.choice(numbers, array.shape), array)
+    def varied(change: Callable[[np.ndarray], np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: x if name in b.fixed else change(x).astype(x.dtype) for name, x in b.feeds.items()}
 
-    edges = np.array([np.inf, -np.inf, 0, -0.0, 1, 1, -1, 2**31, -(2.0**40), 1e-30, 65504], np.float32)
-    return [
-        {name: b.numbers.normal(size=(len(x) + 1, *x.shape[1:])).astype(np.float32) for name, x in b.feeds.items()},
-        {name: np.zeros_like(x) for name, x in b.feeds.items()},
-        {name: mixed(x, edges) for name, x in b.feeds.items()},
-        {name: mixed(x, np.array([np.nan], np.float32)) for name, x in b.feeds.items()},
-    ]
+    def longer(x: np.ndarray) -> np.ndarray:
+        return np.resize(b.numbers.permutation(x.ravel()), (len(x) + 1, *x.shape[1:])) if x.ndim and x.size else x
+
+    def mixed(x: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        return np.where(b.numbers.random(x.shape) < 0.3, b.numbers.choice(numbers, x.shape), x)
+
+    def with_nan(x: np.ndarray) -> np.ndarray:
+        return mixed(x, np.array([np.nan], np.float32)) if x.dtype.kind in "fV" else x
+
+    found = [varied(longer)] if b.free else []
+    found += [varied(np.zeros_like), varied(lambda x: mixed(x, _edges(x.dtype)))]
+    return [*found, varied(with_nan)] if any(x.dtype.kind in "fV" for x in b.feeds.values()) else found
+
+
+def _edges(dtype: np.dtype) -> np.ndarray:
+    """The edges of an element type: infinities, both zeros, ties, the largest and the smallest numbers."""
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        return np.array([info.max, info.min, 0, 1, 1, 2, *([-1, -7] if dtype.kind == "i" else [])], dtype)
+    if dtype.kind == "b":
+        return np.array([False, True])
+    large = [65504, 1e-4] if dtype.itemsize == 2 else [2**31, -(2.0**40), 1e-30, 65504]
+    return np.array([np.inf, -np.inf, 0, -0.0, 1, 1, -1, *large]).astype(dtype)

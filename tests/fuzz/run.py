@@ -2,7 +2,7 @@
 
 python tests/fuzz/run.py wrong 10000            # well-formed models that are wrong
 python tests/fuzz/run.py onnx 2000              # damaged files; also pb, safetensors, ckpt
-python tests/fuzz/run.py graphs 5000            # right models at random, against onnxruntime, in both modes
+python tests/fuzz/run.py graphs 5000            # right models at random, against onnxruntime; goes on where it ended
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from random import Random
 
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
+from fuzz import campaign  # noqa: E402
 from fuzz.damaged_files import damaged_files  # noqa: E402
 from fuzz.outcome import UnexplainedError, outcome, outcome_of_weights, peak  # noqa: E402
+from fuzz.random_graphs import FAMILIES  # noqa: E402
 from fuzz.wrong_models import wrong_models  # noqa: E402
 
 FILES: dict[str, tuple[str, SearchStrategy[bytes], Callable[[str, bytes], str]]] = {
@@ -89,24 +90,6 @@ def run_files(kind: str, count: int, number: int, keep: Path) -> None:
         print(times, why)
 
 
-def run_graphs(count: int, number: int, keep: Path) -> None:
-    """Compare `count` random models with onnxruntime."""
-    import onnx
-    from fuzz.comparing import findings
-    from fuzz.random_graphs import random_model
-
-    began, differ = time.perf_counter(), 0
-    for i in range(number * 10**6, number * 10**6 + count):
-        model, feeds = random_model(Random(i))
-        found = list(findings(model, feeds))
-        differ += bool(found)
-        if found:
-            onnx.save(model, keep / f"{i}.onnx")
-        for line in dict.fromkeys(found):
-            print(i, line, flush=True)
-    print(f"{count} graphs in {time.perf_counter() - began:.0f} s, {peak()} MB: {differ} differ")
-
-
 def main() -> None:
     """Run what the command line asks for."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -116,10 +99,17 @@ def main() -> None:
     options.add_argument(
         "--keep", type=Path, default=Path("fuzz_failures"), help="a folder for cases that are unexplained"
     )
+    options.add_argument("--families", default=",".join(FAMILIES), help="of random graphs (default: all)")
+    options.add_argument("--graph_mode", type=int, default=10, help="every which case runs in graph mode, too")
     chosen = options.parse_args()
     chosen.keep.mkdir(parents=True, exist_ok=True)
     if chosen.kind == "graphs":
-        run_graphs(chosen.count, chosen.seed, chosen.keep)
+        journal, families = chosen.keep / "graphs.jsonl", chosen.families.split(",")
+        first = chosen.seed * 10**6
+        campaign.supervise(
+            journal, families, range(first, first + -(-chosen.count // len(families))), chosen.graph_mode
+        )
+        print(campaign.summary(journal))
     else:
         run_files(chosen.kind, chosen.count, chosen.seed, chosen.keep)
 

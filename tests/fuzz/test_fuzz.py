@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from random import Random
 
 import pytest
+from fuzz import comparing
 from fuzz.comparing import MODES, findings
 from fuzz.damaged_files import CORPUS, damaged_files
 from fuzz.outcome import outcome, outcome_of_weights
-from fuzz.random_graphs import random_model
+from fuzz.random_graphs import FAMILIES, random_model
 from fuzz.wrong_models import TEXTS, model_named, wrong_models
 from hypothesis import HealthCheck, given, settings
 
@@ -59,7 +59,15 @@ def test_the_right_models_are_right(name: str) -> None:
     assert outcome("net.onnx", model_named(name).SerializeToString()) == "converted"
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_random_graphs(mode: str) -> None:
-    for number in range(6 if mode == "PyNative" else 1):
-        assert list(findings(*random_model(Random(number)), [mode])) == []
+@pytest.mark.parametrize("family", FAMILIES)
+def test_random_graphs(family: str) -> None:
+    modes = list(MODES)[: 2 if family == "chains" else 1]
+    model, feeds, wanted = random_model(family, 0)
+    assert [each for each in findings(model, feeds, wanted, modes) if not each.explained] == []
+
+
+def test_a_wrong_script_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(comparing.TOLERANCE, "float32", -1.0)
+    found = list(findings(*random_model("dense", 0), ["PyNative"]))
+    assert found
+    assert found[0].node

@@ -17,8 +17,9 @@ from converter.graph.constants import new_initializer
 from converter.graph.fusions.log import FusionLog, NoMatch
 from converter.graph.fusions.pattern import Match, PartialMatch, Pattern, pattern_of, variables_of
 from converter.graph.fusions.replacement import replace
-from converter.graph.queries import readers_of, shape_of
+from converter.graph.queries import rank_of, readers_of, shape_of
 from converter.graph.shape_inference import infer_node
+from converter.graph.traits import Trait, has_trait
 from converter.graph.unique_names import UniqueNames
 from converter.graph.walk import all_graphs
 from converter.shapes import Dim, Dims
@@ -177,6 +178,8 @@ class Fusion:
             raise NoMatch("a value inside it is read elsewhere too", inner[0])
         if inner:
             return None
+        if any(map(_adds_axes, match.nodes)):
+            raise NoMatch("a constant has more axes than what it is applied to", root)
         builder = Builder(root, names)
         result = self.replacement(builder, **{name: match.bound.get(name) for name in self._wanted})
         if result is None or not (builder.nodes or not root.outputs[0].is_graph_output()):
@@ -227,6 +230,16 @@ def _is_private(node: ir.Node, covered: set[ir.Node]) -> bool:
     return all(
         not output.is_graph_output() and all(user in covered for user in readers_of(output)) for output in node.outputs
     )
+
+
+def _adds_axes(node: ir.Node) -> bool:
+    """Whether a constant gives the result of an elementwise operator more axes than its other inputs have."""
+    if not has_trait(node, Trait.BROADCASTING):
+        return False
+    constants = [rank_of(value) or 0 for value in node.inputs if value is not None and value.const_value is not None]
+    others = [rank_of(value) for value in node.inputs if value is not None and value.const_value is None]
+    known = [rank for rank in others if rank is not None]
+    return len(known) == len(others) > 0 and max(constants, default=0) > max(known)
 
 
 def rewrite(model: ir.Model, fusions: Sequence[Fusion], context: Context) -> None:

@@ -11,13 +11,15 @@ X = np.random.default_rng(0).normal(scale=3, size=(2, 5)).astype(np.float32)
 NUMBERS = {
     "zero": 0, "half": 0.5, "one": 1, "two": 2, "three": 3, "six": 6, "sixth": 1 / 6, "twenty": 20, "fifth": 0.2,
     "r2": sqrt(2), "r1_2": 1 / sqrt(2), "c": 0.044715, "r2_pi": sqrt(2 / pi), "q": 1.702, "almost": 0.5001,
+    "tensor": np.ones((1, 1, 1)),
 }  # fmt: skip
 
 
 def left_of(body: str) -> list[str]:
     """The operators that are left of `y = f(x)`; `body` is a list of statements."""
-    weights = {name: np.float32(number) for name, number in NUMBERS.items() if name in body} | {
-        "axes": np.array([-1], np.int64)
+    weights = {name: np.asarray(number, np.float32) for name, number in NUMBERS.items() if name in body} | {
+        "axes": np.array([-1], np.int64),
+        "first": np.array([0], np.int64),
     }
     return fused(f"(float[n,5] x) => (float[n,5] y) {{ {body} }}", X, **weights)
 
@@ -76,6 +78,7 @@ def test_becomes_one_operator(body, operator):
 NEAR_MISSES = {
     "gelu: half is not half": "a = Div(x, r2) b = Erf(a) c1 = Add(b, one) d = Mul(x, almost) y = Mul(d, c1)",
     "gelu: erf of another": "w = Abs(x) a = Div(w, r2) b = Erf(a) c1 = Add(b, one) d = Mul(x, half) y = Mul(d, c1)",
+    "softplus with another axis": "a = Exp(x) b = Add(a, tensor) s = Log(b) y = ReduceMax <keepdims=0> (s, first)",
     "silu of another": "w = Abs(x) a = Sigmoid(w) y = Mul(a, x)",
     "silu: sigmoid used": "a = Sigmoid(x) b = Mul(a, x) y = Add(a, b)",
     "hard sigmoid: up to 3": "a = Add(x, three) b = Clip(a, zero, three) y = Div(b, six)",

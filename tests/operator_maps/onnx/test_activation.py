@@ -69,7 +69,28 @@ def test_prelu_with_a_slope_for_each_channel_is_a_layer(x: np.ndarray, slope: np
 
 @pytest.mark.parametrize("constants", [(), (1,)])
 def test_prelu_with_any_other_slope_is_composed(constants: tuple[int, ...]) -> None:
-    assert "ops.where(x0 > 0" in check("PRelu", X, X[:1], constants=constants).script
+    assert "ops.where(x0 >= 0" in check("PRelu", X, X[:1], constants=constants).script
+
+
+def test_prelu_of_zero_is_zero_whatever_the_slope() -> None:
+    check("PRelu", np.array([0.0, -1.0], np.float32), np.array([np.inf, 2.0], np.float32))
+
+
+def test_prelu_of_float16_has_a_slope_of_float16() -> None:
+    check("PRelu", X.astype(np.float16), np.array([0.25], np.float16), constants=(1,), rtol=1e-2)
+
+
+@pytest.mark.parametrize(("operator", "attributes"), [("Elu", {"alpha": 2.0}), ("Selu", {"alpha": 1.5, "gamma": 2.0})])
+def test_elu_keeps_nan(operator: str, attributes: dict[str, float]) -> None:
+    check(operator, np.array([np.nan, -1.0, 2.0, np.inf, -np.inf], np.float32), **attributes)
+
+
+def test_shrink_of_integers() -> None:
+    check("Shrink", np.array([-2, 0, 3], np.int32), bias=0.5)
+
+
+def test_a_single_element_that_is_hidden_has_no_softmax() -> None:
+    check("Softmax", np.array([[1.0], [-np.inf], [np.inf], [np.nan]], np.float32))
 
 
 def test_elu_has_a_finite_gradient_at_large_inputs() -> None:

@@ -209,6 +209,11 @@ def test_unsigned_types_that_kernels_lack(name: str, dtype: str) -> None:
     assert f".astype(ms.{dtype})" in check(name, x, y, expect=[wanted]).script
 
 
+def test_fmod_of_float16_with_a_large_quotient() -> None:
+    x, y = np.array([6000.0, -3000.5], np.float16), np.array([0.75, 7.0], np.float16)
+    check("Mod", x, y, fmod=1, atol=1e-2)
+
+
 @pytest.mark.parametrize("fmod", [0, 1])
 def test_rest_of_a_division_by_infinity(fmod: int) -> None:
     x = np.array([3, 3, -1, -1, 0, np.inf, np.nan, 5.5], np.float32)

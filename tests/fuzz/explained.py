@@ -1,0 +1,210 @@
+"""Differences that are not the converter's: where onnxruntime is wrong by ONNX, or no standard says what is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A kind of difference.
+
+    `operators` and `kinds` (of inputs: ordinary, zeros, edges, NaN) restrict it, `what` are texts of which the
+    difference has one, and `holds` asks about inputs and attributes.
+    """
+
+    why: str
+    operators: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    what: tuple[str, ...] = ("",)
+    holds: Callable[[Arrays, Mapping[str, Any]], bool] = field(default=lambda arrays, attributes: True)
+
+
+def _divides_nan_by_zero(arrays: Arrays, attributes: Mapping[str, Any]) -> bool:
+    return any((x == 0).any() for x in arrays.values()) and any(np.isnan(x).any() for x in arrays.values())
+
+
+_OF_ZERO = "Whether infinity is multiplied by a weight of zero depends on the algorithm."
+WEIGHTED = frozenset({"Conv", "ConvTranspose", "DFT", "Einsum", "GridSample", "Resize"})
+"""Operators that multiply by weights that may be zero."""
+
+
+def _is_double(arrays: Arrays, attributes: Mapping[str, Any]) -> bool:
+    return any(x.dtype == np.float64 for x in arrays.values())
+
+
+def _has_nan(arrays: Arrays, attributes: Mapping[str, Any]) -> bool:
+    return any(np.isnan(x.astype(np.float64)).any() for x in arrays.values() if x.dtype.kind in "fV")
+
+
+EXPLANATIONS: tuple[Explanation, ...] = (
+    Explanation(
+        "MindSpore's CPU kernel divides NaN by zero to infinity.", ("Div",), what=("NaN",), holds=_divides_nan_by_zero
+    ),
+    Explanation(
+        "onnxruntime keeps an axis of extent 0 that is reduced.",
+        holds=lambda arrays, attributes: any(x.size == 0 for x in arrays.values()),
+        operators=tuple(
+            f"Reduce{name}" for name in ("L1", "L2", "LogSum", "LogSumExp", "Mean", "Prod", "Sum", "SumSquare")
+        ),
+        what=(" for ",),
+    ),
+    Explanation(
+        "MindSpore's CPU kernel refuses a tensor without elements.",
+        ("AveragePool", "CenterCropPad", "Conv", "ConvTranspose", "LpPool", "MaxPool", "PRelu", "Pad", "Tile"),
+        what=("raises",),
+        holds=lambda arrays, attributes: any(x.size == 0 for x in arrays.values()),
+    ),
+    Explanation(
+        "MindSpore's kernels refuse to make a tensor without elements.",
+        ("AveragePool", "LpPool", "MaxPool", "Pad", "Resize", "Upsample"),
+        what=(
+            "must be positive, but got shape",
+            "output size must be greater than 0",
+            "must be int and must > 0",
+            "after padding must be greater",
+        ),
+    ),
+    Explanation(
+        "A negative pad of an axis without elements is no ONNX.",
+        ("Pad",),
+        what=(" for ",),
+        holds=lambda arrays, attributes: any(x.size == 0 for x in arrays.values()),
+    ),
+    Explanation(
+        "Which element is the largest among NaN no standard says.",
+        ("ArgMax", "ArgMin", "TopK", "Hardmax"),
+        holds=_has_nan,
+    ),
+    Explanation("onnxruntime keeps or loses NaN by its position.", ("ReduceMax", "ReduceMin"), holds=_has_nan),
+    Explanation(
+        "MindSpore's CPU kernel sorts float64 in float32, and takes any of equal elements.", ("TopK",), holds=_is_double
+    ),
+    Explanation(
+        "MindSpore's CPU kernel of a softmax stops at a row with NaN.", ("Attention",), ("edges", "NaN"), ("NaN",)
+    ),
+    Explanation(
+        _OF_ZERO,
+        (
+            "AffineGrid",
+            "Conv",
+            "ConvTranspose",
+            "DFT",
+            "Einsum",
+            "Gemm",
+            "GridSample",
+            "MatMul",
+            "Resize",
+            "RotaryEmbedding",
+        ),
+        ("edges", "NaN"),
+        ("NaN", "infinities"),
+    ),
+    Explanation(
+        "An integer type does not hold the result.",
+        ("ReduceLogSumExp", "ReduceLogSum", "ReduceL2", "Pow"),
+        ("edges", "zeros"),
+        holds=lambda arrays, attributes: all(x.dtype.kind in "iu" for x in arrays.values()),
+    ),
+    Explanation("MindSpore's CPU kernel rounds the quotient of fmod.", ("Mod",), what=("off by", "NaN", "infinities")),
+    Explanation(
+        "onnxruntime bounds NaN in its recurrent layers.", ("GRU", "LSTM", "RNN"), ("NaN", "edges"), ("NaN", "off")
+    ),
+    Explanation(
+        "onnxruntime adds nothing to the deviation, which ONNX's function does.",
+        ("MeanVarianceNormalization",),
+        what=("NaN",),
+    ),
+    Explanation("onnxruntime's sign of NaN in float16 is a number.", ("Sign",), ("NaN",)),
+    Explanation(
+        "What a sum of infinities or a product that overflows becomes depends on the order.",
+        (
+            "LRN",
+            "ReduceMean",
+            "ReduceSum",
+            "ReduceProd",
+            "DynamicQuantizeLinear",
+            "LpPool",
+            "LpNormalization",
+            "BatchNormalization",
+            "InstanceNormalization",
+            "LayerNormalization",
+            "GroupNormalization",
+            "RMSNormalization",
+            "AveragePool",
+            "GlobalAveragePool",
+            "GlobalLpPool",
+            "MeanVarianceNormalization",
+            "CumSum",
+            "CumProd",
+            "Det",
+            "ReduceL1",
+            "ReduceL2",
+            "ReduceSumSquare",
+            "ReduceLogSum",
+            "ReduceLogSumExp",
+        ),
+        ("edges",),
+    ),
+    Explanation(
+        "Which element is the largest among NaN no standard says.",
+        ("ScatterElements", "ScatterND", "Unique", "MaxPool"),
+        ("NaN",),
+    ),
+    Explanation(
+        "MindSpore's CPU kernel of a softmax stops at a row with NaN.",
+        ("SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss"),
+        ("NaN", "edges"),
+        ("NaN",),
+    ),
+    Explanation("A square that its integer type does not hold has no root.", ("ReduceL2",), ("edges",), (" for ",)),
+    Explanation(
+        "Whether a maximum keeps NaN no standard says; onnxruntime's depends on the element's position.",
+        ("MaxPool", "GlobalMaxPool"),
+        ("NaN",),
+        ("NaN", "off", "infinities"),
+    ),
+)
+
+
+def explanation(
+    operator: str, what: str, kind: str, arrays: Arrays, attributes: Mapping[str, Any] | None = None
+) -> str:
+    """Why a difference is not the converter's; empty if no explanation fits."""
+    for each in EXPLANATIONS:
+        if (
+            (not each.operators or operator in each.operators)
+            and (not each.kinds or kind in each.kinds)
+            and any(text in what for text in each.what)
+            and each.holds(arrays, attributes or {})
+        ):
+            return each.why
+    return ""
+
+
+ORDERED = frozenset({"ArgMax", "ArgMin", "Hardmax", "MaxPool", "GlobalMaxPool", "NonMaxSuppression", "TopK", "Unique"})
+"""Operators that compare elements with each other."""
+
+
+def left_open(node: onnx.NodeProto, arrays: Arrays) -> str:
+    """Why ONNX does not say what a node computes of some inputs; empty if it does."""
+    floats = [x.astype(np.float64) for x in arrays.values() if x.dtype.kind in "fV"]
+    if node.op_type in ORDERED and any(np.isnan(x).any() for x in floats):
+        return "Which element is the largest among NaN no standard says."
+    if node.op_type in WEIGHTED and not all(np.isfinite(x).all() for x in floats):
+        return _OF_ZERO
+    if node.op_type in ("Cast", "QuantizeLinear") and floats:
+        to = helper.tensor_dtype_to_np_dtype(next((a.i for a in node.attribute if a.name == "to"), TensorProto.UINT8))
+        if to.kind in "iu":
+            limits = np.iinfo(to)
+            if not ((floats[0] > float(limits.min) - 1) & (floats[0] < float(limits.max) + 1)).all():
+                return "What becomes of a number that an integer type does not hold no standard says."
+    return ""
