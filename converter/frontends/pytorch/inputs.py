@@ -203,12 +203,14 @@ def _own_shape(loaded: Loaded, name: str, is_first: bool) -> tuple[Dim, ...] | N
     if is_first and size is not None:
         return ("N", *size)
     if _is_transformers(module) and name == "pixel_values":
-        config = getattr(module.config, "vision_config", module.config)
+        config = getattr(module.config, "vision_config", getattr(module.config, "encoder", module.config))
         image, channels = getattr(config, "image_size", None), getattr(config, "num_channels", 3)
         if isinstance(image, int):
             return ("N", channels, image, image)
         if isinstance(image, Sequence) and len(image) == 2:
             return ("N", channels, *image)
+    if _is_transformers(module) and name == "input_features" and hasattr(module.config, "max_source_positions"):
+        return ("N", module.config.num_mel_bins, 2 * module.config.max_source_positions)  # Whisper
     if _is_transformers(module):
         return _OF_TEXTS.get(name)
     return None

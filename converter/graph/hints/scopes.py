@@ -16,8 +16,10 @@ TORCH_CLASSES = "pkg.torch.onnx.class_hierarchy"
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 """Scopes that TensorFlow adds for every call of a function; they name no module."""
-_FUNCTIONS = ("convolution", "conv_transpose", "einsum", "Tensordot")
+_FUNCTIONS = re.compile(r"(convolution|conv_transpose|einsum|Tensordot|TensorArray(V2)?(Read|Write)(V3)?)(_\d+)?")
 """Scopes that TensorFlow's own functions open inside a layer; they name no module."""
+_LOOP = re.compile(r"while(_\d+)?")
+"""The scope of what a loop of TensorFlow repeats; it names no module."""
 _NEVER_FUSED = frozenset({"Dense", "Gather", "MatMul"})
 """Operators that no exporter fuses with a norm, so that their scope is always their own."""
 
@@ -63,8 +65,9 @@ def path_of(node: ir.Node) -> tuple[str, ...]:
     if recorded:
         return tuple(scope for scope in recorded[:-1] if scope)
     parts = [part for part in _source_path(node.name or "").split("/")[:-1] if part and part not in _CALLS]
-    if parts[1:] and parts[-1] in _FUNCTIONS:
+    if parts[1:] and _FUNCTIONS.fullmatch(parts[-1]):
         parts.pop()
+    parts = [parts[0], *(part for part in parts[1:] if not _LOOP.fullmatch(part))] if parts else []
     return tuple(re.sub(r"\.(?=\d+[^\d.])", "_", part) for part in parts)
 
 
@@ -153,6 +156,8 @@ def variable_hint(node: ir.Node, index: int) -> str:
     """A name for an output of a node: the value's own name if it is meaningful, else the operator's name."""
     name = node.outputs[index].name or ""
     words = re.sub(r"(_output_\d+|_output|:\d+|_\d+)+$", "", name.split("/")[-1])
+    if words == "while_loop":  # tf2onnx's name of a loop; its inputs are a trip count, a condition, and what it carries
+        return "state" if index < len(node.inputs) - 2 else "steps"
     return words if _is_meaningful(words) else node.op_type
 
 

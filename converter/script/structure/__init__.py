@@ -13,6 +13,7 @@ from typing import Any
 
 from converter.base.bounded import bounded
 from converter.base.names import Namespace
+from converter.script.dead_code import eliminate_dead_code, read_extents_of_inputs
 from converter.script.expressions import Call
 from converter.script.mindspore_api import CELL_ATTRIBUTES
 from converter.script.program import Cell, Member, Program
@@ -65,7 +66,9 @@ UNWRAPPED = 4
 
 
 def structure(program: Program) -> Program:
-    """Return the program with its repeated blocks as classes."""
+    """Return the program with its repeated blocks as classes, and without what only the shape is read of."""
+    read_extents_of_inputs(program.top)
+    eliminate_dead_code(program)
     return _Structure(program).run()
 
 
@@ -122,7 +125,7 @@ class _Structure:
         """Remove the network's own scope from every name."""
         for member in members_of(self._root):
             member.hint = relative(member.hint, prefix)
-        for statement in self._program.top.body.statements:
+        for statement in self._program.top.body.walk():
             for value in defined_by(statement):
                 value.path = relative(value.path, prefix)
         for _, region in _edges(self._root):

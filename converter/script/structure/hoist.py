@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 import onnx_ir as ir
 
+from converter.script.dead_code import read_whole
 from converter.script.expressions import (
     Arg,
     Binary,
@@ -18,7 +19,6 @@ from converter.script.expressions import (
     dimension,
     dimension_read,
     map_parts,
-    parts_of,
     walk,
 )
 from converter.script.program import Member
@@ -195,18 +195,9 @@ def _tensors_read(region: Region) -> list[Variable]:
     found: dict[Variable, None] = {}
     for statement in region.statements:
         if isinstance(statement, Assign):
-            found |= {value: None for value in _read_whole(statement.value) if value not in made}
+            found |= {value: None for value in read_whole(statement.value) if value not in made}
         made.update(defined_by(statement))
     return list(found)
-
-
-def _read_whole(item: Arg) -> Iterator[Variable]:
-    """The variables that an expression reads for more than their shape."""
-    if isinstance(item, Variable):
-        yield item
-    elif dimension_read(item) is None:
-        for part in parts_of(item):
-            yield from _read_whole(part)
 
 
 def _localized(item: Arg, known: dict[ir.SymbolicDim, tuple[Variable, int]]) -> Arg:

@@ -14,6 +14,7 @@ _OTHERS = """
     index_select le linear logical lt masked_fill matmul max_pool max_pool1d max_pool2d max_pool3d narrow ne one_hot
     ones permute repeat repeat_interleave roll rsqrt rsub scalar_tensor select slice_scatter stack strided_slice
     swapaxes take to_copy truediv unary unbind unflatten unsafe_view upsample val view view_as zeros
+    addv2 concatv2 gatherv2 not_equal ones_like reversev2 selectv2 tensor_list_get_item tensor_list_set_item zeros_like
 """
 """Operators of PyTorch, TensorFlow and MindSpore that ONNX does not have or names differently."""
 

@@ -67,6 +67,16 @@ def test_configurations_tell_shapes():
         def forward(self, pixel_values=None, mask=None):
             return super().forward(pixel_values)
 
+    class Described(Vision):
+        config = SimpleNamespace(encoder=SimpleNamespace(image_size=(8, 8), num_channels=3))
+
+    class Audio(nets.Statistics):
+        main_input_name = "input_features"
+        config = SimpleNamespace(num_mel_bins=5, max_source_positions=2)
+
+        def forward(self, input_features=None):
+            return super().forward(input_features)
+
     class Text(nets.Tagger):
         main_input_name = "input_ids"
         config = SimpleNamespace()
@@ -75,6 +85,8 @@ def test_configurations_tell_shapes():
             return super().forward(input_ids, attention_mask.bool())
 
     assert chosen(Vision()) == {"pixel_values": (("N", 3, 8, 8), "float32")}
+    assert chosen(Described()) == chosen(Vision())
+    assert chosen(Audio()) == {"input_features": (("N", 5, 4), "float32")}
     assert chosen(Text())["input_ids"] == (("N", "T"), "int64")
     assert chosen(Text(), "N,6", "N,6") == {
         "input_ids": (("N", 6), "int64"),
