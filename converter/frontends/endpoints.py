@@ -166,7 +166,7 @@ def merge_shapes(given: Sequence[str], declared: Sequence[Declared]) -> list[Ext
     A number is an example: a dimension that is free in the source stays free, under the source's name or one of ours
     (`N` for axis 0). A letter frees a dimension, also one that the model fixes. Where a free dimension has no number of
     its own, the example is the number of a dimension of the same name, else the extent that the letter freed, else 1
-    for axis 0, 224 for the other axes of a tensor of rank 4 (an image), 16 for the rest.
+    for axis 0, 224 for several other axes of a tensor of rank 4 (an image), 16 for the rest.
 
     Args:
         given: none at all, or as many as there are inputs.
@@ -237,7 +237,9 @@ def _guesses(shapes: _Shapes, known: Collection[str]) -> dict[str, int]:
     for shape in shapes:
         for dim in shape or ():
             if isinstance(dim, str) and dim not in known:
-                guesses.setdefault(dim, IMAGE_EXTENT if len(shape or ()) == 4 else OTHER_EXTENT)
+                free = [other for other in (shape or ())[1:] if not isinstance(other, int)]
+                is_image = len(shape or ()) == 4 and len(free) > 1  # else a length, of keys or of audio
+                guesses.setdefault(dim, IMAGE_EXTENT if is_image else OTHER_EXTENT)
     return guesses
 
 

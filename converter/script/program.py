@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from converter.base.names import Namespace
 from converter.base.scope import Scope
-from converter.script.expressions import Arg, Call, Index, Leaf
+from converter.script.expressions import Arg, Call, Index, Leaf, Name
 from converter.script.printer import text_of
-from converter.script.statements import Block, Statement, Variable, lines_of, return_line
+from converter.script.statements import Block, For, Statement, Variable, lines_of, return_line
 from converter.script.weights import Weight
 
 
@@ -84,6 +84,14 @@ def class_of(member: Member) -> Cell | None:
     return made.function if isinstance(made, Call) and isinstance(made.function, Cell) else None
 
 
+def looped_over(loop: For) -> Member | None:
+    """The list of layers that a loop goes over, alone or beside others: `for layer, key in zip(self.layers, keys)`."""
+    over = loop.over
+    if isinstance(over, Call) and over.function == Name("zip"):
+        over = over.args[0]
+    return over if isinstance(over, Member) else None
+
+
 def called_member(item: Arg) -> Member | None:
     """The member that an expression calls: `self.conv1(x)`, or with an index on the result, `self.lstm(x)[0]`."""
     while isinstance(item, Index):
@@ -93,7 +101,10 @@ def called_member(item: Arg) -> Member | None:
 
 @dataclass(eq=False)
 class Cell(Leaf):
-    """A class of the script. Several members, of several Cells, may be instances of one."""
+    """A class of the script. Several members, of several Cells, may be instances of one.
+
+    If it is `open_ended`, the last input is a tuple of all further arguments: `construct(self, x, *past)`.
+    """
 
     name: str
     doc: str = ""
@@ -101,6 +112,7 @@ class Cell(Leaf):
     members: list[Member] = field(default_factory=list)
     inputs: list[Variable] = field(default_factory=list)
     body: Block = field(default_factory=Block)
+    open_ended: bool = False
 
     @property
     def label(self) -> str:

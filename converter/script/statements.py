@@ -95,7 +95,8 @@ class For(_Listed):
     """`for index in range(3): …` over carried variables, as in `While`; or `for index in self.layers: …`.
 
     `over` is the iterable: an expression of a range, a member or a variable with several elements. If there is a
-    `condition`, the loop ends before the first iteration for which it is false.
+    `condition`, the loop ends before the first iteration for which it is false. `more` are further variables, if each
+    element is a tuple: `for layer, key in zip(self.layers, keys)`.
     """
 
     index: Variable
@@ -105,6 +106,7 @@ class For(_Listed):
     body: Block
     scopes: tuple[Scope, ...] = ()
     condition: Arg = None
+    more: tuple[Variable, ...] = ()
 
 
 # `scopes` of a statement: the module calls around it in the source, outermost first.
@@ -154,14 +156,14 @@ def defined_by(statement: Statement) -> tuple[Variable, ...]:
 
 
 def bound_within(statement: Statement) -> tuple[Variable, ...]:
-    """The variables that only the blocks of a statement read: the loop-carried variables and the index of a loop."""
+    """The variables that only the blocks of a statement read: the loop-carried ones and those of one iteration."""
     match statement:
         case Assign() | Branch():
             return ()
         case While():
             return statement.carried
         case For():
-            return (*statement.carried, statement.index)
+            return (*statement.carried, statement.index, *statement.more)
     assert_never(statement)
 
 
@@ -274,7 +276,8 @@ def _lines(statement: Statement, write: Write) -> Iterator[str]:
             yield from _indented(statement.body, statement.carried, write)
         case For():
             yield from _initial(statement, write)
-            yield f"for {write(statement.index)} in {write(statement.over)}:"
+            names = ", ".join(map(write, (statement.index, *statement.more)))
+            yield f"for {names} in {write(statement.over)}:"
             if statement.condition is not None:
                 yield f"    if {write(Unary('not', statement.condition))}:"
                 yield "        break"

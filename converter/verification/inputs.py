@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ EXTENTS = (64, 128, 256, 384, 512, 640, 1024, 16384)
 of audio."""
 LARGEST = 1 << 24
 """Maximum elements of an input with these extents."""
+_SUM = re.compile(r"(\w*[A-Za-z]\w*) \+ (\w*[A-Za-z]\w*)")
 _KEEPS_INDICES = frozenset({"Add", "Cast", "Clip", "Max", "Min", "Mod", "Pad", "Sub", "Where"})
 """Operators, besides data movement, whose output still holds indices: they clip, shift or mask them."""
 
@@ -38,6 +40,7 @@ def verification_inputs(graph: ir.Graph, endpoints: Sequence[Endpoint], file: Pa
         BadParamError: the file is not an .npz, names no input, or an array does not fit.
     """
     given = {} if file is None else _read(file, endpoints)
+    endpoints = with_sums(graph, endpoints)
     generator = np.random.default_rng(SEED)
     values = {}
     for end, value in zip(at_many_samples(endpoints, given), graph.inputs, strict=True):
@@ -55,6 +58,27 @@ def other_inputs(graph: ir.Graph, endpoints: Sequence[Endpoint], file: Path | No
         others = [replace(end, example=_example(end, guessed, extent)) for end in endpoints]
         if all(math.prod(end.example or ()) <= LARGEST for end in others):
             yield verification_inputs(graph, others, file)
+
+
+def with_sums(graph: ir.Graph, endpoints: Sequence[Endpoint]) -> Sequence[Endpoint]:
+    """The inputs; a guessed extent that no output has is the sum of two others, if an output has such a sum.
+
+    A decoder with a cache takes a mask over the past and the new tokens, and returns the keys of both.
+    """
+    known = {
+        dim: extent
+        for end in endpoints
+        for dim, extent in zip(end.shape or (), end.example or (), strict=False)
+        if isinstance(dim, str)
+    }
+    ends = {f"{dim.value}" for value in graph.outputs for dim in value.shape or () if isinstance(dim, ir.SymbolicDim)}
+    sums = {found.groups() for text in ends if (found := _SUM.fullmatch(text)) and known.keys() >= {*found.groups()}}
+    guessed = frozenset[str]().union(*(end.guessed for end in endpoints)) - ends
+    if len(sums) != 1:
+        return endpoints
+    (parts,) = sums
+    total = sum(known[part] for part in parts)
+    return [replace(end, example=_example(end, guessed.difference(parts), total)) for end in endpoints]
 
 
 def _example(end: Endpoint, guessed: Collection[str], extent: int) -> tuple[int, ...] | None:

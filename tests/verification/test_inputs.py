@@ -12,6 +12,25 @@ from converter.errors import BadParamError
 from converter.frontends.source import Endpoint
 from converter.verification.inputs import verification_inputs
 
+
+@pytest.mark.parametrize(
+    ("returned", "length"),
+    [("past + new", 20), ("total", 16), ("past + other", 16)],
+)
+def test_a_mask_is_as_long_as_past_and_new_tokens(returned: str, length: int) -> None:
+    shapes = {"mask": ("total",), "past": ("past",), "x": ("new",)}
+    kind, known = np.dtype(np.float32), {"total": 16, "past": 16, "new": 4}
+    inputs = [ir.val(name, ir.DataType.FLOAT, shape) for name, shape in shapes.items()]
+    output = ir.val("present", ir.DataType.FLOAT, (returned,))
+    graph = ir.Graph(inputs, [output], nodes=[])
+    ends = [
+        Endpoint(name, name, kind, shape, tuple(known[dim] for dim in shape), guessed=frozenset({"total", "past"}))
+        for name, shape in shapes.items()
+    ]
+    made = verification_inputs(graph, ends, None)
+    assert {name: len(array) for name, array in made.items()} == {"mask": length, "past": 16, "x": 4}
+
+
 X = np.ones((2, 3), np.float32)
 
 

@@ -125,6 +125,8 @@ class _CellText:
             self._variable(value)
         self.arguments = [self._argument(argument) for argument in cell.arguments]
         self.inputs = [self._variables[value] for value in cell.inputs]
+        if cell.open_ended:
+            self.inputs[-1] = f"*{self.inputs[-1]}"
         self.kept = [argument.name for argument in cell.arguments if argument in _used_in_body(cell)]
         tied = _tied(cell)
         self.members = [

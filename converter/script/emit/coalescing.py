@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from converter.base.names import identifier
 from converter.script.expressions import Arg, walk
-from converter.script.program import Cell, Member
+from converter.script.program import Cell, looped_over
 from converter.script.statements import (
     Assign,
     Block,
@@ -81,7 +81,7 @@ class _Merger:
         made = dict.fromkeys(cell.inputs, -1)
         layers: dict[str, Variable] = {}  # loop variables over layers; none is read after its loop
         for index, statement in enumerate(cell.body.statements):
-            if isinstance(statement, For) and isinstance(statement.over, Member):
+            if isinstance(statement, For) and looped_over(statement) is not None:
                 first = layers.setdefault(identifier(statement.index.hint), statement.index)
                 if first is not statement.index:
                     self.into[statement.index] = first

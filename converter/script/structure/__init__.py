@@ -14,11 +14,12 @@ from typing import Any
 from converter.base.bounded import bounded
 from converter.base.names import Namespace
 from converter.script.dead_code import eliminate_dead_code, read_extents_of_inputs
-from converter.script.expressions import Call
+from converter.script.expressions import Call, walk
 from converter.script.mindspore_api import CELL_ATTRIBUTES
 from converter.script.program import Cell, Member, Program
 from converter.script.statements import Assign, Block, Variable, defined_by
 from converter.script.structure import hoist, repeats, reroll, sharing
+from converter.script.structure.caches import bundle_caches, results_with
 from converter.script.structure.calls import split_calls
 from converter.script.structure.classes import Group, Instance, arguments_of, build, grouped, instance_of, outliers
 from converter.script.structure.inline import inline_single_uses
@@ -197,7 +198,8 @@ class _Structure:
 
     def _count_uses(self) -> None:
         self._uses = Counter(part for statement in statements_of(self._root) for part in used_by(statement))
-        self._uses.update(part for part in self._results if isinstance(part, Variable))
+        results = (part for result in self._results for part in walk(result))
+        self._uses.update(part for part in results if isinstance(part, Variable))
 
     def _outputs(self, region: Region) -> list[Variable]:
         """The variables that a region defines and statements outside it read."""
@@ -263,7 +265,28 @@ class _Structure:
         self._results = substituted(self._results, fresh)
         self._count_uses()
         for parent in touched:
-            self._locations.moved |= collapse_runs(parent, self._uses)
+            self._collapse(parent)
+
+    def _collapse(self, region: Region) -> None:
+        """Turn runs of layers in a region into loops; those with caches make tuples of inputs and of results."""
+        self._locations.moved |= collapse_runs(region, self._uses)
+        top = self._program.top
+        if top.open_ended:
+            return
+        bundle = bundle_caches(region, self._uses, top.inputs, self._results)
+        if bundle is None:
+            return
+        self._locations.moved |= bundle.moved
+        for statement in statements_of(self._root):
+            replace_in(statement, bundle.values)
+        self._results = results_with(bundle, self._results)
+        if bundle.stop == len(top.inputs):
+            top.inputs[bundle.start :] = [bundle.past]
+            top.open_ended = True
+        else:
+            whole = Assign((bundle.past,), tuple(top.inputs[bundle.start : bundle.stop]))
+            self._root.items.insert(0, whole)
+        self._count_uses()
 
     def _instances(self, leaves: list[Region]) -> list[Instance]:
         """Describe leaves; all calls of one module return every value that is read from any of them."""
@@ -317,14 +340,14 @@ class _Structure:
         """Make the root of the tree the entry class, name its members, and inline within all classes."""
         top = self._program.top
         self._count_uses()
-        self._locations.moved |= collapse_runs(self._root, self._uses)
+        self._collapse(self._root)
         body = Block(self._root.statements, self._results)
         members = members_of(self._root)
         members += [m for r in self._results if isinstance(m := r, Member) and m not in members]
         names = Namespace(CELL_ATTRIBUTES)
         name_members(members, [hint_within(member, "") for member in members], names)
         name_values(body, "")
-        cell = Cell(top.name, top.doc, inputs=top.inputs, members=members, body=body)
+        cell = Cell(top.name, top.doc, inputs=top.inputs, members=members, body=body, open_ended=top.open_ended)
         for record in self._program.records:
             self._locations.note_calls(record)
         cells = [*self._cells, cell]

@@ -13,6 +13,7 @@ from converter.script.mindspore_api import CELL_ATTRIBUTES
 from converter.script.program import Argument, Cell, Member
 from converter.script.statements import Assign, Block, Statement, Variable, defined_by
 from converter.script.structure.arguments import ABSENT, Arguments, arguments_for
+from converter.script.structure.caches import short_name
 from converter.script.structure.naming import hint_within, name_members, name_values, relative, shared_hint
 from converter.script.structure.regions import Region, inputs_of, replace_in, used_by
 from converter.script.structure.sequences import called, sequence_of
@@ -220,6 +221,7 @@ def build(group: Group, name: str, doc: str, sources: Collection[Variable]) -> B
     _own_inputs(cell, group, sources)
     cell.inputs += given
     name_values(cell.body, group.model.region.path)
+    _name_outputs(cell, group)
     members = [made[call] for call in called]
     return Built(cell, members, [[row[item] for item in given] for row in values], _moved(cell, group, own, absent))
 
@@ -323,6 +325,15 @@ def _constructor(cell: Cell, values: dict[Argument | Variable, Arg], flag: Argum
     return Call(cell, tuple(args), tuple(names))
 
 
+def _name_outputs(cell: Cell, group: Group) -> None:
+    """Name results without the number of the layer, if the names of all instances differ in it only."""
+    columns = zip(*(instance.outputs for instance in group.instances), strict=True)
+    for result, column in zip(cell.body.results, columns, strict=True):
+        short = {short_name(identifier(value.hint)) for value in column}
+        if isinstance(result, Variable) and len({value.hint for value in column}) == len(column) > 1 == len(short):
+            result.hint = short.pop()
+
+
 def _own_inputs(cell: Cell, group: Group, sources: Collection[Variable]) -> None:
     """Replace the inputs by new variables of the class: the first is `x`, unless it is an input of the network."""
     fresh: dict[Variable, Arg] = {}
@@ -332,7 +343,9 @@ def _own_inputs(cell: Cell, group: Group, sources: Collection[Variable]) -> None
         if i == 0 and value not in sources and not value.is_layer:
             hint = "x"
         else:
-            hint = hints.pop() if len(hints) == 1 else "x" if len(stems) > 1 else stems.pop()
+            short = {short_name(hint) for hint in hints}
+            names = next((each for each in (hints, stems, short) if len(each) == 1), {"x"})
+            hint = names.pop()
         fresh[value] = Variable(hint, value.dims, is_layer=value.is_layer)
     cell.inputs = list(fresh.values())
     for statement in cell.body.statements:

@@ -25,7 +25,7 @@ from converter.script.expressions import (
     parts_of,
     walk,
 )
-from converter.script.program import Cell, Member, class_of
+from converter.script.program import Cell, Member, class_of, looped_over
 from converter.script.statements import Assign, Block, For, Variable, While, expressions_in
 from converter.script.structure.operator_names import is_operator_name
 
@@ -132,8 +132,8 @@ class Takers:
     def __init__(self, cell: Cell) -> None:
         self._elements: dict[Variable, Cell] = {}
         for statement in cell.body.walk():
-            if isinstance(statement, For) and isinstance(statement.over, Member):
-                classes = {part for part in walk(statement.over.constructor) if isinstance(part, Cell)}
+            if isinstance(statement, For) and (layers := looped_over(statement)) is not None:
+                classes = {part for part in walk(layers.constructor) if isinstance(part, Cell)}
                 if len(classes) == 1:
                     self._elements[statement.index] = classes.pop()
 
