@@ -13,7 +13,11 @@ import numpy as np
 
 from converter.base.bounded import follows
 from converter.frontends.tensorflow.audio_handlers import AUDIO_HANDLERS
-from converter.frontends.tensorflow.image_handlers import IMAGE_HANDLERS, resize_by_matrices
+from converter.frontends.tensorflow.image_handlers import (
+    IMAGE_HANDLERS,
+    resize_by_computed_matrices,
+    resize_by_matrices,
+)
 from converter.frontends.tensorflow.node_building import NUMBER
 
 Handler = Callable[..., None]
@@ -198,20 +202,9 @@ def _area(graph: Any, node: Any, **kwargs: Any) -> None:
 
 
 def _bicubic(graph: Any, node: Any, **kwargs: Any) -> None:
-    """Two matrices between fixed extents, else Resize, which computes what TensorFlow looks up in a table, off by 1e-3.
-
-    Without `half_pixel_centers` TensorFlow's cubic has a = -0.75, and pixels at the border are repeated.
-    """
-    from tf2onnx.onnx_opset.nn import Resize
-
-    if resize_by_matrices(graph, node):
-        return
-    name, half = node.name, node.get_attr_value("half_pixel_centers")
-    Resize.version_11(graph, node, **kwargs)
-    if not half:
-        resize = graph.get_node_by_name(name).inputs[0]
-        resize.set_attr("cubic_coeff_a", -0.75)
-        resize.set_attr("exclude_outside", 0)
+    """Two matrices, known or computed: Resize computes what TensorFlow looks up in a table, and is off by 1e-3."""
+    if not resize_by_matrices(graph, node):
+        resize_by_computed_matrices(graph, node)
 
 
 def _non_max_suppression(graph: Any, node: Any, **kwargs: Any) -> None:

@@ -142,6 +142,75 @@ def resize_by_matrices(graph: Any, node: Any) -> bool:
     return True
 
 
+def resize_by_computed_matrices(graph: Any, node: Any) -> None:
+    """Make a ResizeBicubic between free extents two matrices that the network computes.
+
+    TensorFlow looks the weights up in a table of 1,024 places between two pixels. Beyond the border pixels do not count
+    with `half_pixel_centers`, else those at the border are repeated.
+    """
+    import onnx
+
+    def op(kind: str, *inputs: str, dtype: int = onnx.TensorProto.FLOAT, **attributes: Any) -> str:
+        made = add_node(graph, node, kind, list(inputs), **attributes)
+        graph.set_dtype(made, dtype)
+        return made
+
+    def whole(kind: str, *inputs: str, **attributes: Any) -> str:
+        return op(kind, *inputs, dtype=onnx.TensorProto.INT64, **attributes)
+
+    def real(value: str) -> str:
+        return op("Cast", value, to=onnx.TensorProto.FLOAT)
+
+    def number(value: float) -> str:
+        return add_constant(graph, node, value)
+
+    def integer(value: int) -> str:
+        return add_constant(graph, node, value, np.int64)
+
+    def polynomial(x: str, *factors: float) -> str:
+        result = number(factors[0])
+        for factor in factors[1:]:
+            result = op("Mul", result, x)
+            result = op("Add", result, number(factor)) if factor else result
+        return result
+
+    aligned, half = (bool(node.get_attr_value(name)) for name in ("align_corners", "half_pixel_centers"))
+    a = -0.5 if half else -0.75
+    size = whole("Cast", node.input[1], to=onnx.TensorProto.INT64)
+    extents = whole("Shape", node.input[0])
+    one = integer(1)
+    matrices = []
+    for axis in (0, 1):
+        count = whole("Gather", size, integer(axis), axis=0)
+        extent = whole("Gather", extents, integer(axis + 1), axis=0)
+        ratio = (extent, count)
+        if aligned:
+            ratio = (whole("Sub", extent, one), whole("Max", whole("Sub", count, one), one))
+        scale = op("Div", *map(real, ratio))
+        lines = real(whole("Range", integer(0), count, one))
+        points = op("Mul", op("Add", lines, number(0.5)) if half else lines, scale)
+        points = op("Sub", points, number(0.5)) if half else points
+        below = op("Floor", points)
+        part = op("Div", op("Round", op("Mul", op("Sub", points, below), number(1024.0))), number(1024.0))
+        points = op("Unsqueeze", op("Add", below, part), add_constant(graph, node, [1], np.int64))
+        places = whole("Range", integer(-2), whole("Add", extent, integer(2)), one)
+        far = op("Abs", op("Sub", points, real(places)))
+        near = op("Less", far, number(1.0), dtype=onnx.TensorProto.BOOL)
+        reached = op("Less", far, number(2.0), dtype=onnx.TensorProto.BOOL)
+        outer = op("Where", reached, polynomial(far, a, -5 * a, 8 * a, -4 * a), number(0.0))
+        weights = op("Where", near, polynomial(far, a + 2, -(a + 3), 0.0, 1.0), outer)
+        pixels = places if half else whole("Clip", places, integer(0), whole("Sub", extent, one))
+        rows = whole("Unsqueeze", pixels, add_constant(graph, node, [1], np.int64))
+        same = op("Equal", rows, whole("Range", integer(0), extent, one), dtype=onnx.TensorProto.BOOL)
+        matrix = op("MatMul", weights, real(same))
+        total = op("ReduceSum", matrix, add_constant(graph, node, [1], np.int64))
+        matrices.append(op("Div", matrix, total))
+    rows, columns = matrices
+    x = op("Transpose", real(node.input[0]), perm=[0, 3, 1, 2])
+    tall = op("MatMul", rows, x)
+    finish(graph, node, "Transpose", [op("MatMul", tall, op("Transpose", columns, perm=[1, 0]))], perm=[0, 2, 3, 1])
+
+
 def _nearest(graph: Any, node: Any, **kwargs: Any) -> None:
     """ResizeNearestNeighbor: ONNX's Resize, or where it rounds in another way, the rows and columns that are taken."""
     from tf2onnx.onnx_opset.nn import Resize

@@ -82,6 +82,12 @@ def test_nearest_neighbours(tmp_path, how):
 @pytest.mark.parametrize("size", [(13, 5), (4, 16)])
 def test_bicubic_by_a_table(tmp_path, how, size):
     check(converted(tmp_path, lambda x: raw.ResizeBicubic(images=x, size=size, **how), [None, 8, 8, 3]))
+    if size == (13, 5):
+        doubled = converted(
+            tmp_path, lambda x: raw.ResizeBicubic(images=x, size=tf.shape(x)[1:3] * 2, **how), [None, None, None, 3]
+        )
+        assert not any(node.op_type == "Resize" for node in doubled.model.graph.node)
+        check(doubled, 9)
 
 
 def test_colours(tmp_path):
