@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.graph import varying_axes
+from converter.graph import Trait, has_trait, varying_axes
 from converter.rows import Arg, Assign, Block, For, Node, Operand, Variable, While, expr
 
 MAX_UNROLLED = 50
@@ -116,8 +116,36 @@ def extents_before_loop(node: Node, value: ir.Value) -> tuple[Arg, ...] | None:
     """The extents of a value in a loop's body, as expressions that are valid before the loop; None if impossible."""
     if value.shape is None:
         return None
-    found = tuple(dim if isinstance(dim, int) else _outside(node, dim) for dim in value.shape)
+    rank = len(value.shape)
+    found = tuple(
+        dim if isinstance(dim, int) else _outside(node, dim) or _before_broadcasting(node, value, axis - rank)
+        for axis, dim in enumerate(value.shape)
+    )
     return None if None in found else found
+
+
+def _before_broadcasting(node: Node, value: ir.Value, axis: int) -> Arg:
+    """The extent of an axis, counted from the last, of an operand that is as long as the result: not of extent 1.
+
+    Of two operands whose extents have different names, shape inference cannot tell which one is repeated; the items of
+    a loop have all one shape, that of a loop-carried value.
+    """
+    waiting, seen = [value], set()
+    while waiting:
+        result = waiting.pop()
+        maker = result.producer()
+        if maker is None or result in seen or not (has_trait(maker, Trait.ELEMENTWISE) or maker.op_type == "Identity"):
+            continue
+        seen.add(result)
+        for operand in maker.inputs:
+            if operand is None or operand.shape is None or len(operand.shape) < -axis:
+                continue
+            dim = operand.shape[axis]
+            extent = dim if isinstance(dim, int) else _outside(node, dim)
+            if extent is not None and extent != 1:
+                return extent
+            waiting.append(operand)
+    return None
 
 
 def _outside(node: Node, dim: ir.SymbolicDim) -> Arg:

@@ -181,3 +181,19 @@ def test_scan_along_a_free_axis():
     text = SCAN.replace("OPTIONS", ", scan_input_axes = [1]").replace("float[4,2,3] x", "float[2,T,3] x")
     x = np.random.default_rng(0).standard_normal((2, 4, 3)).astype(np.float32)
     assert "range(ms.mutable(x.shape[1]))" in translated(text, X, x)
+
+
+def test_items_whose_extent_broadcasting_hides():
+    """An item of a loop is a choice between tensors of N rows, by a condition of another name's M."""
+    script = translated(
+        """(float[N,3] x, float[M,1] w, int64 n) => (float[N,3] y, float[K,P,3] z) {
+            c = Constant<value = bool {1}>()
+            y, z = Loop (n, c, x) <body = b (int64 i, bool k, float[N,3] h) => (bool k2, float[N,3] h2, float[Q,3] o) {
+                k2 = Identity(k)  r = Tanh(h)  f = Greater(w, r)  h2 = Where(f, r, h)  o = Identity(h2)
+            }>
+        }""",
+        X,
+        np.array([[0.1], [-0.1]], np.float32),
+        np.array(3),
+    )
+    assert "z = ops.cat((z, x.unsqueeze(0)))" in script
