@@ -39,9 +39,13 @@ FAULTS: dict[str, dict[str, str]] = {
             ("nn.MaxPool1d", "nn.MaxPool2d", "nn.MaxPool3d"), "max pooling refuses a tensor without elements"
         ),
         **dict.fromkeys(
-            ("nn.AvgPool1d", "nn.AvgPool2d", "nn.AvgPool3d"), "average pooling refuses a tensor without elements"
+            ("nn.AvgPool1d", "nn.AvgPool2d", "nn.AvgPool3d", "ops.avg_pool1d", "ops.avg_pool2d", "ops.avg_pool3d"),
+            "average pooling refuses a tensor without elements",
         ),
+        "ops.adaptive_avg_pool2d": "average pooling refuses a tensor without elements",
+        "ops.pad": "ops.pad refuses a tensor without elements",
         "nn.PReLU": "nn.PReLU refuses a tensor without elements",
+        **dict.fromkeys(("nn.LSTM", "nn.GRU", "nn.RNN"), "a recurrent layer refuses a batch of nothing"),
     },
     "numbers below 1e-7": {"ops.nonzero": "ops.nonzero takes numbers below 1e-7 for 0"},
 }

@@ -54,7 +54,7 @@ Place = Callable[[str, Sequence[int]], str]
 
 
 def read_edges(
-    facts: Sequence[Mapping[str, Any]], endings: Sequence[Ending], place: Place, probes: Sequence[Any]
+    facts: Sequence[Mapping[str, Any]], endings: Sequence[Ending], place: Place, probes: Sequence[Any], suspect: str
 ) -> tuple[EdgeFinding, ...]:
     """The findings in a journal of edges; kinds that the source refuses are not among them.
 
@@ -63,6 +63,7 @@ def read_edges(
         endings: the endings of the processes that wrote it, in order.
         place: where the script raised.
         probes: the nodes that were compared, by their numbers.
+        suspect: what made the graph out of the source: torch's export, which writes attention's masked rows otherwise.
     """
     groups: list[list[Mapping[str, Any]]] = []
     for fact in facts:
@@ -71,11 +72,13 @@ def read_edges(
         if groups:
             groups[-1].append(fact)
     died = iter(endings)
-    found = [_finding(group, died, place, probes) for group in groups]
+    found = [_finding(group, died, place, probes, suspect) for group in groups]
     return tuple(finding for finding in found if finding is not None)
 
 
-def _finding(facts: Sequence[Mapping[str, Any]], died: Any, place: Place, probes: Sequence[Any]) -> EdgeFinding | None:
+def _finding(
+    facts: Sequence[Mapping[str, Any]], died: Any, place: Place, probes: Sequence[Any], suspect: str
+) -> EdgeFinding | None:
     def every(key: str) -> list[Any]:
         return [fact[key] for fact in facts if key in fact]
 
@@ -107,17 +110,20 @@ def _finding(facts: Sequence[Mapping[str, Any]], died: Any, place: Place, probes
         return EdgeFinding(kind=kind, verdict="differs", modes=modes, note=note, node=first, kernel=kernel)
     if lines is not None:  # it raises
         return EdgeFinding(kind=kind, verdict="differs", modes=modes, note=note)
-    return _without_a_node(kind, modes, note, every)
+    return _without_a_node(kind, modes, note, every, suspect)
 
 
-def _without_a_node(kind: str, modes: Sequence[str], note: str, every: Callable[[str], list[Any]]) -> EdgeFinding:
+def _without_a_node(
+    kind: str, modes: Sequence[str], note: str, every: Callable[[str], list[Any]], suspect: str
+) -> EdgeFinding:
     """The finding where outputs differ and no node does."""
     compared = bool(every("nodes"))
     graph: list[str] = next(iter(every("graph")), [])
     if "PyNative" not in modes:
         return EdgeFinding(kind=kind, verdict="differs", modes=modes, note=f"{note}; only graph mode differs")
     if compared and graph:
-        off = f"{note}; no node differs by itself; the normalised graph is off the source at {', '.join(graph)}"
+        graph_is_off = f"the normalised graph itself is off the source at {', '.join(graph)}: suspect {suspect}"
+        off = f"{note}; no node differs by itself; {graph_is_off}"
         return EdgeFinding(kind=kind, verdict="differs", modes=modes, note=off)
     why = "no node differs by itself" if compared else "; ".join(every("failed")) or "no node was compared"
     return EdgeFinding(kind=kind, verdict="not comparable", note=f"{note}; {why}")

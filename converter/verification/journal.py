@@ -93,7 +93,8 @@ class Journal:
         plan = self._job.nodes
         probes = plan.probes if isinstance(plan, NodePlan) else ()
         facts = read_facts(self._folder / EDGES)
-        return read_edges(facts, endings, lambda mode, lines: self._locate(mode, lines, ()), probes)
+        suspect = frontend_in(self._job.original.frontend).suspect
+        return read_edges(facts, endings, lambda mode, lines: self._locate(mode, lines, ()), probes, suspect)
 
     @property
     def untried_edges(self) -> tuple[str, ...]:

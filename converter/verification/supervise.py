@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import onnx_ir as ir
+
 from converter.base.shards import files_of
 from converter.frontends import Endpoint
+from converter.graph import all_nodes
 from converter.verification.job import RESULTS, Job, NodePlan
 from converter.verification.processes import Ending, run_module
 from converter.verification.tail_progress import Count, tail_progress
@@ -23,6 +26,11 @@ BASE = 1 << 30
 """Bytes that a process needs besides the weights."""
 NUMBER = 8
 """Bytes of one random number before it is cast to the input's element type."""
+
+LARGE = 128 << 20
+"""Bytes of a tensor that any network may make."""
+EXPANSION = 4096
+"""How many times larger than weights and inputs together a larger tensor may be."""
 
 _MEMORY = Path("/proc/meminfo")
 _GROUP = Path("/sys/fs/cgroup")
@@ -72,6 +80,30 @@ def lack_of_memory_for(endpoints: Sequence[Endpoint]) -> str:
     if free is None or needed <= free:
         return ""
     return f"the inputs take {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; smaller ones: --shape"
+
+
+def blown_up(graph: ir.Graph, memory: float | None = None) -> str:
+    """The message that a network makes an enormous tensor of next to nothing; empty if not, or if `memory` GB allow it.
+
+    A file of a hundred bytes can tile two numbers to terabytes.
+    """
+    weights = (each.const_value for each in graph.initializers.values())
+    held = sum(weight.nbytes for weight in weights if weight is not None) + sum(map(_bytes, graph.inputs))
+    most = max((value for node in all_nodes(graph) for value in node.outputs), key=_bytes, default=None)
+    needed = 0 if most is None else _bytes(most)
+    if most is None or needed <= max(LARGE, EXPANSION * held) or (memory is not None and needed <= memory * 1e9):
+        return ""
+    return (
+        f"'{most.name}' would take {needed / 1e9:.3g} GB, weights and inputs {held / 1e9:.1g} GB; "
+        "--verify_memory GB allows it"
+    )
+
+
+def _bytes(value: ir.Value) -> int:
+    """The size of a tensor of fixed shape; 0 of any other."""
+    if value.shape is None or value.dtype is None or not all(isinstance(dim, int) for dim in value.shape):
+        return 0
+    return int(math.prod(map(int, value.shape)) * value.dtype.itemsize)  # type: ignore[arg-type]
 
 
 def free_memory() -> int | None:

@@ -30,7 +30,7 @@ from converter.verification.journal import Journal
 from converter.verification.proof_kit import KIT, REFERENCE, ProofKit
 from converter.verification.reference import is_random, values_read_by
 from converter.verification.result import Edges, VerificationResult
-from converter.verification.supervise import LIMIT, Clock, Ending, lack_of_memory, lack_of_memory_for, run
+from converter.verification.supervise import LIMIT, Clock, Ending, blown_up, lack_of_memory, lack_of_memory_for, run
 from converter.verification.tail_progress import Count
 from converter.verification.upcast import can_upcast, has_bfloat16, upcast, upcast_script
 
@@ -82,7 +82,7 @@ def verify_script(
     containers = [end.name for end in (*source.inputs, *source.outputs) if end.container]
     if containers:
         return VerificationResult((), {}, f"{', '.join(containers)}: lists and optional values are not compared")
-    if lacking := lack_of_memory_for(source.inputs):
+    if lacking := lack_of_memory_for(source.inputs) or blown_up(translation.graph.graph, memory):
         return VerificationResult((), {}, lacking, stopped=True)
     feeds = verification_inputs(translation.graph.graph, source.inputs, inputs_file)
     lacking = lack_of_memory(checkpoint, memory)

@@ -21,3 +21,13 @@ def test_inputs_that_do_not_fit_into_memory(extents: tuple[int, ...], tmp_path: 
     assert result.verdict == "not verified"
     assert result.verification is not None
     assert "the inputs take" in result.verification.note
+
+
+def test_a_tensor_that_is_enormous_beside_its_model(tmp_path: Path) -> None:
+    text = "g (float[2] x) => (float[n] y) <int64[1] times = {8589934592}> { y = Tile (x, times) }"
+    file = tmp_path / "tiled.onnx"
+    onnx.save(onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {text}'), file)
+    result = converter.convert(file, output=tmp_path)
+    assert result.verdict == "not verified"
+    assert result.verification is not None
+    assert "'y' would take 68.7 GB" in result.verification.note
