@@ -1,8 +1,8 @@
 """Kill whole conversions at random moments: `python tests/fuzz/killed.py 100`.
 
 Behind each kill the folder must hold the result of one model or of the other, complete: graph mode converts two models
-of one name in turn, without verification and with it, script mode two packages. A file that belongs to neither, or is
-missing, ends the script.
+of one name in turn, without verification, with it, and with checkpoints of two and three shards, script mode two
+packages. A file that belongs to neither, or is missing, ends the script.
 """
 
 from __future__ import annotations
@@ -27,14 +27,13 @@ VERIFIED = "verified"
 
 
 def model(factor: float) -> onnx.ModelProto:
-    """A dense layer, whose weights and operator depend on a number."""
+    """Two or three dense layers, whose number, weights and last operator depend on a number."""
     x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 4]) for name in "xy")
-    weight = numpy_helper.from_array(np.full((4, 4), factor, np.float32), "w")
-    nodes = [
-        helper.make_node("MatMul", ["x", "w"], ["h"]),
-        helper.make_node("Relu" if factor > 1 else "Tanh", ["h"], ["y"]),
-    ]
-    graph = helper.make_graph(nodes, "net", [x], [y], [weight])
+    count = int(factor) + 1
+    weights = [numpy_helper.from_array(np.full((4, 4), factor + i, np.float32), f"w{i}") for i in range(count)]
+    nodes = [helper.make_node("MatMul", [f"h{i}" if i else "x", f"w{i}"], [f"h{i + 1}"]) for i in range(count)]
+    nodes.append(helper.make_node("Relu" if factor > 1 else "Tanh", [f"h{count}"], ["y"]))
+    graph = helper.make_graph(nodes, "net", [x], [y], weights)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 
 
@@ -62,7 +61,7 @@ def settle(folder: Path) -> None:
 
 
 def main() -> None:
-    """Kill as many conversions as the command line says, a third of them in each mode."""
+    """Kill as many conversions as the command line says, as many in each mode."""
     count, moments = int(sys.argv[1]), random.Random(0)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryDirectory() as place:
@@ -75,6 +74,7 @@ def main() -> None:
                 (folder / name / "package" / f"{file}.py").write_text(text)
         modes = {
             "graph": ["--model_file", "{}/net.onnx", "--no_verify"],
+            "sharded": ["--model_file", "{}/net.onnx", "--no_verify", "--shard_size", "1e-7"],
             VERIFIED: ["--model_file", "{}/net.onnx", "--edges", "none"],
             "script": ["--in_file", "{}/package"],
         }
