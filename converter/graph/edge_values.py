@@ -18,6 +18,8 @@ from converter.graph.traits import Trait, has_trait
 
 _FARTHEST = 64
 """Limit of visited nodes around a value."""
+_KEEPS_A_MASK = Trait.DATA_MOVEMENT | Trait.ELEMENTWISE
+"""What leaves the elements of a mask where they are."""
 _LARGEST_MASK = 1 << 24
 """Elements of a constant that is searched for infinity: a mask of 4096 x 4096 positions."""
 
@@ -39,7 +41,7 @@ def may_be_empty(value: ir.Value, axis: int | None = None) -> bool:
     """Whether a tensor may have no elements, along one axis or along any.
 
     An axis is free, and the tensor is an input, maybe moved, or holds what an operator selected. Arithmetic on an input
-    takes for granted that there is something.
+    takes for granted that there is something; a mask that compares it does not.
     """
     dims = value.shape if axis is None or value.shape is None else (value.shape[axis],)
     if dims is not None and all(isinstance(dim, int) for dim in dims):
@@ -47,7 +49,9 @@ def may_be_empty(value: ir.Value, axis: int | None = None) -> bool:
     moved: ir.Value | None = value
     for _ in range(_FARTHEST):
         node = None if moved is None else moved.producer()
-        if moved is None or node is None or not has_trait(node, Trait.DATA_MOVEMENT):
+        if moved is None or node is None:
+            break
+        if not has_trait(node, _KEEPS_A_MASK if moved.dtype == ir.DataType.BOOL else Trait.DATA_MOVEMENT):
             break
         moved = node.inputs[0]
     return (moved is not None and _is_input(moved)) or is_selected(value)

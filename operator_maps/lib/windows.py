@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from converter.graph import may_be_empty
 from converter.rows import Arg, Expression, Node, Operand, expr
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ def pad_input(x: Arg, window: Window, value: float | None = None) -> Expression:
         return expr("{0}({1}, {2}, {3}, {4}, {5})" if fill else "{0}({1}, {2}, {3}, {4})", *args, *fill)
     pairs = [*zip(window.begin, window.end, strict=True)]
     pads = tuple(pad for pair in reversed(pairs) for pad in pair)
+    if not fill and isinstance(x, Operand) and may_be_empty(x.value):  # ops.pad refuses a batch of nothing
+        return expr("ops.Pad({0})({1})", ((0, 0), (0, 0), *pairs), x)
     return expr("ops.pad({0}, {1}, value={2})" if fill else "ops.pad({0}, {1})", x, pads, *fill)
 
 

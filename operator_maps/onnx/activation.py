@@ -41,9 +41,13 @@ def selu(node: Node, x: Operand, *, alpha: float = 1.67326319, gamma: float = 1.
 
 
 def prelu(node: Node, x: Operand, slope: Operand) -> Arg:
-    """PRelu: `nn.PReLU` for a constant slope, one per channel (axis 1) or one for all; composed for any other slope."""
+    """PRelu: `nn.PReLU` for a constant slope, one per channel (axis 1) or one for all; composed for any other slope.
+
+    The layer refuses a batch of nothing.
+    """
     channels = _slope_count(x, slope)
-    if channels is not None and slope.is_weight and slope.dtype == ir.DataType.FLOAT:
+    fits = slope.is_weight and slope.dtype == ir.DataType.FLOAT and not may_be_empty(x.value)
+    if channels is not None and fits:
         return node.apply(invoke("nn.PReLU", channels), {"w": slope.weight(reshape(channels))}, x)
     return expr("ops.where({0} >= 0, {0}, {0} * {1})", x, slope)
 

@@ -50,9 +50,14 @@ def _left_fold(template: str, xs: Sequence[Arg]) -> Arg:
 
 
 def div(node: Node, a: Operand, b: Operand) -> Arg:
-    """Div: `/` for floats; for integers `ops.truncate_div`, which rounds towards zero, exactly up to 2**53."""
+    """Div: `/` for floats; for integers `ops.truncate_div`, which rounds towards zero, exactly up to 2**53.
+
+    Integers of 64 bits may be larger.
+    """
     if may_be_large(a.value):
         return expr("{0}({1}, {2})", quotient_to_zero, a, b)
+    if a.dtype == ir.DataType.UINT64:
+        return expr("{0}({1}, {2})", unsigned_quotient, a, b)
     if a.kind in "iu":
         return expr("ops.truncate_div({0}, {1})", *operands_with_scalar(a, b))
     return expr("{0} / {1}", *operands_with_scalar(a, b))
@@ -69,6 +74,8 @@ def mod(node: Node, a: Operand, b: Operand, *, fmod: int = 0) -> Arg:
         return expr("ops.fmod({0}, {1})" if fmod else "{0} % {1}", *((a, b) if fmod else operands_with_scalar(a, b)))
     if may_be_large(a.value):
         return expr("{0} - {1}({0}, {2}) * {2}", a, quotient_to_zero if fmod else floor_quotient, b)
+    if a.dtype == ir.DataType.UINT64:
+        return expr("{0}({1}, {2})", unsigned_rest, a, b)
     if a.dtype in _UNSIGNED:
         return _in_int64(node, "{0} % {1}", a, b)
     return (
@@ -91,6 +98,20 @@ def quotient_to_zero(x, y):
     quotient = floor_quotient(x, y)
     up = ops.logical_and(x != quotient * y, (x < 0) != (y < 0))
     return quotient + up.astype(x.dtype)
+
+
+def unsigned_quotient(x, y):
+    """Divide unsigned integers of 64 bits, the divisor below 2**63, which MindSpore's CPU kernels divide as floats."""
+    half, divisor = ops.bitwise_right_shift(x, ops.full_like(x, 1)).astype(ms.int64), y.astype(ms.int64)
+    quotient = floor_quotient(half, divisor) * 2
+    rest = (x.astype(ms.int64) - quotient * divisor).astype(x.dtype)
+    return (quotient + (rest >= y).astype(ms.int64)).astype(x.dtype)
+
+
+def unsigned_rest(x, y):
+    """What is left of unsigned integers of 64 bits when they are divided."""
+    whole = unsigned_quotient(x, y).astype(ms.int64) * y.astype(ms.int64)
+    return (x.astype(ms.int64) - whole).astype(x.dtype)
 
 
 def mod_of_any(x, y):

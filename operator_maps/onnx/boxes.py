@@ -139,11 +139,10 @@ def non_max_suppression(
 ) -> Arg:
     """ONNX NonMaxSuppression: a function that loops over the selected boxes, all classes at once.
 
-    Raises:
-        Unsupported: `max_output_boxes_per_class` is missing, so that nothing would be selected.
+    Without `max_output_boxes_per_class` nothing is selected.
     """
     if max_output_boxes_per_class is None:
-        raise node.decline("without max_output_boxes_per_class it selects nothing")
+        return expr("ops.zeros({0}, dtype=ms.int64)", (0, 3))
     limit = max_output_boxes_per_class.number_or_tensor()
     overlap = 0.0 if iou_threshold is None else iou_threshold.number_or_tensor()
     lowest = None if score_threshold is None else score_threshold.number_or_tensor()

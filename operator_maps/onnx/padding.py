@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from converter.graph import may_be_empty
 from converter.rows import Arg, Node, Operand, expr
 from operator_maps.onnx.slicing import subscript
 
@@ -41,6 +42,10 @@ def pad(
     cropped, around = _crop(x, around)
     if not around:
         return cropped
+    plain = mode == "constant" and cropped is x and (value is None or value.number_or_tensor() == 0)
+    if plain and may_be_empty(x.value) and all(isinstance(n, int) for both in around.values() for n in both):
+        # `ops.pad` refuses a tensor without elements
+        return expr("ops.Pad({0})({1})", tuple(around.get(axis, (0, 0)) for axis in range(x.rank or 0)), x)
     if mode == "constant":
         return _constant(cropped, _pad_list(around, x.rank or 0, (x.rank or 0) - min(around)), value)
     return expr("ops.pad({0}, {1}, {2})", cropped, _pad_list(around, x.rank or 0, last), MODES[mode])

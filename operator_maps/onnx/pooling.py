@@ -67,8 +67,14 @@ def max_pool(
         source = node.let("padded", source) if indexed else source
         begin, window = window.begin, window.without_padding()  # type: ignore[assignment]
     bare = window.plain and not window.padded and not indexed
-    if bare and window.rank == 2 and may_be_empty(x.value):  # the layer refuses a batch of no images
-        y: Arg = expr("ops.max_pool2d({0}, {1}, {2})", source, scalar(window.kernel), scalar(window.strides))
+    if bare and window.rank < 3 and may_be_empty(x.value):  # the layer refuses a batch of no images
+        y: Arg
+        if window.rank == 2:
+            y = expr("ops.max_pool2d({0}, {1}, {2})", source, scalar(window.kernel), scalar(window.strides))
+        else:
+            plane = expr("ops.unsqueeze({0}, 2)", source)
+            y = expr("ops.max_pool2d({0}, {1}, {2})", plane, (1, *window.kernel), (1, *window.strides))
+            y = expr("ops.squeeze({0}, 2)", y)
         return expr("{0}.astype({1})", y, node.dtype()) if integer else y
     options = unless_default(
         pad_mode=("same" if same else "valid" if bare else "pad", "valid"),
@@ -134,7 +140,8 @@ def average_pool(
     """ONNX AveragePool in one to three dimensions: `nn.AvgPool2d`; with padding `ops.avg_pool2d`.
 
     (The layer does not support padding on some Ascend devices.) For dilations, and padding that the function does not
-    support, the sum over each window is divided by the number of elements that count.
+    support, the sum over each window is divided by the number of elements that count; so it is for a batch that may be
+    of nothing, which the function refuses.
 
     Raises:
         Unsupported: as for MaxPool.
@@ -149,7 +156,7 @@ def average_pool(
             layer = invoke("nn.AvgPool2d", (1, *window.kernel), (1, *window.strides), **mode)
             return expr("ops.squeeze({0}, 2)", node.apply(layer, {}, expr("ops.unsqueeze({0}, 2)", x)))
         return node.apply(invoke(f"nn.AvgPool{window.rank}d", *size, **mode), {}, x)
-    if max(window.dilations) > 1 or not _function_supports(window):
+    if max(window.dilations) > 1 or not _function_supports(window) or may_be_empty(x.value):
         return _window_means(node, x, window, include)
     padding: Any = scalar(window.begin)
     if isinstance(padding, tuple) or not window.symmetric:
@@ -181,6 +188,8 @@ def _window_means(node: Node, x: Operand, window: Window, count_include_pad: boo
     if (count_include_pad or not full.padded) and not any(beyond):
         return _in_the_input(x, expr("{0} / {1}", sums, math.prod(window.kernel)), window)
     counted: Arg = expr("ops.ones_like({0}[:1, :1])", x)
+    if may_be_empty(x.value):
+        counted = expr("ops.ones((1, 1, *{0}.shape[2:]), dtype={1})", x, node.dtype())
     if count_include_pad:
         inside = tuple(end - more for end, more in zip(full.end, beyond, strict=True))  # type: ignore[operator]
         counted = pad_input(counted, replace(full, end=inside), 1.0)

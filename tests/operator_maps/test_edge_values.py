@@ -109,6 +109,7 @@ NOTHING = {
     "running": "CumSum (x, c)",
     "hardmax": "Hardmax (x)",
     "found": "NonZero (x)",
+    "places_above": "NonZero (above)",
     "taken": "Compress <axis = 0> (x, b)",
     "part, rest": "Split <axis = 1> (x, sizes)",
     "best, order": "TopK <axis = 1> (x, two)",
@@ -121,13 +122,25 @@ NOTHING = {
 
 @pytest.mark.parametrize("count", [0, 3])
 def test_no_elements(count: int) -> None:
-    integers = {"sum_of_integers", "most_of_integers", "first", "last", "found", "order", "places", "different"}
+    integers = {
+        "sum_of_integers",
+        "most_of_integers",
+        "first",
+        "last",
+        "found",
+        "places_above",
+        "order",
+        "places",
+        "different",
+    }
     names = [name for group in NOTHING for name in group.split(", ")]
     outputs = ", ".join(f"{'int64' if name in integers else 'float'}[{name}_n] {name}" for name in names)
     body = " ".join(f"{names} = {node}" for names, node in NOTHING.items())
     text = f"""g (float[n,4] x, int64[n,4] i, int64[n] j, bool[n] b) => ({outputs})
         <int64[1] a = {{0}}, int64 c = {{0}}, int64[2] sizes = {{1, 3}}, int64[1] two = {{2}}, int64 five = {{5}},
-         float[2] values = {{0.0, 1.0}}> {{ t = Transpose <perm = [1, 0]> (x) {body} }}"""
+         float[2] values = {{0.0, 1.0}}, float half = {{0.5}}> {{
+        t = Transpose <perm = [1, 0]> (x) above = Greater (x, half) {body}
+    }}"""
     x, numbers = RNG.normal(size=(count, 4)).astype(np.float32), np.arange(4 * count).reshape(count, 4)
     check_model(parse(text, 18), [x, numbers, np.arange(count), np.arange(count) % 2 == 0])
 
@@ -164,6 +177,24 @@ def test_no_boxes(count: int) -> None:
     check_model(model_of(BOXES, **LIMITS), [corners, scores, x, corners[0], np.zeros(count, np.int64), images])
 
 
+IMAGES = {
+    "mean": "AveragePool <kernel_shape = [2, 2], pads = [1, 1, 0, 1]> (x)",
+    "counted": "AveragePool <kernel_shape = [3, 3], pads = [1, 1, 1, 1], count_include_pad = 1> (x)",
+    "most": "MaxPool <kernel_shape = [2], strides = [2]> (v)",
+    "sloped": "PRelu (v, s)",
+    "framed": "Pad (v, amounts)",
+}
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_no_images(count: int) -> None:
+    outputs = ", ".join(f"float[{name}_n] {name}" for name in IMAGES)
+    body = " ".join(f"{name} = {node}" for name, node in IMAGES.items())
+    text = f"""g (float[n,2,4,4] x, float[n,2,6] v) => ({outputs})
+        <float[2,1] s = {{0.5, 0.1}}, int64[6] amounts = {{0, 1, 0, 0, 0, 2}}> {{ {body} }}"""
+    check_model(parse(text, 18), [RNG.normal(size=(count, 2, *rest)).astype(np.float32) for rest in ((4, 4), (6,))])
+
+
 LARGE = np.array([2**60 + 7, -(2**60) - 7, 2**53 + 1, -(2**53) - 1, 12345, 0], np.int64)
 INTEGERS = {
     "quotient": "Div (x, d)",
@@ -181,6 +212,12 @@ def test_integers_that_no_float_holds() -> None:
         product = Mul (x, k) mixed = BitwiseXor (product, s) {body}
     }}"""
     check_model(parse(text, 18), [LARGE, np.array([1000003, 1000003, 3, -7, 10, 2**61], np.int64)])
+
+
+def test_unsigned_integers_of_64_bits() -> None:
+    x, d = np.array([2**64 - 1, 2**64 - 2, 2**63 + 5, 17, 0], np.uint64), np.array([3, 7, 2**62 + 1, 5, 9], np.uint64)
+    text = "g (uint64[n] x, uint64[n] d) => (uint64[n] y, uint64[n] z) { y = Div (x, d) z = Mod (x, d) }"
+    check_model(parse(text, 18), [x, d])
 
 
 def test_integers_that_onnxruntime_computes_in_floats() -> None:

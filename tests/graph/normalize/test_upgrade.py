@@ -53,13 +53,6 @@ REFUSALS = {
         ),
         "channels is unknown",
     ),
-    "an image that grows and shrinks": (
-        10,
-        """(float[1,1,4,4] x) => (float[1,1,8,2] y) <float[4] s = {1.0, 1.0, 2.0, 0.5}> {
-            [it] y = Resize <mode = "nearest"> (x, s)
-        }""",
-        "enlarges one axis and shrinks another",
-    ),
     "TensorFlow's half pixels between pixels": (
         11,
         """(float[1,1,4,4] x) => (float[1,1,8,8] y) <float[0] r = {}, float[4] s = {1.0, 1.0, 2.0, 2.0}> {

@@ -58,6 +58,7 @@ def test_swiglu_is_a_product() -> None:
     assert "ops.silu(x0) * x1" in check("SwiGLU", X, 2 * X, opset=28).script
 
 
+@pytest.mark.usefixtures("behind_layers")
 @pytest.mark.parametrize(
     ("x", "slope"), [(X, SLOPE.reshape(3, 1)), (X, SLOPE.reshape(1, 3, 1)), (X[0].T, SLOPE), (X, SLOPE[:1])]
 )

@@ -34,6 +34,7 @@ CASES = [
 ]
 
 
+@pytest.mark.usefixtures("behind_layers")
 @pytest.mark.parametrize(("pads", "value", "options", "text"), CASES, ids=[c[3] for c in CASES])
 def test_pads(pads: np.ndarray, value: Any, options: dict[str, Any], text: str) -> None:
     inputs = (X, pads) if value is None else (X, pads, value)

@@ -81,6 +81,7 @@ MEANS = [
 ]
 
 
+@pytest.mark.usefixtures("behind_layers")
 @pytest.mark.parametrize(("x", "attributes", "text"), MEANS, ids=[f"{c[0].ndim - 2}-{c[1]}" for c in MEANS])
 def test_mean(x: np.ndarray, attributes: dict[str, Any], text: str) -> None:
     rep = check("AveragePool", x, free=True, **attributes)

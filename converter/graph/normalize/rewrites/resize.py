@@ -26,12 +26,21 @@ def upsample_9(edit: Edit) -> None:
 
 
 def resize_11(edit: Edit) -> None:
-    """Resize-10 has asymmetric coordinates; the nearest pixel is by floor to enlarge, by ceil to shrink."""
-    mode = edit.get("mode", "nearest")
-    edit.set(mode=mode, coordinate_transformation_mode="asymmetric")
-    if mode == "nearest":
-        edit.set(nearest_mode="floor" if _enlarges(edit) else "ceil")
+    """Resize-10 has asymmetric coordinates; the nearest pixel is by floor to enlarge, by ceil to shrink.
+
+    Where it does both, one Resize enlarges before another shrinks.
+    """
+    how = {"mode": edit.get("mode", "nearest"), "coordinate_transformation_mode": "asymmetric"}
     scales = edit.input(1)
+    if how["mode"] == "nearest":
+        # computed scales are taken to be those of an up-sampling
+        numbers = np.ones(1, np.float32) if scales is None or scales.const_value is None else edit.array(scales)
+        if (numbers < 1).any() and (numbers > 1).any():
+            enlarged = edit.constant("enlarged", np.maximum(numbers, 1))
+            edit.set_input(0, edit.before("Resize", edit.input(0), None, enlarged, **how, nearest_mode="floor"))
+            scales = edit.constant("shrunk", np.minimum(numbers, 1))
+        edit.set(nearest_mode="ceil" if (numbers < 1).any() else "floor")
+    edit.set(**how)
     edit.set_input(2, scales)
     edit.set_input(1, None)
 
@@ -43,16 +52,6 @@ def resize_13(edit: Edit) -> None:
     if edit.get("mode", "nearest") != "nearest" or edit.get("nearest_mode") != "floor":
         raise RefusedError("tf_half_pixel_for_nn has a meaning only for the nearest pixel below")
     edit.set(coordinate_transformation_mode="half_pixel", nearest_mode="round_prefer_ceil")
-
-
-def _enlarges(edit: Edit) -> bool:
-    scales = edit.input(1)
-    if scales is None or scales.const_value is None:
-        return True  # computed scales are taken to be those of an up-sampling
-    numbers = scales.const_value.numpy()
-    if (numbers < 1).any() and (numbers > 1).any():
-        raise RefusedError("it enlarges one axis and shrinks another to the nearest pixel, which ONNX now does one way")
-    return bool((numbers >= 1).all())
 
 
 REWRITES: dict[tuple[str, int], Rewrite] = {

@@ -12,11 +12,12 @@ INPUT = "(float[1,2,4,6] x) => (float[1,2,H,W] y)"
 
 def resizes() -> Iterator[Case]:
     for mode in ("nearest", "linear"):
-        for height, width in ((2.0, 3.0), (1.0, 1.5), (0.5, 0.6)):
+        for height, width in ((2.0, 3.0), (1.0, 1.5), (0.5, 0.6), (1.5, 0.5)):
             scales, how = f"1.0, 1.0, {height}, {width}", f"{mode}, {height} by {width}"
             given = f"<float[4] s = {{{scales}}}>"
-            yield Case(f"Resize-10 {how}", 10, f'{INPUT} {given} {{ y = Resize <mode = "{mode}"> (x, s) }}', "Resize")
-            if height >= 1:
+            nodes = "Resize Resize" if mode == "nearest" and height > 1 > width else "Resize"
+            yield Case(f"Resize-10 {how}", 10, f'{INPUT} {given} {{ y = Resize <mode = "{mode}"> (x, s) }}', nodes)
+            if min(height, width) >= 1:
                 attributes = f'mode = "{mode}", scales = [{scales}]'
                 yield Case(f"Upsample-7 {how}", 7, f"{INPUT} {{ y = Upsample <{attributes}> (x) }}", "Resize")
                 yield Case(
