@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from converter.artifacts import TensorSpec
 from converter.weights.names import split
-from converter.weights.recurrent import kind_of
+from converter.weights.recurrent import GATES, kind_of
 from converter.weights.roles import Parameter, family_of_tensor, role_of_parameter
 
 _DIRECTION = re.compile(r"((?:weight|bias)_[ih]h)_l(\d+)(_reverse)?")
@@ -76,7 +76,7 @@ class Layer:
             Weight(role, each.leaf.lower(), each.array.shape, each.array.dtype)
             for each, role in zip(self.parameters, self.roles, strict=True)
         )
-        hidden = next((weight.shape[1] for weight in weights if weight.role == "hidden weight"), 0)
+        hidden = weights[0].shape[0] // GATES[self.recurrent] if self.recurrent and weights[0].shape else 0
         return Form(weights, self.recurrent, hidden)
 
 
@@ -153,7 +153,7 @@ def groups_of(tensors: Sequence[TensorSpec]) -> list[Group]:
 def single_layers(layers: Iterable[Layer]) -> list[Layer]:
     """Each parameter as a layer of its own."""
     return [
-        Layer(layer.path if role else f"{layer.path}/{parameter.leaf}", [parameter], [role])
+        Layer(layer.path if role else f"{layer.path}/{parameter.leaf}", [parameter], [role], layer.recurrent)
         for layer in layers
         for parameter, role in zip(layer.parameters, layer.roles, strict=True)
     ]

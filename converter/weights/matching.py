@@ -19,10 +19,16 @@ from converter.weights.fitting import fits_of
 from converter.weights.layers import Group, Layer, groups_of, layers_of, single_groups, single_layers, without_slots
 from converter.weights.layouts import AS_IT_IS, Framework
 from converter.weights.orientation import oriented
+from converter.weights.packed import unpacked
 from converter.weights.pairing import Pairing, Part, Proposal
+from converter.weights.recurrent import kind_of
 from converter.weights.roles import Parameter
 
 _NOTHING_FITS = "no tensor that is left has its shape and its role"
+_RESET_BEFORE = (
+    "the GRU of the source has one bias, so it resets before its product (reset_after=False), which MindSpore's GRU "
+    "cannot compute"
+)
 _MOST_OTHERS = 5
 _MOST_NEAREST = 2
 _SURPLUS = 0.5
@@ -42,7 +48,8 @@ def propose(
     """
     network = list(network)
     tensors = without_slots(source)
-    pairings = {pairing.parameter.array.name: pairing for pairing in joined_or_cut(tensors, network, framework)}
+    first = joined_or_cut(tensors, network, framework) + (unpacked(tensors, network) if framework == "onnx" else [])
+    pairings = {pairing.parameter.array.name: pairing for pairing in first}
     used = {part.source.name for pairing in pairings.values() for part in pairing.parts}
     layers = layers_of(each for each in network if each.array.name not in pairings)
     drafts = _paired(layers, groups_of([each for each in tensors if each.name not in used]), ordered)
@@ -95,6 +102,10 @@ def _missing(parameter: Parameter, unused: Sequence[TensorSpec]) -> Pairing:
         for name, each in zip(names_of[1:], unused, strict=True)
         if names_of[0].words & name.words
     ]
+    if kind_of(parameter.layer) == "GRU" and parameter.leaf.startswith("bias"):
+        single = [each for _, each in alike if each.shape == parameter.array.shape]
+        if single:
+            return Pairing(parameter, (), "missing", f"{_RESET_BEFORE}: {single[0].name}")
     nearest = [each for _, each in sorted(alike, key=lambda pair: -pair[0])[:_MOST_NEAREST]]
     listed = ", ".join(f"{each.name} ({', '.join(map(str, each.shape))})" for each in nearest)
     return Pairing(parameter, (), "missing", f"{_NOTHING_FITS}; nearest: {listed}" if listed else _NOTHING_FITS)

@@ -6,12 +6,15 @@ import time
 from collections import Counter
 
 import numpy as np
+import onnx
 import pytest
+from onnx.reference import ReferenceEvaluator
 from weights import networks
 from weights.networks import dense, parameter, recurrent, tensor
 
 from converter.base.weight_steps import apply, shape_after
 from converter.weights import Pairing, propose
+from converter.weights.step_text import text_of_steps
 
 
 def pairings(source, network, framework="") -> dict[str, Pairing]:
@@ -309,6 +312,51 @@ def test_both_directions():
     assert sources(found)["lstm.weight_hh_l0_reverse"] == "bidirectional/backward_lstm/lstm_cell/recurrent_kernel"
     assert sources(found)["lstm.bias_hh_l0"] == "bidirectional/forward_lstm/lstm_cell/bias"
     assert not {"ambiguous", "missing"} & set(confidences(found))
+
+
+@pytest.mark.parametrize(("layer", "gates", "ours"), [("LSTM", 4, lstm), ("GRU", 3, gru)])
+def test_packed_weights_of_onnx(layer, gates, ours):
+    """Two layers of both directions, whose tensors have the numbers that torch's exporter gives them."""
+    helper = onnx.helper
+    shapes = [((2, gates * 3, width), (2, gates * 3, 3), (2, 2 * gates * 3)) for width in (3, 6)]
+    random = np.random.default_rng(0)
+    values = {f"onnx::{layer}_{i}": random.normal(size=shape) for i, shape in enumerate(sum(shapes, ()))}
+    source = [tensor(name, *array.shape) for name, array in values.items()]
+    network = recurrent("first", layer, 3, 3, ways=2) + recurrent("second", layer, 6, 3, ways=2)
+    found = pairings(source, network, "onnx")
+    assert confidences(found) == {"certain": 16}
+    x = random.normal(size=(4, 3))
+    options = {"linear_before_reset": 1} if layer == "GRU" else {}
+    node = helper.make_node(layer, ["x", *"wrb"], ["", "h"], hidden_size=3, direction="bidirectional", **options)
+    ends = [helper.make_tensor_value_info(name, onnx.TensorProto.DOUBLE, None) for name in ("x", *"wrb", "h")]
+    model = helper.make_model(helper.make_graph([node], "net", ends[:-1], ends[-1:]))
+    weights = dict(zip("wrb", list(values.values())[:3], strict=True))
+    expected = ReferenceEvaluator(model).run(None, {"x": x[:, None], **weights})[0][:, 0]
+    for way, suffix in enumerate(("", "_reverse")):
+        parts = [
+            found[f"first.{leaf}_l0{suffix}"].parts[0] for leaf in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        ]
+        own = [apply(part.steps, values[part.source.name]) for part in parts]
+        np.testing.assert_allclose(ours(x[::-1] if way else x, *own), expected[way])
+    assert all(text_of_steps(part.steps) for each in found.values() for part in each.parts)
+
+
+def test_more_packed_weights_than_layers_are_ambiguous():
+    source = [
+        tensor(f"{name}{i}", *shape) for i in (1, 2) for name, shape in zip("WR", [(1, 12, 5), (1, 12, 3)], strict=True)
+    ]
+    found = pairings(source, recurrent("lstm", "LSTM", 5, 3), "onnx")
+    assert confidences(found) == {"ambiguous": 2, "missing": 2}
+    assert found["lstm.weight_ih_l0"].others == ("W2",)
+
+
+def test_a_gru_that_resets_before_its_product_has_no_layer():
+    source = [
+        tensor(f"gru/cell/{n}", *s) for n, s in (("kernel", (5, 9)), ("recurrent_kernel", (3, 9)), ("bias", (9,)))
+    ]
+    found = pairings(source, recurrent("gru", "GRU", 5, 3), "tensorflow")
+    assert [each.confidence for each in found.values()] == ["missing", "certain", "missing", "missing"]
+    assert "(reset_after=False), which MindSpore's GRU cannot compute: gru/cell/bias" in found["gru.bias_ih_l0"].reason
 
 
 def test_many_layers_take_a_moment_only():

@@ -112,8 +112,10 @@ def read_mindspore_checkpoint(file: Path) -> Contents:
 
 
 def read_onnx(file: Path) -> Contents:
-    """The initializers and constants of an ONNX model, named as in weight maps."""
+    """The initializers and constants of an ONNX model, named as in weight maps, in the order in which they are read."""
     model = onnx.read(file)
+    read = [name for node in model.graph.node for name in node.input]
+    order = {name: place for place, name in reversed(list(enumerate(read)))}
     return contents(
         "ONNX model",
         *(
@@ -121,7 +123,7 @@ def read_onnx(file: Path) -> Contents:
                 TensorSpec(tensor.name or "", tuple(tensor.shape.numpy()), tensor.dtype.numpy().name),
                 safely(file, tensor.numpy),
             )
-            for tensor in tensors_of(model, file.parent)
+            for tensor in sorted(tensors_of(model, file.parent), key=lambda each: order.get(each.name, len(order)))
         ),
         framework="onnx",
     )
