@@ -237,7 +237,14 @@ class Translator:
         return None if is_trained_number(value) else self.arithmetic.get(value)
 
     def shape_of(self, value: ir.Value) -> shapes.PyValue:
-        """A value's shape as a Python value."""
+        """A value's shape as a Python value; that of a filled tensor is what it was given."""
+        filled = value.producer()
+        if (
+            filled is not None
+            and filled.op_type == "ConstantOfShape"
+            and (given := self.arithmetic.get(filled.inputs[0]))
+        ):
+            return given
         return shapes.shape_of(*self._extents(value))
 
     def size_of(self, value: ir.Value) -> shapes.PyValue:

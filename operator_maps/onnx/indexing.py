@@ -152,13 +152,26 @@ def _never_negative(value: ir.Value | None) -> bool:
                 return False
         elif producer.op_type == "Concat":
             pending += producer.inputs
-        elif producer.op_type == "Clip" and len(producer.inputs) > 1:
-            pending.append(producer.inputs[1])
+        elif (bound := _bound_below(producer)) is not None:
+            pending.append(bound)
         elif producer.op_type == "Cast" or has_trait(producer, Trait.DATA_MOVEMENT):
             pending.append(producer.inputs[0])
         else:
             return False
     return False
+
+
+def _bound_below(node: ir.Node) -> ir.Value | None:
+    """What no result of a node is less than, unless it is positive: the least value of a Clip, or what a Where writes
+    in the place of negative values.
+    """
+    if node.op_type == "Clip" and len(node.inputs) > 1:
+        return node.inputs[1]
+    less = node.inputs[0].producer() if node.op_type == "Where" and node.inputs[0] is not None else None
+    if less is None or less.op_type != "Less" or less.inputs[0] is not node.inputs[2] or less.inputs[1] is None:
+        return None
+    zero = less.inputs[1].const_value
+    return node.inputs[1] if zero is not None and not zero.numpy().any() else None
 
 
 def from_the_front(indices, extents):
@@ -194,7 +207,7 @@ def one_hot(node: Node, indices: Operand, depth: Operand, values: Operand, *, ax
         raise node.decline("its depth is not one number, or the rank of its indices is unknown")
     count = tuple(int(item) if isinstance(item, float) else item for item in count)
     which: Arg = indices if indices.dtype in (INT32, INT64) else expr("{0}.astype(ms.int64)", indices)
-    if indices.kind != "u":  # ops.one_hot returns zeros for a negative index
+    if indices.kind != "u" and not _never_negative(indices.value):  # ops.one_hot returns zeros for a negative index
         which = expr("ops.where({0} < 0, {0} + {1}, {0})", which, count[0])
     written, axis = values.items(), axis % (indices.rank + 1)
     if written is None or values.dtype not in (FLOAT, FLOAT16, INT32, INT64) or may_be_empty(indices.value):

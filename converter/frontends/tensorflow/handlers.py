@@ -13,12 +13,9 @@ import numpy as np
 
 from converter.base.bounded import follows
 from converter.frontends.tensorflow.audio_handlers import AUDIO_HANDLERS
-from converter.frontends.tensorflow.image_handlers import (
-    IMAGE_HANDLERS,
-    resize_by_computed_matrices,
-    resize_by_matrices,
-)
-from converter.frontends.tensorflow.node_building import NUMBER
+from converter.frontends.tensorflow.image_handlers import IMAGE_HANDLERS
+from converter.frontends.tensorflow.matrix_handlers import MATRIX_HANDLERS
+from converter.frontends.tensorflow.node_building import NUMBER, finish
 
 Handler = Callable[..., None]
 
@@ -185,28 +182,6 @@ def _operands_of_extent(node: Any) -> list[Any] | None:
     return [] if node.type in ("Shape", "Size") else None
 
 
-def _area(graph: Any, node: Any, **kwargs: Any) -> None:
-    """AveragePool, if the area of each pixel of the result consists of whole pixels of the input."""
-    shape, size = graph.get_shape(node.input[0]), node.inputs[1]
-    wanted = size.get_tensor_value() if size.is_const() else (0, 0)
-    if not shape or -1 in shape[1:3] or any(not n or extent % n for extent, n in zip(shape[1:3], wanted, strict=True)):
-        raise NotImplementedError("areas of parts of pixels")
-    window = [extent // n for extent, n in zip(shape[1:3], wanted, strict=True)]
-    image = graph.make_node("Transpose", [node.input[0]], attr={"perm": [0, 3, 1, 2]}).output[0]
-    pool = graph.make_node(
-        "AveragePool", [image], attr={"kernel_shape": window, "strides": window}, name=node.name + "/pool"
-    )
-    node.type = "Transpose"
-    node.set_attr("perm", [0, 2, 3, 1])
-    graph.replace_inputs(node, pool.output)
-
-
-def _bicubic(graph: Any, node: Any, **kwargs: Any) -> None:
-    """Two matrices, known or computed: Resize computes what TensorFlow looks up in a table, and is off by 1e-3."""
-    if not resize_by_matrices(graph, node):
-        resize_by_computed_matrices(graph, node)
-
-
 def _non_max_suppression(graph: Any, node: Any, **kwargs: Any) -> None:
     """tf2onnx's own handler, only if soft_nms_sigma is 0, which that handler does not check."""
     from tf2onnx.onnx_opset.tensor import NonMaxSuppression
@@ -228,6 +203,42 @@ def _log1p(graph: Any, node: Any, **kwargs: Any) -> None:
     added = _make(graph, node, "Add", node.input[0], _number(graph, node, 1))
     node.type = "Log"
     graph.replace_inputs(node, [added])
+
+
+def _one_hot(graph: Any, node: Any, **kwargs: Any) -> None:
+    """OneHot in which a negative index is none at all; ONNX counts it from the end."""
+    from onnx import TensorProto
+
+    def int64(value: str) -> str:
+        attributes = {"to": TensorProto.INT64}
+        return str(graph.make_node("Cast", [value], attr=attributes, dtypes=[TensorProto.INT64]).output[0])
+
+    indices, depth = int64(node.input[0]), int64(node.input[1])
+    zero, first = _constant(graph, node, np.array(0, np.int64)), _constant(graph, node, np.array([0], np.int64))
+    is_negative = graph.make_node("Less", [indices, zero], dtypes=[TensorProto.BOOL]).output[0]
+    outside = graph.make_node("Where", [is_negative, depth, indices], dtypes=[TensorProto.INT64]).output[0]
+    on, off = (_make(graph, node, "Unsqueeze", value, first) for value in node.input[2:])
+    values = graph.make_node("Concat", [off, on], attr={"axis": 0}, dtypes=[graph.get_dtype(node.input[2])]).output[0]
+    finish(graph, node, "OneHot", [outside, depth, values], axis=node.get_attr_value("axis"))
+
+
+def _mod(graph: Any, node: Any, **kwargs: Any) -> None:
+    """The remainder with the dividend's sign."""
+    finish(graph, node, "Mod", list(node.input), fmod=1)
+
+
+def _shape_n(graph: Any, node: Any, **kwargs: Any) -> None:
+    """The shape of each input."""
+    inputs, outputs, dtype = list(node.input), list(node.output), node.get_attr_value("out_type")
+    graph.remove_node(node.name)
+    for x, old in zip(inputs, outputs, strict=True):
+        shape = graph.make_node("Shape", [x]).output[0]
+        graph.make_node("Cast", [shape], attr={"to": dtype}, outputs=[old], dtypes=[dtype])
+
+
+def _parallel_concat(graph: Any, node: Any, **kwargs: Any) -> None:
+    """Concat along the first axis."""
+    finish(graph, node, "Concat", list(node.input), axis=0)
 
 
 def _zero_where(index: int, compute: Callable[[Any, Any], str]) -> Handler:
@@ -345,6 +356,24 @@ def _gru_block_cell(graph: Any, node: Any, **kwargs: Any) -> None:
         graph.make_node("Identity", [new], outputs=[old], dtypes=[dtype])
 
 
+def _in_dtype_of_scale(batch_norm: Handler) -> Handler:
+    """A handler that computes a norm of 16-bit values in the type of its scale, as TensorFlow does."""
+
+    def handle(graph: Any, node: Any, **kwargs: Any) -> None:
+        narrow, wide = (graph.get_dtype(value) for value in node.input[:2])
+        if narrow != wide:
+            widened = graph.insert_new_node_on_input(node, "Cast", node.input[0], to=wide)
+            graph.copy_shape(widened.input[0], widened.output[0])
+            graph.set_dtype(widened.output[0], wide)
+            graph.set_dtype(node.output[0], wide)
+            narrowed = graph.insert_new_node_on_output("Cast", node.output[0], to=narrow)
+            graph.copy_shape(node.output[0], narrowed.output[0])
+            graph.set_dtype(narrowed.output[0], narrow)
+        batch_norm(graph, node, **kwargs)
+
+    return handle
+
+
 def _batch_norm(graph: Any, node: Any, **kwargs: Any) -> None:
     """tf2onnx's own handler; a norm that trains uses the mean and the variance of the batch itself."""
     from tf2onnx.onnx_opset.nn import BatchNorm
@@ -385,9 +414,10 @@ def _batch_norm(graph: Any, node: Any, **kwargs: Any) -> None:
 
 
 HANDLERS: Mapping[str, Handler] = {
-    **dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), _batch_norm),
+    **dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), _in_dtype_of_scale(_batch_norm)),
     **AUDIO_HANDLERS,
     **IMAGE_HANDLERS,
+    **MATRIX_HANDLERS,
     "AccumulateNV2": _alias("Sum"),
     "BroadcastArgs": _broadcast_args,
     "Bucketize": _bucketize,
@@ -405,14 +435,16 @@ HANDLERS: Mapping[str, Handler] = {
     "Inv": _alias("Reciprocal"),
     "Log1p": _log1p,
     "LowerBound": _bound("Less"),
+    "Mod": _mod,
     "MulNoNan": _zero_where(1, _product),
     "NonMaxSuppressionV5": _non_max_suppression,
+    "OneHot": _one_hot,
+    "ParallelConcat": _parallel_concat,
     "Print": _print,
-    "ResizeArea": _area,
-    "ResizeBicubic": _bicubic,
     "ScatterNd": _scatter,
     "Select": _select,
     "SelectV2": _select,
+    "ShapeN": _shape_n,
     "Snapshot": _alias("Identity"),
     "SoftmaxCrossEntropyWithLogits": _cross_entropy,
     "SparseSoftmaxCrossEntropyWithLogits": _sparse_cross_entropy,

@@ -125,7 +125,7 @@ def _scale_and_translate(graph: Any, node: Any, **kwargs: Any) -> None:
     _linear(graph, node, matrices)
 
 
-def resize_by_matrices(graph: Any, node: Any) -> bool:
+def _by_matrices(graph: Any, node: Any) -> bool:
     """Make a ResizeBicubic two matrices; returns False where an extent is not fixed."""
     try:
         extents, sizes = _extents(graph, node)
@@ -142,7 +142,7 @@ def resize_by_matrices(graph: Any, node: Any) -> bool:
     return True
 
 
-def resize_by_computed_matrices(graph: Any, node: Any) -> None:
+def _by_computed_matrices(graph: Any, node: Any) -> None:
     """Make a ResizeBicubic between free extents two matrices that the network computes.
 
     TensorFlow looks the weights up in a table of 1,024 places between two pixels. Beyond the border pixels do not count
@@ -261,6 +261,51 @@ def _nearest_of_any_extent(graph: Any, node: Any) -> None:
     finish(graph, node, "Gather", [image, rows], axis=2)
 
 
+def _area(graph: Any, node: Any, **kwargs: Any) -> None:
+    """AveragePool, if the area of each pixel of the result consists of whole pixels of the input."""
+    shape, size = graph.get_shape(node.input[0]), node.inputs[1]
+    wanted = size.get_tensor_value() if size.is_const() else (0, 0)
+    if not shape or -1 in shape[1:3] or any(not n or extent % n for extent, n in zip(shape[1:3], wanted, strict=True)):
+        raise NotImplementedError("areas of parts of pixels")
+    window = [extent // n for extent, n in zip(shape[1:3], wanted, strict=True)]
+    image = graph.make_node("Transpose", [node.input[0]], attr={"perm": [0, 3, 1, 2]}).output[0]
+    pool = graph.make_node(
+        "AveragePool", [image], attr={"kernel_shape": window, "strides": window}, name=node.name + "/pool"
+    )
+    node.type = "Transpose"
+    node.set_attr("perm", [0, 2, 3, 1])
+    graph.replace_inputs(node, pool.output)
+
+
+def _bicubic(graph: Any, node: Any, **kwargs: Any) -> None:
+    """Two matrices, known or computed: Resize computes what TensorFlow looks up in a table, and is off by 1e-3."""
+    if not _by_matrices(graph, node):
+        _by_computed_matrices(graph, node)
+
+
+def _bilinear(graph: Any, node: Any, **kwargs: Any) -> None:
+    """tf2onnx's own handler."""
+    from tf2onnx.onnx_opset.nn import Resize
+
+    Resize.version_11(graph, node, **kwargs)
+
+
+def _in_float32(resize: Any) -> Any:
+    """A handler that resizes images of any type in float32, which is the type of the result."""
+
+    def handle(graph: Any, node: Any, **kwargs: Any) -> None:
+        import onnx
+
+        if graph.get_dtype(node.input[0]) != onnx.TensorProto.FLOAT:
+            image = add_node(graph, node, "Cast", [node.input[0]], to=onnx.TensorProto.FLOAT)
+            graph.set_dtype(image, onnx.TensorProto.FLOAT)
+            graph.copy_shape(node.input[0], image)
+            graph.replace_inputs(node, [image, *node.input[1:]])
+        resize(graph, node, **kwargs)
+
+    return handle
+
+
 # Colours
 
 
@@ -352,6 +397,9 @@ IMAGE_HANDLERS: Mapping[str, Any] = {
     "Dilation2D": _dilation,
     "ExtractImagePatches": _patches,
     "HSVToRGB": _hsv_to_rgb,
+    "ResizeArea": _in_float32(_area),
+    "ResizeBicubic": _in_float32(_bicubic),
+    "ResizeBilinear": _in_float32(_bilinear),
     "ResizeNearestNeighbor": _nearest,
     "RGBToHSV": _rgb_to_hsv,
     "ScaleAndTranslate": _scale_and_translate,

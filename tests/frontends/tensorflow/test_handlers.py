@@ -116,6 +116,70 @@ def test_the_shape_of_a_broadcast(tmp_path):
     check(converted(tmp_path, shapes, [None, 5]))
 
 
+@pytest.mark.parametrize("method", ["bilinear", "bicubic", "area", "nearest"])
+def test_images_of_integers_are_resized(tmp_path, method):
+    def resized(x):
+        return tuple(tf.image.resize(tf.cast(tf.abs(x) * 100, dtype), (4, 4), method) for dtype in (tf.uint8, tf.int32))
+
+    source = converted(tmp_path, resized, [None, 8, 8, 3])
+    assert not any(node.domain for node in source.model.graph.node)
+    check(source)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_batch_norm_of_16_bits(tmp_path, training):
+    def norm(x):
+        scale = {"scale": values(3) + 2, "offset": values(3)}
+        scale |= {"mean": [], "variance": []} if training else {"mean": values(3), "variance": values(3) + 2}
+        return tf.cast(raw.FusedBatchNormV3(x=tf.cast(x, tf.half), **scale, is_training=training)[0] * 2, tf.float32)
+
+    check(converted(tmp_path, norm, [2, 4, 4, 3]), tolerance=2e-3)
+
+
+def test_negative_classes_are_none(tmp_path):
+    def classes(x):
+        places = tf.cast(x * 6, tf.int32)
+        return tf.one_hot(places, 3, 5.0, -2.0, axis=1), tf.one_hot(tf.cast(places, tf.int64), 4)
+
+    check(converted(tmp_path, classes, [4, 5]))
+
+
+def test_remainders_and_shapes(tmp_path):
+    def computed(x):
+        shapes = raw.ShapeN(input=[x, x[0]])
+        return (
+            raw.Mod(x=x, y=tf.constant(0.3)),
+            tf.reshape(x, shapes[0]),
+            shapes[1],
+            raw.ParallelConcat(values=[x[:1], x[1:2]], shape=[2, 5]),
+        )
+
+    check(converted(tmp_path, computed, [4, 5]))
+
+
+@pytest.mark.parametrize("extent", [5, None])
+def test_diagonals(tmp_path, extent):
+    def diagonals(x):
+        scores = tf.matmul(x, x, transpose_b=True)
+        bands = [tf.linalg.band_part(scores, *band) for band in ((-1, 0), (0, -1), (1, 2), (-1, -1))]
+        parts = tf.linalg.diag(x), tf.linalg.diag_part(scores), tf.linalg.set_diag(scores, x[:, :, 0])
+        return *bands, *parts, tf.linalg.trace(scores), scores + tf.eye(tf.shape(x)[1])
+
+    source = converted(tmp_path, diagonals, [None, extent, 4])
+    assert not operators(source)["Loop"]
+    check(source, 5)
+
+
+def test_diagonals_of_wide_and_tall_matrices(tmp_path):
+    def diagonals(x):
+        tall = tf.transpose(x, (0, 2, 1))
+        return tf.linalg.diag_part(x), tf.linalg.set_diag(x, x[:, :, 0] * 2), tf.linalg.set_diag(tall, tall[:, 0] * 2)
+
+    source = converted(tmp_path, diagonals, [None, 3, 5])
+    assert not operators(source)["Loop"]
+    check(source)
+
+
 def test_channels_first(tmp_path):
     """TensorFlow has no CPU kernels for these nodes; its own rewriting to channels last runs them."""
 
