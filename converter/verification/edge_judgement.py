@@ -76,12 +76,15 @@ def _undefined(operator: str, inputs: Sequence[np.ndarray], got: np.ndarray, wan
     if not _is_float(want):
         return np.zeros(want.shape, bool)
     one, other = got.astype(np.float64), want.astype(np.float64)
-    undefined = (np.abs(one) <= 4 * TINY) & (
-        np.abs(other) <= 4 * TINY
-    )  # some kernels flush the smallest numbers to zero
+    undefined = _is_tiny(one) & _is_tiny(other)
     if operator not in _EXACT and any(_squares_overflow(array) for array in floats):
         undefined[...] = True
     return np.asarray(undefined)
+
+
+def _is_tiny(array: np.ndarray) -> np.ndarray:
+    """Where a number is so small that some kernels, and TensorFlow, compute zero."""
+    return np.abs(array) <= 4 * TINY
 
 
 def _unholdable(given: np.ndarray, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
@@ -123,6 +126,13 @@ def symptoms(inputs: Mapping[str, Any]) -> list[str]:
             largest = max(abs(int(array.max())), abs(int(array.min())))
             found |= {text: None for limit, text in _LARGE.items() if largest > limit}
     return list(found)
+
+
+def without_tiny(value: Any) -> Any:
+    """The value, with zero in the place of numbers that some kernels flush to zero."""
+    if not isinstance(value, np.ndarray) or not _is_float(value):
+        return value
+    return np.where(_is_tiny(value.astype(np.float64)), value.dtype.type(0), value)
 
 
 def where_finite(got: Any, want: Any) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 
 from converter.frontends import Run, frontend_in
 from converter.verification.by_sample import run_by_sample
-from converter.verification.edge_judgement import where_finite
+from converter.verification.edge_judgement import where_finite, without_tiny
 from converter.verification.edges import LARGEST, EdgeInputs, edge_inputs
 from converter.verification.facts import read_facts
 from converter.verification.job import EDGES, RESULTS, Job, NodePlan, with_model
@@ -132,7 +132,7 @@ class _Run:
             found = [
                 Difference("not comparable")
                 if name in self._job.random
-                else difference(one, other, self._job.precision)
+                else difference(without_tiny(one), without_tiny(other), self._job.precision)
                 for name, one, other in zip(self._job.outputs, got, expected, strict=True)
             ]
         except MemoryError:
@@ -161,7 +161,10 @@ class _Run:
             return
         if computed is not None:
             pairs = zip(computed, expected, strict=True)
-            off = [difference(one, other, self._job.precision).verdict == "differs" for one, other in pairs]
+            off = [
+                difference(without_tiny(one), without_tiny(other), self._job.precision).verdict == "differs"
+                for one, other in pairs
+            ]
             if inputs.kind != LARGEST:
                 self._note(graph=[name for name, is_off in zip(self._job.outputs, off, strict=True) if is_off])
         self._note(nodes="done")

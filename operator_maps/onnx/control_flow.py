@@ -15,11 +15,13 @@ def if_(node: Node, condition: Operand, *, then_branch: ir.Graph, else_branch: i
     """ONNX If: an if statement; if the condition is a constant, only the branch that is taken.
 
     Raises:
-        Unsupported: the branches have another number of outputs than the node; or only one branch returns an optional
-            value, and the condition is computed: graph mode must know whether there is a value.
+        Unsupported: the branches have inputs, or another number of outputs than the node; or only one branch returns
+            an optional value, and the condition is computed: graph mode must know whether there is a value.
     """
     if not len(then_branch.outputs) == len(else_branch.outputs) == len(node.ir.outputs):
         raise node.decline("its branches give another number of values than it has outputs")
+    if then_branch.inputs or else_branch.inputs:
+        raise node.decline("its branches have inputs of their own, which ONNX does not allow")
     chosen = _constant_condition(condition)
     if chosen is not None:
         return node.inline(then_branch if chosen else else_branch)

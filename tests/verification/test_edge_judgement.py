@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from converter.verification.cpu_kernels import fault_of
-from converter.verification.edge_judgement import judged, symptoms, where_finite
+from converter.verification.edge_judgement import judged, symptoms, where_finite, without_tiny
 
 NAN, INF = np.nan, np.inf
 HUGE = np.array([3e38, 1.0], np.float32)
@@ -40,6 +40,12 @@ def test_each_element_may_agree_with_either_reference() -> None:
     got, want, other = floats(NAN, 2, 3), floats(1, 2, 9), floats(NAN, 9, 3)
     assert judged("Max", [floats(NAN)], got, want, other).verdict == "same"
     assert judged("Max", [floats(NAN)], floats(5, 2, 3), want, other).verdict == "differs"
+
+
+def test_the_smallest_numbers_may_be_zero() -> None:
+    got, want = floats(0.0, 1e-38, 1.0), floats(1.18e-38, -1e-39, 1.0)
+    np.testing.assert_array_equal(without_tiny(got), without_tiny(want))
+    assert without_tiny("text") == "text"
 
 
 def test_where_the_source_overflows() -> None:

@@ -96,7 +96,7 @@ def _loaded(saved: SavedFile, options: Mapping[str, Any]) -> Network:
             f"{listed(saved.lambdas)}: the Python code of a Lambda layer is in the file, and to load it would run that "
             "code. Add --trust if you trust the file."
         )
-    keras = _keras_2(saved) if saved.of_keras_2 else _keras_3(saved)
+    keras = (_keras_2() if saved.of_keras_2 else None) or _keras_3(saved)
     project = Path(options["project_path"]) if options.get("project_path") else None
     with search_path(project):
         own = custom_objects(saved.classes, project)
@@ -105,6 +105,8 @@ def _loaded(saved: SavedFile, options: Mapping[str, Any]) -> Network:
                 str(saved.path), custom_objects=own, compile=False, safe_mode=not options.get("trust")
             )
         except Exception as error:  # the code of a layer may raise any
+            if saved.of_keras_2 and keras.__name__ != "tf_keras":
+                raise _needs_keras_2(saved, error) from error
             raise _refusal(saved, error) from error
     return Network(keras, model, saved.path, options["shapes"])
 
@@ -120,14 +122,19 @@ def _keras_3(saved: SavedFile) -> ModuleType:
     return keras
 
 
-def _keras_2(saved: SavedFile) -> ModuleType:
+def _keras_2() -> ModuleType | None:
+    """Keras 2 if it is installed; without it Keras 3 reads those of its files whose layers have not changed."""
     try:
         return importlib.import_module("tf_keras")
-    except ImportError as error:
-        raise RuntimeIntegrityError(
-            f"Keras {saved.version} wrote '{saved.path.name}', and Keras 3 does not read that ({error}). "
-            f"Install tf_keras: {INSTALL_TF_KERAS}"
-        ) from error
+    except ImportError:
+        return None
+
+
+def _needs_keras_2(saved: SavedFile, error: Exception) -> RuntimeIntegrityError:
+    return RuntimeIntegrityError(
+        f"Keras {saved.version} wrote '{saved.path.name}', and Keras 3 does not read that "
+        f"({' '.join(str(error).split())[:150]}). Install tf_keras: {INSTALL_TF_KERAS}"
+    )
 
 
 def _refusal(saved: SavedFile, error: Exception) -> ConverterError:

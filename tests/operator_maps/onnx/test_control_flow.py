@@ -156,9 +156,13 @@ def test_states_that_change_places():
     assert "total = x + z\n            x, z = z, total" in translated(text, X, X + 1)
 
 
-def test_a_branch_without_a_value_is_declined():
-    text = IF.replace("e () => (float[P,Q] b)", "e () => ()")
-    with pytest.raises(Unconverted, match="another number of values"):
+@pytest.mark.parametrize(
+    ("branch", "reason"),
+    [("e () => ()", "another number of values"), ("e (float[P,Q] z) => (float[P,Q] b)", "inputs of")],
+)
+def test_invalid_branches_are_declined(branch: str, reason: str):
+    text = IF.replace("e () => (float[P,Q] b)", branch)
+    with pytest.raises(Unconverted, match=reason):
         MindSporeBackend.prepare(onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> g {text}'))
 
 
