@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from converter.graph import Trait, has_trait, is_selected, may_be_empty
 from converter.rows import Arg, Node, Operand, expr, invoke
-from operator_maps.onnx.slicing import subscript
+from operator_maps.onnx.slicing import is_fatal, subscript
 
 if TYPE_CHECKING:
     import mindspore as ms
@@ -28,8 +28,8 @@ def gather(node: Node, x: Operand, indices: Operand, *, axis: int = 0) -> Arg:
     if positions is not None and indices.rank == 0:
         return subscript(x, {axis: positions[0]})
     if positions is not None and indices.rank == 1:
-        part = None if is_selected(x.value) else _as_slice(positions)  # of no elements, graph mode dies of a slice
-        if part is not None:
+        part = None if is_selected(x.value) else _as_slice(positions)
+        if part is not None and not is_fatal(x, {axis: part}):
             return subscript(x, {axis: part})
     return expr("ops.gather({0}, {1}, {2})", x, _non_negative(node, x, indices, axis), axis)
 

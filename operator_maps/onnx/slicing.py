@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import onnx_ir as ir
+
 from converter.graph import may_be_empty
 from converter.rows import Arg, Constant, Expression, Index, Node, Operand, Slice, Unpacked, Unsupported, call, expr
 from converter.shapes import FAR
@@ -82,10 +84,37 @@ def slice_(node: Node, x: Operand, starts: Operand, ends: Operand, axes: Operand
         return _slice_computed(node, x, starts, ends, axes, steps)
     along = {axis: _bounds(x, axis, *each) for axis, *each in bounds}
     forward, backward = _by_direction({axis: part for axis, part in along.items() if part != slice(None)})
-    y: Arg = subscript(x, forward) if forward else x
+    y: Arg = x
+    if forward and is_fatal(x, forward):
+        for axis, part in forward.items():
+            y = _taken(y, x.dtype, axis, part.indices((x.shape or ())[axis] or 0))
+    elif forward:
+        y = subscript(x, forward)
     for axis, part in backward.items():
         y = subscript(y, {axis: part}, x.rank)
     return y
+
+
+def is_fatal(x: Operand, along: dict[int, slice]) -> bool:
+    """Whether graph mode may die of slices: a part of an axis is taken where another one has no elements.
+
+    They are of fixed extents and bounds, so that the part can be taken in another way.
+    """
+    extents = x.shape or ()
+    axes = {axis % len(extents) for axis in along if extents}
+    bounds = [bound for part in along.values() for bound in (part.start, part.stop) if bound is not None]
+    if not all(isinstance(number, int) for number in (*bounds, *(extents[axis] for axis in axes))):
+        return False
+    return any(
+        extent is None and axis not in axes and may_be_empty(x.value, axis) for axis, extent in enumerate(extents)
+    )
+
+
+def _taken(x: Arg, dtype: ir.DataType | None, axis: int, bounds: tuple[int, int, int]) -> Expression:
+    start, stop, step = bounds
+    if step == 1 and dtype != ir.DataType.DOUBLE:  # which graph mode does not narrow
+        return expr("mint.narrow({0}, {1}, {2}, {3})", x, axis, start, max(stop - start, 0))
+    return expr("ops.gather({0}, ops.arange({1}, {2}, {3}), {4})", x, start, stop, step, axis)
 
 
 def _by_direction(along: dict[int, slice]) -> tuple[dict[int, slice], dict[int, slice]]:

@@ -111,6 +111,8 @@ NOTHING = {
     "found": "NonZero (x)",
     "places_above": "NonZero (above)",
     "taken": "Compress <axis = 0> (x, b)",
+    "middle": "Slice (x, one, three, one)",
+    "every_second": "Slice (x, one, far, one, two)",
     "part, rest": "Split <axis = 1> (x, sizes)",
     "best, order": "TopK <axis = 1> (x, two)",
     "smallest, places": "TopK <axis = 1, largest = 0> (x, two)",
@@ -138,6 +140,7 @@ def test_no_elements(count: int) -> None:
     body = " ".join(f"{names} = {node}" for names, node in NOTHING.items())
     text = f"""g (float[n,4] x, int64[n,4] i, int64[n] j, bool[n] b) => ({outputs})
         <int64[1] a = {{0}}, int64 c = {{0}}, int64[2] sizes = {{1, 3}}, int64[1] two = {{2}}, int64 five = {{5}},
+         int64[1] one = {{1}}, int64[1] three = {{3}}, int64[1] far = {{9}},
          float[2] values = {{0.0, 1.0}}, float half = {{0.5}}> {{
         t = Transpose <perm = [1, 0]> (x) above = Greater (x, half) {body}
     }}"""

@@ -29,6 +29,7 @@ GATHERS = [
 ]
 
 
+@pytest.mark.usefixtures("behind_layers")
 @pytest.mark.parametrize(("x", "indices", "axis", "text"), GATHERS, ids=[c[3] for c in GATHERS])
 def test_gathers_constant_indices(x: np.ndarray, indices: np.ndarray, axis: int, text: str) -> None:
     assert text in check("Gather", x, indices, axis=axis, constants=(1,), free=axis != 0).script

@@ -32,6 +32,7 @@ SLICES = [
 ]
 
 
+@pytest.mark.usefixtures("behind_layers")
 @pytest.mark.parametrize(("bounds", "text"), SLICES, ids=[text for _, text in SLICES])
 def test_slices(bounds: tuple[np.ndarray, ...], text: str) -> None:
     assert text in check("Slice", X, *bounds, constants=(1, 2, 3, 4), free=True).script
@@ -44,6 +45,7 @@ FLIPS = [
 ]
 
 
+@pytest.mark.usefixtures("behind_layers")
 @pytest.mark.parametrize(("bounds", "text"), FLIPS, ids=[text for _, text in FLIPS])
 def test_an_axis_is_reversed_beside_other_slices(bounds: tuple[np.ndarray, ...], text: str) -> None:
     """In one subscript MindSpore copies an axis that is reversed as a whole in its order."""
