@@ -90,6 +90,7 @@ class Original:
         file: the file or folder that the user named.
         base_dir: the folder that the external data of `model` is relative to.
         model: the ONNX model to run, cut at the endpoints, never upgraded; None if the frontend runs another model.
+        model_file: a file that holds just `model`, for the runtime to read; None without any.
         inputs: `Endpoint.name` → the name to feed in that runtime (`x`, `Mfcc:0`).
         outputs: likewise, the names to fetch.
         options: `Request.options`: plain data, as the process needs them.
@@ -104,6 +105,7 @@ class Original:
     outputs: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     precision: str = ""
+    model_file: Path | None = None
 
 
 @dataclass(frozen=True)

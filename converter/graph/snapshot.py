@@ -81,7 +81,7 @@ def _attributes(node: ir.Node) -> Iterator[tuple[str, Any]]:
 
 
 def _short(item: Any) -> str:
-    if isinstance(item, ir.TensorProtocol):
+    if not isinstance(item, (int, float, str, tuple)) and isinstance(item, ir.TensorProtocol):  # a slow question
         return f"{_NAMES.get(item.dtype, item.dtype.name.lower())} tensor of shape {list(item.shape.numpy())}"
     text = item if isinstance(item, str) else repr(list(item) if isinstance(item, tuple) else item)
     return text if len(text) <= SHORT else text[: SHORT - 1] + "…"

@@ -9,15 +9,16 @@ from collections.abc import Iterable, Iterator
 
 import onnx_ir as ir
 
-_GRAPHS = frozenset((ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS))
+_GRAPH, _GRAPHS = ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS
 
 
 def subgraphs(node: ir.Node) -> list[ir.Graph]:
     """The sub-graphs of `node`: branches, the body of a loop."""
     found: list[ir.Graph] = []
     for attribute in node.attributes.data.values():
-        if attribute.type in _GRAPHS and not attribute.is_ref():
-            found += [attribute.value] if attribute.type == ir.AttributeType.GRAPH else attribute.value
+        kind = attribute.type
+        if (kind is _GRAPH or kind is _GRAPHS) and not attribute.is_ref():
+            found += [attribute.value] if kind is _GRAPH else attribute.value
     return found
 
 
@@ -25,8 +26,9 @@ def all_nodes(graph: Iterable[ir.Node]) -> Iterator[ir.Node]:
     """The nodes of `graph`, each before those of its sub-graphs."""
     for node in graph:
         yield node
-        for inner in subgraphs(node):
-            yield from all_nodes(inner)
+        if node.attributes.data:
+            for inner in subgraphs(node):
+                yield from all_nodes(inner)
 
 
 def all_graphs(model: ir.Model) -> list[ir.Graph]:
@@ -36,7 +38,7 @@ def all_graphs(model: ir.Model) -> list[ir.Graph]:
 
 def _graphs_in(graph: Iterable[ir.Node]) -> Iterator[ir.Graph]:
     for node in graph:
-        if found := subgraphs(node):
+        if node.attributes.data and (found := subgraphs(node)):
             yield from found
             for inner in found:
                 yield from _graphs_in(inner)

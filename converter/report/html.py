@@ -134,17 +134,19 @@ def _translations(data: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _sentences(data: Any) -> Iterator[str]:
-    if isinstance(data, Mapping):
+    if isinstance(data, dict):
         for key, value in data.items():
-            if key in ("note", "remedy", "became") and isinstance(value, str) and " " in value:
-                yield value
+            if isinstance(value, str):
+                if key in ("note", "remedy", "became") and " " in value:
+                    yield value
             elif key == "notes":
                 yield from value
-            else:
+            elif isinstance(value, (dict, list)):
                 yield from _sentences(value)
     elif isinstance(data, list):
         for value in data:
-            yield from _sentences(value)
+            if isinstance(value, (dict, list)):
+                yield from _sentences(value)
 
 
 @functools.cache

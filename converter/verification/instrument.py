@@ -13,6 +13,7 @@ from correct inputs even if its producers are wrong.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import onnx_ir as ir
 from converter.graph import operator_of, subgraphs
 from converter.lowering import Tables, Translator
 from converter.script import Arg, Assign, Program, Variable, Weight, invoke
-from converter.script.emit import emit
+from converter.script.emit import emit_unformatted
 from converter.shapes import PyValue
 from converter.verification.job import NodePlan, PlannedWeight, Probe
 from converter.verification.reference import values_read_by
@@ -30,8 +31,11 @@ from converter.verification.reference import values_read_by
 BEFORE, AFTER = "_before_", "_after_"
 """The probe's two functions; no variable of a script begins with an underscore."""
 
-SCRIPT, MODEL = "nodes.py", "nodes.onnx"
-"""The files of an instrumented script: the script, and the graph that it was translated from."""
+SCRIPT, MODEL, DATA = "nodes.py", "nodes.onnx", "nodes.data"
+"""The files of an instrumented script: the script, the graph that it was translated from, and the graph's constants."""
+
+_SMALL = 1 << 10
+"""Bytes up to which a constant stays in the graph's own file."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,10 @@ class Instrumented:
 
         `base_dir` is the folder that the external data of the graph is relative to.
         """
-        (folder / SCRIPT).write_text(emit(self.program, "Every node with a probe.").text, encoding="utf-8")
-        proto = ir.to_proto(self.graph)
-        names = {id(tensor): name for name, tensor in _constants(self.graph.graph)}
+        (folder / SCRIPT).write_text(emit_unformatted(self.program, "Every node with a probe."), encoding="utf-8")
+        names = {id(value.const_value): name for name, value in _constants(self.graph.graph)}
+        with _constants_in(folder / DATA, self.graph):
+            proto = ir.to_proto(self.graph)
         weights = {}
         for parameter, weight in self.program.parameters():
             if id(weight.tensor) not in names:  # a tensor that a row computed
@@ -135,10 +140,37 @@ def _element_type(value: ir.Value) -> int | None:
     return value.dtype.value if is_tensor and value.dtype is not None else None
 
 
-def _constants(graph: ir.Graph) -> Iterator[tuple[str, Any]]:
-    """The name and tensor of every initializer, those of sub-graphs included."""
-    for name, value in graph.initializers.items():
-        yield name, value.const_value
+@contextmanager
+def _constants_in(file: Path, model: ir.Model) -> Iterator[None]:
+    """Keep the large constants of a graph in a file beside it for a while, so that they are not copied in memory."""
+    kept = {}
+    with file.open("wb") as data:
+        for _, value in _constants(model.graph):
+            tensor = value.const_value
+            if tensor is None or isinstance(tensor, ir.ExternalTensor) or tensor.nbytes <= _SMALL:
+                continue
+            if tensor.dtype == ir.DataType.STRING:
+                continue
+            place, length = data.tell(), data.write(tensor.tobytes())
+            kept[value] = tensor
+            value.const_value = ir.ExternalTensor(
+                file.absolute(),
+                place,
+                length,
+                tensor.dtype,
+                shape=ir.Shape(tensor.shape.numpy()),
+                name=tensor.name or "",
+            )
+    try:
+        yield
+    finally:
+        for value, tensor in kept.items():
+            value.const_value = tensor
+
+
+def _constants(graph: ir.Graph) -> Iterator[tuple[str, ir.Value]]:
+    """The name and value of every initializer, those of sub-graphs included."""
+    yield from graph.initializers.items()
     for node in graph:
         for inner in subgraphs(node):
             yield from _constants(inner)

@@ -123,8 +123,9 @@ class Job:
             (folder / JOB).write_text(json.dumps(_plain(self)), encoding="utf-8")
             if feeds is not None:
                 np.savez(folder / INPUTS, **{f"input_{i}": array for i, array in enumerate(feeds.values())})
-                if self.original.model is not None and not (folder / SOURCE).exists():
-                    onnx.save(self.original.model, folder / SOURCE)
+                original = self.original
+                if original.model is not None and original.model_file is None and not (folder / SOURCE).exists():
+                    onnx.save(original.model, folder / SOURCE)
         except OSError as error:
             raise OnnxModelSaveError(
                 f"the temporary folder cannot hold the source: {error.strerror}. Set TMPDIR to another folder."
@@ -142,6 +143,7 @@ def _plain(job: Job) -> dict[str, Any]:
             "inputs": dict(original.inputs),
             "outputs": dict(original.outputs),
             "options": dict(original.options),
+            "model_file": None if original.model_file is None else str(original.model_file.absolute()),
         },
         "script": str(job.script.absolute()),
         "checkpoint": str(job.checkpoint.absolute()) if job.checkpoint is not None else None,
@@ -163,7 +165,7 @@ def read_job(folder: Path) -> Job:
     freed = tuple(SampledAxis(**axis) for axis in plain.pop("freed"))
     roles = {name: Role(**role) for name, role in plain.pop("roles").items()}
     layers = plain.pop("layers")
-    places = {name: Path(original.pop(name)) for name in ("file", "base_dir")}
+    places = {name: Path(place) for name in ("file", "base_dir", "model_file") if (place := original.pop(name))}
     return Job(
         **{**plain, "script": Path(plain["script"])},
         original=Original(**{**original, **places}),

@@ -48,6 +48,7 @@ def load(script: Path, checkpoint: Path | None, upcast: bool = False) -> nn.Cell
         ScriptGenerationError: the checkpoint and the network do not have the same parameters.
     """
     import mindspore as ms
+    from mindspore.nn.utils import no_init_parameters
 
     name = f"{script.stem}_{next(_numbers)}"
     spec = importlib.util.spec_from_file_location(name, script)
@@ -56,7 +57,8 @@ def load(script: Path, checkpoint: Path | None, upcast: bool = False) -> nn.Cell
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
-    net = module.MindSporeModel()
+    with no_init_parameters():  # no random numbers, which the checkpoint would replace
+        net = module.MindSporeModel()
     if checkpoint is not None:
         parameters: dict[str, Any] = {}
         for file in files_of(checkpoint):

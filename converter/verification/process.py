@@ -23,7 +23,6 @@ import numpy as np
 from converter.base.relaxed_gc import paused_gc
 from converter.errors import ConverterError
 from converter.frontends import Run, frontend_in
-from converter.verification.by_layer.compare import compare_layers
 from converter.verification.by_sample import first_samples, run_by_sample
 from converter.verification.edge_runs import Loaded, try_edges
 from converter.verification.facts import outputs_are_same, read_facts
@@ -60,6 +59,8 @@ def main(folder: Path, part: str) -> None:
             results.flush()
 
         if part == "layers":
+            from converter.verification.by_layer.compare import compare_layers
+
             compare_layers(job, folder, feeds, note)
             note(complete=part, seconds=time.process_time())
             return

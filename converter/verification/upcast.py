@@ -23,14 +23,20 @@ _LARGEST = 2**30
 
 def has_bfloat16(model: onnx.ModelProto) -> bool:
     """Whether a part of a model is in bfloat16."""
-    tensors = any(isinstance(part, TensorProto) and part.data_type == _BFLOAT16 for part in _parts(model))
-    return tensors or any(isinstance(part, TypeProto.Tensor) and part.elem_type == _BFLOAT16 for part in _parts(model))
+    return any(
+        part.data_type == _BFLOAT16
+        if isinstance(part, TensorProto)
+        else isinstance(part, TypeProto.Tensor) and part.elem_type == _BFLOAT16
+        for part in _parts(model)
+    )
 
 
 def can_upcast(model: onnx.ModelProto) -> bool:
     """Whether a model has bfloat16, and its bfloat16 tensors are smaller than `_LARGEST`."""
+    if not has_bfloat16(model):
+        return False
     tensors = [part for part in _parts(model) if isinstance(part, TensorProto) and part.data_type == _BFLOAT16]
-    return has_bfloat16(model) and sum(2 * int(np.prod(tensor.dims)) for tensor in tensors) < _LARGEST
+    return sum(2 * int(np.prod(tensor.dims)) for tensor in tensors) < _LARGEST
 
 
 def upcast(model: onnx.ModelProto, folder: Path | None) -> onnx.ModelProto:

@@ -185,6 +185,7 @@ class _Verification:
         if original.model is None:  # its runtime would hold all weights
             inputs, outputs = ({end.name: end.value for end in ends} for ends in (source.inputs, source.outputs))
             original = replace(original, model=model, base_dir=source.base_dir, inputs=inputs, outputs=outputs)
+        original = replace(original, model_file=None)  # the process reads the graph
         job = Job(
             original=original,
             script=script,
@@ -247,7 +248,7 @@ class _Verification:
         script = self._folder / "float32" / job.script.name
         script.parent.mkdir()
         script.write_text(upcast_script(job.script.read_text(encoding="utf-8")), encoding="utf-8")
-        original = replace(job.original, model=model)
+        original = replace(job.original, model=model, model_file=None)
         return replace(job, original=original, script=script, upcast=True, precision="bfloat16")
 
     def _plan(self, step: int) -> NodePlan | NoNodePlan:

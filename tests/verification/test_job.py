@@ -88,3 +88,10 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx, "save", full)
     with pytest.raises(OnnxModelSaveError, match=r"cannot hold the source: No space left on device\. Set TMPDIR"):
         JOB.write(tmp_path, {})
+
+
+def test_a_model_in_a_file_of_its_own_is_not_written_again(tmp_path: Path) -> None:
+    file = tmp_path / "net.onnx"
+    replace(JOB, original=replace(ORIGINAL, model_file=file)).write(tmp_path, {"x": np.zeros(2, np.float32)})
+    assert not (tmp_path / "source.onnx").exists()
+    assert read_job(tmp_path).original.model_file == file

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -20,7 +20,7 @@ from converter.frontends.onnx.cut import cut, initializer_names, keep
 from converter.frontends.onnx.external_data import check_external_data, resolve_links, size_of, tensors_of
 from converter.frontends.onnx.maps import before_maps
 from converter.frontends.onnx.old_operators import old_operators
-from converter.frontends.onnx.reading import read
+from converter.frontends.onnx.reading import is_binary, read
 from converter.frontends.onnx.record import record_in
 from converter.frontends.onnx.test_data import inputs_beside, outputs_beside
 from converter.frontends.onnx.versions import ORT_IR_VERSION
@@ -53,6 +53,7 @@ def load(request: Request) -> Source:
     path = request.model_file
     model = read(path)
     record = record_in(model)
+    contents = _contents(model)
     names = graph_names(model.graph)
     inputs = names.inputs_named(request.input_nodes) if request.input_nodes else tuple(names.inputs)
     outputs = names.outputs_named(request.output_nodes) if request.output_nodes else tuple(names.outputs)
@@ -95,6 +96,7 @@ def load(request: Request) -> Source:
     model.ir_version = max(model.ir_version, _IR_WITH_CONSTANTS)  # an initializer need no longer be an input
     cut(model.graph, [_value_info(end) for end in input_endpoints], [_value_info(end) for end in output_endpoints])
     _check_extents(model)
+    is_file = contents == _contents(model) and not request.shapes and is_binary(path) and _in_order(model) is model
     data_dir = request.data_dir or path.parent
     files = (path, *check_external_data(model, data_dir))
     original = Original(
@@ -104,6 +106,7 @@ def load(request: Request) -> Source:
         model,
         {end.name: end.value for end in input_endpoints},
         {end.name: end.value for end in output_endpoints},
+        model_file=path if is_file else None,
     )
     source = Source(model, input_endpoints, output_endpoints, original, description, data_dir, files, tuple(notes))
     return source if request.folder is None else _with_test_data(source, names, request.folder)
@@ -115,6 +118,14 @@ def _with_test_data(source: Source, names: TensorNames, folder: Path) -> Source:
     inputs = inputs_beside(file, source.inputs, names.inputs, folder)
     outputs = inputs and outputs_beside(file, source.outputs, names.outputs, folder)
     return replace(source, real_inputs=inputs, real_outputs=outputs)
+
+
+def _contents(model: onnx.ModelProto) -> tuple[Any, ...]:
+    """What cutting may change of a model that it leaves as it is."""
+    graph, opsets = model.graph, [(opset.domain, opset.version) for opset in model.opset_import]
+    ends = [[value.name for value in values] for values in (graph.input, graph.output)]
+    sizes = len(model.training_info), len(graph.node), len(graph.initializer)
+    return model.ir_version, opsets, sizes, ends
 
 
 _ELEMENT_TYPES = frozenset(onnx.TensorProto.DataType.values()) - {onnx.TensorProto.UNDEFINED}
@@ -265,22 +276,25 @@ def start(original: Original) -> Run:
     """Load the original model: into onnxruntime, or into onnx's own evaluator if onnxruntime rejects it.
 
     Args:
-        original: has a model.
+        original: has a model, or the file that holds it.
 
     Returns:
         A function of arrays by `Endpoint.name`, which returns the outputs in the order of `original.outputs`. It raises
         SourceRunError if neither can run the model, or the model rejects these inputs.
     """
-    model = original.model
-    assert model is not None, "the original has no ONNX model"
-    model, folder = resolve_links(model, original.base_dir)
-    model = _in_order(model)
     inputs, names = original.inputs, list(original.outputs.values())
-    try:
-        session = _session(model, folder)
-    except Exception as error:  # onnxruntime's errors have no common base class
-        refused = error
-        return lambda feeds: _evaluate(model, folder, _by_value(inputs, feeds), names, refused)
+    file = original.model_file
+    session = _session_of_file(file, original.base_dir) if file is not None else None
+    if session is None:
+        model = original.model or (read(file) if file is not None else None)
+        assert model is not None, "the original has no ONNX model"
+        model, folder = resolve_links(model, original.base_dir)
+        model = _in_order(model)
+        try:
+            session = _session(model, folder)
+        except Exception as error:  # onnxruntime's errors have no common base class
+            refused = error
+            return lambda feeds: _evaluate(model, folder, _by_value(inputs, feeds), names, refused)
 
     def run(feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         try:
@@ -310,7 +324,25 @@ def _is_unsorted(node: onnx.NodeProto) -> bool:
     return node.op_type == "TopK" and any(each.name == "sorted" and each.i == 0 for each in node.attribute)
 
 
+def _session_of_file(file: Path, folder: Path) -> onnxruntime.InferenceSession | None:
+    """The model of a file; None if onnxruntime does not read it from there."""
+    try:
+        return _started(str(file), folder)
+    except Exception:  # a link of external data, or an IR version, that can be changed
+        return None
+
+
 def _session(model: onnx.ModelProto, folder: Path) -> onnxruntime.InferenceSession:
+    if model.ir_version > ORT_IR_VERSION:
+        older = onnx.ModelProto()
+        older.CopyFrom(model)
+        older.ir_version = ORT_IR_VERSION
+        model = older
+    return _started(model.SerializeToString(), folder)  # bytes, since it may be cut
+
+
+def _started(model: bytes | str, folder: Path) -> onnxruntime.InferenceSession:
+    """A session of a file or of its contents, whose external data is searched in a folder."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -318,14 +350,8 @@ def _session(model: onnx.ModelProto, folder: Path) -> onnxruntime.InferenceSessi
     options.add_session_config_entry("session.x64quantprecision", "1")  # no saturation at 16 bits without VNNI
     # As it stands: fused kernels of 8 bits round otherwise, and some optimisations compute something else.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    # The model is passed as bytes, since it may be cut; onnxruntime searches this folder for its external data.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder.absolute()))
-    if model.ir_version > ORT_IR_VERSION:
-        older = onnx.ModelProto()
-        older.CopyFrom(model)
-        older.ir_version = ORT_IR_VERSION
-        model = older
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     for end in (*session.get_inputs(), *session.get_outputs()):
         if not _NUMPY_TYPE.fullmatch(end.type):
             raise TypeError(f"its Python interface lacks {end.type}")

@@ -35,6 +35,12 @@ def read(path: Path) -> onnx.ModelProto:
     return model
 
 
+def is_binary(path: Path) -> bool:
+    """Whether a file that was read holds a model in protobuf's binary form."""
+    with path.open("rb") as file:
+        return (form_of(path, file.read(HEAD)) or BINARY) is BINARY
+
+
 def _reason(form: str, error: Exception) -> str:
     """The end of an error message: why a file in another form than the binary one cannot be parsed."""
     text = " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import onnx_ir as ir
-from onnxscript.optimizer import FOLDED_FROM_KEY, fold_constants_ir
 
 from converter.graph.annotations import FOLDED, is_folded, is_literal
 from converter.graph.constants import lift_constants, new_initializer
@@ -48,12 +47,7 @@ def fold_constants(model: ir.Model) -> None:
     rule = _Rule(model)
     for _ in range(_MAX_TURNS):
         _gather_elements(model, rule)
-        with _hidden_from_folder(model), _unshared(model, rule), _silent_folder():
-            modified = fold_constants_ir(
-                model, input_size_limit=MAX_ELEMENTS, output_size_limit=MAX_ELEMENTS, should_fold=rule
-            ).modified
-        lift_constants(model)  # the folder writes the result of a folded Shape as a Constant node
-        if not modified:
+        if not any(_may_fold(node) for node in all_nodes(model.graph)) or not _folds(model, rule):
             break
         infer_shapes(model)
     for value in _initializers(model):
@@ -62,6 +56,36 @@ def fold_constants(model: ir.Model) -> None:
         if value.const_value is not None:
             value.shape = ir.Shape(value.const_value.shape.numpy())  # the file, or inference, may have known less
     memory.restore(model)
+
+
+def _folds(model: ir.Model, rule: _Rule) -> bool:
+    """Let onnxscript fold once; return whether it changed the model."""
+    from onnxscript.optimizer import fold_constants_ir
+
+    with _hidden_from_folder(model), _unshared(model, rule), _silent_folder():
+        modified = fold_constants_ir(
+            model, input_size_limit=MAX_ELEMENTS, output_size_limit=MAX_ELEMENTS, should_fold=rule
+        ).modified
+    lift_constants(model)  # the folder writes the result of a folded Shape as a Constant node
+    return modified
+
+
+EVALUATED = frozenset(
+    {"Cast", "CastLike", "Concat", "ConcatFromSequence", "Dropout", "Expand", "Identity", "If", "SequenceAt"}
+    | {"SequenceConstruct", "Shape", "Size", "SplitToSequence"}
+)
+"""Operators that onnxscript may replace although an input is not constant."""
+PROPAGATING = frozenset({"Abs", "Add", "Gather", "Squeeze"})
+"""Operators that it replaces only behind a Shape."""
+
+
+def _may_fold(node: ir.Node) -> bool:
+    """Whether onnxscript may replace a node; if not, it need not be imported, which takes 0.2 s."""
+    if node.op_type == "Reshape":
+        before, after = (None if value is None else value.shape for value in (node.inputs[0], node.outputs[0]))
+        if before is None or after is None or before == after:
+            return True
+    return node.op_type in EVALUATED or all(value is None or value.const_value is not None for value in node.inputs)
 
 
 def fold_loops(model: ir.Model) -> None:
@@ -110,6 +134,8 @@ class _Rule:
         return value not in self._weights
 
     def __call__(self, node: ir.Node) -> bool:
+        from onnxscript.optimizer import FOLDED_FROM_KEY
+
         inputs = [value for value in node.inputs if value is not None]
         for value in inputs:
             if len(value.meta.get(FOLDED_FROM_KEY, ())) > _MOST_ORIGINS:

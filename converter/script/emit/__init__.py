@@ -39,7 +39,7 @@ from converter.script.statements import (
     visit_block,
 )
 
-__all__ = ["Position", "Script", "definitions_of", "emit", "write_module"]
+__all__ = ["Position", "Script", "definitions_of", "emit", "emit_unformatted", "write_module"]
 
 LINE_LENGTH = 120
 Position = tuple[int, int]
@@ -73,6 +73,11 @@ def emit(program: Program, docstring: str) -> Script:
     return Script(text, positions, positions[program.top])
 
 
+def emit_unformatted(program: Program, docstring: str) -> str:
+    """Write a program as a module that nobody reads."""
+    return _rendered("script.py.jinja", definitions_of(program), docstring)
+
+
 def definitions_of(program: Program) -> list[str]:
     """The helper functions and the classes of a program, callees first, each as unformatted code."""
     helpers = helpers_of(program)
@@ -98,13 +103,17 @@ def write_module(template: str, definitions: Sequence[str], docstring: str, code
     Raises:
         ScriptGenerationError: the text is not Python.
     """
-    text = _template(template).render(
+    return _format(_rendered(template, definitions, docstring, code, **context))
+
+
+def _rendered(template: str, definitions: Sequence[str], docstring: str, code: str = "", **context: Any) -> str:
+    text: str = _template(template).render(
         docstring=_wrapped(docstring_of(docstring)),
         imports=_imports([*definitions, code]),
         definitions=definitions,
         **context,
     )
-    return _format(text)
+    return text
 
 
 # One Cell

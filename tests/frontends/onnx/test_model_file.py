@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -555,3 +556,26 @@ def test_run_without_optimisations(save):
     }"""
     (y,) = ran(save(text)().original, {"x": np.array([1, 2, 3], np.float32)})
     assert y.tolist() == [3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("request_of", "whole"),
+    [({}, True), ({"output_nodes": ("h",)}, False), ({"shapes": ("4",)}, False)],
+    ids=["whole", "cut", "shape"],
+)
+@pytest.mark.parametrize("ir_version", [10, 1000], ids=["known", "too new"])
+def test_the_runtime_reads_a_file_that_nothing_was_cut_from(
+    tmp_path: Path, request_of: dict[str, tuple[str, ...]], whole: bool, ir_version: int
+) -> None:
+    file = tmp_path / "net.onnx"
+    header = f'<ir_version: {ir_version}, opset_import: ["" : 20]>'
+    file.write_bytes(
+        onnx.parser.parse_model(
+            f"{header} g (float[N] x) => (float[N] y) {{ h = Relu(x) y = Neg(h) }}"
+        ).SerializeToString()
+    )
+    source = load(Request(file, **request_of))
+    assert source.original.model_file == (file if whole else None)
+    if whole:
+        (found,) = start(replace(source.original, model=None))({"x": np.array([1, -2], np.float32)})
+        assert found.tolist() == [-1, 0]

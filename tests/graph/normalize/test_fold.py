@@ -6,9 +6,10 @@ import numpy as np
 import onnx
 import pytest
 from graph.normalize.harness import assert_equals_original, normalized, operators, parse
+from onnxscript.optimizer._constant_folding import registry
 
 from converter.graph.annotations import is_folded
-from converter.graph.normalize.fold import _MAX_GROWTH
+from converter.graph.normalize.fold import _MAX_GROWTH, EVALUATED, PROPAGATING
 
 
 def with_initializers(text: str, opset: int = 20, **tensors: onnx.TensorProto | np.ndarray) -> onnx.ModelProto:
@@ -204,3 +205,8 @@ def test_a_tensor_that_is_larger_than_a_small_model_stays() -> None:
         k=np.ones((1500, 1500), np.float32),
     )
     assert operators(normalized(heavy)) == ["Add", "MatMul"]
+
+
+def test_what_onnxscript_may_replace_is_known() -> None:
+    """A model that has none of these operators, and nothing constant to compute, is not given to onnxscript."""
+    assert {name for _, name in registry.op_evaluators} == EVALUATED | PROPAGATING | {"Reshape"}
