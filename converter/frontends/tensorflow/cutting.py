@@ -59,6 +59,7 @@ class Cut:
         inputs: the input endpoints; `Endpoint.value` is the Placeholder's tensor.
         outputs: the output endpoints, with the shapes that TensorFlow infers.
         notes: what was cut off besides, one sentence each.
+        behind: the name of an input that takes the place of one of the source's → its tensor in the source.
     """
 
     graph: GraphDef
@@ -66,6 +67,7 @@ class Cut:
     inputs: tuple[Endpoint, ...]
     outputs: tuple[Endpoint, ...]
     notes: tuple[str, ...] = ()
+    behind: Mapping[str, str] = field(default_factory=dict)
 
 
 def cut(frozen: GraphDef, request: Request, ends: Ends = OWN_ENDS) -> Cut:
@@ -84,13 +86,13 @@ def cut(frozen: GraphDef, request: Request, ends: Ends = OWN_ENDS) -> Cut:
     inputs = names.inputs_named([ends.inputs.get(name, name) for name in request.input_nodes])
     behind = Behind(outputs, inputs, {}, ())
     if not inputs:
-        behind = cut_behind(frozen, outputs, _fed(frozen, outputs, names.inputs))
+        behind = cut_behind(frozen, outputs, _fed(frozen, outputs, names.inputs), ends.shown())
         outputs, inputs = behind.outputs, behind.inputs
     elif missing := set(_fed(frozen, outputs, (*names.inputs, *inputs))) - set(inputs):
         raise ParamMissingError(_missing(outputs, [name for name in names.inputs if name in missing]))
     between = graphs.needed(frozen, outputs, {graphs.split(name) for name in inputs})
 
-    shown = ends.shown()
+    shown = {**ends.shown(), **behind.names}
     whole = graphs.part(frozen, graphs.needed(frozen, (*inputs, *outputs)))
     graphs.check_frozen(graphs.part(frozen, between))
     types = _types(whole, (*inputs, *outputs))
@@ -99,7 +101,7 @@ def cut(frozen: GraphDef, request: Request, ends: Ends = OWN_ENDS) -> Cut:
     extents = _extents(request, declared)
 
     part = graphs.part(frozen, between)
-    placeholders = {name: _placeholder_name(name, between) for name in inputs}
+    placeholders = {name: _placeholder_name(behind.names.get(name, name), between) for name in inputs}
     _read_from(part, placeholders)
     result = _with_placeholders(
         part, [(placeholders[n], types[n].enum, e.shape) for n, e in zip(inputs, extents, strict=True)]
@@ -126,6 +128,7 @@ def cut(frozen: GraphDef, request: Request, ends: Ends = OWN_ENDS) -> Cut:
             for name in outputs
         ),
         behind.notes,
+        {name: tensor for tensor, name in behind.names.items()},
     )
 
 
@@ -277,7 +280,7 @@ def _extents(request: Request, declared: Sequence[Declared]) -> list[Extents]:
 
 def _placeholder_name(tensor: str, taken: set[str]) -> str:
     """A name for the Placeholder of a tensor: its node's name, unless the node remains for another of its outputs."""
-    node, index = graphs.split(tensor)
+    node, index = graphs.split(re.sub(r"[^\w.:/-]", "_", tensor, flags=re.ASCII))
     name = node if index == 0 else f"{node}_{index}"
     while name in taken:
         name += "_"

@@ -62,7 +62,7 @@ def source_of(
         frontend,
         file,
         file.parent,
-        inputs={end.name: end.name for end in inputs},
+        inputs={end.name: part.behind.get(end.name, end.name) for end in inputs},
         outputs={end.name: end.name for end in outputs},
         options=request.options,
     )

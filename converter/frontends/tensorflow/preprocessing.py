@@ -29,27 +29,39 @@ _WHAT = (
     (r"Lookup\w*|\w*HashBucket\w*|Ragged\w*", "the ids of words or categories"),
     (r"Parse\w*|DecodeCSV|StringToNumber", "the numbers that were read"),
 )
+_SUFFIXES = {
+    "decoded images": "decoded",
+    "samples of audio from -1 to 1": "samples",
+    "the ids of words or categories": "ids",
+    "the numbers that were read": "numbers",
+}
+"""What the network takes → the end of the input's name: `colour_ids` in the place of `colour`."""
 
 
 class Behind(NamedTuple):
     """The part of a graph without text, tables and files: its ends, shapes of inputs that TensorFlow does not know,
-    and sentences for the user.
+    sentences for the user, and names for inputs that take the place of one that has a name.
     """
 
     outputs: tuple[str, ...]
     inputs: tuple[str, ...]
     shapes: Mapping[str, Sequence[int | None] | None]
     notes: tuple[str, ...]
+    names: Mapping[str, str] = {}
 
 
-def cut_behind(graph: GraphDef, outputs: Sequence[str], inputs: Sequence[str]) -> Behind:
+def cut_behind(
+    graph: GraphDef, outputs: Sequence[str], inputs: Sequence[str], shown: Mapping[str, str] | None = None
+) -> Behind:
     """Find the part of a graph that a network can have.
 
     Args:
         graph: a graph that is cut nowhere yet.
         outputs: tensors. Text among them is replaced by the numbers that it is looked up by.
         inputs: the tensors that the user feeds.
+        shown: tensor → the name that the source shows for it.
     """
+    shown = shown or {}
     between = graphs.needed(graph, outputs, {graphs.split(name) for name in inputs})
     between |= {graphs.split(name)[0] for name in inputs}
     if not any(node.name in between and _mentions_text(node) for node in graph.node):
@@ -65,10 +77,23 @@ def cut_behind(graph: GraphDef, outputs: Sequence[str], inputs: Sequence[str]) -
             )
         ends += [tensor for tensor in found if tensor not in ends]
     starts, handed = parts.starts(ends, inputs)
+    instead = parts.taking_the_place(handed, inputs)
+    names = {name: f"{shown[own]}_{parts.suffix(name)}" for name, own in instead.items() if own in shown}
     for name in handed:
-        what = parts.what(name)
-        notes.append(f"The network begins behind {parts.producer(name).op}, at '{name}': it takes {what}.")
-    return Behind(tuple(ends), tuple(starts), {name: parts.shape(name) for name in handed}, tuple(notes))
+        what, operator = parts.what(name), parts.producer(name).op
+        if name in names:
+            own = shown[instead[name]]
+            notes.append(
+                f"'{names[name]}' takes the place of '{own}': the network begins behind {operator}, at '{name}', and "
+                f"takes {what}."
+            )
+        else:
+            notes.append(f"The network begins behind {operator}, at '{name}': it takes {what}.")
+    place = {tensor: index for index, tensor in enumerate(inputs)}
+    place |= {tensor: place[own] for tensor, own in instead.items()}
+    starts.sort(key=lambda name: place.get(name, len(place)))
+    shapes = {name: parts.shape(name) for name in handed}
+    return Behind(tuple(ends), tuple(starts), shapes, tuple(notes), names)
 
 
 def _mentions_text(node: NodeDef) -> bool:
@@ -134,6 +159,30 @@ class _Parts:
         new = sorted(handed.difference(inputs), key=lambda name: (place[graphs.split(name)[0]], name))
         starts = [*(name for name in inputs if name in kept | handed), *new]
         return starts, [name for name in starts if name in handed]
+
+    def taking_the_place(self, handed: Sequence[str], inputs: Sequence[str]) -> dict[str, str]:
+        """Each handed tensor that is computed of one input, of which no other is → this input."""
+        origins = {tensor: self._origins(tensor, inputs) for tensor in handed if tensor not in inputs}
+        every = [own for each in origins.values() for own in each]
+        single = {tensor: next(iter(each)) for tensor, each in origins.items() if len(each) == 1}
+        return {tensor: own for tensor, own in single.items() if every.count(own) == 1}
+
+    def _origins(self, tensor: str, inputs: Sequence[str]) -> set[str]:
+        found, waiting, seen = set[str](), [tensor], {tensor}
+        while waiting:
+            name = waiting.pop()
+            if name in inputs:
+                found.add(name)
+                continue
+            fresh = set(map(_named, graphs.data_inputs(self.producer(name)))) - seen
+            seen |= fresh
+            waiting += fresh
+        return found
+
+    def suffix(self, tensor: str) -> str:
+        """The end of the name of an input that takes the place of another."""
+        what = self.what(tensor)
+        return next((suffix for start, suffix in _SUFFIXES.items() if what.startswith(start)), "numbers")
 
     def shape(self, tensor: str) -> Sequence[int | None] | None:
         """The shape of a tensor; what a table finds has the shape of the keys."""

@@ -73,14 +73,15 @@ def load(path, **options) -> Source:
 @pytest.mark.parametrize(
     ("signature", "inputs", "outputs", "note"),
     [
-        ("images", [("N", 4, 4, 3)], ["ArgMax:0", "scores"], "it takes decoded images from -1 to 1."),
-        ("text", [("N", 3), ("N_2", 5)], ["y"], "it takes the ids of words or categories."),
-        ("records", [("N", 4)], ["y"], "it takes the numbers that were read."),
+        ("images", {"files_decoded": ("N", 4, 4, 3)}, ["ArgMax:0", "scores"], "decoded images from -1 to 1."),
+        ("text", {"shift": ("N", 3), "words_ids": ("N_2", 5)}, ["y"], "takes the ids of words or categories."),
+        ("records", {"records_numbers": ("N", 4)}, ["y"], "takes the numbers that were read."),
     ],
 )
 def test_a_signature_of_a_server(served, signature, inputs, outputs, note):
     source = load(served, signature=signature)
-    assert [end.shape for end in source.inputs] == inputs
+    assert {end.name: end.shape for end in source.inputs} == inputs
+    assert {name for name in inputs if "_" in name} <= {end.value.removesuffix(":0") for end in source.inputs}
     assert [end.name.removeprefix("StatefulPartitionedCall/") for end in source.outputs] == outputs
     assert source.notes[-1].endswith(note)
     check(source)
