@@ -25,6 +25,10 @@ CONSTANTS = {
     "torch.cuda.is_available": False,
     "torch.backends.mps.is_available": False,
     "torch.mps.is_available": False,
+    "torch.accelerator.is_available": False,
+    "torch.xpu.is_available": False,
+    "torch.backends.mps.is_built": False,
+    "torch.cuda.is_bf16_supported": False,
     "torchvision._is_tracing": False,
     "transformers.is_torch_available": True,
     **dict.fromkeys(

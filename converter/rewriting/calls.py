@@ -203,8 +203,12 @@ class Rendering:
         """The arguments of the template that this call has."""
         found: list[_New] = []
         positional = True
-        for each in arguments:
+        last = max((number for number, each in enumerate(arguments) if self._holds_place(each)), default=-1)
+        for number, each in enumerate(arguments):
             if any(not self._is_given(slot) and not slot.required for slot in each.slots):
+                if each.keyword is None and number < last:  # what follows it by position keeps its place
+                    found.append(_New(None, each.pieces, None, each.slot))
+                    continue
                 positional = positional and each.keyword is None
                 continue
             slot = each.slot
@@ -222,6 +226,11 @@ class Rendering:
                 positional = False
             found.append(_New(keyword, each.pieces, node, slot))
         return found
+
+    def _holds_place(self, argument: TemplateArgument) -> bool:
+        """Whether an argument stands in the result by its position and has one in the source."""
+        given = any(self._is_given(slot) for slot in argument.slots)
+        return argument.keyword is None and not argument.keyword_only and given
 
     def _plan(self, new: list[_New], first: int) -> list[Callable[[], None]] | None:
         """The edits that turn the source's arguments into these; None where the order is another."""

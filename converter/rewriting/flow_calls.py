@@ -20,6 +20,7 @@ from converter.rewriting.kinds import (
 )
 from converter.rewriting.names import Function, chain
 from converter.rewriting.project import MODULE, ClassInfo
+from converter.rewriting.rows import Row
 
 _NUMBERS = {"int", "float", "len", "bool", "round", "abs", "isinstance", "hasattr", "callable", "issubclass", "any"}
 _NUMBERS |= {"all", "ord", "pow", "divmod", "id", "hash"}
@@ -73,7 +74,7 @@ class Calls(Expressions):
             return instance(full)
         if row is None:
             return instance(full) if full.startswith("torch.nn.") and full.rpartition(".")[2][0].isupper() else UNKNOWN
-        if row.returns == "pair" and not _has_dimension(node, 1):
+        if row.returns == "pair" and not _has_dimension(node, row, 1):
             return TENSOR
         return RETURNS.get(row.returns, UNKNOWN)
 
@@ -181,7 +182,7 @@ class Calls(Expressions):
             row = self.inference.rows.get(f"torch.Tensor.{name}")
             if row is None:
                 return UNKNOWN
-            if row.returns == "pair" and not _has_dimension(node, 0):
+            if row.returns == "pair" and not _has_dimension(node, row, 0):
                 return TENSOR
             if row.returns == "size" and (node.args or node.keywords):
                 return NUMBER
@@ -237,8 +238,11 @@ _REGISTER = ("add_module", "register_module", "register_buffer", "register_param
 """Methods of a module that give it an attribute."""
 
 
-def _has_dimension(node: ast.Call, first: int) -> bool:
-    return len(node.args) > first or any(keyword.arg == "dim" for keyword in node.keywords)
+def _has_dimension(node: ast.Call, row: Row, first: int) -> bool:
+    """Whether a call works along an axis: it names one, or has one by default."""
+    assert row.signature is not None
+    default = row.signature.parameters["dim"].default
+    return default != "None" or len(node.args) > first or any(keyword.arg == "dim" for keyword in node.keywords)
 
 
 DISTINCT = frozenset(

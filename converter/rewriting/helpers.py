@@ -9,6 +9,7 @@ from pathlib import Path
 
 from converter.rewriting.rows import Row
 from converter.rewriting.template import Slot, Template, TemplateArgument, template
+from converter.rewriting.trees import nodes
 
 FOLDER = Path(__file__).parent / "compat"
 NAME = "_torch_compat"
@@ -18,15 +19,15 @@ _HEAD = '''"""What MindSpore lacks of PyTorch, for the converted scripts beside 
 '''
 
 _MODULES = (
-    "collections", "contextlib", "copy", "dataclasses", "functools", "itertools", "logging", "math", "operator", "os",
-    "pickle", "sys", "typing",
+    "bisect", "collections", "contextlib", "copy", "dataclasses", "functools", "gzip", "itertools", "logging", "math",
+    "operator", "os", "pickle", "sys", "typing",
 )  # fmt: skip
 
 
 @functools.cache
-def written() -> dict[str, tuple[str, frozenset[str], int]]:
-    """The definitions of `compat/` by name: their text, the names that they use, their place."""
-    found: dict[str, tuple[str, frozenset[str], int]] = {}
+def written() -> dict[str, tuple[str, ast.stmt, int]]:
+    """The definitions of `compat/` by name: their text, their tree, their place."""
+    found: dict[str, tuple[str, ast.stmt, int]] = {}
     for path in sorted(FOLDER.glob("*.py")):
         text = path.read_text(encoding="utf-8")
         lines = text.splitlines(keepends=True)
@@ -38,11 +39,10 @@ def written() -> dict[str, tuple[str, frozenset[str], int]]:
                 names = [target.id for target in node.targets if isinstance(target, ast.Name)]
             first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
             body = "".join(lines[first - 1 : node.end_lineno]).rstrip() + "\n"
-            used = frozenset(each.id for each in ast.walk(node) if isinstance(each, ast.Name))
             for name in names:
                 if name in found:
                     raise ValueError(f"compat/{path.name} defines {name} again")
-                found[name] = body, used, len(found)
+                found[name] = body, node, len(found)
     return found
 
 
@@ -72,9 +72,9 @@ def text_of(names: set[str], rows: Mapping[str, Row]) -> str:
         if name in wanted:
             continue
         if name in own:
-            text, used, place = own[name]
+            text, node, place = own[name]
             wanted[name] = text, place
-            waiting += [each for each in used if each in own and each != name]
+            waiting += sorted({each.id for each in nodes(node) if isinstance(each, ast.Name)} & own.keys() - {name})
         elif name in made:
             wanted[name] = made[name], len(own) + len(wanted)
             tree = ast.parse(made[name])
@@ -104,6 +104,8 @@ def _imports(text: str) -> str:
         lines.append("from mindspore.common.initializer import initializer")
     if "optim" in used:
         lines.append("from mindspore.experimental import optim")
+    if "Image" in used:
+        lines.append("from PIL import Image")
     return "\n".join(lines) + "\n"
 
 
@@ -121,7 +123,7 @@ def adapter_of(name: str, row: Row) -> str:
             return ""
         inside = ", ".join(_argument(each) for each in parsed.arguments or ())
         lines = [
-            f"class {short}({parsed.callee}):",
+            f"class {short}({parsed.callee.removeprefix('compat.')}):",
             f'    """{name} with its own parameters."""',
             "",
             f"    def __init__(self, {signature[1:-1]}):" if signature != "()" else "    def __init__(self):",

@@ -16,6 +16,8 @@ ON_TORCH = frozenset(
     {"accelerate", "diffusers", "lightning", "peft", "pytorch_lightning", "timm", "torchaudio", "torchmetrics"}
 ) | {"torchtext", "torchvision", "transformers"}
 """Libraries that need PyTorch: what a script imports of them stays, unless a row says what it becomes."""
+WHOLE = frozenset({"einops", "torchvision"})
+"""Libraries of which every name is treated as PyTorch's are, unless they are the project itself."""
 QUESTIONS = frozenset({"torchvision._is_tracing"})
 """Functions of a library whose answer is the same in every run of a result: they need not be converted themselves."""
 _NOT_FOLLOWED = ("transformers.models.auto",)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from converter.rewriting.trees import children
 
 if TYPE_CHECKING:
     from converter.rewriting.source import SourceFile
@@ -95,7 +97,6 @@ def names_of(file: SourceFile) -> Names:
 
 
 _SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_QUIET = (ast.Name, ast.Constant, ast.Load, ast.Store, ast.operator, ast.Pass)
 
 
 class _Collector:
@@ -121,7 +122,7 @@ class _Collector:
         if handler is not None:
             handler(self, node, scope)
             return
-        for child in _children(node):
+        for child in children(node):
             self.visit(child, scope)
 
     def function(self, node: Function, scope: Scope) -> None:
@@ -245,7 +246,7 @@ class _Collector:
         elif isinstance(target, ast.Starred):
             self.target(target.value, scope, Binding("other", binding.node))
         else:
-            for child in _children(target):
+            for child in children(target):
                 self.visit(child, scope)
 
 
@@ -273,17 +274,6 @@ _HANDLERS: dict[type[ast.AST], Callable[..., None]] = {
     ast.Nonlocal: _Collector.outer,
     ast.Name: _Collector.name,
 }
-
-
-def _children(node: ast.AST) -> Iterator[ast.AST]:
-    for name in node._fields:
-        child = getattr(node, name, None)
-        if isinstance(child, list):
-            for each in child:
-                if isinstance(each, ast.AST) and not isinstance(each, _QUIET[1:]):
-                    yield each
-        elif isinstance(child, ast.AST) and not isinstance(child, _QUIET[1:]):
-            yield child
 
 
 def absolute(node: ast.ImportFrom, file: SourceFile) -> str:

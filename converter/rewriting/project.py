@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from converter.rewriting.libraries import ON_TORCH, OUTPUT, QUESTIONS, is_machinery, usual
+from converter.rewriting.libraries import ON_TORCH, OUTPUT, QUESTIONS, WHOLE, is_machinery, usual
 from converter.rewriting.names import Binding, Function, Names, Scope, chain, is_builtin, names_of
 from converter.rewriting.source import SourceFile, read
 
@@ -22,6 +22,9 @@ _ALIASES = {
 }
 
 
+_DATA = tuple(f"torch.utils.data.{name}." for name in ("dataset", "dataloader", "sampler", "distributed"))
+
+
 def canonical(name: str) -> str:
     """The usual name of something of PyTorch's: `torch.nn.modules.conv.Conv2d` is `torch.nn.Conv2d`."""
     if name in _ALIASES:
@@ -31,6 +34,9 @@ def canonical(name: str) -> str:
         if not rest:
             rest = name.removeprefix("torch.nn.modules.")
         return f"torch.nn.{rest}" if rest and not rest.startswith("_") and rest[0].isupper() else name
+    for module in _DATA:
+        if name.startswith(module):
+            return f"torch.utils.data.{name.removeprefix(module)}"
     if name.startswith("torch.functional."):
         return "torch." + name.removeprefix("torch.functional.")
     return name
@@ -71,6 +77,7 @@ class Project:
         others = {name.partition(".")[0] for name in rows} - {"torch"}
         own = {name for name in others if only in ("", name) and any((root / name).is_dir() for root in roots)}
         self._known = frozenset(name for name in rows if name.partition(".")[0] in others - own)
+        self._whole = frozenset(library for library in WHOLE & others if library not in own and library != only)
         self._followed: dict[str, str] = {}
         self._starred: dict[str, str | None] = {}
         self._modules: dict[str, Names | None] = {}
@@ -80,6 +87,8 @@ class Project:
     def is_torch(self, name: str) -> bool:
         """Whether a full name is PyTorch's, or that of a library's machinery: rows say what it becomes."""
         if name == "torch" or name.startswith("torch."):
+            return True
+        if name.partition(".")[0] in self._whole:
             return True
         return name in self._known or name in QUESTIONS or is_machinery(name, self.only)
 

@@ -13,6 +13,7 @@ from converter.rewriting.inference import Inference
 from converter.rewriting.names import Function, Names, Scope, chain
 from converter.rewriting.project import MODULE
 from converter.rewriting.records import Record
+from converter.rewriting.trees import PARTS
 
 _ALIAS = re.compile(r"(?<![\w.])(nn|ops|ms|mint|compat|np|initializer)\.")
 _FULL = {"nn": "mindspore.nn", "ops": "mindspore.ops", "ms": "mindspore", "mint": "mindspore.mint"}
@@ -136,16 +137,17 @@ class State:
 
     def children(self, node: ast.AST) -> None:
         """Go through the parts of a node."""
-        for name in node._fields:
-            child = getattr(node, name, None)
-            if isinstance(child, list):
+        inside = node.__dict__
+        for name in PARTS[node.__class__]:
+            child = inside.get(name)
+            if child.__class__ is list:
                 if child and isinstance(child[0], ast.stmt):
                     self.block(child)
                 else:
                     for each in child:
-                        if isinstance(each, ast.AST):
+                        if each is not None:
                             self.visit(each)
-            elif isinstance(child, ast.AST):
+            elif child is not None:
                 self.visit(child)
 
     def value_text(
@@ -261,4 +263,6 @@ def full_name(text: str) -> str:
     return f"{_FULL.get(first, first)}{dot}{rest}"
 
 
-PACKAGES = frozenset({"torch", "torch.nn", "torch.nn.functional", "torch.nn.init", "torch.utils", "torch.jit"})
+PACKAGES = frozenset({"torch", "torch.nn", "torch.nn.functional", "torch.nn.init", "torch.utils", "torch.jit"}) | {
+    "torchvision", "torchvision.datasets", "torchvision.transforms", "torchvision.utils", "torchvision.models", "einops"
+}  # fmt: skip

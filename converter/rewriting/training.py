@@ -202,6 +202,8 @@ class Training(State):
             if receiver not in ("unknown", "instance", "super"):
                 return False
         found = self.project.definition(full) if full is not None else None
+        if found is not None and isinstance(found[0], ast.ClassDef):
+            return False  # it makes a network
         if found is not None and isinstance(found[0], _NAMED):
             return any(self._is_network(each) for each in call.args)
         own = full is None or found is not None
@@ -286,7 +288,7 @@ class Training(State):
         changed = [each for each in edits.ordered() if each.start < each.end]
 
         def is_gone(start: int, end: int) -> bool:
-            return any(each.start <= start and end <= each.end for each in changed)
+            return any((each.start <= start and end <= each.end) or each.start < start < each.end for each in changed)
 
         for number in range(file.line_of(first), file.line_of(last) + 1):
             start, end = file.line_span(number)

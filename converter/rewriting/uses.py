@@ -90,10 +90,34 @@ class Uses(State):
         names = [self._full(target) if isinstance(target, ast.Attribute) else None for target in node.targets]
         if not all(name is not None and self.project.is_torch(name) for name in names):
             self.children(node)
+            self._mapped(node)
             return
         self._remove_statement(node)
         for target, name in zip(node.targets, names, strict=True):
             self.record(target, name or "", became="nothing", note="A setting of PyTorch; it was removed.", use="value")
+
+    def _mapped(self, node: ast.Assign) -> None:
+        """`a, b = map(lambda t: f(t), c)` becomes a list: graph mode maps no function of other names than its own."""
+        call = node.value
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and len(call.args) == 2):
+            return
+        function = call.args[0]
+        if call.keywords or self._full(call.func) != "builtins.map" or not isinstance(function, ast.Lambda):
+            return
+        arguments = function.args
+        single = len(arguments.args) == 1 and not (arguments.defaults or arguments.vararg or arguments.kwarg)
+        whole = len(node.targets) == 1 and isinstance(node.targets[0], ast.Tuple)
+        if not (single and whole and self.class_node is not None) or arguments.posonlyargs or arguments.kwonlyargs:
+            return
+        layout = layout_of(call, self.file)
+        start, end = self.file.start(function), self.file.end(function)
+        body = self.file.text.index(b":", start, end) + 1
+        while self.file.text[body : body + 1] == b" ":
+            body += 1
+        values = layout.arguments[1]
+        self.edits.replace(layout.start, body, "[")
+        self.edits.replace(layout.arguments[0].end, values.value, f" for {arguments.args[0].arg} in ")
+        self.edits.replace(values.end, layout.end, "]")
 
     def _popped(self, call: ast.Call) -> bool:
         """`kwargs.pop("name", None)` of what a module was given: graph mode can only make another dict."""
@@ -278,7 +302,10 @@ class Uses(State):
         elif receiver.name == "unknown" and name in OF_MODULES and self._is_plain_call(node):
             self._apply(node, f"{MODULE}.{name}", function.value, mark, note="Its receiver is taken for a module.")
         elif receiver.name == "unknown" and f"torch.Tensor.{name}" in self.rows:
-            if is_distinct(name) or self.options.assume_tensors:
+            if self._is_move(node, name):
+                note = "A device means nothing here: the call goes, whatever is moved."
+                self._tensor_method(node, function, mark, note=note)
+            elif is_distinct(name) or self.options.assume_tensors or _is_tensors(node, function):
                 self._tensor_method(node, function, mark, note="Its receiver is taken for a tensor.")
             elif name == "forward":
                 self._attribute_name(function, receiver)
@@ -288,6 +315,18 @@ class Uses(State):
                 self.record(node, full, written=self.file.of(function), converted=False, remedy=remedy, use="perhaps")
         else:
             self._attribute_name(function, receiver)
+
+    def _is_move(self, node: ast.Call, name: str) -> bool:
+        """Whether a call moves something to a device and does no more: `x.cuda()`, `x.to(self.device)`."""
+        if any(each.arg not in ("device", "non_blocking") for each in node.keywords):
+            return False
+        if name in ("cuda", "cpu"):
+            return len(node.args) <= 1
+        if name != "to" or len(node.args) + any(each.arg == "device" for each in node.keywords) != 1:
+            return False
+        to = node.args[0] if node.args else node.keywords[0].value
+        written = self.file.of(to).rpartition(".")[2]
+        return not node.args or self.inference.kind(to).name == "other" or written in ("device", "dev")
 
     def _is_own_function(self, receiver: Kind) -> bool:
         """Whether a receiver is a class of the project that is a torch.autograd.Function."""
@@ -629,6 +668,16 @@ class Uses(State):
             return ast.dump(ast.parse(f"({text})", mode="eval").body) == ast.dump(node)
         except (SyntaxError, ValueError, UnicodeDecodeError, IndexError):
             return False
+
+
+def _is_tensors(node: ast.Call, function: ast.Attribute) -> bool:
+    """Whether only a tensor can be asked like this: `x.size(0)`, `x.cpu().numpy()`."""
+    if function.attr == "size":
+        given = node.args[0] if len(node.args) == 1 and not node.keywords else None
+        given = given.operand if isinstance(given, ast.UnaryOp) else given
+        return isinstance(given, ast.Constant) and isinstance(given.value, int)
+    before = function.value.func if isinstance(function.value, ast.Call) else None
+    return function.attr == "numpy" and isinstance(before, ast.Attribute) and before.attr in ("cpu", "detach")
 
 
 def _is_test(node: ast.expr) -> bool:

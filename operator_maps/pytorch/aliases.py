@@ -10,7 +10,6 @@ ROWS: dict[str, Row] = {
     **{f"torch.jit.annotations.{name}": value(f"compat.{name}") for name in _TYPING},
     "torch.jit.annotations.BroadcastingList2": value("compat.List"),
     "torch.swapaxes": call("(input, axis0, axis1)", "ops.swapaxes({input}, {axis0}, {axis1})"),
-    "torch.swapdims": call("(input, dim0, dim1)", "ops.swapaxes({input}, {dim0}, {dim1})"),
     "torch.divide": call(
         "(input, other, *, rounding_mode=None, out=None)",
         "ops.div({input}, {other}, rounding_mode={rounding_mode})",
@@ -25,12 +24,6 @@ ROWS: dict[str, Row] = {
     "torch.randint": call(
         "(low, high=None, size=None, *, dtype=None, layout=None, device=None, requires_grad=False, generator=None)",
         "compat.randint({low}, {high}, {size}, dtype={dtype})",
-        refused="generator",
-    ),
-    "torch.randperm": call(
-        "(n, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False)",
-        "ops.randperm({n})",
-        ignored="dtype",
         refused="generator",
     ),
     "torch.concatenate": call("(tensors, dim=0, *, out=None)", "ops.cat({tensors}, axis={dim})", refused="out"),
@@ -48,7 +41,6 @@ ROWS: dict[str, Row] = {
     "torch.Tensor.pow_": method("(exponent)", "{self}.pow({exponent})", in_place=True),
     "torch.Tensor.squeeze_": method("(dim=None)", "{self}.squeeze({dim})", in_place=True),
     "torch.Tensor.detach_": method("()", "ops.stop_gradient({self})", in_place=True),
-    "torch.Tensor.scatter_": method("(dim, index, src)", "{self}.scatter({dim}, {index}, {src})", in_place=True),
     "torch.Tensor.tril_": method("(diagonal=0)", "{self}.tril({diagonal})", in_place=True),
     "torch.Tensor.triu_": method("(diagonal=0)", "{self}.triu({diagonal})", in_place=True),
     "torch.Tensor.is_contiguous": method("(memory_format=None)", "True", returns="number"),

@@ -91,7 +91,6 @@ _OTHERS = {  # the signature without `input`, and the text
     "select": ("dim, index", "compat.select({input}, {dim}, {index})"),
     "std_mean": ("dim=None, *, correction=1, keepdim=False", "ops.std_mean({input}, {dim}, {correction!}, {keepdim})"),
     "var_mean": ("dim=None, *, correction=1, keepdim=False", "ops.var_mean({input}, {dim}, {correction!}, {keepdim})"),
-    "bincount": ("weights=None, minlength=0", "ops.bincount({input}, {weights}, {minlength!})"),
     "inverse": ("", "ops.inverse({input})"),
     "det": ("", "ops.det({input})"),
     "histc": ("bins=100, min=0, max=0", "ops.histc({input}, {bins!}, {min!}, {max!})"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converter.rewriting import Chosen, NotStatic, Row, UnsupportedCall, call, missing
+from converter.rewriting import Chosen, NotStatic, Row, UnsupportedCall, call
 
 _F = "torch.nn.functional"
 
@@ -32,6 +32,8 @@ def _pool(name: str):
             raise NotStatic("its stride is None")
         if name == "avg_pool2d":
             stride = "{stride}" if chosen.has("stride") else chosen.text("kernel_size")
+            if not isinstance(chosen.value("padding"), int):
+                raise NotStatic("its padding differs by axis")
             return (
                 f"ops.avg_pool2d({{input}}, kernel_size={{kernel_size}}, stride={stride}, padding={{padding}}, "
                 "ceil_mode={ceil_mode}, count_include_pad={count_include_pad}, divisor_override={divisor_override})"
@@ -209,5 +211,4 @@ ROWS: dict[str, Row] = {
     f"{_F}.cosine_similarity": call(
         "(x1, x2, dim=1, eps=1e-8)", "ops.cosine_similarity({x1}, {x2}, dim={dim}, eps={eps})"
     ),
-    f"{_F}.pairwise_distance": missing("ops.norm(x - y + 1e-6, 2, -1)"),
 }

@@ -200,7 +200,7 @@ ROWS: dict[str, Row] = {
         "ops.sort({input}, axis={dim}, descending={descending})",
         ignored="stable",
         refused="out",
-        returns="tensors",
+        returns="pair",
     ),
     "torch.cumsum": call(
         "(input, dim, *, dtype=None, out=None)", "ops.cumsum({input}, axis={dim})", refused="out dtype"

@@ -22,13 +22,22 @@ _SIGNATURES = {
     "_calculate_fan_in_and_fan_out": "(tensor)",
 }
 
+_OLD = (
+    "constant", "normal", "uniform", "xavier_normal", "xavier_uniform", "kaiming_normal", "kaiming_uniform",
+    "orthogonal", "dirac", "eye",
+)  # fmt: skip
+"""Names without the underscore, of PyTorch before 0.4."""
+
 ROWS: dict[str, Row] = {
     f"torch.nn.init.{name}": call(
         signature,
-        f"compat.{name}(...)",
-        value=f"compat.{name}",
+        f"compat.{ours}(...)",
+        value=f"compat.{ours}",
         returns="number" if name == "calculate_gain" else "tensor",
         refused="generator" if "generator" in signature else "",
     )
-    for name, signature in _SIGNATURES.items()
+    for name, ours, signature in (
+        *((name, name, signature) for name, signature in _SIGNATURES.items()),
+        *((name, f"{name}_", _SIGNATURES[f"{name}_"]) for name in _OLD),
+    )
 }

@@ -256,14 +256,6 @@ ROWS: dict[str, Row] = {
         "(size=None, scale_factor=None, mode='nearest', align_corners=None, recompute_scale_factor=None)",
         "compat.Upsample(...)",
     ),
-    "torch.nn.ConvTranspose2d": layer(
-        "(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, "
-        "dilation=1, padding_mode='zeros', device=None, dtype=None)",
-        "nn.Conv2dTranspose(in_channels={in_channels}, out_channels={out_channels}, kernel_size={kernel_size}, "
-        "stride={stride}, pad_mode='pad', padding={padding}, *, dilation={dilation}, group={groups}, has_bias={bias!})",
-        refused="output_padding padding_mode",
-        remedy="Write output_padding as a pad behind the layer.",
-    ),
     "torch.nn.Sequential": layer("(*args)", _sequential, instance_of="nn.SequentialCell"),
     "torch.nn.ModuleList": layer("(modules=None)", _module_list, instance_of="nn.CellList"),
     "torch.nn.ModuleDict": layer("(modules=None)", "compat.ModuleDict(...)"),

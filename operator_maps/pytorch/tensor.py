@@ -16,7 +16,6 @@ _SAME = {  # the same text, right in both modes
     "unsqueeze": "(dim)",
     "unbind": "(dim=0)",
     "narrow": "(dim, start, length)",
-    "index_select": "(dim, index)",
     "gather": "(dim, index)",
     "masked_fill": "(mask, value)",
     "masked_select": "(mask)",
@@ -40,7 +39,6 @@ _SAME = {  # the same text, right in both modes
     "type_as": "(other)",
     "nonzero": "()",
     "clamp": "(min=None, max=None)",
-    "scatter": "(dim, index, src)",
     "float": "()",
     "half": "()",
     "double": "()",
@@ -218,7 +216,10 @@ ROWS: dict[str, Row] = {
         returns="pair",
     ),
     f"{_T}.sort": method(
-        "(dim=-1, descending=False)", "ops.sort({self}, axis={dim}, descending={descending})", returns="tensors"
+        "(dim=-1, descending=False, stable=False)",
+        "ops.sort({self}, axis={dim}, descending={descending})",
+        ignored="stable",
+        returns="pair",
     ),
     f"{_T}.argsort": method("(dim=-1, descending=False)", "ops.argsort({self}, axis={dim}, descending={descending})"),
     f"{_T}.relu": method("()", "ops.relu({self})"),

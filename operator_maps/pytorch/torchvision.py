@@ -1,8 +1,53 @@
-"""Layers and functions of torchvision that networks of other projects take from it."""
+"""Datasets and transforms of torchvision, and layers that networks of other projects take from it."""
 
 from __future__ import annotations
 
-from converter.rewriting import Row, layer
+from converter.rewriting import Row, call, layer
+
+_FILES = "Nothing is downloaded: the dataset's files must be in its folder."
+_TRAIN = "(root, train=True, transform=None, target_transform=None, download=False)"
+_DATASETS = {
+    **dict.fromkeys(("MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100"), _TRAIN),
+    "ImageFolder": "(root, transform=None, target_transform=None, loader=None, is_valid_file=None)",
+    "FakeData": "(size=1000, image_size=(3, 224, 224), num_classes=10, transform=None, target_transform=None, "
+    "random_offset=0)",
+}
+_REFUSED_DATA = {"ImageFolder": "loader is_valid_file"}
+_TRANSFORMS = {  # the signature, and what must keep its default
+    "Compose": ("(transforms)", ""),
+    "Lambda": ("(lambd)", ""),
+    "ToTensor": ("()", ""),
+    "Normalize": ("(mean, std, inplace=False)", ""),
+    "Resize": ("(size, interpolation=None, max_size=None, antialias=True)", "interpolation max_size"),
+    "CenterCrop": ("(size)", ""),
+    "RandomCrop": (
+        "(size, padding=None, pad_if_needed=False, fill=0, padding_mode='constant')",
+        "pad_if_needed fill padding_mode",
+    ),
+    "RandomResizedCrop": (
+        "(size, scale=(0.08, 1.0), ratio=(0.75, 1.3333333333333333), interpolation=None, antialias=True)",
+        "interpolation",
+    ),
+    "Pad": ("(padding, fill=0, padding_mode='constant')", "padding_mode"),
+    "RandomHorizontalFlip": ("(p=0.5)", ""),
+    "RandomVerticalFlip": ("(p=0.5)", ""),
+    "Grayscale": ("(num_output_channels=1)", ""),
+}
+
+
+def _names(signature: str, refused: str) -> str:
+    parts = [part.split("=")[0].strip() for part in _split(signature)]
+    return ", ".join(f"{each}={{{each}}}" for each in parts if each and each not in (*refused.split(), "antialias"))
+
+
+def _split(signature: str) -> list[str]:
+    """The parameters of a signature without annotations."""
+    parts, depth = [""], 0
+    for letter in signature[1:-1]:
+        depth += (letter == "(") - (letter == ")")
+        parts = [*parts, ""] if letter == "," and depth == 0 else [*parts[:-1], parts[-1] + letter]
+    return parts
+
 
 ROWS: dict[str, Row] = {
     **{
@@ -11,4 +56,37 @@ ROWS: dict[str, Row] = {
         )
         for module in ("", "misc.")
     },
+    **{
+        f"torchvision.datasets.{name}": call(
+            signature,
+            f"compat.{name}({_names(signature, _REFUSED_DATA.get(name, ''))})",
+            value=f"compat.{name}",
+            refused=_REFUSED_DATA.get(name, ""),
+            returns="other",
+            note="" if name == "FakeData" else _FILES,
+        )
+        for name, signature in _DATASETS.items()
+    },
+    **{
+        f"torchvision.transforms.{name}": call(
+            signature,
+            f"compat.{name}({_names(signature, refused)})",
+            value=f"compat.{name}",
+            refused=refused,
+            ignored="antialias" if "antialias" in signature else "",
+            returns="other",
+        )
+        for name, (signature, refused) in _TRANSFORMS.items()
+    },
+    "torchvision.utils.make_grid": call(
+        "(tensor, nrow=8, padding=2, normalize=False, value_range=None, scale_each=False, pad_value=0.0)",
+        "compat.make_grid(...)",
+        refused="scale_each",
+    ),
+    "torchvision.utils.save_image": call(
+        "(tensor, fp, format=None, nrow=8, padding=2, normalize=False, value_range=None, scale_each=False)",
+        "compat.save_image(...)",
+        refused="scale_each",
+        returns="other",
+    ),
 }

@@ -19,12 +19,14 @@ _LRS = {
     "PolynomialLR": "optimizer, total_iters=5, power=1.0, last_epoch=-1",
     "CosineAnnealingLR": "optimizer, T_max, eta_min=0.0, last_epoch=-1",
     "CosineAnnealingWarmRestarts": "optimizer, T_0, T_mult=1, eta_min=0, last_epoch=-1",
+    "ConstantLR": "optimizer, factor=0.3333333333333333, total_iters=5, last_epoch=-1",
     "SequentialLR": "optimizer, schedulers, milestones, last_epoch=-1",
+    "ReduceLROnPlateau": "optimizer, mode='min', factor=0.1, patience=10, threshold=0.0001, threshold_mode='rel', "
+    "cooldown=0, min_lr=0, eps=1e-08",
+    "OneCycleLR": "optimizer, max_lr, total_steps=None, epochs=None, steps_per_epoch=None, pct_start=0.3, "
+    "anneal_strategy='cos', cycle_momentum=True, base_momentum=0.85, max_momentum=0.95, div_factor=25.0, "
+    "final_div_factor=10000.0, three_phase=False, last_epoch=-1",
 }
-_PLATEAU = (
-    "(optimizer, mode='min', factor=0.1, patience=10, threshold=0.0001, threshold_mode='rel', cooldown=0, min_lr=0, "
-    "eps=1e-08, verbose='deprecated')"
-)
 _OPTIMIZERS = {
     "SGD": "lr=0.001, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False, foreach=None, "
     "differentiable=False, fused=None",
@@ -50,9 +52,9 @@ def _scheduler(signature: str, name: str) -> Row:
     inside = ", ".join(f"{each}={{{each}}}" for each in names)
     return call(
         f"({signature}, verbose='deprecated')",
-        f"ms.experimental.optim.lr_scheduler.{name}({inside})",
+        f"compat.{name}({inside})",
         ignored="verbose",
-        value=f"ms.experimental.optim.lr_scheduler.{name}",
+        value=f"compat.{name}",
         returns="other",
     )
 
@@ -65,16 +67,12 @@ ROWS: dict[str, Row] = {
         for name, signature in _OPTIMIZERS.items()
     },
     "torch.optim.Optimizer": value("ms.experimental.optim.Optimizer"),
-    "torch.optim.lr_scheduler.ReduceLROnPlateau": call(
-        _PLATEAU,
-        "ms.experimental.optim.lr_scheduler.ReduceLROnPlateau(optimizer={optimizer}, mode={mode}, factor={factor}, "
-        "patience={patience}, threshold={threshold}, threshold_mode={threshold_mode}, cooldown={cooldown}, "
-        "min_lr={min_lr}, eps={eps})",
-        ignored="verbose",
-        returns="other",
-    ),
     **{f"torch.optim.lr_scheduler.{name}": _scheduler(signature, name) for name, signature in _LRS.items()},
-    "torch.optim.lr_scheduler.OneCycleLR": missing("ms.experimental.optim.lr_scheduler.LambdaLR with the same curve."),
+    "torch.optim.lr_scheduler.LRScheduler": value("compat.LRScheduler"),
+    "torch.optim.lr_scheduler._LRScheduler": value("compat.LRScheduler"),
+    "torch.optim.lr_scheduler.ChainedScheduler": call(
+        "(schedulers, optimizer=None)", "compat.ChainedScheduler(...)", returns="other"
+    ),
     "torch.Tensor.backward": missing(
         "What computes the loss is not seen: compute it in a function, and call "
         "mindspore.value_and_grad(function, None, optimizer.parameters)."
@@ -97,9 +95,33 @@ ROWS: dict[str, Row] = {
     "torch.utils.data.TensorDataset": call(
         "(*tensors)", "compat.TensorDataset(...)", value="compat.TensorDataset", returns="other"
     ),
+    "torch.utils.data.IterableDataset": value("compat.Dataset"),
+    "torch.utils.data.Sampler": value("compat.Sampler"),
+    **{
+        f"torch.utils.data.{name}": call(signature, f"compat.{name}(...)", value=f"compat.{name}", returns="other")
+        for name, signature in (
+            ("ConcatDataset", "(datasets)"),
+            ("SequentialSampler", "(data_source)"),
+            ("RandomSampler", "(data_source, replacement=False, num_samples=None, generator=None)"),
+            ("SubsetRandomSampler", "(indices, generator=None)"),
+            ("WeightedRandomSampler", "(weights, num_samples, replacement=True, generator=None)"),
+            ("BatchSampler", "(sampler, batch_size, drop_last)"),
+            (
+                "DistributedSampler",
+                "(dataset, num_replicas=None, rank=None, shuffle=True, seed=0, drop_last=False)",
+            ),
+        )
+    },
+    "torch.utils.data.default_collate": call("(batch)", "compat.default_collate(...)", value="compat.default_collate"),
+    "torch.nn.utils.rnn.pad_sequence": call(
+        "(sequences, batch_first=False, padding_value=0.0, padding_side='right')",
+        "compat.pad_sequence({sequences}, {batch_first!}, {padding_value!})",
+        refused="padding_side",
+    ),
+    "torch.nn.utils.parameters_to_vector": call("(parameters)", "compat.parameters_to_vector(...)"),
     "torch.utils.data.Subset": call("(dataset, indices)", "compat.Subset(...)", value="compat.Subset", returns="other"),
     "torch.utils.data.random_split": call(
-        "(dataset, lengths, generator=None)", "compat.random_split(...)", refused="generator", returns="unknown"
+        "(dataset, lengths, generator=None)", "compat.random_split(...)", returns="unknown"
     ),
     "torch.manual_seed": call("(seed)", "ms.set_seed({seed})", returns="other"),
     **{

@@ -186,8 +186,8 @@ def test_a_project_that_uses_a_library(tmp_path):
         """
         import torch
         from torchvision.ops.misc import FrozenBatchNorm2d
-        from torchvision.transforms import ToTensor
-        from torchvision.utils import make_grid
+        from torchaudio.transforms import Resample
+        from torchmetrics import Accuracy
         from transformers.modeling_utils import PreTrainedModel
         from transformers import BertModel, PretrainedConfig
 
@@ -207,12 +207,12 @@ def test_a_project_that_uses_a_library(tmp_path):
     assert "from transformers import BertModel  #" in file.text
     left = {record.name: record.remedy for record in file.records if not record.converted}
     assert set(left) == {
-        "torchvision.transforms.ToTensor",
-        "torchvision.utils.make_grid",
+        "torchaudio.transforms.Resample",
+        "torchmetrics.Accuracy",
         "transformers.BertModel",
     }
     assert "needs PyTorch: convert the files of transformers" in left["transformers.BertModel"]
-    assert "mindspore.dataset.vision.ToTensor" in left["torchvision.transforms.ToTensor"]
+    assert "mindspore.dataset.audio.Resample" in left["torchaudio.transforms.Resample"]
 
 
 def test_the_library_itself_is_a_project(tmp_path):

@@ -132,19 +132,60 @@ def instance_norm(
 def interpolate(
     x, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None, antialias=False
 ):
-    """torch.nn.functional.interpolate; a scale becomes a size."""
-    if mode == "bicubic" or antialias:
-        raise NotImplementedError("interpolate: bicubic and antialias were not converted")
+    """torch.nn.functional.interpolate; a scale becomes a size where that means the same."""
+    if antialias:
+        raise NotImplementedError("interpolate with antialias=True was not converted")
     spatial = x.shape[2:]
+    scales = (None,) * len(spatial)
     if size is None:
         if not isinstance(scale_factor, (tuple, list)):
             scale_factor = (scale_factor,) * len(spatial)
         size = tuple([int(extent * scale) for extent, scale in zip(spatial, scale_factor)])
+        if not recompute_scale_factor:
+            scales = tuple(scale_factor)
     elif not isinstance(size, (tuple, list)):
         size = (size,) * len(spatial)
+    corners = align_corners is True
+    exact = not [1 for each in zip(spatial, scales, size) if each[1] is not None and each[0] * each[1] != each[2]]
+    if mode == "bicubic" or (not exact and not corners and mode != "area"):
+        for axis in range(len(spatial)):
+            x = resized(x, axis + 2, size[axis], scales[axis], mode, corners)
+        return x
     if mode in ("nearest", "area", "nearest-exact"):
         return ops.interpolate(x, size=tuple(size), mode=mode)
-    return ops.interpolate(x, size=tuple(size), mode=mode, align_corners=align_corners is True)
+    return ops.interpolate(x, size=tuple(size), mode=mode, align_corners=corners)
+
+
+def resized(x, axis, size, scale, mode, corners):
+    """One axis by a matrix of weights: PyTorch's places, at a scale that need not be that of the sizes."""
+    length = x.shape[axis]
+    if size == length and mode != "bicubic":
+        return x
+    step = length / size if scale is None or (mode == "nearest" and size == 2 * length) else 1.0 / scale
+    place = ops.arange(size).astype(ms.float32)
+    if corners and mode != "nearest":
+        place = place * ((length - 1) / max(size - 1, 1))
+    elif mode == "nearest":
+        place = ops.floor(place * step)
+    else:
+        place = (place + 0.5) * step - 0.5
+    if mode == "nearest-exact":
+        place = ops.floor(place + 0.5)
+    columns = ops.arange(length).astype(ms.float32).reshape((1, -1))
+    if mode == "bicubic":
+        first = ops.floor(place)
+        weights = ops.zeros((size, length), ms.float32)
+        for tap in range(-1, 3):
+            away = ops.abs(place - first - tap)
+            near = (1.25 * away - 2.25) * away * away + 1.0
+            far = ((-0.75 * away + 3.75) * away - 6.0) * away + 3.0
+            weight = ops.where(away <= 1.0, near, far).reshape((-1, 1))
+            at = ops.clamp(first + tap, 0, length - 1).reshape((-1, 1))
+            weights = weights + weight * ops.equal(at, columns).astype(ms.float32)
+    else:
+        away = ops.abs(ops.clamp(place, 0, length - 1).reshape((-1, 1)) - columns)
+        weights = ops.relu(1.0 - away)
+    return ops.matmul(x.swapaxes(axis, -1), weights.swapaxes(0, 1).astype(x.dtype)).swapaxes(axis, -1)
 
 
 def scaled_dot_product_attention(
@@ -234,6 +275,8 @@ def avg_pool2d(
 ):
     """torch.nn.functional.avg_pool2d."""
     stride = kernel_size if stride is None else stride
+    if isinstance(padding, (tuple, list)):
+        padding = (padding[0], padding[0], padding[-1], padding[-1])
     return ops.avg_pool2d(
         input,
         kernel_size,

@@ -96,12 +96,20 @@ def usable_ones(params):
 class Steps:
     """What PyTorch's optimizers have and MindSpore's have not."""
 
+    def begin(self):
+        """Learning rates are floats, as in PyTorch: a script may read and set them."""
+        for group in self.param_groups:
+            group["lr"] = float(group["lr"])
+        optimizers.append(self)
+
     def zero_grad(self, set_to_none=True):
         for parameter in self.parameters:
             parameter.gradient = None
 
     def step(self, closure=None):
         loss = None if closure is None else closure()
+        for group in self.param_groups:
+            group["lr"] = float(group["lr"])
         gradients = [gradient_of(each) for each in self.parameters]
         pairs = zip(gradients, self.parameters)
         self(tuple(ops.zeros_like(each) if gradient is None else gradient for gradient, each in pairs))
@@ -122,7 +130,7 @@ class SGD(Steps, optim.SGD):
         foreach=None, differentiable=False, fused=None,
     ):  # fmt: skip
         super().__init__(usable(params), lr, momentum, dampening, weight_decay, nesterov, maximize=maximize)
-        optimizers.append(self)
+        self.begin()
 
 
 class Adam(Steps, optim.Adam):
@@ -133,7 +141,7 @@ class Adam(Steps, optim.Adam):
         maximize=False, capturable=False, differentiable=False, fused=None,
     ):  # fmt: skip
         super().__init__(usable(params), lr, tuple(betas), eps, weight_decay, amsgrad, maximize=maximize)
-        optimizers.append(self)
+        self.begin()
 
 
 class AdamW(Steps, optim.AdamW):
@@ -144,7 +152,7 @@ class AdamW(Steps, optim.AdamW):
         foreach=None, capturable=False, differentiable=False, fused=None,
     ):  # fmt: skip
         super().__init__(usable(params), lr, tuple(betas), eps, weight_decay, amsgrad, maximize=maximize)
-        optimizers.append(self)
+        self.begin()
 
 
 class RMSprop(Steps, optim.RMSprop):
@@ -155,7 +163,7 @@ class RMSprop(Steps, optim.RMSprop):
         foreach=None, maximize=False, differentiable=False,
     ):  # fmt: skip
         super().__init__(usable(params), lr, alpha, eps, weight_decay, momentum, centered, maximize)
-        optimizers.append(self)
+        self.begin()
 
 
 class Adagrad(Steps, optim.Adagrad):
@@ -168,7 +176,7 @@ class Adagrad(Steps, optim.Adagrad):
         super().__init__(
             usable(params), lr, lr_decay, weight_decay, initial_accumulator_value, eps, maximize=maximize
         )  # fmt: skip
-        optimizers.append(self)
+        self.begin()
 
 
 class Adadelta(Steps, optim.Adadelta):
@@ -179,7 +187,7 @@ class Adadelta(Steps, optim.Adadelta):
         differentiable=False,
     ):  # fmt: skip
         super().__init__(usable(params), lr, rho, eps, weight_decay, maximize=maximize)
-        optimizers.append(self)
+        self.begin()
 
 
 class Adamax(Steps, optim.Adamax):
@@ -190,7 +198,7 @@ class Adamax(Steps, optim.Adamax):
         differentiable=False, capturable=False,
     ):  # fmt: skip
         super().__init__(usable(params), lr, tuple(betas), eps, weight_decay, maximize=maximize)
-        optimizers.append(self)
+        self.begin()
 
 
 class NAdam(Steps, optim.NAdam):
@@ -198,7 +206,7 @@ class NAdam(Steps, optim.NAdam):
 
     def __init__(self, params, lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, momentum_decay=0.004):
         super().__init__(usable(params), lr, tuple(betas), eps, weight_decay, momentum_decay)
-        optimizers.append(self)
+        self.begin()
 
 
 class RAdam(Steps, optim.RAdam):
@@ -206,7 +214,7 @@ class RAdam(Steps, optim.RAdam):
 
     def __init__(self, params, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0):
         super().__init__(usable(params), lr, tuple(betas), eps, weight_decay)
-        optimizers.append(self)
+        self.begin()
 
 
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
@@ -317,9 +325,173 @@ def random_split(dataset, lengths, generator=None):
         lengths = [int(len(dataset) * each) for each in lengths]
         for number in range(len(dataset) - sum(lengths)):
             lengths[number % len(lengths)] += 1
-    order = np.random.permutation(len(dataset))
+    order = random_of(generator).permutation(len(dataset))
     ends = np.cumsum(lengths)
     return [Subset(dataset, order[end - length : end]) for end, length in zip(ends, lengths)]
+
+
+def random_of(generator):
+    """The random numbers of a Generator, or those of NumPy's seed."""
+    return np.random if generator is None else generator.random
+
+
+class ConcatDataset(Dataset):
+    """torch.utils.data.ConcatDataset."""
+
+    def __init__(self, datasets):
+        self.datasets = list(datasets)
+        self.cumulative_sizes = [int(each) for each in np.cumsum([len(each) for each in self.datasets])]
+
+    def __len__(self):
+        return self.cumulative_sizes[-1]
+
+    def __getitem__(self, index):
+        index = index % len(self)
+        number = int(np.searchsorted(self.cumulative_sizes, index, side="right"))
+        return self.datasets[number][index - (self.cumulative_sizes[number - 1] if number else 0)]
+
+
+class Sampler:
+    """torch.utils.data.Sampler."""
+
+    def __init__(self, data_source=None):
+        self.data_source = data_source
+
+    def __class_getitem__(cls, item):
+        return cls
+
+
+class SequentialSampler(Sampler):
+    """torch.utils.data.SequentialSampler."""
+
+    def __iter__(self):
+        return iter(range(len(self.data_source)))
+
+    def __len__(self):
+        return len(self.data_source)
+
+
+class RandomSampler(Sampler):
+    """torch.utils.data.RandomSampler."""
+
+    def __init__(self, data_source, replacement=False, num_samples=None, generator=None):
+        super().__init__(data_source)
+        self.replacement = replacement
+        self.num_samples = len(data_source) if num_samples is None else num_samples
+        self.generator = generator
+
+    def __iter__(self):
+        random, count = random_of(self.generator), len(self.data_source)
+        left = self.num_samples
+        while left > 0:
+            order = random.permutation(count)
+            if self.replacement:
+                order = np.floor(random.random(left) * count).astype(int)
+            yield from [int(each) for each in order[:left]]
+            left -= len(order)
+
+    def __len__(self):
+        return self.num_samples
+
+
+class SubsetRandomSampler(Sampler):
+    """torch.utils.data.SubsetRandomSampler."""
+
+    def __init__(self, indices, generator=None):
+        self.indices = indices
+        self.generator = generator
+
+    def __iter__(self):
+        return iter([self.indices[int(each)] for each in random_of(self.generator).permutation(len(self.indices))])
+
+    def __len__(self):
+        return len(self.indices)
+
+
+class WeightedRandomSampler(Sampler):
+    """torch.utils.data.WeightedRandomSampler."""
+
+    def __init__(self, weights, num_samples, replacement=True, generator=None):
+        self.weights = np.asarray([float(each) for each in weights])
+        self.num_samples = num_samples
+        self.replacement = replacement
+        self.generator = generator
+
+    def __iter__(self):
+        chances = self.weights / self.weights.sum()
+        drawn = random_of(self.generator).choice(len(chances), self.num_samples, self.replacement, chances)
+        return iter([int(each) for each in drawn])
+
+    def __len__(self):
+        return self.num_samples
+
+
+class BatchSampler(Sampler):
+    """torch.utils.data.BatchSampler."""
+
+    def __init__(self, sampler, batch_size, drop_last):
+        self.sampler, self.batch_size, self.drop_last = sampler, batch_size, drop_last
+
+    def __iter__(self):
+        batch = []
+        for index in self.sampler:
+            batch.append(index)
+            if len(batch) == self.batch_size:
+                yield batch
+                batch = []
+        if batch and not self.drop_last:
+            yield batch
+
+    def __len__(self):
+        count = len(self.sampler)
+        return count // self.batch_size if self.drop_last else math.ceil(count / self.batch_size)
+
+
+class DistributedSampler(Sampler):
+    """torch.utils.data.DistributedSampler: every process takes its part of the indices."""
+
+    def __init__(self, dataset, num_replicas=None, rank=None, shuffle=True, seed=0, drop_last=False):
+        inside = ms.communication.GlobalComm.INITED
+        self.num_replicas = num_replicas or (ms.communication.get_group_size() if inside else 1)
+        self.rank = rank if rank is not None else ms.communication.get_rank() if inside else 0
+        self.dataset, self.shuffle, self.seed, self.drop_last, self.epoch = dataset, shuffle, seed, drop_last, 0
+
+    def __iter__(self):
+        count = len(self.dataset)
+        order = list(range(count))
+        if self.shuffle:
+            order = [int(each) for each in np.random.default_rng(self.seed + self.epoch).permutation(count)]
+        total = len(self) * self.num_replicas
+        order = (order * math.ceil(total / max(count, 1)))[:total]
+        return iter(order[self.rank :: self.num_replicas])
+
+    def __len__(self):
+        count = len(self.dataset)
+        return count // self.num_replicas if self.drop_last else math.ceil(count / self.num_replicas)
+
+    def set_epoch(self, epoch):
+        self.epoch = epoch
+
+
+def default_collate(batch):
+    """torch.utils.data.default_collate."""
+    columns = zip(*[leaves_of(each) for each in batch])
+    return rebuilt(batch[0], iter([Tensor(np.stack(column)) for column in columns]))
+
+
+def pad_sequence(sequences, batch_first=False, padding_value=0.0):
+    """torch.nn.utils.rnn.pad_sequence."""
+    length = max([each.shape[0] for each in sequences])
+    rows = []
+    for each in sequences:
+        rest = ops.full((length - each.shape[0], *each.shape[1:]), padding_value, dtype=each.dtype)
+        rows.append(ops.cat((each, rest)) if length > each.shape[0] else each)
+    return ops.stack(rows, 0 if batch_first else 1)
+
+
+def parameters_to_vector(parameters):
+    """torch.nn.utils.parameters_to_vector."""
+    return ops.cat([each.reshape((-1,)) for each in parameters])
 
 
 def leaves_of(item):
@@ -368,6 +540,7 @@ class DataLoader:
         self.batch_sampler = batch_sampler
         self.collate_fn = collate_fn
         self.drop_last = drop_last
+        self.generator = generator
 
     def __len__(self):
         if self.batch_sampler is not None:
@@ -376,7 +549,10 @@ class DataLoader:
         return count // self.batch_size if self.drop_last else math.ceil(count / self.batch_size)
 
     def __iter__(self):
-        if self.sampler is not None or self.batch_sampler is not None or self.collate_fn is not None:
+        if not hasattr(self.dataset, "__getitem__"):
+            return self.streamed()
+        own = (self.sampler, self.batch_sampler, self.collate_fn, self.generator)
+        if any(each is not None for each in own):
             return self.collated()
         return self.batches()
 
@@ -399,11 +575,22 @@ class DataLoader:
                 columns = zip(*[leaves_of(each) for each in items])
                 yield rebuilt(items[0], iter([Tensor(np.stack(column)) for column in columns]))
 
+    def streamed(self):
+        """Batches of a dataset that can only be gone through."""
+        collate, batch = self.collate_fn or default_collate, []
+        for item in self.dataset:
+            batch.append(item)
+            if len(batch) == self.batch_size:
+                yield collate(batch)
+                batch = []
+        if batch and not self.drop_last:
+            yield collate(batch)
+
     def groups(self):
         """The indices of each batch."""
         order = list(range(len(self.dataset)) if self.sampler is None else self.sampler)
         if self.shuffle:
-            np.random.shuffle(order)
+            random_of(self.generator).shuffle(order)
         for start in range(0, len(order), self.batch_size):
             group = order[start : start + self.batch_size]
             if len(group) == self.batch_size or not self.drop_last:

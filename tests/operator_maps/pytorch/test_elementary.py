@@ -68,6 +68,18 @@ i.div(j, rounding_mode="floor")
 torch.div(i, j, rounding_mode="trunc")
 x.div(y, rounding_mode="floor")
 torch.div(-x, y, rounding_mode="trunc")
+x.clip(max=0.4)
+torch.nan_to_num(x, posinf=1.0)
+F.interpolate(x[None, None], scale_factor=1.3)
+F.interpolate(x[None], scale_factor=1.7, mode="linear")
+F.interpolate(x[None, None], size=(5, 7), mode="bicubic")
+F.avg_pool2d(x[None, None], (3, 1), 1, (1, 0))
+x.quantile(0.3, dim=1)
+x.median(1).values
+torch.zeros(3, 4).scatter_(1, index[:, :1], 1)
+F.conv_transpose2d(x[None, None], y[None, None], stride=2, padding=1, output_padding=1)
+F.kl_div(x.log(), y, reduction="batchmean")
+F.max_pool1d(x[None], 3, 2, 1)
 """
 EXPRESSIONS = _TEXT.strip().splitlines()
 

@@ -65,12 +65,12 @@ def test_an_argument_that_would_be_lost_keeps_the_call(tmp_path):
     ("name", "remedy"),
     [
         (
-            "torch.erfinv",
-            "convert to mindspore.ops.erfinv. It differs in data types. It is there on Ascend, GPU, CPU. Write",
+            "torch.mvlgamma",
+            "convert to mindspore.ops.mvlgamma. It differs in data types. It is there on Ascend, GPU, CPU. Write",
         ),
         (
-            "torch.nn.Fold",
-            "to mindspore.mint.nn.Fold. It has the same meaning. It is there on Ascend. Write",
+            "torch.distributed.gather_object",
+            "to mindspore.mint.distributed.gather_object. It has the same meaning. It is there on Ascend. Write",
         ),
         ("torch.Tensor.one_hot", "torch.nn.functional.one_hot converts: write it in its place."),
         ("torch.jit.trace", "Remove it; mindspore.jit compiles a function"),
@@ -94,8 +94,8 @@ def test_counterparts_have_no_row():
 
 def test_remedies_have_their_chinese():
     remedies = pytorch.Remedies(ROWS)
-    assert translated(remedies("torch.nn.Fold"), "zh") == (
-        "或可转换为 mindspore.mint.nn.Fold。含义相同。支持的平台：Ascend。"
+    assert translated(remedies("torch.distributed.gather_object"), "zh") == (
+        "或可转换为 mindspore.mint.distributed.gather_object。含义相同。支持的平台：Ascend。"
         "请手工改写，或用 --operator_map 添加一行映射。"
     )
     assert translated(remedies("torch.nothing"), "zh").startswith("没有对应的映射。")

@@ -1,0 +1,102 @@
+"""Helpers that are plain Python: learning rates as PyTorch's, and the patterns of einops."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+import numpy as np
+import pytest
+from rewriting.conversion import ROWS, converted
+
+from converter.rewriting.helpers import text_of, written
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="module")
+def compat() -> types.ModuleType:
+    """The helper module with everything that is written by hand."""
+    module = types.ModuleType("compat_of_test")
+    sys.modules[module.__name__] = module
+    exec(compile(text_of(set(written()), ROWS), "_torch_compat.py", "exec"), module.__dict__)
+    return module
+
+
+def test_an_argument_keeps_its_place_when_one_before_it_is_left_out(tmp_path):
+    text = converted(tmp_path, "import torch\ndef f(x: torch.Tensor):\n    return x.clip(max=1.0)\n").text
+    assert "x.clamp(None, 1.0)" in text
+
+
+SCHEDULES = {
+    "StepLR": {"step_size": 3},
+    "MultiStepLR": {"milestones": [2, 5], "gamma": 0.5},
+    "ExponentialLR": {"gamma": 0.9},
+    "ConstantLR": {"factor": 0.5, "total_iters": 4},
+    "LinearLR": {"start_factor": 0.1, "total_iters": 4},
+    "PolynomialLR": {"total_iters": 6, "power": 2.0},
+    "CosineAnnealingLR": {"T_max": 4, "eta_min": 0.01},
+    "CosineAnnealingWarmRestarts": {"T_0": 3, "T_mult": 2},
+    "LambdaLR": {"lr_lambda": lambda epoch: 0.95**epoch},
+    "MultiplicativeLR": {"lr_lambda": lambda epoch: 0.95},
+    "OneCycleLR": {"max_lr": 0.5, "total_steps": 12},
+}
+
+
+def rates(schedulers, group, name: str, options: dict) -> list[tuple[float, float]]:
+    """The learning rates and momenta of some steps."""
+    if name == "warmup":
+        first = schedulers.LinearLR(group, start_factor=0.1, total_iters=3)
+        second = schedulers.CosineAnnealingLR(group, T_max=6)
+        scheduler = schedulers.SequentialLR(group, [first, second], milestones=[3])
+    else:
+        scheduler = getattr(schedulers, name)(group, **options)
+    found = []
+    for _ in range(10):
+        found.append((scheduler.get_last_lr()[0], group.param_groups[0]["momentum"]))
+        scheduler.step()
+    return found
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [*SCHEDULES, "warmup"])
+def test_learning_rates_are_those_of_pytorch(compat, name):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.4, momentum=0.9)
+    wanted = rates(torch.optim.lr_scheduler, optimizer, name, SCHEDULES.get(name, {}))
+    group = types.SimpleNamespace(param_groups=[{"lr": 0.4, "momentum": 0.9}])
+    assert np.allclose(rates(compat, group, name, SCHEDULES.get(name, {})), wanted, rtol=1e-6)
+
+
+def test_a_plateau_lowers_the_rate_as_in_pytorch(compat):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.4)
+    ours = types.SimpleNamespace(param_groups=[{"lr": 0.4}])
+    both = [
+        (each, of.ReduceLROnPlateau(each, patience=1, factor=0.5, cooldown=1))
+        for of, each in ((torch.optim.lr_scheduler, optimizer), (compat, ours))
+    ]
+    for loss in (1.0, 1.1, 1.2, 1.3, 0.5, 0.6, 0.7, 0.8, 0.9):
+        for _, scheduler in both:
+            scheduler.step(loss)
+        assert optimizer.param_groups[0]["lr"] == ours.param_groups[0]["lr"]
+
+
+def test_patterns_of_einops(compat):
+    values = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    x = compat.Tensor(values)
+    flat = compat.rearrange(x, "b c (h p) -> (b h) p c", p=2)
+    assert (flat.asnumpy() == values.reshape(2, 3, 2, 2).transpose(0, 2, 3, 1).reshape(4, 2, 3)).all()
+    assert (compat.rearrange(x, "b ... -> b (...)").asnumpy() == values.reshape(2, 12)).all()
+    assert (compat.repeat(x, "b c w -> b (r c) w", r=2).asnumpy() == np.tile(values, (1, 2, 1))).all()
+    assert np.allclose(compat.reduce(x, "b c w -> b 1 w", "mean").asnumpy(), values.mean(1, keepdims=True))
+    product = compat.einops_einsum(x, x, "b i d, b j d -> b i j").asnumpy()
+    assert np.allclose(product, values @ values.transpose(0, 2, 1))
+    with pytest.raises(ValueError, match="does not fit"):
+        compat.rearrange(x, "b c (h p) -> b c h p", p=3)
+
+
+def test_map_of_a_lambda_becomes_a_list(tmp_path):
+    source = (
+        "import torch\nfrom torch import nn\nclass A(nn.Module):\n    def forward(self, x, h):\n"
+        "        q, k = map(lambda t: t.view(h, -1), (x, x))\n        return q @ k.t()\n"
+    )
+    assert "q, k = [t.view(h, -1) for t in (x, x)]" in converted(tmp_path, source).text
