@@ -124,6 +124,10 @@ ROWS: dict[str, Row] = {
     f"{_T}.imag": attribute("ops.imag({self})", returns="tensor"),
     f"{_T}.H": attribute("ops.conj({self}).T", returns="tensor"),
     f"{_T}.is_leaf": attribute("True", returns="number"),
+    **{
+        f"{_T}.{name}": attribute("False", returns="number")
+        for name in ("is_xpu", "is_mps", "is_meta", "is_sparse", "is_quantized", "is_nested")
+    },
     "torch.real": call("(input)", "ops.real({input})"),
     "torch.imag": call("(input)", "ops.imag({input})"),
     "torch.complex": call("(real, imag, *, out=None)", "ops.Complex()({real}, {imag})", refused="out"),

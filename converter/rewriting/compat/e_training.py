@@ -551,8 +551,8 @@ class DataLoader:
     def __iter__(self):
         if not hasattr(self.dataset, "__getitem__"):
             return self.streamed()
-        own = (self.sampler, self.batch_sampler, self.collate_fn, self.generator)
-        if any(each is not None for each in own):
+        choices = (self.sampler, self.batch_sampler, self.collate_fn, self.generator)
+        if any(each is not None for each in choices):
             return self.collated()
         return self.batches()
 

@@ -54,6 +54,74 @@ def importing(frame):
         frame = frame.f_back
     return False
 
+
+class LRScheduler:
+    """torch.optim.lr_scheduler.LRScheduler."""
+
+    def __init__(self, optimizer, last_epoch=-1):
+        self.optimizer = optimizer
+        for group in optimizer.param_groups:
+            group.setdefault("initial_lr", float(group["lr"]))
+        self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
+        self.last_epoch = last_epoch
+        self.step()
+
+    def get_lr(self):
+        """The learning rate of each group, from those of the epoch before."""
+        raise NotImplementedError
+
+    def closed(self):
+        """The learning rate of each group, from the first ones."""
+        return self.get_lr()
+
+    def step(self, epoch=None):
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+        self.set_rates(self.get_lr() if epoch is None else self.closed())
+
+    def set_rates(self, rates):
+        for group, rate in zip(self.optimizer.param_groups, rates):
+            group["lr"] = float(rate)
+        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+
+    def get_last_lr(self):
+        return self._last_lr
+
+    def state_dict(self):
+        return {name: value for name, value in vars(self).items() if name not in ("optimizer", "lr_lambdas")}
+
+    def load_state_dict(self, state_dict):
+        vars(self).update(state_dict)
+
+
+class FactorLR(LRScheduler):
+    """A scheduler whose rates above `low` are a factor times the first ones."""
+
+    low = 0.0
+
+    def factor(self, epoch):
+        raise NotImplementedError
+
+    def get_lr(self):
+        now = self.factor(self.last_epoch)
+        before = self.factor(self.last_epoch - 1) if self.last_epoch > 0 else 1.0
+        if abs(before) < 1e-12:
+            return self.closed()
+        return [self.low + (group["lr"] - self.low) * now / before for group in self.optimizer.param_groups]
+
+    def closed(self):
+        return [self.low + (base - self.low) * self.factor(self.last_epoch) for base in self.base_lrs]
+
+
+class StepLR(FactorLR):
+    """torch.optim.lr_scheduler.StepLR."""
+
+    def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1):
+        self.step_size, self.gamma = step_size, gamma
+        super().__init__(optimizer, last_epoch)
+
+    def factor(self, epoch):
+        return self.gamma ** (epoch // self.step_size)
+
 optimizers = []  # every optimizer, for losses of which only they know the parameters
 
 
@@ -122,12 +190,20 @@ def usable_ones(params):
 class Steps:
     """What PyTorch's optimizers have and MindSpore's have not."""
 
+    def begin(self):
+        """Learning rates are floats, as in PyTorch: a script may read and set them."""
+        for group in self.param_groups:
+            group["lr"] = float(group["lr"])
+        optimizers.append(self)
+
     def zero_grad(self, set_to_none=True):
         for parameter in self.parameters:
             parameter.gradient = None
 
     def step(self, closure=None):
         loss = None if closure is None else closure()
+        for group in self.param_groups:
+            group["lr"] = float(group["lr"])
         gradients = [gradient_of(each) for each in self.parameters]
         pairs = zip(gradients, self.parameters)
         self(tuple(ops.zeros_like(each) if gradient is None else gradient for gradient, each in pairs))
@@ -148,7 +224,7 @@ class SGD(Steps, optim.SGD):
         foreach=None, differentiable=False, fused=None,
     ):  # fmt: skip
         super().__init__(usable(params), lr, momentum, dampening, weight_decay, nesterov, maximize=maximize)
-        optimizers.append(self)
+        self.begin()
 
 
 class Dataset:
@@ -156,6 +232,17 @@ class Dataset:
 
     def __class_getitem__(cls, item):
         return cls
+
+
+def random_of(generator):
+    """The random numbers of a Generator, or those of NumPy's seed."""
+    return np.random if generator is None else generator.random
+
+
+def default_collate(batch):
+    """torch.utils.data.default_collate."""
+    columns = zip(*[leaves_of(each) for each in batch])
+    return rebuilt(batch[0], iter([Tensor(np.stack(column)) for column in columns]))
 
 
 def leaves_of(item):
@@ -204,6 +291,7 @@ class DataLoader:
         self.batch_sampler = batch_sampler
         self.collate_fn = collate_fn
         self.drop_last = drop_last
+        self.generator = generator
 
     def __len__(self):
         if self.batch_sampler is not None:
@@ -212,7 +300,10 @@ class DataLoader:
         return count // self.batch_size if self.drop_last else math.ceil(count / self.batch_size)
 
     def __iter__(self):
-        if self.sampler is not None or self.batch_sampler is not None or self.collate_fn is not None:
+        if not hasattr(self.dataset, "__getitem__"):
+            return self.streamed()
+        choices = (self.sampler, self.batch_sampler, self.collate_fn, self.generator)
+        if any(each is not None for each in choices):
             return self.collated()
         return self.batches()
 
@@ -235,11 +326,22 @@ class DataLoader:
                 columns = zip(*[leaves_of(each) for each in items])
                 yield rebuilt(items[0], iter([Tensor(np.stack(column)) for column in columns]))
 
+    def streamed(self):
+        """Batches of a dataset that can only be gone through."""
+        collate, batch = self.collate_fn or default_collate, []
+        for item in self.dataset:
+            batch.append(item)
+            if len(batch) == self.batch_size:
+                yield collate(batch)
+                batch = []
+        if batch and not self.drop_last:
+            yield collate(batch)
+
     def groups(self):
         """The indices of each batch."""
         order = list(range(len(self.dataset)) if self.sampler is None else self.sampler)
         if self.shuffle:
-            np.random.shuffle(order)
+            random_of(self.generator).shuffle(order)
         for start in range(0, len(order), self.batch_size):
             group = order[start : start + self.batch_size]
             if len(group) == self.batch_size or not self.drop_last:

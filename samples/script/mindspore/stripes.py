@@ -73,7 +73,7 @@ def main():
     device = str("cpu")
     model = Net().set_train()
     optimizer = compat.SGD(compat.parameters(model), lr=0.05, momentum=0.9, weight_decay=1e-4)
-    scheduler = ms.experimental.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
+    scheduler = compat.StepLR(optimizer, step_size=2, gamma=0.5)
     loader = compat.DataLoader(Stripes(256, seed=0), batch_size=32, shuffle=True)
     for epoch in range(args.epochs):
         loss = train(model, loader, optimizer, device)
