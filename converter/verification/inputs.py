@@ -25,6 +25,7 @@ of audio."""
 LARGEST = 1 << 24
 """Maximum elements of an input with these extents."""
 _SUM = re.compile(r"(\w*[A-Za-z]\w*) \+ (\w*[A-Za-z]\w*)")
+_PAST = "past_"
 _KEEPS_INDICES = frozenset({"Add", "Cast", "Clip", "Max", "Min", "Mod", "Pad", "Sub", "Where"})
 """Operators, besides data movement, whose output still holds indices: they clip, shift or mask them."""
 
@@ -61,7 +62,7 @@ def other_inputs(graph: ir.Graph, endpoints: Sequence[Endpoint], file: Path | No
 
 
 def with_sums(graph: ir.Graph, endpoints: Sequence[Endpoint]) -> Sequence[Endpoint]:
-    """The inputs; a guessed extent that no output has is the sum of two others, if an output has such a sum.
+    """The inputs; a guessed extent that no output has is the sum of two others, if an output or its name says so.
 
     A decoder with a cache takes a mask over the past and the new tokens, and returns the keys of both.
     """
@@ -72,13 +73,23 @@ def with_sums(graph: ir.Graph, endpoints: Sequence[Endpoint]) -> Sequence[Endpoi
         if isinstance(dim, str)
     }
     ends = {f"{dim.value}" for value in graph.outputs for dim in value.shape or () if isinstance(dim, ir.SymbolicDim)}
-    sums = {found.groups() for text in ends if (found := _SUM.fullmatch(text)) and known.keys() >= {*found.groups()}}
-    guessed = frozenset[str]().union(*(end.guessed for end in endpoints)) - ends
+    sums = {(part, part.removeprefix(_PAST)) for part in known if _are_lengths(part, known)}
+    sums |= {
+        (found[1], found[2]) for text in ends if (found := _SUM.fullmatch(text)) and known.keys() >= {*found.groups()}
+    }
+    totals = {f"total_{name}" for _, name in sums}
+    guessed = frozenset[str]().union(*(end.guessed for end in endpoints)) - (ends - totals)
     if len(sums) != 1:
         return endpoints
     (parts,) = sums
     total = sum(known[part] for part in parts)
     return [replace(end, example=_example(end, guessed.difference(parts), total)) for end in endpoints]
+
+
+def _are_lengths(past: str, known: Collection[str]) -> bool:
+    """Whether there are lengths `past_NAME`, `NAME` and `total_NAME`, as onnxruntime's own exporter calls them."""
+    name = past.removeprefix(_PAST)
+    return past != name and {name, f"total_{name}"} <= set(known)
 
 
 def _example(end: Endpoint, guessed: Collection[str], extent: int) -> tuple[int, ...] | None:

@@ -14,17 +14,22 @@ from converter.verification.inputs import verification_inputs
 
 
 @pytest.mark.parametrize(
-    ("returned", "length"),
-    [("past + new", 20), ("total", 16), ("past + other", 16)],
+    ("returned", "total", "past", "length"),
+    [
+        ("past + new", "total", "past", 20),
+        ("total", "total", "past", 16),
+        ("past + other", "total", "past", 16),
+        ("total_new", "total_new", "past_new", 20),
+    ],
 )
-def test_a_mask_is_as_long_as_past_and_new_tokens(returned: str, length: int) -> None:
-    shapes = {"mask": ("total",), "past": ("past",), "x": ("new",)}
-    kind, known = np.dtype(np.float32), {"total": 16, "past": 16, "new": 4}
+def test_a_mask_is_as_long_as_past_and_new_tokens(returned: str, total: str, past: str, length: int) -> None:
+    shapes = {"mask": (total,), "past": (past,), "x": ("new",)}
+    kind, known = np.dtype(np.float32), {total: 16, past: 16, "new": 4}
     inputs = [ir.val(name, ir.DataType.FLOAT, shape) for name, shape in shapes.items()]
     output = ir.val("present", ir.DataType.FLOAT, (returned,))
     graph = ir.Graph(inputs, [output], nodes=[])
     ends = [
-        Endpoint(name, name, kind, shape, tuple(known[dim] for dim in shape), guessed=frozenset({"total", "past"}))
+        Endpoint(name, name, kind, shape, tuple(known[dim] for dim in shape), guessed=frozenset({total, past}))
         for name, shape in shapes.items()
     ]
     made = verification_inputs(graph, ends, None)

@@ -21,6 +21,7 @@ import torch
 
 from converter.base.trained import FROZEN, NO, TRAINED, YES
 from converter.errors import BadParamError, TorchExportError
+from converter.frontends.pytorch.caches import nested
 from converter.frontends.pytorch.inputs import Input, example
 from converter.frontends.pytorch.lines import place_of, reason_of
 from converter.frontends.pytorch.loading import SEED, Loaded
@@ -177,9 +178,11 @@ def _current(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], fi
     else:
         free = {each.name: {i: dim for i, dim in enumerate(each.shape) if isinstance(dim, str)} for each in inputs}
         if any(free.values()):
-            options["dynamic_shapes"] = free
+            options["dynamic_shapes"] = nested(free)
+        if loaded.cache:
+            options["input_names"] = [each.name for each in inputs]
         with dropouts_kept(loaded.module):
-            values = {each.name: each.value for each in inputs}
+            values = nested({each.name: each.value for each in inputs})
             program = torch.onnx.export(loaded.module, (), kwargs=values, **options)
     assert program is not None, "torch's exporter returns a program"
     if loaded.places:
@@ -205,7 +208,7 @@ def _older(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file
         if loaded.scripted:
             torch.onnx.export(loaded.module, tuple(values.values()), str(file), **options)
         else:
-            torch.onnx.export(loaded.module, (), str(file), kwargs=values, **options)
+            torch.onnx.export(loaded.module, (), str(file), kwargs=nested(values), **options)
 
 
 @contextlib.contextmanager

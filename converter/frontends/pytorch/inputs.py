@@ -17,9 +17,10 @@ import torch
 
 from converter.errors import BadParamError, ModelLoadingError, ParamMissingError
 from converter.frontends.endpoints import Declared, merge_shapes, parse_shape
+from converter.frontends.pytorch.caches import names_of, shapes_of
 from converter.frontends.pytorch.lines import culprit
 from converter.frontends.pytorch.loading import SEED, Loaded
-from converter.frontends.pytorch.spec import Spec
+from converter.frontends.pytorch.spec import PAST, Spec
 from converter.frontends.source import Dim
 
 _MOST_TRIALS = 32
@@ -94,10 +95,26 @@ def inputs_of(loaded: Loaded, spec: Spec) -> list[Input]:
     if not picked:
         names = _defaults(loaded, parameters, len(texts))
     _check(parameters, names, spec, loaded.scripted)
+    if loaded.cache:
+        parameters, names, texts = _with_cache(loaded, parameters, names, texts)
     shapes = _shapes(loaded, names, texts, spec)
     if all(name in loaded.given for name in names) and not texts:
         return [Input(name, shape, loaded.given[name]) for name, shape in zip(names, shapes, strict=True)]
     return _accepted(loaded, [parameters[name] for name in names], shapes, spec)
+
+
+def _with_cache(
+    loaded: Loaded, parameters: Mapping[str, _Parameter], names: Sequence[str], texts: Sequence[str]
+) -> tuple[Mapping[str, _Parameter], list[str], tuple[str, ...]]:
+    """Parameters, names and shapes with those of every layer in the place of the cache."""
+    own = names_of(loaded.cache)
+    taken = [own if name == PAST else [name] for name in names]
+    repeated = zip(texts, taken, strict=True) if len(texts) == len(names) else [(text, [""]) for text in texts]
+    return (
+        {**parameters, **{name: _Parameter(name) for name in own}},
+        [name for each in taken for name in each],
+        tuple(text for text, each in repeated for _ in each),
+    )
 
 
 def _parameters(loaded: Loaded) -> Mapping[str, _Parameter]:
@@ -212,7 +229,9 @@ def _own_shape(loaded: Loaded, name: str, is_first: bool) -> tuple[Dim, ...] | N
     if _is_transformers(module) and name == "input_features" and hasattr(module.config, "max_source_positions"):
         return ("N", module.config.num_mel_bins, 2 * module.config.max_source_positions)  # Whisper
     if _is_transformers(module):
-        return _OF_TEXTS.get(name)
+        if loaded.cache and name == "attention_mask":
+            return ("N", "S")  # past and new tokens
+        return dict(zip(names_of(loaded.cache), shapes_of(loaded.cache), strict=True)).get(name, _OF_TEXTS.get(name))
     return None
 
 
@@ -224,6 +243,8 @@ def _accepted(
 ) -> list[Input]:
     """Inputs whose element types the module accepts: those that something tells, else the first that run."""
     examples = _examples(parameters, shapes)
+    if loaded.cache:
+        examples = [_with_past(parameters, extents) for extents in examples]
     kinds = [_possible(loaded, parameter) for parameter in parameters]
     refusals: list[Exception] = []
     for extents in examples:
@@ -252,6 +273,14 @@ def _examples(parameters: Sequence[_Parameter], shapes: Sequence[tuple[Dim, ...]
         for shape, extents in zip(shapes, plain, strict=True)
     ]
     return [doubled, plain] if doubled != plain else [plain]
+
+
+def _with_past(parameters: Sequence[_Parameter], extents: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """Extents in which a mask is as long as past and new tokens."""
+    known = {parameter.name: shape for parameter, shape in zip(parameters, extents, strict=True)}
+    past = next(shape[-2] for name, shape in known.items() if name.startswith(f"{PAST}."))
+    new = next((shape[1] for name, shape in known.items() if name in ("input_ids", "inputs_embeds")), 0)
+    return [(shape[0], past + new) if name == "attention_mask" else shape for name, shape in known.items()]
 
 
 def _possible(loaded: Loaded, parameter: _Parameter) -> tuple[torch.dtype, ...]:

@@ -14,8 +14,9 @@ import torch
 
 from converter.base.calls import Call, parse_call, searched_first
 from converter.errors import BadParamError, ConverterError, ModelLoadingError, ParamMissingError
+from converter.frontends.pytorch.caches import Extents, nested, with_cache
 from converter.frontends.pytorch.lines import culprit
-from converter.frontends.pytorch.spec import STATE, Spec
+from converter.frontends.pytorch.spec import PAST, STATE, Spec
 from converter.frontends.pytorch.states import files_of, find_weights, joined, load_weights, read_file, tables_in
 from converter.frontends.pytorch.stored import NotStoredError, Place, read_places
 from converter.frontends.pytorch.weightless import keep_stored, main_type, shapes_only
@@ -38,6 +39,7 @@ class Loaded:
         given: example inputs that came with it, by parameter of `forward`; empty when there are none.
         program: the exported program that the module runs, if it is one.
         places: where its parameters lie, if it has their shapes only.
+        cache: the extents of its cache of keys and values, if that is an input.
     """
 
     module: torch.nn.Module
@@ -46,6 +48,7 @@ class Loaded:
     given: Mapping[str, torch.Tensor] = field(default_factory=dict)
     program: torch.export.ExportedProgram | None = None
     places: Mapping[str, Place] = field(default_factory=dict)
+    cache: Extents = ()
 
     @property
     def scripted(self) -> bool:
@@ -59,7 +62,7 @@ class Loaded:
         """
         with torch.no_grad():
             if self.program is None:
-                return self.module(**values)
+                return self.module(**nested(values))
             positional = len((self.program.example_inputs or ((), {}))[0])
             names = list(self.given)
             args = [values[name] for name in names[:positional]]
@@ -92,6 +95,8 @@ def load(spec: Spec, *, stored: bool = False) -> Loaded:
         check_values(loaded.module, spec)
     if loaded.program is None:
         loaded.module.eval()
+    if PAST in spec.inputs and not loaded.scripted and loaded.program is None:
+        loaded.cache = with_cache(loaded.module, spec.label)
     return loaded
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from converter.frontends.pytorch.loading import Loaded
 
 ERROR = "error.json"
+_WHOLE = "The module cannot be exported without the values of its weights: all of them were loaded into memory."
 _LOG = logging.getLogger(__name__)
 
 
@@ -60,8 +61,14 @@ def main(folder: Path) -> int:
         (folder / ERROR).unlink()
         spec = replace(spec, stored=False)
         spec.write(folder)
-        status = export_to(folder, spec, lambda: load(spec))
+        status = export_to(folder, spec, lambda: _with_values(load(spec)))
     return status
+
+
+def _with_values(loaded: Loaded) -> Loaded:
+    """The module with a note that it was loaded whole."""
+    loaded.notes.append(_WHOLE)
+    return loaded
 
 
 def _needs_values(folder: Path) -> bool:

@@ -15,7 +15,7 @@ from converter.base.memory import total
 from converter.errors import BadParamError
 from converter.frontends import onnx
 from converter.frontends.pytorch import isolated, kinds
-from converter.frontends.pytorch.spec import INPUTS, MODEL, Exported, Spec
+from converter.frontends.pytorch.spec import INPUTS, MODEL, PAST, Exported, Spec
 from converter.frontends.source import Live, Original, Request, Source
 
 LARGE = 2 * 1000**3
@@ -45,7 +45,7 @@ def load(request: Request) -> Source:
     else:
         exported = isolated.export(spec, request.folder)
     names = [name.removesuffix(":0") for name in request.input_nodes]
-    own = all(name in exported.inputs for name in names)
+    own = all(any(f"{each}.".startswith(f"{name}.") for each in exported.inputs) for name in names)
     model = replace(
         request,
         model_file=request.folder / MODEL,
@@ -73,9 +73,9 @@ def _inputs(source: Source, folder: Path) -> Path | None:
 
     In a row in which a random mask leaves nothing over, kernels of torch itself differ from each other.
     """
-    file = folder / INPUTS
+    file, past = folder / INPUTS, _past(source)
     masks = {
-        end.name: _mask(end.example).astype(end.dtype)
+        end.name: _mask(end.example, past).astype(end.dtype)
         for end in source.inputs
         if end.name.endswith(_MASK) and end.dtype.kind in "iub" and end.example is not None and len(end.example) == 2
     }
@@ -84,9 +84,16 @@ def _inputs(source: Source, folder: Path) -> Path | None:
     return file if file.exists() else None
 
 
-def _mask(shape: tuple[int, ...]) -> np.ndarray:
-    """1 for the first three quarters or half of each row, 0 for the rest."""
-    rows, length = shape
+def _past(source: Source) -> int:
+    """The past tokens of a decoder with a cache, if there are new ones beside them; else 0."""
+    known = {end.name: end.example or () for end in source.inputs}
+    keys = next((shape for name, shape in known.items() if name.startswith(f"{PAST}.")), ())
+    return keys[-2] if keys and "input_ids" in known else 0
+
+
+def _mask(shape: tuple[int, ...], past: int = 0) -> np.ndarray:
+    """1 for the first three quarters or half of each row, 0 for the rest; a row has past and new tokens."""
+    rows, length = shape[0], shape[1] + past
     ends = [max(1, length * (3 - row % 2) // 4) for row in range(rows)]
     return np.arange(length) < np.array(ends)[:, None]
 

@@ -14,6 +14,8 @@ SPEC, EXPORTED, MODEL, STATE = "spec.json", "exported.json", "model.onnx", "stat
 the weights that the call made."""
 ADDRESS, INPUTS = "address.json", "inputs.npz"
 """Of a live module: where it answers, and the inputs that came with it."""
+PAST = "past_key_values"
+"""The parameter of a decoder of transformers that takes the keys and values of earlier tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,8 @@ from converter.verification.result import VerificationResult
 
 HOW = (
     "each layer was compared by itself, on the values that it takes in the source, with weights that were read for it; "
-    "the whole network did not run, and what stands between layers ran in PyNative mode only"
+    "the whole network did not run, and what stands between layers ran in PyNative mode only; "
+    "edge inputs were not tried"
 )
 
 
