@@ -21,7 +21,7 @@ def matmul_plus_bias(x: Pattern, weight: Pattern, bias: Pattern) -> Pattern:
 def dense(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value) -> ir.Value:
     """Dense: ONNX has no operator for more than two axes (Gemm has two)."""
     rank, extents, biases = rank_of(x) or 0, shape_of(weight) or (), shape_of(bias) or ()
-    if rank < 2 or len(extents) != 2 or not is_float(weight):
+    if rank < 2 or len(extents) != 2 or 0 in extents or not is_float(weight):
         raise NoMatch(f"its input has rank {rank}, its weight shape {extents} and type {weight.dtype}")
     if not 1 <= len(biases) <= rank or biases != (1,) * (len(biases) - 1) + extents[-1:]:
         raise NoMatch(f"its bias has shape {biases}, its weight {extents}")

@@ -40,6 +40,13 @@ def selu(node: Node, x: Operand, *, alpha: float = 1.67326319, gamma: float = 1.
     return expr("{1} * ({0})", _elu(x, alpha), gamma)
 
 
+def celu(node: Node, x: Operand, *, alpha: float = 1.0) -> Arg:
+    """Celu: `ops.celu`, which takes float32 and float16; other floats are computed in float32."""
+    if x.dtype in (ir.DataType.FLOAT, ir.DataType.FLOAT16):
+        return expr("ops.celu({0}, {1})", x, alpha)
+    return expr("ops.celu({0}.astype(ms.float32), {1}).astype({2})", x, alpha, node.dtype())
+
+
 def prelu(node: Node, x: Operand, slope: Operand) -> Arg:
     """PRelu: `nn.PReLU` for a constant slope, one per channel (axis 1) or one for all; composed for any other slope.
 
@@ -183,7 +190,7 @@ def log_softmax_or_nan(x, axis):
 
 
 ROWS = {
-    "Celu": call("ops.celu({0}, {alpha})", alpha=1.0),
+    "Celu": celu,
     "Elu": elu,
     "Gelu": gelu,
     "HardSigmoid": hard_sigmoid,

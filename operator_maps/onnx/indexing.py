@@ -92,9 +92,18 @@ def scatter_elements(
     """ONNX ScatterElements (and Scatter): ops.tensor_scatter_elements, or ops.tensor_scatter_mul, max or min."""
     if reduction == "none":
         return expr("ops.tensor_scatter_elements({0}, {1}, {2}, {3})", x, indices, updates, axis)
-    if reduction == "add":
+    if reduction == "add" and x.kind != "b":
         return expr('ops.tensor_scatter_elements({0}, {1}, {2}, {3}, "add")', x, indices, updates, axis)
     places = expr("{0}({1}, {2}, {3})", places_along, x, indices, axis)
+    return _reduced(x, places, updates, reduction)
+
+
+def _reduced(x: Operand, places: Arg, updates: Operand, reduction: str) -> Arg:
+    """Elements at places, combined with updates; truth values as integers, which have kernels."""
+    if x.kind == "b":
+        name = "min" if reduction in ("mul", "min") else "max"
+        wide = [expr("{0}.astype(ms.int32)", item) for item in (x, updates)]
+        return expr(f"ops.tensor_scatter_{name}({{0}}, {{1}}, {{2}}).astype(ms.bool_)", wide[0], places, wide[1])
     return expr(f"ops.tensor_scatter_{reduction}({{0}}, {{1}}, {{2}})", x, places, updates)
 
 
@@ -114,8 +123,10 @@ def scatter_nd(node: Node, x: Operand, indices: Operand, updates: Operand, *, re
     """ONNX ScatterND: ops.tensor_scatter_update, or ops.tensor_scatter_add, mul, max or min."""
     if updates.size == 0:
         return x
-    name = "update" if reduction == "none" else reduction
-    return expr(f"ops.tensor_scatter_{name}({{0}}, {{1}}, {{2}})", x, _locations(node, x, indices), updates)
+    places = _locations(node, x, indices)
+    if reduction == "none":
+        return expr("ops.tensor_scatter_update({0}, {1}, {2})", x, places, updates)
+    return _reduced(x, places, updates, reduction)
 
 
 def _locations(node: Node, x: Operand, indices: Operand, batch_dims: int = 0) -> Arg:

@@ -12,7 +12,7 @@ def matmul(node: Node, a: Operand, b: Operand) -> Arg:
     Unsigned integers, which have no kernel, are multiplied as int64, with the same bits. A product over no elements is
     0; the CPU's kernel does not write it.
     """
-    if b.is_weight and b.rank == 2 and b.kind == "f":
+    if b.is_weight and b.rank == 2 and b.kind == "f" and b.size:
         return dense(node, a, b.weight(transpose(1, 0)))
     if a.kind == "u":
         return expr("ops.matmul({0}.astype(ms.int64), {1}.astype(ms.int64)).astype({2})", a, b, node.dtype())
@@ -39,7 +39,7 @@ def gemm(
     plain = alpha == 1 and beta == 1
     if a.kind != "f" and not plain:
         raise node.decline(f"alpha {alpha} and beta {beta} scale integers")
-    if b.is_weight and b.kind == "f":
+    if b.is_weight and b.kind == "f" and b.size:
         weight = b.weight() if transB else b.weight(transpose(1, 0))
         if plain and c is not None and c.is_weight and c.shape == weight.shape[:1]:
             return dense(node, x, weight, c.weight())

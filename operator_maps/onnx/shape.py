@@ -39,10 +39,18 @@ def _computed(node: Node, x: Operand, shape: Operand, allowzero: int) -> Arg:
         return shape.python(computed=True)
     rank = x.rank
     if rank is None:
-        raise node.decline("its shape is computed and the rank of its input unknown")
+        return expr("{0}({1}, {2})", kept_extents, x, target)
     return tuple(
         expr("{0} or {1}", item, _extent(x, axis)) if axis < rank else item for axis, item in enumerate(target)
     )
+
+
+def kept_extents(x, shape):
+    """The shape that `x` gets; an extent of 0 is that of `x`."""
+    found = []
+    for axis in range(len(shape)):
+        found.append(shape[axis] or x.shape[axis] if axis < x.ndim else shape[axis])
+    return tuple(found)
 
 
 def _to_fixed(x: Operand, shape: tuple[int | None, ...]) -> Arg:

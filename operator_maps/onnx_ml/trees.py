@@ -7,6 +7,7 @@ Source: https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from mindspore import ops
 
 BRANCHES = ("<=", "<", ">=", ">", "==", "!=")
-"""The comparison of a feature with a node's threshold, by mode; the seventh mode, set membership, is unsupported."""
+"""The comparison of a feature with a node's threshold, by mode."""
+_EQUAL, _MEMBER = 4, 6
+"""The modes of equality, and of membership of a set."""
 
 AGGREGATES = ("ops.mean({0}, 1)", "ops.sum({0}, 1)")
 """Aggregation of the trees' leaf weights (rows, trees, targets), by aggregate_function: average and sum."""
@@ -65,14 +68,14 @@ def tree_ensemble(
     """TreeEnsemble: the leaf that every row reaches in each tree, and the mean or the sum of the leaves' weights.
 
     Raises:
-        Unsupported: nodes have different modes, or set membership; a missing value follows the true branch; or the
-            weights are aggregated or transformed in another way.
+        Unsupported: a missing value follows the true branch; or the weights are aggregated or transformed in another
+            way.
     """
     if nodes_modes is None or nodes_splits is None or leaf_weights is None:
         raise node.decline("it has no nodes or no leaves")
-    modes = set(nodes_modes.numpy().tolist())
-    if len(modes) > 1 or not modes < set(range(len(BRANCHES))):
-        raise node.decline("its nodes ask different questions, or for membership of a set")
+    modes = nodes_modes.numpy().astype(np.int64)
+    if not set(modes.tolist()) <= set(range(_MEMBER + 1)):
+        raise node.decline("its nodes ask questions that ONNX does not know")
     if aggregate_function >= len(AGGREGATES) or post_transform or any(nodes_missing_value_tracks_true or ()):
         raise node.decline("only a mean or a sum has a counterpart, without a transform and without missing values")
     # Leaves are numbered after the nodes; each leaf is its own child.
@@ -88,9 +91,9 @@ def tree_ensemble(
         features=np.concatenate([nodes_featureids, nothing]),
         splits=np.concatenate([splits, nothing]).astype(splits.dtype),
         children=np.stack(sides, 1),
-        question=BRANCHES[modes.pop()],
+        modes=np.concatenate([modes, nothing]).astype(np.int64),
         weights=weights,
-    )
+    ).without_sets(() if membership_values is None else membership_values.numpy().tolist())
     return expr(AGGREGATES[aggregate_function], forest.answers(node, x))
 
 
@@ -102,7 +105,7 @@ class _Forest:
         roots: (trees,), the first node of each tree.
         features, splits: (nodes,), what is compared at each node, with what.
         children: (nodes, 2), where a row goes whose answer is no, and yes.
-        question: the comparison.
+        modes: (nodes,), the comparison, a place in `BRANCHES`; or 6, membership of a set.
         weights: (nodes, targets), the leaves' answers.
     """
 
@@ -110,19 +113,54 @@ class _Forest:
     features: np.ndarray
     splits: np.ndarray
     children: np.ndarray
-    question: str
+    modes: np.ndarray
     weights: np.ndarray
+
+    def without_sets(self, values: Sequence[float]) -> _Forest:
+        """The same with a chain of comparisons for each set; `values` are the sets of all nodes, each ended by NaN."""
+        sets, members = [], list[float]()
+        for value in values:
+            if math.isnan(value):
+                sets.append(members)
+                members = []
+            else:
+                members.append(value)
+        features, splits, modes = self.features.tolist(), self.splits.tolist(), self.modes.tolist()
+        children = self.children.tolist()
+        for at, members in zip(np.flatnonzero(self.modes == _MEMBER).tolist(), sets, strict=False):
+            no, yes = children[at]
+            for member in members[:-1]:
+                splits[at], modes[at], children[at] = member, _EQUAL, [len(features), yes]
+                feature, at = features[at], len(features)
+                for column, item in ((features, feature), (splits, 0.0), (modes, _EQUAL), (children, [no, yes])):
+                    column.append(item)
+            splits[at], modes[at], children[at] = (members or [math.nan])[-1], _EQUAL, [no, yes]
+        more = np.zeros((len(features) - len(self.features), self.weights.shape[1]), self.weights.dtype)
+        return _Forest(
+            self.roots,
+            np.array(features),
+            np.array(splits, self.splits.dtype),
+            np.array(children),
+            np.array(modes),
+            np.concatenate([self.weights, more]),
+        )
+
+    @property
+    def _inner(self) -> np.ndarray:
+        """Which nodes are no leaves."""
+        return self.children[:, 0] != np.arange(len(self.children))
 
     def answers(self, node: Node, x: Operand) -> Arg:
         """The weights of the leaves that the rows reach, (rows, trees, targets)."""
+        asked = sorted(set(self.modes[self._inner].tolist())) or [0]
         walk = expr(
             "{0}({1}, {2}, {3}, {4}, {5}, {6}, {7})",
-            come_to_leaves,
+            come_to_leaves if len(asked) == 1 else come_to_leaves_by_modes,
             x if x.kind == "f" else expr("{0}.astype(ms.float32)", x),
             node.constant(self.roots, "roots"),
             node.constant(self.features.astype(np.int64), "features"),
             node.constant(self.splits, "splits"),
-            self.question,
+            BRANCHES[asked[0]] if len(asked) == 1 else node.constant(self.modes, "modes"),
             node.constant(self.children.reshape(-1), "children"),
             _depth(self.children, self.roots),
         )
@@ -149,11 +187,11 @@ class _Nodes(NamedTuple):
         """The trees.
 
         Raises:
-            Unsupported: nodes ask different questions, a missing value follows the true branch, or numbers do not fit.
+            Unsupported: a missing value follows the true branch, or numbers do not fit.
         """
-        modes = {mode for mode in self.modes if mode != "LEAF"} or {"BRANCH_LEQ"}
-        if len(modes) > 1 or not modes <= QUESTIONS.keys():
-            raise node.decline("its nodes ask different questions")
+        if not {*self.modes} <= {*QUESTIONS, "LEAF"}:
+            raise node.decline("its nodes ask questions that ONNX does not know")
+        modes = np.array([BRANCHES.index(QUESTIONS.get(mode, BRANCHES[0])) for mode in self.modes])
         if any(self.missing):
             raise node.decline("a missing value follows the true branch")
         place = {name: i for i, name in enumerate(zip(self.trees, self.numbers, strict=True))}
@@ -170,9 +208,7 @@ class _Nodes(NamedTuple):
             raise node.decline("the numbers of its nodes do not fit") from None
         inner = np.flatnonzero(children[:, 0] != np.arange(len(place)))
         roots = np.setdiff1d(np.arange(len(place)), children[inner])
-        return _Forest(
-            roots, np.array(self.features), np.array(self.values, np.float32), children, QUESTIONS[modes.pop()], weights
-        )
+        return _Forest(roots, np.array(self.features), np.array(self.values, np.float32), children, modes, weights)
 
     def always_answered(self) -> set[int]:
         """The targets for which some tree has a weight at each of its leaves."""
@@ -346,6 +382,21 @@ def come_to_leaves(x, roots, features, splits, question, children, depth):
             holds = feature == split
         else:
             holds = feature != split
+        at = ops.gather(children, 2 * at + holds.astype(ms.int64), 0)
+    return at
+
+
+def come_to_leaves_by_modes(x, roots, features, splits, modes, children, depth):
+    """The same for nodes that compare in different ways; `modes` are the places of the comparison in the list below."""
+    at = ops.broadcast_to(roots, (x.shape[0], roots.shape[0]))
+    for _ in range(depth):
+        feature, split = ops.gather_elements(x, 1, ops.gather(features, at, 0)), ops.gather(splits, at, 0)
+        mode, holds = ops.gather(modes, at, 0), feature <= split
+        holds = ops.where(mode == 1, feature < split, holds)
+        holds = ops.where(mode == 2, feature >= split, holds)
+        holds = ops.where(mode == 3, feature > split, holds)
+        holds = ops.where(mode == 4, feature == split, holds)
+        holds = ops.where(mode == 5, feature != split, holds)
         at = ops.gather(children, 2 * at + holds.astype(ms.int64), 0)
     return at
 

@@ -60,23 +60,29 @@ def findings(
             if not what or want is None:
                 continue
             kind = kind_of(each)
-            found = _first_alone(model, each, mode, kind, evaluator)
-            if found is None and "raises" not in what:
-                if is_sensitive(model, each, want, evaluator):
+            found = None
+            if kind != "ordinary" and (why := _explained_together(model, each, want, what, mode, evaluator)):
+                found = Difference(mode, kind, what, explained=why)
+            found = found or _first_alone(model, each, mode, kind, evaluator)
+            if found is None:
+                if "raises" not in what and is_sensitive(model, each, want, evaluator):
                     continue
-                found = Difference(mode, kind, what, explained=_explained_together(model, each, want, mode, evaluator))
-            found = found or Difference(mode, kind, what)
+                why = _explained_together(model, each, want, what, mode, evaluator)
+                found = Difference(mode, kind, what, explained=why)
             if (found.node, found.what) not in seen:
                 seen.add((found.node, found.what))
                 yield found
 
 
 def _explained_together(
-    model: onnx.ModelProto, feeds: Feeds, wanted: Sequence[np.ndarray], mode: str, evaluator: bool
+    model: onnx.ModelProto, feeds: Feeds, wanted: Sequence[np.ndarray], what: str, mode: str, evaluator: bool
 ) -> str:
     """Why a whole model differs where none of its nodes does; empty if no explanation fits."""
     if {"Exp", "Log"} <= {node.op_type for node in model.graph.node}:
         return "Softplus does not overflow where log(1 + exp(x)) does."
+    if "raises" in what:
+        inner = [array for _, _, inputs in _alone(model, feeds, evaluator) for array in inputs.values()]
+        return "MindSpore's CPU kernel refuses a tensor without elements." if any(x.size == 0 for x in inner) else ""
     for node, one, inputs in _alone(model, feeds, evaluator):
         constants = {t.name: numpy_helper.to_array(t) for t in one.graph.initializer}
         if why := left_open(node, {**inputs, **constants}):

@@ -59,18 +59,20 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         "MindSpore's CPU kernel refuses a tensor without elements.",
-        ("AveragePool", "CenterCropPad", "Conv", "ConvTranspose", "LpPool", "MaxPool", "PRelu", "Pad", "Tile"),
         what=("raises",),
         holds=lambda arrays, attributes: any(x.size == 0 for x in arrays.values()),
     ),
     Explanation(
         "MindSpore's kernels refuse to make a tensor without elements.",
-        ("AveragePool", "LpPool", "MaxPool", "Pad", "Resize", "Upsample"),
+        ("AveragePool", "LpPool", "MaxPool", "Pad", "Range", "Resize", "Upsample"),
         what=(
             "must be positive, but got shape",
+            "should be not less than zero",
             "output size must be greater than 0",
             "must be int and must > 0",
             "after padding must be greater",
+            "delta cannot be positive",
+            "smaller than kernel size",
         ),
     ),
     Explanation(
@@ -165,6 +167,16 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         ("NaN", "edges"),
         ("NaN",),
     ),
+    Explanation("A kernel of MindSpore's CPU loses NaN in a sum.", ("LRN",), ("NaN",)),
+    Explanation(
+        "MindSpore's kernel of max pooling starts from the least finite number.",
+        ("MaxPool",),
+        ("edges",),
+        ("infinities",),
+    ),
+    Explanation("The range of numbers among which NaN is is undefined.", ("DynamicQuantizeLinear",), ("NaN",)),
+    Explanation("MindSpore cannot stack the results of no iterations.", ("Loop",), what=("Stack",)),
+    Explanation("MindSpore's tanh in float32 is good to 1e-4.", ("GRU", "LSTM", "RNN"), what=("e-04",)),
     Explanation("A square that its integer type does not hold has no root.", ("ReduceL2",), ("edges",), (" for ",)),
     Explanation(
         "Whether a maximum keeps NaN no standard says; onnxruntime's depends on the element's position.",

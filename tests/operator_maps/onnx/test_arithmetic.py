@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from harness import check, check_model, model_of
-from onnx import TensorProto
+from onnx import TensorProto, helper
 from onnx_backend import Unconverted
 
 RNG = np.random.default_rng(0)
@@ -193,9 +193,16 @@ def test_bit_cast_between_integers() -> None:
     check("BitCast", np.array([-1, 5], np.int32), to=TensorProto.UINT32, expect=[np.array([2**32 - 1, 5], np.uint32)])
 
 
-def test_bit_cast_of_floats_declines() -> None:
-    with pytest.raises(Unconverted, match="bits of floats"):
-        check_model(model_of("BitCast", [X], to=TensorProto.INT32), [X], expect=[])
+@pytest.mark.parametrize(("kind", "bits"), [(np.float32, np.int32), (np.float64, np.int64), (np.float16, np.uint16)])
+def test_bit_cast_of_floats(kind: type[np.generic], bits: type[np.generic]) -> None:
+    least = np.finfo(kind).tiny
+    x = np.array([1.0, -2.5, 0.0, -0.0, np.inf, -np.inf, np.nan, least, np.finfo(kind).max, 0.1], kind)
+    data_types = (
+        {"to": helper.np_dtype_to_tensor_dtype(np.dtype(bits))},
+        {"to": helper.np_dtype_to_tensor_dtype(x.dtype)},
+    )
+    check("BitCast", x, expect=[x.view(bits)], **data_types[0])
+    check("BitCast", x.view(bits), expect=[x], **data_types[1])
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,13 @@ def test_scatter_is_scatter_elements() -> None:
     check("Scatter", X, ints([[0, 1, 1, 0, 3]]), X[:1, :1], axis=1, opset=10, constants=())
 
 
+@pytest.mark.parametrize("reduction", ["add", "mul", "max", "min"])
+def test_scatters_truth_values(reduction: str) -> None:
+    x, u = np.array([True, False, True, False]), np.array([True, True, False, False])
+    check("ScatterElements", x, ints(0, 1, 2, 3), u, reduction=reduction, constants=())
+    check("ScatterND", x, ints([0], [1], [2], [3]), u, reduction=reduction, constants=())
+
+
 @pytest.mark.parametrize("reduction", ["none", "add", "mul", "max", "min"])
 def test_scatters_places(reduction: str) -> None:
     name = "update" if reduction == "none" else reduction

@@ -65,3 +65,8 @@ def test_gemm_of_tensors(trans: tuple[int, int]) -> None:
 
 def test_det() -> None:
     assert "ops.det(x0)" in check("Det", floats(2, 3, 3), free=True, rtol=1e-3).script
+
+
+@pytest.mark.parametrize("operator", ["MatMul", "Gemm"])
+def test_a_product_over_no_elements_is_zero(operator: str) -> None:
+    check(operator, np.ones((2, 0), np.float32), np.ones((0, 3), np.float32), constants=(1,), free=True)
