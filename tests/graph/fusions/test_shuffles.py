@@ -36,3 +36,41 @@ def test_a_shuffle_is_one_operator(perm, split, merged, operator, call):
 def test_other_groups_stay(perm, split, merged):
     left = fused(TEXT.format(perm), X, split=np.array(split), merged=np.array(merged))
     assert left == ["Reshape", "Transpose", "Reshape"]
+
+
+PIXELS = np.arange(2 * 4 * 6 * 3, dtype=np.float32).reshape(2, 4, 6, 3)
+ROWS_FIRST = [(0, 0), (1, 0), (0, 1), (1, 1)]
+NUMBERS = {
+    name: np.array([number]) for name, number in {"s0": 0, "s1": 1, "one": 1, "two": 2, "end": 2**63 - 1}.items()
+}
+
+
+def grids(order: list[tuple[int, int]], height: int | str = 4) -> str:
+    """Pixels of blocks of two by two, concatenated in this order."""
+    text = f"(float[n,{height},6,3] x) => (float[a,b,c,d] y) {{ "
+    for i, (row, column) in enumerate(order):
+        text += f"r{i} = Slice(x, s{row}, end, one, two) c{i} = Slice(r{i}, s{column}, end, two, two) "
+    return text + f"y = Concat <axis=-1> ({', '.join(f'c{i}' for i in range(len(order)))}) }}"
+
+
+@pytest.mark.parametrize("order", [ROWS_FIRST, sorted(ROWS_FIRST)], ids=["rows first", "columns first"])
+def test_pixels_of_blocks_become_channels(order):
+    assert fused(grids(order), PIXELS, **NUMBERS) == ["Reshape", "Transpose", "Reshape"]
+
+
+@pytest.mark.parametrize(
+    ("order", "height"), [(ROWS_FIRST[:3], 4), (ROWS_FIRST[::-1], 4), ([(0, 0)] * 4, 4), (ROWS_FIRST, "h")]
+)
+def test_other_pixels_stay(order, height):
+    left = fused(grids(order, height), PIXELS, **NUMBERS)
+    assert left[-1] == "Concat"
+    assert "Transpose" not in left
+
+
+def test_merged_patches_have_a_gradient():
+    import mindspore as ms
+
+    rep = check_model(model_of(grids(ROWS_FIRST), **NUMBERS), [PIXELS])
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    gradient = ms.grad(lambda x: ms.ops.square(rep.net(x)).sum())(ms.Tensor(PIXELS))
+    np.testing.assert_array_equal(gradient.asnumpy(), 2 * PIXELS)
