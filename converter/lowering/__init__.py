@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from converter.lowering.context import Unsupported
+from converter.lowering.gradients import notes_on_gradients
 from converter.lowering.node import Node, Operand
 from converter.lowering.stage_dump import StageDump
 from converter.lowering.tables import Tables, TemplateRow, call, tables_of
@@ -19,6 +20,7 @@ __all__ = [
     "Translator",
     "Unsupported",
     "call",
+    "notes_on_gradients",
     "tables_of",
     "translate",
 ]

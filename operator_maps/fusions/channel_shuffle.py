@@ -7,7 +7,7 @@ import onnx_ir as ir
 
 from converter.graph import shape_of
 from converter.graph.fusions import Builder, FusedOperator, Fusion, NoMatch, known_shape, regrouped, shape_of_first
-from converter.rows import call
+from converter.rows import Arg, Node, Operand, expr
 from converter.shapes import times
 
 
@@ -29,11 +29,22 @@ def reference(x: np.ndarray, *, groups: int = 1) -> np.ndarray:
     return x.reshape(n, groups, channels // groups, *rest).swapaxes(1, 2).reshape(x.shape)
 
 
+def row(node: Node, x: Operand, *, groups: int = 1) -> Arg:
+    """Channels regrouped, so that each group has one of every old group (`ops.channel_shuffle` has no gradient)."""
+    return expr("{0}({1}, {2})", shuffle_channels, x, groups)
+
+
+def shuffle_channels(x, groups):
+    """Regroup the channels of (N, C, H, W), so that each group has one of every old group."""
+    parts = x.reshape((-1, groups, x.shape[1] // groups, x.shape[2], x.shape[3]))
+    return parts.swapaxes(1, 2).reshape(x.shape)
+
+
 CHANNEL_SHUFFLE = FusedOperator(
     "ChannelShuffle",
     phase="shuffles",
     steps=(Fusion(regrouped, channel_shuffle),),
     shape=shape_of_first,
     reference=reference,
-    row=call("ops.channel_shuffle({0}, {groups})", groups=1),
+    row=row,
 )

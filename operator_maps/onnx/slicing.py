@@ -90,9 +90,10 @@ def slice_(node: Node, x: Operand, starts: Operand, ends: Operand, axes: Operand
             y = _taken(y, x.dtype, axis, part.indices((x.shape or ())[axis] or 0))
     elif forward:
         y = subscript(x, forward)
+    flipped = tuple(axis for axis, part in backward.items() if part == slice(None, None, -1))
     for axis, part in backward.items():
-        y = subscript(y, {axis: part}, x.rank)
-    return y
+        y = y if axis in flipped else subscript(y, {axis: part}, x.rank)
+    return expr("ops.flip({0}, {1})", y, flipped) if flipped else y
 
 
 def is_fatal(x: Operand, along: dict[int, slice]) -> bool:
@@ -120,8 +121,8 @@ def _taken(x: Arg, dtype: ir.DataType | None, axis: int, bounds: tuple[int, int,
 def _by_direction(along: dict[int, slice]) -> tuple[dict[int, slice], dict[int, slice]]:
     """The slices with a positive step, and those with a negative one.
 
-    Each of the latter is a subscript of its own, `x[:, 1:3][::-1]`: beside another slice MindSpore's kernel copies an
-    axis that is reversed as a whole in its order.
+    Each of the latter is a subscript of its own, `x[:, 1:3][::-2]`: beside another slice MindSpore's kernel copies an
+    axis that is reversed as a whole in its order. Such an axis is flipped: in PyNative mode the slice has no gradient.
     """
     backward = {axis: part for axis, part in along.items() if part.step is not None and part.step < 0}
     return {axis: part for axis, part in along.items() if axis not in backward}, backward

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -97,7 +98,7 @@ def merge_patches(concat: ir.Node, names: UniqueNames) -> bool:
     _, height, width, channels = shape_of(x) or (None,) * 4
     if attribute(concat, "axis") not in (-1, 3) or not isinstance(channels, int):
         return False
-    if any(not isinstance(extent, int) or extent % block for extent in (height, width)):
+    if not isinstance(height, int) or not isinstance(width, int) or height % block or width % block:
         raise NoMatch(f"{height} x {width} pixels may be no multiple of {block}")
     places = [(grid.row, grid.column) for grid in grids]
     if places == [(row, column) for column in range(block) for row in range(block)]:
@@ -106,7 +107,7 @@ def merge_patches(concat: ir.Node, names: UniqueNames) -> bool:
         perm = (0, 1, 3, 2, 4, 5)
     else:
         return False
-    nodes = {node for grid in grids for node in grid.nodes}
+    nodes = list(dict.fromkeys(node for grid in grids for node in grid.nodes))
     if any((grid.x, grid.block) != (x, block) for grid in grids) or not _are_private(nodes, concat):
         return False
     builder = Builder(concat, names)
@@ -142,7 +143,7 @@ def _grid(value: ir.Value | None) -> _Grid | None:
     return _Grid(x, block, row, column, nodes) if whole else None
 
 
-def _are_private(nodes: set[ir.Node], root: ir.Node) -> bool:
+def _are_private(nodes: Sequence[ir.Node], root: ir.Node) -> bool:
     """Whether only `root` and the nodes themselves read what they make."""
     results = [output for node in nodes for output in node.outputs]
     return not any(result.is_graph_output() for result in results) and all(

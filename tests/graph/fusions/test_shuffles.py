@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from graph.fusions.recognition import fused, model_of
-from harness import check_model
+from harness import check_gradient_of_moved, check_model
 
 X = np.arange(2 * 8 * 4 * 6, dtype=np.float32).reshape(2, 8, 4, 6)
 TEXT = "(float[n,8,4,6] x) => (float[a,b,c,d] y) "
 TEXT += "{{ p = Reshape(x, split) t = Transpose <perm={}> (p) y = Reshape(t, merged) }}"
 CASES = {
-    "channels": ([0, 2, 1, 3, 4], [-1, 2, 4, 4, 6], [-1, 8, 4, 6], "ChannelShuffle", "ops.channel_shuffle(x, 2)"),
+    "channels": ([0, 2, 1, 3, 4], [-1, 2, 4, 4, 6], [-1, 8, 4, 6], "ChannelShuffle", "shuffle_channels(x, 2)"),
     "pixels": ([0, 1, 4, 2, 5, 3], [-1, 2, 2, 2, 4, 6], [-1, 2, 8, 12], "DepthToSpace", None),
     "depth to space": ([0, 3, 4, 1, 5, 2], [-1, 2, 2, 2, 4, 6], [-1, 2, 8, 12], "DepthToSpace", None),
     "space to depth": ([0, 3, 5, 1, 2, 4], [-1, 8, 2, 2, 3, 2], [-1, 32, 2, 3], "SpaceToDepth", None),
@@ -67,10 +67,11 @@ def test_other_pixels_stay(order, height):
     assert "Transpose" not in left
 
 
-def test_merged_patches_have_a_gradient():
-    import mindspore as ms
-
-    rep = check_model(model_of(grids(ROWS_FIRST), **NUMBERS), [PIXELS])
-    ms.set_context(mode=ms.PYNATIVE_MODE)
-    gradient = ms.grad(lambda x: ms.ops.square(rep.net(x)).sum())(ms.Tensor(PIXELS))
-    np.testing.assert_array_equal(gradient.asnumpy(), 2 * PIXELS)
+@pytest.mark.parametrize("case", ["channels", "patches"])
+def test_a_shuffle_has_a_gradient(case):
+    if case == "patches":
+        text, weights, x = grids(ROWS_FIRST), NUMBERS, PIXELS
+    else:
+        perm, split, merged, *_ = CASES[case]
+        text, weights, x = TEXT.format(perm), {"split": np.array(split), "merged": np.array(merged)}, X
+    check_gradient_of_moved(check_model(model_of(text, **weights), [x]), x)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness import check
+from harness import check, check_gradient_of_moved
 
 from converter.rows import Unsupported, Variable
 from operator_maps.onnx.slicing import subscript
@@ -22,7 +22,7 @@ SLICES = [
     ((ints(1), ints(FAR), ints(1)), "x0[:, 1:]"),
     ((ints(0), ints(-1), ints(-1)), "x0[..., :-1]"),
     ((ints(0), ints(6), ints(1), ints(2)), "x0[:, ::2]"),
-    ((ints(-1), ints(-FAR), ints(1), ints(-1)), "x0[:, ::-1]"),
+    ((ints(-1), ints(-FAR), ints(1), ints(-1)), "ops.flip(x0, (1,))"),
     ((ints(4), ints(-100), ints(1), ints(-2)), "x0[:, 4::-2]"),
     ((ints(0, 1), ints(FAR, 4), ints(0, 2)), "x0[..., 1:4]"),
     ((ints(0, 1, 2), ints(1, 9, 4)), "x0[:1, 1:, 2:4]"),
@@ -39,9 +39,9 @@ def test_slices(bounds: tuple[np.ndarray, ...], text: str) -> None:
 
 
 FLIPS = [
-    ((ints(-1, 1), ints(-FAR, 3), ints(1, 2), ints(-1, 1)), "x0[..., 1:3][:, ::-1]"),
-    ((ints(-1, 0), ints(-FAR, 5), ints(2, 1), ints(-1, 2)), "x0[:, :5:2][..., ::-1]"),
-    ((ints(-1, -1), ints(-FAR, -FAR), ints(1, 2), ints(-1, -2)), "x0[:, ::-1][..., ::-2]"),
+    ((ints(-1, 1), ints(-FAR, 3), ints(1, 2), ints(-1, 1)), "ops.flip(x0[..., 1:3], (1,))"),
+    ((ints(-1, 0), ints(-FAR, 5), ints(2, 1), ints(-1, 2)), "ops.flip(x0[:, :5:2], (2,))"),
+    ((ints(-1, -1), ints(-FAR, -FAR), ints(1, 2), ints(-1, -2)), "ops.flip(x0[..., ::-2], (1,))"),
 ]
 
 
@@ -51,6 +51,11 @@ def test_an_axis_is_reversed_beside_other_slices(bounds: tuple[np.ndarray, ...],
     """In one subscript MindSpore copies an axis that is reversed as a whole in its order."""
     assert text in check("Slice", X, *bounds, constants=(1, 2, 3, 4), free=True).script
     check("Slice", X, *bounds, dynamic=True)
+
+
+def test_a_reversed_axis_has_a_gradient() -> None:
+    rep = check("Slice", X, ints(-1, -1), ints(-FAR, -FAR), ints(1, 2), ints(-1, -1), constants=(1, 2, 3, 4))
+    check_gradient_of_moved(rep, X)
 
 
 @pytest.mark.parametrize(
