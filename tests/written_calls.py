@@ -9,7 +9,8 @@ from pathlib import Path
 
 from paths import ROOT
 
-PLACES = ("operator_maps/onnx", "operator_maps/onnx_ml", "operator_maps/fusions", "operator_maps/lib", "templates")
+PLACES = tuple(f"operator_maps/{folder}" for folder in ("onnx", "onnx_ml", "tensorflow", "fusions", "lib"))
+PLACES += ("templates",)
 PLACES += ("converter/training", "converter/lowering", "converter/shapes")
 NAME = re.compile(r"(?<![\w.])((?:ops|nn)\.\w+)(\(?)")
 

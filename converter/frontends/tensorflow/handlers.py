@@ -241,6 +241,11 @@ def _parallel_concat(graph: Any, node: Any, **kwargs: Any) -> None:
     finish(graph, node, "Concat", list(node.input), axis=0)
 
 
+def _complex(graph: Any, node: Any, **kwargs: Any) -> None:
+    """Keep the node, for which there is a row; tf2onnx writes transforms as products with large matrices."""
+    raise NotImplementedError("complex numbers")
+
+
 def _zero_where(index: int, compute: Callable[[Any, Any], str]) -> Handler:
     """A handler for an operator that is 0 wherever input `index` is 0, and `compute` elsewhere."""
 
@@ -417,6 +422,7 @@ HANDLERS: Mapping[str, Handler] = {
     **dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), _in_dtype_of_scale(_batch_norm)),
     **AUDIO_HANDLERS,
     **IMAGE_HANDLERS,
+    **dict.fromkeys(("ComplexAbs", "FFT", "FFT2D", "RFFT", "RFFT2D"), _complex),
     **MATRIX_HANDLERS,
     "AccumulateNV2": _alias("Sum"),
     "BroadcastArgs": _broadcast_args,

@@ -1,0 +1,1 @@
+"""Operator tables for the operators of TensorFlow that ONNX does not have: the domain `tensorflow`."""
