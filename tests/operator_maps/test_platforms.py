@@ -22,12 +22,13 @@ FUNCTION = re.compile(r"\b(?:ops|nn|mint)\.[A-Za-z_*][\w.*]*")
 METHOD = re.compile(r"[})\]]\.([a-z_]+)\(")
 
 _RUNS = "it runs on the CPU all the same, as the tests of convolution show; nothing else takes computed weights"
-_WITHOUT_ELEMENTS = "it runs on the CPU all the same, as the tests show; ops.split of no elements ends the process"
+_WITHOUT_ELEMENTS = "it runs on the CPU all the same, as the tests show; ops.split and slices of no elements end it"
 _ALONE = "deprecated, yet still there, and nothing else scatters with this reduction"
 _HOST = "it hands over the tensor that a parameter holds; nothing is computed"
 _UNUSED = "not written: only the pattern of the template admits it"
 EXCEPTIONS = {
     "Tensor.value": _HOST,
+    "mint.narrow": _WITHOUT_ELEMENTS,
     "mint.split": _WITHOUT_ELEMENTS,
     "ops.conv1d": _RUNS,
     "ops.conv2d": _RUNS,
