@@ -47,6 +47,10 @@ FAULTS: dict[str, dict[str, str]] = {
         "nn.PReLU": "nn.PReLU refuses a tensor without elements",
         **dict.fromkeys(("nn.LSTM", "nn.GRU", "nn.RNN"), "a recurrent layer refuses a batch of nothing"),
     },
+    "infinity": dict.fromkeys(
+        ("nn.MaxPool1d", "nn.MaxPool2d", "nn.MaxPool3d", "ops.max_pool2d"),
+        "max pooling of nothing but minus infinity is the lowest number",
+    ),
     "numbers below 1e-7": {"ops.nonzero": "ops.nonzero takes numbers below 1e-7 for 0"},
 }
 """What is special about a node's inputs → the call that the node became → what its kernel does."""
