@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from converter.graph import may_be_empty
-from converter.rows import Arg, Node, Operand, Weight, call, expr, invoke, transpose, unless_default
+from converter.rows import Arg, Node, Operand, Weight, expr, invoke, transpose, unless_default
 
 
 def matmul(node: Node, a: Operand, b: Operand) -> Arg:
@@ -71,8 +71,13 @@ def dense(node: Node, x: Arg, weight: Weight, bias: Weight | None = None) -> Arg
     return node.apply(layer, weights, x)
 
 
+def det(node: Node, x: Operand) -> Arg:
+    """Det: `ops.det`, which refuses matrices of one element, that are their own determinants."""
+    return expr("{0}[..., 0, 0]" if x.shape is not None and x.shape[-1] == 1 else "ops.det({0})", x)
+
+
 ROWS = {
-    "Det": call("ops.det({0})"),
+    "Det": det,
     "Gemm": gemm,
     "MatMul": matmul,
 }

@@ -177,6 +177,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation("The range of numbers among which NaN is is undefined.", ("DynamicQuantizeLinear",), ("NaN",)),
     Explanation("MindSpore cannot stack the results of no iterations.", ("Loop",), what=("Stack",)),
     Explanation("MindSpore's tanh in float32 is good to 1e-4.", ("GRU", "LSTM", "RNN"), what=("e-04",)),
+    Explanation("MindSpore's CPU kernel of a norm refuses a variance of 0.", what=("Var + Epsilon is zero",)),
     Explanation("A square that its integer type does not hold has no root.", ("ReduceL2",), ("edges",), (" for ",)),
     Explanation(
         "Whether a maximum keeps NaN no standard says; onnxruntime's depends on the element's position.",
