@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
-from onnx.reference import ReferenceEvaluator
 
 from converter.graph.traits import Trait, has_trait
 
@@ -49,6 +48,8 @@ class Trace:
         feeds = {each.name or "": self._input(each) for each in node.inputs if each is not None}
         if any(array is None for array in feeds.values()):
             return None
+        from onnx.reference import ReferenceEvaluator
+
         try:
             return ReferenceEvaluator(ir.to_proto(node)).run(None, feeds)  # type: ignore[return-value]
         except ValueError:  # invalid shapes in the source, which are reported for the node
