@@ -126,18 +126,19 @@ def _scale_and_translate(graph: Any, node: Any, **kwargs: Any) -> None:
 
 
 def _by_matrices(graph: Any, node: Any) -> bool:
-    """Make a ResizeBicubic two matrices; returns False where an extent is not fixed."""
+    """Make a ResizeBicubic or ResizeArea two matrices; returns False where an extent is not fixed."""
     try:
         extents, sizes = _extents(graph, node)
     except NotImplementedError:
         return False
     if graph.get_shape(node.input[0])[3] < 0:
         return False
-    how = {name: bool(node.get_attr_value(name)) for name in ("align_corners", "half_pixel_centers")}
+    options = ("align_corners", "half_pixel_centers") if node.type == "ResizeBicubic" else ("align_corners",)
+    how = {name: bool(node.get_attr_value(name)) for name in options}
     matrices = []
     for extent, size in zip(extents, sizes, strict=True):
         lines = np.eye(extent, dtype=np.float32).reshape(1, extent, 1, extent)
-        matrices.append(_by_tensorflow("ResizeBicubic", images=lines, size=[size, 1], **how).reshape(size, extent))
+        matrices.append(_by_tensorflow(node.type, images=lines, size=[size, 1], **how).reshape(size, extent))
     _linear(graph, node, matrices)
     return True
 
@@ -262,11 +263,14 @@ def _nearest_of_any_extent(graph: Any, node: Any) -> None:
 
 
 def _area(graph: Any, node: Any, **kwargs: Any) -> None:
-    """AveragePool, if the area of each pixel of the result consists of whole pixels of the input."""
+    """AveragePool, if the area of each pixel of the result consists of whole pixels of the input; else two matrices."""
     shape, size = graph.get_shape(node.input[0]), node.inputs[1]
     wanted = size.get_tensor_value() if size.is_const() else (0, 0)
-    if not shape or -1 in shape[1:3] or any(not n or extent % n for extent, n in zip(shape[1:3], wanted, strict=True)):
-        raise NotImplementedError("areas of parts of pixels")
+    whole = shape and -1 not in shape[1:3] and all(n and not m % n for m, n in zip(shape[1:3], wanted, strict=True))
+    if not whole or node.get_attr_value("align_corners"):
+        if not _by_matrices(graph, node):
+            raise NotImplementedError("areas of parts of pixels between free extents")
+        return
     window = [extent // n for extent, n in zip(shape[1:3], wanted, strict=True)]
     image = graph.make_node("Transpose", [node.input[0]], attr={"perm": [0, 3, 1, 2]}).output[0]
     pool = graph.make_node(

@@ -90,6 +90,12 @@ def test_bicubic_by_a_table(tmp_path, how, size):
         check(doubled, 9)
 
 
+@pytest.mark.parametrize("align", [False, True])
+@pytest.mark.parametrize("size", [(4, 4), (3, 5)])
+def test_areas(tmp_path, align, size):
+    check(converted(tmp_path, lambda x: raw.ResizeArea(images=x, size=size, align_corners=align), [None, 8, 8, 3]))
+
+
 def test_colours(tmp_path):
     def colours(x):
         x = tf.abs(x)
