@@ -54,6 +54,10 @@ NEUTRAL = WITHOUT_GRADIENT | {
     "torch.enable_grad",
     "torch.profiler.record_function",
     "torch.autograd.profiler.record_function",
+    "torch.autograd.set_detect_anomaly",
+    "torch.backends.cuda.sdp_kernel",
+    "torch.nn.attention.sdpa_kernel",
+    "torch.serialization.safe_globals",
 }
 """Contexts that say nothing of values: a `with` of them alone is not needed in MindSpore."""
 

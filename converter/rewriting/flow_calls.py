@@ -24,6 +24,8 @@ from converter.rewriting.rows import Row
 
 _NUMBERS = {"int", "float", "len", "bool", "round", "abs", "isinstance", "hasattr", "callable", "issubclass", "any"}
 _NUMBERS |= {"all", "ord", "pow", "divmod", "id", "hash"}
+_WRAPPERS = {"torch.nn.DataParallel", "torch.nn.parallel.DistributedDataParallel", "torch.compile"}
+"""Functions that return the network that they are given."""
 _TUPLES = {
     "torch.nn.LSTM": items((TENSOR, items((TENSOR, TENSOR)))),
     "torch.nn.GRU": items((TENSOR, TENSOR)),
@@ -72,6 +74,8 @@ class Calls(Expressions):
         row = self.inference.rows.get(full)
         if row is not None and row.use == "layer":
             return instance(full)
+        if full in _WRAPPERS and node.args:
+            return self.kind(node.args[0])
         if row is None:
             return instance(full) if full.startswith("torch.nn.") and full.rpartition(".")[2][0].isupper() else UNKNOWN
         if row.returns == "pair" and not _has_dimension(node, row, 1):

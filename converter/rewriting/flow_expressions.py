@@ -151,7 +151,8 @@ class Expressions:
         if receiver == ARRAY:
             return SIZE if node.attr == "shape" else ARRAY
         if receiver.name in ("instance", "super"):
-            return self._attribute_of(receiver, node.attr)
+            found = self._attribute_of(receiver, node.attr)
+            return receiver if node.attr == "module" and found == UNKNOWN else found  # what DataParallel wraps
         return UNKNOWN
 
     def _is_variable(self, node: ast.expr) -> bool:

@@ -29,6 +29,11 @@ def _full(chosen: Chosen) -> str:
     return "ops.full({size}, {fill_value}, dtype=ms.float32)"
 
 
+def _linspace(chosen: Chosen) -> str:
+    text = "ops.linspace(start={start}, end={end}, steps={steps})"
+    return f"{text}.astype({{dtype}})" if chosen.has("dtype") else text
+
+
 def _random(name: str):
     def random(chosen: Chosen) -> str:
         if chosen.rest() == 1 and chosen.rest_kind(0) not in ("number", "starred"):  # type: ignore[attr-defined]
@@ -88,9 +93,7 @@ ROWS: dict[str, Row] = {
     "torch.arange": call(
         f"(start, end=None, step=1, *, {_MADE})", "ops.arange({start}, {end}, {step}, dtype={dtype})", refused="out"
     ),
-    "torch.linspace": call(
-        f"(start, end, steps, *, {_MADE})", "ops.linspace(start={start}, end={end}, steps={steps})", refused="out dtype"
-    ),
+    "torch.linspace": call(f"(start, end, steps, *, {_MADE})", _linspace, refused="out"),
     "torch.eye": call(f"(n, m=None, *, {_MADE})", "ops.eye({n}, {m}, dtype={dtype})", refused="out"),
     "torch.tensor": call(
         "(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False)", "ms.tensor({data}, dtype={dtype})"

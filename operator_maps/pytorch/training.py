@@ -136,19 +136,24 @@ ROWS: dict[str, Row] = {
     "torch.cuda.set_device": call(
         "(device)", 'ms.set_device(ms.get_context("device_target"), {device})', returns="other"
     ),
-    **{
-        f"torch.nn.{name}": call(
-            f"(module, {rest})",
-            "{module}",
-            ignored=" ".join(part.split("=")[0] for part in rest.split(", ")),
-            returns="unknown",
-            note="One process computes; mindspore.communication and msrun spread the data over several.",
-        )
-        for name, rest in (
-            ("DataParallel", "device_ids=None, output_device=None, dim=0"),
-            ("parallel.DistributedDataParallel", "device_ids=None, output_device=None, find_unused_parameters=False"),
-        )
-    },
+    "torch.nn.DataParallel": call(
+        "(module, device_ids=None, output_device=None, dim=0)",
+        "compat.data_parallel({module})",
+        ignored="device_ids output_device dim",
+        returns="unknown",
+        note="One process computes; mindspore.communication and msrun spread the data over several.",
+    ),
+    "torch.nn.parallel.DistributedDataParallel": call(
+        "(module, device_ids=None, output_device=None, dim=0, broadcast_buffers=True, init_sync=True, "
+        "process_group=None, bucket_cap_mb=None, find_unused_parameters=False, check_reduction=False, "
+        "gradient_as_bucket_view=False, static_graph=False)",
+        "compat.distributed_data_parallel({module})",
+        ignored="device_ids output_device dim broadcast_buffers init_sync bucket_cap_mb find_unused_parameters "
+        "check_reduction gradient_as_bucket_view static_graph",
+        refused="process_group",
+        returns="unknown",
+        note="Processes that msrun starts average the gradients; give all of them one seed, so that they begin alike.",
+    ),
     "torch.set_grad_enabled": call("(mode)", "compat.no_grad()", ignored="mode", returns="other"),
     "torch.cuda.device_count": call("()", "1", returns="number"),
     "torch.cuda.empty_cache": value(""),

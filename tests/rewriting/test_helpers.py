@@ -100,3 +100,19 @@ def test_map_of_a_lambda_becomes_a_list(tmp_path):
         "        q, k = map(lambda t: t.view(h, -1), (x, x))\n        return q @ k.t()\n"
     )
     assert "q, k = [t.view(h, -1) for t in (x, x)]" in converted(tmp_path, source).text
+
+
+@pytest.mark.parametrize(
+    ("line", "became"),
+    [
+        ("y = torch.linspace(0, 1, 5, dtype=torch.float64)", "y = ops.linspace(start=0, end=1, steps=5"),
+        ("y = x.to(args.device).cuda()", "y = x\n"),
+        ("y = x.size(0)", "y = x.shape[0]"),
+        ("y = x.detach().cpu().numpy()", "y = ops.stop_gradient(x).asnumpy()"),
+        ("y = net.to(torch.device('cuda'))", "y = net\n"),
+    ],
+)
+def test_what_is_clear_without_the_kind_of_a_receiver(tmp_path, line, became):
+    made = converted(tmp_path, f"import torch\ndef step(x, net, args):\n    {line}\n    return y\n")
+    assert became in made.text
+    assert all(record.converted for record in made.records)

@@ -189,3 +189,18 @@ def test_a_network_begins_in_training_mode_where_the_project_trains(tmp_path):
     source += "def f(x):\n    net = Net().cuda()\n    net(x).backward()\n"
     assert "net = Net().set_train()\n" in converted(tmp_path, source).text
     assert "net = Net()\n" in converted(tmp_path, source.replace(".backward()", "")).text
+
+
+def test_a_network_that_several_processes_train(tmp_path):
+    source = HEAD + (
+        "from torch.nn.parallel import DistributedDataParallel as DDP\n"
+        "def main(rank):\n"
+        "    torch.distributed.init_process_group('nccl', rank=rank)\n"
+        "    model = DDP(nn.Linear(2, 1), device_ids=[rank])\n"
+        "    return model.module.state_dict()\n"
+    )
+    made = converted(tmp_path, source)
+    assert all(record.converted for record in made.records)
+    assert "    ms.communication.init()\n" in made.text
+    assert "model = compat.distributed_data_parallel(nn.Dense(2, 1)" in made.text
+    assert "return model.module.parameters_dict()" in made.text

@@ -36,6 +36,8 @@ def differentiated(forward, networks):
 
     weights = trained(networks)
     _, found = ms.value_and_grad(loss, None, weights)()
+    if wrapped and processes() > 1:
+        found = [ops.AllReduce()(each) / processes() for each in found]
 
     def add():
         for weight, gradient in zip(weights, found):
@@ -43,6 +45,26 @@ def differentiated(forward, networks):
             weight.gradient = gradient if before is None else before + gradient
 
     return results[0], add
+
+
+wrapped = []  # the networks of which the processes average the gradients
+
+
+def processes():
+    """How many processes compute."""
+    return ms.communication.get_group_size() if ms.communication.GlobalComm.INITED else 1
+
+
+def data_parallel(module, *args, **kwargs):
+    """torch.nn.DataParallel: one process computes."""
+    object.__setattr__(module, "module", module)  # by which a script asks for what was wrapped
+    return module
+
+
+def distributed_data_parallel(module, *args, **kwargs):
+    """torch.nn.parallel.DistributedDataParallel: the processes of msrun average the gradients."""
+    wrapped.append(module)
+    return data_parallel(module)
 
 
 def trained(networks):

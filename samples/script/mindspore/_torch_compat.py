@@ -142,6 +142,8 @@ def differentiated(forward, networks):
 
     weights = trained(networks)
     _, found = ms.value_and_grad(loss, None, weights)()
+    if wrapped and processes() > 1:
+        found = [ops.AllReduce()(each) / processes() for each in found]
 
     def add():
         for weight, gradient in zip(weights, found):
@@ -149,6 +151,13 @@ def differentiated(forward, networks):
             weight.gradient = gradient if before is None else before + gradient
 
     return results[0], add
+
+wrapped = []  # the networks of which the processes average the gradients
+
+
+def processes():
+    """How many processes compute."""
+    return ms.communication.get_group_size() if ms.communication.GlobalComm.INITED else 1
 
 
 def trained(networks):
