@@ -7,9 +7,13 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
+from converter.base.names import identifier
 from converter.base.shards import INDEX
 from converter.errors import visible
 from converter.frontends import Endpoint, Source
+
+WIDEST = 110
+"""Characters of a line of the example."""
 
 
 def docstring_of(source: Source, graph: ir.Graph, name: str, checkpoint: str | None) -> str:
@@ -31,16 +35,42 @@ def docstring_of(source: Source, graph: ir.Graph, name: str, checkpoint: str | N
         [
             visible(f"{name}, translated from {source.description}."),
             "",
-            "Inputs",
-            *_endpoint_lines(source.inputs),
-            "Outputs",
-            *_endpoint_lines(inferred_outputs(source, graph)),
+            *_ends("Input", source.inputs),
+            *_ends("Output", inferred_outputs(source, graph)),
             *(["Notes", *(f"    {visible(note)}" for note in source.notes)] if source.notes else ()),
             "",
+            "    import mindspore as ms",
+            f"    from {name} import MindSporeModel",
+            "",
+            '    ms.set_device("CPU")  # or "Ascend", "GPU"',
             "    net = MindSporeModel()",
             f"    {load}" if checkpoint else "    # The network has no parameters, so there is no checkpoint to load.",
+            f"    {_call(source.inputs)}",
         ]
     )
+
+
+def _ends(title: str, ends: Sequence[Endpoint]) -> list[str]:
+    """One end beside its title, several below it."""
+    lines = _endpoint_lines(ends)
+    return [f"{title} {lines[0].strip()}"] if len(lines) == 1 else [f"{title}s", *lines]
+
+
+def _call(inputs: Sequence[Endpoint]) -> str:
+    """A call of the network on zeros; on the names of its inputs where that is too long, or one is no tensor."""
+    if all(end.shape is not None and not end.container for end in inputs):
+        call = f"outputs = net({', '.join(map(_zeros, inputs))})"
+        if len(call) <= WIDEST:
+            return call
+    return f"outputs = net({', '.join(identifier(end.name) for end in inputs)})"
+
+
+def _zeros(end: Endpoint) -> str:
+    """A tensor of zeros for an input; where extents are free, one image of 224 x 224, or a sequence of 16."""
+    extents = end.example or end.shape or ()
+    free = 224 if len(extents) > 3 else 16
+    shape = tuple(each if isinstance(each, int) else free if axis else 1 for axis, each in enumerate(extents))
+    return f"ms.ops.zeros({shape}, dtype=ms.{'bool_' if end.dtype == 'bool' else end.dtype})"
 
 
 def inferred_outputs(source: Source, graph: ir.Graph) -> list[Endpoint]:

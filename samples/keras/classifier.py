@@ -1,12 +1,15 @@
 """classifier, translated from classifier.keras (Keras 3.15.1, TensorFlow 2.21).
 
-Inputs
-    image  float32 (N, 32, 32, 3)
-Outputs
-    scores  float32 (N, 5)
+Input image  float32 (N, 32, 32, 3)
+Output scores  float32 (N, 5)
 
+    import mindspore as ms
+    from classifier import MindSporeModel
+
+    ms.set_device("CPU")  # or "Ascend", "GPU"
     net = MindSporeModel()
     ms.load_param_into_net(net, ms.load_checkpoint("classifier.ckpt"), strict_load=True)
+    outputs = net(ms.ops.zeros((1, 32, 32, 3), dtype=ms.float32))
 """
 
 from mindspore import nn, ops

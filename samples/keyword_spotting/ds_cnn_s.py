@@ -1,19 +1,22 @@
 """ds_cnn_s, translated from ds_cnn_s.pb (frozen graph, TensorFlow 2.21).
 
-Inputs
-    Mfcc:0  float32 (1, 49, 10)
-Outputs
-    labels_softmax:0  float32 (1, 12)
+Input Mfcc:0  float32 (1, 49, 10)
+Output labels_softmax:0  float32 (1, 12)
 
+    import mindspore as ms
+    from ds_cnn_s import MindSporeModel
+
+    ms.set_device("CPU")  # or "Ascend", "GPU"
     net = MindSporeModel()
     ms.load_param_into_net(net, ms.load_checkpoint("ds_cnn_s.ckpt"), strict_load=True)
+    outputs = net(ms.ops.zeros((1, 49, 10), dtype=ms.float32))
 """
 
 from mindspore import nn, ops
 
 
 class ConvDs(nn.Cell):
-    """Source: conv_ds_1 … conv_ds_4."""
+    """Batch norm, ReLU and convolution. Source: conv_ds_1 … conv_ds_4."""
 
     def __init__(self):
         super().__init__()

@@ -1,17 +1,20 @@
 """lenet, translated from lenet.meta (TensorFlow 1 checkpoint, TensorFlow 2.21).
 
-Inputs
-    images:0  float32 (N, 28, 28, 1)
-Outputs
-    fc2/BiasAdd:0  float32 (N, 10)
+Input images:0  float32 (N, 28, 28, 1)
+Output fc2/BiasAdd:0  float32 (N, 10)
 Notes
     Found the input 'images:0', from which weights are reached; the output 'fc2/BiasAdd:0', which the loss 'loss:0'
         reads; the label 'labels:0', from which none is. Other ends: --input_nodes, --output_nodes.
     Set for inference: keep_prob:0 = 1.0.
     The graph does not say the rate of the dropouts 'dropout/SelectV2': 0.5 is a guess.
 
+    import mindspore as ms
+    from lenet import MindSporeModel
+
+    ms.set_device("CPU")  # or "Ascend", "GPU"
     net = MindSporeModel()
     ms.load_param_into_net(net, ms.load_checkpoint("lenet.ckpt"), strict_load=True)
+    outputs = net(ms.ops.zeros((1, 28, 28, 1), dtype=ms.float32))
 """
 
 from mindspore import nn, ops

@@ -1,12 +1,15 @@
 """mnist, translated from mnist.onnx (CNTK 2.5.1, opset 7).
 
-Inputs
-    Input3  float32 (1, 1, 28, 28)
-Outputs
-    Plus214_Output_0  float32 (1, 10)
+Input Input3  float32 (1, 1, 28, 28)
+Output Plus214_Output_0  float32 (1, 10)
 
+    import mindspore as ms
+    from mnist import MindSporeModel
+
+    ms.set_device("CPU")  # or "Ascend", "GPU"
     net = MindSporeModel()
     ms.load_param_into_net(net, ms.load_checkpoint("mnist.ckpt"), strict_load=True)
+    outputs = net(ms.ops.zeros((1, 1, 28, 28), dtype=ms.float32))
 """
 
 from mindspore import nn, ops

@@ -1,19 +1,22 @@
 """ResidualNet, translated from residual:ResidualNet (torch 2.13.0, opset 20).
 
-Inputs
-    image  float32 (N, 3, H, W)
-Outputs
-    output  float32 (N, 10)
+Input image  float32 (N, 3, H, W)
+Output output  float32 (N, 10)
 
+    import mindspore as ms
+    from ResidualNet import MindSporeModel
+
+    ms.set_device("CPU")  # or "Ascend", "GPU"
     net = MindSporeModel()
     ms.load_param_into_net(net, ms.load_checkpoint("ResidualNet.ckpt"), strict_load=True)
+    outputs = net(ms.ops.zeros((1, 3, 224, 224), dtype=ms.float32))
 """
 
 from mindspore import nn, ops
 
 
 class Residual(nn.Cell):
-    """Source: stage1.0 … stage3.1 (Residual)."""
+    """Residual block of three convolutions. Source: stage1.0 … stage3.1."""
 
     def __init__(self, in_channels, channels, stride=1, shortcut=False):
         super().__init__()

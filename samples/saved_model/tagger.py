@@ -1,12 +1,15 @@
 """tagger, translated from tagger (SavedModel, TensorFlow 2.21).
 
-Inputs
-    words  int32 (N, d1)
-Outputs
-    output_0  float32 (N, d1, 8)
+Input words  int32 (N, d1)
+Output output_0  float32 (N, d1, 8)
 
+    import mindspore as ms
+    from tagger import MindSporeModel
+
+    ms.set_device("CPU")  # or "Ascend", "GPU"
     net = MindSporeModel()
     ms.load_param_into_net(net, ms.load_checkpoint("tagger.ckpt"), strict_load=True)
+    outputs = net(ms.ops.zeros((1, 16), dtype=ms.int32))
 """
 
 from mindspore import nn, ops

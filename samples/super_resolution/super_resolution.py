@@ -1,12 +1,15 @@
 """super_resolution, translated from super_resolution.onnx (pytorch 1.11.0, opset 15).
 
-Inputs
-    input  float32 (N, 1, H, W)
-Outputs
-    output  float32 (N, 1, ?, ?)
+Input input  float32 (N, 1, H, W)
+Output output  float32 (N, 1, ?, ?)
 
+    import mindspore as ms
+    from super_resolution import MindSporeModel
+
+    ms.set_device("CPU")  # or "Ascend", "GPU"
     net = MindSporeModel()
     ms.load_param_into_net(net, ms.load_checkpoint("super_resolution.ckpt"), strict_load=True)
+    outputs = net(ms.ops.zeros((1, 1, 224, 224), dtype=ms.float32))
 """
 
 from mindspore import nn, ops

@@ -1,12 +1,15 @@
 """person, translated from person.tflite (TensorFlow Lite, TensorFlow 2.21).
 
-Inputs
-    image  float32 (1, 32, 32, 1)
-Outputs
-    output_0  float32 (1, 2)
+Input image  float32 (1, 32, 32, 1)
+Output output_0  float32 (1, 2)
 
+    import mindspore as ms
+    from person import MindSporeModel
+
+    ms.set_device("CPU")  # or "Ascend", "GPU"
     net = MindSporeModel()
     ms.load_param_into_net(net, ms.load_checkpoint("person.ckpt"), strict_load=True)
+    outputs = net(ms.ops.zeros((1, 32, 32, 1), dtype=ms.float32))
 """
 
 from mindspore import nn, ops

@@ -6,7 +6,6 @@ It works on statements, names and scopes, and does not depend on what an operato
 from __future__ import annotations
 
 import re
-import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +25,7 @@ from converter.script.structure.inline import inline_single_uses
 from converter.script.structure.joined_cells import find_joined_cells
 from converter.script.structure.locations import NodeLocations
 from converter.script.structure.naming import hint_within, name_members, name_values, relative
+from converter.script.structure.purpose import Purpose, purpose_of
 from converter.script.structure.regions import (
     Item,
     Region,
@@ -59,8 +59,8 @@ CONTAINERS = frozenset({"ModuleDict", "ModuleList", "Sequential"})
 MOST_AROUND = 2
 """A container is dissolved into its parent region if the parent has at most so many other items."""
 
-WIDEST_LINE = 105
-"""Characters of a docstring's line; the rest of 120 is indentation and quotes."""
+WIDEST_LINE = 110
+"""Characters of a docstring's line; the rest of 120 is indentation and quotes. What is wider is said in fewer words."""
 
 UNWRAPPED = 4
 """A scope that is the only one among at most so many items is taken for the network itself."""
@@ -87,6 +87,7 @@ class _Structure:
         self._uses: Counter[Variable | Member] = Counter()
         self._instead: dict[Region, list[Any]] = {}  # region → the items that replace it
         self._sequences: dict[tuple[Member, ...], Member] = {}
+        self._purposes: dict[Cell, Purpose] = {}
 
     def run(self) -> Program:
         split_calls(self._root)
@@ -303,7 +304,10 @@ class _Structure:
 
     def _make_class(self, group: Group) -> dict[Variable, Variable]:
         """Make one class and its calls; return a map from an instance's variables to those that its call assigns."""
-        built = build(group, self._class_name(group), _doc(group), self._program.top.inputs)
+        before = [list(instance.signature.statements) for instance in group.instances]
+        built = build(group, self._class_name(group), "", self._program.top.inputs)
+        self._purposes[built.cell] = purpose = purpose_of(built.cell, before, self._purposes)
+        built.cell.doc = _doc(group, built.cell.name, purpose.text)
         self._cells.append(built.cell)
         self._locations.moved |= built.moved
         fresh: dict[Variable, Variable] = {}
@@ -399,15 +403,28 @@ def _replace(parent: Region, instead: dict[Region, list[Any]]) -> None:
     ]
 
 
-def _doc(group: Group) -> str:
+def _doc(group: Group, name: str, purpose: str) -> str:
+    """What the class is and does, and where in the source it came from."""
+    purpose = f"{purpose}. " if purpose else ""
     paths = sorted((instance.region.path for instance in group.instances), key=_natural)
     kind = group.model.region.scope.kind
     if len(paths) > 1 and len(set(paths)) == 1 and not kind:
-        return f"Occurs {len(paths)} times in the source."
+        return f"{purpose}Occurs {len(paths)} times in the source."
     if not any(paths):
-        return "Occurs once in the source."
-    where = paths[0] if len(set(paths)) == 1 else f"{paths[0]} … {paths[-1]}"
-    return textwrap.fill(f"Source: {where}{f' ({kind})' if kind else ''}.", WIDEST_LINE, subsequent_indent="    ")
+        return f"{purpose}Occurs once in the source."
+    ranges = paths[:1] if len(set(paths)) == 1 else [f"{paths[0]} … {paths[-1]}", _range(paths[0], paths[-1])]
+    suffix = f" ({kind})" if kind and kind != name else ""
+    shorter = re.sub(r", with .*(?=\. $)", "", purpose)
+    made = [f"{text}Source: {where}{suffix}." for text in (purpose, shorter) for where in ranges]
+    return next((doc for doc in made if len(doc) <= WIDEST_LINE), made[0])
+
+
+def _range(first: str, last: str) -> str:
+    """`layers.0…3.attention` for `layers.0.attention` and `layers.3.attention`."""
+    pairs = list(zip(first.split("."), last.split("."), strict=False))
+    if first.count(".") != last.count(".") or sum(a != b for a, b in pairs) != 1:
+        return f"{first} … {last}"
+    return ".".join(a if a == b else f"{a}…{b}" for a, b in pairs)
 
 
 def _natural(path: str) -> list[tuple[str, int]]:

@@ -229,8 +229,19 @@ def documented(paths: list[str], kind: str) -> str:
 
 
 def test_a_class_says_where_it_stands_in_the_source() -> None:
-    assert documented(["layers.2", "layers.10", "layers.1"], "m.Block") == "Source: layers.1 … layers.10 (m.Block)."
-    assert documented(["layers.2", "layers.10"], "") == "Source: layers.2 … layers.10."
+    what = "Feed-forward network with ReLU, with a residual"
+    assert (
+        documented(["layers.2", "layers.10", "layers.1"], "m.Block")
+        == f"{what}. Source: layers.1 … layers.10 (m.Block)."
+    )
+    assert documented(["layers.2", "layers.10"], "Block") == f"{what}. Source: layers.2 … layers.10."
+
+
+def test_a_docstring_that_is_too_wide_is_said_in_fewer_words() -> None:
+    around = ["encoder.a_long_name.0.the_layer", "encoder.a_long_name.1.the_layer"]
+    assert documented(around, "Block").endswith("Source: encoder.a_long_name.0…1.the_layer.")
+    around = [f"{'deep.' * 10}{i}.layer" for i in range(2)]
+    assert documented(around, "Block").startswith("Feed-forward network with ReLU. Source: deep.")
 
 
 def test_blocks_without_scopes_are_found() -> None:

@@ -1,0 +1,240 @@
+"""Purpose: what a class is and does, in the words of the field, for the first line of its docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from converter.script.expressions import Arg, Binary, Call, Conditional, walk
+from converter.script.program import Cell, Member, class_of
+from converter.script.statements import Assign, For, Statement, Variable, defined_by, visit
+from converter.script.structure.roles import called, viewed
+
+ACTIVATIONS = {
+    "elu": "ELU",
+    "gelu": "GELU",
+    "hardswish": "hard swish",
+    "leaky_relu": "leaky ReLU",
+    "mish": "Mish",
+    "prelu": "PReLU",
+    "relu": "ReLU",
+    "relu6": "ReLU6",
+    "sigmoid": "sigmoid",
+    "silu": "SiLU",
+    "tanh": "tanh",
+}
+NORMS = {
+    "batchnorm1d": "batch norm",
+    "batchnorm2d": "batch norm",
+    "batchnorm3d": "batch norm",
+    "groupnorm": "group norm",
+    "layernorm": "layer norm",
+}
+CONVOLUTIONS = frozenset({"conv1d", "conv2d", "conv3d", "conv1dtranspose", "conv2dtranspose", "conv3dtranspose"})
+RECURRENT = {"lstm": "LSTM", "gru": "GRU", "rnn": "recurrent layer"}
+SOFTMAX = ("softmax", "softmax_or_nan")
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What a class is (`attention`, `feed-forward`, …; "" if that is not known) and the words for it."""
+
+    kind: str = ""
+    text: str = ""
+
+
+def purpose_of(cell: Cell, instances: Sequence[Sequence[Statement]], known: Mapping[Cell, Purpose]) -> Purpose:
+    """Describe a class.
+
+    Args:
+        cell: the class, one statement for each operator.
+        instances: the statements of each instance before they were joined, the class's own first.
+        known: the purposes of the classes that it uses.
+    """
+    parts = _Parts(cell, known)
+    if parts.has(*SOFTMAX) and parts.count("matmul", "batchmatmul", "bmm") >= 2 and parts.linear:
+        return Purpose("attention", _attention(cell, instances))
+    if parts.loops:
+        return Purpose("stack", "Stack of transformer layers" if parts.inner("layer") else "Stack of layers")
+    if parts.inner("attention"):
+        return _around_attention(parts)
+    return _feed_forward(parts) or _convolutions(parts) or _norm(parts) or _listed(parts)
+
+
+class _Parts:
+    """What a class calls: functions and layers by name, in order, and the purposes of the classes among them."""
+
+    def __init__(self, cell: Cell, known: Mapping[Cell, Purpose]) -> None:
+        self.names: list[str] = []
+        self.purposes: list[Purpose] = []
+        self.loops = False
+        for statement in cell.body.statements:
+            if isinstance(statement, For) and isinstance(statement.over, Member):
+                self.loops = True
+                self._add(Call(statement.over), known)
+            for item in visit(statement):
+                if isinstance(item, Call):
+                    self._add(item, known)
+        self.residual = _is_residual(cell)
+        self.products = sum(isinstance(i, Binary) and i.operator == "*" for s in cell.body.statements for i in visit(s))
+
+    def _add(self, call: Call, known: Mapping[Cell, Purpose]) -> None:
+        layers = [call]
+        if isinstance(call.function, Member):
+            layers = [item for item in walk(call.function.constructor) if isinstance(item, Call)]
+        for layer in layers:
+            if isinstance(layer.function, Cell):
+                self.purposes.append(known.get(layer.function, Purpose()))
+            else:
+                name = called(layer).lower()
+                self.names.append("linear" if name == "dense" else name)
+
+    def has(self, *names: str) -> bool:
+        return not set(names).isdisjoint(self.names)
+
+    def count(self, *names: str) -> int:
+        return sum(name in names for name in self.names)
+
+    def inner(self, kind: str) -> list[str]:
+        """The words for the classes of a kind."""
+        return [purpose.text for purpose in self.purposes if purpose.kind == kind]
+
+    @property
+    def linear(self) -> int:
+        """The number of linear layers."""
+        return self.count("linear") + len(self.inner("linear"))
+
+    @property
+    def norms(self) -> list[str]:
+        """The names of the norms, each once."""
+        found = [NORMS[name] for name in self.names if name in NORMS]
+        return list(dict.fromkeys([*found, *(text[0].lower() + text[1:] for text in self.inner("norm"))]))
+
+    @property
+    def activation(self) -> str:
+        """The name of the first activation."""
+        return next((ACTIVATIONS[name] for name in self.names if name in ACTIVATIONS), "")
+
+
+def _is_residual(cell: Cell) -> bool:
+    """Whether a class adds one of its inputs, or a shortcut of it, to something."""
+    inputs: set[Arg] = set(cell.inputs)
+    for statement in cell.body.statements:
+        for item in visit(statement):
+            if isinstance(item, Binary) and item.operator == "+" and not inputs.isdisjoint((item.left, item.right)):
+                return True
+            if isinstance(item, Conditional) and item.orelse in inputs:
+                inputs.update(defined_by(statement))
+    return False
+
+
+def _attention(cell: Cell, instances: Sequence[Sequence[Statement]]) -> str:
+    heads = {_heads(statements) for statements in instances}
+    projected = {_origin(arg, cell) for arg in _projected(cell)} & set(cell.inputs)
+    kind = "self-attention" if len(projected) == 1 else "cross-attention" if len(projected) > 1 else "attention"
+    if len(heads) == 1 and (number := heads.pop()) is not None and number > 1:
+        return f"Multi-head {kind}, {number} heads"
+    return f"Multi-head {kind}" if None not in heads and len(heads) > 1 else kind.capitalize()
+
+
+def _heads(statements: Sequence[Statement]) -> int | None:
+    """The number of heads, the second extent of what softmax returns; None if it is not known."""
+    for statement in statements:
+        if isinstance(statement, Assign) and called(statement.value) in SOFTMAX:
+            dims = next((value.dims for value in defined_by(statement)), None)
+            if dims is not None and len(dims) == 4 and isinstance(dims[1], int):
+                return dims[1]
+    return None
+
+
+def _projected(cell: Cell) -> Iterator[Arg]:
+    """What linear layers are applied to before the softmax."""
+    for statement in cell.body.statements:
+        for item in visit(statement):
+            if called(item) in SOFTMAX:
+                return
+            if not isinstance(item, Call) or not isinstance(item.function, Member) or not item.args:
+                continue
+            if called(item) in ("linear", "dense") or class_of(item.function) is not None:
+                yield item.args[0]
+
+
+def _origin(arg: Arg, cell: Cell) -> Arg:
+    """The variable that an argument shows in another shape or order of axes."""
+    made = {v: s.value for s in cell.body.statements if isinstance(s, Assign) for v in defined_by(s)}
+    for _ in range(len(made) + 1):
+        arg = viewed(arg)
+        if not isinstance(arg, Variable) or viewed(made.get(arg, arg)) in (arg, made.get(arg)):
+            break
+        arg = made[arg]
+    return arg
+
+
+def _around_attention(parts: _Parts) -> Purpose:
+    attentions = [text.split(",")[0].removeprefix("Multi-head ").lower() for text in parts.inner("attention")]
+    words = list(dict.fromkeys(attentions))
+    if parts.inner("feed-forward") or parts.linear >= 2:
+        return Purpose("layer", f"Transformer layer: {_joined([*words, 'feed-forward'])}{_with(parts)}")
+    return Purpose("attention", f"{parts.inner('attention')[0]}{_with(parts)}")
+
+
+def _with(parts: _Parts) -> str:
+    """The norms and the residual around a block."""
+    around = [*parts.norms, *(["a residual"] if parts.residual else [])]
+    return f", with {_joined(around)}" if around else ""
+
+
+def _feed_forward(parts: _Parts) -> Purpose | None:
+    inner = {purpose.kind for purpose in parts.purposes}
+    if parts.count(*CONVOLUTIONS) or parts.has(*SOFTMAX) or not inner <= {"linear", "norm"}:
+        return None
+    if parts.linear in (2, 3) and parts.activation:
+        gated = "Gated feed-forward" if parts.linear == 3 and parts.products else "Feed-forward"
+        return Purpose("feed-forward", f"{gated} network with {parts.activation}{_with(parts)}")
+    return None
+
+
+def _convolutions(parts: _Parts) -> Purpose | None:
+    number = parts.count(*CONVOLUTIONS)
+    blocks = len(parts.inner("convolutions"))
+    gated = parts.products and parts.has("sigmoid", "hardsigmoid") and parts.has("mean", "adaptiveavgpool2d")
+    if gated and number + parts.linear == 2:
+        return Purpose("excitation", "Squeeze and excitation")
+    if number + blocks < 2:
+        return None
+    count = _NUMBERS[number] if number < len(_NUMBERS) else str(number)
+    what = f"{count} convolutions" if number > 1 and not blocks else "convolutions"
+    extra = ", with squeeze and excitation" if parts.inner("excitation") else ""
+    text = f"Residual block of {what}{extra}" if parts.residual else f"{what.capitalize()}{extra}"
+    return Purpose("convolutions", text)
+
+
+def _norm(parts: _Parts) -> Purpose | None:
+    layers = {*NORMS, *CONVOLUTIONS, "linear"}
+    if parts.has(*layers) or parts.purposes or parts.has("matmul") or not parts.has("rsqrt", "rms_norm"):
+        return None
+    return Purpose("norm", "Root mean square norm") if parts.has("rms_norm") or parts.count("mean") == 1 else None
+
+
+def _listed(parts: _Parts) -> Purpose:
+    """The layers of a small class, in order."""
+    names = {
+        **dict.fromkeys(CONVOLUTIONS, "convolution"),
+        **NORMS,
+        **ACTIVATIONS,
+        **RECURRENT,
+        "linear": "linear layer",
+    }
+    found = list(dict.fromkeys(names[name] for name in parts.names if name in names))
+    if not found and parts.count("matmul", "addmm") == 1 and not parts.purposes:
+        return Purpose("linear", "Linear layer")
+    if parts.purposes or not 1 <= len(found) <= 4:
+        return Purpose()
+    text = f"residual block: {_joined(found)}" if parts.residual else _joined(found)
+    kind = "convolutions" if "convolution" in found else "linear" if parts.linear == 1 else ""
+    return Purpose(kind, text[0].upper() + text[1:])
+
+
+def _joined(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,0 +1,57 @@
+"""The docstring of a script: its ends, and lines that load and run it."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from paths import ROOT
+
+from converter.frontends import Endpoint
+from converter.report import docstring_of
+
+
+def docstring(*inputs: Endpoint, checkpoint: str | None = "net.ckpt") -> str:
+    output = Endpoint("y", "y", "float32", (1, 3))
+    source = SimpleNamespace(description="net.onnx", inputs=inputs, outputs=[output], notes=[])
+    value = SimpleNamespace(shape=None)
+    return docstring_of(source, SimpleNamespace(outputs=[value]), "net", checkpoint)  # type: ignore[arg-type]
+
+
+def test_the_lines_of_a_sample_can_be_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = ROOT / "samples" / "mnist"
+    text = ast.get_docstring(ast.parse((folder / "mnist.py").read_text(encoding="utf-8"))) or ""
+    lines = [line for line in text.splitlines() if not line or line.startswith("    ")]
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    names: dict[str, Any] = {}
+    exec(textwrap.dedent("\n".join(lines)), names)
+    assert names["outputs"].shape == (1, 10)
+
+
+def test_one_end_stands_beside_its_title_and_several_below() -> None:
+    image, mask = Endpoint("image", "x", "float32", (1, 3, 8, 8)), Endpoint("mask", "m", "bool", (1, 8))
+    assert "\nInput image  float32 (1, 3, 8, 8)\nOutput y  float32 (1, 3)\n" in docstring(image)
+    assert "\nInputs\n    image  float32 (1, 3, 8, 8)\n    mask   bool (1, 8)\nOutput y" in docstring(image, mask)
+
+
+@pytest.mark.parametrize(
+    ("ends", "call"),
+    [
+        ([("x", "float32", ("N", 3, "H", "W"))], "net(ms.ops.zeros((1, 3, 224, 224), dtype=ms.float32))"),
+        ([("ids", "int64", ("N", "S"))], "net(ms.ops.zeros((1, 16), dtype=ms.int64))"),
+        ([("x", "float32", ("N", 8), (5, 8))], "net(ms.ops.zeros((5, 8), dtype=ms.float32))"),
+        ([("mask", "bool", (2, 4))], "net(ms.ops.zeros((2, 4), dtype=ms.bool_))"),
+        ([("a.1", "float32", None)], "net(a_1)"),
+        ([(f"x{i}", "float32", (1, 2)) for i in range(4)], "net(x0, x1, x2, x3)"),
+    ],
+)
+def test_the_network_is_run_on_zeros_or_on_names(ends: list[Any], call: str) -> None:
+    assert docstring(*(Endpoint(end[0], *end) for end in ends)).endswith(f"    outputs = {call}")
+
+
+def test_without_parameters_there_is_nothing_to_load() -> None:
+    assert "no checkpoint to load" in docstring(checkpoint=None)

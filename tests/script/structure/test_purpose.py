@@ -1,0 +1,104 @@
+"""Purpose: what a class is, in the first words of its docstring."""
+
+from __future__ import annotations
+
+import pytest
+from script.programs import call, dense, let, member, variables
+
+from converter.script.expressions import Binary, Call, Conditional, invoke
+from converter.script.program import Cell, Member
+from converter.script.statements import Block, For, Statement, Variable
+from converter.script.structure.purpose import Purpose, purpose_of
+
+X, Y, Q, K, V, A, B, C, D = variables("x y q k v a b c d")
+
+
+def layer(name: str, *arguments: object) -> Member:
+    """A layer of MindSpore with a weight."""
+    return member(name, invoke(f"nn.{name}", *arguments), "weight")
+
+
+def cell(*statements: Statement, inputs: tuple[Variable, ...] = (X,)) -> Cell:
+    return Cell("Block", inputs=list(inputs), body=Block(list(statements), (D,)))
+
+
+def text(block: Cell, known: dict[Cell, Purpose] | None = None) -> str:
+    return purpose_of(block, [block.body.statements], known or {}).text
+
+
+def attention(keys: Variable = X, heads: int = 4) -> Cell:
+    weights = Variable("weights", (2, heads, 5, 5))
+    return cell(
+        let(Q, call(dense("query"), X)),
+        let(K, call(dense("key"), keys)),
+        let(V, call(dense("value"), keys)),
+        let(A, invoke("ops.matmul", Q, K)),
+        let(weights, invoke("ops.softmax", A, -1)),
+        let(D, invoke("ops.matmul", weights, V)),
+        inputs=(X, Y),
+    )
+
+
+def test_attention() -> None:
+    assert text(attention()) == "Multi-head self-attention, 4 heads"
+    assert text(attention(keys=Y)) == "Multi-head cross-attention, 4 heads"
+    assert text(attention(heads=1)) == "Self-attention"
+
+
+def test_heads_that_differ_between_instances_are_not_counted() -> None:
+    made = [attention(heads=heads) for heads in (3, 6)]
+    assert purpose_of(made[0], [each.body.statements for each in made], {}).text == "Multi-head self-attention"
+
+
+def instance(block: Cell) -> Member:
+    return member("inner", Call(block), "weight")
+
+
+def test_a_layer_of_a_transformer() -> None:
+    inner = attention()
+    known = {inner: purpose_of(inner, [inner.body.statements], {})}
+    around = [let(A, call(instance(inner), X)), let(B, Binary("+", A, X))]
+    assert text(cell(*around), known) == "Multi-head self-attention, 4 heads, with a residual"
+    full = cell(*around, let(C, call(dense("fc1"), B)), let(D, call(dense("fc2"), invoke("ops.gelu", C))))
+    assert text(full, known) == "Transformer layer: self-attention and feed-forward, with a residual"
+
+
+def test_a_loop_over_layers_is_a_stack() -> None:
+    inner, step = cell(), Variable("layer")
+    layers = member("layers", invoke("nn.CellList", [Call(inner)]), "0.weight")
+    loop = For(step, layers, (D,), (X,), Block([], (Call(step, (D,)),)))
+    assert text(cell(loop), {inner: Purpose("layer", "Transformer layer")}) == "Stack of transformer layers"
+    assert text(cell(loop), {inner: Purpose()}) == "Stack of layers"
+
+
+@pytest.mark.parametrize(
+    ("statements", "expected"),
+    [
+        ([let(A, call(dense("fc"), X))], "Linear layer"),
+        ([let(A, call(dense("a"), invoke("ops.gelu", call(dense("b"), X))))], "Feed-forward network with GELU"),
+        (
+            [let(A, call(dense("a"), Binary("*", invoke("ops.silu", call(dense("b"), X)), call(dense("c"), X))))],
+            "Gated feed-forward network with SiLU",
+        ),
+        ([let(A, call(layer("Conv2d"), X)), let(D, invoke("ops.relu", A))], "Convolution and ReLU"),
+        (
+            [
+                let(A, call(layer("Conv2d"), call(layer("Conv2d"), X))),
+                let(B, Conditional(Y, True, X)),
+                let(D, Binary("+", A, B)),
+            ],
+            "Residual block of two convolutions",
+        ),
+        (
+            [
+                let(A, call(layer("Conv2d"), call(layer("Conv2d"), invoke("ops.mean", X)))),
+                let(D, Binary("*", X, invoke("ops.sigmoid", A))),
+            ],
+            "Squeeze and excitation",
+        ),
+        ([let(A, invoke("ops.rsqrt", invoke("ops.mean", X)))], "Root mean square norm"),
+        ([let(A, invoke("ops.concat", X))], ""),
+    ],
+)  # fmt: skip
+def test_small_blocks(statements: list[Statement], expected: str) -> None:
+    assert text(cell(*statements)) == expected
