@@ -100,7 +100,7 @@ PHASES: Mapping[str, Sequence[Step]] = {
     "products": (),  # Dense: products with a matrix and their biases
     "sequences": sequences.FUSIONS,
     "convolutions": convolution.FUSIONS,
-    "activations": activations.FUSIONS,
+    "activations": activations.FUSIONS,  # and FloorDivide
     "norms": norms.FUSIONS,
     "norms without a bias": norms.WITHOUT_BIAS,  # their pattern is a part of the one with a bias
     "norms without a scale": (),  # Standardize; its pattern is a part of those above

@@ -54,6 +54,7 @@ CASES: dict[str, list[Case]] = {
         Case((floats(2, 5, 3), floats(3, 4), floats(4)), constants=(1, 2)),
         Case((floats(2, 5, 2, 3), floats(2, 3, 4, 5), floats(1, 4, 5)), {"axes": 2}, (1, 2)),
     ],
+    "FloorDivide": [Case((floats(2, 3), floats(2, 3)))],
     "GRU": [recurrent(3, 1), recurrent(3, 1, bidirectional=True)],
     "LSTM": [recurrent(4, 2), recurrent(4, 2, bidirectional=True, batch_first=1)],
     "PixelUnshuffle": [Case((floats(2, 3, 4, 6),), {"factor": 2})],
