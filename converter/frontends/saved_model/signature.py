@@ -6,9 +6,10 @@ https://www.tensorflow.org/guide/saved_model
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ _FRONTEND = __name__.rpartition(".")[0]
 """This package, which defines the frontend."""
 
 _DEFAULT = "serving_default"
+_ROOT = "root."
+"""What TensorFlow writes before the path of a part of a SavedModel."""
 
 
 def load(request: Request) -> Source:
@@ -87,14 +90,35 @@ def _loaded(tensorflow: Any, folder: Path) -> Any:
     from tensorflow.python.saved_model.loader_impl import parse_saved_model
 
     try:
-        tags = [set(meta.meta_info_def.tags) for meta in parse_saved_model(str(folder)).meta_graphs]
+        graphs = parse_saved_model(str(folder)).meta_graphs
+        tags = [set(meta.meta_info_def.tags) for meta in graphs]
         wanted = next((found for found in sorted(tags, key=len) if "serve" in found), tags[0]) if tags else set()
+        parts = _without_optimizer(graphs[0].object_graph_def) if len(graphs) == 1 else []
+        if parts:
+            loaded = tensorflow.__internal__.saved_model.load_partial(str(folder), parts)
+            return SimpleNamespace(**{name.removeprefix(_ROOT): loaded[name] for name in parts})
         return tensorflow.saved_model.load(str(folder), tags=sorted(wanted) if len(tags) > 1 else None)
     except Exception as error:  # a damaged file may cause any error
         reason = " ".join(str(error).split())[:300].rstrip(". ")
         raise ModelLoadingError(
             f"'{folder}' cannot be loaded as a SavedModel: {reason}. Export or copy the whole folder again."
         ) from error
+
+
+def _without_optimizer(objects: Any) -> list[str]:
+    """The parts of a model that Keras 2 compiled, but not its optimizer, which TensorFlow cannot load without Keras 2.
+
+    Empty for any other model.
+    """
+    kinds = {name.local_name: objects.nodes[name.node_id].user_object.identifier for name in _children(objects)}
+    others = [name for name, kind in kinds.items() if kind != "optimizer"]
+    if len(others) == len(kinds) or "signatures" not in kinds:
+        return []
+    return [_ROOT + name for name in others]
+
+
+def _children(objects: Any) -> Iterable[Any]:
+    return objects.nodes[0].children if objects.nodes else ()
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,28 @@ def test_the_choice_of_a_signature(folders, name, signature, error, message):
         load(folders / name, **({"signature": signature} if signature else {}))
 
 
+def test_the_optimizer_of_keras_2_is_not_loaded(tmp_path):
+    """TensorFlow asks the object for slots, which without Keras 2 it does not have."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    module = Module()
+    module.optimizer = tf.Module()
+    module.optimizer.momentum = tf.Variable(module.kernel)
+    tf.saved_model.save(module, str(tmp_path), {"serving_default": module.forward})
+    saved = SavedModel.FromString((tmp_path / "saved_model.pb").read_bytes())
+    nodes = saved.meta_graphs[0].object_graph_def.nodes
+    places = {child.local_name: child.node_id for child in nodes[0].children}
+    optimizer = nodes[places["optimizer"]]
+    optimizer.user_object.identifier = "optimizer"
+    momentum = next(child.node_id for child in optimizer.children if child.local_name == "momentum")
+    slot = {"original_variable_node_id": places["kernel"], "slot_name": "momentum", "slot_variable_node_id": momentum}
+    optimizer.slot_variables.add(**slot)
+    (tmp_path / "saved_model.pb").write_bytes(saved.SerializeToString())
+    with pytest.raises(AttributeError, match="add_slot"):
+        tf.saved_model.load(str(tmp_path))
+    check(load(tmp_path))
+
+
 def test_a_folder_without_its_variables(folders, tmp_path):
     shutil.copytree(folders / "two", tmp_path / "net")
     shutil.rmtree(tmp_path / "net" / "variables")
