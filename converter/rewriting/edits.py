@@ -96,16 +96,18 @@ def apply(source: bytes, edits: Iterable[Edit], offset: int) -> bytes:
 
 
 def _ordered(edits: Iterable[Edit]) -> list[Edit]:
-    def place(numbered: tuple[int, Edit]) -> tuple[int, int, int]:
+    def place(numbered: tuple[int, Edit]) -> tuple[int, int, bool, int]:
         number, edit = numbered
         if edit.start < edit.end:
-            return edit.start, 2, number
-        return (edit.start, 1, -number) if edit.leading else (edit.start, 0, number)
+            return edit.start, 2, edit.layout, number
+        return (edit.start, 1, False, -number) if edit.leading else (edit.start, 0, False, number)
 
     found: list[Edit] = []
-    reached = 0
+    reached = gone = 0
     for _, edit in sorted(enumerate(edits), key=place):
-        if not (edit.layout and edit.start < reached):
-            found.append(edit)
-            reached = max(reached, edit.end)
+        if (edit.layout and edit.start < reached) or (edit.start == edit.end < gone):
+            continue  # white space of a line, or an insertion, in what goes as a whole
+        found.append(edit)
+        reached = max(reached, edit.end)
+        gone = max(gone, edit.end if not edit.new else 0)
     return found

@@ -49,3 +49,25 @@ def test_an_elif_that_never_runs_is_rewritten(tmp_path):
 def test_a_method_of_the_class_tensor_as_a_value(tmp_path):
     text = converted(tmp_path, HEAD + "METHODS = {torch.Tensor.pin_memory}\n").text
     assert 'METHODS = {compat.missing("torch.Tensor.pin_memory")}' in text
+
+
+def test_what_would_be_inserted_in_a_branch_that_goes(tmp_path):
+    source = """
+        import torch
+        from torch import nn
+        if not torch.jit.is_scripting():
+            import torch
+            from torch import Tensor
+
+        class Net(nn.Module):
+            def forward(self, x):
+                if torch.jit.is_scripting():
+                    from layers import Layer
+                if torch.jit.is_scripting():
+                    if isinstance(self.kernel, Layer):
+                        x = x + 1
+                return x
+    """
+    text = converted(tmp_path, source).text
+    assert "Layer" not in text
+    assert "        return x" in text
