@@ -492,9 +492,15 @@ class Uses(State):
         elif self._is_output(receiver) and isinstance(node.ctx, ast.Load):
             end = self.file.end(node)
             at = self.file.text.rindex(b".", 0, end)
-            self.edits.replace(at, end, f'.get("{node.attr}")')
+            self.edits.replace(at, end, f".get({self._quoted(node.attr)})")
         else:
             self._attribute_name(node, receiver)
+
+    def _quoted(self, name: str) -> str:
+        """A name in quotes that may stand here: not in those of an f-string around it."""
+        around = next((each for each in reversed(self.parents) if isinstance(each, ast.JoinedStr)), None)
+        taken = around is not None and '"' in self.file.of(around).partition("{")[0]
+        return f"'{name}'" if taken else f'"{name}"'
 
     def _inputs(self) -> set[str]:
         """The variables of a function that are no parameters of a network, and of which it asks for the gradient."""
@@ -546,7 +552,7 @@ class Uses(State):
             text = self.write("compat.own(")
             at = self.file.text.rindex(b".", 0, self.file.end(node))
             self.edits.insert(self.file.start(node), text, leading=True)
-            self.edits.replace(at, self.file.end(node), f', "{node.attr}")')
+            self.edits.replace(at, self.file.end(node), f", {self._quoted(node.attr)})")
             return
         new = self._renamed(node.attr, receiver)
         if new != node.attr:

@@ -305,3 +305,8 @@ def test_what_is_not_converted_stays_and_can_be_imported(tmp_path):
     assert "    return torch.odd(x)  # [UnConvert] torch.odd: " in file.text
     assert [record.converted for record in file.records if record.name == "torch.odd"] == [False, False]
     assert "#" not in converted(tmp_path, HEAD + "x = torch.odd(3)\n", comments=False).text
+
+
+def test_quotes_within_those_of_an_f_string(tmp_path):
+    source = "from torch import nn\ndef shown(m: nn.Module):\n    return f\"{m.weight}\" + f'{m.bias}'\n"
+    assert "f\"{compat.own(m, 'weight')}\" + f'{compat.own(m, \"bias\")}'" in converted(tmp_path, source).text
