@@ -115,7 +115,7 @@ def _taken(x: Arg, dtype: ir.DataType | None, axis: int, bounds: tuple[int, int,
     start, stop, step = bounds
     if step == 1 and dtype != ir.DataType.DOUBLE:  # which graph mode does not narrow
         return expr("mint.narrow({0}, {1}, {2}, {3})", x, axis, start, max(stop - start, 0))
-    return expr("ops.gather({0}, ops.arange({1}, {2}, {3}), {4})", x, start, stop, step, axis)
+    return expr("ops.gather({0}, ops.arange({1}, {2}, {3}), {4})", x, start, max(start, stop), step, axis)
 
 
 def _by_direction(along: dict[int, slice]) -> tuple[dict[int, slice], dict[int, slice]]:

@@ -37,6 +37,10 @@ WEIGHTED = frozenset({"Conv", "ConvTranspose", "DFT", "Einsum", "GridSample", "R
 """Operators that multiply by weights that may be zero."""
 
 
+def _is_integer(arrays: Arrays, attributes: Mapping[str, Any]) -> bool:
+    return all(x.dtype.kind in "iu" for x in arrays.values())
+
+
 def _is_double(arrays: Arrays, attributes: Mapping[str, Any]) -> bool:
     return any(x.dtype == np.float64 for x in arrays.values())
 
@@ -178,6 +182,12 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation("MindSpore cannot stack the results of no iterations.", ("Loop",), what=("Stack",)),
     Explanation("MindSpore's tanh in float32 is good to 1e-4.", ("GRU", "LSTM", "RNN"), what=("e-04",)),
     Explanation("MindSpore's CPU kernel of a norm refuses a variance of 0.", what=("Var + Epsilon is zero",)),
+    Explanation(
+        "An integer type cuts off what rounding decides.",
+        ("ReduceLogSumExp", "ReduceL2", "ReduceMean"),
+        what=("] for [",),
+        holds=_is_integer,
+    ),
     Explanation("A square that its integer type does not hold has no root.", ("ReduceL2",), ("edges",), (" for ",)),
     Explanation(
         "Whether a maximum keeps NaN no standard says; onnxruntime's depends on the element's position.",

@@ -164,3 +164,8 @@ def test_bounds_far_outside(start: int, stop: int, step: int) -> None:
 def test_no_tensor_has_so_many_axes(axis: int) -> None:
     with pytest.raises(Unsupported, match=f"no axis {axis}"):
         subscript(Variable("x"), {axis: slice(None, 2)})
+
+
+def test_a_part_of_no_elements_with_a_step_where_another_axis_is_free() -> None:
+    inputs = (np.ones((2, 1, 6), np.float32), ints(-1), ints(0), ints(-1), ints(2))
+    check("Slice", *inputs, constants=(1, 2, 3, 4), free=True)
