@@ -36,10 +36,25 @@ _LLAMA = {
     "vocab_size": 300,
     "pad_token_id": 0,
 }
+_OPT = {
+    "hidden_size": 64,
+    "ffn_dim": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "vocab_size": 300,
+    "max_position_embeddings": 128,
+    "word_embed_proj_dim": 64,
+}
+_NEOX = {key: _LLAMA[key] for key in ("hidden_size", "intermediate_size", "num_attention_heads", "vocab_size")}
 _PAIR = {"input_ids": "N,S", "decoder_input_ids": "N,T"}
 NETWORKS = (
     Network("LlamaForCausalLM", _LLAMA),
     Network("Qwen2ForCausalLM", _LLAMA),
+    Network("Qwen3ForCausalLM", {**_LLAMA, "num_hidden_layers": 2, "head_dim": 16}),
+    Network("MistralForCausalLM", {**_LLAMA, "num_hidden_layers": 2, "sliding_window": 8}),
+    Network("PhiForCausalLM", {**_LLAMA, "num_hidden_layers": 2}),
+    Network("OPTForCausalLM", _OPT),
+    Network("GPTNeoXForCausalLM", {**_NEOX, "num_hidden_layers": 2, "max_position_embeddings": 128}),
     Network("GPT2LMHeadModel", {"n_embd": 64, "n_layer": 3, "n_head": 4, "vocab_size": 300, "n_positions": 128}),
     Network(
         "BertModel",
