@@ -129,9 +129,9 @@ def unless_nan(plain: str, otherwise: str) -> Callable[..., Arg]:
 
 def shrink(node: Node, x: Operand, *, bias: float = 0.0, lambd: float = 0.5) -> Arg:
     """Shrink: `ops.softshrink` where bias = lambd, `ops.hardshrink` where bias = 0, else composed."""
-    if x.kind == "f" and bias == lambd:
+    if x.dtype in (ir.DataType.FLOAT, ir.DataType.FLOAT16) and bias == lambd:
         return expr("ops.softshrink({0}, {1})", x, lambd)
-    if x.kind == "f" and bias == 0:
+    if x.dtype in (ir.DataType.FLOAT, ir.DataType.FLOAT16) and bias == 0:
         return expr("ops.hardshrink({0}, {1})", x, lambd)
     wide = x if x.kind == "f" else expr("{0}.astype(ms.float32)", x)
     moved = expr("{0} - ops.sign({0}) * {1}", wide, bias)

@@ -86,8 +86,9 @@ def test_elu_keeps_nan(operator: str, attributes: dict[str, float]) -> None:
     check(operator, np.array([np.nan, -1.0, 2.0, np.inf, -np.inf], np.float32), **attributes)
 
 
-def test_shrink_of_integers() -> None:
+def test_shrink_of_integers_and_of_float64() -> None:
     check("Shrink", np.array([-2, 0, 3], np.int32), bias=0.5)
+    check("Shrink", np.array([-2.0, 0.0, 3.0]), bias=0.5)
 
 
 def test_a_single_element_that_is_hidden_has_no_softmax() -> None:
