@@ -52,6 +52,7 @@ NETWORKS = (
     Network("Qwen2ForCausalLM", _LLAMA),
     Network("Qwen3ForCausalLM", {**_LLAMA, "num_hidden_layers": 2, "head_dim": 16}),
     Network("MistralForCausalLM", {**_LLAMA, "num_hidden_layers": 2, "sliding_window": 8}),
+    Network("GemmaForCausalLM", {**_LLAMA, "num_hidden_layers": 2, "head_dim": 16}),
     Network("PhiForCausalLM", {**_LLAMA, "num_hidden_layers": 2}),
     Network("OPTForCausalLM", _OPT),
     Network("GPTNeoXForCausalLM", {**_NEOX, "num_hidden_layers": 2, "max_position_embeddings": 128}),
