@@ -6,10 +6,10 @@ https://www.tensorflow.org/guide/saved_model
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,8 @@ _FRONTEND = __name__.rpartition(".")[0]
 """This package, which defines the frontend."""
 
 _DEFAULT = "serving_default"
-_ROOT = "root."
-"""What TensorFlow writes before the path of a part of a SavedModel."""
+_OPTIMIZER = "optimizer"
+"""How Keras 2 calls its optimizers in a SavedModel."""
 
 
 def load(request: Request) -> Source:
@@ -90,14 +90,10 @@ def _loaded(tensorflow: Any, folder: Path) -> Any:
     from tensorflow.python.saved_model.loader_impl import parse_saved_model
 
     try:
-        graphs = parse_saved_model(str(folder)).meta_graphs
-        tags = [set(meta.meta_info_def.tags) for meta in graphs]
+        tags = [set(meta.meta_info_def.tags) for meta in parse_saved_model(str(folder)).meta_graphs]
         wanted = next((found for found in sorted(tags, key=len) if "serve" in found), tags[0]) if tags else set()
-        parts = _without_optimizer(graphs[0].object_graph_def) if len(graphs) == 1 else []
-        if parts:
-            loaded = tensorflow.__internal__.saved_model.load_partial(str(folder), parts)
-            return SimpleNamespace(**{name.removeprefix(_ROOT): loaded[name] for name in parts})
-        return tensorflow.saved_model.load(str(folder), tags=sorted(wanted) if len(tags) > 1 else None)
+        with _optimizers(tensorflow):
+            return tensorflow.saved_model.load(str(folder), tags=sorted(wanted) if len(tags) > 1 else None)
     except Exception as error:  # a damaged file may cause any error
         reason = " ".join(str(error).split())[:300].rstrip(". ")
         raise ModelLoadingError(
@@ -105,20 +101,31 @@ def _loaded(tensorflow: Any, folder: Path) -> Any:
         ) from error
 
 
-def _without_optimizer(objects: Any) -> list[str]:
-    """The parts of a model that Keras 2 compiled, but not its optimizer, which TensorFlow cannot load without Keras 2.
+@contextlib.contextmanager
+def _optimizers(tensorflow: Any) -> Iterator[None]:
+    """Let TensorFlow load optimizers that Keras 2 saved, whose class it knows only once Keras 2 is imported.
 
-    Empty for any other model.
+    What stands for one holds its slots, as the checkpoint asks for them.
     """
-    kinds = {name.local_name: objects.nodes[name.node_id].user_object.identifier for name in _children(objects)}
-    others = [name for name, kind in kinds.items() if kind != "optimizer"]
-    if len(others) == len(kinds) or "signatures" not in kinds:
-        return []
-    return [_ROOT + name for name in others]
+    from tensorflow.python.saved_model import revived_types
 
+    class Optimizer(tensorflow.Module):  # type: ignore[misc]
+        def add_slot(self, var: Any, slot_name: str, **options: Any) -> Any:
+            return tensorflow.Variable(tensorflow.zeros(var.shape, var.dtype), trainable=False)
 
-def _children(objects: Any) -> Iterable[Any]:
-    return objects.nodes[0].children if objects.nodes else ()
+    known = revived_types.registered_identifiers()
+    if _OPTIMIZER in known:
+        yield
+        return
+    version = revived_types.VersionedTypeRegistration(
+        lambda proto: Optimizer(), version=2, min_producer_version=1, min_consumer_version=1, setter=setattr
+    )
+    revived_types.register_revived_type(_OPTIMIZER, lambda item: isinstance(item, Optimizer), versions=[version])
+    try:
+        yield
+    finally:
+        revived_types._REVIVED_TYPE_REGISTRY.pop(_OPTIMIZER)  # Keras 2 will register its own
+        revived_types._TYPE_IDENTIFIERS.remove(_OPTIMIZER)
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def test_the_choice_of_a_signature(folders, name, signature, error, message):
         load(folders / name, **({"signature": signature} if signature else {}))
 
 
-def test_the_optimizer_of_keras_2_is_not_loaded(tmp_path):
+def test_an_optimizer_of_keras_2(tmp_path):
     """TensorFlow asks the object for slots, which without Keras 2 it does not have."""
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
@@ -140,7 +140,8 @@ def test_the_optimizer_of_keras_2_is_not_loaded(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(saved.SerializeToString())
     with pytest.raises(AttributeError, match="add_slot"):
         tf.saved_model.load(str(tmp_path))
-    check(load(tmp_path))
+    for _ in range(2):  # what stands for it is registered for the time of loading only
+        check(load(tmp_path))
 
 
 def test_a_folder_without_its_variables(folders, tmp_path):
