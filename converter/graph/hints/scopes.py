@@ -20,6 +20,8 @@ _FUNCTIONS = re.compile(r"(convolution|conv_transpose|einsum|Tensordot|TensorArr
 """Scopes that TensorFlow's own functions open inside a layer; they name no module."""
 _LOOP = re.compile(r"while(_\d+)?")
 """The scope of what a loop of TensorFlow repeats; it names no module."""
+_LAYERS = frozenset({"Conv", "ConvTranspose", "Dense", "Gemm", "MatMul"})
+"""Operators whose second input is the kernel of a layer."""
 _NEVER_FUSED = frozenset({"Dense", "Gather", "MatMul"})
 """Operators that no exporter fuses with a norm, so that their scope is always their own."""
 
@@ -64,11 +66,21 @@ def path_of(node: ir.Node) -> tuple[str, ...]:
     recorded = _torch_list(node, TORCH_SCOPES)
     if recorded:
         return tuple(scope for scope in recorded[:-1] if scope)
-    parts = [part for part in _source_path(node.name or "").split("/")[:-1] if part and part not in _CALLS]
+    name = node.name or ""
+    parts = [part for part in _source_path(name).split("/")[:-1] if part and part not in _CALLS]
+    parts = parts or ([] if name.startswith("/") else _path_of_kernel(node))
     if parts[1:] and _FUNCTIONS.fullmatch(parts[-1]):
         parts.pop()
     parts = [parts[0], *(part for part in parts[1:] if not _LOOP.fullmatch(part))] if parts else []
     return tuple(re.sub(r"\.(?=\d+[^\d.])", "_", part) for part in parts)
+
+
+def _path_of_kernel(node: ir.Node) -> list[str]:
+    """The scopes in the name of a layer's kernel: a node that tf2onnx makes of several has a name without scopes."""
+    kernel = node.inputs[1] if node.op_type in _LAYERS and len(node.inputs) > 1 else None
+    if kernel is None or kernel.const_value is None or len(kernel.uses()) != 1:
+        return []
+    return _owner_in(kernel.name or "")
 
 
 def _source_path(name: str) -> str:
@@ -144,12 +156,17 @@ def constant_hint(value: ir.Value) -> str:
 
 def _tensorflow_owner(weights: tuple[str, ...]) -> str:
     """The layer in a weight's name: `net.conv1_bn` from `net/conv1_bn/Cast_2/ReadVariableOp/resource:0`."""
-    parts = weights[0].split("/")[:-1] if weights else []
+    return ".".join(_owner_in(weights[0]) if weights else ())
+
+
+def _owner_in(weight: str) -> list[str]:
+    """The scopes of the layer that a weight of TensorFlow belongs to."""
+    parts = weight.split("/")[:-1]
     while parts and re.fullmatch(
-        r"(ReadVariableOp|Read|read|Cast|Reshape|convolution|depthwise|MatMul)(_\d+)?", parts[-1]
+        r"(ReadVariableOp|Read|read|Cast|Reshape|convolution|depthwise|MatMul|Conv[23]D)(_\d+)?", parts[-1]
     ):
         parts.pop()
-    return ".".join(parts)
+    return parts
 
 
 def variable_hint(node: ir.Node, index: int) -> str:

@@ -93,6 +93,7 @@ class _Structure:
         split_calls(self._root)
         hoist.read_parts_again(self._root, {part for part in self._results if isinstance(part, Variable)})
         hoist.hoist_shared_values(self._root)
+        hoist.sink_unpacking(self._root, {part for part in self._results if isinstance(part, Variable)})
         sharing.copy_shared_literals(self._root)
         self._drop_prefix(self._unwrap())
         self._fold()

@@ -23,10 +23,12 @@ from converter.script.expressions import (
 )
 from converter.script.program import Member
 from converter.script.statements import Assign, Statement, Variable, defined_by, map_statement
-from converter.script.structure.regions import Region, all_regions, replace_in, statements_of, used_by
+from converter.script.structure.regions import Item, Region, all_regions, replace_in, statements_of, used_by
 
 SMALLEST_LEFT = 3
 """The least number of statements that must remain in a region after calls are moved out of it."""
+MANY_PARTS = 5
+"""A tensor with at least so many parts is taken apart where the parts are read."""
 
 
 def hoist_shared_values(region: Region) -> None:
@@ -160,6 +162,52 @@ def _cut(statement: Statement) -> tuple[Variable, Variable] | None:
         case Assign(targets=(Variable() as part,), value=Index(value=Variable() as whole, index=index)):
             return (whole, part) if not any(isinstance(each, Variable) for each in walk(index)) else None
     return None
+
+
+def sink_unpacking(root: Region, results: AbstractSet[Variable]) -> None:
+    """Move a statement that takes a tensor apart into the region that alone reads its parts: it then takes the tensor.
+
+    What is computed of the parts for this region only goes along.
+    """
+    for region in all_regions(root):
+        readers: dict[Variable, list[Item]] = defaultdict(list)
+        for item in region.items:
+            for part in {part: None for statement in statements_of(item) for part in used_by(statement)}:
+                if isinstance(part, Variable):
+                    readers[part].append(item)
+        for item in list(region.items):
+            parts = [] if isinstance(item, Region) else list(defined_by(item))
+            if len(parts) < MANY_PARTS or not isinstance(item, Assign) or not results.isdisjoint(parts):
+                continue
+            moved, inner = _with_readers(item, readers, results)
+            if inner is not None:
+                inner.items[:0] = [other for other in region.items if other in moved]
+                region.items = [other for other in region.items if other not in moved]
+
+
+def _with_readers(
+    unpacking: Assign, readers: dict[Variable, list[Item]], results: AbstractSet[Variable]
+) -> tuple[set[Item], Region | None]:
+    """The statement with those that read its parts, and the only region that reads what they make; None if several."""
+    moved: set[Item] = {unpacking}
+    regions: dict[Region, None] = {}
+    pending = [unpacking]
+    while pending:
+        for reader in [reader for value in defined_by(pending.pop()) for reader in readers[value]]:
+            if isinstance(reader, Region):
+                regions[reader] = None
+            elif not isinstance(reader, Assign) or not _goes_along(reader, results):
+                return moved, None
+            elif reader not in moved:
+                moved.add(reader)
+                pending.append(reader)
+    return moved, next(iter(regions)) if len(regions) == 1 else None
+
+
+def _goes_along(statement: Assign, results: AbstractSet[Variable]) -> bool:
+    """Whether a statement may be moved: it calls no layer, and makes no result."""
+    layers = any(isinstance(part, Member) and part.weights for part in used_by(statement))
+    return not layers and results.isdisjoint(defined_by(statement))
 
 
 def replace_members(statement: Statement, instead: Mapping[Member, Member | Variable]) -> None:

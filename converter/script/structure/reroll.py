@@ -49,7 +49,7 @@ def _loop(unrolled: Unrolled) -> For:
     first, last = unrolled.made(0), unrolled.made(-1)
     carried = {position: last[position] for position in unrolled.carried}
     over: Arg = tuple(unrolled.elements) or invoke("range", len(unrolled.iterations))
-    index = Variable("x", unrolled.elements[0].dims) if unrolled.elements else Variable("step")
+    index = Variable("x_t", unrolled.elements[0].dims) if unrolled.elements else Variable("step")
     if unrolled.layers:
         over, index = list_of(unrolled.layers), Variable("layer")
         for statement in body:

@@ -136,3 +136,25 @@ def test_variables_are_called_what_the_source_calls_them(output: str, hint: str)
 def test_a_name_of_many_levels_is_read_in_time_that_grows_with_its_length() -> None:
     name = "/".join(f"s{i}" for i in range(50_000))
     assert len(scopes_of(node_of(f"/{name}/Tanh"))) == 50_000
+
+
+@pytest.mark.parametrize(
+    ("name", "kernel", "path"),
+    [
+        ("Conv__1", "net/block_1/depthwise_conv/depthwise_weights", "net.block_1.depthwise_conv"),  # tf2onnx
+        ("Conv__1", "net/block_1/conv/Conv2D/ReadVariableOp", "net.block_1.conv"),
+        ("net/block_2/Conv2D", "net/block_1/conv/weights", "net.block_2"),  # its own name says more
+        ("/Conv", "net/block_1/weights", ""),  # torch's older exporter: the network itself calls the layer
+        ("Conv_3", "block.0.conv.weight", ""),
+    ],
+)
+def test_a_layer_whose_name_has_no_scopes_stands_where_its_kernel_stands(name: str, kernel: str, path: str) -> None:
+    weight = ir.Value(name=kernel, const_value=ir.tensor([1.0]))
+    node = ir.Node("", "Conv", [ir.Value(name="x"), weight], outputs=[ir.Value(name="y")], name=name)
+    assert dotted(scopes_of(node)) == path
+
+
+def test_a_kernel_of_several_layers_tells_no_scope() -> None:
+    weight = ir.Value(name="net/block_1/conv/weights", const_value=ir.tensor([1.0]))
+    nodes = [ir.Node("", "Conv", [ir.Value(name="x"), weight], name=f"Conv__{i}") for i in range(2)]
+    assert [path_of(node) for node in nodes] == [(), ()]

@@ -14,6 +14,7 @@ from converter.script.structure.hoist import (
     localize_dimensions,
     read_parts_again,
     replace_members,
+    sink_unpacking,
     take_calls,
 )
 from converter.script.structure.regions import used_by
@@ -47,6 +48,42 @@ def test_a_region_cuts_a_part_of_what_it_reads_for_itself() -> None:
         """
     )
     assert not {A}.intersection(used for each in tree.inner()[1].statements for used in used_by(each))
+
+
+# Tensors that are taken apart
+
+
+def unpacked(reader: Statement | None = None) -> tuple[str, str]:
+    """A tensor is taken apart before the region that reads its parts; before and after."""
+    parts = variables("p0 p1 p2 p3 p4")
+    items = [
+        let(parts, invoke("ops.unbind", X)),
+        let(A, invoke("ops.zeros_like", parts[0])),
+        *([reader] if reader else []),
+        *within("cell", let(B, call(dense("cell.fc"), A)), let(C, invoke("ops.cat", (B, *parts)))),
+    ]
+    tree = region(*items)
+    before = repr(tree)
+    sink_unpacking(tree, {C})
+    return before, repr(tree)
+
+
+def test_a_tensor_is_taken_apart_where_the_parts_are_read() -> None:
+    assert unpacked()[1] == text(
+        """
+        cell:
+            p0, p1, p2, p3, p4 = ops.unbind(x)
+            a = ops.zeros_like(p0)
+            b = self.cell_fc(a)
+            c = ops.cat((b, p0, p1, p2, p3, p4))
+        """
+    )
+
+
+@pytest.mark.parametrize("reader", [let(D, call(dense("fc"), A)), let(C, invoke("ops.relu", A))])
+def test_parts_that_others_read_stay_outside(reader: Statement) -> None:
+    before, after = unpacked(reader)
+    assert after == before
 
 
 # Shared values

@@ -71,7 +71,7 @@ def test_one_element_each_is_a_loop_over_the_elements() -> None:
     elements = variables("x0 x1 x2 x3")
     statements, made = unrolled(elementwise(elements))
     loop = rerolled(statements, made[-1])
-    assert "for x in (x0, x1, x2, x3):\n    a = self.fc(h)\n    b = a + x\n" in loop
+    assert "for x_t in (x0, x1, x2, x3):\n    a = self.fc(h)\n    b = a + x_t\n" in loop
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_elements_that_one_statement_makes_are_kept_together(order: list[int], o
     statements, results = unrolled(elementwise([parts[i] for i in order]), len(order))
     code = rerolled([made, *statements], results[-1])
     assert code.startswith("parts = ops.unbind(x)\n")
-    assert f"for x in {over}:" in code
+    assert f"for x_t in {over}:" in code
 
 
 def test_elements_in_another_order_stay_apart() -> None:
@@ -98,7 +98,7 @@ def test_elements_in_another_order_stay_apart() -> None:
     statements, results = unrolled(elementwise([parts[1], parts[0], parts[2]]), 3)
     code = rerolled([let(parts, invoke("ops.unbind", X)), *statements], results[-1])
     assert code.startswith("p0, p1, p2 = ops.unbind(x)\n")
-    assert "for x in (p1, p0, p2):" in code
+    assert "for x_t in (p1, p0, p2):" in code
 
 
 def test_instances_of_one_class_are_a_loop_over_a_list() -> None:
