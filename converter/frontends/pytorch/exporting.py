@@ -10,7 +10,7 @@ import contextlib
 import logging
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import torch
 
 from converter.base.trained import FROZEN, NO, TRAINED, YES
 from converter.errors import BadParamError, TorchExportError
+from converter.frontends.endpoints import listed
 from converter.frontends.pytorch.caches import nested
 from converter.frontends.pytorch.inputs import Input, example
 from converter.frontends.pytorch.lines import place_of, reason_of
@@ -81,14 +82,14 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
             if refusal is not None:
                 notes.append(f"torch's current exporter refuses the module: {_told(refusal)}. Its older one took it.")
     else:
-        _finish(file, inputs, loaded.module)
+        _finish(file, inputs, loaded)
     return Exported(
         inputs=tuple(values),
         outputs=tuple(outputs),
         fixed=loaded.program is not None,
         producer=producer,
         exact=not any(tensor.dtype == torch.bfloat16 for tensor in (*values.values(), *loaded.module.parameters())),
-        notes=(*loaded.notes, *notes),
+        notes=(*loaded.notes, *notes, *_of_states(loaded.states)),
         files=tuple(str(path.absolute()) for path in loaded.files),
         data_dir=str(folder_of(loaded.places)) if loaded.places else "",
     )
@@ -107,7 +108,7 @@ def _with_older(
     refused = _refused(lambda: _older(loaded, inputs, outputs, file))
     if refused is not None:
         raise _error(label, refusal or refused, refused if refusal else None)
-    _finish(file, inputs, loaded.module)
+    _finish(file, inputs, loaded)
     _compare(loaded, inputs, file, label, refusal)
 
 
@@ -121,7 +122,7 @@ def _with_unknown(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str
         refused = _refused(lambda: _current(loaded, inputs, outputs, file))
     if refused is not None:
         raise _error(label, refused)
-    _finish(file, inputs, loaded.module)
+    _finish(file, inputs, loaded)
     named = ", ".join(f"{name}{place}" for name, place in found.items())
     return (
         f"ONNX has no function for these operators of PyTorch: {named}. Rewrite these lines, or give a row for each "
@@ -191,6 +192,12 @@ def _current(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], fi
         program.save(file, external_data=True)
 
 
+def _of_states(states: Iterable[str]) -> list[str]:
+    if not states:
+        return []
+    return [f"{listed(states)}: each call begins with the saved state, and what it writes there is left out."]
+
+
 def _older(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path) -> None:
     options: dict[str, Any] = {
         "dynamo": False,
@@ -204,7 +211,7 @@ def _older(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file
         },
     }
     values = {each.name: each.value for each in inputs}
-    with torch.no_grad(), dropouts_kept(loaded.module), _equal_weights_apart():
+    with torch.no_grad(), loaded.state_kept(), dropouts_kept(loaded.module), _equal_weights_apart():
         if loaded.scripted:
             torch.onnx.export(loaded.module, tuple(values.values()), str(file), **options)
         else:
@@ -223,16 +230,20 @@ def _equal_weights_apart() -> Iterator[None]:
         passes._jit_pass_onnx_deduplicate_initializers = merge
 
 
-def _finish(file: Path, inputs: Sequence[Input], module: torch.nn.Module) -> None:
+def _finish(file: Path, inputs: Sequence[Input], loaded: Loaded) -> None:
     """Make the dropouts plain ones, and record which tensors of the state are trained.
 
-    Where extents are free, the outputs' shapes are forgotten: exporters declare wrong ones.
+    Where extents are free, the outputs' shapes are forgotten: exporters declare wrong ones. A buffer that the module
+    writes gets its saved value: the older exporter saves what is there after its own run.
     """
     model = onnx.load(file, load_external_data=False)
-    trained = dict.fromkeys(dict(module.named_buffers(remove_duplicate=False)), NO)
-    for name, parameter in module.named_parameters(remove_duplicate=False):
+    buffers = dict(loaded.module.named_buffers(remove_duplicate=False))
+    trained = dict.fromkeys(buffers, NO)
+    for name, parameter in loaded.module.named_parameters(remove_duplicate=False):
         trained[name] = YES if parameter.requires_grad else FROZEN
     for tensor in model.graph.initializer:
+        if tensor.name in loaded.states:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(buffers[tensor.name].numpy(), tensor.name))
         if tensor.name in trained:
             tensor.metadata_props.add(key=TRAINED, value=trained[tensor.name])
     for node in model.graph.node:

@@ -40,6 +40,7 @@ class Loaded:
         program: the exported program that the module runs, if it is one.
         places: where its parameters lie, if it has their shapes only.
         cache: the extents of its cache of keys and values, if that is an input.
+        states: the buffers that runs have written so far.
     """
 
     module: torch.nn.Module
@@ -49,6 +50,7 @@ class Loaded:
     program: torch.export.ExportedProgram | None = None
     places: Mapping[str, Place] = field(default_factory=dict)
     cache: Extents = ()
+    states: dict[str, None] = field(default_factory=dict)
 
     @property
     def scripted(self) -> bool:
@@ -58,15 +60,29 @@ class Loaded:
     def run(self, values: Mapping[str, torch.Tensor]) -> Any:
         """Call the module, without gradients; `values` are its inputs by parameter of `forward`.
 
-        An exported program takes its inputs as they were passed when it was exported.
+        An exported program takes its inputs as they were passed when it was exported. Each run begins with the saved
+        state: buffers that a run writes get their values back.
         """
-        with torch.no_grad():
+        with torch.no_grad(), self.state_kept():
             if self.program is None:
                 return self.module(**nested(values))
             positional = len((self.program.example_inputs or ((), {}))[0])
             names = list(self.given)
             args = [values[name] for name in names[:positional]]
             return self.module(*args, **{name: values[name] for name in names[positional:]})
+
+    @contextlib.contextmanager
+    def state_kept(self) -> Iterator[None]:
+        """Give the buffers that are written inside the block their values back."""
+        stored = self.places or self.program is not None  # no values to keep, or a program that keeps none
+        before = {} if stored else {name: buffer.clone() for name, buffer in self.module.named_buffers()}
+        try:
+            yield
+        finally:
+            for name, buffer in self.module.named_buffers():
+                if name in before and not torch.equal(buffer, before[name]):
+                    self.states[name] = None
+                    buffer.data = before[name]
 
 
 def load(spec: Spec, *, stored: bool = False) -> Loaded:

@@ -24,6 +24,19 @@ class Classifier(nn.Module):
         return x if scale is None else x * scale
 
 
+class Stateful(nn.Module):
+    """A step of a recurrent network that keeps its state in a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step = nn.Linear(4, 4)
+        self.register_buffer("hidden", torch.zeros(1, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.hidden = torch.tanh(self.step(x) + self.hidden)
+        return self.hidden * 2
+
+
 class Tagger(nn.Module):
     """Indices and a mask go in, a dictionary with None and nested values comes out; recurrent layers with dropout."""
 

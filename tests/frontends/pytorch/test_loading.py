@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import pytest
 from frontends.pytorch import nets
+from onnx import numpy_helper
 
 from converter.errors import BadParamError, ModelLoadingError, ParamMissingError, WeightMatchError
 
 torch = pytest.importorskip("torch", reason="PyTorch is an extra")
 
+from converter.frontends.pytorch.exporting import MODEL, export  # noqa: E402
+from converter.frontends.pytorch.inputs import inputs_of  # noqa: E402
 from converter.frontends.pytorch.kinds import kind_of  # noqa: E402
 from converter.frontends.pytorch.loading import load, reload  # noqa: E402 - it imports torch
 from converter.frontends.pytorch.spec import STATE, Spec  # noqa: E402
@@ -37,6 +41,25 @@ def test_a_call_makes_the_same_weights_each_time(tmp_path):
     torch.save(changed, tmp_path / STATE)  # a call that makes others each time
     again = reload(Spec(call="nets:Classifier(width=5)", project_path=str(FOLDER)), tmp_path)
     assert again.module.head.weight.sum().item() == 15
+
+
+@pytest.mark.parametrize("scripted", [False, True])
+def test_every_run_begins_with_the_saved_state(tmp_path, scripted):
+    """The exported network, too, even if the exporter runs the module on its way."""
+    if scripted:
+        torch.jit.save(torch.jit.script(nets.Stateful()), tmp_path / "net.pt")
+        spec = Spec(name="net.pt", file=str(tmp_path / "net.pt"), kind=kind_of(tmp_path / "net.pt"), shapes=("1,4",))
+    else:
+        spec = Spec(call="nets:Stateful()", project_path=str(FOLDER), shapes=("1,4",))
+    loaded = load(spec)
+    x = torch.ones(1, 4)
+    first, second = (loaded.run({"x": x}) for _ in range(2))
+    assert torch.equal(first, second)
+    assert list(loaded.states) == ["hidden"]
+    exported = export(loaded, inputs_of(loaded, spec), tmp_path, "net")
+    assert any("hidden" in note and "saved state" in note for note in exported.notes)
+    tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(tmp_path / MODEL).graph.initializer}
+    assert not tensors["hidden"].any()
 
 
 def test_weights_for_a_module_without_values(tmp_path):
