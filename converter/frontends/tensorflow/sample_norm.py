@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from converter.frontends.tensorflow.node_building import ABSENT
+from converter.frontends.tensorflow.handlers.node_builder import ABSENT
 
 
 class _Weight(NamedTuple):

@@ -14,6 +14,7 @@ import onnx
 from converter.frontends.tensorflow.batch_norm import rewrite_batch_norm
 from converter.frontends.tensorflow.dropout import rewrite_dropout
 from converter.frontends.tensorflow.handlers import HANDLERS
+from converter.frontends.tensorflow.handlers.node_builder import Handler, NodeBuilder
 from converter.frontends.tensorflow.provenance import recording
 from converter.frontends.tensorflow.recurrent import rewrite_recurrent
 from converter.frontends.tensorflow.sample_norm import rewrite_sample_norm
@@ -173,7 +174,9 @@ class _Handlers(dict[str, Any]):
         self._failed = failed
 
     def get(self, operator: str, default: Any = None) -> Any:
-        handler, kwargs = (HANDLERS[operator], {}) if operator in HANDLERS else super().get(operator, (None, {}))
+        if operator in HANDLERS:
+            return self._recording(_adapted(HANDLERS[operator])), {}
+        handler, kwargs = super().get(operator, (None, {}))
         if handler is None:
             return _keep, {}
         return self._recording(handler), kwargs
@@ -188,6 +191,11 @@ class _Handlers(dict[str, Any]):
                 raise
 
         return call
+
+
+def _adapted(handler: Handler) -> Callable[..., None]:
+    """A handler with tf2onnx's signature."""
+    return lambda graph, node, **options: handler(NodeBuilder(graph, node, **options))
 
 
 def _keep(graph: Any, node: Any, **kwargs: Any) -> None:

@@ -18,7 +18,7 @@ import onnx
 
 from converter.base.trained import NO, TRAINED
 from converter.base.weight_steps import SOURCE, Step, apply, joined, reshape, transpose
-from converter.frontends.tensorflow.node_building import ABSENT, NUMBER
+from converter.frontends.tensorflow.handlers.node_builder import ABSENT, NUMBER
 from converter.frontends.tensorflow.order import bodies, reads
 from converter.frontends.tensorflow.provenance import Joined, Origin, Provenance, take
 from converter.graph import Trait, operators_with
