@@ -25,6 +25,7 @@ from converter.script.statements import (
     defined_by,
     expressions_in,
 )
+from converter.script.structure.live_ranges import LiveRanges
 from converter.script.structure.operator_names import is_operator_name
 from converter.script.structure.regions import last_reads
 from converter.script.structure.roles import Roles, Takers, called, viewed
@@ -167,9 +168,7 @@ class _Namer:
                     self._made.setdefault(value, position - 0.5)
                     self._last[value] = max(self._last.get(value, position), position)
             self._order.append((position, statement))
-        self._holders: dict[str, list[Variable]] = defaultdict(list)
-        for value in self._made:
-            self._holders[identifier(value.hint)].append(value)
+        self._live = LiveRanges(self._made, self._last)
 
     def name(self, possible: dict[Variable, list[str]]) -> None:
         """Give variables the first of their possible names that is free."""
@@ -190,23 +189,12 @@ class _Namer:
 
     def _give(self, value: Variable, names: Iterable[str]) -> None:
         names = [name for name in names if name]
-        chosen = next((name for name in names if self._is_free(name, value)), names[0] if names else "")
-        if not chosen:
+        if not names:
             return
-        self._holders[identifier(value.hint)].remove(value)
-        value.hint = chosen
+        self._live.take(value)
+        value.hint = next((name for name in names if self._live.is_free(name, value)), names[0])
         value.assigned = True
-        self._holders[identifier(chosen)].append(value)
-
-    def _is_free(self, name: str, value: Variable) -> bool:
-        return not any(self._meets(other, value) for other in self._holders[identifier(name)] if other is not value)
-
-    def _meets(self, one: Variable, other: Variable) -> bool:
-        """Whether both variables are needed at a time."""
-        first, second = sorted((one, other), key=lambda value: self._made[value])
-        if self._made[first] == self._made[second]:
-            return True
-        return self._last.get(first, self._made[first]) > self._made[second]
+        self._live.give(value, value.hint)
 
     def _flowing(self, statement: Statement, value: Variable, position: int) -> Iterator[str]:
         """The names of variables that end here and go on in `value`."""
