@@ -16,16 +16,18 @@ from mindspore import nn, ops
 
 
 class ConvDs(nn.Cell):
-    """Batch norm, ReLU and convolution. Source: conv_ds_1 … conv_ds_4."""
+    """Two convolutions. Source: conv_ds_1 … conv_ds_4."""
 
     def __init__(self):
         super().__init__()
+        self.depthwise_conv = nn.Conv2d(64, 64, 3, pad_mode="pad", padding=1, group=64, has_bias=True)
         self.dw_batch_norm = nn.BatchNorm2d(64, eps=0.001)
         self.pointwise_conv = nn.Conv2d(64, 64, 1, has_bias=True)
         self.pw_batch_norm = nn.BatchNorm2d(64, eps=0.001)
 
     def construct(self, x):
-        return ops.relu(self.pw_batch_norm(self.pointwise_conv(ops.relu(self.dw_batch_norm(x)))))
+        x = ops.relu(self.dw_batch_norm(self.depthwise_conv(x)))
+        return ops.relu(self.pw_batch_norm(self.pointwise_conv(x)))
 
 
 class MindSporeModel(nn.Cell):
@@ -35,20 +37,11 @@ class MindSporeModel(nn.Cell):
         super().__init__()
         self.conv_1 = nn.Conv2d(1, 64, (10, 4), stride=2, pad_mode="pad", padding=(4, 5, 1, 1), has_bias=True)
         self.conv_1_batch_norm = nn.BatchNorm2d(64, eps=0.001)
-        self.conv_ds_1_depthwise_conv = nn.Conv2d(64, 64, 3, pad_mode="pad", padding=1, group=64, has_bias=True)
-        self.conv_ds_1 = ConvDs()
-        self.conv_ds_2_depthwise_conv = nn.Conv2d(64, 64, 3, pad_mode="pad", padding=1, group=64, has_bias=True)
-        self.conv_ds_2 = ConvDs()
-        self.conv_ds_3_depthwise_conv = nn.Conv2d(64, 64, 3, pad_mode="pad", padding=1, group=64, has_bias=True)
-        self.conv_ds_3 = ConvDs()
-        self.conv_ds_4_depthwise_conv = nn.Conv2d(64, 64, 3, pad_mode="pad", padding=1, group=64, has_bias=True)
-        self.conv_ds_4 = ConvDs()
+        self.layers = nn.SequentialCell(*[ConvDs() for _ in range(4)])
         self.avg_pool = nn.AvgPool2d((25, 5), 2)
         self.fc1 = nn.Linear(64, 12)
 
     def construct(self, mfcc):
         x = ops.relu(self.conv_1_batch_norm(self.conv_1(mfcc.reshape((-1, 1, 49, 10)))))
-        x = self.conv_ds_2_depthwise_conv(self.conv_ds_1(self.conv_ds_1_depthwise_conv(x)))
-        x = self.conv_ds_4_depthwise_conv(self.conv_ds_3(self.conv_ds_3_depthwise_conv(self.conv_ds_2(x))))
-        x = self.avg_pool(self.conv_ds_4(x)).squeeze((2, 3))
+        x = self.avg_pool(self.layers(x)).squeeze((2, 3))
         return ops.softmax(self.fc1(x), -1)
