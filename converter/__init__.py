@@ -1,4 +1,4 @@
-"""onnx2mindspore: translate frozen TensorFlow and ONNX models, and PyTorch scripts, into MindSpore source code."""
+"""onnx2mindspore: translate PyTorch, TensorFlow and ONNX models, and PyTorch scripts, into MindSpore source code."""
 
 from converter.base.relaxed_gc import paused_gc
 from converter.base.version import __version__
