@@ -35,7 +35,7 @@ LAYERS = [
     (X, W[:, :, :2], {"auto_pad": "SAME_LOWER"}, 'pad_mode="pad"'),
     (X, W, {"auto_pad": "VALID"}, 'pad_mode="valid"'),
     (X[:, :, 0], W[:, :, 0], {"pads": (1, 1)}, 'nn.Conv1d(4, 6, 3, pad_mode="pad", padding=1, has_bias=True)'),
-    (X[:, :, 0], W[:, :, 0], {"pads": (2, 0)}, "ops.pad(x0, (2, 0))"),
+    (X[:, :, 0], W[:, :, 0], {"pads": (2, 0)}, "ops.Pad(((0, 0), (0, 0), (2, 0)))(x0)"),
     (
         normal(1, 2, 4, 5, 6),
         normal(6, 2, 2, 3, 3),
