@@ -110,9 +110,26 @@ def _extreme(template: str, compute: Callable[[Any, Any], Any]) -> Callable[[Arg
         return left
 
     def extreme(left: Arg, right: Arg) -> Arg:
-        return left if left == right else evaluated(of_one_type(left, right), of_one_type(right, left))
+        for one, other in ((left, right), (right, left)):
+            if one == other or one in _among_which(other):
+                return _absorbed(template, one, other)
+        return evaluated(of_one_type(left, right), of_one_type(right, left))
 
     return extreme
+
+
+def _among_which(item: Arg) -> tuple[Arg, ...]:
+    """The operands of a minimum or maximum: `max((a, b))` → a, b."""
+    match item:
+        case Call(Name("min" | "max"), ((left, right),)):
+            return left, right
+    return ()
+
+
+def _absorbed(template: str, one: Arg, other: Arg) -> Arg:
+    """The extreme of a value and an extreme of it: min(a, max(a, b)) is a, min(a, min(a, b)) is min(a, b)."""
+    same = isinstance(other, Call) and other.function == Name(template.partition("(")[0])
+    return other if same else one
 
 
 def _is_integer(item: Arg) -> bool:

@@ -74,6 +74,8 @@ CASES = [
     ("Or", (scalar(True), scalar(expr("{0} > 3", N))), {}, True),
     ("And", (scalar(True), scalar(expr("{0} > 3", N))), {}, expr("{0} > 3", N)),
     ("Max", (scalar(N), scalar(1e9)), {}, expr("max(({0}, {1}))", N, 1000000000)),
+    ("Min", (scalar(N), scalar(expr("max(({0}, {1}))", 1, N))), {}, N),
+    ("Min", (scalar(expr("min(({0}, {1}))", N, C)), scalar(C)), {}, expr("min(({0}, {1}))", N, C)),
     ("Min", (scalar(0.5), scalar(N)), {}, expr("min(({0}, {1}))", 0.5, N)),
     ("Min", (scalar(2.0), scalar(expr("{0} / {1}", N, 3))), {}, expr("min(({0}, {1}))", 2.0, expr("{0} / {1}", N, 3))),
     ("Min", (scalar(2), scalar(3), scalar(1)), {}, 1),

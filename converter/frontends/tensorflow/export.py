@@ -18,6 +18,7 @@ from converter.errors import TfRuntimeError
 from converter.frontends.endpoints import is_named
 from converter.frontends.source import Dim, Endpoint
 from converter.frontends.tensorflow import layers, loops, order, rewrites, weights, written_lists
+from converter.frontends.tensorflow.constant_switches import decide_switches
 from converter.frontends.tensorflow.cutting import Cut
 from converter.frontends.tensorflow.dropout import RATE
 from converter.frontends.tensorflow.tf2onnx_session import DOMAIN, GraphSession
@@ -98,6 +99,7 @@ def _convert(cut: Cut, inputs: Sequence[Endpoint]) -> tuple[onnx.ModelProto, int
     input_names, output_names = [end.value for end in inputs], [end.value for end in cut.outputs]
     dropouts = [node.name for node in cut.graph.node if RATE in node.attr]
     graph = _inline_functions(_with_shapes(cut.graph, inputs), input_names + output_names + dropouts)
+    decide_switches(graph)
     rewrites.add_products(graph)
     graph = loops.raise_loops(graph, input_names + output_names)
     written_lists.order(graph)

@@ -221,6 +221,25 @@ def test_a_cell_of_a_gru(tmp_path):
     check(source)
 
 
+@pytest.mark.parametrize("version", ["", "V2"])
+@pytest.mark.parametrize("peepholes", [False, True])
+@pytest.mark.parametrize("steps", [None, 2])
+def test_a_whole_lstm(tmp_path, version, peepholes, steps):
+    """Hidden states of all time steps; behind the last step of a limit they are 0."""
+
+    def lstm(x):
+        limit = tf.cast(tf.shape(x)[0] if steps is None else steps, tf.int64)
+        weights = {name: values(*shape) for name, shape in (("w", (7, 16)), ("b", (16,)))}
+        weights |= {name: values(4) for name in ("wci", "wcf", "wco")}
+        states = {"cs_prev": values(2, 4), "h_prev": values(2, 4)}
+        operator = getattr(raw, f"BlockLSTM{version}")
+        return operator(seq_len_max=limit, x=x, cell_clip=-1.0, use_peephole=peepholes, **states, **weights).h
+
+    source = converted(tmp_path, lstm, [None, 2, 3])
+    assert operators(source)["LSTM"] == 1
+    check(source, 5)
+
+
 @pytest.mark.parametrize(("layout", "shape"), [("NHWC", [2, 4, 4, 3]), ("NHWC", [None, 4, None, 3])])
 def test_a_batch_norm_that_trains(tmp_path, layout, shape):
     def norm(x):

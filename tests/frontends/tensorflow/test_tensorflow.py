@@ -591,6 +591,20 @@ def test_control_flow(build, compute):
 
 
 @pytest.mark.usefixtures("control_flow")
+@pytest.mark.parametrize("trains", [False, True])
+def test_branches_behind_a_loop_whose_condition_is_a_constant(build, trains):
+    def network():
+        x = while_loop(v1.placeholder(tf.float32, [None, 4], "x"))
+        phase = tf.constant(trains, name="learning_phase")
+        x = v1.cond(phase, lambda: x * 2.0, lambda: x - 1.0)
+        tf.identity(v1.cond(phase, lambda: x + 0.5, lambda: v1.cond(phase, lambda: x, lambda: x * x)), "y")
+
+    source = build(network)()
+    assert "If" not in operators(source)
+    check(source)
+
+
+@pytest.mark.usefixtures("control_flow")
 @pytest.mark.parametrize("compute", [written_backwards, written_with_gaps])
 def test_lists_that_are_not_written_in_the_order_of_the_steps(build, compute, request):
     def network():

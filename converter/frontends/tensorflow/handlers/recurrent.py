@@ -1,8 +1,12 @@
-"""Handlers of cells of recurrent layers that are one operator in TensorFlow."""
+"""Handlers of recurrent layers, and of cells of them, that are one operator in TensorFlow."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
 
 from converter.frontends.tensorflow.handlers.node_builder import Handler, NodeBuilder
 
@@ -22,4 +26,68 @@ def _gru_block_cell(build: NodeBuilder) -> None:
     build.replace(reset, update, cell, build.add("Add", fresh, build.add("Mul", update, before)))
 
 
-HANDLERS: Mapping[str, Handler] = {"GRUBlockCell": _gru_block_cell}
+_GATES = {"BlockLSTM": "icfo", "BlockLSTMV2": "ifco"}
+"""Operator → its gates in the order of the weights: input, cell, forget, output."""
+_ONNX_GATES = "iofc"
+_CLIP = {"BlockLSTM": 3.0, "BlockLSTMV2": 0.0}
+_EXTENTS = frozenset({"Cast", "Identity", "Squeeze", "StridedSlice"})
+"""Operators that lead from a shape to one of its extents."""
+
+
+def _block_lstm(build: NodeBuilder) -> None:
+    """The hidden states of an LSTM, whose input is (time, batch, inputs): ONNX's LSTM.
+
+    https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/ops/rnn_ops.cc
+
+    Raises:
+        NotImplementedError: other states are read, the cell is clipped, or weights are computed.
+    """
+    graph, node, sources = build.graph, build.node, build.sources
+    if any(graph.find_output_consumers(name) or name in graph.outputs for name in node.output[:-1]):
+        raise NotImplementedError("states of cells or gates are read")
+    if build.attribute("cell_clip", _CLIP[node.type]) > 0:
+        raise NotImplementedError("the cell is clipped")
+    used = sources[4:] if build.attribute("use_peephole") else [sources[4], sources[-1]]
+    if not all(source.is_const() for source in used):
+        raise NotImplementedError("weights are computed")
+    weight, *peepholes, bias = (source.get_tensor_value(as_list=False) for source in used)
+    size = bias.size // 4
+    gates = dict(zip(_GATES[node.type], np.split(weight, 4, axis=1), strict=True))
+    biases = dict(zip(_GATES[node.type], np.split(bias.reshape(1, -1), 4, axis=1), strict=True))
+    if node.type == "BlockLSTM":
+        biases["f"] = biases["f"] + np.asarray(build.attribute("forget_bias", 1.0), bias.dtype)
+
+    def weights(name: str, *parts: Any) -> str:
+        return str(graph.make_const(f"{node.name}/{name}", np.concatenate(parts, axis=1)).output[0])
+
+    own, recurrent = zip(
+        *(np.split(gates[gate].transpose(), [len(weight) - size], axis=1) for gate in _ONNX_GATES), strict=True
+    )
+    inputs = [
+        build.inputs[1],
+        weights("kernel", *(part.reshape(1, size, -1) for part in own)),
+        weights("recurrent_kernel", *(part.reshape(1, size, -1) for part in recurrent)),
+        weights("bias", *(biases[gate] for gate in _ONNX_GATES), np.zeros((1, 4 * size), bias.dtype)),
+        _lengths(build),
+        *(build.add("Unsqueeze", build.inputs[i], build.int64([0])) for i in (3, 2)),
+    ]
+    if peepholes:
+        inputs.append(weights("peepholes", *(peepholes[i].reshape(1, -1) for i in (0, 2, 1))))
+    states = build.add("Squeeze", build.add("LSTM", *inputs, hidden_size=size), build.int64([1]))
+    result = node.output[-1]
+    graph.remove_node(node.name)
+    graph.make_node("Identity", [states], outputs=[result], dtypes=[build.dtype(states)])
+
+
+def _lengths(build: NodeBuilder) -> str:
+    """The length of every sequence; empty if the limit is the number of time steps."""
+    limit, x = build.inputs[:2]
+    origin = build.sources[0]
+    while origin.type in _EXTENTS:
+        origin = origin.inputs[0]
+    if origin.type == "Shape" and origin.input[0] == x:
+        return ""
+    return build.add("Expand", build.cast(limit, TensorProto.INT32), build.add("Shape", x, start=1, end=2))
+
+
+HANDLERS: Mapping[str, Handler] = {**dict.fromkeys(_GATES, _block_lstm), "GRUBlockCell": _gru_block_cell}
