@@ -10,3 +10,7 @@ class Scope(NamedTuple):
 
     name: str
     kind: str = ""
+
+
+NETWORK = Scope("")
+"""The only scope of a statement that the source recorded outside of all modules, in the network itself."""

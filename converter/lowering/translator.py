@@ -18,7 +18,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter import shapes
-from converter.base.scope import Scope
+from converter.base.scope import NETWORK, Scope
 from converter.base.stages import Each
 from converter.base.weight_steps import MOST_STEPS, Step, joined, reshape, transpose
 from converter.graph import Trait, has_trait, is_folded, is_viewed_alike, merged_nodes_of, operator_of, refusal_of
@@ -75,6 +75,7 @@ class Translator:
         self.block = self.cell.body
         self.records: list[Record] = []
         self._scopes: tuple[Scope, ...] = ()
+        self._recorded: tuple[Scope, ...] = ()
         self._deferred: dict[ir.Node, Record] = {}
         self._twins: list[tuple[Record, Record]] = []
         self._assigned_names = functools.lru_cache(maxsize=1)(assigned_names)  # asked for each output of a node
@@ -101,6 +102,7 @@ class Translator:
 
     def _translate(self, node: ir.Node) -> None:
         self._scopes = scopes.scopes_of(node)
+        self._recorded = (NETWORK,) if scopes.is_of_network(node) else ()
         path = "/".join(scope.name for scope in self._scopes)
         record = Record(operator_of(node), node.name or "", path)
         twins = [Record(*absorbed) for absorbed in merged_nodes_of(node)]
@@ -340,7 +342,7 @@ class Translator:
 
     def emit(self, statement: Statement) -> None:
         """Append a statement to the block that is being written."""
-        statement.scopes = self._scopes
+        statement.scopes = self._scopes or self._recorded
         self.block.statements.append(statement)
 
     def subgraph(self, graph: ir.Graph, inputs: Sequence[Arg | shapes.PyValue] = ()) -> Block:

@@ -75,6 +75,13 @@ def path_of(node: ir.Node) -> tuple[str, ...]:
     return tuple(re.sub(r"\.(?=\d+[^\d.])", "_", part) for part in parts)
 
 
+def is_of_network(node: ir.Node) -> bool:
+    """Whether torch recorded that a node stands in the network itself, outside of all its modules."""
+    recorded = _torch_list(node, TORCH_SCOPES)
+    name = node.name or ""
+    return recorded[:-1] == [""] if recorded else name.startswith("/") and name.count("/") == 1
+
+
 def _path_of_kernel(node: ir.Node) -> list[str]:
     """The scopes in the name of a layer's kernel: a node that tf2onnx makes of several has a name without scopes."""
     kernel = node.inputs[1] if node.op_type in _LAYERS and len(node.inputs) > 1 else None

@@ -17,6 +17,7 @@ from onnx_ir.passes.common import RemoveInitializersFromInputsPass
 from converter.base.stages import Each
 from converter.graph.carried import restore_carried
 from converter.graph.constants import lift_constants
+from converter.graph.normalize.calls import record_calls
 from converter.graph.normalize.clean import (
     drop_invented_biases,
     make_outputs,
@@ -32,6 +33,7 @@ from converter.graph.normalize.loops import infer_loop_shapes
 from converter.graph.normalize.lower import oldest_opset
 from converter.graph.normalize.read import read_model
 from converter.graph.normalize.simplify import cancel_inverses
+from converter.graph.normalize.tables import merge_equal_tables
 from converter.graph.normalize.tied import tie_embeddings
 from converter.graph.normalize.trained import record_trained
 from converter.graph.normalize.trip_counts import infer_trip_counts
@@ -72,6 +74,7 @@ def normalization(kept: Collection[str] = ()) -> Pipeline:
     return Pipeline(
         (
             *CANONICAL_FORM,
+            Pass("record calls", record_calls, requires=_NAMES | _ONE_LEVEL),
             # One opset. Shapes that the file declares are used only where none is inferred.
             Pass("set declared shapes aside", set_declared_shapes_aside, requires={Property.NO_FUNCTIONS}),
             Pass(
@@ -91,6 +94,7 @@ def normalization(kept: Collection[str] = ()) -> Pipeline:
             # Nodes and initializers without effect are removed.
             Pass("remove identities", remove_identities),
             Pass("tie embeddings", tie_embeddings, requires=_NAMES),
+            Pass("merge equal tables", merge_equal_tables, requires={Property.FOLDED}),
             Pass("drop invented biases", drop_invented_biases, requires={Property.FOLDED}),
             Pass("cancel inverses", cancel_inverses, requires={*_NAMES, Property.ONE_OPSET, Property.FOLDED}),
             Pass("remove dead code", remove_dead_code, {Property.ONE_OPSET}, {Property.NO_DEAD_CODE}),

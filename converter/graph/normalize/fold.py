@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -47,6 +47,7 @@ def fold_constants(model: ir.Model) -> None:
     rule = _Rule(model)
     for _ in range(_MAX_TURNS):
         _gather_elements(model, rule)
+        _split(model, rule)
         if not any(_may_fold(node) for node in all_nodes(model.graph)) or not _folds(model, rule):
             break
         infer_shapes(model)
@@ -106,12 +107,30 @@ def _gather_elements(model: ir.Model, rule: _Rule) -> None:
         cut = tuple(
             slice(None) if i == axis % len(index.shape) else slice(n) for i, n in enumerate(index.shape.numpy())
         )
-        made = node.outputs[0]
-        taken = named_tensor(ir.tensor(np.take_along_axis(data.numpy()[cut], index.numpy(), axis)), made.name or "")
-        assert isinstance(node.graph, ir.Graph)
-        value = new_initializer(node.graph, made.name or "", taken)
+        _replace_by_constants(node, [np.take_along_axis(data.numpy()[cut], index.numpy(), axis)])
+
+
+def _split(model: ir.Model, rule: _Rule) -> None:
+    """Fold Split, which onnxscript leaves, as it leaves all operators of several outputs."""
+    for node in list(all_nodes(model.graph)):
+        if node.op_type != "Split" or node.domain or node.inputs[0] is None:
+            continue
+        data, extents = node.inputs[0].const_value, [output.shape for output in node.outputs]
+        axis = node.attributes.get_int("axis", 0)
+        if data is None or data.size > MAX_ELEMENTS or None in extents or not rule(node):
+            continue
+        sizes = [shape[axis] for shape in extents if shape is not None]
+        if all(isinstance(size, int) for size in sizes):
+            _replace_by_constants(node, np.split(data.numpy(), np.cumsum(sizes)[:-1], axis))  # type: ignore[arg-type]
+
+
+def _replace_by_constants(node: ir.Node, arrays: Sequence[np.ndarray]) -> None:
+    assert isinstance(node.graph, ir.Graph)
+    for made, array in zip(node.outputs, arrays, strict=True):
+        tensor = named_tensor(ir.tensor(np.ascontiguousarray(array)), made.name or "")
+        value = new_initializer(node.graph, made.name or "", tensor)
         made.replace_all_uses_with(value, replace_graph_outputs=True)
-        node.graph.remove(node, safe=True)
+    node.graph.remove(node, safe=True)
 
 
 _MAKES_MORE = frozenset(

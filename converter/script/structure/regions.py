@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, Union
 
-from converter.base.scope import Scope
+from converter.base.scope import NETWORK, Scope
 from converter.script.expressions import Arg, leaves_of, map_parts, walk
 from converter.script.program import Member
 from converter.script.statements import (
@@ -84,15 +84,16 @@ def _common(a: Sequence[Scope], b: Sequence[Scope]) -> int:
 def _filled(statements: Sequence[Statement]) -> list[tuple[Scope, ...]]:
     """The scopes of each statement; if exporters recorded none, the scopes that both neighbours share."""
     known = [statement.scopes for statement in statements]
+    outside = [scopes == (NETWORK,) for scopes in known]
     following: list[tuple[Scope, ...]] = [()] * len(known)
     after: tuple[Scope, ...] = ()
     for i in range(len(known) - 1, -1, -1):
         following[i] = after
-        after = known[i] or after
+        after = () if outside[i] else known[i] or after
     filled: list[tuple[Scope, ...]] = []
     before: tuple[Scope, ...] = ()
-    for scopes, after in zip(known, following, strict=True):
-        filled.append(scopes or before[: _common(before, after)])
+    for scopes, is_outside, after in zip(known, outside, following, strict=True):
+        filled.append(() if is_outside else scopes or before[: _common(before, after)])
         before = filled[-1]
     return filled
 

@@ -210,3 +210,16 @@ def test_a_tensor_that_is_larger_than_a_small_model_stays() -> None:
 def test_what_onnxscript_may_replace_is_known() -> None:
     """A model that has none of these operators, and nothing constant to compute, is not given to onnxscript."""
     assert {name for _, name in registry.op_evaluators} == EVALUATED | PROPAGATING | {"Reshape"}
+
+
+@pytest.mark.parametrize(("name", "folds"), [("val_3", True), ("weight", False)])
+def test_a_table_is_split_and_a_weight_is_not(name: str, folds: bool) -> None:
+    text = """g (float[2,3] x) => (float[2,3] y, float[2,2] z) {
+        a, b = Split <axis = 1> (table, sizes)
+        y = Mul(x, a)
+        z = Neg(b)
+    }"""
+    table = onnx.numpy_helper.from_array(np.arange(10, dtype=np.float32).reshape(2, 5) * (name == "weight"))
+    model = with_initializers(text, table=table, sizes=np.array([3, 2]))
+    model.graph.initializer[0].name = model.graph.node[0].input[0] = name
+    assert ("Split" in operators(assert_equals_original(model))) != folds
