@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 import onnx_ir as ir
@@ -26,12 +26,7 @@ def read_extents_of_inputs(cell: Cell) -> None:
 
     `ops.zeros((self.lstm(x).shape[0], 5))` needs no LSTM.
     """
-    known = {
-        dim: dimension(value, axis)
-        for value in reversed(cell.inputs)
-        for axis, dim in reversed(list(enumerate(value.dims or ())))
-        if isinstance(dim, ir.SymbolicDim)
-    }
+    known = extents_of(cell.inputs)
     whole = {value for item in expressions_in(cell.body) for value in read_whole(item)} | set(cell.inputs)
 
     def moved(item: Arg) -> Arg:
@@ -45,6 +40,16 @@ def read_extents_of_inputs(cell: Cell) -> None:
         return known.get(dim, item) if isinstance(dim, ir.SymbolicDim) else item
 
     map_block(cell.body, moved)
+
+
+def extents_of(values: Sequence[Variable]) -> dict[ir.SymbolicDim, Arg]:
+    """Each free extent of the values, as it is read from the first value that has it."""
+    return {
+        dim: dimension(value, axis)
+        for value in reversed(values)
+        for axis, dim in reversed(list(enumerate(value.dims or ())))
+        if isinstance(dim, ir.SymbolicDim)
+    }
 
 
 def read_whole(item: Arg) -> Iterator[Variable]:

@@ -16,7 +16,7 @@ from converter.script.dead_code import eliminate_dead_code, read_extents_of_inpu
 from converter.script.expressions import Call, walk
 from converter.script.mindspore_api import CELL_ATTRIBUTES
 from converter.script.program import Cell, Member, Program
-from converter.script.statements import Assign, Block, Variable, defined_by
+from converter.script.statements import Assign, Block, Variable, defined_by, map_statement
 from converter.script.structure import hoist, repeats, reroll, sharing
 from converter.script.structure.caches import bundle_caches, results_with
 from converter.script.structure.calls import split_calls
@@ -92,7 +92,7 @@ class _Structure:
     def run(self) -> Program:
         split_calls(self._root)
         hoist.read_parts_again(self._root, {part for part in self._results if isinstance(part, Variable)})
-        hoist.hoist_shared_values(self._root)
+        hoist.hoist_shared_values(self._root, self._program.top.inputs)
         hoist.sink_unpacking(self._root, {part for part in self._results if isinstance(part, Variable)})
         sharing.copy_shared_literals(self._root)
         self._drop_prefix(self._unwrap())
@@ -190,8 +190,14 @@ class _Structure:
     def _reroll(self, region: Region, results: set[Variable]) -> None:
         """Turn unrolled iterations in a region that has no inner regions into loops."""
         statements = region.statements
-        self._locations.moved |= reroll.reroll_loops(statements, results, self._uses)
+        done = reroll.reroll_loops(statements, results, self._uses)
+        self._locations.moved |= done.moved
         region.items = list(statements)
+        if done.elements:
+            for statement in statements_of(self._root):
+                map_statement(statement, done.read_in)
+            self._results = done.joined(tuple(map(done.read_in, self._results)))
+            self._count_uses()
 
     def _replace_all(self, parents: dict[Region, Region]) -> None:
         """Replace the regions in `_instead`."""
@@ -216,6 +222,7 @@ class _Structure:
             return True
         inputs, outputs = inputs_of(leaf), self._outputs(leaf)
         self._reroll(leaf, set(outputs))
+        outputs = self._outputs(leaf)
         layers = as_chain(leaf, inputs, outputs)
         if layers is None:
             if leaf.scope.kind in CONTAINERS and parent is not self._root and len(parent.items) <= 1 + MOST_AROUND:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import onnx_ir as ir
 
-from converter.script.dead_code import read_whole
+from converter.script.dead_code import extents_of, read_whole
 from converter.script.expressions import (
     Arg,
     Binary,
@@ -18,6 +18,7 @@ from converter.script.expressions import (
     Name,
     dimension,
     dimension_read,
+    leaves_of,
     map_parts,
     walk,
 )
@@ -31,14 +32,19 @@ MANY_PARTS = 5
 """A tensor with at least so many parts is taken apart where the parts are read."""
 
 
-def hoist_shared_values(region: Region) -> None:
+def hoist_shared_values(region: Region, inputs: Sequence[Variable] = ()) -> None:
     """Move a statement out of an inner region, to before it, if other regions or statements read its value.
 
-    Statements that read parameters, and those that depend on them, stay.
+    Statements that read parameters, and those that depend on them, stay, except tables that are computed of nothing but
+    parameters and extents. `inputs` are those of the network, of which a moved statement may read extents.
 
     Exporters record mask arithmetic that all layers share in the first layer's scope, and the concatenation of a
     densely connected layer's inputs in the scope of the layer that reads it first.
     """
+    _hoist(region, extents_of(inputs))
+
+
+def _hoist(region: Region, extents: Mapping[ir.SymbolicDim, Arg]) -> None:
     readers: dict[Variable, set[int]] = defaultdict(set)
     for position, item in enumerate(region.items):
         for statement in statements_of(item):
@@ -48,43 +54,83 @@ def hoist_shared_values(region: Region) -> None:
     hoisted: list[list[Statement]] = [[] for _ in region.items]
     for position, item in enumerate(region.items):
         if isinstance(item, Region):
-            shared = _shared_statements(item, position, readers)
-            for value in (value for statement in shared for value in defined_by(statement)):
-                value.path = region.path  # it is no longer what the inner module returns
+            shared = _shared_statements(item, position, readers, extents)
+            for statement in shared:
+                _stand_in(statement, region.path)
             _remove(item, set(shared))
             hoisted[position] = shared
     region.items = [each for extra, item in zip(hoisted, region.items, strict=True) for each in (*extra, item)]
     for inner in region.inner():
-        hoist_shared_values(inner)
+        _hoist(inner, extents)
 
 
-def _shared_statements(region: Region, position: int, readers: dict[Variable, set[int]]) -> list[Statement]:
+def _stand_in(statement: Statement, path: str) -> None:
+    """Name what a moved statement makes and calls after the region that it now stands in."""
+    for value in defined_by(statement):
+        value.path = path  # it is no longer what the inner module returns
+    for part in used_by(statement):
+        if isinstance(part, Member) and part.weights and part.hint.startswith(f"{path}."):
+            part.hint = f"{path}.{part.hint.rpartition('.')[2]}"
+
+
+def _shared_statements(
+    region: Region, position: int, readers: dict[Variable, set[int]], extents: Mapping[ir.SymbolicDim, Arg]
+) -> list[Statement]:
     """The statements of a region whose values other items read, and the statements on which these depend.
 
     Only statements that can be moved before the region are returned.
     """
     statements = list(statements_of(region))
     bound = {value for statement in statements for value in defined_by(statement)}
+    tables: set[Variable] = set()  # computed of parameters and extents
     free: dict[Variable, Statement] = {}
+    outside: dict[Statement, Arg] = {}
     for statement in statements:
-        parts = list(used_by(statement))
-        if isinstance(statement, Assign) and all(_stands_before(part, bound) for part in parts):
+        if not isinstance(statement, Assign):
+            continue
+        value = _reading(statement.value, bound, extents)
+        parts = [part for part in leaves_of(value) if isinstance(part, (Variable, Member))]
+        is_table = tables.issuperset(read_whole(value))
+        if all(_stands_before(part, bound) or (is_table and isinstance(part, Member)) for part in parts):
             free |= dict.fromkeys(defined_by(statement), statement)
+            outside[statement] = value
             bound.difference_update(defined_by(statement))
+            tables.update(defined_by(statement) if is_table else ())
     wanted = [value for value in free if readers[value] - {position}]
-    needed = _needed(wanted, free)
-    return [statement for statement in statements if statement in needed]
+    needed = _needed(wanted, free, outside)
+    moved = [statement for statement in statements if statement in needed]
+    for statement in moved:
+        statement.value = outside[statement]  # type: ignore[union-attr]
+    return moved
 
 
-def _needed(wanted: list[Variable], free: dict[Variable, Statement]) -> set[Statement]:
-    """The statements that define the wanted values, and the statements on which these depend."""
+def _reading(item: Arg, bound: AbstractSet[Variable], extents: Mapping[ir.SymbolicDim, Arg]) -> Arg:
+    """The expression, reading the extents of bound tensors from an input of the network where one has them."""
+    read = dimension_read(item)
+    if read is None:
+        return map_parts(item, lambda part: _reading(part, bound, extents))
+    value, axis = read
+    if not isinstance(value, Variable) or value not in bound or value.dims is None or not isinstance(axis, int):
+        return item
+    dim = value.dims[axis]
+    return extents.get(dim, item) if isinstance(dim, ir.SymbolicDim) else item
+
+
+def _needed(
+    wanted: list[Variable], free: Mapping[Variable, Statement], values: Mapping[Statement, Arg] | None = None
+) -> set[Statement]:
+    """The statements that define the wanted values, and the statements on which these depend.
+
+    `values` are what statements will assign, where that differs from what they assign now.
+    """
     needed: set[Statement] = set()
     pending = list(wanted)
     while pending:
         statement = free[pending.pop()]
         if statement not in needed:
             needed.add(statement)
-            pending += [part for part in used_by(statement) if isinstance(part, Variable) and part in free]
+            parts = leaves_of(values[statement]) if values else used_by(statement)
+            pending += [part for part in parts if isinstance(part, Variable) and part in free]
     return needed
 
 

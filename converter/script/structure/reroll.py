@@ -6,41 +6,89 @@ Every iteration calls the same layers on the results of the one before it, or an
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import Any
 
-from converter.script.expressions import Arg, Constant, Expression, Index, Slice, invoke
-from converter.script.statements import Assign, Block, For, Statement, Variable
+from converter.script.expressions import Arg, Binary, Constant, Expression, Index, Slice, Starred, invoke, map_parts
+from converter.script.statements import Assign, Block, For, Statement, Target, Variable, map_block
 from converter.script.structure.hoist import replace_members
-from converter.script.structure.regions import replace_in
+from converter.script.structure.regions import replace_in, substituted
 from converter.script.structure.sequences import list_of
 from converter.script.structure.unrolled import FEWEST, Search, Unrolled
 
+_COLLECTED = "outputs"
+"""The name of the tuple of what each iteration makes."""
 
-def reroll_loops(statements: list[Statement], results: AbstractSet[Variable], uses: Counter[Any]) -> dict[Any, Any]:
+
+@dataclass
+class Rerolled:
+    """What became of iterations.
+
+    Attributes:
+        moved: a statement of a later iteration → its counterpart in the first one, which remains; a layer → the list
+            with it.
+        elements: a value of an iteration that is read after the loop → the element of the tuple that the loop collects.
+        tuples: each such tuple → all of its elements, as they are read.
+    """
+
+    moved: dict[Any, Any] = field(default_factory=dict)
+    elements: dict[Variable, Arg] = field(default_factory=dict)
+    tuples: dict[Variable, list[Arg]] = field(default_factory=dict)
+
+    def collect(self, whole: Variable, values: Sequence[Variable], carried: AbstractSet[Variable]) -> None:
+        """Let each value be an element of a tuple; the last one may be carried out of the loop, too."""
+        own = {value: Index(whole, Constant(i)) for i, value in enumerate(values) if value not in carried}
+        self.elements |= own
+        self.tuples[whole] = [own.get(value, value) for value in values]
+
+    def read_in(self, item: Arg) -> Arg:
+        """An expression that reads the collected tuples: `ops.stack(outputs)` for the stack of all elements."""
+        if isinstance(item, Variable):
+            return self.elements.get(item, item)
+        item = map_parts(item, self.read_in)
+        if not isinstance(item, tuple) or not self.tuples:
+            return item
+        parts = self.joined(item)
+        return parts[0].value if len(parts) == 1 and isinstance(parts[0], Starred) else parts
+
+    def joined(self, parts: tuple[Arg, ...]) -> tuple[Arg, ...]:
+        """A tuple with `*outputs` for all elements of a collected tuple in their order."""
+        found: list[Arg] = []
+        place = 0
+        while place < len(parts):
+            known = (whole for whole, read in self.tuples.items() if list(parts[place : place + len(read)]) == read)
+            whole = next(known, None)
+            found.append(parts[place] if whole is None else Starred(whole))
+            place += 1 if whole is None else len(self.tuples[whole])
+        return tuple(found)
+
+
+def reroll_loops(statements: list[Statement], results: AbstractSet[Variable], uses: Counter[Any]) -> Rerolled:
     """Replace unrolled iterations by loops.
 
     Args:
         statements: the statements of a region; changed in place.
         results: the variables that are read after them.
         uses: how often every variable and member is used in the whole network.
-
-    Returns:
-        A statement of a later iteration → its counterpart in the first one, which remains; a layer → the list with it.
     """
-    moved: dict[Any, Any] = {}
+    done = Rerolled()
     loops: list[For] = []
     search = Search(statements, results, uses)
     for unrolled in search:
+        made = [unrolled.made(i) for i in range(len(unrolled.iterations))]
         loop = _loop(unrolled)
-        moved |= dict.fromkeys(unrolled.layers, loop.over)
+        for whole, place in zip(loop.carried[len(unrolled.carried) :], unrolled.collected, strict=True):
+            done.collect(whole, [values[place] for values in made], set(loop.carried))
+        done.moved |= dict.fromkeys(unrolled.layers, loop.over)
         loops.append(loop)
         for later in unrolled.iterations[1:]:
-            moved |= dict(zip(later, unrolled.iterations[0], strict=True))
+            done.moved |= dict(zip(later, unrolled.iterations[0], strict=True))
         search.replace(unrolled, loop)
     statements[:] = search.statements
     _keep_together(statements, results, loops)
-    return moved
+    return done
 
 
 def _loop(unrolled: Unrolled) -> For:
@@ -63,7 +111,27 @@ def _loop(unrolled: Unrolled) -> For:
     block = Block(body, tuple(first[position] for position in unrolled.carried))
     for position, value in carried.items():
         value.hint = first[position].hint
-    return For(index, over, tuple(carried.values()), tuple(unrolled.carried.values()), block, body[0].scopes)
+    tuples = {Variable(_COLLECTED, assigned=True): _own(block, first[place]) for place in unrolled.collected}
+    block.results += tuple(Binary("+", whole, (value,)) for whole, value in tuples.items())
+    initial = (*unrolled.carried.values(), *((),) * len(tuples))
+    return For(index, over, (*carried.values(), *tuples), initial, block, body[0].scopes)
+
+
+def _own(block: Block, value: Variable) -> Variable:
+    """A variable of the loop in the place of one that statements after the loop read."""
+    fresh = Variable(value.hint, value.dims, value.path, value.assigned)
+    map_block(block, lambda item: substituted(item, {value: fresh}))
+    for statement in block.statements:
+        if isinstance(statement, Assign):
+            statement.targets = _with_target(statement.targets, value, fresh)
+    return fresh
+
+
+def _with_target(targets: tuple[Target, ...], value: Variable, fresh: Variable) -> tuple[Target, ...]:
+    return tuple(
+        _with_target(each, value, fresh) if isinstance(each, tuple) else fresh if each is value else each
+        for each in targets
+    )
 
 
 def _keep_together(statements: list[Statement], results: AbstractSet[Variable], loops: list[For]) -> None:

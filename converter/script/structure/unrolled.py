@@ -12,13 +12,15 @@ from typing import Any, TypeAlias
 
 from converter.base.bounded import bounded
 from converter.script.program import Cell, Member, class_of
-from converter.script.statements import For, Statement, Variable, defined_by
+from converter.script.statements import Assign, For, Statement, Variable, defined_by
 from converter.script.structure.regions import last_reads, used_by
 from converter.script.structure.signature import Signature, signature_of
 
 FEWEST = 3
 """Fewer iterations stay unrolled."""
-LONGEST = 64
+WORTH = 12
+"""Iterations whose values are collected stay unrolled if the loop saves fewer statements."""
+LONGEST = 128
 """Iterations of more statements are not searched for."""
 
 
@@ -31,6 +33,7 @@ class Unrolled:
         layers: for each iteration, the instance that only this iteration calls; empty if all call the same members.
         elements: for each iteration, the variable that only this iteration reads; empty if there is none.
         carried: the loop-carried values: index among the values that an iteration computes → initial value.
+        collected: the values of each iteration that are read after the loop, by their index.
         positions: of all statements, in order.
         roles: a variable that only the first iteration reads → "element", or the index of the loop-carried value whose
             initial value it is.
@@ -40,6 +43,7 @@ class Unrolled:
     layers: list[Member]
     elements: list[Variable] = field(default_factory=list)
     carried: dict[int, Variable] = field(default_factory=dict)
+    collected: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     roles: dict[Variable, int | str] = field(default_factory=dict)
 
@@ -121,7 +125,7 @@ class Search:
         return None
 
     def _best(self, first: int, length: int, count: int) -> Unrolled | None:
-        """The loop with the most iterations, of these the one with the fewest loop-carried values.
+        """The loop with the most iterations, of these the one with the fewest loop-carried values, of these the last.
 
         The first iterations show how many there are, and which cuts make no loop.
         """
@@ -132,7 +136,7 @@ class Search:
         statements = [self._at(position) for position in window]
         cuts = _cuts([self._symbols[position] for position in window], window.index(first), length, count)
         begun = [(cut, few) for cut in cuts if (few := _unrolled(statements, *cut[:2], FEWEST)) is not None]
-        for (start, _, times), _ in sorted(begun, key=lambda pair: (-pair[0][2], len(pair[1].carried))):
+        for (start, _, times), _ in sorted(begun, key=lambda pair: (-pair[0][2], len(pair[1].carried), -pair[0][0])):
             unrolled = _unrolled(statements, start, length, times)
             if unrolled is not None and all(self._uses[layer] == 1 for layer in unrolled.layers):
                 unrolled.positions = window[start : start + length * times]
@@ -141,11 +145,25 @@ class Search:
         return None
 
     def _is_closed(self, unrolled: Unrolled) -> bool:
-        """Whether later statements read no value of the iterations, except loop-carried values of the last one."""
+        """Whether later statements read only loop-carried values of the last iteration, or a value of each iteration.
+
+        The latter are `collected`, if that is shorter than the iterations.
+        """
         end = self._next[unrolled.positions[-1]]
         made = [unrolled.made(iteration) for iteration in range(len(unrolled.iterations))]
         read_later = {value for values in made for value in values if self._last.get(value, -1) >= end}
-        return read_later <= {made[-1][index] for index in unrolled.carried}
+        if read_later <= {made[-1][index] for index in unrolled.carried}:
+            return True
+        columns = list(zip(*made, strict=True))
+        unrolled.collected = [index for index, column in enumerate(columns) if not read_later.isdisjoint(column[:-1])]
+        collected = {value for index in unrolled.collected for value in columns[index]}
+        ends = {made[-1][index] for index in unrolled.carried}
+        whole = all(read_later.issuperset(columns[index]) for index in unrolled.collected)
+        assigned = {
+            value for one in unrolled.iterations for s in one if isinstance(s, Assign) for value in defined_by(s)
+        }
+        saved = sum(map(len, unrolled.iterations[1:])) - 2 * len(unrolled.collected)
+        return whole and assigned.issuperset(collected) and read_later <= collected | ends and saved >= WORTH
 
     def _distance(self, one: int, other: int) -> int:
         """The number of statements from one position to a later one, at most one more than `LONGEST`."""
@@ -204,13 +222,16 @@ def _cuts(symbols: list[int], position: int, length: int, count: int) -> Iterato
 
     The first iteration may be excluded: it often has a constant where the others have a loop-carried value.
     """
-    for start in range(max(position - length + 1, 0), position + 1):
+    for start in range(position - length + 1, position + 1):
         complete = min(count, (len(symbols) - start) // length)
-        iterations = [symbols[at : at + length] for at in range(start, start + complete * length, length)]
         for skipped in (0, 1):
-            alike = iterations[skipped:]
-            if len(alike) >= FEWEST and all(other == alike[0] for other in alike[1:]):
-                yield start + skipped * length, length, len(alike)
+            first, number = start + skipped * length, complete - skipped
+            if first < 0 or number < FEWEST:
+                continue
+            iterations = (symbols[at : at + length] for at in range(first, first + number * length, length))
+            alike = next(iterations)
+            if all(other == alike for other in iterations):
+                yield first, length, number
 
 
 def _unrolled(statements: list[Statement], start: int, length: int, count: int) -> Unrolled | None:
@@ -227,7 +248,16 @@ def _unrolled(statements: list[Statement], start: int, length: int, count: int) 
     for column in zip(*read, strict=True):
         if len(set(column)) > 1 and not _assign_role(unrolled, column, made, inside):
             return None
-    return unrolled if unrolled.carried else None
+    return unrolled if _goes_on(unrolled, made) else None
+
+
+def _goes_on(unrolled: Unrolled, made: list[list[Variable]]) -> bool:
+    """Whether a value that an iteration hands on depends on one that it was handed."""
+    reached = {made[0][position] for position in unrolled.carried}
+    for statement in unrolled.iterations[1]:
+        if not reached.isdisjoint(part for part in used_by(statement) if isinstance(part, Variable)):
+            reached.update(defined_by(statement))
+    return any(made[1][position] in reached for position in unrolled.carried)
 
 
 def _own_layers(shapes: list[Signature]) -> list[Member] | None:

@@ -89,6 +89,27 @@ def test_parts_that_others_read_stay_outside(reader: Statement) -> None:
 # Shared values
 
 
+@pytest.mark.parametrize("reads", [False, True])
+def test_a_table_of_parameters_and_extents_is_computed_before_the_layers_that_read_it(reads: bool) -> None:
+    """The first layer of T5 looks its position bias up, and hands it to the others."""
+    given, norm = Variable("given", (BATCH, LENGTH)), Variable("norm", (BATCH, LENGTH, 8))
+    indices = invoke("ops.relu", norm) if reads else invoke("ops.arange", dimension(norm, 1))
+    tree = region(
+        *within(
+            "left",
+            let(norm, call(dense("left.norm"), given)),
+            let(I, indices),
+            let(M, call(dense("left.table"), I)),
+            let(A, Binary("+", norm, M)),
+        ),
+        *within("right", let(B, call(dense("right.fc"), A)), let(C, Binary("+", B, M))),
+    )
+    before = repr(tree)
+    hoist_shared_values(tree, [given])
+    moved = "i = ops.arange(given.shape[1])\nm = self.left_table(i)\nleft:\n    norm = self.left_norm(given)\n    a = "
+    assert repr(tree) == before if reads else repr(tree).startswith(moved)
+
+
 def test_a_mask_that_two_regions_read_is_computed_in_front_of_the_first() -> None:
     tree = region(
         *within(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -11,7 +12,7 @@ from script.programs import call, dense, let, literal, member, text, variables
 from converter.script.expressions import Arg, Binary, Call, Index, invoke
 from converter.script.printer import text_of
 from converter.script.program import Cell, Member
-from converter.script.statements import Block, For, Statement, Variable
+from converter.script.statements import Block, For, Statement, Variable, defined_by, map_statement
 from converter.script.structure.regions import used_by
 from converter.script.structure.reroll import reroll_loops
 
@@ -36,8 +37,10 @@ def unrolled(step: Step, count: int = STEPS) -> tuple[list[Statement], list[Vari
 def rerolled(statements: list[Statement], *results: Variable) -> str:
     """The statements with loops."""
     uses = Counter([*(part for statement in statements for part in used_by(statement)), *results])
-    reroll_loops(statements, set(results), uses)
-    return repr(Block(statements, results))
+    done = reroll_loops(statements, set(results), uses)
+    for statement in statements:
+        map_statement(statement, done.read_in)
+    return repr(Block(statements, done.joined(tuple(map(done.read_in, results)))))
 
 
 def recurrent(i: int, h: Variable) -> tuple[list[Statement], Variable]:
@@ -57,6 +60,69 @@ def test_one_layer_again_and_again_is_a_loop_over_a_range() -> None:
         return h
         """
     )
+
+
+def predicted(i: int, h: Variable) -> tuple[list[Statement], Variable]:
+    """A step of a recurrence, and what is predicted in it."""
+    following, after = recurrent(i, h)
+    chain = variables("p q r s")
+    values = [after, *chain]
+    return [*following, *(let(b, invoke("ops.relu", a)) for a, b in itertools.pairwise(values))], after
+
+
+def predictions(statements: list[Statement]) -> list[Variable]:
+    return [made for statement in statements for made in defined_by(statement) if made.hint == "s"]
+
+
+def test_what_each_step_makes_is_collected() -> None:
+    statements, made = unrolled(predicted)
+    assert rerolled(statements, *predictions(statements), made[-1]) == text(
+        """
+        h = h0
+        outputs = ()
+        for step in range(4):
+            a = self.fc(h)
+            h = ops.tanh(a)
+            p = ops.relu(h)
+            q = ops.relu(p)
+            r = ops.relu(q)
+            s = ops.relu(r)
+            outputs = outputs + (s,)
+        return *outputs, h
+        """
+    )
+
+
+def test_all_that_is_collected_is_read_as_one_tuple() -> None:
+    statements, _ = unrolled(predicted)
+    y, z = variables("y z")
+    found = predictions(statements)
+    code = rerolled([*statements, let(y, invoke("ops.stack", tuple(found))), let(z, found[1])], y, z)
+    assert code.endswith("y = ops.stack(outputs)\nz = outputs[1]\nreturn y, z")
+
+
+def test_carried_values_may_be_collected_too() -> None:
+    statements, made = unrolled(predicted, 5)
+    y = Variable("y")
+    code = rerolled([*statements, let(y, invoke("ops.stack", tuple(made[1:])))], y, made[-1])
+    assert code.endswith("y = ops.stack(outputs)\nreturn y, h")
+
+
+def test_some_of_what_the_steps_make_is_not_collected() -> None:
+    statements, made = unrolled(predicted)
+    assert "for" not in rerolled(statements, *predictions(statements)[:-1], made[-1])
+
+
+def test_the_first_step_may_be_shorter_than_the_others() -> None:
+    """Its constants are folded, so that fewer statements stand before its layer than in other steps."""
+
+    def step(i: int, h: Variable) -> tuple[list[Statement], Variable]:
+        a, b, c, after = variables("a b c h")
+        before = [let(a, invoke("ops.relu", h)), let(b, invoke("ops.exp", a))] if i else []
+        return [*before, let(c, call(FC, b if i else h)), let(after, invoke("ops.tanh", c))], after
+
+    statements, made = unrolled(step, 6)
+    assert "for step in range(5):\n    a = ops.relu(h)\n" in rerolled(statements, made[-1])
 
 
 def elementwise(elements: Sequence[Variable]) -> Step:
@@ -112,7 +178,7 @@ def test_instances_of_one_class_are_a_loop_over_a_list() -> None:
     statements, made = unrolled(step)
     uses = Counter(part for statement in statements for part in used_by(statement))
     before = list(statements)
-    moved = reroll_loops(statements, {made[-1]}, uses)
+    moved = reroll_loops(statements, {made[-1]}, uses).moved
     (loop,) = statements
     assert isinstance(loop, For)
     assert repr(loop).splitlines()[:3] == ["h = h0", "for layer in self.layers:", "    a = layer(h, x)"]
