@@ -67,6 +67,11 @@ def read(path: Path) -> SavedFile:
             f"'{path}' holds weights only, not the layers that they belong to. "
             "Save the whole model: model.save('net.keras'), or model.export('folder')."
         )
+    if version.startswith(("0.", "1.")):
+        raise ModelLoadingError(
+            f"Keras {version} wrote '{path.name}', and no version since 2.4 reads that. Load it in Keras 2.3, which "
+            "takes the layers of Keras 1, and save it again."
+        )
     model = json.loads(config)
     return SavedFile(path, model, version, json.loads(compiled or "{}") or model.get("compile_config") or {})
 

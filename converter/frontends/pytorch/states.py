@@ -15,6 +15,7 @@ import torch
 from converter.base.files import check_readable
 from converter.base.state_names import Shapes, matched
 from converter.errors import BadParamError, ModelLoadingError, WeightMatchError
+from converter.frontends.pytorch.kinds import kind_of
 from converter.frontends.pytorch.library_names import names_in_module
 
 State: TypeAlias = Mapping[str, torch.Tensor]
@@ -201,7 +202,7 @@ def joined(files: Sequence[Path], read: Callable[[Path], Any]) -> Any:
 
 
 def read_file(file: Path, trust: bool) -> Any:
-    """What a file holds: tensors by name, or whatever `torch.save` wrote.
+    """What a file holds: tensors by name, those of TorchScript and exported programs too, or what `torch.save` wrote.
 
     Raises:
         BadParamError: it holds objects of other classes than tensors, and may not run code.
@@ -212,6 +213,11 @@ def read_file(file: Path, trust: bool) -> Any:
             from safetensors.torch import load_file
 
             return load_file(file)
+        kind = kind_of(file)
+        if kind == "script":
+            return torch.jit.load(file, map_location="cpu").state_dict()
+        if kind == "program":
+            return torch.export.load(file).state_dict
         mmap = zipfile.is_zipfile(file)
         return torch.load(file, map_location="cpu", weights_only=not trust, mmap=mmap)
     except ImportError as error:

@@ -81,9 +81,9 @@ def cut(frozen: GraphDef, request: Request, ends: Ends = OWN_ENDS) -> Cut:
         TfRuntimeError: TensorFlow cannot import the graph.
     """
     contents = graphs.take_weights(frozen)
-    names = _names(frozen, ends)
-    outputs = _outputs(request, names, ends)
+    names = _names(frozen, ends, request.input_nodes)
     inputs = names.inputs_named([ends.inputs.get(name, name) for name in request.input_nodes])
+    outputs = _outputs(request, names, ends)
     behind = Behind(outputs, inputs, {}, ())
     if not inputs:
         behind = cut_behind(frozen, outputs, _fed(frozen, outputs, names.inputs), ends.shown())
@@ -137,13 +137,16 @@ def _declared(shape: Sequence[int | None] | None, ends: Ends) -> Sequence[int | 
     return ("N", *shape[1:]) if ends.one_batch and shape and shape[0] is None else shape
 
 
-def _names(graph: GraphDef, ends: Ends) -> TensorNames:
-    """The tensors that can be endpoints; a tensor that no node reads is an output of the graph."""
+def _names(graph: GraphDef, ends: Ends, inputs: Sequence[str]) -> TensorNames:
+    """The tensors that can be endpoints; a tensor that no node reads is an output of the graph.
+
+    `inputs` are those that the user named.
+    """
     nodes = {node.name: [f"{node.name}:{k}" for k in range(graphs.output_count(graph, node))] for node in graph.node}
     fed = [tensor for node in graph.node if node.op in graphs.FEEDS for tensor in nodes[node.name]]
     return TensorNames(
         inputs=list(ends.inputs.values()) or fed,
-        outputs=list(ends.outputs.values()) or _unread(graph, nodes),
+        outputs=list(ends.outputs.values()) or _unread(graph, nodes, (*fed, *inputs)),
         nodes=nodes,
         values={tensor for tensors in nodes.values() for tensor in tensors},
         scopes=_scopes(graph, nodes),
@@ -162,7 +165,7 @@ def _scopes(graph: GraphDef, nodes: Mapping[str, Sequence[str]]) -> dict[str, st
     return {scope: tensor for scope, tensor in found.items() if scope not in nodes}
 
 
-def _unread(graph: GraphDef, nodes: Mapping[str, Sequence[str]]) -> list[str]:
+def _unread(graph: GraphDef, nodes: Mapping[str, Sequence[str]], inputs: Sequence[str]) -> list[str]:
     """The tensors of nodes that no other node reads and that depend on an input."""
     read = {source for node in graph.node for source, _ in graphs.data_inputs(node)}
     readers: dict[str, list[str]] = {}
@@ -170,7 +173,7 @@ def _unread(graph: GraphDef, nodes: Mapping[str, Sequence[str]]) -> list[str]:
         for source, _ in graphs.data_inputs(node):
             readers.setdefault(source, []).append(node.name)
     reached: set[str] = set()
-    waiting = [node.name for node in graph.node if node.op in graphs.FEEDS]
+    waiting = [graphs.split(name)[0] for name in inputs]
     while waiting:
         name = waiting.pop()
         for reader in readers.get(name, ()):
@@ -188,15 +191,21 @@ def _outputs(request: Request, names: TensorNames, ends: Ends) -> tuple[str, ...
     """The output tensors: those that the user named, else those that the source names, else the graph's own."""
     if request.output_nodes:
         return names.outputs_named([ends.outputs.get(name, name) for name in request.output_nodes])
-    return tuple(ends.outputs.values()) or _own_outputs(names.outputs, request)
+    return tuple(ends.outputs.values()) or _own_outputs(names, request)
 
 
-def _own_outputs(own: Sequence[str], request: Request) -> tuple[str, ...]:
+def _own_outputs(names: TensorNames, request: Request) -> tuple[str, ...]:
     """The graph's own outputs: those of its one unread node, or of `Identity`, `Identity_1`, …, which tracing adds.
 
     Raises:
         ParamMissingError: there are none, or several that may be outputs.
     """
+    own = names.outputs
+    if not names.inputs and not request.input_nodes:
+        raise ParamMissingError(
+            "the graph has no inputs: no node of it is a Placeholder. Name them with --input_nodes, its outputs with "
+            "--output_nodes."
+        )
     if not own:
         raise ParamMissingError("the graph has no outputs of its own. Name them with --output_nodes.")
     matches = [match for name in own if (match := re.fullmatch(r"Identity(?:_(\d+))?:0", name))]

@@ -160,6 +160,17 @@ def test_weights_alone_are_no_model(tagger):
         load(tagger.with_name("tagger.weights.h5"))
 
 
+def test_a_file_of_keras_1(files, tmp_path):
+    import h5py
+
+    file = tmp_path / "older.h5"
+    file.write_bytes((files / "classifier.h5").read_bytes())
+    with h5py.File(file, "a") as opened:
+        opened.attrs["keras_version"] = "1.2.2"
+    with pytest.raises(ModelLoadingError, match=r"Keras 1\.2\.2 wrote 'older\.h5'.* Load it in Keras 2\.3"):
+        load(file)
+
+
 @pytest.mark.parametrize("changed", [False, True], ids=["same layers", "changed layers"])
 def test_a_file_of_keras_2_without_keras_2(files, tmp_path, monkeypatch, changed):
     import h5py

@@ -51,6 +51,20 @@ def test_a_state_in_whatever_was_saved(tmp_path, state, wrapped):
     assert (notes, files) == ([], [tmp_path / "net.pth"])
 
 
+@pytest.mark.parametrize("name", ["net.pt", "net.pt2"], ids=["TorchScript", "exported program"])
+def test_the_state_of_a_whole_network(tmp_path, state, name):
+    module = nets.Classifier().eval()
+    module.load_state_dict(state)
+    image = torch.rand(2, 3, 8, 8)
+    if name == "net.pt":
+        torch.jit.trace(module, image).save(tmp_path / name)
+    else:
+        torch.export.save(torch.export.export(module, (image,)), tmp_path / name)
+    found, notes, _ = loaded(tmp_path / name)
+    assert same(found, state)
+    assert notes == []
+
+
 def test_safetensors_in_shards_and_folders(tmp_path, state):
     from safetensors.torch import save_file
 

@@ -166,6 +166,20 @@ def test_outputs_that_are_not_certain_are_listed(build):
     assert [line.partition(start)[2] for line in caught.value.details] == [" score:0", " loss:0"]
 
 
+def test_a_graph_without_placeholders(build):
+    def network():
+        tf.nn.relu(tf.identity(tf.constant(values(2, 3), name="x"), name="x/read"), name="out")
+
+    load = build(network)
+    with pytest.raises(ParamMissingError, match="the graph has no inputs: no node of it is a Placeholder"):
+        load()
+    with pytest.raises(BadParamError, match="'y'"):
+        load(["y"])
+    source = load(["x/read"])
+    assert [end.name for end in (*source.inputs, *source.outputs)] == ["x/read:0", "out:0"]
+    check(source)
+
+
 def test_a_name_that_is_a_scope_leads_to_its_last_tensor(build):
     def network():
         x = v1.placeholder(tf.float32, [None, 4], "x")
