@@ -150,10 +150,19 @@ class Rendering:
                 return False
             for edit in planned:
                 edit()
+        elif template.callee.startswith("compat."):
+            self._rename()
         self._begin(template, new, first)
         self.edits.insert(self.layout.start, self.write(template.prefix), leading=True)
         self.edits.insert(self.layout.end, self.write(template.suffix))
         return True
+
+    def _rename(self) -> None:
+        """Give arguments PyTorch's names, by which a helper knows them: `axis` is `dim`."""
+        names = {id(node): name for name, node in self.bound.given.items()}
+        for each in self.layout.arguments:
+            if each.keyword:
+                self._keyword(each, names.get(id(each.node), each.keyword))()
 
     def _function(self, template: Template, new: list[_New] | None) -> tuple[int | None, int]:
         """How many arguments of the source, and of the template, the function itself takes; None: another order."""

@@ -127,10 +127,14 @@ class Flow(Calls):
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
             self.narrow(test.operand)
 
+    def _is_tensor_class(self, name: str) -> bool:
+        row = self.inference.rows.get(name)
+        return row is not None and "ms.Tensor" in (row.value, row.instance_of)
+
     def _of_classes(self, node: ast.expr) -> Kind:
         classes = node.elts if isinstance(node, ast.Tuple) else [node]
         names = [self.project.qualified(each, self.scope) for each in classes]
-        if names == ["torch.Tensor"]:
+        if all(name is not None and self._is_tensor_class(name) for name in names):
             return TENSOR
         if all(name is not None and name.startswith("builtins.") for name in names):
             plain = {f"builtins.{each}" for each in ("int", "float", "bool")}

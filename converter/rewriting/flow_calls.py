@@ -129,6 +129,8 @@ class Calls(Expressions):
         return self.info is not None and self.inference.is_module(self.info.name)
 
     def _of_function(self, full: str, node: ast.Call, arguments: list[Kind]) -> Kind:
+        if self.project.is_torch(full) and full in self.inference.rows:
+            return self._torch(full, node)
         definition = self.project.definition(full)
         if definition is None:
             found = self.scope.find(full)

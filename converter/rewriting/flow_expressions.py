@@ -248,7 +248,9 @@ class Expressions:
         """The kind of a compare."""
         kinds = [self.kind(each) for each in (node.left, *node.comparators)]
         plain = any(isinstance(each, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for each in node.ops)
-        return NUMBER if plain or not any(each.is_tensor for each in kinds) else TENSOR
+        if plain or not any(each.name in ("tensor", "unknown") for each in kinds):
+            return NUMBER
+        return TENSOR if any(each.is_tensor for each in kinds) else UNKNOWN
 
     def boolean(self, node: ast.BoolOp) -> Kind:
         """The kind of a boolean."""

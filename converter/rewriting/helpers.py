@@ -97,7 +97,7 @@ def _imports(text: str) -> str:
     lines.append("import mindspore as ms")
     if "ds" in used:
         lines.append("import mindspore.dataset as ds")
-    names = [name for name in ("Parameter", "Tensor", "mint", "nn", "ops") if name in used]
+    names = [name for name in ("Parameter", "ParameterTuple", "Tensor", "mint", "nn", "ops") if name in used]
     if names:
         lines.append(f"from mindspore import {', '.join(names)}")
     if "initializer" in used:

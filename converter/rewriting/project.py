@@ -19,6 +19,12 @@ _ALIASES = {
     "torch._tensor.Tensor": TENSOR,
     "torch.tensor.Tensor": TENSOR,
     "torch.autograd.variable.Variable": "torch.autograd.Variable",
+    "torch.nn.NonDynamicallyQuantizableLinear": "torch.nn.Linear",
+    "torch.nn.modules.linear.NonDynamicallyQuantizableLinear": "torch.nn.Linear",
+} | {
+    f"torch.{place}.{name}Tensor": f"torch.{name}Tensor"
+    for place in ("cuda", "mps")
+    for name in ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
 }
 
 
@@ -95,6 +101,11 @@ class Project:
     def needs_torch(self, library: str) -> bool:
         """Whether a package is another library that is built on PyTorch."""
         return library in ON_TORCH and library != self.only and self.path_of(library) is None
+
+    def is_elsewhere(self, full: str) -> bool:
+        """Whether a full name belongs to another library or to Python, such as `numpy.transpose`."""
+        parts = full.split(".")
+        return not any(self.module(".".join(parts[:length])) for length in range(1, len(parts)))
 
     def add(self, file: SourceFile) -> Names:
         """Take a file that has been read."""

@@ -61,7 +61,7 @@ class Row:
         becomes: the template of the MindSpore text, or a function of the call that returns one. None: no counterpart.
         mint: the same for `--api mint`, where the name has a counterpart there.
         value: what the name becomes where it is not called; empty: a helper with PyTorch's signature.
-        instance_of: for a layer what `isinstance` asks for.
+        instance_of: for what makes objects their class, which `isinstance` asks for and annotations name.
         parameters: PyTorch's attributes whose names differ (`weight` of a norm is `gamma`).
         returns: what a call returns.
         ignored: parameters that the result does not need.
@@ -116,6 +116,7 @@ def call(
     mint: Becomes | None = None,
     value: str = "",
     returns: Returns = "tensor",
+    instance_of: str = "",
     ignored: str = "",
     refused: str = "",
     remedy: str = "",
@@ -128,6 +129,7 @@ def call(
         becomes=becomes,
         mint=mint,
         value=value,
+        instance_of=instance_of,
         returns=returns,
         ignored=_names(ignored),
         refused=_names(refused),

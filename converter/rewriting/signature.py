@@ -6,6 +6,9 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+_NUMPY = {"axis": "dim", "keepdims": "keepdim"}
+"""NumPy's names of parameters that PyTorch takes as well."""
+
 
 class UnsupportedCall(Exception):  # noqa: N818
     """A row cannot translate a call; the message is the reason, as the report gives it."""
@@ -67,19 +70,34 @@ class Signature:
         for keyword in call.keywords:
             if keyword.arg is None:
                 found.unpacked.append(keyword.value)
-            elif keyword.arg in found.given:
-                raise UnsupportedCall(f"its argument '{keyword.arg}' is given twice")
-            elif (parameter := self.parameters.get(keyword.arg)) is None or parameter.star:
-                if self.keywords is None and not (self.star == keyword.arg and not found.rest):
-                    raise UnsupportedCall(f"its argument '{keyword.arg}' is unknown")
-                found.given[keyword.arg] = keyword.value
-                found.by_keyword.add(keyword.arg)
-            else:
-                found.given[keyword.arg] = keyword.value
-                found.by_keyword.add(keyword.arg)
+                continue
+            name = self._own_name(keyword.arg)
+            if name in found.given:
+                raise UnsupportedCall(f"its argument '{name}' is given twice")
+            parameter = self.parameters.get(name)
+            taken = self.keywords is not None or (self.star == name and not found.rest)
+            if (parameter is None or parameter.star) and not taken:
+                raise UnsupportedCall(f"its argument '{name}' is unknown")
+            found.given[name] = keyword.value
+            found.by_keyword.add(name)
         if found.unpacked:
             raise NotStatic("it has **keyword arguments")
         return found
+
+    def _own_name(self, keyword: str) -> str:
+        """The parameter that a keyword names; `axis` is `dim`."""
+        name = _NUMPY.get(keyword, keyword)
+        return name if keyword not in self.parameters and name in self.parameters else keyword
+
+    def takes(self, call: ast.Call) -> bool:
+        """Whether a call can be one of PyTorch's function."""
+        try:
+            self.bind(call)
+        except UnsupportedCall:
+            return False
+        except NotStatic:
+            pass
+        return True
 
 
 @dataclass

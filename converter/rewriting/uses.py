@@ -243,7 +243,7 @@ class Uses(State):
             self.visit(node.args[0])
             self._classes(node.args[1])
             return
-        if isinstance(node.func, ast.Attribute) and (full is None or not full.startswith("builtins.")):
+        if isinstance(node.func, ast.Attribute) and (full is None or not self.project.is_elsewhere(full)):
             self.visit(node.func.value)
             self._arguments(node)
             self._method(node, node.func, mark)
@@ -265,7 +265,7 @@ class Uses(State):
             return
         full = self._full(node)
         row = self.rows.get(full) if full else None
-        if full is not None and row is not None and row.use == "layer":
+        if full is not None and row is not None and (row.use == "layer" or row.instance_of):
             self.value_text(node, full, self._class_of(full, row))
         else:
             self.visit(node)
@@ -301,7 +301,7 @@ class Uses(State):
                 self._attribute_name(function, receiver)
         elif receiver.name == "unknown" and name in OF_MODULES and self._is_plain_call(node):
             self._apply(node, f"{MODULE}.{name}", function.value, mark, note="Its receiver is taken for a module.")
-        elif receiver.name == "unknown" and f"torch.Tensor.{name}" in self.rows:
+        elif receiver.name == "unknown" and self._may_be_tensors(node, name):
             if self._is_move(node, name):
                 note = "A device means nothing here: the call goes, whatever is moved."
                 self._tensor_method(node, function, mark, note=note)
@@ -315,6 +315,11 @@ class Uses(State):
                 self.record(node, full, written=self.file.of(function), converted=False, remedy=remedy, use="perhaps")
         else:
             self._attribute_name(function, receiver)
+
+    def _may_be_tensors(self, node: ast.Call, name: str) -> bool:
+        """Whether a tensor has such a method: `x.transpose(2, 0, 1)` is that of an array."""
+        row = self.rows.get(f"torch.Tensor.{name}")
+        return row is not None and (row.signature is None or row.signature.takes(node))
 
     def _is_move(self, node: ast.Call, name: str) -> bool:
         """Whether a call moves something to a device and does no more: `x.cuda()`, `x.to(self.device)`."""
@@ -430,14 +435,15 @@ class Uses(State):
             bound = row.signature.bind(plain)
             view = View(self, node, bound, receiver, mark)
             text = becomes if isinstance(becomes, str) else becomes(view) if becomes is not None else ""
-            parsed = template(text)
+            parsed = template(_with_reduction(text, bound, view))
             self._check(row, bound, parsed, view)
         except UnsupportedCall as reason:
             self._unconverted(node, full, f"{reason}. {row.remedy}".strip())
             return
         except NotStatic as reason:
             name = full.rpartition(".")[2]
-            if name not in self.options.helpers:
+            lost = any(each.arg in row.refused for each in plain.keywords)
+            if name not in self.options.helpers or lost:
                 self._unconverted(node, full, f"{reason}. {row.remedy}".strip())
                 return
             parsed = template(f"compat.{name}({{self}}, ...)" if receiver is not None else f"compat.{name}(...)")
@@ -607,7 +613,7 @@ class Uses(State):
             annotation = self._in_annotation()
             self.value_text(node, full, self._class_of(full, row) if annotation else f"compat.{name}", helper=True)
         elif row.value:
-            self.value_text(node, full, row.value)
+            self.value_text(node, full, (self._in_annotation() and row.instance_of) or row.value)
         elif row.use == "call" and full.rpartition(".")[2] in self.options.helpers:
             self.value_text(node, full, f"compat.{full.rpartition('.')[2]}")
         else:
@@ -633,7 +639,7 @@ class Uses(State):
                 continue
             row = self.rows.get(full)
             new = "nn.Cell" if full == MODULE else row.value if row is not None else ""
-            new = self._class_of(full, row) if row is not None and row.use == "layer" else new
+            new = self._class_of(full, row) if row is not None and (row.use == "layer" or row.instance_of) else new
             if new:
                 assert each.end_col_offset is not None
                 self.edits.replace(begin + each.col_offset, begin + each.end_col_offset, self.write(new))
@@ -674,6 +680,18 @@ class Uses(State):
             return ast.dump(ast.parse(f"({text})", mode="eval").body) == ast.dump(node)
         except (SyntaxError, ValueError, UnicodeDecodeError, IndexError):
             return False
+
+
+def _with_reduction(text: str, bound: Arguments, view: View) -> str:
+    """A template with the reduction that `size_average` and `reduce` of older scripts mean."""
+    given = [each for each in ("size_average", "reduce") if each in bound.given]
+    if not given:
+        return text
+    average, reduced = (view.value(each) in (None, True) for each in ("size_average", "reduce"))
+    for each in given:
+        del bound.given[each]
+    reduction = ("mean" if average else "sum") if reduced else "none"
+    return text.replace("{reduction!}", f"'{reduction}'").replace("{reduction}", f"'{reduction}'")
 
 
 def _is_tensors(node: ast.Call, function: ast.Attribute) -> bool:

@@ -43,11 +43,18 @@ def _random(name: str):
     return random
 
 
-def _typed(ours: str):
+def _typed(name: str, ours: str):
+    """Of data, or of a size, whose elements PyTorch leaves open."""
+
     def typed(chosen: Chosen) -> str:
-        if chosen.rest() == 1 and chosen.rest_kind(0) != "number":  # type: ignore[attr-defined]
+        kind = chosen.rest_kind(0) if chosen.rest() == 1 else "number"  # type: ignore[attr-defined]
+        if kind == "size":
+            return f"ops.zeros({{*data}}, dtype=ms.{ours})"
+        if kind in ("number", "starred"):
+            return f"ops.zeros(({{*data}},), dtype=ms.{ours})"
+        if kind in ("list", "items", "tensor", "other"):
             return f"ms.Tensor({{*data}}, ms.{ours})"
-        return f"ops.zeros(({{*data}},), dtype=ms.{ours})"
+        return f"compat.{name}Tensor({{*data}})"
 
     return typed
 
@@ -66,10 +73,15 @@ _TYPES = {
 ROWS: dict[str, Row] = {
     **{f"torch.{torch}": value(f"ms.{ours}", returns="dtype") for torch, ours in _TYPES.items()},
     **{
-        f"torch.{place}{name}Tensor": call("(*data)", _typed(ours), value="ms.Tensor")
+        f"torch.{name}Tensor": call(
+            "(*data)", _typed(name, ours), value=f"compat.{name}Tensor", instance_of="ms.Tensor"
+        )
         for name, ours in _TENSORS.items()
-        for place in ("", "cuda.")
     },
+    "torch.Tensor": call("(*data, device=None)", _typed("Float", "float32"), value="ms.Tensor"),
+    "torch.autograd.Variable": call(
+        "(data, requires_grad=False, volatile=False)", "{data}", ignored="volatile", value="ms.Tensor"
+    ),
     "torch.dtype": value("ms.Type"),
     "torch.Size": value("tuple"),
     "torch.device": call("(type, index=None)", "str({type})", value="str", ignored="index", returns="other"),

@@ -44,6 +44,9 @@ ROWS: dict[str, Row] = {
         for name in ("memory_allocated", "max_memory_allocated", "memory_reserved", "max_memory_reserved")
     },
     "torch.accelerator.set_device_index": call("(device)", f"ms.set_device({_TARGET}, {{device}})", returns="other"),
+    **{f"torch.{name}": value("RuntimeError") for name in ("OutOfMemoryError", "cuda.OutOfMemoryError")},
+    "torch.__version__": value('"2.9.0"', returns="string", note="The version whose meaning the calls keep."),
+    "torch.serialization.safe_globals": call("(safe_globals)", "compat.no_grad()", ignored="safe_globals"),
     "torch.get_num_threads": call("()", "1", returns="number"),
     "torch.initial_seed": call("()", "ms.get_seed()", returns="number"),
     "torch.distributed.init_process_group": call(

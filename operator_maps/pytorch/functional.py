@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converter.rewriting import Chosen, NotStatic, Row, UnsupportedCall, call
+from converter.rewriting import Chosen, NotStatic, Row, call
 
 _F = "torch.nn.functional"
 
@@ -12,7 +12,7 @@ def _dim(name: str):
 
     def softmax(chosen: Chosen) -> str:
         if not chosen.has("dim"):
-            raise UnsupportedCall("its axis depends on the rank: give dim")
+            raise NotStatic("its axis depends on the rank")
         return (
             f"ops.{name}({{input}}, axis={{dim}}, dtype={{dtype}})"
             if chosen.has("dtype")
@@ -20,6 +20,12 @@ def _dim(name: str):
         )
 
     return softmax
+
+
+def _one_hot(chosen: Chosen) -> str:
+    if not chosen.has("num_classes") or (chosen.is_static("num_classes") and chosen.value("num_classes") == -1):
+        return "compat.one_hot({tensor})"
+    return "ops.one_hot({tensor}, {num_classes})"
 
 
 def _interpolate(chosen: Chosen) -> str:
@@ -187,7 +193,7 @@ ROWS: dict[str, Row] = {
         "reduction={reduction})",
         refused=_REDUCED,
     ),
-    f"{_F}.one_hot": call("(tensor, num_classes=-1)", "ops.one_hot({tensor}, {num_classes})"),
+    f"{_F}.one_hot": call("(tensor, num_classes=-1)", _one_hot),
     f"{_F}.unfold": call(
         "(input, kernel_size, dilation=1, padding=0, stride=1)",
         "ops.unfold({input}, kernel_size={kernel_size}, dilation={dilation}, padding={padding}, stride={stride})",

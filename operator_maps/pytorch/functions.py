@@ -93,6 +93,12 @@ def _where(chosen: Chosen) -> str:
     return "tuple(ops.unbind(ops.nonzero({condition}), 1))"
 
 
+def _nonzero(chosen: Chosen) -> str:
+    if chosen.value("as_tuple"):
+        return "tuple(ops.unbind(ops.nonzero({input}), 1))"
+    return "ops.nonzero({input})"
+
+
 def _add(sign: str, name: str):
     def add(chosen: Chosen) -> str:
         if chosen.has("alpha"):
@@ -250,7 +256,7 @@ ROWS: dict[str, Row] = {
     ),
     "torch.tile": call("(input, dims)", "ops.tile({input}, {dims})"),
     "torch.flip": call("(input, dims)", "ops.flip({input}, {dims})"),
-    "torch.nonzero": call("(input, *, out=None, as_tuple=False)", "ops.nonzero({input})", refused="out as_tuple"),
+    "torch.nonzero": call("(input, *, out=None, as_tuple=False)", _nonzero, refused="out"),
     "torch.numel": call("(input)", "ops.numel({input})", returns="number"),
     "torch.is_tensor": call("(obj)", "ops.is_tensor({obj})", returns="number"),
     "torch.broadcast_to": call("(input, size)", "ops.broadcast_to({input}, {size})"),

@@ -97,7 +97,12 @@ ROWS: dict[str, Row] = {
     "torch.nn.AdaptiveMaxPool3d": layer(
         "(output_size, return_indices=False)", "nn.AdaptiveMaxPool3d({output_size})", refused="return_indices"
     ),
-    "torch.nn.Softmin": layer("(dim=None)", "nn.Softmin(axis={dim!})"),
+    "torch.nn.Softmin": layer("(dim=None)", "compat.Softmin({dim})"),
+    "torch.nn.ParameterList": layer("(values=None)", "compat.ParameterList(...)"),
+    "torch.nn.ParameterDict": layer("(parameters=None)", "compat.ParameterDict(...)"),
+    "torch.nn.SyncBatchNorm.convert_sync_batchnorm": call(
+        "(module, process_group=None)", "{module}", ignored="process_group", returns="unknown"
+    ),
     "torch.nn.Softmax2d": layer("()", "nn.Softmax(axis=-3)"),
     "torch.nn.Softshrink": layer("(lambd=0.5)", "nn.SoftShrink({lambd})"),
     "torch.nn.Hardshrink": layer("(lambd=0.5)", "nn.HShrink({lambd})"),
@@ -124,9 +129,7 @@ ROWS: dict[str, Row] = {
     f"{_F}.tanhshrink": call("(input)", "({input} - ops.tanh({input}))"),
     f"{_F}.softmin": call(
         "(input, dim=None, _stacklevel=3, dtype=None)",
-        "ops.softmax(-{input}, axis={dim})",
-        ignored="_stacklevel",
-        refused="dtype",
+        "compat.softmin(...)",
     ),
     f"{_F}.hardshrink": call("(input, lambd=0.5)", "ops.hardshrink({input}, {lambd})"),
     f"{_F}.softshrink": call("(input, lambd=0.5)", "ops.softshrink({input}, {lambd})"),

@@ -136,6 +136,15 @@ def _buffer(call: Chosen) -> str:
     return "{data}" if call.is_static("persistent") and not call.value("persistent") else "compat.Buffer(...)"
 
 
+def _softmax(name: str):
+    """Without an axis, PyTorch takes one that depends on the rank."""
+
+    def softmax(call: Chosen) -> str:
+        return f"nn.{name}(axis={{dim}})" if call.has("dim") else f"compat.{name}()"
+
+    return softmax
+
+
 ROWS: dict[str, Row] = {
     "torch.nn.Buffer": call("(data=None, *, persistent=True)", _buffer),
     "torch.nn.Conv1d": layer(
@@ -235,8 +244,8 @@ ROWS: dict[str, Row] = {
         parameters={"weight": "w"},
     ),
     "torch.nn.Softplus": layer("(beta=1.0, threshold=20.0)", "compat.Softplus(...)"),
-    "torch.nn.Softmax": layer("(dim=None)", "nn.Softmax(axis={dim!})"),
-    "torch.nn.LogSoftmax": layer("(dim=None)", "nn.LogSoftmax(axis={dim!})"),
+    "torch.nn.Softmax": layer("(dim=None)", _softmax("Softmax"), instance_of="nn.Softmax"),
+    "torch.nn.LogSoftmax": layer("(dim=None)", _softmax("LogSoftmax"), instance_of="nn.LogSoftmax"),
     "torch.nn.GLU": layer("(dim=-1)", "nn.GLU(axis={dim})"),
     "torch.nn.Dropout": layer("(p=0.5, inplace=False)", "nn.Dropout(*, p={p})"),
     "torch.nn.Dropout1d": layer("(p=0.5, inplace=False)", "nn.Dropout1d(*, p={p})"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from converter.rewriting import Chosen, NotStatic, Row, UnsupportedCall, attribute, method, value
+from converter.rewriting import Chosen, NotStatic, Row, UnsupportedCall, attribute, method
 
 _T = "torch.Tensor"
 
 _SAME = {  # the same text, right in both modes
-    "view": "(*shape)",
     "view_as": "(other)",
     "reshape": "(*shape)",
     "permute": "(*dims)",
@@ -37,7 +36,6 @@ _SAME = {  # the same text, right in both modes
     "logical_not": "()",
     "swapaxes": "(axis0, axis1)",
     "type_as": "(other)",
-    "nonzero": "()",
     "clamp": "(min=None, max=None)",
     "float": "()",
     "half": "()",
@@ -122,6 +120,9 @@ def _spread(name: str):
             ddof = int(str(call.value("correction")))
         if not call.has("dim"):
             return f"{{self}}.{name}(ddof={ddof})"
+        if call.is_static("dim") and isinstance(call.value("dim"), list):
+            axes = ", ".join(map(str, call.value("dim")))  # type: ignore[call-overload]
+            return f"{{self}}.{name}(axis=({axes},), ddof={ddof}, keepdims={{keepdim}})"
         return f"{{self}}.{name}(axis={{dim}}, ddof={ddof}, keepdims={{keepdim}})"
 
     return spread
@@ -148,7 +149,20 @@ def _to(call: Chosen) -> str:
 def _type(call: Chosen) -> str:
     if not call.has("dtype"):
         return "str({self}.dtype)"
-    return "{self}.to({dtype})"
+    return "{self}.to({dtype})" if call.kind("dtype") == "dtype" else "compat.typed({self}, {dtype})"
+
+
+def _view(call: Chosen) -> str:
+    """Another shape, or the same bytes as another type."""
+    if call.rest() == 1 and call.rest_kind(0) == "dtype":  # type: ignore[attr-defined]
+        return "compat.bits({self}, {*shape})"
+    return "{self}.view({*shape})"
+
+
+def _nonzero(call: Chosen) -> str:
+    if call.has("as_tuple") and call.value("as_tuple"):
+        return "tuple(ops.unbind(ops.nonzero({self}), 1))"
+    return "{self}.nonzero()"
 
 
 def _axis(form: str, none: str = ""):
@@ -169,6 +183,8 @@ ROWS: dict[str, Row] = {
         )
         for name, signature in _SAME.items()
     },
+    f"{_T}.view": method("(*shape)", _view),
+    f"{_T}.nonzero": method("(*, as_tuple=False)", _nonzero),
     f"{_T}.shape": attribute("{self}.shape", returns="size"),
     f"{_T}.ndim": attribute("{self}.ndim", returns="number"),
     f"{_T}.dtype": attribute("{self}.dtype", returns="dtype"),
@@ -273,5 +289,4 @@ ROWS: dict[str, Row] = {
     f"{_T}.unsqueeze_": method("(dim)", "{self}.unsqueeze({dim})", in_place=True),
     f"{_T}.erfinv_": method("()", "{self}.erfinv()", in_place=True),
     "torch.Size.numel": method("()", "compat.number_of_elements({self})", returns="number"),
-    _T: value("ms.Tensor"),
 }

@@ -9,7 +9,7 @@ ms = pytest.importorskip("mindspore")
 from mindspore import nn  # noqa: E402
 from rewriting.conversion import converted  # noqa: E402
 
-from converter.rewriting.compat import c_layers, d_functions  # noqa: E402
+from converter.rewriting.compat import c_layers, d_einsum, d_functions  # noqa: E402
 
 
 def names(cell) -> list[str]:
@@ -67,7 +67,7 @@ def test_what_is_added_later_runs(mode):
 def test_einsum(mode, equation, first, second):
     class Einsum(nn.Cell):
         def construct(self, x, y):
-            return d_functions.einsum(equation, x, y)
+            return d_einsum.einsum(equation, x, y)
 
     ms.set_context(mode=mode)
     x, y = (np.random.default_rng(0).standard_normal(shape).astype(np.float32) for shape in (first, second))

@@ -55,6 +55,31 @@ def test_a_statement(tmp_path, before, after):
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "y = np.transpose(x, (1, 2, 0))",
+        "y = math.tanh(0.5)",
+        "y = np.argmax(x, axis=1)",
+        "y = cv2.resize(x, (4, 4)).transpose(2, 0, 1)",
+    ],
+)
+def test_a_function_of_another_library_is_no_method_of_a_tensor(tmp_path, line):
+    head = "import math\nimport cv2\nimport numpy as np\nimport torch\n"
+    source = f"{head}def f(x):\n    {line}\n    return torch.tensor(y)\n"
+    result = converted(tmp_path, source)
+    assert f"    {line}\n" in result.text
+    assert [record.name for record in result.records] == ["torch.tensor"]
+
+
+def test_numpy_names_of_parameters(tmp_path):
+    """PyTorch takes `axis` for `dim`; a helper knows it as `dim`."""
+    assert statement(tmp_path, "x = torch.argmax(x, axis=1)") == "x = ops.argmax(x, dim=1)"
+    assert statement(tmp_path, "x = torch.norm(x, 2, axis=1, keepdim=True)") == (
+        "x = compat.norm(x, 2, dim=1, keepdim=True)"
+    )
+
+
+@pytest.mark.parametrize(
     ("before", "after"),
     [
         ("'Tensor'", "'ms.Tensor'"),
@@ -310,3 +335,23 @@ def test_what_is_not_converted_stays_and_can_be_imported(tmp_path):
 def test_quotes_within_those_of_an_f_string(tmp_path):
     source = "from torch import nn\ndef shown(m: nn.Module):\n    return f\"{m.weight}\" + f'{m.bias}'\n"
     assert "f\"{compat.own(m, 'weight')}\" + f'{compat.own(m, \"bias\")}'" in converted(tmp_path, source).text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("torch.Tensor(k, p)", "ops.zeros((k, p), dtype=ms.float32)"),
+        ("torch.Tensor([1, 2])", "ms.Tensor([1, 2], ms.float32)"),
+        ("torch.cuda.LongTensor(k)", "compat.LongTensor(k)"),
+        ("(torch.cuda.FloatTensor if k else torch.FloatTensor)", "(compat.FloatTensor if k else compat.FloatTensor)"),
+        ("isinstance(m, torch.FloatTensor)", "isinstance(m, ms.Tensor)"),
+        ("nn.ParameterList([nn.Parameter(torch.ones(3))])", "compat.ParameterList([ms.Parameter(ops.ones((3,)))])"),
+        ("nn.MSELoss(size_average=False)", "nn.MSELoss(reduction='sum')"),
+        ("F.l1_loss(m, p, reduce=k)", "F.l1_loss(m, p, reduce=k)"),
+        ("nn.Softmax()", "compat.Softmax()"),
+        ("torch.fft.rfft(m, dim=1)", "ops.rfft(m, dim=1)"),
+    ],
+)
+def test_an_expression(tmp_path, before, after):
+    text = converted(tmp_path, f"{HEAD}def f(k, p, m):\n    return {before}\n", comments=False).text
+    assert text.partition("return ")[2].strip() == after

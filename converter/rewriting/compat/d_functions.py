@@ -211,36 +211,6 @@ def scaled_dot_product_attention(
     return ops.matmul(attention, value)
 
 
-def einsum(equation, *operands):
-    """torch.einsum of one or two operands without repeated letters: axes are moved, then matrices multiplied."""
-    inputs, _, output = equation.replace(" ", "").partition("->")
-    terms = inputs.split(",")
-    if len(operands) == 1:
-        letters = [letter for letter in output] + [letter for letter in terms[0] if letter not in output]
-        x = operands[0].permute(tuple([terms[0].index(letter) for letter in letters]))
-        extra = len(letters) - len(output)
-        return x.sum(tuple(range(-extra, 0))) if extra > 0 else x
-    left, right = terms
-    x, y = operands
-    batch = [letter for letter in left if letter in right and letter in output]
-    summed = [letter for letter in left if letter in right and letter not in output]
-    rows = [letter for letter in left if letter not in right]
-    columns = [letter for letter in right if letter not in left]
-    lead = [x.shape[left.index(letter)] for letter in batch]
-    height = math.prod([x.shape[left.index(letter)] for letter in rows])
-    inner = math.prod([x.shape[left.index(letter)] for letter in summed])
-    width = math.prod([y.shape[right.index(letter)] for letter in columns])
-    shape = [x.shape[left.index(letter)] for letter in batch + rows]
-    shape = shape + [y.shape[right.index(letter)] for letter in columns]
-    x = x.permute(tuple([left.index(letter) for letter in batch + rows + summed]))
-    y = y.permute(tuple([right.index(letter) for letter in batch + summed + columns]))
-    x = x.reshape((*lead, height, inner))
-    y = y.reshape((*lead, inner, width))
-    made = batch + rows + columns
-    z = ops.matmul(x, y).reshape(tuple(shape))
-    return z.permute(tuple([made.index(letter) for letter in output]))
-
-
 def conv(function, rank, input, weight, bias, stride, padding, dilation, groups):
     """A convolution with PyTorch's padding, which may differ by axis."""
     if isinstance(padding, str):
@@ -381,3 +351,33 @@ def index_add(x, dim, index, source):
     moved = x.swapaxes(0, dim)
     added = ops.tensor_scatter_add(moved, index.reshape((-1, 1)), source.swapaxes(0, dim))
     return added.swapaxes(0, dim)
+
+
+def chained(matrices):
+    """torch.linalg.multi_dot."""
+    product = matrices[0]
+    for each in matrices[1:]:
+        product = ops.matmul(product, each)
+    return product
+
+
+def dense(indices, values, size=None, dtype=None):
+    """torch.sparse_coo_tensor, as a dense tensor: values of the same place are added."""
+    indices = ms.Tensor(indices, ms.int64) if not isinstance(indices, ms.Tensor) else indices.astype(ms.int64)
+    values = values if isinstance(values, ms.Tensor) else ms.Tensor(values)
+    values = values if dtype is None else values.astype(dtype)
+    if size is None:
+        size = tuple([int(each) + 1 for each in indices.max(1)])
+    count = math.prod(size[: indices.shape[0]])
+    place = indices[0]
+    for axis in range(1, indices.shape[0]):
+        place = place * size[axis] + indices[axis]
+    flat = ops.zeros((count, *values.shape[1:]), dtype=values.dtype)
+    return ops.tensor_scatter_add(flat, place.reshape((-1, 1)), values).reshape(tuple(size))
+
+
+def one_hot(tensor, num_classes=-1):
+    """torch.nn.functional.one_hot."""
+    if num_classes == -1:
+        num_classes = int(tensor.max()) + 1
+    return ops.one_hot(tensor, num_classes)

@@ -80,6 +80,29 @@ torch.zeros(3, 4).scatter_(1, index[:, :1], 1)
 F.conv_transpose2d(x[None, None], y[None, None], stride=2, padding=1, output_padding=1)
 F.kl_div(x.log(), y, reduction="batchmean")
 F.max_pool1d(x[None], 3, 2, 1)
+torch.einsum("ij,kj", x, y)
+torch.einsum("...ij,jk->...ik", x[None], y.t())
+torch.einsum("ii->i", x[:, :3])
+torch.einsum("ij,kj,kl->il", x, y, y)
+torch.einsum("ij,kj->i", x, y)
+torch.fft.rfft(x, dim=1).real
+torch.fft.irfft(torch.fft.rfft(x, dim=0), n=3, dim=0)
+torch.linalg.matrix_power(x[:, :3], 2)
+torch.sparse_coo_tensor(index[:, :2], y[0, :2], (3, 2)).to_dense()
+F.softmax(x)
+F.log_softmax(x[None])
+nn.Softmax()(x)
+F.one_hot(j)
+F.mse_loss(x, y, size_average=False)
+F.l1_loss(x, y, reduce=False)
+nn.BCELoss(None, False)(x, y)
+(x > 0.5).nonzero(as_tuple=True)[1]
+torch.FloatTensor([1, 2]) * x[0, 0]
+torch.Tensor(x.size()).fill_(2)
+x.type(torch.LongTensor)
+x.type("torch.DoubleTensor")
+torch.autograd.Variable(x, requires_grad=False) + 1
+x.sum(axis=1, keepdims=True)
 """
 EXPRESSIONS = _TEXT.strip().splitlines()
 
