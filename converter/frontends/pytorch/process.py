@@ -30,6 +30,7 @@ def export_to(folder: Path, spec: Spec, load: Callable[[], Loaded]) -> int:
     """Export a module to the folder of the conversion; returns the process's exit status."""
     import torch
 
+    from converter.frontends.pytorch.experts import experts_on_every_token
     from converter.frontends.pytorch.exporting import export
     from converter.frontends.pytorch.inputs import inputs_of
     from converter.frontends.pytorch.settings import as_network, one_text_a_row
@@ -40,7 +41,7 @@ def export_to(folder: Path, spec: Spec, load: Callable[[], Loaded]) -> int:
             torch.save(loaded.module.state_dict(), folder / STATE)
         with as_network(loaded.module):
             inputs = inputs_of(loaded, spec)
-            with one_text_a_row([each.name for each in inputs]):
+            with one_text_a_row([each.name for each in inputs]), experts_on_every_token(loaded.module):
                 export(loaded, inputs, folder, spec.label).write(folder)
     except ConverterError as error:
         told = {"class": type(error).__name__, "message": error.message, "details": error.details}

@@ -16,7 +16,7 @@ from converter.base.files import check_readable
 from converter.base.state_names import Shapes, matched
 from converter.errors import BadParamError, ModelLoadingError, WeightMatchError
 from converter.frontends.pytorch.kinds import kind_of
-from converter.frontends.pytorch.library_names import names_in_module
+from converter.frontends.pytorch.library_names import names_in_module, pieces_joined
 
 State: TypeAlias = Mapping[str, torch.Tensor]
 
@@ -98,7 +98,7 @@ def find_weights(module: torch.nn.Module, path: Path, label: str, files: list[Pa
     state, names = states[place], pairs[place]
     missing = _missing(module, names)
     if missing and (renamed := names_in_module(module, state)):
-        state = {renamed[name]: tensor for name, tensor in state.items()}
+        state = pieces_joined(module, {renamed[name]: tensor for name, tensor in state.items()})
         names = _pairs(state, wanted)
         missing = _missing(module, names)
     unexpected = [name for name in state if name not in names.values()]

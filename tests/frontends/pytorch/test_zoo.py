@@ -87,6 +87,15 @@ def test_a_folder_of_transformers(tmp_path):
     assert result.nodes_converted == result.nodes_total
 
 
+def test_experts(tmp_path):
+    transformers = pytest.importorskip("transformers", reason="transformers is of the extra zoo")
+    config = transformers.MixtralConfig(**SMALL, num_key_value_heads=1, num_local_experts=3)
+    torch.manual_seed(5)
+    transformers.MixtralForCausalLM(config).save_pretrained(tmp_path / "mixtral")  # each expert by itself
+    result = converter.convert(tmp_path / "mixtral", shape=["N,S", "N,S"], output=tmp_path / "out")
+    assert result.verdict == "same"
+
+
 def test_what_a_class_of_transformers_needs(tmp_path):
     pytest.importorskip("transformers", reason="transformers is of the extra zoo")
     with pytest.raises(ParamMissingError, match=r"needs its configuration: add --config"):
