@@ -302,17 +302,16 @@ class Translator:
         if (held := self.members.held(value.const_value)) is not None:
             return held
         if value.const_value is not None or value in self.views:
-            return self.members.constant_of(value, lambda: self._as_tensor(value), scopes.constant_hint)
+            return self.members.constant_of(value, lambda: self._as_tensor(value), _constant_hint)
         raise Unsupported(f"nothing makes the value '{value.name}'")
 
     def _as_tensor(self, value: ir.Value) -> Weight:
         """A constant that no layer has; one that the exporter computed, such as a mask, is not trained."""
         weight = self.weight(value)
-        source = value
-        while source.const_value is None:  # a view of it
-            source = source.producer().inputs[0]  # type: ignore[union-attr,assignment]
+        source = _viewed(value)
         unknown = scopes.is_generated(value.name) and not origin_of(value)[0]
-        if is_frozen(source) or (source.const_value.size == 1 and not is_trained_number(source)):
+        is_number = source.const_value is not None and source.const_value.size == 1
+        if is_frozen(source) or (is_number and not is_trained_number(source)):
             return replace(weight, trainable=False, frozen=False)
         return replace(weight, trainable=False) if unknown or (weight.trainable and _is_mask(weight)) else weight
 
@@ -374,6 +373,19 @@ class Translator:
 def _is_computed(item: Arg) -> bool:
     """Whether a result needs a statement that computes it: an expression, or a list that is not empty."""
     return isinstance(item, Expression) or (isinstance(item, list) and bool(item))
+
+
+def _viewed(value: ir.Value) -> ir.Value:
+    """The constant that a value is, or is a view of."""
+    while value.const_value is None:
+        value = value.producer().inputs[0]  # type: ignore[union-attr,assignment]
+    return value
+
+
+def _constant_hint(value: ir.Value) -> str:
+    """A name for a constant; a view of a weight has the weight's, where that means something."""
+    hint = scopes.constant_hint(_viewed(value))
+    return scopes.constant_hint(value) if hint == "constant" else hint
 
 
 def _is_mask(weight: Weight) -> bool:

@@ -48,3 +48,13 @@ def test_a_number_that_is_trained_is_a_parameter() -> None:
     model.graph.initializer[0].metadata_props.add(key="onnx2mindspore.trained", value="yes")
     script = check_model(model, [np.ones((2, 8), np.float32)]).script
     assert "ms.Parameter(ops.zeros((), dtype=ms.float32))" in script
+
+
+@pytest.mark.parametrize(("name", "written"), [("experts.up", "self.experts_up = "), ("val_3", "self.turned = ")])
+def test_a_view_of_a_weight_has_its_name(name: str, written: str) -> None:
+    text = "(float[2,3,4] x) => (float[2,3,5] y) { turned = Transpose <perm = [0,2,1]> (w) y = MatMul(x, turned) }"
+    random = np.random.default_rng(0)
+    model = model_of(text, w=random.standard_normal((2, 5, 4)).astype(np.float32))
+    model.graph.initializer[0].name = model.graph.node[0].input[0] = name
+    script = check_model(model, [random.standard_normal((2, 3, 4)).astype(np.float32)]).script
+    assert written in script
