@@ -25,7 +25,7 @@ from converter.frontends import Request, Source, module_name, write_model
 from converter.graph import FreedAxis, change_element_type, cut_points, free_axes, freed_axes, notes_on, source_graph
 from converter.graph.fusions import fuse_operators
 from converter.graph.normalize import normalize
-from converter.lowering import StageDump, Tables, Translation, notes_on_gradients, translate
+from converter.lowering import StageDump, Tables, Translation, notes_on_free_lengths, notes_on_gradients, translate
 from converter.report import (
     Exported,
     Finding,
@@ -129,7 +129,8 @@ def convert(
         if translation.notes and request.made is None:
             frontends.refuse_invalid_model(request.model_file)  # rather than a script that lacks what could not be read
         source = _with_freed(source, freed_axes(graph))
-        source = replace(source, notes=(*source.notes, *translation.notes, *notes_on_gradients(translation.graph)))
+        of_cpu = (*notes_on_gradients(translation.graph), *notes_on_free_lengths(translation.graph))
+        source = replace(source, notes=(*source.notes, *translation.notes, *of_cpu))
         script = out.script(f"{name}.py", translation.script.text)
         with stages.stage("checkpoint"):
             weights = None

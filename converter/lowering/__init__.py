@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from converter.lowering.context import Unsupported
+from converter.lowering.free_lengths import notes_on_free_lengths
 from converter.lowering.gradients import notes_on_gradients
 from converter.lowering.node import Node, Operand
 from converter.lowering.stage_dump import StageDump
@@ -20,6 +21,7 @@ __all__ = [
     "Translator",
     "Unsupported",
     "call",
+    "notes_on_free_lengths",
     "notes_on_gradients",
     "tables_of",
     "translate",
