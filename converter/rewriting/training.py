@@ -146,15 +146,15 @@ class Training(State):
             if needed & set(_stored(statements[index])):
                 needed |= set(_loaded(statements[index]))
                 used.append(index)
-        used = [index for index in used if self._is_differentiable(statements[index])] or used[-1:]
         if not used:
             return None if in_branch else self._of_expression(statements[number], loss)
         last = used[0]
-        made = {name for each in statements[used[-1] : last + 1] for name in _stored(each)}
+        first = next((index for index in reversed(used) if self._is_differentiable(statements[index])), used[-1])
+        made = {name for each in statements[first : last + 1] for name in _stored(each)}
         for index in range(last + 1, number):  # what reads the loss before its gradient is computed
             if made & set(_loaded(statements[index])) and not in_branch:
                 last = index
-        region = statements[used[-1] : last + 1]
+        region = statements[first : last + 1]
         if not self._can_move(region, statements[number]):
             return None
         plan = Backward(statements[number], loss, region)
@@ -347,9 +347,11 @@ def _inside(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _stored(node: ast.AST) -> Iterator[str]:
-    """The variables that a statement assigns, or changes in place: `x.fill_(1)` becomes an assignment."""
+    """The variables that a statement assigns, such as `x` or `self.x`, or changes in place: `x.fill_(1)`."""
     if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
         yield node.id
+    if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) and (names := chain(node)):
+        yield ".".join(names)
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
         function = node.value.func
         if function.attr.endswith("_") and not function.attr.endswith("__") and isinstance(function.value, ast.Name):
@@ -364,6 +366,8 @@ def _loaded(node: ast.AST) -> Iterator[str]:
     for each in ast.walk(node):
         if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load):
             yield each.id
+        elif isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Load) and (names := chain(each)):
+            yield ".".join(names)
         elif isinstance(each, ast.AugAssign) and isinstance(each.target, ast.Name):
             yield each.target.id
 

@@ -695,8 +695,14 @@ def _with_reduction(text: str, bound: Arguments, view: View) -> str:
 
 
 def _is_tensors(node: ast.Call, function: ast.Attribute) -> bool:
-    """Whether only a tensor can be asked like this: `x.size(0)`, `x.cpu().numpy()`."""
+    """Whether only a tensor can be asked like this: `x.size(0)`, `x.repeat(1, 2, 1)`, `x.cpu().numpy()`."""
+    if function.attr in ("repeat", "expand"):
+        return len(node.args) > 2 and not node.keywords
+    if function.attr == "to":
+        return any(each.arg == "dtype" for each in node.keywords)
     if function.attr == "size":
+        if not node.args and not node.keywords:
+            return True
         given = node.args[0] if len(node.args) == 1 and not node.keywords else None
         given = given.operand if isinstance(given, ast.UnaryOp) else given
         return isinstance(given, ast.Constant) and isinstance(given.value, int)

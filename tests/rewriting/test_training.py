@@ -204,3 +204,26 @@ def test_a_network_that_several_processes_train(tmp_path):
     assert "    ms.communication.init()\n" in made.text
     assert "model = compat.distributed_data_parallel(nn.Dense(2, 1)" in made.text
     assert "return model.module.parameters_dict()" in made.text
+
+
+def test_a_loss_that_is_composed_of_several(tmp_path):
+    """All that leads from the network to the loss is differentiated, also what calls no network itself."""
+    source = (
+        "import torch\ndef step(net, x, optimizer):\n    fake = net(x)\n    first = (fake - x).abs().mean()\n"
+        "    total = first + 1\n    optimizer.zero_grad()\n    total.backward()\n    return total\n"
+    )
+    assert converted(tmp_path, source).text.partition("optimizer):\n")[2] == (
+        "    def forward():\n        fake = net(x)\n        first = (fake - x).abs().mean()\n        total = first + 1\n"
+        "        return total\n    optimizer.zero_grad()\n    total = compat.backward(forward, net)\n    return total\n"
+    )
+
+
+def test_a_loss_that_is_an_attribute(tmp_path):
+    source = (
+        "import torch\nclass Trainer:\n    def step(self, x, y):\n        logits, self.loss = self.net(x, y)\n"
+        "        self.loss.backward()\n        return logits, self.loss.item()\n"
+    )
+    assert converted(tmp_path, source).text.partition("y):\n")[2] == (
+        "        def forward():\n            logits, self.loss = self.net(x, y)\n            return self.loss, logits\n"
+        "        _, logits = compat.backward(forward, self.net)\n        return logits, self.loss.item()\n"
+    )
