@@ -39,23 +39,36 @@ def fuse_elements(model: ir.Model, context: Context) -> None:
 
 
 def _split_to_elements(split: ir.Node, context: Context) -> None:
-    """Turn `a, b = split(x)`, `a.squeeze()`, `b.squeeze()` into `x[0]`, `x[1]`."""
+    """Turn `a, b = split(x)`, `a.squeeze()`, `b.squeeze()` into `x[0]`, `x[1]`; one may be reshaped instead."""
     x = split.inputs[0]
     rank = None if x is None else rank_of(x)
     if x is None or rank is None:
         return
     axis = attribute(split, "axis") % rank
-    squeezes = []
+    readers = []
     for output in split.outputs:
         users = list(output.consumers())
         extents = shape_of(output) or (None,) * rank
-        if len(users) != 1 or output.is_graph_output() or extents[axis] != 1 or not _takes_out(users[0], axis, rank):
+        if len(users) != 1 or output.is_graph_output() or extents[axis] != 1:
             return
-        squeezes.append(users[0])
-    for index, squeeze in enumerate(squeezes):
-        builder = Builder(squeeze, context.names)
+        readers.append(users[0])
+    squeezes = [node for node in readers if _takes_out(node, axis, rank)]
+    if not squeezes or not all(node in squeezes or _copies_no_extent(node) for node in readers):
+        return
+    for index, reader in enumerate(readers):
+        builder = Builder(reader, context.names)
         result = builder.Gather(x, builder.constant("index", np.array(index)), axis=axis)
-        replace([squeeze], builder.nodes, {squeeze.outputs[0]: result}, at=squeeze)
+        if reader not in squeezes:
+            builder.nodes[-1].name = context.names.fresh(f"{reader.name}_element")  # in the scope of the reader
+            result = builder.Reshape(result, reader.inputs[1])
+        replace([reader], builder.nodes, {reader.outputs[0]: result}, at=reader)
+
+
+def _copies_no_extent(node: ir.Node) -> bool:
+    """Whether a node is a Reshape that does not tell of an axis of extent 1 of its input."""
+    if node.op_type != "Reshape" or node.domain or attribute(node, "allowzero"):
+        return False
+    return 0 not in (numbers_of(node.inputs[1]) or ())
 
 
 def _takes_out(node: ir.Node, axis: int, rank: int) -> bool:

@@ -33,8 +33,8 @@ def replace_value(old: ir.Value, new: ir.Value) -> bool:
 def remove_identities(model: ir.Model) -> None:
     """Remove nodes that return their input, except those that connect an input or a constant to an output.
 
-    These are Identity, a Slice of everything (`x[:]`), the sum of integers and 0, as torch's masks have them, and the
-    sum with a mask that hides nothing, and the product with a 1 that is no parameter.
+    These are Identity, a Slice of everything (`x[:]`), the sum with a 0 or the product with a 1 that is no parameter,
+    and the sum with a mask that hides nothing.
 
     onnx_ir's `IdentityEliminationPass` lets a branch return a value of the enclosing graph, renames a value that
     is an output already, and fails where a declared rank is wrong.
@@ -61,8 +61,8 @@ def _is_identity(node: ir.Node) -> bool:
             x, zero = node.inputs
             if x is None or zero is None or zero.dtype is None:
                 return False
-            if zero.dtype.is_integer():
-                return number_of(zero) == 0 and (rank_of(zero) or 0) <= (rank_of(x) or 0)
+            if number_of(zero) == 0 and (zero.dtype.is_integer() or _is_of_formula(zero)):
+                return (rank_of(zero) or 0) <= (rank_of(x) or 0)
             return _is_empty_mask(zero) and x.shape is not None and x.shape == node.outputs[0].shape
         case "Mul" | "Div" if len(node.inputs) == 2:
             x, one = node.inputs

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from converter.base.names import Namespace, identifier
 from converter.script.expressions import Arg, Binary
@@ -13,6 +14,9 @@ from converter.script.structure.signature import UNNAMED, Slot
 
 ABSENT = object()
 """The value for a literal of an optional statement in an instance that lacks this statement."""
+
+_SIZES = ("size", "length", "extent")
+"""Names of numbers that are parts of shapes."""
 
 FEWEST_TO_DERIVE = 3
 """A constant ratio between fewer different values is taken for a coincidence."""
@@ -59,7 +63,11 @@ class Arguments:
 
 
 def arguments_for(
-    slots: Sequence[Slot], rows: Sequence[Sequence[Arg]], names: Namespace, called: Sequence[Hashable] | None = None
+    slots: Sequence[Slot],
+    rows: Sequence[Sequence[Arg]],
+    names: Namespace,
+    called: Sequence[Hashable] | None = None,
+    known: Mapping[tuple[int | None, ...], str] = MappingProxyType({}),
 ) -> Arguments:
     """Find the arguments for a block.
 
@@ -71,6 +79,7 @@ def arguments_for(
         rows: for every slot, its literal in each instance, or `ABSENT`.
         names: the names that the class uses already.
         called: one key per call, equal for calls of one instance; None if every call has its own instance.
+        known: values in each instance → the name of a number that is part of a shape.
     """
     calls = called or range(len(rows[0]) if rows else 0)
     columns: list[Column] = []
@@ -80,8 +89,8 @@ def arguments_for(
     values: dict[Argument | Variable, list[Arg]] = {}
     for column in columns:
         if column not in derived:
-            known = _argument(column, names)
-            argument = Variable(known.name) if _varies(column, calls) else known
+            made = _argument(column, names, known)
+            argument = Variable(made.name) if _varies(column, calls) else made
             written[column] = argument
             values[argument] = column.values
     for column, (base, operator, factor) in derived.items():
@@ -188,22 +197,25 @@ def _channels(column: Column) -> list[str]:
     return [name for name in names if name.endswith("channels") or name in ("features", "in_features", "out_features")]
 
 
-def _argument(column: Column, names: Namespace) -> Argument:
+def _argument(column: Column, names: Namespace, known: Mapping[tuple[int | None, ...], str]) -> Argument:
     """The argument for a column; it has a default if all its slots have the same default."""
-    known = [name for slot in column.slots if (name := slot.name) != UNNAMED]
+    listed = [name for slot in column.slots if (name := slot.name) != UNNAMED]
+    if not listed or set(listed) <= {"size"}:
+        listed = [name for name in (known.get(tuple(column.numbers())), *listed) if name]
     channels = _channels(column)
     first = column.slots[0]
     both = "channels" if any(name.endswith("channels") for name in channels) else "features"
     if len(channels) > 1 and both not in names:
         name = both
     else:
-        name = (channels or known or ["size" if column.size else UNNAMED])[0]
+        name = (channels or listed or ["size" if column.size else UNNAMED])[0]
     defaults = {_typed(slot.default) for slot in column.slots}
     default = first.default if len(defaults) == 1 else ...
     if default is ... and any(value is ABSENT for value in column.values):
         default = None
-    taken = name in names
-    return Argument(names.new(_qualified(first, name) if taken else name), default, default is not ...)
+    if name in names:
+        name = next((other for other in _SIZES if name == "size" and other not in names), _qualified(first, name))
+    return Argument(names.new(name), default, default is not ...)
 
 
 def _qualified(slot: Slot, name: str) -> str:

@@ -15,6 +15,7 @@ from converter.script.statements import Assign, Block, Statement, Variable, defi
 from converter.script.structure.arguments import ABSENT, Arguments, arguments_for
 from converter.script.structure.caches import short_name
 from converter.script.structure.naming import hint_within, name_members, name_values, relative, shared_hint
+from converter.script.structure.purpose import heads_of
 from converter.script.structure.regions import Region, inputs_of, replace_in, used_by
 from converter.script.structure.sequences import called, sequence_of
 from converter.script.structure.sharing import identity
@@ -208,7 +209,8 @@ def build(group: Group, name: str, doc: str, sources: Collection[Variable]) -> B
     paths = [instance.region.path for instance in group.instances]
     name_members(cell.members, [_shared_hint(column, paths) for column in zip(*own, strict=True)], names)
     called = [identity(instance.signature) for instance in group.instances]
-    arguments = arguments_for(group.model.signature.slots, _columns(group, absent), names, called)
+    heads = tuple(heads_of(instance.region.statements) for instance in group.instances)
+    arguments = arguments_for(group.model.signature.slots, _columns(group, absent), names, called, {heads: "heads"})
     weights = [_weights(cell.members, mine) for mine in own]
     given = _write_body(cell, group, arguments)
     flag = _make_optional(cell, group, absent, names)

@@ -130,7 +130,7 @@ def _is_residual(cell: Cell) -> bool:
 
 
 def _attention(cell: Cell, instances: Sequence[Sequence[Statement]]) -> str:
-    heads = {_heads(statements) for statements in instances}
+    heads = {heads_of(statements) for statements in instances}
     projected = {_origin(arg, cell) for arg in _projected(cell)} & set(cell.inputs)
     kind = "self-attention" if len(projected) == 1 else "cross-attention" if len(projected) > 1 else "attention"
     if len(heads) == 1 and (number := heads.pop()) is not None and number > 1:
@@ -138,7 +138,7 @@ def _attention(cell: Cell, instances: Sequence[Sequence[Statement]]) -> str:
     return f"Multi-head {kind}" if None not in heads and len(heads) > 1 else kind.capitalize()
 
 
-def _heads(statements: Sequence[Statement]) -> int | None:
+def heads_of(statements: Sequence[Statement]) -> int | None:
     """The number of heads, the second extent of what softmax returns; None if it is not known."""
     for statement in statements:
         if isinstance(statement, Assign) and called(statement.value) in SOFTMAX:

@@ -225,6 +225,8 @@ def _parameters_of(function: Arg) -> tuple[str, ...]:
     match function:
         case Name(path="range"):
             return ("count",)
+        case Attribute(name="reshape" | "broadcast_to"):
+            return ("size",)
         case Name():
             return _mindspore_parameters(function.path)
         case Cell():

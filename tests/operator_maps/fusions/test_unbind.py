@@ -25,6 +25,15 @@ def test_all_elements_are_unbound(parts):
     assert left_of(parts + SUM, **weights) == ["Unbind", "Mul", "Sub"]
 
 
+def test_one_part_may_be_reshaped():
+    """As where a query is reshaped before its axis is taken out."""
+    parts = SPLIT.replace("p = Squeeze(a, axis)", "p = Reshape(a, shape)")
+    constants = {"sizes": np.array([1, 1, 1]), "axis": np.array([1]), "shape": np.array([-1, 5])}
+    assert left_of(parts + SUM, **constants) == ["Unbind", "Reshape", "Mul", "Sub"]
+    text = f"(float[n,3,5] x) => (float[n,5] y) {{ {parts + SUM} }}"
+    assert "= ops.unbind(x, 1)" in check_model(model_of(text, **constants), [X]).script
+
+
 def test_elements_of_elements_are_unbound():
     body = "a = Gather (x, i0) b = Gather (x, i1) p = Gather (a, i0) q = Gather (a, i1) r = Gather (a, i2) "
     text = f"(float[2,3,5] x) => (float[3,5] y) {{ {body} s = Mul(p, q) t = Sub(s, r) y = Add(t, b) }}"

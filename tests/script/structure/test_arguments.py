@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from converter.base.names import Namespace
-from converter.script.expressions import Name
+from converter.script.expressions import Attribute, Name
 from converter.script.printer import text_of
 from converter.script.program import Argument
 from converter.script.statements import Assign, Variable
@@ -48,6 +48,15 @@ def test_tuples_differ_number_by_number():
     choices, values = written(("value", [(1, 8, 7), (1, 4, 7)]))
     assert choices == ["(1, size, 7)"]
     assert values == {"size": [8, 4]}
+
+
+def test_numbers_of_shapes_are_named_after_what_they_are():
+    place = Place(Attribute(Variable("x"), "reshape"))
+    rows = [[4, 8], [49, 196], [7, 14]]
+    made = arguments_for([Slot(None, place, OWNER)] * 3, rows, Namespace(), known={(4, 8): "heads"})
+    assert {argument.name: row for argument, row in made.values.items()} == dict(
+        zip(("heads", "size", "length"), rows, strict=True)
+    )
 
 
 @pytest.mark.parametrize("rows", [[(1, 2), (1, 2, 3)], [(1, 2), 3]], ids=["lengths", "kinds"])
