@@ -15,7 +15,7 @@ from converter.base.names import Namespace
 from converter.script.dead_code import eliminate_dead_code, read_extents_of_inputs
 from converter.script.expressions import Call, walk
 from converter.script.mindspore_api import CELL_ATTRIBUTES
-from converter.script.program import Cell, Member, Program
+from converter.script.program import Cell, Member, Program, class_of
 from converter.script.statements import Assign, Block, Variable, defined_by, map_statement
 from converter.script.structure import hoist, repeats, reroll, sharing
 from converter.script.structure.caches import bundle_caches, results_with
@@ -37,7 +37,7 @@ from converter.script.structure.regions import (
     substituted,
     used_by,
 )
-from converter.script.structure.sequences import as_chain, collapse_runs, sequence_of
+from converter.script.structure.sequences import as_chain, called, collapse_runs, sequence_of
 from converter.script.structure.value_names import name_remaining_values, name_values_by_role
 from converter.script.structure.variable_reuse import reuse_variables
 
@@ -84,6 +84,7 @@ class _Structure:
         self._root = by_scope(body.statements)
         self._cells: list[Cell] = []
         self._classes: dict[str, int] = {}
+        self._words_around: dict[str, set[str]] = defaultdict(set)  # name of a class → words in the paths of instances
         self._uses: Counter[Variable | Member] = Counter()
         self._instead: dict[Region, list[Any]] = {}  # region → the items that replace it
         self._sequences: dict[tuple[Member, ...], Member] = {}
@@ -330,7 +331,10 @@ class _Structure:
         return fresh
 
     def _class_name(self, group: Group) -> str:
-        """The class name that the source recorded, else the block's name without its number."""
+        """The class name that the source recorded, else the block's name without its number.
+
+        A second class of one name is called after where it stands: `DecoderBlock`.
+        """
         kinds = [instance.region.scope.kind for instance in group.instances]
         kinds = [kind for kind in kinds if kind and kind not in CONTAINERS]
         name = kinds[0] if kinds else group.model.region.scope.name
@@ -345,7 +349,16 @@ class _Structure:
         name = name if name[0].isalpha() else f"Block{name}"
         if name in ("MindSporeModel", "Parameter", "Tensor"):
             name += "Block"
+        around = [set(instance.region.path.split(".")) for instance in group.instances]
         count = self._classes[name] = self._classes.get(name, 0) + 1
+        known = self._words_around[name]
+        shared = set.intersection(*around) - known
+        word = next((word for word in group.model.region.path.split(".") if word in shared and word.isalpha()), "")
+        known.update(*around)
+        qualified = f"{word.capitalize()}{name}"
+        if count > 1 and word and qualified not in self._classes:
+            self._classes[qualified] = 1
+            return qualified
         return name if count == 1 else f"{name}_{count}" if name[-1].isdigit() else f"{name}{count}"
 
     def _finish(self) -> Program:
@@ -387,11 +400,17 @@ def _is_small(group: Group, known: bool) -> bool:
     single = len(group.instances) == 1
     smallest = (SMALLEST_SIBLING if known else SMALLEST_SINGLE) if single else SMALLEST_CLASS
     if len(group.model.region.items) < smallest:
-        return True
+        return len(group.instances) < FEW or not _calls_blocks(group.model.region)
     kind = group.model.region.scope.kind
     if kind and not (single and kind in CONTAINERS):
         return False
     return (kind in CONTAINERS and single) or (len(group.instances) <= FEW and arguments_of(group) > MOST_ARGUMENTS)
+
+
+def _calls_blocks(region: Region) -> bool:
+    """Whether a region does nothing but call instances of the script's classes, such as attention and feed-forward."""
+    calls = [called(item) for item in region.items]
+    return len(calls) > 1 and all(call is not None and class_of(call[0]) is not None for call in calls)
 
 
 def _edges(region: Region) -> list[tuple[Region, Region]]:

@@ -23,7 +23,7 @@ from converter.script.expressions import (
     walk,
 )
 from converter.script.program import Member
-from converter.script.statements import Assign, Statement, Variable, defined_by, map_statement
+from converter.script.statements import Assign, Statement, Variable, defined_by, expressions_of, map_statement
 from converter.script.structure.regions import Item, Region, all_regions, replace_in, statements_of, used_by
 
 SMALLEST_LEFT = 3
@@ -288,8 +288,9 @@ def _tensors_read(region: Region) -> list[Variable]:
     made: set[Variable] = set()
     found: dict[Variable, None] = {}
     for statement in region.statements:
-        if isinstance(statement, Assign):
-            found |= {value: None for value in read_whole(statement.value) if value not in made}
+        outer = {part for part in used_by(statement) if isinstance(part, Variable)} - made
+        whole = (value for item in expressions_of(statement) for value in read_whole(item))
+        found |= {value: None for value in whole if value in outer}
         made.update(defined_by(statement))
     return list(found)
 

@@ -38,6 +38,8 @@ VIEWS = frozenset(_VIEWS.split())
 _DROPPED = frozenset({"dropout", "identity"})
 _PRODUCTS = frozenset({"matmul", "bmm", "batch_mat_mul"})
 _COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!=", "&", "|"})
+_COMPARED = {"<": "is_less", "<=": "is_less", ">": "is_greater", ">=": "is_greater", "==": "is_equal", "!=": "differs"}
+"""Comparison → what its result is called beside another mask."""
 _TESTS = frozenset(
     {"equal", "greater", "greater_equal", "isfinite", "isinf", "isnan", "less", "less_equal", "not_equal"}
     | {f"logical_{name}" for name in ("and", "not", "or", "xor")}
@@ -175,6 +177,8 @@ class Roles:
             self._note(value, "condition")
         for value, made in self.made.items():
             self._note(value, "" if value in decided else self._made(made))
+            if isinstance(made, Binary) and value not in decided:
+                self._note(value, _COMPARED.get(made.operator, ""))
         for statement in cell.body.walk():
             if isinstance(statement, Assign) and called(statement.value) in ("topk", "sort"):
                 targets = statement.targets[0] if isinstance(statement.targets[0], tuple) else statement.targets

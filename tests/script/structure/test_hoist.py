@@ -282,6 +282,15 @@ def test_equal_extents_are_read_from_a_tensor_that_the_region_has() -> None:
     )
 
 
+def test_extents_are_read_from_what_a_loop_goes_on_from() -> None:
+    x, h = Variable("x", (BATCH, 8)), Variable("h", (BATCH, 8))
+    given = Variable("given", (BATCH, 3))
+    loop = For(I, invoke("range", 3), (h,), (x,), Block([], (invoke("ops.relu", h),)))
+    tree = region(let(A, invoke("ops.zeros", dimension(given, 0))), loop)
+    localize_dimensions(tree)
+    assert repr(tree).startswith("a = ops.zeros(x.shape[0])\n")
+
+
 def test_a_multiple_of_an_extent_is_read_from_it() -> None:
     x, y = Variable("x", (BATCH, 8)), Variable("y", (2 * BATCH,))
     half = expr("{0} // {1}", dimension(y, 0), 2)

@@ -192,6 +192,26 @@ def test_small_blocks_stand_where_they_are_called() -> None:
     )
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_two_calls_of_classes_are_a_block_of_their_own_where_there_are_several(count: int) -> None:
+    """Attention and feed-forward, both of which take a bias that all blocks share."""
+    x, bias = variables("x bias")
+    statements: list[Statement] = []
+    last = x
+    for i in range(count):
+        inner: list[Statement] = []
+        for name in ("attention", "feed_forward"):
+            a, b, c = variables("a b c")
+            parts = [let(a, call(dense(f"blocks.{i}.{name}.fc"), last)), let(b, Binary("+", a, bias))]
+            end = invoke("ops.relu", b) if name == "attention" else Binary("*", b, last)
+            inner += within(f"{name}:{name.title()}", *parts, let(c, end))
+            last = c
+        statements += within(f"blocks.{i}:Block", *inner)
+    code = structured([x, bias], statements, last)
+    assert ("class Block:" in code) == (count == 3)
+    assert ("for layer in self.blocks:" in code) == (count == 3)
+
+
 def test_the_scope_around_everything_is_the_network() -> None:
     x = Variable("image")
     first, last = mlp("net.a", x)
