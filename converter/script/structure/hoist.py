@@ -213,7 +213,7 @@ def _cut(statement: Statement) -> tuple[Variable, Variable] | None:
 def sink_unpacking(root: Region, results: AbstractSet[Variable]) -> None:
     """Move a statement that takes a tensor apart into the region that alone reads its parts: it then takes the tensor.
 
-    What is computed of the parts for this region only goes along.
+    What is computed of their extents for this region only goes along.
     """
     for region in all_regions(root):
         readers: dict[Variable, list[Item]] = defaultdict(list)
@@ -238,11 +238,13 @@ def _with_readers(
     moved: set[Item] = {unpacking}
     regions: dict[Region, None] = {}
     pending = [unpacking]
+    made: set[Variable] = set()
     while pending:
+        made.update(defined_by(pending[-1]))
         for reader in [reader for value in defined_by(pending.pop()) for reader in readers[value]]:
             if isinstance(reader, Region):
                 regions[reader] = None
-            elif not isinstance(reader, Assign) or not _goes_along(reader, results):
+            elif not isinstance(reader, Assign) or not _goes_along(reader, results, made):
                 return moved, None
             elif reader not in moved:
                 moved.add(reader)
@@ -250,10 +252,10 @@ def _with_readers(
     return moved, next(iter(regions)) if len(regions) == 1 else None
 
 
-def _goes_along(statement: Assign, results: AbstractSet[Variable]) -> bool:
-    """Whether a statement may be moved: it calls no layer, and makes no result."""
+def _goes_along(statement: Assign, results: AbstractSet[Variable], moved: AbstractSet[Variable]) -> bool:
+    """Whether a statement may be moved too: it calls no layer, makes no result, and reads extents of what is moved."""
     layers = any(isinstance(part, Member) and part.weights for part in used_by(statement))
-    return not layers and results.isdisjoint(defined_by(statement))
+    return not layers and results.isdisjoint(defined_by(statement)) and moved.isdisjoint(read_whole(statement.value))
 
 
 def replace_members(statement: Statement, instead: Mapping[Member, Member | Variable]) -> None:

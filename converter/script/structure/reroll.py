@@ -11,7 +11,18 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
-from converter.script.expressions import Arg, Binary, Constant, Expression, Index, Slice, Starred, invoke, map_parts
+from converter.script.expressions import (
+    Arg,
+    Binary,
+    Call,
+    Constant,
+    Expression,
+    Index,
+    Slice,
+    Starred,
+    invoke,
+    map_parts,
+)
 from converter.script.statements import Assign, Block, For, Statement, Target, Variable, map_block
 from converter.script.structure.hoist import replace_members
 from converter.script.structure.regions import replace_in, substituted
@@ -96,16 +107,17 @@ def _loop(unrolled: Unrolled) -> For:
     body = unrolled.iterations[0]
     first, last = unrolled.made(0), unrolled.made(-1)
     carried = {position: last[position] for position in unrolled.carried}
-    over: Arg = tuple(unrolled.elements) or invoke("range", len(unrolled.iterations))
-    index = Variable("x_t", unrolled.elements[0].dims) if unrolled.elements else Variable("step")
+    streams = [Variable(f"{letter}_t", each[0].dims) for letter, each in zip("xyzu", unrolled.elements, strict=False)]
+    index, *more = streams or [Variable("step")]
+    over: Arg = invoke("range", len(unrolled.iterations))
+    if streams:
+        over = invoke("zip", *unrolled.elements) if more else unrolled.elements[0]
     if unrolled.layers:
         over, index = list_of(unrolled.layers), Variable("layer")
         for statement in body:
             replace_members(statement, {unrolled.layers[0]: index})
-    inner: dict[Variable, Arg] = {
-        value: index if role == "element" else carried[role]  # type: ignore[index]
-        for value, role in unrolled.roles.items()
-    }
+    inner: dict[Variable, Arg] = {each[0]: stream for each, stream in zip(unrolled.elements, streams, strict=True)}
+    inner |= {value: carried[role] for value, role in unrolled.roles.items() if role is not None}
     for statement in body:
         replace_in(statement, inner)
     block = Block(body, tuple(first[position] for position in unrolled.carried))
@@ -114,7 +126,7 @@ def _loop(unrolled: Unrolled) -> For:
     tuples = {Variable(_COLLECTED, assigned=True): _own(block, first[place]) for place in unrolled.collected}
     block.results += tuple(Binary("+", whole, (value,)) for whole, value in tuples.items())
     initial = (*unrolled.carried.values(), *((),) * len(tuples))
-    return For(index, over, (*carried.values(), *tuples), initial, block, body[0].scopes)
+    return For(index, over, (*carried.values(), *tuples), initial, block, body[0].scopes, more=tuple(more))
 
 
 def _own(block: Block, value: Variable) -> Variable:
@@ -143,17 +155,27 @@ def _keep_together(statements: list[Statement], results: AbstractSet[Variable], 
         parts = [target for target in targets if isinstance(target, Variable)]
         if len(parts) < max(len(targets), FEWEST) or not results.isdisjoint(parts):
             continue
-        places = {loop: _place(loop.over, parts) for loop in loops if isinstance(loop.over, tuple)}
-        if not any(places.values()):
-            continue
         whole = Variable(parts[0].hint)
-        for loop, place in places.items():
-            if place is not None:
-                loop.over = whole if place == Slice() else Index(whole, place)
+        wholes = {loop: _over_whole(loop.over, parts, whole) for loop in loops}
+        if all(over is loop.over for loop, over in wholes.items()):
+            continue
+        for loop, over in wholes.items():
+            loop.over = over
         statement.targets = (whole,)
         names: dict[Variable, Arg] = {part: Index(whole, i) for i, part in enumerate(parts)}
         for other in statements:
             replace_in(other, names)
+
+
+def _over_whole(over: Arg, parts: list[Variable], whole: Variable) -> Arg:
+    """What a loop goes over, with the whole in the place of a tuple of its parts."""
+    if isinstance(over, Call):  # zip
+        args = tuple(_over_whole(arg, parts, whole) for arg in over.args)
+        return over if all(a is b for a, b in zip(args, over.args, strict=True)) else invoke("zip", *args)
+    place = _place(over, parts) if isinstance(over, tuple) else None
+    if place is None:
+        return over
+    return whole if place == Slice() else Index(whole, place)
 
 
 def _place(elements: tuple[Variable, ...], parts: list[Variable]) -> Slice | None:

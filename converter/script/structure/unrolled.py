@@ -16,10 +16,14 @@ from converter.script.statements import Assign, For, Statement, Variable, define
 from converter.script.structure.regions import last_reads, used_by
 from converter.script.structure.signature import Signature, signature_of
 
+LONGEST_PERIOD = 48
+"""Iterations of more statements are searched for only by the layers that they call."""
 FEWEST = 3
 """Fewer iterations stay unrolled."""
 WORTH = 12
 """Iterations whose values are collected stay unrolled if the loop saves fewer statements."""
+MOST_STREAMS = 4
+"""Of so many streams of elements an iteration may take one each."""
 LONGEST = 128
 """Iterations of more statements are not searched for."""
 
@@ -31,21 +35,21 @@ class Unrolled:
     Attributes:
         iterations: the statements of each.
         layers: for each iteration, the instance that only this iteration calls; empty if all call the same members.
-        elements: for each iteration, the variable that only this iteration reads; empty if there is none.
+        elements: streams; of each, for each iteration, the variable that only this iteration reads.
         carried: the loop-carried values: index among the values that an iteration computes → initial value.
         collected: the values of each iteration that are read after the loop, by their index.
         positions: of all statements, in order.
-        roles: a variable that only the first iteration reads → "element", or the index of the loop-carried value whose
-            initial value it is.
+        roles: a variable that only the first iteration reads → the index of the loop-carried value whose initial value
+            it is; None if it is the first element of a stream.
     """
 
     iterations: list[list[Statement]]
     layers: list[Member]
-    elements: list[Variable] = field(default_factory=list)
+    elements: list[tuple[Variable, ...]] = field(default_factory=list)
     carried: dict[int, Variable] = field(default_factory=dict)
     collected: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
-    roles: dict[Variable, int | str] = field(default_factory=dict)
+    roles: dict[Variable, int | None] = field(default_factory=dict)
 
     def made(self, iteration: int) -> list[Variable]:
         """The values that an iteration computes, in order."""
@@ -73,10 +77,10 @@ class Search:
             for layer in _layers(statement):
                 self._places[layer].append(position)
         self._tried: set[Layer] = set()
-        any_often = any(len(positions) >= FEWEST for positions in self._places.values())
+        searched = len(statements) >= WORTH or any(len(positions) >= FEWEST for positions in self._places.values())
         self._numbers: dict[tuple[Any, ...], int] = {}
-        self._symbols = [self._number(statement) for statement in statements] if any_often else []
-        self._last = last_reads(statements, results) if any_often else {}
+        self._symbols = [self._number(statement) for statement in statements] if searched else []
+        self._last = last_reads(statements, results) if searched else {}
 
     @property
     def statements(self) -> list[Statement]:
@@ -91,6 +95,31 @@ class Search:
                 if unrolled is None:
                     break
                 yield unrolled
+        yield from self._without_layers()
+
+    def _without_layers(self) -> Iterator[Unrolled]:
+        """The loops whose iterations have one form but call no layers, or the same parameter several times."""
+        left = [position for position, statement in enumerate(self._statements) if statement is not None]
+        symbols = [self._symbols[position] for position in left] if self._symbols else []
+        done = 0
+        for start, length, count in _repeated(symbols):
+            unrolled = self._cut(left[start : start + count * length], length) if start >= done else None
+            if unrolled is not None:
+                done = left.index(unrolled.positions[-1]) + 1
+                yield unrolled
+
+    def _cut(self, window: list[int], length: int) -> Unrolled | None:
+        """The loop in statements that repeat, with the fewest loop-carried values of those with the most iterations."""
+        statements = [self._at(position) for position in window]
+        found = []
+        for start in range(length):
+            times = (len(window) - start) // length
+            unrolled = _unrolled(statements, start, length, times) if times >= FEWEST else None
+            if unrolled is not None and not unrolled.layers:
+                unrolled.positions = window[start : start + length * times]
+                if self._is_closed(unrolled):
+                    found.append(unrolled)
+        return min(found, key=lambda each: (-len(each.iterations), len(each.carried)), default=None)
 
     def replace(self, unrolled: Unrolled, loop: For) -> None:
         """Let a loop stand for its iterations."""
@@ -207,6 +236,21 @@ def _called(shape: Signature) -> tuple[Any, ...]:
     return shape.key, kinds, tuple(repr(slot.value) for slot in shape.slots if slot.owner not in instances)
 
 
+def _repeated(symbols: list[int]) -> list[tuple[int, int, int]]:
+    """Where parts of a sequence repeat often enough for a loop: the start, the length of a part, and the number."""
+    found = []
+    for length in range(2, min(LONGEST_PERIOD, len(symbols) // FEWEST) + 1):
+        start = 0
+        for end in range(len(symbols) - length + 1):
+            if end < len(symbols) - length and symbols[end] == symbols[end + length]:
+                continue
+            count = (end - start) // length + 1
+            if count >= FEWEST and (count - 1) * length >= WORTH:
+                found.append((start, length, count))
+            start = end + 1
+    return sorted(found)
+
+
 def _progressions(positions: list[int], distances: Iterable[int]) -> Iterator[tuple[int, int, int]]:
     """The positions at equal distances: the first position, the distance and the number of positions."""
     start = 0
@@ -271,7 +315,7 @@ def _own_layers(shapes: list[Signature]) -> list[Member] | None:
 def _assign_role(
     unrolled: Unrolled, column: tuple[Variable, ...], made: list[list[Variable]], inside: set[Variable]
 ) -> bool:
-    """Record whether a place holds a loop-carried value or one element per iteration; return False if neither.
+    """Record whether a place holds a loop-carried value or an element of a stream; return False if neither.
 
     `column` has the variable that each iteration reads at this place, `made` the values that each iteration computes,
     `inside` all of them.
@@ -282,8 +326,8 @@ def _assign_role(
         unrolled.roles[initial] = position
         handed_on = all(value is before[position] for value, before in zip(column[1:], made, strict=False))
         return handed_on and unrolled.carried.setdefault(position, initial) is initial
-    if unrolled.elements or unrolled.layers or not inside.isdisjoint(column):
+    if unrolled.layers or len(set(column)) < len(column) or not inside.isdisjoint(column):
         return False
-    unrolled.roles[initial] = "element"
-    unrolled.elements = list(column)
-    return True
+    unrolled.roles[initial] = None
+    unrolled.elements.append(column)
+    return len(unrolled.elements) <= MOST_STREAMS

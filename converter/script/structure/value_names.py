@@ -18,6 +18,7 @@ from converter.script.program import Cell, Member
 from converter.script.statements import (
     Assign,
     Branch,
+    For,
     Statement,
     Variable,
     blocks_of,
@@ -100,6 +101,7 @@ _WORDS = {
 _WORDS |= {"zeros": "filled", "zeros_like": "filled", "ones_like": "filled", "full_like": "filled"}
 WIDEST_PARTS = 40
 """Characters of the names of all parts without their numbers; longer ones are a letter with a number."""
+_UNPACKING = frozenset({"split", "unbind"})
 _BINARY = {"+": "total", "-": "difference", "*": "product", "/": "quotient", "//": "quotient", "**": "power"}
 
 
@@ -178,6 +180,8 @@ class _Namer:
     def name_all(self) -> None:
         """Name every variable that only an operator named."""
         for position, statement in self._order:
+            if isinstance(statement, For):
+                self._name_elements(statement)
             for value in defined_by(statement):
                 if is_operator_name(value.hint) and not value.assigned:
                     self._give(value, [*self._flowing(statement, value, position), *_words(statement, value)])
@@ -186,6 +190,14 @@ class _Namer:
                     for value in (*bound_within(inner), *defined_by(inner)):
                         if is_operator_name(value.hint) and not value.assigned:
                             self._give(value, list(_words(inner, value)))
+
+    def _name_elements(self, loop: For) -> None:
+        """Name what a loop takes in each step after what it is a part of: `key_t` of `keys`."""
+        overs = loop.over.args if called(loop.over) == "zip" else (loop.over,)
+        for element, over in zip((loop.index, *loop.more), overs, strict=True):
+            whole = over.value if isinstance(over, Index) else over
+            if element.hint.endswith("_t") and isinstance(whole, Variable) and whole.hint not in (*GENERIC, "parts"):
+                self._give(element, [f"{identifier(whole.hint).removesuffix('s')}_t"])
 
     def _give(self, value: Variable, names: Iterable[str]) -> None:
         names = [name for name in names if name]
@@ -268,6 +280,8 @@ def _words(statement: Statement, value: Variable) -> Iterator[str]:
             yield _BINARY.get(made.operator, "")
         elif isinstance(made, Index):
             yield "part" if value.dims != () else "size"
+        if called(made) in _UNPACKING and (whole := next(_operands(made), None)) is not None:
+            yield "parts" if len(identifier(whole.hint)) == 1 or whole.hint in GENERIC else f"{identifier(whole.hint)}s"
         yield _WORDS.get(called(made), "")
         if value.dims == ():
             yield "size"

@@ -27,3 +27,17 @@ def test_rows_that_are_written_in_part_stay(range_: str) -> None:
     text = f"(float[n,4] x) => (float[n,4] y) {{ {body} }}"
     rows = np.array([1]), np.array([3])
     assert "ScatterND" in fused(text, X, **WEIGHTS, two=np.array(2), rows=rows[0], end=rows[1])
+
+
+STEPS = " ".join(f"u{i} = Slice (x, a{i}, b{i}, ones) d{i + 1} = ScatterND (d{i}, i{i}, u{i})" for i in range(3))
+ZEROS = np.zeros((1, 3, 4), np.float32)
+
+
+@pytest.mark.parametrize(("order", "joined"), [((0, 1, 2), True), ((2, 0, 1), True), ((0, 1, 1), False)])
+def test_a_chain_that_writes_each_position_once_is_a_concatenation(order: tuple[int, ...], joined: bool) -> None:
+    constants = {f"i{i}": np.array([[[0, place]]]) for i, place in enumerate(order)}
+    constants |= {f"a{i}": np.array([i]) for i in range(3)} | {f"b{i}": np.array([i + 1]) for i in range(3)}
+    text = f"(float[1,3,4] x) => (float[1,3,4] y) {{ {STEPS} y = Abs (d3) }}"
+    made = fused(text, X[None], **constants, d0=ZEROS, ones=np.array([1]))
+    assert ("Concat" in made) == joined
+    assert made.count("ScatterND") == (0 if joined else 3)

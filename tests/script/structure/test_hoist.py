@@ -58,7 +58,7 @@ def unpacked(reader: Statement | None = None) -> tuple[str, str]:
     parts = variables("p0 p1 p2 p3 p4")
     items = [
         let(parts, invoke("ops.unbind", X)),
-        let(A, invoke("ops.zeros_like", parts[0])),
+        let(A, invoke("ops.zeros", dimension(parts[0], 0))),
         *([reader] if reader else []),
         *within("cell", let(B, call(dense("cell.fc"), A)), let(C, invoke("ops.cat", (B, *parts)))),
     ]
@@ -73,7 +73,7 @@ def test_a_tensor_is_taken_apart_where_the_parts_are_read() -> None:
         """
         cell:
             p0, p1, p2, p3, p4 = ops.unbind(x)
-            a = ops.zeros_like(p0)
+            a = ops.zeros(p0.shape[0])
             b = self.cell_fc(a)
             c = ops.cat((b, p0, p1, p2, p3, p4))
         """

@@ -125,6 +125,52 @@ def test_the_first_step_may_be_shorter_than_the_others() -> None:
     assert "for step in range(5):\n    a = ops.relu(h)\n" in rerolled(statements, made[-1])
 
 
+def scanned(
+    keys: Sequence[Variable], values: Sequence[Variable], h: Variable
+) -> tuple[list[Statement], list[Variable]]:
+    """`h = exp(k) * h + v; y = tanh(relu(h))`, without a layer, and all y."""
+    statements: list[Statement] = []
+    results = []
+    for k, v in zip(keys, values, strict=True):
+        a, b, after, c, y = variables("a b h c y")
+        statements += [let(a, invoke("ops.exp", k)), let(b, Binary("*", a, h)), let(after, Binary("+", b, v))]
+        statements += [let(c, invoke("ops.relu", after)), let(y, invoke("ops.tanh", c))]
+        results.append(y)
+        h = after
+    return statements, results
+
+
+def test_several_elements_each_are_a_loop_over_several_streams() -> None:
+    keys, values = variables("k0 k1 k2 k3 k4"), variables("v0 v1 v2 v3 v4")
+    statements, results = scanned(keys, values, H0)
+    stacked = Variable("stacked")
+    unbound = [let(keys, invoke("ops.unbind", X)), let(values, invoke("ops.unbind", H0))]
+    code = rerolled([*unbound, *statements, let(stacked, invoke("ops.stack", tuple(results)))], stacked)
+    assert code == text(
+        """
+        k0 = ops.unbind(x)
+        v0 = ops.unbind(h0)
+        h = h0
+        outputs = ()
+        for x_t, y_t in zip(k0, v0):
+            a = ops.exp(x_t)
+            b = a * h
+            h = b + y_t
+            c = ops.relu(h)
+            y = ops.tanh(c)
+            outputs = outputs + (y,)
+        stacked = ops.stack(outputs)
+        return stacked
+        """
+    )
+
+
+def test_a_few_statements_without_layers_stay() -> None:
+    keys, values = variables("k0 k1 k2"), variables("v0 v1 v2")
+    statements, results = scanned(keys, values, H0)
+    assert "for" not in rerolled(statements, *results)
+
+
 def elementwise(elements: Sequence[Variable]) -> Step:
     def step(i: int, h: Variable) -> tuple[list[Statement], Variable]:
         a, b, after = variables("a b h")
