@@ -208,7 +208,7 @@ ROWS: dict[str, Row] = {
         "(input, p=0.5, training=True, inplace=False)", "ops.dropout({input}, p={p}, training={training})"
     ),
     f"{_F}.dropout2d": call(
-        "(input, p=0.5, training=True, inplace=False)", "ops.dropout2d({input}, p={p}, training={training})"
+        "(input, p=0.5, training=True, inplace=False)", "compat.dropout2d({input}, {p}, {training})"
     ),
     f"{_F}.scaled_dot_product_attention": call(
         "(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False)",

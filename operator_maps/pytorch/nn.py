@@ -249,7 +249,7 @@ ROWS: dict[str, Row] = {
     "torch.nn.GLU": layer("(dim=-1)", "nn.GLU(axis={dim})"),
     "torch.nn.Dropout": layer("(p=0.5, inplace=False)", "nn.Dropout(*, p={p})"),
     "torch.nn.Dropout1d": layer("(p=0.5, inplace=False)", "nn.Dropout1d(*, p={p})"),
-    "torch.nn.Dropout2d": layer("(p=0.5, inplace=False)", "nn.Dropout2d(*, p={p})"),
+    "torch.nn.Dropout2d": layer("(p=0.5, inplace=False)", "compat.Dropout2d({p})", instance_of="nn.Dropout2d"),
     "torch.nn.Dropout3d": layer("(p=0.5, inplace=False)", "nn.Dropout3d(*, p={p})"),
     "torch.nn.Flatten": layer("(start_dim=1, end_dim=-1)", "nn.Flatten(start_dim={start_dim}, end_dim={end_dim})"),
     "torch.nn.Unflatten": layer("(dim, unflattened_size)", "compat.Unflatten(...)"),

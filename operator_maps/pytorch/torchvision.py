@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converter.rewriting import Row, call, layer
+from converter.rewriting import Row, call, layer, value
 
 _FILES = "Nothing is downloaded: the dataset's files must be in its folder."
 _TRAIN = "(root, train=True, transform=None, target_transform=None, download=False)"
@@ -18,7 +18,7 @@ _TRANSFORMS = {  # the signature, and what must keep its default
     "Lambda": ("(lambd)", ""),
     "ToTensor": ("()", ""),
     "Normalize": ("(mean, std, inplace=False)", ""),
-    "Resize": ("(size, interpolation=None, max_size=None, antialias=True)", "interpolation max_size"),
+    "Resize": ("(size, interpolation=None, max_size=None, antialias=True)", "max_size"),
     "CenterCrop": ("(size)", ""),
     "RandomCrop": (
         "(size, padding=None, pad_if_needed=False, fill=0, padding_mode='constant')",
@@ -77,6 +77,10 @@ ROWS: dict[str, Row] = {
             returns="other",
         )
         for name, (signature, refused) in _TRANSFORMS.items()
+    },
+    **{
+        f"torchvision.transforms.InterpolationMode.{name}": value(f"compat.InterpolationMode.{name}")
+        for name in ("NEAREST", "BILINEAR", "BICUBIC", "BOX", "HAMMING", "LANCZOS")
     },
     "torchvision.utils.make_grid": call(
         "(tensor, nrow=8, padding=2, normalize=False, value_range=None, scale_each=False, pad_value=0.0)",

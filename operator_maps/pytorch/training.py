@@ -66,6 +66,14 @@ ROWS: dict[str, Row] = {
         )
         for name, signature in _OPTIMIZERS.items()
     },
+    "torch.optim.LBFGS": call(
+        "(params, lr=1, max_iter=20, max_eval=None, tolerance_grad=1e-07, tolerance_change=1e-09, history_size=100, "
+        "line_search_fn=None)",
+        "compat.LBFGS(...)",
+        value="compat.LBFGS",
+        refused="line_search_fn",
+        returns="other",
+    ),
     "torch.optim.Optimizer": value("ms.experimental.optim.Optimizer"),
     **{f"torch.optim.lr_scheduler.{name}": _scheduler(signature, name) for name, signature in _LRS.items()},
     "torch.optim.lr_scheduler.LRScheduler": value("compat.LRScheduler"),

@@ -80,6 +80,42 @@ def test_a_plateau_lowers_the_rate_as_in_pytorch(compat):
         assert optimizer.param_groups[0]["lr"] == ours.param_groups[0]["lr"]
 
 
+def test_lbfgs_takes_the_steps_of_pytorch(compat):
+    """On the function of Rosenbrock, several calls of `step`, each with its iterations."""
+    theirs = torch.nn.Parameter(torch.tensor([-1.0, 1.5]))
+    ours = compat.Parameter(compat.Tensor(np.array([-1.0, 1.5], np.float32)), name="x")
+    optimizers = torch.optim.LBFGS([theirs], lr=0.1, max_iter=7), compat.LBFGS([ours], lr=0.1, max_iter=7)
+
+    def loss_of(x):
+        return (1 - x[0]) ** 2 + 5 * (x[1] - x[0] ** 2) ** 2
+
+    def closure_of_theirs():
+        optimizers[0].zero_grad()
+        loss = loss_of(theirs)
+        loss.backward()
+        return loss
+
+    def closure_of_ours():
+        x, y = ours.asnumpy()
+        gradient = np.array([-2 * (1 - x) - 20 * x * (y - x * x), 10 * (y - x * x)], np.float32)
+        ours.gradient = compat.Tensor(gradient)
+        return loss_of((x, y))
+
+    for _ in range(4):
+        wanted, found = optimizers[0].step(closure_of_theirs), optimizers[1].step(closure_of_ours)
+        assert np.allclose(float(wanted.detach()), found, rtol=1e-4)
+        assert np.allclose(theirs.detach().numpy(), ours.asnumpy(), rtol=1e-3)
+
+
+def test_dropout2d_drops_channels_of_any_rank(compat):
+    drop = compat.Dropout2d(0.5)
+    drop.set_train()
+    for shape in ((64, 8), (16, 8, 5), (16, 8, 3, 3)):
+        dropped = drop(compat.Tensor(np.ones(shape, np.float32))).asnumpy().reshape(*shape[:2], -1)
+        assert set(np.unique(dropped)) == {0.0, 2.0}
+        assert (dropped == dropped[..., :1]).all()
+
+
 def test_patterns_of_einops(compat):
     values = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     x = compat.Tensor(values)

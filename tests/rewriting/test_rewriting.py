@@ -349,9 +349,12 @@ def test_quotes_within_those_of_an_f_string(tmp_path):
         ("nn.MSELoss(size_average=False)", "nn.MSELoss(reduction='sum')"),
         ("F.l1_loss(m, p, reduce=k)", "F.l1_loss(m, p, reduce=k)"),
         ("nn.Softmax()", "compat.Softmax()"),
+        ("torch.optim.LBFGS(m.parameters(), lr=0.8)", "compat.LBFGS(compat.parameters(m), lr=0.8)"),
+        ("torchvision.transforms.Resize((k, p), Image.BICUBIC)", "compat.Resize((k, p), Image.BICUBIC)"),
         ("torch.fft.rfft(m, dim=1)", "ops.rfft(m, dim=1)"),
     ],
 )
 def test_an_expression(tmp_path, before, after):
-    text = converted(tmp_path, f"{HEAD}def f(k, p, m):\n    return {before}\n", comments=False).text
+    head = f"{HEAD}import torchvision\nfrom PIL import Image\n"
+    text = converted(tmp_path, f"{head}def f(k, p, m):\n    return {before}\n", comments=False).text
     assert text.partition("return ")[2].strip() == after

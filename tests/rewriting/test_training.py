@@ -212,10 +212,17 @@ def test_a_loss_that_is_composed_of_several(tmp_path):
         "import torch\ndef step(net, x, optimizer):\n    fake = net(x)\n    first = (fake - x).abs().mean()\n"
         "    total = first + 1\n    optimizer.zero_grad()\n    total.backward()\n    return total\n"
     )
-    assert converted(tmp_path, source).text.partition("optimizer):\n")[2] == (
-        "    def forward():\n        fake = net(x)\n        first = (fake - x).abs().mean()\n        total = first + 1\n"
-        "        return total\n    optimizer.zero_grad()\n    total = compat.backward(forward, net)\n    return total\n"
-    )
+    lines = converted(tmp_path, source).text.partition("optimizer):\n")[2].splitlines()
+    assert [line.strip() for line in lines] == [
+        "def forward():",
+        "fake = net(x)",
+        "first = (fake - x).abs().mean()",
+        "total = first + 1",
+        "return total",
+        "optimizer.zero_grad()",
+        "total = compat.backward(forward, net)",
+        "return total",
+    ]
 
 
 def test_a_loss_that_is_an_attribute(tmp_path):

@@ -3,7 +3,7 @@
 import math
 
 import mindspore as ms
-from mindspore import ops
+from mindspore import nn, ops
 
 
 def to(x, *args, dtype=None, **kwargs):
@@ -381,3 +381,22 @@ def one_hot(tensor, num_classes=-1):
     if num_classes == -1:
         num_classes = int(tensor.max()) + 1
     return ops.one_hot(tensor, num_classes)
+
+
+def dropout2d(input, p=0.5, training=True):
+    """torch.nn.functional.dropout2d: whole channels, of inputs of any rank."""
+    if not training or p == 0.0:
+        return input
+    ones = ops.ones(input.shape[:2] + (1,) * (input.ndim - 2), dtype=input.dtype)
+    return input * ops.dropout(ones, p=p, training=True)
+
+
+class Dropout2d(nn.Dropout2d):
+    """torch.nn.Dropout2d."""
+
+    def __init__(self, p=0.5, inplace=False):
+        super().__init__(p=p)
+        self.p = p
+
+    def construct(self, input):
+        return dropout2d(input, self.p, self.training)

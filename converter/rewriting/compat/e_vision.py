@@ -53,6 +53,13 @@ class Normalize:
         return Tensor((array - self.mean) / self.std)
 
 
+class InterpolationMode:
+    """torchvision.transforms.InterpolationMode, by the names of PIL."""
+
+    NEAREST, BILINEAR, BICUBIC = Image.NEAREST, Image.BILINEAR, Image.BICUBIC
+    BOX, HAMMING, LANCZOS = Image.BOX, Image.HAMMING, Image.LANCZOS
+
+
 class Resize:
     """torchvision.transforms.Resize of an image; one number is the length of its shorter side."""
 
