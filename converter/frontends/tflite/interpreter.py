@@ -6,13 +6,14 @@ https://www.tensorflow.org/api_docs/python/tf/lite/Interpreter
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from converter.errors import ModelLoadingError
+from converter.frontends.tflite.reading import name_of
 
 
 class Interpreter:
@@ -37,8 +38,8 @@ class Interpreter:
                 f"'{file}' cannot be loaded by TensorFlow Lite: {' '.join(str(error).split())[:300].rstrip('. ')}. "
                 "Convert or copy it again."
             ) from error
-        self.inputs = {end["name"]: end for end in self._interpreter.get_input_details()}
-        self.outputs = {end["name"]: end for end in self._interpreter.get_output_details()}
+        self.inputs = _by_name(self._interpreter.get_input_details())
+        self.outputs = _by_name(self._interpreter.get_output_details())
         if len(self._interpreter.get_signature_list()) == 1:
             runner = self._interpreter.get_signature_runner()
             self.inputs = _by_key(self.inputs, runner.get_input_details())
@@ -50,7 +51,7 @@ class Interpreter:
         for tensor in self._interpreter.get_tensor_details():
             if np.issubdtype(tensor["dtype"], np.floating):
                 try:
-                    found[tensor["name"]] = self._interpreter.get_tensor(tensor["index"])
+                    found[name_of(tensor["name"], tensor["index"])] = self._interpreter.get_tensor(tensor["index"])
                 except ValueError:  # it is computed
                     continue
         return found
@@ -65,6 +66,11 @@ class Interpreter:
             self._interpreter.set_tensor(self.inputs[name]["index"], array)
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(self.outputs[name]["index"]) for name in outputs]
+
+
+def _by_name(tensors: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    named = [{**tensor, "name": name_of(tensor["name"], tensor["index"])} for tensor in tensors]
+    return {tensor["name"]: tensor for tensor in named}
 
 
 def _by_key(tensors: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ https://ai.google.dev/edge/litert/models/convert_tf
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +15,14 @@ import onnx
 
 from converter.base.files import check_readable
 from converter.errors import TfRuntimeError
+from converter.frontends.endpoints import listed
 from converter.frontends.onnx import FRONTEND as ONNX
 from converter.frontends.source import Original, Request, Source
 from converter.frontends.tensorflow import layers, order, weights
 from converter.frontends.tensorflow.export import set_opsets
 from converter.frontends.tensorflow.runtime import quiet_tensorflow, refusals
 from converter.frontends.tensorflow.tf2onnx_session import Session
-from converter.frontends.tflite import stored_weights
+from converter.frontends.tflite import reading, stored_weights
 from converter.frontends.tflite.interpreter import Interpreter
 from converter.frontends.tflite.names import rename
 
@@ -43,7 +44,7 @@ def load(request: Request) -> Source:
     check_readable(file)
     with quiet_tensorflow() as tensorflow, tempfile.TemporaryDirectory(prefix="onnx2mindspore-") as folder:
         translated = Path(folder) / f"{file.stem}.onnx"
-        model, stored = _translated(file, Interpreter(file))
+        model, stored, variables = _translated(file, Interpreter(file))
         onnx.save(model, translated)
         source = ONNX.load(replace(request, model_file=translated))
         version = ".".join(tensorflow.__version__.split(".")[:2])
@@ -56,7 +57,7 @@ def load(request: Request) -> Source:
         description=description,
         base_dir=file.parent,
         files=(file,),
-        notes=(*source.notes, *stored_weights.notes(stored)),
+        notes=(*source.notes, *stored_weights.notes(stored), *_state_notes(variables)),
     )
 
 
@@ -81,14 +82,22 @@ def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]
     return ONNX.run(original, feeds)
 
 
-def _translated(file: Path, interpreter: Interpreter) -> tuple[onnx.ModelProto, set[str]]:
-    """The model in ONNX, whose ends have the interpreter's names; and the types in which its weights were stored.
+def _state_notes(variables: Sequence[str]) -> list[str]:
+    """What becomes of the state that a model keeps from one call to the next."""
+    if not variables:
+        return []
+    return [f"{listed(variables)}: each call begins with the saved state, and what it writes there is left out."]
+
+
+def _translated(file: Path, interpreter: Interpreter) -> tuple[onnx.ModelProto, set[str], list[str]]:
+    """The model in ONNX, whose ends have the interpreter's names; the types of its stored weights; its variables.
 
     Raises:
         TfRuntimeError: tf2onnx rejects the model.
     """
     try:
-        model = Session(tflite_path=str(file)).convert()
+        with reading.completed() as variables:
+            model = Session(tflite_path=str(file)).convert()
     except Exception as error:  # a handler of tf2onnx may raise any class
         raise TfRuntimeError(
             f"tf2onnx cannot translate '{file.name}': {' '.join(str(error).split())[:300]}. "
@@ -103,4 +112,4 @@ def _translated(file: Path, interpreter: Interpreter) -> tuple[onnx.ModelProto, 
     order.sort_and_number(graph, ())
     graph.name = "graph"
     set_opsets(model)
-    return model, stored
+    return model, stored, list(dict.fromkeys(variables))

@@ -19,6 +19,8 @@ from converter.frontends.tensorflow.runtime import quiet_tensorflow
 with quiet_tensorflow() as tf:
     import keras
     from keras import layers
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 
@@ -98,6 +100,61 @@ def test_a_quantised_model_keeps_its_integers(folder):
     assert operators(source)["QuantizeLinear"] >= 3
     assert not source.notes
     check(source, tolerance=0.05)
+
+
+def _lstm(file, hidden=3, features=4):
+    """The operator that TensorFlow Lite makes of an LSTM of Keras 2 whose batch is fixed."""
+    random = np.random.default_rng(0)
+    whole, graph, operator = schema.ModelT(), schema.SubGraphT(), schema.OperatorT()
+    whole.version, whole.buffers, graph.tensors = 3, [schema.BufferT()], []
+
+    def tensor(name, shape, *, constant=False, variable=False):
+        made = schema.TensorT()
+        made.name, made.shape, made.buffer, made.isVariable = name, shape, len(whole.buffers), variable
+        whole.buffers.append(schema.BufferT())
+        if constant:
+            whole.buffers[-1].data = np.frombuffer(random.uniform(-1, 1, shape).astype(np.float32).tobytes(), np.uint8)
+        graph.tensors.append(made)
+        return len(graph.tensors) - 1
+
+    x = tensor("x", [1, 6, features])
+    weights = [tensor(f"w_{gate}", [hidden, features], constant=True) for gate in "ifco"]
+    recurrent = [tensor(f"r_{gate}", [hidden, hidden], constant=True) for gate in "ifco"]
+    biases = [tensor(f"b_{gate}", [hidden], constant=True) for gate in "ifco"]
+    states = [tensor(name, [1, hidden], variable=True) for name in ("hidden", "cell")]
+    none = -1
+    operator.inputs = [x, *weights, *recurrent, *[none] * 3, *biases, none, none, *states, *[none] * 4]
+    operator.outputs = [tensor("y", [1, 6, hidden])]
+    operator.builtinOptionsType = schema.BuiltinOptions.UnidirectionalSequenceLSTMOptions
+    operator.builtinOptions = schema.UnidirectionalSequenceLSTMOptionsT()
+    operator.builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.TANH
+    operator.builtinOptions.cellClip = 10.0
+    graph.inputs, graph.outputs, graph.operators = [x], operator.outputs, [operator]
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
+    whole.operatorCodes, whole.subgraphs = [code], [graph]
+    flatbuffer_utils.write_model(whole, str(file))
+
+
+def test_an_lstm_in_one_operator(tmp_path):
+    _lstm(tmp_path / "lstm.tflite")
+    source = load(tmp_path / "lstm.tflite")
+    assert operators(source)["LSTM"] == 1
+    assert source.notes == (
+        "'hidden', 'cell': each call begins with the saved state, and what it writes there is left out.",
+    )
+    check(source)
+
+
+def test_tensors_without_names(folder, tmp_path):
+    whole = flatbuffer_utils.read_model(str(folder / "float32.tflite"))
+    whole.signatureDefs = None
+    for tensor in whole.subgraphs[0].tensors:
+        tensor.name = None
+    flatbuffer_utils.write_model(whole, str(tmp_path / "nameless.tflite"))
+    source = load(tmp_path / "nameless.tflite")
+    assert [end.name for end in source.inputs] == ["tensor_0"]
+    check(source, tolerance=1e-4)
 
 
 def test_it_is_cut_inside(folder):

@@ -12,6 +12,7 @@ from converter.frontends.tensorflow.handlers import (
     arrays,
     audio,
     images,
+    lite,
     losses,
     matrices,
     norms,
@@ -22,6 +23,6 @@ from converter.frontends.tensorflow.handlers.node_builder import Handler
 
 HANDLERS: Mapping[str, Handler] = {
     operator: handler
-    for family in (arithmetic, arrays, audio, images, losses, matrices, norms, recurrent, resizing)
+    for family in (arithmetic, arrays, audio, images, lite, losses, matrices, norms, recurrent, resizing)
     for operator, handler in family.HANDLERS.items()
 }
