@@ -266,3 +266,9 @@ def test_sound(tmp_path, squared):
     assert tables
     assert all((TRAINED, NO) in [(p.key, p.value) for p in tensor.metadata_props] for tensor in tables)
     check(source, 1)
+
+
+def test_half_the_sum_of_squares(tmp_path):
+    source = converted(tmp_path, lambda x: tf.nn.l2_loss(x - 0.5), [None, 4])
+    assert "L2Loss" not in operators(source)
+    check(source, 3)

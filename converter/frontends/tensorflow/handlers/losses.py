@@ -19,7 +19,13 @@ def _sparse_cross_entropy(build: NodeBuilder) -> None:
     build.finish("SoftmaxCrossEntropyLoss", *build.inputs, reduction="none")
 
 
+def _half_of_squares(build: NodeBuilder) -> None:
+    """Half the sum of the squares of all elements."""
+    build.finish("Mul", build.add("ReduceSumSquare", build.inputs[0], keepdims=0), build.number(0.5))
+
+
 HANDLERS: Mapping[str, Handler] = {
+    "L2Loss": _half_of_squares,
     "SoftmaxCrossEntropyWithLogits": _cross_entropy,
     "SparseSoftmaxCrossEntropyWithLogits": _sparse_cross_entropy,
 }
