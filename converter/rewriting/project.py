@@ -142,11 +142,12 @@ class Project:
 
     def qualified(self, node: ast.expr, scope: Scope) -> str | None:
         """The full name that `a.b.c` stands for; None when it is no name, or a variable's attribute."""
+        if isinstance(node, ast.Name):
+            root = self.resolve(node.id, scope)
+            return None if root is None else self.follow(root)
         names = chain(node)
-        if names is None:
-            return None
-        root = self.resolve(names[0], scope)
-        if root is None:
+        root = None if names is None else self.resolve(names[0], scope)
+        if names is None or root is None:
             return None
         return self.follow(".".join((root, *names[1:])))
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from converter.rewriting.names import Function
-from converter.rewriting.trees import nodes
+from converter.rewriting.trees import children, nodes
 
 _INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
@@ -17,9 +17,15 @@ def undefined(function: Function) -> dict[ast.stmt, list[str]]:
     A variable is one of them when one branch of an `if` assigns it, the other one does not, and it is read behind it.
     """
     reads: dict[str, int] = {}
+    branches = False
     for node in nodes(function):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            reads[node.id] = max(reads.get(node.id, 0), node.lineno)
+        if node.__class__ is ast.Name:
+            if node.ctx.__class__ is ast.Load:  # type: ignore[attr-defined]
+                reads[node.id] = max(reads.get(node.id, 0), node.lineno)  # type: ignore[attr-defined]
+        elif node.__class__ is ast.If:
+            branches = True
+    if not branches:
+        return {}
     arguments = function.args
     every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg)
     walk = _Walk(reads)
@@ -85,6 +91,6 @@ def _stored(node: ast.AST) -> Iterator[str]:
             yield from (alias.asname or alias.name for alias in each.names)
         waiting += [
             child
-            for child in ast.iter_child_nodes(each)
+            for child in children(each)
             if not isinstance(child, (ast.stmt, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda))
         ]

@@ -453,6 +453,8 @@ class Uses(State):
 
     def _drop_options(self, node: ast.Call, mark: int) -> None:
         """Remove `**dd`, a dict of device and dtype only."""
+        if all(each.arg is not None for each in node.keywords):
+            return
         arguments = layout_of(node, self.file).arguments
         for number, each in enumerate(arguments):
             if each.keyword == "" and _is_options(each.node, self.inference):
@@ -594,8 +596,8 @@ class Uses(State):
         """Rewrite a name."""
         if not isinstance(node.ctx, ast.Load):
             return
-        full = self._full(node)
-        if full is not None and self.project.is_torch(full):
+        full = self.project.resolve(node.id, self.scope)
+        if full is not None and self.project.is_torch(full := self.project.follow(full)):
             self._value(node, full)
 
     def _value(self, node: ast.expr, full: str) -> None:
