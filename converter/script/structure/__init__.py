@@ -262,7 +262,8 @@ class _Structure:
                     group.instances.remove(instance)
                     self._dissolve(instance.region)
                     touched[parents[instance.region]] = None
-            small = _is_small(group, group.model.region.scope.kind in known)
+            together = Counter(parents[instance.region] for instance in group.instances)
+            small = _is_small(group, group.model.region.scope.kind in known, max(together.values()))
             for instance in group.instances:
                 touched[parents[instance.region]] = None
                 if small or not instance.outputs:
@@ -392,15 +393,16 @@ _SINGULAR = {f"{name}s": name for name in _ELEMENTS}
 """The names of lists of modules, and of their elements."""
 
 
-def _is_small(group: Group, known: bool) -> bool:
+def _is_small(group: Group, known: bool, together: int) -> bool:
     """Whether a group's statements are inlined at its call sites instead of becoming a class.
 
-    `known` says that other regions of its class in the source become a class.
+    `known` says that other regions of its class in the source become a class; `together` is how many instances stand
+    side by side, and so may become a loop.
     """
     single = len(group.instances) == 1
     smallest = (SMALLEST_SIBLING if known else SMALLEST_SINGLE) if single else SMALLEST_CLASS
     if len(group.model.region.items) < smallest:
-        return len(group.instances) < FEW or not _calls_blocks(group.model.region)
+        return together < FEW or not _calls_blocks(group.model.region)
     kind = group.model.region.scope.kind
     if kind and not (single and kind in CONTAINERS):
         return False

@@ -83,6 +83,7 @@ def _shared_statements(
     statements = list(statements_of(region))
     bound = {value for statement in statements for value in defined_by(statement)}
     tables: set[Variable] = set()  # computed of parameters and extents
+    weighted: set[Variable | Member] = set()  # of these, the ones that a layer makes: several others must read them
     free: dict[Variable, Statement] = {}
     outside: dict[Statement, Arg] = {}
     for statement in statements:
@@ -96,7 +97,9 @@ def _shared_statements(
             outside[statement] = value
             bound.difference_update(defined_by(statement))
             tables.update(defined_by(statement) if is_table else ())
-    wanted = [value for value in free if readers[value] - {position}]
+            calls = any(isinstance(part, Member) and part.weights for part in parts)
+            weighted.update(defined_by(statement) if calls or not weighted.isdisjoint(parts) else ())
+    wanted = [value for value in free if len(readers[value] - {position}) > (value in weighted)]
     needed = _needed(wanted, free, outside)
     moved = [statement for statement in statements if statement in needed]
     for statement in moved:

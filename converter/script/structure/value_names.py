@@ -196,7 +196,9 @@ class _Namer:
         overs = loop.over.args if called(loop.over) == "zip" else (loop.over,)
         for element, over in zip((loop.index, *loop.more), overs, strict=True):
             whole = over.value if isinstance(over, Index) else over
-            if element.hint.endswith("_t") and isinstance(whole, Variable) and whole.hint not in (*GENERIC, "parts"):
+            if not element.hint.endswith("_t") or not isinstance(whole, Variable) or whole.hint in (*GENERIC, "parts"):
+                continue
+            if whole.hint.endswith("s"):
                 self._give(element, [f"{identifier(whole.hint).removesuffix('s')}_t"])
 
     def _give(self, value: Variable, names: Iterable[str]) -> None:

@@ -154,3 +154,12 @@ def test_an_input_takes_the_name_that_its_callers_give_it() -> None:
     image, table = variables("image table")
     written([image, table], [], call(member("block", Call(inner)), image, table), inner=[inner])
     assert given.hint == "table"
+
+
+@pytest.mark.parametrize(("whole", "element"), [("unbind", "key_t"), ("stacked", "x_t")])
+def test_what_a_loop_takes_in_each_step_is_named_after_what_it_is_a_part_of(whole: str, element: str) -> None:
+    key, parts, h, each = Variable("key"), Variable(whole), Variable("h"), Variable("x_t")
+    loop = For(each, parts, (h,), (invoke("ops.zeros_like", key),), Block([], (Binary("+", h, each),)))
+    lines = written([key], [let(parts, invoke("ops.unbind", key, 1)), loop], h)
+    assert f"for {element} in " in lines
+    assert ("keys = ops.unbind(key, 1)" in lines) == (whole == "unbind")
