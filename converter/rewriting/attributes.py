@@ -1,0 +1,151 @@
+"""Attributes of tensors, of modules and of what networks return."""
+
+from __future__ import annotations
+
+import ast
+
+from converter.rewriting.kinds import Kind
+from converter.rewriting.project import MODULE
+from converter.rewriting.state import full_name
+from converter.rewriting.values import Values
+
+OWN_NAMES = frozenset({"weight", "bias", "running_mean", "running_var"})
+"""Attributes that MindSpore's layers call otherwise."""
+
+RESERVED = frozenset(
+    [
+        "phase",
+        "cells",
+        "to",
+        "param_prefix",
+        "cls_name",
+        "offload",
+        "shard",
+        "compile",
+        "recompute",
+        "create_time",
+        "apply",
+        "check_names",
+    ]
+)
+"""Names that a Cell has for itself; a module's attribute of that name gets an underscore."""
+
+
+class Attributes(Values):
+    """Rewrites attributes."""
+
+    def attribute(self, node: ast.Attribute) -> None:
+        """Rewrite an attribute."""
+        full = self._full(node)
+        if full is not None and self.project.is_torch(full):
+            self._value(node, full)
+            return
+        self.visit(node.value)
+        receiver = self.inference.kind(node.value)
+        if node.attr == "grad" and isinstance(node.value, ast.Name) and node.value.id in self._inputs():
+            remedy = "It is the gradient of an input: call mindspore.grad of a function of it that computes the loss."
+            self._unconverted(node, "torch.Tensor.grad", remedy)
+        elif receiver.is_tensor:
+            self._tensor_attribute(node)
+        elif receiver.name == "pair" and node.attr in ("values", "indices"):
+            self._pair(node)
+        elif self._is_output(receiver) and isinstance(node.ctx, ast.Load):
+            end = self.file.end(node)
+            at = self.file.text.rindex(b".", 0, end)
+            self.edits.replace(at, end, f".get({self._quoted(node.attr)})")
+        else:
+            self._attribute_name(node, receiver)
+
+    def _quoted(self, name: str) -> str:
+        """A name in quotes that may stand here: not in those of an f-string around it."""
+        around = next((each for each in reversed(self.parents) if isinstance(each, ast.JoinedStr)), None)
+        taken = around is not None and '"' in self.file.of(around).partition("{")[0]
+        return f"'{name}'" if taken else f'"{name}"'
+
+    def _inputs(self) -> set[str]:
+        """The variables of a function that are no parameters of a network, and of which it asks for the gradient."""
+        found = set()
+        for each in ast.walk(self.function or self.file.tree):
+            if isinstance(each, ast.Assign):
+                value = each.value
+                asked = isinstance(value, ast.Call) and any(key.arg == "requires_grad" for key in value.keywords)
+                found |= {target.id for target in each.targets if isinstance(target, ast.Name) and asked}
+                switched = isinstance(value, ast.Constant) and value.value is True
+                holders = [target for target in each.targets if isinstance(target, ast.Attribute) and switched]
+            elif isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute):
+                holders = [each.func] if each.func.attr == "requires_grad_" else []
+            else:
+                continue
+            named = [holder.value for holder in holders if holder.attr in ("requires_grad", "requires_grad_")]
+            found |= {name.id for name in named if isinstance(name, ast.Name)}
+        return {name for name in found if (place := self.scope.find(name)) and place[1][0].kind != "other"}
+
+    def _pair(self, node: ast.Attribute) -> None:
+        at = self.file.text.rindex(b".", 0, self.file.end(node))
+        self.edits.replace(at, self.file.end(node), "[0]" if node.attr == "values" else "[1]")
+
+    def _tensor_attribute(self, node: ast.Attribute) -> None:
+        row = self.rows.get(f"torch.Tensor.{node.attr}")
+        if row is None or row.use != "attribute":
+            return
+        full = f"torch.Tensor.{node.attr}"
+        if row.becomes is None:
+            self._unconverted(node, full, row.remedy)
+            return
+        if row.becomes == f"{{self}}.{node.attr}":
+            return
+        assert isinstance(row.becomes, str)
+        at = self.file.text.rindex(b".", 0, self.file.end(node))
+        before, placed, after = row.becomes.partition("{self}")
+        if not placed:
+            self.edits.drop(self.file.start(node), self.file.end(node))
+            self.edits.replace(self.file.start(node), self.file.end(node), self.write(before))
+            self.record(node, full, became=before, use="attribute")
+            return
+        self.edits.insert(self.file.start(node), self.write(before), leading=True)
+        self.edits.replace(at, self.file.end(node), self.write(after))
+        self.record(node, full, became=full_name(row.becomes.replace("{self}", "x")), use="attribute")
+
+    def _attribute_name(self, node: ast.Attribute, receiver: Kind) -> None:
+        """Rename an attribute of a module: a norm's weight is gamma, `forward` is `construct`."""
+        if self._is_any_module(receiver) and node.attr in OWN_NAMES and isinstance(node.ctx, ast.Load):
+            text = self.write("compat.own(")
+            at = self.file.text.rindex(b".", 0, self.file.end(node))
+            self.edits.insert(self.file.start(node), text, leading=True)
+            self.edits.replace(at, self.file.end(node), f", {self._quoted(node.attr)})")
+            return
+        new = self._renamed(node.attr, receiver)
+        if new != node.attr:
+            end = self.file.end(node)
+            self.edits.replace(end - len(node.attr.encode()), end, new)
+
+    def _is_any_module(self, receiver: Kind) -> bool:
+        """Whether a receiver is a module of which nobody knows the class, outside what graph mode compiles."""
+        outside = self.function is not None and self.function.name not in ("forward", "construct")
+        return receiver.name == "instance" and receiver.of == (MODULE,) and outside
+
+    def _renamed(self, name: str, receiver: Kind) -> str:
+        if name == "forward":
+            known_other = receiver.name == "instance" and not self._is_module(receiver)
+            return name if known_other or receiver.name == "other" else "construct"
+        if receiver.name not in ("instance", "super"):
+            return name
+        found: set[str] = set()
+        for each in receiver.of:
+            info = self.project.class_named(each)
+            if info is not None and self.inference.is_module(each):
+                if name in RESERVED and name in self.inference.attributes(info):
+                    return f"{name}_"
+                if name in self.inference.attributes(info):
+                    return name
+            for base in self.project.external_bases(each):
+                row = self.rows.get(base)
+                if row is not None:
+                    found.add(row.parameters.get(name, name))
+        return found.pop() if len(found) == 1 else name
+
+    def _is_module(self, kind: Kind) -> bool:
+        return kind.name in ("instance", "super") and any(self.inference.is_module(name) for name in kind.of)
+
+    def _is_output(self, kind: Kind) -> bool:
+        return kind.name == "instance" and all(self.project.is_output(name) for name in kind.of)

@@ -1,0 +1,161 @@
+"""Methods: whose they are, as far as that is known, and what they become."""
+
+from __future__ import annotations
+
+import ast
+
+from converter.rewriting.applying import Applying
+from converter.rewriting.attributes import Attributes
+from converter.rewriting.calls import layout_of
+from converter.rewriting.flow_calls import is_distinct
+from converter.rewriting.kinds import Kind
+from converter.rewriting.project import MODULE
+from converter.rewriting.tensor_names import TENSOR_NAMES
+
+FUNCTION = "torch.autograd.Function"
+
+OF_MODULES = frozenset({"train", "eval", "parameters", "named_parameters"})
+"""Methods that, called without arguments, nothing but a module has."""
+
+_COMMON = frozenset(
+    [
+        "get",
+        "items",
+        "keys",
+        "values",
+        "update",
+        "pop",
+        "append",
+        "extend",
+        "add",
+        "index",
+        "split",
+        "join",
+        "copy",
+        "format",
+    ]
+)
+"""Methods that dicts, lists and strings have."""
+
+
+class Methods(Applying, Attributes):
+    """Rewrites calls of methods."""
+
+    def _method(self, node: ast.Call, function: ast.Attribute, mark: int) -> None:
+        receiver = self.inference.kind(function.value)
+        name = function.attr
+        if name == "apply" and self._is_own_function(receiver):
+            self._own_function(node, function, receiver)
+        elif receiver.is_tensor:
+            self._tensor_method(node, function, mark)
+        elif receiver.name == "size":
+            row = self.rows.get(f"torch.Size.{name}")
+            if row is not None:
+                self._apply(node, f"torch.Size.{name}", function.value, mark)
+        elif self._is_output(receiver):
+            if name == "to_tuple":
+                self._wrap(function.value, "compat.to_tuple(", self.file.end(node))
+        elif self._is_module(receiver):
+            full = f"torch.nn.Module.{name}"
+            if not self._own_method(receiver, name) and full in self.rows:
+                self._apply(node, full, function.value, mark)
+            else:
+                self._attribute_name(function, receiver)
+        elif receiver.name == "unknown" and name in OF_MODULES and self._is_plain_call(node):
+            self._apply(node, f"{MODULE}.{name}", function.value, mark, note="Its receiver is taken for a module.")
+        elif receiver.name == "unknown" and self._may_be_tensors(node, name):
+            if self._is_move(node, name):
+                note = "A device means nothing here: the call goes, whatever is moved."
+                self._tensor_method(node, function, mark, note=note)
+            elif is_distinct(name) or self.options.assume_tensors or _is_tensors(node, function):
+                self._tensor_method(node, function, mark, note="Its receiver is taken for a tensor.")
+            elif name == "forward":
+                self._attribute_name(function, receiver)
+            elif self.rows[f"torch.Tensor.{name}"].becomes != f"{{self}}.{name}(...)" and self._perhaps(function):
+                full = f"torch.Tensor.{name}"
+                remedy = "Perhaps a tensor's; if so, --assume_tensors converts it, or an annotation of its receiver."
+                self.record(node, full, written=self.file.of(function), converted=False, remedy=remedy, use="perhaps")
+        else:
+            self._attribute_name(function, receiver)
+
+    def _may_be_tensors(self, node: ast.Call, name: str) -> bool:
+        """Whether a tensor has such a method: `x.transpose(2, 0, 1)` is that of an array."""
+        row = self.rows.get(f"torch.Tensor.{name}")
+        return row is not None and (row.signature is None or row.signature.takes(node))
+
+    def _is_move(self, node: ast.Call, name: str) -> bool:
+        """Whether a call moves something to a device and does no more: `x.cuda()`, `x.to(self.device)`."""
+        if any(each.arg not in ("device", "non_blocking") for each in node.keywords):
+            return False
+        if name in ("cuda", "cpu"):
+            return len(node.args) <= 1
+        if name != "to" or len(node.args) + any(each.arg == "device" for each in node.keywords) != 1:
+            return False
+        to = node.args[0] if node.args else node.keywords[0].value
+        written = self.file.of(to).rpartition(".")[2]
+        return not node.args or self.inference.kind(to).name == "other" or written in ("device", "dev")
+
+    def _is_own_function(self, receiver: Kind) -> bool:
+        """Whether a receiver is a class of the project that is a torch.autograd.Function."""
+        return receiver.name == "class" and all(FUNCTION in self.project.external_bases(name) for name in receiver.of)
+
+    def _own_function(self, node: ast.Call, function: ast.Attribute, receiver: Kind) -> None:
+        """Write `Swish.apply(x)` as a call of its forward; graph mode does not know the class in a class method."""
+        info = self.project.class_named(receiver.of[0])
+        has_context = info is not None and "setup_context" not in info.methods
+        end = self.file.end(function)
+        self.edits.replace(end - len("apply"), end, "forward")
+        if has_context:
+            separator = ", " if node.args or node.keywords else ""
+            text = self.write(f"compat.Context(){separator}")
+            self.edits.insert(layout_of(node, self.file).opening + 1, text, leading=True)
+        note = "Its gradient is that of its forward; its backward is not called."
+        self.record(node, f"{FUNCTION}.apply", became=f"{receiver.of[0]}.forward", note=note)
+
+    @staticmethod
+    def _is_plain_call(node: ast.Call) -> bool:
+        """Whether a call has no arguments but a literal: `model.train(False)`."""
+        return not node.keywords and all(isinstance(each, ast.Constant) for each in node.args)
+
+    def _perhaps(self, function: ast.Attribute) -> bool:
+        """Whether a receiver that is not known can be a tensor: not a module, and not `self` itself."""
+        if function.attr in _COMMON:
+            return False
+        return self._full(function.value) is None
+
+    def _tensor_method(self, node: ast.Call, function: ast.Attribute, mark: int, note: str = "") -> None:
+        full = f"torch.Tensor.{function.attr}"
+        if full in self.rows:
+            self._apply(node, full, function.value, mark, note)
+        elif function.attr in TENSOR_NAMES:
+            self._unconverted(node, full, "")
+
+    def _own_method(self, receiver: Kind, name: str) -> bool:
+        """Whether a class of the project defines the method itself."""
+        for each in receiver.of:
+            info = self.project.class_named(each)
+            for ancestor in self.project.ancestry(info) if info is not None else ():
+                if not isinstance(ancestor, str) and name in ancestor.methods:
+                    return True
+        return False
+
+    def _wrap(self, node: ast.expr, text: str, end: int) -> None:
+        """Put a call around an expression, and let it replace all up to an offset."""
+        self.edits.insert(self.file.start(node), self.write(text), leading=True)
+        self.edits.replace(self.file.end(node), end, ")")
+
+
+def _is_tensors(node: ast.Call, function: ast.Attribute) -> bool:
+    """Whether only a tensor can be asked like this: `x.size(0)`, `x.repeat(1, 2, 1)`, `x.cpu().numpy()`."""
+    if function.attr in ("repeat", "expand"):
+        return len(node.args) > 2 and not node.keywords
+    if function.attr == "to":
+        return any(each.arg == "dtype" for each in node.keywords)
+    if function.attr == "size":
+        if not node.args and not node.keywords:
+            return True
+        given = node.args[0] if len(node.args) == 1 and not node.keywords else None
+        given = given.operand if isinstance(given, ast.UnaryOp) else given
+        return isinstance(given, ast.Constant) and isinstance(given.value, int)
+    before = function.value.func if isinstance(function.value, ast.Call) else None
+    return function.attr == "numpy" and isinstance(before, ast.Attribute) and before.attr in ("cpu", "detach")

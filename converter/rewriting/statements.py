@@ -1,0 +1,136 @@
+"""Statements: what changes a tensor in place, settings of PyTorch, and what graph mode wants in another form."""
+
+from __future__ import annotations
+
+import ast
+
+from converter.rewriting.calls import layout_of
+from converter.rewriting.flow_calls import is_distinct
+from converter.rewriting.rows import Row
+from converter.rewriting.state import State
+
+
+class Statements(State):
+    """Rewrites statements."""
+
+    def expression(self, node: ast.Expr) -> None:
+        """Rewrite a statement that is an expression."""
+        if isinstance(node.value, ast.Call):
+            if self._popped(node.value):
+                return
+            full = self._full(node.value.func)
+            row = self.rows.get(full) if full else None
+            if row is not None and row.use == "value" and row.becomes == "":
+                self._remove_statement(node)
+                self.record(node.value, full or "", became="nothing")
+                return
+            if self._assigned(node, node.value, full, row):
+                return
+        self.visit(node.value)
+
+    def assign(self, node: ast.Assign) -> None:
+        """Remove settings of PyTorch's, such as `torch.backends.cudnn.benchmark = True`."""
+        names = [self._full(target) if isinstance(target, ast.Attribute) else None for target in node.targets]
+        if not all(name is not None and self.project.is_torch(name) for name in names):
+            self.children(node)
+            self._mapped(node)
+            return
+        self._remove_statement(node)
+        for target, name in zip(node.targets, names, strict=True):
+            self.record(target, name or "", became="nothing", note="A setting of PyTorch; it was removed.", use="value")
+
+    def _mapped(self, node: ast.Assign) -> None:
+        """`a, b = map(lambda t: f(t), c)` becomes a list: graph mode maps no function of other names than its own."""
+        call = node.value
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and len(call.args) == 2):
+            return
+        function = call.args[0]
+        if call.keywords or self._full(call.func) != "builtins.map" or not isinstance(function, ast.Lambda):
+            return
+        arguments = function.args
+        single = len(arguments.args) == 1 and not (arguments.defaults or arguments.vararg or arguments.kwarg)
+        whole = len(node.targets) == 1 and isinstance(node.targets[0], ast.Tuple)
+        if not (single and whole and self.class_node is not None) or arguments.posonlyargs or arguments.kwonlyargs:
+            return
+        layout = layout_of(call, self.file)
+        start, end = self.file.start(function), self.file.end(function)
+        body = self.file.text.index(b":", start, end) + 1
+        while self.file.text[body : body + 1] == b" ":
+            body += 1
+        values = layout.arguments[1]
+        self.edits.replace(layout.start, body, "[")
+        self.edits.replace(layout.arguments[0].end, values.value, f" for {arguments.args[0].arg} in ")
+        self.edits.replace(values.end, layout.end, "]")
+
+    def _popped(self, call: ast.Call) -> bool:
+        """`kwargs.pop("name", None)` of what a module was given: graph mode can only make another dict."""
+        taken = self.function.args.kwarg if self.function is not None and self.function.name == "forward" else None
+        function = call.func
+        if taken is None or not isinstance(function, ast.Attribute) or function.attr != "pop" or not call.args:
+            return False
+        if not (isinstance(function.value, ast.Name) and function.value.id == taken.arg):
+            return False
+        name = self.file.of(call.args[0])
+        text = self.write(f"{taken.arg} = compat.without({taken.arg}, {name})")
+        self.edits.replace(self.file.start(call), self.file.end(call), text)
+        return True
+
+    def _assigned(self, statement: ast.Expr, call: ast.Call, full: str | None, row: Row | None) -> bool:
+        """A statement that changes a tensor in place becomes an assignment; false if it is none."""
+        target: ast.expr
+        if full is not None and self.project.is_torch(full):
+            in_place = any(
+                each.arg == "inplace" and isinstance(each.value, ast.Constant) and each.value.value is True
+                for each in call.keywords
+            )
+            if row is None or not call.args or not (in_place or row.in_place):
+                return False
+            target = call.args[0]
+        elif isinstance(call.func, ast.Attribute):
+            target = call.func.value
+            receiver = self.inference.kind(target)
+            row = self.rows.get(f"torch.Tensor.{call.func.attr}")
+            known = receiver.is_tensor or (receiver.name == "unknown" and is_distinct(call.func.attr))
+            if row is None or not row.in_place or not known:
+                return False
+        else:
+            return False
+        while (
+            isinstance(target, ast.Call) and isinstance(target.func, ast.Attribute) and target.func.attr.endswith("_")
+        ):
+            target = target.func.value  # `x.mul_(2).add_(1)` changes x
+        mark = len(self.records)
+        text = self._rewritten(target)
+        self.visit(call)
+        if any(not record.converted for record in self.records[mark:] if record.start == self.file.start(call)):
+            return True
+        if isinstance(target, ast.Subscript) or (isinstance(target, ast.Name) and not self._is_shared(target.id)):
+            self.edits.insert(self.file.start(statement), f"{text} = ", leading=True)
+        else:
+            plain = text.removesuffix(".data")
+            self.edits.insert(self.file.start(statement), self.write(f"compat.assign({plain}, "), leading=True)
+            self.edits.insert(self.file.end(statement), ")")
+        return True
+
+    def _rewritten(self, node: ast.expr) -> str:
+        """The text of an expression after its edits, which are taken back."""
+        edits, records = len(self.edits), len(self.records)
+        self.visit(node)
+        del self.records[records:]
+        return self.edits.absorb(self.file.start(node), self.file.end(node), edits)
+
+    def _is_shared(self, name: str) -> bool:
+        """Whether what a variable stands for changes, not the variable: that of a loop around the statement, or what a
+        function that initialises was given.
+        """
+        function = self.function
+        if function is not None and (function.name.endswith("_") or "init" in function.name):
+            arguments = (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+            if any(each.arg == name for each in arguments):
+                return True
+        return any(
+            isinstance(each, ast.Name) and each.id == name
+            for parent in self.parents
+            if isinstance(parent, ast.For)
+            for each in ast.walk(parent.target)
+        )
