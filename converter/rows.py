@@ -5,6 +5,7 @@ from converter.lowering import Node, Operand, TemplateRow, Unsupported, call
 from converter.script import (
     Arg,
     Assign,
+    Binary,
     Block,
     Branch,
     Constant,
@@ -27,6 +28,7 @@ from converter.shapes import PyValue, is_number, kind_of
 __all__ = [
     "Arg",
     "Assign",
+    "Binary",
     "Block",
     "Branch",
     "Constant",

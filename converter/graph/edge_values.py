@@ -23,6 +23,10 @@ _KEEPS_A_MASK = Trait.DATA_MOVEMENT | Trait.ELEMENTWISE
 _LARGEST_MASK = 1 << 24
 """Elements of a constant that is searched for infinity: a mask of 4096 x 4096 positions."""
 
+_LARGEST_TABLE = 1 << 16
+"""Elements of a constant that is searched for large numbers."""
+_ACCUMULATES = frozenset({"CumSum", "ReduceProd", "ReduceSum"})
+
 SELECTIONS = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Unique"})
 """Operators whose result has as many elements as their inputs' elements say: maybe none."""
 
@@ -33,15 +37,37 @@ def may_be_nan(value: ir.Value) -> bool:
 
 
 def may_be_large(value: ir.Value) -> bool:
-    """Whether an integer may be too large for a float64: it is made elementwise of an input of 64 bits."""
-    return _is_long(value) and _is_fed(value, _is_long)
+    """Whether an integer may be too large for a float64.
+
+    It is a sum, a product or made elementwise of an input of 64 bits or of a constant that 32 bits do not hold.
+    """
+
+    def operands(value: ir.Value) -> list[ir.Value]:
+        node = value.producer()
+        if node is None or value.const_value is not None:
+            return []
+        if node.op_type in _ACCUMULATES:
+            return [each for each in node.inputs[:1] if each is not None and _is_long(each)]
+        return _operands(node, _is_long)
+
+    found = reached([value] if _is_long(value) else [], operands, _FARTHEST)
+    return any(_is_input(each) or _is_wide(each.const_value) for each in found)
 
 
-def may_be_empty(value: ir.Value, axis: int | None = None) -> bool:
+def _is_wide(tensor: ir.TensorProtocol | None) -> bool:
+    """Whether a constant has numbers that 32 bits do not hold."""
+    if tensor is None or not 0 < tensor.size <= _LARGEST_TABLE:
+        return False
+    array = tensor.numpy()
+    return bool(((array >= 2**31) | (array < -(2**31))).any())
+
+
+def may_be_empty(value: ir.Value, axis: int | None = None, computed: bool = False) -> bool:
     """Whether a tensor may have no elements, along one axis or along any.
 
     An axis is free, and the tensor is an input, maybe moved, or holds what an operator selected. Arithmetic on an input
-    takes for granted that there is something; a mask that compares it does not.
+    takes for granted that there is something, a mask that compares it does not. With `computed`, arithmetic on floats
+    does not either.
     """
     dims = value.shape if axis is None or value.shape is None else (value.shape[axis],)
     if dims is not None and all(isinstance(dim, int) for dim in dims):
@@ -51,7 +77,9 @@ def may_be_empty(value: ir.Value, axis: int | None = None) -> bool:
         node = None if moved is None else moved.producer()
         if moved is None or node is None:
             break
-        if not has_trait(node, _KEEPS_A_MASK if moved.dtype == ir.DataType.BOOL else Trait.DATA_MOVEMENT):
+        source = node.inputs[0] if node.inputs else None
+        is_followed = moved.dtype == ir.DataType.BOOL or (computed and source is not None and is_float(source))
+        if not has_trait(node, _KEEPS_A_MASK if is_followed else Trait.DATA_MOVEMENT):
             break
         moved = node.inputs[0]
     return (moved is not None and _is_input(moved)) or is_selected(value)

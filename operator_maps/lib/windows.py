@@ -155,15 +155,19 @@ def _same_total(size: int | None, stride: int, extent: int) -> int | None:
     return None if size is None else max((-(-size // stride) - 1) * stride + extent - size, 0)
 
 
-def pad_input(x: Arg, window: Window, value: float | None = None) -> Expression:
-    """Pad `x` (N, C, …) with `ops.pad`, for layers that do not support the padding; `value` is 0 unless given."""
+def pad_input(x: Arg, window: Window, value: float | None = None, shaped_as: Arg = None) -> Expression:
+    """Pad `x` (N, C, …) with `ops.pad`, for layers that do not support the padding; `value` is 0 unless given.
+
+    If `x` is an expression, `shaped_as` is an operand of its shape.
+    """
     fill = () if value is None else (value,)
     if not window.known:
         args = (pad_same, x, window.extents, window.strides, window.auto_pad == "SAME_UPPER")
         return expr("{0}({1}, {2}, {3}, {4}, {5})" if fill else "{0}({1}, {2}, {3}, {4})", *args, *fill)
     pairs = [*zip(window.begin, window.end, strict=True)]
     pads = tuple(pad for pair in reversed(pairs) for pad in pair)
-    if not fill and isinstance(x, Operand) and may_be_empty(x.value):  # ops.pad refuses a batch of nothing
+    operand = x if shaped_as is None else shaped_as
+    if not fill and isinstance(operand, Operand) and may_be_empty(operand.value):  # ops.pad refuses a batch of nothing
         return expr("ops.Pad({0})({1})", ((0, 0), (0, 0), *pairs), x)
     return expr("ops.pad({0}, {1}, value={2})" if fill else "ops.pad({0}, {1})", x, pads, *fill)
 

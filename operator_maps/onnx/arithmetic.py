@@ -66,10 +66,8 @@ def div(node: Node, a: Operand, b: Operand) -> Arg:
 
 def mod(node: Node, a: Operand, b: Operand, *, fmod: int = 0) -> Arg:
     """Mod: `%`, where the sign of the result is the divisor's; with `fmod` it is the dividend's, as in C."""
-    if a.dtype == ir.DataType.FLOAT16 and fmod:  # its kernel makes infinity of large quotients
-        rest = expr("{0}({1}.astype(ms.float32), {2}.astype(ms.float32))", fmod_of_any, a, b)
-        return expr("{0}.astype(ms.float16)", rest)
-    if a.kind == "f" and b.constant is None:
+    # the kernel of ops.fmod rounds large quotients, and makes infinity of them in float16
+    if a.kind == "f" and (b.constant is None or (fmod and (a.dtype == ir.DataType.FLOAT16 or may_be_nan(a.value)))):
         return expr("{0}({1}, {2})", fmod_of_any if fmod else mod_of_any, a, b)
     if a.kind == "f":
         return expr("ops.fmod({0}, {1})" if fmod else "{0} % {1}", *((a, b) if fmod else operands_with_scalar(a, b)))
@@ -122,8 +120,16 @@ def mod_of_any(x, y):
 
 
 def fmod_of_any(x, y):
-    """The rest of x / y with the sign of x; also for an infinite y, of which MindSpore makes NaN."""
-    return ops.where(ops.logical_and(ops.isinf(y), ops.isfinite(x)), x, ops.fmod(x, y))
+    """The rest of x / y with the sign of x, by a long division, as MindSpore rounds large quotients."""
+    rest, part = ops.abs(x).astype(ms.float64), ops.abs(y).astype(ms.float64)
+    for _ in range(10):
+        part = part * 2.0**27
+    for _ in range(11):
+        rest = rest - ops.floor(rest / part) * part
+        rest = ops.where(rest < 0, rest + part, rest)
+        part = part / 2.0**27
+    rest = ops.where(x < 0, -rest, rest).astype(x.dtype)
+    return ops.where(ops.logical_and(ops.isinf(y), ops.isfinite(x)), x, rest)
 
 
 def power(node: Node, x: Operand, exponent: Operand) -> Arg:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from converter.rows import Arg, Node, Operand, expr
+from converter.graph import may_be_large
+from converter.rows import Arg, Binary, Node, Operand, expr, is_number
 from converter.shapes import MAX_ITEMS, of_array
 
 
@@ -54,6 +55,8 @@ def range_(node: Node, start: Operand, limit: Operand, delta: Operand, *, stash_
     first, last, step = (bound.items(computed=True) for bound in (start, limit, delta))
     if first is None or last is None or step is None:
         raise node.decline("its bounds are not scalars")
+    if first == (0,) and is_number(step[0]) and step[0] > 0 and not is_number(last[0]):
+        last = (_not_negative(limit, last[0]),)
     bounds = (*first, *last) if step == (1,) else (*first, *last, *step)
     if bounds[0] == 0 and len(bounds) == 2:
         bounds = bounds[1:]
@@ -62,6 +65,21 @@ def range_(node: Node, start: Operand, limit: Operand, delta: Operand, *, stash_
     if start.kind == "i" and dtype == node.mindspore_dtype(7):
         return expr(f"ops.arange({holes})", *bounds)
     return expr(f"ops.arange({holes}, dtype={{{len(bounds)}}})", *bounds, dtype)
+
+
+def _not_negative(limit: Operand, last: Arg) -> Arg:
+    """The end of a range from 0, which MindSpore refuses below 0, as an input or a difference of extents may be."""
+    if may_be_large(limit.value):
+        return expr("int(ops.maximum({0}, 0))", limit)
+    return expr("max(({0}, 0))", last) if _is_difference(last) else last
+
+
+def _is_difference(extent: Arg) -> bool:
+    """Whether a number of extents is at least 2 less than another one; extents themselves are at least 1."""
+    match extent:
+        case Binary("-", _, taken):
+            return not is_number(taken) or taken > 1
+    return False
 
 
 def eye_like(node: Node, x: Operand, *, dtype: int | None = None, k: int = 0) -> Arg:

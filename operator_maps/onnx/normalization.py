@@ -259,7 +259,7 @@ def local_response_normalization(
     """ONNX LRN: a function, as `nn.LRN` supports neither Ascend nor an even number of channels."""
     if x.rank is None:
         raise node.decline("the rank of its input is unknown")
-    return expr("{0}({1}, {2}, {3}, {4}, {5})", local_response_norm, x, size, alpha, beta, bias)
+    return _unless_empty(x, expr("{0}({1}, {2}, {3}, {4}, {5})", local_response_norm, x, size, alpha, beta, bias))
 
 
 def local_response_norm(x, size, alpha, beta, bias):

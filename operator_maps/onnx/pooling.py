@@ -75,6 +75,7 @@ def max_pool(
             plane = expr("ops.unsqueeze({0}, 2)", source)
             y = expr("ops.max_pool2d({0}, {1}, {2})", plane, (1, *window.kernel), (1, *window.strides))
             y = expr("ops.squeeze({0}, 2)", y)
+        y = _in_the_input(x, y, given)
         return expr("{0}.astype({1})", y, node.dtype()) if integer else y
     options = unless_default(
         pad_mode=("same" if same else "valid" if bare else "pad", "valid"),
@@ -230,7 +231,7 @@ def lp_pool(
     """
     window = _window(node, x, kernel_shape, auto_pad, strides, dilations, pads, ceil_mode)
     full = window.without_ceil_mode(sizes_of(x, window.rank)) if window.ceil_mode else window
-    powers = pad_input(_power(x, p), full) if full.padded else _power(x, p)
+    powers = pad_input(_power(x, p), full, shaped_as=x) if full.padded else _power(x, p)
     sums = expr("{0}({1}, {2}, {3}, {4})", window_sums, powers, full.kernel, full.strides, full.dilations)
     return _in_the_input(x, _root(sums, p), window)
 

@@ -53,8 +53,14 @@ class Reduction:
         Raises:
             Unsupported: the rank of `data` is needed and unknown.
         """
-        reduced = self._reduced(node, data, axes, keepdims, noop_with_empty_axes)
-        makes_floats = data.kind in "iu" and self.after != "{0}"  # ONNX's result has the integers' type
+        exact = self
+        if data.kind == "u" and self.before == "ops.abs({0})":  # there is no kernel for it
+            exact = replace(self, before="{0}")
+        elif data.kind in "iu" and self.function == "ops.mean":  # of integers it is computed in float32
+            exact = replace(self, before="{0}.astype(ms.float64)")
+        reduced = exact._reduced(node, data, axes, keepdims, noop_with_empty_axes)
+        # ONNX's result has the integers' type
+        makes_floats = data.kind in "iu" and (self.after != "{0}" or self.function == "ops.mean")
         return expr("{0}.astype({1})", reduced, node.dtype()) if makes_floats else reduced
 
     def _reduced(
@@ -81,12 +87,11 @@ class Reduction:
             total = invoke(self.function, reduced, *where, *keep, **options)
         if data.size == 0:
             total = expr("ops.full_like({0}, {1})", total, self._neutral(result))
-        elif any(may_be_empty(data.value, axis) for axis in (chosen if isinstance(chosen, tuple) else (None,))):
-            template = "ops.where(ops.scalar_to_tensor({0}.size, ms.int64) > 0, {1}, {2})"
+        elif _has_nothing(data, chosen):
             neutral = self._neutral(result)
             if neutral == -(2**63):  # graph mode reads a minus and a number that is too large
                 neutral = node.constant(np.array(neutral), "least")
-            total = expr(template, data, total, neutral)
+            total = _unless_empty(data, total, neutral)
         return _apply(self.after, total)
 
     def _neutral(self, result: Operand) -> Any:
@@ -102,6 +107,17 @@ def sum_of_halves(x, axes, keep):
     high = ops.sum(ops.bitwise_right_shift(x, 32), axes, keepdim=keep)
     low = ops.sum(ops.bitwise_and(x, 0xFFFFFFFF), axes, keepdim=keep)
     return high * 2**32 + low
+
+
+def _has_nothing(data: Operand, axes: Arg) -> bool:
+    """Whether nothing may be reduced: an axis among `axes` may be of extent 0, or any if they are not known."""
+    which = axes if isinstance(axes, tuple) else (None,)
+    return any(may_be_empty(data.value, axis, computed=True) for axis in which)
+
+
+def _unless_empty(data: Operand, total: Arg, neutral: Arg) -> Arg:
+    """What is reduced; `neutral` where there is nothing."""
+    return expr("ops.where(ops.scalar_to_tensor({0}.size, ms.int64) > 0, {1}, {2})", data, total, neutral)
 
 
 def _apply(template: str, value: Arg) -> Arg:
@@ -127,7 +143,7 @@ def extreme(of_numbers: Reduction, of_bools: Reduction) -> Callable[..., Arg]:
 
 
 SUM = Reduction("ops.sum", "keepdim", widens=True)
-LOG_SUM_EXP = Reduction("ops.logsumexp", "keepdim", needs_axes=True)
+LOG_SUM_EXP = Reduction("ops.logsumexp", "keepdim", identity=-float("inf"), needs_axes=True)
 
 
 def reduce_log_sum_exp(
@@ -143,7 +159,8 @@ def reduce_log_sum_exp(
     if may_be_nan(data.value) or may_hide_rows(data.value, 0):
         which = _every_axis(node, data) if axes is None or axes.size == 0 else axes.items()
         if which and not noop_with_empty_axes:
-            return expr("{0}({1}, {2}, {3})", log_sum_exp, data, which, bool(keepdims))
+            total = expr("{0}({1}, {2}, {3})", log_sum_exp, data, which, bool(keepdims))
+            return _unless_empty(data, total, LOG_SUM_EXP.identity) if _has_nothing(data, which) else total
     if axes is None or axes.size == 0 or axes.items() or keepdims:
         return LOG_SUM_EXP(node, data, axes, keepdims=keepdims, noop_with_empty_axes=noop_with_empty_axes)
     return expr("ops.sum({0}, {1})", LOG_SUM_EXP(node, data, axes), axes)
@@ -162,12 +179,17 @@ def position(function: str, after: str = "{0}") -> Callable[..., Arg]:
 
     def row(node: Node, data: Operand, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> Arg:
         keep = (True,) if keepdims else ()
-        if data.size != 0 and may_be_empty(data.value) and not select_last_index:
-            helper = argmax_or_none if function == "ops.argmax" else argmin_or_none
-            return expr("{0}({1}, {2}, {3})", helper, data, axis, bool(keepdims))
+        helper = argmax_or_none if function == "ops.argmax" else argmin_or_none
+        or_none = data.size != 0 and may_be_empty(data.value)
+
+        def found(x: Arg) -> Arg:
+            if or_none:
+                return expr("{0}({1}, {2}, {3})", helper, x, axis, bool(keepdims))
+            return _apply(after, invoke(function, x, axis, *keep))
+
         if not select_last_index:
-            return _apply(after, invoke(function, data, axis, *keep))
-        backward = _apply(after, invoke(function, expr("ops.flip({0}, {1})", data, (axis,)), axis, *keep))
+            return found(data)
+        backward = found(expr("ops.flip({0}, {1})", data, (axis,)))
         return expr("{0}.shape[{1}] - 1 - {2}", data, axis, backward)
 
     return row
@@ -193,7 +215,8 @@ def cumulative(function: str, primitive: str, widens: bool = False) -> Callable[
     def row(node: Node, x: Operand, axis: Operand, *, exclusive: int = 0, reverse: int = 0) -> Arg:
         items = axis.items()
         along = items[0] if items else expr("{0}.reshape(())", axis) if axis.rank else axis
-        given = x.kind == "f" or is_selected(x.value)  # integers that a network is fed are masks, of some elements
+        # integers that a network is fed are masks of some elements, summed along the sequence
+        given = x.kind == "f" or along in (0, (-(x.rank or 0))) or is_selected(x.value)
         if x.size != 0 and given and may_be_empty(x.value) and function == "ops.cumsum":
             return expr("{0}({1}, {2}, {3}, {4})", cumsum_or_none, x, along, bool(exclusive), bool(reverse))
         if exclusive or reverse:

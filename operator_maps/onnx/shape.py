@@ -128,9 +128,9 @@ def unsqueeze(node: Node, x: Operand, axes: Operand) -> Arg:
             return expr("{0}({1}, {2})", insert_axes, x, axes)
     if len(which) == 1:
         return expr("ops.unsqueeze({0}, {1})", x, which[0])
-    if x.rank is None:
+    if x.rank is None and min(which, default=0) < 0:
         raise node.decline("the rank of its input is unknown")
-    new = {axis % (x.rank + len(which)) for axis in which}
+    new = set(which) if x.rank is None else {axis % (x.rank + len(which)) for axis in which}
     index = ("None" if axis in new else ":" for axis in range(max(new, default=-1) + 1))
     return expr(f"{{0}}[{', '.join(index)}]", x) if new else x
 

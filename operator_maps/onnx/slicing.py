@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import onnx_ir as ir
 
 from converter.graph import may_be_empty
-from converter.rows import Arg, Constant, Expression, Index, Node, Operand, Slice, Unpacked, Unsupported, call, expr
+from converter.rows import Arg, Constant, Expression, Index, Node, Operand, Slice, Unpacked, Unsupported, expr
 from converter.shapes import FAR
 
 if TYPE_CHECKING:
@@ -248,9 +248,15 @@ def trilu(node: Node, x: Operand, k: Operand | None, *, upper: int = 1) -> Arg:
     return expr(f"ops.where({comparison}, {{0}}, ops.zeros_like({{0}}))", x, k)
 
 
+def reverse_sequence(node: Node, x: Operand, lengths: Operand, *, batch_axis: int = 1, time_axis: int = 0) -> Arg:
+    """ONNX ReverseSequence: `ops.reverse_sequence`, which refuses a tensor of no elements."""
+    y = expr("ops.reverse_sequence({0}, {1}, {2}, {3})", x, lengths, time_axis, batch_axis)
+    return expr("{1} if {0}.size else {0}", x, y) if may_be_empty(x.value) else y
+
+
 ROWS = {
     "Concat": concat,
-    "ReverseSequence": call("ops.reverse_sequence({0}, {1}, {time_axis}, {batch_axis})", time_axis=0, batch_axis=1),
+    "ReverseSequence": reverse_sequence,
     "Slice": slice_,
     "Split": split,
     "Tile": tile,

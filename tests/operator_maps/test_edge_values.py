@@ -104,6 +104,11 @@ NOTHING = {
     "log_sum_exp": "ReduceLogSumExp (x, a)",
     "squares": "ReduceSumSquare (x, a)",
     "all_of_it": "ReduceSum <keepdims = 0> (x)",
+    "log_sum_exp_of_all": "ReduceLogSumExp (x)",
+    "most_of_sums": "ReduceMax (doubled, a)",
+    "product_of_sums": "ReduceProd (doubled, a)",
+    "first_from_behind": "ArgMax <axis = 1, select_last_index = 1> (x)",
+    "running_integers": "CumSum (i, c)",
     "first": "ArgMax <axis = 1> (x)",
     "last": "ArgMin <axis = 1, keepdims = 0> (x)",
     "running": "CumSum (x, c)",
@@ -129,6 +134,8 @@ def test_no_elements(count: int) -> None:
         "most_of_integers",
         "first",
         "last",
+        "first_from_behind",
+        "running_integers",
         "found",
         "places_above",
         "order",
@@ -142,7 +149,7 @@ def test_no_elements(count: int) -> None:
         <int64[1] a = {{0}}, int64 c = {{0}}, int64[2] sizes = {{1, 3}}, int64[1] two = {{2}}, int64 five = {{5}},
          int64[1] one = {{1}}, int64[1] three = {{3}}, int64[1] far = {{9}},
          float[2] values = {{0.0, 1.0}}, float half = {{0.5}}> {{
-        t = Transpose <perm = [1, 0]> (x) above = Greater (x, half) {body}
+        t = Transpose <perm = [1, 0]> (x) above = Greater (x, half) doubled = Add (x, x) {body}
     }}"""
     x, numbers = RNG.normal(size=(count, 4)).astype(np.float32), np.arange(4 * count).reshape(count, 4)
     check_model(parse(text, 18), [x, numbers, np.arange(count), np.arange(count) % 2 == 0])
@@ -186,6 +193,9 @@ IMAGES = {
     "most": "MaxPool <kernel_shape = [2], strides = [2]> (v)",
     "sloped": "PRelu (v, s)",
     "framed": "Pad (v, amounts)",
+    "norms": "LpPool <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (x)",
+    "neighbours": "LRN <size = 3> (x)",
+    "backwards": "ReverseSequence <batch_axis = 0, time_axis = 1> (v, lengths)",
 }
 
 
@@ -193,9 +203,10 @@ IMAGES = {
 def test_no_images(count: int) -> None:
     outputs = ", ".join(f"float[{name}_n] {name}" for name in IMAGES)
     body = " ".join(f"{name} = {node}" for name, node in IMAGES.items())
-    text = f"""g (float[n,2,4,4] x, float[n,2,6] v) => ({outputs})
+    text = f"""g (float[n,2,4,4] x, float[n,2,6] v, int64[n] lengths) => ({outputs})
         <float[2,1] s = {{0.5, 0.1}}, int64[6] amounts = {{0, 1, 0, 0, 0, 2}}> {{ {body} }}"""
-    check_model(parse(text, 18), [RNG.normal(size=(count, 2, *rest)).astype(np.float32) for rest in ((4, 4), (6,))])
+    images = [RNG.normal(size=(count, 2, *rest)).astype(np.float32) for rest in ((4, 4), (6,))]
+    check_model(parse(text, 18), [*images, np.full(count, 2)])
 
 
 LARGE = np.array([2**60 + 7, -(2**60) - 7, 2**53 + 1, -(2**53) - 1, 12345, 0], np.int64)
@@ -215,6 +226,21 @@ def test_integers_that_no_float_holds() -> None:
         product = Mul (x, k) mixed = BitwiseXor (product, s) {body}
     }}"""
     check_model(parse(text, 18), [LARGE, np.array([1000003, 1000003, 3, -7, 10, 2**61], np.int64)])
+
+
+TABLES = {
+    "looked_up": "g = Gather (table, x) p = Mul (g, k) y = Mod (p, m)",
+    "widened": "c = Cast <to = 6> (x) w = Cast <to = 7> (c) p = Mul (w, k) y = Mod (p, m)",
+    "running": "p = CumSum (x, zero) y = Div (p, m)",
+}
+
+
+@pytest.mark.parametrize("body", TABLES.values(), ids=TABLES)
+def test_large_integers_that_are_no_inputs(body: str) -> None:
+    text = f"""g (int64[n] x) => (int64[n] y) <int64[3] table = {{4611686018427400249, -9007199254740995, 7}},
+        int64 k = {{2654435761}}, int64 m = {{1000003}}, int64 zero = {{0}}> {{ {body} }}"""
+    x = np.array([2, 0, 1] if "Gather" in body else [2**30 + 1, 25, 2**31 - 1])
+    check_model(parse(text, 18), [x if "CumSum" not in body else x * 2**27])
 
 
 def test_unsigned_integers_of_64_bits() -> None:

@@ -221,6 +221,13 @@ def test_fmod_of_float16_with_a_large_quotient() -> None:
     check("Mod", x, y, fmod=1, atol=1e-2)
 
 
+@pytest.mark.parametrize("constants", [(), (1,)])
+def test_fmod_with_a_large_quotient(constants: tuple[int, ...]) -> None:
+    x = np.array([1e10, -1e10, 123456792, 3e38, -5.5, 0], np.float32)
+    y = np.array([3, 7, 0.1, 1e-30, 2, 3.7], np.float32)
+    check("Mod", x, y, fmod=1, constants=constants, atol=0)
+
+
 @pytest.mark.parametrize("fmod", [0, 1])
 def test_rest_of_a_division_by_infinity(fmod: int) -> None:
     x = np.array([3, 3, -1, -1, 0, np.inf, np.nan, 5.5], np.float32)

@@ -91,6 +91,21 @@ def test_a_constant_is_an_output(options: dict[str, Any]) -> None:
     check_model(infer_shapes(model), [])
 
 
+ENDS = {
+    "an input": ("int64 n", "y = Range (zero, n, one)"),
+    "a difference": ("float[k] n", "s = Shape (n) v = Squeeze (s) d = Sub (v, three) y = Range (zero, d, one)"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("number", [5, 3, 1])
+def test_a_range_whose_end_may_be_below_its_beginning(end: str, number: int) -> None:
+    given, body = ENDS[end]
+    constants = "<int64 zero = {0}, int64 one = {1}, int64 three = {3}>"
+    feed = np.zeros(number, np.float32) if "float" in given else np.array(number - 3)
+    check_model(parse(f"g ({given}) => (int64[r] y) {constants} {{ {body} }}", 20), [feed], dynamic="float" in given)
+
+
 EXTREMES = {
     "minimum": "m = Min (n, k)",
     "maximum": "m = Max (n, k)",

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness import check, compare, expected_of, model_of
+from graph.normalize.harness import parse
+from harness import check, check_model, compare, expected_of, model_of
 from onnx_backend import Unconverted
 
 random = np.random.default_rng(0)
@@ -114,6 +115,14 @@ def test_whole_images_are_reductions(operator: str, attributes: dict[str, Any], 
     rep = check(operator, X, free=True, **attributes)
     assert text in rep.script
     same_at_another_batch(operator, X, rep, attributes)
+
+
+@pytest.mark.parametrize("pads", [(0, 1), (2, 1)])
+@pytest.mark.parametrize("extent", [7, 9, 10])
+def test_no_window_begins_behind_a_free_extent(pads: tuple[int, int], extent: int) -> None:
+    node = f"MaxPool <ceil_mode = 1, kernel_shape = [3], strides = [3], pads = [{pads[0]}, {pads[1]}]>"
+    model = parse(f"g (float[n,3,t] x) => (float[n,3,s] y) {{ y = {node} (x) }}", 18)
+    check_model(model, [np.random.default_rng(0).normal(size=(2, 3, extent)).astype(np.float32)])
 
 
 @pytest.mark.parametrize("constants", [(), (2,)])

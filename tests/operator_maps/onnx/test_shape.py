@@ -114,6 +114,11 @@ def test_expands_to_extents_that_only_the_run_knows(target: tuple[int, ...]) -> 
         check_model(parse(f"{text} {{ y = Expand (x, s) z = Expand (b, s) }}", 20), [row, ints(*target), row > 0])
 
 
+def test_unsqueezes_a_tensor_of_unknown_rank() -> None:
+    model = parse("g (float[] x) => (float[] y) <int64[2] a = {0, 2}> { y = Unsqueeze (x, a) }", 18)
+    check_model(model, [np.ones((2, 3), np.float32)])
+
+
 @pytest.mark.parametrize("axes", [(0, 2), (-1, 0), (1, -2), (3,)])
 def test_unsqueezes_axes_that_only_the_run_knows(axes: tuple[int, ...]) -> None:
     text = f"g (float[n,3,4] x, int64[{len(axes)}] a) => (float[k] y) {{ y = Unsqueeze (x, a) }}"
