@@ -46,10 +46,29 @@ def infer_shapes(model: ir.Model) -> None:
     Dimensions that the source names keep their names. Tensors are not serialised, however large.
     """
     _infer(model)
+    while _set_types_of_features(model):
+        _infer(model)
     if _set_ranks_of_inputs(model):
         _infer(model)
     if _fill_from_declared(model):
         _infer(model)
+
+
+_OF_FEATURES = {"Binarizer": None, "Imputer": None, "Normalizer": ir.DataType.FLOAT, "Scaler": ir.DataType.FLOAT}
+"""Operators of `ai.onnx.ml` whose result has their input's shape, which ONNX does not infer → its type; None: x's."""
+
+
+def _set_types_of_features(model: ir.Model) -> bool:
+    """Set type and shape of the results of operators that scale or fill features; returns whether any became known."""
+    known = False
+    for node in all_nodes(model.graph):
+        if node.domain != "ai.onnx.ml" or node.op_type not in _OF_FEATURES:
+            continue
+        x, result = node.inputs[0], node.outputs[0]
+        if x is not None and x.type is not None and x.shape is not None and result.shape is None:
+            result.type = ir.TensorType(_OF_FEATURES[node.op_type] or x.type.dtype)
+            result.shape, known = x.shape.copy(), True
+    return known
 
 
 def _set_ranks_of_inputs(model: ir.Model) -> bool:

@@ -56,6 +56,18 @@ def test_the_file_knows_shapes_that_cannot_be_inferred() -> None:
     assert dims(normalized(model), "y") == ["N", 7]
 
 
+def test_features_keep_their_shape() -> None:
+    text = """g (double[N,4] x) => (float y) {
+        filled = ai.onnx.ml.Imputer <imputed_value_floats = [0.0]> (x)
+        scaled = ai.onnx.ml.Scaler <offset = [0.5], scale = [2.0]> (filled)
+        a = Neg(scaled)
+        [y] y = ai.onnx.ml.Normalizer <norm = "L2"> (a)
+    }"""
+    graph = normalized(parse(text, 20, '"ai.onnx.ml": 3'))
+    assert dims(graph, "y") == ["N", 4]
+    assert find(graph, "y").outputs[0].dtype == ir.DataType.FLOAT
+
+
 LIES = {
     "Expand": "y = Expand(x, s)",
     "Reshape": "y = Reshape(x, s)",
