@@ -72,6 +72,10 @@ KERAS: dict[str, tuple[tuple[int | None, ...], list[tuple[int, ...]], Callable[[
 """Stack of layers → the shape of its input without the batch, shapes to run it at, and the layers."""
 
 
+Run = tuple[Sequence[np.ndarray], Sequence[np.ndarray]]
+"""Inputs, and the outputs of the source."""
+
+
 def inputs_of(name: str, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
     """Random inputs of a model of `TORCH`; a mask hides the ends of some sequences."""
     random = np.random.default_rng(0)
@@ -100,9 +104,27 @@ def check(net: Any, inputs: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) 
 
     for mode in (ms.PYNATIVE_MODE, ms.GRAPH_MODE):
         ms.set_context(mode=mode)
-        made = net(*[ms.Tensor(value) for value in inputs])
-        for got, want in zip(made if isinstance(made, tuple) else (made,), wanted, strict=True):
-            np.testing.assert_allclose(got.asnumpy(), want, rtol=1e-3, atol=1e-4 * np.abs(want).max())
+        check_outputs(net, inputs, wanted)
+
+
+def check_outputs(net: Any, inputs: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> None:
+    import mindspore as ms
+
+    made = net(*[ms.Tensor(value) for value in inputs])
+    for got, want in zip(made if isinstance(made, tuple) else (made,), wanted, strict=True):
+        np.testing.assert_allclose(got.asnumpy(), want, rtol=1e-3, atol=1e-4 * np.abs(want).max())
+
+
+def check_compiled_once(net: Any, free: Sequence[int], runs: Sequence[Run]) -> None:
+    """Compare a network that graph mode compiles once, for all extents of the free axes, with the source."""
+    import mindspore as ms
+
+    ms.set_context(mode=ms.GRAPH_MODE)
+    shapes = [[None if i in free else extent for i, extent in enumerate(value.shape)] for value in runs[0][0]]
+    types = [ms.Tensor(value).dtype for value in runs[0][0]]
+    net.set_inputs(*[ms.Tensor(shape=shape, dtype=dtype) for shape, dtype in zip(shapes, types, strict=True)])
+    for inputs, wanted in runs:
+        check_outputs(net, inputs, wanted)
 
 
 @pytest.mark.parametrize("dynamo", [True, False], ids=["dynamo", "torchscript"])
@@ -115,11 +137,14 @@ def test_torch_at_another_shape_than_the_given_one(name: str, dynamo: bool, tmp_
     module = models_torch.export(name, tmp_path / "model.onnx", dynamo, free)
     given = ",".join(map(str, shapes[0]))
     net = network_of(tmp_path / "model.onnx", shape=[given] * len(inputs_of(name, shapes[0])))
+    runs = []
     for shape in shapes:
         inputs = inputs_of(name, shape)
         with torch.no_grad():
             outputs = module(*map(torch.from_numpy, inputs))
-        check(net, inputs, [output.numpy() for output in (outputs if isinstance(outputs, tuple) else (outputs,))])
+        runs.append((inputs, [output.numpy() for output in (outputs if isinstance(outputs, tuple) else (outputs,))]))
+        check(net, *runs[-1])
+    check_compiled_once(net, free, runs)
 
 
 @pytest.mark.parametrize("name", KERAS)
