@@ -309,7 +309,7 @@ class Translator:
         """A constant that no layer has; one that the exporter computed, such as a mask, is not trained."""
         weight = self.weight(value)
         source = _viewed(value)
-        unknown = scopes.is_generated(value.name) and not origin_of(value)[0]
+        unknown = scopes.is_generated(source.name) and not origin_of(source)[0]
         is_number = source.const_value is not None and source.const_value.size == 1
         if is_frozen(source) or (is_number and not is_trained_number(source)):
             return replace(weight, trainable=False, frozen=False)

@@ -182,7 +182,7 @@ def _current(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], fi
             options["dynamic_shapes"] = nested(free)
         if loaded.cache:
             options["input_names"] = [each.name for each in inputs]
-        with dropouts_kept(loaded.module):
+        with loaded.state_kept(), dropouts_kept(loaded.module):
             values = nested({each.name: each.value for each in inputs})
             program = torch.onnx.export(loaded.module, (), kwargs=values, **options)
     assert program is not None, "torch's exporter returns a program"

@@ -73,9 +73,11 @@ class Loaded:
 
     @contextlib.contextmanager
     def state_kept(self) -> Iterator[None]:
-        """Give the buffers that are written inside the block their values back."""
+        """Give what the module writes inside the block its values back: buffers, and attributes such as caches."""
         stored = self.places or self.program is not None  # no values to keep, or a program that keeps none
         before = {} if stored else {name: buffer.clone() for name, buffer in self.module.named_buffers()}
+        modules = [] if self.scripted else [each for each in self.module.modules() if not _is_lazy(each)]
+        attributes = [(module, _attributes(module)) for module in modules]
         try:
             yield
         finally:
@@ -83,6 +85,34 @@ class Loaded:
                 if name in before and not torch.equal(buffer, before[name]):
                     self.states[name] = None
                     buffer.data = before[name]
+            for module, kept in attributes:
+                _give_back(module, kept)
+
+
+def _is_lazy(module: torch.nn.Module) -> bool:
+    """Whether a module makes its parameters in its first run."""
+    return isinstance(module, torch.nn.modules.lazy.LazyModuleMixin)
+
+
+_OF_EVERY_MODULE = frozenset(vars(torch.nn.Module()))
+
+
+def _attributes(module: torch.nn.Module) -> dict[str, tuple[Any, Any]]:
+    """The attributes that a module's own code sets, each with a copy if it is a dict or a list."""
+    own = {name: value for name, value in vars(module).items() if name not in _OF_EVERY_MODULE}
+    return {name: (value, value.copy() if type(value) in (dict, list) else None) for name, value in own.items()}
+
+
+def _give_back(module: torch.nn.Module, kept: Mapping[str, tuple[Any, Any]]) -> None:
+    """Undo what a run did to the attributes: a tensor of a cache would be a constant of the exported network."""
+    written = vars(module)
+    for name in [name for name in written if name not in kept and name not in _OF_EVERY_MODULE]:
+        del written[name]
+    for name, (value, copy) in kept.items():
+        written[name] = value
+        if copy is not None:
+            value.clear()
+            (value.update if isinstance(value, dict) else value.extend)(copy)
 
 
 def load(spec: Spec, *, stored: bool = False) -> Loaded:

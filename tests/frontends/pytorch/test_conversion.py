@@ -133,12 +133,15 @@ def test_what_a_module_does_not_train_is_frozen(tmp_path):
             self.register_buffer("fb", torch.randn(8, 6))
             self.backbone = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 4))
             self.norm = torch.nn.LayerNorm(4)
+            self.table = torch.nn.Parameter(torch.randn(5, 7))
+            self.places = torch.arange(12).reshape(3, 4) % 7
             self.head = torch.nn.Linear(4, 2)
             self.backbone.requires_grad_(False)
             self.norm.bias.requires_grad = False
 
         def forward(self, x):
-            return self.head(self.norm(self.backbone(x @ self.fb)))
+            bias = self.table[:, self.places]  # of a transposed table
+            return self.head(self.norm(self.backbone(x @ self.fb)) + bias.mean((0, 1)))
 
     torch.manual_seed(0)
     module = Spectrum().eval()

@@ -62,6 +62,16 @@ def test_every_run_begins_with_the_saved_state(tmp_path, scripted):
     assert not tensors["hidden"].any()
 
 
+def test_what_a_run_keeps_is_no_constant_of_the_network(tmp_path):
+    spec = Spec(call="nets:Caching()", project_path=str(FOLDER), shapes=("N,3",))
+    loaded = load(spec)
+    loaded.run({"x": torch.ones(2, 3)})
+    assert loaded.module.cache == {}
+    export(loaded, inputs_of(loaded, spec), tmp_path, "net")
+    assert loaded.module.cache == {}
+    assert "table" in {tensor.name for tensor in onnx.load(tmp_path / MODEL).graph.initializer}
+
+
 def test_weights_for_a_module_without_values(tmp_path):
     torch.save(nets.Classifier().state_dict(), tmp_path / "net.pth")
     loaded = from_call("nets:on_meta", weights=str(tmp_path / "net.pth"))
