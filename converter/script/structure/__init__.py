@@ -402,7 +402,7 @@ def _is_small(group: Group, known: bool, together: int) -> bool:
     single = len(group.instances) == 1
     smallest = (SMALLEST_SIBLING if known else SMALLEST_SINGLE) if single else SMALLEST_CLASS
     if len(group.model.region.items) < smallest:
-        return together < FEW or not _calls_blocks(group.model.region)
+        return together < 2 or len(group.instances) < FEW or not _calls_blocks(group.model.region)
     kind = group.model.region.scope.kind
     if kind and not (single and kind in CONTAINERS):
         return False
