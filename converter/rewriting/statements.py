@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 
+from converter.rewriting.attributes import OWN_NAMES
 from converter.rewriting.calls import layout_of
 from converter.rewriting.flow_calls import is_distinct
+from converter.rewriting.project import MODULE
 from converter.rewriting.rows import Row
 from converter.rewriting.state import State
 
@@ -34,10 +36,24 @@ class Statements(State):
         if not all(name is not None and self.project.is_torch(name) for name in names):
             self.children(node)
             self._mapped(node)
+            self._shared(node)
             return
         self._remove_statement(node)
         for target, name in zip(node.targets, names, strict=True):
             self.record(target, name or "", became="nothing", note="A setting of PyTorch; it was removed.", use="value")
+
+    def _shared(self, node: ast.Assign) -> None:
+        """`x.weight = y.weight` of a module whose class nobody knows: its weight may have another name."""
+        target = node.targets[0]
+        if len(node.targets) > 1 or not isinstance(target, ast.Attribute) or target.attr not in OWN_NAMES:
+            return
+        receiver = self.inference.kind(target.value)
+        unknown = receiver.name == "unknown" or receiver.of == (MODULE,)
+        if not unknown or not isinstance(node.value, ast.Attribute) or node.value.attr != target.attr:
+            return
+        self.edits.insert(self.file.start(target), self.write("compat.share("), leading=True)
+        self.edits.replace(self.file.end(target.value), self.file.start(node.value), f', "{target.attr}", ')
+        self.edits.insert(self.file.end(node.value), ")")
 
     def _mapped(self, node: ast.Assign) -> None:
         """`a, b = map(lambda t: f(t), c)` becomes a list: graph mode maps no function of other names than its own."""

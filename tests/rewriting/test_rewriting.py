@@ -358,3 +358,11 @@ def test_an_expression(tmp_path, before, after):
     head = f"{HEAD}import torchvision\nfrom PIL import Image\n"
     text = converted(tmp_path, f"{head}def f(k, p, m):\n    return {before}\n", comments=False).text
     assert text.partition("return ")[2].strip() == after
+
+
+def test_a_weight_that_two_layers_share(tmp_path):
+    """Where the class of the layer is not known, its weight may have another name in MindSpore."""
+    text = converted(
+        tmp_path, HEAD + "def tie(net, head: nn.Linear):\n    net.table.weight = head.weight  # tied\n"
+    ).text
+    assert '    compat.share(net.table, "weight", head.weight)  # tied\n' in text

@@ -122,12 +122,23 @@ def orthogonal_(tensor, gain=1, generator=None):
     return set_values(tensor, gain * (q.T if rows < columns else q).reshape(tensor.shape))
 
 
-def own(cell, name):
-    """A weight of a layer of any class by PyTorch's name."""
+def own_name(cell, name):
+    """What a layer of any class calls the weight of PyTorch's name."""
     names = {"weight": ("gamma", "embedding_table", "w"), "bias": ("beta",)}
     names = {**names, "running_mean": ("moving_mean",), "running_var": ("moving_variance",)}
-    found = [each for each in (name, *names[name]) if hasattr(cell, each)]
-    return getattr(cell, found[0] if found else name)
+    every = (name, *names[name])
+    found = [each for each in every if each in cell._params] or [each for each in every if hasattr(cell, each)]
+    return found[0] if found else name
+
+
+def own(cell, name):
+    """A weight of a layer of any class by PyTorch's name."""
+    return getattr(cell, own_name(cell, name))
+
+
+def share(cell, name, parameter):
+    """Let a layer of any class have the weight of another one."""
+    setattr(cell, own_name(cell, name), parameter)
 
 
 def assign(tensor, value):
