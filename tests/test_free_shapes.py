@@ -158,9 +158,13 @@ def test_keras_at_another_shape_than_the_given_one(name: str, tmp_path: Path) ->
     models_keras.randomize(network)
     models_keras.freeze(network, tmp_path / "model.pb")
     net = network_of(tmp_path / "model.pb", shape=[",".join(map(str, shapes[0]))])
+    runs = []
     for shape in shapes:
         x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-        check(net, [x], [network(x, training=False).numpy()])
+        runs.append(([x], [network(x, training=False).numpy()]))
+        check(net, *runs[-1])
+    if name != "sequences":  # MindSpore's CPU kernel of nn.GRU takes one length at a time
+        check_compiled_once(net, [0, *(axis for axis, extent in enumerate(fixed, 1) if extent is None)], runs)
 
 
 STATIC = ("vit", "encoder", "tagger")

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 
 from converter.frontends.tensorflow.batch_norm import rewrite_batch_norm
+from converter.frontends.tensorflow.dilations import rewrite_dilations
 from converter.frontends.tensorflow.dropout import rewrite_dropout
 from converter.frontends.tensorflow.handlers import HANDLERS
 from converter.frontends.tensorflow.handlers.node_builder import Handler, NodeBuilder
@@ -87,7 +88,8 @@ class Session:
         """Import the source into the default graph of TensorFlow, if tf2onnx reads it from there."""
 
     def _rewriters(self) -> list[Any]:
-        return [rewrite_dropout, rewrite_batch_norm, rewrite_sample_norm, rewrite_transposed, self._keep_failed]
+        own = [rewrite_dropout, rewrite_dilations, rewrite_batch_norm, rewrite_sample_norm, rewrite_transposed]
+        return [*own, self._keep_failed]
 
     def _keep_failed(self, graph: Any, ops: list[Any]) -> list[Any]:
         """A rewriter for tf2onnx: mark the nodes on which it failed, so that it does not translate them."""
