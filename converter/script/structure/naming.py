@@ -23,7 +23,21 @@ def relative(hint: str, path: str) -> str:
 def name_members(members: Sequence[Member], hints: Sequence[str], names: Namespace) -> None:
     """Give members their names within a Cell; `hints` are their names in the source, relative to the Cell."""
     for member, hint in zip(members, without_common_number(hints), strict=True):
-        member.name = names.new(hint, "layer")
+        layer = _keras_layer(member)
+        is_numbered = layer and re.fullmatch(rf"(.*[._])?{re.escape(layer)}(_\d+)+", hint)
+        member.name = names.new(layer if is_numbered else hint, "layer")
+
+
+def _keras_layer(member: Member) -> str:
+    """The last name in the path of a Keras layer, `conv2d_1` of `conv2d_1/kernel`; "" for other members.
+
+    TensorFlow adds a number to the layer's scope when a model is called again: `conv2d_1_2`.
+    """
+    owners = {weight.source_name.rpartition("/")[0] for weight in member.weights.values()}
+    variables = {weight.source_name.rpartition("/")[2] for weight in member.weights.values()}
+    if len(owners) != 1 or not all(re.fullmatch(r"[a-z_]+", variable) for variable in variables):
+        return ""
+    return owners.pop().rpartition("/")[2]
 
 
 def hint_within(member: Member, path: str) -> str:

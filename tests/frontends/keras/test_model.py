@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ pytest.importorskip("tensorflow", reason="the extra 'tensorflow' is not installe
 from frontends.agreement import check, operators, origins
 from models_keras import randomize
 
+import converter
 from converter import frontends
 from converter.errors import BadParamError, ModelLoadingError, ParamMissingError, RuntimeIntegrityError
 from converter.frontends.source import Request, Source
@@ -92,6 +94,17 @@ def test_a_file_of_keras(files, name, suffix, inputs, outputs, weights):
     known = read(files / f"{name}.{suffix}").tensors.keys()
     assert {origin for origin in origins(source) if "/" in origin and "__" not in origin} <= known
     check(source, tolerance=1e-4)
+
+
+def test_layers_keep_the_names_that_keras_gave_them(tmp_path):
+    """TensorFlow numbers the scopes of a model that is called again: `conv2d_1_2`."""
+    keras.utils.clear_session()
+    convolutions = [layers.Conv2D(filters, 3) for filters in (2, 3, 4)]
+    network = keras.Sequential([keras.Input((8, 8, 3)), *convolutions, layers.Flatten(), layers.Dense(2)])
+    network.save(tmp_path / "net.keras")
+    result = converter.convert(tmp_path / "net.keras", output=tmp_path, verify=False)
+    script = next(path for path in result.files if path.suffix == ".py").read_text(encoding="utf-8")
+    assert re.findall(r"self\.(\w+) = nn\.", script) == ["conv2d", "conv2d_1", "conv2d_2", "dense"]
 
 
 def test_dropout_and_batch_norm_are_kept_for_training(files):
