@@ -30,12 +30,12 @@ def converted(tmp_path, compute, shape) -> Source:
     return load(Request(tmp_path / "net.pb", output_nodes=(name,)))
 
 
-def through_batches(x, filters, rates, paddings=None):
+def through_batches(x, filters, rates):
     """A dilated convolution as TensorFlow writes it where the dilation is not the kernel's."""
     rank = len(rates)
     extents = tf.shape(x)[1 : 1 + rank]
     base = [[(k - 1) * r // 2, (k - 1) * r - (k - 1) * r // 2] for k, r in zip(filters.shape, rates, strict=False)]
-    pads, crops = tf.required_space_to_batch_paddings(extents, rates, base if paddings is None else paddings)
+    pads, crops = tf.required_space_to_batch_paddings(extents, rates, base)
     x = tf.space_to_batch(x, rates, pads)
     x = tf.nn.conv1d(x, filters, 1, "VALID") if rank == 1 else tf.nn.conv2d(x, filters, 1, "VALID")
     return tf.batch_to_space(x, rates, crops)
