@@ -7,6 +7,7 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
+from converter.rewriting.compat import ORDER
 from converter.rewriting.rows import Row
 from converter.rewriting.template import Slot, Template, TemplateArgument, template
 from converter.rewriting.trees import nodes
@@ -28,8 +29,8 @@ _MODULES = (
 def written() -> dict[str, tuple[str, ast.stmt, int]]:
     """The definitions of `compat/` by name: their text, their tree, their place."""
     found: dict[str, tuple[str, ast.stmt, int]] = {}
-    for path in sorted(FOLDER.glob("*.py")):
-        text = path.read_text(encoding="utf-8")
+    for module in ORDER:
+        text = (FOLDER / f"{module}.py").read_text(encoding="utf-8")
         lines = text.splitlines(keepends=True)
         for node in ast.parse(text).body:
             names: list[str] = []
@@ -41,7 +42,7 @@ def written() -> dict[str, tuple[str, ast.stmt, int]]:
             body = "".join(lines[first - 1 : node.end_lineno]).rstrip() + "\n"
             for name in names:
                 if name in found:
-                    raise ValueError(f"compat/{path.name} defines {name} again")
+                    raise ValueError(f"compat/{module}.py defines {name} again")
                 found[name] = body, node, len(found)
     return found
 

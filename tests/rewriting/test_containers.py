@@ -9,7 +9,7 @@ ms = pytest.importorskip("mindspore")
 from mindspore import nn  # noqa: E402
 from rewriting.conversion import converted  # noqa: E402
 
-from converter.rewriting.compat import c_layers, d_einsum, d_functions  # noqa: E402
+from converter.rewriting.compat import containers, einsum, functions, layers  # noqa: E402
 
 
 def names(cell) -> list[str]:
@@ -22,14 +22,14 @@ class Net(nn.Cell):
 
     def __init__(self):
         super().__init__()
-        self.blocks = c_layers.CellList()
+        self.blocks = containers.CellList()
         for _ in range(2):
             self.blocks.append(nn.Dense(2, 2, has_bias=False))
-        self.features = c_layers.Sequential()
-        c_layers.add_module(self.features, "first", nn.Dense(2, 2, has_bias=False))
+        self.features = containers.Sequential()
+        containers.add_module(self.features, "first", nn.Dense(2, 2, has_bias=False))
         self.tail = nn.SequentialCell(nn.Dense(2, 2, has_bias=False))
-        c_layers.add_module(self.tail, "last", nn.Dense(2, 2, has_bias=False))
-        self.by_name = c_layers.ModuleDict()
+        containers.add_module(self.tail, "last", nn.Dense(2, 2, has_bias=False))
+        self.by_name = containers.ModuleDict()
         self.by_name["a"] = nn.Dense(2, 2, has_bias=False)
 
     def construct(self, x):
@@ -67,7 +67,7 @@ def test_what_is_added_later_runs(mode):
 def test_einsum(mode, equation, first, second):
     class Einsum(nn.Cell):
         def construct(self, x, y):
-            return d_einsum.einsum(equation, x, y)
+            return einsum.einsum(equation, x, y)
 
     ms.set_context(mode=mode)
     x, y = (np.random.default_rng(0).standard_normal(shape).astype(np.float32) for shape in (first, second))
@@ -77,18 +77,18 @@ def test_einsum(mode, equation, first, second):
 
 def test_functions_of_few_scripts():
     x = ms.Tensor([3, 1, 3, 2])
-    values, inverse, counts = d_functions.unique(x, return_inverse=True, return_counts=True)
+    values, inverse, counts = functions.unique(x, return_inverse=True, return_counts=True)
     assert [values.asnumpy().tolist(), counts.asnumpy().tolist()] == [[1, 2, 3], [1, 1, 2]]
     assert inverse.asnumpy().tolist() == [2, 0, 2, 1]
-    assert d_functions.diff(x).asnumpy().tolist() == [-2, 2, -1]
-    assert [part.asnumpy().tolist() for part in d_functions.tensor_split(x, 3)] == [[3, 1], [3], [2]]
-    assert [part.asnumpy().tolist() for part in d_functions.tensor_split(x, (1,))] == [[3], [1, 3, 2]]
+    assert functions.diff(x).asnumpy().tolist() == [-2, 2, -1]
+    assert [part.asnumpy().tolist() for part in functions.tensor_split(x, 3)] == [[3, 1], [3], [2]]
+    assert [part.asnumpy().tolist() for part in functions.tensor_split(x, (1,))] == [[3], [1, 3, 2]]
 
 
 @pytest.mark.parametrize("mode", [1, 0], ids=["pynative", "graph"])
 def test_the_row_for_padding_is_not_trained(mode):
     ms.set_context(mode=ms.PYNATIVE_MODE if mode else ms.GRAPH_MODE)
-    table = c_layers.Embedding(4, 2, padding_idx=-4)
+    table = layers.Embedding(4, 2, padding_idx=-4)
     assert not table.embedding_table.asnumpy()[0].any()
     ids = ms.Tensor(np.array([[0, 1], [3, 0]]))
 

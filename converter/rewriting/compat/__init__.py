@@ -1,1 +1,33 @@
 """Helpers of converted scripts: their text is copied into `_torch_compat.py`. They are never imported from here."""
+
+ORDER = (
+    "stubs",
+    "init",
+    "layers",
+    "containers",
+    "attention",
+    "cells",
+    "parameters",
+    "recurrent",
+    "norms",
+    "transformer_layers",
+    "windows",
+    "einops",
+    "einsum",
+    "functions",
+    "losses",
+    "reductions",
+    "softmax",
+    "types",
+    "distributions",
+    "schedulers",
+    "gradients",
+    "optimizers",
+    "data",
+    "checkpoints",
+    "transformers",
+    "masks",
+    "vision",
+    "lbfgs",
+)
+"""The modules in the order in which their definitions stand in `_torch_compat.py`: what derives from a class, behind it."""

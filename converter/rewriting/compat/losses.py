@@ -236,3 +236,16 @@ class PairwiseDistance(nn.Cell):
 
     def construct(self, x1, x2):
         return pairwise_distance(x1, x2, self.p, self.eps, self.keepdim)
+
+
+class CrossEntropyLoss(nn.CrossEntropyLoss):
+    """torch.nn.CrossEntropyLoss, for classes in int64 as well."""
+
+    def __init__(self, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+        super().__init__(weight, ignore_index, reduction, label_smoothing)
+        self.class_weight = weight
+        self.how = (ignore_index, reduction, label_smoothing)
+
+    def construct(self, logits, labels):
+        ignored, reduction, smoothing = self.how
+        return ops.cross_entropy(logits, labels, self.class_weight, ignored, reduction, smoothing)

@@ -3,7 +3,8 @@
 import math
 
 import mindspore as ms
-from mindspore import nn, ops
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
 
 
 def to(x, *args, dtype=None, **kwargs):
@@ -211,61 +212,6 @@ def scaled_dot_product_attention(
     return ops.matmul(attention, value)
 
 
-def conv(function, rank, input, weight, bias, stride, padding, dilation, groups):
-    """A convolution with PyTorch's padding, which may differ by axis."""
-    if isinstance(padding, str):
-        return function(input, weight, bias, stride=stride, pad_mode=padding, dilation=dilation, groups=groups)
-    if isinstance(padding, (tuple, list)):
-        if len(padding) == rank and len(set(padding)) > 1:
-            widths = ()
-            for size in padding:
-                widths = (size, size, *widths)
-            input = ops.pad(input, widths)
-            padding = 0
-        else:
-            padding = padding[0]
-    return function(
-        input, weight, bias, stride=stride, pad_mode="pad", padding=padding, dilation=dilation, groups=groups
-    )
-
-
-def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    """torch.nn.functional.conv1d."""
-    first = [each[0] if isinstance(each, (tuple, list)) else each for each in (stride, dilation)]
-    return conv(ops.conv1d, 1, input, weight, bias, first[0], padding, first[1], groups)
-
-
-def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    """torch.nn.functional.conv2d."""
-    return conv(ops.conv2d, 2, input, weight, bias, stride, padding, dilation, groups)
-
-
-def avg_pool2d(
-    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
-):
-    """torch.nn.functional.avg_pool2d."""
-    stride = kernel_size if stride is None else stride
-    if isinstance(padding, (tuple, list)):
-        padding = (padding[0], padding[0], padding[-1], padding[-1])
-    return ops.avg_pool2d(
-        input,
-        kernel_size,
-        stride,
-        padding,
-        ceil_mode,
-        count_include_pad,
-        0 if divisor_override is None else divisor_override,
-    )
-
-
-def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
-    """torch.nn.functional.max_pool2d."""
-    stride = kernel_size if stride is None else stride
-    return ops.max_pool2d(
-        input, kernel_size, stride, padding, dilation=dilation, return_indices=return_indices, ceil_mode=ceil_mode
-    )
-
-
 def rms_norm(input, normalized_shape, weight=None, eps=None):
     """torch.nn.functional.rms_norm."""
     axes = tuple(range(-len(normalized_shape), 0))
@@ -317,8 +263,11 @@ class Limits:
 
 
 LIMITS16 = Limits(16, 2.0**-10, 65504.0, 2.0**-14)
+
 LIMITSB16 = Limits(16, 2.0**-7, 3.3895313892515355e38, 2.0**-126)
+
 LIMITS32 = Limits(32, 2.0**-23, 3.4028234663852886e38, 2.0**-126)
+
 LIMITS64 = Limits(64, 2.0**-52, 1.7976931348623157e308, 2.0**-1022)
 
 
@@ -400,3 +349,27 @@ class Dropout2d(nn.Dropout2d):
 
     def construct(self, input):
         return dropout2d(input, self.p, self.training)
+
+
+class EmbeddingBag(nn.Cell):
+    """torch.nn.EmbeddingBag: the sum, mean or maximum of the rows of each bag."""
+
+    def __init__(
+        self, num_embeddings, embedding_dim, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, mode="mean",
+        sparse=False, _weight=None, include_last_offset=False, padding_idx=None, device=None, dtype=None,
+    ):  # fmt: skip
+        super().__init__()
+        self.weight = Parameter(Tensor(np.random.normal(size=(num_embeddings, embedding_dim)), ms.float32))
+        self.mode = mode
+
+    def construct(self, input, offsets=None):
+        found = ops.gather(self.weight, input, 0)
+        if offsets is None:
+            return {"sum": found.sum(1), "mean": found.mean(1), "max": found.max(1)}[self.mode]
+        after = (ops.arange(input.shape[0]).reshape((1, -1)) >= offsets.reshape((-1, 1))).astype(ms.float32)
+        later = ops.cat((after[1:], ops.zeros((1, input.shape[0]), ms.float32)))
+        inside = after - later
+        total = ops.matmul(inside, found)
+        if self.mode == "max":
+            raise NotImplementedError("EmbeddingBag with mode='max' and offsets was not converted")
+        return total if self.mode == "sum" else total / ops.maximum(inside.sum(1, keepdims=True), Tensor(1.0))

@@ -1,0 +1,41 @@
+"""What a Cell has in place of a module's methods, and parts of lists of Cells."""
+
+import functools
+
+from mindspore import Parameter
+
+
+def register_buffer(cell, name, tensor, persistent=True):
+    """Module.register_buffer: what is kept in the checkpoint is a parameter that is not trained."""
+    if tensor is not None and persistent:
+        tensor = Parameter(tensor, name=name, requires_grad=False)
+    setattr(cell, name, tensor)
+
+
+def register_parameter(cell, name, param):
+    """Module.register_parameter."""
+    setattr(cell, name, param)
+
+
+def Buffer(data=None, persistent=True):
+    """torch.nn.Buffer: what is kept in the checkpoint is a parameter that is not trained."""
+    return Parameter(data, requires_grad=False) if persistent and data is not None else data
+
+
+def without(keywords, name):
+    """A dict without one of its keys."""
+    kept = {}
+    for key, value in keywords.items():
+        if key != name:
+            kept[key] = value
+    return kept
+
+
+def part_in_graph(cells, start, stop):
+    """Some cells of a list, in graph mode."""
+    return cells[start:stop]
+
+
+@functools.wraps(part_in_graph)  # whose text graph mode reads
+def part(cells, start, stop):
+    return list(cells)[start:stop]

@@ -1,0 +1,141 @@
+"""Gradients as PyTorch keeps them: they wait at their parameters for an optimizer that takes a step."""
+
+import math
+
+import mindspore as ms
+from mindspore import Parameter, nn, ops
+
+optimizers = []  # every optimizer, for losses of which only they know the parameters
+
+
+def backward(forward, *networks):
+    """Compute a loss, the first result of a function, and add its gradients to those that wait; returns the results."""
+    results, add = differentiated(forward, networks)
+    add()
+    return results
+
+
+def deferred(forward, *networks):
+    """Like `backward`, for gradients that are asked for later: the last result is a function that adds them."""
+    results, add = differentiated(forward, networks)
+    return (*results, add) if isinstance(results, tuple) else (results, add)
+
+
+def differentiated(forward, networks):
+    """The results of a function, the first of which is a loss, and a function that adds its gradients."""
+    results = []
+
+    def loss():
+        results[:] = [forward()]
+        return results[0][0] if isinstance(results[0], tuple) else results[0]
+
+    weights = trained(networks)
+    _, found = ms.value_and_grad(loss, None, weights)()
+    if wrapped and processes() > 1:
+        found = [ops.AllReduce()(each) / processes() for each in found]
+
+    def add():
+        for weight, gradient in zip(weights, found):
+            before = gradient_of(weight)
+            weight.gradient = gradient if before is None else before + gradient
+
+    return results[0], add
+
+
+wrapped = []  # the networks of which the processes average the gradients
+
+
+def processes():
+    """How many processes compute."""
+    return ms.communication.get_group_size() if ms.communication.GlobalComm.INITED else 1
+
+
+def data_parallel(module, *args, **kwargs):
+    """torch.nn.DataParallel: one process computes."""
+    object.__setattr__(module, "module", module)  # by which a script asks for what was wrapped
+    return module
+
+
+def distributed_data_parallel(module, *args, **kwargs):
+    """torch.nn.parallel.DistributedDataParallel: the processes of msrun average the gradients."""
+    wrapped.append(module)
+    return data_parallel(module)
+
+
+def trained(networks):
+    """The parameters of some networks that are trained; those of all optimizers where the networks have none."""
+    found = [each for network in networks if isinstance(network, nn.Cell) for each in network.trainable_params()]
+    found = found or [each for optimizer in optimizers for each in optimizer.parameters]
+    return list({id(each): each for each in found}.values())
+
+
+def gradient_of(parameter):
+    """Tensor.grad of a parameter: the gradient that waits for an optimizer."""
+    return getattr(parameter, "gradient", None)
+
+
+def zero_grad(network, set_to_none=True):
+    """Module.zero_grad."""
+    for parameter in network.get_parameters():
+        parameter.gradient = None
+
+
+def parameters(network, recurse=True):
+    """Module.parameters: without running statistics and other buffers."""
+    yield from [each for each in network.get_parameters(expand=recurse) if is_parameter(each)]
+
+
+def named_parameters(network, prefix="", recurse=True):
+    """Module.named_parameters."""
+    found = network.parameters_and_names(name_prefix=prefix, expand=recurse)
+    yield from [(name, each) for name, each in found if is_parameter(each)]
+
+
+def is_parameter(parameter):
+    """Whether PyTorch has a parameter of that name, and no buffer."""
+    return parameter.name.rpartition(".")[2] not in ("moving_mean", "moving_variance")
+
+
+def usable(params):
+    """Parameters or groups of them as MindSpore's optimizers take them: those that are trained."""
+    params = list(params)
+    if params and isinstance(params[0], dict):
+        return [{**group, "params": usable_ones(group["params"])} for group in params]
+    return usable_ones(params)
+
+
+def usable_ones(params):
+    """The parameters of one group that are trained."""
+    params = [params] if isinstance(params, Parameter) else list(params)
+    return [each for each in params if each.requires_grad]
+
+
+def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
+    """torch.nn.utils.clip_grad_norm_, of the gradients that wait; returns their norm."""
+    parameters = with_gradients(parameters)
+    values = [each.gradient.abs() for each in parameters]
+    if float(norm_type) == math.inf:
+        norm = ops.stack([each.max() for each in values]).max()
+    else:
+        norm = ops.stack([(each**norm_type).sum() for each in values]).sum() ** (1.0 / norm_type)
+    scale = ops.clamp(max_norm / (norm + 1e-6), max=1.0)
+    for each in parameters:
+        each.gradient = each.gradient * scale
+    return norm
+
+
+def clip_grad_value_(parameters, clip_value, foreach=None):
+    """torch.nn.utils.clip_grad_value_, of the gradients that wait."""
+    for each in with_gradients(parameters):
+        each.gradient = ops.clamp(each.gradient, -clip_value, clip_value)
+
+
+def with_gradients(parameters):
+    """The parameters for which gradients wait."""
+    parameters = [parameters] if isinstance(parameters, Parameter) else parameters
+    return [each for each in parameters if gradient_of(each) is not None]
+
+
+def parameters_to_vector(parameters):
+    """torch.nn.utils.parameters_to_vector."""
+    return ops.cat([each.reshape((-1,)) for each in parameters])
