@@ -27,6 +27,7 @@ from converter.frontends.pytorch.inputs import Input, example
 from converter.frontends.pytorch.lines import place_of, reason_of
 from converter.frontends.pytorch.loading import SEED, Loaded
 from converter.frontends.pytorch.outputs import named_outputs, register_dataclasses
+from converter.frontends.pytorch.scripted import place_of_operator, without_dictionaries
 from converter.frontends.pytorch.settings import dropouts_kept, lost_in_training
 from converter.frontends.pytorch.spec import MODEL, Exported
 from converter.frontends.pytorch.unknown import is_unknown, written_as_nodes
@@ -107,7 +108,8 @@ def _with_older(
         raise _error(label, refusal)
     refused = _refused(lambda: _older(loaded, inputs, outputs, file))
     if refused is not None:
-        raise _error(label, refusal or refused, refused if refusal else None)
+        place = place_of_operator(loaded.module, refused) if loaded.scripted else ""
+        raise _error(label, refusal or refused, refused if refusal else None, place)
     _finish(file, inputs, loaded)
     _compare(loaded, inputs, file, label, refusal)
 
@@ -213,7 +215,8 @@ def _older(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file
     values = {each.name: each.value for each in inputs}
     with torch.no_grad(), loaded.state_kept(), dropouts_kept(loaded.module), _equal_weights_apart():
         if loaded.scripted:
-            torch.onnx.export(loaded.module, tuple(values.values()), str(file), **options)
+            module = without_dictionaries(loaded.module)
+            torch.onnx.export(module, tuple(values.values()), str(file), **options)
         else:
             torch.onnx.export(loaded.module, (), str(file), kwargs=nested(values), **options)
 
@@ -309,14 +312,21 @@ def _close(found: np.ndarray, expected: np.ndarray) -> bool:
     return bool(np.allclose(found, expected, rtol=_TOLERANCE, atol=_TOLERANCE * largest, equal_nan=True))
 
 
-def _told(refusal: BaseException) -> str:
-    return f"{reason_of(refusal)}{place_of(refusal)}"
+def _told(refusal: BaseException, place: str = "") -> str:
+    return f"{reason_of(refusal)}{place or place_of(refusal)}"
 
 
-def _error(label: str, refusal: BaseException | None, older: BaseException | None = None) -> TorchExportError:
+def _error(
+    label: str, refusal: BaseException | None, older: BaseException | None = None, place: str = ""
+) -> TorchExportError:
     assert refusal is not None
+    told = _told(refusal, place)
     also = f" Its older exporter: {_told(older)}." if older is not None else ""
+    if told == reason_of(refusal):
+        return TorchExportError(
+            f"torch cannot export '{label}': {told}.{also} Leave what needs it out of the module that you convert."
+        )
     return TorchExportError(
-        f"torch cannot export '{label}': {_told(refusal)}.{also} Rewrite this line, or leave it out of the module "
+        f"torch cannot export '{label}': {told}.{also} Rewrite this line, or leave it out of the module "
         "that you convert."
     )

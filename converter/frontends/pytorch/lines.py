@@ -11,6 +11,13 @@ _OURS = str(Path(__file__).parents[2])
 _LIBRARY = re.compile(r"[\\/](site|dist)-packages[\\/](torch|onnxscript|onnx|onnx_ir|importlib_resources)[\\/]")
 _STANDARD = re.compile(r"[\\/]lib[\\/]python3\.\d+[\\/](?!(site|dist)-packages)|^<")
 _FRAME = re.compile(r'File "(?P<file>[^"\n]*)", line (?P<line>\d+), in (?P<function>\S+)(\n[ \t]*(?P<text>[^\n]*))?')
+_SCRIPTED = re.compile(
+    r'^ *File "(?P<file>[^"\n]+)", line (?P<line>\d+)[^\n]*(?P<code>(\n(?! *File ")[^\n]*)*)'
+    r"|^ *(?P<traced>[^\s(]+)\((?P<at>\d+)\): ",
+    re.MULTILINE,
+)
+"""A frame in what TorchScript keeps of a script (with the code around) or of a trace (without)."""
+_MARKED = re.compile(r"^(?P<text>[^\n]*)\n *~+", re.MULTILINE)
 _LONGEST = 300
 _SENTENCE = 120
 """Characters after which a message is cut to its first sentence."""
@@ -27,6 +34,16 @@ def place_of_text(trace: str) -> str:
     """The innermost line of the user's code in a traceback that torch wrote down, as `place_of` writes it."""
     recorded = [found for found in _FRAME.finditer(trace) if _is_users(found["file"])]
     return _line(recorded[-1]["file"], int(recorded[-1]["line"]), recorded[-1]["text"] or "") if recorded else ""
+
+
+def place_of_script(trace: str) -> str:
+    """The innermost line of the user's code in what TorchScript says of a node, as `place_of` writes it."""
+    for found in _SCRIPTED.finditer(trace):
+        file = found["file"] or found["traced"]
+        if _is_users(file) and not file.startswith("code/__torch__"):
+            marked = _MARKED.search(found["code"] or "")
+            return _line(file, int(found["line"] or found["at"]), marked["text"] if marked else "")
+    return ""
 
 
 def place_of(error: BaseException) -> str:

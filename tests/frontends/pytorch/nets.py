@@ -206,3 +206,17 @@ class Bessel(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.special.bessel_j0(self.fc(x)) + 1
+
+
+class Features(nn.Module):
+    """Gathers features in a dictionary, and returns another: the form of torchvision's segmentation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Conv2d(3, 4, 3)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        features = {"low": torch.relu(self.body(image))}
+        features["high"] = features["low"].mean((2, 3))
+        return {"out": self.head(features["high"]), "aux": features["low"]}

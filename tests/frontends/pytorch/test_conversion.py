@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from frontends.pytorch import nets
 
@@ -14,6 +15,7 @@ import converter
 from converter.commands import mindconverter
 from converter.commands.weights import command as weights_command
 from converter.errors import BadParamError, ParamMissingError
+from converter.frontends import Request, load
 
 torch = pytest.importorskip("torch", reason="PyTorch is an extra")
 
@@ -165,6 +167,23 @@ def test_torchscript(tmp_path):
     assert result.name == "net"
     assert "nn.BatchNorm2d(4)" in (tmp_path / "net.py").read_text(encoding="utf-8")
     assert sources_in(tmp_path, "net") == module.state_dict().keys() - {"features.1.num_batches_tracked"}
+
+
+@pytest.mark.parametrize("saved", ["script", "trace"])
+def test_torchscript_with_dictionaries(tmp_path, saved):
+    """ONNX has none: they are taken apart, inside the module and at its end."""
+    module = nets.Features().eval()
+    image = torch.ones(1, 3, 8, 8)
+    made = torch.jit.script(module) if saved == "script" else torch.jit.trace(module, image, strict=False)
+    torch.jit.save(made, tmp_path / "net.pt")
+    source = load(Request(tmp_path / "net.pt", shapes=("N,3,8,8",), folder=tmp_path))
+    assert [end.name for end in source.outputs] == ["out", "aux"]
+    session = onnxruntime.InferenceSession(source.model.SerializeToString())
+    image = torch.rand(2, 3, 8, 8)
+    expected = module(image)
+    for end, found in zip(source.outputs, session.run(None, {"image": image.numpy()}), strict=True):
+        np.testing.assert_allclose(found, expected[end.name].detach().numpy(), 1e-4, 1e-5)
+    assert {"body.weight", "head.weight"} <= {tensor.name for tensor in source.model.graph.initializer}
 
 
 def test_an_exported_program(tmp_path):

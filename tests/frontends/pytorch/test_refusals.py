@@ -11,6 +11,7 @@ from frontends.pytorch import nets
 
 import converter
 from converter.errors import BadParamError, TorchExportError
+from converter.frontends import Request, load
 
 torch = pytest.importorskip("torch", reason="PyTorch is an extra")
 evaluator = pytest.importorskip("onnxscript.evaluator", reason="it comes with PyTorch's extra")
@@ -50,6 +51,16 @@ def test_an_operator_that_onnx_does_not_have(tmp_path):
         r"prims\.bessel_j0 \(nets\.py, line \d+: `return torch\.special\.bessel_j0\(self\.fc\(x\)\) \+ 1`\)",
         result.notes[0],
     )
+
+
+@pytest.mark.parametrize("line", [r": `return torch\.special\.bessel_j0\(self\.fc\(x\)\) \+ 1`", ""])
+def test_an_operator_in_torchscript(tmp_path, line):
+    """What TorchScript keeps of the source names the line; of a trace, its number only."""
+    module = nets.Bessel()
+    made = torch.jit.script(module) if line else torch.jit.trace(module, torch.ones(1, 4))
+    torch.jit.save(made, tmp_path / "net.pt")
+    with pytest.raises(TorchExportError, match=rf"'aten::special_bessel_j0' .* \(nets\.py, line \d+{line}\)\. Rewrite"):
+        load(Request(tmp_path / "net.pt", shapes=("N,4",), folder=tmp_path))
 
 
 def test_arguments_of_an_unknown_operator_are_attributes():
