@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import onnx_ir as ir
+
 from converter.rows import Arg, Node, Operand, call, expr
 from operator_maps.lib.scalars import operands_with_scalar
 
@@ -18,8 +20,15 @@ def comparison(template: str) -> Callable[..., Arg]:
 
 
 def where(node: Node, condition: Operand, x: Operand, y: Operand) -> Arg:
-    """Where: `ops.where`; a scalar constant is a Python number."""
-    return expr("ops.where({0}, {1}, {2})", condition, *operands_with_scalar(x, y))
+    """Where: `ops.where`; a scalar constant is a Python number, both where `ops.where` makes float32 of them."""
+    chosen: tuple[Arg, Arg] = operands_with_scalar(x, y)
+    if x.dtype == y.dtype == ir.DataType.FLOAT and condition.rank is not None:
+        numbers = [
+            value.number_or_tensor() for value in (x, y) if value.rank is not None and value.rank <= condition.rank
+        ]
+        if len(numbers) == 2 and all(isinstance(number, float) for number in numbers):
+            chosen = (numbers[0], numbers[1])
+    return expr("ops.where({0}, {1}, {2})", condition, *chosen)
 
 
 def is_inf(node: Node, x: Operand, *, detect_negative: int = 1, detect_positive: int = 1) -> Arg:

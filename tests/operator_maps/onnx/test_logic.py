@@ -65,7 +65,8 @@ def test_where_with_a_number(x: np.ndarray, y: np.ndarray, constants: tuple[int,
 
 
 def test_where_of_two_constants() -> None:
-    check("Where", OTHERS, np.float32(1), np.float32(0.1), constants=(1, 2), free=True)
+    case = check("Where", OTHERS, np.float32(1), np.float32(0.1), constants=(1, 2), free=True)
+    assert "ops.where(x0, 1.0, 0.1)" in case.script
 
 
 @pytest.mark.parametrize(("negative", "positive"), [(1, 1), (0, 1), (1, 0), (0, 0)])
