@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import onnx_ir as ir
 
 from converter.base.weight_steps import Step
-from converter.script import Arg, Block, Member, Statement, Variable, Weight
+from converter.script import Arg, Block, Cell, Member, Statement, Variable, Weight
 from converter.shapes import PyValue
 
 
@@ -45,6 +45,9 @@ class Context(Protocol):
 
     def layer(self, constructor: Arg, weights: dict[str, Weight], hint: str, module: str) -> Member:
         """A member of the Cell for a layer with weights; an existing member if it is the same layer."""
+
+    def cell_of(self, make: Callable[[], Cell]) -> Cell:
+        """A class of the script that is made once, by `make`."""
 
     def tied(self, constructor: Arg, weights: dict[str, Weight]) -> Arg:
         """The parameter, of a layer of another form, that holds the matrix of this layer; None if there is none."""

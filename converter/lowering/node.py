@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from converter import shapes
 from converter.base.weight_steps import Step
 from converter.graph.hints import is_fixed, is_of_inference, scopes
 from converter.lowering.context import Context, Unsupported
-from converter.script import Arg, Assign, Block, Call, Leaf, Member, Statement, Variable, Weight, mindspore_dtype
+from converter.script import Arg, Assign, Block, Call, Cell, Leaf, Member, Statement, Variable, Weight, mindspore_dtype
 from converter.shapes import PyValue, kind_of
 
 
@@ -231,6 +231,10 @@ class Node:
     def apply(self, constructor: Arg, weights: dict[str, Weight], *inputs: Arg) -> Arg:
         """Make a layer and call it: `self.conv1(x)`."""
         return Call(self.layer(constructor, weights), inputs)
+
+    def cell(self, make: Callable[[], Cell]) -> Cell:
+        """A class that the row writes: `make` is called once for a script, however many layers are instances of it."""
+        return self._context.cell_of(make)
 
     def constant(self, array: NDArray[Any], hint: str = "constant") -> Arg:
         """A tensor that the row computed from constants: a literal when small, else a parameter that is not trained."""

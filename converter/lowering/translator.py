@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
@@ -58,7 +58,10 @@ LARGEST_MASK = 1 << 24
 
 
 def translate(model: ir.Model, tables: Tables, each: Each = iter) -> Program:
-    """Translate a normalised model to a program of one Cell, `MindSporeModel`; `each` wraps the iteration."""
+    """Translate a normalised model to a program: `MindSporeModel`, behind classes that rows write.
+
+    `each` wraps the iteration.
+    """
     return Translator(tables).program(model.graph, each)
 
 
@@ -80,6 +83,7 @@ class Translator:
         self._twins: list[tuple[Record, Record]] = []
         self._assigned_names = functools.lru_cache(maxsize=1)(assigned_names)  # asked for each output of a node
         self.members = Members(self.cell.members)
+        self._made: dict[Callable[[], Cell], Cell] = {}
 
     def program(self, graph: ir.Graph, each: Each = iter) -> Program:
         """Translate the main graph."""
@@ -96,7 +100,7 @@ class Translator:
         for twin, record in self._twins:
             twin.converted, twin.became, twin.anchor = record.converted, record.became, record.anchor
             twin.composed = record.composed
-        return Program([self.cell], self.records)
+        return Program([*self._made.values(), self.cell], self.records)
 
     # One node
 
@@ -328,6 +332,12 @@ class Translator:
     def layer(self, constructor: Arg, weights: dict[str, Weight], hint: str, module: str) -> Member:
         """A member of the Cell for a layer with weights; an existing member if it is the same layer."""
         return self.members.layer(constructor, weights, hint, module)
+
+    def cell_of(self, make: Callable[[], Cell]) -> Cell:
+        """A class of the script that is made once, by `make`."""
+        if make not in self._made:
+            self._made[make] = make()
+        return self._made[make]
 
     def tied(self, constructor: Arg, weights: dict[str, Weight]) -> Arg:
         """The parameter, of a layer of another form, that holds the matrix of this layer; None if there is none."""

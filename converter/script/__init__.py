@@ -26,7 +26,7 @@ from converter.script.expressions import (
 )
 from converter.script.mindspore_api import CELL_ATTRIBUTES
 from converter.script.printer import text_of
-from converter.script.program import Cell, Member, Program, Record, Unpacked, Written, called_member
+from converter.script.program import Argument, Cell, Member, Program, Record, Unpacked, Written, called_member
 from converter.script.statements import Assign, Block, Branch, For, Statement, Variable, While, visit
 from converter.script.templates import expr, filled, holes_of, parsed
 from converter.script.weights import Weight
@@ -34,6 +34,7 @@ from converter.script.weights import Weight
 __all__ = [
     "CELL_ATTRIBUTES",
     "Arg",
+    "Argument",
     "Assign",
     "Attribute",
     "Binary",

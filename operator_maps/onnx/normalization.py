@@ -68,10 +68,11 @@ def batch_normalization(
 
 def _affine(scale: Operand, b: Operand) -> dict[str, Any]:
     """The option `affine` of a layer whose scale and bias the source does not train, else no option."""
-    return unless_default(affine=(_is_trained(scale, b), True))
+    return unless_default(affine=(is_trained(scale, b), True))
 
 
-def _is_trained(*vectors: Operand) -> bool:
+def is_trained(*vectors: Operand) -> bool:
+    """Whether the source trains one of these weights."""
     return any(vector.weight().trainable for vector in vectors)
 
 
@@ -148,7 +149,7 @@ def layer_normalization(
 
     Without a bias it is a function, as the layer always has a bias; so too without anything that is trained.
     """
-    axes = _axes_from(node, x, axis)
+    axes = axes_from(node, x, axis)
     if any(node.used[1:]) or not _covers(scale, x, axes) or (b is not None and b.shape != scale.shape):
         template = "{0}({1}, {2}, {3})"
         normalized, mean, deviation = node.unpack(
@@ -158,10 +159,10 @@ def layer_normalization(
         y = y if b is None else expr("{0} + {1}", y, b)
         return (y, mean, deviation)[: len(node.outputs)]
     begin = -1 if len(axes) == 1 else x.rank - len(axes)  # type: ignore[operator]
-    plain = scale.is_weight and not _is_trained(scale) and _holds(scale, 1)
-    if plain and (b is None or (b.is_weight and not _is_trained(b) and _holds(b, 0))):
+    plain = scale.is_weight and not is_trained(scale) and _holds(scale, 1)
+    if plain and (b is None or (b.is_weight and not is_trained(b) and _holds(b, 0))):
         return expr("{0}({1}, {2}, {3})", normalize, x, begin, epsilon)
-    if b is not None and scale.is_weight and b.is_weight and _is_trained(scale, b):
+    if b is not None and scale.is_weight and b.is_weight and is_trained(scale, b):
         options = unless_default(begin_norm_axis=(begin, -1), begin_params_axis=(begin, -1), epsilon=(epsilon, 1e-7))
         weights = {"gamma": scale.weight(), "beta": b.weight()}
         layer = invoke("nn.LayerNorm", scale.shape, **options, **dtype_of(node, scale))
@@ -210,25 +211,11 @@ def standardize(x, axes, epsilon):
     return (wide - mean) * scale, mean, scale
 
 
-def rms_normalization(
-    node: Node, x: Operand, scale: Operand, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1
-) -> Arg:
-    """ONNX RMSNormalization: a function (`ops.rms_norm` has no CPU kernel) that computes in float32."""
-    return expr("{0}({1}, {2}, {3}, {4})", rms_norm, x, scale, _axes_from(node, x, axis), epsilon)
-
-
-def _axes_from(node: Node, x: Operand, axis: int) -> tuple[int, ...]:
+def axes_from(node: Node, x: Operand, axis: int) -> tuple[int, ...]:
     """The axes from `axis` to the last, as negative numbers."""
     if axis >= 0 and x.rank is None:
         raise node.decline("the rank of its input is unknown")
     return tuple(range(axis if axis < 0 else axis - x.rank, 0))  # type: ignore[operator]
-
-
-def rms_norm(x, scale, axes, epsilon):
-    """Divide by the root of the mean square over `axes`, in float32, then scale."""
-    wide = x.astype(ms.float32)
-    wide = wide * ops.rsqrt(ops.mean(ops.square(wide), axes, True) + epsilon)
-    return wide.astype(x.dtype) * scale
 
 
 def lp_normalization(node: Node, x: Operand, *, axis: int = -1, p: int = 2) -> Arg:
@@ -280,5 +267,4 @@ ROWS = {
     "LayerNormalization": layer_normalization,
     "LpNormalization": lp_normalization,
     "MeanVarianceNormalization": mean_variance_normalization,
-    "RMSNormalization": rms_normalization,
 }

@@ -182,6 +182,7 @@ def variable_hint(node: ir.Node, index: int) -> str:
     words = re.sub(r"(_output_\d+|_output|:\d+|_\d+)+$", "", name.split("/")[-1])
     if words == "while_loop":  # tf2onnx's name of a loop; its inputs are a trip count, a condition, and what it carries
         return "state" if index < len(node.inputs) - 2 else "steps"
+    words = re.sub(r"^(\w+)_\1$", r"\1", words)  # torch's newer exporter: the parts of the node `split`
     return words if _is_meaningful(words) else node.op_type
 
 

@@ -25,7 +25,7 @@ from converter.script.structure.inline import inline_single_uses
 from converter.script.structure.joined_cells import find_joined_cells
 from converter.script.structure.locations import NodeLocations
 from converter.script.structure.naming import hint_within, name_members, name_values, relative
-from converter.script.structure.purpose import Purpose, purpose_of
+from converter.script.structure.purpose import purpose_of
 from converter.script.structure.regions import (
     Item,
     Region,
@@ -82,13 +82,13 @@ class _Structure:
         self._locations = NodeLocations()
         self._results = body.results
         self._root = by_scope(body.statements)
-        self._cells: list[Cell] = []
-        self._classes: dict[str, int] = {}
+        self._cells = program.cells[:-1]
+        self._classes = {cell.name: 1 for cell in self._cells}
         self._words_around: dict[str, set[str]] = defaultdict(set)  # name of a class → words in the paths of instances
         self._uses: Counter[Variable | Member] = Counter()
         self._instead: dict[Region, list[Any]] = {}  # region → the items that replace it
         self._sequences: dict[tuple[Member, ...], Member] = {}
-        self._purposes: dict[Cell, Purpose] = {}
+        self._purposes = {cell: purpose_of(cell, (), {}) for cell in self._cells}
 
     def run(self) -> Program:
         split_calls(self._root)

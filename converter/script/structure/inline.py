@@ -128,9 +128,16 @@ def _layer(item: Arg) -> Member | None:
 
 
 def _is_block(member: Member) -> bool:
-    """Whether a member contains layers: an instance of one of the script's classes, or a sequence."""
+    """Whether a member contains layers: a sequence, or an instance of a class that has more than parameters."""
     made = member.constructor
-    return isinstance(made, Call) and (isinstance(made.function, Cell) or made.function == Name("nn.SequentialCell"))
+    if isinstance(made, Call) and isinstance(made.function, Cell):
+        return any(not _is_tensor(part) for part in made.function.members)
+    return isinstance(made, Call) and made.function == Name("nn.SequentialCell")
+
+
+def _is_tensor(member: Member) -> bool:
+    made = member.constructor
+    return isinstance(made, Call) and made.function in (Name("ms.Parameter"), Name("ms.Tensor"))
 
 
 def width(item: Arg) -> int:

@@ -26,7 +26,7 @@ from converter.script.expressions import (
     walk,
 )
 from converter.script.program import Cell, Member, class_of, looped_over
-from converter.script.statements import Assign, Block, For, Variable, While, expressions_in
+from converter.script.statements import Assign, Block, For, Statement, Variable, While, defined_by, expressions_in
 from converter.script.structure.operator_names import is_operator_name
 
 _VIEWS = """
@@ -65,6 +65,8 @@ _TAKEN = {
     ("broadcast_to", 1): "shape",
 }
 """Function and place of the argument → what its argument is. A method's places are counted without the object."""
+_GATES = {"gelu": "up", "relu": "up", "sigmoid": "value", "silu": "up"}
+"""Activation of one half of a gated linear unit → what the other half is (Shazeer 2020)."""
 _HIDING = -1e4
 """A number below this hides what it is added to from a softmax."""
 _DEEPEST = 40
@@ -166,6 +168,7 @@ class Roles:
         self.others: dict[Variable, list[str]] = defaultdict(list)
         self._takers = Takers(cell)
         self.made: dict[Variable, Arg] = dict(_definitions(cell.body))
+        self._halves = _halves(cell.body)
         expressions = [part for item in expressions_in(cell.body) for part in walk(item)]
         calls = [part for part in expressions if isinstance(part, Call)]
         for call in calls:
@@ -294,10 +297,22 @@ class Roles:
                         self._note(item, _TAKEN.get((called(part), place), ""))
             case Unary(operator="~", operand=operand):
                 self._note(operand, "mask")
+            case Binary(operator="*", left=left, right=right):
+                for activated, other in ((left, right), (right, left)):
+                    self._gated(activated, other)
             case Binary(operator="+", left=left, right=right):
                 for one, other in ((left, right), (right, left)):
                     if isinstance(one, Variable) and self._is_layer(other):
                         self.others[one].append("residual")
+
+    def _gated(self, activated: Arg, other: Arg) -> None:
+        """Name the halves of a gated linear unit: `ops.silu(gate) * up`."""
+        gate = activated.args[0] if isinstance(activated, Call) and activated.args else None
+        if called(activated) not in _GATES or not isinstance(gate, Variable) or not isinstance(other, Variable):
+            return
+        if gate in self._halves and self._halves[gate] is self._halves.get(other):
+            self._note(gate, "gate")
+            self._note(other, _GATES[called(activated)])
 
     def _taken(self, call: Call) -> None:
         """Name the arguments of a call after the inputs of the class."""
@@ -311,6 +326,12 @@ class Roles:
         """Whether an expression is what a layer with weights returns."""
         made = list(self._followed(item))[-1]
         return isinstance(made, Call) and isinstance(made.function, Member) and bool(made.function.weights)
+
+
+def _halves(block: Block) -> dict[Variable, Statement]:
+    """The variables that a statement assigns in pairs: `a, b = ops.split(x, 32, 2)`."""
+    assigned = ((statement, defined_by(statement)) for statement in block.walk() if isinstance(statement, Assign))
+    return {value: statement for statement, values in assigned if len(values) == 2 for value in values}
 
 
 def _conditions(block: Block) -> set[Variable]:

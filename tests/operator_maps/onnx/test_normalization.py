@@ -116,6 +116,18 @@ def test_rms_norm(attributes: dict[str, Any]) -> None:
     check("RMSNormalization", X, scale, constants=(1,), free=True, opset=23, **attributes)
 
 
+def test_rms_norm_with_a_trained_weight_is_a_class() -> None:
+    script = check("RMSNormalization", X, normal(6), constants=(1,), free=True, opset=23).script
+    assert "RMSNorm(6, 1e-05)" in script
+    assert "def rms_norm(" not in script
+
+
+def test_rms_norm_with_a_computed_weight_is_a_function() -> None:
+    script = check("RMSNormalization", X, normal(6), free=True, opset=23).script
+    assert "return rms_norm(x0, x1, (-1,), 1e-05)" in script
+    assert "class RMSNorm" not in script
+
+
 def test_rms_norm_computes_half_precision_wide() -> None:
     x = np.full((1, 8), 1000, np.float16)  # whose squares are beyond float16
     check("RMSNormalization", x, np.ones(8, np.float16), constants=(1,), opset=23, expect=[np.ones_like(x)])

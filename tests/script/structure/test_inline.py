@@ -87,13 +87,20 @@ def test_calls_of_functions_nest_three_deep_and_the_next_layer_begins_a_line() -
 
 
 def test_instances_of_classes_do_not_nest() -> None:
-    first, second = (member(name, Call(Cell("Block")), "fc.weight") for name in ("first", "second"))
+    block = Cell("Block", members=[dense("fc")])
+    first, second = (member(name, Call(block), "fc.weight") for name in ("first", "second"))
     assert inlined(let(A, call(first, X)), let(B, call(second, A)), results=(B,)) == text(
         """
         a = self.first(x)
         return self.second(a)
         """
     )
+
+
+def test_a_class_of_parameters_nests_like_a_layer() -> None:
+    norm = Cell("Norm", members=[member("weight", invoke("ms.Parameter"), "")])
+    first, second = member("first", Call(norm), "weight"), dense("second")
+    assert inlined(let(A, call(first, X)), let(B, call(second, A)), results=(B,)) == "return self.second(self.first(x))"
 
 
 def test_a_line_stays_short() -> None:

@@ -59,6 +59,17 @@ def test_operands_of_attention() -> None:
     ]
 
 
+@pytest.mark.parametrize(("activation", "other"), [("silu", "up"), ("gelu", "up"), ("sigmoid", "value")])
+def test_halves_of_a_gated_linear_unit(activation: str, other: str) -> None:
+    x, a, b = variables("x split split_1")
+    statements: list[Statement] = [let((a, b), invoke("ops.chunk", call(dense("fc"), x), 2, -1))]
+    result = Binary("*", invoke(f"ops.{activation}", a), b)
+    assert written([x], statements, result).splitlines() == [
+        f"gate, {other} = ops.chunk(self.fc(x), 2, -1)",
+        f"return ops.{activation}(gate) * {other}",
+    ]
+
+
 def test_a_product_that_no_softmax_follows_is_no_attention() -> None:
     x, y, p = variables("x hidden MatMul")
     statements: list[Statement] = [let(p, invoke("ops.matmul", x, y))]
