@@ -31,6 +31,7 @@ from converter.graph.normalize.fold import fold_constants, fold_loops
 from converter.graph.normalize.functions import inline_functions
 from converter.graph.normalize.loops import infer_loop_shapes
 from converter.graph.normalize.lower import oldest_opset
+from converter.graph.normalize.ranges import merge_equal_ranges
 from converter.graph.normalize.read import read_model
 from converter.graph.normalize.simplify import cancel_inverses
 from converter.graph.normalize.tables import merge_equal_tables
@@ -69,7 +70,7 @@ CANONICAL_FORM = (
 def normalization(kept: Collection[str] = ()) -> Pipeline:
     """The passes of normalisation; `kept` as `normalize` takes it.
 
-    Common subexpressions stay: two layers that are equal in the source are two layers in the script.
+    Common subexpressions stay, but for ranges: two layers that are equal in the source are two layers in the script.
     """
     return Pipeline(
         (
@@ -101,6 +102,7 @@ def normalization(kept: Collection[str] = ()) -> Pipeline:
             Pass("make outputs", make_outputs, _NAMES, {Property.OUTPUTS_ARE_COMPUTED}, breaks={Property.FOLDED}),
             Pass("forget invented dimensions", forget_invented_dimensions, requires={Property.INFERRED}),
             Pass("sort", sort, ensures={Property.SORTED}, needed=True),
+            Pass("merge equal ranges", merge_equal_ranges, requires={*_NAMES, Property.SORTED}),
         )
     )
 

@@ -59,7 +59,7 @@ def purpose_of(cell: Cell, instances: Sequence[Sequence[Statement]], known: Mapp
         return Purpose("stack", "Stack of transformer layers" if parts.inner("layer") else "Stack of layers")
     if parts.inner("attention"):
         return _around_attention(parts)
-    return _feed_forward(parts) or _convolutions(parts) or _norm(parts) or _listed(parts)
+    return _experts(parts) or _feed_forward(parts) or _convolutions(parts) or _norm(parts) or _listed(parts)
 
 
 class _Parts:
@@ -88,7 +88,8 @@ class _Parts:
                 self.purposes.append(known.get(layer.function, Purpose()))
             else:
                 name = called(layer).lower()
-                self.names.append("linear" if name == "dense" else name)
+                by_weight = name in ("matmul", "bmm") and any(isinstance(arg, Member) for arg in layer.args)
+                self.names.append("linear" if name == "dense" or by_weight else name)
 
     def has(self, *names: str) -> bool:
         return not set(names).isdisjoint(self.names)
@@ -185,12 +186,25 @@ def _with(parts: _Parts) -> str:
     return f", with {_joined(around)}" if around else ""
 
 
+def _experts(parts: _Parts) -> Purpose | None:
+    """A mixture of experts, or the router in it."""
+    if parts.inner("router") and parts.inner("feed-forward"):
+        return Purpose("feed-forward", f"Mixture of experts{_with(parts)}")
+    if parts.linear == 1 and not parts.purposes and parts.has("sort", "topk") and parts.has(*SOFTMAX, "sigmoid"):
+        return Purpose("router", "Linear layer, and the choice of the largest scores")
+    return None
+
+
 def _feed_forward(parts: _Parts) -> Purpose | None:
     inner = {purpose.kind for purpose in parts.purposes}
     if parts.count(*CONVOLUTIONS) or parts.has(*SOFTMAX) or not inner <= {"linear", "norm"}:
         return None
     if parts.linear in (2, 3) and parts.activation:
-        gated = "Gated feed-forward" if parts.linear == 3 and parts.products else "Feed-forward"
+        gated = (
+            "Gated feed-forward"
+            if parts.products and (parts.linear == 3 or parts.has("chunk", "split"))
+            else "Feed-forward"
+        )
         return Purpose("feed-forward", f"{gated} network with {parts.activation}{_with(parts)}")
     return None
 

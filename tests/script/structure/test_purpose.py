@@ -102,3 +102,17 @@ def test_a_loop_over_layers_is_a_stack() -> None:
 )  # fmt: skip
 def test_small_blocks(statements: list[Statement], expected: str) -> None:
     assert text(cell(*statements)) == expected
+
+
+def test_a_mixture_of_experts() -> None:
+    router = cell(let((A, D), invoke("ops.topk", invoke("ops.softmax", call(dense("gate"), X), -1), 2)))
+    table, down = (member(name, invoke("ms.Parameter"), "") for name in ("gate_up", "down"))
+    experts = cell(
+        let((A, B), invoke("ops.split", invoke("ops.matmul", X, table), 8, 2)),
+        let(D, invoke("ops.matmul", Binary("*", invoke("ops.silu", A), B), down)),
+    )
+    known = {block: purpose_of(block, [block.body.statements], {}) for block in (router, experts)}
+    assert known[router].text == "Linear layer, and the choice of the largest scores"
+    assert known[experts].text == "Gated feed-forward network with SiLU"
+    both = cell(let(A, call(instance(router), X)), let(D, call(instance(experts), X, A)))
+    assert text(both, known) == "Mixture of experts"
