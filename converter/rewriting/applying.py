@@ -101,7 +101,7 @@ class Applying(Values):
 def _with_reduction(text: str, bound: Arguments, view: View) -> str:
     """A template with the reduction that `size_average` and `reduce` of older scripts mean."""
     given = [each for each in ("size_average", "reduce") if each in bound.given]
-    if not given:
+    if not given or "size_average" not in bound.signature.parameters:
         return text
     average, reduced = (view.value(each) in (None, True) for each in ("size_average", "reduce"))
     for each in given:

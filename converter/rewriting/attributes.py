@@ -78,6 +78,7 @@ class Attributes(Values):
                 continue
             named = [holder.value for holder in holders if holder.attr in ("requires_grad", "requires_grad_")]
             found |= {name.id for name in named if isinstance(name, ast.Name)}
+        found -= self._optimized()
         return {name for name in found if (place := self.scope.find(name)) and place[1][0].kind != "other"}
 
     def _pair(self, node: ast.Attribute) -> None:

@@ -208,7 +208,7 @@ class Calls(Expressions):
             return sequence(instance(MODULE))
         if receiver.name == "instance" and name in ("named_children", "named_modules", "items"):
             return sequence(items((STRING, instance(MODULE))))
-        if receiver.name == "instance" and name == "parameters":
+        if receiver.name == "instance" and name in ("parameters", "buffers"):
             return sequence(TENSOR)
         if receiver.name == "instance" and name in ("named_parameters", "named_buffers"):
             return sequence(items((STRING, TENSOR)))

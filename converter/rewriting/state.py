@@ -228,6 +228,12 @@ class State:
             return None
         return self.project.qualified(node, self.scope)
 
+    def _optimized(self) -> set[str]:
+        """The variables of this function that stand in a call of an optimizer."""
+        calls = (each for each in ast.walk(self.function or self.file.tree) if isinstance(each, ast.Call))
+        optimizers = [each for each in calls if (self._full(each.func) or "").startswith("torch.optim.")]
+        return {each.id for call in optimizers for each in ast.walk(call) if isinstance(each, ast.Name)}
+
     def record(
         self,
         node: ast.expr,

@@ -37,10 +37,30 @@ class Statements(State):
             self.children(node)
             self._mapped(node)
             self._shared(node)
+            self._trained(node)
             return
         self._remove_statement(node)
         for target, name in zip(node.targets, names, strict=True):
             self.record(target, name or "", became="nothing", note="A setting of PyTorch; it was removed.", use="value")
+
+    def _trained(self, node: ast.Assign) -> None:
+        """`w = torch.zeros(3, requires_grad=True)` that an optimizer is given: a parameter."""
+        target, value = node.targets[0], node.value
+        if not isinstance(target, ast.Name) or not isinstance(value, ast.Call) or not self._asks_for_gradients(value):
+            return
+        if target.id in self._optimized():
+            self.edits.insert(self.file.start(value), self.write("ms.Parameter("), leading=True)
+            self.edits.insert(self.file.end(value), ")")
+
+    def _asks_for_gradients(self, call: ast.Call) -> bool:
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "requires_grad_":
+            return self.inference.kind(call.func.value).is_tensor
+        full = self._full(call.func)
+        created = full is not None and self.project.is_torch(full) and not full.startswith("torch.nn.")
+        return created and any(
+            each.arg == "requires_grad" and isinstance(each.value, ast.Constant) and each.value.value is True
+            for each in call.keywords
+        )
 
     def _shared(self, node: ast.Assign) -> None:
         """`x.weight = y.weight` of a module whose class nobody knows: its weight may have another name."""

@@ -8,7 +8,8 @@
 
 The function holds the statements of the block from the first one that a gradient flows through. What an earlier call of
 `backward` has in its function already is computed again. Where `loss.backward()` stands in a branch and the loss before
-it, the gradients are computed with the loss, and the branch adds them. The rest of a step stays: the optimizer of the
+it, the gradients are computed with the loss, and the branch adds them; so they are where a statement between both
+changes what the loss was computed of. The rest of a step stays: the optimizer of the
 result has `zero_grad` and `step`, and takes the gradients that wait for it.
 """
 
@@ -23,7 +24,10 @@ from converter.rewriting.names import Names, chain
 from converter.rewriting.state import Options, State
 
 _KEYWORDS = {"retain_graph", "create_graph"}
-_ENDS = (ast.Return, ast.Break, ast.Continue, ast.Yield, ast.YieldFrom, ast.Await, ast.Global, ast.Nonlocal)
+_ENDS = (ast.Return, ast.Yield, ast.YieldFrom, ast.Await, ast.Global, ast.Nonlocal)
+_LATER = "The gradients are computed with the loss; here they are added."
+_LEAVES = ("Parameter", "requires_grad")
+_GROWS = {"append", "extend", "insert"}
 _NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _INNER = (*_SCOPES, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -41,7 +45,8 @@ class Backward:
         kept: the variables of the region that are read outside it.
         parameters: the variables that the region reads before it assigns them.
         networks: the texts of what is called in it and may have parameters.
-        add: where the gradients are asked for in a branch, the name of the function that adds them; else empty.
+        add: where the gradients are asked for in a branch, or after what the region reads has changed, the name of the
+            function that adds them; else empty.
     """
 
     statement: ast.stmt
@@ -63,6 +68,7 @@ class Training(State):
         self._later: dict[ast.stmt, str] = {}
         self._trains = b".backward(" in names.file.text
         self._taken: dict[ast.AST, set[str]] = {}
+        self._leaves_of: dict[ast.AST, set[str]] = {}
 
     def block(self, statements: Iterable[ast.stmt]) -> None:
         """Go through statements; then put what computes a loss into a function."""
@@ -80,8 +86,7 @@ class Training(State):
         """Rewrite a statement that is an expression."""
         if node in self._later:
             self.edits.replace(self.file.start(node), self.file.end(node), f"{self._later[node]}()")
-            note = "The gradients are computed with the loss; here they are added."
-            self.record(node.value, "torch.Tensor.backward", became="mindspore.value_and_grad", note=note)
+            self.record(node.value, "torch.Tensor.backward", became="mindspore.value_and_grad", note=_LATER)
         elif node in self._found:
             self.visit(self._found[node].loss)
         else:
@@ -149,7 +154,11 @@ class Training(State):
         if not used:
             return None if in_branch else self._of_expression(statements[number], loss)
         last = used[0]
-        first = next((index for index in reversed(used) if self._is_differentiable(statements[index])), used[-1])
+        earliest = used[::-1]
+        first = next((index for index in earliest if self._is_differentiable(statements[index])), None)
+        if first is None:
+            first = last
+        first = next((index for index in earliest if index < first and self._reads_leaf(statements[index])), first)
         made = {name for each in statements[first : last + 1] for name in _stored(each)}
         for index in range(last + 1, number):  # what reads the loss before its gradient is computed
             if made & set(_loaded(statements[index])) and not in_branch:
@@ -164,13 +173,62 @@ class Training(State):
             if free & set(_stored(each)) and isinstance(each, ast.Assign) and self._is_differentiable(each):
                 plan.again.insert(0, each)
                 free |= set(_loaded(each))
+        between = {name for each in statements[last + 1 : number] for name in _stored(each)}
+        if between & {name for each in [*plan.again, *region] for name in _loaded(each)} and not in_branch:
+            plan.add = self._free_name(self.function or self.file.tree, "add_gradients")
         stored = list(dict.fromkeys(name for each in region for name in _stored(each)))
         before = self._names_outside(region, region[-1] if in_branch else statements[number])
         plan.kept = [name for name in stored if name in before]
         bound = _bound_before(self.function or self.file.tree, region[0])
         plan.parameters = [name for name in _read_first(region) if name in stored and name in bound]
-        plan.networks = self._networks([*plan.again, *region], set(stored))
+        whole = [*plan.again, *region, ast.Expr(loss)]
+        plan.networks = self._networks(whole, set(stored))
+        if not plan.networks and not any(self._has_leaf(each, set(stored)) for each in whole):
+            return None  # what it reads was computed elsewhere, and no gradient would reach a parameter
         return plan
+
+    def _has_leaf(self, statement: ast.stmt, stored: set[str]) -> bool:
+        """Whether a statement without a network may reach parameters: by a tensor that asks for gradients, or by a
+        function of the project.
+        """
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Call):
+                full = self._full(node.func)
+                receiver = self.inference.kind(node.func.value) if isinstance(node.func, ast.Attribute) else None
+                own = receiver is not None and any(self.project.class_named(each) is not None for each in receiver.of)
+                if own or (full is not None and self.project.definition(full) is not None):
+                    return True
+            elif isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
+                names = chain(node)
+                if names is not None and names[0] not in stored and self._may_be_leaf(node):
+                    return True
+        return False
+
+    def _may_be_leaf(self, node: ast.Name | ast.Attribute) -> bool:
+        """Whether a tensor may ask for gradients itself; not one that a function makes without a word of it."""
+        if not self.inference.kind(node).is_tensor:
+            return False
+        own = isinstance(node, ast.Name) and node.id in set(_stored_in(self.function or self.file.tree))
+        return not own or self._asks(node)
+
+    def _reads_leaf(self, statement: ast.stmt) -> bool:
+        """Whether a statement reads a tensor that asks for gradients."""
+        names = (each for each in ast.walk(statement) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load))
+        return any(self._asks(each) and self.inference.kind(each).is_tensor for each in names)
+
+    def _asks(self, node: ast.expr) -> bool:
+        """Whether a statement around says that a variable asks for gradients."""
+        return isinstance(node, ast.Name) and node.id in self._asking(self.function or self.file.tree)
+
+    def _asking(self, around: ast.AST) -> set[str]:
+        if around not in self._leaves_of:
+            found = self._leaves_of[around] = set[str]()
+            for each in ast.walk(around):
+                if isinstance(each, ast.Assign) and any(word in self.file.of(each.value) for word in _LEAVES):
+                    found |= set(_stored(each))
+                elif isinstance(each, ast.Expr) and "requires_grad" in self.file.of(each):
+                    found |= set(_loaded(each))
+        return self._leaves_of[around]
 
     def _of_expression(self, statement: ast.stmt, loss: ast.expr) -> Backward | None:
         """`criterion(model(x), y).backward()`: the expression is the function."""
@@ -232,7 +290,8 @@ class Training(State):
         strings = any(
             isinstance(each, ast.Constant | ast.JoinedStr) and each.lineno != each.end_lineno for each in inside
         )
-        return not strings and not any(isinstance(each, _ENDS) for each in inside)
+        binds = any(isinstance(each, (*_NAMED, ast.Import, ast.ImportFrom)) for each in inside)
+        return not strings and not binds and not any(_leaves(each) for each in region)
 
     def _names_outside(self, region: Sequence[ast.stmt], backward: ast.stmt) -> set[str]:
         """The variables that the function around a region reads outside it."""
@@ -302,6 +361,10 @@ class Training(State):
         if plan.add:
             text = f"{', '.join([*(targets or ['_']), plan.add])} = compat.deferred({inside})"
             edits.insert(after, self.write(f"{indent}{text}{file.newline}"))
+            if isinstance(plan.statement, ast.Expr):
+                edits.drop(file.start(plan.statement), file.end(plan.statement))
+                edits.replace(file.start(plan.statement), file.end(plan.statement), f"{plan.add}()")
+                self._record(plan, _LATER)
             return
         start, end = file.start(plan.statement), file.end(plan.statement)
         edits.drop(start, end)
@@ -346,19 +409,34 @@ def _inside(node: ast.AST) -> Iterator[ast.AST]:
             yield from _inside(child)
 
 
+def _leaves(node: ast.AST, in_loop: bool = False) -> bool:
+    """Whether a statement leaves its block, or may: by `return`, or by a `break` of a loop around it."""
+    if isinstance(node, _ENDS) or (isinstance(node, (ast.Break, ast.Continue)) and not in_loop):
+        return True
+    inner = in_loop or isinstance(node, (ast.For, ast.While))
+    return any(_leaves(child, inner) for child in ast.iter_child_nodes(node) if not isinstance(child, _SCOPES))
+
+
 def _stored(node: ast.AST) -> Iterator[str]:
-    """The variables that a statement assigns, such as `x` or `self.x`, or changes in place: `x.fill_(1)`."""
+    """The variables that a statement assigns, such as `x` or `self.x`, or changes: `x.fill_(1)`, `x.append(y)`."""
     if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
         yield node.id
     if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) and (names := chain(node)):
         yield ".".join(names)
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
         function = node.value.func
-        if function.attr.endswith("_") and not function.attr.endswith("__") and isinstance(function.value, ast.Name):
+        in_place = function.attr.endswith("_") and not function.attr.endswith("__")
+        if isinstance(function.value, ast.Name) and (in_place or function.attr in _GROWS):
             yield function.value.id
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, _INNER):
             yield from _stored(child)
+
+
+def _stored_in(around: ast.AST) -> Iterator[str]:
+    """The variables that a function assigns."""
+    for child in getattr(around, "body", ()):
+        yield from _stored(child)
 
 
 def _loaded(node: ast.AST) -> Iterator[str]:

@@ -32,6 +32,13 @@ ROWS: dict[str, Row] = {
         refused="remove_duplicate",
         returns="other",
     ),
+    f"{_M}.buffers": method("(recurse=True)", "compat.buffers({self}, ...)", returns="tensors"),
+    f"{_M}.named_buffers": method(
+        "(prefix='', recurse=True, remove_duplicate=True)",
+        "compat.named_buffers({self}, {prefix}, {recurse})",
+        refused="remove_duplicate",
+        returns="other",
+    ),
     f"{_M}.train": method("(mode=True)", _train, returns="unknown"),
     f"{_M}.eval": method("()", "{self}.set_train(False)", returns="unknown"),
     f"{_M}.apply": method("(fn)", "{self}.apply({fn})", returns="unknown"),
@@ -39,7 +46,7 @@ ROWS: dict[str, Row] = {
     f"{_M}.register_parameter": method("(name, param)", "compat.register_parameter({self}, ...)", returns="other"),
     f"{_M}.add_module": method("(name, module)", "compat.add_module({self}, ...)", returns="other"),
     f"{_M}.register_module": method("(name, module)", "compat.add_module({self}, ...)", returns="other"),
-    f"{_M}.state_dict": method("()", "{self}.parameters_dict()", returns="other"),
+    f"{_M}.state_dict": method("()", "compat.state_dict({self})", returns="other"),
     f"{_M}.load_state_dict": method(
         "(state_dict, strict=True, assign=False)", "compat.load_state_dict({self}, ...)", returns="other"
     ),

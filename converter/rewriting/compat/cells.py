@@ -10,6 +10,7 @@ def register_buffer(cell, name, tensor, persistent=True):
     if tensor is not None and persistent:
         tensor = Parameter(tensor, name=name, requires_grad=False)
     setattr(cell, name, tensor)
+    cell.buffer_names = (*getattr(cell, "buffer_names", ()), name)
 
 
 def register_parameter(cell, name, param):

@@ -24,9 +24,15 @@ def load(f, map_location=None, weights_only=True, mmap=None):
     return tensors(pickle.load(f))
 
 
+def state_dict(network):
+    """Module.state_dict: parameters by their place in this network, whatever network it is a part of."""
+    return dict(network.parameters_and_names())
+
+
 def load_state_dict(network, state, strict=True, assign=False):
-    """Module.load_state_dict."""
-    given = {name: Parameter(value, name=name) for name, value in state.items()}
+    """Module.load_state_dict, of names by place, or of MindSpore's own."""
+    names = {place: parameter.name for place, parameter in network.parameters_and_names()}
+    given = {names.get(name, name): Parameter(value, name=names.get(name, name)) for name, value in state.items()}
     missing, extra = ms.load_param_into_net(network, given, strict_load=False)
     if strict and (missing or extra):
         raise RuntimeError(f"the state does not fit: missing {missing}, not used {extra}")

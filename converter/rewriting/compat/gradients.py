@@ -3,7 +3,7 @@
 import math
 
 import mindspore as ms
-from mindspore import Parameter, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
 
 optimizers = []  # every optimizer, for losses of which only they know the parameters
 
@@ -29,8 +29,12 @@ def differentiated(forward, networks):
         results[:] = [forward()]
         return results[0][0] if isinstance(results[0], tuple) else results[0]
 
-    weights = trained(networks)
-    _, found = ms.value_and_grad(loss, None, weights)()
+    weights, mode = trained(networks), ms.get_context("mode")
+    ms.set_context(mode=ms.PYNATIVE_MODE)  # graph mode would keep the tensors and lists of one call for the next
+    try:
+        _, found = ms.value_and_grad(loss, None, weights)()
+    finally:
+        ms.set_context(mode=mode)
     if wrapped and processes() > 1:
         found = [ops.AllReduce()(each) / processes() for each in found]
 
@@ -82,18 +86,29 @@ def zero_grad(network, set_to_none=True):
 
 def parameters(network, recurse=True):
     """Module.parameters: without running statistics and other buffers."""
-    yield from [each for each in network.get_parameters(expand=recurse) if is_parameter(each)]
+    known = {id(each) for _, each in named_buffers(network)}
+    yield from [each for each in network.get_parameters(expand=recurse) if id(each) not in known]
 
 
 def named_parameters(network, prefix="", recurse=True):
     """Module.named_parameters."""
+    known = {id(each) for _, each in named_buffers(network)}
     found = network.parameters_and_names(name_prefix=prefix, expand=recurse)
-    yield from [(name, each) for name, each in found if is_parameter(each)]
+    yield from [(name, each) for name, each in found if id(each) not in known]
 
 
-def is_parameter(parameter):
-    """Whether PyTorch has a parameter of that name, and no buffer."""
-    return parameter.name.rpartition(".")[2] not in ("moving_mean", "moving_variance")
+def buffers(network, recurse=True):
+    """Module.buffers."""
+    yield from [each for _, each in named_buffers(network, "", recurse)]
+
+
+def named_buffers(network, prefix="", recurse=True):
+    """Module.named_buffers: running statistics, and what `register_buffer` made."""
+    for path, cell in network.cells_and_names(name_prefix=prefix) if recurse else [(prefix, network)]:
+        for name in ("moving_mean", "moving_variance", *getattr(cell, "buffer_names", ())):
+            value = getattr(cell, name, None)
+            if isinstance(value, Tensor):
+                yield f"{path}.{name}" if path else name, value
 
 
 def usable(params):

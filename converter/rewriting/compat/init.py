@@ -153,7 +153,7 @@ def copied(tensor, value):
 
 def requires_grad_(target, requires_grad=True):
     """Tensor.requires_grad_ and Module.requires_grad_."""
-    for parameter in target.get_parameters() if hasattr(target, "get_parameters") else [target]:
+    for parameter in parameters(target) if hasattr(target, "get_parameters") else [target]:
         parameter.requires_grad = requires_grad
     return target
 

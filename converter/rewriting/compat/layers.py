@@ -353,6 +353,8 @@ class Unfold(nn.Cell):
 class FrozenBatchNorm2d(nn.Cell):
     """torchvision.ops.FrozenBatchNorm2d: statistics, scale and shift that are not trained."""
 
+    buffer_names = ("weight", "bias", "running_mean", "running_var")
+
     def __init__(self, num_features, eps=1e-5):
         super().__init__()
         self.eps = eps

@@ -165,7 +165,14 @@ def scatter_reduce(x, dim, index, src, reduce, include_self=True):
     if reduce in ("sum", "mean"):
         total = ops.tensor_scatter_elements(kept, index, src, dim, "add")
         return total if reduce == "sum" else total / ops.maximum(count + int(include_self), ops.ones_like(count))
-    raise NotImplementedError(f"scatter_reduce with reduce={reduce!r} was not converted")
+    if reduce not in ("amax", "amin"):
+        raise NotImplementedError(f"scatter_reduce with reduce={reduce!r} was not converted")
+    lowest = src.min() if reduce == "amax" else src.max()
+    kept = x if include_self else ops.where(count > 0, ops.zeros_like(x) + lowest, x)
+    places = list(ops.meshgrid(*[ops.arange(each) for each in index.shape], indexing="ij"))
+    places[dim] = index
+    scattered = ops.tensor_scatter_max if reduce == "amax" else ops.tensor_scatter_min
+    return scattered(kept, ops.stack(places, -1), src)
 
 
 def bincount(input, weights=None, minlength=0):

@@ -111,5 +111,43 @@ def in_branches(scaler=None):
     return losses
 
 
+def fetched_ahead():
+    """What the loss was computed of changes before its gradients are asked for; a network is a part of another one."""
+    net = nn.Sequential(network(), nn.Identity())
+    net.register_buffer("scale", torch.full((1,), 2.0))
+    net[0].load_state_dict(network().state_dict())
+    optimizer = SGD(net.parameters(), lr=0.1)
+    x, y = X[:6], Y[:6]
+    losses = [len(list(net.parameters())), sum(each.numel() for each in net.buffers() if each.is_floating_point())]
+    for step in range(3):
+        loss = ((net(x) * net.scale - y) ** 2).mean()
+        rows = slice(6 * (step % 2), 6 * (step % 2) + 6)
+        x, y = X[rows], Y[rows]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def leaves():
+    """Tensors that ask for gradients themselves, and losses that gather in a list."""
+    w = torch.zeros(5, requires_grad=True)
+    optimizer = Adam([w], lr=0.1)
+    losses = []
+    for _ in range(3):
+        parts = []
+        for row in range(12):
+            if row > 8:
+                break
+            parts.append((torch.sigmoid(X[row] @ w) - Y[row, 0]) ** 2)
+        loss = torch.stack(parts).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses += [loss.item(), w.sum().item()]
+    return losses
+
+
 if __name__ == "__main__":
-    print(*[f"{value:.5f}" for value in groups() + accumulated() + adversaries() + in_branches()])
+    print(*[f"{value:.5f}" for value in groups() + accumulated() + adversaries() + in_branches() + fetched_ahead() + leaves()])
