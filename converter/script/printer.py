@@ -135,4 +135,7 @@ def _binary(sign: str, left: ast.expr, right: ast.expr) -> ast.expr:
         case ast.Add() | ast.Sub() if isinstance(right, ast.UnaryOp) and isinstance(right.operand, ast.Constant):
             if isinstance(right.op, ast.USub):  # `x + 1` for `x - -1`
                 operator, right = ast.Sub() if isinstance(operator, ast.Add) else ast.Add(), right.operand
+        case ast.Pow() if isinstance(right, ast.UnaryOp) and isinstance(right.operand, ast.Constant):
+            if isinstance(right.op, ast.USub):  # `x**-1` for `x ** (-1)`
+                right = ast.Constant(-cast(Any, right.operand.value))
     return ast.BinOp(left, cast(ast.operator, operator), right)

@@ -16,6 +16,7 @@ import onnx_ir as ir
 
 from converter.graph import may_be_empty, may_be_large, may_be_nan
 from converter.rows import Arg, Node, Operand, Variable, call, expr, invoke, kind_of
+from operator_maps.lib.head_scale import as_root
 from operator_maps.lib.scalars import operands_with_scalar, scalar_or_tensor
 
 if TYPE_CHECKING:
@@ -61,7 +62,14 @@ def div(node: Node, a: Operand, b: Operand) -> Arg:
         return expr("{0}({1}, {2})", unsigned_quotient, a, b)
     if a.kind in "iu":
         return expr("ops.truncate_div({0}, {1})", *operands_with_scalar(a, b))
-    return expr("{0} / {1}", *operands_with_scalar(a, b))
+    dividend, divisor = operands_with_scalar(a, b)
+    return expr("{0} / {1}", dividend, as_root(node, a, divisor))
+
+
+def mul(node: Node, a: Operand, b: Operand) -> Arg:
+    """Mul: `*`."""
+    left, right = operands_with_scalar(a, b)
+    return expr("{0} * {1}", as_root(node, b, left), as_root(node, a, right))
 
 
 def mod(node: Node, a: Operand, b: Operand, *, fmod: int = 0) -> Arg:
@@ -348,7 +356,7 @@ ROWS = {
     "Mean": mean,
     "Min": extreme("ops.minimum", "<"),
     "Mod": mod,
-    "Mul": binary("{0} * {1}"),
+    "Mul": mul,
     "Neg": call("-{0}"),
     "Pow": power,
     "Reciprocal": call("ops.reciprocal({0})"),

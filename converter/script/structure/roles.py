@@ -25,7 +25,7 @@ from converter.script.expressions import (
     parts_of,
     walk,
 )
-from converter.script.program import Cell, Member, class_of, looped_over
+from converter.script.program import Argument, Cell, Member, class_of, looped_over
 from converter.script.statements import Assign, Block, For, Statement, Variable, While, defined_by, expressions_in
 from converter.script.structure.operator_names import is_operator_name
 
@@ -127,6 +127,9 @@ def _adds_axes(index: Arg) -> bool:
 
 
 def _is_number(item: Arg) -> bool:
+    """Whether an expression is a number, or a power of a number: `16**-0.5`, `self.size**-0.5`."""
+    if isinstance(item, Binary) and item.operator == "**":
+        return isinstance(item.right, Constant) and (isinstance(item.left, Argument) or _is_number(item.left))
     return isinstance(item, Constant) or (is_literal(item) and not isinstance(item, (tuple, list)))
 
 

@@ -3,9 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx.parser
 import pytest
 from harness import check, check_model, model_of
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from onnx_backend import Unconverted
 
 RNG = np.random.default_rng(0)
@@ -44,7 +45,7 @@ SCALARS = [
     ("Max", X, np.float32(0.1), "ops.maximum(0.1, x0)"),
     ("Pow", X, np.float32(2), "x0**2"),
     ("Pow", X, np.int64(3), "x0**3"),
-    ("Pow", POSITIVE, np.float32(-1.5), "x0 ** (-1.5)"),
+    ("Pow", POSITIVE, np.float32(-1.5), "x0**-1.5"),
     ("Pow", POSITIVE, np.float32(0.5), "ops.sqrt(x0)"),
     ("Add", INTEGERS, np.int64(3), "x0 + 3"),
     ("Mul", INTEGERS.astype(np.int32), np.int32(3), "x0 * 3"),
@@ -235,3 +236,27 @@ def test_rest_of_a_division_by_infinity(fmod: int) -> None:
     with np.errstate(invalid="ignore"):
         wanted = np.fmod(x, y) if fmod else np.mod(x, y)
     check("Mod", x, y, fmod=fmod, opset=13, expect=[wanted])
+
+
+PRODUCT = "(float[n,4,6,32] q, float[n,4,32,6] k) => (float[n,4,6,6] y) { p = MatMul(q, k) y = Mul(p, c) }"
+BEFORE = """(float[n,6,128] q, float[n,4,32,6] k) => (float[n,4,6,6] y) <int64[4] heads = {0, 6, 4, 32}> {
+    s = Div(q, c) r = Reshape(s, heads) t = Transpose <perm = [0, 2, 1, 3]> (r) y = MatMul(t, k) }"""
+ALONE = "(float[n,4,6,32] q, float[n,4,6,32] k) => (float[n,4,6,32] y) { p = Add(q, k) y = Mul(p, c) }"
+
+
+@pytest.mark.parametrize(
+    ("text", "scale", "written"),
+    [
+        (PRODUCT, 32**-0.5, "* 32**-0.5"),
+        (BEFORE, 32**0.5, "/ 32**0.5"),
+        (PRODUCT, 31**-0.5, "* 0.179605"),
+        (ALONE, 32**-0.5, "* 0.176776"),
+    ],
+    ids=["behind", "before", "of nothing", "of no product"],
+)
+def test_the_scale_of_attention_is_a_root_of_its_head(text: str, scale: float, written: str) -> None:
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 20]> scaled {text}')
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(scale), "c"))
+    shapes = [[2, *[dim.dim_value for dim in each.type.tensor_type.shape.dim][1:]] for each in model.graph.input]
+    feeds = [RNG.normal(size=shape).astype(np.float32) for shape in shapes]
+    assert written in check_model(model, feeds).script
