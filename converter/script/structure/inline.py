@@ -24,11 +24,23 @@ from converter.script.expressions import (
     Starred,
     Unary,
     dimension_read,
+    is_literal,
+    map_parts,
     parts_of,
     walk,
 )
 from converter.script.program import Argument, Cell, Member
-from converter.script.statements import Assign, Block, Statement, Variable, blocks_of, map_block, visit_block
+from converter.script.statements import (
+    Assign,
+    Block,
+    Statement,
+    Variable,
+    blocks_of,
+    map_block,
+    map_statement,
+    visit_block,
+)
+from converter.script.structure.operator_names import is_operator_name
 from converter.script.structure.regions import replace_in, substituted
 
 WIDEST = 108
@@ -45,9 +57,9 @@ def inline_single_uses(block: Block) -> dict[Any, Any]:
     Returns:
         A map from each inlined statement to the statement that now contains it.
     """
-    moved: dict[Any, Any] = {}
     _read_in_place(block)
     uses = Counter(part for part in visit_block(block) if isinstance(part, Variable))
+    moved = _cut_where_read(block, uses)
     kept: list[Statement] = []
     for statement in block.statements:
         for inner in blocks_of(statement):
@@ -79,6 +91,43 @@ def _read_in_place(block: Block) -> None:
     if read:
         block.statements = [s for s in block.statements if _single_target(s) not in read]
         map_block(block, lambda item: substituted(item, read))
+
+
+def _cut_where_read(block: Block, uses: Counter[Variable]) -> dict[Any, Any]:
+    """Write a part of a tensor that has no name in the source, `x[:, :4]`, where it is read, also behind others."""
+    moved: dict[Any, Any] = {}
+    parts: dict[Variable, Statement] = {}
+    for statement in block.statements:
+        if not isinstance(statement, Assign):
+            continue
+        read = dict.fromkeys(part for part in walk(statement.value) if isinstance(part, Variable) and part in parts)
+        for target in read:
+            before = parts[target]
+            if _fits(statement.value, target, before):
+                replace_in(statement, {target: before.value})  # type: ignore[union-attr]
+                map_statement(statement, _indexed_once)
+                moved[before] = statement
+        made = _single_target(statement)
+        if made is not None and uses[made] == 1 and _is_part(statement.value) and is_operator_name(made.hint):
+            parts[made] = statement
+    block.statements = [statement for statement in block.statements if statement not in moved]
+    return moved
+
+
+def _is_part(item: Arg) -> bool:
+    """Whether an expression reads fixed positions of a variable."""
+    if not isinstance(item, Index) or not isinstance(item.value, Variable):
+        return False
+    return all(isinstance(part, (Constant, Slice, tuple)) or is_literal(part) for part in walk(item.index))
+
+
+def _indexed_once(item: Arg) -> Arg:
+    """`x[0, :4]` for `x[:, :4][0]`."""
+    item = map_parts(item, _indexed_once)
+    match item:
+        case Index(value=Index(value=x, index=(first, *others)), index=int() | Constant(value=int()) as place):
+            return Index(x, (place, *others)) if first == Slice() else item
+    return item
 
 
 def _single_target(statement: Statement) -> Variable | None:

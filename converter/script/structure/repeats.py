@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Any
 
 from converter.base.names import identifier
@@ -32,6 +33,10 @@ LONGEST_PERIOD = 24
 """Chains of more statements, and blocks of more segments, are not searched for."""
 SHORTEST_BLOCK = 3
 """The least number of statements in a block of segments."""
+SHORTEST_LONG, LONGEST_LONG = 12, 64
+"""The numbers of statements in a block that repeats whatever is live between its occurrences."""
+MOST_PASSED = 10
+"""The most values that such a block takes and gives."""
 MOST_CROSSING = 3
 """The most values that are live between two segments; smaller numbers are tried first, until one finds repeats."""
 MOST_MODELS = 8
@@ -84,9 +89,34 @@ def find_segments(region: Region, outputs: Outputs) -> bool:
         for start, period, count in tandem_repeats(sequence, [len(segment) for segment in segments], SHORTEST_BLOCK):
             cuts = range(start, start + count * period, period)
             runs += [[s for segment in segments[at : at + period] for s in segment] for at in cuts]
+        runs = runs or (_long_runs(region.statements, outputs) if crossing == 1 else [])
         if runs:
             return _wrap(region, runs + _elsewhere(region.statements, runs, outputs))
     return False
+
+
+def _long_runs(statements: list[Statement], outputs: Outputs) -> list[list[Statement]]:
+    """Tandem repeats of many statements, each of which leaves results for what follows all of them."""
+    symbols = _symbols([[statement] for statement in statements], outputs)
+    ones = [1] * len(symbols)
+    found: list[list[Statement]] = []
+    for start, period, count in tandem_repeats(symbols, ones, SHORTEST_LONG, LONGEST_LONG):
+        if count < FEWEST:
+            continue
+        end = start + count * period
+        pairs = zip(symbols[start:], symbols[end:], strict=False)
+        rest = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))  # of one more block
+        cuts = [range(start + first, end + first, period) for first in range(rest + 1)]
+        blocks = [[_described(statements[at : at + period], outputs) for at in each] for each in cuts]
+        best = min(blocks, key=lambda each: max(map(_width, each)))
+        if max(map(_width, best)) <= MOST_PASSED and len(grouped(best)) == 1:
+            found += [instance.region.statements for instance in best]
+    return found
+
+
+def _width(instance: Instance) -> int:
+    """How many values a block takes and gives."""
+    return len(instance.inputs) + len(instance.outputs)
 
 
 def _elsewhere(statements: list[Statement], runs: list[list[Statement]], outputs: Outputs) -> list[list[Statement]]:
@@ -141,7 +171,7 @@ def _literals(signature: Signature) -> list[str]:
 
 
 def tandem_repeats(
-    sequence: Sequence[int], sizes: Sequence[int] | None = None, smallest: int = 0
+    sequence: Sequence[int], sizes: Sequence[int] | None = None, smallest: int = 0, longest: int = LONGEST_PERIOD
 ) -> list[tuple[int, int, int]]:
     """Tandem repeats in a sequence of symbols: `(start, period, count)`, not overlapping, short periods first.
 
@@ -149,7 +179,7 @@ def tandem_repeats(
     """
     found: list[tuple[int, int, int]] = []
     taken = [False] * len(sequence)
-    for period in range(1, min(LONGEST_PERIOD, len(sequence) // 2) + 1):
+    for period in range(1, min(longest, len(sequence) // 2) + 1):
         start = 0
         while start + 2 * period <= len(sequence):
             end = start

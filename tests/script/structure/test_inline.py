@@ -190,3 +190,34 @@ def test_the_width_of_nested_expressions(item: Arg, code: str) -> None:
 
 def test_members_are_written_with_their_names() -> None:
     assert width(Member("conv1", None)) == len("self.conv1")
+
+
+def test_a_part_without_a_name_is_cut_where_it_is_read() -> None:
+    part, of_part, named = variables("slice gather head")
+    made = inlined(
+        let(part, expr("{0}[:, :4]", X)),
+        let(named, expr("{0}[:, 4:]", X)),
+        let(of_part, expr("{0}[0]", part)),
+        let(A, invoke("f", X)),
+        let(B, invoke("g", A, of_part, named)),
+        let(C, invoke("h", A, B)),
+        results=(B, C),
+    )
+    assert made == text(
+        """
+        head = x[:, 4:]
+        a = f(x)
+        b = g(a, x[0, :4], head)
+        c = h(a, b)
+        return b, c
+        """
+    )
+
+
+@pytest.mark.parametrize("read_in", ["twice", "in a branch"])
+def test_a_part_that_is_not_read_by_one_assignment_stays(read_in: str) -> None:
+    (part,) = variables("slice")
+    twice, in_branch = let(B, invoke("g", part, part)), Branch((B,), Y, returning(part), returning(X))
+    reads = [twice if read_in == "twice" else in_branch]
+    made = inlined(let(part, expr("{0}[0]", X)), let(A, invoke("f", X)), *reads, results=(A, B))
+    assert made.startswith("slice = x[0]\n")

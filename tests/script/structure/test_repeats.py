@@ -160,3 +160,16 @@ def test_blocks_are_named_after_what_they_call() -> None:
     tree, result = network(block, 10)
     assert found(find_chains, tree, result) == [2] * 10
     assert {inner.scope.name for inner in tree.inner()} == {"DenseRelu"}
+
+
+def test_iterations_that_all_leave_results_are_blocks_from_their_first_statement_on() -> None:
+    source, *results = variables("image kept kept kept kept")
+    statements: list[Statement] = []
+    for i, kept in enumerate(results):
+        values = [source, *(Variable("value") for _ in range(11))]
+        statements.append(let(values[1], call(dense(f"m{i}"), source)))
+        statements += [let(values[k + 1], Binary("*", values[k], values[k - 1])) for k in range(1, 11)]
+        statements.append(let(kept, Binary("+", values[-1], values[-2])))
+    joined = Variable("joined")
+    statements.append(let(joined, invoke("ops.cat", tuple(results))))
+    assert found(find_segments, region(*statements), joined) == [12] * 4
