@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.base.bounded import follows
+from converter.graph.fusions.broadcasts import narrow
 from converter.graph.fusions.pattern import Pattern, constant, either, named, op
 from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import Builder, Context, Fusion
@@ -19,6 +20,9 @@ _MOST_PARTS = 64
 """Limit of visited parts of a shape; a shape with more is taken as one that may contain a 0."""
 EXTENTS = frozenset({"Add", "Cast", "Div", "Gather", "Mul", "Shape", "Slice", "Squeeze", "Sub", "Unsqueeze"})
 """Operators that compute extents from extents. Results are assumed not to be 0: true of exporters, not of ONNX."""
+
+_MOST_POSITIONS = 1 << 22
+"""Limit of constant indices that are compared."""
 
 # One element of an axis
 
@@ -119,17 +123,42 @@ def gathered_by_constant(x: Pattern, index: Pattern, axis: Pattern) -> Pattern:
 
 def slice_of_consecutive(builder: Builder, x: ir.Value, index: ir.Value, axis: int) -> ir.Value | None:
     """`x[first:last]`, when the indices are consecutive; `x` itself, when they are all."""
-    numbers, extents = numbers_of(index), shape_of(x)
-    if numbers is None or extents is None or len(numbers) < 2 or numbers[0] < 0:
+    numbers, extents = _positions(index), shape_of(x)
+    if numbers is None or extents is None or numbers.size < 2 or numbers.flat[0] < 0:
         return None
-    *outer, count = shape_of(index) or ()
-    first, last, axis = numbers[0], numbers[-1] + 1, axis % len(extents)
-    if count != len(numbers) or numbers != tuple(range(first, last)):
+    *outer, count = numbers.shape
+    first, last, axis = int(numbers.flat[0]), int(numbers.flat[-1]) + 1, axis % len(extents)
+    if count != numbers.size or not np.array_equal(numbers.ravel(), np.arange(first, last)):
         return None
     bounds = (builder.constant(name, np.array([n])) for name, n in (("first", first), ("last", last), ("axis", axis)))
     taken = x if (first, last) == (0, extents[axis]) else builder.Slice(x, *bounds)
     axes = np.arange(axis, axis + len(outer))
     return builder.Unsqueeze(taken, builder.constant("axes", axes)) if outer else taken
+
+
+def rows_by_constant(x: Pattern, index: Pattern, y: Pattern) -> Pattern:
+    """Gather with constant indices, as a module reads the same rows of a table for each element of a batch."""
+    return named(y, op.Gather(x, constant(index), axis=0))
+
+
+def rows_once(builder: Builder, x: ir.Value, index: ir.Value, y: ir.Value) -> ir.Value | None:
+    """The rows of one element, when they are the same for all, and what reads them broadcasts."""
+    numbers, extents = _positions(index), shape_of(x)
+    if numbers is None or extents is None or numbers.size < 2:
+        return None
+    outer = 0
+    while numbers.ndim and (numbers == numbers[0]).all():
+        numbers, outer = numbers[0], outer + 1
+    if not outer or not narrow(y, (*numbers.shape, *extents[1:])):
+        return None
+    return builder.Gather(x, builder.constant("index", np.array(numbers)), axis=0)
+
+
+def _positions(index: ir.Value) -> np.ndarray | None:
+    """Constant indices, if they are not too many to compare."""
+    tensor = index.const_value
+    known = tensor is not None and tensor.dtype.is_integer() and tensor.size <= _MOST_POSITIONS
+    return tensor.numpy() if tensor is not None and known else None
 
 
 def reshape_of_view(x: Pattern, first: Pattern, shape: Pattern) -> Pattern:
@@ -177,6 +206,7 @@ FUSIONS = (
     Fusion(expanded_number, constant_of_shape),
     Fusion(gather_of_one, gathered_element),
     Fusion(gathered_in_order, reshape_of_all),
+    Fusion(rows_by_constant, rows_once),
     Fusion(gathered_by_constant, slice_of_consecutive),
     Fusion(reshape_of_view, reshape_once),
     Fusion(same_shape, identity),

@@ -120,6 +120,36 @@ def test_elements_in_a_row_are_a_slice(index, left):
     assert fused(text, X, index=np.array(index)) == [*left, "Relu"]
 
 
+TABLE = np.random.default_rng(1).normal(size=(90, 5)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("index", "body", "left"),
+    [
+        (np.zeros((2, 3), int), "y = Add(x, rows)", ["Gather", "Add"]),
+        (np.full((1, 3), 4), "y = Add(rows, x)", ["Gather", "Add"]),
+        (np.tile([3, 4, 5], (2, 1)), "y = Add(x, rows)", ["Slice", "Add"]),
+        (np.tile([3, 4, 6], (2, 1)), "y = Add(x, rows)", ["Gather", "Add"]),
+        (np.zeros((2, 3), int), "y = Concat <axis=2> (x, rows)", ["Gather", "Concat"]),
+    ],
+    ids=["one row", "one axis", "a slice", "other rows", "not broadcast"],
+)
+def test_rows_that_all_elements_read_are_read_once(index, body, left):
+    text = f"(float[2,3,5] x) => (float[2,3,d] y) {{ rows = Gather(table, index) {body} }}"
+    assert fused(text, X, table=TABLE, index=index) == left
+
+
+def test_one_row_of_a_table_in_a_script():
+    text = "(float[2,3,5] x) => (float[2,3,5] y) { rows = Gather(table, index) y = Add(x, rows) }"
+    assert "x + self.table[0]" in check_model(model_of(text, table=TABLE, index=np.zeros((2, 3), int)), [X]).script
+
+
+def test_many_positions_are_a_slice():
+    text = "(float[2,80,5] x) => (float[2,80,5] y) { rows = Gather(table, index) y = Add(x, rows) }"
+    x = np.random.default_rng(2).normal(size=(2, 80, 5)).astype(np.float32)
+    assert fused(text, x, table=TABLE, index=np.arange(80)[None]) == ["Slice", "Add"]
+
+
 def test_new_axes_are_put_in_at_once():
     text = "(float[n,5] x) => (float[1,1,n,1,5] a, float[1,1,n,5,1] b) { "
     text += "s = Unsqueeze(x, front) t = Unsqueeze(s, first) a = Unsqueeze(t, three) b = Unsqueeze(t, back) }"
