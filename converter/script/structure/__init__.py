@@ -38,6 +38,7 @@ from converter.script.structure.regions import (
     used_by,
 )
 from converter.script.structure.sequences import as_chain, called, collapse_runs, sequence_of
+from converter.script.structure.tables import merge_equal_tables
 from converter.script.structure.value_names import name_remaining_values, name_values_by_role
 from converter.script.structure.variable_reuse import reuse_variables
 
@@ -93,6 +94,9 @@ class _Structure:
     def run(self) -> Program:
         split_calls(self._root)
         hoist.read_parts_again(self._root, {part for part in self._results if isinstance(part, Variable)})
+        instead, moved = merge_equal_tables(self._root, self._program.top.inputs)
+        self._results = substituted(self._results, instead)
+        self._locations.moved |= moved
         hoist.hoist_shared_values(self._root, self._program.top.inputs)
         hoist.sink_unpacking(self._root, {part for part in self._results if isinstance(part, Variable)})
         sharing.copy_shared_literals(self._root)

@@ -24,7 +24,15 @@ from converter.script.expressions import (
 )
 from converter.script.program import Member
 from converter.script.statements import Assign, Statement, Variable, defined_by, expressions_of, map_statement
-from converter.script.structure.regions import Item, Region, all_regions, replace_in, statements_of, used_by
+from converter.script.structure.regions import (
+    Item,
+    Region,
+    all_regions,
+    remove_statements,
+    replace_in,
+    statements_of,
+    used_by,
+)
 
 SMALLEST_LEFT = 3
 """The least number of statements that must remain in a region after calls are moved out of it."""
@@ -57,7 +65,7 @@ def _hoist(region: Region, extents: Mapping[ir.SymbolicDim, Arg]) -> None:
             shared = _shared_statements(item, position, readers, extents)
             for statement in shared:
                 _stand_in(statement, region.path)
-            _remove(item, set(shared))
+            remove_statements(item, set(shared))
             hoisted[position] = shared
     region.items = [each for extra, item in zip(hoisted, region.items, strict=True) for each in (*extra, item)]
     for inner in region.inner():
@@ -140,13 +148,6 @@ def _needed(
 def _stands_before(part: Variable | Member, bound: set[Variable]) -> bool:
     """Whether a part can be read before a region: a variable that is not in `bound`, or a member without parameters."""
     return part not in bound if isinstance(part, Variable) else not part.weights
-
-
-def _remove(region: Region, statements: AbstractSet[Statement]) -> None:
-    if statements:
-        region.items = [item for item in region.items if item not in statements]
-        for inner in region.inner():
-            _remove(inner, statements)
 
 
 def take_calls(region: Region, layers: AbstractSet[Member]) -> list[Statement]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TypeAlias, Union
 
@@ -165,3 +166,11 @@ def substituted(item: Arg, names: Mapping[Variable, Arg]) -> Arg:
 def replace_in(statement: Statement, names: Mapping[Variable, Arg]) -> None:
     """Replace variables in a statement and in its blocks."""
     map_statement(statement, lambda item: substituted(item, names))
+
+
+def remove_statements(region: Region, statements: AbstractSet[Statement]) -> None:
+    """Take statements out of a region and its inner regions."""
+    if statements:
+        region.items = [item for item in region.items if item not in statements]
+        for inner in region.inner():
+            remove_statements(inner, statements)
