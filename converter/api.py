@@ -22,9 +22,18 @@ from converter.base.relaxed_gc import relaxed_gc
 from converter.base.stages import Observer, Stages
 from converter.errors import BadParamError, ConverterError, describe_unexpected
 from converter.frontends import Request, Source, module_name, write_model
-from converter.graph import FreedAxis, change_element_type, cut_points, free_axes, freed_axes, notes_on, source_graph
+from converter.graph import (
+    FreedAxis,
+    change_element_type,
+    cut_points,
+    free_axes,
+    freed_axes,
+    notes_on,
+    run_passes,
+    source_graph,
+)
 from converter.graph.fusions import fuse_operators
-from converter.graph.normalize import normalize
+from converter.graph.normalize import FIXED_EXTENTS, normalize
 from converter.lowering import StageDump, Tables, Translation, notes_on_free_lengths, notes_on_gradients, translate
 from converter.report import (
     Exported,
@@ -332,9 +341,14 @@ def normalized(source: Source, rows: Tables, stages: Stages | None = None, dump:
     stages, dump = stages or Stages(STAGES), dump or StageDump(None)
     if dump.wanted:
         dump.graph("load", ir.from_proto(source.model))
-    with stages.stage("normalize"):
+
+    def freed() -> ir.Model:
         graph = normalize(source.model, source.base_dir, stages.each, rows.own)
         free_axes(graph, *_free_extents(source))
+        return graph
+
+    with stages.stage("normalize"):
+        graph = run_passes(freed, FIXED_EXTENTS)
     dump.graph("normalize", graph)
     return graph
 

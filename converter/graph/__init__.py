@@ -9,7 +9,7 @@ from converter.graph.ends import CutPoint, cut_points
 from converter.graph.external_data import map_external_data
 from converter.graph.free_axes import FreedAxis, free_axes, freed_axes
 from converter.graph.inferred_types import infer_proto
-from converter.graph.passes import notes_on
+from converter.graph.passes import notes_on, run_passes
 from converter.graph.provenance import merged_nodes_of, operator_of
 from converter.graph.queries import (
     attribute,
@@ -67,6 +67,7 @@ __all__ = [
     "operators_with",
     "rank_of",
     "refusal_of",
+    "run_passes",
     "save_model",
     "shape_of",
     "source_graph",

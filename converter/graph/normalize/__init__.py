@@ -27,6 +27,7 @@ from converter.graph.normalize.clean import (
     sort,
 )
 from converter.graph.normalize.dequantise import WITH_SCALES, dequantise, real_values
+from converter.graph.normalize.extents import fold_extents
 from converter.graph.normalize.fold import fold_constants, fold_loops
 from converter.graph.normalize.functions import inline_functions
 from converter.graph.normalize.loops import infer_loop_shapes
@@ -44,7 +45,16 @@ from converter.graph.shape_inference import forget_invented_dimensions, infer_sh
 from converter.graph.unique_names import name_nodes, name_values
 from converter.graph.walk import all_graphs
 
-__all__ = ["WITH_SCALES", "dequantise", "normalization", "normalize", "oldest_opset", "real_values", "tensors_of"]
+__all__ = [
+    "FIXED_EXTENTS",
+    "WITH_SCALES",
+    "dequantise",
+    "normalization",
+    "normalize",
+    "oldest_opset",
+    "real_values",
+    "tensors_of",
+]
 
 _NAMES = {Property.UNIQUE_NODE_NAMES, Property.UNIQUE_VALUE_NAMES}
 _ONE_LEVEL = {Property.NO_FUNCTIONS, Property.CONSTANTS_ARE_INITIALIZERS}
@@ -105,6 +115,10 @@ def normalization(kept: Collection[str] = ()) -> Pipeline:
             Pass("merge equal ranges", merge_equal_ranges, requires={*_NAMES, Property.SORTED}),
         )
     )
+
+
+FIXED_EXTENTS = Pipeline((Pass("fold extents", fold_extents),))
+"""The pass that follows when it is decided which axes of a normalised graph are free."""
 
 
 def normalize(model: onnx.ModelProto, base_dir: Path, each: Each = iter, kept: Collection[str] = ()) -> ir.Model:

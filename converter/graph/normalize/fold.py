@@ -107,7 +107,7 @@ def _gather_elements(model: ir.Model, rule: _Rule) -> None:
         cut = tuple(
             slice(None) if i == axis % len(index.shape) else slice(n) for i, n in enumerate(index.shape.numpy())
         )
-        _replace_by_constants(node, [np.take_along_axis(data.numpy()[cut], index.numpy(), axis)])
+        replace_by_constants(node, [np.take_along_axis(data.numpy()[cut], index.numpy(), axis)])
 
 
 def _split(model: ir.Model, rule: _Rule) -> None:
@@ -121,13 +121,14 @@ def _split(model: ir.Model, rule: _Rule) -> None:
             continue
         sizes = [shape[axis] for shape in extents if shape is not None]
         if all(isinstance(size, int) for size in sizes):
-            _replace_by_constants(node, np.split(data.numpy(), np.cumsum(sizes)[:-1], axis))  # type: ignore[arg-type]
+            replace_by_constants(node, np.split(data.numpy(), np.cumsum(sizes)[:-1], axis))  # type: ignore[arg-type]
 
 
-def _replace_by_constants(node: ir.Node, arrays: Sequence[np.ndarray]) -> None:
+def replace_by_constants(node: ir.Node, arrays: Sequence[np.ndarray]) -> None:
+    """Replace the outputs of a node by these constants."""
     assert isinstance(node.graph, ir.Graph)
     for made, array in zip(node.outputs, arrays, strict=True):
-        tensor = named_tensor(ir.tensor(np.ascontiguousarray(array)), made.name or "")
+        tensor = named_tensor(ir.tensor(np.asarray(array, order="C")), made.name or "")
         value = new_initializer(node.graph, made.name or "", tensor)
         made.replace_all_uses_with(value, replace_graph_outputs=True)
     node.graph.remove(node, safe=True)

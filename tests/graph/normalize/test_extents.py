@@ -1,0 +1,61 @@
+"""What is computed from fixed extents, beside free ones, is a constant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx_ir as ir
+import pytest
+from graph.normalize.harness import assert_same, feeds_for, find, operators, parse, run_normalized, run_original
+
+from converter.graph.normalize import FIXED_EXTENTS, normalize
+from converter.graph.passes import run_passes
+
+POSITIONS = """
+    g (float[N, 3, 5] x) => (float[N, 3, 5] y) <int64 axis = {2}, int64 zero = {0}, int64 one = {1}> {
+        shape = READ
+        positions = Range (zero, n, one)
+        square = Mul (positions, positions)
+        table = Cast <to = 1> (square)
+        y = Add (x, table)
+    }
+"""
+
+
+def folded(read: str) -> ir.Model:
+    """The graph after the pass, which computes what the source computes."""
+    model = parse(POSITIONS.replace("READ", read), 17)
+    feeds = feeds_for(model)
+    graph = run_passes(lambda: normalize(model, Path()), FIXED_EXTENTS)
+    assert_same(run_normalized(graph, feeds), run_original(model, feeds))
+    return graph
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        "Shape (x)\n n = Gather (shape, axis)",
+        "Shape <start = 1> (x)\n n = Gather (shape, one)",
+        "Shape (x)\n i = Constant <value_ints = [2]> ()\n j = Constant <value_ints = [3]> ()\n part = Slice (shape, i, j)\n n = Squeeze (part)",
+        "Shape (x)\n last = Constant <value_int = -1> ()\n n = Gather (shape, last)",
+    ],
+)
+def test_what_fixed_extents_give_is_a_constant(read: str) -> None:
+    graph = folded(read)
+    assert operators(graph) == ["Add"]
+    assert find(graph, "y").inputs[1].const_value.numpy().tolist() == [0, 1, 4, 9, 16]  # type: ignore[union-attr]
+
+
+def test_what_a_free_extent_gives_is_computed() -> None:
+    model = parse(
+        """
+        g (float[N, 5] x) => (int64[N] y) <int64 zero = {0}, int64 one = {1}> {
+            shape = Shape (x)
+            n = Gather (shape, zero)
+            y = Range (zero, n, one)
+        }
+        """,
+        17,
+    )
+    graph = run_passes(lambda: normalize(model, Path()), FIXED_EXTENTS)
+    assert operators(graph) == ["Shape", "Gather", "Range"]
