@@ -21,6 +21,12 @@ POSITIONS = """
     }
 """
 
+SLICE = """Shape (x)
+        start = Constant <value_ints = [2]> ()
+        stop = Constant <value_ints = [3]> ()
+        part = Slice (shape, start, stop)
+        n = Squeeze (part)"""
+
 
 def folded(read: str) -> ir.Model:
     """The graph after the pass, which computes what the source computes."""
@@ -36,7 +42,7 @@ def folded(read: str) -> ir.Model:
     [
         "Shape (x)\n n = Gather (shape, axis)",
         "Shape <start = 1> (x)\n n = Gather (shape, one)",
-        "Shape (x)\n i = Constant <value_ints = [2]> ()\n j = Constant <value_ints = [3]> ()\n part = Slice (shape, i, j)\n n = Squeeze (part)",
+        SLICE,
         "Shape (x)\n last = Constant <value_int = -1> ()\n n = Gather (shape, last)",
     ],
 )
