@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -36,13 +36,22 @@ class Schedule:
     numbers: Mapping[str, Any]
 
 
+def choices(boundaries: Sequence[int], values: Sequence[float]) -> str:
+    """A piecewise constant function of `step` as text: nested choices, from the last piece to the first."""
+    text = repr(values[-1])
+    for limit, value in zip(boundaries[::-1], values[-2::-1], strict=True):
+        text = f"ops.where(step <= {limit}, {value!r}, {text})"
+    return text
+
+
 @dataclass(frozen=True)
-class Clipping:
-    """How gradients are clipped.
+class Change:
+    """What is done to the gradients before the optimizer gets them.
 
     Attributes:
-        kind: `global_norm` of all gradients together, `norm` of each, or `value` of each element.
-        numbers: the norm; for `value` the least and the largest value.
+        kind: how they are clipped (`global_norm` of all gradients together, `norm` of each, `average_norm` of each
+            over the number of its elements, or `value` of each element), or `scale`.
+        numbers: the largest norm; for `value` the least and the largest value; for `scale` the factor.
     """
 
     kind: str
@@ -59,7 +68,7 @@ class Optimizer:
         rate: the learning rate.
         decays: weight of the source → the factor of its L2 penalty, `factor / 2 * sum(weight ** 2)`.
         trained: the weights of the source that it trains; None for all.
-        clipping: how gradients are clipped, if they are.
+        changes: what is done to the gradients before, in this order.
         state: MindSpore's name of a state (`moments`) → weight of the source → what reads its value.
         counters: MindSpore's name of a number of the optimizer (`beta1_power`) → its value.
         step: the number of steps that were taken.
@@ -70,7 +79,7 @@ class Optimizer:
     rate: Schedule
     decays: Mapping[str, float] = field(default_factory=dict)
     trained: frozenset[str] | None = None
-    clipping: Clipping | None = None
+    changes: tuple[Change, ...] = ()
     state: Mapping[str, Mapping[str, Callable[[], np.ndarray]]] = field(default_factory=dict)
     counters: Mapping[str, float] = field(default_factory=dict)
     step: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from converter.frontends import Schedule
+from converter.frontends import Schedule, choices
 
 _CLASSES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "exponential": ("nn.ExponentialDecayLR", ("initial", "decay_rate", "decay_steps")),
@@ -33,16 +33,8 @@ def written(rate: Schedule) -> tuple[str, list[str]]:
         values = [repr(numbers[argument]) for argument in arguments]
         values += ["is_stair=True"] if numbers.get("staircase") else []
         return f"{name}({', '.join(values)})", []
-    value = numbers["text"] if rate.kind == "formula" else _pieces(numbers["boundaries"], numbers["values"])
+    value = numbers["text"] if rate.kind == "formula" else choices(numbers["boundaries"], numbers["values"])
     return "LearningRate()", [_CLASS.format(doc=f"{_capital(described(rate))}.", value=value)]
-
-
-def _pieces(boundaries: list[int], values: list[float]) -> str:
-    """Nested choices, from the last piece to the first."""
-    text = repr(values[-1])
-    for limit, value in zip(boundaries[::-1], values[-2::-1], strict=True):
-        text = f"ops.where(step <= {limit}, {value!r}, {text})"
-    return text
 
 
 def _capital(text: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from converter.artifacts import LazyTensor, TensorSpec, entry_of
 from converter.base.names import Namespace, identifier
 from converter.base.weight_steps import Step, apply
-from converter.frontends import PROBABILITIES, Endpoint, Loss, Optimizer, Source, Training
+from converter.frontends import PROBABILITIES, Change, Endpoint, Loss, Optimizer, Source, Training
 from converter.lowering import Translation
 from converter.script import Program
 from converter.script.emit import definitions_of, write_module
@@ -23,6 +23,8 @@ from converter.training.weight_decay import Decay, decay_of
 _DEFAULTS: Mapping[str, Mapping[str, float | bool]] = {
     "Adam": {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "use_nesterov": False},
     "Adagrad": {"accum": 0.1},
+    "FTRL": {"initial_accum": 0.1, "lr_power": -0.5, "l1": 0.0, "l2": 0.0},
+    "ProximalAdagrad": {"accum": 0.1, "l1": 0.0, "l2": 0.0},
     "Momentum": {"use_nesterov": False},
     "RMSProp": {"decay": 0.9, "momentum": 0.0, "epsilon": 1e-10, "centered": False},
 }
@@ -99,9 +101,9 @@ def training_script(
         definitions = [*definitions_of(loss), *definitions]
     else:
         definitions = [*_own_losses(training.loss, len(source.outputs)), *definitions]
-    clipped = optimizer.clipping is not None
+    changed = bool(optimizer.changes)
     inputs, labels = columns[: len(source.inputs)], columns[len(source.inputs) :]
-    call = _constructor(optimizer, decay, rate, clipped)
+    call = _constructor(optimizer, decay, rate, changed)
     kind = made.checkpoint.rpartition(".")[2] if made.checkpoint else ""
     context: dict[str, Any] = {
         "name": name,
@@ -116,8 +118,9 @@ def training_script(
         "own_schedule": rate == "LearningRate()",
         "optimizer_doc": f"{optimizer.name}{' as in the source' if not training.guessed else ', a guess'}.",
         "optimizer": call,
-        "members": decay.members if clipped else [],
-        "clipping": [*(decay.lines if clipped else []), *_clipping(optimizer)],
+        "clips": any(change.kind != "scale" for change in optimizer.changes),
+        "members": decay.members if changed else [],
+        "changes": [*(decay.lines if changed else []), *map(_change, optimizer.changes)],
         "columns": columns,
         "inputs": inputs,
         "labels": labels,
@@ -134,7 +137,7 @@ def training_script(
         "optimizer_state": bool(state),
         "step": optimizer.step,
     }
-    code = "nn.Cell\nms.value_and_grad\nnp.random\ndataset.GeneratorDataset\n" + "\n".join(context["clipping"])
+    code = "nn.Cell\nms.value_and_grad\nnp.random\ndataset.GeneratorDataset\n" + "\n".join(context["changes"])
     text = write_module("train.py.jinja", definitions, _docstring(name, source, training), code, **context)
     return TrainingScript(text, (*state, *tables), (*training.notes, *_stubs(loss)))
 
@@ -187,7 +190,7 @@ def _hint(name: str, default: str) -> str:
     return default if hint in _GENERIC or index not in ("", "0") else hint
 
 
-def _constructor(optimizer: Optimizer, decay: Decay, rate: str, clipped: bool) -> list[str]:
+def _constructor(optimizer: Optimizer, decay: Decay, rate: str, changed: bool) -> list[str]:
     """The lines that make the optimizer."""
     defaults = _DEFAULTS.get(optimizer.name, {})
     numbers = [f"{key}={value!r}" for key, value in optimizer.numbers.items() if defaults.get(key) != value]
@@ -195,7 +198,7 @@ def _constructor(optimizer: Optimizer, decay: Decay, rate: str, clipped: bool) -
     lines: list[str] = []
     more: list[str] = []
     parameters = everything
-    if decay.values and not clipped:
+    if decay.values and not changed:
         lines, parameters, more = decay.groups(everything)
     arguments = ", ".join([parameters, f"learning_rate={rate}", *numbers, *more])
     return [*lines, f"return nn.{optimizer.name}({arguments})"]
@@ -218,16 +221,18 @@ def _own_losses(loss: Loss, outputs: int) -> list[str]:
     return [f"{head}    def construct(self, {', '.join(names)}):\n        return {terms}\n"]
 
 
-def _clipping(optimizer: Optimizer) -> list[str]:
-    clipping = optimizer.clipping
-    if clipping is None:
-        return []
-    numbers = ", ".join(map(repr, clipping.numbers))
-    if clipping.kind == "global_norm":
-        return [f"gradients = ops.clip_by_global_norm(gradients, {numbers})"]
-    if clipping.kind == "value":
-        return [f"gradients = tuple([ops.clamp(gradient, {numbers}) for gradient in gradients])"]
-    return [f"gradients = tuple([ops.clip_by_norm(gradient, {numbers}) for gradient in gradients])"]
+def _change(change: Change) -> str:
+    """The line that changes the gradients."""
+    numbers = ", ".join(map(repr, change.numbers))
+    if change.kind == "global_norm":
+        return f"gradients = ops.clip_by_global_norm(gradients, {numbers})"
+    each = {
+        "value": f"ops.clamp(gradient, {numbers})",
+        "norm": f"ops.clip_by_norm(gradient, {numbers})",
+        "average_norm": f"ops.clip_by_norm(gradient, {numbers} * gradient.size)",
+        "scale": f"gradient * {numbers}",
+    }
+    return f"gradients = tuple([{each[change.kind]} for gradient in gradients])"
 
 
 def _frozen_names(weights: Sequence[_Weight], trained: Sequence[_Weight]) -> list[str]:
@@ -282,8 +287,13 @@ def _facts(training: Training) -> list[str]:
     facts = [f"{name}, learning rate {learning_rate.described(optimizer.rate)}"]
     if optimizer.decays:
         facts.append("L2 penalties as weight decay, so that the printed loss is without them")
-    if optimizer.clipping is not None:
-        kinds = {"global_norm": "their global norm", "norm": "the norm of each", "value": "value"}
-        limits = " to ".join(f"{number:g}" for number in optimizer.clipping.numbers)
-        facts.append(f"gradients clipped by {kinds[optimizer.clipping.kind]}, {limits}")
+    kinds = {
+        "global_norm": "clipped by their global norm, ",
+        "norm": "clipped by the norm of each, ",
+        "average_norm": "clipped by the average norm of each, ",
+        "value": "clipped by value, ",
+        "scale": "multiplied by ",
+    }
+    for change in optimizer.changes:
+        facts.append(f"gradients {kinds[change.kind]}{' to '.join(f'{number:g}' for number in change.numbers)}")
     return ["; ".join(facts) + "."]

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import onnx_ir as ir
 
 from converter.graph import may_be_empty, may_be_large, may_be_nan
-from converter.rows import Arg, Node, Operand, Variable, call, expr, invoke, kind_of
+from converter.rows import Arg, Node, Operand, Variable, call, expr, invoke
+from operator_maps.lib.bits import bit_cast
 from operator_maps.lib.head_scale import as_root
 from operator_maps.lib.scalars import operands_with_scalar, scalar_or_tensor
 
@@ -254,53 +254,6 @@ def cast(node: Node, x: Operand, *, to: int, round_mode: str = "up", saturate: i
 def cast_like(node: Node, x: Operand, like: Operand, *, round_mode: str = "up", saturate: int = 1) -> Arg:
     """CastLike: to the element type of another tensor."""
     return x if x.dtype == like.dtype else expr("{0}.astype({1})", x, node.mindspore_dtype(like.dtype))
-
-
-def bit_cast(node: Node, x: Operand, *, to: int) -> Arg:
-    """BitCast: a cast between integers; the bits of floats are computed, as MindSpore's graph mode reads none."""
-    made = node.mindspore_dtype(to)
-    form = next((_FORMS[kind] for kind in (x.dtype, ir.DataType(to)) if kind in _FORMS), None)
-    if form is None or x.kind == kind_of(ir.DataType(to)) == "f":
-        if x.kind not in "iub" or kind_of(ir.DataType(to)) not in "iu":
-            raise node.decline("the bits of this type are not known")
-        return expr("{0}.astype({1})", x, made)
-    digits, bias, width = form
-    powers = node.constant(np.ldexp(1.0, np.arange(1 - bias, bias + 1)), "powers")
-    if x.kind == "f":
-        return expr("{0}({1}, {2}, {3}, {4}).astype({5})", bits_of_float, x, powers, digits, width, made)
-    signed = expr(f"{{0}}.astype(ms.int{width})", x) if x.kind == "u" else x
-    return expr("{0}({1}, {2}, {3}, {4}).astype({5})", float_of_bits, signed, powers, digits, width, made)
-
-
-_FORMS = {ir.DataType.FLOAT16: (10, 15, 16), ir.DataType.FLOAT: (23, 127, 32), ir.DataType.DOUBLE: (52, 1023, 64)}
-"""Floats: stored digits, bias of the exponent, bits."""
-
-
-def bits_of_float(x, powers, digits, width):
-    """The bits of floats as int64: sign, exponent (how many of the normal powers of 2 are not larger) and digits."""
-    size = ops.where(ops.isfinite(x), ops.abs(x), ops.zeros_like(x)).astype(ms.float64)
-    exponent = (ops.unsqueeze(size, -1) >= powers).astype(ms.int64).sum(-1)
-    power = ops.gather(powers, ops.maximum(exponent - 1, 0), 0)
-    whole = (size / power * 2.0**digits).astype(ms.int64)
-    bits = whole + ops.maximum(exponent - 1, 0) * 2**digits
-    bits = ops.where(ops.isinf(x), (powers.shape[0] + 1) * 2**digits, bits)
-    bits = ops.where(ops.isnan(x), (powers.shape[0] + 1) * 2**digits + 2 ** (digits - 1), bits)
-    negative = ops.logical_or(x < 0, ops.logical_and(x == 0, ops.reciprocal(x) < 0)).astype(ms.int64)
-    return bits + ops.bitwise_left_shift(negative, width - 1) * (1 if width == 64 else -1)
-
-
-def float_of_bits(bits, powers, digits, width):
-    """The floats whose bits are integers, as float64."""
-    wide = bits.astype(ms.int64)
-    rest = ops.bitwise_and(wide, (2 ** (width - 2) - 1) * 2 + 1)
-    exponent, stored = ops.bitwise_right_shift(rest, digits), ops.bitwise_and(rest, 2**digits - 1)
-    whole = stored + (exponent > 0).astype(ms.int64) * 2**digits
-    count = powers.shape[0]
-    power = ops.gather(powers, ops.clamp(exponent - 1, 0, count - 1), 0)
-    size = whole.astype(ms.float64) * 0.5**digits * power
-    special = ops.where(stored == 0, float("inf"), float("nan")).astype(ms.float64)
-    size = ops.where(exponent > count, special, size)
-    return ops.where(wide < 0, -size, size)
 
 
 def bit_shift(node: Node, x: Operand, bits: Operand, *, direction: str) -> Arg:

@@ -89,7 +89,20 @@ def sgd_by_value(loss: Any, step: Any) -> Any:
     return clipped(optimizer, loss, step, lambda all_: [tf.clip_by_value(g, -0.03, 0.05) for g in all_])
 
 
-OPTIMIZERS = (adam, momentum, rms_prop, centered_rms_prop, adagrad, sgd, sgd_by_value)
+def ftrl(loss: Any, step: Any) -> Any:
+    optimizer = v1.train.FtrlOptimizer(0.05, -0.5, 0.2, 0.0, 0.01)
+    return clipped(optimizer, loss, step, lambda all_: [v1.clip_by_average_norm(g, 0.002) for g in all_])
+
+
+def proximal_adagrad(loss: Any, step: Any) -> Any:
+    """With a loss that is scaled, as for float16."""
+    later = v1.train.piecewise_constant(step, [8], [0.1, 0.05])
+    rate = v1.cond(step < 5, lambda: 0.02 * tf.cast(step + 1, tf.float32), lambda: later)
+    optimizer = v1.train.ProximalAdagradOptimizer(rate, 0.2, 0.001, 0.002)
+    return clipped(optimizer, 64 * loss, step, lambda all_: tf.clip_by_global_norm([g / 64 for g in all_], 0.5)[0])
+
+
+OPTIMIZERS = (adam, momentum, rms_prop, centered_rms_prop, adagrad, sgd, sgd_by_value, ftrl, proximal_adagrad)
 
 
 @dataclass(frozen=True)
@@ -152,7 +165,8 @@ def test_the_script_leaves_the_weights_of_the_source(trained, script, steps, tol
     net = script.load_network()
     optimizer = script.make_optimizer(net)
     script.load_state(optimizer)
-    step = script.TrainStep(net, script.nn.CrossEntropyLoss(), optimizer).set_train()
+    loss = script.Loss() if hasattr(script, "Loss") else script.nn.CrossEntropyLoss()
+    step = script.TrainStep(net, loss, optimizer).set_train()
     for images, labels in batches(steps):
         step(ms.Tensor(images), ms.Tensor(labels))
     before = ms.load_checkpoint(str(trained.folder / "net_ckpt.ckpt"))

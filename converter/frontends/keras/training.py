@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from converter.frontends.source import Endpoint, Source
-from converter.frontends.training import PROBABILITIES, Clipping, Loss, Optimizer, Schedule, Training
+from converter.frontends.training import PROBABILITIES, Change, Loss, Optimizer, Schedule, Training
 
 _ALIASES = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "bce": "binary_crossentropy"}
 
@@ -89,7 +89,7 @@ def _optimizer(item: Any) -> Optimizer | None:
     numbers = {ours: config[theirs] for theirs, ours in names.items() if config.get(theirs) not in (None, False)}
     if kind == "Momentum" and not numbers.get("momentum"):
         kind, numbers = "SGD", {}
-    return Optimizer(kind, numbers, rate, clipping=_clipping(config))
+    return Optimizer(kind, numbers, rate, changes=_changes(config))
 
 
 def _rate(item: Any) -> Schedule | None:
@@ -109,11 +109,11 @@ def _rate(item: Any) -> Schedule | None:
     return Schedule(kind, {"initial": config["initial_learning_rate"], "decay_steps": config["decay_steps"], **numbers})
 
 
-def _clipping(config: Mapping[str, Any]) -> Clipping | None:
+def _changes(config: Mapping[str, Any]) -> tuple[Change, ...]:
     if config.get("global_clipnorm"):
-        return Clipping("global_norm", (float(config["global_clipnorm"]),))
+        return (Change("global_norm", (float(config["global_clipnorm"]),)),)
     if config.get("clipnorm"):
-        return Clipping("norm", (float(config["clipnorm"]),))
+        return (Change("norm", (float(config["clipnorm"]),)),)
     if config.get("clipvalue"):
-        return Clipping("value", (-float(config["clipvalue"]), float(config["clipvalue"])))
-    return None
+        return (Change("value", (-float(config["clipvalue"]), float(config["clipvalue"]))),)
+    return ()

@@ -272,3 +272,25 @@ def test_half_the_sum_of_squares(tmp_path):
     source = converted(tmp_path, lambda x: tf.nn.l2_loss(x - 0.5), [None, 4])
     assert "L2Loss" not in operators(source)
     check(source, 3)
+
+
+def in_top(x):
+    targets = tf.constant([1, 9, 0, 2], tf.int64)
+    scores = tf.concat([x, tf.constant([[0.1, np.inf, 0.2]], tf.float32)], 0)
+    return raw.InTopKV2(predictions=scores, targets=targets, k=tf.constant(2, tf.int64))
+
+
+def nth(x):
+    return raw.NthElement(input=x, n=1), raw.NthElement(input=x, n=0, reverse=True)
+
+
+def list_difference(x):
+    found = v1.setdiff1d(tf.cast(x[:, 0] * 4, tf.int32), tf.constant([0, 2]))
+    return found.out, found.idx
+
+
+@pytest.mark.parametrize("compute", [in_top, nth, list_difference])
+def test_selection(tmp_path, compute):
+    source = converted(tmp_path, compute, [3, 3])
+    assert not any(node.domain for node in source.model.graph.node)
+    check(source)

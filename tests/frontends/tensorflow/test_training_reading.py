@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ pytest.importorskip("tensorflow", reason="the extra 'tensorflow' is not installe
 import models_tf1
 from models_tf1 import dense, tf, v1
 
-from converter.frontends import Request, Source, load
+from converter.frontends import Change, Request, Schedule, Source, load
 
 
 @pytest.fixture
@@ -166,6 +167,57 @@ def test_a_table_that_is_trained_row_by_row_has_its_state(read):
     }
 
 
+def clipped(x, change):
+    loss, feeds, optimizer = squares(x)
+
+    def train(total, step):
+        gradients = [(change(g, v.name), v) for g, v in optimizer.compute_gradients(total)]
+        return optimizer.apply_gradients(gradients, step)
+
+    return loss, feeds, train
+
+
+@pytest.mark.parametrize(
+    ("change", "changes", "note"),
+    [
+        (lambda g, name: g * 0.5, [Change("scale", (0.5,))], ""),
+        (lambda g, name: v1.clip_by_average_norm(g, 0.25), [Change("average_norm", (0.25,))], ""),
+        (
+            lambda g, name: g * 0.25 * tf.minimum(tf.math.rsqrt(tf.reduce_sum(g * g)), tf.constant(1.0) / 0.25),
+            [Change("norm", (0.25,))],  # tf.clip_by_norm until 1.4
+            "",
+        ),
+        (
+            lambda g, name: tf.clip_by_value(tf.clip_by_norm(g / 4.0, 2.0), -0.5, 1.0),
+            [Change("scale", (0.25,)), Change("norm", (2.0,)), Change("value", (-0.5, 1.0))],
+            "",
+        ),
+        (lambda g, name: tf.tanh(g), [], r"before it applies them \('Tanh'\); the script does not"),
+        (
+            lambda g, name: tf.clip_by_norm(g, 2.0) if "kernel" in name else g,
+            [Change("norm", (2.0,))],
+            "changes the gradients of 'out/bias' otherwise than the others",
+        ),
+    ],
+)
+def test_what_is_done_to_gradients(read, change, changes, note):
+    training = read(lambda x: clipped(x, change)).training
+    assert list(training.optimizer.changes) == changes
+    assert len(training.notes) == bool(note)
+    assert all(re.search(note, found) for found in training.notes)
+
+
+def test_an_optimizer_that_takes_no_rate_that_changes(read):
+    def build(x):
+        loss, feeds, _ = squares(x)
+        rate = v1.train.exponential_decay(0.1, v1.train.get_or_create_global_step(), 1, 0.5)
+        return loss, feeds, v1.train.FtrlOptimizer(rate, l1_regularization_strength=0.1)
+
+    training = read(build).training
+    assert training.optimizer.rate == Schedule("constant", {"value": 0.05})
+    assert ["l1 with the wrong sign" in note or "stays at 0.05" in note for note in training.notes] == [True, True]
+
+
 def absolute_penalty(x):
     loss, feeds, optimizer = squares(x)
     return loss + 0.1 * tf.reduce_sum(tf.abs(v1.trainable_variables()[0])), feeds, optimizer
@@ -210,7 +262,10 @@ def two_optimizers(loss, step):
 @pytest.mark.parametrize(
     ("optimizer", "reason"),
     [
-        (lambda: v1.train.FtrlOptimizer(0.1), "The graph's optimizer is 'Ftrl', which training scripts do not have"),
+        (
+            lambda: v1.train.ProximalGradientDescentOptimizer(0.1),
+            "The graph's optimizer is 'ProximalGradientDescent', which training scripts do not have",
+        ),
         (lambda: two_optimizers, "The graph has several optimizers, 'GradientDescent', 'Momentum'"),
     ],
 )

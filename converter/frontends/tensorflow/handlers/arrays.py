@@ -70,6 +70,42 @@ def _parallel_concat(build: NodeBuilder) -> None:
     build.finish("Concat", *build.inputs, axis=0)
 
 
+def _list_diff(build: NodeBuilder) -> None:
+    """The elements of one list that another does not have, and their places."""
+    x, y = build.inputs
+    rows, columns = build.add("Unsqueeze", x, build.int64([1])), build.add("Unsqueeze", y, build.int64([0]))
+    same = build.cast(build.add("Equal", rows, columns), TensorProto.INT32)
+    count = build.add("ReduceSum", same, build.int64([1]), keepdims=0)
+    only = build.add("Equal", count, build.constant(0, np.int32))
+    places = build.add("Squeeze", build.cast(build.add("NonZero", only), TensorProto.INT64), build.int64([0]))
+    build.replace(build.add("Gather", x, places, axis=0), build.cast(places, build.dtype(build.node.output[1])))
+
+
+def _nth_element(build: NodeBuilder) -> None:
+    """The last of the n + 1 smallest elements of each row; with `reverse`, of the largest."""
+    x, n = build.inputs
+    index = build.cast(n, TensorProto.INT64)
+    count = build.add("Unsqueeze", build.add("Add", index, build.int64(1)), build.int64([0]))
+    largest = int(bool(build.attribute("reverse")))
+    found = build.add_split("TopK", x, count, outputs=2, axis=-1, largest=largest, sorted=1)[0]
+    build.finish("Gather", found, index, axis=-1)
+
+
+def _in_top_k(build: NodeBuilder) -> None:
+    """Whether fewer than k scores are larger than that of the target; not where a score is not finite."""
+    scores, targets, *rest = build.inputs
+    k = build.cast(rest[0], TensorProto.INT64) if rest else build.int64(build.attribute("k"))
+    targets, last = build.cast(targets, TensorProto.INT64), build.int64([1])
+    classes = build.add("Gather", build.add("Shape", scores), build.int64(1), axis=0)
+    known = build.add("And", build.add("GreaterOrEqual", targets, build.int64(0)), build.add("Less", targets, classes))
+    place = build.add("Unsqueeze", build.add("Where", known, targets, build.int64(0)), last)
+    larger = build.add("Greater", scores, build.add("GatherElements", scores, place, axis=1))
+    count = build.add("ReduceSum", build.cast(larger, TensorProto.INT64), last, keepdims=0)
+    nothing = build.add("ReduceSum", build.add("Sub", scores, scores), last, keepdims=0)
+    finite = build.add("Equal", nothing, build.constant(0))
+    build.finish("And", build.add("And", build.add("Less", count, k), known), finite)
+
+
 def _non_max_suppression(build: NodeBuilder) -> None:
     """tf2onnx's own handler, only if soft_nms_sigma is 0, which that handler does not check."""
     from tf2onnx.onnx_opset.tensor import NonMaxSuppression
@@ -91,6 +127,9 @@ HANDLERS: Mapping[str, Handler] = {
     **dict.fromkeys(("ComplexAbs", "FFT", "FFT2D", "RFFT", "RFFT2D"), _complex),
     "DeepCopy": alias("Identity"),
     "GuaranteeConst": alias("Identity"),
+    **dict.fromkeys(("InTopK", "InTopKV2"), _in_top_k),
+    "ListDiff": _list_diff,
+    "NthElement": _nth_element,
     "NonMaxSuppressionV5": _non_max_suppression,
     "OneHot": _one_hot,
     "ParallelConcat": _parallel_concat,

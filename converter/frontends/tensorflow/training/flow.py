@@ -59,15 +59,19 @@ class Flow:
         return found
 
     @cached_property
-    def backward(self) -> frozenset[str]:
-        """The nodes that compute gradients, and those that depend on them."""
+    def derivatives(self) -> frozenset[str]:
+        """The nodes that compute gradients."""
         scopes = {match[1] for name in self.nodes if (match := _SEED.fullmatch(name)) and match[1]}
-        seeds = [
+        return frozenset(
             name
             for name in self.nodes
             if _GRADIENTS.match(name) or _SEED.fullmatch(name) or any(name.startswith(scope) for scope in scopes)
-        ]
-        return frozenset(self.descendants(seeds, lambda name: True)) | frozenset(seeds)
+        )
+
+    @cached_property
+    def backward(self) -> frozenset[str]:
+        """The nodes that compute gradients, and those that depend on them."""
+        return self.derivatives | self.descendants(self.derivatives, lambda name: True)
 
     @cached_property
     def forward(self) -> frozenset[str]:

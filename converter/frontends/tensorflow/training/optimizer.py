@@ -12,11 +12,12 @@ import numpy as np
 
 from converter.frontends.endpoints import listed
 from converter.frontends.tensorflow import graph as graphs
+from converter.frontends.tensorflow.training.changes import changes_of
 from converter.frontends.tensorflow.training.flow import Flow
 from converter.frontends.tensorflow.training.freeze import Values
 from converter.frontends.tensorflow.training.scalars import Numbers, Scalars
-from converter.frontends.tensorflow.training.schedule import counters_of, rounded, schedule_of
-from converter.frontends.training import Clipping, Optimizer
+from converter.frontends.tensorflow.training.schedule import GUESS, counters_of, rounded, schedule_of
+from converter.frontends.training import Change, Optimizer, Schedule
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.node_def_pb2 import NodeDef
@@ -34,6 +35,8 @@ class _Rule:
         numbers: MindSpore's name of a hyperparameter → position.
         state: MindSpore's name of a state → position.
         fixed: hyperparameters that the operator implies.
+        initial: MindSpore's name of the number that the first state begins with.
+        steady: whether MindSpore's class takes no rate that changes.
     """
 
     name: str
@@ -42,6 +45,8 @@ class _Rule:
     numbers: Mapping[str, int] = field(default_factory=dict)
     state: Mapping[str, int] = field(default_factory=dict)
     fixed: Mapping[str, bool] = field(default_factory=dict)
+    initial: str = ""
+    steady: bool = False
 
 
 _RULES: Mapping[str, _Rule] = {
@@ -57,13 +62,33 @@ _RULES: Mapping[str, _Rule] = {
         {"mean_grad": 1, "mean_square": 2, "moment": 3},
         {"centered": True},
     ),
-    "Adagrad": _Rule("Adagrad", 2, 3, {}, {"accum": 1}),
+    "Adagrad": _Rule("Adagrad", 2, 3, {}, {"accum": 1}, initial="accum"),
+    "AdagradV2": _Rule("Adagrad", 2, 4, {}, {"accum": 1}, initial="accum"),
+    "ProximalAdagrad": _Rule("ProximalAdagrad", 2, 5, {"l1": 3, "l2": 4}, {"accum": 1}, initial="accum"),
+    "Ftrl": _Rule(
+        "FTRL",
+        4,
+        3,
+        {"l1": 5, "l2": 6, "lr_power": 7},
+        {"moments": 1, "linear": 2},
+        initial="initial_accum",
+        steady=True,
+    ),
+    "SparseFtrl": _Rule(
+        "FTRL",
+        5,
+        3,
+        {"l1": 6, "l2": 7, "lr_power": 8},
+        {"moments": 1, "linear": 2},
+        initial="initial_accum",
+        steady=True,
+    ),
     "Adadelta": _Rule("Adadelta", 3, 6, {"rho": 4, "epsilon": 5}, {"accum": 1, "accum_update": 2}),
 }
 _SAME_WHEN_SPARSE = ("SGD", "Adagrad", "Adam")
 """Optimizers that do the same to a row whose gradient is zero as to one that is left out."""
 
-_APPLY = re.compile(r"(?:Resource)?(Sparse)?Apply(\w+?)(V2)?")
+_APPLY = re.compile(r"(?:Resource)?(Sparse)?Apply(\w+)")
 
 
 @dataclass(frozen=True)
@@ -101,18 +126,19 @@ def optimizer_of(flow: Flow, known: Numbers, values: Values | None, notes: list[
         return None
     settings = {**known, **_settings(flow, values)}
     scalars = Scalars(flow, settings)
+    now = Scalars(flow, {**settings, **dict.fromkeys(counters_of(flow), _taken(flow, values))})
     first = next((step for step in steps if not step.sparse), steps[0])
     numbers: dict[str, float | bool] = dict(first.rule.fixed)
     for name, position in first.rule.numbers.items() if not first.sparse else ():
-        number = scalars.number(first.node.input[position])
+        number = now.number(first.node.input[position])
         if number is None:
             notes.append(f"The graph does not say the optimizer's {name}: it has MindSpore's default.")
         else:
             numbers[name] = rounded(number)
     if first.node.attr["use_nesterov"].b:
         numbers["use_nesterov"] = True
-    if first.rule.name == "Adagrad":
-        numbers["accum"] = _initial(flow, first.node.input[1], scalars)
+    if first.rule.initial:
+        numbers[first.rule.initial] = _initial(flow, first.node.input[1], scalars)
     rates = {graphs.split(step.node.input[step.rule.rate])[0] for step in steps if step.rule is first.rule}
     if len(rates) > 1:
         notes.append("Weights have different learning rates in the graph; the script trains all with the first one.")
@@ -120,6 +146,11 @@ def optimizer_of(flow: Flow, known: Numbers, values: Values | None, notes: list[
     if rate.kind == "unknown":
         fed = graphs.split(first.node.input[first.rule.rate])[0]
         notes.append(f"The graph does not say the learning rate ('{fed}'): {rate.numbers['value']} is a guess.")
+    if first.rule.name == "FTRL" and numbers.get("l1"):
+        notes.append("MindSpore's kernel of nn.FTRL on the CPU takes l1 with the wrong sign: train on another device.")
+    if first.rule.steady and rate.kind not in ("constant", "unknown"):
+        rate = Schedule("constant", {"value": rounded(now.number(first.node.input[first.rule.rate]) or GUESS)})
+        notes.append(f"nn.{first.rule.name} takes no learning rate that changes: it stays at {rate.numbers['value']}.")
     sparse = [step.variable for step in steps if step.sparse]
     if sparse and first.rule.name not in _SAME_WHEN_SPARSE:
         notes.append(f"The graph updates only those rows of {listed(sparse)} that were read; the script, all rows.")
@@ -130,7 +161,7 @@ def optimizer_of(flow: Flow, known: Numbers, values: Values | None, notes: list[
         numbers,
         rate,
         trained=frozenset(_name(values, variable) for variable in own | others),
-        clipping=_clipping(flow, first, scalars),
+        changes=_changes(flow, steps, first, scalars, notes),
         state=_state(flow, steps, others, values),
         counters=_counters(first, flow, values, numbers),
         step=_taken(flow, values),
@@ -140,7 +171,7 @@ def optimizer_of(flow: Flow, known: Numbers, values: Values | None, notes: list[
 def _steps(flow: Flow) -> Iterator[_Step]:
     for node in flow.graph.node:
         match = _APPLY.fullmatch(node.op)
-        rule = _RULES.get(match[2]) if match else None
+        rule = (_RULES.get(f"{match[1] or ''}{match[2]}") or _RULES.get(match[2])) if match else None
         if match and rule is not None:
             yield _Step(node, rule, flow.origin(node.input[0]).name, bool(match[1]))
 
@@ -159,6 +190,20 @@ def _settings(flow: Flow, values: Values | None) -> dict[str, Any]:
             if value is not None and value.size == 1 and value.dtype.kind == "f":
                 found[node.name] = value
     return found
+
+
+def _changes(flow: Flow, steps: list[_Step], first: _Step, scalars: Scalars, notes: list[str]) -> tuple[Change, ...]:
+    """What is done to the gradients before they are applied: that of the first, with a note where others differ."""
+    all_ = {step.variable: changes_of(flow, step.node.input[step.rule.gradient], scalars) for step in steps}
+    changes, unknown = all_[first.variable]
+    if unknown:
+        notes.append(f"The graph changes the gradients before it applies them ('{unknown}'); the script does not.")
+    elif others := [variable for variable, found in all_.items() if found != (changes, "")]:
+        notes.append(
+            f"The graph changes the gradients of {listed(others)} otherwise than the others before it applies them; "
+            "the script changes all alike."
+        )
+    return changes
 
 
 def _initial(flow: Flow, tensor: str, scalars: Scalars) -> float:
@@ -234,37 +279,3 @@ def _taken(flow: Flow, values: Values | None) -> int:
         if value is not None:
             return int(value)
     return 0
-
-
-def _clipping(flow: Flow, step: _Step, scalars: Scalars) -> Clipping | None:
-    """How the gradient is clipped before it is applied."""
-    node = flow.origin(step.node.input[step.rule.gradient])
-    if node.op in ("Maximum", "Minimum", "ClipByValue"):
-        limits = [scalars.number(name) for name in node.input if name[0] != "^"]
-        inner = next((flow.origin(n) for n, limit in zip(node.input, limits, strict=False) if limit is None), node)
-        limits += [scalars.number(name) for name in inner.input if name[0] != "^"] if inner is not node else []
-        found = sorted(limit for limit in limits if limit is not None)
-        if len(found) >= 2:
-            return Clipping("value", (rounded(found[0]), rounded(found[-1])))
-    above = _near(flow, node)
-    for other in above:
-        if other.op in ("Minimum", "Maximum"):
-            limit = next((n for n in map(scalars.number, other.input[:2]) if n is not None), None)
-            if limit:
-                if other.op == "Maximum":
-                    return Clipping("norm", (rounded(limit),))
-                return Clipping("global_norm", (rounded(1 / limit),))
-    return None
-
-
-def _near(flow: Flow, node: NodeDef, depth: int = 6) -> list[NodeDef]:
-    """The nodes of clipping above a gradient, nearest first."""
-    found, level = [], [node]
-    for _ in range(depth):
-        below = []
-        for one in level:
-            found.append(one)
-            if re.search(r"(^|/)clip_by_\w+", one.name):
-                below += [flow.origin(name) for name in one.input if name[0] != "^"]
-        level = below
-    return found

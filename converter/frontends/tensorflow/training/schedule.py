@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from converter.frontends.tensorflow import graph as graphs
 from converter.frontends.tensorflow.training.flow import SAME, Flow
 from converter.frontends.tensorflow.training.scalars import Numbers, Scalars
-from converter.frontends.training import Schedule
+from converter.frontends.training import Schedule, choices
 
 GUESS = 0.001
 """The learning rate where the graph does not say it."""
@@ -23,22 +23,34 @@ _BINARY: Mapping[str, str] = {
     "Div": "/",
     "Pow": "**",
     "FloorDiv": "//",
+    "FloorMod": "%",
     "Less": "<",
     "LessEqual": "<=",
     "Greater": ">",
     "GreaterEqual": ">=",
+    "Equal": "==",
+    "NotEqual": "!=",
 }
 _UNARY: Mapping[str, str] = {
     "Floor": "ops.floor",
+    "Ceil": "ops.ceil",
     "Exp": "ops.exp",
     "Cos": "ops.cos",
+    "Sin": "ops.sin",
+    "Tanh": "ops.tanh",
+    "Abs": "ops.abs",
     "Sqrt": "ops.sqrt",
     "Rsqrt": "ops.rsqrt",
     "Square": "ops.square",
     "Neg": "-",
     "Log": "ops.log",
 }
-_FUNCTIONS: Mapping[str, str] = {"Minimum": "ops.minimum", "Maximum": "ops.maximum"}
+_FUNCTIONS: Mapping[str, str] = {
+    "Minimum": "ops.minimum",
+    "Maximum": "ops.maximum",
+    "LogicalAnd": "ops.logical_and",
+    "LogicalOr": "ops.logical_or",
+}
 
 
 class _UnreadableError(Exception):
@@ -231,10 +243,15 @@ def _written(flow: Flow, tensor: str, step: str, scalars: Scalars, depth: int) -
         return f"{_FUNCTIONS[node.op]}({inner(inputs[0])}, {inner(inputs[1])})"
     if node.op in _UNARY:
         return f"{_UNARY[node.op]}({inner(inputs[0])})"
+    if node.op in ("Select", "SelectV2", "Merge") and (found := _piecewise(flow, tensor, step, scalars.known)):
+        return choices(found.numbers["boundaries"], found.numbers["values"])
     if node.op in ("Select", "SelectV2"):
         return f"ops.where({', '.join(map(inner, inputs))})"
     if node.op == "Merge":
         condition, then, other = _branches(flow, inputs)
+        holds = scalars.value(condition)
+        if holds is not None:
+            return inner(then if holds else other)
         return f"ops.where({inner(condition)}, {inner(then)}, {inner(other)})"
     if node.op == "Switch":
         return inner(inputs[0])

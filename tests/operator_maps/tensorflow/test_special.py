@@ -1,0 +1,25 @@
+"""TensorFlow's special functions, decompositions and bits against SciPy and NumPy, in both modes."""
+
+from __future__ import annotations
+
+import numpy as np
+from harness import check
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.uniform(0.5, 2, (2, 4, 3)).astype(np.float32)
+
+
+def test_incomplete_gamma_functions() -> None:
+    """For a = 1 they are 1 - exp(-x) and exp(-x)."""
+    a = np.ones_like(X)
+    check("Igamma", a, X, domain="tensorflow", expect=[1 - np.exp(-X)])
+    check("Igammac", a, X, domain="tensorflow", expect=[np.exp(-X)])
+
+
+def test_singular_values() -> None:
+    check("Svd", X, domain="tensorflow", compute_uv=0, expect=[np.linalg.svd(X, compute_uv=False)])
+
+
+def test_bits() -> None:
+    check("Bitcast", X, domain="tensorflow", type=6, expect=[X.view(np.int32)])
+    check("Bitcast", X.view(np.int32), domain="tensorflow", type=1, expect=[X])
