@@ -167,13 +167,15 @@ class Branches(State):
         indent = self.file.text[
             self.file.line_span(self.file.line_of(self.file.start(node)))[0] : self.file.start(node)
         ]
+        inside = [each for statement in node.body for each in ast.walk(statement)]
+        loops = [name for each in inside if isinstance(each, ast.For) for name in ast.walk(each.target)]
+        of_loops = {each.id for each in loops if isinstance(each, ast.Name)}
         names = dict.fromkeys(
             target.id
-            for statement in node.body
-            for each in ast.walk(statement)
+            for each in inside
             if isinstance(each, (ast.Assign, ast.AugAssign))
             for target in (each.targets if isinstance(each, ast.Assign) else [each.target])
-            if isinstance(target, ast.Name) and self.inference.kind(target).is_tensor
+            if isinstance(target, ast.Name) and self.inference.kind(target).is_tensor and target.id not in of_loops
         )
         for name in names:
             text = self.write(f"{name} = ops.stop_gradient({name})")

@@ -33,6 +33,7 @@ _HANDLERS: dict[type[ast.AST], Callable[..., None]] = {
     ast.With: Rewriter.with_,
     ast.IfExp: Rewriter.conditional,
     ast.Assign: Rewriter.assign,
+    ast.AugAssign: Rewriter.augmented,
     ast.Expr: Rewriter.expression,
     ast.Call: Rewriter.call,
     ast.BinOp: Rewriter.binary,

@@ -34,6 +34,9 @@ class Statements(State):
         """Remove settings of PyTorch's, such as `torch.backends.cudnn.benchmark = True`."""
         names = [self._full(target) if isinstance(target, ast.Attribute) else None for target in node.targets]
         if not all(name is not None and self.project.is_torch(name) for name in names):
+            if len(node.targets) == 1 and (held := self._data_of(node.targets[0])) is not None:
+                self._put(node, node.targets[0], held)
+                return
             self.children(node)
             self._mapped(node)
             self._shared(node)
@@ -42,6 +45,35 @@ class Statements(State):
         self._remove_statement(node)
         for target, name in zip(node.targets, names, strict=True):
             self.record(target, name or "", became="nothing", note="A setting of PyTorch; it was removed.", use="value")
+
+    def augmented(self, node: ast.AugAssign) -> None:
+        """`p.data -= x`, or `p -= x` of each p of a loop: MindSpore would only give the variable another value."""
+        held = self._data_of(node.target)
+        if held is None and isinstance(node.target, ast.Name) and self.inference.kind(node.target).is_tensor:
+            held = node.target if self._is_shared(node.target.id) else None
+        if held is None:
+            self.children(node)
+        else:
+            self._put(node, node.target, held)
+
+    def _data_of(self, target: ast.expr) -> ast.expr | None:
+        """The tensor of `x.data`, where it is assigned; None if it is something else."""
+        if not isinstance(target, ast.Attribute) or target.attr != "data":
+            return None
+        return target.value if self.inference.kind(target.value).is_tensor else None
+
+    def _put(self, node: ast.Assign | ast.AugAssign, target: ast.expr, held: ast.expr) -> None:
+        """Write the call that gives a tensor another value: what is written, or its own, an operator and that."""
+        file, text = self.file, self._rewritten(held)
+        start, end = file.start(target), file.text.index(b"=", file.end(target)) + 1
+        operator = file.text[file.end(target) : end - 1].decode().strip()
+        before = f"{text} {operator} (" if operator else ""
+        gap = len(file.text[end:]) - len(file.text[end:].lstrip(b" \t"))
+        self.edits.replace(start, end + gap, self.write(f"compat.assign({text}, {before}"))
+        self.visit(node.value)
+        self.edits.insert(file.end(node), "))" if operator else ")")
+        if isinstance(target, ast.Attribute):
+            self.record(target, "torch.Tensor.data", became="mindspore.ops.assign", use="attribute")
 
     def _trained(self, node: ast.Assign) -> None:
         """`w = torch.zeros(3, requires_grad=True)` that an optimizer is given: a parameter."""

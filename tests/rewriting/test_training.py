@@ -151,6 +151,14 @@ def test_gradients_of_what_was_computed_elsewhere_are_not_lost(tmp_path):
     assert [record.name for record in left] == ["torch.Tensor.backward"]
 
 
+def test_what_a_loop_writes_reaches_the_parameter(tmp_path):
+    """`p -= x` in a loop gives MindSpore's variable another value, and leaves the parameter as it was."""
+    source = HEAD + "for p in net.parameters():\n    p.data = p.data * 2\n    p.data += (\n        1)\n    p -= 3\n"
+    assert converted(tmp_path, source).text.endswith(
+        "    compat.assign(p, p * 2)\n    compat.assign(p, p + ((\n        1)))\n    compat.assign(p, p - (3))\n"
+    )
+
+
 def test_classes_and_imports_stay_where_they_are(tmp_path):
     source = HEAD + (
         "w = torch.zeros(2, requires_grad=True)\nimport math\ndef f():\n    pass\n"
@@ -208,6 +216,7 @@ def test_a_gradient_of_an_earlier_computation_computes_it_again(tmp_path):
         ),
         ("nn.utils.clip_grad_norm_(net.parameters(), 1.0)", "compat.clip_grad_norm_(compat.parameters(net), 1.0)"),
         ("net.zero_grad()", "compat.zero_grad(net)"),
+        ("[each for each in net.buffers()]", "[each for each in compat.buffers(net)]"),
         ("torch.utils.data.DataLoader(d, 8, shuffle=True)", "compat.DataLoader(d, 8, shuffle=True)"),
     ],
 )

@@ -140,8 +140,12 @@ def differentiated(forward, networks):
         results[:] = [forward()]
         return results[0][0] if isinstance(results[0], tuple) else results[0]
 
-    weights = trained(networks)
-    _, found = ms.value_and_grad(loss, None, weights)()
+    weights, mode = trained(networks), ms.get_context("mode")
+    ms.set_context(mode=ms.PYNATIVE_MODE)  # graph mode would keep the tensors and lists of one call for the next
+    try:
+        _, found = ms.value_and_grad(loss, None, weights)()
+    finally:
+        ms.set_context(mode=mode)
     if wrapped and processes() > 1:
         found = [ops.AllReduce()(each) / processes() for each in found]
 
@@ -174,12 +178,17 @@ def gradient_of(parameter):
 
 def parameters(network, recurse=True):
     """Module.parameters: without running statistics and other buffers."""
-    yield from [each for each in network.get_parameters(expand=recurse) if is_parameter(each)]
+    known = {id(each) for _, each in named_buffers(network)}
+    yield from [each for each in network.get_parameters(expand=recurse) if id(each) not in known]
 
 
-def is_parameter(parameter):
-    """Whether PyTorch has a parameter of that name, and no buffer."""
-    return parameter.name.rpartition(".")[2] not in ("moving_mean", "moving_variance")
+def named_buffers(network, prefix="", recurse=True):
+    """Module.named_buffers: running statistics, and what `register_buffer` made."""
+    for path, cell in network.cells_and_names(name_prefix=prefix) if recurse else [(prefix, network)]:
+        for name in ("moving_mean", "moving_variance", *getattr(cell, "buffer_names", ())):
+            value = getattr(cell, name, None)
+            if isinstance(value, Tensor):
+                yield f"{path}.{name}" if path else name, value
 
 
 def usable(params):
@@ -375,9 +384,15 @@ def save(obj, f):
         pickle.dump(plain(obj), f)
 
 
+def state_dict(network):
+    """Module.state_dict: parameters by their place in this network, whatever network it is a part of."""
+    return dict(network.parameters_and_names())
+
+
 def load_state_dict(network, state, strict=True, assign=False):
-    """Module.load_state_dict."""
-    given = {name: Parameter(value, name=name) for name, value in state.items()}
+    """Module.load_state_dict, of names by place, or of MindSpore's own."""
+    names = {place: parameter.name for place, parameter in network.parameters_and_names()}
+    given = {names.get(name, name): Parameter(value, name=names.get(name, name)) for name, value in state.items()}
     missing, extra = ms.load_param_into_net(network, given, strict_load=False)
     if strict and (missing or extra):
         raise RuntimeError(f"the state does not fit: missing {missing}, not used {extra}")

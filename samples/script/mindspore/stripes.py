@@ -80,7 +80,7 @@ def main():
         scheduler.step()
         print(f"epoch {epoch}: loss {loss:.4f}")
     print(f"right: {test(model, compat.DataLoader(Stripes(64, seed=1), batch_size=32), device):.3f}")
-    compat.save(model.parameters_dict(), args.save)
+    compat.save(compat.state_dict(model), args.save)
 
 
 if __name__ == "__main__":
