@@ -34,7 +34,38 @@ def _lstm() -> tuple[Any, tuple[int, ...]]:
     return keras.Sequential([keras.Input((None, 8)), *stack]), (4, 9, 8)
 
 
-TRAINED: dict[str, Callable[[], tuple[Any, tuple[int, ...]]]] = {"MobileNetV2": _mobilenet, "LSTM": _lstm}
+def _gru_tagger() -> tuple[Any, tuple[int, ...]]:
+    import keras
+    from keras import layers
+
+    both = layers.Bidirectional(layers.GRU(6, return_sequences=True))
+    return keras.Sequential([keras.Input((7,), dtype="int32"), layers.Embedding(50, 8), both, layers.Dense(3)]), (4, 7)
+
+
+def _convnext() -> tuple[Any, tuple[int, ...]]:
+    from keras.src.applications.convnext import ConvNeXt
+
+    small = {"depths": [1, 2, 1, 1], "projection_dims": [8, 12, 16, 24], "default_size": 32, "weights": None}
+    network = ConvNeXt(**small, include_preprocessing=False, input_shape=(32, 32, 3), classes=5)
+    return network, (2, 32, 32, 3)
+
+
+def _efficientnet() -> tuple[Any, tuple[int, ...]]:
+    from keras.src.applications.efficientnet import EfficientNet
+
+    small = {"width_coefficient": 0.25, "depth_coefficient": 0.3, "default_size": 32, "weights": None}
+    quiet = {"dropout_rate": 0.0, "drop_connect_rate": 0.0}
+    network = EfficientNet(**small, **quiet, input_shape=(32, 32, 3), classes=5, classifier_activation=None)
+    return network, (4, 32, 32, 3)
+
+
+TRAINED: dict[str, Callable[[], tuple[Any, tuple[int, ...]]]] = {
+    "MobileNetV2": _mobilenet,
+    "LSTM": _lstm,
+    "GRU": _gru_tagger,
+    "ConvNeXt": _convnext,
+    "EfficientNet": _efficientnet,
+}
 """Name → a network without Dropout, not trained, and a shape of its input."""
 
 

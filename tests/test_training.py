@@ -21,7 +21,7 @@ NOTHING = 1e-3
 """Of the largest gradient of all: a smaller one is zero but for rounding (the next batch norm takes it out)."""
 
 TORCH = ("resnet18", "encoder", "decoder", "tied_decoder", "tagger")
-KERAS = ("MobileNetV2", "LSTM")
+KERAS = ("MobileNetV2", "LSTM", "GRU", "ConvNeXt", "EfficientNet")
 
 Gradients = dict[str, np.ndarray]
 
@@ -102,7 +102,9 @@ def of_keras(name: str, folder: Path) -> Trained:
     models_keras.randomize(network)
     models_keras.freeze(network, folder / "model.pb")
     constants = models_keras.constants(folder / "model.pb")
-    inputs = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+    random = np.random.default_rng(1)
+    words = network.inputs[0].dtype == "int32"
+    inputs = random.integers(0, 50, shape, np.int32) if words else random.standard_normal(shape).astype(np.float32)
 
     def gradients(training: bool) -> Gradients:
         kept = network.get_weights()
@@ -111,10 +113,8 @@ def of_keras(name: str, folder: Path) -> Trained:
         variables = network.trainable_variables
         found = tape.gradient(loss, [variable.value for variable in variables])
         network.set_weights(kept)
-        return {
-            next(key for key, array in constants.items() if np.array_equal(array, variable.numpy())): gradient.numpy()
-            for variable, gradient in zip(variables, found, strict=True)
-        }
+        names = [next(k for k, array in constants.items() if np.array_equal(array, v.numpy())) for v in variables]
+        return {name: tf.convert_to_tensor(gradient).numpy() for name, gradient in zip(names, found, strict=True)}
 
     result = converter.convert(folder / "model.pb", output=folder, verify=False)
     return Trained(result, (inputs,), gradients)
