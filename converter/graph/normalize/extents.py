@@ -10,14 +10,19 @@ from converter.graph.normalize.fold import fold_constants, replace_by_constants
 from converter.graph.normalize.simplify import cancel_inverses
 from converter.graph.queries import numbers_of
 from converter.graph.shape_inference import infer_shapes
+from converter.graph.shape_refinement import refine_shapes
 from converter.graph.walk import all_nodes
 
 
 def fold_extents(model: ir.Model) -> None:
     """Replace the fixed extents that are read from a Shape by numbers, and fold constants again.
 
-    `Gather(Shape(x), 2)` is 224 for an `x` of (N, 3, 224, 224). It runs when it is decided which axes are free.
+    `Gather(Shape(x), 2)` is 224 for an `x` of (N, 3, 224, 224). The nodes are sorted, and it is decided which axes are
+    free.
     """
+    if not any(node.op_type == "Shape" and not node.domain for node in all_nodes(model.graph)):
+        return
+    refine_shapes(model)
     found = [(node, extents) for node in all_nodes(model.graph) if (extents := _extents_read(node)) is not None]
     for node, extents in found:
         replace_by_constants(node, [extents])

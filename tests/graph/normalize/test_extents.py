@@ -65,3 +65,34 @@ def test_what_a_free_extent_gives_is_computed() -> None:
     )
     graph = run_passes(lambda: normalize(model, Path()), FIXED_EXTENTS)
     assert operators(graph) == ["Shape", "Gather", "Range"]
+
+
+def test_extents_that_shape_arithmetic_tells() -> None:
+    """The windows of Swin with a free batch: ONNX's inference does not divide."""
+    model = parse(
+        """
+        g (float[N, 8, 6] x) => (float y) <
+            int64 axis = {1}, int64 index = {2}, int64 zero = {0}, int64 one = {1}, int64[1] first = {0},
+            int64[1] second = {1}, int64[1] two = {2}, int64[1] rest = {-1}, int64[2] column = {-1, 1}
+        > {
+            shape = Shape (x)
+            height = Gather (shape, axis)
+            half = Div (height, two)
+            n = Slice (shape, first, second)
+            windows = Concat <axis = 0> (n, two, half, rest)
+            parts = Reshape (x, windows)
+            inner = Shape (parts)
+            four = Gather (inner, index)
+            positions = Range (zero, four, one)
+            table = Cast <to = 1> (positions)
+            cut = Reshape (table, column)
+            sum = Add (parts, cut)
+            y = ReduceSum <keepdims = 0> (sum)
+        }
+        """,
+        17,
+    )
+    feeds = feeds_for(model)
+    graph = run_passes(lambda: normalize(model, Path()), FIXED_EXTENTS)
+    assert_same(run_normalized(graph, feeds), run_original(model, feeds), 1e-5)
+    assert "Range" not in operators(graph)
