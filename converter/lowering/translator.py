@@ -300,9 +300,10 @@ class Translator:
             return known
         if value in self.python:
             dtype, evaluated = mindspore_dtype(value.dtype or ir.DataType.INT64), self.python[value]
-            if evaluated.rank or evaluated.literal or evaluated.unknown_length:
+            if evaluated.literal or evaluated.unknown_length or len(evaluated.items) > 1 or evaluated.rank > 1:
                 return expr("ms.Tensor({0}, {1})", evaluated.arg, dtype)
-            return expr("ops.scalar_to_tensor({0}, {1})", evaluated.arg, dtype)  # of a type that graph mode knows
+            number = expr("ops.scalar_to_tensor({0}, {1})", *evaluated.items, dtype)  # of a type that graph mode knows
+            return expr("{0}.reshape((1,))", number) if evaluated.rank else number
         if (held := self.members.held(value.const_value)) is not None:
             return held
         if value.const_value is not None or value in self.views:

@@ -40,6 +40,7 @@ CASES = [
     ("Identity", (X,), {}, "return x0"),
     ("Shape", (X,), {}, "ms.Tensor((x0.shape[0], 3, 4), ms.int64)"),
     ("Shape", (X,), {"start": -2}, "ms.Tensor([3, 4], ms.int64)"),
+    ("Shape", (X,), {"end": 1}, "ops.scalar_to_tensor(x0.shape[0], ms.int64).reshape((1,))"),
     ("Size", (X,), {}, "ops.scalar_to_tensor(x0.shape[0] * 12, ms.int64)"),
 ]
 
