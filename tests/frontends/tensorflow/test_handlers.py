@@ -240,6 +240,22 @@ def test_a_whole_lstm(tmp_path, version, peepholes, steps):
     check(source, 5)
 
 
+@pytest.mark.parametrize("version", ["", "V2"])
+@pytest.mark.parametrize("peepholes", [False, True])
+def test_a_whole_lstm_whose_gates_are_read(tmp_path, version, peepholes):
+    def lstm(x):
+        limit = tf.cast(tf.shape(x)[0], tf.int64)
+        weights = {name: values(*shape) for name, shape in (("w", (7, 16)), ("b", (16,)))}
+        weights |= {name: values(4) for name in ("wci", "wcf", "wco")}
+        states = {"cs_prev": values(2, 4), "h_prev": values(2, 4)}
+        operator = getattr(raw, f"BlockLSTM{version}")
+        return tuple(operator(seq_len_max=limit, x=x, cell_clip=0.4, use_peephole=peepholes, **states, **weights))
+
+    source = converted(tmp_path, lstm, [None, 2, 3])
+    assert operators(source)["Scan"] == 1
+    check(source, 5)
+
+
 @pytest.mark.parametrize(("layout", "shape"), [("NHWC", [2, 4, 4, 3]), ("NHWC", [None, 4, None, 3])])
 def test_a_batch_norm_that_trains(tmp_path, layout, shape):
     def norm(x):

@@ -35,21 +35,19 @@ _EXTENTS = frozenset({"Cast", "Identity", "Squeeze", "StridedSlice"})
 
 
 def _block_lstm(build: NodeBuilder) -> None:
-    """The hidden states of an LSTM, whose input is (time, batch, inputs): ONNX's LSTM.
+    """An LSTM, whose input is (time, batch, inputs): ONNX's LSTM, or a Scan where that does not have what is read.
 
     https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/ops/rnn_ops.cc
-
-    Raises:
-        NotImplementedError: other states are read, the cell is clipped, or weights are computed.
     """
     graph, node, sources = build.graph, build.node, build.sources
-    if any(graph.find_output_consumers(name) or name in graph.outputs for name in node.output[:-1]):
-        raise NotImplementedError("states of cells or gates are read")
-    if build.attribute("cell_clip", _CLIP[node.type]) > 0:
-        raise NotImplementedError("the cell is clipped")
     used = sources[4:] if build.attribute("use_peephole") else [sources[4], sources[-1]]
-    if not all(source.is_const() for source in used):
-        raise NotImplementedError("weights are computed")
+    if (
+        any(graph.find_output_consumers(name) or name in graph.outputs for name in node.output[:-1])
+        or build.attribute("cell_clip", _CLIP[node.type]) > 0
+        or not all(source.is_const() for source in used)
+    ):
+        _scanned_lstm(build)
+        return
     weight, *peepholes, bias = (source.get_tensor_value(as_list=False) for source in used)
     size = bias.size // 4
     gates = dict(zip(_GATES[node.type], np.split(weight, 4, axis=1), strict=True))
@@ -79,6 +77,59 @@ def _block_lstm(build: NodeBuilder) -> None:
     graph.make_node("Identity", [states], outputs=[result], dtypes=[build.dtype(states)])
 
 
+def _scanned_lstm(build: NodeBuilder) -> None:
+    """An LSTM whose gates or cells are read or clipped, or whose weights are computed: a Scan over the steps.
+
+    Raises:
+        NotImplementedError: it ends before the last step.
+    """
+    if _lengths(build):
+        raise NotImplementedError("it ends before the last step")
+    graph, node = build.graph, build.node
+    _, x, cell, hidden, weight, *peepholes, bias = build.inputs
+    dtype = build.dtype(x)
+    body = graph.create_new_graph_with_same_config()
+    body.parent_graph = graph
+    step = NodeBuilder(body, node)
+    before, state, part = (f"{node.name}/{name}" for name in ("cell", "hidden", "step"))
+    for name, like in ((before, cell), (state, hidden), (part, x)):
+        shape = build.shape(like)
+        body.add_graph_input(name, dtype, shape[1:] if like == x else shape)
+
+    gates = step.add("Add", step.add("MatMul", step.add("Concat", part, state, axis=1), weight), bias)
+    gate = dict(zip(_GATES[node.type], step.add_split("Split", gates, outputs=4, axis=1, num_outputs=4), strict=True))
+    if node.type == "BlockLSTM":
+        forget = np.asarray(build.attribute("forget_bias", 1.0), build.numpy_dtype(x))
+        gate["f"] = step.add("Add", gate["f"], step.constant(forget, forget.dtype))
+
+    def opened(name: str, seen: str, peephole: str) -> str:
+        if build.attribute("use_peephole"):
+            gate[name] = step.add("Add", gate[name], step.add("Mul", seen, peephole))
+        return step.add("Sigmoid", gate[name])
+
+    inner, forgotten, fresh = opened("i", before, peepholes[0]), opened("f", before, peepholes[1]), gate["c"]
+    fresh = step.add("Tanh", fresh)
+    after = step.add("Add", step.add("Mul", fresh, inner), step.add("Mul", before, forgotten))
+    if (bound := build.attribute("cell_clip", _CLIP[node.type])) > 0:
+        limits = (np.asarray(limit, build.numpy_dtype(x)) for limit in (-bound, bound))
+        after = step.add("Clip", after, *(step.constant(limit, limit.dtype) for limit in limits))
+    outer = opened("o", after, peepholes[2])
+    shown = step.add("Tanh", after)
+    result = step.add("Mul", shown, outer)
+    for value in (after, result, inner, after, forgotten, outer, fresh, shown, result):
+        output = step.add("Identity", value)
+        body.add_graph_output(output, dtype, build.shape(cell))
+    scan = graph.make_node(
+        "Scan",
+        [cell, hidden, x],
+        attr={"num_scan_inputs": 1},
+        output_count=9,
+        dtypes=[dtype] * 9,
+        branches={"body": body},
+    )
+    build.replace(*scan.output[2:])
+
+
 def _lengths(build: NodeBuilder) -> str:
     """The length of every sequence; empty if the limit is the number of time steps."""
     limit, x = build.inputs[:2]
@@ -86,6 +137,8 @@ def _lengths(build: NodeBuilder) -> str:
     while origin.type in _EXTENTS:
         origin = origin.inputs[0]
     if origin.type == "Shape" and origin.input[0] == x:
+        return ""
+    if origin.is_const() and [int(origin.get_tensor_value())] == build.shape(x)[:1]:
         return ""
     return build.add("Expand", build.cast(limit, TensorProto.INT32), build.add("Shape", x, start=1, end=2))
 
