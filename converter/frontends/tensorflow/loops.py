@@ -123,9 +123,9 @@ def _frame(
 
 
 def _has_trip_counter(graph: GraphDef, frame: _Frame) -> bool:
-    """Whether the first value counts iterations and the second is the maximum trip count, as tf2onnx expects.
+    """Whether the first value counts iterations from 0 and the second is the maximum trip count, as tf2onnx expects.
 
-    Neither may be read after the loop.
+    Neither may be read after the loop. A maximum of -1 is none; any other is compared with the counter.
     """
     from tensorflow.core.framework.types_pb2 import DT_INT32
 
@@ -140,6 +140,30 @@ def _has_trip_counter(graph: GraphDef, frame: _Frame) -> bool:
         and step.attr["T"].type == DT_INT32
         and _skip_identities(nodes, step.input[0]) == counter.inside
         and _skip_identities(nodes, limit.next or limit.inside) == limit.inside
+        and _constant(nodes, counter.initial) == 0
+        and (_constant(nodes, limit.initial) == -1 or _is_compared(graph, frame))
+    )
+
+
+def _constant(nodes: Mapping[str, NodeDef], tensor: str) -> int | None:
+    """The number that a constant of type int32 holds; None for any other tensor."""
+    import tensorflow as tf
+
+    node = nodes[graphs.split(_skip_identities(nodes, tensor))[0]]
+    if node.op != "Const" or node.attr["dtype"].type != tf.int32 or node.attr["value"].tensor.tensor_shape.dim:
+        return None
+    return int(tf.make_ndarray(node.attr["value"].tensor))
+
+
+def _is_compared(graph: GraphDef, frame: _Frame) -> bool:
+    """Whether the condition asks if the first value is less than the second."""
+    compared = [variable.merged for variable in frame.variables[:2]]
+    names = graphs.needed(graph, [frame.condition], {graphs.split(tensor) for tensor in compared})
+    nodes = {node.name: node for node in graph.node}
+    return any(
+        node.op == "Less" and [_skip_identities(nodes, source) for source in node.input] == compared
+        for node in map(nodes.get, names)
+        if node is not None
     )
 
 

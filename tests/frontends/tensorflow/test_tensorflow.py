@@ -564,6 +564,21 @@ def growing_state(x):
     return v1.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, tf.concat([y, y], 0)), [0, x], shapes)[1]
 
 
+def reading_outside(x):
+    step = lambda i, y: (i + 1, tf.tanh(y) * x)  # noqa: E731
+    return v1.while_loop(lambda i, _: i < 3, step, [0, x])[1]
+
+
+def reading_a_number_that_is_no_limit(x):
+    step = lambda i, y: (i + 1, y * 0.5 + tf.cast(tf.shape(x)[1], tf.float32))  # noqa: E731
+    return v1.while_loop(lambda i, _: i < 6, step, [0, x])[1]
+
+
+def counting_from_below_zero(x):
+    limit = tf.shape(x)[1]
+    return v1.while_loop(lambda i, _: i < limit, lambda i, y: (i + 1, y + 1.0), [-3, x])[1]
+
+
 def writing_loop(x):
     array = tf.TensorArray(tf.float32, size=5)
     write = v1.while_loop(lambda i, _: i < 5, lambda i, a: (i + 1, a.write(i, x * tf.cast(i, tf.float32))), [0, array])
@@ -593,7 +608,20 @@ def condition(x):
 
 
 @pytest.mark.usefixtures("control_flow")
-@pytest.mark.parametrize("compute", [while_loop, nested_loops, growing_state, writing_loop, count, condition])
+@pytest.mark.parametrize(
+    "compute",
+    [
+        while_loop,
+        nested_loops,
+        growing_state,
+        reading_outside,
+        reading_a_number_that_is_no_limit,
+        counting_from_below_zero,
+        writing_loop,
+        count,
+        condition,
+    ],
+)
 def test_control_flow(build, compute):
     def network():
         tf.identity(compute(v1.placeholder(tf.float32, [None, 4], "x")), "y")
