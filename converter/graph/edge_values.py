@@ -25,6 +25,8 @@ _LARGEST_MASK = 1 << 24
 
 _LARGEST_TABLE = 1 << 16
 """Elements of a constant that is searched for large numbers."""
+_TAKES = frozenset({"Gather", "GatherElements", "GatherND"})
+"""Operators whose result has the free axes of their second input, where the first one is a constant."""
 _ACCUMULATES = frozenset({"CumSum", "ReduceProd", "ReduceSum"})
 
 SELECTIONS = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Unique"})
@@ -81,7 +83,8 @@ def may_be_empty(value: ir.Value, axis: int | None = None, computed: bool = Fals
         is_followed = moved.dtype == ir.DataType.BOOL or (computed and source is not None and is_float(source))
         if not has_trait(node, _KEEPS_A_MASK if is_followed else Trait.DATA_MOVEMENT):
             break
-        moved = node.inputs[0]
+        from_table = node.op_type in _TAKES and source is not None and source.const_value is not None
+        moved = node.inputs[1] if from_table else source
     return (moved is not None and _is_input(moved)) or is_selected(value)
 
 

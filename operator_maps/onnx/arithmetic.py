@@ -41,7 +41,11 @@ def binary(template: str, *wide: ir.DataType) -> Callable[..., Arg]:
 
 
 def _in_int64(node: Node, template: str, *xs: Operand) -> Arg:
-    return expr("{0}.astype({1})", _left_fold(template, [expr("{0}.astype(ms.int64)", x) for x in xs]), node.dtype())
+    return expr("{0}.astype({1})", _left_fold(template, [_wide(x) for x in xs]), node.dtype())
+
+
+def _wide(x: Operand) -> Arg:
+    return expr("{0}.astype(ms.int64)", x)
 
 
 def _left_fold(template: str, xs: Sequence[Arg]) -> Arg:
@@ -215,10 +219,13 @@ def clip(node: Node, x: Operand, low: Operand | None, high: Operand | None) -> A
         options = {name: bound for name, bound in given.items() if bound is not None}
     if not options:
         return x
+    if x.dtype == ir.DataType.UINT16:  # of which MindSpore's CPU has no maximum
+        wide = {name: _wide(bound) if isinstance(bound, Operand) else bound for name, bound in options.items()}
+        return expr("{0}.astype({1})", invoke("ops.clamp", _wide(x), **wide), node.dtype())
     if may_be_nan(x.value):
         y: Arg = x
         for name, function in (("min", "ops.maximum"), ("max", "ops.minimum")):
-            bound = options.get(name, FINITE[name] if x.dtype == ir.DataType.FLOAT else None)
+            bound = options.get(name, _finite(x, name))
             y = y if bound is None else expr(f"{function}({{0}}, {{1}})", bound, y)
         return y
     if bounds == {"min": 0.0, "max": 6.0} and x.kind == "f":
@@ -228,8 +235,12 @@ def clip(node: Node, x: Operand, low: Operand | None, high: Operand | None) -> A
     return invoke("ops.clamp", x, **options)
 
 
-FINITE = {"min": -3.4028234663852886e38, "max": 3.4028234663852886e38}
-"""The bounds of a Clip that has none: float32's largest numbers, which matter to infinity only."""
+def _finite(x: Operand, name: str) -> float | None:
+    """The bound of a Clip that has none: a float's least or largest number, which matters to infinity only."""
+    if x.dtype not in (ir.DataType.FLOAT, ir.DataType.FLOAT16):  # a float64 number is rounded to float32: infinity
+        return None
+    limits = np.finfo(x.dtype.numpy())
+    return float(limits.min if name == "min" else limits.max)
 
 
 def absolute(node: Node, x: Operand) -> Arg:

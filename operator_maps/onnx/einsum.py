@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from converter.graph import may_be_empty
 from converter.rows import Arg, Node, Operand, expr, reshape, transpose
-from operator_maps.onnx.linear_algebra import dense
+from operator_maps.onnx.linear_algebra import dense, over_something
 
 Label = str
 """The label of an axis: a letter of the equation, or the number of an axis of the ellipsis, from the end: -1, -2."""
@@ -184,11 +185,21 @@ def _matmul(a: Term, b: Term, batch: list[Label], rows: list[Label], summed: lis
         product = expr("ops.matmul({0}, {1})", x, y)
     else:
         product = expr("ops.matmul({0}, ops.unsqueeze({1}, -1)).squeeze(-1)", x, y)
+    if any(_may_be_empty(a, b, label) for label in summed):
+        product = over_something(product, _size([a.extent(label) for label in summed]), "f")
     labels = (*batch, *rows, *columns)
     extents = tuple(_extent(a, b, label) for label in labels)
     if apart or len(columns) > 1:
         product = expr("{0}.reshape({1})", product, extents)
     return Term(product, labels, extents)
+
+
+def _may_be_empty(a: Term, b: Term, label: Label) -> bool:
+    """Whether two terms may have nothing along an axis: neither fixes it, and one of them may be empty."""
+    return not any(isinstance(term.extent(label), int) for term in (a, b)) and any(
+        isinstance(term.tensor, Operand) and may_be_empty(term.tensor.value, term.labels.index(label))
+        for term in (a, b)
+    )
 
 
 def _merge_axes(term: Term, groups: Sequence[Sequence[Label]]) -> Arg:

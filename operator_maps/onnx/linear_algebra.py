@@ -18,9 +18,14 @@ def matmul(node: Node, a: Operand, b: Operand) -> Arg:
         return expr("ops.matmul({0}.astype(ms.int64), {1}.astype(ms.int64)).astype({2})", a, b, node.dtype())
     product = expr("ops.matmul({0}, {1})", a, b)
     if a.rank and may_be_empty(a.value, -1):
-        filled = expr("ops.scalar_to_tensor({0}.shape[-1], ms.int64) > 0", a)
-        return expr("ops.where({0}, {1}, {2})", filled, product, 0.0 if a.kind == "f" else 0)
+        return over_something(product, expr("{0}.shape[-1]", a), a.kind)
     return product
+
+
+def over_something(product: Arg, extent: Arg, kind: str | None) -> Arg:
+    """A product along axes of an extent, which is 0 if there are no elements; the CPU's kernel does not write it."""
+    filled = expr("ops.scalar_to_tensor({0}, ms.int64) > 0", extent)
+    return expr("ops.where({0}, {1}, {2})", filled, product, 0.0 if kind == "f" else 0)
 
 
 def gemm(
@@ -46,6 +51,8 @@ def gemm(
         product = dense(node, x, weight)
     else:
         product = expr("ops.matmul({0}, {1})", x, expr("{0}.T", b) if transB else b)
+        if may_be_empty(a.value, 0 if transA else 1):
+            product = over_something(product, expr("{0}.shape[{1}]", a, 0 if transA else 1), a.kind)
     scaled = product if alpha == 1 else expr("{0} * {1}", product, alpha)
     if c is None or beta == 0:
         return scaled

@@ -43,10 +43,13 @@ def test_not_a_number_and_infinity_in_functions_of_one_element() -> None:
     check_model(parse(f"g (float[n] x) => ({outputs}) {NUMBERS} {{ {body} }}", 22), [SPECIAL])
 
 
-def test_bounds_that_only_the_run_knows() -> None:
-    text = "g (float[n] x, float a, float b) => (float[n] y, float[n] z) { y = Clip (x, a, b) z = Clip (x, , b) }"
+@pytest.mark.parametrize("dtype", ["float", "float16"])
+def test_bounds_that_only_the_run_knows(dtype: str) -> None:
+    text = f"g ({dtype}[n] x, {dtype} a, {dtype} b) => ({dtype}[n] y, {dtype}[n] z)"
+    model = parse(f"{text} {{ y = Clip (x, a, b) z = Clip (x, , b) }}", 22)
+    special = SPECIAL.astype(np.float16 if dtype == "float16" else np.float32)
     for low, high in ((-1, 2), (3, 1)):
-        check_model(parse(text, 22), [SPECIAL, np.array(low, np.float32), np.array(high, np.float32)])
+        check_model(model, [special, np.array(low, special.dtype), np.array(high, special.dtype)])
 
 
 PAIRS = {
@@ -124,6 +127,9 @@ NOTHING = {
     "different": "Unique (i)",
     "hot": "OneHot (j, five, values)",
     "gram": "MatMul (t, x)",
+    "gram_by_einsum": 'Einsum <equation = "nk,nl->kl"> (x, x)',
+    "gram_by_gemm": "Gemm <transA = 1> (x, x)",
+    "sum_of_taken": "ReduceSum (embedded, a)",
 }
 
 
@@ -148,8 +154,9 @@ def test_no_elements(count: int) -> None:
     text = f"""g (float[n,4] x, int64[n,4] i, int64[n] j, bool[n] b) => ({outputs})
         <int64[1] a = {{0}}, int64 c = {{0}}, int64[2] sizes = {{1, 3}}, int64[1] two = {{2}}, int64 five = {{5}},
          int64[1] one = {{1}}, int64[1] three = {{3}}, int64[1] far = {{9}},
-         float[2] values = {{0.0, 1.0}}, float half = {{0.5}}> {{
-        t = Transpose <perm = [1, 0]> (x) above = Greater (x, half) doubled = Add (x, x) {body}
+         float[2] values = {{0.0, 1.0}}, float half = {{0.5}}, float[3,2] table = {{1, 2, 3, 4, 5, 6}}> {{
+        t = Transpose <perm = [1, 0]> (x) above = Greater (x, half) doubled = Add (x, x)
+        embedded = Gather (table, j) {body}
     }}"""
     x, numbers = RNG.normal(size=(count, 4)).astype(np.float32), np.arange(4 * count).reshape(count, 4)
     check_model(parse(text, 18), [x, numbers, np.arange(count), np.arange(count) % 2 == 0])

@@ -217,6 +217,12 @@ def test_unsigned_types_that_kernels_lack(name: str, dtype: str) -> None:
     assert f".astype(ms.{dtype})" in check(name, x, y, expect=[wanted]).script
 
 
+@pytest.mark.parametrize("constants", [(), (1, 2)])
+def test_clip_of_a_type_that_kernels_lack(constants: tuple[int, ...]) -> None:
+    x = np.array([7, 1, 65535, 0], np.uint16)
+    check("Clip", x, np.uint16(2), np.uint16(300), constants=constants, expect=[np.clip(x, 2, 300)])
+
+
 def test_fmod_of_float16_with_a_large_quotient() -> None:
     x, y = np.array([6000.0, -3000.5], np.float16), np.array([0.75, 7.0], np.float16)
     check("Mod", x, y, fmod=1, atol=1e-2)
