@@ -69,7 +69,7 @@ def may_be_empty(value: ir.Value, axis: int | None = None, computed: bool = Fals
 
     An axis is free, and the tensor is an input, maybe moved, or holds what an operator selected. Arithmetic on an input
     takes for granted that there is something, a mask that compares it does not. With `computed`, arithmetic on floats
-    does not either.
+    and what is taken from a table do not either.
     """
     dims = value.shape if axis is None or value.shape is None else (value.shape[axis],)
     if dims is not None and all(isinstance(dim, int) for dim in dims):
@@ -83,7 +83,7 @@ def may_be_empty(value: ir.Value, axis: int | None = None, computed: bool = Fals
         is_followed = moved.dtype == ir.DataType.BOOL or (computed and source is not None and is_float(source))
         if not has_trait(node, _KEEPS_A_MASK if is_followed else Trait.DATA_MOVEMENT):
             break
-        from_table = node.op_type in _TAKES and source is not None and source.const_value is not None
+        from_table = computed and node.op_type in _TAKES and source is not None and source.const_value is not None
         moved = node.inputs[1] if from_table else source
     return (moved is not None and _is_input(moved)) or is_selected(value)
 
