@@ -122,6 +122,24 @@ def test_blocks_that_one_author_numbers_and_the_other_names(ordered):
     assert len(sure) >= 0.9 * len(wanted)
 
 
+def test_norms_of_depthwise_and_pointwise_convolutions():
+    """`conv_dw_1_bn` follows `conv_dw_1`, though `conv_pw_1` differs from it in the kind of layer only, too."""
+    leaves = ("gamma", "beta", "moving_mean", "moving_variance")
+    source, network = [], []
+    for i in range(3):
+        source += [tensor(f"conv_dw_{i + 1}/kernel", 3, 3, 8, 1)]
+        source += [tensor(f"conv_dw_{i + 1}_bn/{leaf}", 8) for leaf in leaves]
+        source += [tensor(f"conv_pw_{i + 1}/kernel", 1, 1, 8, 8)]
+        source += [tensor(f"conv_pw_{i + 1}_bn/{leaf}", 8) for leaf in leaves]
+        network += [parameter(f"blocks.{i}.depthwise.weight", 8, 1, 3, 3, layer="Conv2d")]
+        network += [parameter(f"blocks.{i}.bn1.{leaf}", 8, layer="BatchNorm2d") for leaf in leaves]
+        network += [parameter(f"blocks.{i}.pointwise.weight", 8, 8, 1, 1, layer="Conv2d")]
+        network += [parameter(f"blocks.{i}.bn2.{leaf}", 8, layer="BatchNorm2d") for leaf in leaves]
+    found = pairings(source, network, "tensorflow")
+    assert confidences(found)["ambiguous"] == 0
+    assert list(sources(found).values()) == [each.name for each in source]
+
+
 def test_more_layers_of_one_name_than_the_network_has():
     """The first ones are meant where both networks count from the same number on; nobody knows where they do not."""
     source = [tensor(f"h.{i}.fc.weight", 4, 6) for i in range(5)]
