@@ -208,9 +208,10 @@ class Calls(Expressions):
             return sequence(instance(MODULE))
         if receiver.name == "instance" and name in ("named_children", "named_modules", "items"):
             return sequence(items((STRING, instance(MODULE))))
-        if receiver.name == "instance" and name in ("parameters", "buffers"):
+        taken = receiver.name == "instance" or (receiver.name == "unknown" and name in OF_MODULES)
+        if taken and name in ("parameters", "buffers"):
             return sequence(TENSOR)
-        if receiver.name == "instance" and name in ("named_parameters", "named_buffers"):
+        if taken and name in ("named_parameters", "named_buffers"):
             return sequence(items((STRING, TENSOR)))
         if receiver.name == "instance" and name == "apply" and arguments and arguments[0].name == "function":
             self._of_function(arguments[0].of[0], ast.Call(node.func, [node.args[0]], []), [instance(MODULE)])
@@ -239,6 +240,9 @@ def is_distinct(name: str) -> bool:
     """Whether nothing but a tensor has a method of this name: `permute`, and what changes it in place, `mul_`."""
     return name in DISTINCT or (name.endswith("_") and not name.startswith("_") and name != "requires_grad_")
 
+
+OF_MODULES = frozenset({"train", "eval", "parameters", "named_parameters"})
+"""Methods that, called without arguments, nothing but a module has."""
 
 _REGISTER = ("add_module", "register_module", "register_buffer", "register_parameter")
 """Methods of a module that give it an attribute."""

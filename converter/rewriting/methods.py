@@ -7,15 +7,12 @@ import ast
 from converter.rewriting.applying import Applying
 from converter.rewriting.attributes import Attributes
 from converter.rewriting.calls import layout_of
-from converter.rewriting.flow_calls import is_distinct
+from converter.rewriting.flow_calls import OF_MODULES, is_distinct
 from converter.rewriting.kinds import Kind
 from converter.rewriting.project import MODULE
 from converter.rewriting.tensor_names import TENSOR_NAMES
 
 FUNCTION = "torch.autograd.Function"
-
-OF_MODULES = frozenset({"train", "eval", "parameters", "named_parameters"})
-"""Methods that, called without arguments, nothing but a module has."""
 
 _COMMON = frozenset(
     [

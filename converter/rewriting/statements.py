@@ -39,6 +39,7 @@ class Statements(State):
                 return
             self.children(node)
             self._mapped(node)
+            self._kept(node)
             self._shared(node)
             self._trained(node)
             return
@@ -57,7 +58,7 @@ class Statements(State):
             self._put(node, node.target, held)
 
     def _data_of(self, target: ast.expr) -> ast.expr | None:
-        """The tensor of `x.data`, where it is assigned; None if it is something else."""
+        """The tensor of `x.data`; None if it is something else."""
         if not isinstance(target, ast.Attribute) or target.attr != "data":
             return None
         return target.value if self.inference.kind(target.value).is_tensor else None
@@ -74,6 +75,12 @@ class Statements(State):
         self.edits.insert(file.end(node), "))" if operator else ")")
         if isinstance(target, ast.Attribute):
             self.record(target, "torch.Tensor.data", became="mindspore.ops.assign", use="attribute")
+
+    def _kept(self, node: ast.Assign) -> None:
+        """`kept[name] = p.data`: PyTorch's keeps its values when `p.data` is replaced, which here changes p itself."""
+        if isinstance(node.targets[0], ast.Subscript) and self._data_of(node.value) is not None:
+            self.edits.insert(self.file.start(node.value), self.write("compat.clone("), leading=True)
+            self.edits.insert(self.file.end(node.value), ")")
 
     def _trained(self, node: ast.Assign) -> None:
         """`w = torch.zeros(3, requires_grad=True)` that an optimizer is given: a parameter."""

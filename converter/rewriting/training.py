@@ -19,6 +19,7 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from converter.rewriting.flow_calls import OF_MODULES
 from converter.rewriting.inference import Inference
 from converter.rewriting.names import Names, chain
 from converter.rewriting.state import Options, State
@@ -309,7 +310,10 @@ class Training(State):
         for call in (node for each in statements for node in ast.walk(each) if isinstance(node, ast.Call)):
             found += [each for each in (call.func, *call.args) if self._is_network(each)]
             if self._may_be_network(call) and not self._is_function(call.func):
-                found.append(call.func)
+                function = call.func
+                if isinstance(function, ast.Attribute) and function.attr in OF_MODULES:
+                    function = function.value
+                found.append(function)
         names = [".".join(names) for each in found if (names := chain(each)) and names[0] not in stored]
         losses = {".".join(chain(each) or ()) for each in found if self._is_loss(each)}
         return [name for name in dict.fromkeys(names) if name not in losses]

@@ -159,6 +159,19 @@ def test_what_a_loop_writes_reaches_the_parameter(tmp_path):
     )
 
 
+def test_parameters_of_what_nobody_knows_are_those_of_a_network(tmp_path):
+    source = "import torch\ndef step(net, x):\n    loss = net(x) + sum(p.pow(2).sum() for p in net.parameters())\n"
+    source += "    loss.backward()\n    return [p.grad.norm() for p in net.parameters() if p.grad is not None]\n"
+    made = converted(tmp_path, source)
+    assert "compat.backward(forward, net)\n" in made.text
+    assert "[compat.norm(compat.gradient_of(p)) for p in compat.parameters(net) if compat.gra" in made.text
+
+
+def test_values_that_are_kept_are_not_those_that_replace_them(tmp_path):
+    source = HEAD + "kept = {}\nfor n, p in net.named_parameters():\n    kept[n] = p.data\n    p.data = p * 2\n"
+    assert converted(tmp_path, source).text.endswith("    kept[n] = compat.clone(p)\n    compat.assign(p, p * 2)\n")
+
+
 def test_classes_and_imports_stay_where_they_are(tmp_path):
     source = HEAD + (
         "w = torch.zeros(2, requires_grad=True)\nimport math\ndef f():\n    pass\n"
