@@ -89,7 +89,8 @@ def find_segments(region: Region, outputs: Outputs) -> bool:
         for start, period, count in tandem_repeats(sequence, [len(segment) for segment in segments], SHORTEST_BLOCK):
             cuts = range(start, start + count * period, period)
             runs += [[s for segment in segments[at : at + period] for s in segment] for at in cuts]
-        runs = runs or (_long_runs(region.statements, outputs) if crossing == 1 else [])
+        if crossing == 1:
+            runs = max(runs, _long_runs(region.statements, outputs), key=lambda each: sum(map(len, each)))
         if runs:
             return _wrap(region, runs + _elsewhere(region.statements, runs, outputs))
     return False
