@@ -21,6 +21,7 @@ from converter.frontends.tensorflow import layers, loops, order, rewrites, weigh
 from converter.frontends.tensorflow.constant_switches import decide_switches
 from converter.frontends.tensorflow.cutting import Cut
 from converter.frontends.tensorflow.dropout import RATE
+from converter.frontends.tensorflow.sequence_lengths import run_all_steps
 from converter.frontends.tensorflow.tf2onnx_session import DOMAIN, GraphSession
 from converter.frontends.tensorflow.trained import trained_constants
 from converter.graph import infer_proto
@@ -100,6 +101,7 @@ def _convert(cut: Cut, inputs: Sequence[Endpoint]) -> tuple[onnx.ModelProto, int
     dropouts = [node.name for node in cut.graph.node if RATE in node.attr]
     graph = _inline_functions(_with_shapes(cut.graph, inputs), input_names + output_names + dropouts)
     decide_switches(graph)
+    run_all_steps(graph)
     rewrites.add_products(graph)
     graph = loops.raise_loops(graph, input_names + output_names)
     written_lists.order(graph)
