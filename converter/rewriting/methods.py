@@ -97,17 +97,12 @@ class Methods(Applying, Attributes):
         return receiver.name == "class" and all(FUNCTION in self.project.external_bases(name) for name in receiver.of)
 
     def _own_function(self, node: ast.Call, function: ast.Attribute, receiver: Kind) -> None:
-        """Write `Swish.apply(x)` as a call of its forward; graph mode does not know the class in a class method."""
-        info = self.project.class_named(receiver.of[0])
-        has_context = info is not None and "setup_context" not in info.methods
-        end = self.file.end(function)
-        self.edits.replace(end - len("apply"), end, "forward")
-        if has_context:
-            separator = ", " if node.args or node.keywords else ""
-            text = self.write(f"compat.Context(){separator}")
-            self.edits.insert(layout_of(node, self.file).opening + 1, text, leading=True)
-        note = "Its gradient is that of its forward; its backward is not called."
-        self.record(node, f"{FUNCTION}.apply", became=f"{receiver.of[0]}.forward", note=note)
+        """Write `Swish.apply(x)` as `compat.applied(Swish, x)`: graph mode knows no classes of class methods."""
+        self.edits.insert(self.file.start(function), self.write("compat.applied("), leading=True)
+        separator = ", " if node.args or node.keywords else ""
+        self.edits.replace(self.file.end(function.value), layout_of(node, self.file).opening + 1, separator)
+        note = "In graph mode its gradient is that of its forward; its backward is not called."
+        self.record(node, f"{FUNCTION}.apply", became="compat.applied", note=note)
 
     @staticmethod
     def _is_plain_call(node: ast.Call) -> bool:

@@ -272,9 +272,8 @@ ROWS: dict[str, Row] = {
     "torch.jit.script": value("compat.identity"),
     "torch.jit.interface": value("compat.identity"),
     "torch.jit.Final": value("compat.Final"),
-    "torch.autograd.Function": value(
-        "compat.Function", note="Gradients are those of its forward; its backward is not called."
-    ),
+    "torch.autograd.Function": value("compat.Function"),
+    "torch.autograd.function.once_differentiable": value("compat.identity"),
     **{
         name: call(
             "(*args, **kwargs)", "compat.no_grad()", ignored="args kwargs", value="compat.no_grad", returns="other"

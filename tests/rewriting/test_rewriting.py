@@ -196,7 +196,7 @@ def test_a_layer_that_is_added_by_its_name(tmp_path):
 
 
 def test_a_function_with_its_own_gradient(tmp_path):
-    """`apply` of torch.autograd.Function becomes a call of forward, with a context where that takes one."""
+    """`apply` of torch.autograd.Function becomes a call of a helper that takes the class."""
     result = converted(
         tmp_path,
         """
@@ -220,7 +220,7 @@ def test_a_function_with_its_own_gradient(tmp_path):
             return Swish.apply(x) + Twice.apply(x)
         """,
     ).text
-    assert "return Swish.forward(compat.Context(), x) + Twice.forward(x)" in result
+    assert "return compat.applied(Swish, x) + compat.applied(Twice, x)" in result
 
 
 def test_functions_that_initialise(tmp_path):

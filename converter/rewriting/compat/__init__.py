@@ -2,6 +2,7 @@
 
 ORDER = (
     "stubs",
+    "custom_gradients",
     "init",
     "layers",
     "containers",

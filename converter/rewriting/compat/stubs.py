@@ -4,8 +4,6 @@ import contextlib
 import sys
 import typing
 
-import mindspore as ms
-
 Final = typing.Final
 
 List = list
@@ -80,22 +78,3 @@ class no_grad(contextlib.nullcontext):
 
     def __call__(self, function):
         return function
-
-
-@ms.jit_class
-class Context:
-    """What torch.autograd.Function keeps for its backward: nothing, since that is not called."""
-
-    def save_for_backward(self, *tensors):
-        pass
-
-    def mark_non_differentiable(self, *tensors):
-        pass
-
-
-class Function:
-    """torch.autograd.Function: its forward, whose gradients MindSpore finds."""
-
-    @classmethod
-    def apply(cls, *args):
-        return cls.forward(Context(), *args)

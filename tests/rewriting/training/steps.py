@@ -167,6 +167,58 @@ def by_hand():
     return losses
 
 
+class Rounded(torch.autograd.Function):
+    """Steps forward, a straight line backward."""
+
+    @staticmethod
+    def forward(ctx, x, scale):
+        ctx.save_for_backward(x)
+        ctx.scale = scale
+        return torch.round(x * scale) / scale
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (x,) = ctx.saved_tensors
+        grad = grad_output.clone()
+        grad[x.abs() > ctx.scale] = 0
+        return grad, None
+
+
+class Reversed(torch.autograd.Function):
+    """Reverses gradients; gives two results."""
+
+    @staticmethod
+    def forward(x):
+        return x * 1, x.abs()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        (x,) = inputs
+        ctx.sign = x.sign()
+
+    @staticmethod
+    def backward(ctx, grad, grad_abs):
+        return -grad - grad_abs * ctx.sign
+
+
+rounded = Rounded.apply
+
+
+def with_own_gradients():
+    """Functions whose gradients are not those of their forward."""
+    net, criterion = network(), nn.MSELoss()
+    optimizer = SGD(net.parameters(), lr=0.1)
+    losses = []
+    for _ in range(3):
+        plain, size = Reversed.apply(Rounded.apply(net(X), 4.0))
+        loss = criterion(plain + size, Y) + rounded(net(X), 8).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
 if __name__ == "__main__":
     plain = groups() + accumulated() + adversaries() + in_branches()
-    print(*[f"{value:.5f}" for value in plain + fetched_ahead() + leaves() + by_hand()])
+    print(*[f"{value:.5f}" for value in plain + fetched_ahead() + leaves() + by_hand() + with_own_gradients()])
