@@ -22,6 +22,7 @@ ORDER = (
     "types",
     "distributions",
     "schedulers",
+    "state_names",
     "gradients",
     "optimizers",
     "data",

@@ -3,9 +3,6 @@
 import os
 import pickle
 
-import mindspore as ms
-from mindspore import Parameter
-
 
 def save(obj, f):
     """torch.save: tensors as arrays of NumPy, pickled."""
@@ -25,15 +22,21 @@ def load(f, map_location=None, weights_only=True, mmap=None):
 
 
 def state_dict(network):
-    """Module.state_dict: parameters by their place in this network, whatever network it is a part of."""
-    return dict(network.parameters_and_names())
+    """Module.state_dict: by PyTorch's names."""
+    return {name: value for name, value, _ in named_values(network)}
 
 
 def load_state_dict(network, state, strict=True, assign=False):
-    """Module.load_state_dict, of names by place, or of MindSpore's own."""
-    names = {place: parameter.name for place, parameter in network.parameters_and_names()}
-    given = {names.get(name, name): Parameter(value, name=names.get(name, name)) for name, value in state.items()}
-    missing, extra = ms.load_param_into_net(network, given, strict_load=False)
+    """Module.load_state_dict, of PyTorch's names, or of MindSpore's own."""
+    own = {name: value for name, value, _ in named_values(network)}
+    places = {parameter.name: parameter for parameter in network.get_parameters()}
+    places |= dict(network.parameters_and_names()) | own
+    found = {id(places[name]) for name in state if name in places}
+    missing = [name for name, value in own.items() if id(value) not in found]
+    extra = [name for name in state if name not in places and not name.endswith("num_batches_tracked")]
     if strict and (missing or extra):
         raise RuntimeError(f"the state does not fit: missing {missing}, not used {extra}")
+    for name in state:
+        if name in places:
+            set_values(places[name], state[name].copy())
     return missing, extra

@@ -3,7 +3,7 @@
 import math
 
 import mindspore as ms
-from mindspore import Parameter, Tensor, nn, ops
+from mindspore import Parameter, nn, ops
 
 optimizers = []  # every optimizer, for losses of which only they know the parameters
 
@@ -82,33 +82,6 @@ def zero_grad(network, set_to_none=True):
     """Module.zero_grad."""
     for parameter in network.get_parameters():
         parameter.gradient = None
-
-
-def parameters(network, recurse=True):
-    """Module.parameters: without running statistics and other buffers."""
-    known = {id(each) for _, each in named_buffers(network)}
-    yield from [each for each in network.get_parameters(expand=recurse) if id(each) not in known]
-
-
-def named_parameters(network, prefix="", recurse=True):
-    """Module.named_parameters."""
-    known = {id(each) for _, each in named_buffers(network)}
-    found = network.parameters_and_names(name_prefix=prefix, expand=recurse)
-    yield from [(name, each) for name, each in found if id(each) not in known]
-
-
-def buffers(network, recurse=True):
-    """Module.buffers."""
-    yield from [each for _, each in named_buffers(network, "", recurse)]
-
-
-def named_buffers(network, prefix="", recurse=True):
-    """Module.named_buffers: running statistics, and what `register_buffer` made."""
-    for path, cell in network.cells_and_names(name_prefix=prefix) if recurse else [(prefix, network)]:
-        for name in ("moving_mean", "moving_variance", *getattr(cell, "buffer_names", ())):
-            value = getattr(cell, name, None)
-            if isinstance(value, Tensor):
-                yield f"{path}.{name}" if path else name, value
 
 
 def usable(params):

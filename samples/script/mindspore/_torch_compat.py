@@ -55,6 +55,31 @@ def importing(frame):
     return False
 
 
+def set_values(tensor, values):
+    """Set the values of a parameter, or of a tensor."""
+    if not isinstance(values, Tensor):
+        values = Tensor(np.asarray(values), tensor.dtype)
+    if isinstance(tensor, Parameter):
+        tensor.set_data(values.astype(tensor.dtype))
+    else:
+        tensor.assign_value(values.astype(tensor.dtype))
+    return tensor
+
+
+def own_name(cell, name):
+    """What a layer of any class calls the weight of PyTorch's name."""
+    names = {"weight": ("gamma", "embedding_table", "w"), "bias": ("beta",)}
+    names = {**names, "running_mean": ("moving_mean",), "running_var": ("moving_variance",)}
+    every = (name, *names[name])
+    found = [each for each in every if each in cell._params] or [each for each in every if hasattr(cell, each)]
+    return found[0] if found else name
+
+
+def own(cell, name):
+    """A weight of a layer of any class by PyTorch's name."""
+    return getattr(cell, own_name(cell, name))
+
+
 class LRScheduler:
     """torch.optim.lr_scheduler.LRScheduler."""
 
@@ -122,6 +147,48 @@ class StepLR(FactorLR):
     def factor(self, epoch):
         return self.gamma ** (epoch // self.step_size)
 
+TORCH_NAMES = {
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+    "embedding_table": "weight",
+    "w": "weight",
+}
+
+
+def is_of_library(cell):
+    """Whether a layer is MindSpore's, or stands for one of PyTorch's: its parameters are not named by the user."""
+    classes = [kind for kind in type(cell).__mro__ if issubclass(kind, nn.Cell) and kind is not nn.Cell]
+    return any(kind.__module__ == __name__ or kind.__module__.startswith("mindspore.") for kind in classes)
+
+
+def named_values(network, prefix="", recurse=True):
+    """Each parameter and each buffer once: its name in PyTorch, itself, and whether it is a buffer."""
+    seen = set()
+    for path, cell in network.cells_and_names(name_prefix=prefix) if recurse else [(prefix, network)]:
+        known = is_of_library(cell)
+        place = path[: -len("bn2d")].rstrip(".") if known and path.endswith("bn2d") else path  # of nn.BatchNorm3d
+        buffers = getattr(cell, "buffer_names", ())
+        values = {**dict(cell.parameters_and_names(expand=False)), **{name: getattr(cell, name) for name in buffers}}
+        for name, value in values.items():
+            if not isinstance(value, Tensor) or id(value) in seen:
+                continue
+            seen.add(id(value))
+            written = TORCH_NAMES.get(name, name) if known else name
+            is_buffer = name in buffers or (known and name.startswith("moving_"))
+            yield f"{place}.{written}" if place else written, value, is_buffer
+
+
+def parameters(network, recurse=True):
+    """Module.parameters: without running statistics and other buffers."""
+    yield from [value for _, value, is_buffer in named_values(network, "", recurse) if not is_buffer]
+
+
+def buffers(network, recurse=True):
+    """Module.buffers."""
+    yield from [value for _, value, is_buffer in named_values(network, "", recurse) if is_buffer]
+
 optimizers = []  # every optimizer, for losses of which only they know the parameters
 
 
@@ -174,21 +241,6 @@ def trained(networks):
 def gradient_of(parameter):
     """Tensor.grad of a parameter: the gradient that waits for an optimizer."""
     return getattr(parameter, "gradient", None)
-
-
-def parameters(network, recurse=True):
-    """Module.parameters: without running statistics and other buffers."""
-    known = {id(each) for _, each in named_buffers(network)}
-    yield from [each for each in network.get_parameters(expand=recurse) if id(each) not in known]
-
-
-def named_buffers(network, prefix="", recurse=True):
-    """Module.named_buffers: running statistics, and what `register_buffer` made."""
-    for path, cell in network.cells_and_names(name_prefix=prefix) if recurse else [(prefix, network)]:
-        for name in ("moving_mean", "moving_variance", *getattr(cell, "buffer_names", ())):
-            value = getattr(cell, name, None)
-            if isinstance(value, Tensor):
-                yield f"{path}.{name}" if path else name, value
 
 
 def usable(params):
@@ -385,15 +437,21 @@ def save(obj, f):
 
 
 def state_dict(network):
-    """Module.state_dict: parameters by their place in this network, whatever network it is a part of."""
-    return dict(network.parameters_and_names())
+    """Module.state_dict: by PyTorch's names."""
+    return {name: value for name, value, _ in named_values(network)}
 
 
 def load_state_dict(network, state, strict=True, assign=False):
-    """Module.load_state_dict, of names by place, or of MindSpore's own."""
-    names = {place: parameter.name for place, parameter in network.parameters_and_names()}
-    given = {names.get(name, name): Parameter(value, name=names.get(name, name)) for name, value in state.items()}
-    missing, extra = ms.load_param_into_net(network, given, strict_load=False)
+    """Module.load_state_dict, of PyTorch's names, or of MindSpore's own."""
+    own = {name: value for name, value, _ in named_values(network)}
+    places = {parameter.name: parameter for parameter in network.get_parameters()}
+    places |= dict(network.parameters_and_names()) | own
+    found = {id(places[name]) for name in state if name in places}
+    missing = [name for name, value in own.items() if id(value) not in found]
+    extra = [name for name in state if name not in places and not name.endswith("num_batches_tracked")]
     if strict and (missing or extra):
         raise RuntimeError(f"the state does not fit: missing {missing}, not used {extra}")
+    for name in state:
+        if name in places:
+            set_values(places[name], state[name].copy())
     return missing, extra

@@ -219,6 +219,18 @@ def with_own_gradients():
     return losses
 
 
+def by_name():
+    """Groups of parameters by their names, and the names of a state."""
+    net = nn.Sequential(network(), nn.Embedding(3, 2), nn.LayerNorm(2))
+    decay = [p for n, p in net.named_parameters() if n.endswith("weight") and "norm" not in n]
+    rest = [p for n, p in net.named_parameters() if n.endswith("bias") or "norm.weight" in n]
+    state = {n: v for n, v in net.state_dict().items() if not n.endswith("num_batches_tracked")}
+    net.load_state_dict({n: v * 0 for n, v in state.items()}, strict=False)
+    running = [n for n, _ in net.named_buffers() if n.startswith("0.norm.running_")]
+    counts = [sum(p.numel() for p in group) for group in (decay, rest)]
+    return [*counts, len(state), len(running), sum(abs(p).sum().item() for p in net.parameters())]
+
+
 if __name__ == "__main__":
     plain = groups() + accumulated() + adversaries() + in_branches()
-    print(*[f"{value:.5f}" for value in plain + fetched_ahead() + leaves() + by_hand() + with_own_gradients()])
+    print(*[f"{value:.5f}" for value in plain + fetched_ahead() + leaves() + by_hand() + with_own_gradients() + by_name()])

@@ -1,0 +1,55 @@
+"""Parameters and buffers of a network by the names that PyTorch gives them."""
+
+from mindspore import Tensor, nn
+
+TORCH_NAMES = {
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+    "embedding_table": "weight",
+    "w": "weight",
+}
+
+
+def is_of_library(cell):
+    """Whether a layer is MindSpore's, or stands for one of PyTorch's: its parameters are not named by the user."""
+    classes = [kind for kind in type(cell).__mro__ if issubclass(kind, nn.Cell) and kind is not nn.Cell]
+    return any(kind.__module__ == __name__ or kind.__module__.startswith("mindspore.") for kind in classes)
+
+
+def named_values(network, prefix="", recurse=True):
+    """Each parameter and each buffer once: its name in PyTorch, itself, and whether it is a buffer."""
+    seen = set()
+    for path, cell in network.cells_and_names(name_prefix=prefix) if recurse else [(prefix, network)]:
+        known = is_of_library(cell)
+        place = path[: -len("bn2d")].rstrip(".") if known and path.endswith("bn2d") else path  # of nn.BatchNorm3d
+        buffers = getattr(cell, "buffer_names", ())
+        values = {**dict(cell.parameters_and_names(expand=False)), **{name: getattr(cell, name) for name in buffers}}
+        for name, value in values.items():
+            if not isinstance(value, Tensor) or id(value) in seen:
+                continue
+            seen.add(id(value))
+            written = TORCH_NAMES.get(name, name) if known else name
+            is_buffer = name in buffers or (known and name.startswith("moving_"))
+            yield f"{place}.{written}" if place else written, value, is_buffer
+
+
+def parameters(network, recurse=True):
+    """Module.parameters: without running statistics and other buffers."""
+    yield from [value for _, value, is_buffer in named_values(network, "", recurse) if not is_buffer]
+
+
+def named_parameters(network, prefix="", recurse=True):
+    """Module.named_parameters."""
+    yield from [(name, value) for name, value, is_buffer in named_values(network, prefix, recurse) if not is_buffer]
+
+
+def buffers(network, recurse=True):
+    """Module.buffers."""
+    yield from [value for _, value, is_buffer in named_values(network, "", recurse) if is_buffer]
+
+
+def named_buffers(network, prefix="", recurse=True):
+    """Module.named_buffers: running statistics, and what `register_buffer` made."""
+    yield from [(name, value) for name, value, is_buffer in named_values(network, prefix, recurse) if is_buffer]
