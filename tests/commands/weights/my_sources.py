@@ -13,6 +13,14 @@ def torch_lenet(classes: int = 10) -> Any:
     return nn.Sequential(*features, *classifier)
 
 
+def torch_lenet_that_convolves() -> Any:
+    """LeNet whose scores are a convolution of 1 x 1."""
+    from torch import nn
+
+    layers = list(torch_lenet())[:-1]
+    return nn.Sequential(*layers, nn.Unflatten(1, (84, 1, 1)), nn.Conv2d(84, 10, 1), nn.Flatten())
+
+
 def keras_lenet() -> Any:
     import keras
     from keras import layers

@@ -110,9 +110,16 @@ def _outputs(got: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> tuple[D
 
 
 def _like(their: np.ndarray, mine: np.ndarray) -> np.ndarray:
-    """An output of the source in the order of axes of the network's: (N, L, C) of TensorFlow is (N, C, L)."""
+    """An output of the source in the order of axes of the network's: (N, L, C) of TensorFlow is (N, C, L).
+
+    Axes of one element, as a convolution of 1 × 1 has them where the other network has a dense layer, do not count.
+    """
+    if their.shape == mine.shape:
+        return their
+    if [extent for extent in their.shape if extent != 1] == [extent for extent in mine.shape if extent != 1]:
+        return their.reshape(mine.shape)
     turned = np.swapaxes(their, 1, 2) if their.ndim == 3 else their
-    return turned if their.shape != mine.shape and turned.shape == mine.shape else their
+    return turned if turned.shape == mine.shape else their
 
 
 def _layers(pairings: Sequence[Pairing], names: Mapping[str, str]) -> dict[str, str]:

@@ -26,9 +26,9 @@ def compared(source: str, network: str, call: str, *options: str) -> int:
     return main(["match", "--source", source, *own, "--compare", f"{SOURCES}:{call}", *options])
 
 
-def torch_lenet() -> str:
+def torch_lenet(name: str = "torch_lenet") -> str:
     torch = pytest.importorskip("torch", reason="needs torch, which is optional")
-    torch.save(my_sources.torch_lenet().state_dict(), "lenet.pth")
+    torch.save(getattr(my_sources, name)().state_dict(), "lenet.pth")
     return "lenet.pth"
 
 
@@ -41,6 +41,13 @@ def test_a_torch_network(capfd):
     )
     assert re.search(r"^Layers     5 compared, none differs$", out, re.M)
     assert Path("net.ckpt").exists()
+
+
+def test_a_convolution_of_one_pixel_is_a_dense_layer(capfd):
+    """Axes of one element are no difference."""
+    source = torch_lenet("torch_lenet_that_convolves")
+    assert compared(source, "LeNet5", "torch_lenet_that_convolves", "--shape", "2,1,28,28") == 0
+    assert "Layers     5 compared, none differs" in capfd.readouterr().out
 
 
 def test_the_first_layer_that_differs(capfd):
