@@ -10,6 +10,7 @@ pytest.importorskip("tensorflow", reason="the extra 'tensorflow' is not installe
 from frontends.agreement import check, operators
 
 from converter.base.trained import NO, TRAINED
+from converter.errors import SourceRunError
 from converter.frontends.source import Request, Source
 from converter.frontends.tensorflow.frozen_graph import load
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
@@ -139,7 +140,13 @@ def test_a_batch_norm_of_16_bits(tmp_path, training):
         scale |= {"mean": [], "variance": []} if training else {"mean": values(3), "variance": values(3) + 2}
         return tf.cast(raw.FusedBatchNormV3(x=tf.cast(x, tf.half), **scale, is_training=training)[0] * 2, tf.float32)
 
-    check(converted(tmp_path, norm, [2, 4, 4, 3]), tolerance=2e-3)
+    source = converted(tmp_path, norm, [2, 4, 4, 3])
+    try:
+        check(source, tolerance=2e-3)
+    except SourceRunError as error:
+        if "could not create a primitive descriptor" not in str(error):
+            raise
+        pytest.skip("TensorFlow's oneDNN has no batch norm of 16 bits on this CPU")
 
 
 def test_negative_classes_are_none(tmp_path):
