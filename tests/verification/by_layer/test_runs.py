@@ -96,7 +96,7 @@ def test_layers_that_are_right(compare: Compare) -> None:
     [
         ("ops.silu(", "ops.relu(", {"model.layers.0.mlp", "model.layers.1.mlp"}),
         ("x = x + self.self_attn(", "x = x - self.self_attn(", {"model.layers.0", "model.layers.1"}),
-        ("* 0.5 +", "* 0.7 +", {"model.layers.0.self_attn", "model.layers.1.self_attn"}),
+        ("* 4**-0.5 +", "* 0.7 +", {"model.layers.0.self_attn", "model.layers.1.self_attn"}),
         ("ops.silu(self.gate_proj(x))", "ops.silu(self.gate_proj(x)).reshape((3, 7))", {"model.layers.0.mlp"}),
     ],
     ids=["an activation", "a residual", "a factor", "raises"],
