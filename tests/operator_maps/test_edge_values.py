@@ -129,7 +129,6 @@ NOTHING = {
     "gram": "MatMul (t, x)",
     "gram_by_einsum": 'Einsum <equation = "nk,nl->kl"> (x, x)',
     "gram_by_gemm": "Gemm <transA = 1> (x, x)",
-    "sum_of_taken": "ReduceSum (embedded, a)",
 }
 
 
@@ -154,9 +153,9 @@ def test_no_elements(count: int) -> None:
     text = f"""g (float[n,4] x, int64[n,4] i, int64[n] j, bool[n] b) => ({outputs})
         <int64[1] a = {{0}}, int64 c = {{0}}, int64[2] sizes = {{1, 3}}, int64[1] two = {{2}}, int64 five = {{5}},
          int64[1] one = {{1}}, int64[1] three = {{3}}, int64[1] far = {{9}},
-         float[2] values = {{0.0, 1.0}}, float half = {{0.5}}, float[3,2] table = {{1, 2, 3, 4, 5, 6}}> {{
+         float[2] values = {{0.0, 1.0}}, float half = {{0.5}}> {{
         t = Transpose <perm = [1, 0]> (x) above = Greater (x, half) doubled = Add (x, x)
-        embedded = Gather (table, j) {body}
+        {body}
     }}"""
     x, numbers = RNG.normal(size=(count, 4)).astype(np.float32), np.arange(4 * count).reshape(count, 4)
     check_model(parse(text, 18), [x, numbers, np.arange(count), np.arange(count) % 2 == 0])
