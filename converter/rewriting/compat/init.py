@@ -122,11 +122,17 @@ def orthogonal_(tensor, gain=1, generator=None):
     return set_values(tensor, gain * (q.T if rows < columns else q).reshape(tensor.shape))
 
 
+OWN_NAMES = {
+    "weight": ("gamma", "embedding_table", "w"),
+    "bias": ("beta",),
+    "running_mean": ("moving_mean",),
+    "running_var": ("moving_variance",),
+}
+
+
 def own_name(cell, name):
     """What a layer of any class calls the weight of PyTorch's name."""
-    names = {"weight": ("gamma", "embedding_table", "w"), "bias": ("beta",)}
-    names = {**names, "running_mean": ("moving_mean",), "running_var": ("moving_variance",)}
-    every = (name, *names[name])
+    every = (name, *OWN_NAMES[name])
     found = [each for each in every if each in cell._params] or [each for each in every if hasattr(cell, each)]
     return found[0] if found else name
 

@@ -2,14 +2,7 @@
 
 from mindspore import Tensor, nn
 
-TORCH_NAMES = {
-    "gamma": "weight",
-    "beta": "bias",
-    "moving_mean": "running_mean",
-    "moving_variance": "running_var",
-    "embedding_table": "weight",
-    "w": "weight",
-}
+TORCH_NAMES = {own: name for name, every in OWN_NAMES.items() for own in every}
 
 
 def is_of_library(cell):

@@ -65,12 +65,17 @@ def set_values(tensor, values):
         tensor.assign_value(values.astype(tensor.dtype))
     return tensor
 
+OWN_NAMES = {
+    "weight": ("gamma", "embedding_table", "w"),
+    "bias": ("beta",),
+    "running_mean": ("moving_mean",),
+    "running_var": ("moving_variance",),
+}
+
 
 def own_name(cell, name):
     """What a layer of any class calls the weight of PyTorch's name."""
-    names = {"weight": ("gamma", "embedding_table", "w"), "bias": ("beta",)}
-    names = {**names, "running_mean": ("moving_mean",), "running_var": ("moving_variance",)}
-    every = (name, *names[name])
+    every = (name, *OWN_NAMES[name])
     found = [each for each in every if each in cell._params] or [each for each in every if hasattr(cell, each)]
     return found[0] if found else name
 
@@ -147,14 +152,7 @@ class StepLR(FactorLR):
     def factor(self, epoch):
         return self.gamma ** (epoch // self.step_size)
 
-TORCH_NAMES = {
-    "gamma": "weight",
-    "beta": "bias",
-    "moving_mean": "running_mean",
-    "moving_variance": "running_var",
-    "embedding_table": "weight",
-    "w": "weight",
-}
+TORCH_NAMES = {own: name for name, every in OWN_NAMES.items() for own in every}
 
 
 def is_of_library(cell):
