@@ -7,7 +7,7 @@ are, so that the loop may as well run over all of them (`_dynamic_rnn_loop` in t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from converter.frontends.tensorflow import graph as graphs
@@ -71,19 +71,14 @@ def _results(frame: bytes, graph: GraphDef, nodes: Mapping[str, NodeDef]) -> Ite
             yield after
 
 
-def _source(tensor: str, nodes: Mapping[str, NodeDef]) -> NodeDef:
-    """The node that makes a tensor, before Identities and the Switch of a loop."""
+def _source(tensor: str, nodes: Mapping[str, NodeDef], copies: Sequence[str] = _COPIES[:2], end: str = "") -> NodeDef:
+    """The node that makes a tensor, before what only hands it on; `end` if that is among these."""
     node = nodes[graphs.split(tensor)[0]]
-    while node.op in ("Identity", "Switch"):
+    while node.op in copies and node.name != end:
         node = nodes[graphs.split(node.input[0])[0]]
     return node
 
 
 def _asks_if_over(node: NodeDef, lengths: str, nodes: Mapping[str, NodeDef]) -> bool:
     """Whether a node is `GreaterEqual(time, L)`."""
-    if node.op != "GreaterEqual":
-        return False
-    source = nodes[graphs.split(node.input[1])[0]]
-    while source.op in _COPIES and source.name != lengths:
-        source = nodes[graphs.split(source.input[0])[0]]
-    return source.name == lengths
+    return node.op == "GreaterEqual" and _source(node.input[1], nodes, _COPIES, lengths).name == lengths
