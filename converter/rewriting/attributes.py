@@ -42,10 +42,11 @@ class Attributes(Values):
             return
         self.visit(node.value)
         receiver = self.inference.kind(node.value)
-        if node.attr == "grad" and isinstance(node.value, ast.Name) and node.value.id in self._inputs():
+        of_input = node.attr == "grad" and isinstance(node.value, ast.Name) and node.value.id in self._inputs()
+        if of_input and not self._of_leaf(node.value):
             remedy = "It is the gradient of an input: call mindspore.grad of a function of it that computes the loss."
             self._unconverted(node, "torch.Tensor.grad", remedy)
-        elif receiver.is_tensor:
+        elif receiver.is_tensor or (node.attr == "grad" and self._may_hold_gradient(node, receiver)):
             self._tensor_attribute(node)
         elif receiver.name == "pair" and node.attr in ("values", "indices"):
             self._pair(node)
@@ -55,6 +56,10 @@ class Attributes(Values):
             self.edits.replace(at, end, f".get({self._quoted(node.attr)})")
         else:
             self._attribute_name(node, receiver)
+
+    def _may_hold_gradient(self, node: ast.Attribute, receiver: Kind) -> bool:
+        """Whether a receiver that is not known may be a parameter; what reads its gradient asks what it is."""
+        return receiver.name == "unknown" and isinstance(node.ctx, ast.Load) and self._full(node.value) is None
 
     def _quoted(self, name: str) -> str:
         """A name in quotes that may stand here: not in those of an f-string around it."""
@@ -80,6 +85,15 @@ class Attributes(Values):
             found |= {name.id for name in named if isinstance(name, ast.Name)}
         found -= self._optimized()
         return {name for name in found if (place := self.scope.find(name)) and place[1][0].kind != "other"}
+
+    def _of_leaf(self, node: ast.AST) -> bool:
+        """Whether a variable is an input of which a function asks for the gradient, and computes it."""
+        if not isinstance(node, ast.Name) or node.id not in self._inputs():
+            return False
+        inside = [each for each in ast.walk(self.function or self.file.tree) if isinstance(each, ast.Attribute)]
+        asked = (each.value for each in inside if each.attr == "grad")
+        named = any(isinstance(each, ast.Name) and each.id == node.id for each in asked)
+        return named and any(each.attr == "backward" for each in inside)
 
     def _pair(self, node: ast.Attribute) -> None:
         at = self.file.text.rindex(b".", 0, self.file.end(node))

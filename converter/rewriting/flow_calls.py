@@ -204,11 +204,11 @@ class Calls(Expressions):
         if receiver.name == "dict":
             value = join(receiver.items)
             return {"values": sequence(value), "items": sequence(items((STRING, value)))}.get(name, value)
-        if receiver.name == "instance" and name in ("children", "modules"):
-            return sequence(instance(MODULE))
-        if receiver.name == "instance" and name in ("named_children", "named_modules", "items"):
-            return sequence(items((STRING, instance(MODULE))))
         taken = receiver.name == "instance" or (receiver.name == "unknown" and name in OF_MODULES)
+        if taken and name in ("children", "modules"):
+            return sequence(instance(MODULE))
+        if taken and name in ("named_children", "named_modules", "items"):
+            return sequence(items((STRING, instance(MODULE))))
         if taken and name in ("parameters", "buffers"):
             return sequence(TENSOR)
         if taken and name in ("named_parameters", "named_buffers"):
@@ -241,7 +241,20 @@ def is_distinct(name: str) -> bool:
     return name in DISTINCT or (name.endswith("_") and not name.startswith("_") and name != "requires_grad_")
 
 
-OF_MODULES = frozenset({"train", "eval", "parameters", "named_parameters"})
+OF_MODULES = frozenset(
+    [
+        "train",
+        "eval",
+        "parameters",
+        "named_parameters",
+        "buffers",
+        "named_buffers",
+        "modules",
+        "named_modules",
+        "children",
+        "named_children",
+    ]
+)
 """Methods that, called without arguments, nothing but a module has."""
 
 _REGISTER = ("add_module", "register_module", "register_buffer", "register_parameter")

@@ -153,7 +153,7 @@ class Expressions:
         if receiver.name in ("instance", "super"):
             found = self._attribute_of(receiver, node.attr)
             return receiver if node.attr == "module" and found == UNKNOWN else found  # what DataParallel wraps
-        return UNKNOWN
+        return TENSOR if receiver.name == "unknown" and node.attr == "grad" else UNKNOWN
 
     def _is_variable(self, node: ast.expr) -> bool:
         """Whether a name is that of a variable of a module, whose attributes have no full names."""

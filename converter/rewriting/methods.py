@@ -35,6 +35,13 @@ _COMMON = frozenset(
 """Methods that dicts, lists and strings have."""
 
 
+_OF_SEVERAL = frozenset({"state_dict", "load_state_dict", "zero_grad"})
+"""Methods of modules that optimizers have too, and MindSpore's optimizers of converted scripts."""
+
+_OTHERS = ("opt", "sched", "scaler")
+"""What the names of optimizers and the like contain, whose methods stay."""
+
+
 class Methods(Applying, Attributes):
     """Rewrites calls of methods."""
 
@@ -58,7 +65,7 @@ class Methods(Applying, Attributes):
                 self._apply(node, full, function.value, mark)
             else:
                 self._attribute_name(function, receiver)
-        elif receiver.name == "unknown" and name in OF_MODULES and self._is_plain_call(node):
+        elif receiver.name == "unknown" and self._is_of_modules(node, function):
             self._apply(node, f"{MODULE}.{name}", function.value, mark, note="Its receiver is taken for a module.")
         elif receiver.name == "unknown" and self._may_be_tensors(node, name):
             if self._is_move(node, name):
@@ -74,6 +81,16 @@ class Methods(Applying, Attributes):
                 self.record(node, full, written=self.file.of(function), converted=False, remedy=remedy, use="perhaps")
         else:
             self._attribute_name(function, receiver)
+
+    def _is_of_modules(self, node: ast.Call, function: ast.Attribute) -> bool:
+        """Whether a receiver is taken for a module: only one has such a method, or the helper asks what it is."""
+        if function.attr in OF_MODULES:
+            return self._is_plain_call(node)
+        row = self.rows[f"{MODULE}.{function.attr}"] if function.attr in _OF_SEVERAL else None
+        written = self.file.of(function.value).lower()
+        if row is None or any(word in written for word in _OTHERS) or self._full(function.value) is not None:
+            return False
+        return row.signature is not None and row.signature.takes(node)
 
     def _may_be_tensors(self, node: ast.Call, name: str) -> bool:
         """Whether a tensor has such a method: `x.transpose(2, 0, 1)` is that of an array."""

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import ast
 
-from converter.rewriting.attributes import OWN_NAMES
+from converter.rewriting.attributes import OWN_NAMES, Attributes
 from converter.rewriting.calls import layout_of
 from converter.rewriting.flow_calls import is_distinct
 from converter.rewriting.project import MODULE
 from converter.rewriting.rows import Row
-from converter.rewriting.state import State
 
 
-class Statements(State):
+class Statements(Attributes):
     """Rewrites statements."""
 
     def expression(self, node: ast.Expr) -> None:
         """Rewrite a statement that is an expression."""
         if isinstance(node.value, ast.Call):
-            if self._popped(node.value):
+            if self._popped(node.value) or self._made_leaf(node, node.value.func):
                 return
             full = self._full(node.value.func)
             row = self.rows.get(full) if full else None
@@ -37,6 +36,8 @@ class Statements(State):
             if len(node.targets) == 1 and (held := self._data_of(node.targets[0])) is not None:
                 self._put(node, node.targets[0], held)
                 return
+            if self._registered(node) or self._gradient(node) or self._made_leaf(node, node.targets[0]):
+                return
             self.children(node)
             self._mapped(node)
             self._kept(node)
@@ -49,6 +50,8 @@ class Statements(State):
 
     def augmented(self, node: ast.AugAssign) -> None:
         """`p.data -= x`, or `p -= x` of each p of a loop: MindSpore would only give the variable another value."""
+        if self._gradient(node):
+            return
         held = self._data_of(node.target)
         if held is None and isinstance(node.target, ast.Name) and self.inference.kind(node.target).is_tensor:
             held = node.target if self._is_shared(node.target.id) else None
@@ -63,18 +66,57 @@ class Statements(State):
             return None
         return target.value if self.inference.kind(target.value).is_tensor else None
 
-    def _put(self, node: ast.Assign | ast.AugAssign, target: ast.expr, held: ast.expr) -> None:
+    def _put(
+        self,
+        node: ast.Assign | ast.AugAssign,
+        target: ast.expr,
+        held: ast.expr,
+        function: str = "compat.assign",
+        own: str = "{}",
+    ) -> None:
         """Write the call that gives a tensor another value: what is written, or its own, an operator and that."""
         file, text = self.file, self._rewritten(held)
         start, end = file.start(target), file.text.index(b"=", file.end(target)) + 1
         operator = file.text[file.end(target) : end - 1].decode().strip()
-        before = f"{text} {operator} (" if operator else ""
+        before = f"{own.format(text)} {operator} (" if operator else ""
         gap = len(file.text[end:]) - len(file.text[end:].lstrip(b" \t"))
-        self.edits.replace(start, end + gap, self.write(f"compat.assign({text}, {before}"))
+        self.edits.replace(start, end + gap, self.write(f"{function}({text}, {before}"))
         self.visit(node.value)
         self.edits.insert(file.end(node), "))" if operator else ")")
         if isinstance(target, ast.Attribute):
-            self.record(target, "torch.Tensor.data", became="mindspore.ops.assign", use="attribute")
+            self.record(target, f"torch.Tensor.{target.attr}", became=function, use="attribute")
+
+    def _registered(self, node: ast.Assign) -> bool:
+        """`self.scale = nn.Buffer(x)` is written as `register_buffer`; false if it is something else."""
+        target, call = node.targets[0], node.value
+        if len(node.targets) > 1 or not isinstance(target, ast.Attribute) or not isinstance(call, ast.Call):
+            return False
+        if self._full(call.func) != "torch.nn.Buffer":
+            return False
+        self.visit(target.value)
+        for each in (*call.args, *call.keywords):
+            self.visit(each)
+        self.edits.insert(self.file.start(target), self.write("compat.register_buffer("), leading=True)
+        name = f', "{target.attr}"{", " if call.args or call.keywords else ", None"}'
+        self.edits.replace(self.file.end(target.value), layout_of(call, self.file).opening + 1, name)
+        self.record(call, "torch.nn.Buffer", became="compat.register_buffer")
+        return True
+
+    def _gradient(self, node: ast.Assign | ast.AugAssign) -> bool:
+        """`p.grad = x` and `p.grad *= x` are written as calls; false if it is something else."""
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        if isinstance(node, ast.Assign) and len(node.targets) > 1:
+            return False
+        whole = target
+        if isinstance(target, ast.Attribute) and target.attr == "data":
+            target = target.value
+        if not isinstance(target, ast.Attribute) or target.attr != "grad":
+            return False
+        kind = self.inference.kind(target.value)
+        if not kind.is_tensor and (kind.name != "unknown" or self._full(target.value) is not None):
+            return False
+        self._put(node, whole, target.value, "compat.set_gradient", "compat.gradient_of({})")
+        return True
 
     def _kept(self, node: ast.Assign) -> None:
         """`kept[name] = p.data`: PyTorch's keeps its values when `p.data` is replaced, which here changes p itself."""
@@ -87,9 +129,21 @@ class Statements(State):
         target, value = node.targets[0], node.value
         if not isinstance(target, ast.Name) or not isinstance(value, ast.Call) or not self._asks_for_gradients(value):
             return
-        if target.id in self._optimized():
+        if target.id in self._optimized() or self._of_leaf(target):
             self.edits.insert(self.file.start(value), self.write("ms.Parameter("), leading=True)
             self.edits.insert(self.file.end(value), ")")
+
+    def _made_leaf(self, node: ast.Assign | ast.Expr, target: ast.expr) -> bool:
+        """`x.requires_grad = True` of an input, of which the gradient is computed: a parameter takes its place."""
+        if not isinstance(target, ast.Attribute) or target.attr not in ("requires_grad", "requires_grad_"):
+            return False
+        if not self._of_leaf(target.value) or (isinstance(node, ast.Assign) and self.file.of(node.value) != "True"):
+            return False
+        name = self.file.of(target.value)
+        text = self.write(f'{name} = ms.Parameter({name}, name="{name}")')
+        self.edits.replace(self.file.start(node), self.file.end(node), text)
+        self.record(target, "torch.Tensor.requires_grad", became="mindspore.Parameter", use="attribute")
+        return True
 
     def _asks_for_gradients(self, call: ast.Call) -> bool:
         if isinstance(call.func, ast.Attribute) and call.func.attr == "requires_grad_":

@@ -19,10 +19,12 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from converter.rewriting.attributes import Attributes
 from converter.rewriting.flow_calls import OF_MODULES
 from converter.rewriting.inference import Inference
 from converter.rewriting.names import Names, chain
-from converter.rewriting.state import Options, State
+from converter.rewriting.project import MODULE
+from converter.rewriting.state import Options
 
 _KEYWORDS = {"retain_graph", "create_graph"}
 _ENDS = (ast.Return, ast.Yield, ast.YieldFrom, ast.Await, ast.Global, ast.Nonlocal)
@@ -60,7 +62,7 @@ class Backward:
     add: str = ""
 
 
-class Training(State):
+class Training(Attributes):
     """Rewrites calls of `backward`."""
 
     def __init__(self, names: Names, inference: Inference, options: Options) -> None:
@@ -158,6 +160,8 @@ class Training(State):
         earliest = used[::-1]
         first = next((index for index in earliest if self._is_differentiable(statements[index])), None)
         if first is None:
+            if not (in_branch or isinstance(loss, ast.Name)) and self._is_differentiable(ast.Expr(loss)):
+                return self._of_expression(statements[number], loss)
             first = last
         first = next((index for index in earliest if index < first and self._reads_leaf(statements[index])), first)
         made = {name for each in statements[first : last + 1] for name in _stored(each)}
@@ -254,8 +258,10 @@ class Training(State):
             return False
         if full is not None and self.project.is_torch(full):
             return full.startswith("torch.nn.functional.")
-        if isinstance(call.func, ast.Attribute) and f"torch.Tensor.{call.func.attr}" in self.rows:
-            return False
+        if isinstance(call.func, ast.Attribute):
+            name = call.func.attr
+            if f"torch.Tensor.{name}" in self.rows or (f"{MODULE}.{name}" in self.rows and name != "forward"):
+                return False
         if isinstance(call.func, ast.Attribute):
             receiver = self.inference.kind(call.func.value).name
             if receiver not in ("unknown", "instance", "super"):
@@ -264,7 +270,7 @@ class Training(State):
         if found is not None and isinstance(found[0], ast.ClassDef):
             return False  # it makes a network
         if found is not None and isinstance(found[0], _NAMED):
-            return any(self._is_network(each) for each in call.args)
+            return any(self._is_network(each) for each in call.args if not isinstance(each, ast.Call))
         own = full is None or found is not None
         return own and chain(call.func) is not None and self.inference.kind(call.func).name != "function"
 
@@ -315,6 +321,8 @@ class Training(State):
                     function = function.value
                 found.append(function)
         names = [".".join(names) for each in found if (names := chain(each)) and names[0] not in stored]
+        leaves = (each for statement in statements for each in ast.walk(statement) if self._of_leaf(each))
+        names += [each.id for each in leaves if isinstance(each, ast.Name)]
         losses = {".".join(chain(each) or ()) for each in found if self._is_loss(each)}
         return [name for name in dict.fromkeys(names) if name not in losses]
 
@@ -429,7 +437,7 @@ def _stored(node: ast.AST) -> Iterator[str]:
         yield ".".join(names)
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
         function = node.value.func
-        in_place = function.attr.endswith("_") and not function.attr.endswith("__")
+        in_place = function.attr.endswith("_") and not function.attr.endswith(("__", "requires_grad_"))
         if isinstance(function.value, ast.Name) and (in_place or function.attr in _GROWS):
             yield function.value.id
     for child in ast.iter_child_nodes(node):

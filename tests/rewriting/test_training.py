@@ -151,6 +151,23 @@ def test_gradients_of_what_was_computed_elsewhere_are_not_lost(tmp_path):
     assert [record.name for record in left] == ["torch.Tensor.backward"]
 
 
+def test_gradients_that_a_script_sets(tmp_path):
+    """They wait at their parameter, which nothing can be assigned to in place of a call."""
+    source = HEAD + "def f(things):\n    for p in net.parameters():\n        p.grad = None\n        p.grad.data *= 2\n"
+    text = converted(
+        tmp_path, source + "    things.grad = 1\n    return things.grad.norm(2), things.state_dict()\n"
+    ).text
+    assert "compat.set_gradient(p, None)\n" in text
+    assert "compat.set_gradient(p, compat.gradient_of(p) * (2))\n    compat.set_gradient(things, 1)\n" in text
+    assert "return compat.norm(compat.gradient_of(things), 2), compat.state_dict(things)\n" in text
+
+
+def test_a_network_that_a_function_returns_is_no_part_of_the_loss(tmp_path):
+    source = HEAD + "class Net(nn.Module):\n    pass\ndef fill(net):\n    return net\ndef step(x):\n    a = fill(Net())\n"
+    text = converted(tmp_path, source + "    a(x).mean().backward()\n    return a\n").text
+    assert "    compat.backward(lambda: a(x).mean(), a)\n" in text
+
+
 def test_what_a_loop_writes_reaches_the_parameter(tmp_path):
     """`p -= x` in a loop gives MindSpore's variable another value, and leaves the parameter as it was."""
     source = HEAD + "for p in net.parameters():\n    p.data = p.data * 2\n    p.data += (\n        1)\n    p -= 3\n"
@@ -183,9 +200,12 @@ def test_classes_and_imports_stay_where_they_are(tmp_path):
 @pytest.mark.parametrize(
     "asked", ["    x.requires_grad = True\n", "    x.requires_grad_()\n", "    x = torch.ones(2, requires_grad=True)\n"]
 )
-def test_the_gradient_of_an_input_is_reported(tmp_path, asked):
-    source = HEAD + f"def attack(x):\n{asked}    net(x).sum().backward()\n    return x.grad, net[0].weight.grad\n"
-    left = [record for record in converted(tmp_path, source).records if not record.converted]
+def test_an_input_whose_gradient_is_asked_for_becomes_a_parameter(tmp_path, asked):
+    head = HEAD + f"def attack(x):\n{asked}"
+    made = converted(tmp_path, head + "    net(x).sum().backward()\n    return x.grad, net[0].weight.grad\n")
+    assert "x = ms.Parameter(" in made.text
+    assert "compat.backward(lambda: net(x).sum(), net, x)\n    return compat.gradient_of(x)," in made.text
+    left = [record for record in converted(tmp_path, head + "    return x.grad\n").records if not record.converted]
     assert [record.written for record in left] == ["x.grad"]
     assert "mindspore.grad" in left[0].remedy
 

@@ -5,7 +5,7 @@ import functools
 from mindspore import Parameter
 
 
-def register_buffer(cell, name, tensor, persistent=True):
+def register_buffer(cell, name, tensor=None, persistent=True):
     """Module.register_buffer: what is kept in the checkpoint is a parameter that is not trained."""
     if tensor is not None and persistent:
         tensor = Parameter(tensor, name=name, requires_grad=False)

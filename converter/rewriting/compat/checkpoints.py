@@ -3,6 +3,8 @@
 import os
 import pickle
 
+from mindspore import Parameter, nn
+
 
 def save(obj, f):
     """torch.save: tensors as arrays of NumPy, pickled."""
@@ -21,14 +23,23 @@ def load(f, map_location=None, weights_only=True, mmap=None):
     return tensors(pickle.load(f))
 
 
+def has_own_state(value):
+    """Whether a script made it what has a state: MindSpore's optimizers have one of the same name."""
+    return not isinstance(value, nn.Cell) or hasattr(value, "zero_grad")
+
+
 def state_dict(network):
-    """Module.state_dict: by PyTorch's names."""
-    return {name: value for name, value, _ in named_values(network)}
+    """Module.state_dict: by PyTorch's names; or the state of an optimizer or a scheduler."""
+    if has_own_state(network):
+        return network.state_dict()
+    return {name: value for name, value, _ in named_values(network) if isinstance(value, Parameter)}
 
 
 def load_state_dict(network, state, strict=True, assign=False):
     """Module.load_state_dict, of PyTorch's names, or of MindSpore's own."""
-    own = {name: value for name, value, _ in named_values(network)}
+    if has_own_state(network):
+        return network.load_state_dict(state)
+    own = state_dict(network)
     places = {parameter.name: parameter for parameter in network.get_parameters()}
     places |= dict(network.parameters_and_names()) | own
     found = {id(places[name]) for name in state if name in places}

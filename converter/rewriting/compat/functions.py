@@ -109,12 +109,17 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-05):
 
 
 def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05):
-    """torch.nn.functional.batch_norm, with given statistics; those of the batch do not change them."""
+    """torch.nn.functional.batch_norm; in training, the statistics of the batch move those that it is given."""
     shape = (1, -1) + (1,) * (x.ndim - 2)
-    if training:
+    if training or running_mean is None:
         axes = (0, *range(2, x.ndim))
         mean = x.mean(axes)
         variance = ((x - mean.reshape(shape)) ** 2).mean(axes)
+        if running_mean is not None:
+            count = x.size // x.shape[1]
+            unbiased = ops.stop_gradient(variance) * (count / max(count - 1, 1))
+            assign(running_mean, running_mean * (1 - momentum) + ops.stop_gradient(mean) * momentum)
+            assign(running_var, running_var * (1 - momentum) + unbiased * momentum)
     else:
         mean, variance = running_mean, running_var
     x = (x - mean.reshape(shape)) / ops.sqrt(variance.reshape(shape) + eps)

@@ -3,7 +3,7 @@
 import math
 
 import mindspore as ms
-from mindspore import Parameter, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
 
 optimizers = []  # every optimizer, for losses of which only they know the parameters
 
@@ -69,18 +69,27 @@ def distributed_data_parallel(module, *args, **kwargs):
 def trained(networks):
     """The parameters of some networks that are trained; those of all optimizers where the networks have none."""
     found = [each for network in networks if isinstance(network, nn.Cell) for each in network.trainable_params()]
+    found += [each for each in networks if isinstance(each, Parameter)]
     found = found or [each for optimizer in optimizers for each in optimizer.parameters]
+    if not found:
+        raise RuntimeError("no parameter is known that the loss depends on")
     return list({id(each): each for each in found}.values())
 
 
 def gradient_of(parameter):
     """Tensor.grad of a parameter: the gradient that waits for an optimizer."""
-    return getattr(parameter, "gradient", None)
+    return getattr(parameter, "gradient", None) if isinstance(parameter, Tensor) else parameter.grad
+
+
+def set_gradient(parameter, value):
+    """`parameter.grad = value`."""
+    setattr(parameter, "gradient" if isinstance(parameter, Tensor) else "grad", value)
 
 
 def zero_grad(network, set_to_none=True):
-    """Module.zero_grad."""
-    for parameter in network.get_parameters():
+    """zero_grad of a module, or of an optimizer."""
+    own = hasattr(network, "zero_grad")
+    for parameter in network.parameters if own else network.get_parameters():
         parameter.gradient = None
 
 

@@ -27,10 +27,17 @@ class Steps:
         return loss
 
     def state_dict(self):
-        return self.parameters_dict()
+        """The moments in the order of the parameters, and the settings of the groups."""
+        own = {id(each) for each in self.parameters}
+        state = dict(enumerate(each for each in self.get_parameters() if id(each) not in own))
+        groups = [{name: each for name, each in group.items() if name != "params"} for group in self.param_groups]
+        return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state):
-        load_state_dict(self, state)
+        for place, moment in Steps.state_dict(self)["state"].items():
+            set_values(moment, state["state"][place].copy())
+        for group, saved in zip(self.param_groups, state["param_groups"]):
+            group.update(saved)
 
 
 class SGD(Steps, optim.SGD):

@@ -231,6 +231,58 @@ def by_name():
     return [*counts, len(state), len(running), sum(abs(p).sum().item() for p in net.parameters())]
 
 
+class OfStatistics(nn.Module):
+    """A norm written with its function, and a buffer that is assigned."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = nn.Linear(5, 2, bias=False)
+        self.scale = nn.Buffer(torch.full((2,), 2.0))
+        self.register_buffer("mean", torch.zeros(2))
+        self.register_buffer("var", torch.ones(2))
+
+    def forward(self, x):
+        normed = nn.functional.batch_norm(self.hidden(x), self.mean, self.var, None, None, self.training, 0.2)
+        return normed * self.scale
+
+
+def with_buffers():
+    """Statistics that a function moves, gradients that the script changes, a state of an optimizer that comes back."""
+    net, criterion = OfStatistics(), nn.MSELoss()
+    net.load_state_dict({**net.state_dict(), "hidden.weight": torch.from_numpy(WEIGHTS[0][:2])})
+    optimizer = Adam(net.parameters(), lr=0.1)
+    losses = [len(list(net.buffers())), len(list(net.parameters()))]
+    for step in range(4):
+        loss = criterion(net(X), Y)
+        optimizer.zero_grad()
+        loss.backward()
+        for p in net.parameters():
+            p.grad.data.clamp_(-0.1, 0.1)
+            p.grad *= 2
+        if step == 1:
+            saved = optimizer.state_dict()
+            optimizer = Adam(net.parameters(), lr=0.5)
+            optimizer.load_state_dict(saved)
+        optimizer.step()
+        losses += [loss.item(), net.var.sum().item()]
+    net.eval()
+    return [*losses, net(X).sum().item()]
+
+
+def attacked():
+    """The gradient of an input."""
+    net = network().eval()
+    x = X.clone()
+    x.requires_grad_()
+    loss = (net(x) - Y).pow(2).sum()
+    net.zero_grad()
+    loss.backward()
+    return [x.grad.sum().item(), net.out.weight.grad.sum().item(), net(x + 0.1 * x.grad.sign()).sum().item()]
+
+
 if __name__ == "__main__":
     plain = groups() + accumulated() + adversaries() + in_branches()
-    print(*[f"{value:.5f}" for value in plain + fetched_ahead() + leaves() + by_hand() + with_own_gradients() + by_name()])
+    print(
+        *[f"{value:.5f}" for value in plain + fetched_ahead() + leaves() + by_hand() + with_own_gradients() + by_name()],
+        *[f"{value:.5f}" for value in with_buffers() + attacked()],
+    )
