@@ -96,14 +96,42 @@ def is_selected(value: ir.Value) -> bool:
 def may_hide_rows(scores: ir.Value, axis: int = -1) -> bool:
     """Whether all scores along an axis may be minus infinity: a mask that is added, or that selects, may be.
 
-    A constant mask is only if it hides a whole row by itself.
+    A constant mask is only if it hides a whole row by itself. Two masks of the least finite number are if inputs decide
+    what both of them hide.
     """
 
     def operands(value: ir.Value) -> list[ir.Value]:
         node = value.producer()
         return [] if node is None or value.const_value is not None else _operands(node, is_float)
 
-    return any(_hides_row(value, axis) for value in reached([scores], operands, _FARTHEST))
+    found = list(reached([scores], operands, _FARTHEST))
+    return any(_hides_row(value, axis) for value in found) or sum(map(_adds_least_number, found)) > 1
+
+
+def _adds_least_number(value: ir.Value) -> bool:
+    """Whether a value is a mask that inputs make of the least finite number, and something is added to it."""
+    node = value.producer()
+    if node is None or node.op_type not in ("Mul", "Where") or not any(map(_is_added, value.consumers())):
+        return False
+    mask, *others = node.inputs if node.op_type == "Where" else sorted(node.inputs, key=_is_least)
+    return any(map(_is_least, others)) and mask is not None and _is_fed(mask, lambda _: True)
+
+
+def _is_added(node: ir.Node) -> bool:
+    """Whether a node is an Add, or moves its input to one."""
+    while has_trait(node, Trait.DATA_MOVEMENT) and len(users := node.outputs[0].consumers()) == 1:
+        node = users[0]
+    return node.op_type == "Add"
+
+
+def _is_least(value: ir.Value | None) -> bool:
+    """Whether a value is one number, of which the double is minus infinity."""
+    number = None if value is None else value.const_value
+    if number is None or number.size != 1 or not number.dtype.is_floating_point():
+        return False
+    array = number.numpy()
+    with np.errstate(over="ignore"):
+        return bool(np.isneginf(array + array).all())
 
 
 def _hides_row(value: ir.Value, axis: int) -> bool:

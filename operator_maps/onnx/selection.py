@@ -58,16 +58,19 @@ def _unpack_pair(node: Node, pair: Arg) -> tuple[Variable, Variable]:
 
 
 def nonzero(node: Node, x: Operand) -> Arg:
-    """ONNX NonZero: `ops.nonzero(x).T`, of shape (rank, count)."""
+    """ONNX NonZero: `ops.nonzero(x).T`, of shape (rank, count); of floats `ops.nonzero(x != 0).T`.
+
+    MindSpore's CPU kernel takes floats that are less than a millionth for zeros.
+    """
     if x.rank == 0:
         raise node.decline("its input has no axes")
     if x.size == 0:
         return expr("ops.zeros({0}, dtype=ms.int64)", (x.rank, 0))
-    return expr("{0}({1}).T", _nonzero(x), x)
+    return expr("{0}({1}).T", _nonzero(x), expr("{0} != 0", x) if x.kind == "f" else x)
 
 
 def _nonzero(x: Operand) -> Any:
-    return places_of_nonzero if may_be_empty(x.value) else expr("ops.nonzero")
+    return places_of_nonzero if may_be_empty(x.value, computed=True) else expr("ops.nonzero")
 
 
 def places_of_nonzero(x):

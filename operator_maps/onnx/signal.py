@@ -52,8 +52,9 @@ def stft(
     signal = _signal(node, x, onesided=bool(onesided))
     size = _python_number(length) if length is not None else _extent(x, 1) if window is None else _extent(window, 0)
     framed = expr("{0}({1}, {2}, {3})", frames, signal, size, _python_number(step))
-    if window is not None:
-        framed = expr("{0} * {1}", framed, window)
+    if window is not None:  # the CPU multiplies no complex numbers by real ones
+        is_complex = x.shape is not None and x.shape[-1] == 2
+        framed = expr("{0} * {1}.astype({0}.dtype)" if is_complex else "{0} * {1}", framed, window)
     return _result(node, x, expr("{0}({1})", as_real, expr("ops.rfft({0})" if onesided else "ops.fft({0})", framed)))
 
 

@@ -136,6 +136,7 @@ class Builder:
 
     def _model(self, graph: GraphProto) -> ModelProto:
         opsets = [helper.make_opsetid("", self.opset), helper.make_opsetid("com.microsoft", 1)]
+        opsets.append(helper.make_opsetid("ai.onnx.ml", 3))
         return helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
 
 

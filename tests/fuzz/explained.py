@@ -33,7 +33,9 @@ def _divides_nan_by_zero(arrays: Arrays, attributes: Mapping[str, Any]) -> bool:
 
 
 _OF_ZERO = "Whether infinity is multiplied by a weight of zero depends on the algorithm."
-WEIGHTED = frozenset({"Conv", "ConvTranspose", "DFT", "Einsum", "GridSample", "Resize"})
+WEIGHTED = frozenset(
+    {"Conv", "ConvTranspose", "DeformConv", "DFT", "Einsum", "GridSample", "Resize", "RoiAlign", "STFT"}
+)
 """Operators that multiply by weights that may be zero."""
 
 
@@ -109,7 +111,9 @@ EXPLANATIONS: tuple[Explanation, ...] = (
             "GridSample",
             "MatMul",
             "Resize",
+            "RoiAlign",
             "RotaryEmbedding",
+            "STFT",
         ),
         ("edges", "NaN"),
         ("NaN", "infinities"),

@@ -15,12 +15,14 @@ from fuzz.chains import random_chain
 from fuzz.control_flow import control_flow
 from fuzz.near_fusions import FORMS
 from fuzz.operators import OPERATORS
+from fuzz.rare_operators import RARE
 
 FAMILIES: Mapping[str, Callable[[Builder], None]] = {
     "chains": random_chain,
     **FORMS,
     **OPERATORS,
     "control_flow": control_flow,
+    **RARE,
 }
 """What fills a `Builder`, by name."""
 _ATTEMPTS = 200

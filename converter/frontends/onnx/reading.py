@@ -12,6 +12,8 @@ from converter.errors import ModelLoadingError
 from converter.frontends.onnx.forms import BINARY, form_of, varint
 
 _IR_WITH_OPSETS = 3
+_TOO_DEEP = "MaxDepth"
+"""What protobuf says of messages inside each other, more than it follows."""
 
 
 def read(path: Path) -> onnx.ModelProto:
@@ -26,7 +28,11 @@ def read(path: Path) -> onnx.ModelProto:
     try:
         model = form.parse(data)
     except Exception as error:  # each form's parser has errors of its own, onnxruntime's have no common class
-        raise ModelLoadingError(f"'{path}' {_damage(data) if form is BINARY else _reason(form.name, error)}") from error
+        if _TOO_DEEP in str(error):
+            what = "nests graphs in If, Loop or Scan deeper than protobuf reads, about 30 of them. Export it flatter."
+        else:
+            what = _damage(data) if form is BINARY else _reason(form.name, error)
+        raise ModelLoadingError(f"'{path}' {what}") from error
     if not model.HasField("graph") or not model.graph.output:
         what = _damage(data) if form is BINARY else f"is not {form.name}: its graph is missing. Export the model again."
         raise ModelLoadingError(f"'{path}' {what}")

@@ -310,6 +310,20 @@ def test_ends_that_hold_no_tensors(save):
 WHOLE = parser.parse_model(TWO_INPUTS).SerializeToString()
 
 
+def nested(data: bytes, levels: int) -> bytes:
+    """A model whose graph, given by its bytes, is inside as many branches of If; protobuf makes none so deep."""
+
+    def field(number: int, content: bytes) -> bytes:
+        size, head = len(content), bytes([number << 3 | 2])
+        while size > 127:
+            head, size = head + bytes([size & 127 | 128]), size >> 7
+        return head + bytes([size]) + content
+
+    for _ in range(levels):
+        data = field(1, field(5, field(6, data)))
+    return field(7, data)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -325,6 +339,7 @@ WHOLE = parser.parse_model(TWO_INPUTS).SerializeToString()
             onnx.ModelProto(ir_version=8, graph=parser.parse_model(TWO_INPUTS).graph).SerializeToString(),
             "names no operator set",
         ),
+        (nested(b"", 90), "nests graphs in If, Loop or Scan deeper than protobuf reads"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n", "git lfs pull"),
     ],
 )

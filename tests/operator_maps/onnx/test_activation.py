@@ -115,6 +115,19 @@ def test_softmax_of_nothing_that_the_model_replaces(guard: str) -> None:
     assert "softmax_or_nan" in rep.script
 
 
+def test_softmax_of_rows_that_two_masks_hide() -> None:
+    """The sum of two least numbers is -inf, where MindSpore's kernel stops: all rows behind would be zeros."""
+    text = f"""<ir_version: 8, opset_import: ["": 17]> g (float[N,4] x, bool[N,4] c, int64[N,1] m) => (float[N,4] y)
+        <float least = {{{np.finfo(np.float32).min}}}, float zero = {{0}}, float one = {{1}}> {{
+        first = Where (c, zero, least) kept = Cast <to = 1> (m) hidden = Sub (one, kept) second = Mul (hidden, least)
+        scores = MatMul (x, w) some = Add (scores, first) all = Add (some, second) y = Softmax (all) }}"""
+    model = onnx.parser.parse_model(text)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.eye(4, dtype=np.float32), "w"))
+    kept = np.array([[True] * 4, [False] * 4, [True, False, True, True]])
+    rep = check_model(model, [X[0, :1].repeat(3, 0)[:, :1].repeat(4, 1), kept, np.array([[0], [0], [1]])])
+    assert "softmax_or_nan" in rep.script
+
+
 def test_the_gradients_behind_a_softmax_of_single_elements_are_right() -> None:
     import mindspore as ms
     from mindspore import ops

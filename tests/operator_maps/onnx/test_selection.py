@@ -39,7 +39,7 @@ def test_top_k_of_a_computed_number() -> None:
     check("TopK", X, one(2), outputs=2, axis=1)
 
 
-@pytest.mark.parametrize("x", [X > 0, (X * 2).astype(np.int64), X[0], X[:0]])
+@pytest.mark.parametrize("x", [X > 0, (X * 2).astype(np.int64), X[0], X[:0], X * np.float32(1e-20)])
 def test_nonzero(x: np.ndarray) -> None:
     check("NonZero", x, expect=[np.stack(np.nonzero(x))])
 
