@@ -21,14 +21,14 @@ class MindSporeModel(nn.Cell):
     def __init__(self):
         super().__init__()
         self.stem = nn.Conv2d(3, 8, 3, pad_mode="pad", padding=1)
-        self.stem_norm = nn.BatchNorm2d(8, eps=0.001)
+        self.stem_norm = nn.BatchNorm2d(8, eps=0.001, momentum=0.99)
         self.block1 = nn.SequentialCell(
             nn.SequentialCell(nn.Conv2d(8, 8, 3, pad_mode="pad", padding=1, group=8), nn.Conv2d(8, 8, 1)),
-            nn.BatchNorm2d(8, eps=0.001),
+            nn.BatchNorm2d(8, eps=0.001, momentum=0.99),
         )
         self.block2 = nn.SequentialCell(
             nn.SequentialCell(nn.Conv2d(8, 8, 3, pad_mode="pad", padding=1, group=8), nn.Conv2d(8, 8, 1)),
-            nn.BatchNorm2d(8, eps=0.001),
+            nn.BatchNorm2d(8, eps=0.001, momentum=0.99),
         )
         self.dropout = nn.Dropout(p=0.3)
         self.scores = nn.Linear(8, 5)

@@ -22,6 +22,7 @@ from converter.frontends.keras.saved_file import SavedFile
 from converter.frontends.keras.training import training_of
 from converter.frontends.source import Original, Request, Source
 from converter.frontends.tensorflow.graph_source import run_graph, source_of
+from converter.frontends.tensorflow.momenta import set_momenta
 from converter.frontends.tensorflow.runtime import quiet_tensorflow, refusals
 
 _FRONTEND = __name__.rpartition(".")[0]
@@ -56,6 +57,7 @@ def load(request: Request) -> Source:
         kind = f"Keras {saved.version}".rstrip()
         notes = [*network.notes(), *frozen.notes]
         source = source_of(frozen.graph, request, _FRONTEND, kind, ends=frozen.ends, notes=notes)
+        set_momenta(source.model.graph, network.momenta())
         return replace(source, training=training_of(saved.compiled, source))
 
 

@@ -61,6 +61,16 @@ class Network:
         """What the converted network lacks."""
         return dropout.notes(self._keras, self._model)
 
+    def momenta(self) -> dict[str, float]:
+        """The momentum of each batch norm by the name of its moving mean: inference does not have it."""
+        names = {id(handle): name for handle, name, _ in self._variables()}
+        norms = [layer for layer in self._model._flatten_layers() if hasattr(layer, "moving_mean")]
+        return {
+            names[id(_value(norm.moving_mean).handle)]: float(norm.momentum)
+            for norm in norms
+            if isinstance(getattr(norm, "momentum", None), int | float)
+        }
+
     def _build(self, file: Path) -> None:
         """Make the variables, which a subclassed model does when it is called first, and read them."""
         import tensorflow
@@ -124,12 +134,17 @@ class Network:
         named: dict[int, tuple[Any, str, bool]] = {}
         for owner, prefix in (*owners, (self._model, "")):
             for variable in owner.variables:
-                value = variable.value if hasattr(variable, "path") else variable
+                value = _value(variable)
                 path = (getattr(variable, "path", None) or variable.name).partition(":")[0]
                 path = path.removeprefix(f"{self._model.name}/").removeprefix(prefix)
                 if hasattr(value, "handle"):
                     named.setdefault(id(value.handle), (value.handle, f"{prefix}{path}", variable.trainable))
         return list(named.values())
+
+
+def _value(variable: Any) -> Any:
+    """TensorFlow's variable of one of Keras 3; one of Keras 2 is TensorFlow's own."""
+    return variable.value if hasattr(variable, "path") else variable
 
 
 def _unique(names: Sequence[str]) -> list[str]:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
 
-from converter.base.weight_steps import SOURCE
 from converter.errors import ParamMissingError, describe_unexpected
 from converter.frontends.endpoints import listed
 from converter.frontends.source import Original, Request, Source
 from converter.frontends.tensorflow import graph_source
 from converter.frontends.tensorflow.cutting import Ends, commands
+from converter.frontends.tensorflow.momenta import set_momenta
 from converter.frontends.tensorflow.training import Network, network_of
 from converter.frontends.tensorflow.training.reading import training_of
 
@@ -44,7 +42,7 @@ def source_of(network: Network, request: Request, frontend: str, kind: str, file
     whole = type(network.graph)()
     whole.CopyFrom(network.graph)  # the cut takes the contents of large constants out of the graph
     source = graph_source.source_of(network.graph, chosen, frontend, kind, ends=own, files=files)
-    _set_momenta(source.model.graph, network.momenta)
+    set_momenta(source.model.graph, network.momenta)
     options = {**source.original.options, _SWITCHES: network.switches, _TRAINS: network.trains}
     original = replace(source.original, options=options)
     try:
@@ -80,7 +78,8 @@ def _choice(network: Network, request: Request, source: Source) -> list[str]:
         return []
     losses = [f"{name}:0" for name in network.losses]
     reads = "reads" if len(losses) == 1 else "read"
-    why = f"the {_nouns('loss', losses, 'losses')} {reads}" if losses else "nothing reads"
+    without = "the loss reads" if network.ends.labels else "nothing reads"
+    why = f"the {_nouns('loss', losses, 'losses')} {reads}" if losses else without
     parts = [f"{_nouns('output', [end.name for end in source.outputs])}, which {why}"]
     if not request.input_nodes:
         parts.insert(0, f"{_nouns('input', [end.name for end in source.inputs])}, from which weights are reached")
@@ -96,21 +95,3 @@ def _nouns(noun: str, names: Sequence[str], plural: str = "") -> str:
 def _set(network: Network) -> list[str]:
     values = ", ".join(f"{name}:0 = {value}" for name, value in network.switches.items())
     return [f"Set for inference: {values}."] if values else []
-
-
-def _set_momenta(graph: onnx.GraphProto, momenta: Mapping[str, float]) -> None:
-    """Give each batch norm the momentum with which the graph moves its statistics."""
-    names = {tensor.name: _source_name(tensor) for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "BatchNormalization" and not node.domain:
-            momentum = momenta.get(names.get(node.input[3], ""))
-            if momentum is not None:
-                kept = [attribute for attribute in node.attribute if attribute.name != "momentum"]
-                del node.attribute[:]
-                node.attribute.extend([*kept, onnx.helper.make_attribute("momentum", round(momentum, 7))])
-
-
-def _source_name(tensor: onnx.TensorProto) -> str:
-    notes = {entry.key: entry.value for entry in tensor.metadata_props}
-    name = json.loads(notes[SOURCE])["name"] if SOURCE in notes else tensor.name
-    return str(name).removesuffix(":0")

@@ -35,7 +35,7 @@ def load(path, *, inputs=(), outputs=(), shapes=(), **options) -> Source:
 def classifier() -> keras.Model:
     image = keras.Input((8, 8, 3), name="image")
     x = layers.Conv2D(4, 3, name="conv")(image)
-    x = layers.ReLU()(layers.BatchNormalization(name="norm")(x))
+    x = layers.ReLU()(layers.BatchNormalization(name="norm", momentum=0.98)(x))
     x = layers.Dropout(0.3, name="drop")(layers.GlobalAveragePooling2D()(x))
     return keras.Model(image, [layers.Dense(5, name="scores")(x), layers.Dense(2, name="box")(x)], name="net")
 
@@ -112,6 +112,9 @@ def test_dropout_and_batch_norm_are_kept_for_training(files):
     assert operators(source)["Dropout"] == operators(source)["BatchNormalization"] == 1
     node = next(node for node in source.model.graph.node if node.op_type == "Dropout")
     assert len(node.input) == 2  # no training mode: it acts in training only
+    norm = next(node for node in source.model.graph.node if node.op_type == "BatchNormalization")
+    momentum = next(attribute.f for attribute in norm.attribute if attribute.name == "momentum")
+    assert momentum == pytest.approx(0.98)
     assert not source.notes
 
 
