@@ -85,7 +85,7 @@ def network_of(
         momenta = {values.name(name): momentum for name, momentum in momenta.items()}
     ready = Flow(graph)
     ends_found = ends.find(ready, [name for name in losses if name in ready.nodes], known.inference)
-    if values is None and not losses:
+    if values is None and not losses and not flow.derivatives:
         ends_found = ends.Found()  # a frozen graph says itself what its ends are
     outputs = given[1] or ends_found.outputs or list(ready.nodes)
     needed = ready.ancestors(graphs.split(name)[0] for name in outputs)

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
     from converter.frontends.tensorflow.training.network import Network
 
+_PRUNED = (
+    "The graph has gradients, but not the loss that they are of: no training script is written. --train_script writes "
+    "a guess."
+)
+"""A note on a frozen graph: to freeze it for its gradients leaves out the loss, which these do not need."""
+
 
 def training_of(network: Network, source: Source, whole: GraphDef) -> tuple[Training | None, list[str]]:
     """How the graph trains the network; None, and why, if that cannot be read.
@@ -31,7 +37,7 @@ def training_of(network: Network, source: Source, whole: GraphDef) -> tuple[Trai
         whole: the network's graph, with all its constants; it is changed.
     """
     if not network.losses:
-        return None, []
+        return None, [_PRUNED] if network.flow.derivatives else []
     notes: list[str] = []
     values, numbers = network.values, network.numbers
     if len(network.losses) > 1:
