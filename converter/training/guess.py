@@ -25,10 +25,11 @@ def guess(source: Source) -> Training:
         labels: tuple[Endpoint, ...] = (_label(ends[0], loss, "label"),)
     else:
         labels = tuple(_label(end, loss, f"label_{k}") for k, end in enumerate(ends))
-    notes = (
-        f"The source does not say how it was trained: the loss, {loss.name}, and the optimizer, nn.Adam, are guesses.",
+    note = (
+        f"The loss, {loss.name}, and the optimizer, nn.Adam, are guesses: the source does not say how it was trained, "
+        "or it says what a training script does not have."
     )
-    return Training(loss, labels, Optimizer("Adam", {}, Schedule("constant", {"value": _RATE})), notes, guessed=True)
+    return Training(loss, labels, Optimizer("Adam", {}, Schedule("constant", {"value": _RATE})), (note,), guessed=True)
 
 
 def _loss(end: Endpoint, operator: str) -> Loss:

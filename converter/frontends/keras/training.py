@@ -19,6 +19,7 @@ _ALIASES = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "bce": "b
 
 _OPTIMIZERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "Adam": ("Adam", {"beta_1": "beta1", "beta_2": "beta2", "epsilon": "eps"}),
+    "Adamax": ("AdaMax", {"beta_1": "beta1", "beta_2": "beta2", "epsilon": "eps"}),
     "SGD": ("Momentum", {"momentum": "momentum", "nesterov": "use_nesterov"}),
     "RMSprop": (
         "RMSProp",

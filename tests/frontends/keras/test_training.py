@@ -43,6 +43,7 @@ def sgd():
         ),
         ("sigmoid", "binary_crossentropy", "rmsprop", ("BCELoss", 0, "RMSProp", "constant")),
         (None, "mse", "adagrad", ("MSELoss", 0, "Adagrad", "constant")),
+        (None, "mae", "adamax", ("L1Loss", 0, "AdaMax", "constant")),
     ],
 )
 def test_loss_and_optimizer_are_read(tmp_path, suffix, activation, loss, optimizer, expected):
