@@ -17,7 +17,7 @@ from converter.frontends.endpoints import module_name
 from converter.frontends.frontend import Frontend, Option, Run
 from converter.frontends.made import name_of, named
 from converter.frontends.source import Endpoint, Made, Original, Request, Source
-from converter.frontends.training import PROBABILITIES, Change, Loss, Optimizer, Schedule, Training, choices
+from converter.frontends.training import OWN_DECAY, PROBABILITIES, Change, Loss, Optimizer, Schedule, Training, choices
 from converter.frontends.unpacked import model_in
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FRONTENDS",
+    "OWN_DECAY",
     "PROBABILITIES",
     "Change",
     "Endpoint",

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+OWN_DECAY = ("AdamWeightDecay",)
+"""Optimizers that shrink the weights themselves instead of adding a penalty to their gradients."""
+
 PROBABILITIES = "CrossEntropyOfProbabilities"
 """The name of a loss that MindSpore does not have: the cross entropy of the probabilities that a softmax makes."""
 
@@ -52,10 +55,12 @@ class Change:
         kind: how they are clipped (`global_norm` of all gradients together, `norm` of each, `average_norm` of each
             over the number of its elements, or `value` of each element), or `scale`.
         numbers: the largest norm; for `value` the least and the largest value; for `scale` the factor.
+        own: for `scale` the weights of the source that have another factor.
     """
 
     kind: str
     numbers: tuple[float, ...]
+    own: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,9 @@ class Optimizer:
         name: MindSpore's class: `Adam`, `Momentum`, `RMSProp`, `Adagrad`, `SGD`, …
         numbers: its hyperparameters by MindSpore's names, without rate and decay.
         rate: the learning rate.
-        decays: weight of the source → the factor of its L2 penalty, `factor / 2 * sum(weight ** 2)`.
+        rates: the weights of the source that have another learning rate.
+        decays: weight of the source → the factor of its L2 penalty, `factor / 2 * sum(weight ** 2)`; for
+            `AdamWeightDecay` that of its decay, which is no part of the gradient.
         trained: the weights of the source that it trains; None for all.
         changes: what is done to the gradients before, in this order.
         state: MindSpore's name of a state (`moments`) → weight of the source → what reads its value.
@@ -77,6 +84,7 @@ class Optimizer:
     name: str
     numbers: Mapping[str, float | bool]
     rate: Schedule
+    rates: Mapping[str, Schedule] = field(default_factory=dict)
     decays: Mapping[str, float] = field(default_factory=dict)
     trained: frozenset[str] | None = None
     changes: tuple[Change, ...] = ()

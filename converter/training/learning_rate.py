@@ -14,7 +14,7 @@ _CLASSES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "cosine": ("nn.CosineDecayLR", ("end", "initial", "decay_steps")),
 }
 
-_CLASS = '''class LearningRate(LearningRateSchedule):
+_CLASS = '''class {name}(LearningRateSchedule):
     """{doc}"""
 
     def construct(self, global_step):
@@ -23,8 +23,8 @@ _CLASS = '''class LearningRate(LearningRateSchedule):
 '''
 
 
-def written(rate: Schedule) -> tuple[str, list[str]]:
-    """The expression of a learning rate, and the class that it needs, if any."""
+def written(rate: Schedule, name: str = "LearningRate") -> tuple[str, list[str]]:
+    """The expression of a learning rate, and the class of this name that it needs, if any."""
     numbers = rate.numbers
     if rate.kind in ("constant", "unknown"):
         return repr(numbers["value"]), []
@@ -34,7 +34,7 @@ def written(rate: Schedule) -> tuple[str, list[str]]:
         values += ["is_stair=True"] if numbers.get("staircase") else []
         return f"{name}({', '.join(values)})", []
     value = numbers["text"] if rate.kind == "formula" else choices(numbers["boundaries"], numbers["values"])
-    return "LearningRate()", [_CLASS.format(doc=f"{_capital(described(rate))}.", value=value)]
+    return f"{name}()", [_CLASS.format(name=name, doc=f"{_capital(described(rate))}.", value=value)]
 
 
 def _capital(text: str) -> str:

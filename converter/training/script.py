@@ -12,16 +12,19 @@ import numpy as np
 from converter.artifacts import LazyTensor, TensorSpec, entry_of
 from converter.base.names import Namespace, identifier
 from converter.base.weight_steps import Step, apply
-from converter.frontends import PROBABILITIES, Change, Endpoint, Loss, Optimizer, Source, Training
+from converter.frontends import OWN_DECAY, PROBABILITIES, Change, Endpoint, Loss, Optimizer, Source, Training
 from converter.lowering import Translation
 from converter.script import Program
 from converter.script.emit import definitions_of, write_module
 from converter.training import learning_rate, samples
+from converter.training.groups import Groups, decay_of_all, groups_of, round_to_written
 from converter.training.guess import MANY
-from converter.training.weight_decay import Decay, decay_of
 
 _DEFAULTS: Mapping[str, Mapping[str, float | bool]] = {
     "Adam": {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "use_nesterov": False},
+    "AdaMax": {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
+    "AdamWeightDecay": {"beta1": 0.9, "beta2": 0.999, "eps": 1e-6},
+    "ProximalGradientDescent": {"l1": 0.0, "l2": 0.0},
     "Adagrad": {"accum": 0.1},
     "FTRL": {"initial_accum": 0.1, "lr_power": -0.5, "l1": 0.0, "l2": 0.0},
     "ProximalAdagrad": {"accum": 0.1, "l1": 0.0, "l2": 0.0},
@@ -42,6 +45,30 @@ _OF_INDICES = _PROBABILITIES.format(
 _OF_LABELS = _PROBABILITIES.format(
     labels="those of the labels", value="-(label * ops.log(ops.clip(probabilities, 1e-7, 1.0))).sum(-1).mean()"
 )
+
+_OWN_OPTIMIZERS: Mapping[str, str] = {
+    "ProximalGradientDescent": '''class ProximalGradientDescent(nn.Optimizer):
+    """Gradient descent that brings each weight nearer to zero: by an amount (l1) and by a factor (l2)."""
+
+    def __init__(self, params, learning_rate, l1=0.0, l2=0.0, weight_decay=0.0):
+        super().__init__(learning_rate, params, weight_decay)
+        self.l1 = l1
+        self.l2 = l2
+
+    def construct(self, gradients):
+        gradients = self.decay_weight(gradients)
+        rates = self.get_lr()
+        if not self.is_group_lr:
+            rates = (rates,) * len(gradients)
+        for parameter, gradient, rate in zip(self.parameters, gradients, rates):
+            moved = parameter - rate * gradient
+            nearer = ops.sign(moved) * ops.relu(ops.abs(moved) - rate * self.l1)
+            ops.assign(parameter, nearer / (1 + rate * self.l2))
+        self.assignadd(self.global_step, self.global_step_increase_tensor)
+        return True
+'''
+}
+"""Optimizers that MindSpore does not have."""
 
 _GENERIC = frozenset({"iterator_get_next", "batch", "shuffle_batch", "fifo_queue_dequeue", "placeholder", "x", "y"})
 """Names of inputs and labels that say nothing."""
@@ -91,19 +118,22 @@ def training_script(
     trained = [w for w in weights if optimizer.trained is None or w.source in optimizer.trained]
     state = _state(optimizer, trained)
     tables = _tables(loss)
-    decay = decay_of({w.name: optimizer.decays.get(w.source, 0.0) for w in trained})
     columns = _columns(source.inputs, training.labels)
     batched = samples.have_batches((*source.inputs, *training.labels))
     rate, definitions = learning_rate.written(optimizer.rate)
+    if optimizer.name in _OWN_OPTIMIZERS:
+        definitions = [*definitions, _OWN_OPTIMIZERS[optimizer.name]]
+    parameters = _parameters(optimizer, trained)
+    definitions = [*definitions, *parameters.definitions]
+    changes = _changes(optimizer, trained)
     if loss is not None:
         loss.top.name = "Loss"
         loss.top.doc = "The loss that was in the graph, of the network's outputs and the labels."
         definitions = [*definitions_of(loss), *definitions]
     else:
         definitions = [*_own_losses(training.loss, len(source.outputs)), *definitions]
-    changed = bool(optimizer.changes)
     inputs, labels = columns[: len(source.inputs)], columns[len(source.inputs) :]
-    call = _constructor(optimizer, decay, rate, changed)
+    call = _constructor(optimizer, parameters, rate)
     kind = made.checkpoint.rpartition(".")[2] if made.checkpoint else ""
     context: dict[str, Any] = {
         "name": name,
@@ -111,16 +141,17 @@ def training_script(
         "checkpoint_format": "" if kind == "ckpt" else kind,
         "constants": [
             *([f"BATCH = {samples.batch_size((*source.inputs, *training.labels))}"] if batched else []),
-            *decay.constants,
+            *parameters.constants,
+            *changes.constants,
             *_frozen_names(weights, trained),
         ],
         "frozen": _frozen(weights, trained),
-        "own_schedule": rate == "LearningRate()",
+        "own_schedule": any("(LearningRateSchedule)" in definition for definition in definitions),
         "optimizer_doc": f"{optimizer.name}{' as in the source' if not training.guessed else ', a guess'}.",
         "optimizer": call,
         "clips": any(change.kind != "scale" for change in optimizer.changes),
-        "members": decay.members if changed else [],
-        "changes": [*(decay.lines if changed else []), *map(_change, optimizer.changes)],
+        "members": changes.members,
+        "changes": changes.lines,
         "columns": columns,
         "inputs": inputs,
         "labels": labels,
@@ -190,18 +221,84 @@ def _hint(name: str, default: str) -> str:
     return default if hint in _GENERIC or index not in ("", "0") else hint
 
 
-def _constructor(optimizer: Optimizer, decay: Decay, rate: str, changed: bool) -> list[str]:
+@dataclass(frozen=True)
+class _Parts:
+    """What a part of the script needs in other places: lines of the module, of a constructor, of a function."""
+
+    constants: tuple[str, ...] = ()
+    definitions: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    call: str = ""
+
+
+def _decays_by_hand(optimizer: Optimizer) -> bool:
+    """Whether the step adds penalties to the gradients, before it changes them; else the optimizer does."""
+    return bool(optimizer.changes) and optimizer.name not in OWN_DECAY
+
+
+def _decays(optimizer: Optimizer, trained: Sequence[_Weight]) -> dict[str, float]:
+    return {w.name: round_to_written(optimizer.decays.get(w.source, 0.0)) for w in trained}
+
+
+def _parameters(optimizer: Optimizer, trained: Sequence[_Weight]) -> _Parts:
+    """What the optimizer gets as parameters: all, or groups with their own learning rate or decay."""
+    everything = "net.trainable_params()"
+    decays = {} if _decays_by_hand(optimizer) else _decays(optimizer, trained)
+    if not optimizer.rates and (factor := decay_of_all(decays)):
+        return _Parts(call=f"{everything}, weight_decay={factor!r}")
+    rates: dict[str, str] = {}
+    definitions: list[str] = []
+    own: dict[str, str] = {}
+    for weight in trained:
+        options = [f'"weight_decay": {decays[weight.name]!r}'] if decays.get(weight.name) else []
+        schedule = optimizer.rates.get(weight.source)
+        if schedule is not None:
+            key = repr(schedule)
+            if key not in rates:
+                rates[key], made = learning_rate.written(schedule, f"LearningRate{len(definitions) + 1}")
+                definitions += made
+            options.append(f'"lr": {rates[key]}')
+        own[weight.name] = ", ".join(options)
+    groups = groups_of("group" if rates else "decayed", own)
+    if not groups.values:
+        return _Parts(call=everything)
+    lines, call = groups.of_optimizer(everything)
+    return _Parts(groups.constants, tuple(definitions), lines=tuple(lines), call=call)
+
+
+def _changes(optimizer: Optimizer, trained: Sequence[_Weight]) -> _Parts:
+    """What the step does to the gradients before the optimizer gets them."""
+    constants: list[str] = []
+    members: list[str] = []
+    lines: list[str] = []
+
+    def each(groups: Groups, name: str, usual: float) -> None:
+        constants.extend(groups.constants)
+        members.append(f"self.{name} = {groups.of_each(usual)}")
+
+    by_hand = _decays(optimizer, trained) if _decays_by_hand(optimizer) else {}
+    decays = groups_of("decayed", {name: factor or None for name, factor in by_hand.items()})
+    if decays.values:
+        each(decays, "decays", 0.0)
+        zipped = "zip(gradients, self.decays, self.optimizer.parameters)"
+        lines.append(f"gradients = tuple([gradient + decay * p for gradient, decay, p in {zipped}])")
+    for change in optimizer.changes:
+        if change.own:
+            each(groups_of("scaled", {w.name: change.own.get(w.source) for w in trained}), "scales", *change.numbers)
+            lines.append("gradients = tuple([gradient * scale for gradient, scale in zip(gradients, self.scales)])")
+        else:
+            lines.append(_change(change))
+    return _Parts(tuple(constants), members=tuple(members), lines=tuple(lines))
+
+
+def _constructor(optimizer: Optimizer, parameters: _Parts, rate: str) -> list[str]:
     """The lines that make the optimizer."""
     defaults = _DEFAULTS.get(optimizer.name, {})
     numbers = [f"{key}={value!r}" for key, value in optimizer.numbers.items() if defaults.get(key) != value]
-    everything = "net.trainable_params()"
-    lines: list[str] = []
-    more: list[str] = []
-    parameters = everything
-    if decay.values and not changed:
-        lines, parameters, more = decay.groups(everything)
-    arguments = ", ".join([parameters, f"learning_rate={rate}", *numbers, *more])
-    return [*lines, f"return nn.{optimizer.name}({arguments})"]
+    arguments = ", ".join([parameters.call, f"learning_rate={rate}", *numbers])
+    prefix = "" if optimizer.name in _OWN_OPTIMIZERS else "nn."
+    return [*parameters.lines, f"return {prefix}{optimizer.name}({arguments})"]
 
 
 def _loss_call(loss: Loss) -> str:
@@ -285,8 +382,11 @@ def _facts(training: Training) -> list[str]:
     optimizer = training.optimizer
     name = "Momentum of Nesterov's" if optimizer.numbers.get("nesterov") else optimizer.name
     facts = [f"{name}, learning rate {learning_rate.described(optimizer.rate)}"]
-    if optimizer.decays:
+    if optimizer.decays and optimizer.name not in OWN_DECAY:
         facts.append("L2 penalties as weight decay, so that the printed loss is without them")
+    if optimizer.rates:
+        rates = {learning_rate.described(rate): None for rate in optimizer.rates.values()}
+        facts.append(f"other weights at {', '.join(rates)}")
     kinds = {
         "global_norm": "clipped by their global norm, ",
         "norm": "clipped by the norm of each, ",
@@ -295,5 +395,7 @@ def _facts(training: Training) -> list[str]:
         "scale": "multiplied by ",
     }
     for change in optimizer.changes:
-        facts.append(f"gradients {kinds[change.kind]}{' to '.join(f'{number:g}' for number in change.numbers)}")
+        numbers = [*change.numbers, *dict.fromkeys(change.own.values())]
+        joint = " or " if change.own else " to "
+        facts.append(f"gradients {kinds[change.kind]}{joint.join(f'{number:g}' for number in numbers)}")
     return ["; ".join(facts) + "."]

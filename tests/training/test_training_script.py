@@ -102,7 +102,73 @@ def proximal_adagrad(loss: Any, step: Any) -> Any:
     return clipped(optimizer, 64 * loss, step, lambda all_: tf.clip_by_global_norm([g / 64 for g in all_], 0.5)[0])
 
 
-OPTIMIZERS = (adam, momentum, rms_prop, centered_rms_prop, adagrad, sgd, sgd_by_value, ftrl, proximal_adagrad)
+def moments(weight: Any) -> list[Any]:
+    zeros = tf.zeros(weight.shape)
+    return [v1.get_variable(f"{weight.op.name}/adam_{k}", initializer=zeros, trainable=False) for k in "mv"]
+
+
+def ada_max(loss: Any, step: Any) -> Any:
+    """As an operator, with two learning rates, one of which changes."""
+    power = v1.get_variable("beta1_power", initializer=0.8, trainable=False)
+    variables, updates = v1.trainable_variables(), []
+    for weight, gradient in zip(variables, tf.tuple(tf.gradients(loss, variables)), strict=True):
+        rate = v1.train.exponential_decay(0.01, step, 4, 0.5) if "conv" in weight.name else 0.003
+        state = (
+            v1.get_variable(f"{weight.op.name}/{k}", initializer=tf.zeros(weight.shape), trainable=False) for k in "mv"
+        )
+        references = [each._ref() for each in (weight, *state)]
+        options = {"beta1_power": power, "lr": rate, "beta1": 0.8, "beta2": 0.95, "epsilon": 1e-6, "grad": gradient}
+        updates.append(tf.raw_ops.ApplyAdaMax(var=references[0], m=references[1], v=references[2], **options))
+    with tf.control_dependencies(updates):
+        return tf.group(v1.assign(power, power * 0.8), v1.assign_add(step, 1), name="train")
+
+
+def proximal(loss: Any, step: Any) -> Any:
+    """With gradients that each layer scales."""
+    optimizer = v1.train.ProximalGradientDescentOptimizer(0.1, 0.002, 0.01)
+    pairs = [(2.5 * g if "fc2" in w.name else g, w) for g, w in optimizer.compute_gradients(loss)]
+    return optimizer.apply_gradients(pairs, step, name="train")
+
+
+def adam_weight_decay(loss: Any, step: Any) -> Any:
+    """As BERT writes it, with its warm-up and its clipping."""
+    steps = tf.cast(step, tf.float32)
+    rate = v1.train.polynomial_decay(0.01, step, 30, 0.0, 1.0)
+    warms = tf.cast(tf.cast(step, tf.int32) < 4, tf.float32)
+    rate = (1.0 - warms) * rate + warms * (0.01 * steps / 4.0)
+    variables = v1.trainable_variables()
+    gradients, _ = tf.clip_by_global_norm(tf.gradients(loss, variables), 1.0)
+    assignments = []
+    for weight, gradient in zip(variables, gradients, strict=True):
+        state = (
+            v1.get_variable(f"{weight.op.name}/adam_{k}", initializer=tf.zeros(weight.shape), trainable=False)
+            for k in "mv"
+        )
+        m, v = state
+        next_m = tf.multiply(0.9, m) + tf.multiply(1.0 - 0.9, gradient)
+        next_v = tf.multiply(0.99, v) + tf.multiply(1.0 - 0.99, tf.square(gradient))
+        update = next_m / (tf.sqrt(next_v) + 1e-5)
+        if "bias" not in weight.name:
+            update += 0.05 * weight
+        assignments += [weight.assign(weight - rate * update), m.assign(next_m), v.assign(next_v)]
+    with tf.control_dependencies(assignments):
+        return tf.group(step.assign(step + 1), name="train")
+
+
+OPTIMIZERS = (
+    adam,
+    momentum,
+    rms_prop,
+    centered_rms_prop,
+    adagrad,
+    sgd,
+    sgd_by_value,
+    ftrl,
+    proximal_adagrad,
+    ada_max,
+    proximal,
+    adam_weight_decay,
+)
 
 
 @dataclass(frozen=True)

@@ -263,8 +263,8 @@ def two_optimizers(loss, step):
     ("optimizer", "reason"),
     [
         (
-            lambda: v1.train.ProximalGradientDescentOptimizer(0.1),
-            "The graph's optimizer is 'ProximalGradientDescent', which training scripts do not have",
+            lambda: lambda loss, step: v1.train.AdagradDAOptimizer(0.1, step).minimize(loss, step),
+            "The graph's optimizer is 'AdagradDA', which training scripts do not have",
         ),
         (lambda: two_optimizers, "The graph has several optimizers, 'GradientDescent', 'Momentum'"),
     ],

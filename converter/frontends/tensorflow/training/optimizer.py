@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from converter.frontends.tensorflow.training.flow import Flow
 from converter.frontends.tensorflow.training.freeze import Values
 from converter.frontends.tensorflow.training.scalars import Numbers, Scalars
 from converter.frontends.tensorflow.training.schedule import GUESS, counters_of, rounded, schedule_of
+from converter.frontends.tensorflow.training.written_steps import written_steps
 from converter.frontends.training import Change, Optimizer, Schedule
 
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ class _Rule:
         state: MindSpore's name of a state → position.
         fixed: hyperparameters that the operator implies.
         initial: MindSpore's name of the number that the first state begins with.
-        steady: whether MindSpore's class takes no rate that changes.
+        decay: the position of the factor by which the weights shrink, which may be missing.
+        steady: whether MindSpore's class takes one rate that does not change.
     """
 
     name: str
@@ -46,6 +49,7 @@ class _Rule:
     state: Mapping[str, int] = field(default_factory=dict)
     fixed: Mapping[str, bool] = field(default_factory=dict)
     initial: str = ""
+    decay: int = 0
     steady: bool = False
 
 
@@ -53,6 +57,11 @@ _RULES: Mapping[str, _Rule] = {
     "GradientDescent": _Rule("SGD", 1, 2),
     "Momentum": _Rule("Momentum", 2, 3, {"momentum": 4}, {"moments": 1}),
     "Adam": _Rule("Adam", 5, 9, {"beta1": 6, "beta2": 7, "eps": 8}, {"moment1": 1, "moment2": 2}),
+    "AdaMax": _Rule("AdaMax", 4, 8, {"beta1": 5, "beta2": 6, "eps": 7}, {"moment1": 1, "moment2": 2}),
+    "AdamWeightDecay": _Rule(
+        "AdamWeightDecay", 3, 7, {"beta1": 4, "beta2": 5, "eps": 6}, {"adam_m": 1, "adam_v": 2}, decay=8
+    ),
+    "ProximalGradientDescent": _Rule("ProximalGradientDescent", 1, 4, {"l1": 2, "l2": 3}),
     "RMSProp": _Rule("RMSProp", 3, 7, {"decay": 4, "momentum": 5, "epsilon": 6}, {"mean_square": 1, "moment": 2}),
     "CenteredRMSProp": _Rule(
         "RMSProp",
@@ -85,6 +94,9 @@ _RULES: Mapping[str, _Rule] = {
     ),
     "Adadelta": _Rule("Adadelta", 3, 6, {"rho": 4, "epsilon": 5}, {"accum": 1, "accum_update": 2}),
 }
+_POWERS: Mapping[str, Mapping[str, int]] = {"Adam": {"beta1": 3, "beta2": 4}, "AdaMax": {"beta1": 3}}
+"""The positions of powers of a hyperparameter, which grow with the steps."""
+
 _SAME_WHEN_SPARSE = ("SGD", "Adagrad", "Adam")
 """Optimizers that do the same to a row whose gradient is zero as to one that is left out."""
 
@@ -105,7 +117,7 @@ def why_none(flow: Flow) -> str:
     """Why `optimizer_of` finds no optimizer, for the user."""
     names = {match[2] for node in flow.graph.node if (match := _APPLY.fullmatch(node.op))}
     if not names:
-        return "The graph has a loss, but no optimizer"
+        return "The graph has a loss, but no optimizer that is known"
     if not names & _RULES.keys():
         return f"The graph's optimizer is {listed(sorted(names))}, which training scripts do not have"
     return f"The graph has several optimizers, {listed(sorted(names))}, and a training script has one"
@@ -139,9 +151,11 @@ def optimizer_of(flow: Flow, known: Numbers, values: Values | None, notes: list[
         numbers["use_nesterov"] = True
     if first.rule.initial:
         numbers[first.rule.initial] = _initial(flow, first.node.input[1], scalars)
-    rates = {graphs.split(step.node.input[step.rule.rate])[0] for step in steps if step.rule is first.rule}
-    if len(rates) > 1:
-        notes.append("Weights have different learning rates in the graph; the script trains all with the first one.")
+    unlike = [name for name in first.rule.numbers if len(_distinct(now, steps, first, name)) > 1]
+    if unlike:
+        notes.append(
+            f"Weights have a different {listed(unlike)} in the graph; the script trains all with the first one."
+        )
     rate = schedule_of(flow, first.node.input[first.rule.rate], settings)
     if rate.kind == "unknown":
         fed = graphs.split(first.node.input[first.rule.rate])[0]
@@ -151,17 +165,25 @@ def optimizer_of(flow: Flow, known: Numbers, values: Values | None, notes: list[
     if first.rule.steady and rate.kind not in ("constant", "unknown"):
         rate = Schedule("constant", {"value": rounded(now.number(first.node.input[first.rule.rate]) or GUESS)})
         notes.append(f"nn.{first.rule.name} takes no learning rate that changes: it stays at {rate.numbers['value']}.")
+    rates = {step.variable: schedule_of(flow, step.node.input[step.rule.rate], settings) for step in steps}
+    rates = {variable: own for variable, own in rates.items() if own != rates[first.variable]}
+    if first.rule.steady and rates:
+        notes.append("Weights have different learning rates in the graph; the script trains all with the first one.")
+        rates = {}
     sparse = [step.variable for step in steps if step.sparse]
     if sparse and first.rule.name not in _SAME_WHEN_SPARSE:
         notes.append(f"The graph updates only those rows of {listed(sparse)} that were read; the script, all rows.")
     own = {step.variable for step in steps}
     others = _with_state(flow, own, first) if first.rule.state else set()
+    plain = first.rule.name == "ProximalGradientDescent" and not any(numbers.values())
     return Optimizer(
-        first.rule.name,
-        numbers,
+        "SGD" if plain else first.rule.name,
+        {} if plain else numbers,
         rate,
+        {_name(values, variable): own for variable, own in rates.items()},
+        {_name(values, variable): factor for variable, factor in _decays(steps, now)},
         trained=frozenset(_name(values, variable) for variable in own | others),
-        changes=_changes(flow, steps, first, scalars, notes),
+        changes=_changes(flow, steps, first, scalars, values, notes),
         state=_state(flow, steps, others, values),
         counters=_counters(first, flow, values, numbers),
         step=_taken(flow, values),
@@ -174,6 +196,23 @@ def _steps(flow: Flow) -> Iterator[_Step]:
         rule = (_RULES.get(f"{match[1] or ''}{match[2]}") or _RULES.get(match[2])) if match else None
         if match and rule is not None:
             yield _Step(node, rule, flow.origin(node.input[0]).name, bool(match[1]))
+    for node in written_steps(flow):
+        yield _Step(node, _RULES[node.op.removeprefix("Apply")], flow.origin(node.input[0]).name, sparse=False)
+
+
+def _distinct(scalars: Scalars, steps: list[_Step], first: _Step, name: str) -> set[float | None]:
+    """The values of a hyperparameter."""
+    alike = [step for step in steps if step.rule is first.rule and step.sparse == first.sparse]
+    return {scalars.number(step.node.input[step.rule.numbers[name]]) for step in alike}
+
+
+def _decays(steps: list[_Step], scalars: Scalars) -> Iterator[tuple[str, float]]:
+    """The variables that shrink, and the factors."""
+    for step in steps:
+        if 0 < step.rule.decay < len(step.node.input):
+            factor = scalars.number(step.node.input[step.rule.decay])
+            if factor:
+                yield step.variable, rounded(factor)
 
 
 def _name(values: Values | None, variable: str) -> str:
@@ -192,18 +231,47 @@ def _settings(flow: Flow, values: Values | None) -> dict[str, Any]:
     return found
 
 
-def _changes(flow: Flow, steps: list[_Step], first: _Step, scalars: Scalars, notes: list[str]) -> tuple[Change, ...]:
+def _changes(
+    flow: Flow, steps: list[_Step], first: _Step, scalars: Scalars, values: Values | None, notes: list[str]
+) -> tuple[Change, ...]:
     """What is done to the gradients before they are applied: that of the first, with a note where others differ."""
     all_ = {step.variable: changes_of(flow, step.node.input[step.rule.gradient], scalars) for step in steps}
     changes, unknown = all_[first.variable]
     if unknown:
         notes.append(f"The graph changes the gradients before it applies them ('{unknown}'); the script does not.")
+    elif not any(rest for _, rest in all_.values()) and (
+        alike := _alike({variable: found for variable, (found, _) in all_.items()}, first.variable)
+    ):
+        return tuple(
+            replace(change, own={_name(values, variable): factor for variable, factor in change.own.items()})
+            for change in alike
+        )
     elif others := [variable for variable, found in all_.items() if found != (changes, "")]:
         notes.append(
             f"The graph changes the gradients of {listed(others)} otherwise than the others before it applies them; "
             "the script changes all alike."
         )
     return changes
+
+
+def _alike(changes: Mapping[str, Sequence[Change]], first: str) -> tuple[Change, ...]:
+    """The changes of all gradients as those of the first, if they differ in a factor only; else none."""
+    kept = {variable: [each for each in own if each.kind != "scale"] for variable, own in changes.items()}
+    places = {
+        sum(before.kind != "scale" for before in own[:i])
+        for own in changes.values()
+        for i, each in enumerate(own)
+        if each.kind == "scale"
+    }
+    if len(places) != 1 or any(own != kept[first] for own in kept.values()):
+        return ()
+    factors = {
+        variable: math.prod(each.numbers[0] for each in own if each.kind == "scale")
+        for variable, own in changes.items()
+    }
+    others = {variable: factor for variable, factor in factors.items() if factor != factors[first]}
+    place = places.pop()
+    return (*kept[first][:place], Change("scale", (factors[first],), others), *kept[first][place:])
 
 
 def _initial(flow: Flow, tensor: str, scalars: Scalars) -> float:
@@ -262,10 +330,10 @@ def _read(values: Values, variable: str) -> np.ndarray:
 
 
 def _counters(step: _Step, flow: Flow, values: Values | None, numbers: Mapping[str, float | bool]) -> dict[str, float]:
-    """Adam's powers of beta: TensorFlow multiplies them after a step, MindSpore before it."""
+    """Powers of beta: TensorFlow multiplies them after a step, MindSpore before it."""
     found = {}
-    if step.rule.name == "Adam" and values is not None and not step.sparse:
-        for name, position in (("beta1", 3), ("beta2", 4)):
+    if values is not None and not step.sparse:
+        for name, position in _POWERS.get(step.rule.name, {}).items():
             power = values.get(flow.origin(step.node.input[position]).name)
             if power is not None and numbers.get(name):
                 found[f"{name}_power"] = float(power) / float(numbers[name])

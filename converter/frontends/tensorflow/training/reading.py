@@ -14,7 +14,7 @@ from converter.frontends.tensorflow import graph_source
 from converter.frontends.tensorflow.training import loss as losses
 from converter.frontends.tensorflow.training.flow import Flow
 from converter.frontends.tensorflow.training.optimizer import optimizer_of, why_none
-from converter.frontends.training import Loss, Training
+from converter.frontends.training import OWN_DECAY, Loss, Training
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -50,7 +50,11 @@ def training_of(network: Network, source: Source, whole: GraphDef) -> tuple[Trai
     if terms.others:
         notes.append(f"The loss has penalties that the script leaves out: {listed(terms.others)}.")
     name = values.name if values is not None else str
-    optimizer = replace(optimizer, decays={name(variable): factor for variable, factor in terms.decays.items()})
+    penalties = {name(variable): factor for variable, factor in terms.decays.items()}
+    if optimizer.name not in OWN_DECAY:
+        optimizer = replace(optimizer, decays=penalties)
+    elif penalties:
+        notes.append(f"The loss has penalties that the script leaves out: {listed(penalties)}.")
     total = losses.join(whole, terms.data)
     total = losses.simplified(whole, total, numbers)
     try:

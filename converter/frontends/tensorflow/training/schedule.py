@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from converter.frontends.tensorflow import graph as graphs
 from converter.frontends.tensorflow.training.flow import SAME, Flow
 from converter.frontends.tensorflow.training.scalars import Numbers, Scalars
 from converter.frontends.training import Schedule, choices
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework.node_def_pb2 import NodeDef
 
 GUESS = 0.001
 """The learning rate where the graph does not say it."""
@@ -91,9 +95,17 @@ def _step(flow: Flow, tensor: str) -> str | None:
 
 def counters_of(flow: Flow) -> list[str]:
     """The variables that count steps: a number to which something adds."""
-    found = [flow.origin(node.input[0]) for node in flow.graph.node if node.op in ("AssignAdd", "AssignAddVariableOp")]
+    found = [flow.origin(node.input[0]) for node in flow.graph.node if _adds(flow, node)]
     numbers = {node.name for node in found if node.op in graphs.VARIABLES and not node.attr["shape"].shape.dim}
     return sorted(numbers, key=lambda name: ("global_step" not in name, name))
+
+
+def _adds(flow: Flow, node: NodeDef) -> bool:
+    """Whether a node adds to a variable, also as `variable.assign(variable + 1)`."""
+    if node.op in ("Assign", "AssignVariableOp"):
+        value, variable = flow.origin(node.input[1]), flow.origin(node.input[0]).name
+        return value.op in ("Add", "AddV2") and variable in [flow.origin(name).name for name in value.input[:2]]
+    return node.op in ("AssignAdd", "AssignAddVariableOp")
 
 
 def _piecewise(flow: Flow, tensor: str, step: str, known: Numbers) -> Schedule | None:
@@ -236,7 +248,8 @@ def _written(flow: Flow, tensor: str, step: str, scalars: Scalars, depth: int) -
 
     inputs = [name for name in node.input if name[0] != "^"]
     if node.op == "Cast":
-        return inner(inputs[0])
+        truth = flow.origin(inputs[0]).op in _COMPARISONS
+        return f"{inner(inputs[0])}.astype(ms.float32)" if truth else inner(inputs[0])
     if node.op in _BINARY:
         return f"({inner(inputs[0])} {_BINARY[node.op]} {inner(inputs[1])})"
     if node.op in _FUNCTIONS:
