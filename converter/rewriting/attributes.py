@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from converter.rewriting.kinds import Kind
+from converter.rewriting.kinds import PACKED, Kind
 from converter.rewriting.project import MODULE
 from converter.rewriting.state import full_name
 from converter.rewriting.values import Values
@@ -48,6 +48,9 @@ class Attributes(Values):
             self._unconverted(node, "torch.Tensor.grad", remedy)
         elif receiver.is_tensor or (node.attr == "grad" and self._may_hold_gradient(node, receiver)):
             self._tensor_attribute(node)
+        elif receiver == PACKED and node.attr == "data":
+            self.edits.insert(self.file.start(node), self.write("compat.packed_data("), leading=True)
+            self.edits.replace(self.file.text.rindex(b".", 0, self.file.end(node)), self.file.end(node), ")")
         elif receiver.name == "pair" and node.attr in ("values", "indices"):
             self._pair(node)
         elif self._is_output(receiver) and isinstance(node.ctx, ast.Load):

@@ -9,6 +9,7 @@ from converter.rewriting.kinds import (
     ARRAY,
     NUMBER,
     OPTIONS,
+    PACKED,
     STRING,
     TENSOR,
     UNKNOWN,
@@ -24,7 +25,17 @@ from converter.rewriting.rows import Row
 
 _NUMBERS = {"int", "float", "len", "bool", "round", "abs", "isinstance", "hasattr", "callable", "issubclass", "any"}
 _NUMBERS |= {"all", "ord", "pow", "divmod", "id", "hash"}
-_WRAPPERS = {"torch.nn.DataParallel", "torch.nn.parallel.DistributedDataParallel", "torch.compile"}
+_WRAPPERS = {"torch.nn.DataParallel", "torch.nn.parallel.DistributedDataParallel", "torch.compile"} | {
+    f"torch.nn.utils.{name}"
+    for name in (
+        "spectral_norm",
+        "weight_norm",
+        "parametrizations.spectral_norm",
+        "parametrizations.weight_norm",
+        "remove_spectral_norm",
+        "remove_weight_norm",
+    )
+}
 """Functions that return the network that they are given."""
 _TUPLES = {
     "torch.nn.LSTM": items((TENSOR, items((TENSOR, TENSOR)))),
@@ -172,7 +183,8 @@ class Calls(Expressions):
     def _forward(self, name: str, node: ast.Call, arguments: list[Kind]) -> Kind:
         """What calling an instance returns."""
         if name in _TUPLES:
-            return _TUPLES[name]
+            made = _TUPLES[name]
+            return items((PACKED, made.items[1])) if arguments[:1] == [PACKED] else made
         info = self.project.class_named(name)
         if info is None:
             row = self.inference.rows.get(name)
@@ -205,6 +217,8 @@ class Calls(Expressions):
             value = join(receiver.items)
             return {"values": sequence(value), "items": sequence(items((STRING, value)))}.get(name, value)
         taken = receiver.name == "instance" or (receiver.name == "unknown" and name in OF_MODULES)
+        if name == "state_dict" and receiver.name in ("instance", "unknown") and not of_optimizer(node):
+            return Kind("dict", (), (TENSOR,))
         if taken and name in ("children", "modules"):
             return sequence(instance(MODULE))
         if taken and name in ("named_children", "named_modules", "items"):
@@ -234,6 +248,13 @@ class Calls(Expressions):
             known = self.inference.attributes(self.info)
             kind = arguments[1] if name.endswith("module") else TENSOR
             known[first.value] = join((known.get(first.value, UNKNOWN), kind))
+
+
+def of_optimizer(call: ast.Call) -> bool:
+    """Whether a method is called on what is named as optimizers and the like are, which have states, too."""
+    assert isinstance(call.func, ast.Attribute)
+    written = ast.unparse(call.func.value).lower()
+    return any(word in written for word in ("opt", "sched", "scaler"))
 
 
 def is_distinct(name: str) -> bool:

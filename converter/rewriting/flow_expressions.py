@@ -9,10 +9,12 @@ from typing import Protocol, TypeAlias
 from converter.rewriting.kinds import (
     ARRAY,
     DTYPE,
+    GROUP,
     NONE,
     NUMBER,
     OPTIONS,
     OTHER,
+    PACKED,
     PAIR,
     SIZE,
     STRING,
@@ -39,6 +41,7 @@ RETURNS = {
     "string": STRING,
     "dtype": DTYPE,
     "batches": sequence(sequence(TENSOR)),
+    "packed": PACKED,
     "other": OTHER,
     "unknown": UNKNOWN,
 }
@@ -146,10 +149,12 @@ class Expressions:
         if receiver.is_tensor:
             row = self.inference.rows.get(f"torch.Tensor.{node.attr}")
             return RETURNS.get(row.returns, UNKNOWN) if row is not None and row.use == "attribute" else UNKNOWN
-        if receiver.name == "pair":
+        if receiver.name == "pair" or receiver == PACKED:
             return TENSOR
         if receiver == ARRAY:
             return SIZE if node.attr == "shape" else ARRAY
+        if node.attr == "param_groups":
+            return sequence(GROUP)
         if receiver.name in ("instance", "super"):
             found = self._attribute_of(receiver, node.attr)
             return receiver if node.attr == "module" and found == UNKNOWN else found  # what DataParallel wraps
@@ -196,6 +201,10 @@ class Expressions:
         plain = isinstance(node.slice, ast.Slice)
         if receiver.is_tensor:
             return TENSOR
+        if receiver == GROUP:
+            return (
+                sequence(TENSOR) if isinstance(node.slice, ast.Constant) and node.slice.value == "params" else UNKNOWN
+            )
         if receiver == ARRAY:
             return ARRAY
         if receiver.name == "size":

@@ -55,6 +55,9 @@ OTHER = Kind("other")
 ARRAY = Kind("other", ("numpy",))
 """What NumPy makes."""
 OPTIONS = Kind("options")
+GROUP = Kind("group")
+"""A group of parameters of an optimizer."""
+PACKED = Kind("instance", ("torch.nn.utils.rnn.PackedSequence",))
 UNKNOWN = Kind("unknown")
 
 

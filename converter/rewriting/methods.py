@@ -7,7 +7,7 @@ import ast
 from converter.rewriting.applying import Applying
 from converter.rewriting.attributes import Attributes
 from converter.rewriting.calls import layout_of
-from converter.rewriting.flow_calls import OF_MODULES, is_distinct
+from converter.rewriting.flow_calls import OF_MODULES, is_distinct, of_optimizer
 from converter.rewriting.kinds import Kind
 from converter.rewriting.project import MODULE
 from converter.rewriting.tensor_names import TENSOR_NAMES
@@ -37,9 +37,6 @@ _COMMON = frozenset(
 
 _OF_SEVERAL = frozenset({"state_dict", "load_state_dict", "zero_grad"})
 """Methods of modules that optimizers have too, and MindSpore's optimizers of converted scripts."""
-
-_OTHERS = ("opt", "sched", "scaler")
-"""What the names of optimizers and the like contain, whose methods stay."""
 
 
 class Methods(Applying, Attributes):
@@ -87,8 +84,7 @@ class Methods(Applying, Attributes):
         if function.attr in OF_MODULES:
             return self._is_plain_call(node)
         row = self.rows[f"{MODULE}.{function.attr}"] if function.attr in _OF_SEVERAL else None
-        written = self.file.of(function.value).lower()
-        if row is None or any(word in written for word in _OTHERS) or self._full(function.value) is not None:
+        if row is None or of_optimizer(node) or self._full(function.value) is not None:
             return False
         return row.signature is not None and row.signature.takes(node)
 

@@ -11,7 +11,7 @@ from converter.rewriting.template import template
 
 Use = Literal["call", "method", "attribute", "value", "layer", "class", "none"]
 Returns = Literal[
-    "tensor", "tensors", "pair", "number", "size", "string", "dtype", "module", "batches", "other", "unknown"
+    "tensor", "tensors", "packed", "pair", "number", "size", "string", "dtype", "module", "batches", "other", "unknown"
 ]
 
 IGNORED = frozenset(

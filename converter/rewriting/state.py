@@ -84,6 +84,7 @@ class State:
         self.class_node: ast.ClassDef | None = None
         self.statement: ast.stmt | None = None
         self.parents: list[ast.AST] = []
+        self.gone: list[ast.stmt] = []
 
     # Names of the file's own
 

@@ -36,6 +36,9 @@ class Statements(Attributes):
             if len(node.targets) == 1 and (held := self._data_of(node.targets[0])) is not None:
                 self._put(node, node.targets[0], held)
                 return
+            if len(node.targets) == 1 and (held := self._perhaps_data_of(node.targets[0])) is not None:
+                self._put(node, node.targets[0], held, "compat.set_data")
+                return
             if self._registered(node) or self._gradient(node) or self._made_leaf(node, node.targets[0]):
                 return
             self.children(node)
@@ -65,6 +68,13 @@ class Statements(Attributes):
         if not isinstance(target, ast.Attribute) or target.attr != "data":
             return None
         return target.value if self.inference.kind(target.value).is_tensor else None
+
+    def _perhaps_data_of(self, target: ast.expr) -> ast.expr | None:
+        """What `x.data` is assigned to, where nobody knows it; the helper asks."""
+        if not isinstance(target, ast.Attribute) or target.attr != "data":
+            return None
+        unknown = self.inference.kind(target.value).name == "unknown" and self._full(target.value) is None
+        return target.value if unknown else None
 
     def _put(
         self,
@@ -248,6 +258,27 @@ class Statements(Attributes):
         del self.records[records:]
         return self.edits.absorb(self.file.start(node), self.file.end(node), edits)
 
+    def _is_held(self, name: str) -> bool:
+        """Whether what a variable stands for is a member of something, `p = getattr(net, name)`, or was given to a
+        function that returns nothing of it.
+        """
+        function = self.function
+        if function is None or (function.name == "forward" and self.class_node is not None):
+            return False
+        inside = list(ast.walk(function))
+        values = [
+            each.value
+            for each in inside
+            if isinstance(each, ast.Assign) and any(isinstance(to, ast.Name) and to.id == name for to in each.targets)
+        ]
+        if values:
+            held = values[-1]
+            getter = isinstance(held, ast.Call) and self._full(held.func) == "builtins.getattr"
+            return getter or (isinstance(held, ast.Attribute) and held.attr != "data")
+        given = any(each.arg == name for each in ast.walk(function.args) if isinstance(each, ast.arg))
+        returned = (part for each in inside if isinstance(each, ast.Return) for part in ast.walk(each))
+        return given and not any(isinstance(each, ast.Name) and each.id == name for each in returned)
+
     def _is_shared(self, name: str) -> bool:
         """Whether what a variable stands for changes, not the variable: that of a loop around the statement, or what a
         function that initialises was given.
@@ -257,6 +288,8 @@ class Statements(Attributes):
             arguments = (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
             if any(each.arg == name for each in arguments):
                 return True
+        if self._is_held(name):
+            return True
         return any(
             isinstance(each, ast.Name) and each.id == name
             for parent in self.parents

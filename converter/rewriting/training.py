@@ -19,10 +19,10 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from converter.rewriting.attributes import Attributes
 from converter.rewriting.flow_calls import OF_MODULES
 from converter.rewriting.inference import Inference
 from converter.rewriting.names import Names, chain
+from converter.rewriting.outputs import Outputs
 from converter.rewriting.project import MODULE
 from converter.rewriting.state import Options
 
@@ -62,7 +62,7 @@ class Backward:
     add: str = ""
 
 
-class Training(Attributes):
+class Training(Outputs):
     """Rewrites calls of `backward`."""
 
     def __init__(self, names: Names, inference: Inference, options: Options) -> None:
@@ -77,11 +77,13 @@ class Training(Attributes):
         """Go through statements; then put what computes a loss into a function."""
         if not self._trains:
             super().block(statements)
+            self.remove_gone()
             return
         statements = list(statements)
         plans = list(self._plans(statements))
         self._found |= {each.statement: each for each in plans}
         super().block(statements)
+        self.remove_gone()
         for plan in plans:
             self._write(plan)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 
 from converter.rewriting.branches import CONSTANTS
-from converter.rewriting.kinds import Kind
+from converter.rewriting.calls import layout_of
+from converter.rewriting.kinds import PACKED, Kind
 from converter.rewriting.methods import Methods
+from converter.rewriting.outputs import GRAD, Outputs
 from converter.rewriting.statements import Statements
 
 
-class Uses(Methods, Statements):
+class Uses(Methods, Statements, Outputs):
     """Rewrites uses."""
 
     def binary(self, node: ast.BinOp) -> None:
@@ -48,7 +50,14 @@ class Uses(Methods, Statements):
                 self.record(node, full, became=str(constant))
                 return
             self._arguments(node)
-            self._apply(node, full, None, mark)
+            if full != GRAD or not self.gradients(node, mark):
+                self._apply(node, full, None, mark)
+            return
+        if node.args and self.inference.kind(node.args[0]) == PACKED:
+            self.visit(node.func)
+            self._arguments(node)
+            self.edits.insert(self.file.start(node), self.write("compat.run_packed("), leading=True)
+            self.edits.replace(self.file.end(node.func), layout_of(node, self.file).opening + 1, ", ")
             return
         if full is not None and not node.args and self.project.is_output(full):
             self._arguments(node)
@@ -84,11 +93,23 @@ class Uses(Methods, Statements):
         if isinstance(node.slice, ast.Slice) and node.slice.step is None and self._is_list_of_modules(receiver):
             self._part(node, node.slice, mark)
             return
+        if receiver.is_tensor or receiver.name == "unknown":
+            self._ranges(node.slice)
+        if receiver == PACKED and self.file.of(node.slice) == "0":
+            self._wrap(node.value, "compat.packed_data(", self.file.end(node))
+            return
         static = isinstance(node.slice, (ast.Slice, ast.UnaryOp)) or (
             isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, int)
         )
         if static and self._is_output(receiver):
             self._wrap(node.value, "compat.to_tuple(", self.file.end(node.value))
+
+    def _ranges(self, index: ast.expr) -> None:
+        """Rewrite `x[range(n), y]`: MindSpore takes a list."""
+        for each in index.elts if isinstance(index, ast.Tuple) else ():
+            if isinstance(each, ast.Call) and self._full(each.func) == "builtins.range":
+                self.edits.insert(self.file.start(each), "list(", leading=True)
+                self.edits.insert(self.file.end(each), ")")
 
     def _is_list_of_modules(self, kind: Kind) -> bool:
         return kind.name == "instance" and all(

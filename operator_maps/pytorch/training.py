@@ -9,6 +9,7 @@ _LOADER = (
     "pin_memory=False, drop_last=False, timeout=0, worker_init_fn=None, multiprocessing_context=None, generator=None, "
     "*, prefetch_factor=None, persistent_workers=False, pin_memory_device='', in_order=True)"
 )
+_SPECTRAL = "(module, name='weight', n_power_iterations=1, eps=1e-12, dim=None)"
 _LRS = {
     "StepLR": "optimizer, step_size, gamma=0.1, last_epoch=-1",
     "MultiStepLR": "optimizer, milestones, gamma=0.1, last_epoch=-1",
@@ -74,7 +75,7 @@ ROWS: dict[str, Row] = {
         refused="line_search_fn",
         returns="other",
     ),
-    "torch.optim.Optimizer": value("ms.experimental.optim.Optimizer"),
+    "torch.optim.Optimizer": value("compat.Optimizer"),
     **{f"torch.optim.lr_scheduler.{name}": _scheduler(signature, name) for name, signature in _LRS.items()},
     "torch.optim.lr_scheduler.LRScheduler": value("compat.LRScheduler"),
     "torch.optim.lr_scheduler._LRScheduler": value("compat.LRScheduler"),
@@ -125,6 +126,41 @@ ROWS: dict[str, Row] = {
         "(sequences, batch_first=False, padding_value=0.0, padding_side='right')",
         "compat.pad_sequence({sequences}, {batch_first!}, {padding_value!})",
         refused="padding_side",
+    ),
+    "torch.nn.utils.rnn.pack_padded_sequence": call(
+        "(input, lengths, batch_first=False, enforce_sorted=True)",
+        "compat.pack_padded_sequence(input={input}, lengths={lengths}, batch_first={batch_first})",
+        ignored="enforce_sorted",
+        returns="packed",
+    ),
+    "torch.nn.utils.rnn.pack_sequence": call(
+        "(sequences, enforce_sorted=True)",
+        "compat.pack_sequence({sequences})",
+        ignored="enforce_sorted",
+        returns="packed",
+    ),
+    "torch.nn.utils.rnn.pad_packed_sequence": call(
+        "(sequence, batch_first=False, padding_value=0.0, total_length=None)",
+        "compat.pad_packed_sequence(...)",
+        returns="tensors",
+    ),
+    **{
+        f"torch.nn.utils.{name}": call(signature, f"compat.{became}(...)", returns="unknown")
+        for name, signature, became in (
+            ("spectral_norm", _SPECTRAL, "spectral_norm"),
+            ("parametrizations.spectral_norm", _SPECTRAL, "parametrized_spectral_norm"),
+            ("weight_norm", "(module, name='weight', dim=0)", "weight_norm"),
+            ("parametrizations.weight_norm", "(module, name='weight', dim=0)", "weight_norm"),
+            ("remove_spectral_norm", "(module, name='weight')", "remove_norm"),
+            ("remove_weight_norm", "(module, name='weight')", "remove_norm"),
+        )
+    },
+    "torch.autograd.grad": call(
+        "(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True, "
+        "allow_unused=None, is_grads_batched=False, materialize_grads=False)",
+        None,
+        returns="tensors",
+        remedy="What computes the outputs is not seen: call mindspore.grad of a function that does.",
     ),
     "torch.nn.utils.parameters_to_vector": call("(parameters)", "compat.parameters_to_vector(...)"),
     "torch.utils.data.Subset": call("(dataset, indices)", "compat.Subset(...)", value="compat.Subset", returns="other"),

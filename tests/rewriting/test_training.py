@@ -163,7 +163,9 @@ def test_gradients_that_a_script_sets(tmp_path):
 
 
 def test_a_network_that_a_function_returns_is_no_part_of_the_loss(tmp_path):
-    source = HEAD + "class Net(nn.Module):\n    pass\ndef fill(net):\n    return net\ndef step(x):\n    a = fill(Net())\n"
+    source = (
+        HEAD + "class Net(nn.Module):\n    pass\ndef fill(net):\n    return net\ndef step(x):\n    a = fill(Net())\n"
+    )
     text = converted(tmp_path, source + "    a(x).mean().backward()\n    return a\n").text
     assert "    compat.backward(lambda: a(x).mean(), a)\n" in text
 

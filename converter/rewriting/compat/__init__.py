@@ -10,6 +10,8 @@ ORDER = (
     "cells",
     "parameters",
     "recurrent",
+    "reparametrised",
+    "packed",
     "norms",
     "transformer_layers",
     "windows",

@@ -231,6 +231,13 @@ def rebuilt(item, leaves):
     return next(leaves)
 
 
+def tensors_of(item):
+    """The members of an item of a dataset, in order."""
+    if isinstance(item, dict):
+        item = list(item.values())
+    return [each for inner in item for each in tensors_of(inner)] if isinstance(item, (list, tuple)) else [item]
+
+
 class Rows:
     """A dataset whose items are tuples of arrays, as mindspore.dataset takes them."""
 
@@ -278,6 +285,9 @@ class DataLoader:
     def batches(self):
         """Batches of a GeneratorDataset."""
         example = self.dataset[0]
+        if any(isinstance(each, Tensor) for each in tensors_of(example)):
+            yield from self.collated()  # no thread besides this one may compute with tensors
+            return
         names = [f"column_{number}" for number in range(len(leaves_of(example)))]
         rows = ds.GeneratorDataset(Rows(self.dataset), names, shuffle=self.shuffle, num_parallel_workers=1)
         rows = rows.batch(self.batch_size, drop_remainder=self.drop_last)

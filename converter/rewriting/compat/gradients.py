@@ -46,6 +46,25 @@ def differentiated(forward, networks):
     return results[0], add
 
 
+def gradients(forward, inputs, grad_outputs=None):
+    """torch.autograd.grad of what a function makes of tensors, or of parameters; a tuple."""
+    values = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    named = forward.__code__.co_argcount > 0
+
+    def total(*given):
+        made = forward(*given)
+        made = made[0] if isinstance(made, (tuple, list)) else made
+        return made.sum() if grad_outputs is None else (made * grad_outputs).sum()
+
+    if all(isinstance(each, Parameter) for each in values):
+        found = ms.grad(lambda: total(*(values if named else ())), None, list(values))()
+    elif named:
+        found = ms.grad(total, tuple(range(len(values))))(*values)
+    else:
+        raise NotImplementedError("torch.autograd.grad with respect to what the outputs do not name was not converted")
+    return found if isinstance(found, tuple) else (found,)
+
+
 wrapped = []  # the networks of which the processes average the gradients
 
 

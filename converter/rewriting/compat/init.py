@@ -152,6 +152,14 @@ def assign(tensor, value):
     return ops.assign(tensor, value) if isinstance(tensor, Parameter) else tensor.assign_value(value)
 
 
+def set_data(target, value):
+    """`target.data = value`, of a tensor or of anything else."""
+    if isinstance(target, Tensor):
+        assign(target, value)
+    else:
+        target.data = value
+
+
 def copied(tensor, value):
     """The value in the type and shape of a tensor."""
     return ops.broadcast_to(value.astype(tensor.dtype), tensor.shape)

@@ -1,6 +1,8 @@
 """Optimizers with PyTorch's parameters, which take their steps from gradients that wait."""
 
-from mindspore import ops
+import collections
+
+from mindspore import Tensor, ops
 from mindspore.experimental import optim
 
 
@@ -36,6 +38,44 @@ class Steps:
     def load_state_dict(self, state):
         for place, moment in Steps.state_dict(self)["state"].items():
             set_values(moment, state["state"][place].copy())
+        for group, saved in zip(self.param_groups, state["param_groups"]):
+            group.update(saved)
+
+
+class Optimizer(Steps):
+    """torch.optim.Optimizer, to derive from."""
+
+    def __init__(self, params, defaults):
+        self.defaults = defaults
+        self.state = collections.defaultdict(dict)
+        self.param_groups = []
+        params = list(params)
+        for group in params if params and isinstance(params[0], dict) else [{"params": params}]:
+            self.add_param_group(group)
+        optimizers.append(self)
+
+    @property
+    def parameters(self):
+        return [each for group in self.param_groups for each in group["params"]]
+
+    def add_param_group(self, param_group):
+        params = param_group["params"]
+        params = [params] if isinstance(params, Tensor) else list(params)
+        self.param_groups.append({**self.defaults, **param_group, "params": params})
+
+    def step(self, closure=None):
+        raise NotImplementedError
+
+    def state_dict(self):
+        """The state by the places of the parameters, and the settings of the groups."""
+        state = {place: self.state[each] for place, each in enumerate(self.parameters) if each in self.state}
+        groups = [{name: each for name, each in group.items() if name != "params"} for group in self.param_groups]
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state):
+        for place, each in enumerate(self.parameters):
+            if place in state["state"]:
+                self.state[each] = state["state"][place]
         for group, saved in zip(self.param_groups, state["param_groups"]):
             group.update(saved)
 

@@ -11,6 +11,18 @@ def is_of_library(cell):
     return any(kind.__module__ == __name__ or kind.__module__.startswith("mindspore.") for kind in classes)
 
 
+RECURRENT = (nn.RNN, nn.LSTM, nn.GRU)
+
+RECURRENT_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+def recurrent_place(item):
+    """Where PyTorch has a parameter of a recurrent layer: layer by layer, and direction by direction."""
+    kind, _, rest = item[0].partition("_l")
+    layer, _, direction = rest.partition("_")
+    return int(layer), direction, RECURRENT_NAMES.index(kind)
+
+
 def named_values(network, prefix="", recurse=True):
     """Each parameter and each buffer once: its name in PyTorch, itself, and whether it is a buffer."""
     seen = set()
@@ -19,7 +31,8 @@ def named_values(network, prefix="", recurse=True):
         place = path[: -len("bn2d")].rstrip(".") if known and path.endswith("bn2d") else path  # of nn.BatchNorm3d
         buffers = getattr(cell, "buffer_names", ())
         values = {**dict(cell.parameters_and_names(expand=False)), **{name: getattr(cell, name) for name in buffers}}
-        for name, value in values.items():
+        named = sorted(values.items(), key=recurrent_place) if isinstance(cell, RECURRENT) else values.items()
+        for name, value in named:
             if not isinstance(value, Tensor) or id(value) in seen:
                 continue
             seen.add(id(value))

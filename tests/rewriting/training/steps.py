@@ -280,9 +280,95 @@ def attacked():
     return [x.grad.sum().item(), net.out.weight.grad.sum().item(), net(x + 0.1 * x.grad.sign()).sum().item()]
 
 
+def filled(net):
+    """A network whose parameters are given, one after another."""
+    drawn = np.random.default_rng(1)
+    with torch.no_grad():
+        for p in net.parameters():
+            p.copy_(torch.from_numpy(drawn.normal(0, 0.5, tuple(p.shape)).astype(np.float32)))
+    return net
+
+
+def penalised():
+    """The penalty on the gradient of a critic (WGAN-GP), and a second derivative."""
+    critic = filled(nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 1)))
+    optimizer = Adam(critic.parameters(), lr=0.05)
+    losses = []
+    for _ in range(3):
+        between = (0.3 * X + 0.7 * X.flip(0)).requires_grad_(True)
+        scores = critic(between)
+        slope = torch.autograd.grad(
+            outputs=scores, inputs=between, grad_outputs=torch.ones(scores.size()), create_graph=True, retain_graph=True
+        )[0]
+        (bend,) = torch.autograd.grad(slope[:, 0].sum(), between, create_graph=True)
+        loss = critic(X).mean() + ((slope.norm(2, dim=1) - 1) ** 2).mean() + bend.pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+class Words(nn.Module):
+    """Sequences of several lengths, and layers whose weights are computed."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn = nn.LSTM(5, 3, batch_first=True, bidirectional=True)
+        self.out = nn.utils.spectral_norm(nn.Linear(6, 2))
+        self.scaled = nn.utils.parametrizations.weight_norm(nn.Conv1d(2, 2, 1))
+
+    def forward(self, x, lengths):
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        packed, (hidden, _) = self.rnn(packed)
+        padded, lengths = nn.utils.rnn.pad_packed_sequence(packed, batch_first=True)
+        return self.scaled(self.out(padded).transpose(1, 2)), hidden, packed.data
+
+
+class Signs(torch.optim.Optimizer):
+    """An optimizer of the script's own."""
+
+    def __init__(self, params, lr=0.01, beta=0.5):
+        super().__init__(params, dict(lr=lr, beta=beta))
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                if len(state) == 0:
+                    state["mean"] = torch.zeros_like(p)
+                mean = state["mean"]
+                mean.mul_(group["beta"]).add_(p.grad, alpha=1 - group["beta"])
+                p.data = p.data - group["lr"] * mean.sign()
+
+
+def of_lengths():
+    net = filled(Words())
+    with torch.no_grad():
+        net.out.weight_u.copy_(torch.tensor([0.6, 0.8]))
+        net.scaled.bias.zero_()
+    optimizer, average = Signs(net.parameters()), filled(Words())
+    losses = []
+    for _ in range(3):
+        out, hidden, flat = net(X.view(3, 4, 5), torch.tensor([2, 3, 1]))
+        loss = out.pow(2).mean() + hidden.sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses += [loss.item(), out.shape[-1], flat[:2].sum().item(), flat.shape[0]]
+    own = net.state_dict()
+    for name, value in average.state_dict().items():
+        value *= 0.5
+        value += 0.5 * own[name]
+    return [*losses, average.rnn.weight_ih_l0.sum().item()]
+
+
 if __name__ == "__main__":
     plain = groups() + accumulated() + adversaries() + in_branches()
     print(
         *[f"{value:.5f}" for value in plain + fetched_ahead() + leaves() + by_hand() + with_own_gradients() + by_name()],
-        *[f"{value:.5f}" for value in with_buffers() + attacked()],
+        *[f"{value:.5f}" for value in with_buffers() + attacked() + penalised() + of_lengths()],
     )
