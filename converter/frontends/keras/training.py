@@ -53,10 +53,10 @@ def training_of(compiled: Mapping[str, Any], source: Source) -> Training | None:
 
 
 def _named(item: Any) -> tuple[str, Mapping[str, Any]]:
-    """Name and configuration of what Keras wrote as a string, or as class and configuration."""
+    """Name and configuration of what Keras wrote as a string, or as class and configuration: `Custom>Adam` is Adam."""
     if isinstance(item, Mapping):
         config = item.get("config")
-        return str(item.get("class_name", "")), config if isinstance(config, Mapping) else {}
+        return str(item.get("class_name", "")).rpartition(">")[2], config if isinstance(config, Mapping) else {}
     return str(item), {}
 
 

@@ -8,6 +8,7 @@ pytest.importorskip("keras", reason="the extra 'tensorflow' is not installed")
 
 import json
 
+import h5py
 import keras
 import numpy as np
 
@@ -53,6 +54,18 @@ def test_loss_and_optimizer_are_read(tmp_path, suffix, activation, loss, optimiz
     training = load(Request(tmp_path / f"net{suffix}")).training
     found = training.loss.name, training.loss.classes, training.optimizer.name, training.optimizer.rate.kind
     assert found == expected
+
+
+def test_an_optimizer_of_keras_2(tmp_path):
+    """Its class is registered, and so has another name in the file."""
+    network = model(None)
+    network.compile(optimizer=sgd(), loss="mse")
+    network.save(tmp_path / "net.h5")
+    with h5py.File(tmp_path / "net.h5", "r+") as file:
+        config = json.loads(file.attrs["training_config"])
+        config["optimizer_config"]["class_name"] = "Custom>SGD"
+        file.attrs["training_config"] = json.dumps(config)
+    assert load(Request(tmp_path / "net.h5")).training.optimizer.name == "Momentum"
 
 
 def test_a_script_is_written_where_it_is_asked_for(tmp_path):
