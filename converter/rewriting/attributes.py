@@ -41,6 +41,10 @@ class Attributes(Values):
             self._value(node, full)
             return
         self.visit(node.value)
+        if (named := self._of_class_name(node)) is not None:
+            self.edits.insert(self.file.start(node), self.write("compat.class_name("), leading=True)
+            self.edits.replace(self.file.end(named), self.file.end(node), ")")
+            return
         receiver = self.inference.kind(node.value)
         of_input = node.attr == "grad" and isinstance(node.value, ast.Name) and node.value.id in self._inputs()
         if of_input and not self._of_leaf(node.value):
@@ -98,6 +102,15 @@ class Attributes(Values):
         named = any(isinstance(each, ast.Name) and each.id == node.id for each in asked)
         return named and any(each.attr == "backward" for each in inside)
 
+    def _of_class_name(self, node: ast.Attribute) -> ast.expr | None:
+        """What may be a layer in `m.__class__.__name__`: MindSpore calls some classes otherwise."""
+        held = node.value
+        if node.attr != "__name__" or not isinstance(held, ast.Attribute) or held.attr != "__class__":
+            return None
+        kind = self.inference.kind(held.value)
+        layer = kind.of and all(each.startswith("torch.nn.") for each in kind.of)
+        return held.value if kind.name == "unknown" or (kind.name == "instance" and layer) else None
+
     def _pair(self, node: ast.Attribute) -> None:
         at = self.file.text.rindex(b".", 0, self.file.end(node))
         self.edits.replace(at, self.file.end(node), "[0]" if node.attr == "values" else "[1]")
@@ -126,7 +139,8 @@ class Attributes(Values):
 
     def _attribute_name(self, node: ast.Attribute, receiver: Kind) -> None:
         """Rename an attribute of a module: a norm's weight is gamma, `forward` is `construct`."""
-        if self._is_any_module(receiver) and node.attr in OWN_NAMES and isinstance(node.ctx, ast.Load):
+        any_module = self._is_any_module(receiver) or (receiver.name == "unknown" and self._asks_class(node.value))
+        if any_module and node.attr in OWN_NAMES and isinstance(node.ctx, ast.Load):
             text = self.write("compat.own(")
             at = self.file.text.rindex(b".", 0, self.file.end(node))
             self.edits.insert(self.file.start(node), text, leading=True)
@@ -141,6 +155,10 @@ class Attributes(Values):
         """Whether a receiver is a module of which nobody knows the class, outside what graph mode compiles."""
         outside = self.function is not None and self.function.name not in ("forward", "construct")
         return receiver.name == "instance" and receiver.of == (MODULE,) and outside
+
+    def _asks_class(self, node: ast.expr) -> bool:
+        """Whether the function asks for the class of what nobody knows, as functions that initialise layers do."""
+        return self.function is not None and f"{self.file.of(node)}.__class__" in self.file.of(self.function)
 
     def _renamed(self, name: str, receiver: Kind) -> str:
         if name == "forward":

@@ -174,7 +174,7 @@ class Training(Outputs):
         if not self._can_move(region, statements[number]):
             return None
         plan = Backward(statements[number], loss, region)
-        free = set(_read_first([*region, ast.Expr(loss)]))
+        free = {name for name in _read_first([*region, ast.Expr(loss)]) if not _is_detached(name, region)}
         for index in range(floor - 1, -1, -1):
             each = statements[index]
             if free & set(_stored(each)) and isinstance(each, ast.Assign) and self._is_differentiable(each):
@@ -473,6 +473,14 @@ def _read_first(statements: Iterable[ast.AST]) -> list[str]:
         if isinstance(each, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.With):
             written |= set(_stored(each))
     return list(found)
+
+
+def _is_detached(name: str, statements: Iterable[ast.AST]) -> bool:
+    """Whether statements read a variable as `x.detach()` only, which no gradient flows through."""
+    inside = [node for each in statements for node in ast.walk(each)]
+    read = {id(each) for each in inside if isinstance(each, ast.Name) and each.id == name}
+    apart = {id(each.value) for each in inside if isinstance(each, ast.Attribute) and each.attr in ("detach", "data")}
+    return bool(read) and read <= apart
 
 
 def _bound_before(around: ast.AST, statement: ast.stmt) -> set[str]:

@@ -50,6 +50,8 @@ class Uses(Methods, Statements, Outputs):
                 self.record(node, full, became=str(constant))
                 return
             self._arguments(node)
+            if full.startswith("torch.nn.init.") and node.args:
+                self._whole(node.args[0])
             if full != GRAD or not self.gradients(node, mark):
                 self._apply(node, full, None, mark)
             return
@@ -78,6 +80,16 @@ class Uses(Methods, Statements, Outputs):
             return
         self.visit(node.func)
         self._arguments(node)
+
+    def _whole(self, node: ast.expr) -> None:
+        """Write `m.weight` for `m.weight.data` of what nobody knows: MindSpore's `data` of a parameter is a copy."""
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr == "data"
+            and self.inference.kind(node.value).name == "unknown"
+        ):
+            end = self.file.end(node)
+            self.edits.replace(self.file.text.rindex(b".", 0, end), end, "")
 
     def _arguments(self, node: ast.Call) -> None:
         for each in node.args:

@@ -170,6 +170,25 @@ def test_a_network_that_a_function_returns_is_no_part_of_the_loss(tmp_path):
     assert "    compat.backward(lambda: a(x).mean(), a)\n" in text
 
 
+def test_what_is_detached_is_not_computed_again(tmp_path):
+    """The generator takes its step before the discriminator sees what it made."""
+    source = HEAD + (
+        "def step(x, critic, of_net):\n    made = net(x)\n    fooled = critic(made).mean()\n    fooled.backward()\n"
+        "    of_net.step()\n    unreal = critic(made.detach()).mean()\n    unreal.backward()\n"
+    )
+    text = converted(tmp_path, source).text
+    assert text.count("made = net(x)") == 1
+    assert "fooled, made = compat.backward(forward, net, critic)" in text.replace("_, made", "fooled, made")
+
+
+def test_names_of_classes_are_those_of_pytorch(tmp_path):
+    source = "import torch\ndef init(m):\n    if m.__class__.__name__.find('Linear') != -1:\n"
+    source += "        torch.nn.init.constant_(m.weight.data, 1)\n"
+    text = converted(tmp_path, source).text
+    assert "if compat.class_name(m).find('Linear') != -1:\n" in text
+    assert 'compat.constant_(compat.own(m, "weight"), 1)\n' in text
+
+
 def test_what_a_loop_writes_reaches_the_parameter(tmp_path):
     """`p -= x` in a loop gives MindSpore's variable another value, and leaves the parameter as it was."""
     source = HEAD + "for p in net.parameters():\n    p.data = p.data * 2\n    p.data += (\n        1)\n    p -= 3\n"

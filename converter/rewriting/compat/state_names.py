@@ -11,6 +11,20 @@ def is_of_library(cell):
     return any(kind.__module__ == __name__ or kind.__module__.startswith("mindspore.") for kind in classes)
 
 
+CLASS_NAMES = {
+    "Dense": "Linear",
+    "SequentialCell": "Sequential",
+    "CellList": "ModuleList",
+    **{f"Conv{rank}dTranspose": f"ConvTranspose{rank}d" for rank in (1, 2, 3)},
+}
+
+
+def class_name(value):
+    """`value.__class__.__name__`, of a layer the name of PyTorch's."""
+    name = type(value).__name__
+    return CLASS_NAMES.get(name, name) if isinstance(value, nn.Cell) and is_of_library(value) else name
+
+
 RECURRENT = (nn.RNN, nn.LSTM, nn.GRU)
 
 RECURRENT_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
