@@ -58,15 +58,16 @@ def _unpack_pair(node: Node, pair: Arg) -> tuple[Variable, Variable]:
 
 
 def nonzero(node: Node, x: Operand) -> Arg:
-    """ONNX NonZero: `ops.nonzero(x).T`, of shape (rank, count); of floats `ops.nonzero(x != 0).T`.
+    """ONNX NonZero: `mint.permute(ops.nonzero(x), (1, 0))`, of shape (rank, count); of floats `ops.nonzero(x != 0)`.
 
-    MindSpore's CPU kernel takes floats that are less than a millionth for zeros.
+    MindSpore's CPU kernel takes floats that are less than a millionth for zeros, and `.T` is wrong as Transpose is.
     """
     if x.rank == 0:
         raise node.decline("its input has no axes")
     if x.size == 0:
         return expr("ops.zeros({0}, dtype=ms.int64)", (x.rank, 0))
-    return expr("{0}({1}).T", _nonzero(x), expr("{0} != 0", x) if x.kind == "f" else x)
+    places = expr("{0}({1})", _nonzero(x), expr("{0} != 0", x) if x.kind == "f" else x)
+    return expr("mint.permute({0}, {1})", places, (1, 0))
 
 
 def _nonzero(x: Operand) -> Any:

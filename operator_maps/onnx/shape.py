@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
+from converter.graph import is_selected
 from converter.rows import Arg, Node, Operand, call, expr
 
 if TYPE_CHECKING:
@@ -96,12 +97,18 @@ def _product(extents: tuple[Arg, ...]) -> Arg:
 
 
 def transpose(node: Node, x: Operand, *, perm: tuple[int, ...] | None = None) -> Arg:
-    """ONNX Transpose: `x.transpose((0, 2, 3, 1))`; without `perm` the axes are reversed."""
+    """ONNX Transpose: `x.transpose((0, 2, 3, 1))`; without `perm` the axes are reversed.
+
+    Of what was selected it is mint.permute: in graph mode, the CPU's kernel of transpose writes nothing any more once
+    it was given no elements.
+    """
     if perm is None:
         if x.rank is None:
             raise node.decline("the rank of its input is unknown")
         perm = tuple(reversed(range(x.rank)))
-    return x if perm == tuple(range(len(perm))) else expr("{0}.transpose({1})", x, perm)
+    if perm == tuple(range(len(perm))):
+        return x
+    return expr("mint.permute({0}, {1})" if is_selected(x.value) else "{0}.transpose({1})", x, perm)
 
 
 def squeeze(node: Node, x: Operand, axes: Operand | None) -> Arg:

@@ -257,6 +257,8 @@ def tree_ensemble_regressor(
         raise node.decline("its values are doubles")
     if aggregate_function not in REGRESSIONS or post_transform not in TRANSFORMS:
         raise node.decline(f"{aggregate_function} with {post_transform} has no counterpart")
+    if n_targets == 1 and post_transform != "NONE":
+        raise node.decline(f"onnxruntime applies no {post_transform} to a single target, as ONNX says")
     nodes = _Nodes(
         nodes_treeids, nodes_nodeids, nodes_featureids, nodes_modes, nodes_values, nodes_truenodeids,
         nodes_falsenodeids, nodes_missing_value_tracks_true, target_treeids, target_nodeids, target_ids, target_weights,

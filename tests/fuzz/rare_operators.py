@@ -60,7 +60,7 @@ def recurrence(b: Builder) -> None:
     x = b.input(b.normal(*((batch, length, width) if layout else (length, batch, width))))
     inputs = [x, *(b.constant(b.normal(d, gates * hidden, n), F) for n in (width, hidden))]
     inputs.append(b.constant(b.normal(d, 2 * gates * hidden), F) if b.random.random() < 0.7 else "")
-    lengths = b.numbers.integers(0 if b.random.random() < 0.2 else 1, length + 1, batch)
+    lengths = b.numbers.integers(1, length + 1, batch)
     inputs.append(_given(b, lengths.astype(np.int32), 0.5, True) if b.random.random() < 0.4 and not layout else "")
     for _ in range(2 if kind == "LSTM" else 1):
         inputs.append(_given(b, b.normal(*state), 0.3, True) if b.random.random() < 0.5 else "")
@@ -70,14 +70,14 @@ def recurrence(b: Builder) -> None:
     if b.random.random() < 0.5 and not layout:
         chosen = [b.random.choice(ACTIVATIONS) for _ in range(functions * d)]
         how["activations"] = chosen
-        if b.random.random() < 0.6 or {"Affine", "ScaledTanh"} & {*chosen}:  # which have no numbers by default
+        if b.random.random() < 0.6 or {"Affine", "ScaledTanh", "ThresholdedRelu"} & {*chosen}:
             how["activation_alpha"] = [b.random.choice([0.2, 0.5, 1.0]) for _ in chosen]
             how["activation_beta"] = [b.random.choice([0.2, 0.5, 1.0]) for _ in chosen]
     if b.random.random() < 0.3 and not layout:
         how["clip"] = b.random.choice([0.5, 2.0])
     if kind == "GRU" and b.random.random() < 0.5:
         how["linear_before_reset"] = 1
-    if kind == "LSTM" and b.random.random() < 0.15:
+    if kind == "LSTM" and not layout and b.random.random() < 0.15:
         how["input_forget"] = 1
     b.free = layout == 0 and not inputs[4] and b.random.random() < 0.4
     outputs = [f"y{i}" if b.random.random() < 0.7 else "" for i in range(3 if kind == "LSTM" else 2)]

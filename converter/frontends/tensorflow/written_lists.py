@@ -2,7 +2,8 @@
 
 ONNX's Loop, and so tf2onnx, puts what each step writes behind what the one before wrote, whatever index TensorFlow
 writes to. So the loop gets a second list, of the indices, and what is stacked from the first is put in their places:
-`zeros.scatter(indices, items)`, as TensorFlow defines a list in which not every place was written.
+`zeros.scatter(indices, items)`, as TensorFlow defines a list in which not every place was written. An item that was
+written before the loop, as tf.scan writes the first one, is put before what is stacked.
 """
 
 from __future__ import annotations
@@ -23,10 +24,14 @@ _ADD = ("Add", "AddV2")
 
 
 class _Write(NamedTuple):
-    """A list that a loop writes: its place among the loop's values, and the tensor of the index, in the body."""
+    """A list that a loop writes: its place among the loop's values, and the tensor of the index, in the body.
+
+    `first` is the node that wrote the first item before the loop, which writes the others in their order.
+    """
 
     place: int
     position: str
+    first: NodeDef | None = None
 
 
 def order(graph: GraphDef) -> None:
@@ -40,7 +45,9 @@ def order(graph: GraphDef) -> None:
     for loop in [node for node in graph.node if node.op in _LOOPS]:
         body, condition = (functions[loop.attr[name].func.name] for name in ("body", "cond"))
         for write in list(_out_of_order(graph, loop, body)):
-            if not _is_last_item(graph, loop, write.place):
+            if write.first is not None:
+                _put_before(graph, loop, write.place, write.first)
+            elif not _is_last_item(graph, loop, write.place):
                 _put_in_place(graph, loop, body, condition, write)
 
 
@@ -90,14 +97,14 @@ def _out_of_order(graph: GraphDef, loop: NodeDef, body: FunctionDef) -> Iterator
         name = source(tensor)
         return source(results[arguments.index(name)]) == name if name in arguments else inside[name].op == "Const"
 
-    def counts_steps(tensor: str) -> bool:
-        """Whether a tensor of the body is 0 in the first step, and larger by 1 in each that follows."""
+    def counts_steps(tensor: str, start: int) -> bool:
+        """Whether a tensor of the body is `start` in the first step, and larger by 1 in each that follows."""
         name = source(tensor)
         if name not in arguments:
             return False
         place = arguments.index(name)
         after = inside.get(source(results[place]))
-        if _number(outside, loop.input[place]) != 0 or after is None or after.op not in _ADD:
+        if _number(outside, loop.input[place]) != start or after is None or after.op not in _ADD:
             return False
         terms = [source(term) for term in after.input]
         others = [term for term in terms if term != name]
@@ -109,11 +116,44 @@ def _out_of_order(graph: GraphDef, loop: NodeDef, body: FunctionDef) -> Iterator
     for place, result in enumerate(results):
         node = inside.get(source(result))
         reserved = outside.get(graphs.split(loop.input[place])[0])
+        first = reserved if reserved is not None and _writes_first_item(outside, reserved) else None
+        reserved = reserved if first is None else outside.get(graphs.split(first.input[0])[0])
         if node is None or node.op != "TensorListSetItem" or reserved is None or reserved.op != "TensorListReserve":
             continue
         index = node.input[1]
-        if source(node.input[0]) == arguments[place] and not is_fixed(index) and not counts_steps(index):
+        if source(node.input[0]) != arguments[place] or is_fixed(index):
+            continue
+        if first is None and not counts_steps(index, 0):
             yield _Write(place, index)
+        elif first is not None and counts_steps(index, 1):
+            yield _Write(place, index, first)
+
+
+def _writes_first_item(nodes: dict[str, NodeDef], node: NodeDef) -> bool:
+    return node.op == "TensorListSetItem" and _number(nodes, node.input[1]) == 0
+
+
+def _put_before(graph: GraphDef, loop: NodeDef, place: int, first: NodeDef) -> None:
+    """Let a loop write an empty list, and put the item that was written before it in front of what is stacked."""
+    from tensorflow.core.framework.types_pb2 import DT_INT32
+
+    loop.input[place] = first.input[0]
+    for stack in _stacks(graph, loop.name, place):
+        name, dtype, readers = f"{stack.name}/with_first", stack.attr["element_dtype"].type, list(graph.node)
+        axis = _constant(graph, f"{name}/axis", 0)
+        row = graph.node.add(op="ExpandDims", name=f"{name}/row", input=[first.input[2], axis])
+        row.attr["T"].type, row.attr["Tdim"].type = dtype, DT_INT32
+        whole = graph.node.add(op="ConcatV2", name=name, input=[row.name, stack.name, axis])
+        whole.attr["T"].type, whole.attr["Tidx"].type, whole.attr["N"].i = dtype, DT_INT32, 2
+        _read_instead(readers, stack, whole)
+
+
+def _read_instead(readers: list[NodeDef], before: NodeDef, after: NodeDef) -> None:
+    """Let nodes read the first result of another node."""
+    for node in readers:
+        for i, source in enumerate(node.input):
+            if source in (before.name, f"{before.name}:0"):
+                node.input[i] = after.name
 
 
 def _is_last_item(graph: GraphDef, loop: NodeDef, place: int) -> bool:
@@ -239,10 +279,7 @@ def _scatter(graph: GraphDef, stack: NodeDef, indices: str, scalar: str, size: s
     whole.attr["N"].i = 2
     placed = add(op="ScatterNd", name=name, input=[column.name, stack.name, whole.name])
     placed.attr["T"].type, placed.attr["Tindices"].type = dtype, DT_INT32
-    for node in readers:
-        for i, source in enumerate(node.input):
-            if source in (stack.name, f"{stack.name}:0"):
-                node.input[i] = placed.name
+    _read_instead(readers, stack, placed)
 
 
 def _constant(graph: GraphDef, name: str, value: int | list[int]) -> str:

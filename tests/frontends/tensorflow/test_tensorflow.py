@@ -598,6 +598,10 @@ def written_with_gaps(x):
     return v1.while_loop(lambda i, _: i < 6, step, [start, array])[1].stack()[1::2]
 
 
+def scanned(x):
+    return tf.scan(lambda a, item: a * 0.5 + item, x[:5])
+
+
 def count(x):
     turns, _ = v1.while_loop(lambda i, y: i < 9, lambda i, y: (i + 2, y * 1.5), [0, x])
     return tf.cast(turns, tf.float32) + x
@@ -647,7 +651,7 @@ def test_branches_behind_a_loop_whose_condition_is_a_constant(build, trains):
 
 
 @pytest.mark.usefixtures("control_flow")
-@pytest.mark.parametrize("compute", [written_backwards, written_with_gaps])
+@pytest.mark.parametrize("compute", [written_backwards, written_with_gaps, scanned])
 def test_lists_that_are_not_written_in_the_order_of_the_steps(build, compute, request):
     def network():
         tf.identity(compute(v1.placeholder(tf.float32, [None, 4], "x")), "y")

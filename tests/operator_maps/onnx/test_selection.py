@@ -3,8 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from harness import check
+from onnx_backend import MindSporeBackend
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(2, 6, 5)).astype(np.float32)
@@ -42,6 +44,23 @@ def test_top_k_of_a_computed_number() -> None:
 @pytest.mark.parametrize("x", [X > 0, (X * 2).astype(np.int64), X[0], X[:0], X * np.float32(1e-20)])
 def test_nonzero(x: np.ndarray) -> None:
     check("NonZero", x, expect=[np.stack(np.nonzero(x))])
+
+
+def test_what_is_found_after_nothing_was() -> None:
+    """In graph mode, MindSpore's kernel of transpose writes nothing any more once it was given no elements."""
+    import mindspore as ms
+
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 18]> g (float[2,3] x) => (int64[2,n] places, int64[n,2] rows)'
+        "{ places = NonZero (x) rows = Transpose (places) }"
+    )
+    rep = MindSporeBackend.prepare(model)
+    ms.set_context(mode=ms.GRAPH_MODE)
+    full = np.array([[0, 1, 0], [2, 0, 3]], np.float32)
+    for x in (full, np.zeros_like(full), full, full[::-1].copy()):
+        places, rows = (found.asnumpy() for found in rep.net(ms.Tensor(x)))
+        np.testing.assert_array_equal(places, np.stack(np.nonzero(x)))
+        np.testing.assert_array_equal(rows, np.argwhere(x))
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1, None])

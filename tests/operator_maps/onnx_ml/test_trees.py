@@ -106,6 +106,12 @@ def test_older_trees_of_several_targets(post_transform: str) -> None:
     regressor(n_targets=3, target_ids=[0, 1, 2, 2, 2], base_values=[0.0, 0.0, 0.5], post_transform=post_transform)
 
 
+def test_an_older_tree_of_one_target_that_is_transformed() -> None:
+    """Whether it is, ONNX and onnxruntime do not agree."""
+    with pytest.raises(Unconverted, match="Onnxruntime applies no LOGISTIC to a single target"):
+        regressor(post_transform="LOGISTIC")
+
+
 @pytest.mark.parametrize("post_transform", ["NONE", "LOGISTIC"])
 @pytest.mark.parametrize(
     ("ids", "labels", "weights"),
