@@ -183,7 +183,13 @@ def linear_regressor(
     post_transform: str = "NONE",
     targets: int = 1,
 ) -> Arg:
-    """LinearRegressor: a matrix product with the coefficients, plus the intercepts."""
+    """LinearRegressor: a matrix product with the coefficients, plus the intercepts.
+
+    Raises:
+        Unsupported: a single target is transformed, which onnxruntime leaves out.
+    """
+    if targets == 1 and post_transform != "NONE":
+        raise node.decline(f"onnxruntime applies no {post_transform} to a single target, as ONNX says")
     return _transformed(node, _scores(node, x, coefficients or (), intercepts, targets), post_transform)
 
 

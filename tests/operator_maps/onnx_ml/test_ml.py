@@ -106,6 +106,8 @@ def test_linear_regression(transform: str) -> None:
 
 def test_linear_regression_of_one_target() -> None:
     check_ml("LinearRegressor", X, coefficients=COEFFICIENTS[:4])
+    with pytest.raises(Unconverted, match="Onnxruntime applies no LOGISTIC to a single target"):
+        check_ml("LinearRegressor", X, coefficients=COEFFICIENTS[:4], post_transform="LOGISTIC")
 
 
 @pytest.mark.parametrize("transform", ["NONE", "SOFTMAX", "LOGISTIC"])
