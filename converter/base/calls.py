@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import difflib
 import importlib
 import sys
 from collections.abc import Iterator, Mapping
@@ -56,9 +57,21 @@ class Call:
             ) from error
         for part in self.path.split("."):
             if not hasattr(found, part):
+                if meant := self._near(found, part):
+                    raise BadParamError(f"'{self.text}': '{found.__name__}' has no '{part}'. Did you mean '{meant}'?")
                 raise BadParamError(f"'{self.text}': '{found.__name__}' has no '{part}'. Check the name.")
             found = getattr(found, part)
         return found
+
+    def _near(self, found: Any, part: str) -> str | None:
+        """What a name stands for that `found` lacks: the same name in a submodule, else the most similar one here."""
+        holders = [
+            name for name in sys.modules if name.startswith(f"{self.module}.") and hasattr(sys.modules[name], part)
+        ]
+        if part == self.path and holders:
+            return f"{min(holders, key=len)}:{part}"
+        similar = difflib.get_close_matches(part, dir(found), n=1, cutoff=0.8)
+        return similar[0] if similar else None
 
 
 def parse_call(text: str) -> Call:

@@ -44,8 +44,12 @@ def test_the_target_is_found(tmp_path):
     with searched_first(tmp_path):
         assert parse_call("found_here:Net.small").target().__qualname__ == "Net.small"
     assert sys.path == before
-    with pytest.raises(BadParamError, match=r"'found_here' has no 'Nets'"):
+    with pytest.raises(BadParamError, match=r"'found_here' has no 'Nets'. Did you mean 'Net'?"):
         parse_call("found_here:Nets").target()
+    with pytest.raises(BadParamError, match=r"'json' has no 'JSONDecodeErrors'. Did you mean 'JSONDecodeError'?"):
+        parse_call("json:JSONDecodeErrors").target()
+    with pytest.raises(BadParamError, match=r"'json' has no 'scanstring'. Did you mean 'json.decoder:scanstring'?"):
+        parse_call("json:scanstring").target()
     with pytest.raises(BadParamError, match=r"'Net' has no 'large'"):
         parse_call("found_here:Net.large").target()
 
