@@ -21,6 +21,7 @@ from converter.script.structure import hoist, repeats, reroll, sharing
 from converter.script.structure.caches import bundle_caches, results_with
 from converter.script.structure.calls import split_calls
 from converter.script.structure.classes import Group, Instance, arguments_of, build, grouped, instance_of, outliers
+from converter.script.structure.dimensions import localize_dimensions
 from converter.script.structure.inline import inline_single_uses
 from converter.script.structure.joined_cells import find_joined_cells
 from converter.script.structure.locations import NodeLocations
@@ -150,7 +151,7 @@ class _Structure:
             parents = {region: parent for parent, region in _edges(self._root)}
             leaves = [region for region in parents if not region.inner()]
             for leaf in leaves:
-                hoist.localize_dimensions(leaf)
+                localize_dimensions(leaf)
             self._count_uses()  # after that: a tensor that was read for its shape only may be read no more
             ready, conflicting = sharing.split(self._root, leaves)
             self._separate(conflicting, parents)

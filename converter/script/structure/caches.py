@@ -16,7 +16,7 @@ from converter.base.names import identifier
 from converter.script.expressions import Arg, Binary, Call, Constant, Index, Slice, Starred, invoke
 from converter.script.program import Member, class_of
 from converter.script.statements import Assign, Block, For, Variable
-from converter.script.structure.hoist import localize_dimensions
+from converter.script.structure.dimensions import localize_dimensions
 from converter.script.structure.regions import Item, Region
 from converter.script.structure.sequences import list_of
 

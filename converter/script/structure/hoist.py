@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -12,18 +11,14 @@ import onnx_ir as ir
 from converter.script.dead_code import extents_of, read_whole
 from converter.script.expressions import (
     Arg,
-    Binary,
-    Call,
     Index,
-    Name,
-    dimension,
     dimension_read,
     leaves_of,
     map_parts,
     walk,
 )
 from converter.script.program import Member
-from converter.script.statements import Assign, Statement, Variable, defined_by, expressions_of, map_statement
+from converter.script.statements import Assign, Statement, Variable, defined_by, map_statement
 from converter.script.structure.regions import (
     Item,
     Region,
@@ -269,64 +264,3 @@ def replace_members(statement: Statement, instead: Mapping[Member, Member | Vari
         return instead.get(item, item) if isinstance(item, Member) else map_parts(item, replaced)
 
     map_statement(statement, replaced)
-
-
-# Dimensions
-
-
-def localize_dimensions(region: Region) -> None:
-    """Read equal symbolic dimensions from one input tensor, so that no tensor is an input only for its shape."""
-    tensors = _tensors_read(region)
-    known = {
-        dim: (value, axis)
-        for value in reversed(tensors)
-        if value.dims is not None
-        for axis, dim in enumerate(value.dims)
-        if isinstance(dim, ir.SymbolicDim)
-    }
-    for statement in region.statements:
-        if isinstance(statement, Assign):
-            statement.value = _localized(statement.value, known)
-
-
-def _tensors_read(region: Region) -> list[Variable]:
-    """The inputs of a region that are read for more than their shape."""
-    made: set[Variable] = set()
-    found: dict[Variable, None] = {}
-    for statement in region.statements:
-        outer = {part for part in used_by(statement) if isinstance(part, Variable)} - made
-        whole = (value for item in expressions_of(statement) for value in read_whole(item))
-        found |= {value: None for value in whole if value in outer}
-        made.update(defined_by(statement))
-    return list(found)
-
-
-def _localized(item: Arg, known: dict[ir.SymbolicDim, tuple[Variable, int]]) -> Arg:
-    """The expression, reading each symbolic dimension from the tensor and axis in `known`."""
-    read = dimension_read(item)
-    if read is not None:
-        value, axis = read
-        if isinstance(value, Variable) and value.dims is not None and isinstance(axis, int):
-            dim = value.dims[axis]
-            return _read_from(known, dim) or item if isinstance(dim, ir.SymbolicDim) else item
-        return item
-    mapped = map_parts(item, lambda part: _localized(part, known))
-    match mapped:
-        case Call(function=Name(path="max" | "min"), args=(left, right)) if left == right:
-            return left
-        case Call(function=Name(path="max" | "min"), args=((left, right),)) if left == right:
-            return left
-        case Binary("//", Binary("*", left, factor), divisor) if factor == divisor:
-            return left
-        case Binary("//", Binary("*", factor, right), divisor) if factor == divisor:
-            return right
-    return mapped
-
-
-def _read_from(known: dict[ir.SymbolicDim, tuple[Variable, int]], dim: ir.SymbolicDim) -> Arg:
-    """A dimension, or a known one times a number; None if none in `known` tells it."""
-    if dim in known:
-        return dimension(*known[dim])
-    multiple = re.fullmatch(r"(\d+)\*(\w+)", dim.value or "")
-    place = next((place for other, place in known.items() if multiple and other.value == multiple[2]), None)
-    return Binary("*", dimension(*place), int(multiple[1])) if multiple and place else None

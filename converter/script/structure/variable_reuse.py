@@ -30,11 +30,16 @@ def reuse_variables(body: Block, inputs: Sequence[Variable], begun: bool) -> Non
         if len(made) == 1 and alive == set(made) and goes_on:
             begun = True
             if not made[0].assigned:
-                fresh = flowing is None or any(map(_is_embedding, read))
+                fresh = flowing is None or any(map(_is_embedding, read)) or not _is_first(flowing, read)
                 made[0].hint, made[0].assigned = "x" if flowing is None or fresh else flowing.hint, True
             flowing = made[0]
         elif flowing is not None and last.get(flowing, -1) <= index:
             flowing = None
+
+
+def _is_first(flowing: Variable, read: Sequence[Variable | Member]) -> bool:
+    """Whether a value is the first that a statement reads: `block(x, query)` makes another `x`, not another query."""
+    return next(part for part in read if isinstance(part, Variable)) is flowing
 
 
 def _is_embedding(part: Variable | Member) -> bool:

@@ -11,7 +11,6 @@ from converter.script.program import Member
 from converter.script.statements import Block, Branch, For, Statement, Variable, While, expressions_of, visit
 from converter.script.structure.hoist import (
     hoist_shared_values,
-    localize_dimensions,
     read_parts_again,
     replace_members,
     sink_unpacking,
@@ -261,49 +260,3 @@ def test_a_member_is_replaced_in_every_field_of_a_statement(new: Variable | Memb
         replace_members(statement, {OLD: new})
         assert OLD not in list(visit(statement))
         assert list(expressions_of(statement)) == list(expressions_of(wanted))
-
-
-# Extents
-
-
-def test_equal_extents_are_read_from_a_tensor_that_the_region_has() -> None:
-    x, y = Variable("x", (BATCH, 8)), Variable("y", (LENGTH, BATCH))
-    tree = region(
-        let(A, expr("{0}.reshape({1}, {2}, -1)", x, dimension(y, 1), dimension(y, 0))),
-        let(B, expr("max({0}, {1})", dimension(x, 0), dimension(y, 1))),
-        let(C, expr("{0} + {1}", A, dimension(A, 1))),
-    )
-    localize_dimensions(tree)
-    assert repr(tree) == text(
-        """
-        a = x.reshape(x.shape[0], y.shape[0], -1)
-        b = x.shape[0]
-        c = a + a.shape[1]
-        """
-    )
-
-
-def test_extents_are_read_from_what_a_loop_goes_on_from() -> None:
-    x, h = Variable("x", (BATCH, 8)), Variable("h", (BATCH, 8))
-    given = Variable("given", (BATCH, 3))
-    loop = For(I, invoke("range", 3), (h,), (x,), Block([], (invoke("ops.relu", h),)))
-    tree = region(let(A, invoke("ops.zeros", dimension(given, 0))), loop)
-    localize_dimensions(tree)
-    assert repr(tree).startswith("a = ops.zeros(x.shape[0])\n")
-
-
-def test_a_multiple_of_an_extent_is_read_from_it() -> None:
-    x, y = Variable("x", (BATCH, 8)), Variable("y", (2 * BATCH,))
-    half = expr("{0} // {1}", dimension(y, 0), 2)
-    tree = region(let(A, expr("{0}.reshape({1}, {2}, max(({3}, {1})))", x, half, dimension(y, 0), dimension(x, 0))))
-    localize_dimensions(tree)
-    assert repr(tree) == text("a = x.reshape(x.shape[0], x.shape[0] * 2, x.shape[0])")
-
-
-def test_what_the_region_makes_lends_no_extents() -> None:
-    x, y = Variable("x", (4, 8)), Variable("y", (BATCH,))
-    made = Variable("made", (BATCH,))
-    tree = region(let(made, invoke("ops.relu", x)), let(A, expr("{0} * {1}", made, dimension(y, 0))))
-    before = repr(tree)
-    localize_dimensions(tree)
-    assert repr(tree) == before

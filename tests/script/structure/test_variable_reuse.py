@@ -120,3 +120,21 @@ def test_a_name_of_the_source_is_kept() -> None:
     v[B] = Variable("hidden", assigned=True)
     statements: list[Statement] = [let(v[A], call(dense("one"), v[IMAGE])), let(v[B], call(dense("two"), v[A]))]
     assert written([v[IMAGE]], statements, v[B]) == ["x = self.one(image)", "hidden = self.two(x)", "return hidden"]
+
+
+def test_a_second_operand_lends_no_name() -> None:
+    v = fresh()
+    v[Y].hint, v[Y].assigned = "query", True
+    statements: list[Statement] = [
+        let(v[A], call(dense("one"), v[IMAGE])),
+        let(v[Y], invoke("ops.relu", v[A])),
+        let(v[B], call(dense("two"), v[MASK], v[Y])),
+        let(v[C], call(dense("three"), v[B])),
+    ]
+    assert written([v[IMAGE], v[MASK]], statements, v[C]) == [
+        "x = self.one(image)",
+        "query = ops.relu(x)",
+        "x = self.two(mask, query)",
+        "x = self.three(x)",
+        "return x",
+    ]

@@ -1,0 +1,85 @@
+"""Dimensions: a region reads its free extents from what it has."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+import pytest
+from script.programs import let, region, text, variables
+
+from converter.script.expressions import Binary, dimension, invoke
+from converter.script.statements import Block, For, Variable
+from converter.script.structure.dimensions import localize_dimensions
+from converter.script.templates import expr
+
+A, B, C, I = variables("a b c i")  # noqa: E741
+BATCH, LENGTH = ir.SymbolicDim("batch"), ir.SymbolicDim("length")
+
+
+def test_equal_extents_are_read_from_a_tensor_that_the_region_has() -> None:
+    x, y = Variable("x", (BATCH, 8)), Variable("y", (LENGTH, BATCH))
+    tree = region(
+        let(A, expr("{0}.reshape({1}, {2}, -1)", x, dimension(y, 1), dimension(y, 0))),
+        let(B, expr("max({0}, {1})", dimension(x, 0), dimension(y, 1))),
+        let(C, expr("{0} + {1}", A, dimension(A, 1))),
+    )
+    localize_dimensions(tree)
+    assert repr(tree) == text(
+        """
+        a = x.reshape(x.shape[0], y.shape[0], -1)
+        b = x.shape[0]
+        c = a + a.shape[1]
+        """
+    )
+
+
+def test_extents_are_read_from_what_a_loop_goes_on_from() -> None:
+    x, h = Variable("x", (BATCH, 8)), Variable("h", (BATCH, 8))
+    given = Variable("given", (BATCH, 3))
+    loop = For(I, invoke("range", 3), (h,), (x,), Block([], (invoke("ops.relu", h),)))
+    tree = region(let(A, invoke("ops.zeros", dimension(given, 0))), loop)
+    localize_dimensions(tree)
+    assert repr(tree).startswith("a = ops.zeros(x.shape[0])\n")
+
+
+def test_a_multiple_of_an_extent_is_read_from_it() -> None:
+    x, y = Variable("x", (BATCH, 8)), Variable("y", (2 * BATCH,))
+    half = expr("{0} // {1}", dimension(y, 0), 2)
+    tree = region(let(A, expr("{0}.reshape({1}, {2}, max(({3}, {1})))", x, half, dimension(y, 0), dimension(x, 0))))
+    localize_dimensions(tree)
+    assert repr(tree) == text("a = x.reshape(x.shape[0], x.shape[0] * 2, x.shape[0])")
+
+
+def test_what_the_region_makes_lends_no_extents() -> None:
+    x, y = Variable("x", (4, 8)), Variable("y", (BATCH,))
+    made = Variable("made", (BATCH,))
+    tree = region(let(made, invoke("ops.relu", x)), let(A, expr("{0} * {1}", made, dimension(y, 0))))
+    before = repr(tree)
+    localize_dimensions(tree)
+    assert repr(tree) == before
+
+
+@pytest.mark.parametrize("product", ["{0} * {1} * {1}", "{2} * {0}"])
+def test_a_product_is_read_from_the_tensor_that_has_it(product: str) -> None:
+    """The windows of an image: their number is the extent of what the region reads, not that of the images."""
+    x, y = Variable("x", (16 * BATCH, 8)), Variable("y", (BATCH,))
+    tree = region(let(A, expr("{0}.reshape({1})", x, (expr(product, dimension(y, 0), 4, 16), 2, 4))))
+    localize_dimensions(tree)
+    assert repr(tree) == text("a = x.reshape((x.shape[0], 2, 4))")
+
+
+def test_a_product_that_nothing_has_is_left_to_the_reshape() -> None:
+    x = Variable("x", (BATCH, LENGTH))
+    product = Binary("*", dimension(x, 0), 4)
+    tree = region(
+        let(A, expr("{0}.reshape({1})", x, (product, 2, 4))),
+        let(B, expr("{0}.reshape({1})", x, (product, dimension(x, 1), 4))),
+        let(C, expr("{0}.reshape({1})", x, (product, 0, -1))),
+    )
+    localize_dimensions(tree)
+    assert repr(tree) == text(
+        """
+        a = x.reshape((-1, 2, 4))
+        b = x.reshape((x.shape[0] * 4, x.shape[1], 4))
+        c = x.reshape((x.shape[0] * 4, 0, -1))
+        """
+    )
