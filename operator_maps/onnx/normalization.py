@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from converter.graph import may_be_empty
 from converter.rows import Arg, Expression, Node, Operand, expr, invoke, unless_default
+from operator_maps.lib.no_elements import unless_empty
 
 if TYPE_CHECKING:
     import mindspore as ms
@@ -166,16 +166,11 @@ def layer_normalization(
         options = unless_default(begin_norm_axis=(begin, -1), begin_params_axis=(begin, -1), epsilon=(epsilon, 1e-7))
         weights = {"gamma": scale.weight(), "beta": b.weight()}
         layer = invoke("nn.LayerNorm", scale.shape, **options, **dtype_of(node, scale))
-        return _unless_empty(x, node.apply(layer, weights, x))
+        return unless_empty(x, node.apply(layer, weights, x))
     if b is None:
-        return _unless_empty(x, expr("{0}({1}, {2}, {3}, {4})", layer_norm, x, scale, begin, epsilon))
+        return unless_empty(x, expr("{0}({1}, {2}, {3}, {4})", layer_norm, x, scale, begin, epsilon))
     y = expr("ops.LayerNorm({0}, {0}, {1})({2}, {3}, {4})[0]", begin, epsilon, x, scale, b)
-    return _unless_empty(x, y)
-
-
-def _unless_empty(x: Operand, y: Arg) -> Arg:
-    """`y`, or where the graph may meet it `x` itself if it has no elements, which MindSpore's layer refuses."""
-    return expr("{1} if {0}.size else {0}", x, y) if may_be_empty(x.value) else y
+    return unless_empty(x, y)
 
 
 def _holds(vector: Operand, number: int) -> bool:
@@ -246,7 +241,7 @@ def local_response_normalization(
     """ONNX LRN: a function, as `nn.LRN` supports neither Ascend nor an even number of channels."""
     if x.rank is None:
         raise node.decline("the rank of its input is unknown")
-    return _unless_empty(x, expr("{0}({1}, {2}, {3}, {4}, {5})", local_response_norm, x, size, alpha, beta, bias))
+    return unless_empty(x, expr("{0}({1}, {2}, {3}, {4}, {5})", local_response_norm, x, size, alpha, beta, bias))
 
 
 def local_response_norm(x, size, alpha, beta, bias):

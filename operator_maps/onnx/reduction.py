@@ -17,6 +17,7 @@ import onnx_ir as ir
 
 from converter.graph import is_selected, may_be_empty, may_be_large, may_be_nan, may_hide_rows
 from converter.rows import Arg, Node, Operand, expr, invoke
+from operator_maps.lib.no_elements import flip
 
 if TYPE_CHECKING:
     import mindspore as ms
@@ -189,7 +190,7 @@ def position(function: str, after: str = "{0}") -> Callable[..., Arg]:
 
         if not select_last_index:
             return found(data)
-        backward = found(expr("ops.flip({0}, {1})", data, (axis,)))
+        backward = found(flip(data, data, (axis,)))
         return expr("{0}.shape[{1}] - 1 - {2}", data, axis, backward)
 
     return row

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from converter.graph import may_be_empty
 from converter.rows import Arg, Constant, Expression, Index, Node, Operand, Slice, Unpacked, Unsupported, expr
 from converter.shapes import FAR
+from operator_maps.lib.no_elements import flip, unless_empty
 
 if TYPE_CHECKING:
     import mindspore as ms
@@ -93,7 +94,7 @@ def slice_(node: Node, x: Operand, starts: Operand, ends: Operand, axes: Operand
     flipped = tuple(axis for axis, part in backward.items() if part == slice(None, None, -1))
     for axis, part in backward.items():
         y = y if axis in flipped else subscript(y, {axis: part}, x.rank)
-    return expr("ops.flip({0}, {1})", y, flipped) if flipped else y
+    return flip(x, y, flipped) if flipped else y
 
 
 def is_fatal(x: Operand, along: dict[int, slice]) -> bool:
@@ -250,8 +251,7 @@ def trilu(node: Node, x: Operand, k: Operand | None, *, upper: int = 1) -> Arg:
 
 def reverse_sequence(node: Node, x: Operand, lengths: Operand, *, batch_axis: int = 1, time_axis: int = 0) -> Arg:
     """ONNX ReverseSequence: `ops.reverse_sequence`, which refuses a tensor of no elements."""
-    y = expr("ops.reverse_sequence({0}, {1}, {2}, {3})", x, lengths, time_axis, batch_axis)
-    return expr("{1} if {0}.size else {0}", x, y) if may_be_empty(x.value) else y
+    return unless_empty(x, expr("ops.reverse_sequence({0}, {1}, {2}, {3})", x, lengths, time_axis, batch_axis))
 
 
 ROWS = {
