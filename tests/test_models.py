@@ -19,13 +19,13 @@ from converter.api import Result
 REAL = sorted(path for path in MODELS.iterdir() if path.suffix in (".onnx", ".pb"))
 LIGHT = sorted((Path(onnx.__file__).parent / "backend" / "test" / "data" / "light").glob("light_*.onnx"))
 KERAS = {
-    "ResNet50": (5, 130),
-    "MobileNetV2": (5, 130),
-    "InceptionV3": (12, 300),
-    "EfficientNetB0": (12, 200),
-    "DenseNet121": (12, 200),
+    "ResNet50": (5, 130, 53),
+    "MobileNetV2": (5, 130, 52),
+    "InceptionV3": (12, 300, 94),
+    "EfficientNetB0": (12, 200, 49),
+    "DenseNet121": (12, 200, 121),
 }
-"""Applications of Keras, and the most classes and lines for each."""
+"""Applications of Keras, the most classes and lines for each, and its batch norms."""
 
 IMAGES = {"candy.onnx"}
 """Models that want pixels from 0 to 255. Candy takes a mean of about 110 off its input: on standard normal numbers its
@@ -124,7 +124,10 @@ def test_keras_applications(name: str, tmp_path: Path) -> None:
     frozen(name, path)
     result = converter.convert(path, output=tmp_path / "out")
     proved(result)
-    assert_short(result, *KERAS[name])
+    classes, lines, norms = KERAS[name]
+    assert_short(result, classes, lines)
+    weights = [parameter.name for parameter in network_of(result).get_parameters()]
+    assert sum(weight.endswith(".moving_mean") for weight in weights) == norms
     export_mindir(result, *_signature(result), tmp_path)
 
 
