@@ -273,6 +273,8 @@ def _is_channels(shape: Sequence[int | str], extents: tuple[int, ...], axis: int
 def _stretched(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """A mask of another shape that hides no row that the ordinary one does not: its last elements are repeated."""
     more = [(0, max(0, new - old)) for new, old in zip(shape, mask.shape, strict=True)]
+    if not more:
+        return mask
     return np.pad(mask, more, mode="edge")[tuple(slice(extent) for extent in shape)]
 
 

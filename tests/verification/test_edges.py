@@ -188,8 +188,9 @@ def test_edge_inputs_that_fail(tmp_path: Path, capfd: pytest.CaptureFixture[str]
 
 def test_a_mask_of_another_length_hides_no_other_row() -> None:
     mask = np.array([[1, 1, 0], [1, 0, 0]])
-    feeds = {"mask": mask, "x": np.zeros((2, 3), np.float32)}
+    feeds = {"mask": mask, "x": np.zeros((2, 3), np.float32), "trains": np.array(True)}
     shape = ("N", "T")
-    roles = {"mask": Role("mask", shape=shape), "x": Role("number", shape=shape)}
+    roles = {"mask": Role("mask", shape=shape), "x": Role("number", shape=shape), "trains": Role("mask", shape=())}
     longer = next(edge for edge in edge_inputs(roles, feeds) if edge.kind == "another length")
     assert longer.feeds["mask"].tolist() == [[1, 1, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]]
+    assert longer.feeds["trains"]

@@ -17,6 +17,7 @@ import numpy as np
 from converter.errors import BadParamError, ModelLoadingError, ParamMissingError
 from converter.frontends.endpoints import listed
 from converter.frontends.source import Original, Request, Source
+from converter.frontends.tensorflow import network_source, training
 from converter.frontends.tensorflow.freezing import Frozen, flat_names, freeze
 from converter.frontends.tensorflow.graph_source import run_graph, source_of
 from converter.frontends.tensorflow.runtime import quiet_tensorflow, refusals
@@ -33,6 +34,7 @@ def load(request: Request) -> Source:
     """Freeze one signature of a SavedModel, and translate the part between its endpoints to ONNX.
 
     Inputs and outputs have the names that the signature has for them; any tensor of the frozen graph can be an end.
+    Inputs that say whether the network trains (`keep_prob`) are set to inference, unless the user names them.
 
     Raises:
         TfRuntimeError: TensorFlow or tf2onnx is not installed, or rejects the graph.
@@ -46,8 +48,16 @@ def load(request: Request) -> Source:
         model = _loaded(tensorflow, folder)  # its variables live as long as it does
         chosen = _signature(model, request.options.get("signature"))
         frozen = chosen.frozen()
-        notes = [*([chosen.note] if chosen.note else []), *frozen.notes]
-        return source_of(frozen.graph, request, _FRONTEND, "SavedModel", ends=frozen.ends, files=(folder,), notes=notes)
+        about: dict[str, Any] = {
+            "ends": frozen.ends,
+            "files": (folder,),
+            "notes": [*([chosen.note] if chosen.note else []), *frozen.notes],
+        }
+        if not training.shows_training(frozen.graph):
+            return source_of(frozen.graph, request, _FRONTEND, "SavedModel", **about)
+        wanted = [frozen.ends.outputs.get(name, name) for name in request.output_nodes or frozen.ends.outputs]
+        network = training.network_of(frozen.graph, (request.input_nodes, wanted))
+        return network_source.source_of(network, request, _FRONTEND, "SavedModel", **about)
 
 
 def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
@@ -66,13 +76,14 @@ def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]
     with quiet_tensorflow() as tensorflow:
         model = _loaded(tensorflow, _folder(original.file))
         chosen = _signature(model, original.options.get("signature"))
-        if set(original.inputs.values()) != set(chosen.inputs) or not set(chosen.outputs) >= set(
-            original.outputs.values()
-        ):
+        switches = network_source.switches_of(original)
+        inputs = {*original.inputs.values(), *(switches or ())}
+        whole = switches is not None and inputs == set(chosen.inputs)
+        if not whole or not set(chosen.outputs) >= set(original.outputs.values()):
             frozen = chosen.frozen()
-            return run_graph(frozen.graph, original, feeds, frozen.ends)
+            return run_graph(network_source.inference_graph(frozen.graph, original), original, feeds, frozen.ends)
         with refusals():
-            found = chosen.call({original.inputs[name]: array for name, array in feeds.items()})
+            found = chosen.call({original.inputs[name]: array for name, array in feeds.items()} | (switches or {}))
         return [found[name] for name in original.outputs.values()]
 
 
@@ -149,11 +160,14 @@ class _Function:
         variables = _variables(self.function.graph.variables)
         return freeze(self.function, self.inputs, self.outputs, variables)
 
-    def call(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def call(self, feeds: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Its results by name; `feeds` has all its inputs."""
         import tensorflow
 
-        given = iter([tensorflow.constant(feeds[name]) for name in self.inputs])
+        dtypes = [tensor.dtype for tensor in self.function.inputs]
+        given = iter(
+            [tensorflow.constant(feeds[name], dtype) for name, dtype in zip(self.inputs, dtypes, strict=False)]
+        )
         leaves = [
             next(given) if isinstance(leaf, tensorflow.TensorSpec) else leaf
             for leaf in tensorflow.nest.flatten(self.function.structured_input_signature)

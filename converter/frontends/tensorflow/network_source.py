@@ -13,7 +13,7 @@ from converter.errors import ParamMissingError, describe_unexpected
 from converter.frontends.endpoints import listed
 from converter.frontends.source import Original, Request, Source
 from converter.frontends.tensorflow import graph_source
-from converter.frontends.tensorflow.cutting import Ends, commands
+from converter.frontends.tensorflow.cutting import OWN_ENDS, Ends, commands
 from converter.frontends.tensorflow.momenta import set_momenta
 from converter.frontends.tensorflow.training import Network, network_of
 from converter.frontends.tensorflow.training.reading import training_of
@@ -25,8 +25,25 @@ _SWITCHES, _TRAINS = "switches", "trains"
 """Keys of `Original.options`: the values of switches, and whether the graph always trains."""
 
 
-def source_of(network: Network, request: Request, frontend: str, kind: str, files: Sequence[Path] = ()) -> Source:
-    """Translate the network between the ends that the user named, or those that were found.
+def source_of(
+    network: Network,
+    request: Request,
+    frontend: str,
+    kind: str,
+    files: Sequence[Path] = (),
+    ends: Ends = OWN_ENDS,
+    notes: Sequence[str] = (),
+) -> Source:
+    """Translate the network between the ends that the user named, those of the source, or those that were found.
+
+    Args:
+        network: the network in a graph.
+        request: what the user asked for; its file stands for the source.
+        frontend: the module of the frontend that runs the source.
+        kind: what the file is, for the docstring: `frozen graph`.
+        files: all files of the source, if there are others than the request's.
+        ends: the ends that the source itself names; an input that is a switch of the network is left out.
+        notes: sentences for the user.
 
     Raises:
         ParamMissingError: there are several tensors that may be the output; the details have a command for each.
@@ -38,7 +55,7 @@ def source_of(network: Network, request: Request, frontend: str, kind: str, file
             f"the graph has {len(found.candidates)} ends that may be the network's output. Name one, or several:",
             commands(request, found.candidates),
         )
-    own = Ends(outputs={name: name for name in found.outputs})
+    own = _without_switches(ends, network) if ends.outputs else Ends(outputs={name: name for name in found.outputs})
     whole = type(network.graph)()
     whole.CopyFrom(network.graph)  # the cut takes the contents of large constants out of the graph
     source = graph_source.source_of(network.graph, chosen, frontend, kind, ends=own, files=files)
@@ -49,8 +66,19 @@ def source_of(network: Network, request: Request, frontend: str, kind: str, file
         trained, reasons = training_of(network, source, whole)
     except Exception as error:  # graphs of ten years; the network is translated all the same
         trained, reasons = None, [f"The training in the graph could not be read ({describe_unexpected(error)})."]
-    notes = (*_choice(network, request, source), *_set(network), *network.notes, *source.notes, *reasons)
-    return replace(source, original=original, notes=notes, training=trained)
+    chosen_by = [] if ends.outputs else _choice(network, request, source)
+    said = (*notes, *chosen_by, *_set(network), *network.notes, *source.notes, *reasons)
+    return replace(source, original=original, notes=said, training=trained)
+
+
+def _without_switches(ends: Ends, network: Network) -> Ends:
+    inputs = {name: tensor for name, tensor in ends.inputs.items() if tensor.partition(":")[0] not in network.switches}
+    return replace(ends, inputs=inputs)
+
+
+def switches_of(original: Original) -> dict[str, bool | float] | None:
+    """The switches of the source and their values in inference; None if its own graph always trains."""
+    return None if original.options.get(_TRAINS) else dict(original.options.get(_SWITCHES, {}))
 
 
 def inference_graph(graph: GraphDef, original: Original) -> GraphDef:

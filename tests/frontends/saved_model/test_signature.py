@@ -49,10 +49,14 @@ def of_tensorflow_1(folder) -> None:
     """A graph with a variable, a placeholder and a name of its own for both ends."""
     with tf.Graph().as_default(), v1.Session() as session:
         x = v1.placeholder(tf.float32, [None, 3], "x")
+        keep, trains = v1.placeholder(tf.float32, name="keep"), v1.placeholder(tf.bool, [], "trains")
         kernel = v1.get_variable("dense/kernel", initializer=values(3, 2), use_resource=False)
         y = tf.nn.softmax(tf.matmul(x, kernel), name="probabilities")
+        noisy = v1.cond(trains, lambda: y * 2.0, lambda: v1.nn.dropout(y, keep_prob=keep))
         session.run(v1.global_variables_initializer())
-        v1.saved_model.simple_save(session, str(folder), {"features": x}, {"scores": y})
+        v1.saved_model.simple_save(session, f"{folder}/v1", {"features": x}, {"scores": y})
+        switched = {"features": x, "keep_prob": keep, "is_training": trains}
+        v1.saved_model.simple_save(session, f"{folder}/switched", switched, {"scores": noisy})
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +68,7 @@ def folders(tmp_path_factory):
     tf.saved_model.save(module, str(root / "one"), one)
     tf.saved_model.save(module, str(root / "two"), two)
     tf.saved_model.save(module, str(root / "none"))
-    of_tensorflow_1(root / "v1")
+    of_tensorflow_1(root)
     return root
 
 
@@ -88,6 +92,16 @@ def test_ends_have_the_names_of_the_signature(folders, name, signature, inputs, 
     assert [end.name for end in source.outputs] == outputs
     assert "dense/kernel" in origins(source)
     check(source)
+
+
+@pytest.mark.parametrize("outputs", [(), ("scores", "cond/Identity")])
+def test_switches_of_training_are_set(folders, outputs):
+    source = load(folders / "switched", outputs=outputs)
+    assert [end.name for end in source.inputs] == ["features"]
+    assert "Set for inference: is_training:0 = False, keep_prob:0 = 1.0." in source.notes
+    check(source)
+    named = load(folders / "switched", inputs=("features", "keep_prob"), shapes=("N,3", "-"))
+    assert [end.name for end in named.inputs] == ["features", "keep_prob"]
 
 
 def test_what_a_signature_writes_to_its_state_is_left_out(folders):
