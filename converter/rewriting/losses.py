@@ -1,0 +1,322 @@
+"""Losses: which statements compute the loss of a call of `backward`, and whether they can become a function."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from converter.rewriting.flow_calls import OF_MODULES
+from converter.rewriting.inference import Inference
+from converter.rewriting.names import Names, chain
+from converter.rewriting.outputs import Outputs
+from converter.rewriting.project import MODULE
+from converter.rewriting.state import Options
+from converter.rewriting.variables import (
+    NAMED,
+    assigned,
+    assigned_in,
+    bound_before,
+    is_detached,
+    leaves_block,
+    parts,
+    read,
+    read_first,
+)
+
+_KEYWORDS = {"retain_graph", "create_graph"}
+_LEAVES = ("Parameter", "requires_grad")
+
+
+@dataclass
+class Backward:
+    """A call of `backward` that can be converted.
+
+    Attributes:
+        statement: the call.
+        loss: the expression of the loss.
+        region: the statements that compute it.
+        again: earlier statements that are computed again, since a gradient flows through them, too.
+        kept: the variables of the region that are read outside it.
+        parameters: the variables that the region reads before it assigns them.
+        networks: the texts of what is called in it and may have parameters.
+        add: where the gradients are asked for in a branch, or after what the region reads has changed, the name of the
+            function that adds them; else empty.
+    """
+
+    statement: ast.stmt
+    loss: ast.expr
+    region: Sequence[ast.stmt]
+    again: list[ast.stmt] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    parameters: list[str] = field(default_factory=list)
+    networks: list[str] = field(default_factory=list)
+    add: str = ""
+
+
+class Losses(Outputs):
+    """Finds the calls of `backward` that can be converted.
+
+    Attributes:
+        later: calls in branches whose gradients are computed with the loss → the function that adds them.
+    """
+
+    def __init__(self, names: Names, inference: Inference, options: Options) -> None:
+        super().__init__(names, inference, options)
+        self.later: dict[ast.stmt, str] = {}
+        self._taken: dict[ast.AST, set[str]] = {}
+        self._leaves_of: dict[ast.AST, set[str]] = {}
+
+    def plans(self, statements: Sequence[ast.stmt]) -> Iterator[Backward]:
+        """The calls of `backward` in a block that can be converted, in order."""
+        floor = 0
+        for number, statement in enumerate(statements):
+            if isinstance(statement, (ast.If, ast.With, ast.Try)):
+                plan = self._in_branch(statements, floor, number)
+                if plan is None:
+                    continue
+            elif statement in self.later or (loss := self._loss_of(statement)) is None:
+                continue
+            else:
+                plan = self._plan(statements, floor, number, loss)
+            if plan is not None:
+                yield plan
+            floor = number + 1
+
+    def _in_branch(self, statements: Sequence[ast.stmt], floor: int, number: int) -> Backward | None:
+        """Plan for calls of `backward` in a branch whose loss is computed before it."""
+        branch = statements[number]
+        calls = [each for each in parts(branch) if isinstance(each, ast.Expr) and each not in self.later]
+        losses = {call: found for call in calls if (found := self._name_of_loss(call)) is not None}
+        wanted = {each.id: each for each in losses.values() if each.id not in set(assigned(branch))}
+        if len(wanted) != 1:
+            return None
+        name, loss = next(iter(wanted.items()))
+        plan = self._plan(statements, floor, number, loss, in_branch=True)
+        if plan is None or not plan.region:
+            return None
+        plan.add = self.free_name(self.function or self.file.tree, "add_gradients")
+        self.later |= {call: plan.add for call, each in losses.items() if each.id == name}
+        return plan
+
+    def _name_of_loss(self, statement: ast.stmt) -> ast.Name | None:
+        """The variable of `loss.backward()` or `scaler.scale(loss).backward()`."""
+        loss = self._loss_of(statement)
+        if isinstance(loss, ast.Call) and _is_scaled(loss):
+            loss = loss.args[0]
+        return loss if isinstance(loss, ast.Name) else None
+
+    def _loss_of(self, statement: ast.stmt) -> ast.expr | None:
+        """The loss of a statement `loss.backward()`; None if it is none, or says more."""
+        call = statement.value if isinstance(statement, ast.Expr) else None
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute) or call.func.attr != "backward":
+            return None
+        receiver = self.inference.kind(call.func.value)
+        own = receiver.name == "instance" and any(self.project.class_named(each) is not None for each in receiver.of)
+        others = {keyword.arg for keyword in call.keywords} - _KEYWORDS
+        return None if own or receiver.name == "super" or call.args or others else call.func.value
+
+    def _plan(
+        self, statements: Sequence[ast.stmt], floor: int, number: int, loss: ast.expr, in_branch: bool = False
+    ) -> Backward | None:
+        needed = set(read(loss))
+        used: list[int] = []
+        for index in range(number - 1, floor - 1, -1):
+            if needed & set(assigned(statements[index])):
+                needed |= set(read(statements[index]))
+                used.append(index)
+        if not used:
+            return None if in_branch else self._of_expression(statements[number], loss)
+        last = used[0]
+        earliest = used[::-1]
+        first = next((index for index in earliest if self._is_differentiable(statements[index])), None)
+        if first is None:
+            if not (in_branch or isinstance(loss, ast.Name)) and self._is_differentiable(ast.Expr(loss)):
+                return self._of_expression(statements[number], loss)
+            first = last
+        first = next((index for index in earliest if index < first and self._reads_leaf(statements[index])), first)
+        made = {name for each in statements[first : last + 1] for name in assigned(each)}
+        for index in range(last + 1, number):  # what reads the loss before its gradient is computed
+            if made & set(read(statements[index])) and not in_branch:
+                last = index
+        region = statements[first : last + 1]
+        if not self._can_move(region, statements[number]):
+            return None
+        plan = Backward(statements[number], loss, region)
+        free = {name for name in read_first([*region, ast.Expr(loss)]) if not is_detached(name, region)}
+        for index in range(floor - 1, -1, -1):
+            each = statements[index]
+            if free & set(assigned(each)) and isinstance(each, ast.Assign) and self._is_differentiable(each):
+                plan.again.insert(0, each)
+                free |= set(read(each))
+        between = {name for each in statements[last + 1 : number] for name in assigned(each)}
+        if between & {name for each in [*plan.again, *region] for name in read(each)} and not in_branch:
+            plan.add = self.free_name(self.function or self.file.tree, "add_gradients")
+        stored = list(dict.fromkeys(name for each in region for name in assigned(each)))
+        before = self._names_outside(region, region[-1] if in_branch else statements[number])
+        plan.kept = [name for name in stored if name in before]
+        bound = bound_before(self.function or self.file.tree, region[0])
+        plan.parameters = [name for name in read_first(region) if name in stored and name in bound]
+        whole = [*plan.again, *region, ast.Expr(loss)]
+        plan.networks = self._networks(whole, set(stored))
+        if not plan.networks and not any(self._has_leaf(each, set(stored)) for each in whole):
+            return None  # what it reads was computed elsewhere, and no gradient would reach a parameter
+        return plan
+
+    def _has_leaf(self, statement: ast.stmt, stored: set[str]) -> bool:
+        """Whether a statement without a network may reach parameters: by a tensor that asks for gradients, or by a
+        function of the project.
+        """
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Call):
+                full = self._full(node.func)
+                receiver = self.inference.kind(node.func.value) if isinstance(node.func, ast.Attribute) else None
+                own = receiver is not None and any(self.project.class_named(each) is not None for each in receiver.of)
+                if own or (full is not None and self.project.definition(full) is not None):
+                    return True
+            elif isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
+                names = chain(node)
+                if names is not None and names[0] not in stored and self._may_be_leaf(node):
+                    return True
+        return False
+
+    def _may_be_leaf(self, node: ast.Name | ast.Attribute) -> bool:
+        """Whether a tensor may ask for gradients itself; not one that a function makes without a word of it."""
+        if not self.inference.kind(node).is_tensor:
+            return False
+        own = isinstance(node, ast.Name) and node.id in set(assigned_in(self.function or self.file.tree))
+        return not own or self._asks(node)
+
+    def _reads_leaf(self, statement: ast.stmt) -> bool:
+        """Whether a statement reads a tensor that asks for gradients."""
+        names = (each for each in ast.walk(statement) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load))
+        return any(self._asks(each) and self.inference.kind(each).is_tensor for each in names)
+
+    def _asks(self, node: ast.expr) -> bool:
+        """Whether a statement around says that a variable asks for gradients."""
+        return isinstance(node, ast.Name) and node.id in self._asking(self.function or self.file.tree)
+
+    def _asking(self, around: ast.AST) -> set[str]:
+        if around not in self._leaves_of:
+            found = self._leaves_of[around] = set[str]()
+            for each in ast.walk(around):
+                if isinstance(each, ast.Assign) and any(word in self.file.of(each.value) for word in _LEAVES):
+                    found |= set(assigned(each))
+                elif isinstance(each, ast.Expr) and "requires_grad" in self.file.of(each):
+                    found |= set(read(each))
+        return self._leaves_of[around]
+
+    def _of_expression(self, statement: ast.stmt, loss: ast.expr) -> Backward | None:
+        """`criterion(model(x), y).backward()`: the expression is the function."""
+        whole = ast.Expr(loss)
+        if loss.lineno != loss.end_lineno or not self._is_differentiable(whole):
+            return None
+        if isinstance(loss, ast.Call) and _is_scaled(loss):
+            return None  # what is scaled is computed elsewhere
+        plan = Backward(statement, loss, [])
+        plan.networks = self._networks([whole], set())
+        return plan
+
+    def _is_differentiable(self, statement: ast.stmt) -> bool:
+        """Whether a gradient may flow through a statement: it calls a network, or something that may be one."""
+        return any(isinstance(each, ast.Call) and self._may_be_network(each) for each in ast.walk(statement))
+
+    def _may_be_network(self, call: ast.Call) -> bool:
+        if self._is_network(call.func):
+            return True
+        full = self._full(call.func)
+        if full is not None and full.startswith("builtins."):
+            return False
+        if full is not None and self.project.is_torch(full):
+            return full.startswith("torch.nn.functional.")
+        if isinstance(call.func, ast.Attribute):
+            name = call.func.attr
+            if f"torch.Tensor.{name}" in self.rows or (f"{MODULE}.{name}" in self.rows and name != "forward"):
+                return False
+        if isinstance(call.func, ast.Attribute):
+            receiver = self.inference.kind(call.func.value).name
+            if receiver not in ("unknown", "instance", "super"):
+                return False
+        found = self.project.definition(full) if full is not None else None
+        if found is not None and isinstance(found[0], ast.ClassDef):
+            return False  # it makes a network
+        if found is not None and isinstance(found[0], NAMED):
+            return any(self._is_network(each) for each in call.args if not isinstance(each, ast.Call))
+        own = full is None or found is not None
+        return own and chain(call.func) is not None and self.inference.kind(call.func).name != "function"
+
+    def _is_function(self, node: ast.expr) -> bool:
+        """Whether it is a function or class of the project's or of another library's."""
+        full = self._full(node)
+        found = self.project.definition(full) if full is not None else None
+        return full is not None and (found is None or isinstance(found[0], NAMED))
+
+    def _is_network(self, node: ast.expr) -> bool:
+        kind = self.inference.kind(node)
+        return kind.name == "instance" and any(self.inference.is_module(each) for each in kind.of)
+
+    def _can_move(self, region: Sequence[ast.stmt], backward: ast.stmt) -> bool:
+        """Whether statements can stand in a function: each on lines of its own, and none leaves the block."""
+        file = self.file
+        for each in (*region, backward):
+            line, after = file.line_span(file.line_of(file.start(each)))
+            ends = file.line_span(file.line_of(file.end(each)))[1]
+            rest = file.text[file.end(each) : ends].strip()
+            if file.text[line : file.start(each)].strip() or (rest and not rest.startswith(b"#")) or after is None:
+                return False
+        inside = [node for each in region for node in parts(each)]
+        strings = any(
+            isinstance(each, ast.Constant | ast.JoinedStr) and each.lineno != each.end_lineno for each in inside
+        )
+        binds = any(isinstance(each, (*NAMED, ast.Import, ast.ImportFrom)) for each in inside)
+        return not strings and not binds and not any(leaves_block(each) for each in region)
+
+    def _names_outside(self, region: Sequence[ast.stmt], backward: ast.stmt) -> set[str]:
+        """The variables that the function around a region reads outside it."""
+        inside = {id(node) for each in (*region, backward) for node in ast.walk(each)}
+        around = self.function or self.file.tree
+        return {
+            node.id
+            for node in ast.walk(around)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in inside
+        }
+
+    def _networks(self, statements: Sequence[ast.stmt], stored: set[str]) -> list[str]:
+        """What is called in statements and may have parameters, as it is written."""
+        found: list[ast.expr] = []
+        for call in (node for each in statements for node in ast.walk(each) if isinstance(node, ast.Call)):
+            found += [each for each in (call.func, *call.args) if self._is_network(each)]
+            if self._may_be_network(call) and not self._is_function(call.func):
+                function = call.func
+                if isinstance(function, ast.Attribute) and function.attr in OF_MODULES:
+                    function = function.value
+                found.append(function)
+        names = [".".join(names) for each in found if (names := chain(each)) and names[0] not in stored]
+        leaves = (each for statement in statements for each in ast.walk(statement) if self._of_leaf(each))
+        names += [each.id for each in leaves if isinstance(each, ast.Name)]
+        losses = {".".join(chain(each) or ()) for each in found if self._is_loss(each)}
+        return [name for name in dict.fromkeys(names) if name not in losses]
+
+    def _is_loss(self, node: ast.expr) -> bool:
+        kind = self.inference.kind(node)
+        return kind.name == "instance" and all(
+            each.startswith("torch.nn.") and each.endswith("Loss") for each in kind.of
+        )
+
+    def free_name(self, around: ast.AST, base: str = "forward") -> str:
+        """A name for the function that nothing in the scope around it has."""
+        if around not in self._taken:
+            names = {each.id for each in ast.walk(around) if isinstance(each, ast.Name)}
+            self._taken[around] = names | {each.name for each in getattr(around, "body", ()) if isinstance(each, NAMED)}
+        number = 1
+        while (name := base if number == 1 else f"{base}_{number}") in self._taken[around]:
+            number += 1
+        self._taken[around].add(name)
+        return name
+
+
+def _is_scaled(call: ast.Call) -> bool:
+    """Whether a call is `scaler.scale(loss)`."""
+    function = call.func
+    named = isinstance(function, ast.Attribute) and function.attr == "scale"
+    return named and len(call.args) == 1 and isinstance(call.args[0], ast.Name)

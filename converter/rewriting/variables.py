@@ -1,0 +1,92 @@
+"""Variables: what statements read and assign, by name (`x`, `self.x`)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from converter.rewriting.names import chain
+
+NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+"""Statements that define a name with a block of its own."""
+_ENDS = (ast.Return, ast.Yield, ast.YieldFrom, ast.Await, ast.Global, ast.Nonlocal)
+_GROWS = {"append", "extend", "insert"}
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_INNER = (*_SCOPES, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def parts(node: ast.AST) -> Iterator[ast.AST]:
+    """The parts of a statement, without those of functions and classes in it."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, _SCOPES):
+            yield from parts(child)
+
+
+def leaves_block(node: ast.AST, in_loop: bool = False) -> bool:
+    """Whether a statement leaves its block, or may: by `return`, or by a `break` of a loop around it."""
+    if isinstance(node, _ENDS) or (isinstance(node, (ast.Break, ast.Continue)) and not in_loop):
+        return True
+    inner = in_loop or isinstance(node, (ast.For, ast.While))
+    return any(leaves_block(child, inner) for child in ast.iter_child_nodes(node) if not isinstance(child, _SCOPES))
+
+
+def assigned(node: ast.AST) -> Iterator[str]:
+    """The variables that a statement assigns, such as `x` or `self.x`, or changes: `x.fill_(1)`, `x.append(y)`."""
+    if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+        yield node.id
+    if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) and (names := chain(node)):
+        yield ".".join(names)
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
+        function = node.value.func
+        in_place = function.attr.endswith("_") and not function.attr.endswith(("__", "requires_grad_"))
+        if isinstance(function.value, ast.Name) and (in_place or function.attr in _GROWS):
+            yield function.value.id
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, _INNER):
+            yield from assigned(child)
+
+
+def assigned_in(around: ast.AST) -> Iterator[str]:
+    """The variables that a function assigns."""
+    for child in getattr(around, "body", ()):
+        yield from assigned(child)
+
+
+def read(node: ast.AST) -> Iterator[str]:
+    """The variables that a statement reads; `x += y` reads x."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load):
+            yield each.id
+        elif isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Load) and (names := chain(each)):
+            yield ".".join(names)
+        elif isinstance(each, ast.AugAssign) and isinstance(each.target, ast.Name):
+            yield each.target.id
+
+
+def read_first(statements: Iterable[ast.AST]) -> list[str]:
+    """The variables that statements read, perhaps before they assign them."""
+    found: dict[str, None] = {}
+    written: set[str] = set()
+    for each in statements:
+        found.update(dict.fromkeys(name for name in read(each) if name not in written))
+        if isinstance(each, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.With):
+            written |= set(assigned(each))
+    return list(found)
+
+
+def is_detached(name: str, statements: Iterable[ast.AST]) -> bool:
+    """Whether statements read a variable as `x.detach()` only, which no gradient flows through."""
+    inside = [node for each in statements for node in ast.walk(each)]
+    read = {id(each) for each in inside if isinstance(each, ast.Name) and each.id == name}
+    apart = {id(each.value) for each in inside if isinstance(each, ast.Attribute) and each.attr in ("detach", "data")}
+    return bool(read) and read <= apart
+
+
+def bound_before(around: ast.AST, statement: ast.stmt) -> set[str]:
+    """The variables that a function has assigned above a statement, and its parameters."""
+    found = {each.arg for each in ast.walk(around) if isinstance(each, ast.arg)}
+    for each in ast.walk(around):
+        if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load) and each.lineno < statement.lineno:
+            found.add(each.id)
+    return found
