@@ -125,9 +125,9 @@ def _drawn(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> np
     """Values that keep what flows through a network at its size."""
     drawn = random.standard_normal(shape)
     if name == "running_var":
-        return np.abs(drawn) * 0.5 + 0.75
-    if drawn.ndim <= 1:
-        return drawn * 0.1 + name.endswith("weight")
+        return np.asarray(np.abs(drawn) * 0.5 + 0.75)
+    if len(shape) <= 1:
+        return np.asarray(drawn * 0.1 + name.endswith("weight"))
     return drawn / np.sqrt(max(1.0, float(np.prod(shape[1:]))))
 
 

@@ -63,7 +63,7 @@ _OWN_OPTIMIZERS: Mapping[str, str] = {
         for parameter, gradient, rate in zip(self.parameters, gradients, rates):
             moved = parameter - rate * gradient
             nearer = ops.sign(moved) * ops.relu(ops.abs(moved) - rate * self.l1)
-            ops.assign(parameter, nearer / (1 + rate * self.l2))
+            ops.Assign()(parameter, nearer / (1 + rate * self.l2))
         self.assignadd(self.global_step, self.global_step_increase_tensor)
         return True
 '''

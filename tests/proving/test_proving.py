@@ -35,7 +35,7 @@ class Net(nn.Module):
         super().__init__()
         self.stem = ConvBNReLU(2, 4)
         self.drop = nn.Dropout(0.3)
-        self.head = nn.Linear(4, classes)
+        self.head = nn.utils.weight_norm(nn.Linear(4, classes), dim=None)  # with a length of no axes
 
     def forward(self, x):
         x = self.stem(x).mean(3).mean(2)
@@ -72,14 +72,14 @@ def test_the_result_is_proved_and_its_weights_become_a_checkpoint(tmp_path, sour
     )
     assert result.verification is not None
     found = {(each.mode, each.output): each.verdict for each in result.verification.outputs}
-    names = ["scores", "features", "gradients in training mode, 5 parameters", "running statistics after a step, 2"]
+    names = ["scores", "features", "gradients in training mode, 6 parameters", "running statistics after a step, 2"]
     assert found == {(mode, name): "same" for mode in ("PyNative", "graph") for name in names}
     assert len(result.verification.nodes) == 7
     import mindspore as ms
 
     loaded = ms.load_checkpoint(str(tmp_path / "out" / "provednet.ckpt"))
     assert np.array_equal(loaded["stem.1.moving_mean"].asnumpy(), module.stem[1].running_mean.numpy())
-    assert np.array_equal(loaded["head.weight"].asnumpy(), module.head.weight.detach().numpy())
+    assert np.array_equal(loaded["head.weight_v"].asnumpy(), module.head.weight_v.detach().numpy())
     data = json.loads((tmp_path / "out" / "report_of_provednet.json").read_text())
     assert data["verification"]["verdict"] == "same"
     entries = json.loads((tmp_path / "out" / "weight_map_of_provednet.json").read_text())["provednet"]

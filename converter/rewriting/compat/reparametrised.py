@@ -6,6 +6,8 @@ from mindspore import Parameter, nn, ops
 
 TRANSPOSED = (nn.Conv1dTranspose, nn.Conv2dTranspose, nn.Conv3dTranspose)
 
+PRODUCTS = ("matmul", "conv2d", "conv3d", "conv2d_transpose", "conv3d_transpose")
+
 
 def first_axis(weight, dim):
     """A weight as a matrix, whose rows are the given axis."""
@@ -18,35 +20,44 @@ def unit(vector, eps):
 
 
 class SpectralNormed(nn.Cell):
-    """What a layer with a spectral norm does besides."""
+    """The product of a layer, with its weight divided by the largest singular value."""
 
-    @property
+    def __init__(self, product, dim, times, eps):
+        super().__init__()
+        self.product, self.dim, self.times, self.eps = product, dim, times, eps
+
     def weight(self):
-        matrix = first_axis(self.weight_orig, self.rows_of_weight)
+        matrix = first_axis(self.weight_orig, self.dim)
         sigma = (self.weight_u * ops.matmul(matrix, self.weight_v.reshape((-1, 1))).reshape((-1,))).sum()
         return self.weight_orig / sigma
 
     def iterate(self, times):
-        matrix = ops.stop_gradient(first_axis(self.weight_orig, self.rows_of_weight))
+        matrix = ops.stop_gradient(first_axis(self.weight_orig, self.dim))
         u, v = self.weight_u, self.weight_v
         for _ in range(times):
-            v = unit(ops.matmul(matrix.swapaxes(0, 1), u.reshape((-1, 1))).reshape((-1,)), self.eps_of_weight)
-            u = unit(ops.matmul(matrix, v.reshape((-1, 1))).reshape((-1,)), self.eps_of_weight)
+            v = unit(ops.matmul(matrix.swapaxes(0, 1), u.reshape((-1, 1))).reshape((-1,)), self.eps)
+            u = unit(ops.matmul(matrix, v.reshape((-1, 1))).reshape((-1,)), self.eps)
         ops.assign(self.weight_u, u)
         ops.assign(self.weight_v, v)
 
-    def construct(self, *inputs):
+    def construct(self, x, weight, *rest):
         if self.training:
-            self.iterate(self.iterations)
-        return super().construct(*inputs)
+            self.iterate(self.times)
+        return self.product(x, self.weight(), *rest)
 
 
 class WeightNormed(nn.Cell):
-    """What a layer with a weight norm does besides."""
+    """The product of a layer, with a weight that is a direction and a length."""
 
-    @property
+    def __init__(self, product, dim):
+        super().__init__()
+        self.product, self.dim = product, dim
+
     def weight(self):
-        return self.weight_v * (self.weight_g / length(self.weight_v, self.rows_of_weight))
+        return self.weight_v * (self.weight_g / length(self.weight_v, self.dim))
+
+    def construct(self, x, weight, *rest):
+        return self.product(x, self.weight(), *rest)
 
 
 def length(weight, dim):
@@ -55,34 +66,56 @@ def length(weight, dim):
     return ops.sqrt((weight * weight).sum(axes, keepdims=True))
 
 
+class WeightComputed(nn.Cell):
+    """A layer whose product computes the weight. It hands its product a weight, which graph mode takes for a constant."""
+
+    @property
+    def weight(self):
+        return self.computing.weight()
+
+
 @functools.cache
-def derived(kind, other):
-    """A class of layers that derives from another one as well."""
-    return type(kind.__name__, (other, kind), {"__module__": __name__})
+def computed(kind):
+    """A class of layers whose weight is computed."""
+    return type(kind.__name__, (WeightComputed, kind), {"__module__": __name__})
 
 
-def taken(module, name, other):
-    """Take the weight of a layer away; its value, and what stands before the names of its parameters."""
+def reparametrise(module, name, made, parameters):
+    """Let the product of a layer compute the weight: `made(product)`, with parameters by their names."""
     weight = module._params.get(name)
-    if weight is None or name != "weight":
+    is_split = isinstance(module, nn.Conv3d) and module.group > 1
+    if weight is None or name != "weight" or is_split:
         raise NotImplementedError(f"a norm of '{name}' of {type(module).__name__} was not converted")
+    place = next(each for each in PRODUCTS if hasattr(module, each))
+    product = made(getattr(module, place))
     delattr(module, name)
-    module.__class__ = derived(type(module), other)
-    return weight.value(), weight.name[: -len(name)]
+    setattr(module, place, product)
+    object.__setattr__(module, "computing", product)  # no second child
+    module.__class__ = computed(type(module))
+    for each, parameter in parameters(weight).items():
+        parameter.name = weight.name[: -len(name)] + each
+        setattr(module, each, parameter)
+        setattr(product, each, parameter)
+    return product
 
 
 def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=None, before=0):
     """torch.nn.utils.spectral_norm."""
-    weight, prefix = taken(module, name, SpectralNormed)
-    module.rows_of_weight = (1 if isinstance(module, TRANSPOSED) else 0) if dim is None else dim % weight.ndim
-    module.eps_of_weight, module.iterations = eps, n_power_iterations
-    matrix = first_axis(weight, module.rows_of_weight)
-    module.weight_orig = Parameter(weight, name=f"{prefix}weight_orig")
-    for each, size in zip(("weight_u", "weight_v"), matrix.shape):
-        register_buffer(module, each, unit(ops.standard_normal((size,)), eps))
-        getattr(module, each).name = prefix + each
+    if dim is None:
+        dim = 1 if isinstance(module, TRANSPOSED) else 0
+
+    def parameters(weight):
+        sizes = first_axis(weight, dim % weight.ndim).shape
+        vectors = [Parameter(unit(ops.standard_normal((size,)), eps), requires_grad=False) for size in sizes]
+        return {"weight_orig": Parameter(weight.value()), "weight_u": vectors[0], "weight_v": vectors[1]}
+
+    def made(product):
+        return SpectralNormed(product, dim, n_power_iterations, eps)
+
+    product = reparametrise(module, name, made, parameters)
+    module.buffer_names = (*getattr(module, "buffer_names", ()), "weight_u", "weight_v")
     if before:
-        module.iterate(before)
+        product.iterate(before)
     return module
 
 
@@ -93,21 +126,26 @@ def parametrized_spectral_norm(module, name="weight", n_power_iterations=1, eps=
 
 def weight_norm(module, name="weight", dim=0):
     """torch.nn.utils.weight_norm."""
-    weight, prefix = taken(module, name, WeightNormed)
-    module.rows_of_weight = -1 if dim is None else dim % weight.ndim
-    module.weight_g = Parameter(length(weight, module.rows_of_weight), name=f"{prefix}weight_g")
-    module.weight_v = Parameter(weight, name=f"{prefix}weight_v")
+
+    def parameters(weight):
+        return {"weight_g": Parameter(length(weight, axis(weight))), "weight_v": Parameter(weight.value())}
+
+    def axis(weight):
+        return -1 if dim is None else dim % weight.ndim
+
+    reparametrise(module, name, lambda product: WeightNormed(product, axis(module.weight)), parameters)
     return module
 
 
 def remove_norm(module, name="weight"):
     """torch.nn.utils.remove_weight_norm and remove_spectral_norm."""
-    weight = module.weight
-    own = [each for each in module._params if each.startswith("weight_")]
-    prefix = module._params[own[0]].name[: -len(own[0])]
-    for each in own:
+    weight, product = module.weight, module.computing
+    place = next(each for each in PRODUCTS if getattr(module, each, None) is product)
+    for each, parameter in list(product._params.items()):
+        prefix = parameter.name[: -len(each)]
         delattr(module, each)
-    module.buffer_names = ()
+    module.buffer_names = tuple(each for each in getattr(module, "buffer_names", ()) if each not in product._params)
     module.__class__ = type(module).__mro__[2]
+    setattr(module, place, product.product)
     module.weight = Parameter(weight, name=f"{prefix}weight")
     return module
