@@ -1,7 +1,7 @@
 """Deep graphs: no pass gives up on a long chain of nodes, or takes time that grows with the square of its length.
 
 Each stage of a conversion, and each pass of the graph, is timed on the models of `bench/growth.py` at two sizes: on a
-chain of 20,000 nodes, and on 6,000 nodes of layers, blocks, loops and so on. Passes that follow the flow of data run
+chain of 20,000 nodes, and on 4,000 nodes of layers, blocks, loops and so on. Passes that follow the flow of data run
 alone on 20,000 nodes, where quadratic time would show, or on as many as a test says, where a library takes long for
 each node.
 """
@@ -295,7 +295,7 @@ def _growth() -> Any:
 
 
 GROWTH = _growth()
-FEW, MORE = 1_500, 6_000
+FEW, MORE = 1_000, 4_000
 NEGLIGIBLE = 0.5
 """Seconds under which a step is not looked at."""
 PASSES = [*normalization().passes, *pipeline(Context(UniqueNames(())), registry.fused_operators()).passes]

@@ -1,58 +1,15 @@
 """What MindSpore lacks of PyTorch, for the converted scripts beside it. Needs mindspore and numpy only."""
 
+import functools
 import math
 import os
 import pickle
-import sys
 
 import numpy as np
 import mindspore as ms
 import mindspore.dataset as ds
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.experimental import optim
-
-
-class missing:
-    """Something of PyTorch's that was not converted: it can be named and imported, and raises when it is used."""
-
-    def __init__(self, name):
-        self._name = name
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return missing(f"{self._name}.{name}")
-
-    def __mro_entries__(self, bases):
-        return ()
-
-    def __call__(self, *args, **kwargs):
-        if importing(sys._getframe(1)):
-            return missing(f"{self._name}(...)")
-        raise NotImplementedError(f"{self._name} of PyTorch was not converted; the report says what to do.")
-
-    def __getitem__(self, key):
-        return missing(f"{self._name}[…]")
-
-    def __or__(self, other):
-        return object
-
-    __ror__ = __or__
-
-    def __fspath__(self):
-        return self._name
-
-    def __repr__(self):
-        return f"<{self._name}, not converted>"
-
-
-def importing(frame):
-    """Whether a frame runs because its module, or one that needs it, is being imported."""
-    while frame is not None:
-        if frame.f_code.co_name == "<module>" and getattr(frame.f_globals.get("__spec__"), "_initializing", False):
-            return True
-        frame = frame.f_back
-    return False
 
 
 def set_values(tensor, values):
@@ -160,6 +117,17 @@ def is_of_library(cell):
     classes = [kind for kind in type(cell).__mro__ if issubclass(kind, nn.Cell) and kind is not nn.Cell]
     return any(kind.__module__ == __name__ or kind.__module__.startswith("mindspore.") for kind in classes)
 
+RECURRENT = (nn.RNN, nn.LSTM, nn.GRU)
+
+RECURRENT_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+def recurrent_place(item):
+    """Where PyTorch has a parameter of a recurrent layer: layer by layer, and direction by direction."""
+    kind, _, rest = item[0].partition("_l")
+    layer, _, direction = rest.partition("_")
+    return int(layer), direction, RECURRENT_NAMES.index(kind)
+
 
 def named_values(network, prefix="", recurse=True):
     """Each parameter and each buffer once: its name in PyTorch, itself, and whether it is a buffer."""
@@ -169,7 +137,8 @@ def named_values(network, prefix="", recurse=True):
         place = path[: -len("bn2d")].rstrip(".") if known and path.endswith("bn2d") else path  # of nn.BatchNorm3d
         buffers = getattr(cell, "buffer_names", ())
         values = {**dict(cell.parameters_and_names(expand=False)), **{name: getattr(cell, name) for name in buffers}}
-        for name, value in values.items():
+        named = sorted(values.items(), key=recurrent_place) if isinstance(cell, RECURRENT) else values.items()
+        for name, value in named:
             if not isinstance(value, Tensor) or id(value) in seen:
                 continue
             seen.add(id(value))
@@ -221,6 +190,25 @@ def differentiated(forward, networks):
 
     return results[0], add
 
+
+def gradients(forward, inputs, grad_outputs=None):
+    """torch.autograd.grad of what a function makes of tensors, or of parameters; a tuple."""
+    values = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    named = forward.__code__.co_argcount > 0
+
+    def total(*given):
+        made = forward(*given)
+        made = made[0] if isinstance(made, (tuple, list)) else made
+        return made.sum() if grad_outputs is None else (made * grad_outputs).sum()
+
+    if all(isinstance(each, Parameter) for each in values):
+        found = ms.grad(lambda: total(*(values if named else ())), None, list(values))()
+    elif named:
+        found = ms.grad(total, tuple(range(len(values))))(*values)
+    else:
+        raise NotImplementedError("torch.autograd.grad with respect to what the outputs do not name was not converted")
+    return found if isinstance(found, tuple) else (found,)
+
 wrapped = []  # the networks of which the processes average the gradients
 
 
@@ -232,13 +220,16 @@ def processes():
 def trained(networks):
     """The parameters of some networks that are trained; those of all optimizers where the networks have none."""
     found = [each for network in networks if isinstance(network, nn.Cell) for each in network.trainable_params()]
+    found += [each for each in networks if isinstance(each, Parameter)]
     found = found or [each for optimizer in optimizers for each in optimizer.parameters]
+    if not found:
+        raise RuntimeError("no parameter is known that the loss depends on")
     return list({id(each): each for each in found}.values())
 
 
 def gradient_of(parameter):
     """Tensor.grad of a parameter: the gradient that waits for an optimizer."""
-    return getattr(parameter, "gradient", None)
+    return getattr(parameter, "gradient", None) if isinstance(parameter, Tensor) else parameter.grad
 
 
 def usable(params):
@@ -278,10 +269,17 @@ class Steps:
         return loss
 
     def state_dict(self):
-        return self.parameters_dict()
+        """The moments in the order of the parameters, and the settings of the groups."""
+        own = {id(each) for each in self.parameters}
+        state = dict(enumerate(each for each in self.get_parameters() if id(each) not in own))
+        groups = [{name: each for name, each in group.items() if name != "params"} for group in self.param_groups]
+        return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state):
-        load_state_dict(self, state)
+        for place, moment in Steps.state_dict(self)["state"].items():
+            set_values(moment, state["state"][place].copy())
+        for group, saved in zip(self.param_groups, state["param_groups"]):
+            group.update(saved)
 
 
 class SGD(Steps, optim.SGD):
@@ -331,6 +329,13 @@ def rebuilt(item, leaves):
     return next(leaves)
 
 
+def tensors_of(item):
+    """The members of an item of a dataset, in order."""
+    if isinstance(item, dict):
+        item = list(item.values())
+    return [each for inner in item for each in tensors_of(inner)] if isinstance(item, (list, tuple)) else [item]
+
+
 class Rows:
     """A dataset whose items are tuples of arrays, as mindspore.dataset takes them."""
 
@@ -378,6 +383,9 @@ class DataLoader:
     def batches(self):
         """Batches of a GeneratorDataset."""
         example = self.dataset[0]
+        if any(isinstance(each, Tensor) for each in tensors_of(example)):
+            yield from self.collated()  # no thread besides this one may compute with tensors
+            return
         names = [f"column_{number}" for number in range(len(leaves_of(example)))]
         rows = ds.GeneratorDataset(Rows(self.dataset), names, shuffle=self.shuffle, num_parallel_workers=1)
         rows = rows.batch(self.batch_size, drop_remainder=self.drop_last)
@@ -434,22 +442,23 @@ def save(obj, f):
         pickle.dump(plain(obj), f)
 
 
+def has_own_state(value):
+    """Whether a script made it what has a state: MindSpore's optimizers have one of the same name."""
+    return not isinstance(value, nn.Cell) or hasattr(value, "zero_grad")
+
+
 def state_dict(network):
-    """Module.state_dict: by PyTorch's names."""
-    return {name: value for name, value, _ in named_values(network)}
+    """Module.state_dict: by PyTorch's names; or the state of an optimizer or a scheduler."""
+    if has_own_state(network):
+        return network.state_dict()
+    return {name: value for name, value, _ in named_values(network) if isinstance(value, Parameter)}
 
 
-def load_state_dict(network, state, strict=True, assign=False):
-    """Module.load_state_dict, of PyTorch's names, or of MindSpore's own."""
-    own = {name: value for name, value, _ in named_values(network)}
-    places = {parameter.name: parameter for parameter in network.get_parameters()}
-    places |= dict(network.parameters_and_names()) | own
-    found = {id(places[name]) for name in state if name in places}
-    missing = [name for name, value in own.items() if id(value) not in found]
-    extra = [name for name in state if name not in places and not name.endswith("num_batches_tracked")]
-    if strict and (missing or extra):
-        raise RuntimeError(f"the state does not fit: missing {missing}, not used {extra}")
-    for name in state:
-        if name in places:
-            set_values(places[name], state[name].copy())
-    return missing, extra
+def made_in_graph(kind, **fields):
+    """An output in graph mode."""
+    return fields
+
+
+@functools.wraps(made_in_graph)  # whose text graph mode reads
+def made(kind, **fields):
+    return kind(**fields)
