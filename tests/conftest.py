@@ -25,7 +25,7 @@ _tests_since = 0
 def pytest_runtest_teardown() -> None:
     """Take what is loaded out of the garbage collector's sight: MindSpore collects before it compiles a network.
 
-    A collection of all that a worker has loaded takes 0.3 s to 0.5 s, a network of one node without it 0.2 s.
+    In 14 of the ONNX project's cases that took 0.26 s of the 0.91 s of compiling one on average.
     """
     global _tests_since
     if "mindspore" not in sys.modules:

@@ -24,7 +24,7 @@ def localize_dimensions(region: Region) -> None:
         for value in reversed(tensors)
         if value.dims is not None
         for axis, dim in enumerate(value.dims)
-        if isinstance(dim, ir.SymbolicDim)
+        if isinstance(dim, ir.SymbolicDim) and dim.value is not None  # two unknown dimensions compare as equal
     }
     for statement in region.statements:
         if isinstance(statement, Assign):
@@ -52,7 +52,8 @@ def _localized(item: Arg, known: dict[ir.SymbolicDim, tuple[Variable, int]]) -> 
             dim = value.dims[axis]
             return _read_from(known, dim) or item if isinstance(dim, ir.SymbolicDim) else item
         return item
-    if (multiple := _multiple(item)) in known:
+    multiple = _multiple(item)
+    if multiple is not None and multiple in known:
         return dimension(*known[multiple])
     mapped = map_parts(item, lambda part: _localized(part, known))
     match mapped:
@@ -69,18 +70,19 @@ def _localized(item: Arg, known: dict[ir.SymbolicDim, tuple[Variable, int]]) -> 
     return mapped
 
 
-def _multiple(item: Arg) -> ir.SymbolicDim:
-    """The symbolic dimension that a product is: `49*N` of `x.shape[0] * 49`; one without a name for any other."""
+def _multiple(item: Arg) -> ir.SymbolicDim | None:
+    """The symbolic dimension that a product is: `49*N` of `x.shape[0] * 49`; None for any other expression."""
     factor = 1
     while isinstance(item, Binary) and item.operator == "*":
         number, item = (item.left, item.right) if isinstance(item.left, int) else (item.right, item.left)
         if not isinstance(number, int):
-            return ir.SymbolicDim(None)
+            return None
         factor *= number
     value, axis = dimension_read(item) or (None, None)
     if factor == 1 or not isinstance(value, Variable) or value.dims is None or not isinstance(axis, int):
-        return ir.SymbolicDim(None)
-    return ir.SymbolicDim(f"{factor}*{value.dims[axis]}")
+        return None
+    dim = value.dims[axis]
+    return factor * dim if isinstance(dim, ir.SymbolicDim) and dim.value is not None else None
 
 
 def _without_product(target: tuple[Arg, ...]) -> tuple[Arg, ...]:

@@ -83,3 +83,12 @@ def test_a_product_that_nothing_has_is_left_to_the_reshape() -> None:
         c = x.reshape((x.shape[0] * 4, 0, -1))
         """
     )
+
+
+def test_unknown_dimensions_are_not_taken_for_equal() -> None:
+    unknown = ir.SymbolicDim(None)
+    x, y = Variable("x", (unknown, 8)), Variable("y", (unknown,))
+    tree = region(let(A, invoke("ops.relu", x)), let(B, expr("{0}.reshape({1})", A, (dimension(y, 0), 8))))
+    before = repr(tree)
+    localize_dimensions(tree)
+    assert repr(tree) == before
