@@ -16,9 +16,11 @@ import onnx_ir as ir
 from converter.frontends import Endpoint
 from converter.graph import Trait, has_trait, is_float
 from converter.verification.inputs import LARGEST as MOST_ELEMENTS
-from converter.verification.inputs import SEED, index_bound, random_array
+from converter.verification.inputs import SEED, index_bound, is_sum, random_array, sums_in, total
 
 Use = Literal["number", "mask", "index", "size", "text"]
+Shape = Sequence[int | str]
+"""Extents: a number, the name of a free dimension, or a sum, `past + new`."""
 
 LARGEST = "largest values"
 """The kind of inputs on which sums overflow."""
@@ -41,13 +43,13 @@ class Role:
         use: `number`, `mask` (of bools, or of 0 and 1), `index`, `size` (it says how much is computed), `text`.
         bound: the extent of the axis that it indexes.
         hides: whether it is added to scores, of which minus infinity hides one.
-        shape: its extents in the source: a number, or the name of a free dimension; None if the rank is unknown.
+        shape: its extents in the source; None if the rank is unknown.
     """
 
     use: Use
     bound: int | None = None
     hides: bool = False
-    shape: Sequence[int | str] | None = None
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,13 @@ class EdgeInputs:
 
 def roles_of(graph: ir.Graph, endpoints: Sequence[Endpoint]) -> dict[str, Role]:
     """What the graph does with each input, by its name."""
-    return {end.name: _role(end, value) for end, value in zip(endpoints, graph.inputs, strict=True)}
+    sums = sums_in(graph, endpoints)
+    return {end.name: _role(end, value, sums) for end, value in zip(endpoints, graph.inputs, strict=True)}
 
 
-def _role(end: Endpoint, value: ir.Value) -> Role:
-    role = Role("number", shape=_shape_in_the_source(end))
+def _role(end: Endpoint, value: ir.Value, sums: Mapping[str, str]) -> Role:
+    shape = _shape_in_the_source(end)
+    role = Role("number", shape=shape and [sums.get(dim, dim) if isinstance(dim, str) else dim for dim in shape])
     if end.dtype.kind in "OUS":
         return replace(role, use="text")
     reached = list(_reached(value))
@@ -241,7 +245,7 @@ def _other_extents(roles: Mapping[str, Role], feeds: Mapping[str, np.ndarray]) -
     for name, array in feeds.items():
         shape = roles[name].shape
         for axis, (dim, extent) in enumerate(zip(shape or (), array.shape, strict=False)):
-            if isinstance(dim, str) and not _is_channels(shape or (), array.shape, axis):
+            if isinstance(dim, str) and " + " not in dim and not _is_channels(shape or (), array.shape, axis):
                 known.setdefault(dim, extent)
     if not known or any(role.use == "text" for role in roles.values()):
         return
@@ -264,7 +268,7 @@ def _other_extents(roles: Mapping[str, Role], feeds: Mapping[str, np.ndarray]) -
         yield EdgeInputs(kind, kept, extents=True)
 
 
-def _is_channels(shape: Sequence[int | str], extents: tuple[int, ...], axis: int) -> bool:
+def _is_channels(shape: Shape, extents: tuple[int, ...], axis: int) -> bool:
     """Whether an axis is that of an image's channels: of an image whose file says nothing about any axis."""
     unknown = len(shape) == 4 and all(isinstance(dim, str) for dim in shape)
     return unknown and axis in (1, 3) and extents[axis] <= 4
@@ -282,7 +286,10 @@ def _longer(extent: int) -> int:
     return extent + (1 if extent < 64 else 32)
 
 
-def _shape(shape: Sequence[int | str] | None, extents: tuple[int, ...], free: Mapping[str, int]) -> tuple[int, ...]:
+def _shape(shape: Shape | None, extents: tuple[int, ...], free: Mapping[str, int]) -> tuple[int, ...]:
     if shape is None or len(shape) != len(extents):
         return extents
-    return tuple(free.get(str(dim), extent) for dim, extent in zip(shape, extents, strict=True))
+    pairs = zip(shape, extents, strict=True)
+    return tuple(
+        total(str(dim), free) if is_sum(str(dim), free) else free.get(str(dim), extent) for dim, extent in pairs
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +23,7 @@ EXTENTS = (64, 128, 256, 384, 512, 640, 1024, 16384)
 of audio."""
 LARGEST = 1 << 24
 """Maximum elements of an input with these extents."""
-_SUM = re.compile(r"(\w*[A-Za-z]\w*) \+ (\w*[A-Za-z]\w*)")
+_PLUS = " + "
 _PAST = "past_"
 _KEEPS_INDICES = frozenset({"Add", "Cast", "Clip", "Max", "Min", "Mod", "Pad", "Sub", "Where"})
 """Operators, besides data movement, whose output still holds indices: they clip, shift or mask them."""
@@ -62,28 +61,50 @@ def other_inputs(graph: ir.Graph, endpoints: Sequence[Endpoint], file: Path | No
 
 
 def with_sums(graph: ir.Graph, endpoints: Sequence[Endpoint]) -> Sequence[Endpoint]:
-    """The inputs; a guessed extent that no output has is the sum of two others, if an output or its name says so.
+    """The inputs, with the guessed extents that are sums set to them."""
+    known = _extents(endpoints)
+    for dim, text in sums_in(graph, endpoints).items():
+        endpoints = [replace(end, example=_example(end, {dim}, total(text, known))) for end in endpoints]
+    return endpoints
+
+
+def sums_in(graph: ir.Graph, endpoints: Sequence[Endpoint]) -> Mapping[str, str]:
+    """The guessed extents that are the sum of others → the sum, `past + new`: if a name of an extent says so.
 
     A decoder with a cache takes a mask over the past and the new tokens, and returns the keys of both.
     """
-    known = {
+    known = _extents(endpoints)
+    guessed = frozenset[str]().union(*(end.guessed for end in endpoints))
+    ends = {f"{dim.value}" for value in graph.outputs for dim in value.shape or () if isinstance(dim, ir.SymbolicDim)}
+    sums = {f"{part} + {part.removeprefix(_PAST)}" for part in known if _are_lengths(part, known)}
+    sums |= {text for text in ends if is_sum(text, known)}
+    found = {dim: dim for dim in guessed if is_sum(dim, known)}
+    if not found and len(sums) == 1:
+        (text,) = sums
+        parts = text.split(_PLUS)
+        found |= dict.fromkeys(guessed - (ends - {f"total_{part}" for part in parts}) - {*parts}, text)
+    return found
+
+
+def total(text: str, known: Mapping[str, int]) -> int:
+    """The value of a sum of extents and numbers, `past + 1`."""
+    return sum(int(part) if part.isdigit() else known[part] for part in text.split(_PLUS))
+
+
+def is_sum(text: str, known: Collection[str]) -> bool:
+    """Whether a name of an extent is a sum of others and of numbers."""
+    parts = text.split(_PLUS)
+    return len(parts) > 1 and all(part in known or part.isdigit() for part in parts)
+
+
+def _extents(endpoints: Sequence[Endpoint]) -> dict[str, int]:
+    """The extent of each free dimension."""
+    return {
         dim: extent
         for end in endpoints
         for dim, extent in zip(end.shape or (), end.example or (), strict=False)
         if isinstance(dim, str)
     }
-    ends = {f"{dim.value}" for value in graph.outputs for dim in value.shape or () if isinstance(dim, ir.SymbolicDim)}
-    sums = {(part, part.removeprefix(_PAST)) for part in known if _are_lengths(part, known)}
-    sums |= {
-        (found[1], found[2]) for text in ends if (found := _SUM.fullmatch(text)) and known.keys() >= {*found.groups()}
-    }
-    totals = {f"total_{name}" for _, name in sums}
-    guessed = frozenset[str]().union(*(end.guessed for end in endpoints)) - (ends - totals)
-    if len(sums) != 1:
-        return endpoints
-    (parts,) = sums
-    total = sum(known[part] for part in parts)
-    return [replace(end, example=_example(end, guessed.difference(parts), total)) for end in endpoints]
 
 
 def _are_lengths(past: str, known: Collection[str]) -> bool:

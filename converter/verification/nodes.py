@@ -22,7 +22,7 @@ from converter.graph import all_graphs, map_external_data
 from converter.graph.fusions import FusedOperator
 from converter.verification.instrument import AFTER, BEFORE, MODEL, SCRIPT
 from converter.verification.job import NodePlan, PlannedWeight
-from converter.verification.per_node_cells import RUN_CELL, split_into_cells
+from converter.verification.per_node_cells import RUN_CELL, construct_in, split_into_cells
 from converter.verification.prober import RAISED, Note, Prober
 from converter.verification.reference import Reference
 
@@ -50,7 +50,7 @@ class Nodes:
             script = script.with_stem("cells")
             script.write_text(split_into_cells((folder / SCRIPT).read_text(encoding="utf-8")), encoding="utf-8")
         self._module, self._net = _network(script, plan.weights, model)
-        construct = _construct(script)
+        construct = construct_in(ast.parse(script.read_text(encoding="utf-8")))
         self._inputs = [argument.arg for argument in construct.args.args[1:]]
         self._steps = _steps_of(construct.body)
         end = construct.body[-1]
@@ -139,14 +139,6 @@ def _network(script: Path, weights: Mapping[str, PlannedWeight], model: ir.Model
         assert tensor is not None
         parameter.set_data(to_mindspore(apply(weight.steps, tensor.numpy())))
     return sys.modules[type(net).__module__], net
-
-
-def _construct(script: Path) -> ast.FunctionDef:
-    tree = ast.parse(script.read_text(encoding="utf-8"))
-    network = next(
-        node for node in tree.body if isinstance(node, ast.ClassDef)
-    )  # the others are Cells of one node each
-    return next(node for node in network.body if isinstance(node, ast.FunctionDef) and node.name == "construct")
 
 
 def _steps_of(body: Sequence[ast.stmt]) -> list[_Step]:

@@ -35,8 +35,7 @@ RUN_CELL = "_cell_"
 def split_into_cells(text: str) -> str:
     """Rewrite an instrumented script."""
     tree = ast.parse(text)
-    (network,) = (node for node in tree.body if isinstance(node, ast.ClassDef))
-    construct = next(node for node in network.body if isinstance(node, ast.FunctionDef) and node.name == "construct")
+    construct = construct_in(tree)
     cells, body = [], []
     known = {argument.arg for argument in construct.args.args}
     statements = construct.body
@@ -58,6 +57,12 @@ def split_into_cells(text: str) -> str:
         known |= set(_names(body[-1:], ast.Store))
     construct.body = body
     return ast.unparse(ast.fix_missing_locations(ast.Module([*tree.body, *cells], [])))
+
+
+def construct_in(tree: ast.Module) -> ast.FunctionDef:
+    """The `construct` of an instrumented script's network, which stands between classes of rows and Cells of nodes."""
+    network = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "MindSporeModel")
+    return next(node for node in network.body if isinstance(node, ast.FunctionDef) and node.name == "construct")
 
 
 def _cell_of(number: str, body: list[ast.stmt], known: set[str], outputs: Sequence[str]) -> tuple[ast.stmt, ast.stmt]:

@@ -68,6 +68,7 @@ def network() -> onnx.ModelProto:
     x = make.node("Pad", x, make.constant([0, 0, 0, 0, 0, 0, 1, 1]), make.constant(np.float32(0.5)))
     x = make.node("Transpose", x, perm=[0, 2, 3, 1])
     x = make.node("LayerNormalization", x, make.positive(CHANNELS), make.weight(CHANNELS), epsilon=1e-2)
+    x = make.node("RMSNormalization", x, make.positive(CHANNELS), epsilon=1e-2)
     x = make.node("Reshape", x, make.constant([2, 25, CHANNELS]))
     x = make.node("Softmax", x, axis=1)
     x = make.node("CumSum", x, make.constant(1), exclusive=1)
@@ -97,7 +98,7 @@ def network() -> onnx.ModelProto:
     ]
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [2, 3, 8, 8])
     graph = helper.make_graph(make.nodes, "network", [image], outputs, make.constants)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=11)
 
 
 def _block(make: _Builder, x: str, scope: str) -> str:
@@ -170,7 +171,7 @@ class Compared:
         return self.made.script.text.splitlines()[position[0] - 1].strip()
 
 
-def compared(model: onnx.ModelProto, rows: Tables, folder: Path) -> Compared:
+def compared(model: onnx.ModelProto, rows: Tables, folder: Path, graph_mode: bool = False) -> Compared:
     """Convert a model with these rows and compare its nodes, in this process."""
     path = folder / "network.onnx"
     onnx.save(model, path)
@@ -185,7 +186,7 @@ def compared(model: onnx.ModelProto, rows: Tables, folder: Path) -> Compared:
             found = NodeComparison(**fact["node"])
             nodes[found.node, found.value] = found
 
-    Nodes(folder, plan, rows.fused).compare(list(feeds.values()), note)
+    Nodes(folder, plan, rows.fused, graph_mode).compare(list(feeds.values()), note)
     return Compared(made, nodes)
 
 

@@ -107,6 +107,18 @@ def test_other_extents_of_free_dimensions() -> None:
     ]
 
 
+def test_an_extent_that_is_a_sum_of_others() -> None:
+    roles = {"x": Role("number", shape=("P",)), "y": Role("number", shape=("T",)), "m": Role("mask", shape=("P + T",))}
+    feeds = {"x": np.zeros(3, np.float32), "y": np.zeros(2, np.float32), "m": np.zeros(5, bool)}
+    made = [edge for edge in edge_inputs(roles, feeds) if edge.extents]
+    assert {edge.kind: len(edge.feeds["m"]) for edge in made} == {
+        "extent 1": 2,
+        "another length": 7,
+        "extent 0 of P": 2,
+        "extent 0 of T": 3,
+    }
+
+
 # Whole comparisons
 
 NET = HEAD + "net (float[2,3] x) => (float[2,3] y) { s = Sin (x) r = Relu (s) c = Cos (r) y = Neg (c) }"

@@ -20,6 +20,7 @@ from converter.verification.inputs import verification_inputs
         ("total", "total", "past", 16),
         ("past + other", "total", "past", 16),
         ("total_new", "total_new", "past_new", 20),
+        ("past + 1", "past + 1", "past", 17),
     ],
 )
 def test_a_mask_is_as_long_as_past_and_new_tokens(returned: str, total: str, past: str, length: int) -> None:
