@@ -16,6 +16,9 @@ from converter.graph.shape_inference import infer_node
 from converter.graph.walk import all_graphs
 from converter.shapes import Dim, Dims, PyValue, ShapeArithmetic, dims_of, plus, product, quotient
 
+_END = 10**9
+"""No axis is longer: where a slice ends that takes all of it, as tf2onnx writes it; others write larger numbers."""
+
 
 def refine_shapes(model: ir.Model) -> None:
     """Set the extents that follow from shape arithmetic, and those that follow from these."""
@@ -164,10 +167,32 @@ def _concatenated(node: ir.Node, extents: _Extents) -> Dims | None:
     return (*known[0][:axis], functools.reduce(plus, (part[axis] for part in known)), *known[0][axis + 1 :])
 
 
+def _sliced(node: ir.Node, extents: _Extents) -> Dims | None:
+    """The extents of a Slice's result along the axes that it takes whole, in either direction; None for the others."""
+    source, starts = extents.of(node.inputs[0]), extents.items(node.inputs[1])
+    if source is None or starts is None:
+        return None
+    count = len(starts)
+    given = (*node.inputs[2:], None, None)
+    defaults: tuple[Dims, ...] = ((), tuple(range(count)), (1,) * count)
+    ends, axes, steps = (
+        default if value is None else extents.items(value) for value, default in zip(given, defaults, strict=False)
+    )
+    if ends is None or axes is None or steps is None or not all(isinstance(axis, int) for axis in axes):
+        return None
+    dims: list[Dim] = list(source)
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        forward, backward = (start, step) == (0, 1), (start, step) == (-1, -1)
+        if not (isinstance(end, int) and ((forward and end >= _END) or (backward and end <= -_END))):
+            dims[axis] = None  # type: ignore[index]
+    return tuple(dims)
+
+
 _SHAPE_RULES: dict[str, Callable[[ir.Node, _Extents], Dims | None]] = {
     "Concat": _concatenated,
     "Expand": _expanded,
     "Range": _range,
     "Reshape": _reshaped,
+    "Slice": _sliced,
 }
 """Operators whose result shape ONNX's inference does not fully infer."""

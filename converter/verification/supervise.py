@@ -32,6 +32,8 @@ LARGE = 128 << 20
 EXPANSION = 4096
 """How many times larger than weights and inputs together a larger tensor may be."""
 
+_NO_NUMBERS = (None, ir.DataType.UNDEFINED, ir.DataType.STRING)
+
 _MEMORY = Path("/proc/meminfo")
 _GROUP = Path("/sys/fs/cgroup")
 
@@ -100,8 +102,8 @@ def blown_up(graph: ir.Graph, memory: float | None = None) -> str:
 
 
 def _bytes(value: ir.Value) -> int:
-    """The size of a tensor of fixed shape; 0 of any other."""
-    if value.shape is None or value.dtype is None or not all(isinstance(dim, int) for dim in value.shape):
+    """The size of a tensor of numbers and fixed shape; 0 of any other."""
+    if value.shape is None or value.dtype in _NO_NUMBERS or not all(isinstance(dim, int) for dim in value.shape):
         return 0
     return int(math.prod(map(int, value.shape)) * value.dtype.itemsize)  # type: ignore[arg-type]
 

@@ -10,7 +10,10 @@ from converter.graph.normalize import normalize
 from converter.graph.shape_refinement import refine_shapes
 
 INTS = {name: np.array(number) for name, number in {"i0": 0, "i1": 1, "i2": 2, "i4": 4}.items()}
-VECTORS = {name: np.array([number]) for name, number in {"v0": 0, "v1": 1, "v4": 4, "any": -1, "three": 3}.items()}
+VECTORS = {
+    name: np.array([number])
+    for name, number in {"v0": 0, "v1": 1, "v4": 4, "any": -1, "three": 3, "end": 2**31 - 1, "least": -(2**63)}.items()
+}
 READ = "s = Shape(x) n = Gather(s, i0) h = Gather(s, i2) d = Div(h, i4) nv = Unsqueeze(n, v0) dv = Unsqueeze(d, v0) "
 
 CASES = {
@@ -35,7 +38,9 @@ CASES = {
         (None, 48, "n"),
     ),
     "slice": (READ + "y = Slice(z, v0, dv, v1)", ("n", 12)),
-    "free slice": (READ + "y = Slice(z, v0, nv, v1)", (None, None)),
+    "free slice": (READ + "y = Slice(z, v0, nv, v1)", ("n", None)),
+    "whole slice": ("w = Slice(x, v0, end, v1) y = Abs(w)", ("n", "m", 48)),
+    "reversed": ("y = Slice(x, any, least, v1, any)", ("n", "m", 48)),
 }  # fmt: skip
 
 

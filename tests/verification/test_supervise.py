@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import onnx
+import onnx_ir as ir
 import pytest
 from onnx import TensorProto, helper
 
 import converter
+from converter.verification.supervise import blown_up
 
 
 @pytest.mark.parametrize("extents", [(2**40, 3), (2**62, 2**62)])
@@ -31,3 +33,11 @@ def test_a_tensor_that_is_enormous_beside_its_model(tmp_path: Path) -> None:
     assert result.verdict == "not verified"
     assert result.verification is not None
     assert "'y' would take 68.7 GB" in result.verification.note
+
+
+@pytest.mark.parametrize("dtype", [ir.DataType.UNDEFINED, ir.DataType.STRING])
+def test_what_holds_no_numbers_has_no_size(dtype: ir.DataType) -> None:
+    """A list of TensorFlow's has no element type that ONNX knows."""
+    node = ir.node("TensorListReserve", [], name="list")
+    node.outputs[0].shape, node.outputs[0].dtype = ir.Shape([4, 4]), dtype
+    assert blown_up(ir.Graph([], node.outputs, nodes=[node], opset_imports={"": 18})) == ""

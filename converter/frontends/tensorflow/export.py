@@ -7,6 +7,7 @@ trained, so here each weight of the source stays an initializer of its own, with
 from __future__ import annotations
 
 import gc
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ import onnx
 from converter.errors import TfRuntimeError
 from converter.frontends.endpoints import is_named
 from converter.frontends.source import Dim, Endpoint
-from converter.frontends.tensorflow import layers, loops, order, rewrites, weights, written_lists
+from converter.frontends.tensorflow import layers, loops, order, rewrites, tensor_arrays, weights, written_lists
 from converter.frontends.tensorflow.constant_switches import decide_switches
 from converter.frontends.tensorflow.cutting import Cut
 from converter.frontends.tensorflow.dropout import RATE
@@ -43,9 +44,10 @@ def to_onnx(cut: Cut) -> tuple[onnx.ModelProto, tuple[Endpoint, ...], tuple[Endp
         TfRuntimeError: tf2onnx cannot translate the graph as a whole.
     """
     best, failure = None, None
-    for inputs in _increasingly_static(cut.inputs):
+    as_lists = (False, True) if tensor_arrays.has_arrays(cut.graph) else (False,)
+    for inputs, lists in itertools.product(_increasingly_static(cut.inputs), as_lists):
         try:
-            model, failed = _convert(cut, inputs)
+            model, failed = _convert(cut, inputs, lists=lists)
         except TfRuntimeError:
             raise
         except Exception as error:  # a handler of tf2onnx may raise any class
@@ -95,15 +97,21 @@ def _freed(end: Endpoint, own: Endpoint) -> Endpoint:
     return replace(end, shape=tuple(letter if letter in own.freed else dim for dim, letter in pairs))
 
 
-def _convert(cut: Cut, inputs: Sequence[Endpoint]) -> tuple[onnx.ModelProto, int]:
-    """Translate the graph with these input shapes; also return the number of nodes on which tf2onnx failed."""
+def _convert(cut: Cut, inputs: Sequence[Endpoint], *, lists: bool) -> tuple[onnx.ModelProto, int]:
+    """Translate the graph with these input shapes; also return the number of nodes on which tf2onnx failed.
+
+    With `lists`, arrays of TensorFlow 1 are lists of TensorFlow 2.
+    """
     input_names, output_names = [end.value for end in inputs], [end.value for end in cut.outputs]
     dropouts = [node.name for node in cut.graph.node if RATE in node.attr]
     graph = _inline_functions(_with_shapes(cut.graph, inputs), input_names + output_names + dropouts)
     decide_switches(graph)
     run_all_steps(graph)
     rewrites.add_products(graph)
+    if tensor_arrays.has_arrays(graph) and (lists or not written_lists.arrays_in_order(graph)):
+        graph = tensor_arrays.as_lists(graph, input_names + output_names)
     graph = loops.raise_loops(graph, input_names + output_names)
+    tensor_arrays.stack_lists(graph)
     written_lists.order(graph)
     rewrites.prepare(graph)
     session = GraphSession(graph, cut.contents, input_names, output_names)

@@ -9,10 +9,10 @@ written before the loop, as tf.scan writes the first one, is put before what is 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from converter.errors import TfRuntimeError
 from converter.frontends.tensorflow import graph as graphs
+from converter.frontends.tensorflow.tensor_arrays import constant
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.function_pb2 import FunctionDef
@@ -35,12 +35,7 @@ class _Write(NamedTuple):
 
 
 def order(graph: GraphDef) -> None:
-    """Put into their places the items of lists that loops of the graph write out of order.
-
-    Raises:
-        TfRuntimeError: a loop of TensorFlow 1 writes one so; tf2onnx reads the whole of such a loop.
-    """
-    _check_arrays(graph)
+    """Put into their places the items of lists that loops of the graph write out of order."""
     functions = {function.signature.name: function for function in graph.library.function}
     for loop in [node for node in graph.node if node.op in _LOOPS]:
         body, condition = (functions[loop.attr[name].func.name] for name in ("body", "cond"))
@@ -49,9 +44,43 @@ def order(graph: GraphDef) -> None:
                 _put_before(graph, loop, write.place, write.first)
             elif not _is_last_item(graph, loop, write.place):
                 _put_in_place(graph, loop, body, condition, write)
+        _move_written_lists_to_the_front(graph, loop, body, condition)
 
 
-def _check_arrays(graph: GraphDef) -> None:
+def _move_written_lists_to_the_front(graph: GraphDef, loop: NodeDef, body: FunctionDef, condition: FunctionDef) -> None:
+    """Let the lists that a loop writes follow its two counters: tf2onnx loses its count behind a list that is read."""
+    nodes = {node.name: node for node in graph.node}
+    made = [nodes[graphs.split(source)[0]].op for source in loop.input]
+    order = sorted(range(len(made)), key=lambda i: (i >= 2, made[i] not in ("TensorListReserve", "TensorListResize")))
+    if order == list(range(len(made))):
+        return
+    loop.input[:] = [loop.input[i] for i in order]
+    _reorder(loop.attr["T"].list.type, order)
+    _reorder(loop.attr["output_shapes"].list.shape, order)
+    for function in (body, condition):
+        _reorder(function.signature.input_arg, order)
+    _reorder(body.signature.output_arg, order)
+    places = {f"{loop.name}:{before}": f"{loop.name}:{after}" for after, before in enumerate(order)}
+    places |= {loop.name: places[f"{loop.name}:0"]}
+    for node in graph.node:
+        node.input[:] = [places.get(source, source) for source in node.input]
+
+
+def _reorder(items: Any, order: list[int]) -> None:
+    """Put the elements of a repeated field in another order."""
+    moved = [items[i] for i in order] if not items or isinstance(items[0], int) else [_copy(items[i]) for i in order]
+    del items[:]
+    items.extend(moved)
+
+
+def _copy(message: Any) -> Any:
+    copy = type(message)()
+    copy.CopyFrom(message)
+    return copy
+
+
+def arrays_in_order(graph: GraphDef) -> bool:
+    """Whether each loop of TensorFlow 1 writes its arrays in the order of its steps, as tf2onnx takes for granted."""
     nodes = {node.name: node for node in graph.node}
 
     def source(tensor: str) -> NodeDef:
@@ -64,14 +93,12 @@ def _check_arrays(graph: GraphDef) -> None:
     for write in [node for node in graph.node if node.op == "TensorArrayWriteV3"]:
         merge = source(write.input[1])
         if merge.op != "Merge":
-            continue  # no loop, or an index that is computed: tf2onnx refuses it
+            return False  # no loop, or an index that is computed
         first, after = (source(name) for name in merge.input)
         steps = [_value(term) for name in after.input if (term := source(name)) is not merge]
         if _value(first) != 0 or after.op not in _ADD or steps != [1]:
-            raise TfRuntimeError(
-                f"'{write.name}' writes a list in another order than that of the loop's steps, which ONNX cannot say. "
-                "Cut the graph behind the loop, or build it with TensorFlow 2."
-            )
+            return False
+    return True
 
 
 def _out_of_order(graph: GraphDef, loop: NodeDef, body: FunctionDef) -> Iterator[_Write]:
@@ -87,7 +114,7 @@ def _out_of_order(graph: GraphDef, loop: NodeDef, body: FunctionDef) -> Iterator
             name = inside[name].input[0].partition(":")[0]
         return name
 
-    def constant(argument: str) -> int | None:
+    def fixed_number(argument: str) -> int | None:
         """The number that an argument has in every step."""
         place = arguments.index(argument)
         return _number(outside, loop.input[place]) if source(results[place]) == argument else None
@@ -110,7 +137,7 @@ def _out_of_order(graph: GraphDef, loop: NodeDef, body: FunctionDef) -> Iterator
         others = [term for term in terms if term != name]
         if len(others) != 1:
             return False
-        step = constant(others[0]) if others[0] in arguments else _value(inside.get(others[0]))
+        step = fixed_number(others[0]) if others[0] in arguments else _value(inside.get(others[0]))
         return step == 1
 
     for place, result in enumerate(results):
@@ -140,7 +167,7 @@ def _put_before(graph: GraphDef, loop: NodeDef, place: int, first: NodeDef) -> N
     loop.input[place] = first.input[0]
     for stack in _stacks(graph, loop.name, place):
         name, dtype, readers = f"{stack.name}/with_first", stack.attr["element_dtype"].type, list(graph.node)
-        axis = _constant(graph, f"{name}/axis", 0)
+        axis = constant(graph, f"{name}/axis", 0)
         row = graph.node.add(op="ExpandDims", name=f"{name}/row", input=[first.input[2], axis])
         row.attr["T"].type, row.attr["Tdim"].type = dtype, DT_INT32
         whole = graph.node.add(op="ConcatV2", name=name, input=[row.name, stack.name, axis])
@@ -206,7 +233,7 @@ def _put_in_place(graph: GraphDef, loop: NodeDef, body: FunctionDef, condition: 
 
     name = f"{loop.name}/indices_{write.place}"
     reserved = next(node for node in graph.node if node.name == graphs.split(loop.input[write.place])[0])
-    scalar = _constant(graph, f"{name}/scalar", [])
+    scalar = constant(graph, f"{name}/scalar", [])
     indices = graph.node.add(op="TensorListReserve", name=name, input=[scalar, reserved.input[1]])
     indices.attr["element_dtype"].type = DT_INT32
     indices.attr["shape_type"].type = DT_INT32
@@ -255,7 +282,7 @@ def _scatter(graph: GraphDef, stack: NodeDef, indices: str, scalar: str, size: s
     places = add(op="TensorListStack", name=f"{name}/indices", input=[indices, scalar])
     places.attr["element_dtype"].type = DT_INT32
     places.attr["num_elements"].i = -1
-    column = add(op="ExpandDims", name=f"{name}/column", input=[places.name, _constant(graph, f"{name}/axis", 1)])
+    column = add(op="ExpandDims", name=f"{name}/column", input=[places.name, constant(graph, f"{name}/axis", 1)])
     column.attr["T"].type = column.attr["Tdim"].type = DT_INT32
     shape = add(op="Shape", name=f"{name}/shape", input=[stack.name])
     shape.attr["T"].type, shape.attr["out_type"].type = dtype, DT_INT32
@@ -264,29 +291,17 @@ def _scatter(graph: GraphDef, stack: NodeDef, indices: str, scalar: str, size: s
         name=f"{name}/item",
         input=[
             shape.name,
-            *(_constant(graph, f"{name}/{part}", value) for part, value in (("begin", [1]), ("end", [0]), ("by", [1]))),
+            *(constant(graph, f"{name}/{part}", value) for part, value in (("begin", [1]), ("end", [0]), ("by", [1]))),
         ],
     )
     item.attr["T"].type = item.attr["Index"].type = DT_INT32
     for mask, value in (("begin", 0), ("end", 1), ("ellipsis", 0), ("new_axis", 0), ("shrink_axis", 0)):
         item.attr[f"{mask}_mask"].i = value
-    count = add(op="ExpandDims", name=f"{name}/count", input=[size, _constant(graph, f"{name}/first", 0)])
+    count = add(op="ExpandDims", name=f"{name}/count", input=[size, constant(graph, f"{name}/first", 0)])
     count.attr["T"].type = count.attr["Tdim"].type = DT_INT32
-    whole = add(
-        op="ConcatV2", name=f"{name}/whole", input=[count.name, item.name, _constant(graph, f"{name}/along", 0)]
-    )
+    whole = add(op="ConcatV2", name=f"{name}/whole", input=[count.name, item.name, constant(graph, f"{name}/along", 0)])
     whole.attr["T"].type = whole.attr["Tidx"].type = DT_INT32
     whole.attr["N"].i = 2
     placed = add(op="ScatterNd", name=name, input=[column.name, stack.name, whole.name])
     placed.attr["T"].type, placed.attr["Tindices"].type = dtype, DT_INT32
     _read_instead(readers, stack, placed)
-
-
-def _constant(graph: GraphDef, name: str, value: int | list[int]) -> str:
-    import numpy as np
-    import tensorflow as tf
-
-    node = graph.node.add(op="Const", name=name)
-    node.attr["dtype"].type = tf.int32.as_datatype_enum
-    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(np.array(value, np.int32)))
-    return node.name

@@ -9,7 +9,13 @@ import onnx_ir as ir
 
 from converter.base.bounded import bounded
 from converter.graph.annotations import VARYING
-from converter.graph.shape_inference import infer_node, infer_shapes, is_invented
+from converter.graph.shape_inference import (
+    forget_invented_dimensions,
+    infer_node,
+    infer_shapes,
+    is_invented,
+)
+from converter.graph.shape_refinement import refine_shapes
 from converter.graph.traits import Trait, has_trait
 from converter.graph.walk import all_nodes
 
@@ -55,10 +61,12 @@ class _Inference:
 
     def run(self) -> None:
         """Infer all shapes again, until every loop starts with the shapes that it was given and keeps them."""
+        forget_invented_dimensions(self._model)  # inference would keep the names of values that it knows more of by now
+        refine_shapes(self._model)
         inferred = {value: value.shape for node in all_nodes(self._model.graph) for value in node.outputs}
         for _ in bounded(1 + _MOST_TURNS * len(self._numbers), "infer the shapes in loops"):
             self._advance()
-            infer_shapes(self._model)
+            self._infer(inferred)
             begun = [item for item in self._numbers if self._begin(item)]
             common = {item: _common(shape, item.result.shape) for item, shape in self._shapes.items()}
             if not begun and common == self._shapes:
@@ -69,6 +77,21 @@ class _Inference:
         for item, shape in self._shapes.items():
             pairs = enumerate(zip(self._starts[item], shape or (), strict=shape is not None))
             item.formal.meta[VARYING] = tuple(axis for axis, (first, later) in pairs if first != later)
+
+    def _infer(self, known: dict[ir.Value, ir.Shape | None]) -> None:
+        """Infer all shapes; again, from the `known` ones, where arithmetic tells the shape of what a loop stacks."""
+        infer_shapes(self._model)
+        refine_shapes(self._model)
+        for _ in self._loops:
+            stacked = {whole: _stacked(item) for node in self._loops for whole, item in _stacked_outputs(node)}
+            if all(shape is None or shape == whole.shape for whole, shape in stacked.items()):
+                break
+            for value, shape in known.items():
+                value.shape = shape
+            for whole, shape in stacked.items():
+                whole.shape = shape
+            infer_shapes(self._model)
+            refine_shapes(self._model)
 
     def _advance(self) -> None:
         """Set the shapes of loop-carried values, and those that follow from them, so that later loops know theirs.
@@ -129,6 +152,20 @@ def _carried(node: ir.Node) -> Iterator[_Carried]:
     for initial, formal, result, final in zip(inputs, formals, results, node.outputs, strict=False):
         if initial is not None and isinstance(initial.type, ir.TensorType):
             yield _Carried(initial, formal, result, final)
+
+
+def _stacked_outputs(node: ir.Node) -> Iterator[tuple[ir.Value, ir.Value]]:
+    """The outputs of a Loop that stack the items of all iterations, with the items in its body."""
+    if node.op_type == "Loop":
+        results = node.attributes["body"].as_graph().outputs
+        carried = len(node.inputs) - 2
+        yield from zip(node.outputs[carried:], results[1 + carried :], strict=False)
+
+
+def _stacked(item: ir.Value) -> ir.Shape | None:
+    """The shape of a stack of items, without the names that inference gave to unknown extents."""
+    shape = item.shape
+    return None if shape is None else ir.Shape([None, *(None if is_invented(dim) else dim for dim in shape)])
 
 
 def _set_others(node: ir.Node) -> None:

@@ -650,18 +650,39 @@ def test_branches_behind_a_loop_whose_condition_is_a_constant(build, trains):
     check(source)
 
 
+def scanned_backwards(x):
+    start = (x[0], tf.constant(0))
+    sums, steps = tf.scan(lambda a, item: (a[0] * 0.5 + item, a[1] + 1), x[:5], start, reverse=True)
+    return sums + tf.cast(steps, tf.float32)[:, None]
+
+
+def gathered(x):
+    array = tf.TensorArray(tf.float32, size=5, element_shape=[None, 4], clear_after_read=False)
+    write = v1.while_loop(lambda i, _: i < 5, lambda i, a: (i + 1, a.write(i, x * tf.cast(i, tf.float32))), [0, array])
+    return tf.concat([write[1].gather([3, 1])[0], write[1].concat()], 0)
+
+
+def table_of_rows(x):
+    """A loop in a loop, each row made of the one before."""
+
+    def row(i, before, array):
+        step = lambda j, best, y: (j + 1, tf.maximum(best, before[j]), y + tf.maximum(best, before[j]))  # noqa: E731
+        after = v1.while_loop(lambda j, *_: j < 4, step, [0, x[0, i], before])[2]
+        return i + 1, after, array.write(i, after)
+
+    array = tf.TensorArray(tf.float32, size=4, element_shape=[4])
+    return v1.while_loop(lambda i, *_: i < 4, row, [0, tf.ones([4]), array])[2].stack()
+
+
 @pytest.mark.usefixtures("control_flow")
-@pytest.mark.parametrize("compute", [written_backwards, written_with_gaps, scanned])
-def test_lists_that_are_not_written_in_the_order_of_the_steps(build, compute, request):
+@pytest.mark.parametrize(
+    "compute", [written_backwards, written_with_gaps, scanned, scanned_backwards, gathered, table_of_rows]
+)
+def test_lists_of_loops(build, compute):
     def network():
         tf.identity(compute(v1.placeholder(tf.float32, [None, 4], "x")), "y")
 
-    load = build(network)
-    if "TensorFlow 1" in request.node.name:
-        with pytest.raises(TfRuntimeError, match=r"TensorArrayWriteV3' writes a list in another order"):
-            load()
-    else:
-        check(load())
+    check(build(network)())
 
 
 @pytest.mark.usefixtures("control_flow")

@@ -49,3 +49,18 @@ def test_an_unknown_extent_of_one_loop_is_that_of_the_next() -> None:
     """What NonZero finds has an unknown number, which the second loop keeps and the third does not."""
     found = "f{0} = NonZero(h{0}) r{0} = Cast<to=1>(f{0})"
     assert shapes_in(found, KEEPS, GROWS) == [("[None,None]", (0, 1)), ("[None,None]", ()), ("[None,None]", (0,))]
+
+
+def test_an_extent_that_shape_arithmetic_tells() -> None:
+    """The state begins as zeros of the batch's extent; what one loop stacks is where the other begins."""
+    loop = (
+        "{1}, {2} = Loop(n, t, {0}) <body = b{0} (int64 i{0}, bool c{0}, float[] h{0}) => (bool d{0}, float[] r{0}, "
+        "float[] k{0}) {{ d{0} = Identity(c{0}) s{0} = Slice(h{0}, zero, end) r{0} = Add(s{0}, x) "
+        "k{0} = Identity(r{0}) }}>"
+    )
+    lines = "extents = Shape(x) z = Expand(o, extents)", loop.format("z", "v", "all"), "p = Gather(all, last)"
+    constants = "bool t = {1}, float o = {0}, int64 last = {-1}, int64[1] zero = {0}, int64[1] end = {1000000000}"
+    text = f"g (float[N,4] x, int64 n) => (float[] w) <{constants}>"
+    graph = normalize(parse(f"{text} {{ {' '.join(lines)} {loop.format('p', 'w', 'y')} }}", 20), Path()).graph
+    carried = [node.attributes["body"].as_graph().inputs[2] for node in graph if node.op_type == "Loop"]
+    assert [(str(formal.shape), varying_axes(formal)) for formal in carried] == [("[N,4]", ())] * 2
