@@ -1,6 +1,7 @@
-"""Scatters: assignments to all of a tensor, which torch exports as ScatterND.
+"""Scatters: assignments to parts of a tensor, which torch exports as ScatterND.
 
-`x[:] = y` is a ScatterND of each row; a loop that assigns to `x[:, t]` is a chain, of a ScatterND for each step.
+`x[:] = y` is a ScatterND of each row; a loop that assigns to `x[:, t]` is a chain, of a ScatterND for each step;
+`x[..., a:b] = y` is one between two Transposes that swap the axis with the first.
 """
 
 from __future__ import annotations
@@ -38,16 +39,94 @@ def assign_all(node: ir.Node, names: UniqueNames) -> bool:
     return True
 
 
-def join_assigned(node: ir.Node, names: UniqueNames) -> bool:
-    """Replace a chain of ScatterND that write every position of an axis once by a Concat of what they write."""
+def join_slices(node: ir.Node, names: UniqueNames) -> bool:
+    """Replace assignments to slices of one axis, `x[..., a:b] = y`, by a Concat of what they write and what stays."""
+    chain = _chain(node)
+    bounds = [_bounds(each) for each in chain]
+    if not chain or None in bounds:
+        return False
+    end, permutation = _swap_behind(node)
+    builder = Builder(node, names)
+    pieces: list[tuple[int, int, ir.Value]] = []
+    for (first, last), each in reversed([*zip(bounds, chain, strict=True)]):  # type: ignore[misc]
+        pieces = [piece for piece in pieces if not first <= piece[0] <= piece[1] <= last]
+        if any(piece[0] < last and first < piece[1] for piece in pieces):
+            return False  # a part of what was written is written again
+        pieces.append((first, last, _swapped(builder, each.inputs[2], permutation)))
+    base = _swapped(builder, chain[-1].inputs[0], permutation)
+    axis = permutation[0] if permutation else 0
+    parts = _with_rest(builder, base, axis, sorted(pieces, key=lambda piece: piece[0]))
+    joined = builder.Concat(*parts, axis=axis) if len(parts) > 1 else builder.Identity(*parts)
+    replace([*chain, end.producer()] if permutation else chain, builder.nodes, {end: joined}, at=node)  # type: ignore[list-item]
+    return True
+
+
+def _chain(node: ir.Node) -> list[ir.Node]:
+    """The ScatterND that end with a node, each of which writes into the result of the next; none if others follow."""
     if any(use.node.op_type == "ScatterND" and use.idx == 0 for use in node.outputs[0].uses()):
-        return False  # not the last of its chain
+        return []
     chain: list[ir.Node] = []
     last: ir.Node | None = node
     while last is not None and last.op_type == "ScatterND" and attribute(last, "reduction") == "none":
         chain.append(last)
         data = last.inputs[0]
         last = None if data is None or not is_internal(data) or count_uses(data) > 1 else data.producer()
+    return chain
+
+
+def _bounds(node: ir.Node) -> tuple[int, int] | None:
+    """The first row that a ScatterND writes and the one behind the last; None if it does not write rows in order."""
+    _, indices, updates = node.inputs
+    found = None if indices is None or indices.const_value is None else indices.const_value.numpy()
+    if found is None or updates is None or found.ndim != 2 or found.shape[1] != 1 or not len(found):
+        return None
+    first = int(found[0, 0])
+    in_order = first >= 0 and np.array_equal(found[:, 0], np.arange(first, first + len(found)))
+    return (first, first + len(found)) if in_order else None
+
+
+def _swap_behind(node: ir.Node) -> tuple[ir.Value, tuple[int, ...]]:
+    """The result of the Transpose that swaps the first axis of a result back, and its permutation; else the result."""
+    result = node.outputs[0]
+    follower = result.consumers()[0] if count_uses(result) == 1 and not result.is_graph_output() else None
+    permutation = tuple(attribute(follower, "perm") or ()) if follower and follower.op_type == "Transpose" else ()
+    if permutation and sum(axis != place for place, axis in enumerate(permutation)) == 2 and permutation[0]:
+        return follower.outputs[0], permutation  # type: ignore[union-attr]
+    return result, ()
+
+
+def _swapped(builder: Builder, value: ir.Value | None, permutation: tuple[int, ...]) -> ir.Value:
+    """A value with two axes swapped, or none; that which was swapped is taken as it was before."""
+    assert value is not None
+    producer = value.producer()
+    if not permutation:
+        return value
+    if producer is not None and producer.op_type == "Transpose" and attribute(producer, "perm") == permutation:
+        assert producer.inputs[0] is not None
+        return producer.inputs[0]
+    return builder.Transpose(value, perm=permutation)
+
+
+def _with_rest(builder: Builder, base: ir.Value, axis: int, pieces: list[tuple[int, int, ir.Value]]) -> list[ir.Value]:
+    """What is written along an axis, and between it the slices of the tensor that it is written into."""
+    shape = shape_of(base)
+    extent = shape[axis] if shape else None
+    parts, reached = [], 0
+
+    def rest(first: int, last: int) -> ir.Value:
+        bounds = (("start", first), ("end", last), ("axis", axis), ("step", 1))
+        return builder.Slice(base, *(builder.constant(role, np.array([number])) for role, number in bounds))
+
+    for first, last, written in pieces:
+        parts += [rest(reached, first)] if first > reached else []
+        parts.append(written)
+        reached = last
+    return parts if reached == extent else [*parts, rest(reached, np.iinfo(np.int64).max)]
+
+
+def join_assigned(node: ir.Node, names: UniqueNames) -> bool:
+    """Replace a chain of ScatterND that write every position of an axis once by a Concat of what they write."""
+    chain = _chain(node)
     extents = shape_of(node.outputs[0])
     if len(chain) < _SHORTEST or extents is None or None in extents:
         return False
@@ -100,4 +179,4 @@ def _is_range(indices: ir.Value, extent: Dim) -> bool:
     return numbers_of(start) == (0,) and numbers_of(step) == (1,) and number_in(limit) == extent
 
 
-FUSIONS = (NodeFusion("ScatterND", assign_all), NodeFusion("ScatterND", join_assigned))
+FUSIONS = tuple(NodeFusion("ScatterND", function) for function in (assign_all, join_assigned, join_slices))

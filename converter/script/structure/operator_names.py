@@ -12,8 +12,8 @@ _OTHERS = """
     avg_pool avg_pool1d avg_pool2d avg_pool3d baddbmm bias_add bmm broadcast broadcast_to cat clone contiguous
     conv1d conv2d conv3d copy detach div eq expand_as fill floordiv full full_like ge getitem gt index_put
     index_select le linear logical lt masked_fill matmul max_pool max_pool1d max_pool2d max_pool3d narrow ne one_hot
-    ones permute repeat repeat_interleave roll rsqrt rsub scalar_tensor select slice_scatter stack strided_slice
-    swapaxes take to_copy truediv unary unbind unflatten unsafe_view upsample val view view_as zeros
+    ones permute repeat repeat_interleave roll rsqrt rsub scalar_tensor select slice_scatter split_with_sizes stack
+    strided_slice swapaxes take to_copy truediv unary unbind unflatten unsafe_view upsample val view view_as zeros
     addv2 concatv2 gatherv2 not_equal ones_like reversev2 selectv2 tensor_list_get_item tensor_list_set_item zeros_like
 """
 """Operators of PyTorch, TensorFlow and MindSpore that ONNX does not have or names differently."""
@@ -24,8 +24,8 @@ _QUANTITIES = {"Cos", "Shape", "Sin", "Size"}
 
 
 def is_operator_name(hint: str) -> bool:
-    """Whether a name is an operator's, with or without a number, or empty."""
-    return re.sub(r"(_\d+)+$", "", identifier(hint)) in _operators()
+    """Whether a name is an operator's, with or without a number, several of these (`split_1_getitem`), or empty."""
+    return all(part in _operators() for part in re.split(r"(?:_\d+)+(?:_|$)", identifier(hint)) if part)
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from converter.base.names import identifier
-from converter.script.expressions import Arg, Attribute, Binary, Call, Conditional, Index, Name, walk
+from converter.script.expressions import Arg, Attribute, Binary, Call, Conditional, Constant, Index, Name, Slice, walk
 from converter.script.program import Cell, Member
 from converter.script.statements import (
     Assign,
@@ -215,6 +215,9 @@ class _Namer:
         if not isinstance(statement, Assign) or len(statement.targets) != 1:
             return
         seen = viewed(statement.value)
+        if isinstance(seen, Index):
+            yield _alternate(seen)
+        seen = _sliced(seen)
         if isinstance(seen, Variable) and self._ends(seen, position):
             yield seen.hint
         if value.dims == ():
@@ -232,6 +235,37 @@ def _inner(statement: Statement) -> Iterator[Statement]:
     yield statement
     for block in blocks_of(statement):
         yield from block.walk()
+
+
+def _sliced(item: Arg) -> Arg:
+    """What an expression takes slices of; itself for other expressions."""
+    while isinstance(item, Index) and all(map(_keeps_axis, _slices(item))):
+        item = viewed(item.value)
+    return item
+
+
+def _keeps_axis(part: Arg) -> bool:
+    return isinstance(part, Slice) or part == Constant(...)
+
+
+def _slices(item: Index) -> Sequence[Arg]:
+    """What stands within the brackets of an index, for each axis."""
+    return item.index if isinstance(item.index, tuple) else (item.index,)
+
+
+def _alternate(item: Index) -> str:
+    """The name of every other element of a named tensor: `query_even`, `query_odd`."""
+    of, steps = viewed(item.value), [part for part in _slices(item) if isinstance(part, Slice) and _is(part.step, 2)]
+    if not isinstance(of, Variable) or len(steps) != 1 or not all(map(_keeps_axis, _slices(item))):
+        return ""
+    name = re.sub(r"_(even|odd)$", "", identifier(of.hint))
+    if name in GENERIC or is_operator_name(name):
+        return ""
+    return f"{name}_{'odd' if _is(steps[0].start, 1) else 'even'}"
+
+
+def _is(item: Arg, number: int) -> bool:
+    return item in (number, Constant(number))
 
 
 def _operands(item: Arg) -> Iterator[Variable]:

@@ -20,13 +20,14 @@ def test_rows_that_are_all_written_are_what_is_written(limit: str) -> None:
     assert fused(text, X, **WEIGHTS, three=np.array(3)) == ["Neg", "Abs"]
 
 
-@pytest.mark.parametrize("range_", ["Range (one, n, one)", "Range (zero, two, one)"])
-def test_rows_that_are_written_in_part_stay(range_: str) -> None:
-    body = f"s = Shape (x) n = Gather (s, first) r = {range_} i = Unsqueeze (r, minus) u = Slice (x, rows, end) "
+def test_rows_that_are_written_in_part_stay() -> None:
+    body = (
+        "s = Shape (x) n = Gather (s, first) r = Range (one, n, one) i = Unsqueeze (r, minus) u = Slice (x, rows, end) "
+    )
     body += "d = Relu (x) z = ScatterND (d, i, u) y = Abs (z)"
     text = f"(float[n,4] x) => (float[n,4] y) {{ {body} }}"
     rows = np.array([1]), np.array([3])
-    assert "ScatterND" in fused(text, X, **WEIGHTS, two=np.array(2), rows=rows[0], end=rows[1])
+    assert "ScatterND" in fused(text, X, **WEIGHTS, rows=rows[0], end=rows[1])
 
 
 STEPS = " ".join(f"u{i} = Slice (x, a{i}, b{i}, ones) d{i + 1} = ScatterND (d{i}, i{i}, u{i})" for i in range(3))
@@ -41,3 +42,36 @@ def test_a_chain_that_writes_each_position_once_is_a_concatenation(order: tuple[
     made = fused(text, X[None], **constants, d0=ZEROS, ones=np.array([1]))
     assert ("Concat" in made) == joined
     assert made.count("ScatterND") == (0 if joined else 3)
+
+
+WRITES = {
+    "to the end": [(2, 4)],
+    "within": [(1, 3)],
+    "one behind the other": [(0, 1), (1, 4)],
+    "again": [(1, 2), (0, 3)],
+}
+PARTS = {"to the end": 2, "within": 3, "one behind the other": 2, "again": 2}
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("writes", WRITES)
+def test_assignments_to_slices_are_a_concatenation(axis: int, writes: str) -> None:
+    turn = (lambda name, of: f"{name} = Transpose <perm = [1, 0]> ({of})") if axis else "{} = Identity ({})".format
+    nodes, constants = [turn("d0", "x")], {}
+    for i, (first, last) in enumerate(WRITES[writes]):
+        constants |= {f"f{i}": np.array([first]), f"l{i}": np.array([last]), "axis": np.array([axis])}
+        constants |= {f"i{i}": np.arange(first, last)[:, None]}
+        nodes += [f"s{i} = Slice (x, f{i}, l{i}, axis) u{i} = Neg (s{i})", turn(f"t{i}", f"u{i}")]
+        nodes += [f"d{i + 1} = ScatterND (d{i}, i{i}, t{i})"]
+    nodes += [turn("z", f"d{len(WRITES[writes])}"), "y = Abs (z)"]
+    made = fused(f"(float[4,4] x) => (float[4,4] y) {{ {' '.join(nodes)} }}", np.vstack([X, X[:1]]), **constants)
+    assert "ScatterND" not in made
+    assert "Transpose" not in made
+    assert made.count("Concat") == 1
+    assert made.count("Slice") == PARTS[writes]
+
+
+def test_a_slice_that_is_written_again_in_part_stays() -> None:
+    constants = {"i0": np.array([[0], [1]]), "i1": np.array([[1], [2]]), "zero": np.array([0]), "two": np.array([2])}
+    body = "u = Slice (x, zero, two) v = Neg (u) a = ScatterND (x, i0, v) b = ScatterND (a, i1, u) y = Abs (b)"
+    assert fused(f"(float[3,4] x) => (float[3,4] y) {{ {body} }}", X, **constants).count("ScatterND") == 2

@@ -8,7 +8,7 @@ import pytest
 from script.programs import call, dense, let, member, program, variables
 
 from converter.script.emit import emit
-from converter.script.expressions import Arg, Attribute, Binary, Call, invoke
+from converter.script.expressions import Arg, Attribute, Binary, Call, Constant, Index, Slice, invoke
 from converter.script.program import Cell
 from converter.script.statements import Block, For, Statement, Variable
 from converter.script.structure.operator_names import is_operator_name
@@ -30,7 +30,7 @@ def method(value: Arg, name: str, *args: Arg) -> Call:
     return Call(Attribute(value, name), args)
 
 
-@pytest.mark.parametrize("name", ["add_17", "Reshape", "BiasAdd", "MatMul_2", "getitem_1", "Conv", "conv2d_1"])
+@pytest.mark.parametrize("name", ["add_17", "Reshape", "BiasAdd", "getitem_1", "Conv", "conv2d_1", "split_1_getitem"])
 def test_names_of_operators(name: str) -> None:
     assert is_operator_name(name)
 
@@ -104,6 +104,21 @@ def test_a_view_keeps_any_name() -> None:
     keys, a = variables("keys reshape_4")
     statements: list[Statement] = [let(a, method(keys, "reshape", (2, 3)))]
     assert written([keys], statements, a).startswith("keys = keys.reshape((2, 3))")
+
+
+def test_slices_are_named_after_what_they_are_of() -> None:
+    query, cos, a, b, c = variables("query cos slice_1 slice_2 slice_3")
+    statements: list[Statement] = [
+        let(a, Index(query, (Constant(...), Slice(None, None, 2)))),
+        let(b, Index(query, (Constant(...), Slice(1, None, 2)))),
+        let(c, Index(cos, (Constant(...), Slice(None, 4)))),
+    ]
+    assert written([query, cos], statements, Binary("+", Binary("*", a, c), Binary("*", b, c))).splitlines() == [
+        "query_even = query[..., ::2]",
+        "query_odd = query[..., 1::2]",
+        "cos = cos[..., :4]",
+        "return query_even * cos + query_odd * cos",
+    ]
 
 
 def test_two_living_values_never_share_a_variable() -> None:
