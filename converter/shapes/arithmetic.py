@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.script import Arg, Attribute, Binary, Call, Expression, Name, dimension_read, expr, parts_of
+from converter.script import Arg, Attribute, Binary, Call, Expression, Name, Unary, dimension_read, expr, parts_of
 from converter.shapes import dimensions
 from converter.shapes.dimensions import is_symbolic
 from converter.shapes.value import NotEvaluable, is_number
@@ -147,6 +147,8 @@ def add(left: Arg, right: Arg) -> Arg:
     """A sum, with all numbers combined into one, written last: `n // 2 + 1`, `n - 1`."""
     if is_number(left):
         left, right = right, left
+    if isinstance(right, Unary) and right.operator == "-" and not is_symbolic(left):
+        return expr("{0} - {1}", left, right.operand)
     if not is_number(right) or is_symbolic(left):
         return _formula("{0} + {1}", operator.add, left, right)
     if is_number(left):
@@ -171,11 +173,18 @@ def _subtract(left: Arg, right: Arg) -> Arg:
     return add(left, -right) if is_number(right) else _formula("{0} - {1}", operator.sub, left, right)
 
 
-_multiply = _commutative("{0} * {1}", operator.mul, 1)
+_product = _commutative("{0} * {1}", operator.mul, 1)
 # of a tuple: graph mode does not know the type of `max(a, b)` for extents that are known at run time
 _minimum = _extreme("min(({0}, {1}))", min)
 _maximum = _extreme("max(({0}, {1}))", max)
 _quotient = _binary("{0} / {1}", operator.truediv, 1, operator.truediv)
+
+
+def _multiply(left: Arg, right: Arg) -> Arg:
+    for one, other in ((left, right), (right, left)):
+        if is_number(one) and one == -1 and isinstance(other, Expression):
+            return expr("-{0}", other)
+    return _product(left, right)
 
 
 def _integer_quotient(a: Arg, b: Arg) -> Arg:
@@ -190,6 +199,9 @@ def _integer_quotient(a: Arg, b: Arg) -> Arg:
         return dimensions.compute(operator.floordiv, a, b)
     if isinstance(a, Binary) and a.operator == "*" and b in (a.left, a.right):
         return a.right if b == a.left else a.left
+    match a:
+        case Binary("+", whole, Binary("%", Unary("-", part), int(divisor))) if whole == part and divisor == b:
+            a = add(whole, divisor - 1)  # rounded up
     base, offset = _taken_apart(a)
     rounds_down = not_negative(b) and (not_negative(a) or (not_negative(base) and offset == -1))  # extents are >= 1
     return expr("{0} // {1}" if rounds_down else "int({0} / {1})", a, b)
@@ -203,7 +215,26 @@ def _modulo(attributes: Attributes, *arrays: NDArray[Any]) -> Any:
     """Mod: Python's result has the sign of the divisor; with `fmod`, ONNX's has the sign of the dividend."""
     if attributes.get("fmod") and not all(not_negative(item) for array in arrays for item in array.reshape(-1)):
         raise NotEvaluable
-    return elementwise(_binary("{0} % {1}", operator.mod, symbolic=operator.mod))(attributes, *arrays)
+    return elementwise(_remainder)(attributes, *arrays)
+
+
+_plain_remainder = _binary("{0} % {1}", operator.mod, symbolic=operator.mod)
+
+
+def _remainder(left: Arg, right: Arg) -> Arg:
+    return _plain_remainder(_reduced(left, right) if isinstance(right, int) and right > 0 else left, right)
+
+
+def _reduced(item: Arg, divisor: int) -> Arg:
+    """An expression with the same remainder, without multiples of the divisor and remainders of it within."""
+    match item:
+        case Binary("+" | "-", base, int(offset)) if offset % divisor == 0:
+            return _reduced(base, divisor)
+        case Binary("%", base, int(other)) if other == divisor:
+            return base
+        case Unary("-", operand):
+            return expr("-{0}", _reduced(operand, divisor))
+    return item
 
 
 def _absolute(item: Arg) -> Arg:

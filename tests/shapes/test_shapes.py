@@ -34,6 +34,9 @@ def run(operator: str, *inputs: PyValue | None, kind: str = "i", outputs: int = 
     return None if results is None else results[0].arg if outputs == 1 else tuple(result.arg for result in results)
 
 
+MULTIPLE = expr("{0} % {1}", expr("-{0}", N), 8)
+"""What is missing from N to a multiple of 8."""
+
 CASES = [
     ("Gather", (SHAPE, scalar(-1)), {}, 8),
     ("Gather", (SHAPE, vector(0, 2)), {}, (N, 8)),
@@ -67,6 +70,10 @@ CASES = [
     ("Div", (scalar(expr("{0} - {1}", N, 3)), scalar(2)), {}, expr("int({0} / {1})", expr("{0} - {1}", N, 3), 2)),
     ("Div", (scalar(N), scalar(2.0)), {"kind": "f"}, expr("{0} / {1}", N, 2.0)),
     ("Mod", (scalar(-7), scalar(4)), {}, 1),
+    ("Mod", (scalar(expr("{0} + {1}", expr("-{0}", expr("{0} % {1}", N, 8)), 8)), scalar(8)), {}, MULTIPLE),
+    ("Div", (scalar(expr("{0} + {1}", N, MULTIPLE)), scalar(8)), {}, expr("{0} // {1}", expr("{0} + {1}", N, 7), 8)),
+    ("Mul", (scalar(-1), scalar(N)), {}, expr("-{0}", N)),
+    ("Add", (scalar(C), scalar(expr("-{0}", N))), {}, expr("{0} - {1}", C, N)),
     ("Abs", (scalar(N),), {}, N),
     ("Neg", (scalar(N),), {}, expr("-{0}", N)),
     ("Max", (scalar(N), scalar(C)), {}, expr("max(({0}, {1}))", N, C)),

@@ -84,6 +84,8 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
                 notes.append(f"torch's current exporter refuses the module: {_told(refusal)}. Its older one took it.")
     else:
         _finish(file, inputs, loaded)
+        if not loaded.places and (note := _at_other_extents(loaded, inputs, outputs, file)):
+            notes.append(note)
     return Exported(
         inputs=tuple(values),
         outputs=tuple(outputs),
@@ -264,25 +266,81 @@ def _compare(loaded: Loaded, inputs: Sequence[Input], file: Path, label: str, re
     Raises:
         TorchExportError: they differ.
     """
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    fed = {each.name for each in session.get_inputs()}
+    session = _session(file)
     for others in _other_inputs(inputs):
         try:
-            expected = named_outputs(loaded.run(others), others)
-        except Exception:  # the module takes no such input
-            continue
-        try:
-            found = session.run(list(expected), {name: value.numpy() for name, value in others.items() if name in fed})
+            differing = _differing(loaded, others, session)
         except Exception as error:
             raise _error(label, refusal or error, error if refusal else None) from error
-        for name, array, tensor in zip(expected, found, expected.values(), strict=True):
-            if not _close(np.asarray(array), tensor.numpy()):
-                raise TorchExportError(
-                    f"'{label}' computes otherwise on another input than what torch's older exporter wrote (output "
-                    f"'{name}'): its Python code branches on values. {_told(refusal) if refusal else ''}"
-                )
+        if differing:
+            raise TorchExportError(
+                f"'{label}' computes otherwise on another input than what torch's older exporter wrote (output "
+                f"'{differing}'): its Python code branches on values. {_told(refusal) if refusal else ''}"
+            )
+
+
+def _session(file: Path) -> Any:
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+
+
+def _differing(loaded: Loaded, values: dict[str, torch.Tensor], session: Any) -> str:
+    """The first output in which an exported model differs from torch; "" for none, or if torch takes no such input."""
+    try:
+        expected = named_outputs(loaded.run(values), values)
+    except Exception:  # the module takes no such input
+        return ""
+    fed = {each.name for each in session.get_inputs()}
+    found = session.run(list(expected), {name: value.numpy() for name, value in values.items() if name in fed})
+    pairs = zip(expected.items(), found, strict=True)
+    return next((name for (name, tensor), array in pairs if not _close(np.asarray(array), tensor.numpy())), "")
+
+
+def _at_other_extents(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path) -> str:
+    """Replace a model that is wrong at extents which nothing divides; a note where it stays wrong there.
+
+    `if length % 8: x = pad(x)` is exported as the branch that the example takes. What is exported with an odd length
+    pads, and by nothing where the length is a multiple: it serves all.
+    """
+    odd = [replace(each, value=example(_odd(each), each.value.dtype, SEED)) for each in inputs]
+    if all(each.value.shape == other.value.shape for each, other in zip(inputs, odd, strict=True)):
+        return ""
+    examples = [{each.name: each.value for each in ends} for ends in (inputs, odd)]
+    if not _is_wrong(loaded, examples[1], file):
+        return ""
+    again = file.parent / "again" / file.name
+    again.parent.mkdir()
+    if _refused(lambda: _current(loaded, odd, outputs, again)) is None:
+        _finish(again, odd, loaded)
+        if not any(_is_wrong(loaded, values, again) for values in examples):
+            for part in again.parent.iterdir():
+                part.replace(file.parent / part.name)
+            return ""
+    shapes = [listed(f"{name} {tuple(value.shape)}" for name, value in values.items()) for values in examples]
+    return (
+        f"The module's Python code branches on extents, of which torch exports one branch: the network is right at "
+        f"{shapes[0]}, not at {shapes[1]}. Give the extents that you need as numbers in --shape."
+    )
+
+
+def _odd(each: Input) -> tuple[int, ...]:
+    """The extents of an example, larger by 1 where a letter stands behind the first axis."""
+    extents = zip(each.shape, each.value.shape, strict=True)
+    return tuple(extent + 1 if axis and isinstance(dim, str) else extent for axis, (dim, extent) in enumerate(extents))
+
+
+def _is_wrong(loaded: Loaded, values: dict[str, torch.Tensor], file: Path) -> bool:
+    """Whether an exported model raises or differs where torch runs; one that onnxruntime cannot load is not."""
+    try:
+        session = _session(file)
+    except Exception:  # an operator that only onnx's evaluator has
+        return False
+    try:
+        return bool(_differing(loaded, values, session))
+    except Exception as error:  # onnxruntime's classes
+        _LOG.info("the exported model does not run at other extents", exc_info=error)
+        return True
 
 
 def _other_inputs(inputs: Sequence[Input]) -> Iterator[dict[str, torch.Tensor]]:

@@ -220,3 +220,17 @@ class Features(nn.Module):
         features = {"low": torch.relu(self.body(image))}
         features["high"] = features["low"].mean((2, 3))
         return {"out": self.head(features["high"]), "aux": features["low"]}
+
+
+class Padding(nn.Module):
+    """Sums over groups of eight steps: the rest of a length is padded, or a step is left out."""
+
+    def __init__(self, pads: bool) -> None:
+        super().__init__()
+        self.pads = pads
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        length = x.shape[1]
+        if length % 8:
+            x = nn.functional.pad(x, (0, 0, 0, -length % 8)) if self.pads else x[:, 1:]
+        return x.reshape(x.shape[0], -1, 8, 4).sum(2) if self.pads else x * 2

@@ -38,6 +38,16 @@ def test_a_letter_for_an_extent_that_the_module_fixes(tmp_path):
         converter.convert(nets.Positions(), shape=["N,L,4"], output=tmp_path)
 
 
+@pytest.mark.parametrize("pads", [True, False])
+def test_a_branch_on_a_length(tmp_path, pads):
+    """The branch that pads serves every length; where no branch does, a note says so."""
+    result = converter.convert(nets.Padding(pads), shape=["N,L,4"], output=tmp_path, verify=False)
+    text = (tmp_path / f"{result.name}.py").read_text(encoding="utf-8")
+    assert ("ops.pad(x, " in text) is pads
+    noted = ["is right at 'x (2, 16, 4)', not at 'x (2, 17, 4)'." in note for note in result.notes]
+    assert noted == ([] if pads else [True])
+
+
 def test_an_extent_that_the_module_fixes_and_nobody_asked_to_be_free(tmp_path):
     result = converter.convert(nets.OneByOne(), output=tmp_path, verify=False)
     assert "x  float32 (1, 3, 8, 8)" in (tmp_path / f"{result.name}.py").read_text(encoding="utf-8")
