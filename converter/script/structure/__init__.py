@@ -15,7 +15,7 @@ from converter.base.names import Namespace
 from converter.script.dead_code import eliminate_dead_code, read_extents_of_inputs
 from converter.script.expressions import Call, walk
 from converter.script.mindspore_api import CELL_ATTRIBUTES
-from converter.script.program import Cell, Member, Program, class_of
+from converter.script.program import Argument, Cell, Member, Program, class_of
 from converter.script.statements import Assign, Block, Variable, defined_by, map_statement
 from converter.script.structure import hoist, repeats, reroll, sharing
 from converter.script.structure.caches import bundle_caches, results_with
@@ -26,7 +26,7 @@ from converter.script.structure.inline import inline_single_uses
 from converter.script.structure.joined_cells import find_joined_cells
 from converter.script.structure.locations import NodeLocations
 from converter.script.structure.naming import hint_within, name_members, name_values, relative
-from converter.script.structure.purpose import purpose_of
+from converter.script.structure.purpose import Purpose, purpose_of, purposes_of_given
 from converter.script.structure.regions import (
     Item,
     Region,
@@ -90,7 +90,7 @@ class _Structure:
         self._uses: Counter[Variable | Member] = Counter()
         self._instead: dict[Region, list[Any]] = {}  # region → the items that replace it
         self._sequences: dict[tuple[Member, ...], Member] = {}
-        self._purposes = {cell: purpose_of(cell, (), {}) for cell in self._cells}
+        self._purposes: dict[Cell | Argument, Purpose] = {cell: purpose_of(cell, (), {}) for cell in self._cells}
 
     def run(self) -> Program:
         split_calls(self._root)
@@ -153,7 +153,7 @@ class _Structure:
             for leaf in leaves:
                 localize_dimensions(leaf)
             self._count_uses()  # after that: a tensor that was read for its shape only may be read no more
-            ready, conflicting = sharing.split(self._root, leaves)
+            ready, conflicting = sharing.split(self._root, _with_siblings(leaves, parents))
             self._separate(conflicting, parents)
             simplified = [self._simplify(leaf, parents[leaf]) for leaf in ready]
             self._replace_all(parents)
@@ -321,7 +321,8 @@ class _Structure:
         """Make one class and its calls; return a map from an instance's variables to those that its call assigns."""
         before = [list(instance.signature.statements) for instance in group.instances]
         built = build(group, self._class_name(group), "", self._program.top.inputs)
-        self._purposes[built.cell] = purpose = purpose_of(built.cell, before, self._purposes)
+        known = self._purposes | purposes_of_given(built.cell, built.members, self._purposes)
+        self._purposes[built.cell] = purpose = purpose_of(built.cell, before, known)
         built.cell.doc = _doc(group, built.cell.name, purpose.text)
         self._cells.append(built.cell)
         self._locations.moved |= built.moved
@@ -418,6 +419,12 @@ def _calls_blocks(region: Region) -> bool:
     """Whether a region does nothing but call instances of the script's classes, such as attention and feed-forward."""
     calls = [called(item) for item in region.items]
     return len(calls) > 1 and all(call is not None and class_of(call[0]) is not None for call in calls)
+
+
+def _with_siblings(leaves: list[Region], parents: dict[Region, Region]) -> list[Region]:
+    """The leaves beside which all regions of their class in the source are leaves, too: they may be of one form."""
+    pending = {(parent, each.scope.kind) for each, parent in parents.items() if each.scope.kind and each.inner()}
+    return [leaf for leaf in leaves if (parents[leaf], leaf.scope.kind) not in pending]
 
 
 def _edges(region: Region) -> list[tuple[Region, Region]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from converter.base.names import Namespace, identifier
-from converter.script.expressions import Arg, Binary
+from converter.script.expressions import Arg, Binary, Expression
 from converter.script.program import Argument, Member
 from converter.script.statements import Variable, defined_by
 from converter.script.structure.signature import UNNAMED, Slot
@@ -112,7 +112,7 @@ def _plan(slot: Slot, row: list[Arg], columns: list[Column], size: bool = False)
     if slot.default is ... and (lengths := {_length(value) for value in present}) != {None} and len(lengths) == 1:
         parts = [[ABSENT if value is ABSENT else value[i] for value in row] for i in range(len(present[0]))]
         return tuple(_plan(slot, part, columns, True) for part in parts)
-    for column in columns:
+    for column in () if isinstance(present[0], Expression) else columns:
         if column.agrees(row) and (column.slots[0].default is ...) == (slot.default is ...):
             column.values = [b if a is ABSENT else a for a, b in zip(column.values, row, strict=True)]
             break
@@ -199,6 +199,10 @@ def _channels(column: Column) -> list[str]:
 
 def _argument(column: Column, names: Namespace, known: Mapping[tuple[int | None, ...], str]) -> Argument:
     """The argument for a column; it has a default if all its slots have the same default."""
+    if isinstance(column.values[0], Expression):  # a layer: `self.mlp = mlp`
+        owner = column.slots[0].owner
+        assert isinstance(owner, Member)
+        return Argument(owner.name)
     listed = [name for slot in column.slots if (name := slot.name) != UNNAMED]
     if not listed or set(listed) <= {"size"}:
         listed = [name for name in (known.get(tuple(column.numbers())), *listed) if name]

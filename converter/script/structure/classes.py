@@ -10,10 +10,11 @@ from typing import Any
 from converter.base.names import Namespace, identifier
 from converter.script.expressions import Arg, Call, Option
 from converter.script.mindspore_api import CELL_ATTRIBUTES
-from converter.script.program import Argument, Cell, Member
+from converter.script.program import Argument, Cell, Member, class_of
 from converter.script.statements import Assign, Block, Statement, Variable, defined_by
 from converter.script.structure.arguments import ABSENT, Arguments, arguments_for
 from converter.script.structure.caches import short_name
+from converter.script.structure.hoist import replace_members
 from converter.script.structure.naming import hint_within, name_members, name_values, relative, shared_hint
 from converter.script.structure.purpose import heads_of
 from converter.script.structure.regions import Region, inputs_of, replace_in, used_by
@@ -27,6 +28,9 @@ SMALLEST_OPTIONAL, LONGEST_OPTIONAL = 4, 40
 """A class of fewer statements has no optional statement; in a class of more statements none is searched for."""
 MOST_NEW = 2
 """A region that would add more arguments than this to a class does not become an instance of it."""
+
+MOST_PASSED = 2
+"""The most members that a class is given instead of making them."""
 
 UNNAMED = "block"
 """The name of an instance that has no name in the source."""
@@ -52,11 +56,13 @@ class Instance:
 class Group:
     """Instances of one class; the first is its model.
 
-    `optional` is a statement that some instances lack, and the variable that these read instead of its target.
+    `optional` is a statement that some instances lack, and the variable that these read instead of its target; `passed`
+    are the numbers of members that each instance is given, because their classes differ.
     """
 
     instances: list[Instance] = field(default_factory=list)
     optional: tuple[Statement, Variable] | None = None
+    passed: set[int] = field(default_factory=set)
 
     @property
     def model(self) -> Instance:
@@ -79,7 +85,49 @@ def grouped(instances: Iterable[Instance]) -> list[Group]:
     for key, group in sorted(groups.items(), key=lambda pair: -len(pair[1].model.signature.statements)):
         if key in groups and len(group.model.region.items) >= SMALLEST_OPTIONAL:
             _absorb(group, groups, sizes)
-    return list(groups.values())
+    return _with_passed_layers(list(groups.values()))
+
+
+def _with_passed_layers(groups: list[Group]) -> list[Group]:
+    """Merge groups of one class of the source whose instances differ in the classes of a few members: `Layer(mlp)`.
+
+    Some layers of a network have a mixture of experts where others have one feed-forward network.
+    """
+    merged: dict[tuple[Any, ...], Group] = {}
+    made: list[Group] = []
+    for group in groups:
+        kind, places = group.model.region.scope.kind, _instances_of_classes(group.model)
+        if not kind or not places or group.optional is not None:
+            made.append(group)
+            continue
+        model = group.model
+        form = signature_of(model.region.statements, model.inputs, model.outputs, passed=places).key
+        first = merged.setdefault((kind, form), group)
+        if first is group:
+            made.append(group)
+            continue
+        differing = {i for i in places if _constructed(first.model, i) is not _constructed(model, i)} | first.passed
+        if len(differing) > MOST_PASSED:
+            made.append(group)
+            continue
+        first.passed = differing
+        first.instances += group.instances
+    for group in made:
+        for instance in group.instances if group.passed else ():
+            instance.signature = signature_of(
+                instance.region.statements, instance.inputs, instance.outputs, passed=group.passed
+            )
+    return made
+
+
+def _instances_of_classes(instance: Instance) -> set[int]:
+    """The numbers of the members of a region that are instances of the script's classes."""
+    return {i for member, i in instance.signature.members.items() if class_of(member) is not None}
+
+
+def _constructed(instance: Instance, number: int) -> Cell | None:
+    """The class of a member."""
+    return class_of(list(instance.signature.members)[number])
 
 
 def _absorb(group: Group, groups: dict[tuple[Any, ...], Group], sizes: set[int]) -> None:
@@ -205,9 +253,12 @@ def build(group: Group, name: str, doc: str, sources: Collection[Variable]) -> B
     names = Namespace(CELL_ATTRIBUTES)
     absent = _absent(group)
     cell = Cell(name, doc, members=list(group.model.signature.members))
+    given_layers = _take_layers(cell, group)
     own = [_own_members(group, instance, absent) for instance in group.instances]
     paths = [instance.region.path for instance in group.instances]
     name_members(cell.members, [_shared_hint(column, paths) for column in zip(*own, strict=True)], names)
+    for layer, member in given_layers.items():
+        layer.name = member.name
     called = [identity(instance.signature) for instance in group.instances]
     heads = tuple(heads_of(instance.region.statements) for instance in group.instances)
     arguments = arguments_for(group.model.signature.slots, _columns(group, absent), names, called, {heads: "heads"})
@@ -225,7 +276,17 @@ def build(group: Group, name: str, doc: str, sources: Collection[Variable]) -> B
     name_values(cell.body, group.model.region.path)
     _name_outputs(cell, group)
     members = [made[call] for call in called]
-    return Built(cell, members, [[row[item] for item in given] for row in values], _moved(cell, group, own, absent))
+    moved = _moved(cell, group, own, absent) | given_layers
+    return Built(cell, members, [[row[item] for item in given] for row in values], moved)
+
+
+def _take_layers(cell: Cell, group: Group) -> dict[Any, Any]:
+    """Replace the members that a class is given by new ones, in its statements too: from those of the model to them."""
+    fresh = {cell.members[i]: Member("", None, {}, cell.members[i].hint) for i in group.passed}
+    cell.members = [fresh.get(member, member) for member in cell.members]
+    for statement in group.model.region.statements if fresh else ():
+        replace_members(statement, fresh)
+    return dict(fresh)
 
 
 def _write_body(cell: Cell, group: Group, arguments: Arguments) -> list[Variable]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from converter.script.expressions import Arg, Binary, Call, Conditional, walk
-from converter.script.program import Cell, Member, class_of
+from converter.script.program import Argument, Cell, Member, class_of
 from converter.script.statements import Assign, For, Statement, Variable, defined_by, visit
 from converter.script.structure.roles import called, viewed
 
@@ -44,13 +44,29 @@ class Purpose:
     text: str = ""
 
 
-def purpose_of(cell: Cell, instances: Sequence[Sequence[Statement]], known: Mapping[Cell, Purpose]) -> Purpose:
+def purposes_of_given(
+    cell: Cell, instances: Sequence[Member], known: Mapping[Cell | Argument, Purpose]
+) -> dict[Cell | Argument, Purpose]:
+    """The purposes of the layers that instances of a class are given, where all are of one kind."""
+    found: dict[Cell | Argument, Purpose] = {}
+    for place, argument in enumerate(cell.arguments):
+        made = [each.constructor.args[place] for each in instances if isinstance(each.constructor, Call)]
+        purposes = [known.get(one.function) for one in made if isinstance(one, Call) and isinstance(one.function, Cell)]
+        first = purposes[0] if purposes else None
+        if first is not None and all(purpose is not None and purpose.kind == first.kind for purpose in purposes):
+            found[argument] = first
+    return found
+
+
+def purpose_of(
+    cell: Cell, instances: Sequence[Sequence[Statement]], known: Mapping[Cell | Argument, Purpose]
+) -> Purpose:
     """Describe a class.
 
     Args:
         cell: the class, one statement for each operator.
         instances: the statements of each instance before they were joined, the class's own first.
-        known: the purposes of the classes that it uses.
+        known: the purposes of the classes that it uses, and of layers that it is given.
     """
     parts = _Parts(cell, known)
     if parts.has(*SOFTMAX) and parts.count("matmul", "batchmatmul", "bmm") >= 2 and parts.linear:
@@ -65,7 +81,7 @@ def purpose_of(cell: Cell, instances: Sequence[Sequence[Statement]], known: Mapp
 class _Parts:
     """What a class calls: functions and layers by name, in order, and the purposes of the classes among them."""
 
-    def __init__(self, cell: Cell, known: Mapping[Cell, Purpose]) -> None:
+    def __init__(self, cell: Cell, known: Mapping[Cell | Argument, Purpose]) -> None:
         self.names: list[str] = []
         self.purposes: list[Purpose] = []
         self.loops = False
@@ -79,7 +95,10 @@ class _Parts:
         self.residual = _is_residual(cell)
         self.products = sum(isinstance(i, Binary) and i.operator == "*" for s in cell.body.statements for i in visit(s))
 
-    def _add(self, call: Call, known: Mapping[Cell, Purpose]) -> None:
+    def _add(self, call: Call, known: Mapping[Cell | Argument, Purpose]) -> None:
+        if isinstance(call.function, Member) and isinstance(call.function.constructor, Argument):
+            self.purposes.append(known.get(call.function.constructor, Purpose()))
+            return
         layers = [call]
         if isinstance(call.function, Member):
             layers = [item for item in walk(call.function.constructor) if isinstance(item, Call)]

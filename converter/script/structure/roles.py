@@ -133,6 +133,15 @@ def _is_number(item: Arg) -> bool:
     return isinstance(item, Constant) or (is_literal(item) and not isinstance(item, (tuple, list)))
 
 
+def _classes_in(item: Arg) -> Iterator[Cell]:
+    """The classes of the elements that a list of layers is made of; not of what these are given."""
+    if isinstance(item, Call) and isinstance(item.function, Cell):
+        yield item.function
+    else:
+        for part in parts_of(item):
+            yield from _classes_in(part)
+
+
 class Takers:
     """The classes whose instances a Cell calls, the elements of a list that it loops over included."""
 
@@ -140,7 +149,7 @@ class Takers:
         self._elements: dict[Variable, Cell] = {}
         for statement in cell.body.walk():
             if isinstance(statement, For) and (layers := looped_over(statement)) is not None:
-                classes = {part for part in walk(layers.constructor) if isinstance(part, Cell)}
+                classes = set(_classes_in(layers.constructor))
                 if len(classes) == 1:
                     self._elements[statement.index] = classes.pop()
 

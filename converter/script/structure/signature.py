@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,7 +68,7 @@ class Slot:
     """A literal of a region.
 
     Attributes:
-        value: the literal.
+        value: the literal, or the constructor of a member.
         place: the argument of a call that it is, or is a part of.
         owner: the statement or member that contains it.
         default: the value if the argument is omitted; `...` if it cannot be omitted.
@@ -109,10 +109,12 @@ def signature_of(
     inputs: Sequence[Variable],
     outputs: Sequence[Variable],
     skip: tuple[Sequence[Statement], Variable] | None = None,
+    passed: Collection[int] = (),
 ) -> Signature:
     """Describe a run of statements with its inputs and outputs.
 
-    `skip` has statements to omit, and the variable that replaces the result of the last of them.
+    `skip` has statements to omit, and the variable that replaces the result of the last of them; `passed` the numbers
+    of members whose constructors are slots as a whole.
     """
     made = Signature()
     left_out = set() if skip is None else set(skip[0])
@@ -121,10 +123,14 @@ def signature_of(
         made.values[value] = len(made.values)
     body = [walker.statement(s) for s in statements if s not in left_out]
     results = tuple(walker.arg(value) for value in outputs)
-    members = []
+    members: list[Any] = []
     for member in made.members:  # constructors contain no further members
         walker.owner = member
-        members.append((walker.arg(member.constructor), _kinds(member.weights)))
+        if len(members) in passed:
+            made.slots.append(Slot(member.constructor, Place(), member))
+            members.append((("passed",), ()))
+        else:
+            members.append((walker.arg(member.constructor), _kinds(member.weights)))
     made.key = (len(inputs), tuple(body), results, tuple(members))
     return made
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from script.programs import call, dense, let, literal, region, text, variables, within
+from script.programs import call, dense, let, literal, member, region, text, variables, within
 
-from converter.script.expressions import Arg, Binary, invoke
+from converter.script.expressions import Arg, Binary, Call, invoke
 from converter.script.printer import text_of
+from converter.script.program import Argument, Cell
 from converter.script.statements import Statement, Variable, defined_by
 from converter.script.structure.classes import (
     Built,
@@ -181,8 +182,31 @@ def test_the_parameters_of_an_instance_are_its_own_under_the_names_of_the_class(
     assert [list(member.weights) for member in made.members] == [
         ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"]
     ] * 2
-    for member, (fc1, fc2) in zip(made.members, own, strict=True):
-        assert list(member.weights.values()) == [*fc1.weights.values(), *fc2.weights.values()]
+    for each, (fc1, fc2) in zip(made.members, own, strict=True):
+        assert list(each.weights.values()) == [*fc1.weights.values(), *fc2.weights.values()]
+
+
+def layer(path: str, mlp: Cell, *numbers: int, parameter: str = "fc.weight") -> Instance:
+    """`x + mlp(norm(x))`, in a layer of one class of the source."""
+    x, a, b, y = variables("x a b y")
+    made = member(f"{path}.mlp", Call(mlp, numbers), parameter)
+    return described(
+        f"{path}:Layer", let(a, call(dense(f"{path}.norm"), x)), let(b, call(made, a)), let(y, Binary("+", x, b))
+    )
+
+
+def test_a_layer_of_another_class_is_given() -> None:
+    one, two = Cell("FeedForward", arguments=[Argument("width")]), Cell("Experts")
+    instances = [layer("layers.0", one, 8), layer("layers.1", two, parameter="up.weight")]
+    made = built(*instances, layer("layers.2", two, parameter="up.weight"))
+    assert constructors(made) == ["Block(FeedForward(8))", "Block(Experts())", "Block(Experts())"]
+    assert "self.mlp = mlp" in repr(made.cell)
+    assert [list(each.weights)[-1] for each in made.members] == ["mlp.fc.weight", "mlp.up.weight", "mlp.up.weight"]
+
+
+def test_layers_of_one_class_with_other_numbers_are_made_inside() -> None:
+    one = Cell("FeedForward", arguments=[Argument("width")])
+    assert constructors(built(layer("layers.0", one, 8), layer("layers.1", one, 16))) == ["Block(8)", "Block(16)"]
 
 
 def test_calls_of_one_module_are_calls_of_one_instance() -> None:
