@@ -99,8 +99,8 @@ def cut_behind(
 def _mentions_text(node: NodeDef) -> bool:
     from tensorflow.core.framework.types_pb2 import DT_STRING
 
-    if _TABLE.fullmatch(node.op):
-        return True
+    if _TABLE.fullmatch(node.op) or node.op.startswith("LookupTable"):
+        return True  # a table of numbers too
     return any(value.type == DT_STRING or DT_STRING in value.list.type for value in node.attr.values()) or bool(
         re.match(r"Decode|Parse|ReadFile|String", node.op)
     )

@@ -37,6 +37,7 @@ class Served(tf.Module):
         self.vectors = tf.Variable(values(4, 3), name="vectors")
         self.names = table(np.arange(3), ["cat", "dog", "owl"], "none")
         self.words = table(["a", "b", "c"], np.arange(3), 3)
+        self.places = table(np.array([7, 8, 9]), np.arange(3), 3)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "files")])
     def images(self, files):
@@ -52,6 +53,10 @@ class Served(tf.Module):
     def text(self, words, shift):
         return {"y": tf.reduce_mean(tf.gather(self.vectors, self.words.lookup(words)), 1) + shift}
 
+    @tf.function(input_signature=[tf.TensorSpec([None, 5], tf.int64, "zips")])
+    def numbers(self, zips):
+        return {"y": tf.gather(self.vectors, self.places.lookup(zips))}
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def records(self, records):
         parsed = tf.io.parse_example(records, {"x": tf.io.FixedLenFeature([4], tf.float32)})
@@ -61,7 +66,7 @@ class Served(tf.Module):
 @pytest.fixture(scope="session")
 def served(tmp_path_factory):
     module, folder = Served(), tmp_path_factory.mktemp("served")
-    signatures = {name: getattr(module, name) for name in ("images", "text", "records")}
+    signatures = {name: getattr(module, name) for name in ("images", "text", "numbers", "records")}
     tf.saved_model.save(module, str(folder), signatures)
     return folder
 
@@ -75,6 +80,7 @@ def load(path, **options) -> Source:
     [
         ("images", {"files_decoded": ("N", 4, 4, 3)}, ["ArgMax:0", "scores"], "decoded images from -1 to 1."),
         ("text", {"shift": ("N", 3), "words_ids": ("N_2", 5)}, ["y"], "takes the ids of words or categories."),
+        ("numbers", {"zips_ids": ("N", 5)}, ["y"], "takes the ids of words or categories."),
         ("records", {"records_numbers": ("N", 4)}, ["y"], "takes the numbers that were read."),
     ],
 )
