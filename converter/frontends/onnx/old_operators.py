@@ -1,7 +1,7 @@
-"""Operators before opset 7, for onnx's own evaluator: onnxruntime has none of them, and the evaluator mistakes two.
+"""Operators before opset 7, for onnx's own evaluator: onnxruntime has none of them, and the evaluator lacks some.
 
-It ignores `axis`, which aligns the second operand of a broadcast with an axis of the first; and it trains a batch norm
-that has one output, which means inference. Source: https://onnx.ai/onnx/operators/, versions 1 to 6.
+Others it mistakes: it ignores `axis`, which aligns the second operand of a broadcast with an axis of the first; and it
+trains a batch norm of one output, which means inference. Source: https://onnx.ai/onnx/operators/, versions 1 to 6.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FIRST_WITHOUT = 7
 
 
 def old_operators(model: onnx.ModelProto) -> list[Any]:
-    """Classes of onnx's evaluator for operators of the model's opset that it mistakes; none for opset 7 and newer."""
+    """Classes of onnx's evaluator for operators before opset 7 that it lacks or mistakes; none for newer models."""
     versions = {entry.domain: entry.version for entry in model.opset_import}
     if versions.get("", _FIRST_WITHOUT) >= _FIRST_WITHOUT:
         return []
@@ -44,10 +44,49 @@ def old_operators(model: onnx.ModelProto) -> list[Any]:
 
         return run
 
-    def batch_norm(self: Any, x: np.ndarray, *vectors: np.ndarray, **attributes: Any) -> tuple[np.ndarray]:
-        scale, bias, mean, variance = (vector.reshape((-1,) + (1,) * (x.ndim - 2)) for vector in vectors)
-        epsilon = np.asarray(attributes.get("epsilon") or 1e-5, x.dtype)
-        return ((x - mean) / np.sqrt(variance + epsilon) * scale + bias,)
-
-    functions = {name: aligned(function) for name, function in _ALIGNED.items()} | {"BatchNormalization": batch_norm}
+    functions = {name: aligned(function) for name, function in _ALIGNED.items()} | _FUNCTIONS
     return [type(name, (OpRun,), {"op_domain": "", "_run": run}) for name, run in functions.items()]
+
+
+def _batch_norm(self: Any, x: np.ndarray, *vectors: np.ndarray, **attributes: Any) -> tuple[np.ndarray]:
+    scale, bias, mean, variance = (vector.reshape((-1,) + (1,) * (x.ndim - 2)) for vector in vectors)
+    epsilon = np.asarray(attributes.get("epsilon") or 1e-5, x.dtype)
+    return ((x - mean) / np.sqrt(variance + epsilon) * scale + bias,)
+
+
+def _clip(self: Any, x: np.ndarray, **attributes: Any) -> tuple[np.ndarray]:
+    low, high = attributes.get("min"), attributes.get("max")
+    if low is not None:
+        x = np.maximum(x, np.asarray(low, x.dtype))
+    return (x if high is None else np.minimum(x, np.asarray(high, x.dtype)),)
+
+
+def _dropout(self: Any, x: np.ndarray, **attributes: Any) -> tuple[np.ndarray, ...]:
+    return (x, np.ones_like(x))[: len(self.onnx_node.output)]
+
+
+def _gemm(self: Any, a: np.ndarray, b: np.ndarray, c: np.ndarray, **attributes: Any) -> tuple[np.ndarray]:
+    alpha, beta = (1.0 if attributes.get(name) is None else attributes[name] for name in ("alpha", "beta"))
+    product = (a.T if attributes.get("transA") else a) @ (b.T if attributes.get("transB") else b)
+    return ((alpha * product + beta * c).astype(a.dtype),)
+
+
+def _reshape(self: Any, x: np.ndarray, *given: np.ndarray, **attributes: Any) -> tuple[np.ndarray]:
+    shape = given[0] if given else attributes["shape"]
+    return (x.reshape([x.shape[i] if extent == 0 else extent for i, extent in enumerate(shape)]),)
+
+
+def _split(self: Any, x: np.ndarray, *given: np.ndarray, **attributes: Any) -> tuple[np.ndarray, ...]:
+    axis, count = attributes.get("axis") or 0, len(self.onnx_node.output)
+    lengths = given[0] if given else attributes.get("split")
+    return tuple(np.split(x, count if lengths is None else np.cumsum(lengths)[:-1], axis))
+
+
+_FUNCTIONS = {
+    "BatchNormalization": _batch_norm,
+    "Clip": _clip,
+    "Dropout": _dropout,
+    "Gemm": _gemm,
+    "Reshape": _reshape,
+    "Split": _split,
+}

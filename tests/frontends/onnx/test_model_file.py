@@ -555,6 +555,26 @@ def test_run_an_old_batch_norm_of_one_output_as_inference(save):
     np.testing.assert_allclose(y, (IMAGE - m) / np.sqrt(v + 1e-5) * s + b, 1e-5, 1e-6)
 
 
+OLD = {
+    "Clip <min = -0.5> (x)": lambda x: np.maximum(x, -0.5),
+    "Clip <max = 0.5> (x)": lambda x: np.minimum(x, 0.5),
+    "Dropout <is_test = 1, ratio = 0.5> (x)": lambda x: x,
+    "Gemm <alpha = 2.0, beta = 3.0, transB = 1, broadcast = 1> (x, w, k)": lambda x: 2 * x @ np.ones((4, 2)) + 3,
+    "Reshape <shape = [0, -1, 2]> (x)": lambda x: x.reshape(3, 2, 2),
+    "Split <axis = 1, split = [3, 1]> (x)": lambda x: x[:, :3],
+    "Split <axis = 1> (x)": lambda x: x[:, :2],
+}
+
+
+@pytest.mark.parametrize("text", OLD)
+def test_run_what_only_old_opsets_have(save, text):
+    outputs, types = ("y, z", ", float[a,b] z") if text.startswith("Split") else ("y", "")
+    x, extents = IMAGE.reshape(-1)[:12].reshape(3, 4), "a,b,c" if text.startswith("Reshape") else "a,b"
+    model = f"""<ir_version: 3, opset_import: ["" : 1]> net (float[3,4] x) => (float[{extents}] y{types})
+        <float[2,4] w = {{1, 1, 1, 1, 1, 1, 1, 1}}, float[1] k = {{1}}> {{ {outputs} = {text} }}"""
+    np.testing.assert_allclose(ran(save(model)().original, {"x": x})[0], OLD[text](x), 1e-6)
+
+
 def test_run_what_may_have_any_order_in_order(save):
     text = """<ir_version: 8, opset_import: ["" : 17]> net (float[6] x) => (float[3] y, int64[3] i)
         { k = Constant <value_ints = [3]> () y, i = TopK <sorted = 0> (x, k) }"""
