@@ -79,10 +79,9 @@ def sums_in(graph: ir.Graph, endpoints: Sequence[Endpoint]) -> Mapping[str, str]
     sums = {f"{part} + {part.removeprefix(_PAST)}" for part in known if _are_lengths(part, known)}
     sums |= {text for text in ends if is_sum(text, known)}
     found = {dim: dim for dim in guessed if is_sum(dim, known)}
-    if not found and len(sums) == 1:
-        (text,) = sums
-        parts = text.split(_PLUS)
-        found |= dict.fromkeys(guessed - (ends - {f"total_{part}" for part in parts}) - {*parts}, text)
+    if not found and len({total(text, known) for text in sums}) == 1:  # each layer's past may have a name of its own
+        parts = {part for text in sums for part in text.split(_PLUS)}
+        found |= dict.fromkeys(guessed - (ends - {f"total_{part}" for part in parts}) - parts, min(sums))
     return found
 
 

@@ -21,20 +21,21 @@ from converter.verification.inputs import verification_inputs
         ("past + other", "total", "past", 16),
         ("total_new", "total_new", "past_new", 20),
         ("past + 1", "past + 1", "past", 17),
+        ("past + new, new + twin", "total", "past", 20),
     ],
 )
 def test_a_mask_is_as_long_as_past_and_new_tokens(returned: str, total: str, past: str, length: int) -> None:
-    shapes = {"mask": (total,), "past": (past,), "x": ("new",)}
-    kind, known = np.dtype(np.float32), {total: 16, past: 16, "new": 4}
+    shapes = {"mask": (total,), "past": (past,), "twin": ("twin",), "x": ("new",)}
+    kind, known = np.dtype(np.float32), {total: 16, past: 16, "twin": 16, "new": 4}
     inputs = [ir.val(name, ir.DataType.FLOAT, shape) for name, shape in shapes.items()]
-    output = ir.val("present", ir.DataType.FLOAT, (returned,))
-    graph = ir.Graph(inputs, [output], nodes=[])
+    outputs = [ir.val(f"present.{dim}", ir.DataType.FLOAT, (dim,)) for dim in returned.split(", ")]
+    graph = ir.Graph(inputs, outputs, nodes=[])
     ends = [
         Endpoint(name, name, kind, shape, tuple(known[dim] for dim in shape), guessed=frozenset({total, past}))
         for name, shape in shapes.items()
     ]
     made = verification_inputs(graph, ends, None)
-    assert {name: len(array) for name, array in made.items()} == {"mask": length, "past": 16, "x": 4}
+    assert {name: len(array) for name, array in made.items()} == {"mask": length, "past": 16, "twin": 16, "x": 4}
 
 
 X = np.ones((2, 3), np.float32)
