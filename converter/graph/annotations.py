@@ -15,6 +15,7 @@ ORIGINAL = "converter.original"
 
 LITERAL = "literal"
 FOLDED = "folded"
+SOURCES = "sources"
 DECLARED = "declared"
 VARYING = "varying"
 
@@ -22,6 +23,11 @@ VARYING = "varying"
 def is_folded(value: ir.Value) -> bool:
     """Whether `value` is an initializer that constant folding computed: the source does not name it."""
     return bool(value.meta.get(FOLDED))
+
+
+def sources_of(value: ir.Value) -> frozenset[str]:
+    """The names of the tables that several nodes read, and from which constant folding computed `value`."""
+    return value.meta.get(SOURCES, frozenset())
 
 
 def is_literal(value: ir.Value) -> bool:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.annotations import FOLDED, is_folded, is_literal
+from converter.graph.annotations import FOLDED, SOURCES, is_folded, is_literal
 from converter.graph.constants import lift_constants, new_initializer
 from converter.graph.normalize.trained import EXPORTERS_NAME, MAX_ELEMENTS, is_uniform
 from converter.graph.origins import is_fixed
@@ -54,6 +54,7 @@ def fold_constants(model: ir.Model) -> None:
     for value in _initializers(model):
         if value not in known:
             value.meta[FOLDED] = True
+            value.meta[SOURCES] = rule.sources.get(value.name or "", frozenset())
         if value.const_value is not None:
             value.shape = ir.Shape(value.const_value.shape.numpy())  # the file, or inference, may have known less
     memory.restore(model)
@@ -141,9 +142,15 @@ _MAKES_MORE = frozenset(
 
 
 class _Rule:
-    """Decides whether a node whose inputs are constant may be folded."""
+    """Decides whether a node whose inputs are constant may be folded.
+
+    Attributes:
+        sources: name of a value that may be folded → the tables that others read, too, and that it is computed from.
+    """
 
     def __init__(self, model: ir.Model) -> None:
+        self.sources: dict[str, frozenset[str]] = {}
+        self._shared: set[str] = set()
         self._weights = {value for value in _initializers(model) if _is_weight(value)}
         self._growth = self._computed = 0
         total = sum(value.const_value.nbytes for value in _initializers(model) if value.const_value is not None)
@@ -166,7 +173,18 @@ class _Rule:
             return True
         if has_trait(node, Trait.QUANTIZATION) or any(value in self._weights for value in inputs):
             return False
-        return self._fits(node, inputs)
+        if not self._fits(node, inputs):
+            return False
+        sources = frozenset[str]().union(*map(self._sources_with, inputs))
+        self.sources |= {value.name or "": sources for value in node.outputs if sources}
+        return True
+
+    def _sources_with(self, value: ir.Value) -> frozenset[str]:
+        """The sources of a constant, and the constant itself if it is one."""
+        name, tensor = value.name or "", value.const_value
+        if tensor is not None and tensor.size > _LITERAL_SIZE and count_uses(value) > 1:
+            self._shared.add(name)  # the last of its readers is its only one when the others are folded
+        return self.sources.get(name, frozenset()) | ({name} & self._shared)
 
     def _fits(self, node: ir.Node, inputs: list[ir.Value]) -> bool:
         """Whether the result is small enough, which must be known before it is computed."""

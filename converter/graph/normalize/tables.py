@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import onnx_ir as ir
 
-from converter.graph.annotations import is_folded, is_literal
+from converter.graph.annotations import is_folded, is_literal, sources_of
 from converter.graph.hints import is_fixed, scopes
 from converter.graph.origins import trained
 from converter.graph.queries import is_float
@@ -15,24 +17,30 @@ _SMALLEST, _LARGEST = 17, 1 << 20
 
 
 def merge_equal_tables(model: ir.Model) -> None:
-    """Let the nodes of one module read one initializer where they read equal ones that are not trained."""
+    """Let nodes read one initializer where they read equal ones that are not trained, of one module or of one source.
+
+    Every layer of a decoder may reshape the angles that are computed once for all: folding makes a constant for each.
+    """
     for graph in all_graphs(model):
         first: dict[tuple[object, ...], ir.Value] = {}
         for value in list(graph.initializers.values()):
-            key = _key(value)
-            if key is not None and first.setdefault(key, value) is not value:
-                value.replace_all_uses_with(first[key])
+            keys = list(_keys(value))
+            known = next((first[key] for key in keys if key in first), value)
+            if known is not value:
+                value.replace_all_uses_with(known)
+            first.update(dict.fromkeys(keys, known))
 
 
-def _key(value: ir.Value) -> tuple[object, ...] | None:
-    """What two tables of one module have in common; None for other constants."""
+def _keys(value: ir.Value) -> Iterator[tuple[object, ...]]:
+    """What a table has in common with another that it is one with; nothing for other constants."""
     tensor = value.const_value
     if tensor is None or not _SMALLEST <= tensor.size <= _LARGEST or value.is_graph_output() or _is_trained(value):
-        return None
+        return
     modules = {scopes.path_of(use.node) for use in value.uses()}
-    if len(modules) != 1:
-        return None
-    return modules.pop(), tensor.dtype, tuple(tensor.shape.numpy()), tensor.tobytes()
+    owners = [*modules, *sorted(sources_of(value))] if len(modules) == 1 else sorted(sources_of(value))
+    if owners:
+        content = tensor.dtype, tuple(tensor.shape.numpy()), tensor.tobytes()
+        yield from ((owner, *content) for owner in owners)
 
 
 def _is_trained(value: ir.Value) -> bool:

@@ -47,3 +47,19 @@ def test_a_table_that_one_module_reads_twice_is_one() -> None:
 )
 def test_others_stay_two(names: tuple[str, str], options: dict[str, object]) -> None:
     assert model(*names, **options) == {"table.0", "table.1"}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("shared", "left"), [(True, 1), (False, 2)])
+def test_modules_share_what_is_computed_from_one_table(shared: bool, left: int) -> None:
+    made = parse(
+        "g (int64[1,18] x) => (int64[1,18] y, int64[1,18] z) <int64 n = {18}, int64 zero = {0}, int64 one = {1}> {"
+        " c = Range (zero, n, one) d = Range (zero, n, one)"
+        " a = Unsqueeze (c, zeros) b = Unsqueeze (d, zeros) y = Add (x, a) z = Mul (x, b) }",
+        17,
+    )
+    made.graph.initializer.append(onnx.numpy_helper.from_array(np.array([0]), "zeros"))
+    for node, name in zip(made.graph.node, ("Range", "Range_1", *["block.0/A", "block.1/A"] * 2), strict=True):
+        node.name = f"/{name}"
+    if shared:
+        made.graph.node[3].input[0] = "c"
+    assert len(assert_equals_original(made).graph.initializers) == left
