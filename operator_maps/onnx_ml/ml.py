@@ -13,6 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.rows import Arg, Node, Operand, expr
+from operator_maps.lib.scores import transformed
 
 if TYPE_CHECKING:
     import mindspore as ms
@@ -190,7 +191,7 @@ def linear_regressor(
     """
     if targets == 1 and post_transform != "NONE":
         raise node.decline(f"onnxruntime applies no {post_transform} to a single target, as ONNX says")
-    return _transformed(node, _scores(node, x, coefficients or (), intercepts, targets), post_transform)
+    return transformed(node, _scores(node, x, coefficients or (), intercepts, targets), post_transform)
 
 
 def linear_classifier(
@@ -220,7 +221,7 @@ def linear_classifier(
         chosen = expr("ops.argmax({0}, -1)", scores)
         if labels != tuple(range(len(labels))):
             chosen = expr("ops.gather({0}, {1}, 0)", node.constant(np.array(labels), "labels"), chosen)
-    return chosen, _transformed(node, scores, post_transform)
+    return chosen, transformed(node, scores, post_transform)
 
 
 def _scores(
@@ -233,17 +234,6 @@ def _scores(
     if not intercepts or not any(intercepts):
         return product
     return expr("{0} + {1}", product, node.constant(np.array(intercepts, np.float32), "intercepts"))
-
-
-def _transformed(node: Node, scores: Arg, post_transform: str) -> Arg:
-    match post_transform:
-        case "NONE":
-            return scores
-        case "SOFTMAX":
-            return expr("ops.softmax({0}, -1)", scores)
-        case "LOGISTIC":
-            return expr("ops.sigmoid({0})", scores)
-    raise node.decline(f"post_transform {post_transform} has no counterpart")
 
 
 def _as_float(x: Operand) -> Arg:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import onnx_ir as ir
 
 from converter.rows import Arg, Node, Operand, expr
+from operator_maps.lib.scores import transformed
 
 if TYPE_CHECKING:
     import mindspore as ms
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 BRANCHES = ("<=", "<", ">=", ">", "==", "!=")
 """The comparison of a feature with a node's threshold, by mode."""
+OPPOSITES = (3, 2, 1, 0, None, None, None)
+"""The place of the comparison that says no where another says yes, of numbers; both say no of what is not a number."""
 _EQUAL, _MEMBER = 4, 6
 """The modes of equality, and of membership of a set."""
 
@@ -41,7 +44,6 @@ REGRESSIONS = {
     "MIN": "ops.amin({0}, 1)",
     "SUM": "ops.sum({0}, 1)",
 }
-TRANSFORMS = {"LOGISTIC": "ops.sigmoid({0})", "NONE": "{0}", "SOFTMAX": "ops.softmax({0}, -1)"}
 
 
 def tree_ensemble(
@@ -68,16 +70,15 @@ def tree_ensemble(
     """TreeEnsemble: the leaf that every row reaches in each tree, and the mean or the sum of the leaves' weights.
 
     Raises:
-        Unsupported: a missing value follows the true branch; or the weights are aggregated or transformed in another
-            way.
+        Unsupported: a missing value equals a number; or the weights are aggregated or transformed in another way.
     """
     if nodes_modes is None or nodes_splits is None or leaf_weights is None:
         raise node.decline("it has no nodes or no leaves")
     modes = nodes_modes.numpy().astype(np.int64)
     if not set(modes.tolist()) <= set(range(_MEMBER + 1)):
         raise node.decline("its nodes ask questions that ONNX does not know")
-    if aggregate_function >= len(AGGREGATES) or post_transform or any(nodes_missing_value_tracks_true or ()):
-        raise node.decline("only a mean or a sum has a counterpart, without a transform and without missing values")
+    if aggregate_function >= len(AGGREGATES) or post_transform:
+        raise node.decline("only a mean or a sum has a counterpart, without a transform")
     # Leaves are numbered after the nodes; each leaf is its own child.
     count, leaves = len(nodes_featureids), np.arange(len(leaf_targetids)) + len(nodes_featureids)
     branches = ((nodes_falsenodeids, nodes_falseleafs), (nodes_truenodeids, nodes_trueleafs))
@@ -93,7 +94,8 @@ def tree_ensemble(
         children=np.stack(sides, 1),
         modes=np.concatenate([modes, nothing]).astype(np.int64),
         weights=weights,
-    ).without_sets(() if membership_values is None else membership_values.numpy().tolist())
+    ).with_missing_values(node, nodes_missing_value_tracks_true or ())
+    forest = forest.without_sets(() if membership_values is None else membership_values.numpy().tolist())
     return expr(AGGREGATES[aggregate_function], forest.answers(node, x))
 
 
@@ -115,6 +117,28 @@ class _Forest:
     children: np.ndarray
     modes: np.ndarray
     weights: np.ndarray
+
+    def with_missing_values(self, node: Node, follow: Sequence[int]) -> _Forest:
+        """The same where not a number is a yes at the nodes that `follow` says: there the opposite is asked.
+
+        Raises:
+            Unsupported: a node that asks for equality, of which the opposite says no to everything but a number.
+        """
+        asked = np.zeros(len(self.modes), bool)
+        asked[: len(follow)] = follow
+        asked &= self._inner & (self.modes != BRANCHES.index("!="))  # which not a number is already
+        if not asked.any():
+            return self
+        if any(OPPOSITES[mode] is None for mode in self.modes[asked].tolist()):
+            raise node.decline("a missing value equals a number")
+        modes = np.array(
+            [
+                OPPOSITES[mode] if turned else mode
+                for mode, turned in zip(self.modes.tolist(), asked.tolist(), strict=True)
+            ]
+        )
+        children = np.where(asked[:, None], self.children[:, ::-1], self.children)
+        return replace(self, modes=modes, children=children)
 
     def without_sets(self, values: Sequence[float]) -> _Forest:
         """The same with a chain of comparisons for each set; `values` are the sets of all nodes, each ended by NaN."""
@@ -187,13 +211,11 @@ class _Nodes(NamedTuple):
         """The trees.
 
         Raises:
-            Unsupported: a missing value follows the true branch, or numbers do not fit.
+            Unsupported: a missing value equals a number, or numbers do not fit.
         """
         if not {*self.modes} <= {*QUESTIONS, "LEAF"}:
             raise node.decline("its nodes ask questions that ONNX does not know")
         modes = np.array([BRANCHES.index(QUESTIONS.get(mode, BRANCHES[0])) for mode in self.modes])
-        if any(self.missing):
-            raise node.decline("a missing value follows the true branch")
         place = {name: i for i, name in enumerate(zip(self.trees, self.numbers, strict=True))}
         children = np.stack([np.arange(len(place))] * 2, 1)
         weights = np.zeros((len(place), targets), np.float32)
@@ -208,7 +230,8 @@ class _Nodes(NamedTuple):
             raise node.decline("the numbers of its nodes do not fit") from None
         inner = np.flatnonzero(children[:, 0] != np.arange(len(place)))
         roots = np.setdiff1d(np.arange(len(place)), children[inner])
-        return _Forest(roots, np.array(self.features), np.array(self.values, np.float32), children, modes, weights)
+        forest = _Forest(roots, np.array(self.features), np.array(self.values, np.float32), children, modes, weights)
+        return forest.with_missing_values(node, self.missing)
 
     def always_answered(self) -> set[int]:
         """The targets for which some tree has a weight at each of its leaves."""
@@ -255,8 +278,8 @@ def tree_ensemble_regressor(
     """
     if base_values_as_tensor is not None or nodes_values_as_tensor is not None or target_weights_as_tensor is not None:
         raise node.decline("its values are doubles")
-    if aggregate_function not in REGRESSIONS or post_transform not in TRANSFORMS:
-        raise node.decline(f"{aggregate_function} with {post_transform} has no counterpart")
+    if aggregate_function not in REGRESSIONS:
+        raise node.decline(f"{aggregate_function} has no counterpart")
     if n_targets == 1 and post_transform != "NONE":
         raise node.decline(f"onnxruntime applies no {post_transform} to a single target, as ONNX says")
     nodes = _Nodes(
@@ -267,7 +290,7 @@ def tree_ensemble_regressor(
     if aggregate_function in ("MIN", "MAX") and len(target_ids) != n_targets * nodes_modes.count("LEAF"):
         raise node.decline("some leaves have no weight, which is not the same as a weight of 0")
     y = expr(REGRESSIONS[aggregate_function], forest.answers(node, x))
-    return expr(TRANSFORMS[post_transform], _with_base(node, y, base_values, nodes))
+    return transformed(node, _with_base(node, y, base_values, nodes), post_transform)
 
 
 def tree_ensemble_classifier(
@@ -310,13 +333,8 @@ def tree_ensemble_classifier(
     if classlabels_strings and node.used[0]:
         raise node.decline("its labels are strings, which MindSpore does not have")
     labels, one = classlabels_int64s or classlabels_strings, len(set(class_ids)) == 1
-    if (
-        post_transform not in TRANSFORMS
-        or len(labels) < 2
-        or (len(labels) == 2 and base_values)
-        or (one and len(labels) > 2)
-    ):
-        raise node.decline("its classes or its transform have no counterpart")
+    if len(labels) < 2 or (len(labels) == 2 and base_values) or (one and len(labels) > 2):
+        raise node.decline("its classes have no counterpart")
     targets = class_ids if not one else [0] * len(class_ids)
     nodes = _Nodes(
         nodes_treeids, nodes_nodeids, nodes_featureids, nodes_modes, nodes_values, nodes_truenodeids,
@@ -329,7 +347,7 @@ def tree_ensemble_classifier(
     if not one:
         if node.used[0]:
             chosen = _labelled(node, expr("ops.argmax({0}, -1)", scores), labels)
-        return chosen, expr(TRANSFORMS[post_transform], scores)
+        return chosen, transformed(node, scores, post_transform)
     positive = all(weight >= 0 for weight in class_weights)
     if node.used[0]:
         above = expr("({0} > {1}).astype(ms.int64).squeeze(1)", scores, 0.5 if positive else 0.0)
@@ -337,9 +355,9 @@ def tree_ensemble_classifier(
     first = "ops.zeros_like({0})" if 1 in class_ids else "1 - {0}" if positive else "-{0}"
     both = expr("ops.cat(({0}, {1}), 1)", expr(first, scores), scores)
     if 1 in class_ids or (post_transform == "LOGISTIC" and not positive):
-        return chosen, expr(TRANSFORMS[post_transform], both)
-    if post_transform == "SOFTMAX":
-        raise node.decline("the softmax of one score has no counterpart")
+        return chosen, transformed(node, both, post_transform)
+    if post_transform not in ("NONE", "LOGISTIC"):
+        raise node.decline(f"the {post_transform} of one score has no counterpart")
     return chosen, both
 
 

@@ -98,7 +98,7 @@ def test_categories() -> None:
         check_ml("OneHotEncoder", np.array([1, 4]), cats_int64s=[1, 4], zeros=0)
 
 
-@pytest.mark.parametrize("transform", ["NONE", "SOFTMAX", "LOGISTIC"])
+@pytest.mark.parametrize("transform", ["NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"])
 def test_linear_regression(transform: str) -> None:
     options = {"coefficients": COEFFICIENTS, "targets": 3, "post_transform": transform}
     check_ml("LinearRegressor", X, intercepts=INTERCEPTS, **options)
@@ -110,7 +110,7 @@ def test_linear_regression_of_one_target() -> None:
         check_ml("LinearRegressor", X, coefficients=COEFFICIENTS[:4], post_transform="LOGISTIC")
 
 
-@pytest.mark.parametrize("transform", ["NONE", "SOFTMAX", "LOGISTIC"])
+@pytest.mark.parametrize("transform", ["NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"])
 @pytest.mark.parametrize("labels", [[0, 1, 2], [4, 2, 9]])
 def test_linear_classification(transform: str, labels: list[int]) -> None:
     options = {"coefficients": COEFFICIENTS, "intercepts": INTERCEPTS, "post_transform": transform}

@@ -101,9 +101,20 @@ def test_older_trees_aggregated(aggregate_function: str) -> None:
     regressor(aggregate_function=aggregate_function, base_values=[0.5])
 
 
-@pytest.mark.parametrize("post_transform", ["NONE", "LOGISTIC", "SOFTMAX"])
+@pytest.mark.parametrize("post_transform", ["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO", "PROBIT"])
 def test_older_trees_of_several_targets(post_transform: str) -> None:
     regressor(n_targets=3, target_ids=[0, 1, 2, 2, 2], base_values=[0.0, 0.0, 0.5], post_transform=post_transform)
+
+
+def test_missing_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They follow the true branch at some nodes, the false one at the others."""
+    monkeypatch.setattr(f"{__name__}.X", np.concatenate([X, np.full_like(X, np.nan), X * np.float32([np.nan, 1])]))
+    missing = {"nodes_missing_value_tracks_true": [1, 0, 0, 0, 0, 1, 0, 0]}
+    for mode in ("BRANCH_LEQ", "BRANCH_GT", "BRANCH_NEQ"):
+        regressor(mode=mode, **missing)
+    with pytest.raises(Unconverted, match="A missing value equals a number"):
+        regressor(mode="BRANCH_EQ", **missing)
+    check_trees([0, 1, 2, 3], nodes_missing_value_tracks_true=[0, 1, 1, 1])
 
 
 def test_an_older_tree_of_one_target_that_is_transformed() -> None:
