@@ -17,6 +17,9 @@ from converter.rewriting.view import View
 _OPTION_NAMES = frozenset({"dd", "factory_kwargs", "device_kwargs", "tensor_kwargs"})
 
 
+_PYTHON_TYPES = {"builtins.bool": "ms.bool_", "builtins.int": "ms.int64", "builtins.float": "ms.float64"}
+
+
 class Applying(Values):
     """Writes calls as their rows say."""
 
@@ -38,6 +41,7 @@ class Applying(Values):
             view = View(self, node, bound, receiver, mark)
             text = becomes if isinstance(becomes, str) else becomes(view) if becomes is not None else ""
             parsed = template(_with_reduction(text, bound, view))
+            self._python_type(bound)
             self._check(row, bound, parsed, view)
         except UnsupportedCall as reason:
             self._unconverted(node, full, f"{reason}. {row.remedy}".strip())
@@ -65,6 +69,13 @@ class Applying(Values):
                     self.edits.replace(arguments[number - 1].end, each.end, "")
                 else:
                     self.edits.replace(each.start, arguments[1].start if len(arguments) > 1 else each.end, "")
+
+    def _python_type(self, bound: Arguments) -> None:
+        """Write `dtype=bool`, a type of Python's, as MindSpore's."""
+        given = bound.given.get("dtype")
+        found = _PYTHON_TYPES.get(self._full(given) or "") if given is not None else None
+        if given is not None and found:
+            self.edits.replace(self.file.start(given), self.file.end(given), self.write(found))
 
     @staticmethod
     def _check(row: Row, bound: Arguments, parsed: Template, view: View) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from converter.rewriting.kinds import PACKED, Kind
+from converter.rewriting.kinds import DEVICE, PACKED, Kind
+from converter.rewriting.names import chain
 from converter.rewriting.project import MODULE
 from converter.rewriting.state import full_name
 from converter.rewriting.values import Values
@@ -46,6 +47,9 @@ class Attributes(Values):
             self.edits.replace(self.file.end(named), self.file.end(node), ")")
             return
         receiver = self.inference.kind(node.value)
+        if node.attr == "type" and self._is_device(node.value, receiver):
+            self._device_type(node)
+            return
         of_input = node.attr == "grad" and isinstance(node.value, ast.Name) and node.value.id in self._inputs()
         if of_input and not self._of_leaf(node.value):
             remedy = "It is the gradient of an input: call mindspore.grad of a function of it that computes the loss."
@@ -63,6 +67,18 @@ class Attributes(Values):
             self.edits.replace(at, end, f".get({self._quoted(node.attr)})")
         else:
             self._attribute_name(node, receiver)
+
+    def _is_device(self, node: ast.expr, kind: Kind) -> bool:
+        """Whether it is a device, here a string: known as one, or called so."""
+        called = (chain(node) or [""])[-1] in ("device", "dev")
+        return kind == DEVICE or (called and kind.name in ("unknown", "none", "other", "string"))
+
+    def _device_type(self, node: ast.Attribute) -> None:
+        """Write `device.type` as a part of the string that the device is."""
+        start, end = self.file.start(node), self.file.end(node)
+        at = self.file.text.rindex(b".", 0, end)
+        whole = self.edits.text(start, at)[:1] in "\"'"  # that of a tensor
+        self.edits.replace(at, end, "" if whole else f".partition({self._quoted(':')})[0]")
 
     def _may_hold_gradient(self, node: ast.Attribute, receiver: Kind) -> bool:
         """Whether a receiver that is not known may be a parameter; what reads its gradient asks what it is."""
@@ -130,7 +146,8 @@ class Attributes(Values):
         before, placed, after = row.becomes.partition("{self}")
         if not placed:
             self.edits.drop(self.file.start(node), self.file.end(node))
-            self.edits.replace(self.file.start(node), self.file.end(node), self.write(before))
+            text = self._quoted(before[1:-1]) if before[:1] == '"' else self.write(before)
+            self.edits.replace(self.file.start(node), self.file.end(node), text)
             self.record(node, full, became=before, use="attribute")
             return
         self.edits.insert(self.file.start(node), self.write(before), leading=True)
@@ -153,7 +170,7 @@ class Attributes(Values):
 
     def _is_any_module(self, receiver: Kind) -> bool:
         """Whether a receiver is a module of which nobody knows the class, outside what graph mode compiles."""
-        outside = self.function is not None and self.function.name not in ("forward", "construct")
+        outside = self.function is None or self.function.name not in ("forward", "construct")
         return receiver.name == "instance" and receiver.of == (MODULE,) and outside
 
     def _asks_class(self, node: ast.expr) -> bool:

@@ -391,7 +391,13 @@ class Rendering:
             return "None" if default is None else default
         text = self.text_of(node)
         negative = isinstance(node, ast.UnaryOp)
-        if slot.atom and (negative or not isinstance(node, (*_ATOMS, ast.Constant))) and not _wrapped(text):
+        literal = len(text) > 1 and text[0] in "\"'" and text[1:-1].isalnum() and text[0] == text[-1]
+        if (
+            slot.atom
+            and not literal
+            and (negative or not isinstance(node, (*_ATOMS, ast.Constant)))
+            and not _wrapped(text)
+        ):
             return f"({text})"
         return text
 

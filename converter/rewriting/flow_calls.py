@@ -37,6 +37,10 @@ _WRAPPERS = {"torch.nn.DataParallel", "torch.nn.parallel.DistributedDataParallel
     )
 }
 """Functions that return the network that they are given."""
+_INDICES = {"where", "nonzero", "unravel_index", "meshgrid", "ix_"} | {
+    f"{name}_indices{end}" for name in ("triu", "tril", "diag") for end in ("", "_from")
+}
+"""Functions of NumPy that return tuples of arrays."""
 _TUPLES = {
     "torch.nn.LSTM": items((TENSOR, items((TENSOR, TENSOR)))),
     "torch.nn.GRU": items((TENSOR, TENSOR)),
@@ -61,12 +65,14 @@ class Calls(Expressions):
                 return self._builtin(full.removeprefix("builtins."), node, arguments)
             if full.startswith("torch."):
                 return self._torch(full, node)
+            if full.startswith("time."):
+                return NUMBER
             if full.startswith(("math.", "operator.")):
                 return TENSOR if any(each.is_tensor for each in arguments) else NUMBER
             if full in ("copy.deepcopy", "copy.copy") and arguments:
                 return arguments[0]
             if full.startswith("numpy."):
-                return ARRAY
+                return sequence(ARRAY) if full.rpartition(".")[2] in _INDICES else ARRAY
             if full == "functools.partial" and node.args:
                 return arguments[0]
             if full in ("collections.OrderedDict", "typing.cast"):
@@ -208,7 +214,7 @@ class Calls(Expressions):
         if receiver.name == "size":
             return NUMBER
         if receiver == ARRAY:
-            return ARRAY
+            return sequence(ARRAY) if name in _INDICES else ARRAY
         if name in _REGISTER:
             self._registered(receiver, name, node, arguments)
         if receiver.name == "string":
@@ -234,6 +240,8 @@ class Calls(Expressions):
             return receiver
         if receiver.name == "unknown" and f"torch.Tensor.{name}" in self.inference.rows and is_distinct(name):
             return RETURNS.get(self.inference.rows[f"torch.Tensor.{name}"].returns, UNKNOWN)
+        if receiver.name == "unknown" and name == "numpy" and not arguments:
+            return ARRAY
         if any(each.is_tensor for each in arguments[:1]) and self._in_module():
             return TENSOR  # a layer whose class is not known
         return UNKNOWN

@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 
 from converter.rewriting.kinds import (
     ARRAY,
+    DEVICE,
     DTYPE,
     GROUP,
     NONE,
@@ -39,6 +40,8 @@ RETURNS = {
     "number": NUMBER,
     "size": SIZE,
     "string": STRING,
+    "array": ARRAY,
+    "device": DEVICE,
     "dtype": DTYPE,
     "batches": sequence(sequence(TENSOR)),
     "packed": PACKED,
@@ -157,7 +160,8 @@ class Expressions:
             return sequence(GROUP)
         if receiver.name in ("instance", "super"):
             found = self._attribute_of(receiver, node.attr)
-            return receiver if node.attr == "module" and found == UNKNOWN else found  # what DataParallel wraps
+            wraps = node.attr == "module" and found == UNKNOWN and any(map(self.inference.is_module, receiver.of))
+            return receiver if wraps else found  # what DataParallel wraps
         return TENSOR if receiver.name == "unknown" and node.attr == "grad" else UNKNOWN
 
     def _is_variable(self, node: ast.expr) -> bool:
@@ -257,6 +261,8 @@ class Expressions:
         """The kind of a compare."""
         kinds = [self.kind(each) for each in (node.left, *node.comparators)]
         plain = any(isinstance(each, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for each in node.ops)
+        if not plain and ARRAY in kinds and not any(each.is_tensor for each in kinds):
+            return ARRAY
         if plain or not any(each.name in ("tensor", "unknown") for each in kinds):
             return NUMBER
         return TENSOR if any(each.is_tensor for each in kinds) else UNKNOWN

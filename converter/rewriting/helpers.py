@@ -38,6 +38,10 @@ def written() -> dict[str, tuple[str, ast.stmt, int]]:
                 names = [node.name]
             elif isinstance(node, ast.Assign):
                 names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+                if isinstance(node.value, ast.Name) and not names:  # `Tensor.__format__ = formatted` goes with it
+                    before, tree, place = found[node.value.id]
+                    line = "".join(lines[node.lineno - 1 : node.end_lineno])
+                    found[node.value.id] = f"{before}\n\n{line}", tree, place
             first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
             body = "".join(lines[first - 1 : node.end_lineno]).rstrip() + "\n"
             for name in names:

@@ -54,6 +54,7 @@ PAIR = Kind("pair")
 OTHER = Kind("other")
 ARRAY = Kind("other", ("numpy",))
 """What NumPy makes."""
+DEVICE = Kind("other", ("torch.device",))
 OPTIONS = Kind("options")
 GROUP = Kind("group")
 """A group of parameters of an optimizer."""

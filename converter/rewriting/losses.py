@@ -140,7 +140,7 @@ class Losses(Outputs):
             if made & set(read(statements[index])) and not in_branch:
                 last = index
         region = statements[first : last + 1]
-        if not self._can_move(region, statements[number]):
+        if not self._can_move(region):
             return None
         plan = Backward(statements[number], loss, region)
         free = {name for name in read_first([*region, ast.Expr(loss)]) if not is_detached(name, region)}
@@ -255,15 +255,13 @@ class Losses(Outputs):
         kind = self.inference.kind(node)
         return kind.name == "instance" and any(self.inference.is_module(each) for each in kind.of)
 
-    def _can_move(self, region: Sequence[ast.stmt], backward: ast.stmt) -> bool:
-        """Whether statements can stand in a function: each on lines of its own, and none leaves the block."""
+    def _can_move(self, region: Sequence[ast.stmt]) -> bool:
+        """Whether statements can stand in a function: on lines of their own, and none leaves the block."""
         file = self.file
-        for each in (*region, backward):
-            line, after = file.line_span(file.line_of(file.start(each)))
-            ends = file.line_span(file.line_of(file.end(each)))[1]
-            rest = file.text[file.end(each) : ends].strip()
-            if file.text[line : file.start(each)].strip() or (rest and not rest.startswith(b"#")) or after is None:
-                return False
+        first, last = file.start(region[0]), file.end(region[-1])
+        rest = file.text[last : file.line_span(file.line_of(last))[1]].strip(b" ;\t\r\n")
+        if file.text[file.line_span(file.line_of(first))[0] : first].strip() or (rest and not rest.startswith(b"#")):
+            return False
         inside = [node for each in region for node in parts(each)]
         strings = any(
             isinstance(each, ast.Constant | ast.JoinedStr) and each.lineno != each.end_lineno for each in inside

@@ -163,4 +163,6 @@ def _is_tensors(node: ast.Call, function: ast.Attribute) -> bool:
         given = given.operand if isinstance(given, ast.UnaryOp) else given
         return isinstance(given, ast.Constant) and isinstance(given.value, int)
     before = function.value.func if isinstance(function.value, ast.Call) else None
+    if function.attr == "numpy" and isinstance(function.value, ast.Attribute):
+        return function.value.attr == "data"
     return function.attr == "numpy" and isinstance(before, ast.Attribute) and before.attr in ("cpu", "detach")

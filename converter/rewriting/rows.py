@@ -11,7 +11,20 @@ from converter.rewriting.template import template
 
 Use = Literal["call", "method", "attribute", "value", "layer", "class", "none"]
 Returns = Literal[
-    "tensor", "tensors", "packed", "pair", "number", "size", "string", "dtype", "module", "batches", "other", "unknown"
+    "tensor",
+    "tensors",
+    "packed",
+    "pair",
+    "number",
+    "size",
+    "string",
+    "dtype",
+    "array",
+    "device",
+    "module",
+    "batches",
+    "other",
+    "unknown",
 ]
 
 IGNORED = frozenset(
@@ -43,6 +56,9 @@ class Chosen(Protocol):
 
     def is_list(self, name: str) -> bool:
         """Whether the argument is written as a list that is not empty."""
+
+    def is_range(self, name: str) -> bool:
+        """Whether the argument is written as `range(...)`."""
 
     def rest(self) -> int:
         """How many arguments `*parameter` takes."""

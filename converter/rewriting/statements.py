@@ -10,6 +10,8 @@ from converter.rewriting.flow_calls import is_distinct
 from converter.rewriting.project import MODULE
 from converter.rewriting.rows import Row
 
+_PARAMETERS = {"torch.nn.Parameter", "torch.nn.parameter.Parameter"}
+
 
 class Statements(Attributes):
     """Rewrites statements."""
@@ -166,14 +168,22 @@ class Statements(Attributes):
         )
 
     def _shared(self, node: ast.Assign) -> None:
-        """`x.weight = y.weight` of a module whose class nobody knows: its weight may have another name."""
+        """`x.weight = y.weight`, or a new parameter, of a module that nobody knows: its weight may have another name.
+
+        So is a new parameter of an inner module, which takes the name of the old one.
+        """
         target = node.targets[0]
         if len(node.targets) > 1 or not isinstance(target, ast.Attribute) or target.attr not in OWN_NAMES:
             return
         receiver = self.inference.kind(target.value)
         unknown = receiver.name == "unknown" or receiver.of == (MODULE,)
-        if not unknown or not isinstance(node.value, ast.Attribute) or node.value.attr != target.attr:
+        value = node.value
+        shared = isinstance(value, ast.Attribute) and value.attr == target.attr
+        made = isinstance(value, ast.Call) and self._full(value.func) in _PARAMETERS
+        inner = made and self._is_module(receiver) and not isinstance(target.value, ast.Name)
+        if not (unknown and (shared or made)) and not inner:
             return
+        self.edits.drop(self.file.end(target.value), self.file.end(target))
         self.edits.insert(self.file.start(target), self.write("compat.share("), leading=True)
         self.edits.replace(self.file.end(target.value), self.file.start(node.value), f', "{target.attr}", ')
         self.edits.insert(self.file.end(node.value), ")")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 
+from converter.rewriting.attributes import OWN_NAMES
 from converter.rewriting.branches import CONSTANTS
 from converter.rewriting.calls import layout_of
-from converter.rewriting.kinds import PACKED, Kind
+from converter.rewriting.kinds import ARRAY, PACKED, Kind, sequence
 from converter.rewriting.methods import Methods
 from converter.rewriting.outputs import GRAD, Outputs
 from converter.rewriting.statements import Statements
@@ -28,6 +29,8 @@ class Uses(Methods, Statements, Outputs):
         self._call(node)
         if self.inference.trains and self._makes_network(node):
             self.edits.insert(self.file.end(node), ".set_train()")
+        elif self.inference.trains and self._runs_itself(node):
+            self._train_before()
 
     def _makes_network(self, node: ast.Call) -> bool:
         """Whether a call outside the classes of modules makes a network of a class of the project, or a Sequential."""
@@ -39,6 +42,27 @@ class Uses(Methods, Statements, Outputs):
             return not any(isinstance(each, ast.Call) for each in self.parents[:-1])
         own = kind.name == "class" and all(self.project.class_named(each) is not None for each in kind.of)
         return own and all(self.inference.is_module(each) for each in kind.of)
+
+    def _runs_itself(self, node: ast.Call) -> bool:
+        """Whether a constructor runs the network that it makes, which PyTorch's has in training mode by then."""
+        if self.function is None or self.function.name != "__init__":
+            return False
+        called = node.func
+        if isinstance(called, ast.Attribute) and called.attr == "forward":
+            called = called.value
+        own = self.function.args.args[:1]
+        return isinstance(called, ast.Name) and [called.id] == [each.arg for each in own]
+
+    def _train_before(self) -> None:
+        """Put the network of a constructor into training mode before this statement."""
+        assert self.statement is not None
+        assert self.function is not None
+        start = self.file.start(self.statement)
+        line, _ = self.file.line_span(self.file.line_of(start))
+        indent = self.file.text[line:start].decode()
+        if not indent.strip():
+            name = self.function.args.args[0].arg
+            self.edits.insert(start, f"{name}.set_train(){self.file.newline}{indent}", leading=True)
 
     def _call(self, node: ast.Call) -> None:
         full = self._full(node.func)
@@ -73,6 +97,11 @@ class Uses(Methods, Statements, Outputs):
             self.visit(node.args[0])
             self._classes(node.args[1])
             return
+        text = node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr == "format" else None
+        if isinstance(text, ast.Constant) and isinstance(text.value, str) and ":" in text.value:
+            self.formats([*node.args, *(each.value for each in node.keywords)])
+        if full in ("builtins.hasattr", "builtins.getattr", "builtins.setattr") and len(node.args) > 1:
+            self._asked(node)
         if isinstance(node.func, ast.Attribute) and (full is None or not self.project.is_elsewhere(full)):
             self.visit(node.func.value)
             self._arguments(node)
@@ -80,6 +109,13 @@ class Uses(Methods, Statements, Outputs):
             return
         self.visit(node.func)
         self._arguments(node)
+
+    def _asked(self, node: ast.Call) -> None:
+        """Rewrite `hasattr(m, "bias")` of a module of any class: a norm calls it otherwise."""
+        module, name = node.args[0], node.args[1]
+        named = isinstance(name, ast.Constant) and name.value in OWN_NAMES
+        if named and isinstance(module, ast.Name) and self._is_any_module(self.inference.kind(module)):
+            self._put_into(name, f"compat.own_name({module.id}, ")
 
     def _whole(self, node: ast.expr) -> None:
         """Write `m.weight` for `m.weight.data` of what nobody knows: MindSpore's `data` of a parameter is a copy."""
@@ -107,6 +143,8 @@ class Uses(Methods, Statements, Outputs):
             return
         if receiver.is_tensor or receiver.name == "unknown":
             self._ranges(node.slice)
+        if receiver.is_tensor:
+            self._arrays(node.slice)
         if receiver == PACKED and self.file.of(node.slice) == "0":
             self._wrap(node.value, "compat.packed_data(", self.file.end(node))
             return
@@ -118,10 +156,27 @@ class Uses(Methods, Statements, Outputs):
 
     def _ranges(self, index: ast.expr) -> None:
         """Rewrite `x[range(n), y]`: MindSpore takes a list."""
-        for each in index.elts if isinstance(index, ast.Tuple) else ():
+        for each in index.elts if isinstance(index, ast.Tuple) else [index]:
             if isinstance(each, ast.Call) and self._full(each.func) == "builtins.range":
-                self.edits.insert(self.file.start(each), "list(", leading=True)
-                self.edits.insert(self.file.end(each), ")")
+                self._put_into(each, "list(")
+
+    def _arrays(self, index: ast.expr) -> None:
+        """Rewrite indices that NumPy made, `x[np.random.permutation(n)]`: MindSpore takes none."""
+        for each in index.elts if isinstance(index, ast.Tuple) else [index]:
+            if isinstance(each, ast.Slice):
+                bounds = (bound for bound in (each.lower, each.upper, each.step) if bound is not None)
+                for bound in bounds:
+                    if self.inference.kind(bound) == ARRAY:
+                        self._put_into(bound, "int(")
+            elif self.inference.kind(each) == ARRAY:
+                self._put_into(each, "ms.tensor(")
+            elif self.inference.kind(each) == sequence(ARRAY):
+                self._put_into(each, "tuple(map(ms.tensor, ")
+
+    def _put_into(self, node: ast.expr, call: str) -> None:
+        """Put a call around an expression."""
+        self.edits.insert(self.file.start(node), self.write(call), leading=True)
+        self.edits.insert(self.file.end(node), ")" * call.count("("))
 
     def _is_list_of_modules(self, kind: Kind) -> bool:
         return kind.name == "instance" and all(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 
 from converter.rewriting.names import chain
 from converter.rewriting.project import MODULE
@@ -100,9 +101,19 @@ class Values(State):
 
     def formatted(self, node: ast.JoinedStr) -> None:
         """Rewrite the expressions in an f-string."""
+        if any(isinstance(each, ast.FormattedValue) and each.format_spec is not None for each in node.values):
+            values = (each for each in node.values if isinstance(each, ast.FormattedValue))
+            self.formats(each.value for each in values if each.format_spec is not None)
         for each in node.values:
             if isinstance(each, ast.FormattedValue) and self._placed(each.value):
                 self.visit(each.value)
+
+    def formats(self, values: Iterable[ast.expr]) -> None:
+        """See that values can be formatted, `f"{loss:.3f}"`, which MindSpore's tensors cannot by themselves."""
+        kinds = {self.inference.kind(each).name for each in values}
+        if "tensor" in kinds or ("unknown" in kinds and self.inference.trains):
+            self.needs.modules.add("compat")
+            self.needs.helpers.add("formatted")
 
     def _placed(self, node: ast.expr) -> bool:
         """Whether the parser gives the place of an expression in an f-string rightly; Python 3.11 does not always."""

@@ -66,13 +66,30 @@ def read(node: ast.AST) -> Iterator[str]:
 
 def read_first(statements: Iterable[ast.AST]) -> list[str]:
     """The variables that statements read, perhaps before they assign them."""
-    found: dict[str, None] = {}
-    written: set[str] = set()
+    return list(dict.fromkeys(_read_first(statements, set())))
+
+
+def _read_first(statements: Iterable[ast.AST], written: set[str]) -> Iterator[str]:
+    """See `read_first`; what the statements assign in any case is added to what is written."""
     for each in statements:
-        found.update(dict.fromkeys(name for name in read(each) if name not in written))
-        if isinstance(each, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.With):
-            written |= set(assigned(each))
-    return list(found)
+        if isinstance(each, ast.With):
+            for item in each.items:
+                yield from (name for name in read(item) if name not in written)
+                written |= set(assigned(item))
+            yield from _read_first(each.body, written)
+        elif isinstance(each, (ast.If, ast.For, ast.While)):
+            head = each.iter if isinstance(each, ast.For) else each.test
+            yield from (name for name in read(head) if name not in written)
+            own = set(assigned(each.target)) if isinstance(each, ast.For) else set()
+            bodies = [written | own, set(written)]
+            yield from _read_first(each.body, bodies[0])
+            yield from _read_first(each.orelse, bodies[1])
+            if isinstance(each, ast.If):
+                written |= bodies[0] & bodies[1]
+        else:
+            yield from (name for name in read(each) if name not in written)
+            if isinstance(each, ast.Assign | ast.AnnAssign | ast.AugAssign):
+                written |= set(assigned(each))
 
 
 def is_detached(name: str, statements: Iterable[ast.AST]) -> bool:

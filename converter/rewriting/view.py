@@ -75,6 +75,20 @@ class View(Chosen):
         node = self._bound.given.get(name)
         return isinstance(node, ast.ListComp) or (isinstance(node, ast.List) and bool(node.elts))
 
+    def is_range(self, name: str) -> bool:
+        """Whether the argument is written as `range(...)`."""
+        return self._is_range(self._bound.given.get(name))
+
+    def rest_is_range(self, number: int) -> bool:
+        """Whether an argument that `*parameter` takes is written as `range(...)`."""
+        return self._is_range(self._bound.rest[number])
+
+    def _is_range(self, node: ast.expr | None) -> bool:
+        return isinstance(node, ast.Call) and self._name(node.func) == "builtins.range"
+
+    def _name(self, node: ast.expr) -> str | None:
+        return self._rewriter.project.qualified(node, self._rewriter.scope)
+
     def rest(self) -> int:
         """Rest."""
         return len(self._bound.rest)

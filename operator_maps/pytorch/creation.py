@@ -53,10 +53,20 @@ def _typed(name: str, ours: str):
         if kind in ("number", "starred"):
             return f"ops.zeros(({{*data}},), dtype=ms.{ours})"
         if kind in ("list", "items", "tensor", "other"):
-            return f"ms.Tensor({{*data}}, ms.{ours})"
+            data = "list({*data})" if chosen.rest_is_range(0) else "{*data}"  # type: ignore[attr-defined]
+            return f"ms.Tensor({data}, ms.{ours})"
         return f"compat.{name}Tensor({{*data}})"
 
     return typed
+
+
+def _tensor(chosen: Chosen) -> str:
+    data = "list({data})" if chosen.is_range("data") else "{data}"
+    return f"ms.tensor({data}, dtype={{dtype}})"
+
+
+def _device(chosen: Chosen) -> str:
+    return "{type}" if chosen.kind("type") == "string" else "str({type})"
 
 
 _TENSORS = {
@@ -84,7 +94,7 @@ ROWS: dict[str, Row] = {
     ),
     "torch.dtype": value("ms.Type"),
     "torch.Size": value("tuple"),
-    "torch.device": call("(type, index=None)", "str({type})", value="str", ignored="index", returns="other"),
+    "torch.device": call("(type, index=None)", _device, value="str", ignored="index", returns="device"),
     "torch.zeros": call(f"(*size, {_MADE})", _filled("zeros"), refused="out"),
     "torch.ones": call(f"(*size, {_MADE})", _filled("ones"), refused="out"),
     "torch.empty": call(f"(*size, {_MADE}, memory_format=None)", _filled("zeros"), refused="out"),
@@ -107,9 +117,7 @@ ROWS: dict[str, Row] = {
     ),
     "torch.linspace": call(f"(start, end, steps, *, {_MADE})", _linspace, refused="out"),
     "torch.eye": call(f"(n, m=None, *, {_MADE})", "ops.eye({n}, {m}, dtype={dtype})", refused="out"),
-    "torch.tensor": call(
-        "(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False)", "ms.tensor({data}, dtype={dtype})"
-    ),
+    "torch.tensor": call("(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False)", _tensor),
     "torch.as_tensor": call("(data, dtype=None, device=None)", "compat.as_tensor({data}, dtype={dtype})"),
     "torch.scalar_tensor": call(
         "(s, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False)",

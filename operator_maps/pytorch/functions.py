@@ -145,6 +145,7 @@ ROWS: dict[str, Row] = {
     "torch.flatten": call("(input, start_dim=0, end_dim=-1)", _flatten),
     "torch.reshape": call("(input, shape)", "ops.reshape({input}, {shape})"),
     "torch.transpose": call("(input, dim0, dim1)", "ops.swapaxes({input}, {dim0}, {dim1})"),
+    "torch.t": call("(input)", "ops.t({input})"),
     "torch.permute": call("(input, dims)", "ops.permute({input}, {dims})"),
     "torch.squeeze": call("(input, dim=None)", "ops.squeeze({input}, {dim})"),
     "torch.unsqueeze": call("(input, dim)", "ops.unsqueeze({input}, {dim})"),

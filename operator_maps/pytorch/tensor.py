@@ -188,7 +188,7 @@ ROWS: dict[str, Row] = {
     f"{_T}.shape": attribute("{self}.shape", returns="size"),
     f"{_T}.ndim": attribute("{self}.ndim", returns="number"),
     f"{_T}.dtype": attribute("{self}.dtype", returns="dtype"),
-    f"{_T}.device": attribute("None"),
+    f"{_T}.device": attribute('"cpu"', returns="device"),
     f"{_T}.T": attribute("{self}.T", returns="tensor"),
     f"{_T}.mT": attribute("{self}.mT", returns="tensor"),
     f"{_T}.data": attribute("{self}", returns="tensor"),
@@ -249,7 +249,7 @@ ROWS: dict[str, Row] = {
     f"{_T}.type": method("(dtype=None)", _type),
     f"{_T}.cuda": method("(device=None, non_blocking=False)", "{self}"),
     f"{_T}.cpu": method("()", "{self}"),
-    f"{_T}.numpy": method("()", "{self}.asnumpy()", returns="other"),
+    f"{_T}.numpy": method("()", "{self}.asnumpy()", returns="array"),
     f"{_T}.new_zeros": method(
         "(*sizes, dtype=None, device=None, requires_grad=False)", _sizes("{self}.new_zeros(SIZES, dtype={dtype})")
     ),

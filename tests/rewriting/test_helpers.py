@@ -157,9 +157,21 @@ def test_map_of_a_lambda_becomes_a_list(tmp_path):
         ("y = x.size(0)", "y = x.shape[0]"),
         ("y = x.detach().cpu().numpy()", "y = ops.stop_gradient(x).asnumpy()"),
         ("y = net.to(torch.device('cuda'))", "y = net\n"),
+        ("y = torch.zeros(2, device=args.device.type)", "y = ops.zeros((2,))"),
+        ("y = args.device.type == 'cuda'", "y = args.device.partition(\":\")[0] == 'cuda'"),
+        ("y = torch.ones(2).device.type", 'y = "cpu"'),
+        ("y = f'{torch.ones(2).device}'", "y = f'{\"cpu\"}'"),
+        ("y = x.data.numpy()", "y = x.data.asnumpy()"),
+        ("y = torch.LongTensor(range(3))", "y = ms.Tensor(list(range(3)), ms.int64)"),
+        ("y = torch.tensor(range(3))", "y = ms.tensor(list(range(3)))"),
+        ("y = torch.t(torch.ones(2, dtype=bool))", "y = ops.t(ops.ones((2,), dtype=ms.bool_))"),
+        ("y = torch.ones(9)[np.random.permutation(9)]", "y = ops.ones((9,))[ms.tensor(np.random.permutation(9))]"),
+        ("y = torch.ones(9)[: np.argmax(x)]", "y = ops.ones((9,))[: int(np.argmax(x))]"),
+        ("y = torch.ones(9)[np.where(x > 1)]", "y = ops.ones((9,))[tuple(map(ms.tensor, np.where(x > 1)))]"),
+        ("y = torch.ones(9)[range(2)]", "y = ops.ones((9,))[list(range(2))]"),
     ],
 )
 def test_what_is_clear_without_the_kind_of_a_receiver(tmp_path, line, became):
-    made = converted(tmp_path, f"import torch\ndef step(x, net, args):\n    {line}\n    return y\n")
+    made = converted(tmp_path, f"import numpy as np\nimport torch\ndef step(x, net, args):\n    {line}\n    return y\n")
     assert became in made.text
     assert all(record.converted for record in made.records)

@@ -53,6 +53,31 @@ def test_every_step_is_that_of_pytorch(printed, capsys):
     assert [float(each) for each in printed.splitlines()[-1].split()] == pytest.approx(wanted, abs=2e-4)
 
 
+@pytest.mark.parametrize(
+    ("body", "becomes"),
+    [
+        ("    loss = net(x).mean()\n    optimizer.zero_grad(); loss.backward()\n", "; compat.backward(forward, net)"),
+        (
+            "    loss = 0\n    with ctx:\n        loss = net(x).mean()\n        loss = loss / 2\n    loss.backward()\n",
+            "def forward():",  # what the block assigns first is no parameter
+        ),
+        ("    for m in net.modules():\n        n = hasattr(m, 'bias')\n", "hasattr(m, compat.own_name(m, 'bias'))"),
+        ("    net[0].bias = nn.Parameter(x)\n", 'compat.share(net[0], "bias", ms.Parameter(x))'),
+    ],
+)
+def test_a_step(tmp_path, body, becomes):
+    assert becomes in converted(tmp_path, HEAD + "def step(x, optimizer, ctx):\n" + body).text
+
+
+def test_a_constructor_that_runs_its_network_does_so_in_training_mode(tmp_path):
+    source = HEAD + (
+        "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.n = self.forward(torch.zeros(1))\n    def forward(self, x):\n        return x\n"
+        "Net()(1).backward()\n"
+    )
+    assert "        self.set_train()\n        self.n = self.construct(" in converted(tmp_path, source).text
+
+
 def test_nothing_of_them_is_left_by_hand():
     made = convert_files(find_files(SCRIPTS), pytorch.load())
     assert [record.name for file in made.files for record in file.records if not record.converted] == []
@@ -88,7 +113,7 @@ def test_what_computes_a_loss_becomes_a_function(tmp_path):
     "body",
     [
         "    loss.backward()\n",
-        "    y = net(x); loss = y.mean()\n    loss.backward()\n",
+        "    loss = net(x).mean(); loss.backward()\n",
         "    loss = net(x).mean()\n    loss.backward(torch.ones(1))\n",
     ],
 )

@@ -4,7 +4,7 @@ import math
 
 import mindspore as ms
 import numpy as np
-from mindspore import Parameter, Tensor, ops
+from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import initializer
 
 
@@ -143,8 +143,12 @@ def own(cell, name):
 
 
 def share(cell, name, parameter):
-    """Let a layer of any class have the weight of another one."""
-    setattr(cell, own_name(cell, name), parameter)
+    """Let a layer of any class have another weight, or that of another one."""
+    if isinstance(cell, nn.Cell):
+        name = own_name(cell, name)
+        if parameter.name.startswith("Parameter") and isinstance(getattr(cell, name, None), Parameter):
+            parameter.name = getattr(cell, name).name  # a new one takes the name of the old one
+    setattr(cell, name, parameter)
 
 
 def assign(tensor, value):
@@ -172,11 +176,16 @@ def requires_grad_(target, requires_grad=True):
     return target
 
 
+def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
+    """torch.tensor."""
+    return ms.tensor(list(data) if isinstance(data, range) else data, dtype=dtype)
+
+
 def as_tensor(data, dtype=None, device=None):
     """torch.as_tensor."""
     if isinstance(data, Tensor):
         return data if dtype is None else data.astype(dtype)
-    return ms.tensor(data, dtype=dtype)
+    return tensor(data, dtype=dtype)
 
 
 def rand(*size, dtype=None):

@@ -9,11 +9,29 @@ from mindspore.experimental import optim
 class Steps:
     """What PyTorch's optimizers have and MindSpore's have not."""
 
+    begun = False
+
     def begin(self):
         """Learning rates are floats, as in PyTorch: a script may read and set them."""
         for group in self.param_groups:
             group["lr"] = float(group["lr"])
-        optimizers.append(self)
+        self.begun = True
+        if not any(each is self for each in optimizers):
+            optimizers.append(self)
+
+    def add_param_group(self, param_group):
+        """MindSpore's optimizers make moments in the constructor only: it runs again, and what they were is kept."""
+        if not self.begun:
+            super().add_param_group(param_group)
+            return
+        moments = {each.name: each.copy() for each in Steps.state_dict(self)["state"].values()}
+        defaults, groups = self.defaults, [*self.param_groups, {**self.defaults, **param_group}]
+        self.begun = False
+        type(self).__init__(self, groups)
+        self.defaults = defaults
+        for moment in Steps.state_dict(self)["state"].values():
+            if moment.name in moments:
+                set_values(moment, moments[moment.name])
 
     def zero_grad(self, set_to_none=True):
         for parameter in self.parameters:

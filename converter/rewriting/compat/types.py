@@ -2,7 +2,7 @@
 
 import mindspore as ms
 import numpy as np
-from mindspore import ops
+from mindspore import Tensor, ops
 
 
 class TensorType:
@@ -13,7 +13,7 @@ class TensorType:
 
     def __call__(self, *data, device=None):
         if len(data) == 1 and not isinstance(data[0], int):
-            return ms.Tensor(data[0], self.dtype)
+            return ms.Tensor(list(data[0]) if isinstance(data[0], range) else data[0], self.dtype)
         return ops.zeros(data, dtype=self.dtype)
 
 
@@ -41,6 +41,14 @@ TYPES = {
     "Float": FloatTensor, "Double": DoubleTensor, "Half": HalfTensor, "BFloat16": BFloat16Tensor, "Long": LongTensor,
     "Int": IntTensor, "Short": ShortTensor, "Char": CharTensor, "Byte": ByteTensor, "Bool": BoolTensor,
 }  # fmt: skip
+
+
+def formatted(self, form):
+    """Format a tensor of one element as a number, as f-strings of PyTorch's do: MindSpore's tensors take no form."""
+    return format(self.item() if self.ndim == 0 else str(self), form)
+
+
+Tensor.__format__ = formatted
 
 
 def typed(x, dtype):

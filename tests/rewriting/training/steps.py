@@ -366,9 +366,28 @@ def of_lengths():
     return [*losses, average.rnn.weight_ih_l0.sum().item()]
 
 
+def growing():
+    """An optimizer that gets parameters one after another, whose moments stay."""
+    net = network()
+    optimizer = SGD([net.out.weight], lr=0.01, momentum=0.9, nesterov=True)
+    optimizer.add_param_group({"params": [net.out.bias], "lr": 0.1})
+    results = {}
+    losses = []
+    for step in range(4):
+        loss = (net(X) - Y).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if step == 1:
+            optimizer.add_param_group({"params": net.hidden.parameters(), "weight_decay": 0.1})
+        results["loss"] = loss.detach()
+        losses.append(float(f"{results['loss']:.5f}"))
+    return losses
+
+
 if __name__ == "__main__":
     plain = groups() + accumulated() + adversaries() + in_branches()
     print(
         *[f"{value:.5f}" for value in plain + fetched_ahead() + leaves() + by_hand() + with_own_gradients() + by_name()],
-        *[f"{value:.5f}" for value in with_buffers() + attacked() + penalised() + of_lengths()],
+        *[f"{value:.5f}" for value in with_buffers() + attacked() + penalised() + of_lengths() + growing()],
     )
