@@ -10,6 +10,7 @@ import onnx_ir as ir
 from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import Builder, Context
+from converter.graph.hints.scopes import is_apart
 from converter.graph.provenance import MERGED_NODES
 from converter.graph.queries import attribute, numbers_of
 from converter.graph.traits import Trait, has_trait
@@ -93,7 +94,7 @@ def _is_larger(constant: ir.Value, rank: int) -> bool:
 def _cancel(node: ir.Node) -> None:
     """Remove a transpose that is the inverse of the transpose that produces its input."""
     before = _layout(node.inputs[0])
-    if before is None or before.inputs[0] is None:
+    if before is None or before.inputs[0] is None or is_apart(node):
         return
     first, second = attribute(before, "perm"), attribute(node, "perm")
     if tuple(first[axis] for axis in second) == tuple(range(len(first))) and not node.outputs[0].is_graph_output():

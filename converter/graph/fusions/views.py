@@ -9,12 +9,13 @@ import onnx_ir as ir
 
 from converter.base.bounded import follows
 from converter.graph.fusions.broadcasts import narrow
+from converter.graph.fusions.extents import number_in
 from converter.graph.fusions.pattern import Pattern, constant, either, named, op
 from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import Builder, Context, Fusion
 from converter.graph.queries import axes_of, numbers_of, rank_of, shape_of
 from converter.graph.walk import all_graphs
-from converter.shapes import FAR
+from converter.shapes import FAR, product
 
 _MOST_PARTS = 64
 """Limit of visited parts of a shape; a shape with more is taken as one that may contain a 0."""
@@ -116,6 +117,28 @@ def reshape_of_all(builder: Builder, x: ir.Value, flat: ir.Value, index: ir.Valu
     return builder.Reshape(x, builder.constant("shape", np.array(numbers.shape)))
 
 
+def gathered_rows_in_order(
+    x: Pattern, flat: Pattern, count: Pattern, step: Pattern, axes: Pattern, within: Pattern
+) -> Pattern:
+    """The same with a free batch: the positions are the first ones of each row, and those within it."""
+    rows = op.Unsqueeze(op.Mul(op.Range(0, count, 1), step), axes)
+    return op.Gather(op.Reshape(x, flat), either(rows, op.Add(0, rows)) + within)
+
+
+def reshape_of_rows(
+    builder: Builder, x: ir.Value, flat: ir.Value, count: ir.Value, step: ir.Value, axes: ir.Value, within: ir.Value
+) -> ir.Value | None:
+    """Reshape, when the positions are all elements in order."""
+    numbers, extents = _positions(within), shape_of(x)
+    if numbers is None or not extents or numbers_of(flat) != (-1,) or number_in(count) != extents[0]:
+        return None
+    if numbers_of(axes) != tuple(range(1, numbers.ndim)) or numbers_of(step) != (numbers.size,):
+        return None
+    if numbers.size != product(extents[1:]) or not np.array_equal(numbers.ravel(), np.arange(numbers.size)):
+        return None
+    return builder.Reshape(x, builder.constant("shape", np.array((-1, *numbers.shape[1:]))))
+
+
 def gathered_by_constant(x: Pattern, index: Pattern, axis: Pattern) -> Pattern:
     """Gather with constant indices, which exporters compute for a range of positions."""
     return op.Gather(x, index, axis=axis)
@@ -206,6 +229,7 @@ FUSIONS = (
     Fusion(expanded_number, constant_of_shape),
     Fusion(gather_of_one, gathered_element),
     Fusion(gathered_in_order, reshape_of_all),
+    Fusion(gathered_rows_in_order, reshape_of_rows),
     Fusion(rows_by_constant, rows_once),
     Fusion(gathered_by_constant, slice_of_consecutive),
     Fusion(reshape_of_view, reshape_once),

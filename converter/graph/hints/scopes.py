@@ -10,6 +10,7 @@ import onnx_ir as ir
 from converter.base.scope import Scope
 from converter.graph.hints.source_lines import read_name, words_read
 from converter.graph.origins import folded_from, is_fixed, origin_of
+from converter.graph.queries import count_uses
 
 TORCH_SCOPES = "pkg.torch.onnx.name_scopes"
 TORCH_CLASSES = "pkg.torch.onnx.class_hierarchy"
@@ -101,6 +102,18 @@ def classes_of(node: ir.Node) -> tuple[str, ...]:
     recorded = _torch_list(node, TORCH_CLASSES)
     names = _torch_list(node, TORCH_SCOPES)
     return tuple(kind for kind, scope in zip(recorded[:-1], names[:-1], strict=False) if scope)
+
+
+def is_apart(node: ir.Node) -> bool:
+    """Whether a Transpose begins a module of PyTorch and reads one of another module that other nodes read, too.
+
+    Joined, they would save nothing, and the first of several equal blocks would differ from the others.
+    """
+    value = node.inputs[0]
+    before = None if value is None else value.producer()
+    if value is None or before is None or not node.op_type == before.op_type == "Transpose" or count_uses(value) < 2:
+        return False
+    return bool(classes_of(node) and classes_of(before)) and path_of(node) != path_of(before)
 
 
 def network_class(graph: ir.Graph) -> str:

@@ -16,6 +16,7 @@ import onnxoptimizer
 
 from converter.graph.annotations import OPSET
 from converter.graph.constants import new_initializer
+from converter.graph.hints.scopes import is_apart
 from converter.graph.normalize.clean import remove_dead_code, replace_value
 from converter.graph.shape_inference import infer_node, is_small
 from converter.graph.traits import Trait, operators_with
@@ -61,6 +62,8 @@ def _runs(graph: ir.Graph) -> Iterator[_Run]:
         if node.op_type in _OPERATORS and node.domain == "" and data is not None and _is_sound(node):
             group = groups.get(data.producer(), [])
             if group and node.op_type == group[-1].op_type == "Transpose" and not _same_rank(node, group[-1]):
+                group = []
+            if group and is_apart(node):
                 group = []
             group.append(node)
             groups[node] = group

@@ -196,9 +196,14 @@ class _Structure:
     def _reroll(self, region: Region, results: set[Variable]) -> None:
         """Turn unrolled iterations in a region that has no inner regions into loops."""
         statements = region.statements
+        before = Counter(part for statement in statements for part in used_by(statement))
         done = reroll.reroll_loops(statements, results, self._uses)
+        if not done.moved:
+            return
         self._locations.moved |= done.moved
         region.items = list(statements)
+        self._uses.subtract(before)
+        self._uses.update(part for statement in statements for part in used_by(statement))
         if done.elements:
             for statement in statements_of(self._root):
                 map_statement(statement, done.read_in)

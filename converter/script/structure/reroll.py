@@ -23,10 +23,12 @@ from converter.script.expressions import (
     invoke,
     map_parts,
 )
+from converter.script.program import Member
 from converter.script.statements import Assign, Block, For, Statement, Target, Variable, map_block
 from converter.script.structure.hoist import replace_members
 from converter.script.structure.regions import replace_in, substituted
 from converter.script.structure.sequences import list_of
+from converter.script.structure.signature import fill, signature_of
 from converter.script.structure.unrolled import FEWEST, Search, Unrolled
 
 _COLLECTED = "outputs"
@@ -110,7 +112,11 @@ def _loop(unrolled: Unrolled) -> For:
     streams = [Variable(f"{letter}_t", each[0].dims) for letter, each in zip("xyzu", unrolled.elements, strict=False)]
     index, *more = streams or [Variable("step")]
     over: Arg = invoke("range", len(unrolled.iterations))
-    if streams:
+    if unrolled.counted:
+        index, over = _count(unrolled)
+        if streams:
+            over, more = invoke("zip", over, *unrolled.elements), streams
+    elif streams:
         over = invoke("zip", *unrolled.elements) if more else unrolled.elements[0]
     if unrolled.layers:
         over, index = list_of(unrolled.layers), Variable("layer")
@@ -127,6 +133,20 @@ def _loop(unrolled: Unrolled) -> For:
     block.results += tuple(Binary("+", whole, (value,)) for whole, value in tuples.items())
     initial = (*unrolled.carried.values(), *((),) * len(tuples))
     return For(index, over, (*carried.values(), *tuples), initial, block, body[0].scopes, more=tuple(more))
+
+
+def _count(unrolled: Unrolled) -> tuple[Variable, Arg]:
+    """The index and the range of a loop; numbers that grow with each iteration are computed from the index."""
+    index = Variable("i", (), assigned=True)
+    first, second = next(iter(unrolled.counted.values()))
+    growth, count = second - first, len(unrolled.iterations)
+    slots = signature_of(unrolled.iterations[0], [], []).slots
+    values: list[Arg] = [slot.value for slot in slots if not isinstance(slot.owner, Member)]
+    for place, (number, _) in unrolled.counted.items():
+        offset = number - first
+        values[place] = Binary("+" if offset > 0 else "-", index, abs(offset)) if offset else index
+    fill(unrolled.iterations[0], [], values)
+    return index, invoke("range", first, first + growth * count, *([growth] if growth != 1 else []))
 
 
 def _own(block: Block, value: Variable) -> Variable:

@@ -14,7 +14,7 @@ from converter.base.bounded import bounded
 from converter.script.program import Cell, Member, class_of
 from converter.script.statements import Assign, For, Statement, Variable, defined_by
 from converter.script.structure.regions import last_reads, used_by
-from converter.script.structure.signature import Signature, signature_of
+from converter.script.structure.signature import Signature, Slot, signature_of
 
 LONGEST_PERIOD = 48
 """Iterations of more statements are searched for only by the layers that they call."""
@@ -39,6 +39,8 @@ class Unrolled:
         carried: the loop-carried values: index among the values that an iteration computes → initial value.
         collected: the values of each iteration that are read after the loop, by their index.
         positions: of all statements, in order.
+        counted: the numbers that grow with each iteration: index among the literals of an iteration → the first and the
+            second number.
         roles: a variable that only the first iteration reads → the index of the loop-carried value whose initial value
             it is; None if it is the first element of a stream.
     """
@@ -49,6 +51,7 @@ class Unrolled:
     carried: dict[int, Variable] = field(default_factory=dict)
     collected: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
+    counted: dict[int, tuple[int, int]] = field(default_factory=dict)
     roles: dict[Variable, int | None] = field(default_factory=dict)
 
     def made(self, iteration: int) -> list[Variable]:
@@ -79,7 +82,8 @@ class Search:
         self._tried: set[Layer] = set()
         searched = len(statements) >= WORTH or any(len(positions) >= FEWEST for positions in self._places.values())
         self._numbers: dict[tuple[Any, ...], int] = {}
-        self._symbols = [self._number(statement) for statement in statements] if searched else []
+        self._symbols = [self._number(_symbol(statement)) for statement in statements] if searched else []
+        self._forms = [self._number(_form(statement)) for statement in statements] if searched else []
         self._last = last_reads(statements, results) if searched else {}
 
     @property
@@ -99,8 +103,13 @@ class Search:
 
     def _without_layers(self) -> Iterator[Unrolled]:
         """The loops whose iterations have one form but call no layers, or the same parameter several times."""
+        for symbols in (self._symbols, self._forms):
+            yield from self._alike(symbols)
+
+    def _alike(self, numbers: list[int]) -> Iterator[Unrolled]:
+        """The loops whose statements have equal numbers in each iteration."""
         left = [position for position, statement in enumerate(self._statements) if statement is not None]
-        symbols = [self._symbols[position] for position in left] if self._symbols else []
+        symbols = [numbers[position] for position in left] if numbers else []
         done = 0
         for start, length, count in _repeated(symbols):
             unrolled = self._cut(left[start : start + count * length], length) if start >= done else None
@@ -131,7 +140,7 @@ class Search:
         self._next[start] = end
         if end < len(self._previous):
             self._previous[end] = start
-        self._symbols[start] = self._number(loop)
+        self._symbols[start] = self._forms[start] = self._number(_symbol(loop))
         remaining = _layers(loop)
         for layer in {layer for statement in unrolled.iterations[1] for layer in _layers(statement)}:
             places = self._places[layer]
@@ -214,8 +223,8 @@ class Search:
         assert statement is not None
         return statement
 
-    def _number(self, statement: Statement) -> int:
-        return self._numbers.setdefault(_symbol(statement), len(self._numbers))
+    def _number(self, key: tuple[Any, ...]) -> int:
+        return self._numbers.setdefault(key, len(self._numbers))
 
 
 def _layers(statement: Statement) -> list[Member | Cell]:
@@ -229,11 +238,36 @@ def _symbol(statement: Statement) -> tuple[Any, ...]:
     return _called(signature_of([statement], [], []))
 
 
-def _called(shape: Signature) -> tuple[Any, ...]:
+def _form(statement: Statement) -> tuple[Any, ...]:
+    """A key, equal for statements that call the same members, or instances of one class, with any integers."""
+    return _called(signature_of([statement], [], []), integers=False)
+
+
+def _called(shape: Signature, integers: bool = True) -> tuple[Any, ...]:
     """A key, equal for iterations that call the same members, or instances of one class, with the same literals."""
     kinds = tuple(class_of(member) or member for member in shape.members)
     instances = {member for member in shape.members if class_of(member) is not None}
-    return shape.key, kinds, tuple(repr(slot.value) for slot in shape.slots if slot.owner not in instances)
+    slots = [slot for slot in shape.slots if slot.owner not in instances]
+    return shape.key, kinds, tuple(repr(slot.value) if integers or not _counts(slot) else "" for slot in slots)
+
+
+def _counts(slot: Slot) -> bool:
+    """Whether a literal is an integer of a statement, which may grow with each iteration."""
+    return type(slot.value) is int and not isinstance(slot.owner, Member)
+
+
+def _counted(shapes: list[Signature]) -> dict[int, tuple[int, int]] | None:
+    """The integers that differ between iterations, all by one number more in each; None if they differ otherwise."""
+    found: dict[int, tuple[int, int]] = {}
+    for place, column in enumerate(zip(*(shape.slots for shape in shapes), strict=True)):
+        numbers = [slot.value for slot in column]
+        if not _counts(column[0]) or len(set(numbers)) == 1:
+            continue
+        growth = {b - a for a, b in pairwise(numbers)}
+        if len(growth) > 1:
+            return None
+        found[place] = (numbers[0], numbers[1])
+    return found if len({second - first for first, second in found.values()}) <= 1 else None
 
 
 def _repeated(symbols: list[int]) -> list[tuple[int, int, int]]:
@@ -282,10 +316,11 @@ def _unrolled(statements: list[Statement], start: int, length: int, count: int) 
     """The iterations, if they differ only in loop-carried values and in one element or layer each; else None."""
     iterations = [statements[at : at + length] for at in range(start, start + count * length, length)]
     shapes = [signature_of(iteration, [], []) for iteration in iterations]
-    layers = _own_layers(shapes) if len(set(map(_called, shapes))) == 1 else None
-    if layers is None:
+    alike = len({_called(shape, integers=False) for shape in shapes}) == 1
+    layers, counted = (_own_layers(shapes), _counted(shapes)) if alike else (None, None)
+    if layers is None or counted is None or (layers and counted):
         return None
-    unrolled = Unrolled(iterations, layers)
+    unrolled = Unrolled(iterations, layers, counted=counted)
     made = [unrolled.made(i) for i in range(count)]
     inside = {value for values in made for value in values}
     read = [[value for value in shape.values if value not in own] for shape, own in zip(shapes, made, strict=True)]

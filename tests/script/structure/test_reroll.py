@@ -234,6 +234,39 @@ def test_instances_of_one_class_are_a_loop_over_a_list() -> None:
     assert [moved[later] for later in before[2:]] == before[:2] * (STEPS - 1)
 
 
+@pytest.mark.parametrize(
+    ("growth", "over", "ahead"), [(1, "range(2, 7)", "i + 1"), (3, "range(2, 17, 3)", "i + 1"), (0, "", "")]
+)
+def test_numbers_that_grow_with_each_step_are_computed_from_its_index(growth: int, over: str, ahead: str) -> None:
+    def step(i: int, h: Variable) -> tuple[list[Statement], Variable]:
+        a, b, c, after = variables("a b c h")
+        number = 2 + growth * i if growth else 2 + i * i  # squares do not grow evenly
+        statements: list[Statement] = [
+            let(a, Index(h, number)),
+            let(b, invoke("ops.full_like", a, number + 1)),
+            let(c, Binary("+", a, b)),
+            let(after, Binary("*", c, h)),
+        ]
+        return statements, after
+
+    statements, made = unrolled(step, 5)
+    written = rerolled(statements, made[-1])
+    if not growth:
+        assert "for" not in written
+        return
+    assert written == text(
+        f"""
+        h = h0
+        for i in {over}:
+            a = h[i]
+            b = ops.full_like(a, {ahead})
+            c = a + b
+            h = c * h
+        return h
+        """
+    )
+
+
 def test_several_values_may_be_carried() -> None:
     def step(i: int, h: Variable) -> tuple[list[Statement], Variable]:
         a, after = variables("a h")
