@@ -19,6 +19,7 @@ from converter.errors import TfRuntimeError
 from converter.frontends.endpoints import is_named
 from converter.frontends.source import Dim, Endpoint
 from converter.frontends.tensorflow import layers, loops, order, rewrites, tensor_arrays, weights, written_lists
+from converter.frontends.tensorflow.cases import part_cases
 from converter.frontends.tensorflow.constant_switches import decide_switches
 from converter.frontends.tensorflow.cutting import Cut
 from converter.frontends.tensorflow.dropout import RATE
@@ -106,6 +107,7 @@ def _convert(cut: Cut, inputs: Sequence[Endpoint], *, lists: bool) -> tuple[onnx
     dropouts = [node.name for node in cut.graph.node if RATE in node.attr]
     graph = _inline_functions(_with_shapes(cut.graph, inputs), input_names + output_names + dropouts)
     decide_switches(graph)
+    part_cases(graph)
     run_all_steps(graph)
     rewrites.add_products(graph)
     if tensor_arrays.has_arrays(graph) and (lists or not written_lists.arrays_in_order(graph)):

@@ -104,6 +104,7 @@ class Session:
         from tf2onnx import handler, tf_loader, tfonnx, utils
         from tf2onnx.graph import Node
         from tf2onnx.optimizer import back_to_back_optimizer
+        from tf2onnx.rewriter import cond_rewriter
 
         update = Node.update_proto
 
@@ -124,6 +125,7 @@ class Session:
             mock.patch.object(tfonnx, "compute_const_folding_using_tf", fold_all_but_weights),
             mock.patch.object(tfonnx, "rewrite_constant_fold", lambda graph, ops: ops),
             mock.patch.object(handler.tf_op, "create_mapping", mapping),
+            mock.patch.object(cond_rewriter, "OrderedDict", _InnerFirst),
             mock.patch.object(utils, "INTERNAL_NAME", 0),
             mock.patch.object(Node, "update_proto", update_all_but_constants),
             mock.patch.dict(back_to_back_optimizer._func_map),
@@ -134,6 +136,13 @@ class Session:
                 yield
             finally:
                 tf_loader.clear_functions()
+
+
+class _InnerFirst(dict[str, Any]):
+    """The Merges of each scope, inner scopes first: tf2onnx's rewriter takes a branch in a branch only as an If."""
+
+    def items(self) -> Any:
+        return sorted(super().items(), key=lambda item: -item[0].count("/"))
 
 
 def _model_of(converted: Any) -> onnx.ModelProto:

@@ -611,6 +611,16 @@ def condition(x):
     return v1.cond(tf.reduce_sum(x) > 0, lambda: x * 2.0, lambda: x - 1.0)
 
 
+def condition_in_a_condition(x):
+    """A result of the outer one that the inner one has no part in comes first."""
+
+    def inner():
+        return v1.cond(tf.reduce_max(x) > 1, lambda: x * 2.0, lambda: x / 2.0)
+
+    count, y = v1.cond(tf.reduce_sum(x) > 0, lambda: (tf.shape(x)[0], inner()), lambda: (7, x - 1.0))
+    return y + tf.cast(count, tf.float32)
+
+
 @pytest.mark.usefixtures("control_flow")
 @pytest.mark.parametrize(
     "compute",
@@ -624,6 +634,7 @@ def condition(x):
         writing_loop,
         count,
         condition,
+        condition_in_a_condition,
     ],
 )
 def test_control_flow(build, compute):
@@ -634,6 +645,30 @@ def test_control_flow(build, compute):
     assert [end.name for end in source.outputs] == ["y:0"]
     assert operators(source).keys() & {"Loop", "If"}
     check(source)
+
+
+@pytest.mark.parametrize("number", range(-1, 4))
+def test_branches_that_a_number_chooses(build, number):
+    """The last one is taken of any other number; a branch may be a constant, and have several results."""
+
+    def network():
+        x, k = v1.placeholder(tf.float32, [None, 4], "x"), v1.placeholder(tf.int32, [], "k")
+        weight = tf.constant(values(4, 4))
+        branches = [
+            lambda: (tf.nn.relu(x), x[0] * 2.0),
+            lambda: (tf.matmul(x, weight) + 1.0, x[0]),
+            lambda: (tf.zeros_like(x), tf.constant([1.0, 2.0, 3.0, 4.0])),
+            lambda: (x - 1.0, tf.constant([4.0, 3.0, 2.0, 1.0])),
+        ]
+        one, other = tf.switch_case(k, branches)
+        tf.add(one, other, "y")
+
+    source = build(network)()
+    assert operators(source)["If"] == 3
+    feeds = {"x:0": values(3, 4), "k:0": np.array(number, np.int32)}
+    session = onnxruntime.InferenceSession(source.model.SerializeToString())
+    (y,) = session.run(None, {end.value: feeds[end.name] for end in source.inputs})
+    np.testing.assert_allclose(y, start(source.original)(feeds)[0], 1e-5, 1e-5)
 
 
 @pytest.mark.usefixtures("control_flow")
