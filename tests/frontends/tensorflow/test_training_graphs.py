@@ -179,23 +179,24 @@ def test_the_values_of_a_saver_that_renames(tmp_path):
     assert "b" in tensors
 
 
-@pytest.mark.parametrize("pruned", [False, True], ids=["whole", "without the loss"])
-def test_a_frozen_graph_with_its_training(tmp_path, trained, pruned):
+@pytest.mark.parametrize("left_out", ["nothing", "the loss", "the training"])
+def test_a_frozen_graph_with_its_training(tmp_path, trained, left_out):
     """A `.pb` with gradients, an `is_training` to feed, and constants for its variables.
 
-    Frozen for its optimizer, it has no loss: gradients do not need its value.
+    Frozen for its optimizer, it has no loss: gradients do not need its value. Frozen for its output, it has branches
+    and a dropout for training.
     """
     saved = trained("resnet_with_switch").saved
     graph = files.read_graph(saved.prefix)
     frozen = type(graph)()
     frozen.CopyFrom(graph)
     freeze.freeze(frozen, files.Values(graph, saved.prefix), [node.name for node in graph.node])
-    if pruned:
-        steps = [node.name for node in frozen.node if "Apply" in node.op]
+    if left_out != "nothing":
+        steps = [node.name for node in frozen.node if "Apply" in node.op] if left_out == "the loss" else []
         frozen = v1.graph_util.extract_sub_graph(frozen, ["logits/BiasAdd", *steps])
     (tmp_path / "net.pb").write_bytes(frozen.SerializeToString())
     source = load(Request(tmp_path / "net.pb"))
-    assert any("but not the loss" in note for note in source.notes) == pruned
+    assert any("but not the loss" in note for note in source.notes) == (left_out == "the loss")
     assert [end.name for end in source.inputs] == ["images:0"]
     assert [end.name for end in source.outputs] == ["logits/BiasAdd:0"]
     check(source)

@@ -87,6 +87,9 @@ def network_of(
     ends_found = ends.find(ready, [name for name in losses if name in ready.nodes], known.inference)
     if values is None and not losses and not flow.derivatives:
         ends_found = ends.Found()  # a frozen graph says itself what its ends are
+        if not given[1]:
+            graph = _without_leftovers(graph, flow)
+            ready = Flow(graph)
     outputs = given[1] or ends_found.outputs or list(ready.nodes)
     needed = ready.ancestors(graphs.split(name)[0] for name in outputs)
     set_to = {name: value for name, value in known.inference.items() if name in flow.ancestors(needed)}
@@ -95,6 +98,17 @@ def network_of(
     return Network(
         graph, ends_found, losses, set_to, momenta, tuple(found.notes), found.trains, before, numbers, values
     )
+
+
+def _without_leftovers(graph: GraphDef, before: Flow) -> GraphDef:
+    """The graph without nodes that nothing reads any more: parts of branches and dropouts, which are no outputs."""
+    read = {source for node in before.nodes.values() for source, _ in graphs.data_inputs(node)}
+    while True:
+        still = {source for node in graph.node for source, _ in graphs.data_inputs(node)}
+        kept = {node.name for node in graph.node if node.name in still or node.name not in read}
+        if len(kept) == len(graph.node):
+            return graph
+        graph = graphs.part(graph, kept)
 
 
 def shows_training(graph: GraphDef) -> bool:
