@@ -53,20 +53,38 @@ def is_weight(value: ir.Value) -> bool:
 
 
 def is_viewed_alike(value: ir.Value) -> bool:
-    """Whether one node reads a value, or equal views do: those of a weight in each call of a module."""
-    if value.is_graph_output() or not 0 < count_uses(value) <= MOST_CALLS:
+    """Whether one node reads a value, or equal views do: those of a weight in each call of a module.
+
+    What reads the equal views of a weight must be alike, too.
+    """
+    same = _equal_views(value)
+    if any(each.is_graph_output() for each in same) or not 0 < sum(map(count_uses, same)) <= MOST_CALLS:
         return False
-    first, *others = readers_of(value)
+    first, *others = (node for each in same for node in readers_of(each))
     return all(_is_equal_view(node, first) for node in others)
 
 
+def _equal_views(value: ir.Value) -> list[ir.Value]:
+    """A value, and those that equal views make of what it is a view of."""
+    node = value.producer()
+    source = None if node is None or not has_trait(node, Trait.VIEW) else node.inputs[0]
+    if node is None or source is None:
+        return [value]
+    sources = _equal_views(source)
+    if sum(map(count_uses, sources)) > MOST_CALLS:
+        return [value]
+    readers = [reader for each in sources for reader in readers_of(each)]
+    return [reader.outputs[0] for reader in readers if reader is node or _is_equal_view(reader, node)]
+
+
 def _is_equal_view(node: ir.Node, other: ir.Node) -> bool:
+    """Whether two nodes are equal views of what they read first."""
     if node.op_type != other.op_type or not has_trait(node, Trait.VIEW) or node.graph is not other.graph:
         return False
     if node.attributes.keys() != other.attributes.keys() or len(node.inputs) != len(other.inputs):
         return False
     equal = all(attribute(node, name) == attribute(other, name) for name in node.attributes)
-    pairs = zip(node.inputs, other.inputs, strict=True)
+    pairs = zip(node.inputs[1:], other.inputs[1:], strict=True)
     return equal and all(one is two or (one is not None and is_same(one, two)) for one, two in pairs)
 
 

@@ -109,6 +109,8 @@ class Members:
             Unsupported: MindSpore lacks its element type.
         """
         tensor, shape = weight.tensor, weight.shape
+        if weight.trainable and (held := self._holder(tensor, weight.steps)) is not None:
+            return held
         dtype = mindspore_dtype(tensor.dtype)
         if dtype is None:
             raise Unsupported(f"MindSpore has no element type {tensor.dtype.name} ('{tensor.name}')")
