@@ -187,12 +187,6 @@ ROWS: dict[str, Row] = {
         "ops.binary_cross_entropy({input}, {target}, weight={weight}, reduction={reduction})",
         refused=_REDUCED,
     ),
-    f"{_F}.binary_cross_entropy_with_logits": call(
-        "(input, target, weight=None, size_average=None, reduce=None, reduction='mean', pos_weight=None)",
-        "ops.binary_cross_entropy_with_logits({input}, {target}, weight={weight}, pos_weight={pos_weight}, "
-        "reduction={reduction})",
-        refused=_REDUCED,
-    ),
     f"{_F}.one_hot": call("(tensor, num_classes=-1)", _one_hot),
     f"{_F}.unfold": call(
         "(input, kernel_size, dilation=1, padding=0, stride=1)",

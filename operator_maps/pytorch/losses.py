@@ -10,6 +10,7 @@ _REDUCED = "size_average=None, reduce=None, reduction='mean'"
 # The function's signature, the layer's, and whether these have `size_average` and `reduce`.
 _LOSSES = {
     "kl_div": ("KLDivLoss", "input, target", "", "log_target=False", True),
+    "binary_cross_entropy_with_logits": ("BCEWithLogitsLoss", "input, target", "weight=None", "pos_weight=None", True),
     "huber_loss": ("HuberLoss", "input, target", "", "delta=1.0", False),
     "cosine_embedding_loss": ("CosineEmbeddingLoss", "input1, input2, target", "margin=0", "", True),
     "margin_ranking_loss": ("MarginRankingLoss", "input1, input2, target", "margin=0", "", True),

@@ -313,11 +313,6 @@ ROWS: dict[str, Row] = {
         "nn.SmoothL1Loss(beta={beta}, reduction={reduction!})",
         refused="size_average reduce",
     ),
-    "torch.nn.BCEWithLogitsLoss": layer(
-        "(weight=None, size_average=None, reduce=None, reduction='mean', pos_weight=None)",
-        "nn.BCEWithLogitsLoss(reduction={reduction}, weight={weight}, pos_weight={pos_weight})",
-        refused="size_average reduce",
-    ),
     "torch.nn.BCELoss": layer(
         "(weight=None, size_average=None, reduce=None, reduction='mean')",
         "nn.BCELoss(weight={weight}, reduction={reduction!})",

@@ -24,6 +24,14 @@ def kl_div(input, target, reduction="mean", log_target=False):
     return values.sum() / input.shape[0] if reduction == "batchmean" else reduced(values, reduction)
 
 
+def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean", pos_weight=None):
+    """torch.nn.functional.binary_cross_entropy_with_logits.
+
+    The gradient of MindSpore's own mean is wrong where a loss of another size is computed behind it.
+    """
+    return reduced(ops.binary_cross_entropy_with_logits(input, target, weight, pos_weight, "none"), reduction)
+
+
 def huber_loss(input, target, reduction="mean", delta=1.0):
     """torch.nn.functional.huber_loss."""
     error = (input - target).abs()
@@ -115,6 +123,19 @@ class KLDivLoss(Loss):
 
     def construct(self, input, target):
         return kl_div(input, target, **self.options)
+
+
+class BCEWithLogitsLoss(nn.Cell):
+    """torch.nn.BCEWithLogitsLoss."""
+
+    def __init__(self, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None):
+        super().__init__()
+        self.weight = weight
+        self.reduction = reduction
+        self.pos_weight = pos_weight
+
+    def construct(self, input, target):
+        return binary_cross_entropy_with_logits(input, target, self.weight, self.reduction, self.pos_weight)
 
 
 class HuberLoss(Loss):

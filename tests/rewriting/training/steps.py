@@ -385,9 +385,23 @@ def growing():
     return losses
 
 
+def of_two_sizes():
+    """A loss of logits of two sizes in one step: MindSpore's own mean divides the gradient of one by the other's size."""
+    net, losses = network(), []
+    optimizer, criterion = SGD(net.parameters(), lr=0.5), nn.BCEWithLogitsLoss(pos_weight=torch.tensor([2.0]))
+    for _ in range(3):
+        out = net(X)
+        loss = criterion(out, (Y > 0).float()) + nn.functional.binary_cross_entropy_with_logits(out[:2], Y[:2].sigmoid())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
 if __name__ == "__main__":
     plain = groups() + accumulated() + adversaries() + in_branches()
     print(
         *[f"{value:.5f}" for value in plain + fetched_ahead() + leaves() + by_hand() + with_own_gradients() + by_name()],
-        *[f"{value:.5f}" for value in with_buffers() + attacked() + penalised() + of_lengths() + growing()],
+        *[f"{value:.5f}" for value in with_buffers() + attacked() + penalised() + of_lengths() + growing() + of_two_sizes()],
     )
