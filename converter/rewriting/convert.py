@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from converter.base.relaxed_gc import paused_gc
 from converter.errors import ScriptGenerationError
 from converter.rewriting import helpers, lint
 from converter.rewriting.edits import Edit
@@ -21,7 +22,7 @@ from converter.rewriting.rows import Row
 from converter.rewriting.source import SourceFile
 from converter.rewriting.state import Options
 from converter.rewriting.trees import nodes
-from converter.rewriting.walk import Walk, partial_text, without_collection
+from converter.rewriting.walk import Walk, partial_text
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def convert_files(
         ScriptGenerationError: a result is no Python: a defect of this program.
     """
     options = Options(api, assume_tensors, comments, helpers.available(rows), remedy)
-    with without_collection():
+    with paused_gc():
         return _convert_files(walked, rows, options, each)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import contextlib
-import gc
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from converter.base.relaxed_gc import paused_gc
 from converter.errors import BadParamError
 from converter.rewriting.cycles import check_cycles
 from converter.rewriting.libraries import LIBRARIES
@@ -54,20 +53,8 @@ def find_files(source: Path, project_path: Path | None = None, rows: Collection[
         BadParamError: the file is outside the project, or the folder has no Python file.
         ModelLoadingError: a file cannot be read, or files import each other in a circle that Python cannot load.
     """
-    with without_collection():
+    with paused_gc():
         return _find_files(source.resolve(), project_path, rows)
-
-
-@contextlib.contextmanager
-def without_collection() -> Iterator[None]:
-    """Do not look for garbage meanwhile: syntax trees are many objects, and all of them stay."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _find_files(source: Path, project_path: Path | None, rows: Collection[str]) -> Walk:
