@@ -17,7 +17,17 @@ from converter.frontends.endpoints import module_name
 from converter.frontends.frontend import Frontend, Option, Run
 from converter.frontends.made import name_of, named
 from converter.frontends.source import Endpoint, Made, Original, Request, Source
-from converter.frontends.training import OWN_DECAY, PROBABILITIES, Change, Loss, Optimizer, Schedule, Training, choices
+from converter.frontends.training import (
+    OWN_DECAY,
+    PROBABILITIES,
+    SUM,
+    Change,
+    Loss,
+    Optimizer,
+    Schedule,
+    Training,
+    choices,
+)
 from converter.frontends.unpacked import model_in
 
 if TYPE_CHECKING:
@@ -27,6 +37,7 @@ __all__ = [
     "FRONTENDS",
     "OWN_DECAY",
     "PROBABILITIES",
+    "SUM",
     "Change",
     "Endpoint",
     "Frontend",

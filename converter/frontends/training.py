@@ -17,6 +17,10 @@ PROBABILITIES = "CrossEntropyOfProbabilities"
 """The name of a loss that MindSpore does not have: the cross entropy of the probabilities that a softmax makes."""
 
 
+SUM = "SumOfLosses"
+"""The name of a loss that MindSpore does not have: of several outputs."""
+
+
 @dataclass(frozen=True)
 class Schedule:
     """A learning rate as a function of the number of steps that were taken.
@@ -102,12 +106,25 @@ class Loss:
         numbers: its arguments by name.
         source: the graph of the loss: its inputs are the network's outputs, then the labels; None if it is known.
         classes: the number of classes if the labels are class indices, else 0.
+        parts: of `SUM`, the loss of each output and its label, in the order of the outputs.
+        factors: the weight of each part in the sum.
     """
 
     name: str = ""
     numbers: Mapping[str, Any] = field(default_factory=dict)
     source: Any = None
     classes: int = 0
+    parts: tuple[Loss, ...] = ()
+    factors: tuple[float, ...] = ()
+
+    @classmethod
+    def of_several(cls, parts: Sequence[Loss], factors: Sequence[float] = ()) -> Loss:
+        """The loss of several outputs: that of each, times its factor, which is 1 by default."""
+        return cls(SUM, parts=tuple(parts), factors=tuple(factors) or (1,) * len(parts))
+
+    def of_label(self, place: int) -> Loss:
+        """The loss that reads a label."""
+        return self.parts[place] if self.parts else self
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,14 @@ from converter.frontends import PROBABILITIES, Endpoint, Loss, Optimizer, Schedu
 
 _RATE = 0.001
 
-MANY = "SumOfLosses"
-"""The name of a loss that MindSpore does not have: of several outputs."""
-
 
 def guess(source: Source) -> Training:
     """Adam, and a loss that fits the shape of the outputs and the operator that makes them."""
     ends = source.outputs
     losses = [_loss(end, _last_operator(source.model.graph, end.value)) for end in ends]
-    loss = losses[0] if len(losses) == 1 else Loss(MANY)
-    if len(losses) == 1:
-        labels: tuple[Endpoint, ...] = (_label(ends[0], loss, "label"),)
-    else:
-        labels = tuple(_label(end, loss, f"label_{k}") for k, end in enumerate(ends))
+    loss = losses[0] if len(losses) == 1 else Loss.of_several(losses)
+    names = ["label"] if len(losses) == 1 else [f"label_{k}" for k in range(len(losses))]
+    labels = tuple(_label(*each) for each in zip(ends, losses, names, strict=True))
     note = (
         f"The loss, {loss.name}, and the optimizer, nn.Adam, are guesses: the source does not say how it was trained, "
         "or it says what a training script does not have."

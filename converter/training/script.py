@@ -12,16 +12,16 @@ import numpy as np
 from converter.artifacts import LazyTensor, TensorSpec, entry_of
 from converter.base.names import Namespace, identifier
 from converter.base.weight_steps import Step, apply
-from converter.frontends import OWN_DECAY, PROBABILITIES, Change, Endpoint, Loss, Optimizer, Source, Training
+from converter.frontends import OWN_DECAY, Change, Endpoint, Optimizer, Source, Training
 from converter.lowering import Translation
 from converter.script import Program
 from converter.script.emit import definitions_of, write_module
-from converter.training import learning_rate, samples
+from converter.training import learning_rate, losses, samples
 from converter.training.groups import Groups, decay_of_all, groups_of, round_to_written
-from converter.training.guess import MANY
 
 _DEFAULTS: Mapping[str, Mapping[str, float | bool]] = {
     "Adam": {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "use_nesterov": False},
+    "AdamW": {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "use_nesterov": False},
     "AdaMax": {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
     "AdamWeightDecay": {"beta1": 0.9, "beta2": 0.999, "eps": 1e-6},
     "ProximalGradientDescent": {"l1": 0.0, "l2": 0.0},
@@ -33,20 +33,22 @@ _DEFAULTS: Mapping[str, Mapping[str, float | bool]] = {
 }
 """Hyperparameters that are left out where they are MindSpore's defaults."""
 
-_PROBABILITIES = '''class CrossEntropyOfProbabilities(nn.Cell):
-    """The cross entropy of probabilities, which the network's softmax makes, and {labels}."""
-
-    def construct(self, probabilities, label):
-        return {value}
-'''
-_OF_INDICES = _PROBABILITIES.format(
-    labels="class indices", value="ops.nll_loss(ops.log(ops.clip(probabilities, 1e-7, 1.0)), label)"
-)
-_OF_LABELS = _PROBABILITIES.format(
-    labels="those of the labels", value="-(label * ops.log(ops.clip(probabilities, 1e-7, 1.0))).sum(-1).mean()"
-)
-
 _OWN_OPTIMIZERS: Mapping[str, str] = {
+    "AdamW": '''class AdamW(nn.Cell):
+    """Adam, before which each weight loses a share of itself: the learning rate times `decay`."""
+
+    def __init__(self, params, learning_rate, decay, **options):
+        super().__init__(auto_prefix=False)
+        self.adam = nn.Adam(params, learning_rate, **options)
+        self.parameters = self.adam.parameters
+        self.decay = decay
+
+    def construct(self, gradients):
+        rate = self.adam.get_lr()
+        for parameter in self.parameters:
+            ops.Assign()(parameter, parameter * (1 - rate * self.decay))
+        return self.adam(gradients)
+''',
     "ProximalGradientDescent": '''class ProximalGradientDescent(nn.Optimizer):
     """Gradient descent that brings each weight nearer to zero: by an amount (l1) and by a factor (l2)."""
 
@@ -66,7 +68,7 @@ _OWN_OPTIMIZERS: Mapping[str, str] = {
             ops.Assign()(parameter, nearer / (1 + rate * self.l2))
         self.assignadd(self.global_step, self.global_step_increase_tensor)
         return True
-'''
+''',
 }
 """Optimizers that MindSpore does not have."""
 
@@ -131,7 +133,7 @@ def training_script(
         loss.top.doc = "The loss that was in the graph, of the network's outputs and the labels."
         definitions = [*definitions_of(loss), *definitions]
     else:
-        definitions = [*_own_losses(training.loss, len(source.outputs)), *definitions]
+        definitions = [*losses.classes_of(training.loss), *definitions]
     inputs, labels = columns[: len(source.inputs)], columns[len(source.inputs) :]
     call = _constructor(optimizer, parameters, rate)
     kind = made.checkpoint.rpartition(".")[2] if made.checkpoint else ""
@@ -158,11 +160,11 @@ def training_script(
         "unpacked": len(source.outputs) > 1,
         "count": "4 * BATCH" if batched else "4",
         "values": [
-            samples.value(end, batched, training.loss if k >= len(inputs) else None)
+            samples.value(end, batched, training.loss.of_label(k - len(inputs)) if k >= len(inputs) else None)
             for k, end in enumerate((*source.inputs, *training.labels))
         ],
         "batched": batched,
-        "loss": _loss_call(training.loss) if loss is None else "make_loss()" if tables else "Loss()",
+        "loss": losses.call_of(training.loss) if loss is None else "make_loss()" if tables else "Loss()",
         "loss_tables": bool(tables),
         "state": f"train_{name}.ckpt",
         "optimizer_state": bool(state),
@@ -299,23 +301,6 @@ def _constructor(optimizer: Optimizer, parameters: _Parts, rate: str) -> list[st
     arguments = ", ".join([parameters.call, f"learning_rate={rate}", *numbers])
     prefix = "" if optimizer.name in _OWN_OPTIMIZERS else "nn."
     return [*parameters.lines, f"return {prefix}{optimizer.name}({arguments})"]
-
-
-def _loss_call(loss: Loss) -> str:
-    prefix = "" if loss.name in (PROBABILITIES, MANY) else "nn."
-    return f"{prefix}{loss.name}({', '.join(f'{key}={value!r}' for key, value in loss.numbers.items())})"
-
-
-def _own_losses(loss: Loss, outputs: int) -> list[str]:
-    """The classes of guessed losses that MindSpore does not have."""
-    if loss.name == PROBABILITIES:
-        return [_OF_INDICES if loss.classes else _OF_LABELS]
-    if loss.name != MANY:
-        return []
-    names = [*(f"output_{k}" for k in range(outputs)), *(f"label_{k}" for k in range(outputs))]
-    terms = " + ".join(f"ops.mse_loss(output_{k}, label_{k})" for k in range(outputs))
-    head = f'class {MANY}(nn.Cell):\n    """The mean squared error of each output."""\n\n'
-    return [f"{head}    def construct(self, {', '.join(names)}):\n        return {terms}\n"]
 
 
 def _change(change: Change) -> str:

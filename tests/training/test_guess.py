@@ -65,7 +65,7 @@ def test_several_outputs_have_a_loss_each(tmp_path):
     converter.convert(tmp_path / "two.onnx", output=tmp_path, verify=False, train_script=True)
     written = (tmp_path / "train_two.py").read_text()
     assert "def construct(self, x, label_0, label_1)" in written
-    assert "ops.mse_loss(output_0, label_0) + ops.mse_loss(output_1, label_1)" in written
+    assert "self.loss_0(output_0, label_0) + self.loss_1(output_1, label_1)" in written
 
 
 def test_without_the_option_there_is_none(tmp_path):

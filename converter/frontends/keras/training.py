@@ -6,7 +6,7 @@ https://keras.io/api/optimizers/, https://keras.io/api/losses/
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ _ALIASES = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "bce": "b
 
 _OPTIMIZERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "Adam": ("Adam", {"beta_1": "beta1", "beta_2": "beta2", "epsilon": "eps"}),
+    "AdamW": ("Adam", {"beta_1": "beta1", "beta_2": "beta2", "epsilon": "eps"}),
     "Adamax": ("AdaMax", {"beta_1": "beta1", "beta_2": "beta2", "epsilon": "eps"}),
     "SGD": ("Momentum", {"momentum": "momentum", "nesterov": "use_nesterov"}),
     "RMSprop": (
@@ -39,17 +40,44 @@ _SCHEDULES: Mapping[str, tuple[str, Mapping[str, str]]] = {
 def training_of(compiled: Mapping[str, Any], source: Source) -> Training | None:
     """The training that a model was compiled for; None if it was not, or for one that MindSpore has no name for."""
     recorded = compiled.get("optimizer") or compiled.get("optimizer_config")  # of .keras and of .h5
-    if len(source.outputs) != 1 or not recorded:
+    if not recorded:
         return None
-    end = source.outputs[0]
-    loss, optimizer = _loss(compiled.get("loss"), end), _optimizer(recorded)
-    if loss is None or optimizer is None:
+    ends = source.outputs
+    found, optimizer = _each_loss(compiled, [end.name for end in ends]), _optimizer(recorded)
+    losses = [_loss(item, end) for (item, _), end in zip(found, ends, strict=False)]
+    if len(losses) < len(ends) or None in losses or optimizer is None:
         return None
-    label = replace(end, name="label")
-    if loss.classes:
-        shape, example = end.shape and end.shape[:-1], end.example and end.example[:-1]
-        label = replace(label, dtype=np.dtype(np.int32), shape=shape, example=example)
-    return Training(loss, (label,), optimizer, in_graph=False)
+    known = [loss for loss in losses if loss is not None]
+    if len({bool(loss.classes) for loss in known if loss.name == PROBABILITIES}) > 1:
+        return None
+    if len(ends) == 1:
+        return Training(known[0], (_label(ends[0], known[0], "label"),), optimizer, in_graph=False)
+    loss = Loss.of_several(known, [factor for _, factor in found])
+    labels = tuple(_label(end, each, f"label_{end.name}") for end, each in zip(ends, known, strict=True))
+    return Training(loss, labels, optimizer, in_graph=False)
+
+
+def _each_loss(compiled: Mapping[str, Any], names: Sequence[str]) -> list[tuple[Any, float]]:
+    """For each output the loss and its weight, as Keras wrote them; none if some output has no loss."""
+    losses, factors = compiled.get("loss"), compiled.get("loss_weights")
+    if isinstance(losses, Mapping) and "class_name" not in losses:
+        losses = [losses[name] for name in names if losses.get(name)]
+    elif not isinstance(losses, list | tuple):
+        losses = [losses] * len(names)
+    if isinstance(factors, Mapping):
+        factors = [factors.get(name, 1) for name in names]
+    elif not isinstance(factors, list | tuple):
+        factors = [1] * len(names)
+    if len(losses) != len(names) or len(factors) != len(names):
+        return []
+    return [(loss, 1 if factor == 1 else float(factor)) for loss, factor in zip(losses, factors, strict=True)]
+
+
+def _label(end: Endpoint, loss: Loss, name: str) -> Endpoint:
+    if not loss.classes:
+        return replace(end, name=name)
+    shape, example = end.shape and end.shape[:-1], end.example and end.example[:-1]
+    return replace(end, name=name, dtype=np.dtype(np.int32), shape=shape, example=example)
 
 
 def _named(item: Any) -> tuple[str, Mapping[str, Any]]:
@@ -72,6 +100,8 @@ def _loss(item: Any, end: Endpoint) -> Loss | None:
             return Loss("MSELoss")
         case "mean_absolute_error":
             return Loss("L1Loss")
+        case "huber":
+            return Loss("HuberLoss", {"delta": float(config.get("delta", 1.0))})
         case "binary_crossentropy":
             return Loss("BCEWithLogitsLoss" if logits else "BCELoss")
         case "sparse_categorical_crossentropy" if isinstance(classes, int) and len(end.shape or ()) == 2:
@@ -85,9 +115,12 @@ def _optimizer(item: Any) -> Optimizer | None:
     name, config = _named(item)
     kind, names = _OPTIMIZERS.get(name, ("", {}))
     rate = _rate(config.get("learning_rate"))
-    if not kind or rate is None or config.get("amsgrad") or config.get("weight_decay"):
+    decay = config.get("weight_decay")
+    if not kind or rate is None or config.get("amsgrad") or (decay and kind != "Adam"):
         return None
     numbers = {ours: config[theirs] for theirs, ours in names.items() if config.get(theirs) not in (None, False)}
+    if decay:
+        kind, numbers = "AdamW", {"decay": float(f"{decay:.6g}"), **numbers}
     if kind == "Momentum" and not numbers.get("momentum"):
         kind, numbers = "SGD", {}
     return Optimizer(kind, numbers, rate, changes=_changes(config))

@@ -6,6 +6,8 @@ import pytest
 
 pytest.importorskip("keras", reason="the extra 'tensorflow' is not installed")
 
+import importlib
+import inspect
 import json
 
 import h5py
@@ -79,6 +81,49 @@ def test_a_script_is_written_where_it_is_asked_for(tmp_path):
     assert "nn.SGD(net.trainable_params(), learning_rate=0.1, momentum=0.9, nesterov=True)" in text
     assert "ops.clip_by_global_norm(gradients, 2.0)" in text
     assert "loss = nn.CrossEntropyLoss()" in text
+
+
+def several_outputs() -> keras.Model:
+    inputs = keras.Input((6,), name="features")
+    hidden = keras.layers.Dense(5, "tanh")(inputs)
+    ends = {"kind": keras.layers.Dense(3, "softmax"), "size": keras.layers.Dense(1), "seen": keras.layers.Dense(2)}
+    network = keras.Model(inputs, {name: layer(hidden) for name, layer in ends.items()})
+    losses = {
+        "kind": "sparse_categorical_crossentropy",
+        "size": keras.losses.Huber(),
+        "seen": keras.losses.BinaryCrossentropy(from_logits=True),
+    }
+    optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.1, clipnorm=1.0)
+    network.compile(optimizer, losses, loss_weights={"kind": 1.0, "size": 0.5, "seen": 2.0}, run_eagerly=True)
+    return network
+
+
+def test_several_outputs_are_trained_as_keras_does(tmp_path, monkeypatch):
+    """Each output has its loss and a weight; AdamW shrinks the weights itself."""
+    import mindspore as ms
+
+    keras.utils.set_random_seed(0)
+    network, random = several_outputs(), np.random.default_rng(0)
+    network.save(tmp_path / "several.keras")
+    converter.convert(tmp_path / "several.keras", output=tmp_path, verify=False, train_script=True)
+    x = random.normal(size=(8, 6)).astype(np.float32)
+    labels = {
+        "kind": random.integers(0, 3, 8).astype(np.int32),
+        "size": random.normal(size=(8, 1)).astype(np.float32),
+        "seen": random.integers(0, 2, (8, 2)).astype(np.float32),
+    }
+    for _ in range(3):
+        network.train_on_batch(x, labels)
+    expected = network.predict_on_batch(x)
+    monkeypatch.syspath_prepend(tmp_path)
+    script = importlib.import_module("train_several")
+    columns = [name.removeprefix("label_") for name in inspect.signature(script.TrainStep.construct).parameters][2:]
+    net = script.load_network()
+    step = script.TrainStep(net, script.SumOfLosses(), script.make_optimizer(net)).set_train()
+    for _ in range(3):
+        step(ms.Tensor(x), *(ms.Tensor(labels[name]) for name in columns))
+    for name, made in zip(columns, net(ms.Tensor(x)), strict=True):
+        np.testing.assert_allclose(made.asnumpy(), expected[name], 1e-4, 1e-5)
 
 
 def test_a_model_that_was_not_compiled_has_none(tmp_path):
