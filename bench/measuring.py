@@ -27,6 +27,7 @@ def run(command: Sequence[str], folder: Path, path: Sequence[Path], limit: float
     known = os.pathsep.join(map(str, path))
     environment = os.environ | {"PYTHONPATH": known, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
     environment |= {"ONEDNN_MAX_CPU_ISA": "AVX2", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
             ["timeout", str(limit), *command], cwd=folder, env=environment, stdout=output, stderr=subprocess.DEVNULL
