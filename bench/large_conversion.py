@@ -1,9 +1,9 @@
 """Measures the memory of one conversion: `python bench/large_conversion.py --model_file decoder.onnx --output out`.
 
-The arguments are those of `mindconverter`; `--no_verify` is added. While it runs, the resident memory of its processes
-together is read 20 times a second: all of it, and without the mapped pages of files, which the system takes away when
-it needs room. Afterwards the first, the last and the largest parameter of the checkpoint are compared with the source,
-bit for bit, by the steps of the weight map.
+The arguments are those of `mindconverter`; `--no_verify` is added, unless the first one is `verified`. While it runs,
+the resident memory of its processes together is read 20 times a second: all of it, and without the mapped pages of
+files, which the system takes away when it needs room. Afterwards the first, the last and the largest parameter of the
+checkpoint are compared with the source, bit for bit, by the steps of the weight map.
 """
 
 from __future__ import annotations
@@ -76,7 +76,11 @@ def compare(output: Path, source: Path) -> None:
 def main() -> int:
     """Convert, and print what it took."""
     arguments = sys.argv[1:]
-    command = [sys.executable, "-m", "converter", *arguments, "--no_verify"]
+    if arguments[:1] == ["verified"]:
+        del arguments[0]
+    else:
+        arguments.append("--no_verify")
+    command = [sys.executable, "-m", "converter", *arguments]
     peak, anonymous, seconds, status = measured(command)
     print(
         f"exit status {status}, {seconds:.0f} s, peak {peak / 1e9:.2f} GB, {anonymous / 1e9:.2f} without mapped files"
