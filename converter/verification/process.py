@@ -155,6 +155,8 @@ def _run_source(job: Job, folder: Path, feeds: Mapping[str, np.ndarray], note: N
         return run, run_by_sample(run, job.freed, feeds, job.outputs)
     except ConverterError as error:
         note(refused=error.message)
+    except (MemoryError, OSError):  # no matter of the inputs: the process ends with it
+        raise
     except Exception as error:
         note(refused=f"{first_line(error)}")
     return None

@@ -26,6 +26,8 @@ def compare_layers(job: Job, folder: Path, feeds: Mapping[str, np.ndarray], note
     note(started="source")
     try:
         expected = _run_source(job, folder, feeds, values)
+    except (MemoryError, OSError):  # no matter of the inputs: the process ends with it
+        raise
     except Exception as error:  # whatever a runtime raises on inputs that it refuses
         note(refused=first_line(error))
         return

@@ -186,3 +186,12 @@ def test_other_inputs_are_tried_when_the_source_refuses(decoder, monkeypatch: py
     )
     assert len(set(shapes)) == 2
     assert result.feeds["input_ids"].shape == shapes[1]
+
+
+def test_memory_that_runs_out_is_no_matter_of_the_inputs(compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError("Cannot allocate memory")
+
+    monkeypatch.setattr(by_layer_compare, "_run_source", full)
+    with pytest.raises(OSError, match="memory"):
+        compare()
