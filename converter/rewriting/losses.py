@@ -233,6 +233,8 @@ class Losses(Outputs):
             name = call.func.attr
             if f"torch.Tensor.{name}" in self.rows or (f"{MODULE}.{name}" in self.rows and name != "forward"):
                 return False
+            if self._is_network(call.func.value):
+                return True  # a method of it
         if isinstance(call.func, ast.Attribute):
             receiver = self.inference.kind(call.func.value).name
             if receiver not in ("unknown", "instance", "super"):
@@ -284,8 +286,10 @@ class Losses(Outputs):
         found: list[ast.expr] = []
         for call in (node for each in statements for node in ast.walk(each) if isinstance(node, ast.Call)):
             found += [each for each in (call.func, *call.args) if self._is_network(each)]
-            if self._may_be_network(call) and not self._is_function(call.func):
-                function = call.func
+            function = call.func
+            if isinstance(function, ast.Attribute) and self._is_network(function.value):
+                found.append(function.value)
+            elif self._may_be_network(call) and not self._is_function(function):
                 if isinstance(function, ast.Attribute) and function.attr in OF_MODULES:
                     function = function.value
                 found.append(function)

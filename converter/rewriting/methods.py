@@ -8,7 +8,7 @@ from converter.rewriting.applying import Applying
 from converter.rewriting.attributes import Attributes
 from converter.rewriting.calls import layout_of
 from converter.rewriting.flow_calls import OF_MODULES, is_distinct, of_optimizer
-from converter.rewriting.kinds import Kind
+from converter.rewriting.kinds import TENSOR, Kind
 from converter.rewriting.project import MODULE
 from converter.rewriting.tensor_names import TENSOR_NAMES
 
@@ -45,6 +45,8 @@ class Methods(Applying, Attributes):
     def _method(self, node: ast.Call, function: ast.Attribute, mark: int) -> None:
         receiver = self.inference.kind(function.value)
         name = function.attr
+        if name == "backward" and receiver.name in ("number", "other"):
+            receiver = TENSOR  # `0.5 * x` of what nobody knows
         if name == "apply" and self._is_own_function(receiver):
             self._own_function(node, function, receiver)
         elif receiver.is_tensor:

@@ -97,6 +97,16 @@ ROWS: dict[str, Row] = {
         name: call("(*args, **kwargs)", "compat.GradScaler()", ignored="args kwargs", returns="other")
         for name in ("torch.cuda.amp.GradScaler", "torch.amp.GradScaler")
     },
+    **{
+        f"{module}.SummaryWriter": call(
+            "(log_dir=None, comment='', purge_step=None, max_queue=10, flush_secs=120, filename_suffix='')",
+            "compat.SummaryWriter(...)",
+            value="compat.SummaryWriter",
+            returns="other",
+            note="Scalars, histograms and images are written.",
+        )
+        for module in ("torch.utils.tensorboard", "torch.utils.tensorboard.writer")
+    },
     "torch.utils.data.Dataset": value("compat.Dataset"),
     "torch.utils.data.DataLoader": call(
         _LOADER, "compat.DataLoader(...)", value="compat.DataLoader", returns="batches"

@@ -141,6 +141,20 @@ def test_patterns_of_einops(compat):
         compat.rearrange(x, "b c (h p) -> b c h p", p=3)
 
 
+def test_two_writers_of_summaries_write_one_record(compat, tmp_path):
+    train, test = compat.SummaryWriter(tmp_path / "train"), compat.SummaryWriter(str(tmp_path / "test"))
+    for step in range(2):
+        train.add_scalar("loss", compat.Tensor(0.5), step)
+        test.add_scalar("loss", 0.25)
+        test.add_image("image", np.ones((4, 4, 3)), step, dataformats="HWC")
+    train.add_text("name", "nothing")
+    train.close()
+    assert compat.SummaryWriter.record is not None
+    test.close()
+    (written,) = tmp_path.rglob("*events*")
+    assert b"test/loss" in written.read_bytes()
+
+
 def test_map_of_a_lambda_becomes_a_list(tmp_path):
     source = (
         "import torch\nfrom torch import nn\nclass A(nn.Module):\n    def forward(self, x, h):\n"

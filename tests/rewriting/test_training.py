@@ -61,6 +61,7 @@ def test_every_step_is_that_of_pytorch(printed, capsys):
             "    loss = 0\n    with ctx:\n        loss = net(x).mean()\n        loss = loss / 2\n    loss.backward()\n",
             "def forward():",  # what the block assigns first is no parameter
         ),
+        ("    loss = 0.5 * net.loss_of(x)\n    loss.backward()\n", "compat.backward(forward, net)"),
         ("    for m in net.modules():\n        n = hasattr(m, 'bias')\n", "hasattr(m, compat.own_name(m, 'bias'))"),
         ("    net[0].bias = nn.Parameter(x)\n", 'compat.share(net[0], "bias", ms.Parameter(x))'),
     ],

@@ -33,5 +33,6 @@ ORDER = (
     "masks",
     "vision",
     "lbfgs",
+    "summaries",
 )
 """The modules in the order in which their definitions stand in `_torch_compat.py`: what derives from a class, behind it."""
