@@ -19,6 +19,8 @@ TOLERANCE = 1e-4
 """The same for every other floating type; integers, bools and strings must be equal."""
 
 TINY = float(np.finfo(np.float32).tiny)
+FLUSHED = 1024 * TINY
+"""What is missing from a sum of so many products that are flushed to zero."""
 BLOCK = 2**16
 """Number of elements that are compared at a time."""
 
@@ -162,7 +164,7 @@ def difference(got: Any, want: Any, precision: str = "") -> Difference:
     if not np.isfinite(errors.largest_error):
         return Difference("differs", note="one has NaN or infinities where the other has numbers")
     tolerance = TOLERANCES.get(precision or want.dtype.name, TOLERANCE)
-    allowed = 0.0 if exact else max(tolerance * errors.largest, TINY)  # some kernels flush smaller numbers to zero
+    allowed = 0.0 if exact else max(tolerance * errors.largest, FLUSHED)  # some kernels flush small numbers to zero
     return Difference(
         "same" if errors.largest_error <= allowed else "differs",
         errors.largest_error,
