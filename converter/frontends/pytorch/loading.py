@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,13 +95,17 @@ def _is_lazy(module: torch.nn.Module) -> bool:
     return isinstance(module, torch.nn.modules.lazy.LazyModuleMixin)
 
 
-_OF_EVERY_MODULE = frozenset(vars(torch.nn.Module()))
+_HOOKS = frozenset(name for name in vars(torch.nn.Module()) if "_hooks" in name)
+"""Hooks that a module's own code registers in its first run, and then notes that it has done so, in an attribute."""
+_OF_EVERY_MODULE = frozenset(vars(torch.nn.Module())) - _HOOKS
 
 
 def _attributes(module: torch.nn.Module) -> dict[str, tuple[Any, Any]]:
-    """The attributes that a module's own code sets, each with a copy if it is a dict or a list."""
+    """The attributes that a module's own code sets, and its hooks, each with a copy if it is a dict or a list."""
     own = {name: value for name, value in vars(module).items() if name not in _OF_EVERY_MODULE}
-    return {name: (value, value.copy() if type(value) in (dict, list) else None) for name, value in own.items()}
+    return {
+        name: (value, value.copy() if type(value) in (dict, list, OrderedDict) else None) for name, value in own.items()
+    }
 
 
 def _give_back(module: torch.nn.Module, kept: Mapping[str, tuple[Any, Any]]) -> None:

@@ -72,6 +72,16 @@ def test_what_a_run_keeps_is_no_constant_of_the_network(tmp_path):
     assert "table" in {tensor.name for tensor in onnx.load(tmp_path / MODEL).graph.initializer}
 
 
+def test_hooks_that_the_first_run_registers_are_not_registered_again(tmp_path):
+    spec = Spec(call="nets:Recording()", project_path=str(FOLDER), shapes=("N,3",))
+    loaded = load(spec)
+    x = {"x": torch.ones(2, 3)}
+    first, second = loaded.run(x), loaded.run(x)
+    assert torch.equal(first, second)
+    export(loaded, inputs_of(loaded, spec), tmp_path, "net")
+    assert torch.equal(loaded.module(**x), first)
+
+
 def test_weights_for_a_module_without_values(tmp_path):
     torch.save(nets.Classifier().state_dict(), tmp_path / "net.pth")
     loaded = from_call("nets:on_meta", weights=str(tmp_path / "net.pth"))
