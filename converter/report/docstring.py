@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,6 +16,9 @@ from converter.frontends import Endpoint, Source
 
 WIDEST = 110
 """Characters of a line of the example."""
+_NUMBER = re.compile(r"\d+")
+SHORTEST = 5
+"""Ends of one kind that are written in one line."""
 
 
 def docstring_of(source: Source, graph: ir.Graph, name: str, checkpoint: str | None) -> str:
@@ -62,7 +67,31 @@ def _call(inputs: Sequence[Endpoint]) -> str:
         call = f"outputs = net({', '.join(map(_zeros, inputs))})"
         if len(call) <= WIDEST:
             return call
-    return f"outputs = net({', '.join(identifier(end.name) for end in inputs)})"
+    runs = _runs(inputs)
+    names = [f"*{_stem(run[0])}" if len(run) > 1 else identifier(run[0].name) for run in runs]
+    return f"outputs = net({', '.join(names)})"
+
+
+def _runs(ends: Sequence[Endpoint]) -> list[list[Endpoint]]:
+    """The ends one by one; those of a cache, whose names count layers, together."""
+    groups = [list(group) for _, group in itertools.groupby(ends, lambda end: (_stem(end), _type(end)))]
+    return [run for group in groups for run in ([group] if _first_of(group) else [[end] for end in group])]
+
+
+def _stem(end: Endpoint) -> str:
+    """What stands before the number in the name of an end; the whole name if there is none."""
+    return identifier(re.split(r"[._]\d", end.name)[0])
+
+
+def _first_of(run: Sequence[Endpoint]) -> list[str]:
+    """The names with the first number, which all others repeat with the next ones; [] if that is not so."""
+    names = [end.name for end in run]
+    numbers = [int(found[0]) for name in names if (found := _NUMBER.search(name))]
+    if len(names) < SHORTEST or len(numbers) < len(names):
+        return []
+    period = numbers.count(numbers[0])
+    counted = [_NUMBER.sub(str(numbers[0] + i // period), names[i % period], 1) for i in range(len(names))]
+    return names[:period] if names == counted else []
 
 
 def _zeros(end: Endpoint) -> str:
@@ -85,12 +114,18 @@ def _inferred(end: Endpoint, value: ir.Value) -> Endpoint:
 
 
 def _endpoint_lines(endpoints: Sequence[Endpoint]) -> list[str]:
-    names = [visible(end.name) for end in endpoints]
-    width = max(map(len, names), default=0)
-    return [
-        visible(f"    {name:<{width}}  {_container(end)}{end.dtype} {_shape(end)}")
-        for name, end in zip(names, endpoints, strict=True)
-    ]
+    runs = _runs(endpoints)
+    width = max((len(visible(run[0].name)) for run in runs if len(run) == 1), default=0)
+    return [visible(f"    {_name(run):<{width}}  {_type(run[0])}") for run in runs]
+
+
+def _name(run: Sequence[Endpoint]) -> str:
+    names = ", ".join(_first_of(run)) or run[0].name
+    return visible(names if len(run) == 1 else f"{names} … {run[-1].name}")
+
+
+def _type(end: Endpoint) -> str:
+    return f"{_container(end)}{end.dtype} {_shape(end)}"
 
 
 def _container(end: Endpoint) -> str:

@@ -58,3 +58,11 @@ def test_the_network_is_run_on_zeros_or_on_names(ends: list[Any], call: str) -> 
 
 def test_without_parameters_there_is_nothing_to_load() -> None:
     assert "no checkpoint to load" in docstring(checkpoint=None)
+
+
+def test_a_cache_of_many_layers_is_one_line() -> None:
+    cache = [Endpoint(f"past.{i}.{kind}", "", "float32", ("N", "P")) for i in range(3) for kind in ("key", "value")]
+    text = docstring(Endpoint("ids", "ids", "int64", ("N", 1)), *cache)
+    assert "\n    ids  int64 (N, 1)\n    past.0.key, past.0.value … past.2.value  float32 (N, P)\n" in text
+    assert "net(ids, *past)" in text
+    assert "past.1.key" in docstring(*cache[:3], *cache[4:])  # one is missing: all are named
