@@ -141,6 +141,21 @@ def test_patterns_of_einops(compat):
         compat.rearrange(x, "b c (h p) -> b c h p", p=3)
 
 
+def test_a_rate_that_a_script_sets_counts_in_graph_mode(compat):
+    parameter = compat.Parameter(compat.Tensor(np.ones(2, np.float32)), name="x")
+    optimizer = compat.SGD([parameter], lr=0.0)
+    compat.ms.set_context(mode=compat.ms.GRAPH_MODE)
+    try:
+        for rate in (0.0, 0.5):
+            optimizer.param_groups[0]["lr"] = rate
+            parameter.gradient = compat.Tensor(np.ones(2, np.float32))
+            optimizer.step()
+        assert compat.ms.get_context("mode") == compat.ms.GRAPH_MODE
+    finally:
+        compat.ms.set_context(mode=compat.ms.PYNATIVE_MODE)
+    assert parameter.asnumpy().tolist() == [0.5, 0.5]
+
+
 def test_two_writers_of_summaries_write_one_record(compat, tmp_path):
     train, test = compat.SummaryWriter(tmp_path / "train"), compat.SummaryWriter(str(tmp_path / "test"))
     for step in range(2):

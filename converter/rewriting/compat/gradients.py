@@ -1,5 +1,6 @@
 """Gradients as PyTorch keeps them: they wait at their parameters for an optimizer that takes a step."""
 
+import contextlib
 import math
 
 import mindspore as ms
@@ -21,6 +22,17 @@ def deferred(forward, *networks):
     return (*results, add) if isinstance(results, tuple) else (results, add)
 
 
+@contextlib.contextmanager
+def pynative():
+    """PyNative mode for a while: graph mode would keep the tensors, lists and rates of one call for the next."""
+    mode = ms.get_context("mode")
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    try:
+        yield
+    finally:
+        ms.set_context(mode=mode)
+
+
 def differentiated(forward, networks):
     """The results of a function, the first of which is a loss, and a function that adds its gradients."""
     results = []
@@ -29,12 +41,9 @@ def differentiated(forward, networks):
         results[:] = [forward()]
         return results[0][0] if isinstance(results[0], tuple) else results[0]
 
-    weights, mode = trained(networks), ms.get_context("mode")
-    ms.set_context(mode=ms.PYNATIVE_MODE)  # graph mode would keep the tensors and lists of one call for the next
-    try:
+    weights = trained(networks)
+    with pynative():
         _, found = ms.value_and_grad(loss, None, weights)()
-    finally:
-        ms.set_context(mode=mode)
     if wrapped and processes() > 1:
         found = [ops.AllReduce()(each) / processes() for each in found]
 

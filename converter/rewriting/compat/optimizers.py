@@ -43,7 +43,8 @@ class Steps:
             group["lr"] = float(group["lr"])
         gradients = [gradient_of(each) for each in self.parameters]
         pairs = zip(gradients, self.parameters)
-        self(tuple(ops.zeros_like(each) if gradient is None else gradient for gradient, each in pairs))
+        with pynative():
+            self(tuple(ops.zeros_like(each) if gradient is None else gradient for gradient, each in pairs))
         return loss
 
     def state_dict(self):
