@@ -21,8 +21,13 @@ from converter.rewriting.source import SourceFile
 SUFFIX = ".ipynb"
 _MARK = "#%%%% cell {} %%%%#"
 _MARKS = re.compile(r"^#%%%% cell (\d+) %%%%#\n", re.MULTILINE)
-_MAGIC = re.compile(r"^(\s*)(?=[%!][\w%]|!)", re.MULTILINE)
+_MAGIC = re.compile(
+    r"^([ \t]*)(?=[%!][\w%]|!|[\w, ]+=[ ]*[%!]\w|\?{1,2}[\w.]+[ \t]*$|[\w.]+\?{1,2}[ \t]*$)", re.MULTILINE
+)
 _HIDDEN = "pass  #ipython:"
+_TIME = re.compile(r"^([ \t]*)%time (?=\S)", re.MULTILINE)
+_TIMED = "0x71BE; "
+"""What stands for `%time ` before a statement."""
 
 
 @dataclass(eq=False)
@@ -48,7 +53,7 @@ class Notebook(SourceFile):
         parts = _MARKS.split(text)
         for number, source in zip(parts[1::2], parts[2::2], strict=True):
             cell = made["cells"][int(number) - 1]
-            source = source.removesuffix("\n").replace(_HIDDEN, "")
+            source = source.removesuffix("\n").replace(_HIDDEN, "").replace(_TIMED, "%time ")
             cell["source"] = source if isinstance(cell["source"], str) else source.splitlines(keepends=True)
             cell["outputs"], cell["execution_count"] = [], None
         return (json.dumps(made, ensure_ascii=False, indent=1) + "\n").encode()
@@ -94,7 +99,7 @@ def _python(source: str, path: Path, number: int) -> str:
     except SyntaxError:
         pass
     try:
-        return _parsed(_MAGIC.sub(rf"\1{_HIDDEN}", source))
+        return _parsed(_MAGIC.sub(rf"\g<1>{_HIDDEN}", _TIME.sub(rf"\g<1>{_TIMED}", source)))
     except (SyntaxError, ValueError) as error:
         where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         reason = error.msg if isinstance(error, SyntaxError) else str(error)

@@ -53,6 +53,12 @@ def test_each_cell_is_converted_and_the_others_stay(tmp_path):
     assert made["cells"][1]["outputs"] == []
 
 
+def test_lines_of_ipythons_stay(tmp_path):
+    lines = ["files = !ls\n", "torch.cat?\n", "?net\n", "here = %pwd\n", "%time y = torch.zeros(2)\n", "a = 7 % 3\n"]
+    made = convert(tmp_path, [cell("import torch"), cell(lines)])
+    assert made["cells"][1]["source"] == [*lines[:4], "%time y = ops.zeros((2,))\n", lines[5]]
+
+
 def test_findings_name_the_cell(tmp_path):
     convert(tmp_path, CELLS)
     report = (tmp_path / "out" / "report_of_demo.txt").read_text(encoding="utf-8")
