@@ -189,7 +189,7 @@ def _is_measured(array: NDArray[Any]) -> bool:
     if array.size <= MOST_NUMBERS or array.dtype.kind != "f":
         return False
     long = [number for number in set(array.reshape(-1).tolist()) if len(_digits(number, array.dtype)) > MOST_DIGITS]
-    return len(long) > MOST_NUMBERS
+    return len(long) > MOST_NUMBERS or (array.size > 2 * MOST_NUMBERS and bool(long))
 
 
 def _digits(number: float, dtype: np.dtype[Any]) -> str:
