@@ -22,6 +22,7 @@ from converter.script.structure.caches import bundle_caches, results_with
 from converter.script.structure.calls import split_calls
 from converter.script.structure.classes import Group, Instance, arguments_of, build, grouped, instance_of, outliers
 from converter.script.structure.dimensions import localize_dimensions
+from converter.script.structure.docstrings import docstring_of
 from converter.script.structure.inline import inline_single_uses
 from converter.script.structure.joined_cells import find_joined_cells
 from converter.script.structure.locations import NodeLocations
@@ -60,9 +61,6 @@ CONTAINERS = frozenset({"ModuleDict", "ModuleList", "Sequential"})
 """Classes of a source whose names do not describe their instances."""
 MOST_AROUND = 2
 """A container is dissolved into its parent region if the parent has at most so many other items."""
-
-WIDEST_LINE = 110
-"""Characters of a docstring's line; the rest of 120 is indentation and quotes. What is wider is said in fewer words."""
 
 UNWRAPPED = 4
 """A scope that is the only one among at most so many items is taken for the network itself."""
@@ -328,7 +326,7 @@ class _Structure:
         built = build(group, self._class_name(group), "", self._program.top.inputs)
         known = self._purposes | purposes_of_given(built.cell, built.members, self._purposes)
         self._purposes[built.cell] = purpose = purpose_of(built.cell, before, known)
-        built.cell.doc = _doc(group, built.cell.name, purpose.text)
+        built.cell.doc = docstring_of(group, built.cell.name, purpose.text)
         self._cells.append(built.cell)
         self._locations.moved |= built.moved
         fresh: dict[Variable, Variable] = {}
@@ -447,32 +445,3 @@ def _replace(parent: Region, instead: dict[Region, list[Any]]) -> None:
     parent.items = [
         each for item in parent.items for each in (instead.get(item, [item]) if isinstance(item, Region) else [item])
     ]
-
-
-def _doc(group: Group, name: str, purpose: str) -> str:
-    """What the class is and does, and where in the source it came from."""
-    purpose = f"{purpose}. " if purpose else ""
-    paths = sorted((instance.region.path for instance in group.instances), key=_natural)
-    kind = group.model.region.scope.kind
-    if len(paths) > 1 and len(set(paths)) == 1 and not kind:
-        return f"{purpose}Occurs {len(paths)} times in the source."
-    if not any(paths):
-        return f"{purpose}Occurs once in the source."
-    ranges = paths[:1] if len(set(paths)) == 1 else [f"{paths[0]} … {paths[-1]}", _range(paths[0], paths[-1])]
-    suffix = f" ({kind})" if kind and kind != name else ""
-    shorter = re.sub(r", with .*(?=\. $)", "", purpose)
-    made = [f"{text}Source: {where}{suffix}." for text in (purpose, shorter) for where in ranges]
-    return next((doc for doc in made if len(doc) <= WIDEST_LINE), made[0])
-
-
-def _range(first: str, last: str) -> str:
-    """`layers.0…3.attention` for `layers.0.attention` and `layers.3.attention`."""
-    pairs = list(zip(first.split("."), last.split("."), strict=False))
-    if first.count(".") != last.count(".") or sum(a != b for a, b in pairs) != 1:
-        return f"{first} … {last}"
-    return ".".join(a if a == b else f"{a}…{b}" for a, b in pairs)
-
-
-def _natural(path: str) -> list[tuple[str, int]]:
-    """Sorts `layer.2` before `layer.10`."""
-    return [(text, int(number or 0)) for text, number in re.findall(r"(\D*)(\d*)", path)]
