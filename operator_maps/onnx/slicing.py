@@ -244,9 +244,10 @@ def trilu(node: Node, x: Operand, k: Operand | None, *, upper: int = 1) -> Arg:
     diagonal = (0,) if k is None else k.items()
     if diagonal is not None and isinstance(diagonal[0], int):
         return expr(f"{name}({{0}}, {{1}})" if diagonal[0] else f"{name}({{0}})", x, diagonal[0])
+    start = k if diagonal is None else diagonal[0]
     mask = "ops.arange({0}.shape[-1]) {1} ops.unsqueeze(ops.arange({0}.shape[-2]), 1) + {2}"
     comparison = mask.replace("{1}", ">=" if upper else "<=").replace("{2}", "{1}")
-    return expr(f"ops.where({comparison}, {{0}}, ops.zeros_like({{0}}))", x, k)
+    return expr(f"ops.where({comparison}, {{0}}, ops.zeros_like({{0}}))", x, start)
 
 
 def reverse_sequence(node: Node, x: Operand, lengths: Operand, *, batch_axis: int = 1, time_axis: int = 0) -> Arg:

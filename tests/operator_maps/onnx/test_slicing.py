@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
-from harness import check, check_gradient_of_moved
+from harness import check, check_gradient_of_moved, check_model
 
 from converter.rows import Unsupported, Variable
 from operator_maps.onnx.slicing import subscript
@@ -141,6 +142,15 @@ def test_keeps_a_triangle(k: Any, upper: int, text: str, dtype: Any) -> None:
 @pytest.mark.parametrize("upper", [0, 1])
 def test_keeps_a_triangle_of_a_computed_diagonal(upper: int) -> None:
     check("Trilu", X, ints(1)[0], upper=upper)
+
+
+def test_keeps_a_triangle_whose_diagonal_is_an_extent() -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 17]> g (float[N,6,5] x, float[M] other) => (float[N,6,5] y)'
+        " { shape = Shape (other) k = Squeeze (shape) y = Trilu <upper = 0> (x, k) }"
+    )
+    script = check_model(model, [X, X[0, 0, :2]]).script
+    assert "+ other.shape[0]" in script
 
 
 @pytest.mark.parametrize("axes", [(0, 1), (1, 0)])
