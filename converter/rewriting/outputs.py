@@ -56,6 +56,8 @@ class Outputs(Attributes):
         function = self._function(outputs, set(names), node)
         if function is None:
             return False
+        if not set(names) & function.reads and self._is_given(function):
+            return False
         named = names if len(names) == len(_members(inputs)) and set(names) <= function.reads else []
         arguments = [f"lambda {', '.join(named)}: {function.text}" if named else f"lambda: {function.text}"]
         arguments.append(self._text(inputs))
@@ -70,6 +72,17 @@ class Outputs(Attributes):
         note = f"Line {lines} is computed again for this gradient." if lines else ""
         self.record(node, GRAD, became="mindspore.grad", note=note)
         return True
+
+    def _is_given(self, function: Function) -> bool:
+        """Whether the outputs came in as an argument: nothing in their expression calls a network."""
+        if self.function is None:
+            return False
+        arguments = {each.arg for each in ast.walk(self.function.args) if isinstance(each, ast.arg)}
+        calls = [each.func for each in ast.walk(ast.parse(function.text, mode="eval")) if isinstance(each, ast.Call)]
+        methods = [
+            each for each in calls if isinstance(each, ast.Attribute) and f"torch.Tensor.{each.attr}" in self.rows
+        ]
+        return bool(function.reads & arguments) and calls == methods
 
     def remove_gone(self) -> None:
         """Remove the statements that have come to stand elsewhere."""

@@ -70,6 +70,15 @@ def test_a_step(tmp_path, body, becomes):
     assert becomes in converted(tmp_path, HEAD + "def step(x, optimizer, ctx):\n" + body).text
 
 
+def test_outputs_that_come_in_are_listed(tmp_path):
+    source = HEAD + (
+        "def penalty(d_out, x_in):\n"
+        "    return torch.autograd.grad(outputs=d_out.sum(), inputs=x_in, create_graph=True)[0].pow(2).sum()\n"
+    )
+    left = [record.name for record in converted(tmp_path, source).records if not record.converted]
+    assert left == ["torch.autograd.grad"]
+
+
 def test_a_constructor_that_runs_its_network_does_so_in_training_mode(tmp_path):
     source = HEAD + (
         "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
