@@ -117,7 +117,9 @@ ROWS: dict[str, Row] = {
     ),
     "torch.linspace": call(f"(start, end, steps, *, {_MADE})", _linspace, refused="out"),
     "torch.eye": call(f"(n, m=None, *, {_MADE})", "ops.eye({n}, {m}, dtype={dtype})", refused="out"),
-    "torch.tensor": call("(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False)", _tensor),
+    "torch.tensor": call(
+        "(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False)", _tensor, value="compat.as_tensor"
+    ),
     "torch.as_tensor": call("(data, dtype=None, device=None)", "compat.as_tensor({data}, dtype={dtype})"),
     "torch.scalar_tensor": call(
         "(s, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False)",

@@ -176,16 +176,11 @@ def requires_grad_(target, requires_grad=True):
     return target
 
 
-def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
-    """torch.tensor."""
-    return ms.tensor(list(data) if isinstance(data, range) else data, dtype=dtype)
-
-
 def as_tensor(data, dtype=None, device=None):
     """torch.as_tensor."""
     if isinstance(data, Tensor):
         return data if dtype is None else data.astype(dtype)
-    return tensor(data, dtype=dtype)
+    return ms.tensor(list(data) if isinstance(data, range) else data, dtype=dtype)
 
 
 def rand(*size, dtype=None):

@@ -1,5 +1,6 @@
 """What MindSpore lacks of PyTorch, for the converted scripts beside it. Needs mindspore and numpy only."""
 
+import contextlib
 import functools
 import math
 import os
@@ -166,6 +167,17 @@ def backward(forward, *networks):
     return results
 
 
+@contextlib.contextmanager
+def pynative():
+    """PyNative mode for a while: graph mode would keep the tensors, lists and rates of one call for the next."""
+    mode = ms.get_context("mode")
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    try:
+        yield
+    finally:
+        ms.set_context(mode=mode)
+
+
 def differentiated(forward, networks):
     """The results of a function, the first of which is a loss, and a function that adds its gradients."""
     results = []
@@ -174,12 +186,9 @@ def differentiated(forward, networks):
         results[:] = [forward()]
         return results[0][0] if isinstance(results[0], tuple) else results[0]
 
-    weights, mode = trained(networks), ms.get_context("mode")
-    ms.set_context(mode=ms.PYNATIVE_MODE)  # graph mode would keep the tensors and lists of one call for the next
-    try:
+    weights = trained(networks)
+    with pynative():
         _, found = ms.value_and_grad(loss, None, weights)()
-    finally:
-        ms.set_context(mode=mode)
     if wrapped and processes() > 1:
         found = [ops.AllReduce()(each) / processes() for each in found]
 
@@ -249,11 +258,29 @@ def usable_ones(params):
 class Steps:
     """What PyTorch's optimizers have and MindSpore's have not."""
 
+    begun = False
+
     def begin(self):
         """Learning rates are floats, as in PyTorch: a script may read and set them."""
         for group in self.param_groups:
             group["lr"] = float(group["lr"])
-        optimizers.append(self)
+        self.begun = True
+        if not any(each is self for each in optimizers):
+            optimizers.append(self)
+
+    def add_param_group(self, param_group):
+        """MindSpore's optimizers make moments in the constructor only: it runs again, and what they were is kept."""
+        if not self.begun:
+            super().add_param_group(param_group)
+            return
+        moments = {each.name: each.copy() for each in Steps.state_dict(self)["state"].values()}
+        defaults, groups = self.defaults, [*self.param_groups, {**self.defaults, **param_group}]
+        self.begun = False
+        type(self).__init__(self, groups)
+        self.defaults = defaults
+        for moment in Steps.state_dict(self)["state"].values():
+            if moment.name in moments:
+                set_values(moment, moments[moment.name])
 
     def zero_grad(self, set_to_none=True):
         for parameter in self.parameters:
@@ -265,7 +292,8 @@ class Steps:
             group["lr"] = float(group["lr"])
         gradients = [gradient_of(each) for each in self.parameters]
         pairs = zip(gradients, self.parameters)
-        self(tuple(ops.zeros_like(each) if gradient is None else gradient for gradient, each in pairs))
+        with pynative():
+            self(tuple(ops.zeros_like(each) if gradient is None else gradient for gradient, each in pairs))
         return loss
 
     def state_dict(self):

@@ -70,7 +70,7 @@ def main():
     parser.add_argument("--save", default="stripes.pth")
     args = parser.parse_args()
     ms.set_seed(0)
-    device = str("cpu")
+    device = "cpu"
     model = Net().set_train()
     optimizer = compat.SGD(compat.parameters(model), lr=0.05, momentum=0.9, weight_decay=1e-4)
     scheduler = compat.StepLR(optimizer, step_size=2, gamma=0.5)
