@@ -11,7 +11,7 @@ import logging
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +84,9 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
                 notes.append(f"torch's current exporter refuses the module: {_told(refusal)}. Its older one took it.")
     else:
         _finish(file, inputs, loaded)
-        if not loaded.places and (note := _at_other_extents(loaded, inputs, outputs, file)):
-            notes.append(note)
+        if not loaded.places and (wrong := _at_other_extents(loaded, inputs, outputs, file)):
+            notes.append(wrong.note)
+            producer += ", its older exporter" if wrong.cured else ""
     return Exported(
         inputs=tuple(values),
         outputs=tuple(outputs),
@@ -297,31 +298,64 @@ def _differing(loaded: Loaded, values: dict[str, torch.Tensor], session: Any) ->
     return next((name for (name, tensor), array in pairs if not _close(np.asarray(array), tensor.numpy())), "")
 
 
-def _at_other_extents(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path) -> str:
-    """Replace a model that is wrong at extents which nothing divides; a note where it stays wrong there.
+@dataclass(frozen=True)
+class _WrongElsewhere:
+    """A model that torch's current exporter wrote wrong for other extents; whether its older one wrote it right."""
+
+    note: str
+    cured: bool
+
+
+def _at_other_extents(
+    loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path
+) -> _WrongElsewhere | None:
+    """Replace a model that is wrong at extents which nothing divides; what is to be said if that is not all.
 
     `if length % 8: x = pad(x)` is exported as the branch that the example takes. What is exported with an odd length
-    pads, and by nothing where the length is a multiple: it serves all.
+    pads, and by nothing where the length is a multiple: it serves all. Behind an LSTM torch's current exporter takes
+    the length of the example for that of all; its older one does not.
     """
     odd = [replace(each, value=example(_odd(each), each.value.dtype, SEED)) for each in inputs]
     if all(each.value.shape == other.value.shape for each, other in zip(inputs, odd, strict=True)):
-        return ""
+        return None
     examples = [{each.name: each.value for each in ends} for ends in (inputs, odd)]
     if not _is_wrong(loaded, examples[1], file):
-        return ""
-    again = file.parent / "again" / file.name
-    again.parent.mkdir()
-    if _refused(lambda: _current(loaded, odd, outputs, again)) is None:
-        _finish(again, odd, loaded)
-        if not any(_is_wrong(loaded, values, again) for values in examples):
-            for part in again.parent.iterdir():
-                part.replace(file.parent / part.name)
-            return ""
+        return None
+    if _replaced(loaded, odd, examples, file, lambda again: _current(loaded, odd, outputs, again)):
+        return None
+    if loaded.program is None and _replaced(
+        loaded, inputs, examples, file, lambda again: _older(loaded, inputs, outputs, again)
+    ):
+        note = (
+            "What torch's current exporter writes of the module is wrong for other extents than those of its example."
+        )
+        return _WrongElsewhere(f"{note} Its older one took it.", True)
     shapes = [listed(f"{name} {tuple(value.shape)}" for name, value in values.items()) for values in examples]
-    return (
-        f"The module's Python code branches on extents, of which torch exports one branch: the network is right at "
-        f"{shapes[0]}, not at {shapes[1]}. Give the extents that you need as numbers in --shape."
+    note = (
+        f"What torch exports of the module does not hold for all extents: the network is right at {shapes[0]}, not at "
+        f"{shapes[1]}. Give the extents that you need as numbers in --shape."
     )
+    return _WrongElsewhere(note, False)
+
+
+def _replaced(
+    loaded: Loaded,
+    inputs: Sequence[Input],
+    examples: Sequence[dict[str, torch.Tensor]],
+    file: Path,
+    write: Callable[[Path], None],
+) -> bool:
+    """Export again, and take the result if it is right on all examples."""
+    again = file.parent / "again" / file.name
+    again.parent.mkdir(exist_ok=True)
+    if _refused(lambda: write(again)) is not None:
+        return False
+    _finish(again, inputs, loaded)
+    if any(_is_wrong(loaded, values, again) for values in examples):
+        return False
+    for part in again.parent.iterdir():
+        part.replace(file.parent / part.name)
+    return True
 
 
 def _odd(each: Input) -> tuple[int, ...]:

@@ -48,6 +48,12 @@ def test_a_branch_on_a_length(tmp_path, pads):
     assert noted == ([] if pads else [True])
 
 
+def test_a_length_that_the_current_exporter_fixes(tmp_path):
+    result = converter.convert(nets.Heads(), shape=["N,L,4"], output=tmp_path, verify=False)
+    assert "Its older one took it." in result.notes[0]
+    assert "reshape((x.shape[0], 16," not in (tmp_path / f"{result.name}.py").read_text(encoding="utf-8")
+
+
 def test_an_extent_that_the_module_fixes_and_nobody_asked_to_be_free(tmp_path):
     result = converter.convert(nets.OneByOne(), output=tmp_path, verify=False)
     assert "x  float32 (1, 3, 8, 8)" in (tmp_path / f"{result.name}.py").read_text(encoding="utf-8")
