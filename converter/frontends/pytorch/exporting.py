@@ -327,9 +327,10 @@ def _at_other_extents(
         loaded, inputs, examples, file, lambda again: _older(loaded, inputs, outputs, again)
     ):
         note = (
-            "What torch's current exporter writes of the module is wrong for other extents than those of its example."
+            "What torch's current exporter writes of the module holds for the extents of its example only. "
+            "Its older one took it."
         )
-        return _WrongElsewhere(f"{note} Its older one took it.", True)
+        return _WrongElsewhere(note, True)
     shapes = [listed(f"{name} {tuple(value.shape)}" for name, value in values.items()) for values in examples]
     note = (
         f"What torch exports of the module does not hold for all extents: the network is right at {shapes[0]}, not at "
