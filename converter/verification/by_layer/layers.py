@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
+from converter.graph.queries import attribute
 from converter.verification.reference import is_random, values_read_by
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Layer:
         first, last: the lines of the statements of its own `construct`; 0 if no node stands there.
         inputs, outputs: the names of the source's values that its nodes read from others, and that others read from
             them.
+        unordered: whether a TopK in it may return its elements in any order.
     """
 
     path: str
@@ -35,6 +37,7 @@ class Layer:
     last: int
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    unordered: bool = False
 
 
 def layers_of(translation: Translation) -> tuple[Layer, ...]:
@@ -66,8 +69,13 @@ def layers_of(translation: Translation) -> tuple[Layer, ...]:
             own = lines.get(path, [0])
             inputs, outputs = _ends(graph, inside, readers, computed)
             line = _line_of(classes[path], script.text)
-            found.append(Layer(".".join(path), classes[path], line, min(own), max(own), inputs, outputs))
+            name, kind, unordered = ".".join(path), classes[path], any(map(_is_unordered, inside))
+            found.append(Layer(name, kind, line, min(own), max(own), inputs, outputs, unordered))
     return tuple(found)
+
+
+def _is_unordered(node: ir.Node) -> bool:
+    return node.op_type == "TopK" and not node.domain and not attribute(node, "sorted")
 
 
 def _computed(graph: ir.Graph) -> Iterator[ir.Value]:

@@ -23,6 +23,7 @@ from converter.verification.locate import lines_of
 from converter.verification.metrics import Difference, LayerComparison, badness, difference
 from converter.verification.network import MODES
 from converter.verification.prober import Note, first_line
+from converter.verification.sensitivity import REORDERED, is_reordered
 
 COMPILED = 1 << 29
 """Maximum bytes of the parameters of a layer that is compiled; of a larger one its parts are."""
@@ -185,6 +186,8 @@ class LayerRuns:
         found, name, want = min(pairs, key=lambda pair: badness(pair[0]))
         used.add(name)
         if counts:
+            if found.verdict == "differs" and layer.unordered and is_reordered(array, want):
+                found = replace(found, verdict="same", note=REORDERED)
             if found.verdict == "differs" and unlike:
                 numbers = ", ".join(map(str, unlike))
                 note = f"its argument {numbers} is no value of the source: look at what stands before it, too"

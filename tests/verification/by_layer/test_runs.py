@@ -21,7 +21,7 @@ from converter.verification import verify
 from converter.verification.by_layer import compare as by_layer_compare
 from converter.verification.by_layer import runs
 from converter.verification.by_layer.compare import compare_layers
-from converter.verification.by_layer.layers import layers_of
+from converter.verification.by_layer.layers import Layer, layers_of
 from converter.verification.by_layer.paging import Paged
 from converter.verification.by_layer.result import LayerResult, read_result
 from converter.verification.job import Job, read_feeds
@@ -155,6 +155,20 @@ def test_the_weights_of_a_layer_that_is_an_argument_are_read_too() -> None:
     made = runs.LayerRuns._compiled(watched, lambda cell, x, layer: layer(cell(x)), first, ms.Tensor([-1.0]), second)
     assert read == [first, second]
     assert made.asnumpy() == 0
+
+
+@pytest.mark.parametrize(("unordered", "verdict"), [(True, "same"), (False, "differs")])
+def test_what_has_no_order_may_come_in_another(tmp_path: Path, unordered: bool, verdict: str) -> None:
+    """A TopK that need not sort, as of a mixture of experts."""
+    values, found = runs.Values(tmp_path), []
+    values.store("chosen", np.array([[3, 1], [0, 2]]))
+    watched = SimpleNamespace(_values=values, _returned={}, _precision="")
+    watched._found = lambda *item, **rest: found.append(item)
+    layer = Layer("gate", "Router", 1, 2, 3, (), ("chosen",), unordered)
+    own = ms.Tensor([[1, 3], [0, 2]], ms.int64)
+    made = runs.LayerRuns._source_output(watched, layer, own, "PyNative", True, [])
+    assert made.asnumpy().tolist() == [[3, 1], [0, 2]]
+    assert [item[3].verdict for item in found] == [verdict]
 
 
 def test_a_conversion_says_what_was_done(decoder, tmp_path: Path) -> None:
