@@ -15,7 +15,7 @@ import onnx_ir as ir
 from onnx import helper, numpy_helper
 
 from converter.frontends.onnx import ORT_IR_VERSION
-from converter.graph import Trait, all_nodes, has_trait, subgraphs
+from converter.graph import Trait, all_nodes, attribute, has_trait, subgraphs
 from converter.graph.fusions import DOMAIN, FusedOperator
 from converter.verification.evaluate import NoReference, Runner, by_onnx, runner_of
 
@@ -43,6 +43,11 @@ def values_read_by(node: ir.Node) -> list[ir.Value]:
 def is_random(node: ir.Node) -> bool:
     """Whether a node's outputs are random, or those of a node in its sub-graphs."""
     return any(has_trait(each, Trait.RANDOM) or _drops(each) for each in all_nodes([node]))
+
+
+def is_unordered(node: ir.Node) -> bool:
+    """Whether a node may return its elements in any order."""
+    return node.op_type == "TopK" and not node.domain and not attribute(node, "sorted")
 
 
 def _drops(node: ir.Node) -> bool:
@@ -80,6 +85,10 @@ class Reference:
     def operator(self, value: str) -> str:
         """The operator of the producer of `value`."""
         return self._nodes[value].op_type
+
+    def is_unordered(self, value: str) -> bool:
+        """Whether the producer of `value` may return its elements in any order."""
+        return is_unordered(self._nodes[value])
 
     def inputs_of(self, value: str, inputs: Mapping[str, Any]) -> list[Any]:
         """What the producer of `value` reads, its constants included, but not what nodes compute from constants."""

@@ -12,6 +12,8 @@ from harness import model_of
 from verification.network import compared
 
 from converter.verification.evaluate import NoReference
+from converter.verification.job import Probe
+from converter.verification.prober import Prober
 from converter.verification.reference import LARGE, Reference
 from operator_maps import registry
 
@@ -33,6 +35,16 @@ def test_a_random_node_has_no_reference() -> None:
     model = ir.from_proto(model_of("RandomNormalLike", (x,)))
     with pytest.raises(NoReference, match="random"):
         Reference(model).outputs("y0", {"x0": x})
+
+
+@pytest.mark.parametrize(("sorts", "verdict"), [(0, "same"), (1, "differs")])
+def test_elements_that_need_no_order_may_come_in_another(sorts: int, verdict: str) -> None:
+    x, found = np.array([[3.0, 9.0, 5.0]], np.float32), []
+    model = ir.from_proto(model_of("TopK", (x, np.array([2])), constants=(1,), outputs=2, sorted=sorts))
+    probe = Probe("node", "onnx::TopK", "y0", inputs=(("x0", 1),), outputs=((0, "y0"),))
+    prober = Prober([probe], Reference(model), lambda **line: found.append(line["node"]["verdict"]))
+    prober._judge(0, [x], [np.array([[5.0, 9.0]], np.float32)])
+    assert found == [verdict]
 
 
 def test_an_operator_of_nobody_has_no_reference() -> None:

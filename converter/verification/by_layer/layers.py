@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
-from converter.graph.queries import attribute
-from converter.verification.reference import is_random, values_read_by
+from converter.verification.reference import is_random, is_unordered, values_read_by
 
 if TYPE_CHECKING:
     from converter.lowering import Translation
@@ -69,13 +68,9 @@ def layers_of(translation: Translation) -> tuple[Layer, ...]:
             own = lines.get(path, [0])
             inputs, outputs = _ends(graph, inside, readers, computed)
             line = _line_of(classes[path], script.text)
-            name, kind, unordered = ".".join(path), classes[path], any(map(_is_unordered, inside))
+            name, kind, unordered = ".".join(path), classes[path], any(map(is_unordered, inside))
             found.append(Layer(name, kind, line, min(own), max(own), inputs, outputs, unordered))
     return tuple(found)
-
-
-def _is_unordered(node: ir.Node) -> bool:
-    return node.op_type == "TopK" and not node.domain and not attribute(node, "sorted")
 
 
 def _computed(graph: ir.Graph) -> Iterator[ir.Value]:
