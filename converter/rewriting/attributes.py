@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from converter.rewriting.detached import is_read
 from converter.rewriting.kinds import DEVICE, PACKED, Kind
 from converter.rewriting.names import chain
 from converter.rewriting.project import MODULE
@@ -139,11 +140,14 @@ class Attributes(Values):
         if row.becomes is None:
             self._unconverted(node, full, row.remedy)
             return
-        if row.becomes == f"{{self}}.{node.attr}":
+        becomes = row.becomes
+        if becomes == f"{{self}}.{node.attr}":
             return
-        assert isinstance(row.becomes, str)
+        if becomes == "{self}" and node.attr == "data" and is_read(node, self.parents, self._full):
+            becomes = "ops.stop_gradient({self})"
+        assert isinstance(becomes, str)
         at = self.file.text.rindex(b".", 0, self.file.end(node))
-        before, placed, after = row.becomes.partition("{self}")
+        before, placed, after = becomes.partition("{self}")
         if not placed:
             self.edits.drop(self.file.start(node), self.file.end(node))
             text = self._quoted(before[1:-1]) if before[:1] == '"' else self.write(before)
@@ -152,7 +156,7 @@ class Attributes(Values):
             return
         self.edits.insert(self.file.start(node), self.write(before), leading=True)
         self.edits.replace(at, self.file.end(node), self.write(after))
-        self.record(node, full, became=full_name(row.becomes.replace("{self}", "x")), use="attribute")
+        self.record(node, full, became=full_name(becomes.replace("{self}", "x")), use="attribute")
 
     def _attribute_name(self, node: ast.Attribute, receiver: Kind) -> None:
         """Rename an attribute of a module: a norm's weight is gamma, `forward` is `construct`."""

@@ -107,8 +107,6 @@ def _imports(text: str) -> str:
         lines.append(f"from mindspore import {', '.join(names)}")
     if "initializer" in used:
         lines.append("from mindspore.common.initializer import initializer")
-    if "optim" in used:
-        lines.append("from mindspore.experimental import optim")
     if "Image" in used:
         lines.append("from PIL import Image")
     return "\n".join(lines) + "\n"

@@ -135,10 +135,6 @@ class Losses(Outputs):
                 return self._of_expression(statements[number], loss)
             first = last
         first = next((index for index in earliest if index < first and self._reads_leaf(statements[index])), first)
-        made = {name for each in statements[first : last + 1] for name in assigned(each)}
-        for index in range(last + 1, number):  # what reads the loss before its gradient is computed
-            if made & set(read(statements[index])) and not in_branch:
-                last = index
         region = statements[first : last + 1]
         if not self._can_move(region):
             return None
@@ -149,8 +145,12 @@ class Losses(Outputs):
             if free & set(assigned(each)) and isinstance(each, ast.Assign) and self._is_differentiable(each):
                 plan.again.insert(0, each)
                 free |= set(read(each))
-        between = {name for each in statements[last + 1 : number] for name in assigned(each)}
-        if between & {name for each in [*plan.again, *region] for name in read(each)} and not in_branch:
+        between = statements[last + 1 : number]
+        changed = {name for each in between for name in assigned(each)}
+        changes = changed & {name for each in [*plan.again, *region] for name in read(each)}
+        made = {name for each in region for name in assigned(each)}
+        reads = made & {name for each in between for name in read(each)}
+        if (changes or reads) and not in_branch:
             plan.add = self.free_name(self.function or self.file.tree, "add_gradients")
         stored = list(dict.fromkeys(name for each in region for name in assigned(each)))
         before = self._names_outside(region, region[-1] if in_branch else statements[number])

@@ -7,6 +7,7 @@ import ast
 from converter.rewriting.attributes import OWN_NAMES, Attributes
 from converter.rewriting.calls import layout_of
 from converter.rewriting.flow_calls import is_distinct
+from converter.rewriting.leading_axes import may_lead_with_one
 from converter.rewriting.project import MODULE
 from converter.rewriting.rows import Row
 
@@ -44,6 +45,7 @@ class Statements(Attributes):
             if self._registered(node) or self._gradient(node) or self._made_leaf(node, node.targets[0]):
                 return
             self.children(node)
+            self._fitted(node)
             self._mapped(node)
             self._kept(node)
             self._shared(node)
@@ -135,6 +137,31 @@ class Statements(Attributes):
         if isinstance(node.targets[0], ast.Subscript) and self._data_of(node.value) is not None:
             self.edits.insert(self.file.start(node.value), self.write("compat.clone("), leading=True)
             self.edits.insert(self.file.end(node.value), ")")
+
+    def _fitted(self, node: ast.Assign) -> None:
+        """`x[i] = y` where y may have leading axes of length 1 that `x[i]` lacks: they are dropped."""
+        places = [each for each in node.targets if isinstance(each, ast.Subscript)]
+        if len(places) != 1 or not self.inference.kind(places[0].value).is_tensor:
+            return
+        index = places[0].slice
+        indices = index.elts if isinstance(index, ast.Tuple) else [index]
+        if not any(self.inference.kind(each).name == "number" for each in indices):
+            return
+        if self.inference.kind(node.value).name == "number":
+            return
+        if not may_lead_with_one(node.value, self.function or self.file.tree):
+            return
+        others = [each for each in node.targets if each is not places[0]]
+        start, value = self.file.start(node), self.file.start(node.value)
+        if not others:
+            self.edits.insert(value, self.write("compat.without_leading("), leading=True)
+            self.edits.insert(self.file.end(node.value), ")")
+        elif len(others) == 1 and isinstance(others[0], ast.Name):
+            place = self._rewritten(places[0])
+            self.edits.drop(start, value)
+            self.edits.replace(start, value, f"{others[0].id} = ")
+            text = f"; {place} = compat.without_leading({others[0].id})"
+            self.edits.insert(self.file.end(node), self.write(text))
 
     def _trained(self, node: ast.Assign) -> None:
         """`w = torch.zeros(3, requires_grad=True)` that an optimizer is given: a parameter."""

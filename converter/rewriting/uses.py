@@ -12,6 +12,9 @@ from converter.rewriting.methods import Methods
 from converter.rewriting.outputs import GRAD, Outputs
 from converter.rewriting.statements import Statements
 
+_GIVE_BACK = frozenset({"to", "cuda", "cpu", "float", "double", "half", "apply"})
+"""Methods of modules that return the module."""
+
 
 class Uses(Methods, Statements, Outputs):
     """Rewrites uses."""
@@ -39,9 +42,17 @@ class Uses(Methods, Statements, Outputs):
         if around is not None and self.inference.is_module(around.name):
             return False
         if self._full(node.func) == "torch.nn.Sequential":
-            return not any(isinstance(each, ast.Call) for each in self.parents[:-1])
+            return all(self._hands_on(each) for each in self.parents[:-1] if isinstance(each, ast.Call))
         own = kind.name == "class" and all(self.project.class_named(each) is not None for each in kind.of)
         return own and all(self.inference.is_module(each) for each in kind.of)
+
+    def _hands_on(self, call: ast.Call) -> bool:
+        """Whether a call around a Sequential gives it back: a method of it, or a function of the project."""
+        full = self._full(call.func)
+        if full is None:
+            return isinstance(call.func, ast.Attribute) and call.func.attr in _GIVE_BACK
+        found = self.project.definition(full)
+        return found is not None and isinstance(found[0], ast.FunctionDef)
 
     def _runs_itself(self, node: ast.Call) -> bool:
         """Whether a constructor runs the network that it makes, which PyTorch's has in training mode by then."""
@@ -98,7 +109,7 @@ class Uses(Methods, Statements, Outputs):
             self._classes(node.args[1])
             return
         text = node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr == "format" else None
-        if isinstance(text, ast.Constant) and isinstance(text.value, str) and ":" in text.value:
+        if text is not None and self._has_formats(text):
             self.formats([*node.args, *(each.value for each in node.keywords)])
         if full in ("builtins.hasattr", "builtins.getattr", "builtins.setattr") and len(node.args) > 1:
             self._asked(node)

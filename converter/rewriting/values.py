@@ -111,9 +111,16 @@ class Values(State):
     def formats(self, values: Iterable[ast.expr]) -> None:
         """See that values can be formatted, `f"{loss:.3f}"`, which MindSpore's tensors cannot by themselves."""
         kinds = {self.inference.kind(each).name for each in values}
-        if "tensor" in kinds or ("unknown" in kinds and self.inference.trains):
+        perhaps = kinds & {"unknown", "instance", "dict"}  # an attribute or a member may be a tensor
+        if "tensor" in kinds or (perhaps and self.inference.trains):
             self.needs.modules.add("compat")
             self.needs.helpers.add("formatted")
+
+    def _has_formats(self, text: ast.expr) -> bool:
+        """Whether a text whose `format` is called says how to write a value."""
+        if isinstance(text, ast.Constant):
+            return isinstance(text.value, str) and ":" in text.value
+        return self.inference.kind(text).name in ("string", "unknown")
 
     def _placed(self, node: ast.expr) -> bool:
         """Whether the parser gives the place of an expression in an f-string rightly; Python 3.11 does not always."""

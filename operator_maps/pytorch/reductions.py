@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converter.rewriting import Returns, Row, attribute, call, method, value
+from converter.rewriting import Chosen, Returns, Row, attribute, call, method, value
 from operator_maps.pytorch import aliases, functions, tensor
 
 _T = "torch.Tensor"
@@ -118,6 +118,16 @@ def _both() -> dict[str, Row]:
 
 _OTHERS = functions.ROWS.keys() | tensor.ROWS.keys() | aliases.ROWS.keys()
 
+
+def _cdist(chosen: Chosen) -> str:
+    """MindSpore's takes no whole number."""
+    if not chosen.has("p"):
+        return "ops.cdist({x1}, {x2})"
+    if not chosen.is_static("p"):
+        return "ops.cdist({x1}, {x2}, float({p}))"
+    return f"ops.cdist({{x1}}, {{x2}}, {float(str(chosen.value('p')))})"
+
+
 ROWS: dict[str, Row] = {
     **{name: row for name, row in _both().items() if name not in _OTHERS},
     f"{_T}.real": attribute("ops.real({self})", returns="tensor"),
@@ -146,7 +156,7 @@ ROWS: dict[str, Row] = {
     ),
     "torch.cdist": call(
         "(x1, x2, p=2.0, compute_mode='use_mm_for_euclid_dist_if_necessary')",
-        "ops.cdist({x1}, {x2}, {p})",
+        _cdist,
         ignored="compute_mode",
     ),
     "torch.tensordot": call("(a, b, dims=2, out=None)", "compat.tensordot({a}, {b}, {dims})", refused="out"),

@@ -32,7 +32,7 @@ _OPTIMIZERS = {
     "SGD": "lr=0.001, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False, foreach=None, "
     "differentiable=False, fused=None",
     "Adam": "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0, amsgrad=False, *, foreach=None, maximize=False, "
-    "capturable=False, differentiable=False, fused=None",
+    "capturable=False, differentiable=False, fused=None, decoupled_weight_decay=False",
     "AdamW": "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01, amsgrad=False, *, maximize=False, "
     "foreach=None, capturable=False, differentiable=False, fused=None",
     "RMSprop": "lr=0.01, alpha=0.99, eps=1e-08, weight_decay=0, momentum=0, centered=False, capturable=False, "
@@ -43,8 +43,14 @@ _OPTIMIZERS = {
     "differentiable=False",
     "Adamax": "lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0, foreach=None, *, maximize=False, "
     "differentiable=False, capturable=False",
-    "NAdam": "lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0, momentum_decay=0.004",
-    "RAdam": "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0",
+    "NAdam": "lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0, momentum_decay=0.004, "
+    "decoupled_weight_decay=False, *, foreach=None, maximize=False, capturable=False, differentiable=False",
+    "RAdam": "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0, decoupled_weight_decay=False, *, foreach=None, "
+    "maximize=False, capturable=False, differentiable=False",
+    "Rprop": "lr=0.01, etas=(0.5, 1.2), step_sizes=(1e-06, 50), *, capturable=False, foreach=None, maximize=False, "
+    "differentiable=False",
+    "ASGD": "lr=0.01, lambd=0.0001, alpha=0.75, t0=1000000.0, weight_decay=0, foreach=None, maximize=False, "
+    "differentiable=False, capturable=False",
 }
 
 

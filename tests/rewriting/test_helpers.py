@@ -91,6 +91,47 @@ def test_a_plateau_lowers_the_rate_as_in_pytorch(compat):
         assert optimizer.param_groups[0]["lr"] == ours.param_groups[0]["lr"]
 
 
+OPTIMIZERS = [
+    ("SGD", {"momentum": 0.9, "dampening": 0.1, "weight_decay": 0.1}),
+    ("SGD", {"momentum": 0.9, "nesterov": True, "maximize": True}),
+    ("Adam", {"eps": 1e-2, "weight_decay": 0.1}),
+    ("Adam", {"amsgrad": True, "betas": (0.5, 0.6)}),
+    ("AdamW", {"eps": 1e-3, "weight_decay": 0.5}),
+    ("RMSprop", {"momentum": 0.5, "centered": True, "weight_decay": 0.1}),
+    ("RMSprop", {"alpha": 0.5}),
+    ("Adagrad", {"lr_decay": 0.1, "initial_accumulator_value": 0.2}),
+    ("Adadelta", {"weight_decay": 0.1, "eps": 1e-3}),
+    ("Adamax", {"weight_decay": 0.1}),
+    ("NAdam", {"weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("RAdam", {"betas": (0.5, 0.7), "weight_decay": 0.1}),
+    ("Rprop", {"etas": (0.4, 1.3)}),
+    ("ASGD", {"lambd": 0.01, "t0": 3.0, "weight_decay": 0.1}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), OPTIMIZERS)
+def test_optimizers_take_the_steps_of_pytorch(compat, name, options):
+    """Two parameters, of which the second has no gradient at every other step; a state that is saved and loaded."""
+    random = np.random.default_rng(0)
+    start = random.normal(size=(2, 3)).astype(np.float32)
+    theirs = [torch.nn.Parameter(torch.tensor(each)) for each in start]
+    ours = [compat.Parameter(compat.Tensor(each), name=f"p{place}") for place, each in enumerate(start)]
+    pairs = getattr(torch.optim, name)(theirs, lr=0.1, **options), getattr(compat, name)(ours, lr=0.1, **options)
+    for step in range(8):
+        for place, gradient in enumerate(random.normal(size=(2, 3)).astype(np.float32)):
+            used = step % 2 == 0 or place == 0
+            theirs[place].grad = torch.tensor(gradient) if used else None
+            ours[place].gradient = compat.Tensor(gradient) if used else None
+        if step == 4:
+            state = compat.tensors(compat.plain(pairs[1].state_dict()))
+            pairs = pairs[0], getattr(compat, name)(ours, lr=0.7, **options)
+            pairs[1].load_state_dict(state)
+        for each in pairs:
+            each.step()
+        for wanted, found in zip(theirs, ours, strict=True):
+            assert np.allclose(wanted.detach().numpy(), found.asnumpy(), atol=1e-5), step
+
+
 def test_lbfgs_takes_the_steps_of_pytorch(compat):
     """On the function of Rosenbrock, several calls of `step`, each with its iterations."""
     theirs = torch.nn.Parameter(torch.tensor([-1.0, 1.5]))

@@ -63,6 +63,9 @@ def test_every_step_is_that_of_pytorch(printed, capsys):
         ),
         ("    loss = 0.5 * net.loss_of(x)\n    loss.backward()\n", "compat.backward(forward, net)"),
         ("    for m in net.modules():\n        n = hasattr(m, 'bias')\n", "hasattr(m, compat.own_name(m, 'bias'))"),
+        ("    y = net(x).data.exp()\n", "    y = ops.stop_gradient(net(x)).exp()\n"),
+        ("    y = nn.Parameter(net(x).data * 2)\n", "    y = ms.Parameter(net(x) * 2)\n"),
+        ("    print(net(x).data.cpu().numpy())\n", "    print(net(x).asnumpy())\n"),
         ("    net[0].bias = nn.Parameter(x)\n", 'compat.share(net[0], "bias", ms.Parameter(x))'),
     ],
 )
@@ -86,6 +89,14 @@ def test_a_constructor_that_runs_its_network_does_so_in_training_mode(tmp_path):
         "Net()(1).backward()\n"
     )
     assert "        self.set_train()\n        self.n = self.construct(" in converted(tmp_path, source).text
+
+
+def test_networks_begin_in_training_mode(tmp_path):
+    source = HEAD + "def same(x):\n    return x\na = same(nn.Sequential(nn.ReLU())).to('cpu')\n"
+    source += "b = nn.Sequential(nn.Sequential(nn.ReLU())).to('cpu')\na(1).backward()\n"
+    text = converted(tmp_path, source).text
+    assert "a = same(nn.SequentialCell(nn.ReLU()).set_train())\n" in text
+    assert "b = nn.SequentialCell(nn.SequentialCell(nn.ReLU())).set_train()\n" in text
 
 
 def test_nothing_of_them_is_left_by_hand():
@@ -173,6 +184,31 @@ def test_a_loss_whose_inputs_change_before_its_gradient_is_asked_for(tmp_path):
         "    x = fetch()\n    add_gradients()\n    return loss, x\n"
     )
     assert all(record.converted for record in made.records)
+
+
+def test_what_reads_the_loss_before_its_gradient_is_no_part_of_it(tmp_path):
+    source = HEAD + (
+        "def step(x, y, seen, optimizer):\n    out = net(x)\n    loss = (out - y).mean()\n"
+        "    right, wrong = seen.of(out, y)\n    seen.add(right[0])\n"
+        "    optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()\n"
+    )
+    made = converted(tmp_path, source)
+    assert made.text.partition("optimizer):\n")[2] == (
+        "    def forward():\n        out = net(x)\n        loss = (out - y).mean()\n        return loss, out\n"
+        "    _, out, add_gradients = compat.deferred(forward, net)\n"
+        "    right, wrong = seen.of(out, y)\n    seen.add(right[0])\n"
+        "    optimizer.zero_grad()\n    add_gradients()\n    optimizer.step()\n"
+    )
+
+
+def test_values_with_leading_axes_that_a_part_of_a_tensor_lacks(tmp_path):
+    """PyTorch drops axes of length 1 of what is assigned, MindSpore refuses them."""
+    source = "import torch\na = torch.zeros(3, 4)\ndef f(x):\n    y = x.view(1, -1)\n    for t in range(3):\n"
+    source += "        a[t] = last = y + t\n        a[t, 1:] = y[:, 1:]\n        a[t] = t\n"
+    assert converted(tmp_path, source).text.endswith(
+        "        last = y + t; a[t] = compat.without_leading(last)\n"
+        "        a[t, 1:] = compat.without_leading(y[:, 1:])\n        a[t] = t\n"
+    )
 
 
 def test_gradients_of_what_was_computed_elsewhere_are_not_lost(tmp_path):

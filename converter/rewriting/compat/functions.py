@@ -59,6 +59,13 @@ def number_of_elements(shape):
     return math.prod(shape)
 
 
+def without_leading(x):
+    """A tensor without its leading axes of length 1, which an assignment to a part of another tensor must not have."""
+    while isinstance(x, Tensor) and x.ndim > 0 and x.shape[0] == 1:
+        x = x[0]
+    return x
+
+
 def roll(x, shifts, dims=None):
     """torch.roll, of slices: ops.roll has no kernel on the CPU."""
     if dims is None:

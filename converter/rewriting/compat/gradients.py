@@ -98,7 +98,7 @@ def trained(networks):
     """The parameters of some networks that are trained; those of all optimizers where the networks have none."""
     found = [each for network in networks if isinstance(network, nn.Cell) for each in network.trainable_params()]
     found += [each for each in networks if isinstance(each, Parameter)]
-    found = found or [each for optimizer in optimizers for each in optimizer.parameters]
+    found = found or [each for optimizer in optimizers for each in optimizer.parameters if each.requires_grad]
     if not found:
         raise RuntimeError("no parameter is known that the loss depends on")
     return list({id(each): each for each in found}.values())
@@ -119,20 +119,6 @@ def zero_grad(network, set_to_none=True):
     own = hasattr(network, "zero_grad")
     for parameter in network.parameters if own else network.get_parameters():
         parameter.gradient = None
-
-
-def usable(params):
-    """Parameters or groups of them as MindSpore's optimizers take them: those that are trained."""
-    params = list(params)
-    if params and isinstance(params[0], dict):
-        return [{**group, "params": usable_ones(group["params"])} for group in params]
-    return usable_ones(params)
-
-
-def usable_ones(params):
-    """The parameters of one group that are trained."""
-    params = [params] if isinstance(params, Parameter) else list(params)
-    return [each for each in params if each.requires_grad]
 
 
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):

@@ -4,7 +4,7 @@ import numpy as np
 from mindspore import Tensor
 
 
-class LBFGS(Steps):
+class LBFGS(Optimizer):
     """torch.optim.LBFGS without a line search."""
 
     def __init__(
@@ -13,14 +13,12 @@ class LBFGS(Steps):
     ):  # fmt: skip
         if line_search_fn is not None:
             raise NotImplementedError("LBFGS with a line search was not converted")
-        self.parameters = usable(params)
-        self.param_groups = [{"params": self.parameters, "lr": lr}]
+        super().__init__(params, {"lr": lr})
         self.max_iter = max_iter
         self.max_eval = max_iter * 5 // 4 if max_eval is None else max_eval
         self.tolerance_grad, self.tolerance_change = tolerance_grad, tolerance_change
         self.history_size = history_size
         self.pairs, self.scale, self.moved, self.before = [], 1.0, None, None
-        self.begin()
 
     def gradient(self):
         """All gradients that wait, as one vector."""

@@ -27,11 +27,15 @@ class SpectralNormed(nn.Cell):
         self.product, self.dim, self.times, self.eps = product, dim, times, eps
 
     def weight(self):
+        return self.divided(self.weight_u, self.weight_v)
+
+    def divided(self, u, v):
         matrix = first_axis(self.weight_orig, self.dim)
-        sigma = (self.weight_u * ops.matmul(matrix, self.weight_v.reshape((-1, 1))).reshape((-1,))).sum()
+        sigma = (u * ops.matmul(matrix, v.reshape((-1, 1))).reshape((-1,))).sum()
         return self.weight_orig / sigma
 
     def iterate(self, times):
+        """The vectors after some more steps, which the layer keeps for its next call."""
         matrix = ops.stop_gradient(first_axis(self.weight_orig, self.dim))
         u, v = self.weight_u, self.weight_v
         for _ in range(times):
@@ -39,11 +43,13 @@ class SpectralNormed(nn.Cell):
             u = unit(ops.matmul(matrix, v.reshape((-1, 1))).reshape((-1,)), self.eps)
         ops.assign(self.weight_u, u)
         ops.assign(self.weight_v, v)
+        return u, v
 
     def construct(self, x, weight, *rest):
-        if self.training:
-            self.iterate(self.times)
-        return self.product(x, self.weight(), *rest)
+        if not self.training:
+            return self.product(x, self.weight(), *rest)
+        u, v = self.iterate(self.times)  # not what the layer keeps: a second call changes that before the gradient
+        return self.product(x, self.divided(u, v), *rest)
 
 
 class WeightNormed(nn.Cell):

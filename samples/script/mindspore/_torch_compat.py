@@ -1,7 +1,7 @@
 """What MindSpore lacks of PyTorch, for the converted scripts beside it. Needs mindspore and numpy only."""
 
+import collections
 import contextlib
-import functools
 import math
 import os
 import pickle
@@ -10,18 +10,6 @@ import numpy as np
 import mindspore as ms
 import mindspore.dataset as ds
 from mindspore import Parameter, Tensor, nn, ops
-from mindspore.experimental import optim
-
-
-def set_values(tensor, values):
-    """Set the values of a parameter, or of a tensor."""
-    if not isinstance(values, Tensor):
-        values = Tensor(np.asarray(values), tensor.dtype)
-    if isinstance(tensor, Parameter):
-        tensor.set_data(values.astype(tensor.dtype))
-    else:
-        tensor.assign_value(values.astype(tensor.dtype))
-    return tensor
 
 OWN_NAMES = {
     "weight": ("gamma", "embedding_table", "w"),
@@ -199,25 +187,6 @@ def differentiated(forward, networks):
 
     return results[0], add
 
-
-def gradients(forward, inputs, grad_outputs=None):
-    """torch.autograd.grad of what a function makes of tensors, or of parameters; a tuple."""
-    values = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    named = forward.__code__.co_argcount > 0
-
-    def total(*given):
-        made = forward(*given)
-        made = made[0] if isinstance(made, (tuple, list)) else made
-        return made.sum() if grad_outputs is None else (made * grad_outputs).sum()
-
-    if all(isinstance(each, Parameter) for each in values):
-        found = ms.grad(lambda: total(*(values if named else ())), None, list(values))()
-    elif named:
-        found = ms.grad(total, tuple(range(len(values))))(*values)
-    else:
-        raise NotImplementedError("torch.autograd.grad with respect to what the outputs do not name was not converted")
-    return found if isinstance(found, tuple) else (found,)
-
 wrapped = []  # the networks of which the processes average the gradients
 
 
@@ -230,7 +199,7 @@ def trained(networks):
     """The parameters of some networks that are trained; those of all optimizers where the networks have none."""
     found = [each for network in networks if isinstance(network, nn.Cell) for each in network.trainable_params()]
     found += [each for each in networks if isinstance(each, Parameter)]
-    found = found or [each for optimizer in optimizers for each in optimizer.parameters]
+    found = found or [each for optimizer in optimizers for each in optimizer.parameters if each.requires_grad]
     if not found:
         raise RuntimeError("no parameter is known that the loss depends on")
     return list({id(each): each for each in found}.values())
@@ -241,46 +210,29 @@ def gradient_of(parameter):
     return getattr(parameter, "gradient", None) if isinstance(parameter, Tensor) else parameter.grad
 
 
-def usable(params):
-    """Parameters or groups of them as MindSpore's optimizers take them: those that are trained."""
-    params = list(params)
-    if params and isinstance(params[0], dict):
-        return [{**group, "params": usable_ones(group["params"])} for group in params]
-    return usable_ones(params)
+class Optimizer:
+    """torch.optim.Optimizer: parameters in groups, and a state for each. Derived classes have `update`, or a `step`."""
 
+    def __init__(self, params, defaults):
+        self.defaults = defaults
+        self.state = collections.defaultdict(dict)
+        self.param_groups = []
+        params = list(params)
+        for group in params if params and isinstance(params[0], dict) else [{"params": params}]:
+            self.add_param_group(group)
+        optimizers.append(self)
 
-def usable_ones(params):
-    """The parameters of one group that are trained."""
-    params = [params] if isinstance(params, Parameter) else list(params)
-    return [each for each in params if each.requires_grad]
-
-
-class Steps:
-    """What PyTorch's optimizers have and MindSpore's have not."""
-
-    begun = False
-
-    def begin(self):
-        """Learning rates are floats, as in PyTorch: a script may read and set them."""
-        for group in self.param_groups:
-            group["lr"] = float(group["lr"])
-        self.begun = True
-        if not any(each is self for each in optimizers):
-            optimizers.append(self)
+    @property
+    def parameters(self):
+        return [each for group in self.param_groups for each in group["params"]]
 
     def add_param_group(self, param_group):
-        """MindSpore's optimizers make moments in the constructor only: it runs again, and what they were is kept."""
-        if not self.begun:
-            super().add_param_group(param_group)
-            return
-        moments = {each.name: each.copy() for each in Steps.state_dict(self)["state"].values()}
-        defaults, groups = self.defaults, [*self.param_groups, {**self.defaults, **param_group}]
-        self.begun = False
-        type(self).__init__(self, groups)
-        self.defaults = defaults
-        for moment in Steps.state_dict(self)["state"].values():
-            if moment.name in moments:
-                set_values(moment, moments[moment.name])
+        params = param_group["params"]
+        params = [params] if isinstance(params, Tensor) else list(params)
+        group = {**self.defaults, **param_group, "params": params}
+        if "lr" in group:
+            group["lr"] = float(group["lr"])  # a script may read and set it
+        self.param_groups.append(group)
 
     def zero_grad(self, set_to_none=True):
         for parameter in self.parameters:
@@ -288,37 +240,84 @@ class Steps:
 
     def step(self, closure=None):
         loss = None if closure is None else closure()
-        for group in self.param_groups:
-            group["lr"] = float(group["lr"])
-        gradients = [gradient_of(each) for each in self.parameters]
-        pairs = zip(gradients, self.parameters)
         with pynative():
-            self(tuple(ops.zeros_like(each) if gradient is None else gradient for gradient, each in pairs))
+            for group in self.param_groups:
+                for weight in group["params"]:
+                    gradient = gradient_of(weight)
+                    if gradient is not None:
+                        self.take(weight, gradient, self.state[weight], group)
         return loss
 
+    def take(self, weight, gradient, state, group):
+        """One step of one parameter: the weight decay that all have in common, and what is the optimizer's own."""
+        state["step"] = state.get("step", 0) + 1
+        gradient = -gradient if group.get("maximize") else gradient
+        decay = group.get("weight_decay", 0)
+        if decay and group.get("decoupled_weight_decay"):
+            descent(weight, float(group["lr"]) * decay, weight)
+        elif decay:
+            gradient = gradient + decay * weight
+        self.update(weight, gradient, state, group, float(group["lr"]))
+
+    def update(self, weight, gradient, state, group, lr):
+        raise NotImplementedError
+
     def state_dict(self):
-        """The moments in the order of the parameters, and the settings of the groups."""
-        own = {id(each) for each in self.parameters}
-        state = dict(enumerate(each for each in self.get_parameters() if id(each) not in own))
-        groups = [{name: each for name, each in group.items() if name != "params"} for group in self.param_groups]
+        """The state by the places of the parameters, and the settings of the groups."""
+        parameters = self.parameters
+        state = {place: self.state[each] for place, each in enumerate(parameters) if each in self.state}
+        groups, at = [], 0
+        for group in self.param_groups:
+            places = list(range(at, at := at + len(group["params"])))
+            groups.append({**group, "params": places})
         return {"state": state, "param_groups": groups}
 
-    def load_state_dict(self, state):
-        for place, moment in Steps.state_dict(self)["state"].items():
-            set_values(moment, state["state"][place].copy())
-        for group, saved in zip(self.param_groups, state["param_groups"]):
-            group.update(saved)
+    def load_state_dict(self, state_dict):
+        for place, each in enumerate(self.parameters):
+            if place in state_dict["state"]:
+                self.state[each] = {name: own_copy(value) for name, value in state_dict["state"][place].items()}
+        for group, saved in zip(self.param_groups, state_dict["param_groups"]):
+            group.update({name: value for name, value in saved.items() if name != "params"})
+
+descent = ops.ApplyGradientDescent()
+
+momentum_descent = ops.ApplyMomentum()
 
 
-class SGD(Steps, optim.SGD):
+def own_copy(value):
+    """A state that changes apart from what it was read from."""
+    if isinstance(value, Parameter):
+        return Parameter(value.copy())
+    return value.copy() if isinstance(value, Tensor) else value
+
+
+def settings(**values):
+    """The settings of an optimizer without those that say how PyTorch computes."""
+    unused = ("self", "params", "foreach", "capturable", "differentiable", "fused", "__class__")
+    return {name: value for name, value in values.items() if name not in unused}
+
+
+class SGD(Optimizer):
     """torch.optim.SGD."""
 
     def __init__(
-        self, params, lr=0.001, momentum=0, dampening=0, weight_decay=0.0, nesterov=False, *, maximize=False,
+        self, params, lr=0.001, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False,
         foreach=None, differentiable=False, fused=None,
     ):  # fmt: skip
-        super().__init__(usable(params), lr, momentum, dampening, weight_decay, nesterov, maximize=maximize)
-        self.begin()
+        super().__init__(params, settings(**locals()))
+
+    def update(self, weight, gradient, state, group, lr):
+        momentum, buffer = group["momentum"], state.get("momentum_buffer")
+        if momentum and buffer is None:
+            buffer = state["momentum_buffer"] = ops.zeros_like(weight)
+        elif momentum and group["dampening"]:  # but for the first gradient
+            gradient = state["momentum_buffer"] = buffer * momentum + gradient * (1 - group["dampening"])
+            momentum = 0
+        if momentum:
+            nesterov = group["nesterov"]  # MindSpore's CPU does not look at use_nesterov
+            momentum_descent(weight, buffer, lr * momentum if nesterov else lr, gradient, momentum)
+        if not momentum or nesterov:
+            descent(weight, lr, gradient)
 
 
 class Dataset:
@@ -480,13 +479,3 @@ def state_dict(network):
     if has_own_state(network):
         return network.state_dict()
     return {name: value for name, value, _ in named_values(network) if isinstance(value, Parameter)}
-
-
-def made_in_graph(kind, **fields):
-    """An output in graph mode."""
-    return fields
-
-
-@functools.wraps(made_in_graph)  # whose text graph mode reads
-def made(kind, **fields):
-    return kind(**fields)

@@ -105,6 +105,7 @@ x.type(torch.LongTensor)
 x.type("torch.DoubleTensor")
 torch.autograd.Variable(x, requires_grad=False) + 1
 x.sum(axis=1, keepdims=True)
+torch.cdist(x, y, p=2)
 """
 EXPRESSIONS = _TEXT.strip().splitlines()
 

@@ -399,9 +399,42 @@ def of_two_sizes():
     return losses
 
 
+class Meter:
+    """What a script keeps of its losses: tensors, too."""
+
+    def __init__(self):
+        self.last, self.total = 0, 0
+
+    def add(self, value):
+        self.last, self.total = value, self.total + value
+
+    def __str__(self):
+        return "{last:.5f} {total:.5f}".format(**self.__dict__)
+
+
+def of_values():
+    """`x.data` lets no gradient through, a state is carried from step to step, and a layer is called twice in one."""
+    net, meter = filled(nn.Sequential(nn.utils.spectral_norm(nn.Linear(5, 5)), nn.Tanh(), nn.Linear(5, 3))), Meter()
+    with torch.no_grad():
+        net[0].weight_u.copy_(torch.tensor([0.6, 0.8, 0.0, 0.0, 0.0]))
+        net[0].weight_v.fill_(0.2)
+    optimizer, state = torch.optim.Adam(net.parameters(), lr=0.01, eps=1e-2), (torch.zeros(12, 3),)
+    for _ in range(3):
+        state = tuple([each.data for each in state])
+        log = nn.functional.log_softmax(net(X) + state[0] + net(-X), dim=1)
+        loss = (-((1 - log.data.exp()) ** 2) * log).mean()
+        meter.add(loss.detach()[None][0])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        state = (log,)
+    return [float(each) for each in str(meter).split()]
+
+
 if __name__ == "__main__":
     plain = groups() + accumulated() + adversaries() + in_branches()
     print(
         *[f"{value:.5f}" for value in plain + fetched_ahead() + leaves() + by_hand() + with_own_gradients() + by_name()],
         *[f"{value:.5f}" for value in with_buffers() + attacked() + penalised() + of_lengths() + growing() + of_two_sizes()],
+        *[f"{value:.5f}" for value in of_values()],
     )
