@@ -24,7 +24,7 @@ from converter.script.program import called_member
 from converter.script.statements import Assign, Statement, Variable, defined_by
 from converter.script.structure.classes import MOST_NEW, Instance, differences, grouped, instance_of, variants_of
 from converter.script.structure.inline import width
-from converter.script.structure.regions import Item, Region, last_reads, members_of, used_by
+from converter.script.structure.regions import Item, Region, inputs_of, last_reads, members_of, used_by
 from converter.script.structure.signature import Signature
 
 SHORTEST_RUN = 20
@@ -54,7 +54,7 @@ def find_chains(region: Region, outputs: Outputs) -> bool:
     if len(region.items) < SHORTEST_RUN:
         return False
     statements = region.statements
-    symbols = dict(zip(statements, _symbols([[s] for s in statements], outputs), strict=True))
+    symbols = _statement_symbols(statements, outputs)
     chains = _chains(statements)
     motifs: Counter[tuple[int, ...]] = Counter()
     for chain in chains:
@@ -82,6 +82,7 @@ def find_segments(region: Region, outputs: Outputs) -> bool:
     """Make regions of the tandem repeats in a sequence of segments; return whether there are any."""
     if len(region.items) < SHORTEST_RUN:
         return False
+    symbols = _statement_symbols(region.statements, outputs)
     for crossing in range(1, MOST_CROSSING + 1):
         segments = _segments(region.statements, crossing)
         sequence = _symbols(segments, outputs)
@@ -90,40 +91,41 @@ def find_segments(region: Region, outputs: Outputs) -> bool:
             cuts = range(start, start + count * period, period)
             runs += [[s for segment in segments[at : at + period] for s in segment] for at in cuts]
         if crossing == 1:
-            runs = max(runs, _long_runs(region.statements, outputs), key=lambda each: sum(map(len, each)))
+            runs = max(runs, _long_runs(symbols, outputs), key=lambda each: sum(map(len, each)))
         if runs:
-            return _wrap(region, runs + _elsewhere(region.statements, runs, outputs))
+            return _wrap(region, runs + _elsewhere(symbols, runs, outputs))
     return False
 
 
-def _long_runs(statements: list[Statement], outputs: Outputs) -> list[list[Statement]]:
+def _long_runs(symbols: dict[Statement, int], outputs: Outputs) -> list[list[Statement]]:
     """Tandem repeats of many statements, each of which leaves results for what follows all of them."""
-    symbols = _symbols([[statement] for statement in statements], outputs)
-    ones = [1] * len(symbols)
+    statements, sequence = list(symbols), list(symbols.values())
+    ones = [1] * len(sequence)
     found: list[list[Statement]] = []
-    for start, period, count in tandem_repeats(symbols, ones, SHORTEST_LONG, LONGEST_LONG):
+    for start, period, count in tandem_repeats(sequence, ones, SHORTEST_LONG, LONGEST_LONG):
         if count < FEWEST:
             continue
         end = start + count * period
-        pairs = zip(symbols[start:], symbols[end:], strict=False)
+        pairs = zip(sequence[start:], sequence[end:], strict=False)
         rest = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))  # of one more block
         cuts = [range(start + first, end + first, period) for first in range(rest + 1)]
-        blocks = [[_described(statements[at : at + period], outputs) for at in each] for each in cuts]
-        best = min(blocks, key=lambda each: max(map(_width, each)))
-        if max(map(_width, best)) <= MOST_PASSED and len(grouped(best)) == 1:
-            found += [instance.region.statements for instance in best]
+        runs = [[statements[at : at + period] for at in each] for each in cuts]
+        best = min(runs, key=lambda each: max(_width(run, outputs) for run in each[:MOST_MODELS]))
+        blocks = [_described(run, outputs) for run in best]
+        if max(_width(run, outputs) for run in best) <= MOST_PASSED and len(grouped(blocks)) == 1:
+            found += best
     return found
 
 
-def _width(instance: Instance) -> int:
+def _width(run: list[Statement], outputs: Outputs) -> int:
     """How many values a block takes and gives."""
-    return len(instance.inputs) + len(instance.outputs)
+    block = Region(Scope(""), items=list(run))
+    return len(inputs_of(block)) + len(outputs(block))
 
 
-def _elsewhere(statements: list[Statement], runs: list[list[Statement]], outputs: Outputs) -> list[list[Statement]]:
+def _elsewhere(symbols: dict[Statement, int], runs: list[list[Statement]], outputs: Outputs) -> list[list[Statement]]:
     """Other occurrences of the blocks in `runs`, possibly without an optional statement."""
-    symbols = _symbols([[statement] for statement in statements], outputs)
-    places = {statement: position for position, statement in enumerate(statements)}
+    statements, sequence = list(symbols), list(symbols.values())
     wanted: dict[tuple[int, ...], dict[Any, list[Signature]]] = defaultdict(lambda: defaultdict(list))
     described: Counter[Any] = Counter()
     for run in runs:
@@ -132,17 +134,17 @@ def _elsewhere(statements: list[Statement], runs: list[list[Statement]], outputs
         if described[instance.signature.key] > MOST_MODELS:
             continue
         for left_out, signature in variants_of(instance):
-            sequence = tuple(symbols[places[s]] for i, s in enumerate(run) if i not in left_out)
-            if len(sequence) >= SHORTEST_BLOCK:
-                _note(wanted[sequence][signature.key], signature)
-    lengths = sorted({len(sequence) for sequence in wanted}, reverse=True)
+            pattern = tuple(symbols[s] for i, s in enumerate(run) if i not in left_out)
+            if len(pattern) >= SHORTEST_BLOCK:
+                _note(wanted[pattern][signature.key], signature)
+    lengths = sorted({len(pattern) for pattern in wanted}, reverse=True)
     taken = {statement for run in runs for statement in run}
     found: list[list[Statement]] = []
     end = len(statements)
     while end > 0:
         for length in lengths:
             run = statements[max(end - length, 0) : end]
-            alike = wanted.get(tuple(symbols[max(end - length, 0) : end]))
+            alike = wanted.get(tuple(sequence[max(end - length, 0) : end]))
             if alike is not None and taken.isdisjoint(run):
                 signature = _described(run, outputs).signature
                 known = alike.get(signature.key)
@@ -195,6 +197,11 @@ def tandem_repeats(
             else:
                 start = max(end - period + 1, start) + 1 if end > start else start + 1
     return sorted(found)
+
+
+def _statement_symbols(statements: list[Statement], outputs: Outputs) -> dict[Statement, int]:
+    """The symbol of each statement, in the order of the statements."""
+    return dict(zip(statements, _symbols([[statement] for statement in statements], outputs), strict=True))
 
 
 def _symbols(runs: list[list[Statement]], outputs: Outputs) -> list[int]:
