@@ -9,7 +9,7 @@ from converter.graph.fusions import Builder, FusedOperator, Fusion, NoMatch, Pat
 from converter.graph.fusions import Shape as Dims
 from converter.rows import Arg, Node, Operand, expr
 from operator_maps.lib.scalars import operands_with_scalar
-from operator_maps.onnx.arithmetic import floor_quotient, may_be_large
+from operator_maps.onnx.arithmetic import may_be_large, rounding_down
 
 
 def truncated_and_corrected(x: Pattern, y: Pattern, negative: Pattern) -> Pattern:
@@ -43,7 +43,8 @@ def reference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def row(node: Node, x: Operand, y: Operand) -> Arg:
     """Integers divided and rounded down: `ops.floor_divide`, which is exact up to 2**53; beyond, by a helper."""
     if may_be_large(x.value):
-        return expr("{0}({1}, {2})", floor_quotient, x, y)
+        divide, divisor = rounding_down(x, y)
+        return expr("{0}({1}, {2})", divide, x, divisor)
     return expr("ops.floor_divide({0}, {1})", *operands_with_scalar(x, y))
 
 

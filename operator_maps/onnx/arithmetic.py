@@ -9,7 +9,7 @@ right everywhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx_ir as ir
@@ -84,8 +84,13 @@ def mod(node: Node, a: Operand, b: Operand, *, fmod: int = 0) -> Arg:
         return expr("{0}({1}, {2})", fmod_of_any if fmod else mod_of_any, a, b)
     if a.kind == "f":
         return expr("ops.fmod({0}, {1})" if fmod else "{0} % {1}", *((a, b) if fmod else operands_with_scalar(a, b)))
+    if may_be_large(a.value) and fmod:
+        return expr("{0} - {1}({0}, {2}) * {2}", a, quotient_to_zero, b)
     if may_be_large(a.value):
-        return expr("{0} - {1}({0}, {2}) * {2}", a, quotient_to_zero if fmod else floor_quotient, b)
+        divide, divisor = rounding_down(a, b)
+        if divide is quotient_by:
+            return expr("{0}({1}, {2})", remainder, a, divisor)
+        return expr("{0} - {1}({0}, {2}) * {2}", a, divide, b)
     if a.dtype == ir.DataType.UINT64:
         return expr("{0}({1}, {2})", unsigned_rest, a, b)
     if a.dtype in _UNSIGNED:
@@ -93,6 +98,24 @@ def mod(node: Node, a: Operand, b: Operand, *, fmod: int = 0) -> Arg:
     return (
         expr("{0} - ops.truncate_div({0}, {1}) * {1}", a, b) if fmod else expr("{0} % {1}", *operands_with_scalar(a, b))
     )
+
+
+def rounding_down(dividend: Operand, divisor: Operand) -> tuple[Callable[..., Any], Arg]:
+    """The helper that divides large 64-bit integers and rounds down, and the divisor that it takes."""
+    number = scalar_or_tensor(divisor, dividend)
+    return (quotient_by, number) if isinstance(number, int) and 0 < number <= 2**40 else (floor_quotient, divisor)
+
+
+def quotient_by(x, y):
+    """Divide 64-bit integers by a number and round down; MindSpore's CPU kernels divide them as floats."""
+    quotient = x // y
+    return quotient + (x - quotient * y) // y
+
+
+def remainder(x, y):
+    """The remainder of 64-bit integers divided by a number; the first division may be off, as floats are."""
+    rest = x - x // y * y
+    return rest - rest // y * y
 
 
 def floor_quotient(x, y):

@@ -239,6 +239,14 @@ def test_integers_that_no_float_holds() -> None:
     check_model(parse(text, 18), [LARGE, np.array([1000003, 1000003, 3, -7, 10, 2**61], np.int64)])
 
 
+@pytest.mark.parametrize("divisor", [1, 50, 2**40, 2**40 + 1, -7])
+def test_large_integers_divided_by_a_number(divisor: int) -> None:
+    text = f"""g (int64[n] x) => (int64[n] y, int64[n] z) <int64 d = {{{divisor}}}, bool no = {{0}}> {{
+        y = Mod (x, d) q = Div (x, d) p = Mul (q, d) below = Less (x, p) step = Cast <to = 7> (below) z = Sub (q, step)
+    }}"""
+    check_model(parse(text, 18), [np.append(LARGE, [-(2**63) + 1, 2**63 - 1])])
+
+
 TABLES = {
     "looked_up": "g = Gather (table, x) p = Mul (g, k) y = Mod (p, m)",
     "widened": "c = Cast <to = 6> (x) w = Cast <to = 7> (c) p = Mul (w, k) y = Mod (p, m)",
