@@ -23,6 +23,7 @@ from converter.graph.fusions import (
     directions,
     layout,
     masks,
+    means,
     norms,
     padding,
     scatters,
@@ -106,7 +107,7 @@ PHASES: Mapping[str, Sequence[Step]] = {
     "norms without a scale": (),  # Standardize; its pattern is a part of those above
     "patches": (),  # Unfold; before the phase views merges their Reshapes with others
     "heads": (),  # RepeatInterleave; before the phase views, for the same reason
-    "views": views.FUSIONS,  # and Roll
+    "views": (*views.FUSIONS, *means.FUSIONS),  # and Roll
     "shuffles": shuffles.FUSIONS,  # and ChannelShuffle, PixelUnshuffle
     "attention": attention.FUSIONS,  # and RotateHalf
     "padding": padding.FUSIONS,

@@ -17,7 +17,10 @@ def number_in(value: ir.Value) -> int | ir.SymbolicDim | None:
         if node is None or node.inputs[0] is None:
             return None
         if node.op_type == "Gather":
-            return _extent(node)
+            return _gathered(*node.inputs)
+        if node.op_type == "Shape":
+            extents = _extents(node)
+            return extents[0] if extents is not None and len(extents) == 1 else None
         if node.op_type not in _REPEATS:
             return None
         value = node.inputs[0]
@@ -25,13 +28,16 @@ def number_in(value: ir.Value) -> int | ir.SymbolicDim | None:
     return int(numbers[0]) if len(set(numbers)) == 1 else None
 
 
-def _extent(gather: ir.Node) -> int | ir.SymbolicDim | None:
+def _gathered(shape: ir.Value | None, index: ir.Value | None) -> int | ir.SymbolicDim | None:
     """The extent that a Gather takes from a Shape."""
-    shape, index = gather.inputs
     node, numbers = shape.producer() if shape is not None else None, numbers_of(index) if index is not None else None
-    if node is None or node.op_type != "Shape" or node.inputs[0] is None or not numbers:
+    if node is None or node.op_type != "Shape" or not numbers or len(numbers) > 1:
         return None
-    extents = shape_of(node.inputs[0])
-    if attribute(node, "start") or node.attributes.get_int("end", 0):
-        return None
-    return None if extents is None or len(numbers) > 1 else extents[int(numbers[0])]
+    extents = _extents(node)
+    return None if extents is None else extents[int(numbers[0])]
+
+
+def _extents(node: ir.Node) -> tuple[int | ir.SymbolicDim | None, ...] | None:
+    """The extents that a Shape gives."""
+    extents = shape_of(node.inputs[0]) if node.inputs[0] is not None else None
+    return None if extents is None else tuple(extents[attribute(node, "start") or 0 : attribute(node, "end")])

@@ -19,7 +19,7 @@ from converter.shapes import FAR, product
 
 _MOST_PARTS = 64
 """Limit of visited parts of a shape; a shape with more is taken as one that may contain a 0."""
-EXTENTS = frozenset({"Add", "Cast", "Div", "Gather", "Mul", "Shape", "Slice", "Squeeze", "Sub", "Unsqueeze"})
+EXTENTS = frozenset({"Add", "Cast", "Div", "Gather", "Mul", "Reshape", "Shape", "Slice", "Squeeze", "Sub", "Unsqueeze"})
 """Operators that compute extents from extents. Results are assumed not to be 0: true of exporters, not of ONNX."""
 
 _MOST_POSITIONS = 1 << 22

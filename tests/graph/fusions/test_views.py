@@ -100,10 +100,11 @@ def test_all_elements_in_order_are_a_reshape(numbers, left):
     assert fused(text, X, flat=np.array([-1]), index=numbers) == left
 
 
+@pytest.mark.parametrize("count", ["s = Shape(x) n = Gather(s, zero)", "s = Shape <start=0, end=1> (x) n = Squeeze(s)"])
 @pytest.mark.parametrize(("step", "left"), [(15, ["Reshape"]), (3, ["Gather"])])
-def test_all_rows_of_a_free_batch_in_order_are_a_reshape(step, left):
+def test_all_rows_of_a_free_batch_in_order_are_a_reshape(step, left, count):
     """What torch exports for `as_strided`."""
-    body = "s = Shape(x) n = Gather(s, zero) r = Range(zero, n, one) k = Mul(r, step) u = Unsqueeze(k, axes) "
+    body = f"{count} r = Range(zero, n, one) k = Mul(r, step) u = Unsqueeze(k, axes) "
     body += "z = Add(zero, u) i = Add(z, within) a = Reshape(x, flat) y = Gather(a, i)"
     constants = {"zero": np.array(0), "one": np.array(1), "flat": np.array([-1]), "step": np.array(step)}
     constants |= {"axes": np.array([1, 2]), "within": np.arange(15).reshape(1, 15, 1)}
