@@ -101,13 +101,13 @@ PHASES: Mapping[str, Sequence[Step]] = {
     "products": (),  # Dense: products with a matrix and their biases
     "sequences": sequences.FUSIONS,
     "convolutions": convolution.FUSIONS,
-    "activations": activations.FUSIONS,  # and FloorDivide
+    "activations": activations.FUSIONS,  # and FloorDivide, Trunc
     "norms": norms.FUSIONS,
     "norms without a bias": norms.WITHOUT_BIAS,  # their pattern is a part of the one with a bias
     "norms without a scale": (),  # Standardize; its pattern is a part of those above
     "patches": (),  # Unfold; before the phase views merges their Reshapes with others
     "heads": (),  # RepeatInterleave; before the phase views, for the same reason
-    "views": (*views.FUSIONS, *means.FUSIONS),  # and Roll
+    "views": (*views.FUSIONS, *means.FUSIONS, *concatenations.FUSIONS),  # and Roll
     "shuffles": shuffles.FUSIONS,  # and ChannelShuffle, PixelUnshuffle
     "attention": attention.FUSIONS,  # and RotateHalf
     "padding": padding.FUSIONS,

@@ -1,4 +1,4 @@
-"""Nested concatenations, as densely connected blocks write them."""
+"""Concatenations: nested ones, as densely connected blocks write them, and those of all elements of a vector."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 import onnx_ir as ir
 
 from converter.graph.fusions.replacement import replace
-from converter.graph.fusions.rewrite import Context
-from converter.graph.queries import attribute
+from converter.graph.fusions.rewrite import Context, NodeFusion
+from converter.graph.queries import attribute, numbers_of, shape_of
+from converter.graph.unique_names import UniqueNames
 from converter.graph.walk import all_graphs
 
 MOST_PARTS = 256
@@ -36,3 +37,35 @@ def nest(model: ir.Model, context: Context) -> None:
                 replace([node], [new], {result: new.outputs[0]}, at=node)
                 result = new.outputs[0]
             made[prefixes[-1]] = result
+
+
+def join_elements(concat: ir.Node, names: UniqueNames) -> bool:
+    """Replace the concatenation of all elements of a vector, in order, by the vector.
+
+    So torch exports the lengths of a split that were read by `lengths.tolist()`.
+    """
+    places = [_element(value) for value in concat.inputs]
+    x = places[0][0] if places and places[0] is not None else None
+    if x is None or shape_of(x) != (len(places),) or concat.outputs[0].is_graph_output():
+        return False
+    if any(place is None or place[0] is not x or place[1] != i for i, place in enumerate(places)):
+        return False
+    replace([concat], [], {concat.outputs[0]: x}, at=concat)
+    return True
+
+
+def _element(value: ir.Value | None) -> tuple[ir.Value, int] | None:
+    """The vector that a vector of one element is taken from, and the position."""
+    node = value.producer() if value is not None and shape_of(value) == (1,) else None
+    while node is not None and node.op_type in ("Reshape", "Unsqueeze") and node.inputs[0] is not None:
+        node = node.inputs[0].producer()
+    if node is None or node.op_type != "Gather" or None in node.inputs:
+        return None
+    x, index = node.inputs
+    numbers, extents = numbers_of(index), shape_of(x)  # type: ignore[arg-type]
+    if x is None or not numbers or len(numbers) != 1 or not extents or len(extents) != 1:
+        return None
+    return (x, numbers[0] % extents[0]) if isinstance(extents[0], int) else None
+
+
+FUSIONS = (NodeFusion("Concat", join_elements),)

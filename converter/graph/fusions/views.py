@@ -212,6 +212,20 @@ def _parts_of(shape: ir.Value | None) -> Sequence[ir.Value | None] | None:
     return () if 0 not in numbers else None
 
 
+def removed_new_axes(x: Pattern, added: Pattern, removed: Pattern) -> Pattern:
+    """A Squeeze of what an Unsqueeze has added."""
+    return op.Squeeze(op.Unsqueeze(x, added), removed)
+
+
+def without_new_axes(builder: Builder, x: ir.Value, added: ir.Value, removed: ir.Value) -> ir.Value | None:
+    """The input `x`, when both name the same axes."""
+    rank, both = rank_of(x), (numbers_of(added), numbers_of(removed))
+    if rank is None or None in both:
+        return None
+    first, second = ({int(axis) % (rank + len(axes)) for axis in axes} for axes in both if axes is not None)
+    return x if first == second else None
+
+
 def same_shape(x: Pattern, shape: Pattern, y: Pattern) -> Pattern:
     """A Reshape or an Expand."""
     return named(y, either(op.Reshape(x, shape), op.Expand(x, shape)))
@@ -233,6 +247,7 @@ FUSIONS = (
     Fusion(rows_by_constant, rows_once),
     Fusion(gathered_by_constant, slice_of_consecutive),
     Fusion(reshape_of_view, reshape_once),
+    Fusion(removed_new_axes, without_new_axes),
     Fusion(same_shape, identity),
 )
 

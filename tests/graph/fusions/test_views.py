@@ -100,6 +100,23 @@ def test_all_elements_in_order_are_a_reshape(numbers, left):
     assert fused(text, X, flat=np.array([-1]), index=numbers) == left
 
 
+@pytest.mark.parametrize(
+    ("added", "removed", "left"),
+    [([-1], [3], []), ([1, 3], [-2, 1], []), ([1], [2], ["Unsqueeze", "Squeeze"])],
+    ids=str,
+)
+def test_axes_that_come_and_go(added, removed, left):
+    rank = 3 + len(added)
+    extents = [None] * rank
+    for axis in added:
+        extents[axis % rank] = "1"
+    rest = iter(["n", "1", "k"])
+    extents = [extent or next(rest) for extent in extents]
+    extents = [extent for axis, extent in enumerate(extents) if axis not in {each % rank for each in removed}]
+    text = f"(float[n,1,k] x) => (float[{','.join(extents)}] y) {{ u = Unsqueeze(x, a) s = Squeeze(u, b) y = Relu(s) }}"
+    assert fused(text, X[:, :1], a=np.array(added), b=np.array(removed)) == [*left, "Relu"]
+
+
 @pytest.mark.parametrize("count", ["s = Shape(x) n = Gather(s, zero)", "s = Shape <start=0, end=1> (x) n = Squeeze(s)"])
 @pytest.mark.parametrize(("step", "left"), [(15, ["Reshape"]), (3, ["Gather"])])
 def test_all_rows_of_a_free_batch_in_order_are_a_reshape(step, left, count):

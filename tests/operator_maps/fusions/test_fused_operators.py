@@ -64,6 +64,7 @@ CASES: dict[str, list[Case]] = {
     "RotateHalf": [Case((floats(2, 3, 8),))],
     "Stack": [Case((floats(2, 3), floats(2, 3), floats(2, 3)), {"axis": 1})],
     "Standardize": [Case((floats(2, 3, 4),), {"axes": [-1], "epsilon": 1e-3})],
+    "Trunc": [Case((floats(2, 3) * 9,), constants=(0,))],
     "Unbind": [Case((floats(2, 3, 4),), {"axis": 1})],
     "Unfold": [
         Case((floats(2, 3, 8, 9),), {"kernel": [2, 3], "dilation": [1, 2], "padding": [1, 0], "stride": [2, 1]})
