@@ -107,13 +107,13 @@ PHASES: Mapping[str, Sequence[Step]] = {
     "norms without a scale": (),  # Standardize; its pattern is a part of those above
     "patches": (),  # Unfold; before the phase views merges their Reshapes with others
     "heads": (),  # RepeatInterleave; before the phase views, for the same reason
-    "views": (*views.FUSIONS, *means.FUSIONS, *concatenations.FUSIONS),  # and Roll
+    "views": (*views.FUSIONS, *means.FUSIONS),  # and Roll
     "shuffles": shuffles.FUSIONS,  # and ChannelShuffle, PixelUnshuffle
     "attention": attention.FUSIONS,  # and RotateHalf
     "padding": padding.FUSIONS,
     "broadcasts of views": (broadcasts.drop_expansions,),
     "new axes": (views.merge_new_axes,),
-    "elements": (),  # Unbind
+    "elements": concatenations.FUSIONS,  # and Unbind
     "nested concatenations": (concatenations.nest,),
 }
 """The phases in order, with the steps that produce operators of ONNX; a `FusedOperator` names its own phase."""

@@ -44,7 +44,7 @@ def join_elements(concat: ir.Node, names: UniqueNames) -> bool:
 
     So torch exports the lengths of a split that were read by `lengths.tolist()`.
     """
-    places = [_element(value) for value in concat.inputs]
+    places = [_element(value) if value is not None and shape_of(value) == (1,) else None for value in concat.inputs]
     x = places[0][0] if places and places[0] is not None else None
     if x is None or shape_of(x) != (len(places),) or concat.outputs[0].is_graph_output():
         return False
@@ -56,16 +56,18 @@ def join_elements(concat: ir.Node, names: UniqueNames) -> bool:
 
 def _element(value: ir.Value | None) -> tuple[ir.Value, int] | None:
     """The vector that a vector of one element is taken from, and the position."""
-    node = value.producer() if value is not None and shape_of(value) == (1,) else None
-    while node is not None and node.op_type in ("Reshape", "Unsqueeze") and node.inputs[0] is not None:
-        node = node.inputs[0].producer()
-    if node is None or node.op_type != "Gather" or None in node.inputs:
-        return None
-    x, index = node.inputs
-    numbers, extents = numbers_of(index), shape_of(x)  # type: ignore[arg-type]
-    if x is None or not numbers or len(numbers) != 1 or not extents or len(extents) != 1:
-        return None
-    return (x, numbers[0] % extents[0]) if isinstance(extents[0], int) else None
+    place: tuple[ir.Value, int] | None = None
+    while value is not None and (node := value.producer()) is not None:
+        x, *others = node.inputs
+        extents = () if x is None else shape_of(x)
+        if x is None or node.op_type not in ("Gather", "Reshape", "Squeeze", "Unsqueeze") or extents is None:
+            break
+        if len(extents) == 1 and isinstance(extents[0], int) and extents[0] > 1:
+            numbers = numbers_of(others[0]) if node.op_type == "Gather" else None
+            place = (x, numbers[0] % extents[0]) if numbers else None
+            break
+        value = x if all(extent == 1 for extent in extents) else None
+    return place
 
 
 FUSIONS = (NodeFusion("Concat", join_elements),)
