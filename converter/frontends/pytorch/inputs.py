@@ -226,12 +226,22 @@ def _own_shape(loaded: Loaded, name: str, is_first: bool) -> tuple[Dim, ...] | N
             return ("N", channels, image, image)
         if isinstance(image, Sequence) and len(image) == 2:
             return ("N", channels, *image)
-    if _is_transformers(module) and name == "input_features" and hasattr(module.config, "max_source_positions"):
-        return ("N", module.config.num_mel_bins, 2 * module.config.max_source_positions)  # Whisper
+    if _is_transformers(module) and name == "input_features":
+        return _of_features(module.config)
     if _is_transformers(module):
         if loaded.cache and name == "attention_mask":
             return ("N", "S")  # past and new tokens
         return dict(zip(names_of(loaded.cache), shapes_of(loaded.cache), strict=True)).get(name, _OF_TEXTS.get(name))
+    return None
+
+
+def _of_features(config: Any) -> tuple[Dim, ...] | None:
+    """The shape of the spectrogram of a speech model."""
+    if hasattr(config, "num_mel_bins") and hasattr(config, "max_source_positions"):
+        return ("N", config.num_mel_bins, 2 * config.max_source_positions)  # Whisper
+    for name in ("input_feat_per_channel", "feature_projection_input_dim"):  # Speech2Text, Wav2Vec2-BERT
+        if hasattr(config, name):
+            return ("N", "T", getattr(config, name))
     return None
 
 

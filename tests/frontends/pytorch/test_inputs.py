@@ -77,6 +77,9 @@ def test_configurations_tell_shapes():
         def forward(self, input_features=None):
             return super().forward(input_features)
 
+    class Frames(Audio):
+        config = SimpleNamespace(input_feat_per_channel=4, max_source_positions=2)
+
     class Text(nets.Tagger):
         main_input_name = "input_ids"
         config = SimpleNamespace()
@@ -87,6 +90,7 @@ def test_configurations_tell_shapes():
     assert chosen(Vision()) == {"pixel_values": (("N", 3, 8, 8), "float32")}
     assert chosen(Described()) == chosen(Vision())
     assert chosen(Audio()) == {"input_features": (("N", 5, 4), "float32")}
+    assert chosen(Frames()) == {"input_features": (("N", "T", 4), "float32")}
     assert chosen(Text())["input_ids"] == (("N", "T"), "int64")
     assert chosen(Text(), "N,6", "N,6") == {
         "input_ids": (("N", 6), "int64"),
