@@ -85,12 +85,6 @@ class Attributes(Values):
         """Whether a receiver that is not known may be a parameter; what reads its gradient asks what it is."""
         return receiver.name == "unknown" and isinstance(node.ctx, ast.Load) and self._full(node.value) is None
 
-    def _quoted(self, name: str) -> str:
-        """A name in quotes that may stand here: not in those of an f-string around it."""
-        around = next((each for each in reversed(self.parents) if isinstance(each, ast.JoinedStr)), None)
-        taken = around is not None and '"' in self.file.of(around).partition("{")[0]
-        return f"'{name}'" if taken else f'"{name}"'
-
     def _inputs(self) -> set[str]:
         """The variables of a function that are no parameters of a network, and of which it asks for the gradient."""
         found = set()

@@ -162,8 +162,15 @@ class State:
         if local is not None and text.count(".") == 1 and text.startswith("ms.") and self._imported(local):
             self.needs.rebound[local] = text
         else:
+            text = self._quoted(text[1:-1]) if text[:1] == '"' else text
             self.edits.replace(self.file.start(node), self.file.end(node), self.write(text))
         self.record(node, full, became=full_name(text), use=use, note=note)
+
+    def _quoted(self, name: str) -> str:
+        """A name in quotes that may stand here: not in those of an f-string around it."""
+        around = next((each for each in reversed(self.parents) if isinstance(each, ast.JoinedStr)), None)
+        taken = around is not None and '"' in self.file.of(around).partition("{")[0]
+        return f"'{name}'" if taken else f'"{name}"'
 
     def _imported(self, name: str) -> bool:
         found = self.scope.find(name)
