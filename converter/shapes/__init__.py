@@ -10,7 +10,7 @@ reads a Python value when it needs one.
 from __future__ import annotations
 
 from converter.shapes.data_movement import MAX_ITEMS
-from converter.shapes.dimensions import Dim, Dims, dims_of, plus, product, quotient, times
+from converter.shapes.dimensions import Dim, Dims, dims_of, is_limited, plus, product, quotient, times
 from converter.shapes.evaluation import ShapeArithmetic, evaluate, size_of
 from converter.shapes.value import (
     FAR,
@@ -35,6 +35,7 @@ __all__ = [
     "ShapeArithmetic",
     "dims_of",
     "evaluate",
+    "is_limited",
     "is_long",
     "is_number",
     "kind_of",

@@ -55,6 +55,14 @@ def _is_simple(item: Any) -> bool:
     return len(text) <= LONGEST and ("**" not in text or "**" not in _POWER.sub("n", text))
 
 
+def is_limited(dim: Dim, other: Dim) -> bool:
+    """Whether an extent is another one or, if that is smaller, a number above 1: `Min(64, S)` of `S`."""
+    if not is_symbolic(dim) or not is_symbolic(other):
+        return False
+    least = re.fullmatch(r"Min\((\d+), ([^()]*)\)", dim.value or "")
+    return least is not None and int(least[1]) > 1 and least[2] == other.value
+
+
 def is_symbolic(item: Any) -> TypeGuard[ir.SymbolicDim]:
     """Whether an element of shape arithmetic is a symbolic dimension."""
     return isinstance(item, ir.SymbolicDim)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph import Trait, has_trait, is_selected, may_be_empty
+from converter.graph import Trait, attribute, has_trait, is_selected, may_be_empty
 from converter.rows import Arg, Node, Operand, expr, invoke
 from operator_maps.onnx.slicing import is_fatal, subscript
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _MOST_STEPS = 256
 """Nodes before indices that are visited; beyond them, indices are taken as possibly negative."""
+_MOST_INDICES = 1 << 16
+"""Constants of more elements are not read to see whether one is negative."""
 
 
 def gather(node: Node, x: Operand, indices: Operand, *, axis: int = 0) -> Arg:
@@ -156,20 +159,33 @@ def _never_negative(value: ir.Value | None) -> bool:
         producer = None if item is None else item.producer()
         if item is None or producer is None:
             known = None if item is None else item.const_value
-            if known is None or known.size >= 64 or (known.numpy() < 0).any():
+            if known is None or known.size > _MOST_INDICES or (known.numpy() < 0).any():
                 return False
         elif producer.op_type in ("NonZero", "ArgMax", "ArgMin", "TopK", "Shape"):
             if item is not producer.outputs[-1]:  # the first output of TopK holds elements
                 return False
-        elif producer.op_type == "Concat":
-            pending += producer.inputs
-        elif (bound := _bound_below(producer)) is not None:
-            pending.append(bound)
-        elif producer.op_type == "Cast" or has_trait(producer, Trait.DATA_MOVEMENT):
-            pending.append(producer.inputs[0])
+        elif (sources := _sources_of_sign(producer)) is not None:
+            pending += sources
         else:
             return False
     return False
+
+
+def _sources_of_sign(node: ir.Node) -> Sequence[ir.Value | None] | None:
+    """The inputs of a node whose elements, if none is negative, make a result that is not negative; None if unknown."""
+    if node.op_type in ("Add", "Concat", "Div", "Mul"):
+        return node.inputs
+    if node.op_type == "Range":
+        return (node.inputs[0], node.inputs[2])
+    if node.op_type == "Pad":
+        return (node.inputs[0], *(value for value in node.inputs[2:3] if value is not None))
+    if node.op_type == "Mod" and not attribute(node, "fmod"):
+        return node.inputs[1:]
+    bound = _bound_below(node)
+    if bound is not None:
+        return (bound,)
+    keeps_sign = node.op_type in ("Cast", "Floor", "Trunc") or has_trait(node, Trait.DATA_MOVEMENT)
+    return node.inputs[:1] if keeps_sign else None
 
 
 def _bound_below(node: ir.Node) -> ir.Value | None:

@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from converter.graph import is_selected, may_be_empty
 from converter.rows import Arg, Node, Operand, call, dimension_read, expr
+from converter.shapes import dims_of, is_limited
 
 if TYPE_CHECKING:
     import mindspore as ms
@@ -180,8 +181,17 @@ def expand(node: Node, x: Operand, shape: Operand) -> Arg:
     repeats = tuple(_repeats(x, axis - missing, extent, item) for axis, (extent, item) in enumerate(pairs))
     if None not in repeats and not all(isinstance(item, int) for item in repeats) and x.dtype != BFLOAT16:
         return expr("ops.tile({0}, {1})", x, repeats)
-    result = tuple(_broadcast(x, axis - missing, extent, item) for axis, (extent, item) in enumerate(pairs))
+    result = tuple(
+        -1 if _is_limited(node, x, axis - len(pairs)) else _broadcast(x, axis - missing, extent, item)
+        for axis, (extent, item) in enumerate(pairs)
+    )
     return x if result == (-1,) * len(extents) else expr("ops.broadcast_to({0}, {1})", x, result)
+
+
+def _is_limited(node: Node, x: Operand, axis: int) -> bool:
+    """Whether an axis, counted from the last, has its extent: `x` is a slice of a table up to that extent."""
+    own, made = dims_of(x.value.shape), dims_of(node.outputs[0].value.shape)
+    return own is not None and made is not None and len(own) >= -axis and is_limited(own[axis], made[axis])
 
 
 def _repeats(x: Operand, axis: int, extent: int | None, item: Arg) -> Arg:

@@ -10,7 +10,7 @@ from typing import Any
 import onnx_ir as ir
 import pytest
 
-from converter.shapes import Dim, dims_of, plus, product, quotient, times
+from converter.shapes import Dim, dims_of, is_limited, plus, product, quotient, times
 from converter.shapes.dimensions import canonical, compute, not_negative
 from converter.shapes.value import NotEvaluable
 
@@ -106,3 +106,12 @@ def test_a_formula_that_grows_without_bounds_is_unknown(step: Any) -> None:
         dim = step(dim)
     assert dim is None
     assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("Min(64, n)", True), ("Min(1, n)", False), ("Min(64, m)", False), ("Min(64, n) + 1", False), ("n", False)],
+)
+def test_an_extent_up_to_that_of_a_table(name: str, wanted: bool) -> None:
+    assert is_limited(ir.SymbolicDim(name), N) == wanted
+    assert not is_limited(ir.SymbolicDim(name), 64)

@@ -97,17 +97,25 @@ def test_gathering_leaves_the_indices_as_they_are() -> None:
     check_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), [X[:1], indices])
 
 
-def test_indices_that_never_count_from_the_back_are_taken_as_they_are() -> None:
-    nodes = [
-        helper.make_node("Clip", ["i", "zero"], ["clipped"]),
-        helper.make_node("GatherElements", ["x", "clipped"], ["y"], axis=1),
-    ]
-    ends = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4, 5])]
-    ends.append(helper.make_tensor_value_info("i", TensorProto.INT64, [1, 1, 5]))
-    results = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 5])]
-    graph = helper.make_graph(nodes, "g", ends, results, [numpy_helper.from_array(np.int64(0), "zero")])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    assert "where" not in check_model(model, [X[:1], ints([[-1, 0, 1, -2, 3]])]).script
+@pytest.mark.parametrize(
+    ("made", "counted"),
+    [
+        ("p = Clip (i, zero)", True),
+        ("p = Mod (i, five)", True),
+        ("r = Range (zero, five, one) m = Mul (r, one) a = Add (m, zero) p = Div (a, one)", True),
+        ("k = ReduceMin <keepdims = 0> (i) e = Add (k, five) p = Range (k, e, one)", False),
+        ("p = Sub (i, zero)", False),
+    ],
+    ids=["clip", "mod", "range", "negative range", "difference"],
+)
+def test_indices_that_never_count_from_the_back_are_taken_as_they_are(made: str, counted: bool) -> None:
+    numbers = {"zero": 0, "one": 1, "five": 5}
+    constants = ", ".join(f"int64 {name} = {{{number}}}" for name, number in numbers.items() if name in made)
+    text = f"""g (float[1,5,n] x, int64[n] i) => (float[1,1,n] y) <int64[2] axes = {{0, 1}}, {constants}> {{
+        {made} q = Unsqueeze (p, axes) y = GatherElements <axis = 1> (x, q)
+    }}"""
+    script = check_model(parse(text, 18), [RNG.normal(size=(1, 5, 5)).astype(np.float32), ints(-1, 0, 1, -2, 3)]).script
+    assert ("where" not in script) == counted
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,19 @@ def test_a_computed_extent_that_the_others_imply_is_left_out() -> None:
     assert ".reshape((x.shape[0], -1, 4, 3))" in check_model(parse(text, 18), [np.tile(X[..., :3], (1, 2, 1))]).script
 
 
+def test_the_rows_of_a_table_are_expanded_for_each_sequence() -> None:
+    """Token types of a text model: as many as the sequence is long."""
+    text = """g (int64[b,s] x) => (int64[b,s] y) <int64[1] zero = {0}, int64[1] one = {1}> {
+        shape = Shape (x) length = Shape <start = 1, end = 2> (x)
+        part = Slice (table, zero, length, one) y = Expand (part, shape)
+    }"""
+    model = parse(text, 18)
+    model.graph.initializer.append(numpy_helper.from_array(np.arange(64)[None] % 2, "table"))
+    extents = [1, "Min(64, s)"]  # as torch's exporter writes
+    model.graph.value_info.append(helper.make_tensor_value_info("part", TensorProto.INT64, extents))
+    assert "ops.broadcast_to(part, (x.shape[0], -1))" in check_model(model, [np.zeros((2, 5), np.int64)]).script
+
+
 def test_an_empty_tensor_gets_the_shape_that_is_known() -> None:
     check("Reshape", X[:0], ints(0, 12), constants=(1,))
     check("Flatten", X[:0])
