@@ -11,13 +11,16 @@ import onnx_ir as ir
 from converter.base.bounded import follows
 from converter.graph.fusions.broadcasts import narrow
 from converter.graph.fusions.pattern import Pattern, named, op
-from converter.graph.fusions.rewrite import Builder, Fusion
+from converter.graph.fusions.replacement import replace
+from converter.graph.fusions.rewrite import Builder, Fusion, NodeFusion
 from converter.graph.queries import attribute, axes_of, number_of, rank_of, shape_of
+from converter.graph.unique_names import UniqueNames
 from converter.shapes import Dim
 
 _LARGEST = 1 << 22  # elements of a constant that is compared
 _FARTHEST = 64
 """Limit of nodes that are visited before a mask, for each node that reads it: exporters write fewer."""
+_VIEWS = ("Expand", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
 
 
 @dataclass(frozen=True)
@@ -215,8 +218,31 @@ def keep_other_condition(builder: Builder, a: ir.Value, b: ir.Value, y: ir.Value
     return b if is_true(a) and narrow(y, shape_of(b)) else None
 
 
+def drop_mask_of_nothing(add: ir.Node, names: UniqueNames) -> bool:
+    """Remove the addition of a mask that hides nothing: 0 where a condition holds that is always true.
+
+    So encoders of transformers are exported that are given no mask.
+    """
+    for scores, mask in (add.inputs, reversed(add.inputs)):
+        if scores is None or mask is None or add.outputs[0].is_graph_output() or not _hides_nothing(mask):
+            continue
+        extents = shape_of(scores)
+        if extents is not None and None not in extents and extents == shape_of(add.outputs[0]):
+            replace([add], [], {add.outputs[0]: scores}, at=add)
+            return True
+    return False
+
+
+def _hides_nothing(mask: ir.Value) -> bool:
+    """Whether a mask is 0 everywhere: what a Where writes if its condition is true, and views of that."""
+    node = mask.producer()
+    while node is not None and node.op_type in _VIEWS and node.inputs[0] is not None:
+        node = node.inputs[0].producer()
+    return node is not None and node.op_type == "Where" and number_of(node.inputs[1]) == 0 and is_true(node.inputs[0])
+
+
 def is_true(value: ir.Value | None) -> bool:
-    """Whether all elements of a condition are true: of a constant, or of `position >= 0`."""
+    """Whether all elements of a condition are true: of a constant, of `position >= 0`, or of ones as conditions."""
     return follows(value, _conditions_of, _FARTHEST)
 
 
@@ -236,12 +262,28 @@ def _conditions_of(value: ir.Value | None) -> Sequence[ir.Value | None] | None:
             return ()
         case "And":
             return node.inputs
-        case "Expand" | "Identity" | "Unsqueeze":
+        case "Cast" if _is_filled_with_ones(node.inputs[0]):
+            return ()
+        case "GatherND":
+            return node.inputs[:1]
+        case operator if operator in _VIEWS:
             return node.inputs[:1]
     return None
 
 
+def _is_filled_with_ones(value: ir.Value | None) -> bool:
+    """Whether `ops.ones(…)` computes a value, or an Expand of the number 1."""
+    node = None if value is None else value.producer()
+    if node is None or node.domain:
+        return False
+    if node.op_type == "ConstantOfShape":
+        number = attribute(node, "value")
+        return number is not None and number.size == 1 and number.numpy().item() == 1
+    return node.op_type == "Expand" and number_of(node.inputs[0]) == 1
+
+
 FUSIONS = (
+    NodeFusion("Add", drop_mask_of_nothing),
     Fusion(gathered_by_grid, view_with_new_axes),
     Fusion(gathered_from_elements, view_of_matrix),
     Fusion(both, keep_other_condition),

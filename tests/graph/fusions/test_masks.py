@@ -100,3 +100,31 @@ def test_script():
     model = model_of(HEAD + "{" + COUNTS + GRID + END.format("seen") + "}", **ONE, **AXES)
     rep = check_model(model, [SCORES, MASK])
     assert "mask[:, None, None]" in rep.script
+
+
+NOTHING = {
+    "positions": "k = Unsqueeze(j, first) c = GreaterOrEqual(k, zero) ",
+    "ones": "o = ConstantOfShape <value = float[1] {1.0}> (m) t = Cast <to = 9> (o) c = Unsqueeze(t, first) ",
+    "expanded": "k = Unsqueeze(j, first) u = GreaterOrEqual(k, zero) h = Shape(u) c = Expand(u, h) ",
+}
+
+
+@pytest.mark.parametrize("condition", NOTHING.values(), ids=NOTHING)
+def test_a_mask_that_hides_nothing_goes(condition):
+    """An encoder of transformers that is given no mask."""
+    body = COUNTS + condition + "w = Where(c, zeros, low) a = Add(scores, w) y = Softmax(a)"
+    numbers = {"zeros": np.float32(0), "low": np.float32(-1e38), "first": np.array([0, 1, 2])}
+    head = "(float[n,3,s,s] scores, bool[n,s] mask) => (float[n,3,s,s] y) "
+    assert fused(head + "{" + body + "}", SCORES, MASK, **ONE, **numbers) == ["Softmax"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "condition"), [(1.0, "GreaterOrEqual(k, zero)"), (0.0, "Greater(k, zero)")], ids=["shown", "condition"]
+)
+def test_a_mask_that_changes_something_stays(shown, condition):
+    body = (
+        COUNTS + f"k = Unsqueeze(j, first) c = {condition} w = Where(c, zeros, low) a = Add(scores, w) y = Softmax(a)"
+    )
+    numbers = {"zeros": np.float32(shown), "low": np.float32(-1e38), "first": np.array([0, 1, 2])}
+    head = "(float[n,3,s,s] scores, bool[n,s] mask) => (float[n,3,s,s] y) "
+    assert "Add" in fused(head + "{" + body + "}", SCORES, MASK, **ONE, **numbers)

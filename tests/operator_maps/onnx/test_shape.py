@@ -107,7 +107,10 @@ def test_the_rows_of_a_table_are_expanded_for_each_sequence() -> None:
     model.graph.initializer.append(numpy_helper.from_array(np.arange(64)[None] % 2, "table"))
     extents = [1, "Min(64, s)"]  # as torch's exporter writes
     model.graph.value_info.append(helper.make_tensor_value_info("part", TensorProto.INT64, extents))
-    assert "ops.broadcast_to(self.table[:, : x.shape[1]], (x.shape[0], -1))" in check_model(model, [np.zeros((2, 5), np.int64)]).script
+    assert (
+        "ops.broadcast_to(self.table[:, : x.shape[1]], (x.shape[0], -1))"
+        in check_model(model, [np.zeros((2, 5), np.int64)]).script
+    )
 
 
 def test_an_empty_tensor_gets_the_shape_that_is_known() -> None:
