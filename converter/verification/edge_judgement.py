@@ -30,6 +30,7 @@ _OPEN = frozenset({"Cast", "CastLike", "QuantizeLinear"})
 _NO_ORDER = frozenset({"NonMaxSuppression", "TopK", "Unique"})
 """Operators that order numbers; ONNX does not say where NaN stands."""
 _LARGE = {2**24: "integers beyond 2^24", 2**53: "integers beyond 2^53"}
+_LARGE_FLOATS = {44.0: "numbers from 44", 1e38: "numbers from 1e38"}
 
 
 def judged(operator: str, inputs: Iterable[Any], got: Any, want: Any, other: np.ndarray | None = None) -> Difference:
@@ -121,6 +122,8 @@ def symptoms(inputs: Mapping[str, Any]) -> list[str]:
             wide = array.astype(np.float64)
             found |= dict.fromkeys(["NaN"] if np.isnan(wide).any() else [])
             found |= dict.fromkeys(["infinity"] if np.isinf(wide).any() else [])
+            largest = wide[np.isfinite(wide)].max(initial=0.0)
+            found |= {text: None for limit, text in _LARGE_FLOATS.items() if largest > limit}
             found |= dict.fromkeys(["numbers below 1e-7"] if ((wide != 0) & (np.abs(wide) < 1e-7)).any() else [])
         elif array.dtype.kind in "iu":
             largest = max(abs(int(array.max())), abs(int(array.min())))
