@@ -78,6 +78,7 @@ class Row:
         inputs: the maximum number of inputs; None for any number.
         family: the name of its table.
         required: position → name of the inputs that every node must have.
+        named: how many inputs have a parameter of their own.
     """
 
     operator: str
@@ -86,6 +87,7 @@ class Row:
     inputs: int | None
     family: str
     required: Mapping[int, str] = field(default_factory=dict)
+    named: int = 0
 
     def __call__(self, node: Node, inputs: list[Arg], attributes: Mapping[str, Any]) -> Arg:
         """Translate a node.
@@ -96,10 +98,9 @@ class Row:
         unknown = set(attributes) - set(self.defaults)
         if unknown:
             raise node.decline(f"unknown attribute {', '.join(sorted(unknown))}")
-        if self.inputs is not None:
-            if len(inputs) > self.inputs:
-                raise node.decline(f"{len(inputs)} inputs, {self.inputs} expected at the most")
-            inputs = inputs + [None] * (self.inputs - len(inputs))
+        if self.inputs is not None and len(inputs) > self.inputs:
+            raise node.decline(f"{len(inputs)} inputs, {self.inputs} expected at the most")
+        inputs = inputs + [None] * (self.named - len(inputs))
         for position, name in self.required.items():
             if position >= len(inputs) or inputs[position] is None:
                 raise node.decline(f"its input {name} is missing")
@@ -185,19 +186,21 @@ def _row(operator: str, function: RowFunction, family: str) -> Row:
     if isinstance(function, TemplateRow):
         defaults = {**function.attributes, **function.only, **dict.fromkeys(function.ignored)}
         numbers = [key for key in holes_of(function.template) if isinstance(key, int)]
-        inputs: int | None = 1 + max(numbers, default=-1)
+        named = 1 + max(numbers, default=-1)
+        inputs: int | None = named
     else:
         parameters = list(inspect.signature(function).parameters.values())
         defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
         variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-        inputs = None if variadic else sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters) - 1
+        named = sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters) - 1
+        inputs = None if variadic else named
     schema = _schema(operator)
     if schema is None:
-        return Row(operator, function, defaults, inputs, family)
+        return Row(operator, function, defaults, inputs, family, named=named)
     _check_schema(schema, operator, defaults, family)
     single = onnx.defs.OpSchema.FormalParameterOption.Single
     required = {i: formal.name for i, formal in enumerate(schema.inputs) if formal.option == single}
-    return Row(operator, function, defaults, inputs, family, required)
+    return Row(operator, function, defaults, inputs, family, required, named)
 
 
 def _schema(operator: str) -> onnx.defs.OpSchema | None:

@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph import all_graphs, attribute, numbers_of, rank_of, shape_of
+from converter.graph import all_graphs, attribute, may_be_empty, numbers_of, rank_of, shape_of
 from converter.graph.fusions import Builder, Context, FusedOperator, NoMatch, Shape, replace
 from converter.graph.hints import scopes
 from converter.rows import Arg, Node, Operand, Unpacked, invoke
@@ -111,7 +111,8 @@ def reference(x: np.ndarray, *, axis: int = 0) -> tuple[np.ndarray, ...]:
 
 def row(node: Node, x: Operand, *, axis: int = 0) -> Arg:
     """All elements along an axis: `q, k, v = ops.unbind(x)`."""
-    return Unpacked(invoke("ops.unbind", x, *((axis,) if axis else ())))
+    function = "mint.unbind" if may_be_empty(x.value) else "ops.unbind"  # which graph mode fails to do with nothing
+    return Unpacked(invoke(function, x, *((axis,) if axis else ())))
 
 
 UNBIND = FusedOperator("Unbind", phase="elements", steps=(fuse_elements,), shape=shapes, reference=reference, row=row)

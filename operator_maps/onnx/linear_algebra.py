@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from converter.graph import may_be_empty
 from converter.rows import Arg, Node, Operand, Weight, expr, invoke, transpose, unless_default
+
+if TYPE_CHECKING:
+    from mindspore import ops
 
 
 def matmul(node: Node, a: Operand, b: Operand) -> Arg:
@@ -80,7 +85,17 @@ def dense(node: Node, x: Arg, weight: Weight, bias: Weight | None = None) -> Arg
 
 def det(node: Node, x: Operand) -> Arg:
     """Det: `ops.det`, which refuses matrices of one element, that are their own determinants."""
-    return expr("{0}[..., 0, 0]" if x.shape is not None and x.shape[-1] == 1 else "ops.det({0})", x)
+    extents = (None,) if x.shape is None else x.shape[-2:]
+    if 1 in extents:
+        return expr("{0}[..., 0, 0]", x)
+    return expr("ops.det({0})", x) if any(extents) else expr("{0}({1})", determinant, x)
+
+
+def determinant(x):
+    """The determinants of matrices that may have one element."""
+    if x.shape[-1] == 1:
+        return x[..., 0, 0]
+    return ops.det(x)
 
 
 ROWS = {

@@ -176,8 +176,8 @@ def expand(node: Node, x: Operand, shape: Operand) -> Arg:
     if extents is None or target is None:
         empty = expr("ops.zeros({0}, dtype={1})", shape.python(computed=True), node.dtype())
         return expr("ops.logical_or({0}, {1})" if x.kind == "b" else "{0} + {1}", x, empty)
-    missing = len(target) - len(extents)
-    pairs = [*zip((1,) * missing + extents, (1,) * -missing + target, strict=True)]
+    missing = max(len(target) - len(extents), 0)
+    pairs = [*zip((1,) * missing + extents, (1,) * (len(extents) - len(target)) + target, strict=True)]
     repeats = tuple(_repeats(x, axis - missing, extent, item) for axis, (extent, item) in enumerate(pairs))
     if None not in repeats and not all(isinstance(item, int) for item in repeats) and x.dtype != BFLOAT16:
         return expr("ops.tile({0}, {1})", x, repeats)

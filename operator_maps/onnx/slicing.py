@@ -172,6 +172,7 @@ def _slice_computed(
     by = expr("ops.ones_like({0})", starts) if steps is None else steps
     known = (1,) if steps is None else steps.items()
     forward = starts.size == 1 or (known is not None and all(isinstance(step, int) and step > 0 for step in known))
+    forward = forward and not may_be_empty(x.value)
     return expr("{0}({1}, {2}, {3}, {4}, {5})", slice_by if forward else slice_in_turn, x, starts, ends, which, by)
 
 
@@ -181,13 +182,20 @@ def slice_by(x, starts, ends, axes, steps):
 
 
 def slice_in_turn(x, starts, ends, axes, steps):
-    """The same, one axis after the other: MindSpore's kernel reverses no axis beside another slice."""
-    first, last, step = slice_bounds(x, starts, ends, axes, steps)
+    """The same by indices, one axis after the other, where MindSpore's kernel fails.
+
+    It reverses no axis beside another slice, and in graph mode dies of a tensor without elements.
+    """
     extents = ops.TensorShape()(x)
+    first, last, step = slice_bounds(x, starts, ends, axes, steps)
+    back = (step < 0).astype(ms.int64)
+    first = ops.maximum(ops.minimum(ops.where(first < 0, first + extents, first), extents - back), 0)
+    last = ops.maximum(ops.minimum(ops.where(last < 0, last + extents, last), extents - back), 0 - back)
+    span = ops.where(step < 0, first - last, last - first)
+    count = ops.minimum(ops.maximum((span + ops.abs(step) - 1) // ops.abs(step), 0), extents)
     for axis in range(x.ndim):
-        chosen = ops.arange(x.ndim) == axis
-        begin, end = ops.where(chosen, first, 0), ops.where(chosen, last, extents)
-        x = ops.strided_slice(x, begin, end, ops.where(chosen, step, 1))
+        places = first[axis] + ops.range(0, count[axis], 1) * step[axis]
+        x = ops.gather(x, places, axis)
     return x
 
 

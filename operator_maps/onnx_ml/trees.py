@@ -96,7 +96,7 @@ def tree_ensemble(
         weights=weights,
     ).with_missing_values(node, nodes_missing_value_tracks_true or ())
     forest = forest.without_sets(() if membership_values is None else membership_values.numpy().tolist())
-    return expr(AGGREGATES[aggregate_function], forest.answers(node, x))
+    return expr(AGGREGATES[aggregate_function], forest.answers(node, forest.leaves(node, x)))
 
 
 @dataclass(frozen=True)
@@ -174,10 +174,10 @@ class _Forest:
         """Which nodes are no leaves."""
         return self.children[:, 0] != np.arange(len(self.children))
 
-    def answers(self, node: Node, x: Operand) -> Arg:
-        """The weights of the leaves that the rows reach, (rows, trees, targets)."""
+    def leaves(self, node: Node, x: Operand) -> Arg:
+        """The leaves that the rows reach, (rows, trees)."""
         asked = sorted(set(self.modes[self._inner].tolist())) or [0]
-        walk = expr(
+        return expr(
             "{0}({1}, {2}, {3}, {4}, {5}, {6}, {7})",
             come_to_leaves if len(asked) == 1 else come_to_leaves_by_modes,
             x if x.kind == "f" else expr("{0}.astype(ms.float32)", x),
@@ -188,7 +188,10 @@ class _Forest:
             node.constant(self.children.reshape(-1), "children"),
             _depth(self.children, self.roots),
         )
-        return expr("ops.gather({0}, {1}, 0)", node.constant(self.weights, "weights"), walk)
+
+    def answers(self, node: Node, leaves: Arg) -> Arg:
+        """The weights of leaves, (rows, trees, targets)."""
+        return expr("ops.gather({0}, {1}, 0)", node.constant(self.weights, "weights"), leaves)
 
 
 class _Nodes(NamedTuple):
@@ -232,6 +235,14 @@ class _Nodes(NamedTuple):
         roots = np.setdiff1d(np.arange(len(place)), children[inner])
         forest = _Forest(roots, np.array(self.features), np.array(self.values, np.float32), children, modes, weights)
         return forest.with_missing_values(node, self.missing)
+
+    def answered(self, forest: _Forest) -> np.ndarray:
+        """Where `forest` has a weight, whatever it is: (nodes, targets), booleans."""
+        found = np.zeros(forest.weights.shape, bool)
+        place = {name: i for i, name in enumerate(zip(self.trees, self.numbers, strict=True))}
+        for tree, number, target in zip(self.answer_trees, self.answer_nodes, self.answer_targets, strict=True):
+            found[place[tree, number], target] = True
+        return found
 
     def always_answered(self) -> set[int]:
         """The targets for which some tree has a weight at each of its leaves."""
@@ -289,7 +300,7 @@ def tree_ensemble_regressor(
     forest = nodes.forest(node, n_targets)
     if aggregate_function in ("MIN", "MAX") and len(target_ids) != n_targets * nodes_modes.count("LEAF"):
         raise node.decline("some leaves have no weight, which is not the same as a weight of 0")
-    y = expr(REGRESSIONS[aggregate_function], forest.answers(node, x))
+    y = expr(REGRESSIONS[aggregate_function], forest.answers(node, forest.leaves(node, x)))
     return transformed(node, _with_base(node, y, base_values, nodes), post_transform)
 
 
@@ -341,12 +352,20 @@ def tree_ensemble_classifier(
         nodes_falsenodeids, nodes_missing_value_tracks_true, class_treeids, class_nodeids, targets, class_weights,
     )  # fmt: skip
     forest = nodes.forest(node, 1 if one else len(labels))
-    total = expr("ops.sum({0}, 1)", forest.answers(node, x))
+    leaves = forest.leaves(node, x)
+    rivals = node.used[0] and not one and min(class_weights, default=0) <= 0
+    if partly := rivals and not nodes.always_answered() >= set(range(len(labels))):
+        leaves = node.let("leaves", leaves)
+    total = expr("ops.sum({0}, 1)", forest.answers(node, leaves))
     scores = node.let("scores", _with_base(node, total, base_values, nodes))
     chosen: Arg = None
     if not one:
         if node.used[0]:
-            chosen = _labelled(node, expr("ops.argmax({0}, -1)", scores), labels)
+            rated = scores
+            if partly:  # a class without a weight at any of these leaves is not taken for one with a sum of 0
+                answered = node.constant(nodes.answered(forest), "answered")
+                rated = expr("{0}({1}, {2}, {3})", only_answered, scores, answered, leaves)
+            chosen = _labelled(node, expr("ops.argmax({0}, -1)", rated), labels)
         return chosen, transformed(node, scores, post_transform)
     positive = all(weight >= 0 for weight in class_weights)
     if node.used[0]:
@@ -375,6 +394,11 @@ def _with_base(node: Node, y: Arg, base_values: Sequence[float], nodes: _Nodes) 
     if not wanted <= nodes.always_answered():
         raise node.decline("it has base values for targets that some leaves have no weight for")
     return expr("{0} + {1}", y, node.constant(np.array(base_values, np.float32), "base_values"))
+
+
+def only_answered(scores, answered, leaves):
+    """The scores of the classes that have a weight at one of the leaves; minus infinity for the others."""
+    return ops.where(ops.any(ops.gather(answered, leaves, 0), 1), scores, float("-inf"))
 
 
 def _depth(children: np.ndarray, roots: np.ndarray) -> int:

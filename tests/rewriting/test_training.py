@@ -63,7 +63,7 @@ def test_every_step_is_that_of_pytorch(printed, capsys):
         ),
         ("    loss = 0.5 * net.loss_of(x)\n    loss.backward()\n", "compat.backward(forward, net)"),
         ("    for m in net.modules():\n        n = hasattr(m, 'bias')\n", "hasattr(m, compat.own_name(m, 'bias'))"),
-        ("    a = f\"{torch.__version__}\"\n", "    a = f\"{'2.9.0'}\"\n"),
+        ('    a = f"{torch.__version__}"\n', "    a = f\"{'2.9.0'}\"\n"),
         ("    y = net(x).data.exp()\n", "    y = ops.stop_gradient(net(x)).exp()\n"),
         ("    y = nn.Parameter(net(x).data * 2)\n", "    y = ms.Parameter(net(x) * 2)\n"),
         ("    print(net(x).data.cpu().numpy())\n", "    print(net(x).asnumpy())\n"),

@@ -25,6 +25,7 @@ def test_all_elements_are_unbound(parts):
     assert left_of(parts + SUM, **weights) == ["Unbind", "Mul", "Sub"]
 
 
+@pytest.mark.usefixtures("behind_layers")
 def test_one_part_may_be_reshaped():
     """As where a query is reshaped before its axis is taken out."""
     parts = SPLIT.replace("p = Squeeze(a, axis)", "p = Reshape(a, shape)")
@@ -51,6 +52,16 @@ def test_a_split_whose_parts_are_used_otherwise_stays():
     assert "Unbind" not in left
 
 
+def test_places_of_no_element() -> None:
+    """Graph mode fails to unbind what NonZero does not find, and so does every step after it."""
+    constants = {"i0": np.array(0), "i1": np.array(1), "ten": np.array(10)}
+    body = "z = NonZero(x) p = Gather(z, i0) q = Gather(z, i1) r = Mul(p, ten) y = Add(r, q)"
+    for mask in (np.eye(2, dtype=np.float32), np.zeros((2, 2), np.float32)):
+        rep = check_model(model_of(f"(float[n,m] x) => (int64[k] y) {{ {body} }}", **constants), [mask])
+        assert "= mint.unbind(" in rep.script
+
+
+@pytest.mark.usefixtures("behind_layers")
 def test_script():
     text = f"(float[n,3,5] x) => (float[n,5] y) {{ {SPLIT + SUM} }}"
     rep = check_model(model_of(text, sizes=np.array([1, 1, 1]), axis=np.array([1])), [X])

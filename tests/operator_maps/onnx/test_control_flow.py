@@ -78,6 +78,17 @@ def test_fixed_trip_count(count, text):
     assert text in translated(COUNTED.replace("COUNT", str(count)), X)
 
 
+def test_count_alone() -> None:
+    """Neither a condition nor a value that is carried: all inputs behind the first are absent."""
+    text = """(float[2,3] x) => (float[K,2,3] s) {
+        n = Constant<value = int64 {3}>()
+        s = Loop (n, "") <body = b (int64 i, bool k) => (bool k2, float[2,3] o) {
+            k2 = Identity(k)   f = Cast<to=1>(i)   o = Add(x, f)
+        }>
+    }"""
+    assert "for i in range(3):" in translated(text, X)
+
+
 @pytest.mark.parametrize("count", [3, 0])
 def test_computed_trip_count(count):
     text = COUNTED.replace("(float[2,3] x)", "(int64 n, float[2,3] x)").replace(

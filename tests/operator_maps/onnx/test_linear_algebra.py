@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
-from harness import check
+from harness import check, check_model
 
 RNG = np.random.default_rng(0)
 
@@ -66,6 +67,12 @@ def test_gemm_of_tensors(trans: tuple[int, int]) -> None:
 def test_det() -> None:
     assert "ops.det(x0)" in check("Det", floats(2, 3, 3), free=True, rtol=1e-3).script
     check("Det", floats(2, 1, 1), free=True)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_determinants_of_matrices_of_free_extents(size: int) -> None:
+    text = """<ir_version: 10, opset_import: ["" : 21]> g (float[n,k,k] x) => (float[n] y) { y = Det (x) }"""
+    check_model(onnx.parser.parse_model(text), [floats(2, size, size)], dynamic=True, rtol=1e-3)
 
 
 @pytest.mark.parametrize("operator", ["MatMul", "Gemm"])

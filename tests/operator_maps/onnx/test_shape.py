@@ -143,6 +143,12 @@ def test_expands_to_extents_that_only_the_run_knows(target: tuple[int, ...]) -> 
         check_model(parse(f"{text} {{ y = Expand (x, s) z = Expand (b, s) }}", 20), [row, ints(*target), row > 0])
 
 
+def test_expands_the_last_axes_of_free_extents() -> None:
+    model = parse("g (float[a,b,c] x) => (float[a,b,d] y) <int64[1] s = {4}> { y = Expand (x, s) }", 18)
+    for shape in ((2, 3, 4), (2, 3, 1)):
+        check_model(model, [X[: shape[0], : shape[1], : shape[2]]], dynamic=True)
+
+
 def test_unsqueezes_a_tensor_of_unknown_rank() -> None:
     model = parse("g (float[] x) => (float[] y) <int64[2] a = {0, 2}> { y = Unsqueeze (x, a) }", 18)
     check_model(model, [np.ones((2, 3), np.float32)])
