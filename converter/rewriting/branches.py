@@ -80,6 +80,41 @@ class Branches(State):
         self.block(live)
         self._keep_branch(node, live, dead)
 
+    def named(self, node: ast.NamedExpr) -> None:
+        """Rewrite `if (x := y) is None:` of a network: graph mode has no such assignment, so one stands before it."""
+        info = self.project.info(self.class_node, self.names) if self.class_node is not None else None
+        around = self._tested_first(node)
+        if around is None or info is None or not self.inference.is_module(info.name):
+            self.children(node)
+            return
+        file, start = self.file, self.file.start(around)
+        indent = file.text[file.line_span(file.line_of(start))[0] : start].decode()
+        if indent.strip() or file.text[start : start + 2] != b"if":
+            self.children(node)
+            return
+        edits = len(self.edits)
+        self.visit(node.value)
+        value = self.edits.absorb(file.start(node.value), file.end(node.value), edits)
+        self.edits.insert(start, f"{node.target.id} = {value}{file.newline}{indent}", leading=True)
+        self.edits.replace(file.start(node), file.end(node), node.target.id)
+
+    def _tested_first(self, node: ast.NamedExpr) -> ast.If | None:
+        """The `if` that computes an expression before anything else."""
+        inner: ast.AST = node
+        for each in reversed(self.parents[:-1]):
+            if isinstance(each, ast.If):
+                return each if each.test is inner else None
+            first = (
+                (isinstance(each, ast.UnaryOp) and each.operand)
+                or (isinstance(each, ast.Compare) and each.left)
+                or (isinstance(each, ast.BoolOp) and each.values[0])
+                or (isinstance(each, ast.Call) and each.args and each.args[0])
+            )
+            if first is not inner:
+                return None
+            inner = each
+        return None
+
     def _keep_branch(self, node: ast.If, live: list[ast.stmt], dead: list[ast.stmt]) -> None:
         """Leave only the branch that runs in place of an `if` whose condition is known."""
         file = self.file

@@ -142,7 +142,7 @@ def adapter_of(name: str, row: Row) -> str:
 def _whole(parsed: Template) -> str:
     if parsed.whole:
         return _joined(parsed.whole)
-    callee = f"input{parsed.callee}" if parsed.method else parsed.callee
+    callee = f"input{parsed.callee}" if parsed.method else parsed.callee.removeprefix("compat.")
     return f"{parsed.prefix}{callee}({', '.join(_argument(each) for each in parsed.arguments or ())}){parsed.suffix}"
 
 

@@ -32,6 +32,7 @@ _HANDLERS: dict[type[ast.AST], Callable[..., None]] = {
     ast.If: Rewriter.if_,
     ast.With: Rewriter.with_,
     ast.IfExp: Rewriter.conditional,
+    ast.NamedExpr: Rewriter.named,
     ast.Assign: Rewriter.assign,
     ast.AugAssign: Rewriter.augmented,
     ast.Expr: Rewriter.expression,

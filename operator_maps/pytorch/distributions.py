@@ -10,8 +10,22 @@ _CLASSES = {
     "Categorical": "(probs=None, logits=None, validate_args=None)",
     "Bernoulli": "(probs=None, logits=None, validate_args=None)",
     "Uniform": "(low, high, validate_args=None)",
+    "MultivariateNormal": "(loc, covariance_matrix=None, precision_matrix=None, scale_tril=None, validate_args=None)",
+    "Independent": "(base_distribution, reinterpreted_batch_ndims, validate_args=None)",
+    "LogNormal": "(loc, scale, validate_args=None)",
+    "Laplace": "(loc, scale, validate_args=None)",
+    "Exponential": "(rate, validate_args=None)",
+    "OneHotCategorical": "(probs=None, logits=None, validate_args=None)",
+    "Gamma": "(concentration, rate, validate_args=None)",
+    "Beta": "(concentration1, concentration0, validate_args=None)",
+    "Dirichlet": "(concentration, validate_args=None)",
 }
-_MODULES = {"Normal": "normal", "Categorical": "categorical", "Bernoulli": "bernoulli", "Uniform": "uniform"}
+_MODULES = {
+    **{name: name.lower() for name in _CLASSES},
+    "MultivariateNormal": "multivariate_normal",
+    "LogNormal": "log_normal",
+    "OneHotCategorical": "one_hot_categorical",
+}
 
 ROWS: dict[str, Row] = {
     **{

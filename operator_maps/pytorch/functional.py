@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converter.rewriting import Chosen, NotStatic, Row, call
+from converter.rewriting import Chosen, NotStatic, Row, UnsupportedCall, call
 
 _F = "torch.nn.functional"
 
@@ -34,6 +34,13 @@ def _interpolate(chosen: Chosen) -> str:
 
 def _pool(name: str):
     def pool(chosen: Chosen) -> str:
+        if chosen.has("return_indices") and chosen.value("return_indices"):
+            if chosen.has("dilation"):
+                raise UnsupportedCall("it returns indices")
+            return (
+                "compat.max_pool_with_indices({input}, {kernel_size}, stride={stride}, padding={padding}, "
+                "ceil_mode={ceil_mode})"
+            )
         if chosen.has("stride") and chosen.value("stride") is None:
             raise NotStatic("its stride is None")
         if name == "avg_pool2d":
@@ -111,8 +118,15 @@ ROWS: dict[str, Row] = {
     f"{_F}.max_pool2d": call(
         "(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False)",
         _pool("max_pool2d"),
-        refused="return_indices",
     ),
+    **{
+        f"{_F}.max_unpool{rank}d": call(
+            "(input, indices, kernel_size, stride=None, padding=0, output_size=None)",
+            "compat.max_unpool({input}, {indices}, {kernel_size}, {stride}, {padding}, {output_size}, "
+            f"rank={rank})",
+        )
+        for rank in (1, 2)
+    },
     f"{_F}.avg_pool2d": call(
         "(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None)",
         _pool("avg_pool2d"),

@@ -36,7 +36,29 @@ def _transposed(chosen: Chosen) -> str:
     )
 
 
+_LAZY = "Its weights are made at its first call, so run it once before an optimizer takes them; graph mode cannot."
+
 ROWS: dict[str, Row] = {
+    "torch.nn.LazyLinear": layer(
+        "(out_features, bias=True, device=None, dtype=None)", "compat.LazyLinear(...)", note=_LAZY
+    ),
+    **{
+        f"torch.nn.LazyConv{rank}d": layer(
+            "(out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True, padding_mode='zeros', "
+            "device=None, dtype=None)",
+            f"compat.LazyConv{rank}d(...)",
+            note=_LAZY,
+        )
+        for rank in (1, 2, 3)
+    },
+    **{
+        f"torch.nn.LazyBatchNorm{rank}d": layer(
+            "(eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, device=None, dtype=None)",
+            f"compat.LazyBatchNorm{rank}d(...)",
+            note=_LAZY,
+        )
+        for rank in (1, 2)
+    },
     "torch.nn.RNN": layer(
         _RNN,
         "nn.RNN(input_size={input_size}, hidden_size={hidden_size}, num_layers={num_layers}, "

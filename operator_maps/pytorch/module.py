@@ -56,5 +56,6 @@ ROWS: dict[str, Row] = {
     f"{_M}.half": method("()", "{self}.to_float(ms.float16)", returns="unknown"),
     f"{_M}.float": method("()", "{self}.to_float(ms.float32)", returns="unknown"),
     f"{_M}.requires_grad_": method("(requires_grad=True)", "compat.requires_grad_({self}, ...)", returns="unknown"),
+    f"{_M}.reset_parameters": method("()", "compat.reset_parameters({self})", returns="other"),
     f"{_M}.zero_grad": method("(set_to_none=True)", "compat.zero_grad({self}, ...)", returns="other"),
 }

@@ -81,7 +81,7 @@ def _pool(name: str):
     def pool(call: Chosen) -> str:
         """The stride is the kernel where torch has none; padding needs pad_mode."""
         if call.value("return_indices"):
-            raise UnsupportedCall("it returns indices")
+            return _with_indices(call, name)
         if call.has("dilation") and call.value("dilation") != 1:
             raise NotStatic("its dilation is not 1")
         stride = "{stride}" if call.has("stride") and call.value("stride") is not None else call.text("kernel_size")
@@ -93,6 +93,16 @@ def _pool(name: str):
         )
 
     return pool
+
+
+def _with_indices(call: Chosen, name: str) -> str:
+    """Pooling for an unpooling."""
+    if name == "MaxPool3d" or (call.has("dilation") and call.value("dilation") != 1):
+        raise UnsupportedCall("it returns indices")
+    return (
+        "compat.MaxPoolWithIndices(kernel_size={kernel_size}, stride={stride}, padding={padding}, "
+        f"ceil_mode={{ceil_mode}}, rank={name[-2]})"
+    )
 
 
 def _average(name: str):
@@ -203,6 +213,10 @@ ROWS: dict[str, Row] = {
     "torch.nn.MaxPool1d": layer(_POOL, _pool("MaxPool1d"), instance_of="nn.MaxPool1d"),
     "torch.nn.MaxPool2d": layer(_POOL, _pool("MaxPool2d"), instance_of="nn.MaxPool2d"),
     "torch.nn.MaxPool3d": layer(_POOL, _pool("MaxPool3d"), instance_of="nn.MaxPool3d"),
+    **{
+        f"torch.nn.MaxUnpool{rank}d": layer("(kernel_size, stride=None, padding=0)", f"compat.MaxUnpool{rank}d(...)")
+        for rank in (1, 2)
+    },
     "torch.nn.AvgPool1d": layer(
         "(kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True)", _average("AvgPool1d")
     ),

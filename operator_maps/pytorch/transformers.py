@@ -33,9 +33,9 @@ _REMOVED = {
     "dataclass_transform": "",
 }
 _VALUES = """
-    ALL_LAYERNORM_LAYERS BackboneMixin Cache DUMMY_INPUTS DUMMY_MASK DynamicCache EncoderDecoderCache
-    FlashAttentionKwargs GenerationMixin ModelOutput OutputRecorder PreTrainedConfig StaticCache TransformersKwargs
-    Unpack interval
+    ALL_LAYERNORM_LAYERS BackboneConfigMixin BackboneMixin Cache DUMMY_INPUTS DUMMY_MASK DynamicCache
+    EncoderDecoderCache FlashAttentionKwargs GenerationMixin ModelOutput OutputRecorder PreTrainedConfig
+    StaticCache TransformersKwargs Unpack interval
 """
 _MASK = "(config, inputs_embeds, attention_mask=None, *args, **kwargs)"
 

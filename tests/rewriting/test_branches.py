@@ -71,3 +71,20 @@ def test_what_would_be_inserted_in_a_branch_that_goes(tmp_path):
     text = converted(tmp_path, source).text
     assert "Layer" not in text
     assert "        return x" in text
+
+
+def test_assignments_in_conditions_of_networks_stand_before_them(tmp_path):
+    """Graph mode has none; one that is not always computed stays."""
+    source = """
+        import torch
+        class Net(torch.nn.Module):
+            def forward(self, x, m=None):
+                if not isinstance(n := x.size(), dict):
+                    x = x + 1
+                if m is not None and (k := m.sum()) > 0:
+                    x = x + k
+                return x, n
+    """
+    text = converted(tmp_path, source).text
+    assert "        n = x.shape\n        if not isinstance(n, dict):\n" in text
+    assert "        if m is not None and (k := m.sum()) > 0:\n" in text

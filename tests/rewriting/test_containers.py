@@ -99,6 +99,22 @@ def test_the_row_for_padding_is_not_trained(mode):
     assert gradient.asnumpy().tolist() == [[0, 0], [1, 1], [0, 0], [1, 1]]
 
 
+class Shifted(layers.Embedding):
+    """An embedding of a script's own, as OPT's of positions."""
+
+    def construct(self, ids):
+        return super().construct(ids + 2)
+
+
+@pytest.mark.parametrize("mode", [1, 0], ids=["pynative", "graph"])
+def test_an_embedding_that_a_script_derives_from(mode):
+    ms.set_context(mode=ms.PYNATIVE_MODE if mode else ms.GRAPH_MODE)
+    table = Shifted(5, 2)
+    found = table(ms.Tensor(np.array([0, 2])))
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    assert np.array_equal(found.asnumpy(), table.weight.asnumpy()[[2, 4]])
+
+
 def test_a_slice_of_modules_keeps_the_names_of_their_parameters(tmp_path):
     text = """
         import torch.nn as nn

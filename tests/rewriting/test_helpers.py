@@ -51,6 +51,7 @@ SCHEDULES = {
     "LambdaLR": {"lr_lambda": lambda epoch: 0.95**epoch},
     "MultiplicativeLR": {"lr_lambda": lambda epoch: 0.95},
     "OneCycleLR": {"max_lr": 0.5, "total_steps": 12},
+    "CyclicLR": {"base_lr": 0.1, "max_lr": 0.5, "step_size_up": 3, "step_size_down": 2, "mode": "triangular2"},
 }
 
 
@@ -130,6 +131,68 @@ def test_optimizers_take_the_steps_of_pytorch(compat, name, options):
             each.step()
         for wanted, found in zip(theirs, ours, strict=True):
             assert np.allclose(wanted.detach().numpy(), found.asnumpy(), atol=1e-5), step
+
+
+A, B = np.array([[0.5, 1.5], [2.0, 0.7]], np.float32), np.array([[0.9, 0.4], [1.1, 2.5]], np.float32)
+DISTRIBUTIONS = {
+    "Normal": ((A, B), A),
+    "LogNormal": ((A, B), B),
+    "Laplace": ((A, B), B),
+    "Exponential": ((A,), B),
+    "Gamma": ((A, B), B),
+    "Beta": ((A, B), B / 3),
+    "Dirichlet": ((A,), np.array([[0.3, 0.7], [0.6, 0.4]], np.float32)),
+    "OneHotCategorical": ((A,), np.eye(2, dtype=np.float32)),
+    "MultivariateNormal": ((A, np.array([[2.0, 0.5], [0.5, 1.0]], np.float32)), B),
+}
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+@pytest.mark.parametrize("independent", [False, True])
+def test_distributions_are_those_of_pytorch(compat, name, independent):
+    given, value = DISTRIBUTIONS[name]
+    theirs = getattr(torch.distributions, name)(*map(torch.tensor, given))
+    ours = getattr(compat, name)(*map(compat.Tensor, given))
+    if independent:
+        theirs, ours = torch.distributions.Independent(theirs, 1), compat.Independent(ours, 1)
+    assert np.allclose(theirs.log_prob(torch.tensor(value)).numpy(), ours.log_prob(compat.Tensor(value)), atol=1e-4)
+    assert np.allclose(theirs.entropy().numpy(), ours.entropy().asnumpy(), atol=1e-4)
+    assert np.allclose(theirs.mean.numpy(), ours.mean.asnumpy(), atol=1e-5)
+    drawn = ours.sample((4000,))
+    assert drawn.shape == tuple(theirs.sample((4000,)).shape)
+    if name != "LogNormal":  # too wide
+        assert np.allclose(drawn.asnumpy().mean(0), theirs.mean.numpy(), atol=0.25)
+
+
+@pytest.mark.parametrize("name", ["LazyLinear", "LazyConv2d", "LazyBatchNorm2d"])
+def test_lazy_layers_become_what_they_stand_for(compat, name):
+    options = {"LazyLinear": (3,), "LazyConv2d": (5, 3)}.get(name, ())
+    ours, theirs = getattr(compat, name)(*options), getattr(torch.nn, name)(*options)
+    x = np.ones((2, 4, 6, 7), np.float32)
+    assert ours(compat.Tensor(x)).shape == tuple(theirs(torch.tensor(x)).shape)
+    sizes = sorted(tuple(each.shape) for each in ours.trainable_params())
+    assert sizes == sorted(tuple(each.shape) for each in theirs.parameters())
+    assert not isinstance(ours, compat.LazyLayer)
+
+
+def test_layers_begin_again_as_those_of_pytorch(compat):
+    """Also by the `super()` of a class that has reset_parameters of its own."""
+
+    class Own(compat.Conv2d):
+        def reset_parameters(self):
+            compat.reset_parameters(super())
+
+    pairs = [
+        (Own(30, 40, 3), torch.nn.Conv2d(30, 40, 3)),
+        (compat.nn.LSTM(3, 100), torch.nn.LSTM(3, 100)),
+        (compat.BatchNorm2d(4), torch.nn.BatchNorm2d(4)),
+    ]
+    for ours, theirs in pairs:
+        for parameter in ours.get_parameters():
+            compat.constant_(parameter, 7)
+        compat.reset_parameters(ours)
+        found = sorted(float(each.abs().max()) for each in ours.trainable_params())
+        assert np.allclose(found, sorted(float(each.abs().max()) for each in theirs.parameters()), atol=0.02)
 
 
 def test_lbfgs_takes_the_steps_of_pytorch(compat):

@@ -23,6 +23,7 @@ ORDER = (
     "softmax",
     "types",
     "distributions",
+    "more_distributions",
     "schedulers",
     "state_names",
     "gradients",
@@ -34,5 +35,10 @@ ORDER = (
     "vision",
     "lbfgs",
     "summaries",
+    "matrices",
+    "spectra",
+    "unpooling",
+    "lazy",
+    "resetting",
 )
 """The modules in the order in which their definitions stand in `_torch_compat.py`: what derives from a class, behind it."""

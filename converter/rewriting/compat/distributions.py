@@ -120,10 +120,14 @@ class Bernoulli(Distribution):
 
 
 def kl_divergence(p, q):
-    """torch.distributions.kl_divergence of two normal, or two categorical distributions."""
+    """torch.distributions.kl_divergence of two distributions of one kind: normal, categorical, or of Bernoulli."""
     if isinstance(p, Normal) and isinstance(q, Normal):
         ratio = (p.scale / q.scale) ** 2
         return 0.5 * (ratio + ((p.loc - q.loc) / q.scale) ** 2 - 1 - ops.log(ratio))
     if isinstance(p, Categorical) and isinstance(q, Categorical):
         return (p.probs * (p.logits - q.logits)).sum(-1)
+    if isinstance(p, Bernoulli) and isinstance(q, Bernoulli):
+        return -p.entropy() - q.log_prob(p.probs)
+    if hasattr(p, "base_dist") and hasattr(q, "base_dist"):
+        return p.whole(kl_divergence(p.base_dist, q.base_dist))
     raise NotImplementedError(f"kl_divergence of {type(p).__name__} and {type(q).__name__} was not converted")

@@ -214,7 +214,7 @@ class Embedding(nn.Embedding):
         self.padding = padding_idx
 
     def construct(self, ids):
-        found = super().construct(ids)
+        found = ops.gather(self.embedding_table, ids, 0)  # graph mode takes the super() of a derived class for its own
         if self.padding is None:
             return found
         return ops.where((ids == self.padding).expand_dims(-1), ops.stop_gradient(found), found)

@@ -224,6 +224,44 @@ class OneCycleLR(LRScheduler):
         return [self.between(start, end, part) for start, end in zip(starts, ends)]
 
 
+class CyclicLR(LRScheduler):
+    """torch.optim.lr_scheduler.CyclicLR; it also changes the momentum, or the first of `betas`."""
+
+    def __init__(
+        self, optimizer, base_lr, max_lr, step_size_up=2000, step_size_down=None, mode="triangular", gamma=1.0,
+        scale_fn=None, scale_mode="cycle", cycle_momentum=True, base_momentum=0.8, max_momentum=0.9, last_epoch=-1,
+    ):  # fmt: skip
+        count = len(optimizer.param_groups)
+        self.highest = list(max_lr) if isinstance(max_lr, (list, tuple)) else [max_lr] * count
+        down = step_size_up if step_size_down is None else step_size_down
+        self.size, self.rise = float(step_size_up + down), step_size_up / (step_size_up + down)
+        self.momentums = (base_momentum, max_momentum) if cycle_momentum else None
+        by_cycle = {"triangular": lambda x: 1.0, "triangular2": lambda x: 1 / 2.0 ** (x - 1)}
+        self.scale = scale_fn or by_cycle.get(mode) or (lambda x: gamma**x)
+        self.counts_cycles = scale_mode == "cycle" if scale_fn is not None else mode in by_cycle
+        lows = list(base_lr) if isinstance(base_lr, (list, tuple)) else [base_lr] * count
+        for group, low in zip(optimizer.param_groups, lows):
+            group["initial_lr"] = group["lr"] = low
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self):
+        cycle = math.floor(1 + self.last_epoch / self.size)
+        at = 1.0 + self.last_epoch / self.size - cycle
+        part = at / self.rise if at <= self.rise else (at - 1) / (self.rise - 1)
+        part = part * self.scale(cycle if self.counts_cycles else self.last_epoch)
+        for group in self.optimizer.param_groups if self.momentums else ():
+            low, high = self.momentums
+            momentum = high - (high - low) * part
+            if "betas" in group:
+                group["betas"] = (momentum, *group["betas"][1:])
+            else:
+                group["momentum"] = momentum
+        return [low + (high - low) * part for low, high in zip(self.base_lrs, self.highest)]
+
+    def state_dict(self):
+        return {name: value for name, value in super().state_dict().items() if name != "scale"}
+
+
 class SequentialLR:
     """torch.optim.lr_scheduler.SequentialLR."""
 

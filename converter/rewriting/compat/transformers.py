@@ -152,6 +152,34 @@ class GenerationMixin:
     """Generation of texts, which is not converted."""
 
 
+class BackboneConfigMixin:
+    """What a configuration says of the stages whose outputs are asked for: by name, or by number."""
+
+    def set_output_features_output_indices(self, out_features, out_indices):
+        if out_features is None:
+            out_indices = [len(self.stage_names) - 1] if out_indices is None else list(out_indices)
+            out_features = [self.stage_names[each] for each in out_indices]
+        elif out_indices is None:
+            out_indices = [self.stage_names.index(each) for each in out_features]
+        self._out_features, self._out_indices = list(out_features), list(out_indices)
+
+    @property
+    def out_features(self):
+        return self._out_features
+
+    @out_features.setter
+    def out_features(self, out_features):
+        self.set_output_features_output_indices(out_features, None)
+
+    @property
+    def out_indices(self):
+        return self._out_indices
+
+    @out_indices.setter
+    def out_indices(self, out_indices):
+        self.set_output_features_output_indices(None, out_indices)
+
+
 class BackboneMixin:
     """What makes a network the backbone of another, which is not converted."""
 

@@ -106,6 +106,45 @@ x.type("torch.DoubleTensor")
 torch.autograd.Variable(x, requires_grad=False) + 1
 x.sum(axis=1, keepdims=True)
 torch.cdist(x, y, p=2)
+F.max_unpool2d(*F.max_pool2d(x[None, None], 2, return_indices=True), 2)
+F.max_pool2d(x[None, None], 3, 2, 1, return_indices=True)[1]
+nn.MaxPool2d(2, 2, ceil_mode=True, return_indices=True)(x[None, None])[0]
+nn.MaxUnpool1d(2)(*nn.MaxPool1d(2, return_indices=True)(x[None]))
+torch.special.expit(x)
+torch.special.entr(x)
+torch.special.ndtr(x)
+torch.special.i0(x)
+torch.special.gammaln(x + 1)
+torch.special.log_softmax(x, 1)
+torch.linalg.svdvals(x)
+torch.linalg.svd(x, full_matrices=False)[0].abs()
+torch.linalg.qr(x)[1].abs()
+torch.linalg.cholesky(x @ x.T + torch.eye(3))
+torch.linalg.solve(x @ x.T + torch.eye(3), y)
+torch.linalg.solve(x @ x.T + torch.eye(3), y[:, 0])
+torch.linalg.slogdet(x @ x.T + torch.eye(3))[1]
+torch.linalg.pinv(x)
+torch.linalg.cross(x[:, :3], y[:, :3])
+torch.linalg.vecdot(x, y)
+torch.linalg.matrix_norm(x)
+torch.linalg.matrix_norm(x, 1)
+torch.linalg.diagonal(x)
+torch.logdet(x @ x.T + torch.eye(3))
+torch.svd(x)[1]
+torch.vander(x[0], 3)
+torch.trapezoid(x, dim=0)
+torch.trapezoid(x, y[0])
+torch.cov(x)
+torch.corrcoef(x)
+torch.copysign(x, i)
+torch.fmax(x, y)
+torch.true_divide(i, j)
+torch.hsplit(x, 2)[1]
+F.pdist(x)
+torch.hamming_window(7) * x[0, 0]
+torch.stft(x.reshape(-1), 4, 2, window=torch.hann_window(4), return_complex=True).real
+torch.stft(x, 4, return_complex=False, pad_mode="constant", normalized=True)
+torch.istft(torch.stft(x.reshape(-1), 4, 1, return_complex=True), 4, 1, length=10)
 """
 EXPRESSIONS = _TEXT.strip().splitlines()
 
