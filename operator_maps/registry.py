@@ -1,4 +1,4 @@
-"""Registry of operator tables: every module in `onnx`, `onnx_ml` and `tensorflow` is one.
+"""Registry of operator tables: every module in `aten`, `onnx`, `onnx_ml` and `tensorflow` is one.
 
 The modules in `fusions` have the fused operators.
 """
@@ -13,7 +13,7 @@ from types import ModuleType
 from converter.errors import OperatorMapError
 from converter.graph.fusions import FusedOperator
 from converter.lowering import Tables, tables_of
-from operator_maps import fusions, onnx, onnx_ml, tensorflow
+from operator_maps import aten, fusions, onnx, onnx_ml, tensorflow
 
 
 def load(operator_map: Path | None = None) -> Tables:
@@ -22,7 +22,7 @@ def load(operator_map: Path | None = None) -> Tables:
     Raises:
         OperatorMapError: a table is malformed, or two of the project's tables have a row for the same operator.
     """
-    tables = {name: module for folder in (onnx, onnx_ml, tensorflow) for name, module in _modules(folder).items()}
+    tables = {name: module for folder in (aten, onnx, onnx_ml, tensorflow) for name, module in _modules(folder).items()}
     return tables_of(tables, fused_operators(), operator_map)
 
 

@@ -24,15 +24,19 @@ METHOD = re.compile(r"[})\]]\.([a-z_]+)\(")
 _RUNS = "it runs on the CPU all the same, as the tests of convolution show; nothing else takes computed weights"
 _WITHOUT_ELEMENTS = "it runs on the CPU all the same, as the tests show; ops.split and slices of no elements end it"
 _ALONE = "deprecated, yet still there, and nothing else scatters with this reduction"
+_NOT_ON_ASCEND = "its page does not name Ascend; nothing else computes it"
 _HOST = "it hands over the tensor that a parameter holds; nothing is computed"
 _UNUSED = "not written: only the pattern of the template admits it"
 EXCEPTIONS = {
     "Tensor.value": _HOST,
     "mint.narrow": _WITHOUT_ELEMENTS,
     "mint.split": _WITHOUT_ELEMENTS,
+    "ops.cholesky": _NOT_ON_ASCEND,
     "ops.conv1d": _RUNS,
     "ops.conv2d": _RUNS,
     "ops.conv3d": _RUNS,
+    "ops.digamma": _NOT_ON_ASCEND,
+    "ops.lgamma": _NOT_ON_ASCEND,
     "ops.tensor_scatter_div": _UNUSED,
     "ops.tensor_scatter_max": _ALONE,
     "ops.tensor_scatter_min": _ALONE,

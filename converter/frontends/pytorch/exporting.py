@@ -129,10 +129,7 @@ def _with_unknown(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str
         raise _error(label, refused)
     _finish(file, inputs, loaded)
     named = ", ".join(f"{name}{place}" for name, place in found.items())
-    return (
-        f"ONNX has no function for these operators of PyTorch: {named}. Rewrite these lines, or give a row for each "
-        "with --operator_map."
-    )
+    return f"ONNX has no function for these operators of PyTorch, which are nodes of their own: {named}."
 
 
 def _refused(attempt: Callable[[], None]) -> Exception | None:

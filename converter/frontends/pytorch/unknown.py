@@ -13,6 +13,7 @@ from typing import Any
 
 import onnx_ir as ir
 from onnxscript import evaluator
+from torch._higher_order_ops import effects
 from torch.onnx._internal.exporter import _dispatching, _errors
 
 from converter.frontends.pytorch.lines import place_of_text
@@ -40,15 +41,34 @@ def written_as_nodes() -> Iterator[dict[str, str]]:
     def dispatch(node: Any, registry: Any) -> tuple[Any, str]:
         function, message = known(node, registry)
         if function is None and hasattr(node.target, "_schema"):
+            if not node.target._schema.returns:  # a check
+                node.meta.setdefault("val", ())
+                return lambda *args, **kwargs: (), ""
             found.setdefault(_name(node.target), place_of_text(node.stack_trace or ""))
             return partial(_node, node.target), ""
         return function, message
 
     _dispatching.dispatch = dispatch
     try:
-        yield found
+        with _errors_unchecked():
+            yield found
     finally:
         _dispatching.dispatch = known
+
+
+@contextlib.contextmanager
+def _errors_unchecked() -> Iterator[None]:
+    """Inside the block torch.linalg records no check of its results, which no exporter knows."""
+    check = "aten::_linalg_check_errors"
+    registered = effects._get_effect(check) if hasattr(effects, "_get_effect") else None
+    if registered is None:
+        yield
+        return
+    effects._register_effectful_op(check, None)
+    try:
+        yield
+    finally:
+        effects._register_effectful_op(check, registered)
 
 
 def _name(operator: Any) -> str:

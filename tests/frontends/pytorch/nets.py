@@ -208,6 +208,14 @@ class Bessel(nn.Module):
         return torch.special.bessel_j0(self.fc(x)) + 1
 
 
+class Whitening(nn.Module):
+    """Operators that ONNX does not have and MindSpore has, one of them checked for errors."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        centred = x - x.median(1, keepdim=True)[0]
+        return torch.linalg.inv(x.mT @ x + torch.eye(4)), torch.cumprod(torch.sigmoid(centred), 1)
+
+
 class Features(nn.Module):
     """Gathers features in a dictionary, and returns another: the form of torchvision's segmentation."""
 

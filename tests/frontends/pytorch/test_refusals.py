@@ -69,6 +69,13 @@ def test_an_operator_that_onnx_does_not_have(tmp_path):
     )
 
 
+def test_operators_that_mindspore_has(tmp_path):
+    """They have rows, and a check that torch records for a result is left out."""
+    result = converter.convert(nets.Whitening(), shape=["N,5,4"], output=tmp_path, edges="none")
+    assert (result.verdict, result.unconverted) == ("same", ())
+    assert "aten.linalg_inv_ex" in result.notes[0]
+
+
 @pytest.mark.parametrize("line", [r": `return torch\.special\.bessel_j0\(self\.fc\(x\)\) \+ 1`", ""])
 def test_an_operator_in_torchscript(tmp_path, line):
     """What TorchScript keeps of the source names the line; of a trace, its number only."""
