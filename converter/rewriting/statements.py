@@ -6,6 +6,7 @@ import ast
 
 from converter.rewriting.attributes import OWN_NAMES, Attributes
 from converter.rewriting.calls import layout_of
+from converter.rewriting.carried import reader_of
 from converter.rewriting.flow_calls import is_distinct
 from converter.rewriting.leading_axes import may_lead_with_one
 from converter.rewriting.project import MODULE
@@ -46,6 +47,7 @@ class Statements(Attributes):
                 return
             self.children(node)
             self._fitted(node)
+            self._carried(node)
             self._mapped(node)
             self._kept(node)
             self._shared(node)
@@ -137,6 +139,16 @@ class Statements(Attributes):
         if isinstance(node.targets[0], ast.Subscript) and self._data_of(node.value) is not None:
             self.edits.insert(self.file.start(node.value), self.write("compat.clone("), leading=True)
             self.edits.insert(self.file.end(node.value), ")")
+
+    def _carried(self, node: ast.Assign) -> None:
+        """Note that a method does not see in graph mode what `forward` has assigned to an attribute before the call."""
+        if self.function is None or self.function.name != "forward" or self.class_node is None:
+            return
+        if not self.inference.is_module(self.project.info(self.class_node, self.names).name):
+            return
+        if reader := reader_of(node, self.function, self.class_node):
+            note = f"In graph mode {reader} reads what it was before: give it the value as an argument."
+            self.record(node.targets[0], MODULE, became="mindspore.nn.Cell", note=note, use="attribute")
 
     def _fitted(self, node: ast.Assign) -> None:
         """`x[i] = y` where y may have leading axes of length 1 that `x[i]` lacks: they are dropped."""
