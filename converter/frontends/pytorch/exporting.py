@@ -50,7 +50,7 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
     The caller has put the module `as_network`.
 
     Raises:
-        TorchExportError: no exporter takes the module, or the older one writes another network.
+        TorchExportError: no exporter takes the module, or it writes another network.
         BadParamError: the module fixes an extent that `--shape` leaves free.
     """
     values = {each.name: each.value for each in inputs}
@@ -59,6 +59,7 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
     outputs = list(named_outputs(result, values))
     if not outputs:
         raise TorchExportError(f"'{label}' returns no tensor. Derive a module whose forward returns tensors.")
+    _check_layers(loaded, label)
     file = folder / MODEL
     notes = [note] if (note := lost_in_training(loaded.module)) else []
     producer = f"torch {torch.__version__.partition('+')[0]}"
@@ -97,6 +98,20 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
         files=tuple(str(path.absolute()) for path in loaded.files),
         data_dir=str(folder_of(loaded.places)) if loaded.places else "",
     )
+
+
+def _check_layers(loaded: Loaded, label: str) -> None:
+    """Check that the module has no layer that torch's exporter writes as another one without notice.
+
+    Raises:
+        TorchExportError: it has.
+    """
+    for name, layer in loaded.module.named_modules():
+        if isinstance(layer, torch.nn.LSTM) and layer.proj_size:
+            raise TorchExportError(
+                f"torch cannot export '{label}': the LSTM '{name}' has proj_size={layer.proj_size}, which ONNX's LSTM "
+                "does not have. Derive a module that computes it by an nn.LSTMCell and an nn.Linear for each step."
+            )
 
 
 def _with_older(

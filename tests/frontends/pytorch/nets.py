@@ -216,6 +216,17 @@ class Whitening(nn.Module):
         return torch.linalg.inv(x.mT @ x + torch.eye(4)), torch.cumprod(torch.sigmoid(centred), 1)
 
 
+class Projected(nn.Module):
+    """An LSTM whose hidden state is projected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(3, 4, proj_size=2, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.rnn(x)[0]
+
+
 class Features(nn.Module):
     """Gathers features in a dictionary, and returns another: the form of torchvision's segmentation."""
 

@@ -86,6 +86,12 @@ def test_an_operator_in_torchscript(tmp_path, line):
         load(Request(tmp_path / "net.pt", shapes=("N,4",), folder=tmp_path))
 
 
+def test_a_projected_lstm(tmp_path):
+    """torch's current exporter writes it as a plain one, without notice."""
+    with pytest.raises(TorchExportError, match=r"the LSTM 'rnn' has proj_size=2, which ONNX's LSTM does not have"):
+        converter.convert(nets.Projected(), shape=["N,T,3"], output=tmp_path)
+
+
 def test_arguments_of_an_unknown_operator_are_attributes():
     """Tensors are inputs, lists of them too; what else is given is an attribute by its name, dtypes as numbers."""
     recorder = SimpleNamespace(nodes=[])
