@@ -34,7 +34,7 @@ from converter.graph.fusions import (
 )
 from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.norms import mean, mean_square, over_root
-from converter.graph.fusions.pattern import Pattern, constant, either, named, op, scalar
+from converter.graph.fusions.pattern import Match, Pattern, constant, either, named, op, pattern_of, scalar
 from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import (
     DOMAIN,
@@ -64,6 +64,7 @@ __all__ = [
     "Context",
     "FusedOperator",
     "Fusion",
+    "Match",
     "NoMatch",
     "NodeFusion",
     "Pattern",
@@ -79,6 +80,7 @@ __all__ = [
     "names_all",
     "op",
     "over_root",
+    "pattern_of",
     "pipeline",
     "regrouped",
     "replace",
@@ -89,7 +91,7 @@ __all__ = [
 
 
 PHASES: Mapping[str, Sequence[Step]] = {
-    # LSTM, GRU and RNN, too; before other phases change the nodes that compute their weights
+    # LSTM, GRU, RNN and their cells, too; before other phases change the nodes that compute their weights
     "recurrent layers": directions.FUSIONS,
     "broadcasts": (broadcasts.drop_expansions,),
     "layout": (layout.sink_transposes,),

@@ -94,7 +94,7 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
     return (1 + np.tanh(x / 2)) / 2
 
 
-def _lstm_step(x: np.ndarray, h: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, ...]:
+def lstm_step(x: np.ndarray, h: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, ...]:
     """The next hidden and cell state (batch, H).
 
     `x` and `h` (batch, 4 * H) are input and hidden state times weights plus biases; gates: input, forget, cell, output.
@@ -104,16 +104,16 @@ def _lstm_step(x: np.ndarray, h: np.ndarray, hidden: np.ndarray, cell: np.ndarra
     return _sigmoid(o) * np.tanh(cell), cell
 
 
-def _gru_step(x: np.ndarray, h: np.ndarray, hidden: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The next hidden state (batch, H); `x` and `h` (batch, 3 * H) as for `_lstm_step`; gates: reset, update, new."""
+def gru_step(x: np.ndarray, h: np.ndarray, hidden: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The next hidden state (batch, H); `x` and `h` (batch, 3 * H) as for `lstm_step`; gates: reset, update, new."""
     (x_r, x_z, x_n), (h_r, h_z, h_n) = np.split(x, 3, -1), np.split(h, 3, -1)
     z = _sigmoid(x_z + h_z)
     return ((1 - z) * np.tanh(x_n + _sigmoid(x_r + h_r) * h_n) + z * hidden,)
 
 
 _STEPS: dict[tuple[str, str], Callable[..., tuple[np.ndarray, ...]]] = {
-    ("LSTM", "tanh"): _lstm_step,
-    ("GRU", "tanh"): _gru_step,
+    ("LSTM", "tanh"): lstm_step,
+    ("GRU", "tanh"): gru_step,
     ("RNN", "tanh"): lambda x, h, hidden: (np.tanh(x + h),),
     ("RNN", "relu"): lambda x, h, hidden: (np.maximum(x + h, 0),),
 }

@@ -56,7 +56,14 @@ CASES: dict[str, list[Case]] = {
     ],
     "FloorDivide": [Case((floats(2, 3), floats(2, 3)))],
     "GRU": [recurrent(3, 1), recurrent(3, 1, bidirectional=True)],
+    "GRUCell": [Case((floats(2, 3), floats(2, 4), floats(12, 3), floats(12, 4)), constants=(2, 3))],
     "LSTM": [recurrent(4, 2), recurrent(4, 2, bidirectional=True, batch_first=1)],
+    "LSTMCell": [
+        Case(
+            (floats(2, 3), floats(2, 4), floats(2, 4), floats(16, 3), floats(16, 4), floats(16), floats(16)),
+            constants=(3, 4, 5, 6),
+        )
+    ],
     "PixelUnshuffle": [Case((floats(2, 3, 4, 6),), {"factor": 2})],
     "RNN": [recurrent(1, 1, direction="reverse"), recurrent(1, 1, bidirectional=True, nonlinearity="relu")],
     "RepeatInterleave": [Case((floats(2, 3, 4),), {"repeats": 3, "axis": 1})],
