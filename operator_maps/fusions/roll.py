@@ -10,6 +10,7 @@ import onnx_ir as ir
 from converter.graph import axes_of, numbers_of, rank_of, shape_of
 from converter.graph.fusions import FAR, Builder, FusedOperator, Fusion, NoMatch, Pattern, either, op, shape_of_first
 from converter.rows import Arg, Node, Operand, expr
+from operator_maps.lib.no_elements import unless_empty
 
 if TYPE_CHECKING:
     from mindspore import ops
@@ -45,7 +46,7 @@ def reference(x: np.ndarray, *, shift: int = 0, axis: int = 0) -> np.ndarray:
 
 def row(node: Node, x: Operand, *, shift: int = 0, axis: int = 0) -> Arg:
     """Elements moved along an axis, from its end to its beginning (`ops.roll` has no CPU kernel)."""
-    return expr("{0}({1}, {2}, {3})", roll, x, shift, axis)
+    return unless_empty(x, expr("{0}({1}, {2}, {3})", roll, x, shift, axis))
 
 
 def roll(x, shift, axis):

@@ -8,6 +8,7 @@ from converter.graph import may_be_empty
 from converter.rows import Arg, Expression, Operand, expr
 
 if TYPE_CHECKING:
+    import mindspore as ms
     from mindspore import ops
 
 
@@ -26,3 +27,17 @@ def flip(x: Operand, y: Arg, axes: tuple[int, ...]) -> Expression:
 def flip_or_none(x, axes):
     """ops.flip, whose kernel may end the process for a tensor of no elements."""
     return ops.flip(x, axes) if x.size else x
+
+
+def best_class(x: Operand, scores: Arg) -> Expression:
+    """The place of the highest of the scores of each row of `x`; the first one's where two are the same."""
+    if may_be_empty(x.value, 0):
+        return expr("{0}({1}, -1, False)", argmax_or_none, scores)
+    return expr("ops.argmax({0}, -1)", scores)
+
+
+def argmax_or_none(x, axis, keep):
+    """ops.argmax, which refuses a tensor of no elements."""
+    if x.size == 0:
+        return ops.amax(x, axis, keep).astype(ms.int64)
+    return ops.argmax(x, axis, keep)

@@ -169,8 +169,9 @@ def select_boxes(boxes, scores, limit, iou_threshold, score_threshold, centred):
     left = ops.ones_like(scores) > 0 if score_threshold is None else scores > score_threshold
     turn = ops.zeros_like(scores)
     number = ops.ones((), dtype=scores.dtype)
+    least = ops.full_like(scores, -1.5e38)  # a score of minus infinity is more than none
     while ops.logical_and(number <= limit, ops.any(left)).all():
-        best = ops.argmax(ops.where(left, scores, ops.full_like(scores, -3e38)), 1)
+        best = ops.argmax(ops.where(left, ops.maximum(scores, least), least * 2), 1)
         chosen = ops.logical_and(ops.arange(count) == best.reshape((-1, 1)), left)
         turn = ops.where(chosen, number, turn)
         taken = chosen.astype(boxes.dtype).unsqueeze(2)

@@ -17,7 +17,7 @@ import onnx_ir as ir
 
 from converter.graph import is_selected, may_be_empty, may_be_large, may_be_nan, may_hide_rows
 from converter.rows import Arg, Node, Operand, expr, invoke
-from operator_maps.lib.no_elements import flip
+from operator_maps.lib.no_elements import argmax_or_none, flip
 
 if TYPE_CHECKING:
     import mindspore as ms
@@ -194,13 +194,6 @@ def position(function: str, after: str = "{0}") -> Callable[..., Arg]:
         return expr("{0}.shape[{1}] - 1 - {2}", data, axis, backward)
 
     return row
-
-
-def argmax_or_none(x, axis, keep):
-    """ops.argmax, which refuses a tensor of no elements."""
-    if x.size == 0:
-        return ops.amax(x, axis, keep).astype(ms.int64)
-    return ops.argmax(x, axis, keep)
 
 
 def argmin_or_none(x, axis, keep):

@@ -13,6 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.rows import Arg, Node, Operand, expr
+from operator_maps.lib.no_elements import best_class
 from operator_maps.lib.scores import transformed
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ def linear_classifier(
     scores = node.let("scores", _scores(node, x, coefficients or (), intercepts, len(labels)))
     chosen: Arg = None
     if node.used[0]:
-        chosen = expr("ops.argmax({0}, -1)", scores)
+        chosen = best_class(x, scores)
         if labels != tuple(range(len(labels))):
             chosen = expr("ops.gather({0}, {1}, 0)", node.constant(np.array(labels), "labels"), chosen)
     return chosen, transformed(node, scores, post_transform)

@@ -16,6 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.rows import Arg, Node, Operand, expr
+from operator_maps.lib.no_elements import best_class
 from operator_maps.lib.scores import transformed
 
 if TYPE_CHECKING:
@@ -361,11 +362,11 @@ def tree_ensemble_classifier(
     chosen: Arg = None
     if not one:
         if node.used[0]:
-            rated = scores
+            rated: Arg = scores
             if partly:  # a class without a weight at any of these leaves is not taken for one with a sum of 0
                 answered = node.constant(nodes.answered(forest), "answered")
                 rated = expr("{0}({1}, {2}, {3})", only_answered, scores, answered, leaves)
-            chosen = _labelled(node, expr("ops.argmax({0}, -1)", rated), labels)
+            chosen = _labelled(node, best_class(x, rated), labels)
         return chosen, transformed(node, scores, post_transform)
     positive = all(weight >= 0 for weight in class_weights)
     if node.used[0]:

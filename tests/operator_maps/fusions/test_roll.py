@@ -17,6 +17,7 @@ ROLL = "(float[n,3,5] x) => (float[n,3,5] y) { a = Slice(x, cut, far, axis) b = 
 ROLL += "y = Concat <axis=1> (a, b) }"
 
 
+@pytest.mark.usefixtures("behind_layers")
 @pytest.mark.parametrize(("cut", "axis"), [(1, 1), (-1, -2)])
 def test_the_end_before_the_beginning_is_a_roll(cut, axis):
     weights = vectors(cut=cut, axis=axis, zero=0, far=FAR)
@@ -24,6 +25,16 @@ def test_the_end_before_the_beginning_is_a_roll(cut, axis):
     assert "return roll(x, " in check_model(model_of(ROLL, **weights), [X]).script
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_nothing_is_rolled(axis: int) -> None:
+    """Along an axis of no extent nothing can be cut, and along others graph mode ended the process."""
+    text = ROLL.replace("axis=1", f"axis={axis}").replace("float[n,3,5] y", "float[n,k,5] y")
+    assert (
+        "if x.size else x" in check_model(model_of(text, **vectors(cut=-1, axis=axis, zero=0, far=FAR)), [X[:0]]).script
+    )
+
+
+@pytest.mark.usefixtures("behind_layers")
 def test_a_roll_goes_the_shorter_way():
     weights = vectors(cut=-1, axis=2, zero=0, far=FAR)
     assert "return roll(x, 1, 2)" in check_model(model_of(ROLL.replace("axis=1", "axis=2"), **weights), [X]).script

@@ -54,6 +54,14 @@ def test_best_boxes_are_selected(limit: int, overlap: float | None, lowest: floa
     check("NonMaxSuppression", *inputs, constants=(2, 3, 4), center_point_box=centred)
 
 
+@pytest.mark.parametrize("lowest", [None, 0.1])
+def test_infinite_scores_are_the_least_and_the_largest(lowest: float | None) -> None:
+    """Boxes with a score of minus infinity are selected, too, if there is no threshold."""
+    scores = np.where(SCORES > 0.8, np.float32(np.inf), np.where(SCORES < 0.5, np.float32(-np.inf), SCORES))
+    thresholds = [np.array([0.5], np.float32), None if lowest is None else np.array([lowest], np.float32)]
+    check("NonMaxSuppression", BOXES, scores, np.array([12]), *thresholds, constants=(2, 3, 4))
+
+
 def test_limits_may_be_computed_and_corners_in_any_order() -> None:
     boxes = BOXES[..., [2, 1, 0, 3]]
     check("NonMaxSuppression", boxes, SCORES, np.array([5]), np.array([0.4], np.float32), np.array([0.2], np.float32))

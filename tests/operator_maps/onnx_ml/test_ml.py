@@ -117,6 +117,12 @@ def test_linear_classification(transform: str, labels: list[int]) -> None:
     check_ml("LinearClassifier", X, outputs=2, dtypes=(7, 1), classlabels_ints=labels, multi_class=1, **options)
 
 
+def test_classes_of_no_rows() -> None:
+    options = {"coefficients": COEFFICIENTS, "intercepts": INTERCEPTS, "classlabels_ints": [4, 2, 9], "free": True}
+    for rows in (0, 2):
+        check_ml("LinearClassifier", X[:rows], outputs=2, dtypes=(7, 1), **options)
+
+
 def test_two_classes_of_one_row() -> None:
     options = {"coefficients": COEFFICIENTS[:4], "intercepts": [0.5], "classlabels_ints": [0, 1]}
     with pytest.raises(Unconverted, match="2 classes have 1 row"):

@@ -147,3 +147,10 @@ def test_older_trees_as_classifiers(
         "post_transform": post_transform,
     }
     check_old("TreeEnsembleClassifier", **leaves, **chosen)
+
+
+def test_older_trees_of_no_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}.X", X[:0])
+    leaves = {f"class_{name}": numbers for name, numbers in LEAVES.items()}
+    chosen = {"class_ids": [0, 2, 1, 2, 0], "class_weights": [0.2, 0.3, 0.5, 0.9, 0.3], "classlabels_int64s": [5, 3, 8]}
+    check_old("TreeEnsembleClassifier", **leaves, **chosen)
