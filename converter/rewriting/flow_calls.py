@@ -7,6 +7,7 @@ import ast
 from converter.rewriting.flow_expressions import RETURNS, Expressions, is_static
 from converter.rewriting.kinds import (
     ARRAY,
+    COMPLEX,
     NUMBER,
     OPTIONS,
     PACKED,
@@ -37,6 +38,11 @@ _WRAPPERS = {"torch.nn.DataParallel", "torch.nn.parallel.DistributedDataParallel
     )
 }
 """Functions that return the network that they are given."""
+_SAME_VALUES = frozenset(
+    {"transpose", "permute", "view", "reshape", "unsqueeze", "squeeze", "contiguous", "flatten", "conj"}
+    | {"swapaxes", "expand", "clone", "repeat", "to"}
+)
+"""Methods whose results are complex where their tensor is."""
 _INDICES = {"where", "nonzero", "unravel_index", "meshgrid", "ix_"} | {
     f"{name}_indices{end}" for name in ("triu", "tril", "diag") for end in ("", "_from")
 }
@@ -206,6 +212,8 @@ class Calls(Expressions):
             row = self.inference.rows.get(f"torch.Tensor.{name}")
             if row is None:
                 return UNKNOWN
+            if receiver == COMPLEX and name in _SAME_VALUES:
+                return COMPLEX
             if row.returns == "pair" and not _has_dimension(node, row, 0):
                 return TENSOR
             if row.returns == "size" and (node.args or node.keywords):

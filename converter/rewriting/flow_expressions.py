@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 
 from converter.rewriting.kinds import (
     ARRAY,
+    COMPLEX,
     DEVICE,
     DTYPE,
     GROUP,
@@ -35,6 +36,7 @@ Environment: TypeAlias = dict[str, Kind]
 
 RETURNS = {
     "tensor": TENSOR,
+    "complex": COMPLEX,
     "tensors": sequence(TENSOR),
     "pair": PAIR,
     "number": NUMBER,
@@ -204,7 +206,7 @@ class Expressions:
         index = self.kind(node.slice)
         plain = isinstance(node.slice, ast.Slice)
         if receiver.is_tensor:
-            return TENSOR
+            return receiver
         if receiver == GROUP:
             return (
                 sequence(TENSOR) if isinstance(node.slice, ast.Constant) and node.slice.value == "params" else UNKNOWN
@@ -248,7 +250,7 @@ class Expressions:
         """The kind of a binary."""
         left, right = self.kind(node.left), self.kind(node.right)
         if left.is_tensor or right.is_tensor:
-            return TENSOR
+            return COMPLEX if COMPLEX in (left, right) else TENSOR
         if ARRAY in (left, right):
             return ARRAY
         if left.name in ("items", "list", "size") and right.name in ("items", "list", "size", "unknown"):

@@ -15,7 +15,7 @@ class Kind:
             returns), `items` (a tuple whose members are known), `list` (any number of the same), `dict` (values of
             one kind), `instance`, `class`, `function`, `method`, `super`, `options` (a dict of device and dtype),
             `other` (no tensor), `unknown`.
-        of: the full names of classes, of one function, or of a method.
+        of: the full names of classes, of one function, or of a method; `complex` of a tensor.
         items: the members; of a list and a dict the one kind of all.
     """
 
@@ -45,6 +45,8 @@ class Kind:
 
 
 TENSOR = Kind("tensor")
+COMPLEX = Kind("tensor", ("complex",))
+"""A tensor that may be complex."""
 NUMBER = Kind("number")
 SIZE = Kind("size")
 STRING = Kind("string")
@@ -87,6 +89,8 @@ def join(kinds: Iterable[Kind]) -> Kind:
         return UNKNOWN
     if len(found) == 1:
         return found[0]
+    if all(each.is_tensor for each in found):
+        return COMPLEX
     if all(each.name == "instance" for each in found):
         return Kind("instance", tuple(dict.fromkeys(name for each in found for name in each.of)))
     if all(each.name in ("list", "items") for each in found):

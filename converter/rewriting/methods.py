@@ -8,7 +8,7 @@ from converter.rewriting.applying import Applying
 from converter.rewriting.attributes import Attributes
 from converter.rewriting.calls import layout_of
 from converter.rewriting.flow_calls import OF_MODULES, is_distinct, of_optimizer
-from converter.rewriting.kinds import TENSOR, Kind
+from converter.rewriting.kinds import COMPLEX, TENSOR, Kind
 from converter.rewriting.project import MODULE
 from converter.rewriting.tensor_names import TENSOR_NAMES
 
@@ -132,7 +132,11 @@ class Methods(Applying, Attributes):
 
     def _tensor_method(self, node: ast.Call, function: ast.Attribute, mark: int, note: str = "") -> None:
         full = f"torch.Tensor.{function.attr}"
-        if full in self.rows:
+        if function.attr == "abs" and self.inference.kind(function.value) == COMPLEX:
+            self.edits.insert(self.file.start(node), self.write("compat.magnitude("), leading=True)
+            self.edits.replace(self.file.text.rindex(b".", 0, self.file.end(function)), self.file.end(node), ")")
+            self.record(node, full, became="compat.magnitude")
+        elif full in self.rows:
             self._apply(node, full, function.value, mark, note)
         elif function.attr in TENSOR_NAMES:
             self._unconverted(node, full, "")

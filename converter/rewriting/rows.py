@@ -12,6 +12,7 @@ from converter.rewriting.template import template
 Use = Literal["call", "method", "attribute", "value", "layer", "class", "none"]
 Returns = Literal[
     "tensor",
+    "complex",
     "tensors",
     "packed",
     "pair",

@@ -7,7 +7,7 @@ import ast
 from converter.rewriting.attributes import OWN_NAMES
 from converter.rewriting.branches import CONSTANTS
 from converter.rewriting.calls import layout_of
-from converter.rewriting.kinds import ARRAY, PACKED, Kind, sequence
+from converter.rewriting.kinds import ARRAY, COMPLEX, PACKED, Kind, sequence
 from converter.rewriting.methods import Methods
 from converter.rewriting.outputs import GRAD, Outputs
 from converter.rewriting.statements import Statements
@@ -20,8 +20,15 @@ class Uses(Methods, Statements, Outputs):
     """Rewrites uses."""
 
     def binary(self, node: ast.BinOp) -> None:
-        """Rewrite `(a is None) ^ (b is None)`: graph mode has `!=` for truth values, and no `^`."""
+        """Rewrite `(a is None) ^ (b is None)`, since graph mode has `!=` for truth values, and complex products."""
         self.children(node)
+        if isinstance(node.op, ast.Mult) and COMPLEX in map(self.inference.kind, (node.left, node.right)):
+            gap, end = self.file.end(node.left), self.file.start(node.right)
+            at = self.file.text.index(b"*", gap, end)
+            before = len(self.file.text[gap:at]) - len(self.file.text[gap:at].rstrip())
+            self.edits.insert(self.file.start(node), self.write("compat.complex_product("), leading=True)
+            self.edits.replace(at - before, at + 1, ",")
+            self.edits.insert(self.file.end(node), ")")
         if isinstance(node.op, ast.BitXor) and all(_is_test(each) for each in (node.left, node.right)):
             start, end = self.file.end(node.left), self.file.start(node.right)
             at = self.file.text.index(b"^", start, end)
@@ -85,6 +92,10 @@ class Uses(Methods, Statements, Outputs):
                 self.record(node, full, became=str(constant))
                 return
             self._arguments(node)
+            if full == "torch.abs" and len(node.args) == 1 and self.inference.kind(node.args[0]) == COMPLEX:
+                self.edits.replace(self.file.start(node.func), self.file.end(node.func), self.write("compat.magnitude"))
+                self.record(node, full, became="compat.magnitude")
+                return
             if full.startswith("torch.nn.init.") and node.args:
                 self._whole(node.args[0])
             if full != GRAD or not self.gradients(node, mark):

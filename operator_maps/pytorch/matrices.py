@@ -122,13 +122,16 @@ ROWS: dict[str, Row] = {
         f"torch.Tensor.{name}": method(f"({signature})", text, returns=returns)
         for name, (signature, text, returns) in _METHODS.items()
     },
-    "torch.stft": call(f"(input, n_fft, {_STFT})", "compat.stft(...)", refused="align_to_window"),
-    "torch.Tensor.stft": method(f"(n_fft, {_STFT})", "compat.stft({self}, ...)", refused="align_to_window"),
+    "torch.stft": call(f"(input, n_fft, {_STFT})", "compat.stft(...)", refused="align_to_window", returns="complex"),
+    "torch.Tensor.stft": method(
+        f"(n_fft, {_STFT})", "compat.stft({self}, ...)", refused="align_to_window", returns="complex"
+    ),
     "torch.istft": call(f"(input, n_fft, {_ISTFT})", "compat.istft(...)", refused="return_complex"),
     "torch.Tensor.istft": method(f"(n_fft, {_ISTFT})", "compat.istft({self}, ...)", refused="return_complex"),
     **{
         f"torch.{name}_window": call(
-            f"(window_length, periodic=True, *, {_MADE})", f"ops.{name}_window({{window_length}}, {{periodic}})",
+            f"(window_length, periodic=True, *, {_MADE})",
+            f"ops.{name}_window({{window_length}}, {{periodic}}, dtype=ms.float32)",
             ignored="dtype",
         )
         for name in ("blackman", "bartlett", "hamming")

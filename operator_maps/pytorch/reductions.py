@@ -140,10 +140,12 @@ ROWS: dict[str, Row] = {
     },
     "torch.real": call("(input)", "ops.real({input})"),
     "torch.imag": call("(input)", "ops.imag({input})"),
-    "torch.complex": call("(real, imag, *, out=None)", "ops.Complex()({real}, {imag})", refused="out"),
-    "torch.polar": call("(abs, angle, *, out=None)", "ops.polar({abs}, {angle})", refused="out"),
+    "torch.complex": call(
+        "(real, imag, *, out=None)", "ops.Complex()({real}, {imag})", refused="out", returns="complex"
+    ),
+    "torch.polar": call("(abs, angle, *, out=None)", "ops.polar({abs}, {angle})", refused="out", returns="complex"),
     "torch.view_as_real": call("(input)", "ops.view_as_real({input})"),
-    "torch.view_as_complex": call("(input)", "compat.view_as_complex({input})"),
+    "torch.view_as_complex": call("(input)", "compat.view_as_complex({input})", returns="complex"),
     "torch.searchsorted": call(
         "(sorted_sequence, input, *, out_int32=False, right=False, side=None, out=None, sorter=None)",
         "ops.searchsorted({sorted_sequence}, {input}, out_int32={out_int32}, right={right})",
@@ -197,7 +199,9 @@ ROWS: dict[str, Row] = {
         refused="dtype",
     ),
     "torch.hann_window": call(
-        f"(window_length, periodic=True, *, {_MADE})", "ops.hann_window({window_length}, {periodic})", ignored="dtype"
+        f"(window_length, periodic=True, *, {_MADE})",
+        "ops.hann_window({window_length}, {periodic}, dtype=ms.float32)",
+        ignored="dtype",
     ),
     "torch.bernoulli": call(
         "(input, p=None, *, generator=None, out=None)", "compat.bernoulli({input}, {p})", refused="generator out"

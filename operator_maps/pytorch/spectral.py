@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converter.rewriting import Row, call, method
+from converter.rewriting import Returns, Row, call, method
 
 _DENSE = "MindSpore's matrix products of sparse matrices lack gradients; the matrix is dense, with the same values."
 _FFT = {
@@ -17,7 +17,8 @@ def _transform(name: str, signature: str, names: str) -> Row:
     inside = ", ".join(f"{each}={{{each}}}" for each in names.split())
     end = "" if name.endswith("shift") else ", *, out=None"
     refused = "" if name.endswith("shift") else "out"
-    return call(f"(input, {signature}{end})", f"ops.{name}({{input}}, {inside})", refused=refused)
+    returns: Returns = "tensor" if name.startswith(("irfft", "hfft")) else "complex"
+    return call(f"(input, {signature}{end})", f"ops.{name}({{input}}, {inside})", refused=refused, returns=returns)
 
 
 ROWS: dict[str, Row] = {

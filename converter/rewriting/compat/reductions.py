@@ -253,6 +253,30 @@ def is_complex(input):
     return input.dtype in (ms.complex64, ms.complex128)
 
 
+def parts_of(x):
+    """The real and the imaginary part of a tensor or a number."""
+    if isinstance(x, ms.Tensor) and is_complex(x):
+        return ops.real(x), ops.imag(x)
+    return x, None
+
+
+def magnitude(x):
+    """abs of a tensor that may be complex, a real one: MindSpore's stays complex."""
+    return ops.ComplexAbs()(x) if is_complex(x) else ops.abs(x)
+
+
+def complex_product(a, b):
+    """The product of tensors of which some may be complex: MindSpore's has no gradient, and takes no two types."""
+    (real, imag), (other, rest) = parts_of(a), parts_of(b)
+    if imag is None and rest is None:
+        return a * b
+    if imag is None:
+        return ops.Complex()(real * other, real * rest)
+    if rest is None:
+        return ops.Complex()(real * other, imag * other)
+    return ops.Complex()(real * other - imag * rest, real * rest + imag * other)
+
+
 def view_as_complex(input):
     """torch.view_as_complex."""
     return ops.Complex()(input[..., 0], input[..., 1])

@@ -142,6 +142,9 @@ torch.true_divide(i, j)
 torch.hsplit(x, 2)[1]
 F.pdist(x)
 torch.hamming_window(7) * x[0, 0]
+torch.stft(x.reshape(-1), 4, 2, return_complex=True).transpose(0, 1).abs()
+torch.abs(torch.fft.rfft(x) * y[:, :3])
+((x[0, 0] + 1) * torch.view_as_complex(x.reshape(3, 2, 2)) * torch.complex(y[:, :2], x[:, 2:])).imag
 torch.stft(x.reshape(-1), 4, 2, window=torch.hann_window(4), return_complex=True).real
 torch.stft(x, 4, return_complex=False, pad_mode="constant", normalized=True)
 torch.istft(torch.stft(x.reshape(-1), 4, 1, return_complex=True), 4, 1, length=10)

@@ -431,10 +431,26 @@ def of_values():
     return [float(each) for each in str(meter).split()]
 
 
+def of_spectra():
+    """Complex products, and the magnitude of a spectrum, which gradients flow through."""
+    net, losses = filled(nn.Linear(5, 3)), []
+    optimizer = torch.optim.RMSprop(net.parameters(), lr=0.01)
+    window = torch.hann_window(4)
+    for _ in range(3):
+        spectrum = torch.stft(X, 4, 1, window=window, return_complex=True)
+        mask = net(X)[:, :, None]
+        loss = (spectrum * mask).abs().mean() + torch.fft.irfft(torch.fft.rfft(X) * mask[:, :, 0]).std()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return [*losses, window.element_size()]
+
+
 if __name__ == "__main__":
     plain = groups() + accumulated() + adversaries() + in_branches()
     print(
         *[f"{value:.5f}" for value in plain + fetched_ahead() + leaves() + by_hand() + with_own_gradients() + by_name()],
         *[f"{value:.5f}" for value in with_buffers() + attacked() + penalised() + of_lengths() + growing() + of_two_sizes()],
-        *[f"{value:.5f}" for value in of_values()],
+        *[f"{value:.5f}" for value in of_values() + of_spectra()],
     )
