@@ -34,7 +34,7 @@ def _divides_nan_by_zero(arrays: Arrays, attributes: Mapping[str, Any]) -> bool:
 
 _OF_ZERO = "Whether infinity is multiplied by a weight of zero depends on the algorithm."
 WEIGHTED = frozenset(
-    {"Conv", "ConvTranspose", "DeformConv", "DFT", "Einsum", "GridSample", "Resize", "RoiAlign", "STFT"}
+    {"Conv", "ConvTranspose", "DeformConv", "DFT", "Einsum", "GridSample", "Resize", "RoiAlign", "STFT", "Upsample"}
 )
 """Operators that multiply by weights that may be zero."""
 
@@ -79,6 +79,8 @@ EXPLANATIONS: tuple[Explanation, ...] = (
             "after padding must be greater",
             "delta cannot be positive",
             "smaller than kernel size",
+            "must be no greater than",
+            "could not create a primitive descriptor",
         ),
     ),
     Explanation(
@@ -222,7 +224,13 @@ ORDERED = frozenset({"ArgMax", "ArgMin", "Hardmax", "MaxPool", "GlobalMaxPool", 
 
 
 def left_open(node: onnx.NodeProto, arrays: Arrays) -> str:
-    """Why ONNX does not say what a node computes of some inputs; empty if it does."""
+    """Why ONNX does not say what a node computes of some inputs; empty if it does.
+
+    For a node that holds others it is what it does not say of one of them.
+    """
+    for inner in (inner for attribute in node.attribute for inner in attribute.g.node):
+        if why := left_open(inner, arrays):
+            return why
     floats = [x.astype(np.float64) for x in arrays.values() if x.dtype.kind in "fV"]
     if node.op_type in ORDERED and any(np.isnan(x).any() for x in floats):
         return "Which element is the largest among NaN no standard says."

@@ -1,6 +1,7 @@
 """Random right models by families, and the inputs on which they are compared with their source.
 
-Inputs are ordinary ones, other extents of the first axis, zeros, edges of the element type, and NaN.
+Inputs are ordinary ones, other extents of free axes, zeros, edges of the element type, and NaN. Every other model is
+in another form than its family makes it (`disguises.py`).
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from random import Random
 
 import numpy as np
 import onnx
-from fuzz.building import Builder, NotAcceptedError, names_read, run
+from fuzz.building import Builder, Feeds, NotAcceptedError, names_read, run
 from fuzz.chains import random_chain
 from fuzz.control_flow import control_flow
+from fuzz.disguises import disguised
 from fuzz.near_fusions import FORMS
 from fuzz.operators import OPERATORS
 from fuzz.rare_operators import RARE
@@ -25,6 +27,14 @@ FAMILIES: Mapping[str, Callable[[Builder], None]] = {
     **RARE,
 }
 """What fills a `Builder`, by name."""
+TAKE_NO_ELEMENTS = frozenset([
+    "Abs", "Add", "And", "Cast", "Ceil", "Clip", "Concat", "Constant", "ConstantOfShape", "Cos", "Div", "Elu", "Equal",
+    "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather", "Greater", "Identity", "IsNaN", "LeakyRelu", "Less", "Log",
+    "MatMul", "Max", "Min", "Mul", "Neg", "Not", "Or", "Pow", "Range", "ReduceMax", "ReduceMean", "ReduceSum", "Relu",
+    "Reshape", "Round", "Shape", "Sigmoid", "Sign", "Sin", "Size", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Tile",
+    "Transpose", "Unsqueeze", "Where",
+])  # fmt: skip
+"""Operators that onnxruntime runs on a tensor without elements; others may end its process."""
 _ATTEMPTS = 200
 
 
@@ -42,23 +52,53 @@ def random_model(family: str, number: int) -> tuple[onnx.ModelProto, list[dict[s
         ends = [name for name, _ in b.values if name not in read and name not in b.feeds]
         if not ends:
             continue
-        feeds = [b.feeds, *_variations(b)]
         try:
-            model = b.model(ends)
+            model, fed = b.model(ends), b.feeds
+            if number % 2:
+                model, fed = disguised(model, b.feeds, random, b.evaluator)
+            fixed = b.fixed | (fed.keys() - b.feeds.keys())
+            feeds = [fed, *_extents(model, fed, fixed, b), *_variations(fed, fixed, b)]
             return model, feeds, run(model, feeds, b.evaluator)
         except Exception:  # together they are not accepted, as where extents are free
             continue
     raise LookupError(f"nothing is accepted for {family} {number}")
 
 
-def _variations(b: Builder) -> list[dict[str, np.ndarray]]:
-    """Another extent of the first axes; zeros; large numbers, ties and infinities; NaN."""
+def _extents(model: onnx.ModelProto, feeds: Feeds, fixed: set[str], b: Builder) -> list[dict[str, np.ndarray]]:
+    """Other extents of the free axes: each longer by one; then, where the source runs it, some at 1, 0 or longer."""
+    symbols = {value.name: [dim.dim_param for dim in value.type.tensor_type.shape.dim] for value in model.graph.input}
+    free = sorted({symbol for name, each in symbols.items() for symbol in each if symbol and name not in fixed})
+    if not free:
+        return []
+
+    def changed(changes: Mapping[str, Callable[[int], int]]) -> dict[str, np.ndarray]:
+        found = {}
+        for name, x in feeds.items():
+            pairs = zip(symbols[name], x.shape, strict=True)
+            shape = [changes[symbol](n) if symbol in changes else n for symbol, n in pairs]
+            found[name] = x if name in fixed or shape == list(x.shape) or not x.size else _resized(b, x, shape)
+        return found
+
+    tried = [changed(dict.fromkeys(free, lambda n: n + 1))]
+    others = [lambda n: n + 1, lambda n: 1, lambda n: n + 2]
+    if {node.op_type for node in model.graph.node} <= TAKE_NO_ELEMENTS:
+        others.append(lambda n: 0)
+    for extent in others:
+        some = b.random.sample(free, b.random.randint(1, len(free)))
+        tried.append(changed(dict.fromkeys(some, extent)))
+    accepted = run(model, [feeds, *tried], b.evaluator)[1:]
+    return [each for each, found in zip(tried, accepted, strict=True) if found is not None]
+
+
+def _resized(b: Builder, x: np.ndarray, shape: list[int]) -> np.ndarray:
+    return np.resize(b.numbers.permutation(x.ravel()), shape).astype(x.dtype)
+
+
+def _variations(feeds: Feeds, fixed: set[str], b: Builder) -> list[dict[str, np.ndarray]]:
+    """Zeros; large numbers, ties and infinities; NaN."""
 
     def varied(change: Callable[[np.ndarray], np.ndarray]) -> dict[str, np.ndarray]:
-        return {name: x if name in b.fixed else change(x).astype(x.dtype) for name, x in b.feeds.items()}
-
-    def longer(x: np.ndarray) -> np.ndarray:
-        return np.resize(b.numbers.permutation(x.ravel()), (len(x) + 1, *x.shape[1:])) if x.ndim and x.size else x
+        return {name: x if name in fixed else change(x).astype(x.dtype) for name, x in feeds.items()}
 
     def mixed(x: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         return np.where(b.numbers.random(x.shape) < 0.3, b.numbers.choice(numbers, x.shape), x)
@@ -66,9 +106,8 @@ def _variations(b: Builder) -> list[dict[str, np.ndarray]]:
     def with_nan(x: np.ndarray) -> np.ndarray:
         return mixed(x, np.array([np.nan], np.float32)) if x.dtype.kind in "fV" else x
 
-    found = [varied(longer)] if b.free else []
-    found += [varied(np.zeros_like), varied(lambda x: mixed(x, _edges(x.dtype)))]
-    return [*found, varied(with_nan)] if any(x.dtype.kind in "fV" for x in b.feeds.values()) else found
+    found = [varied(np.zeros_like), varied(lambda x: mixed(x, _edges(x.dtype)))]
+    return [*found, varied(with_nan)] if any(x.dtype.kind in "fV" for x in feeds.values()) else found
 
 
 def _edges(dtype: np.dtype) -> np.ndarray:

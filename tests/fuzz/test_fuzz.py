@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
+import numpy as np
+import onnx
 import pytest
 from fuzz import comparing
+from fuzz.building import run
 from fuzz.comparing import MODES, findings
 from fuzz.damaged_files import CORPUS, damaged_files
+from fuzz.disguises import CHANGES, Change, iterations, other_type
 from fuzz.outcome import outcome, outcome_of_weights
 from fuzz.random_graphs import FAMILIES, random_model
 from fuzz.wrong_models import TEXTS, model_named, wrong_models
@@ -64,6 +69,28 @@ def test_random_graphs(family: str) -> None:
     modes = list(MODES)[: 2 if family == "chains" else 1]
     model, feeds, wanted = random_model(family, 0)
     assert [each for each in findings(model, feeds, wanted, modes) if not each.explained] == []
+
+
+@pytest.mark.parametrize("family", ["views", "binary", "reduction", "control_flow"])
+def test_random_graphs_in_another_form(family: str) -> None:
+    model, feeds, wanted = random_model(family, 1)
+    assert [each for each in findings(model, feeds, wanted, ["PyNative"]) if not each.explained] == []
+
+
+@pytest.mark.parametrize("change", [change for change, _ in CHANGES], ids=lambda change: change.__name__)
+def test_another_form_computes_the_same(change: Change) -> None:
+    model = onnx.parser.parse_model("""<ir_version: 10, opset_import: ["" : 20]>
+        g (float[2,3] x, int64[1] i) => (float[2,3] y, float[1,3] z) <float[3] w = {1.0, -2.0, 0.5}, int64 k = {1}> {
+            p = Mul (x, w)  c = Cast <to=1> (k)  y = Add (p, c)  z = Gather (y, i)
+        }""")
+    feeds = {"x": np.arange(6, dtype=np.float32).reshape(2, 3) / 4, "i": np.array([1])}
+    wanted = run(model, [feeds])[0]
+    changed = onnx.ModelProto.FromString(model.SerializeToString())
+    change(changed, feeds, Random(1))
+    assert changed != model
+    for got, want in zip(run(changed, [feeds])[0], wanted, strict=True):
+        assert change is other_type or got.dtype == want.dtype
+        np.testing.assert_array_equal(got[0] if change is iterations else got, want)
 
 
 def test_a_wrong_script_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
