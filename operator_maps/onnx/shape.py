@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
-from converter.graph import is_selected, may_be_empty
-from converter.rows import Arg, Node, Operand, call, dimension_read, expr
+from converter.graph import is_selected
+from converter.rows import Arg, Node, Operand, call, expr
 from converter.shapes import dims_of, is_limited
 
 if TYPE_CHECKING:
@@ -28,20 +28,10 @@ def reshape(node: Node, x: Operand, shape: Operand, *, allowzero: int = 0) -> Ar
     if target is None and shape.python() is None:
         known = _to_known(node, x)
         return expr("{0}.reshape({1})", x, _computed(node, x, shape, allowzero)) if known is None else known
-    if target is None:
+    if target is None or allowzero or 0 not in target:
         return expr("{0}.reshape({1})", x, shape.python())
-    if allowzero or 0 not in target:
-        return expr("{0}.reshape({1})", x, target if may_be_empty(x.value) else _with_rest(target))
     kept = tuple(_extent(x, axis) if item == 0 else item for axis, item in enumerate(target))
     return expr("{0}.reshape({1})", x, kept)
-
-
-def _with_rest(shape: tuple[Arg, ...]) -> tuple[Arg, ...]:
-    """A shape in which -1 stands for the one extent that is an expression: the other ones imply it."""
-    computed = [axis for axis, item in enumerate(shape) if not isinstance(item, int) and dimension_read(item) is None]
-    if len(computed) != 1 or -1 in shape or 0 in shape:
-        return shape
-    return tuple(-1 if axis in computed else item for axis, item in enumerate(shape))
 
 
 def _computed(node: Node, x: Operand, shape: Operand, allowzero: int) -> Arg:

@@ -19,7 +19,7 @@ from converter.shapes import FAR, product
 
 _MOST_PARTS = 64
 """Limit of visited parts of a shape; a shape with more is taken as one that may contain a 0."""
-EXTENTS = frozenset({"Add", "Cast", "Div", "Gather", "Mul", "Reshape", "Shape", "Slice", "Squeeze", "Sub", "Unsqueeze"})
+EXTENTS = frozenset({"Add", "Cast", "Div", "Gather", "Mul", "Shape", "Slice", "Squeeze", "Sub", "Unsqueeze"})
 """Operators that compute extents from extents. Results are assumed not to be 0: true of exporters, not of ONNX."""
 
 _MOST_POSITIONS = 1 << 22
@@ -196,6 +196,22 @@ def reshape_once(builder: Builder, x: ir.Value, shape: ir.Value) -> ir.Value | N
     return builder.Reshape(x, shape) if names_all(shape) else None
 
 
+def reshape_of_squeezed(x: Pattern, first: Pattern, axes: Pattern, shape: Pattern) -> Pattern:
+    """A Reshape behind a Squeeze, as torch exports the end of `AdaptiveAvgPool1d(1)` and a Flatten."""
+    return op.Reshape(op.Squeeze(either(op.Reshape(x, first), x), axes), shape)
+
+
+def reshape_without_squeeze(builder: Builder, x: ir.Value, shape: ir.Value | None) -> ir.Value | None:
+    """One Reshape."""
+    return builder.Reshape(x, shape) if follows(shape, _parts_of_reshaped, _MOST_PARTS) else None
+
+
+def _parts_of_reshaped(shape: ir.Value | None) -> Sequence[ir.Value | None] | None:
+    """`_parts_of`, where an extent may be reshaped to a vector of one element."""
+    node = None if shape is None else shape.producer()
+    return node.inputs[:1] if node is not None and node.op_type == "Reshape" else _parts_of(shape)
+
+
 def names_all(shape: ir.Value | None) -> bool:
     """Whether the shape of a Reshape contains no 0, which would copy an extent of its input."""
     return follows(shape, _parts_of, _MOST_PARTS)
@@ -247,6 +263,7 @@ FUSIONS = (
     Fusion(rows_by_constant, rows_once),
     Fusion(gathered_by_constant, slice_of_consecutive),
     Fusion(reshape_of_view, reshape_once),
+    Fusion(reshape_of_squeezed, reshape_without_squeeze),
     Fusion(removed_new_axes, without_new_axes),
     Fusion(same_shape, identity),
 )

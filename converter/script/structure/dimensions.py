@@ -16,7 +16,7 @@ from converter.script.structure.regions import Region, used_by
 def localize_dimensions(region: Region) -> None:
     """Read equal symbolic dimensions from one input tensor, so that no tensor is an input only for its shape.
 
-    A product that no tensor has as an extent is left out where a reshape finds it: `x.reshape((-1, 49, 96))`.
+    An expression that no tensor has as an extent is left out where a reshape finds it: `x.reshape((-1, 49, 96))`.
     """
     tensors = _tensors_read(region)
     known = {
@@ -58,7 +58,7 @@ def _localized(item: Arg, known: dict[ir.SymbolicDim, tuple[Variable, int]]) -> 
     mapped = map_parts(item, lambda part: _localized(part, known))
     match mapped:
         case Call(function=Attribute(name="reshape"), args=(tuple() as target,)):
-            return replace(mapped, args=(_without_product(target),))
+            return replace(mapped, args=(_without_expression(target),))
         case Call(function=Name(path="max" | "min"), args=(left, right)) if left == right:
             return left
         case Call(function=Name(path="max" | "min"), args=((left, right),)) if left == right:
@@ -85,15 +85,14 @@ def _multiple(item: Arg) -> ir.SymbolicDim | None:
     return factor * dim if isinstance(dim, ir.SymbolicDim) and dim.value is not None else None
 
 
-def _without_product(target: tuple[Arg, ...]) -> tuple[Arg, ...]:
-    """A shape to which a tensor is reshaped, with -1 for the only extent that is no number, if it is a product."""
-    computed = [item for item in target if not isinstance(item, int)]
-    if len(computed) != 1 or not all(item > 0 for item in target if isinstance(item, int)):
+def _without_expression(target: tuple[Arg, ...]) -> tuple[Arg, ...]:
+    """A shape to which a tensor is reshaped, with -1 for the only extent that is computed: the others imply it."""
+    computed = [axis for axis, item in enumerate(target) if isinstance(item, (Binary, Call))]
+    numbers = [item for item in target if isinstance(item, int)]
+    if len(computed) != 1 or any(number <= 0 for number in numbers):
         return target
-    match computed[0]:
-        case Binary(operator="*"):
-            return tuple(item if isinstance(item, int) else -1 for item in target)
-    return target
+    (rest,) = computed
+    return (*target[:rest], -1, *target[rest + 1 :])
 
 
 def _read_from(known: dict[ir.SymbolicDim, tuple[Variable, int]], dim: ir.SymbolicDim) -> Arg:

@@ -85,18 +85,6 @@ def test_reshapes_to_a_shape_that_only_the_run_knows(target: tuple[int, ...]) ->
     check_model(model, [X, ints(*target)])
 
 
-def test_a_computed_extent_that_the_others_imply_is_left_out() -> None:
-    """Windows of a padded sequence: the extent is `(t + 4 - t % 4) // 4`."""
-    constants = "int64[1] four = {4}, int64[1] three = {3}, int64[1] zero = {0}"
-    text = f"""g (float[n,t,3] x) => (float[n,k,4,3] y) <{constants}> {{
-        n = Shape <start = 0, end = 1> (x) t = Shape <start = 1, end = 2> (x) rest = Mod (t, four)
-        missing = Sub (four, rest) length = Add (t, missing) k = Div (length, four)
-        pads = Concat <axis = 0> (zero, zero, zero, zero, missing, zero) padded = Pad (x, pads)
-        a = Relu (padded) shape = Concat <axis = 0> (n, k, four, three) y = Reshape (a, shape)
-    }}"""
-    assert ".reshape((x.shape[0], -1, 4, 3))" in check_model(parse(text, 18), [np.tile(X[..., :3], (1, 2, 1))]).script
-
-
 def test_the_rows_of_a_table_are_expanded_for_each_sequence() -> None:
     """Token types of a text model: as many as the sequence is long."""
     text = """g (int64[b,s] x) => (int64[b,s] y) <int64[1] zero = {0}, int64[1] one = {1}> {

@@ -11,7 +11,7 @@ from converter.script.statements import Block, For, Variable
 from converter.script.structure.dimensions import localize_dimensions
 from converter.script.templates import expr
 
-A, B, C, I = variables("a b c i")  # noqa: E741
+A, B, C, D, E, I = variables("a b c d e i")  # noqa: E741
 BATCH, LENGTH = ir.SymbolicDim("batch"), ir.SymbolicDim("length")
 
 
@@ -67,20 +67,24 @@ def test_a_product_is_read_from_the_tensor_that_has_it(product: str) -> None:
     assert repr(tree) == text("a = x.reshape((x.shape[0], 2, 4))")
 
 
-def test_a_product_that_nothing_has_is_left_to_the_reshape() -> None:
+def test_an_expression_that_nothing_has_is_left_to_the_reshape() -> None:
     x = Variable("x", (BATCH, LENGTH))
     product = Binary("*", dimension(x, 0), 4)
     tree = region(
         let(A, expr("{0}.reshape({1})", x, (product, 2, 4))),
         let(B, expr("{0}.reshape({1})", x, (product, dimension(x, 1), 4))),
         let(C, expr("{0}.reshape({1})", x, (product, 0, -1))),
+        let(D, expr("{0}.reshape({1})", x, (dimension(x, 0), expr("{0} + 8 - {0} % 8", dimension(x, 1)), 4))),
+        let(E, expr("{0}.reshape({1})", x, (product, expr("{0} // 2", dimension(x, 1)), 4))),
     )
     localize_dimensions(tree)
     assert repr(tree) == text(
         """
         a = x.reshape((-1, 2, 4))
-        b = x.reshape((x.shape[0] * 4, x.shape[1], 4))
+        b = x.reshape((-1, x.shape[1], 4))
         c = x.reshape((x.shape[0] * 4, 0, -1))
+        d = x.reshape((x.shape[0], -1, 4))
+        e = x.reshape((x.shape[0] * 4, x.shape[1] // 2, 4))
         """
     )
 
