@@ -26,6 +26,7 @@ from converter.graph.fusions import (
     means,
     norms,
     padding,
+    products,
     scatters,
     sequences,
     shuffles,
@@ -100,7 +101,7 @@ PHASES: Mapping[str, Sequence[Step]] = {
     "stacks": (),  # Stack; after windows, whose slices are stacked
     "pools": (),  # AdaptiveAvgPool
     "masks": masks.FUSIONS,  # before other phases read their shapes
-    "products": (),  # Dense: products with a matrix and their biases
+    "products": products.FUSIONS,  # and Dense: products with a matrix and their biases
     "sequences": sequences.FUSIONS,
     "convolutions": convolution.FUSIONS,
     "activations": activations.FUSIONS,  # and FloorDivide, Trunc

@@ -74,6 +74,7 @@ def test_operators_that_mindspore_has(tmp_path):
     result = converter.convert(nets.Whitening(), shape=["N,5,4"], output=tmp_path, edges="none")
     assert (result.verdict, result.unconverted) == ("same", ())
     assert "aten.linalg_inv_ex" in result.notes[0]
+    assert "ops.cumprod(" in (tmp_path / f"{result.name}.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("line", [r": `return torch\.special\.bessel_j0\(self\.fc\(x\)\) \+ 1`", ""])
