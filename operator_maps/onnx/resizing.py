@@ -153,6 +153,8 @@ def _axes_by_scale(node: Node, x: Operand, indices: Sequence[int], scales: Opera
             )
             for k, i in enumerate(indices)
         ]
+    if not all(math.isfinite(factor) and factor > 0 for factor in factors):
+        raise node.decline("a scale is no positive number")
     return [
         Axis(i, shape[i], _scaled_extent(node, shape[i], float(factor)), float(factor))
         for i, factor in zip(indices, factors, strict=True)

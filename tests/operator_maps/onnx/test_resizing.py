@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from harness import check, check_model, compare, expected_of, model_of
+from onnx_backend import MindSporeBackend, Unconverted
 
 random = np.random.default_rng(0)
 X = random.normal(size=(2, 3, 6, 5)).astype(np.float32)
@@ -102,3 +103,10 @@ def test_only_the_run_knows_the_size(mode: str, factors: np.ndarray | None, size
     image = np.random.default_rng(0).normal(size=(1, 2, 4, 6)).astype(np.float32)
     check("Resize", image, None, factors, sizes, mode=mode, free=True)
     check("Resize", image, None, factors, sizes, mode=mode, constants=(0,))
+
+
+@pytest.mark.parametrize("factor", [np.inf, -np.inf, np.nan, 0.0, -2.0])
+def test_scales_that_are_no_positive_numbers_are_declined(factor: float) -> None:
+    model = model_of("Resize", [X, None, scales(1, 1, factor, 2)], constants=(2,), mode="linear")
+    with pytest.raises(Unconverted, match="A scale is no positive number"):
+        MindSporeBackend.prepare(model)
