@@ -12,9 +12,10 @@ from converter.base.bounded import follows
 from converter.graph.fusions.broadcasts import narrow
 from converter.graph.fusions.pattern import Pattern, named, op
 from converter.graph.fusions.replacement import replace
-from converter.graph.fusions.rewrite import Builder, Fusion, NodeFusion
+from converter.graph.fusions.rewrite import Builder, Context, Fusion
+from converter.graph.hints.scopes import classes_of
 from converter.graph.queries import attribute, axes_of, number_of, rank_of, shape_of
-from converter.graph.unique_names import UniqueNames
+from converter.graph.walk import all_graphs
 from converter.shapes import Dim
 
 _LARGEST = 1 << 22  # elements of a constant that is compared
@@ -218,19 +219,35 @@ def keep_other_condition(builder: Builder, a: ir.Value, b: ir.Value, y: ir.Value
     return b if is_true(a) and narrow(y, shape_of(b)) else None
 
 
-def drop_mask_of_nothing(add: ir.Node, names: UniqueNames) -> bool:
-    """Remove the addition of a mask that hides nothing: 0 where a condition holds that is always true.
+def drop_masks_of_nothing(model: ir.Model, context: Context) -> None:
+    """Remove the addition of masks that hide nothing: 0 where a condition holds that is always true.
 
-    So encoders of transformers are exported that are given no mask.
+    So encoders of transformers are exported that are given no mask. Modules of one class stay alike: where others of
+    that class have a mask, as in a decoder, all keep theirs.
     """
+    for graph in all_graphs(model):
+        masked = [node for node in graph if node.op_type == "Add" and not node.domain and _leads_to_softmax(node)]
+        empty = {node: scores for node in masked if (scores := _scores_of(node)) is not None}
+        needed = {classes_of(node)[-1:] for node in masked if node not in empty}
+        for node, scores in empty.items():
+            if classes_of(node)[-1:] not in needed:
+                replace([node], [], {node.outputs[0]: scores}, at=node)
+
+
+def _leads_to_softmax(node: ir.Node) -> bool:
+    """Whether a Softmax reads a result, maybe of another type."""
+    readers = node.outputs[0].consumers()
+    return any(each.op_type == "Softmax" or (each.op_type == "Cast" and _leads_to_softmax(each)) for each in readers)
+
+
+def _scores_of(add: ir.Node) -> ir.Value | None:
+    """What an Add adds a mask to that hides nothing; None if it adds something else, or makes another shape."""
     for scores, mask in (add.inputs, reversed(add.inputs)):
-        if scores is None or mask is None or add.outputs[0].is_graph_output() or not _hides_nothing(mask):
-            continue
-        extents = shape_of(scores)
-        if extents is not None and None not in extents and extents == shape_of(add.outputs[0]):
-            replace([add], [], {add.outputs[0]: scores}, at=add)
-            return True
-    return False
+        if scores is not None and mask is not None and _hides_nothing(mask):
+            extents = shape_of(scores)
+            same = extents is not None and None not in extents and extents == shape_of(add.outputs[0])
+            return scores if same else None
+    return None
 
 
 def _hides_nothing(mask: ir.Value) -> bool:
@@ -283,7 +300,7 @@ def _is_filled_with_ones(value: ir.Value | None) -> bool:
 
 
 FUSIONS = (
-    NodeFusion("Add", drop_mask_of_nothing),
+    drop_masks_of_nothing,
     Fusion(gathered_by_grid, view_with_new_axes),
     Fusion(gathered_from_elements, view_of_matrix),
     Fusion(both, keep_other_condition),

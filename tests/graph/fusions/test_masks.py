@@ -128,3 +128,13 @@ def test_a_mask_that_changes_something_stays(shown, condition):
     numbers = {"zeros": np.float32(shown), "low": np.float32(-1e38), "first": np.array([0, 1, 2])}
     head = "(float[n,3,s,s] scores, bool[n,s] mask) => (float[n,3,s,s] y) "
     assert "Add" in fused(head + "{" + body + "}", SCORES, MASK, **ONE, **numbers)
+
+
+def test_a_mask_that_hides_nothing_stays_beside_others():
+    """The attention of an encoder and that of a decoder are one class."""
+    body = COUNTS + NOTHING["positions"] + "w = Where(c, zeros, low) a = Add(scores, w) p = Softmax(a) "
+    body += "seen = Unsqueeze(mask, middle) v = Where(seen, zeros, low) b = Add(p, v) y = Softmax(b)"
+    numbers = {"zeros": np.float32(0), "low": np.float32(-1e38), "first": np.array([0, 1, 2])}
+    head = "(float[n,3,s,s] scores, bool[n,s] mask) => (float[n,3,s,s] y) "
+    left = fused(head + "{" + body + "}", SCORES, MASK, **ONE, **numbers, middle=np.array([1, 2]))
+    assert left.count("Add") == 2
