@@ -10,15 +10,26 @@ import gc
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 
+from converter.base.trained import NO
 from converter.errors import TfRuntimeError
 from converter.frontends.endpoints import is_named
 from converter.frontends.source import Dim, Endpoint
-from converter.frontends.tensorflow import layers, loops, order, rewrites, tensor_arrays, weights, written_lists
+from converter.frontends.tensorflow import (
+    layers,
+    list_tensors,
+    loops,
+    order,
+    rewrites,
+    tensor_arrays,
+    weights,
+    written_lists,
+)
 from converter.frontends.tensorflow.cases import part_cases
 from converter.frontends.tensorflow.constant_switches import decide_switches
 from converter.frontends.tensorflow.cutting import Cut
@@ -29,6 +40,7 @@ from converter.frontends.tensorflow.trained import trained_constants
 from converter.graph import infer_proto
 
 if TYPE_CHECKING:
+    from tensorflow.core.framework.function_pb2 import FunctionDef
     from tensorflow.core.framework.graph_pb2 import GraphDef
 
 _NOT_INLINED = ("_XlaMustCompile", "_noinline", "api_implements")
@@ -45,10 +57,12 @@ def to_onnx(cut: Cut) -> tuple[onnx.ModelProto, tuple[Endpoint, ...], tuple[Endp
         TfRuntimeError: tf2onnx cannot translate the graph as a whole.
     """
     best, failure = None, None
-    as_lists = (False, True) if tensor_arrays.has_arrays(cut.graph) else (False,)
-    for inputs, lists in itertools.product(_increasingly_static(cut.inputs), as_lists):
+    forms = [_Lists.AS_WRITTEN, *([_Lists.FROM_ARRAYS] if tensor_arrays.has_arrays(cut.graph) else ()), _Lists.TENSORS]
+    for inputs, lists in itertools.product(_increasingly_static(cut.inputs), forms):
         try:
-            model, failed = _convert(cut, inputs, lists=lists)
+            if (converted := _convert(cut, inputs, lists)) is None:
+                continue
+            model, failed = converted
         except TfRuntimeError:
             raise
         except Exception as error:  # a handler of tf2onnx may raise any class
@@ -67,6 +81,16 @@ def to_onnx(cut: Cut) -> tuple[onnx.ModelProto, tuple[Endpoint, ...], tuple[Endp
     inputs = tuple(_freed(end, own) for end, own in zip(inputs, cut.inputs, strict=True))
     _set_ends(model, [_renamed(end) for end in inputs])
     return model, tuple(_renamed(end) for end in inputs), _output_ends(model, [_renamed(end) for end in cut.outputs])
+
+
+class _Lists(Enum):
+    """What lists of TensorFlow 2 and arrays of TensorFlow 1 become before tf2onnx sees them."""
+
+    AS_WRITTEN = auto()
+    FROM_ARRAYS = auto()
+    """Arrays are lists."""
+    TENSORS = auto()
+    """Arrays and lists are tensors."""
 
 
 def _renamed(end: Endpoint) -> Endpoint:
@@ -98,10 +122,10 @@ def _freed(end: Endpoint, own: Endpoint) -> Endpoint:
     return replace(end, shape=tuple(letter if letter in own.freed else dim for dim, letter in pairs))
 
 
-def _convert(cut: Cut, inputs: Sequence[Endpoint], *, lists: bool) -> tuple[onnx.ModelProto, int]:
+def _convert(cut: Cut, inputs: Sequence[Endpoint], lists: _Lists) -> tuple[onnx.ModelProto, int] | None:
     """Translate the graph with these input shapes; also return the number of nodes on which tf2onnx failed.
 
-    With `lists`, arrays of TensorFlow 1 are lists of TensorFlow 2.
+    None if there are no lists that could be tensors.
     """
     input_names, output_names = [end.value for end in inputs], [end.value for end in cut.outputs]
     dropouts = [node.name for node in cut.graph.node if RATE in node.attr]
@@ -110,18 +134,26 @@ def _convert(cut: Cut, inputs: Sequence[Endpoint], *, lists: bool) -> tuple[onnx
     part_cases(graph)
     run_all_steps(graph)
     rewrites.add_products(graph)
-    if tensor_arrays.has_arrays(graph) and (lists or not written_lists.arrays_in_order(graph)):
+    if tensor_arrays.has_arrays(graph) and (lists != _Lists.AS_WRITTEN or not written_lists.arrays_in_order(graph)):
         graph = tensor_arrays.as_lists(graph, input_names + output_names)
+    of_lists: dict[str, str] = {}
+    if lists == _Lists.TENSORS:
+        if not list_tensors.has_lists(graph):
+            return None
+        worked_on = list_tensors.as_tensors(graph)
+        graph = _inline_functions(graph, input_names + output_names + dropouts)
+        of_lists = {name: NO for name in _names(graph) if name.rpartition("/")[0] in worked_on}
     graph = loops.raise_loops(graph, input_names + output_names)
     tensor_arrays.stack_lists(graph)
     written_lists.order(graph)
+    rewrites.read_rows(graph)
     rewrites.prepare(graph)
     session = GraphSession(graph, cut.contents, input_names, output_names)
     model = session.convert()
     gc.collect()  # the graph of tf2onnx refers to itself, and holds every weight
     layers.tidy(model.graph)
     constants = _float_constants(cut)
-    weights.restore(model.graph, constants, trained_constants(cut.graph, constants))
+    weights.restore(model.graph, constants, of_lists | trained_constants(cut.graph, constants))
     order.sort_and_number(model.graph, {node.name for node in cut.graph.node})
     _set_ends(model, [_renamed(end) for end in inputs])
     return model, len(session.failed)
@@ -165,7 +197,36 @@ def _inline_functions(graph: GraphDef, kept: Sequence[str]) -> GraphDef:
     place = {node.name: index for index, node in enumerate(graph.node)}  # the optimizer's order is random
     optimized.node.sort(key=lambda node: (place.get(node.name, len(place)), node.name))
     optimized.library.function.sort(key=lambda function: function.signature.name)
+    for function in optimized.library.function:
+        _shorten_names(function)
     return optimized
+
+
+def _shorten_names(function: FunctionDef) -> None:
+    """Take from the names of nodes what TensorFlow's optimizer puts behind them: `mul_tfg_inlined_PartitionedCall`."""
+    taken = {part.name for part in (*function.node_def, *function.signature.input_arg)}
+    shorter = {}
+    for name in sorted(node.name for node in function.node_def):
+        short = name.partition("_tfg_inlined_")[0]
+        if short not in taken:
+            taken.add(short)
+            shorter[name] = short
+
+    def renamed(tensor: str) -> str:
+        name, *rest = tensor.removeprefix("^").split(":")
+        return ("^" if tensor.startswith("^") else "") + ":".join((shorter.get(name, name), *rest))
+
+    for node in function.node_def:
+        node.name = shorter.get(node.name, node.name)
+        node.input[:] = [renamed(source) for source in node.input]
+    for results in (function.ret, function.control_ret):
+        for name in list(results):
+            results[name] = renamed(results[name])
+
+
+def _names(graph: GraphDef) -> set[str]:
+    bodies = (graph.node, *(function.node_def for function in graph.library.function))
+    return {node.name for nodes in bodies for node in nodes}
 
 
 def _float_constants(cut: Cut) -> dict[str, np.ndarray]:

@@ -6,8 +6,8 @@ indices first becomes a plain gather, which TensorFlow does not define for negat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from converter.frontends.tensorflow import graph as graphs
 from converter.frontends.tensorflow.graph_facts import GraphFacts
@@ -47,6 +47,50 @@ def add_products(graph: GraphDef) -> None:
             if squeeze is not None and product is not None and product.op == "MatMul":
                 node.op, node.input[1] = "AddV2", squeeze.input[0]
                 node.attr.pop("data_format", None)
+
+
+def read_rows(graph: GraphDef) -> None:
+    """Read `x[i]` and `x[:, i]` with a computed `i` by GatherV2, sub-graphs included.
+
+    tf2onnx slices from `i` with a step of 1e9, which shows neither that it is one row nor which.
+    """
+    for nodes, output in [(graph.node, ""), *((function.node_def, ":output:0") for function in graph.library.function)]:
+        named = {node.name: node for node in nodes}
+        for node in [node for node in nodes if node.op == "StridedSlice"]:
+            found = _computed_row(named, node)
+            if found is not None:
+                _gather_row(nodes, node, *found, output)
+
+
+def _computed_row(named: Mapping[str, NodeDef], node: NodeDef) -> tuple[str, int] | None:
+    """Index and axis of a slice that is one row at a computed place; None if it is another slice."""
+    import numpy as np
+    import tensorflow as tf
+
+    begin, stride = (named.get(_node_of(node.input[place])) for place in (1, 3))
+    if begin is None or begin.op != "Pack" or stride is None or stride.op != "Const":
+        return None
+    whole = node.attr["begin_mask"].i & node.attr["end_mask"].i
+    axes = [axis for axis in range(len(begin.input)) if not whole >> axis & 1]
+    if len(axes) != 1 or node.attr["shrink_axis_mask"].i != 1 << axes[0]:
+        return None
+    if node.attr["ellipsis_mask"].i or node.attr["new_axis_mask"].i:
+        return None
+    steps = tf.make_ndarray(stride.attr["value"].tensor)
+    return (begin.input[axes[0]], axes[0]) if bool(np.all(steps == 1)) else None
+
+
+def _gather_row(nodes: Any, node: NodeDef, index: str, axis: int, output: str) -> None:
+    import tensorflow as tf
+
+    constant = nodes.add(op="Const", name=f"{node.name}/axis")
+    constant.attr["dtype"].type = tf.int32.as_datatype_enum
+    constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(axis, tf.int32))
+    types = node.attr["T"].type, node.attr["Index"].type
+    node.op, node.input[:] = "GatherV2", [node.input[0], index, f"{constant.name}{output}"]
+    node.attr.clear()
+    node.attr["Tparams"].type, node.attr["Tindices"].type = types
+    node.attr["Taxis"].type = tf.int32.as_datatype_enum
 
 
 def _node_of(tensor: str) -> str:

@@ -29,6 +29,8 @@ _WEIGHTS = slice(1, 4)
 _LAYOUT = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity")
 """Views that `_layout` translates to steps; tf2onnx applies no Flatten to a weight."""
 
+_NUMBER = re.compile(r"(__\d+)?(:0)?$")
+"""What tf2onnx and TensorFlow put behind the name of a node."""
 _OF_A_HANDLER = re.compile(rf"/({NUMBER}|{ABSENT})(__\d+)?(:0)?$")
 
 
@@ -52,8 +54,9 @@ def restore(
     for tensor in graph.initializer:
         origin = origins.get(tensor.name)
         steps = joined(origin.steps, origin.shape) if origin is not None else ()
-        if origin is not None and trained and origin.name in trained:
-            tensor.metadata_props.add(key=TRAINED, value=trained[origin.name])
+        name = _NUMBER.sub("", tensor.name) if origin is None else origin.name
+        if trained and name in trained:
+            tensor.metadata_props.add(key=TRAINED, value=trained[name])
         if origin is None and _OF_A_HANDLER.search(tensor.name):
             tensor.metadata_props.add(key=TRAINED, value=NO)
         if origin is not None and (steps or origin.name != tensor.name.removesuffix(":0")):
