@@ -32,10 +32,11 @@ def conv(
     layer or the function does not support (asymmetric in 1-D or on computed weights) is an `ops.pad` before it.
 
     Raises:
-        Unsupported: the kernel's extents are unknown, the padding is negative, or there are more than three spatial
-            axes.
+        Unsupported: the kernel's extents are unknown, the padding is negative, there are more than three spatial axes,
+            or the groups do not divide the channels.
     """
     kernel = _kernel(node, w, kernel_shape)
+    _check_group(node, w, group)
     return convolution(node, x, w, b, window_of(node, x, kernel, auto_pad, strides, dilations, pads), group)
 
 
@@ -102,6 +103,7 @@ def conv_transpose(
         Unsupported: the kernel's extents are unknown, an `output_shape` is given for dynamic extents, or the padding
             is negative.
     """
+    _check_group(node, w, group)
     window = window_of(node, x, _kernel(node, w, kernel_shape), "NOTSET", strides, dilations, pads)
     window, more = _trim(node, x, window, auto_pad, output_padding or (0,) * window.rank, output_shape)
     in_layer = w.is_weight and not (window.rank == 3 and window.dilations[0] > 1)  # the layer does not dilate the depth
@@ -117,6 +119,17 @@ def conv_transpose(
     if any(more):
         y = expr("ops.pad({0}, {1})", y, tuple(pad for extra in reversed(more) for pad in (0, extra)))
     return y if late_bias is None else _plus_bias(y, late_bias, window.rank)
+
+
+def _check_group(node: Node, w: Operand, group: int) -> None:
+    """Check that the groups divide the first extent of the weight.
+
+    Raises:
+        Unsupported: they do not.
+    """
+    channels = None if w.shape is None else w.shape[0]
+    if group < 1 or (channels is not None and channels % group):
+        raise node.decline(f"its group, {group}, does not divide its channels")
 
 
 def _kernel(node: Node, w: Operand, kernel_shape: tuple[int, ...] | None) -> tuple[int, ...]:

@@ -115,6 +115,12 @@ def test_four_spatial_axes_are_declined() -> None:
         check("Conv", normal(1, 1, 3, 3, 3, 3), normal(1, 1, 2, 2, 2, 2), constants=(1,), expect=[])
 
 
+@pytest.mark.parametrize(("operator", "group"), [("Conv", -3), ("Conv", 2), ("ConvTranspose", 0)])
+def test_groups_that_do_not_divide_the_channels_are_declined(operator: str, group: int) -> None:
+    with pytest.raises(Unconverted, match=f"Its group, {group}, does not divide its channels"):
+        check(operator, normal(1, 3, 5, 5), normal(3, 3, 2, 2), constants=(1,), expect=[], group=group)
+
+
 V = normal(4, 3, 3, 3)  # (in, out, height, width)
 
 TRANSPOSED = [
