@@ -25,7 +25,7 @@ from converter.graph.fusions import (
     pattern_of,
     replace,
 )
-from converter.rows import Arg, Node, Operand, expr, invoke, unless_default
+from converter.rows import Arg, Node, Operand, expr, invoke
 from operator_maps.fusions.recurrent import gru_step, lstm_step
 
 
@@ -225,11 +225,10 @@ def _applied(
 ) -> Arg:
     parameters = {"weight_ih": weight, "weight_hh": recurrent, "bias_ih": bias, "bias_hh": other}
     weights = {name: value.weight() for name, value in parameters.items() if value is not None}
-    options = unless_default(has_bias=(bias is not None, True))
-    if x.dtype == ir.DataType.FLOAT16:
-        options["dtype"] = expr("ms.float16")
-    features, hidden = weights["weight_ih"].shape[1], weights["weight_hh"].shape[1]
-    return node.apply(invoke(layer, features, hidden, **options), weights, x, state)
+    sizes = weights["weight_ih"].shape[1], weights["weight_hh"].shape[1]
+    has_bias = () if bias is not None else (False,)  # by position: MindSpore announces another name
+    options = {"dtype": expr("ms.float16")} if x.dtype == ir.DataType.FLOAT16 else {}
+    return node.apply(invoke(layer, *sizes, *has_bias, **options), weights, x, state)
 
 
 def lstm_shapes(x: Shape, h: Shape, c: Shape, *weights: Shape | None) -> list[Shape]:

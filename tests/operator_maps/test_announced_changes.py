@@ -16,7 +16,9 @@ REMOVED = re.compile(r"(interface|API)\S* (is deprecated and )?will be removed|d
 RENAMED = {
     "nn.Dropout": "keep_prob",
     "nn.Embedding": "vocab_size embedding_size use_one_hot embedding_table",
+    "nn.GRUCell": "has_bias",
     "nn.GroupNorm": "gamma_init beta_init",
+    "nn.LSTMCell": "has_bias",
     "nn.PReLU": "channel w",
     "ops.all": "axis keep_dims",
     "ops.amax": "axis keepdims initial where",
@@ -47,6 +49,7 @@ RENAMED = {
     "ops.prod": "axis keep_dims",
     "ops.rand": "seed",
     "ops.randn": "seed",
+    "ops.range": "maxlen",
     "ops.relu6": "x",
     "ops.repeat_interleave": "axis",
     "ops.selu": "input_x",
