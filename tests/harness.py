@@ -126,12 +126,25 @@ def check_model(
         inputs = [to_mindspore(item) for item in feeds]
         if name == "graph, all axes free":
             rep.net.set_inputs(*[ms.Tensor(shape=[None] * item.ndim, dtype=item.dtype) for item in inputs])
-        result = rep.net(*inputs)
+        result = _result_of(rep.net, inputs)
         results = [to_numpy(item) for item in (result if isinstance(result, tuple) else (result,))]
         assert len(results) == len(wanted)
         for got, want in zip(results, wanted, strict=True):
             compare(got, want, rtol, atol, f"{name} mode\n{rep.script}")
     return rep
+
+
+def _result_of(net: Any, inputs: Sequence[Any]) -> Any:
+    """Run a network, a second time where MindSpore's threads that analyse a graph end in an error of their own.
+
+    It was met once in 9,700 tests, behind thousands of networks in one process, and not again on the same script.
+    """
+    try:
+        return net(*inputs)
+    except RuntimeError as error:
+        if "Fail to get eval result with conf" not in str(error):
+            raise
+        return net(*inputs)
 
 
 def compare(got: Any, want: Any, rtol: float, atol: float, message: str) -> None:
