@@ -68,10 +68,13 @@ def lstm_state(c: Pattern, i: Pattern, f: Pattern, g: Pattern) -> Pattern:
     return op.Add(op.Mul(op.Sigmoid(f), c), op.Mul(op.Sigmoid(i), op.Tanh(g)))
 
 
+_LSTM_STATE = pattern_of(lstm_state)
+
+
 def lstm_cell(root: ir.Node, names: UniqueNames) -> bool:
     """Replace the products and gates that give the next cell state, an Add, and the next hidden state, by LSTMCell."""
     cell = root.outputs[0]
-    for match in pattern_of(lstm_state).match(cell, Match()):
+    for match in _LSTM_STATE.match(cell, Match()):
         i, f, g, c = (match.bound[name] for name in "ifgc")
         split = i.producer()
         end = _hidden_state(cell, split) if split is not None and len(split.outputs) == 4 else None
