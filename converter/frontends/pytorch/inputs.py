@@ -294,11 +294,15 @@ def _with_past(parameters: Sequence[_Parameter], extents: Sequence[tuple[int, ..
 
 
 def _possible(loaded: Loaded, parameter: _Parameter) -> tuple[torch.dtype, ...]:
-    """The element types that a parameter may have, the most likely first."""
+    """The element types that a parameter may have, the most likely first; an annotation may be wrong."""
     if parameter.name in loaded.given:
         return (loaded.given[parameter.name].dtype,)
-    if parameter.dtype is not None:
-        return (parameter.dtype,)
+    likely = _likely(loaded, parameter)
+    return likely if parameter.dtype is None else tuple(dict.fromkeys((parameter.dtype, *likely)))
+
+
+def _likely(loaded: Loaded, parameter: _Parameter) -> tuple[torch.dtype, ...]:
+    """The element types that the name of a parameter suggests, the most likely first."""
     floats = (tensor.dtype for tensor in loaded.module.parameters() if tensor.is_floating_point())
     single = next(floats, torch.float32)
     if _INDICES.search(parameter.name):

@@ -80,6 +80,12 @@ def test_configurations_tell_shapes():
     class Frames(Audio):
         config = SimpleNamespace(input_feat_per_channel=4, max_source_positions=2)
 
+    class Annotated(Vision):
+        """By mistake, as the features of Speech2Text are."""
+
+        def forward(self, pixel_values: torch.LongTensor | None = None):
+            return super().forward(pixel_values)
+
     class Text(nets.Tagger):
         main_input_name = "input_ids"
         config = SimpleNamespace()
@@ -91,6 +97,7 @@ def test_configurations_tell_shapes():
     assert chosen(Described()) == chosen(Vision())
     assert chosen(Audio()) == {"input_features": (("N", 5, 4), "float32")}
     assert chosen(Frames()) == {"input_features": (("N", "T", 4), "float32")}
+    assert chosen(Annotated()) == chosen(Vision())
     assert chosen(Text())["input_ids"] == (("N", "T"), "int64")
     assert chosen(Text(), "N,6", "N,6") == {
         "input_ids": (("N", 6), "int64"),
