@@ -5,8 +5,6 @@ Source: https://pytorch.org/docs/stable/torch.html
 
 from __future__ import annotations
 
-from typing import Any
-
 from converter.rows import Arg, Node, Operand, call, expr, invoke
 from operator_maps.onnx.slicing import subscript
 
@@ -44,7 +42,7 @@ def cumulative_max(node: Node, x: Operand, *, dim: int) -> tuple[Arg, ...]:
     return values, expr("{0}.astype(ms.int64)", indices)
 
 
-def distances(node: Node, x: Operand, y: Operand, *, p: float, **_: Any) -> Arg:
+def distances(node: Node, x: Operand, y: Operand, *, p: float, compute_mode: int | None = None) -> Arg:
     """torch.cdist: `ops.cdist(x, y, 2.0)`, between all rows of two matrices."""
     return invoke("ops.cdist", x, y, float(p))
 

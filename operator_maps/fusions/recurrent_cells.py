@@ -56,8 +56,8 @@ def gru_cell(
     h_n: ir.Value,
 ) -> ir.Value | None:
     """GRUCell, when the gates are parts of two products, one of them of the hidden state."""
-    total, other = _cut((x_r, x_z, x_n)), _cut((h_r, h_z, h_n))
-    given, state = (None if each is None else _product(each) for each in (total, other))
+    cut = _cut((x_r, x_z, x_n)), _cut((h_r, h_z, h_n))
+    given, state = (None if each is None else _product(each) for each in cut)
     if given is None or state is None or state.x is not h or not _fit(given, state, 3):
         return None
     return builder.fused(GRU_CELL, given.x, h, given.weight, state.weight, given.bias, state.bias)

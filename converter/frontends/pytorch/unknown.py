@@ -59,7 +59,7 @@ def written_as_nodes() -> Iterator[dict[str, str]]:
 @contextlib.contextmanager
 def _errors_unchecked() -> Iterator[None]:
     """Inside the block torch.linalg records no check of its results, which no exporter knows."""
-    check = "aten::_linalg_check_errors"
+    check = "aten::_linalg_check_errors"  # older versions of torch have it without an effect
     registered = effects._get_effect(check) if hasattr(effects, "_get_effect") else None
     if registered is None:
         yield

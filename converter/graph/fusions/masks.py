@@ -1,4 +1,4 @@
-"""Masks of attention: index arithmetic for `mask[:, None, None]`, and conditions that are always true."""
+"""Masks of attention: index arithmetic for `mask[:, None, None]`, masks of nothing, conditions that are always true."""
 
 from __future__ import annotations
 

@@ -112,7 +112,8 @@ def _long_runs(symbols: dict[Statement, int], outputs: Outputs) -> list[list[Sta
         runs = [[statements[at : at + period] for at in each] for each in cuts]
         best = min(runs, key=lambda each: max(_width(run, outputs) for run in each[:MOST_MODELS]))
         blocks = [_described(run, outputs) for run in best]
-        if max(_width(run, outputs) for run in best) <= MOST_PASSED and len(grouped(blocks)) == 1:
+        widest = max(len(block.inputs) + len(block.outputs) for block in blocks)
+        if widest <= MOST_PASSED and len(grouped(blocks)) == 1:
             found += best
     return found
 
