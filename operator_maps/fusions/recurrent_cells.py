@@ -21,6 +21,7 @@ from converter.graph.fusions import (
     NodeFusion,
     Pattern,
     Shape,
+    is_private,
     op,
     pattern_of,
     replace,
@@ -80,14 +81,17 @@ def lstm_cell(root: ir.Node, names: UniqueNames) -> bool:
         end = _hidden_state(cell, split) if split is not None and len(split.outputs) == 4 else None
         total = None if end is None or split is None else _cut((i, f, g, split.outputs[3]))
         products = [] if total is None else _sum_of_products(total)
-        if end is None or len(products) != 2 or not _are_private([*match.nodes, *end], (root, end[-1])):
+        if end is None or len(products) != 2:
+            continue
+        nodes = [*match.nodes, *end]
+        if not all(is_private(node, nodes) for node in nodes if node not in (root, end[-1])):
             continue
         given, state = products
         if not _fit(given, state, 4):
             continue
         new = LSTM_CELL.node([given.x, state.x, c, given.weight, state.weight, given.bias, state.bias], 2)
         hidden = end[-1].outputs[0]
-        replace([*match.nodes, *end], [new], {hidden: new.outputs[0], cell: new.outputs[1]}, at=root)
+        replace(nodes, [new], {hidden: new.outputs[0], cell: new.outputs[1]}, at=root)
         return True
     return False
 
@@ -151,12 +155,6 @@ def _extents(weight: ir.Value) -> tuple[int, ...]:
     """The shape of a constant."""
     assert weight.const_value is not None
     return tuple(int(extent) for extent in weight.const_value.shape.numpy())
-
-
-def _are_private(nodes: Sequence[ir.Node], ends: Sequence[ir.Node]) -> bool:
-    """Whether only these nodes read what those of them that are no ends make."""
-    inner = [node.outputs[0] for node in nodes if node not in ends]
-    return all(not value.is_graph_output() and set(value.consumers()) <= set(nodes) for value in inner)
 
 
 def gru_reference(

@@ -46,6 +46,7 @@ from converter.graph.fusions.rewrite import (
     NodeFusion,
     Shape,
     Step,
+    is_private,
     rewrite,
     shape_of_first,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "constant",
     "either",
     "fuse_operators",
+    "is_private",
     "known_shape",
     "mean",
     "mean_square",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -173,7 +173,7 @@ class Fusion:
             NoMatch: it is a near miss.
         """
         covered = set(match.nodes)
-        inner = [node for node in match.nodes if node is not root and not _is_private(node, covered)]
+        inner = [node for node in match.nodes if node is not root and not is_private(node, covered)]
         if inner and len(covered) >= FEWEST:
             raise NoMatch("a value inside it is read elsewhere too", inner[0])
         if inner:
@@ -226,7 +226,8 @@ Step: TypeAlias = Fusion | Callable[[ir.Model, Context], None]
 """A part of a phase: a fusion of a pattern, or a function that rewrites the model."""
 
 
-def _is_private(node: ir.Node, covered: set[ir.Node]) -> bool:
+def is_private(node: ir.Node, covered: Container[ir.Node]) -> bool:
+    """Whether only the nodes `covered` read the results of a node."""
     return all(
         not output.is_graph_output() and all(user in covered for user in readers_of(output)) for output in node.outputs
     )

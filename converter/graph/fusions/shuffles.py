@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +10,8 @@ import onnx_ir as ir
 from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, named, op
 from converter.graph.fusions.replacement import replace
-from converter.graph.fusions.rewrite import Builder, Fusion, NodeFusion, Shape
-from converter.graph.queries import attribute, numbers_of, readers_of, shape_of
+from converter.graph.fusions.rewrite import Builder, Fusion, NodeFusion, Shape, is_private
+from converter.graph.queries import attribute, numbers_of, shape_of
 from converter.graph.unique_names import UniqueNames
 from converter.shapes import Dim, times
 
@@ -108,7 +107,9 @@ def merge_patches(concat: ir.Node, names: UniqueNames) -> bool:
     else:
         return False
     nodes = list(dict.fromkeys(node for grid in grids for node in grid.nodes))
-    if any((grid.x, grid.block) != (x, block) for grid in grids) or not _are_private(nodes, concat):
+    if any((grid.x, grid.block) != (x, block) for grid in grids) or not all(
+        is_private(node, {*nodes, concat}) for node in nodes
+    ):
         return False
     builder = Builder(concat, names)
     rows, columns = height // block, width // block
@@ -141,14 +142,6 @@ def _grid(value: ir.Value | None) -> _Grid | None:
         isinstance(extent, int) and extent // block == part for extent, part in zip(extents, taken, strict=True)
     )
     return _Grid(x, block, row, column, nodes) if whole else None
-
-
-def _are_private(nodes: Sequence[ir.Node], root: ir.Node) -> bool:
-    """Whether only `root` and the nodes themselves read what they make."""
-    results = [output for node in nodes for output in node.outputs]
-    return not any(result.is_graph_output() for result in results) and all(
-        reader is root or reader in nodes for result in results for reader in readers_of(result)
-    )
 
 
 FUSIONS = (Fusion(regrouped, depth_to_space_or_back), NodeFusion("Concat", merge_patches))
