@@ -33,10 +33,10 @@ def conv(
 
     Raises:
         Unsupported: the kernel's extents are unknown, the padding is negative, there are more than three spatial axes,
-            or the groups do not divide the channels.
+            or weight, groups and channels do not fit together.
     """
     kernel = _kernel(node, w, kernel_shape)
-    _check_group(node, w, group)
+    check_channels(node, x, w, group)
     return convolution(node, x, w, b, window_of(node, x, kernel, auto_pad, strides, dilations, pads), group)
 
 
@@ -100,10 +100,10 @@ def conv_transpose(
     only the bias.
 
     Raises:
-        Unsupported: the kernel's extents are unknown, an `output_shape` is given for dynamic extents, or the padding
-            is negative.
+        Unsupported: the kernel's extents are unknown, an `output_shape` is given for dynamic extents, the padding is
+            negative, or weight, groups and channels do not fit together.
     """
-    _check_group(node, w, group)
+    check_channels(node, x, w, group, transposed=True)
     window = window_of(node, x, _kernel(node, w, kernel_shape), "NOTSET", strides, dilations, pads)
     window, more = _trim(node, x, window, auto_pad, output_padding or (0,) * window.rank, output_shape)
     in_layer = w.is_weight and not (window.rank == 3 and window.dilations[0] > 1)  # the layer does not dilate the depth
@@ -121,15 +121,19 @@ def conv_transpose(
     return y if late_bias is None else _plus_bias(y, late_bias, window.rank)
 
 
-def _check_group(node: Node, w: Operand, group: int) -> None:
-    """Check that the groups divide the first extent of the weight.
+def check_channels(node: Node, x: Operand, w: Operand, group: int, transposed: bool = False) -> None:
+    """Check that the groups divide the first extent of the weight, and that the weight is for the channels of `x`.
 
     Raises:
-        Unsupported: they do not.
+        Unsupported: they do not, or it is not.
     """
-    channels = None if w.shape is None else w.shape[0]
-    if group < 1 or (channels is not None and channels % group):
+    outer, inner = w.shape[:2] if w.shape is not None else (None, None)
+    if group < 1 or (isinstance(outer, int) and outer % group):
         raise node.decline(f"its group, {group}, does not divide its channels")
+    meant = outer if transposed else inner * group if isinstance(inner, int) else None
+    found = x.shape[1] if x.shape is not None else None
+    if isinstance(meant, int) and isinstance(found, int) and meant != found:
+        raise node.decline(f"its weight is for {meant} channels, and its input has {found}")
 
 
 def _kernel(node: Node, w: Operand, kernel_shape: tuple[int, ...] | None) -> tuple[int, ...]:
@@ -280,8 +284,10 @@ def deform_conv(
     """ONNX DeformConv in 2-D: sample the image once for each tap of the kernel, then one product with the weights.
 
     Raises:
-        Unsupported: the kernel's extents are unknown, the padding is negative, or there are not two spatial axes.
+        Unsupported: the kernel's extents are unknown, the padding is negative, there are not two spatial axes, or
+            weight, groups and channels do not fit together.
     """
+    check_channels(node, x, w, group)
     window = window_of(node, x, _kernel(node, w, kernel_shape), "NOTSET", strides, dilations, pads)
     if window.rank != 2:
         raise node.decline(f"it has {window.rank} spatial axes (2 are supported)")

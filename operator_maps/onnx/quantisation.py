@@ -15,7 +15,7 @@ import onnx_ir as ir
 
 from converter.rows import Arg, Expression, Node, Operand, Unpacked, expr
 from operator_maps.lib.windows import window_of
-from operator_maps.onnx.convolution import convolve
+from operator_maps.onnx.convolution import check_channels, convolve
 
 if TYPE_CHECKING:
     import mindspore as ms
@@ -233,6 +233,7 @@ def _integer_convolution(
 ) -> Expression:
     if w.shape is None or None in w.shape[2:]:
         raise node.decline("the extents of its kernel are unknown")
+    check_channels(node, x, w, group)
     window = window_of(node, x, w.shape[2:], auto_pad, strides, dilations, pads)  # type: ignore[arg-type]
     x_zero, w_zero = (_scalar(zero_point) for zero_point in zero_points)
     if isinstance(w_zero, Operand) and w_zero.rank:

@@ -33,7 +33,7 @@ def supervise(journal: Path, families: Sequence[str], numbers: range, graph_mode
             str(numbers.start),
             str(numbers.stop),
         ]
-        process = subprocess.Popen([*command, str(graph_mode)], start_new_session=True, cwd=journal.parent)
+        process = subprocess.Popen([*command, str(graph_mode)], cwd=journal.parent)
         code = _wait(process, journal)
         if code == 0:
             continue

@@ -115,10 +115,30 @@ def test_four_spatial_axes_are_declined() -> None:
         check("Conv", normal(1, 1, 3, 3, 3, 3), normal(1, 1, 2, 2, 2, 2), constants=(1,), expect=[])
 
 
-@pytest.mark.parametrize(("operator", "group"), [("Conv", -3), ("Conv", 2), ("ConvTranspose", 0)])
-def test_groups_that_do_not_divide_the_channels_are_declined(operator: str, group: int) -> None:
-    with pytest.raises(Unconverted, match=f"Its group, {group}, does not divide its channels"):
-        check(operator, normal(1, 3, 5, 5), normal(3, 3, 2, 2), constants=(1,), expect=[], group=group)
+_NO_GROUP = "Its group, {group}, does not divide its channels"
+_OTHER_CHANNELS = "Its weight is for {meant} channels, and its input has 3"
+
+
+@pytest.mark.parametrize(
+    ("operator", "channels", "group", "why"),
+    [
+        ("Conv", 3, -3, _NO_GROUP),
+        ("Conv", 3, 2, _NO_GROUP),
+        ("Conv", 3, 3, _OTHER_CHANNELS.format(meant=9)),
+        ("ConvTranspose", 3, 0, _NO_GROUP),
+        ("ConvTranspose", 4, 2, _OTHER_CHANNELS.format(meant=4)),
+        ("DeformConv", 3, -3, _NO_GROUP),
+        ("ConvInteger", 3, -3, _NO_GROUP),
+        ("ConvInteger", 1, 1, _OTHER_CHANNELS.format(meant=2)),
+    ],
+)
+def test_groups_and_channels_that_do_not_fit_are_declined(operator: str, channels: int, group: int, why: str) -> None:
+    x, w = normal(1, 3, 5, 5), normal(channels, 2 if channels == 1 else 3, 2, 2)
+    if operator == "ConvInteger":
+        x, w = x.astype(np.uint8), w.astype(np.uint8)
+    more = [np.zeros((1, 8, 4, 4), np.float32)] * (operator == "DeformConv")
+    with pytest.raises(Unconverted, match=why.format(group=group)):
+        check(operator, x, w, *more, constants=(1,), expect=[], group=group)
 
 
 V = normal(4, 3, 3, 3)  # (in, out, height, width)
