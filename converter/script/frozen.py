@@ -16,16 +16,21 @@ class Frozen:
     Attributes:
         starts: a parameter whose name starts with one of these is frozen.
         ends: a parameter whose name ends with one of these is frozen.
+        names: a parameter with one of these names is frozen: those with which the name of a trained one starts.
     """
 
     starts: tuple[str, ...] = ()
     ends: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def conditions(self) -> tuple[str, ...]:
         """The conditions on a `name`, as Python expressions, of which one has to hold."""
         each = (("startswith", self.starts), ("endswith", self.ends))
-        return tuple(f"name.{method}({_written(names)})" for method, names in each if names)
+        found = [f"name.{method}({_written(names)})" for method, names in each if names]
+        if self.names:
+            found.append(f"name in {list(self.names)!r}")
+        return tuple(found)
 
 
 def frozen_parameters(program: Program) -> Frozen:
@@ -39,6 +44,8 @@ def frozen_parameters(program: Program) -> Frozen:
     if not frozen:
         return Frozen()
     trained = [name for name, weight in weights.items() if weight.trained]
+    alone = tuple(name for name in frozen if any(other.startswith(name) for other in trained))
+    frozen = [name for name in frozen if name not in alone]
     kinds: dict[str, list[str]] = defaultdict(list)
     for name in frozen:
         kinds["." + name.rpartition(".")[2]].append(name)
@@ -46,16 +53,17 @@ def frozen_parameters(program: Program) -> Frozen:
     ends = [kind for kind, of in kinds.items() if len(of) > 1 and not any(name.endswith(kind) for name in trained)]
     covered = {name for kind in ends for name in kinds[kind] if "." in name}
     rest = tuple(_starts([name for name in frozen if name not in covered], trained))
-    return Frozen(rest, tuple(ends)) if covered and len(rest) + len(ends) < len(starts) else Frozen(starts)
+    shorter = covered and len(rest) + len(ends) < len(starts)
+    return Frozen(rest, tuple(ends), alone) if shorter else Frozen(starts, (), alone)
 
 
 def _starts(frozen: Sequence[str], trained: Sequence[str]) -> Iterator[str]:
-    """The shortest beginnings, whole parts of names, that all frozen names have and no trained one."""
+    """The shortest beginnings, parts of names or names, that all frozen names have and no trained one."""
     taken = {start for name in trained for start in _beginnings(name)}
     found: dict[str, None] = {}
     for name in frozen:
         found[next(start for start in _beginnings(name) if start not in taken)] = None
-    return iter(found)
+    return (start for start in found if not any(start.startswith(other) and start != other for other in found))
 
 
 def _beginnings(name: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from converter.graph import is_float, rank_of, shape_of
 from converter.graph.fusions import Builder, FusedOperator, Fusion, NoMatch, Pattern, Shape, constant, named, op
 from converter.rows import Arg, Node, Operand, expr, reshape, transpose
+from converter.shapes import product
 from operator_maps.onnx import linear_algebra
 
 
@@ -37,11 +38,16 @@ def gemm_of_rows(
 
 
 def dense_of_rows(builder: Builder, x: ir.Value, weight: ir.Value, bias: ir.Value, trans: int, y: ir.Value) -> ir.Value:
-    """Dense over the last axis."""
+    """Dense over the last axis, or over the last axes as one: the heads of an attention."""
     matrix = builder.Transpose(weight, perm=[1, 0]) if trans else weight
-    before, extents = shape_of(x), shape_of(matrix) or (None, None)
-    if before is None or None in before or before[-1] != extents[0] or shape_of(y) != (*before[:-1], extents[1]):
-        raise NoMatch(f"its reshapes go from {before} to {shape_of(y)}, its weight has shape {extents}")
+    before, extents, after = shape_of(x), shape_of(matrix) or (None, None), shape_of(y)
+    if before is None or not after or None in after or after[-1] != extents[1] or len(before) < len(after):
+        raise NoMatch(f"its reshapes go from {before} to {after}, its weight has shape {extents}")
+    kept = len(after) - 1
+    if before[:kept] != after[:kept] or product(before[kept:]) != extents[0]:
+        raise NoMatch(f"its reshapes go from {before} to {after}, its weight has shape {extents}")
+    if len(before) > len(after):
+        x = builder.Reshape(x, builder.constant("shape", np.array([*[0] * kept, extents[0]])))
     return dense(builder, x, matrix, bias)
 
 

@@ -31,6 +31,8 @@ def program_of(names: str) -> Program:
         ("!a.gamma a.beta !b.gamma b.beta !c.weight !c.bias", ("c.",), (".gamma",)),
         ("!a.gamma a.beta b.gamma", ("a.gamma",), ()),
         ("!encoder.weight encoder_2.weight", ("encoder.",), ()),
+        ("!rnn.bias_l0 !rnn.bias_l0_reverse rnn.weight", ("rnn.bias_l0",), ()),
+        ("!rnn.bias_l0 rnn.bias_l0_reverse !c.weight", ("c.",), ()),
     ],
 )
 def test_names_are_described_in_few_words(names: str, starts: tuple[str, ...], ends: tuple[str, ...]) -> None:
@@ -38,7 +40,7 @@ def test_names_are_described_in_few_words(names: str, starts: tuple[str, ...], e
     frozen = frozen_parameters(program)
     assert (frozen.starts, frozen.ends) == (starts, ends)
     for name, weight in program.parameters():
-        assert (name.startswith(starts) or name.endswith(ends)) == weight.frozen
+        assert (name.startswith(starts) or name.endswith(ends) or name in frozen.names) == weight.frozen
 
 
 def test_the_constructor_freezes_them() -> None:
@@ -46,3 +48,5 @@ def test_the_constructor_freezes_them() -> None:
     assert 'if name.startswith("c.") or name.endswith(".gamma"):' in text.replace("'", '"')
     assert "parameter.requires_grad = False" in text
     assert "requires_grad" not in definitions_of(program_of("a.gamma"))[0]
+    (text,) = definitions_of(program_of("!rnn.bias_l0 rnn.bias_l0_reverse"))
+    assert "if name in ['rnn.bias_l0']:" in text

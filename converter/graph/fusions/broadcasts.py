@@ -53,16 +53,29 @@ def _narrowed(value: ir.Value, shape: Dims) -> dict[ir.Value, Dims] | None:
     pending = list(value.consumers())
     while pending:
         node = pending.pop()
-        if not has_trait(node, Trait.ELEMENTWISE):
+        if node.op_type == "Unsqueeze" and not node.domain:
+            result = _with_new_axes(node, None if node.inputs[0] is None else shapes.get(node.inputs[0]))
+        elif has_trait(node, Trait.ELEMENTWISE):
+            result = _broadcast([shapes.get(each, shape_of(each)) for each in node.inputs if each is not None])
+        else:
             return None
         made = node.outputs[0]
-        result = _broadcast([shapes.get(each, shape_of(each)) for each in node.inputs if each is not None])
         if result is None or (result != shape_of(made) and made.is_graph_output()):
             return None
         if result != shapes.get(made, shape_of(made)):
             shapes[made] = result
             pending += made.consumers()
     return shapes
+
+
+def _with_new_axes(node: ir.Node, shape: Dims | None) -> Dims | None:
+    """The shape that an Unsqueeze makes of one that has as many axes as its input; None for others."""
+    made = shape_of(node.outputs[0])
+    axes = axes_of(node.inputs[1], node.outputs[0])
+    if shape is None or made is None or axes is None or len(shape) + len(axes) != len(made):
+        return None
+    kept = iter(shape)
+    return tuple(1 if axis in axes else next(kept) for axis in range(len(made)))
 
 
 def _broadcast(shapes: list[Dims | None]) -> Dims | None:

@@ -177,8 +177,45 @@ def _join(first: ir.Node, second: ir.Node, old: list[ir.Node], concat: ir.Node |
     replace(old, builder.nodes, results, at=at)
 
 
+def merge_directions(concat: ir.Node, names: UniqueNames) -> bool:
+    """Write the Concat of both directions of one layer's output as a Transpose and a Reshape, as a layer joins them.
+
+    So TensorFlow's converter writes two layers that it has found to be one of both directions.
+    """
+    if len(concat.inputs) != 2 or attribute(concat, "axis") not in (2, -1):
+        return False
+    parts = [_direction_of(value) for value in concat.inputs]
+    (y, first), (other, second) = parts
+    layer, extents = None if y is None else y.producer(), shape_of(concat.outputs[0])
+    if y is None or layer is None or y is not other or (first, second) != (0, 1) or extents is None:
+        return False
+    if not has_trait(layer, Trait.RECURRENT) or y.index() != 0 or attribute(layer, "layout"):
+        return False
+    builder = Builder(concat, names)
+    apart = builder.Transpose(y, perm=(0, 2, 1, 3))
+    joined = builder.Reshape(apart, builder.constant("shape", np.array([0, 0, extents[2]])))
+    joined.shape = ir.Shape(extents)
+    replace([concat], builder.nodes, {concat.outputs[0]: joined}, at=concat)
+    return True
+
+
+def _direction_of(value: ir.Value | None) -> tuple[ir.Value | None, int]:
+    """Y, (sequence, D, batch, hidden), and the direction of which a value is the output; (None, 0) for others."""
+    squeeze = None if value is None or not is_internal(value) else value.producer()
+    taken = squeeze.inputs[0] if squeeze is not None and squeeze.op_type == "Squeeze" and _is_squeeze(squeeze) else None
+    node = None if taken is None else taken.producer()
+    if node is None or node.op_type != "Slice":
+        return None, 0
+    start, end, axes = (numbers_of(each) for each in node.inputs[1:4])
+    steps = numbers_of(node.inputs[4]) if len(node.inputs) > 4 else (1,)
+    if start is None or end is None or axes not in ((1,), (-3,)) or steps != (1,) or end[0] != start[0] + 1:
+        return None, 0
+    return node.inputs[0], start[0]
+
+
 FUSIONS = (
     NodeFusion("ReverseSequence", reverse_all),
     *(NodeFusion(op_type, read_backward) for op_type in ("LSTM", "GRU", "RNN")),
     NodeFusion("Concat", join_directions),
+    NodeFusion("Concat", merge_directions),
 )

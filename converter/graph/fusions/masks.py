@@ -259,7 +259,10 @@ def _hides_nothing(mask: ir.Value) -> bool:
 
 
 def is_true(value: ir.Value | None) -> bool:
-    """Whether all elements of a condition are true: of a constant, of `position >= 0`, or of ones as conditions."""
+    """Whether all elements of a condition are true.
+
+    Such as a constant, `position >= 0`, ones as conditions, or that positions count on from each to the next.
+    """
     return follows(value, _conditions_of, _FARTHEST)
 
 
@@ -281,11 +284,65 @@ def _conditions_of(value: ir.Value | None) -> Sequence[ir.Value | None] | None:
             return node.inputs
         case "Cast" if _is_filled_with_ones(node.inputs[0]):
             return ()
+        case "Equal" if number_of(node.inputs[1]) == 1 and _grows_by_one(node.inputs[0]):
+            return ()
+        case "Equal":
+            counted = [_counted_exceptions(each) for each in node.inputs]
+            return None if None in counted else counted
         case "GatherND":
             return node.inputs[:1]
         case operator if operator in _VIEWS:
             return node.inputs[:1]
     return None
+
+
+def _grows_by_one(difference: ir.Value | None) -> bool:
+    """Whether a value is `c[..., 1:] - c[..., :-1]` of positions `c = concat(p[..., :1] - 1, p)`.
+
+    So transformers looks for positions that begin anew, as those of texts packed into one row do.
+    """
+    sub = _made_by(difference, "Sub")
+    later, earlier = (None, None) if sub is None else (_along_last(_made_by(each, "Slice")) for each in sub.inputs)
+    if sub is None or later is None or earlier is None or later[0] is not earlier[0]:
+        return False
+    shapes = {shape_of(each) for each in sub.inputs if each is not None}
+    joined = _made_by(later[0], "Concat")
+    if later[1] - earlier[1] != 1 or len(shapes) != 1 or joined is None or len(joined.inputs) != 2:
+        return False
+    begin, positions = joined.inputs
+    before = _made_by(begin, "Sub")
+    first = None if before is None else _along_last(_made_by(before.inputs[0], "Slice"))
+    count, rank = count_of(positions), rank_of(sub.outputs[0])
+    if before is None or count is None or rank is None or attribute(joined, "axis") % rank != rank - 1:
+        return False
+    return first == (positions, 0, 1) and number_of(before.inputs[1]) == 1 and count.axis == -1
+
+
+def _made_by(value: ir.Value | None, operator: str) -> ir.Node | None:
+    """The node that makes a value, if it is this operator of ONNX."""
+    node = None if value is None else value.producer()
+    return node if node is not None and not node.domain and node.op_type == operator else None
+
+
+def _along_last(part: ir.Node | None) -> tuple[ir.Value, float, float | None] | None:
+    """What a Slice along the last axis in steps of one is taken from, and its bounds; None for other nodes."""
+    if part is None or part.inputs[0] is None:
+        return None
+    whole, start, end, axes, step = [*part.inputs, None, None][:5]
+    begin, extents = number_of(start), shape_of(part.outputs[0])
+    if whole is None or begin is None or extents is None or number_of(step) not in (None, 1):
+        return None
+    return (whole, begin, number_of(end)) if axes_of(axes, whole) == (len(extents) - 1,) else None
+
+
+def _counted_exceptions(value: ir.Value | None) -> ir.Value | None:
+    """The condition of which a CumSum, or a view of it, counts where it does not hold; None for other values."""
+    node = None if value is None else value.producer()
+    while node is not None and (node.op_type in _VIEWS or node.op_type == "GatherND") and node.inputs[0] is not None:
+        node = node.inputs[0].producer()
+    cast = _made_by(node.inputs[0], "Cast") if node is not None and node.op_type == "CumSum" else None
+    inverted = None if cast is None else _made_by(cast.inputs[0], "Not")
+    return None if inverted is None else inverted.inputs[0]
 
 
 def _is_filled_with_ones(value: ir.Value | None) -> bool:

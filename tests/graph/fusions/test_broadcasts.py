@@ -35,3 +35,12 @@ def test_an_axis_in_front_goes(body: str, goes: bool) -> None:
     text = f"(float[2,3,5] x) => (float[r,3,5] y) {{ p = Add(w, w) e = Unsqueeze(p, axes) {body} }}"
     weights = {"w": X[0], "axes": np.array([0])}
     assert ("Unsqueeze" in fused(text, X, **weights)) != goes
+
+
+@pytest.mark.parametrize(("reader", "goes"), [("y = Add(v, u)", True), ("y = Softmax(u)", False)])
+def test_an_expansion_before_new_axes_goes(reader: str, goes: bool) -> None:
+    """Positions of a text, expanded to the batch, are compared with each other in a mask that the scores broadcast."""
+    text = "(float[2,3,5] x) => (float[a,b,c,d] y) { p = Add(w, w) e = Expand(p, to) u = Unsqueeze(e, axes) "
+    text += f"v = Unsqueeze(x, new) {reader} }}"
+    weights = {"w": X[:1, 0], "to": np.array([2, 5]), "axes": np.array([1, 2]), "new": np.array([1])}
+    assert ("Expand" not in fused(text, X, **weights)) == goes

@@ -73,3 +73,26 @@ def test_a_sequence_that_is_reversed_in_part_stays() -> None:
     assert fused(text, X, lengths=np.array([5, 4])) == ["ReverseSequence"]
     assert fused(text, X, lengths=np.array([4, 4])) == ["ReverseSequence"]
     assert fused(text, X, lengths=np.array([5, 5])) == ["Slice"]
+
+
+APART = """
+    y, h = {operator} <hidden_size = 4, direction = "bidirectional"{options}> (x, w, r, b)
+    y0 = Slice (y, {first}) one_way = Squeeze (y0, axis) y1 = Slice (y, {second}) other = Squeeze (y1, axis)
+    y_all = Concat <axis = 2> (one_way, other)
+"""
+PLACES = ("first, axis, axis", "axis, two, axis")
+
+
+@pytest.mark.parametrize("operator", GATES)
+@pytest.mark.parametrize("places", [PLACES, PLACES[::-1]], ids=["forward first", "backward first"])
+def test_both_directions_that_are_cut_and_joined_are_the_output(operator: str, places: tuple[str, str]) -> None:
+    weights = weights_of(operator)
+    joined = {name: np.concatenate([weights[name], weights[f"{name}_back"]]) for name in "wrb"}
+    places = dict(zip(("first", "second"), places, strict=True))
+    options = ", linear_before_reset = 1" if operator == "GRU" else ""
+    text = (
+        f"(float[t,n,3] x) => (float[t,n,8] y_all) {{ {APART.format(operator=operator, options=options, **places)} }}"
+    )
+    numbers = {"first": np.array([0]), "axis": np.array([1]), "two": np.array([2])}
+    script = check_model(model_of(text, **joined, **numbers), [X], atol=1e-3).script
+    assert ("ops.cat" in script) == (places["first"] == PLACES[1])

@@ -89,6 +89,26 @@ def test_what_is_true_everywhere_goes():
     assert left == ["Unsqueeze", "Where", "Add"]
 
 
+PACKED = "p = Unsqueeze(j, front) f = Slice(p, start, {end}, axis) b = Sub(f, one) c = Concat <axis=-1> (b, p) "
+PACKED += "l = Slice(c, {start}, {far}, axis) e = Slice(c, start, last, axis) d = Sub(l, e) same = Equal(d, {step}) "
+PACKED += "begun = Not(same) number = Cast <to=7> (begun) count = CumSum(number, one) "
+PACKED += "q = Unsqueeze(count, rows) k = Unsqueeze(count, columns) equal = Equal(q, k) u = Unsqueeze(mask, middle) "
+
+
+@pytest.mark.parametrize(
+    ("changed", "goes"), [({}, True), ({"step": "two"}, False), ({"start": "start", "far": "last"}, False)]
+)
+def test_a_mask_of_packed_texts_goes_where_positions_count(changed, goes):
+    """transformers 5 looks for texts that are packed into one row, by positions that begin anew."""
+    places = {"end": "first", "start": "first", "far": "far", "step": "one"} | changed
+    body = COUNTS + PACKED.format(**places) + "both = And(equal, u) "
+    arrays = {"front": [0], "start": [0], "first": [1], "seconds": [2], "axis": [-1], "last": [-1], "far": [1 << 40]}
+    arrays |= {"rows": [1, 3], "columns": [1, 2], "middle": [1, 2]}
+    weights = {name: np.array(numbers) for name, numbers in arrays.items()} | {"two": np.int64(2)}
+    left = fused(HEAD + "{" + body + END.format("both") + "}", SCORES, MASK, **ONE, **weights)
+    assert (left == ["Unsqueeze", "Where", "Add"]) == goes
+
+
 def test_what_is_true_everywhere_stays_where_it_makes_the_shape():
     body = COUNTS + TRUE + "u = Unsqueeze(mask, axes) y = And(u, b) "
     head = HEAD.replace("float[n,3,s,s] y", "bool[n,1,s,s] y")

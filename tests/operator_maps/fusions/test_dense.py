@@ -46,6 +46,17 @@ def test_gemm_of_all_rows_is_a_dense_layer(trans):
     assert fused(ROWS % trans, X, w=W.T if trans else W, c=B, **shapes)[-1] == "Dense"
 
 
+def test_gemm_of_heads_as_rows_is_a_dense_layer():
+    """GPT-2's last linear layer of an attention, which takes the heads together."""
+    text = "(float[n,m,2,2] x) => (float[n,m,3] y) { r = Reshape(x, flat) g = Gemm(r, w, c) s = Shape(x) "
+    text += "t = Slice(s, start, end) u = Concat <axis=0> (t, three) y = Reshape(g, u) }"
+    numbers = {"flat": [-1, 4], "start": [0], "end": [2], "three": [3]}
+    weights = {"w": W, "c": B} | {name: np.array(each) for name, each in numbers.items()}
+    left = fused(text, X.reshape(2, 5, 2, 2), **weights)
+    assert "Dense" in left
+    assert "Gemm" not in left
+
+
 def test_gemm_of_other_rows_stays():
     shapes = {"flat": np.array([-1, 4]), "to": np.array([-1, 3, 5])}
     assert "Gemm" in fused((ROWS % 0).replace("float[n,5,3] y", "float[n,3,5] y"), X, w=W, c=B, **shapes)
