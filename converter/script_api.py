@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from converter.base.output import Output
-from converter.base.relaxed_gc import relaxed_gc
+from converter.base.relaxed_gc import paused_gc
 from converter.base.script_mode import FILES, STAGES
 from converter.base.stages import Observer, Stages
 from converter.errors import BadParamError, ParamMissingError, UnknownModelError
@@ -20,6 +20,7 @@ from operator_maps import pytorch
 __all__ = ["convert_script"]
 
 
+@paused_gc()  # trees and names live until the end
 def convert_script(
     in_file: str | Path,
     *,
@@ -71,7 +72,7 @@ def convert_script(
     network = _network(name, verify_network, shape, verify_inputs, weights, checkpoint_format, verify_limit)
     _check_place(source, Path(output), project_path)
     stages = Stages(STAGES, observer)
-    with relaxed_gc(), Output(FILES, name, Path(output), None if report is None else Path(report)) as out:
+    with Output(FILES, name, Path(output), None if report is None else Path(report)) as out:
         with stages.stage("read"):
             rows = pytorch.load(None if operator_map is None else Path(operator_map))
             walk = find_files(source, None if project_path is None else Path(project_path), rows)

@@ -24,9 +24,9 @@ def relaxed_gc() -> Iterator[None]:
 
 @contextmanager
 def paused_gc() -> Iterator[None]:
-    """Let Python's cyclic garbage collector not run inside the block, in which modules are imported.
+    """Let Python's cyclic garbage collector not run inside the block, in which much is made that lives on.
 
-    What they define lives on; to collect it again and again takes a tenth to a sixth of the time of an import.
+    To collect it again and again takes a tenth to a sixth of the time of an import, or of reading scripts.
     """
     was_on = gc.isenabled()
     gc.disable()

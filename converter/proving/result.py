@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from converter.proving import job as files
 from converter.proving.job import read_json
 from converter.verification import Ending, NodeComparison, OutputComparison, Verdict, VerificationResult
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _MODES = ("PyNative", "graph")
 _SHOWN = 5
@@ -124,6 +125,8 @@ def _listed(names: list[str]) -> str:
 
 
 def _feeds(folder: Path) -> dict[str, np.ndarray]:
+    import numpy as np
+
     with np.load(folder / files.INPUTS) as archive:
         return {name: archive[name] for name in archive.files}
 

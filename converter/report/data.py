@@ -11,9 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from converter import frontends
 from converter.base.version import __version__
@@ -27,6 +25,9 @@ from converter.verification import (
     VerificationResult,
     badness,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SCHEMA = 1
 """Version of the report's format. It is increased when programs for the previous version would misread the report."""
@@ -79,8 +80,11 @@ def json_report(data: Mapping[str, Any]) -> str:
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+
 def _dumped(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def sha256(file: Path) -> str:

@@ -135,18 +135,15 @@ def _translations(data: Mapping[str, Any]) -> dict[str, str]:
 
 def _sentences(data: Any) -> Iterator[str]:
     if isinstance(data, dict):
-        for key, value in data.items():
-            if isinstance(value, str):
-                if key in ("note", "remedy", "became") and " " in value:
-                    yield value
-            elif key == "notes":
-                yield from value
-            elif isinstance(value, (dict, list)):
-                yield from _sentences(value)
-    elif isinstance(data, list):
-        for value in data:
-            if isinstance(value, (dict, list)):
-                yield from _sentences(value)
+        for key in ("note", "remedy", "became"):
+            if isinstance(value := data.get(key), str) and " " in value:
+                yield value
+        yield from data.get("notes", ())
+        inner = [value for key, value in data.items() if value and isinstance(value, (dict, list)) and key != "notes"]
+    else:
+        inner = [value for value in data if value and isinstance(value, (dict, list))]
+    for value in inner:
+        yield from _sentences(value)
 
 
 @functools.cache

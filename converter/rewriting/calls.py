@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from converter.rewriting.edits import Edits
 from converter.rewriting.signature import Arguments
@@ -12,8 +13,7 @@ from converter.rewriting.source import SourceFile
 from converter.rewriting.template import Pieces, Slot, Template, TemplateArgument
 
 
-@dataclass(frozen=True)
-class Argument:
+class Argument(NamedTuple):
     """An argument of a call in the source, by its offsets.
 
     Attributes:
@@ -31,8 +31,7 @@ class Argument:
     end: int
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """A call in the source.
 
     Attributes:

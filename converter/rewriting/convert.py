@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from symtable import SymbolTable
 from typing import NamedTuple
 
-from converter.base.relaxed_gc import paused_gc
 from converter.errors import ScriptGenerationError
 from converter.rewriting import helpers, lint
 from converter.rewriting.edits import Edit
@@ -79,14 +79,7 @@ def convert_files(
     Raises:
         ScriptGenerationError: a result is no Python: a defect of this program.
     """
-    options = Options(api, assume_tensors, comments, helpers.available(rows), remedy)
-    with paused_gc():
-        return _convert_files(walked, rows, options, each)
-
-
-def _convert_files(
-    walked: Walk, rows: Mapping[str, Row], options: Options, each: Callable[[list[Names]], Iterable[Names]]
-) -> Conversion:
+    options = Options(api, assume_tensors, comments, helpers.Available(rows), remedy)
     inference = Inference(walked.project, rows)
     inference.run(walked.whole.values())
     package = _package(walked)
@@ -99,15 +92,15 @@ def _convert_files(
         if options.comments:
             _comment(rewriter)
         text = rewriter.edits.result()
-        made.append(_Made(names, rewriter, imports, text, _parsed(names.file, text)))
+        made.append(_Made(names, rewriter, imports, text, _symbols(names.file, text)))
     extra: dict[Path, str] = {}
-    results = {each.names.file.module: set(lint.defined(each.tree.body)) for each in made}
+    results = {each.names.file.module: lint.defined(each.symbols, each.text) for each in made}
     results[f"{package}.{helpers.NAME}".lstrip(".")] = {"*"}
     for module, wanted in walked.partial.items():
         found = walked.project.module(module)
         if found is not None:
             extra[walked.path(found)] = text = partial_text(found, wanted, walked.project)
-            results[module] = set(lint.defined(ast.parse(text).body))
+            results[module] = lint.defined(lint.symbols_of(text), text)
     for each_made in made:
         each_made.rewriter.records += _lint(each_made, results)
     if names_needed := {name for each_made in made for name in each_made.rewriter.needs.helpers}:
@@ -118,13 +111,13 @@ def _convert_files(
 
 
 class _Made(NamedTuple):
-    """A file that has been rewritten, its new text and the tree of that."""
+    """A file that has been rewritten, its new text and the names in that."""
 
     names: Names
     rewriter: Rewriter
     imports: Imports
     text: str
-    tree: ast.Module
+    symbols: SymbolTable
 
     def file(self, walked: Walk) -> ConvertedFile:
         edits = tuple(self.rewriter.edits.ordered())
@@ -140,8 +133,9 @@ def _lint(made: _Made, results: Mapping[str, set[str]]) -> list[Record]:
         for node, scope in made.names.imports
         for alias in made.imports.torch_aliases(node, scope)
     }
-    remedies = dict.fromkeys(lint.unbound(made.tree, gone), "Its import has gone, but it is used; define it.")
-    for module, name, line in lint.lost_imports(made.names, made.tree, results):
+    remedies = dict.fromkeys(lint.unbound(made.symbols, gone), "Its import has gone, but it is used; define it.")
+    lost = lint.may_lose_imports(made.names, results)
+    for module, name, line in lint.lost_imports(made.names, ast.parse(made.text), results) if lost else ():
         remedies[name] = f"The result imports it in line {line}, but that of {module} does not define it."
     found = []
     for name, remedy in sorted(remedies.items()):
@@ -169,9 +163,9 @@ def compat_import(file: SourceFile, package: str, alias: str) -> str:
     return f"from {'.' * depth} import {helpers.NAME} as {alias}"
 
 
-def _parsed(file: SourceFile, text: str) -> ast.Module:
+def _symbols(file: SourceFile, text: str) -> SymbolTable:
     try:
-        return ast.parse(text)
+        return lint.symbols_of(text)
     except SyntaxError as error:
         line = text.splitlines()[(error.lineno or 1) - 1 :][:1]
         raise ScriptGenerationError(
@@ -192,7 +186,9 @@ def _comment(rewriter: Rewriter) -> None:
         return
     inside = [
         (file.start(node), file.end(node))
-        for node in nodes(file.tree)
+        for statement in file.tree.body
+        if any(statement.lineno - 1 <= line < (statement.end_lineno or 0) for line in lines)
+        for node in nodes(statement)
         if isinstance(node, (ast.Constant, ast.JoinedStr)) and node.lineno != node.end_lineno
     ]
     edits = rewriter.edits.ordered()

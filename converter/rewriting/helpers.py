@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from converter.rewriting.compat import ORDER
 from converter.rewriting.rows import Row
@@ -25,64 +27,104 @@ _MODULES = (
 )  # fmt: skip
 
 
+_DEFINITION = re.compile(r"^(?:(?:class|def) (\w+)|(\w+)(?= = ))", re.MULTILINE)
+
+
+class Definition(NamedTuple):
+    """A definition of `compat/`: its text, its tree, its place among all."""
+
+    text: str
+    tree: ast.stmt
+    place: tuple[int, int]
+
+
 @functools.cache
-def written() -> dict[str, tuple[str, ast.stmt, int]]:
-    """The definitions of `compat/` by name: their text, their tree, their place."""
-    found: dict[str, tuple[str, ast.stmt, int]] = {}
-    for module in ORDER:
-        text = (FOLDER / f"{module}.py").read_text(encoding="utf-8")
-        lines = text.splitlines(keepends=True)
-        for node in ast.parse(text).body:
-            names: list[str] = []
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                names = [node.name]
-            elif isinstance(node, ast.Assign):
-                names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-                if isinstance(node.value, ast.Name) and not names:  # `Tensor.__format__ = formatted` goes with it
-                    before, tree, place = found[node.value.id]
-                    line = "".join(lines[node.lineno - 1 : node.end_lineno])
-                    found[node.value.id] = f"{before}\n\n{line}", tree, place
-            first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
-            body = "".join(lines[first - 1 : node.end_lineno]).rstrip() + "\n"
-            for name in names:
-                if name in found:
-                    raise ValueError(f"compat/{module}.py defines {name} again")
-                found[name] = body, node, len(found)
-    return found
-
-
-def available(rows: Mapping[str, Row]) -> frozenset[str]:
-    """Every name that the helper module can have."""
-    return frozenset(written()) | frozenset(_adapters(rows))
-
-
-def _adapters(rows: Mapping[str, Row]) -> dict[str, str]:
-    """The adapters of layers and functions by their short names; of two with one name the first."""
+def modules_by_name() -> dict[str, str]:
+    """The module of `compat/` that defines each name, found without parsing: it stands at the beginning of a line."""
     found: dict[str, str] = {}
-    for name, row in rows.items():
-        short = name.rpartition(".")[2]
-        if row.use in ("layer", "call") and short not in found and (text := adapter_of(name, row)):
-            found[short] = text
+    for module in ORDER:
+        for each in _DEFINITION.finditer(_text(module)):
+            if (name := each[1] or each[2]) in found:
+                raise ValueError(f"compat/{module}.py defines {name} again")
+            found[name] = module
     return found
+
+
+def written(name: str) -> Definition:
+    """The definition of a name of `compat/`."""
+    return _written_in(modules_by_name()[name])[name]
+
+
+@functools.cache
+def _text(module: str) -> str:
+    return (FOLDER / f"{module}.py").read_text(encoding="utf-8")
+
+
+@functools.cache
+def _written_in(module: str) -> dict[str, Definition]:
+    """The definitions of a module."""
+    found: dict[str, Definition] = {}
+    lines = _text(module).splitlines(keepends=True)
+    for node in ast.parse(_text(module)).body:
+        names: list[str] = []
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names = [node.name]
+        elif isinstance(node, ast.Assign):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            if isinstance(node.value, ast.Name) and not names:  # `Tensor.__format__ = formatted` goes with it
+                before = found[node.value.id]
+                line = "".join(lines[node.lineno - 1 : node.end_lineno])
+                found[node.value.id] = before._replace(text=f"{before.text}\n\n{line}")
+        first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
+        body = "".join(lines[first - 1 : node.end_lineno]).rstrip() + "\n"
+        for name in names:
+            found[name] = Definition(body, node, (ORDER.index(module), len(found)))
+    return found
+
+
+class Available:
+    """The names that the helper module can have: those of `compat/`, and adapters of rows, made when asked for.
+
+    Args:
+        rows: the rows by PyTorch's names.
+    """
+
+    def __init__(self, rows: Mapping[str, Row]) -> None:
+        self._rows: dict[str, list[tuple[str, Row]]] = {}
+        for name, row in rows.items():
+            if row.use in ("layer", "call"):
+                self._rows.setdefault(name.rpartition(".")[2], []).append((name, row))
+        self._adapters: dict[str, str] = {}
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the module can have a name."""
+        return name in modules_by_name() or bool(self.adapter(str(name)))
+
+    def adapter(self, short: str) -> str:
+        """The adapter of a layer or function by its short name, the first of several; empty if it has none."""
+        if short not in self._adapters:
+            texts = (adapter_of(name, row) for name, row in self._rows.get(short, ()))
+            self._adapters[short] = next(filter(None, texts), "")
+        return self._adapters[short]
 
 
 def text_of(names: set[str], rows: Mapping[str, Row]) -> str:
     """The text of the helper module with these names, and what they need."""
-    own = written()
-    made = _adapters(rows)
-    wanted: dict[str, tuple[str, int]] = {}
+    own = modules_by_name()
+    made = Available(rows)
+    wanted: dict[str, tuple[str, tuple[int, int]]] = {}
     waiting = sorted(names)
     while waiting:
         name = waiting.pop()
         if name in wanted:
             continue
         if name in own:
-            text, node, place = own[name]
+            text, node, place = written(name)
             wanted[name] = text, place
             waiting += sorted({each.id for each in nodes(node) if isinstance(each, ast.Name)} & own.keys() - {name})
-        elif name in made:
-            wanted[name] = made[name], len(own) + len(wanted)
-            tree = ast.parse(made[name])
+        elif text := made.adapter(name):
+            wanted[name] = text, (len(ORDER), len(wanted))
+            tree = ast.parse(text)
             waiting += [each.id for each in ast.walk(tree) if isinstance(each, ast.Name) and each.id in own]
     ordered = sorted(wanted, key=lambda name: wanted[name][1])
     bodies = list(dict.fromkeys(wanted[name][0] for name in ordered))

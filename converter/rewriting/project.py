@@ -84,6 +84,8 @@ class Project:
         own = {name for name in others if only in ("", name) and any((root / name).is_dir() for root in roots)}
         self._known = frozenset(name for name in rows if name.partition(".")[0] in others - own)
         self._whole = frozenset(library for library in WHOLE & others if library not in own and library != only)
+        self._torch: dict[str, bool] = {}
+        self._qualified: dict[ast.expr, str | None] = {}
         self._followed: dict[str, str] = {}
         self._starred: dict[str, str | None] = {}
         self._modules: dict[str, Names | None] = {}
@@ -92,11 +94,12 @@ class Project:
 
     def is_torch(self, name: str) -> bool:
         """Whether a full name is PyTorch's, or that of a library's machinery: rows say what it becomes."""
-        if name == "torch" or name.startswith("torch."):
-            return True
-        if name.partition(".")[0] in self._whole:
-            return True
-        return name in self._known or name in QUESTIONS or is_machinery(name, self.only)
+        found = self._torch.get(name)
+        if found is None:
+            top = name.partition(".")[0]
+            found = top == "torch" or top in self._whole or name in self._known or name in QUESTIONS
+            self._torch[name] = found = found or is_machinery(name, self.only)
+        return found
 
     def needs_torch(self, library: str) -> bool:
         """Whether a package is another library that is built on PyTorch."""
@@ -145,11 +148,11 @@ class Project:
         if isinstance(node, ast.Name):
             root = self.resolve(node.id, scope)
             return None if root is None else self.follow(root)
-        names = chain(node)
-        root = None if names is None else self.resolve(names[0], scope)
-        if names is None or root is None:
-            return None
-        return self.follow(".".join((root, *names[1:])))
+        if node not in self._qualified:
+            names = chain(node) or ("",)
+            root = self.resolve(names[0], scope) if names[0] else None
+            self._qualified[node] = None if root is None else self.follow(".".join((root, *names[1:])))
+        return self._qualified[node]
 
     def resolve(self, name: str, scope: Scope) -> str | None:
         """The full name of an identifier; None for a variable."""

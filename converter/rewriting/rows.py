@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 from converter.rewriting.signature import Signature
-from converter.rewriting.template import template
+from converter.rewriting.template import slots_in, takes_all, template
 
 Use = Literal["call", "method", "attribute", "value", "layer", "class", "none"]
 Returns = Literal[
@@ -107,14 +107,22 @@ class Row:
         if self.signature is None or not isinstance(self.becomes, str):
             return []
         known = set(self.signature.parameters)
-        parsed = template(self.becomes)
-        slots = {slot.name for slot in parsed.slots} - {"self"}
+        places = slots_in(self.becomes)
+        slots = {slot.name for slot in places} - {"self"}
         found = [f"PyTorch has no parameter '{name}'" for name in sorted((slots | self.refused) - known)]
-        if parsed.arguments is not None or parsed.whole:
+        if not takes_all(self.becomes):
             left = known - slots - self.ignored - self.refused - IGNORED
             found += [f"the parameter '{name}' is not mentioned" for name in sorted(left)]
-        without = [slot.name for slot in parsed.slots if slot.required and self._default(slot.name) is None]
+        without = [slot.name for slot in places if slot.required and self._default(slot.name) is None]
         return found + [f"the parameter '{name}' has no default to write" for name in without]
+
+    def malformed(self) -> list[str]:
+        """What is wrong with the text of the template, which `problems` does not parse."""
+        try:
+            template(self.becomes if isinstance(self.becomes, str) else "")
+        except ValueError as error:
+            return [str(error)] if isinstance(self.becomes, str) else []
+        return []
 
     def _default(self, name: str) -> str | None:
         assert self.signature is not None

@@ -121,7 +121,8 @@ class Arguments:
 
 def _parameters(text: str) -> Iterator[Parameter]:
     try:
-        function = ast.parse(f"def f{text}: ...").body[0]
+        whole = f"def f{text}: ..."
+        function = ast.parse(whole).body[0]
     except SyntaxError as error:
         raise ValueError(f"'{text}' is no signature: {error.msg}") from error
     assert isinstance(function, ast.FunctionDef)
@@ -129,10 +130,15 @@ def _parameters(text: str) -> Iterator[Parameter]:
     positional = [*arguments.posonlyargs, *arguments.args]
     missing: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
     for each, default in zip(positional, [*missing, *arguments.defaults], strict=True):
-        yield Parameter(each.arg, None if default is None else ast.unparse(default))
+        yield Parameter(each.arg, _part(whole, default))
     if arguments.vararg:
         yield Parameter(arguments.vararg.arg, star="*")
     for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        yield Parameter(each.arg, None if default is None else ast.unparse(default), keyword_only=True)
+        yield Parameter(each.arg, _part(whole, default), keyword_only=True)
     if arguments.kwarg:
         yield Parameter(arguments.kwarg.arg, star="**")
+
+
+def _part(text: str, node: ast.expr | None) -> str | None:
+    """The text of a node in a text of one line."""
+    return None if node is None else text[node.col_offset : node.end_col_offset]

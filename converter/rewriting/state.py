@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -35,7 +35,7 @@ class Options:
     api: str = "nn"
     assume_tensors: bool = False
     comments: bool = True
-    helpers: frozenset[str] = frozenset()
+    helpers: Container[str] = frozenset()
     remedy: Callable[[str], str] = lambda name: "Write it by hand, or add a row with --operator_map."
 
 

@@ -94,6 +94,16 @@ class Template:
         return tuple(slot for argument in self.arguments or () for slot in argument.slots)
 
 
+def slots_in(text: str) -> list[Slot]:
+    """The slots of a template, found without parsing it."""
+    return [Slot(match[2], bool(match[1]), bool(match[3])) for match in _SLOT.finditer(text)]
+
+
+def takes_all(text: str) -> bool:
+    """Whether a template takes the arguments of the source as they are."""
+    return "...)" in text
+
+
 @functools.cache
 def template(text: str) -> Template:
     """Parse a template.

@@ -7,7 +7,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from converter.base.relaxed_gc import paused_gc
 from converter.errors import BadParamError
 from converter.rewriting.cycles import check_cycles
 from converter.rewriting.libraries import LIBRARIES
@@ -53,11 +52,7 @@ def find_files(source: Path, project_path: Path | None = None, rows: Collection[
         BadParamError: the file is outside the project, or the folder has no Python file.
         ModelLoadingError: a file cannot be read, or files import each other in a circle that Python cannot load.
     """
-    with paused_gc():
-        return _find_files(source.resolve(), project_path, rows)
-
-
-def _find_files(source: Path, project_path: Path | None, rows: Collection[str]) -> Walk:
+    source = source.resolve()
     root = root_of(source) if project_path is None else project_path.resolve()
     if not source.is_relative_to(root):
         raise BadParamError(f"'{source}' is not in --project_path '{root}'. Name a folder that holds it.")

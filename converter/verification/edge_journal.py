@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from converter.verification.metrics import Difference, NodeComparison
+from converter.verification.comparisons import Difference, NodeComparison
 from converter.verification.processes import Ending
 
 EdgeVerdict = Literal["same", "differs", "not comparable"]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from converter.graph import Trait, operators_with
-from converter.verification.metrics import TINY, TOLERANCE, TOLERANCES, Difference, difference
+from converter.verification.comparisons import Difference
+from converter.verification.metrics import TINY, TOLERANCE, TOLERANCES, difference
 
 _EXACT = operators_with(Trait.ELEMENTWISE | Trait.DATA_MOVEMENT) | frozenset(
     [

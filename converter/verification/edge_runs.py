@@ -17,12 +17,13 @@ import numpy as np
 
 from converter.frontends import Run, frontend_in
 from converter.verification.by_sample import run_by_sample
+from converter.verification.comparisons import Difference, badness
 from converter.verification.edge_judgement import where_finite, without_tiny
 from converter.verification.edges import LARGEST, EdgeInputs, edge_inputs
 from converter.verification.facts import read_facts
 from converter.verification.job import EDGES, RESULTS, Job, NodePlan, with_model
 from converter.verification.locate import lines_of
-from converter.verification.metrics import Difference, badness, difference
+from converter.verification.metrics import difference
 from converter.verification.network import MODES, Network
 from converter.verification.nodes import Nodes
 from converter.verification.prober import Note, first_line

@@ -13,11 +13,11 @@ import onnx_ir as ir
 from converter.frontends import frontend_in
 from converter.lowering import Translation
 from converter.script import Record
+from converter.verification.comparisons import NodeComparison, OutputComparison, Verdict
 from converter.verification.edge_journal import EdgeFinding, read_edges
 from converter.verification.facts import outputs_are_same, read_facts
 from converter.verification.job import EDGES, EXPECTED, RESULTS, Job, NodePlan, NoNodePlan
 from converter.verification.locate import records_at
-from converter.verification.metrics import NodeComparison, OutputComparison, Verdict
 from converter.verification.network import MODES
 from converter.verification.result import VerificationResult
 from converter.verification.sensitivity import Movement, excuse

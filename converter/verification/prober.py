@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from converter.verification.comparisons import Difference, NodeComparison, badness
 from converter.verification.cpu_kernels import fault_of
 from converter.verification.edge_judgement import judged, symptoms
 from converter.verification.evaluate import NoReference
 from converter.verification.job import Probe
-from converter.verification.metrics import Difference, NodeComparison, badness, difference
+from converter.verification.metrics import difference
 from converter.verification.reference import Reference
 from converter.verification.sensitivity import REORDERED, is_reordered
 

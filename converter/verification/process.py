@@ -24,11 +24,12 @@ from converter.base.relaxed_gc import paused_gc
 from converter.errors import ConverterError
 from converter.frontends import Run, frontend_in
 from converter.verification.by_sample import first_samples, run_by_sample
+from converter.verification.comparisons import THE_SOURCE, Difference, OutputComparison
 from converter.verification.edge_runs import Loaded, try_edges
 from converter.verification.facts import outputs_are_same, read_facts
 from converter.verification.job import EXPECTED, RESULTS, Job, NodePlan, read_feeds, read_job, read_recorded, with_model
 from converter.verification.locate import lines_of
-from converter.verification.metrics import THE_SOURCE, Difference, OutputComparison, difference
+from converter.verification.metrics import difference
 from converter.verification.network import MODES, Network
 from converter.verification.nodes import Nodes
 from converter.verification.prober import Note, first_line

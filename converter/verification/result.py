@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
+from converter.verification.comparisons import SENSITIVE, NodeComparison, OutputComparison, Verdict
 from converter.verification.edge_journal import EdgeFinding
-from converter.verification.metrics import NodeComparison, OutputComparison, Verdict
-from converter.verification.sensitivity import SENSITIVE
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Edges = Literal["none", "report", "fail"]
 """Whether edge inputs are tried, and whether a difference on them fails."""

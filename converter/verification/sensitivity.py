@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from converter.verification.metrics import TOLERANCE, TOLERANCES, Difference, badness, difference
+from converter.verification.comparisons import Difference, badness
+from converter.verification.metrics import TOLERANCE, TOLERANCES, difference
 
-SENSITIVE = "same within the source's own sensitivity"
-"""The verdict where outputs differ no more than the source moves."""
 REORDERED = "the same elements in another order"
 """The note of an output that has them."""
 STEP = 1e-7

@@ -27,9 +27,12 @@ def load(operator_map: Path | None = None) -> dict[str, Row]:
         if both:
             raise OperatorMapError(f"pytorch/{info.name} has a second row for {', '.join(sorted(both))}")
         rows |= table
+    problems: list[str] = []
     if operator_map is not None:
-        rows |= _own(operator_map)
-    problems = [f"{name}: {problem}" for name, row in rows.items() for problem in row.problems()]
+        own = _own(operator_map)
+        problems += [f"{name}: {problem}" for name, row in own.items() for problem in row.malformed()]
+        rows |= own
+    problems += [f"{name}: {problem}" for name, row in rows.items() for problem in row.problems()]
     if problems:
         raise OperatorMapError(f"the row of {problems[0]}", problems[1:])
     return rows

@@ -11,7 +11,7 @@ import pytest
 from rewriting.conversion import ROWS, converted
 
 from converter.rewriting.compat import ORDER
-from converter.rewriting.helpers import FOLDER, text_of, written
+from converter.rewriting.helpers import FOLDER, modules_by_name, text_of, written
 
 torch = pytest.importorskip("torch")
 
@@ -21,17 +21,18 @@ def compat() -> types.ModuleType:
     """The helper module with everything that is written by hand."""
     module = types.ModuleType("compat_of_test")
     sys.modules[module.__name__] = module
-    exec(compile(text_of(set(written()), ROWS), "_torch_compat.py", "exec"), module.__dict__)
+    exec(compile(text_of(set(modules_by_name()), ROWS), "_torch_compat.py", "exec"), module.__dict__)
     return module
 
 
 def test_the_order_of_the_helpers():
     """Each module stands in it once; a class stands behind those from which it derives."""
     assert sorted(ORDER) == sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
-    defined = written()
-    for name, (_, node, place) in defined.items():
-        bases = [each.id for each in getattr(node, "bases", ()) if isinstance(each, ast.Name)]
-        assert all(defined[base][2] < place for base in bases if base in defined), name
+    names = modules_by_name()
+    for name in names:
+        found = written(name)
+        bases = [each.id for each in getattr(found.tree, "bases", ()) if isinstance(each, ast.Name)]
+        assert all(written(base).place < found.place for base in bases if base in names), name
 
 
 def test_an_argument_keeps_its_place_when_one_before_it_is_left_out(tmp_path):

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 from rewriting.conversion import converted
 
-from converter.rewriting.lint import defined, lost_imports, unbound
+from converter.rewriting.lint import defined, lost_imports, symbols_of, unbound
 
 
 def test_what_a_module_defines():
     text = "import a.b, c as d\nfrom e import f\ntry:\n    g = 1\nexcept E:\n    def h(): i = 2\nfor j in g: k, l = j\n"
-    assert set(defined(ast.parse(text).body)) == {"a", "d", "f", "g", "h", "j", "k", "l"}
+    assert defined(symbols_of(text), text) == {"a", "d", "f", "g", "h", "j", "k", "l"}
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_what_a_module_defines():
     ],
 )
 def test_names_whose_import_has_gone(text, expected):
-    assert unbound(ast.parse(text), {"torch"}) == expected
+    assert unbound(symbols_of(text), {"torch"}) == expected
 
 
 def test_imports_of_what_is_not_defined():

@@ -10,7 +10,8 @@ import pytest
 from onnx import parser
 
 import converter
-from converter.verification.metrics import Difference, difference
+from converter.verification.comparisons import Difference
+from converter.verification.metrics import difference
 from converter.verification.sensitivity import REORDERED, Movement, excuse, is_reordered, movements
 
 

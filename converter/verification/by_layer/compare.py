@@ -12,9 +12,10 @@ import numpy as np
 from converter.verification.by_layer.paging import Paged
 from converter.verification.by_layer.parts import run_by_parts
 from converter.verification.by_layer.runs import LayerRuns, Values
+from converter.verification.comparisons import Difference, OutputComparison
 from converter.verification.job import EXPECTED, Job, with_model
 from converter.verification.locate import lines_of
-from converter.verification.metrics import Difference, OutputComparison, difference
+from converter.verification.metrics import difference
 from converter.verification.network import MODES
 from converter.verification.prober import Note, first_line
 

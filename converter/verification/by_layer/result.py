@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from converter.verification.comparisons import LayerComparison, NodeComparison, OutputComparison, Verdict, badness
 from converter.verification.facts import read_facts
 from converter.verification.job import RESULTS, Job
-from converter.verification.metrics import LayerComparison, NodeComparison, OutputComparison, Verdict, badness
 from converter.verification.network import MODES
 from converter.verification.processes import Ending
 from converter.verification.result import VerificationResult

@@ -19,8 +19,9 @@ import numpy as np
 from converter.verification.arrays import to_mindspore, to_numpy
 from converter.verification.by_layer.layers import Layer
 from converter.verification.by_layer.paging import Paged
+from converter.verification.comparisons import Difference, LayerComparison, badness
 from converter.verification.locate import lines_of
-from converter.verification.metrics import Difference, LayerComparison, badness, difference
+from converter.verification.metrics import difference
 from converter.verification.network import MODES
 from converter.verification.prober import Note, first_line
 from converter.verification.sensitivity import REORDERED, is_reordered
