@@ -38,6 +38,9 @@ class Attributes(Values):
 
     def attribute(self, node: ast.Attribute) -> None:
         """Rewrite an attribute."""
+        if (name := self.carried.reads.get(node)) is not None:
+            self.edits.replace(self.file.start(node), self.file.end(node), name)
+            return
         full = self._full(node)
         if full is not None and self.project.is_torch(full):
             self._value(node, full)

@@ -67,6 +67,11 @@ class Branches(State):
 
     def if_(self, node: ast.If) -> None:
         """Rewrite an `if`, of which only one branch may stay."""
+        if (name := self.carried.begins.get(node)) is not None:
+            start = self.file.start(node)
+            line, _ = self.file.line_span(self.file.line_of(start))
+            indent = self.file.text[line:start].decode()
+            self.edits.insert(start, f"{name} = self.{name}{self.file.newline}{indent}", leading=True)
         known = fold(node.test, self._constant)
         if known is None:
             self.visit(node.test)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 
+from converter.rewriting.attributes import RESERVED
+from converter.rewriting.carried import Carried, plan_of
 from converter.rewriting.libraries import OUTPUT
 from converter.rewriting.names import Function, Scope
 from converter.rewriting.project import MODULE
-from converter.rewriting.state import State
+from converter.rewriting.state import PYTHON, State
 from converter.rewriting.undefined import undefined
-
-_PYTHON = frozenset({"__init__", "__repr__", "_init_weights", "init_weights", "reset_parameters", "extra_repr"})
-"""Methods of a module that graph mode never runs."""
 
 
 class Definitions(State):
@@ -32,7 +31,9 @@ class Definitions(State):
         if node.returns is not None:
             self.visit(node.returns)
         self._inside(node, node.body)
-        if in_module and node.name not in _PYTHON:
+        if node in self.carried.methods:
+            self._hand_on(node)
+        if in_module and node.name not in PYTHON:
             self._define(node)
 
     def _define(self, node: Function) -> None:
@@ -82,10 +83,41 @@ class Definitions(State):
             self._base(base)
         for keyword in node.keywords:
             self.visit(keyword.value)
-        outer = self.scope, self.class_node
-        self.scope, self.class_node = self.names.scopes[node], node
+        outer = self.scope, self.class_node, self.carried
+        self.scope, self.class_node, self.carried = self.names.scopes[node], node, self._plan_of(node)
         self.block(node.body)
-        self.scope, self.class_node = outer
+        self.scope, self.class_node, self.carried = outer
+
+    def _plan_of(self, node: ast.ClassDef) -> Carried:
+        """Which values the methods of a module hand on."""
+        info = self.project.info(node, self.names)
+        if not self.inference.is_module(info.name):
+            return Carried()
+
+        def overridden() -> frozenset[str]:
+            derived = (each for each in self.project.classes() if info in self.project.ancestry(each))
+            return frozenset(name for each in derived if each is not info for name in each.methods)
+
+        return plan_of(node, RESERVED, overridden)
+
+    def _hand_on(self, node: Function) -> None:
+        """Give a method the parameters by which it is handed values of `forward`."""
+        file, names = self.file, self.carried.methods[node]
+        arguments = node.args
+        text = ", ".join(f"{name}=None" for name in names)
+        if arguments.kwarg is not None:
+            self.edits.insert(file.text.rindex(b"**", 0, file.start(arguments.kwarg)), f"{text}, ")
+        else:
+            every = [*arguments.args, *arguments.kwonlyargs, *arguments.defaults, *arguments.kw_defaults]
+            self.edits.insert(max(file.end(each) for each in every if each is not None), f", {text}")
+        documented = ast.get_docstring(node, clean=False) is not None and len(node.body) > 1
+        start = file.start(node.body[1 if documented else 0])
+        line, _ = file.line_span(file.line_of(start))
+        indent = file.text[line:start].decode()
+        step = "\t" if indent.endswith("\t") else "    "
+        for name in names:
+            lines = (f"if {name} is None:", f"{step}{name} = self.{name}", "")
+            self.edits.insert(start, f"{file.newline}{indent}".join(lines), leading=True)
 
     def _base(self, node: ast.expr) -> None:
         full = self._full(node)

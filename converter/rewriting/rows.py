@@ -39,6 +39,8 @@ class Chosen(Protocol):
 
     statement: bool
     subscript: str
+    compiled: bool
+    """Whether graph mode may compile it: it stands in a method of a module that does more than set it up."""
 
     def has(self, name: str) -> bool:
         """Whether the source gives the parameter."""

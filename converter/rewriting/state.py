@@ -8,6 +8,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from converter.rewriting.carried import Carried
 from converter.rewriting.edits import Edits
 from converter.rewriting.inference import Inference
 from converter.rewriting.names import Function, Names, Scope, chain
@@ -15,6 +16,8 @@ from converter.rewriting.project import MODULE
 from converter.rewriting.records import Record
 from converter.rewriting.trees import PARTS
 
+PYTHON = frozenset({"__init__", "__repr__", "_init_weights", "init_weights", "reset_parameters", "extra_repr"})
+"""Methods of a module that graph mode never runs."""
 _ALIAS = re.compile(r"(?<![\w.])(nn|ops|ms|mint|compat|np|initializer)\.")
 _FULL = {"nn": "mindspore.nn", "ops": "mindspore.ops", "ms": "mindspore", "mint": "mindspore.mint"}
 _FULL |= {"compat": "_torch_compat", "np": "numpy"}
@@ -85,6 +88,7 @@ class State:
         self.statement: ast.stmt | None = None
         self.parents: list[ast.AST] = []
         self.gone: list[ast.stmt] = []
+        self.carried = Carried()
 
     # Names of the file's own
 
@@ -235,6 +239,12 @@ class State:
         if not isinstance(node, (ast.Name, ast.Attribute)):
             return None
         return self.project.qualified(node, self.scope)
+
+    def is_compiled(self) -> bool:
+        """Whether graph mode may compile this place."""
+        if self.class_node is None or self.function is None or self.function.name in PYTHON:
+            return False
+        return self.inference.is_module(self.project.info(self.class_node, self.names).name)
 
     def _optimized(self) -> set[str]:
         """The variables of this function that stand in a call of an optimizer."""

@@ -6,7 +6,6 @@ import ast
 
 from converter.rewriting.attributes import OWN_NAMES, Attributes
 from converter.rewriting.calls import layout_of
-from converter.rewriting.carried import reader_of
 from converter.rewriting.flow_calls import is_distinct
 from converter.rewriting.leading_axes import may_lead_with_one
 from converter.rewriting.project import MODULE
@@ -141,14 +140,23 @@ class Statements(Attributes):
             self.edits.insert(self.file.end(node.value), ")")
 
     def _carried(self, node: ast.Assign) -> None:
-        """Note that a method does not see in graph mode what `forward` has assigned to an attribute before the call."""
-        if self.function is None or self.function.name != "forward" or self.class_node is None:
+        """Hand what `forward` assigns to an attribute on to the methods that read it; graph mode shows it to none."""
+        if reader := self.carried.left.get(node):
+            remedy = f"In graph mode {reader} reads what it was before: give it the value as an argument."
+            self.record(node.targets[0], f"{MODULE}.__setattr__", converted=False, remedy=remedy, use="attribute")
+        if node not in self.carried.assigned:
             return
-        if not self.inference.is_module(self.project.info(self.class_node, self.names).name):
-            return
-        if reader := reader_of(node, self.function, self.class_node):
-            note = f"In graph mode {reader} reads what it was before: give it the value as an argument."
-            self.record(node.targets[0], MODULE, became="mindspore.nn.Cell", note=note, use="attribute")
+        target, (name, cached) = node.targets[0], self.carried.assigned[node]
+        start, end = self.file.start(target), self.file.end(target)
+        if cached:
+            self.edits.drop(start, end)
+            self.edits.replace(start, end, name)
+            self.edits.insert(self.file.start(node.value), self.write(f'compat.keep(self, "{name}", '), leading=True)
+            self.edits.insert(self.file.end(node.value), ")")
+        else:
+            self.edits.insert(end, f" = {name}")
+        note = f"It is handed to {self.carried.readers[node]}, which in graph mode reads what the attribute was before."
+        self.record(target, f"{MODULE}.__setattr__", became="mindspore.nn.Cell", note=note, use="attribute")
 
     def _fitted(self, node: ast.Assign) -> None:
         """`x[i] = y` where y may have leading axes of length 1 that `x[i]` lacks: they are dropped."""

@@ -37,10 +37,19 @@ class Uses(Methods, Statements, Outputs):
     def call(self, node: ast.Call) -> None:
         """Rewrite a call; where a project trains, a network begins in training mode, as PyTorch's do."""
         self._call(node)
+        if node in self.carried.calls:
+            self._give(node, self.carried.calls[node])
         if self.inference.trains and self._makes_network(node):
             self.edits.insert(self.file.end(node), ".set_train()")
         elif self.inference.trains and self._runs_itself(node):
             self._train_before()
+
+    def _give(self, node: ast.Call, names: list[str]) -> None:
+        """Give a call further arguments."""
+        closing = self.file.end(node) - 1
+        before = self.file.text[:closing].rstrip()[-1:]
+        text = ", ".join(f"{name}={name}" for name in names)
+        self.edits.insert(closing, text if before in b"(," else f", {text}")
 
     def _makes_network(self, node: ast.Call) -> bool:
         """Whether a call outside the classes of modules makes a network of a class of the project, or a Sequential."""

@@ -22,6 +22,7 @@ class View(Chosen):
         parents = rewriter.parents
         above = parents[-2] if len(parents) > 1 else None
         self.statement = isinstance(above, ast.Expr)
+        self.compiled = rewriter.is_compiled()
         self.subscript = ""
         if isinstance(above, ast.Subscript) and above.value is node:
             self.subscript = ast.unparse(above.slice)

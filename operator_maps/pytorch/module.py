@@ -15,10 +15,19 @@ def _buffer(call: Chosen) -> str:
     return "compat.register_buffer({self}, ...)"
 
 
+def _children(call: Chosen) -> str:
+    """The children; graph mode does not iterate over what `cells` returns."""
+    return "{self}._cells.values()" if call.compiled else "{self}.cells()"
+
+
+def _named_children(call: Chosen) -> str:
+    return "{self}._cells.items()" if call.compiled else "{self}.name_cells().items()"
+
+
 ROWS: dict[str, Row] = {
     f"{_M}.modules": method("()", "compat.modules({self})", returns="other"),
-    f"{_M}.children": method("()", "{self}.cells()", returns="other"),
-    f"{_M}.named_children": method("()", "{self}.name_cells().items()", returns="other"),
+    f"{_M}.children": method("()", _children, returns="other"),
+    f"{_M}.named_children": method("()", _named_children, returns="other"),
     f"{_M}.named_modules": method(
         "(memo=None, prefix='', remove_duplicate=True)",
         "{self}.cells_and_names()",

@@ -88,19 +88,3 @@ def test_assignments_in_conditions_of_networks_stand_before_them(tmp_path):
     text = converted(tmp_path, source).text
     assert "        n = x.shape\n        if not isinstance(n, dict):\n" in text
     assert "        if m is not None and (k := m.sum()) > 0:\n" in text
-
-
-@pytest.mark.parametrize(("read", "noted"), [("x + self.table", True), ("x", False)])
-def test_what_a_method_does_not_see_in_graph_mode_is_noted(tmp_path, read, noted):
-    """What `forward` assigns to an attribute, and a method that it calls reads."""
-    source = f"""
-        import torch
-        class Net(torch.nn.Module):
-            def forward(self, x):
-                self.table = torch.zeros(x.shape[0])
-                return self.added(x)
-            def added(self, x):
-                return {read}
-    """
-    notes = [each.note for each in converted(tmp_path, source).records if "graph mode added" in each.note]
-    assert bool(notes) is noted

@@ -2,6 +2,7 @@
 
 import functools
 
+import mindspore as ms
 from mindspore import Parameter
 
 
@@ -11,6 +12,19 @@ def register_buffer(cell, name, tensor=None, persistent=True):
         tensor = Parameter(tensor, name=name, requires_grad=False)
     setattr(cell, name, tensor)
     cell.buffer_names = (*getattr(cell, "buffer_names", ()), name)
+
+
+@ms.constexpr
+def in_pynative():
+    """Whether each call runs by itself."""
+    return ms.get_context("mode") == ms.PYNATIVE_MODE
+
+
+def keep(cell, name, value):
+    """Set an attribute for the next run, which computes it again where it does not fit. In graph mode every run does."""
+    if in_pynative():
+        setattr(cell, name, value)
+    return value
 
 
 def register_parameter(cell, name, param):
