@@ -42,13 +42,24 @@ def pad(
     cropped, around = _crop(x, around)
     if not around:
         return cropped
-    plain = mode == "constant" and cropped is x and (value is None or value.number_or_tensor() == 0)
-    if plain and may_be_empty(x.value) and all(isinstance(n, int) for both in around.values() for n in both):
-        # `ops.pad` refuses a tensor without elements
-        return expr("ops.Pad({0})({1})", tuple(around.get(axis, (0, 0)) for axis in range(x.rank or 0)), x)
+    plain = mode == "constant" and cropped is x and all(isinstance(n, int) for both in around.values() for n in both)
+    if plain and may_be_empty(x.value):  # `ops.pad` refuses a tensor without elements
+        of_all = tuple(around.get(axis, (0, 0)) for axis in range(x.rank or 0))
+        fill = 0 if value is None else value.number_or_tensor()
+        if fill == 0 and not any(may_be_empty(x.value, axis) for axis in around):
+            return expr("ops.Pad({0})({1})", of_all, x)
+        flat = _pad_list(around, x.rank or 0, (x.rank or 0) - min(around))
+        return expr("{0}({1}, {2}, {3}, {4})", pad_or_fill, x, of_all, flat, fill)
     if mode == "constant":
         return _constant(cropped, _pad_list(around, x.rank or 0, (x.rank or 0) - min(around)), value)
     return expr("ops.pad({0}, {1}, {2})", cropped, _pad_list(around, x.rank or 0, last), MODES[mode])
+
+
+def pad_or_fill(x, by_axis, from_last, value):
+    """ops.pad, which refuses a tensor of no elements; the same amounts for every axis, and from the last axis on."""
+    if x.size == 0:
+        return ops.full_like(ops.Pad(by_axis)(x), value)
+    return ops.pad(x, from_last, value=value)
 
 
 def _crop(x: Operand, around: _Amounts) -> tuple[Arg, _Amounts]:

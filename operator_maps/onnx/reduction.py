@@ -181,6 +181,9 @@ def position(function: str, after: str = "{0}") -> Callable[..., Arg]:
     def row(node: Node, data: Operand, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> Arg:
         keep = (True,) if keepdims else ()
         helper = argmax_or_none if function == "ops.argmax" else argmin_or_none
+        result = node.outputs[0]
+        if data.size == 0 and result.size == 0:
+            return expr("ops.zeros({0}, dtype=ms.int64)", result.shape)
         or_none = data.size != 0 and may_be_empty(data.value)
 
         def found(x: Arg) -> Arg:

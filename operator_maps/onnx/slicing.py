@@ -85,12 +85,16 @@ def slice_(node: Node, x: Operand, starts: Operand, ends: Operand, axes: Operand
         return _slice_computed(node, x, starts, ends, axes, steps)
     along = {axis: _bounds(x, axis, *each) for axis, *each in bounds}
     forward, backward = _by_direction({axis: part for axis, part in along.items() if part != slice(None)})
-    y: Arg = x
     if forward and is_fatal(x, forward):
+        y = _turned(x, x, backward)  # first: of what the other slices may leave, nothing is turned
         for axis, part in forward.items():
             y = _taken(y, x.dtype, axis, part.indices((x.shape or ())[axis] or 0))
-    elif forward:
-        y = subscript(x, forward)
+        return y
+    return _turned(x, subscript(x, forward) if forward else x, backward)
+
+
+def _turned(x: Operand, y: Arg, backward: dict[int, slice]) -> Arg:
+    """Slices with negative steps of a part `y` of `x`."""
     flipped = tuple(axis for axis, part in backward.items() if part == slice(None, None, -1))
     for axis, part in backward.items():
         y = y if axis in flipped else subscript(y, {axis: part}, x.rank)

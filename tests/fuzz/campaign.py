@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 LATE = 40
-"""Seconds of wall time after which a case is given up."""
+"""Seconds of the processor after which a case is given up."""
+STUCK = 600
+"""Seconds of wall time after which a process whose journal does not grow is ended."""
 
 
 def supervise(journal: Path, families: Sequence[str], numbers: range, graph_mode: int) -> None:
@@ -48,7 +50,7 @@ def _wait(process: subprocess.Popen[bytes], journal: Path) -> int:
         try:
             return process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            if journal.exists() and time.time() - journal.stat().st_mtime > 4 * LATE:
+            if journal.exists() and time.time() - journal.stat().st_mtime > STUCK:
                 process.kill()
 
 
@@ -97,8 +99,8 @@ def case(family: str, number: int, graph_mode: bool) -> dict[str, Any]:
     def late(*_: object) -> None:
         raise TimeoutError
 
-    signal.signal(signal.SIGALRM, late)
-    signal.alarm(LATE)
+    signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, LATE)
     try:
         model, feeds, wanted = random_model(family, number)
         modes = tuple(MODES) if graph_mode else ("PyNative",)
@@ -117,7 +119,7 @@ def case(family: str, number: int, graph_mode: bool) -> dict[str, Any]:
             "where": cause(error),
         }
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
     open_ = [each for each in found if not each.explained]
     first = (open_ or found or [None])[0]
     result: dict[str, Any] = {"result": "same", "nodes": nodes, "modes": len(modes), "inputs": len(feeds)}

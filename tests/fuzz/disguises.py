@@ -46,31 +46,37 @@ def disguised(
 
 def other_type(model: ModelProto, feeds: dict[str, np.ndarray], random: Random) -> None:
     """All float32 numbers in another type."""
-    kind = random.choice([TensorProto.FLOAT16, TensorProto.DOUBLE])
-    dtype = helper.tensor_dtype_to_np_dtype(kind)
+    retype(model, feeds, TensorProto.FLOAT, random.choice([TensorProto.FLOAT16, TensorProto.DOUBLE]))
+
+
+def retype(model: ModelProto, feeds: dict[str, np.ndarray], before: int, after: int) -> bool:
+    """Give all numbers of one type another one; return whether there are any."""
+    old, new = (helper.tensor_dtype_to_np_dtype(kind) for kind in (before, after))
+    found = False
+
+    def change(tensor: TensorProto) -> None:
+        nonlocal found
+        if tensor.data_type == before:
+            found = True
+            with np.errstate(over="ignore"):
+                tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(new), tensor.name))
+
+    nodes = [node for inside in model.functions for node in inside.node]
     for graph in _graphs(model.graph):
+        nodes += graph.node
         for tensor in graph.initializer:
-            _retype(tensor, kind)
-        for value in [*graph.input, *graph.output]:
-            tensor_type = value.type.tensor_type
-            if tensor_type.elem_type == TensorProto.FLOAT:
-                tensor_type.elem_type = kind
-        for node in graph.node:
-            for attribute in node.attribute:
-                if attribute.type == AttributeProto.TENSOR:
-                    _retype(attribute.t, kind)
-                elif attribute.name in ("to", "dtype") and attribute.i == TensorProto.FLOAT:
-                    attribute.i = kind
-    for name, array in feeds.items():
-        if array.dtype == np.float32:
-            feeds[name] = array.astype(dtype)
-
-
-def _retype(tensor: TensorProto, kind: int) -> None:
-    if tensor.data_type == TensorProto.FLOAT:
-        with np.errstate(over="ignore"):
-            array = numpy_helper.to_array(tensor).astype(helper.tensor_dtype_to_np_dtype(kind))
-        tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+            change(tensor)
+        for value in [*graph.input, *graph.output, *graph.value_info]:
+            if value.type.tensor_type.elem_type == before:
+                found, value.type.tensor_type.elem_type = True, after
+    for node in nodes:
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.TENSOR:
+                change(attribute.t)
+            elif attribute.name in ("to", "dtype") and attribute.i == before:
+                attribute.i = after
+    feeds.update({name: array.astype(new) for name, array in feeds.items() if array.dtype == old})
+    return found
 
 
 def free_axes(model: ModelProto, feeds: dict[str, np.ndarray], random: Random) -> None:

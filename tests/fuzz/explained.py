@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,13 +64,8 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         what=(" for ",),
     ),
     Explanation(
-        "MindSpore's CPU kernel refuses a tensor without elements.",
-        what=("raises",),
-        holds=lambda arrays, attributes: any(x.size == 0 for x in arrays.values()),
-    ),
-    Explanation(
         "MindSpore's kernels refuse to make a tensor without elements.",
-        ("AveragePool", "LpPool", "MaxPool", "Pad", "Range", "Resize", "Upsample"),
+        ("AveragePool", "LpPool", "MaxPool", "Range", "Resize", "Upsample"),
         what=(
             "must be positive, but got shape",
             "should be not less than zero",
@@ -82,6 +77,24 @@ EXPLANATIONS: tuple[Explanation, ...] = (
             "must be no greater than",
             "could not create a primitive descriptor",
         ),
+    ),
+    Explanation(
+        "onnxruntime's softmax of quantised numbers rounds twice, by a table of exponentials.",
+        ("QLinearSoftmax",),
+        what=(", 1 apart",),
+    ),
+    Explanation("onnxruntime adds integers of 64 bits as doubles.", ("ReduceSum",), ("edges",), (" apart",), _is_integer),
+    Explanation(
+        "MindSpore's functions take no negative computed amount, nor make an empty tensor.",
+        ("Pad",),
+        what=("paddings_value must be greater", "output size must be greater than 0", "after padding must be greater"),
+        holds=lambda arrays, attributes: any(x.size == 0 for x in arrays.values()),
+    ),
+    Explanation(
+        "MindSpore's CPU kernel refuses to sum up a tensor without elements.",
+        ("CumSum",),
+        what=("raises",),
+        holds=lambda arrays, attributes: any(x.size == 0 for x in arrays.values()),
     ),
     Explanation(
         "A negative pad of an axis without elements is no ONNX.",
@@ -128,7 +141,10 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation("MindSpore's CPU kernel rounds the quotient of fmod.", ("Mod",), what=("off by", "NaN", "infinities")),
     Explanation(
-        "onnxruntime bounds NaN in its recurrent layers.", ("GRU", "LSTM", "RNN"), ("NaN", "edges"), ("NaN", "off")
+        "onnxruntime bounds NaN and infinity in its recurrent layers.",
+        ("GRU", "LSTM", "RNN"),
+        ("NaN", "edges"),
+        ("NaN", "off", "infinities"),
     ),
     Explanation(
         "onnxruntime adds nothing to the deviation, which ONNX's function does.",
@@ -185,6 +201,10 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         ("infinities",),
     ),
     Explanation("The range of numbers among which NaN is is undefined.", ("DynamicQuantizeLinear",), ("NaN",)),
+    Explanation(
+        "A graph of MindSpore that raised stays in its runtime, and every later one raises.",
+        what=("The actor already exists",),
+    ),
     Explanation("MindSpore cannot stack the results of no iterations.", ("Loop",), what=("Stack",)),
     Explanation("MindSpore's tanh in float32 is good to 1e-4.", ("GRU", "LSTM", "RNN"), what=("e-04",)),
     Explanation("MindSpore's CPU kernel of a norm refuses a variance of 0.", what=("Var + Epsilon is zero",)),
@@ -243,3 +263,64 @@ def left_open(node: onnx.NodeProto, arrays: Arrays) -> str:
             if not ((floats[0] > float(limits.min) - 1) & (floats[0] < float(limits.max) + 1)).all():
                 return "What becomes of a number that an integer type does not hold no standard says."
     return ""
+
+
+_ROUNDED = frozenset({"Cast", "Ceil", "Floor", "QuantizeLinear", "Round"})
+"""Operators that cut off or round what is behind the point."""
+
+
+def cut_off(node: onnx.NodeProto, inputs: Arrays) -> str:
+    """Why rounding decides what a node gives: an element is a few units of the last place from where it changes."""
+    x = next((x for x in inputs.values() if x.dtype.kind == "f"), None)
+    if node.op_type not in _ROUNDED or x is None:
+        return ""
+    near = 8 * float(np.finfo(x.dtype).eps)
+    wide = x.astype(np.float64)
+    wide = wide[np.isfinite(wide) & (wide != 0)]
+    behind = np.abs(wide * 2 - np.round(wide * 2)) / np.maximum(np.abs(wide), 1)
+    return "A number is so near to a half or a whole one that rounding decides." if (behind < near).any() else ""
+
+
+def not_allowed(node: onnx.NodeProto, arrays: Arrays) -> str:
+    """Why ONNX does not allow a node such inputs, which onnxruntime reads or broadcasts all the same."""
+    shapes = [arrays[name].shape if name in arrays else None for name in node.input]
+    known = [shape for shape in shapes if shape is not None]
+    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    if node.op_type == "PRelu" and len(known) == 2 and np.broadcast_shapes(*known) != known[0]:
+        return "A slope is broadcast to its input, not the input to the slope."
+    if node.op_type == "Einsum" and "..." not in (equation := attributes["equation"].decode()):
+        words = equation.partition("->")[0].replace(" ", "").split(",")
+        extents: dict[str, set[int]] = {}
+        for word, shape in zip(words, known, strict=False):
+            for letter, extent in zip(word, shape, strict=False):
+                extents.setdefault(letter, set()).add(extent)
+        if any(len(found) > 1 for found in extents.values()):
+            return "A letter of an equation has one extent."
+    if node.op_type in ("SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss") and len(known) > 1:
+        scores, labels = known[:2]
+        if (scores[0], *scores[2:]) != labels:
+            return "onnxruntime reads labels behind the end."
+    if node.op_type in ("LinearClassifier", "LinearRegressor") and known:
+        scores_of = len(attributes.get("intercepts", [])) or int(attributes.get("targets", 1))
+        if len(attributes["coefficients"]) != scores_of * known[0][-1]:
+            return "There are coefficients for another number of features."
+    if node.op_type == "Concat" and any(0 in shape for shape in known):
+        axis = attributes["axis"] % len(known[0])
+        if len({(*shape[:axis], *shape[axis + 1 :]) for shape in known}) > 1:
+            return "onnxruntime leaves out what has no elements, and does not look at its other extents."
+    keeps = attributes.get("keep_aspect_ratio_policy", b"stretch") != b"stretch"
+    if node.op_type == "Resize" and keeps and min(attributes.get("axes", [0])) < 0:
+        return "onnxruntime leaves the extents as they are if the ratio is kept and axes count from the last one."
+    if node.op_type in ("AveragePool", "LpPool", "MaxPool") and not all(_windows(known[0][2:], attributes)):
+        return "No window fits into the input."
+    return ""
+
+
+def _windows(extents: Sequence[int], attributes: Mapping[str, Any]) -> list[bool]:
+    """Whether a window of pooling fits along each axis."""
+    rank = len(extents)
+    kernel, dilations = attributes["kernel_shape"], attributes.get("dilations", [1] * rank)
+    pads = attributes.get("pads", [0] * 2 * rank)
+    if attributes.get("auto_pad", b"NOTSET") in (b"SAME_UPPER", b"SAME_LOWER"):
+        return [extent > 0 for extent in extents]
+    return [extent + pads[i] + pads[i + rank] >= (kernel[i] - 1) * dilations[i] + 1 for i, extent in enumerate(extents)]

@@ -12,11 +12,14 @@ from fuzz import comparing
 from fuzz.building import run
 from fuzz.comparing import MODES, findings
 from fuzz.damaged_files import CORPUS, damaged_files
-from fuzz.disguises import CHANGES, Change, iterations, other_type
+from fuzz.disguises import CHANGES, Change, branch, function, iterations, other_type
+from fuzz.explained import cut_off, not_allowed
 from fuzz.outcome import outcome, outcome_of_weights
 from fuzz.random_graphs import FAMILIES, random_model
+from fuzz.unfolding import unfolded
 from fuzz.wrong_models import TEXTS, model_named, wrong_models
 from hypothesis import HealthCheck, given, settings
+from onnx import helper
 
 few = settings(max_examples=20, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 some = settings(few, max_examples=60)
@@ -77,12 +80,15 @@ def test_random_graphs_in_another_form(family: str) -> None:
     assert [each for each in findings(model, feeds, wanted, ["PyNative"]) if not each.explained] == []
 
 
+SMALL = """<ir_version: 10, opset_import: ["" : 20]>
+    g (float[2,3] x, int64[1] i) => (float[2,3] y, float[1,3] z) <float[3] w = {1.0, -2.0, 0.5}, int64 k = {1}> {
+        p = Mul (x, w)  c = Cast <to=1> (k)  y = Add (p, c)  z = Gather (y, i)
+    }"""
+
+
 @pytest.mark.parametrize("change", [change for change, _ in CHANGES], ids=lambda change: change.__name__)
 def test_another_form_computes_the_same(change: Change) -> None:
-    model = onnx.parser.parse_model("""<ir_version: 10, opset_import: ["" : 20]>
-        g (float[2,3] x, int64[1] i) => (float[2,3] y, float[1,3] z) <float[3] w = {1.0, -2.0, 0.5}, int64 k = {1}> {
-            p = Mul (x, w)  c = Cast <to=1> (k)  y = Add (p, c)  z = Gather (y, i)
-        }""")
+    model = onnx.parser.parse_model(SMALL)
     feeds = {"x": np.arange(6, dtype=np.float32).reshape(2, 3) / 4, "i": np.array([1])}
     wanted = run(model, [feeds])[0]
     changed = onnx.ModelProto.FromString(model.SerializeToString())
@@ -93,8 +99,48 @@ def test_another_form_computes_the_same(change: Change) -> None:
         np.testing.assert_array_equal(got[0] if change is iterations else got, want)
 
 
+@pytest.mark.parametrize("changes", [(branch,), (iterations,), (function,), (function, branch)])
+def test_nodes_inside_are_found(changes: tuple[Change, ...]) -> None:
+    feeds = {"x": np.arange(6, dtype=np.float32).reshape(2, 3) / 4, "i": np.array([1])}
+    changed = onnx.parser.parse_model(SMALL)
+    for change in changes:
+        change(changed, feeds, Random(1))
+    made = unfolded(changed, feeds)
+    assert [node.op_type for node in made.graph.node][:4] == ["Mul", "Cast", "Add", "Gather"]
+    del made.graph.output[:]
+    made.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in made.graph.node[2].output)
+    np.testing.assert_array_equal(run(made, [feeds])[0], [feeds["x"] * [1, -2, 0.5] + 1])
+
+
 def test_a_wrong_script_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(comparing.TOLERANCE, "float32", -1.0)
     found = list(findings(*random_model("dense", 0), ["PyNative"]))
     assert found
     assert found[0].node
+
+
+@pytest.mark.parametrize(
+    ("node", "shapes", "allowed"),
+    [
+        ("PRelu (a, b)", ((2, 3), (3,)), True),
+        ("PRelu (a, b)", ((1, 1), (3,)), False),
+        ('Einsum <equation = "ij,jk->ik"> (a, b)', ((2, 3), (3, 4)), True),
+        ('Einsum <equation = "ij,jk->ik"> (a, b)', ((2, 1), (3, 4)), False),
+        ("Concat <axis = 1> (a, b)", ((2, 0), (2, 3)), True),
+        ("Concat <axis = 1> (a, b)", ((0, 1), (2, 3)), False),
+        ("MaxPool <kernel_shape = [2, 2]> (a)", ((1, 1, 2, 2),), True),
+        ("MaxPool <kernel_shape = [2, 2]> (a)", ((1, 1, 1, 2),), False),
+        ('Resize <axes = [-1], keep_aspect_ratio_policy = "not_larger"> (a)', ((1, 2),), False),
+        ('SoftmaxCrossEntropyLoss <reduction = "mean"> (a, b)', ((2, 3), (1,)), False),
+        ("LinearRegressor <coefficients = [1.0, 2.0], intercepts = [0.0]> (a)", ((2, 1),), False),
+    ],
+)
+def test_inputs_that_onnx_does_not_allow(node: str, shapes: tuple[tuple[int, ...], ...], allowed: bool) -> None:
+    made = onnx.parser.parse_node(f"y = {node}")
+    arrays = {name: np.zeros(shape) for name, shape in zip("ab", shapes, strict=False)}
+    assert (not_allowed(made, arrays) == "") == allowed
+
+
+@pytest.mark.parametrize(("number", "near"), [(0.99999994, True), (0.3, False), (2.4999998, True)])
+def test_rounding_decides_what_is_cut_off(number: float, near: bool) -> None:
+    assert bool(cut_off(onnx.parser.parse_node("y = Cast <to = 7> (x)"), {"x": np.array([number], np.float32)})) == near

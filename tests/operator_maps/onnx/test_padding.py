@@ -102,3 +102,11 @@ def test_adds_what_is_left(mode: str, pads: tuple[int, ...]) -> None:
     """An axis that loses elements at one end is cut before elements are added at the other."""
     x = np.arange(20, dtype=np.float32).reshape(4, 5)
     check("Pad", x, np.array(pads), constants=(1,), mode=mode, free=True)
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+@pytest.mark.parametrize("pads", [(0, 1, 0, 2), (1, 1, 1, 0)])
+@pytest.mark.parametrize("value", [None, 1.5])
+def test_a_tensor_of_no_elements(rows: int, pads: tuple[int, ...], value: float | None) -> None:
+    x, amounts = np.ones((rows, 3), np.float32), np.array(pads, np.int64)
+    check("Pad", x, amounts, None if value is None else np.float32(value), constants=(1, 2), dynamic=True, free=True)

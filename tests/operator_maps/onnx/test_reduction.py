@@ -120,3 +120,10 @@ def test_cumulative_integers(operator: str, dtype: str, constants: tuple[int, ..
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
 def test_root_of_integers_is_one(dtype: str) -> None:
     check("ReduceL2", np.array([[3, 4], [1, 1]], dtype), np.array([1]), constants=(1,), opset=18)
+
+
+@pytest.mark.parametrize("operator", ["ArgMax", "ArgMin"])
+@pytest.mark.parametrize(("keep", "last"), [(0, 0), (1, 1)])
+def test_places_in_no_rows(operator: str, keep: int, last: int) -> None:
+    """MindSpore's functions refuse them."""
+    check(operator, np.zeros((0, 3), np.float32), axis=1, keepdims=keep, select_last_index=last)

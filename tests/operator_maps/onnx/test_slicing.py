@@ -94,6 +94,15 @@ def test_slices_by_computed_bounds_of_nothing(shape: tuple[int, int], steps: tup
         check_model(model, [x, ints(*first), ints(*last), ints(*steps)], dynamic=True)
 
 
+def test_a_part_of_nothing_is_not_turned() -> None:
+    """MindSpore's kernel ends the process."""
+    text = """<ir_version: 10, opset_import: ["" : 21]>
+        g (uint8[n,1,2,4] x) => (uint8[n,1,0,2] y) <int64[2] s = {2147483647, -1}, int64[2] e = {0, 1}> {
+            a = Constant<value = int64[2] {2, 3}>()  t = Constant<value = int64[2] {3, -1}>()  y = Slice (x, s, e, a, t)
+        }"""
+    check_model(onnx.parser.parse_model(text), [np.ones((4, 1, 2, 4), np.uint8)])
+
+
 def test_a_part_of_nothing_is_made_not_cut() -> None:
     assert (
         "ops.zeros((0, 2, 5), dtype=ms.float32)"
