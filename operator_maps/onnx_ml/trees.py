@@ -334,7 +334,9 @@ def tree_ensemble_classifier(
     """TreeEnsembleClassifier: the label with the highest sum of the leaves' weights, and the sums.
 
     Of two classes one may have no weights. The sum of the other's is then the score of the second class, which is taken
-    above 0.5 if no weight is negative, and above 0 otherwise. So does onnxruntime; the operator's page does not say.
+    above 0.5 if no weight is negative, and above 0 otherwise. If both have weights, the second class is taken where its
+    score is above 0, or the first one's where the leaves have none for the second, and the label is 0 or 1. So does
+    onnxruntime; the operator's page does not say.
 
     Raises:
         Unsupported: as `_Nodes.forest`; the labels are strings and read, or the values doubles; or a transform without
@@ -355,11 +357,21 @@ def tree_ensemble_classifier(
     forest = nodes.forest(node, 1 if one else len(labels))
     leaves = forest.leaves(node, x)
     rivals = node.used[0] and not one and min(class_weights, default=0) <= 0
-    if partly := rivals and not nodes.always_answered() >= set(range(len(labels))):
+    partly = rivals and not nodes.always_answered() >= set(range(len(labels)))
+    if partly or (not one and len(labels) == 2 and 1 not in nodes.always_answered()):
         leaves = node.let("leaves", leaves)
     total = expr("ops.sum({0}, 1)", forest.answers(node, leaves))
     scores = node.let("scores", _with_base(node, total, base_values, nodes))
     chosen: Arg = None
+    if not one and len(labels) == 2:
+        if 1 not in nodes.always_answered():
+            if post_transform not in ("NONE", "LOGISTIC"):
+                raise node.decline(f"the {post_transform} of one score has no counterpart")
+            answered = node.constant(nodes.answered(forest)[:, 1], "answered")
+            scores = node.let("scores", expr("{0}({1}, {2}, {3})", score_twice, scores, answered, leaves))
+        if node.used[0]:
+            chosen = expr("({0}[:, 1] > 0).astype(ms.int64)", scores)  # 0 or 1, whatever the labels
+        return chosen, transformed(node, scores, post_transform)
     if not one:
         if node.used[0]:
             rated: Arg = scores
@@ -400,6 +412,12 @@ def _with_base(node: Node, y: Arg, base_values: Sequence[float], nodes: _Nodes) 
 def only_answered(scores, answered, leaves):
     """The scores of the classes that have a weight at one of the leaves; minus infinity for the others."""
     return ops.where(ops.any(ops.gather(answered, leaves, 0), 1), scores, float("-inf"))
+
+
+def score_twice(scores, answered, leaves):
+    """The scores of two classes; minus the first's and the first's where no leaf has a weight for the second."""
+    first = scores[:, :1]
+    return ops.where(ops.any(ops.gather(answered, leaves, 0), 1, True), scores, ops.cat((-first, first), 1))
 
 
 def _depth(children: np.ndarray, roots: np.ndarray) -> int:

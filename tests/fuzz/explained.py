@@ -83,7 +83,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         ("QLinearSoftmax",),
         what=(", 1 apart",),
     ),
-    Explanation("onnxruntime adds integers of 64 bits as doubles.", ("ReduceSum",), ("edges",), (" apart",), _is_integer),
+    Explanation("onnxruntime adds large integers as doubles.", ("ReduceSum",), ("edges",), (" apart",), _is_integer),
     Explanation(
         "MindSpore's functions take no negative computed amount, nor make an empty tensor.",
         ("Pad",),
