@@ -296,10 +296,75 @@ def char_rnn(folder: Path) -> Saved:
         return Saved(save(graph, folder, train, feeds), ("input:0",), ("targets:0",), ("softmax/BiasAdd:0",))
 
 
+class _Cell:
+    """A recurrent cell as people wrote it, for `dynamic_rnn`."""
+
+    state_size = output_size = 6
+
+    def zero_state(self, batch: Any, dtype: Any) -> Any:
+        return tf.zeros([batch, self.state_size], dtype)
+
+    def __call__(self, x: Any, state: Any, scope: Any = None) -> tuple[Any, Any]:
+        with v1.variable_scope("cell", reuse=v1.AUTO_REUSE):
+            state = dense(tf.concat([x, state], 1), self.state_size, "state", tf.tanh)
+        return state, state
+
+
+def tagger(folder: Path, version: int = 2) -> Saved:
+    """A loop of TensorFlow 2 (or 1) over texts of several lengths, which the loss reads as well."""
+    with tensorflow_1(resources=version == 2, conditions=version) as graph:
+        words = v1.placeholder(tf.int32, [None, 7], "words")
+        lengths = v1.placeholder(tf.int32, [None], "lengths")
+        tags = v1.placeholder(tf.int32, [None, 7], "tags")
+        embedded = tf.nn.embedding_lookup(variable("embedding", [20, 5]), words)
+        states, _ = v1.nn.dynamic_rnn(_Cell(), embedded, lengths, dtype=tf.float32)
+        logits = tf.reshape(dense(tf.reshape(states, [-1, 6]), 4, "tag"), [-1, 7, 4], "logits")
+        losses = v1.nn.sparse_softmax_cross_entropy_with_logits(labels=tags, logits=logits)
+        loss = tf.reduce_sum(losses * tf.sequence_mask(lengths, 7, tf.float32))
+        train = v1.train.GradientDescentOptimizer(0.01).minimize(loss, name="train")
+        feeds = dict(zip((words, lengths, tags), tagged_words(), strict=True))
+        saved = save(graph, folder, train, feeds)
+        return Saved(saved, ("words:0", "lengths:0"), ("tags:0",), ("tag/BiasAdd:0",))
+
+
+def tagged_words() -> tuple[np.ndarray, ...]:
+    """Words, lengths and tags."""
+    random = np.random.default_rng(0)
+    return tuple(random.integers(low, high, shape) for low, high, shape in ((0, 20, (4, 7)), (1, 8, 4), (0, 4, (4, 7))))
+
+
+def _greedy_decoder(folder: Path, version: int) -> Saved:
+    with tensorflow_1(resources=version == 2, conditions=version) as graph:
+        hidden = v1.placeholder(tf.float32, [None, 6], "hidden")
+        table, cell = variable("embedding", [9, 5]), _Cell()
+
+        def step(place: Any, word: Any, state: Any, words: Any) -> Any:
+            state, _ = cell(tf.nn.embedding_lookup(table, word), state)
+            word = tf.argmax(dense(state, 9, "word"), 1, output_type=tf.int32)
+            return place + 1, word, state, words.write(place, word)
+
+        first = tf.zeros_like(hidden[:, 0], tf.int32)
+        values = 0, first, hidden, tf.TensorArray(tf.int32, 4)
+        *_, words = tf.while_loop(lambda place, *_: place < 4, step, values)
+        tf.transpose(words.stack(), name="decoded")
+        return Saved(save(graph, folder), ("hidden:0",), (), ("decoded:0",))
+
+
+def greedy_decoder_1(folder: Path) -> Saved:
+    """A loop of TensorFlow 1 that looks words up."""
+    return _greedy_decoder(folder, 1)
+
+
+def greedy_decoder_2(folder: Path) -> Saved:
+    """The same of TensorFlow 2, whose body captures the variables."""
+    return _greedy_decoder(folder, 2)
+
+
 GRAPHS: dict[str, Callable[[Path], Saved]] = {
     function.__name__: function
     for function in (
         *(lenet_with_placeholders, lenet_with_iterator, lenet_with_queue, resnet_with_switch, resnet_with_if),
         *(resnet_that_trains, resnet_with_moments, resnet_with_moments_that_trains, char_rnn),
+        *(tagger, greedy_decoder_1, greedy_decoder_2),
     )
 }

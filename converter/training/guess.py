@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 
+from converter.base.names import Namespace
 from converter.frontends import PROBABILITIES, Endpoint, Loss, Optimizer, Schedule, Source, Training
 
 _RATE = 0.001
@@ -18,8 +19,9 @@ def guess(source: Source) -> Training:
     ends = source.outputs
     losses = [_loss(end, _last_operator(source.model.graph, end.value)) for end in ends]
     loss = losses[0] if len(losses) == 1 else Loss.of_several(losses)
-    names = ["label"] if len(losses) == 1 else [f"label_{k}" for k in range(len(losses))]
-    labels = tuple(_label(*each) for each in zip(ends, losses, names, strict=True))
+    names = Namespace(frozenset(end.name for end in source.inputs))
+    hints = ["label"] if len(losses) == 1 else [f"label_{k}" for k in range(len(losses))]
+    labels = tuple(_label(end, each, names.new(hint)) for end, each, hint in zip(ends, losses, hints, strict=True))
     note = (
         f"The loss, {loss.name}, and the optimizer, nn.Adam, are guesses: the source does not say how it was trained, "
         "or it says what a training script does not have."

@@ -12,7 +12,7 @@ import numpy as np
 from converter.artifacts import LazyTensor, TensorSpec, entry_of
 from converter.base.names import Namespace, identifier
 from converter.base.weight_steps import Step, apply
-from converter.frontends import OWN_DECAY, Change, Endpoint, Optimizer, Source, Training
+from converter.frontends import OWN_DECAY, Change, Endpoint, Loss, Optimizer, Source, Training
 from converter.lowering import Translation
 from converter.script import Program
 from converter.script.emit import definitions_of, write_module
@@ -120,8 +120,9 @@ def training_script(
     trained = [w for w in weights if optimizer.trained is None or w.source in optimizer.trained]
     state = _state(optimizer, trained)
     tables = _tables(loss)
+    ends = _data(source.inputs, training)
     columns = _columns(source.inputs, training.labels)
-    batched = samples.have_batches((*source.inputs, *training.labels))
+    batched = samples.have_batches(list(ends))
     rate, definitions = learning_rate.written(optimizer.rate)
     if optimizer.name in _OWN_OPTIMIZERS:
         definitions = [*definitions, _OWN_OPTIMIZERS[optimizer.name]]
@@ -134,7 +135,6 @@ def training_script(
         definitions = [*definitions_of(loss), *definitions]
     else:
         definitions = [*losses.classes_of(training.loss), *definitions]
-    inputs, labels = columns[: len(source.inputs)], columns[len(source.inputs) :]
     call = _constructor(optimizer, parameters, rate)
     kind = made.checkpoint.rpartition(".")[2] if made.checkpoint else ""
     context: dict[str, Any] = {
@@ -142,7 +142,7 @@ def training_script(
         "checkpoint": made.checkpoint,
         "checkpoint_format": "" if kind == "ckpt" else kind,
         "constants": [
-            *([f"BATCH = {samples.batch_size((*source.inputs, *training.labels))}"] if batched else []),
+            *([f"BATCH = {samples.batch_size(list(ends))}"] if batched else []),
             *parameters.constants,
             *changes.constants,
             *_frozen_names(weights, trained),
@@ -154,15 +154,12 @@ def training_script(
         "clips": any(change.kind != "scale" for change in optimizer.changes),
         "members": changes.members,
         "changes": changes.lines,
-        "columns": columns,
-        "inputs": inputs,
-        "labels": labels,
+        "columns": list(columns.values()),
+        "inputs": [columns[end.name] for end in source.inputs],
+        "labels": [columns[end.name] for end in training.labels],
         "unpacked": len(source.outputs) > 1,
         "count": "4 * BATCH" if batched else "4",
-        "values": [
-            samples.value(end, batched, training.loss.of_label(k - len(inputs)) if k >= len(inputs) else None)
-            for k, end in enumerate((*source.inputs, *training.labels))
-        ],
+        "values": [samples.value(end, batched, label) for end, label in ends.items()],
         "batched": batched,
         "loss": losses.call_of(training.loss) if loss is None else "make_loss()" if tables else "Loss()",
         "loss_tables": bool(tables),
@@ -211,10 +208,21 @@ def _weight(entry: Mapping[str, Any]) -> _Weight:
     )
 
 
-def _columns(inputs: Sequence[Endpoint], labels: Sequence[Endpoint]) -> list[str]:
-    """A name for each column of the dataset."""
+def _data(inputs: Sequence[Endpoint], training: Training) -> dict[Endpoint, Loss | None]:
+    """The data of a step, each tensor once: inputs of the network, and labels with the loss that reads them."""
+    read = {end.name: training.loss.of_label(k) for k, end in enumerate(training.labels)}
+    known = {end.name for end in inputs}
+    return {end: read.get(end.name) for end in (*inputs, *(end for end in training.labels if end.name not in known))}
+
+
+def _columns(inputs: Sequence[Endpoint], labels: Sequence[Endpoint]) -> dict[str, str]:
+    """A name for each column of the dataset, by the tensor in it; the loss may read an input of the network, too."""
     names = Namespace(frozenset({"loss", "gradients", "net", "dataset", "outputs", "optimizer"}))
-    return [names.new(_hint(end.name, "x")) for end in inputs] + [names.new(_hint(end.name, "label")) for end in labels]
+    found = {end.name: names.new(_hint(end.name, "x")) for end in inputs}
+    for end in labels:
+        if end.name not in found:
+            found[end.name] = names.new(_hint(end.name, "label"))
+    return found
 
 
 def _hint(name: str, default: str) -> str:

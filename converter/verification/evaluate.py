@@ -57,13 +57,39 @@ def _by_onnx(model: onnx.ModelProto, operators: Sequence[Any], refusal: str) -> 
     def run(feeds: Mapping[str, Any]) -> list[Any]:
         try:
             with np.errstate(all="ignore"):
-                return list(ReferenceEvaluator(model, new_ops=list(operators)).run(None, dict(feeds)))
+                return list(ReferenceEvaluator(model, new_ops=[*operators, _loop()]).run(None, dict(feeds)))
         except Exception as error:  # whatever an operator's Python implementation may raise
             raise NoReference(
                 f"neither onnxruntime ({refusal}) nor onnx's evaluator ({_short(error)}) runs it by itself"
             ) from error
 
     return run
+
+
+def _loop() -> Any:
+    """Onnx's Loop, whose scan outputs get an axis of their own: it joins the parts of iterations by `numpy.vstack`."""
+    from onnx.reference.ops.op_loop import Loop
+
+    class CorrectedLoop(Loop):
+        op_domain = ""
+
+        def _run(self, *arguments: Any, **options: Any) -> tuple[Any, ...]:
+            shapes: list[tuple[int, ...]] = []
+            run_body = self._run_body  # type: ignore[has-type]
+
+            def recorded(*given: Any, **others: Any) -> Any:
+                outputs = run_body(*given, **others)
+                shapes[:] = [np.shape(part) for part in outputs[len(outputs) - self.K :]]
+                return outputs
+
+            self._run_body = recorded
+            outputs = super()._run(*arguments, **options)
+            self._run_body = run_body
+            scanned = [part.reshape(-1, *shape) for part, shape in zip(outputs[self.N :], shapes, strict=False)]
+            return (*outputs[: self.N], *scanned)
+
+    CorrectedLoop.__name__ = "Loop"  # the operator's name
+    return CorrectedLoop
 
 
 def _short(error: Exception) -> str:

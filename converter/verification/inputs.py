@@ -29,12 +29,20 @@ _KEEPS_INDICES = frozenset({"Add", "Cast", "Clip", "Max", "Min", "Mod", "Pad", "
 """Operators, besides data movement, whose output still holds indices: they clip, shift or mask them."""
 
 
-def verification_inputs(graph: ir.Graph, endpoints: Sequence[Endpoint], file: Path | None) -> dict[str, np.ndarray]:
+def verification_inputs(
+    graph: ir.Graph, endpoints: Sequence[Endpoint], file: Path | None, least: int = 0
+) -> dict[str, np.ndarray]:
     """A value for every input: the user's where `file` has one, else a seeded one of the example shape.
 
     Floats are standard normal; bools are random; integers are random and less than the smallest axis that they index,
     of any value if they are levels of 8 bits, or 0 and 1 if they index nothing. Along a freed axis there are more
     samples than the source takes.
+
+    Args:
+        graph: the graph that has the inputs.
+        endpoints: its inputs.
+        file: the user's inputs.
+        least: the least integer, as far as there are larger ones.
 
     Raises:
         BadParamError: the file is not an .npz, names no input, or an array does not fit.
@@ -44,7 +52,7 @@ def verification_inputs(graph: ir.Graph, endpoints: Sequence[Endpoint], file: Pa
     generator = np.random.default_rng(SEED)
     values = {}
     for end, value in zip(at_many_samples(endpoints, given), graph.inputs, strict=True):
-        made = values[end.name] = _random(generator, end, value)
+        made = values[end.name] = _random(generator, end, value, least)
         if end.name in given:
             array = _fitted(given[end.name], end)
             values[end.name] = with_more_samples(array, made) if end.freed else array
@@ -52,7 +60,12 @@ def verification_inputs(graph: ir.Graph, endpoints: Sequence[Endpoint], file: Pa
 
 
 def other_inputs(graph: ir.Graph, endpoints: Sequence[Endpoint], file: Path | None) -> Iterator[dict[str, np.ndarray]]:
-    """Inputs in which the guessed extents are replaced by one of `EXTENTS`, the same for all of them."""
+    """Inputs without the integer 0, which may be no length or count, and others with other guessed extents.
+
+    Those are replaced by one of `EXTENTS`, the same for all of them.
+    """
+    if any(end.dtype.kind in "iu" for end in endpoints):
+        yield verification_inputs(graph, endpoints, file, least=1)
     guessed = frozenset[str]().union(*(end.guessed for end in endpoints))
     for extent in EXTENTS if guessed else ():
         others = [replace(end, example=_example(end, guessed, extent)) for end in endpoints]
@@ -118,12 +131,12 @@ def _example(end: Endpoint, guessed: Collection[str], extent: int) -> tuple[int,
     return tuple(extent if dim in guessed else known for dim, known in zip(end.shape, end.example, strict=True))
 
 
-def _random(generator: np.random.Generator, end: Endpoint, value: ir.Value) -> np.ndarray:
+def _random(generator: np.random.Generator, end: Endpoint, value: ir.Value, least: int) -> np.ndarray:
     shape, bound = end.example or (), index_bound(value)
     if bound is None and end.dtype.itemsize == 1 and end.dtype.kind in "iu" and _holds_levels(value, shape):
         levels = np.iinfo(end.dtype)
         return generator.integers(levels.min, levels.max + 1, shape).astype(end.dtype)
-    return random_array(generator, end.dtype, shape, bound)
+    return random_array(generator, end.dtype, shape, bound, least)
 
 
 def _holds_levels(value: ir.Value, shape: tuple[int, ...]) -> bool:
@@ -132,14 +145,15 @@ def _holds_levels(value: ir.Value, shape: tuple[int, ...]) -> bool:
 
 
 def random_array(
-    generator: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...], bound: int | None
+    generator: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...], bound: int | None, least: int = 0
 ) -> np.ndarray:
-    """Random values of an input; `bound` is the extent of the axis that integers index."""
+    """Random values of an input; integers are at least `least`, and less than the extent `bound` that they index."""
     match dtype.kind:
         case "b":
             return generator.integers(0, 2, shape).astype(bool)
         case "i" | "u":
-            return generator.integers(0, bound or 2, shape).astype(dtype)
+            end = bound or 2
+            return generator.integers(min(least, max(end - 1, 0)), end, shape).astype(dtype)
         case "c":
             return (generator.standard_normal(shape) + 1j * generator.standard_normal(shape)).astype(dtype)
         case "O" | "U" | "S":

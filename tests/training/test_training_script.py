@@ -269,3 +269,25 @@ def test_tables_of_the_loss_are_loaded(tmp_path, monkeypatch):
     scores = script.load_network()(ms.Tensor(np.ones((4, 6), np.float32)))
     found = script.make_loss()(scores, ms.Tensor(np.array([3, 19, 0, 7], np.int32)))
     np.testing.assert_allclose(found.asnumpy(), expected, 1e-5)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_gradient_descent_on_the_rows_of_an_embedding(tmp_path, monkeypatch, version):
+    """The loss reads the lengths, too: they are given once."""
+    import mindspore as ms
+
+    prefix = models_tf1.tagger(tmp_path, version).prefix
+    converter.convert(prefix.with_name("net.ckpt.meta"), output=tmp_path, verify=False)
+    data = models_tf1.tagged_words()
+    with tf.Graph().as_default(), v1.Session() as session:
+        v1.train.import_meta_graph(f"{prefix}.meta").restore(session, str(prefix))
+        session.run("train", dict(zip(("words:0", "lengths:0", "tags:0"), data, strict=True)))
+        expected = session.run("embedding:0" if version == 1 else "embedding/Read/ReadVariableOp:0")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("net_ckpt", "train_net_ckpt"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    script = importlib.import_module("train_net_ckpt")
+    net = script.load_network()
+    step = script.TrainStep(net, script.make_loss(), script.make_optimizer(net)).set_train()
+    step(*(ms.Tensor(array.astype(np.int32)) for array in data))
+    np.testing.assert_allclose(net.embedding_lookup.embedding_table.asnumpy(), expected, rtol=0, atol=ONE)

@@ -10,7 +10,7 @@ import pytest
 
 from converter.errors import BadParamError
 from converter.frontends.source import Endpoint
-from converter.verification.inputs import verification_inputs
+from converter.verification.inputs import other_inputs, verification_inputs
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,11 @@ def test_levels_of_8_bits_take_all_values(dtype: type, shape: tuple[int, ...], r
     made = verification_inputs(graph, [Endpoint("x", "x", np.dtype(dtype), shape, shape)], None)["x"]
     assert made.dtype == dtype
     assert largest * 0.9 <= made.max() <= largest
+
+
+def test_where_the_source_refuses_the_integers_begin_with_1() -> None:
+    graph = ir.Graph([ir.val("lengths", ir.DataType.INT64, (8,))], [], nodes=[])
+    ends = [Endpoint("lengths", "lengths", np.dtype(np.int64), (8,), (8,))]
+    assert verification_inputs(graph, ends, None)["lengths"].min() == 0
+    (others,) = other_inputs(graph, ends, None)
+    assert others["lengths"].tolist() == [1] * 8

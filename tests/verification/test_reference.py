@@ -11,7 +11,7 @@ import pytest
 from harness import model_of
 from verification.network import compared
 
-from converter.verification.evaluate import NoReference
+from converter.verification.evaluate import NoReference, by_onnx
 from converter.verification.job import Probe
 from converter.verification.prober import Prober
 from converter.verification.reference import LARGE, Reference
@@ -84,3 +84,20 @@ def test_a_node_whose_first_output_has_no_name_is_found(tmp_path: Path) -> None:
     del model.graph.output[0]
     found = compared(model, registry.load(), tmp_path)
     assert {node.verdict for node in found.nodes.values()} == {"same"}
+
+
+def test_parts_of_a_loop_are_stacked_along_an_axis_of_their_own() -> None:
+    text = """<ir_version: 9, opset_import: ["": 17]>
+    g (int64 n, bool c, float[a, b] x) => (float[a, b] y, float[n, a, b] parts, int64[n] places) {
+        y, parts, places = Loop (n, c, x) <body = step (int64 i, bool before, float[a, b] p)
+            => (bool after, float[a, b] q, float[a, b] part, int64 place) {
+                after = Identity(before)
+                q = Add(p, p)
+                part = Identity(q)
+                place = Identity(i)
+            }>
+    }"""
+    feeds = {"n": np.array(3), "c": np.array(True), "x": floats(1, 4)}
+    _, parts, places = by_onnx(onnx.parser.parse_model(text))(feeds)
+    np.testing.assert_array_equal(parts, [feeds["x"] * 2, feeds["x"] * 4, feeds["x"] * 8])
+    assert places.tolist() == [0, 1, 2]

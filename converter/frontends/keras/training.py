@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from converter.base.names import Namespace
 from converter.frontends.source import Endpoint, Source
 from converter.frontends.training import PROBABILITIES, Change, Loss, Optimizer, Schedule, Training
 
@@ -50,10 +51,11 @@ def training_of(compiled: Mapping[str, Any], source: Source) -> Training | None:
     known = [loss for loss in losses if loss is not None]
     if len({bool(loss.classes) for loss in known if loss.name == PROBABILITIES}) > 1:
         return None
+    names = Namespace(frozenset(end.name for end in source.inputs))
     if len(ends) == 1:
-        return Training(known[0], (_label(ends[0], known[0], "label"),), optimizer, in_graph=False)
+        return Training(known[0], (_label(ends[0], known[0], names.new("label")),), optimizer, in_graph=False)
     loss = Loss.of_several(known, [factor for _, factor in found])
-    labels = tuple(_label(end, each, f"label_{end.name}") for end, each in zip(ends, known, strict=True))
+    labels = tuple(_label(end, each, names.new(f"label_{end.name}")) for end, each in zip(ends, known, strict=True))
     return Training(loss, labels, optimizer, in_graph=False)
 
 

@@ -23,7 +23,7 @@ _SINGLE = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "SoftmaxCro
 """Operators of which only the first output can be an output of the network."""
 
 _STEERING = ("Enter", "Exit", "LoopCond", "NextIteration", "Switch")
-_CONTROL = ("Switch", "While", "StatelessWhile", "If", "StatelessIf")
+_CONTROL = ("Switch", *graphs.LOOPS, "If", "StatelessIf")
 """Control flow operators. An unread node of the first, or an unread Identity of one of the second, is no output."""
 
 _NO_TENSOR = ("resource", "variant")

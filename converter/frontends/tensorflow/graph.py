@@ -19,6 +19,7 @@ _FREEZE = (
     "write .graph.as_graph_def().SerializeToString()."
 )
 VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
+LOOPS = ("While", "StatelessWhile")
 
 FEEDS = (
     *("Placeholder", "PlaceholderV2", "IteratorGetNext", "IteratorGetNextSync", "OptionalGetValue"),

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from converter.frontends.tensorflow import graph as graphs
+
 if TYPE_CHECKING:
     from tensorflow.core.framework.function_pb2 import FunctionDef
     from tensorflow.core.framework.graph_pb2 import GraphDef
     from tensorflow.core.framework.node_def_pb2 import NodeDef
 
-_LOOPS = ("While", "StatelessWhile")
 _BRANCHES = ("If", "StatelessIf")
 _HAND_ON = ("Identity", "Enter", "Merge", "Switch", "NextIteration", "Exit", "RefEnter")
 
@@ -136,7 +137,7 @@ class _Lists:
         for node in scope.nodes.values():
             if node.op in _HAND_ON and (made := self._of(scope, node.input[0])):
                 changes.append(partial(setattr, node.attr["T"], "type", made.dtype))
-            elif node.op in (*_LOOPS, *_BRANCHES):
+            elif node.op in (*graphs.LOOPS, *_BRANCHES):
                 changes.append(self._call(scope, node))
         for change in changes:
             change()
@@ -148,8 +149,8 @@ class _Lists:
         """What writes the types of a loop or a branch, and of its functions."""
         calls = [(function, _inside(function, given)) for function, given in self._called(scope, node)]
         given = [*calls[0][1].arguments.values()]
-        results = given if node.op in _LOOPS else self._results(scope, node)
-        types = {"T": given} if node.op in _LOOPS else {"Tin": given, "Tout": results}
+        results = given if node.op in graphs.LOOPS else self._results(scope, node)
+        types = {"T": given} if node.op in graphs.LOOPS else {"Tin": given, "Tout": results}
 
         def change() -> None:
             for function, within in calls:
@@ -180,9 +181,9 @@ class _Lists:
 
     def _called(self, scope: _Scope, node: NodeDef) -> list[tuple[FunctionDef, list[_List | None]]]:
         """The functions that a node calls, with what it gives them."""
-        if node.op not in (*_LOOPS, *_BRANCHES):
+        if node.op not in (*graphs.LOOPS, *_BRANCHES):
             return []
-        names = ("cond", "body") if node.op in _LOOPS else ("then_branch", "else_branch")
+        names = ("cond", "body") if node.op in graphs.LOOPS else ("then_branch", "else_branch")
         sources = [source for source in node.input if not source.startswith("^")][node.op in _BRANCHES :]
         given = [self._of(scope, source) for source in sources]
         return [(self.functions[node.attr[name].func.name], given) for name in names]
@@ -212,7 +213,7 @@ class _Lists:
             return self._made(scope, node) if _RESULTS[node.op].endswith("handle") else None
         if node.op in _HAND_ON:
             return self._of(scope, node.input[0])
-        if node.op in _LOOPS:
+        if node.op in graphs.LOOPS:
             return self._of(scope, node.input[place])
         return self._results(scope, node)[place] if node.op in _BRANCHES else None
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from converter.frontends.tensorflow import graph as graphs
+
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
     from tensorflow.core.framework.node_def_pb2 import NodeDef
@@ -47,7 +49,7 @@ def _range(place: _Place, functions: Mapping[str, Any], steps: int) -> Range | N
         return 0.0, 255.0
     if node.op == "Const":
         return _constant(node)
-    if node.op in ("While", "StatelessWhile"):
+    if node.op in graphs.LOOPS:
         function = functions[node.attr["body"].func.name]
         result = function.ret[function.signature.output_arg[int(port[-1])].name]
         return _range(_Place(result, {inner.name: inner for inner in function.node_def}), functions, steps - 1)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
     from tensorflow.core.framework.node_def_pb2 import NodeDef
 
-_LOOPS = ("While", "StatelessWhile")
 _ADD = ("Add", "AddV2")
 
 
@@ -37,7 +36,7 @@ class _Write(NamedTuple):
 def order(graph: GraphDef) -> None:
     """Put into their places the items of lists that loops of the graph write out of order."""
     functions = {function.signature.name: function for function in graph.library.function}
-    for loop in [node for node in graph.node if node.op in _LOOPS]:
+    for loop in [node for node in graph.node if node.op in graphs.LOOPS]:
         body, condition = (functions[loop.attr[name].func.name] for name in ("body", "cond"))
         for write in list(_out_of_order(graph, loop, body)):
             if write.first is not None:

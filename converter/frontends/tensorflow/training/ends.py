@@ -118,12 +118,23 @@ def _walked_up(flow: Flow, tensor: Tensor, before: set[str], touched: set[str]) 
 
 
 def _sinks(flow: Flow, weighted: set[str]) -> tuple[str, ...]:
-    """The tensors that weights touched and nothing reads."""
-    return tuple(
-        f"{name}:0"
+    """The tensors that weights touched and nothing reads; results of loops only where there are no others."""
+    unread = [
+        name
         for name in flow.ordered(weighted)
         if not any(reader in flow.forward for reader, _ in flow.readers.get(name, ()))
-    )
+    ]
+    chosen = [name for name in unread if not _is_result_of_loop(flow, name)]
+    return tuple(f"{name}:0" for name in chosen or unread)
+
+
+def _is_result_of_loop(flow: Flow, name: str) -> bool:
+    """Whether a node is an Exit, or the Identity that TensorFlow 2 adds to each value of a While: `while/Identity`."""
+    node = flow.nodes[name]
+    if node.op == "Exit":
+        return True
+    loop = graphs.split(node.input[0])[0] if node.op == "Identity" else ""
+    return loop in flow.nodes and flow.nodes[loop].op in graphs.LOOPS and name.startswith(f"{loop}/Identity")
 
 
 def losses_of(flow: Flow) -> tuple[str, ...]:

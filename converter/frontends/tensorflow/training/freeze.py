@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from converter.frontends.tensorflow import graph as graphs
+from converter.frontends.tensorflow.training import captured
 from converter.frontends.tensorflow.training.flow import Flow
 
 if TYPE_CHECKING:
@@ -82,42 +83,30 @@ def _become_constant(node: NodeDef, value: np.ndarray) -> None:
 
 def _read_values(graph: GraphDef, flow: Flow, handles: Mapping[str, int]) -> None:
     """Let the readers of handles read constants: ReadVariableOp becomes Identity, ResourceGather a GatherV2."""
-    for node, dtype in _users(flow, handles):
+    calls: dict[str, dict[str, int]] = {}
+    for node, tensor, dtype in _users(flow, handles):
         if node.op == "ReadVariableOp":
-            node.op = "Identity"
-            node.attr.clear()
-            node.attr["T"].type = dtype
+            captured.become_identity(node, dtype)
         elif node.op == "ResourceGather":
-            _become_gather(graph, node, dtype)
+            captured.become_gather(node, dtype, graph.node.add())
         elif node.op in _PASSING:
             node.attr["T"].type = dtype
+        else:
+            calls.setdefault(node.name, {})[tensor] = dtype
+    for name, types in calls.items():
+        captured.pass_values(graph, flow.nodes[name], types)
 
 
-def _users(flow: Flow, handles: Mapping[str, int]) -> Iterator[tuple[NodeDef, int]]:
-    """The nodes that use a handle, with the type of its variable."""
+def _users(flow: Flow, handles: Mapping[str, int]) -> Iterator[tuple[NodeDef, str, int]]:
+    """The nodes that use a handle, with the node that they have it from, and the type of its variable."""
     for name, dtype in handles.items():
         waiting, seen = [name], {name}
         while waiting:
-            for reader, _ in flow.readers.get(waiting.pop(), ()):
+            source = waiting.pop()
+            for reader, _ in flow.readers.get(source, ()):
                 node = flow.nodes[reader]
                 if reader not in seen:
                     seen.add(reader)
                     if node.op in _PASSING:
                         waiting.append(reader)
-                    yield node, dtype
-
-
-def _become_gather(graph: GraphDef, node: NodeDef, dtype: int) -> None:
-    from tensorflow.core.framework.types_pb2 import DT_INT32
-
-    axis = graph.node.add(op="Const", name=f"{node.name}/axis")
-    axis.attr["dtype"].type = axis.attr["value"].tensor.dtype = DT_INT32
-    axis.attr["value"].tensor.tensor_shape.SetInParent()
-    axis.attr["value"].tensor.int_val.append(0)
-    indices, batch = node.attr["Tindices"].type, node.attr["batch_dims"].i
-    controls = [name for name in node.input if name[0] == "^"]
-    node.input[:] = [*[name for name in node.input if name[0] != "^"], axis.name, *controls]
-    node.op = "GatherV2"
-    node.attr.clear()
-    node.attr["Tparams"].type, node.attr["Tindices"].type, node.attr["Taxis"].type = dtype, indices, DT_INT32
-    node.attr["batch_dims"].i = batch
+                    yield node, source, dtype

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from converter.frontends.endpoints import listed
 from converter.frontends.tensorflow import graph as graphs
-from converter.frontends.tensorflow.training import branches, dropout, ends, freeze, statistics, switches
+from converter.frontends.tensorflow.training import accumulators, branches, dropout, ends, freeze, statistics, switches
 from converter.frontends.tensorflow.training.flow import PLACEHOLDERS, Flow
 from converter.frontends.tensorflow.training.scalars import Scalars
 
@@ -63,6 +63,8 @@ def network_of(
         given: the names of the inputs and of the outputs that the user gave. Inputs that are given are no switches.
         values: the values of its variables; None if the graph is frozen.
     """
+    whole = _copy(whole)
+    accumulators.remove_accumulators(whole)
     flow = Flow(whole)
     graph = _copy(whole)
     freeze.without_references(graph)

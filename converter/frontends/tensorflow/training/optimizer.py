@@ -18,7 +18,7 @@ from converter.frontends.tensorflow.training.flow import Flow
 from converter.frontends.tensorflow.training.freeze import Values
 from converter.frontends.tensorflow.training.scalars import Numbers, Scalars
 from converter.frontends.tensorflow.training.schedule import GUESS, counters_of, rounded, schedule_of
-from converter.frontends.tensorflow.training.written_steps import written_steps
+from converter.frontends.tensorflow.training.written_steps import scattered_steps, written_steps
 from converter.frontends.training import Change, Optimizer, Schedule
 
 if TYPE_CHECKING:
@@ -133,6 +133,8 @@ def optimizer_of(flow: Flow, known: Numbers, values: Values | None, notes: list[
         notes: sentences for the user are added.
     """
     steps = list(_steps(flow))
+    if all(step.rule.name == "SGD" for step in steps):
+        steps += _scattered(flow)
     names = {step.rule.name for step in steps}
     if len(names) != 1:
         return None
@@ -198,6 +200,11 @@ def _steps(flow: Flow) -> Iterator[_Step]:
             yield _Step(node, rule, flow.origin(node.input[0]).name, bool(match[1]))
     for node in written_steps(flow):
         yield _Step(node, _RULES[node.op.removeprefix("Apply")], flow.origin(node.input[0]).name, sparse=False)
+
+
+def _scattered(flow: Flow) -> Iterator[_Step]:
+    for node in scattered_steps(flow):
+        yield _Step(node, _RULES["GradientDescent"], flow.origin(node.input[0]).name, sparse=True)
 
 
 def _distinct(scalars: Scalars, steps: list[_Step], first: _Step, name: str) -> set[float | None]:

@@ -5,6 +5,8 @@ BERT's AdamWeightDecayOptimizer assigns to a weight and to its two moments what 
     m_new = beta1 * m + (1 - beta1) * gradient
     v_new = beta2 * v + (1 - beta2) * gradient ** 2
     weight_new = weight - rate * (m_new / (sqrt(v_new) + eps) + decay * weight)
+
+TensorFlow's own gradient descent scatters its step into the rows of an embedding.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from tensorflow.core.framework.node_def_pb2 import NodeDef
 
 _ASSIGNS = ("Assign", "AssignVariableOp")
+_SCATTERS = ("ScatterSub", "ResourceScatterSub", "ResourceScatterAdd")
 _SUMS = ("Add", "AddV2")
 
 
@@ -33,6 +36,28 @@ def written_steps(flow: Flow) -> Iterator[NodeDef]:
             inputs = _adam(flow, weight.name, flow.origin(node.input[1]))
             if inputs is not None:
                 yield type(node)(op="ApplyAdamWeightDecay", name=node.name, input=[node.input[0], *inputs])
+
+
+def scattered_steps(flow: Flow) -> Iterator[NodeDef]:
+    """A node `SparseApplyGradientDescent` for each step of gradient descent on rows, which the graph scatters.
+
+    Its inputs are weight, rate and gradient of `weight[rows] -= rate * gradient`.
+    """
+    for node in flow.graph.node:
+        if node.op not in _SCATTERS or node.name not in flow.backward:
+            continue
+        product, negated = flow.origin(node.input[2]), node.op.endswith("Add")
+        factors = list(product.input[:2]) if product.op == "Mul" else []
+        gradients = [name for name in factors if graphs.split(name)[0] in flow.backward]
+        rates = [name for name in factors if name not in gradients]
+        if len(gradients) == len(rates) == 1:
+            inner = flow.origin(gradients[0])
+            if negated and inner.op != "Neg":
+                continue
+            gradient = inner.input[0] if negated else gradients[0]
+            step = type(node)(op="SparseApplyGradientDescent", name=node.name)
+            step.input[:] = [node.input[0], rates[0], gradient]
+            yield step
 
 
 def _adam(flow: Flow, weight: str, value: NodeDef) -> list[str] | None:
