@@ -14,6 +14,9 @@ from converter.rewriting.values import Values
 OWN_NAMES = frozenset({"weight", "bias", "running_mean", "running_var"})
 """Attributes that MindSpore's layers call otherwise."""
 
+_OF_PACKED = frozenset({"data", "batch_sizes", "sorted_indices", "unsorted_indices"})
+"""Attributes of packed sequences that a helper computes."""
+
 RESERVED = frozenset(
     [
         "phase",
@@ -60,8 +63,8 @@ class Attributes(Values):
             self._unconverted(node, "torch.Tensor.grad", remedy)
         elif receiver.is_tensor or (node.attr == "grad" and self._may_hold_gradient(node, receiver)):
             self._tensor_attribute(node)
-        elif receiver == PACKED and node.attr == "data":
-            self.edits.insert(self.file.start(node), self.write("compat.packed_data("), leading=True)
+        elif receiver == PACKED and node.attr in _OF_PACKED:
+            self.edits.insert(self.file.start(node), self.write(f"compat.packed_{node.attr}("), leading=True)
             self.edits.replace(self.file.text.rindex(b".", 0, self.file.end(node)), self.file.end(node), ")")
         elif receiver.name == "pair" and node.attr in ("values", "indices"):
             self._pair(node)

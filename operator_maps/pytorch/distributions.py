@@ -19,15 +19,32 @@ _CLASSES = {
     "Gamma": "(concentration, rate, validate_args=None)",
     "Beta": "(concentration1, concentration0, validate_args=None)",
     "Dirichlet": "(concentration, validate_args=None)",
+    "TransformedDistribution": "(base_distribution, transforms, validate_args=None)",
 }
 _MODULES = {
     **{name: name.lower() for name in _CLASSES},
     "MultivariateNormal": "multivariate_normal",
     "LogNormal": "log_normal",
     "OneHotCategorical": "one_hot_categorical",
+    "TransformedDistribution": "transformed_distribution",
+}
+
+_TRANSFORMS = {
+    "Transform": "(cache_size=0)",
+    "AffineTransform": "(loc, scale, event_dim=0, cache_size=0)",
+    "ExpTransform": "(cache_size=0)",
+    "SigmoidTransform": "(cache_size=0)",
+    "TanhTransform": "(cache_size=0)",
+    "PowerTransform": "(exponent, cache_size=0)",
+    "ComposeTransform": "(parts, cache_size=0)",
 }
 
 ROWS: dict[str, Row] = {
+    **{
+        f"{_D}.{place}{name}": call(signature, f"compat.{name}(...)", value=f"compat.{name}", returns="other")
+        for name, signature in _TRANSFORMS.items()
+        for place in ("", "transforms.")
+    },
     **{
         f"{_D}.{place}{name}": call(
             signature, f"compat.{name}(...)", value=f"compat.{name}", returns="other", ignored="validate_args"

@@ -125,7 +125,7 @@ ROWS: dict[str, Row] = {
             "compat.max_unpool({input}, {indices}, {kernel_size}, {stride}, {padding}, {output_size}, "
             f"rank={rank})",
         )
-        for rank in (1, 2)
+        for rank in (1, 2, 3)
     },
     f"{_F}.avg_pool2d": call(
         "(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None)",

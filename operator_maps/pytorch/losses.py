@@ -48,7 +48,18 @@ def _rows() -> dict[str, Row]:
     return rows
 
 
+_MARGIN = "p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction='mean'"
+_MARGINS = "p={p}, margin={margin}, weight={weight}, reduction={reduction}"
+
 ROWS: dict[str, Row] = {
+    f"{_F}.multi_margin_loss": call(
+        f"(input, target, {_MARGIN})",
+        f"compat.multi_margin_loss({{input}}, {{target}}, {_MARGINS})",
+        refused="size_average reduce",
+    ),
+    "torch.nn.MultiMarginLoss": layer(
+        f"({_MARGIN})", f"compat.MultiMarginLoss({_MARGINS})", refused="size_average reduce"
+    ),
     **_rows(),
     f"{_F}.pairwise_distance": call("(x1, x2, p=2.0, eps=1e-06, keepdim=False)", "compat.pairwise_distance(...)"),
     "torch.pairwise_distance": call("(x1, x2, p=2.0, eps=1e-06, keepdim=False)", "compat.pairwise_distance(...)"),

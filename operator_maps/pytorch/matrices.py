@@ -36,6 +36,11 @@ _OF_SPECIAL = {
 _FUNCTIONS: dict[str, tuple[str, str, Returns]] = {  # the signature without `out`, the text, what it returns
     f"{_L}.svd": ("A, full_matrices=True", "compat.svd({A}, {full_matrices})", "tensors"),
     f"{_L}.svdvals": ("A", "ops.svd({A}, compute_uv=False)", "tensor"),
+    f"{_L}.eigh": ("A, UPLO='L'", "compat.eigh({A}, {UPLO})", "tensors"),
+    f"{_L}.eigvalsh": ("A, UPLO='L'", "compat.eigh({A}, {UPLO})[0]", "tensor"),
+    f"{_L}.eig": ("A", "ops.eig({A})", "tensors"),
+    f"{_L}.eigvals": ("A", "ops.eigvals({A})", "tensor"),
+    f"{_L}.matrix_exp": ("A", "compat.matrix_exp({A})", "tensor"),
     f"{_L}.qr": ("A, mode='reduced'", "ops.qr({A}, {mode})", "tensors"),
     f"{_L}.cholesky": ("A", "ops.cholesky({A})", "tensor"),
     f"{_L}.solve": ("A, B, *, left=True", "compat.solve({A}, {B}, {left})", "tensor"),
@@ -56,6 +61,7 @@ _FUNCTIONS: dict[str, tuple[str, str, Returns]] = {  # the signature without `ou
     ),
     f"{_L}.vander": ("x, N=None", "compat.vander({x}, {N}, True)", "tensor"),
     "torch.svd": ("input, some=True", "compat.old_svd({input}, {some})", "tensors"),
+    "torch.matrix_exp": ("A", "compat.matrix_exp({A})", "tensor"),
     "torch.qr": ("input", "ops.qr({input})", "tensors"),
     "torch.cholesky": ("input, upper=False", "ops.cholesky({input}, {upper})", "tensor"),
     "torch.slogdet": ("input", "ops.slogdet({input})", "tensors"),
@@ -82,6 +88,7 @@ _FUNCTIONS: dict[str, tuple[str, str, Returns]] = {  # the signature without `ou
 }
 _METHODS: dict[str, tuple[str, str, Returns]] = {
     "svd": ("some=True", "compat.old_svd({self}, {some})", "tensors"),
+    "matrix_exp": ("", "compat.matrix_exp({self})", "tensor"),
     "qr": ("", "ops.qr({self})", "tensors"),
     "cholesky": ("upper=False", "ops.cholesky({self}, {upper})", "tensor"),
     "slogdet": ("", "ops.slogdet({self})", "tensors"),
@@ -122,6 +129,13 @@ ROWS: dict[str, Row] = {
         f"torch.Tensor.{name}": method(f"({signature})", text, returns=returns)
         for name, (signature, text, returns) in _METHODS.items()
     },
+    f"{_L}.lstsq": call(
+        "(A, B, rcond=None, *, driver=None)",
+        "compat.lstsq({A}, {B})",
+        ignored="rcond driver",
+        returns="tensors",
+        note="A must have full rank.",
+    ),
     "torch.stft": call(f"(input, n_fft, {_STFT})", "compat.stft(...)", refused="align_to_window", returns="complex"),
     "torch.Tensor.stft": method(
         f"(n_fft, {_STFT})", "compat.stft({self}, ...)", refused="align_to_window", returns="complex"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converter.rewriting import Chosen, Row, method
+from converter.rewriting import Chosen, Row, method, missing
 
 _M = "torch.nn.Module"
 
@@ -13,6 +13,11 @@ def _train(call: Chosen) -> str:
 
 def _buffer(call: Chosen) -> str:
     return "compat.register_buffer({self}, ...)"
+
+
+_HOOKS = "Graph mode runs no hooks."
+_BACKWARD = "Cell.register_backward_hook takes a function of (cell, grad_input, grad_output), in PyNative mode only."
+_STATES = "Nothing calls it: rename weights when they are converted, with mindconverter-weights."
 
 
 def _children(call: Chosen) -> str:
@@ -66,5 +71,34 @@ ROWS: dict[str, Row] = {
     f"{_M}.float": method("()", "{self}.to_float(ms.float32)", returns="unknown"),
     f"{_M}.requires_grad_": method("(requires_grad=True)", "compat.requires_grad_({self}, ...)", returns="unknown"),
     f"{_M}.reset_parameters": method("()", "compat.reset_parameters({self})", returns="other"),
+    f"{_M}.register_forward_hook": method(
+        "(hook, *, prepend=False, with_kwargs=False, always_call=False)",
+        "{self}.register_forward_hook({hook}, with_kwargs={with_kwargs})",
+        refused="prepend always_call",
+        returns="other",
+        note=_HOOKS,
+    ),
+    f"{_M}.register_forward_pre_hook": method(
+        "(hook, *, prepend=False, with_kwargs=False)",
+        "{self}.register_forward_pre_hook({hook}, with_kwargs={with_kwargs})",
+        refused="prepend",
+        returns="other",
+        note=_HOOKS,
+    ),
+    **{
+        f"{_M}.register_{name}": missing(_BACKWARD)
+        for name in ("full_backward_hook", "full_backward_pre_hook", "backward_hook")
+    },
+    **{
+        f"{_M}.{name}": missing(_STATES)
+        for name in (
+            "_register_load_state_dict_pre_hook",
+            "_register_state_dict_hook",
+            "register_load_state_dict_pre_hook",
+            "register_load_state_dict_post_hook",
+            "register_state_dict_pre_hook",
+            "register_state_dict_post_hook",
+        )
+    },
     f"{_M}.zero_grad": method("(set_to_none=True)", "compat.zero_grad({self}, ...)", returns="other"),
 }

@@ -97,7 +97,7 @@ def _pool(name: str):
 
 def _with_indices(call: Chosen, name: str) -> str:
     """Pooling for an unpooling."""
-    if name == "MaxPool3d" or (call.has("dilation") and call.value("dilation") != 1):
+    if call.has("dilation") and call.value("dilation") != 1:
         raise UnsupportedCall("it returns indices")
     return (
         "compat.MaxPoolWithIndices(kernel_size={kernel_size}, stride={stride}, padding={padding}, "
@@ -215,7 +215,7 @@ ROWS: dict[str, Row] = {
     "torch.nn.MaxPool3d": layer(_POOL, _pool("MaxPool3d"), instance_of="nn.MaxPool3d"),
     **{
         f"torch.nn.MaxUnpool{rank}d": layer("(kernel_size, stride=None, padding=0)", f"compat.MaxUnpool{rank}d(...)")
-        for rank in (1, 2)
+        for rank in (1, 2, 3)
     },
     "torch.nn.AvgPool1d": layer(
         "(kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True)", _average("AvgPool1d")

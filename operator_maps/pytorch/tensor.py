@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converter.rewriting import Chosen, NotStatic, Row, UnsupportedCall, attribute, method
+from converter.rewriting import Chosen, NotStatic, Row, UnsupportedCall, attribute, method, missing
 
 _T = "torch.Tensor"
 
@@ -175,6 +175,8 @@ def _axis(form: str, none: str = ""):
 
 
 ROWS: dict[str, Row] = {
+    f"{_T}.register_hook": missing("Multiply the loss instead, or call register_hook of a Parameter in PyNative mode."),
+    f"{_T}.retain_grad": missing("Make the tensor an argument of the function whose gradient mindspore.grad takes."),
     **{
         f"{_T}.{name}": method(
             signature,

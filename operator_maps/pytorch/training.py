@@ -180,6 +180,24 @@ ROWS: dict[str, Row] = {
         returns="tensors",
         remedy="What computes the outputs is not seen: call mindspore.grad of a function that does.",
     ),
+    "torch.nn.utils.parametrize.register_parametrization": call(
+        "(module, tensor_name, parametrization, *, unsafe=False)",
+        "compat.register_parametrization(...)",
+        returns="unknown",
+    ),
+    "torch.nn.utils.parametrize.is_parametrized": call(
+        "(module, tensor_name=None)", "compat.is_parametrized(...)", returns="number"
+    ),
+    "torch.nn.utils.parametrize.remove_parametrizations": call(
+        "(module, tensor_name, leave_parametrized=True)", "compat.remove_parametrizations(...)", returns="unknown"
+    ),
+    "torch.nn.utils.parametrize.cached": missing("Remove it: nothing is kept between two uses of a weight."),
+    "torch.nn.utils.parametrizations.orthogonal": missing(
+        "Write the Cell that makes the matrix orthogonal, and register it as a parametrization."
+    ),
+    "torch.nn.utils.vector_to_parameters": call(
+        "(vec, parameters)", "compat.vector_to_parameters(...)", returns="other"
+    ),
     "torch.nn.utils.parameters_to_vector": call("(parameters)", "compat.parameters_to_vector(...)"),
     "torch.utils.data.Subset": call("(dataset, indices)", "compat.Subset(...)", value="compat.Subset", returns="other"),
     "torch.utils.data.random_split": call(

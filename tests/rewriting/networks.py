@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.distributions.transforms import AffineTransform, TanhTransform
+from torch.nn.utils import parametrize
 
 
 class ChildrenInForward(nn.Module):
@@ -25,3 +27,123 @@ class ChildrenInForward(nn.Module):
         for layer in list(self.last.children())[1:]:
             x = x + layer(x)
         return x
+
+
+class Matrices(nn.Module):
+    """Eigenvalues, least squares, the exponential of a matrix."""
+
+    shapes = ((2, 4, 4), (5, 3), (5, 2))
+
+    def forward(self, x, a, b):
+        symmetric = x @ x.transpose(-2, -1)
+        values, vectors = torch.linalg.eigh(symmetric)
+        again = (vectors * values.unsqueeze(-2)) @ vectors.mT
+        found = torch.linalg.lstsq(a, b)
+        exponential = torch.linalg.matrix_exp(x) + x.matrix_exp()
+        lower = torch.linalg.eigvalsh(x)
+        return values, again, found.solution, torch.linalg.lstsq(a, b[:, 0])[0], exponential, lower
+
+
+class Margins(nn.Module):
+    """Losses of many classes."""
+
+    shapes = ((4, 5), (4, 5))
+
+    def __init__(self):
+        super().__init__()
+        self.loss = nn.MultiMarginLoss(p=2, margin=0.5, reduction="none")
+
+    def forward(self, x, scores):
+        target = scores.argmax(1)
+        weight = scores[0].abs()
+        return (
+            self.loss(x, target),
+            nn.functional.multi_margin_loss(x, target),
+            nn.functional.multi_margin_loss(x, target, weight=weight, reduction="sum"),
+        )
+
+
+class Unpooled(nn.Module):
+    """Pooling in three axes, and back."""
+
+    shapes = ((2, 3, 4, 6, 5),)
+
+    def __init__(self):
+        super().__init__()
+        self.pool = nn.MaxPool3d(2, stride=(2, 2, 1), return_indices=True)
+        self.unpool = nn.MaxUnpool3d(2, stride=(2, 2, 1))
+
+    def forward(self, x):
+        values, places = self.pool(x)
+        return values, places, self.unpool(values, places, output_size=x.size())
+
+
+class Symmetric(nn.Module):
+    """A parametrization."""
+
+    def __init__(self, scale=1.0):
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, w):
+        return (w.triu() + w.triu(1).transpose(-1, -2)) * self.scale
+
+
+class Parametrized(nn.Module):
+    """Layers whose weights modules compute."""
+
+    shapes = ((2, 4),)
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(4, 4)
+        self.second = nn.Linear(4, 4, bias=False)
+        parametrize.register_parametrization(self.first, "weight", Symmetric())
+        parametrize.register_parametrization(self.first, "weight", Symmetric(0.5))
+        parametrize.register_parametrization(self.second, "weight", Symmetric())
+        self.is_parametrized = parametrize.is_parametrized(self.first, "weight")
+
+    def forward(self, x):
+        return self.second(torch.tanh(self.first(x))) * float(self.is_parametrized)
+
+
+class Flow(nn.Module):
+    """Distributions that are transformed."""
+
+    shapes = ((3, 2), (3, 2))
+
+    def forward(self, loc, value):
+        base = torch.distributions.Normal(loc, 0.5)
+        moved = torch.distributions.TransformedDistribution(base, [TanhTransform(), AffineTransform(0.5, 2.0)])
+        whole = torch.distributions.Independent(torch.distributions.Normal(loc, 1.0), 1)
+        positive = torch.distributions.TransformedDistribution(whole, torch.distributions.transforms.ExpTransform())
+        y = torch.tanh(value) * 1.9 + 0.5
+        return moved.log_prob(y), positive.log_prob(y.abs() + 0.1)
+
+
+class Derivatives(nn.Module):
+    """Derivatives of functions, and functions of batches; in graph mode these stand outside networks."""
+
+    shapes = ((3,), (4, 3))
+    modes = (1,)
+
+    def forward(self, x, batch):
+        def cubed(v):
+            return (v**3).sum()
+
+        def doubled(v):
+            return v * 2
+
+        gradient = torch.func.grad(cubed)(x)
+        jacobian = torch.func.jacrev(torch.sin)(x)
+        hessian = torch.func.hessian(cubed)(x)
+        batched = torch.func.vmap(doubled)(batch)
+        again, value = torch.func.grad_and_value(cubed)(x)
+        output, pulled = torch.func.vjp(torch.sin, x)
+        (back,) = pulled(x * 2)
+        _, pushed = torch.func.jvp(torch.sin, (x,), (x * 2,))
+        forward = torch.func.jacfwd(torch.sin)(x)
+        old = torch.autograd.functional.jacobian(torch.sin, x)
+        second = torch.autograd.functional.hessian(cubed, x)
+        found = (gradient, jacobian, hessian, batched, again, value)
+        return (*found, output, back, pushed, forward, old, second)

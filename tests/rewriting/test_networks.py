@@ -34,6 +34,8 @@ def ours(tmp_path_factory):
 @pytest.mark.parametrize("mode", [1, 0], ids=["pynative", "graph"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_network(ours, name, mode):
+    if mode not in getattr(THEIRS[name], "modes", (0, 1)):
+        pytest.skip("not in this mode")
     torch.manual_seed(0)
     theirs = THEIRS[name]().eval()
     inputs = [torch.randn(shape) for shape in theirs.shapes]

@@ -40,5 +40,7 @@ ORDER = (
     "unpooling",
     "lazy",
     "resetting",
+    "transforms",
+    "transformed",
 )
 """The modules in the order in which their definitions stand in `_torch_compat.py`: what derives from a class, behind it."""

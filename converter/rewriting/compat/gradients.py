@@ -150,3 +150,11 @@ def with_gradients(parameters):
 def parameters_to_vector(parameters):
     """torch.nn.utils.parameters_to_vector."""
     return ops.cat([each.reshape((-1,)) for each in parameters])
+
+
+def vector_to_parameters(vec, parameters):
+    """torch.nn.utils.vector_to_parameters."""
+    at = 0
+    for each in parameters:
+        assign(each, vec[at : at + each.size].reshape(each.shape))
+        at += each.size

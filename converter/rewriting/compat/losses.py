@@ -270,3 +270,27 @@ class CrossEntropyLoss(nn.CrossEntropyLoss):
     def construct(self, logits, labels):
         ignored, reduction, smoothing = self.how
         return ops.cross_entropy(logits, labels, self.class_weight, ignored, reduction, smoothing)
+
+
+def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, reduction="mean"):
+    """torch.nn.functional.multi_margin_loss."""
+    own = ops.one_hot(target.astype(ms.int64), input.shape[-1]).astype(input.dtype)
+    right = (own * input).sum(-1, keepdims=True)
+    short = ops.relu(margin - right + input) ** p
+    if weight is not None:
+        short = short * (own * weight).sum(-1, keepdims=True)
+    return reduced((short * (1 - own)).sum(-1) / input.shape[-1], reduction)
+
+
+class MultiMarginLoss(nn.Cell):
+    """torch.nn.MultiMarginLoss."""
+
+    def __init__(
+        self, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"
+    ):  # fmt: skip
+        super().__init__()
+        self.weight = weight
+        self.options = {"p": p, "margin": margin, "reduction": reduction}
+
+    def construct(self, input, target):
+        return multi_margin_loss(input, target, weight=self.weight, **self.options)

@@ -1,7 +1,9 @@
 """Functions of torch.linalg, and what came before them."""
 
+import collections
 import math
 
+import mindspore as ms
 from mindspore import ops
 
 
@@ -82,3 +84,46 @@ def pdist(input, p=2.0):
     count = input.shape[0]
     away = ops.cat([input[row] - input[row + 1 :] for row in range(count - 1)])
     return (away.abs() ** p).sum(1) ** (1 / p) if p != 2 else ops.sqrt((away * away).sum(1))
+
+
+Eigen = collections.namedtuple("Eigen", ("eigenvalues", "eigenvectors"))
+
+
+def eigh(matrix, triangle="L"):
+    """torch.linalg.eigh, by the singular values of a matrix that is moved until all its eigenvalues are positive."""
+    whole = (matrix + matrix.swapaxes(-2, -1)) / 2
+    half, rest = (
+        (ops.tril(matrix), ops.tril(matrix, -1)) if triangle == "L" else (ops.triu(matrix), ops.triu(matrix, 1))
+    )
+    whole = whole + ops.stop_gradient(half + rest.swapaxes(-2, -1) - whole)  # PyTorch reads one triangle
+    x = whole.astype(ms.float64)
+    move = ops.stop_gradient(ops.sqrt((x * x).sum((-2, -1), keepdims=True)) + 1)
+    values, vectors, _ = ops.svd(x + move * ops.eye(x.shape[-1], x.shape[-1], ms.float64))
+    values = values.flip((-1,)) - move[..., 0]
+    return Eigen(values.astype(matrix.dtype), vectors.flip((-1,)).astype(matrix.dtype))
+
+
+LeastSquares = collections.namedtuple("LeastSquares", ("solution", "residuals", "rank", "singular_values"))
+
+
+def lstsq(a, b):
+    """torch.linalg.lstsq, of matrices of full rank."""
+    vector = b.ndim == a.ndim - 1
+    solution = ops.matmul(ops.pinv(a), b.expand_dims(-1) if vector else b)
+    away = ops.matmul(a, solution) - (b.expand_dims(-1) if vector else b)
+    tall = a.shape[-2] > a.shape[-1]
+    residuals = (away * away).sum(-2) if tall else ops.zeros((0,), a.dtype)
+    rank = ops.full(a.shape[:-2], min(a.shape[-2:]), dtype=ms.int64)
+    return LeastSquares(solution.squeeze(-1) if vector else solution, residuals, rank, ops.zeros((0,), a.dtype))
+
+
+def matrix_exp(matrix):
+    """torch.matrix_exp: the series of a small part, squared ten times."""
+    x = matrix.astype(ms.float64) / 1024
+    one = ops.eye(x.shape[-1], x.shape[-1], ms.float64)
+    found = one + x / 9
+    for number in range(8, 0, -1):
+        found = one + ops.matmul(x, found) / number
+    for _ in range(10):
+        found = ops.matmul(found, found)
+    return found.astype(matrix.dtype)

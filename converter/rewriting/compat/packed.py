@@ -44,3 +44,19 @@ def packed_data(packed):
     order = np.argsort(-lengths, kind="stable")
     places = [row * x.shape[1] + step for step in range(lengths.max()) for row in order if lengths[row] > step]
     return x.reshape((-1, *x.shape[2:]))[Tensor(places)]
+
+
+def packed_batch_sizes(packed):
+    """PackedSequence.batch_sizes: how many sequences have each step."""
+    lengths = packed[1].asnumpy()
+    return Tensor([int((lengths > step).sum()) for step in range(lengths.max())], ms.int64)
+
+
+def packed_sorted_indices(packed):
+    """PackedSequence.sorted_indices: the sequences, the longest first."""
+    return Tensor(np.argsort(-packed[1].asnumpy(), kind="stable"), ms.int64)
+
+
+def packed_unsorted_indices(packed):
+    """PackedSequence.unsorted_indices: the place of each sequence among the sorted ones."""
+    return Tensor(np.argsort(packed_sorted_indices(packed).asnumpy()), ms.int64)

@@ -66,6 +66,57 @@ class WeightNormed(nn.Cell):
         return self.product(x, self.weight(), *rest)
 
 
+class Parametrized(nn.Cell):
+    """The product of a layer, with a weight that other cells compute from the one that is trained."""
+
+    def __init__(self, product, step):
+        super().__init__()
+        self.product, self.steps = product, nn.CellList([step])
+
+    def weight(self):
+        weight = self.original
+        if in_pynative():  # in graph mode nothing reads it, and MindSpore's compiler ends at the calls of cells
+            for step in self.steps:
+                weight = step(weight)
+        return weight
+
+    def construct(self, x, weight, *rest):
+        computed = self.original
+        for step in self.steps:
+            computed = step(computed)
+        return self.product(x, computed, *rest)
+
+
+def register_parametrization(module, tensor_name, parametrization, unsafe=False):
+    """torch.nn.utils.parametrize.register_parametrization, of the weight of a layer."""
+    if isinstance(getattr(module, "computing", None), Parametrized) and tensor_name == "weight":
+        module.computing.steps.append(parametrization)
+        return module
+
+    def parameters(weight):
+        value = weight.value()
+        if hasattr(parametrization, "right_inverse"):
+            value = parametrization.right_inverse(value)
+        return {"original": Parameter(value)}
+
+    reparametrise(module, tensor_name, lambda product: Parametrized(product, parametrization), parameters)
+    return module
+
+
+def is_parametrized(module, tensor_name=None):
+    """torch.nn.utils.parametrize.is_parametrized."""
+    return hasattr(module, "computing") and tensor_name in (None, "weight")
+
+
+def remove_parametrizations(module, tensor_name, leave_parametrized=True):
+    """torch.nn.utils.parametrize.remove_parametrizations."""
+    original = None if leave_parametrized else module.original.value()
+    remove_norm(module, tensor_name)
+    if original is not None:
+        module.weight.set_data(original)
+    return module
+
+
 def length(weight, dim):
     """The norm over all axes but one, or over all."""
     axes = tuple([axis for axis in range(weight.ndim) if axis != dim])

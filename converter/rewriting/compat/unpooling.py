@@ -13,11 +13,13 @@ def pooled_places(sizes, kernel, stride, padding, ceil_mode):
         count -= ceil_mode and (count - 1) * s >= size + p
         places = np.arange(count)[:, None] * s - p + np.arange(k)
         axes.append(np.where((places < 0) | (places >= size), -1, places))
-    if len(axes) == 1:
-        return axes[0], (len(axes[0]),)
-    rows, columns = axes[0][:, None, :, None], axes[1][None, :, None, :]
-    flat = np.where((rows < 0) | (columns < 0), -1, rows * sizes[1] + columns)
-    return flat.reshape(flat.shape[0] * flat.shape[1], -1), flat.shape[:2]
+    flat, shape = axes[0], axes[0].shape[:1]
+    for size, places in zip(sizes[1:], axes[1:]):
+        before, behind = flat[:, None, :, None], places[None, :, None, :]
+        whole = np.where((before < 0) | (behind < 0), -1, before * size + behind)
+        flat = whole.reshape(whole.shape[0] * whole.shape[1], -1)
+        shape = (*shape, len(places))
+    return flat, shape
 
 
 def max_pool_with_indices(input, kernel_size, stride=None, padding=0, ceil_mode=False, rank=2):
@@ -49,7 +51,7 @@ def max_unpool(input, indices, kernel_size, stride=None, padding=0, output_size=
 
 
 class MaxPoolWithIndices(nn.Cell):
-    """torch.nn.MaxPool1d and 2d with return_indices=True."""
+    """torch.nn.MaxPool1d, 2d and 3d with return_indices=True."""
 
     def __init__(self, kernel_size, stride=None, padding=0, ceil_mode=False, rank=2):
         super().__init__()
@@ -76,3 +78,9 @@ class MaxUnpool2d(MaxUnpool1d):
     """torch.nn.MaxUnpool2d."""
 
     rank = 2
+
+
+class MaxUnpool3d(MaxUnpool1d):
+    """torch.nn.MaxUnpool3d."""
+
+    rank = 3
