@@ -27,6 +27,8 @@ _LARGEST_TABLE = 1 << 16
 """Elements of a constant that is searched for large numbers."""
 _TAKES = frozenset({"Gather", "GatherElements", "GatherND"})
 """Operators whose result has the free axes of their second input, where the first one is a constant."""
+_MOVING_FUSIONS = frozenset({"ChannelShuffle", "PixelUnshuffle", "RepeatInterleave", "Roll", "Stack", "Unbind"})
+"""Fused operators that move elements."""
 _ACCUMULATES = frozenset({"CumSum", "ReduceProd", "ReduceSum"})
 
 SELECTIONS = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Unique"})
@@ -81,7 +83,8 @@ def may_be_empty(value: ir.Value, axis: int | None = None, computed: bool = Fals
             break
         source = node.inputs[0] if node.inputs else None
         is_followed = moved.dtype == ir.DataType.BOOL or (computed and source is not None and is_float(source))
-        if not has_trait(node, _KEEPS_A_MASK if is_followed else Trait.DATA_MOVEMENT):
+        moves = node.domain == "fusion" and node.op_type in _MOVING_FUSIONS
+        if not moves and not has_trait(node, _KEEPS_A_MASK if is_followed else Trait.DATA_MOVEMENT):
             break
         from_table = computed and node.op_type in _TAKES and source is not None and source.const_value is not None
         moved = node.inputs[1] if from_table else source

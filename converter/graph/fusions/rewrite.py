@@ -256,13 +256,14 @@ def rewrite(model: ir.Model, fusions: Sequence[Fusion], context: Context) -> Non
     """
     if not fusions:
         return
-    left = _MOST_REPLACEMENTS * (1 + sum(len(graph) for graph in all_graphs(model)))
-    present = {node.op_type for graph in all_graphs(model) for node in graph}
+    graphs = all_graphs(model)  # no fusion makes one
+    left = _MOST_REPLACEMENTS * (1 + sum(map(len, graphs)))
+    present = {node.op_type for graph in graphs for node in graph}
     by_root: dict[str, list[Fusion]] = defaultdict(list)
     for fusion in fusions:
         for op_type in fusion.pattern.roots:
             by_root[op_type].append(fusion)
-    for graph in all_graphs(model):
+    for graph in graphs:
         for node in graph:
             for fusion in by_root.get(node.op_type, ()):
                 if fusion.pattern.needs <= present and (made := fusion.apply(node, context)) is not None:

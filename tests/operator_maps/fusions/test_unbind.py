@@ -61,6 +61,21 @@ def test_places_of_no_element() -> None:
         assert "= mint.unbind(" in rep.script
 
 
+@pytest.mark.parametrize("past", [0, 2])
+def test_keys_and_values_of_all_layers_in_one_tensor(past: int) -> None:
+    """The first step of a decoder has no past: the inner Unbind is of none, too."""
+    constants = {f"i{n}": np.array(n) for n in range(2)}
+    layers = [
+        f"p{n} = Gather(past, i{n}) k{n} = Gather(p{n}, i0) v{n} = Gather(p{n}, i1) "
+        f"c{n} = Concat <axis = 0> (k{n}, {x}) d{n} = Concat <axis = 0> (v{n}, {x}) y{n} = Mul(d{n}, c{n})"
+        for n, x in enumerate(("x", "y0"))
+    ]
+    text = f"(float[q,4] x, float[2,2,p,4] past) => (float[a,b] y1) {{ {' '.join(layers)} }}"
+    caches = np.ones((2, 2, past, 4), np.float32)
+    rep = check_model(model_of(text, **constants), [np.ones((3, 4), np.float32), caches])
+    assert rep.script.count("= mint.unbind(") > 1
+
+
 @pytest.mark.usefixtures("behind_layers")
 def test_script():
     text = f"(float[n,3,5] x) => (float[n,5] y) {{ {SPLIT + SUM} }}"
