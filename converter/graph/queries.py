@@ -184,3 +184,13 @@ def attribute(node: ir.Node, name: str) -> Any:
         return None
     value = onnx.helper.get_attribute_value(default) if default.type else None
     return value.decode() if isinstance(value, bytes) else value
+
+
+def keeps_its_condition(body: ir.Graph) -> bool:
+    """Whether no iteration of a Loop can end it: its body returns the condition unchanged, or a constant True."""
+    value = body.outputs[0]
+    producer = value.producer()
+    while producer is not None and producer.op_type == "Identity" and producer.inputs[0] is not None:
+        value = producer.inputs[0]
+        producer = value.producer()
+    return value is body.inputs[1] or (value.const_value is not None and bool(value.const_value.numpy().all()))

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.shape_inference import infer_node
+from converter.graph.queries import keeps_its_condition
+from converter.graph.shape_inference import infer_node, is_invented
 from converter.graph.walk import all_graphs
 from converter.shapes import Dim, Dims, PyValue, ShapeArithmetic, dims_of, plus, product, quotient
 
@@ -104,6 +105,8 @@ def _refine(node: ir.Node, extents: _Extents, refined: set[ir.Value]) -> list[ir
         infer_node(node)
     if node.op_type in _SHAPE_RULES and not node.domain:
         extents.fill(node.outputs[0], _SHAPE_RULES[node.op_type](node, extents))
+    if node.op_type == "Loop" and not node.domain:
+        _fill_stacks(node, extents)
     return [value for value, old in zip(node.outputs, before, strict=True) if value.shape != old]
 
 
@@ -188,11 +191,41 @@ def _sliced(node: ir.Node, extents: _Extents) -> Dims | None:
     return tuple(dims)
 
 
+def _tiled(node: ir.Node, extents: _Extents) -> Dims | None:
+    """The extents of a Tile's result."""
+    source, repeats = extents.of(node.inputs[0]), extents.items(node.inputs[1])
+    if source is None or repeats is None or len(source) != len(repeats):
+        return None
+    return tuple(product(pair) for pair in zip(source, repeats, strict=True))
+
+
+def _fill_stacks(loop: ir.Node, extents: _Extents) -> None:
+    """Set the extents of what a Loop stacks: as many items as it has iterations, where nothing ends it before."""
+    body = loop.attributes["body"].as_graph()
+    first = _trip_count(loop, extents) if keeps_its_condition(body) else None
+    carried = len(loop.inputs) - 2
+    for whole, item in zip(loop.outputs[carried:], body.outputs[1 + carried :], strict=False):
+        if item.shape is not None and first is not None:
+            extents.fill(whole, (first, *(None if is_invented(dim) else dim for dim in item.shape)))
+
+
+def _trip_count(loop: ir.Node, extents: _Extents) -> Dim:
+    """How often a Loop runs whose body does not end it: a number, or an extent; None if that is not known."""
+    begins = loop.inputs[1]
+    if begins is not None and (begins.const_value is None or not begins.const_value.numpy().all()):
+        return None
+    count = extents.items(loop.inputs[0])
+    if count is None or isinstance(count[0], int):
+        return None if count is None else max(count[0], 0)  # type: ignore[type-var]
+    return count[0] if str(count[0]).isidentifier() else None  # a difference may be negative
+
+
 _SHAPE_RULES: dict[str, Callable[[ir.Node, _Extents], Dims | None]] = {
     "Concat": _concatenated,
     "Expand": _expanded,
     "Range": _range,
     "Reshape": _reshaped,
     "Slice": _sliced,
+    "Tile": _tiled,
 }
 """Operators whose result shape ONNX's inference does not fully infer."""

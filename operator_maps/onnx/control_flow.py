@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
+from converter.graph import keeps_its_condition
 from converter.rows import Arg, Branch, Node, Operand, PyValue, Variable, Written, expr
 from converter.shapes import FAR
 from operator_maps.lib.iterations import MAX_UNROLLED, Iterations, extents_before_loop
@@ -47,7 +48,7 @@ def loop(node: Node, count: Operand | None, condition: Operand | None, *initial:
     """
     keep = True if condition is None else _constant_condition(condition)
     limit: Arg = 0 if keep is False else _trip_count(count)
-    counted = keep is False or (keep is True and limit is not None and _condition_is_invariant(body))
+    counted = keep is False or (keep is True and limit is not None and keeps_its_condition(body))
     scanned = list(zip(node.used, body.outputs[1:], strict=True))[len(initial) :]
     lists = [x.name for x in initial if not isinstance(x.value.type, ir.TensorType)]
     unknown = any(used and extents_before_loop(node, output) is None for used, output in scanned)
@@ -142,16 +143,6 @@ def _trip_count(count: Operand | None) -> Arg:
     if items is None:
         return count
     return None if isinstance(items[0], int) and items[0] >= FAR else items[0]
-
-
-def _condition_is_invariant(body: ir.Graph) -> bool:
-    """Whether no iteration of a loop can end it: the body returns its condition unchanged, or a constant True."""
-    value = body.outputs[0]
-    producer = value.producer()
-    while producer is not None and producer.op_type == "Identity" and producer.inputs[0] is not None:
-        value = producer.inputs[0]
-        producer = value.producer()
-    return value is body.inputs[1] or (value.const_value is not None and bool(value.const_value.numpy().all()))
 
 
 ROWS = {

@@ -40,6 +40,7 @@ CASES = {
     "slice": (READ + "y = Slice(z, v0, dv, v1)", ("n", 12)),
     "free slice": (READ + "y = Slice(z, v0, nv, v1)", ("n", None)),
     "whole slice": ("w = Slice(x, v0, end, v1) y = Abs(w)", ("n", "m", 48)),
+    "tile": ("r = Concat <axis=0> (v1, v4, v1) y = Tile(x, r)", ("n", "4*m", 48)),
     "reversed": ("y = Slice(x, any, least, v1, any)", ("n", "m", 48)),
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from converter.errors import ParamMissingError
 from converter.frontends.endpoints import listed, parse_shape
-from converter.frontends.keras import dropout
+from converter.frontends.keras import dropout, time_distributed
 from converter.frontends.tensorflow.freezing import Frozen, flat_names, freeze
 
 
@@ -90,7 +90,7 @@ class Network:
     def _traced(self) -> Any:
         import tensorflow
 
-        with dropout.marked(self._keras):
+        with dropout.marked(self._keras), time_distributed.folded(self._keras):
             return tensorflow.function(self._run).get_concrete_function(*self._arguments)
 
     def _with_indices(self, function: Any) -> Any:

@@ -83,7 +83,7 @@ class _Inference:
         infer_shapes(self._model)
         refine_shapes(self._model)
         for _ in self._loops:
-            stacked = {whole: _stacked(item) for node in self._loops for whole, item in _stacked_outputs(node)}
+            stacked = {whole: _stacked(whole, item) for node in self._loops for whole, item in _stacked_outputs(node)}
             if all(shape is None or shape == whole.shape for whole, shape in stacked.items()):
                 break
             for value, shape in known.items():
@@ -162,10 +162,13 @@ def _stacked_outputs(node: ir.Node) -> Iterator[tuple[ir.Value, ir.Value]]:
         yield from zip(node.outputs[carried:], results[1 + carried :], strict=False)
 
 
-def _stacked(item: ir.Value) -> ir.Shape | None:
+def _stacked(whole: ir.Value, item: ir.Value) -> ir.Shape | None:
     """The shape of a stack of items, without the names that inference gave to unknown extents."""
     shape = item.shape
-    return None if shape is None else ir.Shape([None, *(None if is_invented(dim) else dim for dim in shape)])
+    if shape is None:
+        return None
+    count = None if whole.shape is None or is_invented(whole.shape[0]) else whole.shape[0]
+    return ir.Shape([count, *(None if is_invented(dim) else dim for dim in shape)])
 
 
 def _set_others(node: ir.Node) -> None:

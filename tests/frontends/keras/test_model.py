@@ -107,6 +107,44 @@ def test_layers_keep_the_names_that_keras_gave_them(tmp_path):
     assert re.findall(r"self\.(\w+) = nn\.", script) == ["conv2d", "conv2d_1", "conv2d_2", "dense"]
 
 
+@pytest.mark.parametrize("length", [None, 5], ids=["free", "fixed"])
+def test_a_layer_of_each_step_is_called_once(tmp_path, length):
+    """A batch norm sees the steps apart where their number is fixed: it stays in a loop that Keras unrolls."""
+    network = keras.Sequential(
+        [
+            keras.Input((length, 6, 6, 3)),
+            layers.TimeDistributed(layers.Conv2D(4, 3), name="conv"),
+            layers.TimeDistributed(layers.BatchNormalization(), name="norm") if length else layers.ReLU(),
+            layers.TimeDistributed(layers.Flatten(), name="flat"),
+            layers.TimeDistributed(layers.Dense(2), name="scores"),
+        ]
+    )
+    randomize(network)
+    network.save(tmp_path / "net.keras")
+    source = load(tmp_path / "net.keras")
+    assert operators(source)["Conv"] == operators(source)["MatMul"] == 1
+    assert operators(source)["BatchNormalization"] == (length or 0)
+    assert not operators(source).keys() & {"Loop", "Scan"}
+    check(source)
+
+
+def test_texts_of_several_lengths(tmp_path):
+    """The masks of an embedding go through recurrent layers in both directions; both axes are free."""
+    stack = [
+        layers.Embedding(9, 6, mask_zero=True),
+        layers.Bidirectional(layers.GRU(4, return_sequences=True)),
+        layers.Bidirectional(layers.LSTM(3, return_sequences=True), merge_mode="sum"),
+        layers.TimeDistributed(layers.Dense(2)),
+    ]
+    network = keras.Sequential([keras.Input((None,), dtype="int32"), *stack])
+    randomize(network)
+    network.save(tmp_path / "net.keras")
+    result = converter.convert(tmp_path / "net.keras", output=tmp_path, edges="none")
+    assert result.verification.verdict == "same"
+    script = next(path for path in result.files if path.suffix == ".py").read_text(encoding="utf-8")
+    assert "steps = []" not in script  # the number of steps is free: no list in graph mode
+
+
 def test_dropout_and_batch_norm_are_kept_for_training(files):
     source = load(files / "classifier.keras")
     assert operators(source)["Dropout"] == operators(source)["BatchNormalization"] == 1

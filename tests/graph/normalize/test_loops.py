@@ -64,3 +64,27 @@ def test_an_extent_that_shape_arithmetic_tells() -> None:
     graph = normalize(parse(f"{text} {{ {' '.join(lines)} {loop.format('p', 'w', 'y')} }}", 20), Path()).graph
     carried = [node.attributes["body"].as_graph().inputs[2] for node in graph if node.op_type == "Loop"]
     assert [(str(formal.shape), varying_axes(formal)) for formal in carried] == [("[N,4]", ())] * 2
+
+
+@pytest.mark.parametrize(
+    ("condition", "count", "extent"),
+    [
+        ("Identity(c)", "Gather(s, one)", "m"),
+        ("Less(i, two)", "Gather(s, one)", None),
+        ("Identity(c)", "Sub(n, m)", None),
+    ],
+    ids=["extent", "ends before", "difference"],
+)
+def test_a_loop_over_an_axis_stacks_as_many_items(condition: str, count: str, extent: str | None) -> None:
+    constants = "int64 zero = {0}, int64 one = {1}, int64 two = {2}, bool t = {1}"
+    text = f"""g (float[n,m,4] x) => (float[] y) <{constants}> {{
+        s = Shape(x) n = Gather(s, zero) m = Gather(s, one) count = {count}
+        z = Loop(count, t) <body = step (int64 i, bool c) => (bool d, float[] item) {{
+            d = {condition} part = Gather<axis = 1>(x, i) item = Relu(part)
+        }}>
+        y = Tanh(z)
+    }}"""
+    output = normalize(parse(text, 20), Path()).graph.outputs[0]
+    assert output.shape is not None
+    known = [dim if isinstance(dim, int) else dim.value for dim in output.shape]
+    assert known == [extent, "n", 4]
