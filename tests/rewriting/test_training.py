@@ -28,16 +28,27 @@ HEAD = "import torch\nfrom torch import nn, optim\nnet = nn.Sequential(nn.Linear
 
 
 @pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What the converted scripts print."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The converted scripts."""
     folder = tmp_path_factory.mktemp("training")
     converter.convert_script(SCRIPTS, output=folder)
+    return folder
+
+
+def run(folder: Path, program: str) -> str:
+    """What a program prints that runs the converted scripts."""
     done = subprocess.run(
-        [sys.executable, "-c", RUN],
+        [sys.executable, "-c", program],
         cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": "", "GLOG_v": "4"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
+
+
+@pytest.fixture(scope="module")
+def printed(folder: Path) -> str:
+    """What the converted scripts print."""
+    return run(folder, RUN)
 
 
 @pytest.mark.parametrize("name", ["digits", "gan", "words", "bottleneck"])
@@ -47,10 +58,14 @@ def test_the_loss_falls(printed, name):
     assert float(last) < 0.96 * float(first)
 
 
-def test_every_step_is_that_of_pytorch(printed, capsys):
+def test_every_step_is_that_of_pytorch(printed, folder, capsys):
     runpy.run_path(str(SCRIPTS / "steps.py"), run_name="__main__")
     wanted = [float(each) for each in capsys.readouterr().out.split()]
-    assert [float(each) for each in printed.splitlines()[-1].split()] == pytest.approx(wanted, abs=2e-4)
+    in_graph = run(
+        folder, f"import mindspore as ms\nms.set_context(mode=ms.GRAPH_MODE)\nimport runpy\n{RUN.splitlines()[-1]}"
+    )
+    for found in (printed, in_graph):
+        assert [float(each) for each in found.splitlines()[-1].split()] == pytest.approx(wanted, abs=2e-4)
 
 
 @pytest.mark.parametrize(
