@@ -64,6 +64,12 @@ class Edits:
         """Take back the edits inside a span that were made since `mark`."""
         self._edits[mark:] = [each for each in self._edits[mark:] if not (start <= each.start and each.end <= end)]
 
+    def indent(self, start: int, end: int, line: str, step: str) -> None:
+        """Move the lines that edits inside a span insert, of which each begins with `line`, by a step."""
+        for number, each in enumerate(self._edits):
+            if start <= each.start and each.end <= end and line in each.new:
+                self._edits[number] = each._replace(new=each.new.replace(line, line + step))
+
     def covers(self, start: int, end: int) -> bool:
         """Whether a span goes with a larger one."""
         return any(each.start <= start and end <= each.end and each.end > each.start for each in self._edits)

@@ -8,6 +8,7 @@ from converter.rewriting.flow_expressions import RETURNS, Expressions, is_static
 from converter.rewriting.kinds import (
     ARRAY,
     COMPLEX,
+    DEQUE,
     NUMBER,
     OPTIONS,
     PACKED,
@@ -152,6 +153,8 @@ class Calls(Expressions):
         return self.info is not None and self.inference.is_module(self.info.name)
 
     def _of_function(self, full: str, node: ast.Call, arguments: list[Kind]) -> Kind:
+        if full == "collections.deque":
+            return DEQUE
         if self.project.is_torch(full) and full in self.inference.rows:
             return self._torch(full, node)
         definition = self.project.definition(full)

@@ -14,6 +14,7 @@ class Kind:
         name: `tensor`, `number` (also a bool), `size` (a shape), `string`, `dtype`, `none`, `pair` (what `x.max(dim)`
             returns), `items` (a tuple whose members are known), `list` (any number of the same), `dict` (values of
             one kind), `instance`, `class`, `function`, `method`, `super`, `options` (a dict of device and dtype),
+            `deque`,
             `other` (no tensor), `unknown`.
         of: the full names of classes, of one function, or of a method; `complex` of a tensor.
         items: the members; of a list and a dict the one kind of all.
@@ -58,6 +59,8 @@ ARRAY = Kind("other", ("numpy",))
 """What NumPy makes."""
 DEVICE = Kind("other", ("torch.device",))
 OPTIONS = Kind("options")
+DEQUE = Kind("deque")
+"""A queue, of which MindSpore makes no tensor."""
 GROUP = Kind("group")
 """A group of parameters of an optimizer."""
 PACKED = Kind("instance", ("torch.nn.utils.rnn.PackedSequence",))

@@ -243,9 +243,16 @@ class Losses(Outputs):
         if found is not None and isinstance(found[0], ast.ClassDef):
             return False  # it makes a network
         if found is not None and isinstance(found[0], NAMED):
-            return any(self._is_network(each) for each in call.args if not isinstance(each, ast.Call))
+            given = any(self._is_network(each) for each in call.args if not isinstance(each, ast.Call))
+            return given or self._runs_network(found[0])
         own = full is None or found is not None
         return own and chain(call.func) is not None and self.inference.kind(call.func).name != "function"
+
+    def _runs_network(self, function: ast.AST) -> bool:
+        """Whether a function calls a network that it is not given, one of its module."""
+        own = {each.arg for each in ast.walk(function) if isinstance(each, ast.arg)} | set(assigned_in(function))
+        called = (each.func for each in ast.walk(function) if isinstance(each, ast.Call))
+        return any(isinstance(each, ast.Name) and each.id not in own and self._is_network(each) for each in called)
 
     def _is_function(self, node: ast.expr) -> bool:
         """Whether it is a function or class of the project's or of another library's."""

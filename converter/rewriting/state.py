@@ -89,6 +89,7 @@ class State:
         self.parents: list[ast.AST] = []
         self.gone: list[ast.stmt] = []
         self.carried = Carried()
+        self._made_names: set[str] = set()
 
     # Names of the file's own
 

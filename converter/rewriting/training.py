@@ -81,6 +81,7 @@ class Training(Losses):
         targets = targets if result in plan.kept or kept else []
         given = ", ".join(f"{each}={each}" for each in plan.parameters)
         changed = [each for each in edits.ordered() if each.start < each.end]
+        edits.indent(first, last, f"{file.newline}{indent}", step)
 
         def is_gone(start: int, end: int) -> bool:
             return any((each.start <= start and end <= each.end) or each.start < start < each.end for each in changed)

@@ -16,6 +16,11 @@ _GIVE_BACK = frozenset({"to", "cuda", "cpu", "float", "double", "half", "apply"}
 """Methods of modules that return the module."""
 
 
+_PLAIN = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return)
+_LATE = (ast.IfExp, ast.BoolOp, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+"""Expressions whose parts run at another time than the statement, or not at all."""
+
+
 class Uses(Methods, Statements, Outputs):
     """Rewrites uses."""
 
@@ -36,6 +41,8 @@ class Uses(Methods, Statements, Outputs):
 
     def call(self, node: ast.Call) -> None:
         """Rewrite a call; where a project trains, a network begins in training mode, as PyTorch's do."""
+        if self._hoisted(node):
+            return
         self._call(node)
         if node in self.carried.calls:
             self._give(node, self.carried.calls[node])
@@ -43,6 +50,37 @@ class Uses(Methods, Statements, Outputs):
             self.edits.insert(self.file.end(node), ".set_train()")
         elif self.inference.trains and self._runs_itself(node):
             self._train_before()
+
+    def _hoisted(self, node: ast.Call) -> bool:
+        """Take `h.pop()` of a list out of an expression of a network: graph mode has it as a statement only."""
+        around = self.statement
+        if not isinstance(node.func, ast.Attribute) or node.func.attr != "pop" or not isinstance(around, _PLAIN):
+            return False
+        taken = node.func.value
+        if not isinstance(taken, ast.Name) or node.keywords or len(node.args) > 1 or not self.is_compiled():
+            return False
+        whole = around.value is node
+        inside = self.parents[self.parents.index(around) :]
+        others = [each for each in ast.walk(around) if isinstance(each, ast.Name) and each.id == taken.id]
+        start = self.file.start(around)
+        indent = self.file.text[self.file.line_span(self.file.line_of(start))[0] : start].decode()
+        is_list = self.inference.kind(taken).name in ("list", "items", "unknown")
+        if whole or len(others) > 1 or not is_list or indent.strip() or any(isinstance(each, _LATE) for each in inside):
+            return False
+        name = self._free_name("popped")
+        self.edits.insert(start, f"{name} = {self.file.of(node)}{self.file.newline}{indent}", leading=True)
+        self.edits.replace(self.file.start(node), self.file.end(node), name)
+        return True
+
+    def _free_name(self, name: str) -> str:
+        """A name that nothing in this function has, nor has been made for it."""
+        inside = ast.walk(self.function or self.file.tree)
+        taken = {each.id for each in inside if isinstance(each, ast.Name)} | self._made_names
+        number = 1
+        while (found := name if number == 1 else f"{name}_{number}") in taken:
+            number += 1
+        self._made_names.add(found)
+        return found
 
     def _give(self, node: ast.Call, names: list[str]) -> None:
         """Give a call further arguments."""

@@ -84,6 +84,11 @@ class View(Chosen):
         """Whether an argument that `*parameter` takes is written as `range(...)`."""
         return self._is_range(self._bound.rest[number])
 
+    def rest_is_empty(self) -> bool:
+        """Whether what `*parameter` takes is written as `()` or `[]`."""
+        node = self._bound.rest[0]
+        return isinstance(node, (ast.Tuple, ast.List)) and not node.elts
+
     def _is_range(self, node: ast.expr | None) -> bool:
         return isinstance(node, ast.Call) and self._name(node.func) == "builtins.range"
 

@@ -9,6 +9,8 @@ _MADE = "dtype=None, layout=None, device=None, requires_grad=False, pin_memory=F
 
 def _filled(name: str):
     def filled(chosen: Chosen) -> str:
+        if chosen.rest() == 1 and chosen.rest_is_empty() and not chosen.has("dtype"):  # type: ignore[attr-defined]
+            return f"ops.{name}((), dtype=ms.float32)"  # it has no kernel for (), but with a type
         if chosen.has("size"):
             return f"ops.{name}({{size}}, dtype={{dtype}})"
         if chosen.rest() == 1 and chosen.rest_kind(0) not in ("number", "starred"):  # type: ignore[attr-defined]
@@ -61,6 +63,8 @@ def _typed(name: str, ours: str):
 
 
 def _tensor(chosen: Chosen) -> str:
+    if chosen.kind("data") == "deque":
+        return "ms.tensor(list({data}), dtype={dtype})"
     data = "list({data})" if chosen.is_range("data") else "{data}"
     return f"ms.tensor({data}, dtype={{dtype}})"
 

@@ -29,6 +29,27 @@ class ChildrenInForward(nn.Module):
         return x
 
 
+class Popped(nn.Module):
+    """Values that a list gives back."""
+
+    shapes = ((2, 4),)
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(2)])
+        self.scale = nn.Parameter(torch.zeros(()))
+        self.offset = nn.Parameter(torch.ones([]))
+
+    def forward(self, x):
+        kept = []
+        for layer in self.layers:
+            kept.append(x)
+            x = torch.tanh(layer(x)) * self.scale.exp()
+        for _ in self.layers:
+            x = torch.cat((x, kept.pop()), dim=1)[:, 2:6] + self.offset
+        return x
+
+
 class Matrices(nn.Module):
     """Eigenvalues, least squares, the exponential of a matrix."""
 

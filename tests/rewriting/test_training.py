@@ -416,3 +416,36 @@ def test_a_loss_that_is_an_attribute(tmp_path):
         "        def forward():\n            logits, self.loss = self.net(x, y)\n            return self.loss, logits\n"
         "        _, logits = compat.backward(forward, self.net)\n        return logits, self.loss.item()\n"
     )
+
+
+def test_lines_that_are_inserted_into_what_computes_a_loss(tmp_path):
+    """What comes of `no_grad` stands in the function of the loss like the lines around it."""
+    source = f"""{HEAD}
+other = nn.Linear(2, 2)
+def main(inputs):
+    for x in inputs:
+        with torch.no_grad():
+            y = other(x)
+        loss = net(y).mean()
+        loss.backward()
+"""
+    text = converted(tmp_path, source).text
+    assert "\n            y = ops.stop_gradient(y)\n            loss = net(y).mean()\n" in text
+
+
+def test_a_function_that_runs_a_network_of_its_module(tmp_path):
+    source = f"""{HEAD}
+def run(x):
+    return net(x), x
+def main(x):
+    y, _ = run(x)
+    loss = y.mean()
+    loss.backward()
+"""
+    text = converted(tmp_path, source).text
+    assert "        y, _ = run(x)\n        loss = y.mean()\n        return loss\n    compat.backward(forward)" in text
+
+
+def test_a_tensor_of_a_queue(tmp_path):
+    source = "import collections\nimport torch\nkept = collections.deque()\nkept.append(1.0)\nx = torch.tensor(kept)\n"
+    assert "x = ms.tensor(list(kept))" in converted(tmp_path, source).text
