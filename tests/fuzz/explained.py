@@ -32,6 +32,7 @@ def _divides_nan_by_zero(arrays: Arrays, attributes: Mapping[str, Any]) -> bool:
     return any((x == 0).any() for x in arrays.values()) and any(np.isnan(x).any() for x in arrays.values())
 
 
+_OTHER_SCALE = "onnxruntime reads a scale of another number of channels."
 _OF_ZERO = "Whether infinity is multiplied by a weight of zero depends on the algorithm."
 WEIGHTED = frozenset(
     {"Conv", "ConvTranspose", "DeformConv", "DFT", "Einsum", "GridSample", "Resize", "RoiAlign", "STFT", "Upsample"}
@@ -78,6 +79,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
             "could not create a primitive descriptor",
         ),
     ),
+    Explanation(_OTHER_SCALE, ("GroupNormalization",), what=("shape of weight and bias should be equal",)),
     Explanation(
         "onnxruntime's softmax of quantised numbers rounds twice, by a table of exponentials.",
         ("QLinearSoftmax",),
@@ -296,6 +298,8 @@ def not_allowed(node: onnx.NodeProto, arrays: Arrays) -> str:
                 extents.setdefault(letter, set()).add(extent)
         if any(len(found) > 1 for found in extents.values()):
             return "A letter of an equation has one extent."
+    if node.op_type in ("BatchNormalization", "InstanceNormalization") and known[1:2] != [known[0][1:2]]:
+        return _OTHER_SCALE
     if node.op_type in ("SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss") and len(known) > 1:
         scores, labels = known[:2]
         if (scores[0], *scores[2:]) != labels:
