@@ -18,6 +18,7 @@ from converter.graph.fusions import (
     activations,
     attention,
     broadcasts,
+    columns,
     concatenations,
     convolution,
     directions,
@@ -118,6 +119,7 @@ PHASES: Mapping[str, Sequence[Step]] = {
     "padding": padding.FUSIONS,
     "broadcasts of views": (broadcasts.drop_expansions,),
     "new axes": (views.merge_new_axes,),
+    "columns": (columns.join_columns,),  # before elements, which are columns
     "elements": concatenations.FUSIONS,  # and Unbind
     "nested concatenations": (concatenations.nest,),
 }

@@ -49,6 +49,7 @@ class FusedOperator:
             shape, or a list of shapes for several outputs; called only when all ranks are known.
         reference: a function from the inputs, NumPy arrays or None, and the attributes to the output, or a tuple.
         row: the row of the operator tables.
+        dtype: the element type of the outputs; None for that of the first input.
     """
 
     name: str
@@ -57,15 +58,18 @@ class FusedOperator:
     shape: Callable[..., Shape | list[Shape]]
     reference: Callable[..., Any]
     row: Callable[..., Any]
+    dtype: ir.DataType | None = None
 
     def node(self, inputs: Sequence[ir.Value | None], outputs: int = 1, **attributes: Any) -> ir.Node:
-        """A new node; its outputs have the type of the first input, and the shapes that `shape` returns."""
+        """A new node; its outputs have the type of the operator, and the shapes that `shape` returns."""
         node = ir.node(self.name, inputs, attributes, domain=DOMAIN, num_outputs=outputs)
         shapes = [None if value is None else shape_of(value) for value in inputs]
         known = all(value is None or shape is not None for value, shape in zip(inputs, shapes, strict=True))
         found = self.shape(*shapes, **attributes) if known else [None] * outputs
         for output, shape in zip(node.outputs, found if isinstance(found, list) else [found], strict=False):
             output.type = inputs[0].type if inputs[0] is not None else None
+            if self.dtype is not None:
+                output.type = ir.TensorType(self.dtype)
             output.shape = None if shape is None else ir.Shape(shape)
         return node
 
@@ -95,10 +99,16 @@ class Builder:
         """Create a node of an operator that ONNX does not have; return its first output."""
         return self._add(operator.node(inputs, **attributes)).outputs[0]
 
+    def add(self, op_type: str, *inputs: ir.Value | None, outputs: int, **attributes: Any) -> ir.Node:
+        """Create a node of several outputs, whose shapes and types are not inferred."""
+        return self._add(ir.node(op_type, inputs, attributes, num_outputs=outputs))
+
     def _add(self, node: ir.Node) -> ir.Node:
-        """Add a new node of one output, named after the scope of the root."""
+        """Add a new node, named after the scope of the root."""
         scope = (self._root.name or "").rpartition("/")[0] or self._root.name
-        node.name = node.outputs[0].name = self._names.fresh(f"{scope}/{node.op_type}")
+        node.name = self._names.fresh(f"{scope}/{node.op_type}")
+        for place, output in enumerate(node.outputs):
+            output.name = self._names.fresh(f"{node.name}/{place}") if place else node.name
         self.nodes.append(node)
         return node
 
