@@ -31,7 +31,7 @@ _MOVING_FUSIONS = frozenset({"ChannelShuffle", "PixelUnshuffle", "RepeatInterlea
 """Fused operators that move elements."""
 _ACCUMULATES = frozenset({"CumSum", "ReduceProd", "ReduceSum"})
 
-SELECTIONS = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Unique"})
+SELECTIONS = frozenset({"Compress", "NonMaxSuppression", "NonZero", "NonZeroRows", "Unique"})
 """Operators whose result has as many elements as their inputs' elements say: maybe none."""
 
 

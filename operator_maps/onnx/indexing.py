@@ -161,7 +161,7 @@ def _never_negative(value: ir.Value | None) -> bool:
             known = None if item is None else item.const_value
             if known is None or known.size > _MOST_INDICES or (known.numpy() < 0).any():
                 return False
-        elif producer.op_type in ("NonZero", "ArgMax", "ArgMin", "TopK", "Shape"):
+        elif producer.op_type in ("NonZero", "NonZeroRows", "ArgMax", "ArgMin", "TopK", "Shape"):
             if item is not producer.outputs[-1]:  # the first output of TopK holds elements
                 return False
         elif (sources := _sources_of_sign(producer)) is not None:

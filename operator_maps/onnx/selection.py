@@ -66,8 +66,14 @@ def nonzero(node: Node, x: Operand) -> Arg:
         raise node.decline("its input has no axes")
     if x.size == 0:
         return expr("ops.zeros({0}, dtype=ms.int64)", (x.rank, 0))
-    places = expr("{0}({1})", _nonzero(x), expr("{0} != 0", x) if x.kind == "f" else x)
-    return expr("mint.permute({0}, {1})", places, (1, 0))
+    return expr("mint.permute({0}, {1})", rows_of_nonzero(node, x), (1, 0))
+
+
+def rows_of_nonzero(node: Node, x: Operand) -> Arg:
+    """The positions of elements that are not 0, a row for each, of a tensor that has axes."""
+    if x.size == 0:
+        return expr("ops.zeros({0}, dtype=ms.int64)", (0, x.rank))
+    return expr("{0}({1})", _nonzero(x), expr("{0} != 0", x) if x.kind == "f" else x)
 
 
 def _nonzero(x: Operand) -> Any:
