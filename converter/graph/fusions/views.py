@@ -15,7 +15,7 @@ from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import Builder, Context, Fusion
 from converter.graph.queries import axes_of, numbers_of, rank_of, shape_of
 from converter.graph.walk import all_graphs
-from converter.shapes import FAR, product
+from converter.shapes import FAR, Dims, product
 
 _MOST_PARTS = 64
 """Limit of visited parts of a shape; a shape with more is taken as one that may contain a 0."""
@@ -81,6 +81,35 @@ def gathered_element(builder: Builder, x: ir.Value, index: ir.Value, axis: int, 
     if rank is None or rank_of(index) != 0 or numbers_of(squeezed) not in ((axis % rank,), (axis % rank - rank,)):
         return None
     return builder.Gather(x, index, axis=axis)
+
+
+def gather_by_vector_of_one(x: Pattern, index: Pattern, axis: Pattern, squeezed: Pattern) -> Pattern:
+    """Gather with a constant index of one element, and Squeeze of that axis."""
+    return op.Squeeze(op.Gather(x, constant(index), axis=axis), squeezed)
+
+
+def element_by_number(builder: Builder, x: ir.Value, index: ir.Value, axis: int, squeezed: ir.Value) -> ir.Value | None:
+    """Gather with a number: `x[i]`."""
+    rank, numbers = rank_of(x), numbers_of(index)
+    if rank is None or numbers is None or shape_of(index) != (1,):
+        return None
+    if numbers_of(squeezed) not in ((axis % rank,), (axis % rank - rank,)):
+        return None
+    return builder.Gather(x, builder.constant("index", np.array(numbers[0])), axis=axis)
+
+
+def only_element(x: Pattern, index: Pattern, axis: Pattern, new: Pattern) -> Pattern:
+    """The element of an axis that has one, and the axis again: a batch of one, taken apart and joined."""
+    return op.Unsqueeze(op.Gather(x, constant(index), axis=axis), new)
+
+
+def whole_axis(builder: Builder, x: ir.Value, index: ir.Value, axis: int, new: ir.Value) -> ir.Value | None:
+    """The input `x`."""
+    extents = shape_of(x)
+    if not extents or shape_of(index) != () or numbers_of(index) not in ((0,), (-1,)):
+        return None
+    axis %= len(extents)
+    return x if extents[axis] == 1 and numbers_of(new) in ((axis,), (axis - len(extents),)) else None
 
 
 # Filled tensors
@@ -228,6 +257,46 @@ def _parts_of(shape: ir.Value | None) -> Sequence[ir.Value | None] | None:
     return () if 0 not in numbers else None
 
 
+def split_before_transpose(x: Pattern, first: Pattern, parts: Pattern, perm: Pattern, shape: Pattern) -> Pattern:
+    """A Reshape that splits axes, a Transpose and another Reshape: heads of detectors, and their anchors."""
+    return op.Reshape(op.Transpose(named(parts, op.Reshape(x, first)), perm=perm), shape)
+
+
+def transpose_of_whole_axes(
+    builder: Builder, x: ir.Value, parts: ir.Value, perm: tuple[int, ...], shape: ir.Value
+) -> ir.Value | None:
+    """Transpose and Reshape, when one axis is split and its parts stay beside each other."""
+    before, after = shape_of(x), shape_of(parts)
+    groups = None if before is None or after is None else _split_axes(before, after)
+    if before is None or after is None or groups is None or not names_all(shape):
+        return None
+    if len(after) != len(before) + 1:  # windows, of which there may be one: all stages of a network have one form
+        return None
+    moved = [axis for axis in perm if after[axis] != 1]
+    if not all(group == moved[moved.index(group[0]) :][: len(group)] for group in groups.values()):
+        return None
+    left = iter(sorted(groups, key=lambda axis: moved.index(groups[axis][0])))
+    order = [next(left) if axis in groups else axis for axis in range(len(before))]
+    whole = x if order == sorted(order) else builder.Transpose(x, perm=order)
+    return builder.Reshape(whole, shape)
+
+
+def _split_axes(before: Dims, after: Dims) -> dict[int, list[int]] | None:
+    """For each axis, without those of extent 1, the axes that a Reshape splits it into; None if it merges axes."""
+    groups: dict[int, list[int]] = {}
+    left = [axis for axis, extent in enumerate(after) if extent != 1]
+    for axis, extent in enumerate(before):
+        if extent == 1:
+            continue
+        group: list[int] = []
+        while extent is not None and left and (not group or product(after[i] for i in group) != extent):
+            group.append(left.pop(0))
+        if not group or product(after[i] for i in group) != extent:
+            return None
+        groups[axis] = group
+    return None if left else groups
+
+
 def removed_new_axes(x: Pattern, added: Pattern, removed: Pattern) -> Pattern:
     """A Squeeze of what an Unsqueeze has added."""
     return op.Squeeze(op.Unsqueeze(x, added), removed)
@@ -258,12 +327,15 @@ FUSIONS = (
     Fusion(slice_of_one, gather_one_element),
     Fusion(expanded_number, constant_of_shape),
     Fusion(gather_of_one, gathered_element),
+    Fusion(gather_by_vector_of_one, element_by_number),
+    Fusion(only_element, whole_axis),
     Fusion(gathered_in_order, reshape_of_all),
     Fusion(gathered_rows_in_order, reshape_of_rows),
     Fusion(rows_by_constant, rows_once),
     Fusion(gathered_by_constant, slice_of_consecutive),
     Fusion(reshape_of_view, reshape_once),
     Fusion(reshape_of_squeezed, reshape_without_squeeze),
+    Fusion(split_before_transpose, transpose_of_whole_axes),
     Fusion(removed_new_axes, without_new_axes),
     Fusion(same_shape, identity),
 )

@@ -101,6 +101,27 @@ def test_all_elements_in_order_are_a_reshape(numbers, left):
 
 
 @pytest.mark.parametrize(
+    ("shape", "split", "perm", "to", "left"),
+    [
+        ((2, 6, 5, 4), [2, 3, 2, 5, 4], [0, 3, 4, 1, 2], [2, -1, 2], ["Transpose", "Reshape"]),
+        ((2, 1, 5, 4), [2, 1, 1, 5, 4], [0, 3, 4, 1, 2], [2, -1, 1], ["Reshape"]),
+        ((2, 6, 5), [2, 3, 2, 5], [0, 3, 2, 1], [2, -1, 3], None),
+        ((2, 6, 5), [2, 3, 2, 5], [0, 2, 1, 3], [2, 6, 5], None),
+        ((2, 7, 7, 5), [2, 1, 7, 1, 7, 5], [0, 1, 3, 2, 4, 5], [2, -1, 5], None),  # the only window of Swin
+        ((2, 6, 5), [12, 5], [1, 0], [-1], None),
+    ],
+    ids=str,
+)
+def test_axes_are_split_only_if_their_parts_go_apart(shape, split, perm, to, left):
+    """The anchors of a detector do not."""
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    ends = [",".join(map(str, extents)) for extents in (shape, ["a"] * len(to))]
+    body = f"r = Reshape(x, split) t = Transpose <perm = {perm}> (r) y = Reshape(t, to)"
+    text = f"(float[{ends[0]}] x) => (float[{ends[1]}] y) {{ {body} }}"
+    assert fused(text, x, split=np.array(split), to=np.array(to)) == (left or ["Reshape", "Transpose", "Reshape"])
+
+
+@pytest.mark.parametrize(
     ("added", "removed", "left"),
     [([-1], [3], []), ([1, 3], [-2, 1], []), ([1], [2], ["Unsqueeze", "Squeeze"])],
     ids=str,
@@ -187,3 +208,19 @@ def test_new_axes_are_put_in_at_once():
     x = np.arange(10, dtype=np.float32).reshape(2, 5)
     assert fused(text, x, **axes) == ["Unsqueeze", "Unsqueeze"]
     assert "x[None, None, :, None]" in check_model(model_of(text, **axes), [x]).script
+
+
+@pytest.mark.parametrize(("squeezed", "left"), [([1], ["Gather"]), ([-2], ["Gather"]), ([0], ["Gather", "Squeeze"])])
+def test_an_index_of_one_element_is_a_number(squeezed, left):
+    x = X[:1]
+    text = "(float[1,3,5] x) => (float[a,b] y) { a = Gather <axis = 1> (x, index) y = Squeeze(a, axes) }"
+    made = fused(text, x, index=np.array([2]), axes=np.array(squeezed))
+    assert made == left
+
+
+@pytest.mark.parametrize(("extent", "new", "left"), [(1, [0], []), (1, [1], ["Gather", "Unsqueeze"]), (2, [0], None)])
+def test_the_only_element_of_a_batch_that_is_joined_again(extent, new, left):
+    body = "r = Relu(x) a = Gather <axis = 0> (r, index) u = Unsqueeze(a, axes) y = Abs(u)"
+    text = f"(float[{extent},3,5] x) => (float[a,b,c] y) {{ {body} }}"
+    made = fused(text, X[:extent], index=np.int64(0), axes=np.array(new))
+    assert made == ["Relu", *(["Gather", "Unsqueeze"] if left is None else left), "Abs"]
