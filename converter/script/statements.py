@@ -299,8 +299,13 @@ def _target(target: Target, write: Write) -> str:
 
 
 def _initial(loop: While | For, write: Write) -> Iterator[str]:
-    for target, value in zip(loop.carried, loop.initial, strict=True):
-        yield from _assignment((target,), (value,), write)
+    """Assign what a loop begins with; the tuples that it fills together."""
+    pairs = list(zip(loop.carried, loop.initial, strict=True))
+    for target, value in pairs:
+        if value != ():
+            yield from _assignment((target,), (value,), write)
+    empty = [target for target, value in pairs if value == ()]
+    yield from _assignment(empty, [()] * len(empty), write)
 
 
 def _indented(block: Block, targets: Sequence[Variable], write: Write) -> Iterator[str]:

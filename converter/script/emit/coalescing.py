@@ -9,7 +9,7 @@ variable if no later statement reads the older value.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from converter.base.names import identifier
@@ -35,7 +35,7 @@ def coalesced_variables(cell: Cell) -> dict[Variable, Variable]:
     merger = _Merger()
     with merger.reads_in(cell.body) as last:
         merger.visit(cell.body, set(cell.inputs), last)
-    merger.reassign(cell)
+    merger.reassign(cell.body, cell.inputs)
     return {value: merger.find(value) for value in list(merger.into)}
 
 
@@ -74,26 +74,42 @@ class _Merger:
                     self._merge_results(statement, inner, last_inside)
             own |= set(defined_by(statement))
 
-    def reassign(self, cell: Cell) -> None:
-        """Merge a value with the last variable of the same name in the source, if nothing reads that variable later."""
-        read = {value: place // 2 for value, place in self._last_reads(cell.body).items()}
-        holders = {identifier(value.hint): value for value in reversed(cell.inputs)}
-        made = dict.fromkeys(cell.inputs, -1)
+    def reassign(self, block: Block, given: Sequence[Variable]) -> None:
+        """Merge a value with the last variable of the same name in the source, if nothing reads that variable later.
+
+        What a loop computes in each step is read in the loop only. `given` are the variables that a block begins with.
+        """
+        read = self._last_reads(block)
+        holders = {identifier(value.hint): value for value in reversed(given)}
+        made = dict.fromkeys(given, -1)
         layers: dict[str, Variable] = {}  # loop variables over layers; none is read after its loop
-        for index, statement in enumerate(cell.body.statements):
+        for index, statement in enumerate(block.statements):
             if isinstance(statement, For) and looped_over(statement) is not None:
                 first = layers.setdefault(identifier(statement.index.hint), statement.index)
                 if first is not statement.index:
                     self.into[statement.index] = first
-            for value in map(self.find, defined_by(statement)):
+            local = set(self._within(statement))
+            for value in map(self.find, (*defined_by(statement), *local)):
                 holder = holders.get(identifier(value.hint))
-                known = value in made or not isinstance(statement, Assign)
-                if not known and value.assigned and holder is not None and read.get(holder, -1) <= index > made[holder]:
+                known = value in made or not (isinstance(statement, Assign) or value in local)
+                end = 2 * index + (value not in local)  # a loop reads in each step what was made before it
+                gone = holder is not None and read.get(holder, -1) <= end and made[holder] < index
+                if not known and value.assigned and holder is not None and gone:
                     self.into[value] = holder
-                    read[holder] = read.get(value, index)
+                    read[holder] = read.get(value, 2 * index + 1)
                 else:
                     holders[identifier(value.hint)] = holder = value
                 made[holder] = index
+
+    def _within(self, statement: Statement) -> Iterator[Variable]:
+        """What a loop over given elements computes in each step, with these merged among themselves."""
+        if isinstance(statement, For) and statement.condition is None:
+            elements = [] if looped_over(statement) is not None else [statement.index]
+            elements += statement.more
+            self.reassign(statement.body, elements)
+            carried = {self.find(value) for value in statement.carried}
+            own = [value for inner in statement.body.statements for value in defined_by(inner)]
+            yield from dict.fromkeys(value for value in map(self.find, (*elements, *own)) if value not in carried)
 
     @contextmanager
     def reads_in(self, block: Block) -> Iterator[_LastReads]:

@@ -16,8 +16,8 @@ from converter.script.dead_code import eliminate_dead_code, read_extents_of_inpu
 from converter.script.expressions import Call, walk
 from converter.script.mindspore_api import CELL_ATTRIBUTES
 from converter.script.program import Argument, Cell, Member, Program, class_of
-from converter.script.statements import Assign, Block, Variable, defined_by, map_statement
-from converter.script.structure import hoist, repeats, reroll, sharing
+from converter.script.statements import Assign, Block, For, Variable, defined_by, map_statement
+from converter.script.structure import hoist, repeats, reroll, sharing, unrolled
 from converter.script.structure.caches import bundle_caches, results_with
 from converter.script.structure.calls import split_calls
 from converter.script.structure.classes import Group, Instance, arguments_of, build, grouped, instance_of, outliers
@@ -250,6 +250,8 @@ class _Structure:
 
     def _dissolve(self, leaf: Region) -> None:
         if len(leaf.items) == 1 and not leaf.inner():  # the module is only this layer, which takes the module's name
+            for value in defined_by(leaf.statements[0]):
+                value.path = leaf.path
             for member in members_of(leaf):
                 if self._uses[member] > 1:  # several modules call it: it keeps the name of the first
                     continue
@@ -376,6 +378,8 @@ class _Structure:
         top = self._program.top
         self._count_uses()
         self._collapse(self._root)
+        if not self._root.inner():
+            self._reroll(self._root, {part for part in self._results if isinstance(part, Variable)})
         body = Block(self._root.statements, self._results)
         members = members_of(self._root)
         members += [m for r in self._results if isinstance(m := r, Member) and m not in members]
@@ -410,12 +414,18 @@ def _is_small(group: Group, known: bool, together: int) -> bool:
     """
     single = len(group.instances) == 1
     smallest = (SMALLEST_SIBLING if known else SMALLEST_SINGLE) if single else SMALLEST_CLASS
-    if len(group.model.region.items) < smallest:
+    if sum(map(_size, group.model.region.items)) < smallest:
         return together < 2 or len(group.instances) < FEW or not _calls_blocks(group.model.region)
     kind = group.model.region.scope.kind
     if kind and not (single and kind in CONTAINERS):
         return False
     return (kind in CONTAINERS and single) or (len(group.instances) <= FEW and arguments_of(group) > MOST_ARGUMENTS)
+
+
+def _size(item: Item) -> int:
+    """The number of statements that an item stands for: those of the first iterations of a loop over elements."""
+    collects = isinstance(item, For) and all(value == () for value in item.initial)
+    return 1 + unrolled.FEWEST * len(item.body.statements) if isinstance(item, For) and collects else 1
 
 
 def _calls_blocks(region: Region) -> bool:

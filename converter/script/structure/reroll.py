@@ -1,6 +1,7 @@
 """Re-roll loops: iterations that the source unrolled become a for statement again.
 
-Every iteration calls the same layers on the results of the one before it, or an instance of one class of its own.
+Every iteration calls the same layers, or an instance of one class of its own, on the results of the one before it or on
+an element of its own.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from converter.script.expressions import (
     invoke,
     map_parts,
 )
-from converter.script.program import Member
+from converter.script.program import Member, looped_over
 from converter.script.statements import Assign, Block, For, Statement, Target, Variable, map_block
 from converter.script.structure.hoist import replace_members
 from converter.script.structure.regions import replace_in, substituted
@@ -94,7 +95,7 @@ def reroll_loops(statements: list[Statement], results: AbstractSet[Variable], us
         loop = _loop(unrolled)
         for whole, place in zip(loop.carried[len(unrolled.carried) :], unrolled.collected, strict=True):
             done.collect(whole, [values[place] for values in made], set(loop.carried))
-        done.moved |= dict.fromkeys(unrolled.layers, loop.over)
+        done.moved |= dict.fromkeys(unrolled.layers, looped_over(loop))
         loops.append(loop)
         for later in unrolled.iterations[1:]:
             done.moved |= dict(zip(later, unrolled.iterations[0], strict=True))
@@ -109,7 +110,11 @@ def _loop(unrolled: Unrolled) -> For:
     body = unrolled.iterations[0]
     first, last = unrolled.made(0), unrolled.made(-1)
     carried = {position: last[position] for position in unrolled.carried}
-    streams = [Variable(f"{letter}_t", each[0].dims) for letter, each in zip("xyzu", unrolled.elements, strict=False)]
+    goes_on = bool(carried) or unrolled.counted
+    streams = [
+        Variable(f"{letter}_t" if goes_on else letter, each[0].dims, assigned=not goes_on)
+        for letter, each in zip("xyzu", unrolled.elements, strict=False)
+    ]
     index, *more = streams or [Variable("step")]
     over: Arg = invoke("range", len(unrolled.iterations))
     if unrolled.counted:
@@ -119,7 +124,8 @@ def _loop(unrolled: Unrolled) -> For:
     elif streams:
         over = invoke("zip", *unrolled.elements) if more else unrolled.elements[0]
     if unrolled.layers:
-        over, index = list_of(unrolled.layers), Variable("layer")
+        layers, index = list_of(unrolled.layers), Variable("layer")
+        over, more = (invoke("zip", layers, *unrolled.elements), streams) if streams else (layers, [])
         for statement in body:
             replace_members(statement, {unrolled.layers[0]: index})
     inner: dict[Variable, Arg] = {each[0]: stream for each, stream in zip(unrolled.elements, streams, strict=True)}

@@ -1,4 +1,7 @@
-"""Unrolled loops: find the iterations of a loop, which the source wrote one behind the other."""
+"""Unrolled loops: find the iterations of a loop, which the source wrote one behind the other.
+
+An iteration goes on from the results of the one before it, or does the same with an element of its own.
+"""
 
 from __future__ import annotations
 
@@ -201,6 +204,8 @@ class Search:
             value for one in unrolled.iterations for s in one if isinstance(s, Assign) for value in defined_by(s)
         }
         saved = sum(map(len, unrolled.iterations[1:])) - 2 * len(unrolled.collected)
+        if not unrolled.carried:  # the names of elements and results go, layers become a list
+            saved += (len(made) - 1) * (len(unrolled.collected) + len(unrolled.elements))
         return whole and assigned.issuperset(collected) and read_later <= collected | ends and saved >= WORTH
 
     def _distance(self, one: int, other: int) -> int:
@@ -313,7 +318,7 @@ def _cuts(symbols: list[int], position: int, length: int, count: int) -> Iterato
 
 
 def _unrolled(statements: list[Statement], start: int, length: int, count: int) -> Unrolled | None:
-    """The iterations, if they differ only in loop-carried values and in one element or layer each; else None."""
+    """The iterations, if they differ only in loop-carried values, in elements and in one layer each; else None."""
     iterations = [statements[at : at + length] for at in range(start, start + count * length, length)]
     shapes = [signature_of(iteration, [], []) for iteration in iterations]
     alike = len({_called(shape, integers=False) for shape in shapes}) == 1
@@ -327,7 +332,8 @@ def _unrolled(statements: list[Statement], start: int, length: int, count: int) 
     for column in zip(*read, strict=True):
         if len(set(column)) > 1 and not _assign_role(unrolled, column, made, inside):
             return None
-    return unrolled if _goes_on(unrolled, made) else None
+    independent = unrolled.elements and not unrolled.carried
+    return unrolled if independent or _goes_on(unrolled, made) else None
 
 
 def _goes_on(unrolled: Unrolled, made: list[list[Variable]]) -> bool:
@@ -361,7 +367,7 @@ def _assign_role(
         unrolled.roles[initial] = position
         handed_on = all(value is before[position] for value, before in zip(column[1:], made, strict=False))
         return handed_on and unrolled.carried.setdefault(position, initial) is initial
-    if unrolled.layers or len(set(column)) < len(column) or not inside.isdisjoint(column):
+    if len(set(column)) < len(column) or not inside.isdisjoint(column):
         return False
     unrolled.roles[initial] = None
     unrolled.elements.append(column)

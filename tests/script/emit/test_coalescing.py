@@ -98,3 +98,31 @@ def test_loops_over_layers_share_the_name_of_the_layer() -> None:
     first, second = (For(Variable("layer"), layers, (v,), (X,), returning(v)) for v in (A, B))
     merged_variables = coalesced_variables(program([X], [first, second], A, B).top)
     assert merged_variables[second.index] is first.index
+
+
+def test_what_a_loop_computes_in_each_step_shares_names_with_what_is_not_read_in_it() -> None:
+    """`for x in (x, y): a = relu(x)`, then another `a`; what the loop reads keeps its name."""
+    element, inner, after, read = Variable("x", assigned=True), *variables("a a a")
+    for value in (inner, after, read):
+        value.assigned = True
+    (collected,) = variables("outputs")
+
+    def cell_of(operand: Variable) -> Cell:
+        body = returning(Binary("+", collected, (inner,)), after=[let(inner, Binary("*", element, operand))])
+        over = For(element, (X, Y), (collected,), ((),), body)
+        statements = [let(read, invoke("ops.exp", Y)), over, let(after, invoke("ops.cat", collected))]
+        return program([X, Y], statements, after).top
+
+    merged_names = coalesced_variables(cell_of(Y))
+    assert (merged_names[element], merged_names[inner], merged_names[after]) == (X, read, read)
+    kept = coalesced_variables(cell_of(read))
+    assert (kept[element], kept[after]) == (X, kept.get(inner, inner))
+    assert inner not in kept
+
+
+def test_what_a_loop_with_an_end_computes_keeps_its_name() -> None:
+    inner, after = variables("a a")
+    inner.assigned = after.assigned = True
+    body = returning(NEW, after=[let(inner, invoke("ops.exp", H)), let(NEW, invoke("ops.tanh", inner))])
+    ending = For(I, invoke("range", 3), (H,), (X,), body, condition=Binary("<", H, 3))
+    assert "a" not in merged([X], [ending, let(after, invoke("ops.exp", H))], after)

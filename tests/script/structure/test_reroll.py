@@ -370,3 +370,66 @@ def test_an_element_that_other_statements_read_is_read_from_the_whole() -> None:
     code = rerolled(program, y)
     assert "y = h + parts[1]" in code
     assert program[-1].value.right == Index(program[0].targets[0], 1)
+
+
+def predicted_of(
+    features: Sequence[Variable], head: Sequence[Variable | Member]
+) -> tuple[list[Statement], list[Variable]]:
+    """`a = head(x); b = relu(a); c = tanh(b); y = exp(c)` of each feature, and all y."""
+    statements: list[Statement] = []
+    results = []
+    for x, layer in zip(features, head, strict=True):
+        a, b, c, y = variables("a b c y")
+        statements += [let(a, call(layer, x)), let(b, invoke("ops.relu", a)), let(c, invoke("ops.tanh", b))]
+        statements.append(let(y, invoke("ops.exp", c)))
+        results.append(y)
+    return statements, results
+
+
+def test_a_head_that_is_called_on_each_feature_is_a_loop_over_them() -> None:
+    """The pyramid of a detector; nothing goes on from one iteration to the next."""
+    features = variables("p3 p4 p5 p6 p7")
+    statements, results = predicted_of(features, [FC] * 5)
+    joined = Variable("joined")
+    code = rerolled([*statements, let(joined, invoke("ops.cat", tuple(results)))], joined)
+    assert code == text(
+        """
+        outputs = ()
+        for x in (p3, p4, p5, p6, p7):
+            a = self.fc(x)
+            b = ops.relu(a)
+            c = ops.tanh(b)
+            y = ops.exp(c)
+            outputs = outputs + (y,)
+        joined = ops.cat(outputs)
+        return joined
+        """
+    )
+
+
+def test_few_features_stay() -> None:
+    statements, results = predicted_of(variables("p3 p4 p5"), [FC] * 3)
+    assert "for" not in rerolled(statements, *results)
+
+
+def test_a_layer_for_each_feature_is_a_loop_over_both() -> None:
+    cell = Cell("Block")
+    layers = [member(f"layers.{i}", Call(cell), "weight") for i in range(6)]
+    features, results, others = (variables(" ".join(f"{letter}{i}" for i in range(6))) for letter in "xyz")
+    calls = zip(results, others, layers, features, strict=True)
+    statements = [let((one, other), call(layer, x)) for one, other, layer, x in calls]
+    ends = variables("first second")
+    joined = [let(end, invoke("ops.cat", tuple(each))) for end, each in zip(ends, (results, others), strict=True)]
+    code = rerolled([let(features, invoke("ops.split", X)), *statements, *joined], *ends)
+    assert code == text(
+        """
+        x0 = ops.split(x)
+        outputs, outputs = (), ()
+        for layer, x in zip(self.layers, x0):
+            y0, z0 = layer(x)
+            outputs, outputs = outputs + (y0,), outputs + (z0,)
+        first = ops.cat(outputs)
+        second = ops.cat(outputs)
+        return first, second
+        """
+    )
