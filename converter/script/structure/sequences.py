@@ -173,6 +173,7 @@ def _loop(region: Region, run: Run) -> tuple[Assign | For, Member]:
     if len(first[1]) == 1:
         hint = common_path([layer.hint for layer in layers])
         member = sequence_of(layers, "nn.SequentialCell", identifier(hint, "layers"), hint)
+        last[2].path = hint  # what the sequence returns, not its last layer
         statement = Assign((last[2],), Call(member, (first[1][0],)), run[0][0].scopes)
     else:
         member = list_of(layers)

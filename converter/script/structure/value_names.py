@@ -17,6 +17,7 @@ from converter.script.expressions import Arg, Attribute, Binary, Call, Condition
 from converter.script.program import Cell, Member
 from converter.script.statements import (
     Assign,
+    Block,
     Branch,
     For,
     Statement,
@@ -44,6 +45,7 @@ ELEMENTWISE = frozenset(_ELEMENTWISE.split())
 _WORDS = {
     "abs": "magnitude",
     "avg_pool2d": "pooled",
+    "avgpool2d": "pooled",
     "adaptive_avg_pool2d": "pooled",
     "cat": "joined",
     "ceil": "bounded",
@@ -71,6 +73,7 @@ _WORDS = {
     "matmul": "product",
     "max": "largest",
     "max_pool2d": "pooled",
+    "maxpool2d": "pooled",
     "maximum": "bounded",
     "mean": "mean",
     "min": "smallest",
@@ -101,6 +104,9 @@ _WORDS = {
 _WORDS |= {"zeros": "filled", "zeros_like": "filled", "ones_like": "filled", "full_like": "filled"}
 WIDEST_PARTS = 40
 """Characters of the names of all parts without their numbers; longer ones are a letter with a number."""
+LONGEST_ELEMENT = 16
+"""Elements of longer names are letters in a loop over several streams, whose first line names what they are of."""
+_ORDINALS = ("first", "second", "third", "fourth", "fifth")
 _UNPACKING = frozenset({"split", "unbind"})
 _BINARY = {"+": "total", "-": "difference", "*": "product", "/": "quotient", "//": "quotient", "**": "power"}
 
@@ -185,21 +191,38 @@ class _Namer:
             for value in defined_by(statement):
                 if is_operator_name(value.hint) and not value.assigned:
                     self._give(value, [*self._flowing(statement, value, position), *_words(statement, value)])
+            if isinstance(statement, For):
+                self._name_within(statement, position)
             for inner in _inner(statement):
                 if inner is not statement:
                     for value in (*bound_within(inner), *defined_by(inner)):
                         if is_operator_name(value.hint) and not value.assigned:
                             self._give(value, list(_words(inner, value)))
 
+    def _name_within(self, loop: For, position: int) -> None:
+        """Name what a loop computes in each step, beside what is live around it."""
+        around = [v for v, made in self._made.items() if made < position - 0.5 and self._last.get(v, -1) >= position]
+        given = [*around, *loop.carried, loop.index, *loop.more]
+        step = Cell("", "", inputs=given, body=Block(loop.body.statements, (*loop.body.results, *given)))
+        _Namer(step).name_all()
+        for whole, result in zip(loop.carried, loop.body.results, strict=True):
+            match result:
+                case Binary(operator="+", left=Variable() as left, right=(Variable() as value,)) if left is whole:
+                    name = identifier(value.hint)
+                    if name not in GENERIC and len(name) > 1 and not name.endswith("ed"):
+                        self._give(whole, [f"all_{name}" if name.endswith("s") else f"{name}s", whole.hint])
+
     def _name_elements(self, loop: For) -> None:
         """Name what a loop takes in each step after what it is a part of: `key_t` of `keys`."""
         overs = loop.over.args if called(loop.over) == "zip" else (loop.over,)
         for element, over in zip((loop.index, *loop.more), overs, strict=True):
             whole = over.value if isinstance(over, Index) else over
-            if not element.hint.endswith("_t") or not isinstance(whole, Variable) or whole.hint in (*GENERIC, "parts"):
+            own = len(element.hint) == 1 and element.assigned  # nothing goes on from one step to the next
+            if not (own or element.hint.endswith("_t")) or not isinstance(whole, Variable) or whole.hint in GENERIC:
                 continue
-            if whole.hint.endswith("s"):
-                self._give(element, [f"{identifier(whole.hint).removesuffix('s')}_t"])
+            name = identifier(whole.hint).removesuffix("s")
+            if whole.hint.endswith("s") and (len(name) <= LONGEST_ELEMENT if own else whole.hint != "parts"):
+                self._give(element, [name if own else f"{name}_t"])
 
     def _give(self, value: Variable, names: Iterable[str]) -> None:
         names = [name for name in names if name]
@@ -223,7 +246,7 @@ class _Namer:
         if value.dims == ():
             return
         for operand in _operands(statement.value):
-            if self._ends(operand, position) and identifier(operand.hint) in GENERIC:
+            if self._ends(operand, position) and identifier(operand.hint) in GENERIC - {"outputs"}:
                 yield operand.hint
 
     def _ends(self, value: Variable, position: int) -> bool:
@@ -293,11 +316,12 @@ def _operands(item: Arg) -> Iterator[Variable]:
 
 
 def _part(statement: Assign, count: int, place: int) -> str:
-    """One of the results of a statement: `first` and `second` of two, `keys_3` of more parts of keys."""
-    if count == 2:
-        return ("first", "second")[place]
+    """One of the results of a statement: `keys_3` of parts of keys, `first` of two, or of few parts without a name."""
     whole = next(_operands(statement.value), None)
     name = "part" if whole is None or is_operator_name(whole.hint) else identifier(whole.hint)
+    unnamed = name == "part" or name in GENERIC or len(name) == 1 or called(statement.value) not in _UNPACKING
+    if count == 2 or (unnamed and count <= len(_ORDINALS)):
+        return _ORDINALS[place]
     return f"{name if count * len(name) < WIDEST_PARTS else name[0]}_{place}"
 
 
@@ -326,4 +350,4 @@ def _words(statement: Statement, value: Variable) -> Iterator[str]:
         targets = statement.targets[0] if len(statement.targets) == 1 else statement.targets
         if isinstance(targets, tuple) and value in targets:
             yield _part(statement, len(targets), targets.index(value))
-    yield from ("y", "z")
+    yield from "yzuvw"

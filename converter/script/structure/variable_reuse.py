@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 from converter.script.expressions import Call, Name
 from converter.script.program import Member
-from converter.script.statements import Block, Variable, defined_by
+from converter.script.statements import Assign, Block, Statement, Variable, defined_by
 from converter.script.structure.regions import last_reads, used_by
+from converter.script.structure.roles import called
+
+_UNPACKING = frozenset({"chunk", "split", "unbind"})
 
 
 def reuse_variables(body: Block, inputs: Sequence[Variable], begun: bool) -> None:
@@ -27,7 +30,7 @@ def reuse_variables(body: Block, inputs: Sequence[Variable], begun: bool) -> Non
         alive.difference_update([part for part in read if isinstance(part, Variable) and last[part] == index])
         alive.update(value for value in made if last.get(value, -1) > index)
         goes_on = flowing in read and last[flowing] == index if flowing is not None else _has_layer(read)
-        if len(made) == 1 and alive == set(made) and goes_on:
+        if len(made) == 1 and alive == set(made) and goes_on and not _takes_apart(statement):
             begun = True
             if not made[0].assigned:
                 fresh = flowing is None or any(map(_is_embedding, read)) or not _is_first(flowing, read)
@@ -35,6 +38,11 @@ def reuse_variables(body: Block, inputs: Sequence[Variable], begun: bool) -> Non
             flowing = made[0]
         elif flowing is not None and last.get(flowing, -1) <= index:
             flowing = None
+
+
+def _takes_apart(statement: Statement) -> bool:
+    """Whether a statement makes a tuple of parts, over which a loop goes."""
+    return isinstance(statement, Assign) and called(statement.value) in _UNPACKING
 
 
 def _is_first(flowing: Variable, read: Sequence[Variable | Member]) -> bool:
