@@ -302,7 +302,7 @@ PASSES = [*normalization().passes, *pipeline(Context(UniqueNames(())), registry.
 
 
 def seconds_of(name: str, count: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
-    """The CPU seconds of each stage of a conversion, and of each pass of the graph."""
+    """The CPU seconds of each stage of a conversion, and of each pass of the graph; `folder` is to be made."""
     seconds = dict.fromkeys((item.name for item in PASSES), -1.0)
 
     def run(self: Pipeline, model: ir.Model, each: Each = iter) -> None:
@@ -313,7 +313,6 @@ def seconds_of(name: str, count: int, folder: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(Pipeline, "run", run)
     clock = GROWTH.Clock()
-    folder = folder / str(count)
     folder.mkdir()
     file = GROWTH.MODELS[name](count).save(folder)
     gc.collect()  # what earlier tests left must not be collected within a step
@@ -325,12 +324,22 @@ def seconds_of(name: str, count: int, folder: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("name", GROWTH.MODELS)
 def test_each_stage_and_each_pass_takes_linear_time(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Quadratic time would be four times what is allowed; the clock is that of a busy machine."""
+    """Quadratic time would be four times what is allowed.
+
+    The clock is that of a busy machine, on which a step now and then takes several times its time, so that what takes
+    too long is measured again.
+    """
     small, large = (4_000, MANY) if name == "chain" else (FEW, MORE)  # bench/growth.py goes further
-    before, after = (seconds_of(name, count, tmp_path, monkeypatch) for count in (small, large))
-    assert {step: took for step, took in after.items() if took < 0} == {}  # every pass has run
+    before = seconds_of(name, small, tmp_path / "small", monkeypatch)
     allowed = {step: max(NEGLIGIBLE, 2.5 * took * large / small) for step, took in before.items()}
-    assert {step: (before[step], took) for step, took in after.items() if took > allowed[step]} == {}
+    slow = set(before)
+    for attempt in range(3):
+        after = seconds_of(name, large, tmp_path / f"large{attempt}", monkeypatch)
+        assert {step: took for step, took in after.items() if took < 0} == {}  # every pass has run
+        slow &= {step for step, took in after.items() if took > allowed[step]}
+        if not slow:
+            return
+    assert {step: (before[step], after[step]) for step in slow} == {}
 
 
 # Normalisation
