@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ NORMS = {
 CONVOLUTIONS = frozenset({"conv1d", "conv2d", "conv3d", "conv1dtranspose", "conv2dtranspose", "conv3dtranspose"})
 RECURRENT = {"lstm": "LSTM", "gru": "GRU", "rnn": "recurrent layer"}
 SOFTMAX = ("softmax", "softmax_or_nan")
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,14 @@ def purpose_of(
     parts = _Parts(cell, known)
     if parts.has(*SOFTMAX) and parts.count("matmul", "batchmatmul", "bmm") >= 2 and parts.linear:
         return Purpose("attention", _attention(cell, instances))
+    if parts.has(*SOFTMAX) and parts.has("grid_sample") and parts.linear >= 3:
+        return Purpose("attention", "Deformable attention")
     if parts.loops:
         return Purpose("stack", "Stack of transformer layers" if parts.inner("layer") else "Stack of layers")
     if parts.inner("attention"):
         return _around_attention(parts)
+    if len(parts.purposes) - len(parts.inner("norm")) == 1 == len(parts.inner("feed-forward")) and not parts.linear:
+        return Purpose("feed-forward", _surrounded(parts.inner("feed-forward")[0], parts))
     return _experts(parts) or _feed_forward(parts) or _convolutions(parts) or _norm(parts) or _listed(parts)
 
 
@@ -85,12 +90,17 @@ class _Parts:
         self.names: list[str] = []
         self.purposes: list[Purpose] = []
         self.loops = False
+        self.each = any(isinstance(s, For) and isinstance(s.over, tuple) for s in cell.body.statements)
+        """Whether it does the same with each of several inputs."""
         for statement in cell.body.statements:
             if isinstance(statement, For) and isinstance(statement.over, Member):
                 self.loops = True
                 self._add(Call(statement.over), known)
-            for item in visit(statement):
-                if isinstance(item, Call):
+            items = list(visit(statement))
+            shortcut = {id(part) for item in items if isinstance(item, Conditional) for part in walk(item)}
+            for item in items:
+                optional = id(item) in shortcut and isinstance(item, Call) and isinstance(item.function, Member)
+                if isinstance(item, Call) and not optional:
                     self._add(item, known)
         self.residual = _is_residual(cell)
         self.products = sum(isinstance(i, Binary) and i.operator == "*" for s in cell.body.statements for i in visit(s))
@@ -196,7 +206,15 @@ def _around_attention(parts: _Parts) -> Purpose:
     words = list(dict.fromkeys(attentions))
     if parts.inner("feed-forward") or parts.linear >= 2:
         return Purpose("layer", f"Transformer layer: {_joined([*words, 'feed-forward'])}{_with(parts)}")
-    return Purpose("attention", f"{parts.inner('attention')[0]}{_with(parts)}")
+    return Purpose("attention", _surrounded(parts.inner("attention")[0], parts))
+
+
+def _surrounded(text: str, parts: _Parts) -> str:
+    """The words for the only block of a class, with the norms and the residual that it adds to them."""
+    what, _, inside = text.partition(", with ")
+    around = [*re.split(", | and ", inside), *parts.norms, *["a residual"] * parts.residual]
+    around = list(dict.fromkeys(word for word in around if word))
+    return f"{what}, with {_joined(around)}" if around else what
 
 
 def _with(parts: _Parts) -> str:
@@ -206,7 +224,9 @@ def _with(parts: _Parts) -> str:
 
 
 def _experts(parts: _Parts) -> Purpose | None:
-    """A mixture of experts, or the router in it."""
+    """A mixture of experts, or the router in it; or the choice of what a detector has found."""
+    if parts.has("sort", "topk") and parts.count("gather") >= 2 and not parts.linear and not parts.purposes:
+        return Purpose("choice", "Choice of the elements with the largest scores")
     if parts.inner("router") and parts.inner("feed-forward"):
         return Purpose("feed-forward", f"Mixture of experts{_with(parts)}")
     if parts.linear == 1 and not parts.purposes and parts.has("sort", "topk") and parts.has(*SOFTMAX, "sigmoid"):
@@ -230,7 +250,8 @@ def _feed_forward(parts: _Parts) -> Purpose | None:
 
 def _convolutions(parts: _Parts) -> Purpose | None:
     number = parts.count(*CONVOLUTIONS)
-    blocks = len(parts.inner("convolutions"))
+    inner = parts.inner("convolutions")
+    blocks = len(inner)
     gated = parts.products and parts.has("sigmoid", "hardsigmoid") and parts.has("mean", "adaptiveavgpool2d")
     if gated and number + parts.linear == 2:
         return Purpose("excitation", "Squeeze and excitation")
@@ -239,8 +260,20 @@ def _convolutions(parts: _Parts) -> Purpose | None:
     count = _NUMBERS[number] if number < len(_NUMBERS) else str(number)
     what = f"{count} convolutions" if number > 1 and not blocks else "convolutions"
     extra = ", with squeeze and excitation" if parts.inner("excitation") else ""
-    text = f"Residual block of {what}{extra}" if parts.residual else f"{what.capitalize()}{extra}"
-    return Purpose("convolutions", text)
+    if parts.residual:
+        return Purpose("convolutions", f"Residual block of {what}{extra}")
+    if parts.has("interpolate") and not blocks:
+        pyramid = "Feature pyramid: " if parts.count("interpolate") > 1 else ""
+        text = f"{pyramid}{what} and upsampling{extra}"
+        return Purpose("convolutions", text[0].upper() + text[1:])
+    if parts.count("interpolate") > 1:
+        return Purpose("convolutions", f"Feature pyramid of convolutions{extra}")
+    if parts.has("cat", "concat") and number + blocks == len(parts.purposes) + number > 2 and not parts.each:
+        return Purpose("convolutions", f"Parallel convolutions{extra}")
+    if blocks and all(text.startswith("Residual block") for text in inner):
+        what = ("", "convolution and ", "convolutions and ")[min(number, 2)] + "residual blocks"
+    each = ", on each of its inputs" if parts.each else ""
+    return Purpose("convolutions", f"{what.capitalize()}{extra}{each}")
 
 
 def _norm(parts: _Parts) -> Purpose | None:

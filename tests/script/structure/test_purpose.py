@@ -96,12 +96,75 @@ def test_a_loop_over_layers_is_a_stack() -> None:
             ],
             "Squeeze and excitation",
         ),
+        (
+            [
+                let(A, call(layer("Conv2d"), call(layer("Conv2d"), X))),
+                let(B, Conditional(call(layer("Conv2d"), X), True, X)),
+                let(D, Binary("+", A, B)),
+            ],
+            "Residual block of two convolutions",
+        ),
+        (
+            [
+                let(A, call(layer("Conv2d"), X)),
+                let(B, call(layer("Conv2d"), Binary("+", A, invoke("ops.interpolate", X)))),
+                let(D, Binary("+", B, invoke("ops.interpolate", X))),
+            ],
+            "Feature pyramid: two convolutions and upsampling",
+        ),
+        (
+            [let(A, call(layer("Conv2d"), call(layer("Conv2d"), X))), let(D, invoke("ops.interpolate", A))],
+            "Two convolutions and upsampling",
+        ),
+        (
+            [let(D, invoke("ops.cat", tuple(call(layer("Conv2d"), X) for _ in range(3)), 1))],
+            "Parallel convolutions",
+        ),
+        (
+            [For(A, (X, Y), (D,), ((),), Block([], (call(layer("Conv2d"), call(layer("Conv2d"), A)),)))],
+            "Two convolutions, on each of its inputs",
+        ),
+        (
+            [
+                let((A, B), invoke("ops.sort", X)),
+                let(C, invoke("ops.gather", X, B, 0)),
+                let(D, invoke("ops.gather", Y, B, 0)),
+            ],
+            "Choice of the elements with the largest scores",
+        ),
+        (
+            [
+                let(A, invoke("ops.softmax", call(dense("weights"), X), -1)),
+                let(B, invoke("ops.grid_sample", call(dense("value"), Y), call(dense("offsets"), X))),
+                let(D, invoke("ops.sum", Binary("*", B, A))),
+            ],
+            "Deformable attention",
+        ),
         ([let(A, invoke("ops.rsqrt", invoke("ops.mean", X)))], "Root mean square norm"),
         ([let(A, invoke("ops.concat", X))], ""),
     ],
 )  # fmt: skip
 def test_small_blocks(statements: list[Statement], expected: str) -> None:
     assert text(cell(*statements)) == expected
+
+
+def test_a_block_around_blocks() -> None:
+    """A feed-forward network or an attention with what is added to it; the same norm is named once."""
+    for text_of_inner, kind in (("Feed-forward network with ReLU", "feed-forward"), ("Self-attention", "attention")):
+        inner, norm = cell(), layer("LayerNorm")
+        around = cell(let(A, call(instance(inner), call(norm, X))), let(D, Binary("+", A, X)))
+        made = purpose_of(around, [around.body.statements], {inner: Purpose(kind, text_of_inner)})
+        assert made == Purpose(kind, f"{text_of_inner}, with layer norm and a residual")
+        outer = cell(let(D, call(instance(around), call(norm, X))))
+        assert text(outer, {around: made}) == made.text
+
+
+def test_a_backbone() -> None:
+    inner = cell()
+    stages = [let(A, call(layer("Conv2d"), X)), let(B, call(instance(inner), A)), let(D, call(instance(inner), B))]
+    known = {inner: Purpose("convolutions", "Residual block of two convolutions")}
+    assert text(cell(*stages), known) == "Convolution and residual blocks"
+    assert text(cell(*stages[1:]), known) == "Residual blocks"
 
 
 def test_a_mixture_of_experts() -> None:
