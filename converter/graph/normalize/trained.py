@@ -38,6 +38,7 @@ def record_trained(model: ir.Model) -> None:
     floats = [value for graph in all_graphs(model) for value in graph.initializers.values() if is_float(value)]
     if all(map(is_literal, floats)):
         return
+    _record_frozen_norms(model)
     for value in floats:
         if trained(value) is not None:
             continue
@@ -47,6 +48,36 @@ def record_trained(model: ir.Model) -> None:
             value.metadata_props[TRAINED] = NO
         elif value.graph is not None and not has_signature(value.graph) and not generated:
             value.metadata_props[TRAINED] = NO if _BUFFERS.fullmatch(name) else YES
+
+
+def _record_frozen_norms(model: ir.Model) -> None:
+    """Record that a scale and a shift that the exporter computed, for the channels of a convolution, are not trained.
+
+    They are a batch norm that the source holds as buffers (`FrozenBatchNorm2d`); those that it trains are folded into
+    the convolution or stay layers, and a scale that it trains by itself has no shift.
+    """
+    for node in all_nodes(model.graph):
+        if node.op_type != "Add" or node.domain:
+            continue
+        for scaled, shift in (node.inputs, reversed(node.inputs)):
+            product = None if scaled is None else scaled.producer()
+            if product is None or product.op_type != "Mul" or product.domain or not _is_computed_of_channels(shift):
+                continue
+            for x, scale in (product.inputs, reversed(product.inputs)):
+                layer = None if x is None else x.producer()
+                if layer is not None and layer.op_type == "Conv" and _is_computed_of_channels(scale):
+                    for value in (scale, shift):
+                        assert value is not None
+                        value.metadata_props[TRAINED] = NO
+
+
+def _is_computed_of_channels(value: ir.Value | None) -> bool:
+    """Whether a value is a constant (1, C, 1, …) with a name that the exporter gave it."""
+    if value is None or not value.is_initializer() or not is_float(value) or value.shape is None:
+        return False
+    first, _, *others = [*value.shape, None, None][: max(len(value.shape), 2)]
+    generated = EXPORTERS_NAME.fullmatch(value.name or "") is not None
+    return generated and trained(value) is None and len(value.shape) > 2 and {first, *others} == {1}
 
 
 def _record_scales(model: ir.Model) -> None:

@@ -43,6 +43,8 @@ from converter.script.statements import (
 from converter.script.structure.operator_names import is_operator_name
 from converter.script.structure.regions import replace_in, substituted
 
+NAMED = 14
+"""The width of the names that operators' results get, of several that are written side by side."""
 WIDEST = 108
 """The largest width of an expression after inlining, in characters."""
 DEEPEST = 5
@@ -222,7 +224,9 @@ def width(item: Arg) -> int:
         case Raw():
             return inner + len(item.text)
         case tuple() | list():
-            return inner + 2 * len(item)
+            unnamed = [part for part in item if isinstance(part, Variable) and is_operator_name(part.hint)]
+            longer = sum(max(NAMED - width(part), 0) for part in unnamed) if len(item) > 2 else 0
+            return inner + 2 * len(item) + longer
         case Variable():
             return len(identifier(item.hint))
         case Member() | Argument():

@@ -63,3 +63,20 @@ def test_a_number_that_is_trained_is_none_of_a_formula() -> None:
 def test_scales_of_quantised_operators_are_measured() -> None:
     text = "g (float[n,4] x) => (float[n,4] y) { q = QuantizeLinear (x, s) d = DequantizeLinear (q, s) y = Mul (d, w) }"
     assert known(parse(text, "tool", w=W, s=S)) == {"w": None, "s": False}
+
+
+@pytest.mark.parametrize(
+    ("names", "layer", "expected"),
+    [
+        (("val_1", "val_2"), "Conv(x, w)", (False, False)),
+        (("gamma", "beta"), "Conv(x, w)", (True, True)),
+        (("val_1", "val_2"), "Relu(x)", (None, None)),
+    ],
+)
+def test_a_norm_of_buffers_behind_a_convolution_is_not_trained(names, layer, expected) -> None:
+    """`FrozenBatchNorm2d` of a detector: the older exporter computes its scale and its shift."""
+    text = "g (float[1,3,4,4] x) => (float[1,3,4,4] y) {{ c = {} s = Mul(c, {}) y = Add(s, {}) }}".format(layer, *names)
+    channels = np.arange(1, 4, dtype=np.float32).reshape(1, 3, 1, 1)
+    model = parse(text, "pytorch", w=np.ones((3, 3, 1, 1), np.float32), **dict.fromkeys(names, channels))
+    found = known(model)
+    assert tuple(found[name] for name in names) == expected
