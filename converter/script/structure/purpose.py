@@ -295,6 +295,11 @@ def _listed(parts: _Parts) -> Purpose:
     found = list(dict.fromkeys(names[name] for name in parts.names if name in names))
     if not found and parts.count("matmul", "addmm") == 1 and not parts.purposes:
         return Purpose("linear", "Linear layer")
+    inner = list(dict.fromkeys(purpose.text.partition(", ")[0] for purpose in parts.purposes if purpose.kind != "norm"))
+    if parts.residual and inner and all(inner) and len(inner) <= 3:
+        words = [text if text[1:2].isupper() else text[0].lower() + text[1:] for text in inner]
+        norms = f", with {_joined(parts.norms)}" if parts.norms else ""
+        return Purpose("residual", f"Residual block: {_joined(words)}{norms}")
     if parts.purposes or not 1 <= len(found) <= 4:
         return Purpose()
     text = f"residual block: {_joined(found)}" if parts.residual else _joined(found)

@@ -159,6 +159,14 @@ def test_a_block_around_blocks() -> None:
         assert text(outer, {around: made}) == made.text
 
 
+def test_a_residual_block_of_blocks() -> None:
+    inner = cell()
+    block = cell(let(A, call(instance(inner), call(layer("GroupNorm"), X))), let(D, Binary("+", A, X)))
+    made = text(block, {inner: Purpose("mixer", "Pooling, less itself")})
+    assert made == "Residual block: pooling, with group norm"
+    assert text(block, {inner: Purpose()}) == ""
+
+
 def test_a_backbone() -> None:
     inner = cell()
     stages = [let(A, call(layer("Conv2d"), X)), let(B, call(instance(inner), A)), let(D, call(instance(inner), B))]
