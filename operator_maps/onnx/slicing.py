@@ -198,7 +198,8 @@ def slice_in_turn(x, starts, ends, axes, steps):
     span = ops.where(step < 0, first - last, last - first)
     count = ops.minimum(ops.maximum((span + ops.abs(step) - 1) // ops.abs(step), 0), extents)
     for axis in range(x.ndim):
-        places = first[axis] + ops.range(0, count[axis], 1) * step[axis]
+        steps = ops.nonzero(ops.arange(x.shape[axis] + 1) < count[axis]).squeeze(1)
+        places = first[axis] + steps * step[axis]
         x = ops.gather(x, places, axis)
     return x
 
