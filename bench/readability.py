@@ -28,6 +28,7 @@ _ATEN = """
     clone contiguous conv1d conv2d conv3d copy detach div einsum eq expand_as fill flip floordiv full full_like
     gather_nd ge getitem gt index index_put index_select le linear logical lt masked_fill matmul max_pool min narrow
     ne nonzero one_hot ones permute pow repeat roll rsqrt rsub scalar_tensor scatter select slice_scatter stack
+    split_with_sizes split_with_sizes_split
     strided_slice swapaxes t take tile to to_copy truediv unary unbind unflatten unsafe_view upsample view view_as
     zeros
 """

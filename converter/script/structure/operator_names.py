@@ -24,7 +24,8 @@ _OTHERS = """
     numel one_hot ones permute pixel_shuffle pixel_unshuffle prod reflection_pad1d reflection_pad2d relu6 remainder
     repeat repeat_interleave replication_pad2d reshape_as rms_norm roll rot90 rsqrt rsub scalar_tensor
     scaled_dot_product_attention scatter_add scatter_reduce searchsorted select select_scatter silu slice_scatter
-    sort split_split split_with_sizes square squeeze_dims stack strided_slice subtract swapaxes sym_size take
+    sort split_split split_with_sizes split_with_sizes_split
+    square squeeze_dims stack strided_slice subtract swapaxes sym_size take
     tensor_split to_copy tril triu true_divide truediv trunc type_as unary unbind unflatten unfold unsafe_index
     unsafe_split unsafe_split_split unsafe_view upsample upsample_bicubic2d upsample_bilinear2d upsample_nearest2d
     val var_mean view view_as view_as_complex view_as_real vstack xlogy zeros addv2 concatv2 gatherv2 not_equal
