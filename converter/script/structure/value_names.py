@@ -103,7 +103,7 @@ _WORDS = {
 """Function → what its result is, where nothing better is known."""
 _WORDS |= {"zeros": "filled", "zeros_like": "filled", "ones_like": "filled", "full_like": "filled"}
 WIDEST_PARTS = 40
-"""Characters of the names of all parts without their numbers; longer ones are a letter with a number."""
+"""Characters of the names of all parts without their numbers; of longer ones only a letter is written."""
 LONGEST_ELEMENT = 16
 """Elements of longer names are letters in a loop over several streams, whose first line names what they are of."""
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
@@ -320,9 +320,10 @@ def _part(statement: Assign, count: int, place: int) -> str:
     whole = next(_operands(statement.value), None)
     name = "part" if whole is None or is_operator_name(whole.hint) else identifier(whole.hint)
     unnamed = name == "part" or name in GENERIC or len(name) == 1 or called(statement.value) not in _UNPACKING
-    if count == 2 or (unnamed and count <= len(_ORDINALS)):
+    wide = count * len(name) >= WIDEST_PARTS
+    if count == 2 or ((unnamed or wide) and count <= len(_ORDINALS)):
         return _ORDINALS[place]
-    return f"{name if count * len(name) < WIDEST_PARTS else name[0]}_{place}"
+    return f"{name[0] if wide else name}_{place}"
 
 
 def _words(statement: Statement, value: Variable) -> Iterator[str]:
