@@ -75,10 +75,10 @@ class Inference:
     def is_module(self, full: str) -> bool:
         """Whether a class is a Module, by its bases."""
         if full not in self._module_class:
-            self._module_class[full] = any(
-                base == MODULE or ((row := self.rows.get(base)) is not None and row.use == "layer")
-                for base in self.project.external_bases(full)
-            )
+            bases = self.project.external_bases(full)
+            layers = (base for base in bases if (row := self.rows.get(base)) is not None and row.use == "layer")
+            of_torch = any(base == MODULE or base.startswith("torch.nn.modules.") for base in bases)
+            self._module_class[full] = of_torch or any(layers)
         return self._module_class[full]
 
     def module_environment(self, names: Names) -> Environment:

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from converter.rewriting.attributes import Attributes
 from converter.rewriting.signature import NotStatic, UnsupportedCall
 
+_SECOND = (
+    "MindSpore may lose gradients of second order through a reshape behind an activation: compare it with PyTorch."
+)
 GRAD = "torch.autograd.grad"
 _ONES = frozenset({"torch.ones_like", "torch.ones"})
 _MOVES = frozenset({"to", "cuda", "cpu", "type_as", "float", "requires_grad_"})
@@ -70,6 +73,8 @@ class Outputs(Attributes):
         self.edits.replace(start, end, self.write(f"compat.gradients({', '.join(arguments)})"))
         lines = ", ".join(str(each) for each in sorted(function.lines))
         note = f"Line {lines} is computed again for this gradient." if lines else ""
+        if any(each.arg == "create_graph" and self.file.of(each.value) == "True" for each in node.keywords):
+            note = f"{note} {_SECOND}".strip()
         self.record(node, GRAD, became="mindspore.grad", note=note)
         return True
 

@@ -47,6 +47,7 @@ class Statements(Attributes):
             self.children(node)
             self._fitted(node)
             self._carried(node)
+            self._bound(node)
             self._mapped(node)
             self._kept(node)
             self._shared(node)
@@ -100,6 +101,23 @@ class Statements(Attributes):
         self.edits.insert(file.end(node), "))" if operator else ")")
         if isinstance(target, ast.Attribute):
             self.record(target, f"torch.Tensor.{target.attr}", became=function, use="attribute")
+
+    def _bound(self, node: ast.Assign) -> None:
+        """`self.act = functools.partial(F.gelu, approximate="tanh")`: graph mode calls no partial, but a cell."""
+        target, call = node.targets[0], node.value
+        if len(node.targets) > 1 or not isinstance(target, ast.Attribute) or not isinstance(call, ast.Call):
+            return
+        kind = self.inference.kind(target.value)
+        own = kind.name == "instance" and all(self.inference.is_module(each) for each in kind.of)
+        if not own or self._full(call.func) != "functools.partial" or not call.args:
+            return
+        full = self._full(call.args[0]) or ""
+        row, found = self.rows.get(full), self.project.definition(full)
+        function = found is not None and isinstance(found[0], ast.FunctionDef)
+        if function or (row is not None and row.use == "call" and row.becomes is not None):
+            start, end = self.file.start(call.func), self.file.end(call.func)
+            self.edits.drop(start, end)
+            self.edits.replace(start, end, self.write("compat.Partial"))
 
     def _registered(self, node: ast.Assign) -> bool:
         """`self.scale = nn.Buffer(x)` is written as `register_buffer`; false if it is something else."""

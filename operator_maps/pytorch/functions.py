@@ -198,7 +198,7 @@ ROWS: dict[str, Row] = {
     ),
     "torch.topk": call(
         "(input, k, dim=None, largest=True, sorted=True, *, out=None)",
-        "ops.topk({input}, {k}, dim={dim}, largest={largest}, sorted={sorted})",
+        "compat.topk({input}, {k}, dim={dim}, largest={largest}, sorted={sorted})",
         refused="out",
         returns="pair",
     ),

@@ -24,7 +24,12 @@ def _convolution(name: str, rank: int):
     def convolution(call: Chosen) -> str:
         """Padding is written as numbers, pad_mode says so; a tuple is given for both sides of each axis."""
         if call.value("padding_mode") != "zeros":
-            raise NotStatic("its padding_mode is not 'zeros'")
+            if rank != 2 or not call.is_static("padding") or isinstance(call.value("padding"), str):
+                raise UnsupportedCall("its padding_mode is not 'zeros'")
+            return (
+                "compat.PaddedConv2d({in_channels}, {out_channels}, {kernel_size}, stride={stride}, padding={padding}, "
+                "dilation={dilation}, groups={groups}, bias={bias}, padding_mode={padding_mode})"
+            )
         head = (
             f"nn.{name}(in_channels={{in_channels}}, out_channels={{out_channels}}, kernel_size={{kernel_size}}, "
             "stride={stride}, "

@@ -230,7 +230,7 @@ ROWS: dict[str, Row] = {
     f"{_T}.all": method("(dim=None, keepdim=False)", "{self}.all({dim}, {keepdim})"),
     f"{_T}.topk": method(
         "(k, dim=-1, largest=True, sorted=True)",
-        "{self}.topk(k={k}, dim={dim}, largest={largest}, sorted={sorted})",
+        "compat.topk({self}, {k}, dim={dim}, largest={largest}, sorted={sorted})",
         returns="pair",
     ),
     f"{_T}.sort": method(

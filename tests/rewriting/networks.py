@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import nn
 from torch.distributions.transforms import AffineTransform, TanhTransform
@@ -48,6 +50,26 @@ class Popped(nn.Module):
         for _ in self.layers:
             x = torch.cat((x, kept.pop()), dim=1)[:, 2:6] + self.offset
         return x
+
+
+class Padded(nn.Module):
+    """Convolutions whose padding is not zero, a partial function, indices that are joined with others."""
+
+    shapes = ((2, 3, 6, 7),)
+
+    def __init__(self):
+        super().__init__()
+        self.reflected = nn.Conv2d(3, 4, 3, padding=(1, 2), padding_mode="reflect")
+        self.repeated = nn.Conv2d(4, 4, 3, padding=1, padding_mode="replicate", groups=2, bias=False)
+        self.act = functools.partial(nn.functional.gelu, approximate="tanh")
+        self.around = nn.Conv2d(4, 2, 3, stride=2, padding=2, padding_mode="circular")
+
+    def forward(self, x):
+        x = self.around(self.repeated(self.act(self.reflected(x))))
+        flat = x.flatten(1)
+        values, indices = flat.topk(3)
+        joined = torch.cat([torch.arange(2)[:, None], indices, torch.topk(flat, 1, largest=False)[1]], 1)
+        return x, values, joined
 
 
 class Matrices(nn.Module):

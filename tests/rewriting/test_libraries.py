@@ -227,3 +227,27 @@ def test_the_library_itself_is_a_project(tmp_path):
         "torchvision",
     )
     assert texts["torchvision/net.py"] == "from .ops import FrozenBatchNorm2d\n\nnorm = FrozenBatchNorm2d()\n"
+
+
+def test_rotary_settings_under_older_names():
+    """A configuration of transformers that converts them itself, and one that does not."""
+    ms = pytest.importorskip("mindspore")
+    from converter.rewriting.compat import transformers as helpers
+
+    class Plain(helpers.PreTrainedConfig):
+        rope_parameters: dict = None
+        max_position_embeddings: int = 8
+
+    class Own(Plain):
+        def convert_rope_params_to_dict(self, **kwargs):
+            self.rope_parameters = {"partial_rotary_factor": kwargs.pop("rotary_pct", 0.25)}
+            self.standardize_rope_params()
+            return kwargs
+
+    assert ms
+    plain = Plain(rope_theta=5.0, rope_scaling={"type": "yarn", "factor": 2.0}).rope_parameters
+    assert (plain["rope_theta"], plain["rope_type"], plain["original_max_position_embeddings"]) == (5.0, "yarn", 8)
+    own = Own(rotary_pct=0.5, extra=1)
+    assert own.rope_parameters["partial_rotary_factor"] == 0.5
+    assert own.rope_parameters["rope_type"] == "default"
+    assert own.extra == 1

@@ -449,3 +449,24 @@ def main(x):
 def test_a_tensor_of_a_queue(tmp_path):
     source = "import collections\nimport torch\nkept = collections.deque()\nkept.append(1.0)\nx = torch.tensor(kept)\n"
     assert "x = ms.tensor(list(kept))" in converted(tmp_path, source).text
+
+
+def test_gradients_of_gradients_are_to_be_compared(tmp_path):
+    source = f"""{HEAD}
+def penalty(x):
+    y = net(x)
+    (slope,) = torch.autograd.grad(y, x, torch.ones_like(y), create_graph=True)
+    return slope.norm()
+"""
+    notes = [each.note for each in converted(tmp_path, source).records if each.name == "torch.autograd.grad"]
+    assert "gradients of second order" in notes[0]
+
+
+def test_a_norm_of_any_kind_is_a_module(tmp_path):
+    source = """
+from torch import nn
+def freeze(m):
+    if isinstance(m, nn.modules.batchnorm._BatchNorm):
+        m.eval()
+"""
+    assert "m.set_train(False)" in converted(tmp_path, source).text

@@ -3,7 +3,7 @@
 import functools
 
 import mindspore as ms
-from mindspore import Parameter
+from mindspore import Parameter, nn
 
 
 def register_buffer(cell, name, tensor=None, persistent=True):
@@ -35,6 +35,17 @@ def register_parameter(cell, name, param):
 def Buffer(data=None, persistent=True):
     """torch.nn.Buffer: what is kept in the checkpoint is a parameter that is not trained."""
     return Parameter(data, requires_grad=False) if persistent and data is not None else data
+
+
+class Partial(nn.Cell):
+    """functools.partial of a function, as the attribute of a cell."""
+
+    def __init__(self, function, *given, **options):
+        super().__init__()
+        self.function, self.given, self.options = function, given, options
+
+    def construct(self, *inputs, **options):
+        return self.function(*self.given, *inputs, **self.options, **options)
 
 
 def without(keywords, name):

@@ -7,6 +7,12 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 
+def topk(input, k, dim=-1, largest=True, sorted=True):
+    """torch.topk, whose indices are of 64 bits: MindSpore joins no tensors of two types of integers."""
+    values, indices = ops.topk(input, k, dim=dim, largest=largest, sorted=sorted)
+    return values, indices.astype(ms.int64)
+
+
 def to(x, *args, dtype=None, **kwargs):
     """Tensor.to: a type, or that of a tensor; devices mean nothing here."""
     for each in (*args, dtype):

@@ -69,6 +69,25 @@ class Conv2d(nn.Conv2d):
         return "zeros"
 
 
+class PaddedConv2d(nn.Conv2d):
+    """torch.nn.Conv2d with another padding than zeros."""
+
+    def __init__(
+        self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
+        padding_mode="reflect",
+    ):  # fmt: skip
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride=stride, dilation=dilation, group=groups, has_bias=bias,
+            pad_mode="valid",
+        )  # fmt: skip
+        height, width = padding if isinstance(padding, tuple) else (padding, padding)
+        self.around, self.how = (width, width, height, height), padding_mode
+
+    def construct(self, x):
+        found = self.conv2d(ops.pad(x, self.around, mode=self.how), self.weight)
+        return found + self.bias.reshape((1, -1, 1, 1)) if self.has_bias else found
+
+
 class Conv3d(nn.Conv3d):
     """torch.nn.Conv3d."""
 

@@ -132,17 +132,47 @@ class PreTrainedConfig:
 
     def __post_init__(self, **kwargs):
         if hasattr(self, "rope_parameters"):
-            theta = kwargs.pop("rope_theta", getattr(self, "rope_theta", self.default_theta))
-            rope = dict(kwargs.pop("rope_scaling", None) or self.rope_parameters or {})
-            partial = kwargs.pop("partial_rotary_factor", getattr(self, "partial_rotary_factor", None))
-            if not any(isinstance(each, dict) for each in rope.values()):
-                rope.setdefault("rope_theta", theta)
-                rope.setdefault("rope_type", rope.get("type", "default"))
-                if partial is not None:
-                    rope.setdefault("partial_rotary_factor", partial)
-            self.rope_parameters = rope
+            kwargs = self.convert_rope_params_to_dict(**kwargs)
         for name, value in kwargs.items():
             setattr(self, name, value)
+
+    def nested_rope_parameter_keys(self, rope_parameters):
+        """The kinds of layers that have settings of their own."""
+        labels = getattr(self, "_rope_type_labels", None) or getattr(self, "layer_types", None) or ()
+        return [name for name in rope_parameters if name in labels]
+
+    def convert_rope_params_to_dict(self, **kwargs):
+        """Settings of rotary positions under older names become `rope_parameters`; the others are returned."""
+        scaling = kwargs.pop("rope_scaling", None)
+        self.rope_parameters = dict(scaling or self.rope_parameters or {})
+        theta = kwargs.pop("rope_theta", getattr(self, "rope_theta", self.default_theta))
+        partial = kwargs.pop("partial_rotary_factor", getattr(self, "partial_rotary_factor", None))
+        for each in self.each_rope_parameters():
+            each.setdefault("rope_theta", theta)
+            if partial is not None:
+                each.setdefault("partial_rotary_factor", partial)
+        self.standardize_rope_params()
+        return kwargs
+
+    def each_rope_parameters(self):
+        """The settings of each kind of layer that has some, or the one for all."""
+        names = self.nested_rope_parameter_keys(self.rope_parameters)
+        return [each for each in [self.rope_parameters[name] for name in names] if each is not None] or (
+            [] if names else [self.rope_parameters]
+        )
+
+    def standardize_rope_params(self):
+        """Every kind of rotary positions has its type, and what this needs of the configuration."""
+        before = getattr(self, "original_max_position_embeddings", None)
+        for each in self.each_rope_parameters():
+            each.setdefault("rope_type", each.get("type", "default"))
+            each.setdefault("rope_theta", getattr(self, "rope_theta", None))
+            if getattr(self, "partial_rotary_factor", None) is not None:
+                each.setdefault("partial_rotary_factor", self.partial_rotary_factor)
+            if each["rope_type"] in ("llama3", "yarn", "longrope"):
+                if before is not None and each is self.rope_parameters:
+                    each["original_max_position_embeddings"] = before
+                each.setdefault("original_max_position_embeddings", self.max_position_embeddings)
 
     def get_text_config(self, *args, **kwargs):
         return self
