@@ -16,9 +16,7 @@ from dataclasses import dataclass
 from converter.rewriting.attributes import Attributes
 from converter.rewriting.signature import NotStatic, UnsupportedCall
 
-_SECOND = (
-    "MindSpore may lose gradients of second order through a reshape behind an activation: compare it with PyTorch."
-)
+_SECOND = "MindSpore may lose gradients of second order through a reshape behind an activation: compare them."
 GRAD = "torch.autograd.grad"
 _ONES = frozenset({"torch.ones_like", "torch.ones"})
 _MOVES = frozenset({"to", "cuda", "cpu", "type_as", "float", "requires_grad_"})
