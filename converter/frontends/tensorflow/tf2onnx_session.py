@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -102,7 +103,7 @@ class Session:
     def _patched(self) -> Iterator[None]:
         """Patch tf2onnx's treatment of weights and of nodes that it cannot translate, inside the block."""
         from tf2onnx import handler, tf_loader, tfonnx, utils
-        from tf2onnx.graph import Node
+        from tf2onnx.graph import Graph, Node
         from tf2onnx.optimizer import back_to_back_optimizer
         from tf2onnx.rewriter import cond_rewriter
 
@@ -112,11 +113,15 @@ class Session:
             if not node.is_const():  # its proto would be a copy of its value, which nothing reads
                 update(node, *args)
 
+        consumers = Graph.find_output_consumers  # from a set: the order of a loop's values would be random
         fold, create_mapping = tfonnx.compute_const_folding_using_tf, handler.tf_op.create_mapping
 
         def fold_all_but_weights(graph: Any, *args: Any) -> Any:
             others = [op for op in graph.get_operations() if not _holds_weight(op)]
             return fold(SimpleNamespace(get_operations=lambda: others), *args)
+
+        def consumers_in_order(*args: Any) -> list[Any]:
+            return sorted(consumers(*args), key=lambda node: (len(node.name), node.name))
 
         def mapping(*args: Any) -> _Handlers:
             return _Handlers(create_mapping(*args), self.failed)
@@ -128,6 +133,8 @@ class Session:
             mock.patch.object(cond_rewriter, "OrderedDict", _InnerFirst),
             mock.patch.object(utils, "INTERNAL_NAME", 0),
             mock.patch.object(Node, "update_proto", update_all_but_constants),
+            mock.patch.object(Graph, "find_output_consumers", consumers_in_order),
+            mock.patch.object(Node, "__hash__", lambda node: zlib.crc32(node.name.encode())),  # for sets of nodes
             mock.patch.dict(back_to_back_optimizer._func_map),
             recording(),
         ):

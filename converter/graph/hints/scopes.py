@@ -21,6 +21,8 @@ _FUNCTIONS = re.compile(r"(convolution|conv_transpose|einsum|Tensordot|TensorArr
 """Scopes that TensorFlow's own functions open inside a layer; they name no module."""
 _LOOP = re.compile(r"while(_\d+)?")
 """The scope of what a loop of TensorFlow repeats; it names no module."""
+_OF_LOOPS = re.compile(r"while_loop|unused_loop_output_*|Exit|TensorArray\w*")
+"""Names of TensorFlow and tf2onnx for what a loop returns."""
 _LAYERS = frozenset({"Conv", "ConvTranspose", "Dense", "Gemm", "MatMul"})
 """Operators whose second input is the kernel of a layer."""
 _NEVER_FUSED = frozenset({"Dense", "Gather", "MatMul"})
@@ -193,7 +195,7 @@ def variable_hint(node: ir.Node, index: int) -> str:
     """A name for an output of a node: the value's own name if it is meaningful, else the operator's name."""
     name = node.outputs[index].name or ""
     words = re.sub(r"(_output_\d+|_output|:\d+|_\d+)+$", "", name.split("/")[-1])
-    if words == "while_loop":  # tf2onnx's name of a loop; its inputs are a trip count, a condition, and what it carries
+    if node.op_type == "Loop" and _OF_LOOPS.fullmatch(words):  # its inputs: a trip count, a condition, what it carries
         return "state" if index < len(node.inputs) - 2 else "steps"
     words = re.sub(r"^(\w+)_\1$", r"\1", words)  # torch's newer exporter: the parts of the node `split`
     return words if _is_meaningful(words) else node.op_type

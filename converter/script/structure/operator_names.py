@@ -29,7 +29,9 @@ _OTHERS = """
     tensor_split to_copy tril triu true_divide truediv trunc type_as unary unbind unflatten unfold unsafe_index
     unsafe_split unsafe_split_split unsafe_view upsample upsample_bicubic2d upsample_bilinear2d upsample_nearest2d
     val var_mean view view_as view_as_complex view_as_real vstack xlogy zeros addv2 concatv2 gatherv2 not_equal
-    ones_like reversev2 selectv2 tensor_list_get_item tensor_list_set_item zeros_like
+    ones_like resource_gather reversev2 selectv2 tensor_arrayv2read tensor_arrayv2stack tensor_arrayv2write
+    tensor_array_gatherv3 tensor_array_readv3 tensor_array_scatterv3 tensor_array_writev3 tensor_list_get_item
+    tensor_list_set_item tensor_list_stack xw_plus_b zeros_like
 """
 """Operators of PyTorch, TensorFlow and MindSpore that ONNX does not have or names differently."""
 
@@ -38,8 +40,14 @@ _QUANTITIES = {"Cos", "Shape", "Sin", "Size"}
 """Operators whose names are also those of what they compute."""
 
 
+_OF_EXPORTERS = ("sub_graph_ending_node", "unused_loop_output")
+"""How tf2onnx names what it adds: results of a body, states of a loop whose last values nothing reads."""
+
+
 def is_operator_name(hint: str) -> bool:
     """Whether a name is an operator's, with or without a number, several of these (`split_1_getitem`), or empty."""
+    if identifier(hint).startswith(_OF_EXPORTERS):
+        return True
     return all(part in _operators() for part in re.split(r"(?:_\d+)+(?:_|$)", identifier(hint)) if part)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import dataclass
 
@@ -78,6 +81,22 @@ def test_the_network_is_found_and_equals_the_source(trained, name):
     assert tuple(end.name for end in case.source.outputs) == case.saved.outputs
     assert all(f"label '{label}', from which none is" in case.source.notes[0] for label in case.saved.labels)
     check(case.source)
+
+
+def test_the_values_of_a_loop_have_one_order(tmp_path):
+    """tf2onnx takes them from a set of names."""
+    prefix = models_tf1.greedy_decoder_1(tmp_path).prefix
+    code = (
+        "import sys; from pathlib import Path; from converter.frontends import Request, load\n"
+        "sys.stdout.buffer.write(load(Request(Path(sys.argv[1]))).model.SerializeToString())"
+    )
+    runs = [
+        subprocess.Popen([sys.executable, "-c", code, str(prefix)], env=environment, stdout=subprocess.PIPE)
+        for environment in ({**os.environ, "PYTHONHASHSEED": f"{seed}"} for seed in (1, 2))
+    ]
+    one, other = (run.communicate()[0] for run in runs)
+    assert one == other
+    assert len(one) > 1000
 
 
 RATES = {

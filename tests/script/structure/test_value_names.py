@@ -30,7 +30,9 @@ def method(value: Arg, name: str, *args: Arg) -> Call:
     return Call(Attribute(value, name), args)
 
 
-@pytest.mark.parametrize("name", ["add_17", "Reshape", "BiasAdd", "getitem_1", "Conv", "conv2d_1", "split_1_getitem"])
+@pytest.mark.parametrize(
+    "name", ["add_17", "Reshape", "BiasAdd", "getitem_1", "Conv", "conv2d_1", "split_1_getitem", "TensorArrayV2Read"]
+)
 def test_names_of_operators(name: str) -> None:
     assert is_operator_name(name)
 
