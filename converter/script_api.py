@@ -5,13 +5,15 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from converter.base.output import Output
+from converter.base.recursion import deep_recursion
 from converter.base.relaxed_gc import paused_gc
 from converter.base.script_mode import FILES, STAGES
 from converter.base.stages import Observer, Stages
-from converter.errors import BadParamError, ParamMissingError, UnknownModelError
+from converter.errors import BadParamError, ModelLoadingError, ParamMissingError, UnknownModelError
 from converter.proving import Network, NetworkResult, prove
 from converter.report import FileSides, Result, ScriptFinding, ScriptFindings, SourceFiles, scan_table, write_reports
 from converter.rewriting import Conversion, Walk, convert_files, find_files
@@ -73,12 +75,12 @@ def convert_script(
     _check_place(source, Path(output), project_path)
     stages = Stages(STAGES, observer)
     with Output(FILES, name, Path(output), None if report is None else Path(report)) as out:
-        with stages.stage("read"):
+        with stages.stage("read"), _deeply(source):
             rows = pytorch.load(None if operator_map is None else Path(operator_map))
             walk = find_files(source, None if project_path is None else Path(project_path), rows)
             _check_torch(source, walk)
             out.protect(names.file.path for names in walk.whole.values())
-        with stages.stage("rewrite"):
+        with stages.stage("rewrite"), _deeply(source):
             made = convert_files(
                 walk,
                 rows,
@@ -136,6 +138,18 @@ def convert_script(
             )
             write_reports(out, findings)
     return Result(name, out.files, records, verification, unit="calls")
+
+
+@contextmanager
+def _deeply(source: Path) -> Iterator[None]:
+    """Refuse scripts that are nested more deeply than Python goes."""
+    try:
+        with deep_recursion():
+            yield
+    except (RecursionError, MemoryError) as error:
+        raise ModelLoadingError(
+            f"'{source}' has expressions that are nested too deeply. Write them as several statements."
+        ) from error
 
 
 def _network(

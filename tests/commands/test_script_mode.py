@@ -99,6 +99,16 @@ def test_bad_input(folder, capfd, arguments, message):
     assert files(folder) == before
 
 
+@pytest.mark.parametrize("times", [300, 3000])
+def test_expressions_of_many_levels(folder, capfd, times):
+    """Three hundred calls in a row convert; of thousands it is said."""
+    (folder / "deep.py").write_text(f"import torch\nx = torch.ones(1){'.abs()' * times}\n")
+    assert mindconverter.main(["--in_file", "deep.py", "--output", "out"]) == (times > 1000)
+    err = capfd.readouterr().err
+    assert err.startswith("[ModelLoadingError] code: 1000001, msg: 'deep.py'" if times > 1000 else "")
+    assert "nested too deeply" in err if times > 1000 else not err
+
+
 def test_a_scan_needs_neither_torch_nor_mindspore(folder):
     program = (
         "import sys; from converter.commands import mindconverter\n"
