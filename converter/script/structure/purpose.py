@@ -80,7 +80,14 @@ def purpose_of(
         return _around_attention(parts)
     if len(parts.purposes) - len(parts.inner("norm")) == 1 == len(parts.inner("feed-forward")) and not parts.linear:
         return Purpose("feed-forward", _surrounded(parts.inner("feed-forward")[0], parts))
-    return _experts(parts) or _feed_forward(parts) or _convolutions(parts) or _norm(parts) or _listed(parts)
+    return (
+        _experts(parts)
+        or _recurrent(parts)
+        or _feed_forward(parts)
+        or _convolutions(parts)
+        or _norm(parts)
+        or _listed(parts)
+    )
 
 
 class _Parts:
@@ -232,6 +239,16 @@ def _experts(parts: _Parts) -> Purpose | None:
     if parts.linear == 1 and not parts.purposes and parts.has("sort", "topk") and parts.has(*SOFTMAX, "sigmoid"):
         return Purpose("router", "Linear layer, and the choice of the largest scores")
     return None
+
+
+def _recurrent(parts: _Parts) -> Purpose | None:
+    """The gates of an LSTM or a GRU, which are products with sigmoids; only its new values go through tanh."""
+    convolutions = parts.count(*CONVOLUTIONS)
+    gates, values = parts.count("sigmoid"), parts.count("tanh")
+    name = "LSTM" if gates > 2 and values > 1 else "GRU" if gates > 1 and values == 1 else ""
+    if not name or parts.products < gates or not (parts.linear or convolutions) or parts.purposes:
+        return None
+    return Purpose("recurrent", f"{'Convolutional ' if convolutions else ''}{name}, written by its gates")
 
 
 def _feed_forward(parts: _Parts) -> Purpose | None:

@@ -140,6 +140,23 @@ def test_a_loop_over_layers_is_a_stack() -> None:
             ],
             "Deformable attention",
         ),
+        (
+            [
+                let(A, call(dense("gates"), X)),
+                let(B, Binary("*", invoke("ops.sigmoid", A), invoke("ops.tanh", A))),
+                let(C, Binary("+", B, Binary("*", invoke("ops.sigmoid", A), Y))),
+                let(D, Binary("*", invoke("ops.tanh", C), invoke("ops.sigmoid", A))),
+            ],
+            "LSTM, written by its gates",
+        ),
+        (
+            [
+                let(A, Binary("*", invoke("ops.sigmoid", call(layer("Conv2d"), X)), Y)),
+                let(B, invoke("ops.sigmoid", call(layer("Conv2d"), X))),
+                let(D, Binary("+", Binary("*", B, invoke("ops.tanh", call(layer("Conv2d"), A))), Y)),
+            ],
+            "Convolutional GRU, written by its gates",
+        ),
         ([let(A, invoke("ops.rsqrt", invoke("ops.mean", X)))], "Root mean square norm"),
         ([let(A, invoke("ops.concat", X))], ""),
     ],
