@@ -65,12 +65,15 @@ def findings(
             found = None
             if kind != "ordinary" and (why := _explained_together(model, each, want, what, mode, evaluator)):
                 found = Difference(mode, kind, what, explained=why)
-            found = found or _first_alone(model, each, mode, kind, evaluator)
+            whole = unfolded(model, each)
+            found = found or _first_alone(whole, each, mode, kind, evaluator)
             if found is None:
                 if "raises" not in what and is_sensitive(model, each, want, evaluator):
                     continue
                 why = _explained_together(model, each, want, what, mode, evaluator)
-                found = Difference(mode, kind, what, explained=why)
+                if not why and whole is not model:  # a function, a branch or a body, and no node in it
+                    found = _first_alone(model, each, mode, kind, evaluator)
+                found = found or Difference(mode, kind, what, explained=why)
             if (found.node, found.what) not in seen:
                 seen.add((found.node, found.what))
                 yield found
@@ -88,11 +91,13 @@ def _explained_together(
         if why := not_allowed(node, {**inputs, **constants}):
             return why
     if "raises" in what:
+        if why := explanation("", what, "", {}):
+            return why
         if all(array.size for _, _, inputs in alone for array in inputs.values()):
             return ""
         if _is_same_guarded(model, feeds, wanted, mode):
             return "What arithmetic and layers compute is taken to have elements: there an operator is not guarded."
-        return explanation("", what, "", {})
+        return ""
     for node, one, inputs in alone:
         constants = {t.name: numpy_helper.to_array(t) for t in one.graph.initializer}
         if why := left_open(node, {**inputs, **constants}) or cut_off(node, inputs):
@@ -114,6 +119,8 @@ def _by_wider_type(model: onnx.ModelProto, feeds: Feeds, wanted: Sequence[np.nda
         exact = run(wide, [wide_feeds])[0]
         got = outputs_of(MindSporeBackend.prepare(model), model, feeds, mode)
     except Exception:
+        return ""
+    if not len(got) == len(wanted) == len(exact or ()):
         return ""
     for mine, theirs, right in zip(got, wanted, exact or (), strict=True):
         if mine.shape != right.shape:
@@ -185,18 +192,10 @@ def is_sensitive(model: onnx.ModelProto, feeds: Feeds, wanted: Sequence[np.ndarr
 
 
 def _first_alone(model: onnx.ModelProto, feeds: Feeds, mode: str, kind: str, evaluator: bool) -> Difference | None:
-    """The first node that differs by itself; one that is not explained before those that are.
-
-    Of a function, a branch and a body it is a node inside; the whole of it if none differs.
-    """
-    whole = unfolded(model, feeds)
-    found = _first_of(whole, feeds, mode, kind, evaluator)
-    return found if found or whole is model else _first_of(model, feeds, mode, kind, evaluator)
-
-
-def _first_of(model: onnx.ModelProto, feeds: Feeds, mode: str, kind: str, evaluator: bool) -> Difference | None:
+    """The first node that differs by itself; one that is not explained before those that are."""
     explained = None
     for node, one, inputs in _alone(model, feeds, evaluator):
+        wanted = None
         try:
             wanted = run(one, [inputs], evaluator)[0]
             what = "" if wanted is None else _compared(MindSporeBackend.prepare(one), one, inputs, wanted, mode)
@@ -216,6 +215,7 @@ def _first_of(model: onnx.ModelProto, feeds: Feeds, mode: str, kind: str, evalua
             if not why and kind != "ordinary" and "raises" not in what:
                 why = left_open(node, {**inputs, **constants})
             why = why or not_allowed(node, {**inputs, **constants}) or _by_evaluator(one, inputs, mode)
+            why = why or _by_wider_type(one, inputs, wanted or (), mode)
             found = Difference(mode, kind, what, node.op_type, detail, why)
             if not why:
                 return found

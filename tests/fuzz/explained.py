@@ -65,6 +65,12 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         what=(" for ",),
     ),
     Explanation(
+        "onnxruntime finds no places along an axis of extent 0, ONNX does not say which.",
+        ("ArgMax", "ArgMin"),
+        what=("int64[",),
+        holds=lambda arrays, attributes: any(x.size == 0 for x in arrays.values()),
+    ),
+    Explanation(
         "MindSpore's kernels refuse to make a tensor without elements.",
         ("AveragePool", "LpPool", "MaxPool", "Range", "Resize", "Upsample"),
         what=(
@@ -267,14 +273,14 @@ def left_open(node: onnx.NodeProto, arrays: Arrays) -> str:
     return ""
 
 
-_ROUNDED = frozenset({"Cast", "Ceil", "Floor", "QuantizeLinear", "Round"})
-"""Operators that cut off or round what is behind the point."""
+_ROUNDED = frozenset({"Cast", "Ceil", "Floor", "Pow", "QuantizeLinear", "Round"})
+"""Operators that cut off or round what is behind the point; a power of a negative number asks whether there is any."""
 
 
 def cut_off(node: onnx.NodeProto, inputs: Arrays) -> str:
     """Why rounding decides what a node gives: an element is a few units of the last place from where it changes."""
-    x = next((x for x in inputs.values() if x.dtype.kind == "f"), None)
-    if node.op_type not in _ROUNDED or x is None:
+    x = inputs.get(node.input[1] if node.op_type == "Pow" else node.input[0])
+    if node.op_type not in _ROUNDED or x is None or x.dtype.kind != "f":
         return ""
     near = 8 * float(np.finfo(x.dtype).eps)
     wide = x.astype(np.float64)

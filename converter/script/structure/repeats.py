@@ -190,8 +190,8 @@ def tandem_repeats(
             while end + period < len(sequence) and sequence[end] == sequence[end + period]:
                 end += 1
             count = (end - start) // period + 1
-            small = sizes is not None and sum(sizes[start : start + period]) < smallest
-            if count > 1 and not small and not any(taken[start : start + count * period]):
+            large = count > 1 and (sizes is None or sum(sizes[start : start + period]) >= smallest)
+            if large and not any(taken[start : start + count * period]):
                 found.append((start, period, count))
                 taken[start : start + count * period] = [True] * (count * period)
                 start += count * period
