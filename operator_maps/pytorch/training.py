@@ -195,6 +195,10 @@ ROWS: dict[str, Row] = {
     "torch.nn.utils.parametrizations.orthogonal": missing(
         "Write the Cell that makes the matrix orthogonal, and register it as a parametrization."
     ),
+    **{
+        f"torch.nn.modules.utils._{name}": call("(x)", f"compat.tuple_of({{x}}, {count})", returns="size")
+        for name, count in (("single", 1), ("pair", 2), ("triple", 3), ("quadruple", 4))
+    },
     "torch.nn.utils.vector_to_parameters": call(
         "(vec, parameters)", "compat.vector_to_parameters(...)", returns="other"
     ),

@@ -470,3 +470,8 @@ def freeze(m):
         m.eval()
 """
     assert "m.set_train(False)" in converted(tmp_path, source).text
+
+
+def test_pairs_of_numbers(tmp_path):
+    source = "from torch.nn.modules.utils import _pair\na, b = _pair(3), map(_pair, [1, 2])\n"
+    assert "a, b = compat.tuple_of(3, 2), map(compat._pair, [1, 2])" in converted(tmp_path, source).text

@@ -139,12 +139,12 @@ class ComposeTransform(Transform):
         for each in self.parts:
             after = each(x)
             part = each.log_abs_det_jacobian(x, after)
-            total = total + summed(part, self.event_dim - each.event_dim)
+            total = total + summed_over_last(part, self.event_dim - each.event_dim)
             x = after
         return total
 
 
-def summed(values, count):
+def summed_over_last(values, count):
     """The sum over the last axes."""
     return values.sum(tuple(range(-count, 0))) if count else values
 
@@ -182,6 +182,6 @@ class TransformedDistribution(Distribution):
         total, y = 0.0, value
         for each in self.transforms[::-1]:
             x = each.inv(y)
-            total = total - summed(each.log_abs_det_jacobian(x, y), self.rank - each.event_dim)
+            total = total - summed_over_last(each.log_abs_det_jacobian(x, y), self.rank - each.event_dim)
             y = x
-        return total + summed(self.base_dist.log_prob(y), self.rank - event_rank(self.base_dist))
+        return total + summed_over_last(self.base_dist.log_prob(y), self.rank - event_rank(self.base_dist))
