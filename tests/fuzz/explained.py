@@ -99,8 +99,8 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         holds=lambda arrays, attributes: any(x.size == 0 for x in arrays.values()),
     ),
     Explanation(
-        "MindSpore's CPU kernel refuses to sum up a tensor without elements.",
-        ("CumSum",),
+        "MindSpore's CPU kernel refuses a tensor without elements, which the shape shows beside a free axis.",
+        ("CumSum", "Slice", "Tile"),
         what=("raises",),
         holds=lambda arrays, attributes: any(x.size == 0 for x in arrays.values()),
     ),
