@@ -88,7 +88,7 @@ class _Merger:
                 first = layers.setdefault(identifier(statement.index.hint), statement.index)
                 if first is not statement.index:
                     self.into[statement.index] = first
-            local = set(self._within(statement))
+            local = dict.fromkeys(self._within(statement))
             for value in map(self.find, (*defined_by(statement), *local)):
                 holder = holders.get(identifier(value.hint))
                 known = value in made or not (isinstance(statement, Assign) or value in local)
@@ -106,8 +106,8 @@ class _Merger:
         if isinstance(statement, For) and statement.condition is None:
             elements = [] if looped_over(statement) is not None else [statement.index]
             elements += statement.more
-            self.reassign(statement.body, elements)
-            carried = {self.find(value) for value in statement.carried}
+            carried = [self.find(value) for value in statement.carried]
+            self.reassign(statement.body, [*elements, *carried])
             own = [value for inner in statement.body.statements for value in defined_by(inner)]
             yield from dict.fromkeys(value for value in map(self.find, (*elements, *own)) if value not in carried)
 
