@@ -64,6 +64,8 @@ class Prober:
 
     def after(self, number: int, made: Sequence[Any]) -> Any:
         """End a node; return the values that its consumers read: one value, or a list of several."""
+        if all(running != number for running, _ in self._running):  # what computes its inputs raised
+            self.before(number, [RAISED])
         while self._running[-1][0] != number:  # nodes of its body that raised
             self._raised_within(self._running.pop()[0])
         _, inputs = self._running.pop()

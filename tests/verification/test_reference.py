@@ -13,7 +13,7 @@ from verification.network import compared
 
 from converter.verification.evaluate import NoReference, by_onnx
 from converter.verification.job import Probe
-from converter.verification.prober import Prober
+from converter.verification.prober import RAISED, Prober
 from converter.verification.reference import LARGE, Reference
 from operator_maps import registry
 
@@ -101,3 +101,12 @@ def test_parts_of_a_loop_are_stacked_along_an_axis_of_their_own() -> None:
     _, parts, places = by_onnx(onnx.parser.parse_model(text))(feeds)
     np.testing.assert_array_equal(parts, [feeds["x"] * 2, feeds["x"] * 4, feeds["x"] * 8])
     assert places.tolist() == [0, 1, 2]
+
+
+def test_a_node_whose_inputs_raise_is_not_comparable() -> None:
+    x, found = np.array([[3.0, 9.0, 5.0]], np.float32), []
+    model = ir.from_proto(model_of("Relu", (x,)))
+    probe = Probe("node", "onnx::Relu", "y0", inputs=(("x0", 1),), outputs=((0, "y0"),))
+    prober = Prober([probe], Reference(model), lambda **line: found.append(line))
+    assert prober.after(0, [RAISED]) is RAISED
+    assert [line["node"]["verdict"] for line in found if "node" in line] == ["not comparable"]

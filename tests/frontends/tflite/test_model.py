@@ -146,6 +146,25 @@ def test_an_lstm_in_one_operator(tmp_path):
     check(source)
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        tf.nn.gelu,
+        lambda x: tf.nn.gelu(x, approximate=True),
+        lambda x: tf.clip_by_value(x, -1.0, 1.0),
+        lambda x: tf.clip_by_value(x, 0.0, 1.0),
+    ],
+    ids=["gelu", "gelu by tanh", "from -1 to 1", "from 0 to 1"],
+)
+def test_activations_in_one_operator(tmp_path, function):
+    spec = tf.TensorSpec((2, 5), tf.float32, "x")
+    traced = tf.function(function).get_concrete_function(spec)
+    _write(tf.lite.TFLiteConverter.from_concrete_functions([traced]), tmp_path / "net.tflite")
+    source = load(tmp_path / "net.tflite")
+    assert not any(node.domain for node in source.model.graph.node)
+    check(source)
+
+
 def test_tensors_without_names(folder, tmp_path):
     whole = flatbuffer_utils.read_model(str(folder / "float32.tflite"))
     whole.signatureDefs = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -47,4 +48,27 @@ def _joined(build: NodeBuilder, name: str, values: Sequence[str], shape: Sequenc
     return str(build.graph.make_const(f"{build.node.name}/{name}", np.concatenate([*arrays, *more], axis=1)).output[0])
 
 
-HANDLERS: Mapping[str, Handler] = {"TFL_UNIDIRECTIONAL_SEQUENCE_LSTM": _sequence_lstm}
+def _gelu(build: NodeBuilder) -> None:
+    """The exact form, or the approximation by tanh. https://ai.google.dev/edge/litert/models/ops_compatibility"""
+    (x,) = build.inputs
+    if build.attribute("approximate"):
+        cube = build.add("Mul", build.add("Mul", build.add("Mul", x, x), x), 0.044715)
+        inner = build.add("Tanh", build.add("Mul", build.add("Add", x, cube), math.sqrt(2 / math.pi)))
+    else:
+        inner = build.add("Erf", build.add("Div", x, math.sqrt(2)))
+    build.finish("Mul", build.add("Mul", x, build.add("Add", inner, 1.0)), build.number(0.5))
+
+
+def _clip(low: float, high: float) -> Handler:
+    def clip(build: NodeBuilder) -> None:
+        build.finish("Clip", build.inputs[0], build.number(low), build.number(high))
+
+    return clip
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "TFL_GELU": _gelu,
+    "TFL_RELU_0_TO_1": _clip(0, 1),
+    "TFL_RELU_N1_TO_1": _clip(-1, 1),
+    "TFL_UNIDIRECTIONAL_SEQUENCE_LSTM": _sequence_lstm,
+}
