@@ -211,7 +211,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation("The range of numbers among which NaN is is undefined.", ("DynamicQuantizeLinear",), ("NaN",)),
     Explanation(
         "A graph of MindSpore that raised stays in its runtime, and every later one raises.",
-        what=("The actor already exists",),
+        what=("The actor already exists", "The pointer[actor_set] is null"),
     ),
     Explanation("MindSpore cannot stack the results of no iterations.", ("Loop",), what=("Stack",)),
     Explanation("MindSpore's tanh in float32 is good to 1e-4.", ("GRU", "LSTM", "RNN"), what=("e-04",)),
