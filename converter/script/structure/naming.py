@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from converter.base.names import Namespace
 from converter.script.expressions import Arg, Call, Name
 from converter.script.program import Member
-from converter.script.statements import Block, defined_by
+from converter.script.statements import Block, Variable, defined_by
 
 
 def relative(hint: str, path: str) -> str:
@@ -69,9 +69,19 @@ def name_values(body: Block, path: str) -> None:
     values = [value for statement in body.walk() for value in defined_by(statement)]
     last = {path: value for value in values for path in _paths(value.path)}
     named = [value for value in values if last[value.path] is value and relative(value.path, path)]
-    for value, hint in zip(named, without_common_number([relative(v.path, path) for v in named]), strict=True):
+    hints = [relative(_whole(value.path, path, value, last), path) for value in named]
+    for value, hint in zip(named, without_common_number(hints), strict=True):
         if not value.assigned or len(value.hint) == 1:  # the name in `x = …` has no meaning
             value.hint, value.assigned = hint, False
+
+
+def _whole(inner: str, path: str, value: Variable, last: Mapping[str, Variable]) -> str:
+    """The path of the module that returns a value, where `inner` is a numbered element of it, within `path`."""
+    around, _, name = inner.rpartition(".")
+    while name.isdigit() and last.get(around) is value and relative(around, path) not in ("", around if path else ""):
+        inner = around
+        around, _, name = inner.rpartition(".")
+    return inner
 
 
 def _paths(path: str) -> list[str]:

@@ -102,4 +102,12 @@ def test_a_name_of_the_source_is_kept_unless_it_is_one_letter() -> None:
 def test_what_a_module_computes_before_it_calls_inner_ones_is_not_its_result() -> None:
     mask, y, x = Variable("Where", path="encoder"), Variable("Add", path="encoder.layers.1"), Variable("x")
     name_values(returning(y, after=[let(mask, call(dense("fc1"), x)), let(y, call(dense("fc2"), mask))]), "")
-    assert (mask.hint, y.hint) == ("Where", "encoder.layers.1")
+    assert (mask.hint, y.hint) == ("Where", "encoder.layers")
+
+
+def test_what_a_sequence_returns_is_not_called_after_its_last_element() -> None:
+    """A Sequential of a convolution, a norm and an activation; a part of it that is not the end keeps its number."""
+    x, conv, relu, y = (Variable("v", path=path) for path in ("", "convs.0.0", "convs.0.2", "convs.1"))
+    made = [let(conv, call(dense("c"), x)), let(relu, call(dense("r"), conv)), let(y, call(dense("d"), relu))]
+    name_values(returning(y, after=made), "")
+    assert [value.hint for value in (conv, relu, y)] == ["convs.0.0", "convs.0", "convs"]
