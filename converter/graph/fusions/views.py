@@ -272,6 +272,8 @@ def transpose_of_whole_axes(
         return None
     if len(after) != len(before) + 1:  # windows, of which there may be one: all stages of a network have one form
         return None
+    if len(before) < 4 and all(len(group) == 1 for group in groups.values()):  # the only head of an attention
+        return None
     moved = [axis for axis in perm if after[axis] != 1]
     if not all(group == moved[moved.index(group[0]) :][: len(group)] for group in groups.values()):
         return None

@@ -161,7 +161,11 @@ def _count(item: Arg, target: Variable) -> int:
 def _fits(item: Arg, target: Variable, before: Statement) -> bool:
     """Whether an expression remains easy to read after `target` is replaced by the value of the statement `before`."""
     assert isinstance(before, Assign)
-    if width(item) + width(before.value) > WIDEST or _depth(item) + _depth(before.value) > DEEPEST:
+    views = not any(isinstance(part, Member) for part in walk(before.value))
+    if (
+        width(item) + width(before.value) + (_unnamed(item) if views else 0) > WIDEST
+        or _depth(item) + _depth(before.value) > DEEPEST
+    ):
         return False
     reader = next((p for p in walk(item) if isinstance(p, Expression) and any(q is target for q in parts_of(p))), None)
     layer, inner = _layer(reader), _layer(before.value)
@@ -170,6 +174,13 @@ def _fits(item: Arg, target: Variable, before: Statement) -> bool:
     if inner is None:
         return _depth(before.value) < LONGEST
     return not (_is_block(layer) and _is_block(inner))
+
+
+def _unnamed(item: Arg) -> int:
+    """How much longer an expression becomes when operators' results that stand side by side get names."""
+    tuples = [part for part in walk(item) if isinstance(part, (tuple, list)) and len(part) > 2]
+    parts = [part for each in tuples for part in each if isinstance(part, Variable) and is_operator_name(part.hint)]
+    return sum(max(NAMED - width(part), 0) for part in parts)
 
 
 def _layer(item: Arg) -> Member | None:
@@ -224,9 +235,7 @@ def width(item: Arg) -> int:
         case Raw():
             return inner + len(item.text)
         case tuple() | list():
-            unnamed = [part for part in item if isinstance(part, Variable) and is_operator_name(part.hint)]
-            longer = sum(max(NAMED - width(part), 0) for part in unnamed) if len(item) > 2 else 0
-            return inner + 2 * len(item) + longer
+            return inner + 2 * len(item)
         case Variable():
             return len(identifier(item.hint))
         case Member() | Argument():

@@ -108,6 +108,7 @@ def test_all_elements_in_order_are_a_reshape(numbers, left):
         ((2, 6, 5), [2, 3, 2, 5], [0, 3, 2, 1], [2, -1, 3], None),
         ((2, 6, 5), [2, 3, 2, 5], [0, 2, 1, 3], [2, 6, 5], None),
         ((2, 7, 7, 5), [2, 1, 7, 1, 7, 5], [0, 1, 3, 2, 4, 5], [2, -1, 5], None),  # the only window of Swin
+        ((2, 6, 5), [2, 6, 1, 5], [0, 2, 1, 3], [-1], None),  # the only head of an attention
         ((2, 6, 5), [12, 5], [1, 0], [-1], None),
     ],
     ids=str,
