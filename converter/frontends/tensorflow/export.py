@@ -27,6 +27,7 @@ from converter.frontends.tensorflow import (
     order,
     rewrites,
     tensor_arrays,
+    vectorized,
     weights,
     written_lists,
 )
@@ -144,6 +145,7 @@ def _convert(cut: Cut, inputs: Sequence[Endpoint], lists: _Lists) -> tuple[onnx.
         graph = _inline_functions(graph, input_names + output_names + dropouts)
         of_lists = {name: NO for name in _names(graph) if name.rpartition("/")[0] in worked_on}
     graph = loops.raise_loops(graph, input_names + output_names)
+    vectorized.gather_slices(graph)
     tensor_arrays.stack_lists(graph)
     written_lists.order(graph)
     rewrites.read_rows(graph)
