@@ -16,7 +16,7 @@ from mindspore import nn, ops
 
 
 class Residual(nn.Cell):
-    """Residual block of three convolutions. Source: stage1.0 … stage3.1."""
+    """Residual block of two convolutions. Source: stage1.0 … stage3.1."""
 
     def __init__(self, in_channels, channels, stride=1, shortcut=False):
         super().__init__()

@@ -49,7 +49,6 @@ RENAMED = {
     "ops.prod": "axis keep_dims",
     "ops.rand": "seed",
     "ops.randn": "seed",
-    "ops.range": "maxlen",
     "ops.relu6": "x",
     "ops.repeat_interleave": "axis",
     "ops.selu": "input_x",
