@@ -76,7 +76,7 @@ def convert_script(
     stages = Stages(STAGES, observer)
     with Output(FILES, name, Path(output), None if report is None else Path(report)) as out:
         with stages.stage("read"), _deeply(source):
-            rows = pytorch.load(None if operator_map is None else Path(operator_map))
+            rows = pytorch.load(None if operator_map is None else Path(operator_map), api)
             walk = find_files(source, None if project_path is None else Path(project_path), rows)
             _check_torch(source, walk)
             out.protect(names.file.path for names in walk.whole.values())

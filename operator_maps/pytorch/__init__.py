@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import importlib.util
 import pkgutil
+from dataclasses import replace
 from pathlib import Path
 
 from converter.errors import OperatorMapError
 from converter.rewriting import Row
 from operator_maps.pytorch.remedies import Remedies
 
-__all__ = ["Remedies", "load"]
+__all__ = ["MINT", "Remedies", "load"]
+
+MINT = Path(__file__).parent / "mint.csv"
+"""Functions of PyTorch and those of mindspore.mint that take the same arguments, and give the same in both modes.
+
+They are consistent by https://www.mindspore.cn/docs/en/master/note/api_mapping/pytorch_api_mapping.html.
+"""
 
 
-def load(operator_map: Path | None = None) -> dict[str, Row]:
+def load(operator_map: Path | None = None, api: str = "nn") -> dict[str, Row]:
     """Load the tables; rows of the user's file `operator_map` replace the project's.
+
+    With `mint` as `api`, rows of functions that mindspore.mint has too say what to write for it.
 
     Raises:
         OperatorMapError: a row is malformed, or two tables have a row for the same name.
@@ -27,6 +37,10 @@ def load(operator_map: Path | None = None) -> dict[str, Row]:
         if both:
             raise OperatorMapError(f"pytorch/{info.name} has a second row for {', '.join(sorted(both))}")
         rows |= table
+    if api == "mint":
+        with MINT.open(encoding="utf-8", newline="") as file:
+            for each in csv.DictReader(file):
+                rows[each["pytorch"]] = replace(rows[each["pytorch"]], mint=f"{each['mindspore']}(...)")
     problems: list[str] = []
     if operator_map is not None:
         own = _own(operator_map)
