@@ -39,7 +39,7 @@ def hidden(folder: Path) -> list[Path]:
 
 def settled(folder: Path) -> None:
     """Wait for the process that places files, if it is at work."""
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + 60  # a busy machine starts it late
     while any((path / placing.PLAN).exists() for path in hidden(folder)):
         assert time.monotonic() < limit
         time.sleep(0.01)
