@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -66,6 +67,7 @@ def _by_onnx(model: onnx.ModelProto, operators: Sequence[Any], refusal: str) -> 
     return run
 
 
+@functools.cache
 def _loop() -> Any:
     """Onnx's Loop, whose scan outputs get an axis of their own: it joins the parts of iterations by `numpy.vstack`."""
     from onnx.reference.ops.op_loop import Loop

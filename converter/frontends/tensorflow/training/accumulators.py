@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from tensorflow.core.framework.node_def_pb2 import NodeDef
 
 
+def has_accumulators(graph: GraphDef) -> bool:
+    """Whether a graph may have such lists: loops of TensorFlow 2, and gradients."""
+    return any(node.op in graphs.LOOPS for node in graph.node) and bool(Flow(graph).derivatives)
+
+
 def remove_accumulators(graph: GraphDef) -> None:
     """Remove the tensor lists that only gradients read from the loops of a graph, in place.
 

@@ -63,8 +63,9 @@ def network_of(
         given: the names of the inputs and of the outputs that the user gave. Inputs that are given are no switches.
         values: the values of its variables; None if the graph is frozen.
     """
-    whole = _copy(whole)
-    accumulators.remove_accumulators(whole)
+    if accumulators.has_accumulators(whole):
+        whole = _copy(whole)
+        accumulators.remove_accumulators(whole)
     flow = Flow(whole)
     graph = _copy(whole)
     freeze.without_references(graph)
