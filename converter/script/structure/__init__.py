@@ -20,9 +20,11 @@ from converter.script.statements import Assign, Block, For, Variable, defined_by
 from converter.script.structure import hoist, repeats, reroll, sharing, unrolled
 from converter.script.structure.caches import bundle_caches, results_with
 from converter.script.structure.calls import split_calls
-from converter.script.structure.classes import Group, Instance, arguments_of, build, grouped, instance_of, outliers
+from converter.script.structure.classes import build
 from converter.script.structure.dimensions import localize_dimensions
 from converter.script.structure.docstrings import docstring_of
+from converter.script.structure.equal_inputs import has_equal_inputs, shared_name, with_equal_inputs
+from converter.script.structure.groups import Group, Instance, arguments_of, grouped, instance_of, outliers
 from converter.script.structure.inline import inline_single_uses
 from converter.script.structure.joined_cells import find_joined_cells
 from converter.script.structure.locations import NodeLocations
@@ -55,7 +57,7 @@ SMALLEST_SIBLING = 6
 FEW, MANY = 3, 64
 MOST_ARGUMENTS = 5
 """A class without a name in the source may take more arguments than this only if it has more than `FEW` instances.
-Outliers (see `classes.outliers`) are searched for among at most `MANY` instances."""
+Outliers (see `groups.outliers`) are searched for among at most `MANY` instances."""
 
 CONTAINERS = frozenset({"ModuleDict", "ModuleList", "Sequential"})
 """Classes of a source whose names do not describe their instances."""
@@ -261,7 +263,7 @@ class _Structure:
 
     def _make_classes(self, leaves: list[Region], parents: dict[Region, Region]) -> None:
         """Make a class of every group of leaves, and replace the leaves by calls."""
-        groups = grouped(self._instances(leaves))
+        groups = with_equal_inputs(grouped(self._instances(leaves)))
         known = {group.model.region.scope.kind for group in groups if len(group.instances) > 1}
         known |= self._classes.keys()
         touched: dict[Region, None] = {}
@@ -327,7 +329,7 @@ class _Structure:
         before = [list(instance.signature.statements) for instance in group.instances]
         built = build(group, self._class_name(group), "", self._program.top.inputs)
         known = self._purposes | purposes_of_given(built.cell, built.members, self._purposes)
-        self._purposes[built.cell] = purpose = purpose_of(built.cell, before, known)
+        self._purposes[built.cell] = purpose = purpose_of(built.cell, before, known, has_equal_inputs(group))
         built.cell.doc = docstring_of(group, built.cell.name, purpose.text)
         self._cells.append(built.cell)
         self._locations.moved |= built.moved
@@ -349,7 +351,7 @@ class _Structure:
         """
         kinds = [instance.region.scope.kind for instance in group.instances]
         kinds = [kind for kind in kinds if kind and kind not in CONTAINERS]
-        name = kinds[0] if kinds else group.model.region.scope.name
+        name = kinds[0] if kinds else shared_name(group) or group.model.region.scope.name
         words = re.sub(r"[^0-9a-zA-Z]+", " ", name).split()
         if not kinds:
             is_element = len(words) > 1 and words[-1].isdigit()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from converter.script.structure.classes import Group
+from converter.script.structure.groups import Group
 
 WIDEST_LINE = 110
 """Characters of a docstring's line; the rest of 120 is indentation and quotes. What is wider is said in fewer words."""

@@ -15,7 +15,7 @@ from converter.base.names import identifier
 from converter.base.scope import Scope
 from converter.script.expressions import Arg, Binary, Call, Name, walk
 from converter.script.statements import Assign, Statement, Variable, defined_by
-from converter.script.structure.classes import Group, grouped, instance_of
+from converter.script.structure.groups import Group, grouped, instance_of
 from converter.script.structure.operator_names import is_operator_name
 from converter.script.structure.regions import Item, Region, members_of, used_by
 

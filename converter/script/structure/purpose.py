@@ -39,10 +39,23 @@ _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 @dataclass(frozen=True)
 class Purpose:
-    """What a class is (`attention`, `feed-forward`, …; "" if that is not known) and the words for it."""
+    """What a class is (`attention`, `feed-forward`, …; "" if that is not known) and the words for it.
+
+    `both`: it is called for self-attention and for cross-attention.
+    """
 
     kind: str = ""
     text: str = ""
+    both: bool = False
+
+    def called_with(self, args: Sequence[Arg]) -> Purpose:
+        """The purpose of one call."""
+        values = [arg for arg in args if isinstance(arg, Variable)]
+        if not self.both:
+            return self
+        kind = "Self-" if len(set(values)) < len(values) else "Cross-"
+        text = re.sub(r"^Attention", f"{kind}attention", self.text)
+        return Purpose(self.kind, text.replace(" attention", f" {kind.lower()}attention"))
 
 
 def purposes_of_given(
@@ -60,7 +73,7 @@ def purposes_of_given(
 
 
 def purpose_of(
-    cell: Cell, instances: Sequence[Sequence[Statement]], known: Mapping[Cell | Argument, Purpose]
+    cell: Cell, instances: Sequence[Sequence[Statement]], known: Mapping[Cell | Argument, Purpose], both: bool = False
 ) -> Purpose:
     """Describe a class.
 
@@ -68,10 +81,11 @@ def purpose_of(
         cell: the class, one statement for each operator.
         instances: the statements of each instance before they were joined, the class's own first.
         known: the purposes of the classes that it uses, and of layers that it is given.
+        both: whether some calls give one value for two inputs, and others two values.
     """
     parts = _Parts(cell, known)
     if parts.has(*SOFTMAX) and parts.count("matmul", "batchmatmul", "bmm") >= 2 and parts.linear:
-        return Purpose("attention", _attention(cell, instances))
+        return Purpose("attention", _attention(cell, instances, both), both)
     if parts.has(*SOFTMAX) and parts.has("grid_sample") and parts.linear >= 3:
         return Purpose("attention", "Deformable attention")
     if parts.loops:
@@ -114,14 +128,14 @@ class _Parts:
 
     def _add(self, call: Call, known: Mapping[Cell | Argument, Purpose]) -> None:
         if isinstance(call.function, Member) and isinstance(call.function.constructor, Argument):
-            self.purposes.append(known.get(call.function.constructor, Purpose()))
+            self.purposes.append(known.get(call.function.constructor, Purpose()).called_with(call.args))
             return
         layers = [call]
         if isinstance(call.function, Member):
             layers = [item for item in walk(call.function.constructor) if isinstance(item, Call)]
         for layer in layers:
             if isinstance(layer.function, Cell):
-                self.purposes.append(known.get(layer.function, Purpose()))
+                self.purposes.append(known.get(layer.function, Purpose()).called_with(call.args))
             else:
                 name = called(layer).lower()
                 by_weight = name in ("matmul", "bmm") and any(isinstance(arg, Member) for arg in layer.args)
@@ -166,10 +180,11 @@ def _is_residual(cell: Cell) -> bool:
     return False
 
 
-def _attention(cell: Cell, instances: Sequence[Sequence[Statement]]) -> str:
+def _attention(cell: Cell, instances: Sequence[Sequence[Statement]], both: bool) -> str:
     heads = {heads_of(statements) for statements in instances}
     projected = {_origin(arg, cell) for arg in _projected(cell)} & set(cell.inputs)
     kind = "self-attention" if len(projected) == 1 else "cross-attention" if len(projected) > 1 else "attention"
+    kind = "attention" if both else kind
     if len(heads) == 1 and (number := heads.pop()) is not None and number > 1:
         return f"Multi-head {kind}, {number} heads"
     return f"Multi-head {kind}" if None not in heads and len(heads) > 1 else kind.capitalize()

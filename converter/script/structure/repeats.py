@@ -22,7 +22,7 @@ from converter.base.scope import Scope
 from converter.script.expressions import Call, Name
 from converter.script.program import called_member
 from converter.script.statements import Assign, Statement, Variable, defined_by
-from converter.script.structure.classes import MOST_NEW, Instance, differences, grouped, instance_of, variants_of
+from converter.script.structure.groups import MOST_NEW, Instance, differences, grouped, instance_of, variants_of
 from converter.script.structure.inline import width
 from converter.script.structure.regions import Item, Region, inputs_of, last_reads, members_of, used_by
 from converter.script.structure.signature import Signature

@@ -9,8 +9,9 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from converter.script.expressions import (
@@ -110,15 +111,16 @@ def signature_of(
     outputs: Sequence[Variable],
     skip: tuple[Sequence[Statement], Variable] | None = None,
     passed: Collection[int] = (),
+    equal: Mapping[Variable, Variable] = MappingProxyType({}),
 ) -> Signature:
     """Describe a run of statements with its inputs and outputs.
 
     `skip` has statements to omit, and the variable that replaces the result of the last of them; `passed` the numbers
-    of members whose constructors are slots as a whole.
+    of members whose constructors are slots as a whole; `equal` has variables that are taken for others.
     """
     made = Signature()
     left_out = set() if skip is None else set(skip[0])
-    walker = _Walker(made, {} if skip is None else {_only_target(skip[0][-1]): skip[1]})
+    walker = _Walker(made, dict(equal) if skip is None else {_only_target(skip[0][-1]): skip[1]})
     for value in inputs:
         made.values[value] = len(made.values)
     body = [walker.statement(s) for s in statements if s not in left_out]

@@ -10,11 +10,10 @@ from converter.script.expressions import Arg, Binary, Call, invoke
 from converter.script.printer import text_of
 from converter.script.program import Argument, Cell
 from converter.script.statements import Statement, Variable, defined_by
-from converter.script.structure.classes import (
-    Built,
+from converter.script.structure.classes import Built, build
+from converter.script.structure.groups import (
     Instance,
     arguments_of,
-    build,
     differences,
     grouped,
     instance_of,

@@ -204,3 +204,13 @@ def test_a_mixture_of_experts() -> None:
     assert known[experts].text == "Gated feed-forward network with SiLU"
     both = cell(let(A, call(instance(router), X)), let(D, call(instance(experts), X, A)))
     assert text(both, known) == "Mixture of experts"
+
+
+def test_attention_that_is_called_in_both_ways() -> None:
+    """The class is attention; what contains a call says which one it is."""
+    inner = attention(keys=Y)
+    known = {inner: purpose_of(inner, [inner.body.statements], {}, both=True)}
+    assert known[inner].text == "Multi-head attention, 4 heads"
+    for keys, kind in ((X, "self-attention"), (Y, "cross-attention")):
+        around = [let(A, call(instance(inner), X, keys)), let(B, Binary("+", A, X))]
+        assert text(cell(*around), known) == f"Multi-head {kind}, 4 heads, with a residual"
