@@ -15,6 +15,7 @@ import onnx
 from google.protobuf.message import EncodeError
 
 from converter.base.memory import at_most
+from converter.graph.fatal_inference import subgraphs, without_fatal
 
 _MOST_MEMORY = 1 << 30
 """Bytes that one inference may take."""
@@ -37,7 +38,7 @@ def infer_proto(model: onnx.ModelProto, *, follow: bool = True) -> onnx.ModelPro
     Raises:
         InferenceError: it fails.
     """
-    model = _without_weights(model)
+    model = without_fatal(_without_weights(model))
     for data_prop in (True, False) if follow else (False,):
         try:
             with at_most(_MOST_MEMORY):
@@ -141,7 +142,7 @@ def _copied(nodes: Iterable[onnx.NodeProto]) -> int:
 def _size(node: onnx.NodeProto) -> tuple[int, int]:
     """The number of sub-graphs and of values in a node."""
     graphs, values = 0, len(node.output)
-    for inner in _subgraphs(node):
+    for inner in subgraphs(node):
         sizes = [_size(each) for each in inner.node]
         graphs += 1 + sum(size[0] for size in sizes)
         values += len(inner.input) + sum(size[1] for size in sizes)
@@ -152,7 +153,7 @@ def _names_read(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
     """The values that nodes and their sub-graphs read, those within the sub-graphs included."""
     for node in nodes:
         yield from node.input
-        for inner in _subgraphs(node):
+        for inner in subgraphs(node):
             yield from _names_read(inner.node)
             yield from (value.name for value in inner.output)
 
@@ -161,16 +162,8 @@ def _value_infos(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:
     yield from graph.value_info
     yield from graph.output
     for node in graph.node:
-        for inner in _subgraphs(node):
+        for inner in subgraphs(node):
             yield from _value_infos(inner)
-
-
-def _subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    for attribute in node.attribute:
-        if attribute.type == onnx.AttributeProto.GRAPH:
-            yield attribute.g
-        elif attribute.type == onnx.AttributeProto.GRAPHS:
-            yield from attribute.graphs
 
 
 def _dims(info: onnx.ValueInfoProto) -> Iterable[onnx.TensorShapeProto.Dimension]:

@@ -10,6 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.graph.annotations import DECLARED, OPSET
+from converter.graph.fatal_inference import make_safe
 from converter.graph.inferred_types import INVENTED, inferred_types
 from converter.graph.walk import all_graphs, all_nodes, all_values, subgraphs
 
@@ -113,7 +114,8 @@ def infer_node(node: ir.Node) -> None:
     data = {name: ir.serde.serialize_tensor(tensor) for name, tensor in constants.items() if tensor is not None}
     try:
         schema = onnx.defs.get_schema(node.op_type, OPSET, "")
-        inferred = onnx.shape_inference.infer_node_outputs(schema, ir.serde.serialize_node(node), types, data)
+        proto = make_safe(ir.serde.serialize_node(node))
+        inferred = onnx.shape_inference.infer_node_outputs(schema, proto, types, data)
     except (onnx.defs.SchemaError, onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError):
         return
     for value in node.outputs:

@@ -9,6 +9,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.graph.annotations import OPSET
+from converter.graph.fatal_inference import make_safe
 from converter.graph.shape_inference import is_small
 from converter.shapes import PyValue, ShapeArithmetic
 
@@ -74,7 +75,7 @@ class World:
                 constants[name] = ir.serde.serialize_tensor(tensor)
         try:
             schema = onnx.defs.get_schema(node.op_type, OPSET, node.domain)
-            proto = ir.serde.serialize_node(node)
+            proto = make_safe(ir.serde.serialize_node(node))
             inferred = onnx.shape_inference.infer_node_outputs(schema, proto, types, constants)
         except (onnx.defs.SchemaError, onnx.checker.ValidationError):
             return ""
