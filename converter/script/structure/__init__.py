@@ -27,6 +27,7 @@ from converter.script.structure.equal_inputs import has_equal_inputs, shared_nam
 from converter.script.structure.groups import Group, Instance, arguments_of, grouped, instance_of, outliers
 from converter.script.structure.inline import inline_single_uses
 from converter.script.structure.joined_cells import find_joined_cells
+from converter.script.structure.lambdas import make_before_loops
 from converter.script.structure.locations import NodeLocations
 from converter.script.structure.naming import hint_within, name_members, name_values, relative
 from converter.script.structure.purpose import Purpose, purpose_of, purposes_of_given
@@ -72,7 +73,10 @@ def structure(program: Program) -> Program:
     """Return the program with its repeated blocks as classes, and without what only the shape is read of."""
     read_extents_of_inputs(program.top)
     eliminate_dead_code(program)
-    return _Structure(program).run()
+    structured = _Structure(program).run()
+    for cell in structured.cells:
+        make_before_loops(cell.body)
+    return structured
 
 
 class _Structure:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness import check
+from graph.normalize.harness import parse
+from harness import check, check_model
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 STEPS, BATCH, FEATURES, HIDDEN = 4, 3, 2, 5
@@ -109,3 +110,15 @@ def test_activations(name, values):
 def test_a_forward_layer_reads_like_one():
     script = recurrent("LSTM", initial=True, free=True)
     assert "output, (hidden, cell) = self.node(x0, (x5, x6))" in script
+
+
+def test_an_activation_with_numbers_in_a_loop():
+    """Graph mode gives None for a lambda in the body of a `for`."""
+    text = """g (float[n,1,1] x) => (float[2,1,1,1] y) <int64 trips = {2}, float[1,1,1] w = {1}> {
+        y = Loop (trips, "") <body = b (int64 i, bool go) => (bool still, float[1,1,1] end) {
+            still = Identity (go)
+            , end = RNN <clip: float = 0.5, hidden_size: int = 1> (x, w, w)
+        }>
+    }"""
+    rep = check_model(parse(text, 22), [np.array([1, -2, 3], np.float32).reshape(3, 1, 1)])
+    assert "for i in range(2)" in rep.script
