@@ -229,10 +229,10 @@ def tree_ensemble_classifier(
 ) -> Arg:
     """TreeEnsembleClassifier: the label with the highest sum of the leaves' weights, and the sums.
 
-    Of two classes one may have no weights. The sum of the other's is then the score of the second class, which is taken
-    above 0.5 if no weight is negative, and above 0 otherwise. If both have weights, the second class is taken where its
-    score is above 0, or the first one's where the leaves have none for the second, and the label is 0 or 1. So does
-    onnxruntime; the operator's page does not say.
+    Of two classes one may have no weights. The sum of the other's, and a base value, is then the score of the second
+    class, which is taken above 0.5 if no weight is negative, and above 0 otherwise. If both have weights, the second
+    class is taken where its score is above 0, or the first one's where the leaves have none for the second, and the
+    label is 0 or 1. So does onnxruntime; the operator's page does not say.
 
     Raises:
         Unsupported: as `_Nodes.forest`; the labels are strings and read, or the values doubles; or a transform without
@@ -243,7 +243,8 @@ def tree_ensemble_classifier(
     if classlabels_strings and node.used[0]:
         raise node.decline("its labels are strings, which MindSpore does not have")
     labels, one = classlabels_int64s or classlabels_strings, len(set(class_ids)) == 1
-    if len(labels) < 2 or (len(labels) == 2 and base_values) or (one and len(labels) > 2):
+    based = one and len(base_values) == 1 and 0 in class_ids  # as XGBoost's classifiers of two classes are written
+    if len(labels) < 2 or (len(labels) == 2 and base_values and not based) or (one and len(labels) > 2):
         raise node.decline("its classes have no counterpart")
     targets = class_ids if not one else [0] * len(class_ids)
     nodes = _Nodes(
@@ -280,13 +281,12 @@ def tree_ensemble_classifier(
     if node.used[0]:
         above = expr("({0} > {1}).astype(ms.int64).squeeze(1)", scores, 0.5 if positive else 0.0)
         chosen = _labelled(node, above, labels)
-    first = "ops.zeros_like({0})" if 1 in class_ids else "1 - {0}" if positive else "-{0}"
-    both = expr("ops.cat(({0}, {1}), 1)", expr(first, scores), scores)
-    if 1 in class_ids or (post_transform == "LOGISTIC" and not positive):
-        return chosen, transformed(node, both, post_transform)
+    if 1 in class_ids:
+        return chosen, transformed(node, expr("ops.cat((ops.zeros_like({0}), {0}), 1)", scores), post_transform)
     if post_transform not in ("NONE", "LOGISTIC"):
         raise node.decline(f"the {post_transform} of one score has no counterpart")
-    return chosen, both
+    first = "1 - {0}" if positive and post_transform == "NONE" else "-{0}"
+    return chosen, transformed(node, expr("ops.cat(({0}, {1}), 1)", expr(first, scores), scores), post_transform)
 
 
 def _labelled(node: Node, index: Arg, labels: Sequence[int | str]) -> Arg:

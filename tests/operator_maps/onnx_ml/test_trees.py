@@ -136,6 +136,7 @@ def test_an_older_tree_of_one_target_that_is_transformed() -> None:
         ([0, 1, 0, 0, 1], [0, 1], [-0.2, 0.3, 0.5, -0.9, 0.3]),  # some leaves have none for the second class
         ([1, 1, 1, 1, 1], [0, 1], [0.2, 0.3, 0.1, 0.1, 0.3]),
         ([0, 0, 0, 0, 0], [4, 9], [0.2, -0.3, 0.1, 0.1, -0.3]),
+        ([0, 0, 0, 0, 0], [4, 9], [0.2, 0.3, 0.1, 0.1, 0.6]),
     ],
 )
 def test_older_trees_as_classifiers(
@@ -149,6 +150,15 @@ def test_older_trees_as_classifiers(
         "post_transform": post_transform,
     }
     check_old("TreeEnsembleClassifier", **leaves, **chosen)
+
+
+@pytest.mark.parametrize("post_transform", ["NONE", "LOGISTIC"])
+@pytest.mark.parametrize("weights", [[0.2, 0.3, 0.1, 0.1, 0.3], [0.2, -0.3, 0.1, 0.1, -0.3]])
+def test_two_classes_with_one_base_value(weights: list[float], post_transform: str) -> None:
+    """As XGBoost's classifiers are written: the weights are those of class 0, and the score that of the other."""
+    leaves = {f"class_{name}": numbers for name, numbers in LEAVES.items()}
+    chosen = {"class_ids": [0] * 5, "class_weights": weights, "classlabels_int64s": [4, 9]}
+    check_old("TreeEnsembleClassifier", **leaves, **chosen, post_transform=post_transform, base_values=[0.25])
 
 
 def test_older_trees_of_no_rows(monkeypatch: pytest.MonkeyPatch) -> None:
