@@ -204,8 +204,7 @@ def extreme(function: str, comparison: str) -> Callable[..., Arg]:
         number = scalar_or_tensor(b, first)
         if number is not b:
             return expr(f"{function}({{0}}, {{1}})", number, a)
-        alike = isinstance(a, Operand) and a.shape == b.shape
-        if not alike and (may_be_empty(first.value) or may_be_empty(b.value)):
+        if not _are_alike(a, b) and (may_be_empty(first.value) or may_be_empty(b.value)):
             chosen = expr(f"{{0}} {comparison} {{1}}", b, a)
             asked = chosen if b.is_constant else expr("ops.logical_or({0}, ops.isnan({1}))", chosen, b)
             return expr("ops.where({0}, {1}, {2})", asked if b.kind == "f" else chosen, b, a)
@@ -224,6 +223,13 @@ def extreme(function: str, comparison: str) -> Callable[..., Arg]:
         return result
 
     return row
+
+
+def _are_alike(a: Operand | Variable, b: Operand) -> bool:
+    """Whether two tensors have one shape, so that neither is broadcast."""
+    shape = a.value.shape if isinstance(a, Operand) else None
+    known = shape is not None and all(isinstance(dim, int) or dim.value is not None for dim in shape)
+    return known and shape == b.value.shape
 
 
 def mean(node: Node, *xs: Operand) -> Arg:

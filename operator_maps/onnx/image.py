@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import onnx_ir as ir
+
 from converter.rows import Arg, Node, Operand, expr, invoke, unless_default
 from operator_maps.lib.windows import scalar, window_of
 from operator_maps.onnx.slicing import subscript
@@ -129,7 +131,7 @@ def add_blocks(x, image, block, strides, dilations, begins, ends):
 
 
 def affine_grid(node: Node, theta: Operand, size: Operand, *, align_corners: int = 0) -> Arg:
-    """ONNX AffineGrid: `ops.affine_grid`.
+    """ONNX AffineGrid: `ops.affine_grid`, which takes no float64: that is computed in float32.
 
     Raises:
         Unsupported: the number of axes is unknown.
@@ -138,7 +140,10 @@ def affine_grid(node: Node, theta: Operand, size: Operand, *, align_corners: int
     if extents is None:
         raise node.decline("the number of its axes is unknown")
     options = unless_default(align_corners=(bool(align_corners), False))
-    return invoke("ops.affine_grid", theta, extents, **options)
+    if theta.dtype != ir.DataType.DOUBLE:
+        return invoke("ops.affine_grid", theta, extents, **options)
+    narrow = invoke("ops.affine_grid", expr("{0}.astype(ms.float32)", theta), extents, **options)
+    return expr("{0}.astype(ms.float64)", narrow)
 
 
 def grid_sample(

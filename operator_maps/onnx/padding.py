@@ -39,17 +39,18 @@ def pad(
     last = (x.rank or 0) - min(around) if mode == "constant" else _axes_to_pad(x, around, mode)
     if last is None:
         return _by_index(node, x, around, mode)
+    leaves_nothing = _may_crop_everything(x, around)
     cropped, around = _crop(x, around)
     if not around:
         return cropped
-    plain = mode == "constant" and cropped is x and all(isinstance(n, int) for both in around.values() for n in both)
-    if plain and may_be_empty(x.value):  # `ops.pad` refuses a tensor without elements
+    plain = mode == "constant" and all(isinstance(n, int) for both in around.values() for n in both)
+    if plain and (leaves_nothing or may_be_empty(x.value)):  # `ops.pad` refuses a tensor without elements
         of_all = tuple(around.get(axis, (0, 0)) for axis in range(x.rank or 0))
         fill = 0 if value is None else value.number_or_tensor()
-        if fill == 0 and not any(may_be_empty(x.value, axis) for axis in around):
-            return expr("ops.Pad({0})({1})", of_all, x)
+        if fill == 0 and not leaves_nothing and not any(may_be_empty(x.value, axis) for axis in around):
+            return expr("ops.Pad({0})({1})", of_all, cropped)
         flat = _pad_list(around, x.rank or 0, (x.rank or 0) - min(around))
-        return expr("{0}({1}, {2}, {3}, {4})", pad_or_fill, x, of_all, flat, fill)
+        return expr("{0}({1}, {2}, {3}, {4})", pad_or_fill, cropped, of_all, flat, fill)
     if mode == "constant":
         return _constant(cropped, _pad_list(around, x.rank or 0, (x.rank or 0) - min(around)), value)
     return expr("ops.pad({0}, {1}, {2})", cropped, _pad_list(around, x.rank or 0, last), MODES[mode])
@@ -60,6 +61,14 @@ def pad_or_fill(x, by_axis, from_last, value):
     if x.size == 0:
         return ops.full_like(ops.Pad(by_axis)(x), value)
     return ops.pad(x, from_last, value=value)
+
+
+def _may_crop_everything(x: Operand, around: _Amounts) -> bool:
+    """Whether cropping may leave nothing of an axis: of all its elements, or of a free extent."""
+    cropped = {
+        axis: sum(-amount for amount in both if isinstance(amount, int) and amount < 0) for axis, both in around.items()
+    }
+    return any(count and ((x.shape or ())[axis] or 0) <= count for axis, count in cropped.items())
 
 
 def _crop(x: Operand, around: _Amounts) -> tuple[Arg, _Amounts]:

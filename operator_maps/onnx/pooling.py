@@ -85,10 +85,11 @@ def max_pool(
         ceil_mode=(window.ceil_mode, False),
     )
     layer = invoke(f"nn.MaxPool{window.rank}d", scalar(window.kernel), scalar(window.strides), **options)
-    y = _in_the_input(x, node.apply(layer, {}, source), given)
+    pooled = node.apply(layer, {}, source)
     if not indexed:
+        y = _in_the_input(x, pooled, given)
         return expr("{0}.astype({1})", y, node.dtype()) if integer else y
-    y, found = node.unpack(("values", "indices"), y)
+    y, found = (_in_the_input(x, part, given) for part in node.unpack(("values", "indices"), pooled))
     if None in begin:
         raise node.decline("its indices count from padding that depends on a free extent")
     template = "{0}({1}, {2}.shape, {3}.shape, {4}, {5})"

@@ -28,8 +28,11 @@ def reshape(node: Node, x: Operand, shape: Operand, *, allowzero: int = 0) -> Ar
     if target is None and shape.python() is None:
         known = _to_known(node, x)
         return expr("{0}.reshape({1})", x, _computed(node, x, shape, allowzero)) if known is None else known
+    whole = shape.python()
+    if target is None and not allowzero and isinstance(whole, tuple) and 0 in whole:
+        return expr("{0}.reshape({1}({0}, {2}))", x, kept_extents, whole)
     if target is None or allowzero or 0 not in target:
-        return expr("{0}.reshape({1})", x, shape.python())
+        return expr("{0}.reshape({1})", x, whole)
     kept = tuple(_extent(x, axis) if item == 0 else item for axis, item in enumerate(target))
     return expr("{0}.reshape({1})", x, kept)
 
@@ -37,11 +40,12 @@ def reshape(node: Node, x: Operand, shape: Operand, *, allowzero: int = 0) -> Ar
 def _computed(node: Node, x: Operand, shape: Operand, allowzero: int) -> Arg:
     """A target shape that is computed when the network runs; an item that is 0 there means the extent of `x`."""
     target = shape.items(computed=True)
-    if target is None or allowzero:
-        return shape.python(computed=True)
+    whole = shape.python(computed=True)
+    if allowzero:
+        return whole
     rank = x.rank
-    if rank is None:
-        return expr("{0}({1}, {2})", kept_extents, x, target)
+    if rank is None or target is None:
+        return expr("{0}({1}, {2})", kept_extents, x, whole)
     return tuple(
         expr("{0} or {1}", item, _extent(x, axis)) if axis < rank else item for axis, item in enumerate(target)
     )

@@ -74,6 +74,11 @@ def test_not_a_number_in_one_of_several(count: int) -> None:
     check_model(parse(text, 22), [a, b, c, np.array([[1, NAN, 3, 4]], np.float32), integers, np.array([[3, 2, 5, 1]])])
 
 
+def test_nothing_beside_another_free_extent() -> None:
+    model = parse("g (int64[n,4] a, int64[m,4] b) => (int64[k,4] y) { y = Min (a, b) }", 22)
+    check_model(model, [np.zeros((0, 4), np.int64), np.zeros((1, 4), np.int64)])
+
+
 MASKS = {
     "one": "s = Add (qk, pm) y = Softmax (s)",
     "selected": "b = Equal (pm, zero) s = Where (b, qk, hidden) y = Softmax (s)",

@@ -95,8 +95,9 @@ def test_columns_of_any_rank(
 
 @pytest.mark.parametrize("align_corners", [0, 1])
 @pytest.mark.parametrize("size", [(2, 3, 4, 5), (2, 3, 4, 5, 6)], ids=["2-D", "3-D"])
-def test_affine_grid(size: tuple[int, ...], align_corners: int) -> None:
-    theta = normal(2, len(size) - 2, len(size) - 1)
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_affine_grid(size: tuple[int, ...], align_corners: int, kind: type) -> None:
+    theta = normal(2, len(size) - 2, len(size) - 1).astype(kind)
     rep = check("AffineGrid", theta, np.array(size), constants=(1,), align_corners=align_corners)
     assert ("align_corners=True" in rep.script) == bool(align_corners)
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness import check, expected_of, model_of
+from graph.normalize.harness import parse
+from harness import check, check_model, expected_of, model_of
 
 from operator_maps.onnx.padding import _indices
 
@@ -110,3 +111,17 @@ def test_adds_what_is_left(mode: str, pads: tuple[int, ...]) -> None:
 def test_a_tensor_of_no_elements(rows: int, pads: tuple[int, ...], value: float | None) -> None:
     x, amounts = np.ones((rows, 3), np.float32), np.array(pads, np.int64)
     check("Pad", x, amounts, None if value is None else np.float32(value), constants=(1, 2), dynamic=True, free=True)
+
+
+@pytest.mark.parametrize("value", [None, 1.5])
+@pytest.mark.parametrize("rows", [2, 3])
+def test_nothing_is_left_of_an_axis(rows: int, value: float | None) -> None:
+    """A free one and a fixed one; `ops.pad` refuses what is left."""
+    model = parse(
+        f"""g (float[n,2,3] x, float v) => (float[a,b,c] y, float[a,b,c] z)
+        <int64[6] all = {{0, -1, 2, 1, -1, 1}}, int64[6] free = {{-1, 0, 1, -1, 0, 2}}> {{
+            y = Pad (x, all{", v" if value else ""}) z = Pad (x, free{", v" if value else ""})
+        }}""",
+        22,
+    )
+    check_model(model, [np.ones((rows, 2, 3), np.float32), np.array(value or 0, np.float32)])

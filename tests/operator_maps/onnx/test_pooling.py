@@ -53,6 +53,12 @@ def test_indices_count_within_the_whole_tensor(attributes: dict[str, Any]) -> No
     check("MaxPool", X, outputs=2, kernel_shape=(3, 3), **attributes)
 
 
+def test_indices_of_the_windows_that_begin_in_a_free_extent() -> None:
+    node = "y, i = MaxPool <ceil_mode = 1, kernel_shape = [1, 2], strides = [2, 3]> (x)"
+    model = parse(f"g (float[n,3,h,w] x) => (float[n,3,a,b] y, int64[n,3,a,b] i) {{ {node} }}", 22)
+    check_model(model, [X[:, :, :5, :7]])
+
+
 def test_maximum_of_integers() -> None:
     x = random.integers(-128, -1, (1, 2, 5, 5)).astype(np.int8)
     check("MaxPool", x, kernel_shape=(3, 3), pads=(1, 1, 1, 1))

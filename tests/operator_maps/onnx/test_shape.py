@@ -56,6 +56,14 @@ def test_no_batch_size_is_written() -> None:
     assert result.shape == (5, 12)
 
 
+@pytest.mark.parametrize("shape", [(0, -1, 2), (2, 0, 0), (-1, 3, 4)])
+def test_extents_are_kept_where_the_rank_of_the_target_is_free(shape: tuple[int, ...]) -> None:
+    text = """g (float[n,3,4] x, int64[m] s) => (float[] y, float[] z) <int64[1] zero = {0}> {
+        y = Reshape (x, s) d = Shape <start = 1> (y) t = Concat <axis = 0> (zero, d) z = Reshape (y, t)
+    }"""
+    check_model(parse(text, 22), [X, ints(*shape)])
+
+
 @pytest.mark.parametrize(
     ("operator", "x", "other", "attributes"),
     [
