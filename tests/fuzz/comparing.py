@@ -11,7 +11,7 @@ import onnx
 import pytest
 from fuzz.building import Feeds, declared, names_read, run
 from fuzz.disguises import retype
-from fuzz.explained import cut_off, explanation, left_open, not_allowed
+from fuzz.explained import cut_off, explanation, left_open, not_allowed, of_no_iterations
 from fuzz.unfolding import unfolded
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
@@ -62,9 +62,10 @@ def findings(
             if not what or want is None:
                 continue
             kind = kind_of(each)
-            found = None
-            if kind != "ordinary" and (why := _explained_together(model, each, want, what, mode, evaluator)):
-                found = Difference(mode, kind, what, explained=why)
+            why = of_no_iterations(model, what)
+            if not why and kind != "ordinary":
+                why = _explained_together(model, each, want, what, mode, evaluator)
+            found = Difference(mode, kind, what, explained=why) if why else None
             whole = unfolded(model, each)
             found = found or _first_alone(whole, each, mode, kind, evaluator)
             if found is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,6 +92,9 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         "onnxruntime's softmax of quantised numbers rounds twice, by a table of exponentials.",
         ("QLinearSoftmax",),
         what=(", 1 apart",),
+    ),
+    Explanation(
+        "onnxruntime normalises integers in their own type.", ("Normalizer",), ("edges",), ("off by",), _is_integer
     ),
     Explanation("onnxruntime adds large integers as doubles.", ("ReduceSum",), ("edges",), (" apart",), _is_integer),
     Explanation(
@@ -247,6 +252,23 @@ def explanation(
     return ""
 
 
+_NONE = re.compile(r"(\w+)\[0[^]]*\] for \1\[0[^]]*\]")
+
+
+def of_no_iterations(model: onnx.ModelProto, what: str) -> str:
+    """Why two results of a loop that never runs have other extents behind the first one; empty if they are not such.
+
+    They are what the body would have given; onnxruntime takes what the file declares, or 0.
+    """
+    if not _NONE.fullmatch(what) or not _has_loop([*model.graph.node, *(n for f in model.functions for n in f.node)]):
+        return ""
+    return "onnxruntime knows no extents of what a loop that never runs collects."
+
+
+def _has_loop(nodes: Sequence[onnx.NodeProto]) -> bool:
+    return any(node.op_type == "Loop" or any(_has_loop(a.g.node) for a in node.attribute) for node in nodes)
+
+
 ORDERED = frozenset({"ArgMax", "ArgMin", "Hardmax", "MaxPool", "GlobalMaxPool", "NonMaxSuppression", "TopK", "Unique"})
 """Operators that compare elements with each other."""
 
@@ -321,7 +343,13 @@ def not_allowed(node: onnx.NodeProto, arrays: Arrays) -> str:
     keeps = attributes.get("keep_aspect_ratio_policy", b"stretch") != b"stretch"
     if node.op_type == "Resize" and keeps and min(attributes.get("axes", [0])) < 0:
         return "onnxruntime leaves the extents as they are if the ratio is kept and axes count from the last one."
-    if node.op_type in ("AveragePool", "LpPool", "MaxPool") and not all(_windows(known[0][2:], attributes)):
+    if node.op_type == "Compress" and len(known) == 2:
+        extent = known[0][attributes["axis"]] if "axis" in attributes else math.prod(known[0])
+        if known[1][0] > extent:
+            return "A condition is not longer than the axis that it selects from."
+    if node.op_type in ("AveragePool", "LpPool", "MaxPool", "QLinearAveragePool") and not all(
+        _windows(known[0][2:], attributes)
+    ):
         return "No window fits into the input."
     return ""
 

@@ -13,7 +13,7 @@ from fuzz.building import run
 from fuzz.comparing import MODES, findings
 from fuzz.damaged_files import CORPUS, damaged_files
 from fuzz.disguises import CHANGES, Change, branch, function, iterations, other_type
-from fuzz.explained import cut_off, not_allowed
+from fuzz.explained import cut_off, not_allowed, of_no_iterations
 from fuzz.outcome import outcome, outcome_of_weights
 from fuzz.random_graphs import FAMILIES, random_model
 from fuzz.unfolding import unfolded
@@ -130,6 +130,9 @@ def test_a_wrong_script_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         ("Concat <axis = 1> (a, b)", ((0, 1), (2, 3)), False),
         ("MaxPool <kernel_shape = [2, 2]> (a)", ((1, 1, 2, 2),), True),
         ("MaxPool <kernel_shape = [2, 2]> (a)", ((1, 1, 1, 2),), False),
+        ("Compress <axis = 0> (a, b)", ((2, 3), (2,)), True),
+        ("Compress <axis = 0> (a, b)", ((2, 3), (3,)), False),
+        ("Compress (a, b)", ((2, 3), (3,)), True),
         ('Resize <axes = [-1], keep_aspect_ratio_policy = "not_larger"> (a)', ((1, 2),), False),
         ('SoftmaxCrossEntropyLoss <reduction = "mean"> (a, b)', ((2, 3), (1,)), False),
         ("LinearRegressor <coefficients = [1.0, 2.0], intercepts = [0.0]> (a)", ((2, 1),), False),
@@ -139,6 +142,22 @@ def test_inputs_that_onnx_does_not_allow(node: str, shapes: tuple[tuple[int, ...
     made = onnx.parser.parse_node(f"y = {node}")
     arrays = {name: np.zeros(shape) for name, shape in zip("ab", shapes, strict=False)}
     assert (not_allowed(made, arrays) == "") == allowed
+
+
+@pytest.mark.parametrize(
+    ("what", "explained"),
+    [
+        ("float32[0, 3] for float32[0, 0]", True),
+        ("float32[0] for float32[0, 0]", True),
+        ("float32[1, 3] for float32[1, 0]", False),
+        ("float16[0, 3] for float32[0, 3]", False),
+    ],
+)
+def test_a_loop_that_never_runs(what: str, explained: bool) -> None:
+    changed = onnx.parser.parse_model(SMALL)
+    iterations(changed, {"x": np.zeros((2, 3), np.float32), "i": np.array([1])}, Random(1))
+    assert bool(of_no_iterations(changed, what)) == explained
+    assert not of_no_iterations(onnx.parser.parse_model(SMALL), what)
 
 
 @pytest.mark.parametrize(("number", "near"), [(0.99999994, True), (0.3, False), (2.4999998, True)])
