@@ -21,7 +21,7 @@ from converter.script.structure import hoist, repeats, reroll, sharing, unrolled
 from converter.script.structure.caches import bundle_caches, results_with
 from converter.script.structure.calls import split_calls
 from converter.script.structure.classes import build
-from converter.script.structure.dimensions import localize_dimensions
+from converter.script.structure.dimensions import localize_dimensions, localize_formulas
 from converter.script.structure.docstrings import docstring_of
 from converter.script.structure.equal_inputs import has_equal_inputs, shared_name, with_equal_inputs
 from converter.script.structure.groups import Group, Instance, arguments_of, grouped, instance_of, outliers
@@ -98,6 +98,7 @@ class _Structure:
 
     def run(self) -> Program:
         split_calls(self._root)
+        localize_formulas(statements_of(self._root))
         hoist.read_parts_again(self._root, {part for part in self._results if isinstance(part, Variable)})
         instead, moved = merge_equal_tables(self._root, self._program.top.inputs)
         self._results = substituted(self._results, instead)
@@ -382,6 +383,7 @@ class _Structure:
     def _finish(self) -> Program:
         """Make the root of the tree the entry class, name its members, and inline within all classes."""
         top = self._program.top
+        localize_formulas(self._root.statements, top.inputs)
         self._count_uses()
         self._collapse(self._root)
         if not self._root.inner():

@@ -2,33 +2,80 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any, TypeAlias
 
 import onnx_ir as ir
 
 from converter.script.dead_code import read_whole
-from converter.script.expressions import Arg, Attribute, Binary, Call, Name, dimension, dimension_read, map_parts
-from converter.script.statements import Assign, Variable, defined_by, expressions_of
+from converter.script.expressions import (
+    Arg,
+    Attribute,
+    Binary,
+    Call,
+    Constant,
+    Index,
+    Name,
+    dimension,
+    dimension_read,
+    map_parts,
+)
+from converter.script.statements import Assign, Statement, Variable, defined_by, expressions_of
 from converter.script.structure.regions import Region, used_by
+
+_LONGEST = 120
+"""Maximum characters of a formula that is computed with: SymPy takes more and more time."""
+Places: TypeAlias = dict[ir.SymbolicDim, tuple[Variable, int]]
+"""Extents, and the tensor and the axis that have each."""
 
 
 def localize_dimensions(region: Region) -> None:
     """Read equal symbolic dimensions from one input tensor, so that no tensor is an input only for its shape.
 
-    An expression that no tensor has as an extent is left out where a reshape finds it: `x.reshape((-1, 49, 96))`.
+    A formula, `(image.shape[2] - 1) // 4 + 1`, is read from any tensor that has this extent: from what the statement
+    reads, an input, or what the region has made before. One that no tensor has as an extent is left out where a
+    reshape finds it: `x.reshape((-1, 49, 96))`.
     """
-    tensors = _tensors_read(region)
-    known = {
-        dim: (value, axis)
-        for value in reversed(tensors)
-        if value.dims is not None
-        for axis, dim in enumerate(value.dims)
-        if isinstance(dim, ir.SymbolicDim) and dim.value is not None  # two unknown dimensions compare as equal
-    }
+    inputs = _places(reversed(_tensors_read(region)))
+    made: Places = {}
     for statement in region.statements:
         if isinstance(statement, Assign):
-            statement.value = _localized(statement.value, known)
+            read = [value for value in read_whole(statement.value) if isinstance(value, Variable)]
+            statement.value = _localized(statement.value, inputs, made | inputs | _formulas_of(read))
+        made |= _formulas_of(defined_by(statement))
+
+
+def localize_formulas(statements: Iterable[Statement], given: Sequence[Variable] = ()) -> None:
+    """Read formulas from what a statement itself reads, or else from `given` tensors and what was made before.
+
+    Without `given`, only from what the statement reads.
+    """
+    others = _places(reversed(given))
+    for statement in statements:
+        if isinstance(statement, Assign):
+            read = [value for value in read_whole(statement.value) if isinstance(value, Variable)]
+            statement.value = _localized(statement.value, {}, others | _formulas_of(read))
+        if given:
+            others |= _formulas_of(defined_by(statement))
+
+
+def _places(values: Iterable[Variable]) -> Places:
+    """The extents of tensors that have a name or a formula; of equal ones the last."""
+    return {
+        dim: (value, axis)
+        for value in values
+        for axis, dim in enumerate(value.dims or ())
+        if isinstance(dim, ir.SymbolicDim) and dim.value is not None  # two unknown dimensions compare as equal
+    }
+
+
+def _formulas_of(values: Iterable[Variable]) -> Places:
+    """The extents of tensors that are formulas."""
+    return {dim: place for dim, place in _places(values).items() if not (dim.value or "").isidentifier()}
 
 
 def _tensors_read(region: Region) -> list[Variable]:
@@ -43,19 +90,22 @@ def _tensors_read(region: Region) -> list[Variable]:
     return list(found)
 
 
-def _localized(item: Arg, known: dict[ir.SymbolicDim, tuple[Variable, int]]) -> Arg:
-    """The expression, reading each symbolic dimension from the tensor and axis in `known`."""
+def _localized(item: Arg, known: Places, formulas: Places) -> Arg:
+    """The expression, reading each symbolic dimension from the tensor and axis in `known`, or `formulas`."""
     read = dimension_read(item)
     if read is not None:
         value, axis = read
         if isinstance(value, Variable) and value.dims is not None and isinstance(axis, int):
             dim = value.dims[axis]
-            return _read_from(known, dim) or item if isinstance(dim, ir.SymbolicDim) else item
+            place = known.get(dim) or formulas.get(dim) if isinstance(dim, ir.SymbolicDim) else None
+            return dimension(*place) if place else _read_from(known, dim) or item
         return item
-    multiple = _multiple(item)
-    if multiple is not None and multiple in known:
-        return dimension(*known[multiple])
-    mapped = map_parts(item, lambda part: _localized(part, known))
+    formula = _formula(item) if isinstance(item, Binary) else None
+    if isinstance(formula, ir.SymbolicDim) and (place := formulas.get(formula) or known.get(formula)):
+        return dimension(*place)
+    if isinstance(same := _same_extremes(item), Binary | Index):
+        return _localized(same, known, formulas)
+    mapped = map_parts(item, lambda part: _localized(part, known, formulas))
     match mapped:
         case Call(function=Attribute(name="reshape"), args=(tuple() as target,)):
             return replace(mapped, args=(_without_expression(target),))
@@ -70,19 +120,55 @@ def _localized(item: Arg, known: dict[ir.SymbolicDim, tuple[Variable, int]]) -> 
     return mapped
 
 
-def _multiple(item: Arg) -> ir.SymbolicDim | None:
-    """The symbolic dimension that a product is: `49*N` of `x.shape[0] * 49`; None for any other expression."""
-    factor = 1
-    while isinstance(item, Binary) and item.operator == "*":
-        number, item = (item.left, item.right) if isinstance(item.left, int) else (item.right, item.left)
-        if not isinstance(number, int):
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "//": operator.floordiv,
+}
+
+
+def _formula(item: Arg) -> int | ir.SymbolicDim | None:
+    """The extent that an expression of extents and numbers is: `49*N` of `x.shape[0] * 49`; None for any other one."""
+    item = item.value if isinstance(item, Constant) else item
+    if isinstance(item, int) and not isinstance(item, bool):
+        return item
+    if read := dimension_read(item):
+        value, axis = read
+        if not isinstance(value, Variable) or value.dims is None or not isinstance(axis, int):
             return None
-        factor *= number
-    value, axis = dimension_read(item) or (None, None)
-    if factor == 1 or not isinstance(value, Variable) or value.dims is None or not isinstance(axis, int):
+        dim = value.dims[axis]
+        return dim if isinstance(dim, int) or (dim is not None and dim.value is not None) else None
+    if not isinstance(item, Binary) or item.operator not in _ARITHMETIC:
         return None
-    dim = value.dims[axis]
-    return factor * dim if isinstance(dim, ir.SymbolicDim) and dim.value is not None else None
+    left, right = _formula(item.left), _formula(item.right)
+    return None if left is None or right is None else _computed(item.operator, left, right)
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _computed(sign: str, left: int | ir.SymbolicDim, right: int | ir.SymbolicDim) -> int | ir.SymbolicDim | None:
+    """A sum, difference, product or rounded quotient; None where SymPy may take long."""
+    if any(isinstance(dim, ir.SymbolicDim) and _is_long(dim) for dim in (left, right)):
+        return None
+    try:
+        return _ARITHMETIC[sign](left, right)  # type: ignore[no-any-return]
+    except (ArithmeticError, TypeError, ValueError):  # a name that is not a valid formula
+        return None
+
+
+def _is_long(dim: ir.SymbolicDim) -> bool:
+    text = dim.value or ""
+    return len(text) > _LONGEST or "**" in text
+
+
+def _same_extremes(item: Arg) -> Arg:
+    """One operand of a maximum or minimum of two equal extents: what is read rather than computed; else None."""
+    match item:
+        case Call(function=Name(path="max" | "min"), args=(left, right) | ((left, right),)):
+            extent = _formula(left)
+            same = isinstance(extent, ir.SymbolicDim) and extent == _formula(right)
+            return (right if isinstance(left, Binary) else left) if same else None
+    return None
 
 
 def _without_expression(target: tuple[Arg, ...]) -> tuple[Arg, ...]:
@@ -95,10 +181,10 @@ def _without_expression(target: tuple[Arg, ...]) -> tuple[Arg, ...]:
     return (*target[:rest], -1, *target[rest + 1 :])
 
 
-def _read_from(known: dict[ir.SymbolicDim, tuple[Variable, int]], dim: ir.SymbolicDim) -> Arg:
-    """A dimension, or a known one times a number; None if none in `known` tells it."""
-    if dim in known:
-        return dimension(*known[dim])
+def _read_from(known: Places, dim: int | ir.SymbolicDim | None) -> Arg:
+    """A known dimension times a number; None if none in `known` tells it."""
+    if not isinstance(dim, ir.SymbolicDim):
+        return None
     multiple = re.fullmatch(r"(\d+)\*(\w+)", dim.value or "")
     place = next((place for other, place in known.items() if multiple and other.value == multiple[2]), None)
     return Binary("*", dimension(*place), int(multiple[1])) if multiple and place else None

@@ -8,7 +8,7 @@ from script.programs import let, region, text, variables
 
 from converter.script.expressions import Binary, dimension, invoke
 from converter.script.statements import Block, For, Variable
-from converter.script.structure.dimensions import localize_dimensions
+from converter.script.structure.dimensions import localize_dimensions, localize_formulas
 from converter.script.templates import expr
 
 A, B, C, D, E, I = variables("a b c d e i")  # noqa: E741
@@ -96,3 +96,44 @@ def test_unknown_dimensions_are_not_taken_for_equal() -> None:
     before = repr(tree)
     localize_dimensions(tree)
     assert repr(tree) == before
+
+
+def test_a_formula_is_read_from_what_has_it() -> None:
+    """From what the statement reads, or an input, or what was made before; a maximum of equal extents is one."""
+    rounded = (LENGTH - 1) // 4 + 1
+    image, x = Variable("image", (BATCH, LENGTH)), Variable("x", (BATCH, rounded))
+    half, low = Variable("half", (BATCH, rounded // 2)), Variable("low", (BATCH, rounded))
+    formula = expr("({0} - 1) // 4 + 1", dimension(image, 1))
+    tree = region(
+        let(half, invoke("self.pool", x)),
+        let(low, invoke("self.conv", x)),
+        let(A, expr("{0}.reshape({1}, {2})", low, dimension(image, 0), formula)),
+        let(B, expr("ops.arange({0})", formula)),
+        let(C, expr("ops.arange({0})", expr("{0} // 2", formula))),
+        let(D, expr("ops.zeros(max(({0}, {1})))", dimension(low, 1), formula)),
+        let(E, expr("ops.arange({0})", expr("{0} + 3", formula))),
+    )
+    localize_dimensions(tree)
+    assert repr(tree) == text(
+        """
+        half = self.pool(x)
+        low = self.conv(x)
+        a = low.reshape(x.shape[0], low.shape[1])
+        b = ops.arange(x.shape[1])
+        c = ops.arange(half.shape[1])
+        d = ops.zeros(x.shape[1])
+        e = ops.arange(x.shape[1] + 3)
+        """
+    )
+
+
+def test_formulas_of_the_network() -> None:
+    """What is not a formula is read from where it was."""
+    image, x, y = Variable("image", (LENGTH,)), Variable("x", (2 * LENGTH,)), Variable("y", (LENGTH,))
+    resized = let(A, expr("ops.resize({0}, {1})", x, expr("{0} * 2", dimension(x, 0))))
+    formula = expr("{0} * 2", dimension(image, 0))
+    tree = region(let(x, invoke("self.up", image)), resized, let(y, invoke("ops.zeros", formula)))
+    localize_formulas(tree.statements)
+    assert repr(tree).splitlines()[1:] == ["a = ops.resize(x, x.shape[0] * 2)", "y = ops.zeros(image.shape[0] * 2)"]
+    localize_formulas(tree.statements, [image])
+    assert repr(tree).splitlines()[1:] == ["a = ops.resize(x, x.shape[0] * 2)", "y = ops.zeros(x.shape[0])"]
