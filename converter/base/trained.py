@@ -1,9 +1,11 @@
-"""Whether a tensor of the source is trained: what a frontend knows, as metadata of the tensor or of its value."""
+"""What a frontend knows about training: as metadata whether a tensor is trained, and what a Dropout drops."""
 
 from __future__ import annotations
 
 TRAINED = "onnx2mindspore.trained"
-"""Key of the metadata."""
+"""Key of the metadata of a tensor, or of its value."""
+OF_CHANNELS = "onnx2mindspore.of_channels"
+"""Key of the metadata of a Dropout that drops whole channels in the source; its value is `YES`."""
 YES = "yes"
 NO = "no"
 """A buffer, or a number, table or mask of a formula."""

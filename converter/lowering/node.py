@@ -11,6 +11,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from converter import shapes
+from converter.base.trained import OF_CHANNELS
 from converter.base.weight_steps import Step
 from converter.graph.hints import is_fixed, is_of_inference, scopes
 from converter.lowering.context import Context, Unsupported
@@ -154,6 +155,11 @@ class Node:
     def operator(self) -> str:
         """`onnx::Conv`, `com.microsoft::Gelu`."""
         return f"{self.ir.domain or 'onnx'}::{self.ir.op_type}"
+
+    @property
+    def is_of_channels(self) -> bool:
+        """Whether the source drops whole channels by this Dropout."""
+        return OF_CHANNELS in self.ir.metadata_props
 
     @property
     def inputs(self) -> tuple[Operand, ...]:

@@ -86,12 +86,17 @@ def multinomial(node: Node, x: Operand, *, dtype: int = 6, sample_size: int = 1,
 def dropout(
     node: Node, x: Operand, ratio: Operand | None, training_mode: Operand | None, *, seed: float | None = None
 ) -> Arg:
-    """Dropout: `nn.Dropout`, active in training mode only; a function if `training_mode` is true in the source."""
+    """Dropout: `nn.Dropout`, active in training mode only; a function if `training_mode` is true in the source.
+
+    `nn.Dropout2d` and its like, by the rank, where the source drops whole channels.
+    """
     p = 0.5 if ratio is None else ratio.number_or_tensor()
     training = False if training_mode is None else training_mode.number_or_tensor()
     with_mask = any(node.used[1:])
     if training is False:
-        y = x if isinstance(p, Operand) else node.apply(invoke("nn.Dropout", p=p), {}, x)
+        axes = x.rank - 2 if node.is_of_channels and x.rank in (3, 4, 5) else 0
+        kind = f"nn.Dropout{axes}d" if axes else "nn.Dropout"
+        y = x if isinstance(p, Operand) else node.apply(invoke(kind, p=p), {}, x)
         return (y, expr("ops.ones_like({0}, dtype=ms.bool_)", x)) if with_mask else y
     if training is True and not isinstance(p, Operand) and not with_mask:
         return invoke("ops.dropout", x, p)

@@ -17,21 +17,24 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import torch
 
-from converter.base.trained import FROZEN, NO, TRAINED, YES
+from converter.base.trained import FROZEN, NO, OF_CHANNELS, TRAINED, YES
 from converter.errors import BadParamError, TorchExportError
 from converter.frontends.endpoints import listed
 from converter.frontends.pytorch.caches import nested
+from converter.frontends.pytorch.extents import TRANSLATIONS, free_in_functions
 from converter.frontends.pytorch.inputs import Input, example
 from converter.frontends.pytorch.lines import place_of, reason_of
 from converter.frontends.pytorch.loading import SEED, Loaded
 from converter.frontends.pytorch.outputs import named_outputs, register_dataclasses
 from converter.frontends.pytorch.scripted import place_of_operator, without_dictionaries
-from converter.frontends.pytorch.settings import dropouts_kept, lost_in_training
+from converter.frontends.pytorch.settings import CHANNEL_DROPOUTS, dropouts_kept, lost_in_training
 from converter.frontends.pytorch.spec import MODEL, Exported
 from converter.frontends.pytorch.unknown import is_unknown, written_as_nodes
 from converter.frontends.pytorch.weightless import folder_of, save_stored
+from converter.graph.hints import scopes
 
 _LOG = logging.getLogger(__name__)
 _TOLERANCE = 1e-2
@@ -191,6 +194,7 @@ def _with_fixed(inputs: Sequence[Input], refusal: Exception | None) -> list[Inpu
 
 def _current(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path) -> None:
     options: dict[str, Any] = {"optimize": False, "dynamo": True, "verbose": False, "output_names": list(outputs)}
+    options["custom_translation_table"] = dict(TRANSLATIONS)
     if loaded.program is not None:
         program = torch.onnx.export(loaded.program, (), **options)
     else:
@@ -199,7 +203,7 @@ def _current(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], fi
             options["dynamic_shapes"] = nested(free)
         if loaded.cache:
             options["input_names"] = [each.name for each in inputs]
-        with loaded.state_kept(), dropouts_kept(loaded.module):
+        with loaded.state_kept(), dropouts_kept(loaded.module), free_in_functions():
             values = nested({each.name: each.value for each in inputs})
             program = torch.onnx.export(loaded.module, (), kwargs=values, **options)
     assert program is not None, "torch's exporter returns a program"
@@ -251,7 +255,8 @@ def _equal_weights_apart() -> Iterator[None]:
 def _finish(file: Path, inputs: Sequence[Input], loaded: Loaded) -> None:
     """Make the dropouts plain ones, and record which tensors of the state are trained.
 
-    Where extents are free, the outputs' shapes are forgotten: exporters declare wrong ones. A buffer that the module
+    Those that drop whole channels are noted as such. Where extents are free, the outputs' shapes are forgotten:
+    exporters declare wrong ones. A buffer that the module
     writes gets its saved value: the older exporter saves what is there after its own run.
     """
     model = onnx.load(file, load_external_data=False)
@@ -259,6 +264,7 @@ def _finish(file: Path, inputs: Sequence[Input], loaded: Loaded) -> None:
     trained = dict.fromkeys(buffers, NO)
     for name, parameter in loaded.module.named_parameters(remove_duplicate=False):
         trained[name] = YES if parameter.requires_grad else FROZEN
+    modules = dict(loaded.module.named_modules(remove_duplicate=False))
     for tensor in model.graph.initializer:
         if tensor.name in loaded.states:
             tensor.CopyFrom(onnx.numpy_helper.from_array(buffers[tensor.name].numpy(), tensor.name))
@@ -267,6 +273,9 @@ def _finish(file: Path, inputs: Sequence[Input], loaded: Loaded) -> None:
     for node in model.graph.node:
         if node.op_type == "Dropout":
             del node.input[2:]
+            module = scopes.dotted(scopes.scopes_of(ir.serde.deserialize_node(node)))
+            if isinstance(modules.get(module), CHANNEL_DROPOUTS):
+                node.metadata_props.add(key=OF_CHANNELS, value=YES)
     if any(isinstance(dim, str) for each in inputs for dim in each.shape):
         for output in model.graph.output:
             output.type.tensor_type.ClearField("shape")

@@ -285,3 +285,34 @@ class Heads(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         states, _ = self.states(x)
         return states.unflatten(-1, (2, 3)).relu()
+
+
+class Drops(nn.Module):
+    """Every kind of dropout; with a branch, only the older exporter takes it."""
+
+    def __init__(self, branches: bool = False) -> None:
+        super().__init__()
+        self.branches = branches
+        self.body = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Dropout2d(0.3), nn.ReLU())
+        self.rows = nn.Sequential(nn.Dropout1d(0.2), nn.Dropout2d(0.4), nn.Dropout(0.1, inplace=True))
+        self.alpha = nn.AlphaDropout(0.25)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.rows(self.body(x).flatten(2))
+        if self.branches and x.sum() > 1e6:
+            x = x * 1
+        return self.alpha(x)
+
+
+class Grid(nn.Module):
+    """What torch computes with an extent that it takes as a number, each time another way."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        _, height, width = x.shape
+        places = torch.arange(height * width) % width + torch.arange(height * width).float() % width
+        rows = torch.linspace(-1, 1, height)[:, None] * torch.linspace(0, width - 1, steps=width)
+        x = torch.roll(x, width // 2, 2) + x.roll(-(height // 2), 1) + rows + places.view(height, width)
+        order = torch.take_along_dim(x, x.argsort(2), 2)
+        classes = nn.functional.one_hot(x.argmax(2), width).sum(1, keepdim=True)
+        grid = nn.functional.affine_grid(torch.eye(2, 3)[None], (1, 1, height, width), align_corners=False)
+        return order + classes + grid.sum(-1) + x.abs().pow(1 / width) + torch.arange(height)[:, None].pow(width % 2)

@@ -215,3 +215,20 @@ def test_a_cut_inside_is_compared_with_the_exported_model(tmp_path):
 def test_what_is_named(tmp_path, arguments, options, error, message):
     with pytest.raises(error, match=message):
         converter.convert(*arguments, output=tmp_path, **options)
+
+
+@pytest.mark.parametrize("branches", [False, True], ids=["current exporter", "older one"])
+def test_dropouts_of_channels(tmp_path, branches):
+    """Exported as they train, they would drop channels at random in inference, too."""
+    result = converter.convert(nets.Drops(branches), shape=["N,3,H,W"], output=tmp_path, edges="none")
+    assert result.verdict == "same"
+    script = (tmp_path / "Drops.py").read_text(encoding="utf-8")
+    layers = ("nn.Dropout2d(p=0.3)", "nn.Dropout1d(p=0.2)", "nn.Dropout1d(p=0.4)", "nn.Dropout(p=0.1)")
+    assert all(layer in script for layer in layers)
+    assert any(note.startswith("The dropout of alpha (AlphaDropout) acts in torch's") for note in result.notes)
+
+
+def test_extents_that_torch_takes_as_numbers(tmp_path):
+    result = converter.convert(nets.Grid(), shape=["N,H,W"], output=tmp_path)
+    assert result.verdict == "same"
+    assert "(N, H, W)" in (tmp_path / "Grid.py").read_text(encoding="utf-8")
