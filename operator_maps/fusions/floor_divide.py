@@ -1,4 +1,4 @@
-"""FloorDivide: integers divided and rounded down, Python's `//`; torch's older exporter writes it as six operators."""
+"""FloorDivide: integers divided and rounded down, Python's `//`; torch's exporters write it as six operators."""
 
 from __future__ import annotations
 
@@ -19,15 +19,29 @@ def truncated_and_corrected(x: Pattern, y: Pattern, negative: Pattern) -> Patter
     return op.Where(op.And(signs, op.Not(op.Equal(op.Mod(x, y), 0))), quotient - 1, quotient)
 
 
-def floor_division(builder: Builder, x: ir.Value, y: ir.Value, negative: ir.Value | None = None) -> ir.Value:
-    """FloorDivide, where `negative`, which was folded, is the sign of the divisor."""
+def corrected_by_difference(x: Pattern, y: Pattern, positive: Pattern) -> Pattern:
+    """The quotient less 1 or 0, as a number."""
+    signs = op.Equal(op.Less(x, 0), either(op.Greater(y, 0), constant(positive)))
+    return op.Sub(op.Div(x, y), op.Cast(op.And(signs, op.Cast(op.Mod(x, y)))))
+
+
+def floor_division(
+    builder: Builder, x: ir.Value, y: ir.Value, negative: ir.Value | None = None, positive: ir.Value | None = None
+) -> ir.Value:
+    """FloorDivide, where `negative` or `positive`, which was folded, is the sign of the divisor."""
     if x.dtype not in (ir.DataType.INT32, ir.DataType.INT64):
         raise NoMatch(f"it divides {x.dtype}")
-    if negative is not None:
-        divisor, sign = y.const_value, negative.const_value
-        if divisor is None or sign is None or not np.array_equal(sign.numpy(), divisor.numpy() < 0):
-            raise NoMatch("the sign is not that of the divisor")
+    if negative is not None and not _is_sign(negative, y, np.less):
+        raise NoMatch("the sign is not that of the divisor")
+    if positive is not None and not _is_sign(positive, y, np.greater):
+        raise NoMatch("the sign is not that of the divisor")
     return builder.fused(FLOOR_DIVIDE, x, y)
+
+
+def _is_sign(sign: ir.Value, divisor: ir.Value, compare: np.ufunc) -> bool:
+    if sign.const_value is None or divisor.const_value is None:
+        return False
+    return np.array_equal(sign.const_value.numpy(), compare(divisor.const_value.numpy(), 0))
 
 
 def shape(x: Dims, y: Dims) -> Dims:
@@ -51,7 +65,10 @@ def row(node: Node, x: Operand, y: Operand) -> Arg:
 FLOOR_DIVIDE = FusedOperator(
     "FloorDivide",
     phase="activations",
-    steps=(Fusion(truncated_and_corrected, floor_division),),
+    steps=(
+        Fusion(truncated_and_corrected, floor_division),
+        Fusion(corrected_by_difference, floor_division),
+    ),
     shape=shape,
     reference=reference,
     row=row,

@@ -108,8 +108,15 @@ def _needed(graph: onnx.GraphProto, endpoints: set[str], outputs: Sequence[str])
 def _makers(graph: onnx.GraphProto) -> dict[str, int]:
     """Value → the index of its producer."""
     makers: dict[str, int] = {}
+    constants = initializer_names(graph)
     for index, node in enumerate(graph.node):
         for name in node.output:
+            if name in constants:
+                raise GraphInitError(
+                    f"the model is invalid: {_text(node)} makes '{name}', which is the name of a constant, too. "
+                    "Rename the constant in the source, a buffer of PyTorch that is called like an operator, and export "
+                    "again."
+                )
             if name and name in makers:
                 raise GraphInitError(
                     f"the model is invalid: '{name}' is made twice, by {_text(graph.node[makers[name]])} and by "

@@ -7,6 +7,7 @@ exported in training mode, and then made ONNX's plain Dropout, which acts in tra
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import re
 import warnings
@@ -207,10 +208,23 @@ def _current(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], fi
             values = nested({each.name: each.value for each in inputs})
             program = torch.onnx.export(loaded.module, (), kwargs=values, **options)
     assert program is not None, "torch's exporter returns a program"
+    _name_apart(program.model.graph)
     if loaded.places:
         save_stored(program.model, loaded.places, file)
     else:
         program.save(file, external_data=True)
+
+
+def _name_apart(graph: ir.Graph) -> None:
+    """Rename what nodes make where the module has a tensor of this name: a buffer `mean` beside `x.mean()`."""
+    taken = {*graph.initializers, *(value.name for value in graph.inputs)}
+    made = [value for node in graph.all_nodes() for value in node.outputs]
+    names = {*taken, *(value.name for value in made)}
+    for value in made:
+        if value.name in taken:
+            fresh = next(name for i in itertools.count(1) if (name := f"{value.name}_{i}") not in names)
+            value.name = fresh
+            names.add(fresh)
 
 
 def _of_states(states: Iterable[str]) -> list[str]:

@@ -270,6 +270,17 @@ def test_invalid_graphs(save, nodes, message):
         save(graph_of(*(helper.make_node(*node) for node in nodes)))()
 
 
+def test_a_constant_with_the_name_of_what_a_node_makes(save):
+    model = parser.parse_model(TWO_INPUTS)
+    node = next(node for node in model.graph.node if "w" in node.input)
+    model.graph.initializer[0].name = node.input[list(node.input).index("w")] = node.output[0]
+    with pytest.raises(
+        GraphInitError, match=f"makes '{node.output[0]}', which is the name of a constant, too"
+    ) as error:
+        save(model)()
+    assert error.value.expected
+
+
 @pytest.mark.parametrize("dims", [(-4,), (2**40, 2**40), (2**62, 4), (1000, 1000)])
 def test_constants_that_are_too_short(save, dims):
     model = parser.parse_model(TWO_INPUTS)

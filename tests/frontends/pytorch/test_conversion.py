@@ -232,3 +232,9 @@ def test_extents_that_torch_takes_as_numbers(tmp_path):
     result = converter.convert(nets.Grid(), shape=["N,H,W"], output=tmp_path)
     assert result.verdict == "same"
     assert "(N, H, W)" in (tmp_path / "Grid.py").read_text(encoding="utf-8")
+
+
+def test_buffers_that_are_called_like_operators(tmp_path):
+    result = converter.convert(nets.Named(), shape=["N,20"], output=tmp_path, edges="none")
+    assert result.verdict == "same"
+    assert sources_in(tmp_path, "Named") == {"mean", "sub"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from script.programs import call, dense, let, program, text, variables, within
 
-from converter.script.expressions import Binary, invoke
+from converter.script.expressions import invoke
 from converter.script.statements import Statement, Variable, defined_by
 from converter.script.structure import structure
 
