@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
+from converter.rewriting.calls import wrapped
 from converter.rewriting.conditions import fold
+from converter.rewriting.kinds import Kind
+from converter.rewriting.names import Function
 from converter.rewriting.state import State
 
 CONSTANTS = {
@@ -60,6 +64,13 @@ NEUTRAL = WITHOUT_GRADIENT | {
     "torch.serialization.safe_globals",
 }
 """Contexts that say nothing of values: a `with` of them alone is not needed in MindSpore."""
+
+
+def _holds_tensors(kind: Kind) -> bool:
+    """Whether a value may be, or hold, a tensor."""
+    if kind.name in ("items", "list", "dict"):
+        return any(_holds_tensors(each) for each in kind.items)
+    return kind.name in ("tensor", "pair", "unknown")
 
 
 class Branches(State):
@@ -181,8 +192,10 @@ class Branches(State):
         if not self._runs_in_graph(node) or not all(name in NEUTRAL for name in names):
             self.children(node)
             return
-        self.block(node.body)
         quiet = any(name in WITHOUT_GRADIENT for name in names)
+        outer, self.without_gradient = self.without_gradient, self.without_gradient or quiet
+        self.block(node.body)
+        self.without_gradient = outer
         if not self._unwrap(self.file.start(node), self.file.end(node), node.body):
             for call in calls:
                 self.visit(call)
@@ -192,9 +205,25 @@ class Branches(State):
         if quiet:
             self._stop_gradients(node)
 
-    def _runs_in_graph(self, node: ast.With) -> bool:
+    def return_(self, node: ast.Return) -> None:
+        """Rewrite a `return`: no gradient flows through what is computed without one."""
+        self.children(node)
+        value = node.value
+        if not self.without_gradient or value is None or not _holds_tensors(self.inference.kind(value)):
+            return
+        bare = isinstance(value, ast.Tuple) and not wrapped(self.file.of(value))
+        self.edits.insert(self.file.start(value), self.write("ops.stop_gradient(") + "(" * bare, leading=True)
+        self.edits.insert(self.file.end(value), ")" + ")" * bare)
+
+    def _is_quiet(self, node: Function) -> bool:
+        """Whether what a function returns has no gradient, and may be part of a loss: `@torch.no_grad()`."""
+        names = {self._full(each.func if isinstance(each, ast.Call) else each) for each in node.decorator_list}
+        return bool(names & WITHOUT_GRADIENT) and self._runs_in_graph(node, node)
+
+    def _runs_in_graph(self, node: ast.With | Function, function: Function | None = None) -> bool:
         """Whether the function can be called from `construct`: it makes no network ready, and reads no numbers."""
-        if self.function is None or self.function.name.lstrip("_").startswith(("init", "reset")):
+        function = function or self.function
+        if function is None or function.name.lstrip("_").startswith(("init", "reset")):
             return False
         info = self.project.info(self.class_node, self.names) if self.class_node is not None else None
         if info is not None and self.inference.is_module(info.name):
@@ -208,6 +237,8 @@ class Branches(State):
             self.file.line_span(self.file.line_of(self.file.start(node)))[0] : self.file.start(node)
         ]
         inside = [each for statement in node.body for each in ast.walk(statement)]
+        if isinstance(node.body[-1], ast.Return):
+            return
         loops = [name for each in inside if isinstance(each, ast.For) for name in ast.walk(each.target)]
         of_loops = {each.id for each in loops if isinstance(each, ast.Name)}
         names = dict.fromkeys(
@@ -217,9 +248,21 @@ class Branches(State):
             for target in (each.targets if isinstance(each, ast.Assign) else [each.target])
             if isinstance(target, ast.Name) and self.inference.kind(target).is_tensor and target.id not in of_loops
         )
+        behind = set(self._read_behind(node))
         for name in names:
+            if name not in behind:
+                continue
             text = self.write(f"{name} = ops.stop_gradient({name})")
             self.edits.insert(self.file.end(node.body[-1]), f"{self.file.newline}{indent.decode()}{text}")
+
+    def _read_behind(self, node: ast.With) -> Iterator[str]:
+        """The variables that are read behind a block, or anywhere in a loop around it."""
+        loop = any(isinstance(each, (ast.For, ast.While)) for each in self.parents)
+        for each in ast.walk(self.function or self.file.tree):
+            if not isinstance(each, ast.Name) or not isinstance(each.ctx, ast.Load):
+                continue
+            if loop or each.lineno > (node.end_lineno or 0):
+                yield each.id
 
     def _constant(self, node: ast.expr) -> bool | None:
         """The value of a call such as `torch.jit.is_scripting()`, which is always the same in MindSpore."""

@@ -395,7 +395,7 @@ class Rendering:
             slot.atom
             and not literal
             and (negative or not isinstance(node, (*_ATOMS, ast.Constant)))
-            and not _wrapped(text)
+            and not wrapped(text)
         ):
             return f"({text})"
         return text
@@ -445,7 +445,7 @@ def _in_source_order(new: list[_New], order: list[int]) -> list[_New]:
     return [*positional, *first, *(each for group in rest for each in group)]
 
 
-def _wrapped(text: str) -> bool:
+def wrapped(text: str) -> bool:
     """Whether parentheses stand around the whole text."""
     if not (text.startswith("(") and text.endswith(")")):
         return False

@@ -5,15 +5,16 @@ from __future__ import annotations
 import ast
 
 from converter.rewriting.attributes import RESERVED
+from converter.rewriting.branches import Branches
 from converter.rewriting.carried import Carried, plan_of
 from converter.rewriting.libraries import OUTPUT
 from converter.rewriting.names import Function, Scope
 from converter.rewriting.project import MODULE
-from converter.rewriting.state import PYTHON, State
+from converter.rewriting.state import PYTHON
 from converter.rewriting.undefined import undefined
 
 
-class Definitions(State):
+class Definitions(Branches):
     """Rewrites definitions."""
 
     def function_(self, node: Function) -> None:
@@ -30,7 +31,9 @@ class Definitions(State):
         self.parameters(node.args, self.scope)
         if node.returns is not None:
             self.visit(node.returns)
+        outer, self.without_gradient = self.without_gradient, self._is_quiet(node)
         self._inside(node, node.body)
+        self.without_gradient = outer
         if node in self.carried.methods:
             self._hand_on(node)
         if in_module and node.name not in PYTHON:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 
 from converter.rewriting.applying import Applying
-from converter.rewriting.attributes import Attributes
 from converter.rewriting.calls import layout_of
 from converter.rewriting.flow_calls import OF_MODULES, is_distinct, of_optimizer
+from converter.rewriting.in_place import InPlace
 from converter.rewriting.kinds import COMPLEX, TENSOR, Kind
 from converter.rewriting.project import MODULE
 from converter.rewriting.tensor_names import TENSOR_NAMES
@@ -39,7 +39,7 @@ _OF_SEVERAL = frozenset({"state_dict", "load_state_dict", "zero_grad"})
 """Methods of modules that optimizers have too, and MindSpore's optimizers of converted scripts."""
 
 
-class Methods(Applying, Attributes):
+class Methods(Applying, InPlace):
     """Rewrites calls of methods."""
 
     def _method(self, node: ast.Call, function: ast.Attribute, mark: int) -> None:
@@ -138,6 +138,8 @@ class Methods(Applying, Attributes):
             self.record(node, full, became="compat.magnitude")
         elif full in self.rows:
             self._apply(node, full, function.value, mark, note)
+            if self.rows[full].in_place and self.changing is not node:
+                self._changes_within(node, full)
         elif function.attr in TENSOR_NAMES:
             self._unconverted(node, full, "")
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from converter.rewriting.branches import Branches
 from converter.rewriting.definitions import Definitions
 from converter.rewriting.training import Training
 from converter.rewriting.uses import Uses
 
 
-class Rewriter(Training, Definitions, Branches, Uses):
+class Rewriter(Training, Definitions, Uses):
     """Rewrites one file."""
 
     def run(self) -> None:
@@ -30,6 +29,7 @@ _HANDLERS: dict[type[ast.AST], Callable[..., None]] = {
     ast.GeneratorExp: Rewriter.comprehension,
     ast.ClassDef: Rewriter.class_,
     ast.If: Rewriter.if_,
+    ast.Return: Rewriter.return_,
     ast.With: Rewriter.with_,
     ast.IfExp: Rewriter.conditional,
     ast.NamedExpr: Rewriter.named,

@@ -88,6 +88,8 @@ class State:
         self.statement: ast.stmt | None = None
         self.parents: list[ast.AST] = []
         self.gone: list[ast.stmt] = []
+        self.changing: ast.expr | None = None
+        self.without_gradient = False
         self.carried = Carried()
         self._made_names: set[str] = set()
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import ast
 
-from converter.rewriting.attributes import OWN_NAMES, Attributes
+from converter.rewriting.attributes import OWN_NAMES
 from converter.rewriting.calls import layout_of
-from converter.rewriting.flow_calls import is_distinct
+from converter.rewriting.in_place import InPlace
 from converter.rewriting.leading_axes import may_lead_with_one
 from converter.rewriting.project import MODULE
-from converter.rewriting.rows import Row
 
 _PARAMETERS = {"torch.nn.Parameter", "torch.nn.parameter.Parameter"}
 
 
-class Statements(Attributes):
+class Statements(InPlace):
     """Rewrites statements."""
 
     def expression(self, node: ast.Expr) -> None:
@@ -42,8 +41,15 @@ class Statements(Attributes):
             if len(node.targets) == 1 and (held := self._perhaps_data_of(node.targets[0])) is not None:
                 self._put(node, node.targets[0], held, "compat.set_data")
                 return
-            if self._registered(node) or self._gradient(node) or self._made_leaf(node, node.targets[0]):
+            if (
+                self._viewed(node)
+                or self._registered(node)
+                or self._gradient(node)
+                or self._made_leaf(node, node.targets[0])
+            ):
                 return
+            if isinstance(node.targets[0], ast.Subscript):
+                self._changed_copy(node, node.targets[0])
             self.children(node)
             self._fitted(node)
             self._carried(node)
@@ -59,8 +65,9 @@ class Statements(Attributes):
 
     def augmented(self, node: ast.AugAssign) -> None:
         """`p.data -= x`, or `p -= x` of each p of a loop: MindSpore would only give the variable another value."""
-        if self._gradient(node):
+        if self._viewed(node) or self._gradient(node):
             return
+        self._changed_copy(node, node.target)
         held = self._data_of(node.target)
         if held is None and isinstance(node.target, ast.Name) and self.inference.kind(node.target).is_tensor:
             held = node.target if self._is_shared(node.target.id) else None
@@ -288,86 +295,3 @@ class Statements(Attributes):
         text = self.write(f"{taken.arg} = compat.without({taken.arg}, {name})")
         self.edits.replace(self.file.start(call), self.file.end(call), text)
         return True
-
-    def _assigned(self, statement: ast.Expr, call: ast.Call, full: str | None, row: Row | None) -> bool:
-        """A statement that changes a tensor in place becomes an assignment; false if it is none."""
-        target: ast.expr
-        if full is not None and self.project.is_torch(full):
-            in_place = any(
-                each.arg == "inplace" and isinstance(each.value, ast.Constant) and each.value.value is True
-                for each in call.keywords
-            )
-            if row is None or not call.args or not (in_place or row.in_place):
-                return False
-            target = call.args[0]
-        elif isinstance(call.func, ast.Attribute):
-            target = call.func.value
-            receiver = self.inference.kind(target)
-            row = self.rows.get(f"torch.Tensor.{call.func.attr}")
-            known = receiver.is_tensor or (receiver.name == "unknown" and is_distinct(call.func.attr))
-            if row is None or not row.in_place or not known:
-                return False
-        else:
-            return False
-        while (
-            isinstance(target, ast.Call) and isinstance(target.func, ast.Attribute) and target.func.attr.endswith("_")
-        ):
-            target = target.func.value  # `x.mul_(2).add_(1)` changes x
-        mark = len(self.records)
-        text = self._rewritten(target)
-        self.visit(call)
-        if any(not record.converted for record in self.records[mark:] if record.start == self.file.start(call)):
-            return True
-        if isinstance(target, ast.Subscript) or (isinstance(target, ast.Name) and not self._is_shared(target.id)):
-            self.edits.insert(self.file.start(statement), f"{text} = ", leading=True)
-        else:
-            plain = text.removesuffix(".data")
-            self.edits.insert(self.file.start(statement), self.write(f"compat.assign({plain}, "), leading=True)
-            self.edits.insert(self.file.end(statement), ")")
-        return True
-
-    def _rewritten(self, node: ast.expr) -> str:
-        """The text of an expression after its edits, which are taken back."""
-        edits, records = len(self.edits), len(self.records)
-        self.visit(node)
-        del self.records[records:]
-        return self.edits.absorb(self.file.start(node), self.file.end(node), edits)
-
-    def _is_held(self, name: str) -> bool:
-        """Whether what a variable stands for is a member of something, `p = getattr(net, name)`, or was given to a
-        function that returns nothing of it.
-        """
-        function = self.function
-        if function is None or (function.name == "forward" and self.class_node is not None):
-            return False
-        inside = list(ast.walk(function))
-        values = [
-            each.value
-            for each in inside
-            if isinstance(each, ast.Assign) and any(isinstance(to, ast.Name) and to.id == name for to in each.targets)
-        ]
-        if values:
-            held = values[-1]
-            getter = isinstance(held, ast.Call) and self._full(held.func) == "builtins.getattr"
-            return getter or (isinstance(held, ast.Attribute) and held.attr != "data")
-        given = any(each.arg == name for each in ast.walk(function.args) if isinstance(each, ast.arg))
-        returned = (part for each in inside if isinstance(each, ast.Return) for part in ast.walk(each))
-        return given and not any(isinstance(each, ast.Name) and each.id == name for each in returned)
-
-    def _is_shared(self, name: str) -> bool:
-        """Whether what a variable stands for changes, not the variable: that of a loop around the statement, or what a
-        function that initialises was given.
-        """
-        function = self.function
-        if function is not None and (function.name.endswith("_") or "init" in function.name):
-            arguments = (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
-            if any(each.arg == name for each in arguments):
-                return True
-        if self._is_held(name):
-            return True
-        return any(
-            isinstance(each, ast.Name) and each.id == name
-            for parent in self.parents
-            if isinstance(parent, ast.For)
-            for each in ast.walk(parent.target)
-        )

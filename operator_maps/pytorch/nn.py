@@ -58,6 +58,8 @@ def _batch_norm(name: str):
         """MindSpore's momentum is that of the old statistics: 1 - torch's."""
         if call.has("track_running_stats") and call.value("track_running_stats") is not True:
             raise NotStatic("track_running_stats is not True")
+        if call.has("affine") and not (call.is_static("affine") and call.value("affine") is True):
+            raise NotStatic("MindSpore's has a weight and a bias that is not trained")
         momentum = "momentum={momentum}, "
         if call.has("momentum"):
             if call.is_static("momentum"):

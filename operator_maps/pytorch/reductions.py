@@ -128,6 +128,18 @@ def _cdist(chosen: Chosen) -> str:
     return f"ops.cdist({{x1}}, {{x2}}, {float(str(chosen.value('p')))})"
 
 
+def _new(call: Chosen) -> str:
+    """Another tensor of the type: of an extent for each number, of a shape, or of data."""
+    if call.rest() == 0:
+        return "{self}.new_zeros((0,))"
+    kind = call.rest_kind(0)  # type: ignore[attr-defined]
+    if call.rest() > 1 or kind == "number":
+        return "{self}.new_zeros(({*size},))"
+    if kind == "size":
+        return "{self}.new_zeros({*size})"
+    return "compat.new({self}, {*size})"
+
+
 ROWS: dict[str, Row] = {
     **{name: row for name, row in _both().items() if name not in _OTHERS},
     f"{_T}.real": attribute("ops.real({self})", returns="tensor"),
@@ -254,7 +266,8 @@ ROWS: dict[str, Row] = {
     f"{_T}.tensor_split": method(
         "(indices_or_sections, dim=0)", "compat.tensor_split({self}, {indices_or_sections}, {dim})", returns="tensors"
     ),
-    f"{_T}.new": method("(*size)", "{self}.new_zeros(({*size},))"),
+    f"{_T}.new": method("(*size)", _new),
+    f"{_T}.resize_": method("(*sizes)", "compat.resize_({self}, {*sizes})", in_place=True),
     "torch.clone": call("(input, *, memory_format=None)", "compat.clone({input})"),
     "torch.newaxis": value("None"),
 }

@@ -148,7 +148,7 @@ def _to(call: Chosen) -> str:
 
 def _type(call: Chosen) -> str:
     if not call.has("dtype"):
-        return "str({self}.dtype)"
+        return "compat.type_name({self})"
     return "{self}.to({dtype})" if call.kind("dtype") == "dtype" else "compat.typed({self}, {dtype})"
 
 

@@ -190,3 +190,30 @@ class Derivatives(nn.Module):
         second = torch.autograd.functional.hessian(cubed, x)
         found = (gradient, jacobian, hessian, batched, again, value)
         return (*found, output, back, pushed, forward, old, second)
+
+
+class ThroughViews(nn.Module):
+    """Changes in place of views, and within expressions."""
+
+    shapes = ((3, 4),)
+
+    def forward(self, x):
+        x = x * 1
+        x.view(-1).mul_(2)
+        x.t().add_(1)
+        x.view(-1)[2:5] = 7
+        x[0].view(-1)[1:].mul_(3)
+        x.reshape(-1)[1] += 1
+        y = x.mul_(0.5)
+        return x.abs_().add_(1), y, x
+
+
+class Typed(nn.Module):
+    """The name of a type, and tensors like another one."""
+
+    shapes = ((2, 3),)
+
+    def forward(self, x):
+        ids = torch.arange(3).type(x.type())
+        zeros = x.new(x.shape)
+        return x + ids + zeros if x.type() == "torch.FloatTensor" else x

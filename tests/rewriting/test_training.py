@@ -51,6 +51,16 @@ def printed(folder: Path) -> str:
     return run(folder, RUN)
 
 
+def test_the_first_item_is_read_once(folder):
+    program = (
+        "import _torch_compat as compat, numpy as np\n"
+        "class Data:\n    read = []\n    def __len__(self):\n        return 4\n"
+        "    def __getitem__(self, i):\n        self.read.append(i)\n        return np.zeros(2)\n"
+        "for batch in compat.DataLoader(Data(), batch_size=2):\n    pass\nprint(Data.read)"
+    )
+    assert run(folder, program) == "[0, 1, 2, 3]\n"
+
+
 @pytest.mark.parametrize("name", ["digits", "gan", "words", "bottleneck"])
 def test_the_loss_falls(printed, name):
     own = printed.partition(f"end of {name}.py")[0].splitlines()
@@ -113,6 +123,48 @@ def test_networks_begin_in_training_mode(tmp_path):
     text = converted(tmp_path, source).text
     assert "a = same(nn.SequentialCell(nn.ReLU()).set_train())\n" in text
     assert "b = nn.SequentialCell(nn.SequentialCell(nn.ReLU())).set_train()\n" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "held"),
+    [
+        ("v = x.view(-1)\n    v.add_(1)", "x"),
+        ("v = x[1]\n    v *= 2", "x"),
+        ("a, v = x.chunk(2)\n    v[0] = 1", "x"),
+        ("for v in x:\n        v.div_(2)", "x"),
+        ("x.diagonal().fill_(1)", ""),
+        ("y = [x.mul_(2), 1]", "write the change as a statement"),
+    ],
+)
+def test_a_change_that_would_be_lost_is_listed(tmp_path, change, held):
+    source = f"import torch\ndef f(x: torch.Tensor):\n    {change}\n    return x\n"
+    (left,) = [record for record in converted(tmp_path, source).records if not record.converted]
+    assert (f"changes {held} with it" if held == "x" else held or "changes a view") in left.remedy
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "v = x[0]\n    v *= 2\n    x = x[1]",  # another part of it
+        "v = x[x > 0]\n    v *= 2",  # no view
+        "v = x.view(-1).clone()\n    v *= 2",
+        "x = x.mul_(2)",
+        "if x.ndim:\n        return x.mul_(2) if x.shape[0] else x.mul(2)",
+    ],
+)
+def test_a_change_of_a_copy_is_not(tmp_path, change):
+    source = f"import torch\ndef f(x: torch.Tensor):\n    {change}\n    return x\n"
+    assert all(record.converted for record in converted(tmp_path, source).records)
+
+
+def test_what_has_no_gradient_is_read_without_one(tmp_path):
+    source = HEAD + (
+        "class Net(nn.Module):\n    def forward(self, x):\n        with torch.no_grad():\n            a = x.exp()\n"
+        "            b = a * 2\n        return x * b\n"
+    )
+    text = converted(tmp_path, source).text
+    assert "        b = ops.stop_gradient(b)\n        return x * b\n" in text
+    assert "stop_gradient(a)" not in text
 
 
 def test_nothing_of_them_is_left_by_hand():

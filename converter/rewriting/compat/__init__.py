@@ -19,6 +19,7 @@ ORDER = (
     "einsum",
     "functions",
     "losses",
+    "ctc",
     "reductions",
     "softmax",
     "types",

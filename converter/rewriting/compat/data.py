@@ -238,17 +238,29 @@ def tensors_of(item):
     return [each for inner in item for each in tensors_of(inner)] if isinstance(item, (list, tuple)) else [item]
 
 
+class Read:
+    """A dataset whose first item has been read already: it is not asked for it again, which may draw random numbers."""
+
+    def __init__(self, dataset, first):
+        self.dataset = dataset
+        self.first = [first]
+
+    def __getitem__(self, index):
+        return self.first.pop() if index == 0 and self.first else self.dataset[int(index)]
+
+
 class Rows:
     """A dataset whose items are tuples of arrays, as mindspore.dataset takes them."""
 
-    def __init__(self, dataset):
+    def __init__(self, dataset, count):
         self.dataset = dataset
+        self.count = count
 
     def __getitem__(self, index):
         return tuple(leaves_of(self.dataset[int(index)]))
 
     def __len__(self):
-        return len(self.dataset)
+        return self.count
 
 
 class DataLoader:
@@ -279,25 +291,26 @@ class DataLoader:
             return self.streamed()
         choices = (self.sampler, self.batch_sampler, self.collate_fn, self.generator)
         if any(each is not None for each in choices):
-            return self.collated()
+            return self.collated(self.dataset)
         return self.batches()
 
     def batches(self):
         """Batches of a GeneratorDataset."""
         example = self.dataset[0]
         if any(isinstance(each, Tensor) for each in tensors_of(example)):
-            yield from self.collated()  # no thread besides this one may compute with tensors
+            yield from self.collated(Read(self.dataset, example))  # no thread besides this one may compute with tensors
             return
         names = [f"column_{number}" for number in range(len(leaves_of(example)))]
-        rows = ds.GeneratorDataset(Rows(self.dataset), names, shuffle=self.shuffle, num_parallel_workers=1)
+        source = Rows(Read(self.dataset, example), len(self.dataset))
+        rows = ds.GeneratorDataset(source, names, shuffle=self.shuffle, num_parallel_workers=1)
         rows = rows.batch(self.batch_size, drop_remainder=self.drop_last)
         for batch in rows.create_tuple_iterator(num_epochs=1):
             yield rebuilt(example, iter(batch))
 
-    def collated(self):
+    def collated(self, dataset):
         """Batches of a sampler's, or of a function of the user's."""
         for indices in self.batch_sampler or self.groups():
-            items = [self.dataset[int(index)] for index in indices]
+            items = [dataset[int(index)] for index in indices]
             if self.collate_fn is not None:
                 yield self.collate_fn(items)
             else:

@@ -112,14 +112,15 @@ class BatchNorm1d(nn.BatchNorm1d):
             num_features, eps=eps, momentum=1.0 - momentum, affine=affine,
             use_batch_statistics=None if track_running_stats else True,
         )  # fmt: skip
+        self.affine = affine
 
     @property
     def weight(self):
-        return self.gamma
+        return self.gamma if self.affine else None
 
     @property
     def bias(self):
-        return self.beta
+        return self.beta if self.affine else None
 
 
 class BatchNorm2d(nn.BatchNorm2d):
@@ -132,14 +133,15 @@ class BatchNorm2d(nn.BatchNorm2d):
             num_features, eps=eps, momentum=1.0 - momentum, affine=affine,
             use_batch_statistics=None if track_running_stats else True,
         )  # fmt: skip
+        self.affine = affine
 
     @property
     def weight(self):
-        return self.gamma
+        return self.gamma if self.affine else None
 
     @property
     def bias(self):
-        return self.beta
+        return self.beta if self.affine else None
 
     @property
     def running_mean(self):
@@ -160,14 +162,15 @@ class BatchNorm3d(nn.BatchNorm3d):
             num_features, eps=eps, momentum=1.0 - momentum, affine=affine,
             use_batch_statistics=None if track_running_stats else True,
         )  # fmt: skip
+        self.affine = self.bn2d.affine = affine
 
     @property
     def weight(self):
-        return self.bn2d.gamma
+        return self.bn2d.gamma if self.affine else None
 
     @property
     def bias(self):
-        return self.bn2d.beta
+        return self.bn2d.beta if self.affine else None
 
 
 class LayerNorm(nn.Cell):
@@ -208,11 +211,11 @@ class GroupNorm(nn.GroupNorm):
 
     @property
     def weight(self):
-        return self.gamma
+        return self.gamma if self.affine else None
 
     @property
     def bias(self):
-        return self.beta
+        return self.beta if self.affine else None
 
 
 class Embedding(nn.Embedding):

@@ -50,6 +50,8 @@ def named_values(network, prefix="", recurse=True):
             if not isinstance(value, Tensor) or id(value) in seen:
                 continue
             seen.add(id(value))
+            if known and name in ("gamma", "beta") and not getattr(cell, "affine", True):
+                continue  # PyTorch has none of these
             written = TORCH_NAMES.get(name, name) if known else name
             is_buffer = name in buffers or (known and name.startswith("moving_"))
             yield f"{place}.{written}" if place else written, value, is_buffer

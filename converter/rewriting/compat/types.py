@@ -1,5 +1,7 @@
 """Types of elements: what makes tensors of one type, and bytes read as another."""
 
+import math
+
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, ops
@@ -41,6 +43,29 @@ TYPES = {
     "Float": FloatTensor, "Double": DoubleTensor, "Half": HalfTensor, "BFloat16": BFloat16Tensor, "Long": LongTensor,
     "Int": IntTensor, "Short": ShortTensor, "Char": CharTensor, "Byte": ByteTensor, "Bool": BoolTensor,
 }  # fmt: skip
+
+
+def type_name(x):
+    """Tensor.type without arguments: `torch.FloatTensor`, which `typed` takes, too."""
+    for name, each in TYPES.items():
+        if x.dtype == each.dtype:
+            return f"torch.{name}Tensor"
+    return str(x.dtype)
+
+
+def new(x, data):
+    """Tensor.new of a shape, here a tuple, or of data."""
+    if isinstance(data, tuple):
+        return x.new_zeros(data)
+    return x.new_zeros((data,)) if isinstance(data, int) else ms.Tensor(data, x.dtype)
+
+
+def resize_(x, *sizes):
+    """Tensor.resize_: the elements in their order, and zeros behind them."""
+    shape = sizes[0] if isinstance(sizes[0], (tuple, list)) else sizes
+    count = math.prod(shape)
+    rest = ops.zeros((max(count - x.size, 0),), dtype=x.dtype)
+    return ops.cat((x.reshape((-1,)), rest))[:count].reshape(tuple(shape))
 
 
 def formatted(self, form):

@@ -111,6 +111,71 @@ def in_branches(scaler=None):
     return losses
 
 
+class Teacher(nn.Module):
+    """No gradient flows through what these methods give, and a norm without weights has none."""
+
+    def __init__(self):
+        super().__init__()
+        self.net, self.norm = network(), nn.BatchNorm1d(2, affine=False)
+        nn.init.ones_(self.net.out.weight[1])
+        nn.init.constant_(self.net.hidden.bias[:2], 0.5)
+        self.register_buffer("count", torch.zeros(2))
+
+    @torch.no_grad()
+    def targets(self, x):
+        return self.net(x) * 2, x.shape[0]
+
+    def weights(self, x):
+        with torch.no_grad():
+            scale = self.net(x).sigmoid()
+            return scale.mean()
+
+    def forward(self, x):
+        target, count = self.targets(x)
+        return ((self.norm(self.net(x)) - target) ** 2).sum() / count * self.weights(x)
+
+    @torch.no_grad()
+    def tick(self, x):
+        seen = self.count.mul_(0.5).add_(x.mean())
+        self.net.out.weight.view(-1)[0] = 0.1
+        self.net.out.bias.detach().mul_(0.9)
+        return seen.sum()
+
+
+def without_gradients():
+    net = Teacher()
+    optimizer = SGD(net.parameters(), lr=0.1)
+    losses = [sum(each.numel() for each in net.parameters())]
+    for _ in range(3):
+        loss = net(X)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses += [loss.item(), net.tick(X).item(), net.count.sum().item()]
+    return losses
+
+
+def words_one_after_the_other():
+    """CTC of targets that stand one behind the other, and a buffer that takes the form of each batch."""
+    net, criterion = nn.Linear(5, 6), nn.CTCLoss(zero_infinity=True)
+    nn.init.constant_(net.bias, 0.1)
+    nn.init.eye_(net.weight)
+    held = torch.zeros(2)
+    held.resize_(X.size()).copy_(X)
+    steps = held.view(6, 2, 5)
+    words, lengths = torch.IntTensor([1, 2, 2, 3, 5]), torch.IntTensor([2, 3])
+    optimizer = SGD(net.parameters(), lr=0.1)
+    losses = []
+    for _ in range(3):
+        loss = criterion(net(steps).log_softmax(2), words, torch.IntTensor([6, 6]), lengths)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    one = nn.functional.ctc_loss(net(steps)[:, 0].log_softmax(1), words[:2], torch.tensor(6), torch.tensor(2))
+    return [*losses, one.item()]
+
+
 def fetched_ahead():
     """What the loss was computed of changes before its gradients are asked for; a network is a part of another one."""
     net = nn.Sequential(network(), nn.Identity())
@@ -453,4 +518,5 @@ if __name__ == "__main__":
         *[f"{value:.5f}" for value in plain + fetched_ahead() + leaves() + by_hand() + with_own_gradients() + by_name()],
         *[f"{value:.5f}" for value in with_buffers() + attacked() + penalised() + of_lengths() + growing() + of_two_sizes()],
         *[f"{value:.5f}" for value in of_values() + of_spectra()],
+        *[f"{value:.5f}" for value in without_gradients() + words_one_after_the_other()],
     )
