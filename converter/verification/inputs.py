@@ -163,19 +163,32 @@ def random_array(
 
 
 def index_bound(value: ir.Value) -> int | None:
-    """The smallest known axis that an integer input indexes, also after data movement; None when it indexes nothing."""
+    """The smallest known axis that an integer input indexes, also after data movement; None when it indexes nothing.
+
+    It is smaller by what is added to the indices, such as where each field's rows begin in a common table.
+    """
     bounds: list[int] = []
-    pending, seen = [value], {value}
+    pending, seen = [(value, 0)], {value}
     while pending:
-        for node, position in pending.pop().uses():
+        moved, shift = pending.pop()
+        for node, position in moved.uses():
             bound = _indexed(node, position)
             if bound is not None:
-                bounds.append(bound)
+                bounds.append(max(bound - shift, 1))
             elif has_trait(node, Trait.DATA_MOVEMENT) or node.op_type in _KEEPS_INDICES:
                 fresh = [output for output in node.outputs if output not in seen]
                 seen.update(fresh)
-                pending += fresh
+                pending += [(output, shift + _added(node, position)) for output in fresh]
     return min(bounds, default=None)
+
+
+def _added(node: ir.Node, position: int) -> int:
+    """The largest number that an Add of a constant adds to one of its inputs."""
+    other = node.inputs[1 - position] if node.op_type == "Add" else None
+    constant = None if other is None else other.const_value
+    if constant is None or not constant.size or not constant.dtype.is_integer():
+        return 0
+    return max(int(constant.numpy().max()), 0)
 
 
 def _indexed(node: ir.Node, position: int) -> int | None:

@@ -87,6 +87,17 @@ def test_levels_of_8_bits_take_all_values(dtype: type, shape: tuple[int, ...], r
     assert largest * 0.9 <= made.max() <= largest
 
 
+@pytest.mark.parametrize(("offsets", "largest"), [([0, 10, 38], 4), ([0, -3, 0], 42), ([90], 0)])
+def test_indices_are_less_by_what_is_added_to_them(offsets: list[int], largest: int) -> None:
+    """Fields of a recommender have their rows one behind the other in one table."""
+    value, table = ir.val("x", ir.DataType.INT64, (500, 3)), ir.val("table", ir.DataType.FLOAT, (43, 8))
+    constant = ir.val("offsets", const_value=ir.tensor(np.array(offsets)))
+    added = ir.node("Add", [constant, value])
+    graph = ir.Graph([value], [], nodes=[added, ir.node("Gather", [table, added.outputs[0]])])
+    ends = [Endpoint("x", "x", np.dtype(np.int64), (500, 3), (500, 3))]
+    assert verification_inputs(graph, ends, None)["x"].max() == largest
+
+
 def test_where_the_source_refuses_the_integers_begin_with_1() -> None:
     graph = ir.Graph([ir.val("lengths", ir.DataType.INT64, (8,))], [], nodes=[])
     ends = [Endpoint("lengths", "lengths", np.dtype(np.int64), (8,), (8,))]

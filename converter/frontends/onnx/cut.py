@@ -114,8 +114,8 @@ def _makers(graph: onnx.GraphProto) -> dict[str, int]:
             if name in constants:
                 raise GraphInitError(
                     f"the model is invalid: {_text(node)} makes '{name}', which is the name of a constant, too. "
-                    "Rename the constant in the source, a buffer of PyTorch that is called like an operator, and export "
-                    "again."
+                    "Rename the constant in the source, a buffer of PyTorch that is called like an operator, and "
+                    "export again."
                 )
             if name and name in makers:
                 raise GraphInitError(

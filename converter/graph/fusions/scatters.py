@@ -1,7 +1,8 @@
 """Scatters: assignments to parts of a tensor, which torch exports as ScatterND.
 
 `x[:] = y` is a ScatterND of each row; a loop that assigns to `x[:, t]` is a chain, of a ScatterND for each step;
-`x[..., a:b] = y` is one between two Transposes that swap the axis with the first.
+`x[..., a:b] = y` is one between two Transposes that swap the axis with the first; `x[mask] = y` is one of the places
+where the mask is true.
 """
 
 from __future__ import annotations
@@ -59,6 +60,65 @@ def join_slices(node: ir.Node, names: UniqueNames) -> bool:
     joined = builder.Concat(*parts, axis=axis) if len(parts) > 1 else builder.Identity(*parts)
     replace([*chain, end.producer()] if permutation else chain, builder.nodes, {end: joined}, at=node)  # type: ignore[list-item]
     return True
+
+
+def assign_where(node: ir.Node, names: UniqueNames) -> bool:
+    """Replace an assignment where a mask is true, of one number or of another tensor's elements there, by a Where."""
+    data, indices, updates = node.inputs
+    if data is None or updates is None or attribute(node, "reduction") != "none":
+        return False
+    mask, shape = _mask_of(indices), shape_of(data)
+    if mask is None or shape is None:
+        return False
+    seen, written = shape_of(mask), _without_repeats(updates)
+    if seen is None or len(seen) > len(shape) or None in shape or seen != shape[: len(seen)]:
+        raise NoMatch("the mask may have another shape than what is assigned to")
+    builder = Builder(node, names)
+    chosen: ir.Value | None = None
+    if _is_one(written):
+        to_scalar = builder.constant("shape", np.array([], np.int64))
+        chosen = builder.Reshape(written, to_scalar) if shape_of(written) else written
+    elif (gathered := written.producer()) is not None and gathered.op_type == "GatherND":
+        source, places = gathered.inputs
+        if _mask_of(places) is mask and not attribute(gathered, "batch_dims") and shape_of(source) == shape:  # type: ignore[arg-type]
+            chosen = source
+    if chosen is None:
+        raise NoMatch("it is computed how many elements are written")
+    if len(seen) < len(shape):
+        axes = builder.constant("axes", np.arange(len(seen), len(shape)))
+        mask = builder.Unsqueeze(mask, axes)
+    replace([node], builder.nodes, {node.outputs[0]: builder.Where(mask, chosen, data)}, at=node)
+    return True
+
+
+def _mask_of(indices: ir.Value | None) -> ir.Value | None:
+    """The mask whose true places these are; None if they are others. A mask that Expand makes no larger is itself."""
+    transposed = None if indices is None else indices.producer()
+    found = transposed.inputs[0] if transposed is not None and transposed.op_type == "Transpose" else None
+    places = None if found is None else found.producer()
+    if places is None or places.op_type != "NonZero" or attribute(transposed, "perm") not in ((1, 0), None):  # type: ignore[arg-type]
+        return None
+    mask = places.inputs[0]
+    expanded = None if mask is None else mask.producer()
+    if expanded is None or expanded.op_type != "Expand":
+        return mask
+    source = expanded.inputs[0]
+    shape = None if source is None else shape_of(source)
+    return source if shape is not None and None not in shape and shape == shape_of(mask) else mask  # type: ignore[arg-type]
+
+
+def _without_repeats(value: ir.Value) -> ir.Value:
+    """What a value repeats, or gives another shape."""
+    while (node := value.producer()) is not None and node.op_type in ("Expand", "Identity", "Reshape", "Unsqueeze"):
+        assert node.inputs[0] is not None
+        value = node.inputs[0]
+    return value
+
+
+def _is_one(value: ir.Value) -> bool:
+    """Whether a tensor certainly has one element."""
+    shape = shape_of(value)
+    return shape is not None and all(extent == 1 for extent in shape)
 
 
 def _chain(node: ir.Node) -> list[ir.Node]:
@@ -179,4 +239,6 @@ def _is_range(indices: ir.Value, extent: Dim) -> bool:
     return numbers_of(start) == (0,) and numbers_of(step) == (1,) and number_in(limit) == extent
 
 
-FUSIONS = tuple(NodeFusion("ScatterND", function) for function in (assign_all, join_assigned, join_slices))
+FUSIONS = tuple(
+    NodeFusion("ScatterND", function) for function in (assign_all, assign_where, join_assigned, join_slices)
+)

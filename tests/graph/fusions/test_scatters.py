@@ -75,3 +75,42 @@ def test_a_slice_that_is_written_again_in_part_stays() -> None:
     constants = {"i0": np.array([[0], [1]]), "i1": np.array([[1], [2]]), "zero": np.array([0]), "two": np.array([2])}
     body = "u = Slice (x, zero, two) v = Neg (u) a = ScatterND (x, i0, v) b = ScatterND (a, i1, u) y = Abs (b)"
     assert fused(f"(float[3,4] x) => (float[3,4] y) {{ {body} }}", X, **constants).count("ScatterND") == 2
+
+
+PLACES = "m = Greater (x, half) e = Expand (m, all) n = NonZero (e) i = Transpose <perm = [1, 0]> (n)"
+COUNT = "f = Reshape (m, minus) c = Cast <to = 7> (f) k = ReduceSum (c)"
+NUMBERS = {"half": np.array(0.5, np.float32), "minus": np.array([-1]), "all": np.array([3, 4])}
+WRITTEN = {
+    "one number": ("u = Expand (seven, k)", np.array(7, np.float32)),
+    "a tensor of one number": ("u = Expand (seven, k)", np.array([7], np.float32)),
+    "another tensor": ("a = NonZero (m) b = Transpose <perm = [1, 0]> (a) q = Neg (x) u = GatherND (q, b)", None),
+}
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_assignments_where_a_mask_is_true(written: str) -> None:
+    nodes, number = WRITTEN[written]
+    text = f"(float[3,4] x) => (float[3,4] y) {{ {PLACES} {COUNT} {nodes} y = ScatterND (x, i, u) }}"
+    made = fused(text, X, **NUMBERS, **({} if number is None else {"seven": number}))
+    assert "Where" in made
+    assert not {"ScatterND", "GatherND"} & set(made)
+
+
+def test_a_mask_of_rows() -> None:
+    places = "m = Greater (r, half) n = NonZero (m) i = Transpose <perm = [1, 0]> (n)"
+    nodes = "k = Shape (i) one = Slice (k, start, behind) w = Concat <axis = 0> (one, four) u = Expand (seven, w)"
+    text = f"(float[3,4] x, float[3] r) => (float[3,4] y) {{ {places} {nodes} y = ScatterND (x, i, u) }}"
+    constants = {"half": NUMBERS["half"], "seven": np.array(7, np.float32), "four": np.array([4])}
+    constants |= {"start": np.array([0]), "behind": np.array([1])}
+    assert "Where" in fused(text, X, X[:, 0], **constants)
+
+
+def test_assignments_that_a_mask_does_not_tell() -> None:
+    """Of another mask's elements, or of as many as the source computes."""
+    other = "l = Less (x, half) a = NonZero (l) b = Transpose <perm = [1, 0]> (a) u = GatherND (x, b)"
+    text = "(float[4] x, float[2] u) => (float[4] y) { m = Greater (x, half) n = NonZero (m) "
+    text += "i = Transpose <perm = [1, 0]> (n) y = ScatterND (x, i, u) }"
+    line = np.array([0, 1, 0, 1], np.float32)
+    assert "ScatterND" in fused(text, line, X[0, :2], half=NUMBERS["half"])
+    text = text.replace(", float[2] u", "").replace("y = S", f"{other} y = S")
+    assert "ScatterND" in fused(text, line, half=NUMBERS["half"])

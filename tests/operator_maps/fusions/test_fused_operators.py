@@ -66,6 +66,7 @@ CASES: dict[str, list[Case]] = {
         )
     ],
     "NonZeroRows": [Case((floats(2, 3) > 0,))],
+    "NotEqual": [Case((floats(2, 3), floats(2, 3)))],
     "PixelUnshuffle": [Case((floats(2, 3, 4, 6),), {"factor": 2})],
     "RNN": [recurrent(1, 1, direction="reverse"), recurrent(1, 1, bidirectional=True, nonlinearity="relu")],
     "RepeatInterleave": [Case((floats(2, 3, 4),), {"repeats": 3, "axis": 1})],
