@@ -25,7 +25,7 @@ from converter.base.trained import FROZEN, NO, OF_CHANNELS, TRAINED, YES
 from converter.errors import BadParamError, TorchExportError
 from converter.frontends.endpoints import listed
 from converter.frontends.pytorch.caches import nested
-from converter.frontends.pytorch.extents import TRANSLATIONS, free_in_functions
+from converter.frontends.pytorch.functions import TRANSLATIONS, exportable_functions
 from converter.frontends.pytorch.inputs import Input, example
 from converter.frontends.pytorch.lines import place_of, reason_of
 from converter.frontends.pytorch.loading import SEED, Loaded
@@ -204,7 +204,7 @@ def _current(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], fi
             options["dynamic_shapes"] = nested(free)
         if loaded.cache:
             options["input_names"] = [each.name for each in inputs]
-        with loaded.state_kept(), dropouts_kept(loaded.module), free_in_functions():
+        with loaded.state_kept(), dropouts_kept(loaded.module), exportable_functions():
             values = nested({each.name: each.value for each in inputs})
             program = torch.onnx.export(loaded.module, (), kwargs=values, **options)
     assert program is not None, "torch's exporter returns a program"
@@ -246,7 +246,13 @@ def _older(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file
         },
     }
     values = {each.name: each.value for each in inputs}
-    with torch.no_grad(), loaded.state_kept(), dropouts_kept(loaded.module), _equal_weights_apart():
+    with (
+        torch.no_grad(),
+        loaded.state_kept(),
+        dropouts_kept(loaded.module),
+        _equal_weights_apart(),
+        exportable_functions(),
+    ):
         if loaded.scripted:
             module = without_dictionaries(loaded.module)
             torch.onnx.export(module, tuple(values.values()), str(file), **options)

@@ -329,3 +329,20 @@ class Named(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x - self.mean
         return x.mean(1, keepdim=True) * self.sub + x.mean(0)
+
+
+class Bags(nn.Module):
+    """Bags of embeddings, each with a mode of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = nn.EmbeddingBag(20, 4, padding_idx=0)
+        self.plain = nn.EmbeddingBag(20, 4)
+        self.sum = nn.EmbeddingBag(20, 4, mode="sum", padding_idx=-19)
+        self.max = nn.EmbeddingBag(20, 4, mode="max", padding_idx=2)
+
+    def forward(self, x: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+        bags = (self.mean(x), self.plain(x), self.sum(x), self.max(x), self.max(x * 0 + 2))
+        return torch.cat(
+            (*bags, nn.functional.embedding_bag(x, self.sum.weight, mode="sum", per_sample_weights=share)), 1
+        )

@@ -238,3 +238,10 @@ def test_buffers_that_are_called_like_operators(tmp_path):
     result = converter.convert(nets.Named(), shape=["N,20"], output=tmp_path, edges="none")
     assert result.verdict == "same"
     assert sources_in(tmp_path, "Named") == {"mean", "sub"}
+
+
+def test_bags_of_embeddings(tmp_path):
+    torch.manual_seed(0)
+    result = converter.convert(nets.Bags(), shape=["N,5", "N,5"], output=tmp_path, edges="none")
+    assert (result.verdict, result.unconverted) == ("same", ())
+    assert sources_in(tmp_path, "Bags") == {f"{name}.weight" for name in ("mean", "plain", "sum", "max")}

@@ -1,7 +1,8 @@
-"""Extents: computing with a free extent, where torch or its exporter would take that of the example, or refuses it.
+"""Functions: those of torch that an exporter writes badly or refuses, computed otherwise while a module is exported.
 
-torch.export fixes an extent that a function of torch asks for as a number; inside `free_in_functions` these functions
-compute the same without. torch's ONNX functions of some operators want a number, too: `TRANSLATIONS` do not.
+torch.export fixes an extent that a function asks for as a number; inside `exportable_functions` these functions
+compute the same without. torch's ONNX functions of some operators want a number, too: `TRANSLATIONS` do not. Bags of
+embeddings would be loops over the bags.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ op: Any = opset18
 
 
 @contextlib.contextmanager
-def free_in_functions() -> Iterator[None]:
-    """Inside the block functions of torch that read an extent as a number can be exported where it is free."""
+def exportable_functions() -> Iterator[None]:
+    """Inside the block functions of torch are those of `_INSTEAD`."""
     missing = object()
-    kept = {place: vars(place[0]).get(place[1], missing) for place in _FREE}
-    for (owner, name), function in _FREE.items():
+    kept = {place: vars(place[0]).get(place[1], missing) for place in _INSTEAD}
+    for (owner, name), function in _INSTEAD.items():
         known = getattr(owner, name)
         setattr(owner, name, _calling(function, known))
     try:
@@ -89,12 +90,33 @@ def _one_hot(known: Callable[..., Any], x: torch.Tensor, num_classes: Any = -1) 
     return (x.unsqueeze(-1) == torch.arange(count)).long()
 
 
-_FREE: dict[tuple[Any, str], Callable[..., Any]] = {
+def _embedding_bag(known: Callable[..., Any], x: torch.Tensor, weight: torch.Tensor, *args: Any, **options: Any) -> Any:
+    """`embedding_bag` of rows that are as long as each other: embeddings, and their sum, mean or maximum."""
+    given = dict(zip(_OF_BAGS, args, strict=False)) | options
+    weights, padding, mode = given.get("per_sample_weights"), given.get("padding_idx"), given.get("mode", "mean")
+    if x.dim() != 2 or given.get("max_norm") is not None:
+        return known(x, weight, *args, **options)
+    found = torch.nn.functional.embedding(x, weight)
+    if weights is not None:
+        found = found * weights.unsqueeze(-1)
+    if padding is None:
+        return found.amax(1) if mode == "max" else found.sum(1) if mode == "sum" else found.mean(1)
+    kept = (x != padding % weight.shape[0]).unsqueeze(-1)
+    if mode == "max":
+        return torch.where(kept.any(1), found.masked_fill(~kept, float("-inf")).amax(1), 0.0)
+    total = (found * kept).sum(1)
+    return total if mode == "sum" else total / kept.sum(1).clamp(min=1)
+
+
+_OF_BAGS = ("offsets", "max_norm", "norm_type", "scale_grad_by_freq", "mode", "sparse", "per_sample_weights")
+"""The parameters of `embedding_bag` behind its tensors; those after them are given by name."""
+_INSTEAD: dict[tuple[Any, str], Callable[..., Any]] = {
     (torch, "linspace"): _linspace,
     (torch, "roll"): _roll,
     (torch, "take_along_dim"): _along,
     (torch.Tensor, "roll"): _roll,
     (torch.Tensor, "take_along_dim"): _along,
+    (torch.nn.functional, "embedding_bag"): _embedding_bag,
     (torch.nn.functional, "one_hot"): _one_hot,
 }
 """Where torch has a function → what is called instead: it is given torch's function, and the arguments."""
