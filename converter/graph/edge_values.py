@@ -74,7 +74,7 @@ def may_be_empty(value: ir.Value, axis: int | None = None, computed: bool = Fals
     and what is taken from a table do not either.
     """
     dims = value.shape if axis is None or value.shape is None else (value.shape[axis],)
-    if dims is not None and all(isinstance(dim, int) for dim in dims):
+    if dims is not None and (0 in dims or all(isinstance(dim, int) for dim in dims)):
         return 0 in dims
     moved: ir.Value | None = value
     for _ in range(_FARTHEST):

@@ -79,29 +79,33 @@ def _set_ranks_of_inputs(model: ir.Model) -> bool:
     """
     ranks = False
     for node in all_nodes(model.graph):
-        data = node.inputs[0] if node.inputs and not node.domain else None
-        if data is None or data.type is None or data.shape is not None:
-            continue
-        if (rank := _rank_of_input(node)) is not None:
-            data.shape, ranks = ir.Shape([None] * rank), True
+        for data, rank in zip(node.inputs, () if node.domain else _ranks_of_inputs(node), strict=False):
+            if data is not None and data.type is not None and data.shape is None and rank is not None:
+                data.shape, ranks = ir.Shape([None] * rank), True
     return ranks
 
 
-def _rank_of_input(node: ir.Node) -> int | None:
-    """The rank that the first input of a node must have; None if there are several."""
+def _ranks_of_inputs(node: ir.Node) -> tuple[int | None, ...]:
+    """The ranks that the first inputs of a node must have; None for one that may have several."""
     match node.op_type:
         case "Conv" | "ConvTranspose" | "DeformConv" | "ConvInteger":
             weight = node.inputs[1]
-            return None if weight is None or weight.shape is None else len(weight.shape)
+            return () if weight is None or weight.shape is None else (len(weight.shape),)
         case "AveragePool" | "LpPool" | "MaxPool":
-            return 2 + len(node.attributes.get_ints("kernel_shape", ()))
+            return (2 + len(node.attributes.get_ints("kernel_shape", ())),)
         case "LSTM" | "GRU" | "RNN":
-            return 3
+            return (3,)
         case "DepthToSpace" | "SpaceToDepth":
-            return 4
+            return (4,)
         case "Gemm":
-            return 2
-    return None
+            return (2,)
+        case "ConstantOfShape":
+            return (1,)
+        case "Expand" | "Pad" | "Reshape" | "Squeeze":
+            return None, 1
+        case "Slice":
+            return None, 1, 1, 1, 1
+    return ()
 
 
 def infer_node(node: ir.Node) -> None:
@@ -201,7 +205,9 @@ def is_invented(dim: int | ir.SymbolicDim) -> bool:
 
 
 def _fill_from_declared(model: ir.Model) -> bool:
-    """Use declared shapes where inference found none; return whether a rank became known.
+    """Use declared shapes, and ranks that follow from lengths, where inference found none.
+
+    Returns whether a rank became known.
 
     A declared number may be an old batch size, from before the inputs became dynamic, or that of an example: it is used
     only if no input is dynamic, and only for operators that ONNX infers no shapes of, and for results of sub-graphs,
@@ -214,12 +220,12 @@ def _fill_from_declared(model: ir.Model) -> bool:
         for value in node.outputs:
             believed = not _is_inferred(node) or value in results
             declared = value.meta.pop(DECLARED, None)
-            if declared is None:
-                continue
             if value.shape is None and node.op_type in _SHAPED_BY_ELEMENTS and not node.domain:
                 rank = _rank_of_result(node)
-                value.shape = None if rank is None else ir.Shape([None] * rank)
+                value.shape = None if rank is None else ir.Shape([_extent_of_each(node)] * rank)
                 ranks = ranks or rank is not None
+            elif declared is None:
+                continue
             elif value.shape is None:
                 value.shape, ranks = declared if believed else _without_numbers(declared), True
             elif len(value.shape) == len(declared):
@@ -246,6 +252,13 @@ def _rank_of_result(node: ir.Node) -> int | None:
         return None
     rank = len(given.shape)
     return {"Expand": max(rank, length), "Squeeze": rank - length, "Unsqueeze": rank + length}[node.op_type]
+
+
+def _extent_of_each(node: ir.Node) -> int | None:
+    """The extent of each axis of what an Unsqueeze makes of a scalar, wherever it inserts them; None for others."""
+    data = node.inputs[0]
+    scalar = node.op_type == "Unsqueeze" and data is not None and data.shape is not None and not len(data.shape)
+    return 1 if scalar else None
 
 
 def _is_inferred(node: ir.Node) -> bool:

@@ -41,6 +41,8 @@ def _computed(node: Node, x: Operand, shape: Operand, allowzero: int) -> Arg:
     """A target shape that is computed when the network runs; an item that is 0 there means the extent of `x`."""
     target = shape.items(computed=True)
     whole = shape.python(computed=True)
+    if whole is None:
+        raise node.decline("its target is unknown")
     if allowzero:
         return whole
     rank = x.rank
@@ -168,7 +170,10 @@ def expand(node: Node, x: Operand, shape: Operand) -> Arg:
         return x if output == x.shape else expr("ops.broadcast_to({0}, {1})", x, output)
     target, extents = shape.items(computed=True), x.shape
     if extents is None or target is None:
-        empty = expr("ops.zeros({0}, dtype={1})", shape.python(computed=True), node.dtype())
+        whole = shape.python(computed=True)
+        if whole is None:
+            raise node.decline("its target is unknown")
+        empty = expr("ops.zeros({0}, dtype={1})", whole, node.dtype())
         return expr("ops.logical_or({0}, {1})" if x.kind == "b" else "{0} + {1}", x, empty)
     missing = max(len(target) - len(extents), 0)
     pairs = [*zip((1,) * missing + extents, (1,) * (len(extents) - len(target)) + target, strict=True)]

@@ -85,12 +85,59 @@ def slice_(node: Node, x: Operand, starts: Operand, ends: Operand, axes: Operand
         return _slice_computed(node, x, starts, ends, axes, steps)
     along = {axis: _bounds(x, axis, *each) for axis, *each in bounds}
     forward, backward = _by_direction({axis: part for axis, part in along.items() if part != slice(None)})
+    if len(along) > 1 and backward and (left := _extents_of_nothing(node, x, along)):
+        return expr("ops.zeros({0}, dtype={1})", left, node.dtype())
+    if forward and backward and any(_may_leave_nothing(x, axis, part) for axis, part in forward.items()):
+        if any(part != slice(None, None, part.step) for part in backward.values()):
+            return _slice_computed(node, x, starts, ends, axes, steps)
+        return subscript(_turned(x, x, backward), forward, x.rank)
     if forward and is_fatal(x, forward):
         y = _turned(x, x, backward)  # first: of what the other slices may leave, nothing is turned
         for axis, part in forward.items():
             y = _taken(y, x.dtype, axis, part.indices((x.shape or ())[axis] or 0))
         return y
     return _turned(x, subscript(x, forward) if forward else x, backward)
+
+
+def _extents_of_nothing(node: Node, x: Operand, along: dict[int, slice]) -> tuple[Arg, ...]:
+    """The extents of slices that surely leave nothing along an axis; () if they may leave something.
+
+    Of what one slice leaves, MindSpore's kernels for the next one may end the process if that is nothing.
+    """
+    extents, rank = list(node.outputs[0].shape or ()), x.rank
+    if rank is None:
+        return ()
+    parts = {axis % rank: part for axis, part in along.items()}
+    found: list[Arg] = [None] * rank
+    for axis, extent in enumerate(extents or [None] * rank):
+        part = parts.get(axis, slice(None))
+        if extent is not None:
+            found[axis] = extent
+        elif _leaves_nothing(part):
+            found[axis] = 0
+        else:
+            rest = x if part == slice(None) else subscript(x, {axis: part})
+            found[axis] = expr("{0}.shape[{1}]", rest, axis)
+    return tuple(found) if 0 in found else ()
+
+
+def _leaves_nothing(part: slice) -> bool:
+    """Whether a slice leaves nothing of any extent."""
+    start, stop, step = part.start or 0, part.stop, part.step or 1
+    if not all(isinstance(number, int) for number in (start, stop, step)):
+        return False
+    back = part.start is None if step < 0 else False
+    return not back and (start < 0) == (stop < 0) and (start >= stop if step > 0 else start <= stop)
+
+
+def _may_leave_nothing(x: Operand, axis: int, part: slice) -> bool:
+    """Whether a slice with a positive step may leave nothing of an axis that has elements."""
+    extent = (x.shape or ())[axis] if x.rank is not None else None
+    if all(isinstance(number, int) for number in (part.start or 0, part.stop or 0, extent)):
+        return not range(*part.indices(extent or 0))
+    first_ones = part.start in (None, 0) and isinstance(part.stop, int) and part.stop > 0
+    last_ones = part.stop is None and (part.start is None or (isinstance(part.start, int) and part.start < 0))
+    return not first_ones and not last_ones
 
 
 def _turned(x: Operand, y: Arg, backward: dict[int, slice]) -> Arg:

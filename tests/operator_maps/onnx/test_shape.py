@@ -64,6 +64,14 @@ def test_extents_are_kept_where_the_rank_of_the_target_is_free(shape: tuple[int,
     check_model(parse(text, 22), [X, ints(*shape)])
 
 
+def test_vectors_whose_rank_no_inference_knows() -> None:
+    """A scalar that an Unsqueeze by computed axes makes a vector; what reads it takes a vector only."""
+    text = """g (float[1] x, int64 n, int64[1] a) => (float[] y, float[] z, float[] r) <int64[1] two = {2}> {
+        v = Unsqueeze (n, a) t = Concat <axis = 0> (two, v) y = Expand (x, t) z = ConstantOfShape (t) r = Reshape (y, t)
+    }"""
+    check_model(parse(text, 22), [np.ones(1, np.float32), np.array(3), ints(0)])
+
+
 @pytest.mark.parametrize(
     ("operator", "x", "other", "attributes"),
     [

@@ -201,3 +201,20 @@ def test_no_tensor_has_so_many_axes(axis: int) -> None:
 def test_a_part_of_no_elements_with_a_step_where_another_axis_is_free() -> None:
     inputs = (np.ones((2, 1, 6), np.float32), ints(-1), ints(0), ints(-1), ints(2))
     check("Slice", *inputs, constants=(1, 2, 3, 4), free=True)
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "axes", "steps"),
+    [
+        ((3, -1), (0, -4), (0, 1), (1, -2)),  # nothing of any extent is left, and then turned
+        ((4, -1), (9, -9), (0, 1), (1, -1)),  # nothing of this extent
+        ((4, -2), (9, -3), (0, 1), (1, -1)),
+        ((0, -2), (2, -3), (0, 2), (1, -1)),
+    ],
+)
+def test_a_part_of_nothing_is_turned(
+    starts: tuple[int, ...], ends: tuple[int, ...], axes: tuple[int, ...], steps: tuple[int, ...]
+) -> None:
+    """MindSpore's kernel ends the process."""
+    numbers = (np.array(each, np.int64) for each in (starts, ends, axes, steps))
+    check("Slice", np.arange(24, dtype=np.float32).reshape(2, 3, 4), *numbers, constants=(1, 2, 3, 4), free=True)
