@@ -5,9 +5,8 @@ It works on statements, names and scopes, and does not depend on what an operato
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from converter.base.bounded import bounded
@@ -15,23 +14,27 @@ from converter.base.names import Namespace
 from converter.script.dead_code import eliminate_dead_code, read_extents_of_inputs
 from converter.script.expressions import Call, walk
 from converter.script.mindspore_api import CELL_ATTRIBUTES
-from converter.script.program import Argument, Cell, Member, Program, class_of
-from converter.script.statements import Assign, Block, For, Variable, defined_by, map_statement
-from converter.script.structure import hoist, repeats, reroll, sharing, unrolled
+from converter.script.program import Argument, Cell, Member, Program
+from converter.script.statements import Assign, Block, Variable, defined_by, map_statement
+from converter.script.structure import hoist, repeats, reroll, sharing
 from converter.script.structure.caches import bundle_caches, results_with
 from converter.script.structure.calls import split_calls
+from converter.script.structure.class_names import ClassNames
 from converter.script.structure.classes import build
+from converter.script.structure.constant_inputs import constants_beside_inputs, pass_from
 from converter.script.structure.dimensions import localize_dimensions, localize_formulas
 from converter.script.structure.docstrings import docstring_of
-from converter.script.structure.equal_inputs import has_equal_inputs, shared_name, with_equal_inputs
+from converter.script.structure.equal_inputs import has_equal_inputs, with_equal_inputs
 from converter.script.structure.groups import Group, Instance, arguments_of, grouped, instance_of, outliers
 from converter.script.structure.inline import inline_single_uses
 from converter.script.structure.joined_cells import find_joined_cells
 from converter.script.structure.lambdas import make_before_loops
 from converter.script.structure.locations import NodeLocations
 from converter.script.structure.naming import hint_within, name_members, name_values, relative
+from converter.script.structure.numbered_lists import NumberedList, find_lists, paths_in, renamed, use_lists
 from converter.script.structure.purpose import Purpose, purpose_of, purposes_of_given
 from converter.script.structure.regions import (
+    CONTAINERS,
     Item,
     Region,
     by_scope,
@@ -42,26 +45,16 @@ from converter.script.structure.regions import (
     substituted,
     used_by,
 )
-from converter.script.structure.sequences import as_chain, called, collapse_runs, sequence_of
+from converter.script.structure.sequences import as_chain, collapse_runs, sequence_of
 from converter.script.structure.tables import merge_equal_tables
 from converter.script.structure.value_names import name_remaining_values, name_values_by_role
 from converter.script.structure.variable_reuse import reuse_variables
+from converter.script.structure.worth import FEW, MOST_ARGUMENTS, is_small
 
 __all__ = ["structure"]
 
-SMALLEST_CLASS = 3
-"""A region of fewer statements is inlined into its parent region."""
-SMALLEST_SINGLE = 12
-"""The least number of statements of a block that is used once and still becomes a class."""
-SMALLEST_SIBLING = 6
-"""The same, if other regions with the same class in the source, but another signature, become a class."""
-FEW, MANY = 3, 64
-MOST_ARGUMENTS = 5
-"""A class without a name in the source may take more arguments than this only if it has more than `FEW` instances.
-Outliers (see `groups.outliers`) are searched for among at most `MANY` instances."""
-
-CONTAINERS = frozenset({"ModuleDict", "ModuleList", "Sequential"})
-"""Classes of a source whose names do not describe their instances."""
+MANY = 64
+"""Outliers (see `groups.outliers`) are searched for among at most so many instances."""
 MOST_AROUND = 2
 """A container is dissolved into its parent region if the parent has at most so many other items."""
 
@@ -89,11 +82,11 @@ class _Structure:
         self._results = body.results
         self._root = by_scope(body.statements)
         self._cells = program.cells[:-1]
-        self._classes = {cell.name: 1 for cell in self._cells}
-        self._words_around: dict[str, set[str]] = defaultdict(set)  # name of a class → words in the paths of instances
+        self._names = ClassNames(cell.name for cell in self._cells)
         self._uses: Counter[Variable | Member] = Counter()
         self._instead: dict[Region, list[Any]] = {}  # region → the items that replace it
         self._sequences: dict[tuple[Member, ...], Member] = {}
+        self._lists: dict[Cell, list[NumberedList]] = {}
         self._purposes: dict[Cell | Argument, Purpose] = {cell: purpose_of(cell, (), {}) for cell in self._cells}
 
     def run(self) -> Program:
@@ -268,9 +261,8 @@ class _Structure:
 
     def _make_classes(self, leaves: list[Region], parents: dict[Region, Region]) -> None:
         """Make a class of every group of leaves, and replace the leaves by calls."""
-        groups = with_equal_inputs(grouped(self._instances(leaves)))
-        known = {group.model.region.scope.kind for group in groups if len(group.instances) > 1}
-        known |= self._classes.keys()
+        groups = with_equal_inputs(self._groups(leaves, parents))
+        repeated = {group.model.region.scope.kind for group in groups if len(group.instances) > 1}
         touched: dict[Region, None] = {}
         fresh: dict[Variable, Variable] = {}
         for group in groups:
@@ -280,7 +272,8 @@ class _Structure:
                     self._dissolve(instance.region)
                     touched[parents[instance.region]] = None
             together = Counter(parents[instance.region] for instance in group.instances)
-            small = _is_small(group, group.model.region.scope.kind in known, max(together.values()))
+            kind = group.model.region.scope.kind
+            small = is_small(group, kind in repeated or kind in self._names, max(together.values()))
             for instance in group.instances:
                 touched[parents[instance.region]] = None
                 if small or not instance.outputs:
@@ -294,6 +287,17 @@ class _Structure:
         self._count_uses()
         for parent in touched:
             self._collapse(parent)
+
+    def _groups(self, leaves: list[Region], parents: dict[Region, Region]) -> list[Group]:
+        """Group leaves; where one has a constant in place of an input of the others, it is given the constant."""
+        groups = grouped(self._instances(leaves))
+        constants = constants_beside_inputs(groups)
+        if not constants:
+            return groups
+        for region, own in constants.items():
+            pass_from(parents[region], region, own)
+        self._count_uses()
+        return grouped(self._instances(leaves))
 
     def _collapse(self, region: Region) -> None:
         """Turn runs of layers in a region into loops; those with caches make tuples of inputs and of results."""
@@ -332,12 +336,14 @@ class _Structure:
     def _make_class(self, group: Group) -> dict[Variable, Variable]:
         """Make one class and its calls; return a map from an instance's variables to those that its call assigns."""
         before = [list(instance.signature.statements) for instance in group.instances]
-        built = build(group, self._class_name(group), "", self._program.top.inputs)
+        built = build(group, self._program.top.inputs)
         known = self._purposes | purposes_of_given(built.cell, built.members, self._purposes)
         self._purposes[built.cell] = purpose = purpose_of(built.cell, before, known, has_equal_inputs(group))
+        built.cell.name = self._names.new(group, purpose)
         built.cell.doc = docstring_of(group, built.cell.name, purpose.text)
         self._cells.append(built.cell)
         self._locations.moved |= built.moved
+        self._list_layers(built.cell, built.members)
         fresh: dict[Variable, Variable] = {}
         for instance, member, extra in zip(group.instances, built.members, built.extra, strict=True):
             region = instance.region
@@ -349,36 +355,13 @@ class _Structure:
             self._instead[region] = [Assign(tuple(fresh[value] for value in instance.outputs), call)]
         return fresh
 
-    def _class_name(self, group: Group) -> str:
-        """The class name that the source recorded, else the block's name without its number.
-
-        A second class of one name is called after where it stands: `DecoderBlock`.
-        """
-        kinds = [instance.region.scope.kind for instance in group.instances]
-        kinds = [kind for kind in kinds if kind and kind not in CONTAINERS]
-        name = kinds[0] if kinds else shared_name(group) or group.model.region.scope.name
-        words = re.sub(r"[^0-9a-zA-Z]+", " ", name).split()
-        if not kinds:
-            is_element = len(words) > 1 and words[-1].isdigit()
-            words = [re.sub(r"\d+[a-z]?$", "", word) for word in words]
-            if is_element:  # `layers.0` is a layer
-                words[-2] = _SINGULAR.get(words[-2], words[-2])
-        words = [word for word in words if word and not word.isdigit()] or ["block"]
-        name = "".join(word[0].upper() + word[1:] for word in words)
-        name = name if name[0].isalpha() else f"Block{name}"
-        if name in ("MindSporeModel", "Parameter", "Tensor"):
-            name += "Block"
-        around = [set(instance.region.path.split(".")) for instance in group.instances]
-        count = self._classes[name] = self._classes.get(name, 0) + 1
-        known = self._words_around[name]
-        shared = set.intersection(*around) - known
-        word = next((word for word in group.model.region.path.split(".") if word in shared and word.isalpha()), "")
-        known.update(*around)
-        qualified = f"{word.capitalize()}{name}"
-        if count > 1 and word and qualified not in self._classes:
-            self._classes[qualified] = 1
-            return qualified
-        return name if count == 1 else f"{name}_{count}" if name[-1].isdigit() else f"{name}{count}"
+    def _list_layers(self, cell: Cell, instances: Iterable[Member] = ()) -> None:
+        """Find the layers of a class that become lists, and rename their parameters in its instances."""
+        self._lists[cell] = lists = find_lists(cell)
+        self._locations.listed |= (paths := paths_in(lists))
+        names = {element.name: path for element, path in paths.items()}
+        for instance in dict.fromkeys(instances):
+            instance.weights = {renamed(key, names): weight for key, weight in instance.weights.items()}
 
     def _finish(self) -> Program:
         """Make the root of the tree the entry class, name its members, and inline within all classes."""
@@ -395,6 +378,7 @@ class _Structure:
         name_members(members, [hint_within(member, "") for member in members], names)
         name_values(body, "")
         cell = Cell(top.name, top.doc, inputs=top.inputs, members=members, body=body, open_ended=top.open_ended)
+        self._list_layers(cell)
         for record in self._program.records:
             self._locations.note_calls(record)
         cells = [*self._cells, cell]
@@ -404,42 +388,11 @@ class _Structure:
             name_values_by_role(each, known)
             reuse_variables(each.body, each.inputs, begun=each is not cell)
         name_remaining_values(cells, known)
+        for each in cells:
+            self._locations.moved |= use_lists(each, self._lists.get(each, ()))
         for record in self._program.records:
             self._locations.follow(record)
         return Program(cells, self._program.records)
-
-
-_ELEMENTS = ("attention", "block", "cell", "decoder", "encoder", "expert", "head", "layer", "level", "stage", "unit")
-_SINGULAR = {f"{name}s": name for name in _ELEMENTS}
-"""The names of lists of modules, and of their elements."""
-
-
-def _is_small(group: Group, known: bool, together: int) -> bool:
-    """Whether a group's statements are inlined at its call sites instead of becoming a class.
-
-    `known` says that other regions of its class in the source become a class; `together` is how many instances stand
-    side by side, and so may become a loop.
-    """
-    single = len(group.instances) == 1
-    smallest = (SMALLEST_SIBLING if known else SMALLEST_SINGLE) if single else SMALLEST_CLASS
-    if sum(map(_size, group.model.region.items)) < smallest:
-        return together < 2 or len(group.instances) < FEW or not _calls_blocks(group.model.region)
-    kind = group.model.region.scope.kind
-    if kind and not (single and kind in CONTAINERS):
-        return False
-    return (kind in CONTAINERS and single) or (len(group.instances) <= FEW and arguments_of(group) > MOST_ARGUMENTS)
-
-
-def _size(item: Item) -> int:
-    """The number of statements that an item stands for: those of the first iterations of a loop over elements."""
-    collects = isinstance(item, For) and all(value == () for value in item.initial)
-    return 1 + unrolled.FEWEST * len(item.body.statements) if isinstance(item, For) and collects else 1
-
-
-def _calls_blocks(region: Region) -> bool:
-    """Whether a region does nothing but call instances of the script's classes, such as attention and feed-forward."""
-    calls = [called(item) for item in region.items]
-    return len(calls) > 1 and all(call is not None and class_of(call[0]) is not None for call in calls)
 
 
 def _with_siblings(leaves: list[Region], parents: dict[Region, Region]) -> list[Region]:

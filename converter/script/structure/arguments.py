@@ -68,6 +68,7 @@ def arguments_for(
     names: Namespace,
     called: Sequence[Hashable] | None = None,
     known: Mapping[tuple[int | None, ...], str] = MappingProxyType({}),
+    extents: Mapping[tuple[Arg, ...], Arg] = MappingProxyType({}),
 ) -> Arguments:
     """Find the arguments for a block.
 
@@ -80,10 +81,11 @@ def arguments_for(
         names: the names that the class uses already.
         called: one key per call, equal for calls of one instance; None if every call has its own instance.
         known: values in each instance → the name of a number that is part of a shape.
+        extents: values in each instance → what reads such a number from an input, `x.shape[1]`.
     """
     calls = called or range(len(rows[0]) if rows else 0)
     columns: list[Column] = []
-    plans = [_plan(slot, list(row), columns) for slot, row in zip(slots, rows, strict=True)]
+    plans = [_plan(slot, list(row), columns, extents) for slot, row in zip(slots, rows, strict=True)]
     derived = _derived(columns)
     written: dict[Column, Arg] = {}
     values: dict[Argument | Variable, list[Arg]] = {}
@@ -104,14 +106,18 @@ def _varies(column: Column, called: Sequence[Hashable]) -> bool:
     return any(_typed(first.setdefault(call, v)) != _typed(v) for call, v in zip(called, column.values, strict=True))
 
 
-def _plan(slot: Slot, row: list[Arg], columns: list[Column], size: bool = False) -> Arg:
-    """The content of a slot: a literal, a column, or a tuple of these; columns later become arguments."""
+def _plan(
+    slot: Slot, row: list[Arg], columns: list[Column], extents: Mapping[tuple[Arg, ...], Arg], size: bool = False
+) -> Arg:
+    """The content of a slot: a literal, a column, an extent, or a tuple of these; columns later become arguments."""
     present = [value for value in row if value is not ABSENT]
     if len({_typed(value) for value in present}) <= 1:
         return present[0]
     if slot.default is ... and (lengths := {_length(value) for value in present}) != {None} and len(lengths) == 1:
         parts = [[ABSENT if value is ABSENT else value[i] for value in row] for i in range(len(present[0]))]
-        return tuple(_plan(slot, part, columns, True) for part in parts)
+        return tuple(_plan(slot, part, columns, extents, True) for part in parts)
+    if size and not isinstance(slot.owner, Member) and tuple(row) in extents:
+        return extents[tuple(row)]
     for column in () if isinstance(present[0], Expression) else columns:
         if column.agrees(row) and (column.slots[0].default is ...) == (slot.default is ...):
             column.values = [b if a is ABSENT else a for a, b in zip(column.values, row, strict=True)]

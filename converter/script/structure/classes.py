@@ -14,7 +14,7 @@ from converter.script.program import Argument, Cell, Member
 from converter.script.statements import Assign, Block, Variable, defined_by
 from converter.script.structure.arguments import ABSENT, Arguments, arguments_for
 from converter.script.structure.caches import short_name
-from converter.script.structure.groups import Group, Instance, absent_in, columns_of
+from converter.script.structure.groups import Group, Instance, absent_in, columns_of, extents_in
 from converter.script.structure.hoist import replace_members
 from converter.script.structure.naming import hint_within, name_members, name_values, shared_hint
 from converter.script.structure.purpose import heads_of
@@ -45,11 +45,11 @@ class Built:
     moved: dict[Any, Any]
 
 
-def build(group: Group, name: str, doc: str, sources: Collection[Variable]) -> Built:
-    """Make the Cell of a group; `sources` are the inputs of the network, which keep their names."""
+def build(group: Group, sources: Collection[Variable]) -> Built:
+    """Make the Cell of a group, as yet without a name; `sources` are the inputs of the network, which keep theirs."""
     names = Namespace(CELL_ATTRIBUTES)
     absent = absent_in(group)
-    cell = Cell(name, doc, members=list(group.model.signature.members))
+    cell = Cell("", "", members=list(group.model.signature.members))
     given_layers = _take_layers(cell, group)
     own = [_own_members(group, instance, absent) for instance in group.instances]
     paths = [instance.region.path for instance in group.instances]
@@ -58,7 +58,8 @@ def build(group: Group, name: str, doc: str, sources: Collection[Variable]) -> B
         layer.name = member.name
     called = [identity(instance.signature) for instance in group.instances]
     heads = tuple(heads_of(instance.region.statements) for instance in group.instances)
-    arguments = arguments_for(group.model.signature.slots, columns_of(group, absent), names, called, {heads: "heads"})
+    columns = columns_of(group, absent)
+    arguments = arguments_for(group.model.signature.slots, columns, names, called, {heads: "heads"}, extents_in(group))
     weights = [_weights(cell.members, mine) for mine in own]
     given = _write_body(cell, group, arguments)
     flag = _make_optional(cell, group, absent, names)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from converter.base.names import Namespace
-from converter.script.expressions import Arg, Call
+from converter.script.expressions import Arg, Call, dimension
 from converter.script.program import Cell, class_of
 from converter.script.statements import Assign, Statement, Variable, defined_by
 from converter.script.structure.arguments import ABSENT, arguments_for
@@ -219,9 +219,19 @@ def outliers(group: Group) -> list[Instance]:
 def arguments_of(group: Group) -> int:
     """The number of arguments that the class of a group would have."""
     called = [identity(instance.signature) for instance in group.instances]
-    return len(
-        arguments_for(group.model.signature.slots, columns_of(group, absent_in(group)), Namespace(), called).values
-    )
+    slots, columns = group.model.signature.slots, columns_of(group, absent_in(group))
+    return len(arguments_for(slots, columns, Namespace(), called, extents=extents_in(group)).values)
+
+
+def extents_in(group: Group) -> dict[tuple[Arg, ...], Arg]:
+    """Fixed extents of inputs that differ between instances: their values, and what reads the model's: `x.shape[1]`."""
+    found: dict[tuple[Arg, ...], Arg] = {}
+    for column in zip(*(instance.inputs for instance in group.instances), strict=True):
+        shapes = [value.dims or () for value in column]
+        for axis, extents in enumerate(zip(*shapes, strict=False)):
+            if all(type(extent) is int for extent in extents) and len({len(shape) for shape in shapes}) == 1:
+                found.setdefault(extents, dimension(column[0], axis))
+    return found
 
 
 def absent_in(group: Group) -> set[Any]:

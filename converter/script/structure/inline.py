@@ -42,6 +42,7 @@ from converter.script.statements import (
 )
 from converter.script.structure.operator_names import is_operator_name
 from converter.script.structure.regions import replace_in, substituted
+from converter.script.structure.roles import viewed
 
 NAMED = 14
 """The width of the names that operators' results get, of several that are written side by side."""
@@ -61,7 +62,8 @@ def inline_single_uses(block: Block) -> dict[Any, Any]:
     """
     _read_in_place(block)
     uses = Counter(part for part in visit_block(block) if isinstance(part, Variable))
-    moved = _cut_where_read(block, uses)
+    moved = _view_at_once(block, uses)
+    moved |= _cut_where_read(block, uses)
     kept: list[Statement] = []
     for statement in block.statements:
         for inner in blocks_of(statement):
@@ -93,6 +95,67 @@ def _read_in_place(block: Block) -> None:
     if read:
         block.statements = [s for s in block.statements if _single_target(s) not in read]
         map_block(block, lambda item: substituted(item, read))
+
+
+def _view_at_once(block: Block, uses: Counter[Variable]) -> dict[Any, Any]:
+    """Move a view of a value that nothing else reads behind the statement that makes the value; join transposes.
+
+    Exporters write what a network does to several tensors side by side: all layers first, then all reshapes.
+    """
+    makers = {target: s for s in block.statements if (target := _single_target(s)) is not None and uses[target] == 1}
+    behind: dict[Statement, Statement] = {}
+    moved: dict[Any, Any] = {}
+    for statement in block.statements:
+        source = _viewed_alone(statement)
+        maker = makers.get(source) if source is not None else None
+        if maker is None:
+            continue
+        if _join_transposes(maker, statement):
+            moved[maker] = statement
+            before = makers.get(_viewed_alone(statement))  # type: ignore[arg-type]
+            if before is not None:
+                behind[before] = statement
+        else:
+            behind[maker] = statement
+    later = set(behind.values())
+    ordered: list[Statement] = []
+    for statement in block.statements:
+        following = statement if statement not in later and statement not in moved else None
+        while following is not None:
+            ordered.append(following)
+            following = behind.get(following)
+    block.statements = ordered
+    return moved
+
+
+def _viewed_alone(statement: Statement) -> Variable | None:
+    """The variable of which a statement makes a view, if it reads no other one."""
+    if not isinstance(statement, Assign) or _single_target(statement) is None:
+        return None
+    read = [part for part in walk(statement.value) if isinstance(part, Variable)]
+    return read[0] if len(read) == 1 and viewed(statement.value) is read[0] else None
+
+
+def _join_transposes(before: Statement, statement: Statement) -> bool:
+    """Write `x.transpose(inner).transpose(outer)` of two statements as one transpose in the second one."""
+    first, second = _transpose(before), _transpose(statement)
+    made, old = _single_target(statement), _single_target(before)
+    if first is None or second is None or made is None or old is None:
+        return False
+    if not made.assigned:
+        made.hint, made.assigned = old.hint, old.assigned
+    (_, outer), (method, inner) = second, first
+    assert isinstance(statement, Assign)
+    statement.value = Call(method, (tuple(inner[axis] for axis in outer),))
+    return True
+
+
+def _transpose(statement: Statement) -> tuple[Arg, tuple[int, ...]] | None:
+    """The method and the axes of `y = x.transpose(axes)`."""
+    match statement:
+        case Assign(value=Call(function=Attribute(Variable(), "transpose") as method, args=(tuple() as axes,))):
+            return method, axes
+    return None
 
 
 def _cut_where_read(block: Block, uses: Counter[Variable]) -> dict[Any, Any]:

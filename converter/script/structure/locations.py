@@ -18,11 +18,13 @@ class NodeLocations:
     Attributes:
         moved: a statement or member → the statement, member or block that replaced it.
         owners: a statement → the instance of the class that now contains it.
+        listed: a member that is an element of a list → its path within the Cell, `proj.0`.
     """
 
     def __init__(self) -> None:
         self.moved: dict[Any, Any] = {}
         self.owners: dict[Statement, Member] = {}
+        self.listed: dict[Member, str] = {}
 
     def note_calls(self, record: Record) -> None:
         """Record the Cells around a record's anchor, and its parameters; called when all members have names."""
@@ -50,7 +52,7 @@ class NodeLocations:
         """The attribute name of a member in the Cell that creates it, or its index in a sequence."""
         while self.moved.get(member, member.owner) is not member.owner:
             member = self.moved[member]
-        return member.name
+        return self.listed.get(member, member.name)
 
     def _parameters(self, anchor: Any) -> Iterator[str]:
         """The checkpoint names of the parameters of a member, or of all members that a statement reads."""

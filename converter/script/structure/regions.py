@@ -28,6 +28,9 @@ from converter.script.statements import (
 
 Item: TypeAlias = Union[Statement, "Region"]
 
+CONTAINERS = frozenset({"ModuleDict", "ModuleList", "Sequential"})
+"""Classes of a source whose names do not describe their instances."""
+
 
 @dataclass(eq=False, repr=False)
 class Region:

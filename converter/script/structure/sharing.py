@@ -103,13 +103,13 @@ def constants_of_some_calls(leaves: Iterable[Region]) -> dict[Region, list[Membe
         calls[layers].append(leaf)
     found: dict[Region, list[Member]] = {}
     for layers, same in calls.items():
-        constants = {leaf: [m for m in members_of(leaf) if _is_constant(m)] for leaf in same}
+        constants = {leaf: [m for m in members_of(leaf) if is_constant(m)] for leaf in same}
         if layers and len(same) > 1 and len({len(own) for own in constants.values()}) > 1:
             found |= constants
     return found if any(found.values()) else {}
 
 
-def _is_constant(member: Member) -> bool:
+def is_constant(member: Member) -> bool:
     """Whether a member is a parameter or a tensor, not a layer."""
     made = member.constructor
     return "" in member.weights or (isinstance(made, Call) and made.function == Name("ms.Tensor"))
@@ -137,7 +137,7 @@ def takes_layers(leaf: Region, layers: Collection[Member]) -> bool:
 
 def pass_in(root: Region, parameters: Sequence[Member]) -> None:
     """Make parameters, or layers, inputs of the regions that read them: variables, assigned before all of them."""
-    values = {each: Variable(_last_name(each.hint), is_layer=not _is_constant(each)) for each in parameters}
+    values = {each: Variable(_last_name(each.hint), is_layer=not is_constant(each)) for each in parameters}
     for region in all_regions(root) if parameters else ():
         if region is not root:
             for statement in region.statements:

@@ -111,16 +111,17 @@ def signature_of(
     outputs: Sequence[Variable],
     skip: tuple[Sequence[Statement], Variable] | None = None,
     passed: Collection[int] = (),
-    equal: Mapping[Variable, Variable] = MappingProxyType({}),
+    equal: Mapping[Variable | Member, Variable] = MappingProxyType({}),
 ) -> Signature:
     """Describe a run of statements with its inputs and outputs.
 
     `skip` has statements to omit, and the variable that replaces the result of the last of them; `passed` the numbers
-    of members whose constructors are slots as a whole; `equal` has variables that are taken for others.
+    of members whose constructors are slots as a whole; `equal` has variables, and members, that are taken
+    for other variables.
     """
     made = Signature()
     left_out = set() if skip is None else set(skip[0])
-    walker = _Walker(made, dict(equal) if skip is None else {_only_target(skip[0][-1]): skip[1]})
+    walker = _Walker(made, equal if skip is None else {_only_target(skip[0][-1]): skip[1]})
     for value in inputs:
         made.values[value] = len(made.values)
     body = [walker.statement(s) for s in statements if s not in left_out]
@@ -150,7 +151,7 @@ def _only_target(statement: Statement) -> Variable:
 class _Walker:
     """Numbers variables and members in the order of their appearance, and collects literals."""
 
-    def __init__(self, made: Signature, aliases: dict[Variable, Variable]) -> None:
+    def __init__(self, made: Signature, aliases: Mapping[Variable | Member, Variable]) -> None:
         self._made = made
         self._aliases = aliases
         self.owner: Any = None
@@ -181,6 +182,8 @@ class _Walker:
         match item:
             case Variable():
                 return "v", self._value(item)
+            case Member() if item in self._aliases:
+                return "v", self._value(self._aliases[item])
             case Member():
                 return "m", self._made.members.setdefault(item, len(self._made.members))
             case Option():

@@ -46,7 +46,9 @@ def residual(path: str, width: int = 8, *, added: bool = True, scale: float = 2.
 
 def built(*instances: Instance, sources: Sequence[Variable] = ()) -> Built:
     (group,) = grouped(instances)
-    return build(group, "Block", "", sources)
+    made = build(group, sources)
+    made.cell.name = "Block"
+    return made
 
 
 def constructors(made: Built) -> list[str]:
@@ -272,6 +274,20 @@ def test_how_many_arguments_a_class_takes() -> None:
     (group,) = grouped(instances)
     assert arguments_of(group) == 2
     assert differences([instance.signature for instance in instances]) == 2
+
+
+def test_an_extent_of_an_input_is_no_argument() -> None:
+    """Sequences of 4 and of 20 tokens: `x.shape[0]`; other numbers, and those of a constructor, are arguments."""
+
+    def reshaped(path: str, tokens: int, features: int) -> Instance:
+        x, y, z = Variable("x", (tokens, 8)), Variable("y"), Variable("z")
+        shaped = expr("{0}.reshape({1})", x, (2, tokens, features))
+        return described(path, let(y, shaped), let(z, expr("{0} * {1}", y, literal("one", (tokens, 1)))))
+
+    instances = [reshaped("a", 4, 3), reshaped("b", 20, 5)]
+    (group,) = grouped(instances)
+    assert arguments_of(group) == 2
+    assert "y = x.reshape((2, x.shape[0], size))" in repr(built(*instances).cell)
 
 
 def test_an_instance_that_needs_arguments_of_its_own_is_an_outlier() -> None:

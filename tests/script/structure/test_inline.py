@@ -221,3 +221,51 @@ def test_a_part_that_is_not_read_by_one_assignment_stays(read_in: str) -> None:
     reads = [twice if read_in == "twice" else in_branch]
     made = inlined(let(part, expr("{0}[0]", X)), let(A, invoke("f", X)), *reads, results=(A, B))
     assert made.startswith("slice = x[0]\n")
+
+
+def test_a_view_of_a_layers_result_is_made_at_once() -> None:
+    """Three layers, then a reshape of each result: each is written behind its layer."""
+    a, b, c, d, p, q = variables("a b c d p q")
+    made = inlined(
+        let(a, call(dense("first"), X)),
+        let(b, call(dense("second"), Y)),
+        let(c, expr("{0}.reshape({1})", a, (2, 4))),
+        let(d, expr("{0}.reshape({1})", b, (2, 4))),
+        let(p, Binary("+", c, d)),
+        let(q, Binary("*", p, p)),
+        results=(q, p),
+    )
+    assert made == text(
+        """
+        p = self.first(x).reshape((2, 4)) + self.second(y).reshape((2, 4))
+        q = p * p
+        return q, p
+        """
+    )
+
+
+def test_a_view_that_reads_another_value_stays() -> None:
+    a, b, c, d = variables("a b c d")
+    made = inlined(
+        let(a, call(dense("first"), X)),
+        let(b, call(dense("second"), Y)),
+        let(c, expr("{0}.reshape({1}.shape)", a, b)),
+        let(d, Binary("+", c, b)),
+        results=(d, d),
+    )
+    assert made.splitlines()[:2] == ["a = self.first(x)", "b = self.second(y)"]
+
+
+def test_two_transposes_are_one() -> None:
+    """Keys are cut into heads and then transposed."""
+    a, b, c, d, i = variables("a b c d i")
+    made = inlined(
+        let(a, call(dense("key"), X)),
+        let(b, expr("{0}.transpose({1})", a, (0, 2, 1, 3))),
+        let(i, call(dense("value"), X)),
+        let(c, expr("{0}.transpose({1})", b, (0, 1, 3, 2))),
+        let(d, invoke("ops.matmul", i, c)),
+        results=(d, i),
+    )
+    assert made.splitlines()[0] == "a = self.key(x).transpose((0, 2, 3, 1))"
+    assert made.count("transpose") == 1

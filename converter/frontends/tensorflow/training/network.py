@@ -95,7 +95,8 @@ def network_of(
             ready = Flow(graph)
     outputs = given[1] or ends_found.outputs or list(ready.nodes)
     needed = ready.ancestors(graphs.split(name)[0] for name in outputs)
-    set_to = {name: value for name, value in known.inference.items() if name in flow.ancestors(needed)}
+    above = flow.ancestors(needed)
+    set_to = {name: value for name, value in known.inference.items() if name in above and name in flow.readers}
     if values is not None:
         freeze.freeze(graph, values, needed | ready.ancestors(losses) & ready.forward)
     return Network(
