@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx_ir as ir
 
 from converter.rows import Arg, Node, Operand, expr
 from operator_maps.lib.scores import transformed
@@ -132,8 +133,9 @@ def _scores(
         return transformed(node, decisions, post_transform)
     if post_transform == "PROBIT":
         raise node.decline("post_transform PROBIT of a single score has no counterpart")
-    other = "-{0}" if post_transform == "NONE" else "1 - {0}"
-    return expr(f"ops.cat(({other}, {{0}}), 1)", decisions)
+    other = "-{0}" if post_transform in ("NONE", "LOGISTIC") else "1 - {0}"
+    both = expr(f"ops.cat(({other}, {{0}}), 1)", decisions)
+    return transformed(node, both, post_transform) if post_transform == "LOGISTIC" else both
 
 
 def _pair_weights(
@@ -195,7 +197,7 @@ def couple(certain, places, classes):
 
 
 def _as_float(x: Operand) -> Arg:
-    return x if x.kind == "f" else expr("{0}.astype(ms.float32)", x)
+    return x if x.dtype == ir.DataType.FLOAT else expr("{0}.astype(ms.float32)", x)
 
 
 def _kernels(

@@ -305,6 +305,11 @@ def cut_off(node: onnx.NodeProto, inputs: Arrays) -> str:
     if node.op_type not in _ROUNDED or x is None or x.dtype.kind != "f":
         return ""
     near = 8 * float(np.finfo(x.dtype).eps)
+    base = inputs.get(node.input[0])
+    if node.op_type == "Pow" and base is not None and base.dtype.kind == "f" and base.size:
+        large = np.abs(base[np.isfinite(base)]).max(initial=0)
+        if ((np.abs(base) < near * large) & (np.abs(base) < near)).any():
+            return "The base of a power is so near to 0 that rounding decides its sign."
     wide = x.astype(np.float64)
     wide = wide[np.isfinite(wide) & (wide != 0)]
     behind = np.abs(wide * 2 - np.round(wide * 2)) / np.maximum(np.abs(wide), 1)
@@ -326,6 +331,11 @@ def not_allowed(node: onnx.NodeProto, arrays: Arrays) -> str:
                 extents.setdefault(letter, set()).add(extent)
         if any(len(found) > 1 for found in extents.values()):
             return "A letter of an equation has one extent."
+    if node.op_type.startswith("TreeEnsemble"):
+        prefix = "class" if "class_ids" in attributes else "target"
+        answers = [attributes.get(f"{prefix}_{name}", ()) for name in ("treeids", "nodeids", "ids")]
+        if len(set(zip(*answers, strict=True))) < len(answers[0]):
+            return "A leaf has two weights for one target."
     if node.op_type in ("BatchNormalization", "InstanceNormalization") and known[1:2] != [known[0][1:2]]:
         return _OTHER_SCALE
     if node.op_type in ("SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss") and len(known) > 1:

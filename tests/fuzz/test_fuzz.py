@@ -135,6 +135,8 @@ def test_a_wrong_script_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         ("Compress (a, b)", ((2, 3), (3,)), True),
         ('Resize <axes = [-1], keep_aspect_ratio_policy = "not_larger"> (a)', ((1, 2),), False),
         ('SoftmaxCrossEntropyLoss <reduction = "mean"> (a, b)', ((2, 3), (1,)), False),
+        ("TreeEnsembleRegressor <target_treeids=[0,0], target_nodeids=[1,1], target_ids=[0,1]> (a)", ((2, 1),), True),
+        ("TreeEnsembleRegressor <target_treeids=[0,0], target_nodeids=[1,1], target_ids=[0,0]> (a)", ((2, 1),), False),
         ("LinearRegressor <coefficients = [1.0, 2.0], intercepts = [0.0]> (a)", ((2, 1),), False),
     ],
 )

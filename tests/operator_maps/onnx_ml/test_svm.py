@@ -63,6 +63,7 @@ LINEAR = {
     [
         classifier(2),
         classifier(2, post_transform="SOFTMAX"),
+        classifier(2, post_transform="LOGISTIC"),
         classifier(3, classlabels_ints=[7, 3, 5]),
         classifier(4, kernel_type="POLY", post_transform="LOGISTIC"),
         with_probabilities(2),
@@ -72,9 +73,25 @@ LINEAR = {
         {**LINEAR, "coefficients": [0.5, 1.0, 2.0, 0.25, 1.0, 0.5]},
         {**LINEAR, "classlabels_ints": [0, 1, 2], "post_transform": "LOGISTIC"},
     ],
-    ids=["two", "two-softmax", "three", "four", "two-prob", "three-prob", "four-prob", "line", "positive", "lines"],
+    ids=[
+        "two",
+        "two-softmax",
+        "two-logistic",
+        "three",
+        "four",
+        "two-prob",
+        "three-prob",
+        "four-prob",
+        "line",
+        "positive",
+        "lines",
+    ],
 )
 def test_classifiers(attributes: dict[str, Any]) -> None:
     x = np.random.default_rng(1).normal(size=(6, 2 if attributes.get("classlabels_ints") == [0, 1, 2] else 3))
     x = x if "vectors_per_class" not in attributes else np.random.default_rng(1).normal(size=(6, 3))
     check("SVMClassifier", x.astype(np.float32), domain="ai.onnx.ml", free=True, outputs=2, **attributes)
+
+
+def test_a_classifier_of_doubles() -> None:
+    check("SVMClassifier", X.astype(np.float64), domain="ai.onnx.ml", outputs=2, **classifier(3))
