@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -128,6 +128,30 @@ def axes_of(axes: ir.Value | None, x: ir.Value) -> tuple[int, ...] | None:
     """Constant axes of `x`, in order, counted from the first; None when they are computed or the rank is unknown."""
     numbers, rank = numbers_of(axes), rank_of(x)
     return None if numbers is None or rank is None else tuple(sorted(axis % rank for axis in numbers))
+
+
+class Sliced(NamedTuple):
+    """A Slice along one axis with constant numbers: from what, the axis counted from the first, bounds and step."""
+
+    whole: ir.Value
+    axis: int
+    start: int
+    stop: int
+    step: int
+
+
+def sliced(value: ir.Value | None) -> Sliced | None:
+    """The Slice along one axis whose result a value is; None for other values, and where a number is computed."""
+    node = None if value is None else value.producer()
+    if node is None or node.op_type != "Slice" or node.domain or len(node.inputs) < 4:
+        return None
+    whole, *given = [*node.inputs, None][:5]
+    numbers = [numbers_of(each) for each in given[:3]] + [(1,) if given[3] is None else numbers_of(given[3])]
+    rank = None if whole is None else rank_of(whole)
+    if whole is None or not rank or any(each is None or len(each) != 1 for each in numbers):
+        return None
+    start, stop, axis, step = (each[0] for each in numbers if each is not None)
+    return Sliced(whole, axis % rank, start, stop, step)
 
 
 def spans(value: ir.Value, extents: Dims) -> bool:

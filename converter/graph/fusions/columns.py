@@ -15,7 +15,7 @@ from converter.base.bounded import bounded
 from converter.graph.edge_values import may_be_empty
 from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import DOMAIN, Builder, Context, is_private
-from converter.graph.queries import attribute, axes_of, is_float, number_of, numbers_of, shape_of
+from converter.graph.queries import attribute, axes_of, is_float, number_of, numbers_of, shape_of, sliced
 from converter.graph.traits import Trait, has_trait
 from converter.graph.unique_names import UniqueNames
 from converter.graph.walk import all_graphs
@@ -133,12 +133,10 @@ class _Columns:
         if node.op_type == "Split" and not new and attribute(node, "axis") % len(extents) == self._axis:
             sizes = [(shape_of(output) or extents)[self._axis] for output in node.outputs[: column.index()]]
             return (whole, sum(sizes), 1, extent) if all(isinstance(size, int) for size in sizes) else None  # type: ignore[arg-type, misc]
-        if node.op_type != "Slice" or new or axes_of(node.inputs[3], whole) != (self._axis,):
+        part = None if new else sliced(column)
+        if part is None or part.axis != self._axis or part.step < 1:
             return None
-        start, steps = numbers_of(node.inputs[1]), numbers_of(node.inputs[4]) if len(node.inputs) > 4 else (1,)
-        if not start or not steps or steps[0] < 1:
-            return None
-        return whole, slice(start[0], None).indices(extent)[0], 1 if self._width == 1 else steps[0], extent
+        return whole, slice(part.start, None).indices(extent)[0], 1 if self._width == 1 else part.step, extent
 
     def _computed(self, columns: Sequence[ir.Value | None], new: bool) -> _Plan | None:
         """The plan of columns that nodes of one kind compute."""

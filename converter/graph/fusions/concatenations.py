@@ -11,7 +11,7 @@ import onnx_ir as ir
 from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import Builder, Context, NodeFusion
 from converter.graph.hints import scopes
-from converter.graph.queries import attribute, numbers_of, shape_of
+from converter.graph.queries import attribute, numbers_of, shape_of, sliced
 from converter.graph.unique_names import UniqueNames
 from converter.graph.walk import all_graphs
 
@@ -98,22 +98,15 @@ def _is_end(node: ir.Node) -> bool:
 
 def _part(node: ir.Node) -> tuple[ir.Value, int, int, int] | None:
     """The tensor that a Slice in steps of 1 along one axis of fixed extent is taken from, the axis, and its bounds."""
-    if node.op_type != "Slice" or node.domain or len(node.inputs) < 4 or node.inputs[0] is None:
+    part = sliced(node.outputs[0])
+    extents = None if part is None or part.whole.const_value is not None else shape_of(part.whole)
+    if part is None or extents is None or len(extents) < 2 or part.step != 1:
         return None
-    x, extents = node.inputs[0], shape_of(node.inputs[0])
-    if x.const_value is not None:
-        return None
-    numbers = [numbers_of(value) for value in node.inputs[1:4]]
-    steps = numbers_of(node.inputs[4]) if len(node.inputs) > 4 else (1,)
-    known = [each[0] for each in numbers if each is not None and len(each) == 1]
-    if extents is None or len(extents) < 2 or steps != (1,) or len(known) < len(numbers):
-        return None
-    first, last, axis = known
-    extent = extents[axis]
+    extent = extents[part.axis]
     if not isinstance(extent, int):
         return None
-    first, last, _ = slice(first, last).indices(extent)
-    return (x, axis % len(extents), first, last) if first < last else None
+    first, last, _ = slice(part.start, part.stop).indices(extent)
+    return (part.whole, part.axis, first, last) if first < last else None
 
 
 def _split(x: ir.Value, axis: int, ends: list[int], nodes: list[ir.Node], context: Context) -> None:

@@ -12,7 +12,7 @@ from converter.graph.fusions.extents import number_in
 from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import Builder, NodeFusion
-from converter.graph.queries import attribute, count_uses, is_internal, numbers_of, shape_of
+from converter.graph.queries import attribute, count_uses, is_internal, numbers_of, shape_of, sliced
 from converter.graph.traits import Trait, has_trait
 from converter.graph.unique_names import UniqueNames
 
@@ -68,16 +68,12 @@ def _is_plain(node: ir.Node) -> bool:
 
 def _reversal(value: ir.Value | None, axis: int) -> ir.Node | None:
     """The Slice that reverses all of an axis, and nothing else, whose result a value is."""
-    node = None if value is None else value.producer()
-    if node is None or node.op_type != "Slice" or len(node.inputs) != 5:
-        return None
-    starts, ends, axes, steps = (numbers_of(each) if each is not None else None for each in node.inputs[1:])
-    extents = shape_of(value) if value is not None else None
-    if starts != (-1,) or steps != (-1,) or axes is None or ends is None or extents is None:
+    part, extents = sliced(value), None if value is None else shape_of(value)
+    if value is None or part is None or extents is None or (part.axis, part.start, part.step) != (axis, -1, -1):
         return None
     extent = extents[axis]
     longest = -extent if isinstance(extent, int) else -(2**31) + 2
-    return node if axes[0] % len(extents) == axis and ends[0] < longest else None
+    return value.producer() if part.stop < longest else None
 
 
 def _is_squeeze(node: ir.Node) -> bool:
@@ -203,14 +199,10 @@ def _direction_of(value: ir.Value | None) -> tuple[ir.Value | None, int]:
     """Y, (sequence, D, batch, hidden), and the direction of which a value is the output; (None, 0) for others."""
     squeeze = None if value is None or not is_internal(value) else value.producer()
     taken = squeeze.inputs[0] if squeeze is not None and squeeze.op_type == "Squeeze" and _is_squeeze(squeeze) else None
-    node = None if taken is None else taken.producer()
-    if node is None or node.op_type != "Slice":
+    part = sliced(taken)
+    if part is None or part.axis != 1 or part.step != 1 or part.stop != part.start + 1:
         return None, 0
-    start, end, axes = (numbers_of(each) for each in node.inputs[1:4])
-    steps = numbers_of(node.inputs[4]) if len(node.inputs) > 4 else (1,)
-    if start is None or end is None or axes not in ((1,), (-3,)) or steps != (1,) or end[0] != start[0] + 1:
-        return None, 0
-    return node.inputs[0], start[0]
+    return part.whole, part.start
 
 
 FUSIONS = (

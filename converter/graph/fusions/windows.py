@@ -10,7 +10,7 @@ import onnx_ir as ir
 from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.replacement import replace
 from converter.graph.fusions.rewrite import Builder, NodeFusion
-from converter.graph.queries import attribute, axes_of, is_internal, numbers_of, rank_of, shape_of
+from converter.graph.queries import attribute, axes_of, is_internal, rank_of, shape_of, sliced
 from converter.graph.unique_names import UniqueNames
 
 FEWEST = 3
@@ -77,18 +77,13 @@ def _window(value: ir.Value | None, concat: ir.Node) -> _Window | None:
     if (transpose := _private(producer.inputs[0], "Transpose")) is not None:
         nodes.append(transpose)
         perm, producer = attribute(transpose, "perm") or tuple(reversed(perm)), transpose
-    cut = _private(producer.inputs[0], "Slice")
-    if cut is None or cut.inputs[0] is None:
+    cut, part = _private(producer.inputs[0], "Slice"), sliced(producer.inputs[0])
+    if cut is None or part is None or part.step != 1 or not 0 <= part.start < part.stop:
         return None
-    start, end, axis, step = (numbers_of(item) for item in (*cut.inputs[1:], None, None)[:4])
-    if start is None or end is None or axis is None or len(start) != 1 or step not in (None, (1,)):
+    size = (shape_of(cut.outputs[0]) or (None,) * rank)[part.axis]
+    if isinstance(size, int) and size != part.stop - part.start:
         return None
-    if not 0 <= start[0] < end[0]:
-        return None
-    size = (shape_of(cut.outputs[0]) or (None,) * rank)[axis[0]]
-    if isinstance(size, int) and size != end[0] - start[0]:
-        return None
-    return _Window((*nodes, cut), start[0], (cut.inputs[0], axis[0] % (rank - 1), end[0] - start[0], perm))
+    return _Window((*nodes, cut), part.start, (part.whole, part.axis, part.stop - part.start, perm))
 
 
 def _private(value: ir.Value | None, op_type: str) -> ir.Node | None:
