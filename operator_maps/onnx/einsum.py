@@ -144,7 +144,7 @@ def _contract(node: Node, a: Term, b: Term, needed: set[Label]) -> Term:
         a, b, rows, columns = b, a, columns, rows
     if b.weight is not None and columns and not batch:
         return _dense_layer(node, a, b, b.weight, rows, summed, columns)
-    return _matmul(a, b, batch, rows, summed, columns)
+    return _matmul(node, a, b, batch, rows, summed, columns)
 
 
 def _multiply(a: Term, b: Term) -> Term:
@@ -174,7 +174,15 @@ def _extent(a: Term, b: Term, label: Label) -> Arg:
     return known[-1] if known[0] == 1 else known[0]
 
 
-def _matmul(a: Term, b: Term, batch: list[Label], rows: list[Label], summed: list[Label], columns: list[Label]) -> Term:
+def _matmul(
+    node: Node,
+    a: Term,
+    b: Term,
+    batch: list[Label],
+    rows: list[Label],
+    summed: list[Label],
+    columns: list[Label],
+) -> Term:
     """A matrix product: labels of one kind (rows, summed, columns) are merged into one axis before, and split after."""
     left, right = a.transposed([*batch, *rows, *summed]), b.transposed([*batch, *summed, *columns])
     apart = len(rows) > 1 and bool(batch)
@@ -186,7 +194,7 @@ def _matmul(a: Term, b: Term, batch: list[Label], rows: list[Label], summed: lis
     else:
         product = expr("ops.matmul({0}, ops.unsqueeze({1}, -1)).squeeze(-1)", x, y)
     if any(_may_be_empty(a, b, label) for label in summed):
-        product = over_something(product, _size([a.extent(label) for label in summed]), "f")
+        product = over_something(product, _size([a.extent(label) for label in summed]), node.outputs[0].kind)
     labels = (*batch, *rows, *columns)
     extents = tuple(_extent(a, b, label) for label in labels)
     if apart or len(columns) > 1:

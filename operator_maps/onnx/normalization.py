@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import onnx_ir as ir
+
 from converter.rows import Arg, Expression, Node, Operand, expr, invoke, unless_default
 from operator_maps.lib.no_elements import unless_empty
 
@@ -46,7 +48,7 @@ def batch_normalization(
         moved = node.unpack(results, expr(template, batch_norm_training, x, *vectors, momentum, epsilon))
         return moved[: len(node.outputs)]
     is_layer = x.rank in BATCH_NORMS and all(v.is_weight and v.shape == scale.shape for v in vectors)
-    if not is_layer or len({v.dtype for v in vectors}) > 1:
+    if not is_layer or len({v.dtype for v in vectors}) > 1 or scale.dtype == ir.DataType.DOUBLE:
         if training_mode:
             return expr(
                 "{0}({1}, {2}, {3}, {4}, {5}, {6}, {7})[0]", batch_norm_training, x, *vectors, momentum, epsilon

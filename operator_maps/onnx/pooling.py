@@ -183,8 +183,7 @@ def _function_supports(window: Window) -> bool:
 def _window_means(node: Node, x: Operand, window: Window, count_include_pad: bool) -> Arg:
     """The sum over each window divided by its number of counted elements; padding added by `ceil_mode` never counts."""
     full = window.without_ceil_mode(sizes_of(x, window.rank)) if window.ceil_mode else window
-    size = (window.kernel, window.strides, window.dilations)
-    sums = expr("{0}({1}, {2}, {3}, {4})", window_sums, pad_input(x, full) if full.padded else x, *size)
+    sums = _sums(node, pad_input(x, full) if full.padded else x, window)
     ends = zip(full.end, window.end, strict=True) if window.known else ()
     beyond = [max(more - pad, 0) for more, pad in ends if more is not None and pad is not None]
     if (count_include_pad or not full.padded) and not any(beyond):
@@ -196,8 +195,17 @@ def _window_means(node: Node, x: Operand, window: Window, count_include_pad: boo
         inside = tuple(end - more for end, more in zip(full.end, beyond, strict=True))  # type: ignore[operator]
         counted = pad_input(counted, replace(full, end=inside), 1.0)
         full = replace(full, begin=(0,) * window.rank, end=tuple(beyond))
-    means = expr("{0} / {1}({2}, {3}, {4}, {5})", sums, window_sums, pad_input(counted, full), *size)
+    means = expr("{0} / {1}", sums, _sums(node, pad_input(counted, full), window))
     return _in_the_input(x, means, window)
+
+
+def _sums(node: Node, x: Arg, window: Window) -> Expression:
+    """The sum over each window; of float64, for which MindSpore has no convolution, in float32."""
+    double = node.outputs[0].dtype == ir.DataType.DOUBLE
+    planes = expr("{0}.astype(ms.float32)", x) if double else x
+    size = (window.kernel, window.strides, window.dilations)
+    sums = expr("{0}({1}, {2}, {3}, {4})", window_sums, planes, *size)
+    return expr("{0}.astype(ms.float64)", sums) if double else sums
 
 
 def window_sums(x, kernel, strides, dilations):
@@ -233,8 +241,7 @@ def lp_pool(
     window = _window(node, x, kernel_shape, auto_pad, strides, dilations, pads, ceil_mode)
     full = window.without_ceil_mode(sizes_of(x, window.rank)) if window.ceil_mode else window
     powers = pad_input(_power(x, p), full, shaped_as=x) if full.padded else _power(x, p)
-    sums = expr("{0}({1}, {2}, {3}, {4})", window_sums, powers, full.kernel, full.strides, full.dilations)
-    return _in_the_input(x, _root(sums, p), window)
+    return _in_the_input(x, _root(_sums(node, powers, full), p), window)
 
 
 def _power(x: Arg, p: int) -> Expression:

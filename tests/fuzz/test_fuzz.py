@@ -1,4 +1,4 @@
-"""Some cases of each kind; `tests/fuzz/run.py` runs as many as are wanted."""
+"""Some cases of each kind; `tests/fuzz/run.py` and `sweep.py` run as many as are wanted."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from fuzz.disguises import CHANGES, Change, branch, function, iterations, other_
 from fuzz.explained import cut_off, not_allowed, of_no_iterations
 from fuzz.outcome import outcome, outcome_of_weights
 from fuzz.random_graphs import FAMILIES, random_model
+from fuzz.sweep import differences, kind_of
+from fuzz.sweep_cases import CASES
 from fuzz.unfolding import unfolded
 from fuzz.wrong_models import TEXTS, model_named, wrong_models
 from hypothesis import HealthCheck, given, settings
@@ -84,6 +86,14 @@ SMALL = """<ir_version: 10, opset_import: ["" : 20]>
     g (float[2,3] x, int64[1] i) => (float[2,3] y, float[1,3] z) <float[3] w = {1.0, -2.0, 0.5}, int64 k = {1}> {
         p = Mul (x, w)  c = Cast <to=1> (k)  y = Add (p, c)  z = Gather (y, i)
     }"""
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_single_nodes(first: int) -> None:
+    """Of the cases that `sweep.py` runs, one in sixteen."""
+    for case in CASES[first::64]:
+        unexplained = [found for found in differences(case, ("PyNative",)) if kind_of(found[1]) == "differs"]
+        assert unexplained == [], case
 
 
 @pytest.mark.parametrize("change", [change for change, _ in CHANGES], ids=lambda change: change.__name__)

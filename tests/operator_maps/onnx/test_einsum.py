@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness import check
+from graph.normalize.harness import parse as parse_model
+from harness import check, check_model
 
 from converter.rows import Unsupported
 from operator_maps.onnx.einsum import parse
@@ -68,3 +69,10 @@ def test_integers_stay_what_they_are() -> None:
 def test_declines_what_does_not_fit(equation: str, ranks: list[Any]) -> None:
     with pytest.raises(Unsupported):
         parse(SimpleNamespace(decline=Unsupported), equation, ranks)  # type: ignore[arg-type]
+
+
+def test_integers_of_free_extents() -> None:
+    """A product over nothing is 0, of their type."""
+    x, y = np.arange(6, dtype=np.int32).reshape(1, 2, 3), np.arange(6, dtype=np.int32).reshape(3, 2)
+    node = 'Einsum <equation = "abc,cd->abd"> (x, y)'
+    check_model(parse_model(f"g (int32[a,b,c] x, int32[d,e] y) => (int32[f,g,h] z) {{ z = {node} }}", 22), [x, y])

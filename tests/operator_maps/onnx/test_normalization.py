@@ -172,3 +172,8 @@ def test_a_norm_without_trained_vectors_trains_nothing(
     rep = check_model(model, [X])
     assert text in rep.script
     assert not rep.net.trainable_params()
+
+
+def test_batch_norm_of_doubles() -> None:
+    x, *vectors = (np.random.default_rng(0).uniform(1, 2, shape) for shape in ((2, 3, 4), (3,), (3,), (3,), (3,)))
+    check("BatchNormalization", x, *vectors, constants=(1, 2, 3, 4))

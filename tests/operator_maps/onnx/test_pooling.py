@@ -137,3 +137,11 @@ def test_unpooling_puts_values_back(shape: np.ndarray | None, constants: tuple[i
     x = np.array([[[[1, 2], [3, 4]]]], np.float32)
     indices = np.array([[[[5, 7], [13, 15]]]])
     check("MaxUnpool", x, indices, shape, constants=constants, kernel_shape=(2, 2), strides=(2, 2))
+
+
+@pytest.mark.parametrize("operator", ["AveragePool", "LpPool"])
+def test_doubles(operator: str) -> None:
+    """MindSpore has no convolution of them, onnxruntime no pooling."""
+    how = {"kernel_shape": (3, 2), "dilations": (2, 1), "strides": (2, 3)}
+    (wanted,) = expected_of(model_of(operator, [X], **how), [X])
+    check(operator, X.astype(np.float64), expect=[wanted.astype(np.float64)], **how)

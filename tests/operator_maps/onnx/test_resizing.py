@@ -110,3 +110,9 @@ def test_scales_that_are_no_positive_numbers_are_declined(factor: float) -> None
     model = model_of("Resize", [X, None, scales(1, 1, factor, 2)], constants=(2,), mode="linear")
     with pytest.raises(Unconverted, match="A scale is no positive number"):
         MindSporeBackend.prepare(model)
+
+
+@pytest.mark.parametrize("scales", [(1, 1, 2, 1.5), (1, 1, 0.5, 0.6), (1, 1, 0.5, 2)])
+def test_version_10_with_scales_that_are_fed(scales: tuple[float, ...]) -> None:
+    """The nearest pixel is the one below where they enlarge, the one above where they shrink."""
+    check("Resize", np.arange(24, dtype=np.float32).reshape(1, 1, 4, 6), np.array(scales, np.float32), opset=10)

@@ -28,11 +28,17 @@ def upsample_9(edit: Edit) -> None:
 def resize_11(edit: Edit) -> None:
     """Resize-10 has asymmetric coordinates; the nearest pixel is by floor to enlarge, by ceil to shrink.
 
-    Where it does both, one Resize enlarges before another shrinks.
+    Where it does both, or may as its scales are fed, one Resize enlarges before another shrinks.
     """
     how = {"mode": edit.get("mode", "nearest"), "coordinate_transformation_mode": "asymmetric"}
     scales = edit.input(1)
-    if how["mode"] == "nearest":
+    if how["mode"] == "nearest" and scales is not None and scales.is_graph_input():
+        one = edit.constant("one", np.ones(1, np.float32))
+        enlarged = edit.before("Max", scales, one)
+        edit.set_input(0, edit.before("Resize", edit.input(0), None, enlarged, **how, nearest_mode="floor"))
+        scales = edit.before("Min", scales, one)
+        edit.set(nearest_mode="ceil")
+    elif how["mode"] == "nearest":
         # computed scales are taken to be those of an up-sampling
         numbers = np.ones(1, np.float32) if scales is None or scales.const_value is None else edit.array(scales)
         if (numbers < 1).any() and (numbers > 1).any():
