@@ -93,6 +93,7 @@ def _in_graph_mode(family: str, number: int, every: int) -> bool:
 
 def case(family: str, number: int, graph_mode: bool) -> dict[str, Any]:
     """What became of a case."""
+    from fuzz.building import NotAcceptedError
     from fuzz.comparing import MODES, findings
     from fuzz.random_graphs import random_model
 
@@ -108,7 +109,7 @@ def case(family: str, number: int, graph_mode: bool) -> dict[str, Any]:
         nodes = len(model.graph.node)
     except TimeoutError:
         return {"result": "late"}
-    except LookupError as error:
+    except NotAcceptedError as error:
         return {"result": "none", "what": str(error)}
     except Exception as error:
         from fuzz.run import cause

@@ -302,7 +302,7 @@ _ROUNDED = frozenset({"Cast", "Ceil", "Floor", "Pow", "QuantizeLinear", "Round"}
 
 def cut_off(node: onnx.NodeProto, inputs: Arrays) -> str:
     """Why rounding decides what a node gives: an element is a few units of the last place from where it changes."""
-    x = inputs.get(node.input[1] if node.op_type == "Pow" else node.input[0])
+    x = inputs.get(node.input[1] if node.op_type == "Pow" else node.input[0]) if node.input else None
     if node.op_type not in _ROUNDED or x is None or x.dtype.kind != "f":
         return ""
     near = 8 * float(np.finfo(x.dtype).eps)

@@ -15,6 +15,7 @@ from fuzz.building import Builder, Feeds, NotAcceptedError, names_read, run
 from fuzz.chains import random_chain
 from fuzz.control_flow import control_flow
 from fuzz.disguises import disguised
+from fuzz.modules import random_modules
 from fuzz.near_fusions import FORMS
 from fuzz.operators import OPERATORS
 from fuzz.rare_operators import RARE
@@ -24,6 +25,7 @@ FAMILIES: Mapping[str, Callable[[Builder], None]] = {
     **FORMS,
     **OPERATORS,
     "control_flow": control_flow,
+    "modules": random_modules,
     **RARE,
 }
 """What fills a `Builder`, by name."""
@@ -61,7 +63,7 @@ def random_model(family: str, number: int) -> tuple[onnx.ModelProto, list[dict[s
             return model, feeds, run(model, feeds, b.evaluator)
         except Exception:  # together they are not accepted, as where extents are free
             continue
-    raise LookupError(f"nothing is accepted for {family} {number}")
+    raise NotAcceptedError(f"nothing is accepted for {family} {number}")
 
 
 def _extents(model: onnx.ModelProto, feeds: Feeds, fixed: set[str], b: Builder) -> list[dict[str, np.ndarray]]:

@@ -75,7 +75,8 @@ def build(group: Group, sources: Collection[Variable]) -> Built:
     _name_outputs(cell, group)
     members = [made[call] for call in called]
     moved = _moved(cell, group, own, absent) | given_layers
-    return Built(cell, members, [[row[item] for item in given] for row in values], moved)
+    extra = [[None if row[item] is ABSENT else row[item] for item in given] for row in values]
+    return Built(cell, members, extra, moved)
 
 
 def _take_layers(cell: Cell, group: Group) -> dict[Any, Any]:

@@ -8,7 +8,7 @@ from script.programs import call, dense, let, literal, member, region, text, var
 
 from converter.script.expressions import Arg, Binary, Call, invoke
 from converter.script.printer import text_of
-from converter.script.program import Argument, Cell
+from converter.script.program import Argument, Cell, Member
 from converter.script.statements import Statement, Variable, defined_by
 from converter.script.structure.classes import Built, build
 from converter.script.structure.groups import (
@@ -143,6 +143,27 @@ def shortcut(path: str, *, projected: bool) -> Instance:
         let(d, Binary("*", c, 2)),
         let(y, invoke("ops.relu", d)),
     )
+
+
+def test_a_number_of_a_step_that_an_instance_lacks() -> None:
+    """A module is called with two numbers, another one of its class lacks the step that reads the number."""
+
+    def called(path: str, layers: Sequence[Member], factor: float | None) -> Instance:
+        x, a, b, c, d, y = variables("x a b c d y")
+        scaled = [let(d, Binary("*", c, factor))] if factor is not None else []
+        result = let(y, invoke("ops.tanh", d if scaled else c))
+        return described(
+            path,
+            let(a, call(layers[0], x)),
+            let(b, invoke("ops.relu", a)),
+            let(c, call(layers[1], b)),
+            *scaled,
+            result,
+        )
+
+    shared, own = ([dense(f"{path}.fc1"), dense(f"{path}.fc2")] for path in "ab")
+    made = built(called("a", shared, 2.0), called("a", shared, 3.0), called("b", own, None))
+    assert made.extra == [[2.0], [3.0], [None]]
 
 
 def test_a_layer_that_an_instance_lacks_is_optional() -> None:
