@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import onnx_ir as ir
 import torch
@@ -24,6 +23,7 @@ import torch
 from converter.base.trained import FROZEN, NO, OF_CHANNELS, TRAINED, YES
 from converter.errors import BadParamError, TorchExportError
 from converter.frontends.endpoints import listed
+from converter.frontends.pytorch.agreement import differing_output, is_wrong, odd_extents, other_inputs, session_of
 from converter.frontends.pytorch.caches import nested
 from converter.frontends.pytorch.functions import TRANSLATIONS, exportable_functions
 from converter.frontends.pytorch.inputs import Input, example
@@ -38,12 +38,8 @@ from converter.frontends.pytorch.weightless import folder_of, save_stored
 from converter.graph.hints import scopes
 
 _LOG = logging.getLogger(__name__)
-_TOLERANCE = 1e-2
-"""Relative to the largest number: a branch that the older exporter left out makes a larger difference."""
 _FIXED = re.compile(r"static shape of (\d+) for dimension inputs\['(\w+)'\]\.shape\[(\d+)\]")
 """How torch says that an extent which should be free is not."""
-_SIDE = 32
-"""Pixels by which the sides of an image grow: many networks halve them five times."""
 _OPSET = 18
 """The newest that the older exporter is made for."""
 
@@ -308,10 +304,10 @@ def _compare(loaded: Loaded, inputs: Sequence[Input], file: Path, label: str, re
     Raises:
         TorchExportError: they differ.
     """
-    session = _session(file)
-    for others in _other_inputs(inputs):
+    session = session_of(file)
+    for others in other_inputs(inputs):
         try:
-            differing = _differing(loaded, others, session)
+            differing = differing_output(loaded, others, session)
         except Exception as error:
             raise _error(label, refusal or error, error if refusal else None) from error
         if differing:
@@ -319,24 +315,6 @@ def _compare(loaded: Loaded, inputs: Sequence[Input], file: Path, label: str, re
                 f"'{label}' computes otherwise on another input than what torch's older exporter wrote (output "
                 f"'{differing}'): its Python code branches on values. {_told(refusal) if refusal else ''}"
             )
-
-
-def _session(file: Path) -> Any:
-    import onnxruntime
-
-    return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-
-
-def _differing(loaded: Loaded, values: dict[str, torch.Tensor], session: Any) -> str:
-    """The first output in which an exported model differs from torch; "" for none, or if torch takes no such input."""
-    try:
-        expected = named_outputs(loaded.run(values), values)
-    except Exception:  # the module takes no such input
-        return ""
-    fed = {each.name for each in session.get_inputs()}
-    found = session.run(list(expected), {name: value.numpy() for name, value in values.items() if name in fed})
-    pairs = zip(expected.items(), found, strict=True)
-    return next((name for (name, tensor), array in pairs if not _close(np.asarray(array), tensor.numpy())), "")
 
 
 @dataclass(frozen=True)
@@ -356,11 +334,11 @@ def _at_other_extents(
     pads, and by nothing where the length is a multiple: it serves all. Behind an LSTM torch's current exporter takes
     the length of the example for that of all; its older one does not.
     """
-    odd = [replace(each, value=example(_odd(each), each.value.dtype, SEED)) for each in inputs]
+    odd = [replace(each, value=example(odd_extents(each), each.value.dtype, SEED)) for each in inputs]
     if all(each.value.shape == other.value.shape for each, other in zip(inputs, odd, strict=True)):
         return None
     examples = [{each.name: each.value for each in ends} for ends in (inputs, odd)]
-    if not _is_wrong(loaded, examples[1], file):
+    if not is_wrong(loaded, examples[1], file):
         return None
     if _replaced(loaded, odd, examples, file, lambda again: _current(loaded, odd, outputs, again)):
         return None
@@ -393,57 +371,11 @@ def _replaced(
     if _refused(lambda: write(again)) is not None:
         return False
     _finish(again, inputs, loaded)
-    if any(_is_wrong(loaded, values, again) for values in examples):
+    if any(is_wrong(loaded, values, again) for values in examples):
         return False
     for part in again.parent.iterdir():
         part.replace(file.parent / part.name)
     return True
-
-
-def _odd(each: Input) -> tuple[int, ...]:
-    """The extents of an example, larger by 1 where a letter stands behind the first axis."""
-    extents = zip(each.shape, each.value.shape, strict=True)
-    return tuple(extent + 1 if axis and isinstance(dim, str) else extent for axis, (dim, extent) in enumerate(extents))
-
-
-def _is_wrong(loaded: Loaded, values: dict[str, torch.Tensor], file: Path) -> bool:
-    """Whether an exported model raises or differs where torch runs; one that onnxruntime cannot load is not."""
-    try:
-        session = _session(file)
-    except Exception:  # an operator that only onnx's evaluator has
-        return False
-    try:
-        return bool(_differing(loaded, values, session))
-    except Exception as error:  # onnxruntime's classes
-        _LOG.info("the exported model does not run at other extents", exc_info=error)
-        return True
-
-
-def _other_inputs(inputs: Sequence[Input]) -> Iterator[dict[str, torch.Tensor]]:
-    """Inputs with other free extents, a longer first axis, another sign, larger numbers, zeros."""
-    for axes in (None, 1):
-        yield {each.name: example(_longer(each, axes), each.value.dtype, SEED + 1) for each in inputs}
-    plain = {each.name: each.value for each in inputs}
-    for factor in (-1, 30, 0):
-        yield {name: value * factor if value.is_floating_point() else value for name, value in plain.items()}
-
-
-def _longer(each: Input, axes: int | None) -> tuple[int, ...]:
-    """The extents, larger where they are free and among the first axes: by 1, the sides of an image by 32."""
-    step = _SIDE if len(each.shape) == 4 else 1
-    return tuple(
-        extent + (step if axis > 1 else 1) if isinstance(dim, str) and axis in range(len(each.shape))[:axes] else extent
-        for axis, (dim, extent) in enumerate(zip(each.shape, each.value.shape, strict=True))
-    )
-
-
-def _close(found: np.ndarray, expected: np.ndarray) -> bool:
-    if found.shape != expected.shape:
-        return False
-    if expected.dtype.kind not in "fc":
-        return bool((found == expected).all())
-    largest = float(np.abs(expected).max(initial=0.0))
-    return bool(np.allclose(found, expected, rtol=_TOLERANCE, atol=_TOLERANCE * largest, equal_nan=True))
 
 
 def _told(refusal: BaseException, place: str = "") -> str:
