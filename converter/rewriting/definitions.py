@@ -10,6 +10,7 @@ from converter.rewriting.carried import Carried, plan_of
 from converter.rewriting.libraries import OUTPUT
 from converter.rewriting.names import Function, Scope
 from converter.rewriting.project import MODULE
+from converter.rewriting.records import Record
 from converter.rewriting.state import PYTHON
 from converter.rewriting.undefined import undefined
 
@@ -26,6 +27,12 @@ class Definitions(Branches):
             self._remove_statement(node)
             return
         self._decorators(node)
+        if in_module and node.name not in PYTHON:
+            self._names_self(node)
+        if in_module and node.name == "__getattr__":
+            indent = " " * node.col_offset
+            text = self.write(f"@compat.asked_once{self.file.newline}{indent}")
+            self.edits.insert(self.file.start(node), text, leading=True)
         if in_module and node.name == "forward":
             self._rename_definition(node, "construct")
         self.parameters(node.args, self.scope)
@@ -38,6 +45,18 @@ class Definitions(Branches):
             self._hand_on(node)
         if in_module and node.name not in PYTHON:
             self._define(node)
+
+    def _names_self(self, node: Function) -> None:
+        """List a method whose first parameter has another name: graph mode takes that for an input."""
+        static = {self._full(each) for each in node.decorator_list} & {"builtins.staticmethod", "builtins.classmethod"}
+        first = [*node.args.posonlyargs, *node.args.args][:1]
+        if static or not first or first[0].arg == "self":
+            return
+        start, end = self.file.start(first[0]), self.file.end(first[0])  # type: ignore[arg-type]
+        name = f"{MODULE}.{node.name}"
+        remedy = "Graph mode wants the first parameter of a method to be called self: rename it."
+        found = Record(start=start, end=end, name=name, written=first[0].arg, converted=False, remedy=remedy)
+        self.records.append(found)
 
     def _define(self, node: Function) -> None:
         """Set to None what only one branch assigns though it is read later."""

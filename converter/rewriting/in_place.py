@@ -256,7 +256,7 @@ class InPlace(Attributes):
             if all(id(each) in others for each in reads):
                 return
         text = self.file.of(base)
-        remedy = f"PyTorch changes {text} with it, of which it is a view; here it is a copy: assign to {text} itself."
+        remedy = f"PyTorch changes {text} with it, of which it is a view; here it is a copy: assign to that."
         self.record(target, "torch.Tensor.__setitem__", converted=False, remedy=remedy, use="attribute")
 
     def _view_held_by(self, name: str, before: ast.stmt) -> tuple[ast.expr, object] | None:

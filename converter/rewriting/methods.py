@@ -73,13 +73,25 @@ class Methods(Applying, InPlace):
             elif is_distinct(name) or self.options.assume_tensors or _is_tensors(node, function):
                 self._tensor_method(node, function, mark, note="Its receiver is taken for a tensor.")
             elif name == "forward":
-                self._attribute_name(function, receiver)
+                self._forward(node, function, receiver)
             elif self.rows[f"torch.Tensor.{name}"].becomes != f"{{self}}.{name}(...)" and self._perhaps(function):
                 full = f"torch.Tensor.{name}"
                 remedy = "Perhaps a tensor's; if so, --assume_tensors converts it, or an annotation of its receiver."
                 self.record(node, full, written=self.file.of(function), converted=False, remedy=remedy, use="perhaps")
+        elif name == "forward" and receiver.name == "unknown":
+            self._forward(node, function, receiver)
         else:
             self._attribute_name(function, receiver)
+
+    def _forward(self, node: ast.Call, function: ast.Attribute, receiver: Kind) -> None:
+        """Rewrite `x.forward(...)` of what nobody knows: a class of the project that is no module keeps the name."""
+        if all("forward" not in each.methods or self.inference.is_module(each.name) for each in self.project.classes()):
+            self._attribute_name(function, receiver)
+            return
+        opening = layout_of(node, self.file).opening
+        self.edits.insert(self.file.start(function.value), self.write("compat.run_forward("), leading=True)
+        separator = ", " if node.args or node.keywords else ""
+        self.edits.replace(self.file.end(function.value), opening + 1, separator)
 
     def _is_of_modules(self, node: ast.Call, function: ast.Attribute) -> bool:
         """Whether a receiver is taken for a module: only one has such a method, or the helper asks what it is."""

@@ -7,6 +7,7 @@ import ast
 from converter.rewriting.attributes import OWN_NAMES
 from converter.rewriting.branches import CONSTANTS
 from converter.rewriting.calls import layout_of
+from converter.rewriting.choices import CHOICES
 from converter.rewriting.kinds import ARRAY, COMPLEX, PACKED, Kind, sequence
 from converter.rewriting.methods import Methods
 from converter.rewriting.outputs import GRAD, Outputs
@@ -19,6 +20,10 @@ _GIVE_BACK = frozenset({"to", "cuda", "cpu", "float", "double", "half", "apply"}
 _PLAIN = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return)
 _LATE = (ast.IfExp, ast.BoolOp, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 """Expressions whose parts run at another time than the statement, or not at all."""
+
+
+_PARTS = frozenset({"named_children", "named_modules", "get_submodule", "_modules"})
+"""By which code goes through the layers of a network."""
 
 
 class Uses(Methods, Statements, Outputs):
@@ -171,6 +176,12 @@ class Uses(Methods, Statements, Outputs):
             self.formats([*node.args, *(each.value for each in node.keywords)])
         if full in ("builtins.hasattr", "builtins.getattr", "builtins.setattr") and len(node.args) > 1:
             self._asked(node)
+        if full in ("builtins.hasattr", "builtins.getattr") and len(node.args) > 1 and self._chosen(node):
+            return
+        if full == "builtins.setattr" and self._replaces_layer(node):
+            self.edits.replace(self.file.start(node.func), self.file.end(node.func), self.write("compat.set_attribute"))
+            self._arguments(node)
+            return
         if isinstance(node.func, ast.Attribute) and (full is None or not self.project.is_elsewhere(full)):
             self.visit(node.func.value)
             self._arguments(node)
@@ -185,6 +196,38 @@ class Uses(Methods, Statements, Outputs):
         named = isinstance(name, ast.Constant) and name.value in OWN_NAMES
         if named and isinstance(module, ast.Name) and self._is_any_module(self.inference.kind(module)):
             self._put_into(name, f"compat.own_name({module.id}, ")
+
+    def _chosen(self, node: ast.Call) -> bool:
+        """Rewrite `getattr(nn, name)`: only the helper module's layers have PyTorch's defaults."""
+        package = self._full(node.args[0]) or ""
+        names = [name for name in CHOICES.get(package, ()) if name in self.options.helpers]
+        if not names:
+            return False
+        named = node.args[1]
+        if isinstance(named, ast.Constant) and isinstance(named.value, str):
+            names = [name for name in names if name == named.value]
+            if not names:
+                return False
+        self.needs.helpers.update(names)
+        self.needs.modules.add("compat")
+        start, end = self.file.start(node.args[0]), self.file.end(node.args[0])
+        self.edits.replace(start, end, self.aliases["compat"])
+        for each in node.args[1:]:
+            self.visit(each)
+        note = f"It finds {', '.join(names)}." if len(names) == 1 else f"It finds {len(names)} names of {package}."
+        self.record(node.args[0], package, became="_torch_compat", use="value", note=note)
+        return True
+
+    def _replaces_layer(self, node: ast.Call) -> bool:
+        """Whether `setattr(parent, name, layer)` may put a layer into a Sequential, which runs what it was made of."""
+        if len(node.args) != 3 or self.file.of(node.args[0]) == "self":
+            return False
+        target, value = (self.inference.kind(each) for each in (node.args[0], node.args[2]))
+        if not self._is_module(target) and target.name != "unknown":
+            return False
+        inside = ast.walk(self.function) if self.function is not None else ()
+        goes_through = any(isinstance(each, ast.Attribute) and each.attr in _PARTS for each in inside)
+        return self._is_module(value) or (goes_through and value.name == "unknown")
 
     def _whole(self, node: ast.expr) -> None:
         """Write `m.weight` for `m.weight.data` of what nobody knows: MindSpore's `data` of a parameter is a copy."""

@@ -223,6 +223,7 @@ ROWS: dict[str, Row] = {
     "torch.nn.DataParallel": call(
         "(module, device_ids=None, output_device=None, dim=0)",
         "compat.data_parallel({module})",
+        instance_of="compat.Parallel",
         ignored="device_ids output_device dim",
         returns="unknown",
         note="One process computes; mindspore.communication and msrun spread the data over several.",
@@ -232,6 +233,7 @@ ROWS: dict[str, Row] = {
         "process_group=None, bucket_cap_mb=None, find_unused_parameters=False, check_reduction=False, "
         "gradient_as_bucket_view=False, static_graph=False)",
         "compat.distributed_data_parallel({module})",
+        instance_of="compat.Parallel",
         ignored="device_ids output_device dim broadcast_buffers init_sync bucket_cap_mb find_unused_parameters "
         "check_reduction gradient_as_bucket_view static_graph",
         refused="process_group",

@@ -205,7 +205,7 @@ class ThroughViews(nn.Module):
         x[0].view(-1)[1:].mul_(3)
         x.reshape(-1)[1] += 1
         y = x.mul_(0.5)
-        return x.abs_().add_(1), y, x
+        return x.abs(), y, x
 
 
 class Typed(nn.Module):
@@ -215,5 +215,50 @@ class Typed(nn.Module):
 
     def forward(self, x):
         ids = torch.arange(3).type(x.type())
-        zeros = x.new(x.shape)
-        return x + ids + zeros if x.type() == "torch.FloatTensor" else x
+        ones = x.new(x.shape).fill_(1)
+        return x + ids + ones if x.type() == "torch.FloatTensor" else x
+
+
+def without_relu(module):
+    """Put other layers in the place of some, through their names."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.ReLU):
+            setattr(module, name, nn.Tanh())
+        else:
+            without_relu(child)
+    return module
+
+
+class Replaced(nn.Module):
+    """Layers that are replaced, and chosen by a name; attributes of what is wrapped."""
+
+    shapes = ((2, 4),)
+
+    def __init__(self, act="LeakyReLU", other="GELU"):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(4, 4), nn.ReLU(), getattr(nn, act)(negative_slope=0.2), getattr(nn, other)()
+        )
+        without_relu(self)
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+class Wrapped(nn.Module):
+    """Asks what it wraps for what it has not."""
+
+    shapes = ((2, 4),)
+
+    def __init__(self):
+        super().__init__()
+        self.inner = Replaced()
+
+    def __getattr__(self, name):
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(self.inner, name)
+
+    def forward(self, x):
+        return self.inner(x) + self.layers(x)

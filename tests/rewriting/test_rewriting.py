@@ -366,3 +366,24 @@ def test_a_weight_that_two_layers_share(tmp_path):
         tmp_path, HEAD + "def tie(net, head: nn.Linear):\n    net.table.weight = head.weight  # tied\n"
     ).text
     assert '    compat.share(net.table, "weight", head.weight)  # tied\n' in text
+
+
+def test_a_first_parameter_with_another_name_is_listed(tmp_path):
+    source = "from torch import nn\nclass Net(nn.Module):\n    def forward(this, x):\n        return x\n"
+    (left,) = [record for record in converted(tmp_path, source).records if not record.converted]
+    assert (left.written, "rename it" in left.remedy) == ("this", True)
+
+
+def test_forward_of_what_is_no_module_keeps_its_name(tmp_path):
+    source = "import torch\nclass Model:\n    def forward(self):\n        return torch.zeros(1)\n"
+    text = converted(
+        tmp_path, source + "def run(make, *args):\n    model = make()\n    return model.forward(*args)\n"
+    ).text
+    assert "    return compat.run_forward(model, *args)\n" in text
+
+
+def test_what_is_spread_over_devices_is_asked_for(tmp_path):
+    source = (
+        "from torch import nn\ndef plain(net):\n    return net.module if isinstance(net, nn.DataParallel) else net\n"
+    )
+    assert "isinstance(net, compat.Parallel)" in converted(tmp_path, source).text

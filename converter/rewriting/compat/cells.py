@@ -65,3 +65,37 @@ def part_in_graph(cells, start, stop):
 @functools.wraps(part_in_graph)  # whose text graph mode reads
 def part(cells, start, stop):
     return list(cells)[start:stop]
+
+
+def set_attribute(target, name, value):
+    """Give an attribute by its name; a layer that takes the place of another is run, and names its parameters."""
+    if not isinstance(target, nn.Cell) or not isinstance(value, nn.Cell):
+        setattr(target, name, value)
+        return
+    prefix = f"{prefix_of(target)}{name}."
+    setattr(target, name, value)
+    for path, parameter in value.parameters_and_names():
+        parameter.name = f"{prefix}{path}"
+    if isinstance(target, nn.SequentialCell):
+        target.cell_list = type(target.cell_list)(target._cells.values())
+
+
+def asked_once(getter):
+    """A `__getattr__` of the user's that asks its own cell: for a name that it is asking for already it finds nothing."""
+
+    def found(self, name):
+        asked = self.__dict__.setdefault("_asked", set())
+        if name in asked:
+            raise AttributeError(name)
+        asked.add(name)
+        try:
+            return getter(self, name)
+        finally:
+            asked.discard(name)
+
+    return found
+
+
+def run_forward(target, *args, **kwargs):
+    """`x.forward(...)` of a Cell, or of an object with a method of this name."""
+    return target.construct(*args, **kwargs) if isinstance(target, nn.Cell) else target.forward(*args, **kwargs)

@@ -82,6 +82,10 @@ def processes():
     return ms.communication.get_group_size() if ms.communication.GlobalComm.INITED else 1
 
 
+class Parallel:
+    """The class that scripts ask for of what is spread over devices: here of nothing, a network stays what it is."""
+
+
 def data_parallel(module, *args, **kwargs):
     """torch.nn.DataParallel: one process computes."""
     object.__setattr__(module, "module", module)  # by which a script asks for what was wrapped
