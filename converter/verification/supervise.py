@@ -89,7 +89,7 @@ def blown_up(graph: ir.Graph, memory: float | None = None) -> str:
 
     A file of a hundred bytes can tile two numbers to terabytes.
     """
-    weights = (each.const_value for each in graph.initializers.values())
+    weights = (each.const_value for each in graph.initializers.values() if each.dtype != ir.DataType.STRING)
     held = sum(weight.nbytes for weight in weights if weight is not None) + sum(map(_bytes, graph.inputs))
     most = max((value for node in all_nodes(graph) for value in node.outputs), key=_bytes, default=None)
     needed = 0 if most is None else _bytes(most)

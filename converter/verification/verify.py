@@ -82,9 +82,14 @@ def verify_script(
     containers = [end.name for end in (*source.inputs, *source.outputs) if end.container]
     if containers:
         return VerificationResult((), {}, f"{', '.join(containers)}: lists and optional values are not compared")
-    if lacking := lack_of_memory_for(source.inputs) or blown_up(translation.graph.graph, memory):
-        return VerificationResult((), {}, lacking, stopped=True)
-    feeds = verification_inputs(translation.graph.graph, source.inputs, inputs_file)
+    try:
+        if lacking := lack_of_memory_for(source.inputs) or blown_up(translation.graph.graph, memory):
+            return VerificationResult((), {}, lacking, stopped=True)
+        feeds = verification_inputs(translation.graph.graph, source.inputs, inputs_file)
+    except ConverterError:
+        raise
+    except Exception as error:  # there are no such inputs: the result is not to blame either
+        return VerificationResult((), {}, f"{describe_unexpected(error)}. {REPORT_IT}", stopped=True)
     lacking = lack_of_memory(checkpoint, memory)
     if lacking and (reason := _no_layers(translation)):
         return VerificationResult((), feeds, f"{lacking} {reason}", stopped=True)

@@ -113,20 +113,27 @@ class Forest:
             node.constant(self.splits, "splits"),
             BRANCHES[asked[0]] if len(asked) == 1 else node.constant(self.modes, "modes"),
             node.constant(self.children.reshape(-1), "children"),
-            _depth(self.children, self.roots),
+            self._depth(node),
         )
+
+    def _depth(self, node: Node) -> int:
+        """The number of comparisons on the longest path from a root to a leaf.
+
+        Raises:
+            Unsupported: a path has no end.
+        """
+        depth, level = 0, self.roots
+        while self._inner[level].any():
+            depth, level = depth + 1, np.unique(self.children[level])
+            if depth > len(self.children):
+                raise node.decline("its trees have a cycle")
+        if len(self.children) and not len(self.roots):
+            raise node.decline("its trees have a cycle")
+        return depth
 
     def answers(self, node: Node, leaves: Arg) -> Arg:
         """The weights of leaves, (rows, trees, targets)."""
         return expr("ops.gather({0}, {1}, 0)", node.constant(self.weights, "weights"), leaves)
-
-
-def _depth(children: np.ndarray, roots: np.ndarray) -> int:
-    """The number of comparisons on the longest path from a root to a leaf."""
-    depth, level = 0, roots
-    while not np.array_equal(level, below := np.unique(children[level])):
-        depth, level = depth + 1, below
-    return depth
 
 
 def come_to_leaves(x, roots, features, splits, question, children, depth):

@@ -86,6 +86,8 @@ def scan(
 ) -> Arg:
     """ONNX Scan: a for statement over slices of its scanned inputs; the outputs of all iterations are stacked."""
     carried = len(inputs) - num_scan_inputs
+    if not 0 < num_scan_inputs <= len(inputs):
+        raise node.decline("it has no inputs to scan, or fewer than it says")
     axes = tuple(scan_input_axes) or (0,) * num_scan_inputs
     backward = tuple(scan_input_directions) or (0,) * num_scan_inputs
     extent = inputs[carried].shape_python()

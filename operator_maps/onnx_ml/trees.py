@@ -130,6 +130,8 @@ class _Nodes(NamedTuple):
             raise node.decline("the numbers of its nodes do not fit") from None
         inner = np.flatnonzero(children[:, 0] != np.arange(len(place)))
         roots = np.setdiff1d(np.arange(len(place)), children[inner])
+        if len(roots) != len(set(self.trees)):  # a cycle has no root, and what nothing leads to is none
+            raise node.decline("the numbers of its nodes do not fit")
         forest = Forest(roots, np.array(self.features), np.array(self.values, np.float32), children, modes, weights)
         return forest.with_missing_values(node, self.missing)
 

@@ -148,6 +148,20 @@ def test_inputs_that_do_not_fit_leave_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_inputs_that_cannot_be_made_end_no_conversion(tmp_path: Path) -> None:
+    """NumPy has no array of so many axes; strings have no bytes to count."""
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1] * 70) for name in ("x", "y")]
+    text = [helper.make_tensor_value_info("t", TensorProto.STRING, [1])]
+    words = helper.make_tensor("w", TensorProto.STRING, [1], [b"a"])
+    nodes = [helper.make_node("Sin", ["x"], ["y"]), helper.make_node("Identity", ["w"], ["t"])]
+    graph = helper.make_graph(nodes, "axes", ends[:1], ends[1:] + text, [words])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)]), tmp_path / "axes.onnx")
+    result = converter.convert(tmp_path / "axes.onnx", output=tmp_path / "out")
+    assert result.verification is not None
+    assert result.verification.stopped
+    assert (tmp_path / "out" / "axes.py").exists()
+
+
 def test_a_network_too_large_for_memory_is_verified_layer_by_layer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -177,7 +177,7 @@ def _set_others(node: ir.Node) -> None:
     if node.op_type == "Loop":
         formals[0].type, formals[0].shape = ir.TensorType(ir.DataType.INT64), ir.Shape(())
         return
-    count = node.attributes.get_int("num_scan_inputs")
+    count = min(node.attributes.get_int("num_scan_inputs"), len(node.inputs))
     axes = node.attributes.get_ints("scan_input_axes", ()) or (0,) * count
     for whole, formal, axis in zip(list(node.inputs)[-count:], formals[-count:], axes, strict=True):
         if whole is not None and whole.shape is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+from graph.normalize.harness import parse
 from harness import check_model
 from onnx_backend import MindSporeBackend, Unconverted
 
@@ -212,3 +213,12 @@ def test_items_whose_extent_broadcasting_hides():
         np.array(3),
     )
     assert "z = ops.cat((z, x.unsqueeze(0)))" in script
+
+
+@pytest.mark.parametrize("count", [0, 2**40])
+def test_a_scan_of_inputs_that_it_does_not_have(count: int) -> None:
+    """Neither the memory of so many axes is taken nor does anything raise."""
+    body = "body = b (float[3] a) => (float[3] b) { b = Relu (a) }"
+    model = parse(f"g (float[2,3] x) => (float[2,3] y) {{ y = Scan <num_scan_inputs = {count}, {body}> (x) }}", 22)
+    with pytest.raises(Unconverted, match="It has no inputs to scan"):
+        check_model(model, [np.ones((2, 3), np.float32)], expect=[])

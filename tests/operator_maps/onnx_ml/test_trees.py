@@ -166,3 +166,29 @@ def test_older_trees_of_no_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     leaves = {f"class_{name}": numbers for name, numbers in LEAVES.items()}
     chosen = {"class_ids": [0, 2, 1, 2, 0], "class_weights": [0.2, 0.3, 0.5, 0.9, 0.3], "classlabels_int64s": [5, 3, 8]}
     check_old("TreeEnsembleClassifier", **leaves, **chosen)
+
+
+@pytest.mark.parametrize(
+    ("yes", "no", "why"),
+    [
+        ([1, 2, 1, 0], [3, 3, 3, 0], "Its trees have a cycle"),
+        ([1, 2, 0, 0], [3, 3, 3, 0], "The numbers of its nodes do not fit"),  # it has no root
+        ([1, 3, 1, 0], [3, 3, 3, 0], "The numbers of its nodes do not fit"),  # it has two
+    ],
+)
+def test_trees_without_an_end(yes: list[int], no: list[int], why: str) -> None:
+    """The translation had none either, or onnxruntime has none."""
+    nodes = {
+        "nodes_treeids": [0] * 4,
+        "nodes_nodeids": [0, 1, 2, 3],
+        "nodes_featureids": [0] * 4,
+        "nodes_values": [0.0] * 4,
+        "nodes_modes": [*["BRANCH_LEQ"] * 3, "LEAF"],
+        "nodes_truenodeids": yes,
+        "nodes_falsenodeids": no,
+    }
+    targets = {"target_treeids": [0], "target_nodeids": [3], "target_ids": [0], "target_weights": [1.0], "n_targets": 1}
+    model = model_of("TreeEnsembleRegressor", [X], domain="ai.onnx.ml", **nodes, **targets)
+    next(opset for opset in model.opset_import if opset.domain == "ai.onnx.ml").version = 3
+    with pytest.raises(Unconverted, match=why):
+        check_model(model, [X], expect=[])
