@@ -37,6 +37,7 @@ class Backward:
         loss: the expression of the loss.
         region: the statements that compute it.
         again: earlier statements that are computed again, since a gradient flows through them, too.
+        methods: methods of the class that are run again before, since they compute attributes that the region reads.
         kept: the variables of the region that are read outside it.
         parameters: the variables that the region reads before it assigns them.
         networks: the texts of what is called in it and may have parameters.
@@ -48,6 +49,7 @@ class Backward:
     loss: ast.expr
     region: Sequence[ast.stmt]
     again: list[ast.stmt] = field(default_factory=list)
+    methods: list[ast.FunctionDef] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     parameters: list[str] = field(default_factory=list)
     networks: list[str] = field(default_factory=list)
@@ -134,7 +136,12 @@ class Losses(Outputs):
             if not (in_branch or isinstance(loss, ast.Name)) and self._is_differentiable(ast.Expr(loss)):
                 return self._of_expression(statements[number], loss)
             first = last
-        first = next((index for index in earliest if index < first and self._reads_leaf(statements[index])), first)
+        computed = self._computed().keys()
+        begins = (index for index in earliest if index < first)
+        first = next(
+            (each for each in begins if self._reads_leaf(statements[each]) or computed & set(read(statements[each]))),
+            first,
+        )
         region = statements[first : last + 1]
         if not self._can_move(region):
             return None
@@ -159,9 +166,36 @@ class Losses(Outputs):
         plan.parameters = [name for name in read_first(region) if name in stored and name in bound]
         whole = [*plan.again, *region, ast.Expr(loss)]
         plan.networks = self._networks(whole, set(stored))
+        plan.methods = self._computing(whole)
+        if any(len(each.args.args) > 1 or each.args.vararg or each.args.kwonlyargs for each in plan.methods):
+            return None  # with which arguments it was called is not known here
+        for each in plan.methods:
+            plan.networks += [name for name in self._networks(each.body, set()) if name not in plan.networks]
         if not plan.networks and not any(self._has_leaf(each, set(stored)) for each in whole):
             return None  # what it reads was computed elsewhere, and no gradient would reach a parameter
         return plan
+
+    def _computing(self, whole: Sequence[ast.stmt]) -> list[ast.FunctionDef]:
+        """The other methods of the class that compute, by networks, attributes of which the loss is computed."""
+        apart = [each for each in whole if isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Name)]
+        apart = [each for each in apart if is_detached(each.targets[0].id, whole)]  # type: ignore[attr-defined]
+        through = [each for each in whole if each not in apart]
+        computed = self._computed()
+        names = [name for name in read_first(through) if name in computed and not is_detached(name, through)]
+        return list(dict.fromkeys(method for name in names for method in computed[name]))
+
+    def _computed(self) -> dict[str, list[ast.FunctionDef]]:
+        """The attributes that other methods of the class compute by networks, and these methods."""
+        found: dict[str, list[ast.FunctionDef]] = {}
+        for method in getattr(self.class_node, "body", ()):
+            if not isinstance(method, ast.FunctionDef) or method is self.function or method.name == "__init__":
+                continue
+            for each in ast.walk(method):
+                if isinstance(each, ast.Assign) and self._is_differentiable(each):
+                    for name in assigned(each):
+                        if name.startswith("self.") and method not in found.setdefault(name, []):
+                            found[name].append(method)
+        return found
 
     def _has_leaf(self, statement: ast.stmt, stored: set[str]) -> bool:
         """Whether a statement without a network may reach parameters: by a tensor that asks for gradients, or by a

@@ -74,6 +74,7 @@ class Training(Losses):
         step = "\t" if indent.endswith("\t") else "    "
         name = self.free_name(self.function or file.tree)
         again = [f"{indent}{step}{edits.text(file.start(each), file.end(each))}{file.newline}" for each in plan.again]
+        again = [f"{indent}{step}self.{each.name}(){file.newline}" for each in plan.methods] + again
         result = edits.text(file.start(plan.loss), file.end(plan.loss))
         kept = [each for each in plan.kept if each != result]
         results = [result, *kept]
@@ -111,6 +112,8 @@ class Training(Losses):
         if plan.again:
             lines = ", ".join(str(each.lineno) for each in plan.again)
             note = f"Line {lines} is computed again for this gradient."
+        if plan.methods:
+            note = f"{plan.methods[0].name} is run again for this gradient."
         self._record(plan, note)
 
     def _record(self, plan: Backward, note: str = "") -> None:

@@ -95,7 +95,8 @@ def _read_first(statements: Iterable[ast.AST], written: set[str]) -> Iterator[st
 def is_detached(name: str, statements: Iterable[ast.AST]) -> bool:
     """Whether statements read a variable as `x.detach()` only, which no gradient flows through."""
     inside = [node for each in statements for node in ast.walk(each)]
-    read = {id(each) for each in inside if isinstance(each, ast.Name) and each.id == name}
+    names = (each for each in inside if isinstance(each, (ast.Name, ast.Attribute)) and isinstance(each.ctx, ast.Load))
+    read = {id(each) for each in names if ".".join(chain(each) or ()) == name}
     apart = {id(each.value) for each in inside if isinstance(each, ast.Attribute) and each.attr in ("detach", "data")}
     return bool(read) and read <= apart
 

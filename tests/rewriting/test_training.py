@@ -157,6 +157,16 @@ def test_a_change_of_a_copy_is_not(tmp_path, change):
     assert all(record.converted for record in converted(tmp_path, source).records)
 
 
+def test_attributes_of_a_method_with_arguments_are_listed(tmp_path):
+    source = HEAD + (
+        "class Model:\n    def run(self, x):\n        self.y = net(x)\n"
+        "    def step(self):\n        loss = net(self.y).mean()\n        loss.backward()\n"
+    )
+    assert [record.name for record in converted(tmp_path, source).records if not record.converted] == [
+        "torch.Tensor.backward"
+    ]
+
+
 def test_what_has_no_gradient_is_read_without_one(tmp_path):
     source = HEAD + (
         "class Net(nn.Module):\n    def forward(self, x):\n        with torch.no_grad():\n            a = x.exp()\n"

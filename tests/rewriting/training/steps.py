@@ -155,6 +155,40 @@ def without_gradients():
     return losses
 
 
+class Kept:
+    """Attributes that one method computes, and losses of them in others."""
+
+    def __init__(self):
+        self.net, self.other = network(), nn.Linear(2, 1)
+        nn.init.constant_(self.other.weight, 0.3)
+        nn.init.constant_(self.other.bias, 0.1)
+
+    def forward(self):
+        self.made = self.net(X)
+
+    def judge(self):
+        loss = (self.other(self.made.detach()) ** 2).mean()
+        loss.backward()
+        return loss.item()
+
+    def fool(self):
+        pair = torch.cat((self.made, Y), 1)
+        self.loss = (self.other(pair[:, :2]) - 1).abs().mean() + pair.mean()
+        self.loss.backward()
+        return self.loss.item()
+
+
+def of_attributes():
+    model, losses = Kept(), []
+    optimizer = SGD([*model.net.parameters(), *model.other.parameters()], lr=0.1)
+    for _ in range(3):
+        model.forward()
+        optimizer.zero_grad()
+        losses += [model.judge(), model.fool()]
+        optimizer.step()
+    return losses
+
+
 def words_one_after_the_other():
     """CTC of targets that stand one behind the other, and a buffer that takes the form of each batch."""
     net, criterion = nn.Linear(5, 6), nn.CTCLoss(zero_infinity=True)
@@ -518,5 +552,5 @@ if __name__ == "__main__":
         *[f"{value:.5f}" for value in plain + fetched_ahead() + leaves() + by_hand() + with_own_gradients() + by_name()],
         *[f"{value:.5f}" for value in with_buffers() + attacked() + penalised() + of_lengths() + growing() + of_two_sizes()],
         *[f"{value:.5f}" for value in of_values() + of_spectra()],
-        *[f"{value:.5f}" for value in without_gradients() + words_one_after_the_other()],
+        *[f"{value:.5f}" for value in without_gradients() + of_attributes() + words_one_after_the_other()],
     )
