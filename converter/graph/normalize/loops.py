@@ -8,7 +8,7 @@ from typing import NamedTuple
 import onnx_ir as ir
 
 from converter.base.bounded import bounded
-from converter.graph.annotations import VARYING
+from converter.graph.annotations import VARYING, varying_axes
 from converter.graph.shape_inference import (
     forget_invented_dimensions,
     infer_node,
@@ -43,6 +43,8 @@ def infer_loop_shapes(model: ir.Model) -> None:
     loops = {node: list(_carried(node)) for node in all_nodes(model.graph) if has_trait(node, Trait.LOOP)}
     if loops:
         _Inference(model, loops).run()
+    if len(loops) > 1 and any(varying_axes(item.formal) for each in loops.values() for item in each):
+        _Inference(model, loops).run()  # of a loop that reads what another one stacks, the first run knew too little
 
 
 class _Inference:

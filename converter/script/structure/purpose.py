@@ -257,10 +257,13 @@ def _experts(parts: _Parts) -> Purpose | None:
 
 
 def _recurrent(parts: _Parts) -> Purpose | None:
-    """The gates of an LSTM or a GRU, which are products with sigmoids; only its new values go through tanh."""
+    """The gates of an LSTM or a GRU, which are products with sigmoids; only its new values go through tanh.
+
+    An LSTM has three sigmoids for two tanh, a GRU two for one, also where a class has both directions.
+    """
     convolutions = parts.count(*CONVOLUTIONS)
     gates, values = parts.count("sigmoid"), parts.count("tanh")
-    name = "LSTM" if gates > 2 and values > 1 else "GRU" if gates > 1 and values == 1 else ""
+    name = "GRU" if gates == 2 * values > 0 else "LSTM" if gates > 2 and values > 1 else ""
     if not name or parts.products < gates or not (parts.linear or convolutions) or parts.purposes:
         return None
     return Purpose("recurrent", f"{'Convolutional ' if convolutions else ''}{name}, written by its gates")

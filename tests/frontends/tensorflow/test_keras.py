@@ -14,6 +14,7 @@ import onnxruntime
 from models_keras import constants, freeze, frozen, randomize
 from onnx.numpy_helper import to_array
 
+import converter
 from converter.base.weight_steps import SOURCE, apply
 from converter.frontends.source import Request, Source
 from converter.frontends.tensorflow.frozen_graph import load, start
@@ -223,3 +224,14 @@ def test_attention(tmp_path):
     randomize(network)
     freeze(network, tmp_path / "net.pb")
     check(load(Request(tmp_path / "net.pb")), 3, 5, 8)
+
+
+def test_stacked_convolutional_lstms_of_a_free_length(tmp_path):
+    """The second one reads what the first one stacks, whose batch is known late: a list would not compile."""
+    frames = keras.Input((None, 6, 6, 1), name="frames")
+    x = keras.layers.ConvLSTM2D(2, 3, padding="same", return_sequences=True)(frames)
+    keras.Model(frames, keras.layers.ConvLSTM2D(2, 3, padding="same")(x)).save(tmp_path / "stacked.keras")
+    result = converter.convert(tmp_path / "stacked.keras", output=tmp_path, verify=False)
+    script = (tmp_path / f"{result.name}.py").read_text(encoding="utf-8")
+    assert script.count("ops.zeros((ms.mutable(0), ") == 2
+    assert ".append(" not in script

@@ -157,6 +157,14 @@ def test_a_loop_over_layers_is_a_stack() -> None:
             ],
             "Convolutional GRU, written by its gates",
         ),
+        (
+            [
+                let(A, call(dense("gates"), X)),
+                *[let(v, Binary("*", invoke("ops.sigmoid", A), Y)) for v in (B, C)],
+                *[let(v, Binary("*", invoke("ops.sigmoid", A), invoke("ops.tanh", A))) for v in (D, K)],
+            ],
+            "GRU, written by its gates",
+        ),
         ([let(A, invoke("ops.rsqrt", invoke("ops.mean", X)))], "Root mean square norm"),
         ([let(A, invoke("ops.concat", X))], ""),
     ],
