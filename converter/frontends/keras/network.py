@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from converter.errors import ParamMissingError
+from converter.errors import GraphInitError, ParamMissingError
 from converter.frontends.endpoints import listed, parse_shape
 from converter.frontends.keras import dropout, time_distributed
 from converter.frontends.tensorflow.freezing import Frozen, flat_names, freeze
@@ -91,7 +92,15 @@ class Network:
         import tensorflow
 
         with dropout.marked(self._keras), time_distributed.folded(self._keras):
-            return tensorflow.function(self._run).get_concrete_function(*self._arguments)
+            try:
+                return tensorflow.function(self._run).get_concrete_function(*self._arguments)
+            except tensorflow.errors.OperatorNotAllowedInGraphError as error:
+                found = re.search(r"when calling (\w+)\.call", str(error))
+                layer = found[1] if found else "a layer"
+                raise GraphInitError(
+                    f"Keras cannot trace the model: {layer} asks for a number where the model leaves an extent free. "
+                    "Build the model with fixed extents, load its weights, and save it again."
+                ) from None
 
     def _with_indices(self, function: Any) -> Any:
         """The arguments of a subclassed model, with integers for those that it casts to integers first; None if none.

@@ -16,7 +16,7 @@ from models_keras import randomize
 
 import converter
 from converter import frontends
-from converter.errors import BadParamError, ModelLoadingError, ParamMissingError, RuntimeIntegrityError
+from converter.errors import BadParamError, GraphInitError, ModelLoadingError, ParamMissingError, RuntimeIntegrityError
 from converter.frontends.source import Request, Source
 from converter.frontends.tensorflow.runtime import quiet_tensorflow
 from converter.weights.readers import read
@@ -246,6 +246,13 @@ def test_a_file_of_keras_2_without_keras_2(files, tmp_path, monkeypatch, changed
 def test_a_damaged_file(tmp_path):
     (tmp_path / "net.keras").write_bytes(b"PK\x03\x04 no archive")
     with pytest.raises(ModelLoadingError, match="is no file of Keras, or is damaged"):
+        load(tmp_path / "net.keras")
+
+
+def test_a_layer_that_keras_does_not_trace_with_free_extents(tmp_path):
+    image = keras.Input((None, None, 3))
+    keras.Model(image, layers.UpSampling2D(2, interpolation="bilinear")(image)).save(tmp_path / "net.keras")
+    with pytest.raises(GraphInitError, match="UpSampling2D asks for a number where the model leaves an extent free"):
         load(tmp_path / "net.keras")
 
 
