@@ -25,7 +25,8 @@ def _add_options(groups: Groups) -> None:
         "--api",
         choices=["nn", "mint"],
         default="nn",
-        help="what to write: mindspore.nn and ops, or mindspore.mint (Ascend) where it has the name. Default: nn",
+        help="what to write: mindspore.nn and ops, or functions of mindspore.mint (Ascend) where it has them; layers "
+        "and methods stay. Default: nn",
     )
     scripts.add_argument(
         "--assume_tensors",

@@ -182,6 +182,8 @@ class Attributes(Values):
         return self.function is not None and f"{self.file.of(node)}.__class__" in self.file.of(self.function)
 
     def _renamed(self, name: str, receiver: Kind) -> str:
+        if name == "_modules" and (receiver.name == "unknown" or self._is_module(receiver)):
+            return "_cells"
         if name == "forward":
             known_other = receiver.name == "instance" and not self._is_module(receiver)
             return name if known_other or receiver.name == "other" else "construct"

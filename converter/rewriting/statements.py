@@ -48,6 +48,8 @@ class Statements(InPlace):
                 or self._made_leaf(node, node.targets[0])
             ):
                 return
+            if self._replaced(node):
+                return
             if isinstance(node.targets[0], ast.Subscript):
                 self._changed_copy(node, node.targets[0])
             self.children(node)
@@ -125,6 +127,32 @@ class Statements(InPlace):
             start, end = self.file.start(call.func), self.file.end(call.func)
             self.edits.drop(start, end)
             self.edits.replace(start, end, self.write("compat.Partial"))
+
+    def _replaced(self, node: ast.Assign) -> bool:
+        """`parent._modules[name] = layer` puts a layer in the place of another; false if it is something else."""
+        target = node.targets[0]
+        if (
+            len(node.targets) > 1
+            or not isinstance(target, ast.Subscript)
+            or not isinstance(target.value, ast.Attribute)
+        ):
+            return False
+        held = target.value.value
+        if target.value.attr != "_modules" or not self._may_hold_layers(held):
+            return False
+        self.visit(held)
+        self.visit(target.slice)
+        self.visit(node.value)
+        start, end = self.file.end(held), self.file.start(target.slice)
+        self.edits.insert(self.file.start(node), self.write("compat.set_attribute("), leading=True)
+        self.edits.replace(start, end, ", ")
+        self.edits.replace(self.file.end(target.slice), self.file.start(node.value), ", ")
+        self.edits.insert(self.file.end(node), ")")
+        return True
+
+    def _may_hold_layers(self, node: ast.expr) -> bool:
+        kind = self.inference.kind(node)
+        return kind.name == "unknown" or self._is_module(kind)
 
     def _registered(self, node: ast.Assign) -> bool:
         """`self.scale = nn.Buffer(x)` is written as `register_buffer`; false if it is something else."""

@@ -229,6 +229,14 @@ def without_relu(module):
     return module
 
 
+def with_tanh(module):
+    for name, child in module._modules.items():
+        if isinstance(child, nn.GELU):
+            module._modules[name] = nn.Tanh()
+        elif len(list(child.children())) > 0:
+            with_tanh(child)
+
+
 class Replaced(nn.Module):
     """Layers that are replaced, and chosen by a name; attributes of what is wrapped."""
 
@@ -240,6 +248,7 @@ class Replaced(nn.Module):
             nn.Linear(4, 4), nn.ReLU(), getattr(nn, act)(negative_slope=0.2), getattr(nn, other)()
         )
         without_relu(self)
+        with_tanh(self)
 
     def forward(self, x):
         return self.layers(x)
