@@ -35,8 +35,10 @@ _COMMON = frozenset(
 """Methods that dicts, lists and strings have."""
 
 
-_OF_SEVERAL = frozenset({"state_dict", "load_state_dict", "zero_grad"})
-"""Methods of modules that optimizers have too, and MindSpore's optimizers of converted scripts."""
+_OF_SEVERAL = frozenset(
+    {"state_dict", "load_state_dict", "zero_grad", "add_module", "register_module", "get_submodule", "get_parameter"}
+)
+"""Methods of modules with arguments, which optimizers may have too, and MindSpore's optimizers of converted scripts."""
 
 
 class Methods(Applying, InPlace):

@@ -59,6 +59,8 @@ ROWS: dict[str, Row] = {
     f"{_M}.register_buffer": method("(name, tensor, persistent=True)", _buffer, returns="other"),
     f"{_M}.register_parameter": method("(name, param)", "compat.register_parameter({self}, ...)", returns="other"),
     f"{_M}.add_module": method("(name, module)", "compat.add_module({self}, ...)", returns="other"),
+    f"{_M}.get_submodule": method("(target)", "compat.get_submodule({self}, {target})", returns="module"),
+    f"{_M}.get_parameter": method("(target)", "compat.get_parameter({self}, {target})"),
     f"{_M}.register_module": method("(name, module)", "compat.add_module({self}, ...)", returns="other"),
     f"{_M}.state_dict": method("()", "compat.state_dict({self})", returns="other"),
     f"{_M}.load_state_dict": method(

@@ -67,6 +67,18 @@ def named_parameters(network, prefix="", recurse=True):
     yield from [(name, value) for name, value, is_buffer in named_values(network, prefix, recurse) if not is_buffer]
 
 
+def get_submodule(network, target):
+    """Module.get_submodule."""
+    for part in filter(None, target.split(".")):
+        network = getattr(network, part)
+    return network
+
+
+def get_parameter(network, target):
+    """Module.get_parameter."""
+    return dict(named_parameters(network))[target]
+
+
 def buffers(network, recurse=True):
     """Module.buffers."""
     yield from [value for _, value, is_buffer in named_values(network, "", recurse) if is_buffer]
