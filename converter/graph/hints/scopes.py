@@ -60,6 +60,12 @@ def keras_blocks(name: str) -> tuple[str, ...]:
     return (*parts, name)
 
 
+_MOST_SCOPES, _LONGEST = 1000, 10_000
+"""Scopes around a node, and characters of its name, that are read: every scope is a prefix of the next one, so that a
+name of 50,000 scopes took gigabytes.
+"""
+
+
 def path_of(node: ir.Node) -> tuple[str, ...]:
     """The full names of the scopes around a node, outermost first; empty when the source recorded none.
 
@@ -68,10 +74,10 @@ def path_of(node: ir.Node) -> tuple[str, ...]:
     """
     recorded = _torch_list(node, TORCH_SCOPES)
     if recorded:
-        return tuple(scope for scope in recorded[:-1] if scope)
-    name = node.name or ""
+        return tuple(scope for scope in recorded[:-1][:_MOST_SCOPES] if scope)
+    name = (node.name or "")[:_LONGEST]
     parts = [part for part in _source_path(name).split("/")[:-1] if part and part not in _CALLS]
-    parts = parts or ([] if name.startswith("/") else _path_of_kernel(node))
+    parts = parts[:_MOST_SCOPES] or ([] if name.startswith("/") else _path_of_kernel(node))
     if parts[1:] and _FUNCTIONS.fullmatch(parts[-1]):
         parts.pop()
     parts = [parts[0], *(part for part in parts[1:] if not _LOOP.fullmatch(part))] if parts else []
@@ -103,7 +109,7 @@ def classes_of(node: ir.Node) -> tuple[str, ...]:
     """The class of every scope of `path_of`, where torch's exporter recorded it."""
     recorded = _torch_list(node, TORCH_CLASSES)
     names = _torch_list(node, TORCH_SCOPES)
-    return tuple(kind for kind, scope in zip(recorded[:-1], names[:-1], strict=False) if scope)
+    return tuple(kind for kind, scope in zip(recorded[:-1], names[:-1][:_MOST_SCOPES], strict=False) if scope)
 
 
 def is_apart(node: ir.Node) -> bool:
