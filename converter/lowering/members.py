@@ -14,6 +14,7 @@ from converter import shapes
 from converter.base.names import Namespace
 from converter.base.weight_steps import Step, joined, transpose
 from converter.lowering.context import Unsupported
+from converter.lowering.formulas import LARGEST, formula_of
 from converter.script import (
     CELL_ATTRIBUTES,
     Arg,
@@ -103,7 +104,7 @@ class Members:
         return self._constants[value]
 
     def constant(self, weight: Weight, hint: str) -> Arg:
-        """A constant as a tensor: a parameter, or a literal when it is small and not trained.
+        """A constant as a tensor: a parameter, or a literal when it is small and not trained, or a formula.
 
         Raises:
             Unsupported: MindSpore lacks its element type.
@@ -121,6 +122,8 @@ class Members:
             array = weight.array()
             if not _is_measured(array):
                 return self._add(_literal(array, dtype), {}, hint)
+        if weight.computed and size <= LARGEST and (formula := formula_of(weight.array(), dtype)) is not None:
+            return self._add(formula, {}, hint)
         constructor = expr("ms.Parameter(ops.zeros({0}, dtype={1}))", shape, dtype)
         if not weight.trainable:
             constructor = expr("ms.Parameter(ops.zeros({0}, dtype={1}), requires_grad=False)", shape, dtype)

@@ -245,7 +245,7 @@ class Node:
     def constant(self, array: NDArray[Any], hint: str = "constant") -> Arg:
         """A tensor that the row computed from constants: a literal when small, else a parameter that is not trained."""
         tensor = ir.tensor(np.asarray(array, order="C"), name=f"{self.name}/{hint}")
-        return self._context.constant(Weight(tensor, (), trainable=False), hint)
+        return self._context.constant(Weight(tensor, (), trainable=False, computed=True), hint)
 
     def block(self, graph: ir.Graph, inputs: Sequence[Arg | PyValue] = ()) -> Block:
         """Translate a sub-graph to a block; `inputs` are the expressions for its formal inputs."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import zip_longest
@@ -317,8 +318,10 @@ class Translator:
         unknown = scopes.is_generated(source.name) and not origin_of(source)[0]
         is_number = source.const_value is not None and source.const_value.size == 1
         if is_frozen(source) or (is_number and not is_trained_number(source)):
-            return replace(weight, trainable=False, frozen=False)
-        return replace(weight, trainable=False) if unknown or (weight.trainable and _is_mask(weight)) else weight
+            weight = replace(weight, trainable=False, frozen=False)
+        elif unknown or (weight.trainable and _is_mask(weight)):
+            weight = replace(weight, trainable=False)
+        return replace(weight, computed=not weight.trainable and _is_computed_there(source))
 
     def weight(self, value: ir.Value, steps: Sequence[Step] = ()) -> Weight:
         """A constant as a parameter; `steps` compute its array from the constant."""
@@ -391,6 +394,14 @@ def _viewed(value: ir.Value) -> ir.Value:
     while value.const_value is None:
         value = value.producer().inputs[0]  # type: ignore[union-attr,assignment]
     return value
+
+
+def _is_computed_there(constant: ir.Value) -> bool:
+    """Whether the source computes a constant that is not trained; a float of a module's own name may be a buffer."""
+    name = constant.name or ""
+    of_exporter = scopes.is_generated(name) or name.startswith("const_fold_opt")
+    own_name = re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", name) and not of_exporter
+    return kind_of(constant.dtype) != "f" or is_folded(constant) or not own_name
 
 
 def _constant_hint(value: ir.Value) -> str:

@@ -29,13 +29,15 @@ class Weight:
     """A parameter's values: a tensor of the source, and the weight steps from it to the parameter.
 
     `trainable` says whether it is made as a parameter that an optimiser changes. `frozen` says that the script takes it
-    out of the training afterwards: MindSpore's layer would train it, the source does not.
+    out of the training afterwards: MindSpore's layer would train it, the source does not. A `computed` one is no
+    tensor that a checkpoint of the source could hold.
     """
 
     tensor: Tensor
     steps: tuple[Step, ...] = ()
     trainable: bool = True
     frozen: bool = False
+    computed: bool = False
 
     @property
     def trained(self) -> bool:

@@ -15,9 +15,19 @@ from harness import check_model
         (np.ones(8, bool), "ops.ones((8,), dtype=ms.bool_)"),
         (np.array([0, 0, 0, 0, 0, 0, 0, 1]), "ms.Tensor([0, 0, 0, 0, 0, 0, 0, 1], ms.int64)"),
         (np.array([[1], [1]]), "ms.Tensor([[1], [1]], ms.int64)"),
-        (np.zeros((3, 1, 8), np.int32), "ms.Parameter(ops.zeros((3, 1, 8), dtype=ms.int32), requires_grad=False)"),
+        (np.zeros((3, 1, 8), np.int32), "self.constant = ops.zeros((3, 1, 8), dtype=ms.int32)"),
+        (np.full((3, 1, 8), 7), "self.constant = ops.full((3, 1, 8), 7, dtype=ms.int64)"),
+        (np.arange(24).reshape(24, 1, 1), "self.constant = ops.arange(24).reshape((24, 1, 1))"),
+        (
+            np.arange(3, 40, 2, dtype=np.int32)[:, None, None],
+            "ops.arange(3, 41, 2, dtype=ms.int32).reshape((19, 1, 1))",
+        ),
+        (
+            np.arange(24).reshape(3, 1, 8),
+            "self.constant = ms.Parameter(ops.zeros((3, 1, 8), dtype=ms.int64), requires_grad=False)",
+        ),
     ],
-    ids=["zeros", "ones", "numbers", "few", "many"],
+    ids=["zeros", "ones", "numbers", "few", "many zeros", "one number", "counted", "by twos", "along two axes"],
 )
 def test_constants(constant: np.ndarray, written: str) -> None:
     kind, ends = constant.dtype.name, "a,b,c"[: 2 * max(constant.ndim, 2) - 1]
@@ -41,6 +51,17 @@ def test_numbers_that_nobody_writes_are_in_the_checkpoint(numbers: np.ndarray, w
     model.graph.initializer[0].name = model.graph.node[0].input[1] = "c"
     model.graph.initializer[0].metadata_props.add(key="onnx2mindspore.trained", value="no")
     assert written in check_model(model, [np.ones((2, 8), np.float32)]).script
+
+
+@pytest.mark.parametrize("numbers", [np.full((2, 24), 0.5), np.arange(24) * np.ones((1, 1))], ids=["equal", "counted"])
+@pytest.mark.parametrize("name", ["net.scale", "scale", "onnx::Mul_3", "/net/Constant_output_0", "const_fold_opt__7"])
+def test_a_float_of_a_modules_name_may_be_another_one_in_its_next_checkpoint(numbers: np.ndarray, name: str) -> None:
+    model = model_of("(float[2,24] x) => (float[2,24] y) { y = Mul(x, w) }", w=numbers.astype(np.float32))
+    model.producer_name = "pytorch"
+    model.graph.initializer[0].name = model.graph.node[0].input[1] = name
+    model.graph.initializer[0].metadata_props.add(key="onnx2mindspore.trained", value="no")
+    script = check_model(model, [np.ones((2, 24), np.float32)]).script
+    assert ("ms.Parameter" in script) == (name in ("net.scale", "scale"))
 
 
 def test_a_number_that_is_trained_is_a_parameter() -> None:

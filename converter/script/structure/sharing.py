@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-from converter.script.expressions import Call, Name
+from converter.script.expressions import Attribute, Call, Name
 from converter.script.program import Member
 from converter.script.statements import Assign, Variable
 from converter.script.structure.hoist import replace_members
@@ -112,7 +112,10 @@ def constants_of_some_calls(leaves: Iterable[Region]) -> dict[Region, list[Membe
 def is_constant(member: Member) -> bool:
     """Whether a member is a parameter or a tensor, not a layer."""
     made = member.constructor
-    return "" in member.weights or (isinstance(made, Call) and made.function == Name("ms.Tensor"))
+    while isinstance(made, Call) and isinstance(made.function, Attribute):  # `ops.arange(8).reshape((1, 8))`
+        made = made.function.value
+    name = made.function.path if isinstance(made, Call) and isinstance(made.function, Name) else ""
+    return "" in member.weights or name == "ms.Tensor" or name.startswith("ops.")
 
 
 def _around(root: Region) -> dict[Region, set[Region]]:

@@ -1,0 +1,57 @@
+"""Formulas: constants that a short expression computes, `ops.arange(257)`, `ops.full((1, 64), 0.5)`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converter import shapes
+from converter.script import Arg, expr, invoke, unless_default
+
+LARGEST = 1 << 22
+"""Elements of a constant whose numbers are looked at."""
+_COUNTED = ("int32", "int64", "float32", "float64")
+"""Element types of `ops.arange` on every device."""
+_EXACT = 1 << 24
+"""Numbers up to this size are exact in float32."""
+
+
+def formula_of(array: NDArray[Any], dtype: Arg) -> Arg:
+    """An expression for equal numbers, or for an arithmetic progression of integers along one axis; None for others.
+
+    Args:
+        array: the constant.
+        dtype: MindSpore's name of its element type.
+    """
+    if array.dtype.kind not in "bif" or not 1 < array.size <= LARGEST:
+        return None
+    first = array.reshape(-1)[0]
+    if (array == first).all():
+        return _full(array.shape, first.item() if array.dtype.kind != "f" else shapes.shortest(first), dtype)
+    return _arange(array, dtype)
+
+
+def _full(shape: tuple[int, ...], number: Any, dtype: Arg) -> Arg:
+    for known, function in ((0, "ops.zeros"), (1, "ops.ones")):
+        if number == known and not (number == 0 and np.signbit(number)):
+            return invoke(function, shape, dtype=dtype)
+    if isinstance(number, int) and abs(number) >= 2**31:  # MindSpore cuts it
+        return None
+    return invoke("ops.full", shape, number, dtype=dtype)
+
+
+def _arange(array: NDArray[Any], dtype: Arg) -> Arg:
+    """`ops.arange(0, 512).reshape((1, 512))`."""
+    numbers = array.reshape(-1)
+    along_one_axis = array.size == max(array.shape)
+    if not along_one_axis or array.dtype.name not in _COUNTED or not (np.abs(numbers) < _EXACT).all():
+        return None
+    start, step = int(numbers[0]), int(numbers[1]) - int(numbers[0])
+    if step == 0 or not np.array_equal(numbers, start + step * np.arange(array.size)):
+        return None
+    stop = start + step * array.size
+    bounds = (stop,) if (start, step) == (0, 1) else (start, stop) if step == 1 else (start, stop, step)
+    counted = invoke("ops.arange", *bounds, **unless_default(dtype=(dtype, expr("ms.int64"))))
+    return counted if array.ndim == 1 else expr("{0}.reshape({1})", counted, array.shape)
