@@ -97,7 +97,7 @@ __all__ = [
 PHASES: Mapping[str, Sequence[Step]] = {
     # LSTM, GRU, RNN and their cells, too; before other phases change the nodes that compute their weights
     "recurrent layers": directions.FUSIONS,
-    "broadcasts": (broadcasts.drop_expansions,),
+    "broadcasts": (broadcasts.drop_expansions, broadcasts.MULTIPLY_NUMBERS),
     "layout": (layout.sink_transposes,),
     "scatters": scatters.FUSIONS,
     "windows": windows.FUSIONS,

@@ -1,13 +1,18 @@
-"""Broadcasts: remove Expand, and Unsqueeze of leading axes, before operators that broadcast their inputs."""
+"""Broadcasts: remove Expand, and Unsqueeze of leading axes, before operators that broadcast their inputs.
+
+`torch.ones(n, m) * 1e10` is then a product of two numbers.
+"""
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 
 from converter.graph.fusions.replacement import replace
-from converter.graph.fusions.rewrite import Context
-from converter.graph.queries import axes_of, shape_of
+from converter.graph.fusions.rewrite import Builder, Context, NodeFusion
+from converter.graph.queries import axes_of, number_of, shape_of
 from converter.graph.traits import Trait, has_trait
+from converter.graph.unique_names import UniqueNames
 from converter.graph.walk import all_graphs
 from converter.shapes import Dim, Dims
 
@@ -19,6 +24,23 @@ def drop_expansions(model: ir.Model, context: Context) -> None:
             source = node.inputs[0] if _expands(node) else None
             if source is not None and node.outputs[0].uses() and narrow(node.outputs[0], shape_of(source)):
                 replace([node], [], {node.outputs[0]: source}, at=node)
+
+
+def multiply_numbers(node: ir.Node, names: UniqueNames) -> bool:
+    """Replace the product of two numbers that are not trained by one."""
+    made = node.outputs[0]
+    one, other = map(number_of, node.inputs)
+    if one is None or other is None or made.is_graph_output() or not made.uses() or node.inputs[0] is None:
+        return False
+    a, b = (value.const_value.numpy() for value in node.inputs)  # type: ignore[union-attr]
+    if a.dtype != b.dtype or a.dtype.kind != "f":
+        return False
+    product = Builder(node, names).constant("product", np.multiply(a, b, dtype=a.dtype))
+    replace([node], [], {made: product}, at=node)
+    return True
+
+
+MULTIPLY_NUMBERS = NodeFusion("Mul", multiply_numbers)
 
 
 def _expands(node: ir.Node) -> bool:

@@ -44,3 +44,9 @@ def test_an_expansion_before_new_axes_goes(reader: str, goes: bool) -> None:
     text += f"v = Unsqueeze(x, new) {reader} }}"
     weights = {"w": X[:1, 0], "to": np.array([2, 5]), "axes": np.array([1, 2]), "new": np.array([1])}
     assert ("Expand" not in fused(text, X, **weights)) == goes
+
+
+def test_a_tensor_of_one_number_times_another_is_one_number() -> None:
+    text = "(float[n,3,5] x) => (float[n,3,5] y) { s = Shape(x) e = Expand(one, s) f = Mul(e, large) y = Min(x, f) }"
+    numbers = {"one": np.array(-1, np.float32), "large": np.array(1e10, np.float32)}
+    assert fused(text, X, **numbers) == ["Min"]
