@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 
-from converter.rewriting.calls import Rendering, layout_of
+from converter.rewriting.calls import layout_of
 from converter.rewriting.inference import Inference
 from converter.rewriting.project import MODULE
+from converter.rewriting.rendering import Rendering
 from converter.rewriting.rows import Row
 from converter.rewriting.signature import Arguments, NotStatic, UnsupportedCall
 from converter.rewriting.state import full_name
