@@ -263,12 +263,12 @@ class InPlace(Attributes):
         """The tensor of which a variable holds a view, and the number of the part; None where it holds no view."""
         found: ast.expr | None = None
         several = False
-        for each in ast.walk(self.function or self.file.tree):
+        for each, names in self._bindings():
+            if name not in names:
+                continue
             if isinstance(each, ast.Assign) and each.lineno <= before.lineno and each is not before:
-                for target in each.targets:
-                    if name in set(assigned(target)):
-                        found, several = each.value, not isinstance(target, ast.Name)
-            elif isinstance(each, ast.For) and each in self.parents and name in set(assigned(each.target)):
+                found, several = each.value, not any(isinstance(target, ast.Name) for target in each.targets)
+            elif isinstance(each, ast.For) and each in self.parents:
                 found, several = each.iter, True
                 if isinstance(found, ast.Call) and self._full(found.func) == "builtins.enumerate" and found.args:
                     found = found.args[0]
@@ -290,6 +290,17 @@ class InPlace(Attributes):
                 found = inner
         tensor = isinstance(found, (ast.Name, ast.Attribute)) and self.inference.kind(found).is_tensor
         return (found, index) if tensor and self._full(found) is None and self.file.of(found) != name else None
+
+    def _bindings(self) -> list[tuple[ast.Assign | ast.For, set[str]]]:
+        """The assignments and loops of the function, and the variables that they bind."""
+        around = self.function or self.file.tree
+        if around not in self.bindings:
+            self.bindings[around] = [
+                (each, {name for target in _targets(each) for name in assigned(target)})
+                for each in ast.walk(around)
+                if isinstance(each, (ast.Assign, ast.For))
+            ]
+        return self.bindings[around]
 
     def _is_basic(self, index: ast.expr) -> bool:
         """Whether an index gives a view: it has numbers and slices only."""
@@ -344,6 +355,10 @@ class InPlace(Attributes):
             if isinstance(parent, ast.For)
             for each in ast.walk(parent.target)
         )
+
+
+def _targets(node: ast.Assign | ast.For) -> list[ast.expr]:
+    return node.targets if isinstance(node, ast.Assign) else [node.target]
 
 
 def _is_other(node: ast.Subscript, index: object) -> bool:

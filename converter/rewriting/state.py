@@ -90,6 +90,7 @@ class State:
         self.gone: list[ast.stmt] = []
         self.changing: ast.expr | None = None
         self.without_gradient = False
+        self.bindings: dict[ast.AST, list[tuple[ast.Assign | ast.For, set[str]]]] = {}
         self.carried = Carried()
         self._made_names: set[str] = set()
 
