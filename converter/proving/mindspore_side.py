@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converter.artifacts import checkpoint, weight_map
+from converter.base.child import end_with_parent
 from converter.errors import ConverterError, describe_unexpected
 from converter.proving import gradients
 from converter.proving import job as files
@@ -245,6 +246,7 @@ def _arrays(file: Path) -> Sequence[np.ndarray]:
 
 def main(folder: Path) -> None:
     """Run MindSpore's side."""
+    end_with_parent()
     job = read_job(folder)
     sys.dont_write_bytecode = True  # neither in the user's folders nor in those of the result
     os.chdir(job.working)

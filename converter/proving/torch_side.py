@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from converter.base.child import end_with_parent
 from converter.base.state_names import matched
 from converter.errors import BadParamError, ConverterError, ModelLoadingError, WeightMatchError, describe_unexpected
 from converter.proving import job as files
@@ -35,6 +36,7 @@ _SHOWN = 5
 
 def main(folder: Path) -> int:
     """Run PyTorch's side; returns the exit status."""
+    end_with_parent()
     job = read_job(folder)
     sys.dont_write_bytecode = True  # neither in the user's folders nor in those of the result
     os.chdir(job.working)

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from converter.base.child import end_with_parent
 from converter.base.relaxed_gc import paused_gc
 from converter.errors import ConverterError
 from converter.frontends import Run, frontend_in
@@ -46,6 +47,7 @@ def main(folder: Path, part: str) -> None:
     the outputs are the same; `layers` compares the layers, each by itself; `sensitivity` runs only the source, on
     inputs that are moved a little; `kit` records the reference of the proof kit.
     """
+    end_with_parent()
     be_ended_first()
     job = read_job(folder)
     if part == "kit":

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from converter.base.child import end_with_parent
 from converter.errors import ConverterError
 from converter.frontends.pytorch.spec import STATE, Spec, read_spec
 
@@ -52,6 +53,7 @@ def export_to(folder: Path, spec: Spec, load: Callable[[], Loaded]) -> int:
 
 def main(folder: Path) -> int:
     """Load and export the module that the folder specifies."""
+    end_with_parent()
     from converter.frontends.pytorch.loading import load
 
     logging.basicConfig(level=logging.INFO)
