@@ -15,6 +15,9 @@ REMOVED = re.compile(r"(interface|API)\S* (is deprecated and )?will be removed|d
 
 RENAMED = {
     "nn.Dropout": "keep_prob",
+    "nn.Dropout1d": "x",
+    "nn.Dropout2d": "x",
+    "nn.Dropout3d": "x",
     "nn.Embedding": "vocab_size embedding_size use_one_hot embedding_table",
     "nn.GRUCell": "has_bias",
     "nn.GroupNorm": "gamma_init beta_init",
