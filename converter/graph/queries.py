@@ -65,16 +65,23 @@ def is_viewed_alike(value: ir.Value) -> bool:
 
 
 def _equal_views(value: ir.Value) -> list[ir.Value]:
-    """A value, and those that equal views make of what it is a view of."""
-    node = value.producer()
-    source = None if node is None or not has_trait(node, Trait.VIEW) else node.inputs[0]
-    if node is None or source is None:
-        return [value]
-    sources = _equal_views(source)
-    if sum(map(count_uses, sources)) > MOST_CALLS:
-        return [value]
-    readers = [reader for each in sources for reader in readers_of(each)]
-    return [reader.outputs[0] for reader in readers if reader is node or _is_equal_view(reader, node)]
+    """A value, and those that equal views make of what it is a view of, through at most `MOST_STEPS` views."""
+    views: list[ir.Node] = []
+    first = value
+    while len(views) < MOST_STEPS and (node := first.producer()) is not None and has_trait(node, Trait.VIEW):
+        source = node.inputs[0]
+        if source is None:
+            break
+        views.append(node)
+        first = source
+    same = [first]
+    for node in reversed(views):
+        if sum(map(count_uses, same)) > MOST_CALLS:
+            same = [node.outputs[0]]
+            continue
+        readers = [reader for each in same for reader in readers_of(each)]
+        same = [reader.outputs[0] for reader in readers if reader is node or _is_equal_view(reader, node)]
+    return same
 
 
 def _is_equal_view(node: ir.Node, other: ir.Node) -> bool:
