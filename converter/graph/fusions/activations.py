@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from math import pi, sqrt
 
+import numpy as np
 import onnx_ir as ir
 
 from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.pattern import Pattern, either, op, scalar
 from converter.graph.fusions.rewrite import Builder, Fusion
-from converter.graph.queries import numbers_of
+from converter.graph.queries import is_float, numbers_of
 
 
 def gelu_by_erf(x: Pattern) -> Pattern:
@@ -58,6 +59,26 @@ def swish_alpha(builder: Builder, x: ir.Value, alpha: float) -> ir.Value:
 def _clip(x: Pattern, low: float, high: float) -> Pattern:
     lower = either(op.Max(x, low), op.Relu(x)) if low == 0 else op.Max(x, low)
     return either(op.Clip(x, low, high), op.Min(lower, high), op.Max(op.Min(x, high), low))
+
+
+def min_and_max(x: Pattern, low: Pattern, high: Pattern) -> Pattern:
+    """Clip by its bounds: `tf.clip_by_value`, NumPy's `minimum` and `maximum`."""
+    return either(
+        op.Min(op.Max(x, scalar(low)), scalar(high)),
+        op.Max(op.Min(x, scalar(high)), scalar(low)),
+    )
+
+
+def clip(builder: Builder, x: ir.Value, low: float, high: float) -> ir.Value:
+    """Clip of floats: integers may be larger than the numbers that a pattern binds."""
+    if not is_float(x) or x.dtype is None:
+        raise NoMatch("it has no floats")
+    if not low <= high:
+        raise NoMatch(f"its lower bound {low} is above the upper one {high}")
+    bounds = (
+        builder.constant(name, np.array(number, x.dtype.numpy())) for name, number in (("low", low), ("high", high))
+    )
+    return builder.Clip(x, *bounds)
 
 
 def clip_of_sum(x: Pattern) -> Pattern:
@@ -144,6 +165,7 @@ FUSIONS = (
     Fusion(gelu_by_tanh, gelu_tanh),
     Fusion(silu, swish),
     Fusion(sigmoid_of_scaled, swish_alpha),
+    Fusion(min_and_max, clip),
     Fusion(clip_of_sum, hard_sigmoid),
     Fusion(clip_of_line, hard_sigmoid),
     Fusion(hard_swish_by_clip, hard_swish),

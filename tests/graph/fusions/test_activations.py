@@ -59,6 +59,9 @@ CASES = {
     "hard sigmoid: Relu, Min": ("a = Add(x, three) r = Relu(a) b = Min(r, six) y = Mul(b, sixth)", "HardSigmoid"),
     "hard sigmoid: slope 0.2": ("a = Mul(x, fifth) b = Add(a, half) y = Clip(b, zero, one)", "HardSigmoid"),
     "hard sigmoid: x / 6": ("a = Div(x, six) b = Add(a, half) y = Clip(b, zero, one)", "HardSigmoid"),
+    "clip": ("a = Max(x, zero) y = Min(a, six)", "Clip"),
+    "clip: bounds in the other order": ("a = Min(six, x) y = Max(zero, a)", "Clip"),
+    "hard sigmoid: Min, Max": ("a = Add(x, three) m = Max(a, zero) b = Min(m, six) y = Div(b, six)", "HardSigmoid"),
     "hard swish": ("a = Add(x, three) b = Clip(a, zero, six) d = Mul(x, b) y = Div(d, six)", "HardSwish"),
     "hard swish: / 6 first": ("a = Add(x, three) b = Clip(a, zero, six) d = Div(b, six) y = Mul(x, d)", "HardSwish"),
     "hard swish: HardSigmoid": ("a = HardSigmoid <alpha=0.16666667, beta=0.5> (x) y = Mul(x, a)", "HardSwish"),
@@ -84,6 +87,7 @@ NEAR_MISSES = {
     "hard sigmoid: up to 3": "a = Add(x, three) b = Clip(a, zero, three) y = Div(b, six)",
     "hard swish: other slope": "a = HardSigmoid <alpha=0.2, beta=0.5> (x) y = Mul(x, a)",
     "softplus: threshold too low": "a = Softplus(x) b = Greater(x, six) y = Where(b, x, a)",
+    "clip: bounds change places": "a = Max(x, six) y = Min(a, zero)",
     "softplus: two": "a = Exp(x) b = Add(a, two) y = Log(b)",
 }
 
