@@ -17,8 +17,8 @@ FORWARD = HEAD + "class Net(nn.Module):\n    def forward(self, x: Tensor):\n"
         ("with torch.autocast('cuda'):\n    x = x + 1\n    x = x * 2\n", "x = x + 1\nx = x * 2\n"),
         ("with torch.no_grad():\n    x = x + 1\nx = x - 1\n", "x = x + 1\nx = ops.stop_gradient(x)\nx = x - 1\n"),
         (
-            "with torch.no_grad():\n    if torch.jit.is_scripting():\n        return x\n    x = x + 1\n",
-            "x = x + 1\nx = ops.stop_gradient(x)\n",
+            "with torch.no_grad():\n    if torch.jit.is_scripting():\n        return x\n    x = x + 1\nx = x - 1\n",
+            "x = x + 1\nx = ops.stop_gradient(x)\nx = x - 1\n",
         ),
         ("with torch.autocast('cuda'):\n    if not torch.jit.is_scripting():\n        x = 2 * x\n", "x = 2 * x\n"),
         (

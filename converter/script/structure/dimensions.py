@@ -58,7 +58,7 @@ def localize_formulas(statements: Iterable[Statement], given: Sequence[Variable]
     for statement in statements:
         if isinstance(statement, Assign):
             read = [value for value in read_whole(statement.value) if isinstance(value, Variable)]
-            statement.value = _localized(statement.value, {}, others | _formulas_of(read))
+            statement.value = _localized(statement.value, {}, others | _formulas_of(read), implied=False)
         if given:
             others |= _formulas_of(defined_by(statement))
 
@@ -90,8 +90,11 @@ def _tensors_read(region: Region) -> list[Variable]:
     return list(found)
 
 
-def _localized(item: Arg, known: Places, formulas: Places) -> Arg:
-    """The expression, reading each symbolic dimension from the tensor and axis in `known`, or `formulas`."""
+def _localized(item: Arg, known: Places, formulas: Places, implied: bool = True) -> Arg:
+    """The expression, reading each symbolic dimension from the tensor and axis in `known`, or `formulas`.
+
+    `implied` says whether a reshape may find an extent: not beside a free one of the network's inputs, which may be 0.
+    """
     read = dimension_read(item)
     if read is not None:
         value, axis = read
@@ -104,10 +107,10 @@ def _localized(item: Arg, known: Places, formulas: Places) -> Arg:
     if isinstance(formula, ir.SymbolicDim) and (place := formulas.get(formula) or known.get(formula)):
         return dimension(*place)
     if isinstance(same := _same_extremes(item), Binary | Index):
-        return _localized(same, known, formulas)
-    mapped = map_parts(item, lambda part: _localized(part, known, formulas))
+        return _localized(same, known, formulas, implied)
+    mapped = map_parts(item, lambda part: _localized(part, known, formulas, implied))
     match mapped:
-        case Call(function=Attribute(name="reshape"), args=(tuple() as target,)):
+        case Call(function=Attribute(name="reshape"), args=(tuple() as target,)) if implied:
             return replace(mapped, args=(_without_expression(target),))
         case Call(function=Name(path="max" | "min"), args=(left, right)) if left == right:
             return left
