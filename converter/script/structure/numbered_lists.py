@@ -1,6 +1,7 @@
 """Numbered lists: layers of one class whose names count, `proj_0`, `proj_1`, become the list `self.proj`.
 
-An element is called as `self.proj[0](x)`, and its parameters keep their place in the source: `proj.0.weight`.
+An element is called as `self.proj[0](x)`, and its parameters keep their place in the source: `proj.0.weight`. What
+becomes a list depends on names and forms only, so that the parameters are called alike after another export.
 """
 
 from __future__ import annotations
@@ -14,14 +15,12 @@ from converter.base.names import Namespace
 from converter.script.expressions import Arg, Call, Comprehension, Constant, Index, Name, invoke, map_parts, walk
 from converter.script.mindspore_api import CELL_ATTRIBUTES
 from converter.script.program import Argument, Cell, Member
-from converter.script.statements import Assign, For, Variable, map_statement, plain_text
+from converter.script.statements import Assign, For, Variable, map_statement
 from converter.script.structure.arguments import Arguments, arguments_for
 from converter.script.structure.signature import Signature, fill, signature_of
 
 MOST_DIFFERENT = 2
 """The most arguments in which the layers of a list differ: `[nn.Conv2d(channels, 64, 1) for channels in (64, 128)]`."""
-FEWEST_ON_LINES, WIDEST = 3, 112
-"""A list of fewer layers is not worth more than one line, of this many characters behind the indentation."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def find_lists(cell: Cell) -> list[NumberedList]:
     for name, names in _numbered(list(by_name)):
         elements = tuple(by_name[each] for each in names)
         made = _constructor(elements, arguments) if looped.isdisjoint(elements) else None
-        if made is not None and (len(names) >= FEWEST_ON_LINES or len(f"self.{name} = {plain_text(made)}") <= WIDEST):
+        if made is not None:
             found.append(NumberedList(name, elements, made))
     return found
 
