@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 
 import onnx
 
+from converter.graph.walk import proto_subgraphs
+
 _ML = "ai.onnx.ml"
 
 
@@ -28,18 +30,9 @@ def without_fatal(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def make_safe(node: onnx.NodeProto) -> onnx.NodeProto:
     """A node whose sub-graphs no longer have such nodes, for the inference of it alone."""
-    for graph in subgraphs(node):
+    for graph in proto_subgraphs(node):
         _replace(graph.node, True)
     return node
-
-
-def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    """The graphs that are attributes of a node."""
-    for attribute in node.attribute:
-        if attribute.type == onnx.AttributeProto.GRAPH:
-            yield attribute.g
-        elif attribute.type == onnx.AttributeProto.GRAPHS:
-            yield from attribute.graphs
 
 
 def _bodies(model: onnx.ModelProto) -> Iterator[Iterable[onnx.NodeProto]]:
@@ -74,6 +67,6 @@ def _fatal(nodes: Iterable[onnx.NodeProto], first: bool) -> list[onnx.NodeProto]
                 fatal = name in ("DictVectorizer", "RegexFullMatch")
         if fatal:
             found.append(node)
-        for graph in subgraphs(node):
+        for graph in proto_subgraphs(node):
             found += _fatal(graph.node, first)
     return found

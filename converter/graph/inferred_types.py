@@ -15,7 +15,8 @@ import onnx
 from google.protobuf.message import EncodeError
 
 from converter.base.memory import at_most
-from converter.graph.fatal_inference import subgraphs, without_fatal
+from converter.graph.fatal_inference import without_fatal
+from converter.graph.walk import proto_subgraphs
 
 _MOST_MEMORY = 1 << 30
 """Bytes that one inference may take."""
@@ -142,7 +143,7 @@ def _copied(nodes: Iterable[onnx.NodeProto]) -> int:
 def _size(node: onnx.NodeProto) -> tuple[int, int]:
     """The number of sub-graphs and of values in a node."""
     graphs, values = 0, len(node.output)
-    for inner in subgraphs(node):
+    for inner in proto_subgraphs(node):
         sizes = [_size(each) for each in inner.node]
         graphs += 1 + sum(size[0] for size in sizes)
         values += len(inner.input) + sum(size[1] for size in sizes)
@@ -153,7 +154,7 @@ def _names_read(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
     """The values that nodes and their sub-graphs read, those within the sub-graphs included."""
     for node in nodes:
         yield from node.input
-        for inner in subgraphs(node):
+        for inner in proto_subgraphs(node):
             yield from _names_read(inner.node)
             yield from (value.name for value in inner.output)
 
@@ -162,7 +163,7 @@ def _value_infos(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:
     yield from graph.value_info
     yield from graph.output
     for node in graph.node:
-        for inner in subgraphs(node):
+        for inner in proto_subgraphs(node):
             yield from _value_infos(inner)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import onnx
 import onnx_ir as ir
 
 _GRAPH, _GRAPHS = ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS
@@ -29,6 +30,14 @@ def all_nodes(graph: Iterable[ir.Node]) -> Iterator[ir.Node]:
         if node.attributes.data:
             for inner in subgraphs(node):
                 yield from all_nodes(inner)
+
+
+def proto_subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """The graphs that are attributes of a node before onnx_ir reads it: the bodies of an If, Loop or Scan."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
 
 
 def all_graphs(model: ir.Model) -> list[ir.Graph]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import onnx
 
 from converter.errors import GraphInitError, NodeInputMissingError, ParamMissingError
 from converter.frontends.endpoints import listed
+from converter.graph import proto_subgraphs
 
 
 def cut(graph: onnx.GraphProto, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]) -> None:
@@ -52,18 +53,10 @@ def initializer_names(graph: onnx.GraphProto) -> set[str]:
     return {tensor.name for tensor in graph.initializer} | {tensor.values.name for tensor in graph.sparse_initializer}
 
 
-def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    """The bodies of an If, Loop or Scan."""
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            yield attribute.g
-        yield from attribute.graphs
-
-
 def reads(node: onnx.NodeProto) -> set[str]:
     """The values that a node reads: its inputs, and the outer values that its sub-graphs read."""
     names = {name for name in node.input if name}
-    for body in subgraphs(node):
+    for body in proto_subgraphs(node):
         inner = {value.name for value in body.input} | initializer_names(body)
         used = {value.name for value in body.output}
         for child in body.node:

@@ -12,7 +12,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.errors import ModelLoadingError
-from converter.frontends.onnx.cut import subgraphs
+from converter.graph import proto_subgraphs
 
 
 def check_external_data(model: onnx.ModelProto, base_dir: Path) -> list[Path]:
@@ -130,7 +130,7 @@ def _constants(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
             single = [attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []
             for sparse in (*single, *attribute.sparse_tensors):
                 yield from (sparse.values, sparse.indices)
-        for body in subgraphs(node):
+        for body in proto_subgraphs(node):
             yield from _tensors(body)
 
 

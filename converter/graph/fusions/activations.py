@@ -75,10 +75,10 @@ def clip(builder: Builder, x: ir.Value, low: float, high: float) -> ir.Value:
         raise NoMatch("it has no floats")
     if not low <= high:
         raise NoMatch(f"its lower bound {low} is above the upper one {high}")
-    bounds = (
-        builder.constant(name, np.array(number, x.dtype.numpy())) for name, number in (("low", low), ("high", high))
+    dtype = x.dtype.numpy()
+    return builder.Clip(
+        x, builder.constant("low", np.array(low, dtype)), builder.constant("high", np.array(high, dtype))
     )
-    return builder.Clip(x, *bounds)
 
 
 def clip_of_sum(x: Pattern) -> Pattern:
