@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from converter import shapes
 from converter.base.names import Namespace
 from converter.base.weight_steps import Step, joined, transpose
+from converter.lowering import constants
 from converter.lowering.context import Unsupported
 from converter.lowering.formulas import LARGEST, formula_of
 from converter.script import (
@@ -97,10 +98,10 @@ class Members:
                 return expr("{0}.T", whole)
         return None
 
-    def constant_of(self, value: ir.Value, weight: Callable[[], Weight], hint: Callable[[ir.Value], str]) -> Arg:
-        """A constant of the graph as a tensor; `weight` and `hint` are called the first time only."""
+    def constant_of(self, value: ir.Value, weight_of: Callable[[ir.Value], Weight]) -> Arg:
+        """A constant of the graph as a tensor; `weight_of` is called the first time only."""
         if value not in self._constants:
-            self._constants[value] = self.constant(weight(), hint(value))
+            self._constants[value] = self.constant(constants.standalone(weight_of(value), value), constants.hint(value))
         return self._constants[value]
 
     def constant(self, weight: Weight, hint: str) -> Arg:

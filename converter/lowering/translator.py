@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import zip_longest
@@ -23,7 +22,7 @@ from converter.base.scope import NETWORK, Scope
 from converter.base.stages import Each
 from converter.base.weight_steps import MOST_STEPS, Step, joined, reshape, transpose
 from converter.graph import Trait, has_trait, is_folded, is_viewed_alike, merged_nodes_of, operator_of, refusal_of
-from converter.graph.hints import assigned_names, is_fixed, is_frozen, is_trained_number, origin_of, scopes
+from converter.graph.hints import assigned_names, is_fixed, is_frozen, is_trained_number, scopes
 from converter.lowering.context import Unsupported
 from converter.lowering.members import Members
 from converter.lowering.node import Node, Operand
@@ -51,11 +50,6 @@ from converter.script import (
     visit,
 )
 from converter.shapes import dims_of, kind_of
-
-FORBIDDEN = -1e9
-"""A constant with a number at or below this is a mask: added to scores, it excludes positions."""
-LARGEST_MASK = 1 << 24
-"""Maximum elements of a constant that is checked for being a mask: a mask of 4096 x 4096 positions."""
 
 
 def translate(model: ir.Model, tables: Tables, each: Each = iter) -> Program:
@@ -308,20 +302,8 @@ class Translator:
         if (held := self.members.held(value.const_value)) is not None:
             return held
         if value.const_value is not None or value in self.views:
-            return self.members.constant_of(value, lambda: self._as_tensor(value), _constant_hint)
+            return self.members.constant_of(value, self.weight)
         raise Unsupported(f"nothing makes the value '{value.name}'")
-
-    def _as_tensor(self, value: ir.Value) -> Weight:
-        """A constant that no layer has; one that the exporter computed, such as a mask, is not trained."""
-        weight = self.weight(value)
-        source = _viewed(value)
-        unknown = scopes.is_generated(source.name) and not origin_of(source)[0]
-        is_number = source.const_value is not None and source.const_value.size == 1
-        if is_frozen(source) or (is_number and not is_trained_number(source)):
-            weight = replace(weight, trainable=False, frozen=False)
-        elif unknown or (weight.trainable and _is_mask(weight)):
-            weight = replace(weight, trainable=False)
-        return replace(weight, computed=not weight.trainable and _is_computed_there(source))
 
     def weight(self, value: ir.Value, steps: Sequence[Step] = ()) -> Weight:
         """A constant as a parameter; `steps` compute its array from the constant."""
@@ -387,33 +369,6 @@ class Translator:
 def _is_computed(item: Arg) -> bool:
     """Whether a result needs a statement that computes it: an expression, or a list that is not empty."""
     return isinstance(item, Expression) or (isinstance(item, list) and bool(item))
-
-
-def _viewed(value: ir.Value) -> ir.Value:
-    """The constant that a value is, or is a view of."""
-    while value.const_value is None:
-        value = value.producer().inputs[0]  # type: ignore[union-attr,assignment]
-    return value
-
-
-def _is_computed_there(constant: ir.Value) -> bool:
-    """Whether the source computes a constant that is not trained; a float of a module's own name may be a buffer."""
-    name = constant.name or ""
-    of_exporter = scopes.is_generated(name) or name.startswith("const_fold_opt")
-    own_name = re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", name) and not of_exporter
-    return kind_of(constant.dtype) != "f" or is_folded(constant) or not own_name
-
-
-def _constant_hint(value: ir.Value) -> str:
-    """A name for a constant; a view of a weight has the weight's, where that means something."""
-    hint = scopes.constant_hint(_viewed(value))
-    return scopes.constant_hint(value) if hint == "constant" else hint
-
-
-def _is_mask(weight: Weight) -> bool:
-    """Whether a constant is a mask, which excludes positions when added to scores; no weight has such numbers."""
-    size = int(np.prod([int(extent) for extent in weight.tensor.shape], dtype=np.int64))
-    return 1 < size <= LARGEST_MASK and bool((weight.tensor.numpy() <= FORBIDDEN).any())
 
 
 def subgraphs_of(node: ir.Node) -> Iterator[ir.Graph]:
