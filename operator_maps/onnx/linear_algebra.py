@@ -22,7 +22,7 @@ def matmul(node: Node, a: Operand, b: Operand) -> Arg:
     if a.kind == "u":
         return expr("ops.matmul({0}.astype(ms.int64), {1}.astype(ms.int64)).astype({2})", a, b, node.dtype())
     product = expr("ops.matmul({0}, {1})", a, b)
-    if a.rank and may_be_empty(a.value, -1):
+    if a.rank and (0 in (b.shape or ()) or may_be_empty(a.value, -1)):
         return over_something(product, expr("{0}.shape[-1]", a), a.kind)
     return product
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import onnx_ir as ir
+
 from converter.rows import Arg, Expression, Node, Operand, Unpacked, expr, invoke, unless_default
+from operator_maps.lib.precision import in_float32
 
 if TYPE_CHECKING:
     from mindspore import ops
@@ -25,7 +28,7 @@ def negative_log_likelihood(
     reduction: str = "mean",
 ) -> Arg:
     """ONNX NegativeLogLikelihoodLoss: `ops.nll_loss`."""
-    return _loss("ops.nll_loss", x, target, weight, ignore_index, reduction)
+    return _loss("ops.nll_loss", x.dtype, x, target, weight, ignore_index, reduction)
 
 
 def softmax_cross_entropy(
@@ -39,18 +42,28 @@ def softmax_cross_entropy(
 ) -> Arg:
     """ONNX SoftmaxCrossEntropyLoss: `ops.cross_entropy`; `ops.nll_loss` if the log-softmax is an output too."""
     if len(node.outputs) == 1 or not node.used[1]:
-        return _loss("ops.cross_entropy", scores, labels, weights, ignore_index, reduction)
+        return _loss("ops.cross_entropy", scores.dtype, scores, labels, weights, ignore_index, reduction)
     logs = node.let("log_prob", expr("ops.log_softmax({0}, 1)", scores))
-    return _loss("ops.nll_loss", logs, labels, weights, ignore_index, reduction), logs
+    return _loss("ops.nll_loss", scores.dtype, logs, labels, weights, ignore_index, reduction), logs
 
 
 def _loss(
-    name: str, x: Arg, target: Operand, weight: Operand | None, ignore_index: int | None, reduction: str
+    name: str,
+    dtype: ir.DataType | None,
+    x: Arg,
+    target: Operand,
+    weight: Operand | None,
+    ignore_index: int | None,
+    reduction: str,
 ) -> Expression:
     options = unless_default(
         ignore_index=(-100 if ignore_index is None else ignore_index, -100), reduction=(reduction, "mean")
     )
-    return invoke(name, x, target, *([] if weight is None else [weight]), **options)
+
+    def loss(x: Arg, weight: Arg) -> Expression:
+        return invoke(name, x, target, *([] if weight is None else [weight]), **options)
+
+    return in_float32(dtype, loss, x, weight)
 
 
 # Optimisers: one step for every trained tensor

@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from converter.rows import Arg, Expression, Node, Operand, expr, invoke, unless_default
 from operator_maps.lib.no_elements import unless_empty
+from operator_maps.lib.precision import in_float32
 
 if TYPE_CHECKING:
     import mindspore as ms
@@ -217,7 +218,7 @@ def axes_from(node: Node, x: Operand, axis: int) -> tuple[int, ...]:
 
 def lp_normalization(node: Node, x: Operand, *, axis: int = -1, p: int = 2) -> Arg:
     """ONNX LpNormalization: division by the 1-norm or 2-norm along an axis; vectors of zeros stay zeros."""
-    return expr("{0}({1}, {2}, {3})", lp_normalize, x, p, axis)
+    return in_float32(x.dtype, lambda wide: expr("{0}({1}, {2}, {3})", lp_normalize, wide, p, axis), x)
 
 
 def lp_normalize(x, p, axis):
@@ -228,7 +229,7 @@ def lp_normalize(x, p, axis):
 
 def mean_variance_normalization(node: Node, x: Operand, *, axes: tuple[int, ...] = (0, 2, 3)) -> Arg:
     """ONNX MeanVarianceNormalization: a function; 1e-9 is added to the deviation, as in the specification."""
-    return expr("{0}({1}, {2})", mean_variance_normalize, x, tuple(axes))
+    return in_float32(x.dtype, lambda wide: expr("{0}({1}, {2})", mean_variance_normalize, wide, tuple(axes)), x)
 
 
 def mean_variance_normalize(x, axes):
@@ -243,7 +244,9 @@ def local_response_normalization(
     """ONNX LRN: a function, as `nn.LRN` supports neither Ascend nor an even number of channels."""
     if x.rank is None:
         raise node.decline("the rank of its input is unknown")
-    return unless_empty(x, expr("{0}({1}, {2}, {3}, {4}, {5})", local_response_norm, x, size, alpha, beta, bias))
+    template = "{0}({1}, {2}, {3}, {4}, {5})"
+    y = in_float32(x.dtype, lambda wide: expr(template, local_response_norm, wide, size, alpha, beta, bias), x)
+    return unless_empty(x, y)
 
 
 def local_response_norm(x, size, alpha, beta, bias):

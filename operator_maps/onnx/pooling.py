@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from converter.graph import may_be_empty
 from converter.rows import Arg, Expression, Node, Operand, expr, invoke, unless_default
+from operator_maps.lib.precision import in_float32
 from operator_maps.lib.windows import Window, pad_input, padding_of, scalar, sizes_of, window_of
 from operator_maps.onnx.slicing import subscript
 
@@ -240,8 +241,13 @@ def lp_pool(
     """
     window = _window(node, x, kernel_shape, auto_pad, strides, dilations, pads, ceil_mode)
     full = window.without_ceil_mode(sizes_of(x, window.rank)) if window.ceil_mode else window
-    powers = pad_input(_power(x, p), full, shaped_as=x) if full.padded else _power(x, p)
-    return _in_the_input(x, _root(_sums(node, powers, full), p), window)
+
+    def norms(wide: Arg) -> Expression:
+        powers = _power(wide, p)
+        padded = pad_input(powers, full, shaped_as=x) if full.padded else powers
+        return _root(_sums(node, padded, full), p)
+
+    return _in_the_input(x, in_float32(x.dtype, norms, x), window)
 
 
 def _power(x: Arg, p: int) -> Expression:
@@ -270,7 +276,12 @@ def global_max_pool(node: Node, x: Operand) -> Arg:
 
 def global_lp_pool(node: Node, x: Operand, *, p: int = 2) -> Arg:
     """ONNX GlobalLpPool: the p-norm over the spatial axes."""
-    return _root(expr("ops.sum({0}, {1}, keepdim=True)", _power(x, p), _spatial_axes(node, x)), p)
+    axes = _spatial_axes(node, x)
+
+    def norm(wide: Arg) -> Expression:
+        return _root(expr("ops.sum({0}, {1}, keepdim=True)", _power(wide, p), axes), p)
+
+    return in_float32(x.dtype, norm, x)
 
 
 def _spatial_axes(node: Node, x: Operand) -> tuple[int, ...]:

@@ -54,15 +54,17 @@ class Reduction:
         Raises:
             Unsupported: the rank of `data` is needed and unknown.
         """
-        exact = self
-        if data.kind == "u" and self.before == "ops.abs({0})":  # there is no kernel for it
-            exact = replace(self, before="{0}")
+        before, has_own_type = self.before, False
+        if data.kind == "u" and before == "ops.abs({0})":  # there is no kernel for it
+            before = "{0}"
         elif data.kind in "iu" and self.function == "ops.mean":  # of integers it is computed in float32
-            exact = replace(self, before="{0}.astype(ms.float64)")
-        reduced = exact._reduced(node, data, axes, keepdims, noop_with_empty_axes)
-        # ONNX's result has the integers' type
-        makes_floats = data.kind in "iu" and (self.after != "{0}" or self.function == "ops.mean")
-        return expr("{0}.astype({1})", reduced, node.dtype()) if makes_floats else reduced
+            before, has_own_type = "{0}.astype(ms.float64)", True
+        if self.after != "{0}":
+            has_own_type = data.kind in "iu" or data.dtype == ir.DataType.FLOAT16
+            if data.kind == "f" and has_own_type:  # it may hold the root of a sum that it does not hold
+                before = before.replace("{0}", "{0}.astype(ms.float32)")
+        reduced = replace(self, before=before)._reduced(node, data, axes, keepdims, noop_with_empty_axes)
+        return expr("{0}.astype({1})", reduced, node.dtype()) if has_own_type else reduced
 
     def _reduced(
         self, node: Node, data: Operand, axes: Operand | None, keepdims: int, noop_with_empty_axes: int

@@ -27,16 +27,19 @@ def dft(
         Unsupported: the last extent of the input is unknown, or a one-sided spectrum of a complex signal is wanted.
     """
     signal = _signal(node, x, onesided=bool(onesided), inverse=bool(inverse))
-    transform = f"ops.{'i' if inverse else ''}{'r' if onesided else ''}fft"
     rank = x.rank or 0
     place = -2 if axis is None else _python_number(axis)
+    transform: Arg = expr(f"ops.{'i' if inverse else ''}{'r' if onesided else ''}fft")
+    if onesided and inverse and length is None and _extent_at(x, place) in (1, None):
+        transform = irfft_or_none
     options: dict[str, Arg] = {} if length is None else {"n": _python_number(length)}
     if isinstance(place, int):
         options |= {} if place % rank == rank - 2 else {"dim": place % rank}
-        holes = "".join(f", {option}={{{i}}}" for i, option in enumerate(options, 1))
-        y = expr(f"{transform}({{0}}{holes})", signal, *options.values())
+        holes = "".join(f", {option}={{{i}}}" for i, option in enumerate(options, 2))
+        y = expr(f"{{0}}({{1}}{holes})", transform, signal, *options.values())
     else:
-        y = expr(f"{{0}}({transform}, {{1}}, {{2}}, {{3}} % {rank})", transform_along, signal, options.get("n"), place)
+        template = f"{{0}}({{1}}, {{2}}, {{3}}, {{4}} % {rank})"
+        y = expr(template, transform_along, transform, signal, options.get("n"), place)
     real = expr("{0}.unsqueeze(-1)", y) if onesided and inverse else expr("{0}({1})", as_real, y)
     return _result(node, x, real)
 
@@ -83,6 +86,11 @@ def _python_number(scalar: Operand) -> Arg:
     return expr("int({0})", scalar) if items is None else items[0]
 
 
+def _extent_at(x: Operand, place: Arg) -> int | None:
+    """The extent of an axis, if both are known."""
+    return x.shape[place] if isinstance(place, int) and x.shape is not None else None
+
+
 def _extent(x: Operand, axis: int) -> Arg:
     shape = x.shape_python()
     return expr(f"{{0}}.shape[{axis}]", x) if shape is None else shape[axis]
@@ -98,13 +106,20 @@ def as_real(x):
     return ops.stack((ops.real(x), ops.imag(x)), -1)
 
 
+def irfft_or_none(x, n=None, dim=-1):
+    """ops.irfft, whose CPU kernel ends the process where nothing comes of one element."""
+    if n is None and x.shape[dim] == 1:
+        part = ops.real(x)
+        return ops.zeros([0 if axis == dim % x.ndim else x.shape[axis] for axis in range(x.ndim)], dtype=part.dtype)
+    return ops.irfft(x, n, dim)
+
+
 def transform_along(transform, x, length, axis):
     """Apply a Fourier transform along an axis that is known only when the network runs."""
-    y = transform(x, length, -1)
     for i in range(x.ndim - 1):
         if axis == i:
-            y = transform(x, length, i)
-    return y
+            return transform(x, length, i)
+    return transform(x, length, -1)
 
 
 def frames(x, size, step):

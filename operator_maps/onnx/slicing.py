@@ -303,7 +303,8 @@ def trilu(node: Node, x: Operand, k: Operand | None, *, upper: int = 1) -> Arg:
     name = "ops.triu" if upper else "ops.tril"
     diagonal = (0,) if k is None else k.items()
     if diagonal is not None and isinstance(diagonal[0], int):
-        return expr(f"{name}({{0}}, {{1}})" if diagonal[0] else f"{name}({{0}})", x, diagonal[0])
+        triangle = expr(f"{name}({{0}}, {{1}})" if diagonal[0] else f"{name}({{0}})", x, diagonal[0])
+        return unless_empty(x, triangle)  # the CPU kernel refuses a matrix of no elements
     start = k if diagonal is None else diagonal[0]
     mask = "ops.arange({0}.shape[-1]) {1} ops.unsqueeze(ops.arange({0}.shape[-2]), 1) + {2}"
     comparison = mask.replace("{1}", ">=" if upper else "<=").replace("{2}", "{1}")

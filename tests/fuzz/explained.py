@@ -50,8 +50,27 @@ def _is_double(arrays: Arrays, attributes: Mapping[str, Any]) -> bool:
     return any(x.dtype == np.float64 for x in arrays.values())
 
 
+def _is_not_finite(arrays: Arrays, attributes: Mapping[str, Any]) -> bool:
+    return not all(np.isfinite(x.astype(np.float64)).all() for x in arrays.values())
+
+
 def _has_nan(arrays: Arrays, attributes: Mapping[str, Any]) -> bool:
     return any(np.isnan(x.astype(np.float64)).any() for x in arrays.values() if x.dtype.kind in "fV")
+
+
+def _crops_what_keeps_its_extent(arrays: Arrays, attributes: Mapping[str, Any]) -> bool:
+    """Whether sizes that are computed leave an axis its extent, of which only a part is taken."""
+    x, *others = arrays.values()
+    sizes = next((each for each in others if each.dtype == np.int64), None)
+    part = next((each for each in others if each.dtype.kind == "f"), None)
+    if attributes.get("coordinate_transformation_mode") != b"tf_crop_and_resize" or sizes is None or part is None:
+        return False
+    axes = [axis % x.ndim for axis in attributes.get("axes", range(x.ndim))]
+    parts = part.reshape(2, -1).T
+    return any(
+        x.shape[axis] == size and (begin, end) != (0, 1)
+        for axis, size, (begin, end) in zip(axes, sizes, parts, strict=True)
+    )
 
 
 EXPLANATIONS: tuple[Explanation, ...] = (
@@ -117,10 +136,44 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         "Which element is the largest among NaN no standard says.",
-        ("ArgMax", "ArgMin", "TopK", "Hardmax"),
+        ("ArgMax", "ArgMin", "Hardmax", "TopK"),
         holds=_has_nan,
     ),
-    Explanation("onnxruntime keeps or loses NaN by its position.", ("ReduceMax", "ReduceMin"), holds=_has_nan),
+    Explanation(
+        "Infinity makes NaN of scores; which one is the largest, and what their softmax is, no standard says.",
+        ("LinearClassifier", "LinearRegressor", "SVMClassifier", "SVMRegressor"),
+        ("edges", "NaN"),
+        holds=_is_not_finite,
+    ),
+    Explanation(
+        "MindSpore's CPU kernel divides by minus zero as by zero.",
+        ("Div", "Reciprocal"),
+        ("edges", "NaN", "zeros"),
+        ("infinities",),
+        lambda arrays, attributes: any((np.signbit(x) & (x == 0)).any() for x in arrays.values()),
+    ),
+    Explanation(
+        "Of a window of two elements there is nothing but what rounding leaves of 0.",
+        ("BlackmanWindow", "HannWindow"),
+        what=("off by",),
+        holds=lambda arrays, attributes: all((x <= 2).all() for x in arrays.values()),
+    ),
+    Explanation(
+        "onnxruntime keeps or loses NaN by its position.", ("Normalizer", "ReduceMax", "ReduceMin"), holds=_has_nan
+    ),
+    Explanation(
+        "Of numbers beside infinity onnxruntime's log-softmax is minus infinity, ONNX's NaN.",
+        ("LogSoftmax",),
+        ("edges", "NaN"),
+        ("NaN",),
+        lambda arrays, attributes: any(np.isposinf(x.astype(np.float64)).any() for x in arrays.values()),
+    ),
+    Explanation(
+        "onnxruntime takes the whole of an axis whose extent does not change, ONNX the part that is given.",
+        ("Resize",),
+        what=("off by",),
+        holds=_crops_what_keeps_its_extent,
+    ),
     Explanation(
         "MindSpore's CPU kernel sorts float64 in float32, and takes any of equal elements.", ("TopK",), holds=_is_double
     ),
@@ -216,7 +269,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation("The range of numbers among which NaN is is undefined.", ("DynamicQuantizeLinear",), ("NaN",)),
     Explanation(
-        "A graph of MindSpore that raised stays in its runtime, and every later one raises.",
+        "A graph of MindSpore that raised, or has branches of other ranks, stays in its runtime: later ones raise.",
         what=("The actor already exists", "The pointer[actor_set] is null"),
     ),
     Explanation("MindSpore cannot stack the results of no iterations.", ("Loop",), what=("Stack",)),
@@ -343,6 +396,8 @@ def not_allowed(node: onnx.NodeProto, arrays: Arrays) -> str:
         scores, labels = known[:2]
         if (scores[0], *scores[2:]) != labels:
             return "onnxruntime reads labels behind the end."
+        if len(known) > 2 and known[2] != scores[1:2]:
+            return "There is a weight for each class."
     if node.op_type in ("LinearClassifier", "LinearRegressor") and known:
         scores_of = len(attributes.get("intercepts", [])) or int(attributes.get("targets", 1))
         if len(attributes["coefficients"]) != scores_of * known[0][-1]:

@@ -10,10 +10,10 @@ import onnx
 import pytest
 from fuzz import comparing
 from fuzz.building import run
-from fuzz.comparing import MODES, findings
+from fuzz.comparing import MODES, _by_tanh, findings
 from fuzz.damaged_files import CORPUS, damaged_files
 from fuzz.disguises import CHANGES, Change, branch, function, iterations, other_type
-from fuzz.explained import cut_off, not_allowed, of_no_iterations
+from fuzz.explained import cut_off, explanation, not_allowed, of_no_iterations
 from fuzz.outcome import outcome, outcome_of_weights
 from fuzz.random_graphs import FAMILIES, random_model
 from fuzz.sweep import differences, kind_of
@@ -145,6 +145,8 @@ def test_a_wrong_script_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         ("Compress (a, b)", ((2, 3), (3,)), True),
         ('Resize <axes = [-1], keep_aspect_ratio_policy = "not_larger"> (a)', ((1, 2),), False),
         ('SoftmaxCrossEntropyLoss <reduction = "mean"> (a, b)', ((2, 3), (1,)), False),
+        ("SoftmaxCrossEntropyLoss (a, b, c)", ((2, 3), (2,), (3,)), True),
+        ("SoftmaxCrossEntropyLoss (a, b, c)", ((2, 3), (2,), (4,)), False),
         ("TreeEnsembleRegressor <target_treeids=[0,0], target_nodeids=[1,1], target_ids=[0,1]> (a)", ((2, 1),), True),
         ("TreeEnsembleRegressor <target_treeids=[0,0], target_nodeids=[1,1], target_ids=[0,0]> (a)", ((2, 1),), False),
         ("LinearRegressor <coefficients = [1.0, 2.0], intercepts = [0.0]> (a)", ((2, 1),), False),
@@ -152,7 +154,7 @@ def test_a_wrong_script_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_inputs_that_onnx_does_not_allow(node: str, shapes: tuple[tuple[int, ...], ...], allowed: bool) -> None:
     made = onnx.parser.parse_node(f"y = {node}")
-    arrays = {name: np.zeros(shape) for name, shape in zip("ab", shapes, strict=False)}
+    arrays = {name: np.zeros(shape) for name, shape in zip("abc", shapes, strict=False)}
     assert (not_allowed(made, arrays) == "") == allowed
 
 
@@ -170,6 +172,24 @@ def test_a_loop_that_never_runs(what: str, explained: bool) -> None:
     iterations(changed, {"x": np.zeros((2, 3), np.float32), "i": np.array([1])}, Random(1))
     assert bool(of_no_iterations(changed, what)) == explained
     assert not of_no_iterations(onnx.parser.parse_model(SMALL), what)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "part", "whole"),
+    [([1, 4], (0, 0.25, 1, 1), True), ([1, 4], (0, 0, 1, 1), False), ([1, 5], (0, 0.25, 1, 1), False)],
+)
+def test_a_part_of_an_axis_that_keeps_its_extent(sizes: list[int], part: tuple[float, ...], whole: bool) -> None:
+    arrays = {"x": np.zeros((1, 4), np.float32), "sizes": np.array(sizes), "part": np.array(part, np.float32)}
+    attributes = {"coordinate_transformation_mode": b"tf_crop_and_resize"}
+    assert bool(explanation("Resize", "off by 1.0e+00", "ordinary", arrays, attributes)) == whole
+
+
+@pytest.mark.parametrize(("number", "far"), [(-3.0, True), (0.5, False)])
+def test_a_tanh_that_is_a_little_off(number: float, far: bool) -> None:
+    text = '<ir_version: 8, opset_import: ["": 17]> g (float[1] x) => (float[1] y) { t = Tanh (x) y = Add (t, one) }'
+    model = onnx.parser.parse_model(text.replace("{ t", "<float one = {1}> { t"))
+    feeds = {"x": np.array([number], np.float32)}
+    assert bool(_by_tanh(model, feeds, run(model, [feeds])[0] or [])) == far
 
 
 @pytest.mark.parametrize(("number", "near"), [(0.99999994, True), (0.3, False), (2.4999998, True)])

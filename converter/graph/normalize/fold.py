@@ -64,12 +64,21 @@ def _folds(model: ir.Model, rule: _Rule) -> bool:
     """Let onnxscript fold once; return whether it changed the model."""
     from onnxscript.optimizer import fold_constants_ir
 
+    _keep_shapes_of_inputs(model)
     with _hidden_from_folder(model), _unshared(model, rule), _silent_folder():
         modified = fold_constants_ir(
             model, input_size_limit=MAX_ELEMENTS, output_size_limit=MAX_ELEMENTS, should_fold=rule
         ).modified
     lift_constants(model)  # the folder writes the result of a folded Shape as a Constant node
     return modified
+
+
+def _keep_shapes_of_inputs(model: ir.Model) -> None:
+    """Give what is an input the shape of the input, or onnxscript gives the input what the file says of the other."""
+    for node in all_nodes(model.graph):
+        source = node.inputs[0] if node.op_type == "Identity" and not node.domain else None
+        if source is not None and source.producer() is None and source.shape is not None:
+            node.outputs[0].shape = source.shape
 
 
 EVALUATED = frozenset(

@@ -223,3 +223,10 @@ def test_a_table_is_split_and_a_weight_is_not(name: str, folds: bool) -> None:
     model = with_initializers(text, table=table, sizes=np.array([3, 2]))
     model.graph.initializer[0].name = model.graph.node[0].input[0] = name
     assert ("Split" in operators(assert_equals_original(model))) != folds
+
+
+def test_an_input_keeps_its_extents_whatever_a_body_says() -> None:
+    nodes = "d = Identity (c) r = Identity (h) s = Neg (h)"
+    body = f"b (int64 i, bool c, float[1] h) => (bool d, float[1] r, float[1] s) {{ {nodes} }}"
+    text = f"g (float[n] x, int64 k) => (float[] y, float[] z) {{ y, z = Loop (k, , x) <body = {body}> }}"
+    assert str(normalized(parse(text, 20)).graph.inputs[0].shape) == "[n]"

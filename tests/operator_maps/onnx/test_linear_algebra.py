@@ -78,3 +78,10 @@ def test_determinants_of_matrices_of_free_extents(size: int) -> None:
 @pytest.mark.parametrize("operator", ["MatMul", "Gemm"])
 def test_a_product_over_no_elements_is_zero(operator: str) -> None:
     check(operator, np.ones((2, 0), np.float32), np.ones((0, 3), np.float32), constants=(1,), free=True)
+
+
+def test_a_vector_of_no_elements_times_a_matrix_of_none() -> None:
+    constants = "<int64[1] zero = {0}, int64[1] end = {-4}, float[0,2] w = {}>"
+    nodes = "t = Relu (x) s = Slice (t, zero, end, zero) y = MatMul (s, w)"
+    text = f'<ir_version: 10, opset_import: ["" : 21]> g (float[n] x) => (float[2] y) {constants} {{ {nodes} }}'
+    assert "> 0" in check_model(onnx.parser.parse_model(text), [floats(3)]).script

@@ -78,3 +78,13 @@ def test_step_of_an_optimiser(name: str, count: int, tensors: int) -> None:
     values = [np.abs(normal(3 + i % tensors)) for i in range(kinds * tensors)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
     check_model(model, [np.float32(0.1), np.array(count), *values])
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_losses_that_float16_adds_up(reduction: str, weighted: bool) -> None:
+    """MindSpore's CPU kernel gives NaN."""
+    x = (np.random.default_rng(0).normal(size=(2, 4, 6, 6)) * 600).astype(np.float16)
+    labels, weights = np.zeros((2, 6, 6), np.int64), np.array([0.5, 1, 1, 1], np.float16)
+    inputs = (x, labels, weights) if weighted else (x, labels)
+    check("SoftmaxCrossEntropyLoss", *inputs, reduction=reduction, rtol=1e-2, atol=1)

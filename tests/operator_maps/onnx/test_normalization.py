@@ -177,3 +177,12 @@ def test_a_norm_without_trained_vectors_trains_nothing(
 def test_batch_norm_of_doubles() -> None:
     x, *vectors = (np.random.default_rng(0).uniform(1, 2, shape) for shape in ((2, 3, 4), (3,), (3,), (3,), (3,)))
     check("BatchNormalization", x, *vectors, constants=(1, 2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("operator", "options"),
+    [("LpNormalization", {"axis": 1}), ("LRN", {"size": 3}), ("MeanVarianceNormalization", {})],
+)
+def test_squares_that_float16_does_not_hold(operator: str, options: dict[str, Any]) -> None:
+    x = np.random.default_rng(0).choice([-600, 300, 900], (2, 4, 3, 3)).astype(np.float16)
+    check(operator, x, rtol=1e-2, atol=1e-2, **options)

@@ -145,3 +145,10 @@ def test_doubles(operator: str) -> None:
     how = {"kernel_shape": (3, 2), "dilations": (2, 1), "strides": (2, 3)}
     (wanted,) = expected_of(model_of(operator, [X], **how), [X])
     check(operator, X.astype(np.float64), expect=[wanted.astype(np.float64)], **how)
+
+
+@pytest.mark.parametrize("p", [2, 3])
+def test_powers_that_float16_does_not_hold(p: int) -> None:
+    x = np.full((1, 2, 4, 4), 600, np.float16)
+    check("LpPool", x, p=p, kernel_shape=[2, 2], pads=[1, 1, 0, 0], rtol=1e-2)
+    check("GlobalLpPool", x, p=p, opset=21, rtol=1e-2)

@@ -127,3 +127,11 @@ def test_root_of_integers_is_one(dtype: str) -> None:
 def test_places_in_no_rows(operator: str, keep: int, last: int) -> None:
     """MindSpore's functions refuse them."""
     check(operator, np.zeros((0, 3), np.float32), axis=1, keepdims=keep, select_last_index=last)
+
+
+@pytest.mark.parametrize("operator", ["ReduceL2", "ReduceLogSum"])
+@pytest.mark.parametrize("axes", [ONE, None], ids=["one", "all"])
+def test_sums_that_float16_does_not_hold(operator: str, axes: np.ndarray | None) -> None:
+    x = np.full((2, 3, 4), 30000, np.float16)
+    rep = check(operator, x, axes, constants=(1,), rtol=1e-2)
+    assert ".astype(ms.float16)" in rep.script

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness import check
+from harness import check, check_model, model_of
 from onnx_backend import Unconverted
 
 random = np.random.default_rng(0)
@@ -58,6 +58,21 @@ def test_dft(x: np.ndarray, length: int | None, axis: int | None, attributes: di
 def test_dft_along_a_computed_axis(axis: int, attributes: dict[str, int]) -> None:
     want = spectrum(REAL, None, axis, **attributes)
     check("DFT", REAL, None, number(axis), opset=20, expect=[want], **attributes)
+
+
+@pytest.mark.parametrize("extents", [(1, 3), (1, 1), (4, 1)])
+@pytest.mark.parametrize("known", [True, False])
+def test_the_inverse_of_one_element_is_nothing(extents: tuple[int, int], known: bool) -> None:
+    """MindSpore's CPU kernel ends the process."""
+    x = normal(2, *extents, 2)
+    model = model_of("DFT", [x, None, number(1)], constants=(2,) if known else (), opset=20, inverse=1, onesided=1)
+    for axis, name in enumerate(("b", "n", "m")):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = name
+    check_model(
+        model,
+        [x] if known else [x, number(1)],
+        expect=[spectrum(x, None, 1, 1, 1) if extents[0] > 1 else np.zeros((2, 0, extents[1], 1), np.float32)],
+    )
 
 
 def test_dft_of_16_bits() -> None:

@@ -161,6 +161,14 @@ def test_keeps_a_triangle(k: Any, upper: int, text: str, dtype: Any) -> None:
     assert text in check("Trilu", *inputs, upper=upper, constants=(1,), free=True).script
 
 
+@pytest.mark.parametrize("shape", [(2, 0, 3), (2, 3, 0), (0, 3, 3)])
+@pytest.mark.parametrize("upper", [0, 1])
+def test_keeps_a_triangle_of_nothing(shape: tuple[int, ...], upper: int) -> None:
+    text = f"g (float[a,b,c] x) => (float[a,b,c] y) {{ y = Trilu <upper = {upper}> (x) }}"
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]> {text}')
+    check_model(model, [np.zeros(shape, np.float32)])
+
+
 @pytest.mark.parametrize("upper", [0, 1])
 def test_keeps_a_triangle_of_a_computed_diagonal(upper: int) -> None:
     check("Trilu", X, ints(1)[0], upper=upper)
