@@ -146,10 +146,16 @@ def _hides_row(value: ir.Value, axis: int) -> bool:
 
 
 def _has_hidden_row(tensor: ir.TensorProtocol, axis: int) -> bool:
-    """Whether all elements along an axis, counted from the last, are minus infinity; missing axes are broadcast."""
+    """Whether all elements along an axis, counted from the last, are minus infinity; missing axes are broadcast.
+
+    An element that is infinity or NaN makes NaN of its row, too.
+    """
     if not 0 < tensor.size <= _LARGEST_MASK or not tensor.dtype.is_floating_point():
         return False
-    hidden = np.isneginf(tensor.numpy().astype(np.float32))
+    array = tensor.numpy().astype(np.float32)
+    if not (array < np.inf).all():
+        return True
+    hidden = np.isneginf(array)
     return bool((hidden.all(axis) if -hidden.ndim <= axis < 0 else hidden).any())
 
 

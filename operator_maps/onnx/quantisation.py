@@ -39,12 +39,10 @@ def quantize_linear(
     Raises:
         Unsupported: MindSpore lacks the integer type, or the last block is incomplete.
     """
-    divisor = _broadcastable(node, scale, x, axis, block_size)
-    working = ir.DataType(precision) if precision else scale.dtype
+    working = _working(ir.DataType(precision) if precision else scale.dtype, node.outputs[0].dtype)
     value: Arg = x if x.dtype == working else expr("{0}.astype({1})", x, node.mindspore_dtype(working))
-    if scale.dtype != working and isinstance(divisor, (Operand, Expression)):
-        divisor = expr("{0}.astype({1})", divisor, node.mindspore_dtype(working))
-    quotient = expr("{0} / {1}", value, divisor)
+    divisor = _broadcastable(node, scale, x, axis, block_size)
+    quotient = expr("{0} / {1}", value, _scale_in(node, working, scale, divisor))
     return _quantized(node, quotient, _broadcastable(node, zero_point, x, axis, block_size))
 
 
@@ -64,11 +62,11 @@ def dequantize_linear(
         Unsupported: the last block is incomplete.
     """
     dtype = node.outputs[0].dtype
-    factor = _broadcastable(node, scale, x, axis, block_size)
-    if scale.dtype != dtype and isinstance(factor, (Operand, Expression)):
-        factor = expr("{0}.astype({1})", factor, node.dtype())
-    shifted = _minus_zero_point(x, _broadcastable(node, zero_point, x, axis, block_size), node.dtype())
-    return expr("{0} * {1}", shifted, factor)
+    working = _working(dtype, x.dtype)
+    factor = _scale_in(node, working, scale, _broadcastable(node, scale, x, axis, block_size))
+    zero = _broadcastable(node, zero_point, x, axis, block_size)
+    product = expr("{0} * {1}", _minus_zero_point(x, zero, node.mindspore_dtype(working)), factor)
+    return product if working == dtype else expr("{0}.astype({1})", product, node.dtype())
 
 
 def dynamic_quantize_linear(node: Node, x: Operand) -> Arg:
@@ -150,6 +148,20 @@ def qlinear_conv(
 
 
 # Shared by the rows
+
+
+def _working(dtype: ir.DataType | None, integers: ir.DataType | None) -> ir.DataType | None:
+    """The type in which numbers of a type are scaled: that of 16 bits does not hold the integers of 16 bits."""
+    return ir.DataType.FLOAT if dtype == ir.DataType.FLOAT16 and integers and integers.itemsize > 1 else dtype
+
+
+def _scale_in(node: Node, working: ir.DataType | None, scale: Operand, factor: Arg) -> Arg:
+    """A scale, as `factor`, in the type in which is computed."""
+    if scale.dtype in (None, working):
+        return factor
+    if isinstance(factor, (Operand, Expression)):
+        return expr("{0}.astype({1})", factor, node.mindspore_dtype(working))
+    return float(scale.dtype.numpy().type(factor))  # what is short for 16 bits is another number for 32
 
 
 def _quantized(node: Node, value: Arg, zero_point: Arg) -> Expression:

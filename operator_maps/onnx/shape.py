@@ -152,6 +152,8 @@ def unsqueeze(node: Node, x: Operand, axes: Operand) -> Arg:
 def insert_axes(x, axes):
     """Insert axes of extent 1 at places that are computed, as ONNX Unsqueeze does."""
     rank = x.ndim + axes.shape[0]
+    if x.ndim == 0:
+        return x.reshape((1,) * rank)
     places = ops.where(axes < 0, axes + rank, axes)
     new = ops.tensor_scatter_elements(ops.zeros((rank,), dtype=ms.int64), places, ops.ones_like(places))
     source = ops.clamp(ops.cumsum(1 - new, 0) - 1, 0)

@@ -93,7 +93,8 @@ def _explained_together(
         if why := not_allowed(node, {**inputs, **constants}):
             return why
     if "raises" in what:
-        if why := explanation("", what, "", {}):
+        operators = ["", *(node.op_type for node in whole.graph.node)]
+        if why := next(filter(None, (explanation(each, what, "", {}) for each in operators)), ""):
             return why
         if all(array.size for _, _, inputs in alone for array in inputs.values()):
             return ""

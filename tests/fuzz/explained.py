@@ -131,7 +131,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation(
         "A negative pad of an axis without elements is no ONNX.",
         ("Pad",),
-        what=(" for ",),
+        what=(" for ", "DimsSize"),
         holds=lambda arrays, attributes: any(x.size == 0 for x in arrays.values()),
     ),
     Explanation(
@@ -273,6 +273,12 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         what=("The actor already exists", "The pointer[actor_set] is null"),
     ),
     Explanation("MindSpore cannot stack the results of no iterations.", ("Loop",), what=("Stack",)),
+    Explanation(
+        "onnxruntime's softplus in a recurrent layer is infinite from 88 on.",
+        ("GRU", "LSTM", "RNN"),
+        what=("infinities", "NaN"),
+        holds=lambda arrays, attributes: b"Softplus" in attributes.get("activations", []),
+    ),
     Explanation("MindSpore's tanh in float32 is good to 1e-4.", ("GRU", "LSTM", "RNN"), what=("e-04",)),
     Explanation("MindSpore's CPU kernel of a norm refuses a variance of 0.", what=("Var + Epsilon is zero",)),
     Explanation(
@@ -409,6 +415,11 @@ def not_allowed(node: onnx.NodeProto, arrays: Arrays) -> str:
     keeps = attributes.get("keep_aspect_ratio_policy", b"stretch") != b"stretch"
     if node.op_type == "Resize" and keeps and min(attributes.get("axes", [0])) < 0:
         return "onnxruntime leaves the extents as they are if the ratio is kept and axes count from the last one."
+    if node.op_type == "RotaryEmbedding":
+        heads = attributes.get("num_heads", 1) if len(known[0]) == 3 else 1
+        turned = attributes.get("rotary_embedding_dim", 0) or known[0][-1] // heads
+        if known[1][-1] * 2 != turned:
+            return "There are cosines for another number of elements."
     if node.op_type == "Compress" and len(known) == 2:
         extent = known[0][attributes["axis"]] if "axis" in attributes else math.prod(known[0])
         if known[1][0] > extent:

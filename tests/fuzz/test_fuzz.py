@@ -149,6 +149,8 @@ def test_a_wrong_script_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         ("SoftmaxCrossEntropyLoss (a, b, c)", ((2, 3), (2,), (4,)), False),
         ("TreeEnsembleRegressor <target_treeids=[0,0], target_nodeids=[1,1], target_ids=[0,1]> (a)", ((2, 1),), True),
         ("TreeEnsembleRegressor <target_treeids=[0,0], target_nodeids=[1,1], target_ids=[0,0]> (a)", ((2, 1),), False),
+        ("RotaryEmbedding (a, b, b, c)", ((1, 2, 3, 4), (5, 2), (1, 3)), True),
+        ("RotaryEmbedding (a, b, b, c)", ((1, 2, 3, 6), (5, 2), (1, 3)), False),
         ("LinearRegressor <coefficients = [1.0, 2.0], intercepts = [0.0]> (a)", ((2, 1),), False),
     ],
 )

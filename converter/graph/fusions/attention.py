@@ -93,7 +93,7 @@ def softmax_of_products(builder: Builder, scores: ir.Value, zero: float) -> ir.V
 
 
 def _allows_something(mask: ir.Value) -> bool:
-    """Whether every row of an additive mask, (..., queries, keys), has a finite element."""
+    """Whether every row of an additive mask, (..., queries, keys), has a finite element, and none makes NaN."""
     node = mask.producer()
     while node is not None and node.op_type in ("Expand", "Unsqueeze") and node.inputs[0] is not None:
         mask = node.inputs[0]
@@ -103,7 +103,8 @@ def _allows_something(mask: ir.Value) -> bool:
         return all(number is not None and math.isfinite(number) for number in chosen)
     if mask.const_value is None or not mask.const_value.shape or mask.const_value.size > _LARGEST_MASK:
         return False
-    return bool(np.isfinite(mask.const_value.numpy()).any(-1).all())
+    array = mask.const_value.numpy()
+    return bool(np.isfinite(array).any(-1).all() and (array < np.inf).all())
 
 
 FUSIONS = (

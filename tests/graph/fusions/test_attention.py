@@ -67,15 +67,17 @@ def test_script():
     assert "return ops.matmul(q, k.transpose((0, 1, 3, 2))) * 0.25" in rep.script
 
 
+GUARDLESS = ["MatMul", "Add", "Softmax"]
 GUARDED = "p = MatMul(q, k) s = Add(p, m) w = Softmax <axis=-1> (s) n = IsNaN(w) y = Where(n, zero, w) "
 CAUSAL = np.where(np.tri(6, dtype=bool), 0, -np.inf).astype(np.float32)
+INFINITE = np.where(np.tri(6, dtype=bool), 0, np.inf).astype(np.float32)
 NOTHING = np.concatenate([np.full((1, 6), -np.inf, np.float32), CAUSAL[1:]])
 
 
 @pytest.mark.parametrize(
     ("mask", "left"),
-    [(CAUSAL, ["MatMul", "Add", "Softmax"]), (NOTHING, ["MatMul", "Add", "Softmax", "IsNaN", "Where"])],
-    ids=["some", "none"],
+    [(CAUSAL, GUARDLESS), (NOTHING, [*GUARDLESS, "IsNaN", "Where"]), (INFINITE, [*GUARDLESS, "IsNaN", "Where"])],
+    ids=["some", "none", "infinite"],
 )
 def test_a_guard_against_rows_of_nothing_goes_where_there_are_none(mask, left):
     queries, keys = RANDOM.normal(size=(2, 4, 6, 3)), RANDOM.normal(size=(2, 4, 3, 6))

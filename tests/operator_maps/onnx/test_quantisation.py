@@ -33,6 +33,14 @@ def test_quantize(dtype: str, constants: tuple[int, ...]) -> None:
     check("QuantizeLinear", X, SCALE, np.array(3, dtype), constants=constants, free=True)
 
 
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("constants", [(), (1, 2)])
+def test_16_bits_and_back(dtype: str, constants: tuple[int, ...]) -> None:
+    x, scale, zero_point = (X * 1000).astype(np.float16), np.float16(0.16), np.array(7, dtype)
+    check("QuantizeLinear", x, scale, zero_point, constants=constants)
+    check("DequantizeLinear", integers(dtype, 2, 40), scale, zero_point, constants=constants, rtol=1e-3)
+
+
 @pytest.mark.parametrize("axis", [1, -1])
 @pytest.mark.parametrize("constants", [(), (1, 2)])
 def test_quantize_along_an_axis(axis: int, constants: tuple[int, ...]) -> None:

@@ -79,6 +79,7 @@ def test_vectors_whose_rank_no_inference_knows() -> None:
         ("Reshape", X[:0], ints(3, 4, 0), {"allowzero": 1}),
         ("Squeeze", ONES, ints(1), {}),
         ("Unsqueeze", X, ints(2), {}),
+        ("Unsqueeze", np.array(3), ints(1, 0), {}),
         ("Expand", ONES, ints(2, 5, 4), {}),
     ],
 )
