@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import onnx_ir as ir
 
 from converter.base.shards import files_of
 from converter.frontends import Endpoint
 from converter.graph import all_nodes
 from converter.verification.job import RESULTS, Job, NodePlan
-from converter.verification.processes import Ending, run_module
+from converter.verification.processes import Ending, held_more_than, run_module
 from converter.verification.tail_progress import Count, tail_progress
 
 LIMIT = 600
@@ -31,6 +32,13 @@ LARGE = 128 << 20
 """Bytes of a tensor that any network may make."""
 EXPANSION = 4096
 """How many times larger than weights and inputs together a larger tensor may be."""
+
+SPACE = 2_500_000_000
+"""Bytes that a process may hold besides what its network needs: its libraries take up to half of it."""
+MULTIPLE = 64
+"""How many times larger than weights and inputs together what they compute may be."""
+FOR_A_NODE = 200_000
+"""Bytes that graph mode may take to compile a node."""
 
 _NO_NUMBERS = (None, ir.DataType.UNDEFINED, ir.DataType.STRING)
 
@@ -51,11 +59,16 @@ class Clock:
         return max(0.0, self._began + self.limit - time.monotonic())
 
 
-def run(folder: Path, part: str, job: Job, count: Count, clock: Clock) -> Ending:
-    """Run a part of the job, with the job's folder as working directory, since MindSpore writes dumps there."""
+def run(folder: Path, part: str, job: Job, count: Count, clock: Clock, memory: float) -> Ending:
+    """Run a part of the job, within `memory` bytes.
+
+    The working directory is the job's folder, since MindSpore writes dumps there.
+    """
     nodes = len(job.nodes.probes) if isinstance(job.nodes, NodePlan) else 0
     with tail_progress(folder / RESULTS, nodes, count):
-        ending = run_module("converter.verification.process", [".", part], folder, clock.remaining)
+        ending = run_module("converter.verification.process", [".", part], folder, clock.remaining, memory)
+    if ending.reason == held_more_than(memory):
+        return Ending(f"{ending.reason} (--verify_memory)", by_itself=False)
     if not clock.remaining and not ending.by_itself:
         return Ending(f"it was stopped after {clock.limit:g} seconds (--verify_limit)", by_itself=False)
     return ending
@@ -89,8 +102,7 @@ def blown_up(graph: ir.Graph, memory: float | None = None) -> str:
 
     A file of a hundred bytes can tile two numbers to terabytes.
     """
-    weights = (each.const_value for each in graph.initializers.values() if each.dtype != ir.DataType.STRING)
-    held = sum(weight.nbytes for weight in weights if weight is not None) + sum(map(_bytes, graph.inputs))
+    held = _weights_of(graph) + sum(map(_bytes, graph.inputs))
     most = max((value for node in all_nodes(graph) for value in node.outputs), key=_bytes, default=None)
     needed = 0 if most is None else _bytes(most)
     if most is None or needed <= max(LARGE, EXPANSION * held) or (memory is not None and needed <= memory * 1e9):
@@ -99,6 +111,22 @@ def blown_up(graph: ir.Graph, memory: float | None = None) -> str:
         f"'{most.name}' would take {needed / 1e9:.3g} GB, weights and inputs {held / 1e9:.1g} GB; "
         "--verify_memory GB allows it"
     )
+
+
+def most_memory(graph: ir.Graph, feeds: Mapping[str, np.ndarray], memory: float | None = None) -> float:
+    """Bytes that the process may hold, more than any ordinary network takes; more if `memory` GB allow it.
+
+    A loop that doubles what it is given is small, and so is all that is known of it before it runs.
+    """
+    held = _weights_of(graph) + sum(array.nbytes for array in feeds.values())
+    nodes = sum(1 for _ in all_nodes(graph))
+    return max(SPACE + MULTIPLE * held + FOR_A_NODE * nodes, (memory or 0) * 1e9)
+
+
+def _weights_of(graph: ir.Graph) -> int:
+    """Bytes of the weights."""
+    weights = (each.const_value for each in graph.initializers.values() if each.dtype != ir.DataType.STRING)
+    return sum(weight.nbytes for weight in weights if weight is not None)
 
 
 def _bytes(value: ir.Value) -> int:

@@ -30,7 +30,16 @@ from converter.verification.journal import Journal
 from converter.verification.proof_kit import KIT, REFERENCE, ProofKit
 from converter.verification.reference import is_random, values_read_by
 from converter.verification.result import Edges, VerificationResult
-from converter.verification.supervise import LIMIT, Clock, Ending, blown_up, lack_of_memory, lack_of_memory_for, run
+from converter.verification.supervise import (
+    LIMIT,
+    Clock,
+    Ending,
+    blown_up,
+    lack_of_memory,
+    lack_of_memory_for,
+    most_memory,
+    run,
+)
 from converter.verification.tail_progress import Count
 from converter.verification.upcast import can_upcast, has_bfloat16, upcast, upcast_script
 
@@ -96,7 +105,8 @@ def verify_script(
     begin()
     try:
         with tempfile.TemporaryDirectory(prefix="onnx2mindspore-") as name:
-            verification = _Verification(source, translation, rows, Path(name), count, edges != "none", limit)
+            most = most_memory(translation.graph.graph, feeds, memory)
+            verification = _Verification(source, translation, rows, Path(name), count, edges != "none", limit, most)
             if lacking:
                 return verification.layer_by_layer(script, checkpoint, feeds, inputs_file, lacking)
             result = verification.run(script, checkpoint, feeds, inputs_file)
@@ -130,10 +140,12 @@ class _Verification:
         count: Count,
         edges: bool,
         limit: float,
+        memory: float,
     ) -> None:
         self._ending = Ending("")
         self._edges = edges
         self._clock = Clock(limit)
+        self._memory = memory
         self._source = source
         self._translation = translation
         self._graph = translation.graph
@@ -172,7 +184,7 @@ class _Verification:
         """Write the reference of a proof kit, unless the script ends the process, or the folders cannot hold it."""
         with suppress(OSError):
             (self._folder / KIT).write_text(kit.text, encoding="utf-8")
-            run(self._folder, "kit", read_job(self._folder), self._count, self._clock)
+            run(self._folder, "kit", read_job(self._folder), self._count, self._clock, self._memory)
             if (self._folder / REFERENCE).exists():
                 shutil.move(self._folder / REFERENCE, kit.reference)
 
@@ -264,7 +276,7 @@ class _Verification:
             return NoNodePlan(f"the nodes cannot be compared: {type(error).__name__}: {error}"[:300])
 
     def _run(self, part: str, job: Job) -> Ending:
-        self._ending = run(self._folder, part, job, self._count, self._clock)
+        self._ending = run(self._folder, part, job, self._count, self._clock, self._memory)
         return self._ending
 
     def _outputs(self, job: Job, feeds: dict[str, np.ndarray]) -> Journal:

@@ -41,3 +41,16 @@ def test_what_holds_no_numbers_has_no_size(dtype: ir.DataType) -> None:
     node = ir.node("TensorListReserve", [], name="list")
     node.outputs[0].shape, node.outputs[0].dtype = ir.Shape([4, 4]), dtype
     assert blown_up(ir.Graph([], node.outputs, nodes=[node], opset_imports={"": 18})) == ""
+
+
+def test_a_loop_that_doubles_what_it_is_given(tmp_path: Path) -> None:
+    """Nothing but the run itself tells how large its result is: 2 numbers become 4 GB."""
+    body = "b (int64 i, bool c, float[n] h) => (bool d, float[m] r) { d = Identity (c) r = Concat <axis = 0> (h, h) }"
+    nodes = f"z = Loop (n, , x) <body = {body}> y = ReduceMax <keepdims = 0> (z)"
+    text = f"g (float[2] x) => (float y) <int64 n = {{29}}> {{ {nodes} }}"
+    file = tmp_path / "doubled.onnx"
+    onnx.save(onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {text}'), file)
+    result = converter.convert(file, output=tmp_path)
+    assert result.verdict == "not verified"
+    assert result.verification is not None
+    assert "it held more than 2.5 GB of memory (--verify_memory)" in result.verification.note
