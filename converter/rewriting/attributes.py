@@ -7,7 +7,7 @@ import ast
 from converter.rewriting.detached import is_read
 from converter.rewriting.kinds import DEVICE, PACKED, Kind
 from converter.rewriting.names import chain
-from converter.rewriting.project import MODULE
+from converter.rewriting.project import MODULE, ClassInfo
 from converter.rewriting.state import full_name
 from converter.rewriting.values import Values
 
@@ -34,6 +34,34 @@ RESERVED = frozenset(
     ]
 )
 """Names that a Cell has for itself; a module's attribute of that name gets an underscore."""
+
+METHODS = frozenset(
+    [
+        "add_flags",
+        "bprop_debug",
+        "cast_inputs",
+        "cells",
+        "check_names",
+        "compile",
+        "get_flags",
+        "get_inputs",
+        "get_parameters",
+        "get_scope",
+        "get_sub_cell",
+        "offload",
+        "parameters_and_names",
+        "parameters_dict",
+        "recompute",
+        "set_grad",
+        "set_inputs",
+        "set_train",
+        "shard",
+        "to_float",
+        "trainable_params",
+        "untrainable_params",
+    ]
+)
+"""Methods that a Cell has and calls, and PyTorch's module has not; a module's own of that name gets an underscore."""
 
 
 class Attributes(Values):
@@ -187,6 +215,8 @@ class Attributes(Values):
         if name == "forward":
             known_other = receiver.name == "instance" and not self._is_module(receiver)
             return name if known_other or receiver.name == "other" else "construct"
+        if name in METHODS and self._is_method_of_own(name, receiver):
+            return f"{name}_"
         if receiver.name not in ("instance", "super"):
             return name
         found: set[str] = set()
@@ -202,6 +232,17 @@ class Attributes(Values):
                 if row is not None:
                     found.add(row.parameters.get(name, name))
         return found.pop() if len(found) == 1 else name
+
+    def _is_method_of_own(self, name: str, receiver: Kind) -> bool:
+        """Whether a module of the project has the method; of an unknown receiver, whether only modules have it."""
+        if receiver.name not in ("instance", "super", "unknown"):
+            return False
+        if receiver.name == "unknown":
+            having = [each for each in self.project.classes() if name in each.methods]
+            return bool(having) and all(self.inference.is_module(each.name) for each in having)
+        owners = [info for each in receiver.of if (info := self.project.class_named(each)) is not None]
+        lines = (each for info in owners if self.inference.is_module(info.name) for each in self.project.ancestry(info))
+        return any(isinstance(each, ClassInfo) and name in each.methods for each in lines)
 
     def _is_module(self, kind: Kind) -> bool:
         return kind.name in ("instance", "super") and any(self.inference.is_module(name) for name in kind.of)

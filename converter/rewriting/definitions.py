@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from converter.rewriting.attributes import RESERVED
+from converter.rewriting.attributes import METHODS, RESERVED
 from converter.rewriting.branches import Branches
 from converter.rewriting.carried import Carried, plan_of
 from converter.rewriting.libraries import OUTPUT
@@ -35,6 +35,8 @@ class Definitions(Branches):
             self.edits.insert(self.file.start(node), text, leading=True)
         if in_module and node.name == "forward":
             self._rename_definition(node, "construct")
+        elif in_module and node.name in METHODS:
+            self._rename_definition(node, f"{node.name}_")
         self.parameters(node.args, self.scope)
         if node.returns is not None:
             self.visit(node.returns)

@@ -19,6 +19,7 @@ _ALIASES = {
     "torch._tensor.Tensor": TENSOR,
     "torch.tensor.Tensor": TENSOR,
     "torch.autograd.variable.Variable": "torch.autograd.Variable",
+    "torch.autograd.function.Function": "torch.autograd.Function",
     "torch.nn.NonDynamicallyQuantizableLinear": "torch.nn.Linear",
     "torch.nn.modules.linear.NonDynamicallyQuantizableLinear": "torch.nn.Linear",
 } | {

@@ -186,12 +186,11 @@ class Rendering:
                 else:
                     edits.append(self._insertion(last, texts[id(each)], survivors))
                 continue
-            argument = self._by_node[id(each.node)]
+            last = self._by_node[id(each.node)]
+            edits.append(self._keyword(last, each.keyword))
             if pending:
-                edits.append(self._before(argument, "".join(f"{text}, " for text in pending)))
+                edits.append(self._before(last, "".join(f"{text}, " for text in pending)))
                 pending = []
-            edits.append(self._keyword(argument, each.keyword))
-            last = argument
         return edits
 
     def _before(self, argument: Argument, text: str) -> Callable[[], None]:
@@ -250,7 +249,7 @@ class Rendering:
             elif number > 0 or self.layout.arguments[0] is not argument:
                 index = self.layout.arguments.index(argument)
                 start = self.layout.arguments[index - 1].end
-            self.edits.drop(start, end, self.mark)
+            self.edits.drop(argument.start, argument.end, self.mark)  # those of its neighbours may end where it begins
             self.edits.replace(start, end, "")
 
         return edit

@@ -76,6 +76,7 @@ class Training(Losses):
         again = [f"{indent}{step}{edits.text(file.start(each), file.end(each))}{file.newline}" for each in plan.again]
         again = [f"{indent}{step}self.{each.name}(){file.newline}" for each in plan.methods] + again
         result = edits.text(file.start(plan.loss), file.end(plan.loss))
+        result = f"({result})" if "\n" in result else result  # its own brackets, if any, are not part of it
         kept = [each for each in plan.kept if each != result]
         results = [result, *kept]
         targets = results if result in plan.kept or not kept else ["_", *kept]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from converter.rewriting import Row, call, method, value
+from operator_maps.pytorch.functions import clamp
 
 _TYPING = ("List", "Tuple", "Dict", "Optional", "Union")
 
@@ -34,8 +35,8 @@ ROWS: dict[str, Row] = {
     "torch.is_floating_point": call("(input)", "compat.is_floating_point({input})", returns="number"),
     "torch.nn.functional.rms_norm": call("(input, normalized_shape, weight=None, eps=None)", "compat.rms_norm(...)"),
     "torch.Tensor.reshape_as": method("(other)", "{self}.reshape({other}.shape)"),
-    "torch.Tensor.clip": method("(min=None, max=None)", "{self}.clamp({min}, {max})"),
-    "torch.Tensor.clip_": method("(min=None, max=None)", "{self}.clamp({min}, {max})", in_place=True),
+    "torch.Tensor.clip": method("(min=None, max=None)", clamp("{self}.clamp({min}, {max})")),
+    "torch.Tensor.clip_": method("(min=None, max=None)", clamp("{self}.clamp({min}, {max})"), in_place=True),
     "torch.Tensor.clamp_min": method("(min)", "{self}.clamp({min})"),
     "torch.Tensor.clamp_max": method("(max)", "{self}.clamp(None, {max})"),
     "torch.Tensor.pow_": method("(exponent)", "{self}.pow({exponent})", in_place=True),

@@ -65,6 +65,18 @@ def _extremum(name: str):
     return extremum
 
 
+def clamp(plain: str):
+    """A clamp by a number and a tensor is two: MindSpore's bounds are of one kind."""
+
+    def bounded(chosen: Chosen) -> str:
+        if {chosen.kind(each) for each in ("min", "max") if chosen.has(each)} != {"number", "tensor"}:
+            return plain
+        owner = "{self}" if "{self}" in plain else "{input}"
+        return f"ops.clamp(ops.clamp({owner}, min={{min}}), *, max={{max}})"
+
+    return bounded
+
+
 def _spread(name: str):
     def spread(chosen: Chosen) -> str:
         if chosen.has("dim") and chosen.is_static("dim") and isinstance(chosen.value("dim"), bool):
@@ -178,10 +190,10 @@ ROWS: dict[str, Row] = {
         "(input, dim, dtype=None, *, out=None)", "ops.log_softmax({input}, axis={dim})", refused="out dtype"
     ),
     "torch.clamp": call(
-        "(input, min=None, max=None, *, out=None)", "ops.clamp({input}, min={min}, max={max})", refused="out"
+        "(input, min=None, max=None, *, out=None)", clamp("ops.clamp({input}, min={min}, max={max})"), refused="out"
     ),
     "torch.clip": call(
-        "(input, min=None, max=None, *, out=None)", "ops.clip({input}, min={min}, max={max})", refused="out"
+        "(input, min=None, max=None, *, out=None)", clamp("ops.clip({input}, min={min}, max={max})"), refused="out"
     ),
     "torch.where": call("(condition, input=None, other=None, *, out=None)", _where, refused="out"),
     "torch.meshgrid": call("(*tensors, indexing=None)", _meshgrid, returns="tensors"),

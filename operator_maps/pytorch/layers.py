@@ -62,7 +62,7 @@ ROWS: dict[str, Row] = {
     "torch.nn.RNN": layer(
         _RNN,
         "nn.RNN(input_size={input_size}, hidden_size={hidden_size}, num_layers={num_layers}, "
-        "nonlinearity={nonlinearity}, has_bias={bias}, batch_first={batch_first}, dropout={dropout}, "
+        "*, nonlinearity={nonlinearity}, has_bias={bias}, batch_first={batch_first}, dropout={dropout}, "
         "bidirectional={bidirectional})",
     ),
     "torch.nn.RNNCell": layer(

@@ -66,7 +66,7 @@ _BOTH: dict[str, tuple[str, str, Returns]] = {
     ),
     "subtract": ("other, *, alpha=1", "({input} - {alpha!} * {other})", "tensor"),
     "clamp_min": ("min", "ops.clamp({input}, min={min})", "tensor"),
-    "clamp_max": ("max", "ops.clamp({input}, max={max})", "tensor"),
+    "clamp_max": ("max", "ops.clamp({input}, *, max={max})", "tensor"),
     "masked_select": ("mask", "ops.masked_select({input}, {mask})", "tensor"),
     "detach": ("", "ops.stop_gradient({input})", "tensor"),
     "amax": ("dim=(), keepdim=False", "ops.amax({input}, {dim}, {keepdim})", "tensor"),

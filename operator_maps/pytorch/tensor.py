@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from converter.rewriting import Chosen, NotStatic, Row, UnsupportedCall, attribute, method, missing
+from operator_maps.pytorch.functions import clamp
 
 _T = "torch.Tensor"
 
@@ -36,7 +37,6 @@ _SAME = {  # the same text, right in both modes
     "logical_not": "()",
     "swapaxes": "(axis0, axis1)",
     "type_as": "(other)",
-    "clamp": "(min=None, max=None)",
     "float": "()",
     "half": "()",
     "double": "()",
@@ -279,7 +279,8 @@ ROWS: dict[str, Row] = {
     f"{_T}.div_": method(
         "(other, *, rounding_mode=None)", "{self}.div({other}, rounding_mode={rounding_mode})", in_place=True
     ),
-    f"{_T}.clamp_": method("(min=None, max=None)", "{self}.clamp({min}, {max})", in_place=True),
+    f"{_T}.clamp": method("(min=None, max=None)", clamp("{self}.clamp({min}, {max})")),
+    f"{_T}.clamp_": method("(min=None, max=None)", clamp("{self}.clamp({min}, {max})"), in_place=True),
     f"{_T}.masked_fill_": method("(mask, value)", "{self}.masked_fill({mask}, {value})", in_place=True),
     f"{_T}.relu_": method("()", "ops.relu({self})", in_place=True),
     f"{_T}.sigmoid_": method("()", "{self}.sigmoid()", in_place=True),

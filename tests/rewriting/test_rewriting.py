@@ -387,3 +387,31 @@ def test_what_is_spread_over_devices_is_asked_for(tmp_path):
         "from torch import nn\ndef plain(net):\n    return net.module if isinstance(net, nn.DataParallel) else net\n"
     )
     assert "isinstance(net, compat.Parallel)" in converted(tmp_path, source).text
+
+
+def test_a_method_that_a_cell_has_gets_another_name(tmp_path):
+    source = """\
+    from torch import nn
+    class Net(nn.Module):
+        def compile(self, optimizer):
+            return optimizer
+        def forward(self, x):
+            return x
+    def run(model, pattern):
+        Net().compile("adam")
+        return model.compile("sgd")
+    """
+    text = converted(tmp_path, source).text
+    assert "def compile_(self, optimizer):" in text
+    assert 'Net().compile_("adam")' in text
+    assert 'return model.compile_("sgd")' in text
+
+
+def test_a_function_by_its_second_name(tmp_path):
+    source = "from torch.autograd.function import Function\nclass F(Function):\n    pass\n"
+    assert "class F(compat.Function):" in converted(tmp_path, source).text
+
+
+def test_arguments_that_go_leave_the_edits_of_their_neighbours(tmp_path):
+    source = "import torch\ndef f(x: torch.Tensor, y):\n    return torch.clamp(x, 0, torch.exp(y).data[0])\n"
+    assert "ops.clamp(ops.clamp(x, min=0), max=ops.stop_gradient(ops.exp(y))[0])" in converted(tmp_path, source).text

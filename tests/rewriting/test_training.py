@@ -87,6 +87,7 @@ def test_every_step_is_that_of_pytorch(printed, folder, capsys):
             "def forward():",  # what the block assigns first is no parameter
         ),
         ("    loss = 0.5 * net.loss_of(x)\n    loss.backward()\n", "compat.backward(forward, net)"),
+        ("    y = net(x)\n    (y.sum() +\n     y.mean()).backward()\n", "return (y.sum() +\n     y.mean())\n"),
         ("    for m in net.modules():\n        n = hasattr(m, 'bias')\n", "hasattr(m, compat.own_name(m, 'bias'))"),
         ('    a = f"{torch.__version__}"\n', "    a = f\"{'2.9.0'}\"\n"),
         ("    y = net(x).data.exp()\n", "    y = ops.stop_gradient(net(x)).exp()\n"),
