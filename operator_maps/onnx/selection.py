@@ -29,9 +29,7 @@ def top_k(
     Among equal elements ONNX takes the first ones, ops.topk any. If the indices are read, they are the first ones of a
     stable sort instead. (For float64 the sort runs in float32, which is no better than ops.topk.)
     """
-    count = k.items(computed=True)
-    if count is None:
-        raise node.decline("its number of elements is not one number")
+    count = k.items(computed=True) or (expr("int({0}[0])", k),)
     if x.dtype == ir.DataType.DOUBLE or (x.dtype == ir.DataType.FLOAT and not node.used[1]):
         last = axis == -1 or axis + 1 == x.rank
         options = "" if last and largest else ", dim={2}" if largest else ", dim={2}, largest=False"

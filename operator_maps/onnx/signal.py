@@ -52,11 +52,11 @@ def stft(
     Raises:
         Unsupported: as for DFT.
     """
-    signal = _signal(node, x, onesided=bool(onesided))
+    signal = x if x.rank == 2 else _signal(node, x, onesided=bool(onesided))  # onnxruntime needs no last axis of 1
     size = _python_number(length) if length is not None else _extent(x, 1) if window is None else _extent(window, 0)
     framed = expr("{0}({1}, {2}, {3})", frames, signal, size, _python_number(step))
     if window is not None:  # the CPU multiplies no complex numbers by real ones
-        is_complex = x.shape is not None and x.shape[-1] == 2
+        is_complex = x.rank == 3 and x.shape is not None and x.shape[-1] == 2
         framed = expr("{0} * {1}.astype({0}.dtype)" if is_complex else "{0} * {1}", framed, window)
     return _result(node, x, expr("{0}({1})", as_real, expr("ops.rfft({0})" if onesided else "ops.fft({0})", framed)))
 

@@ -178,7 +178,10 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         "MindSpore's CPU kernel sorts float64 in float32, and takes any of equal elements.", ("TopK",), holds=_is_double
     ),
     Explanation(
-        "MindSpore's CPU kernel of a softmax stops at a row with NaN.", ("Attention",), ("edges", "NaN"), ("NaN",)
+        "MindSpore's CPU kernel of a softmax stops at a row with NaN.",
+        ("Attention", "GroupQueryAttention", "MultiHeadAttention"),
+        ("edges", "NaN"),
+        ("NaN",),
     ),
     Explanation(
         _OF_ZERO,

@@ -40,6 +40,17 @@ def few_bits(bits: int, more: str = "") -> str:
     )
 
 
+def few_bits_of_rows(bits: int, more: str = "") -> str:
+    """A table of 5 rows with 2 blocks of 16 numbers of `bits` bits."""
+    weights, zeros = (", ".join(str(37 * i % 256) for i in range(count)) for count in (20 * bits, 5 * bits // 4))
+    return (
+        f"(float[N,3] x) => (float[N,3,32] y) <int64[3] i = {{4, 0, -1}}, uint8[5,{4 * bits}] w = {{{weights}}}, "
+        f"float[5,2] s = {{{', '.join(['0.1, 0.2'] * 5)}}}, uint8[5,{bits // 4}] z = {{{zeros}}}, int64[1] a = {{-1}}> "
+        f"{{ t = com.microsoft.GatherBlockQuantized <block_size = 16, bits = {bits}> (w, i, s{more}) "
+        "u = Unsqueeze (x, a) y = Mul (t, u) }"
+    )
+
+
 CASES = {
     "Gelu": X + "{ y = com.microsoft.Gelu(x) }",
     "BiasGelu": X + "<float[4] b = {1.0,2.0,-1.0,0.5}> { y = com.microsoft.BiasGelu(x, b) }",
@@ -147,6 +158,20 @@ CASES = {
     "MatMulNBits": few_bits(4),
     "MatMulNBits with zero points": few_bits(4, ", z"),
     "MatMulNBits of 8 bits": few_bits(8, ", z, , b"),
+    "GatherBlockQuantized": few_bits_of_rows(4),
+    "GatherBlockQuantized with zero points": few_bits_of_rows(4, ", z"),
+    "GatherBlockQuantized of 8 bits": few_bits_of_rows(8, ", z"),
+    "CDist": "(float[N,4] x, float[M,4] x2) => (float[N,M] y) { y = com.microsoft.CDist (x, x2) }",
+    "CDist without its square":
+    '(float[N,4] x, float[M,4] x2) => (float[N,M] y) { y = com.microsoft.CDist <metric = "euclidean"> (x, x2) }',
+    "ExpandDims": X.replace("4] y", "1,4] y") + "<int32 a = {-2}> { y = com.microsoft.ExpandDims (x, a) }",
+    "Pad": X.replace("4] y", "5] y")
+    + "<int64[6] p = {0,0,1,0,0,0}, float v = {2.5}> { y = com.microsoft.Pad (x, p, v) }",
+    "Range": "(float a, float b) => (float[n] y) <float s = {0.5}> "
+    "{ c = Abs (b) d = Add (a, c) y = com.microsoft.Range (a, d, s) }",
+    "Trilu": X + "<int64 k = {1}> { y = com.microsoft.Trilu <upper = 0> (x, k) }",
+    "Unique": "(float[N] x) => (float[n] y, int64[N] i, int64[n] c) "
+    "{ f = Round (x) y, i, c = com.microsoft.Unique (f) }",
 }  # fmt: skip
 
 

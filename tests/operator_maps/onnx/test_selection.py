@@ -39,6 +39,7 @@ def test_top_k_takes_the_first_of_equal_ones(dtype: Any, largest: int) -> None:
 
 def test_top_k_of_a_computed_number() -> None:
     check("TopK", X, one(2), outputs=2, axis=1)
+    check("TopK", X, one(2), outputs=2, axis=1, free=True)
 
 
 @pytest.mark.parametrize("x", [X > 0, (X * 2).astype(np.int64), X[0], X[:0], X * np.float32(1e-20)])

@@ -95,10 +95,11 @@ SIGNAL = normal(2, 40, 1)
         (SIGNAL, None, 16, {}),
         (SIGNAL, normal(15), None, {}),
         (SIGNAL, normal(16), 16, {"onesided": 0}),
+        (SIGNAL[..., 0], normal(16), 16, {}),
         (normal(2, 40, 2), None, 9, {"onesided": 0}),
         (normal(2, 40, 2), normal(9), None, {"onesided": 0}),
     ],
-    ids=["one side", "odd window", "both sides", "complex", "complex with a window"],
+    ids=["one side", "odd window", "both sides", "no last axis", "complex", "complex with a window"],
 )
 def test_stft(
     x: np.ndarray, window: np.ndarray | None, length: int | None, attributes: dict[str, int], constants: tuple[int, ...]

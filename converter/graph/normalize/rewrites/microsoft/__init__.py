@@ -6,7 +6,7 @@ Source: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators
 
 from __future__ import annotations
 
-from converter.graph.normalize.rewrites.microsoft import attention, fused, grouped, norms, quantised, weights
+from converter.graph.normalize.rewrites.microsoft import attention, fused, grouped, norms, quantised, tensors, weights
 from converter.graph.normalize.rewrites.microsoft.quantised import Rewrite
 
 DOMAIN = "com.microsoft"
@@ -14,18 +14,22 @@ DOMAIN = "com.microsoft"
 REWRITES: dict[str, Rewrite] = {
     "Attention": attention.attention,
     "BiasGelu": fused.bias_gelu,
+    "CDist": tensors.c_dist,
     "DequantizeLinear": quantised.same("DequantizeLinear"),
     "DynamicQuantizeMatMul": quantised.dynamic_quantize_mat_mul,
     "EmbedLayerNormalization": norms.embed_layer_normalization,
+    "ExpandDims": tensors.expand_dims,
     "FastGelu": fused.fast_gelu,
     "FusedConv": fused.fused_conv,
     "FusedGemm": fused.fused_gemm,
     "FusedMatMul": fused.fused_mat_mul,
     "Gelu": fused.gelu,
+    "GatherBlockQuantized": weights.gather_block_quantized,
     "GroupQueryAttention": grouped.group_query_attention,
     "MatMulIntegerToFloat": quantised.mat_mul_integer_to_float,
     "MatMulNBits": weights.mat_mul_n_bits,
     "MultiHeadAttention": attention.multi_head_attention,
+    "Pad": quantised.same("Pad"),
     "QAttention": attention.qattention,
     "QGemm": quantised.qgemm,
     "QLinearAdd": quantised.qlinear_binary("Add"),
@@ -41,8 +45,11 @@ REWRITES: dict[str, Rewrite] = {
     "QLinearWhere": quantised.qlinear_where,
     "QuantizeLinear": quantised.same("QuantizeLinear"),
     "QuickGelu": fused.quick_gelu,
+    "Range": quantised.same("Range"),
     "RotaryEmbedding": attention.rotary_embedding,
     "SkipLayerNormalization": norms.skip_layer_normalization,
     "SkipSimplifiedLayerNormalization": norms.skip_simplified_layer_normalization,
     "TransposeMatMul": fused.fused_mat_mul,
+    "Trilu": quantised.same("Trilu"),
+    "Unique": tensors.unique,
 }

@@ -1,4 +1,4 @@
-"""MatMul with weights of a few bits: the weights are dequantised to floats, which can be trained."""
+"""MatMul and Gather with weights of a few bits: the weights are dequantised to floats, which can be trained."""
 
 from __future__ import annotations
 
@@ -35,6 +35,29 @@ def mat_mul_n_bits(edit: Edit) -> None:
         edit.become("MatMul", inputs)
     else:
         edit.become("Add", [edit.before("MatMul", *inputs), edit.input(5)])
+
+
+def gather_block_quantized(edit: Edit) -> None:
+    """GatherBlockQuantized: a Gather from a table whose rows have one scale for each block along the last axis."""
+    table, scales = edit.array(edit.input(0)), edit.array(edit.input(2))
+    bits, size = edit.get("bits", 4), edit.get("block_size", 128)
+    if edit.get("quantize_axis", 1) % scales.ndim != scales.ndim - 1:
+        raise RefusedError("its blocks do not lie along the last axis")
+    packed = table.dtype == np.uint8
+    numbers = _unpacked(table, bits) if packed else table
+    zeros: np.ndarray | float = 2.0 ** (bits - 1) if packed else 0.0
+    if edit.input(3) is not None:
+        points = edit.array(edit.input(3))
+        points = _unpacked(points, bits) if packed else points
+        zeros = _of_each(points.astype(np.float32)[..., : scales.shape[-1]], size, numbers.shape[-1])
+    steps = _of_each(scales.astype(np.float32), size, numbers.shape[-1])
+    real = ((numbers.astype(np.float32) - zeros) * steps).astype(scales.dtype)
+    edit.become("Gather", [edit.constant("table", real), edit.input(1)], axis=edit.get("gather_axis", 0))
+
+
+def _of_each(blocks: np.ndarray, size: int, count: int) -> np.ndarray:
+    """What each block has, for each of `count` elements along the last axis."""
+    return np.repeat(blocks, size, -1)[..., :count]
 
 
 def _unpacked(packed: np.ndarray, bits: int) -> np.ndarray:
