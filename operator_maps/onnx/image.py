@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
+from converter.graph import may_be_empty
 from converter.rows import Arg, Node, Operand, expr, invoke, unless_default
 from operator_maps.lib.windows import scalar, window_of
 from operator_maps.onnx.slicing import subscript
@@ -32,7 +33,8 @@ def space_to_depth(node: Node, x: Operand, *, blocksize: int = 1, mode: str = "D
 def center_crop_pad(node: Node, x: Operand, shape: Operand, *, axes: tuple[int, ...] | None = None) -> Arg:
     """ONNX CenterCropPad: axes that are too long are sliced, axes that are too short are padded with zeros.
 
-    A function for an extent that is known only when the network runs.
+    A function for an extent that is known only when the network runs, and for a tensor that may have no elements, which
+    `ops.pad` refuses.
 
     Raises:
         Unsupported: the rank of the input is unknown.
@@ -41,7 +43,8 @@ def center_crop_pad(node: Node, x: Operand, shape: Operand, *, axes: tuple[int, 
     if x.shape is None or wanted is None:
         raise node.decline("the rank of its input is unknown")
     chosen = [*zip(axes or range(len(x.shape)), wanted, strict=True)]
-    if not all(isinstance(extent, int) and x.shape[axis] is not None for axis, extent in chosen):
+    known = all(isinstance(extent, int) and x.shape[axis] is not None for axis, extent in chosen)
+    if not known or may_be_empty(x.value):
         result: Arg = x
         for axis, extent in chosen:
             result = expr("{0}({1}, {2}, {3})", centre_along, result, extent, axis % len(x.shape))

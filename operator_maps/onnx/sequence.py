@@ -22,7 +22,10 @@ def empty(node: Node, *, dtype: int = ir.DataType.FLOAT) -> Arg:
 
 
 def insert(node: Node, items: Operand, item: Operand, position: Operand | None) -> Arg:
-    """ONNX SequenceInsert: `items + [item]`; with a position, a concatenation of slices."""
+    """ONNX SequenceInsert: `items + [item]`, `[item]` if there are none; with a position, a concatenation of slices."""
+    maker = items.value.producer()
+    if maker is not None and maker.op_type == "SequenceEmpty":
+        return [_list_item(item)]
     if position is None:
         return expr("{0} + [{1}]", items, _list_item(item))
     place = _position(position)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness import check, compare, expected_of, model_of
+from harness import check, check_model, compare, expected_of, model_of
 from onnx.reference import ReferenceEvaluator
 from onnx_backend import Unconverted
 
@@ -50,6 +50,12 @@ def test_blocks_of_pixels(operator: str, shape: tuple[int, ...], attributes: dic
 def test_centre_is_cropped_or_padded(shape: tuple[int, ...], attributes: dict[str, Any], text: str) -> None:
     rep = check("CenterCropPad", normal(2, 5, 5), np.array(shape), constants=(1,), **attributes)
     assert text in rep.script
+
+
+def test_centre_of_nothing() -> None:
+    model = model_of("CenterCropPad", [normal(2, 5, 4), np.array([3, 7])], constants=(1,), axes=[1, 2])
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "n"
+    check_model(model, [normal(0, 5, 4)])
 
 
 @pytest.mark.parametrize(("constants", "free"), [((1,), True), ((), False)])

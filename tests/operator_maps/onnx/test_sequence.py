@@ -19,7 +19,7 @@ BODIES = [
     ("s = SequenceConstruct(x, b) t = SequenceInsert(s, a, one) y = ConcatFromSequence<axis=1>(t)", "ops.cat("),
     ("s = SequenceConstruct(x, b) y = ConcatFromSequence<axis=1, new_axis=1>(s)", "ops.stack((x, x * 2.0), 1)"),
     ("s = SplitToSequence<axis=1>(x) y = ConcatFromSequence<axis=1, new_axis=1>(s)", "ops.stack("),
-    ("e = SequenceEmpty<dtype=1>() s = SequenceInsert(e, x) y = SequenceAt(s, zero)", "[] + [x]"),
+    ("e = SequenceEmpty<dtype=1>() s = SequenceInsert(e, x) y = SequenceAt(s, zero)", "[x][0]"),
     ("s = SequenceConstruct(x, a, b) t = SequenceErase(s) y = ConcatFromSequence<axis=0>(t)", "[:-1]"),
     ("s = SequenceConstruct(x, a, b) t = SequenceErase(s, zero) y = ConcatFromSequence<axis=0>(t)", "[1:]"),
     ("s = SequenceConstruct(x, a, b) t = SequenceErase(s, one) y = ConcatFromSequence<axis=0>(t)", " + 1 :]"),
