@@ -68,7 +68,7 @@ def transfer_provenance(old: Sequence[ir.Node], new: Sequence[ir.Node]) -> None:
             node.metadata_props.update(last.metadata_props)
             node.metadata_props[OPERATOR] = ""
     if not any(_is_alike(last, node) for node in old):
-        _widen_scope(last, old)
+        widen_scope(last, old)
     merge_provenance(last, left)
 
 
@@ -83,21 +83,7 @@ def merge_provenance(node: ir.Node, others: Iterable[ir.Node]) -> None:
     node.meta[MERGED_NODES] = [part for part in parts if part]
 
 
-def _most_telling(new: ir.Node, old: Sequence[ir.Node]) -> ir.Node:
-    """The node that a new one is named after: of the same operator, then with the largest constant, then the first."""
-
-    def rank(node: ir.Node) -> tuple[bool, int]:
-        sizes = [value.const_value.size for value in node.inputs if value is not None and value.const_value is not None]
-        return _is_alike(node, new), max([1, *sizes])
-
-    return max(old, key=rank)
-
-
-def _is_alike(node: ir.Node, other: ir.Node) -> bool:
-    return node.op_type == other.op_type
-
-
-def _widen_scope(node: ir.Node, old: Iterable[ir.Node]) -> None:
+def widen_scope(node: ir.Node, old: Iterable[ir.Node]) -> None:
     """Set the scope of `node` to the innermost one that contains all of `old`; nodes without a scope are ignored."""
     path = scopes.path_of(node)
     depth = len(path)
@@ -112,3 +98,17 @@ def _widen_scope(node: ir.Node, old: Iterable[ir.Node]) -> None:
             recorded = ast.literal_eval(node.metadata_props.get(key, str([*path, node.name])))
             del recorded[len(recorded) - 1 - (len(path) - depth) : -1]
             node.metadata_props[key] = str(recorded)
+
+
+def _most_telling(new: ir.Node, old: Sequence[ir.Node]) -> ir.Node:
+    """The node that a new one is named after: of the same operator, then with the largest constant, then the first."""
+
+    def rank(node: ir.Node) -> tuple[bool, int]:
+        sizes = [value.const_value.size for value in node.inputs if value is not None and value.const_value is not None]
+        return _is_alike(node, new), max([1, *sizes])
+
+    return max(old, key=rank)
+
+
+def _is_alike(node: ir.Node, other: ir.Node) -> bool:
+    return node.op_type == other.op_type

@@ -29,6 +29,7 @@ from converter.frontends.pytorch.functions import TRANSLATIONS, exportable_funct
 from converter.frontends.pytorch.inputs import Input, example
 from converter.frontends.pytorch.lines import place_of, reason_of
 from converter.frontends.pytorch.loading import SEED, Loaded
+from converter.frontends.pytorch.modules import record_modules
 from converter.frontends.pytorch.outputs import named_outputs, register_dataclasses
 from converter.frontends.pytorch.scripted import place_of_operator, without_dictionaries
 from converter.frontends.pytorch.settings import CHANNEL_DROPOUTS, dropouts_kept, lost_in_training
@@ -269,7 +270,7 @@ def _equal_weights_apart() -> Iterator[None]:
 
 
 def _finish(file: Path, inputs: Sequence[Input], loaded: Loaded) -> None:
-    """Make the dropouts plain ones, and record which tensors of the state are trained.
+    """Make the dropouts plain ones, and record the modules of the nodes, and which tensors of the state are trained.
 
     Those that drop whole channels are noted as such. Where extents are free, the outputs' shapes are forgotten:
     exporters declare wrong ones. A buffer that the module
@@ -286,6 +287,7 @@ def _finish(file: Path, inputs: Sequence[Input], loaded: Loaded) -> None:
             tensor.CopyFrom(onnx.numpy_helper.from_array(buffers[tensor.name].numpy(), tensor.name))
         if tensor.name in trained:
             tensor.metadata_props.add(key=TRAINED, value=trained[tensor.name])
+    record_modules(model, loaded.module)
     for node in model.graph.node:
         if node.op_type == "Dropout":
             del node.input[2:]

@@ -108,6 +108,46 @@ def _embedding_bag(known: Callable[..., Any], x: torch.Tensor, weight: torch.Ten
     return total if mode == "sum" else total / kept.sum(1).clamp(min=1)
 
 
+def _attention(known: Callable[..., Any], *args: Any, **options: Any) -> torch.Tensor:
+    """`scaled_dot_product_attention` with more axes before the heads, such as windows: its ONNX function takes one."""
+    given = dict(zip(_OF_ATTENTION, args, strict=False)) | options
+    query, key, value = (given[name] for name in _OF_ATTENTION[:3])
+    if query.dim() < 5 or given.get("is_causal") or given.get("enable_gqa"):
+        return known(*args, **options)  # type: ignore[no-any-return]
+    mask, scale = given.get("attn_mask"), given.get("scale")
+    scores = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
+    weights = torch.nn.functional.dropout(scores.softmax(-1), given.get("dropout_p") or 0.0)
+    return weights @ value
+
+
+_OF_ATTENTION = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
+"""The parameters of `scaled_dot_product_attention` that may be given by position."""
+
+
+def _pool(reduce: Callable[..., torch.Tensor], axes: int) -> Callable[..., Any]:
+    """`max_pool2d`, `avg_pool2d` and the like: a reduction, where the window is the whole extent of each free axis."""
+
+    def pool(known: Callable[..., Any], x: torch.Tensor, kernel_size: Any, *args: Any, **options: Any) -> Any:
+        sizes = list(kernel_size) if isinstance(kernel_size, (list, tuple)) else [kernel_size] * axes
+        whole = [axis - axes for axis, size in enumerate(sizes) if _is_extent(size, x, axis - axes)]
+        rest = [size for axis, size in enumerate(sizes) if axis - axes not in whole]
+        default = not any(args[1:]) and not any(value for name, value in options.items() if name != "stride")
+        if not whole or not default or any(isinstance(size, torch.SymInt) or size != 1 for size in rest):
+            return known(x, kernel_size, *args, **options)
+        return reduce(x, whole, keepdim=True)
+
+    return pool
+
+
+def _is_extent(size: Any, x: torch.Tensor, axis: int) -> bool:
+    """Whether a number is a free extent of a tensor, whatever that is."""
+    extent: Any = x.shape[axis]
+    free = isinstance(size, torch.SymInt) and isinstance(extent, torch.SymInt)
+    return free and size.node.expr == extent.node.expr
+
+
 _OF_BAGS = ("offsets", "max_norm", "norm_type", "scale_grad_by_freq", "mode", "sparse", "per_sample_weights")
 """The parameters of `embedding_bag` behind its tensors; those after them are given by name."""
 _INSTEAD: dict[tuple[Any, str], Callable[..., Any]] = {
@@ -118,6 +158,11 @@ _INSTEAD: dict[tuple[Any, str], Callable[..., Any]] = {
     (torch.Tensor, "take_along_dim"): _along,
     (torch.nn.functional, "embedding_bag"): _embedding_bag,
     (torch.nn.functional, "one_hot"): _one_hot,
+    (torch.nn.functional, "scaled_dot_product_attention"): _attention,
+} | {
+    (torch.nn.functional, f"{kind}_pool{axes}d"): _pool(reduce, axes)
+    for kind, reduce in (("max", torch.amax), ("avg", torch.mean))
+    for axes in (1, 2, 3)
 }
 """Where torch has a function → what is called instead: it is given torch's function, and the arguments."""
 

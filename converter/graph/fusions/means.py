@@ -1,11 +1,11 @@
-"""Means over axes that views have added, moved or are about to remove."""
+"""Means, and other reductions, over axes that views have added, moved or are about to remove."""
 
 from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.fusions.pattern import Pattern, named, op
+from converter.graph.fusions.pattern import Pattern, either, named, op
 from converter.graph.fusions.rewrite import Builder, Fusion
 from converter.graph.queries import axes_of, rank_of, shape_of
 
@@ -57,7 +57,25 @@ def mean_in_place(builder: Builder, x: ir.Value, perm: tuple[int, ...], over: ir
     return builder.ReduceMean(x, builder.constant("axes", np.array(sorted(perm[axis] for axis in axes))), keepdims=0)
 
 
+def squeezed(x: Pattern, over: Pattern, reduced: Pattern, removed: Pattern) -> Pattern:
+    """A reduction that keeps its axes, and a Squeeze of them."""
+    kinds = (op.ReduceMax(x, over, keepdims=1), op.ReduceMin(x, over, keepdims=1), op.ReduceSum(x, over, keepdims=1))
+    return op.Squeeze(named(reduced, either(op.ReduceMean(x, over, keepdims=1), *kinds)), removed)
+
+
+def reduction_without_axes(
+    builder: Builder, x: ir.Value, over: ir.Value, reduced: ir.Value, removed: ir.Value
+) -> ir.Value | None:
+    """The reduction that does not keep its axes, when these are all that the Squeeze removes."""
+    axes, node = axes_of(over, x), reduced.producer()
+    if not axes or node is None or axes != axes_of(removed, x):
+        return None
+    made: ir.Value = getattr(builder, node.op_type)(x, over, keepdims=0)
+    return made
+
+
 FUSIONS = (
+    Fusion(squeezed, reduction_without_axes),
     Fusion(mean_with_new_axes, new_axes_behind_mean),
     Fusion(mean_and_reshape, mean_without_axes),
     Fusion(mean_of_transposed, mean_in_place),

@@ -313,6 +313,17 @@ def without_new_axes(builder: Builder, x: ir.Value, added: ir.Value, removed: ir
     return x if first == second else None
 
 
+def transposed_twice(x: Pattern, inner: Pattern, outer: Pattern) -> Pattern:
+    """A Transpose of a Transpose: what is around an assignment to a part, when the part is the whole tensor."""
+    return op.Transpose(op.Transpose(x, perm=inner), perm=outer)
+
+
+def transposed_once(builder: Builder, x: ir.Value, inner: tuple[int, ...], outer: tuple[int, ...]) -> ir.Value:
+    """One Transpose, or the input `x`, when the second Transpose is the inverse of the first."""
+    both = tuple(inner[axis] for axis in outer)
+    return x if both == tuple(sorted(both)) else builder.Transpose(x, perm=both)
+
+
 def same_shape(x: Pattern, shape: Pattern, y: Pattern) -> Pattern:
     """A Reshape or an Expand."""
     return named(y, either(op.Reshape(x, shape), op.Expand(x, shape)))
@@ -339,6 +350,7 @@ FUSIONS = (
     Fusion(reshape_of_squeezed, reshape_without_squeeze),
     Fusion(split_before_transpose, transpose_of_whole_axes),
     Fusion(removed_new_axes, without_new_axes),
+    Fusion(transposed_twice, transposed_once),
     Fusion(same_shape, identity),
 )
 

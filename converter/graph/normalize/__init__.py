@@ -27,12 +27,12 @@ from converter.graph.normalize.clean import (
     sort,
 )
 from converter.graph.normalize.dequantise import WITH_SCALES, dequantise, real_values
+from converter.graph.normalize.duplicates import merge_duplicates
 from converter.graph.normalize.extents import fold_extents
 from converter.graph.normalize.fold import fold_constants, fold_loops
 from converter.graph.normalize.functions import inline_functions
 from converter.graph.normalize.loops import infer_loop_shapes
 from converter.graph.normalize.lower import oldest_opset
-from converter.graph.normalize.ranges import merge_equal_ranges
 from converter.graph.normalize.read import read_model
 from converter.graph.normalize.simplify import cancel_inverses
 from converter.graph.normalize.tables import merge_equal_tables
@@ -80,7 +80,8 @@ CANONICAL_FORM = (
 def normalization(kept: Collection[str] = ()) -> Pipeline:
     """The passes of normalisation; `kept` as `normalize` takes it.
 
-    Common subexpressions stay, but for ranges: two layers that are equal in the source are two layers in the script.
+    Common subexpressions stay, but for ranges and splits: two layers that are equal in the source are two layers in
+    the script.
     """
     return Pipeline(
         (
@@ -112,7 +113,7 @@ def normalization(kept: Collection[str] = ()) -> Pipeline:
             Pass("make outputs", make_outputs, _NAMES, {Property.OUTPUTS_ARE_COMPUTED}, breaks={Property.FOLDED}),
             Pass("forget invented dimensions", forget_invented_dimensions, requires={Property.INFERRED}),
             Pass("sort", sort, ensures={Property.SORTED}, needed=True),
-            Pass("merge equal ranges", merge_equal_ranges, requires={*_NAMES, Property.SORTED}),
+            Pass("merge duplicates", merge_duplicates, requires={*_NAMES, Property.SORTED}),
         )
     )
 

@@ -115,7 +115,9 @@ def remove_dead_code(model: ir.Model) -> None:
         for name, value in list(graph.initializers.items()):
             if value not in needed and not value.is_graph_input():
                 del graph.initializers[name]
-    for value in [value for value in needed if isinstance(value, ir.Value)]:
+    values = {part: None for part in needed if isinstance(part, ir.Value)}
+    values |= {value: None for part in needed if isinstance(part, ir.Node) for value in part.outputs}
+    for value in values:
         for use in list(value.uses()):
             if use.node not in needed:  # it may be in a branch of an If that folding removed
                 use.node.replace_input_with(use.idx, None)

@@ -21,7 +21,7 @@ import templates
 from converter.base.names import Namespace
 from converter.errors import ScriptGenerationError, visible
 from converter.script.emit.coalescing import coalesced_variables
-from converter.script.expressions import Arg, Attribute, walk
+from converter.script.expressions import Arg, Attribute, Comprehension, walk
 from converter.script.frozen import frozen_parameters
 from converter.script.printer import text_of
 from converter.script.program import Argument, Cell, Member, Program
@@ -124,7 +124,7 @@ class _CellText:
 
     def __init__(self, cell: Cell, reserved: frozenset[str]) -> None:
         self._cell = cell
-        self._names = Namespace(reserved)
+        self._names = Namespace(reserved | _comprehended(cell))
         self._variables: dict[Variable, str] = {}
         self._merged = coalesced_variables(cell)
         self.name = cell.name
@@ -170,6 +170,12 @@ class _CellText:
         if value not in self._variables:
             self._variables[value] = self._names.new(value.hint)
         return self._variables[value]
+
+
+def _comprehended(cell: Cell) -> set[str]:
+    """The names that comprehensions in `construct` give to elements."""
+    found = (part.variable for part in visit_block(cell.body) if isinstance(part, Comprehension))
+    return {name for variable in found for name in variable.split(", ")}
 
 
 def _tied(cell: Cell) -> dict[Member, str]:

@@ -21,6 +21,7 @@ from converter.script.structure.caches import bundle_caches, results_with
 from converter.script.structure.calls import split_calls
 from converter.script.structure.class_names import ClassNames
 from converter.script.structure.classes import build
+from converter.script.structure.comprehensions import comprehend
 from converter.script.structure.constant_inputs import constants_beside_inputs, pass_from
 from converter.script.structure.dimensions import localize_dimensions, localize_formulas
 from converter.script.structure.docstrings import docstring_of
@@ -384,6 +385,7 @@ class _Structure:
         cells = [*self._cells, cell]
         known: dict[Variable, list[str]] = {}
         for each in cells:
+            self._locations.moved |= comprehend(each, self._lists.get(each, ()))
             self._locations.moved |= inline_single_uses(each.body)
             name_values_by_role(each, known)
             reuse_variables(each.body, each.inputs, begun=each is not cell)

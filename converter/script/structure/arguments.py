@@ -30,11 +30,13 @@ class Column:
         values: its value in each instance, or `ABSENT`.
         slots: the slots of the class that contain it.
         size: whether it is one number of a tuple, such as a shape's.
+        omitted: whether it is the default of a parameter in an instance.
     """
 
     values: list[Arg]
     slots: list[Slot] = field(default_factory=list)
     size: bool = False
+    omitted: bool = False
 
     def agrees(self, values: Sequence[Arg]) -> bool:
         """Whether the values are equal in every instance that has both."""
@@ -85,6 +87,7 @@ def arguments_for(
     """
     calls = called or range(len(rows[0]) if rows else 0)
     columns: list[Column] = []
+    rows = with_one_pad_mode(slots, rows)
     plans = [_plan(slot, list(row), columns, extents) for slot, row in zip(slots, rows, strict=True)]
     derived = _derived(columns)
     written: dict[Column, Arg] = {}
@@ -98,6 +101,26 @@ def arguments_for(
     for column, (base, operator, factor) in derived.items():
         written[column] = _scaled(written[base], operator, factor)
     return Arguments([_choice(plan, written) for plan in plans], values)
+
+
+def with_one_pad_mode(slots: Sequence[Slot], rows: Sequence[Sequence[Arg]]) -> list[Sequence[Arg]]:
+    """The rows, in which a layer that is padded in other instances is padded by 0 where its kernel has one element."""
+    places = {(slot.owner, slot.name): row for slot, row in zip(slots, rows, strict=True)}
+    return [
+        _pad_modes(row, places.get((slot.owner, "kernel_size")), places.get((slot.owner, "padding")))
+        if slot.name == "pad_mode"
+        else row
+        for slot, row in zip(slots, rows, strict=True)
+    ]
+
+
+def _pad_modes(row: Sequence[Arg], kernels: Sequence[Arg] | None, paddings: Sequence[Arg] | None) -> Sequence[Arg]:
+    """Instead of "same", "pad" beside a padding of 0, if all kernels with "same" have one element."""
+    if kernels is None or paddings is None or not {"pad", "same"} <= set(row) <= {"pad", "same", ABSENT}:
+        return row
+    others = [pair for mode, *pair in zip(row, kernels, paddings, strict=True) if mode == "same"]
+    same = all(kernel in (1, (1, 1), (1, 1, 1)) and padding == 0 for kernel, padding in others)
+    return ["pad" if mode == "same" else mode for mode in row] if same else row
 
 
 def _varies(column: Column, called: Sequence[Hashable]) -> bool:
@@ -118,12 +141,13 @@ def _plan(
         return tuple(_plan(slot, part, columns, extents, True) for part in parts)
     if size and not isinstance(slot.owner, Member) and tuple(row) in extents:
         return extents[tuple(row)]
+    omitted = slot.default is not ... and any(_typed(value) == _typed(slot.default) for value in present)
     for column in () if isinstance(present[0], Expression) else columns:
-        if column.agrees(row) and (column.slots[0].default is ...) == (slot.default is ...):
+        if column.agrees(row) and column.omitted == omitted:
             column.values = [b if a is ABSENT else a for a, b in zip(column.values, row, strict=True)]
             break
     else:
-        column = Column(row, size=size)
+        column = Column(row, size=size, omitted=omitted)
         columns.append(column)
     column.slots.append(slot)
     return column

@@ -168,7 +168,7 @@ def _cut_where_read(block: Block, uses: Counter[Variable]) -> dict[Any, Any]:
         read = dict.fromkeys(part for part in walk(statement.value) if isinstance(part, Variable) and part in parts)
         for target in read:
             before = parts[target]
-            if _fits(statement.value, target, before):
+            if _count(statement.value, target) == 1 and _fits(statement.value, target, before):
                 replace_in(statement, {target: before.value})  # type: ignore[union-attr]
                 map_statement(statement, _indexed_once)
                 moved[before] = statement
@@ -217,8 +217,9 @@ def _ends_in(result: Arg, before: Statement, uses: Counter[Variable]) -> bool:
 
 
 def _count(item: Arg, target: Variable) -> int:
-    """How often an expression reads a variable."""
-    return sum(part is target for part in walk(item))
+    """How often an expression reads a variable; what it does for each element of an iterable counts twice."""
+    repeated = sum(_count(part.element, target) for part in walk(item) if isinstance(part, Comprehension))
+    return sum(part is target for part in walk(item)) + repeated
 
 
 def _fits(item: Arg, target: Variable, before: Statement) -> bool:

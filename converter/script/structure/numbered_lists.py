@@ -25,15 +25,23 @@ MOST_DIFFERENT = 2
 
 @dataclass(frozen=True)
 class NumberedList:
-    """Members of a Cell that become one list of this name."""
+    """Members of a Cell that become one member, a list."""
 
-    name: str
+    member: Member
     elements: tuple[Member, ...]
-    made: Call
 
     def path(self, element: int) -> str:
         """`proj.0`, the name of an element within the Cell."""
-        return f"{self.name}.{element}"
+        return f"{self.member.name}.{element}"
+
+    @property
+    def element_name(self) -> str:
+        """What one of its elements is called: `conv` in a list `convs`."""
+        name = self.member.name
+        for plural, singular in (("ies", "y"), ("ches", "ch"), ("ss", "ss"), ("s", "")):
+            if name.endswith(plural) and len(name) > len(plural) + 1:
+                return name.removesuffix(plural) + singular if plural != "ss" else "layer"
+        return "layer"
 
 
 def find_lists(cell: Cell) -> list[NumberedList]:
@@ -46,7 +54,7 @@ def find_lists(cell: Cell) -> list[NumberedList]:
         elements = tuple(by_name[each] for each in names)
         made = _constructor(elements, arguments) if looped.isdisjoint(elements) else None
         if made is not None:
-            found.append(NumberedList(name, elements, made))
+            found.append(NumberedList(Member(name, made, hint=name), elements))
     return found
 
 
@@ -126,10 +134,9 @@ def use_lists(cell: Cell, lists: Sequence[NumberedList]) -> dict[Member, Member]
     read: dict[Arg, Index] = {}
     for each in lists:
         numbered = enumerate(each.elements)
-        weights = {f"{i}.{key}": weight for i, element in numbered for key, weight in element.weights.items()}
-        made = Member(each.name, each.made, weights, each.name)
-        moved |= dict.fromkeys(each.elements, made)
-        read |= {element: Index(made, Constant(i)) for i, element in enumerate(each.elements)}
+        each.member.weights = {f"{i}.{key}": weight for i, layer in numbered for key, weight in layer.weights.items()}
+        moved |= dict.fromkeys(each.elements, each.member)
+        read |= {element: Index(each.member, Constant(i)) for i, element in enumerate(each.elements)}
 
     def replaced(item: Arg) -> Arg:
         return read[item] if isinstance(item, Member) and item in read else map_parts(item, replaced)

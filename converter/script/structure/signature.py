@@ -45,6 +45,8 @@ from converter.script.statements import (
 
 UNNAMED = "value"
 """The name of an argument of a function whose parameters are not known."""
+_SHORTER = {"split_size_or_sections": "split_sizes"}
+"""Parameter of MindSpore → the name of an argument that is given to it."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class Place:
         if self.keyword:
             return self.keyword
         names = _parameters_of(self.function)
-        return names[self.position] if self.position < len(names) else UNNAMED
+        name = names[self.position] if self.position < len(names) else UNNAMED
+        return _SHORTER.get(name, name)
 
 
 @dataclass(frozen=True)

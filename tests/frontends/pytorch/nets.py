@@ -315,7 +315,50 @@ class Grid(nn.Module):
         order = torch.take_along_dim(x, x.argsort(2), 2)
         classes = nn.functional.one_hot(x.argmax(2), width).sum(1, keepdim=True)
         grid = nn.functional.affine_grid(torch.eye(2, 3)[None], (1, 1, height, width), align_corners=False)
-        return order + classes + grid.sum(-1) + x.abs().pow(1 / width) + torch.arange(height)[:, None].pow(width % 2)
+        pooled = nn.functional.max_pool2d(x, (height, 1)) - nn.functional.avg_pool1d(x, x.size(2))
+        powers = x.abs().pow(1 / width) + torch.arange(height)[:, None].pow(width % 2)
+        return order + classes + grid.sum(-1) + pooled + powers
+
+
+class Windows(nn.Module):
+    """Attention within windows, an axis more than its ONNX function takes; a mask of numbers, then one of truths."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(8, 24) for _ in range(2)])
+        self.register_buffer("mask", torch.ones(4, 4).tril().bool())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer, mask in zip(self.layers, (self.mask.float(), self.mask), strict=True):
+            heads = layer(x.view(x.shape[0], -1, 4, 8)).view(x.shape[0], -1, 4, 3, 2, 4).permute(3, 0, 1, 4, 2, 5)
+            attended = nn.functional.scaled_dot_product_attention(*heads, attn_mask=mask)
+            x = x + attended.transpose(2, 3).reshape(x.shape)
+        return x
+
+
+class Step(nn.Module):
+    """Two layers and a residual."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(6, 6)
+        self.second = nn.Linear(6, 6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.second(self.first(x).relu())
+
+
+class Blocks(nn.Module):
+    """Blocks of a class; the current exporter refuses the branch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList([Step() for _ in range(3)])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for block in self.blocks:
+            x = block(x)
+        return x * 1 if x.sum() > 1e6 else x
 
 
 class Named(nn.Module):

@@ -234,6 +234,21 @@ def test_extents_that_torch_takes_as_numbers(tmp_path):
     assert "(N, H, W)" in (tmp_path / "Grid.py").read_text(encoding="utf-8")
 
 
+def test_attention_within_windows(tmp_path):
+    result = converter.convert(nets.Windows(), shape=["N,12,8"], output=tmp_path)
+    assert result.verdict == "same"
+    assert not any("older" in note for note in result.notes)
+
+
+def test_classes_are_those_of_modules_also_with_the_older_exporter(tmp_path):
+    result = converter.convert(nets.Blocks(), shape=["N,6"], output=tmp_path)
+    assert result.verdict == "same"
+    script = (tmp_path / "Blocks.py").read_text(encoding="utf-8")
+    assert "its older exporter" in script
+    assert "class Step(nn.Cell)" in script
+    assert "nets.Blocks." in script
+
+
 def test_buffers_that_are_called_like_operators(tmp_path):
     result = converter.convert(nets.Named(), shape=["N,20"], output=tmp_path, edges="none")
     assert result.verdict == "same"

@@ -48,3 +48,20 @@ def test_a_mean_of_a_transposed_tensor(perm, over, left):
     kept = [extents[source] for axis, source in enumerate(perm) if axis not in {each % 3 for each in over}]
     text = f"(float[n,3,5] x) => (float[{','.join(kept)}] y) {{ t = Transpose <perm=[{','.join(map(str, perm))}]> (x) "
     assert fused(f"{text} y = ReduceMean <keepdims=0> (t, over) }}", X, over=np.array(over)) == left
+
+
+@pytest.mark.parametrize("reduce", ["ReduceMax", "ReduceMean", "ReduceSum"])
+@pytest.mark.parametrize(
+    ("over", "removed", "result", "left"),
+    [
+        ([-1], [2], "2,3", []),
+        ([2, 1], [1, 2], "2", []),
+        ([2], [], "2,3", ["Squeeze"]),  # all axes of extent 1: another may be one
+    ],
+    ids=str,
+)
+def test_a_reduction_whose_axes_are_squeezed(reduce, over, removed, result, left):
+    text = f"(float[2,3,5] x) => (float[{result}] y) {{ m = {reduce} <keepdims=1> (x, over) "
+    text += "y = Squeeze(m, removed) }" if removed else "y = Squeeze(m) }"
+    given = {"removed": np.array(removed)} if removed else {}
+    assert fused(text, X, over=np.array(over), **given) == [reduce, *left]

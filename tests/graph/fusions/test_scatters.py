@@ -20,6 +20,14 @@ def test_rows_that_are_all_written_are_what_is_written(limit: str) -> None:
     assert fused(text, X, **WEIGHTS, three=np.array(3)) == ["Neg", "Abs"]
 
 
+def test_transposes_around_an_assignment_of_all_rows() -> None:
+    """`x[:, :] = -x` along the second axis, which is free."""
+    body = "s = Shape (x) n = Gather (s, one) r = Range (zero, n, one) i = Unsqueeze (r, minus) w = Neg (x) "
+    body += "u = Transpose <perm = [1, 0]> (w) t = Transpose <perm = [1, 0]> (x) z = ScatterND (t, i, u) "
+    body += "b = Transpose <perm = [1, 0]> (z) y = Abs (b)"
+    assert fused(f"(float[3,n] x) => (float[3,n] y) {{ {body} }}", X, **WEIGHTS) == ["Neg", "Abs"]
+
+
 def test_rows_that_are_written_in_part_stay() -> None:
     body = (
         "s = Shape (x) n = Gather (s, first) r = Range (one, n, one) i = Unsqueeze (r, minus) u = Slice (x, rows, end) "

@@ -124,6 +124,14 @@ def test_outputs_that_nobody_uses_are_left_out() -> None:
     assert len(find(normalized(parse(text, 20)), "pool").outputs) == 1
 
 
+@pytest.mark.parametrize("removed", ["d = Neg(i)", "d = SequenceConstruct(y, i)"])
+def test_what_is_removed_reads_nothing_any_more(removed: str) -> None:
+    text = f"g (float[1,1,4] x) => (float[1,1,3] y) {{ [pool] y, i = MaxPool <kernel_shape = [2]> (x) {removed} }}"
+    pool = find(normalized(parse(text, 20)), "pool")
+    assert len(pool.outputs) == 1
+    assert not pool.outputs[0].uses()
+
+
 def test_nodes_are_in_order_whatever_the_file_s() -> None:
     graph = normalized(parse("g (float[3] x) => (float[3] y) { y = Neg(b) b = Abs(a) a = Exp(x) }", 20))
     assert operators(graph) == ["Exp", "Abs", "Neg"]

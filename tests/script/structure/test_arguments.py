@@ -44,6 +44,30 @@ def test_one_that_goes_in_and_out_is_channels():
     assert written(("out_channels", [16, 32]), ("in_features", [16, 32]))[0] == ["channels", "channels"]
 
 
+def test_a_number_that_is_never_the_default_is_like_others():
+    """The groups of a depthwise convolution; where they are 1 in an instance, they have a default."""
+    assert written(("channels", [8, 16]), ("group", [8, 16], 1)) == (
+        ["channels", "channels"],
+        {"channels": [8, 16]},
+    )
+    assert written(("channels", [1, 16]), ("group", [1, 16], 1))[0] == ["channels", "group"]
+
+
+@pytest.mark.parametrize(
+    ("modes", "kernels", "choice"),
+    [
+        (["same", "pad"], [1, 3], "'pad'"),
+        (["same", "pad"], [(1, 1), (3, 3)], "'pad'"),
+        (["same", "pad"], [3, 3], "pad_mode"),  # "same" pads
+        (["valid", "same"], [1, 3], "pad_mode"),
+    ],
+)
+def test_a_kernel_of_one_element_is_padded_by_nothing(modes, kernels, choice):
+    padding = [0 if mode != "pad" else 1 for mode in modes]
+    slots = [("kernel_size", kernels), ("pad_mode", modes, "valid"), ("padding", padding, 0)]
+    assert written(*slots)[0][-2] == choice
+
+
 def test_tuples_differ_number_by_number():
     choices, values = written(("value", [(1, 8, 7), (1, 4, 7)]))
     assert choices == ["(1, size, 7)"]

@@ -153,6 +153,10 @@ def test_without_mindspore_only_listed_parameters_have_names(monkeypatch: pytest
     _mindspore_parameters.cache_clear()
 
 
+def test_a_parameter_with_a_long_name() -> None:
+    assert Place(Name("ops.split"), 1).name == "split_sizes"
+
+
 def test_a_tuple_of_literals_is_one_slot_and_one_with_a_variable_is_not() -> None:
     signature = described([let(A, (1, (2, 3))), let(Y, (X, 4, (5, 6)))])
     assert [slot.value for slot in signature.slots] == [(1, (2, 3)), 4, (5, 6)]

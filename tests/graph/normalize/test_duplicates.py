@@ -1,4 +1,4 @@
-"""One Range for the numbers that a module counts several times."""
+"""One Range for the numbers that a module counts several times, one Split for each tensor that it splits."""
 
 from __future__ import annotations
 
@@ -42,3 +42,32 @@ def test_ranges_of_one_module_are_one() -> None:
 )
 def test_others_stay_two(first: str, second: str, other: str) -> None:
     assert ranges(first, second, other) == 2
+
+
+SPLITS = """
+    g (float[N, 6] x, float[N, 6] w) => (float[N, 2] y, float[N, M] z)
+    <int64[2] parts = {2, 4}, int64[2] same = {2, 4}> {
+        a, b = Split <axis = 1> (x, parts)
+        y = Neg (a)
+        c, d = Split <axis = 1> (OTHER, same)
+        z = Neg (READ)
+    }
+"""
+
+
+@pytest.mark.parametrize(
+    ("second", "other", "read", "count"),
+    [
+        ("/model/Split_1", "x", "d", 1),
+        ("/model/Split_1", "x", "c", 1),
+        ("/other/Split", "x", "d", 1),  # torch splits a tensor in each of the layers that read its parts
+        ("/other/Split", "x", "c", 2),  # two modules that read the same part
+        ("/model/Split_1", "w", "d", 2),
+    ],
+)
+def test_splits(second: str, other: str, read: str, count: int) -> None:
+    made = parse(SPLITS.replace("OTHER", other).replace("READ", read), 17)
+    made.producer_name = "pytorch"
+    for node in made.graph.node:
+        node.name = {"a": "/model/Split", "c": second}.get(node.output[0], f"/{node.output[0]}")
+    assert sum(node.op_type == "Split" for node in assert_equals_original(made).graph) == count

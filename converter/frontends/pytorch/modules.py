@@ -1,0 +1,72 @@
+"""Modules: the classes of the modules around each node, which torch's older exporter does not record, but names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import onnx
+import torch
+
+from converter.graph.hints.scopes import TORCH_CLASSES, TORCH_SCOPES
+from converter.graph.walk import proto_subgraphs
+
+
+def record_modules(model: onnx.ModelProto, network: torch.nn.Module) -> None:
+    """Record the paths and classes of modules as torch's current exporter does, from names like `/layers.0/fc/MatMul`.
+
+    A module that is called again has a number in the name of a node, `fc_1`, that its path lacks.
+    """
+    modules = dict(network.named_modules(remove_duplicate=False))
+    for node in _nodes(model.graph):
+        if any(entry.key == TORCH_SCOPES for entry in node.metadata_props) or not node.name.startswith("/"):
+            continue
+        around = list(_around(node.name.split("/")[1:-1], modules))
+        paths, kinds = [path for path, _ in around], [_class_of(module) for _, module in around]
+        node.metadata_props.add(key=TORCH_SCOPES, value=str(["", *paths, node.name]))
+        node.metadata_props.add(key=TORCH_CLASSES, value=str([_class_of(network), *kinds, node.op_type]))
+
+
+def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    for node in graph.node:
+        yield node
+        for inner in proto_subgraphs(node):
+            yield from _nodes(inner)
+
+
+def _around(parts: list[str], modules: Mapping[str, torch.nn.Module]) -> Iterator[tuple[str, torch.nn.Module | None]]:
+    """The path of each scope, and its module; None for a scope that is no module, such as the branch of an If.
+
+    The name of a module in a list holds that of the list, `layers.0`, also within the list: `layers/layers.0`.
+    """
+    path, known = "", ""
+    for part in parts:
+        name, _, number = part.rpartition("_")
+        again = f"_{number}" if number.isdigit() and _child(known, part, modules) is None else ""
+        found = _child(known, name if again else part, modules)
+        if found is None:
+            again = ""
+        elif known and found.startswith(f"{known}."):
+            part = found.removeprefix(f"{known}.") + again
+        path = f"{path}.{part}" if path else part
+        known = found or known
+        yield path, None if found is None else modules[found]
+
+
+def _child(path: str, name: str, modules: Mapping[str, torch.nn.Module]) -> str | None:
+    """The path of a module that is called in the module at `path`; None if there is none."""
+    outer = path
+    while True:
+        found = f"{outer}.{name}" if outer else name
+        if found in modules:
+            return found
+        if not outer:
+            return None
+        outer = outer.rpartition(".")[0]
+
+
+def _class_of(module: torch.nn.Module | None) -> str:
+    """The class of a module with where it is defined, `torch.nn.modules.linear.Linear`; "" for None."""
+    if module is None:
+        return ""
+    scripted = getattr(module, "original_name", None)
+    return scripted if isinstance(scripted, str) else f"{type(module).__module__}.{type(module).__qualname__}"
