@@ -31,7 +31,7 @@ _OPEN = frozenset({"Cast", "CastLike", "QuantizeLinear"})
 _NO_ORDER = frozenset({"NonMaxSuppression", "TopK", "Unique"})
 """Operators that order numbers; ONNX does not say where NaN stands."""
 _LARGE = {2**24: "integers beyond 2^24", 2**53: "integers beyond 2^53"}
-_LARGE_FLOATS = {44.0: "numbers from 44", 1e38: "numbers from 1e38"}
+_LARGE_FLOATS = {44.0: "numbers from 44"}
 
 
 def judged(operator: str, inputs: Iterable[Any], got: Any, want: Any, other: np.ndarray | None = None) -> Difference:
@@ -103,8 +103,12 @@ def _squares_overflow(array: np.ndarray) -> bool:
     """Whether a product of two of the finite numbers may overflow."""
     wide = np.abs(array.astype(np.float64))
     largest = wide[np.isfinite(wide)].max(initial=0.0)
-    limit = float(np.finfo(array.dtype).max) if array.dtype.kind == "f" else float(np.finfo(np.float32).max)
-    return bool(largest > np.sqrt(limit) / 64)
+    return bool(largest > np.sqrt(_most_of(array)) / 64)
+
+
+def _most_of(array: np.ndarray) -> float:
+    """The largest number of a type of floats, of which bfloat16 has nearly that of float32."""
+    return float(np.finfo(array.dtype if array.dtype.kind == "f" else np.float32).max)
 
 
 def _is_float(array: np.ndarray) -> bool:
@@ -125,6 +129,7 @@ def symptoms(inputs: Mapping[str, Any]) -> list[str]:
             found |= dict.fromkeys(["infinity"] if np.isinf(wide).any() else [])
             largest = wide[np.isfinite(wide)].max(initial=0.0)
             found |= {text: None for limit, text in _LARGE_FLOATS.items() if largest > limit}
+            found |= dict.fromkeys(["numbers whose double is infinite"] if largest > _most_of(array) / 2 else [])
             found |= dict.fromkeys(["numbers below 1e-7"] if ((wide != 0) & (np.abs(wide) < 1e-7)).any() else [])
         elif array.dtype.kind in "iu":
             largest = max(abs(int(array.max())), abs(int(array.min())))

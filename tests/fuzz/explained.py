@@ -221,6 +221,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         what=("NaN",),
     ),
     Explanation("onnx's evaluator takes NaN for padding.", ("AveragePool",), ("NaN",), (" NaN for ",)),
+    Explanation("MindSpore's CPU kernel doubles what it is given.", ("Gelu",), ("edges", "NaN"), ("infinities",)),
     Explanation("onnxruntime's sign of NaN in float16 is a number.", ("Sign",), ("NaN",)),
     Explanation(
         "What a sum of infinities or a product that overflows becomes depends on the order.",

@@ -63,4 +63,6 @@ def test_a_fault_of_a_kernel_needs_its_call_and_its_symptom() -> None:
     assert fault_of("nn.MaxPool2d", symptoms({"x": floats(-INF, -INF)})).endswith("the lowest number")
     assert fault_of("ops.mish", symptoms({"x": floats(3, 50, INF)})) == "ops.mish of 44.4 and more is NaN"
     assert fault_of("ops.mish", symptoms({"x": floats(-50, 40)})) == ""
+    assert fault_of("ops.gelu", symptoms({"x": np.array([4e4], np.float16)})).endswith("is infinity")
+    assert fault_of("ops.gelu", symptoms({"x": floats(4e4)})) == ""
     assert fault_of("ops.exp", found) == ""
