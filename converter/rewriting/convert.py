@@ -104,6 +104,8 @@ def convert_files(
     for each_made in made:
         each_made.rewriter.records += _lint(each_made, results)
     if names_needed := {name for each_made in made for name in each_made.rewriter.needs.helpers}:
+        if any(b"numpy" in each_made.names.file.text for each_made in made):
+            names_needed.add("PRIORITY")
         extra[Path(*package.split("."), f"{helpers.NAME}.py") if package else Path(f"{helpers.NAME}.py")] = (
             helpers.text_of(names_needed, rows)
         )

@@ -169,10 +169,11 @@ class Flow(Calls):
         call = node.value
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and len(call.args) == 1:
             receiver = call.func.value
-            if call.func.attr in ("append", "add") and isinstance(receiver, ast.Name):
+            if call.func.attr in ("append", "add", "extend") and isinstance(receiver, ast.Name):
                 before = self.environment.get(receiver.id, UNKNOWN)
                 if before.name in ("list", "items"):
                     added = self.inference.kind(call.args[0])
+                    added = added.element if call.func.attr == "extend" else added
                     self.environment[receiver.id] = sequence(join((*before.items, added)))
 
     def return_(self, node: ast.Return) -> None:

@@ -12,6 +12,7 @@ from converter.rewriting.kinds import (
     NUMBER,
     OPTIONS,
     PACKED,
+    STATE,
     STRING,
     TENSOR,
     UNKNOWN,
@@ -235,7 +236,7 @@ class Calls(Expressions):
             return {"values": sequence(value), "items": sequence(items((STRING, value)))}.get(name, value)
         taken = receiver.name == "instance" or (receiver.name == "unknown" and name in OF_MODULES)
         if name == "state_dict" and receiver.name in ("instance", "unknown") and not of_optimizer(node):
-            return Kind("dict", (), (TENSOR,))
+            return STATE
         if taken and name in ("children", "modules"):
             return sequence(instance(MODULE))
         if taken and name in ("named_children", "named_modules", "items"):
@@ -293,6 +294,7 @@ OF_MODULES = frozenset(
         "named_modules",
         "children",
         "named_children",
+        "flatten_parameters",
     ]
 )
 """Methods that, called without arguments, nothing but a module has."""

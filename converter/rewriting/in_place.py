@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from converter.rewriting.attributes import Attributes
 from converter.rewriting.flow_calls import is_distinct
+from converter.rewriting.kinds import STATE
 from converter.rewriting.rows import Row
 from converter.rewriting.variables import assigned
 
@@ -138,12 +139,17 @@ class InPlace(Attributes):
             self.edits.insert(end, f"{place.back}{after}")
             return
         text, node = self._rewritten(place.node), place.node
-        if isinstance(node, ast.Subscript) or (isinstance(node, ast.Name) and not self._is_shared(node.id)):
+        elements = isinstance(node, ast.Subscript) and not self._is_of_state(node)
+        if elements or (isinstance(node, ast.Name) and not self._is_shared(node.id)):
             self.edits.insert(start, f"{text} = ", leading=True)
             self.edits.insert(end, place.back)
         else:
             self.edits.insert(start, self.write(f"compat.assign({text}, "), leading=True)
             self.edits.insert(end, f"{place.back})")
+
+    def _is_of_state(self, node: ast.expr) -> bool:
+        """Whether it is a parameter that `state_dict` gave, `state[name]`."""
+        return isinstance(node, ast.Subscript) and self.inference.kind(node.value) == STATE
 
     def _of_view(self, node: ast.expr) -> bool:
         """Whether elements are those of a view: `w.view(-1)[0]`."""

@@ -16,7 +16,7 @@ class Kind:
             one kind), `instance`, `class`, `function`, `method`, `super`, `options` (a dict of device and dtype),
             `deque`,
             `other` (no tensor), `unknown`.
-        of: the full names of classes, of one function, or of a method; `complex` of a tensor.
+        of: the full names of classes, of one function, or of a method; `complex` of a tensor, `state` of a dict.
         items: the members; of a list and a dict the one kind of all.
     """
 
@@ -36,6 +36,8 @@ class Kind:
             return self
         if self.name in ("pair",):
             return TENSOR
+        if self == ARRAY:
+            return ARRAY
         if self.name == "size":
             return NUMBER
         if self.name in ("items", "list"):
@@ -63,6 +65,8 @@ DEQUE = Kind("deque")
 """A queue, of which MindSpore makes no tensor."""
 GROUP = Kind("group")
 """A group of parameters of an optimizer."""
+STATE = Kind("dict", ("state",), (TENSOR,))
+"""What `state_dict` returns: its members are the parameters themselves."""
 PACKED = Kind("instance", ("torch.nn.utils.rnn.PackedSequence",))
 UNKNOWN = Kind("unknown")
 

@@ -73,6 +73,8 @@ class Statements(InPlace):
         held = self._data_of(node.target)
         if held is None and isinstance(node.target, ast.Name) and self.inference.kind(node.target).is_tensor:
             held = node.target if self._is_shared(node.target.id) else None
+        if self._is_of_state(node.target):
+            held = node.target
         if held is None:
             self.children(node)
         else:

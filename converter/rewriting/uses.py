@@ -32,6 +32,9 @@ class Uses(Methods, Statements, Outputs):
     def binary(self, node: ast.BinOp) -> None:
         """Rewrite `(a is None) ^ (b is None)`, since graph mode has `!=` for truth values, and complex products."""
         self.children(node)
+        if self.inference.kind(node.left) == ARRAY and self.inference.kind(node.right).name in ("tensor", "unknown"):
+            self.needs.modules.add("compat")
+            self.needs.helpers.add("PRIORITY")
         if isinstance(node.op, ast.Mult) and COMPLEX in map(self.inference.kind, (node.left, node.right)):
             gap, end = self.file.end(node.left), self.file.start(node.right)
             at = self.file.text.index(b"*", gap, end)
@@ -281,9 +284,9 @@ class Uses(Methods, Statements, Outputs):
                     if self.inference.kind(bound) == ARRAY:
                         self._put_into(bound, "int(")
             elif self.inference.kind(each) == ARRAY:
-                self._put_into(each, "ms.tensor(")
+                self._put_into(each, "compat.index(")
             elif self.inference.kind(each) == sequence(ARRAY):
-                self._put_into(each, "tuple(map(ms.tensor, ")
+                self._put_into(each, "tuple(map(compat.index, ")
 
     def _put_into(self, node: ast.expr, call: str) -> None:
         """Put a call around an expression."""

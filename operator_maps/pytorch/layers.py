@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from converter.rewriting import Chosen, NotStatic, Row, call, layer
+from operator_maps.pytorch.nn import recurrent
 
 _F = "torch.nn.functional"
 _PLACE = "device=None, dtype=None"
@@ -61,9 +62,11 @@ ROWS: dict[str, Row] = {
     },
     "torch.nn.RNN": layer(
         _RNN,
-        "nn.RNN(input_size={input_size}, hidden_size={hidden_size}, num_layers={num_layers}, "
-        "*, nonlinearity={nonlinearity}, has_bias={bias}, batch_first={batch_first}, dropout={dropout}, "
-        "bidirectional={bidirectional})",
+        recurrent(
+            "nn.RNN(input_size={input_size}, hidden_size={hidden_size}, num_layers={num_layers}, "
+            "*, nonlinearity={nonlinearity}, has_bias={bias}, batch_first={batch_first}, dropout={dropout}, "
+            "bidirectional={bidirectional})"
+        ),
     ),
     "torch.nn.RNNCell": layer(
         f"(input_size, hidden_size, bias=True, nonlinearity='tanh', {_PLACE})", "compat.RNNCell(...)"

@@ -55,6 +55,7 @@ ROWS: dict[str, Row] = {
     ),
     f"{_M}.train": method("(mode=True)", _train, returns="unknown"),
     f"{_M}.eval": method("()", "{self}.set_train(False)", returns="unknown"),
+    f"{_M}.flatten_parameters": method("()", "{self}", returns="other"),  # it only moves memory
     f"{_M}.apply": method("(fn)", "{self}.apply({fn})", returns="unknown"),
     f"{_M}.register_buffer": method("(name, tensor, persistent=True)", _buffer, returns="other"),
     f"{_M}.register_parameter": method("(name, param)", "compat.register_parameter({self}, ...)", returns="other"),

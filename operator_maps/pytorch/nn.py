@@ -20,6 +20,20 @@ def _is_zero(value: object) -> bool:
     return value == 0 or (isinstance(value, tuple) and not any(value))
 
 
+def recurrent(template: str):
+    """A recurrent layer, whose dropout MindSpore wants as a float."""
+
+    def written(call: Chosen) -> str:
+        if not call.has("dropout"):
+            return template
+        given = call.value("dropout") if call.is_static("dropout") else None
+        if isinstance(given, float):
+            return template
+        return template.replace("{dropout}", "float({dropout})" if given is None else str(float(str(given))))
+
+    return written
+
+
 def _convolution(name: str, rank: int):
     def convolution(call: Chosen) -> str:
         """Padding is written as numbers, pad_mode says so; a tuple is given for both sides of each axis."""
@@ -297,15 +311,19 @@ ROWS: dict[str, Row] = {
     "torch.nn.LSTM": layer(
         "(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False, "
         "proj_size=0, device=None, dtype=None)",
-        "nn.LSTM(input_size={input_size}, hidden_size={hidden_size}, num_layers={num_layers}, has_bias={bias}, "
-        "batch_first={batch_first}, dropout={dropout}, bidirectional={bidirectional})",
+        recurrent(
+            "nn.LSTM(input_size={input_size}, hidden_size={hidden_size}, num_layers={num_layers}, has_bias={bias}, "
+            "batch_first={batch_first}, dropout={dropout}, bidirectional={bidirectional})"
+        ),
         refused="proj_size",
     ),
     "torch.nn.GRU": layer(
         "(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False, "
         "device=None, dtype=None)",
-        "nn.GRU(input_size={input_size}, hidden_size={hidden_size}, num_layers={num_layers}, has_bias={bias}, "
-        "batch_first={batch_first}, dropout={dropout}, bidirectional={bidirectional})",
+        recurrent(
+            "nn.GRU(input_size={input_size}, hidden_size={hidden_size}, num_layers={num_layers}, has_bias={bias}, "
+            "batch_first={batch_first}, dropout={dropout}, bidirectional={bidirectional})"
+        ),
     ),
     "torch.nn.CrossEntropyLoss": layer(
         "(weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0)",

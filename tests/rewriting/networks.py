@@ -279,3 +279,20 @@ class Wrapped(nn.Module):
 
     def forward(self, x):
         return self.inner(x) + self.layers(x)
+
+
+class Recurrent(nn.Module):
+    """Recurrent layers whose dropout is an integer, a nonlinearity by position, weights that are laid out again."""
+
+    shapes = ((3, 2, 4),)
+
+    def __init__(self):
+        super().__init__()
+        layers = 1
+        self.first = nn.LSTM(4, 4, layers, dropout=0.3 if layers > 1 else 0)
+        self.second = nn.RNN(4, 4, 1, "relu", True, False, 0)
+
+    def forward(self, x):
+        self.first.flatten_parameters()
+        x, _ = self.first(x)
+        return self.second(x)[0]

@@ -538,3 +538,27 @@ def freeze(m):
 def test_pairs_of_numbers(tmp_path):
     source = "from torch.nn.modules.utils import _pair\na, b = _pair(3), map(_pair, [1, 2])\n"
     assert "a, b = compat.tuple_of(3, 2), map(compat._pair, [1, 2])" in converted(tmp_path, source).text
+
+
+@pytest.mark.parametrize("change", ["state[k].mul_(0.5)", "state[k] *= 0.5", "state[k].copy_(x)"])
+def test_what_state_dict_gave_is_changed_itself(tmp_path, change):
+    source = HEAD + f"def average(ema, x):\n    state = ema.state_dict()\n    for k in state:\n        {change}\n"
+    assert "compat.assign(state[k], " in converted(tmp_path, source).text
+
+
+def test_numbers_of_numpy(folder):
+    """What stands before a tensor in a product, with the gradient, and what is an index."""
+    program = (
+        "import _torch_compat as compat, numpy as np, mindspore as ms\n"
+        "x = ms.Tensor([1.0, 2.0])\n"
+        "print(ms.grad(lambda x: np.float64(0.5) * (x * x).sum())(x), x[compat.index(np.array([1, 0])[0])])"
+    )
+    assert run(folder, program) == "[1. 2.] 2.0\n"
+
+
+def test_elements_of_what_numpy_made_are_indices(tmp_path):
+    source = HEAD + (
+        "def count(data):\n    seen = []\n    matrix = torch.zeros(2, 2)\n    for x, y in data:\n"
+        "        seen.extend(y.cpu().numpy())\n    for each in seen:\n        matrix[each, 0] += 1\n    return matrix\n"
+    )
+    assert "matrix[compat.index(each), 0] += 1" in converted(tmp_path, source).text

@@ -1,4 +1,4 @@
-"""Recurrent cells, with PyTorch's names of the parameters."""
+"""Recurrent layers with PyTorch's own parameters, and recurrent cells with PyTorch's names of the weights."""
 
 import math
 
@@ -68,3 +68,44 @@ class GRUCell(RecurrentCell):
         update = ops.sigmoid(given[1] + kept[1])
         new = ops.tanh(given[2] + ops.sigmoid(given[0] + kept[0]) * kept[2])
         return new + update * (hx - new)
+
+
+class LSTM(nn.LSTM):
+    """torch.nn.LSTM with its own parameters."""
+
+    def __init__(
+        self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False,
+        proj_size=0, device=None, dtype=None,
+    ):  # fmt: skip
+        if proj_size:
+            raise NotImplementedError("proj_size of torch.nn.LSTM was not converted")
+        super().__init__(
+            input_size, hidden_size, num_layers, has_bias=bias, batch_first=batch_first, dropout=float(dropout),
+            bidirectional=bidirectional,
+        )  # fmt: skip
+
+
+class GRU(nn.GRU):
+    """torch.nn.GRU with its own parameters."""
+
+    def __init__(
+        self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False,
+        device=None, dtype=None,
+    ):  # fmt: skip
+        super().__init__(
+            input_size, hidden_size, num_layers, has_bias=bias, batch_first=batch_first, dropout=float(dropout),
+            bidirectional=bidirectional,
+        )  # fmt: skip
+
+
+class RNN(nn.RNN):
+    """torch.nn.RNN with its own parameters."""
+
+    def __init__(
+        self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False, dropout=0.0, bidirectional=False,
+        device=None, dtype=None,
+    ):  # fmt: skip
+        super().__init__(
+            input_size, hidden_size, num_layers, nonlinearity=nonlinearity, has_bias=bias, batch_first=batch_first, dropout=float(dropout),
+            bidirectional=bidirectional,
+        )  # fmt: skip

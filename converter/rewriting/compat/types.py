@@ -86,3 +86,13 @@ def typed(x, dtype):
 def bits(x, dtype):
     """Tensor.view of a type: the same bytes."""
     return ms.Tensor(np.ascontiguousarray(x.asnumpy()).view(ms.dtype_to_nptype(dtype)))
+
+
+def index(value):
+    """An index that NumPy made: MindSpore takes an array as a tensor, and an integer as Python's."""
+    return ms.Tensor(value) if isinstance(value, np.ndarray) and value.ndim else value.item()
+
+
+PRIORITY = 1000  # PyTorch's: without it `np.float64(0.5) * x` is an array, through which no gradient flows
+
+Tensor.__array_priority__ = PRIORITY

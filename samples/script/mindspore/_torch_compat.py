@@ -31,6 +31,16 @@ def own(cell, name):
     return getattr(cell, own_name(cell, name))
 
 
+def index(value):
+    """An index that NumPy made: MindSpore takes an array as a tensor, and an integer as Python's."""
+    return ms.Tensor(value) if isinstance(value, np.ndarray) and value.ndim else value.item()
+
+PRIORITY = 1000  # PyTorch's: without it `np.float64(0.5) * x` is an array, through which no gradient flows
+
+
+Tensor.__array_priority__ = PRIORITY
+
+
 class LRScheduler:
     """torch.optim.lr_scheduler.LRScheduler."""
 
