@@ -294,7 +294,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation("A square that its integer type does not hold has no root.", ("ReduceL2",), ("edges",), (" for ",)),
     Explanation(
         "Whether a maximum keeps NaN no standard says; onnxruntime's depends on the element's position.",
-        ("MaxPool", "GlobalMaxPool"),
+        ("MaxPool", "GlobalMaxPool", "MaxRoiPool"),
         ("NaN",),
         ("NaN", "off", "infinities"),
     ),
