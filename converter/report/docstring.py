@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import onnx_ir as ir
@@ -17,6 +17,12 @@ from converter.frontends import Endpoint, Source
 WIDEST = 110
 """Characters of a line of the example."""
 _NUMBER = re.compile(r"\d+")
+_NAME = re.compile(r"[^\W\d]\w*")
+_OPERATOR = re.compile(r"//|[-+*/%]")
+_LETTERS = "LMKPQRSTUVWXYZABCDEFGHIJ"
+"""For extents of outputs that have no name."""
+MOST_OPERATORS = 2
+"""Operators of an extent that is written as a formula, `H//2 + 1`."""
 SHORTEST = 5
 """Ends of one kind that are written in one line."""
 
@@ -103,8 +109,27 @@ def _zeros(end: Endpoint) -> str:
 
 
 def inferred_outputs(source: Source, graph: ir.Graph) -> list[Endpoint]:
-    """The outputs of a source with the shapes that were inferred in its normalised graph."""
-    return [_inferred(end, value) for end, value in zip(source.outputs, graph.outputs, strict=True)]
+    """The outputs of a source with the shapes that were inferred in its normalised graph.
+
+    An extent for which the inputs have no name, and a long formula, is a letter; equal ones are the same.
+    """
+    ends = [_inferred(end, value) for end, value in zip(source.outputs, graph.outputs, strict=True)]
+    own = {dim for end in source.inputs for dim in end.shape or () if isinstance(dim, str)}
+    letters: dict[str, str] = {}
+    free = iter([letter for letter in _LETTERS if letter not in own])
+    for dim in (dim for end in ends for dim in end.shape or ()):
+        if isinstance(dim, str) and not _is_readable(dim, own) and dim not in letters:
+            letters[dim] = next(free, "?")
+    return [
+        end if end.shape is None else replace(end, shape=tuple(letters.get(f"{dim}", dim) for dim in end.shape))
+        for end in ends
+    ]
+
+
+def _is_readable(dim: str, own: Collection[str]) -> bool:
+    """Whether an extent is `?`, a name of the inputs, or a short formula in such names: `3*L`."""
+    is_short = len(_OPERATOR.findall(dim)) <= MOST_OPERATORS
+    return dim in own or dim == "?" or (is_short and set(_NAME.findall(dim)) <= set(own))
 
 
 def _inferred(end: Endpoint, value: ir.Value) -> Endpoint:

@@ -16,7 +16,7 @@ import onnx_ir as ir
 from converter.frontends import Endpoint
 from converter.graph import Trait, has_trait, is_float
 from converter.verification.inputs import LARGEST as MOST_ELEMENTS
-from converter.verification.inputs import SEED, index_bound, is_sum, random_array, sums_in, total
+from converter.verification.inputs import SEED, extents_of, index_bound, is_sum, random_array, sums_in, total
 
 Use = Literal["number", "mask", "index", "size", "text"]
 Shape = Sequence[int | str]
@@ -63,23 +63,26 @@ class EdgeInputs:
 
 def roles_of(graph: ir.Graph, endpoints: Sequence[Endpoint]) -> dict[str, Role]:
     """What the graph does with each input, by its name."""
-    sums = sums_in(graph, endpoints)
-    return {end.name: _role(end, value, sums) for end, value in zip(endpoints, graph.inputs, strict=True)}
+    sums, known = sums_in(graph, endpoints), extents_of(endpoints)
+    pairs = zip(endpoints, graph.inputs, strict=True)
+    return {end.name: _role(end, value, sums, index_bound(value, known)) for end, value in pairs}
 
 
-def _role(end: Endpoint, value: ir.Value, sums: Mapping[str, str]) -> Role:
+def _role(end: Endpoint, value: ir.Value, sums: Mapping[str, str], bound: int | None) -> Role:
     shape = _shape_in_the_source(end)
     role = Role("number", shape=shape and [sums.get(dim, dim) if isinstance(dim, str) else dim for dim in shape])
     if end.dtype.kind in "OUS":
         return replace(role, use="text")
     reached = list(_reached(value))
+    is_integer = end.dtype.kind in "iu"
+    if bound is not None and not is_integer:
+        return replace(role, use="size", bound=bound)
     if any(node.op_type in _SIZES and position >= _SIZES[node.op_type] for node, position in reached):
-        return replace(role, use="size", bound=index_bound(value))
+        return replace(role, use="size", bound=bound)
     if end.dtype.kind == "b":
         return replace(role, use="mask")
-    if end.dtype.kind not in "iu":
+    if not is_integer:
         return replace(role, hides=any(node.op_type in _ROWS for node, _ in _reached(value, Trait.BROADCASTING)))
-    bound = index_bound(value)
     if bound is not None:
         return replace(role, use="index", bound=bound)
     return replace(role, use="mask" if any(_reads_a_mask(node) for node, _ in reached) else "number")

@@ -34,9 +34,9 @@ def verification_inputs(
 ) -> dict[str, np.ndarray]:
     """A value for every input: the user's where `file` has one, else a seeded one of the example shape.
 
-    Floats are standard normal; bools are random; integers are random and less than the smallest axis that they index,
-    of any value if they are levels of 8 bits, or 0 and 1 if they index nothing. Along a freed axis there are more
-    samples than the source takes.
+    Floats are standard normal, or less than the smallest axis that they index; bools are random; integers are random
+    and less than that axis, of any value if they are levels of 8 bits, or 0 and 1 if they index nothing. Along a freed
+    axis there are more samples than the source takes.
 
     Args:
         graph: the graph that has the inputs.
@@ -49,10 +49,10 @@ def verification_inputs(
     """
     given = {} if file is None else _read(file, endpoints)
     endpoints = with_sums(graph, endpoints)
-    generator = np.random.default_rng(SEED)
+    generator, known = np.random.default_rng(SEED), extents_of(endpoints)
     values = {}
     for end, value in zip(at_many_samples(endpoints, given), graph.inputs, strict=True):
-        made = values[end.name] = _random(generator, end, value, least)
+        made = values[end.name] = _random(generator, end, index_bound(value, known), value, least)
         if end.name in given:
             array = _fitted(given[end.name], end)
             values[end.name] = with_more_samples(array, made) if end.freed else array
@@ -75,7 +75,7 @@ def other_inputs(graph: ir.Graph, endpoints: Sequence[Endpoint], file: Path | No
 
 def with_sums(graph: ir.Graph, endpoints: Sequence[Endpoint]) -> Sequence[Endpoint]:
     """The inputs, with the guessed extents that are sums set to them."""
-    known = _extents(endpoints)
+    known = extents_of(endpoints)
     for dim, text in sums_in(graph, endpoints).items():
         endpoints = [replace(end, example=_example(end, {dim}, total(text, known))) for end in endpoints]
     return endpoints
@@ -86,7 +86,7 @@ def sums_in(graph: ir.Graph, endpoints: Sequence[Endpoint]) -> Mapping[str, str]
 
     A decoder with a cache takes a mask over the past and the new tokens, and returns the keys of both.
     """
-    known = _extents(endpoints)
+    known = extents_of(endpoints)
     guessed = frozenset[str]().union(*(end.guessed for end in endpoints))
     ends = {f"{dim.value}" for value in graph.outputs for dim in value.shape or () if isinstance(dim, ir.SymbolicDim)}
     sums = {f"{part} + {part.removeprefix(_PAST)}" for part in known if _are_lengths(part, known)}
@@ -109,7 +109,7 @@ def is_sum(text: str, known: Collection[str]) -> bool:
     return len(parts) > 1 and all(part in known or part.isdigit() for part in parts)
 
 
-def _extents(endpoints: Sequence[Endpoint]) -> dict[str, int]:
+def extents_of(endpoints: Sequence[Endpoint]) -> dict[str, int]:
     """The extent of each free dimension."""
     return {
         dim: extent
@@ -131,8 +131,12 @@ def _example(end: Endpoint, guessed: Collection[str], extent: int) -> tuple[int,
     return tuple(extent if dim in guessed else known for dim, known in zip(end.shape, end.example, strict=True))
 
 
-def _random(generator: np.random.Generator, end: Endpoint, value: ir.Value, least: int) -> np.ndarray:
-    shape, bound = end.example or (), index_bound(value)
+def _random(
+    generator: np.random.Generator, end: Endpoint, bound: int | None, value: ir.Value, least: int
+) -> np.ndarray:
+    shape = end.example or ()
+    if bound is not None and end.dtype.kind == "f":
+        return generator.uniform(0, bound - 0.1, shape).astype(end.dtype)  # float16 rounds
     if bound is None and end.dtype.itemsize == 1 and end.dtype.kind in "iu" and _holds_levels(value, shape):
         levels = np.iinfo(end.dtype)
         return generator.integers(levels.min, levels.max + 1, shape).astype(end.dtype)
@@ -162,8 +166,10 @@ def random_array(
             return generator.standard_normal(shape).astype(dtype)
 
 
-def index_bound(value: ir.Value) -> int | None:
-    """The smallest known axis that an integer input indexes, also after data movement; None when it indexes nothing.
+def index_bound(value: ir.Value, known: Mapping[str, int]) -> int | None:
+    """The smallest known axis that an input indexes, also after data movement; None when it indexes nothing.
+
+    Free axes have the extents of `known`.
 
     It is smaller by what is added to the indices, such as where each field's rows begin in a common table.
     """
@@ -172,7 +178,7 @@ def index_bound(value: ir.Value) -> int | None:
     while pending:
         moved, shift = pending.pop()
         for node, position in moved.uses():
-            bound = _indexed(node, position)
+            bound = _indexed(node, position, known)
             if bound is not None:
                 bounds.append(max(bound - shift, 1))
             elif has_trait(node, Trait.DATA_MOVEMENT) or node.op_type in _KEEPS_INDICES:
@@ -191,15 +197,17 @@ def _added(node: ir.Node, position: int) -> int:
     return max(int(constant.numpy().max()), 0)
 
 
-def _indexed(node: ir.Node, position: int) -> int | None:
+def _indexed(node: ir.Node, position: int, known: Mapping[str, int]) -> int | None:
     """The extent of the axis that this input of the node indexes; None if it is no index or the extent is unknown."""
     if position == 1 and has_trait(node, Trait.INDEXES_AXIS):
         data, axis = node.inputs[0], node.attributes.get_int("axis", 0)
     elif position == 1 and has_trait(node, Trait.INDEXES_LEADING_AXES):
         data, axis = node.inputs[0], 0
         if data is not None and data.shape is not None:
-            known = [dim for dim in data.shape if isinstance(dim, int)]
-            return min(known, default=None)
+            extents = [_extent(dim, known) for dim in data.shape]
+            return min((extent for extent in extents if extent is not None), default=None)
+    elif position == 2 and node.op_type == "RoiAlign":
+        data, axis = node.inputs[0], 0
     elif position == 0 and node.op_type == "OneHot":
         depth = node.inputs[1].const_value if node.inputs[1] is not None else None
         return None if depth is None else int(depth.numpy().reshape(-1)[0])
@@ -211,8 +219,11 @@ def _indexed(node: ir.Node, position: int) -> int | None:
         return None
     if data is None or data.shape is None:
         return None
-    dim = data.shape[axis]
-    return dim if isinstance(dim, int) else None
+    return _extent(data.shape[axis], known)
+
+
+def _extent(dim: int | ir.SymbolicDim, known: Mapping[str, int]) -> int | None:
+    return dim if isinstance(dim, int) else known.get(f"{dim.value}")
 
 
 def _read(file: Path, endpoints: Sequence[Endpoint]) -> Mapping[str, np.ndarray]:

@@ -7,11 +7,12 @@ import textwrap
 from types import SimpleNamespace
 from typing import Any
 
+import onnx_ir as ir
 import pytest
 from paths import ROOT
 
 from converter.frontends import Endpoint
-from converter.report import docstring_of
+from converter.report import docstring_of, inferred_outputs
 
 
 def docstring(*inputs: Endpoint, checkpoint: str | None = "net.ckpt") -> str:
@@ -39,6 +40,22 @@ def test_one_end_stands_beside_its_title_and_several_below() -> None:
     image, mask = Endpoint("image", "x", "float32", (1, 3, 8, 8)), Endpoint("mask", "m", "bool", (1, 8))
     assert "\nInput image  float32 (1, 3, 8, 8)\nOutput y  float32 (1, 3)\n" in docstring(image)
     assert "\nInputs\n    image  float32 (1, 3, 8, 8)\n    mask   bool (1, 8)\nOutput y" in docstring(image, mask)
+
+
+@pytest.mark.parametrize(
+    ("extents", "shown"),
+    [
+        ((3, "N", "?"), (3, "N", "?")),
+        (("unk__29", "unk__29", "u0"), ("M", "M", "K")),
+        (("3*L", "H//2 + 1", "N + 4"), ("3*L", "H//2 + 1", "N + 4")),
+        (("(H - 1)//4 + 1", "N", "floor(L/2)"), ("M", "N", "K")),
+    ],
+)
+def test_outputs_have_extents_that_can_be_read(extents: tuple[int | str, ...], shown: tuple[int | str, ...]) -> None:
+    source = SimpleNamespace(inputs=[Endpoint("x", "x", "float32", ("N", "L", "H"))])
+    source.outputs = [Endpoint("y", "y", "float32", None)]
+    graph = ir.Graph([], [ir.val("y", ir.DataType.FLOAT, extents)], nodes=[])
+    assert inferred_outputs(source, graph)[0].shape == shown  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

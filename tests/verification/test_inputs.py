@@ -10,6 +10,7 @@ import pytest
 
 from converter.errors import BadParamError
 from converter.frontends.source import Endpoint
+from converter.verification.edges import roles_of
 from converter.verification.inputs import other_inputs, verification_inputs
 
 
@@ -96,6 +97,34 @@ def test_indices_are_less_by_what_is_added_to_them(offsets: list[int], largest: 
     graph = ir.Graph([value], [], nodes=[added, ir.node("Gather", [table, added.outputs[0]])])
     ends = [Endpoint("x", "x", np.dtype(np.int64), (500, 3), (500, 3))]
     assert verification_inputs(graph, ends, None)["x"].max() == largest
+
+
+@pytest.mark.parametrize(
+    ("shape", "extents", "dtype", "reader", "largest"),
+    [
+        (("V", 8), (7, 8), np.int64, "Gather", 6),
+        (("V", 8), (7, 8), np.int64, "ScatterND", 6),
+        ((5, "V"), (5, 7), np.int64, "Gather", 4),
+        (("V", 8), (7, 8), np.float32, "Gather", 6),
+        (("V", 8, 4, 4), (3, 8, 4, 4), np.float32, "RoiAlign", 2),
+    ],
+)
+def test_indices_are_less_than_a_free_extent(
+    shape: tuple[int | str, ...], extents: tuple[int, ...], dtype: type, reader: str, largest: int
+) -> None:
+    """Edges of a graph name its nodes, regions an image of the batch; some models hold indices as floats."""
+    x, data = ir.val("x", ir.DataType.from_numpy(np.dtype(dtype)), (500, 1)), ir.val("data", ir.DataType.FLOAT, shape)
+    cast = ir.node("Cast", [x], {"to": ir.DataType.INT64})
+    given = [data, data, cast.outputs[0]] if reader == "RoiAlign" else [data, cast.outputs[0], data]
+    graph = ir.Graph([data, x], [], nodes=[cast, ir.node(reader, given)])
+    ends = [Endpoint("data", "data", np.dtype(np.float32), shape, extents), _integers_or_floats(dtype)]
+    found = verification_inputs(graph, ends, None)["x"]
+    assert (found.min() >= 0, int(found.max())) == (True, largest)
+    assert roles_of(graph, ends)["x"].use == ("index" if dtype is np.int64 else "size")
+
+
+def _integers_or_floats(dtype: type) -> Endpoint:
+    return Endpoint("x", "x", np.dtype(dtype), (500, 1), (500, 1))
 
 
 def test_where_the_source_refuses_the_integers_begin_with_1() -> None:

@@ -7,11 +7,13 @@ exported in training mode, and then made ONNX's plain Dropout, which acts in tra
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import logging
 import re
+import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,14 @@ import torch
 from converter.base.trained import FROZEN, NO, OF_CHANNELS, TRAINED, YES
 from converter.errors import BadParamError, TorchExportError
 from converter.frontends.endpoints import listed
-from converter.frontends.pytorch.agreement import differing_output, is_wrong, odd_extents, other_inputs, session_of
+from converter.frontends.pytorch.agreement import (
+    differing_output,
+    is_wrong,
+    more_samples,
+    odd_extents,
+    other_inputs,
+    session_of,
+)
 from converter.frontends.pytorch.caches import nested
 from converter.frontends.pytorch.functions import TRANSLATIONS, exportable_functions
 from converter.frontends.pytorch.inputs import Input, example
@@ -36,6 +45,7 @@ from converter.frontends.pytorch.settings import CHANNEL_DROPOUTS, dropouts_kept
 from converter.frontends.pytorch.spec import MODEL, Exported
 from converter.frontends.pytorch.unknown import is_unknown, written_as_nodes
 from converter.frontends.pytorch.weightless import folder_of, save_stored
+from converter.frontends.pytorch.whole_numbers import extents_kept_free
 from converter.graph.hints import scopes
 
 _LOG = logging.getLogger(__name__)
@@ -67,6 +77,9 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
     refusal = None
     if not loaded.scripted:
         refusal = _refused(lambda: _current(loaded, inputs, outputs, file))
+        if _is_of_extents(refusal):
+            attempts = [functools.partial(_freely, loaded, each, outputs, file) for each in (_odd(inputs), inputs)]
+            refusal = None if any(_refused(attempt) is None for attempt in attempts) else refusal
         if fixed := _with_fixed(inputs, refusal):
             inputs, values = fixed, {each.name: each.value for each in fixed}
             refusal = _refused(lambda: _current(loaded, inputs, outputs, file))
@@ -212,6 +225,33 @@ def _current(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], fi
         program.save(file, external_data=True)
 
 
+def _freely(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path) -> None:
+    """Export with extents that stay free where the module's code makes an `int` of them."""
+    with extents_kept_free(loaded.module):
+        _current(loaded, inputs, outputs, file)
+
+
+def _odd(inputs: Sequence[Input]) -> list[Input]:
+    """The inputs with extents that nothing divides."""
+    return _with_extents(inputs, map(odd_extents, inputs))
+
+
+def _with_extents(inputs: Sequence[Input], extents: Iterable[tuple[int, ...]]) -> list[Input]:
+    pairs = zip(inputs, extents, strict=True)
+    return [replace(each, value=example(shape, each.value.dtype, SEED)) for each, shape in pairs]
+
+
+def _is_of_extents(refusal: Exception | None) -> bool:
+    """Whether a module was refused for what it computes with free extents, also where torch cannot solve that."""
+    error: BaseException | None = refusal
+    while error is not None:
+        frames = traceback.extract_tb(error.__traceback__)
+        if _FIXED.search(f"{error}") or any("sympy" in Path(frame.filename).parts for frame in frames[-1:]):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def _name_apart(graph: ir.Graph) -> None:
     """Rename what nodes make where the module has a tensor of this name: a buffer `mean` beside `x.mean()`."""
     taken = {*graph.initializers, *(value.name for value in graph.inputs)}
@@ -330,34 +370,43 @@ class _WrongElsewhere:
 def _at_other_extents(
     loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path
 ) -> _WrongElsewhere | None:
-    """Replace a model that is wrong at extents which nothing divides; what is to be said if that is not all.
+    """Replace a model that is wrong at extents which nothing divides, or for more samples; what is to be said if that
+    is not all.
 
     `if length % 8: x = pad(x)` is exported as the branch that the example takes. What is exported with an odd length
-    pads, and by nothing where the length is a multiple: it serves all. Behind an LSTM torch's current exporter takes
-    the length of the example for that of all; its older one does not.
+    pads, and by nothing where the length is a multiple: it serves all. `int(x.shape[0] / 4)` may be exported as the
+    number of the example. Behind an LSTM torch's current exporter takes the length of the example for that of all; its
+    older one does not.
     """
-    odd = [replace(each, value=example(odd_extents(each), each.value.dtype, SEED)) for each in inputs]
-    if all(each.value.shape == other.value.shape for each, other in zip(inputs, odd, strict=True)):
+    others = [_odd(inputs), _with_extents(inputs, more_samples(inputs))]
+    examples = [{each.name: each.value for each in ends} for ends in (inputs, *others)]
+    examples = [each for i, each in enumerate(examples) if not i or _extents(each) != _extents(examples[0])]
+    wrong = next((values for values in examples[1:] if is_wrong(loaded, values, file)), None)
+    if wrong is None:
         return None
-    examples = [{each.name: each.value for each in ends} for ends in (inputs, odd)]
-    if not is_wrong(loaded, examples[1], file):
-        return None
-    if _replaced(loaded, odd, examples, file, lambda again: _current(loaded, odd, outputs, again)):
-        return None
+    for export in (_current, _freely) if loaded.program is None else (_current,):
+        if _replaced(loaded, others[0], examples, file, functools.partial(export, loaded, others[0], outputs)):
+            return None
     if loaded.program is None and _replaced(
-        loaded, inputs, examples, file, lambda again: _older(loaded, inputs, outputs, again)
+        loaded, inputs, examples, file, functools.partial(_older, loaded, inputs, outputs)
     ):
         note = (
             "What torch's current exporter writes of the module holds for the extents of its example only. "
             "Its older one took it."
         )
         return _WrongElsewhere(note, True)
-    shapes = [listed(f"{name} {tuple(value.shape)}" for name, value in values.items()) for values in examples]
+    shapes = [
+        listed(f"{name} {tuple(value.shape)}" for name, value in values.items()) for values in (examples[0], wrong)
+    ]
     note = (
         f"What torch exports of the module does not hold for all extents: the network is right at {shapes[0]}, not at "
         f"{shapes[1]}. Give the extents that you need as numbers in --shape."
     )
     return _WrongElsewhere(note, False)
+
+
+def _extents(values: Mapping[str, torch.Tensor]) -> list[tuple[int, ...]]:
+    return [tuple(value.shape) for value in values.values()]
 
 
 def _replaced(

@@ -2,7 +2,7 @@
 
 torch.export fixes an extent that a function asks for as a number; inside `exportable_functions` these functions
 compute the same without. torch's ONNX functions of some operators want a number, too: `TRANSLATIONS` do not. Bags of
-embeddings would be loops over the bags.
+embeddings would be loops over the bags, and a search among bounds a search in steps.
 """
 
 from __future__ import annotations
@@ -134,7 +134,8 @@ def _pool(reduce: Callable[..., torch.Tensor], axes: int) -> Callable[..., Any]:
         whole = [axis - axes for axis, size in enumerate(sizes) if _is_extent(size, x, axis - axes)]
         rest = [size for axis, size in enumerate(sizes) if axis - axes not in whole]
         default = not any(args[1:]) and not any(value for name, value in options.items() if name != "stride")
-        if not whole or not default or any(isinstance(size, torch.SymInt) or size != 1 for size in rest):
+        free = any(isinstance(size, torch.SymInt) for size in sizes)
+        if not free or not default or any(isinstance(size, torch.SymInt) or size != 1 for size in rest):
             return known(x, kernel_size, *args, **options)
         return reduce(x, whole, keepdim=True)
 
@@ -142,20 +143,92 @@ def _pool(reduce: Callable[..., torch.Tensor], axes: int) -> Callable[..., Any]:
 
 
 def _is_extent(size: Any, x: torch.Tensor, axis: int) -> bool:
-    """Whether a number is a free extent of a tensor, whatever that is."""
+    """Whether a number is the extent of a tensor, whatever that is."""
     extent: Any = x.shape[axis]
-    free = isinstance(size, torch.SymInt) and isinstance(extent, torch.SymInt)
-    return free and size.node.expr == extent.node.expr
+    if isinstance(size, torch.SymInt) and isinstance(extent, torch.SymInt):
+        return bool(size.node.expr == extent.node.expr)
+    return not isinstance(size, torch.SymInt) and not isinstance(extent, torch.SymInt) and size == extent
 
 
+def _bucketize(known: Callable[..., Any], x: Any, bounds: torch.Tensor, *, right: bool = False, **options: Any) -> Any:
+    """`torch.bucketize`: how many bounds are below a number; all of them are below NaN."""
+    if not isinstance(x, torch.Tensor) or options.get("out") is not None:
+        return known(x, bounds, right=right, **options)
+    return _below(x, bounds, right, options.get("out_int32", False))
+
+
+def _search(known: Callable[..., Any], bounds: torch.Tensor, x: Any, **options: Any) -> Any:
+    """`torch.searchsorted`: how many bounds of its own row are below a number."""
+    if not isinstance(x, torch.Tensor) or any(options.get(name) is not None for name in ("sorter", "out")):
+        return known(bounds, x, **options)
+    right = options.get("right", False) or options.get("side") == "right"
+    return _below(x, bounds.unsqueeze(-2), right, options.get("out_int32", False))
+
+
+def _below(x: torch.Tensor, bounds: torch.Tensor, right: bool, out_int32: bool) -> torch.Tensor:
+    x = x.unsqueeze(-1)
+    return torch.logical_not(bounds > x if right else bounds >= x).sum(-1, dtype=torch.int32 if out_int32 else None)
+
+
+def _conv_of_samples(
+    known: Callable[..., Any], x: torch.Tensor, weight: torch.Tensor, bias: Any = None, *args: Any, **options: Any
+) -> torch.Tensor:
+    """`conv2d` with a group, and weights, for each sample, whose number is free: products with the samples' windows."""
+    given = dict(zip(("stride", "padding", "dilation", "groups"), args, strict=False)) | options
+    groups = given.pop("groups", 1)
+    if not isinstance(groups, torch.SymInt) or isinstance(given.get("padding"), str) or x.dim() != 4:
+        return known(x, weight, bias, *args, **options)  # type: ignore[no-any-return]
+    kernel, options = weight.shape[2:], {name: _pair(value) for name, value in given.items()}
+    stride, padding, dilation = (options.get(name, (unit,) * 2) for name, unit in _WINDOW)
+    extents = zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
+    size = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in extents]
+    samples = x.reshape(groups, weight.shape[1], *x.shape[2:])
+    windows = torch.nn.functional.unfold(samples, kernel, dilation, padding, stride)
+    y = weight.reshape(groups, -1, windows.shape[1]) @ windows
+    y = y.reshape(1, weight.shape[0], *size)
+    return y if bias is None else y + bias.reshape(1, -1, 1, 1)
+
+
+def _transposed_conv_of_samples(
+    known: Callable[..., Any], x: torch.Tensor, weight: torch.Tensor, bias: Any = None, *args: Any, **options: Any
+) -> torch.Tensor:
+    """`conv_transpose2d` with a group, and weights, for each sample: the windows, which are added up."""
+    given = dict(zip(("stride", "padding", "output_padding", "groups", "dilation"), args, strict=False)) | options
+    groups = given.pop("groups", 1)
+    if not isinstance(groups, torch.SymInt) or x.dim() != 4:
+        return known(x, weight, bias, *args, **options)  # type: ignore[no-any-return]
+    kernel, options = weight.shape[2:], {name: _pair(value) for name, value in given.items()}
+    stride, padding, dilation = (options.get(name, (unit,) * 2) for name, unit in _WINDOW)
+    more = options.get("output_padding", (0, 0))
+    extents = zip(x.shape[2:], kernel, stride, padding, dilation, more, strict=True)
+    size = [(n - 1) * s - 2 * p + d * (k - 1) + m + 1 for n, k, s, p, d, m in extents]
+    inside = weight.shape[0] // groups
+    samples = x.reshape(groups, inside, -1)
+    windows = weight.reshape(groups, inside, -1).transpose(1, 2) @ samples
+    y = torch.nn.functional.fold(windows, tuple(size), kernel, dilation, padding, stride)
+    y = y.reshape(1, -1, *size)
+    return y if bias is None else y + bias.reshape(1, -1, 1, 1)
+
+
+def _pair(value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)):
+        return value, value
+    return tuple(value) * (2 // len(value))
+
+
+_WINDOW = (("stride", 1), ("padding", 0), ("dilation", 1))
 _OF_BAGS = ("offsets", "max_norm", "norm_type", "scale_grad_by_freq", "mode", "sparse", "per_sample_weights")
 """The parameters of `embedding_bag` behind its tensors; those after them are given by name."""
 _INSTEAD: dict[tuple[Any, str], Callable[..., Any]] = {
+    (torch, "bucketize"): _bucketize,
     (torch, "linspace"): _linspace,
     (torch, "roll"): _roll,
+    (torch, "searchsorted"): _search,
     (torch, "take_along_dim"): _along,
     (torch.Tensor, "roll"): _roll,
     (torch.Tensor, "take_along_dim"): _along,
+    (torch.nn.functional, "conv2d"): _conv_of_samples,
+    (torch.nn.functional, "conv_transpose2d"): _transposed_conv_of_samples,
     (torch.nn.functional, "embedding_bag"): _embedding_bag,
     (torch.nn.functional, "one_hot"): _one_hot,
     (torch.nn.functional, "scaled_dot_product_attention"): _attention,

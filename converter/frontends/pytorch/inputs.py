@@ -27,7 +27,7 @@ _MOST_TRIALS = 32
 _BATCH = 2
 """The extent of a free first axis in the export: an exporter may take 1 to be fixed."""
 
-_INDICES = re.compile(r"(^|_)(ids?|idx|tokens?|index|indices|indexes|labels?|lengths?|positions?|attention_mask)$")
+_INDICES = re.compile(r"(^|_)(ids?|idx|tokens?|index|indices|indexes|labels?|len(gth)?s?|positions?|attention_mask)$")
 _ANNOTATED = {
     "LongTensor": torch.int64,
     "IntTensor": torch.int32,
@@ -203,6 +203,8 @@ def _shapes(loaded: Loaded, names: Sequence[str], texts: Sequence[str], spec: Sp
     unknown = [name for name, shape in zip(names, shapes, strict=True) if shape is None]
     if unknown:
         inner = " --input_nodes names tensors inside the network, to which --shape belongs then." if spec.inputs else ""
+        if any("," in name for name in spec.inputs):
+            inner = " Separate the names of --input_nodes by spaces."
         raise ParamMissingError(
             f"--shape is needed: '{spec.label}' takes {_listed(names)}, and nothing tells the shape of "
             f"{_listed(unknown)}. Give one for each, in this order; a letter is a free extent (N,3,224,224).{inner}"
@@ -258,7 +260,7 @@ def _accepted(
     kinds = [_possible(loaded, parameter) for parameter in parameters]
     refusals: list[Exception] = []
     for extents in examples:
-        for dtypes in itertools.islice(_by_preference(kinds), _MOST_TRIALS):
+        for dtypes in _trials(kinds):
             pairs = zip(extents, dtypes, strict=True)
             values = [example(shape, dtype, SEED) for shape, dtype in pairs]
             chosen = not spec.shapes
@@ -308,6 +310,14 @@ def _likely(loaded: Loaded, parameter: _Parameter) -> tuple[torch.dtype, ...]:
     if _INDICES.search(parameter.name):
         return torch.int64, single, torch.bool
     return (single, torch.bool, torch.int64) if "mask" in parameter.name else (single, torch.int64, torch.bool)
+
+
+def _trials(kinds: Sequence[Sequence[torch.dtype]]) -> Iterator[tuple[torch.dtype, ...]]:
+    """Choices of one type for each input: some with the most of the first types, then those of one type for all."""
+    yield from itertools.islice(_by_preference(kinds), _MOST_TRIALS)
+    for dtype in dict.fromkeys(itertools.chain.from_iterable(kinds)):
+        if all(dtype in kind for kind in kinds):
+            yield (dtype,) * len(kinds)
 
 
 def _by_preference(kinds: Sequence[Sequence[torch.dtype]]) -> Iterator[tuple[torch.dtype, ...]]:

@@ -108,8 +108,14 @@ def _grown(first: Arg, second: Arg, place: int | None) -> Arg:
             return map_parts(first, lambda part: _grown(part, next(others), place))
         case int() if type(first) is type(second) is int and first != second:
             growth = second - first
-            return Binary("+", first, Binary("*", growth, _PLACE)) if place is None else first + growth * place
+            return _formula(first, growth) if place is None else first + growth * place
     return first
+
+
+def _formula(first: int, growth: int) -> Arg:
+    """The element of place `i`: `64 + 32 * i`, `2 * i`, `i`."""
+    grown = _PLACE if growth == 1 else Binary("*", growth, _PLACE)
+    return Binary("+", first, grown) if first else grown
 
 
 def _depends(constructor: Arg) -> bool:

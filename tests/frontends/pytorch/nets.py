@@ -361,6 +361,60 @@ class Blocks(nn.Module):
         return x * 1 if x.sum() > 1e6 else x
 
 
+class Pools(nn.Module):
+    """Pools over whole axes whose extents are free."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        words = x.flatten(2)
+        found = nn.functional.max_pool1d(words, words.size(2)).squeeze(2)
+        found = found + nn.functional.avg_pool2d(x, x.size()[2:]).flatten(1)
+        found = found + nn.functional.avg_pool1d(words, 1).mean(2)
+        return found + nn.functional.max_pool2d(x, kernel_size=(x.size(2), x.size(3)), stride=1).flatten(1)
+
+
+class CountedWindows(nn.Module):
+    """The number of samples is computed from that of the windows, as in Swin."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        height, width, channels = x.shape[1], int(x.shape[2]), x.shape[3]
+        windows = x.view(-1, height // 2, 2, width, 1, channels).transpose(2, 3).reshape(-1, 2, 1, channels)
+        samples = int(windows.shape[0] / (height * width / 2))
+        assert isinstance(samples, int)
+        y = windows.view(samples, height // 2, width, 2, 1, -1).transpose(2, 3)
+        return y.reshape(samples, height, width, int("4")) + x
+
+
+class OfSamples(nn.Module):
+    """Convolutions with weights for each sample, as groups of one batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(1, 6, 4, 3, 3))
+        self.bias = nn.Parameter(torch.randn(3))
+
+    def forward(self, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
+        n, channels, height, width = x.shape
+        weight = (self.weight * style[:, None, :, None, None]).view(n * 6, channels, 3, 3)
+        x = nn.functional.conv2d(x.view(1, n * channels, height, width), weight, stride=(1, 2), padding=1, groups=n)
+        weight = weight.view(n * 6, 4, 3, 3)[:, :3]
+        bias = self.bias.repeat(n)
+        x = nn.functional.conv_transpose2d(x, weight, bias, stride=2, padding=(1,), output_padding=1, groups=n)
+        return x.view(n, 3, x.shape[2], x.shape[3])
+
+
+class Searched(nn.Module):
+    """Numbers among bounds: those of a buffer, and those of their own row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("bounds", torch.linspace(-1, 1, 8))
+
+    def forward(self, x: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        rows = rows.sort(-1).values
+        found = torch.bucketize(x, self.bounds) * 100 + torch.bucketize(x, self.bounds, right=True)
+        return found, torch.searchsorted(rows, x, side="right"), torch.searchsorted(rows, x, out_int32=True)
+
+
 class Named(nn.Module):
     """Buffers that are called like operators."""
 

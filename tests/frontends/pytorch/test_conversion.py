@@ -228,10 +228,21 @@ def test_dropouts_of_channels(tmp_path, branches):
     assert any(note.startswith("The dropout of alpha (AlphaDropout) acts in torch's") for note in result.notes)
 
 
-def test_extents_that_torch_takes_as_numbers(tmp_path):
-    result = converter.convert(nets.Grid(), shape=["N,H,W"], output=tmp_path)
-    assert result.verdict == "same"
-    assert "(N, H, W)" in (tmp_path / "Grid.py").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("net", "shapes", "written"),
+    [
+        (nets.Grid, ["N,H,W"], "(N, H, W)"),
+        (nets.Pools, ["N,3,H,5"], "ops.amax(x, (-2, -1)"),
+        (nets.CountedWindows, ["N,4,W,4"], "(N, 4, W, 4)"),
+        (nets.OfSamples, ["N,4,6,6", "N,4"], "ops.fold("),
+        (nets.Searched, ["N,L", "N,M"], "ops.logical_not(self.bounds >= "),
+    ],
+)
+def test_extents_that_torch_takes_as_numbers(net, shapes, written, tmp_path):
+    torch.manual_seed(0)
+    result = converter.convert(net(), shape=shapes, output=tmp_path)
+    assert (result.verdict, result.notes) == ("same", ())
+    assert written in (tmp_path / f"{net.__name__}.py").read_text(encoding="utf-8")
 
 
 def test_attention_within_windows(tmp_path):

@@ -49,6 +49,18 @@ def test_an_annotation_tells_the_type():
     assert chosen(Annotated(), "3", "3") == {"x": ((3,), "int64"), "y": ((3,), "bool")}
 
 
+def test_many_indices_are_found():
+    class Reader(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words = torch.nn.Embedding(9, 2)
+
+        def forward(self, a, b, c, d, c_lens):
+            return sum(self.words(each) for each in (a, b, c, d)) * c_lens
+
+    assert set(chosen(Reader(), *["3"] * 4, "1").values()) == {((3,), "int64"), ((1,), "int64")}
+
+
 def test_a_given_example_needs_no_shape():
     given = {"words": torch.ones(2, 5, dtype=torch.int32), "keep": torch.ones(2, 5, dtype=torch.bool)}
     assert chosen(nets.Tagger(), given=given) == {"words": ((2, 5), "int32"), "keep": ((2, 5), "bool")}
@@ -113,6 +125,7 @@ def test_configurations_tell_shapes():
         (nets.Tagger, ["1,4"], ["words"], ParamMissingError, r"cannot run without 'keep'.*--input_nodes words keep"),
         (nets.Tagger, ["1,4"] * 3, [], BadParamError, r"3 shape\(s\) for 2 input\(s\)"),
         (nets.Classifier, ["1,3,8,8"], ["head/x"], ParamMissingError, r"inside the network, to which --shape belongs"),
+        (nets.Tagger, ["1,4"], ["words,keep"], ParamMissingError, r"Separate the names of --input_nodes by spaces"),
         (nets.Flag, ["1,4"], [], BadParamError, r"the parameter 'deep' .* is no tensor"),
         (
             nets.Classifier,

@@ -88,6 +88,7 @@ def test_what_a_statement_calls() -> None:
             [(4, 8), (8, 8), (8, 8), (8, 2)],
             "nn.SequentialCell(nn.Dense(4, 8), *[nn.Dense(8, 8) for _ in range(2)], nn.Dense(8, 2))",
         ),
+        ([(0, 4), (1, 4), (2, 4)], "nn.SequentialCell(*[nn.Dense(i, 4) for i in range(3)])"),
         ([(8, 4), (12, 4), (16, 4)], "nn.SequentialCell(*[nn.Dense(8 + 4 * i, 4) for i in range(3)])"),
         ([(8, 4), (12, 4)], "nn.SequentialCell(nn.Dense(8, 4), nn.Dense(12, 4))"),
         ([(8, 4), (12, 4), (20, 4)], "nn.SequentialCell(nn.Dense(8, 4), nn.Dense(12, 4), nn.Dense(20, 4))"),
