@@ -22,12 +22,26 @@ from harness import check_model
             np.arange(3, 40, 2, dtype=np.int32)[:, None, None],
             "ops.arange(3, 41, 2, dtype=ms.int32).reshape((19, 1, 1))",
         ),
+        (np.arange(24).reshape(3, 1, 8), "self.constant = ops.arange(24).reshape((3, 1, 8))"),
+        (np.arange(3)[:, None, None] - np.arange(8), "ops.arange(3).reshape((3, 1)) - ops.arange(8)"),
         (
-            np.arange(24).reshape(3, 1, 8),
+            np.arange(24).reshape(3, 1, 8) ** 2,
             "self.constant = ms.Parameter(ops.zeros((3, 1, 8), dtype=ms.int64), requires_grad=False)",
         ),
     ],
-    ids=["zeros", "ones", "numbers", "few", "many zeros", "one number", "counted", "by twos", "along two axes"],
+    ids=[
+        "zeros",
+        "ones",
+        "numbers",
+        "few",
+        "many zeros",
+        "one number",
+        "counted",
+        "by twos",
+        "through two axes",
+        "distances",
+        "squares",
+    ],
 )
 def test_constants(constant: np.ndarray, written: str) -> None:
     kind, ends = constant.dtype.name, "a,b,c"[: 2 * max(constant.ndim, 2) - 1]

@@ -33,6 +33,8 @@ NORMS = {
 }
 CONVOLUTIONS = frozenset({"conv1d", "conv2d", "conv3d", "conv1dtranspose", "conv2dtranspose", "conv3dtranspose"})
 RECURRENT = {"lstm": "LSTM", "gru": "GRU", "rnn": "recurrent layer"}
+_PROJECTIONS = CONVOLUTIONS | {"linear", "dense", "sequentialcell"}
+"""Layers that make the queries, keys and values of attention."""
 SOFTMAX = ("softmax", "softmax_or_nan")
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -84,7 +86,8 @@ def purpose_of(
         both: whether some calls give one value for two inputs, and others two values.
     """
     parts = _Parts(cell, known)
-    if parts.has(*SOFTMAX) and parts.count("matmul", "batchmatmul", "bmm") >= 2 and parts.linear:
+    projections = parts.linear + parts.count(*CONVOLUTIONS)
+    if parts.has(*SOFTMAX) and parts.count("matmul", "batchmatmul", "bmm") >= 2 and projections:
         return Purpose("attention", _attention(cell, instances, both), both)
     if parts.has(*SOFTMAX) and parts.has("grid_sample") and parts.linear >= 3:
         return Purpose("attention", "Deformable attention")
@@ -201,14 +204,14 @@ def heads_of(statements: Sequence[Statement]) -> int | None:
 
 
 def _projected(cell: Cell) -> Iterator[Arg]:
-    """What linear layers are applied to before the softmax."""
+    """What layers are applied to before the softmax: linear ones, convolutions, or those of classes."""
     for statement in cell.body.statements:
         for item in visit(statement):
             if called(item) in SOFTMAX:
                 return
             if not isinstance(item, Call) or not isinstance(item.function, Member) or not item.args:
                 continue
-            if called(item) in ("linear", "dense") or class_of(item.function) is not None:
+            if called(item).lower() in _PROJECTIONS or class_of(item.function) is not None:
                 yield item.args[0]
 
 

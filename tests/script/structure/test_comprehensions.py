@@ -77,7 +77,7 @@ def test_what_all_read_is_computed_once() -> None:
 
 
 def test_what_stays() -> None:
-    """Two layers; layers in another order; one that does something else; a value that is read elsewhere, too; a long line."""
+    """Two layers; another order; one that does something else; a value that others read, too; a long line."""
     two, values = branches("convs", [X, X])
     assert "for" not in " ".join(construct(two, joined(values)))
     three, values = branches("convs", [X, X, X])

@@ -45,6 +45,22 @@ def test_attention() -> None:
     assert text(attention(heads=1)) == "Self-attention"
 
 
+def test_attention_whose_projections_are_convolutions() -> None:
+    """They may be followed by batch norms, and others may mix the heads."""
+    mixing = layer("Conv2d", 4, 4, 1)
+    weights, mixed = Variable("weights", (2, 4, 5, 5)), Variable("mixed", (2, 4, 5, 5))
+    sequence = member("key", invoke("nn.SequentialCell", invoke("nn.Conv2d", 8, 8, 1), invoke("nn.BatchNorm2d", 8)))
+    made = cell(
+        let(Q, call(layer("Conv2d", 8, 8, 1), X)),
+        let(K, call(sequence, X)),
+        let(A, invoke("ops.matmul", Q, K)),
+        let(weights, invoke("ops.softmax", A, -1)),
+        let(mixed, call(mixing, weights)),
+        let(D, invoke("ops.matmul", mixed, X)),
+    )
+    assert text(made) == "Multi-head self-attention, 4 heads"
+
+
 def test_heads_that_differ_between_instances_are_not_counted() -> None:
     made = [attention(heads=heads) for heads in (3, 6)]
     assert purpose_of(made[0], [each.body.statements for each in made], {}).text == "Multi-head self-attention"
