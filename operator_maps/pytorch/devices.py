@@ -7,6 +7,8 @@ from converter.rewriting import Row, call, value
 _ALONE = "One process computes; mindspore.communication and msrun spread the data over several."
 _TARGET = 'ms.get_context("device_target")'
 
+_REDUCTIONS = ("SUM", "AVG", "MAX", "MIN")
+
 ROWS: dict[str, Row] = {
     **{
         f"torch.{name}": value("")  # settings of PyTorch's kernels and of its messages: their statements go
@@ -52,26 +54,29 @@ ROWS: dict[str, Row] = {
     "torch.distributed.init_process_group": call(
         "(backend=None, init_method=None, timeout=None, world_size=-1, rank=-1, store=None, group_name='', "
         "pg_options=None, device_id=None)",
-        "ms.communication.init()",
+        "compat.init_process_group()",
         ignored="backend init_method timeout world_size rank store group_name pg_options device_id",
         returns="other",
         note="Start the processes with msrun, which tells each its rank.",
     ),
-    "torch.distributed.get_rank": call(
-        "(group=None)", "ms.communication.get_rank()", refused="group", returns="number"
-    ),
-    "torch.distributed.get_world_size": call(
-        "(group=None)", "ms.communication.get_group_size()", refused="group", returns="number"
-    ),
+    "torch.distributed.get_rank": call("(group=None)", "compat.rank()", refused="group", returns="number"),
+    "torch.distributed.get_world_size": call("(group=None)", "compat.processes()", refused="group", returns="number"),
     "torch.distributed.is_available": call("()", "True", returns="number"),
     "torch.distributed.is_initialized": call("()", "ms.communication.GlobalComm.INITED", returns="number"),
     "torch.distributed.barrier": call(
         "(group=None, async_op=False, device_ids=None)",
-        "ms.communication.comm_func.barrier()",
+        "compat.barrier()",
         ignored="device_ids",
         refused="group async_op",
         returns="other",
     ),
+    "torch.distributed.all_reduce": call(
+        "(tensor, op='sum', group=None, async_op=False)",
+        "compat.all_reduce({tensor}, {op})",
+        refused="group async_op",
+        returns="other",
+    ),
+    **{f"torch.distributed.ReduceOp.{name}": value(f'"{name.lower()}"', returns="string") for name in _REDUCTIONS},
     "torch.nn.parallel.data_parallel": call(
         "(module, inputs, device_ids=None, output_device=None, dim=0, module_kwargs=None)",
         "{module}({inputs})",

@@ -309,3 +309,11 @@ def test_what_is_clear_without_the_kind_of_a_receiver(tmp_path, line, became):
     made = converted(tmp_path, f"import numpy as np\nimport torch\ndef step(x, net, args):\n    {line}\n    return y\n")
     assert became in made.text
     assert all(record.converted for record in made.records)
+
+
+def test_one_process_is_a_group_of_its_own(compat, monkeypatch):
+    monkeypatch.delenv("MS_ROLE", raising=False)
+    compat.init_process_group()
+    compat.all_reduce(None, "avg")
+    compat.barrier()
+    assert (compat.rank(), compat.processes()) == (0, 1)

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
@@ -80,6 +81,30 @@ wrapped = []  # the networks of which the processes average the gradients
 def processes():
     """How many processes compute."""
     return ms.communication.get_group_size() if ms.communication.GlobalComm.INITED else 1
+
+
+def rank():
+    """torch.distributed.get_rank."""
+    return ms.communication.get_rank() if ms.communication.GlobalComm.INITED else 0
+
+
+def init_process_group():
+    """torch.distributed.init_process_group: of the processes that msrun or mpirun started; else there is one."""
+    if "MS_ROLE" in os.environ or "OMPI_COMM_WORLD_SIZE" in os.environ or "RANK_TABLE_FILE" in os.environ:
+        ms.communication.init()
+
+
+def barrier():
+    """torch.distributed.barrier."""
+    if processes() > 1:
+        ms.communication.comm_func.barrier()
+
+
+def all_reduce(tensor, op="sum"):
+    """torch.distributed.all_reduce, in place."""
+    if processes() > 1:
+        total = ops.AllReduce("sum" if op == "avg" else op)(tensor)
+        assign(tensor, total / processes() if op == "avg" else total)
 
 
 class Parallel:
