@@ -18,7 +18,15 @@ from converter.errors import BadParamError, ConverterError, ModelLoadingError, P
 from converter.frontends.pytorch.caches import Extents, nested, with_cache
 from converter.frontends.pytorch.lines import culprit
 from converter.frontends.pytorch.spec import PAST, STATE, Spec
-from converter.frontends.pytorch.states import files_of, find_weights, joined, load_weights, read_file, tables_in
+from converter.frontends.pytorch.states import (
+    damaged,
+    files_of,
+    find_weights,
+    joined,
+    load_weights,
+    read_file,
+    tables_in,
+)
 from converter.frontends.pytorch.stored import NotStoredError, Place, read_places
 from converter.frontends.pytorch.weightless import keep_stored, main_type, shapes_only
 
@@ -381,5 +389,4 @@ def _damage(file: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        text = " ".join(str(error).split())[:200]
-        raise ModelLoadingError(f"'{file.name}' is damaged, or not what its name says: {text}.") from error
+        raise damaged(file, error) from error

@@ -237,8 +237,16 @@ def read_file(file: Path, trust: bool) -> Any:
             "who made it, add --trust; else save the state_dict() alone."
         ) from error
     except Exception as error:  # any error that a malformed file causes
-        text = " ".join(str(error).split())[:200]
-        raise ModelLoadingError(f"'{file.name}' is damaged, or not what its name says: {text}.") from error
+        raise damaged(file, error) from error
+
+
+def damaged(file: Path, error: Exception) -> ModelLoadingError:
+    """The error for a file that torch cannot read."""
+    text = " ".join(str(error).split())[:200]
+    with file.open("rb") as stream:
+        is_cut = stream.read(4) == b"PK\3\4" and not zipfile.is_zipfile(file)
+    text = "the end of the file is missing" if is_cut else text
+    return ModelLoadingError(f"'{file.name}' is damaged, or not what its name says: {text}. Save or copy it again.")
 
 
 def _classes(file: Path) -> str:

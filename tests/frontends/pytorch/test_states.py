@@ -115,6 +115,19 @@ def test_damaged_files(tmp_path, name):
         loaded(tmp_path / name)
 
 
+@pytest.mark.parametrize("suffix", ["pth", "pt"])
+def test_a_file_without_its_end(tmp_path, suffix):
+    module = nets.Classifier().eval()
+    whole = tmp_path / f"whole.{suffix}"
+    if suffix == "pth":
+        torch.save(module.state_dict(), whole)
+    else:
+        torch.jit.save(torch.jit.trace(module, torch.ones(1, 3, 8, 8)), whole)
+    (tmp_path / f"net.{suffix}").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(ModelLoadingError, match=r"net\..*: the end of the file is missing\. Save or copy it again\."):
+        loaded(tmp_path / f"net.{suffix}")
+
+
 def test_tied_weights_stand_once(tmp_path):
     module = torch.nn.Sequential(torch.nn.Embedding(5, 4), torch.nn.Linear(4, 5, bias=False))
     module[1].weight = module[0].weight
