@@ -24,15 +24,22 @@ def dft(
     """ONNX DFT: `ops.fft` or `ops.ifft`; `ops.rfft` or `ops.irfft` for the one-sided spectrum of a real signal.
 
     Raises:
-        Unsupported: the last extent of the input is unknown, or a one-sided spectrum of a complex signal is wanted.
+        Unsupported: the last extent of the input is unknown, or a one-sided spectrum of a complex signal is wanted; or
+            a length is computed, and the axis, too, or the spectrum has one side.
     """
-    signal = _signal(node, x, onesided=bool(onesided), inverse=bool(inverse))
     rank = x.rank or 0
     place = -2 if axis is None else _python_number(axis)
+    size: Arg = None if length is None else _python_number(length)
+    source: Arg = x
+    if length is not None and length.items() is None:  # in graph mode MindSpore ignores it
+        if not isinstance(place, int) or onesided:
+            raise node.decline("its length is computed, and its axis, too, or it has one side")
+        source, size = expr("{0}({1}, {2}, {3})", fit_along, x, size, place % max(rank, 1)), None
+    signal = _signal(node, x, source, onesided=bool(onesided), inverse=bool(inverse))
     transform: Arg = expr(f"ops.{'i' if inverse else ''}{'r' if onesided else ''}fft")
     if onesided and inverse and length is None and _extent_at(x, place) in (1, None):
         transform = irfft_or_none
-    options: dict[str, Arg] = {} if length is None else {"n": _python_number(length)}
+    options: dict[str, Arg] = {} if size is None else {"n": size}
     if isinstance(place, int):
         options |= {} if place % rank == rank - 2 else {"dim": place % rank}
         holes = "".join(f", {option}={{{i}}}" for i, option in enumerate(options, 2))
@@ -52,7 +59,7 @@ def stft(
     Raises:
         Unsupported: as for DFT.
     """
-    signal = x if x.rank == 2 else _signal(node, x, onesided=bool(onesided))  # onnxruntime needs no last axis of 1
+    signal = x if x.rank == 2 else _signal(node, x, x, onesided=bool(onesided))  # onnxruntime needs no last axis of 1
     size = _python_number(length) if length is not None else _extent(x, 1) if window is None else _extent(window, 0)
     framed = expr("{0}({1}, {2}, {3})", frames, signal, size, _python_number(step))
     if window is not None:  # the CPU multiplies no complex numbers by real ones
@@ -61,16 +68,17 @@ def stft(
     return _result(node, x, expr("{0}({1})", as_real, expr("ops.rfft({0})" if onesided else "ops.fft({0})", framed)))
 
 
-def _signal(node: Node, x: Operand, onesided: bool = False, inverse: bool = False) -> Expression:
-    """The signal as a real or complex tensor, without the last axis of ONNX's representation."""
+def _signal(node: Node, x: Operand, source: Arg, onesided: bool = False, inverse: bool = False) -> Expression:
+    """The signal as a real or complex tensor, without the last axis of ONNX's representation; `source` is `x` cut."""
     last = x.shape[-1] if x.shape else None
     if last not in (1, 2):
         raise node.decline("whether its input is real or complex is unknown")
     if onesided and (last == 2) != inverse:
         raise node.decline("one side of a spectrum stands for real numbers, and its signal is complex")
     if last == 1:
-        return expr("{0}.squeeze(-1)", x)
-    return expr("{0}({1})", as_complex, x if x.dtype in _COMPLEX_PARTS else expr("{0}.astype(ms.float32)", x))
+        return expr("{0}.squeeze(-1)", source)
+    parts = source if x.dtype in _COMPLEX_PARTS else expr("{0}.astype(ms.float32)", source)
+    return expr("{0}({1})", as_complex, parts)
 
 
 _COMPLEX_PARTS = (ir.DataType.FLOAT, ir.DataType.DOUBLE)
@@ -104,6 +112,15 @@ def as_complex(x):
 def as_real(x):
     """The real and imaginary parts of a complex tensor, along a new last axis."""
     return ops.stack((ops.real(x), ops.imag(x)), -1)
+
+
+def fit_along(x, length, axis):
+    """Cut an axis to `length` elements, or fill it up with zeros."""
+    size = x.shape[axis]
+    places = ops.arange(length)
+    inside = (places < size).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
+    taken = ops.gather(x, ops.clamp(places, 0, size - 1), axis)
+    return ops.where(inside, taken, ops.zeros_like(taken))
 
 
 def irfft_or_none(x, n=None, dim=-1):

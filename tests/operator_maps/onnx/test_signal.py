@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from harness import check, check_model, model_of
-from onnx_backend import Unconverted
+from onnx_backend import MindSporeBackend, Unconverted
 
 random = np.random.default_rng(0)
 
@@ -58,6 +58,20 @@ def test_dft(x: np.ndarray, length: int | None, axis: int | None, attributes: di
 def test_dft_along_a_computed_axis(axis: int, attributes: dict[str, int]) -> None:
     want = spectrum(REAL, None, axis, **attributes)
     check("DFT", REAL, None, number(axis), opset=20, expect=[want], **attributes)
+
+
+@pytest.mark.parametrize("length", [3, 9])
+@pytest.mark.parametrize(("x", "attributes"), [(REAL, {}), (COMPLEX, {"inverse": 1})], ids=["r", "c"])
+def test_dft_of_a_computed_length(x: np.ndarray, attributes: dict[str, int], length: int) -> None:
+    """In graph mode MindSpore ignores it."""
+    inputs = (x, number(length), number(1))
+    check("DFT", *inputs, constants=(2,), opset=20, expect=[spectrum(x, length, 1, **attributes)], **attributes)
+
+
+def test_what_a_dft_of_a_computed_length_cannot_be() -> None:
+    for x, axis, attributes in ((REAL, None, {"onesided": 1}), (COMPLEX, number(1), {})):
+        with pytest.raises(Unconverted, match="length is computed"):
+            MindSporeBackend.prepare(model_of("DFT", [x, number(4), axis], opset=20, **attributes))
 
 
 @pytest.mark.parametrize("extents", [(1, 3), (1, 1), (4, 1)])
