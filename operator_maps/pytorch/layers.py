@@ -37,6 +37,7 @@ def _transposed(chosen: Chosen) -> str:
     )
 
 
+_FLOAT = "It is the identity before the network is quantised."
 _LAZY = "Its weights are made at its first call, so run it once before an optimizer takes them; graph mode cannot."
 
 ROWS: dict[str, Row] = {
@@ -68,6 +69,12 @@ ROWS: dict[str, Row] = {
             "bidirectional={bidirectional})"
         ),
     ),
+    **{f"torch.{place}nn.quantized.FloatFunctional": layer("()", "compat.FloatFunctional()") for place in ("", "ao.")},
+    **{
+        f"torch.{place}quantization.{name}": layer("(qconfig=None)", "nn.Identity()", ignored="qconfig", note=_FLOAT)
+        for place in ("", "ao.")
+        for name in ("QuantStub", "DeQuantStub")
+    },
     "torch.nn.RNNCell": layer(
         f"(input_size, hidden_size, bias=True, nonlinearity='tanh', {_PLACE})", "compat.RNNCell(...)"
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converter.rewriting import Chosen, NotStatic, Row, UnsupportedCall, call, layer, missing, value
+from converter.rewriting import Chosen, NotStatic, Row, UnsupportedCall, call, layer, value
 
 _NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 _NORM_3D = {torch: f"bn2d.{name}" for torch, name in _NORM.items()}
@@ -364,5 +364,4 @@ ROWS: dict[str, Row] = {
         value="ms.Parameter",
     ),
     "torch.nn.modules.batchnorm._BatchNorm": value("nn.BatchNorm2d"),
-    "torch.nn.quantized.FloatFunctional": missing("Write the sum itself: `x + y` for `self.skip_add.add(x, y)`."),
 }

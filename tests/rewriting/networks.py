@@ -296,3 +296,21 @@ class Recurrent(nn.Module):
         self.first.flatten_parameters()
         x, _ = self.first(x)
         return self.second(x)[0]
+
+
+class Quantizable(nn.Module):
+    """What marks the places of quantisation, in a network that computes with floats."""
+
+    shapes = ((2, 4),)
+
+    def __init__(self):
+        super().__init__()
+        self.quant = torch.ao.quantization.QuantStub()
+        self.dequant = torch.ao.quantization.DeQuantStub()
+        self.skip = torch.nn.quantized.FloatFunctional()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x):
+        x = self.quant(x)
+        x = self.skip.add_relu(x, self.layer(x))
+        return self.dequant(self.skip.cat([x, self.skip.mul(x, x)], dim=1))

@@ -389,3 +389,28 @@ class FrozenBatchNorm2d(nn.Cell):
         scale = self.weight * (self.running_var + self.eps).rsqrt()
         bias = self.bias - self.running_mean * scale
         return x * scale.reshape((1, -1, 1, 1)) + bias.reshape((1, -1, 1, 1))
+
+
+class FloatFunctional(nn.Cell):
+    """torch.ao.nn.quantized.FloatFunctional: operators of which quantisation would observe the results."""
+
+    def add(self, x, y):
+        return x + y
+
+    def add_scalar(self, x, y):
+        return x + y
+
+    def mul(self, x, y):
+        return x * y
+
+    def mul_scalar(self, x, y):
+        return x * y
+
+    def matmul(self, x, y):
+        return ops.matmul(x, y)
+
+    def cat(self, x, dim=0):
+        return ops.cat(x, dim)
+
+    def add_relu(self, x, y):
+        return ops.relu(x + y)
