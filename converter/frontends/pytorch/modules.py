@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 import onnx
 import torch
 
-from converter.graph.hints.scopes import TORCH_CLASSES, TORCH_SCOPES
-from converter.graph.walk import proto_subgraphs
+from converter.graph import proto_subgraphs
+from converter.graph.hints import scopes
 
 
 def record_modules(model: onnx.ModelProto, network: torch.nn.Module) -> None:
@@ -18,12 +18,12 @@ def record_modules(model: onnx.ModelProto, network: torch.nn.Module) -> None:
     """
     modules = dict(network.named_modules(remove_duplicate=False))
     for node in _nodes(model.graph):
-        if any(entry.key == TORCH_SCOPES for entry in node.metadata_props) or not node.name.startswith("/"):
+        if any(entry.key == scopes.TORCH_SCOPES for entry in node.metadata_props) or not node.name.startswith("/"):
             continue
         around = list(_around(node.name.split("/")[1:-1], modules))
         paths, kinds = [path for path, _ in around], [_class_of(module) for _, module in around]
-        node.metadata_props.add(key=TORCH_SCOPES, value=str(["", *paths, node.name]))
-        node.metadata_props.add(key=TORCH_CLASSES, value=str([_class_of(network), *kinds, node.op_type]))
+        node.metadata_props.add(key=scopes.TORCH_SCOPES, value=str(["", *paths, node.name]))
+        node.metadata_props.add(key=scopes.TORCH_CLASSES, value=str([_class_of(network), *kinds, node.op_type]))
 
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
