@@ -1,6 +1,6 @@
 """Formulas: constants that a short expression computes, `ops.arange(257)`, `ops.full((1, 64), 0.5)`.
 
-Distances between positions are tables that count along both axes: `ops.arange(7, 14).reshape((7, 1)) - ops.arange(7)`.
+Distances between positions are tables that count along both axes: `ops.arange(7, 14).reshape((7, 1)) - ops.arange(0, 7)`.
 """
 
 from __future__ import annotations
@@ -56,18 +56,27 @@ def _counted(array: NDArray[Any], dtype: Arg) -> Arg:
 
 
 def _table(array: NDArray[Any], dtype: Arg) -> Arg:
-    """`ops.arange(7, 14).reshape((7, 1)) - ops.arange(7)`: what the row counts, and what the column counts."""
+    """`ops.arange(7, 14).reshape((7, 1)) - ops.arange(0, 7)`: what the rows count, and what the columns count.
+
+    All tables have one form, so that blocks with tables of different sizes are of one class.
+    """
     rows, columns = _step(array[:, 0]), _step(array[0])
     if rows is None or columns is None or not np.array_equal(array, array[:, :1] + (array[:1] - array[0, 0])):
         return None
     start, (height, width) = int(array[0, 0]), array.shape
     if rows == 0:
-        return expr("{0}.broadcast_to({1})", _arange(start, columns, width, dtype), array.shape)
-    down = expr("{0}.reshape({1})", _arange(start, rows, height, dtype), (height, 1))
+        return expr("{0}.broadcast_to({1})", _between(start, columns, width, dtype), array.shape)
+    down = expr("{0}.reshape({1})", _between(start, rows, height, dtype), (height, 1))
     if columns == 0:
         return expr("{0}.broadcast_to({1})", down, array.shape)
-    across = _arange(0, abs(columns), width, dtype)
+    across = _between(0, abs(columns), width, dtype)
     return expr("{0} + {1}" if columns > 0 else "{0} - {1}", down, across)
+
+
+def _between(start: int, step: int, count: int, dtype: Arg) -> Arg:
+    """`ops.arange(0, 512, step=2)`."""
+    options = unless_default(step=(step, 1), dtype=(dtype, expr("ms.int64")))
+    return invoke("ops.arange", start, start + step * count, **options)
 
 
 def _step(numbers: NDArray[Any]) -> int | None:

@@ -23,7 +23,7 @@ from converter.script.structure.class_names import ClassNames
 from converter.script.structure.classes import build
 from converter.script.structure.comprehensions import comprehend
 from converter.script.structure.constant_inputs import constants_beside_inputs, pass_from
-from converter.script.structure.dimensions import localize_dimensions, localize_formulas
+from converter.script.structure.dimensions import localize_dimensions, localize_formulas, release_inputs
 from converter.script.structure.docstrings import docstring_of
 from converter.script.structure.equal_inputs import has_equal_inputs, with_equal_inputs
 from converter.script.structure.groups import Group, Instance, arguments_of, grouped, instance_of, outliers
@@ -387,6 +387,8 @@ class _Structure:
         for each in cells:
             self._locations.moved |= comprehend(each, self._lists.get(each, ()))
             self._locations.moved |= inline_single_uses(each.body)
+            if each is cell:
+                release_inputs(each.body, each.inputs)
             name_values_by_role(each, known)
             reuse_variables(each.body, each.inputs, begun=each is not cell)
         name_remaining_values(cells, known)

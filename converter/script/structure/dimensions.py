@@ -23,8 +23,10 @@ from converter.script.expressions import (
     dimension,
     dimension_read,
     map_parts,
+    parts_of,
+    walk,
 )
-from converter.script.statements import Assign, Statement, Variable, defined_by, expressions_of
+from converter.script.statements import Assign, Block, Statement, Variable, defined_by, expressions_of
 from converter.script.structure.regions import Region, used_by
 
 _LONGEST = 120
@@ -61,6 +63,47 @@ def localize_formulas(statements: Iterable[Statement], given: Sequence[Variable]
             statement.value = _localized(statement.value, {}, others | _formulas_of(read), implied=False)
         if given:
             others |= _formulas_of(defined_by(statement))
+
+
+def release_inputs(body: Block, inputs: Sequence[Variable]) -> None:
+    """Read the extents of an input from other tensors at hand, if nothing else is read of it from some place on.
+
+    Its name is then free for what is computed from it: `x = self.layers(x)`, and later `x.reshape((x.shape[0], 196))`.
+    """
+    for value in inputs:
+        reading = [s for s in body.statements if any(part is value for part in used_by(s))]
+        whole = [index for index, statement in enumerate(reading) if value in _read(statement)]
+        later = reading[whole[-1] + 1 :] if whole else []
+        if any(part is value for result in body.results for part in walk(result)):
+            continue
+        elsewhere = [_read_elsewhere(s.value, value, _read(s)) if isinstance(s, Assign) else None for s in later]
+        if all(made is not None for made in elsewhere):
+            for statement, made in zip(later, elsewhere, strict=True):
+                assert isinstance(statement, Assign)
+                statement.value = made
+
+
+def _read(statement: Statement) -> list[Variable]:
+    """The tensors that a statement reads for more than their shape."""
+    return [value for item in expressions_of(statement) for value in read_whole(item)]
+
+
+def _read_elsewhere(item: Arg, value: Variable, others: Sequence[Variable]) -> Arg:
+    """An expression that reads no extent of a tensor, but equal ones of others on the same axis; None if it cannot."""
+    read = dimension_read(item)
+    if read is None or read[0] is not value:
+        parts = [_read_elsewhere(part, value, others) for part in parts_of(item)]
+        if any(made is None and part is not None for made, part in zip(parts, parts_of(item), strict=True)):
+            return None
+        remaining = iter(parts)
+        return map_parts(item, lambda _: next(remaining))
+    axis = read[1]
+    for other in others:
+        if isinstance(axis, int) and axis < len(other.dims or ()) and axis < len(value.dims or ()):
+            dim = (value.dims or ())[axis]
+            if isinstance(dim, ir.SymbolicDim) and dim.value is not None and (other.dims or ())[axis] == dim:
+                return dimension(other, axis)
+    return None
 
 
 def _places(values: Iterable[Variable]) -> Places:

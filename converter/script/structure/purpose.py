@@ -231,6 +231,8 @@ def _around_attention(parts: _Parts) -> Purpose:
     words = list(dict.fromkeys(attentions))
     if parts.inner("feed-forward") or parts.linear >= 2:
         return Purpose("layer", f"Transformer layer: {_joined([*words, 'feed-forward'])}{_with(parts)}")
+    if parts.inner("convolutions") or parts.count(*CONVOLUTIONS) >= 2:
+        return Purpose("layer", f"Transformer layer: {_joined([*words, 'convolutions'])}{_with(parts)}")
     return Purpose("attention", _surrounded(parts.inner("attention")[0], parts))
 
 

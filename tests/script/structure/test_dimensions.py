@@ -7,8 +7,9 @@ import pytest
 from script.programs import let, region, text, variables
 
 from converter.script.expressions import Binary, dimension, invoke
+from converter.script.program import Cell
 from converter.script.statements import Block, For, Variable
-from converter.script.structure.dimensions import localize_dimensions, localize_formulas
+from converter.script.structure.dimensions import localize_dimensions, localize_formulas, release_inputs
 from converter.script.templates import expr
 
 A, B, C, D, E, I = variables("a b c d e i")  # noqa: E741
@@ -137,3 +138,28 @@ def test_formulas_of_the_network() -> None:
     assert repr(tree).splitlines()[1:] == ["a = ops.resize(x, x.shape[0] * 2)", "y = ops.zeros(image.shape[0] * 2)"]
     localize_formulas(tree.statements, [image])
     assert repr(tree).splitlines()[1:] == ["a = ops.resize(x, x.shape[0] * 2)", "y = ops.zeros(x.shape[0])"]
+
+
+@pytest.mark.parametrize(
+    ("dims", "result", "later"),
+    [
+        ((BATCH, 4), C, "b.shape[0]"),
+        ((LENGTH, 4), C, "x.shape[0]"),  # no tensor that is read has this extent
+        ((4, BATCH), C, "x.shape[0]"),
+        ((BATCH, 4), "x", "x.shape[0]"),  # the input is returned
+    ],
+)
+def test_an_input_whose_extents_another_tensor_has(dims: tuple[object, ...], result: object, later: str) -> None:
+    x, b = Variable("x", (BATCH, 8)), Variable("b", dims)
+    body = Block(
+        [
+            let(A, expr("{0}.reshape({1}, -1)", x, dimension(x, 0))),
+            let(b, invoke("ops.relu", A)),
+            let(C, expr("{0}.reshape({1}, 2, 2)", b, dimension(x, 0))),
+        ],
+        (x if result == "x" else result,),
+    )
+    release_inputs(body, [x])
+    made = repr(Cell("Net", inputs=[x], body=body))
+    assert "a = x.reshape(x.shape[0], -1)" in made
+    assert f"b.reshape({later}, 2, 2)" in made

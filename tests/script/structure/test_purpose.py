@@ -77,6 +77,8 @@ def test_a_layer_of_a_transformer() -> None:
     assert text(cell(*around), known) == "Multi-head self-attention, 4 heads, with a residual"
     full = cell(*around, let(C, call(dense("fc1"), B)), let(D, call(dense("fc2"), invoke("ops.gelu", C))))
     assert text(full, known) == "Transformer layer: self-attention and feed-forward, with a residual"
+    block = cell(*around, *(let(D, call(layer("Conv2d", 8, 8, 1), D)) for _ in range(2)))
+    assert text(block, known) == "Transformer layer: self-attention and convolutions, with a residual"
 
 
 def test_a_loop_over_layers_is_a_stack() -> None:
