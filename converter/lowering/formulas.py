@@ -1,7 +1,4 @@
-"""Formulas: constants that a short expression computes, `ops.arange(257)`, `ops.full((1, 64), 0.5)`.
-
-Distances between positions are tables that count along both axes: `ops.arange(7, 14).reshape((7, 1)) - ops.arange(0, 7)`.
-"""
+"""Formulas: constants that a short expression computes, `ops.arange(257)`, `ops.full((1, 64), 0.5)`."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ _EXACT = 1 << 24
 
 
 def formula_of(array: NDArray[Any], dtype: Arg) -> Arg:
-    """An expression for equal numbers, or for integers that count through or along axes; None for others.
+    """An expression for equal numbers, or for integers that count through the elements; None for others.
 
     Args:
         array: the constant.
@@ -46,52 +43,14 @@ def _full(shape: tuple[int, ...], number: Any, dtype: Arg) -> Arg:
 
 
 def _counted(array: NDArray[Any], dtype: Arg) -> Arg:
-    """Integers that count through all elements, or along one or two axes; None for others."""
-    if array.dtype.name not in _COUNTED or not (np.abs(array) < _EXACT).all():
+    """`ops.arange(0, 512).reshape((1, 512))`, for integers that count through all elements; None for others."""
+    numbers = array.reshape(-1)
+    if array.dtype.name not in _COUNTED or not (np.abs(numbers) < _EXACT).all():
         return None
-    if (step := _step(array.reshape(-1))) is not None:
-        return _shaped(_arange(int(array.reshape(-1)[0]), step, array.size, dtype), array.shape, 1)
-    axes = [extent for extent in array.shape if extent > 1]
-    return _shaped(_table(array.reshape(axes), dtype), array.shape, 2) if len(axes) == 2 else None
-
-
-def _table(array: NDArray[Any], dtype: Arg) -> Arg:
-    """`ops.arange(7, 14).reshape((7, 1)) - ops.arange(0, 7)`: what the rows count, and what the columns count.
-
-    All tables have one form, so that blocks with tables of different sizes are of one class.
-    """
-    rows, columns = _step(array[:, 0]), _step(array[0])
-    if rows is None or columns is None or not np.array_equal(array, array[:, :1] + (array[:1] - array[0, 0])):
+    start, step = int(numbers[0]), int(numbers[1]) - int(numbers[0])
+    if step == 0 or not np.array_equal(numbers, start + step * np.arange(array.size)):
         return None
-    start, (height, width) = int(array[0, 0]), array.shape
-    if rows == 0:
-        return expr("{0}.broadcast_to({1})", _between(start, columns, width, dtype), array.shape)
-    down = expr("{0}.reshape({1})", _between(start, rows, height, dtype), (height, 1))
-    if columns == 0:
-        return expr("{0}.broadcast_to({1})", down, array.shape)
-    across = _between(0, abs(columns), width, dtype)
-    return expr("{0} + {1}" if columns > 0 else "{0} - {1}", down, across)
-
-
-def _between(start: int, step: int, count: int, dtype: Arg) -> Arg:
-    """`ops.arange(0, 512, step=2)`."""
-    options = unless_default(step=(step, 1), dtype=(dtype, expr("ms.int64")))
-    return invoke("ops.arange", start, start + step * count, **options)
-
-
-def _step(numbers: NDArray[Any]) -> int | None:
-    """The difference between each number and the one before it; None if they are no integers, or it varies."""
-    step = int(numbers[1]) - int(numbers[0])
-    return step if np.array_equal(numbers, int(numbers[0]) + step * np.arange(numbers.size)) else None
-
-
-def _arange(start: int, step: int, count: int, dtype: Arg) -> Arg:
-    """`ops.arange(0, 512, 2)`."""
-    stop = start + step * count
+    stop = start + step * array.size
     bounds = (stop,) if (start, step) == (0, 1) else (start, stop) if step == 1 else (start, stop, step)
-    return invoke("ops.arange", *bounds, **unless_default(dtype=(dtype, expr("ms.int64"))))
-
-
-def _shaped(made: Arg, shape: tuple[int, ...], rank: int) -> Arg:
-    """What has this rank in another shape; None for None."""
-    return made if made is None or len(shape) == rank else expr("{0}.reshape({1})", made, shape)
+    counted = invoke("ops.arange", *bounds, **unless_default(dtype=(dtype, expr("ms.int64"))))
+    return counted if array.ndim == 1 else expr("{0}.reshape({1})", counted, array.shape)
