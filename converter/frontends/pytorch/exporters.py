@@ -1,0 +1,159 @@
+"""Exporters: how each of torch's two is called, and what is recorded in the model that it has written.
+
+`optimize=False` keeps batch norms and the names of the state: the weight map leads to them. Dropout modules are
+exported in training mode, and then made ONNX's plain Dropout, which acts in training only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnx_ir as ir
+import torch
+
+from converter.base.trained import FROZEN, NO, OF_CHANNELS, TRAINED, YES
+from converter.frontends.pytorch.caches import nested
+from converter.frontends.pytorch.functions import TRANSLATIONS, exportable_functions
+from converter.frontends.pytorch.inputs import Input
+from converter.frontends.pytorch.loading import Loaded
+from converter.frontends.pytorch.modules import record_modules
+from converter.frontends.pytorch.scripted import without_dictionaries
+from converter.frontends.pytorch.settings import CHANNEL_DROPOUTS, dropouts_kept
+from converter.frontends.pytorch.weightless import save_stored
+from converter.frontends.pytorch.whole_numbers import extents_kept_free
+from converter.graph.hints import scopes
+
+_LOG = logging.getLogger(__name__)
+_OPSET = 18
+"""The newest that the older exporter is made for."""
+
+
+def refusal_of(attempt: Callable[[], None]) -> Exception | None:
+    """The error of an attempt to export; None if it succeeds."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            attempt()
+    except Exception as error:  # exporters raise any class
+        _LOG.info("an exporter refused the module", exc_info=error)
+        return error
+    return None
+
+
+def with_current(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path) -> None:
+    """Export a module, or an exported program, with the current exporter."""
+    options: dict[str, Any] = {"optimize": False, "dynamo": True, "verbose": False, "output_names": list(outputs)}
+    options["custom_translation_table"] = dict(TRANSLATIONS)
+    if loaded.program is not None:
+        program = torch.onnx.export(loaded.program, (), **options)
+    else:
+        free = {each.name: {i: dim for i, dim in enumerate(each.shape) if isinstance(dim, str)} for each in inputs}
+        if any(free.values()):
+            options["dynamic_shapes"] = nested(free)
+        if loaded.cache:
+            options["input_names"] = [each.name for each in inputs]
+        with loaded.state_kept(), dropouts_kept(loaded.module), exportable_functions():
+            values = nested({each.name: each.value for each in inputs})
+            program = torch.onnx.export(loaded.module, (), kwargs=values, **options)
+    assert program is not None, "torch's exporter returns a program"
+    _name_apart(program.model.graph)
+    if loaded.places:
+        save_stored(program.model, loaded.places, file)
+    else:
+        program.save(file, external_data=True)
+
+
+def with_free_extents(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path) -> None:
+    """Export with extents that stay free where the module's code makes an `int` of them."""
+    with extents_kept_free(loaded.module):
+        with_current(loaded, inputs, outputs, file)
+
+
+def with_older(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path) -> None:
+    """Export a module, or TorchScript, with the older exporter, which runs it on the example."""
+    options: dict[str, Any] = {
+        "dynamo": False,
+        "training": torch.onnx.TrainingMode.PRESERVE,
+        "do_constant_folding": False,
+        "opset_version": _OPSET,
+        "input_names": [each.name for each in inputs],
+        "output_names": list(outputs),
+        "dynamic_axes": {
+            each.name: {i: dim for i, dim in enumerate(each.shape) if isinstance(dim, str)} for each in inputs
+        },
+    }
+    values = {each.name: each.value for each in inputs}
+    with (
+        torch.no_grad(),
+        loaded.state_kept(),
+        dropouts_kept(loaded.module),
+        _equal_weights_apart(),
+        exportable_functions(),
+    ):
+        if loaded.scripted:
+            module = without_dictionaries(loaded.module)
+            torch.onnx.export(module, tuple(values.values()), str(file), **options)
+        else:
+            torch.onnx.export(loaded.module, (), str(file), kwargs=nested(values), **options)
+
+
+@contextlib.contextmanager
+def _equal_weights_apart() -> Iterator[None]:
+    """Keep the older exporter from making one weight of those that have equal values, such as all ones, by chance."""
+    passes: Any = torch._C
+    merge = passes._jit_pass_onnx_deduplicate_initializers
+    passes._jit_pass_onnx_deduplicate_initializers = lambda graph, weights, training: merge(graph, weights, True)
+    try:
+        yield
+    finally:
+        passes._jit_pass_onnx_deduplicate_initializers = merge
+
+
+def finish(file: Path, inputs: Sequence[Input], loaded: Loaded) -> None:
+    """Make the dropouts plain ones, and record the modules of the nodes, and which tensors of the state are trained.
+
+    Those that drop whole channels are noted as such. Where extents are free, the outputs' shapes are forgotten:
+    exporters declare wrong ones. A buffer that the module
+    writes gets its saved value: the older exporter saves what is there after its own run.
+    """
+    model = onnx.load(file, load_external_data=False)
+    buffers = dict(loaded.module.named_buffers(remove_duplicate=False))
+    trained = dict.fromkeys(buffers, NO)
+    for name, parameter in loaded.module.named_parameters(remove_duplicate=False):
+        trained[name] = YES if parameter.requires_grad else FROZEN
+    modules = dict(loaded.module.named_modules(remove_duplicate=False))
+    for tensor in model.graph.initializer:
+        if tensor.name in loaded.states:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(buffers[tensor.name].numpy(), tensor.name))
+        if tensor.name in trained:
+            tensor.metadata_props.add(key=TRAINED, value=trained[tensor.name])
+    record_modules(model, loaded.module)
+    for node in model.graph.node:
+        if node.op_type == "Dropout":
+            del node.input[2:]
+            module = scopes.dotted(scopes.scopes_of(ir.serde.deserialize_node(node)))
+            if isinstance(modules.get(module), CHANNEL_DROPOUTS):
+                node.metadata_props.add(key=OF_CHANNELS, value=YES)
+    if any(isinstance(dim, str) for each in inputs for dim in each.shape):
+        for output in model.graph.output:
+            output.type.tensor_type.ClearField("shape")
+    onnx.save(model, file)
+
+
+def _name_apart(graph: ir.Graph) -> None:
+    """Rename what nodes make where the module has a tensor of this name: a buffer `mean` beside `x.mean()`."""
+    taken = {*graph.initializers, *(value.name for value in graph.inputs)}
+    made = [value for node in graph.all_nodes() for value in node.outputs]
+    names = {*taken, *(value.name for value in made)}
+    for value in made:
+        if value.name in taken:
+            fresh = next(name for i in itertools.count(1) if (name := f"{value.name}_{i}") not in names)
+            value.name = fresh
+            names.add(fresh)
