@@ -103,9 +103,17 @@ class Calls(Expressions):
             return self.kind(node.args[0])
         if row is None:
             return instance(full) if full.startswith("torch.nn.") and full.rpartition(".")[2][0].isupper() else UNKNOWN
-        if row.returns == "pair" and not _has_dimension(node, row, 1):
+        if row.returns == "pair" and not self._along_axis(node, row, 1):
             return TENSOR
         return RETURNS.get(row.returns, UNKNOWN)
+
+    def _along_axis(self, node: ast.Call, row: Row, first: int) -> bool:
+        """Whether a call works along an axis: it names one, or has one by default. A tensor in its place is none."""
+        assert row.signature is not None
+        default = row.signature.parameters["dim"].default
+        if len(node.args) > first:
+            return not self.kind(node.args[first]).is_tensor
+        return default != "None" or any(keyword.arg == "dim" for keyword in node.keywords)
 
     def _builtin(self, name: str, node: ast.Call, arguments: list[Kind]) -> Kind:
         first = arguments[0] if arguments else UNKNOWN
@@ -218,7 +226,7 @@ class Calls(Expressions):
                 return UNKNOWN
             if receiver == COMPLEX and name in _SAME_VALUES:
                 return COMPLEX
-            if row.returns == "pair" and not _has_dimension(node, row, 0):
+            if row.returns == "pair" and not self._along_axis(node, row, 0):
                 return TENSOR
             if row.returns == "size" and (node.args or node.keywords):
                 return NUMBER
@@ -301,13 +309,6 @@ OF_MODULES = frozenset(
 
 _REGISTER = ("add_module", "register_module", "register_buffer", "register_parameter")
 """Methods of a module that give it an attribute."""
-
-
-def _has_dimension(node: ast.Call, row: Row, first: int) -> bool:
-    """Whether a call works along an axis: it names one, or has one by default."""
-    assert row.signature is not None
-    default = row.signature.parameters["dim"].default
-    return default != "None" or len(node.args) > first or any(keyword.arg == "dim" for keyword in node.keywords)
 
 
 DISTINCT = frozenset(

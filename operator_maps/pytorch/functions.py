@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from converter.rewriting import Chosen, Row, UnsupportedCall, call, missing, value
 
 _PLAIN = [
@@ -54,15 +56,20 @@ def _flatten(chosen: Chosen) -> str:
     return "ops.flatten({input}, *, start_dim={start_dim!}, end_dim={end_dim})"
 
 
-def _extremum(name: str):
-    def extremum(chosen: Chosen) -> str:
-        if not chosen.has("dim"):
-            return f"{{input}}.{name}()"
-        if chosen.kind("dim") == "tensor":
-            return f"ops.{name}imum({{input}}, {{dim}})"
-        return f"ops.{name}({{input}}, axis={{dim}}, keepdims={{keepdim}})"
+def extremum(name: str, of: str):
+    """max, min: of everything, along an axis (a pair), or of two tensors; `of` is the first tensor."""
+    helper = {"max": "larger", "min": "smaller"}[name]
 
-    return extremum
+    def found(chosen: Chosen) -> str:
+        if not chosen.has("dim"):
+            return f"{of}.{name}()"
+        if chosen.kind("dim") == "tensor":
+            return f"ops.{name}imum({of}, {{dim}})"
+        if chosen.kind("dim") == "unknown" and not re.search(r"(^|[._])(dim|axis)\w*$", chosen.text("dim")):
+            return f"compat.{helper}({of}, {{dim}}, keepdim={{keepdim}})"
+        return f"ops.{name}({of}, axis={{dim}}, keepdims={{keepdim}})"
+
+    return found
 
 
 def clamp(plain: str):
@@ -179,8 +186,12 @@ ROWS: dict[str, Row] = {
     "torch.prod": call(
         "(input, dim=None, keepdim=False, *, dtype=None, out=None)", _reduce("prod"), refused="out dtype"
     ),
-    "torch.max": call("(input, dim=None, keepdim=False, *, out=None)", _extremum("max"), refused="out", returns="pair"),
-    "torch.min": call("(input, dim=None, keepdim=False, *, out=None)", _extremum("min"), refused="out", returns="pair"),
+    "torch.max": call(
+        "(input, dim=None, keepdim=False, *, out=None)", extremum("max", "{input}"), refused="out", returns="pair"
+    ),
+    "torch.min": call(
+        "(input, dim=None, keepdim=False, *, out=None)", extremum("min", "{input}"), refused="out", returns="pair"
+    ),
     "torch.argmax": call("(input, dim=None, keepdim=False)", "ops.argmax({input}, dim={dim}, keepdim={keepdim})"),
     "torch.pow": call("(input, exponent, *, out=None)", "ops.pow({input}, {exponent})", refused="out"),
     "torch.softmax": call(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from converter.rewriting import Chosen, NotStatic, Row, UnsupportedCall, attribute, method, missing
-from operator_maps.pytorch.functions import clamp
+from operator_maps.pytorch.functions import clamp, extremum
 
 _T = "torch.Tensor"
 
@@ -92,19 +92,6 @@ def _sizes(form: str):
 
 def _flatten(call: Chosen) -> str:
     return "{self}.flatten(...)"
-
-
-def _extremum(name: str):
-    """max, min: of everything, along an axis (a pair), or of two tensors."""
-
-    def extremum(call: Chosen) -> str:
-        if not call.has("dim"):
-            return f"{{self}}.{name}()"
-        if call.kind("dim") == "tensor":
-            return f"ops.{name}imum({{self}}, {{dim}})"
-        return f"ops.{name}({{self}}, axis={{dim}}, keepdims={{keepdim}})"
-
-    return extremum
 
 
 def _spread(name: str):
@@ -212,8 +199,8 @@ ROWS: dict[str, Row] = {
     f"{_T}.mean": method("(dim=None, keepdim=False, *, dtype=None)", "{self}.mean(...)"),
     f"{_T}.sum": method("(dim=None, keepdim=False, *, dtype=None)", "{self}.sum(...)"),
     f"{_T}.prod": method("(dim=None, keepdim=False, *, dtype=None)", "{self}.prod(...)"),
-    f"{_T}.max": method("(dim=None, keepdim=False)", _extremum("max"), returns="pair"),
-    f"{_T}.min": method("(dim=None, keepdim=False)", _extremum("min"), returns="pair"),
+    f"{_T}.max": method("(dim=None, keepdim=False)", extremum("max", "{self}"), returns="pair"),
+    f"{_T}.min": method("(dim=None, keepdim=False)", extremum("min", "{self}"), returns="pair"),
     f"{_T}.amax": method("(dim=(), keepdim=False)", "{self}.amax({dim}, {keepdim})"),
     f"{_T}.amin": method("(dim=(), keepdim=False)", "{self}.amin({dim}, {keepdim})"),
     f"{_T}.argmax": method(

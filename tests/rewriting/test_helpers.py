@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import sys
 import types
 
+import mindspore
 import numpy as np
 import pytest
 from rewriting.conversion import ROWS, converted
@@ -38,6 +40,23 @@ def test_the_order_of_the_helpers():
 def test_an_argument_keeps_its_place_when_one_before_it_is_left_out(tmp_path):
     text = converted(tmp_path, "import torch\ndef f(x: torch.Tensor):\n    return x.clip(max=1.0)\n").text
     assert "x.clamp(None, 1.0)" in text
+
+
+@pytest.mark.parametrize("jit", [False, True], ids=["PyNative", "graph"])
+@pytest.mark.parametrize("name", ["larger", "smaller"])
+def test_the_larger_of_two_or_along_an_axis(tmp_path, monkeypatch, name, jit):
+    x, y = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    function = {"larger": torch.max, "smaller": torch.min}[name]
+    (tmp_path / f"helper_{name}_{jit}.py").write_text(text_of({name}, ROWS), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)  # graph mode reads the file
+    run = getattr(importlib.import_module(f"helper_{name}_{jit}"), name)
+    run = mindspore.jit(run) if jit else run
+    both = run(mindspore.Tensor(x), mindspore.Tensor(y))
+    np.testing.assert_array_equal(both.asnumpy(), function(torch.tensor(x), torch.tensor(y)).numpy())
+    values, indices = run(mindspore.Tensor(x), 1, True)
+    expected = function(torch.tensor(x), 1, True)
+    np.testing.assert_array_equal(values.asnumpy(), expected[0].numpy())
+    np.testing.assert_array_equal(indices.asnumpy(), expected[1].numpy())
 
 
 SCHEDULES = {

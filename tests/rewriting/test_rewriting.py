@@ -415,3 +415,18 @@ def test_a_function_by_its_second_name(tmp_path):
 def test_arguments_that_go_leave_the_edits_of_their_neighbours(tmp_path):
     source = "import torch\ndef f(x: torch.Tensor, y):\n    return torch.clamp(x, 0, torch.exp(y).data[0])\n"
     assert "ops.clamp(ops.clamp(x, min=0), max=ops.stop_gradient(ops.exp(y))[0])" in converted(tmp_path, source).text
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        ("torch.min(a, b)", "compat.smaller(a, b)"),  # as in PPO: two tensors, or a tensor and an axis
+        ("torch.max(x, b, True)", "compat.larger(x, b, True)"),
+        ("x.max(b)", "compat.larger(x, b)"),
+        ("torch.max(x, dim)", "ops.max(x, dim)"),
+        ("torch.max(x, x * b).std(1)", "ops.maximum(x, x * b).std(1, ddof=1)"),
+    ],
+)
+def test_the_larger_of_two_or_along_an_axis(tmp_path, call, text):
+    source = f"import torch\ndef f(x: torch.Tensor, a, b, dim):\n    return {call}\n"
+    assert f"return {text}" in converted(tmp_path, source).text

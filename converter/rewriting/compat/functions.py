@@ -13,6 +13,16 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
     return values, indices.astype(ms.int64)
 
 
+def larger(x, other, keepdim=False):
+    """torch.max of a tensor, and of what is another one or an axis: their maximum, or values and indices."""
+    return ops.maximum(x, other) if isinstance(other, ms.Tensor) else ops.max(x, other, keepdims=keepdim)
+
+
+def smaller(x, other, keepdim=False):
+    """torch.min of a tensor, and of what is another one or an axis: their minimum, or values and indices."""
+    return ops.minimum(x, other) if isinstance(other, ms.Tensor) else ops.min(x, other, keepdims=keepdim)
+
+
 def to(x, *args, dtype=None, **kwargs):
     """Tensor.to: a type, or that of a tensor; devices mean nothing here."""
     for each in (*args, dtype):
