@@ -120,8 +120,8 @@ def finish(file: Path, inputs: Sequence[Input], loaded: Loaded) -> None:
     """Make the dropouts plain ones, and record the modules of the nodes, and which tensors of the state are trained.
 
     Those that drop whole channels are noted as such. Where extents are free, the outputs' shapes are forgotten:
-    exporters declare wrong ones. A buffer that the module
-    writes gets its saved value: the older exporter saves what is there after its own run.
+    exporters declare wrong ones. A buffer that the module writes gets its saved value: the older exporter saves what is
+    there after its own run.
     """
     model = onnx.load(file, load_external_data=False)
     buffers = dict(loaded.module.named_buffers(remove_duplicate=False))

@@ -34,16 +34,19 @@ def merge_duplicates(model: ir.Model) -> None:
                 same = first.setdefault((module, _form(node, _DEEPEST)), node)
             elif node.op_type == "Split":
                 same = first.setdefault((len(node.outputs), _form(node, _DEEPEST)), node)
-                if same is not node and not (module == scopes.path_of(same) or _parts(node).isdisjoint(_parts(same))):
-                    continue
             else:
                 continue
-            if same is not node:
-                for value, other in zip(node.outputs, same.outputs, strict=True):
-                    value.replace_all_uses_with(other)
-                widen_scope(same, [node])
-                merge_provenance(same, [node])
-                graph.remove(node, safe=True)
+            if same is not node and (module == scopes.path_of(same) or _parts(node).isdisjoint(_parts(same))):
+                _merge(graph, node, same)
+
+
+def _merge(graph: ir.Graph, node: ir.Node, same: ir.Node) -> None:
+    """Let what reads a node read an equal one, which stands in the innermost module around both."""
+    for value, other in zip(node.outputs, same.outputs, strict=True):
+        value.replace_all_uses_with(other)
+    widen_scope(same, [node])
+    merge_provenance(same, [node])
+    graph.remove(node, safe=True)
 
 
 def _parts(split: ir.Node) -> set[int]:

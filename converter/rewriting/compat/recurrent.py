@@ -102,10 +102,10 @@ class RNN(nn.RNN):
     """torch.nn.RNN with its own parameters."""
 
     def __init__(
-        self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False, dropout=0.0, bidirectional=False,
-        device=None, dtype=None,
+        self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False, dropout=0.0,
+        bidirectional=False, device=None, dtype=None,
     ):  # fmt: skip
         super().__init__(
-            input_size, hidden_size, num_layers, nonlinearity=nonlinearity, has_bias=bias, batch_first=batch_first, dropout=float(dropout),
-            bidirectional=bidirectional,
+            input_size, hidden_size, num_layers, nonlinearity=nonlinearity, has_bias=bias, batch_first=batch_first,
+            dropout=float(dropout), bidirectional=bidirectional,
         )  # fmt: skip

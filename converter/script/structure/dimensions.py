@@ -46,8 +46,7 @@ def localize_dimensions(region: Region) -> None:
     made: Places = {}
     for statement in region.statements:
         if isinstance(statement, Assign):
-            read = [value for value in read_whole(statement.value) if isinstance(value, Variable)]
-            statement.value = _localized(statement.value, inputs, made | inputs | _formulas_of(read))
+            statement.value = _localized(statement.value, inputs, made | inputs | _formulas_of(_read(statement)))
         made |= _formulas_of(defined_by(statement))
 
 
@@ -59,8 +58,7 @@ def localize_formulas(statements: Iterable[Statement], given: Sequence[Variable]
     others = _places(reversed(given))
     for statement in statements:
         if isinstance(statement, Assign):
-            read = [value for value in read_whole(statement.value) if isinstance(value, Variable)]
-            statement.value = _localized(statement.value, {}, others | _formulas_of(read), implied=False)
+            statement.value = _localized(statement.value, {}, others | _formulas_of(_read(statement)), implied=False)
         if given:
             others |= _formulas_of(defined_by(statement))
 
