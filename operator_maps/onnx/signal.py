@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import onnx_ir as ir
 
 from converter.rows import Arg, Expression, Node, Operand, expr
 
 if TYPE_CHECKING:
     import mindspore as ms
-    import numpy as np
     from mindspore import ops
 
 
@@ -24,31 +24,42 @@ def dft(
     """ONNX DFT: `ops.fft` or `ops.ifft`; `ops.rfft` or `ops.irfft` for the one-sided spectrum of a real signal.
 
     Raises:
-        Unsupported: the last extent of the input is unknown, or a one-sided spectrum of a complex signal is wanted; or
-            a length is computed, and the axis, too, or the spectrum has one side.
+        Unsupported: a one-sided spectrum of a complex signal is wanted.
     """
-    rank = x.rank or 0
     place = -2 if axis is None else _python_number(axis)
     size: Arg = None if length is None else _python_number(length)
     source: Arg = x
-    if length is not None and length.items() is None:  # in graph mode MindSpore ignores it
-        if not isinstance(place, int) or onesided:
-            raise node.decline("its length is computed, and its axis, too, or it has one side")
-        source, size = expr("{0}({1}, {2}, {3})", fit_along, x, size, place % max(rank, 1)), None
-    signal = _signal(node, x, source, onesided=bool(onesided), inverse=bool(inverse))
+    backwards = bool(onesided and inverse)
     transform: Arg = expr(f"ops.{'i' if inverse else ''}{'r' if onesided else ''}fft")
-    if onesided and inverse and length is None and _extent_at(x, place) in (1, None):
-        transform = irfft_or_none
-    options: dict[str, Arg] = {} if size is None else {"n": size}
+    if length is not None and length.items() is None:  # in graph mode MindSpore ignores it
+        source = _along(fit_along, x, x, expr("{0} // 2 + 1", size) if backwards else size, place)
+        transform, size = (irfft_of, size) if backwards else (rfft_of if onesided else transform, None)
+    elif onesided and length is None and _extent_at(x, place) in ((1, None) if backwards else (None,)):
+        transform = irfft_of if backwards else rfft_of  # of one element MindSpore's kernel ends the process
+    signal = _signal(node, x, source, onesided=bool(onesided), inverse=bool(inverse))
     if isinstance(place, int):
-        options |= {} if place % rank == rank - 2 else {"dim": place % rank}
+        options: dict[str, Arg] = {} if size is None else {"n": size}
+        options |= _axis_option(place, x.rank)
         holes = "".join(f", {option}={{{i}}}" for i, option in enumerate(options, 2))
         y = expr(f"{{0}}({{1}}{holes})", transform, signal, *options.values())
     else:
-        template = f"{{0}}({{1}}, {{2}}, {{3}}, {{4}} % {rank})"
-        y = expr(template, transform_along, transform, signal, options.get("n"), place)
-    real = expr("{0}.unsqueeze(-1)", y) if onesided and inverse else expr("{0}({1})", as_real, y)
+        y = _along(transform, x, signal, size, place)
+    real = expr("{0}.unsqueeze(-1)", y) if backwards else expr("{0}({1})", as_real, y)
     return _result(node, x, real)
+
+
+def _axis_option(place: int, rank: int | None) -> dict[str, Arg]:
+    """The axis of a transform as an argument, which is left out for the last one of the signal."""
+    if rank is None:
+        return {} if place == -2 else {"dim": place + 1 if place < 0 else place}
+    return {} if place % rank == rank - 2 else {"dim": place % rank}
+
+
+def _along(function: Arg, x: Operand, signal: Arg, length: Arg, place: Arg) -> Expression:
+    """Call a function for an axis of `x`, which may be known only when the network runs."""
+    if isinstance(place, int):
+        return expr("{0}({1}, {2}, {3})", function, signal, length, place)
+    return expr("{0}({1}, {2}, {3}, {4} % {5}.ndim)", call_along, function, signal, length, place, x)
 
 
 def stft(
@@ -65,20 +76,21 @@ def stft(
     if window is not None:  # the CPU multiplies no complex numbers by real ones
         is_complex = x.rank == 3 and x.shape is not None and x.shape[-1] == 2
         framed = expr("{0} * {1}.astype({0}.dtype)" if is_complex else "{0} * {1}", framed, window)
-    return _result(node, x, expr("{0}({1})", as_real, expr("ops.rfft({0})" if onesided else "ops.fft({0})", framed)))
+    one_side: Arg = expr("ops.rfft") if isinstance(size, int) else rfft_of
+    return _result(node, x, expr("{0}({1}({2}))", as_real, one_side if onesided else expr("ops.fft"), framed))
 
 
 def _signal(node: Node, x: Operand, source: Arg, onesided: bool = False, inverse: bool = False) -> Expression:
     """The signal as a real or complex tensor, without the last axis of ONNX's representation; `source` is `x` cut."""
     last = x.shape[-1] if x.shape else None
-    if last not in (1, 2):
-        raise node.decline("whether its input is real or complex is unknown")
-    if onesided and (last == 2) != inverse:
+    if onesided and last is not None and (last == 2) != inverse:
         raise node.decline("one side of a spectrum stands for real numbers, and its signal is complex")
     if last == 1:
         return expr("{0}.squeeze(-1)", source)
+    if last is None and onesided and not inverse:
+        return expr("{0}[..., 0]", source)
     parts = source if x.dtype in _COMPLEX_PARTS else expr("{0}.astype(ms.float32)", source)
-    return expr("{0}({1})", as_complex, parts)
+    return expr("{0}({1})", as_complex if last == 2 or onesided else as_complex_or_real, parts)
 
 
 _COMPLEX_PARTS = (ir.DataType.FLOAT, ir.DataType.DOUBLE)
@@ -109,6 +121,11 @@ def as_complex(x):
     return ops.Complex()(x[..., 0], x[..., 1])
 
 
+def as_complex_or_real(x):
+    """A complex tensor of parts along the last axis, which holds the imaginary one or does not."""
+    return ops.Complex()(x[..., 0], ops.cat((x, ops.zeros_like(x)), -1)[..., 1])
+
+
 def as_real(x):
     """The real and imaginary parts of a complex tensor, along a new last axis."""
     return ops.stack((ops.real(x), ops.imag(x)), -1)
@@ -118,25 +135,39 @@ def fit_along(x, length, axis):
     """Cut an axis to `length` elements, or fill it up with zeros."""
     size = x.shape[axis]
     places = ops.arange(length)
-    inside = (places < size).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
+    inside = (places < size).reshape((-1,) + (1,) * (x.ndim - 1 - axis % x.ndim))
     taken = ops.gather(x, ops.clamp(places, 0, size - 1), axis)
     return ops.where(inside, taken, ops.zeros_like(taken))
 
 
-def irfft_or_none(x, n=None, dim=-1):
-    """ops.irfft, whose CPU kernel ends the process where nothing comes of one element."""
-    if n is None and x.shape[dim] == 1:
+def rfft_of(x, n=None, dim=-1):
+    """ops.rfft along a free axis, whose new extent graph mode gets wrong."""
+    both = ops.fft(x, n, dim)
+    return ops.gather(both, ops.arange(both.shape[dim] // 2 + 1), dim)
+
+
+def irfft_of(x, n=None, dim=-1):
+    """ops.irfft along a free axis, or to a computed number of elements: graph mode gets the new extent wrong."""
+    if n is None:
+        n = 2 * (x.shape[dim] - 1)
+    if n == 0:
         part = ops.real(x)
         return ops.zeros([0 if axis == dim % x.ndim else x.shape[axis] for axis in range(x.ndim)], dtype=part.dtype)
-    return ops.irfft(x, n, dim)
+    places = ops.arange(n)
+    mirrored = places > n // 2
+    both = ops.gather(x, ops.where(mirrored, n - places, places), dim)
+    mirrored = mirrored.reshape((-1,) + (1,) * (x.ndim - 1 - dim % x.ndim))
+    imaginary = ops.imag(both)
+    both = ops.Complex()(ops.real(both), ops.where(mirrored, -imaginary, imaginary))
+    return ops.real(ops.ifft(both, dim=dim))
 
 
-def transform_along(transform, x, length, axis):
-    """Apply a Fourier transform along an axis that is known only when the network runs."""
+def call_along(function, x, length, axis):
+    """Call a function of a tensor and a length for an axis that is known only when the network runs."""
     for i in range(x.ndim - 1):
         if axis == i:
-            return transform(x, length, i)
-    return transform(x, length, -1)
+            return function(x, length, i)
+    return function(x, length, -1)
 
 
 def frames(x, size, step):
@@ -156,17 +187,24 @@ def window(a0: float, a1: float, a2: float):  # type: ignore[no-untyped-def]
 
         A function, as MindSpore's Hann window is float64 and its Hamming window has other coefficients.
         """
-        y = expr("{0}({1}, {2}, {3})", cosine_window, _python_number(size), bool(periodic), (a0, a1, a2))
-        if output_datatype == ir.DataType.FLOAT:
+        dtype, terms = ir.DataType(output_datatype), [a0, a1, a2]
+        wide = dtype == ir.DataType.DOUBLE or dtype.is_integer()  # integers cut what is a little less than 1
+        if wide:  # as onnxruntime, whose terms are of 32 bits
+            terms = [float(np.float32(a)) for a in terms]
+        kind = ir.DataType.DOUBLE if wide else ir.DataType.FLOAT
+        arguments = (_python_number(size), bool(periodic), tuple(terms), node.mindspore_dtype(kind))
+        y = expr("{0}({1}, {2}, {3}, {4})", cosine_window, *arguments)
+        if dtype == kind:
             return y
         return expr("{0}.astype({1})", y, node.mindspore_dtype(output_datatype))
 
     return row
 
 
-def cosine_window(size, periodic, coefficients):
+def cosine_window(size, periodic, coefficients, dtype):
     """A window of `size` elements; a periodic one is a symmetric one of one more element without its last."""
-    angles = ops.arange(size).astype(ms.float32) * (2 * np.pi) / (size if periodic else size - 1)
+    turns = ops.arange(size).astype(dtype) / (size if periodic else size - 1)
+    angles = turns * 2 * ops.acos(ops.full((1,), -1.0, dtype=dtype))  # graph mode rounds a number to 32 bits
     return coefficients[0] - coefficients[1] * ops.cos(angles) + coefficients[2] * ops.cos(2 * angles)
 
 
@@ -203,7 +241,7 @@ def mel_weights(bands, dft_length, sample_rate, lower_edge, upper_edge):
 
 
 ROWS = {
-    "BlackmanWindow": window(0.42, 0.5, 0.08),
+    "BlackmanWindow": window(float((1 - np.float32(0.16)) / 2), 0.5, 0.08),
     "DFT": dft,
     "HammingWindow": window(25 / 46, 21 / 46, 0.0),
     "HannWindow": window(0.5, 0.5, 0.0),

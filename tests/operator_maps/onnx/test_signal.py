@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import mindspore as ms
 import numpy as np
 import pytest
 from harness import check, check_model, model_of
-from onnx_backend import MindSporeBackend, Unconverted
+from onnx_backend import Unconverted
 
 random = np.random.default_rng(0)
 
@@ -60,18 +61,48 @@ def test_dft_along_a_computed_axis(axis: int, attributes: dict[str, int]) -> Non
     check("DFT", REAL, None, number(axis), opset=20, expect=[want], **attributes)
 
 
-@pytest.mark.parametrize("length", [3, 9])
-@pytest.mark.parametrize(("x", "attributes"), [(REAL, {}), (COMPLEX, {"inverse": 1})], ids=["r", "c"])
-def test_dft_of_a_computed_length(x: np.ndarray, attributes: dict[str, int], length: int) -> None:
+@pytest.mark.parametrize("length", [3, 9, 10])
+@pytest.mark.parametrize("known", [True, False], ids=["axis", "computed axis"])
+@pytest.mark.parametrize(
+    ("x", "attributes"),
+    [(REAL, {}), (COMPLEX, {"inverse": 1}), (REAL, {"onesided": 1}), (COMPLEX, {"onesided": 1, "inverse": 1})],
+    ids=["real", "complex", "one side", "inverse of one side"],
+)
+def test_dft_of_a_computed_length(x: np.ndarray, attributes: dict[str, int], known: bool, length: int) -> None:
     """In graph mode MindSpore ignores it."""
-    inputs = (x, number(length), number(1))
-    check("DFT", *inputs, constants=(2,), opset=20, expect=[spectrum(x, length, 1, **attributes)], **attributes)
+    want = spectrum(x, length, 1, **attributes)
+    fixed = (2,) if known else ()
+    check("DFT", x, number(length), number(1), constants=fixed, opset=20, expect=[want], **attributes)
 
 
-def test_what_a_dft_of_a_computed_length_cannot_be() -> None:
-    for x, axis, attributes in ((REAL, None, {"onesided": 1}), (COMPLEX, number(1), {})):
-        with pytest.raises(Unconverted, match="length is computed"):
-            MindSporeBackend.prepare(model_of("DFT", [x, number(4), axis], opset=20, **attributes))
+@pytest.mark.parametrize("inverse", [0, 1])
+def test_one_side_along_a_free_axis(inverse: int) -> None:
+    """Where the other extents are known, graph mode infers a wrong one for `ops.rfft` and `ops.irfft`."""
+    x = COMPLEX if inverse else REAL
+    model = model_of("DFT", [x, None, number(1)], constants=(2,), opset=20, inverse=inverse, onesided=1)
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "n"
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    rep = check_model(model, [x], expect=[spectrum(x, None, 1, inverse, 1)])
+    rep.net.set_inputs(ms.Tensor(shape=[2, None, 6, x.shape[-1]], dtype=ms.float32))
+    for signal in (x, x[:, :4], x[:, :2]):
+        (got,) = rep.run([signal])
+        np.testing.assert_allclose(got, spectrum(signal, None, 1, inverse, 1), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [1, -2])
+@pytest.mark.parametrize(
+    ("x", "attributes"),
+    [(REAL, {}), (COMPLEX, {}), (REAL, {"onesided": 1}), (COMPLEX, {"onesided": 1, "inverse": 1})],
+    ids=["real", "complex", "one side", "inverse of one side"],
+)
+def test_dft_where_the_source_does_not_say_whether_it_is_complex(
+    x: np.ndarray, attributes: dict[str, int], axis: int
+) -> None:
+    model = model_of("DFT", [x, None, number(axis)], constants=(2,), opset=20, **attributes)
+    for place, name in enumerate("bnmc"):
+        model.graph.input[0].type.tensor_type.shape.dim[place].dim_param = name
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    check_model(model, [x], expect=[spectrum(x, None, axis - x.ndim * (axis < 0), **attributes)])
 
 
 @pytest.mark.parametrize("extents", [(1, 3), (1, 1), (4, 1)])
@@ -126,6 +157,13 @@ def test_stft(
 @pytest.mark.parametrize("attributes", [{}, {"periodic": 0}, {"output_datatype": 10}, {"output_datatype": 11}], ids=str)
 def test_window(name: str, attributes: dict[str, int]) -> None:
     check(name, np.array(11, np.int32), opset=17, rtol=1e-3 if "output_datatype" in attributes else 1e-5, **attributes)
+
+
+@pytest.mark.parametrize("name", ["HannWindow", "HammingWindow", "BlackmanWindow"])
+@pytest.mark.parametrize(("size", "periodic"), [(6, 1), (7, 0)])
+def test_window_of_integers(name: str, size: int, periodic: int) -> None:
+    """What is a little less than 1 would become 0."""
+    check(name, np.array(size), opset=17, output_datatype=7, periodic=periodic)
 
 
 @pytest.mark.parametrize(
