@@ -23,6 +23,7 @@ from converter.graph.fusions import (
     convolution,
     directions,
     layout,
+    leading_axes,
     masks,
     means,
     norms,
@@ -118,7 +119,7 @@ PHASES: Mapping[str, Sequence[Step]] = {
     "attention": attention.FUSIONS,  # and RotateHalf
     "padding": padding.FUSIONS,
     "broadcasts of views": (broadcasts.drop_expansions,),
-    "new axes": (views.merge_new_axes,),
+    "new axes": (views.merge_new_axes, leading_axes.drop_leading_axes),
     "columns": (columns.join_columns,),  # before elements, which are columns
     "elements": concatenations.FUSIONS,  # and Unbind
     "nested concatenations": (concatenations.nest,),

@@ -64,12 +64,13 @@ def inline_single_uses(block: Block) -> dict[Any, Any]:
     uses = Counter(part for part in visit_block(block) if isinstance(part, Variable))
     moved = _view_at_once(block, uses)
     moved |= _cut_where_read(block, uses)
+    moved |= _repeat_new_axes(block, uses)
     kept: list[Statement] = []
     for statement in block.statements:
         for inner in blocks_of(statement):
             moved |= inline_single_uses(inner)
-        while kept and _takes(statement, kept[-1], uses):
-            before = kept.pop()
+        while (place := _taken(statement, kept, uses)) is not None:
+            before = kept.pop(place)
             moved[before] = statement
             if _keeps_name(statement, before):
                 statement.targets[0].hint = before.targets[0].hint  # type: ignore[union-attr]
@@ -179,6 +180,32 @@ def _cut_where_read(block: Block, uses: Counter[Variable]) -> dict[Any, Any]:
     return moved
 
 
+def _repeat_new_axes(block: Block, uses: Counter[Variable]) -> dict[Any, Any]:
+    """Write `ops.unsqueeze(x, 1)` of a value again where it is read twice, rather than give it a name."""
+    moved: dict[Any, Any] = {}
+    for statement in block.statements:
+        made = _single_target(statement)
+        if made is None or uses[made] != 2 or not is_operator_name(made.hint) or not _adds_axis(statement):
+            continue
+        readers = [each for each in block.statements if isinstance(each, Assign) and _count(each.value, made)]
+        if len(readers) == 2 and all(_fits(reader.value, made, statement) for reader in readers):
+            assert isinstance(statement, Assign)
+            for reader in readers:
+                replace_in(reader, {made: statement.value})
+            uses.update(part for part in walk(statement.value) if isinstance(part, Variable))
+            moved[statement] = readers[0]
+    block.statements = [statement for statement in block.statements if statement not in moved]
+    return moved
+
+
+def _adds_axis(statement: Statement) -> bool:
+    """Whether a statement only adds an axis to a variable."""
+    match statement:
+        case Assign(value=Call(function=Name("ops.unsqueeze"), args=(Variable(), *_))):
+            return True
+    return False
+
+
 def _is_part(item: Arg) -> bool:
     """Whether an expression reads fixed positions of a variable."""
     if not isinstance(item, Index) or not isinstance(item.value, Variable):
@@ -199,6 +226,26 @@ def _single_target(statement: Statement) -> Variable | None:
     if isinstance(statement, Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], Variable):
         return statement.targets[0]
     return None
+
+
+def _taken(statement: Statement, kept: list[Statement], uses: Counter[Variable]) -> int | None:
+    """The place of a statement that this one takes in: the last one, or a layer's before what stands between them.
+
+    `words = self.words(ids)`, `places = ops.arange(n)`, `words + self.places(places)`: the first is taken in.
+    """
+    if not kept:
+        return None
+    if _takes(statement, kept[-1], uses):
+        return -1
+    between = _single_target(kept[-1])
+    if len(kept) == 1 or between is None or not isinstance(statement, Assign) or not _count(statement.value, between):
+        return None
+    before, last = kept[-2].value if isinstance(kept[-2], Assign) else None, kept[-1]
+    if not isinstance(last, Assign) or any(_layer(part) is not None for part in walk(last.value)):
+        return None
+    if _layer(before) is None or not all(isinstance(part, Variable) for part in before.args):  # type: ignore[union-attr]
+        return None
+    return -2 if _takes(statement, kept[-2], uses) else None
 
 
 def _takes(statement: Statement, before: Statement, uses: Counter[Variable]) -> bool:

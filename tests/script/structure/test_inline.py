@@ -118,6 +118,29 @@ def test_an_expression_stays_shallow() -> None:
     assert inlined(let(A, Binary("+", X, Y)), let(B, Binary("*", A, Y)), results=(B, B)).count("\n") == 1
 
 
+def test_a_layer_is_called_where_its_result_is_read_behind_a_value_that_is_read_there_too() -> None:
+    words, places = dense("words"), dense("places")
+    total = Binary("+", A, call(places, B))
+    assert inlined(let(A, call(words, X)), let(B, invoke("f", X)), let(C, total), results=(C, B)) == text(
+        """
+        b = f(x)
+        c = self.words(x) + self.places(b)
+        return c, b
+        """
+    )
+    apart = let(A, call(words, X)), let(B, call(places, X)), let(C, invoke("f", A, B))
+    assert inlined(*apart, results=(C, B)).startswith("a = self.words(x)\n")
+
+
+@pytest.mark.parametrize(("times", "lines"), [(2, 3), (3, 5)])
+def test_a_new_axis_is_written_twice_rather_than_named(times: int, lines: int) -> None:
+    (view,) = variables("unsqueeze")
+    readers = [let(target, invoke(f"f{i}", view)) for i, target in enumerate((A, B, C)[:times])]
+    made = inlined(let(view, expr("ops.unsqueeze({0}, 1)", X)), *readers, results=(C, A, B)[-times:])
+    assert made.count("\n") == lines - 1
+    assert made.count("ops.unsqueeze(x, 1)") == (2 if times == 2 else 1)
+
+
 def test_a_parameter_is_read_in_place() -> None:
     state = parameter("state")
     loop = For(I, invoke("range", 3), (C,), (A,), returning(Binary("+", C, A)))
