@@ -24,15 +24,15 @@ from converter.frontends.pytorch.functions import TRANSLATIONS, exportable_funct
 from converter.frontends.pytorch.inputs import Input
 from converter.frontends.pytorch.loading import Loaded
 from converter.frontends.pytorch.modules import record_modules
-from converter.frontends.pytorch.scripted import without_dictionaries
-from converter.frontends.pytorch.settings import CHANNEL_DROPOUTS, dropouts_kept
+from converter.frontends.pytorch.older_functions import OPSET, more_functions
+from converter.frontends.pytorch.ranks import ranks_known
+from converter.frontends.pytorch.scripted import for_older_exporter
+from converter.frontends.pytorch.settings import dropouts_kept, drops_channels
 from converter.frontends.pytorch.weightless import save_stored
 from converter.frontends.pytorch.whole_numbers import extents_kept_free
 from converter.graph.hints import scopes
 
 _LOG = logging.getLogger(__name__)
-_OPSET = 18
-"""The newest that the older exporter is made for."""
 
 
 def refusal_of(attempt: Callable[[], None]) -> Exception | None:
@@ -82,7 +82,7 @@ def with_older(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], 
         "dynamo": False,
         "training": torch.onnx.TrainingMode.PRESERVE,
         "do_constant_folding": False,
-        "opset_version": _OPSET,
+        "opset_version": OPSET,
         "input_names": [each.name for each in inputs],
         "output_names": list(outputs),
         "dynamic_axes": {
@@ -96,10 +96,13 @@ def with_older(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], 
         dropouts_kept(loaded.module),
         _equal_weights_apart(),
         exportable_functions(),
+        more_functions(),
     ):
         if loaded.scripted:
-            module = without_dictionaries(loaded.module)
-            torch.onnx.export(module, tuple(values.values()), str(file), **options)
+            order = [each.name for each in loaded.module.forward.schema.arguments if each.name in values]  # type: ignore[attr-defined]
+            options["input_names"] = order
+            with for_older_exporter(loaded.module, order) as module, ranks_known():
+                torch.onnx.export(module, tuple(values[name] for name in order), str(file), **options)
         else:
             torch.onnx.export(loaded.module, (), str(file), kwargs=nested(values), **options)
 
@@ -134,12 +137,12 @@ def finish(file: Path, inputs: Sequence[Input], loaded: Loaded) -> None:
             tensor.CopyFrom(onnx.numpy_helper.from_array(buffers[tensor.name].numpy(), tensor.name))
         if tensor.name in trained:
             tensor.metadata_props.add(key=TRAINED, value=trained[tensor.name])
-    record_modules(model, loaded.module)
+    record_modules(model, modules)
     for node in model.graph.node:
         if node.op_type == "Dropout":
             del node.input[2:]
             module = scopes.dotted(scopes.scopes_of(ir.serde.deserialize_node(node)))
-            if isinstance(modules.get(module), CHANNEL_DROPOUTS):
+            if drops_channels(modules.get(module)):
                 node.metadata_props.add(key=OF_CHANNELS, value=YES)
     if any(isinstance(dim, str) for each in inputs for dim in each.shape):
         for output in model.graph.output:

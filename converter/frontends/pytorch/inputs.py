@@ -94,7 +94,7 @@ def inputs_of(loaded: Loaded, spec: Spec) -> list[Input]:
     texts = spec.shapes if picked or not names else ()  # else they belong to tensors inside the network
     if not picked:
         names = _defaults(loaded, parameters, len(texts))
-    _check(parameters, names, spec, loaded.scripted)
+    _check(parameters, names, spec)
     if loaded.cache:
         parameters, names, texts = _with_cache(loaded, parameters, names, texts)
     shapes = _shapes(loaded, names, texts, spec)
@@ -123,7 +123,7 @@ def _parameters(loaded: Loaded) -> Mapping[str, _Parameter]:
         return {name: _Parameter(name) for name in loaded.given}
     if loaded.scripted:
         own = loaded.module.forward.schema.arguments[1:]  # type: ignore[attr-defined]
-        return {each.name: _Parameter(each.name, not each.has_default_value()) for each in own}
+        return {each.name: _Parameter(each.name, not each.has_default_value(), str(each.type)) for each in own}
     positional = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     signature = inspect.signature(loaded.module.forward)
     own = [each for each in signature.parameters.values() if each.kind in positional]
@@ -163,14 +163,14 @@ def _of_transformers(module: Any, parameters: Mapping[str, _Parameter]) -> list[
     return [name for name in dict.fromkeys(names) if name in parameters]
 
 
-def _check(parameters: Mapping[str, _Parameter], names: Sequence[str], spec: Spec, scripted: bool) -> None:
-    """Check that the network can run on these inputs; TorchScript is exported with all of them only."""
+def _check(parameters: Mapping[str, _Parameter], names: Sequence[str], spec: Spec) -> None:
+    """Check that the network can run on these inputs."""
     if not names:
         raise BadParamError(
             f"'{spec.label}' names no inputs: its forward has no parameters but *args or **kwargs. "
             "Derive a module whose forward names its tensors."
         )
-    left = [p.name for p in parameters.values() if (p.required or scripted) and p.name not in names]
+    left = [p.name for p in parameters.values() if p.required and p.name not in names]
     if left:
         raise ParamMissingError(
             f"'{spec.label}' cannot run without {_listed(left)}. Name every input that it needs: "

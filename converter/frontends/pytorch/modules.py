@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import onnx
 import torch
@@ -11,19 +11,22 @@ from converter.graph import proto_subgraphs
 from converter.graph.hints import scopes
 
 
-def record_modules(model: onnx.ModelProto, network: torch.nn.Module) -> None:
+def record_modules(model: onnx.ModelProto, modules: Mapping[str, torch.nn.Module]) -> None:
     """Record the paths and classes of modules as torch's current exporter does, from names like `/layers.0/fc/MatMul`.
 
-    A module that is called again has a number in the name of a node, `fc_1`, that its path lacks.
+    A module that is called again has a number in the name of a node, `fc_1`, that its path lacks. Of a trace, the name
+    then lacks the module itself; the weights tell it. `modules` are all modules of the network by path; it is that
+    without one.
     """
-    modules = dict(network.named_modules(remove_duplicate=False))
+    weights = {tensor.name for tensor in model.graph.initializer}
     for node in _nodes(model.graph):
         if any(entry.key == scopes.TORCH_SCOPES for entry in node.metadata_props) or not node.name.startswith("/"):
             continue
-        around = list(_around(node.name.split("/")[1:-1], modules))
+        parts = node.name.split("/")[1:-1]
+        around = list(_around(parts, modules) if parts else _owners(node, weights, modules))
         paths, kinds = [path for path, _ in around], [_class_of(module) for _, module in around]
         node.metadata_props.add(key=scopes.TORCH_SCOPES, value=str(["", *paths, node.name]))
-        node.metadata_props.add(key=scopes.TORCH_CLASSES, value=str([_class_of(network), *kinds, node.op_type]))
+        node.metadata_props.add(key=scopes.TORCH_CLASSES, value=str([_class_of(modules[""]), *kinds, node.op_type]))
 
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
@@ -31,6 +34,18 @@ def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
         yield node
         for inner in proto_subgraphs(node):
             yield from _nodes(inner)
+
+
+def _owners(
+    node: onnx.NodeProto, weights: Collection[str], modules: Mapping[str, torch.nn.Module]
+) -> Iterator[tuple[str, torch.nn.Module]]:
+    """The path of the module that has all weights of a node, and of those around it that are called, with modules."""
+    owners = {name.rpartition(".")[0] for name in node.input if name in weights}
+    owner = owners.pop() if len(owners) == 1 else ""
+    for end in range(1, len(owner.split(".")) + 1):
+        path = ".".join(owner.split(".")[:end])
+        if path and path in modules and not _class_of(modules[path]).endswith(("ModuleList", "ModuleDict")):
+            yield path, modules[path]
 
 
 def _around(parts: list[str], modules: Mapping[str, torch.nn.Module]) -> Iterator[tuple[str, torch.nn.Module | None]]:
@@ -45,23 +60,35 @@ def _around(parts: list[str], modules: Mapping[str, torch.nn.Module]) -> Iterato
         found = _child(known, name if again else part, modules)
         if found is None:
             again = ""
-        elif known and found.startswith(f"{known}."):
-            part = found.removeprefix(f"{known}.") + again
+        elif found.startswith(within := f"{known}." if known else ""):
+            part = found.removeprefix(within) + again
         path = f"{path}.{part}" if path else part
         known = found or known
         yield path, None if found is None else modules[found]
 
 
 def _child(path: str, name: str, modules: Mapping[str, torch.nn.Module]) -> str | None:
-    """The path of a module that is called in the module at `path`; None if there is none."""
+    """The path of a module that is called in the module at `path`; None if there is none.
+
+    In TorchScript, the name of a module in a list is its number: `0` of `layers.0`.
+    """
     outer = path
     while True:
         found = f"{outer}.{name}" if outer else name
         if found in modules:
             return found
+        listed = [inner for inner in modules if name.isdigit() and _is_of_list(inner, name, outer)]
+        if len(listed) == 1:
+            return listed[0]
         if not outer:
             return None
         outer = outer.rpartition(".")[0]
+
+
+def _is_of_list(path: str, number: str, outer: str) -> bool:
+    """Whether a path is that of a module with this number, in a list that the module at `outer` has."""
+    within, _, last = path.removeprefix(f"{outer}." if outer else "").rpartition(".")
+    return last == number and bool(within) and "." not in within and path.startswith(outer)
 
 
 def _class_of(module: torch.nn.Module | None) -> str:

@@ -2,26 +2,86 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+from torch.onnx._internal.torchscript_exporter import utils
+from torch.utils import _pytree as pytree
 
 from converter.frontends.pytorch.lines import place_of_script
 
 _OPERATOR = re.compile(r"'((?:\w+::)\w+)'")
 """How the exporter names an operator that it refuses."""
+_NESTED = 3
+"""Loops within each other that are unrolled."""
 
 
-def without_dictionaries(module: Any) -> Any:
-    """A copy that shares the weights, and in which dictionaries are tuples of what is in them: ONNX has none.
+@contextlib.contextmanager
+def for_older_exporter(module: Any, inputs: Collection[str]) -> Iterator[Any]:
+    """What torch's older exporter takes of a module of TorchScript inside the block: a copy that shares the weights.
 
-    One that a branch or a loop fills stays; the exporter then refuses it.
+    Its inputs are those that are named; the other parameters of `forward` have their defaults. Nodes are noted with the
+    modules around them, of which the exporter would lose sight in a copy. Loops of a known count are unrolled, and
+    dictionaries are tuples of what is in them: ONNX has none. One that a branch or a loop fills stays; the exporter
+    then refuses it.
     """
     passes: Any = torch._C
+    note_modules = passes._jit_pass_onnx_function_substitution
+    note_modules(module.forward.graph)
     frozen = passes._freeze_module(module._c, ["training"], preserveParameters=True)
     graph = frozen._get_method("forward").graph
+    _give_inputs(graph, module.forward.schema.arguments, inputs)
+    _unroll(graph)
+    _without_dictionaries(graph)
+    passes._jit_pass_onnx_function_substitution = lambda graph: None
+    wrapped: Any = torch.jit._recursive
+    exporter: Any = utils
+    run = exporter._get_example_outputs
+    exporter._get_example_outputs = lambda _, args: _outputs_of(module, dict(zip(inputs, args, strict=True)))
+    try:
+        yield wrapped.wrap_cpp_module(frozen)
+    finally:
+        passes._jit_pass_onnx_function_substitution = note_modules
+        exporter._get_example_outputs = run
+
+
+def _outputs_of(module: Any, values: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    """The outputs of the module itself: the copy cannot be called without what has its default."""
+    return tuple(leaf for leaf in pytree.tree_leaves(module(**values)) if isinstance(leaf, torch.Tensor))
+
+
+def _give_inputs(graph: Any, parameters: Sequence[Any], names: Collection[str]) -> None:
+    """Leave inputs of these names only, which are tensors, also where `forward` says that they may be None."""
+    first = next(graph.nodes(), graph.return_node())
+    for index, (parameter, value) in reversed(list(enumerate(zip(parameters, graph.inputs(), strict=True)))):
+        if parameter.name in names:
+            if value.type().kind() == "OptionalType":
+                value.setType(value.type().getElementType())
+        elif parameter.has_default_value() and index:
+            default = graph.insertConstant(parameter.default_value)
+            default.node().moveBefore(first)
+            value.replaceAllUsesWith(default)
+            graph.eraseInput(index)
+    torch._C._jit_pass_peephole(graph, True)
+
+
+def _unroll(graph: Any) -> None:
+    """Unroll loops of a known count, such as that of a list which the loop before it fills."""
+    passes: Any = torch._C
+    for _ in range(_NESTED):
+        passes._jit_pass_remove_mutation(graph)
+        passes._jit_pass_peephole_list_idioms(graph, refine_list_len=True)
+        passes._jit_pass_constant_propagation(graph)
+        passes._jit_pass_constant_loop_unrolling(graph)
+    passes._jit_pass_peephole_list_idioms(graph, refine_list_len=True)
+    passes._jit_pass_dce(graph)
+
+
+def _without_dictionaries(graph: Any) -> None:
+    passes: Any = torch._C
     dictionaries: dict[str, dict[Any, Any]] = {}
     for node in list(graph.nodes()):
         inputs = list(node.inputs())
@@ -43,8 +103,6 @@ def without_dictionaries(module: Any) -> Any:
             graph.appendNode(tuples)
             node.output().replaceAllUsesWith(tuples.output())
             node.destroy()
-    wrapped: Any = torch.jit._recursive
-    return wrapped.wrap_cpp_module(frozen)
 
 
 def place_of_operator(module: Any, refusal: BaseException) -> str:

@@ -19,8 +19,8 @@ _PACKED = "find_packed_sequence_indices"
 """What transformers finds texts in a row with."""
 CHANNEL_DROPOUTS = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 """Classes that drop whole channels."""
-_SCRIPTED = ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout")
-"""Classes of dropout; the exporter leaves them out of TorchScript."""
+_SCRIPTED = ("AlphaDropout", "FeatureAlphaDropout")
+"""Classes of dropout that the exporter leaves out of TorchScript."""
 
 
 @contextlib.contextmanager
@@ -102,6 +102,12 @@ def dropouts_kept(module: nn.Module) -> Iterator[None]:
 
 def _is_kept(module: nn.Module) -> bool:
     return any(type(module).forward is kind.forward for kind in (nn.Dropout, *CHANNEL_DROPOUTS))
+
+
+def drops_channels(module: nn.Module | None) -> bool:
+    """Whether a module, which may be TorchScript, drops whole channels."""
+    name = getattr(module, "original_name", "")
+    return isinstance(module, CHANNEL_DROPOUTS) or name in [kind.__name__ for kind in CHANNEL_DROPOUTS]
 
 
 def lost_in_training(module: nn.Module) -> str | None:
