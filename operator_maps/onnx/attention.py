@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import onnx_ir as ir
 
 from converter.rows import Arg, Expression, Node, Operand, expr
+from converter.shapes import dims_of
 
 if TYPE_CHECKING:
     import mindspore as ms
@@ -39,23 +40,19 @@ def attention(
     Queries, keys and values are (batch, heads, length, size) or (batch, length, heads * size).
 
     Raises:
-        Unsupported: the rank of the queries or the number of heads is unknown.
+        Unsupported: the rank of the queries is unknown, or the number of heads within their last axis.
     """
     if query.rank not in (3, 4):
         raise node.decline("the rank of its queries is unknown")
-    heads, key_heads = q_num_heads, kv_num_heads
-    if query.rank == 4:
-        heads, key_heads = (operand.shape[1] if operand.shape else None for operand in (query, key))
-    if heads is None or key_heads is None:
+    if query.rank == 3 and not (q_num_heads and kv_num_heads):
         raise node.decline("the number of its heads is unknown")
-    q, k, v = _heads(node, query, heads), _heads(node, key, key_heads), _heads(node, value, key_heads)
+    q, k, v = (_heads(node, x, n) for x, n in ((query, q_num_heads), (key, kv_num_heads), (value, kv_num_heads)))
     if past_key is not None:
         k = node.let("keys", expr("ops.cat(({0}, {1}), 2)", past_key, k))
         v = node.let("values", expr("ops.cat(({0}, {1}), 2)", past_value, v))
     present = (k, v)
-    if heads != key_heads:
-        k, v = (expr("ops.repeat_interleave({0}, {1}, 1)", item, heads // key_heads) for item in (k, v))
-    factor = scale if scale is not None else _default_scale(query, heads)
+    k, v = _shared(query, key, (q, k, v), (q_num_heads, kv_num_heads))
+    factor = scale if scale is not None else _default_scale(query, q_num_heads)
     stages: list[Arg] = [node.let("scores", _scores(query, q, k, factor))]
     stages.append(stages[-1] if not softcap else node.let("scores", _capped(stages[-1], softcap)))
     bounds = (bool(is_causal), left_window_size, right_window_size)
@@ -68,11 +65,40 @@ def attention(
     return (y, *present, stages[qk_matmul_output_mode])[: len(node.outputs)]
 
 
-def _heads(node: Node, x: Operand, heads: int) -> Arg:
+def _heads(node: Node, x: Operand, heads: int | None) -> Arg:
     return x if x.rank == 4 else node.let("heads", expr("{0}({1}, {2})", split_heads, x, heads))
 
 
-def _default_scale(query: Operand, heads: int) -> Arg:
+def _shared(
+    query: Operand, key: Operand, heads: tuple[Arg, Arg, Arg], counts: tuple[int | None, int | None]
+) -> tuple[Arg, Arg]:
+    """Keys and values of as many heads as there are queries: each serves the queries of a group."""
+    q, k, v = heads
+    if query.rank == 4:
+        counts = _heads_of(query), _heads_of(key)
+        dims, key_dims = dims_of(query.value.shape), dims_of(key.value.shape)
+        if dims is not None and key_dims is not None and dims[1] is not None and dims[1] == key_dims[1]:
+            return k, v  # also of a free extent
+    many, few = counts
+    if many is None or few is None:
+        return expr("{0}({1}, {2}.shape[1])", share_heads, k, q), expr("{0}({1}, {2}.shape[1])", share_heads, v, q)
+    if many == few:
+        return k, v
+    group = many // few
+    return expr("ops.repeat_interleave({0}, {1}, 1)", k, group), expr("ops.repeat_interleave({0}, {1}, 1)", v, group)
+
+
+def _heads_of(x: Operand) -> int | None:
+    """The number of heads of (batch, heads, length, size); None if it is free."""
+    return x.shape[1] if x.shape is not None else None
+
+
+def share_heads(x, heads):
+    """Repeat each head of `x` for a group of queries, so that there are as many heads."""
+    return ops.gather(x, ops.arange(heads) * x.shape[1] // heads, 1)
+
+
+def _default_scale(query: Operand, heads: int | None) -> Arg:
     """1 / sqrt(size), where size is the last extent of a head."""
     size = query.shape[-1] if query.shape else None
     if size is None:
@@ -81,7 +107,7 @@ def _default_scale(query: Operand, heads: int) -> Arg:
             if query.rank == 4
             else expr("({0}.shape[-1] // {1}) ** -0.5", query, heads)
         )
-    return (size if query.rank == 4 else size // heads) ** -0.5
+    return (size if query.rank == 4 or heads is None else size // heads) ** -0.5
 
 
 def _scores(query: Operand, q: Arg, k: Arg, factor: Arg) -> Expression:
@@ -227,19 +253,9 @@ def flex_attention(
     score_mod: ir.Graph | None = None,
     softmax_precision: int | None = None,
 ) -> Arg:
-    """FlexAttention of ai.onnx.preview: attention with sub-graphs that change the scores and their softmax.
-
-    Raises:
-        Unsupported: the number of heads is unknown.
-    """
-    heads, key_heads = (operand.shape[1] if operand.shape else None for operand in (query, key))
-    if heads is None or key_heads is None:
-        raise node.decline("the number of its heads is unknown")
-    k, v = (
-        x if heads == key_heads else expr("ops.repeat_interleave({0}, {1}, 1)", x, heads // key_heads)
-        for x in (key, value)
-    )
-    factor = scale if scale is not None else _default_scale(query, heads)
+    """FlexAttention of ai.onnx.preview: attention with sub-graphs that change the scores and their softmax."""
+    k, v = _shared(query, key, (query, key, value), (None, None))
+    factor = scale if scale is not None else _default_scale(query, None)
     double = ir.DataType.DOUBLE
     precision = ir.DataType(softmax_precision or (double if query.dtype == double else ir.DataType.FLOAT))
     scores = expr("ops.matmul({0}, {1}.swapaxes(2, 3)) * {2}", query, k, factor)

@@ -16,6 +16,7 @@ import onnx_ir as ir
 from converter.rows import Arg, Expression, Node, Operand, Unpacked, expr
 from operator_maps.lib.windows import window_of
 from operator_maps.onnx.convolution import check_channels, convolve
+from operator_maps.onnx.slicing import subscript
 
 if TYPE_CHECKING:
     import mindspore as ms
@@ -37,7 +38,7 @@ def quantize_linear(
     """QuantizeLinear per tensor, per axis or per block, to 8 or 16 bits.
 
     Raises:
-        Unsupported: MindSpore lacks the integer type, or the last block is incomplete.
+        Unsupported: MindSpore lacks the integer type, or the rank of the input is unknown.
     """
     working = _working(ir.DataType(precision) if precision else scale.dtype, node.outputs[0].dtype)
     value: Arg = x if x.dtype == working else expr("{0}.astype({1})", x, node.mindspore_dtype(working))
@@ -59,7 +60,7 @@ def dequantize_linear(
     """DequantizeLinear per tensor, per axis or per block.
 
     Raises:
-        Unsupported: the last block is incomplete.
+        Unsupported: the rank of the input is unknown.
     """
     dtype = node.outputs[0].dtype
     working = _working(dtype, x.dtype)
@@ -193,9 +194,12 @@ def _broadcastable(node: Node, value: Operand | None, x: Operand, axis: int, blo
     axis %= x.rank
     if value.rank == 1 and not block_size:
         return found if axis == x.rank - 1 else expr("{0}.reshape({1})", found, (-1, *(1,) * (x.rank - 1 - axis)))
-    if x.shape is None or x.shape[axis] is None or x.shape[axis] % block_size:  # type: ignore[operator]
-        raise node.decline("its last block is incomplete")
-    return expr("{0}.repeat_interleave({1}, {2})", found, block_size, axis)
+    extent = x.shape[axis] if x.shape is not None else None
+    repeated = expr("{0}.repeat_interleave({1}, {2})", found, block_size, axis)
+    if extent is not None and extent % block_size == 0:
+        return repeated
+    end = expr("{0}.shape[{1}]", x, axis) if extent is None else extent  # the last block may be incomplete
+    return subscript(repeated, {axis: slice(None, end)})
 
 
 def _per_row(value: Operand) -> Arg:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
-from converter.graph import is_selected
+from converter.graph import is_selected, may_be_empty
 from converter.rows import Arg, Node, Operand, call, expr
 from converter.shapes import dims_of, is_limited
 
@@ -210,6 +210,8 @@ def _broadcast(x: Operand, axis: int, extent: int | None, item: Arg) -> Arg:
         return -1
     if isinstance(item, int) or item == _extent(x, axis):
         return item
+    if may_be_empty(x.value, axis):
+        return expr("max(({0}, {1})) * min(({0}, {1}, 1))", _extent(x, axis), item)  # nothing stays nothing
     return expr("max(({0}, {1}))", _extent(x, axis), item)
 
 

@@ -49,6 +49,17 @@ def test_fewer_heads_of_keys() -> None:
     check("Attention", Q, K[:, :2], V[:, :2], opset=23)
 
 
+@pytest.mark.parametrize(("key_heads", "same"), [(4, True), (4, False), (2, False), (1, False)])
+def test_as_many_heads_as_the_run_brings(key_heads: int, same: bool) -> None:
+    """Also where each head of keys serves several of queries, which only the run knows."""
+    inputs = Q, K[:, :key_heads], V[:, :key_heads]
+    model = model_of("Attention", inputs, opset=23, scale=0.5)
+    for value, name in zip(model.graph.input, ("h", "h", "h") if same else ("h", "k", "k"), strict=True):
+        value.type.tensor_type.shape.dim[1].dim_param = name
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    assert ("share_heads" in check_model(model, inputs, dynamic=True).script) != same
+
+
 @pytest.mark.parametrize("key_heads", [2, 1])
 def test_heads_within_the_last_axis(key_heads: int) -> None:
     q, k, v = normal(2, 3, 16), normal(2, 5, 8 * key_heads), normal(2, 5, 6 * key_heads)

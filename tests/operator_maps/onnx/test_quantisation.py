@@ -10,7 +10,7 @@ import onnx
 import pytest
 from harness import check, check_model, expected_of, model_of
 from onnx import TensorProto, numpy_helper, parser
-from onnx_backend import MindSporeBackend, Unconverted
+from onnx_backend import MindSporeBackend
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 
 RNG = np.random.default_rng(0)
@@ -68,10 +68,17 @@ def test_blocks(constants: tuple[int, ...]) -> None:
     check("DequantizeLinear", integers("uint8", 2, 3, 4), scale, integers("uint8", 2, 3, 2), axis=-1, block_size=2)
 
 
-def test_an_incomplete_block_declines() -> None:
-    inputs = [X, np.abs(X[:, :, :2]) + 0.1]
-    with pytest.raises(Unconverted, match="last block"):
-        check_model(model_of("QuantizeLinear", inputs, axis=2, block_size=3), inputs, expect=[])
+@pytest.mark.parametrize("free", [True, False])
+@pytest.mark.parametrize("block", [2, 3])
+def test_the_last_block_may_be_incomplete(block: int, free: bool) -> None:
+    """Or be so in the run, along a free axis."""
+    scale = np.abs(X[:, :, :2]) + 0.1
+    for operator, x in (("QuantizeLinear", X), ("DequantizeLinear", integers("uint8", 2, 3, 4))):
+        model = model_of(operator, [x, scale], axis=2, block_size=block)
+        if free:
+            for value, name in zip([*model.graph.input, *model.graph.output], ("n", "blocks", "n"), strict=True):
+                value.type.tensor_type.shape.dim[2].dim_param = name
+        check_model(model, [x, scale], dynamic=True)
 
 
 @pytest.mark.parametrize("dtype", TYPES)

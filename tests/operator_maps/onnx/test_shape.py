@@ -148,6 +148,12 @@ def test_expands_to_extents_that_only_the_run_knows(target: tuple[int, ...]) -> 
         check_model(parse(f"{text} {{ y = Expand (x, s) z = Expand (b, s) }}", 20), [row, ints(*target), row > 0])
 
 
+def test_nothing_is_expanded_to_nothing() -> None:
+    model = parse("g (float[n,4,1] x, int64[3] s) => (float[m,4,k] y) { y = Expand (x, s) }", 18)
+    for rows in (0, 1, 2):
+        check_model(model, [X[:1, :1].reshape(1, 4, 1).repeat(rows, 0), ints(1, 4, 1)])
+
+
 def test_expands_the_last_axes_of_free_extents() -> None:
     model = parse("g (float[a,b,c] x) => (float[a,b,d] y) <int64[1] s = {4}> { y = Expand (x, s) }", 18)
     for shape in ((2, 3, 4), (2, 3, 1)):
