@@ -55,8 +55,16 @@ class Applying(Values):
                 return
             parsed = template(f"compat.{name}({{self}}, ...)" if receiver is not None else f"compat.{name}(...)")
             bound = Arguments(row.signature)
+        if receiver is not None and not parsed.method:
+            self._without_super(receiver)
         Rendering(plain, self.file, self.edits, mark, bound, receiver, self.write).apply(parsed)
         self.record(node, full, became=self._became(parsed, full), note=note or row.note)
+
+    def _without_super(self, receiver: ast.expr) -> None:
+        """Write `super()` as `self` where it is a value: helpers do not call the class's own methods."""
+        if self.inference.kind(receiver).name == "super" and self.function is not None and self.function.args.args:
+            name = self.function.args.args[0].arg
+            self.edits.replace(self.file.start(receiver), self.file.end(receiver), name)
 
     def _drop_options(self, node: ast.Call, mark: int) -> None:
         """Remove `**dd`, a dict of device and dtype only."""

@@ -147,6 +147,19 @@ class Attributes(Values):
         named = any(isinstance(each, ast.Name) and each.id == node.id for each in asked)
         return named and any(each.attr == "backward" for each in inside)
 
+    def attribute_leaves(self) -> set[str]:
+        """The attributes of a class, which is no module, that are made as tensors that ask for gradients."""
+        if self.class_node is None or self.inference.is_module(self.project.info(self.class_node, self.names).name):
+            return set()
+        if self.class_node not in self._attribute_leaves:
+            found = self._attribute_leaves[self.class_node] = set()
+            for each in ast.walk(self.class_node):
+                if isinstance(each, ast.Assign) and isinstance(each.value, ast.Call):
+                    keywords = (key for key in each.value.keywords if key.arg == "requires_grad")
+                    asks = any(isinstance(key.value, ast.Constant) and key.value.value is True for key in keywords)
+                    found |= {target.attr for target in each.targets if isinstance(target, ast.Attribute) and asks}
+        return self._attribute_leaves[self.class_node]
+
     def _of_class_name(self, node: ast.Attribute) -> ast.expr | None:
         """What may be a layer in `m.__class__.__name__`: MindSpore calls some classes otherwise."""
         held = node.value

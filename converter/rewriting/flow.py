@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
+from typing import TypeGuard
 
 from converter.rewriting.annotations import kind_of_annotation
 from converter.rewriting.flow_calls import Calls
@@ -118,8 +119,14 @@ class Flow(Calls):
         if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
             for each in test.values:
                 self.narrow(each)
-        elif isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id == "isinstance":
-            variable = test.args[0] if len(test.args) == 2 else None
+        elif isinstance(test, ast.BoolOp):
+            asked = [each.args for each in test.values if _asks_class(each)]
+            variables = {each[0].id for each in asked if isinstance(each[0], ast.Name)}
+            if len(asked) == len(test.values) and len(variables) == 1:
+                kinds = [self._of_classes(each[1]) for each in asked]
+                self.environment[variables.pop()] = join(kinds)
+        elif _asks_class(test):
+            variable = test.args[0]
             if isinstance(variable, ast.Name):
                 self.environment[variable.id] = self._of_classes(test.args[1])
 
@@ -218,6 +225,12 @@ class Flow(Calls):
         """The kind of a delete."""
         for each in node.targets:
             self.kind(each)
+
+
+def _asks_class(test: ast.expr) -> TypeGuard[ast.Call]:
+    """Whether it is `isinstance(x, classes)`."""
+    called = isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id == "isinstance"
+    return called and len(test.args) == 2  # type: ignore[attr-defined]
 
 
 def _ends(statements: list[ast.stmt]) -> bool:

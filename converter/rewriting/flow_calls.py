@@ -45,6 +45,8 @@ _SAME_VALUES = frozenset(
     | {"swapaxes", "expand", "clone", "repeat", "to"}
 )
 """Methods whose results are complex where their tensor is."""
+_OWN = frozenset({"train", "eval", "to", "cuda", "cpu", "float", "half", "double", "requires_grad_", "apply"})
+"""Methods of modules that return the module."""
 _INDICES = {"where", "nonzero", "unravel_index", "meshgrid", "ix_"} | {
     f"{name}_indices{end}" for name in ("triu", "tril", "diag") for end in ("", "_from")
 }
@@ -120,7 +122,8 @@ class Calls(Expressions):
         if name in _NUMBERS:
             return TENSOR if name in ("abs", "pow", "round") and first.is_tensor else NUMBER
         if name in ("list", "tuple", "sorted", "reversed", "set", "iter", "filter"):
-            return first if first.name in ("items", "size") else sequence(first.element)
+            same = name == "tuple" or first.element != NUMBER
+            return first if same and first.name in ("items", "size") else sequence(first.element)
         if name in ("max", "min", "sum"):
             inner = first.element if len(arguments) == 1 else join(arguments)
             return inner if inner.name in ("tensor", "number") else UNKNOWN
@@ -256,7 +259,9 @@ class Calls(Expressions):
         if receiver.name == "instance" and name == "apply" and arguments and arguments[0].name == "function":
             self._of_function(arguments[0].of[0], ast.Call(node.func, [node.args[0]], []), [instance(MODULE)])
             return receiver
-        if receiver.name == "instance" and name in ("train", "eval", "to", "cuda", "cpu", "float", "half"):
+        if receiver.name == "super" and name in _OWN and self.info is not None:
+            return instance(self.info.name)
+        if receiver.name == "instance" and name in _OWN:
             return receiver
         if receiver.name == "unknown" and f"torch.Tensor.{name}" in self.inference.rows and is_distinct(name):
             return RETURNS.get(self.inference.rows[f"torch.Tensor.{name}"].returns, UNKNOWN)
@@ -353,7 +358,6 @@ DISTINCT = frozenset(
         "repeat_interleave",
         "clamp",
         "clamp_",
-        "requires_grad_",
         "index_fill_",
         "zero_",
         "fill_",

@@ -257,6 +257,8 @@ class Expressions:
             return sequence(join((left.element, right.element)))
         if left.name in ("items", "list") or right.name in ("items", "list"):
             return left if left.name in ("items", "list") else right
+        if left.name == "unknown" and isinstance(node.op, (ast.Div, ast.Mult, ast.Add, ast.Sub, ast.Pow)):
+            return UNKNOWN  # `(high - low) / 2.0` may be an array
         return left if left.name in ("string", "number") else right if right.name == "number" else UNKNOWN
 
     def compare(self, node: ast.Compare) -> Kind:

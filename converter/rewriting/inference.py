@@ -36,6 +36,7 @@ class Inference:
 
     Attributes:
         trains: whether a file of the project trains a network.
+        trains_itself: whether a module of the project has a `train` of its own.
     """
 
     def __init__(self, project: Project, rows: Mapping[str, Row]) -> None:
@@ -47,12 +48,14 @@ class Inference:
         self._running: set[ast.AST] = set()
         self._modules: dict[str, Environment] = {}
         self._module_class: dict[str, bool] = {}
-        self.trains = False
+        self.trains = self.trains_itself = False
 
     def run(self, modules: Iterable[Names]) -> None:
         """Find the kinds of every expression of some modules."""
         modules = list(modules)
         self.trains = any(b".backward(" in names.file.text for names in modules)
+        classes = (self.project.info(node, names) for names in modules for node in names.classes)
+        self.trains_itself = any("train" in each.methods and self.is_module(each.name) for each in classes)
         for names in modules:
             self.module_environment(names)
             for node in names.classes:

@@ -337,6 +337,9 @@ class Losses(Outputs):
         names = [".".join(names) for each in found if (names := chain(each)) and names[0] not in stored]
         leaves = (each for statement in statements for each in ast.walk(statement) if self._of_leaf(each))
         names += [each.id for each in leaves if isinstance(each, ast.Name)]
+        kept = self.attribute_leaves()
+        nodes = (each for statement in statements for each in ast.walk(statement) if kept)
+        names += [self.file.of(each) for each in nodes if isinstance(each, ast.Attribute) and each.attr in kept]
         losses = {".".join(chain(each) or ()) for each in found if self._is_loss(each)}
         return [name for name in dict.fromkeys(names) if name not in losses]
 

@@ -72,7 +72,12 @@ class Methods(Applying, InPlace):
             if self._is_move(node, name):
                 note = "A device means nothing here: the call goes, whatever is moved."
                 self._tensor_method(node, function, mark, note=note)
-            elif is_distinct(name) or self.options.assume_tensors or _is_tensors(node, function):
+            elif (
+                is_distinct(name)
+                or name == "requires_grad_"
+                or self.options.assume_tensors
+                or _is_tensors(node, function)
+            ):
                 self._tensor_method(node, function, mark, note="Its receiver is taken for a tensor.")
             elif name == "forward":
                 self._forward(node, function, receiver)

@@ -42,6 +42,9 @@ class Chosen(Protocol):
     compiled: bool
     """Whether graph mode may compile it: it stands in a method of a module that does more than set it up."""
 
+    trains_itself: bool
+    """Whether a module of the project has a `train` of its own."""
+
     def has(self, name: str) -> bool:
         """Whether the source gives the parameter."""
 

@@ -92,6 +92,7 @@ class State:
         self.without_gradient = False
         self.bindings: dict[ast.AST, list[tuple[ast.Assign | ast.For, set[str]]]] = {}
         self.carried = Carried()
+        self._attribute_leaves: dict[ast.ClassDef, set[str]] = {}
         self._made_names: set[str] = set()
 
     # Names of the file's own

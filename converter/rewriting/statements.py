@@ -12,6 +12,9 @@ from converter.rewriting.project import MODULE
 
 _PARAMETERS = {"torch.nn.Parameter", "torch.nn.parameter.Parameter"}
 
+_SETTINGS = frozenset({"stride", "padding", "dilation", "momentum", "eps", "p"})
+"""Attributes of layers that MindSpore's read only when they are made."""
+
 
 class Statements(InPlace):
     """Rewrites statements."""
@@ -46,6 +49,8 @@ class Statements(InPlace):
                 or self._registered(node)
                 or self._gradient(node)
                 or self._made_leaf(node, node.targets[0])
+                or self._set(node)
+                or self._masked(node)
             ):
                 return
             if self._replaced(node):
@@ -152,6 +157,26 @@ class Statements(InPlace):
         self.edits.insert(self.file.end(node), ")")
         return True
 
+    def _set(self, node: ast.Assign) -> bool:
+        """`layer.stride = 1` of a layer that has been made; false if it is something else."""
+        target = node.targets[0]
+        if len(node.targets) > 1 or not isinstance(target, ast.Attribute) or target.attr not in _SETTINGS:
+            return False
+        kind = self.inference.kind(target.value)
+        layer = kind.name == "instance" and all(each.startswith("torch.nn.") for each in kind.of)
+        if not layer and (target.attr == "p" or kind.name != "unknown" or not isinstance(target.value, ast.Name)):
+            return False
+        self.visit(target.value)
+        self.visit(node.value)
+        self.edits.insert(self.file.start(target), self.write("compat.set_setting("), leading=True)
+        name = self._quoted(target.attr)
+        self.edits.replace(self.file.end(target.value), self.file.start(node.value), f", {name}, ")
+        self.edits.insert(self.file.end(node.value), ")")
+        note = "In graph mode it counts only before the network runs for the first time."
+        name = f"torch.nn.Module.{target.attr}"
+        self.record(target, name, became="compat.set_setting", use="attribute", note=note)
+        return True
+
     def _may_hold_layers(self, node: ast.expr) -> bool:
         kind = self.inference.kind(node)
         return kind.name == "unknown" or self._is_module(kind)
@@ -238,12 +263,36 @@ class Statements(InPlace):
             text = f"; {place} = compat.without_leading({others[0].id})"
             self.edits.insert(self.file.end(node), self.write(text))
 
-    def _trained(self, node: ast.Assign) -> None:
-        """`w = torch.zeros(3, requires_grad=True)` that an optimizer is given: a parameter."""
+    def _masked(self, node: ast.Assign) -> bool:
+        """`x[mask] = y[mask]`, whose right side has no shape in graph mode; false if it is something else."""
         target, value = node.targets[0], node.value
-        if not isinstance(target, ast.Name) or not isinstance(value, ast.Call) or not self._asks_for_gradients(value):
+        if len(node.targets) > 1 or not isinstance(target, ast.Subscript) or not isinstance(value, ast.Subscript):
+            return False
+        held, mask = target.value, target.slice
+        same = isinstance(held, ast.Name) and self.file.of(mask) == self.file.of(value.slice)
+        tensors = all(self.inference.kind(each).is_tensor for each in (held, mask, value.value))
+        if not same or not tensors or self._is_shared(held.id):  # type: ignore[attr-defined]
+            return False
+        self._changed_copy(node, target)
+        texts = (self._rewritten(each) for each in (held, mask, value.value))
+        text = self.write(f"{self.file.of(held)} = compat.where_masked({', '.join(texts)})")
+        self.edits.replace(self.file.start(node), self.file.end(node), text)
+        self.record(target, "torch.Tensor.__setitem__", became="compat.where_masked", use="attribute")
+        return True
+
+    def _trained(self, node: ast.Assign) -> None:
+        """`w = torch.zeros(3, requires_grad=True)` that an optimizer is given: a parameter.
+
+        So is `self.w` of an object that is no module.
+        """
+        target, value = node.targets[0], node.value
+        if not isinstance(value, ast.Call) or not self._asks_for_gradients(value):
             return
-        if target.id in self._optimized() or self._of_leaf(target):
+        if isinstance(target, ast.Attribute):
+            leaf = target.attr in self.attribute_leaves() and isinstance(target.value, ast.Name)
+        else:
+            leaf = isinstance(target, ast.Name) and (target.id in self._optimized() or self._of_leaf(target))
+        if leaf:
             self.edits.insert(self.file.start(value), self.write("ms.Parameter("), leading=True)
             self.edits.insert(self.file.end(value), ")")
 

@@ -93,11 +93,12 @@ def _read_first(statements: Iterable[ast.AST], written: set[str]) -> Iterator[st
 
 
 def is_detached(name: str, statements: Iterable[ast.AST]) -> bool:
-    """Whether statements read a variable as `x.detach()` only, which no gradient flows through."""
+    """Whether statements read a variable within `(…).detach()` only, which no gradient flows through."""
     inside = [node for each in statements for node in ast.walk(each)]
     names = (each for each in inside if isinstance(each, (ast.Name, ast.Attribute)) and isinstance(each.ctx, ast.Load))
     read = {id(each) for each in names if ".".join(chain(each) or ()) == name}
-    apart = {id(each.value) for each in inside if isinstance(each, ast.Attribute) and each.attr in ("detach", "data")}
+    detached = (each for each in inside if isinstance(each, ast.Attribute) and each.attr in ("detach", "data"))
+    apart = {id(part) for each in detached for part in ast.walk(each.value)}
     return bool(read) and read <= apart
 
 

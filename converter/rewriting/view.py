@@ -23,6 +23,7 @@ class View(Chosen):
         above = parents[-2] if len(parents) > 1 else None
         self.statement = isinstance(above, ast.Expr)
         self.compiled = rewriter.is_compiled()
+        self.trains_itself = rewriter.inference.trains_itself
         self.subscript = ""
         if isinstance(above, ast.Subscript) and above.value is node:
             self.subscript = ast.unparse(above.slice)

@@ -74,9 +74,22 @@ def _conv(name: str):
     return conv
 
 
+def _pad(chosen: Chosen) -> str:
+    """MindSpore's kernel on the CPU is right once only where it cuts: a helper does that."""
+    widths = chosen.value("pad") if chosen.is_static("pad") else [-1]
+    adds = isinstance(widths, (list, tuple)) and all(isinstance(each, int) and each >= 0 for each in widths)
+    return ("ops" if adds else "compat") + ".pad({input}, {pad}, mode={mode}, value={value})"
+
+
+def _elu(chosen: Chosen) -> str:
+    """MindSpore's knows no alpha but 1."""
+    plain = chosen.is_static("alpha") and chosen.value("alpha") == 1
+    return "ops.elu({input})" if plain else "compat.elu({input}, {alpha})"
+
+
 _PLAIN = {  # functions of one tensor
     "relu": "relu", "relu6": "relu6", "silu": "silu", "hardswish": "hardswish", "hardsigmoid": "hardsigmoid",
-    "mish": "mish", "selu": "selu",
+    "mish": "mish",
 }  # fmt: skip
 _BARE = {"logsigmoid": "logsigmoid", "sigmoid": "sigmoid", "tanh": "tanh", "softsign": "softsign"}
 _REDUCED = "size_average reduce"
@@ -91,7 +104,8 @@ ROWS: dict[str, Row] = {
     f"{_F}.leaky_relu": call(
         "(input, negative_slope=0.01, inplace=False)", "ops.leaky_relu({input}, alpha={negative_slope!})"
     ),
-    f"{_F}.elu": call("(input, alpha=1.0, inplace=False)", "ops.elu({input}, alpha={alpha})"),
+    f"{_F}.elu": call("(input, alpha=1.0, inplace=False)", _elu),
+    f"{_F}.selu": call("(input, inplace=False)", "compat.selu({input})"),
     f"{_F}.celu": call("(input, alpha=1.0, inplace=False)", "ops.celu({input}, alpha={alpha})"),
     f"{_F}.hardtanh": call(
         "(input, min_val=-1.0, max_val=1.0, inplace=False)",
@@ -153,9 +167,7 @@ ROWS: dict[str, Row] = {
     f"{_F}.upsample": call(
         "(input, size=None, scale_factor=None, mode='nearest', align_corners=None)", "compat.interpolate(...)"
     ),
-    f"{_F}.pad": call(
-        "(input, pad, mode='constant', value=None)", "ops.pad({input}, {pad}, mode={mode}, value={value})"
-    ),
+    f"{_F}.pad": call("(input, pad, mode='constant', value=None)", _pad, value="compat.pad"),
     f"{_F}.layer_norm": call("(input, normalized_shape, weight=None, bias=None, eps=1e-05)", "compat.layer_norm(...)"),
     f"{_F}.group_norm": call(
         "(input, num_groups, weight=None, bias=None, eps=1e-05)",

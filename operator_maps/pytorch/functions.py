@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from converter.rewriting import Chosen, Row, UnsupportedCall, call, missing, value
+from converter.rewriting import Chosen, NotStatic, Row, call, missing, value
 
 _PLAIN = [
     "abs",
@@ -87,7 +87,7 @@ def clamp(plain: str):
 def _spread(name: str):
     def spread(chosen: Chosen) -> str:
         if chosen.has("dim") and chosen.is_static("dim") and isinstance(chosen.value("dim"), bool):
-            raise UnsupportedCall("its second argument is `unbiased`: name it")
+            raise NotStatic("its second argument is `unbiased`")
         ddof = int(bool(chosen.value("unbiased")))
         if chosen.has("correction"):
             ddof = int(str(chosen.value("correction")))

@@ -8,7 +8,18 @@ _M = "torch.nn.Module"
 
 
 def _train(call: Chosen) -> str:
-    return "{self}.set_train(mode={mode})"
+    """Where a class has a `train` of its own, each is asked: a Cell would set all of its parts itself."""
+    if not call.trains_itself:
+        return "{self}.set_train(mode={mode})"
+    return f"compat.train{_parts(call)}({{self}}, {{mode}})"
+
+
+def _eval(call: Chosen) -> str:
+    return f"compat.train{_parts(call)}({{self}}, False)" if call.trains_itself else "{self}.set_train(False)"
+
+
+def _parts(call: Chosen) -> str:
+    return "_parts" if call.kind("self") == "super" else ""
 
 
 def _buffer(call: Chosen) -> str:
@@ -54,7 +65,7 @@ ROWS: dict[str, Row] = {
         returns="other",
     ),
     f"{_M}.train": method("(mode=True)", _train, returns="unknown"),
-    f"{_M}.eval": method("()", "{self}.set_train(False)", returns="unknown"),
+    f"{_M}.eval": method("()", _eval, returns="unknown"),
     f"{_M}.flatten_parameters": method("()", "{self}", returns="other"),  # it only moves memory
     f"{_M}.apply": method("(fn)", "{self}.apply({fn})", returns="unknown"),
     f"{_M}.register_buffer": method("(name, tensor, persistent=True)", _buffer, returns="other"),
@@ -63,7 +74,7 @@ ROWS: dict[str, Row] = {
     f"{_M}.get_submodule": method("(target)", "compat.get_submodule({self}, {target})", returns="module"),
     f"{_M}.get_parameter": method("(target)", "compat.get_parameter({self}, {target})"),
     f"{_M}.register_module": method("(name, module)", "compat.add_module({self}, ...)", returns="other"),
-    f"{_M}.state_dict": method("()", "compat.state_dict({self})", returns="other"),
+    f"{_M}.state_dict": method("(*args, **kwargs)", "compat.state_dict({self}, ...)", returns="other"),
     f"{_M}.load_state_dict": method(
         "(state_dict, strict=True, assign=False)", "compat.load_state_dict({self}, ...)", returns="other"
     ),

@@ -139,6 +139,11 @@ def _average(name: str):
     return average
 
 
+def _elu(call: Chosen) -> str:
+    plain = call.is_static("alpha") and call.value("alpha") == 1
+    return "nn.ELU()" if plain else "compat.ELU({alpha})"
+
+
 def _gelu(call: Chosen) -> str:
     approximate = call.value("approximate")
     return f"nn.GELU(approximate={approximate == 'tanh'})"
@@ -254,7 +259,7 @@ ROWS: dict[str, Row] = {
         f"torch.nn.{torch}": layer("(inplace=False)", f"nn.{ours}()")
         for torch, ours in (
             *(("ReLU", "ReLU"), ("ReLU6", "ReLU6"), ("SiLU", "SiLU"), ("Hardswish", "HSwish")),
-            *(("Hardsigmoid", "HSigmoid"), ("Mish", "Mish"), ("SELU", "SeLU")),
+            *(("Hardsigmoid", "HSigmoid"), ("Mish", "Mish")),
         )
     },
     **{
@@ -264,8 +269,9 @@ ROWS: dict[str, Row] = {
             *(("Tanhshrink", "Tanhshrink"),),
         )
     },
+    "torch.nn.SELU": layer("(inplace=False)", "compat.SELU()"),
     "torch.nn.CELU": layer("(alpha=1.0, inplace=False)", "nn.CELU(alpha={alpha})"),
-    "torch.nn.ELU": layer("(alpha=1.0, inplace=False)", "nn.ELU(alpha={alpha})"),
+    "torch.nn.ELU": layer("(alpha=1.0, inplace=False)", _elu, instance_of="nn.ELU"),
     "torch.nn.Hardtanh": layer(
         "(min_val=-1.0, max_val=1.0, inplace=False, min_value=None, max_value=None)",
         "nn.Hardtanh(min_val={min_val}, max_val={max_val})",

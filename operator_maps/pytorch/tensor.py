@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converter.rewriting import Chosen, NotStatic, Row, UnsupportedCall, attribute, method, missing
+from converter.rewriting import Chosen, NotStatic, Row, attribute, method, missing
 from operator_maps.pytorch.functions import clamp, extremum
 
 _T = "torch.Tensor"
@@ -83,8 +83,9 @@ def _sizes(form: str):
     """A method that takes the numbers one by one or as a tuple; MindSpore wants the tuple."""
 
     def sizes(call: Chosen) -> str:
-        if call.rest() == 1 and call.rest_kind(0) != "number":  # type: ignore[attr-defined]
-            return form.replace("SIZES", "{*sizes}")
+        kind = call.rest_kind(0) if call.rest() == 1 else "number"  # type: ignore[attr-defined]
+        if kind != "number":
+            return form.replace("SIZES", "tuple({*sizes})" if kind == "list" else "{*sizes}")
         return form.replace("SIZES", "({*sizes},)")
 
     return sizes
@@ -99,7 +100,7 @@ def _spread(name: str):
 
     def spread(call: Chosen) -> str:
         if call.has("dim") and call.is_static("dim") and isinstance(call.value("dim"), bool):
-            raise UnsupportedCall("its first argument is `unbiased`: name it")
+            raise NotStatic("its first argument is `unbiased`")
         ddof = 1
         if call.has("unbiased"):
             ddof = int(bool(call.value("unbiased")))

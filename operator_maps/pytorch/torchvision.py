@@ -49,7 +49,29 @@ def _split(signature: str) -> list[str]:
     return parts
 
 
+_BOXES = {
+    "box_area": "(boxes)",
+    "box_iou": "(boxes1, boxes2)",
+    "generalized_box_iou": "(boxes1, boxes2)",
+    "box_convert": "(boxes, in_fmt, out_fmt)",
+    "clip_boxes_to_image": "(boxes, size)",
+    "remove_small_boxes": "(boxes, min_size)",
+    "nms": "(boxes, scores, iou_threshold)",
+    "batched_nms": "(boxes, scores, idxs, iou_threshold)",
+}
+
 ROWS: dict[str, Row] = {
+    **{
+        f"torchvision.ops.{module}{name}": call(signature, f"compat.{name}(...)", value=f"compat.{name}")
+        for name, signature in _BOXES.items()
+        for module in ("", "boxes.")
+    },
+    **{
+        f"torchvision.ops.{module}sigmoid_focal_loss": call(
+            "(inputs, targets, alpha=0.25, gamma=2, reduction='none')", "compat.sigmoid_focal_loss(...)"
+        )
+        for module in ("", "focal_loss.")
+    },
     **{
         f"torchvision.ops.{module}FrozenBatchNorm2d": layer(
             "(num_features, eps=1e-05)", "compat.FrozenBatchNorm2d(...)"

@@ -330,6 +330,26 @@ def test_what_is_clear_without_the_kind_of_a_receiver(tmp_path, line, became):
     assert all(record.converted for record in made.records)
 
 
+def test_the_gradient_of_selu(compat):
+    x = np.linspace(-3, 3, 7, dtype=np.float32)
+    theirs = torch.tensor(x, requires_grad=True)
+    torch.selu(theirs).sum().backward()
+    ours = mindspore.grad(lambda x: compat.selu(x).sum())(mindspore.Tensor(x))
+    np.testing.assert_allclose(ours.asnumpy(), theirs.grad.numpy(), rtol=1e-5)
+
+
+def test_other_settings_of_layers(compat):
+    """Of a layer of which nobody knows how, it is refused; of anything else the attribute changes."""
+    plain = types.SimpleNamespace(stride=1)
+    compat.set_setting(plain, "stride", 2)
+    assert plain.stride == 2
+    dropout = mindspore.nn.Dropout(p=0.5)
+    compat.set_setting(dropout, "p", 0.25)
+    assert (dropout.p, dropout.dropout.keep_prob) == (0.25, 0.75)
+    with pytest.raises(NotImplementedError, match="stride of a MaxPool2d"):
+        compat.set_setting(mindspore.nn.MaxPool2d(2), "stride", 1)
+
+
 def test_one_process_is_a_group_of_its_own(compat, monkeypatch):
     monkeypatch.delenv("MS_ROLE", raising=False)
     compat.init_process_group()

@@ -20,6 +20,7 @@ ORDER = (
     "functions",
     "losses",
     "ctc",
+    "boxes",
     "reductions",
     "softmax",
     "types",
@@ -41,6 +42,7 @@ ORDER = (
     "unpooling",
     "lazy",
     "resetting",
+    "settings",
     "transforms",
     "transformed",
 )

@@ -67,6 +67,19 @@ def part(cells, start, stop):
     return list(cells)[start:stop]
 
 
+def train(cell, mode=True):
+    """Module.train; a class may have its own, which keeps some layers as they are."""
+    return cell.train(mode) if hasattr(type(cell), "train") else train_parts(cell, mode)
+
+
+def train_parts(cell, mode=True):
+    """What Module.train does with a module and what is in it."""
+    cell.set_train(mode)
+    for each in cell.cells():
+        train(each, mode)
+    return cell
+
+
 def set_attribute(target, name, value):
     """Give an attribute by its name; a layer that takes the place of another is run, and names its parameters."""
     if not isinstance(target, nn.Cell) or not isinstance(value, nn.Cell):

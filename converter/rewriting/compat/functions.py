@@ -13,6 +13,48 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
     return values, indices.astype(ms.int64)
 
 
+def pad(input, pad, mode="constant", value=None):
+    """torch.nn.functional.pad; what a negative width cuts is cut before: MindSpore's kernel on the CPU does it once."""
+    for place in range(len(pad) // 2):
+        before, after = max(-pad[2 * place], 0), max(-pad[2 * place + 1], 0)
+        axis = input.ndim - 1 - place
+        if before + after > 0:
+            input = ops.narrow(input, axis, before, input.shape[axis] - before - after)
+    return ops.pad(input, tuple([max(each, 0) for each in pad]), mode, value)
+
+
+def elu(input, alpha=1.0, inplace=False):
+    """torch.nn.functional.elu, with any alpha."""
+    below = alpha * (ops.exp(ops.where(input > 0, ops.zeros_like(input), input)) - 1)
+    return ops.where(input > 0, input, below)
+
+
+def selu(input, inplace=False):
+    """torch.nn.functional.selu, composed: the gradient of MindSpore's is wrong on the CPU."""
+    return 1.0507009873554804934193349852946 * elu(input, 1.6732632423543772848170429916717)
+
+
+def std(input, dim=None, unbiased=True, keepdim=False, *, correction=None):
+    """torch.std; the second argument may be `unbiased`."""
+    return var(input, dim, unbiased, keepdim, correction=correction).sqrt()
+
+
+def var(input, dim=None, unbiased=True, keepdim=False, *, correction=None):
+    """torch.var; the second argument may be `unbiased`."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    axes = tuple(dim) if isinstance(dim, (list, tuple)) else dim
+    return input.var(axes, int(unbiased) if correction is None else correction, keepdim)
+
+
+def where_masked(x, mask, values):
+    """`x` after `x[mask] = values[mask]`."""
+    if mask.dtype != ms.bool_:
+        x[mask] = values[mask]
+        return x
+    return ops.where(mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim)), values, x)
+
+
 def larger(x, other, keepdim=False):
     """torch.max of a tensor, and of what is another one or an axis: their maximum, or values and indices."""
     return ops.maximum(x, other) if isinstance(other, ms.Tensor) else ops.max(x, other, keepdims=keepdim)

@@ -145,7 +145,7 @@ def set_gradient(parameter, value):
 
 def zero_grad(network, set_to_none=True):
     """zero_grad of a module, or of an optimizer."""
-    own = hasattr(network, "zero_grad")
+    own = hasattr(network, "param_groups")
     for parameter in network.parameters if own else network.get_parameters():
         parameter.gradient = None
 

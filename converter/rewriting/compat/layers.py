@@ -316,6 +316,24 @@ class GELU(nn.GELU):
         super().__init__(approximate=approximate == "tanh")
 
 
+class ELU(nn.ELU):
+    """torch.nn.ELU, with any alpha."""
+
+    def __init__(self, alpha=1.0, inplace=False):
+        super().__init__()
+        self.factor = alpha
+
+    def construct(self, x):
+        return elu(x, self.factor)
+
+
+class SELU(nn.Cell):
+    """torch.nn.SELU."""
+
+    def construct(self, x):
+        return selu(x)
+
+
 class Softplus(nn.Cell):
     """torch.nn.Softplus."""
 

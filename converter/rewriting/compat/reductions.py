@@ -177,8 +177,11 @@ def scatter_reduce(x, dim, index, src, reduce, include_self=True):
 
 def bincount(input, weights=None, minlength=0):
     """torch.bincount."""
-    length = max(int(input.max()) + 1 if input.shape[0] > 0 else 0, minlength)
-    hits = ops.equal(input.reshape((-1, 1)), ops.arange(length).astype(input.dtype))
+    length = ms.Tensor(minlength, ms.int64)
+    if input.shape[0] > 0:
+        length = ops.maximum(input.max().astype(ms.int64) + 1, length)
+    places = ops.range(ms.Tensor(0, ms.int64), length, ms.Tensor(1, ms.int64))  # graph mode has no arange to a tensor
+    hits = ops.equal(input.reshape((-1, 1)), places.astype(input.dtype))
     if weights is None:
         return hits.astype(ms.int64).sum(0)
     return (hits.astype(weights.dtype) * weights.reshape((-1, 1))).sum(0)

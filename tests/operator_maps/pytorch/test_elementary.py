@@ -114,6 +114,15 @@ F.max_unpool2d(*F.max_pool2d(x[None, None], 2, return_indices=True), 2)
 F.max_pool2d(x[None, None], 3, 2, 1, return_indices=True)[1]
 nn.MaxPool2d(2, 2, ceil_mode=True, return_indices=True)(x[None, None])[0]
 nn.MaxUnpool1d(2)(*nn.MaxPool1d(2, return_indices=True)(x[None]))
+F.pad(x, (0, -1))
+F.pad(x[None, None], [0 * pool[1] - 1, 1, 1, -1])
+F.selu(x - 0.5)
+F.elu(x - 0.5, 0.7)
+nn.ELU(alpha=0.7)(x - 0.5)
+nn.SELU()(0.5 - x)
+x.std(False)
+torch.bincount(j[0], minlength=12)
+x.repeat(list(pool))
 torch.special.expit(x)
 torch.special.entr(x)
 torch.special.ndtr(x)
@@ -185,7 +194,8 @@ def results(tmp_path_factory) -> dict[str, list[np.ndarray]]:
     found = {"torch": [each.numpy() for each in source.Net()(*map(torch.tensor, arrays))]}
     for name, mode in (("pynative", ms.PYNATIVE_MODE), ("graph", ms.GRAPH_MODE)):
         ms.set_context(mode=mode)
-        found[name] = [each.asnumpy() for each in ours.Net()(*map(ms.Tensor, arrays))]
+        for _ in range(2):  # some of MindSpore's kernels are right only once
+            found[name] = [each.asnumpy() for each in ours.Net()(*map(ms.Tensor, arrays))]
     ms.set_context(mode=ms.PYNATIVE_MODE)
     return found
 

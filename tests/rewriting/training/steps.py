@@ -546,11 +546,88 @@ def of_spectra():
     return [*losses, window.element_size()]
 
 
+class Frozen(nn.Module):
+    """A module with its own `train`, `to` and `state_dict`, which call those of its base."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(5)
+        self.out = nn.Linear(5, 2)
+        self.conv = nn.Conv2d(1, 1, 3, stride=2, padding=1, bias=False)
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.norm.eval()
+        return self
+
+    def to(self, *args, **kwargs):
+        return super(Frozen, self).to(*args, **kwargs)
+
+    def state_dict(self, *args, **kwargs):
+        return {name: value for name, value in super().state_dict(*args, **kwargs).items() if "norm" not in name}
+
+    def forward(self, x):
+        return self.conv(self.out(self.norm(x))[None, None])[0, 0].sum() + x.sum()
+
+
+def changed_later(module):
+    """Other settings of layers that have been made."""
+    for each in module.modules():
+        if isinstance(each, nn.Conv2d) or isinstance(each, nn.ConvTranspose2d):
+            each.stride = (1, 1)
+            each.padding = 2
+        elif isinstance(each, nn.BatchNorm1d):
+            each.momentum = 0.5
+
+
+def with_own_training():
+    found = []
+    for change in (False, True):
+        inner = Frozen().to("cpu")
+        nn.init.constant_(inner.conv.weight, 0.1)
+        nn.init.constant_(inner.out.weight, 0.2)
+        nn.init.constant_(inner.out.bias, 0.3)
+        net = nn.Sequential(nn.BatchNorm1d(5), inner)
+        if change:
+            changed_later(net)
+        for module in (net, net.eval(), net):
+            module.train(module is not None)
+            found += [net(X).item(), float(inner.norm.training), float(net[0].training), net[0].running_mean.sum().item()]
+    return [*found, float(len(inner.state_dict()))]
+
+
+class Temperature:
+    """A tensor of its own that learns from what is detached."""
+
+    def __init__(self):
+        self.log_alpha = torch.zeros(1, requires_grad=True)
+        self.optimizer = Adam([self.log_alpha], lr=0.1)
+        self.net = filled(nn.Linear(5, 1))
+        self.of_net = SGD(self.net.parameters(), lr=0.1)
+
+    def step(self, x):
+        entropy = self.net(x).square()
+        loss = (self.log_alpha.exp().detach() * entropy).mean()
+        self.of_net.zero_grad()
+        loss.backward()
+        self.of_net.step()
+        of_alpha = -(self.log_alpha * (entropy - 1.0).detach()).mean()
+        self.optimizer.zero_grad()
+        of_alpha.backward()
+        self.optimizer.step()
+        return [loss.item(), of_alpha.item(), self.log_alpha.item()]
+
+
+def of_temperature():
+    own = Temperature()
+    return [value for _ in range(3) for value in own.step(X)]
+
+
 if __name__ == "__main__":
     plain = groups() + accumulated() + adversaries() + in_branches()
     print(
         *[f"{value:.5f}" for value in plain + fetched_ahead() + leaves() + by_hand() + with_own_gradients() + by_name()],
         *[f"{value:.5f}" for value in with_buffers() + attacked() + penalised() + of_lengths() + growing() + of_two_sizes()],
-        *[f"{value:.5f}" for value in of_values() + of_spectra()],
+        *[f"{value:.5f}" for value in of_values() + of_spectra() + with_own_training() + of_temperature()],
         *[f"{value:.5f}" for value in without_gradients() + of_attributes() + words_one_after_the_other()],
     )

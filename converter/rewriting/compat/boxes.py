@@ -1,0 +1,97 @@
+"""Boxes of torchvision.ops: corners (x1, y1, x2, y2), one box a row."""
+
+import mindspore as ms
+from mindspore import ops
+
+
+def box_area(boxes):
+    """torchvision.ops.box_area."""
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+
+
+def box_overlaps(boxes1, boxes2):
+    """The areas in which each box of the first and each of the second meet, and those of their unions."""
+    corner = ops.maximum(boxes1[:, None, :2], boxes2[None, :, :2])
+    sides = (ops.minimum(boxes1[:, None, 2:], boxes2[None, :, 2:]) - corner).clamp(min=0)
+    inter = sides[:, :, 0] * sides[:, :, 1]
+    return inter, box_area(boxes1)[:, None] + box_area(boxes2)[None] - inter
+
+
+def box_iou(boxes1, boxes2):
+    """torchvision.ops.box_iou."""
+    inter, union = box_overlaps(boxes1, boxes2)
+    return inter / union
+
+
+def generalized_box_iou(boxes1, boxes2):
+    """torchvision.ops.generalized_box_iou."""
+    inter, union = box_overlaps(boxes1, boxes2)
+    corner = ops.minimum(boxes1[:, None, :2], boxes2[None, :, :2])
+    sides = (ops.maximum(boxes1[:, None, 2:], boxes2[None, :, 2:]) - corner).clamp(min=0)
+    around = sides[:, :, 0] * sides[:, :, 1]
+    return inter / union - (around - union) / around
+
+
+def box_convert(boxes, in_fmt, out_fmt):
+    """torchvision.ops.box_convert between xyxy, xywh and cxcywh."""
+    if in_fmt == out_fmt:
+        return boxes
+    a, b, c, d = boxes[..., 0], boxes[..., 1], boxes[..., 2], boxes[..., 3]
+    if in_fmt == "xywh":
+        c, d = a + c, b + d
+    elif in_fmt == "cxcywh":
+        a, b, c, d = a - 0.5 * c, b - 0.5 * d, a + 0.5 * c, b + 0.5 * d
+    if out_fmt == "xywh":
+        c, d = c - a, d - b
+    elif out_fmt == "cxcywh":
+        a, b, c, d = (a + c) / 2, (b + d) / 2, c - a, d - b
+    return ops.stack((a, b, c, d), -1)
+
+
+def clip_boxes_to_image(boxes, size):
+    """torchvision.ops.clip_boxes_to_image; the size is (height, width)."""
+    height, width = size
+    columns, rows = boxes[..., 0::2].clamp(0, width), boxes[..., 1::2].clamp(0, height)
+    return ops.stack((columns, rows), -1).reshape(boxes.shape)
+
+
+def remove_small_boxes(boxes, min_size):
+    """torchvision.ops.remove_small_boxes."""
+    wide, high = boxes[:, 2] - boxes[:, 0] >= min_size, boxes[:, 3] - boxes[:, 1] >= min_size
+    return ops.nonzero(ops.logical_and(wide, high)).reshape((-1,))
+
+
+def nms(boxes, scores, iou_threshold):
+    """torchvision.ops.nms. A box goes when one that stays, and scores more, overlaps it: said again until nothing changes."""
+    if boxes.shape[0] == 0:
+        return ops.zeros((0,), dtype=ms.int64)
+    boxes = ops.stop_gradient(boxes)
+    order = ops.argsort(ops.stop_gradient(scores), axis=0, descending=True)
+    sorted_boxes = boxes[order].astype(ms.float32)
+    places = ops.arange(boxes.shape[0])
+    close = (box_iou(sorted_boxes, sorted_boxes) > iou_threshold).astype(ms.float32)
+    close = close * (places[:, None] < places[None]).astype(ms.float32)
+    kept = ops.ones((boxes.shape[0],), dtype=ms.float32)
+    before = ops.zeros((boxes.shape[0],), dtype=ms.float32)
+    while ops.abs(kept - before).sum() > 0:
+        before = kept
+        kept = (ops.matmul(kept[None], close)[0] < 0.5).astype(ms.float32)
+    return order[ops.nonzero(kept).reshape((-1,))].astype(ms.int64)
+
+
+def batched_nms(boxes, scores, idxs, iou_threshold):
+    """torchvision.ops.batched_nms: boxes of different classes are moved apart."""
+    if boxes.shape[0] == 0:
+        return ops.zeros((0,), dtype=ms.int64)
+    boxes = ops.stop_gradient(boxes)
+    return nms(boxes + (idxs.astype(boxes.dtype) * (boxes.max() + 1))[:, None], scores, iou_threshold)
+
+
+def sigmoid_focal_loss(inputs, targets, alpha=0.25, gamma=2, reduction="none"):
+    """torchvision.ops.sigmoid_focal_loss."""
+    p = ops.sigmoid(inputs)
+    found = p * targets + (1 - p) * (1 - targets)
+    loss = binary_cross_entropy_with_logits(inputs, targets, None, "none") * (1 - found) ** gamma
+    if alpha >= 0:
+        loss = (alpha * targets + (1 - alpha) * (1 - targets)) * loss
+    return reduced(loss, reduction)
