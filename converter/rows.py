@@ -1,6 +1,6 @@
 """What a table of operators imports: everything that a row is written with."""
 
-from converter.base.weight_steps import Step, cast, concatenate, reshape, slice_axis, transpose
+from converter.base.weight_steps import Step, add, cast, concatenate, reshape, slice_axis, transpose, zeros
 from converter.lowering import Node, Operand, TemplateRow, Unsupported, call
 from converter.script import (
     Arg,
@@ -56,6 +56,7 @@ __all__ = [
     "Weight",
     "While",
     "Written",
+    "add",
     "call",
     "cast",
     "concatenate",
@@ -67,4 +68,5 @@ __all__ = [
     "slice_axis",
     "transpose",
     "unless_default",
+    "zeros",
 ]

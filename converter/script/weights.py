@@ -46,13 +46,14 @@ class Weight:
 
     @property
     def added(self) -> bool:
-        """Whether the source does not have it: zeros that MindSpore's layer needs."""
+        """Whether the source does not have it: zeros, or another number, that MindSpore's layer needs."""
         recorded = getattr(self.tensor, "metadata_props", {}).get(SOURCE)
         source = json.loads(recorded) if recorded else {"shape": self.tensor.shape, "transform": ()}
         steps = (*source["transform"], *self.steps)
         if "zeros" not in repr(steps):
             return False
-        return not np.any(apply(steps, np.ones([int(dim) for dim in source["shape"]], bool)))
+        shape = [int(dim) for dim in source["shape"]]
+        return np.array_equal(apply(steps, np.zeros(shape, bool)), apply(steps, np.ones(shape, bool)))
 
     @property
     def source_name(self) -> str:

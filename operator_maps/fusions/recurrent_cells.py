@@ -26,7 +26,7 @@ from converter.graph.fusions import (
     pattern_of,
     replace,
 )
-from converter.rows import Arg, Node, Operand, expr, invoke
+from converter.rows import Arg, Node, Operand, Weight, expr, invoke
 from operator_maps.fusions.recurrent import gru_step, lstm_step
 
 
@@ -69,16 +69,16 @@ def lstm_state(c: Pattern, i: Pattern, f: Pattern, g: Pattern) -> Pattern:
     return op.Add(op.Mul(op.Sigmoid(f), c), op.Mul(op.Sigmoid(i), op.Tanh(g)))
 
 
-_LSTM_STATE = pattern_of(lstm_state)
+LSTM_STATE = pattern_of(lstm_state)
 
 
 def lstm_cell(root: ir.Node, names: UniqueNames) -> bool:
     """Replace the products and gates that give the next cell state, an Add, and the next hidden state, by LSTMCell."""
     cell = root.outputs[0]
-    for match in _LSTM_STATE.match(cell, Match()):
+    for match in LSTM_STATE.match(cell, Match()):
         i, f, g, c = (match.bound[name] for name in "ifgc")
         split = i.producer()
-        end = _hidden_state(cell, split) if split is not None and len(split.outputs) == 4 else None
+        end = hidden_state(cell, split.outputs[3]) if split is not None and len(split.outputs) == 4 else None
         total = None if end is None or split is None else _cut((i, f, g, split.outputs[3]))
         products = [] if total is None else _sum_of_products(total)
         if end is None or len(products) != 2:
@@ -96,13 +96,13 @@ def lstm_cell(root: ir.Node, names: UniqueNames) -> bool:
     return False
 
 
-def _hidden_state(cell: ir.Value, split: ir.Node) -> list[ir.Node] | None:
-    """The nodes of `sigmoid(o) * tanh(cell)`, the product last, where o is the last part of the Split."""
+def hidden_state(cell: ir.Value, o: ir.Value) -> list[ir.Node] | None:
+    """The nodes of `sigmoid(o) * tanh(cell)`, the product last; None if there are none."""
     for tanh in cell.consumers():
         for product in tanh.outputs[0].consumers() if tanh.op_type == "Tanh" else ():
             gates = [value.producer() for value in product.inputs if value is not None]
             gate = next((node for node in gates if node is not None and node.op_type == "Sigmoid"), None)
-            if product.op_type == "Mul" and gate is not None and gate.inputs[0] is split.outputs[3]:
+            if product.op_type == "Mul" and gate is not None and gate.inputs[0] is o:
                 return [tanh, gate, product]
     return None
 
@@ -197,7 +197,7 @@ def gru_row(
     other: Operand | None = None,
 ) -> Arg:
     """One step of a GRU: nn.GRUCell, `h = self.cell(x, h)`."""
-    return _applied(node, "nn.GRUCell", x, h, weight, recurrent, bias, other)
+    return apply_cell(node, "nn.GRUCell", _parameters(weight, recurrent, bias, other), x, h)
 
 
 def lstm_row(
@@ -211,23 +211,20 @@ def lstm_row(
     other: Operand | None = None,
 ) -> tuple[Arg, ...]:
     """One step of an LSTM: nn.LSTMCell, `hidden, cell = self.cell(x, (h, c))`."""
-    return node.unpack(("hidden", "cell"), _applied(node, "nn.LSTMCell", x, (h, c), weight, recurrent, bias, other))
+    weights = _parameters(weight, recurrent, bias, other)
+    return node.unpack(("hidden", "cell"), apply_cell(node, "nn.LSTMCell", weights, x, (h, c)))
 
 
-def _applied(
-    node: Node,
-    layer: str,
-    x: Operand,
-    state: Arg,
-    weight: Operand,
-    recurrent: Operand,
-    bias: Operand | None,
-    other: Operand | None,
-) -> Arg:
-    parameters = {"weight_ih": weight, "weight_hh": recurrent, "bias_ih": bias, "bias_hh": other}
-    weights = {name: value.weight() for name, value in parameters.items() if value is not None}
+def _parameters(*values: Operand | None) -> dict[str, Weight]:
+    """The parameters of a cell by MindSpore's names, without those that are None."""
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    return {name: value.weight() for name, value in zip(names, values, strict=True) if value is not None}
+
+
+def apply_cell(node: Node, layer: str, weights: dict[str, Weight], x: Operand, state: Arg) -> Arg:
+    """Make a nn.GRUCell or nn.LSTMCell with these parameters, and call it."""
     sizes = weights["weight_ih"].shape[1], weights["weight_hh"].shape[1]
-    has_bias = () if bias is not None else (False,)  # by position: MindSpore announces another name
+    has_bias = () if "bias_ih" in weights else (False,)  # by position: MindSpore announces another name
     options = {"dtype": expr("ms.float16")} if x.dtype == ir.DataType.FLOAT16 else {}
     return node.apply(invoke(layer, *sizes, *has_bias, **options), weights, x, state)
 

@@ -1,18 +1,19 @@
-"""Duplicates: numbers that one module counts, or a tensor that it splits, several times are computed once.
+"""Duplicates: numbers that one module counts, a tensor that it splits or fills, several times are computed once.
 
-A mask and the positions count to one length; PyTorch's exporter splits a tensor again for each part that is read.
+A mask and the positions count to one length; PyTorch's exporter splits a tensor again for each part that is read; the
+states of a recurrent network start as equal zeros.
 """
 
 from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.graph.hints import scopes
+from converter.graph.hints import is_trained_number, scopes
 from converter.graph.provenance import merge_provenance, widen_scope
 from converter.graph.walk import all_graphs
 
-_EXTENTS = frozenset({"Cast", "Gather", "Shape", "Size", "Slice", "Squeeze", "Unsqueeze"})
-"""Operators that read an extent of a tensor, or write it in another form."""
+_EXTENTS = frozenset({"Cast", "Concat", "Gather", "Shape", "Size", "Slice", "Squeeze", "Unsqueeze"})
+"""Operators that read extents of a tensor, or write them in another form."""
 _DEEPEST = 8
 """Nodes that are followed from an end of a range to the tensor whose extent it is."""
 _LONGEST = 256
@@ -20,7 +21,9 @@ _LONGEST = 256
 
 
 def merge_duplicates(model: ir.Model) -> None:
-    """Merge equal Ranges of one module, and equal Splits of which each is read for other parts. The nodes are sorted.
+    """Merge equal Ranges and fills of one module, and equal Splits of which each is read for other parts.
+
+    The nodes are sorted.
 
     Other equal nodes stay: two layers that are equal in the source are two layers in the script.
     """
@@ -30,7 +33,7 @@ def merge_duplicates(model: ir.Model) -> None:
             if node.domain or any(value.is_graph_output() for value in node.outputs):
                 continue
             module = scopes.path_of(node)
-            if node.op_type == "Range" and module:
+            if (node.op_type == "Range" and module) or _is_fill(node):
                 same = first.setdefault((module, _form(node, _DEEPEST)), node)
             elif node.op_type == "Split":
                 same = first.setdefault((len(node.outputs), _form(node, _DEEPEST)), node)
@@ -47,6 +50,14 @@ def _merge(graph: ir.Graph, node: ir.Node, same: ir.Node) -> None:
     widen_scope(same, [node])
     merge_provenance(same, [node])
     graph.remove(node, safe=True)
+
+
+def _is_fill(node: ir.Node) -> bool:
+    """Whether a node makes a tensor of one number."""
+    if node.op_type != "Expand" or node.inputs[0] is None:
+        return node.op_type == "ConstantOfShape"
+    number = node.inputs[0].const_value
+    return number is not None and number.size == 1 and not is_trained_number(node.inputs[0])
 
 
 def _parts(split: ir.Node) -> set[int]:

@@ -166,7 +166,7 @@ def take_calls(region: Region, layers: AbstractSet[Member]) -> list[Statement]:
     if len(region.items) - len(moved) < SMALLEST_LEFT:
         return []
     region.items = [item for item in region.items if item not in moved]
-    return [statement for statement in free.values() if statement in moved]
+    return [statement for statement in dict.fromkeys(free.values()) if statement in moved]
 
 
 def read_parts_again(root: Region, results: AbstractSet[Variable]) -> None:

@@ -64,11 +64,13 @@ def shared_hint(hints: Sequence[str]) -> str:
 def name_values(body: Block, path: str) -> None:
     """Name the last value of every module call after the module, unless the source names the value.
 
-    A value that a module computes before it calls its inner ones, such as a mask, is not what it returns.
+    A value that a module computes before it calls its inner ones, such as a mask, is not what it returns; nor is one of
+    several results of a statement, `hidden, cell`.
     """
-    values = [value for statement in body.walk() for value in defined_by(statement)]
-    last = {path: value for value in values for path in _paths(value.path)}
-    named = [value for value in values if last[value.path] is value and relative(value.path, path)]
+    made = [values for statement in body.walk() if (values := defined_by(statement))]
+    last = {path: value for values in made for value in values for path in _paths(value.path)}
+    alone = [values[0] for values in made if len(values) == 1]
+    named = [value for value in alone if last[value.path] is value and relative(value.path, path)]
     hints = [relative(_whole(value.path, path, value, last), path) for value in named]
     for value, hint in zip(named, without_common_number(hints), strict=True):
         if not value.assigned or len(value.hint) == 1:  # the name in `x = …` has no meaning

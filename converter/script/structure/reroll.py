@@ -27,6 +27,7 @@ from converter.script.expressions import (
 from converter.script.program import Member, looped_over
 from converter.script.statements import Assign, Block, For, Statement, Target, Variable, map_block
 from converter.script.structure.hoist import replace_members
+from converter.script.structure.initial_values import split_initial_values
 from converter.script.structure.regions import replace_in, substituted
 from converter.script.structure.sequences import list_of
 from converter.script.structure.signature import fill, signature_of
@@ -89,6 +90,7 @@ def reroll_loops(statements: list[Statement], results: AbstractSet[Variable], us
     """
     done = Rerolled()
     loops: list[For] = []
+    split = split_initial_values(statements)
     search = Search(statements, results, uses)
     for unrolled in search:
         made = [unrolled.made(i) for i in range(len(unrolled.iterations))]
@@ -101,6 +103,8 @@ def reroll_loops(statements: list[Statement], results: AbstractSet[Variable], us
             done.moved |= dict(zip(later, unrolled.iterations[0], strict=True))
         search.replace(unrolled, loop)
     statements[:] = search.statements
+    for statement in statements if split else ():
+        replace_in(statement, split)
     _keep_together(statements, results, loops)
     return done
 

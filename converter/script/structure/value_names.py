@@ -342,7 +342,8 @@ def _words(statement: Statement, value: Variable) -> Iterator[str]:
         elif isinstance(made, Index):
             yield "part" if value.dims != () else "size"
         if called(made) in _UNPACKING and (whole := next(_operands(made), None)) is not None:
-            yield "parts" if len(identifier(whole.hint)) == 1 or whole.hint in GENERIC else f"{identifier(whole.hint)}s"
+            name = identifier(whole.hint)
+            yield "parts" if len(name) == 1 or name.endswith("s") or whole.hint in GENERIC else f"{name}s"
         yield _WORDS.get(called(made), "")
         if value.dims == ():
             yield "size"

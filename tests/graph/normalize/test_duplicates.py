@@ -71,3 +71,28 @@ def test_splits(second: str, other: str, read: str, count: int) -> None:
     for node in made.graph.node:
         node.name = {"a": "/model/Split", "c": second}.get(node.output[0], f"/{node.output[0]}")
     assert sum(node.op_type == "Split" for node in assert_equals_original(made).graph) == count
+
+
+FILLS = """
+    g (float[N, 4] x, float[M, 4] w) => (float[N, 3] y, float[M, 3] z)
+    <float zero = {0}, float other = {0}, int64[1] width = {3}, int64[1] same = {3}> {
+        n = Shape <start = 0, end = 1> (x)
+        shape = Concat <axis = 0> (n, width)
+        a = Expand (zero, shape)
+        y = Neg (a)
+        m = Shape <start = 0, end = 1> (OF)
+        second = Concat <axis = 0> (m, same)
+        b = Expand (other, second)
+        z = Exp (b)
+    }
+"""
+
+
+@pytest.mark.parametrize(("of", "count"), [("x", 1), ("w", 2)])
+@pytest.mark.parametrize("operator", ["Expand", "ConstantOfShape"])
+def test_equal_fills_are_one(operator: str, of: str, count: int) -> None:
+    text = FILLS.replace("OF", of).replace("M", "N" if of == "x" else "M")
+    if operator == "ConstantOfShape":
+        text = text.replace("Expand (zero, ", "ConstantOfShape (").replace("Expand (other, ", "ConstantOfShape (")
+    made = assert_equals_original(parse(text, 17))
+    assert sum(node.op_type == operator for node in made.graph) == count

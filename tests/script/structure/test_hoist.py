@@ -8,7 +8,7 @@ from script.programs import call, dense, let, literal, parameter, region, return
 
 from converter.script.expressions import Arg, Binary, dimension, invoke
 from converter.script.program import Member
-from converter.script.statements import Block, Branch, For, Statement, Variable, While, expressions_of, visit
+from converter.script.statements import Assign, Block, Branch, For, Statement, Variable, While, expressions_of, visit
 from converter.script.structure.hoist import (
     hoist_shared_values,
     read_parts_again,
@@ -213,6 +213,17 @@ def test_a_call_of_a_shared_layer_is_lifted_with_what_it_reads() -> None:
             t2 = ops.relu(t1)
         """
     )
+
+
+def test_a_statement_with_several_targets_is_lifted_once() -> None:
+    statements, shared = shared_layer(3)
+    left, right = variables("left right")
+    statements[:2] = [
+        Assign((left, right), invoke("ops.split", X, 2, 1)),
+        let(A, call(shared, invoke("ops.add", left, right))),
+    ]
+    tree = region(let(N, X), *within("left", *statements))
+    assert take_calls(tree.inner()[0], {shared}) == statements[:2]
 
 
 def test_a_region_that_would_be_left_with_little_keeps_its_calls() -> None:

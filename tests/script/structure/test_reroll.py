@@ -12,7 +12,7 @@ from script.programs import call, dense, let, literal, member, text, variables
 from converter.script.expressions import Arg, Binary, Call, Index, invoke
 from converter.script.printer import text_of
 from converter.script.program import Cell, Member
-from converter.script.statements import Block, For, Statement, Variable, defined_by, map_statement
+from converter.script.statements import Assign, Block, For, Statement, Variable, defined_by, map_statement
 from converter.script.structure.regions import used_by
 from converter.script.structure.reroll import reroll_loops
 
@@ -58,6 +58,34 @@ def test_one_layer_again_and_again_is_a_loop_over_a_range() -> None:
             a = self.fc(h)
             h = ops.tanh(a)
         return h
+        """
+    )
+
+
+def two_states(i: int, state: Variable) -> tuple[list[Statement], Variable]:
+    """`h, c = fc((h, c))`, from one value for both in the first step."""
+    other = OTHERS[-1] if i else H0
+    after = variables(f"hidden{i} cell{i}")
+    OTHERS.append(after[1])
+    return [Assign(tuple(after), call(FC, (state, other)))], after[0]
+
+
+OTHERS: list[Variable] = []
+
+
+def test_states_that_start_from_one_value() -> None:
+    OTHERS.clear()
+    statements, made = unrolled(two_states)
+    (y,) = variables("y")
+    statements.append(let(y, invoke("ops.relu", H0)))
+    assert rerolled(statements, made[-1], OTHERS[-1], y) == text(
+        """
+        hidden0 = h0
+        cell0 = h0
+        for step in range(4):
+            hidden0, cell0 = self.fc((hidden0, cell0))
+        y = ops.relu(h0)
+        return hidden0, cell0, y
         """
     )
 
