@@ -496,11 +496,13 @@ def save(obj, f):
 
 def has_own_state(value):
     """Whether a script made it what has a state: MindSpore's optimizers have one of the same name."""
-    return not isinstance(value, nn.Cell) or hasattr(value, "zero_grad")
+    return not isinstance(value, nn.Cell) or hasattr(value, "param_groups")
 
 
-def state_dict(network):
+def state_dict(network, destination=None, prefix="", keep_vars=False):
     """Module.state_dict: by PyTorch's names; or the state of an optimizer or a scheduler."""
     if has_own_state(network):
         return network.state_dict()
-    return {name: value for name, value, _ in named_values(network) if isinstance(value, Parameter)}
+    found = {} if destination is None else destination
+    found.update({prefix + name: each for name, each, _ in named_values(network) if isinstance(each, Parameter)})
+    return found
