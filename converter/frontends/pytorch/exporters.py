@@ -101,8 +101,9 @@ def with_older(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], 
         if loaded.scripted:
             order = [each.name for each in loaded.module.forward.schema.arguments if each.name in values]  # type: ignore[attr-defined]
             options["input_names"] = order
-            with for_older_exporter(loaded.module, order) as module, ranks_known():
-                torch.onnx.export(module, tuple(values[name] for name in order), str(file), **options)
+            given = {name: values[name] for name in order}
+            with for_older_exporter(loaded.module, given) as module, ranks_known():
+                torch.onnx.export(module, tuple(given.values()), str(file), **options)
         else:
             torch.onnx.export(loaded.module, (), str(file), kwargs=nested(values), **options)
 

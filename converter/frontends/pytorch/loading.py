@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils import _pytree as pytree
 
 from converter.base.calls import Call, parse_call, searched_first
 from converter.errors import BadParamError, ConverterError, ModelLoadingError, ParamMissingError
 from converter.frontends.pytorch.caches import Extents, nested, with_cache
 from converter.frontends.pytorch.lines import culprit
+from converter.frontends.pytorch.scripted import packs_tokens
 from converter.frontends.pytorch.spec import PAST, STATE, Spec
 from converter.frontends.pytorch.states import (
     damaged,
@@ -67,18 +69,20 @@ class Loaded:
         return isinstance(self.module, torch.jit.ScriptModule)
 
     def run(self, values: Mapping[str, torch.Tensor]) -> Any:
-        """Call the module, without gradients; `values` are its inputs by parameter of `forward`.
+        """Call the module; `values` are its inputs by parameter of `forward`. The result has no gradients.
 
         An exported program takes its inputs as they were passed when it was exported. Each run begins with the saved
-        state: buffers that a run writes get their values back.
+        state: buffers that a run writes get their values back. An encoder in TorchScript runs as if gradients were
+        needed: else it packs the tokens that are not masked, and leaves zeros where the others were.
         """
-        with torch.no_grad(), self.state_kept():
+        packs = self.scripted and packs_tokens(self.module)
+        with torch.set_grad_enabled(packs), self.state_kept():
             if self.program is None:
-                return self.module(**nested(values))
-            positional = len((self.program.example_inputs or ((), {}))[0])
-            names = list(self.given)
-            args = [values[name] for name in names[:positional]]
-            return self.module(*args, **{name: values[name] for name in names[positional:]})
+                result = self.module(**nested(values))
+                return pytree.tree_map_only(torch.Tensor, torch.Tensor.detach, result) if packs else result
+            tensors = iter([values[name] for name in self.given])
+            args, kwargs = pytree.tree_map_only(torch.Tensor, lambda _: next(tensors), self.program.example_inputs)
+            return self.module(*args, **kwargs)
 
     @contextlib.contextmanager
     def state_kept(self) -> Iterator[None]:
@@ -303,17 +307,16 @@ def loaded_program(program: torch.export.ExportedProgram, files: Sequence[Path] 
     """An exported program, with the inputs that it was exported with.
 
     Raises:
-        ModelLoadingError: it has no example inputs, or other inputs than tensors.
+        ModelLoadingError: it has no example inputs.
     """
-    args, kwargs = program.example_inputs or ((), {})
-    values = [*args, *(kwargs or {}).values()]
+    values = pytree.tree_leaves(program.example_inputs)
     names = list(program.graph_signature.user_inputs)
-    if len(values) != len(names) or not all(isinstance(value, torch.Tensor) for value in values):
+    if len(values) != len(names):
         raise ModelLoadingError(
-            "the exported program has no example inputs, or inputs that are no tensors. Export it again, or convert "
-            "the module itself: --model PACKAGE.MODULE:CLASS."
+            "the exported program has no example inputs. Export it again, or convert the module itself: "
+            "--model PACKAGE.MODULE:CLASS."
         )
-    given = dict(zip(map(str, names), values, strict=True))
+    given = {str(name): value for name, value in zip(names, values, strict=True) if isinstance(value, torch.Tensor)}
     return Loaded(program.module(), files=list(files), given=given, program=program)
 
 

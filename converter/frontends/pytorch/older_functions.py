@@ -12,6 +12,8 @@ import torch
 from torch.onnx import register_custom_op_symbolic, symbolic_helper, unregister_custom_op_symbolic
 from torch.onnx._internal.torchscript_exporter import symbolic_opset9
 
+from converter.frontends.pytorch.fused_layers import FusedLayers
+
 OPSET = 18
 """The newest that the older exporter is made for."""
 _OF_CHANNELS = re.compile(r"Dropout[123]d(::|$)")
@@ -20,13 +22,14 @@ _OF_CHANNELS = re.compile(r"Dropout[123]d(::|$)")
 
 @contextlib.contextmanager
 def more_functions() -> Iterator[None]:
-    """Inside the block, torch's older exporter has the functions of `_FUNCTIONS`, too."""
-    for name, function in _FUNCTIONS.items():
+    """Inside the block, torch's older exporter has the functions of `_FUNCTIONS` and `FusedLayers`, too."""
+    functions = {**_FUNCTIONS, **FusedLayers().functions}
+    for name, function in functions.items():
         register_custom_op_symbolic(name, function, OPSET)
     try:
         yield
     finally:
-        for name in _FUNCTIONS:
+        for name in functions:
             unregister_custom_op_symbolic(name, OPSET)
 
 

@@ -44,10 +44,7 @@ def ranks_known() -> Iterator[None]:
         return graph, parameters, *rest
 
     def with_types(graph: Any) -> None:
-        try:
-            _set_types(graph, values)
-        except Exception as error:  # a graph that the interpreter does not take
-            _LOG.info("the ranks of TorchScript stay unknown", exc_info=error)
+        set_types(graph, values)
         prepare(graph)
 
     def with_types_of_inputs(graph: Any, block: Any, node: Any, inputs: Sequence[Any], *rest: Any) -> Any:
@@ -73,8 +70,11 @@ def _rank(value: Any) -> int | None:
     return rank
 
 
-def _set_types(graph: Any, values: Sequence[Any]) -> None:
-    """Give the tensors of a graph their types: those in a run of a copy that returns nothing else."""
+def set_types(graph: Any, values: Sequence[Any]) -> None:
+    """Give the tensors of a graph their types: those in a run of a copy that returns nothing else.
+
+    The values are its inputs.
+    """
     asking = graph.copy()
     for _ in list(asking.outputs()):
         asking.eraseOutput(0)
@@ -83,15 +83,20 @@ def _set_types(graph: Any, values: Sequence[Any]) -> None:
     together.output().setType(_PASSES.TupleType([answer.type() for answer in answers]))
     asking.appendNode(together)
     asking.registerOutput(together.output())
-    with torch.no_grad():
-        found = _PASSES._create_function_from_graph("types", asking)(*values)
+    try:
+        with torch.no_grad():
+            found = _PASSES._create_function_from_graph("types", asking)(*values)
+    except Exception as error:  # a graph that the interpreter does not take
+        _LOG.info("the ranks of TorchScript stay unknown", exc_info=error)
+        return
     for value, rank, number in zip(_tensors(graph), found[::2], found[1::2], strict=True):
         if number in _TYPES:
             value.setType(_PASSES.TensorType.get().with_dtype(_TYPES[number]).with_sizes([None] * rank))
 
 
 def _tensors(graph: Any) -> list[Any]:
-    return [value for node in graph.nodes() for value in node.outputs() if value.type().kind() == "TensorType"]
+    nodes = [node for node in graph.nodes() if node.kind() != "prim::Uninitialized"]
+    return [value for node in nodes for value in node.outputs() if value.type().kind() == "TensorType"]
 
 
 def _asked(graph: Any, kind: str, value: Any) -> Any:

@@ -151,3 +151,21 @@ def test_damaged_files(tmp_path, name):
     (tmp_path / name).write_bytes(b"damaged")
     with pytest.raises((ModelLoadingError, BadParamError), match=name):
         from_file(tmp_path / name)
+
+
+def test_an_exported_program_with_none_numbers_and_pairs(tmp_path):
+    class Cached(torch.nn.Module):
+        def forward(self, x, caches, scale=2, mask=None, *, last):
+            return caches[0][0] - x * scale, caches[0][1] + last
+
+    values = [torch.full((2,), float(number)) for number in range(4)]
+    x, key, value, last = values
+    program = torch.export.export(Cached(), (x, [(key, value)], 3, None), {"last": last})
+    torch.export.save(program, tmp_path / "net.pt2")
+    loaded = from_file(tmp_path / "net.pt2")
+    assert list(loaded.given) == ["x", "caches_0_0", "caches_0_1", "last"]
+    others = {name: value + 1 for name, value in loaded.given.items()}
+    for found, expected in zip(
+        loaded.run(others), Cached()(*(x + 1, [(key + 1, value + 1)], 3), last=last + 1), strict=True
+    ):
+        torch.testing.assert_close(found, expected)

@@ -164,3 +164,73 @@ def test_a_cell_in_a_loop(tmp_path, form):
 
     x, h = torch.randn(2, 3, 3), torch.randn(2, 4)
     exported(tmp_path, torch.jit.script(Steps()) if form == "script" else torch.jit.trace(Steps(), (x, h)), x=x, h=h)
+
+
+class Encoder(nn.Module):
+    """An encoder; of texts of different lengths if these are given."""
+
+    def __init__(self, norm_first: bool, activation: str) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(8, 2, 16, activation=activation, batch_first=True, norm_first=norm_first)
+        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=not norm_first)
+
+    def forward(self, x, lengths: torch.Tensor | None = None):
+        if lengths is None:
+            return self.encoder(x)
+        return self.encoder(x, src_key_padding_mask=torch.arange(x.shape[1])[None] >= lengths[:, None])
+
+
+class Attending(nn.Module):
+    """Attention to oneself, and to another; with its weights, which are the means of the heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x, other: torch.Tensor | None = None):
+        return self.attention(x, x, x) if other is None else self.attention(x, other, other)
+
+
+@pytest.mark.parametrize("form", ["script", "trace"])
+@pytest.mark.parametrize(
+    ("net", "second"),
+    [
+        (Encoder(False, "relu"), {"lengths": torch.tensor([5, 3])}),
+        (Encoder(True, "gelu"), {"lengths": torch.tensor([5, 3])}),
+        (Encoder(False, "gelu"), {}),
+        (Attending(), {}),
+        (Attending(), {"other": torch.randn(2, 7, 8)}),
+    ],
+    ids=["packed", "norm first, not packed", "whole texts", "attention", "attention to another"],
+)
+def test_fused_layers(tmp_path, form, net, second):
+    for parameter in net.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    values = {"x": torch.randn(2, 5, 8), **second}
+    with torch.no_grad():  # torch then fuses and packs
+        script = (
+            torch.jit.script(net.eval()) if form == "script" else torch.jit.trace(net.eval(), tuple(values.values()))
+        )
+    model = exported(tmp_path, script, **values)
+    assert not kinds(model) & {"Loop", "SequenceAt"}
+    assert len([node for node in model.graph.node if node.op_type == "Softmax"]) == 1 + isinstance(net, Encoder)
+
+
+def test_a_mask_with_gaps_is_packed_as_torch_packs_it(tmp_path):
+    """A trace does not check the mask: it takes as many tokens as there are, from the first one on."""
+
+    class Masked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = Encoder(False, "relu").encoder
+
+        def forward(self, x, dropped):
+            return self.encoder(x, src_key_padding_mask=dropped)
+
+    net, x = Masked().eval(), torch.randn(2, 5, 8)
+    sorted_, gaps = (
+        torch.tensor([row, [False] * 5]) for row in ([False] * 3 + [True] * 2, [False, True] * 2 + [False])
+    )
+    with torch.no_grad():
+        trace = torch.jit.trace(net, (x, sorted_))
+    exported(tmp_path, trace, x=x, dropped=gaps)
