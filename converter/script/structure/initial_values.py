@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from converter.script.expressions import Arg, map_parts
 from converter.script.program import Member
-from converter.script.statements import Statement, Variable, map_statement
+from converter.script.statements import Statement, Variable, defined_by, map_statement
 from converter.script.structure.regions import used_by
 from converter.script.structure.unrolled import FEWEST
 
@@ -33,7 +33,9 @@ def split_initial_values(statements: Sequence[Statement]) -> dict[Variable, Arg]
     first = dict.fromkeys(made[0] for made in repeated)
     reads = Counter(value for statement in first for value in _variables(statement))
     reads -= Counter({value: reads[value] for made in repeated for value in _variables(made[1])})
-    several = {value for value, count in reads.items() if count > 1}
+    begin = next((place for place, statement in enumerate(statements) if statement in first), len(statements))
+    inside = {value for statement in statements[begin:] for value in defined_by(statement)}
+    several = {value for value, count in reads.items() if count > 1} - inside
     split: dict[Variable, Arg] = {}
 
     def apart(item: Arg) -> Arg:

@@ -10,6 +10,7 @@ from converter.base.names import Namespace
 from converter.script.expressions import Arg, Call, Name
 from converter.script.program import Member
 from converter.script.statements import Block, Variable, defined_by
+from converter.script.structure.operator_names import is_operator_name
 
 
 def relative(hint: str, path: str) -> str:
@@ -65,12 +66,12 @@ def name_values(body: Block, path: str) -> None:
     """Name the last value of every module call after the module, unless the source names the value.
 
     A value that a module computes before it calls its inner ones, such as a mask, is not what it returns; nor is one of
-    several results of a statement, `hidden, cell`.
+    several results of a statement that have names, `hidden, cell`.
     """
     made = [values for statement in body.walk() if (values := defined_by(statement))]
     last = {path: value for values in made for value in values for path in _paths(value.path)}
-    alone = [values[0] for values in made if len(values) == 1]
-    named = [value for value in alone if last[value.path] is value and relative(value.path, path)]
+    unnamed = [value for values in made for value in values if len(values) == 1 or is_operator_name(value.hint)]
+    named = [value for value in unnamed if last[value.path] is value and relative(value.path, path)]
     hints = [relative(_whole(value.path, path, value, last), path) for value in named]
     for value, hint in zip(named, without_common_number(hints), strict=True):
         if not value.assigned or len(value.hint) == 1:  # the name in `x = …` has no meaning

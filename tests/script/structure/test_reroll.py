@@ -17,7 +17,7 @@ from converter.script.structure.regions import used_by
 from converter.script.structure.reroll import reroll_loops
 
 X, H0 = variables("x h0")
-FC, OTHER = dense("fc"), dense("other")
+FC, OTHER, THIRD = dense("fc"), dense("other"), dense("third")
 STEPS = 4
 
 Step = Callable[[int, Variable], tuple[list[Statement], Variable]]
@@ -88,6 +88,20 @@ def test_states_that_start_from_one_value() -> None:
         return hidden0, cell0, y
         """
     )
+
+
+def test_what_a_step_makes_is_no_initial_value() -> None:
+    """Also where two layers read it."""
+
+    def heads(i: int) -> tuple[list[Statement], list[Variable]]:
+        x, y, left, right = variables(f"x{i} y{i} left{i} right{i}")
+        made = [let(y, call(OTHER, x)), let(left, call(FC, y)), let(right, call(THIRD, y))]
+        return made, [left, right]
+
+    steps = [heads(i) for i in range(7)]
+    results = [value for _, values in steps for value in values]
+    done = rerolled([statement for made, _ in steps for statement in made], *results)
+    assert "in (x0, x1, x2, x3, x4, x5, x6)" in done
 
 
 def predicted(i: int, h: Variable) -> tuple[list[Statement], Variable]:
