@@ -85,7 +85,7 @@ def slice_(node: Node, x: Operand, starts: Operand, ends: Operand, axes: Operand
         return _slice_computed(node, x, starts, ends, axes, steps)
     along = {axis: _bounds(x, axis, *each) for axis, *each in bounds}
     forward, backward = _by_direction({axis: part for axis, part in along.items() if part != slice(None)})
-    if len(along) > 1 and backward and (left := _extents_of_nothing(node, x, along)):
+    if len(along) > 1 and (left := _extents_of_nothing(node, x, along)):
         return expr("ops.zeros({0}, dtype={1})", left, node.dtype())
     if forward and backward and any(_may_leave_nothing(x, axis, part) for axis, part in forward.items()):
         if any(part != slice(None, None, part.step) for part in backward.values()):
@@ -126,6 +126,8 @@ def _leaves_nothing(part: slice) -> bool:
     start, stop, step = part.start or 0, part.stop, part.step or 1
     if not all(isinstance(number, int) for number in (start, stop, step)):
         return False
+    if step > 0 and stop < -FAR:  # in front of any axis
+        return True
     back = part.start is None if step < 0 else False
     return not back and (start < 0) == (stop < 0) and (start >= stop if step > 0 else start <= stop)
 

@@ -256,7 +256,8 @@ def _by_tanh(model: onnx.ModelProto, feeds: Feeds, wanted: Sequence[np.ndarray])
                 moved = made.graph.node[-1].output
                 moved[0] += "/exact"
                 made.graph.node.append(helper.make_node("Mul", [moved[0], "as_far_off"], node.output))
-        if len(made.graph.node) > len(model.graph.node):
+        is_whole = {end.name for end in made.graph.output} <= {name for node in made.graph.node for name in node.output}
+        if len(made.graph.node) > len(model.graph.node) and is_whole:  # no loop was taken out with what it returns
             found = run(made, [feeds])[0]
             if any(unlike(a, b) for a, b in zip(found or (), wanted, strict=False)):
                 return "MindSpore's tanh in float32 is good to 1e-5 only."
@@ -278,7 +279,7 @@ def unlike(got: np.ndarray, want: np.ndarray, floor: float = 1e-6) -> str:
     if want.dtype.kind not in "fV":
         if np.array_equal(got, want):
             return ""
-        apart = np.abs(got.astype(object) - want.astype(object)).max() if want.dtype.kind in "iu" else 1
+        apart = np.max(np.abs(got.astype(object) - want.astype(object))) if want.dtype.kind in "iu" else 1
         return f"{got.ravel()[:6]} for {want.ravel()[:6]}, {apart} apart"
     limit = TOLERANCE.get(want.dtype.name, 1e-4)
     got, want = got.astype(np.float64), want.astype(np.float64)

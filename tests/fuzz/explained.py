@@ -316,11 +316,11 @@ def explanation(
     return ""
 
 
-_NONE = re.compile(r"(\w+)\[0[^]]*\] for \1\[0[^]]*\]")
+_NONE = re.compile(r"(\w+)\[((?:\d+, )*0)\b[^]]*\] for \1\[\2\b[^]]*\]")
 
 
 def of_no_iterations(model: onnx.ModelProto, what: str) -> str:
-    """Why two results of a loop that never runs have other extents behind the first one; empty if they are not such.
+    """Why two results of a loop that never runs have other extents behind that of 0; empty if they are not such.
 
     They are what the body would have given; onnxruntime takes what the file declares, or 0.
     """

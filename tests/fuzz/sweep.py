@@ -8,6 +8,7 @@ modes (`--fast`: in PyNative mode only), on ordinary inputs, zeros, edges and Na
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -119,5 +120,8 @@ def _shown(case: Case) -> str:
 
 
 if __name__ == "__main__":
-    modes_ = ("PyNative",) if "--fast" in sys.argv else tuple(MODES)
-    main([name for name in sys.argv[1:] if not name.startswith("-")], modes_)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("operators", nargs="*", help="default: all")
+    parser.add_argument("--fast", action="store_true", help="in PyNative mode only")
+    chosen = parser.parse_args()
+    main(chosen.operators, ("PyNative",) if chosen.fast else tuple(MODES))

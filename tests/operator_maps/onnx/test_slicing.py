@@ -110,6 +110,17 @@ def test_a_part_of_nothing_is_made_not_cut() -> None:
     )
 
 
+def test_parts_in_front_of_free_axes_are_made_not_cut() -> None:
+    """Of what the first slice leaves, graph mode ends the process at the second one."""
+    text = """<ir_version: 10, opset_import: ["" : 21]>
+        g (float[n,m] x) => (float[a,b] y) <int64[2] s = {0, 3}, int64[2] e = {-2147483648, -2147483648}> {
+            y = Slice (x, s, e)
+        }"""
+    for shape in ((0, 1), (4, 5)):
+        inputs = [np.ones(shape, np.float32)]
+        assert "ops.zeros((0, 0)" in check_model(onnx.parser.parse_model(text), inputs, dynamic=True).script
+
+
 SPLITS = [
     ((), {"axis": 1, "num_outputs": 2, "outputs": 2}, "ops.split(x0, 3, 1)"),
     ((), {"axis": 1, "num_outputs": 4, "outputs": 4}, "ops.split(x0, [2, 2, 2, 0], 1)"),
