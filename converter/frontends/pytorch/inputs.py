@@ -35,7 +35,7 @@ _ANNOTATED = {
     "HalfTensor": torch.float16,
     "DoubleTensor": torch.float64,
 }
-_LISTED = re.compile(r"(typing\.)?([Ll]ist|[Ss]equence|[Tt]uple)\[[\w.]*Tensor\b")
+_LISTED = re.compile(r"(typing\.|collections\.abc\.|Optional\[)*([Ll]ist|[Ss]equence|[Tt]uple|[Dd]ict)\[.*Tensor\b")
 """The annotation of a parameter that takes several tensors: `list[Tensor]`, as the detectors of torchvision have."""
 _NO_TENSOR = ("int", "float", "bool", "str", int, float, bool, str)
 
@@ -180,8 +180,10 @@ def _check(parameters: Mapping[str, _Parameter], names: Sequence[str], spec: Spe
         annotation = parameters[name].annotation
         if _LISTED.match(str(annotation)):
             raise BadParamError(
-                f"the parameter '{name}' of '{spec.label}' is a list of tensors. Derive a module whose forward takes "
-                "one tensor and calls the parts that compute with it, such as self.net.backbone and self.net.head."
+                f"the parameter '{name}' of '{spec.label}' holds several tensors. Give examples of all inputs from "
+                "Python: converter.convert(module, {…}); of a detector that takes a list of images, derive a module "
+                "whose forward takes one tensor and calls the parts that compute with it, such as self.net.backbone "
+                "and self.net.head."
             )
         if annotation in _NO_TENSOR:
             raise BadParamError(

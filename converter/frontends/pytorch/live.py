@@ -36,11 +36,13 @@ def export(module: Any, given: Any, spec: Spec, folder: Path) -> Exported:
     Args:
         module: torch's module, or an exported program.
         given: example inputs: a tensor, several in order, or a dictionary by parameter of `forward`; None for none.
+            Tuples, lists and dictionaries of tensors become one input for each tensor.
         spec: what the user says about the inputs.
         folder: of the conversion.
     """
     import torch
 
+    from converter.frontends.pytorch.given_parts import in_parts
     from converter.frontends.pytorch.loading import Loaded, check_values, loaded_program, unwrapped
 
     if isinstance(module, torch.export.ExportedProgram):
@@ -50,7 +52,8 @@ def export(module: Any, given: Any, spec: Spec, folder: Path) -> Exported:
         check_values(module, spec)
         if any(tensor.device.type != "cpu" for tensor in module.state_dict().values()):
             module = copy.deepcopy(module).cpu()
-        loaded = Loaded(module, given=_by_name(module, given))
+        module, tensors = in_parts(module, _by_name(module, given))
+        loaded = Loaded(module, given=tensors)
     exported = isolated.export_copy(spec, folder, lambda: loaded)
     if given is not None:
         np.savez(folder / INPUTS, **{name: tensor.numpy() for name, tensor in loaded.given.items()})
@@ -59,25 +62,18 @@ def export(module: Any, given: Any, spec: Spec, folder: Path) -> Exported:
 
 
 def _by_name(module: Any, given: Any) -> dict[str, Any]:
-    """Example inputs by parameter of `forward`, as tensors on the CPU."""
+    """Example inputs by parameter of `forward`."""
     import inspect
-
-    import torch
 
     if given is None:
         return {}
     if isinstance(given, Mapping):
-        named = dict(given)
-    else:
-        values = list(given) if isinstance(given, Sequence) else [given]
-        try:
-            named = inspect.signature(module.forward).bind(*values).arguments
-        except TypeError as error:
-            raise BadParamError(f"the inputs do not fit the module's forward: {error}.") from error
-    unfit = [name for name, value in named.items() if not isinstance(value, torch.Tensor | np.ndarray)]
-    if unfit:
-        raise BadParamError(f"the input(s) {', '.join(unfit)} are no tensors. Derive a module that takes tensors only.")
-    return {name: torch.as_tensor(value).detach().cpu() for name, value in named.items()}
+        return dict(given)
+    values = list(given) if isinstance(given, Sequence) else [given]
+    try:
+        return inspect.signature(module.forward).bind(*values).arguments
+    except TypeError as error:
+        raise BadParamError(f"the inputs do not fit the module's forward: {error}.") from error
 
 
 def _serve(loaded: Any, folder: Path) -> None:

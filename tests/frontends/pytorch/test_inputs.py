@@ -148,5 +148,5 @@ def test_a_list_of_tensors_is_refused():
         def forward(self, images: list[torch.Tensor]) -> torch.Tensor:
             return images[0]
 
-    with pytest.raises(BadParamError, match=r"parameter 'images' .* is a list of tensors\. Derive a module"):
+    with pytest.raises(BadParamError, match=r"parameter 'images' .* holds several tensors\. .*derive a module"):
         chosen(Detector(), "3,8,8")
