@@ -44,6 +44,7 @@ FAULTS: dict[str, dict[str, str]] = {
         ),
         "ops.adaptive_avg_pool2d": "average pooling refuses a tensor without elements",
         "ops.pad": "ops.pad refuses a tensor without elements",
+        "nn.LayerNorm": "nn.LayerNorm refuses a tensor without elements",
         "nn.PReLU": "nn.PReLU refuses a tensor without elements",
         **dict.fromkeys(("nn.LSTM", "nn.GRU", "nn.RNN"), "a recurrent layer refuses a batch of nothing"),
     },

@@ -57,6 +57,7 @@ def test_a_fault_of_a_kernel_needs_its_call_and_its_symptom() -> None:
     found = symptoms({"x": floats(NAN, -INF), "i": np.array([2**40]), "e": np.zeros((0, 3))})
     assert found == ["NaN", "infinity", "integers beyond 2^24", "no elements"]
     assert fault_of("ops.relu", found) == "ops.relu of NaN is 0"
+    assert fault_of("nn.LayerNorm", found) == "nn.LayerNorm refuses a tensor without elements"
     assert fault_of("ops.relu", ["infinity"]) == ""
     assert fault_of("ops.nonzero(x).T", symptoms({"x": floats(1e-9)})).startswith("ops.nonzero takes")
     assert fault_of("nn.MaxPool2d", ["no elements"]).startswith("max pooling refuses")
