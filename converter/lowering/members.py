@@ -22,6 +22,7 @@ from converter.script import (
     Attribute,
     Call,
     Member,
+    Name,
     Option,
     Weight,
     expr,
@@ -60,13 +61,14 @@ class Members:
 
         Equal vectors alone do not make two layers one: exporters merge the equal biases and scales of different
         layers. If the source names the module that calls the layer, an earlier layer of this module with equal values
-        is reused too: exporters copy a matrix that they transpose, once for each call.
+        is reused too: exporters copy a matrix that they transpose, once for each call. So is its dropout.
         """
         weights = {name: _frozen(weight, constructor, name) for name, weight in weights.items()}
         key = _key(constructor, weights)
         if key in self._layers:
             return self._layers[key]
-        called = self._called.setdefault((constructor, module), []) if module and weights else []
+        shared = module and (weights or _is_dropout(constructor))
+        called = self._called.setdefault((constructor, module), []) if shared else []
         same = next((member for member in called if _equal(member.weights, weights)), None)
         if same is not None:
             return same
@@ -170,6 +172,11 @@ def _frozen(weight: Weight, constructor: Arg, name: str) -> Weight:
     if own in fixed:
         return replace(weight, frozen=False)
     return weight if weight.trainable and not weight.added else replace(weight, trainable=True, frozen=True)
+
+
+def _is_dropout(constructor: Arg) -> bool:
+    function = constructor.function if isinstance(constructor, Call) else None
+    return isinstance(function, Name) and function.path.startswith("nn.Dropout")
 
 
 def _option(constructor: Arg, name: str) -> Arg:

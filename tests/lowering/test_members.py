@@ -91,3 +91,23 @@ def test_a_view_of_a_weight_has_its_name(name: str, written: str) -> None:
     model.graph.initializer[0].name = model.graph.node[0].input[0] = name
     script = check_model(model, [random.standard_normal((2, 3, 4)).astype(np.float32)]).script
     assert written in script
+
+
+DROPOUTS = """(float[2,4] x) => (float[2,4] y) <float ratio = {0.25}> {
+    a = Dropout (x, ratio) b = Relu (a) c = Dropout (b, ratio) d = Exp (c) y = Dropout (d, ratio)
+}"""
+
+
+@pytest.mark.parametrize(
+    ("names", "count"),
+    [
+        (("net/drop/a", "net/drop/b", "net/drop/c"), 1),
+        (("net/drop/a", "net/drop/b", "net/other/c"), 2),
+        (("a", "b", "c"), 3),  # nobody knows whose they are
+    ],
+)
+def test_a_dropout_of_one_module_is_one_layer(names: tuple[str, ...], count: int) -> None:
+    model = model_of(DROPOUTS)
+    for node, name in zip((each for each in model.graph.node if each.op_type == "Dropout"), names, strict=True):
+        node.name = name
+    assert check_model(model, [np.ones((2, 4), np.float32)]).script.count("nn.Dropout(p=0.25)") == count

@@ -12,7 +12,7 @@ from converter.graph.hints import is_trained_number, scopes
 from converter.graph.provenance import merge_provenance, widen_scope
 from converter.graph.walk import all_graphs
 
-_EXTENTS = frozenset({"Cast", "Concat", "Gather", "Shape", "Size", "Slice", "Squeeze", "Unsqueeze"})
+_EXTENTS = frozenset({"Cast", "Concat", "Gather", "Reshape", "Shape", "Size", "Slice", "Squeeze", "Unsqueeze"})
 """Operators that read extents of a tensor, or write them in another form."""
 _DEEPEST = 8
 """Nodes that are followed from an end of a range to the tensor whose extent it is."""

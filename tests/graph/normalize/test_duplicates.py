@@ -90,8 +90,14 @@ FILLS = """
 
 @pytest.mark.parametrize(("of", "count"), [("x", 1), ("w", 2)])
 @pytest.mark.parametrize("operator", ["Expand", "ConstantOfShape"])
-def test_equal_fills_are_one(operator: str, of: str, count: int) -> None:
-    text = FILLS.replace("OF", of).replace("M", "N" if of == "x" else "M")
+@pytest.mark.parametrize("reshaped", [False, True])
+def test_equal_fills_are_one(reshaped: bool, operator: str, of: str, count: int) -> None:
+    text = FILLS
+    if reshaped:  # as torch's exporter writes an extent among others
+        for one, many in (("n = ", "shape = "), ("m = ", "second = ")):
+            text = text.replace(one, f"a{one}").replace(many, f"{one}Reshape (a{one[0]}, flat) {many}")
+        text = text.replace("int64[1] same", "int64[1] flat = {-1}, int64[1] same")
+    text = text.replace("OF", of).replace("M", "N" if of == "x" else "M")
     if operator == "ConstantOfShape":
         text = text.replace("Expand (zero, ", "ConstantOfShape (").replace("Expand (other, ", "ConstantOfShape (")
     made = assert_equals_original(parse(text, 17))
