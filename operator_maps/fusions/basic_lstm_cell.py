@@ -1,10 +1,12 @@
-"""BasicLSTMCell: one step of an LSTM whose input and hidden state are multiplied as one tensor, as TensorFlow 1 does.
+"""BasicLSTMCell: one step of an LSTM that has one bias, as TensorFlow 1 and Keras write it.
 
-`gates = concat(x, h) @ kernel + bias`, which are split in an order of the source's choice; a number may be added to the
-forget gate (`forget_bias`). It becomes nn.LSTMCell, as a LSTMCell of two products does.
+`gates = concat(x, h) @ kernel + bias` or `x @ kernel + h @ recurrent + bias`, which are split in an order of the
+source's choice; a number may be added to the forget gate (`forget_bias`). It becomes nn.LSTMCell, as a LSTMCell of two
+biases does.
 
 Inputs: x (batch, features), the hidden and the cell state (batch, H), the kernel (features + H, 4 * H), or transposed,
-and the bias (4 * H). Outputs: the next hidden and cell state.
+or (features, 4 * H) with the recurrent kernel (H, 4 * H), and the bias (4 * H). Outputs: the next hidden and cell
+state.
 """
 
 from __future__ import annotations
@@ -33,11 +35,12 @@ class _Dense(NamedTuple):
 
 
 class _Product(NamedTuple):
-    """`concat(x, h) @ kernel + bias`."""
+    """`concat(x, h) @ kernel + bias`, or `x @ kernel + h @ recurrent + bias`."""
 
     x: ir.Value
     h: ir.Value
     kernel: ir.Value
+    recurrent: ir.Value | None
     bias: ir.Value
     transposed: bool
 
@@ -62,7 +65,8 @@ def basic_lstm_cell(root: ir.Node, names: UniqueNames) -> bool:
         gates = [split.outputs.index(part) for part in (i, f, g, others[0])]
         options = {"gates": gates, "forget_bias": forget_bias, "transposed": int(product.transposed)}
         h, c = _untrained(product.h, c)
-        new = BASIC_LSTM_CELL.node([product.x, h, c, product.kernel, product.bias], 2, **options)
+        weights = product.kernel, product.recurrent, product.bias
+        new = BASIC_LSTM_CELL.node([product.x, h, c, *weights], 2, **options)
         hidden = end[-1].outputs[0]
         replace(nodes, [new], {hidden: new.outputs[0], cell: new.outputs[1]}, at=root)
         return True
@@ -93,20 +97,54 @@ def _product(split: ir.Node) -> _Product | None:
     added = split.inputs[0].producer() if split.inputs[0] is not None else None
     if added is None or attribute(split, "axis") not in (1, -1):
         return None
+    found = _of_one_tensor(added) or _of_two_products(added)
+    if found is None or not is_float(found.kernel):
+        return None
+    extents = [shape_of(each) or () for each in (found.kernel, found.recurrent, found.bias) if each is not None]
+    if found.transposed:
+        extents[0] = extents[0][::-1]
+    rows, columns = sum(each[0] for each in extents[:-1]), extents[-1][0]  # type: ignore[misc]
+    hidden = columns // 4  # type: ignore[operator]
+    widths = [(shape_of(each) or ())[1:] for each in (found.x, found.h, *split.outputs)]
+    right = widths == [(rows - hidden,), *[(hidden,)] * 5] and all(each[1:] in ((columns,), ()) for each in extents)
+    return found if right else None
+
+
+def _of_one_tensor(added: ir.Node) -> _Product | None:
+    """`concat(x, h) @ kernel + bias`."""
     dense = _of_gemm(added) if added.op_type == "Gemm" else _of_add(added)
     concat = None if dense is None else dense.x.producer()
     if dense is None or concat is None or concat.op_type != "Concat" or len(concat.inputs) != 2:
         return None
     x, h = concat.inputs
-    extents = shape_of(dense.kernel) or ()
-    if x is None or h is None or None in extents or not is_float(dense.kernel):
+    if x is None or h is None:
         return None
-    rows, columns = reversed(extents) if dense.transposed else extents
-    hidden = columns // 4  # type: ignore[operator]
-    widths = [(shape_of(each) or ())[1:] for each in (x, h, *split.outputs)]
-    if widths != [(rows - hidden,), *[(hidden,)] * 5] or shape_of(dense.bias) != (columns,):  # type: ignore[operator]
+    return _Product(x, h, dense.kernel, None, dense.bias, dense.transposed)
+
+
+def _of_two_products(added: ir.Node) -> _Product | None:
+    """`x @ kernel + h @ recurrent + bias`, added in any order; the kernel of the hidden state is (H, 4 * H)."""
+    outer = [each for each in added.inputs if each is not None] if added.op_type == "Add" else []
+    inner = [each for each in outer if (node := each.producer()) is not None and node.op_type == "Add"]
+    if len(inner) != 1:
         return None
-    return _Product(x, h, dense.kernel, dense.bias, dense.transposed)
+    terms = [each for each in (*inner[0].producer().inputs, *outer) if each is not None and each is not inner[0]]  # type: ignore[union-attr]
+    biases = [each for each in terms if _is_constant(each)]
+    made = [node for each in terms if (node := each.producer()) is not None and node.op_type == "MatMul"]
+    kernels = [kernel for node in made if _is_constant(kernel := node.inputs[1])]
+    if len(terms) != 3 or len(biases) != 1 or len(kernels) != 2:
+        return None
+    pairs = sorted(zip(made, kernels, strict=True), key=lambda pair: _is_recurrent(pair[1]))
+    (x, _), (h, _) = (node.inputs for node, _ in pairs)
+    if x is None or h is None:
+        return None
+    return _Product(x, h, pairs[0][1], pairs[1][1], biases[0], False)
+
+
+def _is_recurrent(kernel: ir.Value) -> bool:
+    """Whether a kernel, (H, 4 * H), can be that of the hidden state."""
+    rows, columns = shape_of(kernel) or (0, 0)
+    return columns == 4 * rows  # type: ignore[operator]
 
 
 def _of_gemm(node: ir.Node) -> _Dense | None:
@@ -139,6 +177,7 @@ def reference(
     h: np.ndarray,
     c: np.ndarray,
     kernel: np.ndarray,
+    recurrent: np.ndarray | None,
     bias: np.ndarray,
     *,
     gates: Sequence[int],
@@ -147,13 +186,17 @@ def reference(
 ) -> tuple[np.ndarray, ...]:
     """One step, in 64 bits."""
     matrix = (kernel.T if transposed else kernel).astype(np.float64)
+    if recurrent is not None:
+        matrix = np.concatenate([matrix, recurrent])
     parts = np.split(np.concatenate([x, h], -1) @ matrix + bias, 4, -1)
     i, f, g, o = (parts[place] for place in gates)
     made = lstm_step(np.concatenate([i, f + forget_bias, g, o], -1), np.zeros(1), h, c)
     return tuple(each.astype(x.dtype) for each in made)
 
 
-def shapes(x: Shape, h: Shape, c: Shape, kernel: Shape, bias: Shape, **options: object) -> list[Shape]:
+def shapes(
+    x: Shape, h: Shape, c: Shape, kernel: Shape, recurrent: Shape | None, bias: Shape, **options: object
+) -> list[Shape]:
     """Those of the states."""
     return [h, c]
 
@@ -164,6 +207,7 @@ def row(
     h: Operand,
     c: Operand,
     kernel: Operand,
+    recurrent: Operand | None,
     bias: Operand,
     *,
     gates: Sequence[int],
@@ -177,17 +221,23 @@ def row(
     upright = [] if transposed else [transpose(1, 0)]
     columns, rows = kernel.weight(*upright).shape
     hidden = columns // 4
-    in_order = concatenate(0, *([slice_axis(0, gate * hidden, (gate + 1) * hidden)] for gate in gates))
+    order = [] if list(gates) == [0, 1, 2, 3] else [_in_order(gates, hidden)]
     added: list[list[Step]] = [[zeros(hidden)] for _ in gates]
     if forget_bias:
         added[1].append(add(forget_bias))
-    weights = {
-        "weight_ih": kernel.weight(*upright, in_order, slice_axis(1, 0, rows - hidden)),
-        "weight_hh": kernel.weight(*upright, in_order, slice_axis(1, rows - hidden, rows)),
-        "bias_ih": bias.weight(in_order),
-        "bias_hh": bias.weight(concatenate(0, *added)),
-    }
+    if recurrent is not None:
+        matrices = kernel.weight(*upright, *order), recurrent.weight(*upright, *order)
+    else:
+        first, second = slice_axis(1, 0, rows - hidden), slice_axis(1, rows - hidden, rows)
+        matrices = kernel.weight(*upright, *order, first), kernel.weight(*upright, *order, second)
+    weights = {"weight_ih": matrices[0], "weight_hh": matrices[1], "bias_ih": bias.weight(*order)}
+    weights["bias_hh"] = bias.weight(concatenate(0, *added))
     return node.unpack(("hidden", "cell"), apply_cell(node, "nn.LSTMCell", weights, x, (h, c)))
+
+
+def _in_order(gates: Sequence[int], hidden: int) -> Step:
+    """The step that brings the gates, `hidden` rows each, into MindSpore's order."""
+    return concatenate(0, *([slice_axis(0, gate * hidden, (gate + 1) * hidden)] for gate in gates))
 
 
 BASIC_LSTM_CELL = FusedOperator(

@@ -22,6 +22,8 @@ PRODUCTS = {
     "matmul": "m = MatMul (both, kernel) total = Add (m, bias)",
     "gemm": "total = Gemm (both, kernel, bias)",
     "transposed": "total = Gemm <transB = 1> (both, kernel, bias)",
+    "two": "a = MatMul (x, kernel) b = MatMul (h, recurrent) d = Add (a, b) total = Add (d, bias)",
+    "two, bias first": "a = MatMul (x, kernel) b = MatMul (h, recurrent) d = Add (bias, b) total = Add (a, d)",
 }
 
 
@@ -32,6 +34,8 @@ def step(product: str = "matmul", gates: str = "i0, g0, f0, o0", number: int = 1
 def weights(product: str = "matmul") -> dict[str, np.ndarray]:
     kernel = RANDOM.normal(size=(9, 16), scale=0.3).astype(np.float32)
     bias = RANDOM.normal(size=16).astype(np.float32)
+    if product.startswith("two"):
+        return {"kernel": kernel[:5], "recurrent": kernel[5:], "bias": bias}
     return {"kernel": kernel.T.copy() if product == "transposed" else kernel, "bias": bias}
 
 

@@ -52,9 +52,9 @@ CASES: dict[str, list[Case]] = {
     "AdaptiveAvgPool": [Case((floats(2, 3, 5, 7),), {"output_size": [3, 4]})],
     "BasicLSTMCell": [
         Case(
-            (floats(2, 3), floats(2, 4), floats(2, 4), floats(7, 16), floats(16)),
+            (floats(2, 3), floats(2, 4), floats(2, 4), floats(7, 16), None, floats(16)),
             {"gates": [0, 2, 1, 3], "forget_bias": 1.0},
-            constants=(3, 4),
+            constants=(3, 5),
         )
     ],
     "ChannelShuffle": [Case((floats(2, 6, 3, 4),), {"groups": 3})],
