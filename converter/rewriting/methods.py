@@ -115,14 +115,15 @@ class Methods(Applying, InPlace):
         return row is not None and (row.signature is None or row.signature.takes(node))
 
     def _is_move(self, node: ast.Call, name: str) -> bool:
-        """Whether a call moves something to a device and does no more: `x.cuda()`, `x.to(self.device)`."""
-        if any(each.arg not in ("device", "non_blocking") for each in node.keywords):
+        """Whether a call moves something to a device, or lays it out anew, and does no more: `x.to(self.device)`."""
+        if any(each.arg not in ("device", "non_blocking", "memory_format") for each in node.keywords):
             return False
         if name in ("cuda", "cpu"):
             return len(node.args) <= 1
-        if name != "to" or len(node.args) + any(each.arg == "device" for each in node.keywords) != 1:
+        said = [each for each in node.keywords if each.arg != "non_blocking"]
+        if name != "to" or len(node.args) > 1 or not (node.args or said):
             return False
-        to = node.args[0] if node.args else node.keywords[0].value
+        to = node.args[0] if node.args else said[0].value
         written = self.file.of(to).rpartition(".")[2]
         return not node.args or self.inference.kind(to).name == "other" or written in ("device", "dev")
 

@@ -117,7 +117,7 @@ ROWS: dict[str, Row] = {
         "ops.full_like({input}, {fill_value}, dtype={dtype})",
     ),
     "torch.arange": call(
-        f"(start, end=None, step=1, *, {_MADE})", "ops.arange({start}, {end}, {step}, dtype={dtype})", refused="out"
+        f"(start=0, end=None, step=1, *, {_MADE})", "ops.arange({start}, {end}, {step}, dtype={dtype})", refused="out"
     ),
     "torch.linspace": call(f"(start, end, steps, *, {_MADE})", _linspace, refused="out"),
     "torch.eye": call(f"(n, m=None, *, {_MADE})", "ops.eye({n}, {m}, dtype={dtype})", refused="out"),

@@ -73,6 +73,13 @@ ROWS: dict[str, Row] = {
         for module in ("", "focal_loss.")
     },
     **{
+        f"torchvision.ops.{module}{name}_box_iou_loss": call(
+            "(boxes1, boxes2, reduction='none', eps=1e-07)", f"compat.{name}_box_iou_loss(...)"
+        )
+        for name, home in (("generalized", "giou_loss."), ("distance", "diou_loss."), ("complete", "ciou_loss."))
+        for module in ("", home)
+    },
+    **{
         f"torchvision.ops.{module}FrozenBatchNorm2d": layer(
             "(num_features, eps=1e-05)", "compat.FrozenBatchNorm2d(...)"
         )

@@ -32,6 +32,45 @@ def generalized_box_iou(boxes1, boxes2):
     return inter / union - (around - union) / around
 
 
+def paired_overlaps(boxes1, boxes2, eps):
+    """Of boxes that belong together: their IoU, the union of each two, and the sides of the box around both."""
+    sides = (ops.minimum(boxes1[..., 2:], boxes2[..., 2:]) - ops.maximum(boxes1[..., :2], boxes2[..., :2])).clamp(min=0)
+    inter = sides[..., 0] * sides[..., 1]
+    one, other = boxes1[..., 2:] - boxes1[..., :2], boxes2[..., 2:] - boxes2[..., :2]
+    union = one[..., 0] * one[..., 1] + other[..., 0] * other[..., 1] - inter
+    around = ops.maximum(boxes1[..., 2:], boxes2[..., 2:]) - ops.minimum(boxes1[..., :2], boxes2[..., :2])
+    return inter / (union + eps), union, around
+
+
+def generalized_box_iou_loss(boxes1, boxes2, reduction="none", eps=1e-7):
+    """torchvision.ops.generalized_box_iou_loss."""
+    iou, union, around = paired_overlaps(boxes1, boxes2, eps)
+    area = around[..., 0] * around[..., 1]
+    return reduced(1 - (iou - (area - union) / (area + eps)), reduction)
+
+
+def of_centers(boxes1, boxes2, eps):
+    """The IoU of boxes that belong together, and one minus it, plus how far their centres are apart."""
+    iou, _, around = paired_overlaps(boxes1, boxes2, eps)
+    moved = (boxes1[..., :2] + boxes1[..., 2:] - boxes2[..., :2] - boxes2[..., 2:]) / 2
+    return iou, 1 - iou + (moved**2).sum(-1) / ((around**2).sum(-1) + eps)
+
+
+def distance_box_iou_loss(boxes1, boxes2, reduction="none", eps=1e-7):
+    """torchvision.ops.distance_box_iou_loss."""
+    return reduced(of_centers(boxes1, boxes2, eps)[1], reduction)
+
+
+def complete_box_iou_loss(boxes1, boxes2, reduction="none", eps=1e-7):
+    """torchvision.ops.complete_box_iou_loss."""
+    iou, loss = of_centers(boxes1, boxes2, eps)
+    one, other = boxes1[..., 2:] - boxes1[..., :2], boxes2[..., 2:] - boxes2[..., :2]
+    angles = ops.atan(other[..., 0] / other[..., 1]) - ops.atan(one[..., 0] / one[..., 1])
+    shape = 4 / 3.141592653589793**2 * angles**2
+    weight = ops.stop_gradient(shape / (1 - iou + shape + eps))
+    return reduced(loss + weight * shape, reduction)
+
+
 def box_convert(boxes, in_fmt, out_fmt):
     """torchvision.ops.box_convert between xyxy, xywh and cxcywh."""
     if in_fmt == out_fmt:

@@ -115,6 +115,7 @@ F.max_pool2d(x[None, None], 3, 2, 1, return_indices=True)[1]
 nn.MaxPool2d(2, 2, ceil_mode=True, return_indices=True)(x[None, None])[0]
 nn.MaxUnpool1d(2)(*nn.MaxPool1d(2, return_indices=True)(x[None]))
 F.pad(x, (0, -1))
+torch.arange(end=x.shape[0], dtype=x.dtype)
 F.pad(x[None, None], [0 * pool[1] - 1, 1, 1, -1])
 F.selu(x - 0.5)
 F.elu(x - 0.5, 0.7)
