@@ -28,7 +28,7 @@ def test_a_transposed_matrix_is_the_matrix_of_a_dense_layer():
 def test_a_reshaped_vector_is_one_parameter():
     text = "(float[n,5,4] x) => (float[n,5,4] y) { t = Unsqueeze(w, axes) a = Mul(x, t) y = Add(a, t) }"
     rep = check_model(model_of(text, w=RANDOM.normal(size=(5,)).astype(np.float32), axes=np.array([0, 2])), [X])
-    assert list(parameters(rep).values()) == [(reshape(1, 5, 1),)]
+    assert list(parameters(rep).values()) == [(reshape(5, 1),)]
 
 
 def test_a_weight_in_two_shapes_stays_one_parameter():

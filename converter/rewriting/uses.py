@@ -146,6 +146,8 @@ class Uses(Methods, Statements, Outputs):
                 self.edits.replace(self.file.start(node), self.file.end(node), str(constant))
                 self.record(node, full, became=str(constant))
                 return
+            if self._of_base(node, full):
+                return
             self._arguments(node)
             if full == "torch.abs" and len(node.args) == 1 and self.inference.kind(node.args[0]) == COMPLEX:
                 self.edits.replace(self.file.start(node.func), self.file.end(node.func), self.write("compat.magnitude"))
@@ -192,6 +194,25 @@ class Uses(Methods, Statements, Outputs):
             return
         self.visit(node.func)
         self._arguments(node)
+
+    def _of_base(self, node: ast.Call, full: str) -> bool:
+        """Rewrite `nn.Linear.__init__(self, 4, 8)` in a class with this base; false if it is something else."""
+        owner, _, name = full.rpartition(".")
+        if self.class_node is None or name not in ("__init__", "train", "forward") or not node.args:
+            return False
+        function = node.func
+        if not isinstance(function, ast.Attribute) or owner not in map(self._full, self.class_node.bases):
+            return False
+        self._arguments(node)
+        start, end = self.file.start(function), self.file.end(function)
+        if name == "train":
+            self.edits.replace(start, end, self.write("compat.train_parts"))
+            self.record(node, full, became="compat.train_parts")
+            return True
+        self._base(function.value)  # type: ignore[attr-defined]
+        if name == "forward":
+            self.edits.replace(end - len(name), end, "construct")
+        return True
 
     def _asked(self, node: ast.Call) -> None:
         """Rewrite `hasattr(m, "bias")` of a module of any class: a norm calls it otherwise."""

@@ -108,7 +108,8 @@ def nms(boxes, scores, iou_threshold):
     order = ops.argsort(ops.stop_gradient(scores), axis=0, descending=True)
     sorted_boxes = boxes[order].astype(ms.float32)
     places = ops.arange(boxes.shape[0])
-    close = (box_iou(sorted_boxes, sorted_boxes) > iou_threshold).astype(ms.float32)
+    overlaps = box_iou(sorted_boxes, sorted_boxes).astype(ms.float64)  # PyTorch compares with the threshold in 64 bits
+    close = (overlaps > ms.Tensor(iou_threshold, ms.float64)).astype(ms.float32)
     close = close * (places[:, None] < places[None]).astype(ms.float32)
     kept = ops.ones((boxes.shape[0],), dtype=ms.float32)
     before = ops.zeros((boxes.shape[0],), dtype=ms.float32)

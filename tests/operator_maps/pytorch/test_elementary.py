@@ -14,6 +14,8 @@ torch = pytest.importorskip("torch")
 
 _TEXT = """
 torch.acos(x)
+torch.arccos(x)
+torch.arctanh(x)
 x.atan()
 torch.acosh(x + 1)
 x.sinh()

@@ -15,6 +15,7 @@ pytest.importorskip("torchvision")
 
 EXPRESSIONS = """
 ops.nms(boxes, scores, 0.3)
+ops.nms((boxes / 8).round() * 8 + torch.tensor([0.0, 0.0, 8.0, 8.0]), scores, 0.3)
 ops.batched_nms(boxes, scores, kinds, 0.3)
 ops.box_iou(boxes, boxes)
 torchvision.ops.generalized_box_iou(boxes, boxes)
