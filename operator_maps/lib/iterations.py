@@ -55,21 +55,25 @@ class Iterations:
         self.carry(items, [], items)
         return items
 
-    def stack(self, index: int, item: Arg, output: ir.Value, axis: int = 0, backward: bool = False) -> Arg:
+    def stack(
+        self, index: int, item: Arg, output: ir.Value, count: Arg = None, axis: int = 0, backward: bool = False
+    ) -> Arg:
         """Stack the items of all iterations along `axis` as the value of output `index`, in reverse if `backward`.
 
-        Items are collected in a list; in a rolled loop, in a tensor that grows by concatenation.
+        Items are collected in a list; in a rolled loop, in a tensor that grows by concatenation. `count` is the number
+        of iterations if it is known.
 
         Raises:
             Unsupported: the loop is rolled, and the shape of an item is not known before the loop.
         """
         if self.rolled and self.node.used[index]:
-            return self._grow(index, item, output, axis, backward)
+            return self._grow(index, item, output, count, axis, backward)
         items = self.collect(index, item)
         items = expr("{0}[::-1]", items) if backward and items is not None else items
         return items and (expr("ops.stack({0}, {1})", items, axis) if axis else expr("ops.stack({0})", items))
 
-    def _grow(self, index: int, item: Arg, output: ir.Value, axis: int, backward: bool) -> Arg:
+    def _grow(self, index: int, item: Arg, output: ir.Value, count: Arg, axis: int, backward: bool) -> Arg:
+        """A tensor that grows. Behind the loop it is reshaped: graph mode takes its extent for 0 (MindSpore 2.10)."""
         shape = extents_before_loop(self.node, output)
         if shape is None:
             raise self.node.decline(f"its trip count is computed, and so is the shape of '{output.name}'")
@@ -83,7 +87,9 @@ class Iterations:
             expr("ops.zeros({0}, dtype={1})", empty, self.node.mindspore_dtype(output.dtype)),
             expr("ops.cat({0}, {1})", both, axis) if axis else expr("ops.cat({0})", both),
         )
-        return rows
+        if count is None or isinstance(count, Operand) or not self.node.ir.outputs[index].uses():
+            return rows
+        return expr("{0}.reshape({1})", rows, (*shape[:axis], count, *shape[axis:]))
 
     def for_(self, index: Variable, count: Arg, condition: Arg = None) -> For:
         """Make the statement `for index in range(count)`, which ends before an iteration in which `condition` is false.

@@ -29,7 +29,7 @@ def recurrent(step, x, state, weights, activations, lengths=None, backward=False
             new, hidden = ops.where(inside, new, state), ops.where(inside, hidden, ops.zeros_like(hidden))
         output = ops.cat((hidden, output)) if backward else ops.cat((output, hidden))
         state = new
-    return output, state
+    return output.reshape((x.shape[0], *output.shape[1:])), state  # graph mode takes the extent it grew to for 0
 
 
 def lstm_step(x, state, weights, activations):

@@ -63,7 +63,8 @@ def loop(node: Node, count: Operand | None, condition: Operand | None, *initial:
     iterations = Iterations(node, block, rolled)
     for state, start, formal, result in zip(states, initial, body.inputs[2:], results, strict=False):
         iterations.carry(state, iterations.resizable(start, formal), result)
-    stacks = [iterations.stack(k, results[k], body.outputs[k + 1]) for k in range(len(states), len(results))]
+    known = limit if counted else None
+    stacks = [iterations.stack(k, results[k], body.outputs[k + 1], known) for k in range(len(states), len(results))]
     if counted:
         return Written(iterations.for_(index, limit), (*states, *stacks))
     iterations.carry(proceed, expr("ms.Tensor(True)") if keep else condition, proceeds)
@@ -111,7 +112,9 @@ def scan(
     out_axes = tuple(scan_output_axes) or (0,) * len(outputs)
     out_backward = tuple(scan_output_directions) or (0,) * len(outputs)
     stacks = [
-        iterations.stack(k, results[k], outputs[k - carried], out_axes[k - carried], bool(out_backward[k - carried]))
+        iterations.stack(
+            k, results[k], outputs[k - carried], count, out_axes[k - carried], bool(out_backward[k - carried])
+        )
         for k in range(carried, len(results))
     ]
     return Written(iterations.for_(index, count), (*states, *stacks))

@@ -222,3 +222,22 @@ def test_a_scan_of_inputs_that_it_does_not_have(count: int) -> None:
     model = parse(f"g (float[2,3] x) => (float[2,3] y) {{ y = Scan <num_scan_inputs = {count}, {body}> (x) }}", 22)
     with pytest.raises(Unconverted, match="It has no inputs to scan"):
         check_model(model, [np.ones((2, 3), np.float32)], expect=[])
+
+
+GROWN = """(float[N,2,3] x, float[2,3] h) => (float[A,B,C] y, float[P] z) {
+    first = Constant <value = int64 {0}> () keep = Constant <value = bool {1}> ()
+    extent = Shape <start = 0, end = 1> (x) n = Squeeze (extent)
+    last, s = Loop (n, keep, h) <body = b (int64 i, bool k, float[2,3] h0) => (bool k2, float[2,3] h1, float[2,3] o) {
+        k2 = Identity (k) part = Gather (x, i) h1 = Add (h0, part) o = Relu (h1)
+    }>
+    y = Transpose <perm = [1, 0, 2]> (s)
+    size = Shape <start = 1, end = 2> (y) two = Constant <value = int64[1] {2}> () twice = Mul (size, two)
+    z = ConstantOfShape (twice)
+}"""
+
+
+def test_the_extent_that_a_loop_made_is_known_behind_it() -> None:
+    """Graph mode takes the extent of a tensor that grows for 0."""
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> g {GROWN}')
+    x = np.arange(30, dtype=np.float32).reshape(5, 2, 3)
+    assert ".reshape((x.shape[0], 2, 3))" in check_model(model, [x, X], dynamic=True).script
