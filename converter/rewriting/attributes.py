@@ -64,6 +64,12 @@ METHODS = frozenset(
 """Methods that a Cell has and calls, and PyTorch's module has not; a module's own of that name gets an underscore."""
 
 
+def requires_grad(call: ast.Call) -> bool:
+    """Whether a call has the argument `requires_grad=True`."""
+    values = (each.value for each in call.keywords if each.arg == "requires_grad")
+    return any(isinstance(each, ast.Constant) and each.value is True for each in values)
+
+
 class Attributes(Values):
     """Rewrites attributes."""
 
@@ -154,10 +160,8 @@ class Attributes(Values):
         if self.class_node not in self._attribute_leaves:
             found = self._attribute_leaves[self.class_node] = set()
             for each in ast.walk(self.class_node):
-                if isinstance(each, ast.Assign) and isinstance(each.value, ast.Call):
-                    keywords = (key for key in each.value.keywords if key.arg == "requires_grad")
-                    asks = any(isinstance(key.value, ast.Constant) and key.value.value is True for key in keywords)
-                    found |= {target.attr for target in each.targets if isinstance(target, ast.Attribute) and asks}
+                if isinstance(each, ast.Assign) and isinstance(each.value, ast.Call) and requires_grad(each.value):
+                    found |= {target.attr for target in each.targets if isinstance(target, ast.Attribute)}
         return self._attribute_leaves[self.class_node]
 
     def _of_class_name(self, node: ast.Attribute) -> ast.expr | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from converter.rewriting.attributes import OWN_NAMES
+from converter.rewriting.attributes import OWN_NAMES, requires_grad
 from converter.rewriting.calls import layout_of
 from converter.rewriting.in_place import InPlace
 from converter.rewriting.leading_axes import may_lead_with_one
@@ -313,10 +313,7 @@ class Statements(InPlace):
             return self.inference.kind(call.func.value).is_tensor
         full = self._full(call.func)
         created = full is not None and self.project.is_torch(full) and not full.startswith("torch.nn.")
-        return created and any(
-            each.arg == "requires_grad" and isinstance(each.value, ast.Constant) and each.value.value is True
-            for each in call.keywords
-        )
+        return created and requires_grad(call)
 
     def _shared(self, node: ast.Assign) -> None:
         """`x.weight = y.weight`, or a new parameter, of a module that nobody knows: its weight may have another name.

@@ -22,16 +22,7 @@ from converter.graph import UniqueNames, attribute, is_float, shape_of
 from converter.graph.fusions import FusedOperator, Match, NodeFusion, Shape, is_private, replace
 from converter.rows import Arg, Node, Operand, Step, add, concatenate, slice_axis, transpose, zeros
 from operator_maps.fusions.recurrent import lstm_step
-from operator_maps.fusions.recurrent_cells import LSTM_STATE, apply_cell, hidden_state
-
-
-class _Dense(NamedTuple):
-    """`x @ kernel + bias` with constants, or with the kernel transposed."""
-
-    x: ir.Value
-    kernel: ir.Value
-    bias: ir.Value
-    transposed: bool
+from operator_maps.fusions.recurrent_cells import LSTM_STATE, Gemm, apply_cell, gemm_of, hidden_state
 
 
 class _Product(NamedTuple):
@@ -112,14 +103,14 @@ def _product(split: ir.Node) -> _Product | None:
 
 def _of_one_tensor(added: ir.Node) -> _Product | None:
     """`concat(x, h) @ kernel + bias`."""
-    dense = _of_gemm(added) if added.op_type == "Gemm" else _of_add(added)
+    dense = gemm_of(added) or _of_add(added)
     concat = None if dense is None else dense.x.producer()
     if dense is None or concat is None or concat.op_type != "Concat" or len(concat.inputs) != 2:
         return None
     x, h = concat.inputs
-    if x is None or h is None:
+    if x is None or h is None or dense.bias is None:
         return None
-    return _Product(x, h, dense.kernel, None, dense.bias, dense.transposed)
+    return _Product(x, h, dense.weight, None, dense.bias, dense.transposed)
 
 
 def _of_two_products(added: ir.Node) -> _Product | None:
@@ -147,16 +138,7 @@ def _is_recurrent(kernel: ir.Value) -> bool:
     return columns == 4 * rows  # type: ignore[operator]
 
 
-def _of_gemm(node: ir.Node) -> _Dense | None:
-    """What a Gemm multiplies and adds."""
-    joined, kernel, bias = (*node.inputs, None)[:3]
-    plain = attribute(node, "alpha") == attribute(node, "beta") == 1 and not attribute(node, "transA")
-    if not plain or joined is None or not _is_constant(kernel) or not _is_constant(bias):
-        return None
-    return _Dense(joined, kernel, bias, bool(attribute(node, "transB")))
-
-
-def _of_add(node: ir.Node) -> _Dense | None:
+def _of_add(node: ir.Node) -> Gemm | None:
     """What a MatMul multiplies and an Add adds."""
     for value, bias in (tuple(node.inputs), tuple(reversed(node.inputs))) if node.op_type == "Add" else ():
         product = value.producer() if value is not None else None
@@ -164,7 +146,7 @@ def _of_add(node: ir.Node) -> _Dense | None:
             continue
         joined, kernel = product.inputs
         if joined is not None and _is_constant(kernel):
-            return _Dense(joined, kernel, bias, False)
+            return Gemm(joined, kernel, bias, False)
     return None
 
 

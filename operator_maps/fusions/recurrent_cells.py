@@ -30,6 +30,15 @@ from converter.rows import Arg, Node, Operand, Weight, expr, invoke
 from operator_maps.fusions.recurrent import gru_step, lstm_step
 
 
+class Gemm(NamedTuple):
+    """`x @ weight + bias` of constants, or with the weight transposed."""
+
+    x: ir.Value
+    weight: ir.Value
+    bias: ir.Value | None
+    transposed: bool
+
+
 class _Product(NamedTuple):
     """`x @ weight.T + bias`, cut into gates along the last axis."""
 
@@ -116,16 +125,20 @@ def _cut(parts: Sequence[ir.Value]) -> ir.Value | None:
     return split.inputs[0] if attribute(split, "axis") in (1, -1) and len(widths) == 1 else None
 
 
+def gemm_of(node: ir.Node) -> Gemm | None:
+    """What a Gemm multiplies and adds, unless it scales it or computes its weights."""
+    x, weight, bias = (*node.inputs, None)[:3] if node.op_type == "Gemm" and not node.domain else (None,) * 3
+    if x is None or weight is None or weight.const_value is None or (bias is not None and bias.const_value is None):
+        return None
+    plain = attribute(node, "alpha") == attribute(node, "beta") == 1 and not attribute(node, "transA")
+    return Gemm(x, weight, bias, bool(attribute(node, "transB"))) if plain else None
+
+
 def _product(value: ir.Value) -> _Product | None:
     """The product that a Gemm computes with a constant weight."""
     node = value.producer()
-    if node is None or node.op_type != "Gemm" or node.domain or len(value.uses()) != 1:
-        return None
-    x, weight, bias = (*node.inputs, None)[:3]
-    plain = attribute(node, "alpha") == attribute(node, "beta") == 1 and not attribute(node, "transA")
-    if not plain or not attribute(node, "transB") or x is None or weight is None or weight.const_value is None:
-        return None
-    return _Product(x, weight, bias) if bias is None or bias.const_value is not None else None
+    found = gemm_of(node) if node is not None and len(value.uses()) == 1 else None
+    return None if found is None or not found.transposed else _Product(found.x, found.weight, found.bias)
 
 
 def _sum_of_products(value: ir.Value) -> list[_Product]:

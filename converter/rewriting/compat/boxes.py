@@ -10,50 +10,40 @@ def box_area(boxes):
 
 
 def box_overlaps(boxes1, boxes2):
-    """The areas in which each box of the first and each of the second meet, and those of their unions."""
-    corner = ops.maximum(boxes1[:, None, :2], boxes2[None, :, :2])
-    sides = (ops.minimum(boxes1[:, None, 2:], boxes2[None, :, 2:]) - corner).clamp(min=0)
-    inter = sides[:, :, 0] * sides[:, :, 1]
-    return inter, box_area(boxes1)[:, None] + box_area(boxes2)[None] - inter
+    """Of boxes that belong together: the areas in which they meet, of their unions, and the sides of the box around both."""
+    sides = (ops.minimum(boxes1[..., 2:], boxes2[..., 2:]) - ops.maximum(boxes1[..., :2], boxes2[..., :2])).clamp(min=0)
+    inter = sides[..., 0] * sides[..., 1]
+    one, other = boxes1[..., 2:] - boxes1[..., :2], boxes2[..., 2:] - boxes2[..., :2]
+    union = one[..., 0] * one[..., 1] + other[..., 0] * other[..., 1] - inter
+    return inter, union, ops.maximum(boxes1[..., 2:], boxes2[..., 2:]) - ops.minimum(boxes1[..., :2], boxes2[..., :2])
 
 
 def box_iou(boxes1, boxes2):
-    """torchvision.ops.box_iou."""
-    inter, union = box_overlaps(boxes1, boxes2)
+    """torchvision.ops.box_iou: of each box of the first and each of the second."""
+    inter, union, _ = box_overlaps(boxes1[:, None], boxes2[None])
     return inter / union
 
 
 def generalized_box_iou(boxes1, boxes2):
     """torchvision.ops.generalized_box_iou."""
-    inter, union = box_overlaps(boxes1, boxes2)
-    corner = ops.minimum(boxes1[:, None, :2], boxes2[None, :, :2])
-    sides = (ops.maximum(boxes1[:, None, 2:], boxes2[None, :, 2:]) - corner).clamp(min=0)
-    around = sides[:, :, 0] * sides[:, :, 1]
+    inter, union, sides = box_overlaps(boxes1[:, None], boxes2[None])
+    around = sides[..., 0] * sides[..., 1]
     return inter / union - (around - union) / around
-
-
-def paired_overlaps(boxes1, boxes2, eps):
-    """Of boxes that belong together: their IoU, the union of each two, and the sides of the box around both."""
-    sides = (ops.minimum(boxes1[..., 2:], boxes2[..., 2:]) - ops.maximum(boxes1[..., :2], boxes2[..., :2])).clamp(min=0)
-    inter = sides[..., 0] * sides[..., 1]
-    one, other = boxes1[..., 2:] - boxes1[..., :2], boxes2[..., 2:] - boxes2[..., :2]
-    union = one[..., 0] * one[..., 1] + other[..., 0] * other[..., 1] - inter
-    around = ops.maximum(boxes1[..., 2:], boxes2[..., 2:]) - ops.minimum(boxes1[..., :2], boxes2[..., :2])
-    return inter / (union + eps), union, around
 
 
 def generalized_box_iou_loss(boxes1, boxes2, reduction="none", eps=1e-7):
     """torchvision.ops.generalized_box_iou_loss."""
-    iou, union, around = paired_overlaps(boxes1, boxes2, eps)
-    area = around[..., 0] * around[..., 1]
-    return reduced(1 - (iou - (area - union) / (area + eps)), reduction)
+    inter, union, sides = box_overlaps(boxes1, boxes2)
+    around = sides[..., 0] * sides[..., 1]
+    return reduced(1 - (inter / (union + eps) - (around - union) / (around + eps)), reduction)
 
 
 def of_centers(boxes1, boxes2, eps):
     """The IoU of boxes that belong together, and one minus it, plus how far their centres are apart."""
-    iou, _, around = paired_overlaps(boxes1, boxes2, eps)
+    inter, union, sides = box_overlaps(boxes1, boxes2)
+    iou = inter / (union + eps)
     moved = (boxes1[..., :2] + boxes1[..., 2:] - boxes2[..., :2] - boxes2[..., 2:]) / 2
-    return iou, 1 - iou + (moved**2).sum(-1) / ((around**2).sum(-1) + eps)
+    return iou, 1 - iou + (moved**2).sum(-1) / ((sides**2).sum(-1) + eps)
 
 
 def distance_box_iou_loss(boxes1, boxes2, reduction="none", eps=1e-7):
