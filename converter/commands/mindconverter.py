@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from converter.base.files import check_readable, is_prefix
 from converter.base.messages import tr, translate_help
+from converter.base.relaxed_gc import relaxed_gc
 from converter.base.version import __version__
 from converter.commands import graph_mode, script_mode
 from converter.commands.mode import Mode
@@ -104,6 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return guarded(lambda: _run(mode, options), verbose=options.verbose)
 
 
+@relaxed_gc()  # a conversion leaves many objects behind it, and the process ends soon
 def _run(mode: Mode, options: argparse.Namespace) -> int:
     named = getattr(options, mode.source)
     if named is not None and not Path(named).is_dir() and not is_prefix(Path(named)):

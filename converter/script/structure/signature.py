@@ -6,10 +6,9 @@ its constructor.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -242,38 +241,9 @@ def _parameters_of(function: Arg) -> tuple[str, ...]:
         case Attribute(name="reshape" | "broadcast_to"):
             return ("size",)
         case Name():
-            return _mindspore_parameters(function.path)
+            return tuple(PARAMETERS.get(function.path, "").split())
         case Cell():
             return tuple(argument.name for argument in function.arguments)
-    return _parameters(function) if inspect.isfunction(function) else ()
-
-
-def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
-    try:
-        return tuple(name for name in inspect.signature(function).parameters if name != "self")
-    except (TypeError, ValueError):
+    if not inspect.isfunction(function):
         return ()
-
-
-@functools.cache
-def _mindspore_parameters(name: str) -> tuple[str, ...]:
-    """The parameter names of an API: `nn.Conv2d` has `in_channels`, `out_channels`, …; by introspection if not listed.
-
-    Names that are not listed are unknown if MindSpore is not installed.
-    """
-    if name in PARAMETERS:
-        return tuple(PARAMETERS[name].split())
-    module, *path = name.split(".")
-    if module not in ("ms", "nn", "ops"):
-        return ()
-    try:
-        import mindspore
-        from mindspore import nn, ops
-    except ImportError:
-        return ()
-    found: Any = {"ms": mindspore, "nn": nn, "ops": ops}[module]
-    for part in path:
-        found = getattr(found, part, None)
-    if found is None:
-        return ()
-    return _parameters(found.__init__ if inspect.isclass(found) else found)
+    return tuple(name for name in inspect.signature(function).parameters if name != "self")
