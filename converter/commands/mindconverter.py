@@ -14,7 +14,14 @@ from converter.base.version import __version__
 from converter.commands import graph_mode, script_mode
 from converter.commands.mode import Mode
 from converter.commands.outcome import print_outcome
-from converter.commands.terminal import EXIT_DIFFERS, EXIT_DONE, add_verbosity, end_on_terminate, guarded
+from converter.commands.terminal import (
+    EXIT_DIFFERS,
+    EXIT_DONE,
+    add_verbosity,
+    end_on_terminate,
+    end_without_collecting,
+    guarded,
+)
 from converter.commands.terminal.progress import Lines, progress_bar
 from converter.commands.terminal.quiet import quiet, verbose
 
@@ -102,6 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.error(f"the following arguments are required: {' or '.join(names)}")
     if argv is None:
         end_on_terminate()
+        end_without_collecting()
     return guarded(lambda: _run(mode, options), verbose=options.verbose)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from converter.base.messages import tr
@@ -56,7 +57,9 @@ def _summarize(result: Result) -> None:
         _say(console, tr("Note"), *map(translated, result.notes))
     if result.unconverted:
         console.print(_unconverted(result.unconverted, result.unit))
-    _say(console, tr("Verified"), *_verified(result))
+    scripts = any(Path(file).suffix in (".py", ".ipynb") for file in result.files)
+    if scripts:
+        _say(console, tr("Verified"), *_verified(result))
     if result.verification is not None:
         wrong = [output for output in result.verification.outputs if output.verdict != "same"]
         if wrong:
@@ -65,6 +68,8 @@ def _summarize(result: Result) -> None:
             _say(console, "", tr("and {number} more: see the report").format(number=len(wrong) - _MOST_ROWS))
         _print_edges(console, result.verification)
     _say(console, tr("Written"), *map(str, result.files))
+    if not scripts:
+        return
     _say(
         console,
         tr("Hint"),

@@ -44,6 +44,7 @@ def _add_options(groups: Groups) -> None:
     )
     groups["verification"].add_argument(
         "--verify_network",
+        "--verify",
         metavar="CALL",
         help="of scripts: what makes a network, as PACKAGE.MODULE:FACTORY(arguments). It is built in PyTorch and from "
         "the result, gets the same weights (--weights, or random ones), and outputs and gradients are compared on "

@@ -9,6 +9,7 @@ from converter.rewriting.kinds import DEVICE, PACKED, Kind
 from converter.rewriting.names import chain
 from converter.rewriting.project import MODULE, ClassInfo
 from converter.rewriting.state import full_name
+from converter.rewriting.trees import nodes
 from converter.rewriting.values import Values
 
 OWN_NAMES = frozenset({"weight", "bias", "running_mean", "running_var"})
@@ -128,7 +129,7 @@ class Attributes(Values):
     def _inputs(self) -> set[str]:
         """The variables of a function that are no parameters of a network, and of which it asks for the gradient."""
         found = set()
-        for each in ast.walk(self.function or self.file.tree):
+        for each in nodes(self.function or self.file.tree):
             if isinstance(each, ast.Assign):
                 value = each.value
                 asked = isinstance(value, ast.Call) and any(key.arg == "requires_grad" for key in value.keywords)
@@ -148,7 +149,7 @@ class Attributes(Values):
         """Whether a variable is an input of which a function asks for the gradient, and computes it."""
         if not isinstance(node, ast.Name) or node.id not in self._inputs():
             return False
-        inside = [each for each in ast.walk(self.function or self.file.tree) if isinstance(each, ast.Attribute)]
+        inside = [each for each in nodes(self.function or self.file.tree) if isinstance(each, ast.Attribute)]
         asked = (each.value for each in inside if each.attr == "grad")
         named = any(isinstance(each, ast.Name) and each.id == node.id for each in asked)
         return named and any(each.attr == "backward" for each in inside)
@@ -159,7 +160,7 @@ class Attributes(Values):
             return set()
         if self.class_node not in self._attribute_leaves:
             found = self._attribute_leaves[self.class_node] = set()
-            for each in ast.walk(self.class_node):
+            for each in nodes(self.class_node):
                 if isinstance(each, ast.Assign) and isinstance(each.value, ast.Call) and requires_grad(each.value):
                     found |= {target.attr for target in each.targets if isinstance(target, ast.Attribute)}
         return self._attribute_leaves[self.class_node]

@@ -10,6 +10,7 @@ from converter.rewriting.conditions import fold
 from converter.rewriting.kinds import Kind
 from converter.rewriting.names import Function
 from converter.rewriting.state import State
+from converter.rewriting.trees import nodes
 
 CONSTANTS = {
     "torch.jit.is_scripting": False,
@@ -90,7 +91,7 @@ class Branches(State):
             self.block(node.orelse)
             return
         live, dead = (node.body, node.orelse) if known else (node.orelse, node.body)
-        for call in ast.walk(node.test):
+        for call in nodes(node.test):
             if isinstance(call, ast.Call) and (full := self._full(call.func)):
                 self.record(call, full, became=str(self._constant(call)))
         self.block(live)
@@ -167,7 +168,7 @@ class Branches(State):
         multi = any(
             isinstance(each, (ast.Constant, ast.JoinedStr)) and each.lineno != each.end_lineno
             for statement in block
-            for each in ast.walk(statement)
+            for each in nodes(statement)
             if isinstance(each, ast.expr)
         )
         if inner.strip() or own.strip() or multi or not inner.startswith(own):
@@ -228,7 +229,7 @@ class Branches(State):
         info = self.project.info(self.class_node, self.names) if self.class_node is not None else None
         if info is not None and self.inference.is_module(info.name):
             return True
-        inside = [each for statement in node.body for each in ast.walk(statement)]
+        inside = [each for statement in node.body for each in nodes(statement)]
         return not any(isinstance(each, ast.Attribute) and each.attr in ("item", "backward") for each in inside)
 
     def _stop_gradients(self, node: ast.With) -> None:
@@ -236,10 +237,10 @@ class Branches(State):
         indent = self.file.text[
             self.file.line_span(self.file.line_of(self.file.start(node)))[0] : self.file.start(node)
         ]
-        inside = [each for statement in node.body for each in ast.walk(statement)]
+        inside = [each for statement in node.body for each in nodes(statement)]
         if isinstance(node.body[-1], ast.Return):
             return
-        loops = [name for each in inside if isinstance(each, ast.For) for name in ast.walk(each.target)]
+        loops = [name for each in inside if isinstance(each, ast.For) for name in nodes(each.target)]
         of_loops = {each.id for each in loops if isinstance(each, ast.Name)}
         names = dict.fromkeys(
             target.id
@@ -258,7 +259,7 @@ class Branches(State):
     def _read_behind(self, node: ast.With) -> Iterator[str]:
         """The variables that are read behind a block, or anywhere in a loop around it."""
         loop = any(isinstance(each, (ast.For, ast.While)) for each in self.parents)
-        for each in ast.walk(self.function or self.file.tree):
+        for each in nodes(self.function or self.file.tree):
             if not isinstance(each, ast.Name) or not isinstance(each.ctx, ast.Load):
                 continue
             if loop or each.lineno > (node.end_lineno or 0):
@@ -278,7 +279,7 @@ class Branches(State):
             return
         live = node.body if known else node.orelse
         self.visit(live)
-        for call in ast.walk(node.test):
+        for call in nodes(node.test):
             if isinstance(call, ast.Call) and (full := self._full(call.func)):
                 self.record(call, full, became=str(self._constant(call)))
         if known:

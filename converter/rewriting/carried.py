@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
+from converter.rewriting.trees import nodes
+
 
 @dataclass
 class Carried:
@@ -49,7 +51,7 @@ def plan_of(owner: ast.ClassDef, refused: frozenset[str], overridden: Callable[[
     if forward is None:
         return plan
     found: dict[str, list[ast.Assign]] = {}
-    for each in ast.walk(forward):
+    for each in nodes(forward):
         if isinstance(each, ast.Assign):
             for target in each.targets:
                 if _is_own(target):
@@ -101,7 +103,7 @@ class _Attribute:
         self.assignments = assignments
         self.readers = [methods[each] for each in readers]
         self._names = set(readers)
-        self._top = {each for each in forward.body if any(inner in assignments for inner in ast.walk(each))}
+        self._top = {each for each in forward.body if any(inner in assignments for inner in nodes(each))}
 
     def can_be_handed_on(self, overridden: frozenset[str]) -> bool:
         """Whether the attribute can become a variable of `forward` and a parameter of the methods."""
@@ -110,7 +112,7 @@ class _Attribute:
             (isinstance(each, ast.Name) and each.id == self.name)
             or (isinstance(each, ast.arg) and each.arg == self.name)
             for function in functions
-            for each in ast.walk(function)
+            for each in nodes(function)
         )
         plain = len(self._top) == 1 and all(len(each.targets) == 1 for each in self.assignments)
         cached = self._is_cached()
@@ -161,14 +163,14 @@ class _Attribute:
 
 def _calls(function: ast.AST) -> Iterator[ast.Call]:
     """The calls of methods of its own."""
-    for each in ast.walk(function):
+    for each in nodes(function):
         if isinstance(each, ast.Call) and _is_own(each.func):
             yield each
 
 
 def _places(name: str, node: ast.AST, context: type[ast.expr_context] = ast.Load) -> Iterator[ast.Attribute]:
     """Where a node reads, or assigns, an attribute of its own."""
-    for each in ast.walk(node):
+    for each in nodes(node):
         if _is_own(each) and each.attr == name and isinstance(each.ctx, context):
             yield each
 

@@ -125,7 +125,7 @@ def text_of(names: set[str], rows: Mapping[str, Row]) -> str:
         elif text := made.adapter(name):
             wanted[name] = text, (len(ORDER), len(wanted))
             tree = ast.parse(text)
-            waiting += [each.id for each in ast.walk(tree) if isinstance(each, ast.Name) and each.id in own]
+            waiting += [each.id for each in nodes(tree) if isinstance(each, ast.Name) and each.id in own]
     ordered = sorted(wanted, key=lambda name: wanted[name][1])
     bodies = list(dict.fromkeys(wanted[name][0] for name in ordered))
     text = _imports("\n".join(bodies)) + "".join(
@@ -135,7 +135,7 @@ def text_of(names: set[str], rows: Mapping[str, Row]) -> str:
 
 
 def _imports(text: str) -> str:
-    used = {each.id for each in ast.walk(ast.parse(text)) if isinstance(each, ast.Name)}
+    used = {each.id for each in nodes(ast.parse(text)) if isinstance(each, ast.Name)}
     lines = [f"import {name}" for name in _MODULES if name in used]
     if lines:
         lines.append("")

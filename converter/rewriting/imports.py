@@ -8,6 +8,7 @@ from collections.abc import Callable
 from converter.rewriting.names import Scope, absolute
 from converter.rewriting.records import Record
 from converter.rewriting.rewrite import Rewriter
+from converter.rewriting.trees import nodes
 
 NOTHING: Callable[[str], bool] = lambda module: True  # noqa: E731
 
@@ -142,7 +143,7 @@ class Imports:
         edits.replace(start, end, separator.join(block))
 
     def _is_alone(self, node: ast.stmt) -> bool:
-        for parent in ast.walk(self.file.tree):
+        for parent in nodes(self.file.tree):
             for name in ("body", "orelse", "finalbody"):
                 block = getattr(parent, name, None)
                 if isinstance(block, list) and node in block:

@@ -14,6 +14,7 @@ from converter.rewriting.attributes import Attributes
 from converter.rewriting.flow_calls import is_distinct
 from converter.rewriting.kinds import STATE
 from converter.rewriting.rows import Row
+from converter.rewriting.trees import nodes
 from converter.rewriting.variables import assigned
 
 _SAME = frozenset({"detach", "contiguous", "requires_grad_"})
@@ -218,11 +219,11 @@ class InPlace(Attributes):
         statement = next((each for each in reversed(self.parents) if isinstance(each, ast.stmt)), node)
         if isinstance(statement, ast.Assign) and any(name in set(assigned(each)) for each in statement.targets):
             return False
-        own = {id(each) for each in ast.walk(node)}
+        own = {id(each) for each in nodes(node)}
         for each in self.parents:
             if isinstance(each, ast.IfExp):  # only one branch runs, and behind the condition
-                other = each.orelse if any(part is node for part in ast.walk(each.body)) else each.body
-                own |= {id(part) for whole in (other, each.test) for part in ast.walk(whole)}
+                other = each.orelse if any(part is node for part in nodes(each.body)) else each.body
+                own |= {id(part) for whole in (other, each.test) for part in nodes(whole)}
         ends = isinstance(statement, ast.Return)
         last = statement.end_lineno if ends else None  # type: ignore[attr-defined]
         if any(id(each) not in own and each.lineno <= (last or each.lineno) for each in self._reads_behind(name, node)):
@@ -230,7 +231,7 @@ class InPlace(Attributes):
         if ends:
             return False
         loops = [each for each in self.parents if isinstance(each, (ast.For, ast.While))]
-        inside = [each for loop in loops for each in ast.walk(loop) if isinstance(each, ast.Name) and each.id == name]
+        inside = [each for loop in loops for each in nodes(loop) if isinstance(each, ast.Name) and each.id == name]
         stored = any(not isinstance(each.ctx, ast.Load) for each in inside)
         return not stored and any(id(each) not in own for each in inside)
 
@@ -239,7 +240,7 @@ class InPlace(Attributes):
         end = (node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
         uses = [
             each
-            for each in ast.walk(self.function or self.file.tree)
+            for each in nodes(self.function or self.file.tree)
             if isinstance(each, ast.Name) and each.id == name and (each.lineno, each.col_offset) >= end
         ]
         until = min((each.lineno for each in uses if isinstance(each.ctx, ast.Store)), default=sys.maxsize)
@@ -257,7 +258,7 @@ class InPlace(Attributes):
         base, index = view
         if isinstance(base, ast.Name):
             reads = self._reads_behind(base.id, node)
-            inside = ast.walk(self.function or self.file.tree)
+            inside = nodes(self.function or self.file.tree)
             others = {id(each.value) for each in inside if isinstance(each, ast.Subscript) and _is_other(each, index)}
             if all(id(each) in others for each in reads):
                 return
@@ -303,7 +304,7 @@ class InPlace(Attributes):
         if around not in self.bindings:
             self.bindings[around] = [
                 (each, {name for target in _targets(each) for name in assigned(target)})
-                for each in ast.walk(around)
+                for each in nodes(around)
                 if isinstance(each, (ast.Assign, ast.For))
             ]
         return self.bindings[around]
@@ -330,7 +331,7 @@ class InPlace(Attributes):
         function = self.function
         if function is None or (function.name == "forward" and self.class_node is not None):
             return False
-        inside = list(ast.walk(function))
+        inside = list(nodes(function))
         values = [
             each.value
             for each in inside
@@ -340,8 +341,8 @@ class InPlace(Attributes):
             held = values[-1]
             getter = isinstance(held, ast.Call) and self._full(held.func) == "builtins.getattr"
             return getter or (isinstance(held, ast.Attribute) and held.attr != "data")
-        given = any(each.arg == name for each in ast.walk(function.args) if isinstance(each, ast.arg))
-        returned = (part for each in inside if isinstance(each, ast.Return) for part in ast.walk(each))
+        given = any(each.arg == name for each in nodes(function.args) if isinstance(each, ast.arg))
+        returned = (part for each in inside if isinstance(each, ast.Return) for part in nodes(each))
         return given and not any(isinstance(each, ast.Name) and each.id == name for each in returned)
 
     def _is_shared(self, name: str) -> bool:
@@ -359,7 +360,7 @@ class InPlace(Attributes):
             isinstance(each, ast.Name) and each.id == name
             for parent in self.parents
             if isinstance(parent, ast.For)
-            for each in ast.walk(parent.target)
+            for each in nodes(parent.target)
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from converter.rewriting.trees import nodes
 from converter.rewriting.variables import parts, read
 
 _SHAPES = frozenset({"reshape", "view", "unsqueeze", "expand", "zeros", "ones", "full", "rand", "randn"})
@@ -16,7 +17,7 @@ def may_lead_with_one(value: ast.expr, around: ast.AST) -> bool:
     found, rest = {value}, [value]
     while rest:
         node = rest.pop()
-        if any(_makes_one(each) for each in ast.walk(node)):
+        if any(_makes_one(each) for each in nodes(node)):
             return True
         names = set(read(node))
         for each in statements:
@@ -29,7 +30,7 @@ def may_lead_with_one(value: ast.expr, around: ast.AST) -> bool:
 
 def _targets(statement: ast.Assign | ast.AugAssign | ast.For) -> Iterator[str]:
     targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-    for each in (node for target in targets for node in ast.walk(target)):
+    for each in (node for target in targets for node in nodes(target)):
         if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load):
             yield each.id
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from symtable import SymbolTable, symtable
 
 from converter.rewriting.names import Names, absolute, chain
+from converter.rewriting.trees import nodes
 
 _STAR = re.compile(r"^\s*from\s+[\w.]+\s+import\s+\*", re.MULTILINE)
 
@@ -33,11 +34,7 @@ def defined(table: SymbolTable, text: str) -> set[str]:
 
 def may_lose_imports(names: Names, results: Mapping[str, set[str]]) -> bool:
     """Whether a file of the source imports a name that the result of that module does not define."""
-    for node, _ in names.imports:
-        known = results.get(absolute(node, names.file), {"*"}) if isinstance(node, ast.ImportFrom) else {"*"}
-        if "*" not in known and any(alias.name not in known for alias in node.names):
-            return True
-    return False
+    return any(isinstance(node, ast.ImportFrom) and any(_lost(node, names, results)) for node, _ in names.imports)
 
 
 def lost_imports(names: Names, tree: ast.Module, results: Mapping[str, set[str]]) -> Iterator[tuple[str, str, int]]:
@@ -49,12 +46,18 @@ def lost_imports(names: Names, tree: ast.Module, results: Mapping[str, set[str]]
         results: the names that each module of the result defines.
     """
     for node in _imports(tree.body):
-        module = absolute(node, names.file)
-        if module not in results or "*" in results[module]:
-            continue
+        for name in _lost(node, names, results):
+            yield absolute(node, names.file), name, node.lineno
+
+
+def _lost(node: ast.ImportFrom, names: Names, results: Mapping[str, set[str]]) -> Iterator[str]:
+    """The names of an import that the result of its module does not define, and that are no modules."""
+    module = absolute(node, names.file)
+    known = results.get(module, {"*"})
+    if "*" not in known:
         for alias in node.names:
-            if alias.name != "*" and alias.name not in results[module] and f"{module}.{alias.name}" not in results:
-                yield module, alias.name, node.lineno
+            if alias.name != "*" and alias.name not in known and f"{module}.{alias.name}" not in results:
+                yield alias.name
 
 
 def _imports(block: Iterable[ast.stmt]) -> Iterator[ast.ImportFrom]:
@@ -91,7 +94,7 @@ def _is_used(table: SymbolTable, name: str) -> bool:
 
 def place(name: str, names: Names) -> ast.AST:
     """Where a file uses or imports a name; its first statement if that cannot be said."""
-    for node in ast.walk(names.file.tree):
+    for node in nodes(names.file.tree):
         if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
             return node
         if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names):

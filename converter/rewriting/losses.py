@@ -12,6 +12,7 @@ from converter.rewriting.names import Names, chain
 from converter.rewriting.outputs import Outputs
 from converter.rewriting.project import MODULE
 from converter.rewriting.state import Options
+from converter.rewriting.trees import nodes
 from converter.rewriting.variables import (
     NAMED,
     assigned,
@@ -190,7 +191,7 @@ class Losses(Outputs):
         for method in getattr(self.class_node, "body", ()):
             if not isinstance(method, ast.FunctionDef) or method is self.function or method.name == "__init__":
                 continue
-            for each in ast.walk(method):
+            for each in nodes(method):
                 if isinstance(each, ast.Assign) and self._is_differentiable(each):
                     for name in assigned(each):
                         if name.startswith("self.") and method not in found.setdefault(name, []):
@@ -201,7 +202,7 @@ class Losses(Outputs):
         """Whether a statement without a network may reach parameters: by a tensor that asks for gradients, or by a
         function of the project.
         """
-        for node in ast.walk(statement):
+        for node in nodes(statement):
             if isinstance(node, ast.Call):
                 full = self._full(node.func)
                 receiver = self.inference.kind(node.func.value) if isinstance(node.func, ast.Attribute) else None
@@ -223,7 +224,7 @@ class Losses(Outputs):
 
     def _reads_leaf(self, statement: ast.stmt) -> bool:
         """Whether a statement reads a tensor that asks for gradients."""
-        names = (each for each in ast.walk(statement) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load))
+        names = (each for each in nodes(statement) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load))
         return any(self._asks(each) and self.inference.kind(each).is_tensor for each in names)
 
     def _asks(self, node: ast.expr) -> bool:
@@ -233,7 +234,7 @@ class Losses(Outputs):
     def _asking(self, around: ast.AST) -> set[str]:
         if around not in self._leaves_of:
             found = self._leaves_of[around] = set[str]()
-            for each in ast.walk(around):
+            for each in nodes(around):
                 if isinstance(each, ast.Assign) and any(word in self.file.of(each.value) for word in _LEAVES):
                     found |= set(assigned(each))
                 elif isinstance(each, ast.Expr) and "requires_grad" in self.file.of(each):
@@ -253,7 +254,7 @@ class Losses(Outputs):
 
     def _is_differentiable(self, statement: ast.stmt) -> bool:
         """Whether a gradient may flow through a statement: it calls a network, or something that may be one."""
-        return any(isinstance(each, ast.Call) and self._may_be_network(each) for each in ast.walk(statement))
+        return any(isinstance(each, ast.Call) and self._may_be_network(each) for each in nodes(statement))
 
     def _may_be_network(self, call: ast.Call) -> bool:
         if self._is_network(call.func):
@@ -284,8 +285,8 @@ class Losses(Outputs):
 
     def _runs_network(self, function: ast.AST) -> bool:
         """Whether a function calls a network that it is not given, one of its module."""
-        own = {each.arg for each in ast.walk(function) if isinstance(each, ast.arg)} | set(assigned_in(function))
-        called = (each.func for each in ast.walk(function) if isinstance(each, ast.Call))
+        own = {each.arg for each in nodes(function) if isinstance(each, ast.arg)} | set(assigned_in(function))
+        called = (each.func for each in nodes(function) if isinstance(each, ast.Call))
         return any(isinstance(each, ast.Name) and each.id not in own and self._is_network(each) for each in called)
 
     def _is_function(self, node: ast.expr) -> bool:
@@ -314,18 +315,18 @@ class Losses(Outputs):
 
     def _names_outside(self, region: Sequence[ast.stmt], backward: ast.stmt) -> set[str]:
         """The variables that the function around a region reads outside it."""
-        inside = {id(node) for each in (*region, backward) for node in ast.walk(each)}
+        inside = {id(node) for each in (*region, backward) for node in nodes(each)}
         around = self.function or self.file.tree
         return {
             node.id
-            for node in ast.walk(around)
+            for node in nodes(around)
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in inside
         }
 
     def _networks(self, statements: Sequence[ast.stmt], stored: set[str]) -> list[str]:
         """What is called in statements and may have parameters, as it is written."""
         found: list[ast.expr] = []
-        for call in (node for each in statements for node in ast.walk(each) if isinstance(node, ast.Call)):
+        for call in (node for each in statements for node in nodes(each) if isinstance(node, ast.Call)):
             found += [each for each in (call.func, *call.args) if self._is_network(each)]
             function = call.func
             if isinstance(function, ast.Attribute) and self._is_network(function.value):
@@ -335,11 +336,11 @@ class Losses(Outputs):
                     function = function.value
                 found.append(function)
         names = [".".join(names) for each in found if (names := chain(each)) and names[0] not in stored]
-        leaves = (each for statement in statements for each in ast.walk(statement) if self._of_leaf(each))
+        leaves = (each for statement in statements for each in nodes(statement) if self._of_leaf(each))
         names += [each.id for each in leaves if isinstance(each, ast.Name)]
         kept = self.attribute_leaves()
-        nodes = (each for statement in statements for each in ast.walk(statement) if kept)
-        names += [self.file.of(each) for each in nodes if isinstance(each, ast.Attribute) and each.attr in kept]
+        inside = (each for statement in statements for each in nodes(statement) if kept)
+        names += [self.file.of(each) for each in inside if isinstance(each, ast.Attribute) and each.attr in kept]
         losses = {".".join(chain(each) or ()) for each in found if self._is_loss(each)}
         return [name for name in dict.fromkeys(names) if name not in losses]
 
@@ -352,7 +353,7 @@ class Losses(Outputs):
     def free_name(self, around: ast.AST, base: str = "forward") -> str:
         """A name for the function that nothing in the scope around it has."""
         if around not in self._taken:
-            names = {each.id for each in ast.walk(around) if isinstance(each, ast.Name)}
+            names = {each.id for each in nodes(around) if isinstance(each, ast.Name)}
             self._taken[around] = names | {each.name for each in getattr(around, "body", ()) if isinstance(each, NAMED)}
         number = 1
         while (name := base if number == 1 else f"{base}_{number}") in self._taken[around]:

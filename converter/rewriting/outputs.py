@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from converter.rewriting.attributes import Attributes
 from converter.rewriting.signature import NotStatic, UnsupportedCall
+from converter.rewriting.trees import nodes
 
 _SECOND = "MindSpore may lose gradients of second order through a reshape behind an activation: compare them."
 GRAD = "torch.autograd.grad"
@@ -80,8 +81,8 @@ class Outputs(Attributes):
         """Whether the outputs came in as an argument: nothing in their expression calls a network."""
         if self.function is None:
             return False
-        arguments = {each.arg for each in ast.walk(self.function.args) if isinstance(each, ast.arg)}
-        calls = [each.func for each in ast.walk(ast.parse(function.text, mode="eval")) if isinstance(each, ast.Call)]
+        arguments = {each.arg for each in nodes(self.function.args) if isinstance(each, ast.arg)}
+        calls = [each.func for each in nodes(ast.parse(function.text, mode="eval")) if isinstance(each, ast.Call)]
         methods = [
             each for each in calls if isinstance(each, ast.Attribute) and f"torch.Tensor.{each.attr}" in self.rows
         ]
@@ -108,7 +109,7 @@ class Outputs(Attributes):
         """The outputs as an expression of the inputs, through the statements before; None if that is not seen."""
         if not isinstance(outputs, ast.Name):
             found = Function(self._text(outputs), _names(outputs), [], [])
-            inner = [each for each in ast.walk(outputs) if isinstance(each, ast.Name) and each.id not in inputs]
+            inner = [each for each in nodes(outputs) if isinstance(each, ast.Name) and each.id not in inputs]
             made = [each for each in inner if self._maker(each.id, inputs) is not None]
             if not made:
                 return found
@@ -133,8 +134,8 @@ class Outputs(Attributes):
         found = Function(self._text(maker.value), _names(maker.value), [maker.lineno], [])
         if isinstance(maker.value, (ast.BinOp, ast.UnaryOp, ast.IfExp, ast.BoolOp, ast.Compare, ast.Lambda)):
             found.text = f"({found.text})"
-        inside = {id(each) for each in (*ast.walk(call), *ast.walk(maker))}
-        others = (each for each in ast.walk(self.function or self.file.tree) if id(each) not in inside)
+        inside = {id(each) for each in (*nodes(call), *nodes(maker))}
+        others = (each for each in nodes(self.function or self.file.tree) if id(each) not in inside)
         if not any(isinstance(each, ast.Name) and each.id == outputs.id for each in others):
             found.moved, found.lines = [maker], []
         return found
@@ -174,8 +175,8 @@ def _only(node: ast.expr) -> ast.expr:
 
 
 def _names(node: ast.AST) -> set[str]:
-    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    return {each.id for each in nodes(node) if isinstance(each, ast.Name)}
 
 
 def _stores(node: ast.AST) -> set[str]:
-    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load)}
+    return {each.id for each in nodes(node) if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import re
+import sys
 import tokenize
 import warnings
 from bisect import bisect_right
@@ -100,5 +101,9 @@ def read(path: Path, module: str, *, is_package: bool = False) -> SourceFile:
     except (SyntaxError, UnicodeDecodeError, ValueError, RecursionError) as error:
         where = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise ModelLoadingError(f"'{path}'{where} is not a Python script: {reason}. Correct it first.") from error
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        raise ModelLoadingError(
+            f"'{path}'{where} is not a Python script: {reason}. Correct it first, or, if it is written for a Python "
+            f"above {version}, convert it with that one."
+        ) from error
     return SourceFile(path, module, is_package, text.encode(), encoding, tree)

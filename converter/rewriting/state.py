@@ -14,7 +14,7 @@ from converter.rewriting.inference import Inference
 from converter.rewriting.names import Function, Names, Scope, chain
 from converter.rewriting.project import MODULE
 from converter.rewriting.records import Record
-from converter.rewriting.trees import PARTS
+from converter.rewriting.trees import PARTS, nodes
 
 PYTHON = frozenset({"__init__", "__repr__", "_init_weights", "init_weights", "reset_parameters", "extra_repr"})
 """Methods of a module that graph mode never runs."""
@@ -253,9 +253,9 @@ class State:
 
     def _optimized(self) -> set[str]:
         """The variables of this function that stand in a call of an optimizer."""
-        calls = (each for each in ast.walk(self.function or self.file.tree) if isinstance(each, ast.Call))
+        calls = (each for each in nodes(self.function or self.file.tree) if isinstance(each, ast.Call))
         optimizers = [each for each in calls if (self._full(each.func) or "").startswith("torch.optim.")]
-        return {each.id for call in optimizers for each in ast.walk(call) if isinstance(each, ast.Name)}
+        return {each.id for call in optimizers for each in nodes(call) if isinstance(each, ast.Name)}
 
     def record(
         self,

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from converter.rewriting.trees import children, nodes
+
 _KEYWORDS = "keywords_follow"
 _SLOT = re.compile(r"\{(\*?)(\w+)(!?)\}")
 
@@ -147,13 +149,13 @@ class _Reader:
         self._slots = slots
 
     def has_slots(self, tree: ast.AST) -> bool:
-        return any(isinstance(node, ast.Name) and node.id in self._slots for node in ast.walk(tree))
+        return any(isinstance(node, ast.Name) and node.id in self._slots for node in nodes(tree))
 
     def call_with_all_slots(self, tree: ast.expr) -> ast.Call | None:
         """The innermost call that holds every slot, and the `...`; None if it is not a call."""
         node: ast.expr = tree
         while True:
-            inner = [child for child in ast.iter_child_nodes(node) if isinstance(child, (ast.expr, ast.keyword))]
+            inner = [child for child in children(node) if isinstance(child, (ast.expr, ast.keyword))]
             holding = [child for child in inner if self.has_slots(child) or _takes_all(child)]
             if isinstance(node, ast.Call):
                 only = holding[0] if len(holding) == 1 else None
@@ -182,14 +184,14 @@ class _Reader:
     def pieces(self, tree: ast.expr, start: int, end: int, *, argument: bool = False) -> Pieces:
         """The text between two offsets of the template, with its slots."""
         loose = {id(tree)} if argument else set()
-        for node in ast.walk(tree):
+        for node in nodes(tree):
             if isinstance(node, ast.Call):
                 loose |= {id(each) for each in (*node.args, *(keyword.value for keyword in node.keywords))}
             elif isinstance(node, (ast.Tuple, ast.List)):
                 loose |= {id(each) for each in node.elts}
             elif isinstance(node, ast.Starred):
                 loose.add(id(node.value))
-        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in self._slots]
+        names = [node for node in nodes(tree) if isinstance(node, ast.Name) and node.id in self._slots]
         found: list[str | Slot] = []
         at = start
         for node in sorted(names, key=lambda node: node.col_offset):
@@ -206,4 +208,4 @@ class _Reader:
 
 
 def _takes_all(node: ast.AST) -> bool:
-    return any(isinstance(each, ast.Constant) and each.value is ... for each in ast.walk(node))
+    return any(isinstance(each, ast.Constant) and each.value is ... for each in nodes(node))

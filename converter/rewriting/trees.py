@@ -28,11 +28,10 @@ PARTS = _Parts()
 
 
 def nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """A node and all its parts, in no certain order; contexts and operators, which have none, are left out."""
-    waiting: list[ast.AST | None] = [tree]
-    pop, parts = waiting.pop, PARTS
-    while waiting:
-        node = pop()
+    """A node and all its parts, in the order of `ast.walk`; contexts and operators, which have none, are left out."""
+    found: list[ast.AST | None] = [tree]
+    parts = PARTS
+    for node in found:  # the list grows while it is read
         if node is None:  # the key of `**more` in a dict, a default that is not there
             continue
         yield node
@@ -40,9 +39,9 @@ def nodes(tree: ast.AST) -> Iterator[ast.AST]:
         for name in parts[node.__class__]:
             part = inside.get(name)
             if part.__class__ is list:
-                waiting += part  # type: ignore[operator]
+                found += part  # type: ignore[operator]
             elif part is not None:
-                waiting.append(part)
+                found.append(part)
 
 
 def children(node: ast.AST) -> Iterator[ast.AST]:

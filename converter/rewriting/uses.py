@@ -12,6 +12,7 @@ from converter.rewriting.kinds import ARRAY, COMPLEX, PACKED, Kind, sequence
 from converter.rewriting.methods import Methods
 from converter.rewriting.outputs import GRAD, Outputs
 from converter.rewriting.statements import Statements
+from converter.rewriting.trees import nodes
 
 _GIVE_BACK = frozenset({"to", "cuda", "cpu", "float", "double", "half", "apply"})
 """Methods of modules that return the module."""
@@ -69,7 +70,7 @@ class Uses(Methods, Statements, Outputs):
             return False
         whole = around.value is node
         inside = self.parents[self.parents.index(around) :]
-        others = [each for each in ast.walk(around) if isinstance(each, ast.Name) and each.id == taken.id]
+        others = [each for each in nodes(around) if isinstance(each, ast.Name) and each.id == taken.id]
         start = self.file.start(around)
         indent = self.file.text[self.file.line_span(self.file.line_of(start))[0] : start].decode()
         is_list = self.inference.kind(taken).name in ("list", "items", "unknown")
@@ -82,7 +83,7 @@ class Uses(Methods, Statements, Outputs):
 
     def _free_name(self, name: str) -> str:
         """A name that nothing in this function has, nor has been made for it."""
-        inside = ast.walk(self.function or self.file.tree)
+        inside = nodes(self.function or self.file.tree)
         taken = {each.id for each in inside if isinstance(each, ast.Name)} | self._made_names
         number = 1
         while (found := name if number == 1 else f"{name}_{number}") in taken:
@@ -249,7 +250,7 @@ class Uses(Methods, Statements, Outputs):
         target, value = (self.inference.kind(each) for each in (node.args[0], node.args[2]))
         if not self._is_module(target) and target.name != "unknown":
             return False
-        inside = ast.walk(self.function) if self.function is not None else ()
+        inside = nodes(self.function) if self.function is not None else ()
         goes_through = any(isinstance(each, ast.Attribute) and each.attr in _PARTS for each in inside)
         return self._is_module(value) or (goes_through and value.name == "unknown")
 

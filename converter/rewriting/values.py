@@ -10,6 +10,7 @@ from converter.rewriting.project import MODULE
 from converter.rewriting.rows import Row
 from converter.rewriting.state import PACKAGES, State, full_name
 from converter.rewriting.template import template
+from converter.rewriting.trees import nodes
 
 
 class Values(State):
@@ -63,9 +64,9 @@ class Values(State):
         except SyntaxError:
             return
         begin = self.file.start(node) + 1
-        inner = [each for each in ast.walk(tree) if isinstance(each, ast.Attribute)]
+        inner = [each for each in nodes(tree) if isinstance(each, ast.Attribute)]
         covered = {id(each.value) for each in inner}
-        for each in ast.walk(tree):
+        for each in nodes(tree):
             if not isinstance(each, ast.Name | ast.Attribute) or id(each) in covered:
                 continue
             full = self._full(each)

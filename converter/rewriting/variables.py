@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from converter.rewriting.names import chain
+from converter.rewriting.trees import children, nodes
 
 NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 """Statements that define a name with a block of its own."""
@@ -18,7 +19,7 @@ _INNER = (*_SCOPES, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 def parts(node: ast.AST) -> Iterator[ast.AST]:
     """The parts of a statement, without those of functions and classes in it."""
     yield node
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         if not isinstance(child, _SCOPES):
             yield from parts(child)
 
@@ -28,7 +29,7 @@ def leaves_block(node: ast.AST, in_loop: bool = False) -> bool:
     if isinstance(node, _ENDS) or (isinstance(node, (ast.Break, ast.Continue)) and not in_loop):
         return True
     inner = in_loop or isinstance(node, (ast.For, ast.While))
-    return any(leaves_block(child, inner) for child in ast.iter_child_nodes(node) if not isinstance(child, _SCOPES))
+    return any(leaves_block(child, inner) for child in children(node) if not isinstance(child, _SCOPES))
 
 
 def assigned(node: ast.AST) -> Iterator[str]:
@@ -42,7 +43,7 @@ def assigned(node: ast.AST) -> Iterator[str]:
         in_place = function.attr.endswith("_") and not function.attr.endswith(("__", "requires_grad_"))
         if isinstance(function.value, ast.Name) and (in_place or function.attr in _GROWS):
             yield function.value.id
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         if not isinstance(child, _INNER):
             yield from assigned(child)
 
@@ -55,7 +56,7 @@ def assigned_in(around: ast.AST) -> Iterator[str]:
 
 def read(node: ast.AST) -> Iterator[str]:
     """The variables that a statement reads; `x += y` reads x."""
-    for each in ast.walk(node):
+    for each in nodes(node):
         if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load):
             yield each.id
         elif isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Load) and (names := chain(each)):
@@ -94,18 +95,18 @@ def _read_first(statements: Iterable[ast.AST], written: set[str]) -> Iterator[st
 
 def is_detached(name: str, statements: Iterable[ast.AST]) -> bool:
     """Whether statements read a variable within `(…).detach()` only, which no gradient flows through."""
-    inside = [node for each in statements for node in ast.walk(each)]
+    inside = [node for each in statements for node in nodes(each)]
     names = (each for each in inside if isinstance(each, (ast.Name, ast.Attribute)) and isinstance(each.ctx, ast.Load))
     read = {id(each) for each in names if ".".join(chain(each) or ()) == name}
     detached = (each for each in inside if isinstance(each, ast.Attribute) and each.attr in ("detach", "data"))
-    apart = {id(part) for each in detached for part in ast.walk(each.value)}
+    apart = {id(part) for each in detached for part in nodes(each.value)}
     return bool(read) and read <= apart
 
 
 def bound_before(around: ast.AST, statement: ast.stmt) -> set[str]:
     """The variables that a function has assigned above a statement, and its parameters."""
-    found = {each.arg for each in ast.walk(around) if isinstance(each, ast.arg)}
-    for each in ast.walk(around):
+    found = {each.arg for each in nodes(around) if isinstance(each, ast.arg)}
+    for each in nodes(around):
         if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load) and each.lineno < statement.lineno:
             found.add(each.id)
     return found

@@ -70,12 +70,15 @@ def test_a_package(folder):
     assert result.unit == "calls"
 
 
-def test_a_scan(folder):
+def test_a_scan(folder, capfd):
     assert mindconverter.main(["--in_file", "pkg", "--scan", "--output", "out"]) == 0
     assert files(folder / "out") == {"scan_of_pkg.csv"}
     first, *lines = (folder / "out/scan_of_pkg.csv").read_text().splitlines()
     assert first == "file,line,column,name,outcome,becomes,remedy"
     assert "pkg/net.py,7,20,torch.nn.Conv2d,converted,mindspore.nn.Conv2d," in lines
+    said = capfd.readouterr().out
+    assert "scan_of_pkg.csv" in said
+    assert "Hint" not in said
 
 
 @pytest.mark.parametrize(

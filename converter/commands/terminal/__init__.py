@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -76,6 +78,11 @@ def end_on_terminate() -> None:
         sys.exit(128 + number)
 
     signal.signal(signal.SIGTERM, terminate)
+
+
+def end_without_collecting() -> None:
+    """Let Python end without its last garbage collection: a tenth of the time of rewriting a package."""
+    atexit.register(gc.freeze)
 
 
 def _fail(error: ConverterError, cause: Exception | None = None, *, verbose: bool) -> int:
