@@ -21,6 +21,8 @@ SEED = 0
 EXTENTS = (64, 128, 256, 384, 512, 640, 1024, 16384)
 """Extents to try for free dimensions when the source rejects the guessed ones: sizes of images, lengths of texts and
 of audio."""
+BATCHES = (2, 4, 8)
+"""Extents to try likewise for a first axis: a program may be made for more than one sample."""
 LARGEST = 1 << 24
 """Maximum elements of an input with these extents."""
 _PLUS = " + "
@@ -62,15 +64,22 @@ def verification_inputs(
 def other_inputs(graph: ir.Graph, endpoints: Sequence[Endpoint], file: Path | None) -> Iterator[dict[str, np.ndarray]]:
     """Inputs without the integer 0, which may be no length or count, and others with other guessed extents.
 
-    Those are replaced by one of `EXTENTS`, the same for all of them.
+    Those are replaced by one of `EXTENTS`, the same for all of them, or one sample by one of `BATCHES`.
     """
     if any(end.dtype.kind in "iu" for end in endpoints):
         yield verification_inputs(graph, endpoints, file, least=1)
     guessed = frozenset[str]().union(*(end.guessed for end in endpoints))
-    for extent in EXTENTS if guessed else ():
-        others = [replace(end, example=_example(end, guessed, extent)) for end in endpoints]
-        if all(math.prod(end.example or ()) <= LARGEST for end in others):
-            yield verification_inputs(graph, others, file)
+    for names, extents in ((guessed, EXTENTS), (_of_one_sample(endpoints), BATCHES)):
+        for extent in extents if names else ():
+            others = [replace(end, example=_example(end, names, extent)) for end in endpoints]
+            if all(math.prod(end.example or ()) <= LARGEST for end in others):
+                yield verification_inputs(graph, others, file)
+
+
+def _of_one_sample(endpoints: Sequence[Endpoint]) -> frozenset[str]:
+    """The free extents of first axes that are 1 in the example."""
+    pairs = [(end.shape[0], end.example[0]) for end in endpoints if end.shape and end.example]
+    return frozenset(dim for dim, extent in pairs if isinstance(dim, str) and extent == 1)
 
 
 def with_sums(graph: ir.Graph, endpoints: Sequence[Endpoint]) -> Sequence[Endpoint]:

@@ -77,11 +77,12 @@ def odd_extents(each: Input) -> tuple[int, ...]:
     return tuple(extent + 1 if axis and isinstance(dim, str) else extent for axis, (dim, extent) in enumerate(extents))
 
 
-def more_samples(inputs: Sequence[Input]) -> list[tuple[int, ...]]:
-    """The extents of the examples, larger by 1 where a letter of a first axis stands."""
+def other_samples(inputs: Sequence[Input]) -> Iterator[list[tuple[int, ...]]]:
+    """The extents of the examples with one sample more, and with one sample, where a letter of a first axis stands."""
     batches = {each.shape[0] for each in inputs if each.shape and isinstance(each.shape[0], str)}
-    pairs = [zip(each.shape, each.value.shape, strict=True) for each in inputs]
-    return [tuple(extent + 1 if dim in batches else extent for dim, extent in extents) for extents in pairs]
+    for change in (lambda extent: extent + 1, lambda _: 1):
+        pairs = [zip(each.shape, each.value.shape, strict=True) for each in inputs]
+        yield [tuple(change(extent) if dim in batches else extent for dim, extent in extents) for extents in pairs]
 
 
 def _close(found: np.ndarray, expected: np.ndarray) -> bool:

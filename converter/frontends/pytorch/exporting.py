@@ -80,6 +80,7 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
         inputs=tuple(values),
         outputs=tuple(outputs),
         fixed=loaded.program is not None,
+        examples=tuple(map(_text, values.values())) if loaded.program is not None else (),
         producer=producer,
         exact=not any(tensor.dtype == torch.bfloat16 for tensor in (*values.values(), *loaded.module.parameters())),
         notes=(*loaded.notes, *notes, *_of_states(loaded.states)),
@@ -184,6 +185,11 @@ def _is_of_extents(refusal: Exception | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def _text(value: torch.Tensor) -> str:
+    """The shape of an example as `--shape` has it."""
+    return ",".join(map(str, value.shape)) or "-"
 
 
 def _of_states(states: Iterable[str]) -> list[str]:

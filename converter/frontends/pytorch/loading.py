@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch._export.utils import _get_shape_env_from_gm
 from torch.utils import _pytree as pytree
 
 from converter.base.calls import Call, parse_call, searched_first
@@ -317,7 +318,17 @@ def loaded_program(program: torch.export.ExportedProgram, files: Sequence[Path] 
             "--model PACKAGE.MODULE:CLASS."
         )
     given = {str(name): value for name, value in zip(names, values, strict=True) if isinstance(value, torch.Tensor)}
+    _forget_derived_extents(program)
     return Loaded(program.module(), files=list(files), given=given, program=program)
+
+
+def _forget_derived_extents(program: torch.export.ExportedProgram) -> None:
+    """Take the ranges of extents that follow from others, `2*N`, off a program: torch's exporter raises on them."""
+    ranges: Any = program
+    extents = _get_shape_env_from_gm(program.graph_module)
+    for table in (ranges._range_constraints, {} if extents is None else extents.var_to_range):
+        for extent in [extent for extent in table if not extent.is_symbol]:
+            del table[extent]
 
 
 def _tensors(spec: Spec, file: Path) -> Loaded:

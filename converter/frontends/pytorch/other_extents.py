@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from converter.frontends.endpoints import listed
-from converter.frontends.pytorch.agreement import is_wrong, more_samples, odd_extents
+from converter.frontends.pytorch.agreement import is_wrong, odd_extents, other_samples
 from converter.frontends.pytorch.exporters import finish, refusal_of, with_current, with_free_extents, with_older
 from converter.frontends.pytorch.inputs import Input, example
 from converter.frontends.pytorch.loading import SEED, Loaded
@@ -27,19 +27,19 @@ class WrongElsewhere:
 def at_other_extents(
     loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path
 ) -> WrongElsewhere | None:
-    """Replace a model that is wrong at extents which nothing divides, or for more samples; what is to be said if that
-    is not all.
+    """Replace a model that is wrong at extents which nothing divides, or for one sample or one more; what is to be said
+    if that is not all.
 
     `if length % 8: x = pad(x)` is exported as the branch that the example takes. What is exported with an odd length
     pads, and by nothing where the length is a multiple: it serves all. `int(x.shape[0] / 4)` may be exported as the
     number of the example. Behind an LSTM torch's current exporter takes the length of the example for that of all; its
     older one does not.
     """
-    others = [with_odd_extents(inputs), _with_extents(inputs, more_samples(inputs))]
+    others = [with_odd_extents(inputs), *(_with_extents(inputs, extents) for extents in other_samples(inputs))]
     examples = [{each.name: each.value for each in ends} for ends in (inputs, *others)]
     examples = [each for i, each in enumerate(examples) if not i or _extents(each) != _extents(examples[0])]
-    wrong = next((values for values in examples[1:] if is_wrong(loaded, values, file)), None)
-    if wrong is None:
+    found = [is_wrong(loaded, values, file) for values in examples]
+    if not any(found):
         return None
     for export in (with_current, with_free_extents) if loaded.program is None else (with_current,):
         if _replaced(loaded, others[0], examples, file, functools.partial(export, loaded, others[0], outputs)):
@@ -52,14 +52,18 @@ def at_other_extents(
             "Its older one took it."
         )
         return WrongElsewhere(note, True)
-    shapes = [
-        listed(f"{name} {tuple(value.shape)}" for name, value in values.items()) for values in (examples[0], wrong)
-    ]
+    if all(found):
+        return None  # verification shows that the network is wrong
+    right, wrong = (_shapes(examples[found.index(each)]) for each in (False, True))
     note = (
-        f"What torch exports of the module does not hold for all extents: the network is right at {shapes[0]}, not at "
-        f"{shapes[1]}. Give the extents that you need as numbers in --shape."
+        f"What torch exports of the module does not hold for all extents: the network is right at {right}, not at "
+        f"{wrong}. Give the extents that you need as numbers in --shape."
     )
     return WrongElsewhere(note, False)
+
+
+def _shapes(values: Mapping[str, torch.Tensor]) -> str:
+    return listed(f"{name} {tuple(value.shape)}" for name, value in values.items())
 
 
 def _extents(values: Mapping[str, torch.Tensor]) -> list[tuple[int, ...]]:

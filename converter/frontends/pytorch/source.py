@@ -52,7 +52,7 @@ def load(request: Request) -> Source:
         made=None,
         options={},
         input_nodes=exported.inputs if own else request.input_nodes,
-        shapes=() if own and not exported.fixed else request.shapes,
+        shapes=_shapes(request, exported) if own else request.shapes,
         data_dir=Path(exported.data_dir) if exported.data_dir else None,
     )
     source = onnx.FRONTEND.load(model)
@@ -66,6 +66,13 @@ def load(request: Request) -> Source:
         notes=(*source.notes, *exported.notes, *notes),
         real_inputs=_inputs(source, request.folder) if own else None,
     )
+
+
+def _shapes(request: Request, exported: Exported) -> tuple[str, ...]:
+    """The shapes of the exported model's inputs: those of an exported program may exclude the extents that we guess."""
+    if not exported.fixed:
+        return ()
+    return request.shapes or exported.examples
 
 
 def _inputs(source: Source, folder: Path) -> Path | None:

@@ -71,6 +71,7 @@ class Exported:
         inputs: the names of the parameters of `forward` that are the network's inputs.
         outputs: the names of its outputs, in order.
         fixed: whether the extents are those of an exported program.
+        examples: the shapes of its examples, `4,3,224,224`, in the order of `inputs`; none of another module.
         producer: `torch 2.13`, or that and the older exporter.
         exact: whether a processor can run torch's module itself: not in bfloat16, in which MindSpore multiplies
             no matrices on a CPU.
@@ -84,6 +85,7 @@ class Exported:
     fixed: bool
     producer: str
     exact: bool
+    examples: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     data_dir: str = ""

@@ -195,6 +195,24 @@ def test_an_exported_program(tmp_path):
     assert sources_in(tmp_path, "net") <= module.state_dict().keys()
 
 
+@pytest.mark.parametrize(
+    ("extents", "free", "shape"),
+    [
+        ((4, 3, 8, 8), lambda dim: {0: dim("N", min=3, max=32)}, ()),
+        ((4, 3, 8, 8), lambda dim: {0: dim("N", min=3, max=32)}, ["B,3,8,8"]),
+        ((4, 3, 8, 8), lambda dim: {2: 4 * dim("rows", min=1, max=9)}, ()),
+    ],
+    ids=["no single sample", "the user's letter", "an extent that follows from another"],
+)
+def test_an_exported_program_is_verified_at_extents_that_it_takes(tmp_path, extents, free, shape):
+    module = nets.Classifier().eval()
+    program = torch.export.export(module, (torch.ones(extents),), dynamic_shapes={"image": free(torch.export.Dim)})
+    torch.export.save(program, tmp_path / "net.pt2")
+    result = converter.convert(tmp_path / "net.pt2", shape=shape, output=tmp_path, edges="none")
+    assert result.verdict == "same"
+    assert report_of(tmp_path, "net")["verification"]["inputs"][0]["shape"] == list(extents)
+
+
 def test_a_cut_inside_is_compared_with_the_exported_model(tmp_path):
     result = converter.convert(
         nets.Classifier(), torch.ones(1, 3, 8, 8), output_nodes=["mean"], output=tmp_path, verify=False
