@@ -191,6 +191,20 @@ def lenet_with_placeholders(folder: Path) -> Saved:
         return Saved(save(graph, folder, train, feeds), ("images:0",), ("labels:0",), ("fc2/BiasAdd:0",))
 
 
+def two_rates_in_a_vector(folder: Path) -> Saved:
+    """Two dropouts whose shares of what is kept are fed as one vector, as in DeepFM."""
+    with tensorflow_1() as graph:
+        x = v1.placeholder(tf.float32, [None, 6], "x")
+        labels = v1.placeholder(tf.float32, [None, 1], "labels")
+        keep = v1.placeholder(tf.float32, [None], "keep")
+        hidden = dense(v1.nn.dropout(x, keep_prob=keep[0]), 8, "hidden", tf.nn.relu)
+        scores = dense(v1.nn.dropout(hidden, keep_prob=keep[1]), 1, "scores")
+        loss = tf.reduce_mean(tf.square(scores - labels))
+        train = v1.train.AdamOptimizer(1e-3).minimize(loss)
+        feeds = {x: np.ones((2, 6)), labels: np.ones((2, 1)), keep: [0.8, 0.6]}
+        return Saved(save(graph, folder, train, feeds), ("x:0",), ("labels:0",), ("scores/BiasAdd:0",))
+
+
 def lenet_with_iterator(folder: Path) -> Saved:
     """LeNet that reads from a dataset, with a constant dropout and RMSProp: the graph always trains."""
     with tensorflow_1() as graph:
@@ -365,6 +379,6 @@ GRAPHS: dict[str, Callable[[Path], Saved]] = {
     for function in (
         *(lenet_with_placeholders, lenet_with_iterator, lenet_with_queue, resnet_with_switch, resnet_with_if),
         *(resnet_that_trains, resnet_with_moments, resnet_with_moments_that_trains, char_rnn),
-        *(tagger, greedy_decoder_1, greedy_decoder_2),
+        *(tagger, greedy_decoder_1, greedy_decoder_2, two_rates_in_a_vector),
     )
 }

@@ -3,8 +3,9 @@
 Input images:0  float32 (N, 28, 28, 1)
 Output fc2/BiasAdd:0  float32 (N, 10)
 Notes
-    Found the input 'images:0', from which weights are reached; the output 'fc2/BiasAdd:0', which the loss 'loss:0'
-        reads; the label 'labels:0', from which none is. Other ends: --input_nodes, --output_nodes.
+    Found inputs, from which weights are reached: 'images:0'. Found outputs, which the loss 'loss:0' reads:
+        'fc2/BiasAdd:0'. Found labels, from which no weight is reached: 'labels:0'. Other ends: --input_nodes,
+        --output_nodes.
     Set for inference: keep_prob:0 = 1.0.
     The graph does not say the rate of the dropouts 'dropout/SelectV2': 0.5 is a guess.
 

@@ -17,6 +17,7 @@ from converter.frontends.tensorflow.cutting import OWN_ENDS, Ends, commands
 from converter.frontends.tensorflow.momenta import set_momenta
 from converter.frontends.tensorflow.training import Network, network_of
 from converter.frontends.tensorflow.training.reading import training_of
+from converter.frontends.tensorflow.training.switches import Value
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -76,7 +77,7 @@ def _without_switches(ends: Ends, network: Network) -> Ends:
     return replace(ends, inputs=inputs)
 
 
-def switches_of(original: Original) -> dict[str, bool | float] | None:
+def switches_of(original: Original) -> dict[str, Value] | None:
     """The switches of the source and their values in inference; None if its own graph always trains."""
     return None if original.options.get(_TRAINS) else dict(original.options.get(_SWITCHES, {}))
 
@@ -104,20 +105,20 @@ def _choice(network: Network, request: Request, source: Source) -> list[str]:
     """What was chosen as ends, and why."""
     if request.output_nodes:
         return []
-    losses = [f"{name}:0" for name in network.losses]
-    reads = "reads" if len(losses) == 1 else "read"
-    without = "the loss reads" if network.ends.labels else "nothing reads"
-    why = f"the {_nouns('loss', losses, 'losses')} {reads}" if losses else without
-    parts = [f"{_nouns('output', [end.name for end in source.outputs])}, which {why}"]
+    outputs, labels = listed(end.name for end in source.outputs), network.ends.labels
+    sentences = []
     if not request.input_nodes:
-        parts.insert(0, f"{_nouns('input', [end.name for end in source.inputs])}, from which weights are reached")
-    if network.ends.labels:
-        parts.append(f"{_nouns('label', network.ends.labels)}, from which none is")
-    return [f"Found the {'; the '.join(parts)}. Other ends: --input_nodes, --output_nodes."]
-
-
-def _nouns(noun: str, names: Sequence[str], plural: str = "") -> str:
-    return f"{noun if len(names) == 1 else plural or noun + 's'} {listed(names)}"
+        sentences.append(f"Found inputs, from which weights are reached: {listed(end.name for end in source.inputs)}.")
+    if network.losses:
+        losses = listed(f"{name}:0" for name in network.losses)
+        sentences.append(f"Found outputs, which the loss {losses} reads: {outputs}.")
+    elif labels:
+        sentences.append(f"Found outputs, which the loss reads: {outputs}.")
+    else:
+        sentences.append(f"Found outputs, which nothing reads: {outputs}.")
+    if labels:
+        sentences.append(f"Found labels, from which no weight is reached: {listed(labels)}.")
+    return [" ".join((*sentences, "Other ends: --input_nodes, --output_nodes."))]
 
 
 def _set(network: Network) -> list[str]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from converter.frontends.tensorflow import graph as graphs
 
 if TYPE_CHECKING:
@@ -166,6 +168,16 @@ class Flow:
                 break
             node = self.nodes[graphs.split(node.input[0])[0]]
         return node
+
+    def element(self, node: NodeDef) -> int | None:
+        """The place of the element that a StridedSlice takes of a vector, `keep[1]`; None of another node."""
+        import tensorflow as tf
+
+        if node.op != "StridedSlice" or node.attr["shrink_axis_mask"].i != 1:
+            return None
+        begin = self.origin(node.input[1])
+        place = tf.make_ndarray(begin.attr["value"].tensor) if begin.op == "Const" else np.empty(0)
+        return int(place[0]) if place.size == 1 and place[0] >= 0 else None
 
     def ordered(self, names: Iterable[str]) -> list[str]:
         """Names in the graph's order."""

@@ -38,7 +38,7 @@ class Network:
     graph: GraphDef
     ends: ends.Found
     losses: tuple[str, ...]
-    switches: dict[str, bool | float]
+    switches: dict[str, switches.Value]
     momenta: dict[str, float]
     notes: tuple[str, ...]
     trains: bool
@@ -187,5 +187,10 @@ def _set_norms(graph: GraphDef, before: Flow, numbers: Scalars, found: _Found) -
         found.notes.append(
             "The graph was built for training: its batch norms use the running statistics here, and those of the batch "
             "in the script's training mode."
+        )
+    if statistics.are_biased(before, averages):
+        found.notes.append(
+            "In training, the graph moves running variances towards that of the batch, n values; MindSpore's batch "
+            "norm towards n / (n - 1) of it."
         )
     return {average.variable: average.momentum for average in averages if average.momentum is not None}

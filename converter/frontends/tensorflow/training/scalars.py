@@ -93,6 +93,9 @@ class Scalars:
                 value = self.value(node.input[0], steps - 1)
                 dtype = tf.dtypes.as_dtype(node.attr["DstT"].type).as_numpy_dtype
                 self._found[name] = None if value is None else value.astype(dtype)
+            elif node.op == "StridedSlice":
+                place, value = self._flow.element(node), self.value(node.input[0], steps - 1)
+                self._found[name] = None if place is None or value is None or not value.ndim else value[place]
             elif node.op in _FUNCTIONS:
                 values = [self.value(source, steps - 1) for source in node.input if source[0] != "^"]
                 known = all(value is not None for value in values)

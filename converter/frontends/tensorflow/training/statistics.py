@@ -97,6 +97,18 @@ def _passed_on(flow: Flow, tensor: str) -> NodeDef:
     return node
 
 
+def are_biased(flow: Flow, found: list[Average]) -> bool:
+    """Whether a variable follows the mean of squares, as `tf.nn.moments` has it; fused norms have n / (n - 1) of it."""
+    return any(_is_mean_of_squares(flow, average.followed) for average in found)
+
+
+def _is_mean_of_squares(flow: Flow, tensor: str) -> bool:
+    node = flow.nodes[graphs.split(tensor)[0]]
+    while node.op in (*SAME, "Squeeze", "Reshape", "Switch"):
+        node = flow.nodes[graphs.split(node.input[0])[0]]
+    return node.op == "Mean" and flow.origin(node.input[0]).op == "SquaredDifference"
+
+
 def use_running_statistics(flow: Flow, found: list[Average]) -> set[str]:
     """Let batch norms that always use the batch's statistics use the running ones, in place.
 
