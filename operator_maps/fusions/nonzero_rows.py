@@ -15,9 +15,9 @@ def turned_columns(x: Pattern, perm: Pattern) -> Pattern:
     return op.Transpose(op.NonZero(x), perm=perm)
 
 
-def nonzero_rows(builder: Builder, x: ir.Value, perm: tuple[int, ...]) -> ir.Value:
-    """NonZeroRows."""
-    if tuple(perm) != (1, 0) or not x.shape:
+def nonzero_rows(builder: Builder, x: ir.Value, perm: tuple[int, ...] | None) -> ir.Value:
+    """NonZeroRows; a Transpose without `perm` turns all axes around."""
+    if (perm is not None and tuple(perm) != (1, 0)) or not x.shape:
         raise NoMatch(f"it turns {perm}, of {x.shape}")
     return builder.fused(NONZERO_ROWS, x)
 

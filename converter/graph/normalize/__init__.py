@@ -34,7 +34,7 @@ from converter.graph.normalize.functions import inline_functions
 from converter.graph.normalize.loops import infer_loop_shapes
 from converter.graph.normalize.lower import oldest_opset
 from converter.graph.normalize.read import read_model
-from converter.graph.normalize.simplify import cancel_inverses
+from converter.graph.normalize.simplify import cancel_inverses, write_permutations
 from converter.graph.normalize.tables import merge_equal_tables
 from converter.graph.normalize.tied import tie_embeddings
 from converter.graph.normalize.trained import record_trained
@@ -108,6 +108,7 @@ def normalization(kept: Collection[str] = ()) -> Pipeline:
             Pass("tie embeddings", tie_embeddings, requires=_NAMES),
             Pass("merge equal tables", merge_equal_tables, requires={Property.FOLDED}),
             Pass("drop invented biases", drop_invented_biases, requires={Property.FOLDED}),
+            Pass("write permutations", write_permutations, requires={Property.INFERRED}),
             Pass("cancel inverses", cancel_inverses, requires={*_NAMES, Property.ONE_OPSET, Property.FOLDED}),
             Pass("remove dead code", remove_dead_code, {Property.ONE_OPSET}, {Property.NO_DEAD_CODE}),
             Pass("make outputs", make_outputs, _NAMES, {Property.OUTPUTS_ARE_COMPUTED}, breaks={Property.FOLDED}),

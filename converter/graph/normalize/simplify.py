@@ -18,10 +18,11 @@ from converter.graph.annotations import OPSET
 from converter.graph.constants import new_initializer
 from converter.graph.hints.scopes import is_apart
 from converter.graph.normalize.clean import remove_dead_code, replace_value
+from converter.graph.queries import rank_of
 from converter.graph.shape_inference import infer_node, is_small
 from converter.graph.traits import Trait, operators_with
 from converter.graph.unique_names import UniqueNames
-from converter.graph.walk import all_graphs
+from converter.graph.walk import all_graphs, all_nodes
 
 # Only optimisations that keep all layers: onnxoptimizer also folds batch norms and drops Dropouts.
 OPTIMISATIONS = (
@@ -35,6 +36,16 @@ _ALONE = frozenset(("Pad", "Transpose"))  # one node by itself may have no effec
 _LONGEST_RUN = 500
 _ROUNDS = 3  # of 50,000 transposes, the first leaves one of each 500, so 100; the second leaves one
 _USE = "converter.use"  # an operator that the optimizer does not know: it represents all consumers of the run's values
+
+
+def write_permutations(model: ir.Model) -> None:
+    """Give each Transpose of known rank its permutation; one that has none turns all axes around."""
+    for node in all_nodes(model.graph):
+        if node.domain or node.op_type != "Transpose" or "perm" in node.attributes or node.inputs[0] is None:
+            continue
+        rank = rank_of(node.inputs[0])
+        if rank is not None:
+            node.attributes["perm"] = ir.AttrInt64s("perm", tuple(reversed(range(rank))))
 
 
 def cancel_inverses(model: ir.Model) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -317,3 +319,41 @@ def test_selection(tmp_path, compute):
     source = converted(tmp_path, compute, [3, 3])
     assert not any(node.domain for node in source.model.graph.node)
     check(source)
+
+
+IDS = np.array([0, 0, 1, 3, 3, 3])
+"""Segments of several lengths; one is empty."""
+
+
+@pytest.mark.parametrize("kind", ["SegmentSum", "SegmentMean"])
+def test_segments(tmp_path, kind):
+    compute = functools.partial(getattr(raw, kind), segment_ids=IDS)
+    source = converted(tmp_path, lambda x: (compute(data=x), compute(data=x[:, 0])), [6, 4])
+    check(source)
+    assert "Unique" not in operators(source)
+
+
+@pytest.mark.parametrize("count", [None, 6])
+@pytest.mark.parametrize("kind", ["SparseSegmentSum", "SparseSegmentMean", "SparseSegmentSqrtN"])
+def test_segments_of_rows_that_are_picked(tmp_path, kind, count):
+    def rows(x):
+        how = {"indices": np.array([4, 2, 2, 0, 1, 4]), "segment_ids": IDS.astype(np.int32)}
+        if count:
+            return getattr(raw, f"{kind}WithNumSegments")(data=x, num_segments=count, **how)
+        return getattr(raw, kind)(data=x, **how)
+
+    check(converted(tmp_path, rows, [5, 3]))
+
+
+@pytest.mark.parametrize("combiner", ["mean", "sum", "sqrtn"])
+def test_embeddings_of_sparse_ids(tmp_path, combiner):
+    """As Estimator's columns have them: ids in a table with gaps, of which some rows are empty."""
+    table = values(20, 4)
+
+    def looked_up(x):
+        ids = tf.cast(tf.abs(x) * 19, tf.int64)
+        places = tf.where(tf.greater(x, 0))
+        sparse = tf.SparseTensor(places, tf.gather_nd(ids, places), tf.shape(x, out_type=tf.int64))
+        return v1.nn.embedding_lookup_sparse(table, sparse, None, combiner=combiner)
+
+    check(converted(tmp_path, looked_up, [3, 5]))

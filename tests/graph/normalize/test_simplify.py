@@ -86,3 +86,8 @@ def test_beside_operators_that_nobody_knows_and_in_branches() -> None:
         >
     }"""
     assert operators(normalized(parse(text, 20, '"lib": 1'))) == ["Unknown", "If", "Abs", "Neg"]
+
+
+def test_a_transpose_without_perm_gets_the_one_that_it_means() -> None:
+    model = parse("g (float[2,3,4] x) => (float[4,3,2] y) { [turn] y = Transpose(x) }", 20)
+    assert find(assert_equals_original(model), "turn").attributes["perm"].as_ints() == (2, 1, 0)

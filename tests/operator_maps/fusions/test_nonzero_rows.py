@@ -14,6 +14,10 @@ def test_positions_that_are_turned_are_rows():
     assert "return ops.nonzero(x != 0)" in check_model(model_of(ROWS.format([1, 0])), [X]).script
 
 
+def test_a_transpose_without_perm_turns_them():
+    assert fused(ROWS.format("").replace("<perm = >", ""), X) == ["NonZeroRows"]
+
+
 @pytest.mark.parametrize(
     "changed",
     [

@@ -18,11 +18,12 @@ from converter.frontends.tensorflow.handlers import (
     norms,
     recurrent,
     resizing,
+    segments,
 )
 from converter.frontends.tensorflow.handlers.node_builder import Handler
 
+_FAMILIES = (arithmetic, arrays, audio, images, lite, losses, matrices, norms, recurrent, resizing, segments)
+
 HANDLERS: Mapping[str, Handler] = {
-    operator: handler
-    for family in (arithmetic, arrays, audio, images, lite, losses, matrices, norms, recurrent, resizing)
-    for operator, handler in family.HANDLERS.items()
+    operator: handler for family in _FAMILIES for operator, handler in family.HANDLERS.items()
 }
