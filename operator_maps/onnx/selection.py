@@ -112,13 +112,13 @@ def rows_along(x, axis):
 def unique_rows(rows, in_order):
     """The different rows of a matrix: where each is first, which of them every row is, and how often each stands.
 
-    They come in their order (the first column counts most), or in the order of their first places.
+    They come in their order (the first column counts most), or in the order of their first places. A row that is
+    larger than all others stands behind them, so that there is one where `rows` has none, and is left out at the end.
     """
-    count = rows.shape[0]
-    if count == 0:
-        none = ops.zeros((0,), dtype=ms.int64)
-        return none, none, none
-    order = ops.arange(count)
+    last = (ops.arange(rows.shape[0] + 1) == rows.shape[0]).astype(rows.dtype)
+    rows = ops.cat((rows, ops.zeros((1, rows.shape[1]), dtype=rows.dtype)))
+    rows = ops.cat((last.reshape((-1, 1)), rows), 1)
+    order = ops.arange(rows.shape[0])
     for column in range(rows.shape[1] - 1, -1, -1):
         order = order[ops.sort(rows[order][:, column])[1]]
     ordered = rows[order]
@@ -126,9 +126,9 @@ def unique_rows(rows, in_order):
     begins = ops.cat((ms.Tensor([1], ms.int64), differs.astype(ms.int64)))
     starts = ops.nonzero(begins).reshape((-1,))
     groups = ops.cumsum(begins, 0) - 1
-    first = order[starts]
-    counts = ops.cat((starts[1:], ms.Tensor([count], ms.int64))) - starts
-    inverse = ops.tensor_scatter_elements(groups, order, groups)
+    first = order[starts][:-1]
+    counts = starts[1:] - starts[:-1]
+    inverse = ops.tensor_scatter_elements(groups, order, groups)[:-1]
     if in_order:
         return first, inverse, counts
     first, places = ops.sort(first)

@@ -31,6 +31,7 @@ def prepare(graph: GraphDef) -> None:
     _simplify_repeat(facts)
     _add_before_squeeze(facts)
     _fix_scales(facts)
+    _look_up_all(facts)
 
 
 def add_products(graph: GraphDef) -> None:
@@ -91,6 +92,37 @@ def _gather_row(nodes: Any, node: NodeDef, index: str, axis: int, output: str) -
     node.attr.clear()
     node.attr["Tparams"].type, node.attr["Tindices"].type = types
     node.attr["Taxis"].type = tf.int32.as_datatype_enum
+
+
+_INDICES = {
+    "GatherV2": "Tindices",
+    "SparseSegmentSum": "Tidx",
+    "SparseSegmentMean": "Tidx",
+    "SparseSegmentSqrtN": "Tidx",
+}
+"""Operators that pick rows of their first input by the second → the attribute with the type of that."""
+
+
+def _look_up_all(facts: GraphFacts) -> None:
+    """Read the row of each id: `table[unique][place in unique]`, as `embedding_lookup_sparse` looks up each id once."""
+    for node in facts.graph.node:
+        if node.op not in _INDICES or not _picks_rows(facts, node):
+            continue
+        once, inner = facts.producer(node.input[1]), facts.producer(node.input[0])
+        while inner.op == "Identity":
+            inner = facts.producer(inner.input[0])
+        if once.op != "Unique" or graphs.split(node.input[1]) != (once.name, 1):
+            continue
+        if inner.op == "GatherV2" and _picks_rows(facts, inner) and graphs.split(inner.input[1]) == (once.name, 0):
+            node.input[:2] = [inner.input[0], once.input[0]]
+            node.attr[_INDICES[node.op]].type = once.attr["T"].type
+
+
+def _picks_rows(facts: GraphFacts, node: NodeDef) -> bool:
+    if node.op != "GatherV2":
+        return True
+    axis = facts.value(node.input[2])
+    return axis is not None and not axis.any() and not node.attr["batch_dims"].i
 
 
 def _node_of(tensor: str) -> str:

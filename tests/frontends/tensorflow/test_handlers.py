@@ -356,4 +356,21 @@ def test_embeddings_of_sparse_ids(tmp_path, combiner):
         sparse = tf.SparseTensor(places, tf.gather_nd(ids, places), tf.shape(x, out_type=tf.int64))
         return v1.nn.embedding_lookup_sparse(table, sparse, None, combiner=combiner)
 
-    check(converted(tmp_path, looked_up, [3, 5]))
+    source = converted(tmp_path, looked_up, [3, 5])
+    check(source)
+    assert "Unique" not in operators(source)
+
+
+def test_rows_that_are_looked_up_once_for_each_id(tmp_path):
+    """As embedding_lookup_sparse was written for most of TensorFlow's life."""
+
+    def looked_up(x):
+        ids = tf.reshape(tf.cast(tf.abs(x) * 19, tf.int64), [-1])
+        once, places = tf.unique(ids)
+        rows = tf.identity(tf.gather(values(20, 4), once))
+        mean = raw.SparseSegmentMean(data=rows, indices=places, segment_ids=np.arange(15) // 5)
+        return mean, tf.gather(rows, places)
+
+    source = converted(tmp_path, looked_up, [3, 5])
+    check(source)
+    assert "Unique" not in operators(source)

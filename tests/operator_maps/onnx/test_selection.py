@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from harness import check
+from harness import check, check_model
 from onnx_backend import MindSporeBackend
 
 RNG = np.random.default_rng(0)
@@ -68,6 +68,18 @@ def test_what_is_found_after_nothing_was() -> None:
 def test_compress(axis: int | None) -> None:
     options = {} if axis is None else {"axis": axis}
     check("Compress", X, np.array([False, True]), constants=(), **options)
+
+
+@pytest.mark.parametrize("ordered", [0, 1])
+def test_unique_of_as_many_as_the_run_finds(ordered: int) -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 9, opset_import: ["": 20]>'
+        "g (float[N] x) => (float[a] y, int64[a] first, int64[b] place, int64[a] counts)"
+        "{ zero = Constant <value_float = 0.0> () positive = Greater (x, zero) found = Compress (x, positive) "
+        f"y, first, place, counts = Unique <sorted = {ordered}> (found) }}"
+    )
+    for x in ([3.0, -1.0, 1.0, 3.0, 2.0], [-1.0, -2.0]):
+        check_model(model, [np.array(x, np.float32)])
 
 
 @pytest.mark.parametrize("options", [{}, {"sorted": 0}, {"axis": 0}, {"axis": 1, "sorted": 0}, {"axis": -1}])
