@@ -37,10 +37,18 @@ def hidden(folder: Path) -> list[Path]:
     return [path for place in (folder, folder / "output", folder / "report") for path in place.glob(".net.*")]
 
 
+def is_at_work(waiting: Path) -> bool:
+    """Whether a process has yet to place what waits in a folder. The plan of one that was killed early stays."""
+    if (lock := placing.hold(waiting)) is not None:
+        os.close(lock)
+        return False
+    return (waiting / placing.PLAN).exists()
+
+
 def settled(folder: Path) -> None:
     """Wait for the process that places files, if it is at work."""
     limit = time.monotonic() + 60  # a busy machine starts it late
-    while any((path / placing.PLAN).exists() for path in hidden(folder)):
+    while any(map(is_at_work, hidden(folder))):
         assert time.monotonic() < limit
         time.sleep(0.01)
 

@@ -121,12 +121,17 @@ class Search:
                 yield unrolled
 
     def _cut(self, window: list[int], length: int) -> Unrolled | None:
-        """The loop in statements that repeat, with the fewest loop-carried values of those with the most iterations."""
+        """The loop in statements that repeat, with the fewest loop-carried values of those with the most iterations.
+
+        The first iterations show which cuts make no loop.
+        """
         statements = [self._at(position) for position in window]
         found = []
         for start in range(length):
             times = (len(window) - start) // length
-            unrolled = _unrolled(statements, start, length, times) if times >= FEWEST else None
+            if times < FEWEST or _unrolled(statements, start, length, FEWEST) is None:
+                continue
+            unrolled = _unrolled(statements, start, length, times)
             if unrolled is not None and not unrolled.layers:
                 unrolled.positions = window[start : start + length * times]
                 if self._is_closed(unrolled):
