@@ -112,6 +112,7 @@ PHASES: Mapping[str, Sequence[Step]] = {
     "norms": norms.FUSIONS,
     "norms without a bias": norms.WITHOUT_BIAS,  # their pattern is a part of the one with a bias
     "norms without a scale": (),  # Standardize; its pattern is a part of those above
+    "roots": (),  # Rsqrt; a part of the norms above
     "patches": (),  # Unfold; before the phase views merges their Reshapes with others
     "heads": (),  # RepeatInterleave; before the phase views, for the same reason
     "views": (*views.FUSIONS, *means.FUSIONS),  # and Roll

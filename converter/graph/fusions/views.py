@@ -176,15 +176,21 @@ def gathered_by_constant(x: Pattern, index: Pattern, axis: Pattern) -> Pattern:
 def slice_of_consecutive(builder: Builder, x: ir.Value, index: ir.Value, axis: int) -> ir.Value | None:
     """`x[first:last]`, when the indices are consecutive; `x` itself, when they are all."""
     numbers, extents = _positions(index), shape_of(x)
-    if numbers is None or extents is None or numbers.size < 2 or numbers.flat[0] < 0:
+    if numbers is None or extents is None or not numbers.size or not numbers.ndim:
         return None
-    *outer, count = numbers.shape
-    first, last, axis = int(numbers.flat[0]), int(numbers.flat[-1]) + 1, axis % len(extents)
-    if count != numbers.size or not np.array_equal(numbers.ravel(), np.arange(first, last)):
+    axis = axis % len(extents)
+    extent, count = extents[axis], numbers.shape[-1]
+    if isinstance(extent, int):
+        numbers = np.where(numbers < 0, numbers + extent, numbers)
+    first, last = int(numbers.flat[0]), int(numbers.flat[-1]) + 1
+    outer = numbers.ndim - 1
+    if first < 0 or count != numbers.size or not np.array_equal(numbers.ravel(), np.arange(first, last)):
         return None
+    if count == 1 and (not isinstance(extent, int) or last > extent or len(extents) == 1 or x.const_value is not None):
+        return None  # it may be out of bounds, a number, or a row of a table
     bounds = (builder.constant(name, np.array([n])) for name, n in (("first", first), ("last", last), ("axis", axis)))
     taken = x if (first, last) == (0, extents[axis]) else builder.Slice(x, *bounds)
-    axes = np.arange(axis, axis + len(outer))
+    axes = np.arange(axis, axis + outer)
     return builder.Unsqueeze(taken, builder.constant("axes", axes)) if outer else taken
 
 
@@ -324,6 +330,30 @@ def transposed_once(builder: Builder, x: ir.Value, inner: tuple[int, ...], outer
     return x if both == tuple(sorted(both)) else builder.Transpose(x, perm=both)
 
 
+def slice_between_transposes(
+    x: Pattern, inner: Pattern, first: Pattern, last: Pattern, axes: Pattern, outer: Pattern
+) -> Pattern:
+    """A Transpose of a part of a Transpose, as exporters index an axis that is not the first one."""
+    return op.Transpose(op.Slice(op.Transpose(x, perm=inner), first, last, axes), perm=outer)
+
+
+def transpose_of_slice(
+    builder: Builder,
+    x: ir.Value,
+    inner: tuple[int, ...],
+    first: ir.Value,
+    last: ir.Value,
+    axes: ir.Value,
+    outer: tuple[int, ...],
+) -> ir.Value | None:
+    """The same part of the input, and one Transpose."""
+    numbers = numbers_of(axes)
+    if numbers is None:
+        return None
+    own = builder.constant("axes", np.array([inner[int(axis)] for axis in numbers]))
+    return transposed_once(builder, builder.Slice(x, first, last, own), inner, outer)
+
+
 def same_shape(x: Pattern, shape: Pattern, y: Pattern) -> Pattern:
     """A Reshape or an Expand."""
     return named(y, either(op.Reshape(x, shape), op.Expand(x, shape)))
@@ -350,6 +380,7 @@ FUSIONS = (
     Fusion(reshape_of_squeezed, reshape_without_squeeze),
     Fusion(split_before_transpose, transpose_of_whole_axes),
     Fusion(removed_new_axes, without_new_axes),
+    Fusion(slice_between_transposes, transpose_of_slice),
     Fusion(transposed_twice, transposed_once),
     Fusion(same_shape, identity),
 )

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from converter.script.program import Member
-from converter.script.statements import Assign, Variable, defined_by
+from converter.script.statements import Assign, Statement, Variable, defined_by
 from converter.script.structure.groups import MOST_NEW, Group, Instance, differences
 from converter.script.structure.hoist import replace_members
-from converter.script.structure.regions import Region, used_by
+from converter.script.structure.regions import Region, remove_statements, replace_in, used_by
 from converter.script.structure.sharing import is_constant
 from converter.script.structure.signature import Signature, signature_of
 
@@ -41,16 +41,29 @@ def constants_beside_inputs(groups: Sequence[Group]) -> dict[Region, list[Member
 def _given(instance: Instance, constants: Sequence[Member]) -> Signature:
     """The signature of a region if it were given its constants."""
     stand_ins: dict[Variable | Member, Variable] = {constant: Variable("constant") for constant in constants}
+    names = _names_of(instance.region, constants)
+    stand_ins |= {name: stand_ins[constant] for name, constant in names.values()}
+    statements = [statement for statement in instance.region.statements if statement not in names]
     made: set[Variable] = set()
     inputs: dict[Variable, None] = {}
-    for statement in instance.region.statements:
+    for statement in statements:
         for part in used_by(statement):
             value = stand_ins.get(part, part)
             if isinstance(value, Variable) and value not in made:
                 inputs[value] = None
         made.update(defined_by(statement))
     ordered = sorted(inputs, key=lambda value: value.is_layer)
-    return signature_of(instance.region.statements, ordered, instance.outputs, equal=stand_ins)
+    return signature_of(statements, ordered, instance.outputs, equal=stand_ins)
+
+
+def _names_of(region: Region, constants: Sequence[Member]) -> dict[Statement, tuple[Variable, Member]]:
+    """The statements of a region that only give a constant a name, as where it was passed on to an inner module."""
+    return {
+        statement: (name, constant)
+        for statement in region.statements
+        if isinstance(statement, Assign) and isinstance(constant := statement.value, Member) and constant in constants
+        for name in defined_by(statement)
+    }
 
 
 def _joins(group: Group, other: Group, signature: Signature) -> bool:
@@ -64,7 +77,10 @@ def _joins(group: Group, other: Group, signature: Signature) -> bool:
 def pass_from(parent: Region, region: Region, constants: Sequence[Member]) -> None:
     """Make constants inputs of a region, which its parent region hands to it."""
     values = {constant: Variable(constant.hint.rpartition(".")[2] or constant.name) for constant in constants}
+    names = _names_of(region, constants)
+    remove_statements(region, names.keys())
     for statement in region.statements:
         replace_members(statement, values)
+        replace_in(statement, {name: values[constant] for name, constant in names.values()})
     place = parent.items.index(region)
     parent.items[place:place] = [Assign((values[constant],), constant) for constant in constants]

@@ -253,7 +253,7 @@ class Roles:
         sides: tuple[Arg, ...] = ()
         if isinstance(item, Binary) and item.operator in ("+", "-", "*", "/"):
             sides = (item.left, item.right)
-        elif called(item) in ("where", "masked_fill", "maximum", "clamp"):
+        elif called(item) in ("where", "masked_fill", "maximum", "clamp", "tanh"):  # tanh: a soft bound
             sides = (*parts_of(item.function), *item.args)
         found = None
         for side in sides:

@@ -162,7 +162,9 @@ def test_all_rows_of_a_free_batch_in_order_are_a_reshape(step, left, count):
         ([[0, 1, 2, 3, 4]], ["Unsqueeze"]),
         ([1, 0], ["Gather"]),
         ([[0, 1], [2, 3]], ["Gather"]),
-        ([-2, -1], ["Gather"]),
+        ([-2, -1], ["Slice"]),
+        ([-1, 0], ["Gather"]),
+        ([3], ["Slice"]),
     ],
     ids=str,
 )
@@ -211,7 +213,7 @@ def test_new_axes_are_put_in_at_once():
     assert "x[None, None, :, None]" in check_model(model_of(text, **axes), [x]).script
 
 
-@pytest.mark.parametrize(("squeezed", "left"), [([1], ["Gather"]), ([-2], ["Gather"]), ([0], ["Gather", "Squeeze"])])
+@pytest.mark.parametrize(("squeezed", "left"), [([1], ["Gather"]), ([-2], ["Gather"]), ([0], ["Slice", "Squeeze"])])
 def test_an_index_of_one_element_is_a_number(squeezed, left):
     x = X[:1]
     text = "(float[1,3,5] x) => (float[a,b] y) { a = Gather <axis = 1> (x, index) y = Squeeze(a, axes) }"
@@ -225,3 +227,23 @@ def test_the_only_element_of_a_batch_that_is_joined_again(extent, new, left):
     text = f"(float[{extent},3,5] x) => (float[a,b,c] y) {{ {body} }}"
     made = fused(text, X[:extent], index=np.int64(0), axes=np.array(new))
     assert made == ["Relu", *(["Gather", "Unsqueeze"] if left is None else left), "Abs"]
+
+
+BETWEEN = """(float[n,3,6,4] x) => (float[n,m,3,4] y) <int64[1] index = {-2}> {
+    turned = Transpose<perm = [2, 0, 1, 3]>(x)
+    taken = Gather<axis = 0>(turned, index)
+    y = Transpose<perm = [1, 0, 2, 3]>(taken)
+}"""
+
+
+@pytest.mark.parametrize(("index", "written"), [("-2", "4, 1"), ("0", "0, 1"), ("5", "5, 1")])
+def test_an_index_of_an_axis_between_others_is_a_slice(index: str, written: str) -> None:
+    x = np.arange(2 * 3 * 6 * 4, dtype=np.float32).reshape(2, 3, 6, 4)
+    script = check_model(model_of(BETWEEN.replace("-2", index)), [x]).script
+    assert f"return mint.narrow(x, 2, {written}).transpose((0, 2, 1, 3))" in script
+
+
+def test_several_indices_of_an_axis_between_others() -> None:
+    x = np.arange(2 * 3 * 6 * 4, dtype=np.float32).reshape(2, 3, 6, 4)
+    script = check_model(model_of(BETWEEN.replace("int64[1]", "int64[2]").replace("-2", "-3, -2")), [x]).script
+    assert "return mint.narrow(x, 2, 3, 2).transpose((0, 2, 1, 3))" in script

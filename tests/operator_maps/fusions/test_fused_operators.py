@@ -79,6 +79,7 @@ CASES: dict[str, list[Case]] = {
     "RepeatInterleave": [Case((floats(2, 3, 4),), {"repeats": 3, "axis": 1})],
     "Roll": [Case((floats(2, 5),), {"shift": 2, "axis": 1})],
     "RotateHalf": [Case((floats(2, 3, 8),))],
+    "Rsqrt": [Case((np.abs(floats(2, 3)) + 1,))],
     "Stack": [Case((floats(2, 3), floats(2, 3), floats(2, 3)), {"axis": 1})],
     "Standardize": [Case((floats(2, 3, 4),), {"axes": [-1], "epsilon": 1e-3})],
     "Trunc": [Case((floats(2, 3) * 9,), constants=(0,))],
