@@ -160,11 +160,26 @@ class Expressions:
             return SIZE if node.attr == "shape" else ARRAY
         if node.attr == "param_groups":
             return sequence(GROUP)
+        if receiver.name == "unknown" and node.attr in ("values", "indices") and self._is_of_pair(node.value):
+            return TENSOR
         if receiver.name in ("instance", "super"):
             found = self._attribute_of(receiver, node.attr)
             wraps = node.attr == "module" and found == UNKNOWN and any(map(self.inference.is_module, receiver.of))
             return receiver if wraps else found  # what DataParallel wraps
         return TENSOR if receiver.name == "unknown" and node.attr == "grad" else UNKNOWN
+
+    def _is_of_pair(self, call: ast.expr) -> bool:
+        """Whether a call whose `.values` are read is that of a tensor that gives a pair, such as `x.max(1)`."""
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+            return False
+        if not call.args and not call.keywords:
+            return False
+        row = self.inference.rows.get(f"torch.Tensor.{call.func.attr}")
+        if row is None or row.returns != "pair":
+            return False
+        self.inference.kinds[call.func.value] = TENSOR
+        self.inference.kinds[call] = PAIR
+        return True
 
     def _is_variable(self, node: ast.expr) -> bool:
         """Whether a name is that of a variable of a module, whose attributes have no full names."""

@@ -77,11 +77,12 @@ class Methods(Applying, InPlace):
                 or name == "requires_grad_"
                 or self.options.assume_tensors
                 or _is_tensors(node, function)
+                or self._gives_two(node, name)
             ):
                 self._tensor_method(node, function, mark, note="Its receiver is taken for a tensor.")
             elif name == "forward":
                 self._forward(node, function, receiver)
-            elif self.rows[f"torch.Tensor.{name}"].becomes != f"{{self}}.{name}(...)" and self._perhaps(function):
+            elif not self._stays(node, name) and self._perhaps(function):
                 full = f"torch.Tensor.{name}"
                 remedy = "Perhaps a tensor's; if so, --assume_tensors converts it, or an annotation of its receiver."
                 self.record(node, full, written=self.file.of(function), converted=False, remedy=remedy, use="perhaps")
@@ -113,6 +114,23 @@ class Methods(Applying, InPlace):
         """Whether a tensor has such a method: `x.transpose(2, 0, 1)` is that of an array."""
         row = self.rows.get(f"torch.Tensor.{name}")
         return row is not None and (row.signature is None or row.signature.takes(node))
+
+    def _gives_two(self, node: ast.Call, name: str) -> bool:
+        """Whether a call is asked for two results, which no array has: `_, i = x.max(1)`, `x.max(1)[1].type_as(y)`."""
+        if self.rows[f"torch.Tensor.{name}"].returns != "pair" or not (node.args or node.keywords):
+            return False
+        outer, around = [*reversed(self.parents[:-1]), None, None][:2]
+        if isinstance(outer, ast.Assign):
+            return isinstance(outer.targets[0], ast.Tuple) and len(outer.targets[0].elts) == 2
+        around = around.func if isinstance(around, ast.Call) else around
+        indexed = isinstance(outer, ast.Subscript) and isinstance(outer.slice, ast.Constant)
+        return indexed and isinstance(around, ast.Attribute) and is_distinct(around.attr)
+
+    def _stays(self, node: ast.Call, name: str) -> bool:
+        """Whether a method of a tensor's is MindSpore's as well, such as `x.max()` without an axis."""
+        row = self.rows[f"torch.Tensor.{name}"]
+        plain = row.returns == "pair" and not node.args and not node.keywords
+        return row.becomes == f"{{self}}.{name}(...)" or (plain and name in ("max", "min"))
 
     def _is_move(self, node: ast.Call, name: str) -> bool:
         """Whether a call moves something to a device, or lays it out anew, and does no more: `x.to(self.device)`."""

@@ -280,7 +280,7 @@ class Uses(Methods, Statements, Outputs):
             return
         if receiver.is_tensor or receiver.name == "unknown":
             self._ranges(node.slice)
-        if receiver.is_tensor:
+        if receiver.is_tensor or (receiver.name == "unknown" and self._takes_tensor(node)):
             self._arrays(node.slice)
         if receiver == PACKED and self.file.of(node.slice) == "0":
             self._wrap(node.value, "compat.packed_data(", self.file.end(node))
@@ -290,6 +290,15 @@ class Uses(Methods, Statements, Outputs):
         )
         if static and self._is_output(receiver):
             self._wrap(node.value, "compat.to_tuple(", self.file.end(node.value))
+
+    def _takes_tensor(self, node: ast.Subscript) -> bool:
+        """Whether a tensor is assigned to a part of something, which is a tensor then: `x[:, a:b] = y[:, a:b]`."""
+        statement = self.parents[-2] if len(self.parents) > 1 else None
+        return (
+            isinstance(statement, ast.Assign)
+            and node in statement.targets
+            and self.inference.kind(statement.value).is_tensor
+        )
 
     def _ranges(self, index: ast.expr) -> None:
         """Rewrite `x[range(n), y]`: MindSpore takes a list."""

@@ -248,6 +248,12 @@ def test_functions_that_initialise(tmp_path):
     assert "    x = (\n        x.mul(y)\n        .add(1)\n    )\n" in result
 
 
+def test_bounds_that_numpy_computed_are_numbers(tmp_path):
+    head = "import numpy as np\nimport torch\n"
+    source = f"{head}def f(x, y: torch.Tensor):\n    a = np.clip(3, 0, 2)\n    x[:, :a] = y[:, :a]\n"
+    assert "x[:, :int(a)] = y[:, :int(a)]" in converted(tmp_path, source).text
+
+
 def test_arrays_of_numpy_are_no_tensors(tmp_path):
     source = (
         "import numpy as np\nimport torch\n\n"
@@ -415,6 +421,22 @@ def test_a_function_by_its_second_name(tmp_path):
 def test_arguments_that_go_leave_the_edits_of_their_neighbours(tmp_path):
     source = "import torch\ndef f(x: torch.Tensor, y):\n    return torch.clamp(x, 0, torch.exp(y).data[0])\n"
     assert "ops.clamp(ops.clamp(x, min=0), max=ops.stop_gradient(ops.exp(y))[0])" in converted(tmp_path, source).text
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "listed"),
+    [
+        ("_, i = a.max(1)", "_, i = ops.max(a, 1)", []),
+        ("i = a.max(1).indices.view(1)", "i = ops.max(a, 1)[1].view(1)", []),
+        ("i = a.max(1)[1].type_as(b)", "i = ops.max(a, 1)[1].", []),
+        ("i = a.max()", "i = a.max()", []),
+        ("i = a.max(1)", "i = a.max(1)", ["torch.Tensor.max"]),
+    ],
+)
+def test_the_largest_of_what_may_be_an_array(tmp_path, line, text, listed):
+    result = converted(tmp_path, f"import torch\ndef f(a, b):\n    {line}\n    return i\n")
+    assert f"    {text}" in result.text
+    assert [record.name for record in result.records if not record.converted] == listed
 
 
 @pytest.mark.parametrize(
