@@ -96,7 +96,8 @@ def _verified(result: Result) -> Iterator[str]:
         message = tr("the first node that differs by itself: {node} ({operator})")
         if first.position:
             message = tr("the first module that differs: {node} ({operator}), {position}")
-        yield message.format(node=first.node, operator=first.operator, position=first.position)
+        where = message.format(node=first.node, operator=first.operator, position=first.position)
+        yield f"{where}; {translated(first.note)}" if first.note else where
 
 
 def _print_edges(console: Console, found: VerificationResult) -> None:

@@ -130,6 +130,8 @@ def symptoms(inputs: Mapping[str, Any]) -> list[str]:
             largest = wide[np.isfinite(wide)].max(initial=0.0)
             found |= {text: None for limit, text in _LARGE_FLOATS.items() if largest > limit}
             found |= dict.fromkeys(["numbers whose double is infinite"] if largest > _most_of(array) / 2 else [])
+            near = np.abs(np.abs(wide) - 5) < 0.1
+            found |= dict.fromkeys(["numbers near 5"] if array.dtype == np.float32 and near.any() else [])
             found |= dict.fromkeys(["numbers below 1e-7"] if ((wide != 0) & (np.abs(wide) < 1e-7)).any() else [])
         elif array.dtype.kind in "iu":
             largest = max(abs(int(array.max())), abs(int(array.min())))

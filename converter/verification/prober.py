@@ -159,9 +159,11 @@ class Prober:
         if known is None or badness(found) > badness(known):
             self._worst[number, value] = found
             probe = self._probes[number]
+            fault = fault_of(probe.became, symptoms(feeds or {})) if found.verdict == "differs" or self._edge else ""
+            if fault and not self._edge:
+                found = replace(found, note=f"MindSpore's CPU kernel alone: {fault}")
             each = NodeComparison(**found.as_dict(), node=probe.node, operator=probe.operator, value=value)
-            more = {"kernel": fault_of(probe.became, symptoms(feeds or {}))} if self._edge else {}
-            self._note(node=each.as_dict(), number=number, **more)
+            self._note(node=each.as_dict(), number=number, **({"kernel": fault} if self._edge else {}))
 
 
 def _array(item: Any, dtype: int | None) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
+from graph.normalize.harness import parse
 from onnx import TensorProto, helper
 
 import converter
@@ -58,6 +59,18 @@ def test_a_wrong_node_is_named_with_its_line(tmp_path: Path) -> None:
     assert [node.verdict for node in result.verification.nodes] == ["same", "differs", "same", "same"]
     assert "the first node that differs by itself: 'onnx::Cos' (chain/Cos)" in report(tmp_path)
     assert f"line {line_of(tmp_path, 'ops.tan')}:" in report(tmp_path)
+
+
+def test_a_kernel_that_is_at_fault_alone_is_named(tmp_path: Path) -> None:
+    onnx.save(parse("g (float[4] x) => (float[4] y) { y = Tanh(x) }", 17), tmp_path / "bounded.onnx")
+    np.savez(tmp_path / "x.npz", x=np.array([0.5, -2, 4.9999, -4.99995], np.float32))
+    result = converter.convert(
+        tmp_path / "bounded.onnx", output=tmp_path, verify_inputs=tmp_path / "x.npz", edges="none"
+    )
+    assert result.verification is not None
+    first = result.verification.first_difference
+    assert first is not None
+    assert first.note.startswith("MindSpore's CPU kernel alone: ops.tanh is off")
 
 
 def test_a_network_that_raises_says_where(tmp_path: Path) -> None:
