@@ -346,15 +346,15 @@ class InPlace(Attributes):
         return given and not any(isinstance(each, ast.Name) and each.id == name for each in returned)
 
     def _is_shared(self, name: str) -> bool:
-        """Whether what a variable stands for changes, not the variable: that of a loop around the statement, or what a
-        function that initialises was given.
+        """Whether what a variable stands for changes, not the variable: that of a loop around the statement, what a
+        function that initialises was given, or what an optimizer trains.
         """
         function = self.function
         if function is not None and (function.name.endswith("_") or "init" in function.name):
             arguments = (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
             if any(each.arg == name for each in arguments):
                 return True
-        if self._is_held(name):
+        if self._is_held(name) or name in self._optimized():
             return True
         return any(
             isinstance(each, ast.Name) and each.id == name

@@ -45,6 +45,7 @@ class Inference:
         self.kinds: dict[ast.expr, Kind] = {}
         self._attributes: dict[ast.ClassDef, dict[str, Kind]] = {}
         self.found: dict[ast.AST, Kind] = {}
+        self._by_itself: set[ast.AST] = set()
         self._running: set[ast.AST] = set()
         self._modules: dict[str, Environment] = {}
         self._module_class: dict[str, bool] = {}
@@ -115,8 +116,11 @@ class Inference:
         self, function: Function, names: Names, info: ClassInfo | None, arguments: Mapping[str, Kind] | None = None
     ) -> Kind:
         """What a function returns; `arguments` are the kinds of parameters without annotation."""
-        if function in self.found:
+        if function in self.found and not (arguments and info is None and function in self._by_itself):
             return self.found[function]
+        self._by_itself.discard(function)
+        if not arguments:
+            self._by_itself.add(function)  # until a call says what its parameters are
         scope = names.scopes[function]
         declared = kind_of_annotation(function.returns, scope, self.project)
         if function in self._running or len(self._running) > 60:

@@ -94,13 +94,38 @@ def _read_first(statements: Iterable[ast.AST], written: set[str]) -> Iterator[st
 
 
 def is_detached(name: str, statements: Iterable[ast.AST]) -> bool:
-    """Whether statements read a variable within `(…).detach()` only, which no gradient flows through."""
+    """Whether statements read a variable within `(…).detach()` only, which no gradient flows through.
+
+    What a loop takes out of it may be detached as well: `for x, y in zip(xs, ys)` with `y.detach()` for ys.
+    """
     inside = [node for each in statements for node in nodes(each)]
     names = (each for each in inside if isinstance(each, (ast.Name, ast.Attribute)) and isinstance(each.ctx, ast.Load))
     read = {id(each) for each in names if ".".join(chain(each) or ()) == name}
     detached = (each for each in inside if isinstance(each, ast.Attribute) and each.attr in ("detach", "data"))
     apart = {id(part) for each in detached for part in nodes(each.value)}
+    for taken, member, body in _members(inside):
+        if id(taken) in read and is_detached(member, body):
+            apart.add(id(taken))
     return bool(read) and read <= apart
+
+
+def _members(inside: Iterable[ast.AST]) -> Iterator[tuple[ast.expr, str, list[ast.AST]]]:
+    """What loops go through, the variable for its members, and where that is read."""
+    for each in inside:
+        if isinstance(each, (ast.ListComp, ast.GeneratorExp)):
+            loops: list[ast.comprehension | ast.For] = [*each.generators]
+            body: list[ast.AST] = [each.elt]
+        elif isinstance(each, ast.For):
+            loops, body = [each], [*each.body]
+        else:
+            continue
+        for loop in loops:
+            zipped = isinstance(loop.iter, ast.Call) and isinstance(loop.iter.func, ast.Name)
+            if zipped and loop.iter.func.id == "zip" and isinstance(loop.target, ast.Tuple):  # type: ignore[attr-defined]
+                pairs = list(zip(loop.iter.args, loop.target.elts, strict=False))  # type: ignore[attr-defined]
+            else:
+                pairs = [(loop.iter, loop.target)]
+            yield from ((taken, member.id, body) for taken, member in pairs if isinstance(member, ast.Name))
 
 
 def bound_before(around: ast.AST, statement: ast.stmt) -> set[str]:

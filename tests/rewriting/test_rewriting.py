@@ -423,6 +423,42 @@ def test_arguments_that_go_leave_the_edits_of_their_neighbours(tmp_path):
     assert "ops.clamp(ops.clamp(x, min=0), max=ops.stop_gradient(ops.exp(y))[0])" in converted(tmp_path, source).text
 
 
+def test_what_an_optimizer_trains_changes_itself(tmp_path):
+    source = """
+        import torch
+        def f(x: torch.Tensor):
+            x = x.clone().requires_grad_(True)
+            optimizer = torch.optim.Adam([x], lr=0.05)
+            optimizer.step()
+            with torch.no_grad():
+                x.clamp_(-2, 2)
+        """
+    assert "x = x.clamp" not in converted(tmp_path, source).text
+
+
+@pytest.mark.parametrize("detached", [False, True])
+def test_what_a_loop_detaches_is_not_computed_again(tmp_path, detached):
+    source = f"""
+        import torch
+        import torch.nn.functional as F
+        def f(net: torch.nn.Linear, critic: torch.nn.Linear, x: torch.Tensor):
+            real = critic(x)
+            real.sum().backward()
+            fake = net(x)
+            loss = sum(F.l1_loss(f, r{".detach()" * detached}) for f, r in zip(fake, real))
+            loss.backward()
+        """
+    text = converted(tmp_path, source).text
+    assert text.count("real = critic(x)") == (1 if detached else 2)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_function_knows_what_it_is_called_with_wherever_it_stands(tmp_path, reverse):
+    functions = ["def trace(m):\n    return m.diag()\n", "def run(n):\n    return trace(torch.zeros(n, n))\n"]
+    result = converted(tmp_path, "import torch\n" + "".join(functions[:: -1 if reverse else 1]))
+    assert all(record.converted for record in result.records)
+
+
 @pytest.mark.parametrize(
     ("line", "text", "listed"),
     [
