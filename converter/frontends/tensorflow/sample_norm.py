@@ -43,6 +43,84 @@ def rewrite_sample_norm(graph: Any, ops: Sequence[Any]) -> Sequence[Any]:
     return graph.get_nodes()
 
 
+def rewrite_fused_layer_norm(graph: Any, ops: Sequence[Any]) -> Sequence[Any]:
+    """Replace the layer norm of Keras 2 by a LayerNormalization node: a fused batch norm over each row as a channel.
+
+    A rewriter for tf2onnx, before that of batch norms.
+    """
+    for node in list(ops):
+        if node.type in ("Add", "AddV2"):
+            norm = _fused(graph, node)
+            if norm is not None:
+                _replace_layer_norm(graph, node, norm)
+    return graph.get_nodes()
+
+
+def _fused(graph: Any, add: Any) -> _Norm | None:
+    """The norm whose last node is `add`, `reshape(fused(reshape(x))) * gamma + beta`; None if it is something else."""
+    for product, shift in (add.inputs, add.inputs[::-1]):
+        beta = _weight(shift)
+        if product.type != "Mul" or beta is None:
+            continue
+        for back, scale in (product.inputs, product.inputs[::-1]):
+            gamma, norm = _weight(scale), back.inputs[0] if back.type == "Reshape" else None
+            if gamma is None or norm is None or not _is_of_rows(norm):
+                continue
+            x, rows = norm.inputs[0].input[0], graph.get_shape(norm.input[0])
+            shape, count = graph.get_shape(x), len(gamma.extents)
+            if shape is None or graph.get_shape(back.output[0]) != shape or -1 in shape[len(shape) - count :]:
+                continue
+            axes = tuple(range(len(shape) - count, len(shape)))
+            if rows is None or len(rows) != 4 or rows[0::3] != [1, 1]:
+                continue
+            if rows[2] == np.prod([shape[axis] for axis in axes]) or _multiplied(norm.inputs[0], x) == {*axes}:
+                return _Norm(x, axes, float(norm.get_attr_value("epsilon")), gamma, beta)
+    return None
+
+
+def _multiplied(reshape: Any, x: str) -> set[int] | None:
+    """The axes of x whose extents are multiplied for the third extent of a Reshape; None if it is something else."""
+    if reshape.inputs[1].type != "Pack":
+        return None
+    waiting, found = [reshape.inputs[1].inputs[2]], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if node.type == "Prod":
+            waiting.append(node.inputs[0])
+        elif node.type == "Mul":
+            waiting += [source for source in node.inputs if not source.is_const() or not _is_filled(source, 1)]
+        elif node.type == "StridedSlice" and node.inputs[0].type == "Shape" and node.inputs[0].input[0] == x:
+            found |= _axes_of_slice(node)
+        else:
+            return None
+    return found
+
+
+def _axes_of_slice(node: Any) -> set[int]:
+    """The places that a slice takes of a shape, `shape[2]` or `shape[2:]`; none of one that ends before the last."""
+    begin = node.inputs[1].get_tensor_value(as_list=False) if node.inputs[1].is_const() else np.empty(0)
+    rank = (node.inputs[0].output_shapes[0] or [0])[0]
+    if begin.size != 1 or begin[0] < 0:
+        return set()
+    if node.get_attr_value("shrink_axis_mask", 0) == 1:
+        return {int(begin[0])}
+    return {*range(int(begin[0]), rank)} if node.get_attr_value("end_mask", 0) == 1 else set()
+
+
+def _is_of_rows(norm: Any) -> bool:
+    """Whether a node is a batch norm in training, channels first, of a reshaped tensor, which scales and shifts none."""
+    if not norm.type.startswith("FusedBatchNorm") or norm.get_attr_value("data_format") != b"NCHW":
+        return False
+    if not norm.get_attr_value("is_training", True) or norm.inputs[0].type != "Reshape":
+        return False
+    return _is_filled(norm.inputs[1], 1) and _is_filled(norm.inputs[2], 0)
+
+
+def _is_filled(node: Any, value: float) -> bool:
+    source = node.inputs[1] if node.type == "Fill" else node
+    return source.is_const() and bool((source.get_tensor_value(as_list=False) == value).all())
+
+
 def _found(graph: Any, add: Any) -> _Norm | None:
     """The norm whose last node is `add`, `x * inverse + (beta - mean * inverse)`; None if it is something else."""
     for product, shift in (add.inputs, add.inputs[::-1]):

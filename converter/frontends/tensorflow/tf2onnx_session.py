@@ -19,7 +19,7 @@ from converter.frontends.tensorflow.handlers import HANDLERS
 from converter.frontends.tensorflow.handlers.node_builder import Handler, NodeBuilder
 from converter.frontends.tensorflow.provenance import recording
 from converter.frontends.tensorflow.recurrent import rewrite_recurrent
-from converter.frontends.tensorflow.sample_norm import rewrite_sample_norm
+from converter.frontends.tensorflow.sample_norm import rewrite_fused_layer_norm, rewrite_sample_norm
 from converter.frontends.tensorflow.transposed import rewrite_transposed
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ class Session:
         """Import the source into the default graph of TensorFlow, if tf2onnx reads it from there."""
 
     def _rewriters(self) -> list[Any]:
-        own = [rewrite_dropout, rewrite_dilations, rewrite_batch_norm, rewrite_sample_norm, rewrite_transposed]
+        own = [rewrite_dropout, rewrite_dilations, rewrite_fused_layer_norm, rewrite_batch_norm, rewrite_sample_norm]
+        own.append(rewrite_transposed)
         return [*own, self._keep_failed]
 
     def _keep_failed(self, graph: Any, ops: list[Any]) -> list[Any]:

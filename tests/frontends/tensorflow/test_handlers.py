@@ -374,3 +374,32 @@ def test_rows_that_are_looked_up_once_for_each_id(tmp_path):
     source = converted(tmp_path, looked_up, [3, 5])
     check(source)
     assert "Unique" not in operators(source)
+
+
+def _rows_by_slices(shape):
+    """How Keras 2 counts rows and their elements today."""
+    return tf.reduce_prod(shape[:2]), tf.reduce_prod(shape[2:])
+
+
+def _rows_by_loops(shape):
+    """How it did for years."""
+    return 1 * shape[0] * shape[1], 1 * shape[2]
+
+
+@pytest.mark.parametrize("count", [_rows_by_slices, _rows_by_loops])
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_layer_norm_of_keras_2(tmp_path, count, scale):
+    """A fused batch norm over each row as a channel; one that scales is none."""
+
+    def norm(x):
+        shape = tf.shape(x)
+        rows, extent = count(shape)
+        image = tf.reshape(x, [1, rows, extent, 1])
+        ones, zeros = tf.fill([rows], scale), tf.zeros([rows])
+        how = {"epsilon": 1e-3, "data_format": "NCHW", "is_training": True}
+        y, *_ = raw.FusedBatchNormV3(x=image, scale=ones, offset=zeros, mean=[], variance=[], **how)
+        return tf.reshape(y, shape) * values(6) + values(6)
+
+    source = converted(tmp_path, norm, [None, 5, 6])
+    assert ("LayerNormalization" in operators(source)) == (scale == 1)
+    check(source)
