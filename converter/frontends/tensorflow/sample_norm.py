@@ -108,7 +108,7 @@ def _axes_of_slice(node: Any) -> set[int]:
 
 
 def _is_of_rows(norm: Any) -> bool:
-    """Whether a node is a batch norm in training, channels first, of a reshaped tensor, which scales and shifts none."""
+    """Whether a node is a batch norm in training, channels first, of a reshaped tensor, and scales and shifts none."""
     if not norm.type.startswith("FusedBatchNorm") or norm.get_attr_value("data_format") != b"NCHW":
         return False
     if not norm.get_attr_value("is_training", True) or norm.inputs[0].type != "Reshape":
