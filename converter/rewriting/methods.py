@@ -61,6 +61,8 @@ class Methods(Applying, InPlace):
             if name == "to_tuple":
                 self._wrap(function.value, "compat.to_tuple(", self.file.end(node))
         elif self._is_module(receiver):
+            if name == "extend" and receiver.of == ("torch.nn.ModuleList",):
+                self._extended(node)
             full = f"torch.nn.Module.{name}"
             if not self._own_method(receiver, name) and full in self.rows:
                 self._apply(node, full, function.value, mark)
@@ -114,6 +116,16 @@ class Methods(Applying, InPlace):
         """Whether a tensor has such a method: `x.transpose(2, 0, 1)` is that of an array."""
         row = self.rows.get(f"torch.Tensor.{name}")
         return row is not None and (row.signature is None or row.signature.takes(node))
+
+    def _extended(self, node: ast.Call) -> None:
+        """Write `modules.extend(Layer() for i in range(n))` with a list: MindSpore takes nothing else."""
+        if len(node.args) != 1 or isinstance(node.args[0], (ast.List, ast.ListComp, ast.Starred)):
+            return
+        (given,) = node.args
+        start, end = self.file.start(given), self.file.end(given)
+        shares = self.file.text[end - 1 : end] == b")" and end == self.file.end(node)  # the parentheses of the call
+        self.edits.insert(start, "(list" if shares else "list(", leading=True)
+        self.edits.insert(end, ")")
 
     def _gives_two(self, node: ast.Call, name: str) -> bool:
         """Whether a call is asked for two results, which no array has: `_, i = x.max(1)`, `x.max(1)[1].type_as(y)`."""

@@ -131,3 +131,17 @@ def test_a_slice_of_modules_keeps_the_names_of_their_parameters(tmp_path):
                 return x
     """
     assert "for layer in compat.part(self.layers, None, self.n):" in converted(tmp_path, text).text
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("(nn.ReLU() for _ in range(2))", "(list(nn.ReLU() for _ in range(2)))"),
+        ("((nn.ReLU() for _ in range(2)))", "(list((nn.ReLU() for _ in range(2))))"),
+        ("(more)", "(list(more))"),
+        ("([nn.ReLU()])", "([nn.ReLU()])"),
+    ],
+)
+def test_a_list_of_modules_is_extended_by_a_list(tmp_path, given, text):
+    source = f"from torch import nn\ndef f(more):\n    layers = nn.ModuleList([nn.ReLU()])\n    layers.extend{given}\n"
+    assert f"layers.extend{text}\n" in converted(tmp_path, source).text
