@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import onnx_ir as ir
 
 from converter.graph import Trait, has_trait, varying_axes
 from converter.rows import Arg, Assign, Block, For, Node, Operand, Variable, While, expr
+
+if TYPE_CHECKING:
+    import mindspore as ms
+    from mindspore import ops
 
 MAX_UNROLLED = 50
 """Largest trip count of an unrolled loop. Graph mode unrolls a `for` over a constant range: 50 iterations compile in
@@ -87,9 +93,11 @@ class Iterations:
             expr("ops.zeros({0}, dtype={1})", empty, self.node.mindspore_dtype(output.dtype)),
             expr("ops.cat({0}, {1})", both, axis) if axis else expr("ops.cat({0})", both),
         )
-        if count is None or isinstance(count, Operand) or not self.node.ir.outputs[index].uses():
+        if not self.node.ir.outputs[index].uses():
             return rows
-        return expr("{0}.reshape({1})", rows, (*shape[:axis], count, *shape[axis:]))
+        if count is not None and not isinstance(count, Operand):
+            return expr("{0}.reshape({1})", rows, (*shape[:axis], count, *shape[axis:]))
+        return expr("{0}({1}, {2})", as_long_as_it_grew, rows, (0,) * len(shape)) if axis == 0 else rows
 
     def for_(self, index: Variable, count: Arg, condition: Arg = None) -> For:
         """Make the statement `for index in range(count)`, which ends before an iteration in which `condition` is false.
@@ -161,3 +169,8 @@ def _outside(node: Node, dim: ir.SymbolicDim) -> Arg:
             if dim.value is not None and other == dim:
                 return expr("{0}.shape[{1}]", x, axis)
     return None
+
+
+def as_long_as_it_grew(rows, item):
+    """What a loop stacked, `item` being the place of one element of each row: graph mode takes its extent for 0."""
+    return rows[: int(ops.sum(ops.ones_like(rows[(slice(None), *item)], dtype=ms.int32)))]

@@ -241,3 +241,26 @@ def test_the_extent_that_a_loop_made_is_known_behind_it() -> None:
     model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> g {GROWN}')
     x = np.arange(30, dtype=np.float32).reshape(5, 2, 3)
     assert ".reshape((x.shape[0], 2, 3))" in check_model(model, [x, X], dynamic=True).script
+
+
+BEHIND = """s_size = Shape <start = 0, end = 1> (s) two = Constant <value = int64[1] {2}> ()
+    twice = Mul (s_size, two) z = ConstantOfShape (twice)
+}"""
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_the_extent_that_a_loop_made_is_known_behind_it_where_it_may_end_early(limited: bool) -> None:
+    text = loop_text(limited, True).rstrip().removesuffix("}") + BEHIND
+    text = text.replace("float[K,2,3] s)", "float[K,2,3] s, float[P] z)", 1)
+    count = [np.array(4)] if limited else []
+    for limit in (3, 30):
+        assert "as_long_as_it_grew(" in translated(text, *count, X, np.float32(limit))
+
+
+@pytest.mark.parametrize("count", [3, 0])
+def test_the_extent_that_a_loop_made_is_known_behind_it_where_the_count_is_fed(count: int) -> None:
+    text = COUNTED.replace("(float[2,3] x)", "(int64 n, float[2,3] x)").replace(
+        "n = Constant<value = int64 {COUNT}>()", ""
+    )
+    text = text.rstrip().removesuffix("}") + BEHIND
+    assert "as_long_as_it_grew(" in translated(text.replace("] s)", "] s, float[P] z)", 1), np.array(count), X)
