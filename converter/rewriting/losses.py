@@ -338,6 +338,13 @@ class Losses(Outputs):
         names = [".".join(names) for each in found if (names := chain(each)) and names[0] not in stored]
         leaves = (each for statement in statements for each in nodes(statement) if self._of_leaf(each))
         names += [each.id for each in leaves if isinstance(each, ast.Name)]
+        optimized = self._optimized()
+        trained = (each for statement in statements for each in nodes(statement) if optimized)
+        names += [
+            each.id
+            for each in trained
+            if isinstance(each, ast.Name) and each.id in optimized and self.inference.kind(each).is_tensor
+        ]
         kept = self.attribute_leaves()
         inside = (each for statement in statements for each in nodes(statement) if kept)
         names += [self.file.of(each) for each in inside if isinstance(each, ast.Attribute) and each.attr in kept]
