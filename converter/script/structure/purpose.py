@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from converter.script.expressions import Arg, Binary, Call, Conditional, walk
+from converter.script.expressions import Arg, Binary, Call, Comprehension, Conditional, parts_of, walk
 from converter.script.program import Argument, Cell, Member, class_of
 from converter.script.statements import Assign, For, Statement, Variable, defined_by, visit
 from converter.script.structure.roles import called, viewed
@@ -91,7 +91,7 @@ def purpose_of(
         return Purpose("attention", _attention(cell, instances, both), both)
     if parts.has(*SOFTMAX) and parts.has("grid_sample") and parts.linear >= 3:
         return Purpose("attention", "Deformable attention")
-    if parts.loops:
+    if parts.loops or len(parts.inner("layer")) > 1:
         return Purpose("stack", "Stack of transformer layers" if parts.inner("layer") else "Stack of layers")
     if parts.inner("attention"):
         return _around_attention(parts)
@@ -135,7 +135,7 @@ class _Parts:
             return
         layers = [call]
         if isinstance(call.function, Member):
-            layers = [item for item in walk(call.function.constructor) if isinstance(item, Call)]
+            layers = list(_layers_in(call.function.constructor))
         for layer in layers:
             if isinstance(layer.function, Cell):
                 self.purposes.append(known.get(layer.function, Purpose()).called_with(call.args))
@@ -169,6 +169,17 @@ class _Parts:
     def activation(self) -> str:
         """The name of the first activation."""
         return next((ACTIVATIONS[name] for name in self.names if name in ACTIVATIONS), "")
+
+
+def _layers_in(item: Arg) -> Iterator[Call]:
+    """The layers that an expression makes; not those that are given to other classes, and those of a list twice."""
+    if isinstance(item, Call):
+        yield item
+        if isinstance(item.function, Cell):
+            return
+    for part in parts_of(item):
+        for layer in _layers_in(part):
+            yield from [layer] * (1 + isinstance(item, Comprehension))
 
 
 def _is_residual(cell: Cell) -> bool:
@@ -275,10 +286,13 @@ def _recurrent(parts: _Parts) -> Purpose | None:
 
 
 def _feed_forward(parts: _Parts) -> Purpose | None:
-    inner = {purpose.kind for purpose in parts.purposes}
-    if parts.count(*CONVOLUTIONS) or parts.has(*SOFTMAX) or not inner <= {"linear", "norm"}:
+    others = [purpose for purpose in parts.purposes if purpose.kind not in ("linear", "norm")]
+    convolutions = parts.count(*CONVOLUTIONS) + len(others)
+    if parts.has(*SOFTMAX) or any(purpose.text != "Convolution" for purpose in others):
         return None
-    if parts.linear in (2, 3) and parts.activation:
+    if convolutions == 1 and parts.linear == 2 and parts.activation:
+        return Purpose("feed-forward", f"Feed-forward network with a convolution and {parts.activation}{_with(parts)}")
+    if not convolutions and parts.linear in (2, 3) and parts.activation:
         gated = (
             "Gated feed-forward"
             if parts.products and (parts.linear == 3 or parts.has("chunk", "split"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from script.programs import call, dense, let, member, variables
 
-from converter.script.expressions import Binary, Call, Conditional, invoke
+from converter.script.expressions import Binary, Call, Comprehension, Conditional, Starred, invoke
 from converter.script.program import Cell, Member
 from converter.script.statements import Block, For, Statement, Variable
 from converter.script.structure.purpose import Purpose, purpose_of
@@ -240,3 +240,22 @@ def test_attention_that_is_called_in_both_ways() -> None:
     for keys, kind in ((X, "self-attention"), (Y, "cross-attention")):
         around = [let(A, call(instance(inner), X, keys)), let(B, Binary("+", A, X))]
         assert text(cell(*around), known) == f"Multi-head {kind}, 4 heads, with a residual"
+
+
+def test_a_feed_forward_network_with_a_convolution() -> None:
+    depthwise = cell(let(D, call(layer("Conv2d", 8, 8, 3), X)))
+    block = Call(member("dwconv", Call(depthwise)), (A,))
+    made = cell(
+        let(A, call(dense("fc1"), X)), let(B, block), let(C, invoke("ops.gelu", B)), let(D, call(dense("fc2"), C))
+    )
+    assert text(made, {depthwise: Purpose("", "Convolution")}) == "Feed-forward network with a convolution and GELU"
+
+
+def test_a_list_of_transformer_layers_is_a_stack() -> None:
+    """What each layer is given, its attention, is a part of the layer."""
+    inner, mixer = cell(let(D, X)), attention()
+    layers = Comprehension(Call(inner, (Call(mixer),)), "_", invoke("range", 2))
+    blocks = member("blocks", invoke("nn.SequentialCell", Starred(layers)))
+    made = cell(let(A, Call(blocks, (X,))), let(D, call(layer("LayerNorm", (8,)), A)))
+    known = {inner: Purpose("layer", "Transformer layer"), mixer: Purpose("attention", "Self-attention")}
+    assert text(made, known) == "Stack of transformer layers"
