@@ -125,7 +125,9 @@ class Losses(Outputs):
         needed = set(read(loss))
         used: list[int] = []
         for index in range(number - 1, floor - 1, -1):
-            if needed & set(assigned(statements[index])):
+            made = needed & set(assigned(statements[index]))
+            below = [*(statements[each] for each in used), ast.Expr(loss)]
+            if made and not all(is_detached(name, below) for name in made):
                 needed |= set(read(statements[index]))
                 used.append(index)
         if not used:

@@ -242,6 +242,22 @@ def test_lbfgs_takes_the_steps_of_pytorch(compat):
         assert np.allclose(theirs.detach().numpy(), ours.asnumpy(), rtol=1e-3)
 
 
+def test_a_loss_that_changes_what_is_trained(compat):
+    """`set_requires_grad(critic, True)` between two networks stands in the function that computes the loss."""
+    network, critic = (compat.nn.Linear(2, 1, weight_init="ones", bias=False) for _ in range(2))
+    critic.weight.requires_grad = False
+    x = compat.Tensor(np.array([[1, 2]], np.float32))
+
+    def forward():
+        y = network(x)
+        critic.weight.requires_grad = True
+        return (y * critic(x)).mean()
+
+    compat.backward(forward, network, critic)
+    assert np.allclose(compat.gradient_of(critic.weight).asnumpy(), [[3, 6]])
+    assert np.allclose(compat.gradient_of(network.weight).asnumpy(), [[3, 6]])
+
+
 def test_dropout2d_drops_channels_of_any_rank(compat):
     drop = compat.Dropout2d(0.5)
     drop.set_train()

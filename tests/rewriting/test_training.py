@@ -331,6 +331,15 @@ def test_what_is_detached_is_not_computed_again(tmp_path):
     assert "fooled, made = compat.backward(forward, net, critic)" in text.replace("_, made", "fooled, made")
 
 
+def test_what_only_a_detached_value_needs_stays_where_it_is(tmp_path):
+    """What freezes and thaws the critic between stays before the function that computes its loss."""
+    source = HEAD + (
+        "def step(x, critic, freeze):\n    made = net(x)\n    freeze(critic, False)\n"
+        "    unreal = critic(made.detach())\n    loss = unreal.mean()\n    loss.backward()\n"
+    )
+    assert "    made = net(x)\n    freeze(critic, False)\n    def forward():\n" in converted(tmp_path, source).text
+
+
 def test_names_of_classes_are_those_of_pytorch(tmp_path):
     source = "import torch\ndef init(m):\n    if m.__class__.__name__.find('Linear') != -1:\n"
     source += "        torch.nn.init.constant_(m.weight.data, 1)\n"

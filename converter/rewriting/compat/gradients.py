@@ -42,9 +42,12 @@ def differentiated(forward, networks):
         results[:] = [forward()]
         return results[0][0] if isinstance(results[0], tuple) else results[0]
 
-    weights = trained(networks)
-    with pynative():
-        _, found = ms.value_and_grad(loss, None, weights)()
+    for _ in range(2):  # a second time where the function itself changed what is trained
+        weights = trained(networks)
+        with pynative():
+            _, found = ms.value_and_grad(loss, None, weights)()
+        if [id(each) for each in trainable(networks)] == [id(each) for each in weights]:
+            break
     if wrapped and processes() > 1:
         found = [ops.AllReduce()(each) / processes() for each in found]
 
@@ -124,12 +127,22 @@ def distributed_data_parallel(module, *args, **kwargs):
 
 
 def trained(networks):
+    """The parameters of some networks that are trained.
+
+    Raises:
+        RuntimeError: there are none.
+    """
+    found = trainable(networks)
+    if not found:
+        raise RuntimeError("no parameter is known that the loss depends on")
+    return found
+
+
+def trainable(networks):
     """The parameters of some networks that are trained; those of all optimizers where the networks have none."""
     found = [each for network in networks if isinstance(network, nn.Cell) for each in network.trainable_params()]
     found += [each for each in networks if isinstance(each, Parameter)]
     found = found or [each for optimizer in optimizers for each in optimizer.parameters if each.requires_grad]
-    if not found:
-        raise RuntimeError("no parameter is known that the loss depends on")
     return list({id(each): each for each in found}.values())
 
 
