@@ -67,6 +67,7 @@ _TAKEN = {
 """Function and place of the argument → what its argument is. A method's places are counted without the object."""
 _GATES = {"gelu": "up", "relu": "up", "sigmoid": "value", "silu": "up"}
 """Activation of one half of a gated linear unit → what the other half is (Shazeer 2020)."""
+_RECURRENT = frozenset({"gru", "grucell", "lstm", "lstmcell", "rnn", "rnncell"})
 _HIDING = -1e4
 """A number below this hides what it is added to from a softmax."""
 _DEEPEST = 40
@@ -181,6 +182,10 @@ class Roles:
         self._takers = Takers(cell)
         self.made: dict[Variable, Arg] = dict(_definitions(cell.body))
         self._halves = _halves(cell.body)
+        self._outside = {
+            *cell.inputs,
+            *(value for statement in cell.body.statements for value in defined_by(statement)),
+        }
         expressions = [part for item in expressions_in(cell.body) for part in walk(item)]
         calls = [part for part in expressions if isinstance(part, Call)]
         for call in calls:
@@ -297,6 +302,7 @@ class Roles:
                 self._taken(part)
             case Call(function=Member() as member):
                 self._taken(part)
+                self._begun(part)
                 if called(part) == "embedding" and part.args:
                     table = re.fullmatch(r"(?:\w+_)?([a-z]+(?:_type)?)_embed(?:ding)?s?", member.name)
                     self._note(part.args[0], f"{table[1]}_ids" if table else "indices")
@@ -316,6 +322,16 @@ class Roles:
                 for one, other in ((left, right), (right, left)):
                     if isinstance(one, Variable) and self._is_layer(other):
                         self.others[one].append("residual")
+
+    def _begun(self, call: Call) -> None:
+        """Name the states that a recurrent layer begins with."""
+        states = call.args[1] if called(call) in _RECURRENT and len(call.args) > 1 else ()
+        shown = [viewed(state) for state in (states if isinstance(states, tuple) else (states,))]
+        if len(set(map(id, shown))) < len(shown):
+            return  # both begin with the same zeros
+        for state, role in zip(shown, ("hidden", "cell"), strict=False):
+            if state in self._outside:  # in a branch, the states behind the layer would need other names
+                self._note(state, role)
 
     def _gated(self, activated: Arg, other: Arg) -> None:
         """Name the halves of a gated linear unit: `ops.silu(gate) * up`."""

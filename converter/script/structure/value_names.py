@@ -109,6 +109,8 @@ LONGEST_ELEMENT = 16
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 _UNPACKING = frozenset({"split", "unbind"})
 _BINARY = {"+": "total", "-": "difference", "*": "product", "/": "quotient", "//": "quotient", "**": "power"}
+_VAGUE = (GENERIC - {"hidden"}) | {*_ORDINALS, *_WORDS.values(), *_BINARY.values()}
+"""What says no more of one of several results than its place."""
 
 
 Known: TypeAlias = dict[Variable, list[str]]
@@ -125,6 +127,32 @@ def name_values_by_role(cell: Cell, known: Known) -> None:
     _Namer(cell).name({value: names for value, names in roles.names.items() if is_operator_name(value.hint)})
 
 
+def _names_of_results(cell: Cell) -> dict[Variable, list[str]]:
+    """The names of several results of one call: those that they have in its class, `hidden, cell`, not `first, rnn`.
+
+    The results of a layer that is the only one of its kind keep the layer's names, though its inputs have the same.
+    """
+    takers = Takers(cell)
+    found: dict[Variable, list[str]] = {}
+    own: list[Variable] = []
+    for statement in cell.body.walk():
+        made = defined_by(statement)
+        if not isinstance(statement, Assign) or not isinstance(statement.value, Call) or len(made) < 2:
+            continue
+        called_class = takers.of(statement.value)
+        if called_class is None:
+            own += [value for value in made if not value.assigned and not is_operator_name(value.hint)]
+        elif len(made) == len(called_class.body.results) and any(value.hint in _ORDINALS for value in made):
+            for value, result in zip(made, called_class.body.results, strict=True):
+                name = re.sub(r"_\d+$", "", identifier(result.hint)) if isinstance(result, Variable) else ""
+                means = len(name) > 1 and name not in _VAGUE and not is_operator_name(name)
+                if means and (value.hint in _ORDINALS or not value.assigned):
+                    found[value] = [name]
+    if len({value.hint for value in own}) == len(own):
+        found |= {value: [value.hint] for value in own}
+    return found
+
+
 def name_remaining_values(cells: Sequence[Cell], known: Known) -> None:
     """Name all other variables and inputs, the entry class (the last one) first."""
     given: dict[Cell, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
@@ -139,6 +167,8 @@ def name_remaining_values(cells: Sequence[Cell], known: Known) -> None:
                     for place, value in enumerate(part.positional):
                         value = viewed(value)
                         given[taker][place].add(identifier(value.hint) if isinstance(value, Variable) else "")
+    for cell in cells:
+        _Namer(cell).name(_names_of_results(cell))
 
 
 def _name_inputs(cell: Cell, given: dict[int, set[str]], known: Known) -> None:

@@ -191,3 +191,24 @@ def test_what_a_loop_takes_in_each_step_is_named_after_what_it_is_a_part_of(whol
     lines = written([key], [let(parts, invoke("ops.unbind", key, 1)), loop], h)
     assert f"for {element} in " in lines
     assert ("keys = ops.unbind(key, 1)" in lines) == (whole == "unbind")
+
+
+def test_states_of_a_recurrent_layer_keep_their_names() -> None:
+    """Inside the class that has the layer, and around it."""
+    x, h, c, out, hidden, cell = variables("x getitem getitem_1 out hidden cell")
+    rnn = member("rnn", invoke("nn.LSTM", 8, 8), "weight")
+    inner = Cell("Rnn", inputs=[x, h, c], members=[rnn])
+    step = let((out, (hidden, cell)), Call(rnn, (x, (invoke("ops.unsqueeze", h, 0), invoke("ops.unsqueeze", c, 0)))))
+    inner.body = Block([step], (hidden, cell))
+    y, state, first, second, one, other = variables("y state getitem getitem_1 getitem_2 getitem_3")
+    layer = member("decoder", Call(inner), "rnn.weight")
+    statements: list[Statement] = [
+        let((first, second), invoke("mint.unbind", state)),
+        let((one, other), Call(layer, (y, first, second))),
+    ]
+    assert written([y, state], statements, Binary("+", one, other), inner=[inner]).splitlines() == [
+        "hidden, cell = mint.unbind(state)",
+        "hidden, cell = self.decoder(y, hidden, cell)",
+        "return hidden + cell",
+    ]
+    assert [value.hint for value in inner.inputs] == ["x", "hidden", "cell"]
