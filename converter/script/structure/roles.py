@@ -121,6 +121,14 @@ def _seen_through(item: Expression) -> Arg | None:
     return None
 
 
+def _rotated(item: Arg) -> Arg | None:
+    """What rotary position embedding rotates: `x` of `x * cos + rotate_half(x) * sin` (Su et al. 2021)."""
+    match item:
+        case Binary(operator="+", left=Binary(operator="*", left=x), right=Binary(operator="*", left=turned)):
+            return x if called(turned) == "rotate_half" and x in parts_of(turned) else None
+    return None
+
+
 def _adds_axes(index: Arg) -> bool:
     """Whether an index only adds axes: `[:, None]`."""
     parts = index if isinstance(index, tuple) else (index,)
@@ -214,13 +222,14 @@ class Roles:
             self.names[item].append(role)
 
     def _followed(self, item: Arg) -> Iterator[Arg]:
-        """An expression, and those that compute it, as long as they only show it otherwise."""
+        """An expression, and those that compute it, as long as they only show it otherwise or rotate it."""
         for _ in range(_DEEPEST):
             item = viewed(item)
             yield item
-            if not isinstance(item, Variable) or item not in self.made:
+            inner = self.made.get(item) if isinstance(item, Variable) else _rotated(item)
+            if inner is None:
                 break
-            item = self.made[item]
+            item = inner
 
     # Attention
 

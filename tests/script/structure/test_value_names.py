@@ -13,6 +13,7 @@ from converter.script.program import Cell
 from converter.script.statements import Block, For, Statement, Variable
 from converter.script.structure.operator_names import is_operator_name
 from converter.script.structure.value_names import name_remaining_values, name_values_by_role
+from operator_maps.fusions.rotate_half import rotate_half
 
 
 def written(inputs: Sequence[Variable], statements: list[Statement], *results: Arg, inner: Sequence[Cell] = ()) -> str:
@@ -212,3 +213,18 @@ def test_states_of_a_recurrent_layer_keep_their_names() -> None:
         "return hidden + cell",
     ]
     assert [value.hint for value in inner.inputs] == ["x", "hidden", "cell"]
+
+
+def test_what_is_rotated_by_its_position_is_the_query_as_well() -> None:
+    def rotated(x: Variable) -> Binary:
+        return Binary("+", Binary("*", x, cos), Binary("*", Call(rotate_half, (x,)), sin))
+
+    x, cos, sin, q, k, v, a, b, w, c = variables("x cos sin split split_1 split_2 add add_1 Softmax MatMul_1")
+    statements: list[Statement] = [
+        let((q, k, v), invoke("ops.split", x, 8, 2)),
+        let(a, rotated(q)),
+        let(b, rotated(k)),
+        let(w, invoke("ops.softmax", invoke("ops.matmul", a, b), -1)),
+        let(c, invoke("ops.matmul", w, v)),
+    ]
+    assert written([x, cos, sin], statements, c).splitlines()[0] == "query, key, value = ops.split(x, 8, 2)"
