@@ -1,6 +1,6 @@
 """Facts about MindSpore's API, so that it need not be imported: the import takes longer than a small conversion.
 
-`tests/test_mindspore_api.py` compares them with the installed MindSpore.
+`tests/conversion/test_mindspore_api.py` compares them with the installed MindSpore.
 """
 
 from __future__ import annotations

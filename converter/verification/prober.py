@@ -159,7 +159,7 @@ class Prober:
         if known is None or badness(found) > badness(known):
             self._worst[number, value] = found
             probe = self._probes[number]
-            fault = fault_of(probe.became, symptoms(feeds or {})) if found.verdict == "differs" or self._edge else ""
+            fault = fault_of(probe.became, symptoms(feeds or {})) if found.verdict == "differs" else ""
             if fault and not self._edge:
                 found = replace(found, note=f"MindSpore's CPU kernel alone: {fault}")
             each = NodeComparison(**found.as_dict(), node=probe.node, operator=probe.operator, value=value)

@@ -189,7 +189,7 @@ def slice_of_consecutive(builder: Builder, x: ir.Value, index: ir.Value, axis: i
     if count == 1 and (not isinstance(extent, int) or last > extent or len(extents) == 1 or x.const_value is not None):
         return None  # it may be out of bounds, a number, or a row of a table
     bounds = (builder.constant(name, np.array([n])) for name, n in (("first", first), ("last", last), ("axis", axis)))
-    taken = x if (first, last) == (0, extents[axis]) else builder.Slice(x, *bounds)
+    taken = x if (first, last) == (0, extent) else builder.Slice(x, *bounds)
     axes = np.arange(axis, axis + outer)
     return builder.Unsqueeze(taken, builder.constant("axes", axes)) if outer else taken
 

@@ -68,6 +68,7 @@ _TAKEN = {
 _GATES = {"gelu": "up", "relu": "up", "sigmoid": "value", "silu": "up"}
 """Activation of one half of a gated linear unit → what the other half is (Shazeer 2020)."""
 _RECURRENT = frozenset({"gru", "grucell", "lstm", "lstmcell", "rnn", "rnncell"})
+"""Layers whose second argument is the state that they begin with."""
 _HIDING = -1e4
 """A number below this hides what it is added to from a softmax."""
 _DEEPEST = 40
