@@ -176,11 +176,11 @@ class Output:
         for path in write(self._output.waiting(file)):
             self._reserve(self._output, path.name)
 
-    def report(self, kind: str, text: str) -> Path:
-        """Write the report of a kind (a key of `REPORTS`); returns where it lies for now."""
+    def report(self, kind: str, text: str | Iterable[str]) -> Path:
+        """Write the report of a kind (a key of `REPORTS`), a text or its pieces; returns where it lies for now."""
         return self._write(self._report, self._reports[kind], text, ReportGenerationError)
 
-    def inspection(self, kind: str, text: str) -> Path:
+    def inspection(self, kind: str, text: str | Iterable[str]) -> Path:
         """Write the inspection of a kind, `html` or `json`; returns where it lies for now."""
         return self._write(self._report, f"inspection_of_{self._name}.{kind}", text, ReportGenerationError)
 
@@ -214,11 +214,12 @@ class Output:
         folder.files.append(file)
         return folder.waiting(file)
 
-    def _write(self, folder: _Folder, file: str, text: str, error_class: type[FileSaveError]) -> Path:
+    def _write(self, folder: _Folder, file: str, text: str | Iterable[str], error_class: type[FileSaveError]) -> Path:
         path = self._reserve(folder, file)
         try:
             path.unlink(missing_ok=True)  # rather than write into a file that was placed
-            path.write_text(text, encoding="utf-8", newline="\n")
+            with path.open("w", encoding="utf-8", newline="\n") as stream:
+                stream.writelines([text] if isinstance(text, str) else text)
         except OSError as error:
             raise error_class(_problem(folder.path / file, error)) from error
         return path

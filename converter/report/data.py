@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import os
 import platform
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,16 +69,21 @@ def report_data(findings: Findings) -> dict[str, Any]:
     }
 
 
-def json_report(data: Mapping[str, Any]) -> str:
-    """Write `report_of_NAME.json`, one node or weight on a line."""
-    parts = []
+def json_report(data: Mapping[str, Any]) -> Iterator[str]:
+    """Write `report_of_NAME.json` piece by piece, one node or weight on a line."""
+    before = "{\n"
     for key, value in data.items():
+        yield f"{before}  {json.dumps(key)}: "
+        before = ",\n"
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            text = "[\n    " + ",\n    ".join(map(_dumped, value)) + "\n  ]"
+            yield "[\n    "
+            yield _dumped(value[0])
+            for each in itertools.islice(value, 1, None):
+                yield f",\n    {_dumped(each)}"
+            yield "\n  ]"
         else:
-            text = _dumped(value)
-        parts.append(f"  {json.dumps(key)}: {text}")
-    return "{\n" + ",\n".join(parts) + "\n}\n"
+            yield _dumped(value)
+    yield "\n}\n"
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ import templates
 from converter.base.messages import catalogue
 from converter.base.messages.composed import translated
 from converter.errors import visible
+from converter.report.data import json_report
 from converter.report.sides import FileSides
 
 VENDOR = Path(__file__).parent / "vendor"
@@ -57,8 +57,8 @@ PAGES = {"report.html.jinja": OWN, "scripts.html.jinja": OWN_OF_SCRIPTS}
 _BEFORE = "window.Prism = { manual: true, disableWorkerMessageHandler: true };"
 
 
-def html_report(data: Mapping[str, Any], script: str) -> str:
-    """Write `report_of_NAME.html`.
+def html_report(data: Mapping[str, Any], script: str) -> Iterator[str]:
+    """Write `report_of_NAME.html`, piece by piece.
 
     Args:
         data: the report as data.
@@ -67,32 +67,25 @@ def html_report(data: Mapping[str, Any], script: str) -> str:
     return _page(f"report_of_{data['network']['name']}", data, script)
 
 
-def html_inspection(data: Mapping[str, Any]) -> str:
+def html_inspection(data: Mapping[str, Any]) -> Iterator[str]:
     """Write `inspection_of_NAME.html`, the same page without a script, a verdict and errors."""
     return _page(f"inspection_of_{data['network']['name']}", data, "")
 
 
-def html_scripts(data: Mapping[str, Any], sides: Iterable[FileSides]) -> str:
+def html_scripts(data: Mapping[str, Any], sides: Iterable[FileSides]) -> Iterator[str]:
     """Write `report_of_NAME.html` of script mode: source and result of each file side by side."""
     shown = {**data, "sides": [each.data() for each in sides]}
     return _page(f"report_of_{data['network']['name']}", shown, "", "scripts.html.jinja")
 
 
-def _page(title: str, data: Mapping[str, Any], script: str, template: str = "report.html.jinja") -> str:
+def _page(title: str, data: Mapping[str, Any], script: str, template: str = "report.html.jinja") -> Iterator[str]:
     scripts = _scripts(template)
     page = {**data, "script": script, "licences": _licences(), "catalogue": _catalogue(template, data["timings"])}
     page["translations"] = _translations(data)
-    return (
-        _environment()
-        .get_template(template)
-        .render(
-            title=title,
-            styles=_styles(),
-            data=_escaped(json.dumps(page, ensure_ascii=False, allow_nan=False, separators=(",", ":"))),
-            scripts=scripts,
-            policy=" ".join(map(_hash, scripts)),
-        )
-    )
+    policy = " ".join(map(_hash, scripts))
+    data_pieces = map(_escaped, json_report(page))
+    template_of_page = _environment().get_template(template)
+    return template_of_page.generate(title=title, styles=_styles(), data=data_pieces, scripts=scripts, policy=policy)
 
 
 _UNSEEN = re.compile("[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")

@@ -44,7 +44,8 @@ def add_proofs(report: Path, proofs: Sequence[Path]) -> tuple[Path, Path]:
             raise BadParamError(f"'{file}' is a proof of {proof['name']}, and '{report}' the report of {name}.")
         known[_key(proof)] = proof
     data["proofs"] = list(known.values())
-    texts = {report: json_report(data), page: html_report(data, json.loads(found[1])["script"])}
+    pieces = {report: json_report(data), page: html_report(data, json.loads(found[1])["script"])}
+    texts = {path: "".join(each) for path, each in pieces.items()}
     try:
         for path, text in texts.items():
             path.write_text(text, encoding="utf-8", newline="\n")

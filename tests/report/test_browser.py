@@ -78,7 +78,7 @@ def files(tmp_path_factory) -> dict[str, Path]:
     onnx.save(parser.parse_model(CLASSIFIER), folder / "net.onnx")
     made["inspection"] = converter.inspect(folder / "net.onnx", output=folder).files[0]
     made["blocks"] = tmp_path_factory.mktemp("blocks") / "blocks.html"
-    made["blocks"].write_text(html_report(report_of(1600), script_of(40)), encoding="utf-8")
+    made["blocks"].write_text("".join(html_report(report_of(1600), script_of(40))), encoding="utf-8")
     return made
 
 
@@ -90,7 +90,7 @@ def test_edge_inputs(open_page, tmp_path):
     edge = {"verdict": "differs", "modes": ["PyNative"], "note": "it differs", "first_difference": first | error}
     kinds = {"ties": "", "NaN": "ops.relu of NaN is 0"}
     data["verification"]["edges"] = [{"kind": kind, **edge, "kernel": kernel} for kind, kernel in kinds.items()]
-    (tmp_path / "edges.html").write_text(html_report(data, script_of(20)), encoding="utf-8")
+    (tmp_path / "edges.html").write_text("".join(html_report(data, script_of(20))), encoding="utf-8")
     page = open_page(tmp_path / "edges.html")
     page.get_by_role("button", name="Look at the edge inputs that differ: ties").click()
     rows = page.locator("#errors table").filter(has_text="ties").locator("tr")
@@ -109,7 +109,7 @@ def test_proofs_of_other_machines(open_page, tmp_path):
     proof = {"device": "Ascend", "mode": "graph", "mindspore": "2.9.0", "verdict": "differs"}
     proof |= {"outputs": [{"name": "y", "verdict": "differs", **numbers}], "latency": {"median": 0.0123}}
     data["proofs"] = [{**proof, "first_difference": first}, {**proof, "device": "GPU", "first_difference": None}]
-    (tmp_path / "proofs.html").write_text(html_report(data, script_of(20)), encoding="utf-8")
+    (tmp_path / "proofs.html").write_text("".join(html_report(data, script_of(20))), encoding="utf-8")
     page = open_page(tmp_path / "proofs.html")
     page.get_by_role("tab", name="Errors").click()
     rows = page.locator("#errors table").filter(has_text="Ascend").locator("tr")
@@ -353,7 +353,7 @@ def test_twenty_thousand_nodes(open_page, tmp_path, blocks):
     """Bounds are several times what was measured: 1.0 s to open, 0.1 s to search, 1.3 s to open 1,500 cards."""
     count = 20_000
     file = tmp_path / "large.html"
-    file.write_text(html_report(report_of(count, blocks=blocks), script_of(count)), encoding="utf-8")
+    file.write_text("".join(html_report(report_of(count, blocks=blocks), script_of(count))), encoding="utf-8")
 
     def seconds(action: Any, *args: Any) -> float:
         began = time.perf_counter()

@@ -166,7 +166,7 @@ def test_a_large_report_has_the_form_too():
 
 def test_one_node_stands_on_one_line():
     data = report_of(50)
-    text = json_report(data)
+    text = "".join(json_report(data))
     assert json.loads(text) == data
     assert sum(line.startswith('    {"id"') for line in text.splitlines()) == 50
 
