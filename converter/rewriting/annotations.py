@@ -46,8 +46,13 @@ _SEQUENCES = {"List", "list", "Sequence", "Iterable", "Iterator", "Set", "set", 
 _WRAPPERS = {"Optional", "Final", "ClassVar", "Annotated", "Required"}
 
 
-def kind_of_annotation(node: ast.expr | None, scope: Scope, project: Project) -> Kind:
-    """The kind of a value with this annotation; unknown where it says nothing."""
+def kind_of_annotation(
+    node: ast.expr | None, scope: Scope, project: Project, within: frozenset[str] = frozenset()
+) -> Kind:
+    """The kind of a value with this annotation; unknown where it says nothing.
+
+    `within` are the aliases that are being looked at: one may name itself, `Nested = list[Tensor | "Nested"]`.
+    """
     if node is None:
         return UNKNOWN
     if isinstance(node, ast.Constant):
@@ -55,14 +60,14 @@ def kind_of_annotation(node: ast.expr | None, scope: Scope, project: Project) ->
             return NONE
         if isinstance(node.value, str):
             try:
-                return kind_of_annotation(ast.parse(node.value, mode="eval").body, scope, project)
+                return kind_of_annotation(ast.parse(node.value, mode="eval").body, scope, project, within)
             except SyntaxError:
                 return UNKNOWN
         return UNKNOWN
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return _union([kind_of_annotation(each, scope, project) for each in (node.left, node.right)], project)
+        return _union([kind_of_annotation(each, scope, project, within) for each in (node.left, node.right)], project)
     if isinstance(node, ast.Subscript):
-        return _subscripted(node, scope, project)
+        return _subscripted(node, scope, project, within)
     full = project.qualified(node, scope)
     if full is None:
         return UNKNOWN
@@ -71,8 +76,8 @@ def kind_of_annotation(node: ast.expr | None, scope: Scope, project: Project) ->
     if full.startswith("torch.nn.") or project.class_named(full) is not None:
         return instance(full)
     definition = project.definition(full)
-    if definition is not None and isinstance(definition[0], ast.Assign):
-        return kind_of_annotation(definition[0].value, definition[1].module, project)
+    if definition is not None and isinstance(definition[0], ast.Assign) and full not in within:
+        return kind_of_annotation(definition[0].value, definition[1].module, project, within | {full})
     return OTHER if full.startswith("builtins.") or project.is_torch(full) else UNKNOWN
 
 
@@ -84,28 +89,28 @@ def _union(kinds: list[Kind], project: Project) -> Kind:
     return join(kinds)
 
 
-def _subscripted(node: ast.Subscript, scope: Scope, project: Project) -> Kind:
+def _subscripted(node: ast.Subscript, scope: Scope, project: Project, within: frozenset[str]) -> Kind:
     full = project.qualified(node.value, scope) or ""
     name = full.rpartition(".")[2]
     inner = list(node.slice.elts) if isinstance(node.slice, ast.Tuple) else [node.slice]
     if name in _WRAPPERS:
-        return kind_of_annotation(inner[0], scope, project)
+        return kind_of_annotation(inner[0], scope, project, within)
     if name == "Union":
-        return _union([kind_of_annotation(each, scope, project) for each in inner], project)
+        return _union([kind_of_annotation(each, scope, project, within) for each in inner], project)
     if name in _SEQUENCES:
-        return sequence(kind_of_annotation(inner[0], scope, project))
+        return sequence(kind_of_annotation(inner[0], scope, project, within))
     if name in ("Tuple", "tuple"):
         if len(inner) == 2 and isinstance(inner[1], ast.Constant) and inner[1].value is ...:
-            return sequence(kind_of_annotation(inner[0], scope, project))
-        return items(kind_of_annotation(each, scope, project) for each in inner)
+            return sequence(kind_of_annotation(inner[0], scope, project, within))
+        return items(kind_of_annotation(each, scope, project, within) for each in inner)
     if name in ("Dict", "dict", "OrderedDict", "Mapping", "MutableMapping") and len(inner) == 2:
-        return Kind("dict", (), (kind_of_annotation(inner[1], scope, project),))
+        return Kind("dict", (), (kind_of_annotation(inner[1], scope, project, within),))
     if name == "Callable" and len(inner) == 2:
-        made = kind_of_annotation(inner[1], scope, project)
+        made = kind_of_annotation(inner[1], scope, project, within)
         if made.name == "instance":
             return Kind("class", made.of)
         return Kind("callable", (), (made,)) if made.name != "unknown" else UNKNOWN
     if name in ("Type", "type"):
-        made = kind_of_annotation(inner[0], scope, project)
+        made = kind_of_annotation(inner[0], scope, project, within)
         return Kind("class", made.of) if made.name == "instance" else UNKNOWN
     return UNKNOWN

@@ -31,6 +31,9 @@ class Applying(Values):
             self._unconverted(node, full, row.remedy if row is not None else "")
             return
         if row.use == "value":
+            if not row.value:  # a decorator, or a statement, that goes
+                self._unconverted(node, full, row.remedy)
+                return
             self.value_text(node.func, full, row.value, use="call")
             return
         assert row.signature is not None

@@ -63,6 +63,7 @@ NEUTRAL = WITHOUT_GRADIENT | {
     "torch.backends.cuda.sdp_kernel",
     "torch.nn.attention.sdpa_kernel",
     "torch.serialization.safe_globals",
+    "torch.device",
 }
 """Contexts that say nothing of values: a `with` of them alone is not needed in MindSpore."""
 
@@ -192,6 +193,10 @@ class Branches(State):
         names = [self._full(call.func) if isinstance(call, ast.Call) else None for call in calls]
         if not self._runs_in_graph(node) or not all(name in NEUTRAL for name in names):
             self.children(node)
+            for call, name in zip(calls, names, strict=True):
+                if name == "torch.device":  # a string by now
+                    self.edits.absorb(self.file.start(call), self.file.end(call), 0)
+                    self.edits.replace(self.file.start(call), self.file.end(call), self.write("compat.no_grad()"))
             return
         quiet = any(name in WITHOUT_GRADIENT for name in names)
         outer, self.without_gradient = self.without_gradient, self.without_gradient or quiet

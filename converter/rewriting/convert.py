@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -84,11 +84,13 @@ def convert_files(
     inference.run(walked.whole.values())
     package = _package(walked)
     made: list[_Made] = []
+    done = converted_before(walked)
     for names in each(list(walked.whole.values())):
         rewriter = Rewriter(names, inference, options)
-        rewriter.run()
         imports = Imports(rewriter, partial(compat_import, names.file, package))
-        imports.run()
+        if names not in done:
+            rewriter.run()
+            imports.run()
         if options.comments:
             _comment(rewriter)
         text = rewriter.edits.result()
@@ -110,6 +112,26 @@ def convert_files(
             helpers.text_of(names_needed, rows)
         )
     return Conversion(tuple(each_made.file(walked) for each_made in made), extra)
+
+
+def converted_before(walked: Walk) -> set[Names]:
+    """The files that are MindSpore's already: every one where the project has no PyTorch, else those that have none."""
+    every = list(walked.whole.values())
+    tops = {names: {target.partition(".")[0] for target in _imported(names)} for names in every}
+    made = {names for names in every if tops[names] & {"mindspore", helpers.NAME}}
+    if made and not any("torch" in each for each in tops.values()):
+        return set(every)
+    return {names for names in made if "torch" not in tops[names]}
+
+
+def _imported(names: Names) -> Iterator[str]:
+    """What a file imports, with the helper module by its own name."""
+    for node, _ in names.imports:
+        if isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+        for alias in node.names:
+            if isinstance(node, ast.Import) or alias.name == helpers.NAME:
+                yield alias.name
 
 
 class _Made(NamedTuple):

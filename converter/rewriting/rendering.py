@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from converter.rewriting.calls import Argument, layout_of, wrapped
+from converter.rewriting.calls import Argument, layout_of, skip, wrapped
 from converter.rewriting.edits import Edits
 from converter.rewriting.signature import Arguments
 from converter.rewriting.source import SourceFile
@@ -112,11 +112,14 @@ class Rendering:
             return
         self.edits.insert(layout.start, f"{self.write(template.callee)}(", leading=True)
         some = layout.arguments if new is None else new[1:]
-        end = len(text[:dot].rstrip())
+        end = self._receiver_end()
+        between = text[end:dot].decode()
         gap = text[layout.opening + 1 : layout.arguments[0].start].decode() if layout.arguments else ""
         separator = "," + (gap if "\n" in gap or "\r" in gap else f" {gap}".rstrip() + " ") if some else ""
         if not layout.arguments and new is not None:
             separator = ""  # what follows brings its own comma
+        if "#" in between:  # a comment stays behind what it is about, and ends with its line
+            separator = separator[:1] + between
         self.edits.replace(end, layout.arguments[0].start if layout.arguments else layout.opening + 1, separator)
 
     def _arguments(self, arguments: tuple[TemplateArgument, ...]) -> list[_New]:
@@ -175,8 +178,7 @@ class Rendering:
             return None
         if not survivors and source:
             body = ", ".join(texts[id(each)] for each in new)
-            start = self.layout.arguments[first].start
-            return [lambda: self._rewrite_all(start, body)]
+            return [lambda: self._rewrite_all(body)]
         last: Argument | None = None
         pending: list[str] = []
         for each in new:
@@ -196,8 +198,10 @@ class Rendering:
     def _before(self, argument: Argument, text: str) -> Callable[[], None]:
         return lambda: self.edits.insert(argument.start, text, leading=True)
 
-    def _rewrite_all(self, start: int, body: str) -> None:
-        end = self.layout.arguments[-1].end  # behind it, `**options` has been removed
+    def _rewrite_all(self, body: str) -> None:
+        start, end = self.layout.arguments[0].start, self.layout.arguments[-1].end
+        if not body:  # a comma behind the last argument goes as well
+            start, end = self.layout.opening + 1 if self.receiver is None else start, self.layout.closing
         self.edits.drop(start, end, self.mark)
         self.edits.replace(start, end, body)
 
@@ -314,14 +318,19 @@ class Rendering:
     def text_of(self, node: ast.expr) -> str:
         """The text of an argument or of the receiver, with the edits inside it."""
         if node is self.receiver:
-            assert isinstance(self.call.func, ast.Attribute)
-            name = self.file.end(self.call.func) - len(self.call.func.attr.encode())
-            dot = self.file.text.rindex(b".", self.layout.start, name)
-            return self.edits.text(self.layout.start, len(self.file.text[:dot].rstrip()), self.mark)
+            return self.edits.text(self.layout.start, self._receiver_end(), self.mark)
         argument = self._by_node.get(id(node))
         if argument is None:
             return self.edits.text(self.file.start(node), self.file.end(node), self.mark)
         return self.edits.text(argument.value, argument.end, self.mark)
+
+    def _receiver_end(self) -> int:
+        """Where the receiver ends, with parentheses around it."""
+        assert self.receiver is not None
+        end = self.file.end(self.receiver)
+        while self.file.text[(after := skip(self.file.text, end)) :].startswith(b")"):
+            end = after + 1
+        return end
 
     def _node(self, slot: Slot) -> ast.expr | None:
         return self.receiver if slot.name == "self" else self.bound.given.get(slot.name)

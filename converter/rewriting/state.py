@@ -94,6 +94,7 @@ class State:
         self.carried = Carried()
         self._attribute_leaves: dict[ast.ClassDef, set[str]] = {}
         self._made_names: set[str] = set()
+        self._removed: set[ast.stmt] = set()
 
     # Names of the file's own
 
@@ -195,7 +196,7 @@ class State:
         if full.startswith(("torch.Tensor.", MODULE + ".")) and self._full(function) != full:
             return  # a method of an object, which raises by itself
         if stub or self.function is None:
-            text = self.write(f'compat.missing("{full}")')
+            text = self.write(f"compat.missing({self._quoted(full)})")
             self.edits.drop(self.file.start(function), self.file.end(function))
             self.edits.replace(self.file.start(function), self.file.end(function), text)
             return
@@ -219,16 +220,21 @@ class State:
             start = min(start, self.file.text.rindex(b"@", 0, self.file.start(each)))
         end = self.file.end(node)
         self.edits.drop(start, end)
-        if self._is_only_statement(node):
+        self._removed.add(node)
+        if self._empties_block(node):
             self.edits.replace(start, end, "pass")
         else:
             self._remove_span(start, end)
 
-    def _is_only_statement(self, node: ast.stmt) -> bool:
+    def _empties_block(self, node: ast.stmt) -> bool:
+        """Whether nothing would be left of the block that a removed statement stands in."""
         parent = self.parents[-2] if len(self.parents) > 1 else self.file.tree
         if self.parents and self.parents[-1] is not node:
             parent = self.parents[-1]
-        return any(getattr(parent, name, None) == [node] for name in ("body", "orelse", "finalbody"))
+        blocks = (getattr(parent, name, None) for name in ("body", "orelse", "finalbody"))
+        around = next((each for each in blocks if isinstance(each, list) and node in each), [])
+        whole = isinstance(parent, ast.Module)
+        return not whole and bool(around) and self._removed.issuperset(around)
 
     def _remove_span(self, start: int, end: int) -> None:
         """Remove a span, and its lines where nothing else stands on them."""

@@ -93,10 +93,10 @@ class Uses(Methods, Statements, Outputs):
 
     def _give(self, node: ast.Call, names: list[str]) -> None:
         """Give a call further arguments."""
-        closing = self.file.end(node) - 1
-        before = self.file.text[:closing].rstrip()[-1:]
+        layout = layout_of(node, self.file)
+        end = layout.arguments[-1].end if layout.arguments else layout.opening + 1
         text = ", ".join(f"{name}={name}" for name in names)
-        self.edits.insert(closing, text if before in b"(," else f", {text}")
+        self.edits.insert(end, f", {text}" if layout.arguments else text)
 
     def _makes_network(self, node: ast.Call) -> bool:
         """Whether a call outside the classes of modules makes a network of a class of the project, or a Sequential."""

@@ -488,3 +488,53 @@ def test_the_largest_of_what_may_be_an_array(tmp_path, line, text, listed):
 def test_the_larger_of_two_or_along_an_axis(tmp_path, call, text):
     source = f"import torch\ndef f(x: torch.Tensor, a, b, dim):\n    return {call}\n"
     assert f"return {text}" in converted(tmp_path, source).text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("f(\n    backend=k,\n)", "compat.init_process_group()"),
+        (
+            "(\n    x.view(-1)  # a, b\n    .roll(1)  # (c\n    .T\n)",
+            "(\n    compat.roll(x.view(-1),  # a, b\n    1)  # (c\n    .T\n)",
+        ),
+        (
+            "(\n    x.view(-1)  # a\n    .norm()\n)",
+            "(\n    compat.norm(x.view(-1)  # a\n    )\n)",
+        ),
+        ('f"{torch.strange}"', "f\"{compat.missing('torch.strange')}\""),
+    ],
+)
+def test_comments_commas_and_quotes_where_a_call_changes(tmp_path, before, after):
+    head = "import torch\nfrom torch.distributed import init_process_group as f\nx = torch.ones(3)\n"
+    text = converted(tmp_path, f"{head}y = {before}\n", comments=False).text
+    assert text.partition("y = ")[2].strip() == after
+
+
+def test_a_block_of_which_nothing_is_left(tmp_path):
+    settings = "    torch.backends.cudnn.benchmark = True\n    torch.backends.cudnn.deterministic = False\n"
+    text = converted(tmp_path, f"import torch\ndef f(k):\n  if k:\n{settings}  else:\n    return 1\n").text
+    namespace: dict = {}
+    exec(text, namespace)
+    assert (namespace["f"](True), namespace["f"](False)) == (None, 1)
+
+
+def test_an_alias_of_types_that_names_itself(tmp_path):
+    head = "import torch\nNested = list['torch.Tensor | Nested']\n"
+    text = f"{head}def f(x: 'Nested', y: torch.Tensor):\n    return y.std(1)\n"
+    assert "y.std(1, ddof=1)" in converted(tmp_path, text).text
+
+
+def test_a_device_as_a_context(tmp_path):
+    text = 'import torch\ndef f(net):\n    with torch.device("cuda"):\n        return net.item()\n'
+    assert "with compat.no_grad():" in converted(tmp_path, text).text
+
+
+def test_a_file_that_was_converted_is_left_as_it_is(tmp_path):
+    """What a second run knows is a tensor is not what the first one knew."""
+    head = "import mindspore as ms\nfrom mindspore import ops\n"
+    text = f"{head}def f(x: ms.Tensor):\n    return x.view(-1).broadcast_to((3, 4))\n"
+    assert converted(tmp_path, text).text == text
+    own = "def g(x):\n    return x.view(-1).broadcast_to((3, 4))\n"
+    found = project(tmp_path, {"a.py": f"from b import g\n{text}", "b.py": own}, "a.py")
+    assert found["b.py"] == own
