@@ -133,7 +133,8 @@ class Cell(Leaf):
 
         made = [f"    self.{member.name} = {write(member.constructor)}" for member in self.members]
         taken = [a.name + (f"={write(a.default)}" if a.has_default else "") for a in self.arguments]
-        arguments, inputs = (", ".join(["self", *each]) for each in (taken, map(write, self.inputs)))
+        given = [write(each) + ("=None" if each.is_optional else "") for each in self.inputs]
+        arguments, inputs = (", ".join(["self", *each]) for each in (taken, given))
         body = [*lines_of(self.body, write), return_line(self.body, write)]
         lines = [f"def __init__({arguments}):", *made, f"def construct({inputs}):", *("    " + line for line in body)]
         return "\n".join([f"class {self.name}:", *("    " + line for line in lines)])

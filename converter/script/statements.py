@@ -27,6 +27,7 @@ class Variable(Leaf):
         dims: the extents of the tensor, symbolic where dynamic; equal symbols are equal extents. None if unknown.
         assigned: whether the source's own code assigns it to a variable of that name, possibly several times.
         is_layer: whether it is no tensor but a layer, which several blocks call and each takes as an input.
+        is_optional: whether it is an input that a call may leave out, and None then.
     """
 
     hint: str
@@ -34,6 +35,7 @@ class Variable(Leaf):
     path: str = ""
     assigned: bool = False
     is_layer: bool = False
+    is_optional: bool = False
 
     @property
     def label(self) -> str:

@@ -41,6 +41,21 @@ def shared_mask_net() -> onnx.ModelProto:
     return graph.model(x, 8)
 
 
+def optional_mask_net() -> onnx.ModelProto:
+    """Blocks of which every second one adds a value that it is given."""
+    graph = Graph()
+    mask = graph.node("Tanh", ["x"], "", [])
+    x = "x"
+    for i in range(4):
+        scope, kinds = f"layers.{i}", ["m.Block"]
+        for j, activation in enumerate(("Relu", "Tanh", "Sigmoid", "Relu")):
+            x = graph.dense(x, f"{scope}.fc{j}", [*kinds, "torch.Linear"], 8, 8)
+            if i % 2 and j == 2:
+                x = graph.node("Add", [x, mask], scope, kinds)
+            x = graph.node(activation, [x], scope, kinds)
+    return graph.model(x, 8)
+
+
 FEED = np.random.default_rng(0).standard_normal((3, 8)).astype(np.float32)
 
 
@@ -87,6 +102,12 @@ def test_a_value_that_blocks_share_is_computed_once_outside() -> None:
     assert len(classes) == 2, rep.script
     assert rep.script.count("ops.sigmoid") == 1
     assert "for layer in self.layers:" in rep.script
+
+
+def test_a_value_that_only_some_blocks_add_is_an_optional_input() -> None:
+    rep = check_model(optional_mask_net(), [FEED])
+    assert len(classes_in(rep.script)) == 2, rep.script
+    assert "def construct(self, x, activation=None):" in rep.script, rep.script
 
 
 def test_the_same_model_gives_the_same_script() -> None:

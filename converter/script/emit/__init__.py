@@ -133,7 +133,7 @@ class _CellText:
         for value in cell.inputs:
             self._variable(value)
         self.arguments = [self._argument(argument) for argument in cell.arguments]
-        self.inputs = [self._variables[value] for value in cell.inputs]
+        self.inputs = [self._variables[value] + ("=None" if value.is_optional else "") for value in cell.inputs]
         if cell.open_ended:
             self.inputs[-1] = f"*{self.inputs[-1]}"
         self.kept = [argument.name for argument in cell.arguments if argument in _used_in_body(cell)]

@@ -33,6 +33,7 @@ from converter.script.structure.lambdas import make_before_loops
 from converter.script.structure.locations import NodeLocations
 from converter.script.structure.naming import hint_within, name_members, name_values, relative
 from converter.script.structure.numbered_lists import NumberedList, find_lists, paths_in, renamed, use_lists
+from converter.script.structure.optional_inputs import with_optional_inputs
 from converter.script.structure.purpose import Purpose, purpose_of, purposes_of_given
 from converter.script.structure.regions import (
     CONTAINERS,
@@ -153,6 +154,7 @@ class _Structure:
                 localize_dimensions(leaf)
             self._count_uses()  # after that: a tensor that was read for its shape only may be read no more
             ready, conflicting = sharing.split(self._root, _with_siblings(leaves, parents))
+            ready = _without_kinds_to_come(ready, conflicting)
             self._separate(conflicting, parents)
             simplified = [self._simplify(leaf, parents[leaf]) for leaf in ready]
             self._replace_all(parents)
@@ -262,7 +264,7 @@ class _Structure:
 
     def _make_classes(self, leaves: list[Region], parents: dict[Region, Region]) -> None:
         """Make a class of every group of leaves, and replace the leaves by calls."""
-        groups = with_equal_inputs(self._groups(leaves, parents))
+        groups = with_optional_inputs(with_equal_inputs(self._groups(leaves, parents)))
         repeated = {group.model.region.scope.kind for group in groups if len(group.instances) > 1}
         touched: dict[Region, None] = {}
         fresh: dict[Variable, Variable] = {}
@@ -346,12 +348,12 @@ class _Structure:
         self._locations.moved |= built.moved
         self._list_layers(built.cell, built.members)
         fresh: dict[Variable, Variable] = {}
-        for instance, member, extra in zip(group.instances, built.members, built.extra, strict=True):
+        for instance, member, args in zip(group.instances, built.members, built.args, strict=True):
             region = instance.region
             self._locations.owners |= dict.fromkeys(instance.signature.statements, member)
             for part in instance.signature.members:
                 part.owner = member
-            call = Call(member, (*instance.inputs, *extra))
+            call = Call(member, args)
             fresh |= {value: Variable(value.hint, value.dims, region.path) for value in instance.outputs}
             self._instead[region] = [Assign(tuple(fresh[value] for value in instance.outputs), call)]
         return fresh
@@ -403,6 +405,13 @@ def _with_siblings(leaves: list[Region], parents: dict[Region, Region]) -> list[
     """The leaves beside which all regions of their class in the source are leaves, too: they may be of one form."""
     pending = {(parent, each.scope.kind) for each, parent in parents.items() if each.scope.kind and each.inner()}
     return [leaf for leaf in leaves if (parents[leaf], leaf.scope.kind) not in pending]
+
+
+def _without_kinds_to_come(ready: list[Region], conflicting: dict[Region, list[Member]]) -> list[Region]:
+    """The leaves but for those of whose class others become leaves when parameters are passed to them, as a mask is."""
+    given = {leaf for leaf, members in conflicting.items() if members and all("" in m.weights for m in members)}
+    kinds = {leaf.scope.kind for leaf in given if leaf.scope.kind}
+    return [leaf for leaf in ready if leaf.scope.kind not in kinds]
 
 
 def _edges(region: Region) -> list[tuple[Region, Region]]:

@@ -35,13 +35,13 @@ class Built:
     Attributes:
         cell: the class.
         members: for each instance of the group, the member that its call calls; several calls of a module share one.
-        extra: the arguments of each call besides its inputs.
+        args: the arguments of each call.
         moved: a statement or member of an instance other than the model → its counterpart in the class.
     """
 
     cell: Cell
     members: list[Member]
-    extra: list[list[Arg]]
+    args: list[tuple[Arg, ...]]
     moved: dict[Any, Any]
 
 
@@ -70,13 +70,16 @@ def build(group: Group, sources: Collection[Variable]) -> Built:
             constructor = _constructor(cell, row, flag, not instance.lacks)
             made[call] = Member("", constructor, parameters, instance.region.path or UNNAMED)
     _own_inputs(cell, group, sources)
-    cell.inputs += given
+    place = len(group.inputs) - (group.optional_input is not None)
+    cell.inputs[place:place] = given
     name_values(cell.body, group.model.region.path)
     _name_outputs(cell, group)
     members = [made[call] for call in called]
     moved = _moved(cell, group, own, absent) | given_layers
     extra = [[None if row[item] is ABSENT else row[item] for item in given] for row in values]
-    return Built(cell, members, extra, moved)
+    own_inputs = [instance.inputs for instance in group.instances]
+    args = [(*each[:place], *more, *each[place:]) for each, more in zip(own_inputs, extra, strict=True)]
+    return Built(cell, members, args, moved)
 
 
 def _take_layers(cell: Cell, group: Group) -> dict[Any, Any]:
@@ -141,6 +144,9 @@ def _make_optional(cell: Cell, group: Group, absent: set[Any], names: Namespace)
     statement, value = group.optional
     assert isinstance(statement, Assign)
     owned = [member for member in cell.members if member in absent]
+    if group.optional_input is not None:
+        statement.value = expr("{0} if {1} is not None else {2}", statement.value, group.optional_input, value)
+        return None
     (target,) = defined_by(statement)
     flag = Argument(owned[0].name if owned else names.new(f"with_{identifier(target.hint)}"), False, True)
     for member in owned:
@@ -178,8 +184,8 @@ def _name_outputs(cell: Cell, group: Group) -> None:
 def _own_inputs(cell: Cell, group: Group, sources: Collection[Variable]) -> None:
     """Replace the inputs by new variables of the class: the first is `x`, unless it is an input of the network."""
     fresh: dict[Variable, Arg] = {}
-    for i, value in enumerate(group.model.inputs):
-        hints = {identifier(instance.inputs[i].hint) for instance in group.instances}
+    for i, value in enumerate(group.inputs):
+        hints = {identifier(instance.inputs[i].hint) for instance in group.instances if i < len(instance.inputs)}
         stems = {re.sub(r"_?\d+$", "", hint) for hint in hints}
         if i == 0 and value not in sources and not value.is_layer:
             hint = "x"
@@ -187,7 +193,8 @@ def _own_inputs(cell: Cell, group: Group, sources: Collection[Variable]) -> None
             short = {short_name(hint) for hint in hints}
             names = next((each for each in (hints, stems, short) if len(each) == 1), {"x"})
             hint = names.pop()
-        fresh[value] = Variable(hint, value.dims, is_layer=value.is_layer)
+        optional = value is group.optional_input
+        fresh[value] = Variable(hint, value.dims, is_layer=value.is_layer, is_optional=optional)
     cell.inputs = list(fresh.values())
     for statement in cell.body.statements:
         replace_in(statement, fresh)

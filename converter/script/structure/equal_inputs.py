@@ -24,7 +24,7 @@ def with_equal_inputs(groups: Iterable[Group]) -> list[Group]:
     remaining = dict.fromkeys(groups)
     by_form: dict[tuple[Any, ...], list[Group]] = defaultdict(list)
     for group in remaining:
-        if _is_candidate(group):
+        if is_candidate(group):
             by_form[_form(group, len(group.model.inputs))].append(group)
     for group in [group for same in by_form.values() for group in same]:
         smaller = by_form.get(_form(group, len(group.model.inputs) - 1), [])
@@ -52,7 +52,7 @@ def shared_name(group: Group) -> str:
     return "_".join(column[0] for column in ending if not column[0].isdigit())
 
 
-def _is_candidate(group: Group) -> bool:
+def is_candidate(group: Group) -> bool:
     """Whether a group is large enough, and its calls differ in nothing else."""
     signature = group.model.signature
     layers = any(member.weights for member in signature.members)

@@ -47,18 +47,27 @@ class Instance:
 class Group:
     """Instances of one class; the first is its model.
 
-    `optional` is a statement that some instances lack, and the variable that these read instead of its target; `passed`
-    are the numbers of members that each instance is given, because their classes differ.
+    `optional` is a statement that some instances lack, and the variable that these read instead of its target; where it
+    adds an input, this is `optional_input`, the last one, which the calls that lack it leave out. `passed` are the
+    numbers of members that each instance is given, because their classes differ; `parameters` are the inputs that the
+    model's statements read, where they are not those that the model is called with.
     """
 
     instances: list[Instance] = field(default_factory=list)
     optional: tuple[Statement, Variable] | None = None
     passed: set[int] = field(default_factory=set)
+    optional_input: Variable | None = None
+    parameters: list[Variable] = field(default_factory=list)
 
     @property
     def model(self) -> Instance:
         """The instance whose statements become the class's body."""
         return self.instances[0]
+
+    @property
+    def inputs(self) -> list[Variable]:
+        """The inputs that the class's body reads."""
+        return self.parameters or self.model.inputs
 
 
 def instance_of(region: Region, outputs: list[Variable]) -> Instance:
@@ -226,11 +235,12 @@ def arguments_of(group: Group) -> int:
 def extents_in(group: Group) -> dict[tuple[Arg, ...], Arg]:
     """Fixed extents of inputs that differ between instances: their values, and what reads the model's: `x.shape[1]`."""
     found: dict[tuple[Arg, ...], Arg] = {}
-    for column in zip(*(instance.inputs for instance in group.instances), strict=True):
+    columns = zip(*(instance.inputs for instance in group.instances), strict=False)
+    for read, column in zip(group.inputs, columns, strict=False):
         shapes = [value.dims or () for value in column]
         for axis, extents in enumerate(zip(*shapes, strict=False)):
             if all(type(extent) is int for extent in extents) and len({len(shape) for shape in shapes}) == 1:
-                found.setdefault(extents, dimension(column[0], axis))
+                found.setdefault(extents, dimension(read, axis))
     return found
 
 

@@ -15,6 +15,7 @@ from converter.script.expressions import (
     Attribute,
     Binary,
     Call,
+    Conditional,
     Constant,
     Expression,
     Index,
@@ -265,6 +266,8 @@ class Roles:
             return found
         if called(item) in _PRODUCTS and len(item.args) > 1:
             return item if isinstance(item, Call) else None
+        if isinstance(item, Conditional):  # an optional mask: `scores + mask if mask is not None else scores`
+            return self._product(item.then, path, seen)
         sides: tuple[Arg, ...] = ()
         if isinstance(item, Binary) and item.operator in ("+", "-", "*", "/"):
             sides = (item.left, item.right)

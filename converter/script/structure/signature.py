@@ -123,7 +123,7 @@ def signature_of(
     """
     made = Signature()
     left_out = set() if skip is None else set(skip[0])
-    walker = _Walker(made, equal if skip is None else {_only_target(skip[0][-1]): skip[1]})
+    walker = _Walker(made, equal if skip is None else {**equal, _only_target(skip[0][-1]): skip[1]})
     for value in inputs:
         made.values[value] = len(made.values)
     body = [walker.statement(s) for s in statements if s not in left_out]

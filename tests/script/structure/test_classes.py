@@ -113,7 +113,7 @@ def test_what_differs_is_an_argument() -> None:
     )
     assert constructors(made) == ["Block(16)", "Block(32)"]
     assert [member.hint for member in made.members] == ["layers.0", "layers.1"]
-    assert made.extra == [[], []]
+    assert [args[1:] for args in made.args] == [(), ()]
 
 
 def test_a_literal_of_a_statement_is_an_argument_too() -> None:
@@ -163,7 +163,7 @@ def test_a_number_of_a_step_that_an_instance_lacks() -> None:
 
     shared, own = ([dense(f"{path}.fc1"), dense(f"{path}.fc2")] for path in "ab")
     made = built(called("a", shared, 2.0), called("a", shared, 3.0), called("b", own, None))
-    assert made.extra == [[2.0], [3.0], [None]]
+    assert [args[1:] for args in made.args] == [(2.0,), (3.0,), (None,)]
 
 
 def test_a_layer_that_an_instance_lacks_is_optional() -> None:
@@ -240,7 +240,7 @@ def test_calls_of_one_module_are_calls_of_one_instance() -> None:
 
     made = built(instance(2.0), instance(4.0))
     assert made.members[0] is made.members[1]
-    assert made.extra == [[2.0], [4.0]]
+    assert [args[1:] for args in made.args] == [(2.0,), (4.0,)]
     assert "def construct(self, x, value):" in repr(made.cell)
     assert "b = a * value" in repr(made.cell)
 
