@@ -108,7 +108,14 @@ class Session:
         from tf2onnx.optimizer import back_to_back_optimizer
         from tf2onnx.rewriter import cond_rewriter
 
-        update = Node.update_proto
+        update, create = Node.update_proto, Node.__init__
+
+        def create_without_copy(node: Any, proto: onnx.NodeProto, *args: Any, **kwargs: Any) -> None:
+            create(node, proto, *args, **kwargs)
+            if node.is_const():  # each part of the proto would keep its first value beside the one that replaces it
+                node._op = onnx.NodeProto(name=proto.name, op_type=proto.op_type, domain=proto.domain)
+                for name in node.attr.keys() - {"value"}:
+                    node.attr[name] = onnx.AttributeProto.FromString(node.attr[name].SerializeToString())
 
         def update_all_but_constants(node: Any, *args: Any) -> None:
             if not node.is_const():  # its proto would be a copy of its value, which nothing reads
@@ -133,6 +140,7 @@ class Session:
             mock.patch.object(handler.tf_op, "create_mapping", mapping),
             mock.patch.object(cond_rewriter, "OrderedDict", _InnerFirst),
             mock.patch.object(utils, "INTERNAL_NAME", 0),
+            mock.patch.object(Node, "__init__", create_without_copy),
             mock.patch.object(Node, "update_proto", update_all_but_constants),
             mock.patch.object(Graph, "find_output_consumers", consumers_in_order),
             mock.patch.object(Node, "__hash__", lambda node: zlib.crc32(node.name.encode())),  # for sets of nodes
@@ -154,12 +162,20 @@ class _InnerFirst(dict[str, Any]):
 
 
 def _model_of(converted: Any) -> onnx.ModelProto:
-    """The model of a graph of tf2onnx, which loses its constants: there would be three copies of them at a time."""
-    graph = converted.make_graph("", "tf2onnx")
+    """The model of a graph of tf2onnx. Each constant leaves the graph when it is in the model, so it is held once."""
+    defaults = {name for end in converted.inputs for name in end.input}  # of a PlaceholderWithDefault, which reads it
+    held = {}
     for node in converted.get_nodes():
-        node.attr.clear()
-    with mock.patch.object(converted, "make_graph", return_value=graph):
-        return converted.make_model("")
+        if node.is_const() and defaults.isdisjoint(node.output):
+            held[node.output[0]] = node.attr["value"].t
+            node.set_attr("value", onnx.TensorProto())
+    model = converted.make_model("")
+    for tensor in model.graph.initializer:
+        if tensor.name in held:
+            name = tensor.name
+            tensor.CopyFrom(held.pop(name))
+            tensor.name = name
+    return model
 
 
 class GraphSession(Session):
