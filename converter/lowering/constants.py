@@ -20,15 +20,15 @@ LARGEST_MASK = 1 << 24
 
 
 def standalone(weight: Weight, value: ir.Value) -> Weight:
-    """A weight as a parameter of its own; one that the exporter computed, such as a mask, is not trained."""
+    """A weight as a parameter of its own; what the source lacks or computes, such as a mask, is not trained."""
     source = _viewed(value)
     unknown = scopes.is_generated(source.name) and not origin_of(source)[0]
     is_number = source.const_value is not None and source.const_value.size == 1
     if is_frozen(source) or (is_number and not is_trained_number(source)):
         weight = replace(weight, trainable=False, frozen=False)
-    elif unknown or (weight.trainable and _is_mask(weight)):
+    elif unknown or weight.added or (weight.trainable and _is_mask(weight)):
         weight = replace(weight, trainable=False)
-    return replace(weight, computed=not weight.trainable and _is_computed(source))
+    return replace(weight, computed=not weight.trainable and (weight.added or _is_computed(source)))
 
 
 def hint(value: ir.Value) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
+import sys
 from pathlib import Path
 
 import mindspore as ms
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from harness import save
 
+from converter import convert
 from converter.commands.weights.command import main
 from converter.errors import BadParamError, ModelLoadingError, WeightMatchError
 from converter.weights.readers import read
@@ -159,6 +162,39 @@ def test_an_lstm_of_keras_comes_back(tmp_path, monkeypatch):
     assert main(["match", "--source", "net.npz", "--network", network, "--output", "net.ckpt"]) == 0
     assert export("net.ckpt", "weight_map_of_net.json", "tensorflow", "back.npz") == 0
     assert bits(Path("back.npz")) == {name: array.tobytes() for name, array in source.items()}
+
+
+@pytest.mark.parametrize(
+    ("layer", "options"),
+    [
+        ("GRU", {"reset_after": False}),
+        ("LSTM", {"activation": "relu"}),
+        ("LSTM", {}),
+        ("GRU", {}),
+        ("SimpleRNN", {}),
+    ],
+    ids=["GRU, reset before", "LSTM, relu", "LSTM", "GRU", "RNN"],
+)
+def test_what_a_recurrent_layer_of_keras_trains_comes_back(tmp_path, monkeypatch, layer, options):
+    """The second bias of ONNX's operators, which Keras lacks, is not trained."""
+    keras = pytest.importorskip("keras", reason="needs Keras, which is optional")
+    monkeypatch.chdir(tmp_path)
+    model = keras.Sequential([keras.Input((6, 5)), getattr(keras.layers, layer)(7, name="cell", **options)])
+    model.save("net.keras")
+    convert("net.keras", verify=False, output=tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "net", raising=False)
+    network = importlib.import_module("net").MindSporeModel()
+    ms.load_param_into_net(network, ms.load_checkpoint("net.ckpt"), strict_load=True)
+    for parameter in network.trainable_params():
+        parameter.set_data(parameter + 0.5)
+    ms.save_checkpoint(network, "trained.ckpt")
+    assert export("trained.ckpt", "weight_map_of_net.json", "tensorflow", "back.npz") == 0
+    found = {name: tensor.load() for name, tensor in read(Path("back.npz")).tensors.items()}
+    want = {"/".join(weight.path.split("/")[-3:]): weight.numpy() + np.float32(0.5) for weight in model.weights}
+    assert found.keys() == want.keys()
+    for name, array in want.items():
+        np.testing.assert_allclose(found[name], array, rtol=1e-6, err_msg=name)
 
 
 # What does not fit
