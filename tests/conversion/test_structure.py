@@ -41,17 +41,17 @@ def shared_mask_net() -> onnx.ModelProto:
     return graph.model(x, 8)
 
 
-def optional_mask_net() -> onnx.ModelProto:
-    """Blocks of which every second one adds a value that it is given."""
+def optional_mask_net(blocks: int, given: int = 1) -> onnx.ModelProto:
+    """Blocks of which every second one adds a value that it is given; of two values, all take one of these in turn."""
     graph = Graph()
-    mask = graph.node("Tanh", ["x"], "", [])
+    masks = [graph.node(operator, ["x"], "", []) for operator in ("Tanh", "Abs")[:given]]
     x = "x"
-    for i in range(4):
+    for i in range(blocks):
         scope, kinds = f"layers.{i}", ["m.Block"]
         for j, activation in enumerate(("Relu", "Tanh", "Sigmoid", "Relu")):
             x = graph.dense(x, f"{scope}.fc{j}", [*kinds, "torch.Linear"], 8, 8)
-            if i % 2 and j == 2:
-                x = graph.node("Add", [x, mask], scope, kinds)
+            if j == 2 and (i % 2 or given > 1):
+                x = graph.node("Add", [x, masks[i % given]], scope, kinds)
             x = graph.node(activation, [x], scope, kinds)
     return graph.model(x, 8)
 
@@ -104,10 +104,19 @@ def test_a_value_that_blocks_share_is_computed_once_outside() -> None:
     assert "for layer in self.layers:" in rep.script
 
 
-def test_a_value_that_only_some_blocks_add_is_an_optional_input() -> None:
-    rep = check_model(optional_mask_net(), [FEED])
+@pytest.mark.parametrize(
+    ("blocks", "given", "values"),
+    [
+        (4, 1, "(None, activation, None, activation)"),
+        (7, 1, "(None, activation) * 3 + (None,)"),
+        (3, 2, "(activation, magnitude, activation)"),
+        (6, 2, "(activation, magnitude) * 3"),
+    ],
+)
+def test_values_that_blocks_take_in_turn_are_a_loop(blocks: int, given: int, values: str) -> None:
+    rep = check_model(optional_mask_net(blocks, given), [FEED])
     assert len(classes_in(rep.script)) == 2, rep.script
-    assert "def construct(self, x, activation=None):" in rep.script, rep.script
+    assert f"for layer, value in zip(self.layers, {values}):" in rep.script, rep.script
 
 
 def test_the_same_model_gives_the_same_script() -> None:

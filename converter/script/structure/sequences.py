@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby, takewhile
 from typing import Any
 
 from converter.base.names import identifier
@@ -20,6 +21,7 @@ from converter.script.expressions import (
 )
 from converter.script.program import Member, class_of
 from converter.script.statements import Assign, Block, For, Variable
+from converter.script.structure.operator_names import is_operator_name
 from converter.script.structure.regions import Item, Region
 
 FEWEST_TO_COUNT = 3
@@ -142,10 +144,16 @@ def collapse_runs(region: Region, uses: dict[Variable | Member, int]) -> dict[An
         for item, (layer, _, _) in run:
             moved[item] = statement
             moved[layer] = member
-        items.append(statement)
-        position += len(run)
+        end = region.items.index(run[-1][0]) + 1
+        items += [*(item for item in region.items[position:end] if _names_member(item)), statement]
+        position = end
     region.items = items
     return moved
+
+
+def _names_member(item: Item) -> bool:
+    """Whether a statement only gives a member a name, `mask = self.mask`, to pass it on."""
+    return isinstance(item, Assign) and isinstance(item.value, Member)
 
 
 Run = list[tuple[Assign, tuple[Member, tuple[Arg, ...], Variable]]]
@@ -154,29 +162,44 @@ Run = list[tuple[Assign, tuple[Member, tuple[Arg, ...], Variable]]]
 def _run_at(items: list[Item], start: int, uses: dict[Variable | Member, int]) -> Run:
     """The longest run that begins at `start`."""
     run: Run = []
-    for position in range(start, len(items)):
-        item = items[position]
+    for item in items[start:]:
+        if run and _names_member(item):
+            continue
         call = called(item)
         if call is None or class_of(call[0]) is None or uses[call[0]] != 1:
             break
         if run:
             before = run[-1][1]
-            if class_of(call[0]) is not class_of(before[0]) or uses[before[2]] != 1 or not _follows(before, call):
+            if class_of(call[0]) is not class_of(before[0]) or uses[before[2]] != 1 or call[1][:1] != (before[2],):
                 break
         run.append((item, call))  # type: ignore[arg-type]
-    return run
+    return run if _alternates(run) else _with_equal_arguments(run)
 
 
-def _follows(before: tuple[Member, tuple[Arg, ...], Variable], call: tuple[Member, tuple[Arg, ...], Variable]) -> bool:
-    """Whether a call's first argument is the result of the call before it, and its other arguments are the same."""
-    return bool(call[1]) and call[1][0] is before[2] and call[1][1:] == before[1][1:]
+def _with_equal_arguments(run: Run) -> Run:
+    """The calls of a run whose arguments but the first are those of its first call."""
+    return list(takewhile(lambda each: each[1][1][1:] == run[0][1][1][1:], run))
+
+
+def _alternates(run: Run) -> bool:
+    """Whether calls have other arguments in turn, as local and global layers have their masks, or each its own."""
+    others = [_others(run, call) for _, call in run]
+    runs = [value for value, _ in groupby(others)]
+    distinct = len({tuple(map(id, value)) for value in runs})
+    return len(run) >= FEWEST_TO_COUNT and distinct > 1 and (distinct < len(runs) or distinct == len(run))
+
+
+def _others(run: Run, call: tuple[Member, tuple[Arg, ...], Variable]) -> tuple[Arg, ...]:
+    """The arguments of a call but the first; None for one that it leaves out."""
+    most = max(len(args) for _, (_, args, _) in run)
+    return (*call[1][1:], *[None] * (most - len(call[1])))
 
 
 def _loop(region: Region, run: Run) -> tuple[Assign | For, Member]:
     layers = [call[0] for _, call in run]
     first, last = run[0][1], run[-1][1]
     statement: Assign | For
-    if len(first[1]) == 1:
+    if all(len(call[1]) == 1 for _, call in run):
         hint = common_path([layer.hint for layer in layers])
         member = sequence_of(layers, "nn.SequentialCell", identifier(hint, "layers"), hint)
         last[2].path = hint  # what the sequence returns, not its last layer
@@ -184,9 +207,39 @@ def _loop(region: Region, run: Run) -> tuple[Assign | For, Member]:
     else:
         member = list_of(layers)
         index = Variable("layer")
-        body = Block([], (Call(index, (last[2], *first[1][1:])),))
-        statement = For(index, member, (last[2],), (first[1][0],), body, run[0][0].scopes)
+        taken, streams = _streams(run)
+        over = invoke("zip", member, *streams.values()) if streams else member
+        body = Block([], (Call(index, (last[2], *taken)),))
+        scopes = run[0][0].scopes
+        statement = For(index, over, (last[2],), (first[1][0],), body, scopes, more=tuple(streams))
     return statement, member
+
+
+def _streams(run: Run) -> tuple[list[Arg], dict[Variable, Arg]]:
+    """What each iteration passes on besides the result of the one before it; of what differs, the values in order."""
+    cell = class_of(run[0][1][0])
+    taken: list[Arg] = []
+    streams: dict[Variable, Arg] = {}
+    columns = zip(*(_others(run, call) for _, call in run), strict=True)
+    for place, column in enumerate(columns, 1):
+        if all(value == column[0] for value in column):
+            taken.append(column[0])
+            continue
+        hint = cell.inputs[place].hint if cell is not None else "x"
+        element = Variable("value" if hint.startswith("x") or is_operator_name(hint) else hint)
+        taken.append(element)
+        streams[element] = _in_turn(column)
+    return taken, streams
+
+
+def _in_turn(values: tuple[Arg, ...]) -> Arg:
+    """A tuple of values, `(local, full) * 6` where they come in turn often enough."""
+    period = next(n for n in range(1, len(values) + 1) if all(v == values[i % n] for i, v in enumerate(values)))
+    times, rest = divmod(len(values), period)
+    if times < FEWEST_TO_COUNT:
+        return values
+    repeated = Binary("*", values[:period], times)
+    return Binary("+", repeated, values[-rest:]) if rest else repeated
 
 
 def common_path(hints: list[str]) -> str:
