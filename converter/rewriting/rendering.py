@@ -61,7 +61,7 @@ class Rendering:
                 return False
             for edit in planned:
                 edit()
-        elif template.callee.startswith("compat."):
+        elif template.callee.startswith("compat.") or any(each.keyword == "keepdims" for each in self.layout.arguments):
             self._rename()
         self._begin(template, new, first)
         self.edits.insert(self.layout.start, self.write(template.prefix), leading=True)

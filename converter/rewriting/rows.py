@@ -63,6 +63,9 @@ class Chosen(Protocol):
     def is_list(self, name: str) -> bool:
         """Whether the argument is written as a list that is not empty."""
 
+    def mixes_types(self, name: str) -> bool:
+        """Whether the argument is a list with tensors of integers, as far as the text tells, beside other ones."""
+
     def is_range(self, name: str) -> bool:
         """Whether the argument is written as `range(...)`."""
 

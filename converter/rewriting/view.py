@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from converter.rewriting.element_types import mixes_types
 from converter.rewriting.kinds import UNKNOWN
 from converter.rewriting.rows import Chosen
 from converter.rewriting.signature import Arguments, NotStatic
@@ -76,6 +77,12 @@ class View(Chosen):
         """Whether the argument is written as a list that is not empty."""
         node = self._bound.given.get(name)
         return isinstance(node, ast.ListComp) or (isinstance(node, ast.List) and bool(node.elts))
+
+    def mixes_types(self, name: str) -> bool:
+        """Whether a list holds integers beside other numbers."""
+        node = self._bound.given.get(name)
+        around = self._rewriter.function or self._rewriter.file.tree
+        return node is not None and mixes_types(node, around)
 
     def is_range(self, name: str) -> bool:
         """Whether the argument is written as `range(...)`."""

@@ -138,6 +138,15 @@ def _reduce(name: str):
     return reduce
 
 
+def _joined(name: str):
+    def joined(call: Chosen) -> str:
+        if call.mixes_types("tensors"):  # of which MindSpore takes the first one's type, or none
+            return f"ops.{name}(compat.same_type({{tensors}}), axis={{dim}})"
+        return f"ops.{name}(tensors={{tensors}}, axis={{dim}})"
+
+    return joined
+
+
 def _softmax(name: str):
     return f"ops.{name}({{input}}, axis={{dim}})"
 
@@ -151,9 +160,10 @@ ROWS: dict[str, Row] = {
         f"torch.{name}": call("(input, other, *, out=None)", f"ops.{name}({{input}}, {{other}})", refused="out")
         for name in _PAIRS
     },
-    "torch.cat": call("(tensors, dim=0, *, out=None)", "ops.cat(tensors={tensors}, axis={dim})", refused="out"),
-    "torch.concat": call("(tensors, dim=0, *, out=None)", "ops.concat(tensors={tensors}, axis={dim})", refused="out"),
-    "torch.stack": call("(tensors, dim=0, *, out=None)", "ops.stack(tensors={tensors}, axis={dim})", refused="out"),
+    **{
+        f"torch.{name}": call("(tensors, dim=0, *, out=None)", _joined(name), refused="out")
+        for name in ("cat", "concat", "stack")
+    },
     "torch.split": call(
         "(tensor, split_size_or_sections, dim=0)",
         "ops.split({tensor}, {split_size_or_sections}, axis={dim})",

@@ -96,3 +96,13 @@ def index(value):
 PRIORITY = 1000  # PyTorch's: without it `np.float64(0.5) * x` is an array, through which no gradient flows
 
 Tensor.__array_priority__ = PRIORITY
+
+
+def same_type(tensors):
+    """Tensors of several types in the one that holds them all: integers beside floats become floats."""
+    order = (
+        ms.bool_, ms.uint8, ms.int8, ms.int16, ms.int32, ms.int64,
+        ms.float16, ms.bfloat16, ms.float32, ms.float64, ms.complex64, ms.complex128,
+    )  # fmt: skip
+    found = order[max([order.index(each.dtype) for each in tensors])]
+    return [each if each.dtype == found else each.astype(found) for each in tensors]
