@@ -17,7 +17,8 @@ _LAST = frozenset({"max", "min", "sort", "topk", "mode", "median"})
 _KEEPS = frozenset(
     {
         "clone", "contiguous", "cpu", "cuda", "detach", "expand", "expand_as", "flatten", "flip", "gather",
-        "index_select", "narrow", "permute", "repeat", "reshape", "roll", "squeeze", "t", "tile", "transpose", "unsqueeze", "view",
+        "index_select", "narrow", "permute", "repeat", "reshape", "roll", "squeeze", "t", "tile", "transpose",
+        "unsqueeze", "view",
     }
 )  # fmt: skip
 _TYPES = frozenset({"long", "int", "int8", "int16", "int32", "int64", "uint8", "short", "bool"})

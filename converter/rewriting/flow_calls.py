@@ -9,9 +9,11 @@ from converter.rewriting.kinds import (
     ARRAY,
     COMPLEX,
     DEQUE,
+    NAMED_PARAMETERS,
     NUMBER,
     OPTIONS,
     PACKED,
+    PARAMETERS,
     STATE,
     STRING,
     TENSOR,
@@ -86,7 +88,7 @@ class Calls(Expressions):
             if full == "functools.partial" and node.args:
                 return arguments[0]
             if full in ("collections.OrderedDict", "typing.cast"):
-                return Kind("dict") if full.endswith("Dict") else arguments[-1]
+                return _dictionary(arguments) if full.endswith("Dict") else arguments[-1]
         function = self.kind(node.func)
         return self._result(function, node, arguments)
 
@@ -122,6 +124,8 @@ class Calls(Expressions):
         if name in _NUMBERS:
             return TENSOR if name in ("abs", "pow", "round") and first.is_tensor else NUMBER
         if name in ("list", "tuple", "sorted", "reversed", "set", "iter", "filter"):
+            if first in (PARAMETERS, NAMED_PARAMETERS):
+                return first
             same = name == "tuple" or first.element != NUMBER
             return first if same and first.name in ("items", "size") else sequence(first.element)
         if name in ("max", "min", "sum"):
@@ -137,7 +141,7 @@ class Calls(Expressions):
             return STRING
         if name == "dict":
             keys = {keyword.arg for keyword in node.keywords}
-            return OPTIONS if keys and keys <= {"device", "dtype"} else Kind("dict")
+            return OPTIONS if keys and keys <= {"device", "dtype"} else _dictionary(arguments)
         if name == "super":
             return Kind("super", tuple(base for base in (self.info.bases if self.info else ()) if base))
         if name == "next":
@@ -244,7 +248,8 @@ class Calls(Expressions):
             return sequence(STRING) if name in ("split", "rsplit", "splitlines", "partition") else STRING
         if receiver.name == "dict":
             value = join(receiver.items)
-            return {"values": sequence(value), "items": sequence(items((STRING, value)))}.get(name, value)
+            values, pairs = Kind("list", receiver.of, (value,)), Kind("list", receiver.of, (items((STRING, value)),))
+            return {"values": values, "items": pairs, "copy": receiver}.get(name, value)
         taken = receiver.name == "instance" or (receiver.name == "unknown" and name in OF_MODULES)
         if name == "state_dict" and receiver.name in ("instance", "unknown") and not of_optimizer(node):
             return STATE
@@ -253,9 +258,9 @@ class Calls(Expressions):
         if taken and name in ("named_children", "named_modules", "items"):
             return sequence(items((STRING, instance(MODULE))))
         if taken and name in ("parameters", "buffers"):
-            return sequence(TENSOR)
+            return PARAMETERS
         if taken and name in ("named_parameters", "named_buffers"):
-            return sequence(items((STRING, TENSOR)))
+            return NAMED_PARAMETERS
         if receiver.name == "instance" and name == "apply" and arguments and arguments[0].name == "function":
             self._of_function(arguments[0].of[0], ast.Call(node.func, [node.args[0]], []), [instance(MODULE)])
             return receiver
@@ -281,6 +286,11 @@ class Calls(Expressions):
             known = self.inference.attributes(self.info)
             kind = arguments[1] if name.endswith("module") else TENSOR
             known[first.value] = join((known.get(first.value, UNKNOWN), kind))
+
+
+def _dictionary(arguments: list[Kind]) -> Kind:
+    """What `dict(...)` makes of its arguments."""
+    return STATE if arguments[:1] in ([NAMED_PARAMETERS], [STATE]) else Kind("dict")
 
 
 def of_optimizer(call: ast.Call) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol, TypeAlias
 
 from converter.rewriting.kinds import (
@@ -323,15 +324,20 @@ class Expressions:
         """Rewrite a comprehension, in its own scope."""
         outer, self.environment = self.environment, dict(self.environment)
         for each in node.generators:
-            self.bind(each.target, self.kind(each.iter).element)
+            iterated = self.kind(each.iter)
+            self.bind(each.target, iterated.element)
             for condition in each.ifs:
                 self.kind(condition)
                 self.narrow(condition)
         if isinstance(node, ast.DictComp):
             self.kind(node.key)
-            found = Kind("dict", (), (self.kind(node.value),))
+            held = node.value
+            found = Kind("dict", (), (self.kind(held),))
         else:
-            found = sequence(self.kind(node.elt))
+            held = node.elt
+            found = sequence(self.kind(held))
+        if iterated.holds_parameters and isinstance(held, ast.Name) and found.items == (TENSOR,):
+            found = replace(found, of=iterated.of)
         self.environment = outer
         return found
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from converter.rewriting.attributes import Attributes
 from converter.rewriting.flow_calls import is_distinct
-from converter.rewriting.kinds import STATE
 from converter.rewriting.rows import Row
 from converter.rewriting.trees import nodes
 from converter.rewriting.variables import assigned
@@ -149,8 +148,8 @@ class InPlace(Attributes):
             self.edits.insert(end, f"{place.back})")
 
     def _is_of_state(self, node: ast.expr) -> bool:
-        """Whether it is a parameter that `state_dict` gave, `state[name]`."""
-        return isinstance(node, ast.Subscript) and self.inference.kind(node.value) == STATE
+        """Whether it is one of the parameters that a network gave: `state[name]` of `state = net.state_dict()`."""
+        return isinstance(node, ast.Subscript) and self.inference.kind(node.value).holds_parameters
 
     def _of_view(self, node: ast.expr) -> bool:
         """Whether elements are those of a view: `w.view(-1)[0]`."""

@@ -16,7 +16,8 @@ class Kind:
             one kind), `instance`, `class`, `function`, `method`, `super`, `options` (a dict of device and dtype),
             `deque`,
             `other` (no tensor), `unknown`.
-        of: the full names of classes, of one function, or of a method; `complex` of a tensor, `state` of a dict.
+        of: the full names of classes, of one function, or of a method; `complex` of a tensor, `state` of what holds the
+            parameters of a network themselves, not copies.
         items: the members; of a list and a dict the one kind of all.
     """
 
@@ -28,6 +29,11 @@ class Kind:
     def is_tensor(self) -> bool:
         """Whether it is a tensor."""
         return self.name == "tensor"
+
+    @property
+    def holds_parameters(self) -> bool:
+        """Whether its members are the parameters of a network themselves."""
+        return self.of == _STATE
 
     @property
     def element(self) -> Kind:
@@ -65,8 +71,11 @@ DEQUE = Kind("deque")
 """A queue, of which MindSpore makes no tensor."""
 GROUP = Kind("group")
 """A group of parameters of an optimizer."""
-STATE = Kind("dict", ("state",), (TENSOR,))
+_STATE = ("state",)
+STATE = Kind("dict", _STATE, (TENSOR,))
 """What `state_dict` returns: its members are the parameters themselves."""
+PARAMETERS = Kind("list", _STATE, (TENSOR,))
+NAMED_PARAMETERS = Kind("list", _STATE, (Kind("items", (), (STRING, TENSOR)),))
 PACKED = Kind("instance", ("torch.nn.utils.rnn.PackedSequence",))
 UNKNOWN = Kind("unknown")
 

@@ -555,6 +555,39 @@ def test_what_state_dict_gave_is_changed_itself(tmp_path, change):
     assert "compat.assign(state[k], " in converted(tmp_path, source).text
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        "dict(net.named_parameters())",
+        "OrderedDict(net.named_parameters())",
+        "{name: p for name, p in net.named_parameters() if p.requires_grad}",
+    ],
+)
+@pytest.mark.parametrize("change", ["own[k].data.mul_(0.5).add_(x)", "own[k].data.copy_(x)", "own[k] *= x"])
+def test_what_holds_parameters_is_not_given_others(tmp_path, made, change):
+    source = HEAD + (
+        "from collections import OrderedDict\n"
+        f"def average(net, x):\n    own = {made}\n    for k in own.keys():\n        {change}\n"
+    )
+    assert "compat.assign(own[k], " in converted(tmp_path, source).text
+
+
+@pytest.mark.parametrize("made", ["list(net.parameters())", "[p for p in net.parameters()]"])
+def test_what_lists_parameters_is_not_given_others(tmp_path, made):
+    source = (
+        HEAD + f"def average(net, x):\n    own = {made}\n    for i in range(len(own)):\n        own[i].data.add_(x)\n"
+    )
+    assert "compat.assign(own[i], " in converted(tmp_path, source).text
+
+
+def test_copies_of_parameters_are_replaced(tmp_path):
+    source = HEAD + (
+        "def average(net, x):\n    own = {n: p.clone() for n, p in net.named_parameters()}\n"
+        "    for k in own:\n        own[k].mul_(0.5)\n    return own\n"
+    )
+    assert "own[k] = own[k].mul(0.5)" in converted(tmp_path, source).text
+
+
 def test_numbers_of_numpy(folder):
     """What stands before a tensor in a product, with the gradient, and what is an index."""
     program = (
