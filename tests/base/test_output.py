@@ -212,7 +212,7 @@ def test_disk_full(tmp_path, monkeypatch, method, file, error):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "open", full)
     with pytest.raises(error, match="no space left"), Output(FILES, "net", tmp_path / "out") as out:
         getattr(out, method)(file, "text")
     assert tree(tmp_path) == []

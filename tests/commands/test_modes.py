@@ -66,7 +66,7 @@ def test_the_three_reports(folder: Path, capfd: Any) -> None:
     assert [call["status"] for call in data["nodes"]] == ["converted", "unconverted", "converted"]
     assert list(data["timings"]) == ["parse", "rewrite"]
     page = (folder / "reports" / "report_of_net.html").read_text()
-    assert '"remedy":"Write it by hand."' in page
+    assert '"remedy": "Write it by hand."' in page
 
 
 @pytest.mark.parametrize(("error", "status", "verdict"), [("1e-6", 0, "same"), ("0.5", 3, "differs")])
