@@ -5,18 +5,19 @@ from __future__ import annotations
 import functools
 import re
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from converter.errors import BadParamError, TorchExportError
+from converter.errors import BadParamError, ModelLoadingError, TorchExportError
 from converter.frontends.endpoints import listed
 from converter.frontends.pytorch.agreement import differing_output, other_inputs, session_of
 from converter.frontends.pytorch.exporters import finish, refusal_of, with_current, with_free_extents, with_older
 from converter.frontends.pytorch.inputs import Input
-from converter.frontends.pytorch.lines import place_of, reason_of
+from converter.frontends.pytorch.lines import culprit, place_of, reason_of
 from converter.frontends.pytorch.loading import Loaded
 from converter.frontends.pytorch.other_extents import at_other_extents, with_odd_extents
 from converter.frontends.pytorch.outputs import named_outputs, register_dataclasses
@@ -36,11 +37,12 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
     The caller has put the module `as_network`.
 
     Raises:
+        ModelLoadingError: the module does not run on the inputs.
         TorchExportError: no exporter takes the module, or it writes another network.
         BadParamError: the module fixes an extent that `--shape` leaves free.
     """
     values = {each.name: each.value for each in inputs}
-    result = loaded.run(values)
+    result = _run(loaded, values, label)
     register_dataclasses(result)
     outputs = list(named_outputs(result, values))
     if not outputs:
@@ -87,6 +89,15 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
         files=tuple(str(path.absolute()) for path in loaded.files),
         data_dir=str(folder_of(loaded.places)) if loaded.places else "",
     )
+
+
+def _run(loaded: Loaded, values: Mapping[str, torch.Tensor], label: str) -> Any:
+    """What the module returns on these inputs."""
+    try:
+        return loaded.run(values)
+    except Exception as error:  # the user's code may raise any
+        given = ", ".join(f"'{name}' {tuple(value.shape)}" for name, value in values.items())
+        raise ModelLoadingError(f"'{label}' does not run on {given}: {culprit(error)} Correct the inputs.") from error
 
 
 def _check_layers(loaded: Loaded, label: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from frontends.pytorch import nets
 
 import converter
-from converter.errors import BadParamError, TorchExportError
+from converter.errors import BadParamError, ModelLoadingError, TorchExportError
 from converter.frontends import Request, load
 
 torch = pytest.importorskip("torch", reason="PyTorch is an extra")
@@ -24,6 +24,13 @@ def test_a_branch_on_values(tmp_path):
         converter.convert(nets.Branching(), shape=["N,4"], output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert error.value.code == "1000006"
+
+
+def test_inputs_that_the_module_refuses(tmp_path):
+    message = r"does not run on 'input' \(1, 3\): IndexError: index out of range in self\. Correct the inputs\."
+    with pytest.raises(ModelLoadingError, match=message):
+        converter.convert(torch.nn.Embedding(4, 2), (torch.tensor([[1, 2, 9]]),), output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_question_that_changes_nothing(tmp_path):
