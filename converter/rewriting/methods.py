@@ -68,6 +68,9 @@ class Methods(Applying, InPlace):
                 self._apply(node, full, function.value, mark)
             else:
                 self._attribute_name(function, receiver)
+        elif receiver.name == "unknown" and name in ("eval", "train") and self._others_have(name):
+            self._by_helper("compat.set_mode", node, function, f'"{name}"')
+            self.record(node, f"{MODULE}.{name}", became="compat.set_mode", note="The helper asks what it is.")
         elif receiver.name == "unknown" and self._is_of_modules(node, function):
             self._apply(node, f"{MODULE}.{name}", function.value, mark, note="Its receiver is taken for a module.")
         elif receiver.name == "unknown" and self._may_be_tensors(node, name):
@@ -95,13 +98,22 @@ class Methods(Applying, InPlace):
 
     def _forward(self, node: ast.Call, function: ast.Attribute, receiver: Kind) -> None:
         """Rewrite `x.forward(...)` of what nobody knows: a class of the project that is no module keeps the name."""
-        if all("forward" not in each.methods or self.inference.is_module(each.name) for each in self.project.classes()):
+        if self._others_have("forward"):
+            self._by_helper("compat.run_forward", node, function)
+        else:
             self._attribute_name(function, receiver)
-            return
+
+    def _others_have(self, method: str) -> bool:
+        """Whether a class of the project that is no module has a method of this name."""
+        named = (each for each in self.project.classes() if method in each.methods)
+        return any(not self.inference.is_module(each.name) for each in named)
+
+    def _by_helper(self, helper: str, node: ast.Call, function: ast.Attribute, *given: str) -> None:
+        """Write the call of a method as that of a helper, which asks what the receiver is."""
         opening = layout_of(node, self.file).opening
-        self.edits.insert(self.file.start(function.value), self.write("compat.run_forward("), leading=True)
-        separator = ", " if node.args or node.keywords else ""
-        self.edits.replace(self.file.end(function.value), opening + 1, separator)
+        self.edits.insert(self.file.start(function.value), self.write(f"{helper}("), leading=True)
+        before = "".join(f", {each}" for each in given) + (", " if node.args or node.keywords else "")
+        self.edits.replace(self.file.end(function.value), opening + 1, before)
 
     def _is_of_modules(self, node: ast.Call, function: ast.Attribute) -> bool:
         """Whether a receiver is taken for a module: only one has such a method, or the helper asks what it is."""

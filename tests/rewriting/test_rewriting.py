@@ -388,6 +388,25 @@ def test_forward_of_what_is_no_module_keeps_its_name(tmp_path):
     assert "    return compat.run_forward(model, *args)\n" in text
 
 
+@pytest.mark.parametrize(
+    ("call", "became"),
+    [
+        ("each.eval()", 'compat.set_mode(each, "eval")'),
+        ("each.train(mode=False)", 'compat.set_mode(each, "train", mode=False)'),
+    ],
+)
+def test_a_mode_is_asked_for_where_other_classes_have_such_a_method(tmp_path, call, became):
+    methods = "    def eval(self):\n        return 1\n    def train(self, mode=True):\n        return 2\n"
+    source = f"import torch\nclass Node:\n{methods}"
+    text = converted(tmp_path, source + f"def search(found):\n    for each in found:\n        {call}\n").text
+    assert became in text
+
+
+def test_a_mode_of_what_only_modules_have(tmp_path):
+    source = "import torch\ndef search(found):\n    for each in found:\n        each.eval()\n"
+    assert "each.set_train(False)" in converted(tmp_path, source).text
+
+
 def test_what_is_spread_over_devices_is_asked_for(tmp_path):
     source = (
         "from torch import nn\ndef plain(net):\n    return net.module if isinstance(net, nn.DataParallel) else net\n"

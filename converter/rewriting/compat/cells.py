@@ -112,3 +112,10 @@ def asked_once(getter):
 def run_forward(target, *args, **kwargs):
     """`x.forward(...)` of a Cell, or of an object with a method of this name."""
     return target.construct(*args, **kwargs) if isinstance(target, nn.Cell) else target.forward(*args, **kwargs)
+
+
+def set_mode(target, method, *args, **kwargs):
+    """`x.eval()` and `x.train(mode)` of a Cell, or a method of this name of another object."""
+    if isinstance(target, nn.Cell):
+        return target.set_train(method == "train" and [*args, *kwargs.values(), True][0])
+    return getattr(target, method)(*args, **kwargs)
