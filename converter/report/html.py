@@ -83,9 +83,9 @@ def _page(title: str, data: Mapping[str, Any], script: str, template: str = "rep
     page = {**data, "script": script, "licences": _licences(), "catalogue": _catalogue(template, data["timings"])}
     page["translations"] = _translations(data)
     policy = " ".join(map(_hash, scripts))
-    data_pieces = map(_escaped, json_report(page))
-    template_of_page = _environment().get_template(template)
-    return template_of_page.generate(title=title, styles=_styles(), data=data_pieces, scripts=scripts, policy=policy)
+    pieces = map(_escaped, json_report(page))
+    made = _environment().get_template(template)
+    return made.generate(title=title, styles=_styles(), data=pieces, scripts=scripts, policy=policy)
 
 
 _UNSEEN = re.compile("[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")

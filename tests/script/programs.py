@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from converter.base.scope import Scope
-from converter.script.expressions import Arg, Call, invoke
+from converter.script.expressions import Arg, Binary, Call, invoke
 from converter.script.program import Cell, Member, Program, Record
 from converter.script.statements import Assign, Block, Statement, Variable, visit_block
 from converter.script.structure.regions import Region, by_scope, replace_in
@@ -97,3 +97,25 @@ def text(code: str) -> str:
 def renamed(statement: Statement, old: Variable, new: Arg) -> Statement:
     replace_in(statement, {old: new})
     return statement
+
+
+def attention(
+    path: str, made: Variable, queries: Variable, keys: Variable, mask: Variable | None = None, kind: str = ""
+) -> list[Statement]:
+    """A module of the source that computes attention, with a mask or without one."""
+    q, k, v, scores, masked, weights, context, kept = variables("q k v scores masked weights context kept")
+    added = [] if mask is None else [let(masked, Binary("+", scores, mask))]
+    return list(
+        within(
+            f"{path}:{kind}",
+            let(q, call(dense(f"{path}.q"), queries)),
+            let(k, call(dense(f"{path}.k"), keys)),
+            let(v, call(dense(f"{path}.v"), keys)),
+            let(scores, invoke("ops.matmul", q, k)),
+            *added,
+            let(weights, invoke("ops.softmax", scores if mask is None else masked, -1)),
+            let(context, invoke("ops.matmul", weights, v)),
+            let(kept, invoke("ops.relu", context)),
+            let(made, call(dense(f"{path}.o"), kept)),
+        )
+    )

@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from script.programs import call, dense, let, program, text, variables, within
+from script.programs import attention, call, dense, program, text, variables
 
-from converter.script.expressions import invoke
 from converter.script.statements import Statement, Variable, defined_by
 from converter.script.structure import structure
 
 X, MEMORY = variables("x memory")
-
-
-def attention(path: str, made: Variable, queries: Variable, keys: Variable, kind: str = "") -> list[Statement]:
-    """A module of the source that computes attention."""
-    q, k, v, scores, weights, context, kept = variables("q k v scores weights context kept")
-    return list(
-        within(
-            f"{path}:{kind}",
-            let(q, call(dense(f"{path}.q"), queries)),
-            let(k, call(dense(f"{path}.k"), keys)),
-            let(v, call(dense(f"{path}.v"), keys)),
-            let(scores, invoke("ops.matmul", q, k)),
-            let(weights, invoke("ops.softmax", scores, -1)),
-            let(context, invoke("ops.matmul", weights, v)),
-            let(kept, invoke("ops.relu", context)),
-            let(made, call(dense(f"{path}.o"), kept)),
-        )
-    )
 
 
 def structured(*modules: list[Statement]) -> str:
@@ -69,8 +50,8 @@ def test_attention_to_itself_and_to_another_sequence_is_one_class() -> None:
 
 @pytest.mark.parametrize(("kinds", "classes"), [(("Attention", "Attention"), 1), (("Own", "Other"), 2)])
 def test_classes_of_the_source_stay_apart(kinds: tuple[str, str], classes: int) -> None:
-    own = [attention("a", A, X, X, kinds[0]), attention("b", B, A, A, kinds[0])]
-    other = [attention("c", C, B, MEMORY, kinds[1]), attention("d", D, C, MEMORY, kinds[1])]
+    own = [attention("a", A, X, X, kind=kinds[0]), attention("b", B, A, A, kind=kinds[0])]
+    other = [attention("c", C, B, MEMORY, kind=kinds[1]), attention("d", D, C, MEMORY, kind=kinds[1])]
     assert structured(*own, *other).count("class ") == classes + 1
 
 

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
-from script.programs import call, dense, let, program, text, variables, within
+import functools
 
-from converter.script.expressions import Binary, invoke
-from converter.script.statements import Statement, Variable, defined_by
+import pytest
+from script import programs
+from script.programs import program, text, variables
+
+from converter.script.statements import Statement, defined_by
 from converter.script.structure import structure
 
 X, MEMORY, MASK = variables("x memory mask")
 A, B, C, D = variables("a b c d")
 
-
-def attention(
-    path: str, made: Variable, queries: Variable, keys: Variable, mask: Variable | None = None, kind: str = "Attention"
-) -> list[Statement]:
-    """A module of the source that computes attention, with a mask or without one."""
-    q, k, v, scores, masked, weights, context = variables("q k v scores masked weights context")
-    added = [] if mask is None else [let(masked, Binary("+", scores, mask))]
-    return list(
-        within(
-            f"{path}:{kind}",
-            let(q, call(dense(f"{path}.q"), queries)),
-            let(k, call(dense(f"{path}.k"), keys)),
-            let(v, call(dense(f"{path}.v"), keys)),
-            let(scores, invoke("ops.matmul", q, k)),
-            *added,
-            let(weights, invoke("ops.softmax", scores if mask is None else masked, -1)),
-            let(context, invoke("ops.matmul", weights, v)),
-            let(kept := Variable("kept"), invoke("ops.relu", context)),
-            let(made, call(dense(f"{path}.o"), kept)),
-        )
-    )
+attention = functools.partial(programs.attention, kind="Attention")
 
 
 def structured(*modules: list[Statement]) -> str:
@@ -90,8 +72,8 @@ def test_it_joins_calls_with_equal_inputs(modules: list[list[Statement]], calls:
 
 @pytest.mark.parametrize(("kinds", "classes"), [(("Attention", "Attention"), 1), (("Own", "Other"), 2)])
 def test_classes_of_the_source_stay_apart(kinds: tuple[str, str], classes: int) -> None:
-    own = [attention("a", A, X, MEMORY, None, kinds[0]), attention("b", B, A, MEMORY, None, kinds[0])]
-    other = [attention("c", C, B, MEMORY, MASK, kinds[1]), attention("d", D, C, MEMORY, MASK, kinds[1])]
+    own = [attention("a", A, X, MEMORY, kind=kinds[0]), attention("b", B, A, MEMORY, kind=kinds[0])]
+    other = [attention("c", C, B, MEMORY, MASK, kind=kinds[1]), attention("d", D, C, MEMORY, MASK, kind=kinds[1])]
     assert structured(*own, *other).count("class ") == classes + 1
 
 
