@@ -270,8 +270,9 @@ def _lines(statement: Statement, write: Write) -> Iterator[str]:
         case Branch():
             yield f"if {write(statement.condition)}:"
             yield from _indented(statement.then, statement.targets, write)
-            yield "else:"
-            yield from _indented(statement.orelse, statement.targets, write)
+            if statement.orelse.statements or statement.orelse.results:
+                yield "else:"
+                yield from _indented(statement.orelse, statement.targets, write)
         case While():
             yield from _initial(statement, write)
             yield f"while {write(statement.condition)}:"

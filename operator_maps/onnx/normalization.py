@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
-from converter.rows import Arg, Expression, Node, Operand, expr, invoke, unless_default
+from converter.rows import (
+    Arg,
+    Argument,
+    Assign,
+    Block,
+    Branch,
+    Call,
+    Cell,
+    Expression,
+    Member,
+    Node,
+    Operand,
+    Statement,
+    Variable,
+    expr,
+    invoke,
+    unless_default,
+)
 from operator_maps.lib.no_elements import unless_empty
 from operator_maps.lib.precision import in_float32
 
@@ -65,8 +83,46 @@ def batch_normalization(
         f"{prefix}gamma": scale.weight(),
         f"{prefix}beta": b.weight(),
     }
-    layer = invoke(BATCH_NORMS[x.rank], scale.shape[0], **options, **dtype_of(node, scale))  # type: ignore[index]
+    options |= dtype_of(node, scale)
+    if node.is_biased and statistics is None:
+        weights = {f"norm.{key}": weight for key, weight in weights.items()}
+        made = node.cell(_BIASED_BATCH_NORMS[x.rank])
+        layer = Call(made, (scale.shape[0], *options.values()), tuple(options))  # type: ignore[index]
+    else:
+        layer = invoke(BATCH_NORMS[x.rank], scale.shape[0], **options)  # type: ignore[index]
     return node.apply(layer, weights, x)
+
+
+def biased_batch_norm_class(rank: int) -> Cell:
+    """`BiasedBatchNorm2d(num_features, …)`: a batch norm whose variance moves towards that of the batch itself."""
+    name = BATCH_NORMS[rank].removeprefix("nn.")
+    size = Argument("num_features")
+    options = {key: Argument(key, default, has_default=True) for key, default in _DEFAULTS.items()}
+    made = invoke(BATCH_NORMS[rank], size, **options)
+    norm, x, y = Member("norm", made), Variable("x"), Variable("y")
+    variance = expr("{0}.bn2d.moving_variance" if rank == 5 else "{0}.moving_variance", norm)
+    of_batch, surplus = Variable("variance"), Variable("surplus")
+    axes = expr("(0, *range(2, {0}.ndim))", x) if rank < 4 else (0, *range(2, rank))
+    batch = expr("ops.var(ops.stop_gradient({0}).astype(ms.float32), {1}, 1)", x, axes)
+    too_much = expr("{0} * ((1 - {1}) * {2}.shape[1] / {2}.size)", of_batch, options["momentum"], x)
+    moved = expr("ops.assign_sub({0}, {1}.astype({0}.dtype))", variance, surplus)
+    corrected = Block([Assign((of_batch,), batch), Assign((surplus,), too_much), Assign((), moved)])
+    statements: list[Statement] = [
+        Assign((y,), Call(norm, (x,))),
+        Branch((), expr("self.training"), corrected, Block()),
+    ]
+    return Cell(
+        f"Biased{name}",
+        f"A batch norm whose moving variance follows that of the batch, of n values; nn.{name}'s n / (n - 1) of it.",
+        arguments=[size, *options.values()],
+        members=[norm],
+        inputs=[x],
+        body=Block(statements, (y,)),
+    )
+
+
+_DEFAULTS = {"eps": 1e-5, "momentum": 0.9, "affine": True, "dtype": expr("ms.float32")}
+_BIASED_BATCH_NORMS = {rank: partial(biased_batch_norm_class, rank) for rank in BATCH_NORMS}
 
 
 def _affine(scale: Operand, b: Operand) -> dict[str, Any]:

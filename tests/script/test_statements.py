@@ -171,7 +171,7 @@ X, Y, Z, A, B, I = variables("x y z a b i")  # noqa: E741
             """,
             id="branch",
         ),
-        pytest.param(Branch((), X, Block(), Block()), "if x:\n    pass\nelse:\n    pass", id="empty branch"),
+        pytest.param(Branch((), X, Block(), Block()), "if x:\n    pass", id="empty branch"),
         pytest.param(
             While((A, B), (X, B), Binary("<", A, 10), returning(B, Binary("+", A, B))),
             """

@@ -21,6 +21,7 @@ from models_tf1 import BATCH, tf, v1
 import converter
 from converter.base.weight_steps import apply
 
+Norm = Callable[[Any, Any, str], Any]
 ONE, TEN = 1e-4, 1e-3
 """The largest difference of a weight after one step, and after ten."""
 
@@ -31,9 +32,9 @@ def batches(count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield random.normal(size=(BATCH, 12, 12, 2)).astype(np.float32), random.integers(0, 5, BATCH).astype(np.int32)
 
 
-def network(x: Any, norm: bool) -> Any:
+def network(x: Any, norm: Norm | None) -> Any:
     x = models_tf1.conv(x, 4, 3, "conv1", 2, bias=not norm)
-    x = tf.nn.relu(models_tf1.batch_norm(x, True, "bn1") if norm else x)
+    x = tf.nn.relu(norm(x, True, "bn1") if norm else x)
     x = models_tf1.dense(tf.reshape(x, [-1, 6 * 6 * 4]), 8, "fc1", tf.nn.tanh)
     return models_tf1.dense(x, 5, "fc2")
 
@@ -193,7 +194,11 @@ class Trained:
         return entries
 
 
-def train(folder: Path, optimizer: Callable[[Any, Any], Any], norm: bool) -> Trained:
+NORMS: dict[Any, Norm] = {momentum: models_tf1.batch_norm, adam: models_tf1.moments_norm}
+"""The batch norm of the network that an optimizer trains; the others have none. By moments it is biased."""
+
+
+def train(folder: Path, optimizer: Callable[[Any, Any], Any], norm: Norm | None) -> Trained:
     with models_tf1.tensorflow_1() as graph:
         x = v1.placeholder(tf.float32, [None, 12, 12, 2], "images")
         labels = v1.placeholder(tf.int32, [None], "labels")
@@ -209,8 +214,7 @@ def train(folder: Path, optimizer: Callable[[Any, Any], Any], norm: bool) -> Tra
 
 @pytest.fixture(scope="module", params=OPTIMIZERS, ids=lambda optimizer: optimizer.__name__)
 def trained(request, tmp_path_factory) -> Trained:
-    """A training with each optimizer; that by momentum has a batch norm."""
-    return train(tmp_path_factory.mktemp(request.param.__name__), request.param, norm=request.param is momentum)
+    return train(tmp_path_factory.mktemp(request.param.__name__), request.param, NORMS.get(request.param))
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def load(request: Request) -> Source:
         notes = [*network.notes(), *frozen.notes]
         source = source_of(frozen.graph, request, _FRONTEND, kind, ends=frozen.ends, notes=notes)
         set_momenta(source.model.graph, network.momenta())
-        return replace(source, training=training_of(saved.compiled, source))
+        return replace(source, training=training_of(saved.compiled, source, network.training_notes()))
 
 
 def run(original: Original, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:

@@ -65,12 +65,24 @@ class Network:
     def momenta(self) -> dict[str, float]:
         """The momentum of each batch norm by the name of its moving mean: inference does not have it."""
         names = {id(handle): name for handle, name, _ in self._variables()}
-        norms = [layer for layer in self._model._flatten_layers() if hasattr(layer, "moving_mean")]
         return {
             names[id(_value(norm.moving_mean).handle)]: float(norm.momentum)
-            for norm in norms
+            for norm in self._norms()
             if isinstance(getattr(norm, "momentum", None), int | float)
         }
+
+    def training_notes(self) -> tuple[str, ...]:
+        """What a training of the converted network does in another way."""
+        if all(getattr(norm, "fused", False) for norm in self._norms()):  # norms of Keras 2 may be
+            return ()
+        note = (
+            "Keras moves running variances towards that of the batch, of n values; MindSpore's batch norm towards "
+            "n / (n - 1) of it."
+        )
+        return (note,)
+
+    def _norms(self) -> list[Any]:
+        return [layer for layer in self._model._flatten_layers() if hasattr(layer, "moving_mean")]
 
     def _build(self, file: Path) -> None:
         """Make the variables, which a subclassed model does when it is called first, and read them."""

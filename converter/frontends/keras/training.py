@@ -38,7 +38,7 @@ _SCHEDULES: Mapping[str, tuple[str, Mapping[str, str]]] = {
 }
 
 
-def training_of(compiled: Mapping[str, Any], source: Source) -> Training | None:
+def training_of(compiled: Mapping[str, Any], source: Source, notes: tuple[str, ...] = ()) -> Training | None:
     """The training that a model was compiled for; None if it was not, or for one that MindSpore has no name for."""
     recorded = compiled.get("optimizer") or compiled.get("optimizer_config")  # of .keras and of .h5
     if not recorded:
@@ -53,10 +53,10 @@ def training_of(compiled: Mapping[str, Any], source: Source) -> Training | None:
         return None
     names = Namespace(frozenset(end.name for end in source.inputs))
     if len(ends) == 1:
-        return Training(known[0], (_label(ends[0], known[0], names.new("label")),), optimizer, in_graph=False)
+        return Training(known[0], (_label(ends[0], known[0], names.new("label")),), optimizer, notes, in_graph=False)
     loss = Loss.of_several(known, [factor for _, factor in found])
     labels = tuple(_label(end, each, names.new(f"label_{end.name}")) for end, each in zip(ends, known, strict=True))
-    return Training(loss, labels, optimizer, in_graph=False)
+    return Training(loss, labels, optimizer, notes, in_graph=False)
 
 
 def _each_loss(compiled: Mapping[str, Any], names: Sequence[str]) -> list[tuple[Any, float]]:

@@ -60,7 +60,7 @@ def source_of(
     whole = type(network.graph)()
     whole.CopyFrom(network.graph)  # the cut takes the contents of large constants out of the graph
     source = graph_source.source_of(network.graph, chosen, frontend, kind, ends=own, files=files)
-    set_momenta(source.model.graph, network.momenta)
+    set_momenta(source.model.graph, network.momenta, network.biased)
     options = {**source.original.options, _SWITCHES: network.switches, _TRAINS: network.trains}
     original = replace(source.original, options=options)
     try:

@@ -28,6 +28,9 @@ NORMS = {
     "batchnorm1d": "batch norm",
     "batchnorm2d": "batch norm",
     "batchnorm3d": "batch norm",
+    "biasedbatchnorm1d": "batch norm",
+    "biasedbatchnorm2d": "batch norm",
+    "biasedbatchnorm3d": "batch norm",
     "groupnorm": "group norm",
     "layernorm": "layer norm",
 }

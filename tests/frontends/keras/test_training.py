@@ -83,6 +83,14 @@ def test_a_script_is_written_where_it_is_asked_for(tmp_path):
     assert "loss = nn.CrossEntropyLoss()" in text
 
 
+def test_running_variances_of_keras_are_others(tmp_path):
+    inputs = keras.Input((6,))
+    network = keras.Model(inputs, keras.layers.BatchNormalization()(inputs))
+    network.compile("sgd", "mse")
+    network.save(tmp_path / "norm.keras")
+    assert "n / (n - 1)" in load(Request(tmp_path / "norm.keras")).training.notes[0]
+
+
 def several_outputs() -> keras.Model:
     inputs = keras.Input((6,), name="features")
     hidden = keras.layers.Dense(5, "tanh")(inputs)

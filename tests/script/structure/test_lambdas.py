@@ -30,8 +30,6 @@ def test_a_lambda_in_the_body_of_a_loop_is_made_before_it() -> None:
                     z = run(y, activation)
                 z = lambda a: a + y
                 y = z
-        else:
-            pass
         return y
         """
     )

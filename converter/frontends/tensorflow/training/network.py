@@ -28,6 +28,7 @@ class Network:
         losses: the nodes whose gradients the graph computes.
         switches: node → its value in inference, for those on which the network depends.
         momenta: variable → the share of itself that it keeps when it is moved towards a batch's statistics.
+        biased: those of these variables that follow the variance of a batch itself, not n / (n - 1) of it.
         notes: what was chosen and set, for the user.
         trains: whether the graph has layers that always train, so that the source itself cannot be run in inference.
         flow: the graph as it was before.
@@ -40,6 +41,7 @@ class Network:
     losses: tuple[str, ...]
     switches: dict[str, switches.Value]
     momenta: dict[str, float]
+    biased: frozenset[str]
     notes: tuple[str, ...]
     trains: bool
     flow: Flow
@@ -83,9 +85,10 @@ def network_of(
     before = Flow(copy)
     numbers = Scalars(before, known.training)
     branches.take_branches(graph, known.inference)
-    momenta = _set_norms(graph, before, numbers, found)
+    momenta, biased = _set_norms(graph, before, numbers, found)
     if values is not None:
         momenta = {values.name(name): momentum for name, momentum in momenta.items()}
+        biased = {values.name(name) for name in biased}
     ready = Flow(graph)
     ends_found = ends.find(ready, [name for name in losses if name in ready.nodes], known.inference)
     if values is None and not losses and not flow.derivatives:
@@ -100,7 +103,17 @@ def network_of(
     if values is not None:
         freeze.freeze(graph, values, needed | ready.ancestors(losses) & ready.forward)
     return Network(
-        graph, ends_found, losses, set_to, momenta, tuple(found.notes), found.trains, before, numbers, values
+        graph,
+        ends_found,
+        losses,
+        set_to,
+        momenta,
+        frozenset(biased),
+        tuple(found.notes),
+        found.trains,
+        before,
+        numbers,
+        values,
     )
 
 
@@ -172,8 +185,8 @@ def _in_loops(flow: Flow) -> set[str]:
     return flow.descendants(entries, lambda name: flow.nodes[name].op != "Exit") if entries else set()
 
 
-def _set_norms(graph: GraphDef, before: Flow, numbers: Scalars, found: _Found) -> dict[str, float]:
-    """Let batch norms use running statistics; return the momentum of each variable that holds such."""
+def _set_norms(graph: GraphDef, before: Flow, numbers: Scalars, found: _Found) -> tuple[dict[str, float], set[str]]:
+    """Let batch norms use running statistics; return the momentum of each variable that holds such, and the biased."""
     averages = list(statistics.averages(before, numbers))
     flow = Flow(graph)
     alive = [
@@ -188,9 +201,5 @@ def _set_norms(graph: GraphDef, before: Flow, numbers: Scalars, found: _Found) -
             "The graph was built for training: its batch norms use the running statistics here, and those of the batch "
             "in the script's training mode."
         )
-    if statistics.are_biased(before, averages):
-        found.notes.append(
-            "In training, the graph moves running variances towards that of the batch, n values; MindSpore's batch "
-            "norm towards n / (n - 1) of it."
-        )
-    return {average.variable: average.momentum for average in averages if average.momentum is not None}
+    momenta = {average.variable: average.momentum for average in averages if average.momentum is not None}
+    return momenta, statistics.biased(before, averages)

@@ -97,9 +97,9 @@ def _passed_on(flow: Flow, tensor: str) -> NodeDef:
     return node
 
 
-def are_biased(flow: Flow, found: list[Average]) -> bool:
-    """Whether a variable follows the mean of squares, as `tf.nn.moments` has it; fused norms have n / (n - 1) of it."""
-    return any(_is_mean_of_squares(flow, average.followed) for average in found)
+def biased(flow: Flow, found: list[Average]) -> set[str]:
+    """The variables that follow the mean of squares, as `tf.nn.moments` has it; fused norms have n / (n - 1) of it."""
+    return {average.variable for average in found if _is_mean_of_squares(flow, average.followed)}
 
 
 def _is_mean_of_squares(flow: Flow, tensor: str) -> bool:
