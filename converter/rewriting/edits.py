@@ -112,6 +112,8 @@ def _ordered(edits: Iterable[Edit]) -> list[Edit]:
     for _, edit in sorted(enumerate(edits), key=place):
         if (edit.layout and edit.start < reached) or (edit.start == edit.end < gone):
             continue  # white space of a line, or an insertion, in what goes as a whole
+        if edit.start < reached and not edit.new and not found[-1].new:
+            edit = edit._replace(start=min(reached, edit.end))  # what goes twice, such as the end of a line, goes once
         found.append(edit)
         reached = max(reached, edit.end)
         gone = max(gone, edit.end if not edit.new else 0)

@@ -147,10 +147,10 @@ class Imports:
             for name in ("body", "orelse", "finalbody"):
                 block = getattr(parent, name, None)
                 if isinstance(block, list) and node in block:
-                    torch = [each for each, scope in self.rewriter.names.imports if self._goes(each, scope)]
-                    return (
-                        not isinstance(parent, ast.Module) and all(each in torch for each in block) and node is block[0]
-                    )
+                    gone = {each for each, scope in self.rewriter.names.imports if self._goes(each, scope)}
+                    first = next(each for each in block if each in gone)
+                    whole = isinstance(parent, ast.Module)
+                    return not whole and node is first and gone.union(self.rewriter.removed).issuperset(block)
         return False
 
     def _goes(self, node: ast.Import | ast.ImportFrom, scope: Scope) -> bool:

@@ -94,7 +94,7 @@ class State:
         self.carried = Carried()
         self._attribute_leaves: dict[ast.ClassDef, set[str]] = {}
         self._made_names: set[str] = set()
-        self._removed: set[ast.stmt] = set()
+        self.removed: set[ast.stmt] = set()
 
     # Names of the file's own
 
@@ -220,7 +220,7 @@ class State:
             start = min(start, self.file.text.rindex(b"@", 0, self.file.start(each)))
         end = self.file.end(node)
         self.edits.drop(start, end)
-        self._removed.add(node)
+        self.removed.add(node)
         if self._empties_block(node):
             self.edits.replace(start, end, "pass")
         else:
@@ -234,7 +234,7 @@ class State:
         blocks = (getattr(parent, name, None) for name in ("body", "orelse", "finalbody"))
         around = next((each for each in blocks if isinstance(each, list) and node in each), [])
         whole = isinstance(parent, ast.Module)
-        return not whole and bool(around) and self._removed.issuperset(around)
+        return not whole and bool(around) and self.removed.issuperset(around)
 
     def _remove_span(self, start: int, end: int) -> None:
         """Remove a span, and its lines where nothing else stands on them."""

@@ -129,8 +129,8 @@ def template(text: str) -> Template:
     call = reader.call_with_all_slots(tree)
     if call is None:
         return Template(text, whole=reader.pieces(tree, 0, len(plain)))
-    prefix, suffix = plain[: call.col_offset], plain[call.end_col_offset :]
-    function = plain[call.func.col_offset : call.func.end_col_offset]
+    prefix, suffix = plain[: reader.start(call)], plain[reader.end(call) :]
+    function = plain[reader.start(call.func) : reader.end(call.func)]
     if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) and call.func.value.id in slots:
         function = f".{call.func.attr}"
     elif reader.has_slots(call.func):
@@ -147,6 +147,20 @@ class _Reader:
     def __init__(self, text: str, slots: dict[str, Slot]) -> None:
         self._text = text
         self._slots = slots
+        self._lines = text.encode().splitlines(keepends=True)  # as Python counts lines
+
+    def start(self, node: ast.expr) -> int:
+        """Where a node begins in the text, which may have several lines of a source."""
+        return self._offset(node.lineno, node.col_offset)
+
+    def end(self, node: ast.expr) -> int:
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
+        return self._offset(node.end_lineno, node.end_col_offset)
+
+    def _offset(self, line: int, column: int) -> int:
+        before = b"".join(self._lines[: line - 1]) + self._lines[line - 1][:column]
+        return len(before.decode())
 
     def has_slots(self, tree: ast.AST) -> bool:
         return any(isinstance(node, ast.Name) and node.id in self._slots for node in nodes(tree))
@@ -178,8 +192,7 @@ class _Reader:
                 yield TemplateArgument(keyword.arg, self._of(keyword.value), only)
 
     def _of(self, node: ast.expr) -> Pieces:
-        assert node.end_col_offset is not None
-        return self.pieces(node, node.col_offset, node.end_col_offset, argument=True)
+        return self.pieces(node, self.start(node), self.end(node), argument=True)
 
     def pieces(self, tree: ast.expr, start: int, end: int, *, argument: bool = False) -> Pieces:
         """The text between two offsets of the template, with its slots."""
@@ -194,14 +207,13 @@ class _Reader:
         names = [node for node in nodes(tree) if isinstance(node, ast.Name) and node.id in self._slots]
         found: list[str | Slot] = []
         at = start
-        for node in sorted(names, key=lambda node: node.col_offset):
+        for node in sorted(names, key=self.start):
             slot = self._slots[node.id]
-            before = self._text[at : node.col_offset]
+            before = self._text[at : self.start(node)]
             if before:
                 found.append(before)
             found.append(Slot(slot.name, slot.star, slot.required, atom=id(node) not in loose))
-            assert node.end_col_offset is not None
-            at = node.end_col_offset
+            at = self.end(node)
         if at < end:
             found.append(self._text[at:end])
         return tuple(found)

@@ -88,3 +88,37 @@ def test_assignments_in_conditions_of_networks_stand_before_them(tmp_path):
     text = converted(tmp_path, source).text
     assert "        n = x.shape\n        if not isinstance(n, dict):\n" in text
     assert "        if m is not None and (k := m.sum()) > 0:\n" in text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "if torch.jit.is_scripting():\n    x = 1\nelse:\n    import torch.utils.data\n    from math import pi\n",
+            "from math import pi\n",
+        ),
+        (
+            "if not torch.jit.is_scripting():\n    from math import pi\n    import torch.fx\nelse:\n    pi = 3\n",
+            "from math import pi\n\n",
+        ),
+        (
+            "if x:\n    import torch\n    if torch.cuda.is_available():\n        x = 1\ny = 2\n",
+            "if x:\n    pass\ny = 2\n",
+        ),
+        (
+            "if x:\n    if torch.cuda.is_available():\n        x = 1\n    import torch\ny = 2\n",
+            "if x:\n    pass\ny = 2\n",
+        ),
+    ],
+)
+def test_imports_beside_branches_that_go(tmp_path, before, after):
+    assert converted(tmp_path, "import torch\nx = 0\n" + before).text == "x = 0\n" + after
+
+
+def test_arguments_on_several_lines_and_in_other_scripts(tmp_path):
+    source = HEAD + "a, 宽 = 4, 8\npool = nn.AvgPool2d(\n    (\n        a // 2,  \n        宽 // 2,\n    )\n)\n"
+    text = converted(tmp_path, source).text
+    assert "stride=" in text
+    compile(text, "net.py", "exec")
+    inline = converted(tmp_path, HEAD + "宽 = 8\npool = nn.AvgPool2d(宽 // 2, ceil_mode=True)\n").text
+    assert "nn.AvgPool2d(宽 // 2, stride=宽 // 2, pad_mode='pad', ceil_mode=True)" in inline
