@@ -103,8 +103,12 @@ def convert_files(
         if found is not None:
             extra[walked.path(found)] = text = partial_text(found, wanted, walked.project)
             results[module] = lint.defined(lint.symbols_of(text), text)
+    absent = {
+        module for names in walked.whole.values() for module in lint.absent_modules(names, walked.project, results)
+    }
+    results.update((module, set()) for module in absent)
     for each_made in made:
-        each_made.rewriter.records += _lint(each_made, results)
+        each_made.rewriter.records += _lint(each_made, results, absent)
     if names_needed := {name for each_made in made for name in each_made.rewriter.needs.helpers}:
         if any(b"numpy" in each_made.names.file.text for each_made in made):
             names_needed.add("PRIORITY")
@@ -149,7 +153,7 @@ class _Made(NamedTuple):
         return ConvertedFile(walked.path(self.names), self.names.file, self.text, edits, records, inserted)
 
 
-def _lint(made: _Made, results: Mapping[str, set[str]]) -> list[Record]:
+def _lint(made: _Made, results: Mapping[str, set[str]], absent: set[str]) -> list[Record]:
     """What the result of a file uses though nothing defines it."""
     file = made.names.file
     gone = {
@@ -160,7 +164,8 @@ def _lint(made: _Made, results: Mapping[str, set[str]]) -> list[Record]:
     remedies = dict.fromkeys(lint.unbound(made.symbols, gone), "Its import has gone, but it is used; define it.")
     lost = lint.may_lose_imports(made.names, results)
     for module, name, line in lint.lost_imports(made.names, ast.parse(made.text), results) if lost else ():
-        remedies[name] = f"The result imports it in line {line}, but that of {module} does not define it."
+        why = f"there is no module {module}" if module in absent else f"that of {module} does not define it"
+        remedies[name] = f"The result imports it in line {line}, but {why}."
     found = []
     for name, remedy in sorted(remedies.items()):
         node = lint.place(name, made.names)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from symtable import SymbolTable, symtable
 
 from converter.rewriting.names import Names, absolute, chain
+from converter.rewriting.project import Project
 from converter.rewriting.trees import nodes
 
 _STAR = re.compile(r"^\s*from\s+[\w.]+\s+import\s+\*", re.MULTILINE)
@@ -30,6 +31,17 @@ def defined(table: SymbolTable, text: str) -> set[str]:
         if each.is_assigned() or each.is_imported() or each.is_namespace()
     }
     return found | {"*"} if _STAR.search(text) else found
+
+
+def absent_modules(names: Names, project: Project, results: Mapping[str, set[str]]) -> Iterator[str]:
+    """The modules of relative imports that neither the project nor the result has."""
+    for node, _ in names.imports:
+        if not isinstance(node, ast.ImportFrom) or not node.level or node in names.typing_only:
+            continue
+        module = absolute(node, names.file)
+        inside = [project.module(f"{module}.{alias.name}") for alias in node.names]  # of a folder without __init__.py
+        if module and module not in results and project.module(module) is None and not any(inside):
+            yield module
 
 
 def may_lose_imports(names: Names, results: Mapping[str, set[str]]) -> bool:

@@ -39,3 +39,13 @@ def test_imports_of_what_is_not_defined():
 def test_a_result_without_faults_has_no_finding(tmp_path):
     file = converted(tmp_path, "import torch\nfrom torch import nn\ndef f():\n    return torch.zeros(3)\n")
     assert [record for record in file.records if record.use == "undefined"] == []
+
+
+def test_a_relative_import_that_leads_nowhere(tmp_path):
+    (tmp_path / "pkg" / "folder").mkdir(parents=True)
+    (tmp_path / "pkg" / "__init__.py").write_text("")
+    (tmp_path / "pkg" / "folder" / "c.py").write_text("import torch\n")
+    source = "import torch\nfrom .nowhere import helper\nfrom .folder import c\n\nx = helper(c.y)\n"
+    records = converted(tmp_path / "pkg", source).records
+    found = {each.name: each.remedy for each in records if not each.converted}
+    assert found == {"helper": "The result imports it in line 1, but there is no module pkg.nowhere."}
