@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+import lzma
+import zipfile
+import zlib
 from pathlib import Path
 
 from converter.errors import ModelLoadingError
 
 _LFS = b"version https://git-lfs"
+
+DAMAGED_ZIP = (
+    OSError,
+    EOFError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What `zipfile` raises for damaged, encrypted and foreign archives: a `ValueError` for names that are no text."""
+
+
+def names_in_zip(file: Path) -> list[str]:
+    """The names of the files in a zip archive; none when it is damaged or no zip archive."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return archive.namelist()
+    except DAMAGED_ZIP:
+        return []
 
 
 def check_readable(file: Path) -> None:

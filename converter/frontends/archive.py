@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from converter.base.files import check_readable
+from converter.base.files import DAMAGED_ZIP, check_readable
 from converter.errors import ModelLoadingError
 
 MOST_FILES = 10_000
@@ -69,13 +69,13 @@ def unpack(archive: Path, folder: Path) -> None:
             target = folder / _checked(archive, member.name)
             target.parent.mkdir(parents=True, exist_ok=True)
             left -= _copy(archive, member, target, left)
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise ModelLoadingError(f"'{archive}' cannot be unpacked: {reason}. {_BY_HAND}") from error
     except OSError as error:
         raise ModelLoadingError(
             f"'{archive}' cannot be unpacked: {(error.strerror or str(error)).lower()}. {_BY_HAND}"
         ) from error
+    except (tarfile.TarError, *DAMAGED_ZIP) as error:
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise ModelLoadingError(f"'{archive}' cannot be unpacked: {reason}. {_BY_HAND}") from error
 
 
 _BY_HAND = "Unpack it yourself, and name the model in it."

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import onnx_ir as ir
 
+from converter.base.files import DAMAGED_ZIP
 from converter.errors import BadParamError
 from converter.frontends import Endpoint
 from converter.graph import Trait, has_trait
@@ -240,7 +239,7 @@ def _read(file: Path, endpoints: Sequence[Endpoint]) -> Mapping[str, np.ndarray]
     try:
         with np.load(file, allow_pickle=False) as archive:  # a TypeError: the file has one array without a name
             given = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, AttributeError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+    except (AttributeError, TypeError, *DAMAGED_ZIP) as error:
         raise BadParamError(f"--verify_inputs '{file}' cannot be read as an .npz file: {error}") from error
     unknown = sorted(set(given) - set(names))
     if unknown:

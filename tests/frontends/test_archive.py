@@ -229,6 +229,57 @@ def test_an_encrypted_archive(tmp_path, folder):
         load(Request(file, folder=folder))
 
 
+def lzma_of_other_bytes(file: Path) -> bytes:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as stream:
+        stream.writestr("net.onnx", np.random.default_rng(0).bytes(9_000))
+    data = bytearray(file.read_bytes())
+    data[60:400] = bytes(byte ^ 0x55 for byte in data[60:400])
+    return bytes(data)
+
+
+def name_that_is_no_text(file: Path) -> bytes:
+    return packed(file, {"n\u00e4.onnx": NET}).read_bytes().replace("\u00e4".encode(), b"\xff\xfe")
+
+
+def version_of_tomorrow(file: Path) -> bytes:
+    data = bytearray(packed(file, {"net.onnx": NET}).read_bytes())
+    data[data.find(b"PK\x01\x02") + 6] = 99
+    return bytes(data)
+
+
+def name_with_a_null(file: Path) -> bytes:
+    with tarfile.open(file, "w", format=tarfile.PAX_FORMAT) as stream:
+        info = tarfile.TarInfo("net.onnx")
+        info.pax_headers = {"path": "net\0.onnx"}
+        stream.addfile(info)
+    return file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("zoo.zip", lzma_of_other_bytes, "orrupt"),
+        ("zoo.zip", name_that_is_no_text, "codec can't decode"),
+        ("zoo.zip", version_of_tomorrow, "zip file version"),
+        ("zoo.tar", name_with_a_null, "null byte"),
+    ],
+)
+def test_a_damaged_archive(tmp_path, folder, name, content, reason):
+    file = tmp_path / name
+    file.write_bytes(content(file))
+    with pytest.raises(ModelLoadingError, match=f"cannot be unpacked: .*{reason}"):
+        load(Request(file, folder=folder))
+
+
+@pytest.mark.parametrize("content", [name_that_is_no_text, version_of_tomorrow])
+@pytest.mark.parametrize("name", ["net.bin", "net.keras", "net.npz"])
+def test_what_no_archive_reader_opens_is_named(tmp_path, folder, name, content):
+    file = tmp_path / name
+    file.write_bytes(content(file.with_suffix(".zip")))
+    with pytest.raises(ConverterError):
+        load(Request(file, folder=folder))
+
+
 def test_what_only_ends_like_an_archive(tmp_path, folder):
     (tmp_path / "zoo.zip").write_bytes(b"no zip at all")
     with pytest.raises(UnknownModelError):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from converter.base.files import names_in_zip
 from converter.frontends.frontend import Frontend
 from converter.frontends.options import PROJECT_PATH, TRUST
 
@@ -24,10 +24,7 @@ def _recognises(path: Path, head: bytes) -> bool:
     """A file of HDF, or an archive with the members that Keras writes."""
     if head.startswith(_HDF):
         return True
-    if not head.startswith(b"PK") or not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return {"config.json", "metadata.json"} <= set(archive.namelist())
+    return head.startswith(b"PK") and {"config.json", "metadata.json"} <= set(names_in_zip(path))
 
 
 def _load(request: Request) -> Source:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
+
+from converter.base.files import names_in_zip
 
 Kind: TypeAlias = Literal["script", "program", "pickle", "tensors", "folder"]
 """TorchScript, an exported program, a pickle (a state or a module), tensors without code, a folder of a checkpoint."""
@@ -23,9 +24,7 @@ def kind_of(path: Path) -> Kind | None:
         return "folder" if _names_architecture(path / _CONFIG) else None
     if path.name.endswith(_INDEX) or path.suffix == ".safetensors":
         return "tensors"
-    names: list[str] = []
-    with suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
-        names = [name.partition("/")[2] for name in archive.namelist()]
+    names = [name.partition("/")[2] for name in names_in_zip(path)]
     if "constants.pkl" in names or any(name.startswith("code/") for name in names):
         return "script"
     if "archive_format" in names or any(name.startswith("models/") for name in names):

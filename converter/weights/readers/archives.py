@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from converter.artifacts import LazyTensor, TensorSpec
+from converter.base.files import names_in_zip
 from converter.frontends import onnx
 from converter.graph.normalize import tensors_of
 from converter.weights.layouts import Framework
@@ -59,13 +60,7 @@ def read_safetensors(file: Path) -> Contents:
 
 def is_npz(path: Path, head: bytes) -> bool:
     """Whether a file is a zip archive of arrays only."""
-    if not head.startswith(b"PK"):
-        return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (OSError, zipfile.BadZipFile):
-        return False
+    names = names_in_zip(path) if head.startswith(b"PK") else []
     return bool(names) and all(name.endswith(".npy") for name in names)
 
 

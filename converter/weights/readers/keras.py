@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from converter.artifacts import LazyTensor, TensorSpec
+from converter.base.files import names_in_zip
 from converter.weights.names import natural
 from converter.weights.readers.contents import Contents, contents, damaged, missing, safely
 
@@ -34,13 +35,9 @@ def is_keras(path: Path, head: bytes) -> bool:
 
 def zip_has(path: Path, head: bytes, name: str) -> bool:
     """Whether a file is a zip archive with a member whose path ends in `name`."""
-    if not head.startswith(b"PK"):
-        return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(member == name or member.endswith(f"/{name}") for member in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
-        return False
+    return head.startswith(b"PK") and any(
+        member == name or member.endswith(f"/{name}") for member in names_in_zip(path)
+    )
 
 
 def read_keras(file: Path) -> Contents:
