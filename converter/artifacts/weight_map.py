@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from converter.artifacts.tensors import TensorSpec
-from converter.base.weight_steps import SOURCE, Step
+from converter.base.weight_steps import SOURCE, TIED, Step
 from converter.errors import BadParamError
 from converter.script import Program, Weight
 
@@ -24,12 +24,14 @@ class Entry:
         steps: the weight steps.
         part: where the result stands in the parameter, from the first index to the last + 1 along axis 0; None where it
             is the whole parameter. A parameter in parts has an entry for each.
+        tied: the other names under which the source has the tensor: those of an output layer and an embedding.
     """
 
     converted: TensorSpec
     source: TensorSpec
     steps: tuple[Step, ...] = ()
     part: tuple[int, int] | None = None
+    tied: tuple[str, ...] = ()
 
 
 def text_of(program: Program, name: str) -> str:
@@ -46,7 +48,8 @@ def text_of_entries(entries: Sequence[Entry], name: str) -> str:
 def entry_of(parameter: str, weight: Weight) -> dict[str, Any]:
     """The entry of one parameter: name, shape and type of the parameter and of its source tensor, and the steps."""
     source, steps = _origin(weight)
-    return _plain(Entry(TensorSpec(parameter, weight.shape, weight.dtype), source, tuple(steps)))
+    tied = json.loads(getattr(weight.tensor, "metadata_props", {}).get(TIED, "[]"))
+    return _plain(Entry(TensorSpec(parameter, weight.shape, weight.dtype), source, tuple(steps), tied=tuple(tied)))
 
 
 def _plain(entry: Entry) -> dict[str, Any]:
@@ -56,6 +59,8 @@ def _plain(entry: Entry) -> dict[str, Any]:
         "converted_weight": {"name": ours.name, "shape": list(ours.shape), "data_type": ours.dtype.title()},
         "source_weight": {"name": theirs.name, "shape": list(theirs.shape), "data_type": theirs.dtype},
     }
+    if entry.tied:
+        plain["tied"] = list(entry.tied)
     if entry.steps:
         plain["transform"] = list(entry.steps)
     if entry.part is not None:
@@ -89,6 +94,7 @@ def _entry(entry: Mapping[str, Any]) -> Entry:
         _array(entry["source_weight"]),
         tuple(map(dict, entry.get("transform", ()))),
         None if part is None else (int(part["start"]), int(part["stop"])),
+        tuple(map(str, entry.get("tied", ()))),
     )
 
 

@@ -23,6 +23,9 @@ SOURCE = "source"
 """Key of a tensor's metadata, its provenance: JSON with the `name` and `shape` of the source's tensor from which it was
 computed, its `dtype` if that is another, and the steps from there (`transform`)."""
 
+TIED = "onnx2mindspore.tied"
+"""Key of a tensor's metadata: JSON with the other names under which the source has this tensor."""
+
 
 def transpose(*perm: int) -> Step:
     """Permute the axes."""

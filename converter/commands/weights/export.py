@@ -26,7 +26,7 @@ class Exported:
     Attributes:
         made: how many tensors were computed from the checkpoint.
         kept: the tensors that were taken from the base, because the weight map does not name them.
-        tied: those among them that share their values with a tensor of the map, with that tensor.
+        tied: tensors of the source that share their values with a tensor of the map, with that tensor.
         merged: second biases that were added to the first, because the source has one bias.
         computed: tensors of the map that are left out: an exporter made them, and the source has none of their names.
         unused: the parameters of the checkpoint that the weight map does not name.
@@ -71,7 +71,7 @@ def export(
         found = inverted(entries, parameters)
         arrays = _computed(found, what, stages)
         kept = {name: tensor.load() for name, tensor in others.items() if name not in arrays}
-        tied = _tied(kept, arrays, others)
+        tied = _tied(kept, arrays, others) | _named_tied(entries, arrays, others)
         computed = tuple(name for name in arrays if name not in others and _is_computed(name, framework, bool(others)))
         strange = [name for name in arrays if others and name not in (*others, *computed)]
         _refuse([f"'{base}' has no '{name}'" for name in strange], what)
@@ -122,6 +122,14 @@ def _computed(found: Inverted, what: str, stages: Stages) -> dict[str, np.ndarra
 def _refuse(problems: Sequence[str], what: str) -> None:
     if problems:
         raise WeightMatchError(f"{what}: {len(problems)} tensors cannot be taken back. Nothing was written.", problems)
+
+
+def _named_tied(
+    entries: Sequence[Entry], arrays: Mapping[str, np.ndarray], others: Mapping[str, LazyTensor]
+) -> dict[str, str]:
+    """The other names of tensors, as the map has them, with the name of the tensor; those that the base has, if any."""
+    pairs = {name: entry.source.name for entry in entries for name in entry.tied}
+    return {name: of for name, of in pairs.items() if name not in arrays and (not others or name in others)}
 
 
 def _tied(

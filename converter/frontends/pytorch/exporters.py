@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ import onnx_ir as ir
 import torch
 
 from converter.base.trained import FROZEN, NO, OF_CHANNELS, TRAINED, YES
+from converter.base.weight_steps import TIED
 from converter.frontends.pytorch.caches import nested
 from converter.frontends.pytorch.functions import TRANSLATIONS, exportable_functions
 from converter.frontends.pytorch.inputs import Input
@@ -121,13 +123,14 @@ def _equal_weights_apart() -> Iterator[None]:
 
 
 def finish(file: Path, inputs: Sequence[Input], loaded: Loaded) -> None:
-    """Make the dropouts plain ones, and record the modules of the nodes, and which tensors of the state are trained.
+    """Make the dropouts plain ones, and record the modules of the nodes, and which tensors are trained and tied.
 
     Those that drop whole channels are noted as such. Where extents are free, the outputs' shapes are forgotten:
     exporters declare wrong ones. A buffer that the module writes gets its saved value: the older exporter saves what is
     there after its own run.
     """
     model = onnx.load(file, load_external_data=False)
+    tied = _tied(loaded.module)
     buffers = dict(loaded.module.named_buffers(remove_duplicate=False))
     trained = dict.fromkeys(buffers, NO)
     for name, parameter in loaded.module.named_parameters(remove_duplicate=False):
@@ -138,6 +141,9 @@ def finish(file: Path, inputs: Sequence[Input], loaded: Loaded) -> None:
             tensor.CopyFrom(onnx.numpy_helper.from_array(buffers[tensor.name].numpy(), tensor.name))
         if tensor.name in trained:
             tensor.metadata_props.add(key=TRAINED, value=trained[tensor.name])
+        if len(names := tied.get(tensor.name, ())) > 1:
+            others = [name for name in names if name != tensor.name]
+            tensor.metadata_props.add(key=TIED, value=json.dumps(others))
     record_modules(model, modules)
     for node in model.graph.node:
         if node.op_type == "Dropout":
@@ -149,6 +155,14 @@ def finish(file: Path, inputs: Sequence[Input], loaded: Loaded) -> None:
         for output in model.graph.output:
             output.type.tensor_type.ClearField("shape")
     onnx.save(model, file)
+
+
+def _tied(module: Any) -> dict[str, list[str]]:
+    """All names of the parameter that a name means, for each name of one."""
+    names: dict[int, list[str]] = {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
+    return {name: each for each in names.values() for name in each}
 
 
 def _name_apart(graph: ir.Graph) -> None:

@@ -69,6 +69,25 @@ def test_the_order_and_what_the_map_lacks_come_from_the_base(exported, tmp_path,
     assert "Kept       1 tensor of " in capfd.readouterr().out
 
 
+def test_a_weight_of_two_names_comes_back_under_both(tmp_path):
+    torch = pytest.importorskip("torch", reason="needs torch, which is optional")
+
+    class Tied(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.head = torch.nn.Embedding(9, 4), torch.nn.Linear(4, 9)
+            self.head.weight = self.embed.weight
+
+        def forward(self, ids):
+            return self.head(torch.tanh(self.embed(ids)))
+
+    network = Tied().eval()
+    convert(network, (torch.zeros(2, 3, dtype=torch.int64),), output=tmp_path, verify=False)
+    assert export(tmp_path / "Tied.ckpt", tmp_path / "weight_map_of_Tied.json", "torch", tmp_path / "back.pth") == 0
+    torch.save(network.state_dict(), tmp_path / "state.pth")
+    assert bits(tmp_path / "back.pth") == bits(tmp_path / "state.pth")
+
+
 def test_a_shared_weight_of_the_base_gets_the_new_values(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     table, zeros = np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros((2, 3), np.float32)
