@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converter.rows import Arg, Node, Operand, call, invoke
+from converter.rows import Arg, Node, Operand, call, expr, invoke
 
 
 def rfft(node: Node, x: Operand, lengths: Operand) -> Arg:
@@ -20,6 +20,14 @@ def irfft(node: Node, x: Operand, lengths: Operand) -> Arg:
     return invoke("ops.irfft", x, wanted[0]) if len(wanted) == 1 else invoke("ops.irfft2", x, wanted)
 
 
+def complex_numbers(node: Node, real: Operand, imaginary: Operand) -> Arg:
+    """tf.complex; MindSpore's parts are of one shape."""
+    if real.shape is not None and real.shape == imaginary.shape:
+        return expr("ops.Complex()({0}, {1})", real, imaginary)
+    parts = (expr("{0} + ops.zeros_like({1})", a, b) for a, b in ((real, imaginary), (imaginary, real)))
+    return expr("ops.Complex()({0}, {1})", *parts)
+
+
 def _items(node: Node, lengths: Operand) -> tuple[Arg, ...]:
     wanted = lengths.items(computed=True)
     if wanted is None:
@@ -29,7 +37,7 @@ def _items(node: Node, lengths: Operand) -> tuple[Arg, ...]:
 
 ROWS = {
     "tensorflow.Angle": call("ops.angle({0})"),
-    "tensorflow.Complex": call("ops.Complex()({0}, {1})"),
+    "tensorflow.Complex": complex_numbers,
     "tensorflow.ComplexAbs": call("ops.real(ops.abs({0}))"),  # on the CPU ops.abs keeps the complex type
     "tensorflow.Conj": call("ops.conj({0})"),
     "tensorflow.FFT": call("ops.fft({0})"),

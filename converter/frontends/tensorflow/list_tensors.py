@@ -30,6 +30,7 @@ _RESULTS = {
     "TensorListFromTensor": "output_handle",
     "TensorListSetItem": "output_handle",
     "TensorListPushBack": "output_handle",
+    "TensorListScatterIntoExistingList": "output_handle",
     "TensorListGetItem": "item",
     "TensorListStack": "tensor",
     "TensorListGather": "values",
@@ -299,6 +300,10 @@ def _definition(
         "TensorListSetItem": (write, [whole, number, one]),
         "TensorListPushBack": (push, [whole, one]),
         "TensorListGetItem": (lambda items, index, shape: tf.gather(items, index), [whole, number, vector]),
+        "TensorListScatterIntoExistingList": (
+            lambda items, rows, indices: tf.tensor_scatter_nd_update(items, indices[:, None], rows),
+            [whole, whole, tf.TensorSpec([None], tf.int32)],
+        ),
         "TensorListStack": (lambda items, shape: items, [whole, vector]),
         "TensorListGather": (
             lambda items, indices, shape: tf.gather(items, indices),

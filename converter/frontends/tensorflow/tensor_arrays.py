@@ -107,9 +107,11 @@ def _replace(graph: GraphDef, node: NodeDef, item: list[int] | int) -> None:
     if operator == "TensorArrayV3":
         node.op, node.input[:] = "TensorListReserve", [extents, inputs[0]]
         node.attr["shape_type"].type = DT_INT32
-    elif operator == "TensorArrayScatterV3":
+    elif operator == "TensorArrayScatterV3" and _are_in_order(graph, inputs[1]):
         node.op, node.input[:] = "TensorListFromTensor", [inputs[2], extents]
         node.attr["shape_type"].type = DT_INT32
+    elif operator == "TensorArrayScatterV3":
+        node.op, node.input[:] = "TensorListScatterIntoExistingList", [inputs[3], inputs[2], inputs[1]]
     elif operator == "TensorArrayWriteV3":
         node.op, node.input[:] = "TensorListSetItem", [inputs[3], inputs[1], inputs[2]]
     elif operator == "TensorArrayReadV3":
@@ -123,6 +125,19 @@ def _replace(graph: GraphDef, node: NodeDef, item: list[int] | int) -> None:
     elif operator == "TensorArraySizeV3":
         node.op, node.input[:] = "TensorListLength", [inputs[1]]
         node.attr.clear()
+
+
+def _are_in_order(graph: GraphDef, indices: str) -> bool:
+    """Whether indices are 0, 1, 2, …, as `unstack` has them."""
+    import tensorflow as tf
+
+    nodes = {node.name: node for node in graph.node}
+    node = nodes[graphs.split(indices)[0]]
+    parts = [node] if node.op == "Const" else [nodes[graphs.split(source)[0]] for source in node.input]
+    if node.op not in ("Const", "Range") or any(part.op != "Const" for part in parts[::2]):
+        return False
+    known = [tf.make_ndarray(part.attr["value"].tensor) for part in parts[::2]]
+    return list(known) == [0, 1] if node.op == "Range" else known[0].tolist() == list(range(known[0].size))
 
 
 def stack_lists(graph: GraphDef) -> None:

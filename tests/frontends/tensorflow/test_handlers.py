@@ -325,10 +325,30 @@ IDS = np.array([0, 0, 1, 3, 3, 3])
 """Segments of several lengths; one is empty."""
 
 
-@pytest.mark.parametrize("kind", ["SegmentSum", "SegmentMean"])
+@pytest.mark.parametrize("kind", ["SegmentSum", "SegmentMean", "SegmentProd", "SegmentMax", "SegmentMin"])
 def test_segments(tmp_path, kind):
     compute = functools.partial(getattr(raw, kind), segment_ids=IDS)
     source = converted(tmp_path, lambda x: (compute(data=x), compute(data=x[:, 0])), [6, 4])
+    check(source)
+    assert "Unique" not in operators(source)
+
+
+def test_complex_numbers_are_not_padded_as_floats(tmp_path):
+    """IRFFT pads a spectrum that is shorter than its length."""
+    source = converted(tmp_path, lambda x: tf.signal.irfft(tf.complex(x, -x), [16]), [2, 5])
+    assert [node.domain for node in source.model.graph.node if node.op_type.startswith("Pad")] == ["tensorflow"]
+
+
+@pytest.mark.parametrize(
+    "ids", [[1, 0, -2, 3, 3, -1], [[1, 0, -2], [0, 0, 1], [3, 1, 1], [3, 0, 1], [3, 1, -1], [1, 1, 1]]]
+)
+@pytest.mark.parametrize("kind", ["Sum", "Prod", "Max", "Min"])
+def test_unsorted_segments(tmp_path, kind, ids):
+    def join(x):
+        compute = functools.partial(getattr(raw, f"UnsortedSegment{kind}"), segment_ids=ids, num_segments=5)
+        return compute(data=x), compute(data=tf.cast(x * 9, tf.int32))
+
+    source = converted(tmp_path, join, [6, 3, 4])
     check(source)
     assert "Unique" not in operators(source)
 

@@ -11,6 +11,7 @@ from harness import proved
 import converter
 
 tf = pytest.importorskip("tensorflow")
+raw = tf.raw_ops
 
 
 def in_a_branch(x: Any) -> Any:
@@ -64,6 +65,11 @@ def of_a_free_batch(x: Any) -> Any:
     return tf.transpose(rows.stack(), [1, 0, 2])
 
 
+def scattered(x: Any) -> Any:
+    rows = tf.TensorArray(tf.float32, size=6, element_shape=[4]).scatter([2, 0, 5], x)
+    return rows.stack(), rows.gather([5, 0])
+
+
 CASES: list[tuple[Callable[[Any], Any], list[int | None], list[str]]] = [
     (in_a_branch, [6, 4], ["x[i]"]),
     (until_a_break, [None, 4], ["while ", "x[i]"]),
@@ -71,6 +77,7 @@ CASES: list[tuple[Callable[[Any], Any], list[int | None], list[str]]] = [
     (with_gaps, [3, 4], ["x[i]"]),
     (scans_of_rows, [None, 4], ["x[i]"]),
     (of_a_free_batch, [None, 4], []),
+    (scattered, [3, 4], []),
 ]
 
 
@@ -85,3 +92,14 @@ def test_lists_that_are_no_stack_of_steps(tmp_path, compute, shape, written):
     assert "tfg_inlined" not in script
     assert "Parameter(ops.zeros((6, 4), dtype=ms.float32))" not in script  # a parameter of a list is not trained
     assert not [part for part in written if part not in script], script
+
+
+@pytest.mark.parametrize("places", [[0, 1, 2], [2, 0, 1]])
+def test_arrays_of_tensorflow_1_outside_of_loops(tmp_path, places):
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, [3, 4], "x")
+        rows = raw.TensorArrayV3(size=3, dtype=tf.float32, element_shape=[4])
+        flow = raw.TensorArrayScatterV3(handle=rows.handle, indices=places, value=x, flow_in=rows.flow)
+        raw.TensorArrayReadV3(handle=rows.handle, index=0, flow_in=flow, dtype=tf.float32, name="y")
+    (tmp_path / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    proved(converter.convert(tmp_path / "net.pb", output_nodes=["y:0"], output=tmp_path / "out"))

@@ -27,6 +27,12 @@ CASES = [
     ("Imag", (C,), C.imag, "ops.imag(x0)"),
     ("Conj", (C,), np.conj(C), "ops.conj(x0)"),
     ("Complex", (X, X * 2), X + 2j * X, "ops.Complex()(x0, x1)"),
+    (
+        "Complex",
+        (X, X[0, 0, :1]),
+        X + 1j * X[0, 0, :1],
+        "ops.Complex()(x0 + ops.zeros_like(x1), x1 + ops.zeros_like(x0))",
+    ),
 ]
 
 

@@ -176,6 +176,7 @@ HANDLERS: Mapping[str, Handler] = {
     "LowerBound": _bound("Less"),
     "Mod": _mod,
     "MulNoNan": _zero_where(1, _product),
+    "TruncateMod": _mod,
     "UpperBound": _bound("LessOrEqual"),
     "Xdivy": _zero_where(0, _quotient),
     "Xlogy": _zero_where(0, _times_log),

@@ -122,6 +122,15 @@ def _complex(build: NodeBuilder) -> None:
     raise NotImplementedError("complex numbers")
 
 
+def _pad(build: NodeBuilder) -> None:
+    """Padding of real numbers; tf2onnx casts complex numbers to floats for it, and loses their imaginary parts."""
+    from tf2onnx.onnx_opset.nn import Pad
+
+    if build.numpy_dtype(build.inputs[0]).kind == "c":
+        raise NotImplementedError("complex numbers")
+    build.leave_to(Pad.version_11)
+
+
 HANDLERS: Mapping[str, Handler] = {
     "BroadcastArgs": _broadcast_args,
     **dict.fromkeys(("ComplexAbs", "FFT", "FFT2D", "RFFT", "RFFT2D"), _complex),
@@ -130,6 +139,7 @@ HANDLERS: Mapping[str, Handler] = {
     **dict.fromkeys(("InTopK", "InTopKV2"), _in_top_k),
     "ListDiff": _list_diff,
     "NthElement": _nth_element,
+    **dict.fromkeys(("Pad", "PadV2"), _pad),
     "NonMaxSuppressionV5": _non_max_suppression,
     "OneHot": _one_hot,
     "ParallelConcat": _parallel_concat,
