@@ -11,7 +11,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from converter import shapes
-from converter.base.trained import BIASED, OF_CHANNELS
+from converter.base.trained import BIASED, DETACHED, OF_CHANNELS
 from converter.base.weight_steps import Step
 from converter.graph.hints import is_fixed, is_of_inference, scopes
 from converter.lowering.context import Context, Unsupported
@@ -165,6 +165,11 @@ class Node:
     def is_biased(self) -> bool:
         """Whether the source moves the variance of this BatchNormalization towards that of a batch, of n values."""
         return BIASED in self.ir.metadata_props
+
+    @property
+    def is_detached(self) -> bool:
+        """Whether the source lets no gradient through this Identity."""
+        return DETACHED in self.ir.metadata_props
 
     @property
     def inputs(self) -> tuple[Operand, ...]:

@@ -218,7 +218,7 @@ def _broadcast(x: Operand, axis: int, extent: int | None, item: Arg) -> Arg:
 ROWS = {
     "Expand": expand,
     "Flatten": flatten,
-    "Identity": lambda node, x: x,
+    "Identity": lambda node, x: expr("ops.stop_gradient({0})", x) if node.is_detached else x,
     "Reshape": reshape,
     # Usually not reached: `converter/shapes` evaluates Shape as a Python value.
     "Shape": call("ms.Tensor({0}.shape, ms.int64)", ignored=("start", "end")),

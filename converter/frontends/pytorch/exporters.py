@@ -22,6 +22,7 @@ import torch
 from converter.base.trained import FROZEN, NO, OF_CHANNELS, TRAINED, YES
 from converter.base.weight_steps import TIED
 from converter.frontends.pytorch.caches import nested
+from converter.frontends.pytorch.detached import mark_detached
 from converter.frontends.pytorch.functions import TRANSLATIONS, exportable_functions
 from converter.frontends.pytorch.inputs import Input
 from converter.frontends.pytorch.loading import Loaded
@@ -123,7 +124,7 @@ def _equal_weights_apart() -> Iterator[None]:
 
 
 def finish(file: Path, inputs: Sequence[Input], loaded: Loaded) -> None:
-    """Make the dropouts plain ones, and record the modules of the nodes, and which tensors are trained and tied.
+    """Make the dropouts plain ones, and record the modules of the nodes, detached values, and trained and tied tensors.
 
     Those that drop whole channels are noted as such. Where extents are free, the outputs' shapes are forgotten:
     exporters declare wrong ones. A buffer that the module writes gets its saved value: the older exporter saves what is
@@ -145,6 +146,7 @@ def finish(file: Path, inputs: Sequence[Input], loaded: Loaded) -> None:
             others = [name for name in names if name != tensor.name]
             tensor.metadata_props.add(key=TIED, value=json.dumps(others))
     record_modules(model, modules)
+    mark_detached(model)
     for node in model.graph.node:
         if node.op_type == "Dropout":
             del node.input[2:]

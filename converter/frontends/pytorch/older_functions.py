@@ -12,6 +12,7 @@ import torch
 from torch.onnx import register_custom_op_symbolic, symbolic_helper, unregister_custom_op_symbolic
 from torch.onnx._internal.torchscript_exporter import symbolic_opset9
 
+from converter.frontends.pytorch.detached import write_detach
 from converter.frontends.pytorch.fused_layers import FusedLayers
 
 OPSET = 18
@@ -105,6 +106,7 @@ def _stack_along(axis: int) -> Callable[..., Any]:
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "aten::__contains_": _contains,
     "aten::bilinear": _bilinear,
+    "aten::detach": write_detach,
     "aten::dropout": _dropout,
     "aten::feature_dropout": _dropout,
     "aten::gru_cell": _gru_cell,

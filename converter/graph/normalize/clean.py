@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx
 import onnx_ir as ir
 
+from converter.base.trained import DETACHED
 from converter.graph.annotations import OPSET, is_folded
 from converter.graph.origins import is_fixed
 from converter.graph.provenance import OPERATOR
@@ -50,7 +51,7 @@ def remove_identities(model: ir.Model) -> None:
 def _is_identity(node: ir.Node) -> bool:
     match node.op_type:
         case "Identity":
-            return True
+            return DETACHED not in node.metadata_props
         case "Slice":
             bounds = (*node.inputs, None, None)[1:5]
             starts, ends, _, steps = (None if value is None else numbers_of(value) for value in bounds)

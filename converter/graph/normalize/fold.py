@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 import onnx_ir as ir
 
+from converter.base.trained import DETACHED
 from converter.graph.annotations import FOLDED, SOURCES, is_folded, is_literal
 from converter.graph.constants import lift_constants, new_initializer
 from converter.graph.normalize.trained import EXPORTERS_NAME, MAX_ELEMENTS, is_uniform
@@ -286,6 +287,8 @@ def _must_hide(node: ir.Node, grows: bool) -> bool:
             return grows
         case "Dropout":  # would be removed
             return True
+        case "Identity":  # as well
+            return DETACHED in node.metadata_props
         case "OptionalHasElement":  # would become a vector
             return True
         case "CastLike":  # would become a Cast without the attributes
