@@ -64,6 +64,7 @@ RENAMED = {
     "ops.squeeze": "axis",
     "ops.stack": "axis",
     "ops.threshold": "thr",
+    "ops.var": "ddof",
     "ops.where": "",
     "ops.zeros": "",
 }
