@@ -29,7 +29,7 @@ from converter.graph.shape_inference import without_large_tensors
 from converter.graph.snapshot import SourceGraph, SourceValue, source_graph
 from converter.graph.traits import Trait, has_trait, operators_with
 from converter.graph.unique_names import UniqueNames
-from converter.graph.walk import all_graphs, all_nodes, proto_subgraphs, subgraphs
+from converter.graph.walk import all_graphs, all_nodes, proto_nodes, proto_subgraphs, subgraphs
 
 __all__ = [
     "OPSET",
@@ -67,6 +67,7 @@ __all__ = [
     "numbers_of",
     "operator_of",
     "operators_with",
+    "proto_nodes",
     "proto_subgraphs",
     "rank_of",
     "refusal_of",

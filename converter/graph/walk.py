@@ -40,6 +40,14 @@ def proto_subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
         yield from attribute.graphs
 
 
+def proto_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """The nodes of a graph and of its sub-graphs, before onnx_ir reads it."""
+    for node in graph.node:
+        yield node
+        for inner in proto_subgraphs(node):
+            yield from proto_nodes(inner)
+
+
 def all_graphs(model: ir.Model) -> list[ir.Graph]:
     """The graph of `model` and its sub-graphs."""
     return [model.graph, *_graphs_in(model.graph)]

@@ -21,7 +21,7 @@ def irfft(node: Node, x: Operand, lengths: Operand) -> Arg:
 
 
 def complex_numbers(node: Node, real: Operand, imaginary: Operand) -> Arg:
-    """tf.complex; MindSpore's parts are of one shape."""
+    """tf.complex: `ops.Complex()(x, y)`, whose parts have one shape in MindSpore."""
     if real.shape is not None and real.shape == imaginary.shape:
         return expr("ops.Complex()({0}, {1})", real, imaginary)
     parts = (expr("{0} + ops.zeros_like({1})", a, b) for a, b in ((real, imaginary), (imaginary, real)))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 import onnx
 import torch
 
-from converter.graph import proto_subgraphs
+from converter.graph import proto_nodes
 from converter.graph.hints import scopes
 
 
@@ -19,7 +19,7 @@ def record_modules(model: onnx.ModelProto, modules: Mapping[str, torch.nn.Module
     without one.
     """
     weights = {tensor.name for tensor in model.graph.initializer}
-    for node in _nodes(model.graph):
+    for node in proto_nodes(model.graph):
         if any(entry.key == scopes.TORCH_SCOPES for entry in node.metadata_props) or not node.name.startswith("/"):
             continue
         parts = node.name.split("/")[1:-1]
@@ -27,13 +27,6 @@ def record_modules(model: onnx.ModelProto, modules: Mapping[str, torch.nn.Module
         paths, kinds = [path for path, _ in around], [_class_of(module) for _, module in around]
         node.metadata_props.add(key=scopes.TORCH_SCOPES, value=str(["", *paths, node.name]))
         node.metadata_props.add(key=scopes.TORCH_CLASSES, value=str([_class_of(modules[""]), *kinds, node.op_type]))
-
-
-def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    for node in graph.node:
-        yield node
-        for inner in proto_subgraphs(node):
-            yield from _nodes(inner)
 
 
 def _owners(

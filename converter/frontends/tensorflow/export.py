@@ -38,14 +38,14 @@ from converter.frontends.tensorflow.dropout import RATE
 from converter.frontends.tensorflow.sequence_lengths import run_all_steps
 from converter.frontends.tensorflow.tf2onnx_session import DOMAIN, GraphSession
 from converter.frontends.tensorflow.trained import trained_constants
-from converter.graph import infer_proto
+from converter.graph import infer_proto, proto_nodes
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.function_pb2 import FunctionDef
     from tensorflow.core.framework.graph_pb2 import GraphDef
 
 _OF_LISTS = ("TensorList", "TensorArray")
-"""How the names of the operators begin that ONNX does not have, for which tf2onnx calls no handler."""
+"""Prefixes of TensorFlow's operators on lists and arrays: tf2onnx keeps those for which it has no handler."""
 
 _NOT_INLINED = ("_XlaMustCompile", "_noinline", "api_implements")
 """Attributes that keep TensorFlow from inlining a call: it is to be compiled, or has another form for a GPU."""
@@ -161,7 +161,7 @@ def _convert(cut: Cut, inputs: Sequence[Endpoint], lists: _Lists) -> tuple[onnx.
     weights.restore(model.graph, constants, of_lists | trained_constants(cut.graph, constants))
     order.sort_and_number(model.graph, {node.name for node in cut.graph.node})
     _set_ends(model, [_renamed(end) for end in inputs])
-    return model, len(session.failed) + sum(node.op_type.startswith(_OF_LISTS) for node in _nodes(model.graph))
+    return model, len(session.failed) + sum(node.op_type.startswith(_OF_LISTS) for node in proto_nodes(model.graph))
 
 
 def _with_shapes(graph: GraphDef, inputs: Sequence[Endpoint]) -> GraphDef:
@@ -265,26 +265,18 @@ def _set_ends(model: onnx.ModelProto, inputs: Sequence[Endpoint]) -> None:
 def set_opsets(model: onnx.ModelProto) -> None:
     """Declare the domains of the model's nodes, and no others; the main one always.
 
-    What ONNX does not have is TensorFlow's: tf2onnx forgets the domain of nodes in the body of a loop or a branch.
+    Nodes that kept their TensorFlow operator get its domain, which tf2onnx forgets in bodies of loops and branches.
     """
-    for node in _nodes(model.graph):
+    nodes = list(proto_nodes(model.graph))
+    for node in nodes:
         if not node.domain and not onnx.defs.has(node.op_type):
             node.domain = DOMAIN
-    opsets = {node.domain for node in _nodes(model.graph)}
+    opsets = {node.domain for node in nodes}
     used = [opset for opset in model.opset_import if opset.domain in ("", *opsets)]
     del model.opset_import[:]
     model.opset_import.extend(used)
     if DOMAIN in opsets:
         model.opset_import.add(domain=DOMAIN, version=1)
-
-
-def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """The nodes of a graph and of its sub-graphs."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _nodes(attribute.g)
 
 
 def _output_ends(model: onnx.ModelProto, outputs: Sequence[Endpoint]) -> tuple[Endpoint, ...]:

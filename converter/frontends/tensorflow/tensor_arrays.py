@@ -133,11 +133,16 @@ def _are_in_order(graph: GraphDef, indices: str) -> bool:
 
     nodes = {node.name: node for node in graph.node}
     node = nodes[graphs.split(indices)[0]]
-    parts = [node] if node.op == "Const" else [nodes[graphs.split(source)[0]] for source in node.input]
-    if node.op not in ("Const", "Range") or any(part.op != "Const" for part in parts[::2]):
+    if node.op == "Const":
+        indices_known = tf.make_ndarray(node.attr["value"].tensor).tolist()
+        return bool(indices_known == list(range(len(indices_known))))
+    if node.op != "Range":
         return False
-    known = [tf.make_ndarray(part.attr["value"].tensor) for part in parts[::2]]
-    return list(known) == [0, 1] if node.op == "Range" else known[0].tolist() == list(range(known[0].size))
+    start, _, step = (nodes[graphs.split(source)[0]] for source in node.input)
+    return all(
+        part.op == "Const" and tf.make_ndarray(part.attr["value"].tensor) == number
+        for part, number in ((start, 0), (step, 1))
+    )
 
 
 def stack_lists(graph: GraphDef) -> None:
