@@ -34,7 +34,15 @@ from converter.graph import (
 )
 from converter.graph.fusions import fuse_operators
 from converter.graph.normalize import FIXED_EXTENTS, normalize
-from converter.lowering import StageDump, Tables, Translation, notes_on_free_lengths, notes_on_gradients, translate
+from converter.lowering import (
+    StageDump,
+    Tables,
+    Translation,
+    notes_on_free_lengths,
+    notes_on_gradients,
+    notes_on_tied,
+    translate,
+)
 from converter.report import (
     Exported,
     Finding,
@@ -139,7 +147,8 @@ def convert(
             frontends.refuse_invalid_model(request.model_file)  # rather than a script that lacks what could not be read
         source = _with_freed(source, freed_axes(graph))
         of_cpu = (*notes_on_gradients(translation.graph), *notes_on_free_lengths(translation.graph))
-        source = replace(source, notes=(*source.notes, *translation.notes, *of_cpu))
+        notes = (*source.notes, *translation.notes, *of_cpu, *notes_on_tied(translation.program))
+        source = replace(source, notes=notes)
         script = out.script(f"{name}.py", translation.script.text)
         with stages.stage("checkpoint"):
             weights = None

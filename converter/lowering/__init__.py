@@ -8,6 +8,7 @@ from converter.lowering.gradients import notes_on_gradients
 from converter.lowering.node import Node, Operand
 from converter.lowering.stage_dump import StageDump
 from converter.lowering.tables import Tables, TemplateRow, call, tables_of
+from converter.lowering.tied import notes_on_tied
 from converter.lowering.translation import Translation
 from converter.lowering.translator import Translator, translate
 
@@ -23,6 +24,7 @@ __all__ = [
     "call",
     "notes_on_free_lengths",
     "notes_on_gradients",
+    "notes_on_tied",
     "tables_of",
     "translate",
 ]

@@ -49,8 +49,8 @@ class Context(Protocol):
     def cell_of(self, make: Callable[[], Cell]) -> Cell:
         """A class of the script that is made once, by `make`."""
 
-    def tied(self, constructor: Arg, weights: dict[str, Weight]) -> Arg:
-        """The parameter, of a layer of another form, that holds the matrix of this layer; None if there is none."""
+    def tied(self, constructor: Arg, weights: dict[str, Weight], hint: str) -> dict[str, Arg] | None:
+        """The parameters of a layer as tensors, if a layer of another form holds its matrix; else None."""
 
     def constant(self, weight: Weight, hint: str) -> Arg:
         """A constant as a tensor: a parameter, or a literal when it is small and not trained."""

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from converter import shapes
 from converter.base.names import Namespace
-from converter.base.weight_steps import Step, joined, transpose
 from converter.lowering import constants
 from converter.lowering.context import Unsupported
 from converter.lowering.formulas import LARGEST, formula_of
+from converter.lowering.tied import Holders
 from converter.script import (
     CELL_ATTRIBUTES,
     Arg,
@@ -50,7 +50,7 @@ class Members:
         self._names = Namespace(CELL_ATTRIBUTES)
         self._layers: dict[tuple[Any, ...], Member] = {}
         self._called: dict[tuple[Any, ...], list[Member]] = {}
-        self._matrices: dict[int, list[tuple[tuple[Step, ...], Member, str]]] = {}
+        self._holders = Holders()
         self._constants: dict[ir.Value, Arg] = {}
 
     def __len__(self) -> int:
@@ -80,25 +80,37 @@ class Members:
 
     def held(self, tensor: Any) -> Arg:
         """The parameter that holds this matrix, or None: GPT-2's embedding is also used by its head."""
-        return self._holder(tensor, ()) if id(tensor) in self._matrices else None
+        found = self._holders.find(tensor)
+        return None if found is None else found[1]
 
-    def tied(self, constructor: Arg, weights: dict[str, Weight]) -> Arg:
-        """A matrix of this layer that a parameter holds already, if it is not that of an equal layer; else None."""
+    def tied(self, constructor: Arg, weights: dict[str, Weight], hint: str) -> dict[str, Arg] | None:
+        """The parameters of this layer as tensors, if another member holds its matrix in another form; else None.
+
+        A parameter of the same form becomes the layer's own (see `merge_tied`). A vector is the holder's own where it
+        is the same, or a parameter named after `hint`.
+        """
         if _key(constructor, weights) in self._layers:
             return None
         matrices = (weight for weight in weights.values() if len(weight.shape) > 1)
-        holders = (self._holder(weight.tensor, weight.steps) for weight in matrices)
-        return next((holder for holder in holders if holder is not None), None)
+        holders = filter(None, (self._holders.find(weight.tensor, weight.steps) for weight in matrices))
+        holder, viewed = next(holders, (None, None))
+        if holder is None or viewed is holder:
+            return None
+        return {name: self._shared(holder, weight, f"{hint}.{name}") for name, weight in weights.items()}
 
-    def _holder(self, tensor: Any, steps: tuple[Step, ...]) -> Arg:
-        """The parameter that a matrix becomes by these steps, if there is one: as it is, or transposed."""
-        for own, member, name in self._matrices.get(id(tensor), ()):
-            whole = Attribute(member, name) if name else member
-            if own == steps:
-                return whole
-            if joined((*own, transpose(1, 0)), tensor.shape) == steps:
-                return expr("{0}.T", whole)
-        return None
+    def _shared(self, holder: Member, weight: Weight, hint: str) -> Arg:
+        """A weight of a layer whose matrix another member holds, as a tensor."""
+        own = (name for name, other in holder.weights.items() if name and other.tensor is weight.tensor)
+        if len(weight.shape) < 2 and (name := next(own, None)) is not None:
+            return Attribute(holder, name)
+        return self.constant(replace(weight, trainable=weight.trained, frozen=False), hint)
+
+    def merge_tied(self) -> dict[Member, Arg]:
+        """Remove the parameters whose matrix a later layer holds; return the expressions that replace them."""
+        instead = dict(self._holders.parameters_of_layers())
+        self._members[:] = [member for member in self._members if member not in instead]
+        self._holders.drop(set(map(id, instead)))
+        return instead
 
     def constant_of(self, value: ir.Value, weight_of: Callable[[ir.Value], Weight]) -> Arg:
         """A constant of the graph as a tensor; `weight_of` is called the first time only."""
@@ -113,8 +125,8 @@ class Members:
             Unsupported: MindSpore lacks its element type.
         """
         tensor, shape = weight.tensor, weight.shape
-        if weight.trainable and (held := self._holder(tensor, weight.steps)) is not None:
-            return held
+        if weight.trainable and (found := self._holders.find(tensor, weight.steps)) is not None:
+            return found[1]
         dtype = mindspore_dtype(tensor.dtype)
         if dtype is None:
             raise Unsupported(f"MindSpore has no element type {tensor.dtype.name} ('{tensor.name}')")
@@ -135,9 +147,7 @@ class Members:
     def _add(self, constructor: Arg, weights: dict[str, Weight], hint: str) -> Member:
         member = Member(self._names.new(hint, "layer"), constructor, weights, hint)
         self._members.append(member)
-        for name, weight in weights.items():
-            if len(weight.shape) > 1:
-                self._matrices.setdefault(id(weight.tensor), []).append((weight.steps, member, name))
+        self._holders.add(member)
         return member
 
     def drop_from(self, count: int) -> None:
@@ -151,11 +161,7 @@ class Members:
             key: [member for member in members if id(member) not in gone] for key, members in self._called.items()
         }
         self._constants = {key: item for key, item in self._constants.items() if id(item) not in gone}
-        self._matrices = {
-            key: kept
-            for key, items in self._matrices.items()
-            if (kept := [item for item in items if id(item[1]) not in gone])
-        }
+        self._holders.drop(gone)
 
 
 def _key(constructor: Arg, weights: dict[str, Weight]) -> tuple[Any, ...] | None:

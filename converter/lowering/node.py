@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -231,18 +230,17 @@ class Node:
 
         Nodes that use the same layer with the same weights share one member.
         """
-        hint = hint or scopes.layer_hint(self.ir, tuple(weight.source_name for weight in weights.values()))
+        hint = hint or self._hint(weights)
         module = scopes.dotted(scopes.scopes_of(self.ir))
         return self._context.layer(constructor, weights, hint, module)
 
-    def tied(self, constructor: Arg, weights: dict[str, Weight]) -> Arg:
-        """The parameter of another layer that holds the matrix of this one: tied weights. None if there is none."""
-        return self._context.tied(constructor, weights)
+    def tied(self, constructor: Arg, weights: dict[str, Weight]) -> dict[str, Arg] | None:
+        """The parameters of this layer as tensors, if a layer of another form holds its matrix; else None."""
+        own = {name: weight for name, weight in weights.items() if len(weight.shape) < 2}  # the matrix is another's
+        return self._context.tied(constructor, weights, self._hint(own))
 
-    def parameter(self, weight: Weight, kind: str) -> Arg:
-        """A weight of this node's layer as a parameter of its own, named `fc.bias` if its kind is `bias`."""
-        hint = f"{scopes.layer_hint(self.ir, (weight.source_name,))}.{kind}"
-        return self._context.constant(replace(weight, trainable=weight.trained, frozen=False), hint)
+    def _hint(self, weights: dict[str, Weight]) -> str:
+        return scopes.layer_hint(self.ir, tuple(weight.source_name for weight in weights.values()))
 
     def apply(self, constructor: Arg, weights: dict[str, Weight], *inputs: Arg) -> Arg:
         """Make a layer and call it: `self.conv1(x)`."""

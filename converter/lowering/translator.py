@@ -45,9 +45,11 @@ from converter.script import (
     Written,
     called_member,
     expr,
+    map_block,
     map_parts,
     mindspore_dtype,
     visit,
+    with_members,
 )
 from converter.shapes import dims_of, kind_of
 
@@ -92,6 +94,8 @@ class Translator:
         for node in each(graph):
             self._translate(node)
         self.block.results = tuple(self.tensor(value) for value in graph.outputs)
+        if tied := self.members.merge_tied():
+            map_block(self.block, lambda item: with_members(item, tied))
         for twin, record in self._twins:
             twin.converted, twin.became, twin.anchor = record.converted, record.became, record.anchor
             twin.composed = record.composed
@@ -325,9 +329,9 @@ class Translator:
             self._made[make] = make()
         return self._made[make]
 
-    def tied(self, constructor: Arg, weights: dict[str, Weight]) -> Arg:
-        """The parameter, of a layer of another form, that holds the matrix of this layer; None if there is none."""
-        return self.members.tied(constructor, weights)
+    def tied(self, constructor: Arg, weights: dict[str, Weight], hint: str) -> dict[str, Arg] | None:
+        """The parameters of a layer as tensors, if a layer of another form holds its matrix; else None."""
+        return self.members.tied(constructor, weights, hint)
 
     def constant(self, weight: Weight, hint: str) -> Arg:
         """A constant as a tensor: a parameter, or a literal when it is small and not trained."""

@@ -27,8 +27,18 @@ from converter.script.expressions import (
 )
 from converter.script.mindspore_api import CELL_ATTRIBUTES
 from converter.script.printer import text_of
-from converter.script.program import Argument, Cell, Member, Program, Record, Unpacked, Written, called_member
-from converter.script.statements import Assign, Block, Branch, For, Statement, Variable, While, visit
+from converter.script.program import (
+    Argument,
+    Cell,
+    Member,
+    Program,
+    Record,
+    Unpacked,
+    Written,
+    called_member,
+    with_members,
+)
+from converter.script.statements import Assign, Block, Branch, For, Statement, Variable, While, map_block, visit
 from converter.script.templates import expr, filled, holes_of, parsed
 from converter.script.weights import Weight
 
@@ -70,6 +80,7 @@ __all__ = [
     "holes_of",
     "invoke",
     "is_literal",
+    "map_block",
     "map_parts",
     "mindspore_dtype",
     "parsed",
@@ -77,4 +88,5 @@ __all__ = [
     "text_of",
     "unless_default",
     "visit",
+    "with_members",
 ]

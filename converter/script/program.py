@@ -8,12 +8,12 @@ checkpoint and weight map read its records.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from converter.base.names import Namespace
 from converter.base.scope import Scope
-from converter.script.expressions import Arg, Call, Index, Leaf, Name
+from converter.script.expressions import Arg, Call, Index, Leaf, Name, map_parts
 from converter.script.printer import text_of
 from converter.script.statements import Block, For, Statement, Variable, lines_of, return_line
 from converter.script.weights import Weight
@@ -76,6 +76,13 @@ class Member(Leaf):
         """Name every parameter of this member by its path below the owner, in the order of the script."""
         for name, weight in self.weights.items():
             yield (f"{self.name}.{name}" if name else self.name), weight
+
+
+def with_members(item: Arg, instead: Mapping[Member, Arg]) -> Arg:
+    """An expression with members replaced."""
+    if isinstance(item, Member):
+        return instead.get(item, item)
+    return map_parts(item, lambda part: with_members(part, instead))
 
 
 def class_of(member: Member) -> Cell | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from converter.rows import Arg, Expression, Node, Operand, expr, invoke, reshape, unless_default
@@ -43,7 +44,7 @@ def conv(
 def convolution(node: Node, x: Arg, w: Operand, b: Operand | None, window: Window, group: int) -> Expression:
     """Make a convolution: a layer if `w` is a trainable weight, else a function."""
     if not w.is_weight or w.is_buffer:
-        return convolve(x, w, window, group, *([] if b is None else [b]))
+        return convolve(x, w, window, group, b)
     if not (window.symmetric or window.auto_pad == "SAME_UPPER" or (window.rank > 1 and window.known)):
         x, window = pad_input(x, window), window.without_padding()
     mode = _pad_mode(window)
@@ -56,14 +57,16 @@ def convolution(node: Node, x: Arg, w: Operand, b: Operand | None, window: Windo
         group=(group, 1),
     )
     out, inner = w.shape[:2]  # type: ignore[index, misc]
-    return _layer(node, f"nn.Conv{window.rank}d", x, w, b, (inner * group, out), options)  # type: ignore[operator, arg-type]
+    function = partial(convolve, x, window=window, group=group)
+    return _layer(node, f"nn.Conv{window.rank}d", x, w, b, (inner * group, out), options, function)  # type: ignore[operator, arg-type]
 
 
-def convolve(x: Arg, w: Arg, window: Window, group: int, *bias: Arg) -> Expression:
+def convolve(x: Arg, w: Arg, window: Window, group: int, bias: Arg = None) -> Expression:
     """Make a convolution whose weights are computed or never trained: `ops.conv2d`, after an `ops.pad` if needed."""
     if not (window.symmetric or window.auto_pad == "SAME_UPPER"):
         x, window = pad_input(x, window), window.without_padding()
     mode = _pad_mode(window)
+    bias = () if bias is None else (bias,)
     options = unless_default(
         stride=(scalar(window.strides), 1),
         pad_mode=(mode, "valid"),
@@ -111,11 +114,7 @@ def conv_transpose(
     if in_layer:
         y = _transposed_layer(node, x, w, None if late_bias else b, window, group)
     else:
-        helper = (conv_transpose1d, conv_transpose2d, conv_transpose3d)[window.rank - 1]
-        pads_of_all = tuple(pad for pair in zip(window.begin, window.end, strict=True) for pad in pair)
-        y = expr(
-            "{0}({1}, {2}, {3}, {4}, {5}, {6})", helper, x, w, window.strides, pads_of_all, window.dilations, group
-        )
+        y = _transposed_function(x, w, window, group)
     if any(more):
         y = expr("ops.pad({0}, {1})", y, tuple(pad for extra in reversed(more) for pad in (0, extra)))
     return y if late_bias is None else _plus_bias(y, late_bias, window.rank)
@@ -151,19 +150,27 @@ def _layer(
     b: Operand | None,
     channels: tuple[int, int],
     options: dict[str, Any],
+    function: Callable[[Arg], Expression],
 ) -> Expression:
-    """Make a convolution layer on `x`; a bias that is not a constant is added to its result."""
+    """Make a convolution layer on `x`; a bias that is not a constant is added to its result.
+
+    Where another layer has the weight, `function` is applied to that instead.
+    """
     kernel: Sequence[int] = w.shape[2:]  # type: ignore[assignment, index]
     weights = {"weight": w.weight(reshape(*w.shape[:2], 1, *kernel)) if len(kernel) == 1 else w.weight()}  # type: ignore[index, misc]
     own_bias = b is not None and b.is_weight
     if own_bias:
         weights["bias"] = b.weight()  # type: ignore[union-attr]
     options |= unless_default(has_bias=(own_bias, False), dtype=(node.mindspore_dtype(w.dtype), expr("ms.float32")))
-    y = node.apply(invoke(name, *channels, scalar(kernel), **options), weights, x)
+    layer = invoke(name, *channels, scalar(kernel), **options)
+    if (tied := node.tied(layer, weights)) is not None:
+        y = function(expr("{0}.squeeze(2)", tied["weight"]) if len(kernel) == 1 else tied["weight"])
+        return y if b is None else _plus_bias(y, tied.get("bias", b), len(kernel))
+    y = node.apply(layer, weights, x)
     return y if b is None or own_bias else _plus_bias(y, b, len(kernel))
 
 
-def _plus_bias(y: Arg, b: Operand, rank: int) -> Expression:
+def _plus_bias(y: Arg, b: Arg, rank: int) -> Expression:
     return expr("{0} + {1}.reshape({2})", y, b, (1, -1, *(1,) * rank))
 
 
@@ -214,12 +221,20 @@ def _transposed_layer(node: Node, x: Operand, w: Operand, b: Operand | None, win
         group=(group, 1),
     )
     inner, out = w.shape[:2]  # type: ignore[index, misc]
-    y = _layer(node, f"nn.Conv{window.rank}dTranspose", x, w, b, (inner, out * group), options)  # type: ignore[operator, arg-type]
+    function = partial(_transposed_function, x, window=window, group=group)
+    y = _layer(node, f"nn.Conv{window.rank}dTranspose", x, w, b, (inner, out * group), options, function)  # type: ignore[operator, arg-type]
     if cut is None:
         return y
     if cut.end[0]:
         return expr("{0}[:, :, {1}:{2}]", y, cut.begin[0], -cut.end[0])
     return expr("{0}[:, :, {1}:]", y, cut.begin[0])
+
+
+def _transposed_function(x: Arg, w: Arg, window: Window, group: int) -> Expression:
+    """Make a transposed convolution whose weights are computed, or those of another layer."""
+    helper = (conv_transpose1d, conv_transpose2d, conv_transpose3d)[window.rank - 1]
+    pads = tuple(pad for pair in zip(window.begin, window.end, strict=True) for pad in pair)
+    return expr("{0}({1}, {2}, {3}, {4}, {5}, {6})", helper, x, w, window.strides, pads, window.dilations, group)
 
 
 def conv_transpose1d(x, weight, stride, padding, dilation, group):

@@ -25,8 +25,10 @@ _MOST_INDICES = 1 << 16
 def gather(node: Node, x: Operand, indices: Operand, *, axis: int = 0) -> Arg:
     """ONNX Gather: nn.Embedding to look up rows of a weight, `x[:, 0]` for one constant index, else ops.gather."""
     if _is_table(x, axis) and not indices.is_constant:
-        vocabulary, width = x.shape or ()
-        return node.apply(invoke("nn.Embedding", vocabulary, width), {"embedding_table": x.weight()}, indices)
+        layer, weights = invoke("nn.Embedding", *(x.shape or ())), {"embedding_table": x.weight()}
+        if (tied := node.tied(layer, weights)) is None:
+            return node.apply(layer, weights, indices)
+        return expr("ops.gather({0}, {1}, {2})", tied["embedding_table"], _non_negative(node, x, indices, axis), axis)
     positions = indices.items()
     if positions is not None and indices.rank == 0:
         return subscript(x, {axis: positions[0]})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from converter.graph import may_be_empty
-from converter.rows import Arg, Node, Operand, Weight, expr, invoke, transpose, unless_default
+from converter.rows import Arg, Attribute, Node, Operand, Weight, expr, invoke, transpose, unless_default
 
 if TYPE_CHECKING:
     from mindspore import ops
@@ -77,10 +77,15 @@ def dense(node: Node, x: Arg, weight: Weight, bias: Weight | None = None) -> Arg
     options = unless_default(bias=(bias is not None, True), dtype=(expr(f"ms.{weight.dtype}"), expr("ms.float32")))
     weights = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
     layer = invoke("nn.Linear", channels, units, **options)
-    if (matrix := node.tied(layer, weights)) is not None:
-        product = expr("ops.matmul({0}, {1}.T)", x, matrix)
-        return product if bias is None else expr("{0} + {1}", product, node.parameter(bias, "bias"))
+    if (tied := node.tied(layer, weights)) is not None:
+        product = expr("ops.matmul({0}, {1})", x, _transposed(tied["weight"]))
+        return product if bias is None else expr("{0} + {1}", product, tied["bias"])
     return node.apply(layer, weights, x)
+
+
+def _transposed(matrix: Arg) -> Arg:
+    """`matrix.T`; the matrix that was transposed if it is such an expression itself."""
+    return matrix.value if isinstance(matrix, Attribute) and matrix.name == "T" else expr("{0}.T", matrix)
 
 
 def det(node: Node, x: Operand) -> Arg:

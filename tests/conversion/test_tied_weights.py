@@ -30,6 +30,7 @@ NUMBERS = {
     "places": np.array([1, 2, 3, 4, 5, 6, 7, 7]),
     "all": np.arange(8),
     "zero": np.array([0]),
+    "one": np.array([1]),
 }
 
 
@@ -61,7 +62,7 @@ def test_one_parameter(nodes: str, layers: int, tied: bool) -> None:
     rep = check_model(model(nodes), [X])
     assert [p.size for p in rep.net.get_parameters()].count(64) == 1, rep.script
     assert rep.script.count("nn.Linear(8, 8") == layers, rep.script
-    assert ("# tied in the source: its weight is also that of another layer" in rep.script) == tied, rep.script
+    assert ("# tied in the source: its weight is also used below" in rep.script) == tied, rep.script
     assert rep.script.count("nn.Cell") == 1
 
 
@@ -76,4 +77,46 @@ def test_a_table_and_its_head(name: str) -> None:
     made.graph.initializer.extend([from_array(table, name), from_array(np.ascontiguousarray(table.T), "val_3")])
     rep = check_model(made, [IDS])
     assert [p.shape for p in rep.net.get_parameters()] == [(40, 8)]
-    assert "# tied in the source: its embedding_table is also that of another layer" in rep.script
+    assert "# tied in the source: its embedding_table is also used below" in rep.script
+
+
+DIRECTLY = {
+    "embedding": "t = Transpose <perm = [1, 0]> (w)  d = MatMul (x, t)  i = ArgMax <axis = 1, keepdims = 0> (d)"
+    " e = Gather (w, i)  y = Add (e, d)",
+    "Linear": "s = Mul (w, w)  n = ReduceSum <keepdims = 0> (s, one)  p = Gemm <transB = 1> (x, w, b)  y = Add (p, n)",
+    "embedding after Linear": "p = Gemm <transB = 1> (x, w, b)  i = ArgMax <axis = 1, keepdims = 0> (p)"
+    " e = Gather (w, i)  y = Add (e, p)",
+}
+
+
+@pytest.mark.parametrize("nodes", DIRECTLY.values(), ids=DIRECTLY)
+def test_a_layer_and_its_weight_read_directly(nodes: str) -> None:
+    rep = check_model(model(nodes), [X])
+    assert [p.size for p in rep.net.get_parameters()].count(64) == 1, rep.script
+    assert "also used below" in rep.script
+
+
+IMAGE = RANDOM.normal(size=(2, 3, 7, 7)).astype(np.float32)
+KERNEL = RANDOM.normal(size=(6, 3, 3, 3)).astype(np.float32)
+CONVOLVED = {
+    "other dilation": "a = Conv <pads = [1, 1, 1, 1]> (x, k, b)"
+    " c = Conv <pads = [2, 2, 2, 2], dilations = [2, 2]> (x, k, b)  y = Add (a, c)",
+    "transposed": "a = Conv <pads = [1, 1, 1, 1]> (x, k, b)  y = ConvTranspose <pads = [1, 1, 1, 1]> (a, k)",
+    "transposed first": "k1 = Slice (x, zero, three, one)  a = Concat <axis = 1> (x, k1)"
+    " c = ConvTranspose <pads = [1, 1, 1, 1]> (a, k)  y = Conv <pads = [1, 1, 1, 1]> (c, k)",
+}
+
+
+@pytest.mark.parametrize("nodes", CONVOLVED.values(), ids=CONVOLVED)
+def test_convolutions_of_one_kernel(nodes: str) -> None:
+    made = onnx.parser.parse_model(
+        f'<ir_version: 8, opset_import: ["" : 17]> g (float[n,3,7,7] x) => (float[n,o,7,7] y) {{ {nodes} }}'
+    )
+    values = {"k": KERNEL, "b": np.ones(6, np.float32)} | {
+        name: np.array([number]) for name, number in (("zero", 0), ("one", 1), ("three", 3))
+    }
+    used = {name for node in made.graph.node for name in node.input}
+    made.graph.initializer.extend(from_array(array, name) for name, array in values.items() if name in used)
+    rep = check_model(made, [IMAGE])
+    assert [p.size for p in rep.net.get_parameters()].count(KERNEL.size) == 1, rep.script
+    assert [p.size for p in rep.net.get_parameters()].count(6) == int("b" in used), rep.script

@@ -179,13 +179,17 @@ def _comprehended(cell: Cell) -> set[str]:
 
 
 def _tied(cell: Cell) -> dict[Member, str]:
-    """A comment for each layer of which `construct` reads a parameter: the source ties it to the weight of another."""
-    read = [part for part in visit_block(cell.body) if isinstance(part, Attribute) and isinstance(part.value, Member)]
-    return {
-        part.value: f"# tied in the source: its {part.name} is also that of another layer\n        "
-        for part in read
-        if any(name == part.name for name in part.value.weights)
-    }
+    """A comment for each layer of which `construct` reads a parameter: another layer or a formula shares its weight."""
+    read: dict[Member, dict[str, None]] = {}
+    for part in visit_block(cell.body):
+        if isinstance(part, Attribute) and isinstance(part.value, Member) and part.name in part.value.weights:
+            read.setdefault(part.value, {})[part.name] = None
+    return {member: _tied_comment(tuple(names)) for member, names in read.items()}
+
+
+def _tied_comment(names: tuple[str, ...]) -> str:
+    verb = "is" if len(names) == 1 else "are"
+    return f"# tied in the source: its {' and '.join(names)} {verb} also used below\n        "
 
 
 def _used_in_body(cell: Cell) -> set[Argument]:

@@ -17,7 +17,7 @@ from converter.script.expressions import (
     map_parts,
     walk,
 )
-from converter.script.program import Member
+from converter.script.program import Member, with_members
 from converter.script.statements import Assign, Statement, Variable, defined_by, map_statement
 from converter.script.structure.regions import (
     Item,
@@ -259,8 +259,4 @@ def _goes_along(statement: Assign, results: AbstractSet[Variable], moved: Abstra
 
 def replace_members(statement: Statement, instead: Mapping[Member, Member | Variable]) -> None:
     """Replace members in every expression of a statement, including those of its blocks."""
-
-    def replaced(item: Arg) -> Arg:
-        return instead.get(item, item) if isinstance(item, Member) else map_parts(item, replaced)
-
-    map_statement(statement, replaced)
+    map_statement(statement, lambda item: with_members(item, instead))
